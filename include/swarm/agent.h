@@ -1,0 +1,133 @@
+/* The guest ABI swarm/1: what a WebAssembly agent exports and what it may call.
+ *
+ * An agent is an actor: it has a name ("agent/key"), a mailbox and this module's memory, which is
+ * durable as it is. Its handlers run one at a time. What a handler asked for (sends, replies, timers
+ * ...) happens if it returns SWARM_DONE, all of it or, after a trap or a negative result, none.
+ *
+ * Conventions: little-endian; sizes in bytes; texts are UTF-8 and not NUL-terminated, always given as
+ * (pointer, size); every import named here lives in the module "swarm_1" and, unless it says
+ * otherwise, returns SWARM_OK or a negative code of enum swarm_code. Pointers that the host hands to
+ * a handler are valid until the handler returns.
+ *
+ * Exports: `memory`, `swarm_alloc` and `on_message` are required; `on_start`, `on_timer` and
+ * `on_stop` are called when they are there. SWARM_AGENT, below, defines swarm_alloc. */
+#pragma once
+#include <stdint.h>
+
+#define SWARM_EXPORT(name) __attribute__((export_name(#name), used)) name
+#define SWARM_IMPORT(name) __attribute__((import_module("swarm_1"), import_name(#name)))
+
+enum swarm_result {
+    SWARM_DONE = 0,   /* The message is handled; its effects happen. */
+    SWARM_WAITING = 1 /* Reserved for waiting imports; refused from a module that uses none. */
+};
+
+enum swarm_code {
+    SWARM_OK = 0,
+    SWARM_E_INVALID = -3,       /* A pointer, size, name or number is out of bounds. */
+    SWARM_E_NOT_FOUND = -5,     /* No such reply handle, timer or subscription. */
+    SWARM_E_DENIED = -7,        /* Not allowed by the Agent's spec. */
+    SWARM_E_EXHAUSTED = -8,     /* A limit of this turn or instance is reached. */
+    SWARM_E_PRECONDITION = -9,  /* Not in this entry point. */
+    SWARM_E_UNAVAILABLE = -14   /* As the status of a reply: the receiver cannot be reached now. */
+};
+
+enum swarm_priority { /* Shares of the processor are weighted; none starves. */
+    SWARM_PRIORITY_LOW = 0,
+    SWARM_PRIORITY_NORMAL = 1,
+    SWARM_PRIORITY_HIGH = 2,
+    SWARM_PRIORITY_URGENT = 3
+};
+
+enum swarm_log_level { SWARM_LOG_DEBUG, SWARM_LOG_INFO, SWARM_LOG_WARN, SWARM_LOG_ERROR };
+
+enum swarm_message_flag {
+    SWARM_MESSAGE_WANTS_REPLY = 1u << 0, /* reply_handle may be answered once, in any later turn. */
+    SWARM_MESSAGE_IS_REPLY = 1u << 1,    /* The answer to a send of ours with this tag. */
+    SWARM_MESSAGE_PUBLISHED = 1u << 2    /* It came over a subject that we subscribed to. */
+};
+
+/* One message, laid out by the host inside the block that swarm_alloc gave: this struct, then the
+ * texts and the body. 72 bytes. */
+struct swarm_message {
+    uint32_t struct_size; /* 72 in swarm/1; grows in later versions. */
+    uint32_t flags;       /* enum swarm_message_flag. */
+    uint64_t time_ns;     /* UTC; what swarm_now returns during this turn. */
+    uint64_t reply_handle; /* 0: no reply is wanted. */
+    uint64_t tag;          /* Of a reply: the tag that the send gave. Otherwise 0. */
+    int32_t status;        /* Of a reply: 0, or a negative code and body is words. Otherwise 0. */
+    uint32_t priority;     /* enum swarm_priority. */
+    const char *from;      /* "agent/key" of the sender; "" for a client outside. */
+    uint32_t from_size;
+    const char *subject; /* "" unless PUBLISHED. */
+    uint32_t subject_size;
+    const char *type; /* Content type such as "text/plain"; may be "". */
+    uint32_t type_size;
+    const uint8_t *body;
+    uint32_t body_size;
+};
+
+/* --- What an agent exports ------------------------------------------------------------------- */
+
+/* Room for size bytes, aligned to 8, that stays untouched until the entry made next returns; 0 when
+ * there is none, which fails the turn with SWARM_E_EXHAUSTED. */
+void *swarm_alloc(uint32_t size);
+/* The first entry of every new instance, before any message. */
+int32_t on_start(void);
+int32_t on_message(const struct swarm_message *message);
+int32_t on_timer(uint64_t id);
+/* The last entry before the instance is deleted (not before a restart: state survives that). */
+int32_t on_stop(void);
+
+/* --- What an agent may call ------------------------------------------------------------------ */
+
+/* Send to an instance of the same namespace: "agent/key", or "agent" for any instance of a replicated
+ * Agent. A keyed instance is created by its first message. With tag 0 no reply is wanted; with
+ * another tag the reply, or the failure, arrives as a message with IS_REPLY and this tag. */
+SWARM_IMPORT(send)
+int32_t swarm_send(const char *to, uint32_t to_size, const char *type, uint32_t type_size,
+                   const void *body, uint32_t body_size, int32_t priority, uint64_t tag);
+
+/* Answer a message that wanted a reply, in this turn or a later one. A handle is good for one reply.
+ * status 0, or a negative code with words as the body. NOT_FOUND: unknown or already used. */
+SWARM_IMPORT(reply)
+int32_t swarm_reply(uint64_t handle, int32_t status, const char *type, uint32_t type_size,
+                    const void *body, uint32_t body_size);
+
+/* Send to every subscriber of the subject in this namespace ("a.b.c", NATS grammar, no wildcards). */
+SWARM_IMPORT(publish)
+int32_t swarm_publish(const char *subject, uint32_t subject_size, const char *type,
+                      uint32_t type_size, const void *body, uint32_t body_size, int32_t priority);
+
+/* Subscribe this instance to a subject; '*' stands for one token, a last '>' for one or more. */
+SWARM_IMPORT(subscribe)
+int32_t swarm_subscribe(const char *subject, uint32_t subject_size);
+SWARM_IMPORT(unsubscribe)
+int32_t swarm_unsubscribe(const char *subject, uint32_t subject_size);
+
+/* Call on_timer(id) once, after delay_ns; an earlier timer of that id is replaced. */
+SWARM_IMPORT(timer_start)
+int32_t swarm_timer_start(uint64_t id, uint64_t delay_ns);
+SWARM_IMPORT(timer_cancel)
+int32_t swarm_timer_cancel(uint64_t id);
+
+SWARM_IMPORT(log)
+int32_t swarm_log(int32_t level, const char *text, uint32_t text_size);
+
+/* UTC in ns; it stands still during a turn. */
+SWARM_IMPORT(now)
+uint64_t swarm_now(void);
+
+/* Fill with random bytes; a replay sees the same ones. */
+SWARM_IMPORT(random)
+int32_t swarm_random(void *ret_bytes, uint32_t size);
+
+enum swarm_self {
+    SWARM_SELF_NAMESPACE,
+    SWARM_SELF_AGENT,
+    SWARM_SELF_KEY,
+    SWARM_SELF_CONFIG /* spec.config of the Agent, as it stands in the manifest. */
+};
+/* Copy a fact about this instance, cut at size; returns its full size. */
+SWARM_IMPORT(self)
+int32_t swarm_self(int32_t what, char *ret_text, uint32_t size);

@@ -1,0 +1,62 @@
+/* A growable run of bytes with a hard limit, and the little-endian words that frames are made of.
+ *
+ * A failed append sets `failed` and every later append does nothing, so a writer may check once at
+ * its end. A reader works the same way: after the first short read all reads yield zero.
+ * Threads: one at a time.  I/O: none.  Limits: size_max of the buffer. */
+#pragma once
+#include "pkg/utils/errors/errors.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sw_bytes { /* Borrowed bytes; data may be NULL when size is 0. */
+    const void *data;
+    size_t size;
+};
+
+struct sw_buffer {
+    uint8_t *data; /* Owned. */
+    size_t size, capacity, size_max;
+    bool failed; /* An append did not fit; the content is not to be used. */
+};
+
+/* Start empty; nothing is allocated yet. */
+void sw_buffer_init(struct sw_buffer *buffer, size_t size_max);
+/* Free the memory; the buffer is empty and usable again. */
+void sw_buffer_done(struct sw_buffer *buffer);
+/* Forget the content and the failure, keep the memory. */
+void sw_buffer_reset(struct sw_buffer *buffer);
+/* Room for size more bytes, and a pointer to it, not yet counted in size; NULL and failed if over. */
+uint8_t *sw_buffer_reserve(struct sw_buffer *buffer, size_t size_bytes);
+/* Drop the first size_bytes bytes (at most all). */
+void sw_buffer_consume(struct sw_buffer *buffer, size_t size_bytes);
+/* SW_OK, or SW_E_EXHAUSTED if any append since the last reset failed. */
+SW_MUST_CHECK enum sw_rc sw_buffer_check(const struct sw_buffer *buffer);
+
+void sw_buffer_put(struct sw_buffer *buffer, const void *bytes, size_t size_bytes);
+void sw_buffer_put_text(struct sw_buffer *buffer, const char *text);
+void sw_buffer_print(struct sw_buffer *buffer, const char *format, ...) SW_PRINTF(2, 3);
+void sw_buffer_put_u8(struct sw_buffer *buffer, uint8_t value);
+void sw_buffer_put_u16(struct sw_buffer *buffer, uint16_t value);
+void sw_buffer_put_u32(struct sw_buffer *buffer, uint32_t value);
+void sw_buffer_put_u64(struct sw_buffer *buffer, uint64_t value);
+/* A u32 size and then the bytes. */
+void sw_buffer_put_bytes(struct sw_buffer *buffer, struct sw_bytes bytes);
+
+struct sw_reader { /* Borrows what it reads. */
+    const uint8_t *data;
+    size_t size, at;
+    bool failed; /* Something asked for was not there; values since then are zero. */
+};
+
+struct sw_reader sw_reader_of(const void *bytes, size_t size_bytes);
+uint8_t sw_reader_u8(struct sw_reader *reader);
+uint16_t sw_reader_u16(struct sw_reader *reader);
+uint32_t sw_reader_u32(struct sw_reader *reader);
+uint64_t sw_reader_u64(struct sw_reader *reader);
+/* size bytes, borrowed from the input; {NULL, 0} when they are not all there. */
+struct sw_bytes sw_reader_take(struct sw_reader *reader, size_t size_bytes);
+/* A u32 size of at most size_max and that many bytes. */
+struct sw_bytes sw_reader_bytes(struct sw_reader *reader, size_t size_max);
+/* True when nothing failed and nothing is left over. */
+bool sw_reader_is_finished(const struct sw_reader *reader);

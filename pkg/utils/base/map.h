@@ -1,0 +1,30 @@
+/* A hash map from bytes to pointers (robin-hood probing, SipHash-2-4 with a per-map key).
+ *
+ * Keys are copied; values are borrowed. Threads: one at a time.  I/O: none.
+ * Limits: the caller bounds how many entries it adds. */
+#pragma once
+#include "pkg/utils/base/buffer.h"
+
+struct sw_map; /* Opaque. */
+
+struct sw_map_entry { /* Yielded by iteration; valid until the map changes. */
+    struct sw_bytes key;
+    void *value;
+};
+
+/* seed should come from the system's random source when keys come from outside. */
+struct sw_map *sw_map_new(uint64_t seed);
+void sw_map_free(struct sw_map *map); /* Values are not touched. */
+SW_DEFINE_CLEANUP(struct sw_map, sw_map_free)
+size_t sw_map_count(const struct sw_map *map);
+
+/* The value under the key, or NULL. */
+void *sw_map_find(const struct sw_map *map, const void *key, size_t key_size);
+/* Put value (not NULL) under the key and return the one it replaces, if any, in *ret_old (may be
+ * NULL).  SW_E_EXHAUSTED: no memory, nothing changed. */
+SW_MUST_CHECK enum sw_rc sw_map_put(struct sw_map *map, const void *key, size_t key_size,
+                                    void *value, void **ret_old);
+/* Take the entry out and return its value; NULL when there is none. */
+void *sw_map_remove(struct sw_map *map, const void *key, size_t key_size);
+/* Visit all entries in no order: start with *cursor 0; false when done. Do not change the map. */
+bool sw_map_next(const struct sw_map *map, size_t *cursor, struct sw_map_entry *ret_entry);
