@@ -1,0 +1,92 @@
+/* What a node's controller asks of whatever runs Pods on that node, and what it is told back.
+ *
+ * pkg/controller/node calls a struct sw_pod_runner; pkg/agent/controller implements it over an
+ * agent host; tests implement it in memory. Neither side knows the other.
+ *
+ * The life of a Pod here:
+ *     open -> on_status(STARTING) ... on_status(RUNNING, ready == instances) -> update -> on_status
+ * ...
+ *          -> close -> on_closed            on_status(FAILED): not running; open it again to retry
+ *
+ * Threads: the loop's thread on both sides; no callback runs inside the call that causes it.
+ * I/O: none here.  Limits: texts are NUL-terminated and at most 255 bytes unless said otherwise. */
+#pragma once
+#include "pkg/utils/base/buffer.h"
+
+#define SW_POD_SLOTS 256 /* Key slots of an Agent: slot = SipHash-2-4(key under agent_uid) % 256.  \
+                          */
+
+enum sw_pod_durability { SW_POD_DURABILITY_NONE, SW_POD_DURABILITY_LOCAL };
+
+struct sw_pod_limits {         /* 0: the runner's default. */
+    uint64_t memory_bytes_max; /* Linear memory of one instance. */
+    uint64_t turn_cpu_ms_max;  /* CPU time of one segment before it is trapped. */
+    uint64_t mailbox_messages_max;
+    uint64_t mailbox_bytes_max;
+};
+
+struct sw_pod_spec {            /* Borrowed for the call. */
+    const char *uid;            /* Of the Pod; names it in every other call. */
+    const char *namespace_name; /* Of the Pod and its Agent. */
+    const char *name;           /* Of the Pod. */
+    uint64_t generation;        /* Of the Pod's spec; comes back as observed_generation. */
+    const char *agent_name, *agent_uid;
+    const char *module_digest;         /* "sha256:..." of the program. */
+    const char *runtime;               /* "wasm". */
+    uint64_t slots[SW_POD_SLOTS / 64]; /* Bit i of the set: this Pod owns slot i. */
+    /* false: the instances "0" .. replicas-1 whose slots are owned exist from the start;
+     * true: an instance comes to be with the first message to its key. */
+    bool is_keyed;
+    uint64_t replicas;
+    enum sw_pod_durability durability;
+    struct sw_pod_limits limits;
+    const char *const *environment; /* NULL-terminated "NAME=value" for the instances, or NULL. */
+};
+
+enum sw_pod_phase { SW_POD_STARTING, SW_POD_RUNNING, SW_POD_FAILED };
+
+struct sw_pod_report { /* Borrowed for the call. */
+    const char *uid;
+    uint64_t observed_generation;
+    enum sw_pod_phase phase;
+    uint64_t instances; /* That should exist now: owned replicas, or keys seen so far. */
+    uint64_t ready;     /* Of those, initialised and able to take messages. */
+    uint64_t failures;  /* Instances parked or failing now. */
+    uint64_t restarts;  /* Of the Pod's host since open. */
+    const char
+        *reason; /* A CamelCase word for FAILED or a slow start, such as "ModuleNotFound"; "". */
+    const char *message; /* A sentence, at most 1,023 bytes; "". */
+};
+
+struct sw_pod_event { /* Something that people should see; borrowed for the call. */
+    const char *uid;  /* Of the Pod. */
+    bool is_warning;
+    const char *reason;   /* A CamelCase word such as "Trapped". */
+    const char *instance; /* Its key, or "". */
+    const char *message;  /* At most 1,023 bytes. */
+};
+
+struct sw_pod_observer { /* Handed to the runner by its maker's wiring before the first open. */
+    void *ctx;
+    /* The state of a Pod changed, or its counts did (at most a few times a second per Pod). */
+    void (*on_status)(void *ctx, const struct sw_pod_report *report);
+    void (*on_event)(void *ctx, const struct sw_pod_event *event);
+    /* After close: nothing of the Pod runs any more (and, if asked, its data is gone). */
+    void (*on_closed)(void *ctx, const char *uid);
+};
+
+struct sw_pod_runner {
+    void *ctx; /* First argument of every call. */
+    /* Who hears of Pods; copied. Called once, before anything else. */
+    void (*observe)(void *ctx, const struct sw_pod_observer *observer);
+    /* Begin to run a Pod, recovering its instances' state if this node has it. Again for a Pod that
+     * is open or FAILED: start it anew.  SW_E_EXHAUSTED: this node can take no more Pods now;
+     * SW_E_INVALID: this runner cannot run such a spec, ever. */
+    enum sw_rc (*open)(void *ctx, const struct sw_pod_spec *spec, struct sw_err *err);
+    /* The spec of an open Pod changed (replicas, limits, module): adapt without losing state that
+     * can be kept. Errors as open. */
+    enum sw_rc (*update)(void *ctx, const struct sw_pod_spec *spec, struct sw_err *err);
+    /* Stop a Pod's instances; on_closed follows, also for a uid that is not open. discard: the Pod
+     * was deleted, so on_stop runs and its state is removed; otherwise the state stays. */
+    void (*close)(void *ctx, const char *uid, bool discard);
+};
