@@ -26,7 +26,8 @@ void sw_buffer_init(struct sw_buffer *buffer, size_t size_max);
 void sw_buffer_done(struct sw_buffer *buffer);
 /* Forget the content and the failure, keep the memory. */
 void sw_buffer_reset(struct sw_buffer *buffer);
-/* Room for size more bytes, and a pointer to it, not yet counted in size; NULL and failed if over. */
+/* Room for size more bytes, and a pointer to it, not yet counted in size; NULL and failed if over.
+ */
 uint8_t *sw_buffer_reserve(struct sw_buffer *buffer, size_t size_bytes);
 /* Drop the first size_bytes bytes (at most all). */
 void sw_buffer_consume(struct sw_buffer *buffer, size_t size_bytes);

@@ -9,7 +9,8 @@
 
 #define SW_HEAP_ABSENT SIZE_MAX
 
-struct sw_heap_entry { /* Embedded in the caller's struct, which owns it. Start with SW_HEAP_ABSENT. */
+struct sw_heap_entry { /* Embedded in the caller's struct, which owns it. Start with SW_HEAP_ABSENT.
+                        */
     uint64_t rank;
     uint64_t order; /* Set by the heap. */
     size_t at;      /* Index in the heap, or SW_HEAP_ABSENT. */

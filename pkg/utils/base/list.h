@@ -8,8 +8,7 @@ struct sw_list {
 };
 
 /* The struct of `type` that holds `node` as its `member`. */
-#define SW_LIST_ITEM(node, type, member)                                                           \
-    ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define SW_LIST_ITEM(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
 /* Visit each node; `node` may be removed during its own visit. */
 #define SW_LIST_EACH(head, node)                                                                   \
     for (struct sw_list *node = (head)->next, *node##_next = node->next; node != (head);           \

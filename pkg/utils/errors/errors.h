@@ -69,7 +69,8 @@ enum sw_rc sw_err_vset(struct sw_err *err, enum sw_rc rc, const char *format, va
  * (ENOENT: NOT_FOUND, ENOSPC: EXHAUSTED, EACCES: DENIED ...; otherwise INTERNAL). */
 enum sw_rc sw_err_errno(struct sw_err *err, int number, const char *format, ...) SW_PRINTF(3, 4);
 
-/* Put words and ": " before the message already there; code, field and hint stay. Returns the code. */
+/* Put words and ": " before the message already there; code, field and hint stay. Returns the code.
+ */
 enum sw_rc sw_err_context(struct sw_err *err, const char *format, ...) SW_PRINTF(2, 3);
 
 /* Set the field path, or the hint, of an error already set. */

@@ -21,7 +21,8 @@ struct sw_logger {
     void *ctx;
 };
 
-/* Write one line if level is at least the logger's. room is a short fixed word such as "gateway". */
+/* Write one line if level is at least the logger's. room is a short fixed word such as "gateway".
+ */
 void sw_log(const struct sw_logger *logger, enum sw_log_level level, const char *room,
             const char *format, ...) SW_PRINTF(4, 5);
 /* The name of a level, and back; SW_E_INVALID for another word. */

@@ -26,8 +26,8 @@ struct sw_file_view { /* What stat says. */
 /* Called once per entry of a folder, without "." and ".."; false stops the listing. */
 typedef bool sw_folder_visit(void *ctx, const char *name);
 
-/* A file is a small number that the system gave out. Every call may be made from any thread; none is
- * interrupted by signals; reads and writes are whole or fail. */
+/* A file is a small number that the system gave out. Every call may be made from any thread; none
+ * is interrupted by signals; reads and writes are whole or fail. */
 struct sw_system {
     void *ctx; /* First argument of every call. */
 
@@ -53,7 +53,8 @@ struct sw_system {
                             struct sw_err *err);
     enum sw_rc (*path_rename)(void *ctx, const char *from, const char *to, struct sw_err *err);
     enum sw_rc (*path_remove)(void *ctx, const char *path, struct sw_err *err); /* File or link. */
-    enum sw_rc (*folder_make)(void *ctx, const char *path, struct sw_err *err); /* 0700; parents too. */
+    enum sw_rc (*folder_make)(void *ctx, const char *path,
+                              struct sw_err *err); /* 0700; parents too. */
     enum sw_rc (*folder_sync)(void *ctx, const char *path, struct sw_err *err); /* Names durable. */
     enum sw_rc (*folder_list)(void *ctx, const char *path, sw_folder_visit *visit, void *visit_ctx,
                               struct sw_err *err);

@@ -1,0 +1,202 @@
+#include "pkg/utils/base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DISTANCE_SIZE_MAX 64
+
+/* The bytes of the well-formed sequence at text (RFC 3629, table 3-7 of Unicode), 0 if there is
+ * none. */
+static size_t sequence_size(const unsigned char *text, size_t size)
+{
+    unsigned char lead = text[0];
+    size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    unsigned char low = 0x80, high = 0xbf;
+
+    if (lead == 0 || lead > 0xf4 || length == 0 || length > size)
+        return 0;
+    if (lead == 0xe0)
+        low = 0xa0;
+    if (lead == 0xed)
+        high = 0x9f;
+    if (lead == 0xf0)
+        low = 0x90;
+    if (lead == 0xf4)
+        high = 0x8f;
+    for (size_t i = 1; i < length; i++) {
+        if (text[i] < low || text[i] > high)
+            return 0;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return length;
+}
+
+bool sw_text_is_utf8(const char *text, size_t size_bytes)
+{
+    for (size_t at = 0; at < size_bytes;) {
+        size_t length = sequence_size((const unsigned char *)text + at, size_bytes - at);
+
+        if (length == 0)
+            return false;
+        at += length;
+    }
+    return true;
+}
+
+static bool is_label_byte(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9');
+}
+
+bool sw_text_is_label(const char *text, size_t size_max)
+{
+    size_t size = strlen(text);
+
+    if (size == 0 || size > size_max || !is_label_byte(text[0]) || !is_label_byte(text[size - 1]))
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (!is_label_byte(text[i]) && text[i] != '-')
+            return false;
+    return true;
+}
+
+/* Reads digits from *text on and moves it behind them. */
+static enum sw_rc digits_take(const char **text, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    const char *at = *text;
+
+    if (!isdigit((unsigned char)*at))
+        return SW_E_INVALID;
+    for (; isdigit((unsigned char)*at); at++)
+        if (__builtin_mul_overflow(value, 10u, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
+            return SW_E_RANGE;
+    *text = at;
+    *ret_value = value;
+    return SW_OK;
+}
+
+enum sw_rc sw_text_to_u64(const char *text, uint64_t *ret_value)
+{
+    uint64_t value;
+    enum sw_rc rc = digits_take(&text, &value);
+
+    if (rc == SW_OK && *text != '\0')
+        rc = SW_E_INVALID;
+    if (rc == SW_OK)
+        *ret_value = value;
+    return rc;
+}
+
+enum sw_rc sw_text_to_i64(const char *text, int64_t *ret_value)
+{
+    bool is_negative = *text == '-';
+    uint64_t value, limit = (uint64_t)INT64_MAX + (is_negative ? 1 : 0);
+    enum sw_rc rc = sw_text_to_u64(text + is_negative, &value);
+
+    if (rc != SW_OK)
+        return rc;
+    if (value > limit)
+        return SW_E_RANGE;
+    *ret_value = is_negative ? (int64_t)(0 - value) : (int64_t)value;
+    return SW_OK;
+}
+
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+
+static enum sw_rc number_with_unit(const char *text, const struct unit *units, size_t count,
+                                   uint64_t *ret_value)
+{
+    uint64_t value;
+    enum sw_rc rc = digits_take(&text, &value);
+
+    if (rc != SW_OK)
+        return rc;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(text, units[i].name) != 0)
+            continue;
+        return __builtin_mul_overflow(value, units[i].factor, ret_value) ? SW_E_RANGE : SW_OK;
+    }
+    return SW_E_INVALID;
+}
+
+enum sw_rc sw_text_to_duration_ns(const char *text, uint64_t *ret_ns)
+{
+    static const struct unit units[] = {
+        {"ns", 1},
+        {"us", 1000},
+        {"ms", 1000000},
+        {"s", 1000000000},
+        {"m", 60ull * 1000000000},
+        {"h", 3600ull * 1000000000},
+        {"d", 86400ull * 1000000000},
+    };
+
+    return number_with_unit(text, units, sizeof units / sizeof units[0], ret_ns);
+}
+
+enum sw_rc sw_text_to_size_bytes(const char *text, uint64_t *ret_bytes)
+{
+    static const struct unit units[] = {
+        {"", 1},
+        {"B", 1},
+        {"KiB", 1ull << 10},
+        {"MiB", 1ull << 20},
+        {"GiB", 1ull << 30},
+        {"TiB", 1ull << 40},
+    };
+
+    return number_with_unit(text, units, sizeof units / sizeof units[0], ret_bytes);
+}
+
+static unsigned least(unsigned one, unsigned other)
+{
+    return one < other ? one : other;
+}
+
+unsigned sw_text_distance(const char *one, const char *other)
+{
+    size_t one_size = strnlen(one, DISTANCE_SIZE_MAX),
+           other_size = strnlen(other, DISTANCE_SIZE_MAX);
+    unsigned rows[3][DISTANCE_SIZE_MAX + 1]; /* Rows i - 2, i - 1 and i of the table, in turn. */
+
+    for (size_t j = 0; j <= other_size; j++)
+        rows[0][j] = (unsigned)j;
+    for (size_t i = 1; i <= one_size; i++) {
+        unsigned *row = rows[i % 3], *above = rows[(i + 2) % 3], *above2 = rows[(i + 1) % 3];
+
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= other_size; j++) {
+            unsigned change = one[i - 1] == other[j - 1] ? 0 : 1;
+
+            row[j] = least(above[j - 1] + change, least(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1])
+                row[j] = least(row[j], above2[j - 2] + 1);
+        }
+    }
+    return rows[one_size % 3][other_size];
+}
+
+const char *sw_text_nearest(const char *text, const char *const *candidates, size_t count)
+{
+    const char *nearest = NULL;
+    /* A third of the letters may be wrong: more than that is another word. */
+    unsigned best = (unsigned)strnlen(text, DISTANCE_SIZE_MAX) / 3 + 1;
+
+    for (size_t i = 0; i < count; i++) {
+        unsigned distance = sw_text_distance(text, candidates[i]);
+
+        if (distance > best || (distance == best && nearest != NULL))
+            continue;
+        best = distance;
+        nearest = candidates[i];
+    }
+    return nearest;
+}
