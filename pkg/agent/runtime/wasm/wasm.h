@@ -1,0 +1,200 @@
+/* WebAssembly instances: machine code in, isolated actors out, entered one message at a time.
+ *
+ *   engine (per process)  settings, address space for guest memories, the 1 ms epoch ticker
+ *     worker (per thread)   recycled memory slots; owns the instances made on it
+ *       instance (per agent)  a store of its own, one linear memory, globals
+ *     module (shared)       machine code, resolved imports, the image of a new memory
+ *
+ * Nothing here decides what a send or a timer means: imports of the module "swarm_1" (see
+ * include/swarm/agent.h) are checked against the guest's memory and handed to struct sw_wasm_calls.
+ * Threads: engine and modules are shared; a worker and its instances belong to one thread.
+ * I/O: none (memory mappings, one thread, the thread's processor clock: see README.md).
+ * Limits: memory_max_bytes of each instance; the address space of the engine. */
+#pragma once
+#include "pkg/utils/base/buffer.h"
+
+#define SW_WASM_PAGE_BYTES 65536u
+#define SW_WASM_MEMORY_BYTES_MAX ((uint64_t)1 << 32) /* What a 32-bit guest can address. */
+#define SW_WASM_REPORT_MAX 2048
+
+struct sw_wasm_engine;   /* Opaque. */
+struct sw_wasm_worker;   /* Opaque. */
+struct sw_wasm_module;   /* Opaque, counted. */
+struct sw_wasm_instance; /* Opaque. */
+
+/* --- What guests call ------------------------------------------------------------------------ */
+
+/* Bytes are borrowed from guest memory, whole and in bounds; texts are not checked for UTF-8, and
+ * numbers are as the guest gave them. */
+struct sw_wasm_send {
+    struct sw_bytes to, type, body;
+    int32_t priority;
+    uint64_t tag;
+};
+
+struct sw_wasm_reply {
+    uint64_t handle;
+    int32_t status;
+    struct sw_bytes type, body;
+};
+
+struct sw_wasm_publish {
+    struct sw_bytes subject, type, body;
+    int32_t priority;
+};
+
+/* The host's side of the imports; ctx is the one given to sw_wasm_instance_new. All run on the
+ * instance's thread, inside sw_wasm_enter, and must not enter or free any instance of this worker.
+ * Each returns what the guest gets: 0 or a negative enum sw_rc (self: a size). A pointer or size
+ * out of the guest's bounds never arrives here: the guest gets SW_E_INVALID. */
+struct sw_wasm_calls {
+    int32_t (*send)(void *ctx, const struct sw_wasm_send *send);
+    int32_t (*reply)(void *ctx, const struct sw_wasm_reply *reply);
+    int32_t (*publish)(void *ctx, const struct sw_wasm_publish *publish);
+    int32_t (*subscribe)(void *ctx, struct sw_bytes subject);
+    int32_t (*unsubscribe)(void *ctx, struct sw_bytes subject);
+    int32_t (*timer_start)(void *ctx, uint64_t id, uint64_t delay_ns);
+    int32_t (*timer_cancel)(void *ctx, uint64_t id);
+    int32_t (*log)(void *ctx, int32_t level, struct sw_bytes text);
+    uint64_t (*now)(void *ctx);
+    int32_t (*random)(void *ctx, void *ret_bytes, uint32_t size);
+    int32_t (*self)(void *ctx, int32_t what, void *ret_text, uint32_t size);
+};
+
+/* --- Engine and workers ---------------------------------------------------------------------- */
+
+struct sw_wasm_engine_options {
+    const struct sw_wasm_calls *calls; /* Borrowed; outlives the engine. */
+    uint64_t address_bytes; /* For all guest memories; 0: 4 TiB. Less where not to be had. */
+    uint32_t hot_slots_max; /* Cleared in place and kept per worker; 0: 1,024. */
+};
+
+/* Make the process ready to run guests. Install handlers for SIGSEGV, SIGILL, SIGFPE and SIGBUS, if
+ * any, before this: the engine chains to them.
+ * SW_E_EXHAUSTED   no address space or no thread
+ * SW_E_UNSUPPORTED the loaded Wasmtime is another version than this was built for */
+SW_MUST_CHECK enum sw_rc sw_wasm_engine_new(const struct sw_wasm_engine_options *options,
+                                            struct sw_wasm_engine **ret_engine, struct sw_err *err);
+/* All workers and modules are gone before this. */
+void sw_wasm_engine_free(struct sw_wasm_engine *engine);
+SW_DEFINE_CLEANUP(struct sw_wasm_engine, sw_wasm_engine_free)
+
+/* One per thread that runs guests; made anywhere, used on one thread.  SW_E_EXHAUSTED: no memory.
+ */
+SW_MUST_CHECK enum sw_rc sw_wasm_worker_new(struct sw_wasm_engine *engine,
+                                            struct sw_wasm_worker **ret_worker, struct sw_err *err);
+/* Its instances are freed before this. */
+void sw_wasm_worker_free(struct sw_wasm_worker *worker);
+SW_DEFINE_CLEANUP(struct sw_wasm_worker, sw_wasm_worker_free)
+
+struct sw_wasm_worker_view { /* For metrics. */
+    uint64_t instances;      /* Alive. */
+    uint64_t memory_bytes;   /* Sum of their linear memories, as the guests see them. */
+    uint64_t hot_slots;      /* Cleared and waiting for the next instance. */
+};
+void sw_wasm_worker_view(const struct sw_wasm_worker *worker, struct sw_wasm_worker_view *ret_view);
+
+/* --- Modules --------------------------------------------------------------------------------- */
+
+struct sw_wasm_module_view {
+    bool has_on_start, has_on_timer, has_on_stop;
+    uint64_t memory_bytes;     /* Of a new instance. */
+    uint64_t memory_max_bytes; /* What the module declares; 4 GiB if it declares nothing. */
+    uint32_t globals_count;    /* Mutable ones, part of an instance's image. */
+};
+
+/* Load machine code made by sw_wasm_compile with the same fingerprint. The code is TRUSTED: it runs
+ * as part of this process, so its seal has been verified before. bytes is copied.
+ * SW_E_UNSUPPORTED  made by another version, with other settings or for another processor
+ * SW_E_INVALID      lacks an export or imports what there is not */
+SW_MUST_CHECK enum sw_rc sw_wasm_module_open(struct sw_wasm_engine *engine, struct sw_bytes bytes,
+                                             struct sw_wasm_module **ret_module,
+                                             struct sw_err *err);
+/* Counted, from any thread. Instances keep their module alive. */
+struct sw_wasm_module *sw_wasm_module_ref(struct sw_wasm_module *module);
+void sw_wasm_module_unref(struct sw_wasm_module *module);
+SW_DEFINE_CLEANUP(struct sw_wasm_module, sw_wasm_module_unref)
+void sw_wasm_module_view(const struct sw_wasm_module *module, struct sw_wasm_module_view *ret_view);
+
+/* Turn a validated module into machine code, appended to out. Slow, and the one use of the code
+ * generator: only the sandboxed compiler process calls it.  SW_E_INVALID: not a valid module. */
+SW_MUST_CHECK enum sw_rc sw_wasm_compile(struct sw_bytes module, struct sw_buffer *out,
+                                         struct sw_err *err);
+
+/* --- Instances ------------------------------------------------------------------------------- */
+
+/* A new instance: memory and globals as the module declares them, nothing entered yet (its owner
+ * enters SW_WASM_START once). memory_max_bytes, a multiple of SW_WASM_PAGE_BYTES, bounds its linear
+ * memory for life: memory.grow beyond it is refused, and for no other reason.
+ * About 5 us.
+ * SW_E_EXHAUSTED  the module's first memory is larger than the limit, or no address space is left
+ */
+SW_MUST_CHECK enum sw_rc sw_wasm_instance_new(struct sw_wasm_worker *worker,
+                                              struct sw_wasm_module *module,
+                                              uint64_t memory_max_bytes, void *ctx,
+                                              struct sw_wasm_instance **ret_instance,
+                                              struct sw_err *err);
+void sw_wasm_instance_free(struct sw_wasm_instance *instance);
+SW_DEFINE_CLEANUP(struct sw_wasm_instance, sw_wasm_instance_free)
+/* Its linear memory now, in bytes. */
+uint64_t sw_wasm_instance_memory(const struct sw_wasm_instance *instance);
+
+enum sw_wasm_entry {
+    SW_WASM_START,   /* on_start, if there is one. */
+    SW_WASM_MESSAGE, /* on_message */
+    SW_WASM_TIMER,   /* on_timer, if there is one. */
+    SW_WASM_STOP     /* on_stop, if there is one. */
+};
+
+struct sw_wasm_message { /* Copied into the guest as struct swarm_message. */
+    uint32_t flags;      /* enum swarm_message_flag. */
+    uint32_t priority;
+    uint64_t time_ns, reply_handle, tag;
+    int32_t status;
+    struct sw_bytes from, subject, type, body;
+};
+
+struct sw_wasm_input {
+    enum sw_wasm_entry entry;
+    const struct sw_wasm_message *message; /* For SW_WASM_MESSAGE. */
+    uint64_t timer_id;                     /* For SW_WASM_TIMER. */
+    uint32_t deadline_ms; /* Processor time that this entry may use, to within 2 ms; not 0. */
+};
+
+enum sw_wasm_end {
+    SW_WASM_DONE,     /* The entry returned SWARM_DONE, or the module does not export it. */
+    SW_WASM_FAILED,   /* It returned a negative code, or a number that is no result. */
+    SW_WASM_TRAPPED,  /* Unreachable, out of bounds, division by zero, stack overflow ... */
+    SW_WASM_DEADLINE, /* Stopped at deadline_ms. */
+    SW_WASM_NO_MEMORY /* swarm_alloc gave none, or it trapped after memory.grow was refused. */
+};
+
+struct sw_wasm_outcome {
+    enum sw_wasm_end end;
+    int32_t code; /* FAILED: the negative code. Otherwise a fitting enum sw_rc; DONE: 0. */
+    /* What happened and the wasm backtrace, innermost first, one frame a line with function name
+     * and module offset; "" when DONE. */
+    char report[SW_WASM_REPORT_MAX];
+};
+
+/* Enter the guest once and wait until it returns. A host entry costs some 20 ns, a message its copy
+ * besides. After any end but DONE the memory is as the guest left it, possibly in the middle of a
+ * change: load an image or free the instance; a trapped one may be entered again all the same. */
+void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
+                   struct sw_wasm_outcome *ret_outcome);
+/* "done", "failed", "trapped", "deadline", "no-memory". */
+const char *sw_wasm_end_name(enum sw_wasm_end end);
+
+/* --- Images ---------------------------------------------------------------------------------- */
+
+/* Append all that an instance is between two entries: memory size, pages that differ from a new
+ * instance's (LZ4), mutable globals. It fits only instances of the very same module.
+ * SW_E_EXHAUSTED  out is full */
+SW_MUST_CHECK enum sw_rc sw_wasm_image_save(const struct sw_wasm_instance *instance,
+                                            struct sw_buffer *out, struct sw_err *err);
+/* Turn an instance that was never entered into the one that was saved. After an error only
+ * sw_wasm_instance_free may follow.
+ * SW_E_CORRUPT    not an image, damaged, or of another module
+ * SW_E_EXHAUSTED  its memory is larger than the instance's limit */
+SW_MUST_CHECK enum sw_rc sw_wasm_image_load(struct sw_wasm_instance *instance,
+                                            struct sw_bytes image, struct sw_err *err);
