@@ -3,9 +3,12 @@
  * One thread runs a loop and owns everything made on it; sw_loop_post is the only call allowed from
  * other threads. Callbacks run on the loop's thread, never from inside the call that asks for them.
  * Threads: one loop, one thread.  I/O: all sockets and processes (this is part of the seam).
+ * SIGPIPE is ignored in the whole process once a loop exists.
  * Limits: a stream buffers at most its write_max bytes. */
 #pragma once
 #include "pkg/utils/base/buffer.h"
+
+#define SW_LOOP_CALLS_MAX (1u << 20) /* Posted, and deferred, calls that may wait. */
 
 struct sw_loop;     /* Opaque. */
 struct sw_timer;    /* Opaque; owned by the loop's user, ends with sw_timer_free. */
@@ -14,16 +17,22 @@ struct sw_listener; /* Opaque. */
 struct sw_child;    /* Opaque; a process that was started. */
 
 SW_MUST_CHECK enum sw_rc sw_loop_new(struct sw_loop **ret_loop, struct sw_err *err);
-/* Close all that is still open on the loop and free it. */
+/* Close all that is still open on the loop (streams get on_close with SW_E_CANCELLED, children are
+ * killed) and free it. Posted and deferred calls that have not run are dropped; timers that their
+ * owners have not freed are freed here. Not from inside a callback. */
 void sw_loop_free(struct sw_loop *loop);
 SW_DEFINE_CLEANUP(struct sw_loop, sw_loop_free)
 /* Run callbacks until sw_loop_stop is called. */
 void sw_loop_run(struct sw_loop *loop);
 void sw_loop_stop(struct sw_loop *loop);
+/* Monotonic milliseconds at the beginning of the present round; costs nothing. */
+uint64_t sw_loop_now_ms(const struct sw_loop *loop);
 /* Run `call(ctx)` soon on the loop's thread, in the order posted. Any thread.
- * SW_E_EXHAUSTED: no memory, nothing was queued. */
+ * SW_E_EXHAUSTED: no memory, or SW_LOOP_CALLS_MAX wait already; nothing was queued. */
 SW_MUST_CHECK enum sw_rc sw_loop_post(struct sw_loop *loop, void (*call)(void *ctx), void *ctx);
-/* Run `call(ctx)` at the end of the present round of the loop, after its reads: for batching writes. */
+/* Run `call(ctx)` at the end of the present round of the loop, after its reads: for batching
+ * writes. What a deferred call writes to a stream still leaves in this round.
+ * SW_E_EXHAUSTED as sw_loop_post. */
 SW_MUST_CHECK enum sw_rc sw_loop_defer(struct sw_loop *loop, void (*call)(void *ctx), void *ctx);
 /* Run work(ctx) on a pool thread, then done(ctx) on the loop. */
 SW_MUST_CHECK enum sw_rc sw_loop_work(struct sw_loop *loop, void (*work)(void *ctx),
@@ -52,8 +61,10 @@ struct sw_stream_handler {
     void (*on_drain)(void *ctx, struct sw_stream *stream);
 };
 
-/* Listen on TCP "127.0.0.1:7420" (port 0: any free port) or, with a leading '/', a Unix socket of
- * mode 0600. accept gets each new stream, not yet reading: give it a handler with sw_stream_start. */
+/* Listen on TCP "127.0.0.1:7420" or "[::1]:7420" (port 0: any free port) or, with a leading '/', a
+ * Unix socket of mode 0600 (a stale one that nobody listens on is replaced). accept gets each new
+ * stream, not yet reading: give it a handler with sw_stream_start, or close it.
+ * SW_E_INVALID: not an address.  SW_E_EXISTS: somebody else listens there. */
 SW_MUST_CHECK enum sw_rc sw_listener_new(struct sw_loop *loop, const char *address,
                                          void (*accept)(void *ctx, struct sw_stream *stream),
                                          void *ctx, struct sw_listener **ret_listener,
@@ -62,12 +73,14 @@ void sw_listener_free(struct sw_listener *listener);
 /* The TCP port really bound, 0 for a Unix socket. */
 uint16_t sw_listener_port(const struct sw_listener *listener);
 
-/* Begin to connect; done gets SW_OK and the stream, or the error and NULL. */
-SW_MUST_CHECK enum sw_rc sw_stream_connect(struct sw_loop *loop, const char *address,
-                                           uint64_t timeout_ms,
-                                           void (*done)(void *ctx, enum sw_rc rc,
-                                                        struct sw_stream *stream),
-                                           void *ctx, struct sw_err *err);
+/* Begin to connect to an address as above, or to "host:port" with a name to look up. done is called
+ * exactly once, with SW_OK and the stream, or with the error and NULL: SW_E_TIMEOUT, SW_E_NOT_FOUND
+ * (no such host or socket), SW_E_UNAVAILABLE (refused), SW_E_CANCELLED (the loop is freed).
+ * SW_E_INVALID: not an address; done is not called. */
+SW_MUST_CHECK enum sw_rc
+sw_stream_connect(struct sw_loop *loop, const char *address, uint64_t timeout_ms,
+                  void (*done)(void *ctx, enum sw_rc rc, struct sw_stream *stream), void *ctx,
+                  struct sw_err *err);
 /* Take over one end of a connected Unix socket pair. */
 SW_MUST_CHECK enum sw_rc sw_stream_adopt(struct sw_loop *loop, int file,
                                          struct sw_stream **ret_stream, struct sw_err *err);
@@ -77,26 +90,33 @@ void sw_stream_start(struct sw_stream *stream, const struct sw_stream_handler *h
 void sw_stream_pause(struct sw_stream *stream);  /* Stop reading: back-pressure. */
 void sw_stream_resume(struct sw_stream *stream); /* Read again. */
 /* Copy bytes to the send queue and send what the kernel takes at the end of the round.
- * SW_E_EXHAUSTED: the queue would pass write_max; nothing was queued.  SW_E_UNAVAILABLE: closing. */
+ * SW_E_EXHAUSTED: the queue would pass write_max; nothing was queued.  SW_E_UNAVAILABLE: closing.
+ */
 SW_MUST_CHECK enum sw_rc sw_stream_write(struct sw_stream *stream, const void *bytes, size_t size);
 size_t sw_stream_pending(const struct sw_stream *stream); /* Bytes not yet taken by the kernel. */
-/* Send what is queued, then close; on_close follows. */
+/* Send what is queued, then our end, wait briefly for the peer's (so that it can read what we sent
+ * before a reset), then close; on_close follows within SW_STREAM_FINISH_MS. No more on_data. */
+#define SW_STREAM_FINISH_MS 5000u
 void sw_stream_finish(struct sw_stream *stream);
-/* Close at once; on_close follows. */
+/* Close at once; on_close follows with SW_OK. */
 void sw_stream_close(struct sw_stream *stream);
-/* "127.0.0.1:52114", or "unix". */
+/* "127.0.0.1:52114", "[::1]:52114" or "unix", cut to size. */
 void sw_stream_peer(const struct sw_stream *stream, char *ret_text, size_t size);
 
 struct sw_child_options {
-    const char *const *arguments; /* NULL-terminated; [0] is the program's path. */
+    const char *const *arguments;   /* NULL-terminated; [0] is the program's path. */
     const char *const *environment; /* NULL-terminated "K=V"; NULL: empty. */
     const int *files; /* Descriptors that become 0, 1, 2 ... in the child; -1: /dev/null. */
     size_t files_count;
     void (*on_exit)(void *ctx, struct sw_child *child, int status, int signal);
     void *ctx;
 };
-/* Start a process; it dies with us (PR_SET_PDEATHSIG is the child's own first act). */
-SW_MUST_CHECK enum sw_rc sw_child_start(struct sw_loop *loop, const struct sw_child_options *options,
+/* Start a process with exactly these files and this environment, all signals at their defaults. It
+ * should make PR_SET_PDEATHSIG its own first act, so that it ends with us. on_exit comes once,
+ * unless the child is freed before. SW_E_NOT_FOUND, SW_E_DENIED: no such program, or not
+ * executable. SW_E_INVALID: over 16 files. */
+SW_MUST_CHECK enum sw_rc sw_child_start(struct sw_loop *loop,
+                                        const struct sw_child_options *options,
                                         struct sw_child **ret_child, struct sw_err *err);
 void sw_child_kill(struct sw_child *child, int signal);
 int sw_child_pid(const struct sw_child *child);
