@@ -3,11 +3,11 @@
  * A path is names joined by '.', with [n], [*] and ['key'] for lists and maps:
  * "status.conditions[0].reason", "metadata.labels['app']". A template holds paths in braces between
  * plain text, and quoted text in braces: "{.metadata.name}{\"\\n\"}". A text without braces is a
- * path. Threads: pure functions.  I/O: none.  Limits: SW_PATH_MAX bytes. */
+ * path. Threads: pure functions.  I/O: none.  Limits: SW_FIELD_PATH_MAX bytes. */
 #pragma once
 #include "pkg/apis/swarm/v1/object.h"
 
-#define SW_PATH_MAX 1024
+#define SW_FIELD_PATH_MAX 1024
 
 /* Append what the path or template yields: texts as they are, messages and lists as JSON, several
  * matches with a space between; what is not set gives its empty value (0, false or "").
