@@ -1,16 +1,49 @@
-# test/unit/<room without pkg/>/test_*.c is one cmocka program each, linked with that room. A comment
-# line "/* labels: threaded */" adds ctest labels, "/* uses: pkg/x/y ... */" links further rooms.
+# Every test of the repository as a ctest, told apart by labels:
+#   unit         test/unit/<room without pkg/>/test_*.c, one cmocka program each
+#   fuzz         test/fuzz (cmake/fuzz.cmake)
+#   integration  test/integration/*.sh and *.py: one room or two with a fake peer
+#   e2e          test/e2e/*.sh and *.py: the programs as they are shipped
+#   tidy         tools/tidy over the whole tree, and its own tests
+# In a .c file a comment line "/* labels: threaded */" adds labels, "/* uses: pkg/x/y ... */" links
+# further rooms and "/* timeout: 300 */" sets seconds; a script says the same as "# labels: kill",
+# and "# serial: yes" where it must run alone.
+# A test that finds hardware, a kernel feature or a privilege absent ends with status 77 and a line
+# "skip: PROBE ..." that names a probe of tools/test/probe.
 enable_testing()
+set(SWARM_TEST_TOOLS ${CMAKE_SOURCE_DIR}/tools/test)
+if(SWARM_SANITIZE STREQUAL "")
+  set(test_timeout_factor 1)
+else()
+  set(test_timeout_factor 5)
+endif()
 
+# The words of all lines "/* WORD: a b */" (or "# WORD: a b") of a file.
 function(sw_test_comment file word ret_values)
-  file(STRINGS ${file} lines REGEX "^/[*] ${word}: .*[*]/$")
+  file(STRINGS ${file} lines REGEX "^(/[*]|#) ${word}: ")
   set(values "")
   foreach(line IN LISTS lines)
-    string(REGEX REPLACE "^/[*] ${word}: (.*[^ ]) *[*]/$" "\\1" line "${line}")
+    string(REGEX REPLACE "^(/[*]|#) ${word}: *" "" line "${line}")
+    string(REGEX REPLACE " *[*]/$" "" line "${line}")
     string(REGEX MATCHALL "[^ ]+" words "${line}")
     list(APPEND values ${words})
   endforeach()
   set(${ret_values} "${values}" PARENT_SCOPE)
+endfunction()
+
+# Labels, timeout and the meaning of status 77 for test `name`, from the comments of its file.
+function(sw_test_properties name file label default_timeout_s)
+  sw_test_comment(${file} labels labels)
+  sw_test_comment(${file} timeout timeout_s)
+  sw_test_comment(${file} serial serial)
+  if(NOT timeout_s)
+    set(timeout_s ${default_timeout_s})
+  endif()
+  math(EXPR timeout_s "${timeout_s} * ${test_timeout_factor}")
+  set_tests_properties(${name} PROPERTIES LABELS "${label};${labels}" TIMEOUT ${timeout_s}
+                       SKIP_RETURN_CODE 77)
+  if(serial)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+  endif()
 endfunction()
 
 function(sw_unit_test file room)
@@ -30,8 +63,16 @@ function(sw_unit_test file room)
   target_compile_definitions(${name} PRIVATE SW_TEST_SOURCE="${CMAKE_SOURCE_DIR}"
                              SW_TEST_BUILD="${CMAKE_BINARY_DIR}")
   add_test(NAME ${name} COMMAND ${name})
-  sw_test_comment(${file} labels labels)
-  set_tests_properties(${name} PROPERTIES LABELS "unit;${labels}" TIMEOUT 120)
+  sw_test_properties(${name} ${file} unit 120)
+endfunction()
+
+# A script runs in a folder of its own, with its own HOME, and may leave no process behind.
+function(sw_script_test file label default_timeout_s)
+  get_filename_component(stem ${file} NAME_WE)
+  set(name ${label}_${stem})
+  add_test(NAME ${name}
+           COMMAND ${SWARM_TEST_TOOLS}/isolate ${CMAKE_BINARY_DIR} ${name} ${file})
+  sw_test_properties(${name} ${file} ${label} ${default_timeout_s})
 endfunction()
 
 foreach(room IN LISTS SWARM_ROOMS)
@@ -40,4 +81,24 @@ foreach(room IN LISTS SWARM_ROOMS)
   foreach(file IN LISTS files)
     sw_unit_test(${file} ${room})
   endforeach()
+endforeach()
+
+foreach(label IN ITEMS integration e2e)
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/${label}/*.sh
+       ${CMAKE_SOURCE_DIR}/test/${label}/*.py)
+  foreach(file IN LISTS files)
+    sw_script_test(${file} ${label} 180)
+  endforeach()
+endforeach()
+
+# Tests of the tools: tools/<tool>/test_*.py, run by Debian's own Python.
+file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/*/test_*.py)
+foreach(file IN LISTS files)
+  get_filename_component(folder ${file} DIRECTORY)
+  get_filename_component(tool ${folder} NAME)
+  get_filename_component(stem ${file} NAME_WE)
+  string(REGEX REPLACE "^test_" "" subject ${stem})
+  set(name tool_${tool}_${subject})
+  add_test(NAME ${name} COMMAND ${SWARM_TEST_TOOLS}/isolate ${CMAKE_BINARY_DIR} ${name} ${file})
+  sw_test_properties(${name} ${file} tool 120)
 endforeach()

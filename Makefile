@@ -1,0 +1,95 @@
+# The front door. `make help` says what there is. CMake and Ninja do the work behind it, in build/.
+# Set on the command line: BUILD (folder), PREFIX and DESTDIR (install), JOBS, WERROR=1,
+# WASMTIME_DIR (an official Wasmtime C API release instead of the pinned one),
+# SWARM_SETUP=skip (install nothing).
+BUILD ?= build
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+WERROR ?= $(if $(CI),1,0)
+
+SHELL := /bin/sh
+CONFIGURE = cmake -S . -G Ninja -DSWARM_WERROR=$(WERROR) \
+    $(if $(WASMTIME_DIR),-DWASMTIME_DIR=$(abspath $(WASMTIME_DIR)))
+WITH_CLANG = -DCMAKE_C_COMPILER=clang-19
+# $(call configure,FOLDER,OPTIONS): once; Ninja itself repeats it when a CMake file changes.
+configure = test -f $(1)/build.ninja || $(CONFIGURE) -B $(1) $(2)
+# Sanitizers end the program at the first finding. Suppressions name third-party frames only.
+ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    LSAN_OPTIONS=suppressions=$(CURDIR)/test/lsan.supp:print_suppressions=0
+TSAN_ENV = TSAN_OPTIONS=suppressions=$(CURDIR)/test/tsan.supp:halt_on_error=1
+# The sanitizer runs leave out what checks the source and what only repeats a process many times.
+ASAN_LEAVES_OUT = ^(apifuzz|kill|tidy|tool|release)$$
+
+.PHONY: all setup setup-test run test check asan tsan fuzz fuzz-coverage bench test-fresh check-abi \
+    install clean tidy format help everything
+
+all: setup ## Build build/bin/{swarm,swarmd,swarmctl} and build/libexec/* (the default)
+	@$(call configure,$(BUILD))
+	@ninja -C $(BUILD) --quiet -j $(JOBS) programs
+
+setup: ## Install what building and running needs, if anything is missing
+	@tools/setup/install.sh run
+	@tools/wasmtime/fetch
+
+setup-test: setup
+	@tools/setup/install.sh test
+
+everything: setup-test
+	@$(call configure,$(BUILD))
+	@ninja -C $(BUILD) --quiet -j $(JOBS)
+
+run: all ## Start a swarm on this machine, ask it a question, and stay until Ctrl-C
+	@tools/run.sh $(BUILD)
+
+test: everything ## Run all tests; the last line is "N passed, N failed, N skipped"
+	@tools/test/run --build $(BUILD) --jobs $(JOBS) $(TEST_OPTIONS)
+
+check: everything ## Run the quick tests: units, fuzz corpora, tidy
+	@tools/test/run --build $(BUILD) --jobs $(JOBS) --label '^(unit|fuzz|tidy|tool)$$'
+
+asan: setup-test ## Run the tests with AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(call configure,$(BUILD)-asan,$(WITH_CLANG) -DSWARM_SANITIZE=address)
+	@ninja -C $(BUILD)-asan --quiet -j $(JOBS)
+	@$(ASAN_ENV) tools/test/run --build $(BUILD)-asan --jobs $(JOBS) \
+	    --label-exclude '$(ASAN_LEAVES_OUT)' $(TEST_OPTIONS)
+
+tsan: setup-test ## Run the tests labelled threaded with ThreadSanitizer
+	@$(call configure,$(BUILD)-tsan,$(WITH_CLANG) -DSWARM_SANITIZE=thread)
+	@ninja -C $(BUILD)-tsan --quiet -j $(JOBS)
+	@$(TSAN_ENV) tools/test/run --build $(BUILD)-tsan --jobs $(JOBS) \
+	    --label '^threaded$$' $(TEST_OPTIONS)
+
+fuzz: setup-test ## Fuzz every parser for FUZZ_SECONDS each (60)
+	@$(call configure,$(BUILD)-fuzz,$(WITH_CLANG) -DSWARM_SANITIZE=address -DSWARM_FUZZ=ON)
+	@ninja -C $(BUILD)-fuzz --quiet -j $(JOBS) fuzzers
+	@tools/fuzz/run $(BUILD)-fuzz $(FUZZ_SECONDS)
+
+fuzz-coverage: setup-test ## Fail if a fuzz corpus reaches less than 90 % of its parser's lines
+	@$(call configure,$(BUILD)-coverage,$(WITH_CLANG) -DSWARM_COVERAGE=ON)
+	@ninja -C $(BUILD)-coverage --quiet -j $(JOBS) fuzzers
+	@tools/fuzz/coverage $(BUILD)-coverage
+
+bench: all ## Measure what docs/benchmarks.md claims
+	@test/bench/run $(BUILD)
+
+test-fresh: ## Prove `make run` and `make test` in a bare Debian 12 (needs root and debootstrap)
+	@tools/setup/fresh.sh
+
+check-abi: setup ## Compare our declarations of Wasmtime's C API with the official headers
+	@tools/wasmtime/check_abi
+
+install: all ## Install programs and SDK headers below PREFIX (/usr/local)
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean: ## Remove all build folders; what was downloaded (.cache) stays
+	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-coverage
+
+tidy: everything ## Check layers, names, sizes, formatting, links: what tools/tidy knows
+	@tools/tidy/tidy --build $(BUILD)
+
+format: setup-test ## Format all C files
+	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format-19 -i
+
+help: ## Print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
