@@ -41,7 +41,7 @@ void sw_sha256_add(struct sw_sha256 *digest, const void *bytes, size_t size_byte
 {
     int ok = EVP_DigestUpdate(digest->context, bytes, size_bytes);
 
-    assert(ok == 1); /* It fails only for a digest that was finished. */
+    assert(ok == 1);
     (void)ok;
 }
 
@@ -49,7 +49,8 @@ void sw_sha256_finish(struct sw_sha256 *digest, uint8_t ret_digest[SW_SHA256_SIZ
 {
     int ok = EVP_DigestFinal_ex(digest->context, ret_digest, NULL);
 
-    assert(ok == 1);
+    ok = ok == 1 && EVP_DigestInit_ex(digest->context, NULL, NULL) == 1;
+    assert(ok);
     (void)ok;
 }
 

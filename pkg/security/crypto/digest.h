@@ -1,4 +1,4 @@
-/* SHA-256, HMAC and comparison in constant time, on OpenSSL.
+/* SHA-256, HMAC, and the handling of secrets in constant time, on OpenSSL.
  *
  * A digest as text is "sha256:" and 64 lowercase hex digits; that form names modules and blobs.
  * Threads: pure functions; a struct sw_sha256 belongs to one thread at a time.  I/O: none. */
@@ -6,10 +6,8 @@
 #include "pkg/utils/base/buffer.h"
 
 #define SW_SHA256_SIZE 32
-#define SW_SHA256_TEXT_SIZE 72 /* "sha256:", 64 digits and the NUL. */
-#define SW_KEY_SIZE 32         /* What sw_hmac_sha256 and sw_key_random work with. */
+#define SW_DIGEST_TEXT_SIZE 72 /* "sha256:", 64 digits and the NUL. */
 
-struct sw_system;
 struct sw_sha256; /* Opaque: a digest in the making. */
 
 /* NULL when memory is out. */
@@ -22,16 +20,15 @@ void sw_sha256_finish(struct sw_sha256 *digest, uint8_t ret_digest[SW_SHA256_SIZ
 
 /* The digest of one run of bytes. */
 void sw_sha256_of(const void *bytes, size_t size_bytes, uint8_t ret_digest[SW_SHA256_SIZE]);
-/* To and from the text form. SW_E_INVALID: not exactly that form; nothing is set. */
-void sw_sha256_print(const uint8_t digest[SW_SHA256_SIZE], char ret_text[SW_SHA256_TEXT_SIZE]);
-SW_MUST_CHECK enum sw_rc sw_sha256_parse(const char *text, uint8_t ret_digest[SW_SHA256_SIZE]);
+/* The text form of a digest, or of the digest of some bytes. */
+void sw_digest_text(const uint8_t digest[SW_SHA256_SIZE], char ret_text[SW_DIGEST_TEXT_SIZE]);
+void sw_digest_text_of(const void *bytes, size_t size_bytes, char ret_text[SW_DIGEST_TEXT_SIZE]);
+/* Back from the text form. SW_E_INVALID: not exactly that form; nothing is set. */
+SW_MUST_CHECK enum sw_rc sw_digest_parse(const char *text, uint8_t ret_digest[SW_SHA256_SIZE]);
 
-/* HMAC-SHA-256 (RFC 2104) under a key of SW_KEY_SIZE bytes. */
-void sw_hmac_sha256(const uint8_t key[SW_KEY_SIZE], const void *bytes, size_t size_bytes,
-                    uint8_t ret_mac[SW_SHA256_SIZE]);
-/* A fresh key from the system's random source. */
-void sw_key_random(const struct sw_system *system, uint8_t ret_key[SW_KEY_SIZE]);
+/* HMAC-SHA-256 (RFC 2104). */
+void sw_hmac_sha256(struct sw_bytes key, struct sw_bytes bytes, uint8_t ret_mac[SW_SHA256_SIZE]);
 /* Whether size bytes are equal, in a time that does not depend on where they differ. */
-bool sw_bytes_are_equal(const void *one, const void *other, size_t size_bytes);
+bool sw_bytes_are_equal_secret(const void *one, const void *other, size_t size_bytes);
 /* Overwrite a secret; the compiler may not leave it out. */
-void sw_secret_wipe(void *bytes, size_t size_bytes);
+void sw_bytes_wipe(void *bytes, size_t size_bytes);
