@@ -45,8 +45,9 @@ struct sw_store_item *sw_store_item_new(const struct sw_store_item_options *opti
 bool sw_store_key_is_valid(const char *key);
 
 /* The continue token for the key after which a list at `revision` goes on, and back.
- * SW_E_INVALID: not a token that was made here. */
-void sw_store_token_print(uint64_t revision, const char *after, char ret_token[SW_STORE_TOKEN_MAX]);
+ * SW_E_INVALID: not a token that was made here.  SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc sw_store_token_print(uint64_t revision, const char *after,
+                                              char ret_token[SW_STORE_TOKEN_MAX]);
 SW_MUST_CHECK enum sw_rc sw_store_token_parse(const char *token, uint64_t *ret_revision,
                                               char ret_after[SW_STORE_KEY_MAX + 1],
                                               struct sw_err *err);

@@ -26,13 +26,13 @@ SW_MUST_CHECK enum sw_rc sw_memory_load(struct sw_memory *memory, struct sw_stor
 void sw_memory_start(struct sw_memory *memory, uint64_t revision);
 
 /* Apply one change of a revision not below the newest, keeping a reference to the item; changes of
- * one revision come one after the other. Shown to nobody until sw_memory_publish.
+ * one revision come one after the other. The caller publishes before anybody reads again.
  * SW_E_EXHAUSTED: no memory; the change is not there, and the store has to stop. */
 SW_MUST_CHECK enum sw_rc sw_memory_apply(struct sw_memory *memory, struct sw_store_item *item);
-/* Show what was applied: `revision` becomes the newest, and watches get their events. */
+/* What was applied is durable: `revision` becomes the newest that reads show. */
 void sw_memory_publish(struct sw_memory *memory, uint64_t revision);
-/* Give watches what they have not seen; needed after sw_memory_watch_start and _resume, from a
- * callback of its own. */
+/* Give watches what they have not seen, then drop history beyond the limits. Call it from the
+ * backend's own callback, after sw_memory_publish, sw_memory_watch_start and _resume. */
 void sw_memory_dispatch(struct sw_memory *memory);
 
 /* As the functions of pkg/store/store.h. */
