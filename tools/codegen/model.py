@@ -13,9 +13,8 @@ from google.protobuf import descriptor_pb2
 PACKAGE = "swarm.v1"
 F = descriptor_pb2.FieldDescriptorProto
 SCALARS = {
-    F.TYPE_BOOL: "BOOL", F.TYPE_INT32: "INT32", F.TYPE_INT64: "INT64", F.TYPE_UINT32: "UINT32",
-    F.TYPE_UINT64: "UINT64", F.TYPE_DOUBLE: "DOUBLE", F.TYPE_STRING: "STRING",
-    F.TYPE_BYTES: "BYTES", F.TYPE_ENUM: "ENUM", F.TYPE_MESSAGE: "MESSAGE",
+    F.TYPE_BOOL: "BOOL", F.TYPE_INT32: "INT32", F.TYPE_UINT32: "UINT32",
+    F.TYPE_UINT64: "UINT64", F.TYPE_STRING: "STRING", F.TYPE_BYTES: "BYTES", F.TYPE_ENUM: "ENUM", F.TYPE_MESSAGE: "MESSAGE",
 }
 # The longest text of each format, by its name without FORMAT_, where the format sets it.
 LENGTHS = {"LABEL": 63, "DNS_NAME": 253, "QUALIFIED_NAME": 317, "DURATION": 24, "SIZE": 24,
@@ -97,6 +96,8 @@ class Field:
         self.enum = None
         if proto.type not in SCALARS:
             raise ContractError(f"{proto.name}: this type of field is not in use here")
+        if (rules.min or rules.max) and not rules.max:
+            raise ContractError(f"{proto.name}: min without max")
         self.type = SCALARS[proto.type]
 
     def check(self, owner):
@@ -106,7 +107,7 @@ class Field:
             raise ContractError(f"{where}: has no comment")
         if self.type == "MESSAGE" and self.optional:
             raise ContractError(f"{where}: a message is optional anyway")
-        if self.repeated and self.type in ("BOOL", "INT32", "INT64", "DOUBLE", "ENUM"):
+        if self.repeated and self.type in ("BOOL", "INT32", "ENUM"):
             raise ContractError(f"{where}: repeated {self.type} is not in use here")
         if self.repeated and not owner.is_envelope and not rules.max_items:
             raise ContractError(f"{where}: needs max_items")

@@ -20,10 +20,8 @@
 enum sw_api_type {
     SW_API_TYPE_BOOL = 1, /* bool */
     SW_API_TYPE_INT32,    /* int32_t */
-    SW_API_TYPE_INT64,    /* int64_t */
     SW_API_TYPE_UINT32,   /* uint32_t */
     SW_API_TYPE_UINT64,   /* uint64_t */
-    SW_API_TYPE_DOUBLE,   /* double */
     SW_API_TYPE_STRING,   /* const char * */
     SW_API_TYPE_BYTES,    /* struct sw_bytes */
     SW_API_TYPE_ENUM,     /* an enum of int's size */
@@ -56,7 +54,7 @@ enum sw_api_flag {
     SW_API_OUTPUT = 1u << 4,    /* Kept by the server; what a client says is ignored. */
     SW_API_FREE_FORM = 1u << 5, /* A manifest may hold a mapping or list here; it becomes JSON. */
     SW_API_PARTIAL = 1u << 6,   /* Nothing inside is required or gets a default. */
-    SW_API_BOUNDED = 1u << 7    /* min and max apply. */
+    SW_API_BOUNDED = 1u << 7    /* min and max apply, to what a duration or size stands for too. */
 };
 
 struct sw_api_pair { /* One entry of a map. */

@@ -12,6 +12,9 @@ enum sw_json_style { SW_JSON_COMPACT, SW_JSON_PRETTY /* Two spaces, a newline at
 /* Append a value as JSON; a failure shows in sw_buffer_check. */
 void sw_json_encode(const struct sw_api_message *message, const void *value,
                     enum sw_json_style style, struct sw_buffer *out);
+/* Append the value of one field. */
+void sw_json_encode_field(const struct sw_api_field *field, const void *value,
+                          enum sw_json_style style, struct sw_buffer *out);
 /* Append a text as a JSON string with its quotes. */
 void sw_json_put_text(struct sw_buffer *out, const char *text);
 

@@ -19,12 +19,11 @@ struct sw_validate_options {
     const char *file;             /* For the problems; "" when there is none. */
 };
 
-/* Give every field of the spec that is not set its default.  SW_E_EXHAUSTED: the arena is full. */
-SW_MUST_CHECK enum sw_rc sw_object_apply_defaults(const struct sw_kind *kind, void *object,
-                                                  struct sw_arena *arena);
+/* Give every field that is not set its default. Default texts are constants, so no memory is used.
+ */
+void sw_object_apply_defaults(const struct sw_kind *kind, void *object);
 /* The same for any message, such as a request. */
-SW_MUST_CHECK enum sw_rc sw_api_apply_defaults(const struct sw_api_message *message, void *value,
-                                               struct sw_arena *arena);
+void sw_api_apply_defaults(const struct sw_api_message *message, void *value);
 
 /* Check every rule. SW_E_INVALID: mistakes were added to the problems. */
 SW_MUST_CHECK enum sw_rc sw_object_validate(const struct sw_kind *kind, const void *object,
