@@ -13,8 +13,9 @@
 #pragma once
 #include "pkg/utils/base/buffer.h"
 
-#define SW_POD_SLOTS 256 /* Key slots of an Agent: slot = SipHash-2-4(key under agent_uid) % 256.  \
-                          */
+#define SW_POD_SLOTS                                                                               \
+    256 /* Key slots of an Agent: slot = SipHash-2-4(key under agent_uid) % 256.                   \
+         */
 
 enum sw_pod_durability { SW_POD_DURABILITY_NONE, SW_POD_DURABILITY_LOCAL };
 
@@ -23,6 +24,8 @@ struct sw_pod_limits {         /* 0: the runner's default. */
     uint64_t turn_cpu_ms_max;  /* CPU time of one segment before it is trapped. */
     uint64_t mailbox_messages_max;
     uint64_t mailbox_bytes_max;
+    uint64_t message_bytes_max; /* Of one message's body. */
+    uint64_t instances_max;     /* Of a keyed Agent in one Pod. */
 };
 
 struct sw_pod_spec {            /* Borrowed for the call. */
@@ -40,6 +43,8 @@ struct sw_pod_spec {            /* Borrowed for the call. */
     uint64_t replicas;
     enum sw_pod_durability durability;
     struct sw_pod_limits limits;
+    unsigned priority;              /* 0 to 3: of messages to the Agent that name none. */
+    struct sw_bytes config;         /* spec.config, handed to the guest as it stands. */
     const char *const *environment; /* NULL-terminated "NAME=value" for the instances, or NULL. */
 };
 

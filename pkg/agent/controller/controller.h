@@ -1,0 +1,144 @@
+/* The agents of this node as swarmd sees them: supervises the agent host and speaks for it.
+ *
+ *     node controller --- struct sw_pod_runner ---+
+ *     gateway --- sw_agents_send, _publish ... ---+-- this room -- frames -- agent-host process
+ *     compiler --- struct sw_machine_code --------+
+ *
+ * The host is hostile: what it says is checked against what was asked of it; one that breaks the
+ * protocol, floods or hangs is killed and started again with back-off. Open Pods are opened again
+ * by themselves then; requests without an answer fail with SW_E_UNAVAILABLE.
+ *
+ * Threads: the loop's thread; no callback runs inside the call that causes it.
+ * I/O: a child process and a socket pair on the loop.  Limits: struct sw_agents_options. */
+#pragma once
+#include "pkg/agent/pod/runner.h"
+#include "pkg/utils/logger/logger.h"
+#include "pkg/utils/loop/loop.h"
+#include "pkg/utils/system/system.h"
+
+struct sw_agents; /* Opaque. */
+
+/* Where machine code comes from: swarmd's module cache and sandboxed compiler. */
+struct sw_machine_code {
+    void *ctx;
+    /* Ask for the machine code of a module; done is called exactly once, never inside this call.
+     * bytes is trusted (its seal was verified) and borrowed for the call of done. rc otherwise:
+     * SW_E_NOT_FOUND no such module here, SW_E_INVALID it cannot be compiled, others: ask again.
+     * An error returned here means that done will not be called. */
+    enum sw_rc (*get)(void *ctx, const char *digest,
+                      void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
+                                   const struct sw_err *err),
+                      void *done_ctx, struct sw_err *err);
+};
+
+struct sw_agent_log {
+    const char *name_space, *agent; /* NUL-terminated. */
+    struct sw_bytes key, text;
+    unsigned level; /* enum swarm_log_level of include/swarm/agent.h. */
+    uint64_t time_ns;
+};
+
+struct sw_agents_observer { /* What the host lets out, besides Pods (struct sw_pod_observer). */
+    void *ctx;
+    /* A line an instance logged. Texts are borrowed, UTF-8, size-limited. */
+    void (*on_log)(void *ctx, const struct sw_agent_log *log);
+    /* The host began (is_up) or ceased to take messages; words say why. */
+    void (*on_host)(void *ctx, bool is_up, const char *words);
+};
+
+struct sw_agents_options {
+    struct sw_loop *loop; /* Borrowed, as all below. */
+    const struct sw_system *system;
+    const struct sw_logger *logger;
+    const char *host_path; /* The program swarm-agent-host. */
+    const char *folder;    /* Its journal and snapshots. */
+    struct sw_machine_code machine_code;
+    struct sw_agents_observer observer;
+    unsigned workers;                    /* 0: one per processor. */
+    unsigned requests_max;               /* Without an answer; 0: 65,536. */
+    uint64_t stop_deadline_ms;           /* For a clean stop with snapshot; 0: 20,000. */
+    uint64_t ping_ms;                    /* A host silent for three of these is killed; 0: 5,000. */
+    uint64_t backoff_ms, backoff_max_ms; /* Between restarts; 0: 100 and 10,000. */
+};
+
+/* Start the host at once. Options are copied, what they point to is borrowed. */
+SW_MUST_CHECK enum sw_rc sw_agents_new(const struct sw_agents_options *options,
+                                       struct sw_agents **ret_agents, struct sw_err *err);
+/* Stop the host cleanly (snapshot), then call stopped(ctx). Requests fail with UNAVAILABLE. */
+void sw_agents_stop(struct sw_agents *agents, void (*stopped)(void *ctx), void *ctx);
+/* Frees at once; a host that still runs is killed, which loses nothing that was acknowledged. */
+void sw_agents_free(struct sw_agents *agents);
+SW_DEFINE_CLEANUP(struct sw_agents, sw_agents_free)
+
+/* For pkg/controller/node. Lives as long as agents. */
+const struct sw_pod_runner *sw_agents_runner(struct sw_agents *agents);
+
+struct sw_agent_result {        /* Borrowed for the call. */
+    enum sw_rc rc;              /* As the instance replied, or: NOT_FOUND no such Agent or key here,
+                                   UNAVAILABLE no Pod of it runs or the host went away (the message may
+                                   have been handled), EXHAUSTED mailbox or node full, TIMEOUT, INTERNAL
+                                   the handler trapped or passed its deadline. */
+    struct sw_bytes type, body; /* Of the reply; words when rc is not SW_OK. */
+    struct sw_bytes from;       /* Key of the instance. */
+    uint64_t subscribers;       /* Of a publish. */
+};
+typedef void sw_agent_done(void *ctx, const struct sw_agent_result *result);
+
+struct sw_agent_send { /* Borrowed for the call. */
+    const char *name_space;
+    struct sw_bytes to; /* "agent/key", or "agent". */
+    struct sw_bytes type, body, request_id;
+    int priority;    /* 0 to 3; negative: the Agent's. */
+    bool want_reply; /* false: done once the message is handled and durable. */
+    uint64_t timeout_ms;
+};
+
+/* Send; done is called exactly once unless an error is returned. *ret_request (may be NULL) can be
+ * cancelled.  SW_E_EXHAUSTED: too many requests.  SW_E_INVALID: the name.
+ * SW_E_NOT_FOUND: no such Agent on this node.  SW_E_UNAVAILABLE: the host is not up. */
+SW_MUST_CHECK enum sw_rc sw_agents_send(struct sw_agents *agents, const struct sw_agent_send *send,
+                                        sw_agent_done *done, void *ctx, uint64_t *ret_request,
+                                        struct sw_err *err);
+
+struct sw_agent_publish { /* Borrowed for the call. */
+    const char *name_space;
+    struct sw_bytes subject, type, body, request_id;
+    int priority;
+    uint64_t timeout_ms;
+};
+SW_MUST_CHECK enum sw_rc sw_agents_publish(struct sw_agents *agents,
+                                           const struct sw_agent_publish *publish,
+                                           sw_agent_done *done, void *ctx, uint64_t *ret_request,
+                                           struct sw_err *err);
+/* The caller lost interest: done is not called any more. Unknown numbers are ignored. */
+void sw_agents_cancel(struct sw_agents *agents, uint64_t request);
+
+struct sw_agent_instance { /* Borrowed for the call. */
+    struct sw_bytes key;
+    bool is_busy, is_parked;
+    uint32_t waiting;
+    uint64_t segments, failures, memory_bytes, last_ns;
+};
+struct sw_agent_page { /* Borrowed for the call. */
+    enum sw_rc rc;
+    const struct sw_agent_instance *instances;
+    size_t count;
+    bool has_more; /* Ask again with `after` set to the last key. */
+};
+struct sw_agent_list { /* Borrowed for the call. */
+    const char *name_space, *agent;
+    struct sw_bytes after; /* Keys greater than this, in byte order. */
+    uint32_t limit;        /* 1 to 1,000. */
+};
+/* A page of an Agent's instances on this node. Errors as sw_agents_send. */
+SW_MUST_CHECK enum sw_rc sw_agents_list(struct sw_agents *agents, const struct sw_agent_list *list,
+                                        void (*done)(void *ctx, const struct sw_agent_page *page),
+                                        void *ctx, struct sw_err *err);
+
+struct sw_agents_view { /* For metrics, top and status. Counts since the host's start. */
+    bool is_up;
+    uint64_t host_starts, host_pid, pods, instances, waiting, memory_bytes;
+    uint64_t segments, failures, sends, publishes, replies, refused;
+    uint64_t epochs, journal_bytes, requests;
+};
+void sw_agents_view(const struct sw_agents *agents, struct sw_agents_view *ret_view);

@@ -1,0 +1,234 @@
+/* What swarmd and an agent host say to each other over their socket pair.
+ *
+ *     u32 size | u8 kind | fields as frame.c's tables list them     (little-endian)
+ *
+ * Each side treats the other as hostile: every frame has a direction and a size limit, every field
+ * a maximum, texts are UTF-8 without NUL, flags are 0 or 1, and nothing may be left over.
+ * Threads: pure functions; a parser belongs to one thread.  I/O: none.
+ * Limits: SW_FRAME_BYTES_MAX for a frame; each field's is in frame.c. */
+#pragma once
+#include "pkg/utils/base/buffer.h"
+
+#define SW_LINK_VERSION 1
+#define SW_FRAME_BYTES_MAX (5u << 20)
+#define SW_FRAME_CHUNK_MAX (1u << 20)
+#define SW_FRAME_BODY_MAX (4u << 20)
+#define SW_FRAME_SLOTS_BYTES 32 /* 256 slots, bit i % 8 of byte i / 8 is slot i. */
+#define SW_FRAME_WORDS_MAX 2048
+#define SW_FRAME_NAME_MAX 63
+#define SW_FRAME_KEY_MAX 255
+
+enum sw_frame_kind {
+    /* To the host. */
+    SW_FRAME_HELLO = 1,
+    SW_FRAME_MODULE,      /* A piece of machine code; the last one completes it. */
+    SW_FRAME_MODULE_DROP, /* No Pod uses it any more. */
+    SW_FRAME_POD_OPEN,    /* Also for a Pod that is open: its spec changed. */
+    SW_FRAME_POD_CLOSE,
+    SW_FRAME_SEND,
+    SW_FRAME_PUBLISH,
+    SW_FRAME_CANCEL, /* Nobody waits for that request any more. */
+    SW_FRAME_LIST,
+    SW_FRAME_PING,
+    SW_FRAME_STOP, /* Finish what runs, snapshot, exit. */
+    /* From the host. */
+    SW_FRAME_READY = 64, /* The first one: the journal is recovered. */
+    SW_FRAME_MODULE_RESULT,
+    SW_FRAME_POD_STATUS,
+    SW_FRAME_POD_CLOSED,
+    SW_FRAME_REPLY, /* To SEND, PUBLISH. Exactly one, but none after CANCEL. */
+    SW_FRAME_INSTANCES,
+    SW_FRAME_EVENT,
+    SW_FRAME_LOG,
+    SW_FRAME_STATS,
+    SW_FRAME_PONG,
+    SW_FRAME_STOPPED
+};
+
+enum sw_frame_direction { SW_FRAME_TO_HOST, SW_FRAME_FROM_HOST };
+
+struct sw_frame_hello {
+    uint32_t version; /* SW_LINK_VERSION. */
+    uint32_t workers; /* 0: as many as there are processors. */
+};
+
+struct sw_frame_module {
+    struct sw_bytes digest; /* "sha256:..." of the program, not of the machine code. */
+    uint64_t offset, total; /* Pieces come in order; offset + size of bytes == total is the last. */
+    struct sw_bytes bytes;  /* At most SW_FRAME_CHUNK_MAX. */
+};
+
+struct sw_frame_digest {
+    struct sw_bytes digest;
+};
+
+struct sw_frame_pod_open {
+    struct sw_bytes uid; /* Of the Pod. */
+    uint64_t generation; /* Comes back in POD_STATUS. */
+    struct sw_bytes name_space, agent, agent_uid;
+    struct sw_bytes digest;            /* A module that was sent before. */
+    struct sw_bytes slots;             /* SW_FRAME_SLOTS_BYTES. */
+    uint32_t is_keyed;                 /* 0 or 1. */
+    uint32_t replicas;                 /* Of the whole Agent. */
+    uint32_t is_durable;               /* 1: durability local; 0: none. */
+    uint32_t priority;                 /* For messages that name none. */
+    uint64_t memory_bytes, body_bytes; /* Limits: of an instance, of a message. */
+    uint32_t deadline_ms, mailbox;     /* Limits: of a segment; messages waiting. */
+    uint32_t instances_max;            /* Of a keyed Pod. */
+    struct sw_bytes config;
+};
+
+struct sw_frame_pod_close {
+    struct sw_bytes uid;
+    uint32_t discard; /* 1: run on_stop and forget the state. */
+};
+
+#define SW_FRAME_PRIORITY_DEFAULT 255u /* The Agent's own. */
+
+struct sw_frame_send {
+    uint64_t request; /* Chosen by swarmd, unique among those without an answer; not 0. */
+    struct sw_bytes name_space, agent, key; /* key empty: any instance of a replicated Agent. */
+    struct sw_bytes request_id; /* The client's, or empty: a repeat gets the first result. */
+    struct sw_bytes type, body;
+    uint32_t priority;   /* 0 to 3, or SW_FRAME_PRIORITY_DEFAULT. */
+    uint32_t want_reply; /* 0: answered once the message is handled. */
+};
+
+struct sw_frame_publish {
+    uint64_t request;
+    struct sw_bytes name_space, subject, type, body;
+    struct sw_bytes request_id;
+    uint32_t priority;
+};
+
+struct sw_frame_request { /* CANCEL, PING, PONG: a number. */
+    uint64_t request;
+};
+
+struct sw_frame_list {
+    uint64_t request;
+    struct sw_bytes name_space, agent, after; /* Keys greater than `after`, in order. */
+    uint32_t limit;                           /* 1 to 1,000. */
+};
+
+struct sw_frame_stop {
+    uint32_t deadline_ms; /* For the snapshot; without one in time the journal serves as well. */
+};
+
+struct sw_frame_ready {
+    uint32_t version, workers;
+    uint64_t pods, instances, messages; /* Recovered. */
+    struct sw_bytes words;              /* What recovery did, for the log. */
+};
+
+struct sw_frame_result { /* MODULE_RESULT, STOPPED: which, enum sw_rc as a positive number, words.
+                          */
+    struct sw_bytes what;
+    uint32_t code;
+    struct sw_bytes words;
+};
+
+enum sw_frame_phase { SW_FRAME_POD_STARTING, SW_FRAME_POD_RUNNING, SW_FRAME_POD_FAILED };
+
+struct sw_frame_pod_status {
+    struct sw_bytes uid;
+    uint64_t generation;
+    uint32_t phase; /* enum sw_frame_phase. */
+    uint64_t instances, ready, failures;
+    struct sw_bytes reason, words;
+};
+
+struct sw_frame_uid {
+    struct sw_bytes uid;
+};
+
+struct sw_frame_reply {
+    uint64_t request;
+    uint32_t code; /* 0, or the instance's or host's negative code without its sign. */
+    struct sw_bytes type, body;
+    struct sw_bytes from; /* Key of the instance that took the message. */
+    uint64_t subscribers; /* Of a PUBLISH. */
+};
+
+struct sw_frame_instances {
+    uint64_t request;
+    uint32_t code, count, has_more;
+    struct sw_bytes entries; /* count times: as sw_frame_instance_put writes. */
+};
+
+struct sw_frame_instance { /* One of the entries. */
+    struct sw_bytes key;
+    uint32_t state;        /* enum sw_frame_instance_state. */
+    uint32_t waiting;      /* Messages in its mailbox. */
+    uint64_t segments;     /* Handled since its birth. */
+    uint64_t failures;     /* Of those, ended by a trap, a deadline or an error. */
+    uint64_t memory_bytes; /* Linear memory; 0 while it sleeps. */
+    uint64_t last_ns;      /* Time of its last segment. */
+};
+enum sw_frame_instance_state {
+    SW_FRAME_INSTANCE_IDLE,
+    SW_FRAME_INSTANCE_BUSY,
+    SW_FRAME_INSTANCE_PARKED
+};
+
+struct sw_frame_event {
+    struct sw_bytes uid; /* Of the Pod; empty: of the host. */
+    struct sw_bytes key; /* Of the instance, or empty. */
+    uint32_t is_warning;
+    struct sw_bytes reason, words;
+};
+
+struct sw_frame_log {
+    struct sw_bytes uid, key; /* Pod and instance. */
+    uint32_t level;           /* enum swarm_log_level. */
+    uint64_t time_ns;
+    struct sw_bytes text;
+};
+
+struct sw_frame_stats { /* Since the host's start, but for the first four. */
+    uint64_t pods, instances, waiting, memory_bytes;
+    uint64_t segments, failures, sends, publishes, replies, refused;
+    uint64_t epochs, journal_bytes, outputs_waiting;
+};
+
+struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
+    enum sw_frame_kind kind;
+    union {
+        struct sw_frame_hello hello;
+        struct sw_frame_module module;
+        struct sw_frame_digest module_drop;
+        struct sw_frame_pod_open pod_open;
+        struct sw_frame_pod_close pod_close;
+        struct sw_frame_send send;
+        struct sw_frame_publish publish;
+        struct sw_frame_request request; /* CANCEL, PING, PONG. */
+        struct sw_frame_list list;
+        struct sw_frame_stop stop;
+        struct sw_frame_ready ready;
+        struct sw_frame_result result; /* MODULE_RESULT, STOPPED. */
+        struct sw_frame_pod_status pod_status;
+        struct sw_frame_uid pod_closed;
+        struct sw_frame_reply reply;
+        struct sw_frame_instances instances;
+        struct sw_frame_event event;
+        struct sw_frame_log log;
+        struct sw_frame_stats stats;
+    };
+};
+
+/* Append a whole frame, size included. A field beyond its maximum is our own bug (assert). */
+void sw_frame_put(const struct sw_frame *frame, struct sw_buffer *out);
+
+/* Take the first frame of `bytes`, all that has arrived and was not yet taken. *ret_size is what
+ * the frame used up; 0: more bytes are needed, *ret_frame is not set.
+ * SW_E_CORRUPT   not a frame of that direction: end the link */
+SW_MUST_CHECK enum sw_rc sw_frame_take(struct sw_bytes bytes, enum sw_frame_direction direction,
+                                       struct sw_frame *ret_frame, size_t *ret_size,
+                                       struct sw_err *err);
+/* The kind in words, for logs: "POD_OPEN"; "?" for none. */
+const char *sw_frame_kind_name(enum sw_frame_kind kind);
+
+/* The entries of INSTANCES. take: false at the end or (then *ret_failed) on a malformed one. */
+void sw_frame_instance_put(const struct sw_frame_instance *instance, struct sw_buffer *out);
+SW_MUST_CHECK bool sw_frame_instance_take(struct sw_reader *reader,
+                                          struct sw_frame_instance *ret_instance);

@@ -1,0 +1,106 @@
+/* The journal: the one file format that agents' lives are written to, in the order they happened.
+ *
+ *     folder/journal-<base lsn, 16 hex digits>.seg
+ *     +---------+----------------------------+----------------------------+----- - -
+ *     | header  | epoch 7: head, records ... | epoch 8: head, records ... | zeros
+ *     +---------+----------------------------+----------------------------+----- - -
+ *
+ * A record's lsn is its logical offset, counted on from segment to segment, so whoever appends
+ * learns at once where the record will stand. Appends go to the open epoch in memory; one thread
+ * commits: it closes the epoch, writes it with one write, syncs, and the epoch is durable as a
+ * whole, while the next one fills. The file formats are drawn in README.md.
+ *
+ * Threads: append, read and the views from any thread; commit, close and remove from one thread at
+ * a time. One mutex ("journal" in docs/LOCKS.md), held for a copy.  I/O: through struct sw_system.
+ * Limits: SW_JOURNAL_RECORD_MAX, SW_JOURNAL_EPOCH_MAX; a segment holds whole epochs. */
+#pragma once
+#include "pkg/utils/base/buffer.h"
+#include "pkg/utils/system/system.h"
+
+#define SW_JOURNAL_RECORD_MAX (16u << 20)
+#define SW_JOURNAL_EPOCH_MAX (256u << 20)
+#define SW_JOURNAL_SEGMENT_BYTES (64u << 20)
+
+struct sw_journal; /* Opaque. */
+
+struct sw_journal_options {
+    const struct sw_system *system; /* Borrowed; outlives the journal. */
+    const char *folder;             /* Made if it is not there. */
+    uint64_t segment_bytes; /* Preallocated per segment file; 0: SW_JOURNAL_SEGMENT_BYTES. */
+    size_t epoch_bytes;     /* sw_journal_has_room is false beyond it; 0: 16 MiB. */
+};
+
+struct sw_journal_place {
+    uint64_t lsn;   /* Never 0. */
+    uint64_t epoch; /* Durable once sw_journal_durable reaches it. */
+};
+
+struct sw_journal_entry { /* One record as a scan meets it; borrowed for the visit. */
+    struct sw_journal_place place;
+    struct sw_bytes record;
+};
+
+/* Told of each record in order. An error stops the scan and is returned by it. */
+typedef enum sw_rc sw_journal_visit(void *ctx, const struct sw_journal_entry *entry,
+                                    struct sw_err *err);
+
+struct sw_journal_report { /* What a scan found. */
+    uint8_t uuid[16];      /* Of the journal, made at its birth. */
+    uint64_t segments, epochs, records;
+    uint64_t first_lsn, end_lsn; /* Of what is durable. */
+    uint64_t last_epoch;         /* 0: none. */
+    uint64_t torn_bytes;         /* After the cut: the rest of an epoch that was being written. */
+};
+
+/* Open or create, visiting each record up to the cut: the last complete epoch. What follows the cut
+ * is an epoch whose write was interrupted; nothing of it ever left the host, and it is removed.
+ * SW_E_CORRUPT      damage before the cut: a complete epoch follows it, or a segment is missing
+ * SW_E_UNSUPPORTED  written by a newer version
+ * others            as the system's file calls and visit */
+SW_MUST_CHECK enum sw_rc sw_journal_open(const struct sw_journal_options *options,
+                                         sw_journal_visit *visit, void *ctx,
+                                         struct sw_journal **ret_journal, struct sw_err *err);
+/* Close without committing: what was not committed is lost, as in a crash. */
+void sw_journal_close(struct sw_journal *journal);
+SW_DEFINE_CLEANUP(struct sw_journal, sw_journal_close)
+
+/* As sw_journal_open but nothing is changed or kept: for dump and verify, also beside a running
+ * host, whose last epoch may then look torn.  SW_E_NOT_FOUND: no journal in the folder. */
+SW_MUST_CHECK enum sw_rc sw_journal_scan(const struct sw_system *system, const char *folder,
+                                         sw_journal_visit *visit, void *ctx,
+                                         struct sw_journal_report *ret_report, struct sw_err *err);
+
+/* Put a record into the open epoch. bytes is copied.
+ * SW_E_EXHAUSTED  larger than SW_JOURNAL_RECORD_MAX, or the epoch or memory is full: fatal for a
+ *                 host, which asks sw_journal_has_room before it begins a segment */
+SW_MUST_CHECK enum sw_rc sw_journal_append(struct sw_journal *journal, struct sw_bytes record,
+                                           struct sw_journal_place *ret_place, struct sw_err *err);
+/* Read a record of this journal, durable or not, and append it to out.
+ * SW_E_NOT_FOUND  no segment holds that lsn (any more)
+ * SW_E_CORRUPT    there is no whole record at lsn */
+SW_MUST_CHECK enum sw_rc sw_journal_read(struct sw_journal *journal, uint64_t lsn,
+                                         struct sw_buffer *out, struct sw_err *err);
+
+/* Make durable what was appended before the call; nothing appended: does nothing.
+ * SW_E_EXHAUSTED  the disk is full. Nothing is lost: the epoch stays in memory and the next commit
+ *                 tries it again; sw_journal_has_room is false until one succeeds
+ * others          a write or sync failed. What is on the disk is unknown: nothing more may leave
+ *                 the host, which must stop; every later call fails the same way */
+SW_MUST_CHECK enum sw_rc sw_journal_commit(struct sw_journal *journal, struct sw_err *err);
+/* The last durable epoch. Any thread. */
+uint64_t sw_journal_durable(const struct sw_journal *journal);
+/* The epoch that the next append gets. Any thread. */
+uint64_t sw_journal_open_epoch(struct sw_journal *journal);
+/* Whether anything waits for a commit. Any thread. */
+bool sw_journal_is_dirty(struct sw_journal *journal);
+/* Whether a new segment of an instance may begin: the disk is not full and the open epoch is below
+ * epoch_bytes. Any thread. */
+bool sw_journal_has_room(const struct sw_journal *journal);
+/* The disk was full at the last commit. Any thread. */
+bool sw_journal_is_full(const struct sw_journal *journal);
+/* Remove the segment files all of whose records are before lsn. The present one stays. */
+SW_MUST_CHECK enum sw_rc sw_journal_remove_before(struct sw_journal *journal, uint64_t lsn,
+                                                  struct sw_err *err);
+/* Begin a new segment file with the next commit, so that what is before can be removed. */
+void sw_journal_cut_segment(struct sw_journal *journal);
+const uint8_t *sw_journal_uuid(const struct sw_journal *journal); /* 16 bytes. */
