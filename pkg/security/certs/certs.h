@@ -65,10 +65,15 @@ bool sw_credentials_need_renewal(const struct sw_credentials *credentials, uint6
 /* When the above becomes true, UTC. */
 uint64_t sw_credentials_renew_at_ns(const struct sw_credentials *credentials);
 
-/* The credentials kept in folder/name.crt and name.key, issued anew and saved when they are not
- * there, need renewal, are damaged, or come from another authority. */
+struct sw_credentials_place { /* The files folder/name.crt and folder/name.key. */
+    const char *folder, *name;
+};
+
+/* The credentials kept in two files, issued anew and saved when they are not there, need renewal,
+ * are damaged, or are of another identity or authority. */
 SW_MUST_CHECK enum sw_rc sw_credentials_open(const struct sw_system *system,
                                              const struct sw_authority *authority,
                                              const struct sw_certificate_request *request,
-                                             const char *folder, const char *name,
-                                             struct sw_credentials **ret_credentials);
+                                             const struct sw_credentials_place *place,
+                                             struct sw_credentials **ret_credentials,
+                                             struct sw_err *err);
