@@ -196,12 +196,16 @@ struct ssl_ctx_st *sw_tls_context_ssl(const struct sw_tls_context *context)
 static bool set_server_name(SSL *session, const char *name)
 {
     X509_VERIFY_PARAM *rules = SSL_get0_param(session);
+    char copy[TLSEXT_MAXLEN_host_name + 1]; /* The call that wants it does not promise const. */
 
     if (X509_VERIFY_PARAM_set1_ip_asc(rules, name) == 1)
         return true; /* An address is not sent as a server name (RFC 6066). */
     ERR_clear_error();
     X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set1_host(session, name) == 1 && SSL_set_tlsext_host_name(session, name) == 1;
+    if (strnlen(name, sizeof copy) == sizeof copy)
+        return false;
+    (void)strcpy(copy, name);
+    return SSL_set1_host(session, name) == 1 && SSL_set_tlsext_host_name(session, copy) == 1;
 }
 
 enum sw_rc sw_tls_session_new(const struct sw_tls_context *context, const char *server_name,

@@ -63,7 +63,8 @@ struct sw_err {
 enum sw_rc sw_err_set(struct sw_err *err, enum sw_rc rc, const char *format, ...) SW_PRINTF(3, 4);
 
 /* As sw_err_set, with the arguments of a variadic caller. */
-enum sw_rc sw_err_vset(struct sw_err *err, enum sw_rc rc, const char *format, va_list arguments);
+enum sw_rc sw_err_vset(struct sw_err *err, enum sw_rc rc, const char *format, va_list arguments)
+    SW_PRINTF(3, 0);
 
 /* As sw_err_set, ending in the words of the errno value `number`; the code is derived from it
  * (ENOENT: NOT_FOUND, ENOSPC: EXHAUSTED, EACCES: DENIED ...; otherwise INTERNAL). */
