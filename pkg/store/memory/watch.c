@@ -62,6 +62,7 @@ void sw_memory_watch_pause(struct sw_store_watch *watch)
 void sw_memory_watch_resume(struct sw_store_watch *watch)
 {
     watch->is_paused = false;
+    watch->progress = UINT64_MAX;
 }
 
 static void end_watch(struct sw_store_watch *watch, const struct sw_err *err)
