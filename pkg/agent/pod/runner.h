@@ -24,8 +24,6 @@ struct sw_pod_limits {         /* 0: the runner's default. */
     uint64_t turn_cpu_ms_max;  /* CPU time of one segment before it is trapped. */
     uint64_t mailbox_messages_max;
     uint64_t mailbox_bytes_max;
-    uint64_t message_bytes_max; /* Body of one message. */
-    uint64_t instances_max;     /* Of a keyed Pod. */
     uint64_t message_bytes_max; /* Of one message's body. */
     uint64_t instances_max;     /* Of a keyed Agent in one Pod. */
 };
@@ -47,8 +45,6 @@ struct sw_pod_spec {            /* Borrowed for the call. */
     struct sw_pod_limits limits;
     unsigned priority;      /* 0 to 3: of messages to the Agent that name none. */
     struct sw_bytes config; /* spec.config, handed to the guest as it stands. */
-    unsigned priority;      /* Of messages that name none: 0 (low) to 3 (urgent). */
-    const char *config;     /* Settings for the program, at most 64 KiB; "". */
 };
 
 enum sw_pod_phase { SW_POD_STARTING, SW_POD_RUNNING, SW_POD_FAILED };
