@@ -96,6 +96,8 @@ void *sw_arena_get(struct sw_arena *arena, size_t size_bytes)
 
     if (size_bytes > arena->size_max || arena->used > arena->size_max - size_bytes)
         return NULL;
+    if (size_bytes > SIZE_MAX - sizeof *block - align) /* Rounding and the head would overflow. */
+        return NULL;
     rounded = (size_bytes + align - 1) & ~(align - 1);
     if (block == NULL || block->size - block->used < rounded)
         block = block_push(arena, rounded);
