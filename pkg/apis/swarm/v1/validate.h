@@ -50,3 +50,5 @@ SW_MUST_CHECK enum sw_rc sw_enum_check_move(const struct sw_api_enum *machine, i
  * for LABEL_VALUE. */
 SW_MUST_CHECK enum sw_rc sw_format_check(enum sw_api_format format, const char *text,
                                          struct sw_err *err);
+/* What a format asks for, in words; "" for NONE. */
+const char *sw_format_describe(enum sw_api_format format);

@@ -1,0 +1,127 @@
+#include "pkg/apis/swarm/v1/rules.h"
+#include "pkg/apis/swarm/v1/fields.h"
+#include "pkg/apis/swarm/v1/validate.h"
+#include "pkg/utils/base/text.h"
+
+#include <string.h>
+
+#define CLUSTER_NAME "default"
+
+static void spec_after_defaults(void *value)
+{
+    struct sw_api_agent_spec *spec = value;
+
+    /* Instances of a keyed Agent are made by messages, not by number. */
+    if (spec->keyed && spec->has_replicas && spec->replicas == 1) {
+        spec->has_replicas = false;
+        spec->replicas = 0;
+    }
+}
+
+static void check_spec(struct sw_checker *checker, const struct sw_place *place, const void *value)
+{
+    const struct sw_api_agent_spec *spec = value;
+    struct sw_place replicas = {.parent = place, .name = "replicas"};
+    struct sw_place pods = {.parent = place, .name = "pods"};
+
+    if (spec->keyed && spec->has_replicas)
+        sw_checker_refuse(checker, &replicas, "leave replicas or keyed out",
+                          "a keyed Agent has one instance for each key, not a number of them");
+    if (spec->slots > 0 && spec->pods > spec->slots)
+        sw_checker_refuse(checker, &pods, NULL, "%u Pods cannot share %u slots", spec->pods,
+                          spec->slots);
+}
+
+static void check_restart(struct sw_checker *checker, const struct sw_place *place,
+                          const void *value)
+{
+    const struct sw_api_restart_policy *restart = value;
+    struct sw_place field = {.parent = place, .name = "maxBackoff"};
+    uint64_t first_ns, last_ns;
+
+    if (restart->initial_backoff == NULL || restart->max_backoff == NULL ||
+        sw_text_to_duration_ns(restart->initial_backoff, &first_ns) != SW_OK ||
+        sw_text_to_duration_ns(restart->max_backoff, &last_ns) != SW_OK)
+        return; /* Missing, or refused by the format. */
+    if (first_ns > last_ns)
+        sw_checker_refuse(checker, &field, NULL, "shorter than initialBackoff, which is %s",
+                          restart->initial_backoff);
+}
+
+/* Ranges stand in order, do not overlap, and end within the Agent's slots. */
+static void check_pod(struct sw_checker *checker, const struct sw_place *place, const void *value)
+{
+    const struct sw_api_pod_spec *spec = value;
+    struct sw_place slots = {.parent = place, .name = "slots"};
+    uint64_t end = 0;
+
+    for (size_t i = 0; i < spec->slots_count; i++) {
+        struct sw_place range = {.parent = &slots, .index = i};
+        if (spec->slots[i].first < end)
+            sw_checker_refuse(checker, &range, NULL, "begins before the end of the range before");
+        end = (uint64_t)spec->slots[i].first + spec->slots[i].count;
+        if (spec->agent.slots > 0 && end > spec->agent.slots)
+            sw_checker_refuse(checker, &range, NULL, "ends behind the Agent's %u slots",
+                              spec->agent.slots);
+    }
+}
+
+static const struct rule {
+    const struct sw_api_message *message;
+    void (*after_defaults)(void *value);
+    void (*check)(struct sw_checker *checker, const struct sw_place *place, const void *value);
+} rules[] = {
+    {&sw_api_agent_spec_message, spec_after_defaults, check_spec},
+    {&sw_api_restart_policy_message, NULL, check_restart},
+    {&sw_api_pod_spec_message, NULL, check_pod},
+};
+
+void sw_rules_after_defaults(const struct sw_api_message *message, void *value)
+{
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        if (rules[i].message == message && rules[i].after_defaults != NULL)
+            rules[i].after_defaults(value);
+}
+
+void sw_rules_check(struct sw_checker *checker, const struct sw_api_message *message,
+                    const struct sw_place *place, const void *value)
+{
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        if (rules[i].message == message && rules[i].check != NULL)
+            rules[i].check(checker, place, value);
+}
+
+/* `at` holds one of the texts that all kinds begin with. */
+static void check_head(struct sw_checker *checker, const char *name, const void *at,
+                       const char *expected)
+{
+    const char *found = sw_field_text(at);
+    struct sw_place place = {.name = name};
+
+    if (found[0] != '\0' && strcmp(found, expected) != 0)
+        sw_checker_refuse(checker, &place, NULL, "expected %s, found \"%.80s\"", expected, found);
+}
+
+void sw_rules_check_object(struct sw_checker *checker, const struct sw_kind *kind,
+                           const void *object)
+{
+    const struct sw_api_object_meta *meta = sw_object_meta_of(object);
+    const struct sw_api_agent *head =
+        object; /* Only for the two texts that all kinds begin with. */
+    struct sw_place metadata = {.name = "metadata"};
+    struct sw_place namespace = {.parent = &metadata, .name = "namespace"};
+    struct sw_place name = {.parent = &metadata, .name = "name"};
+    bool has_namespace = meta->namespace != NULL && meta->namespace[0] != '\0';
+
+    check_head(checker, "apiVersion", head + offsetof(struct sw_api_agent, api_version),
+               SW_API_VERSION);
+    check_head(checker, "kind", head + offsetof(struct sw_api_agent, kind), kind->name);
+    if (!kind->is_namespaced && has_namespace)
+        sw_checker_refuse(checker, &namespace, "leave it out", "%s lives outside of namespaces",
+                          kind->name);
+    if (kind->is_namespaced && !has_namespace && (checker->flags & SW_VALIDATE_COMPLETE))
+        sw_checker_refuse(checker, &namespace, NULL, "missing");
+    if (kind->message == &sw_api_cluster_message && meta->name != NULL &&
+        strcmp(meta->name, CLUSTER_NAME) != 0)
+        sw_checker_refuse(checker, &name, NULL, "there is one Cluster, named \"%s\"", CLUSTER_NAME);
+}
