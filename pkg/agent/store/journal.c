@@ -1,0 +1,502 @@
+#include "pkg/agent/store/journal.h"
+
+#include "pkg/agent/store/segment.h"
+#include "pkg/utils/base/hash.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EPOCH_BYTES_DEFAULT (16u << 20)
+
+/* Records of one epoch in memory, behind room for its head. */
+struct epoch {
+    struct sw_buffer bytes;
+    uint64_t number, lsn; /* lsn: of the head. */
+    uint32_t records;
+};
+
+/* Two epochs take turns: `open` takes appends while `closed` is being written. */
+struct sw_journal {
+    const struct sw_system *system;
+    char folder[SW_PATH_MAX];
+    uint64_t segment_bytes;
+    size_t epoch_bytes;
+    uint8_t uuid[16];
+
+    pthread_mutex_t mutex; /* Guards what follows down to the blank line. */
+    struct epoch epochs[2];
+    struct epoch *open, *closed;
+    bool has_closed; /* `closed` is not durable yet. */
+    struct sw_segment *segments;
+    size_t segments_count;
+    enum sw_rc failure; /* Of an earlier commit: nothing goes on. */
+
+    /* Of the committing thread alone. */
+    uint32_t chain;
+    bool wants_cut;
+    _Atomic bool is_full;
+    _Atomic uint64_t durable;
+    _Atomic size_t open_bytes;
+};
+
+static void epoch_begin(struct epoch *epoch, uint64_t number, uint64_t lsn)
+{
+    sw_buffer_reset(&epoch->bytes);
+    epoch->number = number;
+    epoch->lsn = lsn;
+    epoch->records = 0;
+}
+
+/* --- Opening --------------------------------------------------------------------------------- */
+
+/* A new segment file whose name and head are durable before anything is written behind them. */
+static enum sw_rc segment_create(struct sw_journal *journal, const struct sw_segment_head *head,
+                                 int *ret_file, struct sw_err *err)
+{
+    const struct sw_system *system = journal->system;
+    uint8_t bytes[SW_SEGMENT_HEAD_BYTES];
+    char path[SW_PATH_MAX];
+    enum sw_rc rc;
+    int file;
+
+    sw_segment_path(journal->folder, head->base_lsn, path);
+    rc = system->file_open(system->ctx, path,
+                           SW_FILE_READ | SW_FILE_WRITE | SW_FILE_CREATE | SW_FILE_TRUNCATE, &file,
+                           err);
+    if (rc != SW_OK)
+        return rc;
+    sw_segment_head_put(head, bytes);
+    rc = system->file_allocate(system->ctx, file, journal->segment_bytes, err);
+    if (rc == SW_OK)
+        rc = system->file_write(system->ctx, file, 0, bytes, sizeof bytes, err);
+    if (rc == SW_OK)
+        rc = system->file_sync(system->ctx, file, err);
+    if (rc == SW_OK)
+        rc = system->folder_sync(system->ctx, journal->folder, err);
+    if (rc == SW_OK) {
+        *ret_file = file;
+        return SW_OK;
+    }
+    system->file_close(system->ctx, file);
+    (void)system->path_remove(system->ctx, path, NULL); /* Best effort: the first error counts. */
+    return rc;
+}
+
+static enum sw_rc segments_add(struct sw_journal *journal, uint64_t base_lsn, int file)
+{
+    struct sw_segment *grown =
+        realloc(journal->segments, (journal->segments_count + 1) * sizeof *grown);
+
+    if (grown == NULL)
+        return SW_E_EXHAUSTED;
+    journal->segments = grown;
+    grown[journal->segments_count++] = (struct sw_segment){base_lsn, file};
+    return SW_OK;
+}
+
+static enum sw_rc create_first(struct sw_journal *journal, struct sw_err *err)
+{
+    struct sw_segment_head head = {.base_lsn = SW_SEGMENT_HEAD_BYTES, .first_epoch = 1};
+    enum sw_rc rc;
+    int file;
+
+    journal->system->random(journal->system->ctx, journal->uuid, sizeof journal->uuid);
+    memcpy(head.uuid, journal->uuid, sizeof head.uuid);
+    rc = segment_create(journal, &head, &file, err);
+    if (rc != SW_OK)
+        return rc;
+    epoch_begin(journal->open, 1, head.base_lsn);
+    return segments_add(journal, head.base_lsn, file);
+}
+
+/* Make the cut real: remove what follows it, and sync what a killed process may have left in the
+ * page cache only, so that the cut cannot move back. */
+static enum sw_rc settle(struct sw_journal *journal, const struct sw_segment_walk *walk,
+                         struct sw_err *err)
+{
+    const struct sw_system *system = journal->system;
+    struct sw_segment *last = &journal->segments[journal->segments_count - 1];
+    uint64_t end = SW_SEGMENT_HEAD_BYTES + (walk->report.end_lsn - last->base_lsn);
+    char path[SW_PATH_MAX];
+    enum sw_rc rc = SW_OK;
+
+    if (walk->has_stray) {
+        sw_segment_path(journal->folder, walk->stray_base, path);
+        rc = system->path_remove(system->ctx, path, err);
+    }
+    system->file_close(system->ctx, last->file);
+    last->file = -1;
+    sw_segment_path(journal->folder, last->base_lsn, path);
+    if (rc == SW_OK)
+        rc = system->file_open(system->ctx, path, SW_FILE_READ | SW_FILE_WRITE, &last->file, err);
+    if (rc == SW_OK && walk->report.torn_bytes > 0) {
+        rc = system->file_truncate(system->ctx, last->file, end, err);
+        if (rc == SW_OK && end < journal->segment_bytes)
+            rc = system->file_allocate(system->ctx, last->file, journal->segment_bytes, err);
+    }
+    if (rc == SW_OK)
+        rc = system->file_sync(system->ctx, last->file, err);
+    return rc == SW_OK ? system->folder_sync(system->ctx, journal->folder, err) : rc;
+}
+
+static enum sw_rc open_files(struct sw_journal *journal, sw_journal_visit *visit, void *ctx,
+                             struct sw_err *err)
+{
+    struct sw_segment_walk walk;
+    enum sw_rc rc = sw_segment_walk(journal->system, journal->folder, visit, ctx, &walk, err);
+
+    if (rc == SW_OK && walk.count == 0) {
+        char path[SW_PATH_MAX];
+        sw_segment_path(journal->folder, walk.stray_base, path);
+        if (walk.has_stray)
+            rc = journal->system->path_remove(journal->system->ctx, path, err);
+        sw_segment_walk_done(journal->system, &walk);
+        return rc == SW_OK ? create_first(journal, err) : rc;
+    }
+    if (rc != SW_OK) {
+        sw_segment_walk_done(journal->system, &walk);
+        return rc;
+    }
+    journal->segments = walk.segments; /* Taken over with their files. */
+    journal->segments_count = walk.count;
+    memcpy(journal->uuid, walk.report.uuid, sizeof journal->uuid);
+    journal->chain = walk.chain;
+    atomic_store(&journal->durable, walk.report.last_epoch);
+    epoch_begin(journal->open, walk.report.last_epoch + 1, walk.report.end_lsn);
+    return settle(journal, &walk, err);
+}
+
+enum sw_rc sw_journal_open(const struct sw_journal_options *options, sw_journal_visit *visit,
+                           void *ctx, struct sw_journal **ret_journal, struct sw_err *err)
+{
+    SW_CLEANUP(sw_journal_closep) struct sw_journal *journal = calloc(1, sizeof *journal);
+    enum sw_rc rc;
+
+    if (journal == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the journal");
+    journal->system = options->system;
+    journal->segment_bytes =
+        options->segment_bytes == 0 ? SW_JOURNAL_SEGMENT_BYTES : options->segment_bytes;
+    journal->epoch_bytes = options->epoch_bytes == 0 ? EPOCH_BYTES_DEFAULT : options->epoch_bytes;
+    journal->open = &journal->epochs[0];
+    journal->closed = &journal->epochs[1];
+    sw_buffer_init(&journal->open->bytes, SW_JOURNAL_EPOCH_MAX);
+    sw_buffer_init(&journal->closed->bytes, SW_JOURNAL_EPOCH_MAX);
+    pthread_mutex_init(&journal->mutex, NULL);
+    if (strlen(options->folder) + 40 > sizeof journal->folder)
+        return sw_err_set(err, SW_E_INVALID, "the journal's path is too long");
+    memcpy(journal->folder, options->folder, strlen(options->folder) + 1);
+    rc = journal->system->folder_make(journal->system->ctx, journal->folder, err);
+    if (rc == SW_OK)
+        rc = open_files(journal, visit, ctx, err);
+    if (rc != SW_OK)
+        return rc;
+    *ret_journal = SW_TAKE(journal);
+    return SW_OK;
+}
+
+void sw_journal_close(struct sw_journal *journal)
+{
+    if (journal == NULL)
+        return;
+    for (size_t i = 0; i < journal->segments_count; i++)
+        if (journal->segments[i].file >= 0)
+            journal->system->file_close(journal->system->ctx, journal->segments[i].file);
+    free(journal->segments);
+    sw_buffer_done(&journal->epochs[0].bytes);
+    sw_buffer_done(&journal->epochs[1].bytes);
+    pthread_mutex_destroy(&journal->mutex);
+    free(journal);
+}
+
+enum sw_rc sw_journal_scan(const struct sw_system *system, const char *folder,
+                           sw_journal_visit *visit, void *ctx, struct sw_journal_report *ret_report,
+                           struct sw_err *err)
+{
+    struct sw_segment_walk walk;
+    enum sw_rc rc = sw_segment_walk(system, folder, visit, ctx, &walk, err);
+
+    if (rc == SW_OK && walk.report.segments == 0)
+        rc = sw_err_set(err, SW_E_NOT_FOUND, "no journal in %s", folder);
+    if (rc == SW_OK)
+        *ret_report = walk.report;
+    sw_segment_walk_done(system, &walk);
+    return rc;
+}
+
+/* --- Appending and reading ------------------------------------------------------------------- */
+
+enum sw_rc sw_journal_append(struct sw_journal *journal, struct sw_bytes record,
+                             struct sw_journal_place *ret_place, struct sw_err *err)
+{
+    uint32_t check = sw_crc32c(0, record.data, record.size);
+    struct epoch *epoch;
+    bool has_failed;
+
+    if (record.size > SW_JOURNAL_RECORD_MAX)
+        return sw_err_set(err, SW_E_EXHAUSTED, "a journal record of %zu bytes is over the limit",
+                          record.size);
+    pthread_mutex_lock(&journal->mutex);
+    epoch = journal->open;
+    if (epoch->bytes.size == 0) {
+        static const uint8_t no_head[SW_EPOCH_HEAD_BYTES];
+        sw_buffer_put(&epoch->bytes, no_head, sizeof no_head);
+    }
+    ret_place->lsn = epoch->lsn + epoch->bytes.size;
+    ret_place->epoch = epoch->number;
+    sw_buffer_put_u32(&epoch->bytes, (uint32_t)record.size);
+    sw_buffer_put_u32(&epoch->bytes, check);
+    sw_buffer_put(&epoch->bytes, record.data, record.size);
+    epoch->records++;
+    has_failed = epoch->bytes.failed;
+    atomic_store_explicit(&journal->open_bytes, epoch->bytes.size, memory_order_relaxed);
+    pthread_mutex_unlock(&journal->mutex);
+    if (has_failed)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the open epoch of the journal");
+    return SW_OK;
+}
+
+/* Read size bytes at lsn from an epoch in memory; false when they are not all there. */
+static bool epoch_read(const struct epoch *epoch, uint64_t lsn, void *bytes, size_t size)
+{
+    uint64_t at = lsn - epoch->lsn;
+
+    if (at + size > epoch->bytes.size)
+        return false;
+    memcpy(bytes, epoch->bytes.data + at, size);
+    return true;
+}
+
+/* Where a part of the journal is to be read from. */
+static enum sw_rc read_part(struct sw_journal *journal, uint64_t lsn, void *bytes, size_t size,
+                            struct sw_err *err)
+{
+    const struct sw_segment *segment = NULL;
+    bool is_in_memory = true, is_there = false;
+    enum sw_rc rc;
+    size_t got;
+    int file = -1;
+    uint64_t at = 0;
+
+    pthread_mutex_lock(&journal->mutex);
+    if (lsn >= journal->open->lsn) {
+        is_there = epoch_read(journal->open, lsn, bytes, size);
+    } else if (journal->has_closed && lsn >= journal->closed->lsn) {
+        is_there = epoch_read(journal->closed, lsn, bytes, size);
+    } else {
+        is_in_memory = false;
+        for (size_t i = journal->segments_count; i > 0 && segment == NULL; i--)
+            if (journal->segments[i - 1].base_lsn <= lsn)
+                segment = &journal->segments[i - 1];
+        if (segment != NULL) {
+            file = segment->file;
+            at = SW_SEGMENT_HEAD_BYTES + (lsn - segment->base_lsn);
+        }
+    }
+    pthread_mutex_unlock(&journal->mutex);
+    if (is_in_memory && is_there)
+        return SW_OK;
+    if (is_in_memory || file < 0)
+        return sw_err_set(err, SW_E_NOT_FOUND, "the journal holds nothing at lsn %" PRIu64, lsn);
+    rc = journal->system->file_read(journal->system->ctx, file, at, bytes, size, &got, err);
+    if (rc == SW_OK && got < size)
+        return sw_err_set(err, SW_E_CORRUPT, "the journal ends within lsn %" PRIu64, lsn);
+    return rc;
+}
+
+enum sw_rc sw_journal_read(struct sw_journal *journal, uint64_t lsn, struct sw_buffer *out,
+                           struct sw_err *err)
+{
+    uint8_t head[SW_RECORD_HEAD_BYTES], *bytes;
+    struct sw_reader reader;
+    uint32_t size, check;
+    enum sw_rc rc = read_part(journal, lsn, head, sizeof head, err);
+
+    if (rc != SW_OK)
+        return rc;
+    reader = sw_reader_of(head, sizeof head);
+    size = sw_reader_u32(&reader);
+    check = sw_reader_u32(&reader);
+    if (size > SW_JOURNAL_RECORD_MAX)
+        return sw_err_set(err, SW_E_CORRUPT, "no journal record at lsn %" PRIu64, lsn);
+    bytes = sw_buffer_reserve(out, size);
+    if (bytes == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a journal record");
+    rc = read_part(journal, lsn + sizeof head, bytes, size, err);
+    if (rc == SW_OK && check != sw_crc32c(0, bytes, size))
+        return sw_err_set(err, SW_E_CORRUPT, "damaged journal record at lsn %" PRIu64, lsn);
+    if (rc == SW_OK)
+        out->size += size;
+    return rc;
+}
+
+/* --- Committing ------------------------------------------------------------------------------ */
+
+/* Take the open epoch out of the way of appends, unless one still waits to be written. */
+static bool close_epoch(struct sw_journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    if (!journal->has_closed && journal->open->bytes.size > 0) {
+        struct epoch *closed = journal->open;
+
+        journal->open = journal->closed;
+        journal->closed = closed;
+        journal->has_closed = true;
+        epoch_begin(journal->open, closed->number + 1, closed->lsn + closed->bytes.size);
+        atomic_store_explicit(&journal->open_bytes, 0, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&journal->mutex);
+    return journal->has_closed;
+}
+
+/* Begin a new segment when the present one is full. Epochs are never split. */
+static enum sw_rc rotate(struct sw_journal *journal, const struct epoch *epoch, struct sw_err *err)
+{
+    uint64_t base = journal->segments[journal->segments_count - 1].base_lsn;
+    struct sw_segment_head head = {
+        .base_lsn = epoch->lsn, .first_epoch = epoch->number, .chain = journal->chain};
+    enum sw_rc rc;
+    int file;
+
+    if (epoch->lsn == base ||
+        (!journal->wants_cut &&
+         SW_SEGMENT_HEAD_BYTES + (epoch->lsn - base) + epoch->bytes.size <= journal->segment_bytes))
+        return SW_OK;
+    memcpy(head.uuid, journal->uuid, sizeof head.uuid);
+    rc = segment_create(journal, &head, &file, err);
+    if (rc != SW_OK)
+        return rc;
+    pthread_mutex_lock(&journal->mutex);
+    rc = segments_add(journal, head.base_lsn, file);
+    pthread_mutex_unlock(&journal->mutex);
+    journal->wants_cut = false;
+    return rc;
+}
+
+static enum sw_rc write_closed(struct sw_journal *journal, struct sw_err *err)
+{
+    const struct sw_system *system = journal->system;
+    struct epoch *epoch = journal->closed;
+    struct sw_epoch_head head = {.epoch = epoch->number, .lsn = epoch->lsn};
+    struct sw_segment *last;
+    uint32_t check;
+    enum sw_rc rc = rotate(journal, epoch, err);
+
+    if (rc != SW_OK)
+        return rc;
+    last = &journal->segments[journal->segments_count - 1];
+    head.body_bytes = (uint32_t)(epoch->bytes.size - SW_EPOCH_HEAD_BYTES);
+    head.records = epoch->records;
+    head.body_crc = sw_crc32c(0, epoch->bytes.data + SW_EPOCH_HEAD_BYTES, head.body_bytes);
+    head.chain = journal->chain;
+    check = sw_epoch_head_put(&head, journal->uuid, epoch->bytes.data);
+    rc = system->file_write(system->ctx, last->file,
+                            SW_SEGMENT_HEAD_BYTES + (epoch->lsn - last->base_lsn),
+                            epoch->bytes.data, epoch->bytes.size, err);
+    if (rc != SW_OK)
+        return rc;
+    rc = system->file_sync(system->ctx, last->file, err);
+    if (rc == SW_OK)
+        journal->chain = check;
+    /* A failed sync may have dropped the pages: writing them again would prove nothing. */
+    return rc == SW_E_EXHAUSTED ? SW_E_INTERNAL : rc;
+}
+
+enum sw_rc sw_journal_commit(struct sw_journal *journal, struct sw_err *err)
+{
+    enum sw_rc rc;
+
+    if (journal->failure != SW_OK)
+        return sw_err_set(err, journal->failure, "the journal failed before");
+    if (!close_epoch(journal))
+        return SW_OK;
+    rc = write_closed(journal, err);
+    if (rc == SW_E_EXHAUSTED) {
+        atomic_store(&journal->is_full, true);
+        return rc;
+    }
+    if (rc != SW_OK) {
+        journal->failure = rc;
+        return rc;
+    }
+    pthread_mutex_lock(&journal->mutex);
+    journal->has_closed = false;
+    pthread_mutex_unlock(&journal->mutex);
+    atomic_store(&journal->is_full, false);
+    atomic_store_explicit(&journal->durable, journal->closed->number, memory_order_release);
+    return SW_OK;
+}
+
+uint64_t sw_journal_durable(const struct sw_journal *journal)
+{
+    return atomic_load_explicit(&journal->durable, memory_order_acquire);
+}
+
+uint64_t sw_journal_open_epoch(struct sw_journal *journal)
+{
+    uint64_t number;
+
+    pthread_mutex_lock(&journal->mutex);
+    number = journal->open->number;
+    pthread_mutex_unlock(&journal->mutex);
+    return number;
+}
+
+bool sw_journal_is_dirty(struct sw_journal *journal)
+{
+    bool is_dirty;
+
+    pthread_mutex_lock(&journal->mutex);
+    is_dirty = journal->has_closed || journal->open->bytes.size > 0;
+    pthread_mutex_unlock(&journal->mutex);
+    return is_dirty;
+}
+
+bool sw_journal_has_room(const struct sw_journal *journal)
+{
+    return !atomic_load(&journal->is_full) &&
+           atomic_load_explicit(&journal->open_bytes, memory_order_relaxed) < journal->epoch_bytes;
+}
+
+bool sw_journal_is_full(const struct sw_journal *journal)
+{
+    return atomic_load(&journal->is_full);
+}
+
+enum sw_rc sw_journal_remove_before(struct sw_journal *journal, uint64_t lsn, struct sw_err *err)
+{
+    const struct sw_system *system = journal->system;
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && journal->segments_count > 1 && journal->segments[1].base_lsn <= lsn) {
+        char path[SW_PATH_MAX];
+
+        pthread_mutex_lock(&journal->mutex);
+        sw_segment_path(journal->folder, journal->segments[0].base_lsn, path);
+        system->file_close(system->ctx, journal->segments[0].file);
+        journal->segments_count--;
+        memmove(journal->segments, journal->segments + 1,
+                journal->segments_count * sizeof *journal->segments);
+        pthread_mutex_unlock(&journal->mutex);
+        rc = system->path_remove(system->ctx, path, err);
+        if (rc != SW_OK)
+            break;
+        /* One after the other, so that a crash leaves no gap. */
+        rc = system->folder_sync(system->ctx, journal->folder, err);
+    }
+    return rc;
+}
+
+void sw_journal_cut_segment(struct sw_journal *journal)
+{
+    journal->wants_cut = true;
+}
+
+const uint8_t *sw_journal_uuid(const struct sw_journal *journal)
+{
+    return journal->uuid;
+}

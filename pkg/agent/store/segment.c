@@ -1,0 +1,413 @@
+#include "pkg/agent/store/segment.h"
+
+#include "pkg/utils/base/hash.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEGMENT_MAGIC 0x4e4a5753u /* "SWJN" */
+#define EPOCH_MAGIC 0x50455753u   /* "SWEP" */
+#define VERSION 1u
+#define SEARCH_BYTES (1u << 20)
+
+void sw_segment_path(const char *folder, uint64_t base_lsn, char ret_path[SW_PATH_MAX])
+{
+    snprintf(ret_path, SW_PATH_MAX, "%s/journal-%016" PRIx64 ".seg", folder, base_lsn);
+}
+
+static void put_u32(uint8_t *at, uint32_t value)
+{
+    for (unsigned i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> 8 * i);
+}
+
+static void put_u64(uint8_t *at, uint64_t value)
+{
+    put_u32(at, (uint32_t)value);
+    put_u32(at + 4, (uint32_t)(value >> 32));
+}
+
+/* Layout: magic, version, uuid, base, first epoch, chain, zeros, check of all before it. */
+void sw_segment_head_put(const struct sw_segment_head *head,
+                         uint8_t ret_bytes[SW_SEGMENT_HEAD_BYTES])
+{
+    memset(ret_bytes, 0, SW_SEGMENT_HEAD_BYTES);
+    put_u32(ret_bytes, SEGMENT_MAGIC);
+    put_u32(ret_bytes + 4, VERSION);
+    memcpy(ret_bytes + 8, head->uuid, 16);
+    put_u64(ret_bytes + 24, head->base_lsn);
+    put_u64(ret_bytes + 32, head->first_epoch);
+    put_u32(ret_bytes + 40, head->chain);
+    put_u32(ret_bytes + 60, sw_crc32c(0, ret_bytes, 60));
+}
+
+enum sw_rc sw_segment_head_take(const uint8_t bytes[SW_SEGMENT_HEAD_BYTES],
+                                struct sw_segment_head *ret_head, struct sw_err *err)
+{
+    struct sw_reader reader = sw_reader_of(bytes, SW_SEGMENT_HEAD_BYTES);
+    uint32_t magic = sw_reader_u32(&reader), version = sw_reader_u32(&reader);
+    struct sw_segment_head head;
+
+    memcpy(head.uuid, sw_reader_take(&reader, 16).data, 16);
+    head.base_lsn = sw_reader_u64(&reader);
+    head.first_epoch = sw_reader_u64(&reader);
+    head.chain = sw_reader_u32(&reader);
+    reader.at = 60;
+    if (magic != SEGMENT_MAGIC)
+        return sw_err_set(err, SW_E_CORRUPT, "not a journal segment");
+    if (version != VERSION) {
+        sw_err_set(err, SW_E_UNSUPPORTED, "journal segment of version %" PRIu32, version);
+        sw_err_hint(err, "it was written by another release of Swarm; this one reads version %u",
+                    VERSION);
+        return SW_E_UNSUPPORTED;
+    }
+    if (sw_reader_u32(&reader) != sw_crc32c(0, bytes, 60))
+        return sw_err_set(err, SW_E_CORRUPT, "the head of the journal segment is damaged");
+    *ret_head = head;
+    return SW_OK;
+}
+
+/* Layout: magic, check of all that follows, epoch, lsn, body bytes, records, body crc, chain, 0. */
+uint32_t sw_epoch_head_put(const struct sw_epoch_head *head, const uint8_t uuid[16],
+                           uint8_t ret_bytes[SW_EPOCH_HEAD_BYTES])
+{
+    uint32_t check;
+
+    memset(ret_bytes, 0, SW_EPOCH_HEAD_BYTES);
+    put_u32(ret_bytes, EPOCH_MAGIC);
+    put_u64(ret_bytes + 8, head->epoch);
+    put_u64(ret_bytes + 16, head->lsn);
+    put_u32(ret_bytes + 24, head->body_bytes);
+    put_u32(ret_bytes + 28, head->records);
+    put_u32(ret_bytes + 32, head->body_crc);
+    put_u32(ret_bytes + 36, head->chain);
+    check = sw_crc32c(sw_crc32c(0, uuid, 16), ret_bytes + 8, SW_EPOCH_HEAD_BYTES - 8);
+    put_u32(ret_bytes + 4, check);
+    return check;
+}
+
+bool sw_epoch_head_take(const uint8_t bytes[SW_EPOCH_HEAD_BYTES], const uint8_t uuid[16],
+                        struct sw_epoch_head *ret_head, uint32_t *ret_check)
+{
+    struct sw_reader reader = sw_reader_of(bytes, SW_EPOCH_HEAD_BYTES);
+    uint32_t magic = sw_reader_u32(&reader), check = sw_reader_u32(&reader);
+
+    if (magic != EPOCH_MAGIC ||
+        check != sw_crc32c(sw_crc32c(0, uuid, 16), bytes + 8, SW_EPOCH_HEAD_BYTES - 8))
+        return false;
+    ret_head->epoch = sw_reader_u64(&reader);
+    ret_head->lsn = sw_reader_u64(&reader);
+    ret_head->body_bytes = sw_reader_u32(&reader);
+    ret_head->records = sw_reader_u32(&reader);
+    ret_head->body_crc = sw_reader_u32(&reader);
+    ret_head->chain = sw_reader_u32(&reader);
+    *ret_check = check;
+    return true;
+}
+
+/* --- The walk -------------------------------------------------------------------------------- */
+
+struct walk {
+    const struct sw_system *system;
+    const char *folder;
+    sw_journal_visit *visit;
+    void *ctx;
+    struct sw_segment_walk *out;
+    struct sw_err *err;
+    struct sw_buffer body; /* Of the epoch being read. */
+    uint64_t file_bytes;   /* Size of the segment being read. */
+};
+
+static bool collect_name(void *ctx, const char *name)
+{
+    struct sw_segment_walk *out = ctx;
+    struct sw_segment *grown;
+    unsigned long long base;
+    char check[40];
+
+    if (sscanf(name, "journal-%16llx.seg", &base) != 1)
+        return true;
+    snprintf(check, sizeof check, "journal-%016llx.seg", base);
+    if (strcmp(name, check) != 0 || out->count >= SW_SEGMENTS_MAX)
+        return true;
+    grown = realloc(out->segments, (out->count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return false;
+    out->segments = grown;
+    out->segments[out->count++] = (struct sw_segment){.base_lsn = base, .file = -1};
+    return true;
+}
+
+static int compare_segments(const void *one, const void *other)
+{
+    uint64_t a = ((const struct sw_segment *)one)->base_lsn;
+    uint64_t b = ((const struct sw_segment *)other)->base_lsn;
+
+    return a < b ? -1 : a > b;
+}
+
+static enum sw_rc read_exact(struct walk *walk, int file, uint64_t at, void *bytes, size_t size)
+{
+    size_t got = 0;
+    enum sw_rc rc =
+        walk->system->file_read(walk->system->ctx, file, at, bytes, size, &got, walk->err);
+
+    if (rc == SW_OK && got < size)
+        memset((uint8_t *)bytes + got, 0,
+               size - got); /* Beyond the end is as good as never written. */
+    return rc;
+}
+
+/* Is there a whole head of `epoch` or a later one anywhere from file offset `at` on? Then what
+ * stands at `at` is damage and not the end: an epoch is only begun when what is before it is
+ * synced. */
+static enum sw_rc search_later(struct walk *walk, int file, uint64_t at, uint64_t epoch,
+                               bool *ret_found)
+{
+    struct sw_segment_walk *out = walk->out;
+    static const uint8_t magic[4] = {0x53, 0x57, 0x45, 0x50};
+    uint8_t *chunk = malloc(SEARCH_BYTES);
+    enum sw_rc rc = SW_OK;
+
+    *ret_found = false;
+    if (chunk == NULL)
+        return sw_err_set(walk->err, SW_E_EXHAUSTED, "no memory to check the journal");
+    while (rc == SW_OK && at + SW_EPOCH_HEAD_BYTES <= walk->file_bytes && !*ret_found) {
+        const uint8_t *hit = chunk, *end = chunk + SEARCH_BYTES;
+
+        rc = read_exact(walk, file, at, chunk, SEARCH_BYTES);
+        while (rc == SW_OK && (hit = memmem(hit, (size_t)(end - hit), magic, 4)) != NULL) {
+            struct sw_epoch_head head;
+            uint32_t check;
+
+            if ((size_t)(end - hit) >= SW_EPOCH_HEAD_BYTES &&
+                sw_epoch_head_take(hit, out->report.uuid, &head, &check) && head.epoch >= epoch)
+                *ret_found = true;
+            hit++;
+        }
+        at += SEARCH_BYTES - SW_EPOCH_HEAD_BYTES;
+    }
+    free(chunk);
+    return rc;
+}
+
+static enum sw_rc damaged(struct walk *walk, const char *what)
+{
+    sw_err_set(walk->err, SW_E_CORRUPT, "journal %s: %s after epoch %" PRIu64 ", at lsn %" PRIu64,
+               walk->folder, what, walk->out->report.last_epoch, walk->out->report.end_lsn);
+    sw_err_hint(walk->err, "this is damage, not an interrupted write: check the disk and restore "
+                           "the folder from a copy");
+    return SW_E_CORRUPT;
+}
+
+/* Visit the records of the epoch in walk->body. */
+static enum sw_rc visit_records(struct walk *walk, const struct sw_epoch_head *head)
+{
+    struct sw_reader reader = sw_reader_of(walk->body.data, walk->body.size);
+    uint32_t count = 0;
+
+    while (reader.at < reader.size) {
+        uint64_t lsn = head->lsn + SW_EPOCH_HEAD_BYTES + reader.at;
+        uint32_t size = sw_reader_u32(&reader), check = sw_reader_u32(&reader);
+        struct sw_bytes record = sw_reader_take(&reader, size);
+        struct sw_journal_entry entry = {{lsn, head->epoch}, record};
+        enum sw_rc rc;
+
+        if (reader.failed || size > SW_JOURNAL_RECORD_MAX ||
+            check != sw_crc32c(0, record.data, record.size))
+            return damaged(walk, "a malformed record");
+        rc = walk->visit == NULL ? SW_OK : walk->visit(walk->ctx, &entry, walk->err);
+        if (rc != SW_OK)
+            return rc;
+        count++;
+    }
+    if (count != head->records)
+        return damaged(walk, "an epoch with records missing");
+    walk->out->report.records += count;
+    return SW_OK;
+}
+
+/* Read the epoch at file offset `at`. *ret_size 0: there is no complete one. */
+static enum sw_rc read_epoch(struct walk *walk, int file, uint64_t at, uint64_t *ret_size)
+{
+    struct sw_journal_report *report = &walk->out->report;
+    uint8_t bytes[SW_EPOCH_HEAD_BYTES];
+    struct sw_epoch_head head;
+    uint32_t check;
+    enum sw_rc rc;
+
+    *ret_size = 0;
+    if (at + SW_EPOCH_HEAD_BYTES > walk->file_bytes)
+        return SW_OK;
+    rc = read_exact(walk, file, at, bytes, sizeof bytes);
+    if (rc != SW_OK || !sw_epoch_head_take(bytes, report->uuid, &head, &check) ||
+        head.lsn != report->end_lsn || head.epoch != report->last_epoch + 1 ||
+        head.chain != walk->out->chain || head.body_bytes > SW_JOURNAL_EPOCH_MAX ||
+        head.body_bytes > walk->file_bytes - at - SW_EPOCH_HEAD_BYTES)
+        return rc;
+    sw_buffer_reset(&walk->body);
+    if (sw_buffer_reserve(&walk->body, head.body_bytes) == NULL)
+        return sw_err_set(walk->err, SW_E_EXHAUSTED, "no memory for an epoch of the journal");
+    rc = read_exact(walk, file, at + SW_EPOCH_HEAD_BYTES, walk->body.data, head.body_bytes);
+    if (rc != SW_OK || sw_crc32c(0, walk->body.data, head.body_bytes) != head.body_crc)
+        return rc;
+    walk->body.size = head.body_bytes;
+    rc = visit_records(walk, &head);
+    if (rc != SW_OK)
+        return rc;
+    walk->out->chain = check;
+    report->epochs++;
+    report->last_epoch = head.epoch;
+    *ret_size = SW_EPOCH_HEAD_BYTES + head.body_bytes;
+    report->end_lsn += *ret_size;
+    return SW_OK;
+}
+
+/* Bytes after the cut that are not zero, up to the last of them: what a crash left behind. */
+static enum sw_rc count_torn(struct walk *walk, int file, uint64_t at)
+{
+    uint8_t *chunk = malloc(SEARCH_BYTES);
+    uint64_t start = at;
+    enum sw_rc rc = SW_OK;
+
+    if (chunk == NULL)
+        return sw_err_set(walk->err, SW_E_EXHAUSTED, "no memory to check the journal");
+    for (; rc == SW_OK && at < walk->file_bytes; at += SEARCH_BYTES) {
+        rc = read_exact(walk, file, at, chunk, SEARCH_BYTES);
+        for (size_t i = SEARCH_BYTES; rc == SW_OK && i > 0; i--)
+            if (chunk[i - 1] != 0) {
+                walk->out->report.torn_bytes = at + i - start;
+                break;
+            }
+    }
+    free(chunk);
+    return rc;
+}
+
+/* The last segment has no valid head. If nothing of worth can be in it, it was begun in the moment
+ * of a crash: its head is synced before the first epoch is written. */
+static enum sw_rc check_stray(struct walk *walk, size_t index, bool *ret_is_stray)
+{
+    int file = walk->out->segments[index].file;
+    bool has_later = false;
+    enum sw_rc rc;
+
+    if (index == 0) { /* Not even a uuid to check epochs with: only an empty file is harmless. */
+        rc = count_torn(walk, file, 0);
+        has_later = walk->out->report.torn_bytes > 0;
+    } else {
+        rc = search_later(walk, file, 0, walk->out->report.last_epoch + 1, &has_later);
+    }
+    if (rc == SW_OK && has_later)
+        return damaged(walk, "a damaged head of a segment");
+    *ret_is_stray = true;
+    return rc;
+}
+
+/* Check the head of segment `index` against what came before it. *ret_is_stray: see the struct. */
+static enum sw_rc check_head(struct walk *walk, size_t index, bool *ret_is_stray)
+{
+    struct sw_segment_walk *out = walk->out;
+    struct sw_segment *segment = &out->segments[index];
+    uint8_t bytes[SW_SEGMENT_HEAD_BYTES];
+    struct sw_segment_head head;
+    enum sw_rc rc = read_exact(walk, segment->file, 0, bytes, sizeof bytes);
+
+    *ret_is_stray = false;
+    if (rc != SW_OK)
+        return rc;
+    rc = sw_segment_head_take(bytes, &head, walk->err);
+    if (rc == SW_E_CORRUPT && index + 1 == out->count)
+        return check_stray(walk, index, ret_is_stray);
+    if (rc != SW_OK) {
+        sw_err_context(walk->err, "journal %s, segment %016" PRIx64, walk->folder,
+                       segment->base_lsn);
+        return rc;
+    }
+    if (index == 0) {
+        memcpy(out->report.uuid, head.uuid, sizeof head.uuid);
+        out->report.first_lsn = out->report.end_lsn = head.base_lsn;
+        out->report.last_epoch = head.first_epoch - 1;
+        out->chain = head.chain;
+    }
+    if (head.base_lsn != segment->base_lsn || head.base_lsn != out->report.end_lsn ||
+        head.first_epoch != out->report.last_epoch + 1 || head.chain != out->chain ||
+        memcmp(head.uuid, out->report.uuid, sizeof head.uuid) != 0)
+        return damaged(walk, "a gap before the next segment");
+    return SW_OK;
+}
+
+static enum sw_rc walk_segment(struct walk *walk, size_t index)
+{
+    struct sw_segment_walk *out = walk->out;
+    struct sw_segment *segment = &out->segments[index];
+    uint64_t at = SW_SEGMENT_HEAD_BYTES, size;
+    char path[SW_PATH_MAX];
+    struct sw_file_view view;
+    bool is_stray, has_later = false;
+    enum sw_rc rc;
+
+    sw_segment_path(walk->folder, segment->base_lsn, path);
+    rc = walk->system->path_view(walk->system->ctx, path, &view, walk->err);
+    if (rc == SW_OK)
+        rc = walk->system->file_open(walk->system->ctx, path, SW_FILE_READ, &segment->file,
+                                     walk->err);
+    if (rc != SW_OK)
+        return rc;
+    walk->file_bytes = view.size_bytes;
+    rc = check_head(walk, index, &is_stray);
+    if (rc == SW_OK && is_stray) {
+        out->has_stray = true;
+        out->stray_base = segment->base_lsn;
+        walk->system->file_close(walk->system->ctx, segment->file);
+        out->count--;
+        return SW_OK;
+    }
+    while (rc == SW_OK) {
+        rc = read_epoch(walk, segment->file, at, &size);
+        if (rc != SW_OK || size == 0)
+            break;
+        at += size;
+    }
+    if (rc != SW_OK || index + 1 < out->count) /* The next head tells whether this was its end. */
+        return rc;
+    rc = search_later(walk, segment->file, at, out->report.last_epoch + 2, &has_later);
+    if (rc == SW_OK && has_later)
+        return damaged(walk, "a damaged epoch");
+    return rc == SW_OK ? count_torn(walk, segment->file, at) : rc;
+}
+
+enum sw_rc sw_segment_walk(const struct sw_system *system, const char *folder,
+                           sw_journal_visit *visit, void *ctx, struct sw_segment_walk *ret_walk,
+                           struct sw_err *err)
+{
+    struct walk walk = {system, folder, visit, ctx, ret_walk, err, .file_bytes = 0};
+    enum sw_rc rc;
+
+    memset(ret_walk, 0, sizeof *ret_walk);
+    rc = system->folder_list(system->ctx, folder, collect_name, ret_walk, err);
+    if (rc != SW_OK)
+        return rc;
+    if (ret_walk->count == 0)
+        return SW_OK;
+    qsort(ret_walk->segments, ret_walk->count, sizeof *ret_walk->segments, compare_segments);
+    sw_buffer_init(&walk.body, SW_JOURNAL_EPOCH_MAX);
+    for (size_t i = 0; rc == SW_OK && i < ret_walk->count; i++)
+        rc = walk_segment(&walk, i);
+    ret_walk->report.segments = ret_walk->count;
+    sw_buffer_done(&walk.body);
+    return rc;
+}
+
+void sw_segment_walk_done(const struct sw_system *system, struct sw_segment_walk *walk)
+{
+    for (size_t i = 0; i < walk->count; i++)
+        if (walk->segments[i].file >= 0)
+            system->file_close(system->ctx, walk->segments[i].file);
+    free(walk->segments);
+    walk->segments = NULL;
+    walk->count = 0;
+}

@@ -1,0 +1,62 @@
+/* The files of a journal: names, heads, checks, and the walk over them that opening, dump and
+ * verify share. README.md draws the layout.
+ *
+ * Threads: one at a time.  I/O: through struct sw_system.  Limits: those of journal.h. */
+#pragma once
+#include "pkg/agent/store/journal.h"
+
+#define SW_SEGMENT_HEAD_BYTES 64u
+#define SW_EPOCH_HEAD_BYTES 48u
+#define SW_RECORD_HEAD_BYTES 8u /* u32 size, u32 CRC-32C of the record. */
+#define SW_SEGMENTS_MAX 65536u
+
+struct sw_segment_head {
+    uint8_t uuid[16];
+    uint64_t base_lsn;    /* Where in the journal the byte after this head stands. */
+    uint64_t first_epoch; /* That this file may hold. */
+    uint32_t chain;       /* Check of the epoch before it; 0 at the journal's birth. */
+};
+
+struct sw_epoch_head {
+    uint64_t epoch, lsn; /* lsn: of the head itself, so that a copied epoch is not taken. */
+    uint32_t body_bytes, records, body_crc;
+    uint32_t chain; /* Check of the epoch before this one. */
+};
+
+struct sw_segment { /* One file. */
+    uint64_t base_lsn;
+    int file; /* Open for reading; -1 when not. */
+};
+
+/* Where a walk ended: all that is needed to go on writing. */
+struct sw_segment_walk {
+    struct sw_segment *segments; /* Owned, ascending. */
+    size_t count;
+    bool has_stray;      /* A last file without a valid head, begun in the moment of a crash. */
+    uint64_t stray_base; /* From its name. */
+    uint32_t chain;      /* Check of the last epoch, or the chain of the first head. */
+    struct sw_journal_report report;
+};
+
+/* "FOLDER/journal-<base>.seg". */
+void sw_segment_path(const char *folder, uint64_t base_lsn, char ret_path[SW_PATH_MAX]);
+
+void sw_segment_head_put(const struct sw_segment_head *head,
+                         uint8_t ret_bytes[SW_SEGMENT_HEAD_BYTES]);
+/* SW_E_UNSUPPORTED: a newer version.  SW_E_CORRUPT: not a head. */
+SW_MUST_CHECK enum sw_rc sw_segment_head_take(const uint8_t bytes[SW_SEGMENT_HEAD_BYTES],
+                                              struct sw_segment_head *ret_head, struct sw_err *err);
+/* Write the head and return its check, which the next epoch carries as its chain. */
+uint32_t sw_epoch_head_put(const struct sw_epoch_head *head, const uint8_t uuid[16],
+                           uint8_t ret_bytes[SW_EPOCH_HEAD_BYTES]);
+/* False: not a head of this journal. The check is keyed by the uuid, which no guest knows, so that
+ * message bodies cannot pass for epochs. */
+bool sw_epoch_head_take(const uint8_t bytes[SW_EPOCH_HEAD_BYTES], const uint8_t uuid[16],
+                        struct sw_epoch_head *ret_head, uint32_t *ret_check);
+
+/* Read a journal from its first record to the cut. ret_walk is to be ended with
+ * sw_segment_walk_done in any case; its files are left open. Errors as sw_journal_open. */
+SW_MUST_CHECK enum sw_rc sw_segment_walk(const struct sw_system *system, const char *folder,
+                                         sw_journal_visit *visit, void *ctx,
+                                         struct sw_segment_walk *ret_walk, struct sw_err *err);
+void sw_segment_walk_done(const struct sw_system *system, struct sw_segment_walk *walk);

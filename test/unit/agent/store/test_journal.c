@@ -1,0 +1,405 @@
+#include "pkg/agent/store/journal.h"
+
+#include "pkg/agent/store/segment.h"
+#include "test/support/disk.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#define FOLDER "journal"
+
+struct seen { /* What a scan told of. */
+    uint64_t count, last_number, last_lsn;
+    bool is_in_order;
+};
+
+/* Records of these tests: a number, then filling that follows from it. */
+static size_t make_record(uint64_t number, size_t size, uint8_t *bytes)
+{
+    memcpy(bytes, &number, sizeof number);
+    for (size_t i = sizeof number; i < size; i++)
+        bytes[i] = (uint8_t)(number * 31 + i);
+    return size;
+}
+
+static enum sw_rc see(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
+{
+    struct seen *seen = ctx;
+    uint64_t number;
+
+    (void)err;
+    memcpy(&number, entry->record.data, sizeof number);
+    if (seen->count > 0 && (number != seen->last_number + 1 || entry->place.lsn <= seen->last_lsn))
+        seen->is_in_order = false;
+    for (size_t i = sizeof number; i < entry->record.size; i++)
+        if (((const uint8_t *)entry->record.data)[i] != (uint8_t)(number * 31 + i))
+            seen->is_in_order = false;
+    seen->last_number = number;
+    seen->last_lsn = entry->place.lsn;
+    seen->count++;
+    return SW_OK;
+}
+
+static struct sw_journal *open_journal(struct disk *disk, struct seen *seen)
+{
+    struct sw_journal_options options = {
+        .system = &disk->system, .folder = FOLDER, .segment_bytes = 4096, .epoch_bytes = 2048};
+    struct sw_journal *journal = NULL;
+    struct sw_err err = {0};
+
+    *seen = (struct seen){.is_in_order = true};
+    if (sw_journal_open(&options, see, seen, &journal, &err) != SW_OK)
+        print_message("open: %s\n", err.message);
+    return journal;
+}
+
+static struct sw_journal_place put(struct sw_journal *journal, uint64_t number, size_t size)
+{
+    uint8_t bytes[4096];
+    struct sw_journal_place place;
+
+    make_record(number, size, bytes);
+    assert_int_equal(sw_journal_append(journal, (struct sw_bytes){bytes, size}, &place, NULL),
+                     SW_OK);
+    return place;
+}
+
+static void what_was_committed_is_there_after_a_crash(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    assert_int_equal(seen.count, 0);
+    put(journal, 1, 100);
+    put(journal, 2, 8);
+    assert_int_equal(sw_journal_durable(journal), 0);
+    assert_true(sw_journal_is_dirty(journal));
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    assert_int_equal(sw_journal_durable(journal), 1);
+    assert_false(sw_journal_is_dirty(journal));
+    put(journal, 3, 50); /* Never committed. */
+    sw_journal_close(journal);
+    disk_crash(&disk);
+    journal = open_journal(&disk, &seen);
+    assert_int_equal(seen.count, 2);
+    assert_true(seen.is_in_order);
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
+static void a_commit_without_appends_writes_nothing(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+    uint64_t writes;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    writes = disk.writes;
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    assert_int_equal(disk.writes, writes);
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
+static void an_epoch_is_one_write_and_one_sync(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+    uint64_t writes, syncs;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    writes = disk.writes;
+    syncs = disk.syncs;
+    for (uint64_t i = 1; i <= 20; i++)
+        put(journal, i, 30);
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    assert_int_equal(disk.writes, writes + 1);
+    assert_int_equal(disk.syncs, syncs + 1);
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
+static void records_are_read_by_lsn_wherever_they_are(void **state)
+{
+    enum { COUNT = 200 };
+    struct sw_journal_place places[COUNT];
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+    struct sw_buffer out;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    for (uint64_t i = 0; i < COUNT; i++) { /* Over several segments; the last ones stay open. */
+        places[i] = put(journal, i + 1, 8 + (size_t)(i * 7) % 200);
+        if (i % 9 == 8)
+            assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    }
+    sw_buffer_init(&out, 1u << 16);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        uint64_t number;
+        sw_buffer_reset(&out);
+        assert_int_equal(sw_journal_read(journal, places[i].lsn, &out, NULL), SW_OK);
+        assert_int_equal(out.size, 8 + (i * 7) % 200);
+        memcpy(&number, out.data, sizeof number);
+        assert_int_equal(number, i + 1);
+    }
+    assert_int_equal(sw_journal_read(journal, places[COUNT - 1].lsn + 500, &out, NULL),
+                     SW_E_NOT_FOUND);
+    assert_int_equal(sw_journal_read(journal, 1, &out, NULL), SW_E_NOT_FOUND);
+    sw_buffer_done(&out);
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
+static void a_failed_sync_fails_every_later_commit(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    put(journal, 1, 10);
+    disk.fail_syncs_after = 1;
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_E_INTERNAL);
+    disk.fail_syncs_after = -1;
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_E_INTERNAL);
+    assert_int_equal(sw_journal_durable(journal), 0);
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
+static void a_full_disk_loses_nothing_and_resumes(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    put(journal, 1, 10);
+    disk.full_after = 1;
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_E_EXHAUSTED);
+    assert_true(sw_journal_is_full(journal));
+    assert_false(sw_journal_has_room(journal));
+    put(journal, 2, 10);
+    disk.full_after = -1;
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    assert_true(sw_journal_has_room(journal));
+    sw_journal_close(journal);
+    disk_crash(&disk);
+    journal = open_journal(&disk, &seen);
+    assert_int_equal(seen.count, 2);
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
+static void a_large_open_epoch_has_no_room(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    put(journal, 1, 1000);
+    assert_true(sw_journal_has_room(journal));
+    put(journal, 2, 2000);
+    assert_false(sw_journal_has_room(journal));
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    assert_true(sw_journal_has_room(journal));
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
+static void old_segments_can_be_removed(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+    struct sw_journal_place place;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    for (uint64_t i = 1; i <= 50; i++) {
+        put(journal, i, 500);
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    }
+    sw_journal_cut_segment(journal);
+    place = put(journal, 51, 10);
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    assert_int_equal(sw_journal_remove_before(journal, place.lsn, NULL), SW_OK);
+    sw_journal_close(journal);
+    journal = open_journal(&disk, &seen);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.last_number, 51);
+    put(journal, 52, 10);
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
+static void a_newer_format_is_refused_with_a_hint(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal_options options = {.system = &disk.system, .folder = FOLDER};
+    struct sw_journal *journal;
+    struct sw_err err = {0};
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    sw_journal_close(journal);
+    disk.files[0].seen[4] = 2;
+    assert_int_equal(sw_journal_open(&options, NULL, NULL, &journal, &err), SW_E_UNSUPPORTED);
+    assert_true(err.hint[0] != 0);
+    disk_done(&disk);
+}
+
+/* The model: numbers 1, 2, 3 ... are appended and committed at random, the machine crashes at
+ * random; afterwards exactly a prefix is there that holds all that was committed. */
+static void crashes_leave_a_prefix_with_all_that_was_committed(void **state)
+{
+    enum { SEEDS = 60, ROUNDS = 30 };
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct disk disk;
+        struct seen seen;
+        uint64_t committed = 0, appended = 0;
+
+        disk_init(&disk, seed);
+        for (int round = 0; round < ROUNDS; round++) {
+            struct sw_journal *journal = open_journal(&disk, &seen);
+
+            assert_non_null(journal);
+            if (seen.count < committed || seen.count > appended || !seen.is_in_order)
+                fail_msg("seed %llu, round %d: %llu records of %llu committed, %llu appended",
+                         (unsigned long long)seed, round, (unsigned long long)seen.count,
+                         (unsigned long long)committed, (unsigned long long)appended);
+            appended = committed = seen.count;
+            for (uint64_t n = disk_random(&disk) % 12; n > 0; n--) {
+                put(journal, ++appended, 8 + disk_random(&disk) % 900);
+                if (disk_random(&disk) % 3 == 0) {
+                    disk.fail_syncs_after = disk_random(&disk) % 20 == 0 ? 1 : -1;
+                    if (sw_journal_commit(journal, NULL) == SW_OK)
+                        committed = appended;
+                    if (disk.fail_syncs_after == 0)
+                        break;
+                }
+            }
+            disk.fail_syncs_after = -1;
+            sw_journal_close(journal);
+            if (disk_random(&disk) % 4 != 0)
+                disk_crash(&disk);
+        }
+        disk_done(&disk);
+    }
+}
+
+/* A flipped bit anywhere before the last epoch is refused; in the last one it costs that epoch. */
+static void a_flipped_bit_is_found(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+    uint64_t ends[2];
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    for (uint64_t i = 1; i <= 5; i++) {
+        ends[0] = put(journal, i, 60).lsn + 68;
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    }
+    ends[1] = put(journal, 6, 60).lsn + 68;
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    sw_journal_close(journal);
+    for (size_t at = 0; at < ends[1]; at++) {
+        struct sw_journal_report report;
+        enum sw_rc rc;
+
+        disk.files[0].seen[at] ^= 4;
+        memset(&seen, 0, sizeof seen);
+        rc = sw_journal_scan(&disk.system, FOLDER, see, &seen, &report, NULL);
+        disk.files[0].seen[at] ^= 4;
+        if (at < ends[0])
+            assert_true(rc == SW_E_CORRUPT || rc == SW_E_UNSUPPORTED);
+        else
+            assert_true(rc == SW_OK && seen.count == 5 && report.torn_bytes > 0);
+    }
+    disk_done(&disk);
+}
+
+static void a_missing_segment_is_found(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+    struct sw_journal_report report;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    for (uint64_t i = 1; i <= 30; i++) {
+        put(journal, i, 800);
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    }
+    sw_journal_close(journal);
+    disk_forget(&disk.files[2]);
+    assert_int_equal(sw_journal_scan(&disk.system, FOLDER, NULL, NULL, &report, NULL),
+                     SW_E_CORRUPT);
+    disk_done(&disk);
+}
+
+static void an_empty_folder_has_no_journal(void **state)
+{
+    struct sw_journal_report report;
+    struct disk disk;
+
+    (void)state;
+    disk_init(&disk, 1);
+    assert_int_equal(sw_journal_scan(&disk.system, FOLDER, NULL, NULL, &report, NULL),
+                     SW_E_NOT_FOUND);
+    disk_done(&disk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_committed_is_there_after_a_crash),
+        cmocka_unit_test(a_commit_without_appends_writes_nothing),
+        cmocka_unit_test(an_epoch_is_one_write_and_one_sync),
+        cmocka_unit_test(records_are_read_by_lsn_wherever_they_are),
+        cmocka_unit_test(a_failed_sync_fails_every_later_commit),
+        cmocka_unit_test(a_full_disk_loses_nothing_and_resumes),
+        cmocka_unit_test(a_large_open_epoch_has_no_room),
+        cmocka_unit_test(old_segments_can_be_removed),
+        cmocka_unit_test(a_newer_format_is_refused_with_a_hint),
+        cmocka_unit_test(crashes_leave_a_prefix_with_all_that_was_committed),
+        cmocka_unit_test(a_flipped_bit_is_found),
+        cmocka_unit_test(a_missing_segment_is_found),
+        cmocka_unit_test(an_empty_folder_has_no_journal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
