@@ -21,7 +21,7 @@ TSAN_ENV = TSAN_OPTIONS=suppressions=$(CURDIR)/test/tsan.supp:halt_on_error=1
 # The sanitizer runs leave out what checks the source and what only repeats a process many times.
 ASAN_LEAVES_OUT = ^(apifuzz|kill|tidy|tool|release)$$
 
-.PHONY: all setup setup-test run test check asan tsan fuzz fuzz-coverage bench test-fresh check-abi \
+.PHONY: all setup setup-test run test check asan tsan fuzz fuzz-coverage bench test-fresh check-abi openapi \
     install clean tidy format help everything
 
 all: setup ## Build build/bin/{swarm,swarmd,swarmctl} and build/libexec/* (the default)
@@ -70,14 +70,17 @@ fuzz-coverage: setup-test ## Fail if a fuzz corpus reaches less than 90 % of its
 	@ninja -C $(BUILD)-coverage --quiet -j $(JOBS) fuzzers
 	@tools/fuzz/coverage $(BUILD)-coverage
 
-bench: all ## Measure what docs/benchmarks.md claims
-	@test/bench/run $(BUILD)
+bench: all ## Measure what docs/benchmarks.md claims; BENCH=<name> for one, PEER=<name> beside another
+	@test/bench/run $(BUILD) $(BENCH)
 
 test-fresh: ## Prove `make run` and `make test` in a bare Debian 12 (needs root and debootstrap)
 	@tools/setup/fresh.sh
 
 check-abi: setup ## Compare our declarations of Wasmtime's C API with the official headers
 	@tools/wasmtime/check_abi
+
+openapi: setup ## Renew api/openapi/swagger.yaml from api/v1
+	@/usr/bin/python3 -B tools/codegen openapi .
 
 install: all ## Install programs and SDK headers below PREFIX (/usr/local)
 	@cmake --install $(BUILD) --prefix $(PREFIX)

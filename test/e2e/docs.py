@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+"""What the documents show is what happens: every example marked "sh test" is executed.
+
+One swarmd --dev serves all pages; each page has a folder of its own with the checkout's examples
+in it, and a namespace is not shared unless the page says so."""
+# timeout: 300
+import glob
+import os
+import subprocess
+import sys
+
+SOURCE, TMP, BUILD = (os.environ[name] for name in ("SW_SOURCE", "SW_TMP", "SW_BUILD"))
+sys.path.insert(0, os.path.join(SOURCE, "tools", "docs"))
+
+from blocks import examples, run_page  # noqa: E402
+
+
+def pages():
+    names = ["README.md"] + sorted(
+        os.path.relpath(path, SOURCE)
+        for path in glob.glob(os.path.join(SOURCE, "docs", "**", "*.md"), recursive=True))
+    for name in names:
+        with open(os.path.join(SOURCE, name), encoding="utf-8") as file:
+            found = examples(name, file.read())
+        if found:
+            yield name, found
+
+
+def start():
+    """swarmd prints one line when it serves."""
+    log = open(os.path.join(TMP, "swarmd.log"), "wb")
+    daemon = subprocess.Popen([os.path.join(BUILD, "bin", "swarmd"), "--dev"], stderr=log,
+                              stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    if not daemon.stdout.readline():
+        sys.exit(f"swarmd did not start; see {log.name}")
+    return daemon
+
+
+def check_page(name, found):
+    folder = os.path.join(TMP, name.replace("/", "-").replace(".md", ""))
+    os.makedirs(folder)
+    os.symlink(os.path.join(SOURCE, "examples"), os.path.join(folder, "examples"))
+    good = True
+    for example, wrong in run_page(found, folder, os.environ):
+        print(f"{'not ok' if wrong else 'ok'} - {name}:{example.line}")
+        if wrong:
+            print(wrong)
+            good = False
+    return good
+
+
+def main():
+    waiting = list(pages())
+    if not waiting:
+        print("ok - no page has an example that is executed")
+        return 0
+    daemon = start()
+    good = all([check_page(name, found) for name, found in waiting])
+    daemon.terminate()
+    if daemon.wait() != 0:
+        print(f"not ok - swarmd ended with status {daemon.returncode}")
+        good = False
+    return 0 if good else 1
+
+
+sys.exit(main())
