@@ -106,8 +106,7 @@ void sw_rules_check_object(struct sw_checker *checker, const struct sw_kind *kin
                            const void *object)
 {
     const struct sw_api_object_meta *meta = sw_object_meta_of(object);
-    const struct sw_api_agent *head =
-        object; /* Only for the two texts that all kinds begin with. */
+    const char *head = object;
     struct sw_place metadata = {.name = "metadata"};
     struct sw_place namespace = {.parent = &metadata, .name = "namespace"};
     struct sw_place name = {.parent = &metadata, .name = "name"};
