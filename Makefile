@@ -30,7 +30,7 @@ all: setup ## Build build/bin/{swarm,swarmd,swarmctl} and build/libexec/* (the d
 
 setup: ## Install what building and running needs, if anything is missing
 	@tools/setup/install.sh run
-	@tools/wasmtime/fetch
+	@test -n "$(WASMTIME_DIR)" || /usr/bin/python3 -B tools/wasmtime/fetch
 
 setup-test: setup
 	@tools/setup/install.sh test
@@ -77,10 +77,11 @@ test-fresh: ## Prove `make run` and `make test` in a bare Debian 12 (needs root 
 	@tools/setup/fresh.sh
 
 check-abi: setup ## Compare our declarations of Wasmtime's C API with the official headers
-	@tools/wasmtime/check_abi
+	@/usr/bin/python3 -B tools/wasmtime/check_abi
 
-openapi: setup ## Renew api/openapi/swagger.yaml from api/v1
-	@/usr/bin/python3 -B tools/codegen openapi .
+openapi: all ## Renew api/openapi/swagger.yaml from api/v1
+	@/usr/bin/python3 -B tools/codegen openapi . >$(BUILD)/swagger.yaml
+	@mkdir -p api/openapi && mv $(BUILD)/swagger.yaml api/openapi/swagger.yaml
 
 install: all ## Install programs and SDK headers below PREFIX (/usr/local)
 	@cmake --install $(BUILD) --prefix $(PREFIX)
