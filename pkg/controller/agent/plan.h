@@ -1,0 +1,28 @@
+/* What one look at an Agent and its Pods leads to: pure functions for the controller beside.
+ *
+ * Threads: pure.  I/O: none; now_ns is handed in.  Limits: the arena's. */
+#pragma once
+#include "pkg/apis/swarm/v1/object.h"
+
+struct sw_agent_view { /* What was read; all in the arena. */
+    struct sw_api_agent *agent;
+    struct sw_api_pod **pods; /* Those that the Agent owns, in order of their first slots. */
+    size_t pods_count;
+    uint64_t now_ns; /* UTC. */
+    struct sw_arena *arena;
+};
+
+/* How many Pods the Agent shall have: as many as it has, or, while it has none, what its spec says.
+ */
+size_t sw_agent_pods_wanted(const struct sw_agent_view *view);
+
+/* The Pod of this index as it shall be, given what it is now (NULL: it is missing).
+ * *ret_pod is NULL when nothing is to be done; otherwise it is to be created or updated.
+ * SW_E_EXHAUSTED: the arena is full. */
+SW_MUST_CHECK enum sw_rc sw_agent_pod_plan(const struct sw_agent_view *view, size_t index,
+                                           struct sw_api_pod **ret_pod, struct sw_err *err);
+
+/* Fill agent->status from the Pods. True when it changed.
+ * The phase moves one legal step at a time: the rest follows on the next look. */
+SW_MUST_CHECK enum sw_rc sw_agent_status_plan(const struct sw_agent_view *view, bool *ret_changed,
+                                              struct sw_err *err);
