@@ -22,7 +22,7 @@ TSAN_ENV = TSAN_OPTIONS=suppressions=$(CURDIR)/test/tsan.supp:halt_on_error=1
 ASAN_LEAVES_OUT = ^(apifuzz|kill|tidy|tool|release)$$
 
 .PHONY: all setup setup-test run test check asan tsan fuzz fuzz-coverage bench test-fresh check-abi openapi \
-    install clean tidy format help everything
+    install clean tidy lint format help everything
 
 all: setup ## Build build/bin/{swarm,swarmd,swarmctl} and build/libexec/* (the default)
 	@$(call configure,$(BUILD))
@@ -91,6 +91,10 @@ clean: ## Remove all build folders; what was downloaded (.cache) stays
 
 tidy: everything ## Check layers, names, sizes, formatting, links: what tools/tidy knows
 	@tools/tidy/tidy --build $(BUILD)
+
+lint: all ## Run clang-tidy 19 over all C files (minutes; needs the package clang-tidy-19)
+	@git ls-files -z 'pkg/*.c' 'web/*.c' 'internal/*.c' 'cmd/*.c' | \
+	    xargs -0 -n 8 -P $(JOBS) clang-tidy-19 -p $(BUILD) --quiet
 
 format: setup-test ## Format all C files
 	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format-19 -i
