@@ -145,8 +145,8 @@ struct sw_store_event {               /* Borrowed for the callback; ref the item
 struct sw_store_watcher {
     void *ctx;
     void (*on_event)(void *ctx, const struct sw_store_event *event);
-    /* Every change up to revision has been shown: a place to resume from. Called whenever revision
-     * moved on, and once after each start and resume. May be NULL. */
+    /* Every change up to revision has been shown: a place to resume from. The first call after each
+     * start and resume, before any event; then whenever revision moved on. May be NULL. */
     void (*on_progress)(void *ctx, uint64_t revision);
     /* The watch is over and gone, not by sw_store_watch_stop: SW_E_RANGE when it fell behind the
      * kept history (list again), SW_E_UNAVAILABLE when the store closes. */

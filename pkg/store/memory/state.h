@@ -38,7 +38,8 @@ struct sw_store_watch {
     struct sw_list link;
     struct sw_store_watcher watcher;
     uint64_t next;     /* Sequence number of the next change to look at. */
-    uint64_t progress; /* The last on_progress; UINT64_MAX before the first. */
+    uint64_t progress; /* All changes up to it have been shown. */
+    bool is_announced; /* progress was told since the start or the last resume. */
     bool is_paused, is_stopped;
     size_t prefix_size;
     char prefix[];

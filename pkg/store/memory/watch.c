@@ -29,7 +29,7 @@ enum sw_rc sw_memory_watch_start(struct sw_memory *memory, const char *prefix, u
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a watch");
     watch->watcher = *watcher;
     watch->next = history_after(&memory->history, revision);
-    watch->progress = UINT64_MAX;
+    watch->progress = revision;
     watch->prefix_size = prefix_size;
     memcpy(watch->prefix, prefix, prefix_size + 1);
     sw_list_add(&memory->watches, &watch->link);
@@ -62,7 +62,7 @@ void sw_memory_watch_pause(struct sw_store_watch *watch)
 void sw_memory_watch_resume(struct sw_store_watch *watch)
 {
     watch->is_paused = false;
-    watch->progress = UINT64_MAX;
+    watch->is_announced = false;
 }
 
 static void end_watch(struct sw_store_watch *watch, const struct sw_err *err)
@@ -101,17 +101,30 @@ static void show_change(struct sw_store_watch *watch, const struct change *chang
     watch->watcher.on_event(watch->watcher.ctx, &event);
 }
 
+static void tell_progress(struct sw_store_watch *watch, uint64_t revision)
+{
+    watch->progress = revision;
+    if (watch->watcher.on_progress != NULL)
+        watch->watcher.on_progress(watch->watcher.ctx, revision);
+}
+
+static bool is_served(const struct sw_store_watch *watch)
+{
+    return !watch->is_stopped && !watch->is_paused;
+}
+
 static void serve_watch(struct sw_memory *memory, struct sw_store_watch *watch)
 {
     if (!watch->is_stopped && has_passed(memory, watch))
         end_passed(memory, watch);
-    while (!watch->is_stopped && !watch->is_paused && watch->next != memory->history.end)
+    if (is_served(watch) && !watch->is_announced) {
+        watch->is_announced = true;
+        tell_progress(watch, watch->progress);
+    }
+    while (is_served(watch) && watch->next != memory->history.end)
         show_change(watch, history_at(&memory->history, watch->next++));
-    if (watch->is_stopped || watch->is_paused || watch->progress == memory->revision)
-        return;
-    watch->progress = memory->revision;
-    if (watch->watcher.on_progress != NULL)
-        watch->watcher.on_progress(watch->watcher.ctx, memory->revision);
+    if (is_served(watch) && watch->progress != memory->revision)
+        tell_progress(watch, memory->revision);
 }
 
 static void free_stopped(struct sw_memory *memory)

@@ -22,9 +22,10 @@
 
 #define SW_OBJECT_BYTES_MAX (512u * 1024u)       /* Of an encoded object. */
 #define SW_OBJECT_ARENA_MAX (8u * 1024u * 1024u) /* Memory for one request or object, decoded. */
-#define SW_OBJECT_NAMESPACE_DEFAULT "default"
+#define SW_OBJECT_NAME_DEFAULT "default"         /* Of the first namespace and of the Cluster. */
 #define SW_OBJECT_FINALIZER_NAMESPACE "swarm/contents" /* Of every Namespace. */
 #define SW_OBJECT_FINALIZER_AGENT "swarm/pods"         /* Of every Agent. */
+#define SW_OBJECT_FINALIZER_POD "swarm/instances"      /* Of every Pod that an Agent made. */
 
 struct sw_objects; /* Opaque. */
 
@@ -103,3 +104,11 @@ SW_MUST_CHECK enum sw_rc sw_objects_get(const struct sw_objects *objects,
                                         const struct sw_kind *kind, const char *namespace_name,
                                         const char *name, struct sw_arena *arena, void **ret_object,
                                         struct sw_err *err);
+
+/* --- Life --------------------------------------------------------------------------------------
+ */
+
+/* Make what every Hive has, as far as it is missing: the namespace "default" and the Cluster. done
+ * gets SW_OK when they are there; its result's object is NULL. Errors as sw_objects_create. */
+SW_MUST_CHECK enum sw_rc sw_objects_bootstrap(struct sw_objects *objects, sw_object_done *done,
+                                              void *ctx, struct sw_err *err);

@@ -1,0 +1,129 @@
+#include <string.h>
+
+#include "pkg/apis/swarm/v1/validate.h"
+#include "pkg/store/objects/state.h"
+
+#define SLOTS_SUPPORTED 256
+
+enum sw_rc admit_names(const struct admission *admission, void *object, struct sw_err *err)
+{
+    struct sw_api_object_meta *meta = sw_object_meta(object);
+    const struct sw_kind *kind = admission->kind;
+    const struct sw_kind *said = sw_object_kind(object);
+
+    if (said != NULL && said != kind)
+        return sw_err_set(err, SW_E_INVALID, "the object is of kind %s, not %s", said->name,
+                          kind->name);
+    /* All kinds begin with apiVersion, kind and metadata. */
+    struct sw_api_agent *any = object;
+    any->api_version = SW_API_VERSION;
+    any->kind = kind->name;
+    if (kind->is_namespaced) {
+        if (object_namespace(object)[0] == '\0')
+            meta->namespace = SW_OBJECT_NAME_DEFAULT;
+        return SW_OK;
+    }
+    if (object_namespace(object)[0] == '\0')
+        return SW_OK;
+    sw_err_set(err, SW_E_INVALID, "a %s lives outside of namespaces", kind->name);
+    sw_err_field(err, "metadata.namespace");
+    return SW_E_INVALID;
+}
+
+/* A mistake that pkg/apis cannot see, because it needs other objects. */
+static enum sw_rc add_mistake(struct sw_problems *problems, const char *field, const char *message,
+                              const char *hint)
+{
+    sw_problems_add(problems, &(struct sw_problem){
+                                  .file = "", .field = field, .message = message, .hint = hint});
+    return SW_E_INVALID;
+}
+
+static enum sw_rc fill_from_template(const struct admission *admission, struct sw_api_agent *agent,
+                                     struct sw_problems *problems, struct sw_err *err)
+{
+    void *object = NULL;
+
+    if (agent->spec.template == NULL || agent->spec.template[0] == '\0')
+        return SW_OK;
+    enum sw_rc rc =
+        sw_objects_get(admission->objects, sw_kind_find("AgentTemplate"), agent->metadata.namespace,
+                       agent->spec.template, admission->options->arena, &object, err);
+    if (rc == SW_E_NOT_FOUND)
+        return add_mistake(
+            problems, "spec.template", "there is no AgentTemplate of this name in the namespace",
+            "apply the template first; swarm get agenttemplates lists what there is");
+    if (rc != SW_OK)
+        return rc;
+    const struct sw_api_agent_template *template = object;
+    sw_api_fill_missing(&sw_api_agent_spec_message, &agent->spec, &template->spec.agent);
+    return SW_OK;
+}
+
+/* What hosts and Pods of this version can do is less than what the format has room for. */
+static enum sw_rc check_supported(const struct sw_api_agent *agent, struct sw_problems *problems)
+{
+    if (agent->spec.slots != SLOTS_SUPPORTED)
+        return add_mistake(problems, "spec.slots", "this version has 256 slots for every Agent",
+                           "leave the field out");
+    return SW_OK;
+}
+
+static enum sw_rc check_rules(const struct admission *admission, const void *old,
+                              const void *object, struct sw_problems *problems)
+{
+    const struct sw_validate_options options = {
+        .flags = SW_VALIDATE_COMPLETE,
+        .problems = problems,
+        .tree = admission->options->tree,
+        .file = admission->options->file == NULL ? "" : admission->options->file,
+    };
+
+    enum sw_rc rc = sw_object_validate(admission->kind, object, &options);
+    if (old != NULL) {
+        enum sw_rc change = sw_object_check_update(admission->kind, old, object, &options);
+        rc = rc == SW_OK ? change : rc;
+    }
+    if (rc == SW_OK && admission->kind->message == &sw_api_agent_message)
+        rc = check_supported(object, problems);
+    return rc;
+}
+
+enum sw_rc admit_object(const struct admission *admission, const void *old, void *object,
+                        struct sw_err *err)
+{
+    struct sw_problems own = sw_problems_of(admission->options->arena);
+    struct sw_problems *problems =
+        admission->options->problems == NULL ? &own : admission->options->problems;
+    enum sw_rc rc = SW_OK;
+
+    if (admission->kind->message == &sw_api_agent_message)
+        rc = fill_from_template(admission, object, problems, err);
+    if (rc == SW_OK) {
+        sw_object_apply_defaults(admission->kind, object);
+        rc = check_rules(admission, old, object, problems);
+    }
+    if (rc == SW_E_INVALID)
+        return sw_problems_check(problems, err);
+    return rc;
+}
+
+enum sw_rc admit_namespace(const struct admission *admission, const char *name,
+                           uint64_t *ret_revision, struct sw_err *err)
+{
+    void *object = NULL;
+
+    enum sw_rc rc = sw_objects_get(admission->objects, sw_kind_find("Namespace"), "", name,
+                                   admission->options->arena, &object, err);
+    if (rc != SW_OK) {
+        if (rc == SW_E_NOT_FOUND)
+            sw_err_hint(err, "apply a Namespace of this name first");
+        return rc;
+    }
+    const struct sw_api_namespace *found = object;
+    if (found->metadata.deletion_timestamp != 0)
+        return sw_err_set(err, SW_E_PRECONDITION,
+                          "namespace \"%s\" is being deleted; nothing new can be made in it", name);
+    *ret_revision = found->metadata.resource_version;
+    return SW_OK;
+}
