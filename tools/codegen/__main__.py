@@ -11,6 +11,7 @@ import sys
 import c_tables
 import c_types
 import model as contract
+import openapi
 
 
 def write(path, text):
@@ -30,10 +31,19 @@ def generate_c(source, folder):
     write(os.path.join(folder, "spec_fields.txt"), c_tables.generate_spec_fields(model))
 
 
+def print_openapi(source):
+    model = contract.load(source)
+    from api.v1 import options_pb2  # pylint: disable=import-outside-toplevel
+    sys.stdout.write(openapi.generate(model, options_pb2.Format.Name, source))
+
+
 def main(arguments):
     try:
         if len(arguments) == 3 and arguments[0] == "c":
             generate_c(arguments[1], arguments[2])
+            return 0
+        if len(arguments) == 2 and arguments[0] == "openapi":
+            print_openapi(arguments[1])
             return 0
     except contract.ContractError as error:
         print(f"codegen: {error}", file=sys.stderr)

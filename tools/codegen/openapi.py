@@ -1,0 +1,281 @@
+"""api/openapi/swagger.yaml: the REST side of the contract as OpenAPI 3.1."""
+
+import json
+import os
+import re
+
+FORMATS = {
+    # name without FORMAT_: (pattern, example); the patterns say what format.c checks.
+    "LABEL": (r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", "default"),
+    "DNS_NAME": (r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$",
+                 "example.com"),
+    "QUALIFIED_NAME": (r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+                       r"(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*/)?"
+                       r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$", "example.com/app"),
+    "DURATION": (r"^[0-9]{1,15}(ns|us|ms|s|m|h|d)$", "30s"),
+    "SIZE": (r"^[0-9]{1,15}(B|KiB|MiB|GiB|TiB)?$", "1MiB"),
+    "DIGEST": (r"^sha256:[0-9a-f]{64}$", "sha256:" + "0123456789abcdef" * 4),
+    "SUBJECT": (r"^[!-)+-\-/-=?-~]+(\.[!-)+-\-/-=?-~]+)*$", "orders.new"),
+    "UUID": (r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+             "01932c07-8ba2-7c1e-9a2b-0123456789ab"),
+    "REASON": (r"^[A-Z][A-Za-z0-9]{0,62}$", "Ready"),
+    "INSTANCE": (r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(/[^\u0000]+)?$", "support/customer:alice"),
+    "LABEL_VALUE": (r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$", "blue"),
+}
+TEXT = r"^[^\u0000]*$"
+ERROR_ROW = re.compile(r'\[\d+\] = \{"([A-Z_]+)", (\d+), "[^"]*"\}')
+INTRO = """Talk to a swarm: read and write its objects, send messages to its Agents.
+
+Objects are JSON. 64-bit numbers are texts of decimal digits, since many readers of JSON hold numbers
+as floating point; times are RFC 3339; durations and sizes are texts with a unit. Unknown fields,
+duplicate keys and null are refused.
+
+Every object has a resourceVersion. An update that carries the one it read fails with 409 when
+somebody else was faster. A list is read at one revision, page by page; a watch (`?watch=1`) tells of
+all changes after a revision as server-sent events, with a bookmark now and then; it is refused with
+410 when the revision has been compacted.
+
+Errors are application/problem+json with a stable code, the path of the field at fault and a hint.
+Clients show who they are by a certificate; only health needs none."""
+
+
+def example_of(field, name):
+    """An example value of a field, or None."""
+    if field.rules.example:
+        return field.rules.example
+    if name in FORMATS:
+        return FORMATS[name][1]
+    return None
+
+
+def string_schema(field, name):
+    rules = field.rules
+    if name == "TIMESTAMP":
+        return {"type": "string", "format": "date-time", "maxLength": 35,
+                "examples": ["2026-01-31T12:00:00Z"]}
+    if name == "SIZE":
+        return {"type": ["string", "integer"], "pattern": FORMATS[name][0], "maxLength": 24,
+                "minimum": rules.min, "maximum": rules.max,
+                "examples": [example_of(field, name)]}
+    out = {"type": "string", "pattern": FORMATS[name][0] if name in FORMATS else TEXT,
+           "maxLength": rules.max_len}
+    if rules.min_len or rules.required:
+        out["minLength"] = max(rules.min_len, 1)
+    if rules.free_form:
+        out = {"type": ["string", "object", "array", "boolean", "number"],
+               "maxLength": rules.max_len, "items": {}}
+    example = example_of(field, name)
+    if example is not None:
+        out["examples"] = [example]
+    return out
+
+
+def scalar_schema(field, format_name):
+    """The schema of one item of a field, without its description."""
+    rules = field.rules
+    name = format_name(rules.format).replace("FORMAT_", "", 1)
+    if field.type == "MESSAGE":
+        return {"$ref": f"#/components/schemas/{field.message.name}"}
+    if field.type == "ENUM":
+        return {"type": "string", "enum": [value.text for value in field.enum.named]}
+    if field.type == "BOOL":
+        return {"type": "boolean"}
+    if field.type == "BYTES":
+        return {"type": "string", "contentEncoding": "base64",
+                "pattern": r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+                "maxLength": (rules.max_len + 2) // 3 * 4}
+    if field.type == "STRING" or name == "TIMESTAMP":
+        return string_schema(field, name)
+    if field.type == "UINT64":
+        return {"type": ["string", "integer"], "pattern": "^[0-9]{1,20}$", "minimum": 0,
+                "maximum": 2 ** 63 - 1, "examples": [rules.example or "3"]}
+    low, high = (-2 ** 31, 2 ** 31 - 1) if field.type == "INT32" else (0, 2 ** 32 - 1)
+    if rules.min or rules.max:
+        low, high = rules.min, rules.max
+    out = {"type": "integer", "format": "int64", "minimum": low, "maximum": high}
+    if rules.example:
+        out["examples"] = [int(rules.example)]
+    return out
+
+
+def field_schema(field, format_name):
+    rules = field.rules
+    if field.type == "MAP":
+        key = format_name(rules.key_format).replace("FORMAT_", "", 1)
+        value = format_name(rules.format).replace("FORMAT_", "", 1)
+        out = {"type": "object", "maxProperties": rules.max_items,
+               "propertyNames": {"type": "string", "pattern": FORMATS[key][0]},
+               "additionalProperties": {
+                   "type": "string", "maxLength": rules.max_len,
+                   "pattern": FORMATS[value][0] if value in FORMATS else TEXT}}
+    elif field.repeated:
+        out = {"type": "array", "items": scalar_schema(field, format_name)}
+        if rules.max_items:
+            out["maxItems"] = rules.max_items
+    else:
+        out = scalar_schema(field, format_name)
+    out = {"description": field.help, **out}
+    if rules.output:
+        out["readOnly"] = True
+    if rules.default_text and "default" not in out:
+        value = rules.default_text
+        out["default"] = int(value) if field.type == "UINT32" else value
+    return out
+
+
+def message_schema(item, format_name):
+    required = [f.json_name for f in item.fields if f.rules.required
+                and not (item.kind and f.json_name in ("apiVersion", "kind"))]
+    properties = {f.json_name: field_schema(f, format_name) for f in item.fields}
+    if item.kind:
+        properties["apiVersion"] = {"description": "The version of the API.", "type": "string",
+                                    "enum": ["swarm/v1"]}
+        properties["kind"] = {"description": "What the object is.", "type": "string",
+                              "enum": [item.name]}
+    out = {"description": item.help, "type": "object", "additionalProperties": False,
+           "properties": properties}
+    if required:
+        out["required"] = required
+    return out
+
+
+def schemas(model, format_name, codes):
+    out = {}
+    wanted = []
+
+    def visit(item):
+        if item.name in wanted:
+            return
+        wanted.append(item.name)
+        for field in item.fields:
+            if field.message:
+                visit(field.message)
+
+    for kind in model.kinds:
+        visit(kind)
+    visit(model.messages["ListMeta"])
+    for name in sorted(wanted):
+        out[name] = message_schema(model.messages[name], format_name)
+    for kind in model.kinds:
+        out[kind.name + "List"] = {
+            "description": f"A page of {kind.kind.plural}.", "type": "object",
+            "additionalProperties": False, "required": ["metadata"],
+            "properties": {
+                "metadata": {"$ref": "#/components/schemas/ListMeta"},
+                "items": {"description": "The objects, ordered by namespace and name.",
+                          "type": "array", "maxItems": 5000,
+                          "items": {"$ref": f"#/components/schemas/{kind.name}"}}}}
+    out["InstanceList"] = instance_list()
+    out["PublishResult"] = message_schema(model.messages["PublishResponse"], format_name)
+    out["ModuleInfo"] = {
+        "description": "A module that is there.", "type": "object", "additionalProperties": False,
+        "required": ["digest", "sizeBytes"],
+        "properties": {
+            "digest": {"description": "Its digest.", "type": "string",
+                       "pattern": FORMATS["DIGEST"][0], "examples": [FORMATS["DIGEST"][1]]},
+            "sizeBytes": {"description": "Its size.", "type": ["string", "integer"],
+                          "examples": [246]}}}
+    out["Problem"] = problem(codes)
+    return dict(sorted(out.items()))
+
+
+def error_codes(source):
+    """The names of the codes, from the one table that there is."""
+    with open(os.path.join(source, "pkg/utils/errors/errors.c"), encoding="utf-8") as table:
+        rows = ERROR_ROW.findall(table.read())
+    return [name for name, status in rows if status != "200"]
+
+
+def problem(codes):
+    return {
+        "description": "What went wrong (RFC 9457).", "type": "object",
+        "required": ["title", "status", "code"],
+        "properties": {
+            "type": {"description": "Where the code is described.", "type": "string"},
+            "title": {"description": "The code in words.", "type": "string",
+                      "examples": ["The request is wrong in itself; correct it."]},
+            "status": {"description": "The HTTP status.", "type": "integer", "minimum": 400,
+                       "maximum": 599, "examples": [400]},
+            "detail": {"description": "What is wrong, for people.", "type": "string",
+                       "examples": ["expected 0 to 1000000, found 2000000"]},
+            "code": {"description": "The stable name of the error.", "type": "string",
+                     "enum": codes},
+            "field": {"description": "Path of the field at fault.", "type": "string",
+                      "examples": ["spec.replicas"]},
+            "hint": {"description": "What to do about it.", "type": "string"},
+            "problems": {
+                "description": "All mistakes, when there are several.", "type": "array",
+                "items": {"type": "object", "required": ["message"], "properties": {
+                    "field": {"description": "Path of the field at fault.", "type": "string"},
+                    "message": {"description": "What is wrong.", "type": "string"},
+                    "hint": {"description": "What to do about it.", "type": "string"}}}}}}
+
+
+def instance_list():
+    """Instances are not objects, so api/v1 does not describe them."""
+    texts = {"name": "Its name, \"agent/key\".", "pod": "Name of its Pod.", "node": "Its Node.",
+             "state": "What it is doing, such as \"Running\".",
+             "message": "Why it failed, or nothing."}
+    numbers = {"turns": "Turns handled so far.", "mailbox": "Messages that wait.",
+               "memoryBytes": "Memory in use."}
+    properties = {name: {"description": words, "type": "string"} for name, words in texts.items()}
+    properties.update({name: {"description": words, "type": ["string", "integer"]}
+                       for name, words in numbers.items()})
+    return {"description": "A page of instances.", "type": "object", "required": ["items"],
+            "properties": {
+                "items": {"description": "The instances.", "type": "array", "items": {
+                    "description": "One instance.", "type": "object", "required": ["name"],
+                    "properties": properties}},
+                "continue": {"description": "Hand this back to get the next page; empty on the "
+                             "last.", "type": "string"}}}
+
+
+def generate(model, format_name, source):
+    from openapi_paths import paths, tags  # They use the formats above.
+    document = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Swarm API", "version": "v1", "description": INTRO,
+            "contact": {"name": "The maintainers of Swarm",
+                        "url": "https://github.com/swarm/swarm/issues"},
+            "license": {"name": "Apache-2.0",
+                        "url": "https://www.apache.org/licenses/LICENSE-2.0"}},
+        "servers": [{"url": "https://127.0.0.1:7420", "description": "This machine."}],
+        "tags": tags(model),
+        "security": [{"certificate": []}],
+        "paths": paths(model),
+        "components": {
+            "securitySchemes": {"certificate": {
+                "type": "mutualTLS", "description": "A certificate of the cluster's authority."}},
+            "schemas": schemas(model, format_name, error_codes(source))}}
+    return "# Generated by tools/codegen from api/v1; do not edit.\n" + to_yaml(document)
+
+
+def scalar(value):
+    """JSON's scalars are YAML's; long texts are folded by nobody, so they stay on one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def to_yaml(value, depth=0):
+    pad = "  " * depth
+    if isinstance(value, dict):
+        lines = []
+        for key, item in value.items():
+            name = key if key.replace("_", "").isalnum() and not key.isdigit() else json.dumps(key)
+            name = json.dumps(key) if name in ("null", "true", "false", "on", "off", "y", "n") \
+                else name
+            if isinstance(item, str) and "\n" in item:
+                text = "".join(f"{pad}  {line}\n" if line else "\n" for line in item.split("\n"))
+                lines.append(f"{pad}{name}: |-\n{text}")
+            elif isinstance(item, (dict, list)) and item:
+                lines.append(f"{pad}{name}:\n{to_yaml(item, depth + 1)}")
+            else:
+                lines.append(f"{pad}{name}: {scalar(item)}\n")
+        return "".join(lines)
+    lines = []
+    for item in value:
+        if isinstance(item, (dict, list)) and item:
+            lines.append(f"{pad}- {to_yaml(item, depth + 1).lstrip(' ')}")
+        else:
+            lines.append(f"{pad}- {scalar(item)}\n")
+    return "".join(lines)

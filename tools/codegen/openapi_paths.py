@@ -1,0 +1,332 @@
+"""The paths of api/openapi/swagger.yaml: the same verbs for every kind, messages, modules, health."""
+
+from openapi import FORMATS
+
+ERRORS = {
+    "400": "The request is wrong; code, field and hint say where.",
+    "401": "No acceptable identity was shown.",
+    "403": "This identity may not do this.",
+    "404": "There is no such object.",
+    "405": "The resource does not take this method.",
+    "406": "The answer cannot be given in the form that was asked for.",
+    "409": "Somebody else changed it first, or it is there already.",
+    "410": "That part of the history is no longer kept.",
+    "411": "The size of the body has to be given.",
+    "412": "Right request, wrong state.",
+    "413": "The body is too large.",
+    "415": "The body is not of a type that is taken here.",
+    "429": "A limit, quota or queue is full.",
+    "500": "A broken promise of the platform's own.",
+    "501": "Not offered by this build.",
+    "503": "Not now; retrying later may succeed.",
+    "504": "The deadline passed first; the outcome may be unknown.",
+}
+READ = ("400", "401", "403", "404", "405", "406", "429", "503")
+WRITE = READ + ("409", "411", "412", "413", "415")
+
+
+def ref(name):
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def parameter(name, place, description, schema, required=False, example=None):
+    out = {"name": name, "in": place, "description": description, "required": required,
+           "schema": schema}
+    if example is not None:
+        out["example"] = example
+    return out
+
+
+def label_parameter(name, description, example):
+    return parameter(name, "path", description,
+                     {"type": "string", "pattern": FORMATS["LABEL"][0], "maxLength": 63}, True,
+                     example)
+
+
+NAMESPACE = label_parameter("namespace", "The namespace.", "default")
+SELECTOR = parameter("labelSelector", "query",
+                     "Only objects whose labels fit, such as \"app=reader,tier!=test\".",
+                     {"type": "string", "maxLength": 1024}, example="app=reader")
+DRY_RUN = parameter("dryRun", "query", "Check all and answer as if it had been done, but do "
+                    "nothing.", {"type": "boolean", "default": False})
+LIST = [
+    SELECTOR,
+    parameter("limit", "query", "The most objects in a page; 0 means 500.",
+              {"type": "integer", "minimum": 0, "maximum": 5000, "default": 500}),
+    parameter("continue", "query", "`metadata.continue` of the page before.",
+              {"type": "string", "maxLength": 1024}),
+    parameter("resourceVersion", "query",
+              "Read at this revision, or watch from it; 0 means the newest.",
+              {"type": "string", "pattern": "^[0-9]{1,20}$"}, example="1042"),
+    parameter("name", "query", "Only the object of this name.",
+              {"type": "string", "pattern": FORMATS["LABEL"][0], "maxLength": 63}),
+    parameter("watch", "query", "1: follow changes as server-sent events.",
+              {"type": "string", "enum": ["0", "1", "true", "false"], "default": "0"}),
+]
+
+
+def errors(codes):
+    return {code: {"description": ERRORS[code],
+                   "content": {"application/problem+json": {"schema": ref("Problem")}}}
+            for code in codes}
+
+
+def answer(description, name, codes, status="200"):
+    return {status: {"description": description,
+                     "content": {"application/json": {"schema": ref(name)}}},
+            **dict(sorted(errors(codes).items()))}
+
+
+def body(name, example, media="application/json"):
+    return {"required": True, "description": f"The {name}.",
+            "content": {media: {"schema": ref(name), "example": example}}}
+
+
+def operation(identifier, tag, summary, description, responses, **others):
+    return {"operationId": identifier, "tags": [tag], "summary": summary,
+            "description": description, **others, "responses": responses}
+
+
+def example_object(item):
+    """A small valid object of the kind, for bodies."""
+    name = "default" if item.name == "Cluster" else item.name.lower() + "-1"
+    out = {"apiVersion": "swarm/v1", "kind": item.name, "metadata": {"name": name}}
+    if item.kind.namespaced:
+        out["metadata"]["namespace"] = "default"
+    spec = {"module": FORMATS["DIGEST"][1], "replicas": 3}
+    others = {"Agent": {"spec": spec}, "AgentTemplate": {"spec": {"agent": spec}},
+              "Pod": {"spec": {"agentName": "reader", "agentUid": FORMATS["UUID"][1],
+                               "slots": [{"first": 0, "count": 64}], "agentGeneration": "1",
+                               "agent": spec}},
+              "Event": {"involvedObject": {"kind": "Agent", "name": "reader"},
+                        "reason": "PodReady"}}
+    return {**out, **others.get(item.name, {})}
+
+
+def collection(item, title, plural):
+    events = {"description": "The objects, or with watch=1 their changes: the data of "
+              "each event is JSON with type (ADDED, MODIFIED, DELETED or BOOKMARK), object and "
+              "resourceVersion.",
+              "content": {"application/json": {"schema": ref(item.name + "List")},
+                          "text/event-stream": {"schema": {"type": "string"}}}}
+    return {
+        "get": operation(f"list{title}", plural, f"List or watch {plural}",
+                         f"Read a page of {plural}, or follow their changes with watch=1.",
+                         {"200": events, **errors(READ + ("410",))}, parameters=LIST),
+        "post": operation(f"create{item.name}", plural, f"Make one of {plural}",
+                          f"Make a new {item.name}. 409 when there is one of this name.",
+                          answer("The object as it was written.", item.name, WRITE, "201"),
+                          parameters=[DRY_RUN], requestBody=body(item.name, example_object(item)))}
+
+
+def single(item, plural):
+    what = item.name
+    example = example_object(item)
+    delete = [DRY_RUN,
+              parameter("uid", "query", "Delete only if the object has this uid.",
+                        {"type": "string", "pattern": FORMATS["UUID"][0]}),
+              parameter("resourceVersion", "query", "Delete only at this resourceVersion.",
+                        {"type": "string", "pattern": "^[0-9]{1,20}$"}, example="1042")]
+    return {
+        "get": operation(f"get{what}", plural, f"Read one of {plural}", f"Read one {what}.",
+                         answer("The object.", what, READ)),
+        "put": operation(f"update{what}", plural, f"Replace one of {plural}",
+                         f"Replace labels, annotations and spec of one {what}. With a "
+                         "resourceVersion in the body it fails when somebody else was faster.",
+                         answer("The object as it was written.", what, WRITE),
+                         parameters=[DRY_RUN], requestBody=body(what, example)),
+        "patch": operation(f"apply{what}", plural, f"Make or change one of {plural}",
+                           f"Make the {what}, or change what the body says of it and leave the "
+                           "rest.", {**answer("The object as it was written.", what, WRITE),
+                                     "201": {"description": "The object is new.",
+                                             "content": {"application/json": {
+                                                 "schema": ref(what)}}}},
+                           parameters=[DRY_RUN],
+                           requestBody=body(what, example, "application/apply-patch+json")),
+        "delete": operation(f"delete{what}", plural, f"Delete one of {plural}",
+                            f"Delete one {what}. It goes away when its finalizers are done.",
+                            answer("The object as it was last.", what, WRITE),
+                            parameters=delete)}
+
+
+def status(item, plural):
+    what = item.name
+    return {
+        "get": operation(f"get{what}Status", plural, f"Read the status of one of {plural}",
+                         f"Read one {what}; the same as without /status.",
+                         answer("The object.", what, READ)),
+        "put": operation(f"update{what}Status", plural, f"Replace the status of one of {plural}",
+                         f"Replace the status of one {what}; nothing else is changed. States move "
+                         "as the tables of the reference allow; 400 otherwise.",
+                         answer("The object as it was written.", what, WRITE),
+                         requestBody=body(what, example_object(item)))}
+
+
+def kind_paths(item):
+    plural = item.kind.plural
+    title = plural[0].upper() + plural[1:]
+    base = "/apis/swarm/v1" + ("/namespaces/{namespace}" if item.kind.namespaced else "")
+    name = label_parameter("name", "The object's name.", example_object(item)["metadata"]["name"])
+    shared = [NAMESPACE] if item.kind.namespaced else []
+    out = {f"{base}/{plural}": {**({"parameters": shared} if shared else {}),
+                                **collection(item, title, plural)}}
+    out[f"{base}/{plural}/{{name}}"] = {"parameters": shared + [name], **single(item, plural)}
+    if item.field("status") is not None:
+        out[f"{base}/{plural}/{{name}}/status"] = {"parameters": shared + [name],
+                                                   **status(item, plural)}
+    if item.kind.namespaced:
+        all_of = collection(item, title + "OfAllNamespaces", plural)["get"]
+        out[f"/apis/swarm/v1/{plural}"] = {"get": all_of}
+    return out
+
+
+PRIORITY = parameter("priority", "query", "How urgent it is; without it the Agent's own.",
+                     {"type": "string", "enum": ["low", "normal", "high", "urgent"]})
+REQUEST_ID = parameter("requestId", "query", "A name for this request, chosen by the client: a "
+                       "repeat with the same one gets the first result and is not handled again.",
+                       {"type": "string", "minLength": 1, "maxLength": 128}, example="order-1001")
+RAW = {"required": True, "description": "The body of the message, any bytes; its Content-Type goes "
+       "with it.",
+       "content": {"text/plain": {"schema": {"type": "string", "maxLength": 262144},
+                                  "example": "hello"},
+                   "application/octet-stream": {"schema": {"type": "string",
+                                                           "contentMediaType":
+                                                           "application/octet-stream"}}}}
+
+
+def key_parameter(description):
+    return parameter("key", "query", description,
+                     {"type": "string", "minLength": 1, "maxLength": 253}, example="customer:alice")
+
+
+def send_path(agent):
+    reply = {"200": {"description": "The reply of the instance with its content type, or nothing "
+                     "when no reply was wanted.",
+                     "headers": {"swarm-from": {
+                         "description": "The instance that took the message.",
+                         "schema": {"type": "string"}}},
+                     "content": {"*/*": {"schema": {"type": "string"}}}}}
+    parameters = [
+        key_parameter("The instance's key; without it, any instance of a replicated Agent."),
+        PRIORITY,
+        parameter("timeout", "query", "How long to wait for the reply, or for the message to be "
+                  "taken.", {"type": "string", "pattern": FORMATS["DURATION"][0],
+                             "default": "30s"}),
+        REQUEST_ID,
+        parameter("reply", "query", "Wait for the instance's reply.",
+                  {"type": "boolean", "default": False})]
+    return {"parameters": [NAMESPACE, agent], "post": operation(
+        "sendMessage", "messages", "Send a message to an instance",
+        "Send one message; with reply=true the answer is the instance's reply. A negative status "
+        "of the instance comes as a problem with that code.",
+        {**reply, **errors(WRITE + ("504",))}, parameters=parameters, requestBody=RAW)}
+
+
+def logs_path(agent):
+    parameters = [
+        key_parameter("Only lines of this instance."),
+        parameter("tail", "query", "At most this many of the lines that are kept.",
+                  {"type": "integer", "minimum": 0, "maximum": 10000, "default": 100}),
+        parameter("follow", "query", "1: go on with new lines.",
+                  {"type": "string", "enum": ["0", "1", "true", "false"], "default": "0"})]
+    lines = {"description": "The lines: the data of each event is JSON with time, instance, level "
+             "and text.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    return {"parameters": [NAMESPACE, agent], "get": operation(
+        "readLogs", "messages", "Read or follow the log of an Agent",
+        "Read the last lines that an Agent's instances logged, and follow new ones.",
+        {"200": lines, **errors(READ)}, parameters=parameters)}
+
+
+def instances_path(agent):
+    parameters = [
+        parameter("limit", "query", "The most instances in a page; 0 means 500.",
+                  {"type": "integer", "minimum": 0, "maximum": 1000, "default": 500}),
+        parameter("continue", "query", "`continue` of the page before.",
+                  {"type": "string", "maxLength": 1024})]
+    return {"parameters": [NAMESPACE, agent], "get": operation(
+        "listInstances", "messages", "List the instances of an Agent",
+        "Read a page of the instances of an Agent that exist now, ordered by name.",
+        answer("The instances.", "InstanceList", READ + ("504",)), parameters=parameters)}
+
+
+def message_paths():
+    base = "/apis/swarm/v1/namespaces/{namespace}"
+    agent = label_parameter("name", "The Agent's name.", "agent-1")
+    subject = parameter("subject", "query", "The subject.",
+                        {"type": "string", "pattern": FORMATS["SUBJECT"][0], "maxLength": 255},
+                        True, "orders.new")
+    publish = operation(
+        "publishMessage", "messages", "Publish a message",
+        "Send one message to every instance that subscribed to the subject.",
+        answer("That the message was taken.", "PublishResult", WRITE + ("504",)),
+        parameters=[subject, PRIORITY, REQUEST_ID], requestBody=RAW)
+    return {base + "/agents/{name}/send": send_path(agent),
+            base + "/agents/{name}/logs": logs_path(agent),
+            base + "/agents/{name}/instances": instances_path(agent),
+            base + "/publish": {"parameters": [NAMESPACE], "post": publish}}
+
+
+def module_paths():
+    digest = parameter("digest", "path", "The digest of the module's bytes.",
+                       {"type": "string", "pattern": FORMATS["DIGEST"][0]}, True,
+                       FORMATS["DIGEST"][1])
+    wasm = {"required": True, "description": "The module.", "content": {
+        "application/wasm": {"schema": {"type": "string", "contentMediaType": "application/wasm"}}}}
+    new = {"201": {"description": "It is there now.",
+                   "content": {"application/json": {"schema": ref("ModuleInfo")}}}}
+    return {"/apis/swarm/v1/namespaces/{namespace}/modules/{digest}": {
+        "parameters": [NAMESPACE, digest],
+        "get": operation("getModule", "modules", "Read what is known of a module",
+                         "Read what is known of a module that was pushed.",
+                         answer("It is there.", "ModuleInfo", READ)),
+        "head": operation("hasModule", "modules", "Ask whether a module is there",
+                          "Ask whether a module is there, so that it need not be sent again.",
+                          {"200": {"description": "It is there."},
+                           **{code: {"description": ERRORS[code]} for code in READ}}),
+        "put": operation("pushModule", "modules", "Push a module",
+                         "Push a WebAssembly module. It is refused when its bytes do not have the "
+                         "digest, when it is not WebAssembly, lacks exports or imports what is not "
+                         "there.",
+                         {**answer("It was there already.", "ModuleInfo", WRITE + ("504",)), **new},
+                         requestBody=wasm)}}
+
+
+def plain(identifier, summary, description, media, codes, open_to_all):
+    others = {"security": []} if open_to_all else {}
+    return {"get": operation(identifier, "system", summary, description, {
+        "200": {"description": "Yes.", "content": {media: {"schema": {"type": "string"}}}},
+        **errors(codes)}, **others)}
+
+
+def system_paths():
+    denied = ("401", "403")
+    return {
+        "/healthz": plain("getHealth", "Ask whether the daemon lives",
+                          "Answers as soon as the daemon serves at all.", "text/plain",
+                          ("400",), True),
+        "/readyz": plain("getReadiness", "Ask whether the daemon is ready",
+                         "Answers 200 when the store is open and the Node runs Pods.",
+                         "text/plain", ("400", "503"), True),
+        "/metrics": plain("getMetrics", "Read the figures",
+                          "All figures in Prometheus' text format.", "text/plain",
+                          ("400",) + denied, False),
+        "/openapi": plain("getOpenapi", "Read this document", "This document.",
+                          "application/yaml", ("400",) + denied, False)}
+
+
+def tags(model):
+    out = [{"name": item.kind.plural, "description": item.help} for item in model.kinds]
+    out.append({"name": "messages", "description": "Talk to Agents."})
+    out.append({"name": "modules", "description": "The programs of Agents."})
+    out.append({"name": "system", "description": "The daemon itself."})
+    return out
+
+
+def paths(model):
+    out = {}
+    for item in model.kinds:
+        out.update(kind_paths(item))
+    out.update(message_paths())
+    out.update(module_paths())
+    out.update(system_paths())
+    return dict(sorted(out.items()))
