@@ -39,8 +39,9 @@ function(sw_test_properties name file label default_timeout_s)
     set(timeout_s ${default_timeout_s})
   endif()
   math(EXPR timeout_s "${timeout_s} * ${test_timeout_factor}")
-  set_tests_properties(${name} PROPERTIES LABELS "${label};${labels}" TIMEOUT ${timeout_s}
-                       SKIP_RETURN_CODE 77)
+  math(EXPR ctest_timeout_s "${timeout_s} + 20") # tools/test/isolate ends a script before that.
+  set_tests_properties(${name} PROPERTIES LABELS "${label};${labels}" TIMEOUT ${ctest_timeout_s}
+                       SKIP_RETURN_CODE 77 ENVIRONMENT SW_TIMEOUT_S=${timeout_s})
   if(serial)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()
