@@ -27,7 +27,6 @@ enum sw_frame_kind {
     SW_FRAME_POD_CLOSE,
     SW_FRAME_SEND,
     SW_FRAME_PUBLISH,
-    SW_FRAME_CANCEL, /* Nobody waits for that request any more. */
     SW_FRAME_LIST,
     SW_FRAME_PING,
     SW_FRAME_STOP, /* Finish what runs, snapshot, exit. */
@@ -36,7 +35,7 @@ enum sw_frame_kind {
     SW_FRAME_MODULE_RESULT,
     SW_FRAME_POD_STATUS,
     SW_FRAME_POD_CLOSED,
-    SW_FRAME_REPLY, /* To SEND, PUBLISH. Exactly one, but none after CANCEL. */
+    SW_FRAME_REPLY, /* To SEND, PUBLISH: exactly one each. */
     SW_FRAME_INSTANCES,
     SW_FRAME_EVENT,
     SW_FRAME_LOG,
@@ -92,6 +91,7 @@ struct sw_frame_send {
     struct sw_bytes type, body;
     uint32_t priority;   /* 0 to 3, or SW_FRAME_PRIORITY_DEFAULT. */
     uint32_t want_reply; /* 0: answered once the message is handled. */
+    uint32_t timeout_ms; /* Not handled any more when it waited that long; 0: no limit. */
 };
 
 struct sw_frame_publish {
@@ -101,7 +101,7 @@ struct sw_frame_publish {
     uint32_t priority;
 };
 
-struct sw_frame_request { /* CANCEL, PING, PONG: a number. */
+struct sw_frame_request { /* PING, PONG: a number. */
     uint64_t request;
 };
 
@@ -201,7 +201,7 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
         struct sw_frame_pod_close pod_close;
         struct sw_frame_send send;
         struct sw_frame_publish publish;
-        struct sw_frame_request request; /* CANCEL, PING, PONG. */
+        struct sw_frame_request request; /* PING, PONG. */
         struct sw_frame_list list;
         struct sw_frame_stop stop;
         struct sw_frame_ready ready;
@@ -228,7 +228,8 @@ SW_MUST_CHECK enum sw_rc sw_frame_take(struct sw_bytes bytes, enum sw_frame_dire
 /* The kind in words, for logs: "POD_OPEN"; "?" for none. */
 const char *sw_frame_kind_name(enum sw_frame_kind kind);
 
-/* The entries of INSTANCES. take: false at the end or (then *ret_failed) on a malformed one. */
+/* The entries of INSTANCES. take: false at the end, or on a malformed one, with reader->failed set.
+ */
 void sw_frame_instance_put(const struct sw_frame_instance *instance, struct sw_buffer *out);
 SW_MUST_CHECK bool sw_frame_instance_take(struct sw_reader *reader,
                                           struct sw_frame_instance *ret_instance);

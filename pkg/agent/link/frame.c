@@ -1,0 +1,337 @@
+#include "pkg/agent/link/frame.h"
+
+#include "pkg/utils/base/text.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define HEAD_BYTES 5u /* u32 size of what follows it, u8 kind. */
+
+enum field_type {
+    FIELD_U32,   /* max: largest value. */
+    FIELD_U64,   /* max unused: all are valid. */
+    FIELD_ID,    /* u64, not 0. */
+    FIELD_TEXT,  /* u32 size and UTF-8 without NUL; max: size. */
+    FIELD_NAME,  /* As TEXT, not empty. */
+    FIELD_BYTES, /* u32 size and bytes; max: size. */
+    FIELD_FIXED  /* As BYTES, exactly max. */
+};
+
+struct field {
+    enum field_type type;
+    size_t offset; /* In struct sw_frame. */
+    uint32_t max;
+};
+
+struct shape { /* Of one kind. */
+    const char *name;
+    enum sw_frame_direction direction;
+    const struct field *fields;
+    size_t count;
+};
+
+#define U32(member, max) {FIELD_U32, offsetof(struct sw_frame, member), max}
+#define U64(member) {FIELD_U64, offsetof(struct sw_frame, member), 0}
+#define ID(member) {FIELD_ID, offsetof(struct sw_frame, member), 0}
+#define TEXT(member, max) {FIELD_TEXT, offsetof(struct sw_frame, member), max}
+#define NAME(member, max) {FIELD_NAME, offsetof(struct sw_frame, member), max}
+#define BYTES(member, max) {FIELD_BYTES, offsetof(struct sw_frame, member), max}
+#define FIXED(member, size) {FIELD_FIXED, offsetof(struct sw_frame, member), size}
+
+#define UID_MAX 36
+#define DIGEST_MAX 71
+#define TYPE_MAX 255
+#define SUBJECT_MAX 255
+#define REQUEST_ID_MAX 128
+#define CONFIG_MAX 65536
+#define REASON_MAX 63
+#define LOG_MAX 65536
+#define ENTRIES_MAX (1u << 20)
+#define PRIORITY_MAX SW_FRAME_PRIORITY_DEFAULT
+
+static const struct field hello_fields[] = {U32(hello.version, UINT32_MAX),
+                                            U32(hello.workers, 1024)};
+static const struct field module_fields[] = {NAME(module.digest, DIGEST_MAX), U64(module.offset),
+                                             U64(module.total),
+                                             BYTES(module.bytes, SW_FRAME_CHUNK_MAX)};
+static const struct field module_drop_fields[] = {NAME(module_drop.digest, DIGEST_MAX)};
+static const struct field pod_open_fields[] = {
+    NAME(pod_open.uid, UID_MAX),
+    U64(pod_open.generation),
+    NAME(pod_open.name_space, SW_FRAME_NAME_MAX),
+    NAME(pod_open.agent, SW_FRAME_NAME_MAX),
+    NAME(pod_open.agent_uid, UID_MAX),
+    NAME(pod_open.digest, DIGEST_MAX),
+    FIXED(pod_open.slots, SW_FRAME_SLOTS_BYTES),
+    U32(pod_open.is_keyed, 1),
+    U32(pod_open.replicas, 1000000),
+    U32(pod_open.is_durable, 1),
+    U32(pod_open.priority, 3),
+    U64(pod_open.memory_bytes),
+    U64(pod_open.body_bytes),
+    U32(pod_open.deadline_ms, 3600000),
+    U32(pod_open.mailbox, 1000000),
+    U32(pod_open.instances_max, 10000000),
+    TEXT(pod_open.config, CONFIG_MAX),
+};
+static const struct field pod_close_fields[] = {NAME(pod_close.uid, UID_MAX),
+                                                U32(pod_close.discard, 1)};
+static const struct field send_fields[] = {
+    ID(send.request),
+    NAME(send.name_space, SW_FRAME_NAME_MAX),
+    NAME(send.agent, SW_FRAME_NAME_MAX),
+    TEXT(send.key, SW_FRAME_KEY_MAX),
+    TEXT(send.request_id, REQUEST_ID_MAX),
+    TEXT(send.type, TYPE_MAX),
+    BYTES(send.body, SW_FRAME_BODY_MAX),
+    U32(send.priority, PRIORITY_MAX),
+    U32(send.want_reply, 1),
+    U32(send.timeout_ms, 3600000),
+};
+static const struct field publish_fields[] = {
+    ID(publish.request),
+    NAME(publish.name_space, SW_FRAME_NAME_MAX),
+    NAME(publish.subject, SUBJECT_MAX),
+    TEXT(publish.type, TYPE_MAX),
+    BYTES(publish.body, SW_FRAME_BODY_MAX),
+    TEXT(publish.request_id, REQUEST_ID_MAX),
+    U32(publish.priority, PRIORITY_MAX),
+};
+static const struct field request_fields[] = {ID(request.request)};
+static const struct field list_fields[] = {
+    ID(list.request), NAME(list.name_space, SW_FRAME_NAME_MAX), NAME(list.agent, SW_FRAME_NAME_MAX),
+    TEXT(list.after, SW_FRAME_KEY_MAX), U32(list.limit, 1000)};
+static const struct field stop_fields[] = {U32(stop.deadline_ms, 3600000)};
+static const struct field ready_fields[] = {U32(ready.version, UINT32_MAX),
+                                            U32(ready.workers, 1024),
+                                            U64(ready.pods),
+                                            U64(ready.instances),
+                                            U64(ready.messages),
+                                            TEXT(ready.words, SW_FRAME_WORDS_MAX)};
+static const struct field result_fields[] = {TEXT(result.what, DIGEST_MAX), U32(result.code, 16),
+                                             TEXT(result.words, SW_FRAME_WORDS_MAX)};
+static const struct field pod_status_fields[] = {
+    NAME(pod_status.uid, UID_MAX),
+    U64(pod_status.generation),
+    U32(pod_status.phase, SW_FRAME_POD_FAILED),
+    U64(pod_status.instances),
+    U64(pod_status.ready),
+    U64(pod_status.failures),
+    TEXT(pod_status.reason, REASON_MAX),
+    TEXT(pod_status.words, SW_FRAME_WORDS_MAX),
+};
+static const struct field pod_closed_fields[] = {NAME(pod_closed.uid, UID_MAX)};
+static const struct field reply_fields[] = {
+    ID(reply.request),
+    U32(reply.code, UINT32_MAX),
+    TEXT(reply.type, TYPE_MAX),
+    BYTES(reply.body, SW_FRAME_BODY_MAX),
+    TEXT(reply.from, SW_FRAME_KEY_MAX),
+    U64(reply.subscribers),
+};
+static const struct field instances_fields[] = {
+    ID(instances.request), U32(instances.code, 16), U32(instances.count, 1000),
+    U32(instances.has_more, 1), BYTES(instances.entries, ENTRIES_MAX)};
+static const struct field event_fields[] = {
+    TEXT(event.uid, UID_MAX), TEXT(event.key, SW_FRAME_KEY_MAX), U32(event.is_warning, 1),
+    NAME(event.reason, REASON_MAX), TEXT(event.words, SW_FRAME_WORDS_MAX)};
+static const struct field log_fields[] = {NAME(log.uid, UID_MAX), TEXT(log.key, SW_FRAME_KEY_MAX),
+                                          U32(log.level, 3), U64(log.time_ns),
+                                          TEXT(log.text, LOG_MAX)};
+static const struct field stats_fields[] = {
+    U64(stats.pods),           U64(stats.instances), U64(stats.waiting), U64(stats.memory_bytes),
+    U64(stats.segments),       U64(stats.failures),  U64(stats.sends),   U64(stats.publishes),
+    U64(stats.replies),        U64(stats.refused),   U64(stats.epochs),  U64(stats.journal_bytes),
+    U64(stats.outputs_waiting)};
+
+#define SHAPE(kind, direction, fields)                                                             \
+    [SW_FRAME_##kind] = {#kind, direction, fields, sizeof fields / sizeof *fields}
+static const struct shape shapes[] = {
+    SHAPE(HELLO, SW_FRAME_TO_HOST, hello_fields),
+    SHAPE(MODULE, SW_FRAME_TO_HOST, module_fields),
+    SHAPE(MODULE_DROP, SW_FRAME_TO_HOST, module_drop_fields),
+    SHAPE(POD_OPEN, SW_FRAME_TO_HOST, pod_open_fields),
+    SHAPE(POD_CLOSE, SW_FRAME_TO_HOST, pod_close_fields),
+    SHAPE(SEND, SW_FRAME_TO_HOST, send_fields),
+    SHAPE(PUBLISH, SW_FRAME_TO_HOST, publish_fields),
+    SHAPE(LIST, SW_FRAME_TO_HOST, list_fields),
+    SHAPE(PING, SW_FRAME_TO_HOST, request_fields),
+    SHAPE(STOP, SW_FRAME_TO_HOST, stop_fields),
+    SHAPE(READY, SW_FRAME_FROM_HOST, ready_fields),
+    SHAPE(MODULE_RESULT, SW_FRAME_FROM_HOST, result_fields),
+    SHAPE(POD_STATUS, SW_FRAME_FROM_HOST, pod_status_fields),
+    SHAPE(POD_CLOSED, SW_FRAME_FROM_HOST, pod_closed_fields),
+    SHAPE(REPLY, SW_FRAME_FROM_HOST, reply_fields),
+    SHAPE(INSTANCES, SW_FRAME_FROM_HOST, instances_fields),
+    SHAPE(EVENT, SW_FRAME_FROM_HOST, event_fields),
+    SHAPE(LOG, SW_FRAME_FROM_HOST, log_fields),
+    SHAPE(STATS, SW_FRAME_FROM_HOST, stats_fields),
+    SHAPE(PONG, SW_FRAME_FROM_HOST, request_fields),
+    SHAPE(STOPPED, SW_FRAME_FROM_HOST, result_fields),
+};
+#define SHAPES_COUNT (sizeof shapes / sizeof *shapes)
+
+static const struct shape *shape_of(unsigned kind)
+{
+    return kind < SHAPES_COUNT && shapes[kind].name != NULL ? &shapes[kind] : NULL;
+}
+
+const char *sw_frame_kind_name(enum sw_frame_kind kind)
+{
+    const struct shape *shape = shape_of((unsigned)kind);
+
+    return shape == NULL ? "?" : shape->name;
+}
+
+/* Whether a field's bytes are what its type allows. The writer asserts it, the reader refuses. */
+static bool bytes_are_valid(const struct field *field, struct sw_bytes bytes)
+{
+    if (field->type == FIELD_FIXED)
+        return bytes.size == field->max;
+    if (bytes.size > field->max || (field->type == FIELD_NAME && bytes.size == 0))
+        return false;
+    return field->type == FIELD_BYTES || bytes.size == 0 || sw_text_is_utf8(bytes.data, bytes.size);
+}
+
+static void field_put(const struct field *field, const struct sw_frame *frame,
+                      struct sw_buffer *out)
+{
+    const char *at = (const char *)frame + field->offset;
+    struct sw_bytes bytes;
+    uint32_t small;
+    uint64_t large;
+
+    switch (field->type) {
+    case FIELD_U32:
+        memcpy(&small, at, sizeof small);
+        assert(small <= field->max);
+        sw_buffer_put_u32(out, small);
+        return;
+    case FIELD_U64:
+    case FIELD_ID:
+        memcpy(&large, at, sizeof large);
+        assert(field->type == FIELD_U64 || large != 0);
+        sw_buffer_put_u64(out, large);
+        return;
+    case FIELD_TEXT:
+    case FIELD_NAME:
+    case FIELD_BYTES:
+    case FIELD_FIXED:
+        memcpy(&bytes, at, sizeof bytes);
+        assert(bytes_are_valid(field, bytes));
+        sw_buffer_put_bytes(out, bytes);
+        return;
+    }
+}
+
+void sw_frame_put(const struct sw_frame *frame, struct sw_buffer *out)
+{
+    const struct shape *shape = shape_of((unsigned)frame->kind);
+    size_t start = out->size, size;
+
+    assert(shape != NULL);
+    sw_buffer_put_u32(out, 0);
+    sw_buffer_put_u8(out, (uint8_t)frame->kind);
+    for (size_t i = 0; i < shape->count; i++)
+        field_put(&shape->fields[i], frame, out);
+    if (out->failed)
+        return;
+    size = out->size - start - sizeof(uint32_t);
+    for (size_t i = 0; i < sizeof(uint32_t); i++)
+        out->data[start + i] = (uint8_t)(size >> 8 * i);
+}
+
+static bool field_take(const struct field *field, struct sw_reader *reader, struct sw_frame *frame)
+{
+    char *at = (char *)frame + field->offset;
+    struct sw_bytes bytes;
+    uint32_t small;
+    uint64_t large;
+
+    switch (field->type) {
+    case FIELD_U32:
+        small = sw_reader_u32(reader);
+        memcpy(at, &small, sizeof small);
+        return small <= field->max;
+    case FIELD_U64:
+    case FIELD_ID:
+        large = sw_reader_u64(reader);
+        memcpy(at, &large, sizeof large);
+        return field->type == FIELD_U64 || large != 0;
+    case FIELD_TEXT:
+    case FIELD_NAME:
+    case FIELD_BYTES:
+    case FIELD_FIXED:
+        bytes = sw_reader_bytes(reader, field->max);
+        memcpy(at, &bytes, sizeof bytes);
+        return !reader->failed && bytes_are_valid(field, bytes);
+    }
+    return false;
+}
+
+enum sw_rc sw_frame_take(struct sw_bytes bytes, enum sw_frame_direction direction,
+                         struct sw_frame *ret_frame, size_t *ret_size, struct sw_err *err)
+{
+    struct sw_reader reader = sw_reader_of(bytes.data, bytes.size);
+    uint32_t size = sw_reader_u32(&reader);
+    const struct shape *shape;
+    struct sw_frame frame;
+
+    *ret_size = 0;
+    if (reader.failed)
+        return SW_OK;
+    if (size == 0 || size > SW_FRAME_BYTES_MAX)
+        return sw_err_set(err, SW_E_CORRUPT, "a frame of %u bytes", size);
+    if (bytes.size < HEAD_BYTES)
+        return SW_OK;
+    memset(&frame, 0, sizeof frame);
+    frame.kind = (enum sw_frame_kind)sw_reader_u8(&reader);
+    shape = shape_of((unsigned)frame.kind);
+    if (shape == NULL || shape->direction != direction)
+        return sw_err_set(err, SW_E_CORRUPT, "a frame of kind %u", (unsigned)frame.kind);
+    if (bytes.size - sizeof size < size)
+        return SW_OK;
+    reader.size = sizeof size + size;
+    for (size_t i = 0; i < shape->count; i++)
+        if (!field_take(&shape->fields[i], &reader, &frame))
+            return sw_err_set(err, SW_E_CORRUPT, "field %zu of frame %s is not valid", i,
+                              shape->name);
+    if (!sw_reader_is_finished(&reader))
+        return sw_err_set(err, SW_E_CORRUPT, "frame %s has a wrong size", shape->name);
+    *ret_frame = frame;
+    *ret_size = reader.size;
+    return SW_OK;
+}
+
+void sw_frame_instance_put(const struct sw_frame_instance *instance, struct sw_buffer *out)
+{
+    sw_buffer_put_bytes(out, instance->key);
+    sw_buffer_put_u32(out, instance->state);
+    sw_buffer_put_u32(out, instance->waiting);
+    sw_buffer_put_u64(out, instance->segments);
+    sw_buffer_put_u64(out, instance->failures);
+    sw_buffer_put_u64(out, instance->memory_bytes);
+    sw_buffer_put_u64(out, instance->last_ns);
+}
+
+bool sw_frame_instance_take(struct sw_reader *reader, struct sw_frame_instance *ret_instance)
+{
+    struct sw_frame_instance instance;
+
+    if (reader->failed || reader->at == reader->size)
+        return false;
+    instance.key = sw_reader_bytes(reader, SW_FRAME_KEY_MAX);
+    instance.state = sw_reader_u32(reader);
+    instance.waiting = sw_reader_u32(reader);
+    instance.segments = sw_reader_u64(reader);
+    instance.failures = sw_reader_u64(reader);
+    instance.memory_bytes = sw_reader_u64(reader);
+    instance.last_ns = sw_reader_u64(reader);
+    if (reader->failed || instance.state > SW_FRAME_INSTANCE_PARKED ||
+        (instance.key.size > 0 && !sw_text_is_utf8(instance.key.data, instance.key.size))) {
+        reader->failed = true;
+        return false;
+    }
+    *ret_instance = instance;
+    return true;
+}

@@ -1,0 +1,49 @@
+/* uses: pkg/agent/link */
+/* covers: pkg/agent/link/frame.c */
+#include "pkg/agent/link/frame.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void take_entries(struct sw_bytes entries)
+{
+    struct sw_reader reader = sw_reader_of(entries.data, entries.size);
+    struct sw_frame_instance instance;
+    struct sw_buffer out;
+
+    sw_buffer_init(&out, 2u << 20);
+    while (sw_frame_instance_take(&reader, &instance))
+        sw_frame_instance_put(&instance, &out);
+    if (!reader.failed && (out.size != entries.size ||
+                           (out.size > 0 && memcmp(out.data, entries.data, out.size) != 0)))
+        abort();
+    sw_buffer_done(&out);
+}
+
+/* Whatever is taken can be put again and is then the same bytes. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    for (int side = SW_FRAME_TO_HOST; side <= SW_FRAME_FROM_HOST; side++) {
+        size_t at = 0, used;
+        struct sw_frame frame;
+
+        while (sw_frame_take((struct sw_bytes){data + at, size - at}, (enum sw_frame_direction)side,
+                             &frame, &used, NULL) == SW_OK &&
+               used > 0) {
+            struct sw_buffer out;
+
+            sw_buffer_init(&out, SW_FRAME_BYTES_MAX + 16);
+            sw_frame_put(&frame, &out);
+            if (out.size != used || memcmp(out.data, data + at, used) != 0 ||
+                sw_frame_kind_name(frame.kind)[0] == '?')
+                abort();
+            sw_buffer_done(&out);
+            if (frame.kind == SW_FRAME_INSTANCES)
+                take_entries(frame.instances.entries);
+            at += used;
+        }
+    }
+    return 0;
+}
