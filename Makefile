@@ -13,7 +13,7 @@ CONFIGURE = cmake -S . -G Ninja -DSWARM_WERROR=$(WERROR) \
     $(if $(WASMTIME_DIR),-DWASMTIME_DIR=$(abspath $(WASMTIME_DIR)))
 WITH_CLANG = -DCMAKE_C_COMPILER=clang-19
 # $(call configure,FOLDER,OPTIONS): once; Ninja itself repeats it when a CMake file changes.
-configure = test -f $(1)/build.ninja || $(CONFIGURE) -B $(1) $(2)
+configure = tools/setup/commit.sh $(1); test -f $(1)/build.ninja || $(CONFIGURE) -B $(1) $(2)
 # Sanitizers end the program at the first finding. Suppressions name third-party frames only.
 ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
     LSAN_OPTIONS=suppressions=$(CURDIR)/test/lsan.supp:print_suppressions=0

@@ -35,3 +35,12 @@ foreach(line IN LISTS layers_lines)
   endif()
   list(APPEND SWARM_ROOMS ${room})
 endforeach()
+
+# The version that programs print: the Makefile keeps the commit in commit.h up to date.
+set(commit_header ${CMAKE_BINARY_DIR}/generated/commit.h)
+if(NOT EXISTS ${commit_header})
+  execute_process(COMMAND ${CMAKE_SOURCE_DIR}/tools/setup/commit.sh ${CMAKE_BINARY_DIR})
+endif()
+set_source_files_properties(${CMAKE_SOURCE_DIR}/pkg/utils/version/version.c PROPERTIES
+  COMPILE_DEFINITIONS SW_VERSION="${PROJECT_VERSION}"
+  COMPILE_OPTIONS "-include;${commit_header}" OBJECT_DEPENDS ${commit_header})

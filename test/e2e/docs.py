@@ -15,6 +15,9 @@ sys.path.insert(0, os.path.join(SOURCE, "tools", "docs"))
 from blocks import examples, run_page  # noqa: E402
 
 
+os.environ["SWARM_API_LISTEN"] = "127.0.0.1:0"
+
+
 def pages():
     names = ["README.md"] + sorted(
         os.path.relpath(path, SOURCE)
