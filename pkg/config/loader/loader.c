@@ -1,3 +1,5 @@
+#include "pkg/config/loader/loader.h"
+
 #include "pkg/config/loader/sources.h"
 
 #include <stdio.h>
