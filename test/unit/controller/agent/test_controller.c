@@ -1,0 +1,383 @@
+/* uses: pkg/controller/pod pkg/store/sqlite pkg/utils/system */
+/* The controllers of Agents and of Pods together, with a Node that the test plays. */
+#include "pkg/controller/agent/controller.h"
+#include "pkg/controller/pod/controller.h"
+#include "test/unit/controller/fixture.h"
+
+#define AGENT                                                                                      \
+    "{\"apiVersion\":\"swarm/v1\",\"kind\":\"Agent\",\"metadata\":{\"name\":\"worker\","           \
+    "\"namespace\":\"default\"},\"spec\":{\"module\":\"" FIXTURE_DIGEST "\",\"replicas\":%u}}"
+#define STEPS_MAX 64
+
+struct world { /* One Node that starts what is bound to it, and what was seen on the way. */
+    struct fixture *fixture;
+    struct sw_agent_controller *agents;
+    struct sw_pod_controller *pods;
+    bool is_playing; /* The Node does its part. */
+    bool is_failing; /* It says that Pods fail. */
+    char steps[STEPS_MAX][48];
+    size_t steps_count;
+    struct sw_arena *scratch;
+};
+
+static void step_note(struct world *world, const char *words)
+{
+    for (size_t i = 0; i < world->steps_count; i++)
+        if (strcmp(world->steps[i], words) == 0)
+            return;
+    if (world->steps_count < STEPS_MAX)
+        (void)snprintf(world->steps[world->steps_count++], sizeof world->steps[0], "%s", words);
+}
+
+static void ignore(void *ctx, const struct sw_object_result *result)
+{
+    (void)ctx;
+    (void)result;
+}
+
+/* What the Node saw may be old by now: then the next change tells it again. */
+static void assert_written(enum sw_rc rc)
+{
+    assert_true(rc == SW_OK || rc == SW_E_CONFLICT || rc == SW_E_PRECONDITION);
+}
+
+static void write_status(struct world *world, struct sw_api_pod *pod, enum sw_api_pod_phase phase)
+{
+    struct sw_object_write write = {.kind = sw_kind_find("Pod"), .object = pod};
+
+    pod->status.phase = phase;
+    pod->status.instances = pod->status.ready_instances = 1;
+    pod->status.observed_agent_generation = pod->spec.agent_generation;
+    assert_written(sw_objects_update_status(world->fixture->objects, &write, ignore, NULL, NULL));
+}
+
+static void pod_let_go(struct world *world, struct sw_api_pod *pod)
+{
+    struct sw_object_write write = {.kind = sw_kind_find("Pod"), .object = pod};
+
+    sw_object_remove_finalizer(pod, SW_OBJECT_FINALIZER_POD);
+    assert_written(sw_objects_update(world->fixture->objects, &write, ignore, NULL, NULL));
+}
+
+/* What the Node does about a Pod that it sees. */
+static void play(struct world *world, struct sw_api_pod *pod)
+{
+    enum sw_api_pod_phase end =
+        world->is_failing ? SW_API_POD_PHASE_FAILED : SW_API_POD_PHASE_READY;
+
+    if (pod->spec.node_name[0] == '\0')
+        return;
+    if (pod->metadata.deletion_timestamp != 0)
+        pod_let_go(world, pod);
+    else if (pod->status.phase == SW_API_POD_PHASE_BOUND)
+        write_status(world, pod, SW_API_POD_PHASE_STARTING);
+    else if (pod->status.phase == SW_API_POD_PHASE_STARTING ||
+             pod->status.observed_agent_generation != pod->spec.agent_generation)
+        write_status(world, pod, end);
+}
+
+static void note_pod(struct world *world, const struct sw_api_pod *pod)
+{
+    step_note(world, "pod created");
+    if (pod->spec.node_name[0] != '\0')
+        step_note(world, "pod bound");
+    if (pod->status.phase == SW_API_POD_PHASE_STARTING)
+        step_note(world, "instances initialised");
+    if (pod->status.phase == SW_API_POD_PHASE_READY)
+        step_note(world, "status registered");
+}
+
+static void on_change(struct fixture *fixture, const struct sw_informer_change *change)
+{
+    struct world *world = fixture->ctx;
+    const struct sw_store_item *item = change->now;
+    void *object;
+
+    if (item == NULL)
+        return;
+    sw_arena_reset(world->scratch);
+    if (strncmp(item->key, "agents/", 7) == 0) {
+        assert_int_equal(
+            sw_object_of_item(sw_kind_find("Agent"), item, world->scratch, &object, NULL), SW_OK);
+        step_note(world, ((struct sw_api_agent *)object)->status.phase == SW_API_AGENT_PHASE_READY
+                             ? "deployment complete"
+                             : "deploy requested");
+    }
+    if (strncmp(item->key, "pods/", 5) == 0) {
+        assert_int_equal(
+            sw_object_of_item(sw_kind_find("Pod"), item, world->scratch, &object, NULL), SW_OK);
+        note_pod(world, object);
+        if (world->is_playing)
+            play(world, object);
+    }
+}
+
+static int world_setup(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    struct fixture *fixture;
+    int rc = fixture_setup(state);
+
+    fixture = *state;
+    world->fixture = fixture;
+    world->scratch = sw_arena_new((size_t)16 << 20);
+    world->is_playing = true;
+    fixture->ctx = world;
+    fixture->on_change = on_change;
+    struct sw_agent_controller_options agents = {.loop = fixture->loop,
+                                                 .system = sw_system_real(),
+                                                 .logger = &fixture->logger,
+                                                 .objects = fixture->objects};
+    struct sw_pod_controller_options pods = {.loop = fixture->loop,
+                                             .system = sw_system_real(),
+                                             .logger = &fixture->logger,
+                                             .objects = fixture->objects};
+    assert_int_equal(sw_agent_controller_new(&agents, &world->agents, NULL), SW_OK);
+    assert_int_equal(sw_pod_controller_new(&pods, &world->pods, NULL), SW_OK);
+    return rc;
+}
+
+static int world_teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct world *world = fixture->ctx;
+
+    sw_agent_controller_free(world->agents);
+    sw_pod_controller_free(world->pods);
+    sw_arena_free(world->scratch);
+    free(world);
+    return fixture_teardown(state);
+}
+
+static void node_join(struct fixture *fixture)
+{
+    struct sw_api_node *node =
+        make(fixture, "Node",
+             "{\"apiVersion\":\"swarm/v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"node-1\"}}");
+
+    must(fixture, sw_objects_create, node);
+    node = read_object(fixture, "Node", "node-1");
+    node->status.phase = SW_API_NODE_PHASE_READY;
+    node->status.capacity.cpus = 2;
+    must(fixture, sw_objects_update_status, node);
+}
+
+static void agent_apply(struct fixture *fixture, unsigned replicas)
+{
+    char json[512];
+
+    (void)snprintf(json, sizeof json, AGENT, replicas);
+    must(fixture, sw_objects_apply, make(fixture, "Agent", json));
+}
+
+static bool agent_is_ready(struct fixture *fixture)
+{
+    const struct sw_api_agent *agent = read_object(fixture, "Agent", "worker");
+
+    return agent != NULL && agent->status.phase == SW_API_AGENT_PHASE_READY &&
+           agent->status.observed_generation == agent->metadata.generation;
+}
+
+static bool agent_is_gone(struct fixture *fixture)
+{
+    return read_object(fixture, "Agent", "worker") == NULL;
+}
+
+static bool agent_is_degraded(struct fixture *fixture)
+{
+    const struct sw_api_agent *agent = read_object(fixture, "Agent", "worker");
+
+    return agent != NULL && agent->status.phase == SW_API_AGENT_PHASE_DEGRADED;
+}
+
+static bool pod_says_unschedulable(struct fixture *fixture)
+{
+    const struct sw_api_pod *pod = read_object(fixture, "Pod", "worker-0");
+    const struct sw_api_condition *scheduled =
+        pod == NULL
+            ? NULL
+            : sw_condition_find(pod->status.conditions, pod->status.conditions_count, "Scheduled");
+
+    return scheduled != NULL && scheduled->status == SW_API_CONDITION_STATUS_FALSE &&
+           strcmp(scheduled->message, "no node has joined") == 0;
+}
+
+static size_t pods_count(struct fixture *fixture)
+{
+    return sw_informer_count(fixture->watchers[1]);
+}
+
+static void test_the_workflow_happens_in_its_order(void **state)
+{
+    static const char *const steps[] = {"deploy requested",  "pod created",
+                                        "pod bound",         "instances initialised",
+                                        "status registered", "deployment complete"};
+    struct fixture *fixture = *state;
+    const struct world *world = fixture->ctx;
+
+    node_join(fixture);
+    agent_apply(fixture, 1);
+    until(fixture, agent_is_ready);
+
+    assert_int_equal(world->steps_count, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_string_equal(world->steps[i], steps[i]);
+}
+
+static void test_the_slots_are_covered_once(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned owners[256] = {0};
+    size_t cursor = 0;
+    const struct sw_store_item *item;
+
+    node_join(fixture);
+    agent_apply(fixture, 1);
+    until(fixture, agent_is_ready);
+
+    assert_int_equal(pods_count(fixture), SW_AGENT_PODS_DEFAULT);
+    while (sw_informer_next(fixture->watchers[1], &cursor, &item)) {
+        void *pod;
+        const struct sw_api_slot_range *slots;
+
+        assert_int_equal(sw_object_of_item(sw_kind_find("Pod"), item, fixture->arena, &pod, NULL),
+                         SW_OK);
+        slots = ((struct sw_api_pod *)pod)->spec.slots;
+        for (uint32_t i = 0; i < slots->count; i++)
+            owners[slots->first + i]++;
+    }
+    for (size_t i = 0; i < 256; i++)
+        assert_int_equal(owners[i], 1);
+}
+
+static void test_a_hundred_thousand_replicas_make_no_more_objects(void **state)
+{
+    struct fixture *fixture = *state;
+
+    node_join(fixture);
+    agent_apply(fixture, 100000);
+    until(fixture, agent_is_ready);
+
+    assert_int_equal(pods_count(fixture), SW_AGENT_PODS_DEFAULT);
+}
+
+static void test_a_changed_spec_reaches_every_pod(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct sw_api_pod *pod;
+
+    node_join(fixture);
+    agent_apply(fixture, 1);
+    until(fixture, agent_is_ready);
+    agent_apply(fixture, 7);
+    until(fixture, agent_is_ready);
+
+    pod = read_object(fixture, "Pod", "worker-3");
+    assert_int_equal(pod->spec.agent.replicas, 7);
+    assert_int_equal(pod->spec.agent_generation, 2);
+    assert_string_equal(pod->spec.node_name, "node-1");
+}
+
+static void test_a_deleted_agent_goes_after_its_pods(void **state)
+{
+    struct fixture *fixture = *state;
+
+    node_join(fixture);
+    agent_apply(fixture, 1);
+    until(fixture, agent_is_ready);
+    must(fixture, sw_objects_delete, read_object(fixture, "Agent", "worker"));
+    until(fixture, agent_is_gone);
+
+    assert_int_equal(pods_count(fixture), 0);
+}
+
+static void test_an_agent_deleted_before_any_node_joined_goes_too(void **state)
+{
+    struct fixture *fixture = *state;
+
+    agent_apply(fixture, 1);
+    until(fixture, pod_says_unschedulable);
+    must(fixture, sw_objects_delete, read_object(fixture, "Agent", "worker"));
+    until(fixture, agent_is_gone);
+
+    assert_int_equal(pods_count(fixture), 0);
+}
+
+static void test_pods_wait_for_a_node_and_say_so(void **state)
+{
+    struct fixture *fixture = *state;
+
+    agent_apply(fixture, 1);
+    until(fixture, pod_says_unschedulable);
+    node_join(fixture);
+
+    until(fixture, agent_is_ready);
+}
+
+static void test_a_pod_deleted_by_hand_comes_back_with_its_slots(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct sw_api_pod *before, *after;
+
+    node_join(fixture);
+    agent_apply(fixture, 1);
+    until(fixture, agent_is_ready);
+    before = read_object(fixture, "Pod", "worker-2");
+    must(fixture, sw_objects_delete, before);
+    do {
+        until(fixture, agent_is_ready);
+        after = read_object(fixture, "Pod", "worker-2");
+        if (after == NULL || strcmp(after->metadata.uid, before->metadata.uid) == 0)
+            must(fixture, sw_objects_apply,
+                 make(fixture, "Namespace",
+                      "{\"apiVersion\":\"swarm/v1\",\"kind\":"
+                      "\"Namespace\",\"metadata\":{\"name\":\"tick\"}}"));
+    } while (after == NULL || strcmp(after->metadata.uid, before->metadata.uid) == 0);
+
+    assert_int_equal(after->spec.slots[0].first, before->spec.slots[0].first);
+    assert_int_equal(after->spec.slots[0].count, before->spec.slots[0].count);
+    assert_int_equal(pods_count(fixture), SW_AGENT_PODS_DEFAULT);
+}
+
+static void test_a_failing_pod_degrades_the_agent_until_it_recovers(void **state)
+{
+    struct fixture *fixture = *state;
+    struct world *world = fixture->ctx;
+
+    node_join(fixture);
+    world->is_failing = true;
+    agent_apply(fixture, 1);
+    until(fixture, agent_is_degraded);
+    world->is_failing = false;
+    for (int i = 0; i < SW_AGENT_PODS_DEFAULT; i++) {
+        char name[16];
+        struct sw_api_pod *pod;
+
+        (void)snprintf(name, sizeof name, "worker-%d", i);
+        pod = read_object(fixture, "Pod", name);
+        if (pod->status.phase != SW_API_POD_PHASE_FAILED)
+            continue;
+        pod->status.phase = SW_API_POD_PHASE_STARTING;
+        must(fixture, sw_objects_update_status, pod);
+    }
+
+    until(fixture, agent_is_ready);
+}
+
+int main(void)
+{
+#define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(test_the_workflow_happens_in_its_order),
+        WORLD_TEST(test_the_slots_are_covered_once),
+        WORLD_TEST(test_a_hundred_thousand_replicas_make_no_more_objects),
+        WORLD_TEST(test_a_changed_spec_reaches_every_pod),
+        WORLD_TEST(test_a_deleted_agent_goes_after_its_pods),
+        WORLD_TEST(test_an_agent_deleted_before_any_node_joined_goes_too),
+        WORLD_TEST(test_pods_wait_for_a_node_and_say_so),
+        WORLD_TEST(test_a_pod_deleted_by_hand_comes_back_with_its_slots),
+        WORLD_TEST(test_a_failing_pod_degrades_the_agent_until_it_recovers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
