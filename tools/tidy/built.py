@@ -41,7 +41,7 @@ def source_of(room, member):
 def check_prefixes(tree):
     for room, path in libraries(tree):
         for member, symbol in nm(path, "--defined-only"):
-            if not symbol.startswith(("sw_", "__odr_asan", "__llvm", "__cov")):
+            if not symbol.startswith(("sw_", "SW_", "__odr_asan", "__llvm", "__cov")):
                 yield Finding(source_of(room, member), 1, f"{symbol} is visible outside its file",
                               "make it static or call it sw_<noun>_<verb>")
 

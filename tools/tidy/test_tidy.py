@@ -126,6 +126,11 @@ class Sizes(TidyTest):
                    "{\n}\n")
         self.assert_clean(sizes.check_functions)
 
+    def test_shape_that_a_library_dictates_passes(self):
+        self.write("pkg/low/a.c", "int f(int a, int b, int c, int d, int e, int f, int g)\n{\n}\n")
+        self.write("tools/tidy/callbacks.txt", "# why\npkg/low/a.c f library_callback\n")
+        self.assert_clean(sizes.check_functions)
+
     def test_fourth_level_of_nesting_is_found(self):
         self.write("pkg/low/a.c", "void sw_f(void)\n{\n    if (a)\n        while (b)\n"
                    "            for (;;)\n                if (c)\n                    d();\n}\n")
@@ -140,7 +145,8 @@ class Sizes(TidyTest):
         self.assert_finds(sizes.check_files, "pkg/low/a.h:251:", "250 are allowed")
 
     def test_comments_and_texts_are_blanked_in_place(self):
-        self.assertEqual(strip_c('a /* { \n } */ "}" \'{\' // {\nb'), 'a      \n      " " \' \'     \nb')
+        self.assertEqual(strip_c('a /* { \n } */ "}" \'{\' // {\nb'),
+                         'a      \n      " " \' \'     \nb')
 
 
 class Words(TidyTest):
