@@ -391,15 +391,15 @@ enum sw_rc sw_yaml_next(struct sw_yaml_reader *reader, const struct sw_tree **re
 {
     struct sw_tree *tree = NULL;
     yaml_event_t event;
-    bool is_end = false;
 
     *ret_tree = NULL;
     reader->anchor_count = 0;
     reader->has_bad = false;
-    while (reader->rc == SW_OK && tree == NULL && !is_end && next_event(reader, &event)) {
-        is_end = event.type == YAML_STREAM_END_EVENT;
+    while (reader->rc == SW_OK && tree == NULL && !reader->is_finished &&
+           next_event(reader, &event)) {
+        reader->is_finished = event.type == YAML_STREAM_END_EVENT;
         if (event.type != YAML_STREAM_START_EVENT && event.type != YAML_DOCUMENT_START_EVENT &&
-            event.type != YAML_DOCUMENT_END_EVENT && !is_end)
+            event.type != YAML_DOCUMENT_END_EVENT && !reader->is_finished)
             tree = take_node(reader, &event);
         yaml_event_delete(&event);
     }

@@ -18,8 +18,9 @@ struct sw_yaml_anchor {
 struct sw_yaml_reader {
     const struct sw_bind_options *options;
     yaml_parser_t parser;
-    enum sw_rc rc; /* SW_OK until the stream cannot be read any further. */
-    bool has_bad;  /* The document has mistakes, which do not stop the reading. */
+    enum sw_rc rc;    /* SW_OK until the stream cannot be read any further. */
+    bool has_bad;     /* The document has mistakes, which do not stop the reading. */
+    bool is_finished; /* The end of the stream was read. */
     unsigned depth;
     size_t nodes, anchor_count;
     struct sw_yaml_anchor anchors[SW_YAML_ANCHORS_MAX];
