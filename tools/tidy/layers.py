@@ -8,9 +8,13 @@ LAYERS = "pkg/LAYERS"
 
 def check_lines(tree):
     rooms = tree.rooms()
+    first = {room.line for room in rooms.values()}
     for number, line in tree.lines(LAYERS) if rooms else ():
-        if line.strip() and not line.startswith("#") and number not in [
-                room.line for room in rooms.values()]:
+        if not line.strip() or line.startswith("#") or number in first:
+            continue
+        if line.split()[1:2] and line.split()[1] in rooms:
+            yield Finding(LAYERS, number, f"{line.split()[1]} has a line already", "remove one")
+        else:
             yield Finding(LAYERS, number, "cannot be read",
                           "write: LAYER ROOM : ROOMS IT USES | LIBRARIES")
     for name, room in rooms.items():

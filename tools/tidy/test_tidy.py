@@ -86,6 +86,12 @@ class Layers(TidyTest):
         self.write("pkg/high/README.md", "x\n")
         self.assert_finds(layers.check_lines, "pkg/LAYERS:3:", "cannot be read")
 
+    def test_second_line_of_a_room_is_found(self):
+        self.write("pkg/LAYERS", LAYERS + "0.2 pkg/low : |\n")
+        self.write("pkg/low/README.md", "x\n")
+        self.write("pkg/high/README.md", "x\n")
+        self.assert_finds(layers.check_lines, "pkg/LAYERS:3:", "has a line already")
+
     def test_folder_without_line_is_found(self):
         self.write("pkg/low/README.md", "x\n")
         self.write("pkg/new/a.c", "\n")

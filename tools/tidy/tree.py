@@ -83,12 +83,12 @@ class Tree:
                 yield number, match.group(1), match.group(2)
 
     def rooms(self):
-        """{folder: Room} as pkg/LAYERS says; lines that cannot be read are findings' business."""
+        """{folder: Room} as pkg/LAYERS says; the first line of a room counts."""
         rooms = {}
         if not os.path.exists(self.path("pkg/LAYERS")):
             return rooms
         for number, line in self.lines("pkg/LAYERS"):
             match = re.match(r"^([0-9.]+) +([a-z0-9_/]+) *:([^|]*)\|", line)
-            if match:
+            if match and match.group(2) not in rooms:
                 rooms[match.group(2)] = Room(float(match.group(1)), match.group(3).split(), number)
         return rooms
