@@ -1,16 +1,17 @@
 /* The guest ABI swarm/1: what a WebAssembly agent exports and what it may call.
  *
  * An agent is an actor: it has a name ("agent/key"), a mailbox and this module's memory, which is
- * durable as it is. Its handlers run one at a time. What a handler asked for (sends, replies, timers
+ * durable as it is. Its handlers run one at a time. What a handler asked for (sends, replies,
+ * timers
  * ...) happens if it returns SWARM_DONE, all of it or, after a trap or a negative result, none.
  *
- * Conventions: little-endian; sizes in bytes; texts are UTF-8 and not NUL-terminated, always given as
- * (pointer, size); every import named here lives in the module "swarm_1" and, unless it says
- * otherwise, returns SWARM_OK or a negative code of enum swarm_code. Pointers that the host hands to
- * a handler are valid until the handler returns.
+ * Conventions: little-endian; sizes in bytes; texts are UTF-8 and not NUL-terminated, always given
+ * as (pointer, size); every import named here lives in the module "swarm_1" and, unless it says
+ * otherwise, returns SWARM_OK or a negative code of enum swarm_code. Pointers that the host hands
+ * to a handler are valid until the handler returns.
  *
  * Exports: `memory`, `swarm_alloc` and `on_message` are required; `on_start`, `on_timer` and
- * `on_stop` are called when they are there. SWARM_AGENT, below, defines swarm_alloc. */
+ * `on_stop` are called when they are there. SWARM_AGENT, at the end, defines swarm_alloc. */
 #pragma once
 #include <stdint.h>
 
@@ -24,19 +25,19 @@ enum swarm_result {
 
 enum swarm_code {
     SWARM_OK = 0,
-    SWARM_E_INVALID = -3,       /* A pointer, size, name or number is out of bounds. */
-    SWARM_E_NOT_FOUND = -5,     /* No such reply handle, timer or subscription. */
-    SWARM_E_DENIED = -7,        /* Not allowed by the Agent's spec. */
-    SWARM_E_EXHAUSTED = -8,     /* A limit of this turn or instance is reached. */
-    SWARM_E_PRECONDITION = -9,  /* Not in this entry point. */
-    SWARM_E_UNAVAILABLE = -14   /* As the status of a reply: the receiver cannot be reached now. */
+    SWARM_E_INVALID = -3,      /* A pointer, size, name or number is out of bounds. */
+    SWARM_E_NOT_FOUND = -5,    /* No such reply handle, timer or subscription. */
+    SWARM_E_DENIED = -7,       /* Not allowed by the Agent's spec. */
+    SWARM_E_EXHAUSTED = -8,    /* A limit of this turn or instance is reached. */
+    SWARM_E_PRECONDITION = -9, /* Not in this entry point. */
+    SWARM_E_UNAVAILABLE = -14  /* As the status of a reply: the receiver cannot be reached now. */
 };
 
 enum swarm_priority { /* Shares of the processor are weighted; none starves. */
-    SWARM_PRIORITY_LOW = 0,
-    SWARM_PRIORITY_NORMAL = 1,
-    SWARM_PRIORITY_HIGH = 2,
-    SWARM_PRIORITY_URGENT = 3
+                      SWARM_PRIORITY_LOW = 0,
+                      SWARM_PRIORITY_NORMAL = 1,
+                      SWARM_PRIORITY_HIGH = 2,
+                      SWARM_PRIORITY_URGENT = 3
 };
 
 enum swarm_log_level { SWARM_LOG_DEBUG, SWARM_LOG_INFO, SWARM_LOG_WARN, SWARM_LOG_ERROR };
@@ -50,9 +51,9 @@ enum swarm_message_flag {
 /* One message, laid out by the host inside the block that swarm_alloc gave: this struct, then the
  * texts and the body. 72 bytes. */
 struct swarm_message {
-    uint32_t struct_size; /* 72 in swarm/1; grows in later versions. */
-    uint32_t flags;       /* enum swarm_message_flag. */
-    uint64_t time_ns;     /* UTC; what swarm_now returns during this turn. */
+    uint32_t struct_size;  /* 72 in swarm/1; grows in later versions. */
+    uint32_t flags;        /* enum swarm_message_flag. */
+    uint64_t time_ns;      /* UTC; what swarm_now returns during this turn. */
     uint64_t reply_handle; /* 0: no reply is wanted. */
     uint64_t tag;          /* Of a reply: the tag that the send gave. Otherwise 0. */
     int32_t status;        /* Of a reply: 0, or a negative code and body is words. Otherwise 0. */
@@ -81,20 +82,23 @@ int32_t on_stop(void);
 
 /* --- What an agent may call ------------------------------------------------------------------ */
 
-/* Send to an instance of the same namespace: "agent/key", or "agent" for any instance of a replicated
- * Agent. A keyed instance is created by its first message. With tag 0 no reply is wanted; with
- * another tag the reply, or the failure, arrives as a message with IS_REPLY and this tag. */
+/* Send to an instance of the same namespace: "agent/key", or "agent" for any instance of a
+ * replicated Agent. A keyed instance is created by its first message. With tag 0 no reply is
+ * wanted; with another tag the reply, or the failure, arrives as a message with IS_REPLY and this
+ * tag. */
 SWARM_IMPORT(send)
 int32_t swarm_send(const char *to, uint32_t to_size, const char *type, uint32_t type_size,
                    const void *body, uint32_t body_size, int32_t priority, uint64_t tag);
 
-/* Answer a message that wanted a reply, in this turn or a later one. A handle is good for one reply.
- * status 0, or a negative code with words as the body. NOT_FOUND: unknown or already used. */
+/* Answer a message that wanted a reply, in this turn or a later one. A handle is good for one
+ * reply. status 0, or a negative code with words as the body. NOT_FOUND: unknown or already used.
+ */
 SWARM_IMPORT(reply)
 int32_t swarm_reply(uint64_t handle, int32_t status, const char *type, uint32_t type_size,
                     const void *body, uint32_t body_size);
 
-/* Send to every subscriber of the subject in this namespace ("a.b.c", NATS grammar, no wildcards). */
+/* Send to every subscriber of the subject in this namespace ("a.b.c", NATS grammar, no wildcards).
+ */
 SWARM_IMPORT(publish)
 int32_t swarm_publish(const char *subject, uint32_t subject_size, const char *type,
                       uint32_t type_size, const void *body, uint32_t body_size, int32_t priority);
@@ -131,3 +135,24 @@ enum swarm_self {
 /* Copy a fact about this instance, cut at size; returns its full size. */
 SWARM_IMPORT(self)
 int32_t swarm_self(int32_t what, char *ret_text, uint32_t size);
+
+/* --- For agents without an allocator of their own -------------------------------------------- */
+
+/* Define swarm_alloc: one block at the end of the memory, as large as the largest message yet. It
+ * takes whole pages of 64 KiB from memory.grow and so shares the memory with any malloc. */
+#define SWARM_AGENT                                                                                \
+    void *SWARM_EXPORT(swarm_alloc)(uint32_t size)                                                 \
+    {                                                                                              \
+        static uint32_t at, room;                                                                  \
+        if (size <= room)                                                                          \
+            return (void *)at;                                                                     \
+        uint32_t end = (uint32_t)__builtin_wasm_memory_size(0) << 16;                              \
+        uint32_t kept = at + room == end ? room : 0; /* Nobody grew since: enlarge in place. */    \
+        uint32_t pages = ((size - kept - 1) >> 16) + 1;                                            \
+        if (__builtin_wasm_memory_grow(0, pages) == (__SIZE_TYPE__) - 1)                           \
+            return 0;                                                                              \
+        at = end - kept;                                                                           \
+        room = kept + (pages << 16);                                                               \
+        return (void *)at;                                                                         \
+    }                                                                                              \
+    _Static_assert(sizeof(struct swarm_message) == 72, "the layout that hosts write")

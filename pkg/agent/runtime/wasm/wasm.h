@@ -71,8 +71,8 @@ struct sw_wasm_engine_options {
 
 /* Make the process ready to run guests. Install handlers for SIGSEGV, SIGILL, SIGFPE and SIGBUS, if
  * any, before this: the engine chains to them.
- * SW_E_EXHAUSTED   no address space or no thread
- * SW_E_UNSUPPORTED the loaded Wasmtime is another version than this was built for */
+ * SW_E_EXHAUSTED    no address space or no thread
+ * SW_E_UNSUPPORTED  the loaded Wasmtime lacks what this needs */
 SW_MUST_CHECK enum sw_rc sw_wasm_engine_new(const struct sw_wasm_engine_options *options,
                                             struct sw_wasm_engine **ret_engine, struct sw_err *err);
 /* All workers and modules are gone before this. */
@@ -83,7 +83,8 @@ SW_DEFINE_CLEANUP(struct sw_wasm_engine, sw_wasm_engine_free)
  */
 SW_MUST_CHECK enum sw_rc sw_wasm_worker_new(struct sw_wasm_engine *engine,
                                             struct sw_wasm_worker **ret_worker, struct sw_err *err);
-/* Its instances are freed before this. */
+/* Its instances are freed before this. The address space of its slots stays with the engine, so
+ * workers are made once per thread, not once per task. */
 void sw_wasm_worker_free(struct sw_wasm_worker *worker);
 SW_DEFINE_CLEANUP(struct sw_wasm_worker, sw_wasm_worker_free)
 

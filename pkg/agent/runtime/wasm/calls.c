@@ -1,0 +1,251 @@
+#include "pkg/agent/runtime/wasm/state.h"
+
+#include "pkg/agent/abi/abi.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Arguments and the result share one array: the result goes where the first argument was. */
+typedef struct wasm_trap_t *import_call(void *env, struct wasmtime_caller *caller,
+                                        union wasmtime_val_raw *values, size_t count);
+
+static struct sw_wasm_instance *instance_of(struct wasmtime_caller *caller)
+{
+    return wasmtime_context_get_data(wasmtime_caller_context(caller));
+}
+
+/* The bytes that a guest's (pointer, size) name; false when they are not all in its memory. */
+static bool borrow(const struct sw_wasm_instance *instance, const union wasmtime_val_raw *values,
+                   struct sw_bytes *ret_bytes)
+{
+    uint32_t pointer = (uint32_t)values[0].i32;
+    uint32_t size = (uint32_t)values[1].i32;
+
+    if ((uint64_t)pointer + size > instance->slot.size_bytes)
+        return false;
+    *ret_bytes = (struct sw_bytes){instance->slot.base + pointer, size};
+    return true;
+}
+
+static struct wasm_trap_t *call_send(void *env, struct wasmtime_caller *caller,
+                                     union wasmtime_val_raw *values, size_t count)
+{
+    const struct sw_wasm_calls *calls = env;
+    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_wasm_send send = {.priority = values[6].i32, .tag = (uint64_t)values[7].i64};
+
+    (void)count;
+    values[0].i32 = borrow(instance, &values[0], &send.to) &&
+                            borrow(instance, &values[2], &send.type) &&
+                            borrow(instance, &values[4], &send.body)
+                        ? calls->send(instance->ctx, &send)
+                        : SW_E_INVALID;
+    return NULL;
+}
+
+static struct wasm_trap_t *call_reply(void *env, struct wasmtime_caller *caller,
+                                      union wasmtime_val_raw *values, size_t count)
+{
+    const struct sw_wasm_calls *calls = env;
+    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_wasm_reply reply = {.handle = (uint64_t)values[0].i64, .status = values[1].i32};
+
+    (void)count;
+    values[0].i32 =
+        borrow(instance, &values[2], &reply.type) && borrow(instance, &values[4], &reply.body)
+            ? calls->reply(instance->ctx, &reply)
+            : SW_E_INVALID;
+    return NULL;
+}
+
+static struct wasm_trap_t *call_publish(void *env, struct wasmtime_caller *caller,
+                                        union wasmtime_val_raw *values, size_t count)
+{
+    const struct sw_wasm_calls *calls = env;
+    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_wasm_publish publish = {.priority = values[6].i32};
+
+    (void)count;
+    values[0].i32 = borrow(instance, &values[0], &publish.subject) &&
+                            borrow(instance, &values[2], &publish.type) &&
+                            borrow(instance, &values[4], &publish.body)
+                        ? calls->publish(instance->ctx, &publish)
+                        : SW_E_INVALID;
+    return NULL;
+}
+
+static struct wasm_trap_t *call_subscribe(void *env, struct wasmtime_caller *caller,
+                                          union wasmtime_val_raw *values, size_t count)
+{
+    const struct sw_wasm_calls *calls = env;
+    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_bytes subject;
+
+    (void)count;
+    values[0].i32 = borrow(instance, &values[0], &subject)
+                        ? calls->subscribe(instance->ctx, subject)
+                        : SW_E_INVALID;
+    return NULL;
+}
+
+static struct wasm_trap_t *call_unsubscribe(void *env, struct wasmtime_caller *caller,
+                                            union wasmtime_val_raw *values, size_t count)
+{
+    const struct sw_wasm_calls *calls = env;
+    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_bytes subject;
+
+    (void)count;
+    values[0].i32 = borrow(instance, &values[0], &subject)
+                        ? calls->unsubscribe(instance->ctx, subject)
+                        : SW_E_INVALID;
+    return NULL;
+}
+
+static struct wasm_trap_t *call_timer_start(void *env, struct wasmtime_caller *caller,
+                                            union wasmtime_val_raw *values, size_t count)
+{
+    const struct sw_wasm_calls *calls = env;
+
+    (void)count;
+    values[0].i32 = calls->timer_start(instance_of(caller)->ctx, (uint64_t)values[0].i64,
+                                       (uint64_t)values[1].i64);
+    return NULL;
+}
+
+static struct wasm_trap_t *call_timer_cancel(void *env, struct wasmtime_caller *caller,
+                                             union wasmtime_val_raw *values, size_t count)
+{
+    const struct sw_wasm_calls *calls = env;
+
+    (void)count;
+    values[0].i32 = calls->timer_cancel(instance_of(caller)->ctx, (uint64_t)values[0].i64);
+    return NULL;
+}
+
+static struct wasm_trap_t *call_log(void *env, struct wasmtime_caller *caller,
+                                    union wasmtime_val_raw *values, size_t count)
+{
+    const struct sw_wasm_calls *calls = env;
+    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_bytes text;
+
+    (void)count;
+    values[0].i32 = borrow(instance, &values[1], &text)
+                        ? calls->log(instance->ctx, values[0].i32, text)
+                        : SW_E_INVALID;
+    return NULL;
+}
+
+static struct wasm_trap_t *call_now(void *env, struct wasmtime_caller *caller,
+                                    union wasmtime_val_raw *values, size_t count)
+{
+    const struct sw_wasm_calls *calls = env;
+
+    (void)count;
+    values[0].i64 = (int64_t)calls->now(instance_of(caller)->ctx);
+    return NULL;
+}
+
+/* Writable bytes of the guest; the slot is ours, so the constness of a borrow is only a habit. */
+static uint8_t *writable(const struct sw_wasm_instance *instance, uint32_t pointer)
+{
+    return instance->slot.base + pointer;
+}
+
+static struct wasm_trap_t *call_random(void *env, struct wasmtime_caller *caller,
+                                       union wasmtime_val_raw *values, size_t count)
+{
+    const struct sw_wasm_calls *calls = env;
+    struct sw_wasm_instance *instance = instance_of(caller);
+    uint32_t pointer = (uint32_t)values[0].i32;
+    struct sw_bytes room;
+
+    (void)count;
+    values[0].i32 =
+        borrow(instance, &values[0], &room)
+            ? calls->random(instance->ctx, writable(instance, pointer), (uint32_t)room.size)
+            : SW_E_INVALID;
+    return NULL;
+}
+
+static struct wasm_trap_t *call_self(void *env, struct wasmtime_caller *caller,
+                                     union wasmtime_val_raw *values, size_t count)
+{
+    const struct sw_wasm_calls *calls = env;
+    struct sw_wasm_instance *instance = instance_of(caller);
+    uint32_t pointer = (uint32_t)values[1].i32;
+    struct sw_bytes room;
+
+    (void)count;
+    values[0].i32 = borrow(instance, &values[1], &room)
+                        ? calls->self(instance->ctx, values[0].i32, writable(instance, pointer),
+                                      (uint32_t)room.size)
+                        : SW_E_INVALID;
+    return NULL;
+}
+
+/* In the order of sw_abi_imports. */
+static const struct {
+    const char *name;
+    import_call *call;
+} callbacks[] = {
+    {"send", call_send},
+    {"reply", call_reply},
+    {"publish", call_publish},
+    {"subscribe", call_subscribe},
+    {"unsubscribe", call_unsubscribe},
+    {"timer_start", call_timer_start},
+    {"timer_cancel", call_timer_cancel},
+    {"log", call_log},
+    {"now", call_now},
+    {"random", call_random},
+    {"self", call_self},
+};
+
+static void types_of(const char *letters, struct wasm_valtype_vec_t *ret_types)
+{
+    struct wasm_valtype_t *types[16];
+    size_t count = strlen(letters);
+
+    assert(count <= sizeof types / sizeof types[0]);
+    for (size_t i = 0; i < count; i++)
+        types[i] = wasm_valtype_new(letters[i] == 'l' ? WASM_I64 : WASM_I32);
+    wasm_valtype_vec_new(ret_types, count, types);
+}
+
+static enum sw_rc define(struct sw_wasm_engine *engine, const struct sw_abi_function *function,
+                         import_call *call, struct sw_err *err)
+{
+    struct wasm_valtype_vec_t parameters, results;
+    struct wasm_functype_t *type;
+    struct wasmtime_error *error;
+    void *env = (void *)(uintptr_t)engine->calls; /* The callbacks read it only. */
+
+    types_of(function->parameters, &parameters);
+    types_of(function->result, &results);
+    type = wasm_functype_new(&parameters, &results);
+    error = wasmtime_linker_define_func_unchecked(engine->linker, SW_ABI_MODULE,
+                                                  strlen(SW_ABI_MODULE), function->name,
+                                                  strlen(function->name), type, call, env, NULL);
+    wasm_functype_delete(type);
+    return error == NULL ? SW_OK : sw_wasm_err(err, SW_E_INTERNAL, error, function->name);
+}
+
+enum sw_rc sw_wasm_calls_define(struct sw_wasm_engine *engine, struct sw_err *err)
+{
+    size_t count;
+    const struct sw_abi_function *imports = sw_abi_imports(&count);
+
+    assert(count == sizeof callbacks / sizeof callbacks[0]);
+    engine->linker = wasmtime_linker_new(engine->engine);
+    if (engine->linker == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the imports");
+    for (size_t i = 0; i < count; i++) {
+        assert(strcmp(imports[i].name, callbacks[i].name) == 0);
+        enum sw_rc rc = define(engine, &imports[i], callbacks[i].call, err);
+        if (rc != SW_OK)
+            return rc;
+    }
+    return SW_OK;
+}

@@ -1,0 +1,71 @@
+#include "pkg/agent/runtime/wasm/state.h"
+
+#define WASM_STACK_BYTES_MAX 65536u
+
+/* Proposals that are off: what they would add cannot be snapshotted, is not deterministic, or is
+ * not needed by any toolchain that we support. */
+static void refuse_proposals(struct wasm_config_t *config)
+{
+    wasmtime_config_gc_support_set(config, false);
+    wasmtime_config_wasm_gc_set(config, false);
+    wasmtime_config_wasm_function_references_set(config, false);
+    wasmtime_config_wasm_reference_types_set(config, true);
+    wasmtime_config_wasm_exceptions_set(config, false);
+    wasmtime_config_wasm_tail_call_set(config, false);
+    wasmtime_config_wasm_threads_set(config, false);
+    wasmtime_config_shared_memory_set(config, false);
+    wasmtime_config_wasm_relaxed_simd_set(config, false);
+    wasmtime_config_wasm_multi_memory_set(config, false);
+    wasmtime_config_wasm_memory64_set(config, false);
+    wasmtime_config_wasm_component_model_set(config, false);
+    wasmtime_config_wasm_component_model_async_set(config, false);
+    wasmtime_config_concurrency_support_set(config, false);
+}
+
+/* The processor is a baseline, never this machine's own: code compiled here runs on every node. */
+static struct wasmtime_error *pin_processor(struct wasm_config_t *config)
+{
+#if defined(__x86_64__)
+    static const char *const v2[] = {"has_sse3",  "has_ssse3",  "has_sse41",
+                                     "has_sse42", "has_popcnt", "has_cmpxchg16b"};
+    struct wasmtime_error *error = wasmtime_config_target_set(config, "x86_64-unknown-linux-gnu");
+    for (size_t i = 0; error == NULL && i < sizeof v2 / sizeof v2[0]; i++)
+        wasmtime_config_cranelift_flag_enable(config, v2[i]);
+    return error;
+#else
+    return wasmtime_config_target_set(config, "aarch64-unknown-linux-gnu");
+#endif
+}
+
+struct wasm_config_t *sw_wasm_config(struct sw_err *err)
+{
+    struct wasm_config_t *config = wasm_config_new();
+    struct wasmtime_error *error;
+
+    if (config == NULL) {
+        (void)sw_err_set(err, SW_E_EXHAUSTED, "no memory for the engine's configuration");
+        return NULL;
+    }
+    wasmtime_config_strategy_set(config, WASMTIME_STRATEGY_CRANELIFT);
+    wasmtime_config_cranelift_opt_level_set(config, WASMTIME_OPT_LEVEL_SPEED);
+    wasmtime_config_cranelift_nan_canonicalization_set(config, false);
+    wasmtime_config_parallel_compilation_set(config, false); /* The compiler may make no thread. */
+    wasmtime_config_native_unwind_info_set(config, false);   /* Backtraces do not need it. */
+    wasmtime_config_epoch_interruption_set(config, true);
+    wasmtime_config_max_wasm_stack_set(config, WASM_STACK_BYTES_MAX);
+    /* Memories never move and have no guard: every access is compared with the current size. A
+     * reservation would let code compare with that instead, which in our arena is writable. */
+    wasmtime_config_memory_init_cow_set(config, false);
+    wasmtime_config_memory_may_move_set(config, false);
+    wasmtime_config_memory_reservation_set(config, 0);
+    wasmtime_config_memory_guard_size_set(config, 0);
+    wasmtime_config_memory_reservation_for_growth_set(config, 0);
+    refuse_proposals(config);
+    sw_wasm_memory_configure(config);
+    error = pin_processor(config);
+    if (error == NULL)
+        return config;
+    (void)sw_wasm_err(err, SW_E_UNSUPPORTED, error, "this build of Wasmtime has no code generator");
+    wasm_config_delete(config);
+    return NULL;
+}

@@ -1,0 +1,261 @@
+#include "pkg/agent/runtime/wasm/state.h"
+
+#include <lz4.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An image, little-endian:
+ *
+ *   u32 magic   u32 version   u64 memory bytes   u32 globals   u32 pages
+ *   globals x { u8 kind, 16 bytes of value }     in the order of the module's exports
+ *   pages x   u32 number                         ascending; pages of 4 KiB that differ
+ *   chunks of up to 64 pages x { u32 packed bytes, LZ4 block }                                  */
+#define IMAGE_MAGIC 0x31495753u /* "SWI1" */
+#define IMAGE_VERSION 1u
+#define PAGE_BYTES SW_WASM_IMAGE_PAGE_BYTES
+#define CHUNK_PAGES SW_WASM_IMAGE_CHUNK_PAGES
+#define CHUNK_BYTES SW_WASM_CHUNK_BYTES
+#define VALUE_BYTES 16u
+
+static uint8_t *scratch_of(struct sw_wasm_worker *worker)
+{
+    if (worker->scratch == NULL)
+        worker->scratch = malloc(CHUNK_BYTES);
+    return worker->scratch;
+}
+
+/* What page `number` holds in a new instance; *at walks the module's base pages along. */
+static const uint8_t *base_page(const struct sw_wasm_module *module, uint32_t number, size_t *at)
+{
+    static const uint8_t zeros[PAGE_BYTES];
+
+    while (*at < module->base_count && module->base_pages[*at] < number)
+        *at += 1;
+    if (*at < module->base_count && module->base_pages[*at] == number)
+        return module->base_bytes + *at * PAGE_BYTES;
+    return zeros;
+}
+
+static struct wasmtime_global global_of(const struct sw_wasm_instance *instance, uint32_t index)
+{
+    const struct sw_wasm_global *global = &instance->module->globals[index];
+    struct wasmtime_extern item = {0};
+
+    /* The module exports it, so the instance does. */
+    (void)wasmtime_instance_export_get(instance->context, &instance->instance, global->name,
+                                       global->name_size, &item);
+    return item.of.global;
+}
+
+/* --- Saving ---------------------------------------------------------------------------------- */
+
+static void save_globals(const struct sw_wasm_instance *instance, struct sw_buffer *out)
+{
+    for (uint32_t i = 0; i < instance->module->view.globals_count; i++) {
+        struct wasmtime_global global = global_of(instance, i);
+        struct wasmtime_val value;
+        uint8_t bytes[VALUE_BYTES] = {0};
+
+        wasmtime_global_get(instance->context, &global, &value);
+        if (value.kind == WASMTIME_I32 || value.kind == WASMTIME_F32)
+            memcpy(bytes, &value.of, 4);
+        else if (value.kind == WASMTIME_I64 || value.kind == WASMTIME_F64)
+            memcpy(bytes, &value.of, 8);
+        else
+            memcpy(bytes, &value.of, VALUE_BYTES);
+        sw_buffer_put_u8(out, value.kind);
+        sw_buffer_put(out, bytes, sizeof bytes);
+    }
+}
+
+/* Append the numbers of the pages that differ, and return how many. */
+static uint32_t save_numbers(const struct sw_wasm_instance *instance, struct sw_buffer *out)
+{
+    uint32_t pages = (uint32_t)(instance->slot.size_bytes / PAGE_BYTES);
+    uint32_t count = 0;
+    size_t at = 0;
+
+    for (uint32_t i = 0; i < pages; i++) {
+        const uint8_t *page = instance->slot.base + (uint64_t)i * PAGE_BYTES;
+        if (memcmp(page, base_page(instance->module, i, &at), PAGE_BYTES) == 0)
+            continue;
+        sw_buffer_put_u32(out, i);
+        count++;
+    }
+    return count;
+}
+
+static void save_chunk(uint8_t *scratch, uint32_t pages, struct sw_buffer *out)
+{
+    int size = (int)(pages * PAGE_BYTES);
+    int bound = LZ4_compressBound(size);
+    uint8_t *room;
+    int packed;
+
+    room = sw_buffer_reserve(out, sizeof(uint32_t) + (size_t)bound);
+    if (room == NULL)
+        return;
+    packed =
+        LZ4_compress_default((const char *)scratch, (char *)room + sizeof(uint32_t), size, bound);
+    sw_buffer_put_u32(out, (uint32_t)packed);
+    out->size += (size_t)packed;
+}
+
+/* Pack the pages whose numbers stand at `numbers` of out. */
+static void save_pages(const struct sw_wasm_instance *instance, struct sw_buffer *out,
+                       size_t numbers, uint32_t count)
+{
+    uint8_t *scratch = instance->worker->scratch;
+    uint32_t filled = 0;
+
+    for (uint32_t i = 0; i < count && !out->failed; i++) {
+        struct sw_reader reader =
+            sw_reader_of(out->data + numbers + (size_t)i * sizeof(uint32_t), sizeof(uint32_t));
+        uint64_t number = sw_reader_u32(&reader);
+        memcpy(scratch + filled * PAGE_BYTES, instance->slot.base + number * PAGE_BYTES,
+               PAGE_BYTES);
+        if (++filled < CHUNK_PAGES && i + 1 < count)
+            continue;
+        save_chunk(scratch, filled, out);
+        filled = 0;
+    }
+}
+
+enum sw_rc sw_wasm_image_save(const struct sw_wasm_instance *instance, struct sw_buffer *out,
+                              struct sw_err *err)
+{
+    size_t count_at, numbers;
+    uint32_t count;
+    struct sw_buffer word;
+
+    if (scratch_of(instance->worker) == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "save image: no memory");
+    sw_buffer_put_u32(out, IMAGE_MAGIC);
+    sw_buffer_put_u32(out, IMAGE_VERSION);
+    sw_buffer_put_u64(out, instance->slot.size_bytes);
+    sw_buffer_put_u32(out, instance->module->view.globals_count);
+    count_at = out->size;
+    sw_buffer_put_u32(out, 0);
+    save_globals(instance, out);
+    numbers = out->size;
+    count = save_numbers(instance, out);
+    if (!out->failed) {
+        sw_buffer_init(&word, sizeof count);
+        sw_buffer_put_u32(&word, count);
+        if (!word.failed)
+            memcpy(out->data + count_at, word.data, word.size);
+        out->failed = word.failed;
+        sw_buffer_done(&word);
+    }
+    save_pages(instance, out, numbers, count);
+    if (out->failed)
+        return sw_err_set(err, SW_E_EXHAUSTED, "save image: it is larger than the room for it");
+    return SW_OK;
+}
+
+/* --- Loading --------------------------------------------------------------------------------- */
+
+static enum sw_rc corrupt(struct sw_err *err, const char *words)
+{
+    return sw_err_set(err, SW_E_CORRUPT, "load image: %s", words);
+}
+
+static enum sw_rc load_memory(struct sw_wasm_instance *instance, uint64_t size_bytes,
+                              struct sw_err *err)
+{
+    struct wasmtime_extern item;
+    struct wasmtime_error *error;
+    uint64_t before;
+
+    if (size_bytes % SW_WASM_PAGE_BYTES != 0 || size_bytes < instance->slot.size_bytes ||
+        size_bytes > instance->module->view.memory_max_bytes)
+        return corrupt(err, "its memory does not fit the module");
+    if (size_bytes > instance->slot.limit_bytes)
+        return sw_err_set(err, SW_E_EXHAUSTED,
+                          "load image: it has %llu KiB of memory, the limit is %llu KiB",
+                          (unsigned long long)(size_bytes / 1024),
+                          (unsigned long long)(instance->slot.limit_bytes / 1024));
+    if (size_bytes == instance->slot.size_bytes)
+        return SW_OK;
+    if (!wasmtime_instance_export_get(instance->context, &instance->instance, "memory",
+                                      strlen("memory"), &item))
+        return sw_err_set(err, SW_E_INTERNAL, "load image: the memory export is gone");
+    error = wasmtime_memory_grow(instance->context, &item.of.memory,
+                                 (size_bytes - instance->slot.size_bytes) / SW_WASM_PAGE_BYTES,
+                                 &before);
+    return error == NULL ? SW_OK : sw_wasm_err(err, SW_E_EXHAUSTED, error, "load image");
+}
+
+static enum sw_rc load_globals(struct sw_wasm_instance *instance, struct sw_reader *reader,
+                               struct sw_err *err)
+{
+    for (uint32_t i = 0; i < instance->module->view.globals_count; i++) {
+        struct wasmtime_global global = global_of(instance, i);
+        uint8_t kind = sw_reader_u8(reader);
+        struct sw_bytes bytes = sw_reader_take(reader, VALUE_BYTES);
+        struct wasmtime_val value;
+        struct wasmtime_error *error;
+
+        wasmtime_global_get(instance->context, &global, &value);
+        if (bytes.data == NULL || value.kind != kind)
+            return corrupt(err, "its globals are of another module");
+        memcpy(&value.of, bytes.data, VALUE_BYTES);
+        error = wasmtime_global_set(instance->context, &global, &value);
+        if (error != NULL)
+            return sw_wasm_err(err, SW_E_CORRUPT, error, "load image");
+    }
+    return SW_OK;
+}
+
+static enum sw_rc load_chunk(struct sw_wasm_instance *instance, struct sw_reader *reader,
+                             struct sw_reader *numbers, uint32_t pages, struct sw_err *err)
+{
+    uint8_t *scratch = instance->worker->scratch;
+    struct sw_bytes packed = sw_reader_bytes(reader, (size_t)LZ4_compressBound(CHUNK_BYTES));
+    int size = (int)(pages * PAGE_BYTES);
+
+    if (packed.data == NULL ||
+        LZ4_decompress_safe(packed.data, (char *)scratch, (int)packed.size, size) != size)
+        return corrupt(err, "its pages are damaged");
+    for (uint32_t i = 0; i < pages; i++) {
+        uint64_t number = sw_reader_u32(numbers);
+        if (numbers->failed || number >= instance->slot.size_bytes / PAGE_BYTES)
+            return corrupt(err, "a page is outside the memory");
+        memcpy(instance->slot.base + number * PAGE_BYTES, scratch + i * PAGE_BYTES, PAGE_BYTES);
+    }
+    return SW_OK;
+}
+
+enum sw_rc sw_wasm_image_load(struct sw_wasm_instance *instance, struct sw_bytes image,
+                              struct sw_err *err)
+{
+    struct sw_reader reader = sw_reader_of(image.data, image.size);
+    uint32_t magic = sw_reader_u32(&reader);
+    uint32_t version = sw_reader_u32(&reader);
+    uint64_t memory_bytes = sw_reader_u64(&reader);
+    uint32_t globals = sw_reader_u32(&reader);
+    uint32_t count = sw_reader_u32(&reader);
+    struct sw_reader numbers;
+    enum sw_rc rc;
+
+    if (reader.failed || magic != IMAGE_MAGIC || version != IMAGE_VERSION)
+        return corrupt(err, "it is no image of a known version");
+    if (globals != instance->module->view.globals_count)
+        return corrupt(err, "its globals are of another module");
+    if (scratch_of(instance->worker) == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "load image: no memory");
+    rc = load_memory(instance, memory_bytes, err);
+    if (rc == SW_OK)
+        rc = load_globals(instance, &reader, err);
+    if (rc != SW_OK)
+        return rc;
+    struct sw_bytes list = sw_reader_take(&reader, (size_t)count * sizeof(uint32_t));
+    numbers = sw_reader_of(list.data, list.size);
+    for (uint32_t at = 0; at < count; at += CHUNK_PAGES) {
+        uint32_t pages = count - at < CHUNK_PAGES ? count - at : CHUNK_PAGES;
+        rc = load_chunk(instance, &reader, &numbers, pages, err);
+        if (rc != SW_OK)
+            return rc;
+    }
+    return sw_reader_is_finished(&reader) ? SW_OK : corrupt(err, "bytes are left over");
+}

@@ -1,0 +1,300 @@
+#include "pkg/agent/runtime/wasm/state.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NS_PER_MS 1000000u
+#define MESSAGE_ALIGN 8u
+
+/* struct swarm_message of include/swarm/agent.h, as a 32-bit guest lays it out. */
+struct guest_message {
+    uint32_t struct_size, flags;
+    uint64_t time_ns, reply_handle, tag;
+    int32_t status;
+    uint32_t priority;
+    uint32_t from, from_size;
+    uint32_t subject, subject_size;
+    uint32_t type, type_size;
+    uint32_t body, body_size;
+};
+_Static_assert(sizeof(struct guest_message) == 72, "the guest ABI fixes this size");
+
+/* --- Birth and end --------------------------------------------------------------------------- */
+
+static uint64_t thread_time_ns(void)
+{
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0)
+        return 1;
+    return (uint64_t)now.tv_sec * 1000u * NS_PER_MS + (uint64_t)now.tv_nsec;
+}
+
+/* A tick is wall time, the deadline is processor time: on a busy machine a guest that hardly ran
+ * must not be killed. The clock of the thread is a system call, so it is read at the first tick of
+ * an entry, which short ones never see, and again when the deadline may have come. */
+static struct wasmtime_error *on_tick(const struct wasmtime_context *context, void *data,
+                                      uint64_t *ret_ticks, uint8_t *ret_kind)
+{
+    struct sw_wasm_instance *instance = data;
+    uint64_t now_ns = thread_time_ns();
+    uint64_t used_ms;
+
+    (void)context;
+    if (instance->started_ns == 0)
+        instance->started_ns = now_ns;
+    used_ms = (now_ns - instance->started_ns) / NS_PER_MS;
+    if (used_ms >= instance->deadline_ms) {
+        instance->is_late = true;
+        return wasmtime_error_new("deadline");
+    }
+    *ret_ticks = instance->deadline_ms - used_ms;
+    *ret_kind = WASMTIME_UPDATE_DEADLINE_CONTINUE;
+    return NULL;
+}
+
+static enum sw_rc instantiate(struct sw_wasm_instance *instance, struct sw_err *err)
+{
+    struct wasm_trap_t *trap = NULL;
+    struct wasmtime_error *error;
+
+    /* Data segments that do not fit trap; no code of the guest runs, there are no start functions.
+     */
+    wasmtime_context_set_epoch_deadline(instance->context, 1);
+    sw_wasm_slot_next(&instance->slot);
+    error = wasmtime_instance_pre_instantiate(instance->module->pre, instance->context,
+                                              &instance->instance, &trap);
+    sw_wasm_slot_next(NULL);
+    if (error != NULL)
+        return sw_wasm_err(err, SW_E_EXHAUSTED, error, "new instance");
+    if (trap == NULL)
+        return SW_OK;
+    wasm_trap_delete(trap);
+    return sw_err_set(err, SW_E_INVALID, "new instance: a data segment is outside the memory");
+}
+
+/* A handle of an export; store_id 0 when there is none. */
+static struct wasmtime_func function_of(struct sw_wasm_instance *instance, const char *name)
+{
+    struct wasmtime_extern item;
+
+    if (!wasmtime_instance_export_get(instance->context, &instance->instance, name, strlen(name),
+                                      &item) ||
+        item.kind != WASMTIME_EXTERN_FUNC)
+        return (struct wasmtime_func){0};
+    return item.of.func;
+}
+
+enum sw_rc sw_wasm_instance_new(struct sw_wasm_worker *worker, struct sw_wasm_module *module,
+                                uint64_t memory_max_bytes, void *ctx,
+                                struct sw_wasm_instance **ret_instance, struct sw_err *err)
+{
+    uint64_t limit = memory_max_bytes - memory_max_bytes % SW_WASM_PAGE_BYTES;
+    struct sw_wasm_instance *instance = calloc(1, sizeof *instance);
+    enum sw_rc rc;
+
+    if (instance == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for an instance");
+    if (limit > module->view.memory_max_bytes)
+        limit = module->view.memory_max_bytes;
+    if (limit < module->view.memory_bytes) {
+        free(instance);
+        return sw_err_set(err, SW_E_EXHAUSTED,
+                          "the module starts with %llu KiB of memory, the limit is %llu KiB",
+                          (unsigned long long)(module->view.memory_bytes / 1024),
+                          (unsigned long long)(memory_max_bytes / 1024));
+    }
+    instance->worker = worker;
+    instance->module = sw_wasm_module_ref(module);
+    instance->ctx = ctx;
+    instance->slot = (struct sw_wasm_slot){.worker = worker, .limit_bytes = limit};
+    instance->store = wasmtime_store_new(worker->engine->engine, instance, NULL);
+    instance->context = wasmtime_store_context(instance->store);
+    worker->instances++;
+    rc = instantiate(instance, err);
+    if (rc != SW_OK) {
+        sw_wasm_instance_free(instance);
+        return rc;
+    }
+    wasmtime_store_epoch_deadline_callback(instance->store, on_tick, instance, NULL);
+    instance->alloc = function_of(instance, "swarm_alloc");
+    instance->on_message = function_of(instance, "on_message");
+    if (module->view.has_on_timer)
+        instance->on_timer = function_of(instance, "on_timer");
+    *ret_instance = instance;
+    return SW_OK;
+}
+
+void sw_wasm_instance_free(struct sw_wasm_instance *instance)
+{
+    if (instance == NULL)
+        return;
+    wasmtime_store_delete(instance->store);
+    instance->worker->instances--;
+    sw_wasm_module_unref(instance->module);
+    free(instance);
+}
+
+uint64_t sw_wasm_instance_memory(const struct sw_wasm_instance *instance)
+{
+    return instance->slot.size_bytes;
+}
+
+/* --- Entries --------------------------------------------------------------------------------- */
+
+static void fail(struct sw_wasm_outcome *outcome, int32_t code, const char *words)
+{
+    outcome->end = code == SW_E_EXHAUSTED ? SW_WASM_NO_MEMORY : SW_WASM_FAILED;
+    outcome->code = code;
+    (void)snprintf(outcome->report, sizeof outcome->report, "%s", words);
+}
+
+/* Call one function; false, and an outcome, when it did not return. */
+static bool call(struct sw_wasm_instance *instance, const struct wasmtime_func *function,
+                 union wasmtime_val_raw *values, size_t count, struct sw_wasm_outcome *outcome)
+{
+    struct wasm_trap_t *trap = NULL;
+    struct wasmtime_error *error =
+        wasmtime_func_call_unchecked(instance->context, function, values, count, &trap);
+
+    if (error == NULL && trap == NULL)
+        return true;
+    sw_wasm_report(instance, error, trap, outcome);
+    return false;
+}
+
+/* Copy bytes to `at` of the guest's memory and say where they are. */
+static void put(const struct sw_wasm_instance *instance, uint32_t *at, struct sw_bytes bytes,
+                uint32_t *ret_pointer)
+{
+    if (bytes.size > 0)
+        memcpy(instance->slot.base + *at, bytes.data, bytes.size);
+    *ret_pointer = *at;
+    *at += (uint32_t)bytes.size;
+}
+
+static void write_message(const struct sw_wasm_instance *instance,
+                          const struct sw_wasm_message *message, uint32_t pointer)
+{
+    uint32_t at = pointer + (uint32_t)sizeof(struct guest_message);
+    struct guest_message guest = {
+        .struct_size = sizeof guest,
+        .flags = message->flags,
+        .time_ns = message->time_ns,
+        .reply_handle = message->reply_handle,
+        .tag = message->tag,
+        .status = message->status,
+        .priority = message->priority,
+        .from_size = (uint32_t)message->from.size,
+        .subject_size = (uint32_t)message->subject.size,
+        .type_size = (uint32_t)message->type.size,
+        .body_size = (uint32_t)message->body.size,
+    };
+
+    put(instance, &at, message->body, &guest.body); /* First: so it is aligned like the struct. */
+    put(instance, &at, message->from, &guest.from);
+    put(instance, &at, message->subject, &guest.subject);
+    put(instance, &at, message->type, &guest.type);
+    memcpy(instance->slot.base + pointer, &guest, sizeof guest);
+}
+
+/* Have the guest make room for the message and lay it out there. */
+static bool deliver(struct sw_wasm_instance *instance, const struct sw_wasm_message *message,
+                    uint32_t *ret_pointer, struct sw_wasm_outcome *outcome)
+{
+    uint64_t total = sizeof(struct guest_message) + (uint64_t)message->from.size +
+                     message->subject.size + message->type.size + message->body.size;
+    union wasmtime_val_raw value;
+    uint32_t pointer;
+
+    if (total > instance->slot.limit_bytes) {
+        fail(outcome, SW_E_EXHAUSTED, "the message is larger than the instance's memory limit");
+        return false;
+    }
+    value.i32 = (int32_t)(uint32_t)total;
+    if (!call(instance, &instance->alloc, &value, 1, outcome))
+        return false;
+    pointer = (uint32_t)value.i32;
+    if (pointer == 0) {
+        fail(outcome, SW_E_EXHAUSTED, "swarm_alloc found no room for the message");
+        return false;
+    }
+    if (pointer % MESSAGE_ALIGN != 0 || pointer + total > instance->slot.size_bytes) {
+        fail(outcome, SW_E_INVALID,
+             "swarm_alloc returned a pointer that is not aligned to 8 or "
+             "not inside the memory");
+        return false;
+    }
+    write_message(instance, message, pointer);
+    *ret_pointer = pointer;
+    return true;
+}
+
+/* Judge what an entry returned. */
+static void conclude(int32_t result, struct sw_wasm_outcome *outcome)
+{
+    if (result == 0)
+        return;
+    outcome->end = SW_WASM_FAILED;
+    if (result < 0) {
+        outcome->code = result;
+        (void)snprintf(outcome->report, sizeof outcome->report, "the handler returned %d (%s)",
+                       (int)result, sw_rc_name((enum sw_rc)result));
+        return;
+    }
+    outcome->code = SW_E_INVALID;
+    (void)snprintf(outcome->report, sizeof outcome->report,
+                   result == 1 ? "the handler returned SWARM_WAITING, but the module uses no call "
+                                 "that waits"
+                               : "the handler returned %d, which is no result",
+                   (int)result);
+}
+
+static struct wasmtime_func entry_of(struct sw_wasm_instance *instance, enum sw_wasm_entry entry)
+{
+    switch (entry) {
+    case SW_WASM_START:
+        return function_of(instance, "on_start"); /* Once in a life: not worth a cached handle. */
+    case SW_WASM_MESSAGE:
+        return instance->on_message;
+    case SW_WASM_TIMER:
+        return instance->on_timer;
+    case SW_WASM_STOP:
+        return function_of(instance, "on_stop");
+    default:
+        return (struct wasmtime_func){0};
+    }
+}
+
+void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
+                   struct sw_wasm_outcome *ret_outcome)
+{
+    struct wasmtime_func function = entry_of(instance, input->entry);
+    union wasmtime_val_raw value = {.i64 = (int64_t)input->timer_id};
+    uint32_t pointer = 0;
+    size_t count = 1; /* Results need a place even where there are no arguments. */
+    bool is_ready = true;
+
+    ret_outcome->end = SW_WASM_DONE;
+    ret_outcome->code = SW_OK;
+    ret_outcome->report[0] = '\0';
+    if (function.store_id == 0)
+        return;
+    instance->started_ns = 0;
+    instance->deadline_ms = input->deadline_ms;
+    instance->is_late = false;
+    instance->slot.is_refused = false;
+    wasmtime_context_set_epoch_deadline(instance->context, 1);
+    sw_wasm_run_begin(instance->worker);
+    if (input->entry == SW_WASM_MESSAGE) {
+        assert(input->message != NULL);
+        is_ready = deliver(instance, input->message, &pointer, ret_outcome);
+        value.i32 = (int32_t)pointer;
+    }
+    if (is_ready && call(instance, &function, &value, count, ret_outcome))
+        conclude(value.i32, ret_outcome);
+    sw_wasm_run_end(instance->worker);
+}

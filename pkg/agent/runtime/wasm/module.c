@@ -1,0 +1,218 @@
+#include "pkg/agent/runtime/wasm/state.h"
+
+#include "pkg/agent/abi/abi.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool has_name(const struct wasm_exporttype_t *type, const char *name)
+{
+    const struct wasm_byte_vec_t *text = wasm_exporttype_name(type);
+
+    return text->size == strlen(name) && memcmp(text->data, name, text->size) == 0;
+}
+
+static enum sw_rc read_memory(struct sw_wasm_module *module, const struct wasm_externtype_t *type)
+{
+    const struct wasm_memorytype_t *memory = wasm_externtype_as_memorytype_const(type);
+    uint64_t pages_max;
+
+    if (memory == NULL)
+        return SW_E_INVALID;
+    module->view.memory_bytes = wasmtime_memorytype_minimum(memory) * SW_WASM_PAGE_BYTES;
+    module->view.memory_max_bytes = SW_WASM_MEMORY_BYTES_MAX;
+    if (wasmtime_memorytype_maximum(memory, &pages_max) &&
+        pages_max < SW_WASM_MEMORY_BYTES_MAX / SW_WASM_PAGE_BYTES)
+        module->view.memory_max_bytes = pages_max * SW_WASM_PAGE_BYTES;
+    return SW_OK;
+}
+
+static enum sw_rc read_global(struct sw_wasm_module *module, const struct wasm_exporttype_t *type)
+{
+    const struct wasm_globaltype_t *global =
+        wasm_externtype_as_globaltype_const(wasm_exporttype_type(type));
+    const struct wasm_byte_vec_t *name = wasm_exporttype_name(type);
+    struct sw_wasm_global *entry;
+
+    if (global == NULL || wasm_globaltype_mutability(global) != WASM_VAR)
+        return SW_OK;
+    if (module->view.globals_count >= SW_ABI_GLOBALS_MAX)
+        return SW_E_INVALID;
+    if (module->globals == NULL)
+        module->globals = calloc(SW_ABI_GLOBALS_MAX, sizeof *module->globals);
+    if (module->globals == NULL)
+        return SW_E_EXHAUSTED;
+    entry = &module->globals[module->view.globals_count];
+    entry->name = malloc(name->size + 1);
+    if (entry->name == NULL)
+        return SW_E_EXHAUSTED;
+    memcpy(entry->name, name->data, name->size);
+    entry->name[name->size] = '\0';
+    entry->name_size = name->size;
+    module->view.globals_count++;
+    return SW_OK;
+}
+
+static enum sw_rc read_exports(struct sw_wasm_module *module, struct sw_err *err)
+{
+    struct wasm_exporttype_vec_t types;
+    enum sw_rc rc = SW_OK;
+    bool has_memory = false, has_alloc = false, has_on_message = false;
+
+    wasmtime_module_exports(module->module, &types);
+    for (size_t i = 0; rc == SW_OK && i < types.size; i++) {
+        const struct wasm_externtype_t *type = wasm_exporttype_type(types.data[i]);
+        uint8_t kind = wasm_externtype_kind(type);
+        if (kind == WASM_EXTERN_GLOBAL)
+            rc = read_global(module, types.data[i]);
+        if (kind == WASM_EXTERN_MEMORY && has_name(types.data[i], "memory")) {
+            rc = read_memory(module, type);
+            has_memory = true;
+        }
+        if (kind != WASM_EXTERN_FUNC)
+            continue;
+        has_alloc |= has_name(types.data[i], "swarm_alloc");
+        has_on_message |= has_name(types.data[i], "on_message");
+        module->view.has_on_start |= has_name(types.data[i], "on_start");
+        module->view.has_on_timer |= has_name(types.data[i], "on_timer");
+        module->view.has_on_stop |= has_name(types.data[i], "on_stop");
+    }
+    wasm_exporttype_vec_delete(&types);
+    if (rc != SW_OK)
+        return sw_err_set(err, rc, "open module: exports that cannot be used");
+    if (!has_memory || !has_alloc || !has_on_message)
+        return sw_err_set(err, SW_E_INVALID,
+                          "open module: memory, swarm_alloc or on_message is not exported");
+    return SW_OK;
+}
+
+static bool is_zero(const uint8_t *page)
+{
+    static const uint8_t zeros[SW_WASM_IMAGE_PAGE_BYTES];
+
+    return memcmp(page, zeros, sizeof zeros) == 0;
+}
+
+/* Keep the pages of a fresh memory that are not zero, to tell later what an instance changed. */
+static enum sw_rc keep_base(struct sw_wasm_module *module, const struct sw_wasm_slot *slot,
+                            struct sw_err *err)
+{
+    uint64_t pages = slot->size_bytes / SW_WASM_IMAGE_PAGE_BYTES;
+    size_t count = 0;
+
+    for (uint64_t i = 0; i < pages; i++)
+        count += !is_zero(slot->base + i * SW_WASM_IMAGE_PAGE_BYTES);
+    module->base_pages = calloc(count + 1, sizeof *module->base_pages);
+    module->base_bytes = malloc(count * SW_WASM_IMAGE_PAGE_BYTES + 1);
+    if (module->base_pages == NULL || module->base_bytes == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "open module: no memory for its first image");
+    for (uint64_t i = 0; i < pages; i++) {
+        const uint8_t *page = slot->base + i * SW_WASM_IMAGE_PAGE_BYTES;
+        if (is_zero(page))
+            continue;
+        module->base_pages[module->base_count] = (uint32_t)i;
+        memcpy(module->base_bytes + module->base_count * SW_WASM_IMAGE_PAGE_BYTES, page,
+               SW_WASM_IMAGE_PAGE_BYTES);
+        module->base_count++;
+    }
+    return SW_OK;
+}
+
+/* Instantiate once, in a mapping of its own, and look at the memory. */
+static enum sw_rc read_base(struct sw_wasm_module *module, struct sw_err *err)
+{
+    struct sw_wasm_slot slot = {.limit_bytes = module->view.memory_bytes};
+    struct wasmtime_instance instance;
+    struct wasm_trap_t *trap = NULL;
+    struct wasmtime_store *store;
+    struct wasmtime_error *error;
+    enum sw_rc rc;
+
+    if (slot.limit_bytes == 0)
+        slot.limit_bytes = SW_WASM_PAGE_BYTES; /* A mapping has at least one page. */
+    store = wasmtime_store_new(module->engine->engine, NULL, NULL);
+    wasmtime_context_set_epoch_deadline(wasmtime_store_context(store), 1);
+    sw_wasm_slot_next(&slot);
+    error = wasmtime_instance_pre_instantiate(module->pre, wasmtime_store_context(store), &instance,
+                                              &trap);
+    sw_wasm_slot_next(NULL);
+    if (error != NULL) {
+        rc = sw_wasm_err(err, SW_E_EXHAUSTED, error, "open module");
+    } else if (trap != NULL) {
+        wasm_trap_delete(trap);
+        rc = sw_err_set(err, SW_E_INVALID, "open module: a data segment is outside the memory");
+    } else {
+        rc = keep_base(module, &slot, err);
+    }
+    wasmtime_store_delete(store);
+    return rc;
+}
+
+static void module_free(struct sw_wasm_module *module)
+{
+    for (uint32_t i = 0; i < module->view.globals_count; i++)
+        free(module->globals[i].name);
+    free(module->globals);
+    free(module->base_pages);
+    free(module->base_bytes);
+    if (module->pre != NULL)
+        wasmtime_instance_pre_delete(module->pre);
+    if (module->module != NULL)
+        wasmtime_module_delete(module->module);
+    free(module);
+}
+
+enum sw_rc sw_wasm_module_open(struct sw_wasm_engine *engine, struct sw_bytes bytes,
+                               struct sw_wasm_module **ret_module, struct sw_err *err)
+{
+    SW_CLEANUP(sw_wasm_module_unrefp) struct sw_wasm_module *module = calloc(1, sizeof *module);
+    struct wasmtime_error *error;
+    enum sw_rc rc;
+
+    if (module == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a module");
+    atomic_init(&module->references, 1);
+    module->engine = engine;
+    error = wasmtime_module_deserialize(engine->engine, bytes.data, bytes.size, &module->module);
+    if (error != NULL) {
+        module->module = NULL;
+        return sw_wasm_err(err, SW_E_UNSUPPORTED, error, "open module");
+    }
+    rc = read_exports(module, err);
+    if (rc != SW_OK)
+        return rc;
+    error = wasmtime_linker_instantiate_pre(engine->linker, module->module, &module->pre);
+    if (error != NULL) {
+        module->pre = NULL;
+        return sw_wasm_err(err, SW_E_INVALID, error, "open module");
+    }
+    rc = read_base(module, err);
+    if (rc != SW_OK)
+        return rc;
+    *ret_module = SW_TAKE(module);
+    return SW_OK;
+}
+
+struct sw_wasm_module *sw_wasm_module_ref(struct sw_wasm_module *module)
+{
+    (void)atomic_fetch_add_explicit(&module->references, 1, memory_order_relaxed);
+    return module;
+}
+
+void sw_wasm_module_unref(struct sw_wasm_module *module)
+{
+    unsigned before;
+
+    if (module == NULL)
+        return;
+    before = atomic_fetch_sub_explicit(&module->references, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before == 1)
+        module_free(module);
+}
+
+void sw_wasm_module_view(const struct sw_wasm_module *module, struct sw_wasm_module_view *ret_view)
+{
+    *ret_view = module->view;
+}

@@ -1,0 +1,136 @@
+/* The structs behind wasm.h, for the files of this room only. */
+#pragma once
+#include "pkg/agent/runtime/wasm/wasm.h"
+#include "pkg/agent/runtime/wasm/wasmtime_abi.h"
+
+#include <semaphore.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define SW_WASM_WORKERS_MAX 256
+#define SW_WASM_CLASSES_COUNT 9 /* Slots of 64 KiB, 256 KiB ... 4 GiB, each four times the last.   \
+                                 */
+#define SW_WASM_IMAGE_PAGE_BYTES 4096u
+#define SW_WASM_IMAGE_CHUNK_PAGES 64u
+#define SW_WASM_CHUNK_BYTES (SW_WASM_IMAGE_PAGE_BYTES * SW_WASM_IMAGE_CHUNK_PAGES)
+
+/* --- memory.c: one mapping for all linear memories ------------------------------------------- */
+
+/* The address space of the engine. Spans are handed out from its start and never come back:
+ * a worker keeps what it took, and reuses it slot by slot. */
+struct sw_wasm_arena {
+    uint8_t *base;
+    uint64_t size_bytes;
+    _Atomic uint64_t used_bytes;
+};
+
+/* Where one linear memory lives. */
+struct sw_wasm_slot {
+    uint8_t *base;
+    uint64_t size_bytes;           /* As the guest sees it; multiple of SW_WASM_PAGE_BYTES. */
+    uint64_t limit_bytes;          /* It never grows beyond. */
+    struct sw_wasm_worker *worker; /* NULL: a mapping of its own, for a module's first image. */
+    unsigned class;
+    bool is_refused; /* memory.grow met the limit since this was last cleared. */
+};
+
+struct sw_wasm_slots { /* The free slots of one class, as stacks with room for every slot taken. */
+    uint8_t **cold;    /* Given back to the kernel: they read as zero. */
+    uint8_t **hot;     /* Cleared in place. */
+    size_t cold_count, hot_count, capacity;
+    size_t slots_count; /* Ever taken from the arena. */
+    uint8_t *span;      /* Rest of the span taken last. */
+    uint64_t span_bytes;
+};
+
+SW_MUST_CHECK enum sw_rc sw_wasm_arena_open(struct sw_wasm_arena *arena, uint64_t size_bytes,
+                                            struct sw_err *err);
+void sw_wasm_arena_close(struct sw_wasm_arena *arena);
+/* The memory creator of the engine's configuration; it serves sw_wasm_slot_next. */
+void sw_wasm_memory_configure(struct wasm_config_t *config);
+/* The slot that the instantiation which follows on this thread fills; NULL: none follows. */
+void sw_wasm_slot_next(struct sw_wasm_slot *slot);
+void sw_wasm_slots_done(struct sw_wasm_worker *worker);
+
+/* --- engine.c -------------------------------------------------------------------------------- */
+
+/* A worker's place in its engine; the ticker looks at it, so it outlives the worker. */
+struct sw_wasm_seat {
+    _Alignas(64) atomic_bool is_taken;
+    atomic_bool is_running; /* Inside a guest. */
+};
+
+struct sw_wasm_engine {
+    struct wasm_engine_t *engine;
+    struct wasmtime_linker *linker;
+    const struct sw_wasm_calls *calls;
+    struct sw_wasm_arena arena;
+    uint32_t hot_slots_max;
+    pthread_t ticker;
+    bool is_ticking;
+    atomic_bool is_stopping;
+    atomic_bool is_parked; /* The ticker sleeps until somebody enters a guest. */
+    sem_t wake;
+    struct sw_wasm_seat seats[SW_WASM_WORKERS_MAX];
+};
+
+struct sw_wasm_worker {
+    struct sw_wasm_engine *engine;
+    struct sw_wasm_seat *seat;
+    struct sw_wasm_slots slots[SW_WASM_CLASSES_COUNT];
+    uint64_t instances, memory_bytes, hot_slots;
+    uint8_t *scratch; /* Two chunks for images; made when first needed. */
+};
+
+/* Settings that the compiler and the host must share; part of SW_ABI_FINGERPRINT. */
+struct wasm_config_t *sw_wasm_config(struct sw_err *err);
+/* Note that a guest runs on this worker, or no longer. */
+void sw_wasm_run_begin(struct sw_wasm_worker *worker);
+void sw_wasm_run_end(struct sw_wasm_worker *worker);
+/* Define the imports of swarm_1 on the engine's linker. */
+SW_MUST_CHECK enum sw_rc sw_wasm_calls_define(struct sw_wasm_engine *engine, struct sw_err *err);
+
+/* --- module.c -------------------------------------------------------------------------------- */
+
+struct sw_wasm_global {
+    char *name; /* Owned. */
+    size_t name_size;
+};
+
+struct sw_wasm_module {
+    atomic_uint references;
+    struct sw_wasm_engine *engine;
+    struct wasmtime_module *module;
+    struct wasmtime_instance_pre *pre;
+    struct sw_wasm_module_view view;
+    struct sw_wasm_global *globals; /* view.globals_count mutable ones. */
+    /* What a new instance's memory holds: its pages of 4 KiB that are not zero, by number. */
+    uint32_t *base_pages;
+    uint8_t *base_bytes;
+    size_t base_count;
+};
+
+/* --- instance.c ------------------------------------------------------------------------------ */
+
+struct sw_wasm_instance {
+    struct sw_wasm_worker *worker;
+    struct sw_wasm_module *module;
+    struct wasmtime_store *store;
+    struct wasmtime_context *context;
+    void *ctx;
+    struct sw_wasm_slot slot;
+    struct wasmtime_instance instance;
+    struct wasmtime_func alloc, on_message, on_timer;
+    uint64_t started_ns; /* Processor time at the first tick of this entry; 0: none came yet. */
+    uint32_t deadline_ms;
+    bool is_late; /* The deadline ended this entry. */
+};
+
+/* --- report.c -------------------------------------------------------------------------------- */
+
+/* Describe a trap or an error of wasmtime in outcome, and free both. */
+void sw_wasm_report(struct sw_wasm_instance *instance, struct wasmtime_error *error,
+                    struct wasm_trap_t *trap, struct sw_wasm_outcome *outcome);
+/* Take an error of wasmtime over into ours; returns rc. */
+enum sw_rc sw_wasm_err(struct sw_err *err, enum sw_rc rc, struct wasmtime_error *error,
+                       const char *words);
