@@ -1,44 +1,42 @@
-/* A work queue of names: each is there once, is worked on by one at a time, and comes back later
- * and later while its work fails.
+/* The work queue of a controller: names of objects to look at, each at most once, with back-off.
  *
- *     add ---> waiting (due time) ---> ready ---> take ---> in work ---> done --> gone
- *                  ^                                           |  added meanwhile: ready again
- *                  +---------- retry: initial, x2 ... max -----+
+ *            add                 take                done
+ *   absent ------> waiting(due) ------> taken ------------------> absent
+ *                     ^   add: sooner     | add: marked again        |
+ *                     +-------------------+------ done, if marked ---+
  *
- * Time is handed in, so tests and simulations choose it.
- * Threads: one at a time.  I/O: none.  Limits: items_max names of SW_QUEUE_NAME_MAX bytes. */
+ * A name that is taken is not given out again until it is done, so one object is never worked on
+ * twice at a time, and a change that arrives meanwhile is not lost.
+ * Threads: one.  I/O: none; now_ms is monotonic and handed in.  Limits: items_max of the queue. */
 #pragma once
-#include "pkg/utils/errors/errors.h"
+#include "pkg/utils/base/buffer.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#define SW_QUEUE_NAME_MAX 384
-#define SW_QUEUE_NEVER UINT64_MAX
+#define SW_QUEUE_KEY_MAX 512 /* Bytes of a name with its NUL. */
 
 struct sw_queue; /* Opaque. */
 
 struct sw_queue_options {
-    size_t items_max;                    /* Names waiting, ready, in work or with failures. */
-    uint64_t backoff_ns, backoff_max_ns; /* The first wait after a failure, and the longest. */
+    uint64_t backoff_ms;     /* After the first failure of a name; doubles with each. 0: 20. */
+    uint64_t backoff_max_ms; /* 0: 60,000. */
+    size_t items_max;        /* Waiting and taken; 0: 1,000,000. */
 };
 
-struct sw_queue *sw_queue_new(const struct sw_queue_options *options); /* NULL: no memory. */
+/* Options may be NULL. NULL when memory is out. */
+struct sw_queue *sw_queue_new(const struct sw_queue_options *options);
 void sw_queue_free(struct sw_queue *queue);
 SW_DEFINE_CLEANUP(struct sw_queue, sw_queue_free)
 
-/* Make a name ready at due_ns (now or earlier: at once). A name that waits keeps the earlier of
- * both times; one in work comes back after it is done. SW_E_EXHAUSTED: full or no memory.
- * SW_E_INVALID: the name is too long. */
-SW_MUST_CHECK enum sw_rc sw_queue_add(struct sw_queue *queue, const char *name, uint64_t due_ns);
-/* Begin work on the name that is due first; NULL when none is due. Borrowed until done or retry. */
-const char *sw_queue_take(struct sw_queue *queue, uint64_t now_ns);
-/* The work on a taken name succeeded: its failures are forgotten. */
-void sw_queue_done(struct sw_queue *queue, const char *name);
-/* The work failed: the name is due again after a wait that doubles with each failure in a row. */
-void sw_queue_retry(struct sw_queue *queue, const char *name, uint64_t now_ns);
-/* Failures in a row of this name. */
-unsigned sw_queue_failures(const struct sw_queue *queue, const char *name);
-/* When the next name is due; SW_QUEUE_NEVER when none waits. */
-uint64_t sw_queue_next_due(const struct sw_queue *queue);
-size_t sw_queue_count(const struct sw_queue *queue); /* Waiting, ready or in work. */
+/* Have the name looked at once delay_ms have passed, or earlier if it is due earlier already.
+ * SW_E_INVALID: the name is empty or too long.  SW_E_EXHAUSTED: the queue is full. */
+SW_MUST_CHECK enum sw_rc sw_queue_add(struct sw_queue *queue, const char *key, uint64_t now_ms,
+                                      uint64_t delay_ms);
+/* Take the name that is due longest into ret_key; false when none is due. */
+SW_MUST_CHECK bool sw_queue_take(struct sw_queue *queue, uint64_t now_ms,
+                                 char ret_key[SW_QUEUE_KEY_MAX]);
+/* The work on a taken name ended. Failed: it is due again after its back-off, which grows.
+ * Otherwise its back-off starts anew, and it is due at once if it was added meanwhile. */
+void sw_queue_done(struct sw_queue *queue, const char *key, uint64_t now_ms, bool has_failed);
+/* When the next name is due, monotonic ms; false when nothing waits. */
+SW_MUST_CHECK bool sw_queue_due(const struct sw_queue *queue, uint64_t *ret_due_ms);
+/* Names waiting or taken. */
+size_t sw_queue_count(const struct sw_queue *queue);

@@ -1,40 +1,40 @@
-/* Tells a controller which objects of a kind it should look at: every one at the start, then each
- * that changes; after falling behind the kept history, every one again.
+/* A kind's objects as the store has them now, kept by watching, and word of every change.
  *
- * It says where to look, not what happened: handlers put a name into a work queue and read the
- * state when its turn comes.
- * Threads: the loop's.  I/O: none.  Limits: the store's. */
+ * Level-driven: what counts is what the cache shows; a change may be told late or several at once,
+ * and after a watch that fell behind, everything is told again. Items are shared with the store,
+ * not copied. Threads: the loop's; the handler may read the cache and write to the store.  I/O: the
+ * store's. Limits: the objects of the kind. */
 #pragma once
 #include "pkg/store/objects/query.h"
-#include "pkg/utils/logger/logger.h"
 
 struct sw_informer; /* Opaque. */
 
-struct sw_informer_change { /* Borrowed for the call. */
-    const struct sw_kind *kind;
-    const struct sw_store_item *item; /* As it is now, or as it was before it went. */
-    bool is_gone;
+struct sw_informer_change { /* Borrowed for the call. One of the two is NULL at birth and end. */
+    const struct sw_store_item *before, *now;
 };
 
 struct sw_informer_handler {
     void *ctx;
     void (*on_change)(void *ctx, const struct sw_informer_change *change);
-    /* Everything that there is has been told. Objects that went while the informer was behind are
-     * not told of, so look through what you remember. May be NULL. */
-    void (*on_sync)(void *ctx);
+    /* All that was there at the start has been told. Once. May be NULL. */
+    void (*on_synced)(void *ctx);
+    /* The store closes, or no watch is to be had: nothing more will be told. May be NULL. */
+    void (*on_end)(void *ctx, const struct sw_err *err);
 };
 
-struct sw_informer_options {
-    struct sw_objects *objects;
-    const struct sw_kind *kind;
-    const struct sw_logger *logger; /* May be NULL. */
-    struct sw_informer_handler handler;
-};
+/* Begin to watch. objects is borrowed and outlives the informer.
+ * SW_E_EXHAUSTED: no memory or no watch left. */
+SW_MUST_CHECK enum sw_rc sw_informer_new(struct sw_objects *objects, const struct sw_kind *kind,
+                                         const struct sw_informer_handler *handler,
+                                         struct sw_informer **ret_informer, struct sw_err *err);
+void sw_informer_free(struct sw_informer *informer);
+SW_DEFINE_CLEANUP(struct sw_informer, sw_informer_free)
+bool sw_informer_is_synced(const struct sw_informer *informer);
+const struct sw_kind *sw_informer_kind(const struct sw_informer *informer);
 
-/* SW_E_EXHAUSTED: no memory, or too many watches. */
-SW_MUST_CHECK enum sw_rc sw_informer_start(const struct sw_informer_options *options,
-                                           struct sw_informer **ret_informer, struct sw_err *err);
-void sw_informer_stop(struct sw_informer *informer); /* NULL is allowed. No callback follows. */
-/* Split a key of the store, "plural/namespace/name", at its slashes: where namespace and name
- * begin. */
-void sw_informer_split(const char *key, const char **ret_namespace, const char **ret_name);
+/* One object of the cache by its store key, or NULL; borrowed until the handler's next change. */
+const struct sw_store_item *sw_informer_find(const struct sw_informer *informer, const char *key);
+/* Visit all, in no order. Start with *cursor 0. */
+bool sw_informer_next(const struct sw_informer *informer, size_t *cursor,
+                      const struct sw_store_item **ret_item);
+size_t sw_informer_count(const struct sw_informer *informer);

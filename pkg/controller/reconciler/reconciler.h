@@ -1,54 +1,58 @@
-/* The frame of every controller: names come from informers into a queue; one pass per name reads,
- * plans, commits once; failures come back later and later.
+/* What every controller does alike: take a name, read, plan, commit once, come back if need be.
  *
- * A pass must be level-driven: it trusts no event to have arrived and plans from what it reads. Its
- * plan names the revisions that were read, so a stale one fails with SW_E_CONFLICT and is made
- * anew. Threads: the loop's.  I/O: the store's.  Limits: SW_RECONCILER_PASSES_MAX commits under
- * way. */
+ *     change --> sw_reconciler_add(key) --> queue --> reconcile(pass) --> commit pass->plan -->
+ * done ^                              |
+ *                                             +-- conflict: at once ---------+
+ *                                             +-- error: with back-off ------+
+ *                                             +-- pass->again_ms ------------+
+ *
+ * reconcile only reads and adds steps to the plan; the commit carries the revisions that were read,
+ * so a stale plan fails whole and is made anew from what is there then. An empty plan writes
+ * nothing. Threads: the loop's.  I/O: the store's.  Limits: one pass for each name at a time, and
+ * SW_RECONCILER_PASSES_MAX at once; an arena of SW_OBJECT_ARENA_MAX for each. */
 #pragma once
 #include "internal/queue/queue.h"
-#include "pkg/controller/event/recorder.h"
 #include "pkg/store/objects/plan.h"
+#include "pkg/utils/logger/logger.h"
+#include "pkg/utils/loop/loop.h"
 
 #define SW_RECONCILER_PASSES_MAX 64
 
 struct sw_reconciler; /* Opaque. */
 
-struct sw_pass {      /* One run over one name; everything lives in the arena. */
-    const char *name; /* As it was added to the queue. */
-    struct sw_objects *objects;
-    struct sw_arena *arena;
-    struct sw_plan *plan;    /* Empty; committed after the pass unless it stays so. */
-    uint64_t utc_ns;         /* Now. */
-    uint64_t again_after_ns; /* Set it to be called again even if nothing changes; 0: not. */
-    struct sw_occurrence_list *occurrences; /* Private; see sw_pass_record. */
+struct sw_pass {            /* One attempt; lives until its commit is over. */
+    const char *key;        /* As it was added. */
+    struct sw_arena *arena; /* For everything that the plan points to. */
+    struct sw_plan *plan;
+    uint64_t again_ms; /* reconcile may set it: look again after so long, all being well; 0: not. */
+    void *note;        /* For reconcile to leave something (in the arena) for committed. */
 };
-
-/* SW_OK commits pass->plan. Any error drops it, is logged, and brings the name back later. */
-typedef enum sw_rc sw_reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err);
 
 struct sw_reconciler_options {
-    const char *component; /* "agent-controller"; static. */
-    struct sw_objects *objects;
+    const char *name; /* For logs: "agent". Static. */
+    struct sw_loop *loop;
     const struct sw_system *system;
-    const struct sw_logger *logger; /* May be NULL. */
-    struct sw_recorder *recorder;   /* May be NULL: events are dropped. */
-    struct sw_alarm alarm;          /* Calls sw_reconciler_run. */
-    sw_reconcile *reconcile;
-    void *ctx;
+    const struct sw_logger *logger;
+    struct sw_objects *objects;
+    const struct sw_queue_options *queue; /* NULL: its defaults. */
+    void *ctx;                            /* First argument of: */
+    /* Read what pass->key is about and add to pass->plan what brings it nearer to its spec.
+     * An error is logged and tried again with back-off; nothing is committed then. */
+    enum sw_rc (*reconcile)(void *ctx, struct sw_pass *pass, struct sw_err *err);
+    /* The plan was committed, or was empty. May be NULL. */
+    void (*committed)(void *ctx, struct sw_pass *pass);
 };
 
-struct sw_reconciler *sw_reconciler_new(const struct sw_reconciler_options *options);
-void sw_reconciler_free(
-    struct sw_reconciler *reconciler); /* After the store's callbacks are over. */
-/* Have a pass over this name soon, or in delay_ns. */
-void sw_reconciler_add(struct sw_reconciler *reconciler, const char *name);
-void sw_reconciler_add_after(struct sw_reconciler *reconciler, const char *name, uint64_t delay_ns);
-/* Do the passes that are due; called by the alarm. */
-void sw_reconciler_run(struct sw_reconciler *reconciler);
-/* Names that wait or are in work: 0 means that everything is as it should be, or waits for time. */
-size_t sw_reconciler_count(const struct sw_reconciler *reconciler);
-
-/* Record an Event about object once the pass's plan is durable; texts are copied. */
-void sw_pass_record(struct sw_pass *pass, const struct sw_kind *kind, const void *object,
-                    const struct sw_occurrence *occurrence);
+/* Options are copied, what they point to is borrowed. SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc sw_reconciler_new(const struct sw_reconciler_options *options,
+                                           struct sw_reconciler **ret_reconciler,
+                                           struct sw_err *err);
+/* Passes under way end without effect on the reconciler's user: committed is not called any more.
+ */
+void sw_reconciler_free(struct sw_reconciler *reconciler);
+SW_DEFINE_CLEANUP(struct sw_reconciler, sw_reconciler_free)
+/* Have a name looked at after delay_ms. A full queue is logged; the next change adds the name
+ * again. */
+void sw_reconciler_add(struct sw_reconciler *reconciler, const char *key, uint64_t delay_ms);
+/* Nothing waits and no pass is under way. */
+bool sw_reconciler_is_idle(const struct sw_reconciler *reconciler);

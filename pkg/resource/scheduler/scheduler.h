@@ -1,37 +1,32 @@
-/* Where Pods go: a pure function from a view of Nodes and Pods to decisions.
+/* Which node a Pod goes to: a pure function from a view of the nodes to decisions.
  *
- * Each unplaced Pod goes to the Node that takes Pods and has the least of them for its processors;
- * of equal ones, the one that has the fewest Pods of the same Agent, then the first by name. The
- * same view gives the same decisions.
- * Threads: pure functions.  I/O: none.  Limits: the caller's arrays; cost O(pods x nodes). */
+ * A Pod goes to the fitting node with the least load per processor after it; equal loads are
+ * decided by name, so the same view always gives the same answer. Decisions made in one call count
+ * as load for the ones after them. Threads: pure.  I/O: none.  Cost: O(nodes) a Pod.  Limits: the
+ * caller's arrays. */
 #pragma once
 #include "pkg/utils/errors/errors.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#define SW_SCHEDULE_NOWHERE SIZE_MAX
 
 struct sw_schedule_node {
     const char *name;
-    bool is_open;      /* Ready, and not unschedulable. */
-    uint32_t cpus;     /* 0 counts as 1. */
-    uint32_t pods;     /* Placed there; the function counts its own decisions up. */
-    uint32_t pods_max; /* 0: no limit. */
+    bool is_ready, is_unschedulable;
+    uint32_t cpus; /* At least 1 is assumed. */
+    uint32_t pods; /* Bound to it already; counted on by sw_schedule. */
+    uint32_t pods_max;
 };
 
 struct sw_schedule_pod {
-    const char *agent_uid;
-    uint32_t
-        node; /* Index of its Node, or SW_SCHEDULE_NONE. In: where it is; out: where it goes. */
+    /* Where it is to go: filled by sw_schedule with an index into nodes, or NOWHERE and why. */
+    size_t ret_node;
+    const char *ret_reason; /* Static words when NOWHERE: "no node is ready" ... */
 };
 
-#define SW_SCHEDULE_NONE UINT32_MAX
-
-struct sw_schedule_view {
-    struct sw_schedule_node *nodes;
-    size_t nodes_count;
-    struct sw_schedule_pod *pods;
-    size_t pods_count;
-};
-
-/* Place the Pods that have no Node; returns how many were placed. The rest found no open Node. */
-size_t sw_schedule(struct sw_schedule_view *view);
+/* Decide for each Pod in turn. nodes' pods counts grow with the decisions. */
+void sw_schedule(struct sw_schedule_node *nodes, size_t nodes_count, struct sw_schedule_pod *pods,
+                 size_t pods_count);
