@@ -17,11 +17,12 @@ static bool token_is_plain(const char *token, size_t size)
 
 static bool check(struct sw_bytes text, bool is_pattern)
 {
-    const char *at = text.data, *end = at + text.size;
+    const char *at = text.data, *end;
     unsigned tokens = 0;
 
     if (text.size == 0 || text.size > SW_SUBJECT_BYTES_MAX || !sw_text_is_utf8(at, text.size))
         return false;
+    end = at + text.size;
     for (;;) {
         const char *dot = memchr(at, '.', (size_t)(end - at));
         size_t size = (size_t)((dot == NULL ? end : dot) - at);

@@ -129,7 +129,7 @@ static enum sw_rc stage(struct sqlite_store *store, const struct txn *txn)
         if (before[count - 1] == NULL)
             sw_map_remove(store->staged, key, strlen(key));
         else if (sw_map_put(store->staged, key, strlen(key), before[count - 1], NULL) != SW_OK)
-            assert(!"replacing an entry needs no memory");
+            assert(0 && "replacing an entry needs no memory");
     }
     return rc;
 }

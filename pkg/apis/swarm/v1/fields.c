@@ -23,7 +23,7 @@ size_t sw_field_item_size(const struct sw_api_field *field)
     case SW_API_TYPE_MAP:
         return sizeof(struct sw_api_pair);
     }
-    assert(!"a type without a size");
+    assert(0 && "a type without a size");
     return 0;
 }
 
@@ -72,7 +72,7 @@ uint64_t sw_field_integer(const struct sw_api_field *field, const void *at)
     case SW_API_TYPE_MAP:
         break;
     }
-    assert(!"not a number");
+    assert(0 && "not a number");
     return 0;
 }
 

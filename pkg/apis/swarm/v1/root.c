@@ -72,8 +72,9 @@ const struct sw_kind *sw_root_kind(const struct sw_tree *tree,
 enum sw_rc sw_root_bind(const struct sw_kind *kind, const struct sw_tree *tree,
                         const struct sw_bind_options *options, void **ret_object)
 {
-    bool fits = check_word(options, tree, "apiVersion", SW_API_VERSION) &
-                check_word(options, tree, "kind", kind->name);
+    /* Both are looked at, so that both mistakes are told. */
+    bool is_version = check_word(options, tree, "apiVersion", SW_API_VERSION);
+    bool fits = check_word(options, tree, "kind", kind->name) && is_version;
     char *object = sw_arena_get(options->arena, kind->message->size_bytes);
     enum sw_rc rc;
 
