@@ -1,8 +1,10 @@
 #include "pkg/apis/swarm/v1/fields.h"
 #include "pkg/apis/swarm/v1/place.h"
 #include "pkg/apis/swarm/v1/tree.h"
+#include "pkg/apis/swarm/v1/validate.h"
 #include "pkg/utils/base/text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #define FIELDS_MAX 256
@@ -304,6 +306,24 @@ static void refuse_unknown(struct binder *binder, const struct sw_api_message *m
                 "%s has no field of this name", message->name);
 }
 
+/* 0 and "" mean "not set", so a field that does not take them would get its default behind the
+ * back of whoever wrote them. */
+static void refuse_empty(struct binder *binder, const struct sw_api_field *field,
+                         const struct sw_place *place, const struct sw_tree *tree)
+{
+    bool is_zero = tree->type == SW_TREE_NUMBER && strcmp(tree->text, "0") == 0;
+    bool is_empty = tree->type == SW_TREE_TEXT && tree->text[0] == '\0';
+    char range[80];
+
+    if (is_zero && (field->flags & SW_API_BOUNDED) != 0 && field->min > 0) {
+        (void)snprintf(range, sizeof(range), "%" PRId64 " to %" PRIu64, field->min, field->max);
+        refuse(binder, place, tree, range, NULL);
+    } else if (is_empty && field->type == SW_API_TYPE_STRING &&
+               field->format != SW_API_FORMAT_NONE && field->format != SW_API_FORMAT_LABEL_VALUE) {
+        refuse(binder, place, tree, sw_format_describe(field->format), "or leave the field out");
+    }
+}
+
 static void bind_field(struct binder *binder, const struct sw_api_field *field,
                        const struct sw_place *place, const struct sw_tree *tree, void *value)
 {
@@ -319,6 +339,7 @@ static void bind_field(struct binder *binder, const struct sw_api_field *field,
     } else {
         bind_item(binder, field, place, tree, sw_field_in(field, value));
         sw_field_set_has(field, value);
+        refuse_empty(binder, field, place, tree);
     }
 }
 

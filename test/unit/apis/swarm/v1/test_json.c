@@ -100,6 +100,18 @@ static void test_mistakes(void **state)
                     "found text of 41 bytes");
 }
 
+static void test_empty_values_are_not_taken_for_missing_ones(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_contains(refused(f, "{\"spec\":{\"slots\":0}}"),
+                    "spec.slots: expected 1 to 4096, found 0");
+    assert_contains(refused(f, "{\"spec\":{\"template\":\"\"}}"),
+                    "found \"\"; or leave the field out");
+    assert_int_equal(agent_of(f, "{\"spec\":{\"replicas\":0,\"config\":\"\"}}")->spec.has_replicas,
+                     true);
+}
+
 static void test_depth_and_count_are_limited(void **state)
 {
     struct fixture *f = *state;
@@ -210,6 +222,7 @@ int main(void)
         TEST(test_numbers_both_ways),
         TEST(test_signed_numbers),
         TEST(test_mistakes),
+        TEST(test_empty_values_are_not_taken_for_missing_ones),
         TEST(test_depth_and_count_are_limited),
         TEST(test_problems_are_bounded),
         TEST(test_problems_as_an_error),
