@@ -1,0 +1,202 @@
+/* The agent-host process: its start, its link, its end. */
+#include "pkg/agent/controller/state.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINK_BYTES_MAX ((size_t)512 << 20) /* Waiting to be sent; machine code is the largest. */
+#define LINK_BYTES_BUSY ((size_t)32 << 20) /* With this much waiting, messages are refused. */
+#define STANDARD_ERROR 2
+#define LINK_FILE_COUNT 4 /* 0, 1, 2 and the link. */
+
+static void host_gone(struct sw_agents *agents);
+
+/* --- Frames out ------------------------------------------------------------------------------ */
+
+void sw_host_send(struct sw_agents *agents, const struct sw_frame *frame)
+{
+    if (agents->link == NULL || agents->is_broken)
+        return;
+    sw_buffer_reset(&agents->outbound);
+    sw_frame_put(frame, &agents->outbound);
+    if (sw_buffer_check(&agents->outbound) != SW_OK ||
+        sw_stream_write(agents->link, agents->outbound.data, agents->outbound.size) != SW_OK)
+        sw_host_kill(agents, "it takes nothing from its link any more");
+}
+
+bool sw_host_has_room(const struct sw_agents *agents)
+{
+    return agents->link != NULL && sw_stream_pending(agents->link) < LINK_BYTES_BUSY;
+}
+
+/* --- Frames in ------------------------------------------------------------------------------- */
+
+/* Handle the whole frames at the head of inbound; the rest waits for more bytes. */
+static void frames_take(struct sw_agents *agents)
+{
+    size_t taken = 0;
+    struct sw_err err = {0};
+
+    while (!agents->is_broken) {
+        struct sw_bytes rest = {agents->inbound.data + taken, agents->inbound.size - taken};
+        struct sw_frame frame;
+        size_t size;
+        enum sw_rc rc = sw_frame_take(rest, SW_FRAME_FROM_HOST, &frame, &size, &err);
+
+        if (rc == SW_OK && size == 0)
+            break;
+        if (rc == SW_OK)
+            rc = sw_host_receive(agents, &frame, &err);
+        if (rc != SW_OK) {
+            (void)sw_err_context(&err, "it broke the protocol");
+            sw_host_kill(agents, err.message);
+            break;
+        }
+        taken += size;
+    }
+    sw_buffer_consume(&agents->inbound, taken);
+}
+
+static void on_data(void *ctx, struct sw_stream *stream, struct sw_bytes bytes)
+{
+    struct sw_agents *agents = ctx;
+
+    (void)stream;
+    if (agents->is_broken)
+        return;
+    sw_buffer_put(&agents->inbound, bytes.data, bytes.size);
+    if (sw_buffer_check(&agents->inbound) != SW_OK) {
+        sw_host_kill(agents, "it sent more than a frame may hold");
+        return;
+    }
+    frames_take(agents);
+}
+
+static void on_end(void *ctx, struct sw_stream *stream)
+{
+    (void)ctx;
+    sw_stream_close(stream);
+}
+
+static void on_link_closed(void *ctx, struct sw_stream *stream, enum sw_rc rc)
+{
+    struct sw_agents *agents = ctx;
+
+    (void)stream;
+    (void)rc;
+    agents->link = NULL;
+    if (agents->child != NULL && agents->state != SW_HOST_STOPPING)
+        sw_child_kill(agents->child, SIGKILL); /* Without a link it is of no use. */
+    host_gone(agents);
+}
+
+/* --- Life ------------------------------------------------------------------------------------ */
+
+/* The end of a host has two halves, its process and its link, in either order. */
+static void host_gone(struct sw_agents *agents)
+{
+    bool is_stopping = agents->state == SW_HOST_STOPPING;
+
+    if (agents->child != NULL || agents->link != NULL)
+        return;
+    sw_timer_stop(agents->ping);
+    agents->state = is_stopping ? SW_HOST_STOPPED : SW_HOST_DOWN;
+    sw_buffer_reset(&agents->inbound);
+    sw_modules_host_down(agents);
+    sw_pods_host_down(agents);
+    sw_requests_fail(agents, SW_E_UNAVAILABLE,
+                     is_stopping ? "the node is stopping"
+                                 : "the agent host went away; it is being started again");
+    if (agents->options.observer.on_host != NULL)
+        agents->options.observer.on_host(agents->options.observer.ctx, false, agents->words);
+    if (is_stopping) {
+        agents->stopped(agents->stopped_ctx);
+        return;
+    }
+    sw_timer_start(agents->backoff, agents->backoff_ms);
+    agents->backoff_ms *= 2;
+    if (agents->backoff_ms > agents->options.backoff_max_ms)
+        agents->backoff_ms = agents->options.backoff_max_ms;
+}
+
+static void on_host_exit(void *ctx, struct sw_child *child, int status, int signal)
+{
+    struct sw_agents *agents = ctx;
+
+    sw_child_free(child);
+    agents->child = NULL;
+    if (agents->words[0] == '\0' && signal != 0)
+        (void)snprintf(agents->words, sizeof agents->words, "ended by signal %d (%s)", signal,
+                       strsignal(signal));
+    else if (agents->words[0] == '\0')
+        (void)snprintf(agents->words, sizeof agents->words, "exited with status %d", status);
+    host_gone(agents);
+}
+
+void sw_host_kill(struct sw_agents *agents, const char *words)
+{
+    if (agents->words[0] == '\0')
+        (void)snprintf(agents->words, sizeof agents->words, "%s", words);
+    agents->is_broken = true;
+    if (agents->child != NULL)
+        sw_child_kill(agents->child, SIGKILL);
+    if (agents->link != NULL)
+        sw_stream_close(agents->link);
+}
+
+static enum sw_rc child_start(struct sw_agents *agents, int link, struct sw_err *err)
+{
+    const char *arguments[] = {agents->options.host_path, "--folder", agents->options.folder, NULL};
+    const int files[LINK_FILE_COUNT] = {-1, STANDARD_ERROR, STANDARD_ERROR, link};
+    struct sw_child_options options = {.arguments = arguments,
+                                       .files = files,
+                                       .files_count = LINK_FILE_COUNT,
+                                       .on_exit = on_host_exit,
+                                       .ctx = agents};
+
+    return sw_child_start(agents->options.loop, &options, &agents->child, err);
+}
+
+static void hello_send(struct sw_agents *agents)
+{
+    struct sw_frame hello = {.kind = SW_FRAME_HELLO};
+
+    hello.hello.version = SW_LINK_VERSION;
+    hello.hello.workers = agents->options.workers;
+    sw_host_send(agents, &hello);
+}
+
+void sw_host_start(struct sw_agents *agents)
+{
+    struct sw_stream_handler handler = {
+        .ctx = agents, .on_data = on_data, .on_end = on_end, .on_close = on_link_closed};
+    int files[2] = {-1, -1};
+    struct sw_err err = {0};
+    enum sw_rc rc = sw_socket_pair(files, &err);
+
+    agents->is_broken = false;
+    agents->pings_open = 0;
+    agents->words[0] = '\0';
+    agents->view = (struct sw_agents_view){.host_starts = agents->view.host_starts + 1};
+    if (rc == SW_OK)
+        rc = sw_stream_adopt(agents->options.loop, files[0], &agents->link, &err);
+    if (rc == SW_OK) {
+        sw_stream_start(agents->link, &handler, LINK_BYTES_MAX);
+        rc = child_start(agents, files[1], &err);
+    }
+    if (files[1] >= 0)
+        (void)close(files[1]);
+    agents->state = SW_HOST_STARTING;
+    if (rc == SW_OK) {
+        hello_send(agents);
+        return;
+    }
+    (void)snprintf(agents->words, sizeof agents->words, "cannot be started: %.450s", err.message);
+    if (agents->link != NULL)
+        sw_stream_close(agents->link);
+    else
+        host_gone(agents);
+}

@@ -1,0 +1,232 @@
+/* Frames from the host, each checked against what was asked of it. */
+#include "pkg/agent/controller/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LOG_LINES_PER_S_MAX 20000 /* Beyond it a second's lines are dropped, not the host. */
+#define PAGE_ITEMS_MAX 1000
+#define REASON_SIZE 64
+#define WORDS_SIZE 1024
+
+/* A NUL-terminated copy, cut to the room there is; the codec has refused NUL and bad UTF-8. */
+static const char *text_of(struct sw_bytes bytes, char *room, size_t size)
+{
+    size_t used = bytes.size < size - 1 ? bytes.size : size - 1;
+
+    if (used > 0)
+        (void)memcpy(room, bytes.data, used);
+    room[used] = '\0';
+    return room;
+}
+
+static enum sw_rc unknown(struct sw_err *err, const char *what)
+{
+    return sw_err_set(err, SW_E_CORRUPT, "%s of something that was not asked of it", what);
+}
+
+static enum sw_rc on_ready(struct sw_agents *agents, const struct sw_frame_ready *ready,
+                           struct sw_err *err)
+{
+    char words[WORDS_SIZE];
+
+    if (agents->state == SW_HOST_STOPPING)
+        return SW_OK;
+    if (agents->state != SW_HOST_STARTING || ready->version != SW_LINK_VERSION)
+        return unknown(err, "READY");
+    agents->state = SW_HOST_UP;
+    agents->backoff_ms = agents->options.backoff_ms;
+    agents->view.instances = ready->instances;
+    sw_timer_start(agents->ping, agents->options.ping_ms);
+    if (agents->options.observer.on_host != NULL)
+        agents->options.observer.on_host(agents->options.observer.ctx, true,
+                                         text_of(ready->words, words, sizeof words));
+    sw_pods_host_up(agents);
+    return SW_OK;
+}
+
+static enum sw_rc on_module(struct sw_agents *agents, const struct sw_frame_result *result,
+                            struct sw_err *err)
+{
+    struct sw_module *module = sw_map_find(agents->modules, result->what.data, result->what.size);
+    char words[WORDS_SIZE];
+
+    (void)err;
+    if (module == NULL || result->code == 0)
+        return SW_OK; /* Dropped meanwhile, or well. */
+    module->is_sent = false;
+    sw_pods_module_failed(agents, module, "ModuleInvalid",
+                          text_of(result->words, words, sizeof words));
+    return SW_OK;
+}
+
+static enum sw_rc on_pod_status(struct sw_agents *agents, const struct sw_frame_pod_status *status,
+                                struct sw_err *err)
+{
+    const struct sw_pod *pod = sw_pods_find(agents, status->uid);
+    char reason[REASON_SIZE], words[WORDS_SIZE];
+    struct sw_pod_report report = {.observed_generation = status->generation,
+                                   .instances = status->instances,
+                                   .ready = status->ready,
+                                   .failures = status->failures,
+                                   .reason = text_of(status->reason, reason, sizeof reason),
+                                   .message = text_of(status->words, words, sizeof words)};
+
+    if (pod == NULL || pod->is_closing)
+        return SW_OK; /* It was said before the host knew of the end. */
+    if (status->phase > SW_FRAME_POD_FAILED || status->generation > pod->spec.generation)
+        return unknown(err, "POD_STATUS");
+    report.uid = pod->uid;
+    report.restarts = pod->restarts;
+    report.phase = (enum sw_pod_phase)status->phase;
+    sw_pods_report(agents, &report);
+    return SW_OK;
+}
+
+static enum sw_rc on_pod_closed(struct sw_agents *agents, const struct sw_frame_uid *closed,
+                                struct sw_err *err)
+{
+    struct sw_pod *pod = sw_pods_find(agents, closed->uid);
+
+    if (pod == NULL)
+        return unknown(err, "POD_CLOSED");
+    if (pod->is_closing) /* Otherwise it was opened again meanwhile, which the host will see. */
+        sw_pods_closed(agents, pod);
+    return SW_OK;
+}
+
+static enum sw_rc on_reply(struct sw_agents *agents, const struct sw_frame_reply *reply)
+{
+    struct sw_request *request = sw_requests_take(agents, reply->request, SW_REQUEST_MESSAGE);
+    struct sw_agent_result result = {.rc = (enum sw_rc)(-(int)reply->code),
+                                     .type = reply->type,
+                                     .body = reply->body,
+                                     .from = reply->from,
+                                     .subscribers = reply->subscribers};
+
+    if (request != NULL) /* Otherwise it was cancelled or came too late. */
+        request->message_done(request->ctx, &result);
+    return SW_OK;
+}
+
+static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_instances *list,
+                               struct sw_err *err)
+{
+    struct sw_reader reader = sw_reader_of(list->entries.data, list->entries.size);
+    struct sw_request *request = sw_requests_take(agents, list->request, SW_REQUEST_LIST);
+    struct sw_agent_page page = {.rc = (enum sw_rc)(-(int)list->code),
+                                 .has_more = list->has_more != 0};
+    struct sw_agent_instance *items;
+    struct sw_frame_instance entry;
+
+    if (request == NULL)
+        return SW_OK;
+    if (list->count > PAGE_ITEMS_MAX)
+        return unknown(err, "INSTANCES");
+    items = calloc(list->count + 1, sizeof *items);
+    while (items != NULL && page.count < list->count && sw_frame_instance_take(&reader, &entry)) {
+        items[page.count++] = (struct sw_agent_instance){
+            .key = entry.key,
+            .is_busy = entry.state == SW_FRAME_INSTANCE_BUSY,
+            .is_parked = entry.state == SW_FRAME_INSTANCE_PARKED,
+            .waiting = entry.waiting,
+            .segments = entry.segments,
+            .failures = entry.failures,
+            .memory_bytes = entry.memory_bytes,
+            .last_ns = entry.last_ns,
+        };
+    }
+    if (items == NULL || page.count != list->count)
+        page = (struct sw_agent_page){.rc = SW_E_UNAVAILABLE};
+    page.instances = items;
+    request->list_done(request->ctx, &page);
+    free(items);
+    return SW_OK;
+}
+
+static enum sw_rc on_event(struct sw_agents *agents, const struct sw_frame_event *said)
+{
+    const struct sw_pod *pod = said->uid.size == 0 ? NULL : sw_pods_find(agents, said->uid);
+    char reason[REASON_SIZE], words[WORDS_SIZE], key[SW_FRAME_KEY_MAX + 1];
+    struct sw_pod_event event = {.is_warning = said->is_warning != 0,
+                                 .reason = text_of(said->reason, reason, sizeof reason),
+                                 .instance = text_of(said->key, key, sizeof key),
+                                 .message = text_of(said->words, words, sizeof words)};
+
+    if (pod == NULL) {
+        sw_log(agents->options.logger, event.is_warning ? SW_LOG_WARN : SW_LOG_INFO, "host",
+               "%s: %s", event.reason, event.message);
+        return SW_OK;
+    }
+    event.uid = pod->uid;
+    if (agents->pod_observer.on_event != NULL)
+        agents->pod_observer.on_event(agents->pod_observer.ctx, &event);
+    return SW_OK;
+}
+
+static enum sw_rc on_log(struct sw_agents *agents, const struct sw_frame_log *line)
+{
+    const struct sw_pod *pod = sw_pods_find(agents, line->uid);
+    uint64_t second = sw_host_now_ms(agents) / 1000;
+    struct sw_agent_log log = {
+        .key = line->key, .text = line->text, .level = line->level, .time_ns = line->time_ns};
+
+    if (second != agents->log_second) {
+        agents->log_second = second;
+        agents->logs_in_second = 0;
+    }
+    if (pod == NULL || agents->options.observer.on_log == NULL ||
+        agents->logs_in_second++ >= LOG_LINES_PER_S_MAX)
+        return SW_OK;
+    log.name_space = pod->spec.namespace_name;
+    log.agent = pod->spec.agent_name;
+    agents->options.observer.on_log(agents->options.observer.ctx, &log);
+    return SW_OK;
+}
+
+static enum sw_rc on_stats(struct sw_agents *agents, const struct sw_frame_stats *stats)
+{
+    struct sw_agents_view *view = &agents->view;
+
+    view->instances = stats->instances;
+    view->waiting = stats->waiting;
+    view->memory_bytes = stats->memory_bytes;
+    view->segments = stats->segments;
+    view->failures = stats->failures;
+    view->sends = stats->sends;
+    view->publishes = stats->publishes;
+    view->replies = stats->replies;
+    view->refused = stats->refused;
+    view->epochs = stats->epochs;
+    view->journal_bytes = stats->journal_bytes;
+    return SW_OK;
+}
+
+enum sw_rc sw_host_receive(struct sw_agents *agents, const struct sw_frame *frame,
+                           struct sw_err *err)
+{
+    if (frame->kind != SW_FRAME_READY && agents->state == SW_HOST_STARTING &&
+        frame->kind != SW_FRAME_EVENT && frame->kind != SW_FRAME_STATS)
+        return unknown(err, "word before READY");
+    if (frame->kind == SW_FRAME_READY)
+        return on_ready(agents, &frame->ready, err);
+    if (frame->kind == SW_FRAME_MODULE_RESULT)
+        return on_module(agents, &frame->result, err);
+    if (frame->kind == SW_FRAME_POD_STATUS)
+        return on_pod_status(agents, &frame->pod_status, err);
+    if (frame->kind == SW_FRAME_POD_CLOSED)
+        return on_pod_closed(agents, &frame->pod_closed, err);
+    if (frame->kind == SW_FRAME_REPLY)
+        return on_reply(agents, &frame->reply);
+    if (frame->kind == SW_FRAME_INSTANCES)
+        return on_instances(agents, &frame->instances, err);
+    if (frame->kind == SW_FRAME_EVENT)
+        return on_event(agents, &frame->event);
+    if (frame->kind == SW_FRAME_LOG)
+        return on_log(agents, &frame->log);
+    if (frame->kind == SW_FRAME_STATS)
+        return on_stats(agents, &frame->stats);
+    if (frame->kind == SW_FRAME_PONG && frame->request.request <= agents->ping_number)
+        agents->pings_open = 0;
+    return SW_OK; /* PONG, and STOPPED, after which it exits. */
+}

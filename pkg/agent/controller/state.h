@@ -1,0 +1,139 @@
+/* What the files of this room share. Private to it.
+ *
+ *              start            READY             STOP or death
+ *     DOWN ------------> STARTING -------> UP --------------------> DOWN (back-off, then start
+ * again) ^                    |                                        |
+ *       +--------------------+ death                       STOPPING --+--> STOPPED
+ *
+ * Pods and requests outlive a host; what a host was told (its modules, its open Pods) does not. */
+#pragma once
+#include "pkg/agent/controller/controller.h"
+#include "pkg/agent/link/frame.h"
+#include "pkg/utils/base/arena.h"
+#include "pkg/utils/base/heap.h"
+#include "pkg/utils/base/list.h"
+#include "pkg/utils/base/map.h"
+
+#define SW_AGENTS_MAGIC 0x53776167u
+
+enum sw_host_state {
+    SW_HOST_DOWN,
+    SW_HOST_STARTING,
+    SW_HOST_UP,
+    SW_HOST_STOPPING,
+    SW_HOST_STOPPED
+};
+
+struct sw_module {                       /* Machine code that Pods need. Lives while one does. */
+    char digest[SW_FRAME_NAME_MAX + 17]; /* "sha256:" and 64 digits. */
+    size_t pods;
+    bool is_sent;     /* To the present host. */
+    bool is_fetching; /* A get is under way. */
+};
+
+struct sw_pod {
+    char uid[SW_FRAME_NAME_MAX + 1];
+    struct sw_arena *arena; /* Of spec. */
+    struct sw_pod_spec spec;
+    char agent_key[2 * (SW_FRAME_NAME_MAX + 1)]; /* "namespace/agent" */
+    struct sw_module *module;
+    bool is_opened;  /* POD_OPEN with this spec went to the present host. */
+    bool is_closing; /* Only CLOSED is awaited. */
+    bool is_discarded;
+    uint64_t restarts;
+};
+
+enum sw_request_kind { SW_REQUEST_NONE, SW_REQUEST_MESSAGE, SW_REQUEST_LIST };
+
+struct sw_request {             /* A place in the table; its number is generation << 32 | index. */
+    struct sw_heap_entry timer; /* First: a heap entry is its request. */
+    enum sw_request_kind kind;
+    uint32_t generation, index;
+    void *ctx;
+    union {
+        sw_agent_done *message_done;
+        void (*list_done)(void *ctx, const struct sw_agent_page *page);
+    };
+    uint32_t next_free; /* Index + 1 of the next free place. */
+};
+
+struct sw_agents {
+    uint32_t magic;
+    struct sw_agents_options options;
+    struct sw_pod_runner runner;
+    struct sw_pod_observer pod_observer;
+
+    enum sw_host_state state;
+    struct sw_child *child;
+    struct sw_stream *link;
+    struct sw_buffer inbound, outbound; /* Received and not yet whole; a frame in the making. */
+    struct sw_timer *backoff, *ping;
+    uint64_t backoff_ms;
+    uint64_t ping_number;
+    unsigned pings_open; /* Sent since the last answer. */
+    bool is_broken;      /* The host broke the protocol; its death is awaited. */
+    uint64_t log_second, logs_in_second;
+    char words[SW_ERR_MESSAGE_MAX]; /* Why the host went, for the log. */
+
+    struct sw_map *pods;         /* uid to struct sw_pod. */
+    struct sw_map *modules;      /* digest to struct sw_module. */
+    struct sw_map *agents_known; /* "namespace/agent" to a count of Pods, as a pointer. */
+
+    struct sw_request **requests; /* Of requests_capacity places. */
+    uint32_t requests_count, requests_capacity, free_first;
+    struct sw_heap deadlines;
+    struct sw_timer *deadline;
+    uint64_t deadline_armed_ms;
+
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+    struct sw_agents_view view;
+    struct sw_list fetches;  /* Of struct fetch in modules.c: gets under way. */
+    struct sw_list closings; /* Of struct closing in pods.c: on_closed calls on their way. */
+};
+
+/* host.c */
+void sw_host_start(struct sw_agents *agents);
+/* End the present host at once; words say why. What follows is as after any death. */
+void sw_host_kill(struct sw_agents *agents, const char *words);
+/* Send agents->outbound as one or more whole frames. A full link is fatal for the host, unless
+ * asked for beforehand with sw_host_has_room. */
+void sw_host_send(struct sw_agents *agents, const struct sw_frame *frame);
+bool sw_host_has_room(const struct sw_agents *agents);
+uint64_t sw_host_now_ms(const struct sw_agents *agents);
+
+/* inbound.c: one frame from the host.  SW_E_CORRUPT: it says what it may not. */
+SW_MUST_CHECK enum sw_rc sw_host_receive(struct sw_agents *agents, const struct sw_frame *frame,
+                                         struct sw_err *err);
+
+/* pods.c */
+void sw_pods_init(struct sw_agents *agents);
+void sw_pods_done(struct sw_agents *agents);
+/* The host is ready: open all Pods in it, close those that are to go. */
+void sw_pods_host_up(struct sw_agents *agents);
+void sw_pods_host_down(struct sw_agents *agents);
+/* The module is with the host: open the Pods that waited for it; or it cannot be had. */
+void sw_pods_module_ready(struct sw_agents *agents, const struct sw_module *module);
+void sw_pods_module_failed(struct sw_agents *agents, const struct sw_module *module,
+                           const char *reason, const char *words);
+void sw_pods_closed(struct sw_agents *agents, struct sw_pod *pod);
+struct sw_pod *sw_pods_find(const struct sw_agents *agents, struct sw_bytes uid);
+void sw_pods_report(struct sw_agents *agents, const struct sw_pod_report *report);
+
+/* modules.c */
+SW_MUST_CHECK enum sw_rc sw_modules_use(struct sw_agents *agents, const char *digest,
+                                        struct sw_module **ret_module, struct sw_err *err);
+void sw_modules_release(struct sw_agents *agents, struct sw_module *module);
+/* Get it to the host if it is not there; sw_pods_module_ready or _failed follows, never at once. */
+void sw_modules_send(struct sw_agents *agents, struct sw_module *module);
+void sw_modules_host_down(struct sw_agents *agents);
+void sw_modules_done(struct sw_agents *agents);
+
+/* requests.c */
+void sw_requests_done(struct sw_agents *agents);
+/* Fail all that wait: the host is gone. */
+void sw_requests_fail(struct sw_agents *agents, enum sw_rc rc, const char *words);
+/* Take a request out of the table by its number, or NULL. It stays valid until the next new one. */
+struct sw_request *sw_requests_take(struct sw_agents *agents, uint64_t number,
+                                    enum sw_request_kind kind);
+void sw_requests_on_deadline(void *ctx);
