@@ -63,7 +63,7 @@ static enum sw_rc instantiate(struct sw_wasm_instance *instance, struct sw_err *
 
     /* Data segments that do not fit trap; no code of the guest runs, there are no start functions.
      */
-    wasmtime_context_set_epoch_deadline(instance->context, 1);
+    wasmtime_context_set_epoch_deadline(instance->context, SW_WASM_TICKS_FOREVER);
     sw_wasm_slot_next(&instance->slot);
     error = wasmtime_instance_pre_instantiate(instance->module->pre, instance->context,
                                               &instance->instance, &trap);

@@ -12,6 +12,7 @@
                                  */
 #define SW_WASM_IMAGE_PAGE_BYTES 4096u
 #define SW_WASM_IMAGE_CHUNK_PAGES 64u
+#define SW_WASM_TICKS_FOREVER ((uint64_t)1 << 40) /* Deadline where Wasmtime's own code runs. */
 #define SW_WASM_CHUNK_BYTES (SW_WASM_IMAGE_PAGE_BYTES * SW_WASM_IMAGE_CHUNK_PAGES)
 
 /* --- memory.c: one mapping for all linear memories ------------------------------------------- */

@@ -3,6 +3,7 @@
 #pragma once
 #include "pkg/agent/runtime/wasm/wasm.h"
 #include "pkg/utils/system/system.h"
+#include "test/support/traps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -155,7 +156,7 @@ static const struct sw_wasm_calls noted_calls = {
 };
 
 /* Machine code of a guest built from test/guests. */
-static void compile_guest(const char *name, struct sw_buffer *out)
+static inline void compile_guest(const char *name, struct sw_buffer *out)
 {
     struct sw_buffer wasm;
     struct sw_err err = {0};
@@ -169,7 +170,7 @@ static void compile_guest(const char *name, struct sw_buffer *out)
     sw_buffer_done(&wasm);
 }
 
-static struct sw_wasm_module *open_guest(struct fixture *f, const char *name)
+static inline struct sw_wasm_module *open_guest(struct fixture *f, const char *name)
 {
     struct sw_wasm_module *module = NULL;
     struct sw_buffer code;
@@ -183,7 +184,7 @@ static struct sw_wasm_module *open_guest(struct fixture *f, const char *name)
     return module;
 }
 
-static struct sw_wasm_instance *new_instance(struct fixture *f)
+static inline struct sw_wasm_instance *new_instance(struct fixture *f)
 {
     struct sw_wasm_instance *instance = NULL;
 
@@ -192,7 +193,7 @@ static struct sw_wasm_instance *new_instance(struct fixture *f)
     return instance;
 }
 
-static int setup(void **state)
+static inline int setup(void **state)
 {
     struct sw_wasm_engine_options options = {.calls = &noted_calls,
                                              .address_bytes = (uint64_t)64 << 30};
@@ -202,13 +203,14 @@ static int setup(void **state)
     if (sw_wasm_engine_new(&options, &f->engine, &f->err) != SW_OK ||
         sw_wasm_worker_new(f->engine, &f->worker, &f->err) != SW_OK)
         fail_msg("%s", f->err.message);
+    traps_keep();
     f->module = open_guest(f, "test_conformance");
     f->instance = new_instance(f);
     *state = f;
     return 0;
 }
 
-static int teardown(void **state)
+static inline int teardown(void **state)
 {
     struct fixture *f = *state;
 
@@ -221,40 +223,42 @@ static int teardown(void **state)
     return 0;
 }
 
-static enum sw_wasm_end enter(struct fixture *f, enum sw_wasm_entry entry)
+static inline enum sw_wasm_end enter(struct fixture *f, enum sw_wasm_entry entry)
 {
     struct sw_wasm_input input = {.entry = entry, .timer_id = 41, .deadline_ms = SHORT_MS};
 
     sw_buffer_reset(&f->calls);
+    traps_use();
     sw_wasm_enter(f->instance, &input, &f->outcome);
     sw_buffer_put_u8(&f->calls, 0);
     return f->outcome.end;
 }
 
-static struct sw_bytes text(const char *words)
+static inline struct sw_bytes text(const char *words)
 {
     return (struct sw_bytes){words, strlen(words)};
 }
 
-static enum sw_wasm_end tell_one(struct fixture *f, struct sw_wasm_instance *instance,
-                                 const char *command)
+static inline enum sw_wasm_end tell_one(struct fixture *f, struct sw_wasm_instance *instance,
+                                        const char *command)
 {
     struct sw_wasm_message message = {.body = text(command), .type = text("text/plain")};
     struct sw_wasm_input input = {
         .entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
 
     sw_buffer_reset(&f->calls);
+    traps_use();
     sw_wasm_enter(instance, &input, &f->outcome);
     sw_buffer_put_u8(&f->calls, 0);
     return f->outcome.end;
 }
 
-static enum sw_wasm_end tell(struct fixture *f, const char *command)
+static inline enum sw_wasm_end tell(struct fixture *f, const char *command)
 {
     return tell_one(f, f->instance, command);
 }
 
-static const char *calls_of(const struct fixture *f)
+static inline const char *calls_of(const struct fixture *f)
 {
     return (const char *)f->calls.data;
 }

@@ -1,0 +1,173 @@
+/* uses: pkg/utils/system */
+#include "test/unit/agent/runtime/wasm/fixture.h"
+
+static void results_are_judged(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(tell(f, "fail"), SW_WASM_FAILED);
+    assert_int_equal(f->outcome.code, SW_E_UNAVAILABLE);
+    assert_string_equal(f->outcome.report, "the handler returned -14 (UNAVAILABLE)");
+    assert_int_equal(tell(f, "wait"), SW_WASM_FAILED);
+    assert_int_equal(f->outcome.code, SW_E_INVALID);
+    assert_non_null(strstr(f->outcome.report, "SWARM_WAITING"));
+    assert_int_equal(tell(f, "nonsense"), SW_WASM_FAILED);
+    assert_string_equal(f->outcome.report, "the handler returned 77, which is no result");
+    assert_int_equal(tell(f, "count"), SW_WASM_DONE);
+    assert_string_equal(f->outcome.report, "");
+}
+
+static void a_trap_tells_what_and_where(void **state)
+{
+    static const struct {
+        const char *command, *words;
+    } traps[] = {
+        {"trap", "unreachable code was reached"},
+        {"out of bounds", "memory access out of bounds"},
+        {"divide", "integer division by zero"},
+        {"null function", "null function pointer"},
+        {"recurse", "out of bounds\n  0: recurse at 0x"}, /* The stack of C, first in memory. */
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof traps / sizeof traps[0]; i++) {
+        struct sw_wasm_instance *instance = new_instance(f);
+
+        assert_int_equal(tell_one(f, instance, traps[i].command), SW_WASM_TRAPPED);
+        assert_int_equal(f->outcome.code, SW_E_INTERNAL);
+        assert_non_null(strstr(f->outcome.report, traps[i].words));
+        assert_non_null(strstr(f->outcome.report, " at 0x"));
+        sw_wasm_instance_free(instance);
+    }
+    assert_int_equal(tell(f, "trap"), SW_WASM_TRAPPED);
+    assert_non_null(strstr(f->outcome.report, "\n  0: on_message at 0x"));
+}
+
+static void a_trapped_instance_can_be_entered_again(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(tell(f, "trap"), SW_WASM_TRAPPED);
+        assert_int_equal(tell(f, "count"), SW_WASM_DONE);
+    }
+    assert_string_equal(calls_of(f), "timer_start id=3 delay=0\n");
+}
+
+/* Bounds are exact: in our arena the byte behind a memory is writable and may be a neighbour's. */
+static void the_first_byte_beyond_the_memory_traps(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(tell(f, "just beyond"), SW_WASM_TRAPPED);
+    assert_non_null(strstr(f->outcome.report, "out of bounds"));
+    assert_int_equal(tell(f, "grow"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "just beyond"), SW_WASM_TRAPPED);
+}
+
+static void an_endless_loop_ends_at_its_deadline(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_wasm_message message = {.body = text("spin")};
+    struct sw_wasm_input input = {.entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = 20};
+    const struct sw_system *system = sw_system_real();
+    uint64_t before = system->monotonic_ns(NULL);
+
+    sw_wasm_enter(f->instance, &input, &f->outcome);
+    assert_int_equal(f->outcome.end, SW_WASM_DEADLINE);
+    assert_int_equal(f->outcome.code, SW_E_TIMEOUT);
+    assert_non_null(strstr(f->outcome.report, "stopped after 20 ms"));
+    assert_non_null(strstr(f->outcome.report, "on_message at 0x"));
+    assert_true(system->monotonic_ns(NULL) - before >= 20000000);
+    assert_int_equal(tell(f, "ask host"), SW_WASM_DONE);
+}
+
+/* The ticker parks itself when nobody runs; an entry after that is stopped like any other. */
+static void a_deadline_works_after_a_long_rest(void **state)
+{
+    struct fixture *f = *state;
+    const struct sw_system *system = sw_system_real();
+    uint64_t rested = system->monotonic_ns(NULL) + 300000000;
+
+    while (system->monotonic_ns(NULL) < rested)
+        ;
+    an_endless_loop_ends_at_its_deadline(state);
+    assert_int_equal(tell(f, "spin"), SW_WASM_DEADLINE);
+}
+
+static void the_memory_limit_is_what_memory_grow_meets(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(tell(f, "exhaust"), SW_WASM_NO_MEMORY);
+    assert_int_equal(f->outcome.code, SW_E_EXHAUSTED);
+    assert_non_null(strstr(f->outcome.report, "out of memory at 1024 KiB"));
+    assert_int_equal(sw_wasm_instance_memory(f->instance), MEMORY_MAX);
+}
+
+static void a_message_without_room_fails_the_turn(void **state)
+{
+    struct fixture *f = *state;
+    static char body[2 * MEMORY_MAX];
+    struct sw_wasm_message message = {.body = {body, 9000}};
+    struct sw_wasm_input input = {
+        .entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
+
+    sw_wasm_enter(f->instance, &input, &f->outcome);
+    assert_int_equal(f->outcome.end, SW_WASM_NO_MEMORY);
+    assert_non_null(strstr(f->outcome.report, "swarm_alloc"));
+    message.body.size = sizeof body;
+    sw_wasm_enter(f->instance, &input, &f->outcome);
+    assert_int_equal(f->outcome.end, SW_WASM_NO_MEMORY);
+    assert_int_equal(f->outcome.code, SW_E_EXHAUSTED);
+}
+
+/* What swarm_alloc returns is a guest's word and nothing more. */
+static void a_lying_allocator_fails_the_turn(void **state)
+{
+    struct fixture *f = *state;
+
+    sw_wasm_instance_free(f->instance);
+    sw_wasm_module_unref(f->module);
+    f->module = open_guest(f, "test_liar");
+    f->instance = new_instance(f);
+    assert_int_equal(tell(f, "u"), SW_WASM_FAILED); /* Not aligned. */
+    assert_int_equal(f->outcome.code, SW_E_INVALID);
+    assert_int_equal(tell(f, "oo"), SW_WASM_FAILED); /* Outside. */
+    assert_int_equal(f->outcome.code, SW_E_INVALID);
+    assert_int_equal(tell(f, "eee"), SW_WASM_FAILED); /* Begins inside, ends outside. */
+    assert_int_equal(f->outcome.code, SW_E_INVALID);
+    assert_int_equal(tell(f, "tttt"), SW_WASM_TRAPPED);
+    assert_non_null(strstr(f->outcome.report, "swarm_alloc at 0x"));
+    assert_int_equal(tell(f, "sssss"), SW_WASM_DEADLINE);
+    assert_int_equal(tell(f, "......"), SW_WASM_DONE);
+}
+
+static void ends_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(sw_wasm_end_name(SW_WASM_DONE), "done");
+    assert_string_equal(sw_wasm_end_name(SW_WASM_FAILED), "failed");
+    assert_string_equal(sw_wasm_end_name(SW_WASM_TRAPPED), "trapped");
+    assert_string_equal(sw_wasm_end_name(SW_WASM_DEADLINE), "deadline");
+    assert_string_equal(sw_wasm_end_name(SW_WASM_NO_MEMORY), "no-memory");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(results_are_judged),
+        TEST(a_trap_tells_what_and_where),
+        TEST(a_trapped_instance_can_be_entered_again),
+        TEST(the_first_byte_beyond_the_memory_traps),
+        TEST(an_endless_loop_ends_at_its_deadline),
+        TEST(a_deadline_works_after_a_long_rest),
+        TEST(the_memory_limit_is_what_memory_grow_meets),
+        TEST(a_message_without_room_fails_the_turn),
+        TEST(a_lying_allocator_fails_the_turn),
+        cmocka_unit_test(ends_have_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
