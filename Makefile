@@ -34,6 +34,7 @@ setup: ## Install what building and running needs, if anything is missing
 
 setup-test: setup
 	@tools/setup/install.sh test
+	@tools/setup/python.sh
 
 everything: setup-test
 	@$(call configure,$(BUILD))
