@@ -83,8 +83,8 @@ static enum sw_rc decode_object(const struct sw_kind *kind, struct sw_bytes json
 enum sw_rc sw_client_get(struct sw_client *client, const struct sw_object_key *key,
                          struct sw_arena *arena, void **ret_object, struct sw_err *err)
 {
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer path;
-    SW_CLEANUP(sw_answer_done) struct sw_answer answer;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
+    SW_CLEANUP(sw_answer_done) struct sw_answer answer = {0};
     struct sw_request request = {.method = "GET"};
     enum sw_rc rc;
 
@@ -180,8 +180,8 @@ enum sw_rc sw_client_list(struct sw_client *client, const struct sw_object_key *
                           const char *selector, struct sw_arena *arena,
                           struct sw_objects *ret_objects, struct sw_err *err)
 {
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer path;
-    SW_CLEANUP(sw_answer_done) struct sw_answer answer;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
+    SW_CLEANUP(sw_answer_done) struct sw_answer answer = {0};
     const struct sw_object_key all = {.kind = key->kind, .namespace = key->namespace, .name = ""};
     struct pages pages = {.kind = key->kind, .arena = arena, .objects = ret_objects};
     struct sw_request request = {.method = "GET"};
@@ -209,9 +209,9 @@ enum sw_rc sw_client_apply(struct sw_client *client, const struct sw_object_key 
                            const void *object, bool dry_run, struct sw_arena *arena,
                            void **ret_object, struct sw_err *err)
 {
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer path;
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer json;
-    SW_CLEANUP(sw_answer_done) struct sw_answer answer;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer json = {0};
+    SW_CLEANUP(sw_answer_done) struct sw_answer answer = {0};
     struct sw_request request = {.method = "PATCH", .content_type = APPLY_TYPE};
     enum sw_rc rc;
 
@@ -236,8 +236,8 @@ enum sw_rc sw_client_apply(struct sw_client *client, const struct sw_object_key 
 enum sw_rc sw_client_delete(struct sw_client *client, const struct sw_object_key *key, bool dry_run,
                             struct sw_err *err)
 {
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer path;
-    SW_CLEANUP(sw_answer_done) struct sw_answer answer;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
+    SW_CLEANUP(sw_answer_done) struct sw_answer answer = {0};
     struct sw_request request = {.method = "DELETE"};
 
     sw_buffer_init(&path, PATH_BYTES_MAX);
@@ -285,7 +285,7 @@ static enum sw_rc message_request(const struct sw_client_message *message, struc
 enum sw_rc sw_client_send(struct sw_client *client, const struct sw_client_message *message,
                           struct sw_answer *ret_answer, struct sw_err *err)
 {
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer path;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
     struct sw_request request;
     enum sw_rc rc;
 
@@ -297,7 +297,7 @@ enum sw_rc sw_client_send(struct sw_client *client, const struct sw_client_messa
 enum sw_rc sw_client_send_start(struct sw_client *client, const struct sw_client_message *message,
                                 sw_client_done *done, void *ctx, struct sw_err *err)
 {
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer path;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
     struct sw_request request;
     enum sw_rc rc;
 
@@ -323,8 +323,8 @@ enum sw_rc sw_client_publish(struct sw_client *client, const char *namespace, co
                              uint64_t *ret_subscribers, struct sw_err *err)
 {
     SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(OBJECT_BYTES_MAX);
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer path;
-    SW_CLEANUP(sw_answer_done) struct sw_answer answer;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
+    SW_CLEANUP(sw_answer_done) struct sw_answer answer = {0};
     struct sw_request request = {.method = "POST", .content_type = content_type};
     uint64_t count = 0;
     enum sw_rc rc;
@@ -352,8 +352,8 @@ enum sw_rc sw_client_publish(struct sw_client *client, const char *namespace, co
 enum sw_rc sw_client_push(struct sw_client *client, const char *namespace, const char *digest,
                           struct sw_bytes wasm, bool *ret_is_new, struct sw_err *err)
 {
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer path;
-    SW_CLEANUP(sw_answer_done) struct sw_answer answer;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
+    SW_CLEANUP(sw_answer_done) struct sw_answer answer = {0};
     struct sw_request request = {.method = "HEAD"};
     struct sw_err ignored = {0};
     enum sw_rc rc;

@@ -105,7 +105,7 @@ static void put_path(const struct watch *watch, struct sw_buffer *path)
 static enum sw_rc watch_once(struct sw_client *client, struct watch *watch, uint64_t timeout_ms,
                              struct sw_err *err)
 {
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer path;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
     struct sw_request request = {.method = "GET", .timeout_ms = timeout_ms};
     enum sw_rc rc;
 

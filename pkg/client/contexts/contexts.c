@@ -178,7 +178,7 @@ static void read_tree(struct loader *loader, const struct sw_tree *tree)
 
 static enum sw_rc load_file(struct loader *loader, const char *path, struct sw_err *err)
 {
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer bytes;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer bytes = {0};
     const struct sw_tree *tree = NULL;
     struct sw_bind_options options = {
         .arena = loader->arena, .problems = &loader->problems, .file = path};
@@ -348,7 +348,7 @@ static enum sw_rc load_pem(const struct sw_system *system, const struct entry *e
                            const char *value, struct sw_arena *arena, const char **ret_pem,
                            struct sw_err *err)
 {
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer bytes;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer bytes = {0};
     const char *path;
     enum sw_rc rc;
 

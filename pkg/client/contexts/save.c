@@ -72,8 +72,8 @@ static bool find_current_line(const char *text, size_t size, size_t *ret_at, siz
 static enum sw_rc write_current(const struct sw_system *system, const char *folder,
                                 const char *name, struct sw_err *err)
 {
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer old;
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer new;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer old = {0};
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer new = {0};
     char path[SW_PATH_MAX];
     size_t at = 0, size = 0;
     enum sw_rc rc;
@@ -120,7 +120,7 @@ enum sw_rc sw_context_save(const struct sw_system *system, const char *folder,
                            const struct sw_context *context, struct sw_err *err)
 {
     SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(ARENA_BYTES_MAX);
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer text;
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
     struct sw_contexts *contexts;
     char path[SW_PATH_MAX];
     enum sw_rc rc;

@@ -186,11 +186,12 @@ static enum sw_rc real_file_allocate(void *ctx, int file, uint64_t size, struct 
 static enum sw_rc real_path_view(void *ctx, const char *path, struct sw_file_view *ret_view,
                                  struct sw_err *err)
 {
-    struct stat status;
+    struct stat status, link;
 
     (void)ctx;
-    if (stat(path, &status) != 0)
+    if (stat(path, &status) != 0 || lstat(path, &link) != 0)
         return sw_err_errno(err, errno, "%s", path);
+    ret_view->is_link = S_ISLNK(link.st_mode);
     ret_view->size_bytes = (uint64_t)status.st_size;
     ret_view->modified_ns =
         (uint64_t)status.st_mtim.tv_sec * NS_PER_S + (uint64_t)status.st_mtim.tv_nsec;

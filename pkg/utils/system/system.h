@@ -21,6 +21,7 @@ struct sw_file_view { /* What stat says. */
     uint64_t size_bytes;
     uint64_t modified_ns; /* UTC. */
     bool is_folder, is_regular;
+    bool is_link; /* The path itself is a symbolic link; the rest speaks of what it leads to. */
 };
 
 /* Called once per entry of a folder, without "." and ".."; false stops the listing. */

@@ -190,8 +190,22 @@ static void truncate_and_allocate_set_the_size(void **state)
     assert_int_equal(view.size_bytes, 10);
     assert_true(view.is_regular);
     assert_false(view.is_folder);
+    assert_false(view.is_link);
     assert_true(view.modified_ns > 0);
     f->system->file_close(NULL, file);
+}
+
+static void a_link_is_told_from_what_it_leads_to(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_file_view view;
+
+    f->system->file_close(NULL, create(f, "a"));
+    assert_int_equal(symlink("a", path_of(f, "b")), 0);
+    assert_int_equal(f->system->path_view(NULL, path_of(f, "b"), &view, &f->err), SW_OK);
+    assert_true(view.is_link);
+    assert_true(view.is_regular);
+    assert_int_equal(f->system->path_remove(NULL, path_of(f, "b"), &f->err), SW_OK);
 }
 
 static void opening_with_truncate_empties_the_file(void **state)
@@ -290,6 +304,7 @@ int main(void)
         TEST(calls_on_a_wrong_descriptor_fail_with_words),
         TEST(open_tells_absent_existing_and_pointless),
         TEST(truncate_and_allocate_set_the_size),
+        TEST(a_link_is_told_from_what_it_leads_to),
         TEST(opening_with_truncate_empties_the_file),
         TEST(folders_are_made_with_their_parents),
         TEST(folders_that_cannot_be_made_are_refused),

@@ -1,0 +1,396 @@
+#include "pkg/cli/commands/commands.h"
+
+#include <assert.h>
+
+enum action {
+    APPLY,
+    DIFF,
+    GET,
+    WATCH,
+    DESCRIBE,
+    DELETE,
+    WAIT,
+    EXPLAIN,
+    EVENTS,
+    LOGS,
+    TOP,
+    SEND,
+    PUBLISH,
+    AGENT_INIT,
+    AGENT_BUILD,
+    AGENT_PUSH,
+    CONFIG_CONTEXTS,
+    CONFIG_USE,
+    COMPLETION,
+    COMPLETE,
+    DOCTOR,
+    HELP,
+    VERSION,
+    ACTIONS_COUNT
+};
+
+static enum sw_rc (*const actions[ACTIONS_COUNT])(struct sw_cli *cli, struct sw_err *err) = {
+    [APPLY] = sw_command_apply,
+    [DIFF] = sw_command_diff,
+    [GET] = sw_command_get,
+    [WATCH] = sw_command_watch,
+    [DESCRIBE] = sw_command_describe,
+    [DELETE] = sw_command_delete,
+    [WAIT] = sw_command_wait,
+    [EXPLAIN] = sw_command_explain,
+    [EVENTS] = sw_command_events,
+    [LOGS] = sw_command_logs,
+    [TOP] = sw_command_top,
+    [SEND] = sw_command_send,
+    [PUBLISH] = sw_command_publish,
+    [AGENT_INIT] = sw_command_agent_init,
+    [AGENT_BUILD] = sw_command_agent_build,
+    [AGENT_PUSH] = sw_command_agent_push,
+    [CONFIG_CONTEXTS] = sw_command_config_contexts,
+    [CONFIG_USE] = sw_command_config_use,
+    [COMPLETION] = sw_command_completion,
+    [COMPLETE] = sw_command_complete,
+    [DOCTOR] = sw_command_doctor,
+    [HELP] = sw_command_help,
+    [VERSION] = sw_command_version,
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define FLAGS(array) .flags = array, .flags_count = COUNT(array)
+
+#define OUTPUT_FLAG                                                                                \
+    {.name = "output",                                                                             \
+     .letter = 'o',                                                                                \
+     .value = "FORMAT",                                                                            \
+     .help = "How to print: table, wide, json, yaml, name or jsonpath=TEMPLATE"}
+#define SELECTOR_FLAG                                                                              \
+    {.name = "selector",                                                                           \
+     .letter = 'l',                                                                                \
+     .value = "LABELS",                                                                            \
+     .help = "Only objects with these labels: a=b,c!=d,e,!f"}
+#define ALL_NAMESPACES_FLAG {.name = "all-namespaces", .letter = 'A', .help = "Of all namespaces"}
+#define FILES_FLAG                                                                                 \
+    {.name = "filename",                                                                           \
+     .letter = 'f',                                                                                \
+     .value = "FILE",                                                                              \
+     .repeats = true,                                                                              \
+     .completes = SW_COMPLETE_FILE,                                                                \
+     .help = "A manifest, a folder of manifests, or - for stdin"}
+#define DRY_RUN_FLAG                                                                               \
+    {.name = "dry-run", .help = "Let the server check everything, but change nothing"}
+
+static const char *const priorities[] = {"low", "normal", "high", "urgent", NULL};
+
+static const struct sw_flag global_flags[] = {
+    {.name = "namespace",
+     .letter = 'n',
+     .value = "NAME",
+     .help = "Namespace to work in (SWARM_NAMESPACE; else that of the context)",
+     .completes = SW_COMPLETE_NAMESPACE},
+    {.name = "context",
+     .value = "NAME",
+     .help = "Context to use (SWARM_CONTEXT; else the current one)",
+     .completes = SW_COMPLETE_CONTEXT},
+    {.name = "server", .value = "URL", .help = "Address of the server, instead of the context's"},
+    {.name = "timeout", .value = "TIME", .help = "How long to wait at most, such as 500ms or 2m"},
+    {.name = "no-color", .help = "No colours (also: NO_COLOR=1)"},
+    {.name = "quiet", .letter = 'q', .help = "Print results only"},
+    {.name = "verbose", .letter = 'v', .help = "Also print each request and error codes"},
+};
+
+static const struct sw_flag apply_flags[] = {FILES_FLAG, DRY_RUN_FLAG, OUTPUT_FLAG};
+static const struct sw_flag diff_flags[] = {
+    FILES_FLAG, {.name = "exit-code", .help = "Exit with 1 when there are differences"}};
+static const struct sw_flag get_flags[] = {
+    OUTPUT_FLAG,
+    SELECTOR_FLAG,
+    ALL_NAMESPACES_FLAG,
+    {.name = "watch", .letter = 'w', .help = "Go on with changes as they happen"},
+    {.name = "no-headers", .help = "No first line with the names of the columns"}};
+static const struct sw_flag watch_flags[] = {OUTPUT_FLAG, SELECTOR_FLAG, ALL_NAMESPACES_FLAG};
+static const struct sw_flag describe_flags[] = {SELECTOR_FLAG};
+static const struct sw_flag delete_flags[] = {
+    FILES_FLAG,
+    SELECTOR_FLAG,
+    {.name = "all", .help = "All objects of the kind"},
+    {.name = "wait", .help = "Wait until they are gone (the default; --wait=false does not)"},
+    {.name = "ignore-not-found", .help = "What is not there is no error"},
+    DRY_RUN_FLAG};
+static const struct sw_flag wait_flags[] = {
+    {.name = "for",
+     .value = "WHAT",
+     .help = "condition=NAME[=STATUS], delete, jsonpath=TEMPLATE=VALUE or server"},
+    SELECTOR_FLAG,
+    {.name = "all", .help = "All objects of the kind"}};
+static const struct sw_flag events_flags[] = {
+    {.name = "for", .value = "KIND/NAME", .help = "Only what happened to this object"},
+    {.name = "warnings", .help = "Only what somebody should look at"},
+    {.name = "watch", .letter = 'w', .help = "Go on with Events as they happen"},
+    ALL_NAMESPACES_FLAG,
+    OUTPUT_FLAG};
+static const struct sw_flag logs_flags[] = {
+    {.name = "follow", .letter = 'f', .help = "Go on with lines as they are written"},
+    {.name = "tail", .value = "LINES", .help = "Begin with at most this many lines (100)"}};
+static const struct sw_flag top_flags[] = {
+    {.name = "interval", .value = "TIME", .help = "Between the two looks (1s)"},
+    {.name = "watch", .letter = 'w', .help = "Go on"}};
+static const struct sw_flag send_flags[] = {
+    {.name = "filename",
+     .letter = 'f',
+     .value = "FILE",
+     .help = "Send this file, or - for stdin",
+     .completes = SW_COMPLETE_FILE},
+    {.name = "each",
+     .value = "FOLDER",
+     .help = "Send every text file below the folder, each to an instance of its own",
+     .completes = SW_COMPLETE_FOLDER},
+    {.name = "type", .value = "TYPE", .help = "Content type (else text/plain for text)"},
+    {.name = "priority", .value = "PRIORITY", .help = "Priority", .choices = priorities},
+    {.name = "request-id",
+     .value = "ID",
+     .help = "Name of this request; a repeat gets the first result"},
+    {.name = "no-reply", .help = "Do not wait for a reply, only for its being handled"},
+    {.name = "parallel",
+     .value = "COUNT",
+     .help = "With --each: messages under way at once (128)"}};
+static const struct sw_flag publish_flags[] = {
+    {.name = "filename",
+     .letter = 'f',
+     .value = "FILE",
+     .help = "Publish this file, or - for stdin",
+     .completes = SW_COMPLETE_FILE},
+    {.name = "type", .value = "TYPE", .help = "Content type (else text/plain for text)"}};
+static const struct sw_flag init_flags[] = {
+    {.name = "name", .value = "NAME", .help = "Name of the Agent (else that of the folder)"}};
+static const struct sw_flag build_flags[] = {
+    {.name = "out",
+     .value = "FILE",
+     .help = "Link all sources into this one module",
+     .completes = SW_COMPLETE_FILE},
+    {.name = "libc", .help = "Use the C library of wasi-libc (no files, no clock)"}};
+static const struct sw_flag help_flags[] = {{.name = "markdown",
+                                             .value = "FOLDER",
+                                             .help = "Write the pages of docs/cli into the folder",
+                                             .completes = SW_COMPLETE_FOLDER}};
+static const struct sw_flag version_flags[] = {{.name = "client", .help = "Do not ask the server"}};
+
+static const struct sw_command commands[] = {
+    {.name = "apply",
+     .action = APPLY,
+     .arguments = "-f FILE...",
+     .summary = "Make objects as manifests say, or change them to it",
+     .details = "All manifests are read and checked first. Every mistake is told as "
+                "file:line:column, and\n"
+                "nothing is changed unless all are valid. `module: ./x.wasm` is pushed and "
+                "replaced by its\n"
+                "digest. Namespaces and templates come first, whatever the order of files.",
+     .examples = "swarm apply -f agent.yaml\nswarm apply -f examples/librarian\n"
+                 "swarm apply -f - --dry-run < agent.yaml",
+     FLAGS(apply_flags)},
+    {.name = "diff",
+     .action = DIFF,
+     .arguments = "-f FILE...",
+     .summary = "Show what apply would change",
+     .examples = "swarm diff -f agent.yaml\nswarm diff -f . --exit-code",
+     FLAGS(diff_flags)},
+    {.name = "get",
+     .action = GET,
+     .arguments = "KIND [NAME...] | KIND/NAME... | instances AGENT",
+     .summary = "List objects",
+     .details = "Kinds may be written as name, plural or short name; `swarm explain` lists them.",
+     .examples = "swarm get agents\nswarm get agent reader -o yaml\nswarm get pods -A -o wide\n"
+                 "swarm get agents -l team=search -w\nswarm get instances reader\n"
+                 "swarm get agent/reader -o jsonpath={.status.phase}",
+     .arguments_min = 1,
+     .arguments_max = SW_ARGUMENTS_MAX,
+     .completes = SW_COMPLETE_KIND,
+     FLAGS(get_flags)},
+    {.name = "describe",
+     .action = DESCRIBE,
+     .arguments = "KIND [NAME...] | KIND/NAME...",
+     .summary = "Show an object, its conditions and what happened to it",
+     .examples = "swarm describe agent reader\nswarm describe node/node-1",
+     .arguments_min = 1,
+     .arguments_max = SW_ARGUMENTS_MAX,
+     .completes = SW_COMPLETE_KIND,
+     FLAGS(describe_flags)},
+    {.name = "delete",
+     .action = DELETE,
+     .arguments = "KIND NAME... | KIND/NAME... | -f FILE...",
+     .summary = "Delete objects and wait until they are gone",
+     .examples = "swarm delete agent reader\nswarm delete -f examples/librarian\n"
+                 "swarm delete agents -l team=search --wait=false",
+     .arguments_max = SW_ARGUMENTS_MAX,
+     .completes = SW_COMPLETE_KIND,
+     FLAGS(delete_flags)},
+    {.name = "wait",
+     .action = WAIT,
+     .arguments = "[KIND NAME... | KIND/NAME...]",
+     .summary = "Wait until something is so",
+     .details = "Waits for at most --timeout (1m). A condition counts only if it speaks of the\n"
+                "present spec. --for=server waits for the daemon itself and takes no object.",
+     .examples = "swarm wait agent/reader --for=condition=Ready\n"
+                 "swarm wait agents --all --for=condition=Ready --timeout=2m\n"
+                 "swarm wait agent reader --for=delete\n"
+                 "swarm wait pod/reader-0 --for=jsonpath={.status.phase}=Ready\n"
+                 "swarm wait --for=server",
+     .arguments_max = SW_ARGUMENTS_MAX,
+     .completes = SW_COMPLETE_KIND,
+     FLAGS(wait_flags)},
+    {.name = "watch",
+     .action = WATCH,
+     .arguments = "KIND [NAME]",
+     .summary = "Print each change of objects as it happens",
+     .examples = "swarm watch pods\nswarm watch agent reader -o yaml",
+     .arguments_min = 1,
+     .arguments_max = 2,
+     .completes = SW_COMPLETE_KIND,
+     FLAGS(watch_flags)},
+    {.name = "explain",
+     .action = EXPLAIN,
+     .arguments = "[KIND[.FIELD...]]",
+     .summary = "Tell what kinds and fields mean",
+     .examples = "swarm explain\nswarm explain agent.spec\nswarm explain agent.spec.limits",
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_KIND},
+    {.name = "send",
+     .action = SEND,
+     .arguments = "AGENT[/KEY] [TEXT]",
+     .summary = "Send a message to an instance and print its reply",
+     .details =
+         "A keyed instance is made by its first message. With --each every file below a folder is\n"
+         "one message to AGENT/PATH: gzip is opened, what is no text is skipped, ISO 8859-1 "
+         "becomes\n"
+         "UTF-8, and texts over 128 KiB are split at lines into PATH#1, PATH#2 and so on. "
+         "Symbolic\n"
+         "links and hidden files are left out; names over 255 bytes are shortened with a hash. It\n"
+         "waits until every message is handled, and tries again while the server is busy.",
+     .examples = "swarm send greeter \"hello\"\nswarm send support/customer:alice -f question.txt\n"
+                 "swarm send reader --each /usr/share/doc",
+     .arguments_min = 1,
+     .arguments_max = 2,
+     .completes = SW_COMPLETE_AGENT,
+     FLAGS(send_flags)},
+    {.name = "publish",
+     .action = PUBLISH,
+     .arguments = "SUBJECT [TEXT]",
+     .summary = "Send a message to every subscriber of a subject",
+     .examples = "swarm publish orders.new \"order 1001\"\nswarm publish news -f - < news.txt",
+     .arguments_min = 1,
+     .arguments_max = 2,
+     FLAGS(publish_flags)},
+    {.name = "events",
+     .action = EVENTS,
+     .arguments = "",
+     .summary = "Show what happened to objects",
+     .examples =
+         "swarm events\nswarm events --for agent/reader --watch\nswarm events -A --warnings",
+     FLAGS(events_flags)},
+    {.name = "logs",
+     .action = LOGS,
+     .arguments = "AGENT[/KEY]",
+     .summary = "Print what an Agent's instances log",
+     .examples = "swarm logs reader\nswarm logs reader/a.txt -f --tail=10",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_AGENT,
+     FLAGS(logs_flags)},
+    {.name = "top",
+     .action = TOP,
+     .arguments = "",
+     .summary = "Show how busy Agents are",
+     .examples = "swarm top\nswarm top --watch --interval=5s",
+     FLAGS(top_flags)},
+    {.name = "agent init",
+     .action = AGENT_INIT,
+     .arguments = "FOLDER",
+     .summary = "Begin an agent of your own in C",
+     .examples = "swarm agent init greeter",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_FOLDER,
+     FLAGS(init_flags)},
+    {.name = "agent build",
+     .action = AGENT_BUILD,
+     .arguments = "[FOLDER | FILE.c...]",
+     .summary = "Compile agents to WebAssembly",
+     .details =
+         "Each .c file becomes a module of its own beside it, x.c to x.wasm; with --out all of\n"
+         "them become one. SWARM_GUEST_CC and SWARM_GUEST_LD name other compilers.",
+     .examples = "swarm agent build\nswarm agent build greeter\n"
+                 "swarm agent build main.c text.c --out greeter.wasm",
+     .arguments_max = 256,
+     .completes = SW_COMPLETE_FILE,
+     FLAGS(build_flags)},
+    {.name = "agent push",
+     .action = AGENT_PUSH,
+     .arguments = "FILE.wasm",
+     .summary = "Push a module and print its digest",
+     .details = "`swarm apply` does this by itself for `module: ./x.wasm`.",
+     .examples = "swarm agent push greeter.wasm",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_FILE},
+    {.name = "config contexts",
+     .action = CONFIG_CONTEXTS,
+     .arguments = "",
+     .summary = "List the servers and identities that you can use",
+     .examples = "swarm config contexts"},
+    {.name = "config use",
+     .action = CONFIG_USE,
+     .arguments = "CONTEXT",
+     .summary = "Choose the context for commands to come",
+     .examples = "swarm config use dev",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_CONTEXT},
+    {.name = "completion",
+     .action = COMPLETION,
+     .arguments = "bash|zsh|fish",
+     .summary = "Print the script that completes command lines in your shell",
+     .examples = "source <(swarm completion bash)\n"
+                 "swarm completion fish > ~/.config/fish/completions/swarm.fish",
+     .arguments_min = 1,
+     .arguments_max = 1},
+    {.name = "__complete",
+     .action = COMPLETE,
+     .arguments = "-- WORD...",
+     .summary = "Candidates for the last word",
+     .examples = "",
+     .arguments_max = SW_ARGUMENTS_MAX,
+     .is_hidden = true},
+    {.name = "doctor",
+     .action = DOCTOR,
+     .arguments = "",
+     .summary = "Look for what is in the way on this machine",
+     .examples = "swarm doctor"},
+    {.name = "help",
+     .action = HELP,
+     .arguments = "[COMMAND]",
+     .summary = "Explain a command",
+     .examples = "swarm help\nswarm help agent build",
+     .arguments_max = 2,
+     FLAGS(help_flags)},
+    {.name = "version",
+     .action = VERSION,
+     .arguments = "",
+     .summary = "Print the versions of this program and of the server",
+     .examples = "swarm version",
+     FLAGS(version_flags)},
+};
+
+const struct sw_program sw_swarm_program = {
+    .name = "swarm",
+    .summary = "Run swarms of agents",
+    .commands = commands,
+    .commands_count = COUNT(commands),
+    FLAGS(global_flags),
+    .footer =
+        "Exit status: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unreachable, "
+        "7 timeout."};
+
+enum sw_rc sw_swarm_run(struct sw_cli *cli, int action, struct sw_err *err)
+{
+    assert(action >= 0 && action < ACTIONS_COUNT);
+    return actions[action](cli, err);
+}

@@ -1,0 +1,25 @@
+#include "pkg/cli/commands/template.h"
+
+/* The assembler finds the files through the -I of the build, as #include does. */
+#define EMBED(name, path)                                                                          \
+    __asm__(".section .rodata\n"                                                                   \
+            ".global sw_template_" #name "_begin\n"                                                \
+            ".hidden sw_template_" #name "_begin\n"                                                \
+            ".global sw_template_" #name "_end\n"                                                  \
+            ".hidden sw_template_" #name "_end\n"                                                  \
+            "sw_template_" #name "_begin:\n"                                                       \
+            ".incbin \"" path "\"\n"                                                               \
+            "sw_template_" #name "_end:\n"                                                         \
+            ".byte 0\n"                                                                            \
+            ".previous\n");                                                                        \
+    extern const char sw_template_##name##_begin[], sw_template_##name##_end[];                    \
+    struct sw_bytes sw_template_##name(void)                                                       \
+    {                                                                                              \
+        return (struct sw_bytes){sw_template_##name##_begin,                                       \
+                                 (size_t)(sw_template_##name##_end - sw_template_##name##_begin)}; \
+    }                                                                                              \
+    struct sw_bytes sw_template_##name(void)
+
+EMBED(source, "tools/cli/template/agent.c");
+EMBED(manifest, "tools/cli/template/agent.yaml");
+EMBED(header, "include/swarm/agent.h");

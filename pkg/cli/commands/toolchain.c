@@ -1,0 +1,179 @@
+#include "pkg/cli/commands/toolchain.h"
+#include "pkg/cli/commands/template.h"
+
+#include <string.h>
+
+#define INSTALL_HINT "install it with: apt-get install clang-19 lld-19"
+#define SYSROOT_INCLUDE "/usr/include/wasm32-wasi"
+#define SYSROOT_LIB "/usr/lib/wasm32-wasi"
+#define WORDS_MAX (SW_TOOLCHAIN_SOURCES_MAX + 32)
+
+/* Does the program run at all? The first line of what it says of itself, or NULL. */
+static const char *version_of(struct sw_cli *cli, const char *program)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer out = {0};
+    const char *const words[] = {program, "--version", NULL};
+    struct sw_err ignored = {0};
+    int status = 0;
+
+    sw_buffer_init(&out, 65536);
+    if (cli->terminal->run(cli->terminal->ctx, words, &out, &status, &ignored) != SW_OK ||
+        status != 0)
+        return NULL;
+    sw_buffer_put_u8(&out, 0);
+    return out.failed ? ""
+                      : sw_cli_format(cli, "%.*s", (int)strcspn((const char *)out.data, "\n"),
+                                      (const char *)out.data);
+}
+
+static const char *find_program(struct sw_cli *cli, const char *variable, const char *stem,
+                                const char **ret_version)
+{
+    const char *name = cli->terminal->variable(cli->terminal->ctx, variable);
+
+    if (name != NULL && name[0] != '\0') {
+        *ret_version = version_of(cli, name);
+        return *ret_version == NULL ? NULL : name;
+    }
+    for (int number = 19; number >= 13; number--) {
+        name = number == 13 ? stem : sw_cli_format(cli, "%s-%d", stem, number);
+        *ret_version = version_of(cli, name);
+        if (*ret_version != NULL)
+            return name;
+    }
+    return NULL;
+}
+
+enum sw_rc sw_toolchain_find(struct sw_cli *cli, struct sw_toolchain *ret_toolchain,
+                             struct sw_err *err)
+{
+    const char *ignored = NULL;
+
+    ret_toolchain->compiler = find_program(cli, "SWARM_GUEST_CC", "clang", &ret_toolchain->version);
+    if (ret_toolchain->compiler == NULL) {
+        (void)sw_err_set(err, SW_E_PRECONDITION, "there is no clang to compile agents with");
+        sw_err_hint(err, INSTALL_HINT);
+        return SW_E_PRECONDITION;
+    }
+    ret_toolchain->linker = find_program(cli, "SWARM_GUEST_LD", "wasm-ld", &ignored);
+    if (ret_toolchain->linker == NULL) {
+        (void)sw_err_set(err, SW_E_PRECONDITION, "there is no wasm-ld to link agents with");
+        sw_err_hint(err, INSTALL_HINT);
+        return SW_E_PRECONDITION;
+    }
+    return SW_OK;
+}
+
+/* The folder for -I: the header that came with this program, kept in the user's cache. */
+static enum sw_rc place_header(struct sw_cli *cli, const char **ret_folder, struct sw_err *err)
+{
+    const struct sw_terminal *terminal = cli->terminal;
+    const char *cache = terminal->variable(terminal->ctx, "XDG_CACHE_HOME");
+    const char *home = terminal->variable(terminal->ctx, "HOME");
+    struct sw_bytes header = sw_template_header();
+    const char *folder, *path;
+    struct sw_buffer old;
+    struct sw_err ignored = {0};
+    bool is_same;
+    enum sw_rc rc;
+
+    folder = cache != NULL && cache[0] == '/'
+                 ? sw_cli_format(cli, "%s/swarm/include", cache)
+                 : sw_cli_format(cli, "%s/.cache/swarm/include", home == NULL ? "/tmp" : home);
+    path = sw_cli_format(cli, "%s/swarm/agent.h", folder);
+    *ret_folder = folder;
+    sw_buffer_init(&old, 1 << 20);
+    is_same = sw_file_load(cli->system, path, 1 << 20, &old, &ignored) == SW_OK &&
+              old.size == header.size && memcmp(old.data, header.data, header.size) == 0;
+    sw_buffer_done(&old);
+    if (is_same)
+        return SW_OK;
+    rc = cli->system->folder_make(cli->system->ctx, sw_cli_format(cli, "%s/swarm", folder), err);
+    return rc == SW_OK ? sw_file_save(cli->system, path, header.data, header.size, err) : rc;
+}
+
+static enum sw_rc run(struct sw_cli *cli, const char *const *words, struct sw_err *err)
+{
+    int status = 0;
+    enum sw_rc rc;
+
+    if (cli->is_verbose) {
+        for (size_t i = 0; words[i] != NULL; i++)
+            sw_cli_say(cli, "%s%s", i == 0 ? "" : " ", words[i]);
+        sw_cli_say(cli, "\n");
+    }
+    rc = cli->terminal->run(cli->terminal->ctx, words, NULL, &status, err);
+    if (rc == SW_OK && status != 0)
+        return sw_err_set(err, SW_E_INVALID, "%s ended with status %d", words[0], status);
+    return rc;
+}
+
+static enum sw_rc compile(struct sw_cli *cli, const struct sw_toolchain *toolchain,
+                          const char *include, const char *source, const char *object,
+                          struct sw_err *err)
+{
+    bool with_libc = sw_arguments_is(cli->arguments, "libc", false);
+    const char *const words[] = {toolchain->compiler,
+                                 with_libc ? "--target=wasm32-wasi" : "--target=wasm32",
+                                 "-std=c17",
+                                 "-O2",
+                                 "-Wall",
+                                 "-Wextra",
+                                 "-mmutable-globals",
+                                 "-mbulk-memory",
+                                 "-msign-ext",
+                                 with_libc ? "-isystem" SYSROOT_INCLUDE : "-ffreestanding",
+                                 "-I",
+                                 include,
+                                 "-c",
+                                 source,
+                                 "-o",
+                                 object,
+                                 NULL};
+
+    return run(cli, words, err);
+}
+
+static enum sw_rc link_module(struct sw_cli *cli, const struct sw_toolchain *toolchain,
+                              const char *const *objects, size_t count, const char *output,
+                              struct sw_err *err)
+{
+    const char *words[WORDS_MAX] = {toolchain->linker,  "--no-entry",
+                                    "--stack-first",    "-z",
+                                    "stack-size=16384", "--export=__stack_pointer"};
+    size_t used = 6;
+
+    for (size_t i = 0; i < count; i++)
+        words[used++] = objects[i];
+    if (sw_arguments_is(cli->arguments, "libc", false)) {
+        words[used++] = "-L" SYSROOT_LIB;
+        words[used++] = "-lc";
+    }
+    words[used++] = "-o";
+    words[used++] = output;
+    words[used] = NULL;
+    return run(cli, words, err);
+}
+
+enum sw_rc sw_toolchain_build(struct sw_cli *cli, const struct sw_toolchain *toolchain,
+                              const char *const *sources, size_t count, const char *output,
+                              struct sw_err *err)
+{
+    const char *objects[SW_TOOLCHAIN_SOURCES_MAX];
+    const char *slash = strrchr(output, '/');
+    const char *folder =
+        sw_cli_format(cli, "%.*s.swarm", slash == NULL ? 0 : (int)(slash - output) + 1, output);
+    const char *include = "";
+    enum sw_rc rc = place_header(cli, &include, err);
+
+    if (rc == SW_OK)
+        rc = cli->system->folder_make(cli->system->ctx, folder, err);
+    for (size_t i = 0; i < count && rc == SW_OK; i++) {
+        const char *name = strrchr(sources[i], '/');
+
+        objects[i] =
+            sw_cli_format(cli, "%s/%zu-%s.o", folder, i, name == NULL ? sources[i] : name + 1);
+        rc = compile(cli, toolchain, include, sources[i], objects[i], err);
+    }
+    return rc == SW_OK ? link_module(cli, toolchain, objects, count, output, err) : rc;
+}
