@@ -7,7 +7,10 @@
  * Threads: the loop's.  I/O: none of its own.  Limits: struct sw_http_limits, and the constants
  * below. */
 #pragma once
-#include "pkg/communication/protocol/http.h"
+#include "pkg/auth/authorizer/authorizer.h"
+#include "pkg/communication/protocol/server.h"
+#include "pkg/metrics/collector/collector.h"
+#include "pkg/store/objects/objects.h"
 
 #define SW_GATEWAY_MODULE_BYTES_MAX ((size_t)32 * 1024 * 1024)
 #define SW_GATEWAY_MESSAGE_BYTES_MAX ((size_t)256 * 1024)
@@ -75,6 +78,17 @@ struct sw_gateway_instance { /* Borrowed for the call of done. */
     const char *message; /* Why it failed, or "". */
 };
 
+struct sw_gateway_instances { /* Which instances; borrowed for the call. */
+    const char *namespace_;
+    const char *agent;
+    const char *after; /* Only names ("agent/key") after this one; "": from the first. */
+    uint32_t limit;
+};
+/* more: there are further ones. */
+typedef void sw_gateway_instances_done(void *done_ctx, enum sw_rc rc,
+                                       const struct sw_gateway_instance *items, size_t count,
+                                       bool more, const struct sw_err *err);
+
 /* What the gateway wants of pkg/agent/controller. Every call returns SW_OK and then calls done (or
  * on_end) exactly once on the loop's thread, perhaps before it returns; or it returns an error,
  * fills err, and calls nothing. Whoever implements it bounds the time by timeout_ms. */
@@ -92,14 +106,9 @@ struct sw_gateway_agents {
     enum sw_rc (*logs)(void *ctx, const struct sw_gateway_logs *logs, void **ret_stream,
                        struct sw_err *err);
     void (*logs_close)(void *ctx, void *stream);
-    /* Instances of an Agent in order of their names, those after `after` ("": from the first), at
-     * most limit; more is true when there are further ones. */
-    enum sw_rc (*instances)(void *ctx, const char *namespace_, const char *agent, const char *after,
-                            uint32_t limit,
-                            void (*done)(void *done_ctx, enum sw_rc rc,
-                                         const struct sw_gateway_instance *items, size_t count,
-                                         bool more, const struct sw_err *err),
-                            void *done_ctx, struct sw_err *err);
+    /* Instances of an Agent in order of their names. */
+    enum sw_rc (*instances)(void *ctx, const struct sw_gateway_instances *query,
+                            sw_gateway_instances_done *done, void *done_ctx, struct sw_err *err);
 };
 
 struct sw_gateway_module { /* What is known of a stored module; borrowed for the call of done. */
@@ -123,3 +132,32 @@ struct sw_gateway_modules {
     bool (*has)(void *ctx, const char *namespace_, const char *digest,
                 struct sw_gateway_module *ret_module);
 };
+
+struct sw_gateway; /* Opaque. */
+
+struct sw_gateway_options { /* All that is pointed to is borrowed and outlives the gateway. */
+    struct sw_loop *loop;
+    const struct sw_system *system;
+    struct sw_objects *objects;
+    struct sw_collector *collector; /* Gets the gateway's figures; read by /metrics. */
+    const char *cluster;            /* Name in the identities. */
+    struct sw_policy policy;
+    struct sw_gateway_agents agents;   /* Calls that are NULL answer UNIMPLEMENTED. */
+    struct sw_gateway_modules modules; /* The same. */
+    /* SW_OK when the daemon can do its work, otherwise why not, for /readyz and gRPC health. NULL:
+     * always. Called at each question and once a second. */
+    enum sw_rc (*ready)(void *ctx, struct sw_err *err);
+    void *ready_ctx;
+};
+
+/* SW_E_EXHAUSTED: no memory. Other errors as sw_metric_new. */
+SW_MUST_CHECK enum sw_rc sw_gateway_new(const struct sw_gateway_options *options,
+                                        struct sw_gateway **ret_gateway, struct sw_err *err);
+/* After the HTTP server has been freed and all calls through the vtables are done. */
+void sw_gateway_free(struct sw_gateway *gateway);
+SW_DEFINE_CLEANUP(struct sw_gateway, sw_gateway_free)
+/* For struct sw_http_server_options. */
+struct sw_http_handler sw_gateway_handler(struct sw_gateway *gateway);
+/* Show this server's figures in /metrics. Call it once, and once more with NULL before the server
+ * is freed. */
+void sw_gateway_set_server(struct sw_gateway *gateway, const struct sw_http_server *server);

@@ -6,7 +6,9 @@
  * A request belongs to its handler from `begin` or `handle` on and lives until the handler ends it:
  * with sw_http_respond, or with sw_http_start and later sw_http_end. Exactly one of the two, also
  * when the client has gone: then nothing is sent, but the request is let go. Nothing else frees a
- * request, so a handler that answers later needs no lock and no lookup.
+ * request, so a handler that answers later needs no lock and no lookup. What `begin` neither answers
+ * nor streams is not the handler's yet: it may end without a call of `handle`, so `begin` keeps what
+ * it needs in the arena.
  * Threads: the loop's.  I/O: none.  Limits: struct sw_http_limits. */
 #pragma once
 #include "pkg/security/certs/identity.h"
@@ -21,7 +23,7 @@ enum sw_http_method {
     SW_HTTP_PATCH,
     SW_HTTP_DELETE,
     SW_HTTP_OPTIONS,
-    SW_HTTP_OTHER /* Any other word; answer 501. */
+    SW_HTTP_OTHER /* Any other word. */
 };
 
 struct sw_http_header {
@@ -117,7 +119,8 @@ void sw_http_respond_text(struct sw_http_request *request, int status, const cha
 void sw_http_start(struct sw_http_request *request, int status,
                    const struct sw_http_header *headers, size_t headers_count);
 /* Queue a piece (copied).
- * SW_E_EXHAUSTED  respond_bytes_max would be passed; nothing was queued: wait for on_writable
+ * SW_E_EXHAUSTED  respond_bytes_max would be passed; nothing was queued: wait for on_writable (a
+ *                 piece that is larger itself never fits)
  * SW_E_CANCELLED  nobody is there to read it */
 SW_MUST_CHECK enum sw_rc sw_http_write(struct sw_http_request *request, const void *bytes,
                                        size_t size_bytes);

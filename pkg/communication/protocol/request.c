@@ -241,10 +241,6 @@ void sw_exchange_begin(struct exchange *exchange)
         sw_exchange_refuse(exchange, exchange->refuse_status, "not a request that can be answered");
         return;
     }
-    if (exchange->request.method == SW_HTTP_OTHER) {
-        sw_exchange_refuse(exchange, 501, "no such method");
-        return;
-    }
     hold(exchange);
     if (handler->begin != NULL) {
         exchange->is_with_handler = true;
