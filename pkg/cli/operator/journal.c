@@ -1,0 +1,234 @@
+#include "pkg/agent/store/journal.h"
+#include "pkg/agent/store/record.h"
+#include "pkg/cli/operator/operator.h"
+#include "pkg/utils/base/map.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_BYTES_MAX 512
+#define LINE_BYTES_MAX ((size_t)32 * 1024 * 1024)
+
+struct instance {    /* Who a number in a journal is. */
+    const char *key; /* NULL: its start stands in a segment that was removed. */
+    const char *agent;
+};
+
+/* One dump: names of what was met so far, and what is wanted. */
+struct dump {
+    struct sw_cli *cli;
+    struct sw_map *pods;      /* Number: name of the Agent. */
+    struct sw_map *instances; /* Number: struct instance. */
+    const char *agent, *key;  /* Only these; NULL: all. */
+    uint64_t shown;
+    struct sw_buffer line;
+};
+
+static const char *copy_text(struct dump *dump, struct sw_bytes bytes)
+{
+    return sw_arena_copy(dump->cli->arena, bytes.data, bytes.size);
+}
+
+static enum sw_rc note_pod(struct dump *dump, const struct sw_record_pod *pod, struct sw_err *err)
+{
+    const char *agent = copy_text(dump, pod->agent);
+    void *old;
+
+    /* The value cannot be NULL, so the arena's text serves. */
+    if (agent == NULL ||
+        sw_map_put(dump->pods, &pod->pod, sizeof pod->pod, (void *)(uintptr_t)agent, &old) != SW_OK)
+        return sw_cli_no_memory(err);
+    return SW_OK;
+}
+
+static enum sw_rc note_instance(struct dump *dump, const struct sw_record_segment *segment,
+                                const struct instance **ret_instance, struct sw_err *err)
+{
+    uint64_t number = segment->instance;
+    struct instance *instance = sw_map_find(dump->instances, &number, sizeof number);
+    void *old;
+
+    if (instance == NULL) {
+        instance = sw_arena_get(dump->cli->arena, sizeof *instance);
+        if (instance == NULL ||
+            sw_map_put(dump->instances, &number, sizeof number, instance, &old) != SW_OK)
+            return sw_cli_no_memory(err);
+    }
+    if (segment->entry == SW_ENTRY_START)
+        instance->key = copy_text(dump, segment->key);
+    if (instance->agent == NULL)
+        instance->agent = sw_map_find(dump->pods, &segment->pod, sizeof segment->pod);
+    *ret_instance = instance;
+    return SW_OK;
+}
+
+static bool is_wanted(const struct dump *dump, const char *agent, const char *key)
+{
+    if (dump->agent != NULL && (agent == NULL || strcmp(agent, dump->agent) != 0))
+        return false;
+    return dump->key == NULL || (key != NULL && strcmp(key, dump->key) == 0);
+}
+
+static void print_record(struct dump *dump, const struct sw_journal_entry *entry,
+                         const struct sw_record *record, const char *name)
+{
+    struct sw_buffer safe = {0};
+
+    sw_buffer_reset(&dump->line);
+    sw_record_print(record, &dump->line);
+    sw_buffer_init(&safe, LINE_BYTES_MAX);
+    sw_buffer_print(&safe, "%" PRIu64 "\t%" PRIu64 "\t%s\t", entry->place.lsn, entry->place.epoch,
+                    name);
+    if (!dump->line.failed)
+        sw_output_put_safe(&safe, (const char *)dump->line.data, dump->line.size, false);
+    sw_buffer_put_text(&safe, "\n");
+    sw_cli_put(dump->cli, &safe);
+    sw_buffer_done(&safe);
+    dump->shown++;
+}
+
+/* Learn what the record says about who is who, and find out whom it is about. */
+static enum sw_rc note_record(struct dump *dump, const struct sw_record *record,
+                              struct instance *ret_who, struct sw_err *err)
+{
+    const struct instance *instance = NULL;
+    const uint64_t *pod = NULL;
+    enum sw_rc rc = SW_OK;
+
+    *ret_who = (struct instance){0};
+    if (record->kind == SW_RECORD_POD) {
+        rc = note_pod(dump, &record->pod, err);
+        pod = &record->pod.pod;
+    } else if (record->kind == SW_RECORD_POD_DROP) {
+        pod = &record->dropped_pod;
+    } else if (record->kind == SW_RECORD_SEGMENT) {
+        rc = note_instance(dump, &record->segment, &instance, err);
+    }
+    if (rc == SW_OK && instance != NULL)
+        *ret_who = *instance;
+    else if (rc == SW_OK && pod != NULL)
+        ret_who->agent = sw_map_find(dump->pods, pod, sizeof *pod);
+    return rc;
+}
+
+static enum sw_rc visit(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
+{
+    struct dump *dump = ctx;
+    struct sw_record record;
+    struct instance who;
+    char name[NAME_BYTES_MAX];
+    const char *agent;
+    enum sw_rc rc = sw_record_take(entry->record, &record, err);
+
+    if (rc == SW_OK)
+        rc = note_record(dump, &record, &who, err);
+    if (rc != SW_OK || !is_wanted(dump, who.agent, who.key))
+        return rc;
+    agent = who.agent == NULL ? "-" : who.agent;
+    if (record.kind != SW_RECORD_SEGMENT)
+        (void)snprintf(name, sizeof name, "%s", agent);
+    else if (who.key != NULL)
+        (void)snprintf(name, sizeof name, "%s/%s", agent, who.key);
+    else
+        (void)snprintf(name, sizeof name, "%s/#%" PRIu64, agent, record.segment.instance);
+    print_record(dump, entry, &record, name);
+    return SW_OK;
+}
+
+static void print_cut(struct sw_cli *cli, const char *folder,
+                      const struct sw_journal_report *report)
+{
+    sw_cli_say(cli, "%s: %" PRIu64 " records in %" PRIu64 " epochs and %" PRIu64 " segments",
+               folder, report->records, report->epochs, report->segments);
+    if (report->torn_bytes > 0)
+        sw_cli_say(cli, ", then %" PRIu64 " bytes of an unfinished epoch", report->torn_bytes);
+    sw_cli_say(cli, "\n");
+}
+
+static enum sw_rc dump_one(struct sw_cli *cli, const char *folder, struct sw_err *err)
+{
+    struct dump dump = {.cli = cli,
+                        .pods = sw_map_new(1),
+                        .instances = sw_map_new(2),
+                        .agent = sw_arguments_text(cli->arguments, "agent"),
+                        .key = sw_arguments_text(cli->arguments, "key")};
+    struct sw_journal_report report = {0};
+    enum sw_rc rc;
+
+    sw_buffer_init(&dump.line, LINE_BYTES_MAX);
+    rc = dump.pods == NULL || dump.instances == NULL
+             ? sw_cli_no_memory(err)
+             : sw_journal_scan(cli->system, folder, visit, &dump, &report, err);
+    sw_buffer_done(&dump.line);
+    sw_map_free(dump.pods);
+    sw_map_free(dump.instances);
+    if (rc == SW_OK)
+        print_cut(cli, folder, &report);
+    return rc;
+}
+
+enum sw_rc sw_operator_journal_dump(struct sw_cli *cli, struct sw_err *err)
+{
+    struct sw_operator_journals journals;
+    enum sw_rc rc = sw_operator_find_journals(cli, &journals, err);
+
+    for (size_t i = 0; i < journals.count && rc == SW_OK; i++)
+        rc = dump_one(cli, journals.folders[i], err);
+    return rc;
+}
+
+/* Each record must be readable, not only its checksum right. */
+static enum sw_rc check_record(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
+{
+    struct sw_record record;
+    enum sw_rc rc = sw_record_take(entry->record, &record, err);
+
+    (void)ctx;
+    if (rc != SW_OK)
+        (void)sw_err_context(err, "record %" PRIu64 " of epoch %" PRIu64, entry->place.lsn,
+                             entry->place.epoch);
+    return rc;
+}
+
+enum sw_rc sw_operator_journal_verify(struct sw_cli *cli, struct sw_err *err)
+{
+    struct sw_operator_journals journals;
+    struct sw_journal_report report;
+    enum sw_rc rc = sw_operator_find_journals(cli, &journals, err);
+
+    for (size_t i = 0; i < journals.count && rc == SW_OK; i++) {
+        const char *folder = journals.folders[i];
+
+        rc = sw_journal_scan(cli->system, folder, check_record, NULL, &report, err);
+        if (rc != SW_OK) {
+            (void)sw_err_context(err, "%s", folder);
+            return rc;
+        }
+        sw_cli_print(cli,
+                     "sound %s: %" PRIu64 " records, %" PRIu64 " epochs, %" PRIu64
+                     " segments, the last epoch is %" PRIu64,
+                     folder, report.records, report.epochs, report.segments, report.last_epoch);
+        if (report.torn_bytes > 0)
+            sw_cli_print(cli, "; %" PRIu64 " bytes of an unfinished epoch follow",
+                         report.torn_bytes);
+        sw_cli_print(cli, "\n");
+    }
+    return rc;
+}
+
+enum sw_rc sw_operator_check(struct sw_cli *cli, struct sw_err *err)
+{
+    struct sw_operator_journals journals;
+    struct sw_err none = {0};
+    enum sw_rc rc = sw_operator_store_verify(cli, err);
+
+    if (rc != SW_OK)
+        return rc;
+    /* A node that has never run an agent has no journal. */
+    if (sw_operator_find_journals(cli, &journals, &none) == SW_E_NOT_FOUND) {
+        sw_cli_print(cli, "no journals below %s\n", sw_operator_data_folder(cli));
+        return SW_OK;
+    }
+    return sw_operator_journal_verify(cli, err);
+}

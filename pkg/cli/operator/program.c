@@ -1,0 +1,169 @@
+#include "pkg/cli/commands/commands.h"
+#include "pkg/cli/operator/operator.h"
+
+#include <assert.h>
+
+enum action {
+    STATUS,
+    STORE_BACKUP,
+    STORE_RESTORE,
+    STORE_VERIFY,
+    JOURNAL_DUMP,
+    JOURNAL_VERIFY,
+    CHECK,
+    COMPLETION,
+    COMPLETE,
+    HELP,
+    VERSION,
+    ACTIONS_COUNT
+};
+
+static enum sw_rc (*const actions[ACTIONS_COUNT])(struct sw_cli *cli, struct sw_err *err) = {
+    [STATUS] = sw_operator_status,
+    [STORE_BACKUP] = sw_operator_store_backup,
+    [STORE_RESTORE] = sw_operator_store_restore,
+    [STORE_VERIFY] = sw_operator_store_verify,
+    [JOURNAL_DUMP] = sw_operator_journal_dump,
+    [JOURNAL_VERIFY] = sw_operator_journal_verify,
+    [CHECK] = sw_operator_check,
+    [COMPLETION] = sw_command_completion,
+    [COMPLETE] = sw_command_complete,
+    [HELP] = sw_command_help,
+    [VERSION] = sw_command_version,
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define FLAGS(array) .flags = array, .flags_count = COUNT(array)
+#define FILE_FLAG                                                                                  \
+    {.name = "file",                                                                               \
+     .value = "FILE",                                                                              \
+     .help = "The store's file (else store.db in the folder)",                                     \
+     .completes = SW_COMPLETE_FILE}
+
+static const struct sw_flag global_flags[] = {
+    {.name = "data",
+     .letter = 'd',
+     .value = "FOLDER",
+     .help = "Data folder of the daemon (SWARM_DATA; else the user's, else /var/lib/swarm)",
+     .completes = SW_COMPLETE_FOLDER},
+    {.name = "namespace", .letter = 'n', .value = "NAME", .help = "Namespace to work in"},
+    {.name = "context",
+     .value = "NAME",
+     .help = "Context to use (SWARM_CONTEXT; else the current one)",
+     .completes = SW_COMPLETE_CONTEXT},
+    {.name = "server", .value = "URL", .help = "Address of the server, instead of the context's"},
+    {.name = "timeout", .value = "TIME", .help = "How long to wait at most, such as 500ms or 2m"},
+    {.name = "no-color", .help = "No colours (also: NO_COLOR=1)"},
+    {.name = "quiet", .letter = 'q', .help = "Print results only"},
+    {.name = "verbose", .letter = 'v', .help = "Also print each request and error codes"},
+};
+
+static const struct sw_flag store_flags[] = {FILE_FLAG};
+static const struct sw_flag restore_flags[] = {
+    FILE_FLAG, {.name = "yes", .help = "Yes, replace the store that is there"}};
+static const struct sw_flag dump_flags[] = {
+    {.name = "agent", .value = "NAME", .help = "Only records of this Agent"},
+    {.name = "key", .value = "KEY", .help = "Only records of the instance with this key"}};
+static const struct sw_flag help_flags[] = {
+    {.name = "markdown", .value = "FOLDER", .help = "Write the pages of docs/cli into the folder"}};
+static const struct sw_flag version_flags[] = {{.name = "client", .help = "Do not ask the server"}};
+
+static const struct sw_command commands[] = {
+    {.name = "status",
+     .action = STATUS,
+     .arguments = "",
+     .summary = "Show the daemon, its store, the Cluster and the Nodes",
+     .examples = "swarmctl status"},
+    {.name = "store backup",
+     .action = STORE_BACKUP,
+     .arguments = "FILE",
+     .summary = "Copy the store to a new file, verified, while the daemon runs or not",
+     .examples = "swarmctl store backup /backup/swarm-monday.db",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_FILE,
+     FLAGS(store_flags)},
+    {.name = "store restore",
+     .action = STORE_RESTORE,
+     .arguments = "FILE",
+     .summary = "Put a backup in the place of the store; the daemon must be stopped",
+     .details =
+         "The backup is verified first and put in place whole or not at all. Revisions go on\n"
+         "far above its own, so that no client mistakes old for new.",
+     .examples = "swarmctl store restore /backup/swarm-monday.db --yes",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_FILE,
+     FLAGS(restore_flags)},
+    {.name = "store verify",
+     .action = STORE_VERIFY,
+     .arguments = "[FILE]",
+     .summary = "Check the store or a backup from end to end",
+     .examples = "swarmctl store verify\nswarmctl store verify /backup/swarm-monday.db",
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_FILE,
+     FLAGS(store_flags)},
+    {.name = "journal dump",
+     .action = JOURNAL_DUMP,
+     .arguments = "",
+     .summary = "Print the journal, a record a line",
+     .details =
+         "Columns, with tabs between: place, commit epoch, instance, what happened. The journal\n"
+         "is only read, also while the daemon runs.",
+     .examples = "swarmctl journal dump\nswarmctl journal dump --agent reader --key a.txt",
+     FLAGS(dump_flags)},
+    {.name = "journal verify",
+     .action = JOURNAL_VERIFY,
+     .arguments = "",
+     .summary = "Check all journals of the data folder from end to end",
+     .examples = "swarmctl journal verify\nswarmctl journal verify --data /var/lib/swarm"},
+    {.name = "check",
+     .action = CHECK,
+     .arguments = "",
+     .summary = "Check the whole data folder: store and journals",
+     .examples = "swarmctl check --data /var/lib/swarm",
+     FLAGS(store_flags)},
+    {.name = "completion",
+     .action = COMPLETION,
+     .arguments = "bash|zsh|fish",
+     .summary = "Print the script that completes command lines in your shell",
+     .examples = "source <(swarmctl completion bash)",
+     .arguments_min = 1,
+     .arguments_max = 1},
+    {.name = "__complete",
+     .action = COMPLETE,
+     .arguments = "-- WORD...",
+     .summary = "Candidates for the last word",
+     .examples = "",
+     .arguments_max = SW_ARGUMENTS_MAX,
+     .is_hidden = true},
+    {.name = "help",
+     .action = HELP,
+     .arguments = "[COMMAND]",
+     .summary = "Explain a command",
+     .examples = "swarmctl help store backup",
+     .arguments_max = 2,
+     FLAGS(help_flags)},
+    {.name = "version",
+     .action = VERSION,
+     .arguments = "",
+     .summary = "Print the versions of this program and of the server",
+     .examples = "swarmctl version",
+     FLAGS(version_flags)},
+};
+
+const struct sw_program sw_swarmctl_program = {
+    .name = "swarmctl",
+    .summary = "Keep a swarm daemon and its data",
+    .commands = commands,
+    .commands_count = COUNT(commands),
+    FLAGS(global_flags),
+    .footer =
+        "Exit status: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unreachable, "
+        "7 timeout."};
+
+enum sw_rc sw_swarmctl_run(struct sw_cli *cli, int action, struct sw_err *err)
+{
+    assert(action >= 0 && action < ACTIONS_COUNT);
+    return actions[action](cli, err);
+}
