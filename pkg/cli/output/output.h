@@ -55,5 +55,5 @@ SW_MUST_CHECK enum sw_rc sw_table_put(const struct sw_table *table, struct sw_bu
 /* Append text with control characters (but newline and tab, if told so) and bytes that are no UTF-8
  * replaced by '?'. */
 void sw_output_put_safe(struct sw_buffer *out, const char *text, size_t size, bool with_lines);
-/* "12s", "5m", "3h", "2d": how long ago. */
+/* How long ago time_ns (UTC) was, as ages in tables; "-" for 0. */
 void sw_output_put_age(struct sw_buffer *out, uint64_t time_ns, uint64_t now_ns);

@@ -1,8 +1,8 @@
 #include "pkg/cli/output/output.h"
+#include "pkg/apis/swarm/v1/path.h"
 #include "pkg/utils/base/text.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,16 +139,8 @@ void sw_output_put_safe(struct sw_buffer *out, const char *text, size_t size, bo
 
 void sw_output_put_age(struct sw_buffer *out, uint64_t time_ns, uint64_t now_ns)
 {
-    uint64_t seconds = now_ns > time_ns ? (now_ns - time_ns) / 1000000000u : 0;
-
     if (time_ns == 0)
         sw_buffer_put_text(out, "-");
-    else if (seconds < 120)
-        sw_buffer_print(out, "%" PRIu64 "s", seconds);
-    else if (seconds < 7200)
-        sw_buffer_print(out, "%" PRIu64 "m", seconds / 60);
-    else if (seconds < 172800)
-        sw_buffer_print(out, "%" PRIu64 "h", seconds / 3600);
     else
-        sw_buffer_print(out, "%" PRIu64 "d", seconds / 86400);
+        sw_age_print(now_ns > time_ns ? now_ns - time_ns : 0, out);
 }

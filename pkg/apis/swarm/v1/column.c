@@ -28,8 +28,7 @@ static const void *find_time(const struct sw_api_message *message, const void *v
     }
 }
 
-/* One or two units, the larger first, as long as the smaller one still says something. */
-static void put_age(uint64_t age_ns, struct sw_buffer *out)
+void sw_age_print(uint64_t age_ns, struct sw_buffer *out)
 {
     uint64_t s = age_ns / SECOND_NS;
 
@@ -56,7 +55,7 @@ void sw_column_print(const struct sw_kind *kind, const struct sw_api_column *col
         if (at != NULL)
             memcpy(&time_ns, at, sizeof(time_ns));
         if (time_ns != 0)
-            put_age(now_ns > time_ns ? now_ns - time_ns : 0, out);
+            sw_age_print(now_ns > time_ns ? now_ns - time_ns : 0, out);
     } else if (sw_path_print(kind->message, object, column->path, out, NULL) != SW_OK) {
         sw_buffer_put_text(out, "?"); /* A test reads every column, so this is not seen. */
     }

@@ -18,6 +18,9 @@ SW_MUST_CHECK enum sw_rc sw_path_print(const struct sw_api_message *message, con
 /* Append one column of an object; now_ns is UTC, for ages such as "5m". "-" stands for nothing. */
 void sw_column_print(const struct sw_kind *kind, const struct sw_api_column *column,
                      const void *object, uint64_t now_ns, struct sw_buffer *out);
+/* Append a time span as "90s", "5m0s", "47h": one or two units, the larger first, as long as the
+ * smaller one still says something. */
+void sw_age_print(uint64_t age_ns, struct sw_buffer *out);
 /* Append what is known about a kind or field: "agent", "agent.spec.limits".
  * SW_E_NOT_FOUND: no such kind or field; err has the nearest name as its hint. */
 SW_MUST_CHECK enum sw_rc sw_explain(const char *path, struct sw_buffer *out, struct sw_err *err);
