@@ -77,7 +77,7 @@ static void a_table_has_a_header_and_columns_that_line_up(void **state)
 
     assert_string_equal(print(f, NULL), "NAME     PHASE   PODS   INSTANCES   AGE\n"
                                         "reader   Ready   3/4    0           5m0s\n"
-                                        "w        Ready   3/4    0           5m\n");
+                                        "w        Ready   3/4    0           5m0s\n");
 }
 
 static void the_flags_of_a_table_are_heeded(void **state)
