@@ -1,0 +1,139 @@
+/* An agent of one's own: begun, built with the compilers that are there, refused when it is none.
+ */
+/* uses: pkg/utils/system */
+#include "test/unit/cli/commands/fixture.h"
+
+static void init_writes_a_source_and_a_manifest(void **state)
+{
+    struct person *p = *state;
+
+    assert_int_equal(TYPE(p, "agent", "init", "greeter"), SW_EXIT_OK);
+    assert_int_equal(system("grep -q '#include <swarm/agent.h>' greeter/agent.c"), 0);
+    assert_int_equal(system("grep -q 'name: greeter$' greeter/agent.yaml"), 0);
+    assert_non_null(strstr(told(p), "swarm agent build greeter"));
+}
+
+static void init_overwrites_nothing(void **state)
+{
+    struct person *p = *state;
+
+    assert_int_equal(TYPE(p, "agent", "init", "greeter"), SW_EXIT_OK);
+    assert_int_equal(TYPE(p, "agent", "init", "greeter"), SW_EXIT_CONFLICT);
+    assert_int_equal(TYPE(p, "agent", "init", "Bad_Name"), SW_EXIT_USAGE);
+    assert_non_null(strstr(told(p), "--name"));
+    assert_int_equal(TYPE(p, "agent", "init", "Bad_Name", "--name=good"), SW_EXIT_OK);
+}
+
+static void build_runs_compiler_and_linker_for_each_source(void **state)
+{
+    struct person *p = *state;
+
+    p->programs = "clang-19 wasm-ld-19 ";
+    person_file("a.c", "");
+    person_file("b.c", "");
+    person_file("a.wasm", "");
+    person_file("b.wasm", "");
+    assert_int_equal(TYPE(p, "agent", "build"), SW_EXIT_OK);
+    assert_non_null(strstr(p->ran, "-c ./a.c -o ./.swarm/0-a.c.o\n"));
+    assert_non_null(strstr(p->ran, "./.swarm/0-a.c.o -o ./a.wasm\n"));
+    assert_non_null(strstr(p->ran, "./.swarm/0-b.c.o -o ./b.wasm\n"));
+    assert_non_null(strstr(p->ran, "--target=wasm32 "));
+    assert_non_null(strstr(p->ran, "--export=__stack_pointer"));
+    assert_non_null(strstr(told(p), "built ./a.wasm"));
+}
+
+static void build_links_all_sources_into_one_module(void **state)
+{
+    struct person *p = *state;
+
+    p->programs = "clang-14 wasm-ld ";
+    person_file("a.c", "");
+    person_file("b.c", "");
+    person_file("one.wasm", "");
+    assert_int_equal(TYPE(p, "agent", "build", "a.c", "b.c", "--out=one.wasm", "--libc"),
+                     SW_EXIT_OK);
+    assert_non_null(strstr(p->ran, ".swarm/0-a.c.o .swarm/1-b.c.o -L"));
+    assert_non_null(strstr(p->ran, "-lc -o one.wasm\n"));
+    assert_non_null(strstr(p->ran, "--target=wasm32-wasi"));
+}
+
+static void the_header_of_the_sdk_is_put_where_the_compiler_finds_it(void **state)
+{
+    struct person *p = *state;
+
+    p->programs = "clang-19 wasm-ld-19 ";
+    person_file("a.c", "");
+    person_file("a.wasm", "");
+    assert_int_equal(TYPE(p, "agent", "build"), SW_EXIT_OK);
+    assert_int_equal(
+        system("cmp .cache/swarm/include/swarm/agent.h " SW_TEST_SOURCE "/include/swarm/agent.h"),
+        0);
+}
+
+static void a_missing_toolchain_is_told_with_what_to_install(void **state)
+{
+    struct person *p = *state;
+
+    person_file("a.c", "");
+    assert_int_equal(TYPE(p, "agent", "build"), SW_EXIT_ERROR);
+    assert_string_equal(told(p), "error: there is no clang to compile agents with\n"
+                                 "  hint: install it with: apt-get install clang-19 lld-19\n");
+    p->programs = "clang-19 ";
+    assert_int_equal(TYPE(p, "agent", "build"), SW_EXIT_ERROR);
+    assert_non_null(strstr(told(p), "wasm-ld"));
+}
+
+static void named_compilers_are_used(void **state)
+{
+    struct person *p = *state;
+
+    p->programs = "mycc clang-19 wasm-ld-19 ";
+    person_set(p, "SWARM_GUEST_CC", "mycc");
+    person_file("a.c", "");
+    person_file("a.wasm", "");
+    assert_int_equal(TYPE(p, "agent", "build", "a.c"), SW_EXIT_OK);
+    assert_non_null(strstr(p->ran, "mycc --target"));
+}
+
+static void a_source_that_does_not_compile_fails_the_build(void **state)
+{
+    struct person *p = *state;
+
+    p->programs = "clang-19 wasm-ld-19 ";
+    p->run_status = 1;
+    person_file("a.c", "");
+    assert_int_equal(TYPE(p, "agent", "build"), SW_EXIT_ERROR);
+    assert_string_equal(told(p), "error: clang-19 ended with status 1\n");
+    assert_int_equal(TYPE(p, "agent", "build", "none.c"), SW_EXIT_NOT_FOUND);
+    assert_int_equal(system("mkdir empty"), 0);
+    assert_int_equal(TYPE(p, "agent", "build", "empty"), SW_EXIT_NOT_FOUND);
+}
+
+static void what_is_no_module_is_not_pushed(void **state)
+{
+    struct person *p = *state;
+
+    person_file("x.wasm", "not a module at all");
+    assert_int_equal(TYPE(p, "agent", "push", "x.wasm"), SW_EXIT_ERROR);
+    assert_non_null(strstr(told(p), "x.wasm is no WebAssembly module"));
+    assert_int_equal(system("truncate -s 33M big.wasm"), 0);
+    assert_int_equal(TYPE(p, "agent", "push", "big.wasm"), SW_EXIT_ERROR);
+    assert_non_null(strstr(told(p), "larger than 32 MiB"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PERSON_TEST(init_writes_a_source_and_a_manifest),
+        PERSON_TEST(init_overwrites_nothing),
+        PERSON_TEST(build_runs_compiler_and_linker_for_each_source),
+        PERSON_TEST(build_links_all_sources_into_one_module),
+        PERSON_TEST(the_header_of_the_sdk_is_put_where_the_compiler_finds_it),
+        PERSON_TEST(a_missing_toolchain_is_told_with_what_to_install),
+        PERSON_TEST(named_compilers_are_used),
+        PERSON_TEST(a_source_that_does_not_compile_fails_the_build),
+        PERSON_TEST(what_is_no_module_is_not_pushed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
