@@ -1,3 +1,5 @@
 # Files that .incbin puts into an object: the compiler does not tell of them, so they stand here.
-set_source_files_properties(${CMAKE_SOURCE_DIR}/pkg/cli/commands/template.c PROPERTIES OBJECT_DEPENDS
-  "${CMAKE_SOURCE_DIR}/tools/cli/template/agent.c;${CMAKE_SOURCE_DIR}/tools/cli/template/agent.yaml;${CMAKE_SOURCE_DIR}/include/swarm/agent.h")
+set_source_files_properties(
+  ${CMAKE_SOURCE_DIR}/pkg/cli/commands/template.c PROPERTIES OBJECT_DEPENDS
+  "${CMAKE_SOURCE_DIR}/examples/hello/agent.c;${CMAKE_SOURCE_DIR}/examples/hello/agent.yaml;\
+${CMAKE_SOURCE_DIR}/include/swarm/agent.h")

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define NAME_WORD "AGENT_NAME"
+#define NAME_WORD "hello" /* The name in examples/hello/agent.yaml. */
 
 static enum sw_rc write_new(struct sw_cli *cli, const char *path, struct sw_bytes content,
                             struct sw_err *err)

@@ -20,6 +20,6 @@
     }                                                                                              \
     struct sw_bytes sw_template_##name(void)
 
-EMBED(source, "tools/cli/template/agent.c");
-EMBED(manifest, "tools/cli/template/agent.yaml");
+EMBED(source, "examples/hello/agent.c");
+EMBED(manifest, "examples/hello/agent.yaml");
 EMBED(header, "include/swarm/agent.h");

@@ -5,5 +5,5 @@
 #include "pkg/utils/base/buffer.h"
 
 struct sw_bytes sw_template_source(void);   /* agent.c */
-struct sw_bytes sw_template_manifest(void); /* agent.yaml; AGENT_NAME stands for the name. */
+struct sw_bytes sw_template_manifest(void); /* agent.yaml; "hello" stands for the name. */
 struct sw_bytes sw_template_header(void);   /* include/swarm/agent.h */

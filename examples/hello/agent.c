@@ -1,4 +1,6 @@
-/* An agent: it greets whoever writes to it and counts its messages.
+/* An agent: it greets whoever writes to it, and counts. After a change of this file:
+ *
+ *   swarm agent build . && swarm apply -f .
  *
  * Its memory is durable as it is: `count` survives restarts of the machine. Handlers run one at a
  * time, and what a handler asked for happens only if it returns SWARM_DONE. */
@@ -19,31 +21,23 @@ static uint32_t put_text(char *out, const char *text)
 
 static uint32_t put_number(char *out, uint32_t number)
 {
-    char digits[10];
-    uint32_t size = 0, used = 0;
+    uint32_t size = number < 10 ? 0 : put_number(out, number / 10);
 
-    do
-        digits[used++] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (used > 0)
-        out[size++] = digits[--used];
-    return size;
+    out[size] = (char)('0' + number % 10);
+    return size + 1;
 }
 
 int32_t SWARM_EXPORT(on_message)(const struct swarm_message *message)
 {
     char answer[512];
-    uint32_t size;
+    uint32_t size = put_text(answer, "Hello, ");
 
-    count++;
-    size = put_text(answer, "Hello from ");
-    size += (uint32_t)swarm_self(SWARM_SELF_AGENT, answer + size, 64);
-    size += put_text(answer + size, "! You are message ");
-    size += put_number(answer + size, count);
-    size += put_text(answer + size, ": ");
-    for (uint32_t i = 0; i < message->body_size && size < sizeof answer; i++)
+    for (uint32_t i = 0; i < message->body_size && i < 256; i++)
         answer[size++] = (char)message->body[i];
+    size += put_text(answer + size, "! You are number ");
+    size += put_number(answer + size, ++count);
+    size += put_text(answer + size, ".\n");
     if ((message->flags & SWARM_MESSAGE_WANTS_REPLY) == 0)
-        return SWARM_DONE;
+        return SWARM_DONE; /* Nobody waits for an answer. */
     return swarm_reply(message->reply_handle, 0, "text/plain", 10, answer, size);
 }
