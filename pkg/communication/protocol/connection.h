@@ -9,11 +9,11 @@
  * the wire (until all was sent, or the client has gone) and the handler (from begin or handle until
  * it ends the response). */
 #pragma once
+#include "pkg/communication/protocol/h1_head.h"
 #include "pkg/communication/protocol/link.h"
 #include "pkg/communication/protocol/server.h"
 #include "pkg/utils/base/list.h"
 
-#include <http_parser.h>
 #include <nghttp2/nghttp2.h>
 
 #define EXCHANGE_KEPT_BYTES 16384u /* Buffers of spare exchanges keep no more. */
@@ -73,13 +73,14 @@ enum h1_state {
 };
 
 struct h1 {
-    http_parser parser;
     enum h1_state state;
+    struct h1_chunks chunks;
+    uint64_t left;         /* Of a body with a length. */
     struct sw_buffer head; /* Of the request line and headers so far. */
     struct sw_buffer held; /* Pipelined bytes. */
     struct exchange *exchange;
     uint64_t head_ms; /* When the head began to come. */
-    bool is_keep_alive, has_value, expects_body;
+    bool is_10, is_keep_alive, is_chunked, expects_body;
 };
 
 enum connection_protocol { PROTOCOL_UNKNOWN, PROTOCOL_H1, PROTOCOL_H2 };

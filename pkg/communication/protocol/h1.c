@@ -7,134 +7,11 @@
 
 #define HELD_BYTES_MAX 131072u /* Pipelined bytes that wait for an answer, */
 #define HELD_BYTES_HIGH 65536u /* above which reading stops. */
+#define HEADER_NAME_MAX 128u
 #define HEAD_SLACK_BYTES 4096u /* A request line beside the headers. */
 
-/* A head is gathered and checked whole (h1_head.h); then the parser names its parts. Bodies go
- * through the parser as they come. One request at a time: what follows waits in `held`. */
-
-static struct connection *connection_of(http_parser *parser)
-{
-    return parser->data;
-}
-
-/* ---- What the parser tells us; its callbacks return 0 to go on ---- */
-
-static int on_url(http_parser *parser, const char *bytes, size_t size)
-{
-    struct exchange *exchange = connection_of(parser)->h1.exchange;
-    struct sw_bytes target = {.data = bytes, .size = size};
-    struct http_parser_url url;
-
-    if (size > 0 && bytes[0] != '/') { /* "https://host/path", as to a proxy (RFC 9112, 3.2.2). */
-        http_parser_url_init(&url);
-        if (http_parser_parse_url(bytes, size, 0, &url) != 0 ||
-            (url.field_set & (1u << UF_PATH)) == 0) {
-            exchange->refuse_status = 400;
-            return 0;
-        }
-        target.data = bytes + url.field_data[UF_PATH].off;
-        target.size = size - url.field_data[UF_PATH].off;
-    }
-    if (!sw_exchange_set_target(exchange, target))
-        exchange->refuse_status = 400;
-    return 0;
-}
-
-static int on_field(http_parser *parser, const char *bytes, size_t size)
-{
-    struct h1 *h1 = &connection_of(parser)->h1;
-    struct exchange *exchange = h1->exchange;
-    char name[128];
-
-    h1->has_value = false;
-    if (exchange->phase != EXCHANGE_HEAD) /* Trailers, which nothing here wants. */
-        return 0;
-    if (size > sizeof name) {
-        exchange->refuse_status = 431;
-        return 0;
-    }
-    for (size_t i = 0; i < size; i++)
-        name[i] = (char)(bytes[i] >= 'A' && bytes[i] <= 'Z' ? bytes[i] - 'A' + 'a' : bytes[i]);
-    sw_exchange_add_header(exchange, (struct sw_bytes){.data = name, .size = size},
-                           (struct sw_bytes){.data = "", .size = 0});
-    return 0;
-}
-
-/* The whole head is one piece, so each header has exactly one value. */
-static int on_value(http_parser *parser, const char *bytes, size_t size)
-{
-    struct h1 *h1 = &connection_of(parser)->h1;
-    struct exchange *exchange = h1->exchange;
-    struct sw_http_request *request = &exchange->request;
-    struct sw_http_header *header;
-    const char *value;
-
-    if (exchange->phase != EXCHANGE_HEAD || exchange->refuse_status != 0 || h1->has_value)
-        return 0;
-    h1->has_value = true;
-    while (size > 0 && (bytes[size - 1] == ' ' || bytes[size - 1] == '\t'))
-        size--;
-    header = &request->headers[request->headers_count - 1];
-    value = sw_arena_copy(request->arena, bytes, size);
-    exchange->header_bytes += size;
-    if (value == NULL)
-        exchange->refuse_status = 431;
-    else
-        header->value = (struct sw_bytes){.data = value, .size = size};
-    return 0;
-}
-
-static void send_continue(struct connection *connection)
-{
-    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-
-    sw_connection_send(connection, text, sizeof text - 1);
-}
-
-static int on_head(http_parser *parser)
-{
-    struct connection *connection = connection_of(parser);
-    struct exchange *exchange = connection->h1.exchange;
-    struct sw_bytes expect = sw_http_header_find(&exchange->request, "expect");
-
-    parser->upgrade = 0; /* Nothing else is spoken here: the request stays an HTTP/1.1 one. */
-    exchange->request.method =
-        sw_http_method_of(sw_bytes_of_text(http_method_str((enum http_method)parser->method)));
-    if ((parser->flags & F_CONTENTLENGTH) != 0)
-        exchange->content_length = parser->content_length;
-    connection->h1.expects_body =
-        (parser->flags & F_CHUNKED) != 0 ||
-        (exchange->content_length != UINT64_MAX && exchange->content_length > 0);
-    connection->h1.is_keep_alive = http_should_keep_alive(parser) != 0 && parser->http_minor == 1;
-    sw_exchange_begin(exchange);
-    if (connection->is_closing)
-        return -1;
-    if (!exchange->is_ended && expect.size == 12 && parser->http_minor == 1 &&
-        connection->h1.expects_body)
-        send_continue(connection);
-    return connection->is_closing ? -1 : 0;
-}
-
-static int on_body(http_parser *parser, const char *bytes, size_t size)
-{
-    struct connection *connection = connection_of(parser);
-
-    sw_exchange_take_body(connection->h1.exchange, (struct sw_bytes){.data = bytes, .size = size});
-    return connection->is_closing ? -1 : 0;
-}
-
-static int on_message(http_parser *parser)
-{
-    http_parser_pause(parser, 1); /* The rest belongs to the next request. */
-    return 0;
-}
-
-static const http_parser_settings callbacks = {.on_url = on_url,
-                                               .on_header_field = on_field,
-                                               .on_header_value = on_value,
-                                               .on_headers_complete = on_head,
-                                               .on_body = on_body,
-                                               .on_message_complete = on_message};
+/* A head is gathered and read whole (h1_head.h); the body goes on as it comes. One request at a
+ * time: what follows waits in `held`. */
 
 /* ---- Bytes in ---- */
 
@@ -171,51 +48,110 @@ static void refuse(struct connection *connection, int status, const char *words)
     sw_exchange_refuse(h1->exchange, status, words);
 }
 
-/* Let the parser have bytes; *ret_taken is less than size when the request ended in them. */
-static void parse(struct connection *connection, const uint8_t *bytes, size_t size,
-                  size_t *ret_taken)
+static void on_header(void *ctx, struct sw_bytes name, struct sw_bytes value)
+{
+    struct exchange *exchange = ctx;
+    const char *data = name.data;
+    char lower[HEADER_NAME_MAX];
+
+    if (name.size > sizeof lower) {
+        exchange->refuse_status = 431;
+        return;
+    }
+    for (size_t i = 0; i < name.size; i++)
+        lower[i] = (char)(data[i] >= 'A' && data[i] <= 'Z' ? data[i] - 'A' + 'a' : data[i]);
+    sw_exchange_add_header(exchange, (struct sw_bytes){.data = lower, .size = name.size}, value);
+}
+
+/* The request has ended: the next one waits until this one is answered. */
+static void complete(struct connection *connection)
 {
     struct h1 *h1 = &connection->h1;
 
-    *ret_taken = http_parser_execute(&h1->parser, &callbacks, (const char *)bytes, size);
+    h1->state = h1->exchange->is_ended && !h1->is_keep_alive ? H1_CLOSING : H1_ANSWER;
+    sw_exchange_complete(h1->exchange);
+}
+
+static void begin_body(struct connection *connection, bool expects_continue)
+{
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct h1 *h1 = &connection->h1;
+    struct exchange *exchange = h1->exchange;
+
+    h1->state = H1_BODY;
+    sw_exchange_begin(exchange);
     if (connection->is_closing)
         return;
-    if (HTTP_PARSER_ERRNO(&h1->parser) == HPE_PAUSED) {
-        http_parser_pause(&h1->parser, 0);
-        if (h1->state == H1_CLOSING)
-            return;
-        h1->state = h1->exchange->is_ended && !h1->is_keep_alive ? H1_CLOSING : H1_ANSWER;
-        sw_exchange_complete(h1->exchange);
-    } else if (HTTP_PARSER_ERRNO(&h1->parser) != HPE_OK) {
-        refuse(connection, 400, "the request is malformed");
-    } else if (h1->exchange->is_ended && h1->state != H1_ANSWER) {
+    if (!h1->expects_body)
+        complete(connection);
+    else if (exchange->is_ended)
         h1->state = H1_CLOSING; /* Answered before its body came: the connection ends with it. */
-    }
+    else if (expects_continue)
+        sw_connection_send(connection, text, sizeof text - 1);
 }
 
 static void begin_request(struct connection *connection)
 {
     struct h1 *h1 = &connection->h1;
-    struct sw_bytes head = {.data = h1->head.data, .size = h1->head.size};
-    const char *fault = sw_h1_head_check(head);
-    size_t taken;
+    struct sw_bytes bytes = {.data = h1->head.data, .size = h1->head.size};
+    struct h1_head head;
+    const char *fault;
 
-    if (fault != NULL) {
-        refuse(connection, 400, fault);
-        return;
-    }
+    h1->head_ms = 0;
+    connection->head_ms = 0;
     h1->exchange = sw_exchange_new(connection);
     if (h1->exchange == NULL) {
         sw_connection_close(connection);
         return;
     }
-    http_parser_init(&h1->parser, HTTP_REQUEST);
-    h1->parser.data = connection;
-    h1->state = H1_BODY;
-    h1->head_ms = 0;
-    connection->head_ms = 0;
-    parse(connection, head.data, head.size, &taken);
+    fault = sw_h1_head_parse(bytes, on_header, h1->exchange, &head);
+    if (fault == NULL && !sw_exchange_set_target(h1->exchange, head.target))
+        fault = "the target is not a path";
+    if (fault != NULL) {
+        refuse(connection, 400, fault);
+    } else {
+        h1->exchange->request.method = sw_http_method_of(head.method);
+        if (head.has_length)
+            h1->exchange->content_length = head.length;
+        h1->is_10 = head.is_10;
+        h1->is_keep_alive = head.is_keep_alive && h1->exchange->refuse_status == 0;
+        h1->is_chunked = head.is_chunked;
+        h1->chunks = (struct h1_chunks){0};
+        h1->left = head.length;
+        h1->expects_body = head.is_chunked || head.length > 0;
+        begin_body(connection, head.expects_continue);
+    }
     sw_buffer_reset(&h1->head);
+}
+
+/* Take bytes of a body; returns how many. */
+static size_t take_body(struct connection *connection, const uint8_t *bytes, size_t size)
+{
+    struct h1 *h1 = &connection->h1;
+    struct h1_piece piece = {.bytes = {.data = bytes, .size = size}};
+    size_t taken;
+
+    if (h1->is_chunked) {
+        taken = sw_h1_chunks_take(&h1->chunks, piece.bytes, &piece);
+    } else {
+        taken = size < h1->left ? size : (size_t)h1->left;
+        piece.bytes.size = taken;
+        h1->left -= taken;
+        piece.is_last = h1->left == 0;
+    }
+    if (piece.is_bad) {
+        refuse(connection, 400, "the body is not made of chunks");
+        return taken;
+    }
+    if (piece.bytes.size > 0)
+        sw_exchange_take_body(h1->exchange, piece.bytes);
+    if (connection->is_closing)
+        return taken;
+    if (piece.is_last)
+        complete(connection);
+    else if (h1->exchange->is_ended)
+        h1->state = H1_CLOSING;
+    return taken;
 }
 
 /* Gather a head; returns how much of the bytes belongs to it. */
@@ -280,7 +216,7 @@ void sw_h1_input(struct connection *connection, const uint8_t *bytes, size_t siz
         if (h1->state == H1_HEAD)
             taken = take_head(connection, bytes, size);
         else
-            parse(connection, bytes, size, &taken);
+            taken = take_body(connection, bytes, size);
         bytes += taken;
         size -= taken;
     }
@@ -355,7 +291,7 @@ void sw_h1_start(struct exchange *exchange, int status, const struct sw_http_hea
 
     if (exchange->phase != EXCHANGE_WHOLE && h1->expects_body && !exchange->is_body_streamed)
         h1->is_keep_alive = false; /* The rest of the body will not be read. */
-    exchange->is_chunked = !exchange->is_ended && h1->parser.http_minor == 1;
+    exchange->is_chunked = !exchange->is_ended && !h1->is_10;
     if (!exchange->is_ended && !exchange->is_chunked)
         h1->is_keep_alive = false; /* HTTP/1.0: the end of the connection ends the body. */
     sw_buffer_print(out, "HTTP/1.1 %d %s\r\ndate: %s\r\n", status, sw_http_status_text(status),

@@ -6,10 +6,10 @@
  * A request belongs to its handler from `begin` or `handle` on and lives until the handler ends it:
  * with sw_http_respond, or with sw_http_start and later sw_http_end. Exactly one of the two, also
  * when the client has gone: then nothing is sent, but the request is let go. Nothing else frees a
- * request, so a handler that answers later needs no lock and no lookup. What `begin` neither answers
- * nor streams is not the handler's yet: it may end without a call of `handle`, so `begin` keeps what
- * it needs in the arena.
- * Threads: the loop's.  I/O: none.  Limits: struct sw_http_limits. */
+ * request, so a handler that answers later needs no lock and no lookup. What `begin` neither
+ * answers nor streams is not the handler's yet: it may end without a call of `handle`, so `begin`
+ * keeps what it needs in the arena. Threads: the loop's.  I/O: none.  Limits: struct
+ * sw_http_limits. */
 #pragma once
 #include "pkg/security/certs/identity.h"
 #include "pkg/utils/base/arena.h"

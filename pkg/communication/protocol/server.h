@@ -1,4 +1,4 @@
-/* The server of one TLS port: HTTP/2 (nghttp2) and HTTP/1.1 (http-parser) on the event loop.
+/* The server of one TLS port: HTTP/2 (nghttp2) and HTTP/1.1 on the event loop.
  *
  * It accepts, limits and times connections, and gives each request to one handler (http.h).
  * Without a TLS context it speaks clear text (HTTP/2 with prior knowledge, and HTTP/1.1): for tests
