@@ -15,8 +15,13 @@
 #pragma once
 #include <stdint.h>
 
+#ifdef __wasm__
 #define SWARM_EXPORT(name) __attribute__((export_name(#name), used)) name
 #define SWARM_IMPORT(name) __attribute__((import_module("swarm_1"), import_name(#name)))
+#else /* A host that reads the constants and layouts. */
+#define SWARM_EXPORT(name) name
+#define SWARM_IMPORT(name)
+#endif
 
 enum swarm_result {
     SWARM_DONE = 0,   /* The message is handled; its effects happen. */
