@@ -1,0 +1,169 @@
+#!/usr/bin/python3
+"""The librarian over 5,000 documents: each answer is, to the byte, what one process computes over
+the same files; one turn per document and question; also after kill -9 and after a clean stop."""
+# labels: kill
+# timeout: 300
+# serial: yes
+import json
+import os
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+SOURCE, TMP, BUILD = (os.environ[name] for name in ("SW_SOURCE", "SW_TMP", "SW_BUILD"))
+DOCUMENTS = 5000
+REAL_MAX = 1500
+REAL_BYTES_MAX = 200 * 1024
+QUESTIONS = ["which packages fixed a CVE in OpenSSL?", "how do I report a bug?", "word17 word230",
+             "the licence of zlib", "document 4711 word3"]
+os.environ["SWARM_API_LISTEN"] = "127.0.0.1:0"
+failed = 0
+
+
+def check(name, good, detail=""):
+    global failed
+    print(f"{'ok' if good else 'not ok'} - {name}")
+    if not good:
+        failed += 1
+        print(detail)
+
+
+def run(*words):
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def copy_real(folder):
+    """Real documentation, as much of it as there is, gzip included."""
+    count = 0
+    for root, folders, files in os.walk("/usr/share/doc"):
+        folders.sort()
+        for name in sorted(files):
+            path = os.path.join(root, name)
+            if (count == REAL_MAX or os.path.islink(path)
+                    or os.path.getsize(path) > REAL_BYTES_MAX):
+                continue
+            target = os.path.join(folder, os.path.relpath(path, "/usr/share/doc"))
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy(path, target)
+            count += 1
+    return count
+
+
+def make_documents():
+    folder = os.path.join(TMP, "documents")
+    os.makedirs(os.path.join(folder, "made"))
+    real = copy_real(folder)
+    chance = random.Random(7)
+    for number in range(real, DOCUMENTS):
+        words = [f"word{int(chance.paretovariate(0.4)) % 5000}"
+                 for _ in range(chance.randrange(200))]
+        lines = [" ".join(words[i:i + 9]) for i in range(0, len(words), 9)]
+        with open(os.path.join(folder, "made", f"{number}.txt"), "w", encoding="utf-8") as file:
+            file.write(f"document {number}\n" + "\n".join(lines) + "\n")
+    # One that must be split, so that its parts are documents of their own.
+    with open(os.path.join(folder, "long.txt"), "w", encoding="utf-8") as file:
+        for number in range(20000):
+            file.write(f"line {number} of a long text\n")
+    return folder
+
+
+def start():
+    """swarmd prints one line when it serves."""
+    with open(os.path.join(TMP, "swarmd.log"), "ab") as log:
+        daemon = subprocess.Popen([os.path.join(BUILD, "bin", "swarmd"), "--dev"], stderr=log,
+                                  stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    if not daemon.stdout.readline():
+        sys.exit(f"swarmd did not start; see {TMP}/swarmd.log")
+    return daemon
+
+
+def wait_ready():
+    run("swarm", "wait", "agent/reader", "agent/librarian", "--for=condition=Ready",
+        "--timeout=60s")
+
+
+def restart(daemon, number):
+    daemon.send_signal(number)
+    daemon.wait()
+    again = start()
+    wait_ready()
+    return again
+
+
+def ask(question):
+    body = json.dumps({"question": question, "limit": 10})
+    return run("swarm", "send", "librarian", "--type=application/json", body)
+
+
+def expected(folder):
+    """The answers of one process over the same files, by question."""
+    os.environ["LIMIT"] = "10"
+    program = os.path.join(BUILD, "test", "librarian-check")
+    answers = run(program, folder, *QUESTIONS).splitlines(keepends=True)
+    return dict(zip(QUESTIONS, answers))
+
+
+def check_answers(when, answers):
+    for question in QUESTIONS:
+        answer = ask(question)
+        check(f"{when}: {question}", answer == answers[question],
+              f"expected {answers[question]}got {answer}")
+
+
+def reader_turns():
+    lines = run("swarmctl", "journal", "dump", "--agent=reader").splitlines()
+    return sum("entry=message" in line for line in lines)
+
+
+def check_turns(documents):
+    before = reader_turns()
+    ask(QUESTIONS[0])
+    check("one reader turn per document and question", reader_turns() - before == documents,
+          f"{reader_turns() - before} turns, {documents} documents")
+
+
+def measure():
+    """The time that a person waits, with the start of the command in it."""
+    times_ms = []
+    for _ in range(9):
+        begin = time.monotonic()
+        ask(QUESTIONS[0])
+        times_ms.append((time.monotonic() - begin) * 1000)
+    median_ms = statistics.median(times_ms)
+    print(f"answer in {median_ms:.0f} ms (median), {max(times_ms):.0f} ms at most")
+    limit_ms = 10000 if os.environ.get("SW_SANITIZED") == "1" else 1000
+    check("answers come at once", median_ms < limit_ms)
+
+
+def main():
+    folder = make_documents()
+    answers = expected(folder)
+    documents = json.loads(answers[QUESTIONS[0]])["documents"]
+    check("there are 5,000 documents at least", documents >= DOCUMENTS)
+    daemon = start()
+    try:
+        run("swarm", "apply", "-f", os.path.join(SOURCE, "examples", "librarian"))
+        wait_ready()
+        print(run("swarm", "send", "reader", "--each", folder).strip())
+        check_answers("at first", answers)
+        check_turns(documents)
+        measure()
+        daemon = restart(daemon, signal.SIGKILL)
+        check_answers("after kill -9", answers)
+        daemon = restart(daemon, signal.SIGTERM)
+        check_answers("after a clean stop", answers)
+    finally:
+        daemon.terminate()
+        daemon.wait()
+    check("a clean stop", daemon.returncode == 0, f"status {daemon.returncode}")
+    return 1 if failed else 0
+
+
+sys.exit(main())
