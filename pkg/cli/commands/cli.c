@@ -235,7 +235,8 @@ static void trace(void *ctx, const char *line)
 
 enum sw_rc sw_cli_connect(struct sw_cli *cli, struct sw_err *err)
 {
-    struct sw_client_options options = {.context = &cli->context, .system = cli->system};
+    struct sw_client_options options = {
+        .context = &cli->context, .system = cli->system, .timeout_ms = cli->timeout_ms};
     enum sw_rc rc = sw_cli_choose_context(cli, err);
 
     if (rc != SW_OK || cli->client != NULL)

@@ -35,7 +35,7 @@ struct sw_client {
     size_t in_flight;
     CURL *idle[IDLE_EASY_MAX]; /* Handles to use again: making one costs more than a request. */
     size_t idle_count;
-    uint64_t connect_timeout_ms;
+    uint64_t connect_timeout_ms, timeout_ms;
     bool is_unreachable;
     char *server, *user_agent, *authority_pem, *certificate_pem, *key_pem;
     void (*trace)(void *ctx, const char *line);
@@ -89,6 +89,7 @@ enum sw_rc sw_client_new(const struct sw_client_options *options, struct sw_clie
     client->system = options->system;
     client->connect_timeout_ms =
         options->connect_timeout_ms == 0 ? CONNECT_TIMEOUT_MS : options->connect_timeout_ms;
+    client->timeout_ms = options->timeout_ms == 0 ? SW_CLIENT_TIMEOUT_MS : options->timeout_ms;
     client->server = copy_text(context->server);
     client->user_agent = copy_text(options->user_agent == NULL ? agent : options->user_agent);
     client->authority_pem = copy_text(context->authority_pem);
@@ -220,7 +221,7 @@ static void set_transfer(struct call *call, const struct sw_request *request)
 {
     const struct sw_client *client = call->client;
     CURL *easy = call->easy;
-    uint64_t timeout_ms = request->timeout_ms == 0 ? SW_CLIENT_TIMEOUT_MS : request->timeout_ms;
+    uint64_t timeout_ms = request->timeout_ms == 0 ? client->timeout_ms : request->timeout_ms;
 
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->failure);

@@ -21,6 +21,7 @@ struct sw_client_options {
     const struct sw_context *context; /* Borrowed for the call only. */
     const struct sw_system *system;   /* For its clock. */
     uint64_t connect_timeout_ms;      /* 0: 5 seconds. */
+    uint64_t timeout_ms;              /* Of requests that have none; 0: SW_CLIENT_TIMEOUT_MS. */
     const char *user_agent;           /* NULL: "swarm/VERSION". */
     /* Told one line per request and answer, for -v; may be NULL. */
     void (*trace)(void *ctx, const char *line);
@@ -33,7 +34,7 @@ struct sw_request {
     const char *content_type; /* Of the body; NULL: application/json. */
     const char *accept;       /* NULL: application/json. */
     struct sw_bytes body;     /* Borrowed until the request is done. */
-    uint64_t timeout_ms;      /* For all of it; 0: SW_CLIENT_TIMEOUT_MS; UINT64_MAX: none. */
+    uint64_t timeout_ms;      /* For all of it; 0: the client's; UINT64_MAX: none. */
 };
 
 struct sw_answer {
