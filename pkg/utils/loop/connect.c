@@ -109,6 +109,8 @@ enum sw_rc sw_stream_connect(struct sw_loop *loop, const char *address, uint64_t
 
     if (rc != SW_OK)
         return rc;
+    if (loop->is_freed)
+        return sw_err_set(err, SW_E_CANCELLED, "%s: the loop ends", address);
     connect = calloc(1, sizeof *connect);
     if (connect == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory to connect to %s", address);

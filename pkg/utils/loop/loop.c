@@ -103,16 +103,19 @@ static void on_idle(uv_idle_t *idle)
     (void)uv_idle_stop(idle);
 }
 
+static void run_deferred(struct sw_loop *loop)
+{
+    for (int pass = 0; pass < FLUSH_PASSES && loop->deferred.count > 0; pass++) {
+        calls_swap(&loop->deferred, &loop->deferring);
+        calls_run(&loop->deferring);
+    }
+}
+
 /* End a round: deferred calls first, because they write, then all streams with something to send.
  */
 static void round_end(struct sw_loop *loop)
 {
-    for (int pass = 0; pass < FLUSH_PASSES; pass++) {
-        if (loop->deferred.count == 0)
-            break;
-        calls_swap(&loop->deferred, &loop->deferring);
-        calls_run(&loop->deferring);
-    }
+    run_deferred(loop);
     sw_loop_flush(loop);
     if (loop->deferred.count > 0 || !sw_list_is_empty(&loop->dirty))
         (void)uv_idle_start(&loop->idle, on_idle);
@@ -178,6 +181,7 @@ void sw_loop_free(struct sw_loop *loop)
     if (loop == NULL)
         return;
     loop->is_freed = true;
+    run_deferred(loop); /* They may hold what is closed below. */
     (void)uv_prepare_stop(&loop->prepare);
     (void)uv_check_stop(&loop->check);
     uv_close((uv_handle_t *)&loop->prepare, NULL);
@@ -190,6 +194,7 @@ void sw_loop_free(struct sw_loop *loop)
     sw_loop_close_streams(loop);
     sw_loop_stop_timers(loop);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT); /* Closings, exits of children, lookups under way. */
+    run_deferred(loop);
     sw_loop_close_timers(loop); /* Last: the closings above may have stopped and freed some. */
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
     rc = uv_loop_close(&loop->uv);

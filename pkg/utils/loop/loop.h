@@ -18,8 +18,8 @@ struct sw_child;    /* Opaque; a process that was started. */
 
 SW_MUST_CHECK enum sw_rc sw_loop_new(struct sw_loop **ret_loop, struct sw_err *err);
 /* Close all that is still open on the loop (streams get on_close with SW_E_CANCELLED, children are
- * killed) and free it. Posted and deferred calls that have not run are dropped; timers that their
- * owners have not freed are freed here. Not from inside a callback. */
+ * killed) and free it. Deferred calls still run, posted ones that have not run are dropped; timers
+ * that their owners have not freed are freed here. Not from inside a callback. */
 void sw_loop_free(struct sw_loop *loop);
 SW_DEFINE_CLEANUP(struct sw_loop, sw_loop_free)
 /* Run callbacks until sw_loop_stop is called. */

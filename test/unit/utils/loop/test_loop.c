@@ -174,6 +174,17 @@ static void defer_again(void *ctx)
         assert_int_equal(sw_loop_defer(f->loop, defer_again, f), SW_OK);
 }
 
+static void deferred_calls_run_when_the_loop_is_freed(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(sw_loop_defer(f->loop, on_first, f), SW_OK);
+    assert_int_equal(sw_loop_post(f->loop, on_second, f), SW_OK);
+    sw_loop_free(f->loop);
+    assert_string_equal(f->trace, "first;");
+    assert_int_equal(sw_loop_new(&f->loop, NULL), SW_OK);
+}
+
 static void endless_deferring_goes_on_without_blocking(void **state)
 {
     struct fixture *f = *state;
@@ -302,6 +313,7 @@ int main(void)
         TEST(posts_run_in_order_and_not_at_once),
         TEST(a_post_from_a_post_runs_after_it),
         TEST(deferred_calls_run_in_the_same_round),
+        TEST(deferred_calls_run_when_the_loop_is_freed),
         TEST(endless_deferring_goes_on_without_blocking),
         TEST(posts_of_many_threads_all_run_on_the_loop),
         TEST(posts_beyond_the_limit_are_refused),
