@@ -1,0 +1,51 @@
+/* The modules of a Hive, by content: FOLDER/NAMESPACE/HEX.wasm, HEX being the SHA-256.
+ *
+ * A module is validated and its digest compared before it counts as present, and its digest is
+ * compared again whenever it is read. Present modules never change.
+ * Threads: one at a time.  I/O: the files below its folder, through the seam.
+ * Limits: SW_ABI_MODULE_BYTES_MAX each; SW_MODULE_PUSHES_MAX pushes under way. */
+#pragma once
+#include "pkg/agent/modules/validate.h"
+#include "pkg/utils/system/system.h"
+
+#define SW_MODULE_PUSHES_MAX 8
+
+struct sw_modules;     /* Opaque. */
+struct sw_module_push; /* Opaque; a module that is arriving. */
+
+/* Use a folder, made if it is not there. system is borrowed and outlives it. */
+SW_MUST_CHECK enum sw_rc sw_modules_open(const struct sw_system *system, const char *folder,
+                                         struct sw_modules **ret_modules, struct sw_err *err);
+void sw_modules_close(struct sw_modules *modules);
+SW_DEFINE_CLEANUP(struct sw_modules, sw_modules_close)
+
+/* Begin to take in a module that should have this digest ("sha256:...").
+ * SW_E_INVALID    the namespace is no label, or the digest is not in that form
+ * SW_E_EXHAUSTED  too many pushes are under way */
+SW_MUST_CHECK enum sw_rc sw_module_push_new(struct sw_modules *modules, const char *namespace,
+                                            const char *digest, struct sw_module_push **ret_push,
+                                            struct sw_err *err);
+/* Give up, or forget a finished push. */
+void sw_module_push_free(struct sw_module_push *push);
+SW_DEFINE_CLEANUP(struct sw_module_push, sw_module_push_free)
+/* The next bytes, copied.  SW_E_EXHAUSTED: larger than a module may be; the push is over. */
+SW_MUST_CHECK enum sw_rc sw_module_push_add(struct sw_module_push *push, struct sw_bytes bytes,
+                                            struct sw_err *err);
+/* All bytes were added: check them and store them durably. Pushing what is there is no error.
+ * SW_E_INVALID     the bytes have another digest, or the validator's reason
+ * other codes      the validator's, or those of writing a file; nothing was stored */
+SW_MUST_CHECK enum sw_rc sw_module_push_finish(struct sw_module_push *push,
+                                               struct sw_module_view *ret_view, struct sw_err *err);
+
+/* The three in one, for bytes that are all there. */
+SW_MUST_CHECK enum sw_rc sw_modules_put(struct sw_modules *modules, const char *namespace,
+                                        const char *digest, struct sw_bytes bytes,
+                                        struct sw_err *err);
+/* Whether it is stored; false too when namespace or digest are ill-formed. */
+bool sw_modules_has(const struct sw_modules *modules, const char *namespace, const char *digest);
+/* Append the module to out.
+ * SW_E_NOT_FOUND  it was never pushed to this namespace
+ * SW_E_CORRUPT    the file no longer has its digest; out is as before */
+SW_MUST_CHECK enum sw_rc sw_modules_get(const struct sw_modules *modules, const char *namespace,
+                                        const char *digest, struct sw_buffer *out,
+                                        struct sw_err *err);

@@ -1,0 +1,36 @@
+/* Give up what a process does not need, for good: seccomp, Landlock, limits, no new privileges.
+ *
+ * Called once, by the process itself, after it opened what it will use and made its threads, or
+ * before them: every thread of the process is bound. A call that a profile does not list ends the
+ * process if it is an attack's (exec, ptrace ...), and otherwise fails with EPERM.
+ * Threads: call it from the first thread.  I/O: none.  Limits: none. */
+#pragma once
+#include "pkg/utils/errors/errors.h"
+
+#include <stdbool.h>
+
+enum sw_sandbox_profile {
+    SW_SANDBOX_COMPILER, /* Reads standard input, writes standard output: no file, no thread. */
+    SW_SANDBOX_HOST      /* An agent host: its folder, its socket, its threads. */
+};
+
+struct sw_sandbox_options {
+    enum sw_sandbox_profile profile;
+    const char *folder;       /* HOST: may be read and written below this, nothing elsewhere. */
+    size_t memory_bytes_max;  /* COMPILER: address space; 0: no limit. */
+    unsigned cpu_seconds_max; /* COMPILER: processor time; 0: no limit. */
+};
+
+/* What is in force; the rest the kernel does not offer. */
+struct sw_sandbox_view {
+    bool has_seccomp;
+    bool has_landlock;
+    int landlock_abi; /* 0: none. */
+    /* Words for the log on what is missing, such as "Landlock (kernel 5.13 or newer)"; or "". */
+    char missing[256];
+};
+
+/* Enter the sandbox. A missing kernel feature is told in *ret_view and is no error.
+ * SW_E_INTERNAL, SW_E_NOT_FOUND ...  a step failed that this kernel offers: do not go on */
+SW_MUST_CHECK enum sw_rc sw_sandbox_enter(const struct sw_sandbox_options *options,
+                                          struct sw_sandbox_view *ret_view, struct sw_err *err);
