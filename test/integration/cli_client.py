@@ -307,7 +307,7 @@ class Messages(Case):
         self.assertEqual(result.stdout, b"\0raw\xff")
         self.assertIn(b"from support/a b, x/y", result.stderr)
         request = hive.requests[0]
-        self.assertEqual((request.method, request.path), ("POST", AGENTS[:-6] + "agents/support/send"))
+        self.assertEqual((request.method, request.path), ("POST", AGENTS + "/support/send"))
         self.assertEqual(request.query, {"key": "a b", "reply": "true", "timeout": "30000ms",
                                          "priority": "high", "requestId": "r1"})
         self.assertEqual((request.body, request.headers["Content-Type"]), (b"hello", "text/plain"))

@@ -34,15 +34,16 @@ static bool is_unchanged(const struct sw_kind *kind, void *before, void *after)
 static enum sw_rc apply_one(struct sw_cli *cli, const struct sw_manifest *manifest, bool dry_run,
                             void **ret_object, const char **ret_word, struct sw_err *err)
 {
-    struct sw_object_key key = sw_manifest_key(manifest);
+    const struct sw_object_wish wish = {
+        .key = sw_manifest_key(manifest), .object = manifest->object, .dry_run = dry_run};
     void *before = NULL;
-    enum sw_rc rc = sw_client_get(cli->client, &key, cli->arena, &before, err);
+    enum sw_rc rc = sw_client_get(cli->client, &wish.key, cli->arena, &before, err);
 
     if (rc != SW_OK && rc != SW_E_NOT_FOUND)
         return rc;
     if (rc == SW_E_NOT_FOUND)
         before = NULL;
-    rc = sw_client_apply(cli->client, &key, manifest->object, dry_run, cli->arena, ret_object, err);
+    rc = sw_client_apply(cli->client, &wish, cli->arena, ret_object, err);
     if (rc != SW_OK)
         return rc;
     *ret_word = before == NULL                                      ? "created"

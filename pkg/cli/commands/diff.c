@@ -35,14 +35,15 @@ static const char *comparable_text(struct sw_cli *cli, const struct sw_kind *kin
 static enum sw_rc diff_one(struct sw_cli *cli, const struct sw_manifest *manifest,
                            struct sw_buffer *out, bool *ret_differs, struct sw_err *err)
 {
-    struct sw_object_key key = sw_manifest_key(manifest);
+    const struct sw_object_key key = sw_manifest_key(manifest);
+    const struct sw_object_wish wish = {.key = key, .object = manifest->object, .dry_run = true};
     void *before = NULL, *after = NULL;
     const char *old_text, *new_text;
     size_t header_at = out->size;
     enum sw_rc rc = sw_client_get(cli->client, &key, cli->arena, &before, err);
 
     if (rc == SW_OK || rc == SW_E_NOT_FOUND)
-        rc = sw_client_apply(cli->client, &key, manifest->object, true, cli->arena, &after, err);
+        rc = sw_client_apply(cli->client, &wish, cli->arena, &after, err);
     if (rc != SW_OK) {
         (void)sw_err_context(err, "%s", manifest->file);
         return rc;

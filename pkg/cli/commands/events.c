@@ -109,8 +109,14 @@ enum sw_rc sw_command_events(struct sw_cli *cli, struct sw_err *err)
     sw_cli_put(cli, &text);
     if (rc != SW_OK || !sw_arguments_is(cli->arguments, "watch", false))
         return rc;
-    rc = sw_client_watch(cli->client, &key, "", events.resource_version,
-                         cli->timeout_ms == 0 ? UINT64_MAX : cli->timeout_ms, on_change, &following,
-                         err);
+    rc = sw_client_watch(
+        cli->client,
+        &(struct sw_client_watch){.key = key,
+                                  .selector = "",
+                                  .revision = events.resource_version,
+                                  .timeout_ms = cli->timeout_ms == 0 ? UINT64_MAX : cli->timeout_ms,
+                                  .on_change = on_change,
+                                  .ctx = &following},
+        err);
     return rc == SW_E_TIMEOUT && cli->timeout_ms != 0 ? SW_OK : rc;
 }

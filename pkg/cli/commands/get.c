@@ -91,12 +91,16 @@ static enum sw_rc follow(struct sw_cli *cli, const struct sw_output *output,
 {
     struct printer printer = {
         .cli = cli, .output = *output, .kind = key->kind, .with_type = with_type, .err = err};
-    uint64_t timeout_ms = cli->timeout_ms == 0 ? UINT64_MAX : cli->timeout_ms;
+    const struct sw_client_watch options = {.key = *key,
+                                            .selector = selector_of(cli),
+                                            .timeout_ms =
+                                                cli->timeout_ms == 0 ? UINT64_MAX : cli->timeout_ms,
+                                            .on_change = print_change,
+                                            .ctx = &printer};
     enum sw_rc rc;
 
     printer.output.without_header = with_type || output->without_header;
-    rc = sw_client_watch(cli->client, key, selector_of(cli), 0, timeout_ms, print_change, &printer,
-                         err);
+    rc = sw_client_watch(cli->client, &options, err);
     /* Whoever sets a timeout for a watch wants to see that long, which is no failure. */
     if (rc == SW_E_TIMEOUT && cli->timeout_ms != 0)
         return SW_OK;

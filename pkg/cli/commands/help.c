@@ -1,6 +1,6 @@
+#include "pkg/cli/commands/help.h"
 #include "pkg/cli/arguments/manual.h"
 #include "pkg/cli/commands/commands.h"
-#include "pkg/cli/commands/help.h"
 #include "pkg/cli/commands/resources.h"
 #include "pkg/utils/version/version.h"
 

@@ -1,5 +1,5 @@
-#include "pkg/cli/commands/commands.h"
 #include "pkg/cli/commands/instances.h"
+#include "pkg/cli/commands/commands.h"
 #include "pkg/apis/swarm/v1/json.h"
 #include "pkg/utils/base/text.h"
 

@@ -206,19 +206,54 @@ static enum sw_rc settle_module(struct reading *reading, struct sw_manifest *man
     return SW_OK;
 }
 
+/* Does the field stand in the document, and has nothing been said of it yet? */
+static bool is_news(const struct reading *reading, const struct sw_manifest *manifest,
+                    const struct sw_problem *problem)
+{
+    const struct sw_tree *node = sw_tree_at(manifest->tree, problem->field);
+    const char *last = strrchr(problem->field, '.');
+
+    last = last == NULL ? problem->field : last + 1;
+    if (node == NULL || node->key == NULL || strcmp(node->key, last) != 0)
+        return false;
+    for (size_t i = 0; i < reading->problems.count; i++) {
+        const struct sw_problem *known = &reading->problems.items[i];
+
+        if (known->line == problem->line && strcmp(known->file, problem->file) == 0 &&
+            strcmp(known->field, problem->field) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Check the rules. Of a document with mistakes only what it says itself is worth telling: that a
+ * field is missing may follow from a misspelt name that was told already. */
+static void validate(struct reading *reading, const struct sw_manifest *manifest)
+{
+    struct sw_problems doubts = sw_problems_of(reading->cli->arena);
+    struct sw_validate_options options = {.problems =
+                                              manifest->is_doubtful ? &doubts : &reading->problems,
+                                          .tree = manifest->tree,
+                                          .file = manifest->file};
+
+    (void)!sw_object_validate(manifest->kind, manifest->object, &options);
+    for (size_t i = 0; i < doubts.count; i++) {
+        if (is_news(reading, manifest, &doubts.items[i]))
+            sw_problems_add(&reading->problems, &doubts.items[i]);
+    }
+}
+
 static enum sw_rc take_document(struct reading *reading, struct sw_manifest *manifest,
                                 struct sw_err *err)
 {
     struct sw_manifests *manifests = &reading->manifests;
-    struct sw_validate_options options = {
-        .problems = &reading->problems, .tree = manifest->tree, .file = manifest->file};
     enum sw_rc rc;
 
     settle_namespace(reading, manifest);
     rc = settle_module(reading, manifest, err);
     if (rc != SW_OK)
         return rc;
-    (void)!sw_object_validate(manifest->kind, manifest->object, &options);
+    validate(reading, manifest);
     manifests->items = grow(reading->cli, manifests->items, manifests->count, &reading->capacity,
                             sizeof *manifests->items);
     if (manifests->items == NULL)
@@ -243,7 +278,7 @@ static enum sw_rc read_file(struct reading *reading, const char *file, struct sw
     struct sw_cli *cli = reading->cli;
     const char *name = strcmp(file, "-") == 0 ? "stdin" : file;
     struct sw_bind_options options = {
-        .arena = cli->arena, .problems = &reading->problems, .file = name};
+        .arena = cli->arena, .problems = &reading->problems, .file = name, .keep_doubtful = true};
     struct sw_manifest *documents = NULL;
     size_t count = 0;
     enum sw_rc rc;

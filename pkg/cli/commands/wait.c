@@ -204,7 +204,14 @@ enum sw_rc sw_wait_for(struct sw_cli *cli, const struct sw_object_key *key,
     (void)snprintf(waiting.uid, sizeof waiting.uid, "%s", sw_object_meta_of(object)->uid);
     revision = sw_object_meta_of(object)->resource_version;
     show_state(&waiting, object);
-    rc = sw_client_watch(cli->client, key, "", revision, timeout_ms, on_change, &waiting, err);
+    rc = sw_client_watch(cli->client,
+                         &(struct sw_client_watch){.key = *key,
+                                                   .selector = "",
+                                                   .revision = revision,
+                                                   .timeout_ms = timeout_ms,
+                                                   .on_change = on_change,
+                                                   .ctx = &waiting},
+                         err);
     sw_cli_progress(cli, "%s", "");
     if (waiting.rc != SW_OK || waiting.is_so)
         return waiting.rc;

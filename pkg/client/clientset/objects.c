@@ -205,9 +205,8 @@ enum sw_rc sw_client_list(struct sw_client *client, const struct sw_object_key *
     return rc;
 }
 
-enum sw_rc sw_client_apply(struct sw_client *client, const struct sw_object_key *key,
-                           const void *object, bool dry_run, struct sw_arena *arena,
-                           void **ret_object, struct sw_err *err)
+enum sw_rc sw_client_apply(struct sw_client *client, const struct sw_object_wish *wish,
+                           struct sw_arena *arena, void **ret_object, struct sw_err *err)
 {
     SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
     SW_CLEANUP(sw_buffer_done) struct sw_buffer json = {0};
@@ -218,19 +217,19 @@ enum sw_rc sw_client_apply(struct sw_client *client, const struct sw_object_key 
     sw_buffer_init(&path, PATH_BYTES_MAX);
     sw_buffer_init(&json, OBJECT_BYTES_MAX);
     sw_answer_init(&answer);
-    sw_json_encode(key->kind->message, object, SW_JSON_COMPACT, &json);
+    sw_json_encode(wish->key.kind->message, wish->object, SW_JSON_COMPACT, &json);
     if (sw_buffer_check(&json) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "the object is larger than %zu KiB",
                           OBJECT_BYTES_MAX >> 10);
     request.body = (struct sw_bytes){json.data, json.size};
-    sw_client_path(key, &path);
-    if (dry_run)
+    sw_client_path(&wish->key, &path);
+    if (wish->dry_run)
         put_query(&path, "dryRun", "true");
     rc = ask(client, &request, &path, &answer, err);
     if (rc != SW_OK)
         return rc;
-    return decode_object(key->kind, (struct sw_bytes){answer.body.data, answer.body.size}, arena,
-                         ret_object, err);
+    return decode_object(wish->key.kind, (struct sw_bytes){answer.body.data, answer.body.size},
+                         arena, ret_object, err);
 }
 
 enum sw_rc sw_client_delete(struct sw_client *client, const struct sw_object_key *key, bool dry_run,
@@ -318,14 +317,14 @@ static const char *member_of(struct sw_bytes json, const char *name, struct sw_a
     return node == NULL ? "" : node->text;
 }
 
-enum sw_rc sw_client_publish(struct sw_client *client, const char *namespace, const char *subject,
-                             const char *content_type, struct sw_bytes body,
+enum sw_rc sw_client_publish(struct sw_client *client,
+                             const struct sw_client_publication *publication,
                              uint64_t *ret_subscribers, struct sw_err *err)
 {
     SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(OBJECT_BYTES_MAX);
     SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
     SW_CLEANUP(sw_answer_done) struct sw_answer answer = {0};
-    struct sw_request request = {.method = "POST", .content_type = content_type};
+    struct sw_request request = {.method = "POST", .content_type = publication->content_type};
     uint64_t count = 0;
     enum sw_rc rc;
 
@@ -334,10 +333,12 @@ enum sw_rc sw_client_publish(struct sw_client *client, const char *namespace, co
     if (arena == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory");
     sw_buffer_put_text(&path, API_ROOT "/namespaces/");
-    sw_client_escape(namespace, &path);
+    sw_client_escape(publication->namespace, &path);
     sw_buffer_put_text(&path, "/publish");
-    put_query(&path, "subject", subject);
-    request.body = (struct sw_bytes){body.data == NULL ? "" : body.data, body.size};
+    put_query(&path, "subject", publication->subject);
+    request.body = publication->body;
+    if (request.body.data == NULL)
+        request.body.data = "";
     rc = ask(client, &request, &path, &answer, err);
     if (rc != SW_OK)
         return rc;

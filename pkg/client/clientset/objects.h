@@ -27,10 +27,15 @@ SW_MUST_CHECK enum sw_rc sw_client_get(struct sw_client *client, const struct sw
 SW_MUST_CHECK enum sw_rc sw_client_list(struct sw_client *client, const struct sw_object_key *key,
                                         const char *selector, struct sw_arena *arena,
                                         struct sw_objects *ret_objects, struct sw_err *err);
-/* Make the object, or change what `object` says of it; answers with what is stored then (with
- * dry_run: would be). object is of key->kind. */
-SW_MUST_CHECK enum sw_rc sw_client_apply(struct sw_client *client, const struct sw_object_key *key,
-                                         const void *object, bool dry_run, struct sw_arena *arena,
+struct sw_object_wish { /* What an object shall be; all borrowed. */
+    struct sw_object_key key;
+    const void *object; /* Of key.kind. */
+    bool dry_run;       /* Check all of it, write nothing. */
+};
+/* Make the object, or change what the wish says of it; answers with what is stored then (with
+ * dry_run: would be). */
+SW_MUST_CHECK enum sw_rc sw_client_apply(struct sw_client *client,
+                                         const struct sw_object_wish *wish, struct sw_arena *arena,
                                          void **ret_object, struct sw_err *err);
 /* Ask for the object's deletion; it is gone when its finalizers are done. */
 SW_MUST_CHECK enum sw_rc sw_client_delete(struct sw_client *client, const struct sw_object_key *key,
@@ -39,14 +44,19 @@ SW_MUST_CHECK enum sw_rc sw_client_delete(struct sw_client *client, const struct
 /* One change. object (borrowed) is NULL for a bookmark; revision is where a watch may go on. */
 typedef bool sw_client_change(void *ctx, enum sw_api_watch_event_type type, void *object,
                               uint64_t revision);
-/* Follow the changes after `revision` (0: all objects there are come first, as ADDED) until
- * on_change returns false (SW_OK) or timeout_ms have passed (SW_E_TIMEOUT; UINT64_MAX: never). A
- * stream that breaks is asked for again from the last revision, for as long as the server can be
- * reached.  SW_E_RANGE: that revision is no longer kept; list again. */
-SW_MUST_CHECK enum sw_rc sw_client_watch(struct sw_client *client, const struct sw_object_key *key,
-                                         const char *selector, uint64_t revision,
-                                         uint64_t timeout_ms, sw_client_change *on_change,
-                                         void *ctx, struct sw_err *err);
+struct sw_client_watch { /* All borrowed. */
+    struct sw_object_key key;
+    const char *selector; /* "" or as in a list. */
+    uint64_t revision;    /* Changes after this one; 0: all there are come first, as ADDED. */
+    uint64_t timeout_ms;  /* UINT64_MAX: none. */
+    sw_client_change *on_change;
+    void *ctx;
+};
+/* Follow changes until on_change returns false (SW_OK) or the time is over (SW_E_TIMEOUT). A stream
+ * that breaks is asked for again from the last revision, for as long as the server can be reached.
+ * SW_E_RANGE: that revision is no longer kept; list again. */
+SW_MUST_CHECK enum sw_rc sw_client_watch(struct sw_client *client,
+                                         const struct sw_client_watch *options, struct sw_err *err);
 
 struct sw_client_message { /* To an instance; all borrowed until it is done. */
     const char *namespace, *agent;
@@ -67,11 +77,14 @@ SW_MUST_CHECK enum sw_rc sw_client_send_start(struct sw_client *client,
                                               const struct sw_client_message *message,
                                               sw_client_done *done, void *ctx, struct sw_err *err);
 
+struct sw_client_publication { /* To whoever subscribed; all borrowed. */
+    const char *namespace, *subject, *content_type;
+    struct sw_bytes body;
+};
 /* Send to every subscriber; *ret_subscribers is how many there were. */
-SW_MUST_CHECK enum sw_rc sw_client_publish(struct sw_client *client, const char *namespace,
-                                           const char *subject, const char *content_type,
-                                           struct sw_bytes body, uint64_t *ret_subscribers,
-                                           struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_client_publish(struct sw_client *client,
+                                           const struct sw_client_publication *publication,
+                                           uint64_t *ret_subscribers, struct sw_err *err);
 
 /* Store a module under its digest ("sha256:...") unless the server has it. *ret_is_new may be NULL.
  * SW_E_INVALID: it is no agent's module, with the reason. */

@@ -12,10 +12,7 @@
 #define REOPEN_WAIT_MS 200
 
 struct watch {
-    const struct sw_object_key *key;
-    const char *selector;
-    sw_client_change *on_change;
-    void *ctx;
+    const struct sw_client_watch *options;
     struct sw_arena *arena; /* Of one event. */
     uint64_t revision;
     bool is_ended, progressed;
@@ -37,7 +34,7 @@ static enum sw_rc take_event(struct watch *watch, struct sw_bytes data)
 {
     struct sw_problems problems = sw_problems_of(watch->arena);
     struct sw_bind_options options = {.arena = watch->arena, .problems = &problems, .file = ""};
-    const struct sw_kind *kind = watch->key->kind;
+    const struct sw_kind *kind = watch->options->key.kind;
     const struct sw_tree *tree = NULL, *type, *body;
     const struct sw_api_enum_value *value = NULL;
     uint64_t revision;
@@ -61,11 +58,11 @@ static enum sw_rc take_event(struct watch *watch, struct sw_bytes data)
     if (revision != 0)
         watch->revision = revision;
     watch->progressed = true;
-    if (object != NULL && watch->key->name[0] != '\0' &&
-        strcmp(sw_object_meta_of(object)->name, watch->key->name) != 0)
+    if (object != NULL && watch->options->key.name[0] != '\0' &&
+        strcmp(sw_object_meta_of(object)->name, watch->options->key.name) != 0)
         return SW_OK;
-    watch->is_ended = !watch->on_change(watch->ctx, (enum sw_api_watch_event_type)value->number,
-                                        object, watch->revision);
+    watch->is_ended = !watch->options->on_change(
+        watch->options->ctx, (enum sw_api_watch_event_type)value->number, object, watch->revision);
     return SW_OK;
 }
 
@@ -87,17 +84,17 @@ static bool on_event(void *ctx, const char *name, const char *id, struct sw_byte
 static void put_path(const struct watch *watch, struct sw_buffer *path)
 {
     const struct sw_object_key all = {
-        .kind = watch->key->kind, .namespace = watch->key->namespace, .name = ""};
+        .kind = watch->options->key.kind, .namespace = watch->options->key.namespace, .name = ""};
 
     sw_client_path(&all, path);
     sw_buffer_print(path, "?watch=1&resourceVersion=%" PRIu64, watch->revision);
-    if (watch->key->name[0] != '\0') {
+    if (watch->options->key.name[0] != '\0') {
         sw_buffer_put_text(path, "&name=");
-        sw_client_escape(watch->key->name, path);
+        sw_client_escape(watch->options->key.name, path);
     }
-    if (watch->selector[0] != '\0') {
+    if (watch->options->selector[0] != '\0') {
         sw_buffer_put_text(path, "&labelSelector=");
-        sw_client_escape(watch->selector, path);
+        sw_client_escape(watch->options->selector, path);
     }
     sw_buffer_put_u8(path, 0);
 }
@@ -124,13 +121,11 @@ static enum sw_rc watch_once(struct sw_client *client, struct watch *watch, uint
     return rc;
 }
 
-enum sw_rc sw_client_watch(struct sw_client *client, const struct sw_object_key *key,
-                           const char *selector, uint64_t revision, uint64_t timeout_ms,
-                           sw_client_change *on_change, void *ctx, struct sw_err *err)
+enum sw_rc sw_client_watch(struct sw_client *client, const struct sw_client_watch *options,
+                           struct sw_err *err)
 {
-    struct watch watch = {
-        .key = key, .selector = selector, .on_change = on_change, .ctx = ctx, .revision = revision};
-    uint64_t begin_ms = sw_client_now_ms(client);
+    struct watch watch = {.options = options, .revision = options->revision};
+    uint64_t timeout_ms = options->timeout_ms, begin_ms = sw_client_now_ms(client);
     unsigned failures = 0;
     enum sw_rc rc = SW_OK;
 

@@ -15,10 +15,12 @@ struct sw_manifest { /* One document; lives in the arena. */
     void *object;               /* A struct of the kind, without defaults. */
     const struct sw_tree *tree; /* What it was read from, for the places of later problems. */
     const char *file;
+    bool is_doubtful; /* It has mistakes; what could not be read is not set. */
 };
 
 /* Read all documents of a stream. Empty documents are left out. Mistakes of all documents are added
- * to options->problems; documents that have none are returned in any case.
+ * to options->problems; documents that have none are returned in any case, and with keep_doubtful
+ * also those whose kind could be told.
  * SW_E_INVALID    mistakes were added
  * SW_E_EXHAUSTED  the arena is full */
 SW_MUST_CHECK enum sw_rc sw_yaml_read_manifests(struct sw_bytes yaml,

@@ -29,7 +29,7 @@ static enum sw_rc add(struct gatherer *gatherer, const struct sw_manifest *manif
     return SW_OK;
 }
 
-/* Bind one document, and keep it when it has no mistakes. */
+/* Bind one document, and keep it when it has no mistakes or they do not matter. */
 static enum sw_rc take(struct gatherer *gatherer, const struct sw_tree *tree, bool has_bad)
 {
     struct sw_manifest manifest = {.tree = tree, .file = gatherer->options->file};
@@ -47,7 +47,9 @@ static enum sw_rc take(struct gatherer *gatherer, const struct sw_tree *tree, bo
     if (rc == SW_E_EXHAUSTED)
         return rc;
     gatherer->has_bad |= rc != SW_OK;
-    return rc == SW_OK && !has_bad ? add(gatherer, &manifest) : SW_OK;
+    manifest.is_doubtful = rc != SW_OK || has_bad;
+    return !manifest.is_doubtful || gatherer->options->keep_doubtful ? add(gatherer, &manifest)
+                                                                     : SW_OK;
 }
 
 enum sw_rc sw_yaml_read_manifests(struct sw_bytes yaml, const struct sw_bind_options *options,

@@ -26,6 +26,22 @@ static void every_mistake_is_told_with_file_line_and_column(void **state)
     assert_non_null(strstr(told(p), "error: 4 mistakes found; nothing was changed\n"));
 }
 
+static void mistakes_of_reading_and_of_rules_are_told_together(void **state)
+{
+    struct person *p = *state;
+
+    person_file("a.yaml", "apiVersion: swarm/v1\nkind: Agent\nmetadata: {name: Bad}\nspec:\n"
+                          "  modle: ./x.wasm\n  replicas: many\n  limits: {memory: lots}\n");
+    assert_int_equal(TYPE(p, "apply", "-f", "a.yaml", SERVER), SW_EXIT_ERROR);
+    assert_non_null(strstr(told(p), "a.yaml:5:3: spec.modle: "));
+    assert_non_null(strstr(told(p), "a.yaml:6:13: spec.replicas: "));
+    assert_non_null(strstr(told(p), "a.yaml:3:18: metadata.name: "));
+    assert_non_null(strstr(told(p), "a.yaml:7:20: spec.limits.memory: "));
+    /* That the module is missing follows from the first. */
+    assert_null(strstr(told(p), "spec.module: "));
+    assert_non_null(strstr(told(p), "error: 4 mistakes found"));
+}
+
 static void a_folder_is_read_in_order_and_other_files_are_left_alone(void **state)
 {
     struct person *p = *state;
@@ -165,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PERSON_TEST(every_mistake_is_told_with_file_line_and_column),
+        PERSON_TEST(mistakes_of_reading_and_of_rules_are_told_together),
         PERSON_TEST(a_folder_is_read_in_order_and_other_files_are_left_alone),
         PERSON_TEST(standard_input_is_a_manifest_too),
         PERSON_TEST(what_cannot_be_read_is_told),
