@@ -9,9 +9,9 @@
 
 #define SW_COLLECTOR_BATCH_MAX 200
 
-struct sw_collector; /* Opaque. */
+struct sw_garbage_collector; /* Opaque. */
 
-struct sw_collector_options { /* All borrowed. */
+struct sw_garbage_collector_options { /* All borrowed. */
     struct sw_loop *loop;
     const struct sw_system *system;
     const struct sw_logger *logger;
@@ -19,7 +19,8 @@ struct sw_collector_options { /* All borrowed. */
 };
 
 /* Begin to collect.  SW_E_EXHAUSTED: no memory or no watch left. */
-SW_MUST_CHECK enum sw_rc sw_collector_new(const struct sw_collector_options *options,
-                                          struct sw_collector **ret_collector, struct sw_err *err);
-void sw_collector_free(struct sw_collector *collector);
-SW_DEFINE_CLEANUP(struct sw_collector, sw_collector_free)
+SW_MUST_CHECK enum sw_rc
+sw_garbage_collector_new(const struct sw_garbage_collector_options *options,
+                         struct sw_garbage_collector **ret_collector, struct sw_err *err);
+void sw_garbage_collector_free(struct sw_garbage_collector *collector);
+SW_DEFINE_CLEANUP(struct sw_garbage_collector, sw_garbage_collector_free)

@@ -1,0 +1,152 @@
+#include <string.h>
+
+#include "pkg/controller/node/state.h"
+
+/* --- What the runner is given -------------------------------------------------------------------
+ */
+
+static enum sw_rc fill_slots(const struct sw_api_pod *pod, struct sw_pod_spec *spec,
+                             struct sw_err *err)
+{
+    if (pod->spec.agent.slots != SW_POD_SLOTS)
+        return sw_err_set(err, SW_E_INVALID, "this Node runs Agents of %d slots, not of %u",
+                          SW_POD_SLOTS, pod->spec.agent.slots);
+    for (size_t i = 0; i < pod->spec.slots_count; i++) {
+        const struct sw_api_slot_range *range = &pod->spec.slots[i];
+        if (range->first >= SW_POD_SLOTS || range->count > SW_POD_SLOTS - range->first)
+            return sw_err_set(err, SW_E_INVALID, "slots %u to %u are not among %d", range->first,
+                              range->first + range->count - 1, SW_POD_SLOTS);
+        for (uint32_t slot = range->first; slot < range->first + range->count; slot++)
+            spec->slots[slot / 64] |= UINT64_C(1) << (slot % 64);
+    }
+    return SW_OK;
+}
+
+static enum sw_rc fill_limits(const struct sw_api_agent_limits *limits, struct sw_pod_limits *into,
+                              struct sw_err *err)
+{
+    uint64_t deadline_ns = 0;
+
+    if (sw_text_to_size_bytes(limits->memory, &into->memory_bytes_max) != SW_OK ||
+        sw_text_to_size_bytes(limits->message_size, &into->message_bytes_max) != SW_OK ||
+        sw_text_to_duration_ns(limits->deadline, &deadline_ns) != SW_OK)
+        return sw_err_set(err, SW_E_INVALID, "the Pod's limits cannot be read");
+    into->turn_cpu_ms_max = (deadline_ns + 999999) / 1000000;
+    into->mailbox_messages_max = limits->mailbox;
+    into->instances_max = limits->instances;
+    return SW_OK;
+}
+
+static unsigned priority_of(enum sw_api_priority priority)
+{
+    switch (priority) {
+    case SW_API_PRIORITY_LOW:
+        return 0;
+    case SW_API_PRIORITY_HIGH:
+        return 2;
+    case SW_API_PRIORITY_URGENT:
+        return 3;
+    case SW_API_PRIORITY_NORMAL:
+    case SW_API_PRIORITY_UNSPECIFIED:
+        break;
+    }
+    return 1;
+}
+
+enum sw_rc sw_node_pod_spec(const struct sw_api_pod *pod, struct sw_pod_spec *ret_spec,
+                            struct sw_err *err)
+{
+    const struct sw_api_agent_spec *agent = &pod->spec.agent;
+    struct sw_pod_spec spec = {
+        .uid = pod->metadata.uid,
+        .namespace_name = pod->metadata.namespace,
+        .name = pod->metadata.name,
+        .generation = pod->metadata.generation,
+        .agent_name = pod->spec.agent_name,
+        .agent_uid = pod->spec.agent_uid,
+        .module_digest = agent->module,
+        .runtime = sw_api_enum_text(&sw_api_runtime_enum, (int)agent->runtime),
+        .is_keyed = agent->keyed,
+        .replicas = agent->keyed ? 0 : agent->replicas,
+        .durability = agent->durability == SW_API_DURABILITY_NONE ? SW_POD_DURABILITY_NONE
+                                                                  : SW_POD_DURABILITY_LOCAL,
+        .priority = priority_of(agent->priority),
+        .config = {.data = agent->config, .size = strlen(agent->config)},
+    };
+
+    enum sw_rc rc = fill_slots(pod, &spec, err);
+    if (rc == SW_OK)
+        rc = fill_limits(&agent->limits, &spec.limits, err);
+    if (rc == SW_OK)
+        *ret_spec = spec;
+    return rc;
+}
+
+/* --- What the store is told ---------------------------------------------------------------------
+ */
+
+static enum sw_api_pod_phase phase_wanted(const struct sw_node_pod *entry)
+{
+    if (entry->is_closing)
+        return SW_API_POD_PHASE_STOPPING;
+    if (entry->phase == SW_POD_FAILED)
+        return SW_API_POD_PHASE_FAILED;
+    bool is_ready = entry->is_open && entry->phase == SW_POD_RUNNING &&
+                    entry->ready >= entry->instances &&
+                    entry->observed_generation == entry->generation;
+    return is_ready ? SW_API_POD_PHASE_READY : SW_API_POD_PHASE_STARTING;
+}
+
+/* A Pod becomes Ready through Starting only; the rest follows with the next look. */
+static enum sw_api_pod_phase phase_next(enum sw_api_pod_phase now, enum sw_api_pod_phase wanted)
+{
+    if (wanted == SW_API_POD_PHASE_READY && now != SW_API_POD_PHASE_READY)
+        return now == SW_API_POD_PHASE_STARTING ? wanted : SW_API_POD_PHASE_STARTING;
+    return wanted;
+}
+
+static void ready_words(const struct sw_node_pod *entry, enum sw_api_pod_phase phase,
+                        const char **ret_reason, const char **ret_message)
+{
+    static const char *const reasons[] = {
+        [SW_API_POD_PHASE_STARTING] = "Starting",
+        [SW_API_POD_PHASE_READY] = "InstancesReady",
+        [SW_API_POD_PHASE_FAILED] = "Failed",
+        [SW_API_POD_PHASE_STOPPING] = "Stopping",
+    };
+
+    bool has_reason = entry->reason[0] != '\0' && phase != SW_API_POD_PHASE_READY;
+    *ret_reason = has_reason ? entry->reason : reasons[phase];
+    *ret_message = phase == SW_API_POD_PHASE_READY ? "" : entry->message;
+}
+
+static enum sw_rc put_ready(const struct sw_node_pod *entry, struct sw_api_pod *pod,
+                            uint64_t utc_ns, struct sw_arena *arena)
+{
+    struct sw_api_condition condition = {
+        .type = "Ready",
+        .status = pod->status.phase == SW_API_POD_PHASE_READY ? SW_API_CONDITION_STATUS_TRUE
+                                                              : SW_API_CONDITION_STATUS_FALSE,
+        .last_transition_time = utc_ns,
+        .observed_generation = pod->metadata.generation,
+    };
+
+    ready_words(entry, pod->status.phase, &condition.reason, &condition.message);
+    return sw_condition_put(&pod->status.conditions, &pod->status.conditions_count, &condition,
+                            arena);
+}
+
+enum sw_rc sw_node_pod_status(const struct sw_node_pod *entry, struct sw_api_pod *pod,
+                              uint64_t utc_ns, struct sw_arena *arena)
+{
+    struct sw_api_pod_status *status = &pod->status;
+
+    status->phase = phase_next(status->phase, phase_wanted(entry));
+    status->instances = entry->instances;
+    status->ready_instances = entry->ready;
+    status->restarts = (uint32_t)(entry->restarts_before + entry->reopens + entry->host_restarts);
+    status->observed_generation = entry->observed_generation;
+    if (entry->observed_generation == pod->metadata.generation)
+        status->observed_agent_generation = pod->spec.agent_generation;
+    return put_ready(entry, pod, utc_ns, arena);
+}
