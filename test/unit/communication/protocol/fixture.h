@@ -302,6 +302,11 @@ static inline bool is_raw_over(struct fixture *f)
     return f->raw_closed || f->raw_ended;
 }
 
+static inline bool is_raw_gone(struct fixture *f)
+{
+    return f->raw_closed;
+}
+
 static inline void raw_connect(struct fixture *f)
 {
     f->raw_closed = false;

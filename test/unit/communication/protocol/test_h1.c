@@ -21,11 +21,6 @@ static int status_of(struct fixture *f)
     return atoi(f->text + 9);
 }
 
-static bool is_raw_gone(struct fixture *f)
-{
-    return f->raw_closed;
-}
-
 /* What is refused ends the connection with 400 and reaches no handler. */
 static void assert_refused(struct fixture *f, const char *text)
 {
