@@ -1,0 +1,215 @@
+#include "pkg/controller/cluster/controller.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pkg/controller/cluster/state.h"
+#include "pkg/utils/version/version.h"
+
+/* --- Sums ---------------------------------------------------------------------------------------
+ */
+
+typedef void add_object(struct sw_api_cluster_status *status, const void *object);
+
+static void add_node(struct sw_api_cluster_status *status, const void *object)
+{
+    const struct sw_api_node *node = object;
+
+    status->nodes++;
+    status->ready_nodes += node->status.phase == SW_API_NODE_PHASE_READY;
+}
+
+static void add_agent(struct sw_api_cluster_status *status, const void *object)
+{
+    const struct sw_api_agent *agent = object;
+
+    status->agents++;
+    status->ready_agents += agent->status.phase == SW_API_AGENT_PHASE_READY;
+}
+
+static void add_pod(struct sw_api_cluster_status *status, const void *object)
+{
+    const struct sw_api_pod *pod = object;
+
+    status->pods++;
+    status->ready_pods += pod->status.phase == SW_API_POD_PHASE_READY;
+    status->instances += pod->status.instances;
+}
+
+static enum sw_rc add_all(struct sw_cluster_controller *controller,
+                          const struct sw_informer *informer, add_object *add,
+                          struct sw_api_cluster_status *status, struct sw_err *err)
+{
+    const struct sw_store_item *item = NULL;
+    size_t cursor = 0;
+
+    while (sw_informer_next(informer, &cursor, &item)) {
+        void *object = NULL;
+        sw_arena_reset(controller->scratch);
+        enum sw_rc rc =
+            sw_object_of_item(sw_informer_kind(informer), item, controller->scratch, &object, err);
+        if (rc != SW_OK)
+            return rc;
+        add(status, object);
+    }
+    return SW_OK;
+}
+
+static enum sw_rc sum(struct sw_cluster_controller *controller,
+                      struct sw_api_cluster_status *status, struct sw_err *err)
+{
+    status->nodes = status->ready_nodes = 0;
+    status->agents = status->ready_agents = 0;
+    status->pods = status->ready_pods = 0;
+    status->instances = 0;
+    enum sw_rc rc = add_all(controller, controller->nodes, add_node, status, err);
+    if (rc == SW_OK)
+        rc = add_all(controller, controller->agents, add_agent, status, err);
+    if (rc == SW_OK)
+        rc = add_all(controller, controller->pods, add_pod, status, err);
+    return rc;
+}
+
+static enum sw_rc put_ready(struct sw_cluster_controller *controller, struct sw_pass *pass,
+                            struct sw_api_cluster *cluster)
+{
+    struct sw_api_cluster_status *status = &cluster->status;
+    bool is_ready = status->nodes > 0 && status->ready_nodes == status->nodes;
+    const struct sw_api_condition condition = {
+        .type = "Ready",
+        .status = is_ready ? SW_API_CONDITION_STATUS_TRUE : SW_API_CONDITION_STATUS_FALSE,
+        .reason = is_ready ? "AllNodesReady" : "NodesNotReady",
+        .message = sw_arena_print(pass->arena, "%u of %u Nodes are ready", status->ready_nodes,
+                                  status->nodes),
+        .last_transition_time = sw_objects_utc_ns(controller->options.objects),
+        .observed_generation = cluster->metadata.generation,
+    };
+
+    if (condition.message == NULL)
+        return SW_E_EXHAUSTED;
+    return sw_condition_put(&status->conditions, &status->conditions_count, &condition,
+                            pass->arena);
+}
+
+static enum sw_rc reconcile_cluster(struct sw_cluster_controller *controller, struct sw_pass *pass,
+                                    struct sw_err *err)
+{
+    const struct sw_kind *kind = sw_kind_find("Cluster");
+    void *object = NULL;
+
+    enum sw_rc rc = sw_objects_get(controller->options.objects, kind, "", SW_OBJECT_NAME_DEFAULT,
+                                   pass->arena, &object, err);
+    if (rc != SW_OK)
+        return rc == SW_E_NOT_FOUND ? SW_OK : rc;
+    struct sw_api_cluster *cluster = object;
+    rc = sum(controller, &cluster->status, err);
+    if (rc != SW_OK)
+        return rc;
+    cluster->status.version = sw_version();
+    cluster->status.observed_generation = cluster->metadata.generation;
+    if (put_ready(controller, pass, cluster) != SW_OK)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the Cluster's status");
+    return sw_plan_update_status(pass->plan, kind, cluster, err);
+}
+
+/* --- Changes ------------------------------------------------------------------------------------
+ */
+
+static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
+{
+    struct sw_cluster_controller *controller = ctx;
+
+    if (strcmp(pass->key, SW_CLUSTER_SUMS) == 0)
+        return reconcile_cluster(controller, pass, err);
+    return sw_cluster_reconcile_node(controller, pass, err);
+}
+
+static void on_any(void *ctx, const struct sw_informer_change *change)
+{
+    struct sw_cluster_controller *controller = ctx;
+
+    (void)change;
+    sw_reconciler_add(controller->reconciler, SW_CLUSTER_SUMS, SW_CLUSTER_DELAY_MS);
+}
+
+static void on_node(void *ctx, const struct sw_informer_change *change)
+{
+    struct sw_cluster_controller *controller = ctx;
+
+    on_any(ctx, change);
+    if (change->now != NULL)
+        sw_reconciler_add(controller->reconciler, change->now->key, 0);
+}
+
+/* The Cluster's own spec may have changed; what this controller writes of it changes nothing. */
+static void on_cluster(void *ctx, const struct sw_informer_change *change)
+{
+    struct sw_cluster_controller *controller = ctx;
+    const struct sw_store_item *item = NULL;
+    size_t cursor = 0;
+
+    on_any(ctx, change);
+    while (controller->nodes != NULL && sw_informer_next(controller->nodes, &cursor, &item))
+        sw_reconciler_add(controller->reconciler, item->key, SW_CLUSTER_DELAY_MS);
+}
+
+static enum sw_rc follow(struct sw_cluster_controller *controller, struct sw_err *err)
+{
+    const struct {
+        const char *kind;
+        void (*on_change)(void *ctx, const struct sw_informer_change *change);
+        struct sw_informer **ret_informer;
+    } all[] = {{"Node", on_node, &controller->nodes},
+               {"Agent", on_any, &controller->agents},
+               {"Pod", on_any, &controller->pods},
+               {"Cluster", on_cluster, &controller->clusters}};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        const struct sw_informer_handler handler = {.ctx = controller,
+                                                    .on_change = all[i].on_change};
+        enum sw_rc rc = sw_informer_new(controller->options.objects, sw_kind_find(all[i].kind),
+                                        &handler, all[i].ret_informer, err);
+        if (rc != SW_OK)
+            return rc;
+    }
+    return SW_OK;
+}
+
+enum sw_rc sw_cluster_controller_new(const struct sw_cluster_controller_options *options,
+                                     struct sw_cluster_controller **ret_controller,
+                                     struct sw_err *err)
+{
+    SW_CLEANUP(sw_cluster_controller_freep)
+    struct sw_cluster_controller *made = calloc(1, sizeof(*made));
+    const struct sw_reconciler_options frame = {.name = "cluster",
+                                                .loop = options->loop,
+                                                .system = options->system,
+                                                .logger = options->logger,
+                                                .objects = options->objects,
+                                                .ctx = made,
+                                                .reconcile = reconcile};
+
+    if (made == NULL || (made->scratch = sw_arena_new(SW_OBJECT_ARENA_MAX)) == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the controller of the Cluster");
+    made->options = *options;
+    enum sw_rc rc = sw_reconciler_new(&frame, &made->reconciler, err);
+    if (rc == SW_OK)
+        rc = follow(made, err);
+    if (rc == SW_OK)
+        *ret_controller = SW_TAKE(made);
+    return rc;
+}
+
+void sw_cluster_controller_free(struct sw_cluster_controller *controller)
+{
+    if (controller == NULL)
+        return;
+    sw_informer_free(controller->nodes);
+    sw_informer_free(controller->agents);
+    sw_informer_free(controller->pods);
+    sw_informer_free(controller->clusters);
+    sw_reconciler_free(controller->reconciler);
+    sw_arena_free(controller->scratch);
+    free(controller);
+}

@@ -1,0 +1,19 @@
+/* What the files of pkg/controller/cluster share. Threads, I/O, limits: controller.h. */
+#pragma once
+#include "pkg/client/informers/informer.h"
+#include "pkg/controller/cluster/controller.h"
+#include "pkg/controller/reconciler/reconciler.h"
+
+#define SW_CLUSTER_SUMS                                                                            \
+    "sums" /* The name in the queue of the Cluster's status; others are Nodes' keys. */
+
+struct sw_cluster_controller {
+    struct sw_cluster_controller_options options;
+    struct sw_reconciler *reconciler;
+    struct sw_informer *nodes, *agents, *pods, *clusters;
+    struct sw_arena *scratch; /* For decoding one object; reset each time. */
+};
+
+/* See that a Node tells of itself; when it does not, it is NotReady and what it ran is Failed. */
+SW_MUST_CHECK enum sw_rc sw_cluster_reconcile_node(struct sw_cluster_controller *controller,
+                                                   struct sw_pass *pass, struct sw_err *err);
