@@ -143,6 +143,23 @@ static enum sw_rc settle(struct sw_journal *journal, const struct sw_segment_wal
     return rc == SW_OK ? system->folder_sync(system->ctx, journal->folder, err) : rc;
 }
 
+/* Remove segments that a snapshot made needless, in case a crash came before that was done. */
+static enum sw_rc remove_stale(struct sw_journal *journal, size_t count, struct sw_err *err)
+{
+    enum sw_rc rc = SW_OK;
+
+    for (size_t i = 0; rc == SW_OK && i < count; i++) {
+        char path[SW_PATH_MAX];
+
+        sw_segment_path(journal->folder, journal->segments[i].base_lsn, path);
+        rc = journal->system->path_remove(journal->system->ctx, path, err);
+    }
+    journal->segments_count -= count;
+    memmove(journal->segments, journal->segments + count,
+            journal->segments_count * sizeof *journal->segments);
+    return rc;
+}
+
 static enum sw_rc open_files(struct sw_journal *journal, sw_journal_visit *visit, void *ctx,
                              struct sw_err *err)
 {
@@ -163,6 +180,9 @@ static enum sw_rc open_files(struct sw_journal *journal, sw_journal_visit *visit
     }
     journal->segments = walk.segments; /* Taken over with their files. */
     journal->segments_count = walk.count;
+    rc = remove_stale(journal, walk.stale, err);
+    if (rc != SW_OK)
+        return rc;
     memcpy(journal->uuid, walk.report.uuid, sizeof journal->uuid);
     journal->chain = walk.chain;
     atomic_store(&journal->durable, walk.report.last_epoch);
@@ -357,8 +377,10 @@ static bool close_epoch(struct sw_journal *journal)
 static enum sw_rc rotate(struct sw_journal *journal, const struct epoch *epoch, struct sw_err *err)
 {
     uint64_t base = journal->segments[journal->segments_count - 1].base_lsn;
-    struct sw_segment_head head = {
-        .base_lsn = epoch->lsn, .first_epoch = epoch->number, .chain = journal->chain};
+    struct sw_segment_head head = {.base_lsn = epoch->lsn,
+                                   .first_epoch = epoch->number,
+                                   .chain = journal->chain,
+                                   .begins_anew = journal->wants_cut};
     enum sw_rc rc;
     int file;
 

@@ -38,6 +38,7 @@ struct sw_journal_place {
 struct sw_journal_entry { /* One record as a scan meets it; borrowed for the visit. */
     struct sw_journal_place place;
     struct sw_bytes record;
+    const uint8_t *uuid; /* 16 bytes: of the journal. */
 };
 
 /* Told of each record in order. An error stops the scan and is returned by it. */
@@ -101,6 +102,7 @@ bool sw_journal_is_full(const struct sw_journal *journal);
 /* Remove the segment files all of whose records are before lsn. The present one stays. */
 SW_MUST_CHECK enum sw_rc sw_journal_remove_before(struct sw_journal *journal, uint64_t lsn,
                                                   struct sw_err *err);
-/* Begin a new segment file with the next commit, so that what is before can be removed. */
+/* Begin a new segment file with the next commit, whose first record makes all before it needless (a
+ * snapshot): from then on the journal begins there. */
 void sw_journal_cut_segment(struct sw_journal *journal);
 const uint8_t *sw_journal_uuid(const struct sw_journal *journal); /* 16 bytes. */

@@ -1,0 +1,328 @@
+#include "pkg/agent/runtime/actor/actor.h"
+
+#include "include/swarm/agent.h"
+#include "pkg/agent/store/effect.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void sw_actor_done(struct sw_actor *actor)
+{
+    for (uint32_t i = 0; i < actor->patterns_count; i++)
+        free(actor->patterns[i]);
+    free(actor->patterns);
+    free(actor->timers);
+    free(actor->handles);
+    memset(actor, 0, sizeof *actor);
+}
+
+/* Room for one more item in an owned array. */
+static enum sw_rc grow(void **items, uint32_t count, uint32_t *capacity, size_t size)
+{
+    uint32_t wanted = *capacity == 0 ? 2 : *capacity * 2;
+    void *grown;
+
+    if (count < *capacity)
+        return SW_OK;
+    grown = realloc(*items, wanted * size);
+    if (grown == NULL)
+        return SW_E_EXHAUSTED;
+    *items = grown;
+    *capacity = wanted;
+    return SW_OK;
+}
+
+/* --- Handles --------------------------------------------------------------------------------- */
+
+struct sw_handle *sw_actor_handle(const struct sw_actor *actor, uint64_t number)
+{
+    uint32_t low = 0, high = actor->handles_count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (actor->handles[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == actor->handles_count || actor->handles[low].number != number ||
+        actor->handles[low].origin.kind == SW_ORIGIN_NONE)
+        return NULL;
+    return &actor->handles[low];
+}
+
+uint32_t sw_actor_waiting(const struct sw_actor *actor)
+{
+    return actor->handles_count - actor->handles_dead;
+}
+
+uint64_t sw_actor_next_handle(const struct sw_actor *actor)
+{
+    return actor->next_handle + 1;
+}
+
+static enum sw_rc handle_add(struct sw_actor *actor, const struct sw_origin *origin)
+{
+    enum sw_rc rc = grow((void **)&actor->handles, actor->handles_count, &actor->handles_capacity,
+                         sizeof *actor->handles);
+
+    if (rc == SW_OK)
+        actor->handles[actor->handles_count++] =
+            (struct sw_handle){.number = ++actor->next_handle, .origin = *origin};
+    return rc;
+}
+
+/* Mark it answered, and sweep when half of the array is dead, so that each costs O(1). */
+static void handle_remove(struct sw_actor *actor, struct sw_handle *handle)
+{
+    uint32_t kept = 0;
+
+    handle->origin.kind = SW_ORIGIN_NONE;
+    if (++actor->handles_dead * 2 < actor->handles_count)
+        return;
+    for (uint32_t i = 0; i < actor->handles_count; i++)
+        if (actor->handles[i].origin.kind != SW_ORIGIN_NONE)
+            actor->handles[kept++] = actor->handles[i];
+    actor->handles_count = kept;
+    actor->handles_dead = 0;
+    if (kept == 0) {
+        free(actor->handles);
+        actor->handles = NULL;
+        actor->handles_capacity = 0;
+    }
+}
+
+/* --- Timers and subscriptions ---------------------------------------------------------------- */
+
+struct sw_actor_timer *sw_actor_timer(const struct sw_actor *actor, uint64_t id)
+{
+    for (uint32_t i = 0; i < actor->timers_count; i++)
+        if (actor->timers[i].id == id)
+            return &actor->timers[i];
+    return NULL;
+}
+
+static enum sw_rc timer_start(struct sw_actor *actor, uint64_t id, uint64_t due_ns)
+{
+    struct sw_actor_timer *timer = sw_actor_timer(actor, id);
+    enum sw_rc rc;
+
+    if (timer != NULL) {
+        timer->due_ns = due_ns;
+        timer->is_queued = false;
+        return SW_OK;
+    }
+    rc = grow((void **)&actor->timers, actor->timers_count, &actor->timers_capacity,
+              sizeof *actor->timers);
+    if (rc == SW_OK)
+        actor->timers[actor->timers_count++] = (struct sw_actor_timer){.id = id, .due_ns = due_ns};
+    return rc;
+}
+
+static bool timer_remove(struct sw_actor *actor, uint64_t id)
+{
+    struct sw_actor_timer *timer = sw_actor_timer(actor, id);
+
+    if (timer != NULL)
+        *timer = actor->timers[--actor->timers_count];
+    return timer != NULL;
+}
+
+static uint32_t pattern_at(const struct sw_actor *actor, struct sw_bytes pattern)
+{
+    uint32_t i = 0;
+
+    while (i < actor->patterns_count &&
+           (actor->patterns[i]->size != pattern.size ||
+            memcmp(actor->patterns[i]->text, pattern.data, pattern.size) != 0))
+        i++;
+    return i;
+}
+
+bool sw_actor_has_pattern(const struct sw_actor *actor, struct sw_bytes pattern)
+{
+    return pattern_at(actor, pattern) < actor->patterns_count;
+}
+
+static enum sw_rc pattern_add(struct sw_actor *actor, struct sw_bytes pattern)
+{
+    enum sw_rc rc = grow((void **)&actor->patterns, actor->patterns_count,
+                         &actor->patterns_capacity, sizeof *actor->patterns);
+    struct sw_pattern *copy;
+
+    if (rc != SW_OK)
+        return rc;
+    copy = malloc(sizeof *copy + pattern.size);
+    if (copy == NULL)
+        return SW_E_EXHAUSTED;
+    copy->size = (uint32_t)pattern.size;
+    memcpy(copy->text, pattern.data, pattern.size);
+    actor->patterns[actor->patterns_count++] = copy;
+    return SW_OK;
+}
+
+static bool pattern_remove(struct sw_actor *actor, struct sw_bytes pattern)
+{
+    uint32_t at = pattern_at(actor, pattern);
+
+    if (at == actor->patterns_count)
+        return false;
+    free(actor->patterns[at]);
+    actor->patterns_count--;
+    memmove(actor->patterns + at, actor->patterns + at + 1,
+            (actor->patterns_count - at) * sizeof *actor->patterns);
+    return true;
+}
+
+/* --- Records --------------------------------------------------------------------------------- */
+
+static enum sw_rc apply_effect(struct sw_actor *actor, const struct sw_effect *effect)
+{
+    struct sw_handle *handle;
+
+    switch (effect->kind) {
+    case SW_EFFECT_SEND:
+    case SW_EFFECT_PUBLISH:
+        return SW_OK;
+    case SW_EFFECT_REPLY:
+        handle = sw_actor_handle(actor, effect->number);
+        if (handle == NULL)
+            return SW_E_CORRUPT;
+        handle_remove(actor, handle);
+        return SW_OK;
+    case SW_EFFECT_SUBSCRIBE:
+        return sw_actor_has_pattern(actor, effect->to) ? SW_E_CORRUPT
+                                                       : pattern_add(actor, effect->to);
+    case SW_EFFECT_UNSUBSCRIBE:
+        return pattern_remove(actor, effect->to) ? SW_OK : SW_E_CORRUPT;
+    case SW_EFFECT_TIMER_START:
+        return timer_start(actor, effect->number, effect->due_ns);
+    case SW_EFFECT_TIMER_CANCEL:
+        return timer_remove(actor, effect->number) ? SW_OK : SW_E_CORRUPT;
+    }
+    return SW_E_CORRUPT;
+}
+
+enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment *segment,
+                          uint64_t lsn, struct sw_err *err)
+{
+    struct sw_reader reader = sw_reader_of(segment->effects.data, segment->effects.size);
+    struct sw_effect effect;
+    enum sw_rc rc = SW_OK;
+
+    if (lsn != 0)
+        actor->last_lsn = lsn;
+    actor->segments++;
+    actor->last_ns = segment->time_ns;
+    if (segment->entry == SW_ENTRY_TIMER) /* Fired, however the handler ended. */
+        (void)timer_remove(actor, segment->timer);
+    if (segment->outcome != SW_OUTCOME_DONE) {
+        actor->failures++;
+        return SW_OK;
+    }
+    if (lsn != 0)
+        actor->state_lsn = lsn;
+    if (segment->entry == SW_ENTRY_MESSAGE &&
+        (segment->head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
+        rc = handle_add(actor, &segment->head.origin);
+    while (rc == SW_OK && sw_effect_take(&reader, &effect))
+        rc = apply_effect(actor, &effect);
+    if (rc == SW_OK && reader.failed)
+        rc = SW_E_CORRUPT;
+    if (rc != SW_OK)
+        return sw_err_set(err, rc, "the record at lsn %" PRIu64 " does not fit its instance", lsn);
+    return SW_OK;
+}
+
+/* --- Saving ---------------------------------------------------------------------------------- */
+
+void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
+{
+    sw_buffer_put_u64(out, actor->next_handle);
+    sw_buffer_put_u64(out, actor->segments);
+    sw_buffer_put_u64(out, actor->last_ns);
+    sw_buffer_put_u32(out, actor->failures);
+    sw_buffer_put_u32(out, sw_actor_waiting(actor));
+    for (uint32_t i = 0; i < actor->handles_count; i++) {
+        if (actor->handles[i].origin.kind == SW_ORIGIN_NONE)
+            continue;
+        sw_buffer_put_u64(out, actor->handles[i].number);
+        sw_origin_put(&actor->handles[i].origin, out);
+    }
+    sw_buffer_put_u32(out, actor->timers_count);
+    for (uint32_t i = 0; i < actor->timers_count; i++) {
+        sw_buffer_put_u64(out, actor->timers[i].id);
+        sw_buffer_put_u64(out, actor->timers[i].due_ns);
+    }
+    sw_buffer_put_u32(out, actor->patterns_count);
+    for (uint32_t i = 0; i < actor->patterns_count; i++)
+        sw_buffer_put_bytes(out,
+                            (struct sw_bytes){actor->patterns[i]->text, actor->patterns[i]->size});
+}
+
+static enum sw_rc load_handles(struct sw_actor *actor, struct sw_reader *reader)
+{
+    uint32_t count = sw_reader_u32(reader);
+    uint64_t last = actor->next_handle;
+    enum sw_rc rc = SW_OK;
+
+    if (count > SW_HANDLES_MAX)
+        return SW_E_CORRUPT;
+    actor->next_handle = 0;
+    for (uint32_t i = 0; rc == SW_OK && i < count; i++) {
+        uint64_t number = sw_reader_u64(reader);
+        struct sw_origin origin;
+
+        sw_origin_take(reader, &origin);
+        if (reader->failed || number <= actor->next_handle || number > last ||
+            origin.kind == SW_ORIGIN_NONE)
+            return SW_E_CORRUPT;
+        actor->next_handle = number - 1;
+        rc = handle_add(actor, &origin);
+    }
+    actor->next_handle = last;
+    return rc;
+}
+
+static enum sw_rc load_rest(struct sw_actor *actor, struct sw_reader *reader)
+{
+    uint32_t count = sw_reader_u32(reader);
+    enum sw_rc rc = count > SW_TIMERS_MAX ? SW_E_CORRUPT : SW_OK;
+
+    for (uint32_t i = 0; rc == SW_OK && i < count; i++) {
+        uint64_t id = sw_reader_u64(reader);
+        rc = timer_start(actor, id, sw_reader_u64(reader));
+    }
+    if (rc != SW_OK)
+        return rc;
+    count = sw_reader_u32(reader);
+    if (count > SW_PATTERNS_MAX)
+        return SW_E_CORRUPT;
+    for (uint32_t i = 0; rc == SW_OK && i < count; i++) {
+        struct sw_bytes pattern = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
+        rc = reader->failed || pattern.size == 0 ? SW_E_CORRUPT : pattern_add(actor, pattern);
+    }
+    return rc;
+}
+
+enum sw_rc sw_actor_load(struct sw_actor *actor, struct sw_bytes bytes, struct sw_err *err)
+{
+    struct sw_reader reader = sw_reader_of(bytes.data, bytes.size);
+    enum sw_rc rc;
+
+    actor->next_handle = sw_reader_u64(&reader);
+    actor->segments = sw_reader_u64(&reader);
+    actor->last_ns = sw_reader_u64(&reader);
+    actor->failures = sw_reader_u32(&reader);
+    rc = load_handles(actor, &reader);
+    if (rc == SW_OK)
+        rc = load_rest(actor, &reader);
+    if (rc == SW_OK && !sw_reader_is_finished(&reader))
+        rc = SW_E_CORRUPT;
+    if (rc == SW_OK)
+        return SW_OK;
+    sw_actor_done(actor);
+    return sw_err_set(err, rc, "the saved state of an instance is malformed");
+}

@@ -1,0 +1,66 @@
+/* The part of an instance that follows from its records alone: reply handles, timers,
+ * subscriptions, counts. One function applies a record; running, recovering and replaying all go
+ * through it, so they cannot come to different ends.
+ *
+ * Threads: one at a time.  I/O: none.  Limits: SW_HANDLES_MAX, SW_TIMERS_MAX, SW_PATTERNS_MAX. */
+#pragma once
+#include "pkg/agent/store/record.h"
+
+#define SW_HANDLES_MAX 65536u
+#define SW_TIMERS_MAX 4096u
+#define SW_PATTERNS_MAX 1024u
+
+struct sw_handle { /* A message that still waits for its answer. */
+    uint64_t number;
+    struct sw_origin origin; /* kind NONE: answered; swept away later. */
+    bool is_used;            /* By the turn that runs now; not part of the state. */
+};
+
+struct sw_actor_timer {
+    uint64_t id, due_ns;
+    bool is_queued; /* It is due and stands in the mailbox; not part of the state. */
+};
+
+struct sw_pattern { /* A subscription. */
+    uint32_t size;
+    char text[]; /* Not NUL-terminated. */
+};
+
+struct sw_actor {
+    uint64_t last_lsn;  /* Of its last record; 0: none, or nothing is recorded. */
+    uint64_t state_lsn; /* Of the last one that changed state. */
+    uint64_t next_handle;
+    uint64_t segments, last_ns;
+    uint32_t failures;
+    uint32_t handles_count, handles_dead, handles_capacity; /* count includes the dead. */
+    uint32_t timers_count, timers_capacity;
+    uint32_t patterns_count, patterns_capacity;
+    struct sw_handle *handles;     /* Owned, ascending. */
+    struct sw_actor_timer *timers; /* Owned, in no order. */
+    struct sw_pattern **patterns;  /* Owned, in the order of subscribing. */
+};
+
+/* A zeroed actor is a new one. */
+void sw_actor_done(struct sw_actor *actor);
+
+/* The open handle of that number, or NULL. */
+struct sw_handle *sw_actor_handle(const struct sw_actor *actor, uint64_t number);
+struct sw_actor_timer *sw_actor_timer(const struct sw_actor *actor, uint64_t id);
+bool sw_actor_has_pattern(const struct sw_actor *actor, struct sw_bytes pattern);
+/* Open handles. */
+uint32_t sw_actor_waiting(const struct sw_actor *actor);
+/* The number that the handle of the next message gets. */
+uint64_t sw_actor_next_handle(const struct sw_actor *actor);
+
+/* Take in what a segment did. place.lsn 0: it is not recorded (durability none). The record was
+ * made by this program or has passed sw_record_take; effects that do not fit the actor are damage.
+ * SW_E_CORRUPT    an effect without its handle, timer or subscription
+ * SW_E_EXHAUSTED  no memory: the actor is then not to be used */
+SW_MUST_CHECK enum sw_rc sw_actor_apply(struct sw_actor *actor,
+                                        const struct sw_record_segment *segment, uint64_t lsn,
+                                        struct sw_err *err);
+
+/* All of an actor as bytes, and back into a zeroed one.  SW_E_CORRUPT: not such bytes. */
+void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out);
+SW_MUST_CHECK enum sw_rc sw_actor_load(struct sw_actor *actor, struct sw_bytes bytes,
+                                       struct sw_err *err);

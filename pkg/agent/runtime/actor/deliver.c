@@ -1,0 +1,322 @@
+#include "pkg/agent/runtime/actor/state.h"
+
+#include "include/swarm/agent.h"
+#include "pkg/agent/link/frame.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Messages -------------------------------------------------------------------------------- */
+
+static void refuse(struct sw_worker *worker, struct sw_message *message, int32_t status,
+                   const char *words)
+{
+    sw_dispatch_refuse(worker, message, status, words);
+    sw_message_free(message);
+}
+
+/* Make the instance that a key names, if its Pod allows it. NULL: the message was dealt with. */
+static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod *pod,
+                                         struct sw_message *message)
+{
+    uint32_t slot = sw_slot_of(pod->hash_key, message->key);
+    struct sw_instance *instance;
+
+    if (pod->state == SW_POD_CLOSED) {
+        atomic_fetch_add(&worker->shared->queued_bytes, message->size_bytes);
+        sw_item_put(&pod->limbo, &message->item);
+        return NULL;
+    }
+    if (!pod->config.is_keyed || message->key.size == 0 ||
+        (pod->config.slots[slot / 8] >> slot % 8 & 1) == 0) {
+        refuse(worker, message, SW_E_NOT_FOUND, "no such instance");
+        return NULL;
+    }
+    if (sw_map_count(pod->instances) >= pod->config.instances_max) {
+        refuse(worker, message, SW_E_EXHAUSTED, "the Pod has its limit of instances");
+        return NULL;
+    }
+    instance = sw_instance_add(worker, pod, message->key, 0);
+    if (instance == NULL)
+        refuse(worker, message, SW_E_EXHAUSTED, "no memory for an instance");
+    return instance;
+}
+
+/* The instance that a message is for. NULL: the message was dealt with. */
+static struct sw_instance *find_instance(struct sw_worker *worker, struct sw_message *message)
+{
+    struct sw_pod *pod = sw_map_find(worker->pods, &message->pod, sizeof message->pod);
+    struct sw_instance *instance;
+
+    if (pod == NULL || pod->state == SW_POD_DISCARDING) {
+        refuse(worker, message, SW_E_UNAVAILABLE, "its Pod does not run here");
+        return NULL;
+    }
+    if (message->instance != 0) {
+        instance = sw_map_find(worker->instances, &message->instance, sizeof message->instance);
+        if (instance == NULL || instance->pod != pod) {
+            refuse(worker, message, SW_E_NOT_FOUND, "the instance is gone");
+            return NULL;
+        }
+        return instance;
+    }
+    instance = sw_map_find(pod->instances, message->key.data, message->key.size);
+    return instance != NULL ? instance : make_instance(worker, pod, message);
+}
+
+void sw_deliver_message(struct sw_worker *worker, struct sw_message *message)
+{
+    struct sw_instance *instance = find_instance(worker, message);
+    const struct sw_pod_config *config;
+
+    if (instance == NULL)
+        return;
+    config = &instance->pod->config;
+    if (message->head.priority >= SW_PRIORITIES)
+        message->head.priority = config->priority;
+    if (instance->is_parked || instance->is_stopping) {
+        refuse(worker, message, SW_E_UNAVAILABLE,
+               instance->is_parked ? "the instance is parked" : "the instance is stopping");
+        return;
+    }
+    if (message->head.origin.kind == SW_ORIGIN_CLIENT) {
+        /* Only from outside: what an instance sent is in the journal and cannot be refused. */
+        if (message->body.size > config->body_bytes) {
+            refuse(worker, message, SW_E_INVALID, "the body is over the Agent's limit");
+            return;
+        }
+        if (instance->waiting >= config->mailbox ||
+            atomic_load(&worker->shared->queued_bytes) > SW_QUEUED_BYTES_MAX) {
+            refuse(worker, message, SW_E_EXHAUSTED, "the mailbox is full");
+            return;
+        }
+    }
+    sw_instance_post(worker, instance, message);
+}
+
+/* --- Publishes from outside ------------------------------------------------------------------ */
+
+static void publish_reply(struct sw_worker *worker, const struct sw_item_publish *publish,
+                          int32_t code, uint64_t subscribers, uint64_t epoch)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_REPLY,
+                             .reply = {.request = publish->request,
+                                       .code = (uint32_t)-code,
+                                       .subscribers = subscribers}};
+
+    sw_output_frame(worker, &frame, epoch);
+}
+
+/* Record a publish if anybody durable is to get it. The bus is locked. */
+static void publish_record(struct sw_worker *worker, const struct sw_item_publish *publish,
+                           struct sw_journal_place *ret_place, uint32_t *ret_body_at)
+{
+    struct sw_record record = {.kind = SW_RECORD_PUBLISH,
+                               .publish = {.time_ns = worker->now_ns,
+                                           .priority = publish->priority,
+                                           .name_space = publish->name_space,
+                                           .subject = publish->subject,
+                                           .type = publish->type,
+                                           .request_id = publish->request_id,
+                                           .body = publish->body}};
+
+    *ret_place = (struct sw_journal_place){0, worker->output_epoch};
+    for (size_t at = 0; at < worker->targets.size; at += sizeof(struct sw_target)) {
+        const struct sw_route_pod *pod;
+        struct sw_target target;
+
+        memcpy(&target, worker->targets.data + at, sizeof target);
+        pod = sw_routes_pod(worker->routes, target.pod);
+        if (pod == NULL || !pod->is_durable)
+            continue;
+        if (sw_worker_append(worker, &record, ret_place) == SW_OK)
+            *ret_body_at = (uint32_t)(worker->record.size - publish->body.size);
+        return;
+    }
+}
+
+static void deliver_publish(struct sw_worker *worker, const struct sw_item_publish *publish)
+{
+    struct sw_message template = {.head = {.flags = SWARM_MESSAGE_PUBLISHED,
+                                           .priority = publish->priority,
+                                           .subject = publish->subject,
+                                           .type = publish->type},
+                                  .body = publish->body};
+    struct sw_journal_place place;
+    uint64_t count;
+
+    if (atomic_load(&worker->shared->queued_bytes) > SW_QUEUED_BYTES_MAX ||
+        atomic_load(&worker->shared->board.overfull) > 0 ||
+        sw_journal_is_full(worker->shared->journal)) {
+        publish_reply(worker, publish, SW_E_EXHAUSTED, 0, worker->output_epoch);
+        return;
+    }
+    if (template.head.priority >= SW_PRIORITIES)
+        template.head.priority = SWARM_PRIORITY_NORMAL;
+    sw_buffer_reset(&worker->targets);
+    pthread_mutex_lock(&worker->shared->bus.mutex);
+    sw_dispatch_match(worker, publish->name_space, publish->subject, 0);
+    publish_record(worker, publish, &place, &template.body_at);
+    pthread_mutex_unlock(&worker->shared->bus.mutex);
+    if (worker->failure.rc != SW_OK)
+        return;
+    count = worker->targets.size / sizeof(struct sw_target);
+    template.head.source = (struct sw_effect_name){place.lsn, 0};
+    template.body_lsn = place.lsn;
+    template.epoch = place.epoch;
+    sw_dispatch_publish(worker, &template, 0);
+    publish_reply(worker, publish, 0, count, place.epoch);
+}
+
+/* --- Lists ----------------------------------------------------------------------------------- */
+
+struct page { /* The first rows by key, in order. */
+    struct sw_frame_instance *rows;
+    size_t count, limit;
+    bool has_more;
+};
+
+static int compare_keys(struct sw_bytes one, struct sw_bytes other)
+{
+    size_t size = one.size < other.size ? one.size : other.size;
+    int order = size == 0 ? 0 : memcmp(one.data, other.data, size);
+
+    return order != 0 ? order : (one.size > other.size) - (one.size < other.size);
+}
+
+static void page_add(struct page *page, const struct sw_frame_instance *row)
+{
+    size_t low = 0, high = page->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_keys(page->rows[middle].key, row->key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (page->count == page->limit) {
+        page->has_more = true;
+        if (low == page->limit)
+            return;
+        page->count--;
+    }
+    memmove(page->rows + low + 1, page->rows + low, (page->count - low) * sizeof *page->rows);
+    page->rows[low] = *row;
+    page->count++;
+}
+
+static struct sw_frame_instance row_of(struct sw_worker *worker, const struct sw_instance *instance)
+{
+    return (struct sw_frame_instance){
+        .key = sw_instance_key(instance),
+        .state = instance->is_parked     ? SW_FRAME_INSTANCE_PARKED
+                 : instance->waiting > 0 ? SW_FRAME_INSTANCE_BUSY
+                                         : SW_FRAME_INSTANCE_IDLE,
+        .waiting = instance->waiting,
+        .segments = instance->actor.segments,
+        .failures = instance->actor.failures,
+        .memory_bytes = instance->guest == NULL
+                            ? 0
+                            : worker->engine.memory_bytes(worker->engine.ctx, instance->guest),
+        .last_ns = instance->actor.last_ns,
+    };
+}
+
+static void page_add_pod(struct sw_worker *worker, const struct sw_item_list *list,
+                         const struct sw_pod *pod, struct page *page)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    if (compare_keys(pod->config.name_space, list->name_space) != 0 ||
+        compare_keys(pod->config.agent, list->agent) != 0)
+        return;
+    while (sw_map_next(pod->instances, &cursor, &entry)) {
+        struct sw_frame_instance row;
+
+        if (compare_keys(entry.key, list->after) <= 0)
+            continue;
+        row = row_of(worker, entry.value);
+        page_add(page, &row);
+    }
+}
+
+static void list_answer(struct sw_worker *worker, const struct sw_item_list *list)
+{
+    struct sw_frame frame = {
+        .kind = SW_FRAME_INSTANCES,
+        .instances = {.request = list->request,
+                      .code = list->entries.failed ? (uint32_t)-SW_E_EXHAUSTED : 0,
+                      .count = list->count,
+                      .has_more = list->has_more,
+                      .entries = {list->entries.data, list->entries.size}}};
+
+    if (list->entries.failed)
+        frame.instances.count = 0, frame.instances.entries.size = 0;
+    sw_output_frame(worker, &frame, list->epoch);
+}
+
+/* Add this worker's rows and pass the list on; the last worker answers. */
+static void deliver_list(struct sw_worker *worker, struct sw_item_list *list)
+{
+    struct page page = {.limit = list->limit, .has_more = list->has_more};
+    struct sw_reader reader = sw_reader_of(list->entries.data, list->entries.size);
+    struct sw_frame_instance row;
+    struct sw_map_entry entry;
+    struct sw_buffer entries;
+    size_t cursor = 0;
+
+    sw_buffer_init(&entries, list->entries.size_max);
+    page.rows = malloc((page.limit + 1) * sizeof *page.rows);
+    entries.failed = page.rows == NULL || list->entries.failed;
+    while (page.rows != NULL && sw_frame_instance_take(&reader, &row))
+        page_add(&page, &row);
+    while (page.rows != NULL && sw_map_next(worker->pods, &cursor, &entry))
+        page_add_pod(worker, list, entry.value, &page);
+    for (size_t i = 0; i < page.count; i++)
+        sw_frame_instance_put(&page.rows[i], &entries);
+    free(page.rows);
+    sw_buffer_done(&list->entries);
+    list->entries = entries;
+    list->count = (uint32_t)page.count;
+    list->has_more = page.has_more;
+    if (worker->output_epoch > list->epoch)
+        list->epoch = worker->output_epoch;
+    if (worker->options.index + 1 < worker->options.count) {
+        sw_item_put(&worker->sent[worker->options.index + 1], &list->item);
+        return;
+    }
+    list_answer(worker, list);
+    sw_item_free(&list->item, &worker->engine);
+}
+
+/* --- All items ------------------------------------------------------------------------------- */
+
+void sw_deliver(struct sw_worker *worker, struct sw_item *item)
+{
+    switch (item->kind) {
+    case SW_ITEM_MESSAGE:
+        sw_deliver_message(worker, (struct sw_message *)(void *)item);
+        return;
+    case SW_ITEM_LIST:
+        deliver_list(worker, (struct sw_item_list *)(void *)item);
+        return;
+    case SW_ITEM_ROUTE:
+        if (sw_routes_change(worker->routes, &((struct sw_item_route *)(void *)item)->change) !=
+            SW_OK)
+            sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a route");
+        break;
+    case SW_ITEM_POD_OPEN:
+        sw_pod_open(worker, (struct sw_item_pod_open *)(void *)item);
+        break;
+    case SW_ITEM_POD_CLOSE:
+        sw_pod_close(worker, (struct sw_item_pod_close *)(void *)item);
+        break;
+    case SW_ITEM_PUBLISH:
+        deliver_publish(worker, (struct sw_item_publish *)(void *)item);
+        break;
+    }
+    sw_item_free(item, &worker->engine);
+}

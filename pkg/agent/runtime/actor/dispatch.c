@@ -1,0 +1,348 @@
+#include "pkg/agent/runtime/actor/state.h"
+
+#include "include/swarm/agent.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_MAX_BYTES 320u /* Agent, slash, key. */
+
+/* --- Where to -------------------------------------------------------------------------------- */
+
+struct way {                      /* Where a send goes. */
+    const struct sw_route *route; /* NULL: nowhere, with `status`. */
+    uint64_t pod;
+    struct sw_bytes key;
+    char replica[24]; /* Behind key when it was chosen. */
+    int32_t status;
+};
+
+static void find_way(const struct sw_worker *worker, struct sw_bytes to, uint64_t replica,
+                     struct way *ret_way)
+{
+    struct sw_bytes space = worker->running->pod->config.name_space, agent, key;
+    const struct sw_route *route;
+
+    memset(ret_way, 0, sizeof *ret_way);
+    ret_way->status = SW_E_UNAVAILABLE;
+    if (!sw_name_split(to, &agent, &key))
+        return;
+    route = sw_routes_agent(worker->routes, space, agent);
+    if (route == NULL)
+        return;
+    ret_way->key = key;
+    if (key.size == 0) {
+        ret_way->status = route->is_keyed ? SW_E_INVALID : SW_E_UNAVAILABLE;
+        if (route->is_keyed || route->replicas == 0)
+            return;
+        snprintf(ret_way->replica, sizeof ret_way->replica, "%" PRIu64, replica % route->replicas);
+        ret_way->key = (struct sw_bytes){ret_way->replica, strlen(ret_way->replica)};
+    }
+    ret_way->pod = route->pods[sw_slot_of(route->hash_key, ret_way->key)];
+    if (ret_way->pod != 0)
+        ret_way->route = route;
+}
+
+static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effect,
+                          struct sw_turn_route *ret_route)
+{
+    const struct sw_route_pod *pod;
+    struct way way;
+
+    find_way(worker, effect->to, worker->last_replica + 1, &way);
+    if (way.route == NULL) {
+        *ret_route = (struct sw_turn_route){SW_ROUTE_UNREACHABLE, (uint64_t)-way.status};
+        return 0;
+    }
+    if (effect->body.size > way.route->body_bytes)
+        return SW_E_INVALID;
+    if (sw_board_get(&worker->shared->board, sw_board_key(way.pod, way.key)) != SW_NOT_FULL)
+        return SW_E_EXHAUSTED;
+    pod = sw_routes_pod(worker->routes, way.pod);
+    if (pod != NULL && !pod->is_durable)
+        ret_route->end |= SW_ROUTE_VOLATILE;
+    if (way.key.data == way.replica) {
+        ret_route->end |= SW_ROUTE_REPLICA;
+        ret_route->value = ++worker->last_replica;
+    }
+    return 0;
+}
+
+static int32_t admit_publish(struct sw_worker *worker, const struct sw_effect *effect)
+{
+    struct sw_bus *bus = &worker->shared->bus;
+    const struct sw_subscriber *const *found;
+    int32_t code = 0;
+
+    if (atomic_load_explicit(&worker->shared->board.overfull, memory_order_relaxed) == 0)
+        return 0;
+    pthread_mutex_lock(&bus->mutex);
+    for (size_t i = 0, count = sw_bus_match(bus, worker->running->pod->config.name_space,
+                                            effect->to, &found);
+         i < count && code == 0; i++)
+        if (sw_board_get(&worker->shared->board, found[i]->instance) == SW_OVERFULL)
+            code = SW_E_EXHAUSTED;
+    pthread_mutex_unlock(&bus->mutex);
+    return code;
+}
+
+int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
+                          struct sw_turn_route *ret_route)
+{
+    struct sw_worker *worker = ctx;
+
+    if (atomic_load_explicit(&worker->shared->queued_bytes, memory_order_relaxed) >
+        SW_QUEUED_BYTES_MAX)
+        return SW_E_EXHAUSTED;
+    return effect->kind == SW_EFFECT_SEND ? admit_send(worker, effect, ret_route)
+                                          : admit_publish(worker, effect);
+}
+
+/* --- Handing over ---------------------------------------------------------------------------- */
+
+void sw_dispatch_message(struct sw_worker *worker, struct sw_message *message)
+{
+    const struct sw_route_pod *pod = sw_routes_pod(worker->routes, message->pod);
+
+    if (pod != NULL && pod->worker != worker->options.index)
+        sw_item_put(&worker->sent[pod->worker], &message->item);
+    else
+        sw_deliver_message(worker, message);
+}
+
+/* Copy and hand over; without memory the host stops rather than lose a message. */
+static void post(struct sw_worker *worker, const struct sw_message *template)
+{
+    struct sw_message *message = sw_message_new(template);
+
+    if (message == NULL)
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a message");
+    else
+        sw_dispatch_message(worker, message);
+}
+
+void sw_dispatch_answer(struct sw_worker *worker, const struct sw_answer *answer)
+{
+    const struct sw_origin *origin = answer->origin;
+    struct sw_message template = {
+        .pod = origin->pod,
+        .instance = origin->instance,
+        .head = {.flags = SWARM_MESSAGE_IS_REPLY,
+                 .priority = answer->priority,
+                 .status = answer->status,
+                 .tag = origin->number,
+                 .source = answer->source,
+                 .answers = origin->send,
+                 .from = answer->from,
+                 .type = answer->type},
+        .body = answer->body,
+        .body_lsn = answer->body_lsn,
+        .body_at = answer->body_at,
+        .epoch = answer->epoch,
+    };
+
+    if (origin->kind == SW_ORIGIN_NONE ||
+        (origin->incarnation != 0 && origin->incarnation != worker->shared->incarnation))
+        return; /* Whoever asked is gone, and was told so when the host stopped. */
+    if (origin->kind == SW_ORIGIN_CLIENT)
+        sw_output_reply(worker, origin->number, answer->status, answer);
+    else
+        post(worker, &template);
+}
+
+void sw_dispatch_refuse(struct sw_worker *worker, const struct sw_message *message, int32_t status,
+                        const char *words)
+{
+    if (message->head.origin.kind == SW_ORIGIN_NONE)
+        return;
+    worker->counts.refused++;
+    sw_dispatch_answer(worker, &(struct sw_answer){.origin = &message->head.origin,
+                                                   .status = status,
+                                                   .priority = message->head.priority,
+                                                   .from_key = message->key,
+                                                   .type = {"text/plain", 10},
+                                                   .body = {words, strlen(words)},
+                                                   .epoch = message->epoch});
+}
+
+void sw_dispatch_match(struct sw_worker *worker, struct sw_bytes space, struct sw_bytes subject,
+                       uint32_t effect)
+{
+    const struct sw_subscriber *const *found;
+    size_t count = sw_bus_match(&worker->shared->bus, space, subject, &found);
+
+    for (size_t i = 0; i < count; i++) {
+        struct sw_target target = {effect, found[i]->instance, found[i]->pod};
+        sw_buffer_put(&worker->targets, &target, sizeof target);
+    }
+    if (worker->targets.failed || worker->shared->bus.found.failed)
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for the receivers of a publish");
+}
+
+void sw_dispatch_publish(struct sw_worker *worker, struct sw_message *message, uint32_t effect)
+{
+    size_t count = worker->targets.size / sizeof(struct sw_target);
+    struct sw_body *shared = NULL;
+
+    worker->counts.publishes++;
+    if (message->body.size > SW_BODY_SHARED_MIN) {
+        shared = sw_body_new(message->body);
+        if (shared == NULL) {
+            sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a publish");
+            return;
+        }
+    }
+    message->shared = shared;
+    for (size_t i = 0; i < count; i++) {
+        struct sw_target target;
+
+        memcpy(&target, worker->targets.data + i * sizeof target, sizeof target);
+        if (target.effect != effect)
+            continue;
+        message->instance = target.instance;
+        message->pod = target.pod;
+        post(worker, message);
+    }
+    sw_body_unref(shared);
+}
+
+/* --- The effects of a segment ---------------------------------------------------------------- */
+
+struct dispatch {
+    struct sw_worker *worker;
+    struct sw_instance *instance;
+    const struct sw_message *message; /* What the segment handled; NULL: none. */
+    struct sw_journal_place place;
+    uint32_t effects_at;
+    struct sw_reader routes;
+    struct sw_bytes from; /* "agent/key". */
+};
+
+/* What was recorded about the route of effect `index`. */
+static struct sw_turn_route route_of(struct dispatch *dispatch, uint32_t index)
+{
+    struct sw_reader peek = dispatch->routes;
+    struct sw_turn_route route = {0};
+
+    if (peek.at == peek.size || sw_reader_u32(&peek) != index)
+        return route;
+    route.end = sw_reader_u32(&peek);
+    route.value = sw_reader_u64(&peek);
+    dispatch->routes = peek;
+    return route;
+}
+
+static struct sw_message template_of(const struct dispatch *dispatch,
+                                     const struct sw_effect *effect, uint32_t index)
+{
+    struct sw_message template = {
+        .head = {.priority = effect->priority,
+                 .source = {dispatch->place.lsn, index},
+                 .from = dispatch->from,
+                 .type = effect->type},
+        .body = effect->body,
+        .epoch = dispatch->place.epoch,
+    };
+
+    if (dispatch->place.lsn != 0) {
+        template.body_lsn = dispatch->place.lsn;
+        template.body_at = dispatch->effects_at + effect->body_at;
+    } else {
+        template.head.source.index = 0;
+    }
+    return template;
+}
+
+static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *effect, uint32_t index)
+{
+    struct sw_worker *worker = dispatch->worker;
+    struct sw_turn_route route = route_of(dispatch, index);
+    struct sw_message template = template_of(dispatch, effect, index);
+    struct sw_origin *origin = &template.head.origin;
+    struct way way;
+
+    worker->counts.sends++;
+    if (effect->number != 0) {
+        template.head.flags = SWARM_MESSAGE_WANTS_REPLY;
+        origin->kind = SW_ORIGIN_INSTANCE;
+        origin->incarnation = dispatch->place.lsn == 0 ? worker->shared->incarnation : 0;
+        origin->pod = dispatch->instance->pod->config.pod;
+        origin->instance = dispatch->instance->id;
+        origin->number = effect->number;
+        origin->send = template.head.source;
+    }
+    if ((route.end & SW_ROUTE_UNREACHABLE) != 0) {
+        template.key = effect->to;
+        sw_dispatch_refuse(worker, &template, -(int32_t)route.value,
+                           "no such Agent is reachable here");
+        return;
+    }
+    find_way(worker, effect->to, route.value, &way);
+    assert(way.route != NULL); /* It was there when the guest called, within this segment. */
+    template.pod = way.pod;
+    template.key = way.key;
+    post(worker, &template);
+}
+
+static void dispatch_reply(struct dispatch *dispatch, const struct sw_effect *effect,
+                           uint32_t index)
+{
+    struct sw_worker *worker = dispatch->worker;
+    const struct sw_handle *handle = sw_actor_handle(&dispatch->instance->actor, effect->number);
+    struct sw_message template = template_of(dispatch, effect, index);
+
+    worker->counts.replies++;
+    if (handle == NULL)
+        assert(dispatch->message != NULL && effect->number == worker->turn.handle);
+    sw_dispatch_answer(worker, &(struct sw_answer){.origin = handle != NULL
+                                                                 ? &handle->origin
+                                                                 : &dispatch->message->head.origin,
+                                                   .status = effect->status,
+                                                   .priority = SWARM_PRIORITY_NORMAL,
+                                                   .from_key = sw_instance_key(dispatch->instance),
+                                                   .from = dispatch->from,
+                                                   .type = effect->type,
+                                                   .body = effect->body,
+                                                   .source = template.head.source,
+                                                   .epoch = template.epoch,
+                                                   .body_lsn = template.body_lsn,
+                                                   .body_at = template.body_at});
+}
+
+void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,
+                         const struct sw_message *message, struct sw_journal_place place,
+                         uint32_t effects_at)
+{
+    const struct sw_pod_config *config = &instance->pod->config;
+    struct sw_turn *turn = &worker->turn;
+    struct sw_reader reader = sw_reader_of(turn->effects.data, turn->effects.size);
+    struct dispatch dispatch = {worker,     instance,
+                                message,    place,
+                                effects_at, sw_reader_of(turn->routes.data, turn->routes.size),
+                                {NULL, 0}};
+    char name[NAME_MAX_BYTES];
+    struct sw_effect effect;
+
+    assert(config->agent.size + 1 + instance->key_size <= sizeof name);
+    memcpy(name, config->agent.data, config->agent.size);
+    name[config->agent.size] = '/';
+    memcpy(name + config->agent.size + 1, instance->key, instance->key_size);
+    dispatch.from = (struct sw_bytes){name, config->agent.size + 1 + instance->key_size};
+    worker->running = instance;
+    for (uint32_t i = 0; worker->failure.rc == SW_OK && sw_effect_take(&reader, &effect); i++) {
+        if (effect.kind == SW_EFFECT_SEND) {
+            dispatch_send(&dispatch, &effect, i);
+        } else if (effect.kind == SW_EFFECT_REPLY) {
+            dispatch_reply(&dispatch, &effect, i);
+        } else if (effect.kind == SW_EFFECT_PUBLISH) {
+            struct sw_message template = template_of(&dispatch, &effect, i);
+            template.head.flags = SWARM_MESSAGE_PUBLISHED;
+            template.head.subject = effect.to;
+            sw_dispatch_publish(worker, &template, i);
+        }
+    }
+    worker->running = NULL;
+}

@@ -1,0 +1,71 @@
+/* What an actor needs of whatever runs its code: a vtable, implemented over Wasmtime by the agent
+ * host and in plain C by tests and the simulator.
+ *
+ * Threads: a guest belongs to the thread of its worker; modules are shared and counted.
+ * I/O: none.  Limits: memory_bytes of each guest. */
+#pragma once
+#include "pkg/utils/base/buffer.h"
+
+#define SW_GUEST_REPORT_MAX 2048
+
+struct sw_guest;        /* Opaque: one instance's memory and globals, ready to be entered. */
+struct sw_guest_module; /* Opaque: code, counted. */
+struct sw_turn;         /* What the host calls of a guest go to (turn.h). */
+
+struct sw_guest_message { /* As struct swarm_message of include/swarm/agent.h; borrowed. */
+    uint32_t flags, priority;
+    uint64_t time_ns, reply_handle, tag;
+    int32_t status;
+    struct sw_bytes from, subject, type, body;
+};
+
+enum sw_guest_entry { SW_GUEST_START, SW_GUEST_MESSAGE, SW_GUEST_TIMER, SW_GUEST_STOP };
+
+struct sw_guest_input {
+    enum sw_guest_entry entry;
+    const struct sw_guest_message *message; /* MESSAGE. */
+    uint64_t timer;                         /* TIMER. */
+    uint32_t deadline_ms;
+};
+
+enum sw_guest_end {
+    SW_GUEST_DONE,
+    SW_GUEST_FAILED,
+    SW_GUEST_TRAPPED,
+    SW_GUEST_DEADLINE,
+    SW_GUEST_NO_MEMORY,
+    SW_GUEST_WAITING
+};
+
+struct sw_guest_outcome {
+    enum sw_guest_end end;
+    int32_t code;                     /* 0 when DONE; otherwise a negative code. */
+    char report[SW_GUEST_REPORT_MAX]; /* Words and the guest's backtrace; "" when DONE. */
+};
+
+struct sw_guest_module_view {
+    bool has_on_start, has_on_timer, has_on_stop;
+};
+
+/* Guests on one worker. */
+struct sw_guest_engine {
+    void *ctx; /* First argument of every call. */
+    /* A guest that was never entered. Its host calls go to `turn`, which is that of its worker.
+     * SW_E_EXHAUSTED: over memory_bytes from the start, or no memory. */
+    enum sw_rc (*create)(void *ctx, struct sw_guest_module *module, uint64_t memory_bytes,
+                         struct sw_turn *turn, struct sw_guest **ret_guest, struct sw_err *err);
+    void (*drop)(void *ctx, struct sw_guest *guest);
+    /* Run it once. After any end but DONE the guest is dropped by the caller. */
+    void (*enter)(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
+                  struct sw_guest_outcome *ret_outcome);
+    /* All that a guest is between two entries, appended to out; and back, into a new guest. */
+    enum sw_rc (*save)(void *ctx, const struct sw_guest *guest, struct sw_buffer *out,
+                       struct sw_err *err);
+    enum sw_rc (*load)(void *ctx, struct sw_guest *guest, struct sw_bytes image,
+                       struct sw_err *err);
+    uint64_t (*memory_bytes)(void *ctx, const struct sw_guest *guest);
+    struct sw_guest_module *(*module_ref)(void *ctx, struct sw_guest_module *module);
+    void (*module_unref)(void *ctx, struct sw_guest_module *module);
+    void (*module_view)(void *ctx, const struct sw_guest_module *module,
+                        struct sw_guest_module_view *ret_view);
+};

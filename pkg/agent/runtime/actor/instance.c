@@ -1,0 +1,264 @@
+#include "pkg/agent/runtime/actor/state.h"
+
+#include "include/swarm/agent.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Life ------------------------------------------------------------------------------------ */
+
+struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod,
+                                    struct sw_bytes key, uint64_t id)
+{
+    struct sw_instance *instance = calloc(1, sizeof *instance + key.size);
+
+    if (instance == NULL)
+        return NULL;
+    assert(key.size <= UINT8_MAX);
+    instance->id = id != 0 ? id : atomic_fetch_add(&worker->shared->next_instance, 1);
+    instance->pod = pod;
+    instance->key_size = (uint8_t)key.size;
+    memcpy(instance->key, key.data, key.size);
+    instance->timer.at = SW_HEAP_ABSENT;
+    instance->memory_bytes = pod->config.memory_bytes;
+    if (sw_map_put(worker->instances, &instance->id, sizeof instance->id, instance, NULL) !=
+        SW_OK) {
+        free(instance);
+        return NULL;
+    }
+    if (sw_map_put(pod->instances, key.data, key.size, instance, NULL) != SW_OK) {
+        (void)sw_map_remove(worker->instances, &instance->id, sizeof instance->id);
+        free(instance);
+        return NULL;
+    }
+    sw_output_status(worker, pod);
+    return instance;
+}
+
+void sw_instance_sleep(struct sw_worker *worker, struct sw_instance *instance)
+{
+    if (instance->guest == NULL)
+        return;
+    worker->engine.drop(worker->engine.ctx, instance->guest);
+    instance->guest = NULL;
+}
+
+static void set_fullness(struct sw_worker *worker, struct sw_instance *instance,
+                         enum sw_fullness fullness)
+{
+    struct sw_board *board = &worker->shared->board;
+
+    if (instance->fullness == fullness)
+        return;
+    instance->fullness = (uint8_t)fullness;
+    sw_board_set(board, sw_board_key(instance->pod->config.pod, sw_instance_key(instance)),
+                 fullness);
+    sw_board_set(board, instance->id, fullness);
+}
+
+static void leave_queue(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
+{
+    struct sw_ready *queue = &worker->ready[priority];
+    struct sw_instance *before = queue->last;
+
+    while (before->ready_next[priority] != instance)
+        before = before->ready_next[priority];
+    if (before == instance) {
+        queue->last = NULL;
+    } else {
+        before->ready_next[priority] = instance->ready_next[priority];
+        if (queue->last == instance)
+            queue->last = before;
+    }
+    instance->ready &= (uint8_t)~(1u << priority);
+}
+
+void sw_instance_unsubscribe(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_bus *bus = &worker->shared->bus;
+
+    if (instance->actor.patterns_count == 0)
+        return;
+    pthread_mutex_lock(&bus->mutex);
+    for (uint32_t i = 0; i < instance->actor.patterns_count; i++) {
+        const struct sw_pattern *pattern = instance->actor.patterns[i];
+        sw_bus_remove(bus, instance->id, instance->pod->config.name_space,
+                      (struct sw_bytes){pattern->text, pattern->size});
+    }
+    pthread_mutex_unlock(&bus->mutex);
+}
+
+void sw_instance_set_failing(struct sw_worker *worker, struct sw_instance *instance, bool failing)
+{
+    if (instance->is_counted_failing == failing)
+        return;
+    instance->is_counted_failing = failing;
+    instance->pod->failing += failing ? 1 : UINT64_MAX;
+    sw_output_status(worker, instance->pod);
+}
+
+void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, int32_t status)
+{
+    struct sw_pod *pod = instance->pod;
+
+    sw_instance_sleep(worker, instance);
+    sw_instance_set_image(worker, instance, NULL);
+    for (uint32_t p = 0; p < SW_PRIORITIES; p++) {
+        struct sw_message *message;
+
+        while ((message = sw_instance_take(worker, instance, p)) != NULL) {
+            sw_dispatch_refuse(worker, message, status, "the instance is gone");
+            sw_message_free(message);
+        }
+        if ((instance->ready & 1u << p) != 0)
+            leave_queue(worker, instance, p);
+    }
+    set_fullness(worker, instance, SW_NOT_FULL);
+    sw_heap_remove(&worker->timers, &instance->timer);
+    (void)sw_map_remove(worker->instances, &instance->id, sizeof instance->id);
+    (void)sw_map_remove(pod->instances, instance->key, instance->key_size);
+    if (instance->is_started && !instance->is_parked)
+        pod->ready--;
+    sw_instance_set_failing(worker, instance, false);
+    sw_output_status(worker, pod);
+    sw_actor_done(&instance->actor);
+    free(instance);
+}
+
+/* --- Mailboxes ------------------------------------------------------------------------------- */
+
+void sw_instance_wake_up(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
+{
+    struct sw_ready *queue = &worker->ready[priority];
+
+    if ((instance->ready & 1u << priority) != 0 || instance->pod->state == SW_POD_CLOSED)
+        return;
+    instance->ready |= (uint8_t)(1u << priority);
+    if (queue->last == NULL) {
+        instance->ready_next[priority] = instance;
+    } else {
+        instance->ready_next[priority] = queue->last->ready_next[priority];
+        queue->last->ready_next[priority] = instance;
+    }
+    queue->last = instance;
+}
+
+void sw_instance_post(struct sw_worker *worker, struct sw_instance *instance,
+                      struct sw_message *message)
+{
+    uint32_t priority = message->head.priority, limit = instance->pod->config.mailbox;
+
+    assert(priority < SW_PRIORITIES);
+    sw_item_put(&instance->mailbox[priority], &message->item);
+    instance->waiting++;
+    worker->counts.waiting++;
+    atomic_fetch_add_explicit(&worker->shared->queued_bytes, message->size_bytes,
+                              memory_order_relaxed);
+    if (instance->waiting >= limit)
+        set_fullness(worker, instance,
+                     instance->waiting / SW_MAILBOX_SPILL >= limit ? SW_OVERFULL : SW_FULL);
+    sw_instance_wake_up(worker, instance, priority);
+}
+
+struct sw_message *sw_instance_take(struct sw_worker *worker, struct sw_instance *instance,
+                                    uint32_t priority)
+{
+    struct sw_item *item = sw_item_get(&instance->mailbox[priority]);
+    struct sw_message *message;
+
+    if (item == NULL)
+        return NULL;
+    message = (struct sw_message *)(void *)item;
+    instance->waiting--;
+    worker->counts.waiting--;
+    atomic_fetch_sub_explicit(&worker->shared->queued_bytes, message->size_bytes,
+                              memory_order_relaxed);
+    /* Full until half of it is gone, so that the board does not flicker. */
+    if (instance->fullness != SW_NOT_FULL && instance->waiting <= instance->pod->config.mailbox / 2)
+        set_fullness(worker, instance, SW_NOT_FULL);
+    return message;
+}
+
+/* Shares of the processor: of 15 segments, 8 are urgent, 4 high, 2 normal and 1 low, as far as each
+ * has any; so none starves. */
+struct sw_instance *sw_worker_next(struct sw_worker *worker, uint32_t *ret_priority)
+{
+    static const uint32_t shares[SW_PRIORITIES] = {1, 2, 4, 8};
+
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t p = SW_PRIORITIES; p > 0; p--) {
+            struct sw_ready *queue = &worker->ready[p - 1];
+            struct sw_instance *first;
+
+            if (queue->last == NULL || queue->credits == 0)
+                continue;
+            queue->credits--;
+            first = queue->last->ready_next[p - 1];
+            if (first == queue->last)
+                queue->last = NULL;
+            else
+                queue->last->ready_next[p - 1] = first->ready_next[p - 1];
+            first->ready &= (uint8_t)~(1u << (p - 1));
+            *ret_priority = p - 1;
+            return first;
+        }
+        for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+            worker->ready[p].credits = shares[p];
+    }
+    return NULL;
+}
+
+/* --- Timers ---------------------------------------------------------------------------------- */
+
+void sw_instance_set_timer(struct sw_worker *worker, struct sw_instance *instance)
+{
+    uint64_t due = instance->retry_ns == 0 ? UINT64_MAX : instance->retry_ns;
+
+    for (uint32_t i = 0; i < instance->actor.timers_count; i++) {
+        const struct sw_actor_timer *timer = &instance->actor.timers[i];
+        if (!timer->is_queued && timer->due_ns < due)
+            due = timer->due_ns;
+    }
+    if (due == UINT64_MAX || instance->is_parked)
+        sw_heap_remove(&worker->timers, &instance->timer);
+    else if (sw_heap_put(&worker->timers, &instance->timer, due) != SW_OK)
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a timer");
+}
+
+static void fire(struct sw_worker *worker, struct sw_instance *instance)
+{
+    if (instance->retry_ns != 0 && instance->retry_ns <= worker->now_ns) {
+        instance->retry_ns = 0;
+        sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
+    }
+    for (uint32_t i = 0; i < instance->actor.timers_count; i++) {
+        struct sw_actor_timer *timer = &instance->actor.timers[i];
+        struct sw_message template = {
+            .pod = instance->pod->config.pod,
+            .instance = instance->id,
+            .is_timer = true,
+            .head = {.priority = SWARM_PRIORITY_NORMAL, .tag = timer->id}};
+        struct sw_message *message;
+
+        if (timer->is_queued || timer->due_ns > worker->now_ns)
+            continue;
+        message = sw_message_new(&template);
+        if (message == NULL) {
+            sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a timer");
+            return;
+        }
+        timer->is_queued = true;
+        sw_instance_post(worker, instance, message);
+    }
+    sw_instance_set_timer(worker, instance);
+}
+
+void sw_worker_fire(struct sw_worker *worker)
+{
+    struct sw_heap_entry *entry;
+
+    while ((entry = sw_heap_first(&worker->timers)) != NULL && entry->rank <= worker->now_ns &&
+           worker->failure.rc == SW_OK)
+        fire(worker, SW_LIST_ITEM(entry, struct sw_instance, timer));
+}

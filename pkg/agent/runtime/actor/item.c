@@ -1,0 +1,132 @@
+#include "pkg/agent/runtime/actor/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A copy of a struct of `size` bytes that begins with a sw_item, with room for its texts behind. */
+static void *item_new(const void *template, size_t size, struct sw_bytes *const *texts,
+                      enum sw_item_kind kind)
+{
+    size_t room = 0;
+    struct sw_item *item;
+
+    for (size_t i = 0; texts[i] != NULL; i++)
+        room += texts[i]->size;
+    item = malloc(size + room);
+    if (item == NULL)
+        return NULL;
+    memcpy(item, template, size);
+    *item = (struct sw_item){NULL, kind};
+    return item;
+}
+
+/* Copy the texts behind the struct; they are those of the copy already. */
+static void keep_texts(void *at, struct sw_bytes *const *texts)
+{
+    char *place = at;
+
+    for (size_t i = 0; texts[i] != NULL; i++) {
+        if (texts[i]->size > 0)
+            memcpy(place, texts[i]->data, texts[i]->size);
+        texts[i]->data = place;
+        place += texts[i]->size;
+    }
+}
+
+struct sw_item *sw_item_pod_open_new(const struct sw_pod_config *config,
+                                     struct sw_guest_module *module)
+{
+    struct sw_item_pod_open template = {.module = module, .config = *config}, *copy;
+    struct sw_bytes *texts[] = {&template.config.uid,
+                                &template.config.name_space,
+                                &template.config.agent,
+                                &template.config.agent_uid,
+                                &template.config.digest,
+                                &template.config.config,
+                                NULL};
+
+    copy = item_new(&template, sizeof template, texts, SW_ITEM_POD_OPEN);
+    if (copy == NULL)
+        return NULL;
+    keep_texts(copy + 1, (struct sw_bytes *[]){&copy->config.uid, &copy->config.name_space,
+                                               &copy->config.agent, &copy->config.agent_uid,
+                                               &copy->config.digest, &copy->config.config, NULL});
+    return &copy->item;
+}
+
+struct sw_item *sw_item_pod_close_new(uint64_t pod, bool discard)
+{
+    struct sw_item_pod_close *item = malloc(sizeof *item);
+
+    if (item == NULL)
+        return NULL;
+    *item = (struct sw_item_pod_close){{NULL, SW_ITEM_POD_CLOSE}, pod, discard};
+    return &item->item;
+}
+
+struct sw_item *sw_item_route_new(const struct sw_route_change *change)
+{
+    struct sw_item_route template = {.change = *change}, *copy;
+    struct sw_bytes *texts[] = {&template.change.name_space, &template.change.agent, NULL};
+
+    copy = item_new(&template, sizeof template, texts, SW_ITEM_ROUTE);
+    if (copy == NULL)
+        return NULL;
+    keep_texts(copy + 1,
+               (struct sw_bytes *[]){&copy->change.name_space, &copy->change.agent, NULL});
+    return &copy->item;
+}
+
+struct sw_item *sw_item_publish_new(const struct sw_item_publish *publish)
+{
+    struct sw_item_publish template = *publish, *copy;
+    struct sw_bytes *texts[] = {&template.name_space, &template.subject,    &template.type,
+                                &template.body,       &template.request_id, NULL};
+
+    copy = item_new(&template, sizeof template, texts, SW_ITEM_PUBLISH);
+    if (copy == NULL)
+        return NULL;
+    keep_texts(copy + 1, (struct sw_bytes *[]){&copy->name_space, &copy->subject, &copy->type,
+                                               &copy->body, &copy->request_id, NULL});
+    return &copy->item;
+}
+
+struct sw_item *sw_item_list_new(const struct sw_item_list *list)
+{
+    struct sw_item_list template = *list, *copy;
+    struct sw_bytes *texts[] = {&template.name_space, &template.agent, &template.after, NULL};
+
+    copy = item_new(&template, sizeof template, texts, SW_ITEM_LIST);
+    if (copy == NULL)
+        return NULL;
+    keep_texts(copy + 1,
+               (struct sw_bytes *[]){&copy->name_space, &copy->agent, &copy->after, NULL});
+    sw_buffer_init(&copy->entries, 1u << 20);
+    return &copy->item;
+}
+
+void sw_item_free(struct sw_item *item, const struct sw_guest_engine *engine)
+{
+    struct sw_item_pod_open *open;
+
+    if (item == NULL)
+        return;
+    switch (item->kind) {
+    case SW_ITEM_MESSAGE:
+        sw_message_free((struct sw_message *)(void *)item);
+        return;
+    case SW_ITEM_POD_OPEN:
+        open = (struct sw_item_pod_open *)(void *)item;
+        if (open->module != NULL)
+            engine->module_unref(engine->ctx, open->module);
+        break;
+    case SW_ITEM_LIST:
+        sw_buffer_done(&((struct sw_item_list *)(void *)item)->entries);
+        break;
+    case SW_ITEM_ROUTE:
+    case SW_ITEM_POD_CLOSE:
+    case SW_ITEM_PUBLISH:
+        break;
+    }
+    free(item);
+}

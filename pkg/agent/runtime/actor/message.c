@@ -1,0 +1,96 @@
+#include "pkg/agent/runtime/actor/message.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sw_body *sw_body_new(struct sw_bytes bytes)
+{
+    struct sw_body *body = malloc(sizeof *body + bytes.size);
+
+    if (body == NULL)
+        return NULL;
+    atomic_init(&body->refs, 1);
+    body->size = (uint32_t)bytes.size;
+    if (bytes.size > 0)
+        memcpy(body->bytes, bytes.data, bytes.size);
+    return body;
+}
+
+void sw_body_unref(struct sw_body *body)
+{
+    if (body != NULL && atomic_fetch_sub_explicit(&body->refs, 1, memory_order_acq_rel) == 1)
+        free(body);
+}
+
+/* Copy a text behind the message and let `text` name the copy. */
+static uint8_t *keep(struct sw_bytes *text, uint8_t *at)
+{
+    if (text->size > 0)
+        memcpy(at, text->data, text->size);
+    text->data = at;
+    return at + text->size;
+}
+
+struct sw_message *sw_message_new(const struct sw_message *template)
+{
+    const struct sw_message_head *head = &template->head;
+    size_t texts = template->key.size + head->from.size + head->subject.size + head->type.size +
+                   head->request_id.size + (template->shared == NULL ? template->body.size : 0);
+    struct sw_message *message = malloc(sizeof *message + texts);
+    uint8_t *at;
+
+    if (message == NULL)
+        return NULL;
+    *message = *template;
+    message->item = (struct sw_item){NULL, SW_ITEM_MESSAGE};
+    message->size_bytes = (uint32_t)(sizeof *message + texts);
+    at = (uint8_t *)(message + 1);
+    at = keep(&message->key, at);
+    at = keep(&message->head.from, at);
+    at = keep(&message->head.subject, at);
+    at = keep(&message->head.type, at);
+    at = keep(&message->head.request_id, at);
+    if (message->shared == NULL) {
+        keep(&message->body, at);
+    } else {
+        atomic_fetch_add_explicit(&message->shared->refs, 1, memory_order_relaxed);
+        message->body = (struct sw_bytes){message->shared->bytes, message->shared->size};
+        message->size_bytes += message->shared->size;
+    }
+    return message;
+}
+
+void sw_message_free(struct sw_message *message)
+{
+    if (message == NULL)
+        return;
+    sw_body_unref(message->shared);
+    free(message);
+}
+
+void sw_item_put(struct sw_item **last, struct sw_item *item)
+{
+    if (*last == NULL) {
+        item->next = item;
+    } else {
+        item->next = (*last)->next;
+        (*last)->next = item;
+    }
+    *last = item;
+}
+
+struct sw_item *sw_item_get(struct sw_item **last)
+{
+    struct sw_item *first;
+
+    if (*last == NULL)
+        return NULL;
+    first = (*last)->next;
+    if (first == *last)
+        *last = NULL;
+    else
+        (*last)->next = first->next;
+    first->next = NULL;
+    return first;
+}

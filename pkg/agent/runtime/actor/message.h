@@ -1,0 +1,64 @@
+/* Messages in memory: between workers, in mailboxes, and while they are handled.
+ *
+ * One allocation holds a message with its texts; a body larger than SW_BODY_SHARED_MIN stands in a
+ * counted block that the messages of one publish share.
+ * Threads: one owner at a time; bodies are counted atomically.  I/O: none.
+ * Limits: texts as in record.h; bodies SW_EFFECT_BODY_MAX. */
+#pragma once
+#include "pkg/agent/store/effect.h"
+#include "pkg/agent/store/record.h"
+
+#include <stdatomic.h>
+
+#define SW_BODY_SHARED_MIN 512u
+
+enum sw_item_kind { /* What can come to a worker. */
+                    SW_ITEM_MESSAGE = 1,
+                    SW_ITEM_ROUTE,
+                    SW_ITEM_POD_OPEN,
+                    SW_ITEM_POD_CLOSE,
+                    SW_ITEM_PUBLISH,
+                    SW_ITEM_LIST
+};
+
+struct sw_item {          /* The beginning of each of them. */
+    struct sw_item *next; /* In whatever queue it stands. */
+    enum sw_item_kind kind;
+};
+
+struct sw_body { /* Immutable bytes, counted. */
+    _Atomic uint32_t refs;
+    uint32_t size;
+    uint8_t bytes[];
+};
+
+struct sw_message {
+    struct sw_item item; /* SW_ITEM_MESSAGE. */
+    /* Where to. */
+    uint64_t pod;        /* Number. */
+    uint64_t instance;   /* Its id; 0: the one named by key. */
+    struct sw_bytes key; /* In this allocation. */
+    /* What. */
+    bool is_timer;               /* Not a message but a timer that is due; tag is its id. */
+    struct sw_message_head head; /* Texts in this allocation. */
+    struct sw_bytes body;        /* In this allocation or in shared. */
+    struct sw_body *shared;      /* Counted, or NULL. */
+    uint64_t body_lsn;           /* Where the body stands in the journal; 0: it does not. */
+    uint32_t body_at;
+    uint64_t epoch;       /* What must be durable before effects of this message leave the host. */
+    uint64_t deadline_ns; /* Not handled later than this; 0: none. */
+    uint32_t size_bytes;  /* Of all this, for limits. */
+};
+
+/* A copy of what the template says; its shared body, if any, is referenced. NULL: no memory. */
+struct sw_message *sw_message_new(const struct sw_message *template);
+void sw_message_free(struct sw_message *message);
+SW_DEFINE_CLEANUP(struct sw_message, sw_message_free)
+
+/* A counted copy of bytes, with one reference.  NULL: no memory. */
+struct sw_body *sw_body_new(struct sw_bytes bytes);
+void sw_body_unref(struct sw_body *body);
+
+/* Queues are singly linked rings held by their last item: NULL when empty. */
+void sw_item_put(struct sw_item **last, struct sw_item *item);
+struct sw_item *sw_item_get(struct sw_item **last); /* NULL when empty. */

@@ -1,0 +1,404 @@
+#include "pkg/agent/runtime/actor/state.h"
+
+#include "include/swarm/agent.h"
+#include "pkg/agent/link/frame.h"
+#include "pkg/utils/base/text.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- The object ------------------------------------------------------------------------------ */
+
+/* The texts of a config, for copying; NULL ends the list. */
+static void list_texts(struct sw_pod_config *config, struct sw_bytes *ret_texts[8])
+{
+    struct sw_bytes *texts[] = {&config->uid,       &config->name_space, &config->agent,
+                                &config->agent_uid, &config->digest,     &config->config};
+
+    memcpy(ret_texts, texts, sizeof texts);
+    ret_texts[sizeof texts / sizeof *texts] = NULL;
+}
+
+enum sw_rc sw_pod_set_config(struct sw_pod *pod, const struct sw_pod_config *config)
+{
+    struct sw_pod_config copy = *config;
+    struct sw_bytes *texts[8];
+    size_t size = 0;
+    char *block, *at;
+
+    list_texts(&copy, texts);
+    for (size_t i = 0; texts[i] != NULL; i++)
+        size += texts[i]->size + 1;
+    block = malloc(size);
+    if (block == NULL)
+        return SW_E_EXHAUSTED;
+    at = block;
+    for (size_t i = 0; texts[i] != NULL; i++) {
+        if (texts[i]->size > 0)
+            memcpy(at, texts[i]->data, texts[i]->size);
+        at[texts[i]->size] = 0;
+        texts[i]->data = at;
+        at += texts[i]->size + 1;
+    }
+    free(pod->texts);
+    pod->texts = block;
+    pod->config = copy;
+    sw_slot_key(copy.agent_uid, pod->hash_key);
+    return SW_OK;
+}
+
+struct sw_pod *sw_pod_new(const struct sw_pod_config *config)
+{
+    struct sw_pod *pod = calloc(1, sizeof *pod);
+    uint64_t seed = config->pod * 0x9e3779b97f4a7c15u;
+
+    if (pod == NULL)
+        return NULL;
+    sw_list_init(&pod->dirty);
+    pod->instances = sw_map_new(seed);
+    if (pod->instances == NULL || sw_pod_set_config(pod, config) != SW_OK) {
+        sw_map_free(pod->instances);
+        free(pod);
+        return NULL;
+    }
+    return pod;
+}
+
+enum sw_rc sw_pod_add_version(struct sw_pod *pod, uint64_t lsn, struct sw_bytes config)
+{
+    struct sw_pod_version *grown =
+        realloc(pod->versions, (pod->versions_count + 1) * sizeof *grown);
+    struct sw_body *body;
+
+    if (grown == NULL)
+        return SW_E_EXHAUSTED;
+    pod->versions = grown;
+    body = sw_body_new(config);
+    if (body == NULL)
+        return SW_E_EXHAUSTED;
+    grown[pod->versions_count++] = (struct sw_pod_version){lsn, body};
+    return SW_OK;
+}
+
+static void free_limbo(struct sw_worker *worker, struct sw_pod *pod, int32_t status)
+{
+    struct sw_item *item;
+
+    while ((item = sw_item_get(&pod->limbo)) != NULL) {
+        struct sw_message *message = (struct sw_message *)(void *)item;
+
+        atomic_fetch_sub(&worker->shared->queued_bytes, message->size_bytes);
+        if (status != 0)
+            sw_dispatch_refuse(worker, message, status, "the Pod is gone");
+        sw_message_free(message);
+    }
+}
+
+void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod)
+{
+    if (pod == NULL)
+        return;
+    free_limbo(worker, pod, 0);
+    sw_list_remove(&pod->dirty);
+    if (pod->module != NULL)
+        worker->engine.module_unref(worker->engine.ctx, pod->module);
+    for (size_t i = 0; i < pod->versions_count; i++)
+        sw_body_unref(pod->versions[i].config);
+    free(pod->versions);
+    sw_map_free(pod->instances);
+    free(pod->texts);
+    free(pod);
+}
+
+/* All instances of a Pod at this moment, to be freed by the caller; NULL: none, or no memory. */
+static struct sw_instance **list_instances(const struct sw_pod *pod, size_t *ret_count)
+{
+    size_t count = sw_map_count(pod->instances), cursor = 0, at = 0;
+    struct sw_instance **list = count == 0 ? NULL : malloc(count * sizeof(struct sw_instance *));
+    struct sw_map_entry entry;
+
+    while (list != NULL && at < count && sw_map_next(pod->instances, &cursor, &entry))
+        list[at++] = entry.value;
+    *ret_count = at;
+    return list;
+}
+
+static bool has_slot(const struct sw_pod *pod, struct sw_bytes key)
+{
+    uint32_t slot = sw_slot_of(pod->hash_key, key);
+
+    return (pod->config.slots[slot / 8] >> slot % 8 & 1) != 0;
+}
+
+bool sw_pod_has_replica(const struct sw_pod *pod, struct sw_bytes key)
+{
+    char text[24];
+    uint64_t number;
+
+    if (key.size == 0 || key.size >= sizeof text)
+        return false;
+    memcpy(text, key.data, key.size);
+    text[key.size] = 0;
+    if (text[0] == '0' && text[1] != 0)
+        return false;
+    return sw_text_to_u64(text, &number) == SW_OK && number < pod->config.replicas &&
+           has_slot(pod, key);
+}
+
+/* --- Opening --------------------------------------------------------------------------------- */
+
+/* Keep what waits in an instance's mailbox for the one that takes its place. */
+static void save_mailbox(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_pod *pod = instance->pod;
+
+    for (uint32_t p = 0; p < SW_PRIORITIES; p++) {
+        struct sw_message *message;
+
+        while ((message = sw_instance_take(worker, instance, p)) != NULL) {
+            if (message->instance != 0) { /* A timer, or an answer to who is not any more. */
+                sw_message_free(message);
+                continue;
+            }
+            atomic_fetch_add(&worker->shared->queued_bytes, message->size_bytes);
+            sw_item_put(&pod->limbo, &message->item);
+        }
+    }
+}
+
+/* State does not cross modules or engines: instances begin empty. */
+static void reset_instances(struct sw_worker *worker, struct sw_pod *pod, const char *why)
+{
+    size_t count;
+    struct sw_instance **list = list_instances(pod, &count);
+    char words[160];
+    struct sw_frame event = {
+        .kind = SW_FRAME_EVENT,
+        .event = {.uid = pod->config.uid, .is_warning = 1, .reason = {"StateDiscarded", 14}}};
+
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count && worker->failure.rc == SW_OK; i++) {
+        save_mailbox(worker, list[i]);
+        sw_segment_end(worker, list[i], SW_ENTRY_RESET);
+    }
+    free(list);
+    snprintf(words, sizeof words, "%s changed: %zu instances begin with empty state", why, count);
+    event.event.words = (struct sw_bytes){words, strlen(words)};
+    sw_output_frame(worker, &event, worker->output_epoch);
+}
+
+static bool same(struct sw_bytes one, struct sw_bytes other)
+{
+    return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
+}
+
+/* Put the spec into the journal if instances could see a difference to the last one there. */
+static enum sw_rc record_spec(struct sw_worker *worker, struct sw_pod *pod,
+                              const struct sw_pod_config *config)
+{
+    const struct sw_pod_config *old = &pod->config;
+    struct sw_journal_place place = {0, 0};
+    struct sw_record record = {
+        .kind = SW_RECORD_POD,
+        .pod = {.pod = config->pod,
+                .uid = config->uid,
+                .name_space = config->name_space,
+                .agent = config->agent,
+                .agent_uid = config->agent_uid,
+                .digest = config->digest,
+                .fingerprint = {worker->shared->fingerprint, strlen(worker->shared->fingerprint)},
+                .slots = {config->slots, sizeof config->slots},
+                .config = config->config,
+                .replicas = config->replicas,
+                .body_bytes = (uint32_t)config->body_bytes,
+                .is_keyed = config->is_keyed}};
+
+    if (pod->versions_count > 0 && same(old->config, config->config) &&
+        same(old->digest, config->digest) &&
+        strcmp(pod->fingerprint, worker->shared->fingerprint) == 0 &&
+        memcmp(old->slots, config->slots, sizeof old->slots) == 0 &&
+        old->replicas == config->replicas && old->body_bytes == config->body_bytes)
+        return SW_OK;
+    if (config->is_durable && sw_worker_append(worker, &record, &place) != SW_OK)
+        return SW_E_EXHAUSTED;
+    return sw_pod_add_version(pod, place.lsn, config->config);
+}
+
+/* The instances of a replicated Pod that are missing are made, those too many are stopped. */
+static void set_replicas(struct sw_worker *worker, struct sw_pod *pod)
+{
+    size_t count;
+    struct sw_instance **list = list_instances(pod, &count);
+
+    for (size_t i = 0; i < count; i++)
+        list[i]->is_stopping = !sw_pod_has_replica(pod, sw_instance_key(list[i]));
+    free(list);
+    for (uint32_t i = 0; i < pod->config.replicas; i++) {
+        char text[24];
+        struct sw_bytes key = {text, (size_t)snprintf(text, sizeof text, "%" PRIu32, i)};
+
+        if (!has_slot(pod, key) || sw_map_find(pod->instances, key.data, key.size) != NULL)
+            continue;
+        if (sw_instance_add(worker, pod, key, 0) == NULL) {
+            sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for an instance");
+            return;
+        }
+    }
+}
+
+/* Have everything run that can. */
+static void wake_instances(struct sw_worker *worker, struct sw_pod *pod)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (sw_map_next(pod->instances, &cursor, &entry)) {
+        struct sw_instance *instance = entry.value;
+
+        for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+            if (instance->mailbox[p] != NULL)
+                sw_instance_wake_up(worker, instance, p);
+        if (!instance->is_started || instance->is_stopping)
+            sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
+    }
+}
+
+static void empty_limbo(struct sw_worker *worker, struct sw_pod *pod)
+{
+    struct sw_item *waiting = pod->limbo, *item;
+
+    pod->limbo = NULL;
+    while ((item = sw_item_get(&waiting)) != NULL) {
+        struct sw_message *message = (struct sw_message *)(void *)item;
+
+        atomic_fetch_sub(&worker->shared->queued_bytes, message->size_bytes);
+        sw_deliver_message(worker, message);
+    }
+}
+
+static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_item_pod_open *item)
+{
+    bool other_module = pod->versions_count > 0 && !same(pod->config.digest, item->config.digest);
+    bool other_engine =
+        pod->versions_count > 0 && strcmp(pod->fingerprint, worker->shared->fingerprint) != 0;
+
+    if (other_module || other_engine)
+        reset_instances(worker, pod, other_module ? "the module" : "the engine");
+    if (worker->failure.rc != SW_OK || record_spec(worker, pod, &item->config) != SW_OK ||
+        sw_pod_set_config(pod, &item->config) != SW_OK) {
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a Pod");
+        return;
+    }
+    snprintf(pod->fingerprint, sizeof pod->fingerprint, "%s", worker->shared->fingerprint);
+    if (pod->module != NULL)
+        worker->engine.module_unref(worker->engine.ctx, pod->module);
+    pod->module = item->module;
+    item->module = NULL;
+    worker->engine.module_view(worker->engine.ctx, pod->module, &pod->module_view);
+    pod->state = SW_POD_OPEN;
+    pod->is_recovered = false;
+    if (!pod->config.is_keyed)
+        set_replicas(worker, pod);
+    wake_instances(worker, pod);
+    empty_limbo(worker, pod);
+    sw_output_status(worker, pod);
+}
+
+void sw_pod_open(struct sw_worker *worker, struct sw_item_pod_open *item)
+{
+    struct sw_pod *pod = sw_map_find(worker->pods, &item->config.pod, sizeof item->config.pod);
+
+    if (pod == NULL) {
+        pod = sw_pod_new(&item->config);
+        if (pod == NULL || sw_map_put(worker->pods, &item->config.pod, sizeof item->config.pod, pod,
+                                      NULL) != SW_OK) {
+            sw_pod_free(worker, pod);
+            sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a Pod");
+            return;
+        }
+        worker->counts.pods++;
+    }
+    if (pod->state != SW_POD_DISCARDING)
+        open_pod(worker, pod, item);
+}
+
+/* --- Closing --------------------------------------------------------------------------------- */
+
+static void tell_closed(struct sw_worker *worker, const struct sw_pod *pod)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_POD_CLOSED, .pod_closed = {pod->config.uid}};
+
+    sw_output_frame(worker, &frame, worker->output_epoch);
+}
+
+void sw_pod_finish(struct sw_worker *worker, struct sw_pod *pod)
+{
+    struct sw_journal_place place = {0, worker->output_epoch};
+    struct sw_record record = {.kind = SW_RECORD_POD_DROP, .dropped_pod = pod->config.pod};
+
+    if (pod->config.is_durable && sw_worker_append(worker, &record, &place) != SW_OK)
+        return;
+    if (place.epoch > worker->output_epoch)
+        worker->output_epoch = place.epoch;
+    free_limbo(worker, pod, SW_E_UNAVAILABLE);
+    tell_closed(worker, pod);
+    (void)sw_map_remove(worker->pods, &pod->config.pod, sizeof pod->config.pod);
+    worker->counts.pods--;
+    sw_pod_free(worker, pod);
+}
+
+/* Stop running it; what is journalled stays for the next time it is opened. */
+static void put_to_sleep(struct sw_worker *worker, struct sw_pod *pod)
+{
+    size_t count;
+    struct sw_instance **list = list_instances(pod, &count);
+
+    pod->state = SW_POD_CLOSED;
+    if (pod->is_status_due) {
+        pod->is_status_due = false;
+        sw_list_remove(&pod->dirty);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (pod->config.is_durable)
+            sw_instance_sleep(worker, list[i]);
+        else
+            sw_segment_end(worker, list[i], SW_ENTRY_RESET);
+    }
+    free(list);
+    tell_closed(worker, pod);
+}
+
+static void discard(struct sw_worker *worker, struct sw_pod *pod)
+{
+    size_t count;
+    struct sw_instance **list = list_instances(pod, &count);
+    bool can_run = pod->state == SW_POD_OPEN;
+
+    pod->state = SW_POD_DISCARDING;
+    for (size_t i = 0; i < count; i++) {
+        list[i]->is_stopping = true;
+        if (can_run)
+            sw_instance_wake_up(worker, list[i], SWARM_PRIORITY_NORMAL);
+        else /* Its program is not here: nobody can say goodbye. */
+            sw_segment_end(worker, list[i], SW_ENTRY_RESET);
+    }
+    free(list);
+    if (sw_map_count(pod->instances) == 0)
+        sw_pod_finish(worker, pod);
+}
+
+void sw_pod_close(struct sw_worker *worker, const struct sw_item_pod_close *item)
+{
+    struct sw_pod *pod = sw_map_find(worker->pods, &item->pod, sizeof item->pod);
+
+    if (pod == NULL || pod->state == SW_POD_DISCARDING)
+        return;
+    if (item->discard)
+        discard(worker, pod);
+    else
+        put_to_sleep(worker, pod);
+}

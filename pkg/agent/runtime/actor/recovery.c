@@ -1,0 +1,700 @@
+#include "pkg/agent/runtime/actor/recovery.h"
+
+#include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/snapshot.h"
+#include "pkg/agent/runtime/actor/state.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAILBOX_UNTIL_OPENED 1024u
+
+enum pending_state {
+    PENDING_NAMED,  /* A send: its key is the whole name, as it was given. */
+    PENDING_ROUTED, /* Its Pod, and its key or instance, are known. */
+    PENDING_LOST    /* A question to an instance that keeps nothing: it was lost unless answered. */
+};
+
+/* Something that was sent and whose handling has not been met yet. */
+struct pending {
+    struct sw_effect_name name;
+    struct sw_message *message;
+    enum pending_state state;
+};
+
+struct pending_key {
+    uint64_t lsn, index, instance; /* instance: the subscriber of a publish; otherwise 0. */
+};
+
+struct recovery {
+    struct sw_shared *shared;
+    struct sw_worker **workers;
+    uint32_t count;
+    struct sw_map *pending; /* struct pending by struct pending_key. */
+    struct sw_recovery_report *report;
+    struct sw_err *err;
+    struct sw_journal_place place; /* Of the record being taken in. */
+    uint32_t effects_at;           /* Within it. */
+    const char *folder;
+    const uint8_t *uuid; /* Of the journal. */
+};
+
+static struct sw_worker *worker_of(const struct recovery *recovery, uint64_t pod)
+{
+    return recovery->workers[pod % recovery->count];
+}
+
+static struct sw_pod *find_pod(const struct recovery *recovery, uint64_t number)
+{
+    return sw_map_find(worker_of(recovery, number)->pods, &number, sizeof number);
+}
+
+static enum sw_rc no_memory(struct recovery *recovery)
+{
+    return sw_err_set(recovery->err, SW_E_EXHAUSTED, "no memory to recover the journal");
+}
+
+static enum sw_rc contradiction(struct recovery *recovery, const char *what)
+{
+    return sw_err_set(recovery->err, SW_E_CORRUPT, "journal: %s, at lsn %" PRIu64, what,
+                      recovery->place.lsn);
+}
+
+/* --- What waits ------------------------------------------------------------------------------ */
+
+static enum sw_rc pending_add(struct recovery *recovery, const struct pending_key *key,
+                              const struct sw_message *template, enum pending_state state)
+{
+    struct pending *pending = calloc(1, sizeof *pending);
+    struct sw_message *message = pending == NULL ? NULL : sw_message_new(template);
+    void *old = NULL;
+
+    if (message == NULL ||
+        sw_map_put(recovery->pending, key, sizeof *key, pending, &old) != SW_OK) {
+        free(pending);
+        sw_message_free(message);
+        return no_memory(recovery);
+    }
+    assert(old == NULL);
+    pending->name = (struct sw_effect_name){key->lsn, (uint32_t)key->index};
+    pending->message = message;
+    pending->state = state;
+    return SW_OK;
+}
+
+static void pending_remove(struct recovery *recovery, const struct pending_key *key)
+{
+    struct pending *pending = sw_map_remove(recovery->pending, key, sizeof *key);
+
+    if (pending == NULL)
+        return;
+    sw_message_free(pending->message);
+    free(pending);
+}
+
+/* An answer that follows from a record without being an effect of it. */
+static enum sw_rc pending_failure(struct recovery *recovery, const struct sw_origin *origin,
+                                  uint32_t index, int32_t status)
+{
+    struct sw_message template = {
+        .pod = origin->pod,
+        .instance = origin->instance,
+        .head = {.flags = SWARM_MESSAGE_IS_REPLY,
+                 .priority = SWARM_PRIORITY_NORMAL,
+                 .status = status,
+                 .tag = origin->number,
+                 .source = {recovery->place.lsn, index},
+                 .answers = origin->send,
+                 .type = {"text/plain", 10}},
+        .body = {"the message was not handled", 27},
+    };
+    struct pending_key key = {recovery->place.lsn, index, 0};
+
+    if (origin->kind != SW_ORIGIN_INSTANCE || origin->incarnation != 0)
+        return SW_OK;
+    return pending_add(recovery, &key, &template, PENDING_ROUTED);
+}
+
+/* --- Effects --------------------------------------------------------------------------------- */
+
+struct effects { /* Of the record being taken in. */
+    const struct sw_record_segment *segment;
+    struct sw_instance *instance;
+    struct sw_reader routes;
+    char from[320];
+    size_t from_size;
+};
+
+static struct sw_turn_route route_of(struct effects *effects, uint32_t index)
+{
+    struct sw_reader peek = effects->routes;
+    struct sw_turn_route route = {0};
+
+    if (peek.at == peek.size || sw_reader_u32(&peek) != index)
+        return route;
+    route.end = sw_reader_u32(&peek);
+    route.value = sw_reader_u64(&peek);
+    effects->routes = peek;
+    return route;
+}
+
+static struct sw_message template_of(const struct recovery *recovery, const struct effects *effects,
+                                     const struct sw_effect *effect, uint32_t index)
+{
+    return (struct sw_message){.head = {.priority = effect->priority,
+                                        .source = {recovery->place.lsn, index},
+                                        .from = {effects->from, effects->from_size},
+                                        .type = effect->type},
+                               .body = effect->body,
+                               .body_lsn = recovery->place.lsn,
+                               .body_at = recovery->effects_at + effect->body_at};
+}
+
+/* Where a send goes is found when all is read: until then it waits at its sender, with the name in
+ * the key. */
+static enum sw_rc take_send(struct recovery *recovery, struct effects *effects,
+                            const struct sw_effect *effect, uint32_t index)
+{
+    struct sw_turn_route route = route_of(effects, index);
+    struct sw_message template = template_of(recovery, effects, effect, index);
+    struct pending_key key = {recovery->place.lsn, index, 0};
+    struct sw_bytes agent, ignored;
+    char name[300];
+
+    template.pod = effects->instance->pod->config.pod;
+    template.key = effect->to;
+    if (effect->number != 0) {
+        template.head.flags = SWARM_MESSAGE_WANTS_REPLY;
+        template.head.origin = (struct sw_origin){.kind = SW_ORIGIN_INSTANCE,
+                                                  .pod = template.pod,
+                                                  .instance = effects->instance->id,
+                                                  .number = effect->number,
+                                                  .send = {recovery->place.lsn, index}};
+    }
+    if ((route.end & (SW_ROUTE_VOLATILE | SW_ROUTE_UNREACHABLE)) != 0)
+        return effect->number == 0 ? SW_OK : pending_add(recovery, &key, &template, PENDING_LOST);
+    if ((route.end & SW_ROUTE_REPLICA) != 0 && sw_name_split(effect->to, &agent, &ignored)) {
+        const struct sw_route *known = sw_routes_agent(
+            recovery->workers[0]->routes, effects->instance->pod->config.name_space, agent);
+        uint32_t replicas = known == NULL || known->replicas == 0 ? 1 : known->replicas;
+        int size = snprintf(name, sizeof name, "%.*s/%" PRIu64, (int)agent.size,
+                            (const char *)agent.data, route.value % replicas);
+        template.key = (struct sw_bytes){name, (size_t)size};
+    }
+    return pending_add(recovery, &key, &template, PENDING_NAMED);
+}
+
+static enum sw_rc take_reply(struct recovery *recovery, const struct effects *effects,
+                             const struct sw_effect *effect, uint32_t index)
+{
+    const struct sw_handle *handle = sw_actor_handle(&effects->instance->actor, effect->number);
+    const struct sw_origin *origin =
+        handle != NULL ? &handle->origin : &effects->segment->head.origin;
+    struct sw_message template = template_of(recovery, effects, effect, index);
+    struct pending_key key = {recovery->place.lsn, index, 0};
+
+    if (origin->kind != SW_ORIGIN_INSTANCE || origin->incarnation != 0)
+        return SW_OK;
+    template.pod = origin->pod;
+    template.instance = origin->instance;
+    template.head.flags = SWARM_MESSAGE_IS_REPLY;
+    template.head.priority = SWARM_PRIORITY_NORMAL;
+    template.head.status = effect->status;
+    template.head.tag = origin->number;
+    template.head.answers = origin->send;
+    return pending_add(recovery, &key, &template, PENDING_ROUTED);
+}
+
+static enum sw_rc take_publish(struct recovery *recovery, struct sw_bytes space,
+                               const struct sw_message *message)
+{
+    const struct sw_subscriber *const *found;
+    size_t count = sw_bus_match(&recovery->shared->bus, space, message->head.subject, &found);
+    enum sw_rc rc = SW_OK;
+
+    for (size_t i = 0; rc == SW_OK && i < count; i++) {
+        struct pending_key key = {recovery->place.lsn, message->head.source.index,
+                                  found[i]->instance};
+        struct sw_message template = *message;
+
+        template.pod = found[i]->pod;
+        template.instance = found[i]->instance;
+        template.head.flags = SWARM_MESSAGE_PUBLISHED;
+        rc = pending_add(recovery, &key, &template, PENDING_ROUTED);
+    }
+    return rc;
+}
+
+static enum sw_rc take_effect(struct recovery *recovery, struct effects *effects,
+                              const struct sw_effect *effect, uint32_t index)
+{
+    const struct sw_pod_config *config = &effects->instance->pod->config;
+    struct sw_subscriber who = {
+        .instance = effects->instance->id, .pod = config->pod, .is_durable = true};
+    struct sw_message template;
+
+    switch (effect->kind) {
+    case SW_EFFECT_SEND:
+        return take_send(recovery, effects, effect, index);
+    case SW_EFFECT_REPLY:
+        return take_reply(recovery, effects, effect, index);
+    case SW_EFFECT_PUBLISH:
+        template = template_of(recovery, effects, effect, index);
+        template.head.subject = effect->to;
+        return sw_subject_is_valid(effect->to)
+                   ? take_publish(recovery, config->name_space, &template)
+                   : contradiction(recovery, "a publish to no subject");
+    case SW_EFFECT_SUBSCRIBE:
+        return sw_subject_is_pattern(effect->to)
+                   ? sw_bus_add(&recovery->shared->bus, &who, config->name_space, effect->to)
+                   : contradiction(recovery, "a subscription to no subject");
+    case SW_EFFECT_UNSUBSCRIBE:
+        sw_bus_remove(&recovery->shared->bus, who.instance, config->name_space, effect->to);
+        return SW_OK;
+    case SW_EFFECT_TIMER_START:
+    case SW_EFFECT_TIMER_CANCEL:
+        return SW_OK;
+    }
+    return SW_OK;
+}
+
+/* --- Records --------------------------------------------------------------------------------- */
+
+/* Everybody learns where the Pod is. */
+static enum sw_rc announce(struct recovery *recovery, const struct sw_pod *pod)
+{
+    struct sw_route_change change = {
+        .name_space = pod->config.name_space,
+        .agent = pod->config.agent,
+        .pod = {.pod = pod->config.pod,
+                .worker = (uint32_t)(pod->config.pod % recovery->count),
+                .is_durable = true},
+        .replicas = pod->config.replicas,
+        .body_bytes = (uint32_t)pod->config.body_bytes,
+        .is_keyed = pod->config.is_keyed};
+
+    memcpy(change.pod.slots, pod->config.slots, sizeof change.pod.slots);
+    memcpy(change.hash_key, pod->hash_key, sizeof change.hash_key);
+    for (uint32_t i = 0; i < recovery->count; i++)
+        if (sw_routes_change(recovery->workers[i]->routes, &change) != SW_OK)
+            return no_memory(recovery);
+    return SW_OK;
+}
+
+static enum sw_rc take_pod(struct recovery *recovery, const struct sw_record_pod *record)
+{
+    struct sw_worker *worker = worker_of(recovery, record->pod);
+    struct sw_pod *pod = find_pod(recovery, record->pod);
+    struct sw_pod_config config = {
+        .pod = record->pod,
+        .uid = record->uid,
+        .name_space = record->name_space,
+        .agent = record->agent,
+        .agent_uid = record->agent_uid,
+        .digest = record->digest,
+        .config = record->config,
+        .is_keyed = record->is_keyed,
+        .is_durable = true,
+        .replicas = record->replicas,
+        .priority = SWARM_PRIORITY_NORMAL,
+        .deadline_ms = 1000,
+        .mailbox = MAILBOX_UNTIL_OPENED,
+        .body_bytes = record->body_bytes,
+    };
+
+    if (record->slots.size != sizeof config.slots)
+        return contradiction(recovery, "a Pod with other slots");
+    memcpy(config.slots, record->slots.data, sizeof config.slots);
+    if (pod == NULL) {
+        pod = sw_pod_new(&config);
+        if (pod == NULL ||
+            sw_map_put(worker->pods, &config.pod, sizeof config.pod, pod, NULL) != SW_OK) {
+            sw_pod_free(worker, pod);
+            return no_memory(recovery);
+        }
+        pod->is_recovered = true;
+    } else if (sw_pod_set_config(pod, &config) != SW_OK) {
+        return no_memory(recovery);
+    }
+    snprintf(pod->fingerprint, sizeof pod->fingerprint, "%.*s", (int)record->fingerprint.size,
+             (const char *)record->fingerprint.data);
+    if (sw_pod_add_version(pod, recovery->place.lsn, record->config) != SW_OK)
+        return no_memory(recovery);
+    if (record->pod >= recovery->report->next_pod)
+        recovery->report->next_pod = record->pod + 1;
+    return announce(recovery, pod);
+}
+
+static enum sw_rc drop_pod(struct recovery *recovery, uint64_t number)
+{
+    struct sw_worker *worker = worker_of(recovery, number);
+    struct sw_pod *pod = find_pod(recovery, number);
+    struct sw_route_change change = {.is_gone = true};
+
+    if (pod == NULL || sw_map_count(pod->instances) != 0)
+        return contradiction(recovery, "the end of a Pod that is not there or not empty");
+    change.name_space = pod->config.name_space;
+    change.agent = pod->config.agent;
+    change.pod.pod = number;
+    for (uint32_t i = 0; i < recovery->count; i++)
+        if (sw_routes_change(recovery->workers[i]->routes, &change) != SW_OK)
+            return no_memory(recovery);
+    (void)sw_map_remove(worker->pods, &number, sizeof number);
+    sw_pod_free(worker, pod);
+    return SW_OK;
+}
+
+static enum sw_rc take_start(struct recovery *recovery, const struct sw_record_segment *segment,
+                             struct sw_instance **ret_instance)
+{
+    struct sw_worker *worker = worker_of(recovery, segment->pod);
+    struct sw_pod *pod = find_pod(recovery, segment->pod);
+    struct sw_instance *instance;
+
+    if (pod == NULL || segment->previous != 0 ||
+        sw_map_find(pod->instances, segment->key.data, segment->key.size) != NULL ||
+        sw_map_find(worker->instances, &segment->instance, sizeof segment->instance) != NULL)
+        return contradiction(recovery, "the birth of an instance that is there, or of no Pod");
+    instance = sw_instance_add(worker, pod, segment->key, segment->instance);
+    if (instance == NULL)
+        return no_memory(recovery);
+    memcpy(instance->random.seed, segment->seed.data, sizeof instance->random.seed);
+    instance->memory_bytes = segment->memory_bytes;
+    instance->is_started = true;
+    pod->ready++;
+    if (segment->instance >= atomic_load(&recovery->shared->next_instance))
+        atomic_store(&recovery->shared->next_instance, segment->instance + 1);
+    *ret_instance = instance;
+    return SW_OK;
+}
+
+/* A message was handled: it does not wait any more. */
+static void take_input(struct recovery *recovery, const struct sw_record_segment *segment)
+{
+    const struct sw_message_head *head = &segment->head;
+    struct pending_key key = {head->source.lsn, head->source.index, 0};
+
+    if (segment->entry != SW_ENTRY_MESSAGE)
+        return;
+    if ((head->flags & SWARM_MESSAGE_PUBLISHED) != 0)
+        key.instance = segment->instance;
+    if (key.lsn != 0)
+        pending_remove(recovery, &key);
+    key = (struct pending_key){head->answers.lsn, head->answers.index, 0};
+    if (key.lsn != 0)
+        pending_remove(recovery, &key);
+}
+
+static enum sw_rc take_effects(struct recovery *recovery, struct sw_instance *instance,
+                               const struct sw_record_segment *segment)
+{
+    struct effects effects = {.segment = segment,
+                              .instance = instance,
+                              .routes = sw_reader_of(segment->routes.data, segment->routes.size)};
+    struct sw_reader reader = sw_reader_of(segment->effects.data, segment->effects.size);
+    struct sw_effect effect;
+    enum sw_rc rc = SW_OK;
+
+    effects.from_size = (size_t)snprintf(
+        effects.from, sizeof effects.from, "%.*s/%.*s", (int)instance->pod->config.agent.size,
+        (const char *)instance->pod->config.agent.data, (int)instance->key_size, instance->key);
+    for (uint32_t i = 0; rc == SW_OK && sw_effect_take(&reader, &effect); i++)
+        rc = take_effect(recovery, &effects, &effect, i);
+    return rc;
+}
+
+static enum sw_rc end_instance(struct recovery *recovery, struct sw_instance *instance)
+{
+    struct sw_worker *worker = worker_of(recovery, instance->pod->config.pod);
+    uint32_t index = 0;
+    enum sw_rc rc = SW_OK;
+
+    for (uint32_t i = 0; rc == SW_OK && i < instance->actor.handles_count; i++)
+        if (instance->actor.handles[i].origin.kind != SW_ORIGIN_NONE)
+            rc = pending_failure(recovery, &instance->actor.handles[i].origin,
+                                 SW_INDEX_ENDED + index++, SW_E_UNAVAILABLE);
+    sw_instance_unsubscribe(worker, instance);
+    sw_instance_remove(worker, instance, SW_E_UNAVAILABLE);
+    return rc;
+}
+
+static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record_segment *segment)
+{
+    struct sw_worker *worker = worker_of(recovery, segment->pod);
+    struct sw_instance *instance;
+    enum sw_rc rc = SW_OK;
+
+    if (segment->entry == SW_ENTRY_START)
+        rc = take_start(recovery, segment, &instance);
+    else
+        instance = sw_map_find(worker->instances, &segment->instance, sizeof segment->instance);
+    if (rc != SW_OK)
+        return rc;
+    if (instance == NULL || segment->previous != instance->actor.last_lsn)
+        return contradiction(recovery, "a record that does not follow its instance's last one");
+    take_input(recovery, segment);
+    if (segment->outcome == SW_OUTCOME_DONE)
+        rc = take_effects(recovery, instance, segment);
+    else if (segment->entry == SW_ENTRY_MESSAGE)
+        rc = pending_failure(recovery, &segment->head.origin, SW_INDEX_FAILURE, SW_E_INTERNAL);
+    if (rc == SW_OK)
+        rc = sw_actor_apply(&instance->actor, segment, recovery->place.lsn, recovery->err);
+    if (rc == SW_OK && (segment->entry == SW_ENTRY_STOP || segment->entry == SW_ENTRY_RESET))
+        rc = end_instance(recovery, instance);
+    return rc;
+}
+
+/* --- A snapshot ------------------------------------------------------------------------------ */
+
+static enum sw_rc load_instance(struct recovery *recovery, const struct sw_snapshot_block *block)
+{
+    const struct sw_snapshot_instance *saved = &block->instance;
+    struct sw_record_segment start = {.instance = saved->id,
+                                      .pod = saved->pod,
+                                      .key = saved->key,
+                                      .seed = saved->seed,
+                                      .memory_bytes = saved->memory_bytes};
+    struct sw_subscriber who = {.instance = saved->id, .pod = saved->pod, .is_durable = true};
+    struct sw_instance *instance;
+    enum sw_rc rc = take_start(recovery, &start, &instance);
+
+    if (rc == SW_OK)
+        rc = sw_actor_load(&instance->actor, saved->actor, recovery->err);
+    if (rc != SW_OK)
+        return rc;
+    instance->actor.last_lsn = instance->actor.state_lsn = recovery->place.lsn;
+    instance->random.next = saved->random_next;
+    instance->snapshot_at = block->at;
+    for (uint32_t i = 0; rc == SW_OK && i < instance->actor.patterns_count; i++) {
+        const struct sw_pattern *pattern = instance->actor.patterns[i];
+        struct sw_bytes text = {pattern->text, pattern->size};
+
+        rc = sw_subject_is_pattern(text)
+                 ? sw_bus_add(&recovery->shared->bus, &who, instance->pod->config.name_space, text)
+                 : contradiction(recovery, "a subscription to no subject");
+    }
+    return rc;
+}
+
+static enum sw_rc load_message(struct recovery *recovery, const struct sw_message *message)
+{
+    const struct sw_message_head *head = &message->head;
+    struct pending_key key = {head->source.lsn, head->source.index, 0};
+
+    if ((head->flags & SWARM_MESSAGE_PUBLISHED) != 0)
+        key.instance = message->instance;
+    if (key.lsn == 0)
+        key = (struct pending_key){head->answers.lsn, head->answers.index, 0};
+    return sw_map_find(recovery->pending, &key, sizeof key) != NULL
+               ? contradiction(recovery, "a message that waits twice")
+               : pending_add(recovery, &key, message, PENDING_ROUTED);
+}
+
+static enum sw_rc load_block(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err)
+{
+    struct recovery *recovery = ctx;
+
+    (void)err;
+    switch (block->kind) {
+    case SW_SNAPSHOT_POD:
+        return take_pod(recovery, &block->pod);
+    case SW_SNAPSHOT_INSTANCE:
+        return load_instance(recovery, block);
+    case SW_SNAPSHOT_MESSAGE:
+        return load_message(recovery, &block->message);
+    }
+    return SW_OK;
+}
+
+static enum sw_rc take_snapshot(struct recovery *recovery, const struct sw_record_snapshot *record)
+{
+    struct sw_snapshot_source source = {.system = recovery->shared->system,
+                                        .folder = recovery->folder,
+                                        .record = record,
+                                        .lsn = recovery->place.lsn};
+
+    if (recovery->report->next_pod != 1 || recovery->shared->snapshot != NULL)
+        return contradiction(recovery, "a snapshot that is not the beginning");
+    source.uuid = recovery->uuid;
+    return sw_snapshot_open(&source, load_block, recovery, &recovery->shared->snapshot,
+                            recovery->err);
+}
+
+static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
+{
+    struct recovery *recovery = ctx;
+    struct sw_message template;
+    struct sw_record record;
+    enum sw_rc rc = sw_record_take(entry->record, &record, err);
+
+    recovery->place = entry->place;
+    recovery->uuid = entry->uuid;
+    if (rc != SW_OK) {
+        sw_err_context(err, "lsn %" PRIu64, entry->place.lsn);
+        return rc;
+    }
+    switch (record.kind) {
+    case SW_RECORD_POD:
+        return take_pod(recovery, &record.pod);
+    case SW_RECORD_POD_DROP:
+        return drop_pod(recovery, record.dropped_pod);
+    case SW_RECORD_SEGMENT:
+        recovery->effects_at = (uint32_t)(entry->record.size - record.segment.effects.size);
+        return take_segment(recovery, &record.segment);
+    case SW_RECORD_PUBLISH:
+        template = (struct sw_message){
+            .head = {.priority = record.publish.priority,
+                     .source = {entry->place.lsn, 0},
+                     .subject = record.publish.subject,
+                     .type = record.publish.type},
+            .body = record.publish.body,
+            .body_lsn = entry->place.lsn,
+            .body_at = (uint32_t)(entry->record.size - record.publish.body.size)};
+        return sw_subject_is_valid(record.publish.subject)
+                   ? take_publish(recovery, record.publish.name_space, &template)
+                   : contradiction(recovery, "a publish to no subject");
+    case SW_RECORD_SNAPSHOT:
+        return take_snapshot(recovery, &record.snapshot);
+    }
+    return SW_OK;
+}
+
+/* --- The end --------------------------------------------------------------------------------- */
+
+static int compare_pending(const void *one, const void *other)
+{
+    const struct pending *a = *(struct pending *const *)one, *b = *(struct pending *const *)other;
+
+    if (a->name.lsn != b->name.lsn)
+        return a->name.lsn < b->name.lsn ? -1 : 1;
+    if (a->name.index != b->name.index)
+        return a->name.index < b->name.index ? -1 : 1;
+    return a->message->instance < b->message->instance
+               ? -1
+               : a->message->instance > b->message->instance;
+}
+
+/* Queue again what waits. A send's key still holds the whole name of its receiver. */
+static enum sw_rc requeue(struct recovery *recovery, struct pending *pending)
+{
+    struct sw_message *message = pending->message;
+    struct sw_bytes agent, key;
+    const struct sw_route *route;
+    const struct sw_pod *pod;
+
+    recovery->report->messages++;
+    if (pending->state == PENDING_ROUTED) {
+        sw_deliver_message(worker_of(recovery, message->pod), message);
+        return SW_OK;
+    }
+    pod = find_pod(recovery, message->pod);
+    route = pod != NULL && sw_name_split(message->key, &agent, &key)
+                ? sw_routes_agent(recovery->workers[0]->routes, pod->config.name_space, agent)
+                : NULL;
+    if (pending->state == PENDING_NAMED && route != NULL)
+        message->pod = route->pods[sw_slot_of(route->hash_key, key)];
+    if (pending->state == PENDING_LOST || route == NULL || message->pod == 0) {
+        struct sw_worker *worker = worker_of(recovery, message->head.origin.pod);
+
+        sw_dispatch_refuse(worker, message, SW_E_UNAVAILABLE, "the receiver was lost in a restart");
+        sw_message_free(message);
+        return SW_OK;
+    }
+    message->key = key;
+    sw_deliver_message(worker_of(recovery, message->pod), message);
+    return SW_OK;
+}
+
+static enum sw_rc requeue_all(struct recovery *recovery)
+{
+    size_t count = sw_map_count(recovery->pending), cursor = 0, at = 0;
+    struct pending **list = malloc((count + 1) * sizeof(struct pending *));
+    struct sw_map_entry entry;
+    enum sw_rc rc = list == NULL ? no_memory(recovery) : SW_OK;
+
+    while (list != NULL && at < count && sw_map_next(recovery->pending, &cursor, &entry))
+        list[at++] = entry.value;
+    if (at > 1)
+        qsort(list, at, sizeof(struct pending *), compare_pending);
+    for (size_t i = 0; i < at; i++) {
+        rc = requeue(recovery, list[i]);
+        free(list[i]);
+    }
+    free(list);
+    return rc;
+}
+
+static void free_pending(struct recovery *recovery)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (sw_map_next(recovery->pending, &cursor, &entry)) {
+        struct pending *pending = entry.value;
+        sw_message_free(pending->message);
+        free(pending);
+    }
+}
+
+/* Timers are set; what is overdue fires at the first run. */
+static void settle(struct recovery *recovery)
+{
+    for (uint32_t i = 0; i < recovery->count; i++) {
+        struct sw_worker *worker = recovery->workers[i];
+        struct sw_map_entry entry;
+        size_t cursor = 0;
+
+        while (sw_map_next(worker->instances, &cursor, &entry)) {
+            struct sw_instance *instance = entry.value;
+            if (instance->actor.timers_count > 0)
+                sw_instance_set_timer(worker, instance);
+        }
+        recovery->report->pods += sw_map_count(worker->pods);
+        recovery->report->instances += sw_map_count(worker->instances);
+    }
+}
+
+enum sw_rc sw_recover(const struct sw_journal_options *options, struct sw_shared *shared,
+                      struct sw_worker **workers, uint32_t count,
+                      struct sw_recovery_report *ret_report, struct sw_err *err)
+{
+    struct recovery recovery = {
+        .shared = shared, .workers = workers, .count = count, .report = ret_report, .err = err};
+    enum sw_rc rc;
+
+    memset(ret_report, 0, sizeof *ret_report);
+    ret_report->next_pod = 1;
+    recovery.pending = sw_map_new(shared->incarnation);
+    if (recovery.pending == NULL)
+        return no_memory(&recovery);
+    rc = sw_journal_open(options, take_record, &recovery, &shared->journal, err);
+    if (rc == SW_OK) {
+        settle(&recovery);
+        rc = requeue_all(&recovery);
+    } else {
+        free_pending(&recovery);
+    }
+    sw_map_free(recovery.pending);
+    for (uint32_t i = 0; rc == SW_OK && i < count; i++)
+        rc = sw_worker_failure(workers[i], err);
+    return rc;
+}
+
+bool sw_recovered_next(const struct sw_worker *worker, size_t *cursor,
+                       struct sw_recovered_pod *ret_pod)
+{
+    struct sw_map_entry entry;
+    const struct sw_pod *pod;
+
+    if (!sw_map_next(worker->pods, cursor, &entry))
+        return false;
+    pod = entry.value;
+    *ret_pod = (struct sw_recovered_pod){
+        .pod = pod->config.pod,
+        .uid = pod->config.uid,
+        .route = {.name_space = pod->config.name_space, .agent = pod->config.agent}};
+    return true;
+}

@@ -1,0 +1,204 @@
+#include "pkg/agent/runtime/actor/routes.h"
+
+#include "pkg/utils/base/hash.h"
+#include "pkg/utils/base/map.h"
+#include "pkg/utils/base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_MAX_BYTES 255u
+
+struct sw_routes {
+    struct sw_map *agents; /* struct sw_route by namespace, NUL, agent. */
+    struct sw_map *pods;   /* struct sw_route_pod by number. */
+};
+
+struct sw_routes *sw_routes_new(uint64_t seed)
+{
+    struct sw_routes *routes = calloc(1, sizeof *routes);
+
+    if (routes == NULL)
+        return NULL;
+    routes->agents = sw_map_new(seed);
+    routes->pods = sw_map_new(seed);
+    if (routes->agents == NULL || routes->pods == NULL) {
+        sw_routes_free(routes);
+        return NULL;
+    }
+    return routes;
+}
+
+static void free_values(struct sw_map *map)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (map != NULL && sw_map_next(map, &cursor, &entry))
+        free(entry.value);
+    sw_map_free(map);
+}
+
+void sw_routes_free(struct sw_routes *routes)
+{
+    if (routes == NULL)
+        return;
+    free_values(routes->agents);
+    free_values(routes->pods);
+    free(routes);
+}
+
+/* The map's key of an Agent; its size. */
+static size_t agent_key(struct sw_bytes name_space, struct sw_bytes agent,
+                        char ret_key[2 * NAME_MAX_BYTES + 1])
+{
+    if (name_space.size > NAME_MAX_BYTES || agent.size > NAME_MAX_BYTES)
+        return 0;
+    memcpy(ret_key, name_space.data, name_space.size);
+    ret_key[name_space.size] = 0;
+    memcpy(ret_key + name_space.size + 1, agent.data, agent.size);
+    return name_space.size + 1 + agent.size;
+}
+
+const struct sw_route *sw_routes_agent(const struct sw_routes *routes, struct sw_bytes name_space,
+                                       struct sw_bytes agent)
+{
+    char key[2 * NAME_MAX_BYTES + 1];
+    size_t size = agent_key(name_space, agent, key);
+
+    return size == 0 ? NULL : sw_map_find(routes->agents, key, size);
+}
+
+const struct sw_route_pod *sw_routes_pod(const struct sw_routes *routes, uint64_t pod)
+{
+    return sw_map_find(routes->pods, &pod, sizeof pod);
+}
+
+static bool has_slot(const uint8_t *slots, uint32_t slot)
+{
+    return (slots[slot / 8] >> slot % 8 & 1) != 0;
+}
+
+static void set_slots(struct sw_route *route, const struct sw_route_change *change)
+{
+    for (uint32_t i = 0; i < SW_SLOTS; i++)
+        if (route->pods[i] == change->pod.pod)
+            route->pods[i] = 0;
+    for (uint32_t i = 0; i < SW_SLOTS && !change->is_gone; i++)
+        if (has_slot(change->pod.slots, i))
+            route->pods[i] = change->pod.pod;
+}
+
+static void remove_pod(struct sw_routes *routes, const struct sw_route_change *change,
+                       const char *key, size_t size)
+{
+    struct sw_route *route = sw_map_find(routes->agents, key, size);
+
+    free(sw_map_remove(routes->pods, &change->pod.pod, sizeof change->pod.pod));
+    if (route == NULL)
+        return;
+    set_slots(route, change);
+    for (uint32_t i = 0; i < SW_SLOTS; i++)
+        if (route->pods[i] != 0)
+            return;
+    (void)sw_map_remove(routes->agents, key, size);
+    free(route);
+}
+
+/* The value under the key, made zeroed when it is not there; NULL: no memory. */
+static void *value_make(struct sw_map *map, const void *key, size_t size, size_t value_bytes)
+{
+    void *value = sw_map_find(map, key, size);
+
+    if (value != NULL)
+        return value;
+    value = calloc(1, value_bytes);
+    if (value != NULL && sw_map_put(map, key, size, value, NULL) != SW_OK) {
+        free(value);
+        value = NULL;
+    }
+    return value;
+}
+
+enum sw_rc sw_routes_change(struct sw_routes *routes, const struct sw_route_change *change)
+{
+    char key[2 * NAME_MAX_BYTES + 1];
+    size_t size = agent_key(change->name_space, change->agent, key);
+    struct sw_route_pod *pod;
+    struct sw_route *route;
+
+    if (size == 0)
+        return SW_E_INVALID;
+    if (change->is_gone) {
+        remove_pod(routes, change, key, size);
+        return SW_OK;
+    }
+    if (sw_map_count(routes->pods) >= SW_ROUTE_PODS_MAX)
+        return SW_E_EXHAUSTED;
+    pod = value_make(routes->pods, &change->pod.pod, sizeof change->pod.pod, sizeof *pod);
+    route = pod == NULL ? NULL : value_make(routes->agents, key, size, sizeof *route);
+    if (route == NULL)
+        return SW_E_EXHAUSTED;
+    *pod = change->pod;
+    memcpy(route->hash_key, change->hash_key, sizeof route->hash_key);
+    route->replicas = change->replicas;
+    route->body_bytes = change->body_bytes;
+    route->is_keyed = change->is_keyed;
+    set_slots(route, change);
+    return SW_OK;
+}
+
+static int hex_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+void sw_slot_key(struct sw_bytes agent_uid, uint8_t ret_key[16])
+{
+    static const uint8_t zero[16];
+    const char *text = agent_uid.data;
+    unsigned digits = 0;
+
+    memset(ret_key, 0, 16);
+    for (size_t i = 0; i < agent_uid.size; i++) {
+        int value = hex_value(text[i]);
+
+        if (text[i] == '-')
+            continue;
+        if (value < 0 || digits == 32) {
+            digits = 0;
+            break;
+        }
+        ret_key[digits / 2] = (uint8_t)(ret_key[digits / 2] << 4 | value);
+        digits++;
+    }
+    if (digits == 32)
+        return;
+    for (uint8_t half = 0; half < 2; half++) {
+        uint64_t hash = sw_siphash(zero, agent_uid.data, agent_uid.size) + half;
+        memcpy(ret_key + 8 * half, &hash, sizeof hash);
+    }
+}
+
+uint32_t sw_slot_of(const uint8_t hash_key[16], struct sw_bytes key)
+{
+    return (uint32_t)(sw_siphash(hash_key, key.data, key.size) % SW_SLOTS);
+}
+
+bool sw_name_split(struct sw_bytes name, struct sw_bytes *ret_agent, struct sw_bytes *ret_key)
+{
+    const char *text = name.data;
+    const char *slash;
+
+    if (name.size == 0 || name.size > NAME_MAX_BYTES || !sw_text_is_utf8(text, name.size))
+        return false;
+    slash = memchr(text, '/', name.size);
+    if (slash == text || (slash != NULL && slash + 1 == text + name.size))
+        return false;
+    *ret_agent = (struct sw_bytes){text, slash == NULL ? name.size : (size_t)(slash - text)};
+    *ret_key = slash == NULL ? (struct sw_bytes){text + name.size, 0}
+                             : (struct sw_bytes){slash + 1, name.size - ret_agent->size - 1};
+    return true;
+}

@@ -1,0 +1,54 @@
+/* Which worker owns which Pod, and which Pod an Agent's keys belong to. Each worker has its own
+ * copy, changed by the same messages, so that looking up takes no lock.
+ *
+ * Threads: one at a time.  I/O: none.  Limits: SW_ROUTE_PODS_MAX Pods. */
+#pragma once
+#include "pkg/utils/base/buffer.h"
+
+#define SW_SLOTS 256u
+#define SW_ROUTE_PODS_MAX (1u << 20)
+
+struct sw_route_pod { /* What everybody knows of a Pod. */
+    uint64_t pod;     /* Number; not 0. */
+    uint32_t worker;
+    bool is_durable;
+    uint8_t slots[SW_SLOTS / 8];
+};
+
+struct sw_route {            /* An Agent. */
+    uint8_t hash_key[16];    /* From the Agent's uid. */
+    uint64_t pods[SW_SLOTS]; /* Number of the Pod that holds the slot; 0: none here. */
+    uint32_t replicas;
+    uint32_t body_bytes; /* Limit of a message. */
+    bool is_keyed;
+};
+
+struct sw_route_change { /* A Pod came, changed, or (is_gone) went. Texts are borrowed. */
+    struct sw_bytes name_space, agent;
+    struct sw_route_pod pod;
+    uint8_t hash_key[16];
+    uint32_t replicas, body_bytes;
+    bool is_keyed, is_gone;
+};
+
+struct sw_routes; /* Opaque. */
+
+struct sw_routes *sw_routes_new(uint64_t seed);
+void sw_routes_free(struct sw_routes *routes);
+SW_DEFINE_CLEANUP(struct sw_routes, sw_routes_free)
+
+SW_MUST_CHECK enum sw_rc sw_routes_change(struct sw_routes *routes,
+                                          const struct sw_route_change *change);
+/* NULL: no such Agent here. */
+const struct sw_route *sw_routes_agent(const struct sw_routes *routes, struct sw_bytes name_space,
+                                       struct sw_bytes agent);
+/* NULL: no such Pod here. */
+const struct sw_route_pod *sw_routes_pod(const struct sw_routes *routes, uint64_t pod);
+
+/* The 16 bytes of "01932c07-8ba2-7c1e-9a2b-0123456789ab"; another text is hashed into them. */
+void sw_slot_key(struct sw_bytes agent_uid, uint8_t ret_key[16]);
+/* The slot of an instance's key: SipHash-2-4 under the Agent's uid. */
+uint32_t sw_slot_of(const uint8_t hash_key[16], struct sw_bytes key);
+/* Split "agent/key" at the first slash; a name without one has an empty key.
+ * False: not a name (empty parts, too long, not UTF-8). */
+bool sw_name_split(struct sw_bytes name, struct sw_bytes *ret_agent, struct sw_bytes *ret_key);

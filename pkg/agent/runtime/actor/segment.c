@@ -1,0 +1,582 @@
+#include "pkg/agent/runtime/actor/state.h"
+
+#include "include/swarm/agent.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BODY_INLINE_MAX 64u
+
+/* What a segment is about, from its input to its record. */
+struct segment {
+    struct sw_instance *instance;
+    struct sw_message *message; /* NULL: START or STOP. */
+    struct sw_record_segment record;
+    struct sw_journal_place place;
+    uint32_t effects_at; /* Within the record. */
+};
+
+/* --- Recording ------------------------------------------------------------------------------- */
+
+enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *record,
+                            struct sw_journal_place *ret_place)
+{
+    struct sw_err err = {0};
+    enum sw_rc rc;
+
+    sw_buffer_reset(&worker->record);
+    sw_record_put(record, &worker->record, NULL);
+    rc = sw_buffer_check(&worker->record);
+    if (rc == SW_OK)
+        rc = sw_journal_append(worker->shared->journal,
+                               (struct sw_bytes){worker->record.data, worker->record.size},
+                               ret_place, &err);
+    if (rc != SW_OK)
+        sw_worker_fail(worker, rc, err.message[0] != 0 ? err.message : "no memory for a record");
+    return rc;
+}
+
+static void append_segment(struct sw_worker *worker, struct segment *segment)
+{
+    struct sw_record record = {.kind = SW_RECORD_SEGMENT, .segment = segment->record};
+    struct sw_err err = {0};
+    enum sw_rc rc;
+
+    segment->place = (struct sw_journal_place){0, segment->instance->epoch};
+    if (!segment->instance->pod->config.is_durable)
+        return;
+    sw_buffer_reset(&worker->record);
+    sw_record_put(&record, &worker->record, &segment->effects_at);
+    rc = sw_buffer_check(&worker->record);
+    if (rc == SW_OK)
+        rc = sw_journal_append(worker->shared->journal,
+                               (struct sw_bytes){worker->record.data, worker->record.size},
+                               &segment->place, &err);
+    if (rc != SW_OK)
+        sw_worker_fail(worker, rc, err.message[0] != 0 ? err.message : "no memory for a record");
+    segment->instance->epoch = segment->place.epoch;
+}
+
+static bool touches_bus(const struct sw_turn *turn)
+{
+    struct sw_reader reader = sw_reader_of(turn->effects.data, turn->effects.size);
+    struct sw_effect effect;
+
+    while (sw_effect_take(&reader, &effect))
+        if (effect.kind == SW_EFFECT_SUBSCRIBE || effect.kind == SW_EFFECT_UNSUBSCRIBE ||
+            effect.kind == SW_EFFECT_PUBLISH)
+            return true;
+    return false;
+}
+
+/* Append and change or search the subscriptions in one step, so that their order is the journal's.
+ */
+static void append_on_bus(struct sw_worker *worker, struct segment *segment)
+{
+    struct sw_instance *instance = segment->instance;
+    struct sw_bytes space = instance->pod->config.name_space;
+    struct sw_bus *bus = &worker->shared->bus;
+    struct sw_subscriber who = {.instance = instance->id,
+                                .pod = instance->pod->config.pod,
+                                .is_durable = instance->pod->config.is_durable};
+    struct sw_reader reader = sw_reader_of(worker->turn.effects.data, worker->turn.effects.size);
+    struct sw_effect effect;
+    enum sw_rc rc = SW_OK;
+
+    pthread_mutex_lock(&bus->mutex);
+    append_segment(worker, segment);
+    for (uint32_t i = 0; rc == SW_OK && sw_effect_take(&reader, &effect); i++) {
+        if (effect.kind == SW_EFFECT_SUBSCRIBE)
+            rc = sw_bus_add(bus, &who, space, effect.to);
+        else if (effect.kind == SW_EFFECT_UNSUBSCRIBE)
+            sw_bus_remove(bus, instance->id, space, effect.to);
+        else if (effect.kind == SW_EFFECT_PUBLISH)
+            sw_dispatch_match(worker, space, effect.to, i);
+    }
+    pthread_mutex_unlock(&bus->mutex);
+    if (rc != SW_OK)
+        sw_worker_fail(worker, rc, "no memory for a subscription");
+}
+
+/* --- Running --------------------------------------------------------------------------------- */
+
+static enum sw_outcome outcome_of(enum sw_guest_end end)
+{
+    switch (end) {
+    case SW_GUEST_DONE:
+        return SW_OUTCOME_DONE;
+    case SW_GUEST_FAILED:
+        return SW_OUTCOME_FAILED;
+    case SW_GUEST_TRAPPED:
+        return SW_OUTCOME_TRAPPED;
+    case SW_GUEST_DEADLINE:
+        return SW_OUTCOME_DEADLINE;
+    case SW_GUEST_NO_MEMORY:
+        return SW_OUTCOME_NO_MEMORY;
+    case SW_GUEST_WAITING:
+        return SW_OUTCOME_WAITING;
+    }
+    return SW_OUTCOME_TRAPPED;
+}
+
+/* The code that whoever asked gets when its message was not handled to the end. */
+static int32_t failure_code(const struct sw_record_segment *record)
+{
+    switch (record->outcome) {
+    case SW_OUTCOME_FAILED:
+    case SW_OUTCOME_REFUSED:
+        return record->code < 0 ? record->code : SW_E_INTERNAL;
+    case SW_OUTCOME_DEADLINE:
+        return SW_E_TIMEOUT;
+    case SW_OUTCOME_NO_MEMORY:
+        return SW_E_EXHAUSTED;
+    case SW_OUTCOME_WAITING:
+        return SW_E_UNSUPPORTED;
+    case SW_OUTCOME_DONE:
+    case SW_OUTCOME_TRAPPED:
+        break;
+    }
+    return SW_E_INTERNAL;
+}
+
+static void begin_turn(struct sw_worker *worker, const struct segment *segment)
+{
+    struct sw_instance *instance = segment->instance;
+    const struct sw_pod_config *config = &instance->pod->config;
+    struct sw_turn_options options = {
+        .actor = &instance->actor,
+        .host = &worker->turn_host,
+        .self = {config->name_space, config->agent, sw_instance_key(instance), config->config},
+        .time_ns = segment->record.time_ns,
+        .random = instance->random,
+        .has_fired = segment->record.entry == SW_ENTRY_TIMER,
+        .fired = segment->record.timer,
+    };
+
+    if (segment->record.entry == SW_ENTRY_MESSAGE &&
+        (segment->record.head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
+        options.handle = sw_actor_next_handle(&instance->actor);
+    sw_turn_begin(&worker->turn, &options);
+    worker->running = instance;
+    sw_buffer_reset(&worker->targets);
+}
+
+/* Enter the guest, or find that it need not or must not be entered. */
+static void enter(struct sw_worker *worker, struct segment *segment)
+{
+    struct sw_instance *instance = segment->instance;
+    struct sw_record_segment *record = &segment->record;
+    struct sw_guest_message message = {
+        .flags = record->head.flags,
+        .priority = record->head.priority,
+        .time_ns = record->time_ns,
+        .tag = record->head.tag,
+        .status = record->head.status,
+        .from = record->head.from,
+        .subject = record->head.subject,
+        .type = record->head.type,
+    };
+    struct sw_guest_input input = {.deadline_ms = instance->pod->config.deadline_ms,
+                                   .message = &message,
+                                   .timer = record->timer};
+
+    begin_turn(worker, segment);
+    if (segment->message != NULL)
+        message.body = segment->message->body;
+    message.reply_handle = worker->turn.handle;
+    input.entry = record->entry == SW_ENTRY_START     ? SW_GUEST_START
+                  : record->entry == SW_ENTRY_MESSAGE ? SW_GUEST_MESSAGE
+                  : record->entry == SW_ENTRY_TIMER   ? SW_GUEST_TIMER
+                                                      : SW_GUEST_STOP;
+    if (message.reply_handle != 0 && sw_actor_waiting(&instance->actor) >= SW_HANDLES_MAX) {
+        record->outcome = SW_OUTCOME_REFUSED;
+        record->code = SW_E_EXHAUSTED;
+        snprintf(worker->outcome.report, sizeof worker->outcome.report,
+                 "%u messages wait for a reply of this instance", SW_HANDLES_MAX);
+    } else {
+        worker->engine.enter(worker->engine.ctx, instance->guest, &input, &worker->outcome);
+        record->outcome = outcome_of(worker->outcome.end);
+        record->code = worker->outcome.code;
+    }
+    sw_turn_end(&worker->turn);
+    worker->running = NULL;
+}
+
+/* The handler did not come to its end: whoever asked hears of it, and so do people. */
+static void tell_failure(struct sw_worker *worker, const struct segment *segment)
+{
+    const struct sw_record_segment *record = &segment->record;
+    const char *report = worker->outcome.report;
+    struct sw_bytes words = {report, strcspn(report, "\n")};
+    char reason[32] = "";
+    const char *name = sw_outcome_name(record->outcome);
+
+    for (size_t i = 0, upper = 1; name[i] != 0 && strlen(reason) + 2 < sizeof reason; i++) {
+        size_t at = strlen(reason);
+        if (name[i] != '-')
+            reason[at] = (char)(upper ? name[i] - 'a' + 'A' : name[i]);
+        upper = name[i] == '-';
+    }
+    sw_output_event(worker, segment->instance, reason, report, segment->place.epoch);
+    worker->counts.failures++;
+    if (segment->message == NULL)
+        return;
+    sw_dispatch_answer(worker, &(struct sw_answer){.origin = &record->head.origin,
+                                                   .status = failure_code(record),
+                                                   .priority = record->head.priority,
+                                                   .from_key = sw_instance_key(segment->instance),
+                                                   .type = {"text/plain", 10},
+                                                   .body = words,
+                                                   .source = {segment->place.lsn, SW_INDEX_FAILURE},
+                                                   .epoch = segment->place.epoch});
+}
+
+/* A message whose sender only waits for its being handled. */
+static void acknowledge(struct sw_worker *worker, const struct segment *segment)
+{
+    const struct sw_message_head *head = &segment->record.head;
+
+    if (segment->message == NULL || head->origin.kind != SW_ORIGIN_CLIENT ||
+        (head->flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
+        return;
+    sw_dispatch_answer(worker, &(struct sw_answer){.origin = &head->origin,
+                                                   .from_key = sw_instance_key(segment->instance),
+                                                   .epoch = segment->place.epoch});
+}
+
+/* Make what happened part of the journal, of the instance and of the world, in this order. */
+static void commit(struct sw_worker *worker, struct segment *segment)
+{
+    struct sw_instance *instance = segment->instance;
+    struct sw_turn *turn = &worker->turn;
+    struct sw_record_segment *record = &segment->record;
+    struct sw_err err = {0};
+    bool is_done = record->outcome == SW_OUTCOME_DONE;
+
+    if (!is_done)
+        sw_buffer_reset(&turn->effects);
+    if (turn->results.failed || turn->routes.failed || turn->used_handles.failed ||
+        turn->timers.failed || turn->patterns.failed) {
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a segment");
+        return;
+    }
+    record->effects = (struct sw_bytes){turn->effects.data, turn->effects.size};
+    record->routes = (struct sw_bytes){turn->routes.data, is_done ? turn->routes.size : 0};
+    record->results = (struct sw_bytes){turn->results.data, is_done ? turn->results.size : 0};
+    record->digest = sw_effects_digest(record->effects);
+    if (is_done && touches_bus(turn))
+        append_on_bus(worker, segment);
+    else
+        append_segment(worker, segment);
+    if (worker->failure.rc != SW_OK)
+        return;
+    if (is_done)
+        sw_dispatch_effects(worker, instance, segment->message, segment->place,
+                            segment->effects_at);
+    if (sw_actor_apply(&instance->actor, record, segment->place.lsn, &err) != SW_OK) {
+        sw_worker_fail(worker, err.rc, err.message);
+        return;
+    }
+    if (is_done)
+        instance->random = turn->random;
+    sw_output_logs(worker, instance, segment->place.epoch);
+    worker->counts.segments++;
+    if (is_done)
+        acknowledge(worker, segment);
+    else
+        tell_failure(worker, segment);
+    if (instance->actor.timers_count > 0 || instance->timer.at != SW_HEAP_ABSENT)
+        sw_instance_set_timer(worker, instance);
+}
+
+/* --- Starting -------------------------------------------------------------------------------- */
+
+static void start_failed(struct sw_worker *worker, struct sw_instance *instance, const char *words)
+{
+    uint64_t backoff = SW_BACKOFF_FIRST_NS;
+
+    for (uint32_t i = 0; i < instance->start_failures && backoff < SW_BACKOFF_MAX_NS; i++)
+        backoff *= 2;
+    if (backoff > SW_BACKOFF_MAX_NS)
+        backoff = SW_BACKOFF_MAX_NS;
+    instance->start_failures++;
+    instance->retry_ns = worker->now_ns + backoff;
+    sw_instance_sleep(worker, instance);
+    sw_instance_set_failing(worker, instance, true);
+    sw_instance_set_timer(worker, instance);
+    for (uint32_t p = 0; p < SW_PRIORITIES; p++) {
+        struct sw_message *message;
+
+        while ((message = sw_instance_take(worker, instance, p)) != NULL) {
+            sw_dispatch_refuse(worker, message, SW_E_UNAVAILABLE, words);
+            sw_message_free(message);
+        }
+    }
+}
+
+/* Run on_start, the first segment. One that fails leaves nothing: the instance was never there, and
+ * is tried again later. */
+static void start(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_pod *pod = instance->pod;
+    struct segment segment = {.instance = instance};
+    struct sw_err err = {0};
+
+    worker->shared->system->random(worker->shared->system->ctx, instance->random.seed,
+                                   sizeof instance->random.seed);
+    instance->random.next = 0;
+    instance->memory_bytes = pod->config.memory_bytes;
+    segment.record = (struct sw_record_segment){
+        .instance = instance->id,
+        .pod = pod->config.pod,
+        .time_ns = worker->now_ns,
+        .entry = SW_ENTRY_START,
+        .key = sw_instance_key(instance),
+        .seed = {instance->random.seed, sizeof instance->random.seed},
+        .memory_bytes = instance->memory_bytes,
+    };
+    if (pod->module_view.has_on_start) {
+        if (worker->engine.create(worker->engine.ctx, pod->module, instance->memory_bytes,
+                                  &worker->turn, &instance->guest, &err) != SW_OK) {
+            sw_output_event(worker, instance, "CreateFailed", err.message, instance->epoch);
+            start_failed(worker, instance, err.message);
+            return;
+        }
+        enter(worker, &segment);
+    } else {
+        begin_turn(worker, &segment);
+        sw_turn_end(&worker->turn);
+    }
+    if (segment.record.outcome != SW_OUTCOME_DONE) {
+        segment.place.epoch = instance->epoch;
+        tell_failure(worker, &segment);
+        sw_output_logs(worker, instance, instance->epoch);
+        start_failed(worker, instance, "on_start failed");
+        return;
+    }
+    commit(worker, &segment);
+    instance->is_started = true;
+    instance->start_failures = 0;
+    pod->ready++;
+    sw_instance_set_failing(worker, instance, false);
+    sw_output_status(worker, pod);
+}
+
+/* Have the guest ready to be entered. False: it cannot be, and the message is refused. */
+static bool prepare(struct sw_worker *worker, struct sw_instance *instance, struct sw_err *err)
+{
+    enum sw_rc rc;
+
+    if (instance->guest != NULL)
+        return true;
+    if (!instance->pod->config.is_durable)
+        rc = worker->engine.create(worker->engine.ctx, instance->pod->module,
+                                   instance->memory_bytes, &worker->turn, &instance->guest, err);
+    else
+        rc = sw_instance_rebuild(worker, instance, err);
+    if (rc == SW_OK)
+        return true;
+    sw_instance_sleep(worker, instance);
+    if (rc == SW_E_EXHAUSTED) { /* May pass: the instance stays as it is. */
+        sw_output_event(worker, instance, "NoMemory", err->message, instance->epoch);
+        return false;
+    }
+    instance->is_parked = true;
+    instance->pod->ready--;
+    sw_heap_remove(&worker->timers, &instance->timer);
+    sw_instance_set_failing(worker, instance, true);
+    sw_output_event(worker, instance,
+                    rc == SW_E_PRECONDITION ? "ReplayMismatch" : "StateUnreadable", err->message,
+                    instance->epoch);
+    return false;
+}
+
+/* A volatile instance has lost its memory: it begins anew, and who waits for it hears so. */
+static void restart_volatile(struct sw_worker *worker, struct sw_instance *instance)
+{
+    for (uint32_t i = 0; i < instance->actor.handles_count; i++)
+        if (instance->actor.handles[i].origin.kind != SW_ORIGIN_NONE)
+            sw_dispatch_answer(worker,
+                               &(struct sw_answer){.origin = &instance->actor.handles[i].origin,
+                                                   .status = SW_E_UNAVAILABLE,
+                                                   .priority = SWARM_PRIORITY_NORMAL,
+                                                   .from_key = sw_instance_key(instance),
+                                                   .type = {"text/plain", 10},
+                                                   .body = {"the instance was restarted", 26},
+                                                   .epoch = instance->epoch});
+    sw_instance_unsubscribe(worker, instance);
+    sw_actor_done(&instance->actor);
+    instance->is_started = false;
+    instance->pod->ready--;
+    sw_instance_set_timer(worker, instance);
+    sw_output_status(worker, instance->pod);
+    sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
+}
+
+/* --- One input ------------------------------------------------------------------------------- */
+
+static struct sw_record_segment record_of(struct sw_worker *worker,
+                                          const struct sw_instance *instance,
+                                          const struct sw_message *message)
+{
+    struct sw_record_segment record = {
+        .instance = instance->id,
+        .previous = instance->actor.last_lsn,
+        .pod = instance->pod->config.pod,
+        .time_ns = worker->now_ns,
+        .entry = message->is_timer ? SW_ENTRY_TIMER : SW_ENTRY_MESSAGE,
+        .timer = message->is_timer ? message->head.tag : 0,
+    };
+
+    if (message->is_timer)
+        return record;
+    record.head = message->head;
+    record.body_bytes = (uint32_t)message->body.size;
+    if (message->body_lsn != 0 && message->body.size > BODY_INLINE_MAX) {
+        record.body_lsn = message->body_lsn;
+        record.body_at = message->body_at;
+    } else {
+        record.body = message->body;
+    }
+    return record;
+}
+
+/* Timers and messages may have been overtaken while they waited. */
+static bool is_stale(struct sw_worker *worker, const struct sw_instance *instance,
+                     const struct sw_message *message)
+{
+    const struct sw_actor_timer *timer;
+
+    if (message->is_timer) {
+        timer = sw_actor_timer(&instance->actor, message->head.tag);
+        return timer == NULL || !timer->is_queued;
+    }
+    if (message->deadline_ns == 0 || worker->now_ns <= message->deadline_ns)
+        return false;
+    sw_dispatch_refuse(worker, message, SW_E_TIMEOUT, "it waited too long in the mailbox");
+    return true;
+}
+
+static void handle(struct sw_worker *worker, struct sw_instance *instance,
+                   struct sw_message *message)
+{
+    struct segment segment = {.instance = instance, .message = message};
+    struct sw_err err = {0};
+
+    if (is_stale(worker, instance, message))
+        return;
+    if (instance->is_parked || !prepare(worker, instance, &err)) {
+        sw_dispatch_refuse(worker, message, SW_E_UNAVAILABLE,
+                           err.message[0] != 0 ? err.message : "the instance is parked");
+        return;
+    }
+    if (message->epoch > instance->epoch)
+        instance->epoch = message->epoch;
+    segment.record = record_of(worker, instance, message);
+    enter(worker, &segment);
+    commit(worker, &segment);
+    if (segment.record.outcome == SW_OUTCOME_DONE || segment.record.outcome == SW_OUTCOME_REFUSED)
+        return;
+    sw_instance_sleep(worker, instance); /* Its memory may be in the middle of a change. */
+    instance->has_trapped = true;
+    if (!instance->pod->config.is_durable)
+        restart_volatile(worker, instance);
+}
+
+/* --- The end --------------------------------------------------------------------------------- */
+
+void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum sw_entry entry)
+{
+    struct sw_journal_place place = {0, instance->epoch};
+    struct sw_record record = {.kind = SW_RECORD_SEGMENT,
+                               .segment = {.instance = instance->id,
+                                           .previous = instance->actor.last_lsn,
+                                           .pod = instance->pod->config.pod,
+                                           .time_ns = worker->now_ns,
+                                           .entry = entry}};
+    uint32_t index = 0;
+
+    record.segment.digest = sw_effects_digest((struct sw_bytes){NULL, 0});
+    if (entry == SW_ENTRY_RESET && instance->pod->config.is_durable && instance->is_started &&
+        sw_worker_append(worker, &record, &place) != SW_OK)
+        return;
+    if (entry == SW_ENTRY_STOP)
+        place.lsn = instance->actor.last_lsn;
+    for (uint32_t i = 0; i < instance->actor.handles_count; i++) {
+        const struct sw_origin *origin = &instance->actor.handles[i].origin;
+
+        if (origin->kind == SW_ORIGIN_NONE)
+            continue;
+        sw_dispatch_answer(worker,
+                           &(struct sw_answer){.origin = origin,
+                                               .status = SW_E_UNAVAILABLE,
+                                               .priority = SWARM_PRIORITY_NORMAL,
+                                               .from_key = sw_instance_key(instance),
+                                               .type = {"text/plain", 10},
+                                               .body = {"the instance is gone", 20},
+                                               .source = {place.lsn, SW_INDEX_ENDED + index++},
+                                               .epoch = place.epoch});
+    }
+    sw_instance_unsubscribe(worker, instance);
+    sw_instance_remove(worker, instance, SW_E_UNAVAILABLE);
+}
+
+/* Run on_stop, the last segment. However it ends, the instance is gone afterwards. */
+static void stop(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_pod *pod = instance->pod;
+    struct segment segment = {.instance = instance};
+    struct sw_err err = {0};
+
+    segment.record = (struct sw_record_segment){.instance = instance->id,
+                                                .previous = instance->actor.last_lsn,
+                                                .pod = pod->config.pod,
+                                                .time_ns = worker->now_ns,
+                                                .entry = SW_ENTRY_STOP};
+    if (!instance->is_started || instance->is_parked) {
+        sw_segment_end(worker, instance, SW_ENTRY_RESET);
+    } else {
+        if (pod->module_view.has_on_stop && prepare(worker, instance, &err)) {
+            enter(worker, &segment);
+        } else {
+            begin_turn(worker, &segment);
+            sw_turn_end(&worker->turn);
+        }
+        commit(worker, &segment);
+        if (worker->failure.rc == SW_OK)
+            sw_segment_end(worker, instance, SW_ENTRY_STOP);
+    }
+    if (pod->state == SW_POD_DISCARDING && sw_map_count(pod->instances) == 0)
+        sw_pod_finish(worker, pod);
+}
+
+void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
+{
+    struct sw_message *message;
+
+    if (instance->pod->state == SW_POD_CLOSED)
+        return;
+    if (instance->is_stopping) {
+        stop(worker, instance);
+        return;
+    }
+    if (!instance->is_started && !instance->is_parked) {
+        if (instance->retry_ns > worker->now_ns)
+            return;
+        start(worker, instance);
+        if (!instance->is_started || worker->failure.rc != SW_OK)
+            return;
+        for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+            if (p != priority && instance->mailbox[p] != NULL)
+                sw_instance_wake_up(worker, instance, p);
+    }
+    message = sw_instance_take(worker, instance, priority);
+    if (message == NULL)
+        return;
+    handle(worker, instance, message);
+    sw_message_free(message);
+    if (instance->mailbox[priority] != NULL)
+        sw_instance_wake_up(worker, instance, priority);
+}

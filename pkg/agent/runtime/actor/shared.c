@@ -1,0 +1,157 @@
+#include "pkg/agent/runtime/actor/shared.h"
+
+#include "pkg/agent/runtime/actor/snapshot.h"
+#include "pkg/utils/base/hash.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *system,
+                          const char *fingerprint)
+{
+    uint64_t seed;
+
+    memset(shared, 0, sizeof *shared);
+    shared->system = system;
+    do
+        system->random(system->ctx, &shared->incarnation, sizeof shared->incarnation);
+    while (shared->incarnation == 0);
+    system->random(system->ctx, &seed, sizeof seed);
+    atomic_init(&shared->next_instance, 1);
+    snprintf(shared->fingerprint, sizeof shared->fingerprint, "%s", fingerprint);
+    pthread_mutex_init(&shared->bus.mutex, NULL);
+    pthread_mutex_init(&shared->board.mutex, NULL);
+    sw_buffer_init(&shared->bus.found, (size_t)SW_SUBSCRIPTIONS_MAX * 16);
+    shared->bus.table = sw_pubsub_new(seed);
+    shared->bus.subscribers = sw_map_new(seed);
+    shared->board.map = sw_map_new(seed);
+    if (shared->bus.table != NULL && shared->bus.subscribers != NULL && shared->board.map != NULL)
+        return SW_OK;
+    sw_shared_done(shared);
+    return SW_E_EXHAUSTED;
+}
+
+void sw_shared_done(struct sw_shared *shared)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (shared->bus.subscribers != NULL && sw_map_next(shared->bus.subscribers, &cursor, &entry))
+        free(entry.value);
+    sw_snapshot_close(shared->snapshot);
+    sw_map_free(shared->bus.subscribers);
+    sw_pubsub_free(shared->bus.table);
+    sw_map_free(shared->board.map);
+    sw_buffer_done(&shared->bus.found);
+    pthread_mutex_destroy(&shared->bus.mutex);
+    pthread_mutex_destroy(&shared->board.mutex);
+}
+
+/* --- The bus --------------------------------------------------------------------------------- */
+
+enum sw_rc sw_bus_add(struct sw_bus *bus, const struct sw_subscriber *who, struct sw_bytes space,
+                      struct sw_bytes pattern)
+{
+    struct sw_subscriber *known =
+        sw_map_find(bus->subscribers, &who->instance, sizeof who->instance);
+    struct sw_pubsub_key key = {space, pattern, who->instance};
+    enum sw_rc rc;
+
+    if (known == NULL) {
+        known = malloc(sizeof *known);
+        if (known == NULL)
+            return SW_E_EXHAUSTED;
+        *known = *who;
+        known->count = 0;
+        if (sw_map_put(bus->subscribers, &who->instance, sizeof who->instance, known, NULL) !=
+            SW_OK) {
+            free(known);
+            return SW_E_EXHAUSTED;
+        }
+    }
+    rc = sw_pubsub_add(bus->table, &key);
+    if (rc == SW_OK)
+        known->count++;
+    if (known->count == 0)
+        free(sw_map_remove(bus->subscribers, &who->instance, sizeof who->instance));
+    return rc == SW_E_EXISTS ? SW_OK : rc;
+}
+
+void sw_bus_remove(struct sw_bus *bus, uint64_t instance, struct sw_bytes space,
+                   struct sw_bytes pattern)
+{
+    struct sw_subscriber *known = sw_map_find(bus->subscribers, &instance, sizeof instance);
+    struct sw_pubsub_key key = {space, pattern, instance};
+
+    if (known == NULL || sw_pubsub_remove(bus->table, &key) != SW_OK)
+        return;
+    if (--known->count == 0)
+        free(sw_map_remove(bus->subscribers, &instance, sizeof instance));
+}
+
+size_t sw_bus_match(struct sw_bus *bus, struct sw_bytes space, struct sw_bytes subject,
+                    const struct sw_subscriber *const **ret_found)
+{
+    size_t count;
+
+    sw_buffer_reset(&bus->found);
+    sw_pubsub_match(bus->table, space, subject, &bus->found);
+    count = bus->found.failed ? 0 : bus->found.size / sizeof(uint64_t);
+    for (size_t i = 0; i < count; i++) { /* Ids become pointers, in place. */
+        const struct sw_subscriber *who;
+        uint64_t instance;
+
+        memcpy(&instance, bus->found.data + i * sizeof instance, sizeof instance);
+        who = sw_map_find(bus->subscribers, &instance, sizeof instance);
+        assert(who != NULL);
+        memcpy(bus->found.data + i * sizeof who, &who, sizeof who);
+    }
+    *ret_found = (const struct sw_subscriber *const *)(const void *)bus->found.data;
+    return count;
+}
+
+_Static_assert(sizeof(uint64_t) == sizeof(void *), "ids and pointers take the same room");
+
+/* --- The board ------------------------------------------------------------------------------- */
+
+uint64_t sw_board_key(uint64_t pod, struct sw_bytes key)
+{
+    uint8_t hash_key[16] = "full mailbox";
+
+    memcpy(hash_key + 8, &pod, sizeof pod);
+    return sw_siphash(hash_key, key.data, key.size);
+}
+
+static uint8_t marks[SW_OVERFULL + 1]; /* Values of the board's map: their index counts. */
+
+void sw_board_set(struct sw_board *board, uint64_t key, enum sw_fullness fullness)
+{
+    void *old = NULL;
+
+    pthread_mutex_lock(&board->mutex);
+    if (fullness == SW_NOT_FULL)
+        old = sw_map_remove(board->map, &key, sizeof key);
+    else if (sw_map_put(board->map, &key, sizeof key, &marks[fullness], &old) != SW_OK)
+        fullness = SW_NOT_FULL; /* Without memory it does not push back; queued_bytes still does. */
+    atomic_fetch_add(&board->full, (uint32_t)(fullness != SW_NOT_FULL) - (uint32_t)(old != NULL));
+    atomic_fetch_add(&board->overfull,
+                     (uint32_t)(fullness == SW_OVERFULL) - (uint32_t)(old == &marks[SW_OVERFULL]));
+    pthread_mutex_unlock(&board->mutex);
+}
+
+enum sw_fullness sw_board_get(struct sw_board *board, uint64_t key)
+{
+    enum sw_fullness fullness = SW_NOT_FULL;
+    const uint8_t *mark;
+
+    if (atomic_load_explicit(&board->full, memory_order_relaxed) == 0)
+        return SW_NOT_FULL;
+    pthread_mutex_lock(&board->mutex);
+    mark = sw_map_find(board->map, &key, sizeof key);
+    if (mark != NULL)
+        fullness = (enum sw_fullness)(mark - marks);
+    pthread_mutex_unlock(&board->mutex);
+    return fullness;
+}

@@ -1,0 +1,73 @@
+/* What the workers of one host share: the journal, the subscriptions, and who is full.
+ *
+ * A segment that publishes or subscribes is appended to the journal under the bus's lock, so the
+ * order of the journal is the order of subscriptions, and recovery finds the same subscribers.
+ *
+ * Threads: any; the locks are "bus" and "board" of docs/LOCKS.md.  I/O: none here.
+ * Limits: SW_QUEUED_BYTES_MAX of messages waiting in the whole host. */
+#pragma once
+#include "pkg/agent/store/journal.h"
+#include "pkg/communication/pubsub/table.h"
+#include "pkg/utils/base/map.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define SW_QUEUED_BYTES_MAX ((uint64_t)1 << 30)
+
+struct sw_snapshot; /* snapshot.h */
+
+struct sw_subscriber { /* An instance with subscriptions. */
+    uint64_t instance, pod;
+    uint32_t count; /* Subscriptions. */
+    bool is_durable;
+};
+
+struct sw_bus {
+    pthread_mutex_t mutex; /* Guards all below. */
+    struct sw_pubsub *table;
+    struct sw_map *subscribers; /* struct sw_subscriber by instance id. */
+    struct sw_buffer found;     /* Of a match. */
+};
+
+enum sw_fullness { SW_NOT_FULL, SW_FULL, SW_OVERFULL };
+
+struct sw_board { /* Mailboxes that push back; usually empty, then looking costs one load. */
+    _Atomic uint32_t full, overfull;
+    pthread_mutex_t mutex; /* Guards map. */
+    struct sw_map *map;    /* A mark for each fullness by sw_board_key. */
+};
+
+struct sw_shared {
+    const struct sw_system *system;
+    struct sw_journal *journal;
+    uint64_t incarnation; /* Random; of this run of the host. */
+    _Atomic uint64_t next_instance;
+    _Atomic uint64_t queued_bytes;
+    struct sw_bus bus;
+    struct sw_board board;
+    struct sw_snapshot *snapshot; /* That recovery began with; NULL: none. */
+    char fingerprint[256];        /* Of the engine. */
+};
+
+SW_MUST_CHECK enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *system,
+                                        const char *fingerprint);
+void sw_shared_done(struct sw_shared *shared);
+
+/* --- The bus. The caller holds bus->mutex. --------------------------------------------------- */
+
+/* Subscribing again to the same is fine. */
+SW_MUST_CHECK enum sw_rc sw_bus_add(struct sw_bus *bus, const struct sw_subscriber *who,
+                                    struct sw_bytes space, struct sw_bytes pattern);
+void sw_bus_remove(struct sw_bus *bus, uint64_t instance, struct sw_bytes space,
+                   struct sw_bytes pattern);
+/* The subscribers of a subject, ascending by id, valid until the next call on this bus. */
+size_t sw_bus_match(struct sw_bus *bus, struct sw_bytes space, struct sw_bytes subject,
+                    const struct sw_subscriber *const **ret_found);
+
+/* --- The board. Any thread. ------------------------------------------------------------------ */
+
+/* The instance of that key in that Pod. */
+uint64_t sw_board_key(uint64_t pod, struct sw_bytes key);
+void sw_board_set(struct sw_board *board, uint64_t key, enum sw_fullness fullness);
+enum sw_fullness sw_board_get(struct sw_board *board, uint64_t key);

@@ -1,0 +1,253 @@
+/* What a worker is made of; seen by this room's files only.
+ *
+ * Threads, I/O, Limits: as worker.h. */
+#pragma once
+#include "pkg/agent/runtime/actor/turn.h"
+#include "pkg/agent/runtime/actor/worker.h"
+#include "pkg/utils/base/heap.h"
+#include "pkg/utils/base/list.h"
+
+#define SW_PRIORITIES 4
+#define SW_STATUS_INTERVAL_NS 200000000u
+#define SW_BACKOFF_FIRST_NS 100000000u
+#define SW_BACKOFF_MAX_NS 30000000000u
+#define SW_IMAGES_BYTES_MAX (64u << 20)
+#define SW_IMAGE_TAIL_MAX                                                                          \
+    64u /* Segments replayed on top of an image before a newer one is made.                        \
+         */
+
+/* Index of a message that is no effect but follows from a record: its failure, or the end of its
+ * instance (plus the number of the open handle). */
+#define SW_INDEX_FAILURE UINT32_MAX
+#define SW_INDEX_ENDED 0x80000000u
+
+struct sw_image { /* An instance at a point between two segments. */
+    uint64_t lsn; /* Of the last record that changed its memory. */
+    uint64_t random_next;
+    uint32_t actor_bytes, guest_bytes;
+    uint8_t bytes[]; /* The actor's, then the guest's. */
+};
+
+struct sw_instance {
+    uint64_t id;
+    struct sw_pod *pod;
+    struct sw_actor actor;
+    struct sw_guest *guest; /* NULL: asleep, or nothing was entered yet. */
+    struct sw_image *image; /* NULL: rebuilt from the snapshot or its first record. */
+    uint64_t snapshot_at;   /* Where its image stands in the snapshot file; 0: nowhere. */
+    struct sw_turn_random random;
+    uint64_t memory_bytes;      /* Limit for life. */
+    uint64_t epoch;             /* Highest that it depends on. */
+    uint64_t retry_ns;          /* After a failed start: not before. */
+    struct sw_heap_entry timer; /* At its earliest timer or retry. */
+    struct sw_item *mailbox[SW_PRIORITIES];
+    struct sw_instance *ready_next[SW_PRIORITIES];
+    uint32_t waiting; /* Messages in all mailboxes. */
+    uint32_t start_failures;
+    uint8_t ready;    /* Bit p: it stands in ready queue p. */
+    uint8_t fullness; /* enum sw_fullness as on the board. */
+    bool is_started;  /* on_start is done. */
+    bool is_parked;   /* It does not run any more: its state cannot be rebuilt. */
+    bool is_stopping; /* on_stop is next, then it is gone. */
+    bool is_counted_failing;
+    bool has_trapped; /* Since it was last rebuilt without need: keep an image. */
+    uint8_t key_size;
+    char key[];
+};
+
+enum sw_pod_state {
+    SW_POD_CLOSED, /* Known from the journal, or closed: takes messages, runs nothing. */
+    SW_POD_OPEN,
+    SW_POD_DISCARDING /* Instances are stopped one by one, then it is gone. */
+};
+
+struct sw_pod_version { /* What instances could see of the spec, from a record on. */
+    uint64_t lsn;
+    struct sw_body *config;
+};
+
+struct sw_pod {
+    struct sw_pod_config config; /* Texts are NUL-terminated copies in `texts`. */
+    char *texts;
+    uint8_t hash_key[16];
+    enum sw_pod_state state;
+    struct sw_pod_version *versions; /* Ascending; the last one holds now. */
+    size_t versions_count;
+    struct sw_guest_module *module; /* NULL: never opened since the host's start. */
+    struct sw_guest_module_view module_view;
+    char fingerprint[256];    /* Of the engine of its records. */
+    struct sw_map *instances; /* By key. */
+    struct sw_item *limbo;    /* Messages to instances that can only be made when it is open. */
+    uint64_t ready, failing;
+    uint64_t status_ns; /* When its status was last told. */
+    bool is_status_due;
+    bool is_recovered;    /* Its spec is that of the journal, not of swarmd. */
+    struct sw_list dirty; /* In worker->dirty while its status is to be told. */
+};
+
+struct sw_ready { /* A ring of instances, held by its last one. */
+    struct sw_instance *last;
+    uint32_t credits;
+};
+
+struct sw_target { /* A subscriber found by a publish of this segment. */
+    uint32_t effect;
+    uint64_t instance, pod;
+};
+
+struct sw_worker {
+    struct sw_worker_options options;
+    struct sw_shared *shared;
+    struct sw_guest_engine engine;
+    struct sw_routes *routes;
+    struct sw_map *pods;      /* By number. */
+    struct sw_map *instances; /* By id. */
+    struct sw_item *inbox;
+    struct sw_item **sent; /* A queue per worker. */
+    struct sw_output *outputs, *outputs_last;
+    struct sw_ready ready[SW_PRIORITIES];
+    struct sw_heap timers;
+    struct sw_list dirty; /* Pods whose status is to be told. */
+    uint64_t now_ns, last_replica;
+    uint64_t output_epoch; /* Of the last output. */
+    struct sw_turn turn;
+    struct sw_turn_host turn_host;
+    struct sw_instance *running; /* Whose segment runs now. */
+    struct sw_guest_outcome outcome;
+    struct sw_buffer record, frame, replay, body, image, targets;
+    uint64_t images_bytes;
+    struct sw_worker_view counts;
+    struct sw_err failure;
+};
+
+static inline struct sw_bytes sw_instance_key(const struct sw_instance *instance)
+{
+    return (struct sw_bytes){instance->key, instance->key_size};
+}
+
+/* --- instance.c: life and mailboxes ----------------------------------------------------------- */
+
+/* A new instance in its pod's and worker's tables; id 0: a new one.  NULL: no memory. */
+struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod,
+                                    struct sw_bytes key, uint64_t id);
+/* Take it out of all tables and free it; its messages are refused with `status`. */
+void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, int32_t status);
+/* Drop the guest: the next segment rebuilds it. */
+void sw_instance_sleep(struct sw_worker *worker, struct sw_instance *instance);
+/* Put a message into the mailbox; owned. */
+void sw_instance_post(struct sw_worker *worker, struct sw_instance *instance,
+                      struct sw_message *message);
+/* Have it run soon at this priority. */
+void sw_instance_wake_up(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);
+/* The next instance to run and at which priority; NULL: none. It is out of that queue. */
+struct sw_instance *sw_worker_next(struct sw_worker *worker, uint32_t *ret_priority);
+/* Set its heap entry by its earliest timer or retry. */
+void sw_instance_set_timer(struct sw_worker *worker, struct sw_instance *instance);
+/* Fire what is due. */
+void sw_worker_fire(struct sw_worker *worker);
+/* Take the next message out; NULL: none. */
+struct sw_message *sw_instance_take(struct sw_worker *worker, struct sw_instance *instance,
+                                    uint32_t priority);
+/* All subscriptions of an instance off the bus (locks it). */
+void sw_instance_unsubscribe(struct sw_worker *worker, struct sw_instance *instance);
+/* Count it as failing or not in its Pod's status. */
+void sw_instance_set_failing(struct sw_worker *worker, struct sw_instance *instance, bool failing);
+
+/* --- segment.c: running ------------------------------------------------------------------------
+ */
+
+/* Run what is next for an instance that stood in the ready queue of `priority`. */
+void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);
+/* Record that an instance is gone (STOP, or RESET) and answer its open handles. Removes it. */
+void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum sw_entry entry);
+/* Append a record outside of a segment. */
+enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *record,
+                            struct sw_journal_place *ret_place);
+
+/* --- replay.c --------------------------------------------------------------------------------- */
+
+/* Make the guest of an instance that sleeps: from its image and its records.
+ * SW_E_PRECONDITION: the replay came to other effects than were recorded; the instance is to be
+ * parked. Others: as the journal's and the engine's. */
+SW_MUST_CHECK enum sw_rc sw_instance_rebuild(struct sw_worker *worker, struct sw_instance *instance,
+                                             struct sw_err *err);
+/* The config that instances of the pod saw at lsn. */
+struct sw_bytes sw_pod_config_at(const struct sw_pod *pod, uint64_t lsn);
+/* An image of an instance with a guest, or one that needs none.  NULL: failed; err is set. */
+struct sw_image *sw_image_new(struct sw_worker *worker, const struct sw_instance *instance,
+                              struct sw_err *err);
+void sw_instance_set_image(struct sw_worker *worker, struct sw_instance *instance,
+                           struct sw_image *image);
+
+/* --- dispatch.c: what leaves a segment ---------------------------------------------------------
+ */
+
+/* Decide about a send or publish of the running segment (struct sw_turn_host). */
+int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
+                          struct sw_turn_route *ret_route);
+/* Carry out sends, replies and publishes of the segment that `turn` holds. targets: what the
+ * publishes found. place.lsn 0: nothing was recorded. */
+void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,
+                         const struct sw_message *message, struct sw_journal_place place,
+                         uint32_t effects_at);
+struct sw_answer { /* To whoever asked. Texts are borrowed. */
+    const struct sw_origin *origin;
+    int32_t status;
+    uint32_t priority;
+    struct sw_bytes from_key; /* For clients. */
+    struct sw_bytes from;     /* "agent/key", for instances. */
+    struct sw_bytes type, body;
+    struct sw_effect_name source;
+    uint64_t epoch, body_lsn;
+    uint32_t body_at;
+};
+void sw_dispatch_answer(struct sw_worker *worker, const struct sw_answer *answer);
+/* Answer a message that will not be handled. */
+void sw_dispatch_refuse(struct sw_worker *worker, const struct sw_message *message, int32_t status,
+                        const char *words);
+/* Hand a message to the worker of its Pod; owned. */
+void sw_dispatch_message(struct sw_worker *worker, struct sw_message *message);
+/* Deliver a publish to subscribers collected in worker->targets under `effect`. */
+void sw_dispatch_publish(struct sw_worker *worker, struct sw_message *message, uint32_t effect);
+/* Collect the subscribers of a subject in worker->targets. The bus is locked. */
+void sw_dispatch_match(struct sw_worker *worker, struct sw_bytes space, struct sw_bytes subject,
+                       uint32_t effect);
+
+/* --- output.c: frames ------------------------------------------------------------------------- */
+
+struct sw_frame;
+void sw_output_frame(struct sw_worker *worker, const struct sw_frame *frame, uint64_t epoch);
+void sw_output_event(struct sw_worker *worker, const struct sw_instance *instance,
+                     const char *reason, const char *words, uint64_t epoch);
+void sw_output_logs(struct sw_worker *worker, const struct sw_instance *instance, uint64_t epoch);
+/* The Pod's counts or phase changed. */
+void sw_output_status(struct sw_worker *worker, struct sw_pod *pod);
+/* Tell of Pods whose time has come. */
+void sw_output_statuses(struct sw_worker *worker);
+void sw_output_reply(struct sw_worker *worker, uint64_t request, int32_t status,
+                     const struct sw_answer *answer);
+
+/* --- pod.c: opening and closing ----------------------------------------------------------------
+ */
+
+struct sw_pod *sw_pod_new(const struct sw_pod_config *config);
+void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod);
+/* Add a version of what instances see of the spec.  SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc sw_pod_add_version(struct sw_pod *pod, uint64_t lsn,
+                                            struct sw_bytes config);
+SW_MUST_CHECK enum sw_rc sw_pod_set_config(struct sw_pod *pod, const struct sw_pod_config *config);
+void sw_pod_open(struct sw_worker *worker, struct sw_item_pod_open *item);
+void sw_pod_close(struct sw_worker *worker, const struct sw_item_pod_close *item);
+/* Once the last instance of a Pod that is discarded is gone. */
+void sw_pod_finish(struct sw_worker *worker, struct sw_pod *pod);
+/* Whether the instance of that key should exist in a replicated Pod. */
+bool sw_pod_has_replica(const struct sw_pod *pod, struct sw_bytes key);
+
+/* --- deliver.c: what comes in ------------------------------------------------------------------
+ */
+
+void sw_deliver(struct sw_worker *worker, struct sw_item *item);
+void sw_deliver_message(struct sw_worker *worker, struct sw_message *message);
+
+/* Something that a host cannot live with: it stops before anything more leaves. */
+void sw_worker_fail(struct sw_worker *worker, enum sw_rc rc, const char *words);

@@ -1,0 +1,344 @@
+#include "pkg/agent/runtime/actor/turn.h"
+
+#include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/routes.h"
+#include "pkg/communication/pubsub/subject.h"
+#include "pkg/utils/base/hash.h"
+#include "pkg/utils/base/text.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define TYPE_MAX 255u
+
+void sw_turn_init(struct sw_turn *turn)
+{
+    memset(turn, 0, sizeof *turn);
+    sw_buffer_init(&turn->effects, SW_EFFECTS_BYTES_MAX);
+    sw_buffer_init(&turn->results, (size_t)SW_EFFECTS_MAX * 8);
+    sw_buffer_init(&turn->routes, (size_t)SW_EFFECTS_MAX * 16);
+    sw_buffer_init(&turn->logs, SW_TURN_LOG_BYTES_MAX);
+    sw_buffer_init(&turn->used_handles, (size_t)SW_EFFECTS_MAX * 8);
+    sw_buffer_init(&turn->timers, (size_t)SW_EFFECTS_MAX * 16);
+    sw_buffer_init(&turn->patterns, SW_EFFECTS_BYTES_MAX);
+}
+
+void sw_turn_done(struct sw_turn *turn)
+{
+    sw_buffer_done(&turn->effects);
+    sw_buffer_done(&turn->results);
+    sw_buffer_done(&turn->routes);
+    sw_buffer_done(&turn->logs);
+    sw_buffer_done(&turn->used_handles);
+    sw_buffer_done(&turn->timers);
+    sw_buffer_done(&turn->patterns);
+}
+
+static void note_timer(struct sw_turn *turn, uint64_t id, bool is_there)
+{
+    sw_buffer_put_u64(&turn->timers, id);
+    sw_buffer_put_u64(&turn->timers, is_there);
+    turn->timers_added += is_there ? 1 : -1;
+}
+
+void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options)
+{
+    turn->actor = options->actor;
+    turn->host = options->host;
+    turn->self = options->self;
+    turn->time_ns = options->time_ns;
+    turn->handle = options->handle;
+    turn->random = options->random;
+    turn->recorded = sw_reader_of(options->results.data, options->results.size);
+    turn->effects_count = turn->calls = 0;
+    turn->timers_added = turn->patterns_added = 0;
+    turn->is_handle_used = false;
+    sw_buffer_reset(&turn->effects);
+    sw_buffer_reset(&turn->results);
+    sw_buffer_reset(&turn->routes);
+    sw_buffer_reset(&turn->logs);
+    sw_buffer_reset(&turn->used_handles);
+    sw_buffer_reset(&turn->timers);
+    sw_buffer_reset(&turn->patterns);
+    if (options->has_fired)
+        note_timer(turn, options->fired, false);
+}
+
+void sw_turn_end(struct sw_turn *turn)
+{
+    struct sw_reader reader = sw_reader_of(turn->used_handles.data, turn->used_handles.size);
+
+    while (reader.at < reader.size) {
+        struct sw_handle *handle = sw_actor_handle(turn->actor, sw_reader_u64(&reader));
+        if (handle != NULL)
+            handle->is_used = false;
+    }
+}
+
+/* Put one effect down, whole or not at all. */
+static int32_t add_effect(struct sw_turn *turn, const struct sw_effect *effect)
+{
+    size_t start = turn->effects.size;
+
+    if (turn->effects_count >= SW_EFFECTS_MAX)
+        return SW_E_EXHAUSTED;
+    sw_effect_put(effect, &turn->effects);
+    if (turn->effects.failed) {
+        turn->effects.failed = false;
+        turn->effects.size = start;
+        return SW_E_EXHAUSTED;
+    }
+    turn->effects_count++;
+    return 0;
+}
+
+/* What the host says to call number `call`: asked now, or as it was recorded. */
+static int32_t host_result(struct sw_turn *turn, const struct sw_effect *effect)
+{
+    struct sw_turn_route route = {0};
+    uint32_t call = turn->calls++;
+    int32_t code;
+
+    if (turn->host == NULL) {
+        struct sw_reader peek = turn->recorded;
+        if (peek.at == peek.size || sw_reader_u32(&peek) != call)
+            return 0;
+        code = (int32_t)sw_reader_u32(&peek);
+        turn->recorded = peek;
+        return code;
+    }
+    code = turn->host->admit(turn->host->ctx, effect, &route);
+    if (code != 0) {
+        sw_buffer_put_u32(&turn->results, call);
+        sw_buffer_put_u32(&turn->results, (uint32_t)code);
+    } else if (route.end != 0) {
+        sw_buffer_put_u32(&turn->routes, turn->effects_count);
+        sw_buffer_put_u32(&turn->routes, route.end);
+        sw_buffer_put_u64(&turn->routes, route.value);
+    }
+    return code;
+}
+
+static bool content_is_valid(const struct sw_effect *effect)
+{
+    return effect->type.size <= TYPE_MAX && effect->body.size <= SW_EFFECT_BODY_MAX &&
+           (effect->type.size == 0 || sw_text_is_utf8(effect->type.data, effect->type.size));
+}
+
+static bool priority_is_valid(int32_t priority)
+{
+    return priority >= SWARM_PRIORITY_LOW && priority <= SWARM_PRIORITY_URGENT;
+}
+
+/* Put down an effect that the host may refuse. Room is made sure of first: the host's answer stands
+ * for the effect that follows it. */
+static int32_t add_hosted(struct sw_turn *turn, const struct sw_effect *effect)
+{
+    size_t start = turn->effects.size;
+    int32_t code = add_effect(turn, effect);
+
+    if (code != 0)
+        return code;
+    turn->effects_count--;
+    code = host_result(turn, effect);
+    if (code != 0)
+        turn->effects.size = start;
+    else
+        turn->effects_count++;
+    return code;
+}
+
+int32_t sw_turn_send(struct sw_turn *turn, struct sw_effect *effect, int32_t priority)
+{
+    struct sw_bytes agent, key;
+
+    if (!sw_name_split(effect->to, &agent, &key) || !content_is_valid(effect) ||
+        !priority_is_valid(priority))
+        return SW_E_INVALID;
+    effect->kind = SW_EFFECT_SEND;
+    effect->priority = (uint32_t)priority;
+    return add_hosted(turn, effect);
+}
+
+int32_t sw_turn_publish(struct sw_turn *turn, struct sw_effect *effect, int32_t priority)
+{
+    if (!sw_subject_is_valid(effect->to) || !content_is_valid(effect) ||
+        !priority_is_valid(priority))
+        return SW_E_INVALID;
+    effect->kind = SW_EFFECT_PUBLISH;
+    effect->priority = (uint32_t)priority;
+    return add_hosted(turn, effect);
+}
+
+int32_t sw_turn_reply(struct sw_turn *turn, struct sw_effect *effect)
+{
+    struct sw_handle *handle = NULL;
+    int32_t code;
+
+    if (!content_is_valid(effect) || effect->status > 0)
+        return SW_E_INVALID;
+    if (effect->number == 0 || effect->number != turn->handle) {
+        handle = sw_actor_handle(turn->actor, effect->number);
+        if (handle == NULL || handle->is_used)
+            return SW_E_NOT_FOUND;
+    } else if (turn->is_handle_used) {
+        return SW_E_NOT_FOUND;
+    }
+    effect->kind = SW_EFFECT_REPLY;
+    code = add_effect(turn, effect);
+    if (code != 0)
+        return code;
+    if (handle == NULL) {
+        turn->is_handle_used = true;
+    } else {
+        handle->is_used = true;
+        sw_buffer_put_u64(&turn->used_handles, handle->number);
+    }
+    return 0;
+}
+
+/* --- Subscriptions: the actor's, as changed by this segment so far ---------------------------- */
+
+static bool has_pattern(const struct sw_turn *turn, struct sw_bytes pattern)
+{
+    struct sw_reader reader = sw_reader_of(turn->patterns.data, turn->patterns.size);
+    bool is_there = sw_actor_has_pattern(turn->actor, pattern);
+
+    while (reader.at < reader.size) {
+        uint32_t now_there = sw_reader_u32(&reader);
+        struct sw_bytes other = sw_reader_bytes(&reader, SW_SUBJECT_BYTES_MAX);
+        if (other.size == pattern.size && memcmp(other.data, pattern.data, pattern.size) == 0)
+            is_there = now_there != 0;
+    }
+    return is_there;
+}
+
+static int32_t change_pattern(struct sw_turn *turn, struct sw_bytes pattern, bool subscribe)
+{
+    struct sw_effect effect = {.kind = subscribe ? SW_EFFECT_SUBSCRIBE : SW_EFFECT_UNSUBSCRIBE,
+                               .to = pattern};
+    int32_t code = add_effect(turn, &effect);
+
+    if (code != 0)
+        return code;
+    sw_buffer_put_u32(&turn->patterns, subscribe);
+    sw_buffer_put_bytes(&turn->patterns, pattern);
+    turn->patterns_added += subscribe ? 1 : -1;
+    return 0;
+}
+
+int32_t sw_turn_subscribe(struct sw_turn *turn, struct sw_bytes pattern)
+{
+    if (!sw_subject_is_pattern(pattern))
+        return SW_E_INVALID;
+    if (has_pattern(turn, pattern))
+        return 0;
+    if ((int64_t)turn->actor->patterns_count + turn->patterns_added >= SW_PATTERNS_MAX)
+        return SW_E_EXHAUSTED;
+    return change_pattern(turn, pattern, true);
+}
+
+int32_t sw_turn_unsubscribe(struct sw_turn *turn, struct sw_bytes pattern)
+{
+    if (!sw_subject_is_pattern(pattern))
+        return SW_E_INVALID;
+    return has_pattern(turn, pattern) ? change_pattern(turn, pattern, false) : SW_E_NOT_FOUND;
+}
+
+/* --- Timers, in the same way ----------------------------------------------------------------- */
+
+static bool has_timer(const struct sw_turn *turn, uint64_t id)
+{
+    struct sw_reader reader = sw_reader_of(turn->timers.data, turn->timers.size);
+    bool is_there = sw_actor_timer(turn->actor, id) != NULL;
+
+    while (reader.at < reader.size) {
+        uint64_t other = sw_reader_u64(&reader), now_there = sw_reader_u64(&reader);
+        if (other == id)
+            is_there = now_there != 0;
+    }
+    return is_there;
+}
+
+int32_t sw_turn_timer_start(struct sw_turn *turn, uint64_t id, uint64_t delay_ns)
+{
+    struct sw_effect effect = {.kind = SW_EFFECT_TIMER_START, .number = id};
+    bool was_there = has_timer(turn, id);
+    int32_t code;
+
+    if (!was_there && (int64_t)turn->actor->timers_count + turn->timers_added >= SW_TIMERS_MAX)
+        return SW_E_EXHAUSTED;
+    effect.due_ns = delay_ns > UINT64_MAX - turn->time_ns ? UINT64_MAX : turn->time_ns + delay_ns;
+    code = add_effect(turn, &effect);
+    if (code == 0 && !was_there)
+        note_timer(turn, id, true);
+    return code;
+}
+
+int32_t sw_turn_timer_cancel(struct sw_turn *turn, uint64_t id)
+{
+    struct sw_effect effect = {.kind = SW_EFFECT_TIMER_CANCEL, .number = id};
+    int32_t code = has_timer(turn, id) ? add_effect(turn, &effect) : SW_E_NOT_FOUND;
+
+    if (code == 0)
+        note_timer(turn, id, false);
+    return code;
+}
+
+/* --- The rest -------------------------------------------------------------------------------- */
+
+int32_t sw_turn_log(struct sw_turn *turn, int32_t level, struct sw_bytes text)
+{
+    size_t start = turn->logs.size;
+
+    if (level < SWARM_LOG_DEBUG || level > SWARM_LOG_ERROR)
+        return SW_E_INVALID;
+    if (text.size > SW_TURN_LOG_LINE_MAX)
+        text.size = SW_TURN_LOG_LINE_MAX;
+    sw_buffer_put_u32(&turn->logs, (uint32_t)level);
+    sw_buffer_put_bytes(&turn->logs, text);
+    if (!turn->logs.failed)
+        return 0;
+    turn->logs.failed = false;
+    turn->logs.size = start;
+    return SW_E_EXHAUSTED;
+}
+
+uint64_t sw_turn_now(const struct sw_turn *turn)
+{
+    return turn->time_ns;
+}
+
+int32_t sw_turn_random(struct sw_turn *turn, void *ret_bytes, uint32_t size)
+{
+    uint8_t *at = ret_bytes;
+
+    while (size > 0) {
+        uint64_t counter = turn->random.next++;
+        uint64_t word = sw_siphash(turn->random.seed, &counter, sizeof counter);
+        uint32_t part = size < sizeof word ? size : (uint32_t)sizeof word;
+
+        memcpy(at, &word, part);
+        at += part;
+        size -= part;
+    }
+    return 0;
+}
+
+int32_t sw_turn_self(const struct sw_turn *turn, int32_t what, void *ret_text, uint32_t size)
+{
+    const struct sw_bytes facts[] = {
+        [SWARM_SELF_NAMESPACE] = turn->self.name_space,
+        [SWARM_SELF_AGENT] = turn->self.agent,
+        [SWARM_SELF_KEY] = turn->self.key,
+        [SWARM_SELF_CONFIG] = turn->self.config,
+    };
+    struct sw_bytes fact;
+
+    if (what < 0 || (size_t)what >= sizeof facts / sizeof *facts)
+        return SW_E_INVALID;
+    fact = facts[what];
+    if (size > 0 && fact.size > 0)
+        memcpy(ret_text, fact.data, fact.size < size ? fact.size : size);
+    return (int32_t)fact.size;
+}

@@ -1,0 +1,82 @@
+/* One segment while it runs: takes the guest's calls, decides what each returns, collects effects.
+ *
+ * What a call returns follows from the actor's state and the segment alone, or, where the host has
+ * a say (push-back), it is recorded. A replay runs the same code with the recorded answers.
+ *
+ * Threads: one at a time.  I/O: none.
+ * Limits: SW_EFFECTS_MAX, SW_EFFECTS_BYTES_MAX, SW_TURN_LOG_BYTES_MAX for one segment. */
+#pragma once
+#include "pkg/agent/runtime/actor/actor.h"
+#include "pkg/agent/store/effect.h"
+
+#define SW_TURN_LOG_BYTES_MAX (256u << 10)
+#define SW_TURN_LOG_LINE_MAX (16u << 10)
+
+struct sw_turn_route { /* What the host decided about a send; end 0: nothing to record. */
+    uint32_t end;      /* Bits of enum sw_route_end. */
+    uint64_t value;
+};
+
+struct sw_turn_host { /* The host's say while a segment runs for the first time. */
+    void *ctx;
+    /* May this send or publish go out? 0 or SW_E_EXHAUSTED. */
+    int32_t (*admit)(void *ctx, const struct sw_effect *effect, struct sw_turn_route *ret_route);
+};
+
+struct sw_turn_self { /* Borrowed for the segment. */
+    struct sw_bytes name_space, agent, key, config;
+};
+
+struct sw_turn_random { /* Random numbers are SipHash of a counter under the instance's seed. */
+    uint8_t seed[16];
+    uint64_t next;
+};
+
+struct sw_turn { /* Filled by sw_turn_begin; read by its owner afterwards. */
+    struct sw_actor *actor;
+    const struct sw_turn_host *host; /* NULL: a replay. */
+    struct sw_turn_self self;
+    uint64_t time_ns;
+    uint64_t handle; /* Of the message being handled; 0: it wants no reply. */
+    struct sw_turn_random random;
+    struct sw_buffer effects, results, routes, logs; /* logs: u32 level, u32 size, text ... */
+    uint32_t effects_count, calls;
+    struct sw_reader recorded; /* The results of a replay. */
+    /* What this segment changed on top of the actor. */
+    struct sw_buffer used_handles; /* u64 each. */
+    struct sw_buffer timers;       /* u64 id, u64 is it there. */
+    struct sw_buffer patterns;     /* u32 size, u32 is it there, text. */
+    int32_t timers_added, patterns_added;
+    bool is_handle_used;
+};
+
+struct sw_turn_options { /* Of one segment. */
+    struct sw_actor *actor;
+    const struct sw_turn_host *host; /* NULL: a replay, with `results`. */
+    struct sw_turn_self self;
+    uint64_t time_ns, handle;
+    struct sw_turn_random random;
+    struct sw_bytes results;
+    bool has_fired; /* It is the segment of timer `fired`, which is gone by now. */
+    uint64_t fired;
+};
+
+/* A turn is made once per worker and begun once per segment. */
+void sw_turn_init(struct sw_turn *turn);
+void sw_turn_done(struct sw_turn *turn);
+void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options);
+/* The segment is over: release what it marked in the actor. Effects stay readable. */
+void sw_turn_end(struct sw_turn *turn);
+
+/* The guest's calls; what they return is what the guest gets. Bytes are borrowed from it. */
+int32_t sw_turn_send(struct sw_turn *turn, struct sw_effect *effect, int32_t priority);
+int32_t sw_turn_publish(struct sw_turn *turn, struct sw_effect *effect, int32_t priority);
+int32_t sw_turn_reply(struct sw_turn *turn, struct sw_effect *effect);
+int32_t sw_turn_subscribe(struct sw_turn *turn, struct sw_bytes pattern);
+int32_t sw_turn_unsubscribe(struct sw_turn *turn, struct sw_bytes pattern);
+int32_t sw_turn_timer_start(struct sw_turn *turn, uint64_t id, uint64_t delay_ns);
+int32_t sw_turn_timer_cancel(struct sw_turn *turn, uint64_t id);
+int32_t sw_turn_log(struct sw_turn *turn, int32_t level, struct sw_bytes text);
+uint64_t sw_turn_now(const struct sw_turn *turn);
+int32_t sw_turn_random(struct sw_turn *turn, void *ret_bytes, uint32_t size);
+int32_t sw_turn_self(const struct sw_turn *turn, int32_t what, void *ret_text, uint32_t size);

@@ -1,0 +1,195 @@
+#include "pkg/agent/runtime/actor/state.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FRAME_BYTES_MAX (6u << 20)
+#define TARGETS_BYTES_MAX ((size_t)1 << 30)
+#define IMAGE_BYTES_MAX ((size_t)5 << 30)
+
+static void init_buffers(struct sw_worker *worker)
+{
+    sw_turn_init(&worker->turn);
+    sw_buffer_init(&worker->record, SW_JOURNAL_RECORD_MAX);
+    sw_buffer_init(&worker->replay, SW_JOURNAL_RECORD_MAX);
+    sw_buffer_init(&worker->body, SW_JOURNAL_RECORD_MAX);
+    sw_buffer_init(&worker->frame, FRAME_BYTES_MAX);
+    sw_buffer_init(&worker->targets, TARGETS_BYTES_MAX);
+    sw_buffer_init(&worker->image, IMAGE_BYTES_MAX);
+}
+
+enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_worker **ret_worker,
+                         struct sw_err *err)
+{
+    SW_CLEANUP(sw_worker_freep) struct sw_worker *worker = calloc(1, sizeof *worker);
+    const struct sw_system *system = options->shared->system;
+    uint64_t seed;
+
+    assert(options->index < options->count && options->count <= SW_WORKERS_MAX);
+    if (worker == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
+    system->random(system->ctx, &seed, sizeof seed);
+    worker->options = *options;
+    worker->shared = options->shared;
+    worker->engine = options->engine;
+    worker->turn_host = (struct sw_turn_host){worker, sw_dispatch_admit};
+    init_buffers(worker);
+    sw_heap_init(&worker->timers);
+    sw_list_init(&worker->dirty);
+    worker->routes = sw_routes_new(seed);
+    worker->pods = sw_map_new(seed);
+    worker->instances = sw_map_new(seed);
+    worker->sent = calloc(options->count, sizeof *worker->sent);
+    if (worker->routes == NULL || worker->pods == NULL || worker->instances == NULL ||
+        worker->sent == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
+    *ret_worker = SW_TAKE(worker);
+    return SW_OK;
+}
+
+static void free_instances(struct sw_worker *worker)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (worker->instances != NULL && sw_map_next(worker->instances, &cursor, &entry)) {
+        struct sw_instance *instance = entry.value;
+
+        sw_instance_sleep(worker, instance);
+        sw_instance_set_image(worker, instance, NULL);
+        for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+            for (struct sw_item *item; (item = sw_item_get(&instance->mailbox[p])) != NULL;)
+                sw_item_free(item, &worker->engine);
+        sw_actor_done(&instance->actor);
+        free(instance);
+    }
+    sw_map_free(worker->instances);
+}
+
+static void free_queue(struct sw_worker *worker, struct sw_item **queue)
+{
+    struct sw_item *item;
+
+    while ((item = sw_item_get(queue)) != NULL)
+        sw_item_free(item, &worker->engine);
+}
+
+void sw_worker_free(struct sw_worker *worker)
+{
+    struct sw_map_entry entry;
+    struct sw_output *output;
+    size_t cursor = 0;
+
+    if (worker == NULL)
+        return;
+    free_instances(worker);
+    while (worker->pods != NULL && sw_map_next(worker->pods, &cursor, &entry))
+        sw_pod_free(worker, entry.value);
+    sw_map_free(worker->pods);
+    free_queue(worker, &worker->inbox);
+    for (uint32_t i = 0; worker->sent != NULL && i < worker->options.count; i++)
+        free_queue(worker, &worker->sent[i]);
+    free(worker->sent);
+    while ((output = sw_worker_output(worker)) != NULL)
+        free(output);
+    sw_routes_free(worker->routes);
+    sw_heap_done(&worker->timers);
+    sw_turn_done(&worker->turn);
+    sw_buffer_done(&worker->record);
+    sw_buffer_done(&worker->replay);
+    sw_buffer_done(&worker->body);
+    sw_buffer_done(&worker->frame);
+    sw_buffer_done(&worker->targets);
+    sw_buffer_done(&worker->image);
+    free(worker);
+}
+
+void sw_worker_fail(struct sw_worker *worker, enum sw_rc rc, const char *words)
+{
+    if (worker->failure.rc == SW_OK)
+        sw_err_set(&worker->failure, rc, "%s", words);
+}
+
+enum sw_rc sw_worker_failure(const struct sw_worker *worker, struct sw_err *err)
+{
+    if (worker->failure.rc != SW_OK && err != NULL)
+        *err = worker->failure;
+    return worker->failure.rc;
+}
+
+void sw_worker_put(struct sw_worker *worker, struct sw_item *item)
+{
+    sw_item_put(&worker->inbox, item);
+}
+
+/* The clock of records never goes back, whatever the machine's does. */
+static void look_at_clock(struct sw_worker *worker)
+{
+    uint64_t now = worker->shared->system->utc_ns(worker->shared->system->ctx);
+
+    if (now > worker->now_ns)
+        worker->now_ns = now;
+}
+
+uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
+{
+    struct sw_item *item;
+    uint32_t count = 0;
+
+    look_at_clock(worker);
+    while (worker->failure.rc == SW_OK && (item = sw_item_get(&worker->inbox)) != NULL)
+        sw_deliver(worker, item);
+    sw_worker_fire(worker);
+    while (count < segments_max && worker->failure.rc == SW_OK &&
+           sw_journal_has_room(worker->shared->journal)) {
+        uint32_t priority;
+        struct sw_instance *instance = sw_worker_next(worker, &priority);
+
+        if (instance == NULL)
+            break;
+        look_at_clock(worker);
+        sw_segment_run(worker, instance, priority);
+        count++;
+    }
+    if (worker->failure.rc == SW_OK)
+        sw_output_statuses(worker);
+    return count;
+}
+
+bool sw_worker_has_work(const struct sw_worker *worker)
+{
+    if (worker->inbox != NULL)
+        return true;
+    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+        if (worker->ready[p].last != NULL)
+            return true;
+    return false;
+}
+
+uint64_t sw_worker_due_ns(const struct sw_worker *worker)
+{
+    const struct sw_heap_entry *first = sw_heap_first(&worker->timers);
+    uint64_t due = first == NULL ? UINT64_MAX : first->rank;
+
+    SW_LIST_EACH(&worker->dirty, node)
+    {
+        const struct sw_pod *pod = SW_LIST_ITEM(node, struct sw_pod, dirty);
+        if (pod->status_ns + SW_STATUS_INTERVAL_NS < due)
+            due = pod->status_ns + SW_STATUS_INTERVAL_NS;
+    }
+    return due;
+}
+
+struct sw_item *sw_worker_sent(struct sw_worker *worker, uint32_t target)
+{
+    return sw_item_get(&worker->sent[target]);
+}
+
+void sw_worker_view(const struct sw_worker *worker, struct sw_worker_view *ret_view)
+{
+    *ret_view = worker->counts;
+    ret_view->pods = sw_map_count(worker->pods);
+    ret_view->instances = sw_map_count(worker->instances);
+}

@@ -1,0 +1,116 @@
+/* A worker: Pods and their instances, run one segment at a time by one thread.
+ *
+ *     items in -> mailboxes -> ready instances, by priority -> segment -> journal record
+ *                                                                  |-> items to other workers
+ *                                                                  '-> outputs, each with its epoch
+ *
+ * It has no thread, clock or queue between threads of its own: whoever drives it hands items in,
+ * lets it run, and carries what comes out. The agent host does so with threads and rings, tests and
+ * the simulator in a loop.
+ *
+ * Threads: one at a time.  I/O: the clock and the random source of struct sw_system; the journal.
+ * Limits: SW_MAILBOX_SPILL times a mailbox; SW_QUEUED_BYTES_MAX in the host. */
+#pragma once
+#include "pkg/agent/runtime/actor/guest.h"
+#include "pkg/agent/runtime/actor/message.h"
+#include "pkg/agent/runtime/actor/routes.h"
+#include "pkg/agent/runtime/actor/shared.h"
+
+#define SW_WORKERS_MAX 256u
+#define SW_MAILBOX_SPILL 8u /* Publishing to an instance is refused at so many mailboxes full. */
+
+struct sw_worker; /* Opaque. */
+struct sw_pod;    /* Opaque; of one worker. */
+
+struct sw_worker_options {
+    struct sw_shared *shared; /* Borrowed; outlives the worker. */
+    struct sw_guest_engine engine;
+    uint32_t index, count; /* This worker, of so many. */
+};
+
+SW_MUST_CHECK enum sw_rc sw_worker_new(const struct sw_worker_options *options,
+                                       struct sw_worker **ret_worker, struct sw_err *err);
+void sw_worker_free(struct sw_worker *worker);
+SW_DEFINE_CLEANUP(struct sw_worker, sw_worker_free)
+
+/* --- Items ----------------------------------------------------------------------------------- */
+
+struct sw_pod_config { /* What a Pod is to be. Texts are borrowed unless in an item. */
+    uint64_t pod;      /* Number. */
+    struct sw_bytes uid, name_space, agent, agent_uid, digest, config;
+    uint64_t generation;
+    uint8_t slots[SW_SLOTS / 8];
+    bool is_keyed, is_durable;
+    uint32_t replicas, priority, deadline_ms, mailbox, instances_max;
+    uint64_t memory_bytes, body_bytes;
+};
+
+struct sw_item_pod_open {
+    struct sw_item item;
+    struct sw_guest_module *module; /* One reference, taken over. */
+    struct sw_pod_config config;
+};
+struct sw_item_pod_close {
+    struct sw_item item;
+    uint64_t pod;
+    bool discard;
+};
+struct sw_item_route {
+    struct sw_item item;
+    struct sw_route_change change;
+};
+struct sw_item_publish { /* From outside. */
+    struct sw_item item;
+    uint64_t request;
+    struct sw_bytes name_space, subject, type, body, request_id;
+    uint32_t priority;
+};
+struct sw_item_list { /* Goes through all workers; the last one answers. */
+    struct sw_item item;
+    uint64_t request, epoch;
+    struct sw_bytes name_space, agent, after;
+    uint32_t limit, count;
+    bool has_more;
+    struct sw_buffer entries; /* So far: as sw_frame_instance_put writes, ascending by key. */
+};
+
+/* Copies with their texts in one allocation.  NULL: no memory (pod_open: the module stays with the
+ * caller). Free with sw_item_free, or hand over with sw_worker_put. */
+struct sw_item *sw_item_pod_open_new(const struct sw_pod_config *config,
+                                     struct sw_guest_module *module);
+struct sw_item *sw_item_pod_close_new(uint64_t pod, bool discard);
+struct sw_item *sw_item_route_new(const struct sw_route_change *change);
+struct sw_item *sw_item_publish_new(const struct sw_item_publish *publish);
+struct sw_item *sw_item_list_new(const struct sw_item_list *list);
+void sw_item_free(struct sw_item *item, const struct sw_guest_engine *engine);
+
+/* --- Driving --------------------------------------------------------------------------------- */
+
+struct sw_output { /* A frame for swarmd. */
+    struct sw_output *next;
+    uint64_t epoch; /* It may leave once this epoch is durable. */
+    size_t size;
+    uint8_t bytes[];
+};
+
+/* Take an item in; owned from here on. */
+void sw_worker_put(struct sw_worker *worker, struct sw_item *item);
+/* Take in what was put, fire timers that are due, and run at most segments_max segments.
+ * Returns how many ran. Nothing runs while the journal has no room. */
+uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max);
+/* Whether sw_worker_run would find something to do now, the journal's room aside. */
+bool sw_worker_has_work(const struct sw_worker *worker);
+/* When the next timer is due, in UTC ns; UINT64_MAX: none. */
+uint64_t sw_worker_due_ns(const struct sw_worker *worker);
+/* The next item for worker `target`, now the caller's; NULL: none. */
+struct sw_item *sw_worker_sent(struct sw_worker *worker, uint32_t target);
+/* The next output, now the caller's (free it); NULL: none. Epochs never descend. */
+struct sw_output *sw_worker_output(struct sw_worker *worker);
+/* SW_OK, or why this host must stop (no memory, the journal). */
+enum sw_rc sw_worker_failure(const struct sw_worker *worker, struct sw_err *err);
+
+struct sw_worker_view { /* Counts since the start, but for the first four. */
+    uint64_t pods, instances, waiting, memory_bytes;
+    uint64_t segments, failures, sends, publishes, replies, refused, replayed;
+};
+void sw_worker_view(const struct sw_worker *worker, struct sw_worker_view *ret_view);

@@ -1,0 +1,93 @@
+#include "pkg/agent/store/effect.h"
+
+#include "pkg/utils/base/hash.h"
+
+#include <assert.h>
+
+void sw_effect_put(const struct sw_effect *effect, struct sw_buffer *out)
+{
+    sw_buffer_put_u8(out, (uint8_t)effect->kind);
+    switch (effect->kind) {
+    case SW_EFFECT_SEND:
+    case SW_EFFECT_PUBLISH:
+        sw_buffer_put_bytes(out, effect->to);
+        sw_buffer_put_u8(out, (uint8_t)effect->priority);
+        if (effect->kind == SW_EFFECT_SEND)
+            sw_buffer_put_u64(out, effect->number);
+        sw_buffer_put_bytes(out, effect->type);
+        sw_buffer_put_bytes(out, effect->body);
+        return;
+    case SW_EFFECT_REPLY:
+        sw_buffer_put_u64(out, effect->number);
+        sw_buffer_put_u32(out, (uint32_t)effect->status);
+        sw_buffer_put_bytes(out, effect->type);
+        sw_buffer_put_bytes(out, effect->body);
+        return;
+    case SW_EFFECT_SUBSCRIBE:
+    case SW_EFFECT_UNSUBSCRIBE:
+        sw_buffer_put_bytes(out, effect->to);
+        return;
+    case SW_EFFECT_TIMER_START:
+        sw_buffer_put_u64(out, effect->number);
+        sw_buffer_put_u64(out, effect->due_ns);
+        return;
+    case SW_EFFECT_TIMER_CANCEL:
+        sw_buffer_put_u64(out, effect->number);
+        return;
+    }
+}
+
+static void take_body(struct sw_reader *reader, struct sw_effect *effect)
+{
+    effect->type = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
+    effect->body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
+    effect->body_at = (uint32_t)(reader->at - effect->body.size);
+}
+
+bool sw_effect_take(struct sw_reader *reader, struct sw_effect *ret_effect)
+{
+    struct sw_effect effect = {0};
+
+    if (reader->failed || reader->at == reader->size)
+        return false;
+    effect.kind = (enum sw_effect_kind)sw_reader_u8(reader);
+    switch (effect.kind) {
+    case SW_EFFECT_SEND:
+    case SW_EFFECT_PUBLISH:
+        effect.to = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
+        effect.priority = sw_reader_u8(reader);
+        if (effect.kind == SW_EFFECT_SEND)
+            effect.number = sw_reader_u64(reader);
+        take_body(reader, &effect);
+        break;
+    case SW_EFFECT_REPLY:
+        effect.number = sw_reader_u64(reader);
+        effect.status = (int32_t)sw_reader_u32(reader);
+        take_body(reader, &effect);
+        break;
+    case SW_EFFECT_SUBSCRIBE:
+    case SW_EFFECT_UNSUBSCRIBE:
+        effect.to = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
+        break;
+    case SW_EFFECT_TIMER_START:
+        effect.number = sw_reader_u64(reader);
+        effect.due_ns = sw_reader_u64(reader);
+        break;
+    case SW_EFFECT_TIMER_CANCEL:
+        effect.number = sw_reader_u64(reader);
+        break;
+    default:
+        reader->failed = true;
+    }
+    if (reader->failed)
+        return false;
+    *ret_effect = effect;
+    return true;
+}
+
+uint64_t sw_effects_digest(struct sw_bytes effects)
+{
+    static const uint8_t key[16] = "swarm effects 1";
+
+    return sw_siphash(key, effects.data, effects.size);
+}

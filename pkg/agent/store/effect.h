@@ -1,0 +1,39 @@
+/* What a segment asked for, as its record holds it: a list of effects in the order of the calls.
+ *
+ * The same bytes come out of a replay of the segment; that is how a replay is checked.
+ * Threads: pure functions.  I/O: none.  Limits: SW_EFFECTS_MAX effects, SW_EFFECTS_BYTES_MAX. */
+#pragma once
+#include "pkg/utils/base/buffer.h"
+
+#define SW_EFFECTS_MAX 65536u
+#define SW_EFFECTS_BYTES_MAX (8u << 20)
+#define SW_EFFECT_TEXT_MAX 255u
+#define SW_EFFECT_BODY_MAX (4u << 20)
+
+enum sw_effect_kind {
+    SW_EFFECT_SEND = 1,
+    SW_EFFECT_REPLY,
+    SW_EFFECT_PUBLISH,
+    SW_EFFECT_SUBSCRIBE,
+    SW_EFFECT_UNSUBSCRIBE,
+    SW_EFFECT_TIMER_START,
+    SW_EFFECT_TIMER_CANCEL
+};
+
+struct sw_effect { /* Which fields count depends on the kind; the others are zero. */
+    enum sw_effect_kind kind;
+    struct sw_bytes to; /* SEND: the name as the guest gave it; else the subject. */
+    struct sw_bytes type, body;
+    uint32_t body_at; /* Of a taken effect: where its body begins within the list. */
+    uint32_t priority;
+    int32_t status;  /* REPLY. */
+    uint64_t number; /* SEND: tag. REPLY: handle. TIMER_*: id. */
+    uint64_t due_ns; /* TIMER_START. */
+};
+
+/* Append; fails as buffers do. */
+void sw_effect_put(const struct sw_effect *effect, struct sw_buffer *out);
+/* The next effect of a list; false at its end or, with reader->failed set, on a malformed one. */
+SW_MUST_CHECK bool sw_effect_take(struct sw_reader *reader, struct sw_effect *ret_effect);
+/* The digest that records carry. */
+uint64_t sw_effects_digest(struct sw_bytes effects);

@@ -1,0 +1,428 @@
+#include "pkg/agent/store/record.h"
+
+#include "pkg/agent/store/effect.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_MAX 255u
+#define CONFIG_MAX 65536u
+#define REQUEST_ID_MAX 128u
+#define SLOTS_MAX 512u
+
+const char *sw_entry_name(enum sw_entry entry)
+{
+    static const char *const names[] = {"?", "start", "message", "timer", "stop", "reset"};
+
+    return (unsigned)entry < sizeof names / sizeof *names ? names[entry] : "?";
+}
+
+const char *sw_outcome_name(enum sw_outcome outcome)
+{
+    static const char *const names[] = {"done",      "failed",  "trapped", "deadline",
+                                        "no-memory", "waiting", "refused"};
+
+    return (unsigned)outcome < sizeof names / sizeof *names ? names[outcome] : "?";
+}
+
+const char *sw_record_kind_name(enum sw_record_kind kind)
+{
+    static const char *const names[] = {"?", "pod", "pod-drop", "segment", "publish", "snapshot"};
+
+    return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "?";
+}
+
+/* --- Writing --------------------------------------------------------------------------------- */
+
+static void name_put(const struct sw_effect_name *name, struct sw_buffer *out)
+{
+    sw_buffer_put_u64(out, name->lsn);
+    sw_buffer_put_u32(out, name->index);
+}
+
+void sw_origin_put(const struct sw_origin *origin, struct sw_buffer *out)
+{
+    sw_buffer_put_u8(out, (uint8_t)origin->kind);
+    if (origin->kind == SW_ORIGIN_NONE)
+        return;
+    sw_buffer_put_u64(out, origin->incarnation);
+    sw_buffer_put_u64(out, origin->number);
+    if (origin->kind == SW_ORIGIN_CLIENT)
+        return;
+    sw_buffer_put_u64(out, origin->pod);
+    sw_buffer_put_u64(out, origin->instance);
+    name_put(&origin->send, out);
+}
+
+void sw_message_head_put(const struct sw_message_head *head, struct sw_buffer *out)
+{
+    sw_buffer_put_u32(out, head->flags);
+    sw_buffer_put_u8(out, (uint8_t)head->priority);
+    sw_buffer_put_u32(out, (uint32_t)head->status);
+    sw_buffer_put_u64(out, head->tag);
+    sw_origin_put(&head->origin, out);
+    name_put(&head->source, out);
+    name_put(&head->answers, out);
+    sw_buffer_put_bytes(out, head->from);
+    sw_buffer_put_bytes(out, head->subject);
+    sw_buffer_put_bytes(out, head->type);
+    sw_buffer_put_bytes(out, head->request_id);
+}
+
+static void segment_put(const struct sw_record_segment *segment, struct sw_buffer *out)
+{
+    sw_buffer_put_u64(out, segment->instance);
+    sw_buffer_put_u64(out, segment->previous);
+    sw_buffer_put_u64(out, segment->pod);
+    sw_buffer_put_u64(out, segment->time_ns);
+    sw_buffer_put_u8(out, (uint8_t)segment->entry);
+    sw_buffer_put_u8(out, (uint8_t)segment->outcome);
+    sw_buffer_put_u32(out, (uint32_t)segment->code);
+    switch (segment->entry) {
+    case SW_ENTRY_START:
+        sw_buffer_put_bytes(out, segment->key);
+        sw_buffer_put(out, segment->seed.data, 16);
+        sw_buffer_put_u64(out, segment->memory_bytes);
+        break;
+    case SW_ENTRY_MESSAGE:
+        sw_message_head_put(&segment->head, out);
+        sw_buffer_put_u64(out, segment->body_lsn);
+        if (segment->body_lsn != 0) {
+            sw_buffer_put_u32(out, segment->body_at);
+            sw_buffer_put_u32(out, segment->body_bytes);
+        } else {
+            sw_buffer_put_bytes(out, segment->body);
+        }
+        break;
+    case SW_ENTRY_TIMER:
+        sw_buffer_put_u64(out, segment->timer);
+        break;
+    case SW_ENTRY_STOP:
+    case SW_ENTRY_RESET:
+        break;
+    }
+    sw_buffer_put_bytes(out, segment->results);
+    sw_buffer_put_bytes(out, segment->routes);
+    sw_buffer_put_u64(out, segment->digest);
+    sw_buffer_put_bytes(out, segment->effects);
+}
+
+static void pod_put(const struct sw_record_pod *pod, struct sw_buffer *out)
+{
+    sw_buffer_put_u64(out, pod->pod);
+    sw_buffer_put_bytes(out, pod->uid);
+    sw_buffer_put_bytes(out, pod->name_space);
+    sw_buffer_put_bytes(out, pod->agent);
+    sw_buffer_put_bytes(out, pod->agent_uid);
+    sw_buffer_put_bytes(out, pod->digest);
+    sw_buffer_put_bytes(out, pod->fingerprint);
+    sw_buffer_put_bytes(out, pod->slots);
+    sw_buffer_put_bytes(out, pod->config);
+    sw_buffer_put_u32(out, pod->replicas);
+    sw_buffer_put_u32(out, pod->body_bytes);
+    sw_buffer_put_u8(out, pod->is_keyed);
+}
+
+void sw_record_put(const struct sw_record *record, struct sw_buffer *out, uint32_t *ret_body_at)
+{
+    size_t start = out->size, tail = 0;
+
+    sw_buffer_put_u8(out, (uint8_t)record->kind);
+    switch (record->kind) {
+    case SW_RECORD_POD:
+        pod_put(&record->pod, out);
+        break;
+    case SW_RECORD_POD_DROP:
+        sw_buffer_put_u64(out, record->dropped_pod);
+        break;
+    case SW_RECORD_SEGMENT:
+        segment_put(&record->segment, out);
+        tail = record->segment.effects.size;
+        break;
+    case SW_RECORD_PUBLISH:
+        sw_buffer_put_u64(out, record->publish.time_ns);
+        sw_buffer_put_u8(out, (uint8_t)record->publish.priority);
+        sw_buffer_put_bytes(out, record->publish.name_space);
+        sw_buffer_put_bytes(out, record->publish.subject);
+        sw_buffer_put_bytes(out, record->publish.type);
+        sw_buffer_put_bytes(out, record->publish.request_id);
+        sw_buffer_put_bytes(out, record->publish.body);
+        tail = record->publish.body.size;
+        break;
+    case SW_RECORD_SNAPSHOT:
+        sw_buffer_put_bytes(out, record->snapshot.file);
+        sw_buffer_put_u64(out, record->snapshot.bytes);
+        sw_buffer_put_u32(out, record->snapshot.check);
+        break;
+    }
+    if (ret_body_at != NULL)
+        *ret_body_at = (uint32_t)(out->size - start - tail);
+}
+
+/* --- Reading --------------------------------------------------------------------------------- */
+
+static void name_take(struct sw_reader *reader, struct sw_effect_name *ret_name)
+{
+    ret_name->lsn = sw_reader_u64(reader);
+    ret_name->index = sw_reader_u32(reader);
+}
+
+void sw_origin_take(struct sw_reader *reader, struct sw_origin *ret_origin)
+{
+    memset(ret_origin, 0, sizeof *ret_origin);
+    ret_origin->kind = sw_reader_u8(reader);
+    if (ret_origin->kind > SW_ORIGIN_INSTANCE)
+        reader->failed = true;
+    if (reader->failed || ret_origin->kind == SW_ORIGIN_NONE)
+        return;
+    ret_origin->incarnation = sw_reader_u64(reader);
+    ret_origin->number = sw_reader_u64(reader);
+    if (ret_origin->kind == SW_ORIGIN_CLIENT)
+        return;
+    ret_origin->pod = sw_reader_u64(reader);
+    ret_origin->instance = sw_reader_u64(reader);
+    name_take(reader, &ret_origin->send);
+}
+
+void sw_message_head_take(struct sw_reader *reader, struct sw_message_head *ret_head)
+{
+    memset(ret_head, 0, sizeof *ret_head);
+    ret_head->flags = sw_reader_u32(reader);
+    ret_head->priority = sw_reader_u8(reader);
+    ret_head->status = (int32_t)sw_reader_u32(reader);
+    ret_head->tag = sw_reader_u64(reader);
+    sw_origin_take(reader, &ret_head->origin);
+    name_take(reader, &ret_head->source);
+    name_take(reader, &ret_head->answers);
+    ret_head->from = sw_reader_bytes(reader, 2 * TEXT_MAX);
+    ret_head->subject = sw_reader_bytes(reader, TEXT_MAX);
+    ret_head->type = sw_reader_bytes(reader, TEXT_MAX);
+    ret_head->request_id = sw_reader_bytes(reader, REQUEST_ID_MAX);
+    if (ret_head->priority > 3)
+        reader->failed = true;
+}
+
+static void message_take(struct sw_reader *reader, struct sw_record_segment *segment)
+{
+    sw_message_head_take(reader, &segment->head);
+    segment->body_lsn = sw_reader_u64(reader);
+    if (segment->body_lsn != 0) {
+        segment->body_at = sw_reader_u32(reader);
+        segment->body_bytes = sw_reader_u32(reader);
+        if (segment->body_bytes > SW_EFFECT_BODY_MAX)
+            reader->failed = true;
+    } else {
+        segment->body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
+        segment->body_bytes = (uint32_t)segment->body.size;
+    }
+}
+
+static void segment_take(struct sw_reader *reader, struct sw_record_segment *segment)
+{
+    segment->instance = sw_reader_u64(reader);
+    segment->previous = sw_reader_u64(reader);
+    segment->pod = sw_reader_u64(reader);
+    segment->time_ns = sw_reader_u64(reader);
+    segment->entry = (enum sw_entry)sw_reader_u8(reader);
+    segment->outcome = (enum sw_outcome)sw_reader_u8(reader);
+    segment->code = (int32_t)sw_reader_u32(reader);
+    switch (segment->entry) {
+    case SW_ENTRY_START:
+        segment->key = sw_reader_bytes(reader, TEXT_MAX);
+        segment->seed = sw_reader_take(reader, 16);
+        segment->memory_bytes = sw_reader_u64(reader);
+        break;
+    case SW_ENTRY_MESSAGE:
+        message_take(reader, segment);
+        break;
+    case SW_ENTRY_TIMER:
+        segment->timer = sw_reader_u64(reader);
+        break;
+    case SW_ENTRY_STOP:
+    case SW_ENTRY_RESET:
+        break;
+    default:
+        reader->failed = true;
+    }
+    if (segment->outcome > SW_OUTCOME_REFUSED || segment->instance == 0)
+        reader->failed = true;
+    segment->results = sw_reader_bytes(reader, SW_EFFECTS_MAX * 8);
+    segment->routes = sw_reader_bytes(reader, SW_EFFECTS_MAX * 16);
+    if (segment->results.size % 8 != 0 || segment->routes.size % 16 != 0)
+        reader->failed = true;
+    segment->digest = sw_reader_u64(reader);
+    segment->effects = sw_reader_bytes(reader, SW_EFFECTS_BYTES_MAX);
+}
+
+static void pod_take(struct sw_reader *reader, struct sw_record_pod *pod)
+{
+    pod->pod = sw_reader_u64(reader);
+    pod->uid = sw_reader_bytes(reader, TEXT_MAX);
+    pod->name_space = sw_reader_bytes(reader, TEXT_MAX);
+    pod->agent = sw_reader_bytes(reader, TEXT_MAX);
+    pod->agent_uid = sw_reader_bytes(reader, TEXT_MAX);
+    pod->digest = sw_reader_bytes(reader, TEXT_MAX);
+    pod->fingerprint = sw_reader_bytes(reader, TEXT_MAX);
+    pod->slots = sw_reader_bytes(reader, SLOTS_MAX);
+    pod->config = sw_reader_bytes(reader, CONFIG_MAX);
+    pod->replicas = sw_reader_u32(reader);
+    pod->body_bytes = sw_reader_u32(reader);
+    pod->is_keyed = sw_reader_u8(reader) != 0;
+    if (pod->pod == 0)
+        reader->failed = true;
+}
+
+static void publish_take(struct sw_reader *reader, struct sw_record_publish *publish)
+{
+    publish->time_ns = sw_reader_u64(reader);
+    publish->priority = sw_reader_u8(reader);
+    publish->name_space = sw_reader_bytes(reader, TEXT_MAX);
+    publish->subject = sw_reader_bytes(reader, TEXT_MAX);
+    publish->type = sw_reader_bytes(reader, TEXT_MAX);
+    publish->request_id = sw_reader_bytes(reader, REQUEST_ID_MAX);
+    publish->body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
+    if (publish->priority > 3)
+        reader->failed = true;
+}
+
+enum sw_rc sw_record_take(struct sw_bytes bytes, struct sw_record *ret_record, struct sw_err *err)
+{
+    struct sw_reader reader = sw_reader_of(bytes.data, bytes.size);
+    struct sw_record record;
+
+    memset(&record, 0, sizeof record);
+    record.kind = (enum sw_record_kind)sw_reader_u8(&reader);
+    switch (record.kind) {
+    case SW_RECORD_POD:
+        pod_take(&reader, &record.pod);
+        break;
+    case SW_RECORD_POD_DROP:
+        record.dropped_pod = sw_reader_u64(&reader);
+        break;
+    case SW_RECORD_SEGMENT:
+        segment_take(&reader, &record.segment);
+        break;
+    case SW_RECORD_PUBLISH:
+        publish_take(&reader, &record.publish);
+        break;
+    case SW_RECORD_SNAPSHOT:
+        record.snapshot.file = sw_reader_bytes(&reader, TEXT_MAX);
+        record.snapshot.bytes = sw_reader_u64(&reader);
+        record.snapshot.check = sw_reader_u32(&reader);
+        break;
+    default:
+        return sw_err_set(err, reader.failed ? SW_E_CORRUPT : SW_E_UNSUPPORTED,
+                          "a journal record of an unknown kind");
+    }
+    if (!sw_reader_is_finished(&reader))
+        return sw_err_set(err, SW_E_CORRUPT, "a malformed journal record of kind %s",
+                          sw_record_kind_name(record.kind));
+    *ret_record = record;
+    return SW_OK;
+}
+
+/* --- For people ------------------------------------------------------------------------------ */
+
+static void text_print(struct sw_buffer *out, const char *name, struct sw_bytes text)
+{
+    const char *bytes = text.data;
+
+    sw_buffer_print(out, " %s=\"", name);
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        if (byte < ' ' || byte == '"' || byte == '\\' || byte == 127)
+            sw_buffer_print(out, "\\x%02x", byte);
+        else
+            sw_buffer_put_u8(out, byte);
+    }
+    sw_buffer_put_u8(out, '"');
+}
+
+static void effect_print(struct sw_buffer *out, const struct sw_effect *effect)
+{
+    switch (effect->kind) {
+    case SW_EFFECT_SEND:
+        text_print(out, "send", effect->to);
+        sw_buffer_print(out, "(%zu bytes, tag %" PRIu64 ")", effect->body.size, effect->number);
+        return;
+    case SW_EFFECT_REPLY:
+        sw_buffer_print(out, " reply=%" PRIu64 "(%zu bytes, status %" PRId32 ")", effect->number,
+                        effect->body.size, effect->status);
+        return;
+    case SW_EFFECT_PUBLISH:
+        text_print(out, "publish", effect->to);
+        sw_buffer_print(out, "(%zu bytes)", effect->body.size);
+        return;
+    case SW_EFFECT_SUBSCRIBE:
+        text_print(out, "subscribe", effect->to);
+        return;
+    case SW_EFFECT_UNSUBSCRIBE:
+        text_print(out, "unsubscribe", effect->to);
+        return;
+    case SW_EFFECT_TIMER_START:
+        sw_buffer_print(out, " timer=%" PRIu64 "(due %" PRIu64 ")", effect->number, effect->due_ns);
+        return;
+    case SW_EFFECT_TIMER_CANCEL:
+        sw_buffer_print(out, " timer-cancel=%" PRIu64, effect->number);
+        return;
+    }
+}
+
+static void segment_print(const struct sw_record_segment *segment, struct sw_buffer *out)
+{
+    struct sw_reader reader = sw_reader_of(segment->effects.data, segment->effects.size);
+    struct sw_effect effect;
+
+    sw_buffer_print(out,
+                    "segment instance=%" PRIu64 " pod=%" PRIu64 " previous=%" PRIu64
+                    " time=%" PRIu64 " entry=%s outcome=%s",
+                    segment->instance, segment->pod, segment->previous, segment->time_ns,
+                    sw_entry_name(segment->entry), sw_outcome_name(segment->outcome));
+    if (segment->code != 0)
+        sw_buffer_print(out, " code=%" PRId32, segment->code);
+    if (segment->entry == SW_ENTRY_START)
+        text_print(out, "key", segment->key);
+    if (segment->entry == SW_ENTRY_TIMER)
+        sw_buffer_print(out, " id=%" PRIu64, segment->timer);
+    if (segment->entry == SW_ENTRY_MESSAGE) {
+        text_print(out, "from", segment->head.from);
+        sw_buffer_print(out, " bytes=%" PRIu32, segment->body_bytes);
+        if (segment->head.source.lsn != 0)
+            sw_buffer_print(out, " source=%" PRIu64 ".%" PRIu32, segment->head.source.lsn,
+                            segment->head.source.index);
+        if (segment->head.request_id.size > 0)
+            text_print(out, "request-id", segment->head.request_id);
+    }
+    while (sw_effect_take(&reader, &effect))
+        effect_print(out, &effect);
+}
+
+void sw_record_print(const struct sw_record *record, struct sw_buffer *out)
+{
+    switch (record->kind) {
+    case SW_RECORD_POD:
+        sw_buffer_print(out, "pod number=%" PRIu64, record->pod.pod);
+        text_print(out, "uid", record->pod.uid);
+        text_print(out, "namespace", record->pod.name_space);
+        text_print(out, "agent", record->pod.agent);
+        text_print(out, "module", record->pod.digest);
+        return;
+    case SW_RECORD_POD_DROP:
+        sw_buffer_print(out, "pod-drop number=%" PRIu64, record->dropped_pod);
+        return;
+    case SW_RECORD_SEGMENT:
+        segment_print(&record->segment, out);
+        return;
+    case SW_RECORD_PUBLISH:
+        sw_buffer_print(out, "publish time=%" PRIu64, record->publish.time_ns);
+        text_print(out, "namespace", record->publish.name_space);
+        text_print(out, "subject", record->publish.subject);
+        sw_buffer_print(out, " bytes=%zu", record->publish.body.size);
+        return;
+    case SW_RECORD_SNAPSHOT:
+        sw_buffer_print(out, "snapshot bytes=%" PRIu64, record->snapshot.bytes);
+        text_print(out, "file", record->snapshot.file);
+        return;
+    }
+}

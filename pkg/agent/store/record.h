@@ -1,0 +1,149 @@
+/* What stands in a journal record: what came to an instance, how it ended, and what it asked for.
+ *
+ *     POD       a Pod was opened, or its spec changed in what its instances can see
+ *     POD_DROP  a Pod and all its instances are gone
+ *     SEGMENT   one segment of one instance: input, results of host calls, outcome, effects
+ *     PUBLISH   a publish from outside
+ *     SNAPSHOT  everything before this record is in the file that it names
+ *
+ * Threads: pure functions.  I/O: none.  Limits: fields are bounded as record.c's readers say; a
+ * record is at most SW_JOURNAL_RECORD_MAX bytes. */
+#pragma once
+#include "pkg/agent/store/journal.h"
+
+enum sw_record_kind {
+    SW_RECORD_POD = 1,
+    SW_RECORD_POD_DROP,
+    SW_RECORD_SEGMENT,
+    SW_RECORD_PUBLISH,
+    SW_RECORD_SNAPSHOT
+};
+
+struct sw_record_pod {
+    uint64_t pod; /* Its number in this journal; not 0. */
+    struct sw_bytes uid, name_space, agent, agent_uid;
+    struct sw_bytes digest, fingerprint; /* Of the module; of the engine that runs it. */
+    struct sw_bytes slots, config;
+    uint32_t replicas, body_bytes;
+    bool is_keyed;
+};
+
+enum sw_entry { /* What an instance is entered for. */
+                SW_ENTRY_START = 1,
+                SW_ENTRY_MESSAGE,
+                SW_ENTRY_TIMER,
+                SW_ENTRY_STOP, /* Its last: afterwards it is gone. */
+                SW_ENTRY_RESET /* Not entered at all: its state is forgotten, and with it the
+                                  instance. */
+};
+
+enum sw_outcome { /* Only DONE changes state and has effects. */
+                  SW_OUTCOME_DONE,
+                  SW_OUTCOME_FAILED,
+                  SW_OUTCOME_TRAPPED,
+                  SW_OUTCOME_DEADLINE,
+                  SW_OUTCOME_NO_MEMORY,
+                  SW_OUTCOME_WAITING, /* Refused: waiting does not exist yet. */
+                  SW_OUTCOME_REFUSED /* Not entered: the input is beyond a limit of the instance. */
+};
+
+enum sw_origin_kind {
+    SW_ORIGIN_NONE,
+    SW_ORIGIN_CLIENT,  /* Somebody outside; holds within one incarnation of the host. */
+    SW_ORIGIN_INSTANCE /* An instance of this host; if incarnation is not 0, only within it. */
+};
+
+struct sw_effect_name { /* One effect of one record; lsn 0: none. */
+    uint64_t lsn;
+    uint32_t index;
+};
+
+struct sw_origin { /* Who gets the answer to a message. */
+    uint32_t kind; /* enum sw_origin_kind. */
+    uint64_t incarnation;
+    uint64_t pod, instance;     /* INSTANCE. */
+    uint64_t number;            /* CLIENT: its request. INSTANCE: the tag of its send. */
+    struct sw_effect_name send; /* INSTANCE: the send that asked. */
+};
+
+struct sw_message_head { /* A message but for its body. Texts are borrowed. */
+    uint32_t flags;      /* enum swarm_message_flag. */
+    uint32_t priority;
+    int32_t status;
+    uint64_t tag;
+    struct sw_origin origin;
+    struct sw_effect_name source;  /* The effect that sent it; none: from outside, or volatile. */
+    struct sw_effect_name answers; /* Of a reply: the send that it answers. */
+    struct sw_bytes from, subject, type, request_id;
+};
+
+struct sw_record_segment {
+    uint64_t instance, previous; /* previous: lsn of the record before; 0: this is the first. */
+    uint64_t pod, time_ns;
+    enum sw_entry entry;
+    enum sw_outcome outcome;
+    int32_t code;
+    struct sw_bytes key;         /* START: the instance's. */
+    struct sw_bytes seed;        /* START: 16 bytes its random numbers come from. */
+    uint64_t memory_bytes;       /* START: limit for life. */
+    uint64_t timer;              /* TIMER: its id. */
+    struct sw_message_head head; /* MESSAGE. */
+    /* MESSAGE: the body, or where it stands: in the record at body_lsn from body_at on. */
+    struct sw_bytes body;
+    uint64_t body_lsn;
+    uint32_t body_at, body_bytes;
+    struct sw_bytes results; /* Host results that no replay could compute: u32 call, i32 code ... */
+    struct sw_bytes routes;  /* What became of sends: u32 effect, u32 sw_route_end, u64 value. */
+    struct sw_bytes effects; /* As effect.h writes them. */
+    uint64_t digest;         /* SipHash of the effects under a fixed key. */
+};
+
+enum sw_route_end { /* Where a send went, when its name alone does not tell: any of these bits. */
+                    SW_ROUTE_REPLICA =
+                        1u << 0, /* The value is the number of the replica that was chosen. */
+                    SW_ROUTE_VOLATILE =
+                        1u << 1, /* Its receiver keeps nothing: after a restart it is lost. */
+                    SW_ROUTE_UNREACHABLE =
+                        1u << 2 /* A failure was sent back; the value is its positive code. */
+};
+
+struct sw_record_publish {
+    uint64_t time_ns;
+    uint32_t priority;
+    struct sw_bytes name_space, subject, type, request_id, body;
+};
+
+struct sw_record_snapshot {
+    struct sw_bytes file; /* Its name within the folder. */
+    uint64_t bytes;
+    uint32_t check; /* CRC-32C of the whole file. */
+};
+
+struct sw_record { /* Decoded; borrows. */
+    enum sw_record_kind kind;
+    union {
+        struct sw_record_pod pod;
+        uint64_t dropped_pod;
+        struct sw_record_segment segment;
+        struct sw_record_publish publish;
+        struct sw_record_snapshot snapshot;
+    };
+};
+
+/* Append the record to out. *ret_body_at (may be NULL) is where the bytes of effects (SEGMENT) or
+ * the body (PUBLISH) begin within the record: bodies in them are later named by their place. */
+void sw_record_put(const struct sw_record *record, struct sw_buffer *out, uint32_t *ret_body_at);
+/* SW_E_CORRUPT: not a record.  SW_E_UNSUPPORTED: of a kind that this version does not know. */
+SW_MUST_CHECK enum sw_rc sw_record_take(struct sw_bytes bytes, struct sw_record *ret_record,
+                                        struct sw_err *err);
+/* A message head alone, as snapshots store it. */
+void sw_message_head_put(const struct sw_message_head *head, struct sw_buffer *out);
+void sw_message_head_take(struct sw_reader *reader, struct sw_message_head *ret_head);
+void sw_origin_put(const struct sw_origin *origin, struct sw_buffer *out);
+void sw_origin_take(struct sw_reader *reader, struct sw_origin *ret_origin);
+
+const char *sw_entry_name(enum sw_entry entry);       /* "message" */
+const char *sw_outcome_name(enum sw_outcome outcome); /* "trapped" */
+const char *sw_record_kind_name(enum sw_record_kind kind);
+/* One line about a record for people, without its lsn and epoch, appended to out. */
+void sw_record_print(const struct sw_record *record, struct sw_buffer *out);

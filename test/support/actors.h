@@ -1,0 +1,303 @@
+/* A whole agent host in one thread for tests: workers, journal and the outputs that swarmd would
+ * see, on the disk of disk.h with the guests of script_guest.h. */
+#pragma once
+#include "pkg/agent/link/frame.h"
+#include "pkg/agent/runtime/actor/recovery.h"
+#include "pkg/agent/runtime/actor/worker.h"
+#include "test/support/disk.h"
+#include "test/support/script_guest.h"
+
+#define ACTORS_REPLIES_MAX 4096
+#define ACTORS_WORKERS_MAX 4
+
+struct actors_reply {
+    bool is_there;
+    int32_t status;
+    uint64_t subscribers;
+    char body[512];
+};
+
+struct actors {
+    struct disk disk;
+    struct script_engine engines[ACTORS_WORKERS_MAX];
+    struct sw_guest_module module;
+    struct sw_shared shared;
+    struct sw_worker *workers[ACTORS_WORKERS_MAX];
+    uint32_t count;
+    struct sw_recovery_report report;
+    struct actors_reply replies[ACTORS_REPLIES_MAX];
+    uint64_t next_request;
+    /* What came out. */
+    uint64_t events, logs, closed, early; /* early: outputs whose epoch was not durable. */
+    char last_event[64], last_words[256], last_log[128];
+    struct sw_frame_pod_status status;
+    struct sw_err failure;
+};
+
+static inline enum sw_rc actors_start(struct actors *actors, uint32_t count)
+{
+    struct sw_journal_options options = {.system = &actors->disk.system,
+                                         .folder = "host",
+                                         .segment_bytes = 1u << 16,
+                                         .epoch_bytes = 1u << 20};
+    enum sw_rc rc = sw_shared_init(&actors->shared, &actors->disk.system, "engine 1");
+
+    actors->count = count;
+    for (uint32_t i = 0; rc == SW_OK && i < count; i++) {
+        struct sw_worker_options worker = {.shared = &actors->shared,
+                                           .engine = script_guest_engine(&actors->engines[i]),
+                                           .index = i,
+                                           .count = count};
+        rc = sw_worker_new(&worker, &actors->workers[i], &actors->failure);
+    }
+    memset(actors->replies, 0, sizeof actors->replies);
+    return rc == SW_OK ? sw_recover(&options, &actors->shared, actors->workers, count,
+                                    &actors->report, &actors->failure)
+                       : rc;
+}
+
+static inline void actors_init(struct actors *actors, uint32_t count, uint64_t seed)
+{
+    memset(actors, 0, sizeof *actors);
+    disk_init(&actors->disk, seed);
+    actors->module =
+        (struct sw_guest_module){.refs = 1, .has_on_start = true, .has_on_timer = true};
+    actors->next_request = 1;
+    if (actors_start(actors, count) != SW_OK)
+        abort();
+}
+
+/* The process is gone: nothing is committed any more. */
+static inline void actors_kill(struct actors *actors)
+{
+    for (uint32_t i = 0; i < actors->count; i++)
+        sw_worker_free(actors->workers[i]);
+    sw_journal_close(actors->shared.journal);
+    sw_shared_done(&actors->shared);
+}
+
+static inline void actors_done(struct actors *actors)
+{
+    actors_kill(actors);
+    disk_done(&actors->disk);
+}
+
+static inline void actors_see(struct actors *actors, const struct sw_frame *frame)
+{
+    struct actors_reply *reply;
+
+    switch ((unsigned)frame->kind) {
+    case SW_FRAME_REPLY:
+        reply = &actors->replies[frame->reply.request % ACTORS_REPLIES_MAX];
+        reply->is_there = true;
+        reply->status = -(int32_t)frame->reply.code;
+        reply->subscribers = frame->reply.subscribers;
+        snprintf(reply->body, sizeof reply->body, "%.*s", (int)frame->reply.body.size,
+                 frame->reply.body.size > 0 ? (const char *)frame->reply.body.data : "");
+        return;
+    case SW_FRAME_EVENT:
+        actors->events++;
+        snprintf(actors->last_event, sizeof actors->last_event, "%.*s",
+                 (int)frame->event.reason.size, (const char *)frame->event.reason.data);
+        snprintf(actors->last_words, sizeof actors->last_words, "%.*s",
+                 (int)frame->event.words.size, (const char *)frame->event.words.data);
+        return;
+    case SW_FRAME_LOG:
+        actors->logs++;
+        snprintf(actors->last_log, sizeof actors->last_log, "%.*s", (int)frame->log.text.size,
+                 (const char *)frame->log.text.data);
+        return;
+    case SW_FRAME_POD_CLOSED:
+        actors->closed++;
+        return;
+    case SW_FRAME_POD_STATUS:
+        actors->status = frame->pod_status;
+        return;
+    default:
+        return;
+    }
+}
+
+/* Let out what is durable. Returns how many frames. */
+static inline unsigned actors_release(struct actors *actors)
+{
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < actors->count; i++) {
+        struct sw_output *output;
+
+        while ((output = sw_worker_output(actors->workers[i])) != NULL) {
+            struct sw_frame frame;
+            size_t size = 0;
+
+            if (output->epoch > sw_journal_durable(actors->shared.journal))
+                actors->early++;
+            if (sw_frame_take((struct sw_bytes){output->bytes, output->size}, SW_FRAME_FROM_HOST,
+                              &frame, &size, NULL) != SW_OK ||
+                size != output->size)
+                abort();
+            actors_see(actors, &frame);
+            free(output);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Run all workers and carry items until nothing is left to do, without committing. */
+static inline uint32_t actors_run(struct actors *actors)
+{
+    uint32_t total = 0;
+    bool goes_on = true;
+
+    while (goes_on) {
+        goes_on = false;
+        for (uint32_t i = 0; i < actors->count; i++) {
+            uint32_t ran = sw_worker_run(actors->workers[i], 16);
+
+            total += ran;
+            goes_on = goes_on || ran > 0;
+            for (uint32_t target = 0; target < actors->count; target++) {
+                struct sw_item *item;
+                while ((item = sw_worker_sent(actors->workers[i], target)) != NULL) {
+                    sw_worker_put(actors->workers[target], item);
+                    goes_on = true;
+                }
+            }
+        }
+    }
+    return total;
+}
+
+/* Run, commit and let out, until all is quiet. */
+static inline void actors_settle(struct actors *actors)
+{
+    do {
+        while (actors_run(actors) > 0 && !sw_journal_has_room(actors->shared.journal))
+            if (sw_journal_commit(actors->shared.journal, NULL) != SW_OK)
+                return;
+        if (sw_journal_commit(actors->shared.journal, NULL) != SW_OK)
+            return;
+    } while (actors_release(actors) > 0);
+}
+
+struct actors_pod {
+    uint64_t number;
+    const char *agent, *digest, *config;
+    bool is_keyed, is_volatile;
+    uint32_t replicas, mailbox, instances_max;
+};
+
+static inline void actors_open(struct actors *actors, const struct actors_pod *pod)
+{
+    static const char uid[] = "01932c07-8ba2-7c1e-9a2b-0123456789ab";
+    char pod_uid[40];
+    struct sw_pod_config config = {
+        .pod = pod->number,
+        .uid = {pod_uid, 36},
+        .name_space = script_text("default"),
+        .agent = script_text(pod->agent),
+        .agent_uid = {uid, 36},
+        .digest = script_text(pod->digest == NULL ? "sha256:1" : pod->digest),
+        .config = script_text(pod->config == NULL ? "" : pod->config),
+        .generation = 1,
+        .is_keyed = pod->is_keyed,
+        .is_durable = !pod->is_volatile,
+        .replicas = pod->replicas,
+        .priority = SWARM_PRIORITY_NORMAL,
+        .deadline_ms = 1000,
+        .mailbox = pod->mailbox == 0 ? 1024 : pod->mailbox,
+        .instances_max = pod->instances_max == 0 ? 100000 : pod->instances_max,
+        .memory_bytes = 1u << 20,
+        .body_bytes = 262144,
+    };
+    struct sw_route_change change = {.name_space = config.name_space,
+                                     .agent = config.agent,
+                                     .pod = {.pod = pod->number,
+                                             .worker = (uint32_t)(pod->number % actors->count),
+                                             .is_durable = config.is_durable},
+                                     .replicas = config.replicas,
+                                     .body_bytes = (uint32_t)config.body_bytes,
+                                     .is_keyed = config.is_keyed};
+
+    snprintf(pod_uid, sizeof pod_uid, "00000000-0000-7000-8000-%012" PRIu64, pod->number);
+    memset(config.slots, 0xff, sizeof config.slots);
+    memset(change.pod.slots, 0xff, sizeof change.pod.slots);
+    sw_slot_key(config.agent_uid, change.hash_key);
+    for (uint32_t i = 0; i < actors->count; i++)
+        sw_worker_put(actors->workers[i], sw_item_route_new(&change));
+    actors->module.refs++;
+    sw_worker_put(actors->workers[pod->number % actors->count],
+                  sw_item_pod_open_new(&config, &actors->module));
+}
+
+static inline void actors_close(struct actors *actors, uint64_t pod, bool discard)
+{
+    sw_worker_put(actors->workers[pod % actors->count], sw_item_pod_close_new(pod, discard));
+}
+
+/* Send from outside; the request's number. */
+static inline uint64_t actors_send_at(struct actors *actors, uint64_t pod, const char *key,
+                                      const char *body, uint32_t priority)
+{
+    uint64_t request = actors->next_request++;
+    struct sw_message template = {.pod = pod,
+                                  .key = script_text(key),
+                                  .head = {.flags = SWARM_MESSAGE_WANTS_REPLY,
+                                           .priority = priority,
+                                           .origin = {.kind = SW_ORIGIN_CLIENT,
+                                                      .incarnation = actors->shared.incarnation,
+                                                      .number = request},
+                                           .type = script_text("text/plain")},
+                                  .body = script_text(body)};
+
+    if (strncmp(body, "get", 3) != 0 && strstr(body, ";get") == NULL &&
+        strstr(body, "hold") == NULL)
+        template.head.flags = 0; /* Nobody would answer: wait for the handling only. */
+    sw_worker_put(actors->workers[pod % actors->count], &sw_message_new(&template)->item);
+    return request;
+}
+
+static inline uint64_t actors_send(struct actors *actors, uint64_t pod, const char *key,
+                                   const char *body)
+{
+    return actors_send_at(actors, pod, key, body, SWARM_PRIORITY_NORMAL);
+}
+
+static inline const struct actors_reply *actors_reply(const struct actors *actors, uint64_t request)
+{
+    return &actors->replies[request % ACTORS_REPLIES_MAX];
+}
+
+/* Send, settle, and give the answer's words. */
+static inline const char *actors_ask(struct actors *actors, uint64_t pod, const char *key,
+                                     const char *body)
+{
+    uint64_t request = actors_send(actors, pod, key, body);
+
+    actors_settle(actors);
+    return actors_reply(actors, request)->body;
+}
+
+static inline uint64_t actors_publish(struct actors *actors, const char *subject, const char *body)
+{
+    uint64_t request = actors->next_request++;
+    struct sw_item_publish publish = {.request = request,
+                                      .name_space = script_text("default"),
+                                      .subject = script_text(subject),
+                                      .type = script_text(""),
+                                      .body = script_text(body),
+                                      .priority = SWARM_PRIORITY_NORMAL};
+
+    sw_worker_put(actors->workers[0], sw_item_publish_new(&publish));
+    return request;
+}
+
+/* The process dies; the machine goes on, or loses what was not synced. Then a new process. */
+static inline enum sw_rc actors_restart(struct actors *actors, bool power_fails)
+{
+    actors_kill(actors);
+    if (power_fails)
+        disk_crash(&actors->disk);
+    return actors_start(actors, actors->count);
+}

@@ -1,0 +1,329 @@
+/* A guest in plain C for tests: its "program" is the message that it gets.
+ *
+ * A body is a list of commands, separated by ';'. A command that carries a body for others takes
+ * all that follows '|'. The state is a struct, so saving and loading it is a copy. add N | get |
+ * hold | release | send TO|BODY | ask TAG TO|BODY | pub SUBJECT|BODY | sub PATTERN unsub PATTERN |
+ * timer ID DELAY_NS | cancel ID | log TEXT | random | self | fail | trap | wait deadline | drift |
+ * spam COUNT TO|BODY | code "get" replies with the state in words. Replies, publishes and timers
+ * that arrive are counted. */
+#pragma once
+#include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/guest.h"
+#include "pkg/agent/runtime/actor/turn.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCRIPT_HELD_MAX 64
+
+struct sw_guest_module { /* Of this engine. */
+    uint32_t refs;
+    bool has_on_start, has_on_timer, has_on_stop;
+    const char *on_start; /* Commands; NULL: none. */
+};
+
+struct script_state {
+    int64_t counter, messages, replies, published, timers, starts;
+    int64_t last_status;
+    uint64_t random;
+    uint64_t held[SCRIPT_HELD_MAX];
+    int64_t held_count;
+    int32_t last_code;
+    char last[64]; /* Body of the last reply or publish. */
+};
+
+struct sw_guest {
+    struct sw_turn *turn;
+    struct sw_guest_module *module;
+    struct script_state state;
+};
+
+struct script_engine { /* Counters of what the host did with guests. */
+    uint64_t created, dropped, entered, loaded;
+    uint64_t drift;            /* Not part of any state: whoever uses it is not deterministic. */
+    int64_t fail_create_after; /* Counts down to 0: from then on create fails; -1: never. */
+};
+
+static inline struct sw_bytes script_text(const char *words)
+{
+    return (struct sw_bytes){words, strlen(words)};
+}
+
+static inline enum sw_rc script_create(void *ctx, struct sw_guest_module *module,
+                                       uint64_t memory_bytes, struct sw_turn *turn,
+                                       struct sw_guest **ret_guest, struct sw_err *err)
+{
+    struct script_engine *engine = ctx;
+    struct sw_guest *guest;
+
+    (void)memory_bytes;
+    if (engine->fail_create_after >= 0 && engine->fail_create_after-- == 0) {
+        engine->fail_create_after = 0;
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a guest");
+    }
+    guest = calloc(1, sizeof *guest);
+    if (guest == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a guest");
+    guest->turn = turn;
+    guest->module = module;
+    engine->created++;
+    *ret_guest = guest;
+    return SW_OK;
+}
+
+static inline void script_drop(void *ctx, struct sw_guest *guest)
+{
+    ((struct script_engine *)ctx)->dropped++;
+    free(guest);
+}
+
+/* Answer with the state in words. */
+static inline void script_get(struct sw_guest *guest, uint64_t handle)
+{
+    struct script_state *state = &guest->state;
+    char words[400];
+    struct sw_effect effect = {.number = handle};
+
+    snprintf(words, sizeof words,
+             "counter=%" PRId64 " messages=%" PRId64 " replies=%" PRId64 " status=%" PRId64
+             " published=%" PRId64 " timers=%" PRId64 " held=%" PRId64 " starts=%" PRId64
+             " code=%" PRId32 " last=%s",
+             state->counter, state->messages, state->replies, state->last_status, state->published,
+             state->timers, state->held_count, state->starts, state->last_code, state->last);
+    effect.body = script_text(words);
+    state->last_code = sw_turn_reply(guest->turn, &effect);
+}
+
+/* Commands that carry a name and, behind '|', a body. */
+static inline bool script_message(struct script_engine *engine, struct sw_guest *guest,
+                                  const char *command)
+{
+    const char *bar = strchr(command, '|');
+    char name[300] = "";
+    struct sw_effect effect = {0};
+    unsigned long long number = 0;
+    unsigned count = 1;
+    bool is_publish = false;
+
+    (void)engine;
+    if (bar == NULL)
+        return false;
+    if (sscanf(command, "send %299[^|]", name) == 1) {
+    } else if (sscanf(command, "ask %llu %299[^|]", &number, name) == 2) {
+    } else if (sscanf(command, "spam %u %299[^|]", &count, name) == 2) {
+    } else if (sscanf(command, "pub %299[^|]", name) == 1) {
+        is_publish = true;
+    } else {
+        return false;
+    }
+    for (; count > 0; count--) {
+        effect = (struct sw_effect){.to = script_text(name),
+                                    .number = number,
+                                    .type = script_text("text/plain"),
+                                    .body = script_text(bar + 1)};
+        guest->state.last_code = is_publish
+                                     ? sw_turn_publish(guest->turn, &effect, SWARM_PRIORITY_NORMAL)
+                                     : sw_turn_send(guest->turn, &effect, SWARM_PRIORITY_NORMAL);
+    }
+    return true;
+}
+
+static inline void script_release(struct sw_guest *guest)
+{
+    struct script_state *state = &guest->state;
+
+    for (int64_t i = 0; i < state->held_count; i++) {
+        struct sw_effect effect = {.number = state->held[i], .body = script_text("released")};
+        state->last_code = sw_turn_reply(guest->turn, &effect);
+    }
+    state->held_count = 0;
+}
+
+/* How one command ends: DONE to go on. */
+static inline enum sw_guest_end script_command(struct script_engine *engine, struct sw_guest *guest,
+                                               const char *command, uint64_t handle)
+{
+    struct script_state *state = &guest->state;
+    struct sw_turn *turn = guest->turn;
+    unsigned long long id, delay;
+    long long number;
+    char word[300];
+
+    if (sscanf(command, "add %lld", &number) == 1)
+        state->counter += number;
+    else if (strcmp(command, "get") == 0)
+        script_get(guest, handle);
+    else if (strcmp(command, "hold") == 0 && state->held_count < SCRIPT_HELD_MAX)
+        state->held[state->held_count++] = handle;
+    else if (strcmp(command, "release") == 0)
+        script_release(guest);
+    else if (sscanf(command, "sub %299s", word) == 1)
+        state->last_code = sw_turn_subscribe(turn, script_text(word));
+    else if (sscanf(command, "unsub %299s", word) == 1)
+        state->last_code = sw_turn_unsubscribe(turn, script_text(word));
+    else if (sscanf(command, "timer %llu %llu", &id, &delay) == 2)
+        state->last_code = sw_turn_timer_start(turn, id, delay);
+    else if (sscanf(command, "cancel %llu", &id) == 1)
+        state->last_code = sw_turn_timer_cancel(turn, id);
+    else if (strncmp(command, "log ", 4) == 0)
+        state->last_code = sw_turn_log(turn, SWARM_LOG_INFO, script_text(command + 4));
+    else if (strcmp(command, "random") == 0)
+        (void)sw_turn_random(turn, &state->random, sizeof state->random);
+    else if (strcmp(command, "mix") == 0)
+        state->counter = (int64_t)(state->random % 1000000);
+    else if (strcmp(command, "config") == 0)
+        (void)sw_turn_self(turn, SWARM_SELF_CONFIG, state->last, sizeof state->last - 1);
+    else if (strcmp(command, "drift") == 0)
+        snprintf(word, sizeof word, "drift-%llu", (unsigned long long)engine->drift++),
+            (void)sw_turn_subscribe(turn, script_text(word));
+    else if (strcmp(command, "fail") == 0)
+        return SW_GUEST_FAILED;
+    else if (strcmp(command, "trap") == 0)
+        return SW_GUEST_TRAPPED;
+    else if (strcmp(command, "wait") == 0)
+        return SW_GUEST_WAITING;
+    else if (strcmp(command, "deadline") == 0)
+        return SW_GUEST_DEADLINE;
+    else if (!script_message(engine, guest, command))
+        return SW_GUEST_FAILED;
+    return SW_GUEST_DONE;
+}
+
+static inline enum sw_guest_end script_run(struct script_engine *engine, struct sw_guest *guest,
+                                           struct sw_bytes body, uint64_t handle)
+{
+    char text[2048], *at = text;
+    enum sw_guest_end end = SW_GUEST_DONE;
+
+    if (body.size >= sizeof text)
+        return SW_GUEST_DONE; /* Filling. */
+    if (body.size > 0)
+        memcpy(text, body.data, body.size);
+    text[body.size] = 0;
+    while (end == SW_GUEST_DONE && at != NULL && *at != 0) {
+        char *semicolon = strchr(at, ';'), *bar = strchr(at, '|');
+
+        if (bar != NULL && (semicolon == NULL || bar < semicolon))
+            semicolon = strchr(bar, '~');
+        if (semicolon != NULL)
+            *semicolon = 0;
+        end = script_command(engine, guest, at, handle);
+        at = semicolon == NULL ? NULL : semicolon + 1;
+    }
+    return end;
+}
+
+static inline enum sw_guest_end script_input(struct script_engine *engine, struct sw_guest *guest,
+                                             const struct sw_guest_input *input)
+{
+    const struct sw_guest_message *message = input->message;
+    struct script_state *state = &guest->state;
+    size_t size;
+
+    if (input->entry == SW_GUEST_START) {
+        state->starts++;
+        return guest->module->on_start == NULL
+                   ? SW_GUEST_DONE
+                   : script_run(engine, guest, script_text(guest->module->on_start), 0);
+    }
+    if (input->entry == SW_GUEST_TIMER) {
+        state->timers++;
+        return SW_GUEST_DONE;
+    }
+    if (input->entry == SW_GUEST_STOP)
+        return script_run(engine, guest, script_text("send watcher/1|add 1"), 0);
+    state->messages++;
+    if ((message->flags & (SWARM_MESSAGE_IS_REPLY | SWARM_MESSAGE_PUBLISHED)) == 0)
+        return script_run(engine, guest, message->body, message->reply_handle);
+    if ((message->flags & SWARM_MESSAGE_IS_REPLY) != 0) {
+        state->replies++;
+        state->last_status = message->status;
+    } else {
+        state->published++;
+    }
+    size =
+        message->body.size < sizeof state->last - 1 ? message->body.size : sizeof state->last - 1;
+    memset(state->last, 0, sizeof state->last);
+    if (size > 0)
+        memcpy(state->last, message->body.data, size);
+    return SW_GUEST_DONE;
+}
+
+static inline void script_enter(void *ctx, struct sw_guest *guest,
+                                const struct sw_guest_input *input,
+                                struct sw_guest_outcome *ret_outcome)
+{
+    struct script_engine *engine = ctx;
+
+    engine->entered++;
+    ret_outcome->end = script_input(engine, guest, input);
+    ret_outcome->code = ret_outcome->end == SW_GUEST_DONE ? 0 : SW_E_PRECONDITION;
+    snprintf(ret_outcome->report, sizeof ret_outcome->report, "%s",
+             ret_outcome->end == SW_GUEST_DONE ? "" : "it ended badly\n  at script");
+    if (ret_outcome->end != SW_GUEST_DONE)
+        guest->state.counter = -999999; /* In the middle of a change. */
+}
+
+static inline enum sw_rc script_save(void *ctx, const struct sw_guest *guest, struct sw_buffer *out,
+                                     struct sw_err *err)
+{
+    (void)ctx, (void)err;
+    sw_buffer_put(out, &guest->state, sizeof guest->state);
+    return SW_OK;
+}
+
+static inline enum sw_rc script_load(void *ctx, struct sw_guest *guest, struct sw_bytes image,
+                                     struct sw_err *err)
+{
+    ((struct script_engine *)ctx)->loaded++;
+    if (image.size != sizeof guest->state)
+        return sw_err_set(err, SW_E_CORRUPT, "not an image");
+    memcpy(&guest->state, image.data, image.size);
+    return SW_OK;
+}
+
+static inline uint64_t script_memory(void *ctx, const struct sw_guest *guest)
+{
+    (void)ctx;
+    return sizeof guest->state;
+}
+
+static inline struct sw_guest_module *script_module_ref(void *ctx, struct sw_guest_module *module)
+{
+    (void)ctx;
+    module->refs++;
+    return module;
+}
+
+static inline void script_module_unref(void *ctx, struct sw_guest_module *module)
+{
+    (void)ctx;
+    module->refs--;
+}
+
+static inline void script_module_view(void *ctx, const struct sw_guest_module *module,
+                                      struct sw_guest_module_view *ret_view)
+{
+    (void)ctx;
+    *ret_view = (struct sw_guest_module_view){module->has_on_start, module->has_on_timer,
+                                              module->has_on_stop};
+}
+
+static inline struct sw_guest_engine script_guest_engine(struct script_engine *engine)
+{
+    *engine = (struct script_engine){.fail_create_after = -1};
+    return (struct sw_guest_engine){
+        .ctx = engine,
+        .create = script_create,
+        .drop = script_drop,
+        .enter = script_enter,
+        .save = script_save,
+        .load = script_load,
+        .memory_bytes = script_memory,
+        .module_ref = script_module_ref,
+        .module_unref = script_module_unref,
+        .module_view = script_module_view,
+    };
+}

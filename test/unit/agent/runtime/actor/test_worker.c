@@ -1,0 +1,525 @@
+/* uses: pkg/agent/link */
+#include "test/support/actors.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct actors actors;
+
+static int set_up(void **state)
+{
+    (void)state;
+    actors_init(&actors, 2, 1);
+    actors_open(&actors, &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true});
+    actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true});
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    assert_int_equal(actors.early, 0);
+    actors_done(&actors);
+    return 0;
+}
+
+/* The number behind "name=" in the words that "get" answers. */
+static long long field(const char *words, const char *name)
+{
+    const char *at = strstr(words, name);
+
+    assert_non_null(at);
+    return strtoll(at + strlen(name) + 1, NULL, 10);
+}
+
+static long long field_of(uint64_t pod, const char *key, const char *name)
+{
+    return field(actors_ask(&actors, pod, key, "get"), name);
+}
+
+static void a_keyed_instance_is_made_by_its_first_message(void **state)
+{
+    (void)state;
+    assert_int_equal(field(actors_ask(&actors, 1, "k", "add 5;get"), "counter"), 5);
+    assert_int_equal(field(actors_ask(&actors, 1, "k", "add 2;get"), "counter"), 7);
+    assert_int_equal(field_of(1, "k", "starts"), 1);
+    assert_int_equal(field_of(1, "other", "counter"), 0);
+}
+
+static void nothing_leaves_before_its_epoch_is_durable(void **state)
+{
+    uint64_t request = actors_send(&actors, 1, "k", "add 1");
+    struct sw_output *output;
+
+    (void)state;
+    actors_run(&actors);
+    output = NULL;
+    for (uint32_t i = 0; i < actors.count && output == NULL; i++)
+        while ((output = sw_worker_output(actors.workers[i])) != NULL &&
+               output->epoch <= sw_journal_durable(actors.shared.journal))
+            free(output);
+    assert_non_null(output);
+    assert_true(output->epoch > sw_journal_durable(actors.shared.journal));
+    free(output);
+    (void)request;
+}
+
+static void messages_between_instances_cross_workers_and_are_answered(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "ask 7 b/x|add 3;get");
+    assert_int_equal(field_of(2, "x", "counter"), 3);
+    assert_int_equal(field_of(1, "k", "replies"), 1);
+    assert_int_equal(field_of(1, "k", "status"), 0);
+    assert_non_null(strstr(actors_ask(&actors, 1, "k", "get"), "last=counter=3"));
+}
+
+static void a_message_may_be_answered_in_a_later_turn(void **state)
+{
+    uint64_t request = actors_send(&actors, 1, "k", "hold");
+
+    (void)state;
+    actors_settle(&actors);
+    assert_false(actors_reply(&actors, request)->is_there);
+    actors_ask(&actors, 1, "k", "release");
+    assert_true(actors_reply(&actors, request)->is_there);
+    assert_string_equal(actors_reply(&actors, request)->body, "released");
+}
+
+static void a_handle_answers_once(void **state)
+{
+    (void)state;
+    actors_send(&actors, 1, "k", "get;get");
+    actors_settle(&actors);
+    assert_int_equal(field_of(1, "k", "code"), SW_E_NOT_FOUND);
+}
+
+static void a_trap_ends_the_turn_and_undoes_it(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    request = actors_send(&actors, 1, "k", "add 9;send b/x|add 1~trap");
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, request)->status, SW_E_INTERNAL);
+    assert_string_equal(actors_reply(&actors, request)->body, "it ended badly");
+    assert_string_equal(actors.last_event, "Trapped");
+    assert_non_null(strstr(actors.last_words, "at script"));
+    assert_int_equal(field_of(1, "k", "counter"), 5);
+    assert_int_equal(field_of(2, "x", "counter"), 0);
+    assert_int_equal(field_of(2, "x", "messages"), 2);
+}
+
+static void other_ends_have_their_own_codes(void **state)
+{
+    static const struct {
+        const char *command;
+        int32_t status;
+    } ends[] = {{"fail", SW_E_PRECONDITION},
+                {"deadline", SW_E_TIMEOUT},
+                {"wait", SW_E_UNSUPPORTED},
+                {"nonsense", SW_E_PRECONDITION}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        uint64_t request = actors_send(&actors, 1, "k", ends[i].command);
+        actors_settle(&actors);
+        assert_int_equal(actors_reply(&actors, request)->status, ends[i].status);
+    }
+}
+
+static void who_asked_a_failing_instance_hears_of_it(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "ask 1 b/x|trap");
+    assert_int_equal(field_of(1, "k", "replies"), 1);
+    assert_int_equal(field_of(1, "k", "status"), SW_E_INTERNAL);
+}
+
+static void an_instance_that_traps_each_time_costs_a_load_not_a_replay(void **state)
+{
+    uint64_t entered;
+
+    (void)state;
+    for (int i = 0; i < 50; i++)
+        actors_ask(&actors, 1, "k", "add 1");
+    actors_ask(&actors, 1, "k", "trap");
+    actors_ask(&actors, 1, "k", "trap");
+    entered = actors.engines[1].entered;
+    for (int i = 0; i < 20; i++)
+        actors_ask(&actors, 1, "k", "trap");
+    assert_int_equal(actors.engines[1].entered, entered + 20);
+    assert_int_equal(field_of(1, "k", "counter"), 50);
+}
+
+static void sending_to_nobody_comes_back_as_a_failure(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "ask 4 nobody/x|add 1");
+    assert_int_equal(field_of(1, "k", "status"), SW_E_UNAVAILABLE);
+    actors_ask(&actors, 1, "k", "ask 4 b|add 1"); /* A keyed Agent needs a key. */
+    assert_int_equal(field_of(1, "k", "status"), SW_E_INVALID);
+    actors_ask(&actors, 1, "k", "send /x|add 1");
+    assert_int_equal(field_of(1, "k", "code"), SW_E_INVALID);
+}
+
+static void publishes_reach_subscribers_on_all_workers(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "sub news.*");
+    actors_ask(&actors, 2, "x", "sub news.>");
+    actors_ask(&actors, 2, "y", "sub other");
+    request = actors_publish(&actors, "news.today", "rain");
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, request)->status, 0);
+    assert_int_equal(actors_reply(&actors, request)->subscribers, 2);
+    actors_ask(&actors, 2, "y", "pub news.now|sun");
+    assert_int_equal(field_of(1, "k", "published"), 2);
+    assert_int_equal(field_of(2, "x", "published"), 2);
+    assert_int_equal(field_of(2, "y", "published"), 0);
+    actors_ask(&actors, 1, "k", "unsub news.*");
+    actors_publish(&actors, "news.today", "snow");
+    actors_settle(&actors);
+    assert_int_equal(field_of(1, "k", "published"), 2);
+}
+
+static void a_timer_fires_once_when_due_and_can_be_cancelled(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "timer 1 1000;timer 2 1000;timer 3 900000000000;cancel 2");
+    assert_int_equal(field_of(1, "k", "timers"), 0);
+    actors.disk.now_ns += 1000;
+    actors_settle(&actors);
+    actors.disk.now_ns += 1000;
+    actors_settle(&actors);
+    assert_int_equal(field_of(1, "k", "timers"), 1);
+    actors_ask(&actors, 1, "k", "cancel 1");
+    assert_int_equal(field_of(1, "k", "code"), SW_E_NOT_FOUND);
+}
+
+static void a_cancelled_timer_does_not_fire_even_if_it_waits_already(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "timer 1 1000");
+    actors.disk.now_ns += 2000;
+    actors_send_at(&actors, 1, "k", "cancel 1", SWARM_PRIORITY_URGENT);
+    actors_settle(&actors);
+    assert_int_equal(field_of(1, "k", "timers"), 0);
+}
+
+static void logs_leave_with_their_instance_and_only_if_the_turn_succeeds_or_fails(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "log hello");
+    assert_int_equal(actors.logs, 1);
+    assert_string_equal(actors.last_log, "hello");
+}
+
+static void a_full_mailbox_pushes_back_to_clients_and_to_senders(void **state)
+{
+    uint64_t first, last = 0;
+
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 3, .agent = "small", .is_keyed = true, .mailbox = 4});
+    actors_settle(&actors);
+    first = actors_send(&actors, 3, "k", "add 1");
+    for (int i = 0; i < 5; i++)
+        last = actors_send(&actors, 3, "k", "add 1");
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, first)->status, 0);
+    assert_int_equal(actors_reply(&actors, last)->status, SW_E_EXHAUSTED);
+    /* An instance: the call says so, and nothing is lost. */
+    actors_ask(&actors, 1, "k", "spam 3 small/k|add 10");
+    assert_int_equal(field_of(3, "k", "counter"), 34);
+}
+
+static void an_instance_that_sends_to_a_full_mailbox_is_told(void **state)
+{
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 4, .agent = "small", .is_keyed = true, .mailbox = 2});
+    actors_settle(&actors);
+    /* Fill it without letting it run: post by hand while the worker of pod 4 stands still. */
+    for (int i = 0; i < 2; i++)
+        actors_send(&actors, 4, "k", "add 1");
+    sw_worker_run(actors.workers[0], 0);
+    actors_send(&actors, 1, "k", "send small/k|add 10");
+    sw_worker_run(actors.workers[1], 4);
+    actors_settle(&actors);
+    assert_int_equal(field_of(1, "k", "code"), SW_E_EXHAUSTED);
+    assert_int_equal(field_of(4, "k", "counter"), 2);
+    actors_ask(&actors, 1, "k", "send small/k|add 10");
+    assert_int_equal(field_of(4, "k", "counter"), 12);
+}
+
+static void higher_priorities_go_first_and_lower_ones_do_not_starve(void **state)
+{
+    uint64_t low[8], urgent[64];
+    unsigned low_done = 0, urgent_done = 0;
+    char key[16];
+
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        snprintf(key, sizeof key, "low%d", i);
+        low[i] = actors_send_at(&actors, 1, key, "add 1", SWARM_PRIORITY_LOW);
+    }
+    for (int i = 0; i < 64; i++) {
+        snprintf(key, sizeof key, "urgent%d", i);
+        urgent[i] = actors_send_at(&actors, 1, key, "add 1", SWARM_PRIORITY_URGENT);
+    }
+    sw_worker_run(actors.workers[1], 36);
+    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
+    actors_release(&actors);
+    for (int i = 0; i < 8; i++)
+        low_done += actors_reply(&actors, low[i])->is_there;
+    for (int i = 0; i < 64; i++)
+        urgent_done += actors_reply(&actors, urgent[i])->is_there;
+    assert_int_equal(low_done, 4);
+    assert_int_equal(urgent_done, 32);
+    actors_settle(&actors);
+}
+
+static void replicas_are_made_and_stopped(void **state)
+{
+    struct actors_pod pod = {.number = 5, .agent = "r", .replicas = 5};
+
+    (void)state;
+    actors.module.has_on_stop = true;
+    actors_open(&actors, &(struct actors_pod){.number = 6, .agent = "watcher", .is_keyed = true});
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    assert_int_equal(actors.status.instances, 5);
+    assert_int_equal(actors.status.ready, 5);
+    assert_int_equal(field_of(5, "4", "starts"), 1);
+    pod.replicas = 2;
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    actors.disk.now_ns += 1000000000;
+    actors_settle(&actors);
+    assert_int_equal(field_of(6, "1", "counter"), 3); /* Three said goodbye. */
+    assert_string_equal(actors_ask(&actors, 5, "4", "get"), "no such instance");
+    pod.replicas = 3;
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    assert_int_equal(field_of(5, "2", "starts"), 1);
+}
+
+static void sends_without_a_key_go_round(void **state)
+{
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){.number = 5, .agent = "r", .replicas = 3});
+    actors_settle(&actors);
+    actors_ask(&actors, 1, "k", "spam 6 r|add 1");
+    for (int i = 0; i < 3; i++) {
+        char key[4];
+        snprintf(key, sizeof key, "%d", i);
+        assert_int_equal(field_of(5, key, "counter"), 2);
+    }
+}
+
+static void a_failing_start_is_tried_again_with_back_off(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    actors.module.on_start = "trap";
+    request = actors_send(&actors, 1, "new", "get");
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, request)->status, SW_E_UNAVAILABLE);
+    assert_string_equal(actors.last_event, "Trapped");
+    actors.module.on_start = "add 100";
+    actors.disk.now_ns += 100000000;
+    assert_int_equal(field_of(1, "new", "counter"), 100);
+}
+
+static void a_volatile_instance_begins_anew_after_a_trap(void **state)
+{
+    uint64_t held;
+
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 7, .agent = "v", .is_keyed = true, .is_volatile = true});
+    actors_ask(&actors, 7, "k", "add 5;sub a.b;timer 1 50");
+    held = actors_send(&actors, 7, "k", "hold");
+    actors_settle(&actors);
+    actors_ask(&actors, 7, "k", "trap");
+    assert_int_equal(actors_reply(&actors, held)->status, SW_E_UNAVAILABLE);
+    assert_int_equal(field_of(7, "k", "counter"), 0);
+    actors.disk.now_ns += 1000;
+    actors_publish(&actors, "a.b", "x");
+    actors_settle(&actors);
+    assert_int_equal(field_of(7, "k", "published"), 0);
+    assert_int_equal(field_of(7, "k", "timers"), 0);
+}
+
+static void volatile_work_writes_no_epoch(void **state)
+{
+    uint64_t durable;
+
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 7, .agent = "v", .is_keyed = true, .is_volatile = true});
+    actors_settle(&actors);
+    durable = sw_journal_durable(actors.shared.journal);
+    assert_int_equal(field(actors_ask(&actors, 7, "k", "add 5;get"), "counter"), 5);
+    assert_int_equal(sw_journal_durable(actors.shared.journal), durable);
+}
+
+static void the_limit_of_instances_holds(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 8, .agent = "few", .is_keyed = true, .instances_max = 2});
+    actors_ask(&actors, 8, "a", "add 1");
+    actors_ask(&actors, 8, "b", "add 1");
+    request = actors_send(&actors, 8, "c", "add 1");
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, request)->status, SW_E_EXHAUSTED);
+}
+
+static void a_pod_that_is_discarded_answers_whoever_waits(void **state)
+{
+    uint64_t held = actors_send(&actors, 1, "k", "hold");
+
+    (void)state;
+    actors_settle(&actors);
+    actors_ask(&actors, 2, "x", "ask 9 a/k|hold");
+    actors_close(&actors, 1, true);
+    actors_settle(&actors);
+    assert_int_equal(actors.closed, 1);
+    assert_int_equal(actors_reply(&actors, held)->status, SW_E_UNAVAILABLE);
+    assert_int_equal(field_of(2, "x", "status"), SW_E_UNAVAILABLE);
+    assert_string_equal(actors_ask(&actors, 1, "k", "get"), "its Pod does not run here");
+}
+
+static void another_module_begins_with_empty_state(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 1, .agent = "a", .is_keyed = true, .digest = "sha256:2"});
+    request = actors_send(&actors, 1, "k", "get");
+    actors_settle(&actors);
+    assert_string_equal(actors.last_event, "StateDiscarded");
+    assert_int_equal(field(actors_reply(&actors, request)->body, "counter"), 0);
+}
+
+static void a_message_that_waited_too_long_is_not_handled(void **state)
+{
+    struct sw_message template = {.pod = 1,
+                                  .key = script_text("k"),
+                                  .head = {.priority = SWARM_PRIORITY_NORMAL,
+                                           .origin = {.kind = SW_ORIGIN_CLIENT,
+                                                      .incarnation = actors.shared.incarnation,
+                                                      .number = 4000}},
+                                  .body = script_text("add 1"),
+                                  .deadline_ns = actors.disk.now_ns + 10};
+
+    (void)state;
+    sw_worker_put(actors.workers[1], &sw_message_new(&template)->item);
+    sw_worker_run(actors.workers[1], 0);
+    actors.disk.now_ns += 11;
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, 4000)->status, SW_E_TIMEOUT);
+    assert_int_equal(field_of(1, "k", "counter"), 0);
+}
+
+static void lists_come_in_pages_over_all_workers(void **state)
+{
+    struct sw_item_list list = {.request = 77,
+                                .name_space = script_text("default"),
+                                .agent = script_text("a"),
+                                .after = script_text("b"),
+                                .limit = 2};
+    struct sw_output *output;
+    struct sw_frame_instance row;
+    struct sw_reader reader;
+    struct sw_frame frame;
+    size_t size;
+
+    (void)state;
+    for (const char *key = "d\0a\0c\0b\0e\0"; *key != 0; key += 2)
+        actors_ask(&actors, 1, key, "add 1");
+    sw_worker_put(actors.workers[0], sw_item_list_new(&list));
+    actors_run(&actors);
+    output = sw_worker_output(actors.workers[1]);
+    assert_int_equal(sw_frame_take((struct sw_bytes){output->bytes, output->size},
+                                   SW_FRAME_FROM_HOST, &frame, &size, NULL),
+                     SW_OK);
+    assert_int_equal(frame.kind, SW_FRAME_INSTANCES);
+    assert_int_equal(frame.instances.count, 2);
+    assert_int_equal(frame.instances.has_more, 1);
+    reader = sw_reader_of(frame.instances.entries.data, frame.instances.entries.size);
+    assert_true(sw_frame_instance_take(&reader, &row));
+    assert_memory_equal(row.key.data, "c", 1);
+    assert_int_equal(row.segments, 2);
+    assert_true(sw_frame_instance_take(&reader, &row));
+    assert_memory_equal(row.key.data, "d", 1);
+    free(output);
+}
+
+static void the_config_is_seen_as_it_stands(void **state)
+{
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 9, .agent = "c", .is_keyed = true, .config = "colour=red"});
+    assert_non_null(strstr(actors_ask(&actors, 9, "k", "config;get"), "last=colour=red"));
+}
+
+static void a_journal_that_fails_stops_the_outputs(void **state)
+{
+    uint64_t request = actors_send(&actors, 1, "k", "add 1");
+
+    (void)state;
+    actors_run(&actors);
+    actors.disk.fail_syncs_after = 1;
+    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_E_INTERNAL);
+    assert_false(actors_reply(&actors, request)->is_there);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_keyed_instance_is_made_by_its_first_message),
+        TEST(nothing_leaves_before_its_epoch_is_durable),
+        TEST(messages_between_instances_cross_workers_and_are_answered),
+        TEST(a_message_may_be_answered_in_a_later_turn),
+        TEST(a_handle_answers_once),
+        TEST(a_trap_ends_the_turn_and_undoes_it),
+        TEST(other_ends_have_their_own_codes),
+        TEST(who_asked_a_failing_instance_hears_of_it),
+        TEST(an_instance_that_traps_each_time_costs_a_load_not_a_replay),
+        TEST(sending_to_nobody_comes_back_as_a_failure),
+        TEST(publishes_reach_subscribers_on_all_workers),
+        TEST(a_timer_fires_once_when_due_and_can_be_cancelled),
+        TEST(a_cancelled_timer_does_not_fire_even_if_it_waits_already),
+        TEST(logs_leave_with_their_instance_and_only_if_the_turn_succeeds_or_fails),
+        TEST(a_full_mailbox_pushes_back_to_clients_and_to_senders),
+        TEST(an_instance_that_sends_to_a_full_mailbox_is_told),
+        TEST(higher_priorities_go_first_and_lower_ones_do_not_starve),
+        TEST(replicas_are_made_and_stopped),
+        TEST(sends_without_a_key_go_round),
+        TEST(a_failing_start_is_tried_again_with_back_off),
+        TEST(a_volatile_instance_begins_anew_after_a_trap),
+        TEST(volatile_work_writes_no_epoch),
+        TEST(the_limit_of_instances_holds),
+        TEST(a_pod_that_is_discarded_answers_whoever_waits),
+        TEST(another_module_begins_with_empty_state),
+        TEST(a_message_that_waited_too_long_is_not_handled),
+        TEST(lists_come_in_pages_over_all_workers),
+        TEST(the_config_is_seen_as_it_stands),
+        TEST(a_journal_that_fails_stops_the_outputs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
