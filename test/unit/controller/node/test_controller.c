@@ -1,0 +1,343 @@
+/* labels: threaded */
+/* uses: pkg/controller/agent pkg/controller/pod pkg/store/sqlite pkg/utils/system */
+/* The controllers of Agents, Pods and this Node together, over a runner in memory. */
+#include "pkg/controller/agent/controller.h"
+#include "pkg/controller/node/controller.h"
+#include "pkg/controller/pod/controller.h"
+#include "test/unit/controller/node/runner.h"
+
+#define AGENT                                                                                      \
+    "{\"metadata\":{\"name\":\"worker\"},\"spec\":{\"module\":\"" FIXTURE_DIGEST                   \
+    "\",\"replicas\":%u,\"pods\":2,\"restart\":{\"initialBackoff\":\"1ms\",\"maxBackoff\":"        \
+    "\"20ms\"}}}"
+
+struct world {
+    struct fake_runner fake;
+    struct sw_agent_controller *agents;
+    struct sw_pod_controller *pods;
+    struct sw_events *events;
+    struct sw_node_controller *node;
+};
+
+static void node_start(struct fixture *fixture)
+{
+    struct world *world = fixture->ctx;
+    struct sw_node_controller_options options = {.loop = fixture->loop,
+                                                 .system = sw_system_real(),
+                                                 .logger = &fixture->logger,
+                                                 .objects = fixture->objects,
+                                                 .events = world->events,
+                                                 .runner = &world->fake.runner,
+                                                 .name = "here",
+                                                 .address = "127.0.0.1:7422",
+                                                 .cpus = 2,
+                                                 .memory_bytes = 1 << 30};
+
+    assert_int_equal(sw_node_controller_new(&options, &world->node, NULL), SW_OK);
+    sw_node_controller_set_ready(world->node, true, "");
+}
+
+static int setup(void **state)
+{
+    int rc = fixture_setup(state);
+    struct fixture *fixture = *state;
+    struct world *world = calloc(1, sizeof(*world));
+
+    fixture->ctx = world;
+    fake_init(&world->fake, fixture->loop);
+    struct sw_agent_controller_options agents = {.loop = fixture->loop,
+                                                 .system = sw_system_real(),
+                                                 .logger = &fixture->logger,
+                                                 .objects = fixture->objects};
+    struct sw_pod_controller_options pods = {.loop = fixture->loop,
+                                             .system = sw_system_real(),
+                                             .logger = &fixture->logger,
+                                             .objects = fixture->objects};
+    struct sw_events_options events = {.loop = fixture->loop,
+                                       .system = sw_system_real(),
+                                       .logger = &fixture->logger,
+                                       .objects = fixture->objects,
+                                       .node_name = "here"};
+    assert_int_equal(sw_agent_controller_new(&agents, &world->agents, NULL), SW_OK);
+    assert_int_equal(sw_pod_controller_new(&pods, &world->pods, NULL), SW_OK);
+    assert_int_equal(sw_events_new(&events, &world->events, NULL), SW_OK);
+    node_start(fixture);
+    return rc;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct world *world = fixture->ctx;
+
+    sw_node_controller_free(world->node);
+    sw_events_free(world->events);
+    sw_agent_controller_free(world->agents);
+    sw_pod_controller_free(world->pods);
+    sw_timer_free(world->fake.timer);
+    free(world);
+    return fixture_teardown(state);
+}
+
+static struct world *world_of(void **state)
+{
+    return ((struct fixture *)*state)->ctx;
+}
+
+static void apply(void **state, unsigned replicas)
+{
+    char json[512];
+
+    snprintf(json, sizeof(json), AGENT, replicas);
+    must(*state, sw_objects_apply, make(*state, "Agent", json));
+}
+
+static bool agent_is_ready(struct fixture *fixture)
+{
+    const struct sw_api_agent *agent = read_object(fixture, "Agent", "worker");
+
+    return agent != NULL && agent->status.phase == SW_API_AGENT_PHASE_READY &&
+           agent->status.observed_generation == agent->metadata.generation &&
+           agent->status.ready_pods == 2;
+}
+
+static bool agent_is_gone(struct fixture *fixture)
+{
+    return read_object(fixture, "Agent", "worker") == NULL;
+}
+
+static bool pods_are_stopping(struct fixture *fixture)
+{
+    const struct sw_api_pod *one = read_object(fixture, "Pod", "worker-0");
+    const struct sw_api_pod *other = read_object(fixture, "Pod", "worker-1");
+
+    return one != NULL && other != NULL && one->status.phase == SW_API_POD_PHASE_STOPPING &&
+           other->status.phase == SW_API_POD_PHASE_STOPPING;
+}
+
+static bool node_is_ready(struct fixture *fixture)
+{
+    const struct sw_api_node *node = read_object(fixture, "Node", "here");
+
+    return node != NULL && node->status.phase == SW_API_NODE_PHASE_READY;
+}
+
+static bool node_is_not_ready(struct fixture *fixture)
+{
+    const struct sw_api_node *node = read_object(fixture, "Node", "here");
+
+    return node != NULL && node->status.phase == SW_API_NODE_PHASE_NOT_READY;
+}
+
+static void the_node_registers_itself(void **state)
+{
+    until(*state, node_is_ready);
+    const struct sw_api_node *node = read_object(*state, "Node", "here");
+
+    assert_int_equal(node->status.capacity.cpus, 2);
+    assert_string_equal(node->status.address, "127.0.0.1:7422");
+    assert_true(node->status.heartbeat_time > 0);
+    assert_true(node->status.version[0] != '\0');
+}
+
+static void a_host_that_is_away_makes_the_node_not_ready(void **state)
+{
+    until(*state, node_is_ready);
+    sw_node_controller_set_ready(world_of(state)->node, false, "the host exited");
+    until(*state, node_is_not_ready);
+    const struct sw_api_node *node = read_object(*state, "Node", "here");
+
+    assert_string_equal(node->status.conditions[0].message, "the host exited");
+    sw_node_controller_set_ready(world_of(state)->node, true, "");
+    until(*state, node_is_ready);
+}
+
+static void bound_pods_are_opened_and_become_ready(void **state)
+{
+    struct world *world = world_of(state);
+
+    apply(state, 3);
+    until(*state, agent_is_ready);
+    assert_int_equal(world->fake.count, 2);
+    assert_int_equal(world->fake.pods[0].slots + world->fake.pods[1].slots, 256);
+    assert_int_equal(world->fake.pods[0].replicas, 3);
+    const struct sw_api_pod *pod = read_object(*state, "Pod", "worker-0");
+    assert_string_equal(pod->spec.node_name, "here");
+    assert_int_equal(pod->status.instances, 3);
+    assert_int_equal(pod->status.restarts, 0);
+}
+
+static void a_changed_spec_updates_the_open_pods(void **state)
+{
+    struct world *world = world_of(state);
+
+    apply(state, 3);
+    until(*state, agent_is_ready);
+    apply(state, 5);
+    until(*state, agent_is_ready);
+    assert_int_equal(world->fake.pods[0].replicas, 5);
+    assert_int_equal(world->fake.pods[0].opens, 1);
+}
+
+static void a_failed_pod_is_opened_again_until_it_runs(void **state)
+{
+    struct world *world = world_of(state);
+
+    world->fake.fail_opens = 5;
+    apply(state, 1);
+    until(*state, agent_is_ready);
+    const struct sw_api_pod *one = read_object(*state, "Pod", "worker-0");
+    const struct sw_api_pod *other = read_object(*state, "Pod", "worker-1");
+    assert_true(one->status.restarts + other->status.restarts >= 2);
+    assert_true(world->fake.pods[0].opens + world->fake.pods[1].opens >= 4);
+}
+
+static bool pod_has_failed(struct fixture *fixture)
+{
+    const struct sw_api_pod *pod = read_object(fixture, "Pod", "worker-0");
+
+    return pod != NULL && pod->status.phase == SW_API_POD_PHASE_FAILED;
+}
+
+static void what_the_runner_refuses_is_told(void **state)
+{
+    struct world *world = world_of(state);
+
+    world->fake.open_rc = SW_E_INVALID;
+    apply(state, 1);
+    until(*state, pod_has_failed);
+    const struct sw_api_pod *pod = read_object(*state, "Pod", "worker-0");
+    const struct sw_api_condition *ready =
+        sw_condition_find(pod->status.conditions, pod->status.conditions_count, "Ready");
+    assert_string_equal(ready->reason, "SpecRefused");
+    assert_string_equal(ready->message, "the runner says no");
+    world->fake.open_rc = SW_OK;
+    until(*state, agent_is_ready);
+}
+
+static void a_deleted_agent_goes_once_its_pods_are_closed(void **state)
+{
+    struct world *world = world_of(state);
+
+    apply(state, 1);
+    until(*state, agent_is_ready);
+    world->fake.is_holding = true;
+    must(*state, sw_objects_delete, read_object(*state, "Agent", "worker"));
+    until(*state, pods_are_stopping);
+    assert_false(agent_is_gone(*state));
+    assert_true(world->fake.pods[0].was_discarded);
+    world->fake.is_holding = false;
+    fake_wake(&world->fake);
+    until(*state, agent_is_gone);
+}
+
+static void after_a_restart_bound_pods_are_opened_again(void **state)
+{
+    struct world *world = world_of(state);
+
+    apply(state, 1);
+    until(*state, agent_is_ready);
+    sw_node_controller_free(world->node);
+    world->fake.count = 0; /* The host lost everything too. */
+    memset(world->fake.pods, 0, sizeof(world->fake.pods));
+    node_start(*state);
+    must(*state, sw_objects_apply, make(*state, "Namespace", "{\"metadata\":{\"name\":\"x\"}}"));
+    apply(state, 2);
+    until(*state, agent_is_ready);
+    assert_int_equal(world->fake.count, 2);
+    assert_int_equal(world->fake.pods[0].opens, 1);
+}
+
+static bool some_pod_is_discarded(struct fixture *fixture)
+{
+    const struct world *world = fixture->ctx;
+
+    return agent_is_ready(fixture) &&
+           (world->fake.pods[0].was_discarded || world->fake.pods[1].was_discarded);
+}
+
+static void a_pod_whose_finalizer_is_torn_off_is_closed_all_the_same(void **state)
+{
+    struct world *world = world_of(state);
+
+    apply(state, 1);
+    until(*state, agent_is_ready);
+    struct sw_api_pod *pod = read_object(*state, "Pod", "worker-0");
+    world->fake.is_holding = true;
+    struct fake_pod *fake = fake_pod_find(&world->fake, pod->metadata.uid);
+    sw_object_remove_finalizer(pod, SW_OBJECT_FINALIZER_POD);
+    must(*state, sw_objects_update, pod);
+    must(*state, sw_objects_delete, read_object(*state, "Pod", "worker-0"));
+    world->fake.is_holding = false;
+    fake_wake(&world->fake);
+    until(*state, some_pod_is_discarded); /* Its successor is another one. */
+    assert_true(fake->was_discarded);
+    assert_false(fake->is_open);
+}
+
+static bool note_trap(void *ctx, const struct sw_store_item *item)
+{
+    struct fixture *fixture = ctx;
+    void *object = NULL;
+
+    assert_int_equal(sw_object_of_item(sw_kind_find("Event"), item, fixture->arena, &object, NULL),
+                     SW_OK);
+    const struct sw_api_event *event = object;
+    if (strcmp(event->reason, "Trapped") != 0)
+        return true;
+    assert_string_equal(event->involved_object.kind, "Agent");
+    assert_string_equal(event->involved_object.instance, "worker/0");
+    assert_string_equal(event->message, "unreachable");
+    assert_string_equal(event->source.node, "here");
+    assert_int_equal(event->type, SW_API_EVENT_TYPE_WARNING);
+    fixture->is_done = true;
+    return false;
+}
+
+static bool trap_is_told(struct fixture *fixture)
+{
+    const struct sw_store_list_request request = {.prefix = "events/default/worker-"};
+    struct sw_store_list_end end;
+
+    fixture->is_done = false;
+    if (sw_store_list(fixture->store, &request, note_trap, fixture, &end, NULL) != SW_OK)
+        return false;
+    return fixture->is_done;
+}
+
+static void what_happens_to_an_instance_becomes_an_event_of_its_agent(void **state)
+{
+    struct world *world = world_of(state);
+
+    apply(state, 1);
+    until(*state, agent_is_ready);
+    const struct sw_pod_event event = {.uid = world->fake.pods[0].uid,
+                                       .is_warning = true,
+                                       .reason = "Trapped",
+                                       .instance = "0",
+                                       .message = "unreachable"};
+    world->fake.observer.on_event(world->fake.observer.ctx, &event);
+    sw_informer_free(((struct fixture *)*state)->watchers[2]);
+    fixture_watch(*state, 2, "Event");
+    until(*state, trap_is_told);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_node_registers_itself),
+        TEST(a_host_that_is_away_makes_the_node_not_ready),
+        TEST(bound_pods_are_opened_and_become_ready),
+        TEST(a_changed_spec_updates_the_open_pods),
+        TEST(a_failed_pod_is_opened_again_until_it_runs),
+        TEST(what_the_runner_refuses_is_told),
+        TEST(a_deleted_agent_goes_once_its_pods_are_closed),
+        TEST(after_a_restart_bound_pods_are_opened_again),
+        TEST(a_pod_whose_finalizer_is_torn_off_is_closed_all_the_same),
+        TEST(what_happens_to_an_instance_becomes_an_event_of_its_agent),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
