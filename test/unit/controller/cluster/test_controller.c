@@ -1,0 +1,142 @@
+/* labels: threaded */
+/* uses: pkg/store/sqlite pkg/utils/system */
+#include "pkg/controller/cluster/controller.h"
+#include "test/unit/controller/fixture.h"
+
+static int setup(void **state)
+{
+    int rc = fixture_setup(state);
+    struct fixture *fixture = *state;
+    struct sw_cluster_controller *controller = NULL;
+    struct sw_cluster_controller_options options = {.loop = fixture->loop,
+                                                    .system = sw_system_real(),
+                                                    .logger = &fixture->logger,
+                                                    .objects = fixture->objects};
+
+    sw_informer_free(fixture->watchers[0]);
+    fixture_watch(fixture, 0, "Cluster");
+    assert_int_equal(sw_cluster_controller_new(&options, &controller, NULL), SW_OK);
+    fixture->ctx = controller;
+    return rc;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+
+    sw_cluster_controller_free(fixture->ctx);
+    return fixture_teardown(state);
+}
+
+static void node_join(struct fixture *fixture, const char *name, uint64_t heartbeat_ns)
+{
+    char json[128];
+
+    snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"%s\"}}", name);
+    must(fixture, sw_objects_create, make(fixture, "Node", json));
+    struct sw_api_node *node = read_object(fixture, "Node", name);
+    node->status.phase = SW_API_NODE_PHASE_READY;
+    node->status.heartbeat_time = heartbeat_ns;
+    must(fixture, sw_objects_update_status, node);
+}
+
+static void pod_make(struct fixture *fixture, const char *name, const char *node)
+{
+    char json[768];
+
+    snprintf(json, sizeof(json),
+             "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"agentName\":\"a\",\"agentUid\":"
+             "\"01932c07-8ba2-7c1e-9a2b-0123456789ab\",\"slots\":[{\"first\":0,\"count\":256}],"
+             "\"nodeName\":\"%s\",\"agentGeneration\":\"1\",\"agent\":{\"module\":\"%s\"}}}",
+             name, node, FIXTURE_DIGEST);
+    must(fixture, sw_objects_create, make(fixture, "Pod", json));
+    static const enum sw_api_pod_phase path[] = {SW_API_POD_PHASE_BOUND, SW_API_POD_PHASE_STARTING,
+                                                 SW_API_POD_PHASE_READY};
+    for (size_t i = 0; i < 3; i++) {
+        struct sw_api_pod *pod = read_object(fixture, "Pod", name);
+        pod->status.phase = path[i];
+        pod->status.instances = pod->status.ready_instances = 7;
+        must(fixture, sw_objects_update_status, pod);
+    }
+}
+
+static bool sums_are_right(struct fixture *fixture)
+{
+    const struct sw_api_cluster *cluster = read_object(fixture, "Cluster", "default");
+    const struct sw_api_cluster_status *status = &cluster->status;
+
+    return status->nodes == 2 && status->ready_nodes == 2 && status->pods == 2 &&
+           status->ready_pods == 2 && status->instances == 14 && status->version[0] != '\0';
+}
+
+static bool lost_is_not_ready(struct fixture *fixture)
+{
+    const struct sw_api_node *node = read_object(fixture, "Node", "lost");
+    const struct sw_api_pod *pod = read_object(fixture, "Pod", "on-lost");
+
+    return node->status.phase == SW_API_NODE_PHASE_NOT_READY && pod != NULL &&
+           pod->status.phase == SW_API_POD_PHASE_FAILED;
+}
+
+static void the_status_sums_up_what_there_is(void **state)
+{
+    uint64_t now_ns = sw_objects_utc_ns(((struct fixture *)*state)->objects);
+
+    node_join(*state, "one", now_ns);
+    node_join(*state, "two", now_ns);
+    pod_make(*state, "a", "one");
+    pod_make(*state, "b", "two");
+    until(*state, sums_are_right);
+}
+
+static void a_silent_node_is_not_ready_and_its_pods_failed(void **state)
+{
+    uint64_t now_ns = sw_objects_utc_ns(((struct fixture *)*state)->objects);
+
+    node_join(*state, "lost", now_ns);
+    node_join(*state, "here", now_ns);
+    pod_make(*state, "on-lost", "lost");
+    pod_make(*state, "on-here", "here");
+    struct sw_api_node *node = read_object(*state, "Node", "lost");
+    node->status.heartbeat_time -= UINT64_C(3600000000000);
+    must(*state, sw_objects_update_status, node);
+    until(*state, lost_is_not_ready);
+    const struct sw_api_pod *pod = read_object(*state, "Pod", "on-lost");
+    const struct sw_api_condition *ready =
+        sw_condition_find(pod->status.conditions, pod->status.conditions_count, "Ready");
+
+    assert_string_equal(ready->reason, "NodeLost");
+    assert_string_equal(pod->spec.node_name, "lost");
+    pod = read_object(*state, "Pod", "on-here");
+    assert_int_equal(pod->status.phase, SW_API_POD_PHASE_READY);
+}
+
+static bool quick_is_not_ready(struct fixture *fixture)
+{
+    const struct sw_api_node *node = read_object(fixture, "Node", "quick");
+
+    return node->status.phase == SW_API_NODE_PHASE_NOT_READY;
+}
+
+static void silence_is_noticed_without_any_change(void **state)
+{
+    struct sw_api_cluster *cluster = read_object(*state, "Cluster", "default");
+
+    cluster->spec.node_timeout = "1s";
+    must(*state, sw_objects_update, cluster);
+    node_join(*state, "quick", sw_objects_utc_ns(((struct fixture *)*state)->objects));
+    until(*state, quick_is_not_ready);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_status_sums_up_what_there_is),
+        TEST(a_silent_node_is_not_ready_and_its_pods_failed),
+        TEST(silence_is_noticed_without_any_change),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
