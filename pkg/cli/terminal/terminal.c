@@ -89,18 +89,30 @@ static const char *real_variable(void *ctx, const char *name)
     return getenv(name);
 }
 
+/* The child gets SIGPIPE back, which we ignore. */
 static enum sw_rc spawn(const char *const *arguments, int out_file, pid_t *ret_pid,
                         struct sw_err *err)
 {
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     char **words = (char **)(uintptr_t)arguments; /* posix_spawnp does not change them. */
+    sigset_t signals;
     int number;
 
     if (posix_spawn_file_actions_init(&actions) != 0)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory to run %s", arguments[0]);
+    if (posix_spawnattr_init(&attributes) != 0) {
+        (void)posix_spawn_file_actions_destroy(&actions);
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory to run %s", arguments[0]);
+    }
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGPIPE);
+    (void)posix_spawnattr_setsigdefault(&attributes, &signals);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     if (out_file >= 0)
         (void)posix_spawn_file_actions_adddup2(&actions, out_file, STDOUT_FILENO);
-    number = posix_spawnp(ret_pid, arguments[0], &actions, NULL, words, environ);
+    number = posix_spawnp(ret_pid, arguments[0], &actions, &attributes, words, environ);
+    (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&actions);
     return number == 0 ? SW_OK : sw_err_errno(err, number, "cannot run %s", arguments[0]);
 }
