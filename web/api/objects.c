@@ -19,7 +19,8 @@ void sw_gateway_get(struct gateway_call *call, const char *namespace_, const cha
     const struct sw_kind *kind = call->route.kind;
     struct sw_err err = {0};
     void *object = NULL;
-    enum sw_rc rc = sw_objects_get(call->gateway->options.objects, kind, namespace_, name,
+    enum sw_rc rc = sw_objects_get(call->gateway->options.objects,
+                                   &(const struct sw_object_ref){kind, namespace_, name},
                                    call->request->arena, &object, &err);
 
     if (rc == SW_OK)
@@ -135,16 +136,18 @@ void sw_gateway_list(struct gateway_call *call, const struct gateway_list *list)
     struct listing listing = {
         .call = call, .list = list, .is_protobuf = call->grpc != NULL || call->wants_protobuf};
     struct sw_store_list_end end = {0};
+    struct sw_object_page page = list->page;
     struct sw_api_list_meta meta;
     struct sw_err err = {0};
     enum sw_rc rc = SW_E_EXHAUSTED;
 
+    page.ret_end = &end;
     sw_buffer_init(&listing.items, 2 * GATEWAY_LIST_BYTES_MAX);
     listing.scratch = sw_arena_new(SW_OBJECT_ARENA_MAX);
     listing.spans = calloc(GATEWAY_LIST_LIMIT_MAX, sizeof *listing.spans);
     if (listing.scratch != NULL && listing.spans != NULL)
-        rc = sw_objects_list(call->gateway->options.objects, &list->query, &list->page, visit,
-                             &listing, &end, &err);
+        rc = sw_objects_list(call->gateway->options.objects, &list->query, &page, visit, &listing,
+                             &err);
     if (rc == SW_OK && listing.rc != SW_OK)
         rc = sw_err_set(&err, listing.rc, "an object of this list cannot be read");
     if (rc == SW_OK && listing.items.failed)

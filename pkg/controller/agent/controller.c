@@ -67,14 +67,13 @@ static enum sw_rc pods_read(struct sw_agent_controller *controller, struct sw_ag
                                     .name = "",
                                     .selector = &selector};
     struct sw_object_page page = {.limit = 0};
-    struct sw_store_list_end end;
     struct found found = {.view = view, .rc = SW_OK, .err = err};
     enum sw_rc rc;
 
     view->pods = sw_arena_array(view->arena, SW_AGENT_PODS_MAX, sizeof *view->pods);
     if (view->pods == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the Pods of an Agent");
-    rc = sw_objects_list(controller->options.objects, &query, &page, pod_visit, &found, &end, err);
+    rc = sw_objects_list(controller->options.objects, &query, &page, pod_visit, &found, err);
     if (rc != SW_OK || found.rc != SW_OK)
         return rc != SW_OK ? rc : found.rc;
     if (view->pods_count > 0)

@@ -98,7 +98,8 @@ static enum sw_rc reconcile_cluster(struct sw_cluster_controller *controller, st
     const struct sw_kind *kind = sw_kind_find("Cluster");
     void *object = NULL;
 
-    enum sw_rc rc = sw_objects_get(controller->options.objects, kind, "", SW_OBJECT_NAME_DEFAULT,
+    enum sw_rc rc = sw_objects_get(controller->options.objects,
+                                   &(const struct sw_object_ref){kind, "", SW_OBJECT_NAME_DEFAULT},
                                    pass->arena, &object, err);
     if (rc != SW_OK)
         return rc == SW_E_NOT_FOUND ? SW_OK : rc;

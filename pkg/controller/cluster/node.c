@@ -10,8 +10,10 @@ static uint64_t timeout_ns(const struct sw_cluster_controller *controller, struc
     uint64_t wanted_ns = TIMEOUT_NS_DEFAULT;
     void *object = NULL;
 
-    if (sw_objects_get(controller->options.objects, sw_kind_find("Cluster"), "",
-                       SW_OBJECT_NAME_DEFAULT, arena, &object, NULL) != SW_OK)
+    if (sw_objects_get(
+            controller->options.objects,
+            &(const struct sw_object_ref){sw_kind_find("Cluster"), "", SW_OBJECT_NAME_DEFAULT},
+            arena, &object, NULL) != SW_OK)
         return TIMEOUT_NS_DEFAULT;
     const struct sw_api_cluster *cluster = object;
     if (sw_text_to_duration_ns(cluster->spec.node_timeout, &wanted_ns) != SW_OK)

@@ -40,9 +40,10 @@ static bool is_alive(struct sw_garbage_collector *collector, const char *space,
     if (kind == NULL)
         return true;
     sw_arena_reset(collector->owners);
-    enum sw_rc rc =
-        sw_objects_get(collector->options.objects, kind, kind->is_namespaced ? space : "",
-                       owner->name, collector->owners, &object, &ignored);
+    enum sw_rc rc = sw_objects_get(
+        collector->options.objects,
+        &(const struct sw_object_ref){kind, kind->is_namespaced ? space : "", owner->name},
+        collector->owners, &object, &ignored);
     if (rc != SW_OK)
         return rc != SW_E_NOT_FOUND;
     return strcmp(sw_object_meta(object)->uid, owner->uid) == 0;

@@ -9,8 +9,9 @@
 
 #define FIRST_DELAY_MS 10 /* Lets what happens at once be counted together. */
 #define AGAIN_DELAY_MS 1000
-#define NAME_PART_MAX 40 /* Of the object's name in the Event's; the rest of a label is its hash.  \
-                          */
+#define NAME_PART_MAX                                                                              \
+    40 /* Of the object's name in the Event's; the rest of a label is its hash.                    \
+        */
 
 struct pending { /* What happened and is not in the store yet. Texts follow the struct. */
     const struct sw_kind *kind;

@@ -18,8 +18,10 @@ static uint64_t retention_ns(const struct sw_events *events, struct sw_arena *ar
     uint64_t wanted_ns = RETENTION_NS_DEFAULT;
     void *object = NULL;
 
-    if (sw_objects_get(events->options.objects, sw_kind_find("Cluster"), "", SW_OBJECT_NAME_DEFAULT,
-                       arena, &object, NULL) != SW_OK)
+    if (sw_objects_get(
+            events->options.objects,
+            &(const struct sw_object_ref){sw_kind_find("Cluster"), "", SW_OBJECT_NAME_DEFAULT},
+            arena, &object, NULL) != SW_OK)
         return wanted_ns;
     const struct sw_api_cluster *cluster = object;
     if (sw_text_to_duration_ns(cluster->spec.event_retention, &wanted_ns) != SW_OK)

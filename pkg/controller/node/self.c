@@ -66,7 +66,8 @@ enum sw_rc sw_node_reconcile_self(struct sw_node_controller *controller, struct 
     void *object = NULL;
 
     enum sw_rc rc =
-        sw_objects_get(options->objects, kind, "", options->name, pass->arena, &object, err);
+        sw_objects_get(options->objects, &(const struct sw_object_ref){kind, "", options->name},
+                       pass->arena, &object, err);
     if (rc == SW_E_NOT_FOUND)
         return register_self(controller, pass, err);
     if (rc != SW_OK)

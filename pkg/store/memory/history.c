@@ -33,7 +33,7 @@ static enum sw_rc grow(struct history *history)
     return SW_OK;
 }
 
-enum sw_rc history_add(struct history *history, struct change change)
+enum sw_rc sw_memory_history_add(struct history *history, struct change change)
 {
     if (history->end - history->begin == history->capacity && grow(history) != SW_OK)
         return SW_E_EXHAUSTED;
@@ -42,19 +42,19 @@ enum sw_rc history_add(struct history *history, struct change change)
     return SW_OK;
 }
 
-const struct change *history_at(const struct history *history, uint64_t sequence)
+const struct change *sw_memory_history_at(const struct history *history, uint64_t sequence)
 {
     assert(sequence >= history->begin && sequence < history->end);
     return slot_of(history, sequence);
 }
 
-uint64_t history_after(const struct history *history, uint64_t revision)
+uint64_t sw_memory_history_after(const struct history *history, uint64_t revision)
 {
     uint64_t low = history->begin, high = history->end;
 
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        if (history_at(history, middle)->version->item->revision > revision)
+        if (sw_memory_history_at(history, middle)->version->item->revision > revision)
             high = middle;
         else
             low = middle + 1;
@@ -72,18 +72,18 @@ static void drop_first(struct sw_memory *memory)
     history->begin++;
     history->bytes -= change_bytes(&change);
     memory->compacted_revision = change.version->item->revision;
-    version_free(change.version->older);
+    sw_memory_version_free(change.version->older);
     change.version->older = NULL;
     if (change.version->item->is_deleted && change.node->newest == change.version)
-        keys_remove(&memory->keys, change.node);
+        sw_memory_keys_remove(&memory->keys, change.node);
 }
 
-void history_trim(struct sw_memory *memory, uint64_t revision)
+void sw_memory_history_trim(struct sw_memory *memory, uint64_t revision)
 {
     const struct history *history = &memory->history;
 
     while (history->begin != history->end) {
-        uint64_t first = history_at(history, history->begin)->version->item->revision;
+        uint64_t first = sw_memory_history_at(history, history->begin)->version->item->revision;
         if (history->end - history->begin <= memory->limits.history_events_max &&
             history->bytes <= memory->limits.history_bytes_max && first > revision &&
             first != memory->compacted_revision)

@@ -21,7 +21,7 @@ static void find_slots(struct keys *keys, const char *key, struct node **ret_slo
     }
 }
 
-struct node *keys_seek(const struct keys *keys, const char *key)
+struct node *sw_memory_keys_seek(const struct keys *keys, const char *key)
 {
     struct node *const *row = keys->first;
 
@@ -31,9 +31,9 @@ struct node *keys_seek(const struct keys *keys, const char *key)
     return row[0];
 }
 
-struct node *keys_find(const struct keys *keys, const char *key)
+struct node *sw_memory_keys_find(const struct keys *keys, const char *key)
 {
-    struct node *node = keys_seek(keys, key);
+    struct node *node = sw_memory_keys_seek(keys, key);
 
     return node != NULL && strcmp(key_of(node), key) == 0 ? node : NULL;
 }
@@ -50,7 +50,7 @@ static unsigned draw_levels(struct keys *keys)
     return levels;
 }
 
-struct node *keys_add(struct keys *keys, struct version *version)
+struct node *sw_memory_keys_add(struct keys *keys, struct version *version)
 {
     struct node **slots[LEVELS_MAX];
     unsigned levels = draw_levels(keys);
@@ -68,7 +68,7 @@ struct node *keys_add(struct keys *keys, struct version *version)
     return node;
 }
 
-void keys_remove(struct keys *keys, struct node *node)
+void sw_memory_keys_remove(struct keys *keys, struct node *node)
 {
     struct node **slots[LEVELS_MAX];
 
@@ -77,11 +77,11 @@ void keys_remove(struct keys *keys, struct node *node)
         assert(*slots[level] == node);
         *slots[level] = node->next[level];
     }
-    version_free(node->newest);
+    sw_memory_version_free(node->newest);
     free(node);
 }
 
-void version_free(struct version *version)
+void sw_memory_version_free(struct version *version)
 {
     while (version != NULL) {
         struct version *older = version->older;

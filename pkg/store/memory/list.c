@@ -78,7 +78,7 @@ enum sw_rc sw_memory_list(const struct sw_memory *memory,
     enum sw_rc rc = find_place(memory, request, &place, err);
     if (rc != SW_OK)
         return rc;
-    node = keys_seek(&memory->keys, place.has_key ? place.key : request->prefix);
+    node = sw_memory_keys_seek(&memory->keys, place.has_key ? place.key : request->prefix);
     if (place.has_key && node != NULL && strcmp(node->newest->item->key, place.key) == 0)
         node = node->next[0];
 

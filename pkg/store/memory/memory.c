@@ -25,10 +25,10 @@ void sw_memory_free(struct sw_memory *memory)
     if (memory == NULL)
         return;
     assert(!memory->is_dispatching);
-    watches_done(memory);
+    sw_memory_watches_done(memory);
     for (struct node *node = memory->keys.first[0]; node != NULL;) {
         struct node *next = node->next[0];
-        version_free(node->newest);
+        sw_memory_version_free(node->newest);
         free(node);
         node = next;
     }
@@ -50,8 +50,8 @@ enum sw_rc sw_memory_load(struct sw_memory *memory, struct sw_store_item *item)
     struct version *version = version_new(item, NULL);
 
     assert(!item->is_deleted);
-    if (version == NULL || keys_add(&memory->keys, version) == NULL) {
-        version_free(version);
+    if (version == NULL || sw_memory_keys_add(&memory->keys, version) == NULL) {
+        sw_memory_version_free(version);
         return SW_E_EXHAUSTED;
     }
     memory->items++;
@@ -69,9 +69,9 @@ static struct node *place_version(struct sw_memory *memory, struct node *node,
                                   struct version *version)
 {
     if (node == NULL) {
-        node = keys_add(&memory->keys, version);
+        node = sw_memory_keys_add(&memory->keys, version);
         if (node == NULL)
-            version_free(version);
+            sw_memory_version_free(version);
     } else {
         version->older = node->newest;
         node->newest = version;
@@ -81,7 +81,7 @@ static struct node *place_version(struct sw_memory *memory, struct node *node,
 
 enum sw_rc sw_memory_apply(struct sw_memory *memory, struct sw_store_item *item)
 {
-    struct node *node = keys_find(&memory->keys, item->key);
+    struct node *node = sw_memory_keys_find(&memory->keys, item->key);
     bool was_there = node != NULL && !node->newest->item->is_deleted;
 
     assert(item->revision > memory->revision);
@@ -94,7 +94,8 @@ enum sw_rc sw_memory_apply(struct sw_memory *memory, struct sw_store_item *item)
     if (node == NULL)
         return SW_E_EXHAUSTED;
     memory->items = memory->items + (item->is_deleted ? 0 : 1) - (was_there ? 1 : 0);
-    return history_add(&memory->history, (struct change){.node = node, .version = version});
+    return sw_memory_history_add(&memory->history,
+                                 (struct change){.node = node, .version = version});
 }
 
 void sw_memory_publish(struct sw_memory *memory, uint64_t revision)
@@ -110,7 +111,7 @@ uint64_t sw_memory_revision(const struct sw_memory *memory)
 
 const struct sw_store_item *sw_memory_find(const struct sw_memory *memory, const char *key)
 {
-    const struct node *node = keys_find(&memory->keys, key);
+    const struct node *node = sw_memory_keys_find(&memory->keys, key);
 
     return node == NULL || node->newest->item->is_deleted ? NULL : node->newest->item;
 }
@@ -124,7 +125,7 @@ void sw_memory_compact(struct sw_memory *memory, uint64_t revision)
             memory->compact_wanted = revision;
         return;
     }
-    history_trim(memory, revision);
+    sw_memory_history_trim(memory, revision);
     if (revision > memory->compacted_revision)
         memory->compacted_revision = revision;
 }

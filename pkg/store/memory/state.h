@@ -57,22 +57,22 @@ struct sw_memory {
 };
 
 /* The first node whose key is not less than key, or NULL. */
-struct node *keys_seek(const struct keys *keys, const char *key);
+struct node *sw_memory_keys_seek(const struct keys *keys, const char *key);
 /* The node of exactly this key, or NULL. */
-struct node *keys_find(const struct keys *keys, const char *key);
+struct node *sw_memory_keys_find(const struct keys *keys, const char *key);
 /* Add a node for version, whose key is absent; NULL when memory is out. */
-struct node *keys_add(struct keys *keys, struct version *version);
+struct node *sw_memory_keys_add(struct keys *keys, struct version *version);
 /* Unlink and free a node with all its versions. */
-void keys_remove(struct keys *keys, struct node *node);
-void version_free(struct version *version); /* And all older ones. */
+void sw_memory_keys_remove(struct keys *keys, struct node *node);
+void sw_memory_version_free(struct version *version); /* And all older ones. */
 
 /* SW_E_EXHAUSTED: no memory. */
-SW_MUST_CHECK enum sw_rc history_add(struct history *history, struct change change);
-const struct change *history_at(const struct history *history, uint64_t sequence);
+SW_MUST_CHECK enum sw_rc sw_memory_history_add(struct history *history, struct change change);
+const struct change *sw_memory_history_at(const struct history *history, uint64_t sequence);
 /* The sequence number of the first kept change after `revision`. */
-uint64_t history_after(const struct history *history, uint64_t revision);
+uint64_t sw_memory_history_after(const struct history *history, uint64_t revision);
 /* Drop the oldest changes while they are over the limits or not above `revision`, whole revisions
  * at a time, with what only they needed. */
-void history_trim(struct sw_memory *memory, uint64_t revision);
+void sw_memory_history_trim(struct sw_memory *memory, uint64_t revision);
 /* End all watches with SW_E_UNAVAILABLE. */
-void watches_done(struct sw_memory *memory);
+void sw_memory_watches_done(struct sw_memory *memory);

@@ -28,7 +28,7 @@ enum sw_rc sw_memory_watch_start(struct sw_memory *memory, const char *prefix, u
     if (watch == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a watch");
     watch->watcher = *watcher;
-    watch->next = history_after(&memory->history, revision);
+    watch->next = sw_memory_history_after(&memory->history, revision);
     watch->progress = revision;
     watch->prefix_size = prefix_size;
     memcpy(watch->prefix, prefix, prefix_size + 1);
@@ -122,7 +122,7 @@ static void serve_watch(struct sw_memory *memory, struct sw_store_watch *watch)
         tell_progress(watch, watch->progress);
     }
     while (is_served(watch) && watch->next != memory->history.end)
-        show_change(watch, history_at(&memory->history, watch->next++));
+        show_change(watch, sw_memory_history_at(&memory->history, watch->next++));
     if (is_served(watch) && watch->progress != memory->revision)
         tell_progress(watch, memory->revision);
 }
@@ -149,7 +149,7 @@ void sw_memory_dispatch(struct sw_memory *memory)
     sw_memory_compact(memory, memory->compact_wanted);
 }
 
-void watches_done(struct sw_memory *memory)
+void sw_memory_watches_done(struct sw_memory *memory)
 {
     struct sw_err err = {0};
 

@@ -5,7 +5,7 @@
 
 #define SLOTS_SUPPORTED 256
 
-enum sw_rc admit_names(const struct admission *admission, void *object, struct sw_err *err)
+enum sw_rc sw_admit_names(const struct admission *admission, void *object, struct sw_err *err)
 {
     struct sw_api_object_meta *meta = sw_object_meta(object);
     const struct sw_kind *kind = admission->kind;
@@ -19,11 +19,11 @@ enum sw_rc admit_names(const struct admission *admission, void *object, struct s
     any->api_version = SW_API_VERSION;
     any->kind = kind->name;
     if (kind->is_namespaced) {
-        if (object_namespace(object)[0] == '\0')
+        if (sw_object_namespace(object)[0] == '\0')
             meta->namespace = SW_OBJECT_NAME_DEFAULT;
         return SW_OK;
     }
-    if (object_namespace(object)[0] == '\0')
+    if (sw_object_namespace(object)[0] == '\0')
         return SW_OK;
     sw_err_set(err, SW_E_INVALID, "a %s lives outside of namespaces", kind->name);
     sw_err_field(err, "metadata.namespace");
@@ -46,9 +46,11 @@ static enum sw_rc fill_from_template(const struct admission *admission, struct s
 
     if (agent->spec.template == NULL || agent->spec.template[0] == '\0')
         return SW_OK;
-    enum sw_rc rc =
-        sw_objects_get(admission->objects, sw_kind_find("AgentTemplate"), agent->metadata.namespace,
-                       agent->spec.template, admission->options->arena, &object, err);
+    enum sw_rc rc = sw_objects_get(admission->objects,
+                                   &(const struct sw_object_ref){sw_kind_find("AgentTemplate"),
+                                                                 agent->metadata.namespace,
+                                                                 agent->spec.template},
+                                   admission->options->arena, &object, err);
     if (rc == SW_E_NOT_FOUND)
         return add_mistake(
             problems, "spec.template", "there is no AgentTemplate of this name in the namespace",
@@ -89,8 +91,8 @@ static enum sw_rc check_rules(const struct admission *admission, const void *old
     return rc;
 }
 
-enum sw_rc admit_object(const struct admission *admission, const void *old, void *object,
-                        struct sw_err *err)
+enum sw_rc sw_admit_object(const struct admission *admission, const void *old, void *object,
+                           struct sw_err *err)
 {
     struct sw_problems own = sw_problems_of(admission->options->arena);
     struct sw_problems *problems =
@@ -108,13 +110,14 @@ enum sw_rc admit_object(const struct admission *admission, const void *old, void
     return rc;
 }
 
-enum sw_rc admit_namespace(const struct admission *admission, const char *name,
-                           uint64_t *ret_revision, struct sw_err *err)
+enum sw_rc sw_admit_namespace(const struct admission *admission, const char *name,
+                              uint64_t *ret_revision, struct sw_err *err)
 {
     void *object = NULL;
 
-    enum sw_rc rc = sw_objects_get(admission->objects, sw_kind_find("Namespace"), "", name,
-                                   admission->options->arena, &object, err);
+    enum sw_rc rc = sw_objects_get(
+        admission->objects, &(const struct sw_object_ref){sw_kind_find("Namespace"), "", name},
+        admission->options->arena, &object, err);
     if (rc != SW_OK) {
         if (rc == SW_E_NOT_FOUND)
             sw_err_hint(err, "apply a Namespace of this name first");

@@ -78,20 +78,20 @@ void sw_object_bytes_of_item(const struct sw_store_item *item, struct sw_buffer 
     sw_protobuf_encode(&sw_api_object_meta_message, &meta, out);
 }
 
-enum sw_rc sw_objects_get(const struct sw_objects *objects, const struct sw_kind *kind,
-                          const char *namespace_name, const char *name, struct sw_arena *arena,
-                          void **ret_object, struct sw_err *err)
+enum sw_rc sw_objects_get(const struct sw_objects *objects, const struct sw_object_ref *ref,
+                          struct sw_arena *arena, void **ret_object, struct sw_err *err)
 {
     char key[SW_OBJECT_KEY_MAX];
 
-    sw_object_key(kind, namespace_name, name, key);
+    sw_object_key(ref->kind, ref->namespace_name, ref->name, key);
     const struct sw_store_item *item = sw_store_find(objects->store, key);
     if (item != NULL)
-        return sw_object_of_item(kind, item, arena, ret_object, err);
-    if (namespace_name[0] == '\0')
-        return sw_err_set(err, SW_E_NOT_FOUND, "%s \"%s\" does not exist", kind->name, name);
+        return sw_object_of_item(ref->kind, item, arena, ret_object, err);
+    if (ref->namespace_name[0] == '\0')
+        return sw_err_set(err, SW_E_NOT_FOUND, "%s \"%s\" does not exist", ref->kind->name,
+                          ref->name);
     return sw_err_set(err, SW_E_NOT_FOUND, "%s \"%s\" does not exist in namespace \"%s\"",
-                      kind->name, name, namespace_name);
+                      ref->kind->name, ref->name, ref->namespace_name);
 }
 
 static const char *text_of(const char *text)
@@ -99,17 +99,17 @@ static const char *text_of(const char *text)
     return text == NULL ? "" : text;
 }
 
-const char *object_name(const void *object)
+const char *sw_object_name(const void *object)
 {
     return text_of(sw_object_meta_of(object)->name);
 }
 
-const char *object_namespace(const void *object)
+const char *sw_object_namespace(const void *object)
 {
     return text_of(sw_object_meta_of(object)->namespace);
 }
 
-const struct sw_api_enum *object_phase(const struct sw_kind *kind, void *object, int **ret_phase)
+const struct sw_api_enum *sw_object_phase(const struct sw_kind *kind, void *object, int **ret_phase)
 {
     const struct sw_api_message *message = NULL;
     void *status = sw_object_part(kind, object, "status", &message);
@@ -128,7 +128,8 @@ static const void *part_of(const struct sw_kind *kind, const void *object, const
     return sw_object_part(kind, (void *)(uintptr_t)object, part, ret_message);
 }
 
-void object_take_part(const struct sw_kind *kind, void *object, const void *from, const char *part)
+void sw_object_take_part(const struct sw_kind *kind, void *object, const void *from,
+                         const char *part)
 {
     const struct sw_api_message *message = NULL;
     void *into = sw_object_part(kind, object, part, &message);
@@ -137,7 +138,7 @@ void object_take_part(const struct sw_kind *kind, void *object, const void *from
         memcpy(into, part_of(kind, from, part, &message), message->size_bytes);
 }
 
-bool object_has_same_spec(const struct sw_kind *kind, const void *one, const void *other)
+bool sw_object_has_same_spec(const struct sw_kind *kind, const void *one, const void *other)
 {
     const struct sw_api_message *message = NULL;
     const void *spec = part_of(kind, one, "spec", &message);

@@ -99,11 +99,16 @@ SW_MUST_CHECK enum sw_rc sw_object_of_item(const struct sw_kind *kind,
 /* Append the protobuf of one version of an object, resource_version set, without decoding it. */
 void sw_object_bytes_of_item(const struct sw_store_item *item, struct sw_buffer *out);
 
+struct sw_object_ref { /* Which object; borrowed. */
+    const struct sw_kind *kind;
+    const char *namespace_name; /* "" for kinds outside of namespaces. */
+    const char *name;
+};
+
 /* The newest durable state of an object, decoded into the arena.  SW_E_NOT_FOUND: with words. */
 SW_MUST_CHECK enum sw_rc sw_objects_get(const struct sw_objects *objects,
-                                        const struct sw_kind *kind, const char *namespace_name,
-                                        const char *name, struct sw_arena *arena, void **ret_object,
-                                        struct sw_err *err);
+                                        const struct sw_object_ref *ref, struct sw_arena *arena,
+                                        void **ret_object, struct sw_err *err);
 
 /* --- Life --------------------------------------------------------------------------------------
  */

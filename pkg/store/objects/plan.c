@@ -128,7 +128,7 @@ struct current { /* What is stored under an object's name. */
 static enum sw_rc read_current(const struct sw_plan *plan, const struct sw_kind *kind,
                                const void *object, struct current *ret_current, struct sw_err *err)
 {
-    sw_object_key(kind, object_namespace(object), object_name(object), ret_current->key);
+    sw_object_key(kind, sw_object_namespace(object), sw_object_name(object), ret_current->key);
     ret_current->object = NULL;
     ret_current->item = sw_store_find(plan->objects->store, ret_current->key);
     if (ret_current->item == NULL)
@@ -148,7 +148,7 @@ static enum sw_rc read_expected(const struct sw_plan *plan, const struct sw_kind
         return rc;
     if (ret_current->item == NULL)
         return sw_err_set(err, SW_E_NOT_FOUND, "%s \"%s\" does not exist", kind->name,
-                          object_name(object));
+                          sw_object_name(object));
     const struct sw_api_object_meta *now = sw_object_meta_of(ret_current->object);
     if (meta->uid != NULL && meta->uid[0] != '\0' && strcmp(meta->uid, now->uid) != 0) {
         sw_err_set(err, SW_E_CONFLICT,
@@ -227,7 +227,7 @@ static void begin_status(const struct sw_kind *kind, void *object)
     if (status == NULL)
         return;
     sw_api_init(message, status);
-    const struct sw_api_enum *machine = object_phase(kind, object, &phase);
+    const struct sw_api_enum *machine = sw_object_phase(kind, object, &phase);
     for (unsigned i = 0; machine != NULL && i < machine->value_count; i++)
         if (machine->values[i].is_initial)
             *phase = machine->values[i].number;
@@ -254,10 +254,10 @@ static enum sw_rc check_home(struct sw_plan *plan, const struct sw_kind *kind, c
 
     if (!kind->is_namespaced)
         return SW_OK;
-    enum sw_rc rc = admit_namespace(&admission, object_namespace(object), &op.revision, err);
+    enum sw_rc rc = sw_admit_namespace(&admission, sw_object_namespace(object), &op.revision, err);
     if (rc != SW_OK)
         return rc;
-    sw_object_key(sw_kind_find("Namespace"), "", object_namespace(object), key);
+    sw_object_key(sw_kind_find("Namespace"), "", sw_object_namespace(object), key);
     op.key = key;
     return add_step(plan, &op, NULL, err);
 }
@@ -269,7 +269,7 @@ enum sw_rc sw_plan_create(struct sw_plan *plan, const struct sw_kind *kind, void
     struct sw_store_op op = {.action = SW_STORE_PUT, .condition = SW_STORE_ABSENT};
     char key[SW_OBJECT_KEY_MAX];
 
-    enum sw_rc rc = admit_names(&admission, object, err);
+    enum sw_rc rc = sw_admit_names(&admission, object, err);
     if (rc == SW_OK)
         rc = give_identity(plan, object, err);
     if (rc != SW_OK)
@@ -278,14 +278,14 @@ enum sw_rc sw_plan_create(struct sw_plan *plan, const struct sw_kind *kind, void
     if (finalizer_of(kind) != NULL &&
         sw_object_add_finalizer(object, finalizer_of(kind), plan->options.arena) != SW_OK)
         return arena_full(err);
-    rc = admit_object(&admission, NULL, object, err);
+    rc = sw_admit_object(&admission, NULL, object, err);
     if (rc == SW_OK)
         rc = check_home(plan, kind, object, err);
     if (rc == SW_OK)
         rc = encode(plan, kind, object, &op.value, err);
     if (rc != SW_OK)
         return rc;
-    sw_object_key(kind, object_namespace(object), object_name(object), key);
+    sw_object_key(kind, sw_object_namespace(object), sw_object_name(object), key);
     op.key = key;
     return add_step(plan, &op, object, err);
 }
@@ -318,7 +318,7 @@ static void keep_ours(const struct sw_kind *kind, void *object, const void *old)
     meta->creation_timestamp = was->creation_timestamp;
     meta->deletion_timestamp = was->deletion_timestamp;
     meta->generation = was->generation;
-    object_take_part(kind, object, old, "status");
+    sw_object_take_part(kind, object, old, "status");
 }
 
 static enum sw_rc replace(struct sw_plan *plan, const struct sw_kind *kind, void *object,
@@ -328,10 +328,10 @@ static enum sw_rc replace(struct sw_plan *plan, const struct sw_kind *kind, void
     struct sw_api_object_meta *meta = sw_object_meta(object);
 
     keep_ours(kind, object, current->object);
-    enum sw_rc rc = admit_object(&admission, current->object, object, err);
+    enum sw_rc rc = sw_admit_object(&admission, current->object, object, err);
     if (rc != SW_OK)
         return rc;
-    if (!object_has_same_spec(kind, object, current->object))
+    if (!sw_object_has_same_spec(kind, object, current->object))
         meta->generation++;
     if (meta->deletion_timestamp != 0) {
         rc = check_finalizers(current->object, object, err);
@@ -349,7 +349,7 @@ enum sw_rc sw_plan_update(struct sw_plan *plan, const struct sw_kind *kind, void
     struct admission admission = admission_of(plan, kind);
     struct current current;
 
-    enum sw_rc rc = admit_names(&admission, object, err);
+    enum sw_rc rc = sw_admit_names(&admission, object, err);
     if (rc == SW_OK)
         rc = read_expected(plan, kind, object, &current, err);
     return rc == SW_OK ? replace(plan, kind, object, &current, err) : rc;
@@ -367,7 +367,7 @@ enum sw_rc sw_plan_update_status(struct sw_plan *plan, const struct sw_kind *kin
 
     if (!kind->has_status)
         return sw_err_set(err, SW_E_UNSUPPORTED, "a %s has no status", kind->name);
-    enum sw_rc rc = admit_names(&admission, object, err);
+    enum sw_rc rc = sw_admit_names(&admission, object, err);
     if (rc == SW_OK)
         rc = read_expected(plan, kind, object, &current, err);
     if (rc != SW_OK)
@@ -375,7 +375,7 @@ enum sw_rc sw_plan_update_status(struct sw_plan *plan, const struct sw_kind *kin
     void *next = sw_object_copy(kind, current.object, plan->options.arena);
     if (next == NULL)
         return arena_full(err);
-    object_take_part(kind, next, object, "status");
+    sw_object_take_part(kind, next, object, "status");
     memcpy(object, next, kind->message->size_bytes);
 
     if (checked.problems == NULL)
@@ -431,7 +431,7 @@ enum sw_rc sw_plan_apply(struct sw_plan *plan, const struct sw_kind *kind, void 
     struct admission admission = admission_of(plan, kind);
     struct current current;
 
-    enum sw_rc rc = admit_names(&admission, object, err);
+    enum sw_rc rc = sw_admit_names(&admission, object, err);
     if (rc == SW_OK)
         rc = read_current(plan, kind, object, &current, err);
     if (rc != SW_OK)
@@ -453,13 +453,13 @@ enum sw_rc sw_plan_delete(struct sw_plan *plan, const struct sw_kind *kind, void
     struct admission admission = admission_of(plan, kind);
     struct current current;
 
-    enum sw_rc rc = admit_names(&admission, object, err);
+    enum sw_rc rc = sw_admit_names(&admission, object, err);
     if (rc == SW_OK)
         rc = read_expected(plan, kind, object, &current, err);
     if (rc != SW_OK)
         return rc;
     if (kind->message == &sw_api_namespace_message &&
-        strcmp(object_name(object), SW_OBJECT_NAME_DEFAULT) == 0)
+        strcmp(sw_object_name(object), SW_OBJECT_NAME_DEFAULT) == 0)
         return sw_err_set(err, SW_E_PRECONDITION, "the default namespace cannot be deleted");
     memcpy(object, current.object, kind->message->size_bytes);
 
@@ -478,7 +478,7 @@ enum sw_rc sw_plan_check(struct sw_plan *plan, const struct sw_kind *kind, const
 {
     char key[SW_OBJECT_KEY_MAX];
 
-    sw_object_key(kind, object_namespace(object), object_name(object), key);
+    sw_object_key(kind, sw_object_namespace(object), sw_object_name(object), key);
     const struct sw_store_op op = {.action = SW_STORE_CHECK,
                                    .condition = SW_STORE_AT_REVISION,
                                    .revision = sw_object_meta_of(object)->resource_version,
@@ -499,7 +499,7 @@ size_t sw_plan_writes(const struct sw_plan *plan)
     return plan->writes;
 }
 
-bool plan_creates(const struct sw_plan *plan)
+bool sw_plan_creates(const struct sw_plan *plan)
 {
     for (const struct step *step = plan->first; step != NULL; step = step->next)
         if (step->op.condition == SW_STORE_ABSENT)
@@ -507,7 +507,7 @@ bool plan_creates(const struct sw_plan *plan)
     return false;
 }
 
-bool plan_removes(const struct sw_plan *plan)
+bool sw_plan_removes(const struct sw_plan *plan)
 {
     for (const struct step *step = plan->first; step != NULL; step = step->next)
         if (step->op.action == SW_STORE_DELETE)

@@ -56,10 +56,11 @@ static bool visit_fitting(void *ctx, const struct sw_store_item *item)
 
 enum sw_rc sw_objects_list(const struct sw_objects *objects, const struct sw_object_query *query,
                            const struct sw_object_page *page, sw_store_visit *visit, void *ctx,
-                           struct sw_store_list_end *ret_end, struct sw_err *err)
+                           struct sw_err *err)
 {
     SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(SW_OBJECT_ARENA_MAX);
     char prefix[SW_OBJECT_KEY_MAX];
+    struct sw_store_list_end end;
     struct listing listing = {.query = query,
                               .arena = arena,
                               .left = page->limit,
@@ -72,7 +73,8 @@ enum sw_rc sw_objects_list(const struct sw_objects *objects, const struct sw_obj
     query_prefix(query, prefix);
     const struct sw_store_list_request request = {
         .prefix = prefix, .token = page->token, .revision = page->revision};
-    return sw_store_list(objects->store, &request, visit_fitting, &listing, ret_end, err);
+    return sw_store_list(objects->store, &request, visit_fitting, &listing,
+                         page->ret_end != NULL ? page->ret_end : &end, err);
 }
 
 /* --- Watches ------------------------------------------------------------------------------------

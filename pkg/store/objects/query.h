@@ -15,17 +15,17 @@ struct sw_object_query {
 };
 
 struct sw_object_page {
-    uint32_t limit;    /* Objects in a page; 0: no limit. */
-    const char *token; /* NULL or "": the first page. */
-    uint64_t revision; /* 0: the newest. */
+    uint32_t limit;                    /* Objects in a page; 0: no limit. */
+    const char *token;                 /* NULL or "": the first page. */
+    uint64_t revision;                 /* 0: the newest. */
+    struct sw_store_list_end *ret_end; /* Where the page ended and at which revision; or NULL. */
 };
 
 /* Visit one page of objects, ordered by namespace and name. Errors as sw_store_list. */
 SW_MUST_CHECK enum sw_rc sw_objects_list(const struct sw_objects *objects,
                                          const struct sw_object_query *query,
                                          const struct sw_object_page *page, sw_store_visit *visit,
-                                         void *ctx, struct sw_store_list_end *ret_end,
-                                         struct sw_err *err);
+                                         void *ctx, struct sw_err *err);
 
 struct sw_object_watch; /* Opaque. */
 

@@ -11,16 +11,18 @@ struct sw_objects {
 /* --- object.c --- */
 
 /* Of any object; both never NULL. */
-const char *object_name(const void *object);
-const char *object_namespace(const void *object);
+const char *sw_object_name(const void *object);
+const char *sw_object_namespace(const void *object);
 /* The machine that the phase in the status of this kind is, and its place in the object; NULL when
  * the kind has none. */
-const struct sw_api_enum *object_phase(const struct sw_kind *kind, void *object, int **ret_phase);
+const struct sw_api_enum *sw_object_phase(const struct sw_kind *kind, void *object,
+                                          int **ret_phase);
 /* Copy the part (`spec`, `status`) of one object over that of another; what it points to is shared.
  */
-void object_take_part(const struct sw_kind *kind, void *object, const void *from, const char *part);
+void sw_object_take_part(const struct sw_kind *kind, void *object, const void *from,
+                         const char *part);
 /* True when the specs are equal, or the kind has none. */
-bool object_has_same_spec(const struct sw_kind *kind, const void *one, const void *other);
+bool sw_object_has_same_spec(const struct sw_kind *kind, const void *one, const void *other);
 
 /* --- admit.c --- */
 
@@ -31,16 +33,16 @@ struct admission {
 };
 
 /* Give an object its apiVersion, kind and namespace, or refuse what does not fit the kind. */
-enum sw_rc admit_names(const struct admission *admission, void *object, struct sw_err *err);
+enum sw_rc sw_admit_names(const struct admission *admission, void *object, struct sw_err *err);
 /* Template, defaults, validation; old is what is replaced, or NULL. */
-enum sw_rc admit_object(const struct admission *admission, const void *old, void *object,
-                        struct sw_err *err);
+enum sw_rc sw_admit_object(const struct admission *admission, const void *old, void *object,
+                           struct sw_err *err);
 /* The namespace of a new object exists and stays; *ret_revision is its revision. */
-enum sw_rc admit_namespace(const struct admission *admission, const char *name,
-                           uint64_t *ret_revision, struct sw_err *err);
+enum sw_rc sw_admit_namespace(const struct admission *admission, const char *name,
+                              uint64_t *ret_revision, struct sw_err *err);
 
 /* --- plan.c --- */
 
 /* The plan makes, or takes away, some object. */
-bool plan_creates(const struct sw_plan *plan);
-bool plan_removes(const struct sw_plan *plan);
+bool sw_plan_creates(const struct sw_plan *plan);
+bool sw_plan_removes(const struct sw_plan *plan);

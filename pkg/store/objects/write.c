@@ -50,8 +50,8 @@ static void finish(struct write *write, enum sw_rc rc, const struct sw_err *err)
 
     if (rc == SW_OK) {
         result.object = write->object;
-        result.is_created = plan_creates(write->plan);
-        result.is_gone = plan_removes(write->plan);
+        result.is_created = sw_plan_creates(write->plan);
+        result.is_gone = sw_plan_removes(write->plan);
     } else {
         result.err = err;
     }

@@ -26,7 +26,8 @@ static enum sw_rc check_whole(sqlite3 *db, struct sw_err *err)
 
     if (code == SQLITE_OK)
         code = sqlite3_step(statement);
-    enum sw_rc rc = code == SQLITE_ROW ? SW_OK : file_error(db, code, err, "checking the file");
+    enum sw_rc rc =
+        code == SQLITE_ROW ? SW_OK : sw_sqlite_file_error(db, code, err, "checking the file");
     if (rc == SW_OK && strcmp((const char *)sqlite3_column_text(statement, 0), "ok") != 0)
         rc = sw_err_set(err, SW_E_CORRUPT, "%s", (const char *)sqlite3_column_text(statement, 0));
     sqlite3_finalize(statement);
@@ -37,7 +38,7 @@ static enum sw_rc verify_db(sqlite3 *db, struct sw_sqlite_report *ret_report, st
 {
     enum sw_rc rc = check_whole(db, err);
 
-    return rc != SW_OK ? rc : file_read_items(db, NULL, NULL, ret_report, err);
+    return rc != SW_OK ? rc : sw_sqlite_file_read_items(db, NULL, NULL, ret_report, err);
 }
 
 enum sw_rc sw_sqlite_verify(const char *path, struct sw_sqlite_report *ret_report,
@@ -45,13 +46,13 @@ enum sw_rc sw_sqlite_verify(const char *path, struct sw_sqlite_report *ret_repor
 {
     sqlite3 *db = NULL;
 
-    enum sw_rc rc = file_open(path, NULL, false, &db, err);
+    enum sw_rc rc = sw_sqlite_file_open(path, NULL, false, &db, err);
     if (rc != SW_OK)
         return rc;
-    rc = file_run(db, "BEGIN", err); /* One revision for all that follows. */
+    rc = sw_sqlite_file_run(db, "BEGIN", err); /* One revision for all that follows. */
     if (rc == SW_OK)
         rc = verify_db(db, ret_report, err);
-    file_close(db);
+    sw_sqlite_file_close(db);
     return rc == SW_OK ? SW_OK : sw_err_context(err, "%s", path);
 }
 
@@ -64,12 +65,12 @@ static enum sw_rc copy_pages(sqlite3 *from, sqlite3 *to, struct sw_err *err)
     sqlite3_backup *copy = sqlite3_backup_init(to, "main", from, "main");
 
     if (copy == NULL)
-        return file_error(to, sqlite3_errcode(to), err, "the copy");
+        return sw_sqlite_file_error(to, sqlite3_errcode(to), err, "the copy");
     int step = sqlite3_backup_step(copy, -1);
     int code = sqlite3_backup_finish(copy);
     if (step == SQLITE_DONE && code == SQLITE_OK)
         return SW_OK;
-    return file_error(NULL, code != SQLITE_OK ? code : step, err, "the copy");
+    return sw_sqlite_file_error(NULL, code != SQLITE_OK ? code : step, err, "the copy");
 }
 
 /* Make `target` a copy of `path`, in one plain file, its revision raised by `gap`, synced,
@@ -80,26 +81,26 @@ static enum sw_rc copy_file(const char *path, const char *target, uint64_t gap,
     sqlite3 *from = NULL, *to = NULL;
     char raise[128];
 
-    enum sw_rc rc = file_open(path, NULL, false, &from, err);
+    enum sw_rc rc = sw_sqlite_file_open(path, NULL, false, &from, err);
     if (rc != SW_OK)
         return rc;
     int code = sqlite3_open_v2(target, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
     if (code != SQLITE_OK)
-        rc = file_error(to, code, err, target);
+        rc = sw_sqlite_file_error(to, code, err, target);
     if (rc == SW_OK)
         rc = copy_pages(from, to, err);
     if (rc == SW_OK)
-        rc = file_run(to, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL", err);
+        rc = sw_sqlite_file_run(to, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL", err);
     snprintf(raise, sizeof(raise),
              "UPDATE meta SET revision = max(revision, ifnull((SELECT max(revision) FROM objects), "
              "0)) + %" PRIu64,
              gap);
     if (rc == SW_OK)
-        rc = file_run(to, raise, err);
+        rc = sw_sqlite_file_run(to, raise, err);
     if (rc == SW_OK)
         rc = verify_db(to, ret_report, err);
-    file_close(from);
-    file_close(to);
+    sw_sqlite_file_close(from);
+    sw_sqlite_file_close(to);
     return rc == SW_OK ? SW_OK : sw_err_context(err, "%s", target);
 }
 
@@ -184,10 +185,10 @@ static void settle_old(const char *path)
     struct sw_err ignored = {0};
     sqlite3 *old = NULL;
 
-    if (file_open(path, NULL, true, &old, &ignored) != SW_OK)
+    if (sw_sqlite_file_open(path, NULL, true, &old, &ignored) != SW_OK)
         return;
     (void)sqlite3_wal_checkpoint_v2(old, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    file_close(old);
+    sw_sqlite_file_close(old);
 }
 
 enum sw_rc sw_sqlite_restore(const struct sw_system *system, const char *backup, const char *path,
@@ -199,12 +200,12 @@ enum sw_rc sw_sqlite_restore(const struct sw_system *system, const char *backup,
     enum sw_rc rc = sw_sqlite_verify(backup, &report, err);
     if (rc != SW_OK)
         return rc;
-    rc = file_lock(system, path, &lock, err);
+    rc = sw_sqlite_file_lock(system, path, &lock, err);
     if (rc != SW_OK)
         return rc;
     settle_old(path);
     rc = copy_into_place(system, backup, path, SW_SQLITE_RESTORE_GAP, ret_report, err);
-    file_close(lock);
+    sw_sqlite_file_close(lock);
     return rc;
 }
 
@@ -223,12 +224,12 @@ static void *backup_run(void *argument)
     pthread_mutex_lock(&store->mutex);
     store->is_backup_finished = true;
     pthread_mutex_unlock(&store->mutex);
-    writer_post(store);
+    sw_sqlite_writer_post(store);
     return NULL;
 }
 
-enum sw_rc backup_start(struct sqlite_store *store, const char *target, sw_store_backup_done *done,
-                        void *ctx, struct sw_err *err)
+enum sw_rc sw_sqlite_backup_start(struct sqlite_store *store, const char *target,
+                                  sw_store_backup_done *done, void *ctx, struct sw_err *err)
 {
     if (store->backup != NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "a backup is being made already");
@@ -250,7 +251,7 @@ enum sw_rc backup_start(struct sqlite_store *store, const char *target, sw_store
     return SW_OK;
 }
 
-void backup_complete(struct sqlite_store *store, bool is_closing)
+void sw_sqlite_backup_complete(struct sqlite_store *store, bool is_closing)
 {
     struct backup *backup = store->backup;
 

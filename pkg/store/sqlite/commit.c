@@ -152,13 +152,13 @@ static void enqueue(struct sqlite_store *store, struct txn *txn)
     store->queued_txns++;
     store->queued_bytes += txn->bytes;
     pthread_mutex_lock(&store->mutex);
-    txn_list_add(&store->queue, txn);
+    sw_sqlite_txns_add(&store->queue, txn);
     pthread_cond_signal(&store->work);
     pthread_mutex_unlock(&store->mutex);
 }
 
-enum sw_rc commit_queue(struct sqlite_store *store, const struct sw_store_txn *wanted,
-                        sw_store_done *done, void *ctx, struct sw_err *err)
+enum sw_rc sw_sqlite_commit_queue(struct sqlite_store *store, const struct sw_store_txn *wanted,
+                                  sw_store_done *done, void *ctx, struct sw_err *err)
 {
     struct sw_store_result result = {0};
 
@@ -197,10 +197,10 @@ enum sw_rc commit_queue(struct sqlite_store *store, const struct sw_store_txn *w
 static void take_finished(struct sqlite_store *store, struct txn_list *finished,
                           struct sw_err *ret_failure)
 {
-    txn_list_init(finished);
+    sw_sqlite_txns_init(finished);
     pthread_mutex_lock(&store->mutex);
     store->is_posted = false;
-    txn_list_move(finished, &store->finished);
+    sw_sqlite_txns_move(finished, &store->finished);
     *ret_failure = store->failure;
     pthread_mutex_unlock(&store->mutex);
 }
@@ -247,7 +247,7 @@ static void acknowledge(struct sqlite_store *store, struct txn_list *finished)
     }
 }
 
-void commit_complete(struct sqlite_store *store)
+void sw_sqlite_commit_complete(struct sqlite_store *store)
 {
     struct txn_list finished;
     struct sw_err failure;
@@ -264,7 +264,7 @@ void commit_complete(struct sqlite_store *store)
     store->is_completing = false;
 }
 
-void commit_on_wake(void *argument)
+void sw_sqlite_commit_on_wake(void *argument)
 {
     struct wake *wake = argument;
 
@@ -272,6 +272,6 @@ void commit_on_wake(void *argument)
         free(wake);
         return;
     }
-    commit_complete(wake->store);
-    backup_complete(wake->store, false);
+    sw_sqlite_commit_complete(wake->store);
+    sw_sqlite_backup_complete(wake->store, false);
 }

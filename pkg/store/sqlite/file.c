@@ -39,7 +39,7 @@ static enum sw_rc code_rc(int code)
     }
 }
 
-enum sw_rc file_error(sqlite3 *db, int code, struct sw_err *err, const char *what)
+enum sw_rc sw_sqlite_file_error(sqlite3 *db, int code, struct sw_err *err, const char *what)
 {
     enum sw_rc rc = code_rc(code);
 
@@ -52,7 +52,7 @@ enum sw_rc file_error(sqlite3 *db, int code, struct sw_err *err, const char *wha
     return rc;
 }
 
-void file_close(sqlite3 *db)
+void sw_sqlite_file_close(sqlite3 *db)
 {
     if (db == NULL)
         return;
@@ -60,14 +60,15 @@ void file_close(sqlite3 *db)
     assert(code == SQLITE_OK);
 }
 
-enum sw_rc file_run(sqlite3 *db, const char *sql, struct sw_err *err)
+enum sw_rc sw_sqlite_file_run(sqlite3 *db, const char *sql, struct sw_err *err)
 {
     int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
 
-    return code == SQLITE_OK ? SW_OK : file_error(db, code, err, "store file");
+    return code == SQLITE_OK ? SW_OK : sw_sqlite_file_error(db, code, err, "store file");
 }
 
-enum sw_rc file_number(sqlite3 *db, const char *sql, int64_t *ret_value, struct sw_err *err)
+enum sw_rc sw_sqlite_file_number(sqlite3 *db, const char *sql, int64_t *ret_value,
+                                 struct sw_err *err)
 {
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
@@ -78,7 +79,7 @@ enum sw_rc file_number(sqlite3 *db, const char *sql, int64_t *ret_value, struct 
         *ret_value = sqlite3_column_int64(statement, 0);
     enum sw_rc rc = code == SQLITE_ROW    ? SW_OK
                     : code == SQLITE_DONE ? sw_err_set(err, SW_E_CORRUPT, "store file: no row")
-                                          : file_error(db, code, err, "store file");
+                                          : sw_sqlite_file_error(db, code, err, "store file");
     sqlite3_finalize(statement);
     return rc;
 }
@@ -90,8 +91,8 @@ static enum sw_rc open_file(const char *path, const char *vfs, int flags, sqlite
     int code = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, vfs);
 
     if (code != SQLITE_OK) {
-        enum sw_rc rc = file_error(db, code, err, path);
-        file_close(db);
+        enum sw_rc rc = sw_sqlite_file_error(db, code, err, path);
+        sw_sqlite_file_close(db);
         return rc;
     }
     (void)sqlite3_busy_timeout(db, 5000); /* Another process may be taking a backup. */
@@ -104,11 +105,11 @@ static enum sw_rc check_format(sqlite3 *db, bool *ret_is_empty, struct sw_err *e
 {
     int64_t application = 0, format = 0, tables = 0;
 
-    enum sw_rc rc = file_number(db, "PRAGMA application_id", &application, err);
+    enum sw_rc rc = sw_sqlite_file_number(db, "PRAGMA application_id", &application, err);
     if (rc == SW_OK)
-        rc = file_number(db, "PRAGMA user_version", &format, err);
+        rc = sw_sqlite_file_number(db, "PRAGMA user_version", &format, err);
     if (rc == SW_OK)
-        rc = file_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err);
+        rc = sw_sqlite_file_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err);
     if (rc != SW_OK)
         return rc;
     *ret_is_empty = application == 0 && format == 0 && tables == 0;
@@ -129,8 +130,8 @@ static enum sw_rc check_format(sqlite3 *db, bool *ret_is_empty, struct sw_err *e
     return SW_OK;
 }
 
-enum sw_rc file_open(const char *path, const char *vfs, bool is_writable, sqlite3 **ret_db,
-                     struct sw_err *err)
+enum sw_rc sw_sqlite_file_open(const char *path, const char *vfs, bool is_writable,
+                               sqlite3 **ret_db, struct sw_err *err)
 {
     sqlite3 *db = NULL;
     bool is_empty = false;
@@ -143,7 +144,7 @@ enum sw_rc file_open(const char *path, const char *vfs, bool is_writable, sqlite
     if (rc == SW_OK && is_empty)
         rc = sw_err_set(err, SW_E_CORRUPT, "the file is empty");
     if (rc != SW_OK) {
-        file_close(db);
+        sw_sqlite_file_close(db);
         return sw_err_context(err, "%s", path);
     }
     *ret_db = db;
@@ -162,8 +163,8 @@ static enum sw_rc make_private(const struct sw_system *system, const char *path,
     return rc;
 }
 
-enum sw_rc file_lock(const struct sw_system *system, const char *path, sqlite3 **ret_lock,
-                     struct sw_err *err)
+enum sw_rc sw_sqlite_file_lock(const struct sw_system *system, const char *path, sqlite3 **ret_lock,
+                               struct sw_err *err)
 {
     char lock_path[SW_PATH_MAX];
     sqlite3 *db = NULL;
@@ -186,9 +187,9 @@ enum sw_rc file_lock(const struct sw_system *system, const char *path, sqlite3 *
         rc = sw_err_set(err, SW_E_PRECONDITION, "%s is in use by another process", path);
         sw_err_hint(err, "stop the swarmd that has it open, or choose another data folder");
     } else {
-        rc = file_error(db, code, err, lock_path);
+        rc = sw_sqlite_file_error(db, code, err, lock_path);
     }
-    file_close(db);
+    sw_sqlite_file_close(db);
     return rc;
 }
 
@@ -199,7 +200,8 @@ static enum sw_rc check_structure(sqlite3 *db, struct sw_err *err)
 
     if (code == SQLITE_OK)
         code = sqlite3_step(statement);
-    enum sw_rc rc = code == SQLITE_ROW ? SW_OK : file_error(db, code, err, "checking the file");
+    enum sw_rc rc =
+        code == SQLITE_ROW ? SW_OK : sw_sqlite_file_error(db, code, err, "checking the file");
     if (rc == SW_OK && strcmp((const char *)sqlite3_column_text(statement, 0), "ok") != 0) {
         rc = sw_err_set(err, SW_E_CORRUPT, "the store file is damaged: %s",
                         (const char *)sqlite3_column_text(statement, 0));
@@ -215,19 +217,19 @@ static enum sw_rc prepare_writer(sqlite3 *db, struct sw_err *err)
 
     enum sw_rc rc = check_format(db, &is_empty, err);
     if (rc == SW_OK)
-        rc = file_run(db,
-                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                      "PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;",
-                      err);
+        rc = sw_sqlite_file_run(db,
+                                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                                "PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;",
+                                err);
     if (rc == SW_OK && is_empty)
-        rc = file_run(db, SCHEMA, err);
+        rc = sw_sqlite_file_run(db, SCHEMA, err);
     if (rc == SW_OK)
         rc = check_structure(db, err);
     return rc;
 }
 
-enum sw_rc file_open_writer(const struct sw_system *system, const char *path, const char *vfs,
-                            sqlite3 **ret_db, struct sw_err *err)
+enum sw_rc sw_sqlite_file_open_writer(const struct sw_system *system, const char *path,
+                                      const char *vfs, sqlite3 **ret_db, struct sw_err *err)
 {
     sqlite3 *db = NULL;
 
@@ -238,14 +240,14 @@ enum sw_rc file_open_writer(const struct sw_system *system, const char *path, co
         return rc;
     rc = prepare_writer(db, err);
     if (rc != SW_OK) {
-        file_close(db);
+        sw_sqlite_file_close(db);
         return sw_err_context(err, "%s", path);
     }
     *ret_db = db;
     return SW_OK;
 }
 
-uint32_t file_checksum(const struct sw_store_item *item)
+uint32_t sw_sqlite_file_checksum(const struct sw_store_item *item)
 {
     uint8_t numbers[16];
 
@@ -279,7 +281,7 @@ static struct sw_store_item *read_row(sqlite3_stmt *row, struct sw_err *err)
         sw_err_set(err, SW_E_EXHAUSTED, "no memory for the store's items");
         return NULL;
     }
-    if (file_checksum(item) != (uint32_t)sqlite3_column_int64(row, 3)) {
+    if (sw_sqlite_file_checksum(item) != (uint32_t)sqlite3_column_int64(row, 3)) {
         sw_err_set(err, SW_E_CORRUPT, "%s: its checksum does not match its content", key);
         sw_err_hint(err, "swarmctl store restore puts a backup in the store's place");
         sw_store_item_unref(item);
@@ -302,8 +304,8 @@ static enum sw_rc visit_row(sqlite3_stmt *row, file_visit *visit, void *ctx,
     return visit == NULL ? SW_OK : visit(ctx, item, err);
 }
 
-enum sw_rc file_read_items(sqlite3 *db, file_visit *visit, void *ctx,
-                           struct sw_sqlite_report *ret_report, struct sw_err *err)
+enum sw_rc sw_sqlite_file_read_items(sqlite3 *db, file_visit *visit, void *ctx,
+                                     struct sw_sqlite_report *ret_report, struct sw_err *err)
 {
     struct sw_sqlite_report report = {.format = SW_SQLITE_FORMAT};
     sqlite3_stmt *rows = NULL;
@@ -311,7 +313,7 @@ enum sw_rc file_read_items(sqlite3 *db, file_visit *visit, void *ctx,
     int64_t revision = 0;
 
     err = err == NULL ? &own : err;
-    enum sw_rc rc = file_number(db, "SELECT revision FROM meta", &revision, err);
+    enum sw_rc rc = sw_sqlite_file_number(db, "SELECT revision FROM meta", &revision, err);
     if (rc != SW_OK)
         return rc;
     report.revision = (uint64_t)revision;
@@ -324,7 +326,7 @@ enum sw_rc file_read_items(sqlite3 *db, file_visit *visit, void *ctx,
         code = sqlite3_step(rows);
     }
     if (rc == SW_OK && code != SQLITE_DONE)
-        rc = file_error(db, code, err, "reading the store");
+        rc = sw_sqlite_file_error(db, code, err, "reading the store");
     sqlite3_finalize(rows);
     if (rc == SW_OK)
         *ret_report = report;

@@ -20,7 +20,7 @@ static const struct sqlite_store *of_const(const struct sw_store *store)
 static enum sw_rc on_commit(struct sw_store *store, const struct sw_store_txn *txn,
                             sw_store_done *done, void *ctx, struct sw_err *err)
 {
-    return commit_queue(of(store), txn, done, ctx, err);
+    return sw_sqlite_commit_queue(of(store), txn, done, ctx, err);
 }
 
 static uint64_t on_revision(const struct sw_store *store)
@@ -48,7 +48,7 @@ static enum sw_rc on_watch_start(struct sw_store *store, const char *prefix, uin
         sw_memory_watch_start(of(store)->memory, prefix, revision, watcher, ret_watch, err);
 
     if (rc == SW_OK)
-        writer_post(of(store));
+        sw_sqlite_writer_post(of(store));
     return rc;
 }
 
@@ -66,7 +66,7 @@ static void on_watch_pause(struct sw_store *store, struct sw_store_watch *watch)
 static void on_watch_resume(struct sw_store *store, struct sw_store_watch *watch)
 {
     sw_memory_watch_resume(watch);
-    writer_post(of(store));
+    sw_sqlite_writer_post(of(store));
 }
 
 static void on_view(const struct sw_store *base, struct sw_store_view *ret_view)
@@ -85,13 +85,13 @@ static void on_view(const struct sw_store *base, struct sw_store_view *ret_view)
 static void on_compact(struct sw_store *store, uint64_t revision)
 {
     sw_memory_compact(of(store)->memory, revision);
-    writer_post(of(store)); /* Watches that it passed end. */
+    sw_sqlite_writer_post(of(store)); /* Watches that it passed end. */
 }
 
 static enum sw_rc on_backup(struct sw_store *store, const char *path, sw_store_backup_done *done,
                             void *ctx, struct sw_err *err)
 {
-    return backup_start(of(store), path, done, ctx, err);
+    return sw_sqlite_backup_start(of(store), path, done, ctx, err);
 }
 
 static void close_writer(struct writer *writer)
@@ -101,14 +101,14 @@ static void close_writer(struct writer *writer)
     sqlite3_finalize(writer->put);
     sqlite3_finalize(writer->delete);
     sqlite3_finalize(writer->mark);
-    file_close(writer->db);
+    sw_sqlite_file_close(writer->db);
 }
 
 /* For half-opened stores too, whose thread does not run. */
 static void release(struct sqlite_store *store)
 {
     close_writer(&store->writer);
-    file_close(store->lock_db);
+    sw_sqlite_file_close(store->lock_db);
     sw_memory_free(store->memory);
     sw_map_free(store->staged);
     pthread_cond_destroy(&store->work);
@@ -123,10 +123,10 @@ static void on_free(struct sw_store *base)
 
     assert(!store->is_completing);
     store->is_closing = true;
-    writer_stop(store);
-    backup_complete(store, true);
+    sw_sqlite_writer_stop(store);
+    sw_sqlite_backup_complete(store, true);
     bool is_posted = store->is_posted;
-    commit_complete(store);
+    sw_sqlite_commit_complete(store);
     if (is_posted) { /* The post is still to come and frees it. */
         store->wake->store = NULL;
         store->wake = NULL;
@@ -162,7 +162,7 @@ static enum sw_rc load(struct sqlite_store *store, struct sw_err *err)
 {
     struct sw_sqlite_report report;
 
-    enum sw_rc rc = file_read_items(store->writer.db, load_item, store, &report, err);
+    enum sw_rc rc = sw_sqlite_file_read_items(store->writer.db, load_item, store, &report, err);
     if (rc != SW_OK)
         return sw_err_context(err, "%s", store->path);
     sw_memory_start(store->memory, report.revision);
@@ -187,8 +187,8 @@ static struct sqlite_store *make_store(const struct sw_sqlite_options *options)
     memcpy(store->path, options->path, strlen(options->path) + 1);
     pthread_mutex_init(&store->mutex, NULL);
     pthread_cond_init(&store->work, NULL);
-    txn_list_init(&store->queue);
-    txn_list_init(&store->finished);
+    sw_sqlite_txns_init(&store->queue);
+    sw_sqlite_txns_init(&store->finished);
     store->memory = sw_memory_new(&store->limits, seeds[0]);
     store->staged = sw_map_new(seeds[1]);
     store->wake = malloc(sizeof(*store->wake));
@@ -211,13 +211,14 @@ enum sw_rc sw_sqlite_open(const struct sw_sqlite_options *options, struct sw_sto
     if (store == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the store");
 
-    enum sw_rc rc = file_lock(store->system, store->path, &store->lock_db, err);
+    enum sw_rc rc = sw_sqlite_file_lock(store->system, store->path, &store->lock_db, err);
     if (rc == SW_OK)
-        rc = file_open_writer(store->system, store->path, options->vfs, &store->writer.db, err);
+        rc = sw_sqlite_file_open_writer(store->system, store->path, options->vfs, &store->writer.db,
+                                        err);
     if (rc == SW_OK)
         rc = load(store, err);
     if (rc == SW_OK)
-        rc = writer_start(store, err);
+        rc = sw_sqlite_writer_start(store, err);
     if (rc != SW_OK) {
         release(store);
         return rc;

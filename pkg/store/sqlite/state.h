@@ -77,57 +77,58 @@ struct sqlite_store {
     struct writer writer; /* The writer thread's. */
 };
 
-void txn_list_init(struct txn_list *list);
-void txn_list_add(struct txn_list *list, struct txn *txn);
+void sw_sqlite_txns_init(struct txn_list *list);
+void sw_sqlite_txns_add(struct txn_list *list, struct txn *txn);
 /* Move all of `from` to the end of `list`. */
-void txn_list_move(struct txn_list *list, struct txn_list *from);
+void sw_sqlite_txns_move(struct txn_list *list, struct txn_list *from);
 
 /* --- file.c: connections and the format --- */
 
 /* Words for the present error of db (NULL: for `code`), as SW_E_CORRUPT, EXHAUSTED, DENIED ... */
-enum sw_rc file_error(sqlite3 *db, int code, struct sw_err *err, const char *what);
+enum sw_rc sw_sqlite_file_error(sqlite3 *db, int code, struct sw_err *err, const char *what);
 /* Open an existing file, read-only or not, and check whose it is.
  * SW_E_NOT_FOUND, SW_E_UNSUPPORTED, SW_E_CORRUPT. */
-enum sw_rc file_open(const char *path, const char *vfs, bool is_writable, sqlite3 **ret_db,
-                     struct sw_err *err);
+enum sw_rc sw_sqlite_file_open(const char *path, const char *vfs, bool is_writable,
+                               sqlite3 **ret_db, struct sw_err *err);
 /* Run statements that yield nothing of interest. */
-enum sw_rc file_run(sqlite3 *db, const char *sql, struct sw_err *err);
+enum sw_rc sw_sqlite_file_run(sqlite3 *db, const char *sql, struct sw_err *err);
 /* The integer that a statement yields first. */
-enum sw_rc file_number(sqlite3 *db, const char *sql, int64_t *ret_value, struct sw_err *err);
+enum sw_rc sw_sqlite_file_number(sqlite3 *db, const char *sql, int64_t *ret_value,
+                                 struct sw_err *err);
 /* Hold PATH.lock until it is closed.  SW_E_PRECONDITION: somebody else does. */
-enum sw_rc file_lock(const struct sw_system *system, const char *path, sqlite3 **ret_lock,
-                     struct sw_err *err);
+enum sw_rc sw_sqlite_file_lock(const struct sw_system *system, const char *path, sqlite3 **ret_lock,
+                               struct sw_err *err);
 /* Open for writing with settings for durable commits; make tables in an empty file. */
-enum sw_rc file_open_writer(const struct sw_system *system, const char *path, const char *vfs,
-                            sqlite3 **ret_db, struct sw_err *err);
+enum sw_rc sw_sqlite_file_open_writer(const struct sw_system *system, const char *path,
+                                      const char *vfs, sqlite3 **ret_db, struct sw_err *err);
 typedef enum sw_rc file_visit(void *ctx, struct sw_store_item *item, struct sw_err *err);
 /* Visit every item, its checksum verified; *ret_report gets the totals. */
-enum sw_rc file_read_items(sqlite3 *db, file_visit *visit, void *ctx,
-                           struct sw_sqlite_report *ret_report, struct sw_err *err);
+enum sw_rc sw_sqlite_file_read_items(sqlite3 *db, file_visit *visit, void *ctx,
+                                     struct sw_sqlite_report *ret_report, struct sw_err *err);
 /* What is kept with an item to know that it is whole. */
-uint32_t file_checksum(const struct sw_store_item *item);
-void file_close(sqlite3 *db); /* NULL is allowed. */
+uint32_t sw_sqlite_file_checksum(const struct sw_store_item *item);
+void sw_sqlite_file_close(sqlite3 *db); /* NULL is allowed. */
 
 /* --- writer.c: the writer thread --- */
 
-enum sw_rc writer_start(struct sqlite_store *store, struct sw_err *err);
+enum sw_rc sw_sqlite_writer_start(struct sqlite_store *store, struct sw_err *err);
 /* Finish the queue and end the thread. */
-void writer_stop(struct sqlite_store *store);
-/* Ask for commit_on_wake on the loop's thread, unless that is under way or the store is closing.
- * Any thread. */
-void writer_post(struct sqlite_store *store);
+void sw_sqlite_writer_stop(struct sqlite_store *store);
+/* Ask for sw_sqlite_commit_on_wake on the loop's thread, unless that is under way or the store is
+ * closing. Any thread. */
+void sw_sqlite_writer_post(struct sqlite_store *store);
 
 /* --- commit.c --- */
 
-enum sw_rc commit_queue(struct sqlite_store *store, const struct sw_store_txn *txn,
-                        sw_store_done *done, void *ctx, struct sw_err *err);
+enum sw_rc sw_sqlite_commit_queue(struct sqlite_store *store, const struct sw_store_txn *txn,
+                                  sw_store_done *done, void *ctx, struct sw_err *err);
 /* Take in what the writer finished: apply, acknowledge, serve watches. */
-void commit_complete(struct sqlite_store *store);
-void commit_on_wake(void *argument); /* Of type struct wake. */
+void sw_sqlite_commit_complete(struct sqlite_store *store);
+void sw_sqlite_commit_on_wake(void *argument); /* Of type struct wake. */
 
 /* --- backup.c --- */
 
-enum sw_rc backup_start(struct sqlite_store *store, const char *target, sw_store_backup_done *done,
-                        void *ctx, struct sw_err *err);
+enum sw_rc sw_sqlite_backup_start(struct sqlite_store *store, const char *target,
+                                  sw_store_backup_done *done, void *ctx, struct sw_err *err);
 /* Run its done if it is finished, or, if is_closing, once it is. */
-void backup_complete(struct sqlite_store *store, bool is_closing);
+void sw_sqlite_backup_complete(struct sqlite_store *store, bool is_closing);

@@ -8,26 +8,26 @@
 /* Pages of the write-ahead log after which it is copied into the file: 16 MiB. */
 #define CHECKPOINT_PAGES 4096
 
-void txn_list_init(struct txn_list *list)
+void sw_sqlite_txns_init(struct txn_list *list)
 {
     list->first = NULL;
     list->end = &list->first;
 }
 
-void txn_list_add(struct txn_list *list, struct txn *txn)
+void sw_sqlite_txns_add(struct txn_list *list, struct txn *txn)
 {
     txn->next = NULL;
     *list->end = txn;
     list->end = &txn->next;
 }
 
-void txn_list_move(struct txn_list *list, struct txn_list *from)
+void sw_sqlite_txns_move(struct txn_list *list, struct txn_list *from)
 {
     if (from->first == NULL)
         return;
     *list->end = from->first;
     list->end = from->end;
-    txn_list_init(from);
+    sw_sqlite_txns_init(from);
 }
 
 /* Run a statement that yields no rows and make it ready for the next time. */
@@ -47,7 +47,7 @@ static int write_item(struct writer *writer, const struct sw_store_item *item)
     if (!item->is_deleted) {
         sqlite3_bind_int64(statement, 2, (int64_t)item->revision);
         sqlite3_bind_int64(statement, 3, (int64_t)item->created_revision);
-        sqlite3_bind_int64(statement, 4, file_checksum(item));
+        sqlite3_bind_int64(statement, 4, sw_sqlite_file_checksum(item));
         sqlite3_bind_blob(statement, 5, item->value.data, (int)item->value.size, SQLITE_STATIC);
     }
     return step(statement);
@@ -86,7 +86,7 @@ static enum sw_rc write_group(struct sqlite_store *store, const struct txn_list 
     int code = write_items(&store->writer, group);
     if (code == SQLITE_OK)
         return SW_OK;
-    return file_error(store->writer.db, code, err, "the store could not be written");
+    return sw_sqlite_file_error(store->writer.db, code, err, "the store could not be written");
 }
 
 /* Copy the log into the file once it is long, after the group it belongs to was acknowledged. A
@@ -98,10 +98,11 @@ static enum sw_rc checkpoint(struct writer *writer, struct sw_err *err)
     int code = sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY)
         return SW_OK;
-    return file_error(writer->db, code, err, "the store's log could not be copied into its file");
+    return sw_sqlite_file_error(writer->db, code, err,
+                                "the store's log could not be copied into its file");
 }
 
-void writer_post(struct sqlite_store *store)
+void sw_sqlite_writer_post(struct sqlite_store *store)
 {
     pthread_mutex_lock(&store->mutex);
     bool is_needed = !store->is_posted && !store->is_stopping;
@@ -110,17 +111,17 @@ void writer_post(struct sqlite_store *store)
     if (!is_needed)
         return;
     /* Only memory can be short, and without the post callers would wait for ever. */
-    while (store->post.post(store->post.ctx, commit_on_wake, store->wake) != SW_OK)
+    while (store->post.post(store->post.ctx, sw_sqlite_commit_on_wake, store->wake) != SW_OK)
         sched_yield();
 }
 
 static bool take_group(struct sqlite_store *store, struct txn_list *group)
 {
-    txn_list_init(group);
+    sw_sqlite_txns_init(group);
     pthread_mutex_lock(&store->mutex);
     while (store->queue.first == NULL && !store->is_stopping)
         pthread_cond_wait(&store->work, &store->mutex);
-    txn_list_move(group, &store->queue);
+    sw_sqlite_txns_move(group, &store->queue);
     pthread_mutex_unlock(&store->mutex);
     return group->first != NULL;
 }
@@ -135,9 +136,9 @@ static void hand_back(struct sqlite_store *store, struct txn_list *group, uint64
         store->commits += written;
         store->syncs++;
     }
-    txn_list_move(&store->finished, group);
+    sw_sqlite_txns_move(&store->finished, group);
     pthread_mutex_unlock(&store->mutex);
-    writer_post(store);
+    sw_sqlite_writer_post(store);
 }
 
 /* After a failure nothing more is written: what the disk has is no longer known. */
@@ -190,13 +191,13 @@ static enum sw_rc prepare(struct writer *writer, struct sw_err *err)
         int code = sqlite3_prepare_v3(writer->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
                                       all[i].statement, NULL);
         if (code != SQLITE_OK)
-            return file_error(writer->db, code, err, "preparing the store");
+            return sw_sqlite_file_error(writer->db, code, err, "preparing the store");
     }
     sqlite3_wal_hook(writer->db, note_wal_pages, writer);
     return SW_OK;
 }
 
-enum sw_rc writer_start(struct sqlite_store *store, struct sw_err *err)
+enum sw_rc sw_sqlite_writer_start(struct sqlite_store *store, struct sw_err *err)
 {
     sigset_t all, before;
 
@@ -211,7 +212,7 @@ enum sw_rc writer_start(struct sqlite_store *store, struct sw_err *err)
     return number == 0 ? SW_OK : sw_err_errno(err, number, "the store's writer thread");
 }
 
-void writer_stop(struct sqlite_store *store)
+void sw_sqlite_writer_stop(struct sqlite_store *store)
 {
     pthread_mutex_lock(&store->mutex);
     store->is_stopping = true;

@@ -137,8 +137,10 @@ static inline void *read_object(struct fixture *fixture, const char *kind_name, 
     const struct sw_kind *kind = sw_kind_find(kind_name);
     void *object = NULL;
 
-    if (sw_objects_get(fixture->objects, kind, kind->is_namespaced ? "default" : "", name,
-                       fixture->arena, &object, NULL) != SW_OK)
+    if (sw_objects_get(
+            fixture->objects,
+            &(const struct sw_object_ref){kind, kind->is_namespaced ? "default" : "", name},
+            fixture->arena, &object, NULL) != SW_OK)
         return NULL;
     return object;
 }

@@ -54,8 +54,9 @@ static bool agent_is_marked(struct fixture *fixture)
 {
     void *object = NULL;
 
-    if (sw_objects_get(fixture->objects, sw_kind_find("Agent"), "lab", "reader", fixture->arena,
-                       &object, NULL) != SW_OK)
+    if (sw_objects_get(fixture->objects,
+                       &(const struct sw_object_ref){sw_kind_find("Agent"), "lab", "reader"},
+                       fixture->arena, &object, NULL) != SW_OK)
         return false;
     return sw_object_meta(object)->deletion_timestamp != 0;
 }
@@ -91,9 +92,11 @@ static void it_waits_for_what_has_finalizers(void **state)
     must(fixture, sw_objects_delete, read_object(fixture, "Namespace", "lab"));
     until(fixture, agent_is_marked);
     assert_false(lab_is_gone(fixture));
-    assert_int_equal(sw_objects_get(fixture->objects, sw_kind_find("Agent"), "lab", "reader",
-                                    fixture->arena, &object, NULL),
-                     SW_OK);
+    assert_int_equal(
+        sw_objects_get(fixture->objects,
+                       &(const struct sw_object_ref){sw_kind_find("Agent"), "lab", "reader"},
+                       fixture->arena, &object, NULL),
+        SW_OK);
     sw_object_remove_finalizer(object, SW_OBJECT_FINALIZER_AGENT);
     must(fixture, sw_objects_update, object);
     until(fixture, lab_is_gone);

@@ -127,7 +127,8 @@ static inline void *read_object(struct fixture *fixture, const char *kind, const
     struct sw_err err = {0};
     void *object = NULL;
 
-    enum sw_rc rc = sw_objects_get(fixture->objects, sw_kind_find(kind), space, name,
+    enum sw_rc rc = sw_objects_get(fixture->objects,
+                                   &(const struct sw_object_ref){sw_kind_find(kind), space, name},
                                    fixture->arena, &object, &err);
     if (rc != SW_OK)
         assert_int_equal(rc, SW_E_NOT_FOUND);

@@ -213,20 +213,20 @@ static void pages_count_what_is_selected(void **state)
     assert_int_equal(sw_selector_parse("tier=odd", fixture->arena, &selector, &err), SW_OK);
     struct sw_object_query query = {
         .kind = sw_kind_find("Agent"), .namespace_name = "default", .selector = &selector};
-    struct sw_object_page page = {.limit = 2};
-    assert_int_equal(
-        sw_objects_list(fixture->objects, &query, &page, note_name, &names, &end, &err), SW_OK);
+    struct sw_object_page page = {.limit = 2, .ret_end = &end};
+    assert_int_equal(sw_objects_list(fixture->objects, &query, &page, note_name, &names, &err),
+                     SW_OK);
     assert_string_equal(names.text, "ac");
     memcpy(token, end.token, sizeof(token));
     page.token = token;
-    assert_int_equal(
-        sw_objects_list(fixture->objects, &query, &page, note_name, &names, &end, &err), SW_OK);
+    assert_int_equal(sw_objects_list(fixture->objects, &query, &page, note_name, &names, &err),
+                     SW_OK);
     assert_string_equal(names.text, "ace");
     assert_string_equal(end.token, "");
     query.namespace_name = "other";
     page.token = NULL;
-    assert_int_equal(
-        sw_objects_list(fixture->objects, &query, &page, note_name, &names, &end, &err), SW_OK);
+    assert_int_equal(sw_objects_list(fixture->objects, &query, &page, note_name, &names, &err),
+                     SW_OK);
     assert_string_equal(names.text, "ace");
 }
 
