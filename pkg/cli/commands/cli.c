@@ -210,7 +210,7 @@ static enum sw_rc resolve_context(struct sw_cli *cli, struct sw_err *err)
 
 enum sw_rc sw_cli_choose_context(struct sw_cli *cli, struct sw_err *err)
 {
-    const char *namespace = sw_arguments_text(cli->arguments, "namespace");
+    const char *name = sw_arguments_text(cli->arguments, "namespace");
     enum sw_rc rc = SW_OK;
 
     if (!cli->has_context)
@@ -218,9 +218,9 @@ enum sw_rc sw_cli_choose_context(struct sw_cli *cli, struct sw_err *err)
     if (rc != SW_OK)
         return rc;
     cli->has_context = true;
-    if (namespace == NULL)
-    namespace = cli->terminal->variable(cli->terminal->ctx, "SWARM_NAMESPACE");
-    cli->namespace = namespace == NULL || namespace[0] == '\0' ? cli->context.namespace : namespace;
+    if (name == NULL)
+        name = cli->terminal->variable(cli->terminal->ctx, "SWARM_NAMESPACE");
+    cli->namespace = name == NULL || name[0] == '\0' ? cli->context.namespace : name;
     if (!sw_text_is_label(cli->namespace, 63)) {
         (void)sw_cli_usage(cli, err, "\"%s\" cannot be the name of a namespace", cli->namespace);
         return SW_E_INVALID;

@@ -1,6 +1,7 @@
 #include "pkg/cli/commands/commands.h"
 #include "pkg/apis/swarm/v1/path.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Without a name: all kinds and their short names. */
@@ -18,10 +19,10 @@ static enum sw_rc list_kinds(struct sw_buffer *text, struct sw_err *err)
         char names[128] = "";
 
         for (unsigned n = 0; n < kind->short_name_count; n++) {
-            if (strlen(names) + strlen(kind->short_names[n]) + 2 < sizeof names) {
-                strcat(names, n == 0 ? "" : ",");
-                strcat(names, kind->short_names[n]);
-            }
+            size_t used = strlen(names);
+
+            (void)snprintf(names + used, sizeof names - used, "%s%s", n == 0 ? "" : ",",
+                           kind->short_names[n]);
         }
         sw_table_add(table, kind->name);
         sw_table_add(table, kind->plural);

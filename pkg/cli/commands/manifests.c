@@ -348,10 +348,11 @@ static void refuse_doubles(struct reading *reading)
     const struct sw_manifests *manifests = &reading->manifests;
 
     for (size_t i = 1; i < manifests->count; i++) {
-        const struct sw_manifest *earlier = &manifests->items[i - 1], *one = &manifests->items[i];
+        const struct sw_manifest *one = &manifests->items[i];
 
         for (size_t back = 1; back <= i; back++) {
-            earlier = &manifests->items[i - back];
+            const struct sw_manifest *earlier = &manifests->items[i - back];
+
             if (earlier->kind != one->kind)
                 break;
             if (!is_same(earlier, one))

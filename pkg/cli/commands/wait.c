@@ -21,7 +21,7 @@ enum sw_rc sw_wait_parse(struct sw_cli *cli, const char *text, struct sw_wait *r
         ret_wait->type = text[0] == 'd' ? SW_WAIT_DELETE : SW_WAIT_SERVER;
         return SW_OK;
     }
-    if (strncmp(text, "condition=", 10) == 0 && rest[1] != '\0') {
+    if (strncmp(text, "condition=", 10) == 0 && rest != NULL && rest[1] != '\0') {
         ret_wait->type = SW_WAIT_CONDITION;
         ret_wait->name = value == NULL
                              ? rest + 1
@@ -29,7 +29,7 @@ enum sw_rc sw_wait_parse(struct sw_cli *cli, const char *text, struct sw_wait *r
         ret_wait->value = value == NULL ? "True" : value + 1;
         return SW_OK;
     }
-    if (strncmp(text, "jsonpath=", 9) == 0 && value != NULL && value > rest + 1) {
+    if (strncmp(text, "jsonpath=", 9) == 0 && rest != NULL && value != NULL && value > rest + 1) {
         ret_wait->type = SW_WAIT_JSONPATH;
         ret_wait->name = sw_cli_format(cli, "%.*s", (int)(value - rest - 1), rest + 1);
         ret_wait->value = value + 1;

@@ -23,8 +23,6 @@
 #endif
 #define LANDLOCK_VERSION_FLAG 1u
 
-extern char **environ;
-
 static void real_write(void *ctx, enum sw_terminal_stream stream, const void *bytes, size_t size)
 {
     int file = stream == SW_TERMINAL_OUT ? STDOUT_FILENO : STDERR_FILENO;

@@ -432,11 +432,12 @@ static enum sw_rc pump(struct sw_client *client, bool *ret_any, struct sw_err *e
     while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
         CURLcode outcome = message->data.result;
         struct sw_err call_err = {0};
-        struct call *call = NULL;
+        struct call *call;
         void *private = NULL;
         enum sw_rc rc;
 
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+        assert(private != NULL);
         call = private;
         rc = call_outcome(call, outcome, &call_err);
         *ret_any = true;
@@ -461,12 +462,13 @@ enum sw_rc sw_client_run(struct sw_client *client, uint64_t wait_ms, struct sw_e
 enum sw_rc sw_client_start(struct sw_client *client, const struct sw_request *request,
                            sw_client_done *done, void *ctx, struct sw_err *err)
 {
-    struct call *call;
+    struct call *call = NULL;
     enum sw_rc rc = call_begin(client, request, NULL, &call, err);
 
     assert(done != NULL);
     if (rc != SW_OK)
         return rc;
+    assert(call != NULL);
     call->done = done;
     call->ctx = ctx;
     return SW_OK;
@@ -506,6 +508,7 @@ static enum sw_rc wait_for(struct sw_client *client, struct call *call, struct w
 {
     enum sw_rc rc = SW_OK;
 
+    assert(call != NULL);
     call->done = note_outcome;
     call->ctx = waiter;
     while (rc == SW_OK && !waiter->is_done)
@@ -519,7 +522,7 @@ enum sw_rc sw_client_call(struct sw_client *client, const struct sw_request *req
                           struct sw_answer *ret_answer, struct sw_err *err)
 {
     struct waiter waiter = {.answer = ret_answer, .err = err};
-    struct call *call;
+    struct call *call = NULL;
     enum sw_rc rc = call_begin(client, request, NULL, &call, err);
 
     return rc == SW_OK ? wait_for(client, call, &waiter, err) : rc;
@@ -531,7 +534,7 @@ enum sw_rc sw_client_follow(struct sw_client *client, const struct sw_request *r
     struct sw_request streaming = *request;
     struct waiter waiter = {.err = err};
     struct sw_event_stream stream;
-    struct call *call;
+    struct call *call = NULL;
     enum sw_rc rc;
 
     streaming.accept = "text/event-stream";
