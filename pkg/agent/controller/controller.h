@@ -21,11 +21,13 @@ struct sw_agents; /* Opaque. */
 /* Where machine code comes from: swarmd's module cache and sandboxed compiler. */
 struct sw_machine_code {
     void *ctx;
+    /* Whether the module was pushed to this namespace: knowing a digest is no right to run it. */
+    bool (*has)(void *ctx, const char *name_space, const char *digest);
     /* Ask for the machine code of a module; done is called exactly once, never inside this call.
      * bytes is trusted (its seal was verified) and borrowed for the call of done. rc otherwise:
      * SW_E_NOT_FOUND no such module here, SW_E_INVALID it cannot be compiled, others: ask again.
      * An error returned here means that done will not be called. */
-    enum sw_rc (*get)(void *ctx, const char *digest,
+    enum sw_rc (*get)(void *ctx, const char *name_space, const char *digest,
                       void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
                                    const struct sw_err *err),
                       void *done_ctx, struct sw_err *err);

@@ -10,6 +10,7 @@ struct fetch { /* One get; agents is NULL once nobody waits for it. */
     struct sw_agents *agents;
     uint64_t host_starts; /* The host that it was for. */
     char digest[sizeof((struct sw_module *)0)->digest];
+    char name_space[SW_FRAME_NAME_MAX + 1];
 };
 
 enum sw_rc sw_modules_use(struct sw_agents *agents, const char *digest,
@@ -79,7 +80,9 @@ static void on_code(void *ctx, enum sw_rc rc, struct sw_bytes bytes, const struc
     struct sw_module *module =
         agents == NULL ? NULL : sw_map_find(agents->modules, fetch->digest, strlen(fetch->digest));
     bool is_present = module != NULL && fetch->host_starts == agents->view.host_starts;
+    char name_space[sizeof fetch->name_space];
 
+    (void)memcpy(name_space, fetch->name_space, sizeof name_space);
     sw_list_remove(&fetch->node);
     free(fetch);
     if (module == NULL)
@@ -88,7 +91,7 @@ static void on_code(void *ctx, enum sw_rc rc, struct sw_bytes bytes, const struc
     if (!is_present) {
         /* It was for a host that is gone; the present one may wait for it now. */
         if (agents->state == SW_HOST_UP)
-            sw_modules_send(agents, module);
+            sw_modules_send(agents, module, name_space);
     } else if (rc == SW_OK && bytes.size > 0) {
         pieces_send(agents, module, bytes);
         sw_pods_module_ready(agents, module);
@@ -98,7 +101,7 @@ static void on_code(void *ctx, enum sw_rc rc, struct sw_bytes bytes, const struc
     }
 }
 
-void sw_modules_send(struct sw_agents *agents, struct sw_module *module)
+void sw_modules_send(struct sw_agents *agents, struct sw_module *module, const char *name_space)
 {
     struct fetch *fetch;
     struct sw_err err = {0};
@@ -114,10 +117,11 @@ void sw_modules_send(struct sw_agents *agents, struct sw_module *module)
     fetch->agents = agents;
     fetch->host_starts = agents->view.host_starts;
     (void)memcpy(fetch->digest, module->digest, sizeof fetch->digest);
+    (void)snprintf(fetch->name_space, sizeof fetch->name_space, "%s", name_space);
     sw_list_add(&agents->fetches, &fetch->node);
     module->is_fetching = true;
-    rc = agents->options.machine_code.get(agents->options.machine_code.ctx, fetch->digest, on_code,
-                                          fetch, &err);
+    rc = agents->options.machine_code.get(agents->options.machine_code.ctx, fetch->name_space,
+                                          fetch->digest, on_code, fetch, &err);
     if (rc == SW_OK)
         return;
     module->is_fetching = false;

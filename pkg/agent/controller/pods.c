@@ -215,16 +215,32 @@ static void pod_close_send(struct sw_agents *agents, const struct sw_pod *pod)
     sw_host_send(agents, &frame);
 }
 
+static void fail_later(struct sw_agents *agents, const struct sw_pod *pod, const char *reason,
+                       const char *words)
+{
+    struct later later = {.generation = pod->spec.generation};
+
+    (void)snprintf(later.uid, sizeof later.uid, "%s", pod->uid);
+    (void)snprintf(later.reason, sizeof later.reason, "%s", reason);
+    (void)snprintf(later.words, sizeof later.words, "module %s: %.400s", pod->module->digest,
+                   words);
+    say_later(agents, &later);
+}
+
 static void pod_begin(struct sw_agents *agents, struct sw_pod *pod)
 {
+    const struct sw_machine_code *code = &agents->options.machine_code;
+
     if (agents->state != SW_HOST_UP)
         return; /* sw_pods_host_up comes back to it. */
     if (pod->is_closing)
         pod_close_send(agents, pod);
+    else if (!code->has(code->ctx, pod->spec.namespace_name, pod->module->digest))
+        fail_later(agents, pod, "ModuleNotFound", "it was not pushed to this namespace");
     else if (pod->module->is_sent)
         pod_open_send(agents, pod);
     else
-        sw_modules_send(agents, pod->module);
+        sw_modules_send(agents, pod->module, pod->spec.namespace_name);
 }
 
 void sw_pods_host_up(struct sw_agents *agents)
@@ -280,14 +296,9 @@ void sw_pods_module_failed(struct sw_agents *agents, const struct sw_module *mod
 
     while (sw_map_next(agents->pods, &cursor, &found)) {
         const struct sw_pod *pod = found.value;
-        struct later later = {.generation = pod->spec.generation};
 
-        if (pod->module != module || pod->is_closing)
-            continue;
-        (void)snprintf(later.uid, sizeof later.uid, "%s", pod->uid);
-        (void)snprintf(later.reason, sizeof later.reason, "%s", reason);
-        (void)snprintf(later.words, sizeof later.words, "module %s: %s", module->digest, words);
-        say_later(agents, &later);
+        if (pod->module == module && !pod->is_closing)
+            fail_later(agents, pod, reason, words);
     }
 }
 

@@ -124,8 +124,9 @@ void sw_pods_report(struct sw_agents *agents, const struct sw_pod_report *report
 SW_MUST_CHECK enum sw_rc sw_modules_use(struct sw_agents *agents, const char *digest,
                                         struct sw_module **ret_module, struct sw_err *err);
 void sw_modules_release(struct sw_agents *agents, struct sw_module *module);
-/* Get it to the host if it is not there; sw_pods_module_ready or _failed follows, never at once. */
-void sw_modules_send(struct sw_agents *agents, struct sw_module *module);
+/* Get it to the host if it is not there, for a Pod of that namespace, which has it;
+ * sw_pods_module_ready or _failed follows, never at once. */
+void sw_modules_send(struct sw_agents *agents, struct sw_module *module, const char *name_space);
 void sw_modules_host_down(struct sw_agents *agents);
 void sw_modules_done(struct sw_agents *agents);
 

@@ -1,0 +1,291 @@
+#include "cmd/swarmd/agents.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_TEXT_MAX 320 /* "agent/key" and the NUL. */
+#define TYPE_TEXT_MAX 256
+#define AGENT_NAME_SIZE 64
+#define PUBLISH_TIMEOUT_MS 30000
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+static const char *level_name(unsigned level)
+{
+    return level < sizeof level_names / sizeof level_names[0] ? level_names[level] : "error";
+}
+
+static struct sw_bytes bytes_of(const char *text)
+{
+    return (struct sw_bytes){text, strlen(text)};
+}
+
+/* A NUL-terminated copy, cut at the room there is. */
+static void text_of(struct sw_bytes bytes, char *ret_text, size_t size)
+{
+    size_t used = bytes.size < size - 1 ? bytes.size : size - 1;
+
+    if (used > 0)
+        (void)memcpy(ret_text, bytes.data, used);
+    ret_text[used] = '\0';
+}
+
+static int priority_of(uint8_t priority)
+{
+    return priority == SW_GATEWAY_PRIORITY_NONE ? -1 : priority;
+}
+
+/* --- Messages -------------------------------------------------------------------------------- */
+
+struct waiting { /* For the end of a send or publish. */
+    void (*send_done)(void *ctx, enum sw_rc rc, const struct sw_gateway_reply *reply,
+                      const struct sw_err *err);
+    void (*publish_done)(void *ctx, enum sw_rc rc, uint64_t subscribers, const struct sw_err *err);
+    void *ctx;
+    char agent[AGENT_NAME_SIZE];
+};
+
+static void on_sent(void *ctx, const struct sw_agent_result *result)
+{
+    struct waiting *waiting = ctx;
+    char from[NAME_TEXT_MAX], key[NAME_TEXT_MAX], type[TYPE_TEXT_MAX];
+    struct sw_gateway_reply reply = {
+        .status = (int32_t)result->rc, .content_type = type, .body = result->body, .from = from};
+
+    text_of(result->type, type, sizeof type);
+    text_of(result->from, key, sizeof key);
+    (void)snprintf(from, sizeof from, "%.63s/%.255s", waiting->agent, key);
+    waiting->send_done(waiting->ctx, SW_OK, &reply, NULL);
+    free(waiting);
+}
+
+static enum sw_rc agents_send(void *ctx, const struct sw_gateway_message *message,
+                              void (*done)(void *done_ctx, enum sw_rc rc,
+                                           const struct sw_gateway_reply *reply,
+                                           const struct sw_err *err),
+                              void *done_ctx, struct sw_err *err)
+{
+    struct agents_adapter *adapter = ctx;
+    struct waiting *waiting = calloc(1, sizeof *waiting);
+    struct sw_agent_send send = {.name_space = message->namespace_,
+                                 .to = bytes_of(message->to),
+                                 .type = bytes_of(message->content_type),
+                                 .body = message->body,
+                                 .request_id = bytes_of(message->request_id),
+                                 .priority = priority_of(message->priority),
+                                 .want_reply = message->want_reply,
+                                 .timeout_ms = message->timeout_ms};
+    enum sw_rc rc;
+
+    if (waiting == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a message");
+    waiting->send_done = done;
+    waiting->ctx = done_ctx;
+    (void)snprintf(waiting->agent, sizeof waiting->agent, "%.*s", (int)strcspn(message->to, "/"),
+                   message->to);
+    rc = sw_agents_send(adapter->agents, &send, on_sent, waiting, NULL, err);
+    if (rc != SW_OK)
+        free(waiting);
+    return rc;
+}
+
+static void on_published(void *ctx, const struct sw_agent_result *result)
+{
+    struct waiting *waiting = ctx;
+    struct sw_err err = {0};
+
+    if (result->rc != SW_OK)
+        (void)sw_err_set(&err, result->rc, "%.*s", (int)result->body.size,
+                         result->body.size > 0 ? (const char *)result->body.data : "");
+    waiting->publish_done(waiting->ctx, result->rc, result->subscribers,
+                          result->rc == SW_OK ? NULL : &err);
+    free(waiting);
+}
+
+static enum sw_rc agents_publish(void *ctx, const struct sw_gateway_publication *publication,
+                                 void (*done)(void *done_ctx, enum sw_rc rc, uint64_t subscribers,
+                                              const struct sw_err *err),
+                                 void *done_ctx, struct sw_err *err)
+{
+    struct agents_adapter *adapter = ctx;
+    struct waiting *waiting = calloc(1, sizeof *waiting);
+    struct sw_agent_publish publish = {.name_space = publication->namespace_,
+                                       .subject = bytes_of(publication->subject),
+                                       .type = bytes_of(publication->content_type),
+                                       .body = publication->body,
+                                       .request_id = bytes_of(publication->request_id),
+                                       .priority = priority_of(publication->priority),
+                                       .timeout_ms = PUBLISH_TIMEOUT_MS};
+    enum sw_rc rc;
+
+    if (waiting == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a message");
+    waiting->publish_done = done;
+    waiting->ctx = done_ctx;
+    rc = sw_agents_publish(adapter->agents, &publish, on_published, waiting, NULL, err);
+    if (rc != SW_OK)
+        free(waiting);
+    return rc;
+}
+
+/* --- Logs ------------------------------------------------------------------------------------ */
+
+struct log_stream {
+    void *ctx;
+    void (*on_line)(void *ctx, const struct sw_gateway_log_line *line);
+    struct sw_logs_follower *follower; /* NULL when it does not follow. */
+};
+
+void agents_adapter_on_log(void *ctx, const struct sw_agent_log *log)
+{
+    struct agents_adapter *adapter = ctx;
+    struct sw_logs_line line = {.name_space = log->name_space,
+                                .agent = log->agent,
+                                .key = log->key,
+                                .text = log->text,
+                                .level = log->level,
+                                .utc_ns = log->time_ns};
+
+    sw_logs_add(adapter->logs, &line);
+}
+
+static void on_log_line(void *ctx, const struct sw_logs_line *line)
+{
+    struct log_stream *stream = ctx;
+    char name[NAME_TEXT_MAX];
+    struct sw_gateway_log_line shown = {.utc_ns = line->utc_ns,
+                                        .instance = name,
+                                        .level = level_name(line->level),
+                                        .text = line->text};
+
+    (void)snprintf(name, sizeof name, "%.63s/%.*s", line->agent, (int)line->key.size,
+                   line->key.size > 0 ? (const char *)line->key.data : "");
+    stream->on_line(stream->ctx, &shown);
+}
+
+static enum sw_rc agents_logs(void *ctx, const struct sw_gateway_logs *logs, void **ret_stream,
+                              struct sw_err *err)
+{
+    struct agents_adapter *adapter = ctx;
+    struct log_stream *stream = calloc(1, sizeof *stream);
+    struct sw_logs_filter filter = {.name_space = logs->namespace_, .agent = logs->agent};
+    enum sw_rc rc = SW_OK;
+
+    if (stream == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory to follow logs");
+    if (logs->key != NULL)
+        filter.key = bytes_of(logs->key);
+    stream->ctx = logs->ctx;
+    stream->on_line = logs->on_line;
+    if (logs->is_followed)
+        rc = sw_logs_follow(adapter->logs, &filter, on_log_line, stream, &stream->follower, err);
+    if (rc != SW_OK) {
+        free(stream);
+        return rc;
+    }
+    *ret_stream = stream;
+    /* Nothing is added in between: this is one turn of the loop. */
+    sw_logs_tail(adapter->logs, &filter, logs->tail, on_log_line, stream);
+    if (logs->is_followed)
+        return SW_OK;
+    free(stream);
+    *ret_stream = NULL;
+    logs->on_end(logs->ctx, SW_OK);
+    return SW_OK;
+}
+
+static void agents_logs_close(void *ctx, void *stream_ptr)
+{
+    struct agents_adapter *adapter = ctx;
+    struct log_stream *stream = stream_ptr;
+
+    if (stream == NULL)
+        return;
+    sw_logs_unfollow(adapter->logs, stream->follower);
+    free(stream);
+}
+
+/* --- Instances ------------------------------------------------------------------------------- */
+
+struct listing {
+    void (*done)(void *ctx, enum sw_rc rc, const struct sw_gateway_instance *items, size_t count,
+                 bool more, const struct sw_err *err);
+    void *ctx;
+    const char *node_name;
+    char agent[AGENT_NAME_SIZE];
+};
+
+static const char *state_of(const struct sw_agent_instance *instance)
+{
+    if (instance->is_parked)
+        return "Parked";
+    return instance->is_busy || instance->waiting > 0 ? "Running" : "Idle";
+}
+
+static void on_listed(void *ctx, const struct sw_agent_page *page)
+{
+    struct listing *listing = ctx;
+    struct sw_gateway_instance *items = calloc(page->count + 1, sizeof *items);
+    char(*names)[NAME_TEXT_MAX] = calloc(page->count + 1, sizeof *names);
+    struct sw_err err = {0};
+    enum sw_rc rc = items == NULL || names == NULL ? SW_E_EXHAUSTED : page->rc;
+
+    if (rc != SW_OK)
+        (void)sw_err_set(&err, rc, "the instances of Agent %s cannot be listed", listing->agent);
+    for (size_t i = 0; rc == SW_OK && i < page->count; i++) {
+        const struct sw_agent_instance *instance = &page->instances[i];
+
+        (void)snprintf(names[i], sizeof names[i], "%s/%.*s", listing->agent,
+                       (int)instance->key.size,
+                       instance->key.size > 0 ? (const char *)instance->key.data : "");
+        items[i] = (struct sw_gateway_instance){.name = names[i],
+                                                .pod = "",
+                                                .node = listing->node_name,
+                                                .state = state_of(instance),
+                                                .turns = instance->segments,
+                                                .mailbox = instance->waiting,
+                                                .memory_bytes = instance->memory_bytes,
+                                                .message = ""};
+    }
+    listing->done(listing->ctx, rc, items, rc == SW_OK ? page->count : 0,
+                  rc == SW_OK && page->has_more, rc == SW_OK ? NULL : &err);
+    free(names);
+    free(items);
+    free(listing);
+}
+
+static enum sw_rc agents_instances(void *ctx, const struct sw_gateway_instances *query,
+                                   sw_gateway_instances_done *done, void *done_ctx,
+                                   struct sw_err *err)
+{
+    struct agents_adapter *adapter = ctx;
+    struct listing *listing = calloc(1, sizeof *listing);
+    const char *slash = strchr(query->after, '/');
+    struct sw_agent_list list = {.name_space = query->namespace_,
+                                 .agent = query->agent,
+                                 .after = bytes_of(slash == NULL ? query->after : slash + 1),
+                                 .limit = query->limit};
+    enum sw_rc rc;
+
+    if (listing == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory to list instances");
+    listing->done = done;
+    listing->ctx = done_ctx;
+    listing->node_name = adapter->node_name;
+    (void)snprintf(listing->agent, sizeof listing->agent, "%s", query->agent);
+    rc = sw_agents_list(adapter->agents, &list, on_listed, listing, err);
+    if (rc != SW_OK)
+        free(listing);
+    return rc;
+}
+
+struct sw_gateway_agents agents_adapter_gateway(struct agents_adapter *adapter)
+{
+    return (struct sw_gateway_agents){.ctx = adapter,
+                                      .send = agents_send,
+                                      .publish = agents_publish,
+                                      .logs = agents_logs,
+                                      .logs_close = agents_logs_close,
+                                      .instances = agents_instances};
+}

@@ -1,0 +1,19 @@
+/* The gateway's view of the agents of this node: thin words between pkg/agent/controller,
+ * pkg/agent/logs and web/api.
+ *
+ * Threads: the loop's.  I/O: none of its own. */
+#pragma once
+#include "pkg/agent/controller/controller.h"
+#include "pkg/agent/logs/logs.h"
+#include "web/api/gateway.h"
+
+struct agents_adapter {
+    struct sw_agents *agents; /* Borrowed, as the others; set before the first call. */
+    struct sw_logs *logs;
+    const char *node_name;
+};
+
+/* Fill the vtable; ctx is the adapter, which outlives the gateway. */
+struct sw_gateway_agents agents_adapter_gateway(struct agents_adapter *adapter);
+/* Where the supervisor tells of log lines; ctx is the adapter. */
+void agents_adapter_on_log(void *ctx, const struct sw_agent_log *log);

@@ -1,0 +1,25 @@
+/* All controllers of a Hive, and this Node's own, started and freed together.
+ *
+ * Threads: the loop's.  I/O: the store's. */
+#pragma once
+#include "pkg/controller/node/controller.h"
+
+struct controllers; /* Opaque. */
+
+struct controllers_options { /* All borrowed. */
+    struct sw_loop *loop;
+    const struct sw_system *system;
+    const struct sw_logger *logger;
+    struct sw_objects *objects;
+    const struct sw_pod_runner *runner;
+    const char *node_name, *address;
+    uint32_t cpus;
+    uint64_t memory_bytes;
+};
+
+SW_MUST_CHECK enum sw_rc controllers_new(const struct controllers_options *options,
+                                         struct controllers **ret_controllers, struct sw_err *err);
+void controllers_free(struct controllers *controllers);
+SW_DEFINE_CLEANUP(struct controllers, controllers_free)
+/* The agent host began or ceased to take Pods. */
+void controllers_set_ready(struct controllers *controllers, bool is_ready, const char *words);

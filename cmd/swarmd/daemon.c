@@ -1,0 +1,434 @@
+#include "cmd/swarmd/daemon.h"
+
+#include "cmd/swarmd/agents.h"
+#include "cmd/swarmd/controllers.h"
+#include "cmd/swarmd/identity.h"
+#include "cmd/swarmd/modules.h"
+#include "pkg/communication/protocol/server.h"
+#include "pkg/metrics/collector/collector.h"
+#include "pkg/store/sqlite/sqlite.h"
+#include "pkg/utils/version/version.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DRAIN_CHECK_MS 20
+#define DRAIN_MS_MAX 5000
+#define LIBEXEC "libexec"
+#define KEY_FILE "compiler.key"
+
+/* In the order in which they are made; they are freed in the opposite one. */
+struct daemon {
+    const struct sw_system *system;
+    const struct sw_settings *settings;
+    const struct sw_logger *logger;
+    struct sw_loop *loop;
+    struct identity *identity;
+    struct sw_store *store;
+    struct sw_objects *objects;
+    struct sw_collector *collector;
+    struct sw_logs *logs;
+    struct modules_adapter modules;
+    struct agents_adapter agents;
+    struct controllers *controllers;
+    struct sw_gateway *gateway;
+    struct sw_http_server *server;
+    struct sw_timer *drain;
+    uint64_t drain_until_ms;
+    bool is_host_up, is_stopping;
+    struct sw_err failure; /* Why it ends, when not by a signal. */
+};
+
+static uint64_t now_ms(const struct daemon *daemon)
+{
+    return daemon->system->monotonic_ns(daemon->system->ctx) / 1000000;
+}
+
+static char *path_in(const struct daemon *daemon, const char *name, char ret_path[SW_PATH_MAX])
+{
+    (void)snprintf(ret_path, SW_PATH_MAX, "%s/%s", daemon->settings->data_folder, name);
+    return ret_path;
+}
+
+/* --- Stopping -------------------------------------------------------------------------------- */
+
+static void on_agents_stopped(void *ctx)
+{
+    struct daemon *daemon = ctx;
+
+    sw_loop_stop(daemon->loop);
+}
+
+/* Requests that are under way may finish; then the agent host takes its snapshot. */
+static void on_drain(void *ctx)
+{
+    struct daemon *daemon = ctx;
+
+    if (!sw_http_server_is_drained(daemon->server) && now_ms(daemon) < daemon->drain_until_ms) {
+        sw_timer_start(daemon->drain, DRAIN_CHECK_MS);
+        return;
+    }
+    sw_agents_stop(daemon->agents.agents, on_agents_stopped, daemon);
+}
+
+static void on_signal(void *ctx, int number)
+{
+    struct daemon *daemon = ctx;
+
+    if (number == SIGHUP)
+        return; /* A terminal that went away stops nothing. */
+    if (daemon->is_stopping) {
+        sw_log(daemon->logger, SW_LOG_WARN, "daemon", "stopping at once; the journal is kept");
+        sw_loop_stop(daemon->loop);
+        return;
+    }
+    daemon->is_stopping = true;
+    sw_log(daemon->logger, SW_LOG_INFO, "daemon", "stopping; all data is kept");
+    controllers_set_ready(daemon->controllers, false, "the node is stopping");
+    sw_http_server_drain(daemon->server);
+    daemon->drain_until_ms = now_ms(daemon) + DRAIN_MS_MAX;
+    on_drain(daemon);
+}
+
+/* Durability is in doubt: end before anything more is promised. */
+static void on_fatal(void *ctx, const struct sw_err *err)
+{
+    struct daemon *daemon = ctx;
+
+    daemon->failure = *err;
+    daemon->failure.rc = SW_E_INTERNAL;
+    sw_log(daemon->logger, SW_LOG_ERROR, "store", "%s; stopping", err->message);
+    sw_loop_stop(daemon->loop);
+}
+
+/* --- Starting -------------------------------------------------------------------------------- */
+
+static enum sw_rc post(void *ctx, void (*call)(void *argument), void *argument)
+{
+    return sw_loop_post(ctx, call, argument);
+}
+
+static void on_bootstrapped(void *ctx, const struct sw_object_result *result)
+{
+    struct daemon *daemon = ctx;
+
+    if (result->rc != SW_OK)
+        daemon->failure = *result->err;
+    sw_loop_stop(daemon->loop);
+}
+
+static enum sw_rc store_start(struct daemon *daemon, struct sw_err *err)
+{
+    const struct sw_settings *settings = daemon->settings;
+    struct sw_store_limits limits = {
+        .history_events_max = settings->store.history_events_max,
+        .history_bytes_max = settings->store.history_bytes_max,
+        .queue_txns_max = settings->store.queue_txns_max,
+        .queue_bytes_max = settings->store.queue_bytes_max,
+        .watches_max = settings->store.watches_max,
+    };
+    char path[SW_PATH_MAX];
+    struct sw_sqlite_options options = {.system = daemon->system,
+                                        .path = path_in(daemon, "store.db", path),
+                                        .post = {.ctx = daemon->loop, .post = post},
+                                        .limits = &limits,
+                                        .on_fatal = on_fatal,
+                                        .ctx = daemon};
+    enum sw_rc rc = daemon->system->folder_make(daemon->system->ctx, settings->data_folder, err);
+
+    if (rc == SW_OK)
+        rc = sw_sqlite_open(&options, &daemon->store, err);
+    if (rc != SW_OK)
+        return rc;
+    daemon->objects = sw_objects_new(daemon->store, daemon->system);
+    if (daemon->objects == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the store");
+    rc = sw_objects_bootstrap(daemon->objects, on_bootstrapped, daemon, err);
+    if (rc != SW_OK)
+        return rc;
+    sw_loop_run(daemon->loop);
+    if (daemon->failure.rc != SW_OK)
+        *err = daemon->failure;
+    return daemon->failure.rc;
+}
+
+/* PROGRAM beside our own folder: build/bin/swarmd finds build/libexec/PROGRAM. */
+static enum sw_rc program_find(const char *given, const char *program, char ret_path[SW_PATH_MAX],
+                               struct sw_err *err)
+{
+    char own[SW_PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", own, sizeof own - 1);
+    char *slash;
+
+    if (given[0] != '\0') {
+        (void)snprintf(ret_path, SW_PATH_MAX, "%s", given);
+        return SW_OK;
+    }
+    if (size < 0)
+        return sw_err_set(err, SW_E_UNSUPPORTED, "/proc is not mounted");
+    own[size] = '\0';
+    for (int i = 0; i < 2; i++)
+        if ((slash = strrchr(own, '/')) != NULL)
+            *slash = '\0';
+    if (snprintf(ret_path, SW_PATH_MAX, "%s/" LIBEXEC "/%s", own, program) >= SW_PATH_MAX)
+        return sw_err_set(err, SW_E_INVALID, "the path of swarmd is too long");
+    return SW_OK;
+}
+
+/* The key under which machine code is sealed: made once, and ours alone. */
+static enum sw_rc key_open(struct daemon *daemon, uint8_t ret_key[SW_COMPILER_KEY_SIZE],
+                           struct sw_err *err)
+{
+    const struct sw_system *system = daemon->system;
+    struct sw_buffer bytes;
+    char path[SW_PATH_MAX];
+    enum sw_rc rc;
+
+    path_in(daemon, KEY_FILE, path);
+    sw_buffer_init(&bytes, SW_COMPILER_KEY_SIZE);
+    rc = sw_file_load(system, path, SW_COMPILER_KEY_SIZE, &bytes, err);
+    if (rc == SW_OK && bytes.size == SW_COMPILER_KEY_SIZE) {
+        (void)memcpy(ret_key, bytes.data, SW_COMPILER_KEY_SIZE);
+    } else if (rc == SW_OK || rc == SW_E_NOT_FOUND || rc == SW_E_RANGE) {
+        /* Without the right key the cache is merely made anew. */
+        system->random(system->ctx, ret_key, SW_COMPILER_KEY_SIZE);
+        rc = sw_file_save(system, path, ret_key, SW_COMPILER_KEY_SIZE, err);
+    }
+    sw_buffer_done(&bytes);
+    return rc;
+}
+
+static enum sw_rc modules_start(struct daemon *daemon, struct sw_err *err)
+{
+    char folder[SW_PATH_MAX], cache[SW_PATH_MAX], program[SW_PATH_MAX];
+    struct sw_compiler_options options = {.loop = daemon->loop,
+                                          .system = daemon->system,
+                                          .program = program,
+                                          .folder = path_in(daemon, "compiled", cache)};
+    enum sw_rc rc = sw_modules_open(daemon->system, path_in(daemon, "modules", folder),
+                                    &daemon->modules.modules, err);
+
+    if (rc == SW_OK)
+        rc = key_open(daemon, options.key, err);
+    if (rc == SW_OK)
+        rc = program_find(daemon->settings->compiler_program, "swarm-compiler", program, err);
+    if (rc == SW_OK)
+        rc = sw_compiler_new(&options, &daemon->modules.compiler, err);
+    return rc;
+}
+
+static void on_host(void *ctx, bool is_up, const char *words)
+{
+    struct daemon *daemon = ctx;
+
+    daemon->is_host_up = is_up;
+    sw_log(daemon->logger, is_up || daemon->is_stopping ? SW_LOG_INFO : SW_LOG_WARN, "agents",
+           "the agent host is %s: %s", is_up ? "up" : "down", words);
+    if (daemon->controllers != NULL)
+        controllers_set_ready(daemon->controllers, is_up, words);
+}
+
+static void on_log(void *ctx, const struct sw_agent_log *log)
+{
+    struct daemon *daemon = ctx;
+
+    agents_adapter_on_log(&daemon->agents, log);
+}
+
+static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
+{
+    const struct sw_settings *settings = daemon->settings;
+    struct sw_logs_options logs = {.bytes_max = settings->agents.log_bytes_max,
+                                   .agent_bytes_max = settings->agents.log_agent_bytes_max,
+                                   .followers_max = settings->agents.log_followers_max};
+    static char program[SW_PATH_MAX], folder[SW_PATH_MAX]; /* Borrowed for good. */
+    struct sw_agents_options options = {
+        .loop = daemon->loop,
+        .system = daemon->system,
+        .logger = daemon->logger,
+        .host_path = program,
+        .folder = path_in(daemon, "agents", folder),
+        .machine_code = modules_adapter_code(&daemon->modules),
+        .observer = {.ctx = daemon, .on_log = on_log, .on_host = on_host},
+        .workers = (unsigned)settings->agents.workers,
+        .requests_max = (unsigned)settings->agents.requests_max,
+        .stop_deadline_ms = settings->agents.stop_timeout_ns / 1000000,
+        .ping_ms = settings->agents.ping_ns / 1000000,
+    };
+    enum sw_rc rc = program_find(settings->agent_host_program, "swarm-agent-host", program, err);
+
+    daemon->logs = sw_logs_new(&logs);
+    if (rc == SW_OK && daemon->logs == NULL)
+        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for the logs of agents");
+    if (rc == SW_OK)
+        rc = daemon->system->folder_make(daemon->system->ctx, folder, err);
+    if (rc == SW_OK)
+        rc = sw_agents_new(&options, &daemon->agents.agents, err);
+    daemon->agents.logs = daemon->logs;
+    daemon->agents.node_name = settings->node;
+    return rc;
+}
+
+static enum sw_rc controllers_start(struct daemon *daemon, struct sw_err *err)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN), pages = sysconf(_SC_PHYS_PAGES);
+    struct controllers_options options = {
+        .loop = daemon->loop,
+        .system = daemon->system,
+        .logger = daemon->logger,
+        .objects = daemon->objects,
+        .runner = sw_agents_runner(daemon->agents.agents),
+        .node_name = daemon->settings->node,
+        .address = daemon->settings->api.listen,
+        .cpus = cpus > 0 ? (uint32_t)cpus : 1,
+        .memory_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0,
+    };
+
+    return controllers_new(&options, &daemon->controllers, err);
+}
+
+static enum sw_rc ready(void *ctx, struct sw_err *err)
+{
+    const struct daemon *daemon = ctx;
+
+    if (daemon->is_stopping)
+        return sw_err_set(err, SW_E_UNAVAILABLE, "the daemon is stopping");
+    if (!daemon->is_host_up)
+        return sw_err_set(err, SW_E_UNAVAILABLE, "the agent host is not up");
+    return SW_OK;
+}
+
+static enum sw_rc gateway_start(struct daemon *daemon, struct sw_err *err)
+{
+    const struct sw_settings *settings = daemon->settings;
+    struct sw_gateway_options options = {
+        .loop = daemon->loop,
+        .system = daemon->system,
+        .objects = daemon->objects,
+        .cluster = settings->cluster,
+        .policy = sw_policy_default(),
+        .agents = agents_adapter_gateway(&daemon->agents),
+        .modules = modules_adapter_gateway(&daemon->modules),
+        .ready = ready,
+        .ready_ctx = daemon,
+    };
+    struct sw_http_server_options server = {
+        .loop = daemon->loop,
+        .system = daemon->system,
+        .address = settings->api.listen,
+        .tls = identity_tls(daemon->identity),
+        .limits = {.connections_max = settings->api.connections_max,
+                   .streams_max = settings->api.streams_max,
+                   .body_bytes_max = settings->api.body_bytes_max,
+                   .bodies_bytes_max = settings->api.bodies_bytes_max,
+                   .header_timeout_ms = settings->api.header_timeout_ns / 1000000,
+                   .body_timeout_ms = settings->api.body_timeout_ns / 1000000,
+                   .idle_timeout_ms = settings->api.idle_timeout_ns / 1000000,
+                   .stall_timeout_ms = settings->api.stall_timeout_ns / 1000000},
+    };
+    enum sw_rc rc;
+
+    daemon->collector = sw_collector_new();
+    if (daemon->collector == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for metrics");
+    options.collector = daemon->collector;
+    rc = sw_gateway_new(&options, &daemon->gateway, err);
+    if (rc != SW_OK)
+        return rc;
+    server.handler = sw_gateway_handler(daemon->gateway);
+    rc = sw_http_server_new(&server, &daemon->server, err);
+    if (rc == SW_OK)
+        sw_gateway_set_server(daemon->gateway, daemon->server);
+    return rc;
+}
+
+static enum sw_rc signals_start(struct daemon *daemon, struct sw_err *err)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        enum sw_rc rc = sw_loop_on_signal(daemon->loop, numbers[i], on_signal, daemon, err);
+
+        if (rc != SW_OK)
+            return rc;
+    }
+    daemon->drain = sw_timer_new(daemon->loop, on_drain, daemon);
+    return daemon->drain == NULL ? sw_err_set(err, SW_E_EXHAUSTED, "no memory for a timer") : SW_OK;
+}
+
+static enum sw_rc daemon_start(struct daemon *daemon, struct sw_err *err)
+{
+    struct identity_options identity = {
+        .system = daemon->system, .settings = daemon->settings, .logger = daemon->logger};
+    enum sw_rc rc = sw_loop_new(&daemon->loop, err);
+
+    identity.loop = daemon->loop;
+    if (rc == SW_OK)
+        rc = identity_new(&identity, &daemon->identity, err);
+    if (rc == SW_OK)
+        rc = store_start(daemon, err);
+    if (rc == SW_OK)
+        rc = modules_start(daemon, err);
+    if (rc == SW_OK)
+        rc = agents_start(daemon, err);
+    if (rc == SW_OK)
+        rc = controllers_start(daemon, err);
+    if (rc == SW_OK)
+        rc = gateway_start(daemon, err);
+    if (rc == SW_OK)
+        rc = signals_start(daemon, err);
+    return rc;
+}
+
+static void daemon_free(struct daemon *daemon)
+{
+    if (daemon->gateway != NULL)
+        sw_gateway_set_server(daemon->gateway, NULL);
+    sw_http_server_free(daemon->server);
+    controllers_free(daemon->controllers);
+    sw_agents_free(daemon->agents.agents);
+    if (daemon->modules.compiler != NULL)
+        sw_compiler_free(daemon->modules.compiler);
+    if (daemon->store != NULL)
+        sw_store_free(daemon->store);
+    sw_gateway_free(daemon->gateway);
+    sw_objects_free(daemon->objects);
+    if (daemon->modules.modules != NULL)
+        sw_modules_close(daemon->modules.modules);
+    sw_logs_free(daemon->logs);
+    sw_collector_free(daemon->collector);
+    identity_free(daemon->identity);
+    if (daemon->drain != NULL)
+        sw_timer_free(daemon->drain);
+    sw_loop_free(daemon->loop);
+}
+
+/* One line for whoever waits for readiness by reading. */
+static void ready_print(const struct daemon *daemon)
+{
+    (void)printf("swarmd %s serves https://127.0.0.1:%u (data in %s)\n", sw_version(),
+                 (unsigned)sw_http_server_port(daemon->server), daemon->settings->data_folder);
+    (void)fflush(stdout);
+}
+
+enum sw_rc daemon_run(const struct sw_system *system, const struct sw_settings *settings,
+                      const struct sw_logger *logger, struct sw_err *err)
+{
+    struct daemon daemon = {.system = system, .settings = settings, .logger = logger};
+    enum sw_rc rc = daemon_start(&daemon, err);
+
+    if (rc == SW_OK && settings->is_dev)
+        rc = identity_write_admin(daemon.identity, sw_http_server_port(daemon.server), err);
+    if (rc == SW_OK) {
+        ready_print(&daemon);
+        sw_loop_run(daemon.loop);
+        rc = daemon.failure.rc;
+        if (rc != SW_OK)
+            *err = daemon.failure;
+    }
+    daemon_free(&daemon);
+    return rc;
+}

@@ -1,0 +1,109 @@
+#include "cmd/swarmd/modules.h"
+
+#include "pkg/agent/abi/abi.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIGEST_TEXT_MAX 80
+
+/* --- For the gateway ------------------------------------------------------------------------- */
+
+struct pushing { /* A module that is stored and being compiled. */
+    void (*done)(void *ctx, enum sw_rc rc, const struct sw_gateway_module *module,
+                 const struct sw_err *err);
+    void *ctx;
+    char digest[DIGEST_TEXT_MAX];
+    uint64_t size_bytes;
+    bool is_new;
+};
+
+static void on_compiled(void *ctx, enum sw_rc rc, struct sw_bytes code, const struct sw_err *err)
+{
+    struct pushing *pushing = ctx;
+    struct sw_gateway_module module = {
+        .digest = pushing->digest, .size_bytes = pushing->size_bytes, .is_new = pushing->is_new};
+
+    (void)code;
+    pushing->done(pushing->ctx, rc, rc == SW_OK ? &module : NULL, rc == SW_OK ? NULL : err);
+    free(pushing);
+}
+
+/* Compiling at push finds ill-typed code before an Agent is made of it, and warms the cache. */
+static enum sw_rc
+gateway_put(void *ctx, const char *namespace_, const char *digest, struct sw_bytes wasm,
+            void (*done)(void *done_ctx, enum sw_rc rc, const struct sw_gateway_module *module,
+                         const struct sw_err *err),
+            void *done_ctx, struct sw_err *err)
+{
+    struct modules_adapter *adapter = ctx;
+    struct pushing *pushing = calloc(1, sizeof *pushing);
+    enum sw_rc rc;
+
+    if (pushing == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a module");
+    pushing->done = done;
+    pushing->ctx = done_ctx;
+    pushing->size_bytes = wasm.size;
+    pushing->is_new = !sw_modules_has(adapter->modules, namespace_, digest);
+    (void)snprintf(pushing->digest, sizeof pushing->digest, "%s", digest);
+    rc = sw_modules_put(adapter->modules, namespace_, digest, wasm, err);
+    if (rc == SW_OK)
+        rc = sw_compiler_get(adapter->compiler, digest, wasm, on_compiled, pushing, err);
+    if (rc != SW_OK)
+        free(pushing);
+    return rc;
+}
+
+static bool gateway_has(void *ctx, const char *namespace_, const char *digest,
+                        struct sw_gateway_module *ret_module)
+{
+    struct modules_adapter *adapter = ctx;
+    struct sw_buffer bytes;
+    bool is_there;
+
+    sw_buffer_init(&bytes, SW_ABI_MODULE_BYTES_MAX);
+    is_there = sw_modules_get(adapter->modules, namespace_, digest, &bytes, NULL) == SW_OK;
+    if (is_there)
+        *ret_module = (struct sw_gateway_module){.digest = digest, .size_bytes = bytes.size};
+    sw_buffer_done(&bytes);
+    return is_there;
+}
+
+struct sw_gateway_modules modules_adapter_gateway(struct modules_adapter *adapter)
+{
+    return (struct sw_gateway_modules){.ctx = adapter, .put = gateway_put, .has = gateway_has};
+}
+
+/* --- For the supervisor ---------------------------------------------------------------------- */
+
+static bool code_has(void *ctx, const char *name_space, const char *digest)
+{
+    struct modules_adapter *adapter = ctx;
+
+    return sw_modules_has(adapter->modules, name_space, digest);
+}
+
+static enum sw_rc code_get(void *ctx, const char *name_space, const char *digest,
+                           void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
+                                        const struct sw_err *err),
+                           void *done_ctx, struct sw_err *err)
+{
+    struct modules_adapter *adapter = ctx;
+    struct sw_buffer wasm;
+    enum sw_rc rc;
+
+    sw_buffer_init(&wasm, SW_ABI_MODULE_BYTES_MAX);
+    rc = sw_modules_get(adapter->modules, name_space, digest, &wasm, err);
+    if (rc == SW_OK)
+        rc = sw_compiler_get(adapter->compiler, digest, (struct sw_bytes){wasm.data, wasm.size},
+                             done, done_ctx, err);
+    sw_buffer_done(&wasm);
+    return rc;
+}
+
+struct sw_machine_code modules_adapter_code(struct modules_adapter *adapter)
+{
+    return (struct sw_machine_code){.ctx = adapter, .has = code_has, .get = code_get};
+}
