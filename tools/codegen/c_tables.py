@@ -120,15 +120,18 @@ def methods(model):
         item = model.messages[name]
         if item.kind:
             return f"{item.c_name}_message"
-        return (model.messages[item.same_wire_as] if item.same_wire_as else item).c_name + "_message"
+        if item.same_wire_as:
+            item = model.messages[item.same_wire_as]
+        return f"{item.c_name}_message"
 
     for service in model.services:
         place = places.get(service.name.lower())
         kind = "NULL" if place is None else f"&sw_kinds[{place}]"
         for item in service.methods:
+            request, answer = struct_of(item.input), struct_of(item.output)
             rows += (f"    {{.path = {quote(f'/swarm.v1.{service.name}/{item.name}')},"
                      f" .verb = SW_API_VERB_{VERBS[item.name]}, .kind = {kind},\n"
-                     f"     .request = &{struct_of(item.input)}, .answer = &{struct_of(item.output)},"
+                     f"     .request = &{request}, .answer = &{answer},"
                      f" .is_server_streaming = {int(item.streaming)}}},\n")
     names = "".join(f"    {quote('swarm.v1.' + service.name)},\n" for service in model.services)
     count = sum(len(service.methods) for service in model.services)
@@ -169,7 +172,8 @@ def generate_files(model):
             out += "    " + " ".join(f"{byte}," for byte in data[at:at + 20]) + "\n"
         words = "".join(f"    {quote(name)},\n" for name in symbols(file))
         out += f"}};\nstatic const char *const symbols_{i}[] = {{\n{words}}};\n\n"
-        rows += (f"    {{.name = {quote(file.name)}, .descriptor = {{file_{i}, sizeof(file_{i})}},\n"
+        rows += (f"    {{.name = {quote(file.name)},\n"
+                 f"     .descriptor = {{file_{i}, sizeof(file_{i})}},\n"
                  f"     .symbols = symbols_{i}, .symbol_count = {len(symbols(file))}}},\n")
     out += f"const struct sw_api_file sw_api_files[] = {{\n{rows}}};\n"
     return out + f"const unsigned sw_api_file_count = {len(model.files)};\n"

@@ -13,8 +13,8 @@ from google.protobuf import descriptor_pb2
 PACKAGE = "swarm.v1"
 F = descriptor_pb2.FieldDescriptorProto
 SCALARS = {
-    F.TYPE_BOOL: "BOOL", F.TYPE_INT32: "INT32", F.TYPE_UINT32: "UINT32",
-    F.TYPE_UINT64: "UINT64", F.TYPE_STRING: "STRING", F.TYPE_BYTES: "BYTES", F.TYPE_ENUM: "ENUM", F.TYPE_MESSAGE: "MESSAGE",
+    F.TYPE_BOOL: "BOOL", F.TYPE_INT32: "INT32", F.TYPE_UINT32: "UINT32", F.TYPE_UINT64: "UINT64",
+    F.TYPE_STRING: "STRING", F.TYPE_BYTES: "BYTES", F.TYPE_ENUM: "ENUM", F.TYPE_MESSAGE: "MESSAGE",
 }
 # The longest text of each format, by its name without FORMAT_, where the format sets it.
 LENGTHS = {"LABEL": 63, "DNS_NAME": 253, "QUALIFIED_NAME": 317, "DURATION": 24, "SIZE": 24,

@@ -26,14 +26,14 @@ TEXT = r"^[^\u0000]*$"
 ERROR_ROW = re.compile(r'\[\d+\] = \{"([A-Z_]+)", (\d+), "[^"]*"\}')
 INTRO = """Talk to a swarm: read and write its objects, send messages to its Agents.
 
-Objects are JSON. 64-bit numbers are texts of decimal digits, since many readers of JSON hold numbers
-as floating point; times are RFC 3339; durations and sizes are texts with a unit. Unknown fields,
-duplicate keys and null are refused.
+Objects are JSON. 64-bit numbers are texts of decimal digits, since many readers of JSON hold
+numbers as floating point; times are RFC 3339; durations and sizes are texts with a unit. Unknown
+fields, duplicate keys and null are refused.
 
 Every object has a resourceVersion. An update that carries the one it read fails with 409 when
-somebody else was faster. A list is read at one revision, page by page; a watch (`?watch=1`) tells of
-all changes after a revision as server-sent events, with a bookmark now and then; it is refused with
-410 when the revision has been compacted.
+somebody else was faster. A list is read at one revision, page by page; a watch (`?watch=1`) tells
+of all changes after a revision as server-sent events, with a bookmark now and then; it is refused
+with 410 when the revision has been compacted.
 
 Errors are application/problem+json with a stable code, the path of the field at fault and a hint.
 Clients show who they are by a certificate; only health needs none."""

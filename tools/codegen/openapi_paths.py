@@ -1,4 +1,4 @@
-"""The paths of api/openapi/swagger.yaml: the same verbs for every kind, messages, modules, health."""
+"""The paths of swagger.yaml: the same verbs for every kind, messages, modules, health."""
 
 from openapi import FORMATS
 

@@ -167,11 +167,12 @@ static void test_pods(void **state)
         invalid(f, "kind: Pod\nmetadata: {name: p}\nspec:\n  agentName: a\n"
                    "  agentUid: 01932c07-8ba2-7c1e-9a2b-0123456789ab\n  agentGeneration: 1\n"
                    "  slots: [{first: 0, count: 64}, {first: 60, count: 8}, {first: 250, count: 64}"
-                   ", {first: 5000, count: 0}]\n"
+                   ", {first: 5000}]\n"
                    "  agent: {module: " DIGEST "}\nstatus: {conditions: [{type: ready}]}\n");
     assert_contains(told, "spec.slots[1]: begins before the end of the range before");
     assert_contains(told, "spec.slots[2]: ends behind the Agent's 256 slots");
     assert_contains(told, "spec.slots[3].first: expected 0 to 4095, found 5000");
+    assert_contains(told, "spec.slots[3].count: missing");
     assert_contains(told, "status.conditions[0].type: expected one word in CamelCase");
     assert_contains(told, "status.conditions[0].status: missing");
     assert_contains(invalid(f, "kind: Pod\nmetadata: {name: p}\nspec: {nodeName: n}\n"),
