@@ -180,6 +180,8 @@ void sw_exchange_refuse(struct exchange *exchange, int status, const char *words
 /* Bytes that the wire may take now. */
 static inline struct sw_bytes sw_exchange_out(const struct exchange *exchange)
 {
+    if (exchange->out.size == 0) /* There may be no memory to point into. */
+        return (struct sw_bytes){0};
     return (struct sw_bytes){.data = exchange->out.data + exchange->out_at,
                              .size = exchange->out.size - exchange->out_at};
 }

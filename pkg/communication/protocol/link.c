@@ -127,11 +127,12 @@ static enum sw_rc read_clear(struct link *link, void *ret_bytes, size_t size, si
 {
     size_t taken = link->in.size < size ? link->in.size : size;
 
-    if (taken > 0)
-        (void)memcpy(ret_bytes, link->in.data, taken);
+    *ret_size = taken;
+    if (taken == 0)
+        return SW_OK;
+    (void)memcpy(ret_bytes, link->in.data, taken);
     link->in.data = (const char *)link->in.data + taken;
     link->in.size -= taken;
-    *ret_size = taken;
     return SW_OK;
 }
 
