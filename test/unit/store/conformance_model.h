@@ -209,25 +209,12 @@ static void model_check(struct model *model)
 
 static void model_work(struct model *model, int rounds)
 {
-    for (int i = 0; i < rounds && model->revision < MODEL_REVISIONS_MAX - 10; i++) {
-        switch (model_draw(model, 8)) {
-        case 0:
-            model_list(model);
-            break;
-        case 1:
-        case 2:
-            model_watch(model);
-            break;
-        case 3:
-            model_compact(model);
-            break;
-        case 4:
-            model_check(model);
-            break;
-        default:
-            model_commit(model);
-        }
-    }
+    static void (*const actions[])(struct model *model) = {model_list,    model_watch, model_watch,
+                                                           model_compact, model_check, model_commit,
+                                                           model_commit,  model_commit};
+
+    for (int i = 0; i < rounds && model->revision < MODEL_REVISIONS_MAX - 10; i++)
+        actions[model_draw(model, 8)](model);
     model_check(model);
 }
 
