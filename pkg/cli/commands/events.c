@@ -74,6 +74,7 @@ static bool on_change(void *ctx, enum sw_api_watch_event_type type, void *object
 enum sw_rc sw_command_events(struct sw_cli *cli, struct sw_err *err)
 {
     SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
+    struct sw_output_widths widths = {0};
     struct following following = {.cli = cli, .err = err};
     struct sw_object_key key = {.kind = sw_kind_find("Event"), .name = ""};
     struct sw_output_list list = {.kind = key.kind};
@@ -91,6 +92,7 @@ enum sw_rc sw_command_events(struct sw_cli *cli, struct sw_err *err)
     sw_buffer_init(&text, SW_CLI_OUTPUT_BYTES_MAX);
     following.output.with_namespace = sw_arguments_is(cli->arguments, "all-namespaces", false);
     following.output.now_ns = sw_cli_utc_ns(cli);
+    following.output.widths = &widths;
     key.namespace = following.output.with_namespace ? "" : cli->namespace;
     rc = sw_client_list(cli->client, &key, "", cli->arena, &events, err);
     for (size_t i = 0; rc == SW_OK && i < events.count; i++) {

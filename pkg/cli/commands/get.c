@@ -89,6 +89,7 @@ static bool print_change(void *ctx, enum sw_api_watch_event_type type, void *obj
 static enum sw_rc follow(struct sw_cli *cli, const struct sw_output *output,
                          const struct sw_object_key *key, bool with_type, struct sw_err *err)
 {
+    struct sw_output_widths widths = {0};
     struct printer printer = {
         .cli = cli, .output = *output, .kind = key->kind, .with_type = with_type, .err = err};
     const struct sw_client_watch options = {.key = *key,
@@ -100,6 +101,7 @@ static enum sw_rc follow(struct sw_cli *cli, const struct sw_output *output,
     enum sw_rc rc;
 
     printer.output.without_header = with_type || output->without_header;
+    printer.output.widths = &widths;
     rc = sw_client_watch(cli->client, &options, err);
     /* Whoever sets a timeout for a watch wants to see that long, which is no failure. */
     if (rc == SW_E_TIMEOUT && cli->timeout_ms != 0)

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define PROGRESS_EVERY_MS 1000
+
 enum sw_rc sw_target_parse(struct sw_cli *cli, const char *word, struct sw_target *ret_target,
                            struct sw_err *err)
 {
@@ -44,6 +46,49 @@ static void print_reply(struct sw_cli *cli, const struct sw_answer *answer)
     sw_cli_put(cli, &text);
 }
 
+/* A message on its way. */
+struct sent {
+    bool is_done;
+    enum sw_rc rc;
+    struct sw_answer *answer;
+    struct sw_err *err;
+};
+
+static void on_done(void *ctx, enum sw_rc rc, const struct sw_answer *answer,
+                    const struct sw_err *err)
+{
+    struct sent *sent = ctx;
+
+    sent->is_done = true;
+    sent->rc = rc;
+    if (rc != SW_OK)
+        *sent->err = *err;
+    (void)memcpy(sent->answer->content_type, answer->content_type, sizeof answer->content_type);
+    (void)memcpy(sent->answer->from, answer->from, sizeof answer->from);
+    if (answer->body.size > 0)
+        sw_buffer_put(&sent->answer->body, answer->body.data, answer->body.size);
+}
+
+/* Send and wait; who waits for long sees for whom. */
+static enum sw_rc send_and_wait(struct sw_cli *cli, const struct sw_client_message *message,
+                                struct sw_answer *answer, struct sw_err *err)
+{
+    struct sent sent = {.answer = answer, .err = err};
+    uint64_t begin_ms = sw_client_now_ms(cli->client), passed_ms = 0;
+    enum sw_rc rc = sw_client_send_start(cli->client, message, on_done, &sent, err);
+
+    while (rc == SW_OK && !sent.is_done) {
+        rc = sw_client_run(cli->client, PROGRESS_EVERY_MS, err);
+        passed_ms = sw_client_now_ms(cli->client) - begin_ms;
+        if (passed_ms >= PROGRESS_EVERY_MS && !sent.is_done)
+            sw_cli_progress(cli, "waiting for %s for %u s", message->agent,
+                            (unsigned)(passed_ms / 1000));
+    }
+    if (passed_ms >= PROGRESS_EVERY_MS)
+        sw_cli_progress(cli, "%s", "");
+    return rc == SW_OK ? sent.rc : rc;
+}
+
 enum sw_rc sw_command_send(struct sw_cli *cli, struct sw_err *err)
 {
     SW_CLEANUP(sw_buffer_done) struct sw_buffer body = {0};
@@ -70,7 +115,7 @@ enum sw_rc sw_command_send(struct sw_cli *cli, struct sw_err *err)
     message.priority = sw_arguments_text(cli->arguments, "priority");
     message.request_id = sw_arguments_text(cli->arguments, "request-id");
     message.want_reply = !sw_arguments_is(cli->arguments, "no-reply", false);
-    rc = sw_client_send(cli->client, &message, &answer, err);
+    rc = send_and_wait(cli, &message, &answer, err);
     if (rc != SW_OK)
         return rc;
     if (cli->is_verbose && answer.from[0] != '\0')

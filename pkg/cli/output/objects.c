@@ -87,6 +87,8 @@ static enum sw_rc put_table(const struct sw_output *output, const struct sw_outp
     }
     for (size_t i = 0; i < list->count; i++)
         add_row(output, kind, list->items[i], table);
+    if (output->widths != NULL && columns <= SW_OUTPUT_COLUMNS_MAX)
+        sw_table_share_widths(table, output->widths);
     if (sw_table_put(table, out) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a table");
     return SW_OK;

@@ -15,12 +15,20 @@ enum sw_output_format {
     SW_OUTPUT_JSONPATH
 };
 
+#define SW_OUTPUT_COLUMNS_MAX 32
+
+/* Widths that the tables of one watch share, so that rows printed one by one line up. */
+struct sw_output_widths {
+    size_t columns[SW_OUTPUT_COLUMNS_MAX]; /* In characters; start with zeros. */
+};
+
 struct sw_output {
     enum sw_output_format format;
     const char *template; /* Of JSONPATH; borrowed from the text that was parsed. */
     bool with_namespace;  /* Tables: a first column that says it. */
     bool without_header;
-    uint64_t now_ns; /* UTC, for ages. */
+    uint64_t now_ns;                 /* UTC, for ages. */
+    struct sw_output_widths *widths; /* Kept from table to table; NULL: each for itself. */
 };
 
 /* Read what stands after -o; NULL means table. Only format and template are set.
@@ -49,6 +57,9 @@ SW_DEFINE_CLEANUP(struct sw_table, sw_table_free)
 void sw_table_add(struct sw_table *table, const char *text);
 /* As sw_table_add, formatted, cut at 1 KiB. */
 void sw_table_print(struct sw_table *table, const char *format, ...) SW_PRINTF(2, 3);
+/* Make columns at least as wide as widths says, and note there how wide they have become. Call it
+ * when all cells are in, before sw_table_put. */
+void sw_table_share_widths(struct sw_table *table, struct sw_output_widths *widths);
 /* Append all rows.  SW_E_EXHAUSTED: memory was out at some cell. */
 SW_MUST_CHECK enum sw_rc sw_table_put(const struct sw_table *table, struct sw_buffer *out);
 

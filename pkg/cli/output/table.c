@@ -80,6 +80,16 @@ void sw_table_print(struct sw_table *table, const char *format, ...)
     sw_table_add(table, text);
 }
 
+void sw_table_share_widths(struct sw_table *table, struct sw_output_widths *widths)
+{
+    assert(table->columns <= SW_OUTPUT_COLUMNS_MAX);
+    for (size_t i = 0; i < table->columns; i++) {
+        if (table->widths[i] < widths->columns[i])
+            table->widths[i] = widths->columns[i];
+        widths->columns[i] = table->widths[i];
+    }
+}
+
 enum sw_rc sw_table_put(const struct sw_table *table, struct sw_buffer *out)
 {
     const char *cell = (const char *)table->text.data;

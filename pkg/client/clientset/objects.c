@@ -281,18 +281,6 @@ static enum sw_rc message_request(const struct sw_client_message *message, struc
     return SW_OK;
 }
 
-enum sw_rc sw_client_send(struct sw_client *client, const struct sw_client_message *message,
-                          struct sw_answer *ret_answer, struct sw_err *err)
-{
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
-    struct sw_request request;
-    enum sw_rc rc;
-
-    sw_buffer_init(&path, PATH_BYTES_MAX);
-    rc = message_request(message, &path, &request, err);
-    return rc == SW_OK ? sw_client_call(client, &request, ret_answer, err) : rc;
-}
-
 enum sw_rc sw_client_send_start(struct sw_client *client, const struct sw_client_message *message,
                                 sw_client_done *done, void *ctx, struct sw_err *err)
 {

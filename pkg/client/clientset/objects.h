@@ -68,11 +68,7 @@ struct sw_client_message { /* To an instance; all borrowed until it is done. */
     uint64_t timeout_ms;    /* 0: SW_CLIENT_TIMEOUT_MS. */
     bool want_reply;
 };
-/* Send and wait; the answer holds the reply's body, type and sender. */
-SW_MUST_CHECK enum sw_rc sw_client_send(struct sw_client *client,
-                                        const struct sw_client_message *message,
-                                        struct sw_answer *ret_answer, struct sw_err *err);
-/* Begin to send; as sw_client_start. */
+/* Begin to send; as sw_client_start. The answer holds the reply's body, type and sender. */
 SW_MUST_CHECK enum sw_rc sw_client_send_start(struct sw_client *client,
                                               const struct sw_client_message *message,
                                               sw_client_done *done, void *ctx, struct sw_err *err);

@@ -197,6 +197,24 @@ static void cells_are_as_wide_as_their_characters(void **state)
     sw_table_free(table);
 }
 
+static void rows_of_a_watch_line_up(void **state)
+{
+    struct sw_output_widths widths = {0};
+    struct fixture *f = *state;
+
+    f->list.count = 1;
+    (void)print(f, "table");
+    f->output.widths = &widths;
+    sw_buffer_reset(&f->out);
+    assert_int_equal(sw_output_objects(&f->output, &f->list, &f->out, &f->err), SW_OK);
+    f->output.without_header = true;
+    f->list.items = f->items + 1;
+    sw_buffer_reset(&f->out);
+    assert_int_equal(sw_output_objects(&f->output, &f->list, &f->out, &f->err), SW_OK);
+    sw_buffer_put_u8(&f->out, 0);
+    assert_string_equal((const char *)f->out.data, "w        Ready   3/4    0           5m0s\n");
+}
+
 static void an_age_is_never_below_zero(void **state)
 {
     struct fixture *f = *state;
@@ -222,6 +240,7 @@ int main(void)
         TEST(an_unknown_format_is_refused_with_the_nearest),
         TEST(control_characters_are_replaced),
         TEST(cells_are_as_wide_as_their_characters),
+        TEST(rows_of_a_watch_line_up),
         TEST(an_age_is_never_below_zero),
     };
 
