@@ -1,5 +1,5 @@
 /* The client where things go wrong. */
-#include "test/unit/communication/protocol/fixture.h"
+#include "test/unit/communication/protocol/raw.h"
 
 static void nobody_there_is_unavailable_with_words(void **state)
 {

@@ -1,6 +1,6 @@
 /* gRPC: frames, deadlines, status, health. */
 #include "pkg/communication/protocol/grpc.h"
-#include "test/unit/communication/protocol/fixture.h"
+#include "test/unit/communication/protocol/raw.h"
 
 #define ECHO "/test.Echo/Say"
 

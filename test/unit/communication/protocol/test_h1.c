@@ -1,5 +1,5 @@
 /* HTTP/1.1 as bytes: what is answered, and what is refused because two parsers could differ. */
-#include "test/unit/communication/protocol/fixture.h"
+#include "test/unit/communication/protocol/raw.h"
 
 static bool has_text_end(struct fixture *f)
 {

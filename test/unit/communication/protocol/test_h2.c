@@ -1,5 +1,5 @@
 /* Hostile HTTP/2: floods, stalls, frames that are wrong. Frames are written by hand. */
-#include "test/unit/communication/protocol/fixture.h"
+#include "test/unit/communication/protocol/raw.h"
 
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 

@@ -1,5 +1,5 @@
 /* Requests and responses over HTTP/2, with the room's own client. */
-#include "test/unit/communication/protocol/fixture.h"
+#include "test/unit/communication/protocol/raw.h"
 
 static void a_request_is_answered(void **state)
 {

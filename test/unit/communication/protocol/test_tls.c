@@ -1,6 +1,6 @@
 /* The port behind TLS: identities, ALPN, and peers that are not what they should be. */
 #include "pkg/security/certs/certs.h"
-#include "test/unit/communication/protocol/fixture.h"
+#include "test/unit/communication/protocol/raw.h"
 
 struct keys {
     struct sw_authority *authority;

@@ -1,0 +1,129 @@
+/* Agents and modules that note what they are told and say what a test wants. */
+#pragma once
+#include "test/unit/web/api/base.h"
+
+static inline enum sw_rc fake_send(void *ctx, const struct sw_gateway_message *m,
+                                   void (*done)(void *done_ctx, enum sw_rc rc,
+                                                const struct sw_gateway_reply *reply,
+                                                const struct sw_err *err),
+                                   void *done_ctx, struct sw_err *err)
+{
+    struct fixture *f = ctx;
+
+    (void)snprintf(f->told, sizeof f->told, "%s|%s|%s|%.*s|%u|%llu|%s|%d|%s", m->namespace_, m->to,
+                   m->content_type, (int)m->body.size, (const char *)m->body.data,
+                   (unsigned)m->priority, (unsigned long long)m->timeout_ms, m->request_id,
+                   m->want_reply, m->caller);
+    if (f->agents_rc != SW_OK)
+        return sw_err_set(err, f->agents_rc, "no such instance");
+    f->send_done = done;
+    f->send_ctx = done_ctx;
+    if (!f->is_later)
+        done(done_ctx, SW_OK, &f->reply, NULL);
+    else
+        check(f);
+    return SW_OK;
+}
+
+static inline enum sw_rc fake_publish(void *ctx, const struct sw_gateway_publication *p,
+                                      void (*done)(void *done_ctx, enum sw_rc rc,
+                                                   uint64_t subscribers, const struct sw_err *err),
+                                      void *done_ctx, struct sw_err *err)
+{
+    struct fixture *f = ctx;
+
+    (void)err;
+    (void)snprintf(f->told, sizeof f->told, "%s|%s|%s|%.*s|%u", p->namespace_, p->subject,
+                   p->content_type, (int)p->body.size, (const char *)p->body.data,
+                   (unsigned)p->priority);
+    done(done_ctx, SW_OK, 7, NULL);
+    return SW_OK;
+}
+
+static inline enum sw_rc fake_logs(void *ctx, const struct sw_gateway_logs *logs, void **ret_stream,
+                                   struct sw_err *err)
+{
+    struct fixture *f = ctx;
+    struct sw_gateway_log_line line = {.utc_ns = 1700000000000000000u,
+                                       .instance = "reader/a",
+                                       .level = "info",
+                                       .text = {"first \"line\"", 12}};
+
+    (void)err;
+    f->logs = *logs;
+    f->has_logs = logs->is_followed;
+    logs->on_line(logs->ctx, &line);
+    if (!logs->is_followed)
+        logs->on_end(logs->ctx, SW_OK);
+    *ret_stream = f;
+    return SW_OK;
+}
+
+static inline void fake_logs_close(void *ctx, void *stream)
+{
+    struct fixture *f = ctx;
+
+    assert_ptr_equal(stream, f);
+    f->has_logs = false;
+    f->logs_closed++;
+    check(f);
+}
+
+static inline enum sw_rc fake_instances(void *ctx, const struct sw_gateway_instances *query,
+                                        sw_gateway_instances_done *done, void *done_ctx,
+                                        struct sw_err *err)
+{
+    struct fixture *f = ctx;
+    const struct sw_gateway_instance items[] = {{.name = "reader/a",
+                                                 .pod = "reader-0",
+                                                 .node = "one",
+                                                 .state = "Running",
+                                                 .turns = 5,
+                                                 .message = ""},
+                                                {.name = "reader/b",
+                                                 .pod = "reader-0",
+                                                 .node = "one",
+                                                 .state = "Failed",
+                                                 .message = "a trap"}};
+
+    (void)err;
+    (void)snprintf(f->told, sizeof f->told, "%s|%s|%s|%u", query->namespace_, query->agent,
+                   query->after, query->limit);
+    done(done_ctx, SW_OK, items, 2, query->limit == 2, NULL);
+    return SW_OK;
+}
+
+static inline enum sw_rc
+fake_put(void *ctx, const char *namespace_, const char *digest, struct sw_bytes wasm,
+         void (*done)(void *done_ctx, enum sw_rc rc, const struct sw_gateway_module *module,
+                      const struct sw_err *err),
+         void *done_ctx, struct sw_err *err)
+{
+    struct fixture *f = ctx;
+    struct sw_gateway_module module = {
+        .digest = digest, .size_bytes = wasm.size, .is_new = f->module_size == 0};
+
+    assert_string_equal(namespace_, "default");
+    if (wasm.size < 4)
+        return sw_err_set(err, SW_E_INVALID, "not WebAssembly");
+    f->module_size = wasm.size;
+    done(done_ctx, SW_OK, &module, NULL);
+    return SW_OK;
+}
+
+static inline bool fake_has(void *ctx, const char *namespace_, const char *digest,
+                            struct sw_gateway_module *ret_module)
+{
+    struct fixture *f = ctx;
+
+    (void)namespace_;
+    *ret_module = (struct sw_gateway_module){.digest = digest, .size_bytes = f->module_size};
+    return f->module_size > 0;
+}
+
+static inline enum sw_rc fake_ready(void *ctx, struct sw_err *err)
+{
+    struct fixture *f = ctx;
+
+    return f->is_ready ? SW_OK : sw_err_set(err, SW_E_UNAVAILABLE, "the node is starting");
+}
