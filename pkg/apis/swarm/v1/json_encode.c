@@ -10,19 +10,44 @@ struct writer {
     unsigned depth;
 };
 
+/* Characters that YAML takes for line breaks or refuses when they stand as they are, although JSON
+ * does not mind: C1 controls, U+2028, U+2029, U+FEFF, U+FFFE and U+FFFF. 0: any other. */
+static unsigned awkward_character(const unsigned char *text)
+{
+    if (text[0] == 0xc2 && text[1] >= 0x80 && text[1] <= 0x9f)
+        return text[1];
+    if (text[0] == 0xe2 && text[1] == 0x80 && (text[2] == 0xa8 || text[2] == 0xa9))
+        return 0x2000u + (text[2] & 0x3fu);
+    if (text[0] == 0xef && text[1] == 0xbb && text[2] == 0xbf)
+        return 0xfeff;
+    if (text[0] == 0xef && text[1] == 0xbf && text[2] >= 0xbe)
+        return 0xffc0u + (text[2] & 0x3fu);
+    return 0;
+}
+
+/* How many bytes from here on need no escape. */
+static size_t plain_size(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+
+    while (*at >= 0x20 && *at != '"' && *at != '\\' && *at != 0x7f && awkward_character(at) == 0)
+        at++;
+    return (size_t)(at - (const unsigned char *)text);
+}
+
 void sw_json_put_text(struct sw_buffer *out, const char *text)
 {
     sw_buffer_put_u8(out, '"');
     while (*text != '\0') {
-        size_t plain = 0;
-        while ((unsigned char)text[plain] >= 0x20 && text[plain] != '"' && text[plain] != '\\' &&
-               text[plain] != 0x7f)
-            plain++;
+        size_t plain = plain_size(text);
+        unsigned awkward = awkward_character((const unsigned char *)text + plain);
         sw_buffer_put(out, text, plain);
         text += plain;
         if (*text == '\0')
             break;
-        if (*text == '"' || *text == '\\')
+        if (awkward != 0)
+            sw_buffer_print(out, "\\u%04x", awkward);
+        else if (*text == '"' || *text == '\\')
             sw_buffer_print(out, "\\%c", *text);
         else if (*text == '\n')
             sw_buffer_put_text(out, "\\n");
@@ -30,7 +55,7 @@ void sw_json_put_text(struct sw_buffer *out, const char *text)
             sw_buffer_put_text(out, "\\t");
         else
             sw_buffer_print(out, "\\u%04x", (unsigned)(unsigned char)*text);
-        text++;
+        text += awkward == 0 ? 1 : awkward < 0x800 ? 2 : 3;
     }
     sw_buffer_put_u8(out, '"');
 }
