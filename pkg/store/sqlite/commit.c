@@ -264,12 +264,34 @@ void sw_sqlite_commit_complete(struct sqlite_store *store)
     store->is_completing = false;
 }
 
+/* Wakes whose store was closed while their post was under way. A loop that ends drops its posts, so
+ * some stay here, a few bytes each, for as long as the loop's thread lives. */
+static _Thread_local struct wake *retired;
+
+void sw_sqlite_wake_retire(struct wake *wake)
+{
+    wake->store = NULL;
+    wake->next = retired;
+    retired = wake;
+}
+
+static void forget_wake(struct wake *wake)
+{
+    struct wake **place = &retired;
+
+    while (*place != NULL && *place != wake)
+        place = &(*place)->next;
+    if (*place == wake)
+        *place = wake->next;
+    free(wake);
+}
+
 void sw_sqlite_commit_on_wake(void *argument)
 {
     struct wake *wake = argument;
 
-    if (wake->store == NULL) { /* Closed since it was posted. */
-        free(wake);
+    if (wake->store == NULL) {
+        forget_wake(wake);
         return;
     }
     sw_sqlite_commit_complete(wake->store);

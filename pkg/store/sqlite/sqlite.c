@@ -127,10 +127,8 @@ static void on_free(struct sw_store *base)
     sw_sqlite_backup_complete(store, true);
     bool is_posted = store->is_posted;
     sw_sqlite_commit_complete(store);
-    if (is_posted) { /* The post is still to come and frees it. */
-        store->wake->store = NULL;
-        store->wake = NULL;
-    }
+    if (is_posted) /* The post is still to come. */
+        sw_sqlite_wake_retire(SW_TAKE(store->wake));
     release(store);
 }
 

@@ -35,8 +35,9 @@ struct writer { /* The connection and its statements; the writer thread's after 
     int wal_pages; /* In the write-ahead log after the last commit. */
 };
 
-struct wake { /* The argument of a post; outlives the store when the post does. */
-    struct sqlite_store *store;
+struct wake {                   /* The argument of a post; outlives the store when the post does. */
+    struct sqlite_store *store; /* NULL once it is closed. */
+    struct wake *next;          /* Then: the next one like it. */
 };
 
 struct backup { /* A copy being made by a thread of its own. */
@@ -125,6 +126,8 @@ enum sw_rc sw_sqlite_commit_queue(struct sqlite_store *store, const struct sw_st
 /* Take in what the writer finished: apply, acknowledge, serve watches. */
 void sw_sqlite_commit_complete(struct sqlite_store *store);
 void sw_sqlite_commit_on_wake(void *argument); /* Of type struct wake. */
+/* The store closes while a post with this wake is under way. */
+void sw_sqlite_wake_retire(struct wake *wake);
 
 /* --- backup.c --- */
 
