@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#define FIXTURE_TIMEOUT_MS 5000u
+#define FIXTURE_TIMEOUT_MS 20000u
 
 struct fixture {
     struct sw_loop *loop;
