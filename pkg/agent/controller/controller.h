@@ -75,11 +75,16 @@ SW_DEFINE_CLEANUP(struct sw_agents, sw_agents_free)
 /* For pkg/controller/node. Lives as long as agents. */
 const struct sw_pod_runner *sw_agents_runner(struct sw_agents *agents);
 
-struct sw_agent_result {        /* Borrowed for the call. */
-    enum sw_rc rc;              /* As the instance replied, or: NOT_FOUND no such Agent or key here,
-                                   UNAVAILABLE no Pod of it runs or the host went away (the message may
-                                   have been handled), EXHAUSTED mailbox or node full, TIMEOUT, INTERNAL
-                                   the handler trapped or passed its deadline. */
+/* How a message ended. rc is as the instance replied, or: NOT_FOUND no such Agent or key here,
+ * UNAVAILABLE no Pod of it runs or the host went away (the message may have been handled),
+ * EXHAUSTED mailbox or node full, TIMEOUT, INTERNAL the handler trapped or passed its deadline. */
+/* How a message ended; borrowed for the call. rc is as the instance replied, or
+ *   NOT_FOUND    no such Agent or key here
+ *   UNAVAILABLE  no Pod of it runs, or the host went away and the message may have been handled
+ *   EXHAUSTED    its mailbox or the node is full        TIMEOUT  no answer in time
+ *   INTERNAL     the handler trapped or passed its deadline */
+struct sw_agent_result {
+    enum sw_rc rc;
     struct sw_bytes type, body; /* Of the reply; words when rc is not SW_OK. */
     struct sw_bytes from;       /* Key of the instance. */
     uint64_t subscribers;       /* Of a publish. */
