@@ -54,24 +54,19 @@ static bool pod_visit(void *ctx, const struct sw_store_item *item)
     return true;
 }
 
-/* The Agent's Pods carry its name as a label, so a selector finds them without decoding the rest.
- */
+/* The names of the Agent's Pods begin alike, so the Pods of other Agents are not even looked at. */
 static enum sw_rc pods_read(struct sw_agent_controller *controller, struct sw_agent_view *view,
                             struct sw_err *err)
 {
-    struct sw_selector selector = {
-        .terms = {{.test = SW_SELECT_EQUAL, .key = "agent", .value = view->agent->metadata.name}},
-        .count = 1};
     struct sw_object_query query = {.kind = sw_kind_find("Pod"),
                                     .namespace_name = view->agent->metadata.namespace,
-                                    .name = "",
-                                    .selector = &selector};
+                                    .name_prefix = sw_agent_pod_prefix(view)};
     struct sw_object_page page = {.limit = 0};
     struct found found = {.view = view, .rc = SW_OK, .err = err};
     enum sw_rc rc;
 
     view->pods = sw_arena_array(view->arena, SW_AGENT_PODS_MAX, sizeof *view->pods);
-    if (view->pods == NULL)
+    if (view->pods == NULL || query.name_prefix == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the Pods of an Agent");
     rc = sw_objects_list(controller->options.objects, &query, &page, pod_visit, &found, err);
     if (rc != SW_OK || found.rc != SW_OK)

@@ -52,16 +52,24 @@ size_t sw_agent_pods_wanted(const struct sw_agent_view *view)
     return wanted < most ? wanted : most;
 }
 
-/* "reader-0"; a name too long for a label is cut and told apart by its hash. */
-static char *pod_name(const struct sw_agent_view *view, size_t index)
+/* "reader-"; a name too long for a label is cut and told apart by its hash. */
+char *sw_agent_pod_prefix(const struct sw_agent_view *view)
 {
     static const uint8_t key[16] = "agent pod name.";
     const char *name = view->agent->metadata.name;
 
     if (strlen(name) + SUFFIX_SIZE_MAX <= LABEL_SIZE_MAX)
-        return sw_arena_print(view->arena, "%s-%zu", name, index);
-    return sw_arena_print(view->arena, "%.44s-%08x-%zu", name,
-                          (unsigned)(sw_siphash(key, name, strlen(name)) & 0xffffffffu), index);
+        return sw_arena_print(view->arena, "%s-", name);
+    return sw_arena_print(view->arena, "%.44s-%08x-", name,
+                          (unsigned)(sw_siphash(key, name, strlen(name)) & 0xffffffffu));
+}
+
+/* "reader-0" */
+static char *pod_name(const struct sw_agent_view *view, size_t index)
+{
+    const char *prefix = sw_agent_pod_prefix(view);
+
+    return prefix == NULL ? NULL : sw_arena_print(view->arena, "%s%zu", prefix, index);
 }
 
 static enum sw_rc pod_own(const struct sw_agent_view *view, struct sw_api_pod *pod)

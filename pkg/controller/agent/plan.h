@@ -12,6 +12,10 @@ struct sw_agent_view { /* What was read; all in the arena. */
     struct sw_arena *arena;
 };
 
+/* What the names of all Pods of the Agent begin with, in the view's arena; NULL when that is full.
+ */
+char *sw_agent_pod_prefix(const struct sw_agent_view *view);
+
 /* How many Pods the Agent shall have: as many as it has, or, while it has none, what its spec says.
  */
 size_t sw_agent_pods_wanted(const struct sw_agent_view *view);

@@ -8,7 +8,8 @@
 
 static void query_prefix(const struct sw_object_query *query, char ret_prefix[SW_OBJECT_KEY_MAX])
 {
-    const char *name = query->name == NULL || query->name[0] == '\0' ? NULL : query->name;
+    bool has_name = query->name != NULL && query->name[0] != '\0';
+    const char *name = has_name ? query->name : query->name_prefix;
     const char *space = query->namespace_name == NULL ? "" : query->namespace_name;
 
     if (space[0] == '\0' && query->kind->is_namespaced)

@@ -11,6 +11,7 @@ struct sw_object_query {
     const struct sw_kind *kind;
     const char *namespace_name;         /* "": all. */
     const char *name;                   /* "": all; watches only. */
+    const char *name_prefix;            /* NULL: all; names that begin so. Needs a namespace. */
     const struct sw_selector *selector; /* NULL: all. Copied by watches, texts too. */
 };
 
