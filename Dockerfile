@@ -10,7 +10,7 @@ RUN make && make install DESTDIR=/out PREFIX=/usr/local
 FROM debian:12-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libcurl4 libuv1 libnghttp2-14 \
-        libhttp-parser2.9 libssl3 libsqlite3-0 libjansson4 libyaml-0-2 liblz4-1 zlib1g \
+        libssl3 libsqlite3-0 libjansson4 libyaml-0-2 liblz4-1 zlib1g \
         libseccomp2 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --shell /bin/bash swarm
