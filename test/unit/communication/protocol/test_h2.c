@@ -102,7 +102,7 @@ static void the_preface_in_single_bytes_is_understood(void **state)
     fixture_start(f, NULL, NULL);
     raw_connect(f);
     for (size_t i = 0; i < sizeof PREFACE - 1; i++) {
-        raw_send(f, PREFACE + i, 1);
+        raw_send(f, &PREFACE[i], 1);
         run_for(f, 0);
     }
     frame(f, SETTINGS, 0, 0, NULL, 0);
