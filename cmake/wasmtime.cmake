@@ -1,7 +1,8 @@
 # The target `wasmtime`: libwasmtime.so, pinned and fetched once for all build folders, or the
 # official C API release that WASMTIME_DIR names. Only the agent host and the compiler link it.
 set(SWARM_WASMTIME_VERSION 50.0.1)
-set(WASMTIME_DIR "" CACHE PATH "An unpacked Wasmtime C API release to use instead of the pinned one")
+set(WASMTIME_DIR "" CACHE PATH
+    "An unpacked Wasmtime C API release to use instead of the pinned one")
 
 if(WASMTIME_DIR)
   set(wasmtime_library ${WASMTIME_DIR}/lib/libwasmtime.so)

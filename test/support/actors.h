@@ -144,6 +144,21 @@ static inline unsigned actors_release(struct actors *actors)
     return count;
 }
 
+/* Carry what a worker sent to the workers that it is for. True if there was anything. */
+static inline bool actors_carry(struct actors *actors, uint32_t from)
+{
+    bool has_carried = false;
+
+    for (uint32_t target = 0; target < actors->count; target++) {
+        struct sw_item *item;
+        while ((item = sw_worker_sent(actors->workers[from], target)) != NULL) {
+            sw_worker_put(actors->workers[target], item);
+            has_carried = true;
+        }
+    }
+    return has_carried;
+}
+
 /* Run all workers and carry items until nothing is left to do, without committing. */
 static inline uint32_t actors_run(struct actors *actors)
 {
@@ -156,14 +171,7 @@ static inline uint32_t actors_run(struct actors *actors)
             uint32_t ran = sw_worker_run(actors->workers[i], 16);
 
             total += ran;
-            goes_on = goes_on || ran > 0;
-            for (uint32_t target = 0; target < actors->count; target++) {
-                struct sw_item *item;
-                while ((item = sw_worker_sent(actors->workers[i], target)) != NULL) {
-                    sw_worker_put(actors->workers[target], item);
-                    goes_on = true;
-                }
-            }
+            goes_on = actors_carry(actors, i) || goes_on || ran > 0;
         }
     }
     return total;

@@ -176,7 +176,7 @@ class Words(TidyTest):
         self.assert_finds(words.check_locks, "pkg/low/a.c:2:", "no row")
 
     def test_lock_with_row_passes_and_a_row_without_lock_is_found(self):
-        self.write("docs/LOCKS.md", "| `pkg/low/a.c` | `lock` | all | 1 |\n")
+        self.write("docs/LOCKS.md", "| `pkg/low/a.c` | `x.lock` | all | 1 |\n")
         self.write("pkg/low/a.c", "struct x {\n    pthread_mutex_t lock;\n};\n")
         self.assert_clean(words.check_locks)
         self.write("pkg/low/a.c", "\n")

@@ -79,19 +79,27 @@ def lock_rows(tree):
     return rows
 
 
-def check_locks(tree):
-    rows = lock_rows(tree)
-    seen = set()
+def locks(tree):
+    """(file, line, name) of each lock; a struct's lock is named struct.member."""
     for name in tree.c_files():
         if name.split("/")[0] not in ROOM_ROOTS:
             continue
         text = strip_c(tree.text(name))
         for match in MUTEX.finditer(text):
-            seen.add((name, match.group(1)))
-            if (name, match.group(1)) not in rows:
-                yield Finding(name, text.count("\n", 0, match.start(1)) + 1,
-                              f"the lock {match.group(1)} has no row in {LOCKS}",
-                              f"add one: | `{name}` | `{match.group(1)}` | what it guards | rank |")
+            before = text[:match.start(1)]
+            struct = re.findall(r"^struct (\w+) \{|^\}", before, re.M)[-1:]
+            owner = f"{struct[0]}." if struct and struct[0] else ""
+            yield name, before.count("\n") + 1, owner + match.group(1)
+
+
+def check_locks(tree):
+    rows = lock_rows(tree)
+    seen = set()
+    for name, number, lock in locks(tree):
+        seen.add((name, lock))
+        if (name, lock) not in rows:
+            yield Finding(name, number, f"the lock {lock} has no row in {LOCKS}",
+                          f"add one: | `{name}` | `{lock}` | what it guards | rank |")
     for (name, lock), number in rows.items():
         if (name, lock) not in seen:
             yield Finding(LOCKS, number, f"no lock {lock} in {name}", "remove the row")

@@ -8,8 +8,9 @@
 #include <stdatomic.h>
 
 #define SW_WASM_WORKERS_MAX 256
-#define SW_WASM_CLASSES_COUNT 9 /* Slots of 64 KiB, 256 KiB ... 4 GiB, each four times the last.   \
-                                 */
+#define SW_WASM_CLASSES_COUNT                                                                      \
+    9 /* Slots of 64 KiB, 256 KiB ... 4 GiB, each four times the last.                             \
+       */
 #define SW_WASM_IMAGE_PAGE_BYTES 4096u
 #define SW_WASM_IMAGE_CHUNK_PAGES 64u
 #define SW_WASM_TICKS_FOREVER ((uint64_t)1 << 40) /* Deadline where Wasmtime's own code runs. */

@@ -276,6 +276,26 @@ static void a_newer_format_is_refused_with_a_hint(void **state)
     disk_done(&disk);
 }
 
+struct model { /* What was appended, and how much of it is promised to survive. */
+    uint64_t committed, appended;
+};
+
+/* One round of the model: some records, some commits, some syncs that fail. */
+static void append_at_random(struct disk *disk, struct sw_journal *journal, struct model *model)
+{
+    for (uint64_t n = disk_random(disk) % 12; n > 0; n--) {
+        put(journal, ++model->appended, 8 + disk_random(disk) % 900);
+        if (disk_random(disk) % 3 != 0)
+            continue;
+        disk->fail_syncs_after = disk_random(disk) % 20 == 0 ? 1 : -1;
+        if (sw_journal_commit(journal, NULL) == SW_OK)
+            model->committed = model->appended;
+        if (disk->fail_syncs_after == 0)
+            break;
+    }
+    disk->fail_syncs_after = -1;
+}
+
 /* The model: numbers 1, 2, 3 ... are appended and committed at random, the machine crashes at
  * random; afterwards exactly a prefix is there that holds all that was committed. */
 static void crashes_leave_a_prefix_with_all_that_was_committed(void **state)
@@ -286,29 +306,19 @@ static void crashes_leave_a_prefix_with_all_that_was_committed(void **state)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct disk disk;
         struct seen seen;
-        uint64_t committed = 0, appended = 0;
+        struct model model = {0, 0};
 
         disk_init(&disk, seed);
         for (int round = 0; round < ROUNDS; round++) {
             struct sw_journal *journal = open_journal(&disk, &seen);
 
             assert_non_null(journal);
-            if (seen.count < committed || seen.count > appended || !seen.is_in_order)
+            if (seen.count < model.committed || seen.count > model.appended || !seen.is_in_order)
                 fail_msg("seed %llu, round %d: %llu records of %llu committed, %llu appended",
                          (unsigned long long)seed, round, (unsigned long long)seen.count,
-                         (unsigned long long)committed, (unsigned long long)appended);
-            appended = committed = seen.count;
-            for (uint64_t n = disk_random(&disk) % 12; n > 0; n--) {
-                put(journal, ++appended, 8 + disk_random(&disk) % 900);
-                if (disk_random(&disk) % 3 == 0) {
-                    disk.fail_syncs_after = disk_random(&disk) % 20 == 0 ? 1 : -1;
-                    if (sw_journal_commit(journal, NULL) == SW_OK)
-                        committed = appended;
-                    if (disk.fail_syncs_after == 0)
-                        break;
-                }
-            }
-            disk.fail_syncs_after = -1;
+                         (unsigned long long)model.committed, (unsigned long long)model.appended);
+            model = (struct model){seen.count, seen.count};
+            append_at_random(&disk, journal, &model);
             sw_journal_close(journal);
             if (disk_random(&disk) % 4 != 0)
                 disk_crash(&disk);

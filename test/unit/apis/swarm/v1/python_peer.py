@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Reads what test_python.c wrote with Python's protobuf, and says where it disagrees.
 
-Usage: python_peer.py SOURCE FOLDER. FOLDER holds pairs NAME-SEED.pb and NAME-SEED.json. The bytes must
-hold nothing that Python does not know, must be what Python itself would write, and must say the same
-as the JSON."""
+Usage: python_peer.py SOURCE FOLDER. FOLDER holds pairs NAME-SEED.pb and NAME-SEED.json. The bytes
+must hold nothing that Python does not know, must be what Python itself would write, and must say
+the same as the JSON."""
 import base64
 import datetime
 import json
