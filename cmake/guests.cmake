@@ -20,7 +20,8 @@ function(sw_guest name source)
     OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${SWARM_GUESTS_DIR}
     COMMAND ${SWARM_GUEST_CC} --target=wasm32 -std=c17 -O2 -Wall -Wextra -Werror
-            -mmutable-globals -mbulk-memory -msign-ext -ffreestanding -I${CMAKE_SOURCE_DIR}/include -MD -MF ${object}.d -MT guests/${name}.wasm
+            -mmutable-globals -mbulk-memory -msign-ext -ffreestanding
+            -I${CMAKE_SOURCE_DIR}/include -MD -MF ${object}.d -MT guests/${name}.wasm
             -c ${source} -o ${object}
     COMMAND ${SWARM_GUEST_LD} --no-entry --stack-first -z stack-size=16384
             --export=__stack_pointer ${object} -o ${output}
