@@ -290,6 +290,13 @@ static inline uint64_t script_memory(void *ctx, const struct sw_guest *guest)
     return sizeof guest->state;
 }
 
+static inline uint64_t script_total(void *ctx)
+{
+    const struct script_engine *engine = ctx;
+
+    return (engine->created - engine->dropped) * sizeof(struct script_state);
+}
+
 static inline struct sw_guest_module *script_module_ref(void *ctx, struct sw_guest_module *module)
 {
     (void)ctx;
@@ -322,6 +329,7 @@ static inline struct sw_guest_engine script_guest_engine(struct script_engine *e
         .save = script_save,
         .load = script_load,
         .memory_bytes = script_memory,
+        .total_bytes = script_total,
         .module_ref = script_module_ref,
         .module_unref = script_module_unref,
         .module_view = script_module_view,

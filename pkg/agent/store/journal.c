@@ -468,6 +468,16 @@ uint64_t sw_journal_open_epoch(struct sw_journal *journal)
     return number;
 }
 
+uint64_t sw_journal_end(struct sw_journal *journal)
+{
+    uint64_t end;
+
+    pthread_mutex_lock(&journal->mutex);
+    end = journal->open->lsn + journal->open->bytes.size;
+    pthread_mutex_unlock(&journal->mutex);
+    return end;
+}
+
 bool sw_journal_is_dirty(struct sw_journal *journal)
 {
     bool is_dirty;

@@ -105,4 +105,6 @@ SW_MUST_CHECK enum sw_rc sw_journal_remove_before(struct sw_journal *journal, ui
 /* Begin a new segment file with the next commit, whose first record makes all before it needless (a
  * snapshot): from then on the journal begins there. */
 void sw_journal_cut_segment(struct sw_journal *journal);
+/* Where the next record will stand: what was ever appended, in bytes. Any thread. */
+uint64_t sw_journal_end(struct sw_journal *journal);
 const uint8_t *sw_journal_uuid(const struct sw_journal *journal); /* 16 bytes. */

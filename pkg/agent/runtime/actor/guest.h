@@ -64,6 +64,7 @@ struct sw_guest_engine {
     enum sw_rc (*load)(void *ctx, struct sw_guest *guest, struct sw_bytes image,
                        struct sw_err *err);
     uint64_t (*memory_bytes)(void *ctx, const struct sw_guest *guest);
+    uint64_t (*total_bytes)(void *ctx); /* Of all guests of this worker. */
     struct sw_guest_module *(*module_ref)(void *ctx, struct sw_guest_module *module);
     void (*module_unref)(void *ctx, struct sw_guest_module *module);
     void (*module_view)(void *ctx, const struct sw_guest_module *module,

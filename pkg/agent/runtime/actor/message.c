@@ -94,3 +94,12 @@ struct sw_item *sw_item_get(struct sw_item **last)
     first->next = NULL;
     return first;
 }
+
+void sw_item_put_back(struct sw_item **last, struct sw_item *item)
+{
+    struct sw_item *kept = *last;
+
+    sw_item_put(last, item);
+    if (kept != NULL)
+        *last = kept;
+}

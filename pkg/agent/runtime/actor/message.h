@@ -61,4 +61,5 @@ void sw_body_unref(struct sw_body *body);
 
 /* Queues are singly linked rings held by their last item: NULL when empty. */
 void sw_item_put(struct sw_item **last, struct sw_item *item);
-struct sw_item *sw_item_get(struct sw_item **last); /* NULL when empty. */
+struct sw_item *sw_item_get(struct sw_item **last);                 /* NULL when empty. */
+void sw_item_put_back(struct sw_item **last, struct sw_item *item); /* It is the first again. */

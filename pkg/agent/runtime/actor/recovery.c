@@ -661,8 +661,12 @@ enum sw_rc sw_recover(const struct sw_journal_options *options, struct sw_shared
                       struct sw_worker **workers, uint32_t count,
                       struct sw_recovery_report *ret_report, struct sw_err *err)
 {
-    struct recovery recovery = {
-        .shared = shared, .workers = workers, .count = count, .report = ret_report, .err = err};
+    struct recovery recovery = {.shared = shared,
+                                .workers = workers,
+                                .count = count,
+                                .report = ret_report,
+                                .err = err,
+                                .folder = options->folder};
     enum sw_rc rc;
 
     memset(ret_report, 0, sizeof *ret_report);
@@ -692,9 +696,17 @@ bool sw_recovered_next(const struct sw_worker *worker, size_t *cursor,
     if (!sw_map_next(worker->pods, cursor, &entry))
         return false;
     pod = entry.value;
-    *ret_pod = (struct sw_recovered_pod){
-        .pod = pod->config.pod,
-        .uid = pod->config.uid,
-        .route = {.name_space = pod->config.name_space, .agent = pod->config.agent}};
+    *ret_pod = (struct sw_recovered_pod){.pod = pod->config.pod,
+                                         .uid = pod->config.uid,
+                                         .route = {.name_space = pod->config.name_space,
+                                                   .agent = pod->config.agent,
+                                                   .pod = {.pod = pod->config.pod,
+                                                           .worker = worker->options.index,
+                                                           .is_durable = pod->config.is_durable},
+                                                   .replicas = pod->config.replicas,
+                                                   .body_bytes = (uint32_t)pod->config.body_bytes,
+                                                   .is_keyed = pod->config.is_keyed}};
+    memcpy(ret_pod->route.pod.slots, pod->config.slots, sizeof ret_pod->route.pod.slots);
+    memcpy(ret_pod->route.hash_key, pod->hash_key, sizeof ret_pod->route.hash_key);
     return true;
 }

@@ -11,7 +11,6 @@
 struct sw_recovery_report {
     uint64_t pods, instances, messages; /* Recovered; messages: queued again. */
     uint64_t next_pod;                  /* Number for the next new Pod. */
-    struct sw_journal_report journal;
 };
 
 /* Open the journal of options into shared->journal and fill the workers. Every Pod found is closed

@@ -192,4 +192,5 @@ void sw_worker_view(const struct sw_worker *worker, struct sw_worker_view *ret_v
     *ret_view = worker->counts;
     ret_view->pods = sw_map_count(worker->pods);
     ret_view->instances = sw_map_count(worker->instances);
+    ret_view->memory_bytes = worker->engine.total_bytes(worker->engine.ctx);
 }

@@ -1,0 +1,99 @@
+/* The threads of an agent host around its single-threaded cores.
+ *
+ * Threads: as README.md says; each field names who touches it.  I/O: the link's socket, eventfd.
+ * Limits: RING_ITEMS between two threads; OUT_BYTES_MAX waiting for swarmd. */
+#pragma once
+#include "pkg/agent/runtime/host/host.h"
+#include "pkg/utils/base/ring.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define RING_ITEMS 65536u
+#define OUT_BYTES_MAX (64u << 20)
+
+enum host_exit {
+    HOST_EXIT_STOPPED = 0,
+    HOST_EXIT_RESOURCES = 1,
+    HOST_EXIT_USAGE = 2,
+    HOST_EXIT_JOURNAL = 3,
+    HOST_EXIT_UNREADABLE = 4,
+    HOST_EXIT_PROTOCOL = 5
+};
+
+struct sw_wasm_worker;
+struct driver;
+
+struct lane { /* One worker and its thread. */
+    struct driver *driver;
+    uint32_t index;
+    pthread_t thread;
+    struct sw_worker *worker;    /* Of its thread while that runs. */
+    struct sw_wasm_worker *wasm; /* As worker. */
+    struct sw_item **stuck;  /* Of its thread: per target, items that its ring had no room for. */
+    struct sw_ring *inbox;   /* Any thread puts, its thread gets. */
+    struct sw_item *waiting; /* Of the link: items that inbox had no room for. */
+
+    pthread_mutex_t mutex; /* Guards what follows. */
+    pthread_cond_t wake;
+    struct sw_output *outputs, *outputs_last;
+    struct sw_worker_view view;
+
+    _Atomic bool is_sleeping; /* It looks at inbox again after setting this, before it waits. */
+};
+
+struct driver {
+    const struct sw_system *system;
+    const char *folder;
+    struct sw_shared shared;
+    struct sw_guest_engine engine; /* Of the link, for counting references of modules. */
+    struct sw_wasm_engine *wasm;
+    struct sw_host *host; /* Of the link. */
+    struct lane *lanes;
+    uint32_t lanes_count;
+
+    pthread_t journal_thread;
+    pthread_mutex_t journal_mutex; /* For journal_wake only. */
+    pthread_cond_t journal_wake;
+    _Atomic bool is_journal_sleeping, is_disk_full;
+
+    int link, wake; /* The socket; the eventfd that the link waits on besides. */
+    _Atomic bool is_link_sleeping;
+    _Atomic bool is_stopping, is_ended; /* No more segments; no more commits. */
+    _Atomic uint64_t outputs_bytes;     /* Waiting in lanes. */
+    struct sw_buffer in, out;           /* Of the link. */
+    size_t out_sent;
+    uint64_t stats_ns;
+    bool has_news; /* Since the last STATS. */
+    uint32_t stop_ms;
+};
+
+/* --- threads.c ------------------------------------------------------------------------------- */
+
+SW_MUST_CHECK enum sw_rc driver_start(struct driver *driver, struct sw_err *err);
+/* End all segments and threads; what is in flight is in mailboxes afterwards. */
+void driver_join(struct driver *driver);
+/* Put an item into a lane's ring. False: it is full. */
+SW_MUST_CHECK bool lane_put(struct lane *lane, struct sw_item *item);
+/* Carry items between workers until none is left, with all threads gone. */
+void driver_settle(struct driver *driver);
+/* The outputs of a lane that may leave now, at most all; the caller frees them. */
+struct sw_output *lane_outputs(struct lane *lane, uint64_t durable);
+/* Move what a worker put out to where the link finds it. */
+void lane_publish(struct lane *lane);
+/* Wake the link if it sleeps. */
+void link_wake(struct driver *driver);
+/* Say why and end the process at once, before anything more leaves it. */
+_Noreturn void driver_die(enum host_exit code, const char *words);
+
+/* --- link.c ---------------------------------------------------------------------------------- */
+
+/* Wait for HELLO.  SW_E_CORRUPT: something else came.  SW_E_UNAVAILABLE: the link ended. */
+SW_MUST_CHECK enum sw_rc link_hello(struct driver *driver, struct sw_frame_hello *ret_hello,
+                                    struct sw_err *err);
+void link_emit(void *ctx, const struct sw_frame *frame);
+void link_put(void *ctx, uint32_t worker, struct sw_item *item);
+/* Serve until STOP came (SW_OK) or the link ended (SW_E_UNAVAILABLE). */
+SW_MUST_CHECK enum sw_rc link_serve(struct driver *driver, struct sw_err *err);
+/* Take outputs that may leave from all lanes, and write all that waits, blocking. */
+void link_flush(struct driver *driver);

@@ -1,0 +1,264 @@
+#include "cmd/swarm-agent-host/driver.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_BYTES (256u << 10)
+#define STATS_NS 1000000000u
+#define NS_PER_MS 1000000u
+#define OUT_BUSY_BYTES (8u << 20) /* With so much unsent, outputs stay in their lanes. */
+
+/* --- Out ------------------------------------------------------------------------------------- */
+
+void link_emit(void *ctx, const struct sw_frame *frame)
+{
+    struct driver *driver = ctx;
+
+    sw_frame_put(frame, &driver->out);
+    if (driver->out.failed)
+        driver_die(HOST_EXIT_RESOURCES, "swarmd takes nothing from its link");
+}
+
+/* Write what the socket takes.  False: the link ended. */
+static bool write_some(struct driver *driver)
+{
+    while (driver->out_sent < driver->out.size) {
+        ssize_t sent = send(driver->link, driver->out.data + driver->out_sent,
+                            driver->out.size - driver->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && driver->out_sent > driver->out.size / 2) {
+            sw_buffer_consume(&driver->out, driver->out_sent);
+            driver->out_sent = 0;
+        }
+        if (sent < 0)
+            return errno == EAGAIN;
+        driver->out_sent += (size_t)sent;
+    }
+    sw_buffer_reset(&driver->out);
+    driver->out_sent = 0;
+    return true;
+}
+
+static void collect(struct driver *driver)
+{
+    uint64_t durable = sw_journal_durable(driver->shared.journal);
+
+    for (uint32_t i = 0; i < driver->lanes_count; i++) {
+        struct sw_output *output;
+
+        if (driver->out.size - driver->out_sent > OUT_BUSY_BYTES)
+            return;
+        output = lane_outputs(&driver->lanes[i], durable);
+        while (output != NULL) {
+            struct sw_output *next = output->next;
+
+            sw_buffer_put(&driver->out, output->bytes, output->size);
+            free(output);
+            output = next;
+            driver->has_news = true;
+        }
+    }
+    if (driver->out.failed)
+        driver_die(HOST_EXIT_RESOURCES, "no memory for what swarmd is to hear");
+}
+
+void link_flush(struct driver *driver)
+{
+    struct pollfd poll_file = {.fd = driver->link, .events = POLLOUT};
+
+    do {
+        collect(driver);
+        if (!write_some(driver))
+            return;
+    } while (driver->out.size > 0 && (poll(&poll_file, 1, -1) > 0 || errno == EINTR));
+}
+
+static void tell_stats(struct driver *driver)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_STATS};
+    struct sw_frame_stats *stats = &frame.stats;
+
+    for (uint32_t i = 0; i < driver->lanes_count; i++) {
+        struct lane *lane = &driver->lanes[i];
+        struct sw_worker_view view;
+
+        pthread_mutex_lock(&lane->mutex);
+        view = lane->view;
+        pthread_mutex_unlock(&lane->mutex);
+        stats->pods += view.pods;
+        stats->instances += view.instances;
+        stats->waiting += view.waiting;
+        stats->memory_bytes += view.memory_bytes;
+        stats->segments += view.segments;
+        stats->failures += view.failures;
+        stats->sends += view.sends;
+        stats->publishes += view.publishes;
+        stats->replies += view.replies;
+        stats->refused += view.refused;
+    }
+    stats->epochs = sw_journal_durable(driver->shared.journal);
+    stats->journal_bytes = sw_journal_end(driver->shared.journal);
+    stats->outputs_waiting = atomic_load(&driver->outputs_bytes);
+    link_emit(driver, &frame);
+    driver->has_news = false;
+}
+
+/* --- In -------------------------------------------------------------------------------------- */
+
+void link_put(void *ctx, uint32_t worker, struct sw_item *item)
+{
+    struct driver *driver = ctx;
+    struct lane *lane = &driver->lanes[worker];
+
+    driver->has_news = true;
+    if (lane->waiting != NULL || !lane_put(lane, item))
+        sw_item_put(&lane->waiting, item);
+}
+
+/* Hand over what waited for room. True: nothing waits any more. */
+static bool hand_over(struct driver *driver)
+{
+    bool is_empty = true;
+
+    for (uint32_t i = 0; i < driver->lanes_count; i++) {
+        struct lane *lane = &driver->lanes[i];
+        struct sw_item *item;
+
+        while ((item = sw_item_get(&lane->waiting)) != NULL) {
+            if (lane_put(lane, item)) /* From here on it may be gone. */
+                continue;
+            sw_item_put_back(&lane->waiting, item);
+            is_empty = false;
+            break;
+        }
+    }
+    return is_empty;
+}
+
+/* Read once.  SW_E_UNAVAILABLE: the link ended. */
+static enum sw_rc read_some(struct driver *driver, int flags, struct sw_err *err)
+{
+    uint8_t *room = sw_buffer_reserve(&driver->in, READ_BYTES);
+    ssize_t got;
+
+    if (room == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a frame");
+    do
+        got = recv(driver->link, room, READ_BYTES, flags);
+    while (got < 0 && errno == EINTR);
+    if (got < 0 && (errno == EAGAIN))
+        return SW_OK;
+    if (got <= 0)
+        return sw_err_set(err, SW_E_UNAVAILABLE, "swarmd is gone");
+    driver->in.size += (size_t)got;
+    return SW_OK;
+}
+
+/* Act on the whole frames that have arrived. *ret_stop: STOP was among them. */
+static enum sw_rc take_frames(struct driver *driver, bool *ret_stop, struct sw_err *err)
+{
+    size_t taken = 0, size;
+    enum sw_rc rc = SW_OK;
+
+    for (*ret_stop = false; rc == SW_OK && !*ret_stop; taken += size) {
+        struct sw_bytes rest = {driver->in.data + taken, driver->in.size - taken};
+        struct sw_frame frame;
+
+        rc = sw_frame_take(rest, SW_FRAME_TO_HOST, &frame, &size, err);
+        if (rc != SW_OK || size == 0)
+            break;
+        if (frame.kind == SW_FRAME_STOP) {
+            *ret_stop = true;
+            driver->stop_ms = frame.stop.deadline_ms;
+        } else {
+            rc = sw_host_receive(driver->host, &frame, err);
+        }
+    }
+    sw_buffer_consume(&driver->in, taken);
+    return rc;
+}
+
+enum sw_rc link_hello(struct driver *driver, struct sw_frame_hello *ret_hello, struct sw_err *err)
+{
+    struct sw_frame frame;
+    size_t size = 0;
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && size == 0) {
+        rc = read_some(driver, 0, err);
+        if (rc == SW_OK)
+            rc = sw_frame_take((struct sw_bytes){driver->in.data, driver->in.size},
+                               SW_FRAME_TO_HOST, &frame, &size, err);
+    }
+    if (rc != SW_OK)
+        return rc;
+    if (frame.kind != SW_FRAME_HELLO || frame.hello.version != SW_LINK_VERSION)
+        return sw_err_set(err, SW_E_CORRUPT, "swarmd speaks another version of the link");
+    *ret_hello = frame.hello;
+    sw_buffer_consume(&driver->in, size);
+    return SW_OK;
+}
+
+/* Wait for the socket, a wake-up, or the time for STATS. */
+static void wait_for(struct driver *driver, bool can_read, short *ret_events)
+{
+    struct pollfd files[2] = {{.fd = driver->link, .events = can_read ? POLLIN : 0},
+                              {.fd = driver->wake, .events = POLLIN}};
+    uint64_t now = driver->system->monotonic_ns(driver->system->ctx), count;
+    int timeout_ms = -1;
+
+    if (driver->out.size > 0)
+        files[0].events |= POLLOUT;
+    if (driver->has_news)
+        timeout_ms = driver->stats_ns + STATS_NS <= now
+                         ? 0
+                         : (int)((driver->stats_ns + STATS_NS - now) / NS_PER_MS) + 1;
+    if (!can_read)
+        timeout_ms = 1;
+    atomic_store(&driver->is_link_sleeping, true);
+    atomic_thread_fence(memory_order_seq_cst);
+    collect(driver);
+    if (driver->out.size > 0)
+        files[0].events |= POLLOUT;
+    if (poll(files, 2, timeout_ms) < 0)
+        files[0].revents = files[1].revents = 0;
+    atomic_store(&driver->is_link_sleeping, false);
+    if (files[1].revents != 0)
+        (void)!read(driver->wake, &count, sizeof count);
+    *ret_events = files[0].revents;
+}
+
+enum sw_rc link_serve(struct driver *driver, struct sw_err *err)
+{
+    bool is_stop = false;
+    enum sw_rc rc = take_frames(driver, &is_stop, err); /* What came along with HELLO. */
+
+    while (rc == SW_OK && !is_stop) {
+        bool can_read = hand_over(driver);
+        short events;
+        uint64_t now;
+
+        wait_for(driver, can_read, &events);
+        now = driver->system->monotonic_ns(driver->system->ctx);
+        if (can_read && (events & (POLLIN | POLLHUP | POLLERR)) != 0) {
+            rc = read_some(driver, MSG_DONTWAIT, err);
+            if (rc == SW_OK)
+                rc = take_frames(driver, &is_stop, err);
+        }
+        if (driver->has_news && driver->stats_ns + STATS_NS <= now) {
+            driver->stats_ns = now;
+            tell_stats(driver);
+        }
+        collect(driver);
+        if (!write_some(driver))
+            return sw_err_set(err, SW_E_UNAVAILABLE, "swarmd is gone");
+    }
+    return rc;
+}

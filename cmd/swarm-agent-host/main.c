@@ -1,0 +1,220 @@
+/* The agent host: wiring, start and stop. README.md says what it is. */
+#include "cmd/swarm-agent-host/driver.h"
+
+#include "pkg/agent/abi/abi.h"
+#include "pkg/agent/runtime/actor/snapshot.h"
+#include "pkg/agent/runtime/host/guest_wasm.h"
+#include "pkg/agent/runtime/wasm/wasm.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINK_FILE 3
+#define LOCK_TRIES 100
+#define LOCK_WAIT_NS 100000000
+#define NS_PER_MS 1000000u
+#define LINK_BYTES_MAX ((size_t)512 << 20)
+
+static struct driver driver; /* One per process. */
+static uint64_t stop_by_ns;
+
+static _Noreturn void usage(void)
+{
+    fprintf(stderr,
+            "usage: swarm-agent-host --folder DIR   (started by swarmd, its socket is "
+            "descriptor %d)\n",
+            LINK_FILE);
+    exit(HOST_EXIT_USAGE);
+}
+
+/* Two hosts on one journal would be the end of it: the lock is held until the process is gone, and
+ * a predecessor that still dies is waited for. */
+static void lock_folder(const char *folder)
+{
+    char path[SW_PATH_MAX];
+    struct sw_err err = {0};
+    int file;
+
+    if (driver.system->folder_make(driver.system->ctx, folder, &err) != SW_OK)
+        driver_die(HOST_EXIT_RESOURCES, err.message);
+    snprintf(path, sizeof path, "%s/lock", folder);
+    file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0)
+        driver_die(HOST_EXIT_RESOURCES, "its folder cannot be written");
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        struct timespec wait = {.tv_nsec = LOCK_WAIT_NS};
+
+        if (flock(file, LOCK_EX | LOCK_NB) == 0)
+            return;
+        nanosleep(&wait, NULL);
+    }
+    driver_die(HOST_EXIT_RESOURCES, "another agent host uses its folder");
+}
+
+static uint32_t count_workers(uint32_t wanted)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (wanted == 0)
+        wanted = processors < 1 ? 1 : (uint32_t)processors;
+    return wanted > SW_WORKERS_MAX ? SW_WORKERS_MAX : wanted;
+}
+
+static enum sw_rc make_lanes(uint32_t count, struct sw_err *err)
+{
+    enum sw_rc rc = sw_guest_wasm_engine(&driver.wasm, err);
+
+    driver.lanes = calloc(count, sizeof *driver.lanes);
+    if (rc == SW_OK && driver.lanes == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the workers");
+    driver.lanes_count = count;
+    for (uint32_t i = 0; rc == SW_OK && i < count; i++) {
+        struct lane *lane = &driver.lanes[i];
+        struct sw_worker_options options = {.shared = &driver.shared, .index = i, .count = count};
+
+        lane->driver = &driver;
+        lane->index = i;
+        rc = sw_wasm_worker_new(driver.wasm, &lane->wasm, err);
+        if (rc != SW_OK)
+            break;
+        options.engine = sw_guest_wasm_worker(lane->wasm);
+        rc = sw_worker_new(&options, &lane->worker, err);
+    }
+    return rc;
+}
+
+static enum sw_rc open_module(void *ctx, struct sw_bytes code, struct sw_guest_module **ret_module,
+                              struct sw_err *err)
+{
+    (void)ctx;
+    return sw_guest_wasm_open(driver.wasm, code, ret_module, err);
+}
+
+static void recover(struct sw_worker **workers)
+{
+    struct sw_journal_options journal = {.system = driver.system, .folder = driver.folder};
+    struct sw_recovery_report report;
+    struct sw_frame ready = {.kind = SW_FRAME_READY};
+    struct sw_host_options options = {.system = driver.system,
+                                      .shared = &driver.shared,
+                                      .workers = workers,
+                                      .workers_count = driver.lanes_count,
+                                      .engine = &driver.engine,
+                                      .ctx = &driver,
+                                      .open_module = open_module,
+                                      .put = link_put,
+                                      .emit = link_emit};
+    struct sw_err err = {0};
+    char words[256];
+
+    if (sw_recover(&journal, &driver.shared, workers, driver.lanes_count, &report, &err) != SW_OK)
+        driver_die(HOST_EXIT_UNREADABLE, err.message);
+    options.next_pod = report.next_pod;
+    if (sw_host_new(&options, &driver.host, &err) != SW_OK)
+        driver_die(HOST_EXIT_RESOURCES, err.message);
+    snprintf(words, sizeof words,
+             "recovered %" PRIu64 " Pods, %" PRIu64 " instances, %" PRIu64 " waiting messages",
+             report.pods, report.instances, report.messages);
+    ready.ready = (struct sw_frame_ready){.version = SW_LINK_VERSION,
+                                          .workers = driver.lanes_count,
+                                          .pods = report.pods,
+                                          .instances = report.instances,
+                                          .messages = report.messages,
+                                          .words = {words, strlen(words)}};
+    link_emit(&driver, &ready);
+}
+
+static bool is_late(void *ctx)
+{
+    (void)ctx;
+    return driver.system->monotonic_ns(driver.system->ctx) > stop_by_ns;
+}
+
+/* The threads end, what is in flight comes to rest, and all of it goes into a snapshot. */
+static void stop(struct sw_worker **workers)
+{
+    struct sw_snapshot_options options = {.system = driver.system,
+                                          .folder = driver.folder,
+                                          .shared = &driver.shared,
+                                          .workers = workers,
+                                          .count = driver.lanes_count,
+                                          .is_late = is_late};
+    struct sw_frame stopped = {.kind = SW_FRAME_STOPPED};
+    struct sw_err err = {0};
+    enum sw_rc rc;
+
+    stop_by_ns =
+        driver.system->monotonic_ns(driver.system->ctx) + (uint64_t)driver.stop_ms * NS_PER_MS;
+    driver_join(&driver);
+    sw_host_close_volatile(driver.host);
+    driver_settle(&driver);
+    rc = sw_journal_commit(driver.shared.journal, &err);
+    if (rc != SW_OK && rc != SW_E_EXHAUSTED)
+        driver_die(HOST_EXIT_JOURNAL, err.message);
+    link_flush(&driver);
+    if (rc == SW_OK)
+        rc = sw_snapshot_take(&options, &err);
+    stopped.result.code = (uint32_t)-rc;
+    stopped.result.words = (struct sw_bytes){err.message, rc == SW_OK ? 0 : strlen(err.message)};
+    link_emit(&driver, &stopped);
+    link_flush(&driver);
+}
+
+/* Segments of a long journal stay open for reading. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct sw_worker *workers[SW_WORKERS_MAX];
+    struct sw_frame_hello hello;
+    struct sw_err err = {0};
+    enum sw_rc rc;
+
+    if (argc != 3 || strcmp(argv[1], "--folder") != 0)
+        usage();
+    driver.system = sw_system_real();
+    driver.folder = argv[2];
+    driver.link = LINK_FILE;
+    sw_buffer_init(&driver.in, SW_FRAME_BYTES_MAX * 2);
+    sw_buffer_init(&driver.out, LINK_BYTES_MAX);
+    raise_file_limit();
+    driver.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (driver.wake < 0 || fcntl(LINK_FILE, F_SETFD, FD_CLOEXEC) != 0)
+        usage();
+    rc = link_hello(&driver, &hello, &err);
+    if (rc != SW_OK)
+        driver_die(HOST_EXIT_PROTOCOL, err.message);
+    lock_folder(driver.folder);
+    if (sw_shared_init(&driver.shared, driver.system, SW_ABI_FINGERPRINT) != SW_OK ||
+        make_lanes(count_workers(hello.workers), &err) != SW_OK)
+        driver_die(HOST_EXIT_RESOURCES, err.message);
+    driver.engine = sw_guest_wasm_worker(driver.lanes[0].wasm);
+    for (uint32_t i = 0; i < driver.lanes_count; i++)
+        workers[i] = driver.lanes[i].worker;
+    recover(workers);
+    if (driver_start(&driver, &err) != SW_OK)
+        driver_die(HOST_EXIT_RESOURCES, err.message);
+    rc = link_serve(&driver, &err);
+    if (rc == SW_E_UNAVAILABLE) /* Whoever is to hear is gone: only the journal counts. */
+        _exit(HOST_EXIT_STOPPED);
+    if (rc != SW_OK)
+        driver_die(HOST_EXIT_PROTOCOL, err.message);
+    stop(workers);
+    _exit(HOST_EXIT_STOPPED); /* Memory of a million instances need not be given back one by one. */
+}

@@ -1,0 +1,337 @@
+#include "cmd/swarm-agent-host/driver.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SEGMENTS_PER_ROUND 64u
+#define ITEMS_PER_ROUND 4096u
+#define NS_PER_S 1000000000u
+#define FULL_DISK_WAIT_NS 500000000u
+#define STUCK_WAIT_NS 1000000u
+
+void driver_die(enum host_exit code, const char *words)
+{
+    fprintf(stderr, "swarm-agent-host: %s\n", words);
+    _exit((int)code);
+}
+
+/* --- Waking ---------------------------------------------------------------------------------- */
+
+/* A sleeper sets its flag, looks once more, and waits; whoever gives it something to do does so
+ * first and looks at the flag afterwards. One of the two sees the other. */
+
+void link_wake(struct driver *driver)
+{
+    uint64_t one = 1;
+
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load(&driver->is_link_sleeping) &&
+        write(driver->wake, &one, sizeof one) != (ssize_t)sizeof one && errno != EAGAIN)
+        driver_die(HOST_EXIT_RESOURCES, "the eventfd of the link failed");
+}
+
+static void lane_wake(struct lane *lane)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!atomic_load(&lane->is_sleeping))
+        return;
+    pthread_mutex_lock(&lane->mutex);
+    pthread_cond_signal(&lane->wake);
+    pthread_mutex_unlock(&lane->mutex);
+}
+
+static void journal_kick(struct driver *driver)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!atomic_load(&driver->is_journal_sleeping))
+        return;
+    pthread_mutex_lock(&driver->journal_mutex);
+    pthread_cond_signal(&driver->journal_wake);
+    pthread_mutex_unlock(&driver->journal_mutex);
+}
+
+bool lane_put(struct lane *lane, struct sw_item *item)
+{
+    if (!sw_ring_put(lane->inbox, item))
+        return false;
+    lane_wake(lane);
+    return true;
+}
+
+/* Wait until woken, or until `ns` from now (UINT64_MAX: no time). The mutex is held. */
+static void wait_on(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t ns)
+{
+    struct timespec until;
+
+    if (ns == UINT64_MAX) {
+        pthread_cond_wait(cond, mutex);
+        return;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    ns += (uint64_t)until.tv_nsec;
+    until.tv_sec += (time_t)(ns / NS_PER_S);
+    until.tv_nsec = (long)(ns % NS_PER_S);
+    (void)pthread_cond_timedwait(cond, mutex, &until);
+}
+
+/* --- Workers --------------------------------------------------------------------------------- */
+
+void lane_publish(struct lane *lane)
+{
+    struct driver *driver = lane->driver;
+    struct sw_output *first = NULL, *last = NULL, *output;
+    uint64_t bytes = 0;
+
+    while ((output = sw_worker_output(lane->worker)) != NULL) {
+        output->next = NULL;
+        if (first == NULL)
+            first = output;
+        else
+            last->next = output;
+        last = output;
+        bytes += output->size;
+    }
+    pthread_mutex_lock(&lane->mutex);
+    sw_worker_view(lane->worker, &lane->view);
+    if (first != NULL) {
+        if (lane->outputs == NULL)
+            lane->outputs = first;
+        else
+            lane->outputs_last->next = first;
+        lane->outputs_last = last;
+    }
+    pthread_mutex_unlock(&lane->mutex);
+    if (first == NULL)
+        return;
+    atomic_fetch_add(&driver->outputs_bytes, bytes);
+    if (first->epoch <= sw_journal_durable(driver->shared.journal))
+        link_wake(driver);
+}
+
+struct sw_output *lane_outputs(struct lane *lane, uint64_t durable)
+{
+    struct sw_output *first, *last = NULL;
+    uint64_t bytes = 0;
+
+    pthread_mutex_lock(&lane->mutex);
+    first = lane->outputs;
+    for (struct sw_output *output = first; output != NULL && output->epoch <= durable;
+         output = output->next) {
+        bytes += output->size;
+        last = output;
+    }
+    if (last == NULL) {
+        first = NULL;
+    } else {
+        lane->outputs = last->next;
+        last->next = NULL;
+    }
+    pthread_mutex_unlock(&lane->mutex);
+    atomic_fetch_sub(&lane->driver->outputs_bytes, bytes);
+    return first;
+}
+
+/* Hand over what is for other workers. False: some ring is full, and running more would only add.
+ */
+static bool lane_flush(struct lane *lane)
+{
+    struct driver *driver = lane->driver;
+    bool is_empty = true;
+
+    for (uint32_t target = 0; target < driver->lanes_count; target++) {
+        struct sw_item *item;
+
+        while (lane->stuck[target] != NULL ||
+               (item = sw_worker_sent(lane->worker, target)) != NULL) {
+            if (lane->stuck[target] != NULL)
+                item = lane->stuck[target];
+            lane->stuck[target] = NULL;
+            if (lane_put(&driver->lanes[target], item))
+                continue;
+            lane->stuck[target] = item;
+            is_empty = false;
+            break;
+        }
+    }
+    return is_empty;
+}
+
+static uint32_t lane_take(struct lane *lane)
+{
+    struct sw_item *item;
+    uint32_t count = 0;
+
+    while (count < ITEMS_PER_ROUND && (item = sw_ring_get(lane->inbox)) != NULL) {
+        sw_worker_put(lane->worker, item);
+        count++;
+    }
+    return count;
+}
+
+/* Sleep until there is something to do. */
+static void lane_sleep(struct lane *lane, bool is_stuck)
+{
+    struct driver *driver = lane->driver;
+    uint64_t due = sw_worker_due_ns(lane->worker),
+             now = driver->system->utc_ns(driver->system->ctx);
+    uint64_t ns = due == UINT64_MAX ? UINT64_MAX : due > now ? due - now : 0;
+    bool can_run;
+
+    if (is_stuck && ns > STUCK_WAIT_NS)
+        ns = STUCK_WAIT_NS;
+    pthread_mutex_lock(&lane->mutex);
+    atomic_store(&lane->is_sleeping, true);
+    atomic_thread_fence(memory_order_seq_cst);
+    can_run = !is_stuck && sw_worker_has_work(lane->worker) &&
+              sw_journal_has_room(driver->shared.journal);
+    if (sw_ring_count(lane->inbox) == 0 && !can_run && !atomic_load(&driver->is_stopping) && ns > 0)
+        wait_on(&lane->wake, &lane->mutex, ns);
+    atomic_store(&lane->is_sleeping, false);
+    pthread_mutex_unlock(&lane->mutex);
+}
+
+static void *lane_main(void *ctx)
+{
+    struct lane *lane = ctx;
+    struct driver *driver = lane->driver;
+    bool is_stuck = false;
+
+    for (;;) {
+        bool is_stopping = atomic_load(&driver->is_stopping);
+        uint32_t taken = lane_take(lane), ran;
+        struct sw_err err = {0};
+
+        ran = sw_worker_run(lane->worker, is_stuck || is_stopping ? 0 : SEGMENTS_PER_ROUND);
+        if (sw_worker_failure(lane->worker, &err) != SW_OK)
+            driver_die(HOST_EXIT_RESOURCES, err.message);
+        is_stuck = !lane_flush(lane) || atomic_load(&driver->outputs_bytes) > OUT_BYTES_MAX;
+        lane_publish(lane);
+        if (taken > 0 || ran > 0)
+            journal_kick(driver);
+        else if (is_stopping)
+            return NULL;
+        else
+            lane_sleep(lane, is_stuck);
+    }
+}
+
+/* --- The journal ----------------------------------------------------------------------------- */
+
+static void tell_disk(struct driver *driver, bool is_full)
+{
+    if (atomic_exchange(&driver->is_disk_full, is_full) == is_full)
+        return;
+    fprintf(stderr, "swarm-agent-host: %s\n",
+            is_full ? "the disk is full: messages are refused until there is room"
+                    : "the disk has room again");
+}
+
+static void *journal_main(void *ctx)
+{
+    struct driver *driver = ctx;
+    struct sw_journal *journal = driver->shared.journal;
+
+    for (;;) {
+        struct sw_err err = {0};
+        enum sw_rc rc = sw_journal_commit(journal, &err);
+        bool is_full = rc == SW_E_EXHAUSTED;
+
+        if (rc != SW_OK && !is_full)
+            driver_die(HOST_EXIT_JOURNAL, err.message);
+        tell_disk(driver, is_full);
+        link_wake(driver);
+        for (uint32_t i = 0; i < driver->lanes_count; i++)
+            lane_wake(&driver->lanes[i]);
+        pthread_mutex_lock(&driver->journal_mutex);
+        atomic_store(&driver->is_journal_sleeping, true);
+        atomic_thread_fence(memory_order_seq_cst);
+        if (atomic_load(&driver->is_ended) && (is_full || !sw_journal_is_dirty(journal))) {
+            pthread_mutex_unlock(&driver->journal_mutex);
+            return NULL;
+        }
+        if (is_full || !sw_journal_is_dirty(journal))
+            wait_on(&driver->journal_wake, &driver->journal_mutex,
+                    is_full ? FULL_DISK_WAIT_NS : UINT64_MAX);
+        atomic_store(&driver->is_journal_sleeping, false);
+        pthread_mutex_unlock(&driver->journal_mutex);
+    }
+}
+
+/* --- All of them ----------------------------------------------------------------------------- */
+
+static void init_cond(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+enum sw_rc driver_start(struct driver *driver, struct sw_err *err)
+{
+    pthread_mutex_init(&driver->journal_mutex, NULL);
+    init_cond(&driver->journal_wake);
+    for (uint32_t i = 0; i < driver->lanes_count; i++) {
+        struct lane *lane = &driver->lanes[i];
+
+        pthread_mutex_init(&lane->mutex, NULL);
+        init_cond(&lane->wake);
+        lane->inbox = sw_ring_new(RING_ITEMS);
+        lane->stuck = calloc(driver->lanes_count, sizeof *lane->stuck);
+        if (lane->inbox == NULL || lane->stuck == NULL)
+            return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the rings");
+    }
+    if (pthread_create(&driver->journal_thread, NULL, journal_main, driver) != 0)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no thread for the journal");
+    for (uint32_t i = 0; i < driver->lanes_count; i++)
+        if (pthread_create(&driver->lanes[i].thread, NULL, lane_main, &driver->lanes[i]) != 0)
+            return sw_err_set(err, SW_E_EXHAUSTED, "no thread for a worker");
+    return SW_OK;
+}
+
+void driver_settle(struct driver *driver)
+{
+    bool goes_on = true;
+
+    while (goes_on) {
+        goes_on = false;
+        for (uint32_t i = 0; i < driver->lanes_count; i++) {
+            struct lane *lane = &driver->lanes[i];
+            struct sw_item *item;
+
+            while ((item = sw_item_get(&lane->waiting)) != NULL)
+                sw_worker_put(lane->worker, item);
+            (void)lane_take(lane);
+            (void)sw_worker_run(lane->worker, 0);
+            for (uint32_t target = 0; target < driver->lanes_count; target++) {
+                while ((item = lane->stuck[target]) != NULL ||
+                       (item = sw_worker_sent(lane->worker, target)) != NULL) {
+                    lane->stuck[target] = NULL;
+                    sw_worker_put(driver->lanes[target].worker, item);
+                    goes_on = true;
+                }
+            }
+            lane_publish(lane);
+            goes_on = goes_on || sw_ring_count(lane->inbox) > 0;
+        }
+    }
+}
+
+void driver_join(struct driver *driver)
+{
+    atomic_store(&driver->is_stopping, true);
+    for (uint32_t i = 0; i < driver->lanes_count; i++)
+        lane_wake(&driver->lanes[i]);
+    for (uint32_t i = 0; i < driver->lanes_count; i++)
+        pthread_join(driver->lanes[i].thread, NULL);
+    atomic_store(&driver->is_ended, true);
+    journal_kick(driver);
+    pthread_join(driver->journal_thread, NULL);
+}

@@ -1,0 +1,267 @@
+#include "pkg/agent/runtime/host/guest_wasm.h"
+
+#include "pkg/agent/runtime/actor/turn.h"
+#include "pkg/agent/runtime/wasm/wasm.h"
+
+#include <string.h>
+
+/* A guest is a sw_wasm_instance and a module a sw_wasm_module under the actors' names. */
+static struct sw_wasm_instance *instance_of(struct sw_guest *guest)
+{
+    return (struct sw_wasm_instance *)(void *)guest;
+}
+
+static struct sw_wasm_module *module_of(struct sw_guest_module *module)
+{
+    return (struct sw_wasm_module *)(void *)module;
+}
+
+/* --- What guests call ------------------------------------------------------------------------ */
+
+static int32_t on_send(void *ctx, const struct sw_wasm_send *send)
+{
+    struct sw_effect effect = {
+        .to = send->to, .type = send->type, .body = send->body, .number = send->tag};
+
+    return sw_turn_send(ctx, &effect, send->priority);
+}
+
+static int32_t on_reply(void *ctx, const struct sw_wasm_reply *reply)
+{
+    struct sw_effect effect = {
+        .number = reply->handle, .status = reply->status, .type = reply->type, .body = reply->body};
+
+    return sw_turn_reply(ctx, &effect);
+}
+
+static int32_t on_publish(void *ctx, const struct sw_wasm_publish *publish)
+{
+    struct sw_effect effect = {
+        .to = publish->subject, .type = publish->type, .body = publish->body};
+
+    return sw_turn_publish(ctx, &effect, publish->priority);
+}
+
+static int32_t on_subscribe(void *ctx, struct sw_bytes subject)
+{
+    return sw_turn_subscribe(ctx, subject);
+}
+
+static int32_t on_unsubscribe(void *ctx, struct sw_bytes subject)
+{
+    return sw_turn_unsubscribe(ctx, subject);
+}
+
+static int32_t on_timer_start(void *ctx, uint64_t id, uint64_t delay_ns)
+{
+    return sw_turn_timer_start(ctx, id, delay_ns);
+}
+
+static int32_t on_timer_cancel(void *ctx, uint64_t id)
+{
+    return sw_turn_timer_cancel(ctx, id);
+}
+
+static int32_t on_log(void *ctx, int32_t level, struct sw_bytes text)
+{
+    return sw_turn_log(ctx, level, text);
+}
+
+static uint64_t on_now(void *ctx)
+{
+    return sw_turn_now(ctx);
+}
+
+static int32_t on_random(void *ctx, void *ret_bytes, uint32_t size)
+{
+    return sw_turn_random(ctx, ret_bytes, size);
+}
+
+static int32_t on_self(void *ctx, int32_t what, void *ret_text, uint32_t size)
+{
+    return sw_turn_self(ctx, what, ret_text, size);
+}
+
+enum sw_rc sw_guest_wasm_engine(struct sw_wasm_engine **ret_engine, struct sw_err *err)
+{
+    static const struct sw_wasm_calls calls = {
+        .send = on_send,
+        .reply = on_reply,
+        .publish = on_publish,
+        .subscribe = on_subscribe,
+        .unsubscribe = on_unsubscribe,
+        .timer_start = on_timer_start,
+        .timer_cancel = on_timer_cancel,
+        .log = on_log,
+        .now = on_now,
+        .random = on_random,
+        .self = on_self,
+    };
+    struct sw_wasm_engine_options options = {.calls = &calls};
+
+    return sw_wasm_engine_new(&options, ret_engine, err);
+}
+
+/* --- What actors call ------------------------------------------------------------------------ */
+
+static enum sw_rc create(void *ctx, struct sw_guest_module *module, uint64_t memory_bytes,
+                         struct sw_turn *turn, struct sw_guest **ret_guest, struct sw_err *err)
+{
+    struct sw_wasm_instance *instance;
+    enum sw_rc rc =
+        sw_wasm_instance_new(ctx, module_of(module), memory_bytes, turn, &instance, err);
+
+    if (rc == SW_OK)
+        *ret_guest = (struct sw_guest *)(void *)instance;
+    return rc;
+}
+
+static void drop(void *ctx, struct sw_guest *guest)
+{
+    (void)ctx;
+    sw_wasm_instance_free(instance_of(guest));
+}
+
+static enum sw_guest_end end_of(enum sw_wasm_end end)
+{
+    switch (end) {
+    case SW_WASM_DONE:
+        return SW_GUEST_DONE;
+    case SW_WASM_FAILED:
+        return SW_GUEST_FAILED;
+    case SW_WASM_TRAPPED:
+        return SW_GUEST_TRAPPED;
+    case SW_WASM_DEADLINE:
+        return SW_GUEST_DEADLINE;
+    case SW_WASM_NO_MEMORY:
+        return SW_GUEST_NO_MEMORY;
+    }
+    return SW_GUEST_TRAPPED;
+}
+
+static enum sw_wasm_entry entry_of(enum sw_guest_entry entry)
+{
+    switch (entry) {
+    case SW_GUEST_START:
+        return SW_WASM_START;
+    case SW_GUEST_MESSAGE:
+        return SW_WASM_MESSAGE;
+    case SW_GUEST_TIMER:
+        return SW_WASM_TIMER;
+    case SW_GUEST_STOP:
+        return SW_WASM_STOP;
+    }
+    return SW_WASM_STOP;
+}
+
+static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
+                  struct sw_guest_outcome *ret_outcome)
+{
+    const struct sw_guest_message *given = input->message;
+    struct sw_wasm_message message = {0};
+    struct sw_wasm_input wasm = {.entry = entry_of(input->entry),
+                                 .message = &message,
+                                 .timer_id = input->timer,
+                                 .deadline_ms = input->deadline_ms};
+    struct sw_wasm_outcome outcome;
+
+    (void)ctx;
+    if (given != NULL)
+        message = (struct sw_wasm_message){.flags = given->flags,
+                                           .priority = given->priority,
+                                           .time_ns = given->time_ns,
+                                           .reply_handle = given->reply_handle,
+                                           .tag = given->tag,
+                                           .status = given->status,
+                                           .from = given->from,
+                                           .subject = given->subject,
+                                           .type = given->type,
+                                           .body = given->body};
+    sw_wasm_enter(instance_of(guest), &wasm, &outcome);
+    ret_outcome->end = end_of(outcome.end);
+    ret_outcome->code = outcome.code;
+    _Static_assert(sizeof ret_outcome->report >= sizeof outcome.report, "reports fit");
+    if (outcome.report[0] == 0)
+        ret_outcome->report[0] = 0;
+    else
+        memcpy(ret_outcome->report, outcome.report, strlen(outcome.report) + 1);
+}
+
+static enum sw_rc save(void *ctx, const struct sw_guest *guest, struct sw_buffer *out,
+                       struct sw_err *err)
+{
+    (void)ctx;
+    return sw_wasm_image_save((const struct sw_wasm_instance *)(const void *)guest, out, err);
+}
+
+static enum sw_rc load(void *ctx, struct sw_guest *guest, struct sw_bytes image, struct sw_err *err)
+{
+    (void)ctx;
+    return sw_wasm_image_load(instance_of(guest), image, err);
+}
+
+static uint64_t memory_bytes(void *ctx, const struct sw_guest *guest)
+{
+    (void)ctx;
+    return sw_wasm_instance_memory((const struct sw_wasm_instance *)(const void *)guest);
+}
+
+static uint64_t total_bytes(void *ctx)
+{
+    struct sw_wasm_worker_view view;
+
+    sw_wasm_worker_view(ctx, &view);
+    return view.memory_bytes;
+}
+
+static struct sw_guest_module *module_ref(void *ctx, struct sw_guest_module *module)
+{
+    (void)ctx;
+    (void)sw_wasm_module_ref(module_of(module));
+    return module;
+}
+
+static void module_unref(void *ctx, struct sw_guest_module *module)
+{
+    (void)ctx;
+    sw_wasm_module_unref(module_of(module));
+}
+
+static void module_view(void *ctx, const struct sw_guest_module *module,
+                        struct sw_guest_module_view *ret_view)
+{
+    struct sw_wasm_module_view view;
+
+    (void)ctx;
+    sw_wasm_module_view((const struct sw_wasm_module *)(const void *)module, &view);
+    *ret_view =
+        (struct sw_guest_module_view){view.has_on_start, view.has_on_timer, view.has_on_stop};
+}
+
+struct sw_guest_engine sw_guest_wasm_worker(struct sw_wasm_worker *worker)
+{
+    return (struct sw_guest_engine){
+        .ctx = worker,
+        .create = create,
+        .drop = drop,
+        .enter = enter,
+        .save = save,
+        .load = load,
+        .memory_bytes = memory_bytes,
+        .total_bytes = total_bytes,
+        .module_ref = module_ref,
+        .module_unref = module_unref,
+        .module_view = module_view,
+    };
+}
+
+enum sw_rc sw_guest_wasm_open(void *ctx, struct sw_bytes code, struct sw_guest_module **ret_module,
+                              struct sw_err *err)
+{
+    struct sw_wasm_module *module;
+    enum sw_rc rc = sw_wasm_module_open(ctx, code, &module, err);
+
+    if (rc == SW_OK)
+        *ret_module = (struct sw_guest_module *)(void *)module;
+    return rc;
+}

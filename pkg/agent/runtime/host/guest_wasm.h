@@ -1,0 +1,18 @@
+/* Guests of the actors on Wasmtime: fits pkg/agent/runtime/wasm to struct sw_guest_engine.
+ *
+ * Threads: as both rooms say: one engine per process, one worker's part per thread.  I/O: none. */
+#pragma once
+#include "pkg/agent/runtime/actor/guest.h"
+
+struct sw_wasm_engine;
+struct sw_wasm_worker;
+
+/* The engine of the process; free with sw_wasm_engine_free. Errors as sw_wasm_engine_new. */
+SW_MUST_CHECK enum sw_rc sw_guest_wasm_engine(struct sw_wasm_engine **ret_engine,
+                                              struct sw_err *err);
+/* The guests of one worker. */
+struct sw_guest_engine sw_guest_wasm_worker(struct sw_wasm_worker *worker);
+/* A module from machine code, with one reference. Errors as sw_wasm_module_open. */
+SW_MUST_CHECK enum sw_rc sw_guest_wasm_open(void *ctx, struct sw_bytes code,
+                                            struct sw_guest_module **ret_module,
+                                            struct sw_err *err);

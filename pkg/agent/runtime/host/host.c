@@ -1,0 +1,513 @@
+#include "pkg/agent/runtime/host/host.h"
+
+#include "include/swarm/agent.h"
+#include "pkg/utils/base/hash.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEADLINE_MS_DEFAULT 1000u
+#define NS_PER_MS 1000000u
+
+struct pod { /* By uid. */
+    uint64_t number;
+    uint32_t worker;
+    bool is_durable, is_open;
+    struct sw_route_change route; /* Its texts are in `texts`. */
+    char texts[2 * SW_FRAME_NAME_MAX];
+};
+
+struct module {                   /* By digest. */
+    struct sw_guest_module *code; /* NULL while it arrives. */
+    struct sw_buffer arriving;
+    uint64_t total;
+};
+
+struct sw_host {
+    struct sw_host_options options;
+    struct sw_routes *routes;
+    struct sw_map *pods, *modules;
+    struct sw_map *open; /* Numbers of open Pods; the value is the pod. */
+    uint64_t next_pod, next_replica;
+};
+
+/* --- Life ------------------------------------------------------------------------------------ */
+
+static void pod_set_route(struct pod *pod, const struct sw_route_change *change)
+{
+    pod->route = *change;
+    memcpy(pod->texts, change->name_space.data, change->name_space.size);
+    memcpy(pod->texts + SW_FRAME_NAME_MAX, change->agent.data, change->agent.size);
+    pod->route.name_space.data = pod->texts;
+    pod->route.agent.data = pod->texts + SW_FRAME_NAME_MAX;
+}
+
+/* The Pods that the journal knows, by uid; workers have their routes already. */
+static enum sw_rc take_recovered(struct sw_host *host)
+{
+    for (uint32_t i = 0; i < host->options.workers_count; i++) {
+        struct sw_recovered_pod found;
+        size_t cursor = 0;
+
+        while (sw_recovered_next(host->options.workers[i], &cursor, &found)) {
+            struct pod *pod = calloc(1, sizeof *pod);
+
+            if (pod == NULL || found.route.name_space.size > SW_FRAME_NAME_MAX ||
+                found.route.agent.size > SW_FRAME_NAME_MAX ||
+                sw_map_put(host->pods, found.uid.data, found.uid.size, pod, NULL) != SW_OK) {
+                free(pod);
+                return SW_E_EXHAUSTED;
+            }
+            pod->number = found.pod;
+            pod->worker = i;
+            pod->is_durable = true;
+            pod_set_route(pod, &found.route);
+            if (sw_routes_change(host->routes, &pod->route) != SW_OK)
+                return SW_E_EXHAUSTED;
+        }
+    }
+    return SW_OK;
+}
+
+enum sw_rc sw_host_new(const struct sw_host_options *options, struct sw_host **ret_host,
+                       struct sw_err *err)
+{
+    SW_CLEANUP(sw_host_freep) struct sw_host *host = calloc(1, sizeof *host);
+    uint64_t seed;
+
+    if (host == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the host");
+    options->system->random(options->system->ctx, &seed, sizeof seed);
+    host->options = *options;
+    host->next_pod = options->next_pod;
+    host->routes = sw_routes_new(seed);
+    host->pods = sw_map_new(seed);
+    host->modules = sw_map_new(seed);
+    host->open = sw_map_new(seed);
+    if (host->routes == NULL || host->pods == NULL || host->modules == NULL || host->open == NULL ||
+        take_recovered(host) != SW_OK)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the host");
+    *ret_host = SW_TAKE(host);
+    return SW_OK;
+}
+
+static void module_free(struct sw_host *host, struct module *module)
+{
+    if (module->code != NULL)
+        host->options.engine->module_unref(host->options.engine->ctx, module->code);
+    sw_buffer_done(&module->arriving);
+    free(module);
+}
+
+void sw_host_free(struct sw_host *host)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    if (host == NULL)
+        return;
+    while (host->modules != NULL && sw_map_next(host->modules, &cursor, &entry))
+        module_free(host, entry.value);
+    cursor = 0;
+    while (host->pods != NULL && sw_map_next(host->pods, &cursor, &entry))
+        free(entry.value);
+    sw_map_free(host->modules);
+    sw_map_free(host->pods);
+    sw_map_free(host->open);
+    sw_routes_free(host->routes);
+    free(host);
+}
+
+static enum sw_rc no_memory(struct sw_err *err)
+{
+    return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a frame of swarmd");
+}
+
+/* --- Modules --------------------------------------------------------------------------------- */
+
+static void module_result(struct sw_host *host, struct sw_bytes digest, enum sw_rc rc,
+                          const char *words)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_MODULE_RESULT,
+                             .result = {digest, (uint32_t)-rc, {words, strlen(words)}}};
+
+    host->options.emit(host->options.ctx, &frame);
+}
+
+static enum sw_rc take_piece(struct sw_host *host, const struct sw_frame_module *piece,
+                             struct sw_err *err)
+{
+    struct module *module = sw_map_find(host->modules, piece->digest.data, piece->digest.size);
+    struct sw_err reason = {0};
+    enum sw_rc rc;
+
+    if (module == NULL) {
+        module = calloc(1, sizeof *module);
+        if (module == NULL || sw_map_put(host->modules, piece->digest.data, piece->digest.size,
+                                         module, NULL) != SW_OK) {
+            free(module);
+            return no_memory(err);
+        }
+        sw_buffer_init(&module->arriving, SW_HOST_CODE_BYTES_MAX);
+    }
+    if (piece->offset == 0) {
+        sw_buffer_reset(&module->arriving);
+        module->total = piece->total;
+    }
+    if (piece->offset != module->arriving.size || piece->total != module->total ||
+        piece->total > SW_HOST_CODE_BYTES_MAX || piece->bytes.size == 0 ||
+        piece->bytes.size > piece->total - piece->offset)
+        return sw_err_set(err, SW_E_CORRUPT, "a piece of a module out of place");
+    sw_buffer_put(&module->arriving, piece->bytes.data, piece->bytes.size);
+    if (module->arriving.failed)
+        return no_memory(err);
+    if (module->arriving.size < module->total)
+        return SW_OK;
+    if (module->code != NULL)
+        host->options.engine->module_unref(host->options.engine->ctx, module->code);
+    module->code = NULL;
+    rc = host->options.open_module(host->options.ctx,
+                                   (struct sw_bytes){module->arriving.data, module->arriving.size},
+                                   &module->code, &reason);
+    sw_buffer_done(&module->arriving);
+    module_result(host, piece->digest, rc, rc == SW_OK ? "" : reason.message);
+    return SW_OK;
+}
+
+static void drop_module(struct sw_host *host, struct sw_bytes digest)
+{
+    struct module *module = sw_map_remove(host->modules, digest.data, digest.size);
+
+    if (module != NULL)
+        module_free(host, module);
+}
+
+/* --- Pods ------------------------------------------------------------------------------------ */
+
+static void pod_failed(struct sw_host *host, const struct sw_frame_pod_open *open,
+                       const char *reason, const char *words)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_POD_STATUS,
+                             .pod_status = {.uid = open->uid,
+                                            .generation = open->generation,
+                                            .phase = SW_FRAME_POD_FAILED,
+                                            .reason = {reason, strlen(reason)},
+                                            .words = {words, strlen(words)}}};
+
+    host->options.emit(host->options.ctx, &frame);
+}
+
+/* Everybody learns of a route, in the order of what follows. */
+static enum sw_rc announce(struct sw_host *host, const struct sw_route_change *change,
+                           struct sw_err *err)
+{
+    if (sw_routes_change(host->routes, change) != SW_OK)
+        return no_memory(err);
+    for (uint32_t i = 0; i < host->options.workers_count; i++) {
+        struct sw_item *item = sw_item_route_new(change);
+
+        if (item == NULL)
+            return no_memory(err);
+        host->options.put(host->options.ctx, i, item);
+    }
+    return SW_OK;
+}
+
+static struct pod *pod_make(struct sw_host *host, const struct sw_frame_pod_open *open)
+{
+    struct pod *pod = sw_map_find(host->pods, open->uid.data, open->uid.size);
+
+    if (pod != NULL)
+        return pod;
+    pod = calloc(1, sizeof *pod);
+    if (pod == NULL || sw_map_put(host->pods, open->uid.data, open->uid.size, pod, NULL) != SW_OK) {
+        free(pod);
+        return NULL;
+    }
+    pod->number = host->next_pod++;
+    pod->worker = (uint32_t)(pod->number % host->options.workers_count);
+    pod->is_durable = open->is_durable != 0;
+    return pod;
+}
+
+static struct sw_pod_config config_of(const struct pod *pod, const struct sw_frame_pod_open *open)
+{
+    struct sw_pod_config config = {
+        .pod = pod->number,
+        .uid = open->uid,
+        .name_space = open->name_space,
+        .agent = open->agent,
+        .agent_uid = open->agent_uid,
+        .digest = open->digest,
+        .config = open->config,
+        .generation = open->generation,
+        .is_keyed = open->is_keyed != 0,
+        .is_durable = open->is_durable != 0,
+        .replicas = open->replicas,
+        .priority = open->priority,
+        .deadline_ms = open->deadline_ms == 0 ? DEADLINE_MS_DEFAULT : open->deadline_ms,
+        .mailbox = open->mailbox == 0 ? 1 : open->mailbox,
+        .instances_max = open->instances_max,
+        .memory_bytes = open->memory_bytes,
+        .body_bytes = open->body_bytes > SW_FRAME_BODY_MAX ? SW_FRAME_BODY_MAX : open->body_bytes,
+    };
+
+    memcpy(config.slots, open->slots.data, sizeof config.slots);
+    return config;
+}
+
+static enum sw_rc open_pod(struct sw_host *host, const struct sw_frame_pod_open *open,
+                           struct sw_err *err)
+{
+    struct module *module = sw_map_find(host->modules, open->digest.data, open->digest.size);
+    struct sw_route_change change = {.name_space = open->name_space, .agent = open->agent};
+    struct sw_guest_module *code;
+    struct sw_pod_config config;
+    struct sw_item *item;
+    struct pod *pod;
+    enum sw_rc rc;
+
+    if (module == NULL || module->code == NULL) {
+        pod_failed(host, open, "ModuleNotFound", "the module's machine code is not here");
+        return SW_OK;
+    }
+    pod = pod_make(host, open);
+    if (pod == NULL)
+        return no_memory(err);
+    if (pod->is_durable != (open->is_durable != 0)) {
+        pod_failed(host, open, "DurabilityChanged", "the durability of a Pod cannot change");
+        return SW_OK;
+    }
+    config = config_of(pod, open);
+    change.pod = (struct sw_route_pod){
+        .pod = pod->number, .worker = pod->worker, .is_durable = config.is_durable};
+    memcpy(change.pod.slots, config.slots, sizeof change.pod.slots);
+    sw_slot_key(open->agent_uid, change.hash_key);
+    change.replicas = config.replicas;
+    change.body_bytes = (uint32_t)config.body_bytes;
+    change.is_keyed = config.is_keyed;
+    pod_set_route(pod, &change);
+    rc = announce(host, &change, err);
+    if (rc != SW_OK)
+        return rc;
+    code = host->options.engine->module_ref(host->options.engine->ctx, module->code);
+    item = sw_item_pod_open_new(&config, code);
+    if (item == NULL) {
+        host->options.engine->module_unref(host->options.engine->ctx, code);
+        return no_memory(err);
+    }
+    pod->is_open = true;
+    if (sw_map_put(host->open, &pod->number, sizeof pod->number, pod, NULL) != SW_OK)
+        return no_memory(err);
+    host->options.put(host->options.ctx, pod->worker, item);
+    return SW_OK;
+}
+
+static enum sw_rc close_one(struct sw_host *host, struct pod *pod, bool discard, struct sw_err *err)
+{
+    struct sw_route_change change = pod->route;
+    struct sw_item *item = sw_item_pod_close_new(pod->number, discard);
+    enum sw_rc rc = SW_OK;
+
+    if (item == NULL)
+        return no_memory(err);
+    pod->is_open = false;
+    (void)sw_map_remove(host->open, &pod->number, sizeof pod->number);
+    if (discard || !pod->is_durable) { /* Nobody is to wait for it. */
+        change.is_gone = true;
+        change.pod.pod = pod->number;
+        rc = announce(host, &change, err);
+    }
+    host->options.put(host->options.ctx, pod->worker, item);
+    return rc;
+}
+
+static enum sw_rc close_pod(struct sw_host *host, const struct sw_frame_pod_close *close,
+                            struct sw_err *err)
+{
+    struct pod *pod = sw_map_find(host->pods, close->uid.data, close->uid.size);
+    struct sw_frame closed = {.kind = SW_FRAME_POD_CLOSED, .pod_closed = {close->uid}};
+    enum sw_rc rc;
+
+    if (pod == NULL) {
+        host->options.emit(host->options.ctx, &closed);
+        return SW_OK;
+    }
+    rc = close_one(host, pod, close->discard != 0, err);
+    if (close->discard != 0) {
+        (void)sw_map_remove(host->pods, close->uid.data, close->uid.size);
+        free(pod);
+    }
+    return rc;
+}
+
+void sw_host_close_volatile(struct sw_host *host)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (sw_map_next(host->pods, &cursor, &entry)) {
+        struct pod *pod = entry.value;
+        if (!pod->is_durable && pod->is_open)
+            (void)close_one(host, pod, false, NULL);
+    }
+}
+
+/* --- Messages -------------------------------------------------------------------------------- */
+
+static void refuse(struct sw_host *host, uint64_t request, enum sw_rc rc, const char *words)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_REPLY,
+                             .reply = {.request = request,
+                                       .code = (uint32_t)-rc,
+                                       .type = {"text/plain", 10},
+                                       .body = {words, strlen(words)}}};
+
+    host->options.emit(host->options.ctx, &frame);
+}
+
+/* A replica for a send that names none: any, but the same one for a repeated request. */
+static uint64_t choose_replica(struct sw_host *host, const struct sw_route *route,
+                               const struct sw_frame_send *send)
+{
+    uint64_t number = send->request_id.size > 0 ? sw_siphash(route->hash_key, send->request_id.data,
+                                                             send->request_id.size)
+                                                : host->next_replica++;
+
+    return number % route->replicas;
+}
+
+/* Find the Pod of a send, and its key if it names none. False: it was refused. */
+static bool find_pod(struct sw_host *host, const struct sw_frame_send *send,
+                     struct sw_message *message, char replica[24])
+{
+    const struct sw_route *route = sw_routes_agent(host->routes, send->name_space, send->agent);
+
+    message->key = send->key;
+    if (route == NULL) {
+        refuse(host, send->request, SW_E_NOT_FOUND, "no such Agent runs on this node");
+        return false;
+    }
+    if (send->key.size == 0 && (route->is_keyed || route->replicas == 0)) {
+        refuse(host, send->request, route->is_keyed ? SW_E_INVALID : SW_E_UNAVAILABLE,
+               route->is_keyed ? "a message to a keyed Agent needs a key" : "it has no replicas");
+        return false;
+    }
+    if (send->key.size == 0) {
+        snprintf(replica, 24, "%" PRIu64, choose_replica(host, route, send));
+        message->key = (struct sw_bytes){replica, strlen(replica)};
+    }
+    message->pod = route->pods[sw_slot_of(route->hash_key, message->key)];
+    if (message->pod != 0 && sw_map_find(host->open, &message->pod, sizeof message->pod) != NULL)
+        return true;
+    refuse(host, send->request, SW_E_UNAVAILABLE, "the Pod of this key does not run now");
+    return false;
+}
+
+static enum sw_rc take_send(struct sw_host *host, const struct sw_frame_send *send,
+                            struct sw_err *err)
+{
+    const struct sw_system *system = host->options.system;
+    struct sw_message template = {
+        .head = {.flags = send->want_reply != 0 ? SWARM_MESSAGE_WANTS_REPLY : 0,
+                 .priority = send->priority,
+                 .origin = {.kind = SW_ORIGIN_CLIENT,
+                            .incarnation = host->options.shared->incarnation,
+                            .number = send->request},
+                 .type = send->type,
+                 .request_id = send->request_id},
+        .body = send->body};
+    const struct sw_route_pod *pod;
+    struct sw_message *message;
+    char replica[24];
+
+    if (sw_journal_is_full(host->options.shared->journal)) {
+        refuse(host, send->request, SW_E_EXHAUSTED, "the disk of this node is full");
+        return SW_OK;
+    }
+    if (!find_pod(host, send, &template, replica))
+        return SW_OK;
+    if (send->timeout_ms != 0)
+        template.deadline_ns = system->utc_ns(system->ctx) + (uint64_t)send->timeout_ms *NS_PER_MS;
+    pod = sw_routes_pod(host->routes, template.pod);
+    assert(pod != NULL);
+    message = sw_message_new(&template);
+    if (message == NULL)
+        return no_memory(err);
+    host->options.put(host->options.ctx, pod->worker, &message->item);
+    return SW_OK;
+}
+
+/* Publishes of one subject go through one worker, which keeps their order. */
+static enum sw_rc take_publish(struct sw_host *host, const struct sw_frame_publish *publish,
+                               struct sw_err *err)
+{
+    static const uint8_t key[16] = "publish";
+    uint64_t hash = sw_siphash(key, publish->subject.data, publish->subject.size);
+    struct sw_item_publish item = {.request = publish->request,
+                                   .name_space = publish->name_space,
+                                   .subject = publish->subject,
+                                   .type = publish->type,
+                                   .body = publish->body,
+                                   .request_id = publish->request_id,
+                                   .priority = publish->priority};
+    struct sw_item *copy;
+
+    if (!sw_subject_is_valid(publish->subject)) {
+        refuse(host, publish->request, SW_E_INVALID, "not a subject that can be published to");
+        return SW_OK;
+    }
+    copy = sw_item_publish_new(&item);
+    if (copy == NULL)
+        return no_memory(err);
+    host->options.put(host->options.ctx, (uint32_t)(hash % host->options.workers_count), copy);
+    return SW_OK;
+}
+
+static enum sw_rc take_list(struct sw_host *host, const struct sw_frame_list *list,
+                            struct sw_err *err)
+{
+    struct sw_item_list template = {.request = list->request,
+                                    .name_space = list->name_space,
+                                    .agent = list->agent,
+                                    .after = list->after,
+                                    .limit = list->limit == 0 ? 1 : list->limit};
+    struct sw_item *item = sw_item_list_new(&template);
+
+    if (item == NULL)
+        return no_memory(err);
+    host->options.put(host->options.ctx, 0, item);
+    return SW_OK;
+}
+
+enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, struct sw_err *err)
+{
+    struct sw_frame pong = {.kind = SW_FRAME_PONG, .request = frame->request};
+
+    switch ((unsigned)frame->kind) {
+    case SW_FRAME_MODULE:
+        return take_piece(host, &frame->module, err);
+    case SW_FRAME_MODULE_DROP:
+        drop_module(host, frame->module_drop.digest);
+        return SW_OK;
+    case SW_FRAME_POD_OPEN:
+        return open_pod(host, &frame->pod_open, err);
+    case SW_FRAME_POD_CLOSE:
+        return close_pod(host, &frame->pod_close, err);
+    case SW_FRAME_SEND:
+        return take_send(host, &frame->send, err);
+    case SW_FRAME_PUBLISH:
+        return take_publish(host, &frame->publish, err);
+    case SW_FRAME_LIST:
+        return take_list(host, &frame->list, err);
+    case SW_FRAME_PING:
+        host->options.emit(host->options.ctx, &pong);
+        return SW_OK;
+    default:
+        return sw_err_set(err, SW_E_CORRUPT, "frame %s at this time",
+                          sw_frame_kind_name(frame->kind));
+    }
+}

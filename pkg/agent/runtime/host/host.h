@@ -1,0 +1,44 @@
+/* The agent host but for its threads and its socket: frames of swarmd in, items for workers out.
+ *
+ *     frame -> sw_host_receive -+-> item for the worker that owns the Pod   (put)
+ *                               '-> frame for swarmd at once                (emit)
+ *
+ * Knows which Pods there are, by uid, their numbers, workers and routes, and the modules. What a
+ * Pod's instances do is the workers' (pkg/agent/runtime/actor).
+ *
+ * Threads: one at a time (the link's).  I/O: the clock.  Limits: SW_HOST_CODE_BYTES_MAX of machine
+ * code arriving; the link's limits on all else. */
+#pragma once
+#include "pkg/agent/link/frame.h"
+#include "pkg/agent/runtime/actor/recovery.h"
+#include "pkg/agent/runtime/actor/worker.h"
+
+#define SW_HOST_CODE_BYTES_MAX (256u << 20)
+
+struct sw_host; /* Opaque. */
+
+struct sw_host_options {
+    const struct sw_system *system; /* Borrowed, as all below. */
+    struct sw_shared *shared;
+    struct sw_worker **workers; /* Recovered, not yet running. */
+    uint32_t workers_count;
+    uint64_t next_pod;                    /* As recovery says. */
+    const struct sw_guest_engine *engine; /* For counting references of modules. */
+    void *ctx;                            /* First argument of what follows. */
+    enum sw_rc (*open_module)(void *ctx, struct sw_bytes code, struct sw_guest_module **ret_module,
+                              struct sw_err *err);
+    void (*put)(void *ctx, uint32_t worker, struct sw_item *item); /* Takes the item. */
+    void (*emit)(void *ctx, const struct sw_frame *frame);         /* Borrowed. */
+};
+
+SW_MUST_CHECK enum sw_rc sw_host_new(const struct sw_host_options *options,
+                                     struct sw_host **ret_host, struct sw_err *err);
+void sw_host_free(struct sw_host *host);
+SW_DEFINE_CLEANUP(struct sw_host, sw_host_free)
+
+/* Act on a frame other than HELLO and STOP. What cannot be done is answered in a frame.
+ * SW_E_CORRUPT: swarmd does not keep to the protocol.  SW_E_EXHAUSTED: no memory. End the host. */
+SW_MUST_CHECK enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame,
+                                         struct sw_err *err);
+/* Put Pods without durability to sleep, for a snapshot: who waits for their instances is told. */
+void sw_host_close_volatile(struct sw_host *host);

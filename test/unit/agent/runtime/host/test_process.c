@@ -1,0 +1,149 @@
+/* uses: pkg/agent/runtime/wasm pkg/utils/system */
+/* timeout: 300 */
+#include "test/support/host_process.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct host_process host;
+
+static int set_up(void **state)
+{
+    (void)state;
+    host_init(&host, "test_ledger");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    host_done(&host);
+    return 0;
+}
+
+static long sum_of(const char *key)
+{
+    struct host_answer *answer = host_ask(&host, "ledger", key, "sum");
+
+    assert_non_null(answer);
+    assert_int_equal(answer->status, 0);
+    sw_buffer_put_u8(&answer->body, 0);
+    return strtol((const char *)answer->body.data, NULL, 10);
+}
+
+static int32_t send_one(const char *key, const char *body)
+{
+    struct host_answer *answer = host_answer(&host, host_send(&host, "ledger", key, body, false));
+
+    assert_true(host_wait(&host, &answer->is_there));
+    return answer->status;
+}
+
+static void a_wasm_instance_answers(void **state)
+{
+    (void)state;
+    assert_true(host_start(&host, 2));
+    host_open(&host, &(struct host_pod){.number = 1, .agent = "ledger", .is_keyed = true});
+    assert_int_equal(send_one("a", "put 7"), 0);
+    assert_int_equal(sum_of("a"), 1);
+    assert_int_equal(sum_of("b"), 0);
+    assert_int_equal(send_one("a", "trap"), SW_E_INTERNAL);
+    assert_string_equal(host.last_event, "Trapped");
+    assert_int_equal(sum_of("a"), 1);
+}
+
+static void state_survives_a_kill_by_replay(void **state)
+{
+    (void)state;
+    assert_true(host_start(&host, 2));
+    host_open(&host, &(struct host_pod){.number = 1, .agent = "ledger", .is_keyed = true});
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(send_one("a", "put 7"), 0);
+    assert_int_equal(send_one("a", "relay b 9"), 0);
+    assert_int_equal(sum_of("b"), 1);
+    assert_int_equal(host_kill(&host), -SIGKILL);
+    assert_true(host_start(&host, 1)); /* Another number of workers, too. */
+    assert_int_equal(host.ready_instances, 2);
+    host_open(&host, &(struct host_pod){.number = 1, .agent = "ledger", .is_keyed = true});
+    assert_int_equal(sum_of("a"), 10);
+    assert_int_equal(sum_of("b"), 1);
+}
+
+static void a_clean_stop_leaves_a_snapshot_to_go_on_from(void **state)
+{
+    (void)state;
+    assert_true(host_start(&host, 2));
+    host_open(&host, &(struct host_pod){.number = 1, .agent = "ledger", .is_keyed = true});
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(send_one("a", "put 7"), 0);
+    assert_true(host_stop(&host));
+    for (int round = 0; round < 3; round++) {
+        assert_true(host_start(&host, 2));
+        host_open(&host, &(struct host_pod){.number = 1, .agent = "ledger", .is_keyed = true});
+        assert_int_equal(send_one("a", "put 8"), 0);
+        assert_int_equal(sum_of("a"), 11 + round);
+        if (round == 1)
+            assert_int_equal(host_kill(&host), -SIGKILL);
+        else
+            assert_true(host_stop(&host));
+    }
+}
+
+static void many_replicas_open_quickly(void **state)
+{
+    (void)state;
+    assert_true(host_start(&host, 2));
+    host_open(&host, &(struct host_pod){.number = 1, .agent = "ledger", .replicas = 20000});
+    assert_non_null(host_ask(&host, "ledger", "19999", "sum"));
+    assert_non_null(host_ask(&host, "ledger", "", "sum"));
+}
+
+static void a_frame_that_is_none_ends_the_host(void **state)
+{
+    (void)state;
+    assert_true(host_start(&host, 1));
+    sw_buffer_put_text(&host.out, "nonsense that is no frame");
+    for (int i = 0; i < 1000 && !host.is_gone; i++)
+        host_pump(&host, 10);
+    assert_int_equal(host_end(&host), 5);
+}
+
+static void the_end_of_the_link_ends_the_host(void **state)
+{
+    (void)state;
+    assert_true(host_start(&host, 1));
+    assert_int_equal(shutdown(host.link, SHUT_RDWR), 0);
+    assert_int_equal(host_end(&host), 0);
+}
+
+static void a_pod_without_its_module_is_refused(void **state)
+{
+    struct sw_frame drop = {.kind = SW_FRAME_MODULE_DROP,
+                            .module_drop = {host_text("sha256:guest")}};
+    struct host_answer *answer;
+
+    (void)state;
+    assert_true(host_start(&host, 1));
+    sw_frame_put(&drop, &host.out);
+    host_open(&host, &(struct host_pod){.number = 1, .agent = "ledger", .is_keyed = true});
+    answer = host_ask(&host, "ledger", "a", "sum");
+    assert_non_null(answer);
+    assert_int_equal(answer->status, SW_E_NOT_FOUND);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_wasm_instance_answers),
+        TEST(state_survives_a_kill_by_replay),
+        TEST(a_clean_stop_leaves_a_snapshot_to_go_on_from),
+        TEST(many_replicas_open_quickly),
+        TEST(a_frame_that_is_none_ends_the_host),
+        TEST(the_end_of_the_link_ends_the_host),
+        TEST(a_pod_without_its_module_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
