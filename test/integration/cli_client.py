@@ -257,6 +257,17 @@ class Following(Case):
                          ["0", "5", "8", "9"])
         self.assertIn("enough", told)
 
+    def test_a_watch_that_came_too_late_begins_anew(self):
+        streams = [[event("ADDED", agent("a", 5), 5), 'event: error\ndata: {"code":"OUT_OF_RANGE"}'
+                    '\n\n'], [event("ADDED", agent("a", 9), 9), 'event: error\ndata: '
+                    '{"code":"PERMISSION_DENIED","detail":"enough"}\n\n']]
+        hive = self.serve(lambda request: (200, iter(streams.pop(0))))
+        seen, told = self.swarm("watch", "agents", status=5)
+        self.assertEqual(seen.count("agents/a"), 2)
+        self.assertIn("changes were missed", told)
+        self.assertIn("error: enough", told)
+        self.assertEqual([r.query["resourceVersion"] for r in hive.requests], ["0", "0"])
+
     def test_get_with_watch_ends_with_its_timeout(self):
         def stream():
             yield event("ADDED", agent("a"), 5)
@@ -286,6 +297,11 @@ class Following(Case):
                              status=7)
         self.assertIn("did not come in time: because", told)
         self.assertIn("swarm describe agents/reader", told)
+
+    def test_the_end_of_logs_may_be_an_error(self):
+        self.serve(lambda request: (200, iter(['event: error\ndata: {"code":"NOT_FOUND",'
+                                               '"detail":"it is gone"}\n\n'])))
+        self.assertIn("it is gone", self.swarm("logs", "reader", "-f", status=3)[1])
 
     def test_logs_are_followed(self):
         lines = ["event: log\ndata: %s\n\n" % json.dumps(

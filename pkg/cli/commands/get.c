@@ -102,7 +102,11 @@ static enum sw_rc follow(struct sw_cli *cli, const struct sw_output *output,
 
     printer.output.without_header = with_type || output->without_header;
     printer.output.widths = &widths;
-    rc = sw_client_watch(cli->client, &options, err);
+    do {
+        rc = sw_client_watch(cli->client, &options, err);
+        if (rc == SW_E_RANGE)
+            sw_cli_warn(cli, "changes were missed; here is all that there is now\n");
+    } while (rc == SW_E_RANGE);
     /* Whoever sets a timeout for a watch wants to see that long, which is no failure. */
     if (rc == SW_E_TIMEOUT && cli->timeout_ms != 0)
         return SW_OK;

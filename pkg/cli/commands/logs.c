@@ -1,5 +1,6 @@
 #include "pkg/cli/commands/commands.h"
 #include "pkg/apis/swarm/v1/json.h"
+#include "pkg/client/clientset/problem.h"
 #include "pkg/utils/base/text.h"
 
 #include <stdio.h>
@@ -44,8 +45,10 @@ static bool on_line(void *ctx, const char *name, const char *id, struct sw_bytes
     sw_arena_reset(follower->arena);
     problems = sw_problems_of(follower->arena);
     options.problems = &problems;
-    if (strcmp(name, "end") == 0)
+    if (strcmp(name, "error") == 0) {
+        follower->rc = sw_problem_read(500, data, follower->err);
         return false;
+    }
     if (sw_json_parse(data, &options, &tree) != SW_OK || tree->type != SW_TREE_MAP)
         return true;
     sw_buffer_init(&line, SW_CLI_OUTPUT_BYTES_MAX);
@@ -115,6 +118,8 @@ enum sw_rc sw_command_logs(struct sw_cli *cli, struct sw_err *err)
     if (follows && cli->timeout_ms == 0)
         request.timeout_ms = UINT64_MAX;
     rc = sw_client_follow(cli->client, &request, on_line, &follower, err);
+    if (follower.rc != SW_OK)
+        return follower.rc;
     /* Without --follow the end of the stream is the end of the lines. */
     if (rc == SW_E_UNAVAILABLE && !follows && !sw_client_is_unreachable(cli->client))
         return SW_OK;

@@ -1,5 +1,6 @@
 #include "pkg/client/clientset/objects.h"
 #include "pkg/apis/swarm/v1/json.h"
+#include "pkg/client/clientset/problem.h"
 #include "pkg/utils/base/text.h"
 
 #include <inttypes.h>
@@ -72,8 +73,7 @@ static bool on_event(void *ctx, const char *name, const char *id, struct sw_byte
 
     (void)id;
     if (strcmp(name, "error") == 0) {
-        watch->rc = sw_err_set(&watch->err, SW_E_RANGE, "the server ended the watch: %.*s",
-                               data.size > 300 ? 300 : (int)data.size, (const char *)data.data);
+        watch->rc = sw_problem_read(500, data, &watch->err);
         return false;
     }
     sw_arena_reset(watch->arena);
@@ -112,6 +112,7 @@ static enum sw_rc watch_once(struct sw_client *client, struct watch *watch, uint
         return sw_err_set(err, SW_E_INVALID, "a name or selector is too long");
     request.path = (const char *)path.data;
     watch->progressed = false;
+    watch->rc = SW_OK;
     rc = sw_client_follow(client, &request, on_event, watch, err);
     if (watch->rc != SW_OK) {
         if (err != NULL)
