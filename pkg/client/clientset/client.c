@@ -532,7 +532,8 @@ enum sw_rc sw_client_follow(struct sw_client *client, const struct sw_request *r
                             sw_client_event *on_event, void *ctx, struct sw_err *err)
 {
     struct sw_request streaming = *request;
-    struct waiter waiter = {.err = err};
+    struct sw_err own = {0}; /* on_event may have filled the caller's. */
+    struct waiter waiter = {.err = &own};
     struct sw_event_stream stream;
     struct call *call = NULL;
     enum sw_rc rc;
@@ -541,11 +542,15 @@ enum sw_rc sw_client_follow(struct sw_client *client, const struct sw_request *r
     sw_event_stream_init(&stream);
     stream.on_event = on_event;
     stream.ctx = ctx;
-    rc = call_begin(client, &streaming, &stream, &call, err);
+    rc = call_begin(client, &streaming, &stream, &call, &own);
     if (rc == SW_OK)
-        rc = wait_for(client, call, &waiter, err);
+        rc = wait_for(client, call, &waiter, &own);
     sw_event_stream_done(&stream);
-    return rc == SW_E_CANCELLED ? SW_OK : rc;
+    if (rc == SW_OK || rc == SW_E_CANCELLED)
+        return SW_OK;
+    if (err != NULL)
+        *err = own;
+    return rc;
 }
 
 void sw_client_escape(const char *text, struct sw_buffer *out)
