@@ -60,10 +60,10 @@ void sw_table_add(struct sw_table *table, const char *text)
     size_t width;
 
     sw_output_put_safe(&table->text, text, strlen(text), false);
+    sw_buffer_put_u8(&table->text, 0);
     if (table->text.failed)
         return;
-    width = width_of((const char *)table->text.data + begin, table->text.size - begin);
-    sw_buffer_put_u8(&table->text, 0);
+    width = width_of((const char *)table->text.data + begin, table->text.size - begin - 1);
     if (width > table->widths[table->cells % table->columns])
         table->widths[table->cells % table->columns] = width;
     table->cells++;
