@@ -12,6 +12,7 @@ import c_tables
 import c_types
 import model as contract
 import openapi
+import reference
 
 
 def write(path, text):
@@ -37,6 +38,13 @@ def print_openapi(source):
     sys.stdout.write(openapi.generate(model, options_pb2.Format.Name, source))
 
 
+def write_docs(source, folder):
+    model = contract.load(source)
+    from api.v1 import options_pb2  # pylint: disable=import-outside-toplevel
+    for name, text in reference.generate(model, options_pb2.Format.Name).items():
+        write(os.path.join(folder, name), text)
+
+
 def main(arguments):
     try:
         if len(arguments) == 3 and arguments[0] == "c":
@@ -44,6 +52,9 @@ def main(arguments):
             return 0
         if len(arguments) == 2 and arguments[0] == "openapi":
             print_openapi(arguments[1])
+            return 0
+        if len(arguments) == 3 and arguments[0] == "docs":
+            write_docs(arguments[1], arguments[2])
             return 0
     except contract.ContractError as error:
         print(f"codegen: {error}", file=sys.stderr)
