@@ -296,6 +296,22 @@ enum sw_rc driver_start(struct driver *driver, struct sw_err *err)
     return SW_OK;
 }
 
+/* Carry what a worker has for others, past the rings. True: there was something. */
+static bool carry(struct driver *driver, struct lane *lane)
+{
+    struct sw_item *item;
+    bool has_carried = false;
+
+    for (uint32_t target = 0; target < driver->lanes_count; target++)
+        while ((item = lane->stuck[target]) != NULL ||
+               (item = sw_worker_sent(lane->worker, target)) != NULL) {
+            lane->stuck[target] = NULL;
+            sw_worker_put(driver->lanes[target].worker, item);
+            has_carried = true;
+        }
+    return has_carried;
+}
+
 void driver_settle(struct driver *driver)
 {
     bool goes_on = true;
@@ -310,16 +326,8 @@ void driver_settle(struct driver *driver)
                 sw_worker_put(lane->worker, item);
             (void)lane_take(lane);
             (void)sw_worker_run(lane->worker, 0);
-            for (uint32_t target = 0; target < driver->lanes_count; target++) {
-                while ((item = lane->stuck[target]) != NULL ||
-                       (item = sw_worker_sent(lane->worker, target)) != NULL) {
-                    lane->stuck[target] = NULL;
-                    sw_worker_put(driver->lanes[target].worker, item);
-                    goes_on = true;
-                }
-            }
+            goes_on = carry(driver, lane) || sw_ring_count(lane->inbox) > 0 || goes_on;
             lane_publish(lane);
-            goes_on = goes_on || sw_ring_count(lane->inbox) > 0;
         }
     }
 }

@@ -1,7 +1,8 @@
-#include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/pod.h"
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/link/frame.h"
+#include "pkg/agent/runtime/actor/state.h"
 #include "pkg/utils/base/text.h"
 
 #include <assert.h>

@@ -2,6 +2,7 @@
  *
  * Threads, I/O, Limits: as worker.h. */
 #pragma once
+#include "pkg/agent/runtime/actor/pod.h"
 #include "pkg/agent/runtime/actor/turn.h"
 #include "pkg/agent/runtime/actor/worker.h"
 #include "pkg/utils/base/heap.h"
@@ -53,36 +54,6 @@ struct sw_instance {
     bool has_trapped; /* Since it was last rebuilt without need: keep an image. */
     uint8_t key_size;
     char key[];
-};
-
-enum sw_pod_state {
-    SW_POD_CLOSED, /* Known from the journal, or closed: takes messages, runs nothing. */
-    SW_POD_OPEN,
-    SW_POD_DISCARDING /* Instances are stopped one by one, then it is gone. */
-};
-
-struct sw_pod_version { /* What instances could see of the spec, from a record on. */
-    uint64_t lsn;
-    struct sw_body *config;
-};
-
-struct sw_pod {
-    struct sw_pod_config config; /* Texts are NUL-terminated copies in `texts`. */
-    char *texts;
-    uint8_t hash_key[16];
-    enum sw_pod_state state;
-    struct sw_pod_version *versions; /* Ascending; the last one holds now. */
-    size_t versions_count;
-    struct sw_guest_module *module; /* NULL: never opened since the host's start. */
-    struct sw_guest_module_view module_view;
-    char fingerprint[256];    /* Of the engine of its records. */
-    struct sw_map *instances; /* By key. */
-    struct sw_item *limbo;    /* Messages to instances that can only be made when it is open. */
-    uint64_t ready, failing;
-    uint64_t status_ns; /* When its status was last told. */
-    bool is_status_due;
-    bool is_recovered;    /* Its spec is that of the journal, not of swarmd. */
-    struct sw_list dirty; /* In worker->dirty while its status is to be told. */
 };
 
 struct sw_ready { /* A ring of instances, held by its last one. */
@@ -171,8 +142,6 @@ enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *re
  * parked. Others: as the journal's and the engine's. */
 SW_MUST_CHECK enum sw_rc sw_instance_rebuild(struct sw_worker *worker, struct sw_instance *instance,
                                              struct sw_err *err);
-/* The config that instances of the pod saw at lsn. */
-struct sw_bytes sw_pod_config_at(const struct sw_pod *pod, uint64_t lsn);
 /* An image of an instance with a guest, or one that needs none.  NULL: failed; err is set. */
 struct sw_image *sw_image_new(struct sw_worker *worker, const struct sw_instance *instance,
                               struct sw_err *err);
@@ -226,22 +195,6 @@ void sw_output_status(struct sw_worker *worker, struct sw_pod *pod);
 void sw_output_statuses(struct sw_worker *worker);
 void sw_output_reply(struct sw_worker *worker, uint64_t request, int32_t status,
                      const struct sw_answer *answer);
-
-/* --- pod.c: opening and closing ----------------------------------------------------------------
- */
-
-struct sw_pod *sw_pod_new(const struct sw_pod_config *config);
-void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod);
-/* Add a version of what instances see of the spec.  SW_E_EXHAUSTED: no memory. */
-SW_MUST_CHECK enum sw_rc sw_pod_add_version(struct sw_pod *pod, uint64_t lsn,
-                                            struct sw_bytes config);
-SW_MUST_CHECK enum sw_rc sw_pod_set_config(struct sw_pod *pod, const struct sw_pod_config *config);
-void sw_pod_open(struct sw_worker *worker, struct sw_item_pod_open *item);
-void sw_pod_close(struct sw_worker *worker, const struct sw_item_pod_close *item);
-/* Once the last instance of a Pod that is discarded is gone. */
-void sw_pod_finish(struct sw_worker *worker, struct sw_pod *pod);
-/* Whether the instance of that key should exist in a replicated Pod. */
-bool sw_pod_has_replica(const struct sw_pod *pod, struct sw_bytes key);
 
 /* --- deliver.c: what comes in ------------------------------------------------------------------
  */

@@ -1,3 +1,5 @@
+#include "pkg/agent/runtime/actor/worker.h"
+
 #include "pkg/agent/runtime/actor/state.h"
 
 #include <assert.h>

@@ -1,0 +1,59 @@
+/* A Pod as its worker holds it; seen by this room's files only.
+ *
+ *     CLOSED  --open-->  OPEN  --close-->  CLOSED (kept)
+ *        |                 |
+ *        +----- discard ---+---->  DISCARDING  -->  gone
+ *
+ * Threads, I/O, Limits: as worker.h. */
+#pragma once
+#include "pkg/agent/runtime/actor/worker.h"
+#include "pkg/utils/base/list.h"
+
+enum sw_pod_state {
+    SW_POD_CLOSED, /* Known from the journal, or closed: takes messages, runs nothing. */
+    SW_POD_OPEN,
+    SW_POD_DISCARDING /* Instances are stopped one by one, then it is gone. */
+};
+
+struct sw_pod_version { /* What instances could see of the spec, from a record on. */
+    uint64_t lsn;
+    struct sw_body *config;
+};
+
+struct sw_pod {
+    struct sw_pod_config config; /* Texts are NUL-terminated copies in `texts`. */
+    char *texts;
+    uint8_t hash_key[16];
+    enum sw_pod_state state;
+    struct sw_pod_version *versions; /* Ascending; the last one holds now. */
+    size_t versions_count;
+    struct sw_guest_module *module; /* NULL: never opened since the host's start. */
+    struct sw_guest_module_view module_view;
+    char fingerprint[256];    /* Of the engine of its records. */
+    struct sw_map *instances; /* By key. */
+    struct sw_item *limbo;    /* Messages to instances that can only be made when it is open. */
+    uint64_t ready, failing;
+    uint64_t status_ns; /* When its status was last told. */
+    bool is_status_due;
+    bool is_recovered;    /* Its spec is that of the journal, not of swarmd. */
+    struct sw_list dirty; /* In worker->dirty while its status is to be told. */
+};
+
+/* --- pod.c: opening and closing ----------------------------------------------------------------
+ */
+
+struct sw_pod *sw_pod_new(const struct sw_pod_config *config);
+void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod);
+/* Add a version of what instances see of the spec.  SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc sw_pod_add_version(struct sw_pod *pod, uint64_t lsn,
+                                            struct sw_bytes config);
+SW_MUST_CHECK enum sw_rc sw_pod_set_config(struct sw_pod *pod, const struct sw_pod_config *config);
+void sw_pod_open(struct sw_worker *worker, struct sw_item_pod_open *item);
+void sw_pod_close(struct sw_worker *worker, const struct sw_item_pod_close *item);
+/* Once the last instance of a Pod that is discarded is gone. */
+void sw_pod_finish(struct sw_worker *worker, struct sw_pod *pod);
+/* Whether the instance of that key should exist in a replicated Pod. */
+bool sw_pod_has_replica(const struct sw_pod *pod, struct sw_bytes key);
+
+/* The config that instances of the pod saw at lsn. */
+struct sw_bytes sw_pod_config_at(const struct sw_pod *pod, uint64_t lsn);
