@@ -25,6 +25,9 @@ READ = ("400", "401", "403", "404", "405", "406", "429", "503")
 WRITE = READ + ("409", "411", "412", "413", "415")
 
 
+EVENT = {"description": "One event; data is JSON."}
+
+
 def ref(name):
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -57,7 +60,7 @@ LIST = [
               {"type": "string", "maxLength": 1024}),
     parameter("resourceVersion", "query",
               "Read at this revision, or watch from it; 0 means the newest.",
-              {"type": "string", "pattern": "^[0-9]{1,20}$"}, example="1042"),
+              {"type": "string", "pattern": "^[0-9]{1,20}$"}, example="1"),
     parameter("name", "query", "Only the object of this name.",
               {"type": "string", "pattern": FORMATS["LABEL"][0], "maxLength": 63}),
     parameter("watch", "query", "1: follow changes as server-sent events.",
@@ -108,7 +111,7 @@ def collection(item, title, plural):
               "each event is JSON with type (ADDED, MODIFIED, DELETED or BOOKMARK), object and "
               "resourceVersion.",
               "content": {"application/json": {"schema": ref(item.name + "List")},
-                          "text/event-stream": {"schema": {"type": "string"}}}}
+                          "text/event-stream": {"schema": EVENT}}}
     return {
         "get": operation(f"list{title}", plural, f"List or watch {plural}",
                          f"Read a page of {plural}, or follow their changes with watch=1.",
@@ -126,7 +129,7 @@ def single(item, plural):
               parameter("uid", "query", "Delete only if the object has this uid.",
                         {"type": "string", "pattern": FORMATS["UUID"][0]}),
               parameter("resourceVersion", "query", "Delete only at this resourceVersion.",
-                        {"type": "string", "pattern": "^[0-9]{1,20}$"}, example="1042")]
+                        {"type": "string", "pattern": "^[0-9]{1,20}$"}, example="1")]
     return {
         "get": operation(f"get{what}", plural, f"Read one of {plural}", f"Read one {what}.",
                          answer("The object.", what, READ)),
@@ -185,7 +188,7 @@ PRIORITY = parameter("priority", "query", "How urgent it is; without it the Agen
 REQUEST_ID = parameter("requestId", "query", "A name for this request, chosen by the client: a "
                        "repeat with the same one gets the first result and is not handled again.",
                        {"type": "string", "minLength": 1, "maxLength": 128}, example="order-1001")
-RAW = {"required": True, "description": "The body of the message, any bytes; its Content-Type goes "
+RAW = {"required": False, "description": "The body of the message, any bytes; its Content-Type goes "
        "with it.",
        "content": {"text/plain": {"schema": {"type": "string", "maxLength": 262144},
                                   "example": "hello"},
@@ -230,7 +233,7 @@ def logs_path(agent):
         parameter("follow", "query", "1: go on with new lines.",
                   {"type": "string", "enum": ["0", "1", "true", "false"], "default": "0"})]
     lines = {"description": "The lines: the data of each event is JSON with time, instance, level "
-             "and text.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+             "and text.", "content": {"text/event-stream": {"schema": EVENT}}}
     return {"parameters": [NAMESPACE, agent], "get": operation(
         "readLogs", "messages", "Read or follow the log of an Agent",
         "Read the last lines that an Agent's instances logged, and follow new ones.",
@@ -293,8 +296,9 @@ def module_paths():
 
 def plain(identifier, summary, description, media, codes, open_to_all):
     others = {"security": []} if open_to_all else {}
+    kind = "object" if media == "application/yaml" else "string"
     return {"get": operation(identifier, "system", summary, description, {
-        "200": {"description": "Yes.", "content": {media: {"schema": {"type": "string"}}}},
+        "200": {"description": "Yes.", "content": {media: {"schema": {"type": kind}}}},
         **errors(codes)}, **others)}
 
 
