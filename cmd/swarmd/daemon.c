@@ -88,6 +88,7 @@ static void on_signal(void *ctx, int number)
     daemon->is_stopping = true;
     sw_log(daemon->logger, SW_LOG_INFO, "daemon", "stopping; all data is kept");
     controllers_set_ready(daemon->controllers, false, "the node is stopping");
+    sw_gateway_drain(daemon->gateway);
     sw_http_server_drain(daemon->server);
     daemon->drain_until_ms = now_ms(daemon) + DRAIN_MS_MAX;
     on_drain(daemon);

@@ -9,10 +9,11 @@
 #define TAIL_MAX 10000u
 #define LINE_BYTES_MAX 262144u
 #define KEY_MAX 253u
+#define CONTINUE_MAX 1024u
 
 /* ---- Log lines ---- */
 
-static void logs_end(struct gateway_stream *stream)
+void sw_gateway_logs_end(struct gateway_stream *stream)
 {
     struct sw_gateway_agents *agents = &stream->call->gateway->options.agents;
 
@@ -75,13 +76,13 @@ static void on_logs_end(void *ctx, enum sw_rc rc)
     if (stream->is_paused) /* Still inside of the call that began it. */
         stream->is_paused = false;
     else
-        logs_end(stream);
+        sw_gateway_logs_end(stream);
 }
 
 static void on_logs_cancel(void *ctx, struct sw_http_request *request)
 {
     (void)request;
-    logs_end(ctx);
+    sw_gateway_logs_end(ctx);
 }
 
 static enum sw_rc read_logs(struct gateway_call *call, struct sw_gateway_logs *ret_logs,
@@ -137,13 +138,14 @@ void sw_gateway_serve_logs(struct gateway_call *call)
         return;
     }
     stream->call = call;
+    stream->is_of_logs = true;
     stream->sent_ms = sw_loop_now_ms(call->gateway->options.loop);
     sw_list_add(&call->gateway->streams, &stream->node);
     sw_gateway_stream_start(call);
     stream->is_paused = true; /* So that an end that comes at once is seen below. */
     rc = agents->logs(agents->ctx, &logs, &opened, &err);
     if (rc != SW_OK || !stream->is_paused) {
-        logs_end(stream);
+        sw_gateway_logs_end(stream);
         return;
     }
     stream->is_paused = false;
@@ -216,6 +218,10 @@ void sw_gateway_serve_instances(struct gateway_call *call)
         sw_gateway_query_number(call, "limit", 0, SW_GATEWAY_INSTANCES_MAX, &limit, &err);
 
     query.limit = limit == 0 ? INSTANCES_STANDARD : (uint32_t)limit;
+    if (rc == SW_OK && strlen(query.after) > CONTINUE_MAX) {
+        rc = sw_err_set(&err, SW_E_INVALID, "not a text that this server gave out");
+        sw_err_field(&err, "continue");
+    }
     if (rc == SW_OK && agents->instances == NULL)
         rc = sw_err_set(&err, SW_E_UNSUPPORTED, "this daemon runs no agents");
     if (rc == SW_OK)

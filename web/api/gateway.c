@@ -92,12 +92,38 @@ static enum sw_rc add_figures(struct sw_gateway *gateway, struct sw_err *err)
 
 /* ---- Life ---- */
 
+enum sw_rc sw_gateway_is_ready(struct sw_gateway *gateway, struct sw_err *err)
+{
+    const struct sw_gateway_options *options = &gateway->options;
+
+    if (gateway->is_draining)
+        return sw_err_set(err, SW_E_UNAVAILABLE, "the daemon stops");
+    return options->ready == NULL ? SW_OK : options->ready(options->ready_ctx, err);
+}
+
+void sw_gateway_drain(struct sw_gateway *gateway)
+{
+    struct sw_err err = {0};
+
+    gateway->is_draining = true;
+    sw_grpc_set_health(gateway->grpc, SW_GRPC_NOT_SERVING);
+    (void)sw_err_set(&err, SW_E_UNAVAILABLE, "the daemon stops");
+    while (!sw_list_is_empty(&gateway->streams)) {
+        struct gateway_stream *stream =
+            SW_LIST_ITEM(gateway->streams.next, struct gateway_stream, node);
+
+        if (stream->is_of_logs)
+            sw_gateway_logs_end(stream);
+        else
+            sw_gateway_watch_end(stream, SW_E_UNAVAILABLE, &err);
+    }
+}
+
 static void on_tick(void *ctx)
 {
     struct sw_gateway *gateway = ctx;
-    const struct sw_gateway_options *options = &gateway->options;
     struct sw_err err = {0};
-    bool is_ready = options->ready == NULL || options->ready(options->ready_ctx, &err) == SW_OK;
+    bool is_ready = sw_gateway_is_ready(gateway, &err) == SW_OK;
 
     sw_grpc_set_health(gateway->grpc, is_ready ? SW_GRPC_SERVING : SW_GRPC_NOT_SERVING);
     sw_gateway_tick_streams(gateway);

@@ -156,6 +156,9 @@ SW_MUST_CHECK enum sw_rc sw_gateway_new(const struct sw_gateway_options *options
 /* After the HTTP server has been freed and all calls through the vtables are done. */
 void sw_gateway_free(struct sw_gateway *gateway);
 SW_DEFINE_CLEANUP(struct sw_gateway, sw_gateway_free)
+/* The daemon stops: answer /readyz and gRPC health with no, and end all watches and log streams
+ * with UNAVAILABLE, so that clients turn elsewhere. Beside sw_http_server_drain. */
+void sw_gateway_drain(struct sw_gateway *gateway);
 /* For struct sw_http_server_options. */
 struct sw_http_handler sw_gateway_handler(struct sw_gateway *gateway);
 /* Show this server's figures in /metrics. Call it once, and once more with NULL before the server

@@ -31,11 +31,9 @@ static void serve_metrics(struct gateway_call *call)
 
 static void serve_ready(struct gateway_call *call)
 {
-    const struct sw_gateway_options *options = &call->gateway->options;
     struct sw_err err = {0};
-    enum sw_rc rc = options->ready == NULL ? SW_OK : options->ready(options->ready_ctx, &err);
 
-    if (rc == SW_OK)
+    if (sw_gateway_is_ready(call->gateway, &err) == SW_OK)
         sw_gateway_answer_bytes(call, 200, "text/plain", sw_bytes_of_text("ok\n"));
     else
         sw_gateway_fail_as(call, 503, SW_E_UNAVAILABLE, &err, NULL);

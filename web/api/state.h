@@ -51,6 +51,7 @@ struct gateway_stream {
     uint64_t bookmark;             /* A revision that may be told; 0: none. */
     uint64_t bookmark_ms;          /* When one was last told; 0: never. */
     uint64_t dropped;              /* Log lines that the client was too slow for. */
+    bool is_of_logs;
     bool is_paused;
     bool is_started;
 };
@@ -76,6 +77,7 @@ struct sw_gateway {
     struct sw_timer *timer;
     const struct sw_http_server *server;
     struct sw_list streams;
+    bool is_draining;
     struct grpc_binding {
         struct sw_gateway *gateway;
         const struct sw_api_method *method;
@@ -161,6 +163,8 @@ void sw_gateway_write(struct gateway_call *call, enum sw_verb verb, bool is_appl
 
 void sw_gateway_watch(struct gateway_call *call, const struct sw_object_query *query,
                       uint64_t revision);
+/* End a watch, whether its client is still there or not; err may be NULL. */
+void sw_gateway_watch_end(struct gateway_stream *stream, enum sw_rc rc, const struct sw_err *err);
 /* Comments and bookmarks for streams that are silent; once a second. */
 void sw_gateway_tick_streams(struct sw_gateway *gateway);
 /* Begin a stream of server-sent events over REST. */
@@ -180,8 +184,14 @@ void sw_gateway_publish(struct gateway_call *call,
 /* --- agents.c --- */
 
 void sw_gateway_serve_logs(struct gateway_call *call);
+void sw_gateway_logs_end(struct gateway_stream *stream);
 void sw_gateway_serve_instances(struct gateway_call *call);
 void sw_gateway_serve_module(struct gateway_call *call);
+
+/* --- gateway.c --- */
+
+/* SW_OK, or why the daemon cannot do its work. */
+SW_MUST_CHECK enum sw_rc sw_gateway_is_ready(struct sw_gateway *gateway, struct sw_err *err);
 
 /* --- pages.c --- */
 

@@ -48,8 +48,7 @@ enum sw_rc sw_gateway_stream_event(struct gateway_stream *stream, const char *na
 
 /* ---- Watches ---- */
 
-/* End the stream, whether the client is still there or not. */
-static void watch_end(struct gateway_stream *stream, enum sw_rc rc, const struct sw_err *err)
+void sw_gateway_watch_end(struct gateway_stream *stream, enum sw_rc rc, const struct sw_err *err)
 {
     struct gateway_call *call = stream->call;
     struct sw_buffer problem;
@@ -166,7 +165,7 @@ static void on_event(void *ctx, const struct sw_object_event *event)
         sw_objects_watch_pause(stream->watch);
     } else if (rc == SW_E_CORRUPT) {
         (void)sw_err_set(&err, rc, "an object that was changed cannot be read");
-        watch_end(stream, rc, &err);
+        sw_gateway_watch_end(stream, rc, &err);
     } else if (rc == SW_OK) {
         stream->bookmark = 0;
     }
@@ -177,7 +176,7 @@ static void on_end(void *ctx, const struct sw_err *err)
     struct gateway_stream *stream = ctx;
 
     stream->watch = NULL;
-    watch_end(stream, err->rc, err);
+    sw_gateway_watch_end(stream, err->rc, err);
 }
 
 static void resume(struct gateway_stream *stream)
@@ -203,13 +202,13 @@ static void on_grpc_writable(void *ctx, struct sw_grpc_call *call)
 static void on_rest_cancel(void *ctx, struct sw_http_request *request)
 {
     (void)request;
-    watch_end(ctx, SW_E_CANCELLED, NULL);
+    sw_gateway_watch_end(ctx, SW_E_CANCELLED, NULL);
 }
 
 static void on_grpc_cancel(void *ctx, struct sw_grpc_call *call)
 {
     (void)call;
-    watch_end(ctx, SW_E_CANCELLED, NULL);
+    sw_gateway_watch_end(ctx, SW_E_CANCELLED, NULL);
 }
 
 void sw_gateway_watch(struct gateway_call *call, const struct sw_object_query *query,

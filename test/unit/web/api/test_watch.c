@@ -116,6 +116,11 @@ static bool has_ended(struct fixture *f)
     return f->replies > 0;
 }
 
+static bool has_both_ended(struct fixture *f)
+{
+    return f->replies == 2;
+}
+
 static void a_watch_whose_client_goes_is_stopped(void **state)
 {
     struct fixture *f = *state;
@@ -165,6 +170,28 @@ static void the_store_closing_ends_a_watch_with_words(void **state)
     run_until(f, has_ended);
     assert_non_null(strstr(f->events, "event: error\n"));
     assert_non_null(strstr(f->events, "\"code\":\"UNAVAILABLE\""));
+}
+
+static void a_drain_ends_streams_with_words(void **state)
+{
+    struct fixture *f = *state;
+    struct ask watch = {.path = BASE "/namespaces?watch=1", .is_stream = true};
+    struct ask logs = {.path = IN_DEFAULT "/agents/reader/logs?follow=1", .is_stream = true};
+
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents", AGENT("reader")), 201);
+    (void)begin(f, &logs);
+    (void)begin(f, &watch);
+    run_until(f, has_bookmark);
+    sw_gateway_drain(f->gateway);
+    sw_http_server_drain(f->server);
+    run_until(f, has_both_ended);
+    assert_int_equal(f->rc, SW_OK);
+    assert_non_null(strstr(f->events, "event: error\n"));
+    assert_non_null(strstr(f->events, "the daemon stops"));
+    assert_int_equal(f->logs_closed, 1);
+    for (int i = 0; i < 500 && !sw_http_server_is_drained(f->server); i++)
+        run_for(f, 10);
+    assert_true(sw_http_server_is_drained(f->server));
 }
 
 static void kept_log_lines_are_read(void **state)
@@ -254,6 +281,7 @@ int main(void)
         TEST(a_watch_whose_client_goes_is_stopped),
         TEST(many_objects_reach_a_watch_whole),
         TEST(the_store_closing_ends_a_watch_with_words),
+        TEST(a_drain_ends_streams_with_words),
         TEST(kept_log_lines_are_read),
         TEST(log_lines_are_followed_until_the_client_goes),
         TEST(log_lines_may_end_by_themselves),
