@@ -188,8 +188,8 @@ PRIORITY = parameter("priority", "query", "How urgent it is; without it the Agen
 REQUEST_ID = parameter("requestId", "query", "A name for this request, chosen by the client: a "
                        "repeat with the same one gets the first result and is not handled again.",
                        {"type": "string", "minLength": 1, "maxLength": 128}, example="order-1001")
-RAW = {"required": False, "description": "The body of the message, any bytes; its Content-Type goes "
-       "with it.",
+RAW = {"required": False,
+       "description": "The body of the message, any bytes; its Content-Type goes with it.",
        "content": {"text/plain": {"schema": {"type": "string", "maxLength": 262144},
                                   "example": "hello"},
                    "application/octet-stream": {"schema": {"type": "string",
