@@ -1,9 +1,9 @@
 /* Give up what a process does not need, for good: seccomp, Landlock, limits, no new privileges.
  *
- * Called once, by the process itself, after it opened what it will use and made its threads, or
- * before them: every thread of the process is bound. A call that a profile does not list ends the
+ * Called once, by the process itself, when it has opened what lies elsewhere and before it makes
+ * any thread: those that it makes later are bound too. A call that a profile does not list ends the
  * process if it is an attack's (exec, ptrace ...), and otherwise fails with EPERM.
- * Threads: call it from the first thread.  I/O: none.  Limits: none. */
+ * Threads: the only one.  I/O: none.  Limits: none. */
 #pragma once
 #include "pkg/utils/errors/errors.h"
 
@@ -31,6 +31,7 @@ struct sw_sandbox_view {
 };
 
 /* Enter the sandbox. A missing kernel feature is told in *ret_view and is no error.
- * SW_E_INTERNAL, SW_E_NOT_FOUND ...  a step failed that this kernel offers: do not go on */
+ * SW_E_PRECONDITION  there is more than one thread
+ * other codes        a step failed that this kernel offers: do not go on */
 SW_MUST_CHECK enum sw_rc sw_sandbox_enter(const struct sw_sandbox_options *options,
                                           struct sw_sandbox_view *ret_view, struct sw_err *err);

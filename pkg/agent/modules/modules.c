@@ -1,0 +1,203 @@
+#include "pkg/agent/modules/modules.h"
+
+#include "pkg/agent/abi/abi.h"
+#include "pkg/security/crypto/digest.h"
+#include "pkg/utils/base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAMESPACE_MAX 63
+
+struct sw_modules {
+    const struct sw_system *system;
+    unsigned pushes;
+    char folder[SW_PATH_MAX];
+};
+
+struct sw_module_push {
+    struct sw_modules *modules;
+    struct sw_buffer bytes;
+    char namespace[NAMESPACE_MAX + 1];
+    char digest[SW_DIGEST_TEXT_SIZE];
+};
+
+enum sw_rc sw_modules_open(const struct sw_system *system, const char *folder,
+                           struct sw_modules **ret_modules, struct sw_err *err)
+{
+    SW_CLEANUP(sw_modules_closep) struct sw_modules *modules = calloc(1, sizeof *modules);
+    enum sw_rc rc;
+
+    if (modules == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the store of modules");
+    modules->system = system;
+    if (strlen(folder) >= sizeof modules->folder)
+        return sw_err_set(err, SW_E_INVALID, "the folder of modules has too long a path");
+    memcpy(modules->folder, folder, strlen(folder) + 1);
+    rc = system->folder_make(system->ctx, folder, err);
+    if (rc != SW_OK)
+        return rc;
+    *ret_modules = SW_TAKE(modules);
+    return SW_OK;
+}
+
+void sw_modules_close(struct sw_modules *modules)
+{
+    free(modules);
+}
+
+/* FOLDER/NAMESPACE or, with a digest, the file in it. Both are checked: they become a path. */
+static enum sw_rc path_of(const struct sw_modules *modules, const char *namespace,
+                          const char *digest, char ret_path[SW_PATH_MAX], struct sw_err *err)
+{
+    uint8_t bytes[SW_SHA256_SIZE];
+    int size;
+
+    if (!sw_text_is_label(namespace, NAMESPACE_MAX))
+        return sw_err_set(err, SW_E_INVALID, "the namespace of a module is no valid name");
+    if (digest == NULL) {
+        size = snprintf(ret_path, SW_PATH_MAX, "%s/%s", modules->folder, namespace);
+    } else {
+        if (sw_digest_parse(digest, bytes) != SW_OK)
+            return sw_err_set(err, SW_E_INVALID,
+                              "a module is named by \"sha256:\" and 64 lowercase hex digits");
+        size = snprintf(ret_path, SW_PATH_MAX, "%s/%s/%s.wasm", modules->folder, namespace,
+                        digest + strlen("sha256:"));
+    }
+    if (size < 0 || size >= SW_PATH_MAX)
+        return sw_err_set(err, SW_E_INVALID, "the folder of modules has too long a path");
+    return SW_OK;
+}
+
+/* --- Push ------------------------------------------------------------------------------------ */
+
+enum sw_rc sw_module_push_new(struct sw_modules *modules, const char *namespace, const char *digest,
+                              struct sw_module_push **ret_push, struct sw_err *err)
+{
+    struct sw_module_push *push;
+    char path[SW_PATH_MAX];
+    enum sw_rc rc = path_of(modules, namespace, digest, path, err);
+
+    if (rc != SW_OK)
+        return rc;
+    if (modules->pushes >= SW_MODULE_PUSHES_MAX)
+        return sw_err_set(err, SW_E_EXHAUSTED, "%d modules are being pushed already; try again",
+                          SW_MODULE_PUSHES_MAX);
+    push = calloc(1, sizeof *push);
+    if (push == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a push");
+    push->modules = modules;
+    modules->pushes++;
+    sw_buffer_init(&push->bytes, SW_ABI_MODULE_BYTES_MAX);
+    (void)snprintf(push->namespace, sizeof push->namespace, "%s", namespace);
+    (void)snprintf(push->digest, sizeof push->digest, "%s", digest);
+    *ret_push = push;
+    return SW_OK;
+}
+
+void sw_module_push_free(struct sw_module_push *push)
+{
+    if (push == NULL)
+        return;
+    push->modules->pushes--;
+    sw_buffer_done(&push->bytes);
+    free(push);
+}
+
+enum sw_rc sw_module_push_add(struct sw_module_push *push, struct sw_bytes bytes,
+                              struct sw_err *err)
+{
+    sw_buffer_put(&push->bytes, bytes.data, bytes.size);
+    if (push->bytes.failed)
+        return sw_err_set(err, SW_E_EXHAUSTED, "the module has more than %u bytes",
+                          SW_ABI_MODULE_BYTES_MAX);
+    return SW_OK;
+}
+
+static enum sw_rc store(struct sw_modules *modules, const char *namespace, const char *digest,
+                        struct sw_bytes bytes, struct sw_err *err)
+{
+    const struct sw_system *system = modules->system;
+    char path[SW_PATH_MAX];
+    enum sw_rc rc;
+
+    if (sw_modules_has(modules, namespace, digest))
+        return SW_OK;
+    rc = path_of(modules, namespace, NULL, path, err);
+    if (rc == SW_OK)
+        rc = system->folder_make(system->ctx, path, err);
+    if (rc == SW_OK)
+        rc = system->folder_sync(system->ctx, modules->folder, err);
+    if (rc == SW_OK)
+        rc = path_of(modules, namespace, digest, path, err);
+    return rc == SW_OK ? sw_file_save(system, path, bytes.data, bytes.size, err) : rc;
+}
+
+enum sw_rc sw_modules_put(struct sw_modules *modules, const char *namespace, const char *digest,
+                          struct sw_bytes bytes, struct sw_err *err)
+{
+    SW_CLEANUP(sw_module_push_freep) struct sw_module_push *push = NULL;
+    enum sw_rc rc = sw_module_push_new(modules, namespace, digest, &push, err);
+
+    if (rc == SW_OK)
+        rc = sw_module_push_add(push, bytes, err);
+    return rc == SW_OK ? sw_module_push_finish(push, NULL, err) : rc;
+}
+
+enum sw_rc sw_module_push_finish(struct sw_module_push *push, struct sw_module_view *ret_view,
+                                 struct sw_err *err)
+{
+    struct sw_bytes bytes = {push->bytes.data, push->bytes.size};
+    char digest[SW_DIGEST_TEXT_SIZE];
+    enum sw_rc rc;
+
+    if (push->bytes.failed)
+        return sw_err_set(err, SW_E_EXHAUSTED, "the module has more than %u bytes",
+                          SW_ABI_MODULE_BYTES_MAX);
+    sw_digest_text_of(bytes.data, bytes.size, digest);
+    if (strcmp(digest, push->digest) != 0) {
+        (void)sw_err_set(err, SW_E_INVALID, "the module has the digest %s, not %s", digest,
+                         push->digest);
+        sw_err_hint(err, "it was changed or cut on its way; push it again");
+        return SW_E_INVALID;
+    }
+    rc = sw_module_validate(bytes, ret_view, err);
+    return rc == SW_OK ? store(push->modules, push->namespace, digest, bytes, err) : rc;
+}
+
+/* --- Look-up --------------------------------------------------------------------------------- */
+
+bool sw_modules_has(const struct sw_modules *modules, const char *namespace, const char *digest)
+{
+    const struct sw_system *system = modules->system;
+    struct sw_file_view view;
+    char path[SW_PATH_MAX];
+
+    return path_of(modules, namespace, digest, path, NULL) == SW_OK &&
+           system->path_view(system->ctx, path, &view, NULL) == SW_OK && view.is_regular;
+}
+
+enum sw_rc sw_modules_get(const struct sw_modules *modules, const char *namespace,
+                          const char *digest, struct sw_buffer *out, struct sw_err *err)
+{
+    size_t before = out->size;
+    char path[SW_PATH_MAX];
+    char found[SW_DIGEST_TEXT_SIZE];
+    enum sw_rc rc = path_of(modules, namespace, digest, path, err);
+
+    if (rc != SW_OK)
+        return rc;
+    rc = sw_file_load(modules->system, path, SW_ABI_MODULE_BYTES_MAX, out, err);
+    if (rc == SW_E_NOT_FOUND)
+        return sw_err_set(err, rc, "module %s was never pushed to namespace %s", digest, namespace);
+    if (rc != SW_OK)
+        return rc;
+    sw_digest_text_of(out->data + before, out->size - before, found);
+    if (strcmp(found, digest) == 0)
+        return SW_OK;
+    out->size = before;
+    (void)sw_err_set(err, SW_E_CORRUPT, "the file of module %s is damaged", digest);
+    sw_err_hint(err, "remove %s and push the module again", path);
+    return SW_E_CORRUPT;
+}
