@@ -5,29 +5,40 @@
 
 #define LOAD_PART_BYTES ((size_t)64 * 1024)
 
+/* How much to read next: what the caller allows and the buffer has room for, a part at a time. */
+static size_t next_part(const struct sw_buffer *out, size_t room)
+{
+    size_t free_bytes = out->size_max > out->size ? out->size_max - out->size : 0;
+    size_t part = room < LOAD_PART_BYTES ? room : LOAD_PART_BYTES;
+
+    return part < free_bytes ? part : free_bytes;
+}
+
 /* Read to the end in parts. The size that stat tells is not trusted: the file may grow meanwhile,
  * and files under /proc claim 0. */
 static enum sw_rc load_open(const struct sw_system *system, int file, size_t size_max,
                             struct sw_buffer *out, struct sw_err *err)
 {
     size_t done = 0;
-    uint8_t beyond; /* At the limit one byte more is asked for, which must not be there. */
+    uint8_t beyond; /* At a limit one byte more is asked for, which must not be there. */
 
     for (;;) {
-        size_t room = size_max - done;
-        size_t part = room == 0 ? 1 : room < LOAD_PART_BYTES ? room : LOAD_PART_BYTES;
-        uint8_t *bytes = room == 0 ? &beyond : sw_buffer_reserve(out, part);
+        size_t part = next_part(out, size_max - done);
+        uint8_t *bytes = part == 0 ? &beyond : sw_buffer_reserve(out, part);
         size_t got = 0;
         if (bytes == NULL)
-            return sw_err_set(err, SW_E_EXHAUSTED, "no room for the file");
-        enum sw_rc rc = system->file_read(system->ctx, file, done, bytes, part, &got, err);
+            return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the file");
+        enum sw_rc rc =
+            system->file_read(system->ctx, file, done, bytes, part == 0 ? 1 : part, &got, err);
         if (rc != SW_OK)
             return rc;
-        if (got > room)
+        if (got > part && done == size_max)
             return sw_err_set(err, SW_E_RANGE, "larger than %zu bytes", size_max);
+        if (got > part)
+            return sw_err_set(err, SW_E_EXHAUSTED, "no room for the file");
         out->size += got;
         done += got;
-        if (got < part)
+        if (got < part || part == 0)
             return SW_OK;
     }
 }
