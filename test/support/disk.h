@@ -104,7 +104,7 @@ static inline enum sw_rc disk_open(void *ctx, const char *path, unsigned mode, i
 
 static inline void disk_close(void *ctx, int file)
 {
-    assert(((struct disk *)ctx)->files[file].path[0] != 0);
+    (void)ctx, (void)file; /* It may have been removed while it was open. */
 }
 
 static inline enum sw_rc disk_read(void *ctx, int number, uint64_t offset, void *ret_bytes,

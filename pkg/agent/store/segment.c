@@ -122,6 +122,7 @@ struct walk {
     struct sw_buffer body; /* Of the epoch being read. */
     uint64_t file_bytes;   /* Size of the segment being read. */
     bool needs_epoch;      /* The first segment begins anew: what was before it is gone. */
+    bool begins_anew;      /* The segment being read says so of itself. */
 };
 
 static bool collect_name(void *ctx, const char *name)
@@ -330,6 +331,7 @@ static enum sw_rc check_head(struct walk *walk, size_t index, bool *ret_is_stray
                        segment->base_lsn);
         return rc;
     }
+    walk->begins_anew = head.begins_anew;
     if (index == out->stale) {
         memcpy(out->report.uuid, head.uuid, sizeof head.uuid);
         out->report.first_lsn = out->report.end_lsn = head.base_lsn;
@@ -342,6 +344,18 @@ static enum sw_rc check_head(struct walk *walk, size_t index, bool *ret_is_stray
         memcmp(head.uuid, out->report.uuid, sizeof head.uuid) != 0)
         return damaged(walk, "a gap before the next segment");
     return SW_OK;
+}
+
+/* The last file holds nothing that counts: it is to be removed, the one before goes on. */
+static void drop_stray(struct walk *walk)
+{
+    struct sw_segment_walk *out = walk->out;
+    struct sw_segment *last = &out->segments[out->count - 1];
+
+    out->has_stray = true;
+    out->stray_base = last->base_lsn;
+    walk->system->file_close(walk->system->ctx, last->file);
+    out->count--;
 }
 
 static enum sw_rc walk_segment(struct walk *walk, size_t index)
@@ -363,13 +377,10 @@ static enum sw_rc walk_segment(struct walk *walk, size_t index)
         return rc;
     walk->file_bytes = view.size_bytes;
     rc = check_head(walk, index, &is_stray);
-    if (rc == SW_OK && is_stray) {
-        out->has_stray = true;
-        out->stray_base = segment->base_lsn;
-        walk->system->file_close(walk->system->ctx, segment->file);
-        out->count--;
-        return SW_OK;
-    }
+    if (rc == SW_OK && is_stray)
+        drop_stray(walk);
+    if (rc != SW_OK || is_stray)
+        return rc;
     while (rc == SW_OK) {
         rc = read_epoch(walk, segment->file, at, &size);
         if (rc != SW_OK || size == 0)
@@ -383,7 +394,12 @@ static enum sw_rc walk_segment(struct walk *walk, size_t index)
     rc = search_later(walk, segment->file, at, out->report.last_epoch + 2, &has_later);
     if (rc == SW_OK && has_later)
         return damaged(walk, "a damaged epoch");
-    return rc == SW_OK ? count_torn(walk, segment->file, at) : rc;
+    if (rc == SW_OK)
+        rc = count_torn(walk, segment->file, at);
+    /* Cut for a snapshot that did not come to count: its head would lie about what comes next. */
+    if (rc == SW_OK && at == SW_SEGMENT_HEAD_BYTES && walk->begins_anew && index > out->stale)
+        drop_stray(walk);
+    return rc;
 }
 
 /* Whether the segment begins anew and its first epoch, with the snapshot's record, is whole. */
