@@ -219,21 +219,8 @@ static inline void actors_open(struct actors *actors, const struct actors_pod *p
         .memory_bytes = 1u << 20,
         .body_bytes = 262144,
     };
-    struct sw_route_change change = {.name_space = config.name_space,
-                                     .agent = config.agent,
-                                     .pod = {.pod = pod->number,
-                                             .worker = (uint32_t)(pod->number % actors->count),
-                                             .is_durable = config.is_durable},
-                                     .replicas = config.replicas,
-                                     .body_bytes = (uint32_t)config.body_bytes,
-                                     .is_keyed = config.is_keyed};
-
     snprintf(pod_uid, sizeof pod_uid, "00000000-0000-7000-8000-%012" PRIu64, pod->number);
     memset(config.slots, 0xff, sizeof config.slots);
-    memset(change.pod.slots, 0xff, sizeof change.pod.slots);
-    sw_slot_key(config.agent_uid, change.hash_key);
-    for (uint32_t i = 0; i < actors->count; i++)
-        sw_worker_put(actors->workers[i], sw_item_route_new(&change));
     actors->module.refs++;
     sw_worker_put(actors->workers[pod->number % actors->count],
                   sw_item_pod_open_new(&config, &actors->module));

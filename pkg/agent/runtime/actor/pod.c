@@ -281,6 +281,44 @@ static void empty_limbo(struct sw_worker *worker, struct sw_pod *pod)
     }
 }
 
+void sw_pod_route(const struct sw_pod *pod, uint32_t worker, struct sw_route_change *ret_change)
+{
+    const struct sw_pod_config *config = &pod->config;
+
+    *ret_change = (struct sw_route_change){
+        .name_space = config->name_space,
+        .agent = config->agent,
+        .pod = {.pod = config->pod, .worker = worker, .is_durable = config->is_durable},
+        .replicas = config->replicas,
+        .body_bytes = (uint32_t)config->body_bytes,
+        .is_keyed = config->is_keyed};
+    memcpy(ret_change->pod.slots, config->slots, sizeof ret_change->pod.slots);
+    memcpy(ret_change->hash_key, pod->hash_key, sizeof ret_change->hash_key);
+}
+
+/* Tell all workers where the Pod is, or that it is gone. It comes after the Pod's record: a send
+ * that was routed is then never found in a journal that does not know its Pod. */
+static void announce(struct sw_worker *worker, const struct sw_pod *pod, bool is_gone)
+{
+    struct sw_route_change change;
+
+    sw_pod_route(pod, worker->options.index, &change);
+    change.is_gone = is_gone;
+    if (sw_routes_change(worker->routes, &change) != SW_OK)
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a route");
+    for (uint32_t i = 0; i < worker->options.count; i++) {
+        struct sw_item *item;
+
+        if (i == worker->options.index)
+            continue;
+        item = sw_item_route_new(&change);
+        if (item == NULL)
+            sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a route");
+        else
+            sw_item_put(&worker->sent[i], item);
+    }
+}
+
 static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_item_pod_open *item)
 {
     bool other_module = pod->versions_count > 0 && !same(pod->config.digest, item->config.digest);
@@ -301,6 +339,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
     item->module = NULL;
     worker->engine.module_view(worker->engine.ctx, pod->module, &pod->module_view);
     pod->state = SW_POD_OPEN;
+    announce(worker, pod, false);
     pod->is_recovered = false;
     if (!pod->config.is_keyed)
         set_replicas(worker, pod);
@@ -359,6 +398,8 @@ static void put_to_sleep(struct sw_worker *worker, struct sw_pod *pod)
     struct sw_instance **list = list_instances(pod, &count);
 
     pod->state = SW_POD_CLOSED;
+    if (!pod->config.is_durable) /* Nobody is to wait for it. */
+        announce(worker, pod, true);
     if (pod->is_status_due) {
         pod->is_status_due = false;
         sw_list_remove(&pod->dirty);
@@ -380,6 +421,7 @@ static void discard(struct sw_worker *worker, struct sw_pod *pod)
     bool can_run = pod->state == SW_POD_OPEN;
 
     pod->state = SW_POD_DISCARDING;
+    announce(worker, pod, true);
     for (size_t i = 0; i < count; i++) {
         list[i]->is_stopping = true;
         if (can_run)

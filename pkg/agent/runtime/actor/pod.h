@@ -57,3 +57,5 @@ bool sw_pod_has_replica(const struct sw_pod *pod, struct sw_bytes key);
 
 /* The config that instances of the pod saw at lsn. */
 struct sw_bytes sw_pod_config_at(const struct sw_pod *pod, uint64_t lsn);
+/* Its route, as everybody is to know it; texts are the pod's. */
+void sw_pod_route(const struct sw_pod *pod, uint32_t worker, struct sw_route_change *ret_change);

@@ -266,18 +266,9 @@ static enum sw_rc take_effect(struct recovery *recovery, struct effects *effects
 /* Everybody learns where the Pod is. */
 static enum sw_rc announce(struct recovery *recovery, const struct sw_pod *pod)
 {
-    struct sw_route_change change = {
-        .name_space = pod->config.name_space,
-        .agent = pod->config.agent,
-        .pod = {.pod = pod->config.pod,
-                .worker = (uint32_t)(pod->config.pod % recovery->count),
-                .is_durable = true},
-        .replicas = pod->config.replicas,
-        .body_bytes = (uint32_t)pod->config.body_bytes,
-        .is_keyed = pod->config.is_keyed};
+    struct sw_route_change change;
 
-    memcpy(change.pod.slots, pod->config.slots, sizeof change.pod.slots);
-    memcpy(change.hash_key, pod->hash_key, sizeof change.hash_key);
+    sw_pod_route(pod, (uint32_t)(pod->config.pod % recovery->count), &change);
     for (uint32_t i = 0; i < recovery->count; i++)
         if (sw_routes_change(recovery->workers[i]->routes, &change) != SW_OK)
             return no_memory(recovery);
@@ -696,17 +687,7 @@ bool sw_recovered_next(const struct sw_worker *worker, size_t *cursor,
     if (!sw_map_next(worker->pods, cursor, &entry))
         return false;
     pod = entry.value;
-    *ret_pod = (struct sw_recovered_pod){.pod = pod->config.pod,
-                                         .uid = pod->config.uid,
-                                         .route = {.name_space = pod->config.name_space,
-                                                   .agent = pod->config.agent,
-                                                   .pod = {.pod = pod->config.pod,
-                                                           .worker = worker->options.index,
-                                                           .is_durable = pod->config.is_durable},
-                                                   .replicas = pod->config.replicas,
-                                                   .body_bytes = (uint32_t)pod->config.body_bytes,
-                                                   .is_keyed = pod->config.is_keyed}};
-    memcpy(ret_pod->route.pod.slots, pod->config.slots, sizeof ret_pod->route.pod.slots);
-    memcpy(ret_pod->route.hash_key, pod->hash_key, sizeof ret_pod->route.hash_key);
+    *ret_pod = (struct sw_recovered_pod){.pod = pod->config.pod, .uid = pod->config.uid};
+    sw_pod_route(pod, worker->options.index, &ret_pod->route);
     return true;
 }

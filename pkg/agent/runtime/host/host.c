@@ -200,22 +200,6 @@ static void pod_failed(struct sw_host *host, const struct sw_frame_pod_open *ope
     host->options.emit(host->options.ctx, &frame);
 }
 
-/* Everybody learns of a route, in the order of what follows. */
-static enum sw_rc announce(struct sw_host *host, const struct sw_route_change *change,
-                           struct sw_err *err)
-{
-    if (sw_routes_change(host->routes, change) != SW_OK)
-        return no_memory(err);
-    for (uint32_t i = 0; i < host->options.workers_count; i++) {
-        struct sw_item *item = sw_item_route_new(change);
-
-        if (item == NULL)
-            return no_memory(err);
-        host->options.put(host->options.ctx, i, item);
-    }
-    return SW_OK;
-}
-
 static struct pod *pod_make(struct sw_host *host, const struct sw_frame_pod_open *open)
 {
     struct pod *pod = sw_map_find(host->pods, open->uid.data, open->uid.size);
@@ -268,7 +252,6 @@ static enum sw_rc open_pod(struct sw_host *host, const struct sw_frame_pod_open 
     struct sw_pod_config config;
     struct sw_item *item;
     struct pod *pod;
-    enum sw_rc rc;
 
     if (module == NULL || module->code == NULL) {
         pod_failed(host, open, "ModuleNotFound", "the module's machine code is not here");
@@ -290,9 +273,8 @@ static enum sw_rc open_pod(struct sw_host *host, const struct sw_frame_pod_open 
     change.body_bytes = (uint32_t)config.body_bytes;
     change.is_keyed = config.is_keyed;
     pod_set_route(pod, &change);
-    rc = announce(host, &change, err);
-    if (rc != SW_OK)
-        return rc;
+    if (sw_routes_change(host->routes, &pod->route) != SW_OK)
+        return no_memory(err);
     code = host->options.engine->module_ref(host->options.engine->ctx, module->code);
     item = sw_item_pod_open_new(&config, code);
     if (item == NULL) {
@@ -310,7 +292,6 @@ static enum sw_rc close_one(struct sw_host *host, struct pod *pod, bool discard,
 {
     struct sw_route_change change = pod->route;
     struct sw_item *item = sw_item_pod_close_new(pod->number, discard);
-    enum sw_rc rc = SW_OK;
 
     if (item == NULL)
         return no_memory(err);
@@ -319,10 +300,11 @@ static enum sw_rc close_one(struct sw_host *host, struct pod *pod, bool discard,
     if (discard || !pod->is_durable) { /* Nobody is to wait for it. */
         change.is_gone = true;
         change.pod.pod = pod->number;
-        rc = announce(host, &change, err);
+        if (sw_routes_change(host->routes, &change) != SW_OK)
+            return no_memory(err);
     }
     host->options.put(host->options.ctx, pod->worker, item);
-    return rc;
+    return SW_OK;
 }
 
 static enum sw_rc close_pod(struct sw_host *host, const struct sw_frame_pod_close *close,
