@@ -1,0 +1,220 @@
+#include "pkg/agent/modules/modules.h"
+#include "pkg/security/crypto/digest.h"
+#include "test/unit/agent/modules/build.h"
+
+#include <unistd.h>
+
+struct fixture {
+    struct sw_modules *modules;
+    char folder[64];
+    struct sw_buffer module;
+    char digest[SW_DIGEST_TEXT_SIZE];
+    struct sw_err err;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct parts parts = valid_parts();
+    char path[128];
+
+    (void)snprintf(f->folder, sizeof f->folder, "/tmp/swarm-modules-XXXXXX");
+    if (mkdtemp(f->folder) == NULL)
+        return -1;
+    (void)snprintf(path, sizeof path, "%s/modules", f->folder);
+    if (sw_modules_open(sw_system_real(), path, &f->modules, &f->err) != SW_OK)
+        return -1;
+    sw_buffer_init(&f->module, 1024);
+    build(&parts, &f->module);
+    sw_digest_text_of(f->module.data, f->module.size, f->digest);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    char command[128];
+
+    sw_modules_close(f->modules);
+    sw_buffer_done(&f->module);
+    (void)snprintf(command, sizeof command, "rm -rf %s", f->folder);
+    int rc = system(command);
+    free(f);
+    return rc;
+}
+
+static struct sw_bytes bytes_of(const struct fixture *f)
+{
+    return (struct sw_bytes){f->module.data, f->module.size};
+}
+
+static void path_in(const struct fixture *f, const char *namespace, char path[SW_PATH_MAX])
+{
+    (void)snprintf(path, SW_PATH_MAX, "%s/modules/%s/%s.wasm", f->folder, namespace, f->digest + 7);
+}
+
+static void what_was_pushed_is_there_again(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_buffer out;
+
+    sw_buffer_init(&out, 4096);
+    assert_false(sw_modules_has(f->modules, "default", f->digest));
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_true(sw_modules_has(f->modules, "default", f->digest));
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_int_equal(sw_modules_get(f->modules, "default", f->digest, &out, &f->err), SW_OK);
+    assert_int_equal(out.size, f->module.size);
+    assert_memory_equal(out.data, f->module.data, out.size);
+    sw_buffer_done(&out);
+}
+
+static void a_module_may_come_in_pieces(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_module_push *push = NULL;
+    struct sw_module_view view;
+
+    assert_int_equal(sw_module_push_new(f->modules, "default", f->digest, &push, &f->err), SW_OK);
+    for (size_t i = 0; i < f->module.size; i++)
+        assert_int_equal(
+            sw_module_push_add(push, (struct sw_bytes){f->module.data + i, 1}, &f->err), SW_OK);
+    assert_false(sw_modules_has(f->modules, "default", f->digest));
+    assert_int_equal(sw_module_push_finish(push, &view, &f->err), SW_OK);
+    assert_int_equal(view.functions_count, 2);
+    assert_true(sw_modules_has(f->modules, "default", f->digest));
+    sw_module_push_free(push);
+}
+
+static void namespaces_do_not_see_each_other(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_buffer out;
+
+    sw_buffer_init(&out, 4096);
+    assert_int_equal(sw_modules_put(f->modules, "one", f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_false(sw_modules_has(f->modules, "other", f->digest));
+    assert_int_equal(sw_modules_get(f->modules, "other", f->digest, &out, &f->err), SW_E_NOT_FOUND);
+    assert_non_null(strstr(f->err.message, "never pushed to namespace other"));
+}
+
+static void names_that_could_leave_the_folder_are_refused(void **state)
+{
+    static const char *const namespaces[] = {"..", "a/b", "", "A", "-", "a."};
+    static const char *const digests[] = {"", "sha256:", "sha256:../../x", "md5:00"};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof namespaces / sizeof namespaces[0]; i++) {
+        assert_int_equal(sw_modules_put(f->modules, namespaces[i], f->digest, bytes_of(f), &f->err),
+                         SW_E_INVALID);
+        assert_false(sw_modules_has(f->modules, namespaces[i], f->digest));
+    }
+    for (size_t i = 0; i < sizeof digests / sizeof digests[0]; i++)
+        assert_int_equal(sw_modules_put(f->modules, "default", digests[i], bytes_of(f), &f->err),
+                         SW_E_INVALID);
+}
+
+static void another_digest_is_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    f->module.data[f->module.size - 1] ^= 1;
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err),
+                     SW_E_INVALID);
+    assert_non_null(strstr(f->err.message, "has the digest sha256:"));
+    assert_false(sw_modules_has(f->modules, "default", f->digest));
+}
+
+static void what_is_not_valid_is_not_stored(void **state)
+{
+    struct fixture *f = *state;
+
+    sw_digest_text_of("no module", 9, f->digest);
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, BYTES("no module"), &f->err),
+                     SW_E_INVALID);
+    assert_string_equal(f->err.message, "this is not a WebAssembly module");
+    assert_false(sw_modules_has(f->modules, "default", f->digest));
+}
+
+static void a_damaged_file_is_never_handed_out(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_buffer out;
+    char path[SW_PATH_MAX];
+
+    sw_buffer_init(&out, 4096);
+    sw_buffer_put_text(&out, "before");
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err), SW_OK);
+    path_in(f, "default", path);
+    assert_int_equal(sw_file_save(sw_system_real(), path, "damage", 6, &f->err), SW_OK);
+    assert_int_equal(sw_modules_get(f->modules, "default", f->digest, &out, &f->err), SW_E_CORRUPT);
+    assert_non_null(strstr(f->err.hint, "push the module again"));
+    assert_int_equal(out.size, 6);
+    sw_buffer_done(&out);
+}
+
+static void pushes_are_bounded_in_size(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_module_push *push = NULL;
+    static const char part[1 << 20];
+    enum sw_rc rc = SW_OK;
+
+    assert_int_equal(sw_module_push_new(f->modules, "default", f->digest, &push, &f->err), SW_OK);
+    for (int i = 0; i < 32; i++)
+        assert_int_equal(sw_module_push_add(push, (struct sw_bytes){part, sizeof part}, &f->err),
+                         SW_OK);
+    rc = sw_module_push_add(push, (struct sw_bytes){part, 1}, &f->err);
+    assert_int_equal(rc, SW_E_EXHAUSTED);
+    assert_int_equal(sw_module_push_finish(push, NULL, &f->err), SW_E_EXHAUSTED);
+    sw_module_push_free(push);
+}
+
+static void pushes_are_bounded_in_number(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_module_push *all[SW_MODULE_PUSHES_MAX + 1];
+
+    for (size_t i = 0; i < SW_MODULE_PUSHES_MAX; i++)
+        assert_int_equal(sw_module_push_new(f->modules, "default", f->digest, &all[i], &f->err),
+                         SW_OK);
+    assert_int_equal(
+        sw_module_push_new(f->modules, "default", f->digest, &all[SW_MODULE_PUSHES_MAX], &f->err),
+        SW_E_EXHAUSTED);
+    sw_module_push_free(all[0]);
+    assert_int_equal(sw_module_push_new(f->modules, "default", f->digest, &all[0], &f->err), SW_OK);
+    for (size_t i = 0; i < SW_MODULE_PUSHES_MAX; i++)
+        sw_module_push_free(all[i]);
+}
+
+static void a_folder_that_cannot_be_made_is_told(void **state)
+{
+    static char path[SW_PATH_MAX + 1];
+    struct fixture *f = *state;
+    struct sw_modules *modules = NULL;
+
+    memset(path, 'x', sizeof path - 1);
+    assert_int_equal(sw_modules_open(sw_system_real(), path, &modules, &f->err), SW_E_INVALID);
+    assert_int_not_equal(sw_modules_open(sw_system_real(), "/proc/none", &modules, &f->err), SW_OK);
+    assert_null(modules);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(what_was_pushed_is_there_again),
+        TEST(a_module_may_come_in_pieces),
+        TEST(namespaces_do_not_see_each_other),
+        TEST(names_that_could_leave_the_folder_are_refused),
+        TEST(another_digest_is_refused),
+        TEST(what_is_not_valid_is_not_stored),
+        TEST(a_damaged_file_is_never_handed_out),
+        TEST(pushes_are_bounded_in_size),
+        TEST(pushes_are_bounded_in_number),
+        TEST(a_folder_that_cannot_be_made_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
