@@ -1,0 +1,261 @@
+#!/usr/bin/python3
+"""The command lines against a real daemon: a person's first hour with Swarm, in order, and what she
+is told when she errs. What odd servers do to the client is test/integration/cli_client.py."""
+# timeout: 240
+# serial: yes
+import gzip
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+TMP, BUILD = os.environ["SW_TMP"], os.environ["SW_BUILD"]
+os.environ["SWARM_API_LISTEN"] = "127.0.0.1:0"
+KEYED = """apiVersion: swarm/v1
+kind: Agent
+metadata: {name: keyed, labels: {team: search}}
+spec: {module: ./greeter/agent.wasm, keyed: true}
+"""
+
+
+def start():
+    """swarmd prints one line when it serves."""
+    with open(os.path.join(TMP, "swarmd.log"), "ab") as log:
+        daemon = subprocess.Popen([os.path.join(BUILD, "bin", "swarmd"), "--dev"], stderr=log,
+                                  stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    if not daemon.stdout.readline():
+        sys.exit(f"swarmd did not start; see {TMP}/swarmd.log")
+    return daemon
+
+
+def stop(daemon):
+    daemon.send_signal(signal.SIGTERM)
+    status = daemon.wait(timeout=30)
+    daemon.stdout.close()
+    return status
+
+
+class Cli(unittest.TestCase):
+    """Tests run in the order of their numbers: each begins where the one before ended."""
+
+    @classmethod
+    def setUpClass(cls):
+        os.chdir(TMP)
+        cls.daemon = start()
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.daemon.poll() is None:
+            stop(cls.daemon)
+
+    def run_program(self, *words, status=0, data=None):
+        result = subprocess.run(words, input=data, capture_output=True, timeout=90, check=False)
+        seen, told = result.stdout.decode(errors="replace"), result.stderr.decode()
+        self.assertEqual(result.returncode, status, f"{words}: {seen}{told}")
+        return seen, told
+
+    def swarm(self, *words, **options):
+        return self.run_program("swarm", *words, **options)
+
+    def ctl(self, *words, **options):
+        return self.run_program("swarmctl", *words, **options)
+
+    def test_01_the_daemon_is_there_and_the_context_is_current(self):
+        self.swarm("wait", "--for=server", "--timeout=10s")
+        seen, _ = self.swarm("config", "contexts")
+        self.assertRegex(seen, r"\* +dev +https://127\.0\.0\.1:\d+")
+        folder = os.path.join(os.environ["XDG_CONFIG_HOME"], "swarm", "contexts")
+        self.assertEqual(os.stat(os.path.join(folder, "dev.yaml")).st_mode & 0o777, 0o600)
+        # The version stands in the Cluster's status, which comes a little after readiness.
+        self.swarm("wait", "cluster/default", "--for=condition=Ready", "--timeout=10s")
+        seen, _ = self.swarm("version")
+        self.assertRegex(seen, r"swarm \d+\.\d+\.\d+ .*\nserver \d+\.\d+\.\d+ at https://")
+        seen, _ = self.swarm("get", "namespaces", "-o", "name")
+        self.assertIn("namespaces/default\n", seen)
+
+    def test_02_an_agent_of_ones_own_from_nothing_to_an_answer(self):
+        self.swarm("agent", "init", "greeter")
+        self.swarm("agent", "build", "greeter")
+        seen, told = self.swarm("apply", "-f", "greeter")
+        self.assertEqual(seen, "agents/greeter created\n")
+        self.assertIn("pushed greeter/agent.wasm", told)
+        self.assertEqual(self.swarm("apply", "-f", "greeter"), ("agents/greeter unchanged\n", ""))
+        seen, _ = self.swarm("wait", "agent/greeter", "--for=condition=Ready")
+        self.assertEqual(seen, "agents/greeter condition met\n")
+        self.assertEqual(self.swarm("send", "greeter", "Ada")[0],
+                         "Hello, Ada! You are number 1.\n")
+        self.assertEqual(self.swarm("send", "greeter", "-f", "-", data=b"Bo")[0],
+                         "Hello, Bo! You are number 2.\n")
+        self.assertEqual(self.swarm("send", "greeter/0", "Cy", "--no-reply")[0], "")
+
+    def test_03_it_is_shown_in_every_format(self):
+        seen, _ = self.swarm("get", "agents")
+        self.assertRegex(seen, r"NAME +PHASE .*\ngreeter +Ready ")
+        self.assertIn("DURABILITY", self.swarm("get", "ag", "-o", "wide")[0])
+        body = json.loads(self.swarm("get", "agent", "greeter", "-o", "json")[0])
+        self.assertEqual(body["status"]["phase"], "Ready")
+        items = json.loads(self.swarm("get", "agents", "-A", "-o", "json")[0])["items"]
+        self.assertEqual([item["metadata"]["name"] for item in items], ["greeter"])
+        seen, _ = self.swarm("get", "agent/greeter", "-o", "jsonpath={.status.phase}")
+        self.assertEqual(seen, "Ready\n")
+        seen, _ = self.swarm("get", "agent/greeter", "-o", "yaml")
+        self.assertIn("\n  name: greeter\n", seen)
+        self.swarm("apply", "-f", "-", "--dry-run", data=seen.encode())
+        seen, _ = self.swarm("get", "instances", "greeter")
+        self.assertRegex(seen, r"NAME +STATE .*\ngreeter/0 ")
+        self.assertRegex(self.swarm("get", "pods", "-o", "name")[0], r"pods/greeter-")
+
+    def test_04_what_happened_is_told(self):
+        seen, _ = self.swarm("describe", "agent/greeter")
+        self.assertRegex(seen, r"Conditions:\n.*\n +Ready +True")
+        seen, _ = self.swarm("events", "--for", "agent/greeter")
+        self.assertIn("agent/greeter", seen.lower())
+        self.swarm("logs", "greeter")
+        seen, _ = self.swarm("top", "--interval=100ms")
+        self.assertRegex(seen, r"AGENT +INSTANCES .*\ngreeter +1 ")
+
+    def test_05_a_changed_agent_is_built_and_deployed_again(self):
+        with open("greeter/agent.c", encoding="utf-8") as file:
+            source = file.read()
+        with open("greeter/agent.c", "w", encoding="utf-8") as file:
+            file.write(source.replace('"Hello, "', '"Good morning, "'))
+        self.swarm("agent", "build", "greeter")
+        seen, _ = self.swarm("diff", "-f", "greeter")
+        self.assertRegex(seen, r"\n-  module: sha256:.*\n\+  module: sha256:")
+        self.assertEqual(self.swarm("apply", "-f", "greeter")[0], "agents/greeter configured\n")
+        self.assertEqual(self.swarm("diff", "-f", "greeter", "--exit-code")[0], "")
+        self.swarm("wait", "agent/greeter", "--for=condition=Ready")
+        self.assertEqual(self.swarm("send", "greeter", "Ada")[0],
+                         "Good morning, Ada! You are number 1.\n")
+
+    def test_06_a_folder_is_given_to_instances_file_by_file(self):
+        with open("keyed.yaml", "w", encoding="utf-8") as file:
+            file.write(KEYED)
+        os.makedirs("docs/deep")
+        for number in range(200):
+            with open(f"docs/deep/{number}.txt", "w", encoding="utf-8") as file:
+                file.write(f"document {number}\n")
+        with open("docs/packed.gz", "wb") as file:
+            file.write(gzip.compress(b"packed"))
+        with open("docs/binary", "wb") as file:
+            file.write(b"\0\1\2")
+        self.swarm("apply", "-f", "keyed.yaml")
+        self.swarm("wait", "agent/keyed", "--for=condition=Ready")
+        seen, _ = self.swarm("send", "keyed", "--each", "docs")
+        self.assertRegex(seen, r"^sent 201 messages .* from 201 files in .*; 1 skipped")
+        names = self.swarm("get", "instances", "keyed", "-o", "name")[0].split()
+        self.assertEqual(len(names), 201)
+        self.assertIn("keyed/packed.gz", names)
+        self.assertEqual(self.swarm("send", "keyed/deep/7.txt", "Di")[0],
+                         "Good morning, Di! You are number 2.\n")
+        self.assertEqual(self.swarm("get", "agents", "-l", "team=search", "-o", "name")[0],
+                         "agents/keyed\n")
+
+    def test_07_changes_are_followed_as_they_happen(self):
+        watch = subprocess.Popen(("swarm", "watch", "agents"), stdout=subprocess.PIPE)
+        lines, first = [], threading.Event()
+
+        def read():
+            for line in watch.stdout:
+                lines.append(line.decode().split()[:2])
+                first.set()
+        reader = threading.Thread(target=read)
+        reader.start()
+        self.assertTrue(first.wait(10))
+        seen, _ = self.swarm("delete", "agent", "keyed")
+        self.assertEqual(seen, "agents/keyed deleted\n")
+        self.swarm("get", "agent", "keyed", status=3)
+        deadline = time.monotonic() + 10
+        while ["DELETED", "agents/keyed"] not in lines and time.monotonic() < deadline:
+            time.sleep(0.02)
+        watch.terminate()
+        watch.wait()
+        reader.join()
+        watch.stdout.close()
+        self.assertIn(["ADDED", "agents/greeter"], lines)
+        self.assertIn(["DELETED", "agents/keyed"], lines)
+
+    def test_08_subjects_are_published_to(self):
+        self.assertEqual(self.swarm("publish", "news.today", "hello")[0],
+                         "published to 0 subscribers\n")
+        self.swarm("publish", "news.*", "hello", status=1)
+
+    def test_09_errors_have_their_words_and_status(self):
+        _, told = self.swarm("get", "agent", "gretter", status=3)
+        self.assertIn("gretter", told)
+        self.swarm("send", "nobody", "x", status=3)
+        self.swarm("send", "greeter/77", "x", status=3)
+        self.swarm("get", "pods", "-n", "nowhere")
+        stale = json.loads(self.swarm("get", "agent", "greeter", "-o", "json")[0])
+        stale["metadata"]["resourceVersion"] = "1"
+        stale["spec"]["replicas"] = 2
+        _, told = self.swarm("apply", "-f", "-", data=json.dumps(stale).encode(), status=4)
+        self.assertRegex(told, r"\b1\b")
+        with open("no.wasm", "wb") as file:
+            file.write(b"\0asm\1\0\0\0")
+        _, told = self.swarm("agent", "push", "no.wasm", status=1)
+        self.assertRegex(told, r"memory|swarm_alloc|on_message")
+        self.swarm("get", "agents", "--server=https://127.0.0.1:1", status=6)
+        _, told = self.swarm("wait", "agent/greeter", "--for=jsonpath={.status.phase}=Gone",
+                             "--timeout=300ms", status=7)
+        self.assertIn("swarm describe agents/greeter", told)
+        # A server is asked for an identity; who has none may ask for health only.
+        with open(os.path.join(TMP, "nobody.yaml"), "w", encoding="utf-8") as file:
+            server = re.search(r"https://\S+", self.swarm("config", "contexts")[0]).group()
+            with open(os.path.join(os.environ["XDG_CONFIG_HOME"], "swarm", "contexts", "dev.yaml"),
+                      encoding="utf-8") as dev:
+                authority = re.search(r"authority: \|\n((?:      .*\n)+)", dev.read()).group(1)
+            file.write("apiVersion: swarm/v1\nkind: Config\ncurrent: x\n"
+                       "contexts: {x: {cluster: x}}\nclusters:\n  x:\n"
+                       f"    server: \"{server}\"\n    authority: |\n{authority}")
+        os.makedirs("nobody")
+        os.rename("nobody.yaml", "nobody/config.yaml")
+        os.environ["SWARM_CONFIG_HOME"] = os.path.join(TMP, "nobody")
+        try:
+            self.swarm("get", "agents", status=5)
+            self.swarm("wait", "--for=server", "--timeout=5s")
+        finally:
+            del os.environ["SWARM_CONFIG_HOME"]
+
+    def test_10_the_shell_is_offered_names(self):
+        self.assertEqual(self.swarm("__complete", "--", "send", "gr")[0], "greeter\n")
+        self.assertEqual(self.swarm("__complete", "--", "get", "agents", "g")[0], "greeter\n")
+        self.assertEqual(self.swarm("__complete", "--", "get", "agents/g")[0], "agents/greeter\n")
+        self.assertEqual(self.swarm("__complete", "--", "get", "-n", "def")[0], "default\n")
+
+    def test_11_the_doctor_finds_nothing_in_the_way(self):
+        seen, _ = self.swarm("doctor")
+        self.assertIn("ok    the server answers", seen)
+        self.assertNotIn("FAIL", seen)
+
+    def test_12_the_operator_looks_saves_and_checks_while_it_runs(self):
+        seen, _ = self.ctl("status")
+        self.assertRegex(seen, r"daemon   ready at https://")
+        self.assertRegex(seen, r"Node\nNAME .*\n\S+ +Ready")
+        self.assertRegex(self.ctl("store", "backup", "saved.db")[0], "^saved and verified saved.db")
+        self.assertRegex(self.ctl("store", "verify")[0], "^sound ")
+        self.assertRegex(self.ctl("store", "verify", "saved.db")[0], "^sound saved.db")
+        seen, _ = self.ctl("journal", "dump", "--agent=greeter", "--key=0")
+        self.assertGreaterEqual(len(seen.splitlines()), 2)
+        self.assertTrue(all("\tgreeter/0\t" in line for line in seen.splitlines()))
+        self.ctl("journal", "verify")
+        _, told = self.ctl("store", "restore", "saved.db", "--yes", status=1)
+        self.assertIn("stop the daemon first", told)
+
+    def test_13_a_backup_brings_back_what_was(self):
+        self.swarm("delete", "agent", "greeter")
+        self.assertEqual(stop(type(self).daemon), 0)
+        self.assertRegex(self.ctl("check")[0], "^sound .*\nsound ")
+        self.assertRegex(self.ctl("store", "restore", "saved.db", "--yes")[0], "^restored ")
+        type(self).daemon = start()
+        self.swarm("wait", "agent/greeter", "--for=condition=Ready")
+        self.assertIn("Good morning, Flo!", self.swarm("send", "greeter", "Flo")[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
