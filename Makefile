@@ -80,10 +80,10 @@ test-fresh: ## Prove `make run` and `make test` in a bare Debian 12 (needs root 
 check-abi: setup ## Compare our declarations of Wasmtime's C API with the official headers
 	@/usr/bin/python3 -B tools/wasmtime/check_abi
 
-openapi: all ## Renew what is generated and committed: api/openapi, docs/api, docs/cli
+openapi: all ## Renew what is generated and committed: api/openapi and pages of docs
 	@/usr/bin/python3 -B tools/codegen openapi . >$(BUILD)/swagger.yaml
 	@mkdir -p api/openapi && mv $(BUILD)/swagger.yaml api/openapi/swagger.yaml
-	@/usr/bin/python3 -B tools/codegen docs . docs/api
+	@/usr/bin/python3 -B tools/codegen docs . docs
 	@tools/cli/docs $(BUILD)
 
 install: all ## Install programs and SDK headers below PREFIX (/usr/local)

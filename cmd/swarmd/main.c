@@ -14,7 +14,7 @@
 #define TEXT_MAX ((size_t)4 << 20)
 #define EXIT_USAGE 2
 
-enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_VERSION };
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_PAGES, ACTION_VERSION };
 
 static const struct sw_command commands[] = {
     {.name = "run",
@@ -32,6 +32,15 @@ static const struct sw_command commands[] = {
      .summary = "Print the settings in force, each with where it came from",
      .examples = "swarmd print-config --dev",
      .action = ACTION_PRINT},
+    {.name = "__pages",
+     .arguments = "FOLDER",
+     .summary = "Write what docs says of swarmd, cli/swarmd*.md and configuration/settings.md",
+     .examples = "swarmd __pages docs",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_FOLDER,
+     .action = ACTION_PAGES,
+     .is_hidden = true},
     {.name = "version",
      .arguments = "",
      .summary = "Print the version",
@@ -192,6 +201,45 @@ static int daemon_start(const struct sw_config *config)
     return EXIT_FAILURE;
 }
 
+/* --- Pages of docs --------------------------------------------------------------------------- */
+
+static enum sw_rc page_write(void *ctx, const char *name, struct sw_bytes page, struct sw_err *err)
+{
+    char path[SW_PATH_MAX];
+
+    (void)snprintf(path, sizeof path, "%s/cli/%s", (const char *)ctx, name);
+    return sw_file_save(sw_system_real(), path, page.data, page.size, err);
+}
+
+static int pages_write(const struct command_line *line)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
+    const char *folder = sw_arguments_at(line->arguments, 0);
+    char path[SW_PATH_MAX], ctx[SW_PATH_MAX];
+    struct sw_err err = {0};
+    enum sw_rc rc;
+
+    sw_buffer_init(&text, TEXT_MAX);
+    sw_buffer_put_text(
+        &text,
+        "# Settings of swarmd\n\n"
+        "Made from the table of settings by `make openapi`; do not edit. A setting comes from "
+        "the last of these that names it: the default, the file "
+        "(`" SW_CONFIG_FILE_DEFAULT "`, or `--config FILE`), the environment, the command "
+        "line. `swarmd print-config` says which it was; `swarmd check-config` finds every "
+        "mistake. In the file a dot is a level: `api.listen` is `listen` below `api`.\n\n");
+    sw_settings_document(&text);
+    (void)snprintf(path, sizeof path, "%s/configuration/settings.md", folder);
+    (void)snprintf(ctx, sizeof ctx, "%s", folder);
+    rc = sw_file_save(sw_system_real(), path, text.data, text.size, &err);
+    if (rc == SW_OK)
+        rc = sw_manual_pages(&line->program, page_write, ctx, &err);
+    if (rc == SW_OK)
+        return EXIT_SUCCESS;
+    problem_print(&err);
+    return EXIT_FAILURE;
+}
+
 static int act(const struct command_line *line)
 {
     const struct sw_command *command = sw_arguments_command(line->arguments);
@@ -204,6 +252,8 @@ static int act(const struct command_line *line)
         (void)printf("swarmd %s (%s)\n", sw_version(), sw_version_commit());
         return EXIT_SUCCESS;
     }
+    if (action == ACTION_PAGES)
+        return pages_write(line);
     if (settings_load(line, &config, &err) == SW_OK)
         return action == ACTION_RUN ? daemon_start(config) : settings_show(config, action);
     if (config == NULL) {

@@ -2,7 +2,8 @@
 
   python3 tools/codegen c SOURCE FOLDER      C files below FOLDER
   python3 tools/codegen openapi SOURCE       api/openapi/swagger.yaml on standard output
-  python3 tools/codegen docs SOURCE FOLDER   the field reference, one file per kind, in FOLDER
+  python3 tools/codegen docs SOURCE FOLDER   FOLDER/api: the field reference, one file per kind;
+                                             FOLDER/reference: error codes and limits
 """
 
 import os
@@ -13,6 +14,7 @@ import c_types
 import model as contract
 import openapi
 import reference
+import tables
 
 
 def write(path, text):
@@ -42,7 +44,9 @@ def write_docs(source, folder):
     model = contract.load(source)
     from api.v1 import options_pb2  # pylint: disable=import-outside-toplevel
     for name, text in reference.generate(model, options_pb2.Format.Name).items():
-        write(os.path.join(folder, name), text)
+        write(os.path.join(folder, "api", name), text)
+    for name, text in tables.generate(source).items():
+        write(os.path.join(folder, "reference", name), text)
 
 
 def main(arguments):

@@ -4,6 +4,8 @@ import json
 import os
 import re
 
+import tables
+
 FORMATS = {
     # name without FORMAT_: (pattern, example); the patterns say what format.c checks.
     "LABEL": (r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", "default"),
@@ -23,7 +25,6 @@ FORMATS = {
     "LABEL_VALUE": (r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$", "blue"),
 }
 TEXT = r"^[^\u0000]*$"
-ERROR_ROW = re.compile(r'\[\d+\] = \{"([A-Z_]+)", (\d+), "[^"]*"\}')
 INTRO = """Talk to a swarm: read and write its objects, send messages to its Agents.
 
 Objects are JSON. 64-bit numbers are texts of decimal digits, since many readers of JSON hold
@@ -181,9 +182,7 @@ def schemas(model, format_name, codes):
 
 def error_codes(source):
     """The names of the codes, from the one table that there is."""
-    with open(os.path.join(source, "pkg/utils/errors/errors.c"), encoding="utf-8") as table:
-        rows = ERROR_ROW.findall(table.read())
-    return [name for name, status in rows if status != "200"]
+    return [name for _, name, status, _ in tables.error_rows(source) if status != "200"]
 
 
 def problem(codes):

@@ -123,13 +123,16 @@ class CommittedTest(unittest.TestCase):
     def test_reference(self):
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(GENERATOR + ["docs", ROOT, folder], check=True)
-            kept = os.path.join(ROOT, "docs/api")
-            self.assertEqual(sorted(os.listdir(folder)), sorted(os.listdir(kept)))
-            for name in os.listdir(folder):
-                with open(os.path.join(folder, name), encoding="utf-8") as made, \
-                        open(os.path.join(kept, name), encoding="utf-8") as text:
-                    self.assertTrue(made.read() == text.read(),
-                                    f"docs/api/{name}: python3 tools/codegen docs . docs/api")
+            for chapter in "api", "reference":
+                self.compare(os.path.join(folder, chapter), os.path.join(ROOT, "docs", chapter))
+
+    def compare(self, made_in, kept_in):
+        self.assertEqual(sorted(os.listdir(made_in)), sorted(os.listdir(kept_in)))
+        for name in os.listdir(made_in):
+            with open(os.path.join(made_in, name), encoding="utf-8") as made, \
+                    open(os.path.join(kept_in, name), encoding="utf-8") as text:
+                self.assertTrue(made.read() == text.read(),
+                                f"{kept_in}/{name}: python3 tools/codegen docs . docs")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #define FLAG_COLUMN 28
+#define PAGE_BYTES_MAX ((size_t)1024 * 1024)
+#define NAME_BYTES_MAX 256
 
 /* Does the command stand in lists, and in this group if one is named? */
 static bool is_listed(const struct sw_command *command, const char *group)
@@ -167,4 +169,37 @@ void sw_manual_index(const struct sw_program *program, struct sw_buffer *out)
     put_flag_table(program->flags, program->flags_count, out);
     if (program->footer != NULL)
         sw_buffer_print(out, "\n%s\n", program->footer);
+}
+
+static enum sw_rc put_page(sw_manual_put *put, void *ctx, struct sw_buffer *name,
+                           const struct sw_buffer *page, struct sw_err *err)
+{
+    sw_buffer_put_u8(name, 0);
+    if (sw_buffer_check(page) != SW_OK || sw_buffer_check(name) != SW_OK)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a page");
+    return put(ctx, (const char *)name->data, (struct sw_bytes){page->data, page->size}, err);
+}
+
+enum sw_rc sw_manual_pages(const struct sw_program *program, sw_manual_put *put, void *ctx,
+                           struct sw_err *err)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer page = {0};
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer name = {0};
+    enum sw_rc rc;
+
+    sw_buffer_init(&page, PAGE_BYTES_MAX);
+    sw_buffer_init(&name, NAME_BYTES_MAX);
+    sw_manual_index(program, &page);
+    sw_buffer_print(&name, "%s.md", program->name);
+    rc = put_page(put, ctx, &name, &page, err);
+    for (size_t i = 0; i < program->commands_count && rc == SW_OK; i++) {
+        if (!is_listed(&program->commands[i], NULL))
+            continue;
+        sw_buffer_reset(&page);
+        sw_buffer_reset(&name);
+        sw_manual_page(program, &program->commands[i], &page);
+        sw_manual_page_name(program, &program->commands[i], &name);
+        rc = put_page(put, ctx, &name, &page, err);
+    }
+    return rc;
 }

@@ -19,6 +19,14 @@ void sw_manual_index(const struct sw_program *program, struct sw_buffer *out);
 void sw_manual_page_name(const struct sw_program *program, const struct sw_command *command,
                          struct sw_buffer *out);
 
+/* All those pages, one after the other, each with its file name, until put fails; its error is the
+ * answer. name and page are put's only while it runs.
+ * SW_E_EXHAUSTED: no memory for a page. */
+typedef enum sw_rc sw_manual_put(void *ctx, const char *name, struct sw_bytes page,
+                                 struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_manual_pages(const struct sw_program *program, sw_manual_put *put,
+                                         void *ctx, struct sw_err *err);
+
 /* A completion script for "bash", "zsh" or "fish"; it asks "NAME __complete -- WORD..." for
  * candidates at every key press.  SW_E_INVALID: no such shell. */
 SW_MUST_CHECK enum sw_rc sw_manual_completion(const struct sw_program *program, const char *shell,

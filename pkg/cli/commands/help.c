@@ -8,39 +8,17 @@
 
 #define HELP_BYTES_MAX ((size_t)1024 * 1024)
 
-static enum sw_rc write_page(struct sw_cli *cli, const char *folder, const char *name,
-                             const struct sw_buffer *page, struct sw_err *err)
+struct folder { /* Where pages go. */
+    struct sw_cli *cli;
+    const char *path;
+};
+
+static enum sw_rc write_page(void *ctx, const char *name, struct sw_bytes page, struct sw_err *err)
 {
-    const char *path = sw_cli_format(cli, "%s/%s", folder, name);
+    const struct folder *folder = ctx;
+    const char *path = sw_cli_format(folder->cli, "%s/%s", folder->path, name);
 
-    return sw_buffer_check(page) == SW_OK
-               ? sw_file_save(cli->system, path, page->data, page->size, err)
-               : sw_cli_no_memory(err);
-}
-
-/* The pages of docs/cli: one per command and one that lists them. */
-static enum sw_rc write_pages(struct sw_cli *cli, const char *folder, struct sw_err *err)
-{
-    const struct sw_program *program = cli->program;
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer page = {0};
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer name = {0};
-    enum sw_rc rc;
-
-    sw_buffer_init(&page, HELP_BYTES_MAX);
-    sw_buffer_init(&name, 256);
-    sw_manual_index(program, &page);
-    rc = write_page(cli, folder, sw_cli_format(cli, "%s.md", program->name), &page, err);
-    for (size_t i = 0; i < program->commands_count && rc == SW_OK; i++) {
-        if (program->commands[i].is_hidden)
-            continue;
-        sw_buffer_reset(&page);
-        sw_buffer_reset(&name);
-        sw_manual_page(program, &program->commands[i], &page);
-        sw_manual_page_name(program, &program->commands[i], &name);
-        sw_buffer_put_u8(&name, 0);
-        rc = write_page(cli, folder, (const char *)name.data, &page, err);
-    }
-    return rc;
+    return sw_file_save(folder->cli->system, path, page.data, page.size, err);
 }
 
 /* "help", "help get", "help agent build", "help agent". */
@@ -71,11 +49,11 @@ static enum sw_rc print_command(struct sw_cli *cli, struct sw_buffer *text, stru
 enum sw_rc sw_command_help(struct sw_cli *cli, struct sw_err *err)
 {
     SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
-    const char *folder = sw_arguments_text(cli->arguments, "markdown");
+    struct folder folder = {cli, sw_arguments_text(cli->arguments, "markdown")};
     enum sw_rc rc;
 
-    if (folder != NULL)
-        return write_pages(cli, folder, err);
+    if (folder.path != NULL)
+        return sw_manual_pages(cli->program, write_page, &folder, err);
     sw_buffer_init(&text, HELP_BYTES_MAX);
     rc = print_command(cli, &text, err);
     sw_cli_put(cli, &text);
