@@ -314,6 +314,20 @@ class Following(Case):
         self.assertEqual(hive.requests[0].query, {"tail": "5", "key": "a"})
 
 
+    def test_following_ends_when_nobody_reads_any_more(self):
+        over = threading.Event()
+
+        def stream():
+            yield ":\n\n"
+            over.wait(30)
+        self.serve(lambda request: (200, stream()))
+        self.addCleanup(over.set)
+        for words in (("logs", "reader", "-f"), ("watch", "agents")):
+            with subprocess.Popen(("swarm", *words), stdout=subprocess.PIPE) as follower:
+                follower.stdout.close()
+                self.assertEqual(follower.wait(timeout=20), 0)
+
+
 class Messages(Case):
     def test_send_prints_the_reply_as_it_is(self):
         hive = self.serve(lambda request: (200, b"\0raw\xff", {

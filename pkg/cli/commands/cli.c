@@ -235,8 +235,11 @@ static void trace(void *ctx, const char *line)
 
 enum sw_rc sw_cli_connect(struct sw_cli *cli, struct sw_err *err)
 {
-    struct sw_client_options options = {
-        .context = &cli->context, .system = cli->system, .timeout_ms = cli->timeout_ms};
+    struct sw_client_options options = {.context = &cli->context,
+                                        .system = cli->system,
+                                        .timeout_ms = cli->timeout_ms,
+                                        .is_wanted = cli->terminal->is_read,
+                                        .is_wanted_ctx = cli->terminal->ctx};
     enum sw_rc rc = sw_cli_choose_context(cli, err);
 
     if (rc != SW_OK || cli->client != NULL)

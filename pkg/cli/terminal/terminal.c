@@ -51,6 +51,14 @@ static void real_write(void *ctx, enum sw_terminal_stream stream, const void *by
     }
 }
 
+static bool real_is_read(void *ctx)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+
+    (void)ctx;
+    return poll(&out, 1, 0) <= 0 || (out.revents & POLLERR) == 0;
+}
+
 static enum sw_rc read_all(int file, size_t size_max, struct sw_buffer *out, struct sw_err *err)
 {
     char bytes[READ_BYTES];
@@ -151,6 +159,7 @@ static int real_landlock_version(void *ctx)
 const struct sw_terminal *sw_terminal_real(void)
 {
     static struct sw_terminal terminal = {.write = real_write,
+                                          .is_read = real_is_read,
                                           .read = real_read,
                                           .variable = real_variable,
                                           .run = real_run,

@@ -12,6 +12,8 @@ struct sw_terminal {
 
     /* Write all of it. When nobody reads any more, the program ends. */
     void (*write)(void *ctx, enum sw_terminal_stream stream, const void *bytes, size_t size);
+    /* Whether somebody still reads standard output: the other end of a pipe is not closed. */
+    bool (*is_read)(void *ctx);
     /* Append standard input up to its end.  SW_E_RANGE: it is larger than size_max. */
     enum sw_rc (*read)(void *ctx, size_t size_max, struct sw_buffer *out, struct sw_err *err);
     /* A variable of the environment, or NULL. */

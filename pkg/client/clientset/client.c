@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define CONNECT_TIMEOUT_MS 5000
-#define SILENCE_SECONDS 90L
+#define SILENCE_MS 90000u
+#define LOOK_MS 1000u /* How often a stream is looked after. */
 #define PATH_MAX_BYTES 8192
 #define IDLE_EASY_MAX 128
 
@@ -23,6 +24,7 @@ struct call { /* One request under way. */
     struct sw_answer answer;
     struct sw_event_stream *stream; /* NULL: the body is collected. */
     enum sw_rc stream_rc;
+    uint64_t heard_ms; /* When the last bytes of the stream came. */
     sw_client_done *done;
     void *ctx;
     char failure[CURL_ERROR_SIZE];
@@ -35,7 +37,9 @@ struct sw_client {
     size_t in_flight;
     CURL *idle[IDLE_EASY_MAX]; /* Handles to use again: making one costs more than a request. */
     size_t idle_count;
-    uint64_t connect_timeout_ms, timeout_ms;
+    uint64_t connect_timeout_ms, timeout_ms, silence_ms;
+    bool (*is_wanted)(void *ctx);
+    void *is_wanted_ctx;
     bool is_unreachable;
     char *server, *user_agent, *authority_pem, *certificate_pem, *key_pem;
     void (*trace)(void *ctx, const char *line);
@@ -90,6 +94,9 @@ enum sw_rc sw_client_new(const struct sw_client_options *options, struct sw_clie
     client->connect_timeout_ms =
         options->connect_timeout_ms == 0 ? CONNECT_TIMEOUT_MS : options->connect_timeout_ms;
     client->timeout_ms = options->timeout_ms == 0 ? SW_CLIENT_TIMEOUT_MS : options->timeout_ms;
+    client->silence_ms = options->silence_ms == 0 ? SILENCE_MS : options->silence_ms;
+    client->is_wanted = options->is_wanted;
+    client->is_wanted_ctx = options->is_wanted_ctx;
     client->server = copy_text(context->server);
     client->user_agent = copy_text(options->user_agent == NULL ? agent : options->user_agent);
     client->authority_pem = copy_text(context->authority_pem);
@@ -173,6 +180,7 @@ static size_t take_body(char *bytes, size_t unit, size_t count, void *ctx)
 
     (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     if (call->stream != NULL && status >= 200 && status < 300) {
+        call->heard_ms = sw_client_now_ms(call->client);
         call->stream_rc = sw_event_stream_feed(call->stream, bytes, size);
         return call->stream_rc == SW_OK ? size : 0;
     }
@@ -241,10 +249,6 @@ static void set_transfer(struct call *call, const struct sw_request *request)
         (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-    if (call->stream != NULL) {
-        (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SILENCE_SECONDS);
-    }
     set_identity(client, easy);
 }
 
@@ -503,16 +507,38 @@ static void note_outcome(void *ctx, enum sw_rc rc, const struct sw_answer *answe
         waiter->rc = rc == SW_OK ? SW_E_EXHAUSTED : rc;
 }
 
+/* A stream is heard, and somebody wants it. SW_E_CANCELLED: nobody does. */
+static enum sw_rc check_stream(const struct call *call, struct sw_err *err)
+{
+    const struct sw_client *client = call->client;
+
+    if (call->stream == NULL)
+        return SW_OK;
+    if (client->is_wanted != NULL && !client->is_wanted(client->is_wanted_ctx))
+        return sw_err_set(err, SW_E_CANCELLED, "nobody reads any more");
+    if (sw_client_now_ms(client) - call->heard_ms < client->silence_ms)
+        return SW_OK;
+    (void)sw_err_set(err, SW_E_UNAVAILABLE, "%s has been silent for %llu s", client->server,
+                     (unsigned long long)client->silence_ms / 1000);
+    sw_err_hint(err, "ask again from the last event");
+    return SW_E_UNAVAILABLE;
+}
+
 static enum sw_rc wait_for(struct sw_client *client, struct call *call, struct waiter *waiter,
                            struct sw_err *err)
 {
+    uint64_t wait_ms = client->silence_ms < LOOK_MS ? client->silence_ms : LOOK_MS;
     enum sw_rc rc = SW_OK;
 
     assert(call != NULL);
     call->done = note_outcome;
     call->ctx = waiter;
-    while (rc == SW_OK && !waiter->is_done)
-        rc = sw_client_run(client, 1000, err);
+    call->heard_ms = sw_client_now_ms(client);
+    while (rc == SW_OK && !waiter->is_done) {
+        rc = sw_client_run(client, wait_ms, err);
+        if (rc == SW_OK && !waiter->is_done)
+            rc = check_stream(call, err);
+    }
     if (rc != SW_OK && !waiter->is_done)
         call_free(call);
     return rc == SW_OK ? waiter->rc : rc;

@@ -23,6 +23,11 @@ struct sw_client_options {
     uint64_t connect_timeout_ms;      /* 0: 5 seconds. */
     uint64_t timeout_ms;              /* Of requests that have none; 0: SW_CLIENT_TIMEOUT_MS. */
     const char *user_agent;           /* NULL: "swarm/VERSION". */
+    uint64_t silence_ms;              /* How long a stream may be silent; 0: 90 seconds. */
+    /* Asked about once a second while a stream is followed: does anybody still want it? NULL: yes.
+     */
+    bool (*is_wanted)(void *ctx);
+    void *is_wanted_ctx;
     /* Told one line per request and answer, for -v; may be NULL. */
     void (*trace)(void *ctx, const char *line);
     void *trace_ctx;
@@ -86,9 +91,10 @@ SW_MUST_CHECK enum sw_rc sw_client_run(struct sw_client *client, uint64_t wait_m
 /* One server-sent event: its name ("message" if it has none) and its data, both borrowed and
  * NUL-terminated. false ends the stream. */
 typedef bool sw_client_event(void *ctx, const char *name, const char *id, struct sw_bytes data);
-/* Follow a stream of server-sent events until on_event returns false (SW_OK), the server ends it
- * (SW_E_UNAVAILABLE: ask again from the last id) or timeout_ms have passed in all (SW_E_TIMEOUT).
- * The stream also ends with SW_E_UNAVAILABLE when nothing, not even a comment, came for 90 s. */
+/* Follow a stream of server-sent events until on_event returns false or nobody wants it any more
+ * (SW_OK), the server ends it (SW_E_UNAVAILABLE: ask again from the last id) or timeout_ms have
+ * passed in all (SW_E_TIMEOUT). It also ends with SW_E_UNAVAILABLE when nothing, not even a
+ * comment, came for silence_ms. */
 SW_MUST_CHECK enum sw_rc sw_client_follow(struct sw_client *client,
                                           const struct sw_request *request,
                                           sw_client_event *on_event, void *ctx, struct sw_err *err);
