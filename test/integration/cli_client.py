@@ -344,9 +344,9 @@ class Messages(Case):
 
     def test_publish_tells_how_many_heard_it(self):
         hive = self.serve(lambda request: (200, {"subscribers": "3"}))
-        seen, _ = self.swarm("publish", "news", "-f", "-", data=b"\xff\xfe")
+        seen, _ = self.swarm("publish", "news", "-f", "-", "--request-id=r2", data=b"\xff\xfe")
         self.assertEqual(seen, "published to 3 subscribers\n")
-        self.assertEqual(hive.requests[0].query, {"subject": "news"})
+        self.assertEqual(hive.requests[0].query, {"subject": "news", "requestId": "r2"})
         self.assertEqual(hive.requests[0].headers["Content-Type"], "application/octet-stream")
 
     def make_folder(self):
@@ -374,6 +374,11 @@ class Messages(Case):
         self.assertRegex(seen, r"sent 5 messages \(0\.2 MiB\) from 4 files in .*; "
                                r"2 skipped \(no text\)\n")
         self.assertEqual({r.query["reply"] for r in hive.requests}, {"false"})
+        # A new try of one of them is no new message; a second run is.
+        self.assertRegex(hive.requests[0].query["requestId"], "^each-[0-9a-f]{16}$")
+        self.assertEqual(len({r.query["requestId"] for r in hive.requests}), 1)
+        self.swarm("send", "reader", "--each", "docs/")
+        self.assertEqual(len({r.query["requestId"] for r in hive.requests}), 2)
 
     def test_each_tries_again_while_the_server_is_busy(self):
         self.make_folder()

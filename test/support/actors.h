@@ -27,6 +27,7 @@ struct actors {
     struct sw_recovery_report report;
     struct actors_reply replies[ACTORS_REPLIES_MAX];
     uint64_t next_request;
+    uint32_t priority; /* Of what is sent. */
     /* What came out. */
     uint64_t events, logs, closed, early; /* early: outputs whose epoch was not durable. */
     char last_event[64], last_words[256], last_log[128];
@@ -63,6 +64,7 @@ static inline void actors_init(struct actors *actors, uint32_t count, uint64_t s
     actors->module =
         (struct sw_guest_module){.refs = 1, .has_on_start = true, .has_on_timer = true};
     actors->next_request = 1;
+    actors->priority = SWARM_PRIORITY_NORMAL;
     if (actors_start(actors, count) != SW_OK)
         abort();
 }
@@ -231,19 +233,20 @@ static inline void actors_close(struct actors *actors, uint64_t pod, bool discar
     sw_worker_put(actors->workers[pod % actors->count], sw_item_pod_close_new(pod, discard));
 }
 
-/* Send from outside; the request's number. */
-static inline uint64_t actors_send_at(struct actors *actors, uint64_t pod, const char *key,
-                                      const char *body, uint32_t priority)
+/* Send from outside, as `name` ("": without one); the request's number. */
+static inline uint64_t actors_send_named(struct actors *actors, const char *name, uint64_t pod,
+                                         const char *key, const char *body)
 {
     uint64_t request = actors->next_request++;
     struct sw_message template = {.pod = pod,
                                   .key = script_text(key),
                                   .head = {.flags = SWARM_MESSAGE_WANTS_REPLY,
-                                           .priority = priority,
+                                           .priority = actors->priority,
                                            .origin = {.kind = SW_ORIGIN_CLIENT,
                                                       .incarnation = actors->shared.incarnation,
                                                       .number = request},
-                                           .type = script_text("text/plain")},
+                                           .type = script_text("text/plain"),
+                                           .request_id = script_text(name)},
                                   .body = script_text(body)};
 
     if (strncmp(body, "get", 3) != 0 && strstr(body, ";get") == NULL &&
@@ -256,7 +259,18 @@ static inline uint64_t actors_send_at(struct actors *actors, uint64_t pod, const
 static inline uint64_t actors_send(struct actors *actors, uint64_t pod, const char *key,
                                    const char *body)
 {
-    return actors_send_at(actors, pod, key, body, SWARM_PRIORITY_NORMAL);
+    return actors_send_named(actors, "", pod, key, body);
+}
+
+static inline uint64_t actors_send_at(struct actors *actors, uint64_t pod, const char *key,
+                                      const char *body, uint32_t priority)
+{
+    uint64_t request;
+
+    actors->priority = priority;
+    request = actors_send(actors, pod, key, body);
+    actors->priority = SWARM_PRIORITY_NORMAL;
+    return request;
 }
 
 static inline const struct actors_reply *actors_reply(const struct actors *actors, uint64_t request)
@@ -274,7 +288,8 @@ static inline const char *actors_ask(struct actors *actors, uint64_t pod, const 
     return actors_reply(actors, request)->body;
 }
 
-static inline uint64_t actors_publish(struct actors *actors, const char *subject, const char *body)
+static inline uint64_t actors_publish_named(struct actors *actors, const char *name,
+                                            const char *subject, const char *body)
 {
     uint64_t request = actors->next_request++;
     struct sw_item_publish publish = {.request = request,
@@ -282,10 +297,16 @@ static inline uint64_t actors_publish(struct actors *actors, const char *subject
                                       .subject = script_text(subject),
                                       .type = script_text(""),
                                       .body = script_text(body),
+                                      .request_id = script_text(name),
                                       .priority = SWARM_PRIORITY_NORMAL};
 
     sw_worker_put(actors->workers[0], sw_item_publish_new(&publish));
     return request;
+}
+
+static inline uint64_t actors_publish(struct actors *actors, const char *subject, const char *body)
+{
+    return actors_publish_named(actors, "", subject, body);
 }
 
 /* The process dies; the machine goes on, or loses what was not synced. Then a new process. */

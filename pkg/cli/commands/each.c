@@ -33,7 +33,8 @@ struct sending {
     struct sw_cli *cli;
     struct sw_target target;
     const char *root;
-    const char **files; /* Relative paths. */
+    const char *request_id; /* Of every message: a key gets one, so a new try is no new message. */
+    const char **files;     /* Relative paths. */
     size_t files_count, capacity, next_file;
     const char *folder; /* That is being listed, relative. */
     const char **folders;
@@ -213,6 +214,7 @@ static void start_part(struct sending *sending, struct part *part)
         .content_type = "text/plain",
         .body = {part->body, part->size},
         .priority = sw_arguments_text(sending->cli->arguments, "priority"),
+        .request_id = sending->request_id,
         .timeout_ms = sending->cli->timeout_ms};
     struct sw_err err = {0};
     enum sw_rc rc;
@@ -397,6 +399,11 @@ static enum sw_rc read_options(struct sending *sending, struct sw_err *err)
         return sw_cli_usage(cli, err, "--parallel is a number from 1 to %d",
                             SW_CLIENT_IN_FLIGHT_MAX / 2);
     sending->in_flight_max = (size_t)number;
+    sending->request_id = sw_arguments_text(cli->arguments, "request-id");
+    if (sending->request_id == NULL) {
+        cli->system->random(cli->system->ctx, &number, sizeof number);
+        sending->request_id = sw_cli_format(cli, "each-%016" PRIx64, number);
+    }
     return SW_OK;
 }
 

@@ -148,7 +148,7 @@ static const struct sw_flag send_flags[] = {
     {.name = "priority", .value = "PRIORITY", .help = "Priority", .choices = priorities},
     {.name = "request-id",
      .value = "ID",
-     .help = "Name of this request; a repeat gets the first result"},
+     .help = "Name of this request; a repeat within an hour gets the first result"},
     {.name = "no-reply", .help = "Do not wait for a reply, only for its being handled"},
     {.name = "parallel",
      .value = "COUNT",
@@ -159,7 +159,10 @@ static const struct sw_flag publish_flags[] = {
      .value = "FILE",
      .help = "Publish this file, or - for stdin",
      .completes = SW_COMPLETE_FILE},
-    {.name = "type", .value = "TYPE", .help = "Content type (else text/plain for text)"}};
+    {.name = "type", .value = "TYPE", .help = "Content type (else text/plain for text)"},
+    {.name = "request-id",
+     .value = "ID",
+     .help = "Name of this request; a repeat within an hour is not published again"}};
 static const struct sw_flag init_flags[] = {
     {.name = "name", .value = "NAME", .help = "Name of the Agent (else that of the folder)"}};
 static const struct sw_flag build_flags[] = {

@@ -324,6 +324,8 @@ enum sw_rc sw_client_publish(struct sw_client *client,
     sw_client_escape(publication->namespace, &path);
     sw_buffer_put_text(&path, "/publish");
     put_query(&path, "subject", publication->subject);
+    if (publication->request_id != NULL)
+        put_query(&path, "requestId", publication->request_id);
     request.body = publication->body;
     if (request.body.data == NULL)
         request.body.data = "";

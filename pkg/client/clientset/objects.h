@@ -75,6 +75,7 @@ SW_MUST_CHECK enum sw_rc sw_client_send_start(struct sw_client *client,
 
 struct sw_client_publication { /* To whoever subscribed; all borrowed. */
     const char *namespace, *subject, *content_type;
+    const char *request_id; /* NULL: none; a repeat with it is not published again. */
     struct sw_bytes body;
 };
 /* Send to every subscriber; *ret_subscribers is how many there were. */

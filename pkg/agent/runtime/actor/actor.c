@@ -12,6 +12,7 @@ void sw_actor_done(struct sw_actor *actor)
 {
     for (uint32_t i = 0; i < actor->patterns_count; i++)
         free(actor->patterns[i]);
+    sw_requests_free(actor->requests);
     free(actor->patterns);
     free(actor->timers);
     free(actor->handles);
@@ -191,7 +192,11 @@ static enum sw_rc apply_effect(struct sw_actor *actor, const struct sw_effect *e
         if (handle == NULL)
             return SW_E_CORRUPT;
         handle_remove(actor, handle);
-        return SW_OK;
+        return sw_requests_answer(actor->requests,
+                                  &(struct sw_request_view){.handle = effect->number,
+                                                            .status = effect->status,
+                                                            .type = effect->type,
+                                                            .body = effect->body});
     case SW_EFFECT_SUBSCRIBE:
         return sw_actor_has_pattern(actor, effect->to) ? SW_E_CORRUPT
                                                        : pattern_add(actor, effect->to);
@@ -203,6 +208,22 @@ static enum sw_rc apply_effect(struct sw_actor *actor, const struct sw_effect *e
         return timer_remove(actor, effect->number) ? SW_OK : SW_E_CORRUPT;
     }
     return SW_E_CORRUPT;
+}
+
+/* What a message that was handled leaves, before the effects of its handler: a handle if an answer
+ * is wanted, and its name if a client gave it one. A failed turn leaves neither, so a repeat of it
+ * is a new try. */
+static enum sw_rc apply_message(struct sw_actor *actor, const struct sw_record_segment *segment)
+{
+    const struct sw_message_head *head = &segment->head;
+    bool wants_reply = (head->flags & SWARM_MESSAGE_WANTS_REPLY) != 0;
+    enum sw_rc rc = wants_reply ? handle_add(actor, &head->origin) : SW_OK;
+
+    if (rc != SW_OK || head->request_id.size == 0 || head->origin.kind != SW_ORIGIN_CLIENT)
+        return rc;
+    return sw_requests_add(
+        &actor->requests, head->request_id, segment->time_ns,
+        &(struct sw_request_view){.handle = wants_reply ? actor->next_handle : 0});
 }
 
 enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment *segment,
@@ -224,9 +245,8 @@ enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment
     }
     if (lsn != 0)
         actor->state_lsn = lsn;
-    if (segment->entry == SW_ENTRY_MESSAGE &&
-        (segment->head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
-        rc = handle_add(actor, &segment->head.origin);
+    if (segment->entry == SW_ENTRY_MESSAGE)
+        rc = apply_message(actor, segment);
     while (rc == SW_OK && sw_effect_take(&reader, &effect))
         rc = apply_effect(actor, &effect);
     if (rc == SW_OK && reader.failed)
@@ -260,6 +280,7 @@ void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
     for (uint32_t i = 0; i < actor->patterns_count; i++)
         sw_buffer_put_bytes(out,
                             (struct sw_bytes){actor->patterns[i]->text, actor->patterns[i]->size});
+    sw_requests_save(actor->requests, out);
 }
 
 static enum sw_rc load_handles(struct sw_actor *actor, struct sw_reader *reader)
@@ -304,7 +325,7 @@ static enum sw_rc load_rest(struct sw_actor *actor, struct sw_reader *reader)
         struct sw_bytes pattern = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
         rc = reader->failed || pattern.size == 0 ? SW_E_CORRUPT : pattern_add(actor, pattern);
     }
-    return rc;
+    return rc == SW_OK ? sw_requests_load(&actor->requests, reader) : rc;
 }
 
 enum sw_rc sw_actor_load(struct sw_actor *actor, struct sw_bytes bytes, struct sw_err *err)

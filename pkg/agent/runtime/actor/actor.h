@@ -1,9 +1,10 @@
-/* The part of an instance that follows from its records alone: reply handles, timers,
- * subscriptions, counts. One function applies a record; running, recovering and replaying all go
- * through it, so they cannot come to different ends.
+/* The part of an instance that follows from its records alone: reply handles, named requests,
+ * timers, subscriptions, counts. One function applies a record; running, recovering and replaying
+ * all go through it, so they cannot come to different ends.
  *
  * Threads: one at a time.  I/O: none.  Limits: SW_HANDLES_MAX, SW_TIMERS_MAX, SW_PATTERNS_MAX. */
 #pragma once
+#include "pkg/agent/runtime/actor/requests.h"
 #include "pkg/agent/store/record.h"
 
 #define SW_HANDLES_MAX 65536u
@@ -38,6 +39,7 @@ struct sw_actor {
     struct sw_handle *handles;     /* Owned, ascending. */
     struct sw_actor_timer *timers; /* Owned, in no order. */
     struct sw_pattern **patterns;  /* Owned, in the order of subscribing. */
+    struct sw_requests *requests;  /* Owned; NULL: no client has named one. */
 };
 
 /* A zeroed actor is a new one. */

@@ -143,9 +143,20 @@ static void deliver_publish(struct sw_worker *worker, const struct sw_item_publi
                                            .subject = publish->subject,
                                            .type = publish->type},
                                   .body = publish->body};
+    struct sw_publish_name name = {publish->name_space, publish->subject, publish->request_id};
+    struct sw_bus *bus = &worker->shared->bus;
     struct sw_journal_place place;
     uint64_t count;
+    bool is_repeat;
+    enum sw_rc rc;
 
+    pthread_mutex_lock(&bus->mutex);
+    is_repeat = sw_bus_has_published(bus, &name, worker->now_ns, &count);
+    pthread_mutex_unlock(&bus->mutex);
+    if (is_repeat) { /* Equal subjects come to the same worker, so its last epoch is late enough. */
+        publish_reply(worker, publish, 0, count, worker->output_epoch);
+        return;
+    }
     if (atomic_load(&worker->shared->queued_bytes) > SW_QUEUED_BYTES_MAX ||
         atomic_load(&worker->shared->board.overfull) > 0 ||
         sw_journal_is_full(worker->shared->journal)) {
@@ -155,13 +166,16 @@ static void deliver_publish(struct sw_worker *worker, const struct sw_item_publi
     if (template.head.priority >= SW_PRIORITIES)
         template.head.priority = SWARM_PRIORITY_NORMAL;
     sw_buffer_reset(&worker->targets);
-    pthread_mutex_lock(&worker->shared->bus.mutex);
+    pthread_mutex_lock(&bus->mutex);
     sw_dispatch_match(worker, publish->name_space, publish->subject, 0);
     publish_record(worker, publish, &place, &template.body_at);
-    pthread_mutex_unlock(&worker->shared->bus.mutex);
+    count = worker->targets.size / sizeof(struct sw_target);
+    rc = sw_bus_note_publish(bus, &name, worker->now_ns, count);
+    pthread_mutex_unlock(&bus->mutex);
+    if (rc != SW_OK)
+        sw_worker_fail(worker, rc, "no memory for the name of a publish");
     if (worker->failure.rc != SW_OK)
         return;
-    count = worker->targets.size / sizeof(struct sw_target);
     template.head.source = (struct sw_effect_name){place.lsn, 0};
     template.body_lsn = place.lsn;
     template.epoch = place.epoch;

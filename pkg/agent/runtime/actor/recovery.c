@@ -208,12 +208,17 @@ static enum sw_rc take_reply(struct recovery *recovery, const struct effects *ef
     return pending_add(recovery, &key, &template, PENDING_ROUTED);
 }
 
+/* message->head.request_id: what its client named it. */
 static enum sw_rc take_publish(struct recovery *recovery, struct sw_bytes space,
-                               const struct sw_message *message)
+                               const struct sw_message *message, uint64_t time_ns)
 {
+    const struct sw_publish_name name = {space, message->head.subject, message->head.request_id};
     const struct sw_subscriber *const *found;
     size_t count = sw_bus_match(&recovery->shared->bus, space, message->head.subject, &found);
-    enum sw_rc rc = SW_OK;
+    enum sw_rc rc = sw_bus_note_publish(&recovery->shared->bus, &name, time_ns, count);
+
+    if (rc != SW_OK)
+        return no_memory(recovery);
 
     for (size_t i = 0; rc == SW_OK && i < count; i++) {
         struct pending_key key = {recovery->place.lsn, message->head.source.index,
@@ -223,6 +228,7 @@ static enum sw_rc take_publish(struct recovery *recovery, struct sw_bytes space,
         template.pod = found[i]->pod;
         template.instance = found[i]->instance;
         template.head.flags = SWARM_MESSAGE_PUBLISHED;
+        template.head.request_id = (struct sw_bytes){NULL, 0}; /* Not its receivers' business. */
         rc = pending_add(recovery, &key, &template, PENDING_ROUTED);
     }
     return rc;
@@ -245,7 +251,7 @@ static enum sw_rc take_effect(struct recovery *recovery, struct effects *effects
         template = template_of(recovery, effects, effect, index);
         template.head.subject = effect->to;
         return sw_subject_is_valid(effect->to)
-                   ? take_publish(recovery, config->name_space, &template)
+                   ? take_publish(recovery, config->name_space, &template, 0)
                    : contradiction(recovery, "a publish to no subject");
     case SW_EFFECT_SUBSCRIBE:
         return sw_subject_is_pattern(effect->to)
@@ -484,6 +490,18 @@ static enum sw_rc load_message(struct recovery *recovery, const struct sw_messag
                : pending_add(recovery, &key, message, PENDING_ROUTED);
 }
 
+static enum sw_rc load_published(struct recovery *recovery, struct sw_bytes published)
+{
+    struct sw_reader reader = sw_reader_of(published.data, published.size);
+    enum sw_rc rc = sw_requests_load(&recovery->shared->bus.published, &reader);
+
+    if (rc == SW_E_EXHAUSTED)
+        return no_memory(recovery);
+    return rc == SW_OK && sw_reader_is_finished(&reader)
+               ? SW_OK
+               : contradiction(recovery, "malformed names of publishes");
+}
+
 static enum sw_rc load_block(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err)
 {
     struct recovery *recovery = ctx;
@@ -496,6 +514,8 @@ static enum sw_rc load_block(void *ctx, const struct sw_snapshot_block *block, s
         return load_instance(recovery, block);
     case SW_SNAPSHOT_MESSAGE:
         return load_message(recovery, &block->message);
+    case SW_SNAPSHOT_PUBLISHED:
+        return load_published(recovery, block->published);
     }
     return SW_OK;
 }
@@ -540,12 +560,14 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
             .head = {.priority = record.publish.priority,
                      .source = {entry->place.lsn, 0},
                      .subject = record.publish.subject,
-                     .type = record.publish.type},
+                     .type = record.publish.type,
+                     .request_id = record.publish.request_id},
             .body = record.publish.body,
             .body_lsn = entry->place.lsn,
             .body_at = (uint32_t)(entry->record.size - record.publish.body.size)};
         return sw_subject_is_valid(record.publish.subject)
-                   ? take_publish(recovery, record.publish.name_space, &template)
+                   ? take_publish(recovery, record.publish.name_space, &template,
+                                  record.publish.time_ns)
                    : contradiction(recovery, "a publish to no subject");
     case SW_RECORD_SNAPSHOT:
         return take_snapshot(recovery, &record.snapshot);

@@ -459,13 +459,47 @@ static bool is_stale(struct sw_worker *worker, const struct sw_instance *instanc
     return true;
 }
 
+/* Whether a client repeats a request that was handled: it gets the first answer, now or when it is
+ * given. The last to ask hears it; whoever asked before is told so. */
+static bool is_repeat(struct sw_worker *worker, struct sw_instance *instance,
+                      const struct sw_message *message)
+{
+    static const char words[] = "a repeat of this request waits for the answer now";
+    const struct sw_message_head *head = &message->head;
+    struct sw_answer answer = {.priority = head->priority,
+                               .from_key = sw_instance_key(instance),
+                               .epoch = instance->epoch};
+    struct sw_request_view request;
+    struct sw_handle *handle;
+
+    if (message->is_timer || head->request_id.size == 0 || head->origin.kind != SW_ORIGIN_CLIENT ||
+        !sw_requests_find(instance->actor.requests, head->request_id, worker->now_ns, &request))
+        return false;
+    handle = request.handle == 0 ? NULL : sw_actor_handle(&instance->actor, request.handle);
+    if (handle == NULL) {
+        answer.origin = &head->origin;
+        answer.status = request.status;
+        answer.type = request.type;
+        answer.body = request.body;
+        sw_dispatch_answer(worker, &answer);
+        return true;
+    }
+    answer.origin = &handle->origin;
+    answer.status = SW_E_CANCELLED;
+    answer.type = (struct sw_bytes){"text/plain", 10};
+    answer.body = (struct sw_bytes){words, sizeof words - 1};
+    sw_dispatch_answer(worker, &answer);
+    handle->origin = head->origin;
+    return true;
+}
+
 static void handle(struct sw_worker *worker, struct sw_instance *instance,
                    struct sw_message *message)
 {
     struct segment segment = {.instance = instance, .message = message};
     struct sw_err err = {0};
 
-    if (is_stale(worker, instance, message))
+    if (is_stale(worker, instance, message) || is_repeat(worker, instance, message))
         return;
     if (instance->is_parked || !prepare(worker, instance, &err)) {
         sw_dispatch_refuse(worker, message, SW_E_UNAVAILABLE,

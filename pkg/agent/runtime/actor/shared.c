@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAME_BYTES_MAX 1024 /* Larger than the largest namespace, subject and name together. */
+
 enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *system,
                           const char *fingerprint)
 {
@@ -45,6 +47,7 @@ void sw_shared_done(struct sw_shared *shared)
     sw_pubsub_free(shared->bus.table);
     sw_map_free(shared->board.map);
     sw_buffer_done(&shared->bus.found);
+    sw_requests_free(shared->bus.published);
     pthread_mutex_destroy(&shared->bus.mutex);
     pthread_mutex_destroy(&shared->board.mutex);
 }
@@ -113,6 +116,41 @@ size_t sw_bus_match(struct sw_bus *bus, struct sw_bytes space, struct sw_bytes s
 }
 
 _Static_assert(sizeof(uint64_t) == sizeof(void *), "ids and pointers take the same room");
+
+/* One text of the three; none of them has a line end. */
+static struct sw_bytes name_text(const struct sw_publish_name *name, char text[NAME_BYTES_MAX])
+{
+    int size =
+        snprintf(text, NAME_BYTES_MAX, "%.*s\n%.*s\n%.*s", (int)name->space.size,
+                 (const char *)name->space.data, (int)name->subject.size,
+                 (const char *)name->subject.data, (int)name->id.size, (const char *)name->id.data);
+
+    assert(size > 0 && (size_t)size < NAME_BYTES_MAX);
+    return (struct sw_bytes){text, (size_t)size};
+}
+
+bool sw_bus_has_published(struct sw_bus *bus, const struct sw_publish_name *name, uint64_t now_ns,
+                          uint64_t *ret_subscribers)
+{
+    char text[NAME_BYTES_MAX];
+    struct sw_request_view view;
+
+    if (name->id.size == 0 ||
+        !sw_requests_find(bus->published, name_text(name, text), now_ns, &view))
+        return false;
+    *ret_subscribers = view.value;
+    return true;
+}
+
+enum sw_rc sw_bus_note_publish(struct sw_bus *bus, const struct sw_publish_name *name,
+                               uint64_t time_ns, uint64_t subscribers)
+{
+    char text[NAME_BYTES_MAX];
+
+    return name->id.size == 0 ? SW_OK
+                              : sw_requests_add(&bus->published, name_text(name, text), time_ns,
+                                                &(struct sw_request_view){.value = subscribers});
+}
 
 /* --- The board ------------------------------------------------------------------------------- */
 

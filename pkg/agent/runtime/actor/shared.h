@@ -6,6 +6,7 @@
  * Threads: any; the locks are "bus" and "board" of docs/LOCKS.md.  I/O: none here.
  * Limits: SW_QUEUED_BYTES_MAX of messages waiting in the whole host. */
 #pragma once
+#include "pkg/agent/runtime/actor/requests.h"
 #include "pkg/agent/store/journal.h"
 #include "pkg/communication/pubsub/table.h"
 #include "pkg/utils/base/map.h"
@@ -26,8 +27,9 @@ struct sw_subscriber { /* An instance with subscriptions. */
 struct sw_bus {
     pthread_mutex_t mutex; /* Guards all below. */
     struct sw_pubsub *table;
-    struct sw_map *subscribers; /* struct sw_subscriber by instance id. */
-    struct sw_buffer found;     /* Of a match. */
+    struct sw_map *subscribers;    /* struct sw_subscriber by instance id. */
+    struct sw_buffer found;        /* Of a match. */
+    struct sw_requests *published; /* Publishes from outside that their clients named. */
 };
 
 enum sw_fullness { SW_NOT_FULL, SW_FULL, SW_OVERFULL };
@@ -64,6 +66,15 @@ void sw_bus_remove(struct sw_bus *bus, uint64_t instance, struct sw_bytes space,
 /* The subscribers of a subject, ascending by id, valid until the next call on this bus. */
 size_t sw_bus_match(struct sw_bus *bus, struct sw_bytes space, struct sw_bytes subject,
                     const struct sw_subscriber *const **ret_found);
+
+struct sw_publish_name { /* What a client named a publish; id empty: nothing. */
+    struct sw_bytes space, subject, id;
+};
+/* Whether that was published before now_ns already, and to how many subscribers. */
+bool sw_bus_has_published(struct sw_bus *bus, const struct sw_publish_name *name, uint64_t now_ns,
+                          uint64_t *ret_subscribers);
+SW_MUST_CHECK enum sw_rc sw_bus_note_publish(struct sw_bus *bus, const struct sw_publish_name *name,
+                                             uint64_t time_ns, uint64_t subscribers);
 
 /* --- The board. Any thread. ------------------------------------------------------------------ */
 

@@ -201,6 +201,17 @@ static enum sw_rc put_worker(struct writer *writer, struct sw_worker *worker)
     return rc;
 }
 
+static enum sw_rc put_published(struct writer *writer)
+{
+    const struct sw_requests *published = writer->options->shared->bus.published;
+
+    if (published == NULL)
+        return SW_OK;
+    sw_buffer_put_u8(&writer->block, SW_SNAPSHOT_PUBLISHED);
+    sw_requests_save(published, &writer->block);
+    return put_block(writer);
+}
+
 static enum sw_rc write_all(struct writer *writer)
 {
     const struct sw_snapshot_options *options = writer->options;
@@ -213,6 +224,8 @@ static enum sw_rc write_all(struct writer *writer)
     writer->bytes = HEAD_BYTES;
     for (uint32_t i = 0; rc == SW_OK && i < options->count; i++)
         rc = put_worker(writer, options->workers[i]);
+    if (rc == SW_OK)
+        rc = put_published(writer);
     sw_buffer_put_u8(&writer->block, KIND_END);
     if (rc == SW_OK)
         rc = put_block(writer);
@@ -378,6 +391,9 @@ static bool take_block(struct sw_reader *reader, struct sw_snapshot_block *block
         return take_instance(reader, &block->instance, &guest);
     case SW_SNAPSHOT_MESSAGE:
         return take_message(reader, &block->message);
+    case SW_SNAPSHOT_PUBLISHED:
+        block->published = sw_reader_take(reader, reader->size - reader->at);
+        return true;
     }
     return false;
 }

@@ -38,7 +38,12 @@ struct sw_snapshot_options {
 SW_MUST_CHECK enum sw_rc sw_snapshot_take(const struct sw_snapshot_options *options,
                                           struct sw_err *err);
 
-enum sw_snapshot_kind { SW_SNAPSHOT_POD = 1, SW_SNAPSHOT_INSTANCE, SW_SNAPSHOT_MESSAGE };
+enum sw_snapshot_kind {
+    SW_SNAPSHOT_POD = 1,
+    SW_SNAPSHOT_INSTANCE,
+    SW_SNAPSHOT_MESSAGE,
+    SW_SNAPSHOT_PUBLISHED /* Names of publishes from outside; absent where there are none. */
+};
 
 struct sw_snapshot_instance { /* Borrowed. */
     uint64_t pod, id, memory_bytes;
@@ -52,6 +57,7 @@ struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
     struct sw_record_pod pod;
     struct sw_snapshot_instance instance;
     struct sw_message message;
+    struct sw_bytes published; /* As sw_requests_save wrote them. */
 };
 typedef enum sw_rc sw_snapshot_visit(void *ctx, const struct sw_snapshot_block *block,
                                      struct sw_err *err);
