@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """The librarian over 5,000 documents: each answer is, to the byte, what one process computes over
 the same files; one turn per document and question; also after kill -9 and after a clean stop."""
-# labels: kill
 # timeout: 300
 # serial: yes
 import json
