@@ -325,7 +325,9 @@ static enum sw_rc load_rest(struct sw_actor *actor, struct sw_reader *reader)
         struct sw_bytes pattern = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
         rc = reader->failed || pattern.size == 0 ? SW_E_CORRUPT : pattern_add(actor, pattern);
     }
-    return rc == SW_OK ? sw_requests_load(&actor->requests, reader) : rc;
+    if (rc != SW_OK || sw_reader_is_finished(reader))
+        return rc; /* Written before there were named requests. */
+    return sw_requests_load(&actor->requests, reader);
 }
 
 enum sw_rc sw_actor_load(struct sw_actor *actor, struct sw_bytes bytes, struct sw_err *err)

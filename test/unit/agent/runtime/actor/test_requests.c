@@ -1,6 +1,6 @@
 /* Requests that clients name: a repeat gets the first result, also after a restart. */
 /* uses: pkg/agent/link */
-#include "pkg/agent/runtime/actor/requests.h"
+#include "pkg/agent/runtime/actor/actor.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
 #include "test/support/actors.h"
 
@@ -165,6 +165,24 @@ static void a_name_is_forgotten_after_its_time(void **state)
     assert_counter("one", "add 5;get", 10);
 }
 
+static void a_state_from_before_there_were_names_is_read(void **state)
+{
+    struct sw_actor actor = {.next_handle = 4, .segments = 9};
+    struct sw_err err = {0};
+    struct sw_buffer saved;
+
+    (void)state;
+    sw_buffer_init(&saved, 1024);
+    sw_actor_save(&actor, &saved);
+    memset(&actor, 0, sizeof actor);
+    assert_int_equal(sw_actor_load(&actor, (struct sw_bytes){saved.data, saved.size - 4}, &err),
+                     SW_OK);
+    assert_int_equal(actor.next_handle, 4);
+    assert_int_equal(sw_actor_load(&actor, (struct sw_bytes){saved.data, saved.size - 3}, &err),
+                     SW_E_CORRUPT);
+    sw_buffer_done(&saved);
+}
+
 /* --- Publishes ------------------------------------------------------------------------------- */
 
 static uint64_t subscribers_of(const char *name, const char *subject)
@@ -293,6 +311,7 @@ int main(void)
         TEST(names_outlive_a_crash),
         TEST(names_stand_in_snapshots),
         TEST(a_name_is_forgotten_after_its_time),
+        cmocka_unit_test(a_state_from_before_there_were_names_is_read),
         TEST(a_repeated_publish_reaches_nobody_again),
         cmocka_unit_test(the_oldest_of_too_many_is_forgotten),
         cmocka_unit_test(large_answers_push_older_ones_out_but_the_newest_stays),
