@@ -91,6 +91,14 @@ static enum sw_rc check_rules(const struct admission *admission, const void *old
     return rc;
 }
 
+/* A spec that stays as it is was filled when it was first admitted, and stays good when the
+ * template has gone since: its object can still be labelled, finalized and deleted. */
+static bool needs_template(const struct admission *admission, const void *old, const void *object)
+{
+    return admission->kind->message == &sw_api_agent_message &&
+           (old == NULL || !sw_object_has_same_spec(admission->kind, old, object));
+}
+
 enum sw_rc sw_admit_object(const struct admission *admission, const void *old, void *object,
                            struct sw_err *err)
 {
@@ -99,7 +107,7 @@ enum sw_rc sw_admit_object(const struct admission *admission, const void *old, v
         admission->options->problems == NULL ? &own : admission->options->problems;
     enum sw_rc rc = SW_OK;
 
-    if (admission->kind->message == &sw_api_agent_message)
+    if (needs_template(admission, old, object))
         rc = fill_from_template(admission, object, problems, err);
     if (rc == SW_OK) {
         sw_object_apply_defaults(admission->kind, object);
