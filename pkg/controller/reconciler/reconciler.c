@@ -61,7 +61,7 @@ static void pass_end(struct pass *pass, enum sw_rc rc, const struct sw_err *err)
     now = now_ms(reconciler);
     if (rc == SW_OK && reconciler->options.committed != NULL)
         reconciler->options.committed(reconciler->options.ctx, &pass->view);
-    if (rc == SW_E_CONFLICT || rc == SW_E_NOT_FOUND || rc == SW_E_EXISTS) {
+    if (rc == SW_E_CONFLICT) {
         /* Somebody was quicker: that is daily life, not a failure. */
         again_ms = CONFLICT_RETRY_MS;
         rc = SW_OK;
@@ -77,9 +77,11 @@ static void pass_end(struct pass *pass, enum sw_rc rc, const struct sw_err *err)
     timer_arm(reconciler);
 }
 
+/* What the plan was made from is gone: as good as changed. That a name is taken is another matter:
+ * it will be taken the next time too. */
 static void on_committed(void *ctx, enum sw_rc rc, const struct sw_err *err)
 {
-    pass_end(ctx, rc, err);
+    pass_end(ctx, rc == SW_E_NOT_FOUND ? SW_E_CONFLICT : rc, err);
 }
 
 static struct pass *pass_new(struct sw_reconciler *reconciler, const char *key)

@@ -7,9 +7,10 @@
  *                                             +-- pass->again_ms ------------+
  *
  * reconcile only reads and adds steps to the plan; the commit carries the revisions that were read,
- * so a stale plan fails whole and is made anew from what is there then. An empty plan writes
- * nothing. Threads: the loop's.  I/O: the store's.  Limits: one pass for each name at a time, and
- * SW_RECONCILER_PASSES_MAX at once; an arena of SW_OBJECT_ARENA_MAX for each. */
+ * so a stale plan fails whole and is made anew from what is there then. A name that is taken is an
+ * error, and so is what reconcile itself returns, except SW_E_CONFLICT. An empty plan writes nothing. Threads: the loop's.
+ * I/O: the store's.  Limits: one pass for each name at a time, and SW_RECONCILER_PASSES_MAX at
+ * once; an arena of SW_OBJECT_ARENA_MAX for each. */
 #pragma once
 #include "internal/queue/queue.h"
 #include "pkg/store/objects/plan.h"
