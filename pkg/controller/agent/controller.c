@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TAKEN_AGAIN_MS 1000 /* Nobody tells of a Pod that is not the Agent's. */
 #define CHANGE_ARENA_MAX ((size_t)SW_OBJECT_ARENA_MAX)
 
 struct sw_agent_controller {
@@ -89,10 +90,26 @@ static enum sw_rc status_update(const struct sw_agent_view *view, struct sw_plan
     return rc;
 }
 
-static enum sw_rc pods_update(const struct sw_agent_view *view, struct sw_plan *plan,
-                              struct sw_err *err)
+/* A name that somebody else's Pod has is noted and left out: the other Pods are made all the same.
+ */
+static enum sw_rc pod_write(struct sw_agent_controller *controller, struct sw_agent_view *view,
+                            struct sw_plan *plan, struct sw_api_pod *pod, struct sw_err *err)
 {
     const struct sw_kind *kind = sw_kind_find("Pod");
+    char key[SW_OBJECT_KEY_MAX];
+
+    if (pod->metadata.resource_version != 0)
+        return sw_plan_update(plan, kind, pod, err);
+    sw_object_key(kind, pod->metadata.namespace, pod->metadata.name, key);
+    if (sw_store_find(sw_objects_store(controller->options.objects), key) == NULL)
+        return sw_plan_create(plan, kind, pod, err);
+    view->taken = pod->metadata.name;
+    return SW_OK;
+}
+
+static enum sw_rc pods_update(struct sw_agent_controller *controller, struct sw_agent_view *view,
+                              struct sw_plan *plan, struct sw_err *err)
+{
     size_t wanted = sw_agent_pods_wanted(view);
 
     for (size_t i = 0; i < wanted; i++) {
@@ -100,8 +117,7 @@ static enum sw_rc pods_update(const struct sw_agent_view *view, struct sw_plan *
         enum sw_rc rc = sw_agent_pod_plan(view, i, &pod, err);
 
         if (rc == SW_OK && pod != NULL)
-            rc = pod->metadata.resource_version == 0 ? sw_plan_create(plan, kind, pod, err)
-                                                     : sw_plan_update(plan, kind, pod, err);
+            rc = pod_write(controller, view, plan, pod, err);
         if (rc != SW_OK)
             return rc;
     }
@@ -149,7 +165,9 @@ static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
         return rc;
     if (view.agent->metadata.deletion_timestamp != 0)
         return end_plan(&view, pass->plan, err);
-    rc = pods_update(&view, pass->plan, err);
+    rc = pods_update(controller, &view, pass->plan, err);
+    if (view.taken != NULL)
+        pass->again_ms = TAKEN_AGAIN_MS;
     return rc == SW_OK ? status_update(&view, pass->plan, err) : rc;
 }
 

@@ -182,7 +182,7 @@ static enum sw_api_agent_phase phase_wanted(const struct sw_agent_view *view,
 {
     if (view->agent->metadata.deletion_timestamp != 0)
         return SW_API_AGENT_PHASE_DELETING;
-    if (tally->failed_pods > 0)
+    if (tally->failed_pods > 0 || view->taken != NULL)
         return SW_API_AGENT_PHASE_DEGRADED;
     if (tally->pods > 0 && tally->ready_pods == tally->pods)
         return SW_API_AGENT_PHASE_READY;
@@ -223,16 +223,18 @@ static enum sw_rc conditions_fill(const struct sw_agent_view *view, const struct
 {
     bool is_ready = view->agent->status.phase == SW_API_AGENT_PHASE_READY;
     bool is_failing = tally->failed_pods > 0;
+    const char *why = is_failing ? "PodsFailed" : "PodsNotReady";
     const char *counts = sw_arena_print(
         view->arena, "%zu of %zu Pods are ready with generation %llu", tally->ready_pods,
         tally->pods, (unsigned long long)view->agent->metadata.generation);
     const char *words = is_failing && tally->words[0] != '\0' ? tally->words : counts;
-    enum sw_rc rc = condition_say(view, "Ready", is_ready,
-                                  is_ready     ? "AllPodsReady"
-                                  : is_failing ? "PodsFailed"
-                                               : "PodsNotReady",
-                                  words);
 
+    if (view->taken != NULL) {
+        why = "PodNameTaken";
+        words =
+            sw_arena_print(view->arena, "Pod \"%s\" is not this Agent's; delete it", view->taken);
+    }
+    enum sw_rc rc = condition_say(view, "Ready", is_ready, is_ready ? "AllPodsReady" : why, words);
     if (rc == SW_OK)
         rc = condition_say(view, "Progressing", !is_ready, is_ready ? "Deployed" : "Deploying",
                            counts);

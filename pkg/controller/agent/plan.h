@@ -8,7 +8,8 @@ struct sw_agent_view { /* What was read; all in the arena. */
     struct sw_api_agent *agent;
     struct sw_api_pod **pods; /* Those that the Agent owns, in order of their first slots. */
     size_t pods_count;
-    uint64_t now_ns; /* UTC. */
+    const char *taken; /* The name of a Pod that it wants and somebody else has, or NULL. */
+    uint64_t now_ns;   /* UTC. */
     struct sw_arena *arena;
 };
 

@@ -364,6 +364,57 @@ static void test_a_failing_pod_degrades_the_agent_until_it_recovers(void **state
     until(fixture, agent_is_ready);
 }
 
+static bool template_is_gone(struct fixture *fixture)
+{
+    return read_object(fixture, "AgentTemplate", "small") == NULL;
+}
+
+static void test_an_agent_goes_though_its_template_went_before(void **state)
+{
+    struct fixture *fixture = *state;
+
+    node_join(fixture);
+    must(fixture, sw_objects_create,
+         make(fixture, "AgentTemplate",
+              "{\"metadata\":{\"name\":\"small\"},\"spec\":{\"agent\":{\"module\":\"" FIXTURE_DIGEST
+              "\"}}}"));
+    must(fixture, sw_objects_create,
+         make(fixture, "Agent",
+              "{\"metadata\":{\"name\":\"worker\"},\"spec\":{\"template\":\"small\"}}"));
+    until(fixture, agent_is_ready);
+    must(fixture, sw_objects_delete, read_object(fixture, "AgentTemplate", "small"));
+    until(fixture, template_is_gone);
+    must(fixture, sw_objects_delete, read_object(fixture, "Agent", "worker"));
+
+    until(fixture, agent_is_gone);
+}
+
+static void test_a_pod_of_somebody_else_in_the_way_is_told_and_waited_for(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct sw_api_condition *ready;
+    const struct sw_api_agent *agent;
+
+    node_join(fixture);
+    must(fixture, sw_objects_create,
+         make(fixture, "Pod",
+              "{\"metadata\":{\"name\":\"worker-1\"},\"spec\":{\"agentName\":\"a\",\"agentUid\":"
+              "\"01932c07-8ba2-7c1e-9a2b-0123456789ab\",\"slots\":[{\"first\":0,\"count\":256}],"
+              "\"agentGeneration\":\"1\",\"agent\":{\"module\":\"" FIXTURE_DIGEST "\"}}}"));
+    agent_apply(fixture, 1);
+    until(fixture, agent_is_degraded);
+
+    agent = read_object(fixture, "Agent", "worker");
+    ready = sw_condition_find(agent->status.conditions, agent->status.conditions_count, "Ready");
+    assert_string_equal(ready->reason, "PodNameTaken");
+    assert_non_null(strstr(ready->message, "worker-1"));
+    struct sw_api_pod *other = read_object(fixture, "Pod", "worker-1");
+    other->metadata.resource_version = 0; /* Whatever the scheduler wrote of it meanwhile. */
+    must(fixture, sw_objects_delete, other);
+    until(fixture, agent_is_ready);
+    assert_int_equal(pods_count(fixture), SW_AGENT_PODS_DEFAULT);
+}
+
 int main(void)
 {
 #define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
@@ -377,6 +428,8 @@ int main(void)
         WORLD_TEST(test_pods_wait_for_a_node_and_say_so),
         WORLD_TEST(test_a_pod_deleted_by_hand_comes_back_with_its_slots),
         WORLD_TEST(test_a_failing_pod_degrades_the_agent_until_it_recovers),
+        WORLD_TEST(test_an_agent_goes_though_its_template_went_before),
+        WORLD_TEST(test_a_pod_of_somebody_else_in_the_way_is_told_and_waited_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
