@@ -1,5 +1,6 @@
 /* Frames from the host, each checked against what was asked of it. */
 #include "pkg/agent/controller/state.h"
+#include "pkg/utils/base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@ static const char *text_of(struct sw_bytes bytes, char *room, size_t size)
     if (used > 0)
         (void)memcpy(room, bytes.data, used);
     room[used] = '\0';
+    if (used < bytes.size)
+        sw_text_mend_end(room);
     return room;
 }
 

@@ -1,5 +1,6 @@
 /* Pods of this node: what was asked of them, told to whichever host runs. */
 #include "pkg/agent/controller/state.h"
+#include "pkg/utils/base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,6 +225,7 @@ static void fail_later(struct sw_agents *agents, const struct sw_pod *pod, const
     (void)snprintf(later.reason, sizeof later.reason, "%s", reason);
     (void)snprintf(later.words, sizeof later.words, "module %s: %.400s", pod->module->digest,
                    words);
+    sw_text_mend_end(later.words);
     say_later(agents, &later);
 }
 

@@ -6,6 +6,7 @@
 
 #include "pkg/controller/events/state.h"
 #include "pkg/utils/base/hash.h"
+#include "pkg/utils/base/text.h"
 
 #define FIRST_DELAY_MS 10 /* Lets what happens at once be counted together. */
 #define AGAIN_DELAY_MS 1000
@@ -28,18 +29,6 @@ struct pending { /* What happened and is not in the store yet. Texts follow the 
 static const char *text_of(const char *text)
 {
     return text == NULL ? "" : text;
-}
-
-/* Cut at size bytes, but not inside of a character. */
-static void copy_words(char *into, size_t size, const char *words)
-{
-    size_t length = strnlen(words, size - 1);
-
-    if (words[length] != '\0')
-        while (length > 0 && ((unsigned char)words[length] & 0xc0) == 0x80)
-            length--;
-    memcpy(into, words, length);
-    into[length] = '\0';
 }
 
 static uint64_t identity_of(const struct sw_occurrence *occurrence)
@@ -130,7 +119,8 @@ void sw_events_record(struct sw_events *events, const struct sw_occurrence *occu
         pending->first_ns = now_ns;
     pending->last_ns = now_ns;
     pending->is_warning = occurrence->is_warning;
-    copy_words(pending->message, sizeof(pending->message), text_of(occurrence->message));
+    snprintf(pending->message, sizeof(pending->message), "%s", text_of(occurrence->message));
+    sw_text_mend_end(pending->message);
     bool is_known = sw_store_find(sw_objects_store(events->options.objects), key) != NULL;
     sw_reconciler_add(events->reconciler, key, is_known ? AGAIN_DELAY_MS : FIRST_DELAY_MS);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "pkg/controller/events/state.h"
+#include "pkg/utils/base/text.h"
 
 #define WORDS_MAX 600
 
@@ -88,6 +89,7 @@ static void fill_words(const struct sw_kind *kind, const void *object, const str
         agent_words(object, words);
     else if (kind->message == &sw_api_pod_message)
         pod_words(object, words);
+    sw_text_mend_end(words);
 }
 
 static int phase_before(struct sw_events *events, const struct sw_kind *kind,

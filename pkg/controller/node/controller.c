@@ -253,6 +253,7 @@ void sw_node_controller_set_ready(struct sw_node_controller *controller, bool is
 {
     controller->is_ready = is_ready;
     snprintf(controller->words, sizeof(controller->words), "%s", words == NULL ? "" : words);
+    sw_text_mend_end(controller->words);
     sw_reconciler_add(controller->reconciler, controller->key, 0);
 }
 

@@ -9,9 +9,16 @@ static struct sw_node_pod *find_uid(const struct sw_node_controller *controller,
     return sw_map_find(controller->by_uid, uid, strlen(uid));
 }
 
+/* What a runner says goes into the store, which takes nothing but UTF-8: the rest is masked. */
 static void copy_text(char *into, size_t size, const char *text)
 {
     snprintf(into, size, "%s", text == NULL ? "" : text);
+    sw_text_mend_end(into);
+    if (sw_text_is_utf8(into, strlen(into)))
+        return;
+    for (; *into != '\0'; into++)
+        if ((unsigned char)*into >= 0x80)
+            *into = '?';
 }
 
 static uint64_t backoff_of(const struct sw_node_pod *entry)
@@ -90,6 +97,7 @@ static void on_event(void *ctx, const struct sw_pod_event *event)
         return;
     if (event->instance != NULL && event->instance[0] != '\0')
         snprintf(instance, sizeof(instance), "%s/%.180s", entry->agent_name, event->instance);
+    sw_text_mend_end(instance);
     const char *begin = strchr(entry->key, '/') + 1; /* "pods/SPACE/name" */
     snprintf(space, sizeof(space), "%.*s", (int)strcspn(begin, "/"), begin);
     sw_events_record(controller->options.events,

@@ -46,6 +46,20 @@ bool sw_text_is_utf8(const char *text, size_t size_bytes)
     return true;
 }
 
+void sw_text_mend_end(char *text)
+{
+    size_t size = strlen(text);
+
+    for (size_t back = 1; back <= 3 && back <= size; back++) {
+        unsigned char byte = (unsigned char)text[size - back];
+        if ((byte & 0xc0) == 0x80)
+            continue;
+        if (byte >= 0xc0 && sequence_size((const unsigned char *)text + size - back, back) == 0)
+            text[size - back] = '\0';
+        return;
+    }
+}
+
 static bool is_label_byte(char byte)
 {
     return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9');

@@ -6,6 +6,9 @@
 
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms) without NUL. */
 bool sw_text_is_utf8(const char *text, size_t size_bytes);
+/* Drop the beginning of a character at the end of a text that was cut. What was well-formed before
+ * the cut is so again. */
+void sw_text_mend_end(char *text);
 /* Lowercase letters, digits and '-', not at the ends, 1 to size_max bytes (RFC 1123 label). */
 bool sw_text_is_label(const char *text, size_t size_max);
 

@@ -36,6 +36,27 @@ static size_t code_index(enum sw_rc rc)
     return number >= 0 && (size_t)number < CODES_COUNT ? (size_t)number : 2;
 }
 
+/* Drop half a character at the end, which a cut leaves: these words go out as UTF-8. */
+static void mend_end(char *text)
+{
+    size_t end = strlen(text), lead = end;
+
+    while (lead > 0 && end - lead < 3 && ((unsigned char)text[lead - 1] & 0xc0) == 0x80)
+        lead--;
+    if (lead == 0)
+        return;
+    unsigned char first = (unsigned char)text[lead - 1];
+    size_t wanted = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+    if (end - (lead - 1) < wanted)
+        text[lead - 1] = '\0';
+}
+
+static void print(char *text, size_t size, const char *format, va_list arguments)
+{
+    if (vsnprintf(text, size, format, arguments) >= (int)size)
+        mend_end(text);
+}
+
 enum sw_rc sw_err_vset(struct sw_err *err, enum sw_rc rc, const char *format, va_list arguments)
 {
     if (err == NULL)
@@ -43,7 +64,7 @@ enum sw_rc sw_err_vset(struct sw_err *err, enum sw_rc rc, const char *format, va
     err->rc = rc;
     err->field[0] = '\0';
     err->hint[0] = '\0';
-    (void)vsnprintf(err->message, sizeof err->message, format, arguments);
+    print(err->message, sizeof err->message, format, arguments);
     return rc;
 }
 
@@ -116,12 +137,13 @@ enum sw_rc sw_err_context(struct sw_err *err, const char *format, ...)
     if (err == NULL)
         return SW_E_UNKNOWN;
     va_start(arguments, format);
-    (void)vsnprintf(before, sizeof before, format, arguments);
+    print(before, sizeof before, format, arguments);
     va_end(arguments);
     (void)memcpy(after, err->message, sizeof after);
     /* The cut is wanted: the context matters more than the tail of a long message. */
     if (snprintf(err->message, sizeof err->message, "%s: %s", before, after) < 0)
         err->message[0] = '\0';
+    mend_end(err->message);
     return err->rc;
 }
 
@@ -132,7 +154,7 @@ void sw_err_field(struct sw_err *err, const char *format, ...)
     if (err == NULL)
         return;
     va_start(arguments, format);
-    (void)vsnprintf(err->field, sizeof err->field, format, arguments);
+    print(err->field, sizeof err->field, format, arguments);
     va_end(arguments);
 }
 
@@ -143,7 +165,7 @@ void sw_err_hint(struct sw_err *err, const char *format, ...)
     if (err == NULL)
         return;
     va_start(arguments, format);
-    (void)vsnprintf(err->hint, sizeof err->hint, format, arguments);
+    print(err->hint, sizeof err->hint, format, arguments);
     va_end(arguments);
 }
 

@@ -66,6 +66,11 @@ static void check_text(struct sw_checker *checker, const struct sw_api_field *fi
     struct sw_err err = {0};
     uint64_t number;
 
+    /* The decoders refuse it, so what was written could never be read again. */
+    if (!sw_text_is_utf8(text, strlen(text))) {
+        sw_checker_refuse(checker, place, NULL, "expected UTF-8 text");
+        return;
+    }
     if (sw_format_check(field->format, text, &err) != SW_OK) {
         sw_checker_refuse(checker, place, NULL, "%s", err.message);
         return;

@@ -322,6 +322,113 @@ static void what_happens_to_an_instance_becomes_an_event_of_its_agent(void **sta
     until(*state, trap_is_told);
 }
 
+/* A text of `size` bytes that begins with `lead` bytes of one and goes on in characters of three.
+ */
+static char *wide_text(size_t lead, size_t size)
+{
+    char *text = calloc(1, size + 4);
+
+    memset(text, 'a', lead);
+    for (size_t at = lead; at < size; at += 3)
+        memcpy(text + at, "\xe2\x82\xac", 3);
+    return text;
+}
+
+static bool pod_says_much(struct fixture *fixture)
+{
+    const struct sw_api_pod *pod = read_object(fixture, "Pod", "worker-0");
+    const struct sw_api_condition *ready =
+        pod == NULL
+            ? NULL
+            : sw_condition_find(pod->status.conditions, pod->status.conditions_count, "Ready");
+
+    return ready != NULL && strlen(ready->message) > 900;
+}
+
+static bool note_words(void *ctx, const struct sw_store_item *item)
+{
+    struct fixture *fixture = ctx;
+    void *object = NULL;
+
+    assert_int_equal(sw_object_of_item(sw_kind_find("Event"), item, fixture->arena, &object, NULL),
+                     SW_OK);
+    const struct sw_api_event *event = object;
+    fixture->is_done |= strcmp(event->reason, "Wide") == 0;
+    return true;
+}
+
+static bool wide_event_is_there(struct fixture *fixture)
+{
+    const struct sw_store_list_request request = {.prefix = "events/"};
+    struct sw_store_list_end end;
+
+    fixture->is_done = false;
+    assert_int_equal(sw_store_list(fixture->store, &request, note_words, fixture, &end, NULL),
+                     SW_OK);
+    return fixture->is_done;
+}
+
+/* Each length puts another byte of a character at every cut there may be on the way. */
+static void long_words_and_keys_are_cut_between_characters(void **state)
+{
+    struct world *world = world_of(state);
+
+    sw_informer_free(((struct fixture *)*state)->watchers[2]);
+    fixture_watch(*state, 2, "Event");
+    apply(state, 1);
+    until(*state, agent_is_ready);
+    for (size_t lead = 0; lead < 3; lead++) {
+        char *key = wide_text(lead, 240), *words = wide_text(lead, 3000);
+        const struct sw_pod_event event = {.uid = world->fake.pods[0].uid,
+                                           .is_warning = true,
+                                           .reason = "Wide",
+                                           .instance = key,
+                                           .message = words};
+        const struct sw_api_pod *pod = read_object(*state, "Pod", "worker-0");
+        const struct sw_pod_report report = {.uid = pod->metadata.uid,
+                                             .observed_generation = pod->metadata.generation,
+                                             .phase = SW_POD_FAILED,
+                                             .reason = "Wide",
+                                             .message = words};
+        world->fake.is_silent = true;
+        world->fake.observer.on_event(world->fake.observer.ctx, &event);
+        world->fake.observer.on_status(world->fake.observer.ctx, &report);
+        until(*state, pod_says_much);
+        until(*state, wide_event_is_there);
+        world->fake.is_silent = false;
+        fake_wake(&world->fake);
+        until(*state, agent_is_ready);
+        free(key);
+        free(words);
+    }
+}
+
+static bool pod_says_masked(struct fixture *fixture)
+{
+    const struct sw_api_pod *pod = read_object(fixture, "Pod", "worker-0");
+    const struct sw_api_condition *ready =
+        sw_condition_find(pod->status.conditions, pod->status.conditions_count, "Ready");
+
+    return strcmp(ready->message, "bad ?? bytes") == 0;
+}
+
+static void words_that_are_no_text_are_masked(void **state)
+{
+    struct world *world = world_of(state);
+
+    apply(state, 1);
+    until(*state, agent_is_ready);
+    const struct sw_api_pod *pod = read_object(*state, "Pod", "worker-0");
+    const struct sw_pod_report report = {.uid = pod->metadata.uid,
+                                         .observed_generation = pod->metadata.generation,
+                                         .phase = SW_POD_FAILED,
+                                         .reason = "Broken",
+                                         .message = "bad \xff\xfe bytes"};
+    world->fake.is_silent = true; /* It does not become Ready, so the words stay. */
+    world->fake.observer.on_status(world->fake.observer.ctx, &report);
+    until(*state, pod_says_masked);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -337,6 +444,8 @@ int main(void)
         TEST(after_a_restart_bound_pods_are_opened_again),
         TEST(a_pod_whose_finalizer_is_torn_off_is_closed_all_the_same),
         TEST(what_happens_to_an_instance_becomes_an_event_of_its_agent),
+        TEST(long_words_and_keys_are_cut_between_characters),
+        TEST(words_that_are_no_text_are_masked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,6 +316,23 @@ static void bytes_of_an_item_carry_its_version(void **state)
     sw_buffer_done(&bytes);
 }
 
+/* What the decoder refuses must never be stored: nobody could read the object again. */
+static void text_that_is_not_utf8_is_refused(void **state)
+{
+    create(*state, "Agent", "{\"metadata\":{\"name\":\"reader\"},\"spec\":{" FIXTURE_MODULE "}}");
+    struct sw_api_agent *agent = read_object(*state, "Agent", "default", "reader");
+    struct sw_api_condition condition = {.type = "Ready",
+                                         .status = SW_API_CONDITION_STATUS_FALSE,
+                                         .reason = "Cut",
+                                         .message = "half a character: \xe2\x82"};
+    agent->status.conditions = &condition;
+    agent->status.conditions_count = 1;
+    struct written written = run(*state, sw_objects_update_status, agent);
+    assert_int_equal(written.rc, SW_E_INVALID);
+    assert_non_null(strstr(written.err.message, "UTF-8"));
+    assert_non_null(read_object(*state, "Agent", "default", "reader"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -340,6 +357,7 @@ int main(void)
         TEST(apply_creates_and_then_replaces_the_spec),
         TEST(a_template_gives_what_the_agent_does_not_say),
         TEST(a_missing_template_is_a_mistake_in_its_field),
+        TEST(text_that_is_not_utf8_is_refused),
         TEST(bytes_of_an_item_carry_its_version),
     };
 

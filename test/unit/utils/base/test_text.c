@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -141,11 +142,31 @@ static void nearest_is_what_was_meant(void **state)
     assert_null(sw_text_nearest("x", names, 0));
 }
 
+static void a_cut_text_ends_with_a_whole_character(void **state)
+{
+    static const char *const whole[] = {"", "a", "ab\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x90\x9d"};
+    static const char *const cut[] = {"a\xc3", "a\xe2", "a\xe2\x82", "a\xf0\x9f", "a\xf0\x9f\x90"};
+    char text[8];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+        (void)snprintf(text, sizeof text, "%s", whole[i]);
+        sw_text_mend_end(text);
+        assert_string_equal(text, whole[i]);
+    }
+    for (size_t i = 0; i < sizeof(cut) / sizeof(cut[0]); i++) {
+        (void)snprintf(text, sizeof text, "%s", cut[i]);
+        sw_text_mend_end(text);
+        assert_string_equal(text, "a");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(well_formed_utf8_is_accepted),
         cmocka_unit_test(ill_formed_utf8_is_refused),
+        cmocka_unit_test(a_cut_text_ends_with_a_whole_character),
         cmocka_unit_test(labels_follow_rfc_1123),
         cmocka_unit_test(unsigned_numbers_are_whole_and_bounded),
         cmocka_unit_test(signed_numbers_reach_both_ends),

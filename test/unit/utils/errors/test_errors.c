@@ -65,6 +65,28 @@ static void long_words_are_cut_and_end(void **state)
     assert_int_equal(strlen(err.hint), SW_ERR_HINT_MAX - 1);
 }
 
+static void words_are_cut_between_characters(void **state)
+{
+    char words[SW_ERR_MESSAGE_MAX + 8];
+    struct sw_err err;
+
+    (void)state;
+    for (size_t lead = 0; lead < 3; lead++) {
+        memset(words, 'a', sizeof words);
+        for (size_t at = lead; at + 3 < sizeof words; at += 3)
+            memcpy(words + at, "\xe2\x82\xac", 3);
+        words[sizeof words - 1] = '\0';
+        sw_err_set(&err, SW_E_INVALID, "%s", words);
+        assert_int_equal((strlen(err.message) - lead) % 3, 0);
+        sw_err_hint(&err, "%s", words);
+        assert_int_equal((strlen(err.hint) - lead) % 3, 0);
+        sw_err_field(&err, "%s", words);
+        assert_int_equal((strlen(err.field) - lead) % 3, 0);
+        (void)sw_err_context(&err, "abc");
+        assert_int_equal((strlen(err.message) - 5 - lead) % 3, 0);
+    }
+}
+
 static void errno_becomes_code_and_words(void **state)
 {
     static const struct {
@@ -162,6 +184,7 @@ int main(void)
         cmocka_unit_test(null_error_is_allowed_everywhere),
         cmocka_unit_test(context_goes_before_and_keeps_the_rest),
         cmocka_unit_test(long_words_are_cut_and_end),
+        cmocka_unit_test(words_are_cut_between_characters),
         cmocka_unit_test(errno_becomes_code_and_words),
         cmocka_unit_test(every_code_has_name_words_and_status),
         cmocka_unit_test(codes_are_those_of_grpc),
