@@ -19,13 +19,18 @@ struct sw_pod_controller {
     struct sw_arena *scratch; /* For decoding one Pod; reset each time. */
 };
 
-struct view { /* Of one pass, in its arena. */
+struct waiting { /* Pods to do something about, borrowed from the informer. */
+    const struct sw_store_item *items[SW_POD_BATCH_MAX];
+    size_t count;
+};
+
+struct view { /* Of one pass; what it points to is in the pass's arena. */
     struct sw_pass *pass;
     uint64_t now_ns;
     struct sw_schedule_node *nodes;
     size_t nodes_count;
-    struct sw_api_pod **waiting; /* Without a Node. */
-    size_t waiting_count;
+    struct waiting first,
+        last;      /* Of these, those in `last` were told before that they must wait. */
     bool has_more; /* Than fit into this pass. */
 };
 
@@ -69,36 +74,52 @@ static bool is_waiting(const struct sw_api_pod *pod)
     return pod->spec.node_name[0] == '\0' || pod->status.phase <= SW_API_POD_PHASE_PENDING;
 }
 
+static bool needs_node(const struct sw_api_pod *pod)
+{
+    return pod->spec.node_name[0] == '\0' && pod->metadata.deletion_timestamp == 0;
+}
+
+/* Pods that cannot be placed stay, however many they are. They stand behind all others, so that
+ * they are in nobody's way. */
+static bool was_told_to_wait(const struct sw_api_pod *pod)
+{
+    const struct sw_api_condition *scheduled =
+        sw_condition_find(pod->status.conditions, pod->status.conditions_count, "Scheduled");
+
+    return needs_node(pod) && scheduled != NULL &&
+           scheduled->status == SW_API_CONDITION_STATUS_FALSE;
+}
+
+static void waiting_add(struct view *view, const struct sw_api_pod *pod,
+                        const struct sw_store_item *item)
+{
+    struct waiting *waiting = was_told_to_wait(pod) ? &view->last : &view->first;
+
+    if (waiting->count == SW_POD_BATCH_MAX)
+        view->has_more = true;
+    else
+        waiting->items[waiting->count++] = item;
+}
+
 static enum sw_rc pods_read(struct sw_pod_controller *controller, struct view *view,
                             struct sw_err *err)
 {
-    const struct sw_kind *kind = sw_kind_find("Pod");
     const struct sw_store_item *item;
     size_t cursor = 0;
 
-    view->waiting = sw_arena_array(view->pass->arena, SW_POD_BATCH_MAX, sizeof(void *));
-    if (view->waiting == NULL)
-        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a view of the Pods");
     while (sw_informer_next(controller->pods, &cursor, &item)) {
-        const struct sw_api_pod *seen;
-        void *pod;
+        const struct sw_api_pod *pod;
+        void *object;
         enum sw_rc rc;
 
         sw_arena_reset(controller->scratch);
-        rc = sw_object_of_item(kind, item, controller->scratch, &pod, err);
+        rc = sw_object_of_item(sw_kind_find("Pod"), item, controller->scratch, &object, err);
         if (rc != SW_OK)
             return rc;
-        seen = pod;
-        load_count(view, seen->spec.node_name);
-        if (!is_waiting(seen))
-            continue;
-        view->has_more = view->waiting_count == SW_POD_BATCH_MAX;
-        if (view->has_more)
-            continue;
-        pod = sw_object_copy(kind, seen, view->pass->arena);
-        if (pod == NULL)
-            return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a view of the Pods");
-        view->waiting[view->waiting_count++] = pod;
+        pod = object;
+        load_count(view, pod->spec.node_name);
+        if (is_waiting(pod))
+            waiting_add(view, pod, item);
     }
     return SW_OK;
 }
@@ -139,10 +160,10 @@ static enum sw_rc status_plan(const struct view *view, struct sw_api_pod *pod, c
     return sw_plan_update_status(view->pass->plan, sw_kind_find("Pod"), pod, err);
 }
 
-static enum sw_rc pod_plan(const struct view *view, struct sw_api_pod *pod,
-                           const struct sw_schedule_pod *decision, struct sw_err *err)
+static enum sw_rc pod_plan(const struct view *view, struct sw_api_pod *pod, struct sw_err *err)
 {
     const struct sw_kind *kind = sw_kind_find("Pod");
+    struct sw_schedule_pod decision;
 
     if (pod->metadata.deletion_timestamp != 0) {
         /* With a Node, its controller lets the Pod go once nothing of it runs. */
@@ -153,22 +174,41 @@ static enum sw_rc pod_plan(const struct view *view, struct sw_api_pod *pod,
     }
     if (pod->spec.node_name[0] != '\0')
         return status_plan(view, pod, NULL, err);
-    if (decision->ret_node == SW_SCHEDULE_NOWHERE)
-        return status_plan(view, pod, decision->ret_reason, err);
-    pod->spec.node_name = view->nodes[decision->ret_node].name;
+    sw_schedule(view->nodes, view->nodes_count, &decision, 1);
+    if (decision.ret_node == SW_SCHEDULE_NOWHERE)
+        return status_plan(view, pod, decision.ret_reason, err);
+    pod->spec.node_name = view->nodes[decision.ret_node].name;
     return sw_plan_update(view->pass->plan, kind, pod, err);
 }
 
-static bool needs_node(const struct sw_api_pod *pod)
+/* As many as one commit takes. Large Pods may fill the pass's memory first: what is planned by then
+ * is a pass of its own. */
+static enum sw_rc waiting_plan(struct view *view, const struct waiting *waiting, struct sw_err *err)
 {
-    return pod->spec.node_name[0] == '\0' && pod->metadata.deletion_timestamp == 0;
+    for (size_t i = 0; i < waiting->count && !view->has_more; i++) {
+        void *pod = NULL;
+        enum sw_rc rc;
+
+        if (sw_plan_writes(view->pass->plan) == SW_POD_BATCH_MAX) {
+            view->has_more = true;
+            return SW_OK;
+        }
+        rc =
+            sw_object_of_item(sw_kind_find("Pod"), waiting->items[i], view->pass->arena, &pod, err);
+        if (rc == SW_OK)
+            rc = pod_plan(view, pod, err);
+        if (rc == SW_E_EXHAUSTED && !sw_plan_is_empty(view->pass->plan))
+            view->has_more = true;
+        else if (rc != SW_OK)
+            return rc;
+    }
+    return SW_OK;
 }
 
 static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
 {
     struct sw_pod_controller *controller = ctx;
     struct view view = {.pass = pass, .now_ns = sw_objects_utc_ns(controller->options.objects)};
-    struct sw_schedule_pod decisions[SW_POD_BATCH_MAX];
     enum sw_rc rc;
 
     if (!sw_informer_is_synced(controller->nodes) || !sw_informer_is_synced(controller->pods))
@@ -176,13 +216,13 @@ static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
     rc = nodes_read(controller, &view, err);
     if (rc == SW_OK)
         rc = pods_read(controller, &view, err);
-    for (size_t i = 0; rc == SW_OK && i < view.waiting_count; i++) {
-        decisions[i] = (struct sw_schedule_pod){.ret_node = SW_SCHEDULE_NOWHERE, .ret_reason = ""};
-        if (needs_node(view.waiting[i]))
-            sw_schedule(view.nodes, view.nodes_count, &decisions[i], 1);
-        rc = pod_plan(&view, view.waiting[i], &decisions[i], err);
-    }
-    if (rc == SW_OK && view.has_more && !sw_plan_is_empty(pass->plan))
+    bool has_more = view.has_more;
+    view.has_more = false;
+    if (rc == SW_OK)
+        rc = waiting_plan(&view, &view.first, err);
+    if (rc == SW_OK)
+        rc = waiting_plan(&view, &view.last, err);
+    if (rc == SW_OK && (has_more || view.has_more) && !sw_plan_is_empty(pass->plan))
         pass->again_ms = AGAIN_MS;
     return rc;
 }

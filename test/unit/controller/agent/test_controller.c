@@ -415,6 +415,59 @@ static void test_a_pod_of_somebody_else_in_the_way_is_told_and_waited_for(void *
     assert_int_equal(pods_count(fixture), SW_AGENT_PODS_DEFAULT);
 }
 
+static void pod_make(struct fixture *fixture, int number)
+{
+    char json[512];
+
+    (void)snprintf(
+        json, sizeof json,
+        "{\"metadata\":{\"name\":\"lone-%d\",\"finalizers\":[\"swarm/instances\"]},\"spec\":{"
+        "\"agentName\":\"a\",\"agentUid\":\"01932c07-8ba2-7c1e-9a2b-0123456789ab\",\"slots\":[{"
+        "\"first\":0,\"count\":256}],\"agentGeneration\":\"1\",\"agent\":{\"module\":\"%s\"}}}",
+        number, FIXTURE_DIGEST);
+    must(fixture, sw_objects_create, make(fixture, "Pod", json));
+}
+
+static bool pods_are_gone(struct fixture *fixture)
+{
+    return pods_count(fixture) == 0;
+}
+
+static bool pods_all_say_unschedulable(struct fixture *fixture)
+{
+    const struct sw_store_item *item;
+    size_t cursor = 0;
+
+    while (sw_informer_next(fixture->watchers[1], &cursor, &item)) {
+        void *pod;
+
+        sw_arena_reset(((struct world *)fixture->ctx)->scratch);
+        assert_int_equal(sw_object_of_item(sw_kind_find("Pod"), item,
+                                           ((struct world *)fixture->ctx)->scratch, &pod, NULL),
+                         SW_OK);
+        const struct sw_api_pod_status *status = &((struct sw_api_pod *)pod)->status;
+        if (sw_condition_find(status->conditions, status->conditions_count, "Scheduled") == NULL)
+            return false;
+    }
+    return true;
+}
+
+static void test_pods_that_cannot_be_placed_are_in_nobodys_way(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[16];
+
+    for (int i = 0; i < SW_POD_BATCH_MAX + 30; i++)
+        pod_make(fixture, i);
+    until(fixture, pods_all_say_unschedulable);
+    for (int i = 0; i < SW_POD_BATCH_MAX + 30; i++) {
+        (void)snprintf(name, sizeof name, "lone-%d", i);
+        struct sw_api_pod *pod = read_object(fixture, "Pod", name);
+        must(fixture, sw_objects_delete, pod);
+    }
+    until(fixture, pods_are_gone);
+}
+
 int main(void)
 {
 #define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
@@ -429,6 +482,7 @@ int main(void)
         WORLD_TEST(test_a_pod_deleted_by_hand_comes_back_with_its_slots),
         WORLD_TEST(test_a_failing_pod_degrades_the_agent_until_it_recovers),
         WORLD_TEST(test_an_agent_goes_though_its_template_went_before),
+        WORLD_TEST(test_pods_that_cannot_be_placed_are_in_nobodys_way),
         WORLD_TEST(test_a_pod_of_somebody_else_in_the_way_is_told_and_waited_for),
     };
 
