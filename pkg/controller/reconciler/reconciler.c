@@ -92,7 +92,7 @@ static struct pass *pass_new(struct sw_reconciler *reconciler, const char *key)
     if (pass == NULL)
         return NULL;
     sw_list_init(&pass->node);
-    pass->view.arena = sw_arena_new(SW_OBJECT_ARENA_MAX);
+    pass->view.arena = sw_arena_new(SW_RECONCILER_ARENA_MAX);
     if (pass->view.arena == NULL) {
         pass_free(pass);
         return NULL;

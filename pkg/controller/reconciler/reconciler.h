@@ -8,9 +8,9 @@
  *
  * reconcile only reads and adds steps to the plan; the commit carries the revisions that were read,
  * so a stale plan fails whole and is made anew from what is there then. A name that is taken is an
- * error, and so is what reconcile itself returns, except SW_E_CONFLICT. An empty plan writes nothing. Threads: the loop's.
- * I/O: the store's.  Limits: one pass for each name at a time, and SW_RECONCILER_PASSES_MAX at
- * once; an arena of SW_OBJECT_ARENA_MAX for each. */
+ * error, and so is what reconcile itself returns, except SW_E_CONFLICT. An empty plan writes
+ * nothing. Threads: the loop's. I/O: the store's.  Limits: one pass for each name at a time, and
+ * SW_RECONCILER_PASSES_MAX at once; an arena of at most SW_RECONCILER_ARENA_MAX for each. */
 #pragma once
 #include "internal/queue/queue.h"
 #include "pkg/store/objects/plan.h"
@@ -18,6 +18,9 @@
 #include "pkg/utils/loop/loop.h"
 
 #define SW_RECONCILER_PASSES_MAX 64
+/* For all that one pass reads and writes: the largest Agent has 256 Pods with a config of 64 KiB
+ * each, which are read, compared with what is there, and encoded. */
+#define SW_RECONCILER_ARENA_MAX (64u * 1024u * 1024u)
 
 struct sw_reconciler; /* Opaque. */
 

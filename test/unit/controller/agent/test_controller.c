@@ -8,6 +8,7 @@
     "{\"apiVersion\":\"swarm/v1\",\"kind\":\"Agent\",\"metadata\":{\"name\":\"worker\","           \
     "\"namespace\":\"default\"},\"spec\":{\"module\":\"" FIXTURE_DIGEST "\",\"replicas\":%u}}"
 #define STEPS_MAX 64
+#define LARGE_PODS 64
 
 struct world { /* One Node that starts what is bound to it, and what was seen on the way. */
     struct fixture *fixture;
@@ -17,6 +18,7 @@ struct world { /* One Node that starts what is bound to it, and what was seen on
     bool is_failing; /* It says that Pods fail. */
     char steps[STEPS_MAX][48];
     size_t steps_count;
+    uint32_t replicas; /* Of the large Agent. */
     struct sw_arena *scratch;
 };
 
@@ -468,6 +470,44 @@ static void test_pods_that_cannot_be_placed_are_in_nobodys_way(void **state)
     until(fixture, pods_are_gone);
 }
 
+static bool last_pod_has_the_spec(struct fixture *fixture)
+{
+    const struct world *world = fixture->ctx;
+    char name[16];
+
+    sw_arena_reset(fixture->arena);
+    (void)snprintf(name, sizeof name, "worker-%d", LARGE_PODS - 1);
+    const struct sw_api_pod *pod = read_object(fixture, "Pod", name);
+    return pod != NULL && pod->spec.agent.replicas == world->replicas &&
+           pods_count(fixture) == LARGE_PODS;
+}
+
+/* The largest config, in many Pods: all there is of the Agent is read and written in one pass. No
+ * Node has joined, so that nothing but these passes happens. */
+static void test_a_large_agent_is_deployed_changed_and_deleted(void **state)
+{
+    enum { CONFIG_SIZE = 65536, ROOM = 512 };
+    struct fixture *fixture = *state;
+    struct world *world = fixture->ctx;
+    char *json = malloc(CONFIG_SIZE + ROOM), *config = malloc(CONFIG_SIZE + 1);
+
+    memset(config, 'c', CONFIG_SIZE);
+    config[CONFIG_SIZE] = '\0';
+    for (world->replicas = 1; world->replicas <= 2; world->replicas++) {
+        (void)snprintf(
+            json, CONFIG_SIZE + ROOM,
+            "{\"metadata\":{\"name\":\"worker\"},\"spec\":{\"module\":\"%s\",\"pods\":%d,"
+            "\"replicas\":%u,\"config\":\"%s\"}}",
+            FIXTURE_DIGEST, LARGE_PODS, world->replicas, config);
+        must(fixture, sw_objects_apply, make(fixture, "Agent", json));
+        until(fixture, last_pod_has_the_spec);
+    }
+    must(fixture, sw_objects_delete, make(fixture, "Agent", json));
+    until(fixture, agent_is_gone);
+    free(config);
+    free(json);
+}
+
 int main(void)
 {
 #define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
@@ -482,6 +522,7 @@ int main(void)
         WORLD_TEST(test_a_pod_deleted_by_hand_comes_back_with_its_slots),
         WORLD_TEST(test_a_failing_pod_degrades_the_agent_until_it_recovers),
         WORLD_TEST(test_an_agent_goes_though_its_template_went_before),
+        WORLD_TEST(test_a_large_agent_is_deployed_changed_and_deleted),
         WORLD_TEST(test_pods_that_cannot_be_placed_are_in_nobodys_way),
         WORLD_TEST(test_a_pod_of_somebody_else_in_the_way_is_told_and_waited_for),
     };
