@@ -241,10 +241,14 @@ static void on_node(void *ctx, const struct sw_informer_change *change)
     on_change(ctx, change, 2);
 }
 
+/* Events are looked through from time to time, not with every change, unless there are too many. */
 static void on_event(void *ctx, const struct sw_informer_change *change)
 {
-    (void)ctx;
-    (void)change; /* Events are looked through from time to time, not with every change. */
+    struct sw_events *events = ctx;
+
+    if (change->before == NULL && events->kept != NULL &&
+        sw_informer_count(events->kept) > SW_EVENTS_MAX + SW_EVENTS_SLACK)
+        sw_reconciler_add(events->reconciler, SW_EVENTS_KEEPING, 0);
 }
 
 static void on_events_synced(void *ctx)

@@ -16,6 +16,7 @@
 
 #define SW_EVENTS_PENDING_MAX 4096 /* Not yet written; further ones are dropped and logged. */
 #define SW_EVENTS_MAX 10000        /* Kept in the store; the oldest go. */
+#define SW_EVENTS_SLACK 1000       /* So many more there may be before they do. */
 #define SW_EVENTS_MESSAGE_MAX 1024 /* Bytes of words, cut. */
 
 struct sw_events; /* Opaque. */

@@ -6,7 +6,7 @@
 
 #define KEEP_EVERY_MS 30000
 #define RETENTION_NS_DEFAULT 3600000000000u
-#define BATCH_MAX 200 /* Deletions in one commit. */
+#define BATCH_MAX SW_EVENTS_SLACK /* Deletions in one commit. */
 
 struct age { /* One Event. */
     uint64_t last_ns;

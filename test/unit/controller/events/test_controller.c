@@ -13,6 +13,7 @@ struct world {
     struct sw_events *events;
     size_t wanted;       /* Events. */
     uint32_t wanted_sum; /* Of their counts. */
+    size_t added, most;  /* Events that came since the start; the most there were at a time. */
 };
 
 static struct sw_events *start(struct fixture *fixture)
@@ -204,6 +205,51 @@ static void old_events_are_deleted(void **state)
     want(fixture, 0, 0);
 }
 
+static void count_event(struct fixture *fixture, const struct sw_informer_change *change)
+{
+    struct world *world = fixture->ctx;
+    size_t count = sw_informer_count(fixture->watchers[2]);
+
+    world->added += change->before == NULL;
+    world->most = count > world->most ? count : world->most;
+}
+
+static bool all_were_added(struct fixture *fixture)
+{
+    const struct world *world = fixture->ctx;
+
+    return world->added >= world->wanted;
+}
+
+static bool few_are_kept(struct fixture *fixture)
+{
+    return sw_informer_count(fixture->watchers[2]) <= SW_EVENTS_MAX + SW_EVENTS_SLACK;
+}
+
+/* Each instance that traps is an Event of its own, and instances are named by whoever sends
+ * messages to them. */
+static void a_flood_of_different_events_is_bounded(void **state)
+{
+    enum { WAVE = SW_EVENTS_PENDING_MAX, WAVES = 4 };
+    struct fixture *fixture = *state;
+    struct world *world = fixture->ctx;
+    char name[16];
+
+    fixture->on_change = count_event;
+    for (int wave = 1; wave <= WAVES; wave++) {
+        for (int i = 0; i < WAVE; i++) {
+            snprintf(name, sizeof(name), "a-%d-%d", wave, i);
+            happen(state, name, "Trapped", "");
+        }
+        world->wanted = (size_t)wave * WAVE;
+        until(fixture, all_were_added);
+    }
+    until(fixture, few_are_kept);
+    assert_true(world->most > SW_EVENTS_MAX);
+    /* What was pending when they became too many comes before the deletions. */
+    assert_true(world->most <= SW_EVENTS_MAX + SW_EVENTS_SLACK + SW_EVENTS_PENDING_MAX);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -216,6 +262,7 @@ int main(void)
         TEST(moves_of_an_agent_become_events),
         TEST(what_was_there_at_the_start_is_no_news),
         TEST(old_events_are_deleted),
+        TEST(a_flood_of_different_events_is_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
