@@ -139,8 +139,8 @@ static void on_node(void *ctx, const struct sw_informer_change *change)
     struct sw_cluster_controller *controller = ctx;
 
     on_any(ctx, change);
-    if (change->now != NULL)
-        sw_reconciler_add(controller->reconciler, change->now->key, 0);
+    sw_reconciler_add(controller->reconciler,
+                      change->now != NULL ? change->now->key : change->before->key, 0);
 }
 
 /* The Cluster's own spec may have changed; what this controller writes of it changes nothing. */
@@ -191,7 +191,8 @@ enum sw_rc sw_cluster_controller_new(const struct sw_cluster_controller_options 
                                                 .ctx = made,
                                                 .reconcile = reconcile};
 
-    if (made == NULL || (made->scratch = sw_arena_new(SW_OBJECT_ARENA_MAX)) == NULL)
+    if (made == NULL || (made->scratch = sw_arena_new(SW_OBJECT_ARENA_MAX)) == NULL ||
+        (made->heard = sw_map_new(0)) == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the controller of the Cluster");
     made->options = *options;
     enum sw_rc rc = sw_reconciler_new(&frame, &made->reconciler, err);
@@ -204,8 +205,14 @@ enum sw_rc sw_cluster_controller_new(const struct sw_cluster_controller_options 
 
 void sw_cluster_controller_free(struct sw_cluster_controller *controller)
 {
+    struct sw_map_entry found;
+    size_t cursor = 0;
+
     if (controller == NULL)
         return;
+    while (controller->heard != NULL && sw_map_next(controller->heard, &cursor, &found))
+        free(found.value);
+    sw_map_free(controller->heard);
     sw_informer_free(controller->nodes);
     sw_informer_free(controller->agents);
     sw_informer_free(controller->pods);

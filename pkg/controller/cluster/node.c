@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "pkg/controller/cluster/state.h"
@@ -98,26 +99,52 @@ static enum sw_rc plan_pods_lost(struct sw_cluster_controller *controller, struc
     return SW_OK;
 }
 
+/* How long the Node has been silent; 0 when this heartbeat is new to us. */
+static enum sw_rc hear(struct sw_cluster_controller *controller, const char *key,
+                       uint64_t heartbeat_ns, uint64_t *ret_silent_ms, struct sw_err *err)
+{
+    const struct sw_system *system = controller->options.system;
+    uint64_t now_ms = system->monotonic_ns(system->ctx) / 1000000;
+    struct sw_cluster_heard *heard = sw_map_find(controller->heard, key, strlen(key));
+
+    if (heard == NULL) {
+        heard = calloc(1, sizeof(*heard));
+        if (heard == NULL ||
+            sw_map_put(controller->heard, key, strlen(key), heard, NULL) != SW_OK) {
+            free(heard);
+            return sw_err_set(err, SW_E_EXHAUSTED, "no memory to listen to one more Node");
+        }
+        heard->since_ms = now_ms;
+        heard->heartbeat_ns = heartbeat_ns;
+    }
+    if (heard->heartbeat_ns != heartbeat_ns)
+        *heard = (struct sw_cluster_heard){.heartbeat_ns = heartbeat_ns, .since_ms = now_ms};
+    *ret_silent_ms = now_ms - heard->since_ms;
+    return SW_OK;
+}
+
 enum sw_rc sw_cluster_reconcile_node(struct sw_cluster_controller *controller, struct sw_pass *pass,
                                      struct sw_err *err)
 {
     const struct sw_store_item *item =
         sw_store_find(sw_objects_store(controller->options.objects), pass->key);
-    uint64_t now_ns = sw_objects_utc_ns(controller->options.objects);
+    uint64_t now_ns = sw_objects_utc_ns(controller->options.objects), silent_ms = 0;
     void *object = NULL;
 
-    if (item == NULL)
+    if (item == NULL) {
+        free(sw_map_remove(controller->heard, pass->key, strlen(pass->key)));
         return SW_OK;
+    }
     enum sw_rc rc = sw_object_of_item(sw_kind_find("Node"), item, pass->arena, &object, err);
     if (rc != SW_OK)
         return rc;
     struct sw_api_node *node = object;
-    uint64_t limit_ns = timeout_ns(controller, pass->arena);
-    uint64_t last_ns = node->status.heartbeat_time != 0 ? node->status.heartbeat_time
-                                                        : node->metadata.creation_timestamp;
-    uint64_t age_ns = now_ns > last_ns ? now_ns - last_ns : 0;
-    if (age_ns < limit_ns) {
-        pass->again_ms = (limit_ns - age_ns) / 1000000 + 1;
+    uint64_t limit_ms = timeout_ns(controller, pass->arena) / 1000000;
+    rc = hear(controller, pass->key, node->status.heartbeat_time, &silent_ms, err);
+    if (rc != SW_OK)
+        return rc;
+    if (silent_ms < limit_ms) {
+        pass->again_ms = limit_ms - silent_ms;
         return SW_OK;
     }
     if (node->status.phase != SW_API_NODE_PHASE_NOT_READY)
