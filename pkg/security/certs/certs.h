@@ -70,7 +70,8 @@ struct sw_credentials_place { /* The files folder/name.crt and folder/name.key. 
 };
 
 /* The credentials kept in two files, issued anew and saved when they are not there, need renewal,
- * are damaged, or are of another identity or authority. */
+ * are damaged, are of another identity or authority, name other hosts, or live longer than the
+ * request allows. */
 SW_MUST_CHECK enum sw_rc sw_credentials_open(const struct sw_system *system,
                                              const struct sw_authority *authority,
                                              const struct sw_certificate_request *request,

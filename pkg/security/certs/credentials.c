@@ -1,5 +1,6 @@
 #include "pkg/security/certs/x509.h"
 
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,27 @@ static enum sw_rc credentials_load(const struct sw_system *system, const char *c
     return rc;
 }
 
+static bool has_host(X509 *certificate, const char *host)
+{
+    return X509_check_ip_asc(certificate, host, 0) == 1 ||
+           X509_check_host(certificate, host, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
+}
+
+/* The certificate names the hosts of the request and no others, beside its identity. */
+static bool has_hosts(X509 *certificate, const struct sw_certificate_request *request)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    int count = names == NULL ? 0 : sk_GENERAL_NAME_num(names);
+
+    GENERAL_NAMES_free(names);
+    if (count < 1 || (size_t)count - 1 != request->hosts_count)
+        return false;
+    for (size_t i = 0; i < request->hosts_count; i++)
+        if (!has_host(certificate, request->hosts[i]))
+            return false;
+    return true;
+}
+
 /* Whether kept credentials are just what the request would get from this authority. */
 static bool are_usable(const struct sw_credentials *credentials,
                        const struct sw_authority *authority,
@@ -126,6 +148,8 @@ static bool are_usable(const struct sw_credentials *credentials,
     sw_spiffe_print(&request->identity, uri);
     return strcmp(uri, credentials->identity.spiffe) == 0 &&
            X509_verify(credentials->certificate, authority->key) == 1 &&
+           has_hosts(credentials->certificate, request) &&
+           credentials->end_ns <= now_ns + request->lifetime_ns &&
            !sw_credentials_need_renewal(credentials, now_ns);
 }
 

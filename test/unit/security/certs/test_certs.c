@@ -304,6 +304,37 @@ static void test_kept_credentials_of_others_are_replaced(void **state)
     assert_same(second, third, false);
 }
 
+/* What the settings say of the certificate is in force after the restart that reads them. */
+static void test_kept_credentials_follow_the_request(void **state)
+{
+    static const char *const few[] = {"localhost", "127.0.0.1", "::1"};
+    static const char *const more[] = {"localhost", "127.0.0.1", "::1", "hive.example", "10.0.0.7"};
+    SW_CLEANUP(sw_authority_freep) struct sw_authority *authority = new_authority("hive");
+    struct sw_credentials *opened[7] = {0};
+    struct sw_certificate_request request = request_for("admin");
+    struct sw_credentials_place place = {.folder = folder, .name = "followed"};
+    struct sw_err err = {0};
+
+    (void)state;
+    request.is_server = true;
+    for (size_t i = 0; i < 7; i++) {
+        bool has_more = i == 2 || i == 3 || i == 6;
+        request.hosts = has_more ? more : few;
+        request.hosts_count = has_more ? 5 : 3;
+        request.lifetime_ns = i == 5 ? HOUR_NS : 24 * HOUR_NS;
+        assert_int_equal(sw_credentials_open(&wall, authority, &request, &place, &opened[i], &err),
+                         SW_OK);
+    }
+    assert_same(opened[0], opened[1], true);
+    assert_same(opened[1], opened[2], false); /* Two hosts more. */
+    assert_same(opened[2], opened[3], true);
+    assert_same(opened[3], opened[4], false); /* Two hosts less. */
+    assert_same(opened[4], opened[5], false); /* A shorter life. */
+    assert_same(opened[5], opened[6], false);
+    for (size_t i = 0; i < 7; i++)
+        sw_credentials_free(opened[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_half_an_authority),
         cmocka_unit_test(test_kept_credentials_are_reused_until_renewal),
         cmocka_unit_test(test_kept_credentials_of_others_are_replaced),
+        cmocka_unit_test(test_kept_credentials_follow_the_request),
     };
 
     return cmocka_run_group_tests(tests, group_begin, group_end);
