@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RENEWAL_RETRY_MS 60000
+#define RENEWAL_CHECK_MS 60000
 #define ADMIN_LIFETIME_NS (90ull * 86400 * 1000000000)
 #define CONTEXT_ARENA_MAX ((size_t)1 << 20)
 #define HOSTS_OWN_COUNT 3
@@ -101,18 +101,27 @@ static enum sw_rc node_open(struct identity *identity, struct sw_err *err)
     return SW_OK;
 }
 
+/* Certificates end by the wall clock, timers count another one: it stands while a machine sleeps,
+ * and takes no notice of a clock that is set. So the wall clock is asked every minute. */
 static void renewal_plan(struct identity *identity)
 {
     uint64_t now = utc_ns(identity), at = sw_credentials_renew_at_ns(identity->node);
+    uint64_t wait_ms = at > now ? (at - now) / 1000000 + 1 : RENEWAL_CHECK_MS;
 
-    sw_timer_start(identity->renewal, at > now ? (at - now) / 1000000 + 1 : RENEWAL_RETRY_MS);
+    sw_timer_start(identity->renewal, wait_ms < RENEWAL_CHECK_MS ? wait_ms : RENEWAL_CHECK_MS);
 }
 
 static void on_renewal(void *ctx)
 {
     struct identity *identity = ctx;
     struct sw_err err = {0};
-    enum sw_rc rc = node_open(identity, &err);
+    enum sw_rc rc;
+
+    if (!sw_credentials_need_renewal(identity->node, utc_ns(identity))) {
+        renewal_plan(identity);
+        return;
+    }
+    rc = node_open(identity, &err);
 
     if (rc == SW_OK)
         rc = sw_tls_context_renew(identity->tls, sw_credentials_certificate_pem(identity->node),
