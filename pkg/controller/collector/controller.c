@@ -6,6 +6,7 @@
 
 #include "pkg/client/informers/informer.h"
 #include "pkg/controller/reconciler/reconciler.h"
+#include "pkg/utils/base/hash.h"
 
 #define DELAY_MS 20 /* Lets objects that go together be looked after together. */
 #define KINDS_MAX 32
@@ -28,8 +29,8 @@ struct sw_garbage_collector {
 /* --- Who is an orphan ----------------------------------------------------------------------------
  */
 
-/* An owner of a kind that is not known, or that cannot be read, is taken to be there: deleting is
- * what cannot be undone. */
+/* An owner of a kind that is not known, or that cannot be read or found (in which namespace, for an
+ * object that has none?), is taken to be there: deleting is what cannot be undone. */
 static bool is_alive(struct sw_garbage_collector *collector, const char *space,
                      const struct sw_api_owner_reference *owner)
 {
@@ -37,7 +38,7 @@ static bool is_alive(struct sw_garbage_collector *collector, const char *space,
     struct sw_err ignored = {0};
     void *object = NULL;
 
-    if (kind == NULL)
+    if (kind == NULL || (kind->is_namespaced && space[0] == '\0'))
         return true;
     sw_arena_reset(collector->owners);
     enum sw_rc rc = sw_objects_get(
@@ -155,27 +156,43 @@ static void look_everywhere(struct sw_garbage_collector *collector)
     sw_reconciler_add(collector->reconciler, OUTSIDE, DELAY_MS);
 }
 
-static bool has_owners(struct sw_garbage_collector *collector, const struct sw_kind *kind,
-                       const struct sw_store_item *item)
+/* A number that tells one set of owners from another; 0 for none. */
+static uint64_t owners_of(struct sw_garbage_collector *collector, const struct sw_kind *kind,
+                          const struct sw_store_item *item)
 {
+    static const uint8_t key[16] = "swarm owners";
+    const struct sw_api_object_meta *meta;
     void *object = NULL;
+    uint64_t sum = 0;
 
     sw_arena_reset(collector->scratch);
-    return sw_object_of_item(kind, item, collector->scratch, &object, NULL) == SW_OK &&
-           sw_object_meta(object)->owner_references_count > 0;
+    if (item == NULL || sw_object_of_item(kind, item, collector->scratch, &object, NULL) != SW_OK)
+        return 0;
+    meta = sw_object_meta(object);
+    for (size_t i = 0; i < meta->owner_references_count; i++) {
+        const char *uid = meta->owner_references[i].uid;
+        sum += sw_siphash(key, uid, strlen(uid)) | 1;
+    }
+    return sum;
 }
 
-/* An object that is new may have lost its owner before it came; one that went may have been one. */
+/* An object that is new may have lost its owner before it came, and so may one that got another
+ * owner; one that went may have been an owner. */
 static void on_change(void *ctx, const struct sw_informer_change *change)
 {
     const struct followed *followed = ctx;
     struct sw_garbage_collector *collector = followed->collector;
 
-    if (change->now == NULL && !followed->kind->is_namespaced)
+    if (change->now == NULL && !followed->kind->is_namespaced) {
         look_everywhere(collector);
-    else if (change->now == NULL)
+        return;
+    }
+    if (change->now == NULL) {
         look_at(collector, change->before->key);
-    else if (change->before == NULL && has_owners(collector, followed->kind, change->now))
+        return;
+    }
+    uint64_t owners = owners_of(collector, followed->kind, change->now);
+    if (owners != 0 && owners != owners_of(collector, followed->kind, change->before))
         look_at(collector, change->now->key);
 }
 

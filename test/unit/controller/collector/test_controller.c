@@ -123,6 +123,73 @@ static void orphans_that_were_there_before_are_found(void **state)
     until(fixture, child_is_gone);
 }
 
+static bool grandchild_is_marked(struct fixture *fixture)
+{
+    const struct sw_api_agent_template *found = read_object(fixture, "AgentTemplate", "grandchild");
+
+    return found->metadata.deletion_timestamp != 0;
+}
+
+static void an_owner_that_was_named_later_counts_too(void **state)
+{
+    struct sw_api_agent_template *owner = owner_make(*state, "owner");
+    struct sw_api_agent_template *child = owner_make(*state, "child");
+    struct sw_api_agent_template *wanted = owned(*state, "child", "owner", owner->metadata.uid);
+
+    struct sw_api_agent_template *sign = owned(*state, "grandchild", "owner", owner->metadata.uid);
+    const char *finalizers[] = {"test/stay"}; /* Its going would be a reason to look again. */
+    sign->metadata.finalizers = finalizers;
+    sign->metadata.finalizers_count = 1;
+    must(*state, sw_objects_create, sign);
+    must(*state, sw_objects_delete, owner);
+    until(*state, grandchild_is_marked); /* What follows from the deletion is over. */
+    child->metadata.owner_references = wanted->metadata.owner_references;
+    child->metadata.owner_references_count = 1;
+    must(*state, sw_objects_update, child);
+    until(*state, child_is_gone);
+}
+
+static void those_that_own_each_other_go_together(void **state)
+{
+    struct sw_api_agent_template *grandchild = owner_make(*state, "grandchild");
+    struct sw_api_agent_template *child =
+        owned(*state, "child", "grandchild", grandchild->metadata.uid);
+
+    must(*state, sw_objects_create, child);
+    child = read_object(*state, "AgentTemplate", "child");
+    const struct sw_api_agent_template *wanted =
+        owned(*state, "grandchild", "child", child->metadata.uid);
+    grandchild->metadata.owner_references = wanted->metadata.owner_references;
+    grandchild->metadata.owner_references_count = 1;
+    must(*state, sw_objects_update, grandchild);
+    assert_false(child_is_gone(*state) || grandchild_is_gone(*state));
+    must(*state, sw_objects_delete, child);
+    until(*state, child_is_gone);
+    until(*state, grandchild_is_gone);
+}
+
+/* Namespaces differ: of which one the owner would be, nobody can tell. */
+static void an_owner_in_some_namespace_of_what_has_none_is_taken_to_live(void **state)
+{
+    struct sw_api_agent_template *owner = owner_make(*state, "owner");
+    char json[512];
+
+    snprintf(json, sizeof(json),
+             "{\"metadata\":{\"name\":\"lab\",\"ownerReferences\":[{\"kind\":\"AgentTemplate\","
+             "\"name\":\"owner\",\"uid\":\"%s\"}]}}",
+             owner->metadata.uid);
+    must(*state, sw_objects_create, make(*state, "Namespace", json));
+    must(*state, sw_objects_create, make(*state, "Namespace", "{\"metadata\":{\"name\":\"x\"}}"));
+    struct sw_api_namespace *other = read_object(*state, "Namespace", "x");
+    sw_object_remove_finalizer(other, SW_OBJECT_FINALIZER_NAMESPACE);
+    must(*state, sw_objects_update, other);
+    must(*state, sw_objects_delete, read_object(*state, "Namespace", "x"));
+    must(*state, sw_objects_create, owned(*state, "child", "none", owner->metadata.uid));
+    until(*state, child_is_gone); /* By then what has no namespace was looked at as well. */
+    const struct sw_api_namespace *lab = read_object(*state, "Namespace", "lab");
+    assert_int_equal(lab->metadata.deletion_timestamp, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -132,6 +199,9 @@ int main(void)
         TEST(an_owner_made_anew_keeps_nothing_alive),
         TEST(one_living_owner_is_enough),
         TEST(orphans_that_were_there_before_are_found),
+        TEST(an_owner_that_was_named_later_counts_too),
+        TEST(those_that_own_each_other_go_together),
+        TEST(an_owner_in_some_namespace_of_what_has_none_is_taken_to_live),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
