@@ -13,6 +13,7 @@ function(sw_example folder)
       COMMAND ${CMAKE_COMMAND} -E touch_nocreate ${module}
       DEPENDS ${SWARM_GUESTS_DIR}/${guest}.wasm VERBATIM)
     add_custom_target(${guest} ALL DEPENDS ${module})
+    add_dependencies(programs ${guest}) # `make run` builds no more than `programs`.
   endforeach()
 endfunction()
 

@@ -20,6 +20,12 @@ check() { # check NAME COMMAND ...
     if "$@"; then echo "ok - $name"; else echo "not ok - $name"; failed=1; fi
 }
 
+# `make run` builds the target programs and nothing else; the tests build more than that.
+ninja -C "$SW_BUILD" -t inputs programs >inputs.txt
+for module in reader librarian; do
+    check "make run builds $module.wasm" grep -q "example_librarian_$module.wasm" inputs.txt
+done
+
 start=$(date +%s%N)
 SWARM_RUN_ONCE=1 "$SW_SOURCE/tools/run.sh" "$SW_BUILD" >first.txt 2>&1
 check "the first run ends well" test $? = 0
