@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,16 @@ static void raise_file_limit(void)
     }
 }
 
+/* A terminal's Ctrl-C and a service manager's stop reach every process of the group. Only swarmd
+ * answers them: it asks this one over the link to stop, which takes a snapshot. Without swarmd the
+ * link ends, and with it the host. */
+static void leave_signals_to_swarmd(void)
+{
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
     static struct sw_worker *workers[SW_WORKERS_MAX];
@@ -188,6 +199,7 @@ int main(int argc, char **argv)
 
     if (argc != 3 || strcmp(argv[1], "--folder") != 0)
         usage();
+    leave_signals_to_swarmd();
     driver.system = sw_system_real();
     driver.folder = argv[2];
     driver.link = LINK_FILE;
