@@ -52,11 +52,15 @@ static void on_sent(void *ctx, const struct sw_agent_result *result)
     char from[NAME_TEXT_MAX], key[NAME_TEXT_MAX], type[TYPE_TEXT_MAX];
     struct sw_gateway_reply reply = {
         .status = (int32_t)result->rc, .content_type = type, .body = result->body, .from = from};
+    struct sw_err err = {0};
 
     text_of(result->type, type, sizeof type);
     text_of(result->from, key, sizeof key);
     (void)snprintf(from, sizeof from, "%.63s/%.255s", waiting->agent, key);
-    waiting->send_done(waiting->ctx, SW_OK, &reply, NULL);
+    if (result->is_not_taken)
+        (void)sw_err_set(&err, SW_E_UNAVAILABLE, "%.*s", (int)result->body.size,
+                         result->body.size > 0 ? (const char *)result->body.data : "");
+    waiting->send_done(waiting->ctx, err.rc, result->is_not_taken ? NULL : &reply, &err);
     free(waiting);
 }
 

@@ -106,6 +106,7 @@ void sw_gateway_drain(struct sw_gateway *gateway)
     struct sw_err err = {0};
 
     gateway->is_draining = true;
+    sw_gateway_hold_tick(gateway); /* What is held is told. */
     sw_grpc_set_health(gateway->grpc, SW_GRPC_NOT_SERVING);
     (void)sw_err_set(&err, SW_E_UNAVAILABLE, "the daemon stops");
     while (!sw_list_is_empty(&gateway->streams)) {
@@ -140,8 +141,10 @@ enum sw_rc sw_gateway_new(const struct sw_gateway_options *options, struct sw_ga
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the gateway");
     gateway->options = *options;
     sw_list_init(&gateway->streams);
+    sw_list_init(&gateway->held);
     gateway->timer = sw_timer_new(options->loop, on_tick, gateway);
-    if (gateway->timer == NULL)
+    gateway->held_timer = sw_timer_new(options->loop, sw_gateway_hold_tick, gateway);
+    if (gateway->timer == NULL || gateway->held_timer == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the gateway");
     rc = sw_gateway_new_grpc(gateway, err);
     if (rc == SW_OK)
@@ -159,6 +162,7 @@ void sw_gateway_free(struct sw_gateway *gateway)
         return;
     assert(sw_list_is_empty(&gateway->streams)); /* The HTTP server has been freed first. */
     sw_timer_free(gateway->timer);
+    sw_timer_free(gateway->held_timer);
     sw_grpc_free(gateway->grpc);
     free(gateway);
 }

@@ -94,6 +94,8 @@ typedef void sw_gateway_instances_done(void *done_ctx, enum sw_rc rc,
  * fills err, and calls nothing. Whoever implements it bounds the time by timeout_ms. */
 struct sw_gateway_agents {
     void *ctx;
+    /* SW_E_UNAVAILABLE as an error or as done's rc: nobody has taken the message, and it may be
+     * sent again; so may one that ended with the error SW_E_NOT_FOUND. */
     enum sw_rc (*send)(void *ctx, const struct sw_gateway_message *message,
                        void (*done)(void *done_ctx, enum sw_rc rc,
                                     const struct sw_gateway_reply *reply, const struct sw_err *err),

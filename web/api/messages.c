@@ -44,9 +44,13 @@ static void on_sent(void *ctx, enum sw_rc rc, const struct sw_gateway_reply *rep
 {
     struct gateway_call *call = ctx;
     struct sw_api_send_response response;
+    struct sw_err why = {0};
 
     if (rc != SW_OK) {
-        sw_gateway_fail(call, rc, err);
+        why = *err;
+        /* The body of a gRPC message is gone by now, unless it was held before. */
+        if ((call->grpc != NULL && !call->held.was_held) || !sw_gateway_hold(call, rc, &why))
+            sw_gateway_fail(call, why.rc, &why);
     } else if (call->grpc != NULL) {
         sw_api_init(&sw_api_send_response_message, &response);
         response.status = reply->status;
@@ -79,6 +83,16 @@ static enum sw_rc not_offered(struct sw_err *err)
     return sw_err_set(err, SW_E_UNSUPPORTED, "this daemon runs no agents");
 }
 
+void sw_gateway_send_now(struct gateway_call *call)
+{
+    const struct sw_gateway_agents *agents = &call->gateway->options.agents;
+    struct sw_err err = {0};
+    enum sw_rc rc = agents->send(agents->ctx, &call->held.message, on_sent, call, &err);
+
+    if (rc != SW_OK && !sw_gateway_hold(call, rc, &err))
+        sw_gateway_fail(call, err.rc, &err);
+}
+
 void sw_gateway_send(struct gateway_call *call, const struct sw_gateway_message *message)
 {
     const struct sw_gateway_agents *agents = &call->gateway->options.agents;
@@ -90,10 +104,12 @@ void sw_gateway_send(struct gateway_call *call, const struct sw_gateway_message 
                         SW_GATEWAY_MESSAGE_BYTES_MAX);
         sw_err_field(&err, "body");
     }
-    if (rc == SW_OK)
-        rc = agents->send(agents->ctx, message, on_sent, call, &err);
-    if (rc != SW_OK)
+    if (rc != SW_OK) {
         sw_gateway_fail(call, rc, &err);
+        return;
+    }
+    sw_gateway_hold_begin(call, message);
+    sw_gateway_send_now(call);
 }
 
 void sw_gateway_publish(struct gateway_call *call, const struct sw_gateway_publication *publication)

@@ -56,6 +56,14 @@ struct gateway_stream {
     bool is_started;
 };
 
+/* A message that nobody could take yet. */
+struct gateway_held {
+    struct sw_list node; /* In gateway->held. */
+    struct sw_gateway_message message;
+    uint64_t until_ms;
+    bool was_held;
+};
+
 /* One request or gRPC call; lives in the request's arena. */
 struct gateway_call {
     struct sw_gateway *gateway;
@@ -67,6 +75,7 @@ struct gateway_call {
     struct sw_url_query query;
     struct sw_problems problems; /* Of the body. */
     struct gateway_stream stream;
+    struct gateway_held held;
     uint64_t begun_ns;
     bool wants_protobuf; /* The answer; REST only. */
 };
@@ -77,6 +86,9 @@ struct sw_gateway {
     struct sw_timer *timer;
     const struct sw_http_server *server;
     struct sw_list streams;
+    struct sw_list held; /* Calls whose message waits until somebody can take it. */
+    unsigned held_count;
+    struct sw_timer *held_timer;
     bool is_draining;
     struct grpc_binding {
         struct sw_gateway *gateway;
@@ -180,6 +192,17 @@ void sw_gateway_serve_publish(struct gateway_call *call);
 void sw_gateway_send(struct gateway_call *call, const struct sw_gateway_message *message);
 void sw_gateway_publish(struct gateway_call *call,
                         const struct sw_gateway_publication *publication);
+/* Send call->held.message. */
+void sw_gateway_send_now(struct gateway_call *call);
+
+/* --- hold.c --- */
+
+/* Note a message before it is sent. */
+void sw_gateway_hold_begin(struct gateway_call *call, const struct sw_gateway_message *message);
+/* Nobody took it. True: it is held and sent again soon. False: it has failed for good, and err says
+ * why, in the words of the Agent if there is one. */
+bool sw_gateway_hold(struct gateway_call *call, enum sw_rc rc, struct sw_err *err);
+void sw_gateway_hold_tick(void *ctx);
 
 /* --- agents.c --- */
 

@@ -88,6 +88,7 @@ struct sw_agent_result {
     struct sw_bytes type, body; /* Of the reply; words when rc is not SW_OK. */
     struct sw_bytes from;       /* Key of the instance. */
     uint64_t subscribers;       /* Of a publish. */
+    bool is_not_taken; /* With SW_E_UNAVAILABLE: nobody has seen it, and it may be sent again. */
 };
 typedef void sw_agent_done(void *ctx, const struct sw_agent_result *result);
 

@@ -101,7 +101,11 @@ static enum sw_rc on_pod_closed(struct sw_agents *agents, const struct sw_frame_
 static enum sw_rc on_reply(struct sw_agents *agents, const struct sw_frame_reply *reply)
 {
     struct sw_request *request = sw_requests_take(agents, reply->request, SW_REQUEST_MESSAGE);
-    struct sw_agent_result result = {.rc = (enum sw_rc)(-(int)reply->code),
+    /* Instances choose their codes, the host alone leaves out from whom an answer is. */
+    bool is_not_taken = reply->code == SW_FRAME_CODE_NOT_TAKEN && reply->from.size == 0;
+    struct sw_agent_result result = {.rc = is_not_taken ? SW_E_UNAVAILABLE
+                                                        : (enum sw_rc)(-(int)reply->code),
+                                     .is_not_taken = is_not_taken,
                                      .type = reply->type,
                                      .body = reply->body,
                                      .from = reply->from,

@@ -142,9 +142,12 @@ struct sw_frame_uid {
     struct sw_bytes uid;
 };
 
+/* The host has not taken a SEND: its Pod does not run here now. It may be sent again. */
+#define SW_FRAME_CODE_NOT_TAKEN 1000u
+
 struct sw_frame_reply {
     uint64_t request;
-    uint32_t code; /* 0, or the instance's or host's negative code without its sign. */
+    uint32_t code; /* 0, NOT_TAKEN, or the instance's or host's code without its sign. */
     struct sw_bytes type, body;
     struct sw_bytes from; /* Key of the instance that took the message. */
     uint64_t subscribers; /* Of a PUBLISH. */

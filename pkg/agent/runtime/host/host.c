@@ -340,15 +340,20 @@ void sw_host_close_volatile(struct sw_host *host)
 
 /* --- Messages -------------------------------------------------------------------------------- */
 
-static void refuse(struct sw_host *host, uint64_t request, enum sw_rc rc, const char *words)
+static void answer(struct sw_host *host, uint64_t request, uint32_t code, const char *words)
 {
     struct sw_frame frame = {.kind = SW_FRAME_REPLY,
                              .reply = {.request = request,
-                                       .code = (uint32_t)-rc,
+                                       .code = code,
                                        .type = {"text/plain", 10},
                                        .body = {words, strlen(words)}}};
 
     host->options.emit(host->options.ctx, &frame);
+}
+
+static void refuse(struct sw_host *host, uint64_t request, enum sw_rc rc, const char *words)
+{
+    answer(host, request, (uint32_t)-rc, words);
 }
 
 /* A replica for a send that names none: any, but the same one for a repeated request. */
@@ -370,7 +375,7 @@ static bool find_pod(struct sw_host *host, const struct sw_frame_send *send,
 
     message->key = send->key;
     if (route == NULL) {
-        refuse(host, send->request, SW_E_NOT_FOUND, "no such Agent runs on this node");
+        answer(host, send->request, SW_FRAME_CODE_NOT_TAKEN, "the Agent does not run now");
         return false;
     }
     if (send->key.size == 0 && (route->is_keyed || route->replicas == 0)) {
@@ -385,7 +390,7 @@ static bool find_pod(struct sw_host *host, const struct sw_frame_send *send,
     message->pod = route->pods[sw_slot_of(route->hash_key, message->key)];
     if (message->pod != 0 && sw_map_find(host->open, &message->pod, sizeof message->pod) != NULL)
         return true;
-    refuse(host, send->request, SW_E_UNAVAILABLE, "the Pod of this key does not run now");
+    answer(host, send->request, SW_FRAME_CODE_NOT_TAKEN, "the Pod of this key does not run now");
     return false;
 }
 

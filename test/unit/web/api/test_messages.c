@@ -101,6 +101,58 @@ static void a_reply_to_a_client_that_has_gone_is_dropped(void **state)
     run_for(f, 5);
 }
 
+/* The Agent was applied a moment ago: nobody knows it yet. */
+static void begin_too_early(struct fixture *f, const char *parameters)
+{
+    char path[128];
+    struct ask ask = {.method = SW_HTTP_POST, .path = path, .body = sw_bytes_of_text("ping")};
+
+    (void)snprintf(path, sizeof path, IN_DEFAULT "/agents/reader/send%s", parameters);
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents", AGENT("reader")), 201);
+    f->agents_rc = SW_E_NOT_FOUND;
+    (void)begin(f, &ask);
+    run_for(f, 100);
+    assert_non_null(strstr(f->told, "reader|application/octet-stream|ping"));
+    f->told[0] = '\0';
+}
+
+static void a_message_waits_for_an_agent_that_is_being_deployed(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_too_early(f, "?reply=1");
+    assert_int_equal(f->replies, 0);
+    f->agents_rc = SW_OK;
+    run_until(f, has_reply);
+    assert_string_equal(f->body, "pong");
+    assert_non_null(strstr(f->told, "reader|application/octet-stream|ping"));
+}
+
+static void a_message_does_not_wait_for_ever(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_too_early(f, "?reply=1&timeout=300ms");
+    run_until(f, has_reply);
+    assert_int_equal(f->status, 503);
+    assert_true(body_has(f, "Agent reader does not run: it was applied a moment ago"));
+    assert_true(body_has(f, "swarm describe agent reader"));
+}
+
+static void a_message_whose_sender_has_gone_is_not_sent_late(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_too_early(f, "?reply=1");
+    sw_http_client_free(f->clients[ADMIN]);
+    f->clients[ADMIN] = NULL;
+    run_for(f, 100);
+    f->told[0] = '\0';
+    f->agents_rc = SW_OK;
+    run_for(f, 120);
+    assert_string_equal(f->told, "");
+}
+
 static void hostile_replies_make_no_headers(void **state)
 {
     struct fixture *f = *state;
@@ -198,6 +250,9 @@ int main(void)
         TEST(errors_of_the_agents_pass_through),
         TEST(a_late_reply_is_still_delivered),
         TEST(a_reply_to_a_client_that_has_gone_is_dropped),
+        TEST(a_message_waits_for_an_agent_that_is_being_deployed),
+        TEST(a_message_does_not_wait_for_ever),
+        TEST(a_message_whose_sender_has_gone_is_not_sent_late),
         TEST(hostile_replies_make_no_headers),
         TEST(bad_parameters_are_refused),
         TEST(a_message_that_is_too_large_is_refused),

@@ -129,7 +129,7 @@ static void a_pod_without_its_module_is_refused(void **state)
     host_open(&host, &(struct host_pod){.number = 1, .agent = "ledger", .is_keyed = true});
     answer = host_ask(&host, "ledger", "a", "sum");
     assert_non_null(answer);
-    assert_int_equal(answer->status, SW_E_NOT_FOUND);
+    assert_int_equal(-answer->status, SW_FRAME_CODE_NOT_TAKEN);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
