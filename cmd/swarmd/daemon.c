@@ -121,6 +121,47 @@ static void on_bootstrapped(void *ctx, const struct sw_object_result *result)
     sw_loop_stop(daemon->loop);
 }
 
+static bool is_no_journal(void *ctx, const char *name)
+{
+    bool *ret_has_journal = ctx;
+
+    *ret_has_journal = strncmp(name, "journal-", 8) == 0;
+    return !*ret_has_journal;
+}
+
+static bool is_empty(const struct daemon *daemon, const char *name)
+{
+    struct sw_file_view view;
+    char path[SW_PATH_MAX];
+
+    return daemon->system->path_view(daemon->system->ctx, path_in(daemon, name, path), &view,
+                                     NULL) != SW_OK ||
+           view.size_bytes == 0;
+}
+
+/* A store that is gone would be made anew, empty, and every Agent would be gone with it, while
+ * their memory still lies in the journal. */
+static enum sw_rc store_check(const struct daemon *daemon, struct sw_err *err)
+{
+    const struct sw_system *system = daemon->system;
+    const char *folder = daemon->settings->data_folder;
+    bool has_journal = false;
+    char path[SW_PATH_MAX];
+
+    if (!is_empty(daemon, "store.db") || !is_empty(daemon, "store.db-wal") ||
+        system->folder_list(system->ctx, path_in(daemon, "agents", path), is_no_journal,
+                            &has_journal, NULL) != SW_OK ||
+        !has_journal)
+        return SW_OK;
+    (void)sw_err_set(err, SW_E_CORRUPT,
+                     "%.150s/store.db is missing or empty, but %.150s/agents holds the memory of "
+                     "agents",
+                     folder, folder);
+    sw_err_hint(err, "put a backup in its place with: swarmctl store restore FILE; to begin anew, "
+                     "move the folder agents away");
+    return SW_E_CORRUPT;
+}
+
 static enum sw_rc store_start(struct daemon *daemon, struct sw_err *err)
 {
     const struct sw_settings *settings = daemon->settings;
@@ -140,6 +181,8 @@ static enum sw_rc store_start(struct daemon *daemon, struct sw_err *err)
                                         .ctx = daemon};
     enum sw_rc rc = daemon->system->folder_make(daemon->system->ctx, settings->data_folder, err);
 
+    if (rc == SW_OK)
+        rc = store_check(daemon, err);
     if (rc == SW_OK)
         rc = sw_sqlite_open(&options, &daemon->store, err);
     if (rc != SW_OK)
@@ -343,6 +386,9 @@ static enum sw_rc gateway_start(struct daemon *daemon, struct sw_err *err)
     rc = sw_http_server_new(&server, &daemon->server, err);
     if (rc == SW_OK)
         sw_gateway_set_server(daemon->gateway, daemon->server);
+    else
+        sw_err_hint(err, "stop what listens there, or choose another place with: "
+                         "--api-listen HOST:PORT");
     return rc;
 }
 

@@ -14,7 +14,7 @@
 #define TEXT_MAX ((size_t)4 << 20)
 #define EXIT_USAGE 2
 
-enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_PAGES, ACTION_VERSION };
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_PAGES, ACTION_HELP, ACTION_VERSION };
 
 static const struct sw_command commands[] = {
     {.name = "run",
@@ -41,6 +41,12 @@ static const struct sw_command commands[] = {
      .completes = SW_COMPLETE_FOLDER,
      .action = ACTION_PAGES,
      .is_hidden = true},
+    {.name = "help",
+     .arguments = "[COMMAND]",
+     .summary = "Explain a command",
+     .examples = "swarmd help run",
+     .arguments_max = 1,
+     .action = ACTION_HELP},
     {.name = "version",
      .arguments = "",
      .summary = "Print the version",
@@ -121,9 +127,8 @@ static int text_print(struct sw_buffer *text)
     return is_written ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int help_print(const struct command_line *line)
+static int help_print(const struct command_line *line, const struct sw_command *command)
 {
-    const struct sw_command *command = sw_arguments_command(line->arguments);
     struct sw_buffer text;
 
     sw_buffer_init(&text, TEXT_MAX);
@@ -132,6 +137,23 @@ static int help_print(const struct command_line *line)
     else
         sw_manual_command(&line->program, command, &text);
     return text_print(&text);
+}
+
+/* swarmd help [COMMAND] */
+static int help_on(const struct command_line *line)
+{
+    const char *name = sw_arguments_at(line->arguments, 0);
+    struct sw_err err = {0};
+
+    for (size_t i = 0; name != NULL && i < line->program.commands_count; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return help_print(line, &commands[i]);
+    if (name == NULL)
+        return help_print(line, NULL);
+    (void)sw_err_set(&err, SW_E_INVALID, "unknown command \"%s\"", name);
+    sw_err_hint(&err, "see all commands with: swarmd help");
+    problem_print(&err);
+    return EXIT_USAGE;
 }
 
 /* The flags that were given, as the loader takes them. */
@@ -252,6 +274,8 @@ static int act(const struct command_line *line)
         (void)printf("swarmd %s (%s)\n", sw_version(), sw_version_commit());
         return EXIT_SUCCESS;
     }
+    if (action == ACTION_HELP)
+        return help_on(line);
     if (action == ACTION_PAGES)
         return pages_write(line);
     if (settings_load(line, &config, &err) == SW_OK)
@@ -284,5 +308,7 @@ int main(int count, char **words)
         problem_print(&err);
         return EXIT_USAGE;
     }
-    return sw_arguments_wants_help(line.arguments) ? help_print(&line) : act(&line);
+    return sw_arguments_wants_help(line.arguments)
+               ? help_print(&line, sw_arguments_command(line.arguments))
+               : act(&line);
 }
