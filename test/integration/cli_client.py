@@ -295,7 +295,7 @@ class Following(Case):
         self.serve(lambda request: (200, iter(())) if request.query.get("watch") else (200, old))
         _, told = self.swarm("wait", "agent/reader", "--for=condition=Ready", "--timeout=400ms",
                              status=7)
-        self.assertIn("did not come in time: because", told)
+        self.assertIn("waited 400 ms for condition Ready to be True; because", told)
         self.assertIn("swarm describe agents/reader", told)
 
     def test_the_end_of_logs_may_be_an_error(self):

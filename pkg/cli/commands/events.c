@@ -76,6 +76,7 @@ enum sw_rc sw_command_events(struct sw_cli *cli, struct sw_err *err)
     SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
     struct sw_output_widths widths = {0};
     struct following following = {.cli = cli, .err = err};
+    struct sw_client_watch watch = {.selector = "", .on_change = on_change, .ctx = &following};
     struct sw_object_key key = {.kind = sw_kind_find("Event"), .name = ""};
     struct sw_output_list list = {.kind = key.kind};
     struct sw_objects events;
@@ -111,14 +112,12 @@ enum sw_rc sw_command_events(struct sw_cli *cli, struct sw_err *err)
     sw_cli_put(cli, &text);
     if (rc != SW_OK || !sw_arguments_is(cli->arguments, "watch", false))
         return rc;
-    rc = sw_client_watch(
-        cli->client,
-        &(struct sw_client_watch){.key = key,
-                                  .selector = "",
-                                  .revision = events.resource_version,
-                                  .timeout_ms = cli->timeout_ms == 0 ? UINT64_MAX : cli->timeout_ms,
-                                  .on_change = on_change,
-                                  .ctx = &following},
-        err);
+    watch.key = key;
+    watch.revision = events.resource_version;
+    watch.timeout_ms = cli->timeout_ms == 0 ? UINT64_MAX : cli->timeout_ms;
+    while ((rc = sw_client_watch(cli->client, &watch, err)) == SW_E_RANGE) {
+        sw_cli_warn(cli, "Events were missed; here are all that there are now\n");
+        watch.revision = 0;
+    }
     return rc == SW_E_TIMEOUT && cli->timeout_ms != 0 ? SW_OK : rc;
 }

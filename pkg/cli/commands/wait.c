@@ -40,30 +40,44 @@ enum sw_rc sw_wait_parse(struct sw_cli *cli, const char *text, struct sw_wait *r
     return SW_E_INVALID;
 }
 
-static bool has_condition(const struct sw_wait *wait, const struct sw_kind *kind, void *object)
+/* The condition of that name, or NULL. */
+static const struct sw_api_condition *find_condition(const struct sw_wait *wait,
+                                                     const struct sw_kind *kind, void *object)
 {
     const struct sw_api_message *message = NULL;
     const char *status = sw_object_part(kind, object, "status", &message);
     const struct sw_api_field *field =
         status == NULL ? NULL : sw_api_field_find(message, "conditions");
-    const struct sw_api_field *observed =
-        status == NULL ? NULL : sw_api_field_find(message, "observedGeneration");
-    const struct sw_api_condition *condition;
     size_t count = 0;
-    uint64_t generation = 0;
 
     if (field == NULL)
-        return false;
-    /* A condition from before the last change of the spec says nothing about it. */
-    if (observed != NULL)
-        memcpy(&generation, status + observed->offset, sizeof generation);
-    if (observed != NULL && generation < sw_object_meta_of(object)->generation)
-        return false;
+        return NULL;
     memcpy(&count, status + field->count_offset, sizeof count);
-    condition = sw_condition_find(
+    return sw_condition_find(
         *(const struct sw_api_condition *const *)(const void *)(status + field->offset), count,
         wait->name);
-    return condition != NULL &&
+}
+
+/* A status from before the last change of the spec says nothing about it. */
+static bool is_current(const struct sw_kind *kind, void *object)
+{
+    const struct sw_api_message *message = NULL;
+    const char *status = sw_object_part(kind, object, "status", &message);
+    const struct sw_api_field *observed =
+        status == NULL ? NULL : sw_api_field_find(message, "observedGeneration");
+    uint64_t generation = 0;
+
+    if (observed == NULL)
+        return true;
+    memcpy(&generation, status + observed->offset, sizeof generation);
+    return generation >= sw_object_meta_of(object)->generation;
+}
+
+static bool has_condition(const struct sw_wait *wait, const struct sw_kind *kind, void *object)
+{
+    const struct sw_api_condition *condition = find_condition(wait, kind, object);
+
+    return condition != NULL && is_current(kind, object) &&
            strcmp(sw_api_enum_text(&sw_api_condition_status_enum, (int)condition->status),
                   wait->value) == 0;
 }
@@ -94,6 +108,7 @@ struct waiting {
     const struct sw_object_key *key;
     const struct sw_wait *wait;
     char uid[64]; /* Of the object that is to go. */
+    bool is_seen; /* The watch has told of it. */
     bool is_so;
     enum sw_rc rc;
     struct sw_err *err;
@@ -119,8 +134,11 @@ static bool on_change(void *ctx, enum sw_api_watch_event_type type, void *object
     bool is_gone = type == SW_API_WATCH_EVENT_TYPE_DELETED;
 
     (void)revision;
-    if (object == NULL)
+    /* The first bookmark follows all that there is: what is not told of until then is gone. */
+    if (object == NULL && waiting->is_seen)
         return true;
+    is_gone = is_gone || object == NULL;
+    waiting->is_seen = true;
     if (waiting->wait->type == SW_WAIT_DELETE) {
         waiting->is_so = is_gone || strcmp(sw_object_meta_of(object)->uid, waiting->uid) != 0;
         return !waiting->is_so;
@@ -136,30 +154,53 @@ static bool on_change(void *ctx, enum sw_api_watch_event_type type, void *object
     return waiting->rc == SW_OK && !waiting->is_so;
 }
 
-/* Why it is not so yet, from what the object says about itself. */
-static void explain_timeout(struct waiting *waiting, struct sw_err *err)
+/* What is waited for, in words. */
+static const char *wish_of(struct sw_cli *cli, const struct sw_wait *wait)
 {
+    if (wait->type == SW_WAIT_DELETE)
+        return "its deletion";
+    return sw_cli_format(cli, "%s%s to be %s", wait->type == SW_WAIT_CONDITION ? "condition " : "",
+                         wait->name, wait->value);
+}
+
+/* What stands in the way, from what the object says about itself. */
+static void put_state(const struct waiting *waiting, void *object, struct sw_buffer *text)
+{
+    const struct sw_api_message *message = waiting->key->kind->message;
+    const struct sw_api_object_meta *meta = sw_object_meta_of(object);
+    bool is_going = waiting->wait->type == SW_WAIT_DELETE;
+    struct sw_err ignored = {0};
+
+    if (is_going && meta->finalizers_count > 0) {
+        sw_buffer_put_text(text, "it waits for the finalizers ");
+        (void)!sw_path_print(message, object, "metadata.finalizers", text, &ignored);
+        return;
+    }
+    if (!is_going && waiting->wait->type == SW_WAIT_CONDITION &&
+        find_condition(waiting->wait, waiting->key->kind, object) == NULL) {
+        sw_buffer_put_text(text, "it has no such condition but ");
+        (void)!sw_path_print(message, object, "status.conditions[*].type", text, &ignored);
+        return;
+    }
+    (void)!sw_path_print(message, object, "status.conditions[0].message", text, &ignored);
+}
+
+/* Why it is not so yet. */
+static void explain_timeout(struct waiting *waiting, uint64_t timeout_ms, struct sw_err *err)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
     struct sw_cli *cli = waiting->cli;
-    const struct sw_wait *wait = waiting->wait;
     const char *name = sw_resources_name(cli, waiting->key->kind, waiting->key->name);
     struct sw_err ignored = {0};
-    struct sw_buffer text;
     void *object = NULL;
 
-    (void)sw_err_set(err, SW_E_TIMEOUT, "%s: %s%s%s did not come in time", name,
-                     wait->type == SW_WAIT_DELETE ? "its deletion" : wait->name,
-                     wait->type == SW_WAIT_DELETE ? "" : "=",
-                     wait->type == SW_WAIT_DELETE ? "" : wait->value);
-    sw_err_hint(err, "see why with: %s describe %s", cli->program->name, name);
     sw_buffer_init(&text, VALUE_BYTES_MAX);
-    if (sw_client_get(cli->client, waiting->key, cli->arena, &object, &ignored) == SW_OK &&
-        sw_path_print(waiting->key->kind->message, object, "status.conditions[*].message", &text,
-                      &ignored) == SW_OK &&
-        text.size > 0)
-        (void)sw_err_set(err, SW_E_TIMEOUT, "%s did not come in time: %.*s", name, (int)text.size,
-                         (const char *)text.data);
+    if (sw_client_get(cli->client, waiting->key, cli->arena, &object, &ignored) == SW_OK)
+        put_state(waiting, object, &text);
+    (void)sw_err_set(err, SW_E_TIMEOUT, "%s: waited %llu ms for %s%s%.*s", name,
+                     (unsigned long long)timeout_ms, wish_of(cli, waiting->wait),
+                     text.size == 0 ? "" : "; ", (int)text.size, (const char *)text.data);
     sw_err_hint(err, "see why with: %s describe %s", cli->program->name, name);
-    sw_buffer_done(&text);
 }
 
 static enum sw_rc wait_for_server(struct sw_cli *cli, uint64_t timeout_ms, struct sw_err *err)
@@ -186,12 +227,30 @@ static enum sw_rc wait_for_server(struct sw_cli *cli, uint64_t timeout_ms, struc
     return SW_OK;
 }
 
+/* Watch until it is so. The watch tells first what there is: the object's own revision is no place
+ * to begin from, since a restarted or busy server may keep no changes from so long ago. */
+static enum sw_rc follow(struct waiting *waiting, uint64_t timeout_ms)
+{
+    struct sw_client *client = waiting->cli->client;
+    struct sw_client_watch watch = {
+        .key = *waiting->key, .selector = "", .on_change = on_change, .ctx = waiting};
+    uint64_t begin_ms = sw_client_now_ms(client), passed_ms = 0;
+    enum sw_rc rc;
+
+    do {
+        waiting->is_seen = false;
+        watch.timeout_ms = timeout_ms - passed_ms;
+        rc = sw_client_watch(client, &watch, waiting->err);
+        passed_ms = sw_client_now_ms(client) - begin_ms;
+    } while (rc == SW_E_RANGE && passed_ms < timeout_ms);
+    return rc;
+}
+
 enum sw_rc sw_wait_for(struct sw_cli *cli, const struct sw_object_key *key,
                        const struct sw_wait *wait, uint64_t timeout_ms, struct sw_err *err)
 {
     struct waiting waiting = {.cli = cli, .key = key, .wait = wait, .err = err};
     void *object = NULL;
-    uint64_t revision = 0;
     enum sw_rc rc = sw_client_get(cli->client, key, cli->arena, &object, err);
 
     if (rc == SW_E_NOT_FOUND && wait->type == SW_WAIT_DELETE)
@@ -202,21 +261,13 @@ enum sw_rc sw_wait_for(struct sw_cli *cli, const struct sw_object_key *key,
     if (rc != SW_OK || waiting.is_so)
         return rc;
     (void)snprintf(waiting.uid, sizeof waiting.uid, "%s", sw_object_meta_of(object)->uid);
-    revision = sw_object_meta_of(object)->resource_version;
     show_state(&waiting, object);
-    rc = sw_client_watch(cli->client,
-                         &(struct sw_client_watch){.key = *key,
-                                                   .selector = "",
-                                                   .revision = revision,
-                                                   .timeout_ms = timeout_ms,
-                                                   .on_change = on_change,
-                                                   .ctx = &waiting},
-                         err);
+    rc = follow(&waiting, timeout_ms);
     sw_cli_progress(cli, "%s", "");
     if (waiting.rc != SW_OK || waiting.is_so)
         return waiting.rc;
     if (rc == SW_E_TIMEOUT)
-        explain_timeout(&waiting, err);
+        explain_timeout(&waiting, timeout_ms, err);
     return rc;
 }
 
