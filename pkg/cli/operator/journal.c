@@ -1,13 +1,16 @@
 #include "pkg/agent/store/journal.h"
 #include "pkg/agent/store/record.h"
 #include "pkg/cli/operator/operator.h"
+#include "pkg/utils/base/hash.h"
 #include "pkg/utils/base/map.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NAME_BYTES_MAX 512
+#define CHUNK_BYTES ((size_t)256 * 1024)
 #define LINE_BYTES_MAX ((size_t)32 * 1024 * 1024)
 
 struct instance {    /* Who a number in a journal is. */
@@ -178,13 +181,67 @@ enum sw_rc sw_operator_journal_dump(struct sw_cli *cli, struct sw_err *err)
     return rc;
 }
 
+struct verify {
+    const struct sw_system *system;
+    const char *folder;
+    uint64_t snapshot_bytes;
+};
+
+static enum sw_rc sum_file(const struct verify *verify, int file, uint64_t bytes,
+                           uint32_t *ret_check, struct sw_err *err)
+{
+    uint8_t *chunk = malloc(CHUNK_BYTES);
+    enum sw_rc rc = chunk == NULL ? sw_cli_no_memory(err) : SW_OK;
+    uint64_t at = 0;
+
+    *ret_check = 0;
+    while (rc == SW_OK && at < bytes) {
+        size_t got = 0, size = bytes - at < CHUNK_BYTES ? (size_t)(bytes - at) : CHUNK_BYTES;
+
+        rc = verify->system->file_read(verify->system->ctx, file, at, chunk, size, &got, err);
+        *ret_check = sw_crc32c(*ret_check, chunk, got);
+        at += got;
+        if (got == 0)
+            break;
+    }
+    free(chunk);
+    return rc;
+}
+
+/* The instances that the journal begins with are in this file: without it nothing is recovered. */
+static enum sw_rc check_snapshot(struct verify *verify, const struct sw_record_snapshot *record,
+                                 struct sw_err *err)
+{
+    char path[SW_PATH_MAX];
+    uint32_t check;
+    int file;
+    enum sw_rc rc;
+
+    (void)snprintf(path, sizeof path, "%s/%.*s", verify->folder, (int)record->file.size,
+                   (const char *)record->file.data);
+    rc = verify->system->file_open(verify->system->ctx, path, SW_FILE_READ, &file, err);
+    if (rc == SW_OK) {
+        rc = sum_file(verify, file, record->bytes, &check, err);
+        verify->system->file_close(verify->system->ctx, file);
+    }
+    if (rc == SW_OK && check != record->check)
+        rc = sw_err_set(err, SW_E_CORRUPT, "%s is damaged", path);
+    verify->snapshot_bytes = record->bytes;
+    if (rc != SW_OK)
+        sw_err_hint(err, "without this snapshot no agent of the folder starts: check the disk and "
+                         "restore the folder from a copy");
+    return rc == SW_E_NOT_FOUND ? SW_E_CORRUPT : rc;
+}
+
 /* Each record must be readable, not only its checksum right. */
 static enum sw_rc check_record(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
 {
+    struct verify *verify = ctx;
     struct sw_record record;
     enum sw_rc rc = sw_record_take(entry->record, &record, err);
 
-    (void)ctx;
+    if (rc == SW_OK && record.kind == SW_RECORD_SNAPSHOT)
+        return check_snapshot(verify, &record.snapshot, err);
     if (rc != SW_OK)
         (void)sw_err_context(err, "record %" PRIu64 " of epoch %" PRIu64, entry->place.lsn,
                              entry->place.epoch);
@@ -199,8 +256,9 @@ enum sw_rc sw_operator_journal_verify(struct sw_cli *cli, struct sw_err *err)
 
     for (size_t i = 0; i < journals.count && rc == SW_OK; i++) {
         const char *folder = journals.folders[i];
+        struct verify verify = {.system = cli->system, .folder = folder};
 
-        rc = sw_journal_scan(cli->system, folder, check_record, NULL, &report, err);
+        rc = sw_journal_scan(cli->system, folder, check_record, &verify, &report, err);
         if (rc != SW_OK) {
             (void)sw_err_context(err, "%s", folder);
             return rc;
@@ -209,6 +267,8 @@ enum sw_rc sw_operator_journal_verify(struct sw_cli *cli, struct sw_err *err)
                      "sound %s: %" PRIu64 " records, %" PRIu64 " epochs, %" PRIu64
                      " segments, the last epoch is %" PRIu64,
                      folder, report.records, report.epochs, report.segments, report.last_epoch);
+        if (verify.snapshot_bytes > 0)
+            sw_cli_print(cli, ", a snapshot of %" PRIu64 " bytes", verify.snapshot_bytes);
         if (report.torn_bytes > 0)
             sw_cli_print(cli, "; %" PRIu64 " bytes of an unfinished epoch follow",
                          report.torn_bytes);
