@@ -167,10 +167,29 @@ static enum sw_rc refuse_flag(const struct sw_arguments *arguments, const char *
     return SW_E_INVALID;
 }
 
+static enum sw_rc choice_refuse(const struct sw_flag *flag, size_t count, const char *value,
+                                struct sw_err *err)
+{
+    const char *nearest = sw_text_nearest(value, flag->choices, count);
+    char all[SW_ERR_HINT_MAX] = "";
+
+    (void)sw_err_set(err, SW_E_INVALID, "--%s cannot be \"%s\"", flag->name, value);
+    if (nearest != NULL) {
+        sw_err_hint(err, "did you mean %s?", nearest);
+        return SW_E_INVALID;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t used = strlen(all);
+
+        (void)snprintf(all + used, sizeof all - used, "%s%s", i == 0 ? "" : ", ", flag->choices[i]);
+    }
+    sw_err_hint(err, "it is one of %s", all);
+    return SW_E_INVALID;
+}
+
 static enum sw_rc flag_give(struct sw_arguments *arguments, const struct sw_flag *flag,
                             const char *value, struct sw_err *err)
 {
-    const char *nearest;
     size_t count = 0;
 
     if (flag->value == NULL && strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
@@ -181,15 +200,8 @@ static enum sw_rc flag_give(struct sw_arguments *arguments, const struct sw_flag
         if (strcmp(flag->choices[count], value) == 0)
             break;
     }
-    if (flag->choices != NULL && flag->choices[count] == NULL) {
-        nearest = sw_text_nearest(value, flag->choices, count);
-        (void)sw_err_set(err, SW_E_INVALID, "--%s cannot be \"%s\"", flag->name, value);
-        if (nearest != NULL)
-            sw_err_hint(err, "did you mean %s?", nearest);
-        else
-            sw_err_hint(err, "one of its values is %s", flag->choices[0]);
-        return SW_E_INVALID;
-    }
+    if (flag->choices != NULL && flag->choices[count] == NULL)
+        return choice_refuse(flag, count, value, err);
     arguments->given[arguments->given_count++] = (struct given){.flag = flag, .value = value};
     return SW_OK;
 }

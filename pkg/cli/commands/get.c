@@ -46,7 +46,9 @@ static enum sw_rc print_objects(struct sw_cli *cli, const struct sw_output *outp
                    keys[0].kind->is_namespaced ? keys[0].namespace : "");
     else if (rc == SW_OK || objects.count > 0)
         printed = sw_output_objects(output, &list, &text, err);
-    sw_cli_put(cli, &text);
+    cli->is_usage_error = printed == SW_E_INVALID; /* A template that fits no object. */
+    if (printed == SW_OK)
+        sw_cli_put(cli, &text);
     if (rc != SW_OK)
         *err = missing;
     return rc == SW_OK ? printed : rc;

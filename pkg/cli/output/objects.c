@@ -7,10 +7,11 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define JSONPATH_PREFIX "jsonpath="
-#define ITEMS_PREFIX ".items[*]"
+#define ITEMS_PREFIX ".items["
 #define CELL_BYTES_MAX 4096
 
 enum sw_rc sw_output_parse(const char *text, struct sw_output *ret_output, struct sw_err *err)
@@ -124,26 +125,72 @@ static void put_yaml(const struct sw_output_list *list, struct sw_buffer *out)
     }
 }
 
-/* One object of a list at a time: "{.items[*].a}" is "{.a}" of each. */
+/* What is wrong with a template is told though there is nothing to print. */
+static enum sw_rc check_template(const struct sw_kind *kind, const char *template,
+                                 struct sw_err *err)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer nothing = {0};
+    void *empty = calloc(1, kind->message->size_bytes);
+    enum sw_rc rc;
+
+    if (empty == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "there is no memory left");
+    sw_api_init(kind->message, empty);
+    sw_buffer_init(&nothing, (size_t)1024 * 1024);
+    rc = sw_path_print(kind->message, empty, template, &nothing, err);
+    free(empty);
+    return rc;
+}
+
+/* What a template wants of a list. */
+struct selection {
+    char template[SW_FIELD_PATH_MAX]; /* For each object. */
+    size_t first, end;                /* Which objects. */
+    bool is_list;                     /* It speaks of a list: "{.items[*].a}". */
+};
+
+/* One object of a list at a time: "{.items[*].a}" is "{.a}" of each, "{.items[2].a}" of one. */
+static enum sw_rc select_items(const char *template, size_t count, struct selection *ret_selection,
+                               struct sw_err *err)
+{
+    const char *items = strstr(template, ITEMS_PREFIX), *after = template;
+    unsigned long index = 0;
+    char *end = NULL;
+
+    *ret_selection = (struct selection){.end = count, .is_list = items != NULL};
+    if (items != NULL) {
+        after = items + strlen(ITEMS_PREFIX);
+        if (*after >= '0' && *after <= '9') {
+            index = strtoul(after, &end, 10);
+            ret_selection->first = index < count ? index : count;
+            ret_selection->end = index < count ? index + 1 : count;
+        }
+        after = *after == '*' ? after + 1 : end;
+        if (after == NULL || *after++ != ']')
+            return sw_err_set(err, SW_E_INVALID,
+                              "jsonpath: expected .items[*] or .items[0] at \"%.40s\"", items);
+    }
+    if ((size_t)snprintf(ret_selection->template, sizeof ret_selection->template, "%.*s%s",
+                         items == NULL ? 0 : (int)(items - template), template,
+                         after) >= sizeof ret_selection->template)
+        return sw_err_set(err, SW_E_INVALID, "jsonpath: longer than %d bytes", SW_FIELD_PATH_MAX);
+    return SW_OK;
+}
+
 static enum sw_rc put_jsonpath(const struct sw_output *output, const struct sw_output_list *list,
                                struct sw_buffer *out, struct sw_err *err)
 {
-    char template[SW_FIELD_PATH_MAX];
-    const char *items = strstr(output->template, ITEMS_PREFIX);
-    size_t before = items == NULL ? 0 : (size_t)(items - output->template);
-    const char *after = items == NULL ? output->template : items + strlen(ITEMS_PREFIX);
-    enum sw_rc rc = SW_OK;
+    struct selection selection;
+    enum sw_rc rc = select_items(output->template, list->count, &selection, err);
 
-    if ((size_t)snprintf(template, sizeof template, "%.*s%s", (int)before, output->template,
-                         after) >= sizeof template)
-        return sw_err_set(err, SW_E_INVALID, "the jsonpath is longer than %d bytes",
-                          SW_FIELD_PATH_MAX);
-    for (size_t i = 0; i < list->count && rc == SW_OK; i++) {
-        if (i > 0)
-            sw_buffer_put_text(out, items == NULL ? "\n" : " ");
-        rc = sw_path_print(list->kind->message, list->items[i], template, out, err);
+    if (rc == SW_OK && selection.first == selection.end)
+        return check_template(list->kind, selection.template, err);
+    for (size_t i = selection.first; rc == SW_OK && i < selection.end; i++) {
+        if (i > selection.first)
+            sw_buffer_put_text(out, selection.is_list ? " " : "\n");
+        rc = sw_path_print(list->kind->message, list->items[i], selection.template, out, err);
     }
-    if (list->count > 0)
+    if (rc == SW_OK)
         sw_buffer_put_text(out, "\n");
     return rc;
 }

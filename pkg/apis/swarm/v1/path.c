@@ -30,7 +30,7 @@ struct finder {
 
 static enum sw_rc fail(struct sw_err *err, const char *words, const char *at)
 {
-    return sw_err_set(err, SW_E_INVALID, "path: %s at \"%.40s\"", words, at);
+    return sw_err_set(err, SW_E_INVALID, "jsonpath: %s at \"%.40s\"", words, at);
 }
 
 static enum sw_rc copy_name(struct step *step, const char *from, size_t size, struct sw_err *err)
@@ -140,7 +140,7 @@ static enum sw_rc find_in_item(struct finder *finder, const struct sw_api_field 
     if (field->type == SW_API_TYPE_MESSAGE)
         return find_in_message(finder, field->message, at, step);
     if (step < finder->count)
-        return sw_err_set(finder->err, SW_E_INVALID, "path: %s holds no fields", field->name);
+        return sw_err_set(finder->err, SW_E_INVALID, "jsonpath: %s holds no fields", field->name);
     begin_match(finder);
     put_scalar(finder, field, at);
     return SW_OK;
@@ -156,7 +156,7 @@ static enum sw_rc find_in_list(struct finder *finder, const struct sw_api_field 
     enum sw_rc rc = SW_OK;
 
     if (at->type == STEP_NAME)
-        return sw_err_set(finder->err, SW_E_INVALID, "path: %s is a list: use [0] or [*]",
+        return sw_err_set(finder->err, SW_E_INVALID, "jsonpath: %s is a list: use [0] or [*]",
                           field->name);
     for (size_t i = first; i < end && rc == SW_OK; i++)
         rc = find_in_item(finder, field, sw_field_item(field, value, i), step + 1);
@@ -171,7 +171,7 @@ static enum sw_rc find_in_map(struct finder *finder, const struct sw_api_field *
     bool is_last = step + 1 == finder->count;
 
     if (at->type == STEP_INDEX || !is_last)
-        return sw_err_set(finder->err, SW_E_INVALID, "path: %s is a map of text: use ['key']",
+        return sw_err_set(finder->err, SW_E_INVALID, "jsonpath: %s is a map of text: use ['key']",
                           field->name);
     for (size_t i = 0; i < sw_field_count(field, value); i++) {
         if (at->type == STEP_NAME && strcmp(pairs[i].key, at->name) != 0)
@@ -191,7 +191,8 @@ static enum sw_rc fail_unknown(struct finder *finder, const struct sw_api_messag
     for (unsigned i = 0; i < count; i++)
         names[i] = message->fields[i].name;
     nearest = sw_text_nearest(name, names, count);
-    sw_err_set(finder->err, SW_E_INVALID, "path: %s has no field \"%.80s\"", message->name, name);
+    sw_err_set(finder->err, SW_E_INVALID, "jsonpath: %s has no field \"%.80s\"", message->name,
+               name);
     if (nearest != NULL)
         sw_err_hint(finder->err, "did you mean %s?", nearest);
     return SW_E_INVALID;
@@ -274,7 +275,7 @@ enum sw_rc sw_path_print(const struct sw_api_message *message, const void *value
     enum sw_rc rc = SW_OK;
 
     if (strlen(path) > SW_FIELD_PATH_MAX)
-        return sw_err_set(err, SW_E_INVALID, "path: longer than %d bytes", SW_FIELD_PATH_MAX);
+        return sw_err_set(err, SW_E_INVALID, "jsonpath: longer than %d bytes", SW_FIELD_PATH_MAX);
     if (strchr(path, '{') == NULL)
         return print_path(message, value, path, out, err);
     while (*path != '\0' && rc == SW_OK) {

@@ -211,6 +211,8 @@ static void given_a_flag_without_its_value_then_it_is_refused(void **state)
     assert_int_equal(PARSE(f, "get", "a", "-o"), SW_E_INVALID);
     assert_int_equal(PARSE(f, "get", "a", "-o", "jsn"), SW_E_INVALID);
     assert_string_equal(f->err.hint, "did you mean json?");
+    assert_int_equal(PARSE(f, "get", "a", "-o", "bogus-format"), SW_E_INVALID);
+    assert_string_equal(f->err.hint, "it is one of json, yaml");
 }
 
 static void given_too_few_or_many_arguments_then_the_usage_is_told(void **state)

@@ -138,6 +138,8 @@ static void names_and_paths_are_for_scripts(void **state)
     assert_string_equal(print(f, "jsonpath={.metadata.name}={.status.phase}"),
                         "reader=Ready\nw=Ready\n");
     assert_string_equal(print(f, "jsonpath={.items[*].metadata.name}"), "reader w\n");
+    assert_string_equal(print(f, "jsonpath={.items[1].metadata.name}"), "w\n");
+    assert_string_equal(print(f, "jsonpath={.items[2].metadata.name}"), "");
 }
 
 static void a_path_that_is_not_there_is_refused(void **state)
@@ -147,6 +149,12 @@ static void a_path_that_is_not_there_is_refused(void **state)
     assert_int_equal(sw_output_parse("jsonpath={.metadata.nam}", &f->output, &f->err), SW_OK);
     assert_int_equal(sw_output_objects(&f->output, &f->list, &f->out, &f->err), SW_E_INVALID);
     assert_non_null(strstr(f->err.hint, "name"));
+    /* Also when there is nothing to print. */
+    f->list.count = 0;
+    assert_int_equal(sw_output_objects(&f->output, &f->list, &f->out, &f->err), SW_E_INVALID);
+    assert_int_equal(sw_output_parse("jsonpath={.items[x].a}", &f->output, &f->err), SW_OK);
+    assert_int_equal(sw_output_objects(&f->output, &f->list, &f->out, &f->err), SW_E_INVALID);
+    assert_non_null(strstr(f->err.message, ".items[0]"));
 }
 
 static void an_unknown_format_is_refused_with_the_nearest(void **state)
