@@ -461,6 +461,8 @@ enum sw_rc sw_plan_delete(struct sw_plan *plan, const struct sw_kind *kind, void
     if (kind->message == &sw_api_namespace_message &&
         strcmp(sw_object_name(object), SW_OBJECT_NAME_DEFAULT) == 0)
         return sw_err_set(err, SW_E_PRECONDITION, "the default namespace cannot be deleted");
+    if (kind->message == &sw_api_cluster_message)
+        return sw_err_set(err, SW_E_PRECONDITION, "the Cluster cannot be deleted");
     memcpy(object, current.object, kind->message->size_bytes);
 
     struct sw_api_object_meta *meta = sw_object_meta(object);

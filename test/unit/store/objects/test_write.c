@@ -95,11 +95,13 @@ static void nothing_is_made_in_a_namespace_that_is_being_deleted(void **state)
     assert_int_equal(written.rc, SW_E_PRECONDITION);
 }
 
-static void the_default_namespace_stays(void **state)
+static void the_default_namespace_and_the_cluster_stay(void **state)
 {
     void *space = read_object(*state, "Namespace", "", "default");
+    void *cluster = read_object(*state, "Cluster", "", "default");
 
     assert_int_equal(run(*state, sw_objects_delete, space).rc, SW_E_PRECONDITION);
+    assert_int_equal(run(*state, sw_objects_delete, cluster).rc, SW_E_PRECONDITION);
 }
 
 static void generation_rises_with_the_spec_only(void **state)
@@ -344,7 +346,7 @@ int main(void)
         TEST(a_dry_run_checks_and_writes_nothing),
         TEST(a_namespace_must_exist),
         TEST(nothing_is_made_in_a_namespace_that_is_being_deleted),
-        TEST(the_default_namespace_stays),
+        TEST(the_default_namespace_and_the_cluster_stay),
         TEST(generation_rises_with_the_spec_only),
         TEST(an_update_that_changes_nothing_writes_nothing),
         TEST(a_stale_version_conflicts_with_both_in_the_words),
