@@ -4,12 +4,14 @@
  * all that follows '|'. The state is a struct, so saving and loading it is a copy. add N | get |
  * hold | release | send TO|BODY | ask TAG TO|BODY | pub SUBJECT|BODY | sub PATTERN unsub PATTERN |
  * timer ID DELAY_NS | cancel ID | log TEXT | random | self | fail | trap | wait deadline | drift |
- * spam COUNT TO|BODY | code "get" replies with the state in words. Replies, publishes and timers
- * that arrive are counted. */
+ * spam COUNT TO|BODY | pubs COUNT SUBJECT|BODY | churn COUNT (start and cancel a timer) | flip
+ * COUNT (subscribe and unsubscribe) | code "get" replies with the state in words. Replies,
+ * publishes and timers that arrive are counted. */
 #pragma once
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/guest.h"
 #include "pkg/agent/runtime/actor/turn.h"
+#include "pkg/communication/pubsub/subject.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,7 +23,7 @@
 struct sw_guest_module { /* Of this engine. */
     uint32_t refs;
     bool has_on_start, has_on_timer, has_on_stop;
-    const char *on_start; /* Commands; NULL: none. */
+    const char *on_start, *on_timer; /* Commands; NULL: none. */
 };
 
 struct script_state {
@@ -113,7 +115,8 @@ static inline bool script_message(struct script_engine *engine, struct sw_guest 
     if (sscanf(command, "send %299[^|]", name) == 1) {
     } else if (sscanf(command, "ask %llu %299[^|]", &number, name) == 2) {
     } else if (sscanf(command, "spam %u %299[^|]", &count, name) == 2) {
-    } else if (sscanf(command, "pub %299[^|]", name) == 1) {
+    } else if (sscanf(command, "pubs %u %299[^|]", &count, name) == 2 ||
+               sscanf(command, "pub %299[^|]", name) == 1) {
         is_publish = true;
     } else {
         return false;
@@ -139,6 +142,24 @@ static inline void script_release(struct sw_guest *guest)
         state->last_code = sw_turn_reply(guest->turn, &effect);
     }
     state->held_count = 0;
+}
+
+static inline void script_churn(struct sw_guest *guest, long long count)
+{
+    for (long long i = 0; i < count; i++)
+        guest->state.last_code = i % 2 == 0 ? sw_turn_timer_start(guest->turn, 99, UINT64_MAX)
+                                            : sw_turn_timer_cancel(guest->turn, 99);
+}
+
+static inline void script_flip(struct sw_guest *guest, long long count)
+{
+    char pattern[SW_SUBJECT_BYTES_MAX];
+    struct sw_bytes text = {pattern, sizeof pattern};
+
+    memset(pattern, 'p', sizeof pattern);
+    for (long long i = 0; i < count; i++)
+        guest->state.last_code = i % 2 == 0 ? sw_turn_subscribe(guest->turn, text)
+                                            : sw_turn_unsubscribe(guest->turn, text);
 }
 
 /* How one command ends: DONE to go on. */
@@ -167,6 +188,10 @@ static inline enum sw_guest_end script_command(struct script_engine *engine, str
         state->last_code = sw_turn_timer_start(turn, id, delay);
     else if (sscanf(command, "cancel %llu", &id) == 1)
         state->last_code = sw_turn_timer_cancel(turn, id);
+    else if (sscanf(command, "churn %lld", &number) == 1)
+        script_churn(guest, number);
+    else if (sscanf(command, "flip %lld", &number) == 1)
+        script_flip(guest, number);
     else if (strncmp(command, "log ", 4) == 0)
         state->last_code = sw_turn_log(turn, SWARM_LOG_INFO, script_text(command + 4));
     else if (strcmp(command, "random") == 0)
@@ -230,7 +255,9 @@ static inline enum sw_guest_end script_input(struct script_engine *engine, struc
     }
     if (input->entry == SW_GUEST_TIMER) {
         state->timers++;
-        return SW_GUEST_DONE;
+        return guest->module->on_timer == NULL
+                   ? SW_GUEST_DONE
+                   : script_run(engine, guest, script_text(guest->module->on_timer), 0);
     }
     if (input->entry == SW_GUEST_STOP)
         return script_run(engine, guest, script_text("send watcher/1|add 1"), 0);

@@ -71,22 +71,53 @@ static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effe
     return 0;
 }
 
-static int32_t admit_publish(struct sw_worker *worker, const struct sw_effect *effect)
+/* Whether a publish reaches somebody overfull, or this segment's publishes reach too many: each of
+ * a few thousand publishes to thousands of subscribers is cheap to ask for, and all of them
+ * together would not fit the host's memory, now and at every recovery. *ret_count: of the
+ * subscribers. */
+static int32_t weigh_publish(struct sw_worker *worker, const struct sw_effect *effect,
+                             uint64_t *ret_count)
 {
     struct sw_bus *bus = &worker->shared->bus;
     const struct sw_subscriber *const *found;
     int32_t code = 0;
+    size_t count;
 
-    if (atomic_load_explicit(&worker->shared->board.overfull, memory_order_relaxed) == 0)
-        return 0;
     pthread_mutex_lock(&bus->mutex);
-    for (size_t i = 0, count = sw_bus_match(bus, worker->running->pod->config.name_space,
-                                            effect->to, &found);
-         i < count && code == 0; i++)
+    count = sw_bus_match(bus, worker->running->pod->config.name_space, effect->to, &found);
+    for (size_t i = 0; i < count && code == 0; i++)
         if (sw_board_get(&worker->shared->board, found[i]->instance) == SW_OVERFULL)
             code = SW_E_EXHAUSTED;
     pthread_mutex_unlock(&bus->mutex);
+    if (worker->fanout > 0 && worker->fanout + count > SW_FANOUT_MAX)
+        code = SW_E_EXHAUSTED;
+    *ret_count = count;
     return code;
+}
+
+static int32_t admit_publish(struct sw_worker *worker, const struct sw_effect *effect)
+{
+    /* No publish reaches more than there are subscriptions: with few of them there is nothing to
+     * look up. */
+    uint64_t count = atomic_load_explicit(&worker->shared->bus.subscriptions, memory_order_relaxed);
+    int32_t code = 0;
+
+    if (worker->fanout + count > SW_FANOUT_MAX ||
+        atomic_load_explicit(&worker->shared->board.overfull, memory_order_relaxed) > 0)
+        code = weigh_publish(worker, effect, &count);
+    if (code == 0)
+        worker->fanout += count;
+    return code;
+}
+
+/* A subscription beyond the table's limit could not be made again by recovery. */
+static int32_t admit_subscribe(const struct sw_worker *worker)
+{
+    const struct sw_bus *bus = &worker->shared->bus;
+
+    return atomic_load_explicit(&bus->subscriptions, memory_order_relaxed) < bus->subscriptions_max
+               ? 0
+               : SW_E_EXHAUSTED;
 }
 
 int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
@@ -94,6 +125,8 @@ int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
 {
     struct sw_worker *worker = ctx;
 
+    if (effect->kind == SW_EFFECT_SUBSCRIBE)
+        return admit_subscribe(worker);
     if (atomic_load_explicit(&worker->shared->queued_bytes, memory_order_relaxed) >
         SW_QUEUED_BYTES_MAX)
         return SW_E_EXHAUSTED;

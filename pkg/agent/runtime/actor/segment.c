@@ -160,6 +160,7 @@ static void begin_turn(struct sw_worker *worker, const struct segment *segment)
         options.handle = sw_actor_next_handle(&instance->actor);
     sw_turn_begin(&worker->turn, &options);
     worker->running = instance;
+    worker->fanout = 0;
     sw_buffer_reset(&worker->targets);
 }
 

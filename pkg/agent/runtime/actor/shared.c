@@ -1,6 +1,8 @@
 #include "pkg/agent/runtime/actor/shared.h"
 
+#include "pkg/agent/runtime/actor/actor.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
+#include "pkg/agent/runtime/actor/worker.h"
 #include "pkg/utils/base/hash.h"
 
 #include <assert.h>
@@ -23,6 +25,9 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
     system->random(system->ctx, &seed, sizeof seed);
     atomic_init(&shared->next_instance, 1);
     snprintf(shared->fingerprint, sizeof shared->fingerprint, "%s", fingerprint);
+    /* The table is not full before each worker's running segment has added all that it may. */
+    shared->bus.subscriptions_max =
+        SW_SUBSCRIPTIONS_MAX - (uint64_t)SW_WORKERS_MAX * SW_PATTERNS_MAX;
     pthread_mutex_init(&shared->bus.mutex, NULL);
     pthread_mutex_init(&shared->board.mutex, NULL);
     sw_buffer_init(&shared->bus.found, (size_t)SW_SUBSCRIPTIONS_MAX * 16);
@@ -77,6 +82,7 @@ enum sw_rc sw_bus_add(struct sw_bus *bus, const struct sw_subscriber *who, struc
     rc = sw_pubsub_add(bus->table, &key);
     if (rc == SW_OK)
         known->count++;
+    atomic_store(&bus->subscriptions, sw_pubsub_count(bus->table));
     if (known->count == 0)
         free(sw_map_remove(bus->subscribers, &who->instance, sizeof who->instance));
     return rc == SW_E_EXISTS ? SW_OK : rc;
@@ -90,6 +96,7 @@ void sw_bus_remove(struct sw_bus *bus, uint64_t instance, struct sw_bytes space,
 
     if (known == NULL || sw_pubsub_remove(bus->table, &key) != SW_OK)
         return;
+    atomic_store(&bus->subscriptions, sw_pubsub_count(bus->table));
     if (--known->count == 0)
         free(sw_map_remove(bus->subscribers, &instance, sizeof instance));
 }

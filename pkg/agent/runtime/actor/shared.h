@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #define SW_QUEUED_BYTES_MAX ((uint64_t)1 << 30)
+#define SW_FANOUT_MAX 262144u /* Deliveries of one segment's publishes, but for its first. */
 
 struct sw_snapshot; /* snapshot.h */
 
@@ -25,7 +26,9 @@ struct sw_subscriber { /* An instance with subscriptions. */
 };
 
 struct sw_bus {
-    pthread_mutex_t mutex; /* Guards all below. */
+    uint64_t subscriptions_max;     /* At so many no segment adds any; set before workers run. */
+    pthread_mutex_t mutex;          /* Guards all below. */
+    _Atomic uint64_t subscriptions; /* There are; read without the mutex. */
     struct sw_pubsub *table;
     struct sw_map *subscribers;    /* struct sw_subscriber by instance id. */
     struct sw_buffer found;        /* Of a match. */

@@ -84,6 +84,7 @@ struct sw_worker {
     struct sw_turn turn;
     struct sw_turn_host turn_host;
     struct sw_instance *running; /* Whose segment runs now. */
+    uint64_t fanout;             /* Deliveries that its publishes ask for, at most. */
     struct sw_guest_outcome outcome;
     struct sw_buffer record, frame, replay, body, image, targets;
     uint64_t images_bytes;

@@ -19,8 +19,10 @@ void sw_turn_init(struct sw_turn *turn)
     sw_buffer_init(&turn->routes, (size_t)SW_EFFECTS_MAX * 16);
     sw_buffer_init(&turn->logs, SW_TURN_LOG_BYTES_MAX);
     sw_buffer_init(&turn->used_handles, (size_t)SW_EFFECTS_MAX * 8);
-    sw_buffer_init(&turn->timers, (size_t)SW_EFFECTS_MAX * 16);
-    sw_buffer_init(&turn->patterns, SW_EFFECTS_BYTES_MAX);
+    /* Room for a note of every effect that there is room for, and of the timer that fired: a note
+     * that did not fit would end the host, and a guest must not be able to do that. */
+    sw_buffer_init(&turn->timers, ((size_t)SW_EFFECTS_MAX + 1) * 16);
+    sw_buffer_init(&turn->patterns, SW_EFFECTS_BYTES_MAX + (size_t)SW_EFFECTS_MAX * 8);
 }
 
 void sw_turn_done(struct sw_turn *turn)
@@ -34,10 +36,34 @@ void sw_turn_done(struct sw_turn *turn)
     sw_buffer_done(&turn->patterns);
 }
 
+/* Notes on what a segment changed so far are changed in place, so that a guest which changes one
+ * thing ten thousand times does not make each further call walk ten thousand notes. */
+
+/* The note about a timer: where its u64 "is it there" stands; SIZE_MAX: there is no note. */
+static size_t timer_note(const struct sw_turn *turn, uint64_t id)
+{
+    struct sw_reader reader = sw_reader_of(turn->timers.data, turn->timers.size);
+
+    while (reader.at < reader.size) {
+        uint64_t other = sw_reader_u64(&reader);
+
+        if (other == id)
+            return reader.at;
+        (void)sw_reader_u64(&reader);
+    }
+    return SIZE_MAX;
+}
+
 static void note_timer(struct sw_turn *turn, uint64_t id, bool is_there)
 {
-    sw_buffer_put_u64(&turn->timers, id);
-    sw_buffer_put_u64(&turn->timers, is_there);
+    size_t note = timer_note(turn, id);
+
+    if (note != SIZE_MAX) {
+        turn->timers.data[note] = is_there; /* Little-endian: the rest is 0. */
+    } else {
+        sw_buffer_put_u64(&turn->timers, id);
+        sw_buffer_put_u64(&turn->timers, is_there);
+    }
     turn->timers_added += is_there ? 1 : -1;
 }
 
@@ -92,13 +118,18 @@ static int32_t add_effect(struct sw_turn *turn, const struct sw_effect *effect)
     return 0;
 }
 
-/* What the host says to call number `call`: asked now, or as it was recorded. */
+/* What the host says to call number `call`: asked now, or as it was recorded. The calls that it is
+ * asked about are counted, so that a guest which tries again and again meets a limit of its turn
+ * and not one of the record. */
 static int32_t host_result(struct sw_turn *turn, const struct sw_effect *effect)
 {
     struct sw_turn_route route = {0};
-    uint32_t call = turn->calls++;
+    uint32_t call = turn->calls;
     int32_t code;
 
+    if (call >= SW_EFFECTS_MAX)
+        return SW_E_EXHAUSTED;
+    turn->calls++;
     if (turn->host == NULL) {
         struct sw_reader peek = turn->recorded;
         if (peek.at == peek.size || sw_reader_u32(&peek) != call)
@@ -199,30 +230,47 @@ int32_t sw_turn_reply(struct sw_turn *turn, struct sw_effect *effect)
 
 /* --- Subscriptions: the actor's, as changed by this segment so far ---------------------------- */
 
-static bool has_pattern(const struct sw_turn *turn, struct sw_bytes pattern)
+/* The note about a pattern: where its u32 "is it there" stands; SIZE_MAX: there is no note. */
+static size_t pattern_note(const struct sw_turn *turn, struct sw_bytes pattern)
 {
     struct sw_reader reader = sw_reader_of(turn->patterns.data, turn->patterns.size);
-    bool is_there = sw_actor_has_pattern(turn->actor, pattern);
 
     while (reader.at < reader.size) {
-        uint32_t now_there = sw_reader_u32(&reader);
-        struct sw_bytes other = sw_reader_bytes(&reader, SW_SUBJECT_BYTES_MAX);
+        size_t at = reader.at;
+        struct sw_bytes other;
+
+        (void)sw_reader_u32(&reader);
+        other = sw_reader_bytes(&reader, SW_SUBJECT_BYTES_MAX);
         if (other.size == pattern.size && memcmp(other.data, pattern.data, pattern.size) == 0)
-            is_there = now_there != 0;
+            return at;
     }
-    return is_there;
+    return SIZE_MAX;
+}
+
+static bool has_pattern(const struct sw_turn *turn, struct sw_bytes pattern)
+{
+    size_t note = pattern_note(turn, pattern);
+
+    return note == SIZE_MAX ? sw_actor_has_pattern(turn->actor, pattern)
+                            : turn->patterns.data[note] != 0;
 }
 
 static int32_t change_pattern(struct sw_turn *turn, struct sw_bytes pattern, bool subscribe)
 {
     struct sw_effect effect = {.kind = subscribe ? SW_EFFECT_SUBSCRIBE : SW_EFFECT_UNSUBSCRIBE,
                                .to = pattern};
-    int32_t code = add_effect(turn, &effect);
+    int32_t code = subscribe ? add_hosted(turn, &effect) : add_effect(turn, &effect);
+
+    size_t note = pattern_note(turn, pattern);
 
     if (code != 0)
         return code;
-    sw_buffer_put_u32(&turn->patterns, subscribe);
-    sw_buffer_put_bytes(&turn->patterns, pattern);
+    if (note != SIZE_MAX) {
+        turn->patterns.data[note] = subscribe; /* Little-endian: the rest is 0. */
+    } else {
+        sw_buffer_put_u32(&turn->patterns, subscribe);
+        sw_buffer_put_bytes(&turn->patterns, pattern);
+    }
     turn->patterns_added += subscribe ? 1 : -1;
     return 0;
 }
@@ -249,15 +297,10 @@ int32_t sw_turn_unsubscribe(struct sw_turn *turn, struct sw_bytes pattern)
 
 static bool has_timer(const struct sw_turn *turn, uint64_t id)
 {
-    struct sw_reader reader = sw_reader_of(turn->timers.data, turn->timers.size);
-    bool is_there = sw_actor_timer(turn->actor, id) != NULL;
+    size_t note = timer_note(turn, id);
 
-    while (reader.at < reader.size) {
-        uint64_t other = sw_reader_u64(&reader), now_there = sw_reader_u64(&reader);
-        if (other == id)
-            is_there = now_there != 0;
-    }
-    return is_there;
+    return note == SIZE_MAX ? sw_actor_timer(turn->actor, id) != NULL
+                            : turn->timers.data[note] != 0;
 }
 
 int32_t sw_turn_timer_start(struct sw_turn *turn, uint64_t id, uint64_t delay_ns)

@@ -4,7 +4,8 @@
  * a say (push-back), it is recorded. A replay runs the same code with the recorded answers.
  *
  * Threads: one at a time.  I/O: none.
- * Limits: SW_EFFECTS_MAX, SW_EFFECTS_BYTES_MAX, SW_TURN_LOG_BYTES_MAX for one segment. */
+ * Limits: SW_EFFECTS_MAX (of effects, and of calls that the host has a say in),
+ * SW_EFFECTS_BYTES_MAX, SW_TURN_LOG_BYTES_MAX for one segment. */
 #pragma once
 #include "pkg/agent/runtime/actor/actor.h"
 #include "pkg/agent/store/effect.h"
@@ -19,7 +20,7 @@ struct sw_turn_route { /* What the host decided about a send; end 0: nothing to 
 
 struct sw_turn_host { /* The host's say while a segment runs for the first time. */
     void *ctx;
-    /* May this send or publish go out? 0 or SW_E_EXHAUSTED. */
+    /* May this send or publish go out, may this subscription be added? 0 or a negative code. */
     int32_t (*admit)(void *ctx, const struct sw_effect *effect, struct sw_turn_route *ret_route);
 };
 
