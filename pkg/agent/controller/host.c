@@ -99,6 +99,7 @@ static void on_link_closed(void *ctx, struct sw_stream *stream, enum sw_rc rc)
 static void host_gone(struct sw_agents *agents)
 {
     bool is_stopping = agents->state == SW_HOST_STOPPING;
+    bool was_up = agents->state == SW_HOST_UP;
 
     if (agents->child != NULL || agents->link != NULL)
         return;
@@ -116,6 +117,9 @@ static void host_gone(struct sw_agents *agents)
         agents->stopped(agents->stopped_ctx);
         return;
     }
+    /* One that came up and died at once would die so again: only lasting counts as recovery. */
+    if (was_up && sw_host_now_ms(agents) - agents->up_since_ms >= agents->options.backoff_max_ms)
+        agents->backoff_ms = agents->options.backoff_ms;
     sw_timer_start(agents->backoff, agents->backoff_ms);
     agents->backoff_ms *= 2;
     if (agents->backoff_ms > agents->options.backoff_max_ms)

@@ -28,6 +28,13 @@ static enum sw_rc unknown(struct sw_err *err, const char *what)
     return sw_err_set(err, SW_E_CORRUPT, "%s of something that was not asked of it", what);
 }
 
+/* The code of an answer. Guests and hosts put any number there: only what the table of codes has
+ * goes on, since others have no meaning to clients, and some no negative. */
+static enum sw_rc rc_of(uint32_t code)
+{
+    return code <= (uint32_t)-SW_E_UNAUTHENTICATED ? (enum sw_rc)(-(int)code) : SW_E_UNKNOWN;
+}
+
 static enum sw_rc on_ready(struct sw_agents *agents, const struct sw_frame_ready *ready,
                            struct sw_err *err)
 {
@@ -38,7 +45,7 @@ static enum sw_rc on_ready(struct sw_agents *agents, const struct sw_frame_ready
     if (agents->state != SW_HOST_STARTING || ready->version != SW_LINK_VERSION)
         return unknown(err, "READY");
     agents->state = SW_HOST_UP;
-    agents->backoff_ms = agents->options.backoff_ms;
+    agents->up_since_ms = sw_host_now_ms(agents);
     agents->view.instances = ready->instances;
     sw_timer_start(agents->ping, agents->options.ping_ms);
     if (agents->options.observer.on_host != NULL)
@@ -91,9 +98,10 @@ static enum sw_rc on_pod_closed(struct sw_agents *agents, const struct sw_frame_
 {
     struct sw_pod *pod = sw_pods_find(agents, closed->uid);
 
-    if (pod == NULL)
+    if (pod == NULL || pod->closes_open == 0)
         return unknown(err, "POD_CLOSED");
-    if (pod->is_closing) /* Otherwise it was opened again meanwhile, which the host will see. */
+    /* One that was opened again meanwhile is not closed, and of several closes the last counts. */
+    if (--pod->closes_open == 0 && pod->is_closing)
         sw_pods_closed(agents, pod);
     return SW_OK;
 }
@@ -103,8 +111,7 @@ static enum sw_rc on_reply(struct sw_agents *agents, const struct sw_frame_reply
     struct sw_request *request = sw_requests_take(agents, reply->request, SW_REQUEST_MESSAGE);
     /* Instances choose their codes, the host alone leaves out from whom an answer is. */
     bool is_not_taken = reply->code == SW_FRAME_CODE_NOT_TAKEN && reply->from.size == 0;
-    struct sw_agent_result result = {.rc = is_not_taken ? SW_E_UNAVAILABLE
-                                                        : (enum sw_rc)(-(int)reply->code),
+    struct sw_agent_result result = {.rc = is_not_taken ? SW_E_UNAVAILABLE : rc_of(reply->code),
                                      .is_not_taken = is_not_taken,
                                      .type = reply->type,
                                      .body = reply->body,
@@ -121,8 +128,7 @@ static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_i
 {
     struct sw_reader reader = sw_reader_of(list->entries.data, list->entries.size);
     struct sw_request *request = sw_requests_take(agents, list->request, SW_REQUEST_LIST);
-    struct sw_agent_page page = {.rc = (enum sw_rc)(-(int)list->code),
-                                 .has_more = list->has_more != 0};
+    struct sw_agent_page page = {.rc = rc_of(list->code), .has_more = list->has_more != 0};
     struct sw_agent_instance *items;
     struct sw_frame_instance entry;
 

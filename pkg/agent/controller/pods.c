@@ -207,10 +207,11 @@ static void pod_open_send(struct sw_agents *agents, struct sw_pod *pod)
     sw_host_send(agents, &frame);
 }
 
-static void pod_close_send(struct sw_agents *agents, const struct sw_pod *pod)
+static void pod_close_send(struct sw_agents *agents, struct sw_pod *pod)
 {
     struct sw_frame frame = {.kind = SW_FRAME_POD_CLOSE};
 
+    pod->closes_open++;
     frame.pod_close.uid = bytes_of(pod->uid);
     frame.pod_close.discard = pod->is_discarded;
     sw_host_send(agents, &frame);
@@ -268,6 +269,7 @@ void sw_pods_host_down(struct sw_agents *agents)
                                        .reason = "HostRestarting",
                                        .message = agents->words};
 
+        pod->closes_open = 0;
         if (!pod->is_opened)
             continue;
         pod->is_opened = false;
@@ -373,7 +375,7 @@ static enum sw_rc runner_open(void *ctx, const struct sw_pod_spec *spec, struct 
     pod->arena = SW_TAKE(arena);
     pod->spec = copy;
     pod->is_opened = false;
-    pod->is_closing = false;
+    pod->is_closing = pod->is_discarded = false;
     pod_begin(agents, pod);
     return SW_OK;
 }
@@ -389,6 +391,8 @@ static void runner_close(void *ctx, const char *uid, bool discard)
         say_closed(agents, uid);
         return;
     }
+    if (pod->is_closing && (pod->is_discarded || !discard))
+        return; /* It is on its way. */
     pod->is_closing = true;
     pod->is_discarded = pod->is_discarded || discard;
     pod_begin(agents, pod);

@@ -40,6 +40,7 @@ struct sw_pod {
     bool is_opened;  /* POD_OPEN with this spec went to the present host. */
     bool is_closing; /* Only CLOSED is awaited. */
     bool is_discarded;
+    uint32_t closes_open; /* POD_CLOSE frames to the present host without their POD_CLOSED. */
     uint64_t restarts;
 };
 
@@ -68,7 +69,7 @@ struct sw_agents {
     struct sw_stream *link;
     struct sw_buffer inbound, outbound; /* Received and not yet whole; a frame in the making. */
     struct sw_timer *backoff, *ping;
-    uint64_t backoff_ms;
+    uint64_t backoff_ms, up_since_ms;
     uint64_t ping_number;
     unsigned pings_open; /* Sent since the last answer. */
     bool is_broken;      /* The host broke the protocol; its death is awaited. */

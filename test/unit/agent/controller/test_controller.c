@@ -66,6 +66,8 @@ static void host_reply(const struct sw_frame_send *send)
     reply.reply.type = send->type;
     reply.reply.body = send->body;
     reply.reply.from = send->key;
+    if (send->body.size > 5 && memcmp(send->body.data, "code ", 5) == 0)
+        reply.reply.code = (uint32_t)strtoul((const char *)send->body.data + 5, NULL, 10);
     host_put(&reply);
 }
 
@@ -83,6 +85,8 @@ static void host_act(const char *folder, const struct sw_frame *frame, uint64_t 
         if (host_is(folder, "rude") && write(LINK, "\xff\xff\xff\xff nonsense", 13) > 0)
             pause();
         host_ready();
+        if (host_is(folder, "fragile"))
+            _exit(1);
     } else if (frame->kind == SW_FRAME_MODULE) {
         *code_bytes += frame->module.bytes.size;
     } else if (frame->kind == SW_FRAME_POD_OPEN) {
@@ -290,6 +294,8 @@ static struct world *world_new(const char *role)
     world->logger = (struct sw_logger){.file = -1, .utc_ns = utc_ns};
     assert_int_equal(sw_loop_new(&world->loop, NULL), SW_OK);
     options.loop = world->loop;
+    if (strcmp(role, "fragile") == 0)
+        options.backoff_ms = 10, options.backoff_max_ms = 1000;
     world->guard = sw_timer_new(world->loop, on_late, world);
     assert_int_equal(sw_agents_new(&options, &world->agents, NULL), SW_OK);
     sw_agents_runner(world->agents)->observe(sw_agents_runner(world->agents)->ctx, &observer);
@@ -481,6 +487,63 @@ static void test_a_closed_pod_takes_no_more_messages(void **state)
     world_free(world);
 }
 
+static void test_a_pod_may_be_closed_and_opened_faster_than_the_host_answers(void **state)
+{
+    struct world *world = world_new("kind");
+    const struct sw_pod_runner *runner = sw_agents_runner(world->agents);
+
+    (void)state;
+    pod_open(world);
+    until(world, &world->reports, 1);
+    runner->close(runner->ctx, POD, false);
+    pod_open(world);
+    runner->close(runner->ctx, POD, false);
+    runner->close(runner->ctx, POD, false);
+    until(world, &world->closes, 1);
+    pod_open(world);
+    until(world, &world->reports, 2);
+
+    assert_int_equal(world->downs, 0);
+    assert_int_equal(world->closes, 1);
+    world_free(world);
+}
+
+static void test_numbers_that_are_no_code_do_not_reach_clients(void **state)
+{
+    static const struct {
+        const char *body;
+        enum sw_rc rc;
+    } cases[] = {{"code 16 ", SW_E_UNAUTHENTICATED},
+                 {"code 17 ", SW_E_UNKNOWN},
+                 {"code 2147483648 ", SW_E_UNKNOWN},
+                 {"code 4294967295 ", SW_E_UNKNOWN}};
+    struct world *world = world_new("kind");
+
+    (void)state;
+    pod_open(world);
+    until(world, &world->reports, 1);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(say(world, "echo/a", cases[i].body, WAIT_MS), SW_OK);
+        until(world, &world->replies, i + 1);
+        assert_int_equal(world->rc, cases[i].rc);
+    }
+    world_free(world);
+}
+
+static void test_a_host_that_dies_again_and_again_is_started_less_often(void **state)
+{
+    struct world *world = world_new("fragile");
+    uint64_t began = sw_system_real()->monotonic_ns(NULL);
+
+    (void)state;
+    until(world, &world->downs, 5);
+
+    assert_int_equal(world->ups, 5);
+    assert_true(sw_system_real()->monotonic_ns(NULL) - began >
+                (10 + 20 + 40 + 80) * (uint64_t)1000000);
+    world_free(world);
+}
+
 static void test_a_stop_ends_the_host_and_refuses_what_comes_after(void **state)
 {
     struct world *world = world_new("kind");
@@ -510,6 +573,9 @@ int main(int count, char **words)
         cmocka_unit_test(test_a_module_that_was_not_pushed_fails_the_pod),
         cmocka_unit_test(test_a_module_that_does_not_compile_fails_the_pod_until_it_does),
         cmocka_unit_test(test_a_closed_pod_takes_no_more_messages),
+        cmocka_unit_test(test_a_pod_may_be_closed_and_opened_faster_than_the_host_answers),
+        cmocka_unit_test(test_numbers_that_are_no_code_do_not_reach_clients),
+        cmocka_unit_test(test_a_host_that_dies_again_and_again_is_started_less_often),
         cmocka_unit_test(test_a_stop_ends_the_host_and_refuses_what_comes_after),
     };
 
