@@ -18,7 +18,8 @@
 #include "pkg/utils/system/system.h"
 
 #define SW_JOURNAL_RECORD_MAX (16u << 20)
-#define SW_JOURNAL_EPOCH_MAX (256u << 20)
+/* Each of 256 workers may append one record after all of them saw that there is room. */
+#define SW_JOURNAL_EPOCH_MAX (3840u << 20)
 #define SW_JOURNAL_SEGMENT_BYTES (64u << 20)
 
 struct sw_journal; /* Opaque. */

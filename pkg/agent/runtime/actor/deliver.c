@@ -23,6 +23,10 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
     uint32_t slot = sw_slot_of(pod->hash_key, message->key);
     struct sw_instance *instance;
 
+    if (pod->state == SW_POD_CLOSED && !pod->config.is_durable) {
+        refuse(worker, message, SW_E_UNAVAILABLE, "its Pod does not run now");
+        return NULL;
+    }
     if (pod->state == SW_POD_CLOSED) {
         atomic_fetch_add(&worker->shared->queued_bytes, message->size_bytes);
         sw_item_put(&pod->limbo, &message->item);
@@ -40,6 +44,8 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
     instance = sw_instance_add(worker, pod, message->key, 0);
     if (instance == NULL)
         refuse(worker, message, SW_E_EXHAUSTED, "no memory for an instance");
+    else
+        instance->epoch = message->epoch; /* What its on_start lets out has this cause. */
     return instance;
 }
 
@@ -159,7 +165,7 @@ static void deliver_publish(struct sw_worker *worker, const struct sw_item_publi
     }
     if (atomic_load(&worker->shared->queued_bytes) > SW_QUEUED_BYTES_MAX ||
         atomic_load(&worker->shared->board.overfull) > 0 ||
-        sw_journal_is_full(worker->shared->journal)) {
+        !sw_journal_has_room(worker->shared->journal)) {
         publish_reply(worker, publish, SW_E_EXHAUSTED, 0, worker->output_epoch);
         return;
     }
@@ -296,8 +302,8 @@ static void deliver_list(struct sw_worker *worker, struct sw_item_list *list)
     list->entries = entries;
     list->count = (uint32_t)page.count;
     list->has_more = page.has_more;
-    if (worker->output_epoch > list->epoch)
-        list->epoch = worker->output_epoch;
+    if (sw_output_epoch_now(worker) > list->epoch)
+        list->epoch = sw_output_epoch_now(worker);
     if (worker->options.index + 1 < worker->options.count) {
         sw_item_put(&worker->sent[worker->options.index + 1], &list->item);
         return;

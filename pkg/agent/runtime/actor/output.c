@@ -36,6 +36,12 @@ void sw_output_frame(struct sw_worker *worker, const struct sw_frame *frame, uin
     worker->outputs_last = output;
 }
 
+uint64_t sw_output_epoch_now(const struct sw_worker *worker)
+{
+    return worker->appended_epoch > worker->output_epoch ? worker->appended_epoch
+                                                         : worker->output_epoch;
+}
+
 struct sw_output *sw_worker_output(struct sw_worker *worker)
 {
     struct sw_output *first = worker->outputs;
@@ -136,7 +142,7 @@ static void tell_status(struct sw_worker *worker, struct sw_pod *pod)
     pod->is_status_due = false;
     pod->status_ns = worker->now_ns;
     sw_list_remove(&pod->dirty);
-    sw_output_frame(worker, &frame, worker->output_epoch);
+    sw_output_frame(worker, &frame, sw_output_epoch_now(worker));
 }
 
 void sw_output_statuses(struct sw_worker *worker)

@@ -51,14 +51,16 @@ enum sw_rc sw_pod_set_config(struct sw_pod *pod, const struct sw_pod_config *con
     return SW_OK;
 }
 
-struct sw_pod *sw_pod_new(const struct sw_pod_config *config)
+struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_config *config)
 {
     struct sw_pod *pod = calloc(1, sizeof *pod);
-    uint64_t seed = config->pod * 0x9e3779b97f4a7c15u;
+    uint64_t seed;
 
     if (pod == NULL)
         return NULL;
     sw_list_init(&pod->dirty);
+    /* Keys are chosen by clients: they must not be able to choose ones that collide. */
+    shared->system->random(shared->system->ctx, &seed, sizeof seed);
     pod->instances = sw_map_new(seed);
     if (pod->instances == NULL || sw_pod_set_config(pod, config) != SW_OK) {
         sw_map_free(pod->instances);
@@ -180,6 +182,8 @@ static void reset_instances(struct sw_worker *worker, struct sw_pod *pod, const 
         .kind = SW_FRAME_EVENT,
         .event = {.uid = pod->config.uid, .is_warning = 1, .reason = {"StateDiscarded", 14}}};
 
+    if (count < sw_map_count(pod->instances))
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory to discard the state of a Pod");
     if (count == 0)
         return;
     for (size_t i = 0; i < count && worker->failure.rc == SW_OK; i++) {
@@ -189,7 +193,7 @@ static void reset_instances(struct sw_worker *worker, struct sw_pod *pod, const 
     free(list);
     snprintf(words, sizeof words, "%s changed: %zu instances begin with empty state", why, count);
     event.event.words = (struct sw_bytes){words, strlen(words)};
-    sw_output_frame(worker, &event, worker->output_epoch);
+    sw_output_frame(worker, &event, sw_output_epoch_now(worker));
 }
 
 static bool same(struct sw_bytes one, struct sw_bytes other)
@@ -353,7 +357,7 @@ void sw_pod_open(struct sw_worker *worker, struct sw_item_pod_open *item)
     struct sw_pod *pod = sw_map_find(worker->pods, &item->config.pod, sizeof item->config.pod);
 
     if (pod == NULL) {
-        pod = sw_pod_new(&item->config);
+        pod = sw_pod_new(worker->shared, &item->config);
         if (pod == NULL || sw_map_put(worker->pods, &item->config.pod, sizeof item->config.pod, pod,
                                       NULL) != SW_OK) {
             sw_pod_free(worker, pod);
@@ -372,18 +376,16 @@ static void tell_closed(struct sw_worker *worker, const struct sw_pod *pod)
 {
     struct sw_frame frame = {.kind = SW_FRAME_POD_CLOSED, .pod_closed = {pod->config.uid}};
 
-    sw_output_frame(worker, &frame, worker->output_epoch);
+    sw_output_frame(worker, &frame, sw_output_epoch_now(worker));
 }
 
 void sw_pod_finish(struct sw_worker *worker, struct sw_pod *pod)
 {
-    struct sw_journal_place place = {0, worker->output_epoch};
     struct sw_record record = {.kind = SW_RECORD_POD_DROP, .dropped_pod = pod->config.pod};
+    struct sw_journal_place place;
 
     if (pod->config.is_durable && sw_worker_append(worker, &record, &place) != SW_OK)
         return;
-    if (place.epoch > worker->output_epoch)
-        worker->output_epoch = place.epoch;
     free_limbo(worker, pod, SW_E_UNAVAILABLE);
     tell_closed(worker, pod);
     (void)sw_map_remove(worker->pods, &pod->config.pod, sizeof pod->config.pod);

@@ -42,7 +42,7 @@ struct sw_pod {
 /* --- pod.c: opening and closing ----------------------------------------------------------------
  */
 
-struct sw_pod *sw_pod_new(const struct sw_pod_config *config);
+struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_config *config);
 void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod);
 /* Add a version of what instances see of the spec.  SW_E_EXHAUSTED: no memory. */
 SW_MUST_CHECK enum sw_rc sw_pod_add_version(struct sw_pod *pod, uint64_t lsn,

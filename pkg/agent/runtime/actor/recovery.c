@@ -306,7 +306,7 @@ static enum sw_rc take_pod(struct recovery *recovery, const struct sw_record_pod
         return contradiction(recovery, "a Pod with other slots");
     memcpy(config.slots, record->slots.data, sizeof config.slots);
     if (pod == NULL) {
-        pod = sw_pod_new(&config);
+        pod = sw_pod_new(recovery->shared, &config);
         if (pod == NULL ||
             sw_map_put(worker->pods, &config.pod, sizeof config.pod, pod, NULL) != SW_OK) {
             sw_pod_free(worker, pod);

@@ -35,6 +35,8 @@ enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *re
                                ret_place, &err);
     if (rc != SW_OK)
         sw_worker_fail(worker, rc, err.message[0] != 0 ? err.message : "no memory for a record");
+    else
+        worker->appended_epoch = ret_place->epoch;
     return rc;
 }
 
@@ -57,6 +59,7 @@ static void append_segment(struct sw_worker *worker, struct segment *segment)
     if (rc != SW_OK)
         sw_worker_fail(worker, rc, err.message[0] != 0 ? err.message : "no memory for a record");
     segment->instance->epoch = segment->place.epoch;
+    worker->appended_epoch = segment->place.epoch;
 }
 
 static bool touches_bus(const struct sw_turn *turn)

@@ -80,7 +80,8 @@ struct sw_worker {
     struct sw_heap timers;
     struct sw_list dirty; /* Pods whose status is to be told. */
     uint64_t now_ns, last_replica;
-    uint64_t output_epoch; /* Of the last output. */
+    uint64_t output_epoch;   /* Of the last output. */
+    uint64_t appended_epoch; /* Of the last record. */
     struct sw_turn turn;
     struct sw_turn_host turn_host;
     struct sw_instance *running; /* Whose segment runs now. */
@@ -186,6 +187,8 @@ void sw_dispatch_match(struct sw_worker *worker, struct sw_bytes space, struct s
 /* --- output.c: frames ------------------------------------------------------------------------- */
 
 struct sw_frame;
+/* What must be durable before anything is told about the instances as they are now. */
+uint64_t sw_output_epoch_now(const struct sw_worker *worker);
 void sw_output_frame(struct sw_worker *worker, const struct sw_frame *frame, uint64_t epoch);
 void sw_output_event(struct sw_worker *worker, const struct sw_instance *instance,
                      const char *reason, const char *words, uint64_t epoch);

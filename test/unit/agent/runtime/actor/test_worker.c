@@ -486,6 +486,104 @@ static void a_journal_that_fails_stops_the_outputs(void **state)
     assert_false(actors_reply(&actors, request)->is_there);
 }
 
+static void publishes_from_outside_are_refused_while_the_journal_has_no_room(void **state)
+{
+    char body[20000];
+    uint64_t first = actors.next_request, refused = 0;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "sub news");
+    first = actors.next_request;
+    memset(body, 'b', sizeof body - 1);
+    body[sizeof body - 1] = 0;
+    for (int i = 0; i < 200; i++) /* Four times what an epoch of this journal is to hold. */
+        actors_publish(&actors, "news", body);
+    sw_worker_run(actors.workers[0], 0);
+    assert_int_equal(sw_worker_failure(actors.workers[0], NULL), SW_OK);
+    actors_settle(&actors);
+    for (uint64_t request = first; request < actors.next_request; request++)
+        refused += actors_reply(&actors, request)->status == SW_E_EXHAUSTED;
+    assert_in_range(refused, 100, 199);
+    assert_int_equal(field_of(1, "k", "published"), 200 - refused);
+}
+
+static void a_question_to_a_volatile_pod_that_was_closed_is_refused(void **state)
+{
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 4, .agent = "v", .is_keyed = true, .is_volatile = true});
+    actors_settle(&actors);
+    actors_close(&actors, 4, false);
+    sw_worker_run(actors.workers[0], 0); /* Its route's end is still on the way to the others. */
+    actors_send(&actors, 1, "k", "ask 5 v/x|get");
+    sw_worker_run(actors.workers[1], 4);
+    actors_settle(&actors);
+    assert_int_equal(field_of(1, "k", "replies"), 1);
+    assert_int_equal(field_of(1, "k", "status"), SW_E_UNAVAILABLE);
+}
+
+/* Whatever is let out now, and the epoch that it waits for; 0: nothing. */
+static uint64_t epoch_of_output(uint32_t worker, enum sw_frame_kind kind)
+{
+    struct sw_output *output;
+    uint64_t epoch = 0;
+
+    while ((output = sw_worker_output(actors.workers[worker])) != NULL) {
+        struct sw_frame frame;
+        size_t size;
+
+        assert_int_equal(sw_frame_take((struct sw_bytes){output->bytes, output->size},
+                                       SW_FRAME_FROM_HOST, &frame, &size, NULL),
+                         SW_OK);
+        if (frame.kind == kind)
+            epoch = output->epoch;
+        free(output);
+    }
+    return epoch;
+}
+
+static void what_is_told_of_instances_waits_for_their_records(void **state)
+{
+    struct sw_item_list list = {.request = 77,
+                                .name_space = script_text("default"),
+                                .agent = script_text("a"),
+                                .limit = 10};
+    uint64_t durable;
+
+    (void)state;
+    actors_settle(&actors);
+    durable = sw_journal_durable(actors.shared.journal);
+    actors_open(&actors, &(struct actors_pod){.number = 5, .agent = "r", .replicas = 1});
+    sw_worker_run(actors.workers[1], 4);
+    assert_true(epoch_of_output(1, SW_FRAME_POD_STATUS) > durable);
+    actors_settle(&actors);
+    actors_ask(&actors, 2, "x", "add 1");
+    durable = sw_journal_durable(actors.shared.journal);
+    actors_send(&actors, 2, "x", "ask 3 a/k|hold"); /* Handled by worker 1; nothing goes out. */
+    actors_run(&actors);
+    (void)epoch_of_output(1, SW_FRAME_REPLY);
+    (void)epoch_of_output(0, SW_FRAME_REPLY);
+    sw_worker_put(actors.workers[0], sw_item_list_new(&list));
+    actors_run(&actors);
+    assert_true(epoch_of_output(1, SW_FRAME_INSTANCES) > durable);
+}
+
+static void a_volatile_instance_carries_the_epoch_of_what_made_it(void **state)
+{
+    uint64_t durable;
+
+    (void)state;
+    actors.module.on_start = "log born";
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 4, .agent = "v", .is_keyed = true, .is_volatile = true});
+    actors_settle(&actors);
+    actors_ask(&actors, 1, "k", "add 1");
+    durable = sw_journal_durable(actors.shared.journal);
+    actors_send(&actors, 1, "k", "send v/x|add 1");
+    actors_run(&actors);
+    assert_true(epoch_of_output(0, SW_FRAME_LOG) > durable);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -520,6 +618,10 @@ int main(void)
         TEST(lists_come_in_pages_over_all_workers),
         TEST(the_config_is_seen_as_it_stands),
         TEST(a_journal_that_fails_stops_the_outputs),
+        TEST(publishes_from_outside_are_refused_while_the_journal_has_no_room),
+        TEST(a_question_to_a_volatile_pod_that_was_closed_is_refused),
+        TEST(what_is_told_of_instances_waits_for_their_records),
+        TEST(a_volatile_instance_carries_the_epoch_of_what_made_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
