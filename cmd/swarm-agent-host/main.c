@@ -5,6 +5,7 @@
 #include "pkg/agent/runtime/actor/snapshot.h"
 #include "pkg/agent/runtime/host/guest_wasm.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
+#include "pkg/agent/sandbox/sandbox.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -25,6 +26,7 @@
 #define LINK_BYTES_MAX ((size_t)512 << 20)
 
 static struct driver driver; /* One per process. */
+static struct sw_sandbox_view sandbox;
 static uint64_t stop_by_ns;
 
 static _Noreturn void usage(void)
@@ -114,7 +116,7 @@ static void recover(struct sw_worker **workers)
                                       .put = link_put,
                                       .emit = link_emit};
     struct sw_err err = {0};
-    char words[256];
+    char words[512];
 
     if (sw_recover(&journal, &driver.shared, workers, driver.lanes_count, &report, &err) != SW_OK)
         driver_die(HOST_EXIT_UNREADABLE, err.message);
@@ -122,8 +124,9 @@ static void recover(struct sw_worker **workers)
     if (sw_host_new(&options, &driver.host, &err) != SW_OK)
         driver_die(HOST_EXIT_RESOURCES, err.message);
     snprintf(words, sizeof words,
-             "recovered %" PRIu64 " Pods, %" PRIu64 " instances, %" PRIu64 " waiting messages",
-             report.pods, report.instances, report.messages);
+             "recovered %" PRIu64 " Pods, %" PRIu64 " instances, %" PRIu64 " waiting messages%s%s",
+             report.pods, report.instances, report.messages,
+             sandbox.missing[0] == 0 ? "" : "; the sandbox is without ", sandbox.missing);
     ready.ready = (struct sw_frame_ready){.version = SW_LINK_VERSION,
                                           .workers = driver.lanes_count,
                                           .pods = report.pods,
@@ -169,6 +172,18 @@ static void stop(struct sw_worker **workers)
     link_flush(&driver);
 }
 
+/* From here on this process reaches its folder, its link and standard error, whatever a guest may
+ * make of it. The engine and the workers start threads, which the sandbox binds only if they come
+ * after it; and nothing of a journal or a guest is looked at before it. */
+static void enter_sandbox(void)
+{
+    struct sw_sandbox_options options = {.profile = SW_SANDBOX_HOST, .folder = driver.folder};
+    struct sw_err err = {0};
+
+    if (sw_sandbox_enter(&options, &sandbox, &err) != SW_OK)
+        driver_die(HOST_EXIT_RESOURCES, err.message);
+}
+
 /* Segments of a long journal stay open for reading. */
 static void raise_file_limit(void)
 {
@@ -195,6 +210,7 @@ int main(int argc, char **argv)
     static struct sw_worker *workers[SW_WORKERS_MAX];
     struct sw_frame_hello hello;
     struct sw_err err = {0};
+    uint32_t count;
     enum sw_rc rc;
 
     if (argc != 3 || strcmp(argv[1], "--folder") != 0)
@@ -213,8 +229,10 @@ int main(int argc, char **argv)
     if (rc != SW_OK)
         driver_die(HOST_EXIT_PROTOCOL, err.message);
     lock_folder(driver.folder);
+    count = count_workers(hello.workers); /* It looks at /sys. */
+    enter_sandbox();
     if (sw_shared_init(&driver.shared, driver.system, SW_ABI_FINGERPRINT) != SW_OK ||
-        make_lanes(count_workers(hello.workers), &err) != SW_OK)
+        make_lanes(count, &err) != SW_OK)
         driver_die(HOST_EXIT_RESOURCES, err.message);
     driver.engine = sw_guest_wasm_worker(driver.lanes[0].wasm);
     for (uint32_t i = 0; i < driver.lanes_count; i++)

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <dirent.h>
 
 static struct host_process host;
 
@@ -90,6 +91,49 @@ static void a_clean_stop_leaves_a_snapshot_to_go_on_from(void **state)
     }
 }
 
+/* The number behind "name:" in a file of /proc/PID/task; -1: it is not there. */
+static int task_field(const char *task, const char *name)
+{
+    char path[300], line[256];
+    size_t size = strlen(name);
+    int value = -1;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%s/status", (int)host.pid, task);
+    file = fopen(path, "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, name, size) == 0 && line[size] == ':')
+            value = atoi(line + size + 1);
+    if (file != NULL)
+        (void)fclose(file);
+    return value;
+}
+
+static void every_thread_is_in_the_sandbox(void **state)
+{
+    char path[64];
+    struct dirent *entry;
+    unsigned threads = 0;
+    DIR *tasks;
+
+    (void)state;
+    assert_true(host_start(&host, 2));
+    host_open(&host, &(struct host_pod){.number = 1, .agent = "ledger", .is_keyed = true});
+    assert_int_equal(send_one("a", "put 7"), 0);
+    snprintf(path, sizeof path, "/proc/%d/task", (int)host.pid);
+    tasks = opendir(path);
+    assert_non_null(tasks);
+    while ((entry = readdir(tasks)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        threads++;
+        assert_int_equal(task_field(entry->d_name, "Seccomp"), 2);
+        assert_int_equal(task_field(entry->d_name, "NoNewPrivs"), 1);
+    }
+    (void)closedir(tasks);
+    assert_true(threads >= 5); /* The link, two workers, the journal, the ticker. */
+}
+
 static void many_replicas_open_quickly(void **state)
 {
     (void)state;
@@ -144,6 +188,7 @@ int main(void)
         TEST(a_frame_that_is_none_ends_the_host),
         TEST(the_end_of_the_link_ends_the_host),
         TEST(a_pod_without_its_module_is_refused),
+        TEST(every_thread_is_in_the_sandbox),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
