@@ -120,7 +120,6 @@ static void recover(struct sw_worker **workers)
 
     if (sw_recover(&journal, &driver.shared, workers, driver.lanes_count, &report, &err) != SW_OK)
         driver_die(HOST_EXIT_UNREADABLE, err.message);
-    options.next_pod = report.next_pod;
     if (sw_host_new(&options, &driver.host, &err) != SW_OK)
         driver_die(HOST_EXIT_RESOURCES, err.message);
     snprintf(words, sizeof words,

@@ -177,9 +177,7 @@ static uint32_t lane_take(struct lane *lane)
 static void lane_sleep(struct lane *lane, bool is_stuck)
 {
     struct driver *driver = lane->driver;
-    uint64_t due = sw_worker_due_ns(lane->worker),
-             now = driver->system->utc_ns(driver->system->ctx);
-    uint64_t ns = due == UINT64_MAX ? UINT64_MAX : due > now ? due - now : 0;
+    uint64_t ns = sw_worker_wait_ns(lane->worker);
     bool can_run;
 
     if (is_stuck && ns > STUCK_WAIT_NS)

@@ -26,6 +26,7 @@ struct disk {
     struct sw_system system;
     struct disk_file files[DISK_FILES_MAX];
     uint64_t now_ns, random;
+    uint64_t utc_behind_ns; /* The clock of the day is set back by so much. */
     uint64_t writes, syncs;
     /* Countdowns: the call that reaches 0 fails, as do all later ones until it is set again. */
     int64_t fail_writes_after, fail_syncs_after, full_after; /* -1: never. */
@@ -43,6 +44,11 @@ static inline uint64_t disk_random(struct disk *disk)
 static inline uint64_t disk_now(void *ctx)
 {
     return ((struct disk *)ctx)->now_ns;
+}
+
+static inline uint64_t disk_utc(void *ctx)
+{
+    return disk_now(ctx) - ((struct disk *)ctx)->utc_behind_ns;
 }
 
 static inline void disk_bytes(void *ctx, void *ret_bytes, size_t size)
@@ -253,7 +259,7 @@ static inline void disk_init(struct disk *disk, uint64_t seed)
     disk->now_ns = 1700000000000000000u;
     disk->system = (struct sw_system){
         .ctx = disk,
-        .utc_ns = disk_now,
+        .utc_ns = disk_utc,
         .monotonic_ns = disk_now,
         .random = disk_bytes,
         .file_open = disk_open,

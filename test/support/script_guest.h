@@ -3,9 +3,9 @@
  * A body is a list of commands, separated by ';'. A command that carries a body for others takes
  * all that follows '|'. The state is a struct, so saving and loading it is a copy. add N | get |
  * hold | release | send TO|BODY | ask TAG TO|BODY | pub SUBJECT|BODY | sub PATTERN unsub PATTERN |
- * timer ID DELAY_NS | cancel ID | log TEXT | random | self | fail | trap | wait deadline | drift |
- * spam COUNT TO|BODY | pubs COUNT SUBJECT|BODY | churn COUNT (start and cancel a timer) | flip
- * COUNT (subscribe and unsubscribe) | code "get" replies with the state in words. Replies,
+ * timer ID DELAY_NS | cancel ID | log TEXT | random | now | self | fail | trap | wait deadline |
+ * drift | spam COUNT TO|BODY | pubs COUNT SUBJECT|BODY | churn COUNT (start and cancel a timer) |
+ * flip COUNT (subscribe and unsubscribe) | code "get" replies with the state in words. Replies,
  * publishes and timers that arrive are counted. */
 #pragma once
 #include "include/swarm/agent.h"
@@ -194,6 +194,8 @@ static inline enum sw_guest_end script_command(struct script_engine *engine, str
         script_flip(guest, number);
     else if (strncmp(command, "log ", 4) == 0)
         state->last_code = sw_turn_log(turn, SWARM_LOG_INFO, script_text(command + 4));
+    else if (strcmp(command, "now") == 0)
+        state->counter = (int64_t)(sw_turn_now(turn) % 1000000000000u);
     else if (strcmp(command, "random") == 0)
         (void)sw_turn_random(turn, &state->random, sizeof state->random);
     else if (strcmp(command, "mix") == 0)

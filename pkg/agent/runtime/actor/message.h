@@ -46,7 +46,7 @@ struct sw_message {
     uint64_t body_lsn;           /* Where the body stands in the journal; 0: it does not. */
     uint32_t body_at;
     uint64_t epoch;       /* What must be durable before effects of this message leave the host. */
-    uint64_t deadline_ns; /* Not handled later than this; 0: none. */
+    uint64_t deadline_ns; /* Not handled later than this, by the monotonic clock; 0: none. */
     uint32_t size_bytes;  /* Of all this, for limits. */
 };
 

@@ -355,7 +355,11 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
 void sw_pod_open(struct sw_worker *worker, struct sw_item_pod_open *item)
 {
     struct sw_pod *pod = sw_map_find(worker->pods, &item->config.pod, sizeof item->config.pod);
+    uint64_t next = atomic_load(&worker->shared->next_pod);
 
+    while (next <= item->config.pod &&
+           !atomic_compare_exchange_weak(&worker->shared->next_pod, &next, item->config.pod + 1))
+        continue;
     if (pod == NULL) {
         pod = sw_pod_new(worker->shared, &item->config);
         if (pod == NULL || sw_map_put(worker->pods, &item->config.pod, sizeof item->config.pod, pod,

@@ -13,9 +13,8 @@
 #define MAILBOX_UNTIL_OPENED 1024u
 
 enum pending_state {
-    PENDING_NAMED,  /* A send: its key is the whole name, as it was given. */
     PENDING_ROUTED, /* Its Pod, and its key or instance, are known. */
-    PENDING_LOST    /* A question to an instance that keeps nothing: it was lost unless answered. */
+    PENDING_LOST    /* Its receiver keeps nothing, or is gone: a question fails unless answered. */
 };
 
 /* Something that was sent and whose handling has not been met yet. */
@@ -38,6 +37,7 @@ struct recovery {
     struct sw_err *err;
     struct sw_journal_place place; /* Of the record being taken in. */
     uint32_t effects_at;           /* Within it. */
+    uint64_t latest_ns;            /* Of all records. */
     const char *folder;
     const uint8_t *uuid; /* Of the journal. */
 };
@@ -153,16 +153,44 @@ static struct sw_message template_of(const struct recovery *recovery, const stru
                                .body_at = recovery->effects_at + effect->body_at};
 }
 
-/* Where a send goes is found when all is read: until then it waits at its sender, with the name in
- * the key. */
+/* Where a send went: to the Pod that held its key at this point of the journal, since a Pod's
+ * record comes before any send to it. Later its sender may be gone, or another Pod in its
+ * receiver's place: neither changes who is to get it. False: nowhere; the receiver was on its way
+ * out. */
+static bool find_way(struct recovery *recovery, const struct effects *effects,
+                     const struct sw_turn_route *decided, struct sw_message *message, char name[24])
+{
+    struct sw_bytes agent, key;
+    const struct sw_route *route;
+    uint64_t pod;
+
+    if ((decided->end & (SW_ROUTE_VOLATILE | SW_ROUTE_UNREACHABLE)) != 0 ||
+        !sw_name_split(message->key, &agent, &key))
+        return false;
+    route = sw_routes_agent(recovery->workers[0]->routes, effects->instance->pod->config.name_space,
+                            agent);
+    if (route == NULL)
+        return false;
+    if ((decided->end & SW_ROUTE_REPLICA) != 0) {
+        int size = snprintf(name, 24, "%" PRIu64,
+                            decided->value % (route->replicas == 0 ? 1 : route->replicas));
+        key = (struct sw_bytes){name, (size_t)size};
+    }
+    pod = route->pods[sw_slot_of(route->hash_key, key)];
+    if (pod == 0)
+        return false;
+    message->pod = pod;
+    message->key = key;
+    return true;
+}
+
 static enum sw_rc take_send(struct recovery *recovery, struct effects *effects,
                             const struct sw_effect *effect, uint32_t index)
 {
     struct sw_turn_route route = route_of(effects, index);
     struct sw_message template = template_of(recovery, effects, effect, index);
     struct pending_key key = {recovery->place.lsn, index, 0};
-    struct sw_bytes agent, ignored;
-    char name[300];
+    char name[24];
 
     template.pod = effects->instance->pod->config.pod;
     template.key = effect->to;
@@ -174,17 +202,9 @@ static enum sw_rc take_send(struct recovery *recovery, struct effects *effects,
                                                   .number = effect->number,
                                                   .send = {recovery->place.lsn, index}};
     }
-    if ((route.end & (SW_ROUTE_VOLATILE | SW_ROUTE_UNREACHABLE)) != 0)
-        return effect->number == 0 ? SW_OK : pending_add(recovery, &key, &template, PENDING_LOST);
-    if ((route.end & SW_ROUTE_REPLICA) != 0 && sw_name_split(effect->to, &agent, &ignored)) {
-        const struct sw_route *known = sw_routes_agent(
-            recovery->workers[0]->routes, effects->instance->pod->config.name_space, agent);
-        uint32_t replicas = known == NULL || known->replicas == 0 ? 1 : known->replicas;
-        int size = snprintf(name, sizeof name, "%.*s/%" PRIu64, (int)agent.size,
-                            (const char *)agent.data, route.value % replicas);
-        template.key = (struct sw_bytes){name, (size_t)size};
-    }
-    return pending_add(recovery, &key, &template, PENDING_NAMED);
+    if (find_way(recovery, effects, &route, &template, name))
+        return pending_add(recovery, &key, &template, PENDING_ROUTED);
+    return effect->number == 0 ? SW_OK : pending_add(recovery, &key, &template, PENDING_LOST);
 }
 
 static enum sw_rc take_reply(struct recovery *recovery, const struct effects *effects,
@@ -269,6 +289,13 @@ static enum sw_rc take_effect(struct recovery *recovery, struct effects *effects
 
 /* --- Records --------------------------------------------------------------------------------- */
 
+/* Numbers are never given twice. */
+static void raise(_Atomic uint64_t *next, uint64_t number)
+{
+    if (atomic_load(next) < number)
+        atomic_store(next, number);
+}
+
 /* Everybody learns where the Pod is. */
 static enum sw_rc announce(struct recovery *recovery, const struct sw_pod *pod)
 {
@@ -320,9 +347,22 @@ static enum sw_rc take_pod(struct recovery *recovery, const struct sw_record_pod
              (const char *)record->fingerprint.data);
     if (sw_pod_add_version(pod, recovery->place.lsn, record->config) != SW_OK)
         return no_memory(recovery);
-    if (record->pod >= recovery->report->next_pod)
-        recovery->report->next_pod = record->pod + 1;
+    raise(&recovery->shared->next_pod, record->pod + 1);
     return announce(recovery, pod);
+}
+
+/* What waits for a Pod that is gone was refused then. */
+static void lose_pending(struct recovery *recovery, uint64_t pod)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (sw_map_next(recovery->pending, &cursor, &entry)) {
+        struct pending *pending = entry.value;
+
+        if (pending->message->pod == pod)
+            pending->state = PENDING_LOST;
+    }
 }
 
 static enum sw_rc drop_pod(struct recovery *recovery, uint64_t number)
@@ -333,6 +373,7 @@ static enum sw_rc drop_pod(struct recovery *recovery, uint64_t number)
 
     if (pod == NULL || sw_map_count(pod->instances) != 0)
         return contradiction(recovery, "the end of a Pod that is not there or not empty");
+    lose_pending(recovery, number);
     change.name_space = pod->config.name_space;
     change.agent = pod->config.agent;
     change.pod.pod = number;
@@ -362,8 +403,7 @@ static enum sw_rc take_start(struct recovery *recovery, const struct sw_record_s
     instance->memory_bytes = segment->memory_bytes;
     instance->is_started = true;
     pod->ready++;
-    if (segment->instance >= atomic_load(&recovery->shared->next_instance))
-        atomic_store(&recovery->shared->next_instance, segment->instance + 1);
+    raise(&recovery->shared->next_instance, segment->instance + 1);
     *ret_instance = instance;
     return SW_OK;
 }
@@ -432,6 +472,8 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
         return rc;
     if (instance == NULL || segment->previous != instance->actor.last_lsn)
         return contradiction(recovery, "a record that does not follow its instance's last one");
+    if (segment->time_ns > recovery->latest_ns)
+        recovery->latest_ns = segment->time_ns;
     take_input(recovery, segment);
     if (segment->outcome == SW_OUTCOME_DONE)
         rc = take_effects(recovery, instance, segment);
@@ -464,6 +506,8 @@ static enum sw_rc load_instance(struct recovery *recovery, const struct sw_snaps
         return rc;
     instance->actor.last_lsn = instance->actor.state_lsn = recovery->place.lsn;
     instance->random.next = saved->random_next;
+    if (instance->actor.last_ns > recovery->latest_ns)
+        recovery->latest_ns = instance->actor.last_ns;
     instance->snapshot_at = block->at;
     for (uint32_t i = 0; rc == SW_OK && i < instance->actor.patterns_count; i++) {
         const struct sw_pattern *pattern = instance->actor.patterns[i];
@@ -508,6 +552,10 @@ static enum sw_rc load_block(void *ctx, const struct sw_snapshot_block *block, s
 
     (void)err;
     switch (block->kind) {
+    case SW_SNAPSHOT_NUMBERS:
+        raise(&recovery->shared->next_pod, block->numbers.next_pod);
+        raise(&recovery->shared->next_instance, block->numbers.next_instance);
+        return SW_OK;
     case SW_SNAPSHOT_POD:
         return take_pod(recovery, &block->pod);
     case SW_SNAPSHOT_INSTANCE:
@@ -527,7 +575,7 @@ static enum sw_rc take_snapshot(struct recovery *recovery, const struct sw_recor
                                         .record = record,
                                         .lsn = recovery->place.lsn};
 
-    if (recovery->report->next_pod != 1 || recovery->shared->snapshot != NULL)
+    if (atomic_load(&recovery->shared->next_pod) != 1 || recovery->shared->snapshot != NULL)
         return contradiction(recovery, "a snapshot that is not the beginning");
     source.uuid = recovery->uuid;
     return sw_snapshot_open(&source, load_block, recovery, &recovery->shared->snapshot,
@@ -590,35 +638,18 @@ static int compare_pending(const void *one, const void *other)
                : a->message->instance > b->message->instance;
 }
 
-/* Queue again what waits. A send's key still holds the whole name of its receiver. */
-static enum sw_rc requeue(struct recovery *recovery, struct pending *pending)
+static void requeue(struct recovery *recovery, struct pending *pending)
 {
     struct sw_message *message = pending->message;
-    struct sw_bytes agent, key;
-    const struct sw_route *route;
-    const struct sw_pod *pod;
 
     recovery->report->messages++;
     if (pending->state == PENDING_ROUTED) {
         sw_deliver_message(worker_of(recovery, message->pod), message);
-        return SW_OK;
+        return;
     }
-    pod = find_pod(recovery, message->pod);
-    route = pod != NULL && sw_name_split(message->key, &agent, &key)
-                ? sw_routes_agent(recovery->workers[0]->routes, pod->config.name_space, agent)
-                : NULL;
-    if (pending->state == PENDING_NAMED && route != NULL)
-        message->pod = route->pods[sw_slot_of(route->hash_key, key)];
-    if (pending->state == PENDING_LOST || route == NULL || message->pod == 0) {
-        struct sw_worker *worker = worker_of(recovery, message->head.origin.pod);
-
-        sw_dispatch_refuse(worker, message, SW_E_UNAVAILABLE, "the receiver was lost in a restart");
-        sw_message_free(message);
-        return SW_OK;
-    }
-    message->key = key;
-    sw_deliver_message(worker_of(recovery, message->pod), message);
-    return SW_OK;
+    sw_dispatch_refuse(worker_of(recovery, message->head.origin.pod), message, SW_E_UNAVAILABLE,
+                       "the receiver was lost in a restart");
+    sw_message_free(message);
 }
 
 static enum sw_rc requeue_all(struct recovery *recovery)
@@ -633,7 +664,7 @@ static enum sw_rc requeue_all(struct recovery *recovery)
     if (at > 1)
         qsort(list, at, sizeof(struct pending *), compare_pending);
     for (size_t i = 0; i < at; i++) {
-        rc = requeue(recovery, list[i]);
+        requeue(recovery, list[i]);
         free(list[i]);
     }
     free(list);
@@ -660,6 +691,7 @@ static void settle(struct recovery *recovery)
         struct sw_map_entry entry;
         size_t cursor = 0;
 
+        worker->now_ns = recovery->latest_ns;
         while (sw_map_next(worker->instances, &cursor, &entry)) {
             struct sw_instance *instance = entry.value;
             if (instance->actor.timers_count > 0)
@@ -683,7 +715,6 @@ enum sw_rc sw_recover(const struct sw_journal_options *options, struct sw_shared
     enum sw_rc rc;
 
     memset(ret_report, 0, sizeof *ret_report);
-    ret_report->next_pod = 1;
     recovery.pending = sw_map_new(shared->incarnation);
     if (recovery.pending == NULL)
         return no_memory(&recovery);
@@ -694,6 +725,7 @@ enum sw_rc sw_recover(const struct sw_journal_options *options, struct sw_shared
     } else {
         free_pending(&recovery);
     }
+    ret_report->next_pod = atomic_load(&shared->next_pod);
     sw_map_free(recovery.pending);
     for (uint32_t i = 0; rc == SW_OK && i < count; i++)
         rc = sw_worker_failure(workers[i], err);

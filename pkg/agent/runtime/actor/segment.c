@@ -457,7 +457,7 @@ static bool is_stale(struct sw_worker *worker, const struct sw_instance *instanc
         timer = sw_actor_timer(&instance->actor, message->head.tag);
         return timer == NULL || !timer->is_queued;
     }
-    if (message->deadline_ns == 0 || worker->now_ns <= message->deadline_ns)
+    if (message->deadline_ns == 0 || worker->monotonic_ns <= message->deadline_ns)
         return false;
     sw_dispatch_refuse(worker, message, SW_E_TIMEOUT, "it waited too long in the mailbox");
     return true;

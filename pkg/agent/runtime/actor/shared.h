@@ -46,8 +46,8 @@ struct sw_board { /* Mailboxes that push back; usually empty, then looking costs
 struct sw_shared {
     const struct sw_system *system;
     struct sw_journal *journal;
-    uint64_t incarnation; /* Random; of this run of the host. */
-    _Atomic uint64_t next_instance;
+    uint64_t incarnation;                     /* Random; of this run of the host. */
+    _Atomic uint64_t next_instance, next_pod; /* Numbers, never given twice in this journal. */
     _Atomic uint64_t queued_bytes;
     struct sw_bus bus;
     struct sw_board board;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define MAGIC 0x4e535753u /* "SWSN" */
-#define VERSION 1u
+#define VERSION 2u
 #define HEAD_BYTES 24u
 #define BLOCK_HEAD_BYTES 8u
 #define WRITE_BYTES (4u << 20)
@@ -212,6 +212,16 @@ static enum sw_rc put_published(struct writer *writer)
     return put_block(writer);
 }
 
+static enum sw_rc put_numbers(struct writer *writer)
+{
+    struct sw_shared *shared = writer->options->shared;
+
+    sw_buffer_put_u8(&writer->block, SW_SNAPSHOT_NUMBERS);
+    sw_buffer_put_u64(&writer->block, atomic_load(&shared->next_pod));
+    sw_buffer_put_u64(&writer->block, atomic_load(&shared->next_instance));
+    return put_block(writer);
+}
+
 static enum sw_rc write_all(struct writer *writer)
 {
     const struct sw_snapshot_options *options = writer->options;
@@ -226,6 +236,8 @@ static enum sw_rc write_all(struct writer *writer)
         rc = put_worker(writer, options->workers[i]);
     if (rc == SW_OK)
         rc = put_published(writer);
+    if (rc == SW_OK) /* Behind the Pods: a journal begins with their numbers at 1. */
+        rc = put_numbers(writer);
     sw_buffer_put_u8(&writer->block, KIND_END);
     if (rc == SW_OK)
         rc = put_block(writer);
@@ -394,6 +406,10 @@ static bool take_block(struct sw_reader *reader, struct sw_snapshot_block *block
     case SW_SNAPSHOT_PUBLISHED:
         block->published = sw_reader_take(reader, reader->size - reader->at);
         return true;
+    case SW_SNAPSHOT_NUMBERS:
+        block->numbers.next_pod = sw_reader_u64(reader);
+        block->numbers.next_instance = sw_reader_u64(reader);
+        return sw_reader_is_finished(reader);
     }
     return false;
 }
@@ -439,6 +455,7 @@ static enum sw_rc verify(const struct sw_snapshot *snapshot,
     uint32_t check = 0;
     enum sw_rc rc = chunk == NULL ? SW_E_EXHAUSTED : SW_OK;
     bool is_ours = true;
+    uint32_t version = VERSION;
 
     for (uint64_t at = 0; rc == SW_OK && at < snapshot->bytes; at += WRITE_BYTES) {
         uint64_t left = snapshot->bytes - at;
@@ -448,11 +465,17 @@ static enum sw_rc verify(const struct sw_snapshot *snapshot,
         check = sw_crc32c(check, chunk, got);
         if (at == 0 && got >= HEAD_BYTES) {
             struct sw_reader reader = sw_reader_of(chunk, HEAD_BYTES);
-            is_ours = sw_reader_u32(&reader) == MAGIC && sw_reader_u32(&reader) == VERSION &&
-                      memcmp(chunk + 8, source->uuid, 16) == 0;
+            is_ours = sw_reader_u32(&reader) == MAGIC && memcmp(chunk + 8, source->uuid, 16) == 0;
+            version = sw_reader_u32(&reader);
         }
     }
     free(chunk);
+    if (rc == SW_OK && is_ours && version != VERSION) {
+        sw_err_set(err, SW_E_UNSUPPORTED, "the snapshot is of version %" PRIu32, version);
+        sw_err_hint(err, "it was written by another release of Swarm; this one reads version %u",
+                    VERSION);
+        return SW_E_UNSUPPORTED;
+    }
     if (rc == SW_OK && (!is_ours || check != source->record->check))
         return sw_err_set(err, SW_E_CORRUPT, "the snapshot %.*s is damaged",
                           (int)source->record->file.size, (const char *)source->record->file.data);

@@ -42,13 +42,18 @@ enum sw_snapshot_kind {
     SW_SNAPSHOT_POD = 1,
     SW_SNAPSHOT_INSTANCE,
     SW_SNAPSHOT_MESSAGE,
-    SW_SNAPSHOT_PUBLISHED /* Names of publishes from outside; absent where there are none. */
+    SW_SNAPSHOT_PUBLISHED, /* Names of publishes from outside; absent where there are none. */
+    SW_SNAPSHOT_NUMBERS
 };
 
 struct sw_snapshot_instance { /* Borrowed. */
     uint64_t pod, id, memory_bytes;
     uint64_t random_next;
     struct sw_bytes key, seed, actor;
+};
+
+struct sw_snapshot_numbers { /* What is given next: those who had lower ones may still be named. */
+    uint64_t next_pod, next_instance;
 };
 
 struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
@@ -58,6 +63,7 @@ struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
     struct sw_snapshot_instance instance;
     struct sw_message message;
     struct sw_bytes published; /* As sw_requests_save wrote them. */
+    struct sw_snapshot_numbers numbers;
 };
 typedef enum sw_rc sw_snapshot_visit(void *ctx, const struct sw_snapshot_block *block,
                                      struct sw_err *err);

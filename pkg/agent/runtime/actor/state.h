@@ -78,8 +78,9 @@ struct sw_worker {
     struct sw_output *outputs, *outputs_last;
     struct sw_ready ready[SW_PRIORITIES];
     struct sw_heap timers;
-    struct sw_list dirty; /* Pods whose status is to be told. */
-    uint64_t now_ns, last_replica;
+    struct sw_list dirty;          /* Pods whose status is to be told. */
+    uint64_t now_ns, monotonic_ns; /* The clock of records, and when it was last looked at. */
+    uint64_t last_replica;
     uint64_t output_epoch;   /* Of the last output. */
     uint64_t appended_epoch; /* Of the last record. */
     struct sw_turn turn;

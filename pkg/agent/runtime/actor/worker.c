@@ -126,11 +126,17 @@ void sw_worker_put(struct sw_worker *worker, struct sw_item *item)
     sw_item_put(&worker->inbox, item);
 }
 
-/* The clock of records never goes back, whatever the machine's does. */
+/* The clock of records never goes back: when the machine's is set back, it goes on from where it
+ * was at the pace of the monotonic clock, so that timers need not wait until the day is made up
+ * for. */
 static void look_at_clock(struct sw_worker *worker)
 {
-    uint64_t now = worker->shared->system->utc_ns(worker->shared->system->ctx);
+    const struct sw_system *system = worker->shared->system;
+    uint64_t now = system->utc_ns(system->ctx), monotonic = system->monotonic_ns(system->ctx);
 
+    if (worker->monotonic_ns != 0)
+        worker->now_ns += monotonic - worker->monotonic_ns;
+    worker->monotonic_ns = monotonic;
     if (now > worker->now_ns)
         worker->now_ns = now;
 }
@@ -170,7 +176,7 @@ bool sw_worker_has_work(const struct sw_worker *worker)
     return false;
 }
 
-uint64_t sw_worker_due_ns(const struct sw_worker *worker)
+uint64_t sw_worker_wait_ns(struct sw_worker *worker)
 {
     const struct sw_heap_entry *first = sw_heap_first(&worker->timers);
     uint64_t due = first == NULL ? UINT64_MAX : first->rank;
@@ -181,7 +187,10 @@ uint64_t sw_worker_due_ns(const struct sw_worker *worker)
         if (pod->status_ns + SW_STATUS_INTERVAL_NS < due)
             due = pod->status_ns + SW_STATUS_INTERVAL_NS;
     }
-    return due;
+    if (due == UINT64_MAX)
+        return UINT64_MAX;
+    look_at_clock(worker);
+    return due > worker->now_ns ? due - worker->now_ns : 0;
 }
 
 struct sw_item *sw_worker_sent(struct sw_worker *worker, uint32_t target)

@@ -100,8 +100,8 @@ void sw_worker_put(struct sw_worker *worker, struct sw_item *item);
 uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max);
 /* Whether sw_worker_run would find something to do now, the journal's room aside. */
 bool sw_worker_has_work(const struct sw_worker *worker);
-/* When the next timer is due, in UTC ns; UINT64_MAX: none. */
-uint64_t sw_worker_due_ns(const struct sw_worker *worker);
+/* How long until the next timer is due, in ns by the worker's own clock; UINT64_MAX: none is. */
+uint64_t sw_worker_wait_ns(struct sw_worker *worker);
 /* The next item for worker `target`, now the caller's; NULL: none. */
 struct sw_item *sw_worker_sent(struct sw_worker *worker, uint32_t target);
 /* The next output, now the caller's (free it); NULL: none. Epochs never descend. */

@@ -31,7 +31,7 @@ struct sw_host {
     struct sw_routes *routes;
     struct sw_map *pods, *modules;
     struct sw_map *open; /* Numbers of open Pods; the value is the pod. */
-    uint64_t next_pod, next_replica;
+    uint64_t next_replica;
 };
 
 /* --- Life ------------------------------------------------------------------------------------ */
@@ -82,7 +82,6 @@ enum sw_rc sw_host_new(const struct sw_host_options *options, struct sw_host **r
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the host");
     options->system->random(options->system->ctx, &seed, sizeof seed);
     host->options = *options;
-    host->next_pod = options->next_pod;
     host->routes = sw_routes_new(seed);
     host->pods = sw_map_new(seed);
     host->modules = sw_map_new(seed);
@@ -211,7 +210,7 @@ static struct pod *pod_make(struct sw_host *host, const struct sw_frame_pod_open
         free(pod);
         return NULL;
     }
-    pod->number = host->next_pod++;
+    pod->number = atomic_fetch_add(&host->options.shared->next_pod, 1);
     pod->worker = (uint32_t)(pod->number % host->options.workers_count);
     pod->is_durable = open->is_durable != 0;
     return pod;
@@ -418,7 +417,8 @@ static enum sw_rc take_send(struct sw_host *host, const struct sw_frame_send *se
     if (!find_pod(host, send, &template, replica))
         return SW_OK;
     if (send->timeout_ms != 0)
-        template.deadline_ns = system->utc_ns(system->ctx) + (uint64_t)send->timeout_ms *NS_PER_MS;
+        template.deadline_ns =
+            system->monotonic_ns(system->ctx) + (uint64_t)send->timeout_ms *NS_PER_MS;
     pod = sw_routes_pod(host->routes, template.pod);
     assert(pod != NULL);
     message = sw_message_new(&template);

@@ -22,7 +22,6 @@ struct sw_host_options {
     struct sw_shared *shared;
     struct sw_worker **workers; /* Recovered, not yet running. */
     uint32_t workers_count;
-    uint64_t next_pod;                    /* As recovery says. */
     const struct sw_guest_engine *engine; /* For counting references of modules. */
     void *ctx;                            /* First argument of what follows. */
     enum sw_rc (*open_module)(void *ctx, struct sw_bytes code, struct sw_guest_module **ret_module,

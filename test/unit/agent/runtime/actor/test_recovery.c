@@ -286,6 +286,55 @@ static void recorded_push_back_is_replayed(void **state)
     assert_int_equal(field_of(4, "k", "counter"), 1);
 }
 
+static void what_a_pod_sent_outlives_it(void **state)
+{
+    (void)state;
+    actors_send(&actors, 1, "k", "send b/x|add 7");
+    sw_worker_run(actors.workers[1], 4);
+    actors_close(&actors, 1, true);
+    sw_worker_run(actors.workers[1], 4);
+    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
+    restart(true);
+    assert_int_equal(actors.report.pods, 1);
+    actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true});
+    actors_settle(&actors);
+    assert_int_equal(field_of(2, "x", "counter"), 7);
+}
+
+static void what_was_sent_to_a_pod_does_not_reach_the_one_in_its_place(void **state)
+{
+    (void)state;
+    actors_send(&actors, 1, "k", "send b/x|add 7~ask 4 b/x|add 8");
+    sw_worker_run(actors.workers[1], 4);
+    actors_close(&actors, 2, true);
+    sw_worker_run(actors.workers[0], 4);
+    actors_open(&actors, &(struct actors_pod){.number = 4, .agent = "b", .is_keyed = true});
+    sw_worker_run(actors.workers[0], 4);
+    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
+    restart(true);
+    actors_open(&actors, &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true});
+    actors_open(&actors, &(struct actors_pod){.number = 4, .agent = "b", .is_keyed = true});
+    actors_settle(&actors);
+    assert_int_equal(field_of(4, "x", "counter"), 0);
+    assert_int_equal(field_of(1, "k", "replies"), 1);
+    assert_int_equal(field_of(1, "k", "status"), SW_E_UNAVAILABLE);
+}
+
+static void time_does_not_go_back_over_a_restart(void **state)
+{
+    long long before;
+
+    (void)state;
+    actors.disk.now_ns += 1000;
+    actors_ask(&actors, 1, "k", "now");
+    before = field_of(1, "k", "counter");
+    restart(true);
+    actors.disk.utc_behind_ns = 500;
+    open_pods();
+    actors_ask(&actors, 1, "k", "now");
+    assert_true(field_of(1, "k", "counter") >= before);
+}
+
 /* --- Snapshots ------------------------------------------------------------------------------- */
 
 static enum sw_rc snapshot(bool (*is_late)(void *ctx))
@@ -330,6 +379,26 @@ static void a_snapshot_holds_everything(void **state)
     assert_int_equal(field_of(1, "k", "counter"), 5);
     assert_true(actors.engines[1].loaded > 0);
     assert_true(actors.engines[1].entered - entered < 10); /* Loaded, not replayed. */
+}
+
+static void numbers_are_not_given_again_after_a_snapshot(void **state)
+{
+    uint64_t number;
+
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){.number = 3, .agent = "c", .is_keyed = true});
+    actors_ask(&actors, 2, "x", "add 1");
+    actors_ask(&actors, 3, "y", "ask 6 b/x|hold");
+    actors_close(&actors, 3, true);
+    actors_settle(&actors);
+    assert_int_equal(snapshot(NULL), SW_OK);
+    restart(true);
+    number = actors.report.next_pod;
+    actors_open(&actors, &(struct actors_pod){.number = number, .agent = "d", .is_keyed = true});
+    open_pods();
+    actors_ask(&actors, number, "z", "add 1");
+    actors_ask(&actors, 2, "x", "release"); /* To c/y, which is gone; d/z is somebody else. */
+    assert_int_equal(field_of(number, "z", "replies"), 0);
 }
 
 static void segments_after_a_snapshot_are_replayed_on_top_of_it(void **state)
@@ -589,6 +658,10 @@ int main(void)
         TEST(a_replay_that_comes_to_other_effects_parks_the_instance),
         TEST(the_config_of_then_is_seen_in_a_replay),
         TEST(recorded_push_back_is_replayed),
+        TEST(what_a_pod_sent_outlives_it),
+        TEST(what_was_sent_to_a_pod_does_not_reach_the_one_in_its_place),
+        TEST(time_does_not_go_back_over_a_restart),
+        TEST(numbers_are_not_given_again_after_a_snapshot),
         TEST(a_snapshot_holds_everything),
         TEST(segments_after_a_snapshot_are_replayed_on_top_of_it),
         TEST(an_instance_that_slept_keeps_its_image_in_the_next_snapshot),

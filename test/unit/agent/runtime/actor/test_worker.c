@@ -201,6 +201,18 @@ static void a_timer_fires_once_when_due_and_can_be_cancelled(void **state)
     assert_int_equal(field_of(1, "k", "code"), SW_E_NOT_FOUND);
 }
 
+static void a_timer_fires_in_time_when_the_clock_is_set_back(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "timer 1 1000;now");
+    actors.disk.utc_behind_ns = 3600000000000;
+    actors_settle(&actors);
+    assert_int_equal(sw_worker_wait_ns(actors.workers[1]), 1000);
+    actors.disk.now_ns += 1000;
+    actors_settle(&actors);
+    assert_int_equal(field_of(1, "k", "timers"), 1);
+}
+
 static void a_cancelled_timer_does_not_fire_even_if_it_waits_already(void **state)
 {
     (void)state;
@@ -601,6 +613,7 @@ int main(void)
         TEST(sending_to_nobody_comes_back_as_a_failure),
         TEST(publishes_reach_subscribers_on_all_workers),
         TEST(a_timer_fires_once_when_due_and_can_be_cancelled),
+        TEST(a_timer_fires_in_time_when_the_clock_is_set_back),
         TEST(a_cancelled_timer_does_not_fire_even_if_it_waits_already),
         TEST(logs_leave_with_their_instance_and_only_if_the_turn_succeeds_or_fails),
         TEST(a_full_mailbox_pushes_back_to_clients_and_to_senders),
