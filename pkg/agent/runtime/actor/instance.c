@@ -161,6 +161,29 @@ void sw_instance_post(struct sw_worker *worker, struct sw_instance *instance,
     sw_instance_wake_up(worker, instance, priority);
 }
 
+void sw_instance_put_back(struct sw_worker *worker, struct sw_instance *instance,
+                          struct sw_message *message, uint32_t priority)
+{
+    sw_item_put_back(&instance->mailbox[priority], &message->item);
+    instance->waiting++;
+    worker->counts.waiting++;
+    atomic_fetch_add_explicit(&worker->shared->queued_bytes, message->size_bytes,
+                              memory_order_relaxed);
+}
+
+void sw_instance_back_off(struct sw_worker *worker, struct sw_instance *instance)
+{
+    uint64_t backoff = SW_BACKOFF_FIRST_NS;
+
+    for (uint32_t i = 0; i < instance->start_failures && backoff < SW_BACKOFF_MAX_NS; i++)
+        backoff *= 2;
+    if (backoff > SW_BACKOFF_MAX_NS)
+        backoff = SW_BACKOFF_MAX_NS;
+    instance->start_failures++;
+    instance->retry_ns = worker->now_ns + backoff;
+    sw_instance_set_timer(worker, instance);
+}
+
 struct sw_message *sw_instance_take(struct sw_worker *worker, struct sw_instance *instance,
                                     uint32_t priority)
 {
@@ -231,6 +254,9 @@ static void fire(struct sw_worker *worker, struct sw_instance *instance)
     if (instance->retry_ns != 0 && instance->retry_ns <= worker->now_ns) {
         instance->retry_ns = 0;
         sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
+        for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+            if (instance->mailbox[p] != NULL)
+                sw_instance_wake_up(worker, instance, p);
     }
     for (uint32_t i = 0; i < instance->actor.timers_count; i++) {
         struct sw_actor_timer *timer = &instance->actor.timers[i];

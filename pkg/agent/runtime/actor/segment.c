@@ -12,7 +12,7 @@
 /* What a segment is about, from its input to its record. */
 struct segment {
     struct sw_instance *instance;
-    struct sw_message *message; /* NULL: START or STOP. */
+    const struct sw_message *message; /* NULL: START or STOP. */
     struct sw_record_segment record;
     struct sw_journal_place place;
     uint32_t effects_at; /* Within the record. */
@@ -299,17 +299,9 @@ static void commit(struct sw_worker *worker, struct segment *segment)
 
 static void start_failed(struct sw_worker *worker, struct sw_instance *instance, const char *words)
 {
-    uint64_t backoff = SW_BACKOFF_FIRST_NS;
-
-    for (uint32_t i = 0; i < instance->start_failures && backoff < SW_BACKOFF_MAX_NS; i++)
-        backoff *= 2;
-    if (backoff > SW_BACKOFF_MAX_NS)
-        backoff = SW_BACKOFF_MAX_NS;
-    instance->start_failures++;
-    instance->retry_ns = worker->now_ns + backoff;
     sw_instance_sleep(worker, instance);
     sw_instance_set_failing(worker, instance, true);
-    sw_instance_set_timer(worker, instance);
+    sw_instance_back_off(worker, instance);
     for (uint32_t p = 0; p < SW_PRIORITIES; p++) {
         struct sw_message *message;
 
@@ -380,8 +372,10 @@ static bool prepare(struct sw_worker *worker, struct sw_instance *instance, stru
                                    instance->memory_bytes, &worker->turn, &instance->guest, err);
     else
         rc = sw_instance_rebuild(worker, instance, err);
-    if (rc == SW_OK)
+    if (rc == SW_OK) {
+        instance->start_failures = 0;
         return true;
+    }
     sw_instance_sleep(worker, instance);
     if (rc == SW_E_EXHAUSTED) { /* May pass: the instance stays as it is. */
         sw_output_event(worker, instance, "NoMemory", err->message, instance->epoch);
@@ -497,19 +491,26 @@ static bool is_repeat(struct sw_worker *worker, struct sw_instance *instance,
     return true;
 }
 
-static void handle(struct sw_worker *worker, struct sw_instance *instance,
-                   struct sw_message *message)
+/* The instance cannot run now. A client may try again; what an instance sent, and a timer, cannot:
+ * it waits, since the record that it came from says that it is on its way. */
+static void postpone(struct sw_worker *worker, struct sw_instance *instance,
+                     struct sw_message *message, uint32_t priority, const char *words)
 {
-    struct segment segment = {.instance = instance, .message = message};
-    struct sw_err err = {0};
-
-    if (is_stale(worker, instance, message) || is_repeat(worker, instance, message))
-        return;
-    if (instance->is_parked || !prepare(worker, instance, &err)) {
-        sw_dispatch_refuse(worker, message, SW_E_UNAVAILABLE,
-                           err.message[0] != 0 ? err.message : "the instance is parked");
+    if (!instance->is_parked && message->head.origin.kind != SW_ORIGIN_CLIENT) {
+        sw_instance_put_back(worker, instance, message, priority);
+        sw_instance_back_off(worker, instance);
         return;
     }
+    sw_dispatch_refuse(worker, message, SW_E_UNAVAILABLE,
+                       words[0] != 0 ? words : "the instance is parked");
+    sw_message_free(message);
+}
+
+static void handle(struct sw_worker *worker, struct sw_instance *instance,
+                   const struct sw_message *message)
+{
+    struct segment segment = {.instance = instance, .message = message};
+
     if (message->epoch > instance->epoch)
         instance->epoch = message->epoch;
     segment.record = record_of(worker, instance, message);
@@ -590,9 +591,24 @@ static void stop(struct sw_worker *worker, struct sw_instance *instance)
         sw_pod_finish(worker, pod);
 }
 
+/* Have it started, which may take a while. False: it is not. */
+static bool be_started(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
+{
+    if (instance->is_started || instance->is_parked)
+        return true;
+    start(worker, instance);
+    if (!instance->is_started || worker->failure.rc != SW_OK)
+        return false;
+    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+        if (p != priority && instance->mailbox[p] != NULL)
+            sw_instance_wake_up(worker, instance, p);
+    return true;
+}
+
 void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
 {
     struct sw_message *message;
+    struct sw_err err = {0};
 
     if (instance->pod->state == SW_POD_CLOSED)
         return;
@@ -600,21 +616,19 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
         stop(worker, instance);
         return;
     }
-    if (!instance->is_started && !instance->is_parked) {
-        if (instance->retry_ns > worker->now_ns)
-            return;
-        start(worker, instance);
-        if (!instance->is_started || worker->failure.rc != SW_OK)
-            return;
-        for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-            if (p != priority && instance->mailbox[p] != NULL)
-                sw_instance_wake_up(worker, instance, p);
-    }
+    if (instance->retry_ns > worker->now_ns || !be_started(worker, instance, priority))
+        return;
     message = sw_instance_take(worker, instance, priority);
     if (message == NULL)
         return;
-    handle(worker, instance, message);
-    sw_message_free(message);
+    if (is_stale(worker, instance, message) || is_repeat(worker, instance, message)) {
+        sw_message_free(message);
+    } else if (instance->is_parked || !prepare(worker, instance, &err)) {
+        postpone(worker, instance, message, priority, err.message);
+    } else {
+        handle(worker, instance, message);
+        sw_message_free(message);
+    }
     if (instance->mailbox[priority] != NULL)
         sw_instance_wake_up(worker, instance, priority);
 }

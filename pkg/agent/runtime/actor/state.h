@@ -39,7 +39,7 @@ struct sw_instance {
     struct sw_turn_random random;
     uint64_t memory_bytes;      /* Limit for life. */
     uint64_t epoch;             /* Highest that it depends on. */
-    uint64_t retry_ns;          /* After a failed start: not before. */
+    uint64_t retry_ns;          /* After a failed start or load: not before. */
     struct sw_heap_entry timer; /* At its earliest timer or retry. */
     struct sw_item *mailbox[SW_PRIORITIES];
     struct sw_instance *ready_next[SW_PRIORITIES];
@@ -119,6 +119,11 @@ struct sw_instance *sw_worker_next(struct sw_worker *worker, uint32_t *ret_prior
 void sw_instance_set_timer(struct sw_worker *worker, struct sw_instance *instance);
 /* Fire what is due. */
 void sw_worker_fire(struct sw_worker *worker);
+/* Put a message back that was just taken: it is the next one again. */
+void sw_instance_put_back(struct sw_worker *worker, struct sw_instance *instance,
+                          struct sw_message *message, uint32_t priority);
+/* Not to be run before a while, which doubles each time until it was run. */
+void sw_instance_back_off(struct sw_worker *worker, struct sw_instance *instance);
 /* Take the next message out; NULL: none. */
 struct sw_message *sw_instance_take(struct sw_worker *worker, struct sw_instance *instance,
                                     uint32_t priority);

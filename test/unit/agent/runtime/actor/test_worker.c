@@ -213,6 +213,29 @@ static void a_timer_fires_in_time_when_the_clock_is_set_back(void **state)
     assert_int_equal(field_of(1, "k", "timers"), 1);
 }
 
+static void without_memory_timers_and_what_instances_sent_wait(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 1;timer 1 1000");
+    actors_ask(&actors, 1, "k", "trap"); /* Its guest is to be made anew. */
+    actors.engines[1].fail_create_after = 0;
+    actors.disk.now_ns += 1000;
+    actors_settle(&actors);
+    assert_string_equal(actors.last_event, "NoMemory");
+    actors_ask(&actors, 2, "x", "send a/k|add 2~send a/k|add 4");
+    actors.disk.now_ns += 1000000000;
+    request = actors_send(&actors, 1, "k", "get");
+    actors_settle(&actors);
+    actors.engines[1].fail_create_after = -1;
+    actors.disk.now_ns += 1000000000;
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, request)->status, 0);
+    assert_int_equal(field_of(1, "k", "counter"), 7);
+    assert_int_equal(field_of(1, "k", "timers"), 1);
+}
+
 static void a_cancelled_timer_does_not_fire_even_if_it_waits_already(void **state)
 {
     (void)state;
@@ -614,6 +637,7 @@ int main(void)
         TEST(publishes_reach_subscribers_on_all_workers),
         TEST(a_timer_fires_once_when_due_and_can_be_cancelled),
         TEST(a_timer_fires_in_time_when_the_clock_is_set_back),
+        TEST(without_memory_timers_and_what_instances_sent_wait),
         TEST(a_cancelled_timer_does_not_fire_even_if_it_waits_already),
         TEST(logs_leave_with_their_instance_and_only_if_the_turn_succeeds_or_fails),
         TEST(a_full_mailbox_pushes_back_to_clients_and_to_senders),
