@@ -7,7 +7,7 @@
 #include <swarm/agent.h>
 
 #define QUESTIONS_MAX 64                 /* Open at once. */
-#define PATIENCE_NS UINT64_C(5000000000) /* For readers that never answer. */
+#define PATIENCE_NS UINT64_C(5000000000) /* So long without any bid, and it answers without. */
 #define RECOUNT_TIMER UINT64_MAX
 #define RECOUNT_AFTER_NS UINT64_C(1000000000)
 #define RESULTS_SHOWN 5
@@ -18,6 +18,7 @@ struct open_question {
     uint64_t id; /* 0: this place is free. */
     uint64_t reply_handle;
     uint32_t expected, answered, matched; /* Readers asked, heard, and with something to say. */
+    uint32_t heard;                       /* Of those answered, when its timer was last set. */
     bool wants_json;
     struct results results;
 };
@@ -253,7 +254,12 @@ int32_t SWARM_EXPORT(on_timer)(uint64_t id)
     if (id == RECOUNT_TIMER)
         return recount();
     question = question_find(id);
-    return question == NULL ? SWARM_DONE : close_question(question);
+    if (question == NULL)
+        return SWARM_DONE;
+    if (question->answered == question->heard)
+        return close_question(question);
+    question->heard = question->answered; /* Thousands that wake up may take a while. */
+    return swarm_timer_start(id, PATIENCE_NS);
 }
 
 /* --- Questions ---------------------------------------------------------------------------------
@@ -275,7 +281,7 @@ static struct open_question *open_question(const struct swarm_message *message, 
     question->id = ++me.last_id;
     question->reply_handle = message->reply_handle;
     question->expected = me.collection.documents;
-    question->answered = question->matched = 0;
+    question->answered = question->matched = question->heard = 0;
     question->wants_json = type_is(message->type, message->type_size, TEXT("application/json"));
     question->results.count = 0;
     question->results.limit = limit < RESULTS_MAX ? limit : RESULTS_MAX;

@@ -2,6 +2,7 @@
 # What `make run` does after building: an answer from a folder of documents; a clean stop on Ctrl-C
 # with all data kept; and a second run that is up at once and sends nothing again.
 # timeout: 120
+# serial: yes
 set -uo pipefail
 export SWARM_API_LISTEN=127.0.0.1:0
 mkdir docs
