@@ -38,11 +38,10 @@ enum sw_rc sw_memory_watch_start(struct sw_memory *memory, const char *prefix, u
     return SW_OK;
 }
 
-static void watch_free(struct sw_memory *memory, struct sw_store_watch *watch)
+static void watch_free(struct sw_store_watch *watch)
 {
     sw_list_remove(&watch->link);
     free(watch);
-    memory->watches_count--;
 }
 
 /* While watches are served a stopped one stays linked, so that the round can go on past it. */
@@ -50,8 +49,9 @@ void sw_memory_watch_stop(struct sw_memory *memory, struct sw_store_watch *watch
 {
     assert(!watch->is_stopped);
     watch->is_stopped = true;
+    memory->watches_count--;
     if (!memory->is_dispatching)
-        watch_free(memory, watch);
+        watch_free(watch);
 }
 
 void sw_memory_watch_pause(struct sw_store_watch *watch)
@@ -65,9 +65,11 @@ void sw_memory_watch_resume(struct sw_store_watch *watch)
     watch->is_announced = false;
 }
 
-static void end_watch(struct sw_store_watch *watch, const struct sw_err *err)
+static void end_watch(struct sw_memory *memory, struct sw_store_watch *watch,
+                      const struct sw_err *err)
 {
     watch->is_stopped = true;
+    memory->watches_count--; /* Its place is free for the one that its owner may start now. */
     watch->watcher.on_end(watch->watcher.ctx, err);
 }
 
@@ -76,7 +78,7 @@ static bool has_passed(const struct sw_memory *memory, const struct sw_store_wat
     return watch->next < memory->history.begin;
 }
 
-static void end_passed(const struct sw_memory *memory, struct sw_store_watch *watch)
+static void end_passed(struct sw_memory *memory, struct sw_store_watch *watch)
 {
     struct sw_err err = {0};
 
@@ -84,7 +86,7 @@ static void end_passed(const struct sw_memory *memory, struct sw_store_watch *wa
                "the watch fell behind: changes up to revision %" PRIu64 " are compacted",
                memory->compacted_revision);
     sw_err_hint(&err, "list again and watch from the revision of the list");
-    end_watch(watch, &err);
+    end_watch(memory, watch, &err);
 }
 
 static void show_change(struct sw_store_watch *watch, const struct change *change)
@@ -133,7 +135,7 @@ static void free_stopped(struct sw_memory *memory)
     {
         struct sw_store_watch *watch = SW_LIST_ITEM(link, struct sw_store_watch, link);
         if (watch->is_stopped)
-            watch_free(memory, watch);
+            watch_free(watch);
     }
 }
 
@@ -159,7 +161,7 @@ void sw_memory_watches_done(struct sw_memory *memory)
     for (struct sw_list *link = memory->watches.next; link != &memory->watches; link = link->next) {
         struct sw_store_watch *watch = SW_LIST_ITEM(link, struct sw_store_watch, link);
         if (!watch->is_stopped)
-            end_watch(watch, &err);
+            end_watch(memory, watch, &err);
     }
     memory->is_dispatching = false;
     free_stopped(memory);

@@ -176,6 +176,30 @@ static void a_callback_may_stop_its_own_watch_and_start_another(void **state)
     harness_close(*state); /* Ends the watches while the watchers are there. */
 }
 
+/* Who lists anew after a watch has ended does so inside of its callback, and must find room. */
+static void the_place_of_a_watch_that_is_over_is_free_at_once(void **state)
+{
+    struct harness *harness = *state;
+    struct watching second = {.harness = harness};
+    struct watching first = {.harness = harness, .stop_after = 1, .start_next = &second};
+
+    harness_close(harness);
+    harness->limits.watches_max = 1;
+    harness_open(harness);
+    start_watch(&first, "", 0);
+    assert_int_equal(try_watch(&second, "", 0), SW_E_EXHAUSTED);
+    harness_put(harness, "agents/a/x", "1");
+    settle(harness);
+    assert_int_equal(first.events, 1);
+    assert_string_equal(second.text, "+agents/a/x=1 ");
+    struct sw_store_view view;
+    sw_store_view(harness->store, &view);
+    assert_int_equal(view.watches, 1);
+    sw_store_watch_stop(harness->store, second.watch);
+    sw_store_view(harness->store, &view);
+    assert_int_equal(view.watches, 0);
+}
+
 static void a_stopped_watch_is_silent(void **state)
 {
     struct watching watching = {.harness = *state};
@@ -194,4 +218,5 @@ static void a_stopped_watch_is_silent(void **state)
         test(progress_tells_how_far_a_quiet_watch_is),                                             \
         test(a_watch_before_history_or_after_now_is_out_of_range),                                 \
         test(a_paused_watch_goes_on_where_it_stopped),                                             \
-        test(a_callback_may_stop_its_own_watch_and_start_another), test(a_stopped_watch_is_silent)
+        test(a_callback_may_stop_its_own_watch_and_start_another),                                 \
+        test(the_place_of_a_watch_that_is_over_is_free_at_once), test(a_stopped_watch_is_silent)
