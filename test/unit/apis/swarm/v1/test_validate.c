@@ -297,12 +297,14 @@ static void test_immutable_fields(void **state)
     agent->status.phase = SW_API_AGENT_PHASE_READY;
     assert_int_equal(sw_object_check_update(agents(), old_agent, agent, &f->check), SW_OK);
     agent->spec.slots = 128;
+    agent->spec.pods = 7; /* The slots were split when it was made, and move no more. */
     agent->spec.durability = SW_API_DURABILITY_NONE;
     agent->metadata.name = "other";
     assert_int_equal(sw_object_check_update(agents(), old_agent, agent, &f->check), SW_E_INVALID);
     const char *told = problems_of(f);
     assert_contains(told, "metadata.name: it never changes after the first write; delete");
     assert_contains(told, "spec.slots: it never");
+    assert_contains(told, "spec.pods: it never");
     assert_contains(told, "spec.durability: it never");
 }
 
