@@ -125,8 +125,8 @@ struct sw_store_list_end {
 /* Sees one item, borrowed for the call; false ends the page after this item. */
 typedef bool sw_store_visit(void *ctx, const struct sw_store_item *item);
 
-/* Visit the items under a prefix in the order of their keys (bytes compared). The visitor must not
- * call the store.
+/* Visit the items under a prefix in the order of their keys (bytes compared). The visitor may
+ * read single keys (sw_store_find) and call nothing else of the store.
  * SW_E_RANGE    the revision is compacted or in the future: list again from the start
  * SW_E_INVALID  the token is not one of this prefix */
 SW_MUST_CHECK enum sw_rc sw_store_list(const struct sw_store *store,

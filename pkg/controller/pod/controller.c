@@ -61,14 +61,16 @@ static enum sw_rc nodes_read(struct sw_pod_controller *controller, struct view *
     return SW_OK;
 }
 
-static void load_count(struct view *view, const char *node_name)
+/* The Node of this name, or NULL. */
+static struct sw_schedule_node *node_find(const struct view *view, const char *name)
 {
     for (size_t i = 0; i < view->nodes_count; i++)
-        if (strcmp(view->nodes[i].name, node_name) == 0)
-            view->nodes[i].pods++;
+        if (strcmp(view->nodes[i].name, name) == 0)
+            return &view->nodes[i];
+    return NULL;
 }
 
-/* Whether this controller has anything to do about a Pod. */
+/* Whether this controller may have anything to do about a Pod. */
 static bool is_waiting(const struct sw_api_pod *pod)
 {
     return pod->spec.node_name[0] == '\0' || pod->status.phase <= SW_API_POD_PHASE_PENDING;
@@ -117,8 +119,10 @@ static enum sw_rc pods_read(struct sw_pod_controller *controller, struct view *v
         if (rc != SW_OK)
             return rc;
         pod = object;
-        load_count(view, pod->spec.node_name);
-        if (is_waiting(pod))
+        struct sw_schedule_node *node = node_find(view, pod->spec.node_name);
+        if (node != NULL)
+            node->pods++;
+        if (is_waiting(pod) || (node == NULL && pod->metadata.deletion_timestamp != 0))
             waiting_add(view, pod, item);
     }
     return SW_OK;
@@ -166,8 +170,9 @@ static enum sw_rc pod_plan(const struct view *view, struct sw_api_pod *pod, stru
     struct sw_schedule_pod decision;
 
     if (pod->metadata.deletion_timestamp != 0) {
-        /* With a Node, its controller lets the Pod go once nothing of it runs. */
-        if (pod->spec.node_name[0] != '\0')
+        /* Its Node's controller lets the Pod go once nothing of it runs. Of a Node that was removed
+         * nobody is left to say so: whoever removed it has. */
+        if (node_find(view, pod->spec.node_name) != NULL)
             return SW_OK;
         sw_object_remove_finalizer(pod, SW_OBJECT_FINALIZER_POD);
         return sw_plan_update(view->pass->plan, kind, pod, err);
@@ -244,7 +249,7 @@ static void on_pod(void *ctx, const struct sw_informer_change *change)
     sw_arena_reset(controller->scratch);
     if (sw_object_of_item(sw_kind_find("Pod"), change->now, controller->scratch, &pod, NULL) ==
             SW_OK &&
-        is_waiting(pod))
+        (is_waiting(pod) || sw_object_meta(pod)->deletion_timestamp != 0))
         look(controller);
 }
 

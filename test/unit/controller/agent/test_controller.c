@@ -508,6 +508,31 @@ static void test_a_large_agent_is_deployed_changed_and_deleted(void **state)
     free(json);
 }
 
+static bool pods_are_marked(struct fixture *fixture)
+{
+    const struct sw_api_pod *pod = read_object(fixture, "Pod", "worker-3");
+
+    return pod != NULL && pod->metadata.deletion_timestamp != 0;
+}
+
+/* A Node that was removed will not say that it has stopped anything. */
+static void test_an_agent_goes_though_its_node_was_removed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct world *world = fixture->ctx;
+
+    node_join(fixture);
+    agent_apply(fixture, 1);
+    until(fixture, agent_is_ready);
+    world->is_playing = false;
+    must(fixture, sw_objects_delete,
+         make(fixture, "Agent", "{\"metadata\":{\"name\":\"worker\"},\"spec\":{\"replicas\":1}}"));
+    until(fixture, pods_are_marked);
+    assert_false(agent_is_gone(fixture));
+    must(fixture, sw_objects_delete, make(fixture, "Node", "{\"metadata\":{\"name\":\"node-1\"}}"));
+    until(fixture, agent_is_gone);
+}
+
 int main(void)
 {
 #define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
@@ -522,6 +547,7 @@ int main(void)
         WORLD_TEST(test_a_pod_deleted_by_hand_comes_back_with_its_slots),
         WORLD_TEST(test_a_failing_pod_degrades_the_agent_until_it_recovers),
         WORLD_TEST(test_an_agent_goes_though_its_template_went_before),
+        WORLD_TEST(test_an_agent_goes_though_its_node_was_removed),
         WORLD_TEST(test_a_large_agent_is_deployed_changed_and_deleted),
         WORLD_TEST(test_pods_that_cannot_be_placed_are_in_nobodys_way),
         WORLD_TEST(test_a_pod_of_somebody_else_in_the_way_is_told_and_waited_for),
