@@ -318,6 +318,28 @@ static void bytes_of_an_item_carry_its_version(void **state)
     sw_buffer_done(&bytes);
 }
 
+static void a_deletion_is_neither_withdrawn_nor_begun_by_an_update(void **state)
+{
+    create(*state, "Agent", "{\"metadata\":{\"name\":\"reader\"},\"spec\":{" FIXTURE_MODULE "}}");
+    struct sw_api_agent *agent = read_object(*state, "Agent", "default", "reader");
+    agent->metadata.deletion_timestamp = 1;
+    agent = must(*state, sw_objects_update, agent);
+    assert_int_equal(agent->metadata.deletion_timestamp, 0);
+    agent = must(*state, sw_objects_delete, agent);
+    uint64_t since_ns = agent->metadata.deletion_timestamp;
+    assert_true(since_ns > 1);
+    agent->metadata.deletion_timestamp = 0;
+    agent->spec.replicas = 3;
+    agent = must(*state, sw_objects_update, agent);
+    assert_int_equal(agent->metadata.deletion_timestamp, since_ns);
+    agent = must(*state, sw_objects_apply,
+                 make(*state, "Agent",
+                      "{\"metadata\":{\"name\":\"reader\"},\"spec\":{" FIXTURE_MODULE "}}"));
+    assert_int_equal(agent->metadata.deletion_timestamp, since_ns);
+    agent = must(*state, sw_objects_delete, agent); /* Again: it began when it began. */
+    assert_int_equal(agent->metadata.deletion_timestamp, since_ns);
+}
+
 /* What the decoder refuses must never be stored: nobody could read the object again. */
 static void text_that_is_not_utf8_is_refused(void **state)
 {
@@ -359,6 +381,7 @@ int main(void)
         TEST(apply_creates_and_then_replaces_the_spec),
         TEST(a_template_gives_what_the_agent_does_not_say),
         TEST(a_missing_template_is_a_mistake_in_its_field),
+        TEST(a_deletion_is_neither_withdrawn_nor_begun_by_an_update),
         TEST(text_that_is_not_utf8_is_refused),
         TEST(bytes_of_an_item_carry_its_version),
     };
