@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define MAGIC 0x4e535753u /* "SWSN" */
-#define VERSION 2u
+#define VERSION 2u        /* 1 had no NUMBERS. */
 #define HEAD_BYTES 24u
 #define BLOCK_HEAD_BYTES 8u
 #define WRITE_BYTES (4u << 20)
@@ -470,7 +470,7 @@ static enum sw_rc verify(const struct sw_snapshot *snapshot,
         }
     }
     free(chunk);
-    if (rc == SW_OK && is_ours && version != VERSION) {
+    if (rc == SW_OK && is_ours && (version == 0 || version > VERSION)) {
         sw_err_set(err, SW_E_UNSUPPORTED, "the snapshot is of version %" PRIu32, version);
         sw_err_hint(err, "it was written by another release of Swarm; this one reads version %u",
                     VERSION);
