@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define TYPE_MAX 255u
+#define SUBSCRIBE_CALLS 0x80000000u
 
 void sw_turn_init(struct sw_turn *turn)
 {
@@ -76,7 +77,7 @@ void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options)
     turn->handle = options->handle;
     turn->random = options->random;
     turn->recorded = sw_reader_of(options->results.data, options->results.size);
-    turn->effects_count = turn->calls = 0;
+    turn->effects_count = turn->calls = turn->subscribe_calls = 0;
     turn->timers_added = turn->patterns_added = 0;
     turn->is_handle_used = false;
     sw_buffer_reset(&turn->effects);
@@ -118,18 +119,25 @@ static int32_t add_effect(struct sw_turn *turn, const struct sw_effect *effect)
     return 0;
 }
 
-/* What the host says to call number `call`: asked now, or as it was recorded. The calls that it is
- * asked about are counted, so that a guest which tries again and again meets a limit of its turn
- * and not one of the record. */
+/* The number of a call that the host has a say in. Subscriptions have numbers of their own, since
+ * the records of a time when the host had no say in them count the others only. */
+static uint32_t next_call(struct sw_turn *turn, const struct sw_effect *effect)
+{
+    return effect->kind == SW_EFFECT_SUBSCRIBE ? SUBSCRIBE_CALLS | turn->subscribe_calls++
+                                               : turn->calls++;
+}
+
+/* What the host says to a call: asked now, or as it was recorded. These calls are counted, so that
+ * a guest which tries again and again meets a limit of its turn and not one of the record. */
 static int32_t host_result(struct sw_turn *turn, const struct sw_effect *effect)
 {
     struct sw_turn_route route = {0};
-    uint32_t call = turn->calls;
+    uint32_t call;
     int32_t code;
 
-    if (call >= SW_EFFECTS_MAX)
+    if (turn->calls + turn->subscribe_calls >= SW_EFFECTS_MAX)
         return SW_E_EXHAUSTED;
-    turn->calls++;
+    call = next_call(turn, effect);
     if (turn->host == NULL) {
         struct sw_reader peek = turn->recorded;
         if (peek.at == peek.size || sw_reader_u32(&peek) != call)
