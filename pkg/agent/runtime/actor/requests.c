@@ -187,6 +187,7 @@ enum sw_rc sw_requests_answer(struct sw_requests *requests, const struct sw_requ
     requests->bytes += bytes_of(grown) - bytes_of(old);
     requests->items[i].request = grown;
     free(old);
+    forget(requests, 0); /* Results come long after their names: these count, too. */
     return SW_OK;
 }
 

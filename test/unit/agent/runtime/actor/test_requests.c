@@ -298,6 +298,29 @@ static void a_saved_table_is_the_same_and_a_damaged_one_is_told(void **state)
     sw_buffer_done(&twice);
 }
 
+static void results_that_come_late_count_as_well(void **state)
+{
+    static char body[100 << 10];
+    struct sw_requests *requests = NULL;
+    struct sw_request_view view = {0};
+
+    (void)state;
+    for (uint64_t i = 1; i <= 10; i++) {
+        char id = (char)('a' + i);
+
+        view = (struct sw_request_view){.handle = i};
+        assert_int_equal(sw_requests_add(&requests, (struct sw_bytes){&id, 1}, i, &view), SW_OK);
+    }
+    for (uint64_t i = 1; i <= 10; i++) {
+        view = (struct sw_request_view){.handle = i, .body = {body, sizeof body}};
+        assert_int_equal(sw_requests_answer(requests, &view), SW_OK);
+    }
+    assert_false(sw_requests_find(requests, (struct sw_bytes){"b", 1}, 1, &view));
+    assert_true(sw_requests_find(requests, (struct sw_bytes){"k", 1}, 10, &view));
+    assert_int_equal(view.body.size, sizeof body);
+    sw_requests_free(requests);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -315,6 +338,7 @@ int main(void)
         TEST(a_repeated_publish_reaches_nobody_again),
         cmocka_unit_test(the_oldest_of_too_many_is_forgotten),
         cmocka_unit_test(large_answers_push_older_ones_out_but_the_newest_stays),
+        cmocka_unit_test(results_that_come_late_count_as_well),
         cmocka_unit_test(a_saved_table_is_the_same_and_a_damaged_one_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
