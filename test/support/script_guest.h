@@ -4,9 +4,9 @@
  * all that follows '|'. The state is a struct, so saving and loading it is a copy. add N | get |
  * hold | release | send TO|BODY | ask TAG TO|BODY | pub SUBJECT|BODY | sub PATTERN unsub PATTERN |
  * timer ID DELAY_NS | cancel ID | log TEXT | random | now | self | fail | trap | wait deadline |
- * drift | spam COUNT TO|BODY | pubs COUNT SUBJECT|BODY | churn COUNT (start and cancel a timer) |
- * flip COUNT (subscribe and unsubscribe) | code "get" replies with the state in words. Replies,
- * publishes and timers that arrive are counted. */
+ * drift | once (ends badly the next time) | spam COUNT TO|BODY | pubs COUNT SUBJECT|BODY | churn
+ * COUNT (start and cancel a timer) | flip COUNT (subscribe and unsubscribe) | code "get" replies
+ * with the state in words. Replies, publishes and timers that arrive are counted. */
 #pragma once
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/guest.h"
@@ -205,6 +205,8 @@ static inline enum sw_guest_end script_command(struct script_engine *engine, str
     else if (strcmp(command, "drift") == 0)
         snprintf(word, sizeof word, "drift-%llu", (unsigned long long)engine->drift++),
             (void)sw_turn_subscribe(turn, script_text(word));
+    else if (strcmp(command, "once") == 0)
+        return engine->drift++ == 0 ? SW_GUEST_DONE : SW_GUEST_TRAPPED;
     else if (strcmp(command, "fail") == 0)
         return SW_GUEST_FAILED;
     else if (strcmp(command, "trap") == 0)

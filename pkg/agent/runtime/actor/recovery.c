@@ -351,20 +351,6 @@ static enum sw_rc take_pod(struct recovery *recovery, const struct sw_record_pod
     return announce(recovery, pod);
 }
 
-/* What waits for a Pod that is gone was refused then. */
-static void lose_pending(struct recovery *recovery, uint64_t pod)
-{
-    struct sw_map_entry entry;
-    size_t cursor = 0;
-
-    while (sw_map_next(recovery->pending, &cursor, &entry)) {
-        struct pending *pending = entry.value;
-
-        if (pending->message->pod == pod)
-            pending->state = PENDING_LOST;
-    }
-}
-
 static enum sw_rc drop_pod(struct recovery *recovery, uint64_t number)
 {
     struct sw_worker *worker = worker_of(recovery, number);
@@ -373,7 +359,6 @@ static enum sw_rc drop_pod(struct recovery *recovery, uint64_t number)
 
     if (pod == NULL || sw_map_count(pod->instances) != 0)
         return contradiction(recovery, "the end of a Pod that is not there or not empty");
-    lose_pending(recovery, number);
     change.name_space = pod->config.name_space;
     change.agent = pod->config.agent;
     change.pod.pod = number;

@@ -251,6 +251,28 @@ static void a_replay_that_comes_to_other_effects_parks_the_instance(void **state
     assert_int_equal(field_of(1, "other", "counter"), 3);
 }
 
+static void effects_of_equal_size_are_not_taken_for_the_same(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "drift");
+    restart(false);
+    actors.engines[1].drift = 1;
+    open_pods();
+    actors_ask(&actors, 1, "k", "get");
+    assert_string_equal(actors.last_event, "ReplayMismatch");
+}
+
+static void a_replay_that_ends_otherwise_parks_the_instance(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5;once"); /* No effects: only the end tells the difference. */
+    restart(false);
+    actors.engines[1].drift = 1;
+    open_pods();
+    actors_ask(&actors, 1, "k", "get");
+    assert_string_equal(actors.last_event, "ReplayMismatch");
+}
+
 static void the_config_of_then_is_seen_in_a_replay(void **state)
 {
     struct actors_pod pod = {.number = 4, .agent = "c", .is_keyed = true, .config = "one"};
@@ -509,6 +531,46 @@ struct sent { /* Of one round. */
     long long amount;
 };
 
+static struct disk_file *newest_snapshot(void)
+{
+    struct disk_file *newest = NULL;
+
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        struct disk_file *file = &actors.disk.files[i];
+
+        if (file->is_there && strstr(file->path, "snapshot-") != NULL &&
+            (newest == NULL || strcmp(file->path, newest->path) > 0))
+            newest = file;
+    }
+    return newest;
+}
+
+static void a_whole_snapshot_of_before_is_refused(void **state)
+{
+    struct disk_file *file;
+    uint8_t *before;
+    size_t size;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 1");
+    assert_int_equal(snapshot(NULL), SW_OK);
+    file = newest_snapshot();
+    assert_non_null(file);
+    size = file->seen_size;
+    before = malloc(size);
+    assert_non_null(before);
+    memcpy(before, file->seen, size);
+    restart(false);
+    open_pods();
+    actors_ask(&actors, 1, "k", "add 1");
+    assert_int_equal(snapshot(NULL), SW_OK);
+    file = newest_snapshot();
+    assert_int_equal(file->seen_size, size); /* Each block of it is whole, and of this journal. */
+    memcpy(file->seen, before, size);
+    free(before);
+    assert_int_equal(actors_restart(&actors, false), SW_E_CORRUPT);
+}
+
 static void key_name(unsigned key, char name[4])
 {
     snprintf(name, 4, "k%u", key);
@@ -656,6 +718,8 @@ int main(void)
         TEST(a_pod_that_is_closed_keeps_what_it_is_sent),
         TEST(another_module_after_the_restart_begins_empty_and_keeps_messages),
         TEST(a_replay_that_comes_to_other_effects_parks_the_instance),
+        TEST(effects_of_equal_size_are_not_taken_for_the_same),
+        TEST(a_replay_that_ends_otherwise_parks_the_instance),
         TEST(the_config_of_then_is_seen_in_a_replay),
         TEST(recorded_push_back_is_replayed),
         TEST(what_a_pod_sent_outlives_it),
@@ -668,6 +732,7 @@ int main(void)
         TEST(without_a_snapshot_in_time_the_journal_serves),
         TEST(a_crash_within_a_snapshot_leaves_the_journal),
         TEST(a_damaged_snapshot_is_refused),
+        TEST(a_whole_snapshot_of_before_is_refused),
         TEST(crashes_at_any_moment_lose_nothing_acknowledged_and_repeat_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -619,6 +619,23 @@ static void a_volatile_instance_carries_the_epoch_of_what_made_it(void **state)
     assert_true(epoch_of_output(0, SW_FRAME_LOG) > durable);
 }
 
+static void a_volatile_instance_carries_the_epoch_of_what_it_saw(void **state)
+{
+    uint64_t durable;
+
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 4, .agent = "v", .is_keyed = true, .is_volatile = true});
+    actors_settle(&actors);
+    actors_ask(&actors, 4, "x", "add 1");
+    durable = sw_journal_durable(actors.shared.journal);
+    actors_send(&actors, 1, "k", "send v/x|add 1");
+    actors_run(&actors);
+    actors_send(&actors, 4, "x", "log seen"); /* Not that message, but what knows of it. */
+    actors_run(&actors);
+    assert_true(epoch_of_output(0, SW_FRAME_LOG) > durable);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -659,6 +676,7 @@ int main(void)
         TEST(a_question_to_a_volatile_pod_that_was_closed_is_refused),
         TEST(what_is_told_of_instances_waits_for_their_records),
         TEST(a_volatile_instance_carries_the_epoch_of_what_made_it),
+        TEST(a_volatile_instance_carries_the_epoch_of_what_it_saw),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
