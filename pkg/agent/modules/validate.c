@@ -215,6 +215,7 @@ static void read_tables(struct sw_module_parse *p)
 {
     uint32_t count = sw_module_count(p, 100, 3, "tables");
     uint32_t min, max;
+    uint64_t elements = 0; /* Of all: each instance has them, outside of its memory's limit. */
 
     for (uint32_t i = 0; i < count && p->rc == SW_OK; i++) {
         uint8_t type = sw_module_u8(p);
@@ -229,11 +230,12 @@ static void read_tables(struct sw_module_parse *p)
         if (flags > 1)
             (void)sw_module_fail(p, SW_E_UNSUPPORTED, "table %u is shared or 64-bit", i);
         read_limits(p, flags, &min, &max);
-        if (min > SW_ABI_TABLE_ELEMENTS_MAX && p->rc == SW_OK)
+        elements += min;
+        if (elements > SW_ABI_TABLE_ELEMENTS_MAX && p->rc == SW_OK)
             (void)sw_module_fail(p, SW_E_EXHAUSTED,
-                                 "table %u has %u elements, at most %u are "
+                                 "the tables up to number %u have %llu elements, at most %u are "
                                  "allowed",
-                                 i, min, SW_ABI_TABLE_ELEMENTS_MAX);
+                                 i, (unsigned long long)elements, SW_ABI_TABLE_ELEMENTS_MAX);
     }
     p->tables_count = count;
 }

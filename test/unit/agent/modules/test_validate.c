@@ -192,6 +192,8 @@ static void tables_are_small_and_of_functions(void **state)
     CASE(tables, "\x01\x6f\x00\x05", SW_E_UNSUPPORTED, "something else than functions");
     CASE(tables, "\x01\x70\x04\x05", SW_E_UNSUPPORTED, "shared or 64-bit");
     CASE(tables, "\x01\x70\x00\x81\x80\x04", SW_E_EXHAUSTED, "65537 elements");
+    CASE(tables, "\x02\x70\x00\x80\x80\x02\x70\x00\x80\x80\x02", SW_OK, ""); /* 32768 each. */
+    CASE(tables, "\x02\x70\x00\x80\x80\x02\x70\x00\x81\x80\x02", SW_E_EXHAUSTED, "65537 elements");
 }
 
 static void the_memory_is_one_and_private(void **state)
