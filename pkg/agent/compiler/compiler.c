@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define TIMEOUT_MS 60000u
+#define CACHE_BYTES_MAX ((uint64_t)4 << 30)
 #define QUEUE_BYTES_MAX ((size_t)256 << 20)
 #define ANSWER_BYTES_MAX (SW_COMPILER_CODE_BYTES_MAX + (size_t)SW_COMPILER_FRAME_SIZE)
 #define ENTRY_BYTES_MAX ((size_t)SW_COMPILER_CODE_BYTES_MAX + 4096)
@@ -40,7 +41,7 @@ struct sw_compiler {
     const struct sw_system *system;
     char program[SW_PATH_MAX], folder[SW_PATH_MAX];
     uint8_t key[SW_COMPILER_KEY_SIZE];
-    uint64_t timeout_ms;
+    uint64_t timeout_ms, cache_bytes_max;
     struct sw_compiler_view view;
     size_t queue_bytes;
     struct sw_list queue, answered;
@@ -151,6 +152,51 @@ static bool read_cache(struct sw_compiler *compiler, struct job *job)
     return false;
 }
 
+/* What the cache holds, and which of its files is the oldest. */
+struct census {
+    struct sw_compiler *compiler;
+    const char *kept; /* Not to be removed: it was written now. */
+    uint64_t bytes, oldest_ns;
+    char oldest[SW_PATH_MAX]; /* "": none. */
+};
+
+static bool count_file(void *ctx, const char *name)
+{
+    struct census *census = ctx;
+    const struct sw_system *system = census->compiler->system;
+    size_t size = strlen(name), suffix = strlen(".cwasm");
+    struct sw_file_view view;
+    char path[SW_PATH_MAX];
+
+    if (size < suffix || strcmp(name + size - suffix, ".cwasm") != 0 ||
+        snprintf(path, sizeof path, "%s/%s", census->compiler->folder, name) >= (int)sizeof path ||
+        system->path_view(system->ctx, path, &view, NULL) != SW_OK)
+        return true;
+    census->bytes += view.size_bytes;
+    if (strcmp(path, census->kept) == 0 ||
+        (census->oldest[0] != '\0' && view.modified_ns >= census->oldest_ns))
+        return true;
+    census->oldest_ns = view.modified_ns;
+    memcpy(census->oldest, path, sizeof census->oldest);
+    return true;
+}
+
+/* Modules come and go, fingerprints and keys change: the oldest files make room for new ones. */
+static void shrink_cache(struct sw_compiler *compiler, const char *kept)
+{
+    const struct sw_system *system = compiler->system;
+
+    for (;;) {
+        struct census census = {.compiler = compiler, .kept = kept};
+
+        if (system->folder_list(system->ctx, compiler->folder, count_file, &census, NULL) !=
+                SW_OK ||
+            census.bytes <= compiler->cache_bytes_max || census.oldest[0] == '\0' ||
+            system->path_remove(system->ctx, census.oldest, NULL) != SW_OK)
+            return;
+    }
+}
+
 /* A cache that cannot be written costs time, not correctness: the answer is good without it. */
 static void write_cache(struct sw_compiler *compiler, const struct job *job)
 {
@@ -159,8 +205,9 @@ static void write_cache(struct sw_compiler *compiler, const struct job *job)
 
     sw_buffer_init(&entry, ENTRY_BYTES_MAX);
     sw_seal_put(compiler->key, job->digest, job->result, &entry);
-    if (!entry.failed && entry_path(compiler, job, path) == SW_OK)
-        (void)!sw_file_save(compiler->system, path, entry.data, entry.size, NULL);
+    if (!entry.failed && entry_path(compiler, job, path) == SW_OK &&
+        sw_file_save(compiler->system, path, entry.data, entry.size, NULL) == SW_OK)
+        shrink_cache(compiler, path);
     sw_buffer_done(&entry);
 }
 
@@ -359,6 +406,8 @@ enum sw_rc sw_compiler_new(const struct sw_compiler_options *options,
     compiler->loop = options->loop;
     compiler->system = options->system;
     compiler->timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS : options->timeout_ms;
+    compiler->cache_bytes_max =
+        options->cache_bytes_max == 0 ? CACHE_BYTES_MAX : options->cache_bytes_max;
     memcpy(compiler->key, options->key, sizeof compiler->key);
     sw_list_init(&compiler->queue);
     sw_list_init(&compiler->answered);

@@ -167,6 +167,23 @@ static void the_cache_outlives_the_process(void **state)
     assert_int_equal(view_of(f).cached, 1);
 }
 
+static void the_cache_does_not_grow_without_end(void **state)
+{
+    struct fixture *f = *state;
+    char first[SW_PATH_MAX], last[SW_PATH_MAX];
+
+    f->options.cache_bytes_max = 1; /* There is room for none but the newest. */
+    start_with(f, f->program);
+    entry_path(f, first);
+    assert_int_equal(get(f), SW_OK);
+    assert_int_equal(access(first, F_OK), 0);
+    f->digest[strlen(f->digest) - 1] = f->digest[strlen(f->digest) - 1] == '0' ? '1' : '0';
+    entry_path(f, last);
+    assert_int_equal(get(f), SW_OK);
+    assert_int_equal(access(last, F_OK), 0);
+    assert_int_not_equal(access(first, F_OK), 0);
+}
+
 static void a_changed_entry_is_compiled_again(void **state)
 {
     struct fixture *f = *state;
@@ -355,6 +372,7 @@ int main(void)
         TEST(a_module_becomes_code_that_loads),
         TEST(the_second_answer_comes_from_the_cache),
         TEST(the_cache_outlives_the_process),
+        TEST(the_cache_does_not_grow_without_end),
         TEST(a_changed_entry_is_compiled_again),
         TEST(an_entry_under_another_key_is_no_entry),
         TEST(requests_for_one_module_share_a_compilation),
