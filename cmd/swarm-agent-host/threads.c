@@ -85,7 +85,7 @@ void lane_publish(struct lane *lane)
 {
     struct driver *driver = lane->driver;
     struct sw_output *first = NULL, *last = NULL, *output;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, first_epoch;
 
     while ((output = sw_worker_output(lane->worker)) != NULL) {
         output->next = NULL;
@@ -96,6 +96,7 @@ void lane_publish(struct lane *lane)
         last = output;
         bytes += output->size;
     }
+    first_epoch = first == NULL ? 0 : first->epoch; /* Once handed over it may be gone. */
     pthread_mutex_lock(&lane->mutex);
     sw_worker_view(lane->worker, &lane->view);
     if (first != NULL) {
@@ -109,7 +110,7 @@ void lane_publish(struct lane *lane)
     if (first == NULL)
         return;
     atomic_fetch_add(&driver->outputs_bytes, bytes);
-    if (first->epoch <= sw_journal_durable(driver->shared.journal))
+    if (first_epoch <= sw_journal_durable(driver->shared.journal))
         link_wake(driver);
 }
 
