@@ -7,37 +7,10 @@
 
 #define DISTANCE_SIZE_MAX 64
 
-/* The bytes of the well-formed sequence at text (RFC 3629, table 3-7 of Unicode), 0 if there is
- * none. */
-static size_t sequence_size(const unsigned char *text, size_t size)
-{
-    unsigned char lead = text[0];
-    size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    unsigned char low = 0x80, high = 0xbf;
-
-    if (lead == 0 || lead > 0xf4 || length == 0 || length > size)
-        return 0;
-    if (lead == 0xe0)
-        low = 0xa0;
-    if (lead == 0xed)
-        high = 0x9f;
-    if (lead == 0xf0)
-        low = 0x90;
-    if (lead == 0xf4)
-        high = 0x8f;
-    for (size_t i = 1; i < length; i++) {
-        if (text[i] < low || text[i] > high)
-            return 0;
-        low = 0x80;
-        high = 0xbf;
-    }
-    return length;
-}
-
 bool sw_text_is_utf8(const char *text, size_t size_bytes)
 {
     for (size_t at = 0; at < size_bytes;) {
-        size_t length = sequence_size((const unsigned char *)text + at, size_bytes - at);
+        size_t length = sw_utf8_sequence(text + at, size_bytes - at);
 
         if (length == 0)
             return false;
@@ -54,7 +27,7 @@ void sw_text_mend_end(char *text)
         unsigned char byte = (unsigned char)text[size - back];
         if ((byte & 0xc0) == 0x80)
             continue;
-        if (byte >= 0xc0 && sequence_size((const unsigned char *)text + size - back, back) == 0)
+        if (byte >= 0xc0 && sw_utf8_sequence(text + size - back, back) == 0)
             text[size - back] = '\0';
         return;
     }

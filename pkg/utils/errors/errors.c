@@ -29,6 +29,49 @@ static const struct {
 };
 #define CODES_COUNT (sizeof codes / sizeof codes[0])
 
+/* By table 3-7 of Unicode (RFC 3629). */
+size_t sw_utf8_sequence(const char *text, size_t size_bytes)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    unsigned char lead = size_bytes == 0 ? 0 : at[0];
+    size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    unsigned char low = 0x80, high = 0xbf;
+
+    if (lead == 0 || lead > 0xf4 || length == 0 || length > size_bytes)
+        return 0;
+    if (lead == 0xe0)
+        low = 0xa0;
+    if (lead == 0xed)
+        high = 0x9f;
+    if (lead == 0xf0)
+        low = 0x90;
+    if (lead == 0xf4)
+        high = 0x8f;
+    for (size_t i = 1; i < length; i++) {
+        if (at[i] < low || at[i] > high)
+            return 0;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return length;
+}
+
+void sw_utf8_mend(char *text)
+{
+    size_t left = strlen(text);
+
+    while (left > 0) {
+        size_t size = sw_utf8_sequence(text, left);
+
+        if (size == 0) {
+            *text = '?';
+            size = 1;
+        }
+        text += size;
+        left -= size;
+    }
+}
+
 static size_t code_index(enum sw_rc rc)
 {
     int number = -(int)rc;
@@ -55,6 +98,7 @@ static void print(char *text, size_t size, const char *format, va_list arguments
 {
     if (vsnprintf(text, size, format, arguments) >= (int)size)
         mend_end(text);
+    sw_utf8_mend(text);
 }
 
 enum sw_rc sw_err_vset(struct sw_err *err, enum sw_rc rc, const char *format, va_list arguments)

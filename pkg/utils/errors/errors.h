@@ -78,6 +78,12 @@ enum sw_rc sw_err_context(struct sw_err *err, const char *format, ...) SW_PRINTF
 void sw_err_field(struct sw_err *err, const char *format, ...) SW_PRINTF(2, 3);
 void sw_err_hint(struct sw_err *err, const char *format, ...) SW_PRINTF(2, 3);
 
+/* Bytes of the well-formed UTF-8 sequence at text, 0 if there is none (NUL is none). */
+size_t sw_utf8_sequence(const char *text, size_t size_bytes);
+/* Replace what is no UTF-8 by '?', in place: words that quote a part of somebody's text may have
+ * cut through a character, and JSON and gRPC take none but whole ones. */
+void sw_utf8_mend(char *text);
+
 /* The stable name of a code as clients see it ("NOT_FOUND"); "UNKNOWN" for any other number. */
 const char *sw_rc_name(enum sw_rc rc);
 /* One plain sentence for docs and help. */

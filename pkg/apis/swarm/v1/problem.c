@@ -9,8 +9,12 @@ struct sw_problems sw_problems_of(struct sw_arena *arena)
 
 static const char *copy_of(struct sw_arena *arena, const char *text)
 {
-    const char *copy = text == NULL ? "" : sw_arena_copy(arena, text, strlen(text));
-    return copy == NULL ? "" : copy;
+    char *copy = text == NULL ? NULL : sw_arena_copy(arena, text, strlen(text));
+
+    if (copy == NULL)
+        return "";
+    sw_utf8_mend(copy);
+    return copy;
 }
 
 void sw_problems_add(struct sw_problems *problems, const struct sw_problem *problem)

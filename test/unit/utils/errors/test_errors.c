@@ -177,6 +177,37 @@ static void cleanup_frees_what_was_not_taken(void **state)
     assert_int_equal(cleanups, 1);
 }
 
+static void a_cut_through_a_character_leaves_no_half(void **state)
+{
+    struct sw_err err = {0};
+
+    (void)state;
+    assert_int_equal(sw_err_set(&err, SW_E_INVALID, "found \"%.3s\"...", "\xc3\xa9\xc3\xa9"),
+                     SW_E_INVALID);
+    assert_string_equal(err.message, "found \"\xc3\xa9?\"...");
+    sw_err_field(&err, "labels['%.1s']", "\xe2\x82\xac");
+    assert_string_equal(err.field, "labels['?']");
+    sw_err_hint(&err, "did you mean %.2s?", "a\xf0\x9f\x90\x9d");
+    assert_string_equal(err.hint, "did you mean a??");
+    (void)sw_err_context(&err, "in %.2s", "\xed\xa0\x80");
+    assert_string_equal(err.message, "in ??: found \"\xc3\xa9?\"...");
+}
+
+static void sequences_are_told_by_their_bytes(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t size;
+    } rows[] = {{"a", 1},        {"\xc3\xa9", 2},         {"\xe2\x82\xac", 3},
+                {"\xc0\xaf", 0}, {"\xf0\x9f\x90\x9d", 4}, {"\xf4\x90\x80\x80", 0},
+                {"\x80", 0},     {"\xe0\x9f\xbf", 0},     {"\xc3", 0},
+                {"", 0}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(sw_utf8_sequence(rows[i].text, strlen(rows[i].text)), rows[i].size);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +220,8 @@ int main(void)
         cmocka_unit_test(every_code_has_name_words_and_status),
         cmocka_unit_test(codes_are_those_of_grpc),
         cmocka_unit_test(unknown_numbers_are_named_unknown),
+        cmocka_unit_test(a_cut_through_a_character_leaves_no_half),
+        cmocka_unit_test(sequences_are_told_by_their_bytes),
         cmocka_unit_test(cleanup_frees_what_was_not_taken),
     };
 
