@@ -4,6 +4,7 @@ import json
 import os
 import re
 
+import openapi_ranges
 import tables
 
 FORMATS = {
@@ -25,6 +26,10 @@ FORMATS = {
     "LABEL_VALUE": (r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$", "blue"),
 }
 TEXT = r"^[^\u0000]*$"
+UINT64 = "^[0-9]{1,19}$"  # All that a client can have been told fits.
+TIMESTAMP = (r"^(19[7-9][0-9]|2[0-4][0-9]{2}|25[0-4][0-9]|255[0-3])-(0[1-9]|1[0-2])-"
+             r"(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+             r"(\.[0-9]{1,9})?Z$")
 INTRO = """Talk to a swarm: read and write its objects, send messages to its Agents.
 
 Objects are JSON. 64-bit numbers are texts of decimal digits, since many readers of JSON hold
@@ -52,11 +57,15 @@ def example_of(field, name):
 def string_schema(field, name):
     rules = field.rules
     if name == "TIMESTAMP":
-        return {"type": "string", "format": "date-time", "maxLength": 35,
+        return {"type": "string", "format": "date-time", "pattern": TIMESTAMP,
                 "examples": ["2026-01-31T12:00:00Z"]}
     if name == "SIZE":
-        return {"type": ["string", "integer"], "pattern": FORMATS[name][0], "maxLength": 24,
+        return {"type": ["string", "integer"],
+                "pattern": openapi_ranges.size(rules.min, rules.max),
                 "minimum": rules.min, "maximum": rules.max,
+                "examples": [example_of(field, name)]}
+    if name == "DURATION":
+        return {"type": "string", "pattern": openapi_ranges.duration(rules.min, rules.max),
                 "examples": [example_of(field, name)]}
     out = {"type": "string", "pattern": FORMATS[name][0] if name in FORMATS else TEXT,
            "maxLength": rules.max_len}
@@ -87,8 +96,10 @@ def scalar_schema(field, format_name):
                 "maxLength": (rules.max_len + 2) // 3 * 4}
     if field.type == "STRING" or name == "TIMESTAMP":
         return string_schema(field, name)
-    if field.type == "UINT64":
-        return {"type": ["string", "integer"], "pattern": "^[0-9]{1,20}$", "minimum": 0,
+    if field.type == "UINT64":  # 0 is the same as not set.
+        return {"type": ["string", "integer"],
+                "pattern": "^[1-9][0-9]{0,18}$" if rules.required else UINT64,
+                "minimum": 1 if rules.required else 0,
                 "maximum": 2 ** 63 - 1, "examples": [rules.example or "3"]}
     low, high = (-2 ** 31, 2 ** 31 - 1) if field.type == "INT32" else (0, 2 ** 32 - 1)
     if rules.min or rules.max:
@@ -111,6 +122,8 @@ def field_schema(field, format_name):
                    "pattern": FORMATS[value][0] if value in FORMATS else TEXT}}
     elif field.repeated:
         out = {"type": "array", "items": scalar_schema(field, format_name)}
+        if rules.required:
+            out["minItems"] = 1
         if rules.max_items:
             out["maxItems"] = rules.max_items
     else:
@@ -124,19 +137,83 @@ def field_schema(field, format_name):
     return out
 
 
-def message_schema(item, format_name):
-    required = [f.json_name for f in item.fields if f.rules.required
-                and not (item.kind and f.json_name in ("apiVersion", "kind"))]
+def is_strict(item):
+    """Whether something has to be set in the message or in a message that is a part of it."""
+    return any(field.rules.required or field.rules.required_unless or
+               (field.message and not field.repeated and not field.rules.partial and
+                is_strict(field.message)) for field in item.fields)
+
+
+def message_schema(item, format_name, part=False):
+    """The schema of a message; part: in which nothing has to be set."""
+    required = [] if part else [f.json_name for f in item.fields if f.rules.required
+                                and not (item.kind and f.json_name in ("apiVersion", "kind"))]
     properties = {f.json_name: field_schema(f, format_name) for f in item.fields}
+    for field in item.fields:
+        if field.message and not field.repeated and is_strict(field.message) and (
+                part or field.rules.partial):
+            properties[field.json_name]["$ref"] += "Part"
     if item.kind:
         properties["apiVersion"] = {"description": "The version of the API.", "type": "string",
                                     "enum": ["swarm/v1"]}
         properties["kind"] = {"description": "What the object is.", "type": "string",
                               "enum": [item.name]}
-    out = {"description": item.help, "type": "object", "additionalProperties": False,
-           "properties": properties}
+    out = {"description": item.help + (" Nothing has to be set here." if part else ""),
+           "type": "object", "additionalProperties": False, "properties": properties}
     if required:
         out["required"] = required
+    unless = [] if part else [f for f in item.fields if f.rules.required_unless]
+    if unless:
+        out["anyOf"] = [{"required": [name]} for field in unless for name in (
+            field.json_name, item.field(field.rules.required_unless).json_name)]
+    return out
+
+
+# What stands in the metadata of a body. Kinds outside of namespaces have no `namespace`, a body
+# sent to the path of an object need not repeat its name, and a status is written for a name.
+STATUS_META = ("name", "namespace", "resourceVersion")
+
+
+def meta_schemas(model, format_name):
+    whole = message_schema(model.messages["ObjectMeta"], format_name)
+    out = {}
+    for prefix, is_global in (("ObjectMeta", False), ("GlobalMeta", True)):
+        names = [n for n in whole["properties"] if not (is_global and n == "namespace")]
+        for suffix, kept in (("", names), ("OfUpdate", names),
+                             ("OfStatus", [n for n in names if n in STATUS_META])):
+            schema = {**whole, "properties": {n: whole["properties"][n] for n in kept}}
+            if suffix:
+                del schema["required"]
+            out[prefix + suffix] = schema
+    return out
+
+
+def kind_schemas(item, format_name):
+    """An object as it is read and made, as it is sent to its own path, and its status alone."""
+    meta = "ObjectMeta" if item.kind.namespaced else "GlobalMeta"
+
+    def with_meta(schema, suffix):
+        properties = dict(schema["properties"])
+        properties["metadata"] = {**properties["metadata"],
+                                  "$ref": f"#/components/schemas/{meta}{suffix}"}
+        return {**schema, "properties": properties}
+
+    whole = message_schema(item, format_name)
+    out = {item.name: with_meta(whole, ""), item.name + "Update": with_meta(whole, "OfUpdate")}
+    required = [name for name in whole["required"] if name != "metadata"]
+    if required:
+        out[item.name + "Update"]["required"] = required
+    else:
+        del out[item.name + "Update"]["required"]
+    if item.field("status") is not None:
+        status = with_meta(whole, "OfStatus")
+        names = ("apiVersion", "kind", "metadata", "status")
+        status["properties"] = {name: status["properties"][name] for name in names}
+        status["properties"]["status"] = {k: v for k, v in status["properties"]["status"].items()
+                                          if k != "readOnly"}
+        status["description"] = f"The status of one {item.name}; what else a body says is ignored."
+        del status["required"]
+        out[item.name + "OfStatus"] = status
     return out
 
 
@@ -156,8 +233,15 @@ def schemas(model, format_name, codes):
         visit(kind)
     visit(model.messages["ListMeta"])
     for name in sorted(wanted):
-        out[name] = message_schema(model.messages[name], format_name)
+        item = model.messages[name]
+        if item.kind or name == "ObjectMeta":
+            continue
+        out[name] = message_schema(item, format_name)
+        if is_strict(item):
+            out[name + "Part"] = message_schema(item, format_name, True)
+    out.update(meta_schemas(model, format_name))
     for kind in model.kinds:
+        out.update(kind_schemas(kind, format_name))
         out[kind.name + "List"] = {
             "description": f"A page of {kind.kind.plural}.", "type": "object",
             "additionalProperties": False, "required": ["metadata"],
@@ -177,6 +261,19 @@ def schemas(model, format_name, codes):
             "sizeBytes": {"description": "Its size.", "type": ["string", "integer"],
                           "examples": [246]}}}
     out["Problem"] = problem(codes)
+    return used(out, [kind.name + suffix for kind in model.kinds
+                      for suffix in ("", "List", "Update", "OfStatus")] +
+                ["Problem", "InstanceList", "PublishResult", "ModuleInfo"])
+
+
+def used(schemas, names):
+    """The schemas of these names and all that they refer to, sorted."""
+    out, left = {}, [name for name in names if name in schemas]
+    while left:
+        name = left.pop()
+        if name not in out:
+            out[name] = schemas[name]
+            left += re.findall("#/components/schemas/([A-Za-z]+)", json.dumps(schemas[name]))
     return dict(sorted(out.items()))
 
 

@@ -1,6 +1,7 @@
 """The paths of swagger.yaml: the same verbs for every kind, messages, modules, health."""
 
-from openapi import FORMATS
+import openapi_ranges
+from openapi import FORMATS, TEXT, UINT64
 
 ERRORS = {
     "400": "The request is wrong; code, field and hint say where.",
@@ -46,10 +47,14 @@ def label_parameter(name, description, example):
                      example)
 
 
+KEY, VALUE = FORMATS["QUALIFIED_NAME"][0][1:-1], FORMATS["LABEL_VALUE"][0][1:-1]
+TERM = f"(!?{KEY}|{KEY}(=|==|!=){VALUE})"
+SELECTORS = f"^({TERM}(,{TERM}){{0,15}})?$"
 NAMESPACE = label_parameter("namespace", "The namespace.", "default")
 SELECTOR = parameter("labelSelector", "query",
                      "Only objects whose labels fit, such as \"app=reader,tier!=test\".",
-                     {"type": "string", "maxLength": 1024}, example="app=reader")
+                     {"type": "string", "pattern": SELECTORS, "maxLength": 1024},
+                     example="app=reader")
 DRY_RUN = parameter("dryRun", "query", "Check all and answer as if it had been done, but do "
                     "nothing.", {"type": "boolean", "default": False})
 LIST = [
@@ -57,10 +62,10 @@ LIST = [
     parameter("limit", "query", "The most objects in a page; 0 means 500.",
               {"type": "integer", "minimum": 0, "maximum": 5000, "default": 500}),
     parameter("continue", "query", "`metadata.continue` of the page before.",
-              {"type": "string", "maxLength": 1024}),
+              {"type": "string", "pattern": TEXT, "maxLength": 1024}),
     parameter("resourceVersion", "query",
               "Read at this revision, or watch from it; 0 means the newest.",
-              {"type": "string", "pattern": "^[0-9]{1,20}$"}, example="1"),
+              {"type": "string", "pattern": UINT64}, example="1"),
     parameter("name", "query", "Only the object of this name.",
               {"type": "string", "pattern": FORMATS["LABEL"][0], "maxLength": 63}),
     parameter("watch", "query", "1: follow changes as server-sent events.",
@@ -106,6 +111,14 @@ def example_object(item):
     return {**out, **others.get(item.name, {})}
 
 
+def example_status(item):
+    phase = next((f.enum for f in item.field("status").message.fields
+                  if f.enum and f.enum.is_machine), None)
+    first = {} if phase is None else {
+        "phase": next(value.text for value in phase.values if value.initial)}
+    return {"metadata": example_object(item)["metadata"], "status": first}
+
+
 def collection(item, title, plural):
     events = {"description": "The objects, or with watch=1 their changes: the data of "
               "each event is JSON with type (ADDED, MODIFIED, DELETED or BOOKMARK), object and "
@@ -129,7 +142,7 @@ def single(item, plural):
               parameter("uid", "query", "Delete only if the object has this uid.",
                         {"type": "string", "pattern": FORMATS["UUID"][0]}),
               parameter("resourceVersion", "query", "Delete only at this resourceVersion.",
-                        {"type": "string", "pattern": "^[0-9]{1,20}$"}, example="1")]
+                        {"type": "string", "pattern": UINT64}, example="1")]
     return {
         "get": operation(f"get{what}", plural, f"Read one of {plural}", f"Read one {what}.",
                          answer("The object.", what, READ)),
@@ -137,15 +150,16 @@ def single(item, plural):
                          f"Replace labels, annotations and spec of one {what}. With a "
                          "resourceVersion in the body it fails when somebody else was faster.",
                          answer("The object as it was written.", what, WRITE),
-                         parameters=[DRY_RUN], requestBody=body(what, example)),
+                         parameters=[DRY_RUN], requestBody=body(what + "Update", example)),
         "patch": operation(f"apply{what}", plural, f"Make or change one of {plural}",
-                           f"Make the {what}, or change what the body says of it and leave the "
-                           "rest.", {**answer("The object as it was written.", what, WRITE),
-                                     "201": {"description": "The object is new.",
-                                             "content": {"application/json": {
-                                                 "schema": ref(what)}}}},
+                           f"Make the {what}, or replace its spec. Labels, annotations, "
+                           "finalizers and owners that the body does not name stay.",
+                           {**answer("The object as it was written.", what, WRITE),
+                            "201": {"description": "The object is new.",
+                                    "content": {"application/json": {"schema": ref(what)}}}},
                            parameters=[DRY_RUN],
-                           requestBody=body(what, example, "application/apply-patch+json")),
+                           requestBody=body(what + "Update", example,
+                                            "application/apply-patch+json")),
         "delete": operation(f"delete{what}", plural, f"Delete one of {plural}",
                             f"Delete one {what}. It goes away when its finalizers are done.",
                             answer("The object as it was last.", what, WRITE),
@@ -162,7 +176,7 @@ def status(item, plural):
                          f"Replace the status of one {what}; nothing else is changed. States move "
                          "as the tables of the reference allow; 400 otherwise.",
                          answer("The object as it was written.", what, WRITE),
-                         requestBody=body(what, example_object(item)))}
+                         requestBody=body(what + "OfStatus", example_status(item)))}
 
 
 def kind_paths(item):
@@ -170,6 +184,8 @@ def kind_paths(item):
     title = plural[0].upper() + plural[1:]
     base = "/apis/swarm/v1" + ("/namespaces/{namespace}" if item.kind.namespaced else "")
     name = label_parameter("name", "The object's name.", example_object(item)["metadata"]["name"])
+    if item.name == "Cluster":  # There is only this one.
+        name["schema"] = {"type": "string", "enum": ["default"]}
     shared = [NAMESPACE] if item.kind.namespaced else []
     out = {f"{base}/{plural}": {**({"parameters": shared} if shared else {}),
                                 **collection(item, title, plural)}}
@@ -187,7 +203,8 @@ PRIORITY = parameter("priority", "query", "How urgent it is; without it the Agen
                      {"type": "string", "enum": ["low", "normal", "high", "urgent"]})
 REQUEST_ID = parameter("requestId", "query", "A name for this request, chosen by the client: a "
                        "repeat with the same one gets the first result and is not handled again.",
-                       {"type": "string", "minLength": 1, "maxLength": 128}, example="order-1001")
+                       {"type": "string", "pattern": TEXT, "minLength": 1, "maxLength": 128},
+                       example="order-1001")
 RAW = {"required": False,
        "description": "The body of the message, any bytes; its Content-Type goes with it.",
        "content": {"text/plain": {"schema": {"type": "string", "maxLength": 262144},
@@ -199,7 +216,8 @@ RAW = {"required": False,
 
 def key_parameter(description):
     return parameter("key", "query", description,
-                     {"type": "string", "minLength": 1, "maxLength": 253}, example="customer:alice")
+                     {"type": "string", "pattern": TEXT, "minLength": 1, "maxLength": 253},
+                     example="customer:alice")
 
 
 def send_path(agent):
@@ -213,7 +231,8 @@ def send_path(agent):
         key_parameter("The instance's key; without it, any instance of a replicated Agent."),
         PRIORITY,
         parameter("timeout", "query", "How long to wait for the reply, or for the message to be "
-                  "taken.", {"type": "string", "pattern": FORMATS["DURATION"][0],
+                  "taken.", {"type": "string",
+                             "pattern": openapi_ranges.duration(10 ** 6, 3600 * 10 ** 9),
                              "default": "30s"}),
         REQUEST_ID,
         parameter("reply", "query", "Wait for the instance's reply.",
@@ -245,7 +264,7 @@ def instances_path(agent):
         parameter("limit", "query", "The most instances in a page; 0 means 500.",
                   {"type": "integer", "minimum": 0, "maximum": 1000, "default": 500}),
         parameter("continue", "query", "`continue` of the page before.",
-                  {"type": "string", "maxLength": 1024})]
+                  {"type": "string", "pattern": TEXT, "maxLength": 255})]
     return {"parameters": [NAMESPACE, agent], "get": operation(
         "listInstances", "messages", "List the instances of an Agent",
         "Read a page of the instances of an Agent that exist now, ordered by name.",

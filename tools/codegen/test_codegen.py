@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """What codegen refuses, and that what is generated and committed is what it makes today."""
 import os
+import random
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,9 @@ import unittest
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+import openapi_ranges  # noqa: E402
+
 GENERATOR = ["/usr/bin/python3", "-B", HERE]
 HEAD = 'syntax = "proto3";\npackage swarm.v1;\nimport "api/v1/options.proto";\n'
 KIND = """// A thing.
@@ -23,6 +28,31 @@ message Thing {
   Meta metadata = 3;
 """
 META = "// Data.\nmessage Meta {\n  // Name.\n  string name = 1 [(rules).max_len = 9];\n}\n"
+
+
+class RangesTest(unittest.TestCase):
+    def test_a_pattern_takes_the_numbers_of_its_range_and_no_others(self):
+        chance = random.Random(7)
+        for _ in range(500):
+            low = chance.randrange(10 ** chance.randrange(1, 8))
+            high = low + chance.randrange(10 ** chance.randrange(1, 8))
+            pattern = re.compile(f"^({openapi_ranges.number(low, high)})$")
+            near = [low - 1, low, high, high + 1]
+            for number in near + [chance.randrange(2 * high + 2) for _ in range(20)]:
+                self.assertEqual(bool(pattern.match(str(number))), low <= number <= high,
+                                 f"{number} of {low} to {high}: {pattern.pattern}")
+
+    def test_quantities_obey_their_bounds_in_every_unit(self):
+        duration = re.compile(openapi_ranges.duration(10 ** 6, 3600 * 10 ** 9))
+        size = re.compile(openapi_ranges.size(65536, 2 ** 32))
+        for text in ("1ms", "1000us", "1000000ns", "60m", "1h", "3600s"):
+            self.assertTrue(duration.match(text), text)
+        for text in ("0ms", "999us", "61m", "2h", "1d", "3601s", "5", "1 h"):
+            self.assertFalse(duration.match(text), text)
+        for text in ("65536", "65536B", "64KiB", "1MiB", "4GiB"):
+            self.assertTrue(size.match(text), text)
+        for text in ("65535", "63KiB", "5GiB", "1TiB", "0MiB", "64kib"):
+            self.assertFalse(size.match(text), text)
 
 
 class CodegenTest(unittest.TestCase):

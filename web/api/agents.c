@@ -9,7 +9,7 @@
 #define TAIL_MAX 10000u
 #define LINE_BYTES_MAX 262144u
 #define KEY_MAX 253u
-#define CONTINUE_MAX 1024u
+#define CONTINUE_MAX 255u /* It is the name of an instance. */
 
 /* ---- Log lines ---- */
 

@@ -234,7 +234,7 @@ static bool admit(struct gateway_call *call)
         sw_gateway_fail(call, rc, &err);
         return false;
     }
-    watch = sw_gateway_query_text(call, "watch");
+    watch = sw_gateway_query_text(call, "watch"); /* What else it may say is refused later. */
     is_watch = watch != NULL && (strcmp(watch, "1") == 0 || strcmp(watch, "true") == 0);
     if (!sw_gateway_route_verb(&call->route, call->request->method, is_watch, &call->verb,
                                &allow)) {

@@ -298,7 +298,7 @@ const char *sw_gateway_query_text(const struct gateway_call *call, const char *n
 enum sw_rc sw_gateway_query_bool(const struct gateway_call *call, const char *name, bool *ret_value,
                                  struct sw_err *err)
 {
-    static const char *const yes[] = {"1", "true", "all"};
+    static const char *const yes[] = {"1", "true"};
     static const char *const no[] = {"0", "false"};
     const char *text = sw_gateway_query_text(call, name);
 

@@ -3,8 +3,6 @@
 #include "pkg/apis/swarm/v1/validate.h"
 #include "pkg/store/objects/state.h"
 
-#define SLOTS_SUPPORTED 256
-
 enum sw_rc sw_admit_names(const struct admission *admission, void *object, struct sw_err *err)
 {
     struct sw_api_object_meta *meta = sw_object_meta(object);
@@ -62,15 +60,6 @@ static enum sw_rc fill_from_template(const struct admission *admission, struct s
     return SW_OK;
 }
 
-/* What hosts and Pods of this version can do is less than what the format has room for. */
-static enum sw_rc check_supported(const struct sw_api_agent *agent, struct sw_problems *problems)
-{
-    if (agent->spec.slots != SLOTS_SUPPORTED)
-        return add_mistake(problems, "spec.slots", "this version has 256 slots for every Agent",
-                           "leave the field out");
-    return SW_OK;
-}
-
 static enum sw_rc check_rules(const struct admission *admission, const void *old,
                               const void *object, struct sw_problems *problems)
 {
@@ -86,8 +75,6 @@ static enum sw_rc check_rules(const struct admission *admission, const void *old
         enum sw_rc change = sw_object_check_update(admission->kind, old, object, &options);
         rc = rc == SW_OK ? change : rc;
     }
-    if (rc == SW_OK && admission->kind->message == &sw_api_agent_message)
-        rc = check_supported(object, problems);
     return rc;
 }
 

@@ -22,14 +22,10 @@ static void check_spec(struct sw_checker *checker, const struct sw_place *place,
 {
     const struct sw_api_agent_spec *spec = value;
     struct sw_place replicas = {.parent = place, .name = "replicas"};
-    struct sw_place pods = {.parent = place, .name = "pods"};
 
     if (spec->keyed && spec->has_replicas)
         sw_checker_refuse(checker, &replicas, "leave replicas or keyed out",
                           "a keyed Agent has one instance for each key, not a number of them");
-    if (spec->slots > 0 && spec->pods > spec->slots)
-        sw_checker_refuse(checker, &pods, NULL, "%u Pods cannot share %u slots", spec->pods,
-                          spec->slots);
 }
 
 static void check_restart(struct sw_checker *checker, const struct sw_place *place,

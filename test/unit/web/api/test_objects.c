@@ -87,7 +87,7 @@ static void a_dry_run_writes_nothing(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents?dryRun=all", AGENT("reader")),
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents?dryRun=true", AGENT("reader")),
                      201);
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader"), 404);
     assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents", AGENT("reader")), 201);

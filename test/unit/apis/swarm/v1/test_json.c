@@ -105,7 +105,7 @@ static void test_empty_values_are_not_taken_for_missing_ones(void **state)
     struct fixture *f = *state;
 
     assert_contains(refused(f, "{\"spec\":{\"slots\":0}}"),
-                    "spec.slots: expected 1 to 4096, found 0");
+                    "spec.slots: expected 256 to 256, found 0");
     assert_contains(refused(f, "{\"spec\":{\"template\":\"\"}}"),
                     "found \"\"; or leave the field out");
     assert_int_equal(agent_of(f, "{\"spec\":{\"replicas\":0,\"config\":\"\"}}")->spec.has_replicas,
