@@ -316,7 +316,13 @@ static void tick_exchange(struct exchange *exchange, uint64_t now_ms)
     }
 }
 
-/* SW_OK, or why the connection as a whole has used up its time. */
+static bool is_head_overdue(const struct connection *connection, uint64_t now_ms)
+{
+    return connection->head_ms != 0 &&
+           now_ms - connection->head_ms > connection->server->limits.header_timeout_ms;
+}
+
+/* The connection as a whole has used up its time, and nothing can be said about it. */
 static bool is_overdue(struct connection *connection, uint64_t now_ms)
 {
     const struct sw_http_limits *limits = &connection->server->limits;
@@ -327,7 +333,7 @@ static bool is_overdue(struct connection *connection, uint64_t now_ms)
     connection->pending_seen = pending;
     if (!connection->is_open)
         return now_ms - connection->opened_ms > limits->handshake_timeout_ms;
-    if (connection->head_ms != 0 && now_ms - connection->head_ms > limits->header_timeout_ms)
+    if (is_head_overdue(connection, now_ms) && connection->protocol != PROTOCOL_H1)
         return true;
     return now_ms - connection->progress_ms > limits->stall_timeout_ms;
 }
@@ -353,6 +359,10 @@ void sw_connection_tick(struct connection *connection, uint64_t now_ms)
         return;
     }
     connection->holds++;
+    if (connection->is_open && is_head_overdue(connection, now_ms)) {
+        connection->server->view.timeouts++;
+        sw_h1_time_out(connection);
+    }
     SW_LIST_EACH(&connection->exchanges, node)
     {
         tick_exchange(SW_LIST_ITEM(node, struct exchange, node), now_ms);

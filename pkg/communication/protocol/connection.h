@@ -208,6 +208,8 @@ void sw_h1_open(struct connection *connection);
 void sw_h1_done(struct connection *connection);
 void sw_h1_input(struct connection *connection, const uint8_t *bytes, size_t size);
 void sw_h1_flush(struct connection *connection);
+/* The headers of a request have taken too long: say so, then close. */
+void sw_h1_time_out(struct connection *connection);
 void sw_h1_start(struct exchange *exchange, int status, const struct sw_http_header *headers,
                  size_t headers_count);
 /* Frame a piece of a streamed body into exchange->out. */

@@ -36,8 +36,10 @@ static void refuse(struct connection *connection, int status, const char *words)
 {
     struct h1 *h1 = &connection->h1;
 
-    connection->server->view.protocol_errors++;
+    if (status != 408)
+        connection->server->view.protocol_errors++;
     h1->is_keep_alive = false;
+    connection->head_ms = 0;
     if (h1->exchange == NULL)
         h1->exchange = sw_exchange_new(connection);
     if (h1->exchange == NULL) {
@@ -46,6 +48,11 @@ static void refuse(struct connection *connection, int status, const char *words)
     }
     h1->state = H1_CLOSING;
     sw_exchange_refuse(h1->exchange, status, words);
+}
+
+void sw_h1_time_out(struct connection *connection)
+{
+    refuse(connection, 408, "the headers took too long");
 }
 
 static void on_header(void *ctx, struct sw_bytes name, struct sw_bytes value)

@@ -402,7 +402,7 @@ static void chunks_beyond_the_limit_are_refused(void **state)
     assert_int_equal(f->handled, 0);
 }
 
-static void a_slow_head_is_cut_off(void **state)
+static void a_slow_head_is_answered_with_408(void **state)
 {
     struct fixture *f = *state;
     struct sw_http_limits limits = {.header_timeout_ms = 30, .tick_ms = 5};
@@ -410,7 +410,10 @@ static void a_slow_head_is_cut_off(void **state)
     fixture_start(f, &limits, NULL);
     raw_text(f, "GET / HTTP/1.1\r\nHost: x\r\n");
     run_until(f, is_raw_over);
+    assert_int_equal(status_of(f), 408);
     assert_int_equal(server_view(f).timeouts, 1);
+    assert_int_equal(server_view(f).protocol_errors, 0);
+    assert_int_equal(f->handled, 0);
 }
 
 static void a_slow_body_is_answered_with_408(void **state)
@@ -565,7 +568,7 @@ int main(void)
         TEST(too_many_headers_are_refused),
         TEST(a_large_body_is_refused_and_the_answer_arrives),
         TEST(chunks_beyond_the_limit_are_refused),
-        TEST(a_slow_head_is_cut_off),
+        TEST(a_slow_head_is_answered_with_408),
         TEST(a_slow_body_is_answered_with_408),
         TEST(a_reader_that_stalls_is_cut_off),
         TEST(a_half_closed_client_still_gets_its_answer),
