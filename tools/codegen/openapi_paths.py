@@ -10,6 +10,7 @@ ERRORS = {
     "404": "There is no such object.",
     "405": "The resource does not take this method.",
     "406": "The answer cannot be given in the form that was asked for.",
+    "408": "The request took too long to arrive.",
     "409": "Somebody else changed it first, or it is there already.",
     "410": "That part of the history is no longer kept.",
     "411": "The size of the body has to be given.",
@@ -17,12 +18,13 @@ ERRORS = {
     "413": "The body is too large.",
     "415": "The body is not of a type that is taken here.",
     "429": "A limit, quota or queue is full.",
+    "431": "The headers are too large or too many.",
     "500": "A broken promise of the platform's own.",
     "501": "Not offered by this build.",
     "503": "Not now; retrying later may succeed.",
     "504": "The deadline passed first; the outcome may be unknown.",
 }
-READ = ("400", "401", "403", "404", "405", "406", "429", "503")
+READ = ("400", "401", "403", "404", "405", "406", "408", "429", "431", "503")
 WRITE = READ + ("409", "411", "412", "413", "415")
 
 
