@@ -6,7 +6,7 @@ phases with all its checks. What it may find is nothing: each answer's status, c
 body must be documented, valid requests must be taken, others refused, and the only 5xx are the
 documented 503 and 504. The cases follow from SEED, so that a failure comes again."""
 # labels: apifuzz
-# timeout: 400
+# timeout: 900
 # serial: yes
 import hashlib
 import json
@@ -25,7 +25,7 @@ TMP, BUILD = os.environ["SW_TMP"], os.environ["SW_BUILD"]
 SOURCE, VENV = os.environ["SW_SOURCE"], os.environ["SW_VENV"]
 SEED = int(os.environ.get("SW_SEED", "20260131"))
 CASES_MIN = 2000
-EXAMPLES = "8"  # For each operation and phase, beside those that the schemas give.
+EXAMPLES = "5"  # For each operation and phase, beside those that the schemas give.
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
 # Where the defaults of schemathesis are not what is promised here. Statuses that depend on what is
@@ -114,8 +114,7 @@ def run(more):
         "--phases", ",".join(PHASES), "--checks", "all", "--mode", "all",
         "--seed", str(SEED), "--max-examples", EXAMPLES, "--generation-database", "none",
         "--continue-on-failure", "--no-color", "--request-timeout", "10",
-        "--report", "json,ndjson", "--report-json-path", os.path.join(TMP, "report.json"),
-        "--report-ndjson-path", os.path.join(TMP, "events.ndjson")]
+        "--report", "json", "--report-json-path", os.path.join(TMP, "report.json")]
     return subprocess.run(command + more, cwd=TMP, env=environment, check=False).returncode
 
 
