@@ -222,6 +222,28 @@ class Cli(unittest.TestCase):
         finally:
             del os.environ["SWARM_CONFIG_HOME"]
 
+    def test_09_nothing_is_applied_unless_the_server_takes_all_of_it(self):
+        space = "---\napiVersion: swarm/v1\nkind: Namespace\nmetadata: {name: %s}\n"
+        agent = ("---\napiVersion: swarm/v1\nkind: Agent\nmetadata: {name: %s, namespace: %s}\n"
+                 "spec: {module: ./greeter/agent.wasm, %s}\n")
+        with open("many.yaml", "w", encoding="utf-8") as file:
+            file.write(space % "fresh" + agent % ("one", "nowhere", "replicas: 1") +
+                       agent % ("greeter", "default", "keyed: true") +
+                       agent % ("two", "fresh", "template: nothing"))
+        _, told = self.swarm("apply", "-f", "many.yaml", status=3)
+        self.assertIn('many.yaml: Namespace "nowhere" does not exist', told)
+        self.assertRegex(told, r"many\.yaml:14:\d+: spec\.keyed: it never changes")
+        self.assertIn("3 mistakes found; nothing was changed", told)
+        self.swarm("get", "namespace", "fresh", status=3)
+        # What one of them needs may be another of them.
+        template = ("---\napiVersion: swarm/v1\nkind: AgentTemplate\n"
+                    "metadata: {name: nothing, namespace: fresh}\n"
+                    "spec: {agent: {durability: none}}\n")
+        with open("many.yaml", "w", encoding="utf-8") as file:
+            file.write(agent % ("two", "fresh", "template: nothing") + space % "fresh" + template)
+        self.swarm("apply", "-f", "many.yaml")
+        self.swarm("delete", "namespace", "fresh")
+
     def test_10_the_shell_is_offered_names(self):
         self.assertEqual(self.swarm("__complete", "--", "send", "gr")[0], "greeter\n")
         self.assertEqual(self.swarm("__complete", "--", "get", "agents", "g")[0], "greeter\n")

@@ -152,13 +152,16 @@ class Objects(Case):
             for name, spec in (("new", {}), ("old", {"replicas": 3}), ("same", {})))
         seen, _ = self.swarm("apply", "-f", "-", data=manifest.encode())
         self.assertEqual(seen, "agents/new created\nagents/old configured\nagents/same unchanged\n")
-        patch = [r for r in hive.requests if r.method == "PATCH"][0]
+        patches = [r for r in hive.requests if r.method == "PATCH"]
+        # All are checked before the first is changed.
+        self.assertEqual([r.query for r in patches], 3 * [{"dryRun": "true"}] + 3 * [{}])
+        patch = patches[3]
         self.assertEqual(patch.path, AGENTS + "/new")
         self.assertEqual(patch.headers["Content-Type"], "application/apply-patch+json")
         self.assertEqual(patch.json()["metadata"], {"name": "new", "namespace": "default"})
         seen, _ = self.swarm("apply", "-f", "-", "--dry-run", data=manifest.encode())
         self.assertIn("agents/new created (dry run)", seen)
-        self.assertTrue(all(r.query == {"dryRun": "true"} for r in hive.requests[6:]
+        self.assertTrue(all(r.query == {"dryRun": "true"} for r in hive.requests[9:]
                             if r.method == "PATCH"))
 
     def test_apply_pushes_modules_that_the_server_lacks(self):

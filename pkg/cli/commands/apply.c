@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define CHECK_BYTES_MAX ((size_t)64 * 1024 * 1024)
+
 /* Equal but for what every write changes: history and status. */
 static bool is_unchanged(const struct sw_kind *kind, void *before, void *after)
 {
@@ -64,6 +66,68 @@ static void add_place(const struct sw_manifest *manifest, struct sw_err *err)
                              err->field);
 }
 
+static bool has_manifest(const struct sw_manifests *manifests, const char *kind,
+                         const char *name_space, const char *name)
+{
+    for (size_t i = 0; i < manifests->count; i++) {
+        struct sw_object_key key = sw_manifest_key(&manifests->items[i]);
+
+        if (strcmp(key.kind->name, kind) == 0 && strcmp(key.name, name) == 0 &&
+            (!key.kind->is_namespaced || strcmp(key.namespace, name_space) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* What the server misses is among the manifests, and will be there in time. */
+static bool is_on_its_way(const struct sw_manifests *manifests, const struct sw_manifest *manifest,
+                          const struct sw_err *err)
+{
+    struct sw_object_key key = sw_manifest_key(manifest);
+
+    if (err->rc == SW_E_NOT_FOUND && key.kind->is_namespaced)
+        return has_manifest(manifests, "Namespace", "", key.namespace);
+    if (strcmp(key.kind->name, "Agent") != 0 || strcmp(err->field, "spec.template") != 0)
+        return false;
+    return has_manifest(manifests, "AgentTemplate", key.namespace,
+                        ((const struct sw_api_agent *)manifest->object)->spec.template);
+}
+
+/* Ask the server about all of them before it changes the first one. */
+static enum sw_rc check_all(struct sw_cli *cli, const struct sw_manifests *manifests,
+                            struct sw_err *err)
+{
+    SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(CHECK_BYTES_MAX);
+    enum sw_rc rc, first = SW_OK;
+    size_t mistakes = 0;
+
+    if (arena == NULL)
+        return sw_cli_no_memory(err);
+    for (size_t i = 0; i < manifests->count; i++) {
+        const struct sw_manifest *manifest = &manifests->items[i];
+        const struct sw_object_wish wish = {
+            .key = sw_manifest_key(manifest), .object = manifest->object, .dry_run = true};
+        struct sw_err one = {0};
+        void *object = NULL;
+
+        rc = sw_client_apply(cli->client, &wish, arena, &object, &one);
+        sw_arena_reset(arena);
+        if (rc == SW_OK || is_on_its_way(manifests, manifest, &one))
+            continue;
+        if (sw_client_is_unreachable(cli->client)) {
+            *err = one;
+            return rc;
+        }
+        add_place(manifest, &one);
+        sw_cli_print_error(cli, &one);
+        first = mistakes++ == 0 ? rc : first;
+    }
+    if (mistakes == 0)
+        return SW_OK;
+    return sw_err_set(err, first, "%zu mistake%s found; nothing was changed", mistakes,
+                      mistakes == 1 ? "" : "s");
+}
+
 static enum sw_rc print_result(struct sw_cli *cli, const struct sw_output *output,
                                const struct sw_manifest *manifest, void *object, const char *word,
                                struct sw_err *err)
@@ -102,6 +166,8 @@ enum sw_rc sw_command_apply(struct sw_cli *cli, struct sw_err *err)
     rc = sw_manifests_load(cli, true, &manifests, err);
     if (rc == SW_OK)
         rc = sw_cli_connect(cli, err);
+    if (rc == SW_OK && !dry_run && manifests.count > 1)
+        rc = check_all(cli, &manifests, err);
     if (rc == SW_OK && !dry_run)
         rc = sw_manifests_push(cli, &manifests, err);
     for (size_t i = 0; rc == SW_OK && i < manifests.count; i++) {
