@@ -85,6 +85,11 @@ enum sw_rc sw_store_result_explain(const struct sw_store_result *result,
 
     if (result->rc == SW_OK)
         return SW_OK;
+    if (result->rc == SW_E_EXHAUSTED) {
+        sw_err_set(err, result->rc, "the disk of the store is full; nothing was written");
+        sw_err_hint(err, "make room on the disk of the data folder, and try again");
+        return result->rc;
+    }
     if (result->rc == SW_E_UNAVAILABLE || op == NULL) {
         sw_err_set(err, result->rc, "the store stopped; whether this was written is unknown");
         sw_err_hint(err, "read again once the daemon is back");

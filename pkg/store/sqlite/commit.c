@@ -185,6 +185,7 @@ enum sw_rc sw_sqlite_commit_queue(struct sqlite_store *store, const struct sw_st
         store->next_revision++;
     result.revision = store->next_revision - 1;
     txn->result = result;
+    txn->era = store->era;
     txn->done = done;
     txn->ctx = ctx;
     enqueue(store, txn);
@@ -216,12 +217,31 @@ static enum sw_rc apply(struct sqlite_store *store, const struct txn *txn)
     return SW_OK;
 }
 
+/* Conditions were checked against what was staged, and that is void from the first refused
+ * transaction on: the writer refuses whatever else was queued in this era. */
+static void begin_era(struct sqlite_store *store)
+{
+    struct sw_map_entry found;
+    size_t cursor = 0;
+
+    while (cursor = 0, sw_map_next(store->staged, &cursor, &found))
+        (void)sw_map_remove(store->staged, found.key.data, found.key.size);
+    store->next_revision = sw_memory_revision(store->memory) + 1;
+    store->era++;
+}
+
 static void apply_all(struct sqlite_store *store, const struct txn_list *finished)
 {
+    bool is_refused = false;
+
     uint64_t revision = sw_memory_revision(store->memory);
     struct sw_err err = {0};
 
     for (struct txn *txn = finished->first; txn != NULL; txn = txn->next) {
+        if (txn->is_refused) {
+            is_refused = is_refused || txn->era == store->era;
+            continue;
+        }
         if (apply(store, txn) != SW_OK) {
             sw_err_set(&err, SW_E_EXHAUSTED, "no memory to show what the store wrote");
             fail(store, &err);
@@ -231,6 +251,8 @@ static void apply_all(struct sqlite_store *store, const struct txn_list *finishe
             revision = txn->result.revision;
     }
     sw_memory_publish(store->memory, revision);
+    if (is_refused)
+        begin_era(store);
 }
 
 static void acknowledge(struct sqlite_store *store, struct txn_list *finished)
@@ -242,6 +264,8 @@ static void acknowledge(struct sqlite_store *store, struct txn_list *finished)
         store->queued_bytes -= txn->bytes;
         if (store->has_failed)
             txn->result = (struct sw_store_result){.rc = SW_E_UNAVAILABLE};
+        else if (txn->is_refused)
+            txn->result = (struct sw_store_result){.rc = SW_E_EXHAUSTED};
         txn->done(txn->ctx, &txn->result);
         txn_free(txn);
     }

@@ -165,6 +165,7 @@ static enum sw_rc load(struct sqlite_store *store, struct sw_err *err)
         return sw_err_context(err, "%s", store->path);
     sw_memory_start(store->memory, report.revision);
     store->next_revision = report.revision + 1;
+    store->era = 1;
     return SW_OK;
 }
 

@@ -21,6 +21,8 @@ struct txn { /* One accepted sw_store_commit. Belongs to one thread at a time, w
     sw_store_done *done;
     void *ctx;
     struct sw_store_result result;
+    uint64_t era;    /* Of the store when it was queued. */
+    bool is_refused; /* The disk was full: nothing of it was written. */
     size_t bytes, count;
     struct sw_store_item *items[]; /* What it writes, one reference each, counted by the loop. */
 };
@@ -64,6 +66,7 @@ struct sqlite_store {
     struct sw_map *staged;    /* Key -> newest queued item, until it is durable. */
     struct wake *wake;
     uint64_t next_revision;
+    uint64_t era; /* Begins anew when the disk was full: what was staged before is void. */
     size_t queued_txns, queued_bytes;
     bool has_failed, is_completing, is_closing;
     struct backup *backup;
@@ -75,7 +78,8 @@ struct sqlite_store {
     bool is_posted, is_stopping, is_backup_finished;
     uint64_t commits, syncs;
 
-    struct writer writer; /* The writer thread's. */
+    struct writer writer; /* The writer thread's, as the next. */
+    uint64_t refused_era; /* Transactions up to this one rest on some that were not written. */
 };
 
 void sw_sqlite_txns_init(struct txn_list *list);

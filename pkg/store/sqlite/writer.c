@@ -72,6 +72,23 @@ static int write_items(struct writer *writer, const struct txn_list *group)
     return code == SQLITE_OK ? step(writer->commit) : code;
 }
 
+static bool is_rolled_back(sqlite3 *db)
+{
+    return sqlite3_get_autocommit(db) != 0 ||
+           sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/* Nothing of the group is on the disk, which was full; nor may anything be written later that was
+ * queued when the group still counted. */
+static void refuse_group(struct sqlite_store *store, const struct txn_list *group)
+{
+    for (struct txn *txn = group->first; txn != NULL; txn = txn->next) {
+        txn->is_refused = true;
+        if (txn->era > store->refused_era)
+            store->refused_era = txn->era;
+    }
+}
+
 /* Make a group durable; true also for one that writes nothing. */
 static enum sw_rc write_group(struct sqlite_store *store, const struct txn_list *group,
                               uint64_t *ret_written, struct sw_err *err)
@@ -86,17 +103,23 @@ static enum sw_rc write_group(struct sqlite_store *store, const struct txn_list 
     int code = write_items(&store->writer, group);
     if (code == SQLITE_OK)
         return SW_OK;
+    if ((code & 0xff) == SQLITE_FULL && is_rolled_back(store->writer.db)) {
+        *ret_written = 0;
+        refuse_group(store, group);
+        return SW_OK;
+    }
     return sw_sqlite_file_error(store->writer.db, code, err, "the store could not be written");
 }
 
 /* Copy the log into the file once it is long, after the group it belongs to was acknowledged. A
- * reader (a backup) may hold part of it back: that is tried again with the next group. */
+ * reader (a backup) may hold part of it back, or the disk be full: that is tried again with the
+ * next group. */
 static enum sw_rc checkpoint(struct writer *writer, struct sw_err *err)
 {
     if (writer->wal_pages < CHECKPOINT_PAGES)
         return SW_OK;
     int code = sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY)
+    if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_FULL)
         return SW_OK;
     return sw_sqlite_file_error(writer->db, code, err,
                                 "the store's log could not be copied into its file");
@@ -115,13 +138,21 @@ void sw_sqlite_writer_post(struct sqlite_store *store)
         sched_yield();
 }
 
+/* What is queued, of one era: a refused group stays apart from the first one after it. */
 static bool take_group(struct sqlite_store *store, struct txn_list *group)
 {
     sw_sqlite_txns_init(group);
     pthread_mutex_lock(&store->mutex);
     while (store->queue.first == NULL && !store->is_stopping)
         pthread_cond_wait(&store->work, &store->mutex);
-    sw_sqlite_txns_move(group, &store->queue);
+    while (store->queue.first != NULL &&
+           (group->first == NULL || store->queue.first->era == group->first->era)) {
+        struct txn *txn = store->queue.first;
+        store->queue.first = txn->next;
+        if (store->queue.first == NULL)
+            sw_sqlite_txns_init(&store->queue);
+        sw_sqlite_txns_add(group, txn);
+    }
     pthread_mutex_unlock(&store->mutex);
     return group->first != NULL;
 }
@@ -151,7 +182,10 @@ static void *writer_run(void *argument)
 
     while (take_group(store, &group)) {
         bool had_failed = failure.rc != SW_OK;
-        if (!had_failed)
+        written = 0;
+        if (!had_failed && group.first->era <= store->refused_era)
+            refuse_group(store, &group);
+        else if (!had_failed)
             (void)write_group(store, &group, &written, &failure);
         hand_back(store, &group, written, &failure);
         if (!had_failed && failure.rc == SW_OK && checkpoint(&store->writer, &failure) != SW_OK)

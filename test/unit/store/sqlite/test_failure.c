@@ -195,12 +195,64 @@ static void a_failed_write_stops_the_store(void **state)
     expect_stop(*state);
 }
 
-static void a_full_disk_stops_the_store(void **state)
+static void a_full_disk_refuses_and_keeps_what_is_there(void **state)
 {
-    harness_put(*state, "agents/a/x", "1");
+    struct harness *harness = *state;
+    struct sw_store_op op = harness_put_op("agents/a/y", "2");
+
+    harness_put(harness, "agents/a/x", "1");
+    uint64_t revision = sw_store_revision(harness->store);
     disk.code = SQLITE_FULL;
     disk.writes_left = 0;
-    expect_stop(*state);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(harness_commit(harness, &op, 1).rc, SW_E_EXHAUSTED);
+    assert_int_equal(harness->fatals, 0);
+    assert_null(sw_store_find(harness->store, "agents/a/y"));
+    assert_int_equal(sw_store_revision(harness->store), revision);
+    disk.writes_left = -1;
+    assert_int_equal(harness_commit(harness, &op, 1).rc, SW_OK);
+    assert_int_equal(sw_store_revision(harness->store), revision + 1);
+    harness_close(harness);
+    harness_open(harness);
+    assert_string_equal(harness_get(harness, "agents/a/x"), "1");
+    assert_string_equal(harness_get(harness, "agents/a/y"), "2");
+}
+
+/* What was queued while a refused write still counted rests on it, and is refused with it, even if
+ * there is room again when its turn comes. */
+static void what_rests_on_a_refused_write_is_refused_too(void **state)
+{
+    struct harness *harness = *state;
+    struct harness_result got[40] = {0};
+    struct sw_err err = {0};
+    size_t written = 0, refused = 0;
+
+    disk.code = SQLITE_FULL;
+    disk.writes_left = 0;
+    for (int i = 0; i < 40; i++) {
+        struct sw_store_op op = harness_put_op("agents/a/x", "v");
+
+        op.condition = i == 0 || i == 20 ? SW_STORE_ABSENT : SW_STORE_PRESENT;
+        assert_int_equal(sw_store_commit(harness->store, &(struct sw_store_txn){&op, 1},
+                                         harness_done, &got[i], &err),
+                         SW_OK);
+        if (i == 19) {
+            harness_wait(harness, &got[i].count, 1);
+            disk.writes_left = -1;
+        }
+    }
+    harness_wait(harness, &got[39].count, 1);
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(got[i].count, 1);
+        written += got[i].result.rc == SW_OK;
+        refused += got[i].result.rc == SW_E_EXHAUSTED;
+    }
+    assert_int_equal(refused, 20);
+    assert_int_equal(written, 20);
+    assert_int_equal(harness->fatals, 0);
+    harness_close(harness);
+    harness_open(harness);
+    assert_int_equal(sw_store_revision(harness->store), written);
 }
 
 static void what_waits_behind_a_failed_sync_fails_too(void **state)
@@ -265,7 +317,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_failed_sync_stops_the_store, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_write_stops_the_store, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_full_disk_stops_the_store, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_refuses_and_keeps_what_is_there, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_rests_on_a_refused_write_is_refused_too, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_waits_behind_a_failed_sync_fails_too, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_checkpoint_stops_the_store, setup, teardown),
     };
