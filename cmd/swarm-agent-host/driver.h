@@ -12,15 +12,6 @@
 #define RING_ITEMS 65536u
 #define OUT_BYTES_MAX (64u << 20)
 
-enum host_exit {
-    HOST_EXIT_STOPPED = 0,
-    HOST_EXIT_RESOURCES = 1,
-    HOST_EXIT_USAGE = 2,
-    HOST_EXIT_JOURNAL = 3,
-    HOST_EXIT_UNREADABLE = 4,
-    HOST_EXIT_PROTOCOL = 5
-};
-
 struct sw_wasm_worker;
 struct driver;
 
@@ -84,7 +75,7 @@ void lane_publish(struct lane *lane);
 /* Wake the link if it sleeps. */
 void link_wake(struct driver *driver);
 /* Say why and end the process at once, before anything more leaves it. */
-_Noreturn void driver_die(enum host_exit code, const char *words);
+_Noreturn void driver_die(enum sw_host_exit code, const char *words);
 
 /* --- link.c ---------------------------------------------------------------------------------- */
 

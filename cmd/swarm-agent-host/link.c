@@ -21,7 +21,7 @@ void link_emit(void *ctx, const struct sw_frame *frame)
 
     sw_frame_put(frame, &driver->out);
     if (driver->out.failed)
-        driver_die(HOST_EXIT_RESOURCES, "swarmd takes nothing from its link");
+        driver_die(SW_HOST_EXIT_RESOURCES, "swarmd takes nothing from its link");
 }
 
 /* Write what the socket takes.  False: the link ended. */
@@ -66,7 +66,7 @@ static void collect(struct driver *driver)
         }
     }
     if (driver->out.failed)
-        driver_die(HOST_EXIT_RESOURCES, "no memory for what swarmd is to hear");
+        driver_die(SW_HOST_EXIT_RESOURCES, "no memory for what swarmd is to hear");
 }
 
 void link_flush(struct driver *driver)

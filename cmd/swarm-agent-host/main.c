@@ -35,7 +35,7 @@ static _Noreturn void usage(void)
             "usage: swarm-agent-host --folder DIR   (started by swarmd, its socket is "
             "descriptor %d)\n",
             LINK_FILE);
-    exit(HOST_EXIT_USAGE);
+    exit(SW_HOST_EXIT_USAGE);
 }
 
 /* Two hosts on one journal would be the end of it: the lock is held until the process is gone, and
@@ -47,11 +47,11 @@ static void lock_folder(const char *folder)
     int file;
 
     if (driver.system->folder_make(driver.system->ctx, folder, &err) != SW_OK)
-        driver_die(HOST_EXIT_RESOURCES, err.message);
+        driver_die(SW_HOST_EXIT_RESOURCES, err.message);
     snprintf(path, sizeof path, "%s/lock", folder);
     file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (file < 0)
-        driver_die(HOST_EXIT_RESOURCES, "its folder cannot be written");
+        driver_die(SW_HOST_EXIT_RESOURCES, "its folder cannot be written");
     for (int i = 0; i < LOCK_TRIES; i++) {
         struct timespec wait = {.tv_nsec = LOCK_WAIT_NS};
 
@@ -59,7 +59,7 @@ static void lock_folder(const char *folder)
             return;
         nanosleep(&wait, NULL);
     }
-    driver_die(HOST_EXIT_RESOURCES, "another agent host uses its folder");
+    driver_die(SW_HOST_EXIT_RESOURCES, "another agent host uses its folder");
 }
 
 static uint32_t count_workers(uint32_t wanted)
@@ -119,9 +119,9 @@ static void recover(struct sw_worker **workers)
     char words[512];
 
     if (sw_recover(&journal, &driver.shared, workers, driver.lanes_count, &report, &err) != SW_OK)
-        driver_die(HOST_EXIT_UNREADABLE, err.message);
+        driver_die(SW_HOST_EXIT_UNREADABLE, err.message);
     if (sw_host_new(&options, &driver.host, &err) != SW_OK)
-        driver_die(HOST_EXIT_RESOURCES, err.message);
+        driver_die(SW_HOST_EXIT_RESOURCES, err.message);
     snprintf(words, sizeof words,
              "recovered %" PRIu64 " Pods, %" PRIu64 " instances, %" PRIu64 " waiting messages%s%s",
              report.pods, report.instances, report.messages,
@@ -161,7 +161,7 @@ static void stop(struct sw_worker **workers)
     driver_settle(&driver);
     rc = sw_journal_commit(driver.shared.journal, &err);
     if (rc != SW_OK && rc != SW_E_EXHAUSTED)
-        driver_die(HOST_EXIT_JOURNAL, err.message);
+        driver_die(SW_HOST_EXIT_JOURNAL, err.message);
     link_flush(&driver);
     if (rc == SW_OK)
         rc = sw_snapshot_take(&options, &err);
@@ -180,7 +180,7 @@ static void enter_sandbox(void)
     struct sw_err err = {0};
 
     if (sw_sandbox_enter(&options, &sandbox, &err) != SW_OK)
-        driver_die(HOST_EXIT_RESOURCES, err.message);
+        driver_die(SW_HOST_EXIT_RESOURCES, err.message);
 }
 
 /* Segments of a long journal stay open for reading. */
@@ -226,24 +226,25 @@ int main(int argc, char **argv)
         usage();
     rc = link_hello(&driver, &hello, &err);
     if (rc != SW_OK)
-        driver_die(HOST_EXIT_PROTOCOL, err.message);
+        driver_die(SW_HOST_EXIT_PROTOCOL, err.message);
     lock_folder(driver.folder);
     count = count_workers(hello.workers); /* It looks at /sys. */
     enter_sandbox();
     if (sw_shared_init(&driver.shared, driver.system, SW_ABI_FINGERPRINT) != SW_OK ||
         make_lanes(count, &err) != SW_OK)
-        driver_die(HOST_EXIT_RESOURCES, err.message);
+        driver_die(SW_HOST_EXIT_RESOURCES, err.message);
     driver.engine = sw_guest_wasm_worker(driver.lanes[0].wasm);
     for (uint32_t i = 0; i < driver.lanes_count; i++)
         workers[i] = driver.lanes[i].worker;
     recover(workers);
     if (driver_start(&driver, &err) != SW_OK)
-        driver_die(HOST_EXIT_RESOURCES, err.message);
+        driver_die(SW_HOST_EXIT_RESOURCES, err.message);
     rc = link_serve(&driver, &err);
     if (rc == SW_E_UNAVAILABLE) /* Whoever is to hear is gone: only the journal counts. */
-        _exit(HOST_EXIT_STOPPED);
+        _exit(SW_HOST_EXIT_STOPPED);
     if (rc != SW_OK)
-        driver_die(HOST_EXIT_PROTOCOL, err.message);
+        driver_die(SW_HOST_EXIT_PROTOCOL, err.message);
     stop(workers);
-    _exit(HOST_EXIT_STOPPED); /* Memory of a million instances need not be given back one by one. */
+    _exit(SW_HOST_EXIT_STOPPED); /* Memory of a million instances need not be given back one by one.
+                                  */
 }

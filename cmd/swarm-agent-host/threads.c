@@ -14,7 +14,7 @@
 #define FULL_DISK_WAIT_NS 500000000u
 #define STUCK_WAIT_NS 1000000u
 
-void driver_die(enum host_exit code, const char *words)
+void driver_die(enum sw_host_exit code, const char *words)
 {
     fprintf(stderr, "swarm-agent-host: %s\n", words);
     _exit((int)code);
@@ -32,7 +32,7 @@ void link_wake(struct driver *driver)
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load(&driver->is_link_sleeping) &&
         write(driver->wake, &one, sizeof one) != (ssize_t)sizeof one && errno != EAGAIN)
-        driver_die(HOST_EXIT_RESOURCES, "the eventfd of the link failed");
+        driver_die(SW_HOST_EXIT_RESOURCES, "the eventfd of the link failed");
 }
 
 static void lane_wake(struct lane *lane)
@@ -207,7 +207,7 @@ static void *lane_main(void *ctx)
 
         ran = sw_worker_run(lane->worker, is_stuck || is_stopping ? 0 : SEGMENTS_PER_ROUND);
         if (sw_worker_failure(lane->worker, &err) != SW_OK)
-            driver_die(HOST_EXIT_RESOURCES, err.message);
+            driver_die(SW_HOST_EXIT_RESOURCES, err.message);
         is_stuck = !lane_flush(lane) || atomic_load(&driver->outputs_bytes) > OUT_BYTES_MAX;
         lane_publish(lane);
         if (taken > 0 || ran > 0)
@@ -241,7 +241,7 @@ static void *journal_main(void *ctx)
         bool is_full = rc == SW_E_EXHAUSTED;
 
         if (rc != SW_OK && !is_full)
-            driver_die(HOST_EXIT_JOURNAL, err.message);
+            driver_die(SW_HOST_EXIT_JOURNAL, err.message);
         tell_disk(driver, is_full);
         link_wake(driver);
         for (uint32_t i = 0; i < driver->lanes_count; i++)

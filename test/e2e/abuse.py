@@ -79,7 +79,7 @@ class Abuse(unittest.TestCase):
 
     def test_a_signal_to_the_whole_group_is_a_clean_stop_too(self):
         self.stop(is_group=True)
-        self.assertIn("the agent host is down: exited with status 0", read(LOG))
+        self.assertIn("the agent host is down: it ended (status 0)", read(LOG))
         self.assertEqual(len(glob.glob(f"{DATA}/agents/snapshot-*.snap")), 1)
 
     def test_a_wait_begins_though_the_server_forgot_the_objects_last_change(self):
@@ -121,6 +121,15 @@ class Abuse(unittest.TestCase):
         os.remove(snapshot)
         _, told = self.run_program("swarmctl", "journal", "verify", status=1)
         self.assertIn(os.path.basename(snapshot), told)
+
+    def test_a_damaged_journal_is_told_where_people_look(self):
+        self.stop()
+        [snapshot] = glob.glob(f"{DATA}/agents/snapshot-*.snap")
+        os.remove(snapshot)
+        self.start()
+        self.swarm("wait", "node/node-1", "--timeout=20s",
+                   "--for=jsonpath={.status.conditions[0].message}=its journal cannot be read: "
+                   "swarmctl journal verify tells what is damaged (status 4)")
 
     def test_a_port_or_folder_in_use_is_told_with_the_way_out(self):
         told = self.refused()

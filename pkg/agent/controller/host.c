@@ -126,6 +126,23 @@ static void host_gone(struct sw_agents *agents)
         agents->backoff_ms = agents->options.backoff_max_ms;
 }
 
+/* What people read in the Node's condition and Events. */
+static const char *exit_words(int status)
+{
+    switch (status) {
+    case SW_HOST_EXIT_RESOURCES:
+        return "it lacks memory, files or its folder; the log of swarmd says which";
+    case SW_HOST_EXIT_JOURNAL:
+        return "its journal could not be written; the log of swarmd says why";
+    case SW_HOST_EXIT_UNREADABLE:
+        return "its journal cannot be read: swarmctl journal verify tells what is damaged";
+    case SW_HOST_EXIT_PROTOCOL:
+        return "it and swarmd do not understand each other; are both of one build?";
+    default:
+        return "it ended";
+    }
+}
+
 static void on_host_exit(void *ctx, struct sw_child *child, int status, int signal)
 {
     struct sw_agents *agents = ctx;
@@ -136,7 +153,8 @@ static void on_host_exit(void *ctx, struct sw_child *child, int status, int sign
         (void)snprintf(agents->words, sizeof agents->words, "ended by signal %d (%s)", signal,
                        strsignal(signal));
     else if (agents->words[0] == '\0')
-        (void)snprintf(agents->words, sizeof agents->words, "exited with status %d", status);
+        (void)snprintf(agents->words, sizeof agents->words, "%s (status %d)", exit_words(status),
+                       status);
     host_gone(agents);
 }
 

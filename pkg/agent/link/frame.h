@@ -128,6 +128,16 @@ struct sw_frame_result { /* MODULE_RESULT, STOPPED: which, enum sw_rc as a posit
     struct sw_bytes words;
 };
 
+/* How an agent host ends. */
+enum sw_host_exit {
+    SW_HOST_EXIT_STOPPED = 0,
+    SW_HOST_EXIT_RESOURCES = 1,
+    SW_HOST_EXIT_USAGE = 2,
+    SW_HOST_EXIT_JOURNAL = 3,
+    SW_HOST_EXIT_UNREADABLE = 4,
+    SW_HOST_EXIT_PROTOCOL = 5
+};
+
 enum sw_frame_phase { SW_FRAME_POD_STARTING, SW_FRAME_POD_RUNNING, SW_FRAME_POD_FAILED };
 
 struct sw_frame_pod_status {
