@@ -10,10 +10,11 @@ WERROR ?= $(if $(CI),1,0)
 
 SHELL := /bin/sh
 CONFIGURE = cmake -S . -G Ninja -DSWARM_WERROR=$(WERROR) \
-    $(if $(WASMTIME_DIR),-DWASMTIME_DIR=$(abspath $(WASMTIME_DIR)))
+    -DWASMTIME_DIR=$(if $(WASMTIME_DIR),$(abspath $(WASMTIME_DIR)))
 WITH_CLANG = -DCMAKE_C_COMPILER=clang-19
-# $(call configure,FOLDER,OPTIONS): once; Ninja itself repeats it when a CMake file changes.
-configure = tools/setup/commit.sh $(1); test -f $(1)/build.ninja || $(CONFIGURE) -B $(1) $(2)
+# $(call configure,FOLDER,OPTIONS): once, and again when an option is another one.
+configure = tools/setup/commit.sh $(1); \
+    tools/setup/configure.sh $(1) $(CONFIGURE) -B $(1) $(2)
 # Sanitizers end the program at the first finding. Suppressions name third-party frames only.
 ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
     LSAN_OPTIONS=suppressions=$(CURDIR)/test/lsan.supp:print_suppressions=0

@@ -1,16 +1,26 @@
 #!/usr/bin/env bash
 # Prove the two commands on a bare Debian 12: `make test-fresh` calls this.
 #
-# Usage: fresh.sh [setup|run|test ...]    (default: run, then test)
+# Usage: fresh.sh [STEP ...]    (default: line run again test)
+#   line      without root and sudo, `make run` prints the one line to type, and it is right
+#   run       `make run` until its answer
+#   again     without a network: `make run` rebuilds nothing, is up within two seconds, stops on
+#             Ctrl-C as it should, and the run after it finds all data
+#   test      `make test`, without a network once all is installed and built
+#   wasmtime  `make run` with WASMTIME_DIR naming a folder like the official C API release
+#   ci        what decides whether a change lands: .ci/run
+#   setup     only the installation, twice
 # Makes a minimal root with debootstrap (kept in .cache/fresh), unpacks it into a folder of its own,
-# clones this checkout as it is committed, and runs `make run` (until the answer) and `make test`
-# inside, with namespaces of their own for mounts and processes. The machine's settings for apt, pip
-# and certificates are copied in for the run. Needs root, debootstrap and the network.
+# and clones this checkout into it as it is committed. Each step runs inside, with namespaces of its
+# own for mounts and processes. The machine's settings for apt, pip, npm, Go and certificates are
+# copied in for the run. SWARM_FRESH_ROOT names a folder to unpack to, which is kept, and used as
+# it is when it is there. Needs root, debootstrap and the network.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cache=$root/.cache/fresh
 tarball=$cache/bookworm.tar
-steps=${*:-run test}
+steps=${*:-line run again test}
+fresh=${SWARM_FRESH_ROOT:-}
 
 [ "$(id -u)" = 0 ] || { echo "fresh: needs root, for chroot and mounts" >&2; exit 1; }
 command -v debootstrap >/dev/null || {
@@ -32,27 +42,45 @@ make_tarball() {
     rm -rf "$folder"
 }
 
-# The same servers, certificates and timeouts as this machine uses; what is absent is left out.
-copy_settings() {
-    local path
-    for path in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certificates.crt \
-        /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources /etc/apt/apt.conf.d/99* \
-        /etc/apt/apt.conf.d/*proxy*; do
-        [ -f "$path" ] || continue
-        mkdir -p "$fresh$(dirname "$path")"
-        cp -L --remove-destination "$path" "$fresh$path"
+# The files that say which servers, certificates and timeouts this machine uses.
+settings() {
+    local name
+    printf '%s\n' /etc/resolv.conf /etc/hosts /etc/apt/sources.list \
+        /etc/apt/sources.list.d/debian.sources /etc/apt/apt.conf.d/99* /etc/apt/apt.conf.d/*proxy* \
+        /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates/*.crt \
+        /etc/pip.conf /etc/xdg/pip/pip.conf "$HOME/.config/pip/pip.conf" "$HOME/.pip/pip.conf" \
+        /etc/npmrc "$HOME/.npmrc" "$HOME/.config/go/env"
+    for name in PIP_CONFIG_FILE NPM_CONFIG_USERCONFIG NPM_CONFIG_GLOBALCONFIG; do
+        [ -z "${!name:-}" ] || echo "${!name}"
     done
-    [ -f /etc/apt/sources.list.d/debian.sources ] && rm -f "$fresh/etc/apt/sources.list"
-    return 0
 }
 
-# inside COMMAND: run it in the fresh root as a login of root would, with a /proc of its own.
-inside() {
-    local name kept=()
-    for name in http_proxy https_proxy no_proxy SSL_CERT_FILE PIP_CERT PIP_DEFAULT_TIMEOUT CI; do
-        [ -z "${!name:-}" ] || kept+=("$name=${!name}")
+# The same servers, certificates and timeouts as this machine uses; what is absent is left out.
+copy_settings() {
+    local path target
+    settings | while read -r path; do
+        [ -f "$path" ] || continue
+        target=$fresh${path/#"$HOME"//root}
+        mkdir -p "$(dirname "$target")"
+        cp -L --remove-destination "$path" "$target"
     done
-    unshare --mount --pid --fork --kill-child bash -euc '
+    [ ! -f /etc/apt/sources.list.d/debian.sources ] || rm -f "$fresh/etc/apt/sources.list"
+}
+
+# Environment variables with the same purpose.
+kept_variables() {
+    env | grep -iE \
+        '^((http|https|no|all)_proxy|(PIP|NPM_CONFIG)_[A-Z_]*|GO(PROXY|SUMDB|NOSUMDB|FLAGS)|SSL_CERT_(FILE|DIR)|CI)=' ||
+        true
+}
+
+# inside COMMAND [UNSHARE-OPTION ...]: run it in the fresh root as a login of root would, with a
+# /proc of its own.
+inside() {
+    local command=$1 kept=()
+    shift
+    mapfile -t kept < <(kept_variables)
+    unshare --mount --pid --fork --kill-child "$@" bash -euc '
         fresh=$1
         shift
         mount --make-rprivate /
@@ -63,21 +91,51 @@ inside() {
         mount -t tmpfs -o mode=755 tmpfs "$fresh/run"
         exec chroot "$fresh" /usr/bin/env -i HOME=/root USER=root TERM="${TERM:-dumb}" \
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"' \
-        fresh "$fresh" "${kept[@]}" bash -c "$1" </dev/null
+        fresh "$fresh" "${kept[@]}" bash -c "$command" </dev/null
 }
 
-[ -f "$tarball" ] || make_tarball
-fresh=$(mktemp -d "$cache/root-XXXXXX")
-trap 'rm -rf --one-file-system "$fresh"' EXIT
-tar -C "$fresh" -xf "$tarball"
+# The same without any network but the loopback device, which a new namespace has down.
+inside_offline() {
+    inside "python3 /root/swarm/tools/setup/fresh/loopback.py && { $1; }" --net
+}
+
+# unpack: a bare Debian with a clone of this checkout, in $fresh.
+unpack() {
+    mkdir -p "$fresh"
+    tar -C "$fresh" -xf "$tarball"
+    git clone --quiet --no-hardlinks "file://$root" "$fresh/root/swarm"
+}
+
+# renew: the clone of an earlier run, brought to this checkout's commit.
+renew() {
+    git -C "$fresh/root/swarm" fetch --quiet "file://$root" HEAD
+    git -C "$fresh/root/swarm" reset --quiet --hard FETCH_HEAD
+}
+
+if [ -n "$fresh" ] && [ -d "$fresh/root/swarm" ]; then
+    renew
+else
+    [ -f "$tarball" ] || make_tarball
+    if [ -z "$fresh" ]; then
+        fresh=$(mktemp -d "$cache/root-XXXXXX")
+        trap 'rm -rf --one-file-system "$fresh"' EXIT
+    fi
+    unpack
+fi
 copy_settings
-git clone --quiet --no-hardlinks "file://$root" "$fresh/root/swarm"
 
 for step in $steps; do
-    echo "fresh: make $step in a bare Debian 12"
+    echo "fresh: $step in a bare Debian 12"
     case $step in
+    line) inside '~/swarm/tools/setup/fresh/line.sh' ;;
     run) inside 'cd ~/swarm && SWARM_RUN_ONCE=1 make run' ;;
-    test) inside 'cd ~/swarm && CI=true make test' ;;
+    again) inside_offline 'exec ~/swarm/tools/setup/fresh/again.sh' ;;
+    test)
+        inside 'cd ~/swarm && make everything'
+        inside_offline 'cd ~/swarm && make test TEST_OPTIONS=--exact'
+        ;;
+    wasmtime) inside '~/swarm/tools/setup/fresh/wasmtime.sh' ;;
+    ci) inside 'cd ~/swarm && CI=true .ci/run' ;;
     setup) inside 'cd ~/swarm && make setup-test && make setup-test' ;;
     *) echo "fresh: no such step: $step" >&2; exit 2 ;;
     esac

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# The `make run` after the first: nothing is built anew, it serves within two seconds, Ctrl-C ends
+# it and everything that it started, and the run after it finds its documents where they were.
+# Run in a checkout where `make run` has been, on a machine that need not have a network.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+printed=$(mktemp)
+trap 'rm -f "$printed"' EXIT
+
+fail() {
+    echo "fresh: $1; it printed:" >&2
+    cat "$printed" >&2
+    exit 1
+}
+
+# built: what is in the build folder, with its times.
+built() {
+    find build -type f -not -name '.ninja_*' -printf '%p %T@ %s\n' | sort
+}
+
+# run_until LINE: start `make run` as a terminal would, and wait until it prints LINE.
+run_until() {
+    set -m
+    make run >"$printed" 2>&1 &
+    run=$!
+    set +m
+    until grep -q "$1" "$printed"; do
+        kill -0 "$run" 2>/dev/null || fail "make run ended by itself"
+        sleep 0.01
+    done
+}
+
+# interrupt: what a terminal does at Ctrl-C, and nothing of it may be left.
+interrupt() {
+    kill -INT -- "-$run"
+    wait "$run" || true
+    grep -q "^Stopping; all data is kept" "$printed" || fail "Ctrl-C does not stop it in order"
+    for process in /proc/[0-9]*; do
+        case $(readlink "$process/exe" || true) in
+        */build/*) fail "${process#/proc/} outlives Ctrl-C: $(tr '\0' ' ' <"$process/cmdline")" ;;
+        esac
+    done
+}
+
+before=$(built)
+begin=$(date +%s%N)
+run_until "serves on"
+up_ms=$((($(date +%s%N) - begin) / 1000000))
+until grep -q "^Ctrl-C stops it" "$printed"; do
+    kill -0 "$run" 2>/dev/null || fail "make run ended by itself"
+    sleep 0.01
+done
+answered_ms=$((($(date +%s%N) - begin) / 1000000))
+[ "$before" = "$(built)" ] || fail "make run built something anew"
+[ "$up_ms" -le 2000 ] || fail "it served only after $up_ms ms"
+grep -q "with its reader since the last run" "$printed" || fail "the documents are gone"
+interrupt
+run_until "^Ctrl-C stops it"
+grep -q "with its reader since the last run" "$printed" || fail "Ctrl-C lost the documents"
+interrupt
+echo "fresh: a second make run serves after $up_ms ms and has answered after $answered_ms ms"
