@@ -103,6 +103,7 @@ inside_offline() {
 unpack() {
     mkdir -p "$fresh"
     tar -C "$fresh" -xf "$tarball"
+    chmod 755 "$fresh" # mktemp's folders are for their maker alone; a root is for everybody.
     git clone --quiet --no-hardlinks "file://$root" "$fresh/root/swarm"
 }
 
