@@ -18,14 +18,20 @@ built() {
     find build -type f -not -name '.ninja_*' -printf '%p %T@ %s\n' | sort
 }
 
-# run_until LINE: start `make run` as a terminal would, and wait until it prints LINE.
-run_until() {
+# start: `make run` as a terminal would run it, in a process group of its own.
+start() {
     set -m
     make run >"$printed" 2>&1 &
     run=$!
     set +m
+}
+
+# wait_for LINE: until `make run` prints it.
+wait_for() {
+    local begin=$SECONDS
     until grep -q "$1" "$printed"; do
         kill -0 "$run" 2>/dev/null || fail "make run ended by itself"
+        [ $((SECONDS - begin)) -lt 60 ] || fail "make run does not print \"$1\""
         sleep 0.01
     done
 }
@@ -44,18 +50,17 @@ interrupt() {
 
 before=$(built)
 begin=$(date +%s%N)
-run_until "serves on"
+start
+wait_for "^swarmd .* serves https://"
 up_ms=$((($(date +%s%N) - begin) / 1000000))
-until grep -q "^Ctrl-C stops it" "$printed"; do
-    kill -0 "$run" 2>/dev/null || fail "make run ended by itself"
-    sleep 0.01
-done
+wait_for "^Ctrl-C stops it"
 answered_ms=$((($(date +%s%N) - begin) / 1000000))
 [ "$before" = "$(built)" ] || fail "make run built something anew"
 [ "$up_ms" -le 2000 ] || fail "it served only after $up_ms ms"
 grep -q "with its reader since the last run" "$printed" || fail "the documents are gone"
 interrupt
-run_until "^Ctrl-C stops it"
+start
+wait_for "^Ctrl-C stops it"
 grep -q "with its reader since the last run" "$printed" || fail "Ctrl-C lost the documents"
 interrupt
 echo "fresh: a second make run serves after $up_ms ms and has answered after $answered_ms ms"
