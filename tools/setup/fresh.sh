@@ -107,10 +107,11 @@ unpack() {
     git clone --quiet --no-hardlinks "file://$root" "$fresh/root/swarm"
 }
 
-# renew: the clone of an earlier run, brought to this checkout's commit.
+# renew: the clone of an earlier run, brought to this checkout's commit, and built if it was.
 renew() {
     git -C "$fresh/root/swarm" fetch --quiet "file://$root" HEAD
     git -C "$fresh/root/swarm" reset --quiet --hard FETCH_HEAD
+    [ ! -d "$fresh/root/swarm/build" ] || inside 'make -C ~/swarm'
 }
 
 if [ -n "$fresh" ] && [ -d "$fresh/root/swarm" ]; then
