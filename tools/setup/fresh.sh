@@ -70,7 +70,7 @@ copy_settings() {
 # Environment variables with the same purpose.
 kept_variables() {
     env | grep -iE \
-        '^((http|https|no|all)_proxy|(PIP|NPM_CONFIG)_[A-Z_]*|GO(PROXY|SUMDB|NOSUMDB|FLAGS)|SSL_CERT_(FILE|DIR)|CI)=' ||
+        '^((http|https|no|all)_proxy|PIP_(CERT|INDEX_URL|EXTRA_INDEX_URL|TRUSTED_HOST|DEFAULT_TIMEOUT|PROXY)|NPM_CONFIG_[A-Z_]*|GO(PROXY|SUMDB|NOSUMDB|FLAGS)|SSL_CERT_(FILE|DIR)|CI)=' ||
         true
 }
 

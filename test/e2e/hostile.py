@@ -1,0 +1,156 @@
+#!/usr/bin/python3
+"""Agents that mean harm, in a real daemon: whatever they do ends with their turn, is told as an
+Event, changes nothing of their state, and is not noticed by their neighbours, who are asked all the
+time. The agent host is one and the same from the first to the last."""
+# timeout: 240
+# serial: yes
+import http.client
+import os
+import threading
+import time
+import unittest
+
+from swarmd import Client, Daemon, apply, run
+
+SANITIZED = os.environ.get("SW_SANITIZED") == "1"
+WAIT_S = 60 if SANITIZED else 20
+NEIGHBOUR_S_MAX = 20 if SANITIZED else 5  # The longest that a neighbour may take to answer.
+TURN_MAX = 1000000  # What no flood may reach in one turn.
+
+
+class Neighbour(threading.Thread):
+    """Asks an instance of somebody else's Agent again and again."""
+
+    def __init__(self, swarmd):
+        super().__init__()
+        self.swarmd, self.is_over, self.asked, self.slowest_s, self.wrong = (
+            swarmd, False, 0, 0.0, [])
+
+    def run(self):
+        client = Client(self.swarmd)
+        while not self.is_over:
+            begin = time.monotonic()
+            try:
+                answer = client.send(f"good/{self.asked % 16}", f"hello {self.asked}")
+            except (OSError, http.client.HTTPException) as error:
+                answer = repr(error)
+            if answer != (200, b"hello %d" % self.asked):
+                self.wrong.append(answer)
+            self.slowest_s = max(self.slowest_s, time.monotonic() - begin)
+            self.asked += 1
+        client.close()
+
+
+class Hostile(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.daemon = Daemon()
+        cls.daemon.start()
+        cls.client = Client(cls.daemon)
+        apply("small", "good: keyed: true")
+        apply("hostile", "hostile: keyed: true, pods: 2, limits: "
+              "{deadline: 200ms, memory: 1MiB, mailbox: 64, instances: 50}")
+        cls.host = cls.daemon.host()
+        cls.neighbour = Neighbour(cls.daemon)
+        cls.neighbour.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.neighbour.is_over = True
+        cls.neighbour.join()
+        cls.client.close()
+        print(f"a neighbour was asked {cls.neighbour.asked} times and answered within "
+              f"{cls.neighbour.slowest_s * 1000:.0f} ms")
+        status = cls.daemon.end()
+        if status != 0:
+            raise AssertionError(f"swarmd ended with {status}")
+
+    def tearDown(self):
+        self.assertEqual(self.daemon.host(), self.host, "the agent host died")
+        self.assertEqual(self.neighbour.wrong, [])
+        self.assertLess(self.neighbour.slowest_s, NEIGHBOUR_S_MAX)
+
+    def ask(self, key, body):
+        status, answer = self.client.send(f"hostile/{key}", body)
+        self.assertEqual(status, 200, answer)
+        return int(answer)
+
+    def event(self, reason, key):
+        """The Event of that reason about that instance; it is written within a second or so."""
+        end = time.monotonic() + WAIT_S
+        while time.monotonic() < end:
+            for item in self.client.events(reason):
+                if item["involvedObject"].get("instance") == f"hostile/{key}":
+                    return item
+            time.sleep(0.02)
+        self.fail(f"no Event {reason} of hostile/{key}")
+
+    def fails(self, key, body, status, reason):
+        """The message fails, is told, and leaves the instance as it was; words of the Event."""
+        before = self.ask(key, "c")
+        got, answer = self.client.send(f"hostile/{key}", body)
+        self.assertEqual(got, status, answer)
+        event = self.event(reason, key)
+        self.assertEqual(event["type"], "Warning")
+        self.assertEqual(event["involvedObject"]["kind"], "Agent")
+        self.assertEqual(self.ask(key, "c"), before + 1)
+        return event["message"]
+
+    def test_a_trap_is_told_with_its_backtrace_and_undoes_the_turn(self):
+        sink = self.ask("sink", "c")
+        words = self.fails("trap", "x", 500, "Trapped")
+        self.assertIn("unreachable", words)
+        self.assertRegex(words, r"\n +0: \S+ at 0x[0-9a-f]+")
+        self.assertEqual(self.ask("sink", "c"), sink + 1)
+        # What it logged is what its author needs to find out why.
+        self.assertIn("before the trap", run("swarm", "logs", "hostile/trap"))
+
+    def test_a_loop_ends_at_its_deadline(self):
+        words = self.fails("loop", "l", 504, "Deadline")
+        self.assertIn("200 ms", words)
+        self.assertIn(" at 0x", words)
+
+    def test_a_recursion_ends_at_the_end_of_its_stack(self):
+        words = self.fails("deep", "r", 500, "Trapped")
+        self.assertIn("stack", words)
+        self.assertIn(" at 0x", words)
+
+    def test_memory_ends_at_its_limit(self):
+        self.assertLess(self.ask("hog", "h"), 16)  # Pages of 64 KiB, besides those it began with.
+        self.assertEqual(self.ask("hog", "h"), 0)
+        self.assertIn("1024 KiB", self.fails("hog2", "m", 429, "NoMemory"))
+
+    def test_floods_are_refused_within_the_turn(self):
+        for what in "sptug":
+            with self.subTest(what):
+                before = self.ask("flood-" + what, "c")
+                status, answer = self.client.send("hostile/flood-" + what, what)
+                # A call is refused, perhaps the reply too (429), or the deadline ends it (504).
+                self.assertIn(status, (200, 429, 504), answer)
+                if status == 200:
+                    self.assertLess(int(answer), TURN_MAX)
+                self.assertEqual(self.ask("flood-" + what, "c"), before + 1)
+
+    def test_a_giant_log_is_cut(self):
+        self.client.send("hostile/log", "g")
+        self.assertLess(len(run("swarm", "logs", "hostile/log", "--tail=1000")), 4 << 20)
+
+    def test_instances_end_at_their_limit(self):
+        self.client.send("hostile/spawn", "k")
+        items = self.client.get("/namespaces/default/agents/hostile/instances?limit=500")["items"]
+        self.assertLessEqual(len(items), 2 * 50)
+
+    def test_z_messages_that_breed_are_contained_and_end_with_the_agent(self):
+        for key in range(4):
+            self.client.send(f"hostile/bomb{key}", "b", reply=False)
+        asked = self.neighbour.asked
+        end = time.monotonic() + WAIT_S
+        while self.neighbour.asked < asked + 200 and time.monotonic() < end:
+            time.sleep(0.02)
+        self.assertGreaterEqual(self.neighbour.asked, asked + 200, "a neighbour starves")
+        run("swarm", "delete", "agent", "hostile")
+        run("swarm", "wait", "agent/hostile", "--for=delete", "--timeout=60s")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,143 @@
+/* Does harm on request, by the first byte of a message; what it got is in the reply, as a number.
+ *   c count (how many of these were handled)    l loop for ever       h take memory until refused
+ *   m take memory until refused, then need more r recurse for ever    s send to "hostile/sink"
+ *   k send to ever new keys                     p publish             t start timers
+ *   u subscribe                                 g log                 b send "b" twice to itself
+ *   x trap after having counted, sent, logged and set a timer */
+#include <swarm/agent.h>
+
+#define TRIES 1000000u
+#define LINE 65536u
+
+SWARM_AGENT;
+
+static uint32_t count;
+static char line[LINE];
+static uint32_t (*volatile again)(uint32_t depth);
+
+static int32_t answer(const struct swarm_message *m, uint32_t value)
+{
+    char text[12];
+    uint32_t at = sizeof text;
+
+    do {
+        text[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) == 0)
+        return SWARM_DONE;
+    return swarm_reply(m->reply_handle, 0, "", 0, text + at, (uint32_t)sizeof text - at);
+}
+
+static uint32_t take_memory(void)
+{
+    uint32_t pages = 0;
+
+    while (__builtin_wasm_memory_grow(0, 1) != (__SIZE_TYPE__)-1)
+        pages++;
+    return pages;
+}
+
+/* The call is indirect, so that no compiler makes a loop of it; it needs no memory but the stack.
+ */
+static uint32_t recurse(uint32_t depth)
+{
+    return 1 + again(depth + 1);
+}
+
+static int32_t send_to(const char *to, uint32_t to_size, const char *body)
+{
+    return swarm_send(to, to_size, "", 0, body, 1, SWARM_PRIORITY_NORMAL, 0);
+}
+
+/* "hostile/" and the number, in decimal with its digits reversed. */
+static int32_t send_to_key(uint32_t number)
+{
+    char to[24] = "hostile/";
+    uint32_t size = 8;
+
+    do {
+        to[size++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return send_to(to, size, "c");
+}
+
+static int32_t one_more(uint8_t what, uint32_t number)
+{
+    switch (what) {
+    case 's':
+        return send_to("hostile/sink", 12, "c");
+    case 'k':
+        return send_to_key(number);
+    case 'p':
+        return swarm_publish("flood", 5, "", 0, line, 16, SWARM_PRIORITY_NORMAL);
+    case 't':
+        return swarm_timer_start(number, 3600000000000u);
+    case 'u':
+        line[0] = (char)('a' + number % 26), line[1] = (char)('a' + number / 26 % 26),
+        line[2] = (char)('a' + number / 676 % 26), line[3] = (char)('a' + number / 17576 % 26);
+        return swarm_subscribe(line, 4);
+    default:
+        return swarm_log(SWARM_LOG_ERROR, line, LINE);
+    }
+}
+
+/* The same again and again until the host has had enough, which need not be ever. */
+static uint32_t flood(uint8_t what)
+{
+    uint32_t done = 0;
+
+    while (done < TRIES && one_more(what, done) == SWARM_OK)
+        done++;
+    return done;
+}
+
+static int32_t bomb(void)
+{
+    char self[64];
+    int32_t size = swarm_self(SWARM_SELF_KEY, self + 8, sizeof self - 8);
+
+    __builtin_memcpy(self, "hostile/", 8);
+    (void)send_to(self, (uint32_t)size + 8, "b"); /* Refused or not, it goes on. */
+    (void)send_to(self, (uint32_t)size + 8, "b");
+    return SWARM_DONE;
+}
+
+int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
+{
+    uint8_t what = m->body_size > 0 ? m->body[0] : 0;
+
+    switch (what) {
+    case 'c':
+        return answer(m, ++count);
+    case 'l':
+        for (;;)
+            count++;
+    case 'h':
+        return answer(m, take_memory());
+    case 'm':
+        (void)take_memory();
+        __builtin_trap();
+    case 'r':
+        again = recurse;
+        return answer(m, recurse(0));
+    case 'b':
+        return bomb();
+    case 'x':
+        count += 100;
+        (void)send_to("hostile/sink", 12, "c");
+        (void)swarm_log(SWARM_LOG_INFO, "before the trap", 15);
+        (void)swarm_timer_start(1, 0);
+        __builtin_trap();
+    default:
+        __builtin_memset(line, 'x', LINE);
+        return answer(m, flood(what));
+    }
+}
+
+int32_t SWARM_EXPORT(on_timer)(uint64_t id)
+{
+    count += id == 1 ? 1000 : 0;
+    return SWARM_DONE;
+}
