@@ -9,6 +9,7 @@
 
 #define LINK_BYTES_MAX ((size_t)512 << 20) /* Waiting to be sent; machine code is the largest. */
 #define LINK_BYTES_BUSY ((size_t)32 << 20) /* With this much waiting, messages are refused. */
+#define BACKOFF_FORGET 4u /* Up for so many of its next waits, a host's deaths are forgotten. */
 #define STANDARD_ERROR 2
 #define LINK_FILE_COUNT 4 /* 0, 1, 2 and the link. */
 
@@ -77,7 +78,9 @@ static void on_data(void *ctx, struct sw_stream *stream, struct sw_bytes bytes)
 
 static void on_end(void *ctx, struct sw_stream *stream)
 {
-    (void)ctx;
+    struct sw_agents *agents = ctx;
+
+    agents->is_broken = true; /* Whoever sends from now on must hear that it went. */
     sw_stream_close(stream);
 }
 
@@ -94,6 +97,20 @@ static void on_link_closed(void *ctx, struct sw_stream *stream, enum sw_rc rc)
 }
 
 /* --- Life ------------------------------------------------------------------------------------ */
+
+/* Becoming ready is no proof of health: one that dies right after it would die so again, so it must
+ * have lived for some of its waits before they are short again. */
+static void start_later(struct sw_agents *agents, bool was_up)
+{
+    uint64_t lived_ms = was_up ? sw_host_now_ms(agents) - agents->up_since_ms : 0;
+
+    if (lived_ms >= BACKOFF_FORGET * agents->backoff_ms)
+        agents->backoff_ms = agents->options.backoff_ms;
+    sw_timer_start(agents->backoff, agents->backoff_ms);
+    agents->backoff_ms *= 2;
+    if (agents->backoff_ms > agents->options.backoff_max_ms)
+        agents->backoff_ms = agents->options.backoff_max_ms;
+}
 
 /* The end of a host has two halves, its process and its link, in either order. */
 static void host_gone(struct sw_agents *agents)
@@ -117,13 +134,7 @@ static void host_gone(struct sw_agents *agents)
         agents->stopped(agents->stopped_ctx);
         return;
     }
-    /* One that came up and died at once would die so again: only lasting counts as recovery. */
-    if (was_up && sw_host_now_ms(agents) - agents->up_since_ms >= agents->options.backoff_max_ms)
-        agents->backoff_ms = agents->options.backoff_ms;
-    sw_timer_start(agents->backoff, agents->backoff_ms);
-    agents->backoff_ms *= 2;
-    if (agents->backoff_ms > agents->options.backoff_max_ms)
-        agents->backoff_ms = agents->options.backoff_max_ms;
+    start_later(agents, was_up);
 }
 
 /* What people read in the Node's condition and Events. */

@@ -165,6 +165,9 @@ static enum sw_rc host_check(const struct sw_agents *agents, struct sw_err *err)
                           agents->state == SW_HOST_STOPPING || agents->state == SW_HOST_STOPPED
                               ? "stopping"
                               : "starting");
+    if (agents->link == NULL || agents->is_broken) /* Its process has not ended yet. */
+        return sw_err_set(err, SW_E_UNAVAILABLE,
+                          "the agent host went away; it is being started again");
     if (!sw_host_has_room(agents))
         return sw_err_set(err, SW_E_EXHAUSTED, "the agent host is busy; send again later");
     return SW_OK;
