@@ -10,6 +10,7 @@
 
 struct controllers {
     struct sw_events *events;
+    const char *node_name; /* Borrowed. */
     struct sw_agent_controller *agents;
     struct sw_pod_controller *pods;
     struct sw_namespace_controller *namespaces;
@@ -76,6 +77,7 @@ enum sw_rc controllers_new(const struct controllers_options *options,
 
     if (made == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the controllers");
+    made->node_name = options->node_name;
     rc = hive_start(made, options, err);
     if (rc == SW_OK)
         rc = node_start(made, options, err);
@@ -96,6 +98,16 @@ void controllers_free(struct controllers *controllers)
     sw_agent_controller_free(controllers->agents);
     sw_events_free(controllers->events);
     free(controllers);
+}
+
+void controllers_tell_host_down(struct controllers *controllers, const char *words)
+{
+    sw_events_record(controllers->events, &(struct sw_occurrence){.kind = sw_kind_find("Node"),
+                                                                  .name = controllers->node_name,
+                                                                  .is_warning = true,
+                                                                  .reason = "HostDown",
+                                                                  .component = "agent-host",
+                                                                  .message = words});
 }
 
 void controllers_set_ready(struct controllers *controllers, bool is_ready, const char *words)

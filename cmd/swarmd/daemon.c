@@ -271,8 +271,11 @@ static void on_host(void *ctx, bool is_up, const char *words)
     daemon->is_host_up = is_up;
     sw_log(daemon->logger, is_up || daemon->is_stopping ? SW_LOG_INFO : SW_LOG_WARN, "agents",
            "the agent host is %s: %s", is_up ? "up" : "down", words);
-    if (daemon->controllers != NULL)
-        controllers_set_ready(daemon->controllers, is_up, words);
+    if (daemon->controllers == NULL)
+        return;
+    if (!is_up && !daemon->is_stopping)
+        controllers_tell_host_down(daemon->controllers, words);
+    controllers_set_ready(daemon->controllers, is_up, words);
 }
 
 static void on_log(void *ctx, const struct sw_agent_log *log)
