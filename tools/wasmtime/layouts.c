@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 #define SIZE(type) printf("%s %zu %zu\n", #type, sizeof(type), _Alignof(type))
-#define OFFSET(type, member) printf("%s.%s %zu\n", #type, #member, offsetof(type, member))
+#define OFFSET(type, member)                                                                       \
+    printf("%s.%s %zu %zu\n", #type, #member, offsetof(type, member), sizeof(((type *)0)->member))
 #define VALUE(name) printf("%s %d\n", #name, (int)(name))
 
 static void print_sizes(void)
@@ -30,10 +31,18 @@ static void print_sizes(void)
 
 static void print_offsets(void)
 {
+    OFFSET(struct wasm_byte_vec_t, size);
     OFFSET(struct wasm_byte_vec_t, data);
+    OFFSET(struct wasm_frame_vec_t, size);
     OFFSET(struct wasm_frame_vec_t, data);
+    OFFSET(struct wasm_valtype_vec_t, size);
     OFFSET(struct wasm_valtype_vec_t, data);
+    OFFSET(struct wasm_exporttype_vec_t, size);
     OFFSET(struct wasm_exporttype_vec_t, data);
+    OFFSET(struct wasmtime_extern, kind);
+    OFFSET(struct wasmtime_val, kind);
+    OFFSET(struct wasmtime_linear_memory, env);
+    OFFSET(struct wasmtime_memory_creator, env);
     OFFSET(struct wasmtime_extern, of.func);
     OFFSET(struct wasmtime_extern, of.memory);
     OFFSET(struct wasmtime_extern, of.global);

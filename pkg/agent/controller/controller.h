@@ -75,9 +75,6 @@ SW_DEFINE_CLEANUP(struct sw_agents, sw_agents_free)
 /* For pkg/controller/node. Lives as long as agents. */
 const struct sw_pod_runner *sw_agents_runner(struct sw_agents *agents);
 
-/* How a message ended. rc is as the instance replied, or: NOT_FOUND no such Agent or key here,
- * UNAVAILABLE no Pod of it runs or the host went away (the message may have been handled),
- * EXHAUSTED mailbox or node full, TIMEOUT, INTERNAL the handler trapped or passed its deadline. */
 /* How a message ended; borrowed for the call. rc is as the instance replied, or
  *   NOT_FOUND    no such Agent or key here
  *   UNAVAILABLE  no Pod of it runs, or the host went away and the message may have been handled
