@@ -87,7 +87,7 @@ class World:
               "volatile: keyed: true, durability: none")
         self.is_up, self.is_over = threading.Event(), False
         self.senders = [Sender(self, number) for number in range(SENDERS)]
-        self.failed, self.host_kills, self.recoveries_ms = 0, 0, []
+        self.failed, self.host_kills, self.recoveries_ms, self.odd = 0, 0, [], []
 
     def check(self, name, good, detail=""):
         print(f"{'ok' if good else 'not ok'} - {name}")
@@ -113,6 +113,8 @@ class World:
         """(noted, disorders, counts by sender) of an instance, once it answers."""
         def ask():
             status, body = self.client.send(to, "dump")
+            if status not in (200, 503):  # An Agent that is not up yet is no unknown one.
+                self.odd.append(f"{status}: {body.decode()}")
             return body if status == 200 else None
         pages = self.until(f"{to} does not answer", ask)
         noted, disorders = (int.from_bytes(pages[at:at + 4], "little") for at in (0, 4))
@@ -123,7 +125,7 @@ class World:
         """Compare what is there with what was acknowledged. A relay was acknowledged by its source;
         at its target it arrives a little later."""
         acknowledged = [list(sender.acknowledged) for sender in self.senders]
-        wrong = [words for sender in self.senders for words in sender.wrong]
+        wrong = self.odd + [words for sender in self.senders for words in sender.wrong]
         for key in ("shared", "target"):
             def missing(counts):
                 return [(sender.number, number) for sender in self.senders if sender.key == key
