@@ -94,6 +94,7 @@ static void mend_end(char *text)
         text[lead - 1] = '\0';
 }
 
+SW_PRINTF(3, 0)
 static void print(char *text, size_t size, const char *format, va_list arguments)
 {
     if (vsnprintf(text, size, format, arguments) >= (int)size)
