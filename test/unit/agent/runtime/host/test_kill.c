@@ -1,4 +1,4 @@
-/* labels: kill */
+/* labels: kill threaded */
 /* timeout: 300 */
 /* serial: yes */
 /* uses: pkg/agent/runtime/wasm pkg/utils/system */

@@ -1,3 +1,4 @@
+/* labels: threaded */
 /* uses: pkg/agent/runtime/wasm pkg/utils/system */
 /* timeout: 300 */
 #include "test/support/host_process.h"
