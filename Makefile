@@ -75,6 +75,7 @@ fuzz-coverage: setup-test ## Fail if a fuzz corpus reaches less than 90 % of its
 	@tools/fuzz/coverage $(BUILD)-coverage
 
 bench: all ## Measure what docs/benchmarks.md claims; BENCH=<name> for one, PEER=<name> beside another
+	@ninja -C $(BUILD) --quiet -j $(JOBS) bench
 	@test/bench/run $(BUILD) $(BENCH)
 
 test-fresh: ## Prove `make run` and `make test` in a bare Debian 12 (needs root and debootstrap)

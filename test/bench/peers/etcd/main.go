@@ -1,12 +1,14 @@
 // The etcd side of `make bench BENCH=store PEER=etcd`.
 //
 //	etcd-peer server ARGUMENTS...             etcd itself, with its own flags
-//	etcd-peer put  -endpoint U -dir D -writers N -count M -size B
-//	etcd-peer get  -endpoint U -dir D -writers N -count M
-//	etcd-peer list -endpoint U -dir D -count M        list M keys, ten times
-//	etcd-peer watch -endpoint U -dir D -watchers N -count M
+//	etcd-peer put  -endpoint U -dir D -space S -writers N -count M -warm W -size B
+//	etcd-peer get  -endpoint U -dir D -space S -writers N -count M -warm W
+//	etcd-peer list -endpoint U -dir D -space S -objects O -count M    list O keys, M times
+//	etcd-peer watch -endpoint U -dir D -space S -watchers N -count M -warm W
 //
-// D holds ca.pem, client.pem and client.key (mutual TLS, as on our side). Each prints one JSON object:
+// D holds ca.pem, client.pem and client.key (mutual TLS, as on our side). S begins all keys. W
+// operations are made before those that are measured. `put` reads all back at its end, unmeasured,
+// and fails if something is missing. Each prints one JSON object:
 // {"seconds":..,"count":..,"p50_us":..,"p99_us":..}, and fails if an answer was wrong.
 package main
 
@@ -20,7 +22,6 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"strconv"
 	"sync"
 	"time"
 
@@ -30,8 +31,8 @@ import (
 )
 
 type options struct {
-	endpoint, dir                  string
-	writers, watchers, count, size int
+	endpoint, dir, space                          string
+	writers, watchers, objects, count, warm, size int
 }
 
 func connect(o options) (*clientv3.Client, error) {
@@ -57,52 +58,75 @@ func report(seconds float64, all []time.Duration) error {
 }
 
 // Run count operations from as many goroutines as writers say, each on keys of its own.
-func together(o options, operation func(worker, n int) error) error {
-	each := o.count / o.writers
+func together(o options, mark string, count int, operation func(key string) error) ([]time.Duration, error) {
+	each := count / o.writers
 	latencies := make([][]time.Duration, o.writers)
 	failures := make([]error, o.writers)
 	var group sync.WaitGroup
-	start := time.Now()
 	for i := 0; i < o.writers; i++ {
 		group.Add(1)
 		go func(i int) {
 			defer group.Done()
 			for n := 0; n < each && failures[i] == nil; n++ {
 				sent := time.Now()
-				failures[i] = operation(i, n)
+				failures[i] = operation(fmt.Sprintf("%s/%s-%d", o.space, mark, i*each+n))
 				latencies[i] = append(latencies[i], time.Since(sent))
 			}
 		}(i)
 	}
 	group.Wait()
-	seconds := time.Since(start).Seconds()
 	var all []time.Duration
 	for i := range latencies {
 		if failures[i] != nil {
-			return failures[i]
+			return nil, failures[i]
 		}
 		all = append(all, latencies[i]...)
 	}
-	return report(seconds, all)
+	return all, nil
 }
 
-func key(worker, n int) string {
-	return fmt.Sprintf("bench/%d/%d", worker, n)
+// Warm up, then measure; the keys of the warm-up of `put` are others than those that count.
+func measure(o options, warmMark string, operation func(key string) error) error {
+	if _, err := together(o, warmMark, o.warm, operation); err != nil {
+		return err
+	}
+	start := time.Now()
+	all, err := together(o, "put", o.count, operation)
+	if err != nil {
+		return err
+	}
+	return report(time.Since(start).Seconds(), all)
 }
 
 func put(client *clientv3.Client, o options) error {
 	value := string(bytes.Repeat([]byte("x"), o.size))
-	return together(o, func(worker, n int) error {
-		_, err := client.Put(context.Background(), key(worker, n), value)
+	err := measure(o, "warm", func(key string) error {
+		_, err := client.Put(context.Background(), key, value)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	answer, err := client.Get(context.Background(), o.space+"/put-", clientv3.WithPrefix())
+	if err != nil {
+		return err
+	}
+	if len(answer.Kvs) != o.count/o.writers*o.writers {
+		return fmt.Errorf("%d keys are there of %d", len(answer.Kvs), o.count)
+	}
+	for _, pair := range answer.Kvs {
+		if string(pair.Value) != value {
+			return fmt.Errorf("key %s has another value", pair.Key)
+		}
+	}
+	return nil
 }
 
 func get(client *clientv3.Client, o options) error {
-	return together(o, func(worker, n int) error {
-		answer, err := client.Get(context.Background(), key(worker, n))
-		if err == nil && len(answer.Kvs) != 1 {
-			err = fmt.Errorf("key %s is missing: put it first", key(worker, n))
+	return measure(o, "put", func(key string) error {
+		answer, err := client.Get(context.Background(), key)
+		if err == nil && (len(answer.Kvs) != 1 || len(answer.Kvs[0].Value) != o.size) {
+			err = fmt.Errorf("key %s is missing: put it first", key)
 		}
 		return err
 	})
@@ -111,39 +135,50 @@ func get(client *clientv3.Client, o options) error {
 func list(client *clientv3.Client, o options) error {
 	var all []time.Duration
 	start := time.Now()
-	for i := 0; i < 10; i++ {
+	for i := 0; i < o.count; i++ {
 		sent := time.Now()
-		answer, err := client.Get(context.Background(), "bench/", clientv3.WithPrefix())
+		answer, err := client.Get(context.Background(), o.space+"/", clientv3.WithPrefix())
 		if err != nil {
 			return err
 		}
-		if len(answer.Kvs) != o.count {
-			return fmt.Errorf("listed %d keys of %d", len(answer.Kvs), o.count)
+		if len(answer.Kvs) != o.objects {
+			return fmt.Errorf("listed %d keys of %d", len(answer.Kvs), o.objects)
 		}
 		all = append(all, time.Since(sent))
 	}
 	return report(time.Since(start).Seconds(), all)
 }
 
-// One writer puts its clock as the value; every watcher measures how old it is on arrival.
+// One writer puts a number and its clock as the value; every watcher measures how old it is on
+// arrival, and fails when a number is missing.
 func watch(client *clientv3.Client, o options) error {
+	key := o.space + "/watched"
+	last := o.warm + o.count
 	latencies := make([][]time.Duration, o.watchers)
+	failures := make([]error, o.watchers)
 	var ready, done sync.WaitGroup
 	for i := 0; i < o.watchers; i++ {
 		ready.Add(1)
 		done.Add(1)
 		go func(i int) {
 			defer done.Done()
-			events := client.Watch(context.Background(), "watched", clientv3.WithCreatedNotify())
-			for answer := range events {
+			seen := 0
+			for answer := range client.Watch(context.Background(), key, clientv3.WithCreatedNotify()) {
 				if answer.Created {
 					ready.Done()
 				}
 				for _, event := range answer.Events {
-					sent, _ := strconv.ParseInt(string(event.Kv.Value), 10, 64)
-					latencies[i] = append(latencies[i], time.Duration(time.Now().UnixNano()-sent))
+					var number, sent int64
+					fmt.Sscanf(string(event.Kv.Value), "%d/%d", &number, &sent)
+					if number != int64(seen) && failures[i] == nil {
+						failures[i] = fmt.Errorf("a watcher missed a change")
+					}
+					seen++
+					if seen > o.warm {
+						latencies[i] = append(latencies[i], time.Duration(time.Now().UnixNano()-sent))
+					}
 				}
-				if len(latencies[i]) == o.count {
+				if seen == last {
 					return
 				}
 			}
@@ -151,9 +186,12 @@ func watch(client *clientv3.Client, o options) error {
 	}
 	ready.Wait()
 	start := time.Now()
-	for n := 0; n < o.count; n++ {
-		_, err := client.Put(context.Background(), "watched", strconv.FormatInt(time.Now().UnixNano(), 10))
-		if err != nil {
+	for n := 0; n < last; n++ {
+		if n == o.warm {
+			start = time.Now()
+		}
+		value := fmt.Sprintf("%d/%d", n, time.Now().UnixNano())
+		if _, err := client.Put(context.Background(), key, value); err != nil {
 			return err
 		}
 	}
@@ -161,6 +199,9 @@ func watch(client *clientv3.Client, o options) error {
 	seconds := time.Since(start).Seconds()
 	var all []time.Duration
 	for i := range latencies {
+		if failures[i] != nil {
+			return failures[i]
+		}
 		all = append(all, latencies[i]...)
 	}
 	return report(seconds, all)
@@ -179,6 +220,9 @@ func main() {
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
 	flags.StringVar(&o.endpoint, "endpoint", "", "URL of the server")
 	flags.StringVar(&o.dir, "dir", "", "folder with certificates")
+	flags.StringVar(&o.space, "space", "bench", "beginning of all keys")
+	flags.IntVar(&o.objects, "objects", 0, "keys that a list must have")
+	flags.IntVar(&o.warm, "warm", 0, "operations before those that are measured")
 	flags.IntVar(&o.writers, "writers", 1, "operations in flight")
 	flags.IntVar(&o.watchers, "watchers", 1, "watches")
 	flags.IntVar(&o.count, "count", 1000, "operations in all")

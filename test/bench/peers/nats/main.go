@@ -2,10 +2,11 @@
 // a process of its own, over TLS, as the definition of the workload asks.
 //
 //	nats-peer server  -dir D                  listens on a free port, writes D/url, runs until killed
-//	nats-peer respond -dir D                  echoes on "bench.echo", writes D/ready
-//	nats-peer request -dir D -inflight N -count M -size B
+//	nats-peer respond -dir D                  echoes on "bench.echo"; both print "ready" once they are
+//	nats-peer request -dir D -inflight N -count M -warm W -size B
 //
-// D holds ca.pem, server.pem, server.key. The requester verifies each answer and prints one JSON
+// D holds ca.pem, server.pem, server.key, client.pem and client.key: mutual TLS 1.3, as on our side.
+// The requester makes W requests before it measures, verifies each answer and prints one JSON
 // object: {"seconds":..,"p50_us":..,"p99_us":..,"count":..}.
 package main
 
@@ -27,14 +28,32 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// The certificate of this name, and the authority that both sides trust.
+func credentials(dir, name string) (*tls.Config, error) {
+	certificate, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".pem"), filepath.Join(dir, name+".key"))
+	if err != nil {
+		return nil, err
+	}
+	authority, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(authority)
+	return &tls.Config{
+		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13, RootCAs: pool,
+		ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
+	}, nil
+}
+
 func serve(dir string) error {
-	certificate, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server.key"))
+	config, err := credentials(dir, "server")
 	if err != nil {
 		return err
 	}
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true,
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13},
+		TLSConfig: config, TLSVerify: true,
 	})
 	if err != nil {
 		return err
@@ -46,6 +65,7 @@ func serve(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "url"), []byte(s.ClientURL()), 0o600); err != nil {
 		return err
 	}
+	fmt.Println("ready")
 	s.WaitForShutdown()
 	return nil
 }
@@ -55,13 +75,11 @@ func connect(dir string) (*nats.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	authority, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	config, err := credentials(dir, "client")
 	if err != nil {
 		return nil, err
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(authority)
-	return nats.Connect(string(url), nats.Secure(&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}))
+	return nats.Connect(string(url), nats.Secure(config))
 }
 
 func respond(dir string) error {
@@ -80,29 +98,20 @@ func respond(dir string) error {
 	if err := conn.Flush(); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "ready"), nil, 0o600); err != nil {
-		return err
-	}
+	fmt.Println("ready")
 	select {}
 }
 
-func request(dir string, inflight, count, size int) error {
-	conn, err := connect(dir)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	body := bytes.Repeat([]byte("x"), size)
+// Make count requests from as many goroutines as inflight says.
+func together(conn *nats.Conn, inflight, count int, body []byte) ([]time.Duration, error) {
 	latencies := make([][]time.Duration, inflight)
 	failures := make([]error, inflight)
-	each := count / inflight
 	var group sync.WaitGroup
-	start := time.Now()
 	for i := 0; i < inflight; i++ {
 		group.Add(1)
 		go func(i int) {
 			defer group.Done()
-			for n := 0; n < each; n++ {
+			for n := 0; n < count/inflight; n++ {
 				sent := time.Now()
 				answer, err := conn.Request("bench.echo", body, 10*time.Second)
 				if err == nil && !bytes.Equal(answer.Data, body) {
@@ -117,14 +126,32 @@ func request(dir string, inflight, count, size int) error {
 		}(i)
 	}
 	group.Wait()
-	seconds := time.Since(start).Seconds()
 	var all []time.Duration
 	for i := range latencies {
 		if failures[i] != nil {
-			return failures[i]
+			return nil, failures[i]
 		}
 		all = append(all, latencies[i]...)
 	}
+	return all, nil
+}
+
+func request(dir string, inflight, count, warm, size int) error {
+	conn, err := connect(dir)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	body := bytes.Repeat([]byte("x"), size)
+	if _, err := together(conn, inflight, warm, body); err != nil {
+		return err
+	}
+	start := time.Now()
+	all, err := together(conn, inflight, count, body)
+	if err != nil {
+		return err
+	}
+	seconds := time.Since(start).Seconds()
 	sort.Slice(all, func(a, b int) bool { return all[a] < all[b] })
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{
 		"seconds": seconds, "count": len(all),
@@ -141,6 +168,7 @@ func main() {
 	dir := flags.String("dir", "", "folder with certificates and the files named above")
 	inflight := flags.Int("inflight", 1, "requests in flight")
 	count := flags.Int("count", 10000, "requests in all")
+	warm := flags.Int("warm", 0, "requests before those that are measured")
 	size := flags.Int("size", 128, "bytes of a request")
 	_ = flags.Parse(os.Args[2:])
 	var err error
@@ -150,7 +178,7 @@ func main() {
 	case "respond":
 		err = respond(*dir)
 	case "request":
-		err = request(*dir, *inflight, *count, *size)
+		err = request(*dir, *inflight, *count, *warm, *size)
 	default:
 		err = fmt.Errorf("unknown command %q", os.Args[1])
 	}

@@ -1,0 +1,72 @@
+/* `request`: each worker asks an Agent and compares the answer, byte by byte, with what it sent. */
+#include "test/bench/load/load.h"
+
+#include "pkg/apis/swarm/v1/protobuf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct asking {
+    struct load *load;
+    char *body; /* Of the options' size; its first bytes say whose call it is. */
+};
+
+/* A body of its own for each call, so that a mix-up of answers shows. */
+static void fill(struct asking *asking, size_t worker, size_t n)
+{
+    char text[48];
+    int size = snprintf(text, sizeof text, "%zu/%zu ", worker, n);
+    size_t taken =
+        (size_t)size < asking->load->options.size ? (size_t)size : asking->load->options.size;
+
+    (void)memset(asking->body, 'x', asking->load->options.size);
+    (void)memcpy(asking->body, text, taken);
+}
+
+static void ask(void *ctx, size_t worker, size_t n, struct sw_buffer *out)
+{
+    struct asking *asking = ctx;
+    struct sw_api_send_request request;
+
+    fill(asking, worker, n);
+    sw_api_init(&sw_api_send_request_message, &request);
+    request.namespace = asking->load->options.space;
+    request.to = asking->load->options.agent;
+    request.content_type = "text/plain";
+    request.body = (struct sw_bytes){asking->body, asking->load->options.size};
+    request.want_reply = true;
+    sw_protobuf_encode(&sw_api_send_request_message, &request, out);
+}
+
+static void check(void *ctx, size_t worker, size_t n, struct sw_bytes answer)
+{
+    struct asking *asking = ctx;
+    SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(LOAD_MESSAGE_MAX);
+    struct sw_api_send_response response;
+
+    if (arena == NULL || sw_protobuf_decode(&sw_api_send_response_message, answer, arena, &response,
+                                            NULL) != SW_OK) {
+        load_fail(asking->load, SW_E_CORRUPT, "an answer cannot be read");
+        return;
+    }
+    fill(asking, worker, n);
+    if (response.status != 0 || response.body.size != asking->load->options.size ||
+        memcmp(response.body.data, asking->body, response.body.size) != 0)
+        load_fail(asking->load, SW_E_CORRUPT, "the Agent's answer is wrong");
+}
+
+bool load_request(struct load *load)
+{
+    struct asking asking = {.load = load,
+                            .body = sw_arena_get(load->arena, load->options.size + 1)};
+    const struct load_work work = {
+        .path = "/swarm.v1.Messages/Send", .ctx = &asking, .ask = ask, .check = check};
+    size_t workers = load->options.workers;
+
+    if (asking.body == NULL) {
+        load_fail(load, SW_E_EXHAUSTED, "no memory for the body");
+        return false;
+    }
+    return load_run(load, &work, load->options.warm / workers, false) &&
+           load_run(load, &work, load->options.count / workers, true);
+}
