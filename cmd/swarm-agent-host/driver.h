@@ -24,6 +24,7 @@ struct lane { /* One worker and its thread. */
     struct sw_item **stuck;  /* Of its thread: per target, items that its ring had no room for. */
     struct sw_ring *inbox;   /* Any thread puts, its thread gets. */
     struct sw_item *waiting; /* Of the link: items that inbox had no room for. */
+    bool is_wake_due;        /* Of the link: it got something in this round. */
 
     pthread_mutex_t mutex; /* Guards what follows. */
     pthread_cond_t wake;
@@ -64,8 +65,10 @@ struct driver {
 SW_MUST_CHECK enum sw_rc driver_start(struct driver *driver, struct sw_err *err);
 /* End all segments and threads; what is in flight is in mailboxes afterwards. */
 void driver_join(struct driver *driver);
-/* Put an item into a lane's ring. False: it is full. */
+/* Put an item into a lane's ring, for lane_wake to tell of. False: it is full. */
 SW_MUST_CHECK bool lane_put(struct lane *lane, struct sw_item *item);
+/* Wake a lane if it sleeps; once after several puts costs one switch instead of many. */
+void lane_wake(struct lane *lane);
 /* Carry items between workers until none is left, with all threads gone. */
 void driver_settle(struct driver *driver);
 /* The outputs of a lane that may leave now, at most all; the caller frees them. */

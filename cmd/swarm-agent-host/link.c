@@ -118,11 +118,13 @@ void link_put(void *ctx, uint32_t worker, struct sw_item *item)
     struct lane *lane = &driver->lanes[worker];
 
     driver->has_news = true;
+    lane->is_wake_due = true;
     if (lane->waiting != NULL || !lane_put(lane, item))
         sw_item_put(&lane->waiting, item);
 }
 
-/* Hand over what waited for room. True: nothing waits any more. */
+/* Hand over what waited for room, and wake those who got something in this round, all at once at
+ * its end. True: nothing waits any more. */
 static bool hand_over(struct driver *driver)
 {
     bool is_empty = true;
@@ -132,12 +134,16 @@ static bool hand_over(struct driver *driver)
         struct sw_item *item;
 
         while ((item = sw_item_get(&lane->waiting)) != NULL) {
+            lane->is_wake_due = true;
             if (lane_put(lane, item)) /* From here on it may be gone. */
                 continue;
             sw_item_put_back(&lane->waiting, item);
             is_empty = false;
             break;
         }
+        if (lane->is_wake_due)
+            lane_wake(lane);
+        lane->is_wake_due = false;
     }
     return is_empty;
 }

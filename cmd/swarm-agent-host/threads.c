@@ -23,44 +23,47 @@ void driver_die(enum sw_host_exit code, const char *words)
 /* --- Waking ---------------------------------------------------------------------------------- */
 
 /* A sleeper sets its flag, looks once more, and waits; whoever gives it something to do does so
- * first and looks at the flag afterwards. One of the two sees the other. */
+ * first and looks at the flag afterwards. One of the two sees the other. Of those who see the flag,
+ * the one that takes it down wakes the sleeper: the others' work is found along with its. */
+static bool is_to_wake(_Atomic bool *is_sleeping)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    return atomic_load(is_sleeping) && atomic_exchange(is_sleeping, false);
+}
 
 void link_wake(struct driver *driver)
 {
     uint64_t one = 1;
 
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load(&driver->is_link_sleeping) &&
+    if (is_to_wake(&driver->is_link_sleeping) &&
         write(driver->wake, &one, sizeof one) != (ssize_t)sizeof one && errno != EAGAIN)
         driver_die(SW_HOST_EXIT_RESOURCES, "the eventfd of the link failed");
 }
 
-static void lane_wake(struct lane *lane)
+/* The sleeper holds the mutex from its last look to its wait, so after this it waits or looks again.
+ * It is signalled outside of the mutex, which it needs first of all. */
+static void sleeper_wake(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
-    atomic_thread_fence(memory_order_seq_cst);
-    if (!atomic_load(&lane->is_sleeping))
-        return;
-    pthread_mutex_lock(&lane->mutex);
-    pthread_cond_signal(&lane->wake);
-    pthread_mutex_unlock(&lane->mutex);
+    pthread_mutex_lock(mutex);
+    pthread_mutex_unlock(mutex);
+    pthread_cond_signal(cond);
 }
 
-static void journal_kick(struct driver *driver)
+void lane_wake(struct lane *lane)
 {
-    atomic_thread_fence(memory_order_seq_cst);
-    if (!atomic_load(&driver->is_journal_sleeping))
-        return;
-    pthread_mutex_lock(&driver->journal_mutex);
-    pthread_cond_signal(&driver->journal_wake);
-    pthread_mutex_unlock(&driver->journal_mutex);
+    if (is_to_wake(&lane->is_sleeping))
+        sleeper_wake(&lane->wake, &lane->mutex);
+}
+
+static void journal_wake(struct driver *driver)
+{
+    if (is_to_wake(&driver->is_journal_sleeping))
+        sleeper_wake(&driver->journal_wake, &driver->journal_mutex);
 }
 
 bool lane_put(struct lane *lane, struct sw_item *item)
 {
-    if (!sw_ring_put(lane->inbox, item))
-        return false;
-    lane_wake(lane);
-    return true;
+    return sw_ring_put(lane->inbox, item);
 }
 
 /* Wait until woken, or until `ns` from now (UINT64_MAX: no time). The mutex is held. */
@@ -146,18 +149,22 @@ static bool lane_flush(struct lane *lane)
 
     for (uint32_t target = 0; target < driver->lanes_count; target++) {
         struct sw_item *item;
+        bool has_put = false;
 
         while (lane->stuck[target] != NULL ||
                (item = sw_worker_sent(lane->worker, target)) != NULL) {
             if (lane->stuck[target] != NULL)
                 item = lane->stuck[target];
             lane->stuck[target] = NULL;
-            if (lane_put(&driver->lanes[target], item))
-                continue;
-            lane->stuck[target] = item;
-            is_empty = false;
-            break;
+            if (!lane_put(&driver->lanes[target], item)) {
+                lane->stuck[target] = item;
+                is_empty = false;
+                break;
+            }
+            has_put = true;
         }
+        if (has_put)
+            lane_wake(&driver->lanes[target]);
     }
     return is_empty;
 }
@@ -210,12 +217,14 @@ static void *lane_main(void *ctx)
             driver_die(SW_HOST_EXIT_RESOURCES, err.message);
         is_stuck = !lane_flush(lane) || atomic_load(&driver->outputs_bytes) > OUT_BYTES_MAX;
         lane_publish(lane);
+        /* Instances without durability leave nothing to write, and then that thread sleeps on. */
+        if ((taken > 0 || ran > 0) && sw_journal_is_dirty(driver->shared.journal))
+            journal_wake(driver);
         if (taken > 0 || ran > 0)
-            journal_kick(driver);
-        else if (is_stopping)
+            continue;
+        if (is_stopping)
             return NULL;
-        else
-            lane_sleep(lane, is_stuck);
+        lane_sleep(lane, is_stuck);
     }
 }
 
@@ -339,6 +348,6 @@ void driver_join(struct driver *driver)
     for (uint32_t i = 0; i < driver->lanes_count; i++)
         pthread_join(driver->lanes[i].thread, NULL);
     atomic_store(&driver->is_ended, true);
-    journal_kick(driver);
+    journal_wake(driver);
     pthread_join(driver->journal_thread, NULL);
 }
