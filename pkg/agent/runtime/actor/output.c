@@ -112,6 +112,14 @@ void sw_output_reply(struct sw_worker *worker, uint64_t request, int32_t status,
 
 /* --- Status of Pods: at once when it was quiet, else a few times a second -------------------- */
 
+static uint32_t phase_of(const struct sw_pod *pod)
+{
+    /* Keyed instances come and go; such a Pod is running once it takes messages. */
+    return pod->config.is_keyed || sw_map_count(pod->instances) == pod->ready
+               ? SW_FRAME_POD_RUNNING
+               : SW_FRAME_POD_STARTING;
+}
+
 void sw_output_status(struct sw_worker *worker, struct sw_pod *pod)
 {
     if (pod->is_status_due || pod->state == SW_POD_CLOSED)
@@ -122,27 +130,31 @@ void sw_output_status(struct sw_worker *worker, struct sw_pod *pod)
 
 static void tell_status(struct sw_worker *worker, struct sw_pod *pod)
 {
-    uint64_t instances = sw_map_count(pod->instances);
     struct sw_frame frame = {.kind = SW_FRAME_POD_STATUS,
                              .pod_status = {.uid = pod->config.uid,
                                             .generation = pod->config.generation,
-                                            .phase = instances == pod->ready
-                                                         ? SW_FRAME_POD_RUNNING
-                                                         : SW_FRAME_POD_STARTING,
-                                            .instances = instances,
+                                            .phase = phase_of(pod),
+                                            .instances = sw_map_count(pod->instances),
                                             .ready = pod->ready,
                                             .failures = pod->failing}};
 
-    if (pod->config.is_keyed) /* Its instances come and go; it is running once it takes messages. */
-        frame.pod_status.phase = SW_FRAME_POD_RUNNING;
     if (pod->failing > 0) {
         frame.pod_status.reason = (struct sw_bytes){"InstancesFailing", 16};
         frame.pod_status.words = (struct sw_bytes){"see the events of the Pod", 25};
     }
     pod->is_status_due = false;
     pod->status_ns = worker->now_ns;
+    pod->told_phase = frame.pod_status.phase;
     sw_list_remove(&pod->dirty);
     sw_output_frame(worker, &frame, sw_output_epoch_now(worker));
+}
+
+/* Somebody waits for a Pod to run, so that is told at once. What it was before was told by the
+ * clock, which bounds this as well. */
+static bool is_to_tell(const struct sw_worker *worker, const struct sw_pod *pod)
+{
+    return pod->status_ns + SW_STATUS_INTERVAL_NS <= worker->now_ns ||
+           (pod->told_phase == SW_FRAME_POD_STARTING && phase_of(pod) == SW_FRAME_POD_RUNNING);
 }
 
 void sw_output_statuses(struct sw_worker *worker)
@@ -150,7 +162,7 @@ void sw_output_statuses(struct sw_worker *worker)
     SW_LIST_EACH(&worker->dirty, node)
     {
         struct sw_pod *pod = SW_LIST_ITEM(node, struct sw_pod, dirty);
-        if (pod->status_ns + SW_STATUS_INTERVAL_NS <= worker->now_ns)
+        if (is_to_tell(worker, pod))
             tell_status(worker, pod);
     }
 }

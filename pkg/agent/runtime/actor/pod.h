@@ -33,7 +33,8 @@ struct sw_pod {
     struct sw_map *instances; /* By key. */
     struct sw_item *limbo;    /* Messages to instances that can only be made when it is open. */
     uint64_t ready, failing;
-    uint64_t status_ns; /* When its status was last told. */
+    uint64_t status_ns;  /* When its status was last told, */
+    uint32_t told_phase; /* and what it was. */
     bool is_status_due;
     bool is_recovered;    /* Its spec is that of the journal, not of swarmd. */
     struct sw_list dirty; /* In worker->dirty while its status is to be told. */

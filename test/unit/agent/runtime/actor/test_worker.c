@@ -344,6 +344,16 @@ static void replicas_are_made_and_stopped(void **state)
     assert_int_equal(field_of(5, "2", "starts"), 1);
 }
 
+static void that_a_pod_runs_is_told_without_delay(void **state)
+{
+    (void)state;
+    /* Many rounds of a worker, in which no time passes: the first tells that it starts. */
+    actors_open(&actors, &(struct actors_pod){.number = 5, .agent = "r", .replicas = 100});
+    actors_settle(&actors);
+    assert_int_equal(actors.status.phase, SW_FRAME_POD_RUNNING);
+    assert_int_equal(actors.status.ready, 100);
+}
+
 static void sends_without_a_key_go_round(void **state)
 {
     (void)state;
@@ -661,6 +671,7 @@ int main(void)
         TEST(an_instance_that_sends_to_a_full_mailbox_is_told),
         TEST(higher_priorities_go_first_and_lower_ones_do_not_starve),
         TEST(replicas_are_made_and_stopped),
+        TEST(that_a_pod_runs_is_told_without_delay),
         TEST(sends_without_a_key_go_round),
         TEST(a_failing_start_is_tried_again_with_back_off),
         TEST(a_volatile_instance_begins_anew_after_a_trap),
