@@ -40,8 +40,8 @@ void link_wake(struct driver *driver)
         driver_die(SW_HOST_EXIT_RESOURCES, "the eventfd of the link failed");
 }
 
-/* The sleeper holds the mutex from its last look to its wait, so after this it waits or looks again.
- * It is signalled outside of the mutex, which it needs first of all. */
+/* The sleeper holds the mutex from its last look to its wait, so after this it waits or looks
+ * again. It is signalled outside of the mutex, which it needs first of all. */
 static void sleeper_wake(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
     pthread_mutex_lock(mutex);

@@ -89,7 +89,8 @@ void sw_stream_start(struct sw_stream *stream, const struct sw_stream_handler *h
                      size_t write_max);
 void sw_stream_pause(struct sw_stream *stream);  /* Stop reading: back-pressure. */
 void sw_stream_resume(struct sw_stream *stream); /* Read again. */
-/* Copy bytes to the send queue and send what the kernel takes at the end of the round.
+/* Copy bytes to the send queue. What the kernel takes is sent at the end of the round, or earlier
+ * once a few kilobytes have gathered; on_drain comes at the end of a round.
  * SW_E_EXHAUSTED: the queue would pass write_max; nothing was queued.  SW_E_UNAVAILABLE: closing.
  */
 SW_MUST_CHECK enum sw_rc sw_stream_write(struct sw_stream *stream, const void *bytes, size_t size);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #define OUT_KEPT_BYTES 32768u /* A drained stream keeps no more than this. */
+#define OUT_EARLY_BYTES 8192u /* With so much to send a stream does not wait for the round's end.  \
+                               */
 
 /* Bytes to send wait in `out`; when the kernel does not take all at once, the rest moves whole to
  * `sending`, which libuv writes in the background, and `out` collects what comes meanwhile.
@@ -32,6 +34,7 @@ struct sw_stream {
     struct sw_timer *timer; /* Bounds a finish. */
     enum sw_rc close_rc;
     bool is_unix, is_reading, is_sending, is_finishing, is_shut, is_closing;
+    bool is_stuck;  /* The kernel took less than all in this round. */
     bool has_ended; /* The peer sent its end. */
 };
 
@@ -144,6 +147,7 @@ static void stream_flush(struct sw_stream *stream)
     uv_buf_t bytes;
     int taken;
 
+    stream->is_stuck = false;
     if (stream->is_closing || stream->is_sending)
         return;
     if (stream->out.size == 0) {
@@ -206,6 +210,22 @@ static void stream_mark(struct sw_stream *stream)
         sw_list_add(&stream->loop->dirty, &stream->dirty);
 }
 
+/* Send what has gathered before the round is over, so that the peer works on it meanwhile: whole
+ * rounds that take turns would leave all processors but one without work. What the kernel does not
+ * take, every failure, and telling on_drain are for the round's end. */
+static void stream_push(struct sw_stream *stream)
+{
+    uv_buf_t bytes = uv_buf_init((char *)stream->out.data, (unsigned)stream->out.size);
+    int taken;
+
+    if (stream->is_sending || stream->is_stuck)
+        return;
+    taken = uv_try_write(&stream->uv.stream, &bytes, 1);
+    stream->is_stuck = taken < 0 || (size_t)taken < stream->out.size;
+    if (taken > 0)
+        sw_buffer_consume(&stream->out, (size_t)taken);
+}
+
 enum sw_rc sw_stream_write(struct sw_stream *stream, const void *bytes, size_t size)
 {
     if (stream->is_closing || stream->is_finishing)
@@ -219,6 +239,8 @@ enum sw_rc sw_stream_write(struct sw_stream *stream, const void *bytes, size_t s
         return SW_E_EXHAUSTED;
     }
     stream_mark(stream);
+    if (stream->out.size >= OUT_EARLY_BYTES)
+        stream_push(stream);
     return SW_OK;
 }
 

@@ -260,6 +260,8 @@ static void a_full_queue_refuses_and_keeps_what_it_has(void **state)
     struct sw_stream *stream;
 
     assert_int_equal(sw_socket_pair(pair, NULL), SW_OK);
+    while (send(pair[0], block, sizeof block, MSG_DONTWAIT) > 0)
+        ; /* The kernel takes no more. */
     assert_int_equal(sw_stream_adopt(f->loop, pair[0], &stream, NULL), SW_OK);
     begin(&f->client, stream, 10000);
     assert_int_equal(sw_stream_write(stream, block, 4096), SW_OK);
@@ -317,6 +319,25 @@ static void large_amounts_arrive_whole_with_bounded_queues(void **state)
     assert_int_equal(flood.sent, 64u << 20);
     sw_loop_free(f->loop); /* While `flood` is still there. */
     assert_int_equal(sw_loop_new(&f->loop, NULL), SW_OK);
+}
+
+static void what_gathers_is_sent_before_the_round_is_over(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_stream *stream = NULL;
+    char bytes[1024] = {0}, got[65536];
+    int files[2];
+
+    assert_int_equal(sw_socket_pair(files, NULL), SW_OK);
+    assert_int_equal(sw_stream_adopt(f->loop, files[0], &stream, NULL), SW_OK);
+    begin(&f->client, stream, 1 << 20);
+    assert_int_equal(sw_stream_write(stream, bytes, sizeof bytes), SW_OK);
+    assert_int_equal(recv(files[1], got, sizeof got, MSG_DONTWAIT), -1); /* A little waits. */
+    for (int i = 0; i < 31; i++)
+        assert_int_equal(sw_stream_write(stream, bytes, sizeof bytes), SW_OK);
+    assert_true(recv(files[1], got, sizeof got, MSG_DONTWAIT) >= 16384);
+    sw_stream_close(stream);
+    (void)close(files[1]);
 }
 
 static void pause_then_write(void *ctx)
@@ -523,6 +544,7 @@ int main(void)
         TEST(a_half_closed_peer_can_still_be_answered),
         TEST(a_full_queue_refuses_and_keeps_what_it_has),
         TEST(large_amounts_arrive_whole_with_bounded_queues),
+        TEST(what_gathers_is_sent_before_the_round_is_over),
         TEST(a_paused_stream_reads_nothing_until_resumed),
         TEST(close_is_told_once_with_ok),
         TEST(freeing_the_loop_closes_streams_as_cancelled),
