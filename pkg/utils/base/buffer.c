@@ -1,5 +1,6 @@
 #include "pkg/utils/base/buffer.h"
 
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,11 +111,9 @@ void sw_buffer_put_u8(struct sw_buffer *buffer, uint8_t value)
 
 static void put_word(struct sw_buffer *buffer, uint64_t value, size_t size_bytes)
 {
-    uint8_t bytes[8];
+    uint64_t word = htole64(value); /* Its first bytes are its lowest. */
 
-    for (size_t i = 0; i < size_bytes; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    sw_buffer_put(buffer, bytes, size_bytes);
+    sw_buffer_put(buffer, &word, size_bytes);
 }
 
 void sw_buffer_put_u16(struct sw_buffer *buffer, uint16_t value)
@@ -165,12 +164,11 @@ struct sw_bytes sw_reader_take(struct sw_reader *reader, size_t size_bytes)
 static uint64_t take_word(struct sw_reader *reader, size_t size_bytes)
 {
     struct sw_bytes bytes = sw_reader_take(reader, size_bytes);
-    const uint8_t *data = bytes.data;
-    uint64_t value = 0;
+    uint64_t word = 0;
 
-    for (size_t i = 0; i < bytes.size; i++)
-        value |= (uint64_t)data[i] << (8 * i);
-    return value;
+    if (bytes.size > 0)
+        (void)memcpy(&word, bytes.data, bytes.size);
+    return le64toh(word);
 }
 
 uint8_t sw_reader_u8(struct sw_reader *reader)

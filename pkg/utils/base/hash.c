@@ -1,14 +1,14 @@
 #include "pkg/utils/base/hash.h"
 
+#include <endian.h>
 #include <string.h>
 
 static uint64_t load_u64(const uint8_t *bytes)
 {
-    uint64_t value = 0;
+    uint64_t value;
 
-    for (int i = 7; i >= 0; i--)
-        value = value << 8 | bytes[i];
-    return value;
+    (void)memcpy(&value, bytes, sizeof value);
+    return le64toh(value);
 }
 
 static inline uint64_t rotate(uint64_t value, int bits)

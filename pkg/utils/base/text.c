@@ -7,9 +7,24 @@
 
 #define DISTANCE_SIZE_MAX 64
 
+/* Eight bytes that are ASCII and not NUL, which most texts consist of. */
+static bool is_plain(const char *text)
+{
+    const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
+    uint64_t word;
+
+    (void)memcpy(&word, text, sizeof word);
+    /* A byte of 0 borrows, which sets its highest bit. */
+    return ((word | (word - ones)) & highs) == 0;
+}
+
 bool sw_text_is_utf8(const char *text, size_t size_bytes)
 {
     for (size_t at = 0; at < size_bytes;) {
+        if (size_bytes - at >= sizeof(uint64_t) && is_plain(text + at)) {
+            at += sizeof(uint64_t);
+            continue;
+        }
         size_t length = sw_utf8_sequence(text + at, size_bytes - at);
 
         if (length == 0)
