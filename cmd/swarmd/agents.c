@@ -49,14 +49,16 @@ struct waiting { /* For the end of a send or publish. */
 static void on_sent(void *ctx, const struct sw_agent_result *result)
 {
     struct waiting *waiting = ctx;
-    char from[NAME_TEXT_MAX], key[NAME_TEXT_MAX], type[TYPE_TEXT_MAX];
+    char from[NAME_TEXT_MAX], type[TYPE_TEXT_MAX];
+    size_t agent_size = strlen(waiting->agent);
     struct sw_gateway_reply reply = {
         .status = (int32_t)result->rc, .content_type = type, .body = result->body, .from = from};
     struct sw_err err = {0};
 
     text_of(result->type, type, sizeof type);
-    text_of(result->from, key, sizeof key);
-    (void)snprintf(from, sizeof from, "%.63s/%.255s", waiting->agent, key);
+    (void)memcpy(from, waiting->agent, agent_size);
+    from[agent_size] = '/';
+    text_of(result->from, from + agent_size + 1, sizeof from - agent_size - 1);
     if (result->is_not_taken)
         (void)sw_err_set(&err, SW_E_UNAVAILABLE, "%.*s", (int)result->body.size,
                          result->body.size > 0 ? (const char *)result->body.data : "");
@@ -86,8 +88,8 @@ static enum sw_rc agents_send(void *ctx, const struct sw_gateway_message *messag
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a message");
     waiting->send_done = done;
     waiting->ctx = done_ctx;
-    (void)snprintf(waiting->agent, sizeof waiting->agent, "%.*s", (int)strcspn(message->to, "/"),
-                   message->to);
+    text_of((struct sw_bytes){message->to, strcspn(message->to, "/")}, waiting->agent,
+            sizeof waiting->agent);
     rc = sw_agents_send(adapter->agents, &send, on_sent, waiting, NULL, err);
     if (rc != SW_OK)
         free(waiting);

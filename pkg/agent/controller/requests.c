@@ -2,7 +2,6 @@
  */
 #include "pkg/agent/controller/state.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,15 +176,16 @@ static enum sw_rc agent_check(const struct sw_agents *agents, const char *name_s
                               struct sw_bytes agent, struct sw_err *err)
 {
     char key[2 * (SW_FRAME_NAME_MAX + 1)];
-    int size = agent.size > SW_FRAME_NAME_MAX
-                   ? -1
-                   : snprintf(key, sizeof key, "%s/%.*s", name_space, (int)agent.size,
-                              agent.size > 0 ? (const char *)agent.data : "");
+    size_t space_size = strlen(name_space);
 
-    if (size < 0 || (size_t)size >= sizeof key || agent.size == 0)
+    if (space_size > SW_FRAME_NAME_MAX || agent.size > SW_FRAME_NAME_MAX || agent.size == 0)
         return sw_err_set(err, SW_E_INVALID, "no Agent has such a name");
-    if (sw_map_find(agents->agents_known, key, (size_t)size) == NULL)
-        return sw_err_set(err, SW_E_NOT_FOUND, "there is no Agent %s here", key);
+    (void)memcpy(key, name_space, space_size);
+    key[space_size] = '/';
+    (void)memcpy(key + space_size + 1, agent.data, agent.size);
+    if (sw_map_find(agents->agents_known, key, space_size + 1 + agent.size) == NULL)
+        return sw_err_set(err, SW_E_NOT_FOUND, "there is no Agent %s/%.*s here", name_space,
+                          (int)agent.size, (const char *)agent.data);
     return SW_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "pkg/communication/protocol/connection.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -362,12 +363,14 @@ void sw_h2_start(struct exchange *exchange, int status, const struct sw_http_hea
     struct connection *connection = exchange->connection;
     nghttp2_data_provider provider = {.source.ptr = exchange, .read_callback = read_out};
     nghttp2_nv pairs[RESPONSE_HEADERS_MAX + 3];
-    char status_text[16], length_text[24];
+    const char status_text[3] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
+                                 (char)('0' + status % 10)};
+    char length_text[24];
     size_t count = 0;
     bool has_body;
 
-    (void)snprintf(status_text, sizeof status_text, "%d", status);
-    pairs[count++] = pair(sw_bytes_of_text(":status"), sw_bytes_of_text(status_text));
+    assert(status >= 100 && status <= 999);
+    pairs[count++] = pair(sw_bytes_of_text(":status"), (struct sw_bytes){status_text, 3});
     for (size_t i = 0; i < headers_count; i++)
         pairs[count++] = pair(headers[i].name, headers[i].value);
     pairs[count++] =
