@@ -10,14 +10,29 @@
 #define REPLY_BYTES_STANDARD 8388608u
 #define CONNECT_TIMEOUT_STANDARD_MS 5000u
 #define CALL_ARENA_BYTES_MAX 16777216u
+#define SPARES_MAX 256u
+#define SPARE_BYTES_MAX 65536u /* A call with more in its arena or its reply is freed. */
 
 /* ---- Life ---- */
 
+static void call_free(struct sw_http_call *call)
+{
+    sw_buffer_done(&call->reply);
+    sw_arena_free(call->arena);
+    free(call);
+}
+
 void sw_http_client_unref(struct sw_http_client *client)
 {
+    struct sw_list *spare;
+
     client->references--;
     if (client->references > 0)
         return;
+    while ((spare = sw_list_first(&client->spares)) != NULL) {
+        sw_list_remove(spare);
+        call_free(SW_LIST_ITEM(spare, struct sw_http_call, node));
+    }
     sw_link_method_free(client->link_method);
     nghttp2_session_callbacks_del(client->callbacks);
     sw_heap_done(&client->deadlines);
@@ -77,6 +92,7 @@ enum sw_rc sw_http_client_new(const struct sw_http_client_options *options,
     client->references = 1;
     sw_list_init(&client->waiting);
     sw_list_init(&client->sent);
+    sw_list_init(&client->spares);
     sw_heap_init(&client->deadlines);
     is_made = copy_options(client, options);
     client->link_method = sw_link_method_new();
@@ -128,11 +144,49 @@ const char *sw_http_client_trouble(const struct sw_http_client *client)
 
 /* ---- Calls ---- */
 
-static void call_free(struct sw_http_call *call)
+/* A call with nothing in it, whose arena takes a body of this size; NULL: no memory. */
+static struct sw_http_call *call_make(struct sw_http_client *client, size_t body_size)
 {
-    sw_buffer_done(&call->reply);
-    sw_arena_free(call->arena);
-    free(call);
+    struct sw_list *spare = body_size > SPARE_BYTES_MAX ? NULL : sw_list_first(&client->spares);
+    struct sw_http_call *call;
+
+    if (spare != NULL) {
+        sw_list_remove(spare);
+        client->spares_count--;
+        return SW_LIST_ITEM(spare, struct sw_http_call, node);
+    }
+    call = calloc(1, sizeof *call);
+    if (call == NULL)
+        return NULL;
+    call->client = client;
+    call->deadline.at = SW_HEAP_ABSENT;
+    sw_buffer_init(&call->reply, client->options.reply_bytes_max);
+    call->arena = sw_arena_new(CALL_ARENA_BYTES_MAX + body_size);
+    if (call->arena != NULL)
+        return call;
+    call_free(call);
+    return NULL;
+}
+
+/* Keep it as a spare, or free it. */
+static void call_put(struct sw_http_call *call)
+{
+    struct sw_http_client *client = call->client;
+
+    if (client->is_freed || client->spares_count >= SPARES_MAX ||
+        sw_arena_used(call->arena) > SPARE_BYTES_MAX || call->reply.capacity > SPARE_BYTES_MAX) {
+        call_free(call);
+        return;
+    }
+    sw_arena_reset(call->arena);
+    sw_buffer_reset(&call->reply);
+    call->headers_count = call->header_bytes = call->body_at = 0;
+    call->stream_id = 0;
+    call->status = 0;
+    call->has_headers = call->is_whole = false;
+    call->rc = SW_OK;
+    sw_list_add(&client->spares, &call->node);
+    client->spares_count++;
 }
 
 void sw_http_call_done(struct sw_http_call *call, enum sw_rc rc)
@@ -148,7 +202,7 @@ void sw_http_call_done(struct sw_http_call *call, enum sw_rc rc)
     if (handler->on_done != NULL)
         handler->on_done(handler->ctx, call, rc, call->status, body, call->headers,
                          call->has_headers ? call->headers_count : 0);
-    call_free(call);
+    call_put(call);
 }
 
 static void arm(struct sw_http_client *client)
@@ -213,9 +267,7 @@ static bool call_fill(struct sw_http_call *call, const struct sw_http_call_optio
     call->options.headers = headers;
     call->options.path = sw_arena_copy(arena, options->path, strlen(options->path));
     call->options.body = copy_bytes(arena, options->body);
-    call->headers = sw_arena_array(arena, CALL_HEADERS_MAX, sizeof *call->headers);
-    return is_whole && call->options.path != NULL && call->options.body.data != NULL &&
-           call->headers != NULL;
+    return is_whole && call->options.path != NULL && call->options.body.data != NULL;
 }
 
 enum sw_rc sw_http_client_call(struct sw_http_client *client,
@@ -229,14 +281,10 @@ enum sw_rc sw_http_client_call(struct sw_http_client *client,
     if (client->is_freed || client->calls_count >= client->options.calls_max)
         return sw_err_set(err, SW_E_EXHAUSTED, "too many calls to %s are under way",
                           client->options.address);
-    call = calloc(1, sizeof *call);
+    call = call_make(client, options->body.size);
     if (call == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a call");
-    call->client = client;
-    call->deadline.at = SW_HEAP_ABSENT;
-    sw_buffer_init(&call->reply, client->options.reply_bytes_max);
-    call->arena = sw_arena_new(CALL_ARENA_BYTES_MAX + options->body.size);
-    if (call->arena == NULL || !call_fill(call, options) ||
+    if (!call_fill(call, options) ||
         (options->timeout_ms != 0 &&
          sw_heap_put(&client->deadlines, &call->deadline, now_ms + options->timeout_ms) != SW_OK)) {
         call_free(call);

@@ -20,7 +20,7 @@ struct sw_http_call {
     struct sw_http_call_options options; /* Texts are in the arena. */
     struct sw_arena *arena;
     struct sw_buffer reply;
-    struct sw_http_header *headers; /* Of the reply, then its trailers. */
+    struct sw_http_header headers[CALL_HEADERS_MAX]; /* Of the reply, then its trailers. */
     size_t headers_count, header_bytes, body_at;
     int32_t stream_id; /* 0: not sent. */
     int status;
@@ -34,10 +34,11 @@ struct sw_http_client {
     struct link_method *link_method;
     nghttp2_session_callbacks *callbacks;
     struct sw_list waiting, sent;
+    struct sw_list spares; /* Calls that have ended, with their memory. */
     struct sw_heap deadlines;
     struct sw_timer *timer;
     struct client_link *link; /* NULL: not connected. */
-    size_t calls_count, references;
+    size_t calls_count, spares_count, references;
     bool is_pump_due, is_freed;
     char trouble[SW_ERR_MESSAGE_MAX];
 };
