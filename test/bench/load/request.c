@@ -8,7 +8,8 @@
 
 struct asking {
     struct load *load;
-    char *body; /* Of the options' size; its first bytes say whose call it is. */
+    struct sw_arena *arena; /* For one answer at a time. */
+    char *body;             /* Of the options' size; its first bytes say whose call it is. */
 };
 
 /* A body of its own for each call, so that a mix-up of answers shows. */
@@ -41,11 +42,11 @@ static void ask(void *ctx, size_t worker, size_t n, struct sw_buffer *out)
 static void check(void *ctx, size_t worker, size_t n, struct sw_bytes answer)
 {
     struct asking *asking = ctx;
-    SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(LOAD_MESSAGE_MAX);
     struct sw_api_send_response response;
 
-    if (arena == NULL || sw_protobuf_decode(&sw_api_send_response_message, answer, arena, &response,
-                                            NULL) != SW_OK) {
+    sw_arena_reset(asking->arena);
+    if (sw_protobuf_decode(&sw_api_send_response_message, answer, asking->arena, &response, NULL) !=
+        SW_OK) {
         load_fail(asking->load, SW_E_CORRUPT, "an answer cannot be read");
         return;
     }
@@ -57,13 +58,14 @@ static void check(void *ctx, size_t worker, size_t n, struct sw_bytes answer)
 
 bool load_request(struct load *load)
 {
-    struct asking asking = {.load = load,
-                            .body = sw_arena_get(load->arena, load->options.size + 1)};
+    SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(LOAD_MESSAGE_MAX);
+    struct asking asking = {
+        .load = load, .arena = arena, .body = sw_arena_get(load->arena, load->options.size + 1)};
     const struct load_work work = {
         .path = "/swarm.v1.Messages/Send", .ctx = &asking, .ask = ask, .check = check};
     size_t workers = load->options.workers;
 
-    if (asking.body == NULL) {
+    if (asking.body == NULL || arena == NULL) {
         load_fail(load, SW_E_EXHAUSTED, "no memory for the body");
         return false;
     }
