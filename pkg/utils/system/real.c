@@ -168,6 +168,27 @@ static enum sw_rc real_file_truncate(void *ctx, int file, uint64_t size, struct 
     return rc == 0 ? SW_OK : sw_err_errno(err, errno, "truncate");
 }
 
+/* Go from one run of data to the next. The position that lseek moves is nobody's: all reads and
+ * writes name theirs. */
+static enum sw_rc real_file_written_end(void *ctx, int file, uint64_t *ret_offset,
+                                        struct sw_err *err)
+{
+    off_t end = 0, data;
+
+    (void)ctx;
+    while ((data = lseek(file, end, SEEK_DATA)) >= 0) {
+        end = lseek(file, data, SEEK_HOLE);
+        if (end < 0)
+            return sw_err_errno(err, errno, "seek");
+    }
+    if (errno == EINVAL) /* A file system that does not know. */
+        end = lseek(file, 0, SEEK_END);
+    if (end < 0 || (errno != ENXIO && errno != EINVAL)) /* ENXIO: no more data. */
+        return sw_err_errno(err, errno, "seek");
+    *ret_offset = (uint64_t)end;
+    return SW_OK;
+}
+
 /* posix_fallocate returns its error and falls back to writing where a file system cannot reserve.
  */
 static enum sw_rc real_file_allocate(void *ctx, int file, uint64_t size, struct sw_err *err)
@@ -301,6 +322,7 @@ const struct sw_system *sw_system_real(void)
         .file_sync = real_file_sync,
         .file_truncate = real_file_truncate,
         .file_allocate = real_file_allocate,
+        .file_written_end = real_file_written_end,
         .path_view = real_path_view,
         .path_rename = real_path_rename,
         .path_remove = real_path_remove,

@@ -156,6 +156,7 @@ static void calls_on_a_wrong_descriptor_fail_with_words(void **state)
     assert_int_not_equal(f->system->file_sync(NULL, -1, &f->err), SW_OK);
     assert_int_not_equal(f->system->file_truncate(NULL, -1, 0, &f->err), SW_OK);
     assert_int_not_equal(f->system->file_allocate(NULL, -1, 1, &f->err), SW_OK);
+    assert_int_not_equal(f->system->file_written_end(NULL, -1, &(uint64_t){0}, &f->err), SW_OK);
 }
 
 static void open_tells_absent_existing_and_pointless(void **state)
@@ -192,6 +193,25 @@ static void truncate_and_allocate_set_the_size(void **state)
     assert_false(view.is_folder);
     assert_false(view.is_link);
     assert_true(view.modified_ns > 0);
+    f->system->file_close(NULL, file);
+}
+
+static void the_end_of_what_was_written_is_told(void **state)
+{
+    struct fixture *f = *state;
+    int file = create(f, "a");
+    uint64_t end = 7;
+
+    assert_int_equal(f->system->file_written_end(NULL, file, &end, &f->err), SW_OK);
+    assert_int_equal(end, 0);
+    assert_int_equal(f->system->file_allocate(NULL, file, 1 << 20, &f->err), SW_OK);
+    assert_int_equal(f->system->file_write(NULL, file, 10, "x", 1, &f->err), SW_OK);
+    assert_int_equal(f->system->file_write(NULL, file, 500000, "x\0", 2, &f->err), SW_OK);
+    assert_int_equal(f->system->file_written_end(NULL, file, &end, &f->err), SW_OK);
+    assert_in_range(end, 500002, 1 << 20); /* A zero that was written counts, too. */
+    assert_int_equal(f->system->file_truncate(NULL, file, 500000, &f->err), SW_OK);
+    assert_int_equal(f->system->file_written_end(NULL, file, &end, &f->err), SW_OK);
+    assert_in_range(end, 11, 500000);
     f->system->file_close(NULL, file);
 }
 
@@ -304,6 +324,7 @@ int main(void)
         TEST(calls_on_a_wrong_descriptor_fail_with_words),
         TEST(open_tells_absent_existing_and_pointless),
         TEST(truncate_and_allocate_set_the_size),
+        TEST(the_end_of_what_was_written_is_told),
         TEST(a_link_is_told_from_what_it_leads_to),
         TEST(opening_with_truncate_empties_the_file),
         TEST(folders_are_made_with_their_parents),
