@@ -34,7 +34,8 @@ struct txn_list {
 struct writer { /* The connection and its statements; the writer thread's after the start. */
     sqlite3 *db;
     sqlite3_stmt *begin, *commit, *put, *delete, *mark;
-    int wal_pages; /* In the write-ahead log after the last commit. */
+    int wal_pages;  /* In the write-ahead log after the last commit. */
+    int room_pages; /* For which that file has bytes already. */
 };
 
 struct wake {                   /* The argument of a post; outlives the store when the post does. */

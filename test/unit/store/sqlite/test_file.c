@@ -53,6 +53,35 @@ static void files_are_private(void **state)
     }
 }
 
+static off_t log_size(struct harness *harness)
+{
+    char path[128];
+    struct stat info;
+
+    sqlite_path(harness, "store.db-wal", path);
+    assert_int_equal(stat(path, &info), 0);
+    return info.st_size;
+}
+
+static void the_log_grows_ahead_of_its_commits_and_keeps_them(void **state)
+{
+    struct harness *harness = *state;
+    unsigned growths = 0;
+    off_t size = 0;
+
+    for (int i = 0; i < 300; i++) {
+        harness_put(harness, "agents/a/x", "1");
+        if (i >= 100 && log_size(harness) != size)
+            growths++;
+        size = log_size(harness);
+    }
+    /* Zeros in advance, a megabyte at a time, instead of each commit's own pages. */
+    assert_in_range(growths, 1, 5);
+    harness_close(harness);
+    harness_open(harness);
+    assert_non_null(sw_store_find(harness->store, "agents/a/x"));
+}
+
 static void a_newer_format_is_refused_with_a_hint(void **state)
 {
     struct harness *harness = *state;
@@ -216,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_store_is_opened_once_at_a_time),
         TEST(files_are_private),
+        TEST(the_log_grows_ahead_of_its_commits_and_keeps_them),
         TEST(a_newer_format_is_refused_with_a_hint),
         TEST(a_foreign_file_is_refused),
         TEST(a_file_that_is_no_database_is_refused),
