@@ -134,6 +134,16 @@ void sw_gateway_answer_bytes(struct gateway_call *call, int status, const char *
     sw_http_respond_text(call->request, status, content_type, body);
 }
 
+void sw_gateway_answer_protobuf(struct gateway_call *call, int status, struct sw_bytes body)
+{
+    if (call->grpc != NULL) {
+        count_grpc(call, SW_OK);
+        sw_grpc_reply(call->grpc, body);
+    } else {
+        sw_gateway_answer_bytes(call, status, "application/x-protobuf", body);
+    }
+}
+
 void sw_gateway_answer(struct gateway_call *call, int status, const struct sw_api_message *message,
                        const void *value)
 {
@@ -149,12 +159,10 @@ void sw_gateway_answer(struct gateway_call *call, int status, const struct sw_ap
     if (body.failed) {
         (void)sw_err_set(&err, SW_E_EXHAUSTED, "no memory for the answer");
         sw_gateway_fail(call, SW_E_EXHAUSTED, &err);
-    } else if (call->grpc != NULL) {
-        count_grpc(call, SW_OK);
-        sw_grpc_reply(call->grpc, (struct sw_bytes){.data = body.data, .size = body.size});
+    } else if (is_protobuf) {
+        sw_gateway_answer_protobuf(call, status, (struct sw_bytes){body.data, body.size});
     } else {
-        sw_gateway_answer_bytes(call, status,
-                                is_protobuf ? "application/x-protobuf" : "application/json",
+        sw_gateway_answer_bytes(call, status, "application/json",
                                 (struct sw_bytes){.data = body.data, .size = body.size});
     }
     sw_buffer_done(&body);

@@ -3,6 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ObjectList of api/v1/requests.proto. */
+#define LIST_ITEMS_FIELD 2
+#define LIST_HEAD_BYTES 2048 /* Its metadata has at most a token of 1 KiB. */
+#define LIST_ITEM_HEAD_BYTES 8
+
 enum sw_rc sw_gateway_authorize(struct gateway_call *call, enum sw_verb verb, const char *kind,
                                 const char *namespace_, const char *name, struct sw_err *err)
 {
@@ -31,16 +36,13 @@ void sw_gateway_get(struct gateway_call *call, const char *namespace_, const cha
 
 /* ---- Reading many ---- */
 
-struct span { /* An encoded object in listing->items. */
-    size_t offset, size;
-};
-
 struct listing {
     struct gateway_call *call;
     const struct gateway_list *list;
-    struct sw_arena *scratch; /* For one object at a time. */
-    struct sw_buffer items;   /* JSON, or encoded objects one after another. */
-    struct span *spans;       /* Of the latter. */
+    struct sw_arena *scratch;           /* For one object at a time. */
+    struct sw_buffer items;             /* JSON, one object after another. */
+    const struct sw_store_item **found; /* For protobuf: what is in memory until the next write. */
+    size_t found_bytes;
     size_t count;
     bool is_protobuf;
     enum sw_rc rc;
@@ -55,11 +57,8 @@ static bool has_name(const struct sw_store_item *item, const char *name)
 
 static bool visit_protobuf(struct listing *listing, const struct sw_store_item *item)
 {
-    struct span *span = &listing->spans[listing->count];
-
-    span->offset = listing->items.size;
-    sw_object_bytes_of_item(item, &listing->items);
-    span->size = listing->items.size - span->offset;
+    listing->found[listing->count] = item;
+    listing->found_bytes += sw_object_size_of_item(item);
     return true;
 }
 
@@ -89,7 +88,7 @@ static bool visit(void *ctx, const struct sw_store_item *item)
         return false;
     listing->count++;
     return listing->count < GATEWAY_LIST_LIMIT_MAX && !listing->items.failed &&
-           listing->items.size < GATEWAY_LIST_BYTES_MAX;
+           listing->items.size + listing->found_bytes < GATEWAY_LIST_BYTES_MAX;
 }
 
 static void answer_json(struct listing *listing, const struct sw_api_list_meta *meta)
@@ -114,21 +113,28 @@ static void answer_json(struct listing *listing, const struct sw_api_list_meta *
     sw_buffer_done(&body);
 }
 
+/* The objects go from the store's memory into the answer in one step. */
 static void answer_protobuf(struct listing *listing, const struct sw_api_list_meta *meta)
 {
-    struct sw_api_object_list list = {.metadata = *meta, .items_count = listing->count};
+    const struct sw_api_object_list list = {.metadata = *meta};
     struct sw_err err = {0};
+    struct sw_buffer body;
 
-    list.items = sw_arena_array(listing->call->request->arena, listing->count, sizeof *list.items);
-    if (list.items == NULL) {
+    sw_buffer_init(&body, 2 * GATEWAY_LIST_BYTES_MAX);
+    (void)sw_buffer_reserve(&body, LIST_HEAD_BYTES + listing->found_bytes +
+                                       LIST_ITEM_HEAD_BYTES * listing->count);
+    sw_protobuf_encode(&sw_api_object_list_message, &list, &body);
+    for (size_t i = 0; i < listing->count; i++) {
+        sw_protobuf_encode_head(LIST_ITEMS_FIELD, sw_object_size_of_item(listing->found[i]), &body);
+        sw_object_bytes_of_item(listing->found[i], &body);
+    }
+    if (body.failed) {
         (void)sw_err_set(&err, SW_E_EXHAUSTED, "no memory for the list");
         sw_gateway_fail(listing->call, SW_E_EXHAUSTED, &err);
-        return;
+    } else {
+        sw_gateway_answer_protobuf(listing->call, 200, (struct sw_bytes){body.data, body.size});
     }
-    for (size_t i = 0; i < listing->count; i++)
-        list.items[i] = (struct sw_bytes){.data = listing->items.data + listing->spans[i].offset,
-                                          .size = listing->spans[i].size};
-    sw_gateway_answer(listing->call, 200, &sw_api_object_list_message, &list);
+    sw_buffer_done(&body);
 }
 
 void sw_gateway_list(struct gateway_call *call, const struct gateway_list *list)
@@ -144,8 +150,8 @@ void sw_gateway_list(struct gateway_call *call, const struct gateway_list *list)
     page.ret_end = &end;
     sw_buffer_init(&listing.items, 2 * GATEWAY_LIST_BYTES_MAX);
     listing.scratch = sw_arena_new(SW_OBJECT_ARENA_MAX);
-    listing.spans = calloc(GATEWAY_LIST_LIMIT_MAX, sizeof *listing.spans);
-    if (listing.scratch != NULL && listing.spans != NULL)
+    listing.found = calloc(GATEWAY_LIST_LIMIT_MAX, sizeof *listing.found);
+    if (listing.scratch != NULL && listing.found != NULL)
         rc = sw_objects_list(call->gateway->options.objects, &list->query, &page, visit, &listing,
                              &err);
     if (rc == SW_OK && listing.rc != SW_OK)
@@ -163,7 +169,7 @@ void sw_gateway_list(struct gateway_call *call, const struct gateway_list *list)
         answer_json(&listing, &meta);
     sw_arena_free(listing.scratch);
     sw_buffer_done(&listing.items);
-    free(listing.spans);
+    free(listing.found);
 }
 
 /* ---- Writing ---- */

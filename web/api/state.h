@@ -141,6 +141,8 @@ void sw_gateway_fail_as(struct gateway_call *call, int status, enum sw_rc rc,
 /* Append the problem+json document of an error. */
 void sw_gateway_put_problem(struct gateway_call *call, int status, enum sw_rc rc,
                             const struct sw_err *err, struct sw_buffer *out);
+/* End a gRPC call, or a REST call that wants protobuf, with an encoded message. */
+void sw_gateway_answer_protobuf(struct gateway_call *call, int status, struct sw_bytes body);
 /* End the call with a value of any message. */
 void sw_gateway_answer(struct gateway_call *call, int status, const struct sw_api_message *message,
                        const void *value);

@@ -192,19 +192,14 @@ void sw_grpc_reply(struct sw_grpc_call *call, struct sw_bytes message)
 
 enum sw_rc sw_grpc_send(struct sw_grpc_call *call, struct sw_bytes message)
 {
-    struct sw_buffer frame;
-    enum sw_rc rc;
+    uint8_t head[SW_GRPC_HEAD_BYTES];
+    const struct sw_bytes pieces[] = {{head, sizeof head}, message};
 
     if (call->is_late)
         return SW_E_CANCELLED;
     call_start(call);
-    sw_buffer_init(&frame, SIZE_MAX);
-    sw_grpc_put_frame(&frame, message);
-    rc = sw_buffer_check(&frame);
-    if (rc == SW_OK)
-        rc = sw_http_write(call->request, frame.data, frame.size);
-    sw_buffer_done(&frame);
-    return rc;
+    sw_grpc_frame_head(message.size, head);
+    return sw_http_write_all(call->request, pieces, 2);
 }
 
 /* ---- Cancellation ---- */

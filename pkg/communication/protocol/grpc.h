@@ -74,7 +74,10 @@ void sw_grpc_finish(struct sw_grpc_call *call, enum sw_rc rc, const struct sw_er
 
 /* Append a google.rpc.Status for the error; for REST bodies and for the trailer. */
 void sw_grpc_put_status(struct sw_buffer *out, enum sw_rc rc, const struct sw_err *err);
-/* Frame a message: a zero byte, its size in 4 bytes, big-endian, and the bytes. */
+/* What begins the frame of a message of this size: a zero byte, and the size, big-endian. */
+#define SW_GRPC_HEAD_BYTES 5
+void sw_grpc_frame_head(size_t size, uint8_t ret_head[SW_GRPC_HEAD_BYTES]);
+/* Frame a message: that head and the bytes. */
 void sw_grpc_put_frame(struct sw_buffer *out, struct sw_bytes message);
 /* Take the next whole frame off `bytes`.
  * SW_E_UNAVAILABLE  it is not all there yet

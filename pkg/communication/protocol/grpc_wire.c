@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FRAME_HEAD_BYTES 5u
-
 /* ---- Protocol Buffers ---- */
 
 static void put_varint(struct sw_buffer *out, uint64_t value)
@@ -162,7 +160,7 @@ void sw_grpc_put_message(struct sw_buffer *out, const char *text)
 
 /* ---- Frames and deadlines ---- */
 
-static void frame_head(size_t size, uint8_t ret_head[FRAME_HEAD_BYTES])
+void sw_grpc_frame_head(size_t size, uint8_t ret_head[SW_GRPC_HEAD_BYTES])
 {
     ret_head[0] = 0;
     for (unsigned i = 0; i < 4; i++)
@@ -171,9 +169,9 @@ static void frame_head(size_t size, uint8_t ret_head[FRAME_HEAD_BYTES])
 
 void sw_grpc_put_frame(struct sw_buffer *out, struct sw_bytes message)
 {
-    uint8_t head[FRAME_HEAD_BYTES];
+    uint8_t head[SW_GRPC_HEAD_BYTES];
 
-    frame_head(message.size, head);
+    sw_grpc_frame_head(message.size, head);
     sw_buffer_put(out, head, sizeof head);
     sw_buffer_put(out, message.data, message.size);
 }
@@ -183,7 +181,7 @@ enum sw_rc sw_grpc_take_frame(struct sw_bytes *bytes, size_t size_max, struct sw
     const uint8_t *data = bytes->data;
     size_t size = 0;
 
-    if (bytes->size < FRAME_HEAD_BYTES)
+    if (bytes->size < SW_GRPC_HEAD_BYTES)
         return SW_E_UNAVAILABLE;
     if (data[0] > 1)
         return SW_E_CORRUPT;
@@ -193,11 +191,11 @@ enum sw_rc sw_grpc_take_frame(struct sw_bytes *bytes, size_t size_max, struct sw
         size = size << 8 | data[1 + i];
     if (size > size_max)
         return SW_E_RANGE;
-    if (bytes->size - FRAME_HEAD_BYTES < size)
+    if (bytes->size - SW_GRPC_HEAD_BYTES < size)
         return SW_E_UNAVAILABLE;
-    *ret_message = (struct sw_bytes){.data = data + FRAME_HEAD_BYTES, .size = size};
-    bytes->data = data + FRAME_HEAD_BYTES + size;
-    bytes->size -= FRAME_HEAD_BYTES + size;
+    *ret_message = (struct sw_bytes){.data = data + SW_GRPC_HEAD_BYTES, .size = size};
+    bytes->data = data + SW_GRPC_HEAD_BYTES + size;
+    bytes->size -= SW_GRPC_HEAD_BYTES + size;
     return SW_OK;
 }
 

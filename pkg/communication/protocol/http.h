@@ -124,6 +124,9 @@ void sw_http_start(struct sw_http_request *request, int status,
  * SW_E_CANCELLED  nobody is there to read it */
 SW_MUST_CHECK enum sw_rc sw_http_write(struct sw_http_request *request, const void *bytes,
                                        size_t size_bytes);
+/* As sw_http_write, for pieces that are queued all or not at all. */
+SW_MUST_CHECK enum sw_rc sw_http_write_all(struct sw_http_request *request,
+                                           const struct sw_bytes *pieces, size_t count);
 /* Bytes queued by sw_http_write and not yet taken by the connection. */
 size_t sw_http_pending(const struct sw_http_request *request);
 /* Call on_writable whenever all that was queued has been taken. */

@@ -398,11 +398,27 @@ void sw_http_start(struct sw_http_request *request, int status,
 
 enum sw_rc sw_http_write(struct sw_http_request *request, const void *bytes, size_t size_bytes)
 {
+    return sw_http_write_all(request, &(struct sw_bytes){.data = bytes, .size = size_bytes}, 1);
+}
+
+static void queue(struct exchange *exchange, struct sw_bytes piece)
+{
+    if (exchange->request.is_http2)
+        sw_buffer_put(&exchange->out, piece.data, piece.size);
+    else
+        sw_h1_put(exchange, piece.data, piece.size);
+}
+
+enum sw_rc sw_http_write_all(struct sw_http_request *request, const struct sw_bytes *pieces,
+                             size_t count)
+{
     struct exchange *exchange = exchange_of(request);
     const struct sw_http_server *server = exchange->server;
-    size_t pending = sw_http_pending(request);
+    size_t pending = sw_http_pending(request), size_bytes = 0;
 
     assert(exchange->is_started);
+    for (size_t i = 0; i < count; i++)
+        size_bytes += pieces[i].size;
     if (!is_live(exchange))
         return SW_E_CANCELLED;
     if (size_bytes > server->limits.respond_bytes_max ||
@@ -418,10 +434,9 @@ enum sw_rc sw_http_write(struct sw_http_request *request, const void *bytes, siz
     }
     if (pending == 0)
         exchange->progress_ms = sw_loop_now_ms(server->loop);
-    if (request->is_http2)
-        sw_buffer_put(&exchange->out, bytes, size_bytes);
-    else
-        sw_h1_put(exchange, bytes, size_bytes);
+    for (size_t i = 0; i < count; i++)
+        if (pieces[i].size > 0)
+            queue(exchange, pieces[i]);
     account(exchange);
     if (exchange->out.failed) {
         sw_connection_close(exchange->connection);

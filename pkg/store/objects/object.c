@@ -64,17 +64,25 @@ enum sw_rc sw_object_of_item(const struct sw_kind *kind, const struct sw_store_i
     return SW_OK;
 }
 
+#define METADATA_FIELD 3 /* Of every kind. */
+
+size_t sw_object_size_of_item(const struct sw_store_item *item)
+{
+    const struct sw_api_object_meta meta = {.resource_version = item->revision};
+
+    /* One number: tag and size of the field are one byte each. */
+    return item->value.size + 2 + sw_protobuf_size(&sw_api_object_meta_message, &meta);
+}
+
 /* Protobuf merges a message field that comes twice, so the revision is appended as a second
  * metadata of that field alone. */
 void sw_object_bytes_of_item(const struct sw_store_item *item, struct sw_buffer *out)
 {
     const struct sw_api_object_meta meta = {.resource_version = item->revision};
-    size_t size = sw_protobuf_size(&sw_api_object_meta_message, &meta);
 
-    assert(size < 128); /* One number: its size is one byte. */
     sw_buffer_put(out, item->value.data, item->value.size);
-    sw_buffer_put_u8(out, 3 << 3 | 2); /* Field 3 of every kind, length-delimited. */
-    sw_buffer_put_u8(out, (uint8_t)size);
+    sw_protobuf_encode_head(METADATA_FIELD, sw_protobuf_size(&sw_api_object_meta_message, &meta),
+                            out);
     sw_protobuf_encode(&sw_api_object_meta_message, &meta, out);
 }
 

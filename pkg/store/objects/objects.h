@@ -98,6 +98,8 @@ SW_MUST_CHECK enum sw_rc sw_object_of_item(const struct sw_kind *kind,
                                            void **ret_object, struct sw_err *err);
 /* Append the protobuf of one version of an object, resource_version set, without decoding it. */
 void sw_object_bytes_of_item(const struct sw_store_item *item, struct sw_buffer *out);
+/* How many bytes that appends. */
+size_t sw_object_size_of_item(const struct sw_store_item *item);
 
 struct sw_object_ref { /* Which object; borrowed. */
     const struct sw_kind *kind;

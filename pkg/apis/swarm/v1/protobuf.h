@@ -15,6 +15,10 @@ void sw_protobuf_encode(const struct sw_api_message *message, const void *value,
 /* How many bytes sw_protobuf_encode appends. */
 size_t sw_protobuf_size(const struct sw_api_message *message, const void *value);
 
+/* Append what begins a field of bytes or of a message, whose size_bytes bytes the caller appends:
+ * for messages put together from parts that are encoded already. */
+void sw_protobuf_encode_head(uint32_t field_number, size_t size_bytes, struct sw_buffer *out);
+
 /* Decode into *ret_value, a struct of the message's size. The bytes are untrusted; texts are copied
  * to the arena, `bytes` fields borrow from the input. Unknown fields are skipped; numbers that
  * enums do not know are kept. SW_E_INVALID    not an encoding of this message: cut, too deep, a

@@ -35,10 +35,15 @@ static void put_tag(struct sw_buffer *out, uint32_t number, enum sw_wire type)
     put_varint(out, (uint64_t)number << 3 | type);
 }
 
+void sw_protobuf_encode_head(uint32_t field_number, size_t size_bytes, struct sw_buffer *out)
+{
+    put_tag(out, field_number, SW_WIRE_RUN);
+    put_varint(out, size_bytes);
+}
+
 static void put_run(struct sw_buffer *out, uint32_t number, const void *data, size_t size)
 {
-    put_tag(out, number, SW_WIRE_RUN);
-    put_varint(out, size);
+    sw_protobuf_encode_head(number, size, out);
     sw_buffer_put(out, data, size);
 }
 
