@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+"""The benchmarks in a tiny form, so that they cannot rot; and that they fail when the work is wrong."""
+# timeout: 120
+import json
+import os
+import subprocess
+import sys
+
+SOURCE, TMP, BUILD = (os.environ[name] for name in ("SW_SOURCE", "SW_TMP", "SW_BUILD"))
+sys.path.insert(0, os.path.join(SOURCE, "test", "bench", "lib"))
+from daemon import Daemon, Failure  # pylint: disable=wrong-import-position
+
+CASES = {"idle": 3, "apply": 3, "store": 10, "request": 4}
+failed = 0
+
+
+def check(name, good, detail=""):
+    global failed
+    print(f"{'ok' if good else 'not ok'} - {name}")
+    if not good:
+        failed += 1
+        print(detail)
+
+
+def fails(words, call, **options):
+    """Whether the call fails with these words."""
+    try:
+        call(**options)
+    except Failure as failure:
+        return words in str(failure)
+    return False
+
+
+done = subprocess.run([os.path.join(SOURCE, "test", "bench", "run"), "--quick", BUILD],
+                      capture_output=True, text=True, check=False,
+                      env={k: v for k, v in os.environ.items() if k != "PEER"})
+check("all benchmarks run and verify their work", done.returncode == 0, done.stderr)
+lines = [json.loads(line) for line in done.stdout.splitlines()]
+for bench, count in CASES.items():
+    own = [line for line in lines if line["bench"] == bench]
+    check(f"{bench}: a line for each case", len(own) == count, done.stdout)
+    check(f"{bench}: each says what and how", all(
+        line["value"] > 0 and line["unit"] and line["tls"] and line["durability"] and line["fs"]
+        for line in own), done.stdout)
+
+daemon = Daemon(BUILD, os.path.join(TMP, "wrong"))
+daemon.start()
+try:
+    daemon.namespace("few")
+    daemon.load("put", space="few", workers=4, count=40, size=512)
+    check("a list that lacks an object fails the run", fails(
+        "does not have all", daemon.load, workload="list", space="few", objects=41, count=1))
+    check("an object of another size fails the run", fails(
+        "has changed", daemon.load, workload="get", space="few", workers=4, count=40, size=500))
+    path = os.path.join(SOURCE, "examples", "hello")
+    daemon.swarm("apply", "-f", path)
+    daemon.swarm("wait", "agent/hello", "--for=condition=Ready")
+    check("a wrong answer fails the run", fails(
+        "answer is wrong", daemon.load, workload="request", agent="hello", count=1, size=128))
+finally:
+    daemon.stop()
+sys.exit(1 if failed else 0)
