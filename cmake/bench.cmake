@@ -1,6 +1,6 @@
 # The benchmarks' own programs: build/bench/bench-load makes the load, build/guests/bench_echo.wasm
 # answers it. They are part of every whole build, so that they cannot rot; `make bench` needs only
-# the target `bench`. The drivers of other systems are built by test/bench/run when they are asked for.
+# the target `bench`. Drivers of other systems are built by test/bench/run when they are asked for.
 sw_guest(bench_echo ${CMAKE_SOURCE_DIR}/test/bench/agents/echo.c)
 file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/bench/load/*.c)
 add_executable(bench-load ${sources})

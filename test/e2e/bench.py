@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The benchmarks in a tiny form, so that they cannot rot; and that they fail when the work is wrong."""
+"""The benchmarks in a tiny form, so that they cannot rot; and they fail when the work is wrong."""
 # timeout: 120
 import json
 import os

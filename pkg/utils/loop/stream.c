@@ -9,8 +9,9 @@
 #include <stdlib.h>
 
 #define OUT_KEPT_BYTES 32768u /* A drained stream keeps no more than this. */
-#define OUT_EARLY_BYTES 8192u /* With so much to send a stream does not wait for the round's end.  \
-                               */
+#define OUT_EARLY_BYTES                                                                            \
+    8192u /* With so much to send a stream does not wait for the round's end.                      \
+           */
 
 /* Bytes to send wait in `out`; when the kernel does not take all at once, the rest moves whole to
  * `sending`, which libuv writes in the background, and `out` collects what comes meanwhile.

@@ -37,8 +37,8 @@ def emit(**fields):
 
 
 def emit_rates(head, ours, theirs=None, goal=None):
-    """A rate, higher being better, from the reports of all rounds; beside a peer's when there is one.
-    goal takes (value or ratio, p99 of ours, p99 of theirs) and says whether it was reached."""
+    """A rate, higher being better, from the reports of all rounds; beside a peer's when there is
+    one. goal has the words of it, and `reached`, which judges the line."""
     rates = [rate(one) for one in ours]
     line = dict(head, value=rounded(statistics.median(rates)), unit=head["unit"],
                 p50_us=middle(ours, "p50_us"), p99_us=middle(ours, "p99_us"),

@@ -1,4 +1,4 @@
-"""The other side: servers built from their makers' own modules, pinned by go.sum, with mutual TLS."""
+"""The other side: servers built from their makers' own modules, pinned by go.sum; mutual TLS."""
 import json
 import os
 import socket
