@@ -90,6 +90,16 @@ class Answers(Case):
         _, told = self.swarm("get", "agent", "reader", status=1)
         self.assertIn("is the server of another version?", told)
 
+    def test_a_server_that_has_just_started_has_no_version_to_differ_in(self):
+        cluster = {"apiVersion": "swarm/v1", "kind": "Cluster", "metadata": {"name": "default"},
+                   "spec": {}}
+        self.serve(lambda request: (200, cluster))
+        seen, _ = self.swarm("doctor")
+        self.assertIn("ok    the server answers; it has not told its version yet\n", seen)
+        self.serve(lambda request: (200, {**cluster, "status": {"version": "9.9.9"}}))
+        seen, _ = self.swarm("doctor")
+        self.assertIn("warn  the server answers; it has version 9.9.9", seen)
+
     def test_a_server_that_is_somebody_else_is_denied(self):
         hive = self.serve(lambda request: (200, agent()))
         other = os.path.join(TMP, "other")

@@ -147,6 +147,10 @@ static void check_server(struct doctor *doctor)
         tell(doctor, VERDICT_FAIL, err.message, err.hint);
         return;
     }
+    if (version[0] == '\0') { /* It stands in the Cluster's status, which comes after the start. */
+        tell(doctor, VERDICT_OK, "the server answers; it has not told its version yet", "");
+        return;
+    }
     tell(doctor, strcmp(version, sw_version()) == 0 ? VERDICT_OK : VERDICT_WARN,
          sw_cli_format(cli, "the server answers; it has version %s, this is %s", version,
                        sw_version()),
