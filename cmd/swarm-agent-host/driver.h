@@ -53,10 +53,14 @@ struct driver {
     _Atomic bool is_link_sleeping;
     _Atomic bool is_stopping, is_ended; /* No more segments; no more commits. */
     _Atomic uint64_t outputs_bytes;     /* Waiting in lanes. */
-    struct sw_buffer in, out;           /* Of the link. */
+    struct sw_buffer in;                /* Of the link. */
+
+    pthread_mutex_t out_mutex; /* Guards what follows; its holder may take a lane's mutex. */
+    struct sw_buffer out;
     size_t out_sent;
+
     uint64_t stats_ns;
-    bool has_news; /* Since the last STATS. */
+    _Atomic bool has_news; /* Since the last STATS. */
     uint32_t stop_ms;
 };
 
@@ -91,3 +95,6 @@ void link_put(void *ctx, uint32_t worker, struct sw_item *item);
 SW_MUST_CHECK enum sw_rc link_serve(struct driver *driver, struct sw_err *err);
 /* Take outputs that may leave from all lanes, and write all that waits, blocking. */
 void link_flush(struct driver *driver);
+/* Send what may leave and the socket takes, from the thread that made it so: a switch to the link's
+ * thread less on the way of each answer. What is left, the link's thread sends. Any thread. */
+void link_push(struct driver *driver);

@@ -18,13 +18,17 @@
 void link_emit(void *ctx, const struct sw_frame *frame)
 {
     struct driver *driver = ctx;
+    bool has_failed;
 
+    pthread_mutex_lock(&driver->out_mutex);
     sw_frame_put(frame, &driver->out);
-    if (driver->out.failed)
+    has_failed = driver->out.failed;
+    pthread_mutex_unlock(&driver->out_mutex);
+    if (has_failed)
         driver_die(SW_HOST_EXIT_RESOURCES, "swarmd takes nothing from its link");
 }
 
-/* Write what the socket takes.  False: the link ended. */
+/* Write what the socket takes; out_mutex is held.  False: the link ended. */
 static bool write_some(struct driver *driver)
 {
     while (driver->out_sent < driver->out.size) {
@@ -46,6 +50,7 @@ static bool write_some(struct driver *driver)
     return true;
 }
 
+/* Take over what may leave by now; out_mutex is held. */
 static void collect(struct driver *driver)
 {
     uint64_t durable = sw_journal_durable(driver->shared.journal);
@@ -62,22 +67,51 @@ static void collect(struct driver *driver)
             sw_buffer_put(&driver->out, output->bytes, output->size);
             free(output);
             output = next;
-            driver->has_news = true;
         }
     }
     if (driver->out.failed)
         driver_die(SW_HOST_EXIT_RESOURCES, "no memory for what swarmd is to hear");
 }
 
+/* Collect and write; *ret_left: the socket did not take all.  False: the link ended. */
+static bool send_some(struct driver *driver, bool *ret_left)
+{
+    bool is_good;
+
+    pthread_mutex_lock(&driver->out_mutex);
+    collect(driver);
+    is_good = write_some(driver);
+    *ret_left = driver->out.size > 0;
+    pthread_mutex_unlock(&driver->out_mutex);
+    return is_good;
+}
+
+void link_push(struct driver *driver)
+{
+    bool was_quiet = !atomic_exchange(&driver->has_news, true);
+    bool is_good = false, has_left = false;
+
+    if (pthread_mutex_trylock(&driver->out_mutex) == 0) {
+        collect(driver);
+        is_good = write_some(driver);
+        has_left = driver->out.size > 0;
+        pthread_mutex_unlock(&driver->out_mutex);
+    }
+    /* It waits for room in the socket, sees the link's end, tells STATS, and collects what came
+     * after the other sender that was met here. */
+    if (!is_good || has_left || was_quiet)
+        link_wake(driver);
+}
+
 void link_flush(struct driver *driver)
 {
     struct pollfd poll_file = {.fd = driver->link, .events = POLLOUT};
+    bool has_left;
 
     do {
-        collect(driver);
-        if (!write_some(driver))
+        if (!send_some(driver, &has_left))
             return;
-    } while (driver->out.size > 0 && (poll(&poll_file, 1, -1) > 0 || errno == EINTR));
+    } while (has_left && (poll(&poll_file, 1, -1) > 0 || errno == EINTR));
 }
 
 static void tell_stats(struct driver *driver)
@@ -107,7 +141,7 @@ static void tell_stats(struct driver *driver)
     stats->journal_bytes = sw_journal_end(driver->shared.journal);
     stats->outputs_waiting = atomic_load(&driver->outputs_bytes);
     link_emit(driver, &frame);
-    driver->has_news = false;
+    atomic_store(&driver->has_news, false);
 }
 
 /* --- In -------------------------------------------------------------------------------------- */
@@ -117,7 +151,7 @@ void link_put(void *ctx, uint32_t worker, struct sw_item *item)
     struct driver *driver = ctx;
     struct lane *lane = &driver->lanes[worker];
 
-    driver->has_news = true;
+    atomic_store(&driver->has_news, true);
     lane->is_wake_due = true;
     if (lane->waiting != NULL || !lane_put(lane, item))
         sw_item_put(&lane->waiting, item);
@@ -220,9 +254,7 @@ static void wait_for(struct driver *driver, bool can_read, short *ret_events)
     uint64_t now = driver->system->monotonic_ns(driver->system->ctx), count;
     int timeout_ms = -1;
 
-    if (driver->out.size > 0)
-        files[0].events |= POLLOUT;
-    if (driver->has_news)
+    if (atomic_load(&driver->has_news))
         timeout_ms = driver->stats_ns + STATS_NS <= now
                          ? 0
                          : (int)((driver->stats_ns + STATS_NS - now) / NS_PER_MS) + 1;
@@ -230,9 +262,11 @@ static void wait_for(struct driver *driver, bool can_read, short *ret_events)
         timeout_ms = 1;
     atomic_store(&driver->is_link_sleeping, true);
     atomic_thread_fence(memory_order_seq_cst);
+    pthread_mutex_lock(&driver->out_mutex);
     collect(driver);
     if (driver->out.size > 0)
         files[0].events |= POLLOUT;
+    pthread_mutex_unlock(&driver->out_mutex);
     if (poll(files, 2, timeout_ms) < 0)
         files[0].revents = files[1].revents = 0;
     atomic_store(&driver->is_link_sleeping, false);
@@ -243,7 +277,7 @@ static void wait_for(struct driver *driver, bool can_read, short *ret_events)
 
 enum sw_rc link_serve(struct driver *driver, struct sw_err *err)
 {
-    bool is_stop = false;
+    bool is_stop = false, has_left;
     enum sw_rc rc = take_frames(driver, &is_stop, err); /* What came along with HELLO. */
 
     while (rc == SW_OK && !is_stop) {
@@ -258,12 +292,11 @@ enum sw_rc link_serve(struct driver *driver, struct sw_err *err)
             if (rc == SW_OK)
                 rc = take_frames(driver, &is_stop, err);
         }
-        if (driver->has_news && driver->stats_ns + STATS_NS <= now) {
+        if (atomic_load(&driver->has_news) && driver->stats_ns + STATS_NS <= now) {
             driver->stats_ns = now;
             tell_stats(driver);
         }
-        collect(driver);
-        if (!write_some(driver))
+        if (!send_some(driver, &has_left))
             return sw_err_set(err, SW_E_UNAVAILABLE, "swarmd is gone");
     }
     return rc;

@@ -220,6 +220,7 @@ int main(int argc, char **argv)
     driver.link = LINK_FILE;
     sw_buffer_init(&driver.in, SW_FRAME_BYTES_MAX * 2);
     sw_buffer_init(&driver.out, LINK_BYTES_MAX);
+    pthread_mutex_init(&driver.out_mutex, NULL);
     raise_file_limit();
     driver.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (driver.wake < 0 || fcntl(LINK_FILE, F_SETFD, FD_CLOEXEC) != 0)

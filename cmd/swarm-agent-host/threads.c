@@ -114,7 +114,7 @@ void lane_publish(struct lane *lane)
         return;
     atomic_fetch_add(&driver->outputs_bytes, bytes);
     if (first_epoch <= sw_journal_durable(driver->shared.journal))
-        link_wake(driver);
+        link_push(driver);
 }
 
 struct sw_output *lane_outputs(struct lane *lane, uint64_t durable)
@@ -252,7 +252,7 @@ static void *journal_main(void *ctx)
         if (rc != SW_OK && !is_full)
             driver_die(SW_HOST_EXIT_JOURNAL, err.message);
         tell_disk(driver, is_full);
-        link_wake(driver);
+        link_push(driver);
         for (uint32_t i = 0; i < driver->lanes_count; i++)
             lane_wake(&driver->lanes[i]);
         pthread_mutex_lock(&driver->journal_mutex);
