@@ -183,12 +183,13 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *r
                          size_t size, uint32_t *ret_flags, nghttp2_data_source *source, void *ctx)
 {
     struct sw_http_call *call = source->ptr;
-    size_t left = call->options.body.size - call->body_at;
-    size_t taken = left < size ? left : size;
+    size_t left, taken;
 
     (void)ctx;
-    if (call_at(session, stream_id) != call) /* It was given up; the reset follows. */
+    if (call_at(session, stream_id) != call) /* It was given up, and is gone; the reset follows. */
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    left = call->options.body.size - call->body_at;
+    taken = left < size ? left : size;
     (void)memcpy(ret_bytes, (const uint8_t *)call->options.body.data + call->body_at, taken);
     call->body_at += taken;
     if (taken == left)

@@ -173,6 +173,36 @@ static void a_call_may_be_made_from_the_end_of_another(void **state)
     assert_int_equal(f->handled, 100);
 }
 
+static void answer_in_turn(struct fixture *f, struct sw_http_request *request)
+{
+    const struct sw_http_header header = SW_HTTP_HEADER("x-first", "1");
+
+    if (f->handled == 1)
+        sw_http_respond(request, 404, &header, 1, sw_bytes_of_text("first"));
+    else
+        sw_http_respond(request, 200, NULL, 0, (struct sw_bytes){0});
+}
+
+static void a_call_carries_nothing_of_the_one_before(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_start(f, NULL, NULL);
+    f->answer = answer_in_turn;
+    (void)call(f, SW_HTTP_POST, "/a", sw_bytes_of_text("a body"));
+    run_until(f, has_reply);
+    assert_int_equal(f->status, 404);
+    assert_string_equal(f->body, "first");
+    assert_non_null(strstr(f->headers, "x-first: 1\n"));
+    f->replies = 0;
+    (void)call(f, SW_HTTP_GET, "/b", (struct sw_bytes){0});
+    run_until(f, has_reply);
+    assert_int_equal(f->status, 200);
+    assert_int_equal(f->body_size, 0);
+    assert_null(strstr(f->headers, "x-first"));
+    assert_string_equal(f->trailers, "");
+}
+
 static void speak_garbage(void *ctx, struct sw_stream *stream)
 {
     struct fixture *f = ctx;
@@ -208,6 +238,7 @@ int main(void)
         TEST(a_reply_over_the_limit_is_given_up),
         TEST(a_lost_connection_ends_calls_and_the_next_connects_again),
         TEST(a_call_may_be_made_from_the_end_of_another),
+        TEST(a_call_carries_nothing_of_the_one_before),
         TEST(a_server_that_speaks_something_else_is_unavailable),
     };
 
