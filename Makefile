@@ -74,8 +74,9 @@ fuzz-coverage: setup-test ## Fail if a fuzz corpus reaches less than 90 % of its
 	@ninja -C $(BUILD)-coverage --quiet -j $(JOBS) fuzzers
 	@tools/fuzz/coverage $(BUILD)-coverage
 
-bench: all ## Measure what docs/benchmarks.md claims; BENCH=<name> for one, PEER=<name> beside another
-	@ninja -C $(BUILD) --quiet -j $(JOBS) bench
+bench: setup ## Measure what docs/benchmarks.md claims; BENCH=<name> for one, PEER=<name> beside another
+	@$(call configure,$(BUILD))
+	@ninja -C $(BUILD) --quiet -j $(JOBS) programs bench >&2
 	@test/bench/run $(BUILD) $(BENCH)
 
 test-fresh: ## Prove `make run` and `make test` in a bare Debian 12 (needs root and debootstrap)

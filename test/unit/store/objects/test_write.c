@@ -310,6 +310,8 @@ static void bytes_of_an_item_carry_its_version(void **state)
     sw_buffer_init(&bytes, SW_OBJECT_BYTES_MAX);
     sw_object_bytes_of_item(sw_store_find(fixture->harness->store, "agents/default/reader"),
                             &bytes);
+    assert_int_equal(bytes.size, sw_object_size_of_item(sw_store_find(fixture->harness->store,
+                                                                      "agents/default/reader")));
     assert_int_equal(sw_object_decode(sw_kind_find("Agent"),
                                       (struct sw_bytes){bytes.data, bytes.size}, fixture->arena,
                                       &decoded, &err),
