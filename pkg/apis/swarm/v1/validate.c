@@ -161,6 +161,24 @@ static void check_many(struct sw_checker *checker, const struct sw_api_field *fi
     }
 }
 
+static void check_message(struct sw_checker *checker, const struct sw_api_message *message,
+                          const struct sw_place *place, const void *value, bool is_partial);
+
+/* A required field that is not there. Of a message what it must hold is told instead: it may well
+ * be written down, with nothing in it that counts. */
+static void refuse_missing(struct sw_checker *checker, const struct sw_api_field *field,
+                           const struct sw_place *place, const void *value)
+{
+    bool had_bad = checker->has_bad;
+
+    checker->has_bad = false;
+    if (field->type == SW_API_TYPE_MESSAGE && !sw_field_is_many(field))
+        check_message(checker, field->message, place, sw_field_at(field, value), false);
+    if (!checker->has_bad)
+        sw_checker_refuse(checker, place, NULL, "missing");
+    checker->has_bad = had_bad || checker->has_bad;
+}
+
 /* A missing field is a problem when it is required, or when neither it nor the one that excuses it
  * is there. */
 static void check_missing(struct sw_checker *checker, const struct sw_api_message *message,
@@ -172,7 +190,7 @@ static void check_missing(struct sw_checker *checker, const struct sw_api_messag
                                             : sw_api_field_find(message, field->required_unless);
 
     if (field->flags & SW_API_REQUIRED)
-        sw_checker_refuse(checker, place, NULL, "missing");
+        refuse_missing(checker, field, place, value);
     else if (excuse != NULL && !sw_field_is_set(excuse, value))
         sw_checker_refuse(checker, place, NULL, "missing, and so is %s", excuse->name);
     else if (excuse != NULL && (checker->flags & SW_VALIDATE_COMPLETE))

@@ -16,7 +16,7 @@ struct anchored { /* A finished node under its anchor. */
 enum sw_rc sw_yaml_open(struct sw_yaml_reader *reader, struct sw_bytes yaml,
                         const struct sw_bind_options *options)
 {
-    *reader = (struct sw_yaml_reader){.options = options};
+    *reader = (struct sw_yaml_reader){.options = options, .text = yaml};
     if (!yaml_parser_initialize(&reader->parser))
         return SW_E_EXHAUSTED;
     yaml_parser_set_encoding(&reader->parser, YAML_UTF8_ENCODING);
@@ -43,6 +43,24 @@ static void refuse(struct sw_yaml_reader *reader, yaml_mark_t mark, const char *
                 "%s", words);
 }
 
+/* Where a byte of the text stands. The parser reads ahead, so its own marks lag behind what it
+ * cannot read: they tell of the last token. */
+static yaml_mark_t mark_of(const struct sw_yaml_reader *reader, size_t offset)
+{
+    const unsigned char *bytes = reader->text.data;
+    yaml_mark_t mark = {.index = offset};
+
+    for (size_t i = 0; i < offset && i < reader->text.size; i++) {
+        if (bytes[i] == '\n') {
+            mark.line++;
+            mark.column = 0;
+        } else if ((bytes[i] & 0xc0) != 0x80) { /* Columns count characters. */
+            mark.column++;
+        }
+    }
+    return mark;
+}
+
 static bool next_event(struct sw_yaml_reader *reader, yaml_event_t *ret_event)
 {
     const char *words = reader->parser.problem;
@@ -52,6 +70,9 @@ static bool next_event(struct sw_yaml_reader *reader, yaml_event_t *ret_event)
     words = reader->parser.problem;
     if (reader->parser.error == YAML_MEMORY_ERROR)
         reader->rc = SW_E_EXHAUSTED;
+    else if (reader->parser.error == YAML_READER_ERROR)
+        refuse(reader, mark_of(reader, reader->parser.problem_offset),
+               words == NULL ? "not YAML" : words, "save the file as UTF-8");
     else
         refuse(reader, reader->parser.problem_mark, words == NULL ? "not YAML" : words, NULL);
     return false;

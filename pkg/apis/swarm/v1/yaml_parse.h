@@ -17,6 +17,7 @@ struct sw_yaml_anchor {
 
 struct sw_yaml_reader {
     const struct sw_bind_options *options;
+    struct sw_bytes text; /* All of it; borrowed. */
     yaml_parser_t parser;
     enum sw_rc rc;    /* SW_OK until the stream cannot be read any further. */
     bool has_bad;     /* The document has mistakes, which do not stop the reading. */

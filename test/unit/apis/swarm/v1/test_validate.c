@@ -157,7 +157,10 @@ static void test_heads_and_namespaces(void **state)
                     "m.yaml:2:32: metadata.namespace: Node lives outside of namespaces; leave it");
     assert_contains(invalid(f, "kind: Cluster\nmetadata: {name: mine}\n"),
                     "there is one Cluster, named \"default\"");
-    assert_contains(invalid(f, "kind: Node\n"), "metadata: missing");
+    assert_contains(invalid(f, "kind: Node\n"), "metadata.name: missing");
+    /* What is written down, but empty, is not said to be missing: what it must hold is. */
+    assert_contains(invalid(f, "kind: Agent\nmetadata: {name: a}\nspec: {}\n"),
+                    "spec.module: missing, and so is template");
 }
 
 static void test_pods(void **state)

@@ -93,6 +93,7 @@ static void test_syntax_errors(void **state)
         {"kind: Agent\nspec: !map {}\n", "tags are not in use"},
         {"kind: Agent\nspec: !!seq []\n", "tags are not in use"},
         {"kind: *unknown\n", "m.yaml:1:7: an alias of an anchor that is not there"},
+        {"kind: Agent\nname: \xc3\xbc\xff\n", "m.yaml:2:8: invalid leading UTF-8 octet"},
         {"kind: &a [*a]\n", "an alias of an anchor"},
         {"kind: \"a\\0b\"\n", "text with a NUL byte"},
         {"\"a\\0b\": c\n", "text with a NUL byte"},
