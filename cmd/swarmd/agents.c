@@ -226,7 +226,16 @@ static const char *state_of(const struct sw_agent_instance *instance)
 {
     if (instance->is_parked)
         return "Parked";
+    if (instance->is_failing)
+        return "Failing";
     return instance->is_busy || instance->waiting > 0 ? "Running" : "Idle";
+}
+
+static const char *trouble_of(const struct sw_agent_instance *instance)
+{
+    if (instance->is_parked)
+        return "its state cannot be rebuilt; the Events of its Pod tell why";
+    return instance->is_failing ? "it cannot be started; the Events of its Pod tell why" : "";
 }
 
 static void on_listed(void *ctx, const struct sw_agent_page *page)
@@ -246,13 +255,13 @@ static void on_listed(void *ctx, const struct sw_agent_page *page)
                        (int)instance->key.size,
                        instance->key.size > 0 ? (const char *)instance->key.data : "");
         items[i] = (struct sw_gateway_instance){.name = names[i],
-                                                .pod = "",
+                                                .pod = instance->pod,
                                                 .node = listing->node_name,
                                                 .state = state_of(instance),
                                                 .turns = instance->segments,
                                                 .mailbox = instance->waiting,
                                                 .memory_bytes = instance->memory_bytes,
-                                                .message = ""};
+                                                .message = trouble_of(instance)};
     }
     listing->done(listing->ctx, rc, items, rc == SW_OK ? page->count : 0,
                   rc == SW_OK && page->has_more, rc == SW_OK ? NULL : &err);

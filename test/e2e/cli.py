@@ -22,6 +22,12 @@ metadata: {name: keyed, labels: {team: search}}
 spec: {module: ./greeter/agent.wasm, keyed: true}
 """
 
+BROKEN = """#include <swarm/agent.h>
+SWARM_AGENT;
+int32_t SWARM_EXPORT(on_start)(void) { return SWARM_E_INVALID; }
+int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m) { return (int32_t)m->flags & 0; }
+"""
+
 
 def start():
     """swarmd prints one line when it serves."""
@@ -118,7 +124,10 @@ class Cli(unittest.TestCase):
         self.assertIn("\n  name: greeter\n", seen)
         self.swarm("apply", "-f", "-", "--dry-run", data=seen.encode())
         seen, _ = self.swarm("get", "instances", "greeter")
-        self.assertRegex(seen, r"NAME +STATE .*\ngreeter/0 ")
+        self.assertRegex(seen, r"NAME +STATE .*\ngreeter/0 +Idle .* greeter-\w+")
+        items = json.loads(self.swarm("get", "instances", "greeter", "-o", "json")[0])["items"]
+        self.assertEqual([item["name"] for item in items], ["greeter/0"])
+        self.assertIn("pods/" + items[0]["pod"], self.swarm("get", "pods", "-o", "name")[0].split())
         self.assertRegex(self.swarm("get", "pods", "-o", "name")[0], r"pods/greeter-")
 
     def test_04_what_happened_is_told(self):
@@ -129,6 +138,24 @@ class Cli(unittest.TestCase):
         self.swarm("logs", "greeter")
         seen, _ = self.swarm("top", "--interval=100ms")
         self.assertRegex(seen, r"AGENT +INSTANCES .*\ngreeter +1 ")
+
+    def test_04_an_instance_that_cannot_start_says_so(self):
+        os.makedirs("broken", exist_ok=True)
+        with open("broken/agent.c", "w", encoding="utf-8") as file:
+            file.write(BROKEN)
+        with open("broken/agent.yaml", "w", encoding="utf-8") as file:
+            file.write("apiVersion: swarm/v1\nkind: Agent\nmetadata: {name: broken}\n"
+                       "spec: {module: ./agent.wasm}\n")
+        self.swarm("agent", "build", "broken")
+        self.swarm("apply", "-f", "broken")
+        deadline = time.monotonic() + 20
+        while "Failing" not in self.swarm("get", "instances", "broken")[0]:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        seen, _ = self.swarm("get", "instances", "broken")
+        self.assertRegex(seen, r"broken/0 +Failing .* broken-\w+ +it cannot be started")
+        self.assertIn("Failed", self.swarm("events")[0])
+        self.swarm("delete", "agent", "broken")
 
     def test_05_a_changed_agent_is_built_and_deployed_again(self):
         with open("greeter/agent.c", encoding="utf-8") as file:

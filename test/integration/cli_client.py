@@ -341,6 +341,18 @@ class Following(Case):
                 self.assertEqual(follower.wait(timeout=20), 0)
 
 
+class Instances(Case):
+    def test_all_pages_are_in_one_list(self):
+        pages = [{"items": [{"name": "a/1", "pod": "a-x", "state": "Idle", "turns": "7"}],
+                  "continue": "a/1"}, {"items": [{"name": "a/2"}], "continue": ""}]
+        hive = self.serve(lambda request: (200, pages[1 if request.query.get("continue") else 0]))
+        items = json.loads(self.swarm("get", "instances", "a", "-o", "json")[0])["items"]
+        self.assertEqual([item["name"] for item in items], ["a/1", "a/2"])
+        self.assertEqual((items[0]["pod"], items[0]["turns"]), ("a-x", "7"))
+        self.assertEqual(hive.requests[1].query["continue"], "a/1")
+        self.assertEqual(self.swarm("get", "instances", "a", "-o", "name")[0], "a/1\na/2\n")
+
+
 class Messages(Case):
     def test_send_prints_the_reply_as_it_is(self):
         hive = self.serve(lambda request: (200, b"\0raw\xff", {

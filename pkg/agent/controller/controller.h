@@ -120,7 +120,8 @@ void sw_agents_cancel(struct sw_agents *agents, uint64_t request);
 
 struct sw_agent_instance { /* Borrowed for the call. */
     struct sw_bytes key;
-    bool is_busy, is_parked;
+    const char *pod; /* Name of its Pod; "" while that is being closed. */
+    bool is_busy, is_parked, is_failing;
     uint32_t waiting;
     uint64_t segments, failures, memory_bytes, last_ns;
 };

@@ -138,10 +138,14 @@ static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_i
         return unknown(err, "INSTANCES");
     items = calloc(list->count + 1, sizeof *items);
     while (items != NULL && page.count < list->count && sw_frame_instance_take(&reader, &entry)) {
+        const struct sw_pod *pod = sw_pods_find(agents, entry.pod);
+
         items[page.count++] = (struct sw_agent_instance){
             .key = entry.key,
+            .pod = pod == NULL ? "" : pod->spec.name,
             .is_busy = entry.state == SW_FRAME_INSTANCE_BUSY,
             .is_parked = entry.state == SW_FRAME_INSTANCE_PARKED,
+            .is_failing = entry.state == SW_FRAME_INSTANCE_FAILING,
             .waiting = entry.waiting,
             .segments = entry.segments,
             .failures = entry.failures,

@@ -306,6 +306,7 @@ enum sw_rc sw_frame_take(struct sw_bytes bytes, enum sw_frame_direction directio
 void sw_frame_instance_put(const struct sw_frame_instance *instance, struct sw_buffer *out)
 {
     sw_buffer_put_bytes(out, instance->key);
+    sw_buffer_put_bytes(out, instance->pod);
     sw_buffer_put_u32(out, instance->state);
     sw_buffer_put_u32(out, instance->waiting);
     sw_buffer_put_u64(out, instance->segments);
@@ -321,13 +322,14 @@ bool sw_frame_instance_take(struct sw_reader *reader, struct sw_frame_instance *
     if (reader->failed || reader->at == reader->size)
         return false;
     instance.key = sw_reader_bytes(reader, SW_FRAME_KEY_MAX);
+    instance.pod = sw_reader_bytes(reader, SW_FRAME_KEY_MAX);
     instance.state = sw_reader_u32(reader);
     instance.waiting = sw_reader_u32(reader);
     instance.segments = sw_reader_u64(reader);
     instance.failures = sw_reader_u64(reader);
     instance.memory_bytes = sw_reader_u64(reader);
     instance.last_ns = sw_reader_u64(reader);
-    if (reader->failed || instance.state > SW_FRAME_INSTANCE_PARKED ||
+    if (reader->failed || instance.state > SW_FRAME_INSTANCE_FAILING ||
         (instance.key.size > 0 && !sw_text_is_utf8(instance.key.data, instance.key.size))) {
         reader->failed = true;
         return false;

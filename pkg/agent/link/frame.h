@@ -9,7 +9,7 @@
 #pragma once
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 1
+#define SW_LINK_VERSION 2
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -171,6 +171,7 @@ struct sw_frame_instances {
 
 struct sw_frame_instance { /* One of the entries. */
     struct sw_bytes key;
+    struct sw_bytes pod;   /* Uid of its Pod. */
     uint32_t state;        /* enum sw_frame_instance_state. */
     uint32_t waiting;      /* Messages in its mailbox. */
     uint64_t segments;     /* Handled since its birth. */
@@ -181,7 +182,8 @@ struct sw_frame_instance { /* One of the entries. */
 enum sw_frame_instance_state {
     SW_FRAME_INSTANCE_IDLE,
     SW_FRAME_INSTANCE_BUSY,
-    SW_FRAME_INSTANCE_PARKED
+    SW_FRAME_INSTANCE_PARKED,
+    SW_FRAME_INSTANCE_FAILING /* It cannot be started, or not be made, and is tried again. */
 };
 
 struct sw_frame_event {

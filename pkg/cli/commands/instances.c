@@ -117,16 +117,45 @@ static bool list_instance(void *ctx, const struct sw_instance_view *view)
     return true;
 }
 
-/* The server's own JSON, page by page, is what -o json shows. */
+/* As the API has it, with all pages in one list. */
+static bool put_json(void *ctx, const struct sw_instance_view *view)
+{
+    struct sw_buffer *out = ctx;
+    const struct {
+        const char *name, *text;
+    } texts[] = {{"name", view->name},
+                 {"pod", view->pod},
+                 {"node", view->node},
+                 {"state", view->state},
+                 {"message", view->message}};
+
+    sw_buffer_put_text(out, out->data[out->size - 1] == '[' ? "\n  {" : ",\n  {");
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        sw_buffer_print(out, "%s\"%s\": ", i == 0 ? "" : ", ", texts[i].name);
+        sw_json_put_text(out, texts[i].text);
+    }
+    sw_buffer_print(out,
+                    ", \"turns\": \"%" PRIu64 "\", \"mailbox\": \"%" PRIu64
+                    "\", \"memoryBytes\": \"%" PRIu64 "\"}",
+                    view->turns, view->mailbox, view->memory_bytes);
+    return !out->failed;
+}
+
 static enum sw_rc print_json(struct sw_cli *cli, const char *agent, struct sw_err *err)
 {
-    SW_CLEANUP(sw_answer_done) struct sw_answer answer = {0};
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer out = {0};
     enum sw_rc rc;
 
-    sw_answer_init(&answer);
-    rc = ask_page(cli, agent, "", &answer, err);
+    sw_buffer_init(&out, SW_CLI_OUTPUT_BYTES_MAX);
+    sw_buffer_put_text(&out, "{\"items\": [");
+    if (sw_buffer_check(&out) != SW_OK)
+        return sw_cli_no_memory(err);
+    rc = sw_instances_each(cli, agent, put_json, &out, err);
+    sw_buffer_put_text(&out, "\n]}\n");
+    if (rc == SW_OK && sw_buffer_check(&out) != SW_OK)
+        return sw_cli_no_memory(err);
     if (rc == SW_OK)
-        sw_cli_put(cli, &answer.body);
+        sw_cli_put(cli, &out);
     return rc;
 }
 

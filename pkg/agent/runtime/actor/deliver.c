@@ -231,9 +231,11 @@ static struct sw_frame_instance row_of(struct sw_worker *worker, const struct sw
 {
     return (struct sw_frame_instance){
         .key = sw_instance_key(instance),
-        .state = instance->is_parked     ? SW_FRAME_INSTANCE_PARKED
-                 : instance->waiting > 0 ? SW_FRAME_INSTANCE_BUSY
-                                         : SW_FRAME_INSTANCE_IDLE,
+        .pod = instance->pod->config.uid,
+        .state = instance->is_parked            ? SW_FRAME_INSTANCE_PARKED
+                 : instance->is_counted_failing ? SW_FRAME_INSTANCE_FAILING
+                 : instance->waiting > 0        ? SW_FRAME_INSTANCE_BUSY
+                                                : SW_FRAME_INSTANCE_IDLE,
         .waiting = instance->waiting,
         .segments = instance->actor.segments,
         .failures = instance->actor.failures,

@@ -144,6 +144,7 @@ static void a_frame_that_is_larger_than_its_fields_is_refused(void **state)
 static void instances_come_back_and_bad_ones_are_refused(void **state)
 {
     struct sw_frame_instance instance = {.key = text("k"),
+                                         .pod = text("01932c07-8ba2-7c1e-9a2b-0123456789ab"),
                                          .state = SW_FRAME_INSTANCE_PARKED,
                                          .waiting = 3,
                                          .segments = 4,
@@ -161,9 +162,10 @@ static void instances_come_back_and_bad_ones_are_refused(void **state)
     assert_true(sw_frame_instance_take(&reader, &back));
     assert_int_equal(back.waiting, 3);
     assert_int_equal(back.last_ns, 5);
+    assert_int_equal(back.pod.size, 36);
     assert_false(sw_frame_instance_take(&reader, &back));
     assert_true(sw_reader_is_finished(&reader));
-    out.data[5] = 9;
+    out.data[4 + 1 + 4 + 36] = 9; /* Its state. */
     reader = sw_reader_of(out.data, out.size);
     assert_false(sw_frame_instance_take(&reader, &back));
     assert_true(reader.failed);
