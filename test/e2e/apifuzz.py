@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import signal
 import ssl
 import subprocess
 import sys
@@ -21,7 +20,9 @@ import urllib.request
 
 import yaml
 
-TMP, BUILD = os.environ["SW_TMP"], os.environ["SW_BUILD"]
+from swarmd import Daemon
+
+TMP = os.environ["SW_TMP"]
 SOURCE, VENV = os.environ["SW_SOURCE"], os.environ["SW_VENV"]
 SEED = int(os.environ.get("SW_SEED", "20260131"))
 CASES_MIN = 2000
@@ -42,16 +43,6 @@ expected-statuses = ["400", "404", "405", "406", "409", "410", "411", "412", "41
 include-operation-id = "readLogs"
 request-timeout = 0.5
 """
-
-
-def start():
-    """swarmd prints one line when it serves."""
-    with open(os.path.join(TMP, "swarmd.log"), "ab") as log:
-        daemon = subprocess.Popen([os.path.join(BUILD, "bin", "swarmd"), "--dev"], stderr=log,
-                                  stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    if not daemon.stdout.readline():
-        sys.exit(f"swarmd did not start; see {TMP}/swarmd.log")
-    return daemon
 
 
 def write(name, text):
@@ -159,8 +150,8 @@ def check_strangers(server, authority):
 
 
 def main():
-    os.environ["SWARM_API_LISTEN"] = "127.0.0.1:0"
-    daemon = start()
+    daemon = Daemon()
+    daemon.start()
     try:
         server, authority, _, _ = context()
         good = check_strangers(server, authority)
@@ -168,10 +159,9 @@ def main():
         status = run(sys.argv[1:])
         with open(os.path.join(TMP, "report.json"), encoding="utf-8") as file:
             good = check_report(status, json.load(file)) and good
-        is_alive = daemon.poll() is None
+        is_alive = daemon.process.poll() is None
     finally:
-        daemon.send_signal(signal.SIGTERM)
-        status = daemon.wait(timeout=60)
+        status = daemon.end()
     good = check("the daemon lived and stopped cleanly", is_alive and status == 0) and good
     return 0 if good else 1
 

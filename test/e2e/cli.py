@@ -7,15 +7,14 @@ import gzip
 import json
 import os
 import re
-import signal
 import subprocess
-import sys
 import threading
 import time
 import unittest
 
-TMP, BUILD = os.environ["SW_TMP"], os.environ["SW_BUILD"]
-os.environ["SWARM_API_LISTEN"] = "127.0.0.1:0"
+from swarmd import Daemon
+
+TMP = os.environ["SW_TMP"]
 KEYED = """apiVersion: swarm/v1
 kind: Agent
 metadata: {name: keyed, labels: {team: search}}
@@ -29,35 +28,19 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m) { return (int32_
 """
 
 
-def start():
-    """swarmd prints one line when it serves."""
-    with open(os.path.join(TMP, "swarmd.log"), "ab") as log:
-        daemon = subprocess.Popen([os.path.join(BUILD, "bin", "swarmd"), "--dev"], stderr=log,
-                                  stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    if not daemon.stdout.readline():
-        sys.exit(f"swarmd did not start; see {TMP}/swarmd.log")
-    return daemon
-
-
-def stop(daemon):
-    daemon.send_signal(signal.SIGTERM)
-    status = daemon.wait(timeout=30)
-    daemon.stdout.close()
-    return status
-
-
 class Cli(unittest.TestCase):
     """Tests run in the order of their numbers: each begins where the one before ended."""
 
     @classmethod
     def setUpClass(cls):
         os.chdir(TMP)
-        cls.daemon = start()
+        cls.daemon = Daemon()
+        cls.daemon.start()
 
     @classmethod
     def tearDownClass(cls):
-        if cls.daemon.poll() is None:
-            stop(cls.daemon)
+        if cls.daemon.process.poll() is None:
+            cls.daemon.end()
 
     def run_program(self, *words, status=0, data=None):
         result = subprocess.run(words, input=data, capture_output=True, timeout=90, check=False)
@@ -309,10 +292,10 @@ class Cli(unittest.TestCase):
 
     def test_13_a_backup_brings_back_what_was(self):
         self.swarm("delete", "agent", "greeter")
-        self.assertEqual(stop(type(self).daemon), 0)
+        self.assertEqual(self.daemon.end(), 0)
         self.assertRegex(self.ctl("check")[0], "^sound .*\nsound ")
         self.assertRegex(self.ctl("store", "restore", "saved.db", "--yes")[0], "^restored ")
-        type(self).daemon = start()
+        self.daemon.start()
         self.assertIn("Good morning, Flo!", self.answer_after_start("greeter", "Flo"))
 
 

@@ -6,16 +6,13 @@ in it, and a namespace is not shared unless the page says so."""
 # timeout: 300
 import glob
 import os
-import subprocess
 import sys
 
-SOURCE, TMP, BUILD = (os.environ[name] for name in ("SW_SOURCE", "SW_TMP", "SW_BUILD"))
+SOURCE, TMP = os.environ["SW_SOURCE"], os.environ["SW_TMP"]
 sys.path.insert(0, os.path.join(SOURCE, "tools", "docs"))
 
 from blocks import examples, run_page  # noqa: E402
-
-
-os.environ["SWARM_API_LISTEN"] = "127.0.0.1:0"
+from swarmd import Daemon  # noqa: E402
 
 
 def pages():
@@ -27,16 +24,6 @@ def pages():
             found = examples(name, file.read())
         if found:
             yield name, found
-
-
-def start():
-    """swarmd prints one line when it serves."""
-    log = open(os.path.join(TMP, "swarmd.log"), "wb")
-    daemon = subprocess.Popen([os.path.join(BUILD, "bin", "swarmd"), "--dev"], stderr=log,
-                              stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    if not daemon.stdout.readline():
-        sys.exit(f"swarmd did not start; see {log.name}")
-    return daemon
 
 
 def check_page(name, found):
@@ -57,11 +44,12 @@ def main():
     if not waiting:
         print("ok - no page has an example that is executed")
         return 0
-    daemon = start()
+    daemon = Daemon()
+    daemon.start()
     good = all([check_page(name, found) for name, found in waiting])
-    daemon.terminate()
-    if daemon.wait() != 0:
-        print(f"not ok - swarmd ended with status {daemon.returncode}")
+    status = daemon.end()
+    if status != 0:
+        print(f"not ok - swarmd ended with status {status}")
         good = False
     return 0 if good else 1
 

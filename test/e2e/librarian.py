@@ -9,9 +9,10 @@ import random
 import shutil
 import signal
 import statistics
-import subprocess
 import sys
 import time
+
+from swarmd import Daemon, run
 
 SOURCE, TMP, BUILD = (os.environ[name] for name in ("SW_SOURCE", "SW_TMP", "SW_BUILD"))
 DOCUMENTS = 5000
@@ -19,7 +20,6 @@ REAL_MAX = 1500
 REAL_BYTES_MAX = 200 * 1024
 QUESTIONS = ["which packages fixed a CVE in OpenSSL?", "how do I report a bug?", "word17 word230",
              "the licence of zlib", "document 4711 word3"]
-os.environ["SWARM_API_LISTEN"] = "127.0.0.1:0"
 failed = 0
 
 
@@ -29,13 +29,6 @@ def check(name, good, detail=""):
     if not good:
         failed += 1
         print(detail)
-
-
-def run(*words):
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}")
-    return done.stdout
 
 
 def copy_real(folder):
@@ -73,27 +66,15 @@ def make_documents():
     return folder
 
 
-def start():
-    """swarmd prints one line when it serves."""
-    with open(os.path.join(TMP, "swarmd.log"), "ab") as log:
-        daemon = subprocess.Popen([os.path.join(BUILD, "bin", "swarmd"), "--dev"], stderr=log,
-                                  stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    if not daemon.stdout.readline():
-        sys.exit(f"swarmd did not start; see {TMP}/swarmd.log")
-    return daemon
-
-
 def wait_ready():
     run("swarm", "wait", "agent/reader", "agent/librarian", "--for=condition=Ready",
         "--timeout=60s")
 
 
 def restart(daemon, number):
-    daemon.send_signal(number)
-    daemon.wait()
-    again = start()
+    daemon.end(number)
+    daemon.start()
     wait_ready()
-    return again
 
 
 def ask(question):
@@ -146,7 +127,8 @@ def main():
     answers = expected(folder)
     documents = json.loads(answers[QUESTIONS[0]])["documents"]
     check("there are 5,000 documents at least", documents >= DOCUMENTS)
-    daemon = start()
+    daemon = Daemon()
+    daemon.start()
     try:
         run("swarm", "apply", "-f", os.path.join(SOURCE, "examples", "librarian"))
         wait_ready()
@@ -154,14 +136,13 @@ def main():
         check_answers("at first", answers)
         check_turns(documents)
         measure()
-        daemon = restart(daemon, signal.SIGKILL)
+        restart(daemon, signal.SIGKILL)
         check_answers("after kill -9", answers)
-        daemon = restart(daemon, signal.SIGTERM)
+        restart(daemon, signal.SIGTERM)
         check_answers("after a clean stop", answers)
     finally:
-        daemon.terminate()
-        daemon.wait()
-    check("a clean stop", daemon.returncode == 0, f"status {daemon.returncode}")
+        status = daemon.end()
+    check("a clean stop", status == 0, f"status {status}")
     return 1 if failed else 0
 
 
