@@ -18,10 +18,11 @@ built() {
     find build -type f -not -name '.ninja_*' -printf '%p %T@ %s\n' | sort
 }
 
-# start: `make run` as a terminal would run it, in a process group of its own.
+# start: `make run` as a terminal would run it: in a process group of its own, and not deaf to Ctrl-C
+# as whatever was started in the background is.
 start() {
     set -m
-    make run >"$printed" 2>&1 &
+    env --default-signal=INT,QUIT make run >"$printed" 2>&1 &
     run=$!
     set +m
 }
