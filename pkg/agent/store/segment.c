@@ -358,23 +358,44 @@ static void drop_stray(struct walk *walk)
     out->count--;
 }
 
+/* The room behind what was written needs no reading: most of a segment, after a short life. */
+static enum sw_rc measure(struct walk *walk, const struct sw_segment *segment)
+{
+    return walk->system->file_written_end(walk->system->ctx, segment->file, &walk->file_bytes,
+                                          walk->err);
+}
+
+/* What stands behind the end of the last segment: an epoch that a crash cut short, or nothing. */
+static enum sw_rc check_tail(struct walk *walk, const struct sw_segment *segment)
+{
+    const struct sw_journal_report *report = &walk->out->report;
+    uint64_t at = SW_SEGMENT_HEAD_BYTES + (report->end_lsn - segment->base_lsn);
+    bool has_later = false;
+    enum sw_rc rc = measure(walk, segment);
+
+    if (rc == SW_OK)
+        rc = search_later(walk, segment->file, at, report->last_epoch + 2, &has_later);
+    if (rc == SW_OK && has_later)
+        return damaged(walk, "a damaged epoch");
+    return rc == SW_OK ? count_torn(walk, segment->file, at) : rc;
+}
+
 static enum sw_rc walk_segment(struct walk *walk, size_t index)
 {
     struct sw_segment_walk *out = walk->out;
     struct sw_segment *segment = &out->segments[index];
     uint64_t at = SW_SEGMENT_HEAD_BYTES, size;
     char path[SW_PATH_MAX];
-    bool is_stray, has_later = false;
+    bool is_stray;
     enum sw_rc rc;
 
     sw_segment_path(walk->folder, segment->base_lsn, path);
     rc = walk->system->file_open(walk->system->ctx, path, SW_FILE_READ, &segment->file, walk->err);
-    if (rc ==
-        SW_OK) /* The room behind it needs no reading: most of a segment, after a short life. */
-        rc = walk->system->file_written_end(walk->system->ctx, segment->file, &walk->file_bytes,
-                                            walk->err);
     if (rc == SW_OK)
-        rc = check_head(walk, index, &is_stray);
+        rc = measure(walk, segment);
+    if (rc != SW_OK)
+        return rc;
+    rc = check_head(walk, index, &is_stray);
     if (rc == SW_OK && is_stray)
         drop_stray(walk);
     if (rc != SW_OK || is_stray)
@@ -389,11 +410,7 @@ static enum sw_rc walk_segment(struct walk *walk, size_t index)
         return damaged(walk, "a damaged first epoch");
     if (rc != SW_OK || index + 1 < out->count) /* The next head tells whether this was its end. */
         return rc;
-    rc = search_later(walk, segment->file, at, out->report.last_epoch + 2, &has_later);
-    if (rc == SW_OK && has_later)
-        return damaged(walk, "a damaged epoch");
-    if (rc == SW_OK)
-        rc = count_torn(walk, segment->file, at);
+    rc = check_tail(walk, segment);
     /* Cut for a snapshot that did not come to count: its head would lie about what comes next. */
     if (rc == SW_OK && at == SW_SEGMENT_HEAD_BYTES && walk->begins_anew && index > out->stale)
         drop_stray(walk);
@@ -464,6 +481,9 @@ enum sw_rc sw_segment_walk(const struct sw_system *system, const char *folder,
     }
     for (size_t i = ret_walk->stale; rc == SW_OK && i < ret_walk->count; i++)
         rc = walk_segment(&walk, i);
+    /* Behind a stray segment the one before it is the last after all. */
+    if (rc == SW_OK && ret_walk->has_stray && ret_walk->count > ret_walk->stale)
+        rc = check_tail(&walk, &ret_walk->segments[ret_walk->count - 1]);
     ret_walk->report.segments = ret_walk->count - ret_walk->stale;
     sw_buffer_done(&walk.body);
     return rc;

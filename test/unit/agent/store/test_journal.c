@@ -93,6 +93,33 @@ static void what_was_committed_is_there_after_a_crash(void **state)
     disk_done(&disk);
 }
 
+/* A new segment file that a crash left empty does not hide damage in the one before it. */
+static void damage_before_a_stray_segment_is_told(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+    struct disk_file *file;
+    int number;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    for (uint64_t i = 1; i <= 3; i++) {
+        put(journal, i, 100);
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    }
+    sw_journal_close(journal);
+    file = disk_find(&disk, FOLDER "/journal-0000000000000040.seg");
+    assert_non_null(file);
+    file->seen[SW_SEGMENT_HEAD_BYTES + SW_EPOCH_HEAD_BYTES + 108 + SW_EPOCH_HEAD_BYTES + 20] ^= 1;
+    assert_int_equal(
+        disk_open(&disk, FOLDER "/journal-0000000000002000.seg", SW_FILE_CREATE, &number, NULL),
+        SW_OK);
+    assert_null(open_journal(&disk, &seen));
+    disk_done(&disk);
+}
+
 static void a_commit_without_appends_writes_nothing(void **state)
 {
     struct disk disk;
@@ -398,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_committed_is_there_after_a_crash),
+        cmocka_unit_test(damage_before_a_stray_segment_is_told),
         cmocka_unit_test(a_commit_without_appends_writes_nothing),
         cmocka_unit_test(an_epoch_is_one_write_and_one_sync),
         cmocka_unit_test(records_are_read_by_lsn_wherever_they_are),

@@ -1,0 +1,135 @@
+/* uses: pkg/agent/store */
+/* covers: pkg/agent/store/segment.c pkg/agent/store/record.c pkg/agent/store/effect.c */
+#include "pkg/agent/store/effect.h"
+#include "pkg/agent/store/journal.h"
+#include "pkg/agent/store/record.h"
+#include "pkg/agent/store/segment.h"
+#include "test/support/disk.h"
+
+#define FOLDER "journal"
+#define FILES_MAX 8
+#define FILE_BYTES_MAX ((size_t)1 << 20)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_effects(struct sw_bytes bytes)
+{
+    struct sw_reader reader = sw_reader_of(bytes.data, bytes.size);
+    struct sw_effect effect;
+
+    while (sw_effect_take(&reader, &effect))
+        assert(effect.body.size <= bytes.size && effect.body_at <= bytes.size);
+}
+
+/* A record that is read can be printed, and written again as one that reads the same. */
+static enum sw_rc take_record(struct sw_bytes bytes, struct sw_err *err)
+{
+    struct sw_record record, again;
+    struct sw_buffer text, out;
+    enum sw_rc rc = sw_record_take(bytes, &record, err);
+
+    if (rc != SW_OK) {
+        assert(err->message[0] != '\0');
+        return rc;
+    }
+    sw_buffer_init(&text, 1u << 24);
+    sw_buffer_init(&out, 1u << 24);
+    sw_record_print(&record, &text);
+    sw_record_put(&record, &out, NULL);
+    if (sw_buffer_check(&out) == SW_OK)
+        assert(sw_record_take((struct sw_bytes){out.data, out.size}, &again, NULL) == SW_OK &&
+               again.kind == record.kind);
+    if (record.kind == SW_RECORD_SEGMENT) {
+        read_effects(record.segment.effects);
+        (void)sw_effects_digest(record.segment.effects);
+    }
+    sw_buffer_done(&text);
+    sw_buffer_done(&out);
+    return SW_OK;
+}
+
+static enum sw_rc visit(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
+{
+    uint64_t *last_lsn = ctx;
+
+    assert(entry->place.lsn > *last_lsn);
+    *last_lsn = entry->place.lsn;
+    (void)take_record(entry->record,
+                      err); /* Tests of the files hold records of their own making. */
+    return SW_OK;
+}
+
+/* The files of a journal, one after the other: u64 base, u32 size, bytes. */
+static void make_files(struct disk *disk, struct sw_reader *reader)
+{
+    for (unsigned i = 0; i < FILES_MAX && reader->at < reader->size; i++) {
+        uint64_t base = sw_reader_u64(reader);
+        struct sw_bytes bytes = sw_reader_bytes(reader, FILE_BYTES_MAX);
+        char path[SW_PATH_MAX];
+        int file;
+
+        if (reader->failed)
+            return;
+        sw_segment_path(FOLDER, base, path);
+        if (disk_open(disk, path, SW_FILE_CREATE | SW_FILE_TRUNCATE, &file, NULL) != SW_OK)
+            return;
+        disk_resize(&disk->files[file].seen, &disk->files[file].seen_size, bytes.size);
+        if (bytes.size > 0)
+            memcpy(disk->files[file].seen, bytes.data, bytes.size);
+    }
+}
+
+static void append(struct sw_journal *journal)
+{
+    struct sw_journal_place place;
+    enum sw_rc rc = sw_journal_append(journal, (struct sw_bytes){"one more", 8}, &place, NULL);
+
+    assert(rc == SW_OK);
+    rc = sw_journal_commit(journal, NULL);
+    assert(rc == SW_OK);
+}
+
+/* Looking changes nothing; opening agrees with it; what was opened can be opened again, and goes
+ * on. */
+static void read_journal(struct disk *disk)
+{
+    struct sw_journal_options options = {
+        .system = &disk->system, .folder = FOLDER, .segment_bytes = 4096};
+    struct sw_journal_report report = {{0}, 0, 0, 0, 0, 0, 0, 0};
+    struct sw_err err = {0};
+    uint64_t seen = 0, opened = 0, again = 0, last = 0;
+    enum sw_rc looked = sw_journal_scan(&disk->system, FOLDER, visit, &seen, &report, &err), rc;
+    struct sw_journal *journal = NULL;
+
+    rc = sw_journal_open(&options, visit, &opened, &journal, &err);
+    assert(looked == rc || looked == SW_E_NOT_FOUND);
+    sw_journal_close(journal);
+    if (rc != SW_OK)
+        return;
+    assert(looked != SW_OK || seen == opened);
+    journal = NULL;
+    rc = sw_journal_open(&options, visit, &again, &journal, &err);
+    assert(rc == SW_OK && again == opened);
+    append(journal);
+    sw_journal_close(journal);
+    rc = sw_journal_scan(&disk->system, FOLDER, visit, &last, &report, &err);
+    assert(rc == SW_OK && last > opened);
+}
+
+/* 'R': what follows is one record. Otherwise the files of a journal. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct sw_reader reader = sw_reader_of(data, size);
+    struct sw_err err = {0};
+    struct disk disk;
+
+    if (size > 0 && data[0] == 'R') {
+        (void)take_record((struct sw_bytes){data + 1, size - 1}, &err);
+        return 0;
+    }
+    disk_init(&disk, 1);
+    make_files(&disk, &reader);
+    read_journal(&disk);
+    disk_done(&disk);
+    return 0;
+}
