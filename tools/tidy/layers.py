@@ -46,9 +46,28 @@ def check_rooms_explained(tree):
             yield Finding(readme, 1, "a room without a README",
                           "say what it is for, its invariants, where to start reading, and what "
                           "it must not do")
-        elif readme in tree.files and tree.text(readme).count("\n") > 80:
-            yield Finding(readme, 81, "a room's README is at most a page (80 lines)",
-                          "move details to docs/")
+        elif readme in tree.files:
+            yield from readme_findings(tree, readme)
+
+
+def readme_findings(tree, readme):
+    if not tree.text(readme).startswith("# "):
+        yield Finding(readme, 1, "a room's README does not begin with a heading",
+                      'begin with "# NAME: ITS ONE PURPOSE"')
+    for number, line in tree.lines(readme):
+        if line.startswith("#pkg"):
+            yield Finding(readme, number, "a heading without its space, as clang-format leaves it",
+                          "write the page anew, and never format it as C")
+    if tree.text(readme).count("\n") > 80:
+        yield Finding(readme, 81, "a room's README is at most a page (80 lines)",
+                      "move details to docs/")
+
+
+def check_programs_explained(tree):
+    for folder in sorted({os.path.dirname(name) for name in tree.files if name.startswith("cmd/")}):
+        if f"{folder}/README.md" not in tree.files:
+            yield Finding(f"{folder}/README.md", 1, "a program without a README",
+                          "say how it is started, its threads, its files and its exit codes")
 
 
 def include_finding(rooms, name, number, room, path):
@@ -99,5 +118,5 @@ def check_pragma_once(tree):
             yield Finding(name, 1, "no #pragma once", "add it after the opening comment")
 
 
-CHECKS = (check_lines, check_rooms_explained, check_includes, check_own_header_first,
-          check_pragma_once)
+CHECKS = (check_lines, check_rooms_explained, check_programs_explained, check_includes,
+          check_own_header_first, check_pragma_once)

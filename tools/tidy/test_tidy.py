@@ -93,13 +93,29 @@ class Layers(TidyTest):
         self.assert_finds(layers.check_lines, "pkg/LAYERS:3:", "has a line already")
 
     def test_folder_without_line_is_found(self):
-        self.write("pkg/low/README.md", "x\n")
+        self.write("pkg/low/README.md", "# low: x\n")
         self.write("pkg/new/a.c", "\n")
         self.assert_finds(layers.check_rooms_explained, "pkg/new/a.c:1:", "no line in pkg/LAYERS")
 
     def test_room_without_readme_is_found(self):
         self.write("pkg/low/a.c", "\n")
         self.assert_finds(layers.check_rooms_explained, "pkg/low/README.md:1:", "without a README")
+
+    def test_readme_without_heading_is_found(self):
+        self.write("pkg/low/README.md", "# low: x\n")
+        self.assert_clean(layers.check_rooms_explained)
+        self.write("pkg/low/README.md", "low\n")
+        self.assert_finds(layers.check_rooms_explained, "pkg/low/README.md:1:", "with a heading")
+
+    def test_readme_that_was_formatted_as_c_is_found(self):
+        self.write("pkg/low/README.md", "# low: x\n#pkg / low\n")
+        self.assert_finds(layers.check_rooms_explained, "pkg/low/README.md:2:", "clang-format")
+
+    def test_program_without_readme_is_found(self):
+        self.write("cmd/swarm/main.c", "\n")
+        self.assert_finds(layers.check_programs_explained, "cmd/swarm/README.md:1:", "a program")
+        self.write("cmd/swarm/README.md", "# swarm: x\n")
+        self.assert_clean(layers.check_programs_explained)
 
     def test_own_header_must_come_first(self):
         self.write("pkg/low/a.h", "#pragma once\n")

@@ -1,15 +1,17 @@
 /* What every controller does alike: take a name, read, plan, commit once, come back if need be.
  *
- *     change --> sw_reconciler_add(key) --> queue --> reconcile(pass) --> commit pass->plan -->
- * done ^                              |
- *                                             +-- conflict: at once ---------+
- *                                             +-- error: with back-off ------+
- *                                             +-- pass->again_ms ------------+
+ *   change --> sw_reconciler_add --> queue --> reconcile(pass) --> commit its plan --> done
+ *                                      ^                                |
+ *                                      +-- conflict: at once -----------+
+ *                                      +-- error: with back-off --------+
+ *                                      +-- pass->again_ms --------------+
  *
  * reconcile only reads and adds steps to the plan; the commit carries the revisions that were read,
  * so a stale plan fails whole and is made anew from what is there then. A name that is taken is an
  * error, and so is what reconcile itself returns, except SW_E_CONFLICT. An empty plan writes
- * nothing. Threads: the loop's. I/O: the store's.  Limits: one pass for each name at a time, and
+ * nothing.
+ *
+ * Threads: the loop's.  I/O: the store's.  Limits: one pass for each name at a time, and
  * SW_RECONCILER_PASSES_MAX at once; an arena of at most SW_RECONCILER_ARENA_MAX for each. */
 #pragma once
 #include "internal/queue/queue.h"
