@@ -1,9 +1,9 @@
 /* The guest ABI swarm/1: what a WebAssembly agent exports and what it may call.
  *
  * An agent is an actor: it has a name ("agent/key"), a mailbox and this module's memory, which is
- * durable as it is. Its handlers run one at a time. What a handler asked for (sends, replies,
- * timers
- * ...) happens if it returns SWARM_DONE, all of it or, after a trap or a negative result, none.
+ * durable as it is. Its handlers run one at a time. All that a handler asked for, such as sends,
+ * replies and timers, happens if it returns SWARM_DONE; after a trap or a negative result, nothing
+ * of it does.
  *
  * Conventions: little-endian; sizes in bytes; texts are UTF-8 and not NUL-terminated, always given
  * as (pointer, size); every import named here lives in the module "swarm_1" and, unless it says
