@@ -25,6 +25,9 @@ TEMPLATE = os.environ["SW_APIFUZZ_TEMPLATE"]
 INSTANCE_BYTES_MAX = 255
 DNS_NAME_BYTES_MAX = 253
 TEXT_BYTES = 63  # Shorter texts fit everywhere.
+# A collection, an object or its status, of whatever kind: what follows the root or a namespace.
+OBJECT = re.compile(r"^/apis/swarm/v1(?:/namespaces/\{namespace\})?/([a-z]+)"
+                    r"(?:/\{name\}(?:/status)?)?$")
 DURATION = re.compile("^[0-9]+(ns|us|ms|s|m|h|d)$")
 
 
@@ -113,8 +116,10 @@ def is_key(key):
 
 def mend_object(case):
     case.body = mend_texts(case.body)
-    kind = re.search("/(agents|agenttemplates|clusters|events|namespaces|nodes|pods)"
-                     "(/{name}(/status)?)?$", case.path).group(1)
+    place = OBJECT.match(case.path)
+    if place is None:  # No object: a message, or whatever else takes JSON.
+        return
+    kind = place.group(1)
     old = None if case.method == "POST" else read(case)
     mend_names(case, kind)
     mend_meta(case.body.get("metadata", {}))
