@@ -1,3 +1,4 @@
+/* labels: threaded */
 /* uses: pkg/agent/runtime/wasm */
 #include "pkg/agent/compiler/compiler.h"
 #include "pkg/agent/compiler/seal.h"

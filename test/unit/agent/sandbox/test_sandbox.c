@@ -1,3 +1,4 @@
+/* labels: threaded */
 #include "pkg/agent/sandbox/sandbox.h"
 
 #include <errno.h>

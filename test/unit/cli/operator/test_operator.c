@@ -1,4 +1,5 @@
 /* What whoever keeps a daemon does with its data folder: look, check, save, restore. */
+/* labels: threaded */
 /* uses: pkg/utils/system pkg/cli/commands pkg/store pkg/agent/store */
 #include "pkg/cli/operator/operator.h"
 #include "pkg/agent/store/journal.h"

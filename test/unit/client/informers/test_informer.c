@@ -1,3 +1,4 @@
+/* labels: threaded */
 /* uses: pkg/store/sqlite pkg/utils/system pkg/utils/loop pkg/utils/logger */
 /* What an informer shows and tells, also after a watch that fell behind. */
 #include "pkg/client/informers/informer.h"

@@ -1,3 +1,4 @@
+/* labels: threaded */
 /* uses: pkg/store/sqlite pkg/utils/system pkg/utils/loop pkg/utils/logger */
 #include "pkg/client/listers/lister.h"
 #include "test/unit/controller/fixture.h"

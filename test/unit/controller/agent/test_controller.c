@@ -1,3 +1,4 @@
+/* labels: threaded */
 /* uses: pkg/controller/pod pkg/store/sqlite pkg/utils/system */
 /* The controllers of Agents and of Pods together, with a Node that the test plays. */
 #include "pkg/controller/agent/controller.h"

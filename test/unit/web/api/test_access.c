@@ -1,3 +1,4 @@
+/* labels: threaded */
 /* uses: pkg/store/sqlite pkg/security/certs */
 /* Who may do what, and the plain pages. */
 #include "test/unit/web/api/fixture.h"

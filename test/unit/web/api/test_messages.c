@@ -1,3 +1,4 @@
+/* labels: threaded */
 /* uses: pkg/store/sqlite pkg/security/certs */
 /* Messages, publications and modules over REST. */
 #include "test/unit/web/api/fixture.h"

@@ -1,3 +1,4 @@
+/* labels: threaded */
 /* uses: pkg/store/sqlite pkg/security/certs */
 #include "test/unit/web/api/fixture.h"
 

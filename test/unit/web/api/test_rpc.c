@@ -1,3 +1,4 @@
+/* labels: threaded */
 /* uses: pkg/store/sqlite pkg/security/certs */
 /* The gRPC services of the API. */
 #include "test/unit/web/api/fixture.h"

@@ -1,3 +1,4 @@
+/* labels: threaded */
 /* uses: pkg/store/sqlite pkg/security/certs */
 /* Watches and log lines as server-sent events. */
 #include "test/unit/web/api/fixture.h"

@@ -1,3 +1,4 @@
+/* labels: threaded */
 /* uses: pkg/utils/system */
 #include "test/unit/agent/runtime/wasm/fixture.h"
 
