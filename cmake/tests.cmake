@@ -13,8 +13,10 @@ enable_testing()
 set(SWARM_TEST_TOOLS ${CMAKE_SOURCE_DIR}/tools/test)
 if(SWARM_SANITIZE STREQUAL "")
   set(test_timeout_factor 1)
+  set(test_environment "")
 else()
   set(test_timeout_factor 5)
+  set(test_environment SW_SANITIZED=1) # Scripts give slower programs longer.
 endif()
 
 # The words of all lines "/* WORD: a b */" (or "# WORD: a b") of a file.
@@ -41,7 +43,8 @@ function(sw_test_properties name file label default_timeout_s)
   math(EXPR timeout_s "${timeout_s} * ${test_timeout_factor}")
   math(EXPR ctest_timeout_s "${timeout_s} + 20") # tools/test/isolate ends a script before that.
   set_tests_properties(${name} PROPERTIES LABELS "${label};${labels}" TIMEOUT ${ctest_timeout_s}
-                       SKIP_RETURN_CODE 77 ENVIRONMENT SW_TIMEOUT_S=${timeout_s})
+                       SKIP_RETURN_CODE 77
+                       ENVIRONMENT "SW_TIMEOUT_S=${timeout_s};${test_environment}")
   if(serial)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()

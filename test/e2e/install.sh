@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # What `make install` puts below PREFIX works there, with the build folder out of reach.
-# labels: release
 set -euo pipefail
 export SWARM_API_LISTEN=127.0.0.1:0
 cmake --install "$SW_BUILD" --prefix "$PWD/prefix" >install.txt
