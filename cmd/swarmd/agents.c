@@ -234,8 +234,8 @@ static const char *state_of(const struct sw_agent_instance *instance)
 static const char *trouble_of(const struct sw_agent_instance *instance)
 {
     if (instance->is_parked)
-        return "its state cannot be rebuilt; the Events of its Pod tell why";
-    return instance->is_failing ? "it cannot be started; the Events of its Pod tell why" : "";
+        return "its state cannot be rebuilt; the Events of its Agent tell why";
+    return instance->is_failing ? "it cannot be started; the Events of its Agent tell why" : "";
 }
 
 static void on_listed(void *ctx, const struct sw_agent_page *page)

@@ -136,8 +136,12 @@ class Cli(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
         seen, _ = self.swarm("get", "instances", "broken")
-        self.assertRegex(seen, r"broken/0 +Failing .* broken-\w+ +it cannot be started")
-        self.assertIn("Failed", self.swarm("events")[0])
+        self.assertRegex(seen, r"broken/0 +Failing .* broken-\w+ +it cannot be started; the Events "
+                               r"of its Agent tell why")
+        # An Event is written a moment after what it tells of.
+        while not re.search(r"\bFailed\b", self.swarm("events", "--for", "agent/broken")[0]):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
         self.swarm("delete", "agent", "broken")
 
     def test_05_a_changed_agent_is_built_and_deployed_again(self):
