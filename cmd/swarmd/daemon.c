@@ -19,6 +19,7 @@
 #define DRAIN_MS_MAX 5000
 #define LIBEXEC "libexec"
 #define KEY_FILE "compiler.key"
+#define ADDRESS_SIZE 320 /* More than api.listen may have, and a port. */
 
 /* In the order in which they are made; they are freed in the opposite one. */
 struct daemon {
@@ -33,9 +34,10 @@ struct daemon {
     struct sw_logs *logs;
     struct modules_adapter modules;
     struct agents_adapter agents;
-    struct controllers *controllers;
     struct sw_gateway *gateway;
     struct sw_http_server *server;
+    struct controllers *controllers;
+    char address[ADDRESS_SIZE]; /* Where the server listens; the Node tells of it. */
     struct sw_timer *drain;
     uint64_t drain_until_ms;
     bool is_host_up, is_stopping;
@@ -319,6 +321,18 @@ static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
     return rc;
 }
 
+/* api.listen with the port that was bound in place of the one asked for, which may be 0. */
+static void address_fill(struct daemon *daemon)
+{
+    const char *listen = daemon->settings->api.listen;
+    const char *colon = strrchr(listen, ':');
+    int host_size = (int)(colon == NULL ? strlen(listen) : (size_t)(colon - listen));
+
+    (void)snprintf(daemon->address, sizeof daemon->address, "%.*s:%u", host_size, listen,
+                   (unsigned)sw_http_server_port(daemon->server));
+}
+
+/* After the server has its port, which the Node tells others. */
 static enum sw_rc controllers_start(struct daemon *daemon, struct sw_err *err)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN), pages = sysconf(_SC_PHYS_PAGES);
@@ -329,11 +343,12 @@ static enum sw_rc controllers_start(struct daemon *daemon, struct sw_err *err)
         .objects = daemon->objects,
         .runner = sw_agents_runner(daemon->agents.agents),
         .node_name = daemon->settings->node,
-        .address = daemon->settings->api.listen,
+        .address = daemon->address,
         .cpus = cpus > 0 ? (uint32_t)cpus : 1,
         .memory_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0,
     };
 
+    address_fill(daemon);
     return controllers_new(&options, &daemon->controllers, err);
 }
 
@@ -425,9 +440,9 @@ static enum sw_rc daemon_start(struct daemon *daemon, struct sw_err *err)
     if (rc == SW_OK)
         rc = agents_start(daemon, err);
     if (rc == SW_OK)
-        rc = controllers_start(daemon, err);
-    if (rc == SW_OK)
         rc = gateway_start(daemon, err);
+    if (rc == SW_OK)
+        rc = controllers_start(daemon, err);
     if (rc == SW_OK)
         rc = signals_start(daemon, err);
     return rc;
@@ -435,10 +450,10 @@ static enum sw_rc daemon_start(struct daemon *daemon, struct sw_err *err)
 
 static void daemon_free(struct daemon *daemon)
 {
+    controllers_free(daemon->controllers);
     if (daemon->gateway != NULL)
         sw_gateway_set_server(daemon->gateway, NULL);
     sw_http_server_free(daemon->server);
-    controllers_free(daemon->controllers);
     sw_agents_free(daemon->agents.agents);
     if (daemon->modules.compiler != NULL)
         sw_compiler_free(daemon->modules.compiler);

@@ -65,6 +65,17 @@ class Cli(unittest.TestCase):
     def ctl(self, *words, **options):
         return self.run_program("swarmctl", *words, **options)
 
+    def the_node_tells_the_port_that_is_bound(self):
+        """Port 0 was asked for; the contexts show what came of it."""
+        seen, _ = self.swarm("config", "contexts")
+        port = re.search(r"https://127\.0\.0\.1:(\d+)", seen).group(1)
+        self.assertNotEqual(port, "0")
+        # A daemon that just started serves a moment before its Node is written.
+        self.swarm("wait", "nodes", "--all", "--timeout=5s",
+                   f"--for=jsonpath={{.status.address}}=127.0.0.1:{port}")
+        seen, _ = self.swarm("get", "nodes", "-o", "wide")
+        self.assertRegex(seen, rf"ADDRESS .*\n.* 127\.0\.0\.1:{port} ")
+
     def test_01_the_daemon_is_there_and_the_context_is_current(self):
         self.swarm("wait", "--for=server", "--timeout=10s")
         seen, _ = self.swarm("config", "contexts")
@@ -284,6 +295,7 @@ class Cli(unittest.TestCase):
         seen, _ = self.ctl("status")
         self.assertRegex(seen, r"daemon   ready at https://")
         self.assertRegex(seen, r"Node\nNAME .*\n\S+ +Ready")
+        self.the_node_tells_the_port_that_is_bound()
         self.assertRegex(self.ctl("store", "backup", "saved.db")[0], "^saved and verified saved.db")
         self.assertRegex(self.ctl("store", "verify")[0], "^sound ")
         self.assertRegex(self.ctl("store", "verify", "saved.db")[0], "^sound saved.db")
@@ -300,6 +312,7 @@ class Cli(unittest.TestCase):
         self.assertRegex(self.ctl("check")[0], "^sound .*\nsound ")
         self.assertRegex(self.ctl("store", "restore", "saved.db", "--yes")[0], "^restored ")
         self.daemon.start()
+        self.the_node_tells_the_port_that_is_bound()
         self.assertIn("Good morning, Flo!", self.answer_after_start("greeter", "Flo"))
 
 

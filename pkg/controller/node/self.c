@@ -78,7 +78,8 @@ enum sw_rc sw_node_reconcile_self(struct sw_node_controller *controller, struct 
     uint64_t age_ms = now_ns < status->heartbeat_time ? SW_NODE_HEARTBEAT_MS
                                                       : (now_ns - status->heartbeat_time) / 1000000;
     if (phase == status->phase && age_ms < SW_NODE_HEARTBEAT_MS &&
-        strcmp(status->version, sw_version()) == 0) {
+        strcmp(status->version, sw_version()) == 0 &&
+        strcmp(status->address, options->address) == 0) {
         pass->again_ms = SW_NODE_HEARTBEAT_MS - age_ms;
         return SW_OK;
     }

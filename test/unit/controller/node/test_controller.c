@@ -19,7 +19,7 @@ struct world {
     struct sw_node_controller *node;
 };
 
-static void node_start(struct fixture *fixture)
+static void node_start(struct fixture *fixture, const char *address)
 {
     struct world *world = fixture->ctx;
     struct sw_node_controller_options options = {.loop = fixture->loop,
@@ -29,7 +29,7 @@ static void node_start(struct fixture *fixture)
                                                  .events = world->events,
                                                  .runner = &world->fake.runner,
                                                  .name = "here",
-                                                 .address = "127.0.0.1:7422",
+                                                 .address = address,
                                                  .cpus = 2,
                                                  .memory_bytes = 1 << 30};
 
@@ -61,7 +61,7 @@ static int setup(void **state)
     assert_int_equal(sw_agent_controller_new(&agents, &world->agents, NULL), SW_OK);
     assert_int_equal(sw_pod_controller_new(&pods, &world->pods, NULL), SW_OK);
     assert_int_equal(sw_events_new(&events, &world->events, NULL), SW_OK);
-    node_start(fixture);
+    node_start(fixture, "127.0.0.1:7422");
     return rc;
 }
 
@@ -138,6 +138,28 @@ static void the_node_registers_itself(void **state)
     assert_string_equal(node->status.address, "127.0.0.1:7422");
     assert_true(node->status.heartbeat_time > 0);
     assert_true(node->status.version[0] != '\0');
+}
+
+static bool node_has_moved(struct fixture *fixture)
+{
+    const struct sw_api_node *node = read_object(fixture, "Node", "here");
+
+    return strcmp(node->status.address, "127.0.0.1:7423") == 0;
+}
+
+/* As with port 0, which is another one each time: told at once, not with the next heartbeat. */
+static void a_node_that_is_back_at_another_address_says_so(void **state)
+{
+    const struct sw_system *system = sw_system_real();
+    uint64_t begin_ns;
+
+    until(*state, node_is_ready);
+    sw_node_controller_free(world_of(state)->node);
+    begin_ns = system->monotonic_ns(system->ctx);
+    node_start(*state, "127.0.0.1:7423");
+    until(*state, node_has_moved);
+    assert_in_range(system->monotonic_ns(system->ctx) - begin_ns, 0,
+                    SW_NODE_HEARTBEAT_MS * 1000000ull / 2);
 }
 
 static void a_host_that_is_away_makes_the_node_not_ready(void **state)
@@ -240,7 +262,7 @@ static void after_a_restart_bound_pods_are_opened_again(void **state)
     sw_node_controller_free(world->node);
     world->fake.count = 0; /* The host lost everything too. */
     memset(world->fake.pods, 0, sizeof(world->fake.pods));
-    node_start(*state);
+    node_start(*state, "127.0.0.1:7422");
     must(*state, sw_objects_apply, make(*state, "Namespace", "{\"metadata\":{\"name\":\"x\"}}"));
     apply(state, 2);
     until(*state, agent_is_ready);
@@ -435,6 +457,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_node_registers_itself),
+        TEST(a_node_that_is_back_at_another_address_says_so),
         TEST(a_host_that_is_away_makes_the_node_not_ready),
         TEST(bound_pods_are_opened_and_become_ready),
         TEST(a_changed_spec_updates_the_open_pods),
