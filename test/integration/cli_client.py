@@ -328,15 +328,18 @@ class Following(Case):
 
 
     def test_following_ends_when_nobody_reads_any_more(self):
-        over = threading.Event()
+        begun, over = threading.Event(), threading.Event()
 
         def stream():
             yield ":\n\n"
+            begun.set()
             over.wait(30)
         self.serve(lambda request: (200, stream()))
         self.addCleanup(over.set)
         for words in (("logs", "reader", "-f"), ("watch", "agents")):
+            begun.clear()
             with subprocess.Popen(("swarm", *words), stdout=subprocess.PIPE) as follower:
+                self.assertTrue(begun.wait(20))
                 follower.stdout.close()
                 self.assertEqual(follower.wait(timeout=20), 0)
 

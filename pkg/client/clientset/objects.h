@@ -52,9 +52,9 @@ struct sw_client_watch { /* All borrowed. */
     sw_client_change *on_change;
     void *ctx;
 };
-/* Follow changes until on_change returns false (SW_OK) or the time is over (SW_E_TIMEOUT). A stream
- * that breaks is asked for again from the last revision, for as long as the server can be reached.
- * SW_E_RANGE: that revision is no longer kept; list again. */
+/* Follow changes until on_change returns false or nobody wants them any more (SW_OK), or the time
+ * is over (SW_E_TIMEOUT). A stream that breaks is asked for again from the last revision, for as
+ * long as the server can be reached. SW_E_RANGE: that revision is no longer kept; list again. */
 SW_MUST_CHECK enum sw_rc sw_client_watch(struct sw_client *client,
                                          const struct sw_client_watch *options, struct sw_err *err);
 

@@ -143,10 +143,10 @@ enum sw_rc sw_client_watch(struct sw_client *client, const struct sw_client_watc
         rc = watch_once(client, &watch,
                         timeout_ms == UINT64_MAX ? UINT64_MAX : timeout_ms - passed_ms, err);
         failures = watch.progressed ? 0 : failures + 1;
-        if (watch.is_ended || (rc != SW_OK && rc != SW_E_UNAVAILABLE) || failures > REOPENED_MAX)
+        /* A stream that ends in order was ended here: enough was seen, or nobody wants more. */
+        if (rc != SW_E_UNAVAILABLE || failures > REOPENED_MAX)
             break;
-        if (rc == SW_E_UNAVAILABLE)
-            (void)!sw_client_run(client, REOPEN_WAIT_MS, err);
+        (void)!sw_client_run(client, REOPEN_WAIT_MS, err);
     }
     sw_arena_free(watch.arena);
     return watch.is_ended ? SW_OK : rc;

@@ -1,7 +1,7 @@
 /* Following a stream: comments keep it alive, silence ends it, and so does a reader who left. */
 /* labels: threaded */
 /* uses: pkg/communication/protocol pkg/utils/loop pkg/utils/system */
-#include "pkg/client/clientset/client.h"
+#include "pkg/client/clientset/objects.h"
 #include "pkg/communication/protocol/server.h"
 #include "pkg/utils/loop/loop.h"
 
@@ -132,9 +132,8 @@ static bool on_event(void *ctx, const char *name, const char *id, struct sw_byte
     return follower->stays;
 }
 
-static enum sw_rc follow(struct hive *hive, struct follower *follower, struct sw_err *err)
+static struct sw_client *client_of(struct hive *hive, struct follower *follower)
 {
-    const struct sw_request request = {.method = "GET", .path = "/", .timeout_ms = UINT64_MAX};
     char server[64];
     const struct sw_context context = {.name = "x",
                                        .server = server,
@@ -147,11 +146,20 @@ static enum sw_rc follow(struct hive *hive, struct follower *follower, struct sw
                                               .silence_ms = SILENCE_MS,
                                               .is_wanted = is_wanted,
                                               .is_wanted_ctx = follower};
-    enum sw_rc rc;
+    struct sw_client *client = NULL;
 
     (void)snprintf(server, sizeof server, "http://127.0.0.1:%u", sw_http_server_port(hive->server));
     assert_int_equal(pthread_create(&hive->thread, NULL, serve, hive), 0);
-    assert_int_equal(sw_client_new(&options, &follower->client, err), SW_OK);
+    assert_int_equal(sw_client_new(&options, &client, NULL), SW_OK);
+    return client;
+}
+
+static enum sw_rc follow(struct hive *hive, struct follower *follower, struct sw_err *err)
+{
+    const struct sw_request request = {.method = "GET", .path = "/", .timeout_ms = UINT64_MAX};
+    enum sw_rc rc;
+
+    follower->client = client_of(hive, follower);
     rc = sw_client_follow(follower->client, &request, on_event, follower, err);
     sw_client_free(follower->client);
     return rc;
@@ -186,6 +194,28 @@ static void a_stream_that_nobody_wants_ends(void **state)
     assert_int_equal(follower.asked, 2);
 }
 
+static bool on_change(void *ctx, enum sw_api_watch_event_type type, void *object, uint64_t revision)
+{
+    (void)ctx, (void)type, (void)object, (void)revision;
+    return true;
+}
+
+static void a_watch_that_nobody_wants_is_not_opened_again(void **state)
+{
+    struct follower follower = {.wants = 2};
+    struct sw_client_watch watch = {
+        .key = {.kind = sw_kind_find("Agent"), .namespace = "default", .name = ""},
+        .selector = "",
+        .timeout_ms = UINT64_MAX,
+        .on_change = on_change};
+    struct sw_err err = {0};
+
+    follower.client = client_of(*state, &follower);
+    assert_int_equal(sw_client_watch(follower.client, &watch, &err), SW_OK);
+    sw_client_free(follower.client);
+    assert_int_equal(follower.asked, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -194,6 +224,7 @@ int main(void)
         TEST(comments_keep_a_quiet_stream_alive),
         TEST(silence_ends_a_stream_with_words),
         TEST(a_stream_that_nobody_wants_ends),
+        TEST(a_watch_that_nobody_wants_is_not_opened_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
