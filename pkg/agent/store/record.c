@@ -28,7 +28,8 @@ const char *sw_outcome_name(enum sw_outcome outcome)
 
 const char *sw_record_kind_name(enum sw_record_kind kind)
 {
-    static const char *const names[] = {"?", "pod", "pod-drop", "segment", "publish", "snapshot"};
+    static const char *const names[] = {"?",       "pod",      "pod-drop", "segment",
+                                        "publish", "snapshot", "spec"};
 
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "?";
 }
@@ -76,6 +77,7 @@ static void segment_put(const struct sw_record_segment *segment, struct sw_buffe
     sw_buffer_put_u64(out, segment->previous);
     sw_buffer_put_u64(out, segment->pod);
     sw_buffer_put_u64(out, segment->time_ns);
+    sw_buffer_put_u32(out, segment->spec);
     sw_buffer_put_u8(out, (uint8_t)segment->entry);
     sw_buffer_put_u8(out, (uint8_t)segment->outcome);
     sw_buffer_put_u32(out, (uint32_t)segment->code);
@@ -108,17 +110,23 @@ static void segment_put(const struct sw_record_segment *segment, struct sw_buffe
     sw_buffer_put_bytes(out, segment->effects);
 }
 
+static void spec_put(const struct sw_record_spec *spec, struct sw_buffer *out)
+{
+    sw_buffer_put_u32(out, spec->number);
+    sw_buffer_put_bytes(out, spec->digest);
+    sw_buffer_put_bytes(out, spec->fingerprint);
+    sw_buffer_put_bytes(out, spec->config);
+}
+
 static void pod_put(const struct sw_record_pod *pod, struct sw_buffer *out)
 {
     sw_buffer_put_u64(out, pod->pod);
+    sw_buffer_put_u32(out, pod->spec);
     sw_buffer_put_bytes(out, pod->uid);
     sw_buffer_put_bytes(out, pod->name_space);
     sw_buffer_put_bytes(out, pod->agent);
     sw_buffer_put_bytes(out, pod->agent_uid);
-    sw_buffer_put_bytes(out, pod->digest);
-    sw_buffer_put_bytes(out, pod->fingerprint);
     sw_buffer_put_bytes(out, pod->slots);
-    sw_buffer_put_bytes(out, pod->config);
     sw_buffer_put_u32(out, pod->replicas);
     sw_buffer_put_u32(out, pod->body_bytes);
     sw_buffer_put_u8(out, pod->is_keyed);
@@ -130,6 +138,9 @@ void sw_record_put(const struct sw_record *record, struct sw_buffer *out, uint32
 
     sw_buffer_put_u8(out, (uint8_t)record->kind);
     switch (record->kind) {
+    case SW_RECORD_SPEC:
+        spec_put(&record->spec, out);
+        break;
     case SW_RECORD_POD:
         pod_put(&record->pod, out);
         break;
@@ -224,6 +235,7 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
     segment->previous = sw_reader_u64(reader);
     segment->pod = sw_reader_u64(reader);
     segment->time_ns = sw_reader_u64(reader);
+    segment->spec = sw_reader_u32(reader);
     segment->entry = (enum sw_entry)sw_reader_u8(reader);
     segment->outcome = (enum sw_outcome)sw_reader_u8(reader);
     segment->code = (int32_t)sw_reader_u32(reader);
@@ -255,17 +267,25 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
     segment->effects = sw_reader_bytes(reader, SW_EFFECTS_BYTES_MAX);
 }
 
+static void spec_take(struct sw_reader *reader, struct sw_record_spec *spec)
+{
+    spec->number = sw_reader_u32(reader);
+    spec->digest = sw_reader_bytes(reader, TEXT_MAX);
+    spec->fingerprint = sw_reader_bytes(reader, TEXT_MAX);
+    spec->config = sw_reader_bytes(reader, CONFIG_MAX);
+    if (spec->number == 0 || spec->number == UINT32_MAX)
+        reader->failed = true;
+}
+
 static void pod_take(struct sw_reader *reader, struct sw_record_pod *pod)
 {
     pod->pod = sw_reader_u64(reader);
+    pod->spec = sw_reader_u32(reader);
     pod->uid = sw_reader_bytes(reader, TEXT_MAX);
     pod->name_space = sw_reader_bytes(reader, TEXT_MAX);
     pod->agent = sw_reader_bytes(reader, TEXT_MAX);
     pod->agent_uid = sw_reader_bytes(reader, TEXT_MAX);
-    pod->digest = sw_reader_bytes(reader, TEXT_MAX);
-    pod->fingerprint = sw_reader_bytes(reader, TEXT_MAX);
     pod->slots = sw_reader_bytes(reader, SLOTS_MAX);
-    pod->config = sw_reader_bytes(reader, CONFIG_MAX);
     pod->replicas = sw_reader_u32(reader);
     pod->body_bytes = sw_reader_u32(reader);
     pod->is_keyed = sw_reader_u8(reader) != 0;
@@ -294,6 +314,9 @@ enum sw_rc sw_record_take(struct sw_bytes bytes, struct sw_record *ret_record, s
     memset(&record, 0, sizeof record);
     record.kind = (enum sw_record_kind)sw_reader_u8(&reader);
     switch (record.kind) {
+    case SW_RECORD_SPEC:
+        spec_take(&reader, &record.spec);
+        break;
     case SW_RECORD_POD:
         pod_take(&reader, &record.pod);
         break;
@@ -375,10 +398,11 @@ static void segment_print(const struct sw_record_segment *segment, struct sw_buf
     struct sw_effect effect;
 
     sw_buffer_print(out,
-                    "segment instance=%" PRIu64 " pod=%" PRIu64 " previous=%" PRIu64
-                    " time=%" PRIu64 " entry=%s outcome=%s",
-                    segment->instance, segment->pod, segment->previous, segment->time_ns,
-                    sw_entry_name(segment->entry), sw_outcome_name(segment->outcome));
+                    "segment instance=%" PRIu64 " pod=%" PRIu64 " spec=%" PRIu32
+                    " previous=%" PRIu64 " time=%" PRIu64 " entry=%s outcome=%s",
+                    segment->instance, segment->pod, segment->spec, segment->previous,
+                    segment->time_ns, sw_entry_name(segment->entry),
+                    sw_outcome_name(segment->outcome));
     if (segment->code != 0)
         sw_buffer_print(out, " code=%" PRId32, segment->code);
     if (segment->entry == SW_ENTRY_START)
@@ -401,12 +425,18 @@ static void segment_print(const struct sw_record_segment *segment, struct sw_buf
 void sw_record_print(const struct sw_record *record, struct sw_buffer *out)
 {
     switch (record->kind) {
+    case SW_RECORD_SPEC:
+        sw_buffer_print(out, "spec number=%" PRIu32 " config=%zu bytes", record->spec.number,
+                        record->spec.config.size);
+        text_print(out, "module", record->spec.digest);
+        text_print(out, "engine", record->spec.fingerprint);
+        return;
     case SW_RECORD_POD:
-        sw_buffer_print(out, "pod number=%" PRIu64, record->pod.pod);
+        sw_buffer_print(out, "pod number=%" PRIu64 " spec=%" PRIu32, record->pod.pod,
+                        record->pod.spec);
         text_print(out, "uid", record->pod.uid);
         text_print(out, "namespace", record->pod.name_space);
         text_print(out, "agent", record->pod.agent);
-        text_print(out, "module", record->pod.digest);
         return;
     case SW_RECORD_POD_DROP:
         sw_buffer_print(out, "pod-drop number=%" PRIu64, record->dropped_pod);

@@ -1,6 +1,7 @@
 /* What stands in a journal record: what came to an instance, how it ended, and what it asked for.
  *
- *     POD       a Pod was opened, or its spec changed in what its instances can see
+ *     SPEC      what instances can see of their Pods: program, engine, config; named by number
+ *     POD       a Pod was opened, or its spec changed in what others can see
  *     POD_DROP  a Pod and all its instances are gone
  *     SEGMENT   one segment of one instance: input, results of host calls, outcome, effects
  *     PUBLISH   a publish from outside
@@ -16,14 +17,20 @@ enum sw_record_kind {
     SW_RECORD_POD_DROP,
     SW_RECORD_SEGMENT,
     SW_RECORD_PUBLISH,
-    SW_RECORD_SNAPSHOT
+    SW_RECORD_SNAPSHOT,
+    SW_RECORD_SPEC
+};
+
+struct sw_record_spec {
+    uint32_t number;                     /* In this journal; not 0. */
+    struct sw_bytes digest, fingerprint; /* Of the module; of the engine that runs it. */
+    struct sw_bytes config;
 };
 
 struct sw_record_pod {
-    uint64_t pod; /* Its number in this journal; not 0. */
-    struct sw_bytes uid, name_space, agent, agent_uid;
-    struct sw_bytes digest, fingerprint; /* Of the module; of the engine that runs it. */
-    struct sw_bytes slots, config;
+    uint64_t pod;  /* Its number in this journal; not 0. */
+    uint32_t spec; /* Number of the SPEC that its instances see from here on. */
+    struct sw_bytes uid, name_space, agent, agent_uid, slots;
     uint32_t replicas, body_bytes;
     bool is_keyed;
 };
@@ -80,6 +87,7 @@ struct sw_message_head { /* A message but for its body. Texts are borrowed. */
 struct sw_record_segment {
     uint64_t instance, previous; /* previous: lsn of the record before; 0: this is the first. */
     uint64_t pod, time_ns;
+    uint32_t spec; /* That it ran under. */
     enum sw_entry entry;
     enum sw_outcome outcome;
     int32_t code;
@@ -122,6 +130,7 @@ struct sw_record_snapshot {
 struct sw_record { /* Decoded; borrows. */
     enum sw_record_kind kind;
     union {
+        struct sw_record_spec spec;
         struct sw_record_pod pod;
         uint64_t dropped_pod;
         struct sw_record_segment segment;

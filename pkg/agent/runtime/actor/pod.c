@@ -70,22 +70,6 @@ struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_co
     return pod;
 }
 
-enum sw_rc sw_pod_add_version(struct sw_pod *pod, uint64_t lsn, struct sw_bytes config)
-{
-    struct sw_pod_version *grown =
-        realloc(pod->versions, (pod->versions_count + 1) * sizeof *grown);
-    struct sw_body *body;
-
-    if (grown == NULL)
-        return SW_E_EXHAUSTED;
-    pod->versions = grown;
-    body = sw_body_new(config);
-    if (body == NULL)
-        return SW_E_EXHAUSTED;
-    grown[pod->versions_count++] = (struct sw_pod_version){lsn, body};
-    return SW_OK;
-}
-
 static void free_limbo(struct sw_worker *worker, struct sw_pod *pod, int32_t status)
 {
     struct sw_item *item;
@@ -108,9 +92,6 @@ void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod)
     sw_list_remove(&pod->dirty);
     if (pod->module != NULL)
         worker->engine.module_unref(worker->engine.ctx, pod->module);
-    for (size_t i = 0; i < pod->versions_count; i++)
-        sw_body_unref(pod->versions[i].config);
-    free(pod->versions);
     sw_map_free(pod->instances);
     free(pod->texts);
     free(pod);
@@ -173,7 +154,8 @@ static void save_mailbox(struct sw_worker *worker, struct sw_instance *instance)
 }
 
 /* State does not cross modules or engines: instances begin empty. */
-static void reset_instances(struct sw_worker *worker, struct sw_pod *pod, const char *why)
+static void reset_instances(struct sw_worker *worker, struct sw_pod *pod,
+                            const struct sw_spec *spec)
 {
     size_t count;
     struct sw_instance **list = list_instances(pod, &count);
@@ -191,46 +173,39 @@ static void reset_instances(struct sw_worker *worker, struct sw_pod *pod, const 
         sw_segment_end(worker, list[i], SW_ENTRY_RESET);
     }
     free(list);
-    snprintf(words, sizeof words, "%s changed: %zu instances begin with empty state", why, count);
+    snprintf(words, sizeof words, "%s changed: %zu instances begin with empty state",
+             pod->spec->digest.size == spec->digest.size &&
+                     memcmp(pod->spec->digest.data, spec->digest.data, spec->digest.size) == 0
+                 ? "the engine"
+                 : "the module",
+             count);
     event.event.words = (struct sw_bytes){words, strlen(words)};
     sw_output_frame(worker, &event, sw_output_epoch_now(worker));
 }
 
-static bool same(struct sw_bytes one, struct sw_bytes other)
-{
-    return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
-}
-
-/* Put the spec into the journal if instances could see a difference to the last one there. */
-static enum sw_rc record_spec(struct sw_worker *worker, struct sw_pod *pod,
-                              const struct sw_pod_config *config)
+/* Put the Pod into the journal if anybody could see a difference to what stands there. */
+static enum sw_rc record_pod(struct sw_worker *worker, struct sw_pod *pod,
+                             const struct sw_pod_config *config, const struct sw_spec *spec)
 {
     const struct sw_pod_config *old = &pod->config;
-    struct sw_journal_place place = {0, 0};
-    struct sw_record record = {
-        .kind = SW_RECORD_POD,
-        .pod = {.pod = config->pod,
-                .uid = config->uid,
-                .name_space = config->name_space,
-                .agent = config->agent,
-                .agent_uid = config->agent_uid,
-                .digest = config->digest,
-                .fingerprint = {worker->shared->fingerprint, strlen(worker->shared->fingerprint)},
-                .slots = {config->slots, sizeof config->slots},
-                .config = config->config,
-                .replicas = config->replicas,
-                .body_bytes = (uint32_t)config->body_bytes,
-                .is_keyed = config->is_keyed}};
+    struct sw_journal_place place;
+    struct sw_record record = {.kind = SW_RECORD_POD,
+                               .pod = {.pod = config->pod,
+                                       .spec = spec->number,
+                                       .uid = config->uid,
+                                       .name_space = config->name_space,
+                                       .agent = config->agent,
+                                       .agent_uid = config->agent_uid,
+                                       .slots = {config->slots, sizeof config->slots},
+                                       .replicas = config->replicas,
+                                       .body_bytes = (uint32_t)config->body_bytes,
+                                       .is_keyed = config->is_keyed}};
 
-    if (pod->versions_count > 0 && same(old->config, config->config) &&
-        same(old->digest, config->digest) &&
-        strcmp(pod->fingerprint, worker->shared->fingerprint) == 0 &&
-        memcmp(old->slots, config->slots, sizeof old->slots) == 0 &&
-        old->replicas == config->replicas && old->body_bytes == config->body_bytes)
+    if (!config->is_durable ||
+        (pod->spec == spec && memcmp(old->slots, config->slots, sizeof old->slots) == 0 &&
+         old->replicas == config->replicas && old->body_bytes == config->body_bytes))
         return SW_OK;
-    if (config->is_durable && sw_worker_append(worker, &record, &place) != SW_OK)
-        return SW_E_EXHAUSTED;
-    return sw_pod_add_version(pod, place.lsn, config->config);
+    return sw_worker_append(worker, &record, &place);
 }
 
 /* The instances of a replicated Pod that are missing are made, those too many are stopped. */
@@ -325,18 +300,24 @@ static void announce(struct sw_worker *worker, const struct sw_pod *pod, bool is
 
 static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_item_pod_open *item)
 {
-    bool other_module = pod->versions_count > 0 && !same(pod->config.digest, item->config.digest);
-    bool other_engine =
-        pod->versions_count > 0 && strcmp(pod->fingerprint, worker->shared->fingerprint) != 0;
+    struct sw_shared *shared = worker->shared;
+    struct sw_spec_content content = {
+        .digest = item->config.digest,
+        .fingerprint = {shared->fingerprint, strlen(shared->fingerprint)},
+        .config = item->config.config};
+    const struct sw_spec *spec = NULL;
+    enum sw_rc rc = sw_specs_make(&shared->specs, &content,
+                                  item->config.is_durable ? shared->journal : NULL, &spec);
 
-    if (other_module || other_engine)
-        reset_instances(worker, pod, other_module ? "the module" : "the engine");
-    if (worker->failure.rc != SW_OK || record_spec(worker, pod, &item->config) != SW_OK ||
+    if (rc == SW_OK && pod->spec != NULL && !sw_spec_is_same_version(pod->spec, spec))
+        reset_instances(worker, pod, spec);
+    if (rc != SW_OK || worker->failure.rc != SW_OK ||
+        record_pod(worker, pod, &item->config, spec) != SW_OK ||
         sw_pod_set_config(pod, &item->config) != SW_OK) {
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a Pod");
         return;
     }
-    snprintf(pod->fingerprint, sizeof pod->fingerprint, "%s", worker->shared->fingerprint);
+    pod->spec = spec;
     if (pod->module != NULL)
         worker->engine.module_unref(worker->engine.ctx, pod->module);
     pod->module = item->module;

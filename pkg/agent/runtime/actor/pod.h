@@ -15,21 +15,14 @@ enum sw_pod_state {
     SW_POD_DISCARDING /* Instances are stopped one by one, then it is gone. */
 };
 
-struct sw_pod_version { /* What instances could see of the spec, from a record on. */
-    uint64_t lsn;
-    struct sw_body *config;
-};
-
 struct sw_pod {
     struct sw_pod_config config; /* Texts are NUL-terminated copies in `texts`. */
     char *texts;
     uint8_t hash_key[16];
     enum sw_pod_state state;
-    struct sw_pod_version *versions; /* Ascending; the last one holds now. */
-    size_t versions_count;
+    const struct sw_spec *spec;     /* What its instances see; NULL: none yet. */
     struct sw_guest_module *module; /* NULL: never opened since the host's start. */
     struct sw_guest_module_view module_view;
-    char fingerprint[256];    /* Of the engine of its records. */
     struct sw_map *instances; /* By key. */
     struct sw_item *limbo;    /* Messages to instances that can only be made when it is open. */
     uint64_t ready, failing;
@@ -45,9 +38,6 @@ struct sw_pod {
 
 struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_config *config);
 void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod);
-/* Add a version of what instances see of the spec.  SW_E_EXHAUSTED: no memory. */
-SW_MUST_CHECK enum sw_rc sw_pod_add_version(struct sw_pod *pod, uint64_t lsn,
-                                            struct sw_bytes config);
 SW_MUST_CHECK enum sw_rc sw_pod_set_config(struct sw_pod *pod, const struct sw_pod_config *config);
 void sw_pod_open(struct sw_worker *worker, struct sw_item_pod_open *item);
 void sw_pod_close(struct sw_worker *worker, const struct sw_item_pod_close *item);
@@ -56,7 +46,5 @@ void sw_pod_finish(struct sw_worker *worker, struct sw_pod *pod);
 /* Whether the instance of that key should exist in a replicated Pod. */
 bool sw_pod_has_replica(const struct sw_pod *pod, struct sw_bytes key);
 
-/* The config that instances of the pod saw at lsn. */
-struct sw_bytes sw_pod_config_at(const struct sw_pod *pod, uint64_t lsn);
 /* Its route, as everybody is to know it; texts are the pod's. */
 void sw_pod_route(const struct sw_pod *pod, uint32_t worker, struct sw_route_change *ret_change);

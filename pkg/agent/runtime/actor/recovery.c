@@ -318,8 +318,6 @@ static enum sw_rc take_pod(struct recovery *recovery, const struct sw_record_pod
         .name_space = record->name_space,
         .agent = record->agent,
         .agent_uid = record->agent_uid,
-        .digest = record->digest,
-        .config = record->config,
         .is_keyed = record->is_keyed,
         .is_durable = true,
         .replicas = record->replicas,
@@ -329,8 +327,12 @@ static enum sw_rc take_pod(struct recovery *recovery, const struct sw_record_pod
         .body_bytes = record->body_bytes,
     };
 
-    if (record->slots.size != sizeof config.slots)
-        return contradiction(recovery, "a Pod with other slots");
+    const struct sw_spec *spec = sw_specs_find(&recovery->shared->specs, record->spec);
+
+    if (record->slots.size != sizeof config.slots || spec == NULL)
+        return contradiction(recovery, "a Pod with other slots, or without a spec");
+    config.digest = spec->digest;
+    config.config = spec->config;
     memcpy(config.slots, record->slots.data, sizeof config.slots);
     if (pod == NULL) {
         pod = sw_pod_new(recovery->shared, &config);
@@ -343,12 +345,18 @@ static enum sw_rc take_pod(struct recovery *recovery, const struct sw_record_pod
     } else if (sw_pod_set_config(pod, &config) != SW_OK) {
         return no_memory(recovery);
     }
-    snprintf(pod->fingerprint, sizeof pod->fingerprint, "%.*s", (int)record->fingerprint.size,
-             (const char *)record->fingerprint.data);
-    if (sw_pod_add_version(pod, recovery->place.lsn, record->config) != SW_OK)
-        return no_memory(recovery);
+    pod->spec = spec;
     raise(&recovery->shared->next_pod, record->pod + 1);
     return announce(recovery, pod);
+}
+
+static enum sw_rc take_spec(struct recovery *recovery, const struct sw_record_spec *record)
+{
+    enum sw_rc rc = sw_specs_load(&recovery->shared->specs, record);
+
+    if (rc == SW_E_CORRUPT)
+        return contradiction(recovery, "a spec that is there already");
+    return rc == SW_OK ? SW_OK : no_memory(recovery);
 }
 
 static enum sw_rc drop_pod(struct recovery *recovery, uint64_t number)
@@ -457,6 +465,11 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
         return rc;
     if (instance == NULL || segment->previous != instance->actor.last_lsn)
         return contradiction(recovery, "a record that does not follow its instance's last one");
+    if (segment->entry != SW_ENTRY_RESET) {
+        instance->spec = sw_specs_find(&recovery->shared->specs, segment->spec);
+        if (instance->spec == NULL)
+            return contradiction(recovery, "a segment under no spec");
+    }
     if (segment->time_ns > recovery->latest_ns)
         recovery->latest_ns = segment->time_ns;
     take_input(recovery, segment);
@@ -491,6 +504,9 @@ static enum sw_rc load_instance(struct recovery *recovery, const struct sw_snaps
         return rc;
     instance->actor.last_lsn = instance->actor.state_lsn = recovery->place.lsn;
     instance->random.next = saved->random_next;
+    instance->spec = sw_specs_find(&recovery->shared->specs, saved->spec);
+    if (instance->spec == NULL)
+        return contradiction(recovery, "an instance without a spec");
     if (instance->actor.last_ns > recovery->latest_ns)
         recovery->latest_ns = instance->actor.last_ns;
     instance->snapshot_at = block->at;
@@ -541,6 +557,8 @@ static enum sw_rc load_block(void *ctx, const struct sw_snapshot_block *block, s
         raise(&recovery->shared->next_pod, block->numbers.next_pod);
         raise(&recovery->shared->next_instance, block->numbers.next_instance);
         return SW_OK;
+    case SW_SNAPSHOT_SPEC:
+        return take_spec(recovery, &block->spec);
     case SW_SNAPSHOT_POD:
         return take_pod(recovery, &block->pod);
     case SW_SNAPSHOT_INSTANCE:
@@ -581,6 +599,8 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
         return rc;
     }
     switch (record.kind) {
+    case SW_RECORD_SPEC:
+        return take_spec(recovery, &record.spec);
     case SW_RECORD_POD:
         return take_pod(recovery, &record.pod);
     case SW_RECORD_POD_DROP:

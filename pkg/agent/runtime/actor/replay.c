@@ -18,15 +18,6 @@ struct replay {
     struct sw_err *err;
 };
 
-struct sw_bytes sw_pod_config_at(const struct sw_pod *pod, uint64_t lsn)
-{
-    for (size_t i = pod->versions_count; i > 0; i--)
-        if (pod->versions[i - 1].lsn < lsn)
-            return (struct sw_bytes){pod->versions[i - 1].config->bytes,
-                                     pod->versions[i - 1].config->size};
-    return pod->config.config;
-}
-
 /* --- Images ---------------------------------------------------------------------------------- */
 
 struct sw_image *sw_image_new(struct sw_worker *worker, const struct sw_instance *instance,
@@ -135,13 +126,18 @@ static enum sw_rc find_body(struct replay *replay, const struct sw_record_segmen
     return SW_OK;
 }
 
-static void begin(struct replay *replay, const struct sw_record_segment *segment, uint64_t lsn)
+/* Begin a recorded segment under the spec that it had. */
+static enum sw_rc begin(struct replay *replay, const struct sw_record_segment *segment,
+                        uint64_t lsn)
 {
     const struct sw_pod *pod = replay->instance->pod;
+    const struct sw_spec *spec = sw_specs_find(&replay->worker->shared->specs, segment->spec);
     struct sw_turn_options options = {
         .actor = &replay->actor,
-        .self = {pod->config.name_space, pod->config.agent, sw_instance_key(replay->instance),
-                 sw_pod_config_at(pod, lsn)},
+        .self = {pod->config.name_space,
+                 pod->config.agent,
+                 sw_instance_key(replay->instance),
+                 {NULL, 0}},
         .time_ns = segment->time_ns,
         .random = replay->random,
         .results = segment->results,
@@ -149,10 +145,15 @@ static void begin(struct replay *replay, const struct sw_record_segment *segment
         .fired = segment->timer,
     };
 
+    if (spec == NULL || !sw_spec_is_same_version(spec, replay->instance->spec))
+        return sw_err_set(replay->err, SW_E_CORRUPT,
+                          "the record at lsn %" PRIu64 " ran under a spec that is not here", lsn);
+    options.self.config = spec->config;
     if (segment->entry == SW_ENTRY_MESSAGE &&
         (segment->head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
         options.handle = sw_actor_next_handle(&replay->actor);
     sw_turn_begin(&replay->worker->turn, &options);
+    return SW_OK;
 }
 
 /* Run one recorded segment again and compare what it asks for. */
@@ -181,9 +182,10 @@ static enum sw_rc rerun(struct replay *replay, const struct sw_record_segment *s
     };
     enum sw_rc rc = find_body(replay, segment, &message.body);
 
+    if (rc == SW_OK)
+        rc = begin(replay, segment, lsn);
     if (rc != SW_OK)
         return rc;
-    begin(replay, segment, lsn);
     message.reply_handle = worker->turn.handle;
     worker->engine.enter(worker->engine.ctx, replay->instance->guest, &input, &worker->outcome);
     sw_turn_end(&worker->turn);

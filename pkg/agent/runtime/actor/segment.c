@@ -151,7 +151,8 @@ static void begin_turn(struct sw_worker *worker, const struct segment *segment)
     struct sw_turn_options options = {
         .actor = &instance->actor,
         .host = &worker->turn_host,
-        .self = {config->name_space, config->agent, sw_instance_key(instance), config->config},
+        .self = {config->name_space, config->agent, sw_instance_key(instance),
+                 instance->spec->config},
         .time_ns = segment->record.time_ns,
         .random = instance->random,
         .has_fired = segment->record.entry == SW_ENTRY_TIMER,
@@ -328,6 +329,7 @@ static void start(struct sw_worker *worker, struct sw_instance *instance)
         .instance = instance->id,
         .pod = pod->config.pod,
         .time_ns = worker->now_ns,
+        .spec = instance->spec->number,
         .entry = SW_ENTRY_START,
         .key = sw_instance_key(instance),
         .seed = {instance->random.seed, sizeof instance->random.seed},
@@ -424,6 +426,7 @@ static struct sw_record_segment record_of(struct sw_worker *worker,
         .previous = instance->actor.last_lsn,
         .pod = instance->pod->config.pod,
         .time_ns = worker->now_ns,
+        .spec = instance->spec->number,
         .entry = message->is_timer ? SW_ENTRY_TIMER : SW_ENTRY_MESSAGE,
         .timer = message->is_timer ? message->head.tag : 0,
     };
@@ -573,6 +576,7 @@ static void stop(struct sw_worker *worker, struct sw_instance *instance)
                                                 .previous = instance->actor.last_lsn,
                                                 .pod = pod->config.pod,
                                                 .time_ns = worker->now_ns,
+                                                .spec = instance->spec->number,
                                                 .entry = SW_ENTRY_STOP};
     if (!instance->is_started || instance->is_parked) {
         sw_segment_end(worker, instance, SW_ENTRY_RESET);
@@ -612,6 +616,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
 
     if (instance->pod->state == SW_POD_CLOSED)
         return;
+    instance->spec = instance->pod->spec;
     if (instance->is_stopping) {
         stop(worker, instance);
         return;

@@ -35,7 +35,8 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
     shared->bus.table = sw_pubsub_new(seed);
     shared->bus.subscribers = sw_map_new(seed);
     shared->board.map = sw_map_new(seed);
-    if (shared->bus.table != NULL && shared->bus.subscribers != NULL && shared->board.map != NULL)
+    if (sw_specs_init(&shared->specs, seed) == SW_OK && shared->bus.table != NULL &&
+        shared->bus.subscribers != NULL && shared->board.map != NULL)
         return SW_OK;
     sw_shared_done(shared);
     return SW_E_EXHAUSTED;
@@ -49,6 +50,7 @@ void sw_shared_done(struct sw_shared *shared)
     while (shared->bus.subscribers != NULL && sw_map_next(shared->bus.subscribers, &cursor, &entry))
         free(entry.value);
     sw_snapshot_close(shared->snapshot);
+    sw_specs_done(&shared->specs);
     sw_map_free(shared->bus.subscribers);
     sw_pubsub_free(shared->bus.table);
     sw_map_free(shared->board.map);

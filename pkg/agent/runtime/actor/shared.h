@@ -7,6 +7,7 @@
  * Limits: SW_QUEUED_BYTES_MAX of messages waiting in the whole host. */
 #pragma once
 #include "pkg/agent/runtime/actor/requests.h"
+#include "pkg/agent/runtime/actor/spec.h"
 #include "pkg/agent/store/journal.h"
 #include "pkg/communication/pubsub/table.h"
 #include "pkg/utils/base/map.h"
@@ -51,6 +52,7 @@ struct sw_shared {
     _Atomic uint64_t queued_bytes;
     struct sw_bus bus;
     struct sw_board board;
+    struct sw_specs specs;
     struct sw_snapshot *snapshot; /* That recovery began with; NULL: none. */
     char fingerprint[256];        /* Of the engine. */
 };

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define MAGIC 0x4e535753u /* "SWSN" */
-#define VERSION 2u        /* 1 had no NUMBERS. */
+#define VERSION 3u        /* 1 had no NUMBERS, 2 no SPECs. */
 #define HEAD_BYTES 24u
 #define BLOCK_HEAD_BYTES 8u
 #define WRITE_BYTES (4u << 20)
@@ -56,19 +56,36 @@ static enum sw_rc put_block(struct writer *writer)
     return writer->out.size >= WRITE_BYTES ? flush(writer) : SW_OK;
 }
 
+static enum sw_rc put_specs(struct writer *writer)
+{
+    struct sw_specs *specs = &writer->options->shared->specs;
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && sw_map_next(specs->by_number, &cursor, &entry)) {
+        struct sw_record record = sw_spec_record(entry.value);
+
+        if (!((const struct sw_spec *)entry.value)->is_recorded)
+            continue;
+        sw_buffer_put_u8(&writer->block, SW_SNAPSHOT_SPEC);
+        sw_record_put(&record, &writer->block, NULL);
+        rc = put_block(writer);
+    }
+    return rc;
+}
+
 static enum sw_rc put_pod(struct writer *writer, const struct sw_pod *pod)
 {
     const struct sw_pod_config *config = &pod->config;
     struct sw_record record = {.kind = SW_RECORD_POD,
                                .pod = {.pod = config->pod,
+                                       .spec = pod->spec->number,
                                        .uid = config->uid,
                                        .name_space = config->name_space,
                                        .agent = config->agent,
                                        .agent_uid = config->agent_uid,
-                                       .digest = config->digest,
-                                       .fingerprint = {pod->fingerprint, strlen(pod->fingerprint)},
                                        .slots = {config->slots, sizeof config->slots},
-                                       .config = config->config,
                                        .replicas = config->replicas,
                                        .body_bytes = (uint32_t)config->body_bytes,
                                        .is_keyed = config->is_keyed}};
@@ -151,6 +168,7 @@ static enum sw_rc put_instance(struct writer *writer, struct sw_worker *worker,
     sw_buffer_put_u64(&writer->block, instance->id);
     sw_buffer_put_u64(&writer->block, instance->memory_bytes);
     sw_buffer_put_u64(&writer->block, image->random_next);
+    sw_buffer_put_u32(&writer->block, instance->spec->number);
     sw_buffer_put_bytes(&writer->block, sw_instance_key(instance));
     sw_buffer_put(&writer->block, instance->random.seed, sizeof instance->random.seed);
     sw_buffer_put_bytes(&writer->block, (struct sw_bytes){image->bytes, image->actor_bytes});
@@ -232,6 +250,7 @@ static enum sw_rc write_all(struct writer *writer)
     sw_buffer_put_u32(&writer->out, VERSION);
     sw_buffer_put(&writer->out, sw_journal_uuid(options->shared->journal), 16);
     writer->bytes = HEAD_BYTES;
+    rc = put_specs(writer);
     for (uint32_t i = 0; rc == SW_OK && i < options->count; i++)
         rc = put_worker(writer, options->workers[i]);
     if (rc == SW_OK)
@@ -368,6 +387,7 @@ static bool take_instance(struct sw_reader *reader, struct sw_snapshot_instance 
     instance->id = sw_reader_u64(reader);
     instance->memory_bytes = sw_reader_u64(reader);
     instance->random_next = sw_reader_u64(reader);
+    instance->spec = sw_reader_u32(reader);
     instance->key = sw_reader_bytes(reader, UINT8_MAX);
     instance->seed = sw_reader_take(reader, 16);
     instance->actor = sw_reader_bytes(reader, UINT32_MAX);
@@ -392,6 +412,13 @@ static bool take_block(struct sw_reader *reader, struct sw_snapshot_block *block
     struct sw_bytes guest;
 
     switch (block->kind) {
+    case SW_SNAPSHOT_SPEC:
+        if (sw_record_take(sw_reader_take(reader, reader->size - reader->at), &record, NULL) !=
+                SW_OK ||
+            record.kind != SW_RECORD_SPEC)
+            return false;
+        block->spec = record.spec;
+        return true;
     case SW_SNAPSHOT_POD:
         if (sw_record_take(sw_reader_take(reader, reader->size - reader->at), &record, NULL) !=
                 SW_OK ||

@@ -43,12 +43,14 @@ enum sw_snapshot_kind {
     SW_SNAPSHOT_INSTANCE,
     SW_SNAPSHOT_MESSAGE,
     SW_SNAPSHOT_PUBLISHED, /* Names of publishes from outside; absent where there are none. */
-    SW_SNAPSHOT_NUMBERS
+    SW_SNAPSHOT_NUMBERS,
+    SW_SNAPSHOT_SPEC
 };
 
 struct sw_snapshot_instance { /* Borrowed. */
     uint64_t pod, id, memory_bytes;
     uint64_t random_next;
+    uint32_t spec;
     struct sw_bytes key, seed, actor;
 };
 
@@ -59,6 +61,7 @@ struct sw_snapshot_numbers { /* What is given next: those who had lower ones may
 struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
     enum sw_snapshot_kind kind;
     uint64_t at; /* Where it stands: sw_snapshot_image reads an INSTANCE again from there. */
+    struct sw_record_spec spec;
     struct sw_record_pod pod;
     struct sw_snapshot_instance instance;
     struct sw_message message;

@@ -32,6 +32,7 @@ struct sw_image { /* An instance at a point between two segments. */
 struct sw_instance {
     uint64_t id;
     struct sw_pod *pod;
+    const struct sw_spec *spec; /* That its last segment ran under; NULL: none ran yet. */
     struct sw_actor actor;
     struct sw_guest *guest; /* NULL: asleep, or nothing was entered yet. */
     struct sw_image *image; /* NULL: rebuilt from the snapshot or its first record. */

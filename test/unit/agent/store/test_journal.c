@@ -297,7 +297,7 @@ static void a_newer_format_is_refused_with_a_hint(void **state)
     disk_init(&disk, 1);
     journal = open_journal(&disk, &seen);
     sw_journal_close(journal);
-    disk.files[0].seen[4] = 2;
+    disk.files[0].seen[4]++;
     assert_int_equal(sw_journal_open(&options, NULL, NULL, &journal, &err), SW_E_UNSUPPORTED);
     assert_true(err.hint[0] != 0);
     disk_done(&disk);

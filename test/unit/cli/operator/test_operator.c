@@ -64,8 +64,7 @@ static void make_journal(void)
         record.pod.uid = record.pod.agent_uid = BYTES("uid");
         record.pod.name_space = BYTES("default");
         record.pod.agent = (struct sw_bytes){agents[i - 1], strlen(agents[i - 1])};
-        record.pod.digest = BYTES("digest");
-        record.pod.fingerprint = BYTES("fingerprint");
+        record.pod.spec = 1;
         append(journal, &record);
         record = (struct sw_record){.kind = SW_RECORD_SEGMENT};
         record.segment.instance = 10 + i;
