@@ -49,6 +49,12 @@ struct driver {
     pthread_cond_t journal_wake;
     _Atomic bool is_journal_sleeping, is_disk_full;
 
+    pthread_mutex_t still_mutex; /* Guards `standing` and `is_still`. */
+    pthread_cond_t still_come, still_over;
+    uint32_t standing; /* Workers that stand still. */
+    bool is_still;     /* They are to. */
+    uint64_t still_ns; /* Of whoever asked: from asking to letting go, the last time. */
+
     int link, wake; /* The socket; the eventfd that the link waits on besides. */
     _Atomic bool is_link_sleeping;
     _Atomic bool is_stopping, is_ended; /* No more segments; no more commits. */
@@ -73,16 +79,34 @@ void driver_join(struct driver *driver);
 SW_MUST_CHECK bool lane_put(struct lane *lane, struct sw_item *item);
 /* Wake a lane if it sleeps; once after several puts costs one switch instead of many. */
 void lane_wake(struct lane *lane);
-/* Carry items between workers until none is left, with all threads gone. */
-void driver_settle(struct driver *driver);
 /* The outputs of a lane that may leave now, at most all; the caller frees them. */
 struct sw_output *lane_outputs(struct lane *lane, uint64_t durable);
 /* Move what a worker put out to where the link finds it. */
 void lane_publish(struct lane *lane);
 /* Wake the link if it sleeps. */
 void link_wake(struct driver *driver);
+/* Wait until woken, or until `ns` from now (UINT64_MAX: no time). The mutex is held. */
+void cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t ns);
 /* Say why and end the process at once, before anything more leaves it. */
 _Noreturn void driver_die(enum sw_host_exit code, const char *words);
+
+/* --- still.c ---------------------------------------------------------------------------------- */
+
+/* Have all workers pause between two segments, with nothing in flight between them, call
+ * work(ctx, driver), which may look at and change every worker, and let them go on. What comes from
+ * the link meanwhile waits in rings; the journal and what leaves go on. The pause is as long as the
+ * longest segment that runs, and work itself. One thread at a time, none of a worker.
+ * SW_E_TIMEOUT      a segment ran on for wait_ns (UINT64_MAX: never): nothing was done
+ * SW_E_UNAVAILABLE  the workers end: nothing was done */
+SW_MUST_CHECK enum sw_rc driver_stand_still(struct driver *driver, uint64_t wait_ns,
+                                            void (*work)(void *ctx, struct driver *driver),
+                                            void *ctx);
+/* A worker comes by, with nothing in its hands: here it stands while it is to. */
+void lane_pass(struct lane *lane);
+/* Hand a worker all that stands in its ring. Its thread stands still, or is gone. */
+void lane_empty(struct lane *lane);
+/* Carry items between workers until none is left. Their threads stand still, or are gone. */
+void driver_settle(struct driver *driver);
 
 /* --- link.c ---------------------------------------------------------------------------------- */
 
@@ -93,6 +117,8 @@ void link_emit(void *ctx, const struct sw_frame *frame);
 void link_put(void *ctx, uint32_t worker, struct sw_item *item);
 /* Serve until STOP came (SW_OK) or the link ended (SW_E_UNAVAILABLE). */
 SW_MUST_CHECK enum sw_rc link_serve(struct driver *driver, struct sw_err *err);
+/* Hand workers what waits for them, past their rings, with their threads gone. */
+void link_give(struct driver *driver);
 /* Take outputs that may leave from all lanes, and write all that waits, blocking. */
 void link_flush(struct driver *driver);
 /* Send what may leave and the socket takes, from the thread that made it so: a switch to the link's

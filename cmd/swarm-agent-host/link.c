@@ -182,6 +182,18 @@ static bool hand_over(struct driver *driver)
     return is_empty;
 }
 
+void link_give(struct driver *driver)
+{
+    for (uint32_t i = 0; i < driver->lanes_count; i++) {
+        struct lane *lane = &driver->lanes[i];
+        struct sw_item *item;
+
+        lane_empty(lane); /* What came first goes first. */
+        while ((item = sw_item_get(&lane->waiting)) != NULL)
+            sw_worker_put(lane->worker, item);
+    }
+}
+
 /* Read once.  SW_E_UNAVAILABLE: the link ended. */
 static enum sw_rc read_some(struct driver *driver, int flags, struct sw_err *err)
 {

@@ -158,6 +158,7 @@ static void stop(struct sw_worker **workers)
         driver.system->monotonic_ns(driver.system->ctx) + (uint64_t)driver.stop_ms * NS_PER_MS;
     driver_join(&driver);
     sw_host_close_volatile(driver.host);
+    link_give(&driver);
     driver_settle(&driver);
     rc = sw_journal_commit(driver.shared.journal, &err);
     if (rc != SW_OK && rc != SW_E_EXHAUSTED)

@@ -66,8 +66,7 @@ bool lane_put(struct lane *lane, struct sw_item *item)
     return sw_ring_put(lane->inbox, item);
 }
 
-/* Wait until woken, or until `ns` from now (UINT64_MAX: no time). The mutex is held. */
-static void wait_on(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t ns)
+void cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t ns)
 {
     struct timespec until;
 
@@ -195,8 +194,9 @@ static void lane_sleep(struct lane *lane, bool is_stuck)
     atomic_thread_fence(memory_order_seq_cst);
     can_run = !is_stuck && sw_worker_has_work(lane->worker) &&
               sw_journal_has_room(driver->shared.journal);
-    if (sw_ring_count(lane->inbox) == 0 && !can_run && !atomic_load(&driver->is_stopping) && ns > 0)
-        wait_on(&lane->wake, &lane->mutex, ns);
+    if (sw_ring_count(lane->inbox) == 0 && !can_run && !atomic_load(&driver->is_stopping) &&
+        !atomic_load(&driver->shared.wants_still) && ns > 0)
+        cond_wait_ns(&lane->wake, &lane->mutex, ns);
     atomic_store(&lane->is_sleeping, false);
     pthread_mutex_unlock(&lane->mutex);
 }
@@ -209,9 +209,11 @@ static void *lane_main(void *ctx)
 
     for (;;) {
         bool is_stopping = atomic_load(&driver->is_stopping);
-        uint32_t taken = lane_take(lane), ran;
         struct sw_err err = {0};
+        uint32_t taken, ran;
 
+        lane_pass(lane);
+        taken = lane_take(lane);
         ran = sw_worker_run(lane->worker, is_stuck || is_stopping ? 0 : SEGMENTS_PER_ROUND);
         if (sw_worker_failure(lane->worker, &err) != SW_OK)
             driver_die(SW_HOST_EXIT_RESOURCES, err.message);
@@ -263,8 +265,8 @@ static void *journal_main(void *ctx)
             return NULL;
         }
         if (is_full || !sw_journal_is_dirty(journal))
-            wait_on(&driver->journal_wake, &driver->journal_mutex,
-                    is_full ? FULL_DISK_WAIT_NS : UINT64_MAX);
+            cond_wait_ns(&driver->journal_wake, &driver->journal_mutex,
+                         is_full ? FULL_DISK_WAIT_NS : UINT64_MAX);
         atomic_store(&driver->is_journal_sleeping, false);
         pthread_mutex_unlock(&driver->journal_mutex);
     }
@@ -285,7 +287,10 @@ static void init_cond(pthread_cond_t *cond)
 enum sw_rc driver_start(struct driver *driver, struct sw_err *err)
 {
     pthread_mutex_init(&driver->journal_mutex, NULL);
+    pthread_mutex_init(&driver->still_mutex, NULL);
     init_cond(&driver->journal_wake);
+    init_cond(&driver->still_come);
+    init_cond(&driver->still_over);
     for (uint32_t i = 0; i < driver->lanes_count; i++) {
         struct lane *lane = &driver->lanes[i];
 
@@ -302,42 +307,6 @@ enum sw_rc driver_start(struct driver *driver, struct sw_err *err)
         if (pthread_create(&driver->lanes[i].thread, NULL, lane_main, &driver->lanes[i]) != 0)
             return sw_err_set(err, SW_E_EXHAUSTED, "no thread for a worker");
     return SW_OK;
-}
-
-/* Carry what a worker has for others, past the rings. True: there was something. */
-static bool carry(struct driver *driver, struct lane *lane)
-{
-    struct sw_item *item;
-    bool has_carried = false;
-
-    for (uint32_t target = 0; target < driver->lanes_count; target++)
-        while ((item = lane->stuck[target]) != NULL ||
-               (item = sw_worker_sent(lane->worker, target)) != NULL) {
-            lane->stuck[target] = NULL;
-            sw_worker_put(driver->lanes[target].worker, item);
-            has_carried = true;
-        }
-    return has_carried;
-}
-
-void driver_settle(struct driver *driver)
-{
-    bool goes_on = true;
-
-    while (goes_on) {
-        goes_on = false;
-        for (uint32_t i = 0; i < driver->lanes_count; i++) {
-            struct lane *lane = &driver->lanes[i];
-            struct sw_item *item;
-
-            while ((item = sw_item_get(&lane->waiting)) != NULL)
-                sw_worker_put(lane->worker, item);
-            (void)lane_take(lane);
-            (void)sw_worker_run(lane->worker, 0);
-            goes_on = carry(driver, lane) || sw_ring_count(lane->inbox) > 0 || goes_on;
-            lane_publish(lane);
-        }
-    }
 }
 
 void driver_join(struct driver *driver)

@@ -50,6 +50,7 @@ struct sw_shared {
     uint64_t incarnation;                     /* Random; of this run of the host. */
     _Atomic uint64_t next_instance, next_pod; /* Numbers, never given twice in this journal. */
     _Atomic uint64_t queued_bytes;
+    _Atomic bool wants_still; /* Workers are to come to rest: sw_worker_run begins no segment. */
     struct sw_bus bus;
     struct sw_board board;
     struct sw_specs specs;

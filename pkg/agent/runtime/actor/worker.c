@@ -151,6 +151,7 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
         sw_deliver(worker, item);
     sw_worker_fire(worker);
     while (count < segments_max && worker->failure.rc == SW_OK &&
+           !atomic_load_explicit(&worker->shared->wants_still, memory_order_relaxed) &&
            sw_journal_has_room(worker->shared->journal)) {
         uint32_t priority;
         struct sw_instance *instance = sw_worker_next(worker, &priority);

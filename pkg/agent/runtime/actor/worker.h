@@ -96,7 +96,9 @@ struct sw_output { /* A frame for swarmd. */
 /* Take an item in; owned from here on. */
 void sw_worker_put(struct sw_worker *worker, struct sw_item *item);
 /* Take in what was put, fire timers that are due, and run at most segments_max segments.
- * Returns how many ran. Nothing runs while the journal has no room. */
+ * Returns how many ran. Nothing runs while the journal has no room or
+ * while shared->wants_still. Between two calls, with nothing in `sent` of any worker, all of them
+ * are at rest: that is the moment at which they may be looked at and changed together. */
 uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max);
 /* Whether sw_worker_run would find something to do now, the journal's room aside. */
 bool sw_worker_has_work(const struct sw_worker *worker);
