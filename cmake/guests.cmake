@@ -1,6 +1,5 @@
 # sw_guest(NAME SOURCE): compile one C file to build/guests/NAME.wasm, the way the README shows it.
-# No libc; the stack comes first, so that its overflow traps instead of running into data; the stack
-# pointer is exported, because an instance's image holds exported globals only.
+# No libc; the stack comes first, so that its overflow traps instead of running into data.
 find_program(SWARM_GUEST_CC NAMES clang-19 clang-18 clang-17 clang-16 clang-15 clang-14 clang)
 find_program(SWARM_GUEST_LD NAMES wasm-ld-19 wasm-ld-18 wasm-ld-17 wasm-ld-16 wasm-ld-15 wasm-ld-14
                                   wasm-ld)
@@ -20,11 +19,11 @@ function(sw_guest name source)
     OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${SWARM_GUESTS_DIR}
     COMMAND ${SWARM_GUEST_CC} --target=wasm32 -std=c17 -O2 -Wall -Wextra -Werror
-            -mmutable-globals -mbulk-memory -msign-ext -ffreestanding
+            -mbulk-memory -msign-ext -ffreestanding
             -I${CMAKE_SOURCE_DIR}/include -MD -MF ${object}.d -MT guests/${name}.wasm
             -c ${source} -o ${object}
     COMMAND ${SWARM_GUEST_LD} --no-entry --stack-first -z stack-size=16384
-            --export=__stack_pointer ${object} -o ${output}
+            ${object} -o ${output}
     DEPENDS ${source} DEPFILE ${object}.d
     COMMENT "Guest ${name}.wasm" VERBATIM)
   add_custom_target(guest_${name} DEPENDS ${output})

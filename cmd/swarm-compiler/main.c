@@ -4,6 +4,7 @@
 #include "pkg/agent/abi/abi.h"
 #include "pkg/agent/compiler/compiler.h"
 #include "pkg/agent/compiler/frame.h"
+#include "pkg/agent/modules/rewrite.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
 #include "pkg/agent/sandbox/sandbox.h"
 
@@ -16,6 +17,7 @@
 
 #define MEMORY_BYTES_MAX ((size_t)4 << 30)
 #define CPU_SECONDS_MAX 120u
+#define REWRITTEN_BYTES_MAX (SW_ABI_MODULE_BYTES_MAX + (1u << 20))
 
 static bool read_all(void *ret_bytes, size_t size)
 {
@@ -78,6 +80,21 @@ static bool answer(enum sw_rc rc, struct sw_bytes bytes)
     return is_sent;
 }
 
+/* What is compiled is the rewritten module: see pkg/agent/modules/rewrite.h. */
+static enum sw_rc compile_rewritten(struct sw_bytes module, struct sw_buffer *code,
+                                    struct sw_err *err)
+{
+    struct sw_buffer rewritten;
+    enum sw_rc rc;
+
+    sw_buffer_init(&rewritten, REWRITTEN_BYTES_MAX);
+    rc = sw_module_rewrite(module, &rewritten, err);
+    if (rc == SW_OK)
+        rc = sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, code, err);
+    sw_buffer_done(&rewritten);
+    return rc;
+}
+
 static bool compile(void)
 {
     struct sw_buffer module, code;
@@ -87,7 +104,7 @@ static bool compile(void)
     sw_buffer_init(&module, SW_ABI_MODULE_BYTES_MAX);
     sw_buffer_init(&code, SW_COMPILER_CODE_BYTES_MAX);
     if (read_module(&module)) {
-        enum sw_rc rc = sw_wasm_compile((struct sw_bytes){module.data, module.size}, &code, &err);
+        enum sw_rc rc = compile_rewritten((struct sw_bytes){module.data, module.size}, &code, &err);
         is_answered = rc == SW_OK ? answer(rc, (struct sw_bytes){code.data, code.size})
                                   : answer(rc, (struct sw_bytes){err.message, strlen(err.message)});
     }

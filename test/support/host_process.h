@@ -1,6 +1,7 @@
 /* The real agent host as a child process, with this test in the place of swarmd. */
 #pragma once
 #include "pkg/agent/link/frame.h"
+#include "pkg/agent/modules/rewrite.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
 #include "pkg/utils/system/system.h"
 
@@ -47,7 +48,7 @@ static inline struct sw_bytes host_text(const char *words)
 
 static inline void host_init(struct host_process *host, const char *guest)
 {
-    struct sw_buffer module;
+    struct sw_buffer module, rewritten;
     char path[512];
     struct sw_err err = {0};
 
@@ -61,13 +62,17 @@ static inline void host_init(struct host_process *host, const char *guest)
     sw_buffer_init(&host->out, 64u << 20);
     sw_buffer_init(&host->code, 64u << 20);
     sw_buffer_init(&module, 1u << 20);
+    sw_buffer_init(&rewritten, 2u << 20);
     snprintf(path, sizeof path, "%s/guests/%s.wasm", SW_TEST_BUILD, guest);
     if (sw_file_load(sw_system_real(), path, 1u << 20, &module, &err) != SW_OK ||
-        sw_wasm_compile((struct sw_bytes){module.data, module.size}, &host->code, &err) != SW_OK) {
+        sw_module_rewrite((struct sw_bytes){module.data, module.size}, &rewritten, &err) != SW_OK ||
+        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, &host->code, &err) !=
+            SW_OK) {
         fprintf(stderr, "%s: %s\n", path, err.message);
         abort();
     }
     sw_buffer_done(&module);
+    sw_buffer_done(&rewritten);
 }
 
 static inline int host_remove_one(const char *path, const struct stat *view, int kind,

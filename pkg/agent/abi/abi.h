@@ -1,5 +1,5 @@
-/* What modules, machine code and agent hosts agree on: the functions of the guest ABI swarm/1, the
- * pinned engine, and the limits of a module.
+/* What modules, machine code and agent hosts agree on: the functions of the guest ABI swarm/1 and
+ * of WASI preview 1, the pinned engine, and the limits of a module.
  *
  * The validator, the compiler and the runtime read the same tables, so that what is accepted at
  * push is what links later. include/swarm/agent.h is the same ABI as a guest sees it. Threads:
@@ -10,10 +10,17 @@
 #include <stdint.h>
 
 #define SW_ABI_MODULE "swarm_1" /* Where guests import from. */
+#define SW_ABI_WASI_MODULE "wasi_snapshot_preview1"
+
+/* Names of exports that the rewriter gives (pkg/agent/modules/rewrite.h); no guest may. */
+#define SW_ABI_RESERVED "swarm."
+#define SW_ABI_GLOBAL_PREFIX SW_ABI_RESERVED "global." /* And the index of a mutable global. */
+#define SW_ABI_START SW_ABI_RESERVED "start"           /* What was the start function. */
 
 /* All that decides what machine code does, besides the module itself: Wasmtime's version, the
- * settings in pkg/agent/runtime/wasm/config.c, the processor baseline, this table. Whoever changes
- * one of them changes this text: it is part of the key of compiled code and of every snapshot. */
+ * settings in pkg/agent/runtime/wasm/config.c, the processor baseline, the rule of the rewriter,
+ * this table. Whoever changes one of them changes this text: it is part of the key of compiled code
+ * and of every snapshot. */
 #if defined(__x86_64__)
 #define SW_ABI_PROCESSOR "x86-64-v2"
 #elif defined(__aarch64__)
@@ -21,7 +28,7 @@
 #else
 #error "Swarm runs agents on x86-64 and 64-bit ARM"
 #endif
-#define SW_ABI_FINGERPRINT "wasmtime 50.0.1, settings 1, " SW_ABI_PROCESSOR ", swarm_1"
+#define SW_ABI_FINGERPRINT "wasmtime 50.0.1, settings 1, " SW_ABI_PROCESSOR ", rewriter 1, swarm_1"
 
 #define SW_ABI_MODULE_BYTES_MAX (32u << 20)
 #define SW_ABI_TABLE_ELEMENTS_MAX 65536u
@@ -38,6 +45,8 @@ struct sw_abi_function {
 
 /* What a guest may import from SW_ABI_MODULE, in the order of agent.h. */
 const struct sw_abi_function *sw_abi_imports(size_t *ret_count);
+/* What it may import from SW_ABI_WASI_MODULE: all of preview 1, by name. */
+const struct sw_abi_function *sw_abi_wasi(size_t *ret_count);
 /* What a host calls. */
 const struct sw_abi_function *sw_abi_exports(size_t *ret_count);
 /* The row of that name, or NULL. */

@@ -55,14 +55,33 @@ static void fail_unknown(struct sw_module_parse *p, uint8_t prefix, uint32_t opc
                          prefix, opcode, p->at);
 }
 
+/* Proposals that are switched off, by their opcodes; the first row that fits names it. */
+static const struct {
+    uint8_t first, last;
+    const char *proposal, *hint;
+} proposals[] = {
+    {0x12, 0x13, "tail calls", "build without -mtail-call"},
+    {0x14, 0x17, "typed function references", "build without garbage-collected types"},
+    {0x06, 0x1f, "exceptions", "build without -fwasm-exceptions"},
+    {0x3f, 0x40, "several memories", "build with one memory"},
+    {0x28, 0x3e, "several memories", "build with one memory"},
+    {0xfc, 0xfc, "wide arithmetic, several memories", "build for WebAssembly 2.0"},
+    {0xfd, 0xfd, "relaxed SIMD", "build without -mrelaxed-simd: its results differ by processor"},
+    {0xfe, 0xfe, "threads", "build without -pthread, -matomics and --shared-memory"},
+    {0x00, 0xff, "garbage collection", "build without garbage-collected types"},
+};
+
 static void fail_off(struct sw_module_parse *p, uint8_t opcode)
 {
+    size_t i = 0;
+
+    while (opcode < proposals[i].first || opcode > proposals[i].last)
+        i++;
     (void)sw_module_fail(p, SW_E_UNSUPPORTED,
                          "the module uses an instruction (0x%02x, before offset %zu) of a proposal "
-                         "that is switched off: exceptions, tail calls, threads, garbage "
-                         "collection or relaxed SIMD",
-                         opcode, p->at);
-    sw_err_hint(p->err, "build without -pthread, -fwasm-exceptions and -mtail-call");
+                         "that is switched off: %s",
+                         opcode, p->at, proposals[i].proposal);
+    sw_err_hint(p->err, "%s", proposals[i].hint);
 }
 
 static void refuse_table(struct sw_module_parse *p)
@@ -92,7 +111,7 @@ static void read_memory_zero(struct sw_module_parse *p)
 
 static void read_branch_table(struct sw_module_parse *p)
 {
-    uint32_t count = sw_module_count(p, UINT32_MAX, 1, "branches");
+    uint32_t count = sw_module_count(p, SW_MODULE_BRANCHES_MAX, 1, "branches of one table");
 
     for (uint32_t i = 0; i < count && p->rc == SW_OK; i++)
         (void)sw_module_u32(p);
@@ -140,10 +159,28 @@ static void read_misc(struct sw_module_parse *p)
     case 17:
         refuse_table(p);
         break;
+    case 19: /* Wide arithmetic. */
+    case 20:
+    case 21:
+    case 22:
+        fail_off(p, 0xfc);
+        break;
     default:
         if (opcode > 7)
             fail_unknown(p, 0xfc, opcode);
     }
+}
+
+/* Numbers of vector instructions that were never given, or taken back. */
+static bool is_simd_hole(uint32_t opcode)
+{
+    static const uint8_t holes[] = {0x9a, 0xa2, 0xa5, 0xa6, 0xaf, 0xb0, 0xb2, 0xb3, 0xb4, 0xbb,
+                                    0xc2, 0xc5, 0xc6, 0xcf, 0xd0, 0xd2, 0xd3, 0xd4, 0xe2, 0xee};
+
+    for (size_t i = 0; i < sizeof holes; i++)
+        if (holes[i] == opcode)
+            return true;
+    return false;
 }
 
 static void read_simd(struct sw_module_parse *p)
@@ -152,6 +189,8 @@ static void read_simd(struct sw_module_parse *p)
 
     if (opcode >= 0x100) {
         fail_off(p, 0xfd);
+    } else if (is_simd_hole(opcode)) {
+        fail_unknown(p, 0xfd, opcode);
     } else if (opcode <= 11 || opcode == 92 || opcode == 93) { /* Loads and the store. */
         read_memory_argument(p);
     } else if (opcode <= 13) { /* v128.const and i8x16.shuffle */
@@ -233,8 +272,10 @@ void sw_module_walk(struct sw_module_parse *p)
         if (p->rc != SW_OK)
             return;
         read_immediate(p, opcode, immediate);
-        if (immediate == BLOCK)
-            depth++;
+        if (immediate == BLOCK && ++depth > SW_MODULE_NESTING_MAX)
+            (void)sw_module_fail(p, SW_E_EXHAUSTED,
+                                 "blocks are nested deeper than %u, before offset %zu",
+                                 SW_MODULE_NESTING_MAX, p->at);
         else if (immediate == END)
             depth--;
     }

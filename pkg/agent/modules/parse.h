@@ -7,9 +7,17 @@
 #include "pkg/utils/base/arena.h"
 
 #define SW_MODULE_TYPES_MAX 65536u
+#define SW_MODULE_PARAMETERS_MAX 1000u /* Of a function; as many results. */
+#define SW_MODULE_IMPORTS_MAX 1000u
+#define SW_MODULE_EXPORTS_MAX 65536u
 #define SW_MODULE_FUNCTIONS_MAX 1000000u
+#define SW_MODULE_TABLES_MAX 100u
 #define SW_MODULE_GLOBALS_MAX 65536u
+#define SW_MODULE_SEGMENTS_MAX 100000u
+#define SW_MODULE_BODY_BYTES_MAX 7654321u /* What Wasmtime takes. */
 #define SW_MODULE_LOCALS_MAX 50000u
+#define SW_MODULE_NESTING_MAX 10000u /* A large switch nests a block for each case. */
+#define SW_MODULE_BRANCHES_MAX 65520u
 
 enum sw_value_type { /* As they stand in the file. */
                      SW_VALUE_I32 = 0x7f,
@@ -22,7 +30,11 @@ enum sw_value_type { /* As they stand in the file. */
 
 struct sw_module_global {
     uint8_t type;
-    bool is_mutable, is_exported;
+    bool is_mutable;
+};
+
+struct sw_module_section {      /* Where one stands in data. */
+    size_t begin, content, end; /* Its kind, what follows its size, and the first byte behind it. */
 };
 
 struct sw_module_parse {
@@ -40,9 +52,19 @@ struct sw_module_parse {
     struct sw_module_global *globals;
     uint32_t globals_count;
     uint32_t tables_count, memories_count, data_count;
-    bool has_data_count, has_memory_export;
+    bool has_data_count, has_memory_export, has_wasi_start, has_start;
     uint32_t exports_found; /* A bit per row of sw_abi_exports. */
+    /* For the rewriter. */
+    struct sw_module_section exports, start;
+    size_t exports_items; /* Where the first export stands, behind their number. */
+    uint32_t exports_count, start_function;
 };
+
+/* validate.c: read and judge a whole module. *p is empty but for err, if any; what it then holds
+ * borrows from module and arena. */
+SW_MUST_CHECK enum sw_rc sw_module_read(struct sw_module_parse *p, struct sw_bytes module,
+                                        struct sw_arena *arena);
+#define SW_MODULE_ARENA_BYTES_MAX ((size_t)64 << 20) /* What that needs at most. */
 
 /* Record a failure unless there is one; returns its code. */
 enum sw_rc sw_module_fail(struct sw_module_parse *p, enum sw_rc rc, const char *format, ...)

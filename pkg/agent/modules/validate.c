@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define ARENA_BYTES_MAX ((size_t)64 << 20)
+#define NAMES_MAX 64u /* Of functions that are compared with a misspelt one. */
 
 enum {
     SECTION_CUSTOM,
@@ -24,7 +24,7 @@ enum {
     SECTION_DATA_COUNT,
     SECTIONS_COUNT
 };
-enum { KIND_FUNCTION, KIND_TABLE, KIND_MEMORY, KIND_GLOBAL };
+enum { KIND_FUNCTION, KIND_TABLE, KIND_MEMORY, KIND_GLOBAL, KIND_TAG };
 
 static void *array(struct sw_module_parse *p, uint32_t count, size_t item_bytes)
 {
@@ -50,7 +50,8 @@ static void read_types(struct sw_module_parse *p)
         }
         p->types[p->types_count++] = p->at;
         for (int list = 0; list < 2; list++) { /* Parameters, results. */
-            uint32_t values = sw_module_count(p, 1000, 1, "parameters of a function");
+            uint32_t values =
+                sw_module_count(p, SW_MODULE_PARAMETERS_MAX, 1, "parameters of a function");
             for (uint32_t k = 0; k < values && p->rc == SW_OK; k++)
                 (void)sw_module_value_type(p);
         }
@@ -101,39 +102,80 @@ static void describe(const struct sw_abi_function *function, char *ret_text, siz
 
 /* --- Imports --------------------------------------------------------------------------------- */
 
+static bool is_text(struct sw_bytes bytes, const char *text)
+{
+    return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
+}
+
+/* A module imports functions only: everything else that is part of an instance is its own. */
+static void refuse_kind(struct sw_module_parse *p, struct sw_bytes name, uint8_t kind)
+{
+    static const struct {
+        const char *what, *hint;
+    } kinds[] = {
+        [KIND_TABLE] = {"a table", "link without --import-table"},
+        [KIND_MEMORY] = {"a memory", "link without --import-memory and --shared-memory"},
+        [KIND_GLOBAL] = {"a global", "link statically, without -shared and -pie"},
+        [KIND_TAG] = {"a tag", "build without exceptions"},
+    };
+
+    if (kind >= sizeof kinds / sizeof kinds[0])
+        (void)sw_module_fail(p, SW_E_INVALID, "the module is damaged: no import is of kind %u",
+                             kind);
+    else
+        (void)sw_module_refuse(p, kinds[kind].hint,
+                               "the module imports %s, %.*s, and not only functions",
+                               kinds[kind].what, (int)name.size, (const char *)name.data);
+}
+
 static void refuse_module_name(struct sw_module_parse *p, struct sw_bytes module,
                                struct sw_bytes name)
 {
-    bool is_wasi = module.size >= 4 && memcmp(module.data, "wasi", 4) == 0;
+    const char *hint = "agents import what swarm/agent.h declares, from " SW_ABI_MODULE
+                       ", and WASI preview 1, from " SW_ABI_WASI_MODULE;
 
-    (void)sw_module_refuse(
-        p,
-        is_wasi ? "agents have no files, sockets or clocks of their own: build for wasm32 without "
-                  "WASI and use swarm/agent.h"
-                : "agents import only what swarm/agent.h declares",
-        "the module imports %.*s from %.*s, which there is not", (int)name.size,
-        (const char *)name.data, (int)module.size, (const char *)module.data);
+    if (module.size > 6 && memcmp(module.data, "swarm_", 6) == 0)
+        hint = "this is another version of the guest ABI; this host speaks " SW_ABI_MODULE
+               ": build with its swarm/agent.h";
+    else if (module.size >= 4 && memcmp(module.data, "wasi", 4) == 0)
+        hint = "this host speaks " SW_ABI_WASI_MODULE ", which is WASI preview 1: build for it";
+    else if (is_text(module, "env") && is_text(name, "abort"))
+        hint = "in AssemblyScript, build with --use abort=";
+    else if (is_text(module, "env"))
+        hint = "the linker did not find it: name its library, or the module that it is imported "
+               "from";
+    (void)sw_module_refuse(p, hint, "the module imports %.*s from %.*s, which there is not",
+                           (int)name.size, (const char *)name.data, (int)module.size,
+                           (const char *)module.data);
 }
 
-static void refuse_function_name(struct sw_module_parse *p, struct sw_bytes name)
+static void refuse_function_name(struct sw_module_parse *p, const char *module,
+                                 const struct sw_abi_function *functions, size_t count,
+                                 struct sw_bytes name)
 {
-    const char *names[32];
-    size_t count;
-    const struct sw_abi_function *imports = sw_abi_imports(&count);
+    const char *names[NAMES_MAX];
     char wanted[65];
     const char *nearest;
+    struct sw_buffer hint;
 
-    for (size_t i = 0; i < count; i++)
-        names[i] = imports[i].name;
+    for (size_t i = 0; i < count && i < NAMES_MAX; i++)
+        names[i] = functions[i].name;
     size_t size = name.size < sizeof wanted - 1 ? name.size : sizeof wanted - 1;
-    memcpy(wanted, name.data, size);
+    if (size > 0)
+        memcpy(wanted, name.data, size);
     wanted[size] = '\0';
-    nearest = sw_text_nearest(wanted, names, count);
-    (void)sw_module_fail(p, SW_E_INVALID,
-                         "the module imports %s from " SW_ABI_MODULE ", which has no such function",
-                         wanted);
+    nearest = sw_text_nearest(wanted, names, count < NAMES_MAX ? count : NAMES_MAX);
+    sw_buffer_init(&hint, SW_ERR_HINT_MAX - 1);
     if (nearest != NULL)
-        sw_err_hint(p->err, "did you mean %s?", nearest);
+        sw_buffer_print(&hint, "did you mean %s? ", nearest);
+    sw_buffer_print(&hint, "it has ");
+    for (size_t i = 0; i < count && !hint.failed; i++)
+        sw_buffer_print(&hint, "%s%s", i == 0 ? "" : " ", functions[i].name);
+    sw_buffer_put_u8(&hint, 0);
+    (void)sw_module_refuse(
+        p, hint.failed ? "docs/reference/guest-abi.md lists them" : (const char *)hint.data,
+        "the module imports %s from %s, which has no such function", wanted, module);
+    sw_buffer_done(&hint);
 }
 
 static void read_import(struct sw_module_parse *p, uint32_t index)
@@ -141,22 +183,28 @@ static void read_import(struct sw_module_parse *p, uint32_t index)
     struct sw_bytes module = sw_module_name(p);
     struct sw_bytes name = sw_module_name(p);
     uint8_t kind = sw_module_u8(p);
+    bool is_wasi;
     size_t count;
-    const struct sw_abi_function *imports = sw_abi_imports(&count);
-    const struct sw_abi_function *function;
+    const struct sw_abi_function *functions, *function;
     uint32_t type;
     char words[128];
 
     if (p->rc != SW_OK)
         return;
-    if (module.size != strlen(SW_ABI_MODULE) ||
-        memcmp(module.data, SW_ABI_MODULE, module.size) != 0 || kind != KIND_FUNCTION) {
+    if (kind != KIND_FUNCTION) {
+        refuse_kind(p, name, kind);
+        return;
+    }
+    is_wasi = is_text(module, SW_ABI_WASI_MODULE);
+    if (!is_wasi && !is_text(module, SW_ABI_MODULE)) {
         refuse_module_name(p, module, name);
         return;
     }
-    function = name.size == 0 ? NULL : sw_abi_find(imports, count, name.data, name.size);
+    functions = is_wasi ? sw_abi_wasi(&count) : sw_abi_imports(&count);
+    function = name.size == 0 ? NULL : sw_abi_find(functions, count, name.data, name.size);
     if (function == NULL) {
-        refuse_function_name(p, name);
+        refuse_function_name(p, is_wasi ? SW_ABI_WASI_MODULE : SW_ABI_MODULE, functions, count,
+                             name);
         return;
     }
     type = sw_module_u32(p);
@@ -171,7 +219,7 @@ static void read_import(struct sw_module_parse *p, uint32_t index)
 
 static void read_imports(struct sw_module_parse *p)
 {
-    uint32_t count = sw_module_count(p, 1000, 4, "imports");
+    uint32_t count = sw_module_count(p, SW_MODULE_IMPORTS_MAX, 4, "imports");
 
     p->functions = array(p, count, sizeof *p->functions);
     for (uint32_t i = 0; i < count && p->rc == SW_OK; i++)
@@ -213,7 +261,7 @@ static void read_limits(struct sw_module_parse *p, uint8_t flags, uint32_t *ret_
 
 static void read_tables(struct sw_module_parse *p)
 {
-    uint32_t count = sw_module_count(p, 100, 3, "tables");
+    uint32_t count = sw_module_count(p, SW_MODULE_TABLES_MAX, 3, "tables");
     uint32_t min, max;
     uint64_t elements = 0; /* Of all: each instance has them, outside of its memory's limit. */
 
@@ -306,6 +354,7 @@ static void read_function_export(struct sw_module_parse *p, struct sw_bytes name
         (void)sw_module_fail(p, SW_E_INVALID, "the module exports a function that there is not");
         return;
     }
+    p->has_wasi_start |= is_text(name, "_start");
     if (row == NULL)
         return;
     if (!has_type(p, p->functions[index], row)) {
@@ -315,28 +364,36 @@ static void read_function_export(struct sw_module_parse *p, struct sw_bytes name
         return;
     }
     p->exports_found |= 1u << (row - exports);
-    p->view.has_on_start |= strcmp(row->name, "on_start") == 0;
+    p->view.has_on_start |=
+        strcmp(row->name, "on_start") == 0 || strcmp(row->name, "_initialize") == 0;
     p->view.has_on_timer |= strcmp(row->name, "on_timer") == 0;
     p->view.has_on_stop |= strcmp(row->name, "on_stop") == 0;
 }
 
 static void read_exports(struct sw_module_parse *p)
 {
-    uint32_t count = sw_module_count(p, SW_MODULE_FUNCTIONS_MAX, 3, "exports");
+    uint32_t count = sw_module_count(p, SW_MODULE_EXPORTS_MAX, 3, "exports");
 
+    p->exports_count = count;
+    p->exports_items = p->at;
     for (uint32_t i = 0; i < count && p->rc == SW_OK; i++) {
         struct sw_bytes name = sw_module_name(p);
         uint8_t kind = sw_module_u8(p);
         uint32_t index = sw_module_u32(p);
         if (p->rc != SW_OK)
             return;
-        if (kind == KIND_FUNCTION)
+        if (name.size >= strlen(SW_ABI_RESERVED) &&
+            memcmp(name.data, SW_ABI_RESERVED, strlen(SW_ABI_RESERVED)) == 0)
+            (void)sw_module_refuse(p, "push the module as its compiler made it, or rename it",
+                                   "the module exports %.*s: names that begin with "
+                                   "\"" SW_ABI_RESERVED "\" are the host's own",
+                                   (int)name.size, (const char *)name.data);
+        else if (kind == KIND_FUNCTION)
             read_function_export(p, name, index);
-        else if (kind == KIND_GLOBAL && index < p->globals_count)
-            p->globals[index].is_exported = true;
         else if (kind == KIND_MEMORY && index < p->memories_count)
-            p->has_memory_export |= name.size == 6 && memcmp(name.data, "memory", 6) == 0;
-        else if (kind != KIND_TABLE || index >= p->tables_count)
+            p->has_memory_export |= is_text(name, "memory");
+        else if ((kind != KIND_GLOBAL || index >= p->globals_count) &&
+                 (kind != KIND_TABLE || index >= p->tables_count))
             (void)sw_module_fail(p, SW_E_INVALID, "the module exports something that there is not");
     }
 }
@@ -346,7 +403,7 @@ static void read_exports(struct sw_module_parse *p)
 /* Flags: 1 passive or declared, 2 a table is named (or: declared), 4 expressions not indices. */
 static void read_elements(struct sw_module_parse *p)
 {
-    uint32_t count = sw_module_count(p, SW_MODULE_FUNCTIONS_MAX, 3, "element segments");
+    uint32_t count = sw_module_count(p, SW_MODULE_SEGMENTS_MAX, 3, "element segments");
 
     for (uint32_t i = 0; i < count && p->rc == SW_OK; i++) {
         uint32_t flags = sw_module_u32(p);
@@ -378,6 +435,11 @@ static void read_body(struct sw_module_parse *p, uint32_t index)
 
     if (p->rc != SW_OK)
         return;
+    if (size > SW_MODULE_BODY_BYTES_MAX) {
+        (void)sw_module_fail(p, SW_E_EXHAUSTED, "function %u has %u bytes, at most %u are allowed",
+                             index, size, SW_MODULE_BODY_BYTES_MAX);
+        return;
+    }
     if (size > p->end - p->at) {
         (void)sw_module_take(p, size);
         return;
@@ -409,7 +471,7 @@ static void read_code(struct sw_module_parse *p)
 
 static void read_data(struct sw_module_parse *p)
 {
-    uint32_t count = sw_module_count(p, 100000, 2, "data segments");
+    uint32_t count = sw_module_count(p, SW_MODULE_SEGMENTS_MAX, 2, "data segments");
 
     if (p->has_data_count && count != p->data_count && p->rc == SW_OK)
         (void)sw_module_fail(p, SW_E_INVALID,
@@ -428,12 +490,23 @@ static void read_data(struct sw_module_parse *p)
 
 /* --- The whole ------------------------------------------------------------------------------- */
 
+/* It is called by the host, in the first entry: see rewrite.h. */
 static void read_start(struct sw_module_parse *p)
 {
-    (void)sw_module_refuse(p,
-                           "export on_start instead: it runs once, under a deadline, and is "
-                           "part of the journal",
-                           "the module has a start function");
+    uint32_t function = sw_module_u32(p);
+    static const struct sw_abi_function nothing = {.parameters = "", .result = ""};
+
+    if (p->rc != SW_OK)
+        return;
+    if (function >= p->functions_count || !has_type(p, p->functions[function], &nothing)) {
+        (void)sw_module_fail(p, SW_E_INVALID,
+                             "the module is damaged: its start function is none, or has parameters "
+                             "or results");
+        return;
+    }
+    p->has_start = true;
+    p->start_function = function;
+    p->view.has_on_start = true;
 }
 
 static void read_data_count(struct sw_module_parse *p)
@@ -470,7 +543,7 @@ static const struct {
 
 static void read_section(struct sw_module_parse *p, unsigned *rank)
 {
-    size_t outer_end = p->end;
+    size_t outer_end = p->end, begin = p->at;
     uint8_t id = sw_module_u8(p);
     uint32_t size = sw_module_u32(p);
 
@@ -495,6 +568,10 @@ static void read_section(struct sw_module_parse *p, unsigned *rank)
         return;
     }
     p->end = p->at + size;
+    if (id == SECTION_EXPORT)
+        p->exports = (struct sw_module_section){begin, p->at, p->end};
+    else if (id == SECTION_START)
+        p->start = (struct sw_module_section){begin, p->at, p->end};
     sections[id].read(p);
     if (p->rc == SW_OK && p->at != p->end)
         (void)sw_module_fail(p, SW_E_INVALID,
@@ -504,76 +581,95 @@ static void read_section(struct sw_module_parse *p, unsigned *rank)
     p->end = outer_end;
 }
 
+/* What is not exported is exported by the rewriter; but a reference has no bytes to keep. */
 static void check_globals(struct sw_module_parse *p)
 {
-    for (uint32_t i = 0; i < p->globals_count; i++) {
-        const struct sw_module_global *global = &p->globals[i];
-        if (!global->is_mutable)
-            continue;
-        if (global->type == SW_VALUE_FUNCREF)
-            (void)sw_module_fail(p, SW_E_UNSUPPORTED,
-                                 "global %u is a mutable reference, which cannot be snapshotted",
-                                 i);
-        else if (!global->is_exported)
-            (void)sw_module_refuse(
-                p,
-                "compile with -mmutable-globals and link with --export=__stack_pointer (and "
-                "--export=NAME for each other one)",
-                "the mutable global %u is not exported, so it could not be saved with the "
-                "instance",
-                i);
-    }
+    for (uint32_t i = 0; i < p->globals_count; i++)
+        if (p->globals[i].is_mutable && p->globals[i].type == SW_VALUE_FUNCREF)
+            (void)sw_module_refuse(p, "keep an index into a table instead",
+                                   "global %u is a mutable reference, which cannot be snapshotted",
+                                   i);
 }
 
-static void check_whole(struct sw_module_parse *p)
+static void check_exports(struct sw_module_parse *p)
 {
     size_t count;
     const struct sw_abi_function *exports = sw_abi_exports(&count);
 
-    if (p->rc == SW_OK && p->bodies_count != p->view.functions_count)
-        (void)sw_module_fail(p, SW_E_INVALID,
-                             "the module is damaged: it has not as many bodies as functions");
-    for (size_t i = 0; i < count; i++)
-        if (exports[i].is_required && (p->exports_found & (1u << i)) == 0)
+    for (size_t i = 0; i < count; i++) {
+        if (!exports[i].is_required || (p->exports_found & (1u << i)) != 0)
+            continue;
+        if (p->has_wasi_start)
+            (void)sw_module_refuse(
+                p,
+                "build a library (reactor) instead of a program (command): for C "
+                "-mexec-model=reactor, for Rust crate-type cdylib, for Go "
+                "-buildmode=c-shared; then export on_message and swarm_alloc",
+                "the module is a program that starts, runs and ends, not an "
+                "agent: it exports _start, but not %s",
+                exports[i].name);
+        else
             (void)sw_module_refuse(p,
                                    "include swarm/agent.h, and write SWARM_AGENT or a "
                                    "swarm_alloc of your own",
                                    "the module does not export %s", exports[i].name);
+    }
     if (!p->has_memory_export)
         (void)sw_module_refuse(p, "link with --export-memory", "the module does not export memory");
-    check_globals(p);
 }
 
-enum sw_rc sw_module_validate(struct sw_bytes module, struct sw_module_view *ret_view,
-                              struct sw_err *err)
+/* Magic and version. */
+static enum sw_rc check_head(struct sw_bytes module, struct sw_err *err)
 {
     static const uint8_t magic[4] = {0, 'a', 's', 'm'};
     static const uint8_t version[4] = {1, 0, 0, 0};
-    SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = NULL;
-    struct sw_module_parse p = {.data = module.data, .end = module.size, .err = err};
-    unsigned rank = 0;
 
     if (module.size > SW_ABI_MODULE_BYTES_MAX)
         return sw_err_set(err, SW_E_EXHAUSTED, "the module has %zu bytes, at most %u are allowed",
                           module.size, SW_ABI_MODULE_BYTES_MAX);
     if (module.size < 8 || memcmp(module.data, magic, sizeof magic) != 0)
         return sw_err_set(err, SW_E_INVALID, "this is not a WebAssembly module");
-    if (memcmp(p.data + 4, version, sizeof version) != 0) {
-        (void)sw_err_set(err, SW_E_UNSUPPORTED,
-                         "this is a WebAssembly component, or a module of "
-                         "an unknown version");
-        sw_err_hint(err, "build a core module of version 1");
-        return SW_E_UNSUPPORTED;
-    }
-    arena = sw_arena_new(ARENA_BYTES_MAX);
+    if (memcmp((const uint8_t *)module.data + 4, version, sizeof version) == 0)
+        return SW_OK;
+    (void)sw_err_set(err, SW_E_UNSUPPORTED,
+                     "this is a WebAssembly component, or a module of an unknown version");
+    sw_err_hint(err, "build a core module of version 1");
+    return SW_E_UNSUPPORTED;
+}
+
+enum sw_rc sw_module_read(struct sw_module_parse *p, struct sw_bytes module, struct sw_arena *arena)
+{
+    unsigned rank = 0;
+
+    p->rc = check_head(module, p->err);
+    if (p->rc != SW_OK)
+        return p->rc;
+    p->data = module.data;
+    p->end = module.size;
+    p->at = 8;
+    p->arena = arena;
+    while (p->rc == SW_OK && p->at < p->end)
+        read_section(p, &rank);
+    if (p->rc == SW_OK && p->bodies_count != p->view.functions_count)
+        (void)sw_module_fail(p, SW_E_INVALID,
+                             "the module is damaged: it has not as many bodies as functions");
+    check_exports(p);
+    check_globals(p);
+    return p->rc;
+}
+
+enum sw_rc sw_module_validate(struct sw_bytes module, struct sw_module_view *ret_view,
+                              struct sw_err *err)
+{
+    SW_CLEANUP(sw_arena_freep)
+    struct sw_arena *arena = sw_arena_new(SW_MODULE_ARENA_BYTES_MAX);
+    struct sw_module_parse p = {.err = err};
+    enum sw_rc rc;
+
     if (arena == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory to check the module");
-    p.arena = arena;
-    p.at = 8;
-    while (p.rc == SW_OK && p.at < p.end)
-        read_section(&p, &rank);
-    check_whole(&p);
-    if (p.rc == SW_OK && ret_view != NULL)
+    rc = sw_module_read(&p, module, arena);
+    if (rc == SW_OK && ret_view != NULL)
         *ret_view = p.view;
-    return p.rc;
+    return rc;
 }

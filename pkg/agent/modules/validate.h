@@ -12,7 +12,8 @@ struct sw_module_view {        /* What was found. */
     uint64_t memory_max_bytes; /* Declared; 4 GiB if nothing is declared. */
     uint32_t functions_count;  /* Defined, not imported. */
     uint32_t globals_count;    /* Mutable. */
-    bool has_on_start, has_on_timer, has_on_stop;
+    bool has_on_start;         /* Or _initialize, or a start function. */
+    bool has_on_timer, has_on_stop;
 };
 
 /* SW_OK and *ret_view, or the first reason against the module, with a hint where there is a remedy.
@@ -20,8 +21,9 @@ struct sw_module_view {        /* What was found. */
  * SW_E_EXHAUSTED    larger than a limit
  * SW_E_UNSUPPORTED  uses a proposal that is switched off
  *
- * Refused: a missing or ill-typed export of the guest ABI; an import that the ABI lacks or types
- * otherwise; no memory, or several, or a shared or 64-bit one; a start function; a mutable global
- * that is not exported; instructions that change a table, or drop a segment at run time. */
+ * Refused: a missing or ill-typed export of the guest ABI; an import that neither swarm_1 nor WASI
+ * preview 1 has, or that is typed otherwise, or is no function; no memory, or several, or a shared
+ * or 64-bit one; a mutable global that is a reference; instructions that change a table, or drop a
+ * segment at run time; exports whose names begin with SW_ABI_RESERVED. */
 SW_MUST_CHECK enum sw_rc sw_module_validate(struct sw_bytes module, struct sw_module_view *ret_view,
                                             struct sw_err *err);

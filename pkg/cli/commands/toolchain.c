@@ -6,6 +6,8 @@
 #define INSTALL_HINT "install it with: apt-get install clang-19 lld-19"
 #define SYSROOT_INCLUDE "/usr/include/wasm32-wasi"
 #define SYSROOT_LIB "/usr/lib/wasm32-wasi"
+#define STACK "stack-size=16384"
+#define STACK_LIBC "stack-size=65536" /* printf alone takes some 8 KiB. */
 #define WORDS_MAX (SW_TOOLCHAIN_SOURCES_MAX + 32)
 
 /* Does the program run at all? The first line of what it says of itself, or NULL. */
@@ -119,7 +121,6 @@ static enum sw_rc compile(struct sw_cli *cli, const struct sw_toolchain *toolcha
                                  "-O2",
                                  "-Wall",
                                  "-Wextra",
-                                 "-mmutable-globals",
                                  "-mbulk-memory",
                                  "-msign-ext",
                                  with_libc ? "-isystem" SYSROOT_INCLUDE : "-ffreestanding",
@@ -134,18 +135,23 @@ static enum sw_rc compile(struct sw_cli *cli, const struct sw_toolchain *toolcha
     return run(cli, words, err);
 }
 
+/* With a C library the module is a WASI reactor: crt1-reactor.o has the _initialize that
+ * constructors run in, once. Without it the linker would run them, and destructors, around every
+ * entry. */
 static enum sw_rc link_module(struct sw_cli *cli, const struct sw_toolchain *toolchain,
                               const char *const *objects, size_t count, const char *output,
                               struct sw_err *err)
 {
-    const char *words[WORDS_MAX] = {toolchain->linker,  "--no-entry",
-                                    "--stack-first",    "-z",
-                                    "stack-size=16384", "--export=__stack_pointer"};
-    size_t used = 6;
+    bool with_libc = sw_arguments_is(cli->arguments, "libc", false);
+    const char *words[WORDS_MAX] = {toolchain->linker, "--no-entry", "--stack-first", "-z",
+                                    with_libc ? STACK_LIBC : STACK};
+    size_t used = 5;
 
+    if (with_libc)
+        words[used++] = SYSROOT_LIB "/crt1-reactor.o";
     for (size_t i = 0; i < count; i++)
         words[used++] = objects[i];
-    if (sw_arguments_is(cli->arguments, "libc", false)) {
+    if (with_libc) {
         words[used++] = "-L" SYSROOT_LIB;
         words[used++] = "-lc";
     }

@@ -5,25 +5,26 @@
 #include <assert.h>
 #include <string.h>
 
-/* Arguments and the result share one array: the result goes where the first argument was. */
-typedef struct wasm_trap_t *import_call(void *env, struct wasmtime_caller *caller,
-                                        union wasmtime_val_raw *values, size_t count);
-
-static struct sw_wasm_instance *instance_of(struct wasmtime_caller *caller)
+struct sw_wasm_instance *sw_wasm_instance_of(struct wasmtime_caller *caller)
 {
     return wasmtime_context_get_data(wasmtime_caller_context(caller));
+}
+
+uint8_t *sw_wasm_borrow(const struct sw_wasm_instance *instance, uint32_t pointer, uint64_t size)
+{
+    return pointer + size > instance->slot.size_bytes ? NULL : instance->slot.base + pointer;
 }
 
 /* The bytes that a guest's (pointer, size) name; false when they are not all in its memory. */
 static bool borrow(const struct sw_wasm_instance *instance, const union wasmtime_val_raw *values,
                    struct sw_bytes *ret_bytes)
 {
-    uint32_t pointer = (uint32_t)values[0].i32;
     uint32_t size = (uint32_t)values[1].i32;
+    const uint8_t *bytes = sw_wasm_borrow(instance, (uint32_t)values[0].i32, size);
 
-    if ((uint64_t)pointer + size > instance->slot.size_bytes)
+    if (bytes == NULL)
         return false;
-    *ret_bytes = (struct sw_bytes){instance->slot.base + pointer, size};
+    *ret_bytes = (struct sw_bytes){bytes, size};
     return true;
 }
 
@@ -31,7 +32,7 @@ static struct wasm_trap_t *call_send(void *env, struct wasmtime_caller *caller,
                                      union wasmtime_val_raw *values, size_t count)
 {
     const struct sw_wasm_calls *calls = env;
-    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_wasm_send send = {.priority = values[6].i32, .tag = (uint64_t)values[7].i64};
 
     (void)count;
@@ -47,7 +48,7 @@ static struct wasm_trap_t *call_reply(void *env, struct wasmtime_caller *caller,
                                       union wasmtime_val_raw *values, size_t count)
 {
     const struct sw_wasm_calls *calls = env;
-    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_wasm_reply reply = {.handle = (uint64_t)values[0].i64, .status = values[1].i32};
 
     (void)count;
@@ -62,7 +63,7 @@ static struct wasm_trap_t *call_publish(void *env, struct wasmtime_caller *calle
                                         union wasmtime_val_raw *values, size_t count)
 {
     const struct sw_wasm_calls *calls = env;
-    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_wasm_publish publish = {.priority = values[6].i32};
 
     (void)count;
@@ -78,7 +79,7 @@ static struct wasm_trap_t *call_subscribe(void *env, struct wasmtime_caller *cal
                                           union wasmtime_val_raw *values, size_t count)
 {
     const struct sw_wasm_calls *calls = env;
-    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_bytes subject;
 
     (void)count;
@@ -92,7 +93,7 @@ static struct wasm_trap_t *call_unsubscribe(void *env, struct wasmtime_caller *c
                                             union wasmtime_val_raw *values, size_t count)
 {
     const struct sw_wasm_calls *calls = env;
-    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_bytes subject;
 
     (void)count;
@@ -108,7 +109,7 @@ static struct wasm_trap_t *call_timer_start(void *env, struct wasmtime_caller *c
     const struct sw_wasm_calls *calls = env;
 
     (void)count;
-    values[0].i32 = calls->timer_start(instance_of(caller)->ctx, (uint64_t)values[0].i64,
+    values[0].i32 = calls->timer_start(sw_wasm_instance_of(caller)->ctx, (uint64_t)values[0].i64,
                                        (uint64_t)values[1].i64);
     return NULL;
 }
@@ -119,7 +120,7 @@ static struct wasm_trap_t *call_timer_cancel(void *env, struct wasmtime_caller *
     const struct sw_wasm_calls *calls = env;
 
     (void)count;
-    values[0].i32 = calls->timer_cancel(instance_of(caller)->ctx, (uint64_t)values[0].i64);
+    values[0].i32 = calls->timer_cancel(sw_wasm_instance_of(caller)->ctx, (uint64_t)values[0].i64);
     return NULL;
 }
 
@@ -127,7 +128,7 @@ static struct wasm_trap_t *call_log(void *env, struct wasmtime_caller *caller,
                                     union wasmtime_val_raw *values, size_t count)
 {
     const struct sw_wasm_calls *calls = env;
-    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_bytes text;
 
     (void)count;
@@ -143,7 +144,7 @@ static struct wasm_trap_t *call_now(void *env, struct wasmtime_caller *caller,
     const struct sw_wasm_calls *calls = env;
 
     (void)count;
-    values[0].i64 = (int64_t)calls->now(instance_of(caller)->ctx);
+    values[0].i64 = (int64_t)calls->now(sw_wasm_instance_of(caller)->ctx);
     return NULL;
 }
 
@@ -157,7 +158,7 @@ static struct wasm_trap_t *call_random(void *env, struct wasmtime_caller *caller
                                        union wasmtime_val_raw *values, size_t count)
 {
     const struct sw_wasm_calls *calls = env;
-    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     uint32_t pointer = (uint32_t)values[0].i32;
     struct sw_bytes room;
 
@@ -173,7 +174,7 @@ static struct wasm_trap_t *call_self(void *env, struct wasmtime_caller *caller,
                                      union wasmtime_val_raw *values, size_t count)
 {
     const struct sw_wasm_calls *calls = env;
-    struct sw_wasm_instance *instance = instance_of(caller);
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     uint32_t pointer = (uint32_t)values[1].i32;
     struct sw_bytes room;
 
@@ -188,7 +189,7 @@ static struct wasm_trap_t *call_self(void *env, struct wasmtime_caller *caller,
 /* In the order of sw_abi_imports. */
 static const struct {
     const char *name;
-    import_call *call;
+    sw_wasm_import *call;
 } callbacks[] = {
     {"send", call_send},
     {"reply", call_reply},
@@ -214,20 +215,20 @@ static void types_of(const char *letters, struct wasm_valtype_vec_t *ret_types)
     wasm_valtype_vec_new(ret_types, count, types);
 }
 
-static enum sw_rc define(struct sw_wasm_engine *engine, const struct sw_abi_function *function,
-                         import_call *call, struct sw_err *err)
+enum sw_rc sw_wasm_define(struct sw_wasm_engine *engine,
+                          const struct sw_wasm_definition *definition, struct sw_err *err)
 {
+    const struct sw_abi_function *function = definition->function;
     struct wasm_valtype_vec_t parameters, results;
     struct wasm_functype_t *type;
     struct wasmtime_error *error;
-    void *env = (void *)(uintptr_t)engine->calls; /* The callbacks read it only. */
 
     types_of(function->parameters, &parameters);
     types_of(function->result, &results);
     type = wasm_functype_new(&parameters, &results);
-    error = wasmtime_linker_define_func_unchecked(engine->linker, SW_ABI_MODULE,
-                                                  strlen(SW_ABI_MODULE), function->name,
-                                                  strlen(function->name), type, call, env, NULL);
+    error = wasmtime_linker_define_func_unchecked(
+        engine->linker, definition->module, strlen(definition->module), function->name,
+        strlen(function->name), type, definition->call, definition->env, NULL);
     wasm_functype_delete(type);
     return error == NULL ? SW_OK : sw_wasm_err(err, SW_E_INTERNAL, error, function->name);
 }
@@ -243,7 +244,13 @@ enum sw_rc sw_wasm_calls_define(struct sw_wasm_engine *engine, struct sw_err *er
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the imports");
     for (size_t i = 0; i < count; i++) {
         assert(strcmp(imports[i].name, callbacks[i].name) == 0);
-        enum sw_rc rc = define(engine, &imports[i], callbacks[i].call, err);
+        enum sw_rc rc = sw_wasm_define(
+            engine,
+            &(struct sw_wasm_definition){.module = SW_ABI_MODULE,
+                                         .function = &imports[i],
+                                         .call = callbacks[i].call,
+                                         .env = (void *)(uintptr_t)engine->calls}, /* Only read. */
+            err);
         if (rc != SW_OK)
             return rc;
     }

@@ -137,6 +137,8 @@ enum sw_rc sw_wasm_engine_new(const struct sw_wasm_engine_options *options,
         return sw_err_set(err, SW_E_UNSUPPORTED, "Wasmtime refuses the engine's settings");
     rc = sw_wasm_calls_define(engine, err);
     if (rc == SW_OK)
+        rc = sw_wasm_wasi_define(engine, err);
+    if (rc == SW_OK)
         rc = start_ticker(engine, err);
     if (rc != SW_OK)
         return rc;

@@ -61,8 +61,8 @@ static enum sw_rc instantiate(struct sw_wasm_instance *instance, struct sw_err *
     struct wasm_trap_t *trap = NULL;
     struct wasmtime_error *error;
 
-    /* Data segments that do not fit trap; no code of the guest runs, there are no start functions.
-     */
+    /* Data segments that do not fit trap; no code of the guest runs, since the rewriter leaves no
+     * start function. */
     wasmtime_context_set_epoch_deadline(instance->context, SW_WASM_TICKS_FOREVER);
     sw_wasm_slot_next(&instance->slot);
     error = wasmtime_instance_pre_instantiate(instance->module->pre, instance->context,
@@ -269,6 +269,23 @@ static struct wasmtime_func entry_of(struct sw_wasm_instance *instance, enum sw_
     }
 }
 
+/* What comes before on_start: the module's start function and, in a WASI reactor, _initialize. */
+static bool initialize(struct sw_wasm_instance *instance, struct sw_wasm_outcome *outcome)
+{
+    union wasmtime_val_raw value = {0};
+    struct wasmtime_func function;
+
+    if (instance->module->has_start) {
+        function = function_of(instance, SW_ABI_START);
+        if (!call(instance, &function, &value, 1, outcome))
+            return false;
+    }
+    if (!instance->module->has_initialize)
+        return true;
+    function = function_of(instance, "_initialize");
+    return call(instance, &function, &value, 1, outcome);
+}
+
 void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
                    struct sw_wasm_outcome *ret_outcome)
 {
@@ -281,11 +298,12 @@ void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input
     ret_outcome->end = SW_WASM_DONE;
     ret_outcome->code = SW_OK;
     ret_outcome->report[0] = '\0';
-    if (function.store_id == 0)
+    if (function.store_id == 0 && input->entry != SW_WASM_START)
         return;
     instance->started_ns = 0;
     instance->deadline_ms = input->deadline_ms;
     instance->is_late = false;
+    instance->has_exited = false;
     instance->slot.is_refused = false;
     wasmtime_context_set_epoch_deadline(instance->context, 1);
     sw_wasm_run_begin(instance->worker);
@@ -293,8 +311,11 @@ void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input
         assert(input->message != NULL);
         is_ready = deliver(instance, input->message, &pointer, ret_outcome);
         value.i32 = (int32_t)pointer;
+    } else if (input->entry == SW_WASM_START) {
+        is_ready = initialize(instance, ret_outcome) && function.store_id != 0;
     }
     if (is_ready && call(instance, &function, &value, count, ret_outcome))
         conclude(value.i32, ret_outcome);
+    sw_wasm_wasi_flush(instance);
     sw_wasm_run_end(instance->worker);
 }

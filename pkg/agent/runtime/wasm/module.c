@@ -28,6 +28,15 @@ static enum sw_rc read_memory(struct sw_wasm_module *module, const struct wasm_e
     return SW_OK;
 }
 
+/* Only the rewriter's exports count: each mutable global has exactly one of them. */
+static bool is_rewritten_global(const struct wasm_exporttype_t *type)
+{
+    const struct wasm_byte_vec_t *name = wasm_exporttype_name(type);
+
+    return name->size > strlen(SW_ABI_GLOBAL_PREFIX) &&
+           memcmp(name->data, SW_ABI_GLOBAL_PREFIX, strlen(SW_ABI_GLOBAL_PREFIX)) == 0;
+}
+
 static enum sw_rc read_global(struct sw_wasm_module *module, const struct wasm_exporttype_t *type)
 {
     const struct wasm_globaltype_t *global =
@@ -35,8 +44,10 @@ static enum sw_rc read_global(struct sw_wasm_module *module, const struct wasm_e
     const struct wasm_byte_vec_t *name = wasm_exporttype_name(type);
     struct sw_wasm_global *entry;
 
-    if (global == NULL || wasm_globaltype_mutability(global) != WASM_VAR)
+    if (!is_rewritten_global(type))
         return SW_OK;
+    if (global == NULL || wasm_globaltype_mutability(global) != WASM_VAR)
+        return SW_E_INVALID;
     if (module->view.globals_count >= SW_ABI_GLOBALS_MAX)
         return SW_E_INVALID;
     if (module->globals == NULL)
@@ -74,10 +85,13 @@ static enum sw_rc read_exports(struct sw_wasm_module *module, struct sw_err *err
             continue;
         has_alloc |= has_name(types.data[i], "swarm_alloc");
         has_on_message |= has_name(types.data[i], "on_message");
+        module->has_start |= has_name(types.data[i], SW_ABI_START);
+        module->has_initialize |= has_name(types.data[i], "_initialize");
         module->view.has_on_start |= has_name(types.data[i], "on_start");
         module->view.has_on_timer |= has_name(types.data[i], "on_timer");
         module->view.has_on_stop |= has_name(types.data[i], "on_stop");
     }
+    module->view.has_on_start |= module->has_start || module->has_initialize;
     wasm_exporttype_vec_delete(&types);
     if (rc != SW_OK)
         return sw_err_set(err, rc, "open module: exports that cannot be used");

@@ -124,9 +124,29 @@ static void report_error(const struct sw_wasm_instance *instance, struct wasmtim
     wasmtime_error_delete(error);
 }
 
+/* Not a way to end a turn well: the frames that exit leaves behind never ran to their end, and the
+ * stack pointer stays where it was. */
+static void report_exit(const struct sw_wasm_instance *instance, struct sw_wasm_outcome *outcome)
+{
+    outcome->end = SW_WASM_FAILED;
+    outcome->code = SW_E_INTERNAL;
+    (void)snprintf(outcome->report, sizeof outcome->report,
+                   "the agent called exit(%d): a handler returns instead, and nothing of this turn "
+                   "is kept",
+                   (int)instance->exit_code);
+}
+
 void sw_wasm_report(struct sw_wasm_instance *instance, struct wasmtime_error *error,
                     struct wasm_trap_t *trap, struct sw_wasm_outcome *outcome)
 {
+    if (instance->has_exited) {
+        report_exit(instance, outcome);
+        if (trap != NULL)
+            wasm_trap_delete(trap);
+        if (error != NULL)
+            wasmtime_error_delete(error);
+        return;
+    }
     if (trap != NULL)
         report_trap(instance, trap, outcome);
     else if (error != NULL)

@@ -1,5 +1,6 @@
 /* The structs behind wasm.h, for the files of this room only. */
 #pragma once
+#include "pkg/agent/abi/abi.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
 #include "pkg/agent/runtime/wasm/wasmtime_abi.h"
 
@@ -13,6 +14,9 @@
        */
 #define SW_WASM_IMAGE_PAGE_BYTES 4096u
 #define SW_WASM_IMAGE_CHUNK_PAGES 64u
+#define SW_WASM_LINE_BYTES_MAX                                                                     \
+    (16u << 10) /* Longer lines of standard output are cut into such.                              \
+                 */
 #define SW_WASM_TICKS_FOREVER ((uint64_t)1 << 40) /* Deadline where Wasmtime's own code runs. */
 #define SW_WASM_CHUNK_BYTES (SW_WASM_IMAGE_PAGE_BYTES * SW_WASM_IMAGE_CHUNK_PAGES)
 
@@ -76,12 +80,20 @@ struct sw_wasm_engine {
     struct sw_wasm_seat seats[SW_WASM_WORKERS_MAX];
 };
 
+/* A line of standard output or error that has no end yet. Every line ends with its entry, so the
+ * one entry that runs on a worker is the only one that needs them. */
+struct sw_wasm_line {
+    uint32_t size;
+    uint8_t bytes[SW_WASM_LINE_BYTES_MAX];
+};
+
 struct sw_wasm_worker {
     struct sw_wasm_engine *engine;
     struct sw_wasm_seat *seat;
     struct sw_wasm_slots slots[SW_WASM_CLASSES_COUNT];
     uint64_t instances, memory_bytes, hot_slots;
     uint8_t *scratch; /* Two chunks for images; made when first needed. */
+    struct sw_wasm_line lines[2];
 };
 
 /* Settings that the compiler and the host must share; part of SW_ABI_FINGERPRINT. */
@@ -89,8 +101,31 @@ struct wasm_config_t *sw_wasm_config(struct sw_err *err);
 /* Note that a guest runs on this worker, or no longer. */
 void sw_wasm_run_begin(struct sw_wasm_worker *worker);
 void sw_wasm_run_end(struct sw_wasm_worker *worker);
-/* Define the imports of swarm_1 on the engine's linker. */
+/* --- calls.c, wasi.c -------------------------------------------------------------------------- */
+
+/* An import. Arguments and the result share one array: the result goes where the first argument
+ * was. */
+typedef struct wasm_trap_t *sw_wasm_import(void *env, struct wasmtime_caller *caller,
+                                           union wasmtime_val_raw *values, size_t count);
+
+struct sw_wasm_definition {
+    const char *module;
+    const struct sw_abi_function *function;
+    sw_wasm_import *call;
+    void *env;
+};
+
+/* Make the engine's linker, and define the imports of swarm_1 on it; those of WASI preview 1. */
 SW_MUST_CHECK enum sw_rc sw_wasm_calls_define(struct sw_wasm_engine *engine, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_wasm_wasi_define(struct sw_wasm_engine *engine, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_wasm_define(struct sw_wasm_engine *engine,
+                                        const struct sw_wasm_definition *definition,
+                                        struct sw_err *err);
+struct sw_wasm_instance *sw_wasm_instance_of(struct wasmtime_caller *caller);
+/* The bytes of the guest that (pointer, size) name; NULL when they are not all in its memory. */
+uint8_t *sw_wasm_borrow(const struct sw_wasm_instance *instance, uint32_t pointer, uint64_t size);
+/* What was written to standard output and error without a newline becomes lines of log now. */
+void sw_wasm_wasi_flush(struct sw_wasm_instance *instance);
 
 /* --- module.c -------------------------------------------------------------------------------- */
 
@@ -105,6 +140,7 @@ struct sw_wasm_module {
     struct wasmtime_module *module;
     struct wasmtime_instance_pre *pre;
     struct sw_wasm_module_view view;
+    bool has_start, has_initialize; /* Called before on_start. */
     struct sw_wasm_global *globals; /* view.globals_count mutable ones. */
     /* What a new instance's memory holds: its pages of 4 KiB that are not zero, by number. */
     uint32_t *base_pages;
@@ -125,7 +161,9 @@ struct sw_wasm_instance {
     struct wasmtime_func alloc, on_message, on_timer;
     uint64_t started_ns; /* Processor time at the first tick of this entry; 0: none came yet. */
     uint32_t deadline_ms;
-    bool is_late; /* The deadline ended this entry. */
+    bool is_late;      /* The deadline ended this entry. */
+    bool has_exited;   /* proc_exit did. */
+    int32_t exit_code; /* What it was given. */
 };
 
 /* --- report.c -------------------------------------------------------------------------------- */

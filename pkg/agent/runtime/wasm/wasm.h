@@ -6,7 +6,8 @@
  *     module (shared)       machine code, resolved imports, the image of a new memory
  *
  * Nothing here decides what a send or a timer means: imports of the module "swarm_1" (see
- * include/swarm/agent.h) are checked against the guest's memory and handed to struct sw_wasm_calls.
+ * include/swarm/agent.h) and of WASI preview 1 are checked against the guest's memory and handed to
+ * struct sw_wasm_calls.
  * Threads: engine and modules are shared; a worker and its instances belong to one thread.
  * I/O: none (memory mappings, one thread, the thread's processor clock: see README.md).
  * Limits: memory_max_bytes of each instance; the address space of the engine. */
@@ -98,15 +99,16 @@ void sw_wasm_worker_view(const struct sw_wasm_worker *worker, struct sw_wasm_wor
 /* --- Modules --------------------------------------------------------------------------------- */
 
 struct sw_wasm_module_view {
-    bool has_on_start, has_on_timer, has_on_stop;
+    bool has_on_start; /* Or another function that the first entry calls: see SW_WASM_START. */
+    bool has_on_timer, has_on_stop;
     uint64_t memory_bytes;     /* Of a new instance. */
     uint64_t memory_max_bytes; /* What the module declares; 4 GiB if it declares nothing. */
     uint32_t globals_count;    /* Mutable ones, part of an instance's image. */
 };
 
-/* Load machine code made by sw_wasm_compile with the same fingerprint. The code is TRUSTED: it runs
- * as part of this process, so its seal has been verified before. bytes is copied.
- * SW_E_UNSUPPORTED  made by another version, with other settings or for another processor
+/* Load machine code made by sw_wasm_compile, of a rewritten module, with the same fingerprint. The
+ * code is TRUSTED: it runs as part of this process, so its seal has been verified before. bytes is
+ * copied. SW_E_UNSUPPORTED  made by another version, with other settings or for another processor
  * SW_E_INVALID      lacks an export or imports what there is not */
 SW_MUST_CHECK enum sw_rc sw_wasm_module_open(struct sw_wasm_engine *engine, struct sw_bytes bytes,
                                              struct sw_wasm_module **ret_module,
@@ -117,8 +119,9 @@ void sw_wasm_module_unref(struct sw_wasm_module *module);
 SW_DEFINE_CLEANUP(struct sw_wasm_module, sw_wasm_module_unref)
 void sw_wasm_module_view(const struct sw_wasm_module *module, struct sw_wasm_module_view *ret_view);
 
-/* Turn a validated module into machine code, appended to out. Slow, and the one use of the code
- * generator: only the sandboxed compiler process calls it.  SW_E_INVALID: not a valid module. */
+/* Turn a rewritten module (pkg/agent/modules/rewrite.h) into machine code, appended to out. Slow,
+ * and the one use of the code generator: only the sandboxed compiler process calls it.
+ * SW_E_INVALID: not a valid module. */
 SW_MUST_CHECK enum sw_rc sw_wasm_compile(struct sw_bytes module, struct sw_buffer *out,
                                          struct sw_err *err);
 
@@ -141,7 +144,7 @@ SW_DEFINE_CLEANUP(struct sw_wasm_instance, sw_wasm_instance_free)
 uint64_t sw_wasm_instance_memory(const struct sw_wasm_instance *instance);
 
 enum sw_wasm_entry {
-    SW_WASM_START,   /* on_start, if there is one. */
+    SW_WASM_START,   /* The module's start function, _initialize and on_start: what there is. */
     SW_WASM_MESSAGE, /* on_message */
     SW_WASM_TIMER,   /* on_timer, if there is one. */
     SW_WASM_STOP     /* on_stop, if there is one. */

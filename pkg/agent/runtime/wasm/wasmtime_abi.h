@@ -54,6 +54,7 @@ void wasmtime_error_message(const struct wasmtime_error *error,
                             struct wasm_byte_vec_t *ret_message); /* Owned. */
 void wasmtime_error_wasm_trace(const struct wasmtime_error *error,
                                struct wasm_frame_vec_t *ret_frames); /* Owned. */
+struct wasm_trap_t *wasmtime_trap_new(const char *message, size_t size);
 void wasm_trap_delete(struct wasm_trap_t *trap);
 bool wasmtime_trap_code(const struct wasm_trap_t *trap, uint8_t *ret_code);
 void wasm_trap_message(const struct wasm_trap_t *trap,

@@ -1,8 +1,9 @@
 /* labels: threaded */
-/* uses: pkg/agent/runtime/wasm */
+/* uses: pkg/agent/modules pkg/agent/runtime/wasm */
 #include "pkg/agent/compiler/compiler.h"
 #include "pkg/agent/compiler/seal.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
+#include "test/unit/agent/modules/build.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -262,14 +263,29 @@ static void what_does_not_compile_is_told_in_words(void **state)
 {
     struct fixture *f = *state;
 
+    struct parts parts = valid_parts();
+
     start_with(f, f->program);
     sw_buffer_reset(&f->module);
-    sw_buffer_put(&f->module, "\0asm\1\0\0\0garbage", 15);
+    parts.code = BYTES("\x02\x02\x00\x0b" BODY_ZERO); /* A function that forgets its result. */
+    build(&parts, &f->module);
     assert_int_equal(get(f), SW_E_INVALID);
     assert_non_null(strstr(f->words, "compile:"));
     assert_int_equal(view_of(f).failed, 1);
     assert_int_equal(get(f), SW_E_INVALID); /* A failure is not remembered. */
     assert_int_equal(view_of(f).failed, 2);
+}
+
+/* Machine code is made of the rewritten module; the names in it show that. */
+static void what_is_compiled_is_the_rewritten_module(void **state)
+{
+    static const char name[] = "swarm.global.0";
+    struct fixture *f = *state;
+
+    assert_null(memmem(f->module.data, f->module.size, name, sizeof name - 1));
+    start_with(f, f->program);
+    assert_int_equal(get(f), SW_OK);
+    assert_non_null(memmem(f->code.data, f->code.size, name, sizeof name - 1));
 }
 
 static void make_script(struct fixture *f, const char *text)
@@ -379,6 +395,7 @@ int main(void)
         TEST(requests_for_one_module_share_a_compilation),
         TEST(several_modules_are_compiled_in_turn),
         TEST(what_does_not_compile_is_told_in_words),
+        TEST(what_is_compiled_is_the_rewritten_module),
         TEST(a_compiler_that_dies_is_told),
         TEST(a_compiler_that_is_not_there_is_told),
         TEST(a_compiler_that_hangs_is_ended),

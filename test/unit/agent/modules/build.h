@@ -37,16 +37,19 @@ static inline struct parts valid_parts(void)
                           .code = BYTES(VALID_CODE)};
 }
 
-static inline void put_section(struct sw_buffer *out, uint8_t id, struct sw_bytes content)
+static inline void put_size(struct sw_buffer *out, size_t size)
 {
-    size_t size = content.size;
-
-    if (content.data == NULL)
-        return;
-    sw_buffer_put_u8(out, id);
     for (; size >= 0x80; size >>= 7)
         sw_buffer_put_u8(out, (uint8_t)(size | 0x80));
     sw_buffer_put_u8(out, (uint8_t)size);
+}
+
+static inline void put_section(struct sw_buffer *out, uint8_t id, struct sw_bytes content)
+{
+    if (content.data == NULL)
+        return;
+    sw_buffer_put_u8(out, id);
+    put_size(out, content.size);
     sw_buffer_put(out, content.data, content.size);
 }
 

@@ -55,7 +55,8 @@ static void vector_instructions_pass(void **state)
     CODE("\xfd\x0c________________\xfd\x0d________________", SW_OK, "");
     CODE("\xfd\x0e\xfd\x15\x00\xfd\x22\x01\xfd\x54\x00\x00\x01\xfd\x5b\x00\x00\x01", SW_OK, "");
     CODE("\xfd\xff\x01", SW_OK, "");
-    CODE("\xfd\x80\x02", SW_E_UNSUPPORTED, "switched off");
+    CODE("\xfd\x80\x02", SW_E_UNSUPPORTED, "relaxed SIMD");
+    CODE("\xfd\x9a\x01", SW_E_INVALID, "no instruction is 0xfd 154");
 }
 
 static void what_an_image_cannot_hold_is_refused(void **state)
@@ -78,8 +79,11 @@ static void proposals_that_are_off_are_named(void **state)
     CODE("\x1f\x40\x00\x0b", SW_E_UNSUPPORTED, "exceptions");
     CODE("\xfb\x00\x00", SW_E_UNSUPPORTED, "garbage");
     CODE("\xfe\x03\x00", SW_E_UNSUPPORTED, "threads");
-    CODE("\x28\x42\x00\x00", SW_E_UNSUPPORTED, "switched off");
-    CODE("\x3f\x01", SW_E_UNSUPPORTED, "switched off");
+    CODE("\x15\x00", SW_E_UNSUPPORTED, "typed function references");
+    CODE("\xd3", SW_E_UNSUPPORTED, "garbage");
+    CODE("\x28\x42\x00\x00", SW_E_UNSUPPORTED, "several memories");
+    CODE("\x3f\x01", SW_E_UNSUPPORTED, "several memories");
+    CODE("\xfc\x13", SW_E_UNSUPPORTED, "wide arithmetic");
 }
 
 static void damaged_code_is_told(void **state)
@@ -108,6 +112,36 @@ static void bodies_have_bounds(void **state)
     expect(&parts, SW_E_INVALID, "ends early");
     parts.code = BYTES("\x02\xff\xff\xff\xff\xff");
     expect(&parts, SW_E_INVALID, "too long");
+    parts.code = BYTES("\x02\xb2\x97\xd3\x03" BODY_ZERO BODY_ZERO);
+    expect(&parts, SW_E_EXHAUSTED, "function 0 has 7654322 bytes");
+    CODE("\x0e\xf1\xff\x03", SW_E_EXHAUSTED, "65521 branches of one table");
+}
+
+static void blocks_nest_to_a_limit(void **state)
+{
+    struct parts parts = valid_parts();
+    struct sw_buffer body, section;
+
+    (void)state;
+    for (size_t depth = 9999; depth <= 10000; depth++) {
+        sw_buffer_init(&body, 1u << 20);
+        sw_buffer_init(&section, 1u << 20);
+        sw_buffer_put_u8(&body, 0);
+        for (size_t i = 0; i < depth; i++)
+            sw_buffer_put(&body, "\x02\x40", 2);
+        for (size_t i = 0; i <= depth; i++)
+            sw_buffer_put_u8(&body, 0x0b);
+        sw_buffer_put_u8(&section, 2);
+        put_size(&section, body.size);
+        sw_buffer_put(&section, body.data, body.size);
+        sw_buffer_put(&section, BODY_ZERO, sizeof BODY_ZERO - 1);
+        parts.code = (struct sw_bytes){section.data, section.size};
+        /* The body is a block itself. */
+        expect(&parts, depth == 9999 ? SW_OK : SW_E_EXHAUSTED,
+               depth == 9999 ? "" : "nested deeper");
+        sw_buffer_done(&body);
+        sw_buffer_done(&section);
+    }
 }
 
 int main(void)
@@ -121,6 +155,7 @@ int main(void)
         cmocka_unit_test(proposals_that_are_off_are_named),
         cmocka_unit_test(damaged_code_is_told),
         cmocka_unit_test(bodies_have_bounds),
+        cmocka_unit_test(blocks_nest_to_a_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

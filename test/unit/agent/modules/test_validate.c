@@ -51,9 +51,10 @@ static void what_a_compiler_makes_is_valid(void **state)
         assert_int_equal(view.has_on_timer, i == 0);
         assert_int_equal(view.has_on_stop, i == 0);
         /* Cut between two of the custom sections at its end it still is one. */
+        size_t valid = 0;
         for (size_t size = 0; size < module.size; size++)
-            if (sw_module_validate((struct sw_bytes){module.data, size}, NULL, &err) == SW_OK)
-                assert_true(size > module.size / 2);
+            valid += sw_module_validate((struct sw_bytes){module.data, size}, NULL, &err) == SW_OK;
+        assert_in_range(valid, 1, 8);
         sw_buffer_done(&module);
     }
 }
@@ -132,30 +133,90 @@ static void imports_are_those_of_the_abi(void **state)
            "send with another type than (i32, i32, i32, i32, i32, i32, i32, i64) -> i32");
     IMPORT("\x01\x07swarm_1\x03now\x00\x00", SW_E_INVALID, "now with another type than () -> i64");
     IMPORT("\x01\x07swarm_1\x03now\x00\x09", SW_E_INVALID, "another type");
-    IMPORT("\x01\x07swarm_1\x03now\x02\x00\x01", SW_E_INVALID, "imports now from swarm_1");
+    IMPORT("\x01\x07swarm_1\x03now\x01\x70\x00\x01", SW_E_INVALID, "imports a table, now, and");
+    IMPORT("\x01\x03"
+           "env\x06memory\x02\x00\x01",
+           SW_E_INVALID, "imports a memory, memory, and not only functions");
+    IMPORT("\x01\x07GOT.mem\x01x\x03\x7f\x01", SW_E_INVALID, "imports a global, x");
+    IMPORT("\x01\x03"
+           "env\x01t\x04\x00\x00",
+           SW_E_INVALID, "imports a tag, t");
+    IMPORT("\x01\x03"
+           "env\x01t\x05\x00\x00",
+           SW_E_INVALID, "no import is of kind 5");
     IMPORT("\x01\x03"
            "env\x05"
            "abort\x00\x00",
            SW_E_INVALID, "imports abort from env");
     IMPORT("\x01\x16wasi_snapshot_preview1\x08"
+           "fd_close\x00\x00",
+           SW_OK, "");
+    IMPORT("\x01\x16wasi_snapshot_preview1\x08"
            "fd_write\x00\x00",
-           SW_E_INVALID, "fd_write from wasi_snapshot_preview1");
+           SW_E_INVALID, "fd_write with another type than (i32, i32, i32, i32) -> i32");
+    IMPORT("\x01\x16wasi_snapshot_preview1\x07"
+           "fd_open\x00\x00",
+           SW_E_INVALID, "fd_open from wasi_snapshot_preview1, which has no such function");
 }
 
-static void a_misspelt_import_has_a_hint(void **state)
+static void expect_hint(struct parts *parts, const char *words)
 {
-    struct parts parts = valid_parts();
     struct sw_err err = {0};
     struct sw_buffer module;
 
-    (void)state;
-    parts.imports = BYTES("\x01\x07swarm_1\x07publihs\x00\x00");
     sw_buffer_init(&module, 1024);
-    build(&parts, &module);
+    build(parts, &module);
     assert_int_equal(sw_module_validate((struct sw_bytes){module.data, module.size}, NULL, &err),
                      SW_E_INVALID);
-    assert_string_equal(err.hint, "did you mean publish?");
     sw_buffer_done(&module);
+    if (strstr(err.hint, words) == NULL)
+        fail_msg("the hint is: %s", err.hint);
+}
+
+static void an_unknown_import_has_a_hint(void **state)
+{
+    struct parts parts = valid_parts();
+
+    (void)state;
+    parts.imports = BYTES("\x01\x07swarm_1\x07publihs\x00\x00");
+    expect_hint(&parts, "did you mean publish? it has send reply publish");
+    parts.imports = BYTES("\x01\x07swarm_1\x0cnothing_like\x00\x00");
+    expect_hint(&parts, "it has send reply");
+    parts.imports = BYTES("\x01\x07swarm_2\x04send\x00\x00");
+    expect_hint(&parts, "this host speaks swarm_1");
+    parts.imports = BYTES("\x01\x0dwasi_unstable\x08"
+                          "fd_write\x00\x00");
+    expect_hint(&parts, "this host speaks wasi_snapshot_preview1");
+    parts.imports = BYTES("\x01\x16wasi_snapshot_preview1\x08"
+                          "fd_wrote\x00\x00");
+    expect_hint(&parts, "docs/reference/guest-abi.md");
+    parts.imports = BYTES("\x01\x03"
+                          "env\x05"
+                          "abort\x00\x00");
+    expect_hint(&parts, "--use abort=");
+    parts.imports = BYTES("\x01\x03"
+                          "env\x03"
+                          "foo\x00\x00");
+    expect_hint(&parts, "the linker did not find it");
+    parts.imports = BYTES("\x01\x04gojs\x03"
+                          "foo\x00\x00");
+    expect_hint(&parts, "what swarm/agent.h declares");
+}
+
+/* A program runs once, from its start to its end; an agent is called again and again. */
+static void a_command_is_told_from_a_reactor(void **state)
+{
+    struct parts parts = valid_parts();
+
+    (void)state;
+    parts.exports = BYTES("\x02" EXPORT_MEMORY "\x06_start\x00\x00");
+    expect(&parts, SW_E_INVALID, "it exports _start, but not swarm_alloc");
+    expect_hint(&parts, "-mexec-model=reactor");
+    parts.exports = BYTES("\x04" EXPORT_MEMORY EXPORT_ALLOC EXPORT_ON_MESSAGE "\x06_start\x00\x00");
+    expect(&parts, SW_OK, "");
+    parts.exports =
+        BYTES("\x04" EXPORT_MEMORY EXPORT_ALLOC EXPORT_ON_MESSAGE "\x0b_initialize\x00\x00");
+    expect(&parts, SW_E_INVALID, "_initialize has another type than ()");
 }
 
 static void exports_have_the_types_of_the_abi(void **state)
@@ -173,6 +234,8 @@ static void exports_have_the_types_of_the_abi(void **state)
     CASE(exports, "\x01\x08on_timer\x00\x00", SW_E_INVALID, "on_timer has another type than (i64)");
     CASE(exports, "\x04" EXPORT_MEMORY EXPORT_ALLOC EXPORT_ON_MESSAGE "\x06helper\x00\x00", SW_OK,
          "");
+    CASE(exports, "\x01\x07swarm.x\x00\x00", SW_E_INVALID, "swarm.x: names that begin with");
+    CASE(exports, "\x81\x80\x04", SW_E_EXHAUSTED, "65537 exports");
 }
 
 static void functions_have_types_and_bodies(void **state)
@@ -210,15 +273,15 @@ static void the_memory_is_one_and_private(void **state)
     CASE(memories, "\x01\x01\x02\x01", SW_E_INVALID, "above its maximum");
 }
 
-static void mutable_globals_are_exported(void **state)
+static void globals_are_values(void **state)
 {
     struct parts parts = valid_parts();
 
     (void)state;
     CASE(globals, "\x01\x7f\x00\x41\x05\x0b", SW_OK, "");
-    CASE(globals, "\x01\x7f\x01\x41\x05\x0b", SW_E_INVALID, "global 0 is not exported");
+    CASE(globals, "\x01\x7f\x01\x41\x05\x0b", SW_OK, "");
     CASE(globals, "\x01\x7f\x02\x41\x05\x0b", SW_E_INVALID, "neither constant nor mutable");
-    CASE(globals, "\x01\x70\x01\xd0\x70\x0b", SW_E_UNSUPPORTED, "mutable reference");
+    CASE(globals, "\x01\x70\x01\xd0\x70\x0b", SW_E_INVALID, "mutable reference");
     CASE(globals, "\x01\x7f\x01\x41\x05", SW_E_INVALID, "ends early");
     parts.globals = BYTES("\x03\x7e\x01\x42\x05\x0b\x7c\x01\x44________\x0b\x7d\x00\x43____\x0b");
     parts.exports =
@@ -241,10 +304,20 @@ static void too_many_globals_are_refused(void **state)
     sw_buffer_done(&globals);
 }
 
-static void a_start_function_is_refused(void **state)
+/* Types 0 and 1 of a valid module have results. */
+static void a_start_function_takes_and_gives_nothing(void **state)
 {
+    struct parts parts = valid_parts();
+
     (void)state;
-    CASE(start, "\x00", SW_E_INVALID, "start function");
+    CASE(start, "\x00", SW_E_INVALID, "its start function is none");
+    CASE(start, "\x07", SW_E_INVALID, "its start function is none");
+    CASE(start, "", SW_E_INVALID, "ends early");
+    parts.types = BYTES("\x03\x60\x01\x7f\x01\x7f\x60\x00\x01\x7f\x60\x00\x00");
+    parts.functions = BYTES("\x03\x00\x00\x02");
+    parts.code = BYTES("\x03" BODY_ZERO BODY_ZERO "\x02\x00\x0b");
+    parts.start = BYTES("\x02");
+    expect(&parts, SW_OK, "");
 }
 
 static void segments_are_read_in_every_form(void **state)
@@ -285,14 +358,15 @@ int main(void)
         cmocka_unit_test(sections_come_once_and_in_order),
         cmocka_unit_test(types_are_functions_of_values),
         cmocka_unit_test(imports_are_those_of_the_abi),
-        cmocka_unit_test(a_misspelt_import_has_a_hint),
+        cmocka_unit_test(an_unknown_import_has_a_hint),
+        cmocka_unit_test(a_command_is_told_from_a_reactor),
         cmocka_unit_test(exports_have_the_types_of_the_abi),
         cmocka_unit_test(functions_have_types_and_bodies),
         cmocka_unit_test(tables_are_small_and_of_functions),
         cmocka_unit_test(the_memory_is_one_and_private),
-        cmocka_unit_test(mutable_globals_are_exported),
+        cmocka_unit_test(globals_are_values),
         cmocka_unit_test(too_many_globals_are_refused),
-        cmocka_unit_test(a_start_function_is_refused),
+        cmocka_unit_test(a_start_function_takes_and_gives_nothing),
         cmocka_unit_test(segments_are_read_in_every_form),
     };
 

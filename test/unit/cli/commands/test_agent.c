@@ -38,7 +38,7 @@ static void build_runs_compiler_and_linker_for_each_source(void **state)
     assert_non_null(strstr(p->ran, "./.swarm/0-a.c.o -o ./a.wasm\n"));
     assert_non_null(strstr(p->ran, "./.swarm/0-b.c.o -o ./b.wasm\n"));
     assert_non_null(strstr(p->ran, "--target=wasm32 "));
-    assert_non_null(strstr(p->ran, "--export=__stack_pointer"));
+    assert_non_null(strstr(p->ran, "--stack-first"));
     assert_non_null(strstr(told(p), "built ./a.wasm"));
 }
 

@@ -1,7 +1,7 @@
 /* labels: kill threaded */
 /* timeout: 300 */
 /* serial: yes */
-/* uses: pkg/agent/runtime/wasm pkg/utils/system */
+/* uses: pkg/agent/modules pkg/agent/runtime/wasm pkg/utils/system */
 #include "test/support/host_process.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* labels: threaded */
-/* uses: pkg/agent/runtime/wasm pkg/utils/system */
+/* uses: pkg/agent/modules pkg/agent/runtime/wasm pkg/utils/system */
 /* timeout: 300 */
 #include "test/support/host_process.h"
 

@@ -1,6 +1,7 @@
 /* What the tests of this room share: an engine, a worker, a compiled guest, and a host that writes
  * down every call as one line of text. */
 #pragma once
+#include "pkg/agent/modules/rewrite.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
 #include "pkg/utils/system/system.h"
 #include "test/support/traps.h"
@@ -155,19 +156,22 @@ static const struct sw_wasm_calls noted_calls = {
     .self = fixed_self,
 };
 
-/* Machine code of a guest built from test/guests. */
+/* Machine code of a guest built from test/guests, as the compiler makes it. */
 static inline void compile_guest(const char *name, struct sw_buffer *out)
 {
-    struct sw_buffer wasm;
+    struct sw_buffer wasm, rewritten;
     struct sw_err err = {0};
     char path[512];
 
     (void)snprintf(path, sizeof path, "%s/guests/%s.wasm", SW_TEST_BUILD, name);
     sw_buffer_init(&wasm, 1u << 20);
+    sw_buffer_init(&rewritten, 2u << 20);
     if (sw_file_load(sw_system_real(), path, 1u << 20, &wasm, &err) != SW_OK ||
-        sw_wasm_compile((struct sw_bytes){wasm.data, wasm.size}, out, &err) != SW_OK)
-        fail_msg("%s", err.message);
+        sw_module_rewrite((struct sw_bytes){wasm.data, wasm.size}, &rewritten, &err) != SW_OK ||
+        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, out, &err) != SW_OK)
+        fail_msg("%s: %s", name, err.message);
     sw_buffer_done(&wasm);
+    sw_buffer_done(&rewritten);
 }
 
 static inline struct sw_wasm_module *open_guest(struct fixture *f, const char *name)

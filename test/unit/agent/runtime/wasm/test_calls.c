@@ -1,5 +1,5 @@
 /* labels: threaded */
-/* uses: pkg/utils/system */
+/* uses: pkg/agent/modules pkg/utils/system */
 #include "test/unit/agent/runtime/wasm/fixture.h"
 
 static void every_field_of_a_message_arrives(void **state)
