@@ -25,7 +25,7 @@ TSAN_ENV = TSAN_OPTIONS=report_signal_unsafe=0:halt_on_error=1
 # a process many times. The labels tidy and tool are Python over the sources: no C code runs in them.
 ASAN_LEAVES_OUT = ^(apifuzz|kill|tidy|tool)$$
 
-.PHONY: all setup setup-test run test check asan tsan fuzz fuzz-coverage bench test-fresh check-abi openapi \
+.PHONY: all setup setup-test run test test-chaos check asan tsan fuzz fuzz-coverage bench test-fresh check-abi openapi \
     install clean tidy lint format help everything
 
 all: setup ## Build build/bin/{swarm,swarmd,swarmctl} and build/libexec/* (the default)
@@ -49,6 +49,9 @@ run: all ## Start a swarm on this machine, ask it a question, and stay until Ctr
 
 test: everything ## Run all tests; the last line is "N passed, N failed, N skipped"
 	@tools/test/run --build $(BUILD) --jobs $(JOBS) $(TEST_OPTIONS)
+
+test-chaos: everything ## Run the long tests of kills, broken disks and hostile agents (about an hour)
+	@tools/test/run --build $(BUILD) --jobs 1 --configuration chaos --label '^chaos$$' $(TEST_OPTIONS)
 
 check: everything ## Run the quick tests: units, fuzz corpora, tidy
 	@tools/test/run --build $(BUILD) --jobs $(JOBS) --label '^(unit|fuzz|tidy|tool)$$'

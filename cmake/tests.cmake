@@ -7,6 +7,8 @@
 # In a .c file a comment line "/* labels: threaded */" adds labels, "/* uses: pkg/x/y ... */" links
 # further rooms and "/* timeout: 300 */" sets seconds; a script says the same as "# labels: kill",
 # and "# serial: yes" where it must run alone.
+# A script with "# chaos: NAME=VALUE ..." is also the test chaos_<name>, with that environment and
+# the seconds of "# chaos-timeout: 3600". Those run with `make test-chaos` alone (ctest -C chaos).
 # A test that finds hardware, a kernel feature or a privilege absent ends with status 77 and a line
 # "skip: PROBE ..." that names a probe of tools/test/probe.
 enable_testing()
@@ -79,6 +81,22 @@ function(sw_script_test file label default_timeout_s)
   sw_test_properties(${name} ${file} ${label} ${default_timeout_s})
 endfunction()
 
+# The long form of a script, if it has one.
+function(sw_chaos_test file)
+  sw_test_comment(${file} chaos values)
+  sw_test_comment(${file} chaos-timeout timeout_s)
+  if(NOT values)
+    return()
+  endif()
+  get_filename_component(stem ${file} NAME_WE)
+  add_test(NAME chaos_${stem} CONFIGURATIONS chaos
+           COMMAND ${SWARM_TEST_TOOLS}/isolate ${CMAKE_BINARY_DIR} chaos_${stem} ${file})
+  math(EXPR ctest_timeout_s "${timeout_s} + 20")
+  set_tests_properties(chaos_${stem} PROPERTIES LABELS chaos TIMEOUT ${ctest_timeout_s}
+                       SKIP_RETURN_CODE 77 RUN_SERIAL ON
+                       ENVIRONMENT "SW_TIMEOUT_S=${timeout_s};${values}")
+endfunction()
+
 foreach(room IN LISTS SWARM_ROOMS)
   string(REGEX REPLACE "^pkg/" "" short ${room})
   file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/unit/${short}/test_*.c)
@@ -96,6 +114,7 @@ foreach(label IN ITEMS integration e2e)
        ${CMAKE_SOURCE_DIR}/test/${label}/*.py)
   foreach(file IN LISTS files)
     sw_script_test(${file} ${label} 180)
+    sw_chaos_test(${file})
   endforeach()
 endforeach()
 

@@ -136,6 +136,7 @@ static void tell_stats(struct driver *driver)
         stats->publishes += view.publishes;
         stats->replies += view.replies;
         stats->refused += view.refused;
+        stats->replayed += view.replayed;
     }
     stats->epochs = sw_journal_durable(driver->shared.journal);
     stats->journal_bytes = sw_journal_end(driver->shared.journal);

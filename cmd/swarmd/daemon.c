@@ -2,6 +2,7 @@
 
 #include "cmd/swarmd/agents.h"
 #include "cmd/swarmd/controllers.h"
+#include "cmd/swarmd/figures.h"
 #include "cmd/swarmd/identity.h"
 #include "cmd/swarmd/modules.h"
 #include "pkg/communication/protocol/server.h"
@@ -34,6 +35,7 @@ struct daemon {
     struct sw_logs *logs;
     struct modules_adapter modules;
     struct agents_adapter agents;
+    struct figures figures;
     struct sw_gateway *gateway;
     struct sw_http_server *server;
     struct controllers *controllers;
@@ -397,7 +399,9 @@ static enum sw_rc gateway_start(struct daemon *daemon, struct sw_err *err)
     if (daemon->collector == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for metrics");
     options.collector = daemon->collector;
-    rc = sw_gateway_new(&options, &daemon->gateway, err);
+    rc = figures_add(&daemon->figures, daemon->agents.agents, daemon->collector, err);
+    if (rc == SW_OK)
+        rc = sw_gateway_new(&options, &daemon->gateway, err);
     if (rc != SW_OK)
         return rc;
     server.handler = sw_gateway_handler(daemon->gateway);

@@ -58,6 +58,14 @@ class Client:
         status, _, answer = self.request("POST", path, body, {"content-type": "text/plain"})
         return status, answer
 
+    def metric(self, name):
+        """The value of a metric without labels, as /metrics has it now."""
+        _, _, body = self.request("GET", "/metrics")
+        for line in body.decode().splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+        raise AssertionError(f"there is no metric {name}")
+
     def events(self, reason=None):
         items = self.get("/namespaces/default/events")["items"]
         return [item for item in items if reason in (None, item["reason"])]

@@ -144,7 +144,7 @@ SW_MUST_CHECK enum sw_rc sw_agents_list(struct sw_agents *agents, const struct s
 struct sw_agents_view { /* For metrics, top and status. Counts since the host's start. */
     bool is_up;
     uint64_t host_starts, host_pid, pods, instances, waiting, memory_bytes;
-    uint64_t segments, failures, sends, publishes, replies, refused;
+    uint64_t segments, failures, sends, publishes, replies, refused, replayed;
     uint64_t epochs, journal_bytes, requests;
 };
 void sw_agents_view(const struct sw_agents *agents, struct sw_agents_view *ret_view);

@@ -214,6 +214,7 @@ static enum sw_rc on_stats(struct sw_agents *agents, const struct sw_frame_stats
     view->publishes = stats->publishes;
     view->replies = stats->replies;
     view->refused = stats->refused;
+    view->replayed = stats->replayed;
     view->epochs = stats->epochs;
     view->journal_bytes = stats->journal_bytes;
     return SW_OK;

@@ -9,7 +9,7 @@
 #pragma once
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 2
+#define SW_LINK_VERSION 3
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -202,7 +202,7 @@ struct sw_frame_log {
 
 struct sw_frame_stats { /* Since the host's start, but for the first four. */
     uint64_t pods, instances, waiting, memory_bytes;
-    uint64_t segments, failures, sends, publishes, replies, refused;
+    uint64_t segments, failures, sends, publishes, replies, refused, replayed;
     uint64_t epochs, journal_bytes, outputs_waiting;
 };
 

@@ -1,0 +1,18 @@
+/* The figures of this node's agents, as /metrics shows them.
+ *
+ * Threads: the loop's.  I/O: none. */
+#pragma once
+#include "pkg/agent/controller/controller.h"
+#include "pkg/metrics/collector/collector.h"
+
+#define FIGURES_MAX 16
+
+struct figures { /* Outlives the collector. */
+    const struct sw_agents *agents;
+    struct sw_series *series[FIGURES_MAX];
+};
+
+/* Register them; each is read from a view of `agents` whenever the collector is read.
+ * SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc figures_add(struct figures *figures, const struct sw_agents *agents,
+                                     struct sw_collector *collector, struct sw_err *err);
