@@ -1,6 +1,6 @@
 /* uses: pkg/agent/link */
 /* covers: pkg/agent/link/frame.c */
-#include "pkg/agent/link/frame.h"
+#include "pkg/agent/link/entries.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* A whole agent host in one thread for tests: workers, journal and the outputs that swarmd would
  * see, on the disk of disk.h with the guests of script_guest.h. */
 #pragma once
-#include "pkg/agent/link/frame.h"
+#include "pkg/agent/link/entries.h"
 #include "pkg/agent/runtime/actor/recovery.h"
 #include "pkg/agent/runtime/actor/worker.h"
 #include "test/support/disk.h"
@@ -31,6 +31,11 @@ struct actors {
     /* What came out. */
     uint64_t events, logs, closed, early; /* early: outputs whose epoch was not durable. */
     char last_event[64], last_words[256], last_log[128];
+    uint64_t letters, last_letter; /* Of the last page: how many, and the last one's number. */
+    struct actors_letter {
+        char key[64], from[64], reason[64], words[64], body[64];
+        uint32_t attempts;
+    } letter; /* The last one of the page. */
     struct sw_frame_pod_status status;
     struct sw_err failure;
 };
@@ -120,6 +125,29 @@ static inline void actors_see(struct actors *actors, const struct sw_frame *fram
     }
 }
 
+static inline void actors_copy(char *room, size_t size, struct sw_bytes text)
+{
+    snprintf(room, size, "%.*s", (int)text.size, text.size > 0 ? (const char *)text.data : "");
+}
+
+static inline void actors_see_letters(struct actors *actors, const struct sw_frame_instances *page)
+{
+    struct sw_reader reader = sw_reader_of(page->entries.data, page->entries.size);
+    struct actors_letter *letter = &actors->letter;
+    struct sw_frame_letter entry;
+
+    actors->letters = page->count;
+    while (sw_frame_letter_take(&reader, &entry)) {
+        actors->last_letter = entry.number;
+        actors_copy(letter->key, sizeof letter->key, entry.key);
+        actors_copy(letter->from, sizeof letter->from, entry.from);
+        actors_copy(letter->reason, sizeof letter->reason, entry.reason);
+        actors_copy(letter->words, sizeof letter->words, entry.words);
+        actors_copy(letter->body, sizeof letter->body, entry.body);
+        letter->attempts = entry.attempts;
+    }
+}
+
 /* Let out what is durable. Returns how many frames. */
 static inline unsigned actors_release(struct actors *actors)
 {
@@ -139,6 +167,8 @@ static inline unsigned actors_release(struct actors *actors)
                 size != output->size)
                 abort();
             actors_see(actors, &frame);
+            if (frame.kind == SW_FRAME_LETTERS_PAGE)
+                actors_see_letters(actors, &frame.instances);
             free(output);
             count++;
         }
@@ -196,6 +226,7 @@ struct actors_pod {
     const char *agent, *digest, *config;
     bool is_keyed, is_volatile;
     uint32_t replicas, mailbox, instances_max;
+    uint32_t attempts; /* 0: 1. The waits in between are 1,000, 2,000 and then 4,000 ns. */
 };
 
 static inline void actors_open(struct actors *actors, const struct actors_pod *pod)
@@ -220,6 +251,9 @@ static inline void actors_open(struct actors *actors, const struct actors_pod *p
         .instances_max = pod->instances_max == 0 ? 100000 : pod->instances_max,
         .memory_bytes = 1u << 20,
         .body_bytes = 262144,
+        .retry_attempts = pod->attempts == 0 ? 1 : pod->attempts,
+        .retry_first_ns = 1000,
+        .retry_max_ns = 4000,
     };
     snprintf(pod_uid, sizeof pod_uid, "00000000-0000-7000-8000-%012" PRIu64, pod->number);
     memset(config.slots, 0xff, sizeof config.slots);

@@ -5,8 +5,10 @@
  * hold | release | send TO|BODY | ask TAG TO|BODY | pub SUBJECT|BODY | sub PATTERN unsub PATTERN |
  * timer ID DELAY_NS | cancel ID | log TEXT | random | now | self | fail | trap | wait deadline |
  * drift | once (ends badly the next time) | spam COUNT TO|BODY | pubs COUNT SUBJECT|BODY | churn
- * COUNT (start and cancel a timer) | flip COUNT (subscribe and unsubscribe) | code "get" replies
- * with the state in words. Replies, publishes and timers that arrive are counted. */
+ * COUNT (start and cancel a timer) | flip COUNT (subscribe and unsubscribe) | flaky COUNT (ends
+ * badly so many times) | seq FROM N COUNT (the same for this message, and notes whether the N of
+ * FROM rise) | code. Publishes and timers run as commands what begins with '!'. "get" replies with
+ * the state in words. Replies, publishes and timers that arrive are counted. */
 #pragma once
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/guest.h"
@@ -19,11 +21,15 @@
 #include <string.h>
 
 #define SCRIPT_HELD_MAX 64
+#define SCRIPT_SENDERS 8
+#define SCRIPT_TRIES 4096
 
 struct sw_guest_module { /* Of this engine. */
     uint32_t refs;
     bool has_on_start, has_on_timer, has_on_stop;
     const char *on_start, *on_timer; /* Commands; NULL: none. */
+    uint64_t flaky;                  /* How often "flaky" was tried, and "seq": over restarts. */
+    uint8_t tries[SCRIPT_SENDERS][SCRIPT_TRIES];
 };
 
 struct script_state {
@@ -32,6 +38,7 @@ struct script_state {
     uint64_t random;
     uint64_t held[SCRIPT_HELD_MAX];
     int64_t held_count;
+    int64_t in_order, last_of[SCRIPT_SENDERS], disorder;
     int32_t last_code;
     char last[64]; /* Body of the last reply or publish. */
 };
@@ -91,9 +98,10 @@ static inline void script_get(struct sw_guest *guest, uint64_t handle)
     snprintf(words, sizeof words,
              "counter=%" PRId64 " messages=%" PRId64 " replies=%" PRId64 " status=%" PRId64
              " published=%" PRId64 " timers=%" PRId64 " held=%" PRId64 " starts=%" PRId64
-             " code=%" PRId32 " last=%s",
+             " code=%" PRId32 " inorder=%" PRId64 " disorder=%" PRId64 " last=%s",
              state->counter, state->messages, state->replies, state->last_status, state->published,
-             state->timers, state->held_count, state->starts, state->last_code, state->last);
+             state->timers, state->held_count, state->starts, state->last_code, state->in_order,
+             state->disorder, state->last);
     effect.body = script_text(words);
     state->last_code = sw_turn_reply(guest->turn, &effect);
 }
@@ -162,6 +170,23 @@ static inline void script_flip(struct sw_guest *guest, long long count)
                                             : sw_turn_unsubscribe(guest->turn, text);
 }
 
+static inline enum sw_guest_end script_seq(struct sw_guest *guest, const char *command)
+{
+    struct script_state *state = &guest->state;
+    unsigned from, count;
+    long long number;
+
+    if (sscanf(command, "seq %u %lld %u", &from, &number, &count) != 3 || from >= SCRIPT_SENDERS ||
+        number < 0 || number >= SCRIPT_TRIES)
+        return SW_GUEST_FAILED;
+    if (guest->module->tries[from][number] < count)
+        return guest->module->tries[from][number]++, SW_GUEST_TRAPPED;
+    state->disorder += number <= state->last_of[from];
+    state->last_of[from] = number;
+    state->in_order++;
+    return SW_GUEST_DONE;
+}
+
 /* How one command ends: DONE to go on. */
 static inline enum sw_guest_end script_command(struct script_engine *engine, struct sw_guest *guest,
                                                const char *command, uint64_t handle)
@@ -207,6 +232,10 @@ static inline enum sw_guest_end script_command(struct script_engine *engine, str
             (void)sw_turn_subscribe(turn, script_text(word));
     else if (strcmp(command, "once") == 0)
         return engine->drift++ == 0 ? SW_GUEST_DONE : SW_GUEST_TRAPPED;
+    else if (sscanf(command, "flaky %lld", &number) == 1)
+        return guest->module->flaky++ < (uint64_t)number ? SW_GUEST_TRAPPED : SW_GUEST_DONE;
+    else if (strncmp(command, "seq ", 4) == 0)
+        return script_seq(guest, command);
     else if (strcmp(command, "fail") == 0)
         return SW_GUEST_FAILED;
     else if (strcmp(command, "trap") == 0)
@@ -231,6 +260,7 @@ static inline enum sw_guest_end script_run(struct script_engine *engine, struct 
     if (body.size > 0)
         memcpy(text, body.data, body.size);
     text[body.size] = 0;
+    at += *at == '!';
     while (end == SW_GUEST_DONE && at != NULL && *at != 0) {
         char *semicolon = strchr(at, ';'), *bar = strchr(at, '|');
 
@@ -266,7 +296,8 @@ static inline enum sw_guest_end script_input(struct script_engine *engine, struc
     if (input->entry == SW_GUEST_STOP)
         return script_run(engine, guest, script_text("send watcher/1|add 1"), 0);
     state->messages++;
-    if ((message->flags & (SWARM_MESSAGE_IS_REPLY | SWARM_MESSAGE_PUBLISHED)) == 0)
+    if ((message->flags & (SWARM_MESSAGE_IS_REPLY | SWARM_MESSAGE_PUBLISHED)) == 0 ||
+        (message->body.size > 0 && *(const char *)message->body.data == '!'))
         return script_run(engine, guest, message->body, message->reply_handle);
     if ((message->flags & SWARM_MESSAGE_IS_REPLY) != 0) {
         state->replies++;

@@ -1,5 +1,6 @@
 /* Frames from the host, each checked against what was asked of it. */
 #include "pkg/agent/controller/state.h"
+#include "pkg/agent/link/entries.h"
 #include "pkg/utils/base/text.h"
 
 #include <stdlib.h>

@@ -101,6 +101,23 @@ static const struct field request_fields[] = {ID(request.request)};
 static const struct field list_fields[] = {
     ID(list.request), NAME(list.name_space, SW_FRAME_NAME_MAX), NAME(list.agent, SW_FRAME_NAME_MAX),
     TEXT(list.after, SW_FRAME_KEY_MAX), U32(list.limit, 1000)};
+static const struct field letters_fields[] = {
+    ID(letters.request),
+    NAME(letters.name_space, SW_FRAME_NAME_MAX),
+    NAME(letters.agent, SW_FRAME_NAME_MAX),
+    TEXT(letters.key, SW_FRAME_KEY_MAX),
+    U64(letters.after),
+    U32(letters.limit, 1000),
+    U32(letters.with_body, 1),
+};
+static const struct field letters_change_fields[] = {
+    ID(letters_change.request),
+    NAME(letters_change.name_space, SW_FRAME_NAME_MAX),
+    NAME(letters_change.agent, SW_FRAME_NAME_MAX),
+    TEXT(letters_change.key, SW_FRAME_KEY_MAX),
+    U64(letters_change.number),
+    U32(letters_change.act, SW_FRAME_LETTERS_DROP),
+};
 static const struct field stop_fields[] = {U32(stop.deadline_ms, 3600000)};
 static const struct field ready_fields[] = {U32(ready.version, UINT32_MAX),
                                             U32(ready.workers, 1024),
@@ -158,6 +175,8 @@ static const struct shape shapes[] = {
     SHAPE(LIST, SW_FRAME_TO_HOST, list_fields),
     SHAPE(PING, SW_FRAME_TO_HOST, request_fields),
     SHAPE(STOP, SW_FRAME_TO_HOST, stop_fields),
+    SHAPE(LETTERS, SW_FRAME_TO_HOST, letters_fields),
+    SHAPE(LETTERS_CHANGE, SW_FRAME_TO_HOST, letters_change_fields),
     SHAPE(READY, SW_FRAME_FROM_HOST, ready_fields),
     SHAPE(MODULE_RESULT, SW_FRAME_FROM_HOST, result_fields),
     SHAPE(POD_STATUS, SW_FRAME_FROM_HOST, pod_status_fields),
@@ -169,6 +188,7 @@ static const struct shape shapes[] = {
     SHAPE(STATS, SW_FRAME_FROM_HOST, stats_fields),
     SHAPE(PONG, SW_FRAME_FROM_HOST, request_fields),
     SHAPE(STOPPED, SW_FRAME_FROM_HOST, result_fields),
+    SHAPE(LETTERS_PAGE, SW_FRAME_FROM_HOST, instances_fields),
 };
 #define SHAPES_COUNT (sizeof shapes / sizeof *shapes)
 
@@ -302,39 +322,4 @@ enum sw_rc sw_frame_take(struct sw_bytes bytes, enum sw_frame_direction directio
     *ret_frame = frame;
     *ret_size = reader.size;
     return SW_OK;
-}
-
-void sw_frame_instance_put(const struct sw_frame_instance *instance, struct sw_buffer *out)
-{
-    sw_buffer_put_bytes(out, instance->key);
-    sw_buffer_put_bytes(out, instance->pod);
-    sw_buffer_put_u32(out, instance->state);
-    sw_buffer_put_u32(out, instance->waiting);
-    sw_buffer_put_u64(out, instance->segments);
-    sw_buffer_put_u64(out, instance->failures);
-    sw_buffer_put_u64(out, instance->memory_bytes);
-    sw_buffer_put_u64(out, instance->last_ns);
-}
-
-bool sw_frame_instance_take(struct sw_reader *reader, struct sw_frame_instance *ret_instance)
-{
-    struct sw_frame_instance instance;
-
-    if (reader->failed || reader->at == reader->size)
-        return false;
-    instance.key = sw_reader_bytes(reader, SW_FRAME_KEY_MAX);
-    instance.pod = sw_reader_bytes(reader, SW_FRAME_KEY_MAX);
-    instance.state = sw_reader_u32(reader);
-    instance.waiting = sw_reader_u32(reader);
-    instance.segments = sw_reader_u64(reader);
-    instance.failures = sw_reader_u64(reader);
-    instance.memory_bytes = sw_reader_u64(reader);
-    instance.last_ns = sw_reader_u64(reader);
-    if (reader->failed || instance.state > SW_FRAME_INSTANCE_FAILING ||
-        (instance.key.size > 0 && !sw_text_is_utf8(instance.key.data, instance.key.size))) {
-        reader->failed = true;
-        return false;
-    }
-    *ret_instance = instance;
-    return true;
 }

@@ -30,18 +30,21 @@ enum sw_frame_kind {
     SW_FRAME_LIST,
     SW_FRAME_PING,
     SW_FRAME_STOP, /* Finish what runs, snapshot, exit. */
+    SW_FRAME_LETTERS,
+    SW_FRAME_LETTERS_CHANGE,
     /* From the host. */
     SW_FRAME_READY = 64, /* The first one: the journal is recovered. */
     SW_FRAME_MODULE_RESULT,
     SW_FRAME_POD_STATUS,
     SW_FRAME_POD_CLOSED,
-    SW_FRAME_REPLY, /* To SEND, PUBLISH: exactly one each. */
+    SW_FRAME_REPLY, /* To SEND, PUBLISH, LETTERS_CHANGE: exactly one each. */
     SW_FRAME_INSTANCES,
     SW_FRAME_EVENT,
     SW_FRAME_LOG,
     SW_FRAME_STATS,
     SW_FRAME_PONG,
-    SW_FRAME_STOPPED
+    SW_FRAME_STOPPED,
+    SW_FRAME_LETTERS_PAGE
 };
 
 enum sw_frame_direction { SW_FRAME_TO_HOST, SW_FRAME_FROM_HOST };
@@ -111,6 +114,23 @@ struct sw_frame_list {
     uint32_t limit;                           /* 1 to 1,000. */
 };
 
+struct sw_frame_letters { /* Dead letters of an Agent, in the order of their numbers. */
+    uint64_t request;
+    struct sw_bytes name_space, agent, key; /* key: of this instance only; empty: of all. */
+    uint64_t after;                         /* Numbers greater than that. */
+    uint32_t limit;                         /* 1 to 1,000. */
+    uint32_t with_body;                     /* 0 or 1. */
+};
+
+enum sw_frame_letters_act { SW_FRAME_LETTERS_REDELIVER, SW_FRAME_LETTERS_DROP };
+
+struct sw_frame_letters_change {
+    uint64_t request;
+    struct sw_bytes name_space, agent, key;
+    uint64_t number; /* Of one letter; 0: all of them. */
+    uint32_t act;    /* enum sw_frame_letters_act. */
+};
+
 struct sw_frame_stop {
     uint32_t deadline_ms; /* For the snapshot; without one in time the journal serves as well. */
 };
@@ -160,30 +180,13 @@ struct sw_frame_reply {
     uint32_t code; /* 0, NOT_TAKEN, or the instance's or host's code without its sign. */
     struct sw_bytes type, body;
     struct sw_bytes from; /* Key of the instance that took the message. */
-    uint64_t subscribers; /* Of a PUBLISH. */
+    uint64_t subscribers; /* Of a PUBLISH. Of a LETTERS_CHANGE: how many letters it was. */
 };
 
-struct sw_frame_instances {
+struct sw_frame_instances { /* INSTANCES, LETTERS_PAGE. */
     uint64_t request;
     uint32_t code, count, has_more;
-    struct sw_bytes entries; /* count times: as sw_frame_instance_put writes. */
-};
-
-struct sw_frame_instance { /* One of the entries. */
-    struct sw_bytes key;
-    struct sw_bytes pod;   /* Uid of its Pod. */
-    uint32_t state;        /* enum sw_frame_instance_state. */
-    uint32_t waiting;      /* Messages in its mailbox. */
-    uint64_t segments;     /* Handled since its birth. */
-    uint64_t failures;     /* Of those, ended by a trap, a deadline or an error. */
-    uint64_t memory_bytes; /* Linear memory; 0 while it sleeps. */
-    uint64_t last_ns;      /* Time of its last segment. */
-};
-enum sw_frame_instance_state {
-    SW_FRAME_INSTANCE_IDLE,
-    SW_FRAME_INSTANCE_BUSY,
-    SW_FRAME_INSTANCE_PARKED,
-    SW_FRAME_INSTANCE_FAILING /* It cannot be started, or not be made, and is tried again. */
+    struct sw_bytes entries; /* count times: as entries.h writes them. */
 };
 
 struct sw_frame_event {
@@ -218,13 +221,15 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
         struct sw_frame_publish publish;
         struct sw_frame_request request; /* PING, PONG. */
         struct sw_frame_list list;
+        struct sw_frame_letters letters;
+        struct sw_frame_letters_change letters_change;
         struct sw_frame_stop stop;
         struct sw_frame_ready ready;
         struct sw_frame_result result; /* MODULE_RESULT, STOPPED. */
         struct sw_frame_pod_status pod_status;
         struct sw_frame_uid pod_closed;
         struct sw_frame_reply reply;
-        struct sw_frame_instances instances;
+        struct sw_frame_instances instances; /* INSTANCES, LETTERS_PAGE. */
         struct sw_frame_event event;
         struct sw_frame_log log;
         struct sw_frame_stats stats;
@@ -242,9 +247,3 @@ SW_MUST_CHECK enum sw_rc sw_frame_take(struct sw_bytes bytes, enum sw_frame_dire
                                        struct sw_err *err);
 /* The kind in words, for logs: "POD_OPEN"; "?" for none. */
 const char *sw_frame_kind_name(enum sw_frame_kind kind);
-
-/* The entries of INSTANCES. take: false at the end, or on a malformed one, with reader->failed set.
- */
-void sw_frame_instance_put(const struct sw_frame_instance *instance, struct sw_buffer *out);
-SW_MUST_CHECK bool sw_frame_instance_take(struct sw_reader *reader,
-                                          struct sw_frame_instance *ret_instance);

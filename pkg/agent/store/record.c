@@ -10,6 +10,7 @@
 #define CONFIG_MAX 65536u
 #define REQUEST_ID_MAX 128u
 #define SLOTS_MAX 512u
+#define REASON_MAX 63u
 
 const char *sw_entry_name(enum sw_entry entry)
 {
@@ -26,10 +27,18 @@ const char *sw_outcome_name(enum sw_outcome outcome)
     return (unsigned)outcome < sizeof names / sizeof *names ? names[outcome] : "?";
 }
 
+const char *sw_outcome_reason(enum sw_outcome outcome)
+{
+    static const char *const names[] = {"Done",     "Failed",  "Trapped", "Deadline",
+                                        "NoMemory", "Waiting", "Refused"};
+
+    return (unsigned)outcome < sizeof names / sizeof *names ? names[outcome] : "Unknown";
+}
+
 const char *sw_record_kind_name(enum sw_record_kind kind)
 {
     static const char *const names[] = {"?",       "pod",      "pod-drop", "segment",
-                                        "publish", "snapshot", "spec"};
+                                        "publish", "snapshot", "spec",     "letter"};
 
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "?";
 }
@@ -71,6 +80,19 @@ void sw_message_head_put(const struct sw_message_head *head, struct sw_buffer *o
     sw_buffer_put_bytes(out, head->request_id);
 }
 
+/* What became of an input that was not handled to its end. */
+static void fate_put(const struct sw_record_segment *segment, struct sw_buffer *out)
+{
+    if (segment->outcome == SW_OUTCOME_DONE)
+        return;
+    sw_buffer_put_u8(out, (uint8_t)segment->fate);
+    sw_buffer_put_u32(out, segment->attempt);
+    if (segment->fate == SW_FATE_RETRY)
+        sw_buffer_put_u64(out, segment->retry_ns);
+    else if (segment->fate == SW_FATE_PARKED)
+        sw_buffer_put_bytes(out, segment->words);
+}
+
 static void segment_put(const struct sw_record_segment *segment, struct sw_buffer *out)
 {
     sw_buffer_put_u64(out, segment->instance);
@@ -81,6 +103,7 @@ static void segment_put(const struct sw_record_segment *segment, struct sw_buffe
     sw_buffer_put_u8(out, (uint8_t)segment->entry);
     sw_buffer_put_u8(out, (uint8_t)segment->outcome);
     sw_buffer_put_u32(out, (uint32_t)segment->code);
+    fate_put(segment, out);
     switch (segment->entry) {
     case SW_ENTRY_START:
         sw_buffer_put_bytes(out, segment->key);
@@ -99,6 +122,7 @@ static void segment_put(const struct sw_record_segment *segment, struct sw_buffe
         break;
     case SW_ENTRY_TIMER:
         sw_buffer_put_u64(out, segment->timer);
+        sw_buffer_put_u64(out, segment->again);
         break;
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
@@ -130,6 +154,24 @@ static void pod_put(const struct sw_record_pod *pod, struct sw_buffer *out)
     sw_buffer_put_u32(out, pod->replicas);
     sw_buffer_put_u32(out, pod->body_bytes);
     sw_buffer_put_u8(out, pod->is_keyed);
+}
+
+static void letter_put(const struct sw_record_letter *letter, struct sw_buffer *out)
+{
+    sw_buffer_put_u8(out, (uint8_t)letter->act);
+    sw_buffer_put_u64(out, letter->pod);
+    sw_buffer_put_u64(out, letter->time_ns);
+    sw_buffer_put_u64(out, letter->number);
+    if (letter->act != SW_LETTER_PARK)
+        return;
+    sw_buffer_put_u64(out, letter->instance);
+    sw_buffer_put_bytes(out, letter->key);
+    sw_buffer_put_bytes(out, letter->reason);
+    sw_buffer_put_bytes(out, letter->words);
+    sw_buffer_put_u32(out, letter->attempts);
+    sw_buffer_put_u8(out, letter->is_timer);
+    sw_message_head_put(&letter->head, out);
+    sw_buffer_put_bytes(out, letter->body);
 }
 
 void sw_record_put(const struct sw_record *record, struct sw_buffer *out, uint32_t *ret_body_at)
@@ -165,6 +207,9 @@ void sw_record_put(const struct sw_record *record, struct sw_buffer *out, uint32
         sw_buffer_put_bytes(out, record->snapshot.file);
         sw_buffer_put_u64(out, record->snapshot.bytes);
         sw_buffer_put_u32(out, record->snapshot.check);
+        break;
+    case SW_RECORD_LETTER:
+        letter_put(&record->letter, out);
         break;
     }
     if (ret_body_at != NULL)
@@ -229,6 +274,20 @@ static void message_take(struct sw_reader *reader, struct sw_record_segment *seg
     }
 }
 
+static void fate_take(struct sw_reader *reader, struct sw_record_segment *segment)
+{
+    if (segment->outcome == SW_OUTCOME_DONE)
+        return;
+    segment->fate = (enum sw_fate)sw_reader_u8(reader);
+    segment->attempt = sw_reader_u32(reader);
+    if (segment->fate == SW_FATE_RETRY)
+        segment->retry_ns = sw_reader_u64(reader);
+    else if (segment->fate == SW_FATE_PARKED)
+        segment->words = sw_reader_bytes(reader, SW_RECORD_WORDS_MAX);
+    else if (segment->fate != SW_FATE_TOLD)
+        reader->failed = true;
+}
+
 static void segment_take(struct sw_reader *reader, struct sw_record_segment *segment)
 {
     segment->instance = sw_reader_u64(reader);
@@ -239,6 +298,7 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
     segment->entry = (enum sw_entry)sw_reader_u8(reader);
     segment->outcome = (enum sw_outcome)sw_reader_u8(reader);
     segment->code = (int32_t)sw_reader_u32(reader);
+    fate_take(reader, segment);
     switch (segment->entry) {
     case SW_ENTRY_START:
         segment->key = sw_reader_bytes(reader, TEXT_MAX);
@@ -250,6 +310,7 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
         break;
     case SW_ENTRY_TIMER:
         segment->timer = sw_reader_u64(reader);
+        segment->again = sw_reader_u64(reader);
         break;
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
@@ -306,6 +367,26 @@ static void publish_take(struct sw_reader *reader, struct sw_record_publish *pub
         reader->failed = true;
 }
 
+static void letter_take(struct sw_reader *reader, struct sw_record_letter *letter)
+{
+    letter->act = (enum sw_letter_act)sw_reader_u8(reader);
+    letter->pod = sw_reader_u64(reader);
+    letter->time_ns = sw_reader_u64(reader);
+    letter->number = sw_reader_u64(reader);
+    if (letter->act < SW_LETTER_PARK || letter->act > SW_LETTER_DROP)
+        reader->failed = true;
+    if (letter->act != SW_LETTER_PARK)
+        return;
+    letter->instance = sw_reader_u64(reader);
+    letter->key = sw_reader_bytes(reader, TEXT_MAX);
+    letter->reason = sw_reader_bytes(reader, REASON_MAX);
+    letter->words = sw_reader_bytes(reader, SW_RECORD_WORDS_MAX);
+    letter->attempts = sw_reader_u32(reader);
+    letter->is_timer = sw_reader_u8(reader) != 0;
+    sw_message_head_take(reader, &letter->head);
+    letter->body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
+}
+
 enum sw_rc sw_record_take(struct sw_bytes bytes, struct sw_record *ret_record, struct sw_err *err)
 {
     struct sw_reader reader = sw_reader_of(bytes.data, bytes.size);
@@ -333,6 +414,9 @@ enum sw_rc sw_record_take(struct sw_bytes bytes, struct sw_record *ret_record, s
         record.snapshot.file = sw_reader_bytes(&reader, TEXT_MAX);
         record.snapshot.bytes = sw_reader_u64(&reader);
         record.snapshot.check = sw_reader_u32(&reader);
+        break;
+    case SW_RECORD_LETTER:
+        letter_take(&reader, &record.letter);
         break;
     default:
         return sw_err_set(err, reader.failed ? SW_E_CORRUPT : SW_E_UNSUPPORTED,
@@ -405,6 +489,12 @@ static void segment_print(const struct sw_record_segment *segment, struct sw_buf
                     sw_outcome_name(segment->outcome));
     if (segment->code != 0)
         sw_buffer_print(out, " code=%" PRId32, segment->code);
+    if (segment->outcome != SW_OUTCOME_DONE)
+        sw_buffer_print(out, " attempt=%" PRIu32, segment->attempt);
+    if (segment->outcome != SW_OUTCOME_DONE && segment->fate == SW_FATE_RETRY)
+        sw_buffer_print(out, " retry=%" PRIu64, segment->retry_ns);
+    if (segment->outcome != SW_OUTCOME_DONE && segment->fate == SW_FATE_PARKED)
+        sw_buffer_put_text(out, " parked");
     if (segment->entry == SW_ENTRY_START)
         text_print(out, "key", segment->key);
     if (segment->entry == SW_ENTRY_TIMER)
@@ -420,6 +510,22 @@ static void segment_print(const struct sw_record_segment *segment, struct sw_buf
     }
     while (sw_effect_take(&reader, &effect))
         effect_print(out, &effect);
+}
+
+static void letter_print(const struct sw_record_letter *letter, struct sw_buffer *out)
+{
+    static const char *const acts[] = {"?", "park", "redeliver", "drop"};
+
+    sw_buffer_print(out, "letter %s pod=%" PRIu64 " time=%" PRIu64, acts[letter->act], letter->pod,
+                    letter->time_ns);
+    if (letter->number != 0)
+        sw_buffer_print(out, " number=%" PRIu64, letter->number);
+    if (letter->act != SW_LETTER_PARK)
+        return;
+    text_print(out, "key", letter->key);
+    text_print(out, "from", letter->head.from);
+    text_print(out, "reason", letter->reason);
+    sw_buffer_print(out, " bytes=%zu", letter->body.size);
 }
 
 void sw_record_print(const struct sw_record *record, struct sw_buffer *out)
@@ -453,6 +559,9 @@ void sw_record_print(const struct sw_record *record, struct sw_buffer *out)
     case SW_RECORD_SNAPSHOT:
         sw_buffer_print(out, "snapshot bytes=%" PRIu64, record->snapshot.bytes);
         text_print(out, "file", record->snapshot.file);
+        return;
+    case SW_RECORD_LETTER:
+        letter_print(&record->letter, out);
         return;
     }
 }

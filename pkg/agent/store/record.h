@@ -6,11 +6,15 @@
  *     SEGMENT   one segment of one instance: input, results of host calls, outcome, effects
  *     PUBLISH   a publish from outside
  *     SNAPSHOT  everything before this record is in the file that it names
+ *     LETTER    a message was parked without a segment, or a parked one was delivered again or
+ *               dropped
  *
  * Threads: pure functions.  I/O: none.  Limits: fields are bounded as record.c's readers say; a
  * record is at most SW_JOURNAL_RECORD_MAX bytes. */
 #pragma once
 #include "pkg/agent/store/journal.h"
+
+#define SW_RECORD_WORDS_MAX 512u
 
 enum sw_record_kind {
     SW_RECORD_POD = 1,
@@ -18,7 +22,8 @@ enum sw_record_kind {
     SW_RECORD_SEGMENT,
     SW_RECORD_PUBLISH,
     SW_RECORD_SNAPSHOT,
-    SW_RECORD_SPEC
+    SW_RECORD_SPEC,
+    SW_RECORD_LETTER
 };
 
 struct sw_record_spec {
@@ -52,6 +57,12 @@ enum sw_outcome { /* Only DONE changes state and has effects. */
                   SW_OUTCOME_NO_MEMORY,
                   SW_OUTCOME_WAITING, /* Refused: waiting does not exist yet. */
                   SW_OUTCOME_REFUSED /* Not entered: the input is beyond a limit of the instance. */
+};
+
+enum sw_fate {                /* Of an input whose segment was not done. */
+               SW_FATE_TOLD,  /* Whoever waits for it was told; it does not come again. */
+               SW_FATE_RETRY, /* It comes again, not before retry_ns. */
+               SW_FATE_PARKED /* It is a dead letter of its Pod, named by the record's lsn. */
 };
 
 enum sw_origin_kind {
@@ -91,10 +102,15 @@ struct sw_record_segment {
     enum sw_entry entry;
     enum sw_outcome outcome;
     int32_t code;
+    enum sw_fate fate;           /* Unless it is done: what became of the input, */
+    uint32_t attempt;            /* of which this was the so many-th try; */
+    uint64_t retry_ns;           /* RETRY: when it comes again; */
+    struct sw_bytes words;       /* PARKED: why, at most SW_RECORD_WORDS_MAX bytes. */
     struct sw_bytes key;         /* START: the instance's. */
     struct sw_bytes seed;        /* START: 16 bytes its random numbers come from. */
     uint64_t memory_bytes;       /* START: limit for life. */
-    uint64_t timer;              /* TIMER: its id. */
+    uint64_t timer;              /* TIMER: its id, */
+    uint64_t again;              /* and the lsn of what delivered it again; 0: it fired. */
     struct sw_message_head head; /* MESSAGE. */
     /* MESSAGE: the body, or where it stands: in the record at body_lsn from body_at on. */
     struct sw_bytes body;
@@ -127,6 +143,21 @@ struct sw_record_snapshot {
     uint32_t check; /* CRC-32C of the whole file. */
 };
 
+enum sw_letter_act { SW_LETTER_PARK = 1, SW_LETTER_REDELIVER, SW_LETTER_DROP };
+
+struct sw_record_letter { /* A dead letter of a Pod. Snapshots keep them in this form as well. */
+    enum sw_letter_act act;
+    uint64_t pod, time_ns;
+    uint64_t number; /* Its name. PARK in the journal: 0, the lsn of the record is. */
+    /* PARK: the rest. */
+    uint64_t instance; /* Whom it was sent to by number; 0: by key. */
+    struct sw_bytes key, reason, words;
+    uint32_t attempts;
+    bool is_timer; /* A timer that fired; its id is the tag. */
+    struct sw_message_head head;
+    struct sw_bytes body;
+};
+
 struct sw_record { /* Decoded; borrows. */
     enum sw_record_kind kind;
     union {
@@ -136,6 +167,7 @@ struct sw_record { /* Decoded; borrows. */
         struct sw_record_segment segment;
         struct sw_record_publish publish;
         struct sw_record_snapshot snapshot;
+        struct sw_record_letter letter;
     };
 };
 
@@ -153,6 +185,8 @@ void sw_origin_take(struct sw_reader *reader, struct sw_origin *ret_origin);
 
 const char *sw_entry_name(enum sw_entry entry);       /* "message" */
 const char *sw_outcome_name(enum sw_outcome outcome); /* "trapped" */
+/* The same as a reason of Events and dead letters: "Trapped". */
+const char *sw_outcome_reason(enum sw_outcome outcome);
 const char *sw_record_kind_name(enum sw_record_kind kind);
 /* One line about a record for people, without its lsn and epoch, appended to out. */
 void sw_record_print(const struct sw_record *record, struct sw_buffer *out);

@@ -111,8 +111,7 @@ static enum sw_rc timer_start(struct sw_actor *actor, uint64_t id, uint64_t due_
     enum sw_rc rc;
 
     if (timer != NULL) {
-        timer->due_ns = due_ns;
-        timer->is_queued = false;
+        *timer = (struct sw_actor_timer){.id = id, .due_ns = due_ns};
         return SW_OK;
     }
     rc = grow((void **)&actor->timers, actor->timers_count, &actor->timers_capacity,
@@ -226,6 +225,22 @@ static enum sw_rc apply_message(struct sw_actor *actor, const struct sw_record_s
         &(struct sw_request_view){.handle = wants_reply ? actor->next_handle : 0});
 }
 
+/* A timer that fired is gone, unless its handler failed and it is tried again: then it fires once
+ * more, and its guest may move or cancel it until then like any other. */
+static void apply_timer(struct sw_actor *actor, const struct sw_record_segment *segment)
+{
+    struct sw_actor_timer *timer;
+
+    if (segment->outcome == SW_OUTCOME_DONE || segment->fate != SW_FATE_RETRY) {
+        (void)timer_remove(actor, segment->timer);
+        return;
+    }
+    timer = sw_actor_timer(actor, segment->timer);
+    if (timer != NULL)
+        *timer = (struct sw_actor_timer){
+            .id = segment->timer, .due_ns = segment->retry_ns, .attempts = segment->attempt};
+}
+
 enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment *segment,
                           uint64_t lsn, struct sw_err *err)
 {
@@ -237,8 +252,8 @@ enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment
         actor->last_lsn = lsn;
     actor->segments++;
     actor->last_ns = segment->time_ns;
-    if (segment->entry == SW_ENTRY_TIMER) /* Fired, however the handler ended. */
-        (void)timer_remove(actor, segment->timer);
+    if (segment->entry == SW_ENTRY_TIMER && segment->again == 0)
+        apply_timer(actor, segment);
     if (segment->outcome != SW_OUTCOME_DONE) {
         actor->failures++;
         return SW_OK;
@@ -275,6 +290,7 @@ void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
     for (uint32_t i = 0; i < actor->timers_count; i++) {
         sw_buffer_put_u64(out, actor->timers[i].id);
         sw_buffer_put_u64(out, actor->timers[i].due_ns);
+        sw_buffer_put_u32(out, actor->timers[i].attempts);
     }
     sw_buffer_put_u32(out, actor->patterns_count);
     for (uint32_t i = 0; i < actor->patterns_count; i++)
@@ -315,6 +331,8 @@ static enum sw_rc load_rest(struct sw_actor *actor, struct sw_reader *reader)
     for (uint32_t i = 0; rc == SW_OK && i < count; i++) {
         uint64_t id = sw_reader_u64(reader);
         rc = timer_start(actor, id, sw_reader_u64(reader));
+        if (rc == SW_OK)
+            sw_actor_timer(actor, id)->attempts = sw_reader_u32(reader);
     }
     if (rc != SW_OK)
         return rc;

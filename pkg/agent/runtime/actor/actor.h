@@ -19,7 +19,8 @@ struct sw_handle { /* A message that still waits for its answer. */
 
 struct sw_actor_timer {
     uint64_t id, due_ns;
-    bool is_queued; /* It is due and stands in the mailbox; not part of the state. */
+    uint32_t attempts; /* How often its handler did not come to its end. */
+    bool is_queued;    /* It is due and stands in the mailbox; not part of the state. */
 };
 
 struct sw_pattern { /* A subscription. */

@@ -1,7 +1,8 @@
 #include "pkg/agent/runtime/actor/state.h"
 
 #include "include/swarm/agent.h"
-#include "pkg/agent/link/frame.h"
+#include "pkg/agent/link/entries.h"
+#include "pkg/agent/runtime/actor/retry.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -13,6 +14,14 @@ static void refuse(struct sw_worker *worker, struct sw_message *message, int32_t
                    const char *words)
 {
     sw_dispatch_refuse(worker, message, status, words);
+    sw_message_free(message);
+}
+
+/* The same for good: what an instance sent becomes a dead letter. */
+static void park(struct sw_worker *worker, struct sw_pod *pod, struct sw_message *message,
+                 const struct sw_refusal *refusal)
+{
+    sw_retry_refuse(worker, pod, message->key, message, refusal);
     sw_message_free(message);
 }
 
@@ -34,11 +43,14 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
     }
     if (!pod->config.is_keyed || message->key.size == 0 ||
         (pod->config.slots[slot / 8] >> slot % 8 & 1) == 0) {
-        refuse(worker, message, SW_E_NOT_FOUND, "no such instance");
+        park(worker, pod, message,
+             &(struct sw_refusal){SW_E_NOT_FOUND, "NoSuchInstance", "no such instance"});
         return NULL;
     }
     if (sw_map_count(pod->instances) >= pod->config.instances_max) {
-        refuse(worker, message, SW_E_EXHAUSTED, "the Pod has its limit of instances");
+        park(worker, pod, message,
+             &(struct sw_refusal){SW_E_EXHAUSTED, "InstancesLimit",
+                                  "the Pod has its limit of instances"});
         return NULL;
     }
     instance = sw_instance_add(worker, pod, message->key, 0);
@@ -81,9 +93,14 @@ void sw_deliver_message(struct sw_worker *worker, struct sw_message *message)
     config = &instance->pod->config;
     if (message->head.priority >= SW_PRIORITIES)
         message->head.priority = config->priority;
-    if (instance->is_parked || instance->is_stopping) {
-        refuse(worker, message, SW_E_UNAVAILABLE,
-               instance->is_parked ? "the instance is parked" : "the instance is stopping");
+    if (instance->is_stopping) {
+        refuse(worker, message, SW_E_UNAVAILABLE, "the instance is stopping");
+        return;
+    }
+    if (instance->is_parked) {
+        sw_retry_refuse(worker, instance->pod, sw_instance_key(instance), message,
+                        &sw_refused_parked);
+        sw_message_free(message);
         return;
     }
     if (message->head.origin.kind == SW_ORIGIN_CLIENT) {
@@ -324,6 +341,12 @@ void sw_deliver(struct sw_worker *worker, struct sw_item *item)
         return;
     case SW_ITEM_LIST:
         deliver_list(worker, (struct sw_item_list *)(void *)item);
+        return;
+    case SW_ITEM_LETTERS:
+        sw_deliver_letters(worker, (struct sw_item_letters *)(void *)item);
+        return;
+    case SW_ITEM_LETTERS_CHANGE:
+        sw_deliver_letters_change(worker, (struct sw_item_letters_change *)(void *)item);
         return;
     case SW_ITEM_ROUTE:
         if (sw_routes_change(worker->routes, &((struct sw_item_route *)(void *)item)->change) !=

@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/state.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/retry.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -104,6 +105,7 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
 
     sw_instance_sleep(worker, instance);
     sw_instance_set_image(worker, instance, NULL);
+    sw_retry_release(worker, instance, UINT64_MAX);
     for (uint32_t p = 0; p < SW_PRIORITIES; p++) {
         struct sw_message *message;
 
@@ -144,13 +146,11 @@ void sw_instance_wake_up(struct sw_worker *worker, struct sw_instance *instance,
     queue->last = instance;
 }
 
-void sw_instance_post(struct sw_worker *worker, struct sw_instance *instance,
-                      struct sw_message *message)
+void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance,
+                          const struct sw_message *message)
 {
-    uint32_t priority = message->head.priority, limit = instance->pod->config.mailbox;
+    uint32_t limit = instance->pod->config.mailbox;
 
-    assert(priority < SW_PRIORITIES);
-    sw_item_put(&instance->mailbox[priority], &message->item);
     instance->waiting++;
     worker->counts.waiting++;
     atomic_fetch_add_explicit(&worker->shared->queued_bytes, message->size_bytes,
@@ -158,6 +158,20 @@ void sw_instance_post(struct sw_worker *worker, struct sw_instance *instance,
     if (instance->waiting >= limit)
         set_fullness(worker, instance,
                      instance->waiting / SW_MAILBOX_SPILL >= limit ? SW_OVERFULL : SW_FULL);
+}
+
+void sw_instance_post(struct sw_worker *worker, struct sw_instance *instance,
+                      struct sw_message *message)
+{
+    uint32_t priority = message->head.priority;
+
+    assert(priority < SW_PRIORITIES);
+    if (message->retry_ns != 0) {
+        sw_retry_hold(worker, instance, message);
+        return;
+    }
+    sw_item_put(&instance->mailbox[priority], &message->item);
+    sw_instance_count_in(worker, instance, message);
     sw_instance_wake_up(worker, instance, priority);
 }
 
@@ -165,10 +179,7 @@ void sw_instance_put_back(struct sw_worker *worker, struct sw_instance *instance
                           struct sw_message *message, uint32_t priority)
 {
     sw_item_put_back(&instance->mailbox[priority], &message->item);
-    instance->waiting++;
-    worker->counts.waiting++;
-    atomic_fetch_add_explicit(&worker->shared->queued_bytes, message->size_bytes,
-                              memory_order_relaxed);
+    sw_instance_count_in(worker, instance, message);
 }
 
 void sw_instance_back_off(struct sw_worker *worker, struct sw_instance *instance)
@@ -238,6 +249,8 @@ void sw_instance_set_timer(struct sw_worker *worker, struct sw_instance *instanc
 {
     uint64_t due = instance->retry_ns == 0 ? UINT64_MAX : instance->retry_ns;
 
+    if (sw_held_due(instance->held) < due)
+        due = sw_held_due(instance->held);
     for (uint32_t i = 0; i < instance->actor.timers_count; i++) {
         const struct sw_actor_timer *timer = &instance->actor.timers[i];
         if (!timer->is_queued && timer->due_ns < due)
@@ -258,6 +271,8 @@ static void fire(struct sw_worker *worker, struct sw_instance *instance)
             if (instance->mailbox[p] != NULL)
                 sw_instance_wake_up(worker, instance, p);
     }
+    if (sw_held_due(instance->held) <= worker->now_ns)
+        sw_retry_release(worker, instance, worker->now_ns);
     for (uint32_t i = 0; i < instance->actor.timers_count; i++) {
         struct sw_actor_timer *timer = &instance->actor.timers[i];
         struct sw_message template = {

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ENTRIES_BYTES_MAX (1u << 20)
+
 /* A copy of a struct of `size` bytes that begins with a sw_item, with room for its texts behind. */
 static void *item_new(const void *template, size_t size, struct sw_bytes *const *texts,
                       enum sw_item_kind kind)
@@ -101,7 +103,32 @@ struct sw_item *sw_item_list_new(const struct sw_item_list *list)
         return NULL;
     keep_texts(copy + 1,
                (struct sw_bytes *[]){&copy->name_space, &copy->agent, &copy->after, NULL});
-    sw_buffer_init(&copy->entries, 1u << 20);
+    sw_buffer_init(&copy->entries, ENTRIES_BYTES_MAX);
+    return &copy->item;
+}
+
+struct sw_item *sw_item_letters_new(const struct sw_item_letters *letters)
+{
+    struct sw_item_letters template = *letters, *copy;
+    struct sw_bytes *texts[] = {&template.name_space, &template.agent, &template.key, NULL};
+
+    copy = item_new(&template, sizeof template, texts, SW_ITEM_LETTERS);
+    if (copy == NULL)
+        return NULL;
+    keep_texts(copy + 1, (struct sw_bytes *[]){&copy->name_space, &copy->agent, &copy->key, NULL});
+    sw_buffer_init(&copy->entries, ENTRIES_BYTES_MAX);
+    return &copy->item;
+}
+
+struct sw_item *sw_item_letters_change_new(const struct sw_item_letters_change *change)
+{
+    struct sw_item_letters_change template = *change, *copy;
+    struct sw_bytes *texts[] = {&template.name_space, &template.agent, &template.key, NULL};
+
+    copy = item_new(&template, sizeof template, texts, SW_ITEM_LETTERS_CHANGE);
+    if (copy == NULL)
+        return NULL;
+    keep_texts(copy + 1, (struct sw_bytes *[]){&copy->name_space, &copy->agent, &copy->key, NULL});
     return &copy->item;
 }
 
@@ -123,9 +150,13 @@ void sw_item_free(struct sw_item *item, const struct sw_guest_engine *engine)
     case SW_ITEM_LIST:
         sw_buffer_done(&((struct sw_item_list *)(void *)item)->entries);
         break;
+    case SW_ITEM_LETTERS:
+        sw_buffer_done(&((struct sw_item_letters *)(void *)item)->entries);
+        break;
     case SW_ITEM_ROUTE:
     case SW_ITEM_POD_CLOSE:
     case SW_ITEM_PUBLISH:
+    case SW_ITEM_LETTERS_CHANGE:
         break;
     }
     free(item);

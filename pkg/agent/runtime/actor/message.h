@@ -18,7 +18,9 @@ enum sw_item_kind { /* What can come to a worker. */
                     SW_ITEM_POD_OPEN,
                     SW_ITEM_POD_CLOSE,
                     SW_ITEM_PUBLISH,
-                    SW_ITEM_LIST
+                    SW_ITEM_LIST,
+                    SW_ITEM_LETTERS,
+                    SW_ITEM_LETTERS_CHANGE
 };
 
 struct sw_item {          /* The beginning of each of them. */
@@ -48,6 +50,8 @@ struct sw_message {
     uint64_t epoch;       /* What must be durable before effects of this message leave the host. */
     uint64_t deadline_ns; /* Not handled later than this, by the monotonic clock; 0: none. */
     uint32_t size_bytes;  /* Of all this, for limits. */
+    uint32_t attempts;    /* How often its handler did not come to its end. */
+    uint64_t retry_ns;    /* Not handled before, by the clock of records; 0: at once. */
 };
 
 /* A copy of what the template says; its shared body, if any, is referenced. NULL: no memory. */

@@ -2,6 +2,7 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/link/frame.h"
+#include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/state.h"
 #include "pkg/utils/base/text.h"
 
@@ -89,6 +90,7 @@ void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod)
     if (pod == NULL)
         return;
     free_limbo(worker, pod, 0);
+    sw_letters_done(&pod->letters);
     sw_list_remove(&pod->dirty);
     if (pod->module != NULL)
         worker->engine.module_unref(worker->engine.ctx, pod->module);
@@ -139,6 +141,7 @@ static void save_mailbox(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct sw_pod *pod = instance->pod;
 
+    sw_retry_release(worker, instance, UINT64_MAX); /* The new program tries at once. */
     for (uint32_t p = 0; p < SW_PRIORITIES; p++) {
         struct sw_message *message;
 

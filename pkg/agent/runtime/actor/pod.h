@@ -6,6 +6,7 @@
  *
  * Threads, I/O, Limits: as worker.h. */
 #pragma once
+#include "pkg/agent/runtime/actor/letters.h"
 #include "pkg/agent/runtime/actor/worker.h"
 #include "pkg/utils/base/list.h"
 
@@ -25,6 +26,7 @@ struct sw_pod {
     struct sw_guest_module_view module_view;
     struct sw_map *instances; /* By key. */
     struct sw_item *limbo;    /* Messages to instances that can only be made when it is open. */
+    struct sw_letters letters;
     uint64_t ready, failing;
     uint64_t status_ns;  /* When its status was last told, */
     uint32_t told_phase; /* and what it was. */

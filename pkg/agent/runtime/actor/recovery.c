@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/recovery.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/letters.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
 #include "pkg/agent/runtime/actor/state.h"
 
@@ -401,21 +402,100 @@ static enum sw_rc take_start(struct recovery *recovery, const struct sw_record_s
     return SW_OK;
 }
 
-/* A message was handled: it does not wait any more. */
-static void take_input(struct recovery *recovery, const struct sw_record_segment *segment)
+/* What waits under the name that a message came with; NULL: nothing. One that was published waits
+ * once for each subscriber, but for one that was delivered again: it is sent to a key. */
+static struct pending *pending_of(struct recovery *recovery, const struct sw_message_head *head,
+                                  uint64_t instance, struct pending_key *ret_key)
 {
-    const struct sw_message_head *head = &segment->head;
-    struct pending_key key = {head->source.lsn, head->source.index, 0};
+    struct pending *pending = NULL;
 
-    if (segment->entry != SW_ENTRY_MESSAGE)
-        return;
+    *ret_key = (struct pending_key){head->source.lsn, head->source.index, instance};
+    if (head->source.lsn == 0)
+        return NULL;
     if ((head->flags & SWARM_MESSAGE_PUBLISHED) != 0)
-        key.instance = segment->instance;
-    if (key.lsn != 0)
+        pending = sw_map_find(recovery->pending, ret_key, sizeof *ret_key);
+    if (pending != NULL)
+        return pending;
+    ret_key->instance = 0;
+    return sw_map_find(recovery->pending, ret_key, sizeof *ret_key);
+}
+
+/* What is not handled and was not known before: its body is in the record itself. */
+static enum sw_rc pending_make(struct recovery *recovery, const struct sw_record_segment *segment,
+                               struct pending **ret_pending)
+{
+    struct sw_message template = {.pod = segment->pod,
+                                  .instance = segment->instance,
+                                  .is_timer = segment->entry == SW_ENTRY_TIMER,
+                                  .head = segment->head,
+                                  .body = segment->body};
+    struct pending_key key = {recovery->place.lsn, SW_INDEX_RETRY, 0};
+    enum sw_rc rc;
+
+    if (segment->body_lsn != 0 || template.is_timer)
+        return contradiction(recovery, "another try of a message that was not on its way");
+    template.head.source = (struct sw_effect_name){key.lsn, SW_INDEX_RETRY};
+    rc = pending_add(recovery, &key, &template, PENDING_ROUTED);
+    if (rc == SW_OK)
+        *ret_pending = sw_map_find(recovery->pending, &key, sizeof key);
+    return rc;
+}
+
+static enum sw_rc letter_add(struct recovery *recovery, struct sw_instance *instance,
+                             const struct sw_record_segment *segment,
+                             const struct sw_message *waiting)
+{
+    const char *reason = sw_outcome_reason(segment->outcome);
+    struct sw_message timer = {.pod = segment->pod,
+                               .is_timer = true,
+                               .head = {.priority = SWARM_PRIORITY_NORMAL, .tag = segment->timer}};
+    struct sw_message message = {.pod = segment->pod, .head = segment->head, .body = segment->body};
+    struct sw_letter letter = {.number = recovery->place.lsn,
+                               .time_ns = segment->time_ns,
+                               .attempts = segment->attempt,
+                               .reason = {reason, strlen(reason)},
+                               .words = segment->words};
+
+    if (segment->entry == SW_ENTRY_TIMER)
+        message = timer;
+    else if (waiting == NULL && segment->body_lsn != 0)
+        return contradiction(recovery, "a dead letter that was not on its way");
+    return sw_letters_add(&instance->pod->letters, &letter, sw_instance_key(instance),
+                          waiting != NULL ? waiting : &message) == SW_OK
+               ? SW_OK
+               : no_memory(recovery);
+}
+
+/* A message came to a handler: it does not wait any more, unless it is to be tried again. */
+static enum sw_rc take_input(struct recovery *recovery, struct sw_instance *instance,
+                             const struct sw_record_segment *segment)
+{
+    bool is_again = segment->entry == SW_ENTRY_TIMER && segment->again != 0;
+    const struct sw_message_head *head = &segment->head;
+    struct sw_message_head timer = {.source = {segment->again, 0}};
+    struct pending_key key, asked = {head->answers.lsn, head->answers.index, 0};
+    struct pending *pending;
+    enum sw_fate fate = segment->outcome == SW_OUTCOME_DONE ? SW_FATE_TOLD : segment->fate;
+    enum sw_rc rc = SW_OK;
+
+    if (segment->entry != SW_ENTRY_MESSAGE && segment->entry != SW_ENTRY_TIMER)
+        return SW_OK;
+    pending = pending_of(recovery, is_again ? &timer : head, segment->instance, &key);
+    if (fate == SW_FATE_RETRY && (segment->entry == SW_ENTRY_MESSAGE || is_again)) {
+        if (pending == NULL)
+            rc = pending_make(recovery, segment, &pending);
+        if (rc != SW_OK)
+            return rc;
+        pending->message->attempts = segment->attempt;
+        pending->message->retry_ns = segment->retry_ns;
+    } else {
+        if (fate == SW_FATE_PARKED)
+            rc = letter_add(recovery, instance, segment, pending == NULL ? NULL : pending->message);
         pending_remove(recovery, &key);
-    key = (struct pending_key){head->answers.lsn, head->answers.index, 0};
-    if (key.lsn != 0)
-        pending_remove(recovery, &key);
+    }
+    if (asked.lsn != 0)
+        pending_remove(recovery, &asked);
+    return rc;
 }
 
 static enum sw_rc take_effects(struct recovery *recovery, struct sw_instance *instance,
@@ -472,16 +552,89 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
     }
     if (segment->time_ns > recovery->latest_ns)
         recovery->latest_ns = segment->time_ns;
-    take_input(recovery, segment);
-    if (segment->outcome == SW_OUTCOME_DONE)
+    rc = take_input(recovery, instance, segment);
+    if (rc == SW_OK && segment->outcome == SW_OUTCOME_DONE)
         rc = take_effects(recovery, instance, segment);
-    else if (segment->entry == SW_ENTRY_MESSAGE)
+    else if (rc == SW_OK && segment->entry == SW_ENTRY_MESSAGE && segment->fate != SW_FATE_RETRY)
         rc = pending_failure(recovery, &segment->head.origin, SW_INDEX_FAILURE, SW_E_INTERNAL);
     if (rc == SW_OK)
         rc = sw_actor_apply(&instance->actor, segment, recovery->place.lsn, recovery->err);
     if (rc == SW_OK && (segment->entry == SW_ENTRY_STOP || segment->entry == SW_ENTRY_RESET))
         rc = end_instance(recovery, instance);
     return rc;
+}
+
+/* --- Dead letters ---------------------------------------------------------------------------- */
+
+static struct sw_message message_of(const struct sw_record_letter *letter)
+{
+    return (struct sw_message){.pod = letter->pod,
+                               .key = letter->key,
+                               .is_timer = letter->is_timer,
+                               .head = letter->head,
+                               .body = letter->body};
+}
+
+/* number: its name. */
+static enum sw_rc park(struct recovery *recovery, struct sw_pod *pod,
+                       const struct sw_record_letter *record, uint64_t number)
+{
+    struct sw_message message = message_of(record);
+    struct sw_letter letter = {.number = number,
+                               .time_ns = record->time_ns,
+                               .attempts = record->attempts,
+                               .reason = record->reason,
+                               .words = record->words};
+
+    return sw_letters_add(&pod->letters, &letter, record->key, &message) == SW_OK
+               ? SW_OK
+               : no_memory(recovery);
+}
+
+/* It is on its way again, under a name of its own. */
+static enum sw_rc redeliver(struct recovery *recovery, const struct sw_letter *letter)
+{
+    struct pending_key key = {recovery->place.lsn, 0, 0};
+    struct sw_message message = *letter->message;
+
+    message.head.source = (struct sw_effect_name){key.lsn, 0};
+    return pending_add(recovery, &key, &message, PENDING_ROUTED);
+}
+
+static enum sw_rc take_letter(struct recovery *recovery, const struct sw_record_letter *record)
+{
+    SW_CLEANUP(sw_letter_freep) struct sw_letter *letter = NULL;
+    struct sw_pod *pod = find_pod(recovery, record->pod);
+    struct pending_key key;
+    enum sw_rc rc;
+
+    if (pod == NULL)
+        return contradiction(recovery, "a dead letter of no Pod");
+    if (record->time_ns > recovery->latest_ns)
+        recovery->latest_ns = record->time_ns;
+    if (record->act == SW_LETTER_PARK) {
+        (void)pending_of(recovery, &record->head, record->instance, &key);
+        pending_remove(recovery, &key);
+        key = (struct pending_key){record->head.answers.lsn, record->head.answers.index, 0};
+        if (key.lsn != 0)
+            pending_remove(recovery, &key);
+        rc = park(recovery, pod, record, recovery->place.lsn);
+        return rc == SW_OK ? pending_failure(recovery, &record->head.origin, SW_INDEX_FAILURE,
+                                             SW_E_UNAVAILABLE)
+                           : rc;
+    }
+    letter = sw_letters_take(&pod->letters, record->number);
+    if (letter == NULL)
+        return contradiction(recovery, "a dead letter that is not there");
+    return record->act == SW_LETTER_REDELIVER ? redeliver(recovery, letter) : SW_OK;
+}
+
+static enum sw_rc load_letter(struct recovery *recovery, const struct sw_record_letter *record)
+{
+    struct sw_pod *pod = find_pod(recovery, record->pod);
+
+    return pod == NULL ? contradiction(recovery, "a dead letter of no Pod")
+                       : park(recovery, pod, record, record->number);
 }
 
 /* --- A snapshot ------------------------------------------------------------------------------ */
@@ -565,6 +718,8 @@ static enum sw_rc load_block(void *ctx, const struct sw_snapshot_block *block, s
         return load_instance(recovery, block);
     case SW_SNAPSHOT_MESSAGE:
         return load_message(recovery, &block->message);
+    case SW_SNAPSHOT_LETTER:
+        return load_letter(recovery, &block->letter);
     case SW_SNAPSHOT_PUBLISHED:
         return load_published(recovery, block->published);
     }
@@ -624,6 +779,8 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
                    : contradiction(recovery, "a publish to no subject");
     case SW_RECORD_SNAPSHOT:
         return take_snapshot(recovery, &record.snapshot);
+    case SW_RECORD_LETTER:
+        return take_letter(recovery, &record.letter);
     }
     return SW_OK;
 }

@@ -141,7 +141,7 @@ static enum sw_rc begin(struct replay *replay, const struct sw_record_segment *s
         .time_ns = segment->time_ns,
         .random = replay->random,
         .results = segment->results,
-        .has_fired = segment->entry == SW_ENTRY_TIMER,
+        .has_fired = segment->entry == SW_ENTRY_TIMER && segment->again == 0,
         .fired = segment->timer,
     };
 

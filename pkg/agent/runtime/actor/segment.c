@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/state.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/retry.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -155,7 +156,7 @@ static void begin_turn(struct sw_worker *worker, const struct segment *segment)
                  instance->spec->config},
         .time_ns = segment->record.time_ns,
         .random = instance->random,
-        .has_fired = segment->record.entry == SW_ENTRY_TIMER,
+        .has_fired = segment->record.entry == SW_ENTRY_TIMER && segment->record.again == 0,
         .fired = segment->record.timer,
     };
 
@@ -215,18 +216,11 @@ static void tell_failure(struct sw_worker *worker, const struct segment *segment
     const struct sw_record_segment *record = &segment->record;
     const char *report = worker->outcome.report;
     struct sw_bytes words = {report, strcspn(report, "\n")};
-    char reason[32] = "";
-    const char *name = sw_outcome_name(record->outcome);
 
-    for (size_t i = 0, upper = 1; name[i] != 0 && strlen(reason) + 2 < sizeof reason; i++) {
-        size_t at = strlen(reason);
-        if (name[i] != '-')
-            reason[at] = (char)(upper ? name[i] - 'a' + 'A' : name[i]);
-        upper = name[i] == '-';
-    }
-    sw_output_event(worker, segment->instance, reason, report, segment->place.epoch);
+    sw_output_event(worker, segment->instance, sw_outcome_reason(record->outcome), report,
+                    segment->place.epoch);
     worker->counts.failures++;
-    if (segment->message == NULL)
+    if (segment->message == NULL || record->fate == SW_FATE_RETRY)
         return;
     sw_dispatch_answer(worker, &(struct sw_answer){.origin = &record->head.origin,
                                                    .status = failure_code(record),
@@ -298,18 +292,32 @@ static void commit(struct sw_worker *worker, struct segment *segment)
 
 /* --- Starting -------------------------------------------------------------------------------- */
 
+/* What waits for an instance that cannot be started: clients are told, the rest waits for the next
+ * try, or is parked after so many as a message has. */
 static void start_failed(struct sw_worker *worker, struct sw_instance *instance, const char *words)
 {
+    const struct sw_refusal refusal = {SW_E_UNAVAILABLE, "StartFailed", words};
+    bool is_last;
+
     sw_instance_sleep(worker, instance);
     sw_instance_set_failing(worker, instance, true);
     sw_instance_back_off(worker, instance);
+    is_last = instance->start_failures >= instance->pod->config.retry_attempts;
     for (uint32_t p = 0; p < SW_PRIORITIES; p++) {
+        struct sw_item *kept = NULL;
         struct sw_message *message;
 
         while ((message = sw_instance_take(worker, instance, p)) != NULL) {
-            sw_dispatch_refuse(worker, message, SW_E_UNAVAILABLE, words);
+            if (!is_last && message->head.origin.kind != SW_ORIGIN_CLIENT) {
+                sw_item_put(&kept, &message->item);
+                sw_instance_count_in(worker, instance, message);
+                continue;
+            }
+            message->attempts = instance->start_failures;
+            sw_retry_refuse(worker, instance->pod, sw_instance_key(instance), message, &refusal);
             sw_message_free(message);
         }
+        instance->mailbox[p] = kept;
     }
 }
 
@@ -384,6 +392,7 @@ static bool prepare(struct sw_worker *worker, struct sw_instance *instance, stru
         return false;
     }
     instance->is_parked = true;
+    sw_retry_release(worker, instance, UINT64_MAX);
     instance->pod->ready--;
     sw_heap_remove(&worker->timers, &instance->timer);
     sw_instance_set_failing(worker, instance, true);
@@ -429,6 +438,7 @@ static struct sw_record_segment record_of(struct sw_worker *worker,
         .spec = instance->spec->number,
         .entry = message->is_timer ? SW_ENTRY_TIMER : SW_ENTRY_MESSAGE,
         .timer = message->is_timer ? message->head.tag : 0,
+        .again = message->is_timer ? message->head.source.lsn : 0,
     };
 
     if (message->is_timer)
@@ -450,6 +460,8 @@ static bool is_stale(struct sw_worker *worker, const struct sw_instance *instanc
 {
     const struct sw_actor_timer *timer;
 
+    if (message->is_timer && message->head.source.lsn != 0)
+        return false; /* Delivered again, whatever its actor has by now. */
     if (message->is_timer) {
         timer = sw_actor_timer(&instance->actor, message->head.tag);
         return timer == NULL || !timer->is_queued;
@@ -495,7 +507,8 @@ static bool is_repeat(struct sw_worker *worker, struct sw_instance *instance,
 }
 
 /* The instance cannot run now. A client may try again; what an instance sent, and a timer, cannot:
- * it waits, since the record that it came from says that it is on its way. */
+ * it waits, since the record that it came from says that it is on its way. For one that cannot run
+ * any more it is a dead letter. */
 static void postpone(struct sw_worker *worker, struct sw_instance *instance,
                      struct sw_message *message, uint32_t priority, const char *words)
 {
@@ -504,27 +517,36 @@ static void postpone(struct sw_worker *worker, struct sw_instance *instance,
         sw_instance_back_off(worker, instance);
         return;
     }
-    sw_dispatch_refuse(worker, message, SW_E_UNAVAILABLE,
-                       words[0] != 0 ? words : "the instance is parked");
+    if (!instance->is_parked)
+        sw_dispatch_refuse(worker, message, SW_E_UNAVAILABLE, words);
+    else if (!message->is_timer || message->head.source.lsn != 0)
+        sw_retry_refuse(worker, instance->pod, sw_instance_key(instance), message,
+                        &sw_refused_parked);
     sw_message_free(message);
 }
 
-static void handle(struct sw_worker *worker, struct sw_instance *instance,
-                   const struct sw_message *message)
+/* True: the message waits for its next try, and is not the caller's any more. */
+static bool handle(struct sw_worker *worker, struct sw_instance *instance,
+                   struct sw_message *message)
 {
     struct segment segment = {.instance = instance, .message = message};
+    bool is_held = false;
 
     if (message->epoch > instance->epoch)
         instance->epoch = message->epoch;
     segment.record = record_of(worker, instance, message);
     enter(worker, &segment);
+    sw_retry_decide(worker, instance, message, &segment.record);
     commit(worker, &segment);
     if (segment.record.outcome == SW_OUTCOME_DONE || segment.record.outcome == SW_OUTCOME_REFUSED)
-        return;
+        return false;
     sw_instance_sleep(worker, instance); /* Its memory may be in the middle of a change. */
     instance->has_trapped = true;
+    if (worker->failure.rc == SW_OK)
+        is_held = sw_retry_settle(worker, instance, message, &segment.record, segment.place.lsn);
     if (!instance->pod->config.is_durable)
         restart_volatile(worker, instance);
+    return is_held;
 }
 
 /* --- The end --------------------------------------------------------------------------------- */
@@ -628,10 +650,11 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
         return;
     if (is_stale(worker, instance, message) || is_repeat(worker, instance, message)) {
         sw_message_free(message);
+    } else if (sw_held_blocks(instance->held, message)) {
+        sw_retry_hold(worker, instance, message);
     } else if (instance->is_parked || !prepare(worker, instance, &err)) {
         postpone(worker, instance, message, priority, err.message);
-    } else {
-        handle(worker, instance, message);
+    } else if (!handle(worker, instance, message)) {
         sw_message_free(message);
     }
     if (instance->mailbox[priority] != NULL)

@@ -25,6 +25,7 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
     system->random(system->ctx, &seed, sizeof seed);
     atomic_init(&shared->next_instance, 1);
     atomic_init(&shared->next_pod, 1);
+    atomic_init(&shared->next_letter, 1);
     snprintf(shared->fingerprint, sizeof shared->fingerprint, "%s", fingerprint);
     /* The table is not full before each worker's running segment has added all that it may. */
     shared->bus.subscriptions_max =

@@ -49,6 +49,7 @@ struct sw_shared {
     struct sw_journal *journal;
     uint64_t incarnation;                     /* Random; of this run of the host. */
     _Atomic uint64_t next_instance, next_pod; /* Numbers, never given twice in this journal. */
+    _Atomic uint64_t next_letter;             /* Of volatile Pods. */
     _Atomic uint64_t queued_bytes;
     _Atomic bool wants_still; /* Workers are to come to rest: sw_worker_run begins no segment. */
     struct sw_bus bus;

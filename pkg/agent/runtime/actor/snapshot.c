@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/snapshot.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/state.h"
 #include "pkg/utils/base/hash.h"
 
@@ -11,7 +12,7 @@
 #include <string.h>
 
 #define MAGIC 0x4e535753u /* "SWSN" */
-#define VERSION 3u        /* 1 had no NUMBERS, 2 no SPECs. */
+#define VERSION 4u        /* 1 had no NUMBERS, 2 no SPECs, 3 no LETTERs and no tries. */
 #define HEAD_BYTES 24u
 #define BLOCK_HEAD_BYTES 8u
 #define WRITE_BYTES (4u << 20)
@@ -102,12 +103,15 @@ static enum sw_rc put_message(struct writer *writer, const struct sw_message *me
     bool is_known = head->source.lsn != 0 ||
                     ((head->flags & SWARM_MESSAGE_IS_REPLY) != 0 && head->answers.lsn != 0);
 
-    if (message->is_timer || head->origin.kind == SW_ORIGIN_CLIENT || !is_known)
+    if (head->origin.kind == SW_ORIGIN_CLIENT || !is_known)
         return SW_OK;
     sw_buffer_put_u8(&writer->block, SW_SNAPSHOT_MESSAGE);
     sw_buffer_put_u64(&writer->block, message->pod);
     sw_buffer_put_u64(&writer->block, message->instance);
     sw_buffer_put_bytes(&writer->block, message->key);
+    sw_buffer_put_u8(&writer->block, message->is_timer);
+    sw_buffer_put_u32(&writer->block, message->attempts);
+    sw_buffer_put_u64(&writer->block, message->retry_ns);
     sw_message_head_put(head, &writer->block);
     sw_buffer_put_bytes(&writer->block, message->body);
     return put_block(writer);
@@ -193,8 +197,36 @@ static enum sw_rc put_instances(struct writer *writer, struct sw_worker *worker,
             return sw_err_set(writer->err, SW_E_TIMEOUT, "no time left for a snapshot");
         if (instance->is_started)
             rc = put_instance(writer, worker, instance);
+        if (rc == SW_OK)
+            rc = put_queue(writer, sw_held_items(instance->held));
         for (uint32_t p = 0; rc == SW_OK && p < SW_PRIORITIES; p++)
             rc = put_queue(writer, instance->mailbox[p]);
+    }
+    return rc;
+}
+
+static enum sw_rc put_letters(struct writer *writer, const struct sw_pod *pod)
+{
+    enum sw_rc rc = SW_OK;
+
+    for (size_t i = 0; rc == SW_OK && i < pod->letters.count; i++) {
+        const struct sw_letter *letter = pod->letters.items[i];
+        struct sw_record record = {.kind = SW_RECORD_LETTER,
+                                   .letter = {.act = SW_LETTER_PARK,
+                                              .pod = pod->config.pod,
+                                              .time_ns = letter->time_ns,
+                                              .number = letter->number,
+                                              .key = letter->message->key,
+                                              .reason = letter->reason,
+                                              .words = letter->words,
+                                              .attempts = letter->attempts,
+                                              .is_timer = letter->message->is_timer,
+                                              .head = letter->message->head,
+                                              .body = letter->message->body}};
+
+        sw_buffer_put_u8(&writer->block, SW_SNAPSHOT_LETTER);
+        sw_record_put(&record, &writer->block, NULL);
+        rc = put_block(writer);
     }
     return rc;
 }
@@ -211,6 +243,8 @@ static enum sw_rc put_worker(struct writer *writer, struct sw_worker *worker)
         if (!pod->config.is_durable)
             continue;
         rc = put_pod(writer, pod);
+        if (rc == SW_OK)
+            rc = put_letters(writer, pod);
         if (rc == SW_OK)
             rc = put_queue(writer, pod->limbo);
         if (rc == SW_OK)
@@ -401,6 +435,9 @@ static bool take_message(struct sw_reader *reader, struct sw_message *message)
     message->pod = sw_reader_u64(reader);
     message->instance = sw_reader_u64(reader);
     message->key = sw_reader_bytes(reader, UINT8_MAX);
+    message->is_timer = sw_reader_u8(reader) != 0;
+    message->attempts = sw_reader_u32(reader);
+    message->retry_ns = sw_reader_u64(reader);
     sw_message_head_take(reader, &message->head);
     message->body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
     return sw_reader_is_finished(reader) && message->pod != 0;
@@ -425,6 +462,13 @@ static bool take_block(struct sw_reader *reader, struct sw_snapshot_block *block
             record.kind != SW_RECORD_POD)
             return false;
         block->pod = record.pod;
+        return true;
+    case SW_SNAPSHOT_LETTER:
+        if (sw_record_take(sw_reader_take(reader, reader->size - reader->at), &record, NULL) !=
+                SW_OK ||
+            record.kind != SW_RECORD_LETTER || record.letter.act != SW_LETTER_PARK)
+            return false;
+        block->letter = record.letter;
         return true;
     case SW_SNAPSHOT_INSTANCE:
         return take_instance(reader, &block->instance, &guest);

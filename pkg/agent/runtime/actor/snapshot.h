@@ -44,7 +44,8 @@ enum sw_snapshot_kind {
     SW_SNAPSHOT_MESSAGE,
     SW_SNAPSHOT_PUBLISHED, /* Names of publishes from outside; absent where there are none. */
     SW_SNAPSHOT_NUMBERS,
-    SW_SNAPSHOT_SPEC
+    SW_SNAPSHOT_SPEC,
+    SW_SNAPSHOT_LETTER
 };
 
 struct sw_snapshot_instance { /* Borrowed. */
@@ -67,6 +68,7 @@ struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
     struct sw_message message;
     struct sw_bytes published; /* As sw_requests_save wrote them. */
     struct sw_snapshot_numbers numbers;
+    struct sw_record_letter letter;
 };
 typedef enum sw_rc sw_snapshot_visit(void *ctx, const struct sw_snapshot_block *block,
                                      struct sw_err *err);

@@ -20,6 +20,7 @@
 /* Index of a message that is no effect but follows from a record: its failure, or the end of its
  * instance (plus the number of the open handle). */
 #define SW_INDEX_FAILURE UINT32_MAX
+#define SW_INDEX_RETRY (UINT32_MAX - 1) /* Its input, that nobody durable had sent. */
 #define SW_INDEX_ENDED 0x80000000u
 
 struct sw_image { /* An instance at a point between two segments. */
@@ -43,6 +44,7 @@ struct sw_instance {
     uint64_t retry_ns;          /* After a failed start or load: not before. */
     struct sw_heap_entry timer; /* At its earliest timer or retry. */
     struct sw_item *mailbox[SW_PRIORITIES];
+    struct sw_held *held; /* retry.h; NULL: nothing waits to be tried again. */
     struct sw_instance *ready_next[SW_PRIORITIES];
     uint32_t waiting; /* Messages in all mailboxes. */
     uint32_t start_failures;
@@ -112,6 +114,9 @@ void sw_instance_sleep(struct sw_worker *worker, struct sw_instance *instance);
 /* Put a message into the mailbox; owned. */
 void sw_instance_post(struct sw_worker *worker, struct sw_instance *instance,
                       struct sw_message *message);
+/* Count a message as one of its own, which it is until it is taken. */
+void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance,
+                          const struct sw_message *message);
 /* Have it run soon at this priority. */
 void sw_instance_wake_up(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);
 /* The next instance to run and at which priority; NULL: none. It is out of that queue. */
@@ -212,6 +217,9 @@ void sw_output_reply(struct sw_worker *worker, uint64_t request, int32_t status,
 
 void sw_deliver(struct sw_worker *worker, struct sw_item *item);
 void sw_deliver_message(struct sw_worker *worker, struct sw_message *message);
+/* deliver_letters.c; the items are owned. */
+void sw_deliver_letters(struct sw_worker *worker, struct sw_item_letters *letters);
+void sw_deliver_letters_change(struct sw_worker *worker, struct sw_item_letters_change *change);
 
 /* Something that a host cannot live with: it stops before anything more leaves. */
 void sw_worker_fail(struct sw_worker *worker, enum sw_rc rc, const char *words);

@@ -43,6 +43,8 @@ struct sw_pod_config { /* What a Pod is to be. Texts are borrowed unless in an i
     bool is_keyed, is_durable;
     uint32_t replicas, priority, deadline_ms, mailbox, instances_max;
     uint64_t memory_bytes, body_bytes;
+    uint32_t retry_attempts;               /* So often a message is tried before it is parked. */
+    uint64_t retry_first_ns, retry_max_ns; /* Waits in between: doubled from the first on. */
 };
 
 struct sw_item_pod_open {
@@ -74,6 +76,21 @@ struct sw_item_list { /* Goes through all workers; the last one answers. */
     struct sw_buffer entries; /* So far: as sw_frame_instance_put writes, ascending by key. */
 };
 
+struct sw_item_letters { /* Dead letters; goes through all workers as a list does. */
+    struct sw_item item;
+    uint64_t request, epoch, after;
+    struct sw_bytes name_space, agent, key; /* key empty: of all instances. */
+    uint32_t limit, count;
+    bool with_body, has_more;
+    struct sw_buffer entries; /* So far: as sw_frame_letter_put writes, ascending by number. */
+};
+struct sw_item_letters_change { /* The same, to deliver them again or drop them. */
+    struct sw_item item;
+    uint64_t request, epoch, number, count; /* number 0: all. count: so far. */
+    struct sw_bytes name_space, agent, key;
+    bool is_drop;
+};
+
 /* Copies with their texts in one allocation.  NULL: no memory (pod_open: the module stays with the
  * caller). Free with sw_item_free, or hand over with sw_worker_put. */
 struct sw_item *sw_item_pod_open_new(const struct sw_pod_config *config,
@@ -82,6 +99,8 @@ struct sw_item *sw_item_pod_close_new(uint64_t pod, bool discard);
 struct sw_item *sw_item_route_new(const struct sw_route_change *change);
 struct sw_item *sw_item_publish_new(const struct sw_item_publish *publish);
 struct sw_item *sw_item_list_new(const struct sw_item_list *list);
+struct sw_item *sw_item_letters_new(const struct sw_item_letters *letters);
+struct sw_item *sw_item_letters_change_new(const struct sw_item_letters_change *change);
 void sw_item_free(struct sw_item *item, const struct sw_guest_engine *engine);
 
 /* --- Driving --------------------------------------------------------------------------------- */
@@ -114,5 +133,6 @@ enum sw_rc sw_worker_failure(const struct sw_worker *worker, struct sw_err *err)
 struct sw_worker_view { /* Counts since the start, but for the first four. */
     uint64_t pods, instances, waiting, memory_bytes;
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
+    uint64_t retried, parked; /* Messages and timers. */
 };
 void sw_worker_view(const struct sw_worker *worker, struct sw_worker_view *ret_view);

@@ -454,6 +454,15 @@ static enum sw_rc take_publish(struct sw_host *host, const struct sw_frame_publi
     return SW_OK;
 }
 
+/* To all workers, one after the other. */
+static enum sw_rc put_first(struct sw_host *host, struct sw_item *item, struct sw_err *err)
+{
+    if (item == NULL)
+        return no_memory(err);
+    host->options.put(host->options.ctx, 0, item);
+    return SW_OK;
+}
+
 static enum sw_rc take_list(struct sw_host *host, const struct sw_frame_list *list,
                             struct sw_err *err)
 {
@@ -462,12 +471,39 @@ static enum sw_rc take_list(struct sw_host *host, const struct sw_frame_list *li
                                     .agent = list->agent,
                                     .after = list->after,
                                     .limit = list->limit == 0 ? 1 : list->limit};
-    struct sw_item *item = sw_item_list_new(&template);
 
-    if (item == NULL)
-        return no_memory(err);
-    host->options.put(host->options.ctx, 0, item);
-    return SW_OK;
+    return put_first(host, sw_item_list_new(&template), err);
+}
+
+static enum sw_rc take_letters(struct sw_host *host, const struct sw_frame_letters *letters,
+                               struct sw_err *err)
+{
+    struct sw_item_letters template = {.request = letters->request,
+                                       .name_space = letters->name_space,
+                                       .agent = letters->agent,
+                                       .key = letters->key,
+                                       .after = letters->after,
+                                       .limit = letters->limit == 0 ? 1 : letters->limit,
+                                       .with_body = letters->with_body != 0};
+
+    return put_first(host, sw_item_letters_new(&template), err);
+}
+
+static enum sw_rc change_letters(struct sw_host *host, const struct sw_frame_letters_change *change,
+                                 struct sw_err *err)
+{
+    struct sw_item_letters_change template = {.request = change->request,
+                                              .name_space = change->name_space,
+                                              .agent = change->agent,
+                                              .key = change->key,
+                                              .number = change->number,
+                                              .is_drop = change->act == SW_FRAME_LETTERS_DROP};
+
+    if (sw_journal_is_full(host->options.shared->journal)) {
+        refuse(host, change->request, SW_E_EXHAUSTED, "the disk of this node is full");
+        return SW_OK;
+    }
+    return put_first(host, sw_item_letters_change_new(&template), err);
 }
 
 enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, struct sw_err *err)
@@ -490,6 +526,10 @@ enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, s
         return take_publish(host, &frame->publish, err);
     case SW_FRAME_LIST:
         return take_list(host, &frame->list, err);
+    case SW_FRAME_LETTERS:
+        return take_letters(host, &frame->letters, err);
+    case SW_FRAME_LETTERS_CHANGE:
+        return change_letters(host, &frame->letters_change, err);
     case SW_FRAME_PING:
         host->options.emit(host->options.ctx, &pong);
         return SW_OK;

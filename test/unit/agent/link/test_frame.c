@@ -1,4 +1,4 @@
-#include "pkg/agent/link/frame.h"
+#include "pkg/agent/link/entries.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,7 +47,7 @@ static void a_frame_comes_back_as_it_was(void **state)
 static void every_kind_has_a_name_and_a_shape(void **state)
 {
     static const enum sw_frame_kind first[] = {SW_FRAME_HELLO, SW_FRAME_READY};
-    static const enum sw_frame_kind last[] = {SW_FRAME_STOP, SW_FRAME_STOPPED};
+    static const enum sw_frame_kind last[] = {SW_FRAME_LETTERS_CHANGE, SW_FRAME_LETTERS_PAGE};
 
     (void)state;
     for (int side = 0; side < 2; side++)

@@ -1,0 +1,446 @@
+/* uses: pkg/agent/link */
+/* timeout: 300 */
+#include "pkg/agent/runtime/actor/letters.h"
+#include "pkg/agent/runtime/actor/snapshot.h"
+#include "test/support/letters.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define SECOND 1000000000u
+
+static struct actors actors;
+
+static void open_pods(void)
+{
+    actors_open(&actors,
+                &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true, .attempts = 3});
+    actors_open(&actors,
+                &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true, .attempts = 3});
+    actors_open(
+        &actors,
+        &(struct actors_pod){
+            .number = 3, .agent = "v", .is_keyed = true, .is_volatile = true, .attempts = 3});
+    actors_settle(&actors);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    actors_init(&actors, 2, 1);
+    open_pods();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    assert_int_equal(actors.early, 0);
+    actors_done(&actors);
+    return 0;
+}
+
+static void restart(bool power_fails)
+{
+    if (actors_restart(&actors, power_fails) != SW_OK)
+        fail_msg("restart: %s", actors.failure.message);
+    open_pods();
+}
+
+/* A clean stop: a snapshot of all, and then another process. */
+static void snapshot_and_restart(void)
+{
+    struct sw_snapshot_options options = {.system = &actors.disk.system,
+                                          .folder = "host",
+                                          .shared = &actors.shared,
+                                          .workers = actors.workers,
+                                          .count = actors.count};
+    struct sw_err err = {0};
+
+    actors_settle(&actors);
+    if (sw_snapshot_take(&options, &err) != SW_OK)
+        fail_msg("snapshot: %s", err.message);
+    restart(true);
+}
+
+static long long field(const char *words, const char *name)
+{
+    const char *at = strstr(words, name);
+
+    if (at == NULL)
+        fail_msg("%s; %s: %s", words, actors.last_event, actors.last_words);
+    return strtoll(at + strlen(name) + 1, NULL, 10);
+}
+
+static long long field_of(uint64_t pod, const char *key, const char *name)
+{
+    return field(actors_ask(&actors, pod, key, "get"), name);
+}
+
+static void what_an_instance_sent_is_tried_again_until_it_succeeds(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "send b/x|flaky 2;add 1");
+    assert_string_equal(actors.last_event, "Trapped");
+    assert_int_equal(field_of(2, "x", "messages"), 1); /* That is "get" alone. */
+    actors_pass(&actors, 999);
+    assert_int_equal(field_of(2, "x", "counter"), 0);
+    actors_pass(&actors, 1);
+    actors_pass(&actors, 2000);
+    assert_int_equal(field_of(2, "x", "counter"), 1);
+    assert_int_equal(actors_letters(&actors, "b", ""), 0);
+}
+
+static void after_the_last_try_it_is_a_dead_letter_and_the_instance_goes_on(void **state)
+{
+    struct sw_worker_view view;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "send b/x|trap~send b/y|add 1");
+    actors_pass(&actors, 1000);
+    assert_int_equal(actors_letters(&actors, "b", ""), 0);
+    actors_pass(&actors, 2000);
+    assert_string_equal(actors.last_event, "MessageParked");
+    assert_non_null(strstr(actors.last_words, "from a/k: Trapped after 3 tries"));
+    assert_int_equal(actors_letters(&actors, "b", "y"), 0);
+    assert_int_equal(actors_letters(&actors, "b", "x"), 1);
+    assert_string_equal(actors.letter.from, "a/k");
+    assert_string_equal(actors.letter.reason, "Trapped");
+    assert_string_equal(actors.letter.words, "it ended badly");
+    assert_string_equal(actors.letter.body, "trap");
+    assert_int_equal(actors.letter.attempts, 3);
+    actors_ask(&actors, 1, "k", "send b/x|add 2");
+    assert_int_equal(field_of(2, "x", "counter"), 2);
+    sw_worker_view(actors.workers[0], &view);
+    assert_int_equal(view.retried, 2);
+    assert_int_equal(view.parked, 1);
+}
+
+static void a_client_decides_for_itself(void **state)
+{
+    uint64_t request = actors_send_named(&actors, "n", 2, "x", "flaky 1;add 1");
+
+    (void)state;
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, request)->status, SW_E_INTERNAL);
+    actors_pass(&actors, SECOND);
+    assert_int_equal(field_of(2, "x", "counter"), 0);
+    assert_int_equal(actors_letters(&actors, "b", ""), 0);
+    request = actors_send_named(&actors, "n", 2, "x", "flaky 1;add 1");
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, request)->status, 0);
+}
+
+static void who_asked_hears_after_the_last_try(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "ask 1 b/x|fail");
+    actors_pass(&actors, 1000);
+    assert_int_equal(field_of(1, "k", "replies"), 0);
+    actors_pass(&actors, 2000);
+    assert_int_equal(field_of(1, "k", "replies"), 1);
+    assert_int_equal(field_of(1, "k", "status"), SW_E_PRECONDITION);
+    assert_int_equal(actors_letters(&actors, "b", "x"), 1);
+    assert_string_equal(actors.letter.reason, "Failed");
+}
+
+static void the_same_sender_s_messages_stay_behind_others_do_not(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "send b/x|seq 0 1 1~send b/x|seq 0 2 0~send b/x|seq 0 3 0");
+    actors_ask(&actors, 1, "other", "send b/x|seq 1 1 0");
+    assert_int_equal(field_of(2, "x", "inorder"), 1);
+    actors_pass(&actors, 1000);
+    assert_int_equal(field_of(2, "x", "inorder"), 4);
+    assert_int_equal(field_of(2, "x", "disorder"), 0);
+}
+
+static void publishes_of_the_same_subject_stay_behind_others_do_not(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 2, "x", "sub news.*");
+    actors_publish(&actors, "news.a", "!seq 0 1 1");
+    actors_publish(&actors, "news.b", "!seq 1 1 0");
+    actors_ask(&actors, 1, "k", "pub news.a|!seq 0 2 0");
+    actors_ask(&actors, 1, "k", "send b/x|seq 0 3 0"); /* Behind its own publish. */
+    assert_int_equal(field_of(2, "x", "inorder"), 1);
+    actors_pass(&actors, 1000);
+    assert_int_equal(field_of(2, "x", "inorder"), 4);
+    assert_int_equal(field_of(2, "x", "disorder"), 0);
+}
+
+static void a_timer_is_tried_again_and_may_be_cancelled_meanwhile(void **state)
+{
+    (void)state;
+    actors.module.on_timer = "flaky 100";
+    actors_ask(&actors, 1, "k", "timer 1 10;timer 2 10");
+    actors_pass(&actors, 10);
+    assert_int_equal(actors.module.flaky, 2);
+    actors_ask(&actors, 1, "k", "cancel 1");
+    assert_int_equal(field_of(1, "k", "code"), 0);
+    actors_pass(&actors, 1000);
+    actors_pass(&actors, 2000);
+    assert_int_equal(actors.module.flaky, 4);
+    assert_int_equal(actors_letters(&actors, "a", ""), 1);
+    actors_ask(&actors, 1, "k", "cancel 2");
+    assert_int_equal(field_of(1, "k", "code"), SW_E_NOT_FOUND);
+}
+
+static void a_parked_timer_may_be_delivered_again_beside_the_one_that_was_set_since(void **state)
+{
+    (void)state;
+    actors.module.on_timer = "flaky 3";
+    actors_ask(&actors, 1, "k", "timer 1 10");
+    actors_pass(&actors, 10);
+    actors_pass(&actors, 1000);
+    actors_pass(&actors, 2000);
+    assert_int_equal(actors_letters(&actors, "a", ""), 1);
+    actors_ask(&actors, 1, "k", "timer 1 900000000000");
+    assert_int_equal(actors_change_letters(&actors, "a", 0, false), 1);
+    assert_int_equal(field_of(1, "k", "timers"), 1);
+    restart(true); /* Replays it as well. */
+    assert_int_equal(field_of(1, "k", "timers"), 1);
+    actors_ask(&actors, 1, "k", "cancel 1");
+    assert_int_equal(field_of(1, "k", "code"), 0);
+    assert_int_equal(actors_letters(&actors, "a", ""), 0);
+}
+
+static void tries_are_counted_over_restarts_and_snapshots(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "send b/x|seq 0 1 2~send b/x|seq 0 2 0~ask 4 b/y|fail");
+    restart(true);
+    assert_int_equal(actors.report.messages, 3);
+    assert_int_equal(field_of(2, "x", "inorder"), 0);
+    actors_pass(&actors, 1000);
+    snapshot_and_restart();
+    assert_int_equal(field_of(1, "k", "replies"), 0);
+    actors_pass(&actors, 2000);
+    assert_int_equal(field_of(2, "x", "inorder"), 2);
+    assert_int_equal(field_of(2, "x", "disorder"), 0);
+    assert_int_equal(field_of(1, "k", "replies"), 1);
+    assert_int_equal(actors_letters(&actors, "b", ""), 1);
+    assert_int_equal(actors.letter.attempts, 3);
+}
+
+static void timers_tries_are_counted_over_restarts_and_snapshots(void **state)
+{
+    (void)state;
+    actors.module.on_timer = "flaky 100";
+    actors_ask(&actors, 1, "k", "timer 1 10");
+    actors_pass(&actors, 10);
+    restart(true);
+    actors_pass(&actors, 1000);
+    snapshot_and_restart();
+    actors_pass(&actors, 2000);
+    assert_int_equal(actors.module.flaky, 3);
+    assert_int_equal(actors_letters(&actors, "a", ""), 1);
+    restart(true);
+    assert_int_equal(actors_letters(&actors, "a", ""), 1);
+    assert_int_equal(actors.letter.attempts, 3);
+}
+
+static void letters_survive_restarts_and_snapshots(void **state)
+{
+    uint64_t number;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "send b/x|trap");
+    actors_pass(&actors, 1000);
+    actors_pass(&actors, 2000);
+    assert_int_equal(actors_letters(&actors, "b", ""), 1);
+    number = actors.last_letter;
+    restart(true);
+    assert_int_equal(actors_letters(&actors, "b", ""), 1);
+    snapshot_and_restart();
+    assert_int_equal(actors_letters(&actors, "b", ""), 1);
+    assert_int_equal(actors.last_letter, number);
+    assert_string_equal(actors.letter.body, "trap");
+    assert_string_equal(actors.letter.words, "it ended badly");
+    assert_int_equal(actors_change_letters(&actors, "b", number, true), 1);
+    restart(true);
+    assert_int_equal(actors_letters(&actors, "b", ""), 0);
+    assert_int_equal(actors_change_letters(&actors, "b", number, true), SW_E_NOT_FOUND);
+}
+
+static void what_was_delivered_again_comes_once_over_a_restart(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 2, "x", "sub news");
+    actors_publish(&actors, "news", "!flaky 3;add 1");
+    for (int i = 0; i < 3; i++)
+        actors_pass(&actors, 4000);
+    assert_int_equal(actors_letters(&actors, "b", ""), 1);
+    /* Recorded, but not handled yet. */
+    sw_worker_put(
+        actors.workers[0],
+        sw_item_letters_change_new(&(struct sw_item_letters_change){
+            .request = 4000, .name_space = script_text("default"), .agent = script_text("b")}));
+    sw_worker_run(actors.workers[0], 0);
+    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
+    restart(true);
+    assert_int_equal(actors.report.messages, 1);
+    assert_int_equal(field_of(2, "x", "counter"), 1);
+    restart(true);
+    assert_int_equal(actors.report.messages, 0);
+    assert_int_equal(field_of(2, "x", "counter"), 1);
+    assert_int_equal(actors_letters(&actors, "b", ""), 0);
+}
+
+static void what_a_volatile_instance_sent_is_kept_from_its_first_failure_on(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 3, "k", "send b/x|flaky 2;add 1");
+    restart(true);
+    assert_int_equal(actors.report.messages, 1);
+    actors_pass(&actors, 1000);
+    restart(true);
+    assert_int_equal(actors.report.messages, 1);
+    actors_pass(&actors, 2000);
+    assert_int_equal(field_of(2, "x", "counter"), 1);
+}
+
+static void a_volatile_pod_has_letters_until_the_host_ends(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "send v/x|seq 0 1 3~send v/x|seq 0 2 0");
+    actors_pass(&actors, 1000);
+    actors_pass(&actors, 2000);
+    assert_int_equal(field_of(3, "x", "inorder"), 1);
+    assert_int_equal(actors_letters(&actors, "v", ""), 1);
+    assert_int_equal(actors_change_letters(&actors, "v", 0, false), 1);
+    assert_int_equal(field_of(3, "x", "inorder"), 2);
+    restart(false);
+    assert_int_equal(actors_letters(&actors, "v", ""), 0);
+}
+
+static void the_oldest_letters_make_room(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        char script[64];
+
+        snprintf(script, sizeof script, "spam %u b/nobody|trap", SW_LETTERS_MAX / 2);
+        actors_ask(&actors, 1, "k", script);
+        actors_pass(&actors, 1000);
+        actors_pass(&actors, 2000);
+        for (unsigned tries = 0; tries < 2000; tries++)
+            actors_pass(&actors, 4000);
+    }
+    assert_string_equal(actors.last_event, "DeadLettersDropped");
+    assert_int_equal(actors_letters(&actors, "b", ""), SW_LETTERS_MAX);
+    restart(true);
+    assert_int_equal(actors_letters(&actors, "b", ""), SW_LETTERS_MAX);
+}
+
+static void an_instance_that_cannot_start_keeps_what_was_sent_and_parks_it_in_the_end(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "get");
+    actors.module.on_start = "flaky 2";
+    actors_ask(&actors, 1, "k", "send b/x|add 1");
+    request = actors_send(&actors, 2, "x", "get");
+    for (int i = 0; i < 4; i++)
+        actors_pass(&actors, SECOND);
+    assert_int_equal(actors_reply(&actors, request)->status, SW_E_UNAVAILABLE);
+    actors.module.on_start = NULL;
+    assert_int_equal(field_of(2, "x", "counter"), 1);
+
+    actors.module.on_start = "trap";
+    actors_ask(&actors, 1, "k", "ask 7 b/z|add 1");
+    for (int i = 0; i < 4; i++)
+        actors_pass(&actors, SECOND);
+    actors.module.on_start = NULL;
+    assert_int_equal(field_of(1, "k", "status"), SW_E_UNAVAILABLE);
+    assert_int_equal(actors_letters(&actors, "b", "z"), 1);
+    assert_string_equal(actors.letter.reason, "StartFailed");
+    restart(true);
+    assert_int_equal(actors.report.messages, 0);
+    assert_int_equal(actors_letters(&actors, "b", "z"), 1);
+}
+
+static void what_nobody_can_take_is_parked(void **state)
+{
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 4, .agent = "c", .is_keyed = true, .instances_max = 1});
+    actors_ask(&actors, 1, "k", "send c/one|add 1~send c/two|add 1");
+    assert_int_equal(actors_letters(&actors, "c", ""), 1);
+    assert_string_equal(actors.letter.key, "two");
+    assert_string_equal(actors.letter.reason, "InstancesLimit");
+    restart(true);
+    assert_int_equal(actors_letters(&actors, "c", ""), 1);
+}
+
+/* Poison in any place, restarts at any moment: nothing is lost, doubled or out of order. */
+static void handled_and_parked_are_what_was_sent(void **state)
+{
+    (void)state;
+    srand(7);
+    for (unsigned round = 0; round < 20; round++) {
+        long long sent = 0, handled = 0, letters;
+
+        memset(actors.module.tries, 0, sizeof actors.module.tries);
+        for (long long number = 1; number <= 40; number++) {
+            for (unsigned sender = 0; sender < 4; sender++) {
+                char key[16], script[128];
+
+                snprintf(key, sizeof key, "s%u-%u", round, sender);
+                snprintf(script, sizeof script, "send b/x%u-%u|seq %u %lld %d", round, sender % 2,
+                         sender, number, rand() % 10 < 6 ? 0 : rand() % 5);
+                actors_send(&actors, 1, key, script);
+                sent++;
+            }
+            if (rand() % 2 == 0)
+                actors_settle(&actors);
+            actors.disk.now_ns += (unsigned)rand() % 1500;
+            if (rand() % 16 == 0) {
+                actors_settle(&actors); /* What clients sent is not lost with the process. */
+                restart(rand() % 2 == 0);
+            }
+        }
+        for (unsigned i = 0; i < 400; i++)
+            actors_pass(&actors, 4000);
+        for (unsigned i = 0; i < 2; i++) {
+            char key[16];
+
+            snprintf(key, sizeof key, "x%u-%u", round, i);
+            handled += field_of(2, key, "inorder");
+            assert_int_equal(field_of(2, key, "disorder"), 0);
+        }
+        letters = (long long)actors_letters(&actors, "b", "");
+        assert_int_equal(handled + letters, sent);
+        assert_true(letters > 0);
+        assert_int_equal(actors_change_letters(&actors, "b", 0, true), letters);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_an_instance_sent_is_tried_again_until_it_succeeds),
+        TEST(after_the_last_try_it_is_a_dead_letter_and_the_instance_goes_on),
+        TEST(a_client_decides_for_itself),
+        TEST(who_asked_hears_after_the_last_try),
+        TEST(the_same_sender_s_messages_stay_behind_others_do_not),
+        TEST(publishes_of_the_same_subject_stay_behind_others_do_not),
+        TEST(a_timer_is_tried_again_and_may_be_cancelled_meanwhile),
+        TEST(a_parked_timer_may_be_delivered_again_beside_the_one_that_was_set_since),
+        TEST(tries_are_counted_over_restarts_and_snapshots),
+        TEST(timers_tries_are_counted_over_restarts_and_snapshots),
+        TEST(letters_survive_restarts_and_snapshots),
+        TEST(what_was_delivered_again_comes_once_over_a_restart),
+        TEST(what_a_volatile_instance_sent_is_kept_from_its_first_failure_on),
+        TEST(a_volatile_pod_has_letters_until_the_host_ends),
+        TEST(the_oldest_letters_make_room),
+        TEST(an_instance_that_cannot_start_keeps_what_was_sent_and_parks_it_in_the_end),
+        TEST(what_nobody_can_take_is_parked),
+        TEST(handled_and_parked_are_what_was_sent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
