@@ -127,7 +127,7 @@ int32_t swarm_log(int32_t level, const char *text, uint32_t text_size);
 SWARM_IMPORT(now)
 uint64_t swarm_now(void);
 
-/* Fill with random bytes; a replay sees the same ones. */
+/* Fill with random bytes, at most 65,536 of them; a replay sees the same ones. */
 SWARM_IMPORT(random)
 int32_t swarm_random(void *ret_bytes, uint32_t size);
 

@@ -10,7 +10,8 @@ import threading
 import time
 import unittest
 
-from swarmd import Client, Daemon, apply, run
+from swarmd import BUILD, TMP, Client, Daemon, apply, run
+from wasm import with_start
 
 SANITIZED = os.environ.get("SW_SANITIZED") == "1"
 WAIT_S = 60 if SANITIZED else 20
@@ -75,15 +76,15 @@ class Hostile(unittest.TestCase):
         self.assertEqual(status, 200, answer)
         return int(answer)
 
-    def event(self, reason, key):
+    def event(self, reason, key, agent="hostile"):
         """The Event of that reason about that instance; it is written within a second or so."""
         end = time.monotonic() + WAIT_S
         while time.monotonic() < end:
             for item in self.client.events(reason):
-                if item["involvedObject"].get("instance") == f"hostile/{key}":
+                if item["involvedObject"].get("instance") == f"{agent}/{key}":
                     return item
             time.sleep(0.02)
-        self.fail(f"no Event {reason} of hostile/{key}")
+        self.fail(f"no Event {reason} of {agent}/{key}")
 
     def fails(self, key, body, status, reason):
         """The message fails, is told, and leaves the instance as it was; words of the Event."""
@@ -134,6 +135,25 @@ class Hostile(unittest.TestCase):
     def test_a_giant_log_is_cut(self):
         self.client.send("hostile/log", "g")
         self.assertLess(len(run("swarm", "logs", "hostile/log", "--tail=1000")), 4 << 20)
+
+    def test_a_start_function_that_never_ends_meets_the_deadline(self):
+        """No instance of it is ever there; an Event names the culprit, and its sender hears so."""
+        folder = os.path.join(TMP, "agents-stuck")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(BUILD, "guests", "test_stuck.wasm"), "rb") as file:
+            module = file.read()
+        with open(os.path.join(folder, "stuck.wasm"), "wb") as file:
+            file.write(with_start(module, "for_ever"))
+        with open(os.path.join(folder, "agents.yaml"), "w", encoding="utf-8") as file:
+            file.write("apiVersion: swarm/v1\nkind: Agent\nmetadata: {name: stuck}\n"
+                       "spec: {module: ./stuck.wasm, keyed: true, limits: {deadline: 200ms}}\n")
+        run("swarm", "apply", "-f", folder)
+        status, answer = self.client.send("stuck/1", "hello")
+        self.assertEqual(status, 503, answer)
+        event = self.event("Deadline", "1", "stuck")
+        self.assertIn("200 ms", event["message"])
+        self.assertIn("for_ever", event["message"])
+        run("swarm", "delete", "agent", "stuck")
 
     def test_instances_end_at_their_limit(self):
         self.client.send("hostile/spawn", "k")

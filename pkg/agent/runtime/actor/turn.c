@@ -364,6 +364,8 @@ int32_t sw_turn_random(struct sw_turn *turn, void *ret_bytes, uint32_t size)
 {
     uint8_t *at = ret_bytes;
 
+    if (size > SW_TURN_RANDOM_BYTES_MAX)
+        return SW_E_INVALID;
     while (size > 0) {
         uint64_t counter = turn->random.next++;
         uint64_t word = sw_siphash(turn->random.seed, &counter, sizeof counter);

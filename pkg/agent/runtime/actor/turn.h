@@ -12,6 +12,7 @@
 
 #define SW_TURN_LOG_BYTES_MAX (256u << 10)
 #define SW_TURN_LOG_LINE_MAX (16u << 10)
+#define SW_TURN_RANDOM_BYTES_MAX 65536u /* Of one call: a deadline is met between calls only. */
 
 struct sw_turn_route { /* What the host decided about a send; end 0: nothing to record. */
     uint32_t end;      /* Bits of enum sw_route_end. */

@@ -127,6 +127,8 @@ static uint64_t fixed_now(void *ctx)
 static int32_t fixed_random(void *ctx, void *ret_bytes, uint32_t size)
 {
     (void)ctx;
+    if (size > 65536)
+        return SW_E_INVALID;
     memset(ret_bytes, 'r', size);
     return SW_OK;
 }
@@ -138,7 +140,8 @@ static int32_t fixed_self(void *ctx, int32_t what, void *ret_text, uint32_t size
     (void)ctx;
     if (what != 1)
         return SW_E_INVALID;
-    memcpy(ret_text, name, size < sizeof name - 1 ? size : sizeof name - 1);
+    if (size > 0)
+        memcpy(ret_text, name, size < sizeof name - 1 ? size : sizeof name - 1);
     return (int32_t)sizeof name - 1;
 }
 
