@@ -284,7 +284,7 @@ static inline uint64_t actors_send_named(struct actors *actors, const char *name
                                   .body = script_text(body)};
 
     if (strncmp(body, "get", 3) != 0 && strstr(body, ";get") == NULL &&
-        strstr(body, "hold") == NULL)
+        strstr(body, "~get") == NULL && strstr(body, "hold") == NULL)
         template.head.flags = 0; /* Nobody would answer: wait for the handling only. */
     sw_worker_put(actors->workers[pod % actors->count], &sw_message_new(&template)->item);
     return request;

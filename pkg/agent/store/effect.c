@@ -4,16 +4,25 @@
 
 #include <assert.h>
 
+bool sw_effect_is_wait(enum sw_effect_kind kind)
+{
+    return kind >= SW_EFFECT_ASK;
+}
+
 void sw_effect_put(const struct sw_effect *effect, struct sw_buffer *out)
 {
     sw_buffer_put_u8(out, (uint8_t)effect->kind);
     switch (effect->kind) {
     case SW_EFFECT_SEND:
     case SW_EFFECT_PUBLISH:
+    case SW_EFFECT_ASK:
+    case SW_EFFECT_CALL:
         sw_buffer_put_bytes(out, effect->to);
         sw_buffer_put_u8(out, (uint8_t)effect->priority);
-        if (effect->kind == SW_EFFECT_SEND)
+        if (effect->kind != SW_EFFECT_PUBLISH)
             sw_buffer_put_u64(out, effect->number);
+        if (sw_effect_is_wait(effect->kind))
+            sw_buffer_put_u64(out, effect->due_ns);
         sw_buffer_put_bytes(out, effect->type);
         sw_buffer_put_bytes(out, effect->body);
         return;
@@ -28,6 +37,8 @@ void sw_effect_put(const struct sw_effect *effect, struct sw_buffer *out)
         sw_buffer_put_bytes(out, effect->to);
         return;
     case SW_EFFECT_TIMER_START:
+    case SW_EFFECT_RECEIVE:
+    case SW_EFFECT_SLEEP:
         sw_buffer_put_u64(out, effect->number);
         sw_buffer_put_u64(out, effect->due_ns);
         return;
@@ -54,10 +65,14 @@ bool sw_effect_take(struct sw_reader *reader, struct sw_effect *ret_effect)
     switch (effect.kind) {
     case SW_EFFECT_SEND:
     case SW_EFFECT_PUBLISH:
+    case SW_EFFECT_ASK:
+    case SW_EFFECT_CALL:
         effect.to = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
         effect.priority = sw_reader_u8(reader);
-        if (effect.kind == SW_EFFECT_SEND)
+        if (effect.kind != SW_EFFECT_PUBLISH)
             effect.number = sw_reader_u64(reader);
+        if (sw_effect_is_wait(effect.kind))
+            effect.due_ns = sw_reader_u64(reader);
         take_body(reader, &effect);
         break;
     case SW_EFFECT_REPLY:
@@ -70,6 +85,8 @@ bool sw_effect_take(struct sw_reader *reader, struct sw_effect *ret_effect)
         effect.to = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
         break;
     case SW_EFFECT_TIMER_START:
+    case SW_EFFECT_RECEIVE:
+    case SW_EFFECT_SLEEP:
         effect.number = sw_reader_u64(reader);
         effect.due_ns = sw_reader_u64(reader);
         break;

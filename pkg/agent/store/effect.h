@@ -17,20 +17,28 @@ enum sw_effect_kind {
     SW_EFFECT_SUBSCRIBE,
     SW_EFFECT_UNSUBSCRIBE,
     SW_EFFECT_TIMER_START,
-    SW_EFFECT_TIMER_CANCEL
+    SW_EFFECT_TIMER_CANCEL,
+    /* Waits: a segment that ends as waiting has exactly one of these. */
+    SW_EFFECT_ASK, /* A send whose answer ends the wait. */
+    SW_EFFECT_RECEIVE,
+    SW_EFFECT_SLEEP,
+    SW_EFFECT_CALL /* Of a service outside. */
 };
 
 struct sw_effect { /* Which fields count depends on the kind; the others are zero. */
     enum sw_effect_kind kind;
-    struct sw_bytes to; /* SEND: the name as the guest gave it; else the subject. */
+    struct sw_bytes to; /* SEND, ASK: the name as the guest gave it; CALL: the service; else the
+                           subject. */
     struct sw_bytes type, body;
     uint32_t body_at; /* Of a taken effect: where its body begins within the list. */
     uint32_t priority;
     int32_t status;  /* REPLY. */
-    uint64_t number; /* SEND: tag. REPLY: handle. TIMER_*: id. */
-    uint64_t due_ns; /* TIMER_START. */
+    uint64_t number; /* SEND: tag. REPLY: handle. TIMER_*: id. Waits: the wait's number. */
+    uint64_t due_ns; /* TIMER_START, waits; of a wait, UINT64_MAX: it does not end by itself. */
 };
 
+/* Whether it is a wait. */
+bool sw_effect_is_wait(enum sw_effect_kind kind);
 /* Append; fails as buffers do. */
 void sw_effect_put(const struct sw_effect *effect, struct sw_buffer *out);
 /* The next effect of a list; false at its end or, with reader->failed set, on a malformed one. */

@@ -12,9 +12,39 @@
 #define SLOTS_MAX 512u
 #define REASON_MAX 63u
 
+bool sw_origin_is_durable(const struct sw_origin *origin)
+{
+    return (origin->kind == SW_ORIGIN_INSTANCE || origin->kind == SW_ORIGIN_WAIT) &&
+           origin->incarnation == 0;
+}
+
+bool sw_outcome_counts(enum sw_outcome outcome)
+{
+    return outcome == SW_OUTCOME_DONE || outcome == SW_OUTCOME_WAITING;
+}
+
+int32_t sw_outcome_code(const struct sw_record_segment *segment)
+{
+    switch (segment->outcome) {
+    case SW_OUTCOME_FAILED:
+    case SW_OUTCOME_REFUSED:
+        return segment->code < 0 ? segment->code : SW_E_INTERNAL;
+    case SW_OUTCOME_DEADLINE:
+        return SW_E_TIMEOUT;
+    case SW_OUTCOME_NO_MEMORY:
+        return SW_E_EXHAUSTED;
+    case SW_OUTCOME_DONE:
+    case SW_OUTCOME_WAITING:
+    case SW_OUTCOME_TRAPPED:
+        break;
+    }
+    return SW_E_INTERNAL;
+}
+
 const char *sw_entry_name(enum sw_entry entry)
 {
-    static const char *const names[] = {"?", "start", "message", "timer", "stop", "reset"};
+    static const char *const names[] = {"?",    "start", "message", "timer",
+                                        "stop", "reset", "resume"};
 
     return (unsigned)entry < sizeof names / sizeof *names ? names[entry] : "?";
 }
@@ -83,7 +113,7 @@ void sw_message_head_put(const struct sw_message_head *head, struct sw_buffer *o
 /* What became of an input that was not handled to its end. */
 static void fate_put(const struct sw_record_segment *segment, struct sw_buffer *out)
 {
-    if (segment->outcome == SW_OUTCOME_DONE)
+    if (sw_outcome_counts(segment->outcome))
         return;
     sw_buffer_put_u8(out, (uint8_t)segment->fate);
     sw_buffer_put_u32(out, segment->attempt);
@@ -91,6 +121,18 @@ static void fate_put(const struct sw_record_segment *segment, struct sw_buffer *
         sw_buffer_put_u64(out, segment->retry_ns);
     else if (segment->fate == SW_FATE_PARKED)
         sw_buffer_put_bytes(out, segment->words);
+}
+
+static void message_put(const struct sw_record_segment *segment, struct sw_buffer *out)
+{
+    sw_message_head_put(&segment->head, out);
+    sw_buffer_put_u64(out, segment->body_lsn);
+    if (segment->body_lsn != 0) {
+        sw_buffer_put_u32(out, segment->body_at);
+        sw_buffer_put_u32(out, segment->body_bytes);
+    } else {
+        sw_buffer_put_bytes(out, segment->body);
+    }
 }
 
 static void segment_put(const struct sw_record_segment *segment, struct sw_buffer *out)
@@ -111,18 +153,18 @@ static void segment_put(const struct sw_record_segment *segment, struct sw_buffe
         sw_buffer_put_u64(out, segment->memory_bytes);
         break;
     case SW_ENTRY_MESSAGE:
-        sw_message_head_put(&segment->head, out);
-        sw_buffer_put_u64(out, segment->body_lsn);
-        if (segment->body_lsn != 0) {
-            sw_buffer_put_u32(out, segment->body_at);
-            sw_buffer_put_u32(out, segment->body_bytes);
-        } else {
-            sw_buffer_put_bytes(out, segment->body);
-        }
+        message_put(segment, out);
         break;
     case SW_ENTRY_TIMER:
         sw_buffer_put_u64(out, segment->timer);
         sw_buffer_put_u64(out, segment->again);
+        break;
+    case SW_ENTRY_RESUME:
+        sw_buffer_put_u64(out, segment->wait);
+        sw_buffer_put_u32(out, (uint32_t)segment->ended);
+        sw_buffer_put_u8(out, segment->has_message);
+        if (segment->has_message)
+            message_put(segment, out);
         break;
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
@@ -228,7 +270,7 @@ void sw_origin_take(struct sw_reader *reader, struct sw_origin *ret_origin)
 {
     memset(ret_origin, 0, sizeof *ret_origin);
     ret_origin->kind = sw_reader_u8(reader);
-    if (ret_origin->kind > SW_ORIGIN_INSTANCE)
+    if (ret_origin->kind > SW_ORIGIN_WAIT)
         reader->failed = true;
     if (reader->failed || ret_origin->kind == SW_ORIGIN_NONE)
         return;
@@ -261,6 +303,7 @@ void sw_message_head_take(struct sw_reader *reader, struct sw_message_head *ret_
 
 static void message_take(struct sw_reader *reader, struct sw_record_segment *segment)
 {
+    segment->has_message = true;
     sw_message_head_take(reader, &segment->head);
     segment->body_lsn = sw_reader_u64(reader);
     if (segment->body_lsn != 0) {
@@ -276,7 +319,7 @@ static void message_take(struct sw_reader *reader, struct sw_record_segment *seg
 
 static void fate_take(struct sw_reader *reader, struct sw_record_segment *segment)
 {
-    if (segment->outcome == SW_OUTCOME_DONE)
+    if (sw_outcome_counts(segment->outcome))
         return;
     segment->fate = (enum sw_fate)sw_reader_u8(reader);
     segment->attempt = sw_reader_u32(reader);
@@ -285,6 +328,16 @@ static void fate_take(struct sw_reader *reader, struct sw_record_segment *segmen
     else if (segment->fate == SW_FATE_PARKED)
         segment->words = sw_reader_bytes(reader, SW_RECORD_WORDS_MAX);
     else if (segment->fate != SW_FATE_TOLD)
+        reader->failed = true;
+}
+
+static void resume_take(struct sw_reader *reader, struct sw_record_segment *segment)
+{
+    segment->wait = sw_reader_u64(reader);
+    segment->ended = (int32_t)sw_reader_u32(reader);
+    if (sw_reader_u8(reader) != 0)
+        message_take(reader, segment);
+    if (segment->wait == 0 || segment->ended > 0 || (segment->ended < 0 && segment->has_message))
         reader->failed = true;
 }
 
@@ -311,6 +364,9 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
     case SW_ENTRY_TIMER:
         segment->timer = sw_reader_u64(reader);
         segment->again = sw_reader_u64(reader);
+        break;
+    case SW_ENTRY_RESUME:
+        resume_take(reader, segment);
         break;
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
@@ -446,6 +502,13 @@ static void text_print(struct sw_buffer *out, const char *name, struct sw_bytes 
     sw_buffer_put_u8(out, '"');
 }
 
+static void wait_print(struct sw_buffer *out, const struct sw_effect *effect)
+{
+    sw_buffer_print(out, " wait=%" PRIu64, effect->number);
+    if (effect->due_ns != UINT64_MAX)
+        sw_buffer_print(out, "(due %" PRIu64 ")", effect->due_ns);
+}
+
 static void effect_print(struct sw_buffer *out, const struct sw_effect *effect)
 {
     switch (effect->kind) {
@@ -473,6 +536,17 @@ static void effect_print(struct sw_buffer *out, const struct sw_effect *effect)
     case SW_EFFECT_TIMER_CANCEL:
         sw_buffer_print(out, " timer-cancel=%" PRIu64, effect->number);
         return;
+    case SW_EFFECT_ASK:
+    case SW_EFFECT_CALL:
+        text_print(out, effect->kind == SW_EFFECT_ASK ? "ask" : "call", effect->to);
+        sw_buffer_print(out, "(%zu bytes)", effect->body.size);
+        wait_print(out, effect);
+        return;
+    case SW_EFFECT_RECEIVE:
+    case SW_EFFECT_SLEEP:
+        sw_buffer_print(out, effect->kind == SW_EFFECT_SLEEP ? " sleep" : " receive");
+        wait_print(out, effect);
+        return;
     }
 }
 
@@ -499,7 +573,11 @@ static void segment_print(const struct sw_record_segment *segment, struct sw_buf
         text_print(out, "key", segment->key);
     if (segment->entry == SW_ENTRY_TIMER)
         sw_buffer_print(out, " id=%" PRIu64, segment->timer);
-    if (segment->entry == SW_ENTRY_MESSAGE) {
+    if (segment->entry == SW_ENTRY_RESUME)
+        sw_buffer_print(out, " wait=%" PRIu64, segment->wait);
+    if (segment->ended != 0)
+        sw_buffer_print(out, " ended=%" PRId32, segment->ended);
+    if (segment->has_message) {
         text_print(out, "from", segment->head.from);
         sw_buffer_print(out, " bytes=%" PRIu32, segment->body_bytes);
         if (segment->head.source.lsn != 0)

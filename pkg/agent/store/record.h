@@ -44,18 +44,19 @@ enum sw_entry { /* What an instance is entered for. */
                 SW_ENTRY_START = 1,
                 SW_ENTRY_MESSAGE,
                 SW_ENTRY_TIMER,
-                SW_ENTRY_STOP, /* Its last: afterwards it is gone. */
-                SW_ENTRY_RESET /* Not entered at all: its state is forgotten, and with it the
-                                  instance. */
+                SW_ENTRY_STOP,  /* Its last: afterwards it is gone. */
+                SW_ENTRY_RESET, /* Not entered at all: its state is forgotten, and with it the
+                                   instance. */
+                SW_ENTRY_RESUME /* A turn that waited goes on. */
 };
 
-enum sw_outcome { /* Only DONE changes state and has effects. */
+enum sw_outcome { /* Only DONE and WAITING change state and have effects. */
                   SW_OUTCOME_DONE,
                   SW_OUTCOME_FAILED,
                   SW_OUTCOME_TRAPPED,
                   SW_OUTCOME_DEADLINE,
                   SW_OUTCOME_NO_MEMORY,
-                  SW_OUTCOME_WAITING, /* Refused: waiting does not exist yet. */
+                  SW_OUTCOME_WAITING, /* The turn goes on when its wait ends. */
                   SW_OUTCOME_REFUSED /* Not entered: the input is beyond a limit of the instance. */
 };
 
@@ -67,8 +68,9 @@ enum sw_fate {                /* Of an input whose segment was not done. */
 
 enum sw_origin_kind {
     SW_ORIGIN_NONE,
-    SW_ORIGIN_CLIENT,  /* Somebody outside; holds within one incarnation of the host. */
-    SW_ORIGIN_INSTANCE /* An instance of this host; if incarnation is not 0, only within it. */
+    SW_ORIGIN_CLIENT,   /* Somebody outside; holds within one incarnation of the host. */
+    SW_ORIGIN_INSTANCE, /* An instance of this host; if incarnation is not 0, only within it. */
+    SW_ORIGIN_WAIT      /* The same, whose turn waits for the answer. */
 };
 
 struct sw_effect_name { /* One effect of one record; lsn 0: none. */
@@ -79,13 +81,17 @@ struct sw_effect_name { /* One effect of one record; lsn 0: none. */
 struct sw_origin { /* Who gets the answer to a message. */
     uint32_t kind; /* enum sw_origin_kind. */
     uint64_t incarnation;
-    uint64_t pod, instance;     /* INSTANCE. */
-    uint64_t number;            /* CLIENT: its request. INSTANCE: the tag of its send. */
-    struct sw_effect_name send; /* INSTANCE: the send that asked. */
+    uint64_t pod, instance; /* INSTANCE, WAIT. */
+    uint64_t number; /* CLIENT: its request. INSTANCE: the tag of its send. WAIT: its number. */
+    struct sw_effect_name send; /* INSTANCE, WAIT: the send that asked. */
 };
 
+/* A flag beside those of enum swarm_message_flag, which no guest sees: an answer that ends the wait
+ * whose number is the tag. */
+#define SW_MESSAGE_ENDS_WAIT (1u << 31)
+
 struct sw_message_head { /* A message but for its body. Texts are borrowed. */
-    uint32_t flags;      /* enum swarm_message_flag. */
+    uint32_t flags;      /* enum swarm_message_flag, SW_MESSAGE_ENDS_WAIT. */
     uint32_t priority;
     int32_t status;
     uint64_t tag;
@@ -102,7 +108,7 @@ struct sw_record_segment {
     enum sw_entry entry;
     enum sw_outcome outcome;
     int32_t code;
-    enum sw_fate fate;           /* Unless it is done: what became of the input, */
+    enum sw_fate fate;           /* Unless its outcome counts: what became of the input, */
     uint32_t attempt;            /* of which this was the so many-th try; */
     uint64_t retry_ns;           /* RETRY: when it comes again; */
     struct sw_bytes words;       /* PARKED: why, at most SW_RECORD_WORDS_MAX bytes. */
@@ -111,8 +117,11 @@ struct sw_record_segment {
     uint64_t memory_bytes;       /* START: limit for life. */
     uint64_t timer;              /* TIMER: its id, */
     uint64_t again;              /* and the lsn of what delivered it again; 0: it fired. */
-    struct sw_message_head head; /* MESSAGE. */
-    /* MESSAGE: the body, or where it stands: in the record at body_lsn from body_at on. */
+    uint64_t wait;               /* RESUME: the number of the wait that ended, */
+    int32_t ended;               /* and how: 0, or a negative code such as that of a timeout. */
+    bool has_message;            /* MESSAGE: true. RESUME: a message ended it. */
+    struct sw_message_head head; /* Of the message. */
+    /* Of the message: the body, or where it stands: in the record at body_lsn from body_at on. */
     struct sw_bytes body;
     uint64_t body_lsn;
     uint32_t body_at, body_bytes;
@@ -182,6 +191,13 @@ void sw_message_head_put(const struct sw_message_head *head, struct sw_buffer *o
 void sw_message_head_take(struct sw_reader *reader, struct sw_message_head *ret_head);
 void sw_origin_put(const struct sw_origin *origin, struct sw_buffer *out);
 void sw_origin_take(struct sw_reader *reader, struct sw_origin *ret_origin);
+
+/* Whether the answer goes to an instance that the journal knows. */
+bool sw_origin_is_durable(const struct sw_origin *origin);
+/* Whether a segment that ended so changed state and has effects. */
+bool sw_outcome_counts(enum sw_outcome outcome);
+/* The code that whoever asked gets when a turn ended so. */
+int32_t sw_outcome_code(const struct sw_record_segment *segment);
 
 const char *sw_entry_name(enum sw_entry entry);       /* "message" */
 const char *sw_outcome_name(enum sw_outcome outcome); /* "trapped" */

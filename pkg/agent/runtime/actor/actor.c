@@ -178,6 +178,20 @@ static bool pattern_remove(struct sw_actor *actor, struct sw_bytes pattern)
 
 /* --- Records --------------------------------------------------------------------------------- */
 
+static enum sw_rc wait_begin(struct sw_actor *actor, enum sw_wait_kind kind,
+                             const struct sw_effect *effect)
+{
+    struct sw_wait *wait = &actor->wait;
+
+    if (wait->kind != SW_WAIT_NONE || effect->number != wait->number + 1)
+        return SW_E_CORRUPT;
+    wait->kind = kind;
+    wait->number = effect->number;
+    wait->due_ns = effect->due_ns;
+    wait->is_due = false;
+    return SW_OK;
+}
+
 static enum sw_rc apply_effect(struct sw_actor *actor, const struct sw_effect *effect)
 {
     struct sw_handle *handle;
@@ -205,6 +219,14 @@ static enum sw_rc apply_effect(struct sw_actor *actor, const struct sw_effect *e
         return timer_start(actor, effect->number, effect->due_ns);
     case SW_EFFECT_TIMER_CANCEL:
         return timer_remove(actor, effect->number) ? SW_OK : SW_E_CORRUPT;
+    case SW_EFFECT_ASK:
+        return wait_begin(actor, SW_WAIT_ASK, effect);
+    case SW_EFFECT_RECEIVE:
+        return wait_begin(actor, SW_WAIT_RECEIVE, effect);
+    case SW_EFFECT_SLEEP:
+        return wait_begin(actor, SW_WAIT_SLEEP, effect);
+    case SW_EFFECT_CALL:
+        return wait_begin(actor, SW_WAIT_CALL, effect);
     }
     return SW_E_CORRUPT;
 }
@@ -218,6 +240,10 @@ static enum sw_rc apply_message(struct sw_actor *actor, const struct sw_record_s
     bool wants_reply = (head->flags & SWARM_MESSAGE_WANTS_REPLY) != 0;
     enum sw_rc rc = wants_reply ? handle_add(actor, &head->origin) : SW_OK;
 
+    if (segment->entry == SW_ENTRY_MESSAGE)
+        actor->wait.handle = wants_reply ? actor->next_handle : 0;
+    if (segment->entry == SW_ENTRY_MESSAGE && !wants_reply && head->origin.kind == SW_ORIGIN_CLIENT)
+        actor->wait.asker = head->origin;
     if (rc != SW_OK || head->request_id.size == 0 || head->origin.kind != SW_ORIGIN_CLIENT)
         return rc;
     return sw_requests_add(
@@ -231,7 +257,7 @@ static void apply_timer(struct sw_actor *actor, const struct sw_record_segment *
 {
     struct sw_actor_timer *timer;
 
-    if (segment->outcome == SW_OUTCOME_DONE || segment->fate != SW_FATE_RETRY) {
+    if (sw_outcome_counts(segment->outcome) || segment->fate != SW_FATE_RETRY) {
         (void)timer_remove(actor, segment->timer);
         return;
     }
@@ -241,31 +267,81 @@ static void apply_timer(struct sw_actor *actor, const struct sw_record_segment *
             .id = segment->timer, .due_ns = segment->retry_ns, .attempts = segment->attempt};
 }
 
-enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment *segment,
-                          uint64_t lsn, struct sw_err *err)
+/* Whatever comes next, the wait is over; a new turn has nobody who asks yet. */
+static enum sw_rc apply_entry(struct sw_actor *actor, const struct sw_record_segment *segment)
+{
+    struct sw_wait *wait = &actor->wait;
+    bool is_resumed = segment->entry == SW_ENTRY_RESUME;
+    bool goes_on = wait->kind != SW_WAIT_NONE;
+
+    if (is_resumed != goes_on && segment->entry != SW_ENTRY_STOP &&
+        segment->entry != SW_ENTRY_RESET)
+        return SW_E_CORRUPT;
+    if (is_resumed && segment->wait != wait->number)
+        return SW_E_CORRUPT;
+    wait->kind = SW_WAIT_NONE;
+    if (is_resumed)
+        return SW_OK;
+    wait->handle = 0;
+    wait->asker = (struct sw_origin){.kind = SW_ORIGIN_NONE};
+    if (segment->entry == SW_ENTRY_TIMER && segment->again == 0)
+        apply_timer(actor, segment);
+    return SW_OK;
+}
+
+/* The turn failed after a segment of it had finished: that one stands, and whoever asked got the
+ * failure, also when a client repeats the request. */
+static enum sw_rc apply_failed_turn(struct sw_actor *actor, const struct sw_record_segment *segment)
+{
+    static const char words[] = "the handler failed after it had waited";
+    struct sw_handle *handle = sw_actor_handle(actor, actor->wait.handle);
+
+    if (handle == NULL)
+        return SW_OK;
+    handle_remove(actor, handle);
+    return sw_requests_answer(actor->requests,
+                              &(struct sw_request_view){.handle = actor->wait.handle,
+                                                        .status = sw_outcome_code(segment),
+                                                        .type = {"text/plain", 10},
+                                                        .body = {words, sizeof words - 1}});
+}
+
+static enum sw_rc apply_effects(struct sw_actor *actor, const struct sw_record_segment *segment)
 {
     struct sw_reader reader = sw_reader_of(segment->effects.data, segment->effects.size);
     struct sw_effect effect;
     enum sw_rc rc = SW_OK;
 
+    if (segment->has_message)
+        rc = apply_message(actor, segment);
+    while (rc == SW_OK && sw_effect_take(&reader, &effect))
+        rc = apply_effect(actor, &effect);
+    if (rc != SW_OK)
+        return rc;
+    return reader.failed ||
+                   (segment->outcome == SW_OUTCOME_WAITING) != (actor->wait.kind != SW_WAIT_NONE)
+               ? SW_E_CORRUPT
+               : SW_OK;
+}
+
+enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment *segment,
+                          uint64_t lsn, struct sw_err *err)
+{
+    enum sw_rc rc = apply_entry(actor, segment);
+
     if (lsn != 0)
         actor->last_lsn = lsn;
     actor->segments++;
     actor->last_ns = segment->time_ns;
-    if (segment->entry == SW_ENTRY_TIMER && segment->again == 0)
-        apply_timer(actor, segment);
-    if (segment->outcome != SW_OUTCOME_DONE) {
+    if (rc == SW_OK && !sw_outcome_counts(segment->outcome)) {
         actor->failures++;
-        return SW_OK;
+        if (segment->entry == SW_ENTRY_RESUME)
+            rc = apply_failed_turn(actor, segment);
+    } else if (rc == SW_OK) {
+        if (lsn != 0)
+            actor->state_lsn = lsn;
+        rc = apply_effects(actor, segment);
     }
-    if (lsn != 0)
-        actor->state_lsn = lsn;
-    if (segment->entry == SW_ENTRY_MESSAGE)
-        rc = apply_message(actor, segment);
-    while (rc == SW_OK && sw_effect_take(&reader, &effect))
-        rc = apply_effect(actor, &effect);
-    if (rc == SW_OK && reader.failed)
-        rc = SW_E_CORRUPT;
     if (rc != SW_OK)
         return sw_err_set(err, rc, "the record at lsn %" PRIu64 " does not fit its instance", lsn);
     return SW_OK;
@@ -296,7 +372,26 @@ void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
     for (uint32_t i = 0; i < actor->patterns_count; i++)
         sw_buffer_put_bytes(out,
                             (struct sw_bytes){actor->patterns[i]->text, actor->patterns[i]->size});
+    sw_buffer_put_u8(out, (uint8_t)actor->wait.kind);
+    sw_buffer_put_u64(out, actor->wait.number);
+    sw_buffer_put_u64(out, actor->wait.due_ns);
+    sw_buffer_put_u64(out, actor->wait.handle);
+    sw_origin_put(&actor->wait.asker, out);
     sw_requests_save(actor->requests, out);
+}
+
+static enum sw_rc load_wait(struct sw_wait *wait, struct sw_reader *reader)
+{
+    uint8_t kind = sw_reader_u8(reader);
+
+    wait->kind = (enum sw_wait_kind)kind;
+    wait->number = sw_reader_u64(reader);
+    wait->due_ns = sw_reader_u64(reader);
+    wait->handle = sw_reader_u64(reader);
+    sw_origin_take(reader, &wait->asker);
+    return reader->failed || kind > SW_WAIT_CALL || (kind != SW_WAIT_NONE && wait->number == 0)
+               ? SW_E_CORRUPT
+               : SW_OK;
 }
 
 static enum sw_rc load_handles(struct sw_actor *actor, struct sw_reader *reader)
@@ -343,9 +438,9 @@ static enum sw_rc load_rest(struct sw_actor *actor, struct sw_reader *reader)
         struct sw_bytes pattern = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
         rc = reader->failed || pattern.size == 0 ? SW_E_CORRUPT : pattern_add(actor, pattern);
     }
-    if (rc != SW_OK || sw_reader_is_finished(reader))
-        return rc; /* Written before there were named requests. */
-    return sw_requests_load(&actor->requests, reader);
+    if (rc == SW_OK)
+        rc = load_wait(&actor->wait, reader);
+    return rc != SW_OK ? rc : sw_requests_load(&actor->requests, reader);
 }
 
 enum sw_rc sw_actor_load(struct sw_actor *actor, struct sw_bytes bytes, struct sw_err *err)

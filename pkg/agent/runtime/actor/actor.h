@@ -1,6 +1,6 @@
 /* The part of an instance that follows from its records alone: reply handles, named requests,
- * timers, subscriptions, counts. One function applies a record; running, recovering and replaying
- * all go through it, so they cannot come to different ends.
+ * timers, subscriptions, what its turn waits for, counts. One function applies a record; running,
+ * recovering and replaying all go through it, so they cannot come to different ends.
  *
  * Threads: one at a time.  I/O: none.  Limits: SW_HANDLES_MAX, SW_TIMERS_MAX, SW_PATTERNS_MAX. */
 #pragma once
@@ -28,6 +28,17 @@ struct sw_pattern { /* A subscription. */
     char text[]; /* Not NUL-terminated. */
 };
 
+enum sw_wait_kind { SW_WAIT_NONE, SW_WAIT_ASK, SW_WAIT_RECEIVE, SW_WAIT_SLEEP, SW_WAIT_CALL };
+
+struct sw_wait {            /* What the turn that is under way waits for. */
+    enum sw_wait_kind kind; /* NONE: no turn is under way. */
+    uint64_t number;        /* Of the last wait of this instance; they rise by one. */
+    uint64_t due_ns;        /* When it ends by itself; UINT64_MAX: never. */
+    uint64_t handle;        /* Of the message that the turn handles; 0: it wants no reply. */
+    struct sw_origin asker; /* Who only waits for the turn to end; usually NONE. */
+    bool is_due;            /* It has come, and the instance was woken; not part of the state. */
+};
+
 struct sw_actor {
     uint64_t last_lsn;  /* Of its last record; 0: none, or nothing is recorded. */
     uint64_t state_lsn; /* Of the last one that changed state. */
@@ -41,6 +52,7 @@ struct sw_actor {
     struct sw_actor_timer *timers; /* Owned, in no order. */
     struct sw_pattern **patterns;  /* Owned, in the order of subscribing. */
     struct sw_requests *requests;  /* Owned; NULL: no client has named one. */
+    struct sw_wait wait;
 };
 
 /* A zeroed actor is a new one. */
@@ -57,7 +69,7 @@ uint64_t sw_actor_next_handle(const struct sw_actor *actor);
 
 /* Take in what a segment did. place.lsn 0: it is not recorded (durability none). The record was
  * made by this program or has passed sw_record_take; effects that do not fit the actor are damage.
- * SW_E_CORRUPT    an effect without its handle, timer or subscription
+ * SW_E_CORRUPT    an effect without its handle, timer or subscription, a wait that there is not
  * SW_E_EXHAUSTED  no memory: the actor is then not to be used */
 SW_MUST_CHECK enum sw_rc sw_actor_apply(struct sw_actor *actor,
                                         const struct sw_record_segment *segment, uint64_t lsn,

@@ -90,6 +90,10 @@ void sw_deliver_message(struct sw_worker *worker, struct sw_message *message)
 
     if (instance == NULL)
         return;
+    if ((message->head.flags & SW_MESSAGE_ENDS_WAIT) != 0) {
+        sw_instance_answer(worker, instance, message);
+        return;
+    }
     config = &instance->pod->config;
     if (message->head.priority >= SW_PRIORITIES)
         message->head.priority = config->priority;

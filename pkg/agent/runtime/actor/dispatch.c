@@ -46,11 +46,53 @@ static void find_way(const struct sw_worker *worker, struct sw_bytes to, uint64_
         ret_way->route = route;
 }
 
+/* Whether this segment has answered the question that `ask` waits with: its reply is an effect, but
+ * not on the way yet. */
+static bool is_answered(const struct sw_worker *worker, const struct sw_ask *ask)
+{
+    const struct sw_actor *actor = &worker->running->actor;
+    const struct sw_origin *origin = worker->running_origin;
+
+    if (worker->turn.is_handle_used && origin->kind == SW_ORIGIN_WAIT &&
+        origin->instance == ask->instance && origin->number == ask->number)
+        return true;
+    for (uint32_t i = 0; i < actor->handles_count; i++) {
+        origin = &actor->handles[i].origin;
+        if (actor->handles[i].is_used && origin->kind == SW_ORIGIN_WAIT &&
+            origin->instance == ask->instance && origin->number == ask->number)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the running instance may wait for an answer of `to`. */
+static int32_t admit_wait(struct sw_worker *worker, uint64_t to, uint64_t number)
+{
+    const struct sw_instance *instance = worker->running;
+    struct sw_waits *waits = &worker->shared->waits;
+    struct sw_ask ask = {.from = sw_board_key(instance->pod->config.pod, sw_instance_key(instance)),
+                         .to = to,
+                         .instance = instance->id,
+                         .number = number};
+    struct sw_ask last;
+    enum sw_rc rc = sw_waits_add(waits, &ask, &last);
+
+    if (rc == SW_E_CONFLICT && last.instance != instance->id && is_answered(worker, &last)) {
+        worker->answered = last;
+        sw_waits_set_answered(waits, last.instance, last.number, true);
+        rc = sw_waits_add(waits, &ask, &last);
+    }
+    worker->has_ask = rc == SW_OK;
+    return rc;
+}
+
 static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effect,
                           struct sw_turn_route *ret_route)
 {
     const struct sw_route_pod *pod;
     struct way way;
+    uint64_t to;
+    int32_t code;
 
     find_way(worker, effect->to, worker->last_replica + 1, &way);
     if (way.route == NULL) {
@@ -59,8 +101,12 @@ static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effe
     }
     if (effect->body.size > way.route->body_bytes)
         return SW_E_INVALID;
-    if (sw_board_get(&worker->shared->board, sw_board_key(way.pod, way.key)) != SW_NOT_FULL)
+    to = sw_board_key(way.pod, way.key);
+    if (sw_board_get(&worker->shared->board, to) != SW_NOT_FULL)
         return SW_E_EXHAUSTED;
+    code = effect->kind == SW_EFFECT_ASK ? admit_wait(worker, to, effect->number) : 0;
+    if (code != 0)
+        return code;
     pod = sw_routes_pod(worker->routes, way.pod);
     if (pod != NULL && !pod->is_durable)
         ret_route->end |= SW_ROUTE_VOLATILE;
@@ -130,8 +176,10 @@ int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
     if (atomic_load_explicit(&worker->shared->queued_bytes, memory_order_relaxed) >
         SW_QUEUED_BYTES_MAX)
         return SW_E_EXHAUSTED;
-    return effect->kind == SW_EFFECT_SEND ? admit_send(worker, effect, ret_route)
-                                          : admit_publish(worker, effect);
+    if (effect->kind == SW_EFFECT_CALL)
+        return SW_E_UNSUPPORTED;
+    return effect->kind == SW_EFFECT_PUBLISH ? admit_publish(worker, effect)
+                                             : admit_send(worker, effect, ret_route);
 }
 
 /* --- Handing over ---------------------------------------------------------------------------- */
@@ -180,10 +228,15 @@ void sw_dispatch_answer(struct sw_worker *worker, const struct sw_answer *answer
     if (origin->kind == SW_ORIGIN_NONE ||
         (origin->incarnation != 0 && origin->incarnation != worker->shared->incarnation))
         return; /* Whoever asked is gone, and was told so when the host stopped. */
-    if (origin->kind == SW_ORIGIN_CLIENT)
+    if (origin->kind == SW_ORIGIN_CLIENT) {
         sw_output_reply(worker, origin->number, answer->status, answer);
-    else
-        post(worker, &template);
+        return;
+    }
+    if (origin->kind == SW_ORIGIN_WAIT) {
+        template.head.flags |= SW_MESSAGE_ENDS_WAIT;
+        sw_waits_remove(&worker->shared->waits, origin->instance, origin->number);
+    }
+    post(worker, &template);
 }
 
 void sw_dispatch_refuse(struct sw_worker *worker, const struct sw_message *message, int32_t status,
@@ -300,7 +353,7 @@ static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *eff
     worker->counts.sends++;
     if (effect->number != 0) {
         template.head.flags = SWARM_MESSAGE_WANTS_REPLY;
-        origin->kind = SW_ORIGIN_INSTANCE;
+        origin->kind = effect->kind == SW_EFFECT_ASK ? SW_ORIGIN_WAIT : SW_ORIGIN_INSTANCE;
         origin->incarnation = dispatch->place.lsn == 0 ? worker->shared->incarnation : 0;
         origin->pod = dispatch->instance->pod->config.pod;
         origin->instance = dispatch->instance->id;
@@ -366,7 +419,7 @@ void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,
     dispatch.from = (struct sw_bytes){name, config->agent.size + 1 + instance->key_size};
     worker->running = instance;
     for (uint32_t i = 0; worker->failure.rc == SW_OK && sw_effect_take(&reader, &effect); i++) {
-        if (effect.kind == SW_EFFECT_SEND) {
+        if (effect.kind == SW_EFFECT_SEND || effect.kind == SW_EFFECT_ASK) {
             dispatch_send(&dispatch, &effect, i);
         } else if (effect.kind == SW_EFFECT_REPLY) {
             dispatch_reply(&dispatch, &effect, i);

@@ -19,11 +19,20 @@ struct sw_guest_message { /* As struct swarm_message of include/swarm/agent.h; b
     struct sw_bytes from, subject, type, body;
 };
 
-enum sw_guest_entry { SW_GUEST_START, SW_GUEST_MESSAGE, SW_GUEST_TIMER, SW_GUEST_STOP };
+/* RESUME goes on with the entry that ended as waiting. Any other entry gives that one up: its
+ * memory stays as it is, its stack is forgotten. */
+enum sw_guest_entry {
+    SW_GUEST_START,
+    SW_GUEST_MESSAGE,
+    SW_GUEST_TIMER,
+    SW_GUEST_STOP,
+    SW_GUEST_RESUME
+};
 
 struct sw_guest_input {
     enum sw_guest_entry entry;
-    const struct sw_guest_message *message; /* MESSAGE. */
+    const struct sw_guest_message *message; /* MESSAGE. RESUME: what ended the wait; NULL: none. */
+    int32_t status;                         /* RESUME: what the wait returns. */
     uint64_t timer;                         /* TIMER. */
     uint32_t deadline_ms;
 };
@@ -39,8 +48,8 @@ enum sw_guest_end {
 
 struct sw_guest_outcome {
     enum sw_guest_end end;
-    int32_t code;                     /* 0 when DONE; otherwise a negative code. */
-    char report[SW_GUEST_REPORT_MAX]; /* Words and the guest's backtrace; "" when DONE. */
+    int32_t code;                     /* 0 when DONE or WAITING; otherwise a negative code. */
+    char report[SW_GUEST_REPORT_MAX]; /* Words and the guest's backtrace; "" when the code is 0. */
 };
 
 struct sw_guest_module_view {
@@ -55,7 +64,8 @@ struct sw_guest_engine {
     enum sw_rc (*create)(void *ctx, struct sw_guest_module *module, uint64_t memory_bytes,
                          struct sw_turn *turn, struct sw_guest **ret_guest, struct sw_err *err);
     void (*drop)(void *ctx, struct sw_guest *guest);
-    /* Run it once. After any end but DONE the guest is dropped by the caller. */
+    /* Run it once. After any end but DONE and WAITING the guest is dropped by the caller. WAITING
+     * comes only after the turn took a wait in this entry. */
     void (*enter)(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
                   struct sw_guest_outcome *ret_outcome);
     /* All that a guest is between two entries, appended to out; and back, into a new guest. */

@@ -116,6 +116,7 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
         if ((instance->ready & 1u << p) != 0)
             leave_queue(worker, instance, p);
     }
+    sw_instance_end_wait(worker, instance);
     set_fullness(worker, instance, SW_NOT_FULL);
     sw_heap_remove(&worker->timers, &instance->timer);
     (void)sw_map_remove(worker->instances, &instance->id, sizeof instance->id);
@@ -243,15 +244,65 @@ struct sw_instance *sw_worker_next(struct sw_worker *worker, uint32_t *ret_prior
     return NULL;
 }
 
+/* --- Waits ----------------------------------------------------------------------------------- */
+
+/* Whether the answer is for the wait that the instance is in, or that its segment which runs now
+ * begins: an ask that nobody can take is answered before that segment is applied. */
+static bool waits_for(const struct sw_worker *worker, const struct sw_instance *instance,
+                      const struct sw_message *message)
+{
+    const struct sw_wait *wait = &instance->actor.wait;
+
+    if (worker->running == instance && worker->turn.is_waiting)
+        return message->head.tag == wait->number + 1;
+    return (wait->kind == SW_WAIT_ASK || wait->kind == SW_WAIT_CALL) &&
+           message->head.tag == wait->number;
+}
+
+void sw_instance_answer(struct sw_worker *worker, struct sw_instance *instance,
+                        struct sw_message *message)
+{
+    if (instance->answer != NULL || !waits_for(worker, instance, message)) {
+        sw_message_free(message); /* It came too late. */
+        return;
+    }
+    instance->answer = message;
+    atomic_fetch_add_explicit(&worker->shared->queued_bytes, message->size_bytes,
+                              memory_order_relaxed);
+    sw_instance_wake_up(worker, instance, message->head.priority);
+}
+
+struct sw_message *sw_instance_take_answer(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_message *message = instance->answer;
+
+    instance->answer = NULL;
+    if (message != NULL)
+        atomic_fetch_sub_explicit(&worker->shared->queued_bytes, message->size_bytes,
+                                  memory_order_relaxed);
+    return message;
+}
+
+void sw_instance_end_wait(struct sw_worker *worker, struct sw_instance *instance)
+{
+    if (instance->actor.wait.kind == SW_WAIT_ASK)
+        sw_waits_remove(&worker->shared->waits, instance->id, instance->actor.wait.number);
+    sw_message_free(sw_instance_take_answer(worker, instance));
+}
+
 /* --- Timers ---------------------------------------------------------------------------------- */
 
 void sw_instance_set_timer(struct sw_worker *worker, struct sw_instance *instance)
 {
+    const struct sw_wait *wait = &instance->actor.wait;
     uint64_t due = instance->retry_ns == 0 ? UINT64_MAX : instance->retry_ns;
 
     if (sw_held_due(instance->held) < due)
         due = sw_held_due(instance->held);
-    for (uint32_t i = 0; i < instance->actor.timers_count; i++) {
+    if (wait->kind != SW_WAIT_NONE && !wait->is_due && wait->due_ns < due)
+        due = wait->due_ns;
+    /* Within a turn no timer fires: those that come due do so when it is over. */
+    for (uint32_t i = 0; wait->kind == SW_WAIT_NONE && i < instance->actor.timers_count; i++) {
         const struct sw_actor_timer *timer = &instance->actor.timers[i];
         if (!timer->is_queued && timer->due_ns < due)
             due = timer->due_ns;
@@ -262,17 +313,8 @@ void sw_instance_set_timer(struct sw_worker *worker, struct sw_instance *instanc
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a timer");
 }
 
-static void fire(struct sw_worker *worker, struct sw_instance *instance)
+static void fire_timers(struct sw_worker *worker, struct sw_instance *instance)
 {
-    if (instance->retry_ns != 0 && instance->retry_ns <= worker->now_ns) {
-        instance->retry_ns = 0;
-        sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
-        for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-            if (instance->mailbox[p] != NULL)
-                sw_instance_wake_up(worker, instance, p);
-    }
-    if (sw_held_due(instance->held) <= worker->now_ns)
-        sw_retry_release(worker, instance, worker->now_ns);
     for (uint32_t i = 0; i < instance->actor.timers_count; i++) {
         struct sw_actor_timer *timer = &instance->actor.timers[i];
         struct sw_message template = {
@@ -291,6 +333,27 @@ static void fire(struct sw_worker *worker, struct sw_instance *instance)
         }
         timer->is_queued = true;
         sw_instance_post(worker, instance, message);
+    }
+}
+
+static void fire(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_wait *wait = &instance->actor.wait;
+
+    if (instance->retry_ns != 0 && instance->retry_ns <= worker->now_ns) {
+        instance->retry_ns = 0;
+        sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
+        for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+            if (instance->mailbox[p] != NULL)
+                sw_instance_wake_up(worker, instance, p);
+    }
+    if (sw_held_due(instance->held) <= worker->now_ns)
+        sw_retry_release(worker, instance, worker->now_ns);
+    if (wait->kind == SW_WAIT_NONE) {
+        fire_timers(worker, instance);
+    } else if (wait->due_ns <= worker->now_ns) {
+        wait->is_due = true;
+        sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
     }
     sw_instance_set_timer(worker, instance);
 }

@@ -245,7 +245,8 @@ static void wake_instances(struct sw_worker *worker, struct sw_pod *pod)
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             if (instance->mailbox[p] != NULL)
                 sw_instance_wake_up(worker, instance, p);
-        if (!instance->is_started || instance->is_stopping)
+        if (!instance->is_started || instance->is_stopping || instance->answer != NULL ||
+            instance->actor.wait.is_due)
             sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
     }
 }

@@ -114,8 +114,10 @@ static enum sw_rc pending_failure(struct recovery *recovery, const struct sw_ori
     };
     struct pending_key key = {recovery->place.lsn, index, 0};
 
-    if (origin->kind != SW_ORIGIN_INSTANCE || origin->incarnation != 0)
+    if (!sw_origin_is_durable(origin))
         return SW_OK;
+    if (origin->kind == SW_ORIGIN_WAIT)
+        template.head.flags |= SW_MESSAGE_ENDS_WAIT;
     return pending_add(recovery, &key, &template, PENDING_ROUTED);
 }
 
@@ -197,11 +199,12 @@ static enum sw_rc take_send(struct recovery *recovery, struct effects *effects,
     template.key = effect->to;
     if (effect->number != 0) {
         template.head.flags = SWARM_MESSAGE_WANTS_REPLY;
-        template.head.origin = (struct sw_origin){.kind = SW_ORIGIN_INSTANCE,
-                                                  .pod = template.pod,
-                                                  .instance = effects->instance->id,
-                                                  .number = effect->number,
-                                                  .send = {recovery->place.lsn, index}};
+        template.head.origin = (struct sw_origin){
+            .kind = effect->kind == SW_EFFECT_ASK ? SW_ORIGIN_WAIT : SW_ORIGIN_INSTANCE,
+            .pod = template.pod,
+            .instance = effects->instance->id,
+            .number = effect->number,
+            .send = {recovery->place.lsn, index}};
     }
     if (find_way(recovery, effects, &route, &template, name))
         return pending_add(recovery, &key, &template, PENDING_ROUTED);
@@ -217,11 +220,12 @@ static enum sw_rc take_reply(struct recovery *recovery, const struct effects *ef
     struct sw_message template = template_of(recovery, effects, effect, index);
     struct pending_key key = {recovery->place.lsn, index, 0};
 
-    if (origin->kind != SW_ORIGIN_INSTANCE || origin->incarnation != 0)
+    if (!sw_origin_is_durable(origin))
         return SW_OK;
     template.pod = origin->pod;
     template.instance = origin->instance;
-    template.head.flags = SWARM_MESSAGE_IS_REPLY;
+    template.head.flags =
+        SWARM_MESSAGE_IS_REPLY | (origin->kind == SW_ORIGIN_WAIT ? SW_MESSAGE_ENDS_WAIT : 0);
     template.head.priority = SWARM_PRIORITY_NORMAL;
     template.head.status = effect->status;
     template.head.tag = origin->number;
@@ -265,6 +269,7 @@ static enum sw_rc take_effect(struct recovery *recovery, struct effects *effects
 
     switch (effect->kind) {
     case SW_EFFECT_SEND:
+    case SW_EFFECT_ASK:
         return take_send(recovery, effects, effect, index);
     case SW_EFFECT_REPLY:
         return take_reply(recovery, effects, effect, index);
@@ -283,6 +288,9 @@ static enum sw_rc take_effect(struct recovery *recovery, struct effects *effects
         return SW_OK;
     case SW_EFFECT_TIMER_START:
     case SW_EFFECT_TIMER_CANCEL:
+    case SW_EFFECT_RECEIVE:
+    case SW_EFFECT_SLEEP:
+    case SW_EFFECT_CALL:
         return SW_OK;
     }
     return SW_OK;
@@ -475,13 +483,13 @@ static enum sw_rc take_input(struct recovery *recovery, struct sw_instance *inst
     struct sw_message_head timer = {.source = {segment->again, 0}};
     struct pending_key key, asked = {head->answers.lsn, head->answers.index, 0};
     struct pending *pending;
-    enum sw_fate fate = segment->outcome == SW_OUTCOME_DONE ? SW_FATE_TOLD : segment->fate;
+    enum sw_fate fate = sw_outcome_counts(segment->outcome) ? SW_FATE_TOLD : segment->fate;
     enum sw_rc rc = SW_OK;
 
-    if (segment->entry != SW_ENTRY_MESSAGE && segment->entry != SW_ENTRY_TIMER)
+    if (!segment->has_message && segment->entry != SW_ENTRY_TIMER)
         return SW_OK;
     pending = pending_of(recovery, is_again ? &timer : head, segment->instance, &key);
-    if (fate == SW_FATE_RETRY && (segment->entry == SW_ENTRY_MESSAGE || is_again)) {
+    if (fate == SW_FATE_RETRY && (segment->has_message || is_again)) {
         if (pending == NULL)
             rc = pending_make(recovery, segment, &pending);
         if (rc != SW_OK)
@@ -531,6 +539,27 @@ static enum sw_rc end_instance(struct recovery *recovery, struct sw_instance *in
     return rc;
 }
 
+/* Whoever asked for what failed is to hear so: of a turn that had waited, and of a message that it
+ * received. */
+static enum sw_rc take_failure(struct recovery *recovery, const struct sw_instance *instance,
+                               const struct sw_record_segment *segment)
+{
+    int32_t code = sw_outcome_code(segment);
+    const struct sw_handle *handle;
+    enum sw_rc rc = SW_OK;
+
+    if (segment->entry == SW_ENTRY_RESUME) {
+        handle = sw_actor_handle(&instance->actor, instance->actor.wait.handle);
+        if (handle != NULL)
+            rc = pending_failure(recovery, &handle->origin, SW_INDEX_FAILURE, code);
+    }
+    if (rc != SW_OK || !segment->has_message || segment->fate == SW_FATE_RETRY)
+        return rc;
+    return pending_failure(recovery, &segment->head.origin,
+                           segment->entry == SW_ENTRY_RESUME ? SW_INDEX_RECEIVED : SW_INDEX_FAILURE,
+                           code);
+}
+
 static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record_segment *segment)
 {
     struct sw_worker *worker = worker_of(recovery, segment->pod);
@@ -553,10 +582,9 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
     if (segment->time_ns > recovery->latest_ns)
         recovery->latest_ns = segment->time_ns;
     rc = take_input(recovery, instance, segment);
-    if (rc == SW_OK && segment->outcome == SW_OUTCOME_DONE)
-        rc = take_effects(recovery, instance, segment);
-    else if (rc == SW_OK && segment->entry == SW_ENTRY_MESSAGE && segment->fate != SW_FATE_RETRY)
-        rc = pending_failure(recovery, &segment->head.origin, SW_INDEX_FAILURE, SW_E_INTERNAL);
+    if (rc == SW_OK)
+        rc = sw_outcome_counts(segment->outcome) ? take_effects(recovery, instance, segment)
+                                                 : take_failure(recovery, instance, segment);
     if (rc == SW_OK)
         rc = sw_actor_apply(&instance->actor, segment, recovery->place.lsn, recovery->err);
     if (rc == SW_OK && (segment->entry == SW_ENTRY_STOP || segment->entry == SW_ENTRY_RESET))
@@ -800,12 +828,32 @@ static int compare_pending(const void *one, const void *other)
                : a->message->instance > b->message->instance;
 }
 
+/* An ask is open: its question waits at `to`, or was taken and is not answered yet. */
+static void restore_ask(struct recovery *recovery, const struct sw_origin *origin, uint64_t pod,
+                        struct sw_bytes key)
+{
+    const struct sw_instance *instance =
+        origin->kind != SW_ORIGIN_WAIT ? NULL
+                                       : sw_map_find(worker_of(recovery, origin->pod)->instances,
+                                                     &origin->instance, sizeof origin->instance);
+    struct sw_ask ask = {
+        .to = sw_board_key(pod, key), .instance = origin->instance, .number = origin->number};
+
+    if (instance == NULL || instance->actor.wait.kind != SW_WAIT_ASK ||
+        instance->actor.wait.number != origin->number)
+        return;
+    ask.from = sw_board_key(instance->pod->config.pod, sw_instance_key(instance));
+    if (sw_waits_restore(&recovery->shared->waits, &ask) != SW_OK)
+        sw_worker_fail(worker_of(recovery, pod), SW_E_EXHAUSTED, "no memory for an ask");
+}
+
 static void requeue(struct recovery *recovery, struct pending *pending)
 {
     struct sw_message *message = pending->message;
 
     recovery->report->messages++;
     if (pending->state == PENDING_ROUTED) {
+        restore_ask(recovery, &message->head.origin, message->pod, message->key);
         sw_deliver_message(worker_of(recovery, message->pod), message);
         return;
     }
@@ -856,8 +904,11 @@ static void settle(struct recovery *recovery)
         worker->now_ns = recovery->latest_ns;
         while (sw_map_next(worker->instances, &cursor, &entry)) {
             struct sw_instance *instance = entry.value;
-            if (instance->actor.timers_count > 0)
+            if (instance->actor.timers_count > 0 || instance->actor.wait.kind != SW_WAIT_NONE)
                 sw_instance_set_timer(worker, instance);
+            for (uint32_t h = 0; h < instance->actor.handles_count; h++)
+                restore_ask(recovery, &instance->actor.handles[h].origin, instance->pod->config.pod,
+                            sw_instance_key(instance));
         }
         recovery->report->pods += sw_map_count(worker->pods);
         recovery->report->instances += sw_map_count(worker->instances);

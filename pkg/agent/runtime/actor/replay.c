@@ -143,14 +143,14 @@ static enum sw_rc begin(struct replay *replay, const struct sw_record_segment *s
         .results = segment->results,
         .has_fired = segment->entry == SW_ENTRY_TIMER && segment->again == 0,
         .fired = segment->timer,
+        .can_wait = segment->entry != SW_ENTRY_START,
     };
 
     if (spec == NULL || !sw_spec_is_same_version(spec, replay->instance->spec))
         return sw_err_set(replay->err, SW_E_CORRUPT,
                           "the record at lsn %" PRIu64 " ran under a spec that is not here", lsn);
     options.self.config = spec->config;
-    if (segment->entry == SW_ENTRY_MESSAGE &&
-        (segment->head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
+    if (segment->has_message && (segment->head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
         options.handle = sw_actor_next_handle(&replay->actor);
     sw_turn_begin(&replay->worker->turn, &options);
     return SW_OK;
@@ -161,27 +161,14 @@ static enum sw_rc rerun(struct replay *replay, const struct sw_record_segment *s
                         uint64_t lsn)
 {
     struct sw_worker *worker = replay->worker;
-    struct sw_guest_message message = {
-        .flags = segment->head.flags,
-        .priority = segment->head.priority,
-        .time_ns = segment->time_ns,
-        .tag = segment->head.tag,
-        .status = segment->head.status,
-        .from = segment->head.from,
-        .subject = segment->head.subject,
-        .type = segment->head.type,
-    };
-    struct sw_guest_input input = {
-        .entry = segment->entry == SW_ENTRY_START     ? SW_GUEST_START
-                 : segment->entry == SW_ENTRY_MESSAGE ? SW_GUEST_MESSAGE
-                                                      : SW_GUEST_TIMER,
-        .message = &message,
-        .timer = segment->timer,
-        /* It ended in time once; a busy machine must not decide otherwise now. */
-        .deadline_ms = replay->instance->pod->config.deadline_ms * 4 + 1000,
-    };
-    enum sw_rc rc = find_body(replay, segment, &message.body);
+    struct sw_guest_message message;
+    struct sw_guest_input input;
+    enum sw_rc rc;
 
+    sw_segment_input(segment, &message, &input);
+    /* It ended in time once; a busy machine must not decide otherwise now. */
+    input.deadline_ms = replay->instance->pod->config.deadline_ms * 4 + 1000;
+    rc = find_body(replay, segment, &message.body);
     if (rc == SW_OK)
         rc = begin(replay, segment, lsn);
     if (rc != SW_OK)
@@ -189,7 +176,9 @@ static enum sw_rc rerun(struct replay *replay, const struct sw_record_segment *s
     message.reply_handle = worker->turn.handle;
     worker->engine.enter(worker->engine.ctx, replay->instance->guest, &input, &worker->outcome);
     sw_turn_end(&worker->turn);
-    if (worker->outcome.end != SW_GUEST_DONE ||
+    sw_segment_judge(&worker->turn, &worker->outcome);
+    if (worker->outcome.end !=
+            (segment->outcome == SW_OUTCOME_WAITING ? SW_GUEST_WAITING : SW_GUEST_DONE) ||
         worker->turn.effects.size != segment->effects.size ||
         (segment->effects.size > 0 &&
          memcmp(worker->turn.effects.data, segment->effects.data, segment->effects.size) != 0))
@@ -230,7 +219,7 @@ static enum sw_rc catch_up(struct replay *replay, const struct sw_buffer *chain)
         struct sw_record_segment segment;
 
         rc = read_segment(replay, lsn, &segment);
-        if (rc == SW_OK && segment.outcome == SW_OUTCOME_DONE)
+        if (rc == SW_OK && sw_outcome_counts(segment.outcome))
             rc = rerun(replay, &segment, lsn);
         if (rc == SW_OK)
             rc = sw_actor_apply(&replay->actor, &segment, lsn, replay->err);

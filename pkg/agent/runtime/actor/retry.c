@@ -200,7 +200,7 @@ void sw_retry_decide(struct sw_worker *worker, const struct sw_instance *instanc
     const char *report = worker->outcome.report;
     const struct sw_actor_timer *timer;
 
-    if (record->outcome == SW_OUTCOME_DONE)
+    if (sw_outcome_counts(record->outcome))
         return;
     record->attempt = message->attempts + 1;
     if (record->entry == SW_ENTRY_TIMER && record->again == 0) {

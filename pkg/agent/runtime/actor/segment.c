@@ -16,7 +16,8 @@ struct segment {
     const struct sw_message *message; /* NULL: START or STOP. */
     struct sw_record_segment record;
     struct sw_journal_place place;
-    uint32_t effects_at; /* Within the record. */
+    uint32_t effects_at;    /* Within the record. */
+    struct sw_origin asker; /* Of a turn that goes on. */
 };
 
 /* --- Recording ------------------------------------------------------------------------------- */
@@ -125,26 +126,6 @@ static enum sw_outcome outcome_of(enum sw_guest_end end)
     return SW_OUTCOME_TRAPPED;
 }
 
-/* The code that whoever asked gets when its message was not handled to the end. */
-static int32_t failure_code(const struct sw_record_segment *record)
-{
-    switch (record->outcome) {
-    case SW_OUTCOME_FAILED:
-    case SW_OUTCOME_REFUSED:
-        return record->code < 0 ? record->code : SW_E_INTERNAL;
-    case SW_OUTCOME_DEADLINE:
-        return SW_E_TIMEOUT;
-    case SW_OUTCOME_NO_MEMORY:
-        return SW_E_EXHAUSTED;
-    case SW_OUTCOME_WAITING:
-        return SW_E_UNSUPPORTED;
-    case SW_OUTCOME_DONE:
-    case SW_OUTCOME_TRAPPED:
-        break;
-    }
-    return SW_E_INTERNAL;
-}
-
 static void begin_turn(struct sw_worker *worker, const struct segment *segment)
 {
     struct sw_instance *instance = segment->instance;
@@ -158,15 +139,69 @@ static void begin_turn(struct sw_worker *worker, const struct segment *segment)
         .random = instance->random,
         .has_fired = segment->record.entry == SW_ENTRY_TIMER && segment->record.again == 0,
         .fired = segment->record.timer,
+        .can_wait =
+            segment->record.entry != SW_ENTRY_START && segment->record.entry != SW_ENTRY_STOP,
     };
 
-    if (segment->record.entry == SW_ENTRY_MESSAGE &&
+    if (segment->record.has_message &&
         (segment->record.head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
         options.handle = sw_actor_next_handle(&instance->actor);
     sw_turn_begin(&worker->turn, &options);
     worker->running = instance;
+    worker->running_origin = &segment->record.head.origin;
+    worker->has_ask = false;
+    worker->answered.instance = 0;
     worker->fanout = 0;
     sw_buffer_reset(&worker->targets);
+}
+
+void sw_segment_input(const struct sw_record_segment *record, struct sw_guest_message *ret_message,
+                      struct sw_guest_input *ret_input)
+{
+    static const enum sw_guest_entry entries[] = {
+        [SW_ENTRY_START] = SW_GUEST_START, [SW_ENTRY_MESSAGE] = SW_GUEST_MESSAGE,
+        [SW_ENTRY_TIMER] = SW_GUEST_TIMER, [SW_ENTRY_STOP] = SW_GUEST_STOP,
+        [SW_ENTRY_RESET] = SW_GUEST_STOP,  [SW_ENTRY_RESUME] = SW_GUEST_RESUME};
+    const struct sw_message_head *head = &record->head;
+    bool is_answer = (head->flags & SW_MESSAGE_ENDS_WAIT) != 0;
+
+    *ret_message = (struct sw_guest_message){.flags = head->flags & ~SW_MESSAGE_ENDS_WAIT,
+                                             .priority = head->priority,
+                                             .time_ns = record->time_ns,
+                                             .tag = is_answer ? 0 : head->tag,
+                                             .status = head->status,
+                                             .from = head->from,
+                                             .subject = head->subject,
+                                             .type = head->type};
+    *ret_input = (struct sw_guest_input){.entry = entries[record->entry],
+                                         .message = record->has_message ? ret_message : NULL,
+                                         .timer = record->timer,
+                                         .status = is_answer ? head->status : record->ended};
+}
+
+void sw_segment_judge(const struct sw_turn *turn, struct sw_guest_outcome *outcome)
+{
+    bool is_waiting = outcome->end == SW_GUEST_WAITING;
+
+    if ((outcome->end != SW_GUEST_DONE && !is_waiting) || is_waiting == turn->is_waiting)
+        return;
+    outcome->end = SW_GUEST_FAILED;
+    outcome->code = SW_E_PRECONDITION;
+    snprintf(outcome->report, sizeof outcome->report,
+             is_waiting ? "the handler ended as waiting and waits for nothing"
+                        : "the handler began to wait and ended as if it had not");
+}
+
+/* A segment that does not end as waiting has no ask, and what it answered is open still. */
+static void settle_ask(struct sw_worker *worker, const struct segment *segment)
+{
+    struct sw_waits *waits = &worker->shared->waits;
+    enum sw_outcome outcome = segment->record.outcome;
+
+    if (worker->has_ask && outcome != SW_OUTCOME_WAITING)
+        sw_waits_remove(waits, segment->instance->id, segment->instance->actor.wait.number + 1);
+    if (worker->answered.instance != 0 && !sw_outcome_counts(outcome))
+        sw_waits_set_answered(waits, worker->answered.instance, worker->answered.number, false);
 }
 
 /* Enter the guest, or find that it need not or must not be entered. */
@@ -174,28 +209,15 @@ static void enter(struct sw_worker *worker, struct segment *segment)
 {
     struct sw_instance *instance = segment->instance;
     struct sw_record_segment *record = &segment->record;
-    struct sw_guest_message message = {
-        .flags = record->head.flags,
-        .priority = record->head.priority,
-        .time_ns = record->time_ns,
-        .tag = record->head.tag,
-        .status = record->head.status,
-        .from = record->head.from,
-        .subject = record->head.subject,
-        .type = record->head.type,
-    };
-    struct sw_guest_input input = {.deadline_ms = instance->pod->config.deadline_ms,
-                                   .message = &message,
-                                   .timer = record->timer};
+    struct sw_guest_message message;
+    struct sw_guest_input input;
 
     begin_turn(worker, segment);
+    sw_segment_input(record, &message, &input);
+    input.deadline_ms = instance->pod->config.deadline_ms;
     if (segment->message != NULL)
         message.body = segment->message->body;
     message.reply_handle = worker->turn.handle;
-    input.entry = record->entry == SW_ENTRY_START     ? SW_GUEST_START
-                  : record->entry == SW_ENTRY_MESSAGE ? SW_GUEST_MESSAGE
-                  : record->entry == SW_ENTRY_TIMER   ? SW_GUEST_TIMER
-                                                      : SW_GUEST_STOP;
     if (message.reply_handle != 0 && sw_actor_waiting(&instance->actor) >= SW_HANDLES_MAX) {
         record->outcome = SW_OUTCOME_REFUSED;
         record->code = SW_E_EXHAUSTED;
@@ -203,11 +225,28 @@ static void enter(struct sw_worker *worker, struct segment *segment)
                  "%u messages wait for a reply of this instance", SW_HANDLES_MAX);
     } else {
         worker->engine.enter(worker->engine.ctx, instance->guest, &input, &worker->outcome);
+        sw_segment_judge(&worker->turn, &worker->outcome);
         record->outcome = outcome_of(worker->outcome.end);
         record->code = worker->outcome.code;
     }
     sw_turn_end(&worker->turn);
+    settle_ask(worker, segment);
     worker->running = NULL;
+}
+
+static void tell_asker(struct sw_worker *worker, const struct segment *segment,
+                       const struct sw_origin *origin, uint32_t index)
+{
+    const char *report = worker->outcome.report;
+
+    sw_dispatch_answer(worker, &(struct sw_answer){.origin = origin,
+                                                   .status = sw_outcome_code(&segment->record),
+                                                   .priority = segment->record.head.priority,
+                                                   .from_key = sw_instance_key(segment->instance),
+                                                   .type = {"text/plain", 10},
+                                                   .body = {report, strcspn(report, "\n")},
+                                                   .source = {segment->place.lsn, index},
+                                                   .epoch = segment->place.epoch});
 }
 
 /* The handler did not come to its end: whoever asked hears of it, and so do people. */
@@ -215,34 +254,60 @@ static void tell_failure(struct sw_worker *worker, const struct segment *segment
 {
     const struct sw_record_segment *record = &segment->record;
     const char *report = worker->outcome.report;
-    struct sw_bytes words = {report, strcspn(report, "\n")};
 
     sw_output_event(worker, segment->instance, sw_outcome_reason(record->outcome), report,
                     segment->place.epoch);
     worker->counts.failures++;
-    if (segment->message == NULL || record->fate == SW_FATE_RETRY)
-        return;
-    sw_dispatch_answer(worker, &(struct sw_answer){.origin = &record->head.origin,
-                                                   .status = failure_code(record),
-                                                   .priority = record->head.priority,
-                                                   .from_key = sw_instance_key(segment->instance),
-                                                   .type = {"text/plain", 10},
-                                                   .body = words,
-                                                   .source = {segment->place.lsn, SW_INDEX_FAILURE},
-                                                   .epoch = segment->place.epoch});
+    if (record->entry == SW_ENTRY_RESUME)
+        tell_asker(worker, segment, &segment->asker, SW_INDEX_FAILURE);
+    if (record->has_message && record->fate != SW_FATE_RETRY)
+        tell_asker(worker, segment, &record->head.origin,
+                   record->entry == SW_ENTRY_RESUME ? SW_INDEX_RECEIVED : SW_INDEX_FAILURE);
 }
 
-/* A message whose sender only waits for its being handled. */
-static void acknowledge(struct sw_worker *worker, const struct segment *segment)
+static void acknowledge(struct sw_worker *worker, const struct segment *segment,
+                        const struct sw_origin *origin)
 {
-    const struct sw_message_head *head = &segment->record.head;
+    if (origin->kind == SW_ORIGIN_CLIENT)
+        sw_dispatch_answer(worker,
+                           &(struct sw_answer){.origin = origin,
+                                               .from_key = sw_instance_key(segment->instance),
+                                               .epoch = segment->place.epoch});
+}
 
-    if (segment->message == NULL || head->origin.kind != SW_ORIGIN_CLIENT ||
-        (head->flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
-        return;
-    sw_dispatch_answer(worker, &(struct sw_answer){.origin = &head->origin,
-                                                   .from_key = sw_instance_key(segment->instance),
-                                                   .epoch = segment->place.epoch});
+/* Senders who only wait for their message to be handled: it is when its turn is over, and one that
+ * a turn received when the segment is that did so. */
+static void tell_success(struct sw_worker *worker, const struct segment *segment)
+{
+    const struct sw_record_segment *record = &segment->record;
+
+    if (record->outcome == SW_OUTCOME_DONE)
+        acknowledge(worker, segment, &segment->instance->actor.wait.asker);
+    if (record->entry == SW_ENTRY_RESUME && record->has_message &&
+        (record->head.flags & SWARM_MESSAGE_WANTS_REPLY) == 0)
+        acknowledge(worker, segment, &record->head.origin);
+}
+
+/* Who hears of the failure of a turn that goes on now: the asker, as it is before the record. */
+static struct sw_origin asker_of(const struct sw_actor *actor)
+{
+    const struct sw_handle *handle = sw_actor_handle(actor, actor->wait.handle);
+
+    return handle != NULL ? handle->origin : actor->wait.asker;
+}
+
+/* Have it run when there is what it waits for, or, when its turn is over, what came meanwhile. */
+static void look_further(struct sw_worker *worker, struct sw_instance *instance, bool was_waiting)
+{
+    const struct sw_wait *wait = &instance->actor.wait;
+
+    if (instance->actor.timers_count > 0 || wait->kind != SW_WAIT_NONE ||
+        instance->timer.at != SW_HEAP_ABSENT)
+        sw_instance_set_timer(worker, instance);
+    if (wait->kind == SW_WAIT_RECEIVE || (was_waiting && wait->kind == SW_WAIT_NONE))
+        for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+            if (instance->mailbox[p] != NULL)
+                sw_instance_wake_up(worker, instance, p);
 }
 
 /* Make what happened part of the journal, of the instance and of the world, in this order. */
@@ -252,8 +317,9 @@ static void commit(struct sw_worker *worker, struct segment *segment)
     struct sw_turn *turn = &worker->turn;
     struct sw_record_segment *record = &segment->record;
     struct sw_err err = {0};
-    bool is_done = record->outcome == SW_OUTCOME_DONE;
+    bool is_done = sw_outcome_counts(record->outcome);
 
+    segment->asker = asker_of(&instance->actor);
     if (!is_done)
         sw_buffer_reset(&turn->effects);
     if (turn->results.failed || turn->routes.failed || turn->used_handles.failed ||
@@ -283,11 +349,10 @@ static void commit(struct sw_worker *worker, struct segment *segment)
     sw_output_logs(worker, instance, segment->place.epoch);
     worker->counts.segments++;
     if (is_done)
-        acknowledge(worker, segment);
+        tell_success(worker, segment);
     else
         tell_failure(worker, segment);
-    if (instance->actor.timers_count > 0 || instance->timer.at != SW_HEAP_ABSENT)
-        sw_instance_set_timer(worker, instance);
+    look_further(worker, instance, record->entry == SW_ENTRY_RESUME);
 }
 
 /* --- Starting -------------------------------------------------------------------------------- */
@@ -405,6 +470,8 @@ static bool prepare(struct sw_worker *worker, struct sw_instance *instance, stru
 /* A volatile instance has lost its memory: it begins anew, and who waits for it hears so. */
 static void restart_volatile(struct sw_worker *worker, struct sw_instance *instance)
 {
+    uint64_t waits = instance->actor.wait.number;
+
     for (uint32_t i = 0; i < instance->actor.handles_count; i++)
         if (instance->actor.handles[i].origin.kind != SW_ORIGIN_NONE)
             sw_dispatch_answer(worker,
@@ -416,7 +483,9 @@ static void restart_volatile(struct sw_worker *worker, struct sw_instance *insta
                                                    .body = {"the instance was restarted", 26},
                                                    .epoch = instance->epoch});
     sw_instance_unsubscribe(worker, instance);
+    sw_instance_end_wait(worker, instance);
     sw_actor_done(&instance->actor);
+    instance->actor.wait.number = waits; /* So that no late answer is taken for another one. */
     instance->is_started = false;
     instance->pod->ready--;
     sw_instance_set_timer(worker, instance);
@@ -436,13 +505,14 @@ static struct sw_record_segment record_of(struct sw_worker *worker,
         .pod = instance->pod->config.pod,
         .time_ns = worker->now_ns,
         .spec = instance->spec->number,
-        .entry = message->is_timer ? SW_ENTRY_TIMER : SW_ENTRY_MESSAGE,
-        .timer = message->is_timer ? message->head.tag : 0,
-        .again = message->is_timer ? message->head.source.lsn : 0,
+        .entry = message != NULL && message->is_timer ? SW_ENTRY_TIMER : SW_ENTRY_MESSAGE,
+        .timer = message != NULL && message->is_timer ? message->head.tag : 0,
+        .again = message != NULL && message->is_timer ? message->head.source.lsn : 0,
     };
 
-    if (message->is_timer)
+    if (message == NULL || message->is_timer)
         return record;
+    record.has_message = true;
     record.head = message->head;
     record.body_bytes = (uint32_t)message->body.size;
     if (message->body_lsn != 0 && message->body.size > BODY_INLINE_MAX) {
@@ -525,12 +595,31 @@ static void postpone(struct sw_worker *worker, struct sw_instance *instance,
     sw_message_free(message);
 }
 
+/* After a segment that failed: its memory may be in the middle of a change. True: the message that
+ * it had waits for its next try, and is not the caller's any more. */
+static bool clean_up(struct sw_worker *worker, const struct segment *segment,
+                     struct sw_message *message)
+{
+    struct sw_instance *instance = segment->instance;
+    enum sw_outcome outcome = segment->record.outcome;
+    bool is_held = false;
+
+    if (sw_outcome_counts(outcome) || outcome == SW_OUTCOME_REFUSED)
+        return false;
+    sw_instance_sleep(worker, instance);
+    instance->has_trapped = true;
+    if (worker->failure.rc == SW_OK && message != NULL)
+        is_held = sw_retry_settle(worker, instance, message, &segment->record, segment->place.lsn);
+    if (!instance->pod->config.is_durable)
+        restart_volatile(worker, instance);
+    return is_held;
+}
+
 /* True: the message waits for its next try, and is not the caller's any more. */
 static bool handle(struct sw_worker *worker, struct sw_instance *instance,
                    struct sw_message *message)
 {
     struct segment segment = {.instance = instance, .message = message};
-    bool is_held = false;
 
     if (message->epoch > instance->epoch)
         instance->epoch = message->epoch;
@@ -538,18 +627,133 @@ static bool handle(struct sw_worker *worker, struct sw_instance *instance,
     enter(worker, &segment);
     sw_retry_decide(worker, instance, message, &segment.record);
     commit(worker, &segment);
-    if (segment.record.outcome == SW_OUTCOME_DONE || segment.record.outcome == SW_OUTCOME_REFUSED)
-        return false;
-    sw_instance_sleep(worker, instance); /* Its memory may be in the middle of a change. */
-    instance->has_trapped = true;
-    if (worker->failure.rc == SW_OK)
-        is_held = sw_retry_settle(worker, instance, message, &segment.record, segment.place.lsn);
-    if (!instance->pod->config.is_durable)
-        restart_volatile(worker, instance);
-    return is_held;
+    return clean_up(worker, &segment, message);
+}
+
+/* --- Going on after a wait -------------------------------------------------------------------- */
+
+/* Whether the turn may have it; otherwise it was dealt with. Timers are no messages: they come back
+ * when the turn is over, those of the actor by themselves, those that were delivered again out of
+ * *timers. */
+static bool can_receive(struct sw_worker *worker, struct sw_instance *instance,
+                        struct sw_message *message, struct sw_item **timers)
+{
+    struct sw_actor_timer *timer;
+
+    if (message->is_timer && message->head.source.lsn != 0) {
+        sw_item_put(timers, &message->item);
+    } else if (message->is_timer) {
+        timer = sw_actor_timer(&instance->actor, message->head.tag);
+        if (timer != NULL)
+            timer->is_queued = false;
+        sw_message_free(message);
+    } else if (is_stale(worker, instance, message) || is_repeat(worker, instance, message)) {
+        sw_message_free(message);
+    } else if (sw_held_blocks(instance->held, message)) {
+        sw_retry_hold(worker, instance, message);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static void put_timers_back(struct sw_worker *worker, struct sw_instance *instance,
+                            struct sw_item *timers, uint32_t priority)
+{
+    struct sw_item *item;
+
+    while ((item = sw_item_get(&timers)) != NULL)
+        sw_instance_put_back(worker, instance, (struct sw_message *)(void *)item, priority);
+}
+
+/* The next message for a turn that receives. */
+static struct sw_message *take_received(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_message *message;
+
+    for (uint32_t p = SW_PRIORITIES; p > 0; p--) {
+        struct sw_item *timers = NULL;
+
+        do {
+            message = sw_instance_take(worker, instance, p - 1);
+        } while (message != NULL && !can_receive(worker, instance, message, &timers));
+        put_timers_back(worker, instance, timers, p - 1);
+        if (message != NULL)
+            return message;
+    }
+    return NULL;
+}
+
+/* Whether the wait has ended, by *ret_message, if that is not NULL, or with *ret_ended. */
+static bool take_end(struct sw_worker *worker, struct sw_instance *instance,
+                     struct sw_message **ret_message, int32_t *ret_ended)
+{
+    const struct sw_wait *wait = &instance->actor.wait;
+
+    *ret_message = wait->kind == SW_WAIT_RECEIVE ? take_received(worker, instance)
+                                                 : sw_instance_take_answer(worker, instance);
+    *ret_ended = wait->kind == SW_WAIT_SLEEP || *ret_message != NULL ? 0 : SW_E_TIMEOUT;
+    return *ret_message != NULL || wait->due_ns <= worker->now_ns;
+}
+
+/* It cannot go on now: what ended the wait is kept. */
+static void put_end_back(struct sw_worker *worker, struct sw_instance *instance,
+                         struct sw_message *message)
+{
+    if (message != NULL && instance->actor.wait.kind == SW_WAIT_RECEIVE)
+        sw_instance_put_back(worker, instance, message, message->head.priority);
+    else if (message != NULL)
+        sw_instance_answer(worker, instance, message);
+    if (!instance->is_parked)
+        sw_instance_back_off(worker, instance);
+}
+
+static void resume(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct segment segment = {.instance = instance};
+    struct sw_err err = {0};
+    struct sw_message *message;
+    int32_t ended;
+
+    if (instance->is_parked || !take_end(worker, instance, &message, &ended))
+        return;
+    if (!prepare(worker, instance, &err)) {
+        put_end_back(worker, instance, message);
+        return;
+    }
+    if (message != NULL && message->epoch > instance->epoch)
+        instance->epoch = message->epoch;
+    segment.message = message;
+    segment.record = record_of(worker, instance, message);
+    segment.record.entry = SW_ENTRY_RESUME;
+    segment.record.wait = instance->actor.wait.number;
+    segment.record.ended = ended;
+    sw_instance_end_wait(worker, instance);
+    enter(worker, &segment);
+    if (message != NULL && (message->head.flags & SW_MESSAGE_ENDS_WAIT) == 0)
+        sw_retry_decide(worker, instance, message, &segment.record);
+    commit(worker, &segment);
+    if (!clean_up(worker, &segment, message))
+        sw_message_free(message);
 }
 
 /* --- The end --------------------------------------------------------------------------------- */
+
+/* The turn that waits will not go on: a client that waits for its end hears so. */
+static void give_up_turn(struct sw_worker *worker, struct sw_instance *instance, uint64_t epoch)
+{
+    struct sw_origin *asker = &instance->actor.wait.asker;
+
+    sw_instance_end_wait(worker, instance);
+    if (instance->actor.wait.kind != SW_WAIT_NONE)
+        sw_dispatch_answer(worker, &(struct sw_answer){.origin = asker,
+                                                       .status = SW_E_UNAVAILABLE,
+                                                       .from_key = sw_instance_key(instance),
+                                                       .type = {"text/plain", 10},
+                                                       .body = {"the instance is gone", 20},
+                                                       .epoch = epoch});
+    asker->kind = SW_ORIGIN_NONE;
+}
 
 void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum sw_entry entry)
 {
@@ -568,6 +772,7 @@ void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum
         return;
     if (entry == SW_ENTRY_STOP)
         place.lsn = instance->actor.last_lsn;
+    give_up_turn(worker, instance, place.epoch);
     for (uint32_t i = 0; i < instance->actor.handles_count; i++) {
         const struct sw_origin *origin = &instance->actor.handles[i].origin;
 
@@ -603,6 +808,7 @@ static void stop(struct sw_worker *worker, struct sw_instance *instance)
     if (!instance->is_started || instance->is_parked) {
         sw_segment_end(worker, instance, SW_ENTRY_RESET);
     } else {
+        give_up_turn(worker, instance, instance->epoch);
         if (pod->module_view.has_on_stop && prepare(worker, instance, &err)) {
             enter(worker, &segment);
         } else {
@@ -645,6 +851,10 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     }
     if (instance->retry_ns > worker->now_ns || !be_started(worker, instance, priority))
         return;
+    if (instance->actor.wait.kind != SW_WAIT_NONE) {
+        resume(worker, instance);
+        return;
+    }
     message = sw_instance_take(worker, instance, priority);
     if (message == NULL)
         return;
@@ -657,6 +867,6 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     } else if (!handle(worker, instance, message)) {
         sw_message_free(message);
     }
-    if (instance->mailbox[priority] != NULL)
+    if (instance->mailbox[priority] != NULL && instance->actor.wait.kind == SW_WAIT_NONE)
         sw_instance_wake_up(worker, instance, priority);
 }

@@ -16,6 +16,7 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
                           const char *fingerprint)
 {
     uint64_t seed;
+    bool is_ready;
 
     memset(shared, 0, sizeof *shared);
     shared->system = system;
@@ -36,8 +37,10 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
     shared->bus.table = sw_pubsub_new(seed);
     shared->bus.subscribers = sw_map_new(seed);
     shared->board.map = sw_map_new(seed);
-    if (sw_specs_init(&shared->specs, seed) == SW_OK && shared->bus.table != NULL &&
-        shared->bus.subscribers != NULL && shared->board.map != NULL)
+    is_ready = sw_specs_init(&shared->specs, seed) == SW_OK;
+    is_ready = sw_waits_init(&shared->waits, seed) == SW_OK && is_ready;
+    if (is_ready && shared->bus.table != NULL && shared->bus.subscribers != NULL &&
+        shared->board.map != NULL)
         return SW_OK;
     sw_shared_done(shared);
     return SW_E_EXHAUSTED;
@@ -55,6 +58,7 @@ void sw_shared_done(struct sw_shared *shared)
     sw_map_free(shared->bus.subscribers);
     sw_pubsub_free(shared->bus.table);
     sw_map_free(shared->board.map);
+    sw_waits_done(&shared->waits);
     sw_buffer_done(&shared->bus.found);
     sw_requests_free(shared->bus.published);
     pthread_mutex_destroy(&shared->bus.mutex);

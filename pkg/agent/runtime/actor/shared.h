@@ -3,11 +3,12 @@
  * A segment that publishes or subscribes is appended to the journal under the bus's lock, so the
  * order of the journal is the order of subscriptions, and recovery finds the same subscribers.
  *
- * Threads: any; the locks are "bus" and "board" of docs/LOCKS.md.  I/O: none here.
+ * Threads: any; the locks are "bus", "board" and "waits" of docs/LOCKS.md.  I/O: none here.
  * Limits: SW_QUEUED_BYTES_MAX of messages waiting in the whole host. */
 #pragma once
 #include "pkg/agent/runtime/actor/requests.h"
 #include "pkg/agent/runtime/actor/spec.h"
+#include "pkg/agent/runtime/actor/waits.h"
 #include "pkg/agent/store/journal.h"
 #include "pkg/communication/pubsub/table.h"
 #include "pkg/utils/base/map.h"
@@ -55,6 +56,7 @@ struct sw_shared {
     struct sw_bus bus;
     struct sw_board board;
     struct sw_specs specs;
+    struct sw_waits waits;
     struct sw_snapshot *snapshot; /* That recovery began with; NULL: none. */
     char fingerprint[256];        /* Of the engine. */
 };

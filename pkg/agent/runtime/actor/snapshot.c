@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define MAGIC 0x4e535753u /* "SWSN" */
-#define VERSION 4u        /* 1 had no NUMBERS, 2 no SPECs, 3 no LETTERs and no tries. */
+#define VERSION 5u        /* 1 had no NUMBERS, 2 no SPECs, 3 no LETTERs and no tries, 4 no waits. */
 #define HEAD_BYTES 24u
 #define BLOCK_HEAD_BYTES 8u
 #define WRITE_BYTES (4u << 20)
@@ -201,6 +201,8 @@ static enum sw_rc put_instances(struct writer *writer, struct sw_worker *worker,
             rc = put_queue(writer, sw_held_items(instance->held));
         for (uint32_t p = 0; rc == SW_OK && p < SW_PRIORITIES; p++)
             rc = put_queue(writer, instance->mailbox[p]);
+        if (rc == SW_OK && instance->answer != NULL)
+            rc = put_message(writer, instance->answer);
     }
     return rc;
 }

@@ -20,7 +20,8 @@
 /* Index of a message that is no effect but follows from a record: its failure, or the end of its
  * instance (plus the number of the open handle). */
 #define SW_INDEX_FAILURE UINT32_MAX
-#define SW_INDEX_RETRY (UINT32_MAX - 1) /* Its input, that nobody durable had sent. */
+#define SW_INDEX_RETRY (UINT32_MAX - 1)    /* Its input, that nobody durable had sent. */
+#define SW_INDEX_RECEIVED (UINT32_MAX - 2) /* The failure of a message that a turn received. */
 #define SW_INDEX_ENDED 0x80000000u
 
 struct sw_image { /* An instance at a point between two segments. */
@@ -44,7 +45,8 @@ struct sw_instance {
     uint64_t retry_ns;          /* After a failed start or load: not before. */
     struct sw_heap_entry timer; /* At its earliest timer or retry. */
     struct sw_item *mailbox[SW_PRIORITIES];
-    struct sw_held *held; /* retry.h; NULL: nothing waits to be tried again. */
+    struct sw_held *held;      /* retry.h; NULL: nothing waits to be tried again. */
+    struct sw_message *answer; /* What ends its wait; NULL: nothing has yet. */
     struct sw_instance *ready_next[SW_PRIORITIES];
     uint32_t waiting; /* Messages in all mailboxes. */
     uint32_t start_failures;
@@ -88,8 +90,11 @@ struct sw_worker {
     uint64_t appended_epoch; /* Of the last record. */
     struct sw_turn turn;
     struct sw_turn_host turn_host;
-    struct sw_instance *running; /* Whose segment runs now. */
-    uint64_t fanout;             /* Deliveries that its publishes ask for, at most. */
+    struct sw_instance *running;            /* Whose segment runs now, */
+    const struct sw_origin *running_origin; /* and who sent what it handles. */
+    bool has_ask;                           /* It has an ask in shared->waits, for which */
+    struct sw_ask answered;                 /* this one was set aside; instance 0: none. */
+    uint64_t fanout;                        /* Deliveries that its publishes ask for, at most. */
     struct sw_guest_outcome outcome;
     struct sw_buffer record, frame, replay, body, image, targets;
     uint64_t images_bytes;
@@ -133,6 +138,13 @@ void sw_instance_back_off(struct sw_worker *worker, struct sw_instance *instance
 /* Take the next message out; NULL: none. */
 struct sw_message *sw_instance_take(struct sw_worker *worker, struct sw_instance *instance,
                                     uint32_t priority);
+/* Take in an answer that ends a wait, if the instance waits for it still; owned. */
+void sw_instance_answer(struct sw_worker *worker, struct sw_instance *instance,
+                        struct sw_message *message);
+/* Take it out; NULL: there is none. */
+struct sw_message *sw_instance_take_answer(struct sw_worker *worker, struct sw_instance *instance);
+/* It waits no more: forget its ask and the answer. */
+void sw_instance_end_wait(struct sw_worker *worker, struct sw_instance *instance);
 /* All subscriptions of an instance off the bus (locks it). */
 void sw_instance_unsubscribe(struct sw_worker *worker, struct sw_instance *instance);
 /* Count it as failing or not in its Pod's status. */
@@ -143,6 +155,12 @@ void sw_instance_set_failing(struct sw_worker *worker, struct sw_instance *insta
 
 /* Run what is next for an instance that stood in the ready queue of `priority`. */
 void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);
+/* What a guest is entered with for a record, but for the body of its message and the deadline.
+ * *ret_input refers to *ret_message. */
+void sw_segment_input(const struct sw_record_segment *record, struct sw_guest_message *ret_message,
+                      struct sw_guest_input *ret_input);
+/* A guest that took a wait and did not end as waiting, or the other way round, has failed. */
+void sw_segment_judge(const struct sw_turn *turn, struct sw_guest_outcome *outcome);
 /* Record that an instance is gone (STOP, or RESET) and answer its open handles. Removes it. */
 void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum sw_entry entry);
 /* Append a record outside of a segment. */

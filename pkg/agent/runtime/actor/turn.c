@@ -79,7 +79,8 @@ void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options)
     turn->recorded = sw_reader_of(options->results.data, options->results.size);
     turn->effects_count = turn->calls = turn->subscribe_calls = 0;
     turn->timers_added = turn->patterns_added = 0;
-    turn->is_handle_used = false;
+    turn->is_handle_used = turn->is_waiting = false;
+    turn->can_wait = options->can_wait;
     sw_buffer_reset(&turn->effects);
     sw_buffer_reset(&turn->results);
     sw_buffer_reset(&turn->routes);
@@ -334,6 +335,56 @@ int32_t sw_turn_timer_cancel(struct sw_turn *turn, uint64_t id)
     if (code == 0)
         note_timer(turn, id, false);
     return code;
+}
+
+/* --- Waits ----------------------------------------------------------------------------------- */
+
+/* The wait of this segment, begun by an effect that the host may refuse (is_hosted) or not. */
+static int32_t add_wait(struct sw_turn *turn, struct sw_effect *effect, uint64_t timeout_ns,
+                        bool is_hosted)
+{
+    int32_t code;
+
+    if (!turn->can_wait || turn->is_waiting)
+        return SW_E_PRECONDITION;
+    effect->number = turn->actor->wait.number + 1;
+    effect->due_ns =
+        timeout_ns > UINT64_MAX - turn->time_ns ? UINT64_MAX : turn->time_ns + timeout_ns;
+    code = is_hosted ? add_hosted(turn, effect) : add_effect(turn, effect);
+    turn->is_waiting = code == 0;
+    return code;
+}
+
+int32_t sw_turn_ask(struct sw_turn *turn, struct sw_effect *effect, int32_t priority,
+                    uint64_t timeout_ns)
+{
+    struct sw_bytes agent, key;
+
+    if (!sw_name_split(effect->to, &agent, &key) || !content_is_valid(effect) ||
+        !priority_is_valid(priority))
+        return SW_E_INVALID;
+    effect->kind = SW_EFFECT_ASK;
+    effect->priority = (uint32_t)priority;
+    return add_wait(turn, effect, timeout_ns, true);
+}
+
+int32_t sw_turn_receive(struct sw_turn *turn, uint64_t timeout_ns)
+{
+    return add_wait(turn, &(struct sw_effect){.kind = SW_EFFECT_RECEIVE}, timeout_ns, false);
+}
+
+int32_t sw_turn_sleep(struct sw_turn *turn, uint64_t duration_ns)
+{
+    return add_wait(turn, &(struct sw_effect){.kind = SW_EFFECT_SLEEP}, duration_ns, false);
+}
+
+int32_t sw_turn_call(struct sw_turn *turn, struct sw_effect *effect, uint64_t timeout_ns)
+{
+    if (effect->to.size == 0 || effect->to.size > SW_EFFECT_TEXT_MAX ||
+        !sw_text_is_utf8(effect->to.data, effect->to.size) || !content_is_valid(effect))
+        return SW_E_INVALID;
+    effect->kind = SW_EFFECT_CALL;
+    return add_wait(turn, effect, timeout_ns, true);
 }
 
 /* --- The rest -------------------------------------------------------------------------------- */

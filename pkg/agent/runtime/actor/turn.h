@@ -50,6 +50,8 @@ struct sw_turn { /* Filled by sw_turn_begin; read by its owner afterwards. */
     struct sw_buffer patterns;     /* u32 size, u32 is it there, text. */
     int32_t timers_added, patterns_added;
     bool is_handle_used;
+    bool can_wait;
+    bool is_waiting; /* A wait is among the effects. */
 };
 
 struct sw_turn_options { /* Of one segment. */
@@ -61,6 +63,7 @@ struct sw_turn_options { /* Of one segment. */
     struct sw_bytes results;
     bool has_fired; /* It is the segment of timer `fired`, which is gone by now. */
     uint64_t fired;
+    bool can_wait; /* Not while an instance starts or stops. */
 };
 
 /* A turn is made once per worker and begun once per segment. */
@@ -78,6 +81,13 @@ int32_t sw_turn_subscribe(struct sw_turn *turn, struct sw_bytes pattern);
 int32_t sw_turn_unsubscribe(struct sw_turn *turn, struct sw_bytes pattern);
 int32_t sw_turn_timer_start(struct sw_turn *turn, uint64_t id, uint64_t delay_ns);
 int32_t sw_turn_timer_cancel(struct sw_turn *turn, uint64_t id);
+/* The waits. 0: the guest is to end its segment as waiting; a segment has at most one of them, and
+ * its turn goes on when that ends. timeout_ns UINT64_MAX: it does not end by itself. */
+int32_t sw_turn_ask(struct sw_turn *turn, struct sw_effect *effect, int32_t priority,
+                    uint64_t timeout_ns);
+int32_t sw_turn_receive(struct sw_turn *turn, uint64_t timeout_ns);
+int32_t sw_turn_sleep(struct sw_turn *turn, uint64_t duration_ns);
+int32_t sw_turn_call(struct sw_turn *turn, struct sw_effect *effect, uint64_t timeout_ns);
 int32_t sw_turn_log(struct sw_turn *turn, int32_t level, struct sw_bytes text);
 uint64_t sw_turn_now(const struct sw_turn *turn);
 int32_t sw_turn_random(struct sw_turn *turn, void *ret_bytes, uint32_t size);

@@ -63,6 +63,7 @@ static void free_instances(struct sw_worker *worker)
         sw_instance_sleep(worker, instance);
         sw_instance_set_image(worker, instance, NULL);
         sw_retry_release(worker, instance, UINT64_MAX);
+        sw_message_free(instance->answer);
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             for (struct sw_item *item; (item = sw_item_get(&instance->mailbox[p])) != NULL;)
                 sw_item_free(item, &worker->engine);

@@ -149,6 +149,7 @@ static enum sw_wasm_entry entry_of(enum sw_guest_entry entry)
     case SW_GUEST_TIMER:
         return SW_WASM_TIMER;
     case SW_GUEST_STOP:
+    case SW_GUEST_RESUME: /* Does not come: no import of a module takes a wait. */
         return SW_WASM_STOP;
     }
     return SW_WASM_STOP;

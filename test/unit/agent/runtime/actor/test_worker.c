@@ -119,7 +119,7 @@ static void other_ends_have_their_own_codes(void **state)
         int32_t status;
     } ends[] = {{"fail", SW_E_PRECONDITION},
                 {"deadline", SW_E_TIMEOUT},
-                {"wait", SW_E_UNSUPPORTED},
+                {"wait", SW_E_PRECONDITION},
                 {"nonsense", SW_E_PRECONDITION}};
 
     (void)state;
