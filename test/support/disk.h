@@ -3,7 +3,8 @@
  *
  * Each file has two contents: what a reader sees, and what the disk has. file_sync makes them
  * equal; disk_crash replaces the first by the second plus a random choice of the sectors written
- * since. */
+ * since. What a failed sync was to write is clean for all later ones, as with Linux: it never
+ * reaches the disk unless it is written again. */
 #pragma once
 #include "pkg/utils/system/system.h"
 
@@ -17,9 +18,9 @@
 
 struct disk_file {
     char path[256];
-    bool is_there, is_named; /* is_named: its name is durable. */
-    uint8_t *seen, *stored;
-    size_t seen_size, stored_size;
+    bool is_there, is_named;          /* is_named: its name is durable. */
+    uint8_t *seen, *stored, *dropped; /* dropped: 1 for bytes that no sync will write. */
+    size_t seen_size, stored_size, dropped_size;
 };
 
 struct disk {
@@ -141,7 +142,30 @@ static inline enum sw_rc disk_write(void *ctx, int number, uint64_t offset, cons
     if (offset + size > file->seen_size)
         disk_resize(&file->seen, &file->seen_size, (size_t)(offset + size));
     memcpy(file->seen + offset, bytes, size);
+    for (size_t i = (size_t)offset; i < offset + size && i < file->dropped_size; i++)
+        file->dropped[i] = 0;
     return SW_OK;
+}
+
+static inline bool disk_is_dropped(const struct disk_file *file, size_t at)
+{
+    return at < file->dropped_size && file->dropped[at] != 0;
+}
+
+/* The pages of a failed sync count as written from now on. */
+static inline void disk_drop(struct disk_file *file)
+{
+    disk_resize(&file->dropped, &file->dropped_size, file->seen_size);
+    for (size_t i = 0; i < file->seen_size; i++)
+        if (i >= file->stored_size || file->seen[i] != file->stored[i])
+            file->dropped[i] = 1;
+}
+
+static inline void disk_store(struct disk_file *file, size_t at, size_t size)
+{
+    for (size_t i = at; i < at + size; i++)
+        if (!disk_is_dropped(file, i))
+            file->stored[i] = file->seen[i];
 }
 
 static inline enum sw_rc disk_sync(void *ctx, int number, struct sw_err *err)
@@ -150,11 +174,12 @@ static inline enum sw_rc disk_sync(void *ctx, int number, struct sw_err *err)
     struct disk_file *file = &disk->files[number];
 
     disk->syncs++;
-    if (disk_fails(&disk->fail_syncs_after))
+    if (disk_fails(&disk->fail_syncs_after)) {
+        disk_drop(file);
         return sw_err_set(err, SW_E_INTERNAL, "sync: input/output error");
+    }
     disk_resize(&file->stored, &file->stored_size, file->seen_size);
-    if (file->seen_size > 0)
-        memcpy(file->stored, file->seen, file->seen_size);
+    disk_store(file, 0, file->seen_size);
     return SW_OK;
 }
 
@@ -205,6 +230,7 @@ static inline void disk_forget(struct disk_file *file)
 {
     free(file->seen);
     free(file->stored);
+    free(file->dropped);
     memset(file, 0, sizeof *file);
 }
 
@@ -316,10 +342,11 @@ static inline void disk_crash(struct disk *disk)
         for (size_t at = 0; at < size; at += DISK_SECTOR) {
             size_t part = size - at < DISK_SECTOR ? size - at : DISK_SECTOR;
             if (disk_random(disk) % 2 == 0)
-                memcpy(file->stored + at, file->seen + at, part);
+                disk_store(file, at, part);
         }
         disk_resize(&file->seen, &file->seen_size, size);
         memcpy(file->seen, file->stored, size);
+        disk_resize(&file->dropped, &file->dropped_size, 0);
         file->is_named = true;
     }
 }

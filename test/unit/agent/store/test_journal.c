@@ -93,6 +93,38 @@ static void what_was_committed_is_there_after_a_crash(void **state)
     disk_done(&disk);
 }
 
+/* Pages that a failed sync was to write are clean for the kernel: an epoch that a restarted process
+ * still reads may never reach the disk, unless it is written again. */
+static void an_epoch_that_is_read_after_a_failed_sync_stays(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    put(journal, 1, 100);
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    put(journal, 2, 100);
+    disk.fail_syncs_after = 1;
+    assert_int_not_equal(sw_journal_commit(journal, NULL), SW_OK);
+    disk.fail_syncs_after = -1;
+    sw_journal_close(journal);
+    disk_kill(&disk);
+    journal = open_journal(&disk, &seen);
+    assert_int_equal(seen.count, 2); /* From now on others hear of it. */
+    put(journal, 3, 100);
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    sw_journal_close(journal);
+    disk_crash(&disk);
+    journal = open_journal(&disk, &seen);
+    assert_non_null(journal);
+    assert_int_equal(seen.count, 3);
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
 /* A new segment file that a crash left empty does not hide damage in the one before it. */
 static void damage_before_a_stray_segment_is_told(void **state)
 {
@@ -425,6 +457,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_committed_is_there_after_a_crash),
+        cmocka_unit_test(an_epoch_that_is_read_after_a_failed_sync_stays),
         cmocka_unit_test(damage_before_a_stray_segment_is_told),
         cmocka_unit_test(a_commit_without_appends_writes_nothing),
         cmocka_unit_test(an_epoch_is_one_write_and_one_sync),
