@@ -3,6 +3,7 @@
  * Threads: as README.md says; each field names who touches it.  I/O: the link's socket, eventfd.
  * Limits: RING_ITEMS between two threads; OUT_BYTES_MAX waiting for swarmd. */
 #pragma once
+#include "pkg/agent/link/exit.h"
 #include "pkg/agent/runtime/host/host.h"
 #include "pkg/utils/base/ring.h"
 

@@ -84,6 +84,9 @@ LIMITS = (
     ("One Agent, one Node", (
         ("Pods of an Agent", False, "pkg/controller/agent/controller.h", "SW_AGENT_PODS_MAX"),
         ("Pods of a Node", False, "pkg/controller/pod/controller.h", "SW_NODE_PODS_MAX"),
+        ("Dead letters of a Pod", False, "pkg/agent/runtime/actor/letters.h", "SW_LETTERS_MAX"),
+        ("Bytes of dead letters of a Pod", True, "pkg/agent/runtime/actor/letters.h",
+         "SW_LETTERS_BYTES_MAX"),
         ("Subscriptions of a host", False, "pkg/communication/pubsub/table.h",
          "SW_SUBSCRIPTIONS_MAX"),
         ("Bytes of messages that wait in a host", True, "pkg/agent/runtime/actor/shared.h",

@@ -1,5 +1,6 @@
 /* The agent-host process: its start, its link, its end. */
 #include "pkg/agent/controller/state.h"
+#include "pkg/agent/link/exit.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -139,7 +139,8 @@ static enum sw_rc spec_check(const struct sw_pod_spec *spec, struct sw_err *err)
         strlen(spec->agent_name) > SW_FRAME_NAME_MAX)
         return sw_err_set(err, SW_E_INVALID, "a name of Pod %.80s is too long", spec->name);
     if (spec->replicas > UINT32_MAX || limits->turn_cpu_ms_max > UINT32_MAX ||
-        limits->mailbox_messages_max > UINT32_MAX || limits->instances_max > UINT32_MAX)
+        limits->mailbox_messages_max > UINT32_MAX || limits->instances_max > UINT32_MAX ||
+        spec->retry.attempts > UINT32_MAX)
         return sw_err_set(err, SW_E_INVALID, "a limit of Pod %.80s is too large", spec->name);
     return SW_OK;
 }
@@ -201,6 +202,9 @@ static void pod_open_send(struct sw_agents *agents, struct sw_pod *pod)
         .deadline_ms = (uint32_t)or_default(spec->limits.turn_cpu_ms_max, TURN_MS_DEFAULT),
         .mailbox = (uint32_t)or_default(spec->limits.mailbox_messages_max, MAILBOX_DEFAULT),
         .instances_max = (uint32_t)or_default(spec->limits.instances_max, INSTANCES_DEFAULT),
+        .retry_attempts = (uint32_t)or_default(spec->retry.attempts, 1),
+        .retry_first_ns = spec->retry.first_ns,
+        .retry_max_ns = spec->retry.max_ns,
         .config = spec->config,
     };
     pod->is_opened = true;

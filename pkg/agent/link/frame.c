@@ -72,6 +72,9 @@ static const struct field pod_open_fields[] = {
     U32(pod_open.deadline_ms, 3600000),
     U32(pod_open.mailbox, 1000000),
     U32(pod_open.instances_max, 10000000),
+    U32(pod_open.retry_attempts, UINT32_MAX),
+    U64(pod_open.retry_first_ns),
+    U64(pod_open.retry_max_ns),
     TEXT(pod_open.config, CONFIG_MAX),
 };
 static const struct field pod_close_fields[] = {NAME(pod_close.uid, UID_MAX),

@@ -68,15 +68,17 @@ struct sw_frame_pod_open {
     struct sw_bytes uid; /* Of the Pod. */
     uint64_t generation; /* Comes back in POD_STATUS. */
     struct sw_bytes name_space, agent, agent_uid;
-    struct sw_bytes digest;            /* A module that was sent before. */
-    struct sw_bytes slots;             /* SW_FRAME_SLOTS_BYTES. */
-    uint32_t is_keyed;                 /* 0 or 1. */
-    uint32_t replicas;                 /* Of the whole Agent. */
-    uint32_t is_durable;               /* 1: durability local; 0: none. */
-    uint32_t priority;                 /* For messages that name none. */
-    uint64_t memory_bytes, body_bytes; /* Limits: of an instance, of a message. */
-    uint32_t deadline_ms, mailbox;     /* Limits: of a segment; messages waiting. */
-    uint32_t instances_max;            /* Of a keyed Pod. */
+    struct sw_bytes digest;                /* A module that was sent before. */
+    struct sw_bytes slots;                 /* SW_FRAME_SLOTS_BYTES. */
+    uint32_t is_keyed;                     /* 0 or 1. */
+    uint32_t replicas;                     /* Of the whole Agent. */
+    uint32_t is_durable;                   /* 1: durability local; 0: none. */
+    uint32_t priority;                     /* For messages that name none. */
+    uint64_t memory_bytes, body_bytes;     /* Limits: of an instance, of a message. */
+    uint32_t deadline_ms, mailbox;         /* Limits: of a segment; messages waiting. */
+    uint32_t instances_max;                /* Of a keyed Pod. */
+    uint32_t retry_attempts;               /* Of a message whose handler fails, */
+    uint64_t retry_first_ns, retry_max_ns; /* with these waits in between. */
     struct sw_bytes config;
 };
 
@@ -141,21 +143,10 @@ struct sw_frame_ready {
     struct sw_bytes words;              /* What recovery did, for the log. */
 };
 
-struct sw_frame_result { /* MODULE_RESULT, STOPPED: which, enum sw_rc as a positive number, words.
-                          */
+struct sw_frame_result { /* MODULE_RESULT, STOPPED. code: an enum sw_rc without its sign. */
     struct sw_bytes what;
     uint32_t code;
     struct sw_bytes words;
-};
-
-/* How an agent host ends. */
-enum sw_host_exit {
-    SW_HOST_EXIT_STOPPED = 0,
-    SW_HOST_EXIT_RESOURCES = 1,
-    SW_HOST_EXIT_USAGE = 2,
-    SW_HOST_EXIT_JOURNAL = 3,
-    SW_HOST_EXIT_UNREADABLE = 4,
-    SW_HOST_EXIT_PROTOCOL = 5
 };
 
 enum sw_frame_phase { SW_FRAME_POD_STARTING, SW_FRAME_POD_RUNNING, SW_FRAME_POD_FAILED };

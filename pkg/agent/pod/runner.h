@@ -28,6 +28,11 @@ struct sw_pod_limits {         /* 0: the runner's default. */
     uint64_t instances_max;     /* Of a keyed Agent in one Pod. */
 };
 
+struct sw_pod_retry {          /* Of messages whose handler fails. */
+    uint64_t attempts;         /* So many in all; 0: 1. */
+    uint64_t first_ns, max_ns; /* Waits in between, doubled from the first on. */
+};
+
 struct sw_pod_spec {            /* Borrowed for the call. */
     const char *uid;            /* Of the Pod; names it in every other call. */
     const char *namespace_name; /* Of the Pod and its Agent. */
@@ -43,6 +48,7 @@ struct sw_pod_spec {            /* Borrowed for the call. */
     uint64_t replicas;
     enum sw_pod_durability durability;
     struct sw_pod_limits limits;
+    struct sw_pod_retry retry;
     unsigned priority;      /* 0 to 3: of messages to the Agent that name none. */
     struct sw_bytes config; /* spec.config, handed to the guest as it stands. */
 };

@@ -37,6 +37,16 @@ static enum sw_rc fill_limits(const struct sw_api_agent_limits *limits, struct s
     return SW_OK;
 }
 
+static enum sw_rc fill_retry(const struct sw_api_retry_policy *retry, struct sw_pod_retry *into,
+                             struct sw_err *err)
+{
+    into->attempts = retry->attempts;
+    if (sw_text_to_duration_ns(retry->initial_backoff, &into->first_ns) != SW_OK ||
+        sw_text_to_duration_ns(retry->max_backoff, &into->max_ns) != SW_OK)
+        return sw_err_set(err, SW_E_INVALID, "the Pod's waits between tries cannot be read");
+    return SW_OK;
+}
+
 static unsigned priority_of(enum sw_api_priority priority)
 {
     switch (priority) {
@@ -77,6 +87,8 @@ enum sw_rc sw_node_pod_spec(const struct sw_api_pod *pod, struct sw_pod_spec *re
     enum sw_rc rc = fill_slots(pod, &spec, err);
     if (rc == SW_OK)
         rc = fill_limits(&agent->limits, &spec.limits, err);
+    if (rc == SW_OK)
+        rc = fill_retry(&agent->retry, &spec.retry, err);
     if (rc == SW_OK)
         *ret_spec = spec;
     return rc;

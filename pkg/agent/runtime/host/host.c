@@ -236,6 +236,9 @@ static struct sw_pod_config config_of(const struct pod *pod, const struct sw_fra
         .instances_max = open->instances_max,
         .memory_bytes = open->memory_bytes,
         .body_bytes = open->body_bytes > SW_FRAME_BODY_MAX ? SW_FRAME_BODY_MAX : open->body_bytes,
+        .retry_attempts = open->retry_attempts,
+        .retry_first_ns = open->retry_first_ns,
+        .retry_max_ns = open->retry_max_ns,
     };
 
     memcpy(config.slots, open->slots.data, sizeof config.slots);

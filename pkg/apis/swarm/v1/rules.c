@@ -28,20 +28,34 @@ static void check_spec(struct sw_checker *checker, const struct sw_place *place,
                           "a keyed Agent has one instance for each key, not a number of them");
 }
 
+/* The longest wait of a policy is no shorter than its first one. */
+static void check_backoff(struct sw_checker *checker, const struct sw_place *place,
+                          const char *initial, const char *longest)
+{
+    struct sw_place field = {.parent = place, .name = "maxBackoff"};
+    uint64_t first_ns, last_ns;
+
+    if (initial == NULL || longest == NULL || sw_text_to_duration_ns(initial, &first_ns) != SW_OK ||
+        sw_text_to_duration_ns(longest, &last_ns) != SW_OK)
+        return; /* Missing, or refused by the format. */
+    if (first_ns > last_ns)
+        sw_checker_refuse(checker, &field, NULL, "shorter than initialBackoff, which is %s",
+                          initial);
+}
+
 static void check_restart(struct sw_checker *checker, const struct sw_place *place,
                           const void *value)
 {
     const struct sw_api_restart_policy *restart = value;
-    struct sw_place field = {.parent = place, .name = "maxBackoff"};
-    uint64_t first_ns, last_ns;
 
-    if (restart->initial_backoff == NULL || restart->max_backoff == NULL ||
-        sw_text_to_duration_ns(restart->initial_backoff, &first_ns) != SW_OK ||
-        sw_text_to_duration_ns(restart->max_backoff, &last_ns) != SW_OK)
-        return; /* Missing, or refused by the format. */
-    if (first_ns > last_ns)
-        sw_checker_refuse(checker, &field, NULL, "shorter than initialBackoff, which is %s",
-                          restart->initial_backoff);
+    check_backoff(checker, place, restart->initial_backoff, restart->max_backoff);
+}
+
+static void check_retry(struct sw_checker *checker, const struct sw_place *place, const void *value)
+{
+    const struct sw_api_retry_policy *retry = value;
+
+    check_backoff(checker, place, retry->initial_backoff, retry->max_backoff);
 }
 
 /* Ranges stand in order, do not overlap, and end within the Agent's slots. */
@@ -69,6 +83,7 @@ static const struct rule {
 } rules[] = {
     {&sw_api_agent_spec_message, spec_after_defaults, check_spec},
     {&sw_api_restart_policy_message, NULL, check_restart},
+    {&sw_api_retry_policy_message, NULL, check_retry},
     {&sw_api_pod_spec_message, NULL, check_pod},
 };
 
