@@ -58,23 +58,6 @@ static void set_fullness(struct sw_worker *worker, struct sw_instance *instance,
     sw_board_set(board, instance->id, fullness);
 }
 
-static void leave_queue(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
-{
-    struct sw_ready *queue = &worker->ready[priority];
-    struct sw_instance *before = queue->last;
-
-    while (before->ready_next[priority] != instance)
-        before = before->ready_next[priority];
-    if (before == instance) {
-        queue->last = NULL;
-    } else {
-        before->ready_next[priority] = instance->ready_next[priority];
-        if (queue->last == instance)
-            queue->last = before;
-    }
-    instance->ready &= (uint8_t)~(1u << priority);
-}
-
 void sw_instance_unsubscribe(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct sw_bus *bus = &worker->shared->bus;
@@ -113,9 +96,9 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
             sw_dispatch_refuse(worker, message, status, "the instance is gone");
             sw_message_free(message);
         }
-        if ((instance->ready & 1u << p) != 0)
-            leave_queue(worker, instance, p);
     }
+    if (instance->ready.queued != 0)
+        sw_ready_remove(&worker->ready, pod->share, &instance->ready);
     sw_instance_end_wait(worker, instance);
     set_fullness(worker, instance, SW_NOT_FULL);
     sw_heap_remove(&worker->timers, &instance->timer);
@@ -133,18 +116,10 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
 
 void sw_instance_wake_up(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
 {
-    struct sw_ready *queue = &worker->ready[priority];
-
-    if ((instance->ready & 1u << priority) != 0 || instance->pod->state == SW_POD_CLOSED)
+    if ((instance->ready.queued & 1u << priority) != 0 || instance->pod->state == SW_POD_CLOSED)
         return;
-    instance->ready |= (uint8_t)(1u << priority);
-    if (queue->last == NULL) {
-        instance->ready_next[priority] = instance;
-    } else {
-        instance->ready_next[priority] = queue->last->ready_next[priority];
-        queue->last->ready_next[priority] = instance;
-    }
-    queue->last = instance;
+    if (sw_ready_add(&worker->ready, instance->pod->share, &instance->ready, priority) != SW_OK)
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a ready instance");
 }
 
 void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance,
@@ -213,35 +188,6 @@ struct sw_message *sw_instance_take(struct sw_worker *worker, struct sw_instance
     if (instance->fullness != SW_NOT_FULL && instance->waiting <= instance->pod->config.mailbox / 2)
         set_fullness(worker, instance, SW_NOT_FULL);
     return message;
-}
-
-/* Shares of the processor: of 15 segments, 8 are urgent, 4 high, 2 normal and 1 low, as far as each
- * has any; so none starves. */
-struct sw_instance *sw_worker_next(struct sw_worker *worker, uint32_t *ret_priority)
-{
-    static const uint32_t shares[SW_PRIORITIES] = {1, 2, 4, 8};
-
-    for (int pass = 0; pass < 2; pass++) {
-        for (uint32_t p = SW_PRIORITIES; p > 0; p--) {
-            struct sw_ready *queue = &worker->ready[p - 1];
-            struct sw_instance *first;
-
-            if (queue->last == NULL || queue->credits == 0)
-                continue;
-            queue->credits--;
-            first = queue->last->ready_next[p - 1];
-            if (first == queue->last)
-                queue->last = NULL;
-            else
-                queue->last->ready_next[p - 1] = first->ready_next[p - 1];
-            first->ready &= (uint8_t)~(1u << (p - 1));
-            *ret_priority = p - 1;
-            return first;
-        }
-        for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-            worker->ready[p].credits = shares[p];
-    }
-    return NULL;
 }
 
 /* --- Waits ----------------------------------------------------------------------------------- */

@@ -91,6 +91,7 @@ void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod)
         return;
     free_limbo(worker, pod, 0);
     sw_letters_done(&pod->letters);
+    sw_ready_share_put(&worker->ready, pod->share);
     sw_list_remove(&pod->dirty);
     if (pod->module != NULL)
         worker->engine.module_unref(worker->engine.ctx, pod->module);
@@ -322,6 +323,13 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
         return;
     }
     pod->spec = spec;
+    if (pod->share == NULL)
+        pod->share = sw_ready_share_get(&worker->ready, pod->config.name_space, pod->config.agent);
+    if (pod->share == NULL) {
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a Pod");
+        return;
+    }
+    sw_share_set_weight(pod->share, pod->config.weight);
     if (pod->module != NULL)
         worker->engine.module_unref(worker->engine.ctx, pod->module);
     pod->module = item->module;

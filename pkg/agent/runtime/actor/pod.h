@@ -16,6 +16,8 @@ enum sw_pod_state {
     SW_POD_DISCARDING /* Instances are stopped one by one, then it is gone. */
 };
 
+struct sw_share; /* ready.h */
+
 struct sw_pod {
     struct sw_pod_config config; /* Texts are NUL-terminated copies in `texts`. */
     char *texts;
@@ -27,6 +29,7 @@ struct sw_pod {
     struct sw_map *instances; /* By key. */
     struct sw_item *limbo;    /* Messages to instances that can only be made when it is open. */
     struct sw_letters letters;
+    struct sw_share *share; /* Of its Agent, in the worker's ready queues; NULL: never opened. */
     uint64_t ready, failing;
     uint64_t status_ns;  /* When its status was last told, */
     uint32_t told_phase; /* and what it was. */

@@ -3,12 +3,12 @@
  * Threads, I/O, Limits: as worker.h. */
 #pragma once
 #include "pkg/agent/runtime/actor/pod.h"
+#include "pkg/agent/runtime/actor/ready.h"
 #include "pkg/agent/runtime/actor/turn.h"
 #include "pkg/agent/runtime/actor/worker.h"
 #include "pkg/utils/base/heap.h"
 #include "pkg/utils/base/list.h"
 
-#define SW_PRIORITIES 4
 #define SW_STATUS_INTERVAL_NS 200000000u
 #define SW_BACKOFF_FIRST_NS 100000000u
 #define SW_BACKOFF_MAX_NS 30000000000u
@@ -45,12 +45,11 @@ struct sw_instance {
     uint64_t retry_ns;          /* After a failed start or load: not before. */
     struct sw_heap_entry timer; /* At its earliest timer or retry. */
     struct sw_item *mailbox[SW_PRIORITIES];
-    struct sw_held *held;      /* retry.h; NULL: nothing waits to be tried again. */
-    struct sw_message *answer; /* What ends its wait; NULL: nothing has yet. */
-    struct sw_instance *ready_next[SW_PRIORITIES];
-    uint32_t waiting; /* Messages in all mailboxes. */
+    struct sw_held *held;       /* retry.h; NULL: nothing waits to be tried again. */
+    struct sw_message *answer;  /* What ends its wait; NULL: nothing has yet. */
+    struct sw_ready_link ready; /* Where it stands to be run. */
+    uint32_t waiting;           /* Messages in all mailboxes. */
     uint32_t start_failures;
-    uint8_t ready;    /* Bit p: it stands in ready queue p. */
     uint8_t fullness; /* enum sw_fullness as on the board. */
     bool is_started;  /* on_start is done. */
     bool is_parked;   /* It does not run any more: its state cannot be rebuilt. */
@@ -59,11 +58,6 @@ struct sw_instance {
     bool has_trapped; /* Since it was last rebuilt without need: keep an image. */
     uint8_t key_size;
     char key[];
-};
-
-struct sw_ready { /* A ring of instances, held by its last one. */
-    struct sw_instance *last;
-    uint32_t credits;
 };
 
 struct sw_target { /* A subscriber found by a publish of this segment. */
@@ -81,7 +75,7 @@ struct sw_worker {
     struct sw_item *inbox;
     struct sw_item **sent; /* A queue per worker. */
     struct sw_output *outputs, *outputs_last;
-    struct sw_ready ready[SW_PRIORITIES];
+    struct sw_ready ready;
     struct sw_heap timers;
     struct sw_list dirty;          /* Pods whose status is to be told. */
     uint64_t now_ns, monotonic_ns; /* The clock of records, and when it was last looked at. */
@@ -124,8 +118,6 @@ void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance
                           const struct sw_message *message);
 /* Have it run soon at this priority. */
 void sw_instance_wake_up(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);
-/* The next instance to run and at which priority; NULL: none. It is out of that queue. */
-struct sw_instance *sw_worker_next(struct sw_worker *worker, uint32_t *ret_priority);
 /* Set its heap entry by its earliest timer or retry. */
 void sw_instance_set_timer(struct sw_worker *worker, struct sw_instance *instance);
 /* Fire what is due. */

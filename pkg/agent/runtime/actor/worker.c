@@ -40,6 +40,8 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     worker->turn_host = (struct sw_turn_host){worker, sw_dispatch_admit};
     init_buffers(worker);
     sw_heap_init(&worker->timers);
+    if (sw_ready_init(&worker->ready, seed) != SW_OK)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
     sw_list_init(&worker->dirty);
     worker->routes = sw_routes_new(seed);
     worker->pods = sw_map_new(seed);
@@ -90,8 +92,10 @@ void sw_worker_free(struct sw_worker *worker)
     if (worker == NULL)
         return;
     free_instances(worker);
-    while (worker->pods != NULL && sw_map_next(worker->pods, &cursor, &entry))
+    while (worker->pods != NULL && sw_map_next(worker->pods, &cursor, &entry)) {
+        ((struct sw_pod *)entry.value)->share = NULL; /* They all go below. */
         sw_pod_free(worker, entry.value);
+    }
     sw_map_free(worker->pods);
     free_queue(worker, &worker->inbox);
     for (uint32_t i = 0; worker->sent != NULL && i < worker->options.count; i++)
@@ -99,6 +103,7 @@ void sw_worker_free(struct sw_worker *worker)
     free(worker->sent);
     while ((output = sw_worker_output(worker)) != NULL)
         free(output);
+    sw_ready_done(&worker->ready);
     sw_routes_free(worker->routes);
     sw_heap_done(&worker->timers);
     sw_turn_done(&worker->turn);
@@ -144,6 +149,15 @@ static void look_at_clock(struct sw_worker *worker)
         worker->now_ns = now;
 }
 
+/* Look at the clock, and charge what ran since to whose it was. */
+static void charge(struct sw_worker *worker)
+{
+    uint64_t since = worker->monotonic_ns;
+
+    look_at_clock(worker);
+    sw_ready_charge(&worker->ready, worker->monotonic_ns - since);
+}
+
 uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
 {
     struct sw_item *item;
@@ -153,16 +167,17 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
     while (worker->failure.rc == SW_OK && (item = sw_item_get(&worker->inbox)) != NULL)
         sw_deliver(worker, item);
     sw_worker_fire(worker);
+    look_at_clock(worker);
     while (count < segments_max && worker->failure.rc == SW_OK &&
            !atomic_load_explicit(&worker->shared->wants_still, memory_order_relaxed) &&
            sw_journal_has_room(worker->shared->journal)) {
         uint32_t priority;
-        struct sw_instance *instance = sw_worker_next(worker, &priority);
+        struct sw_ready_link *next = sw_ready_next(&worker->ready, &priority);
 
-        if (instance == NULL)
+        if (next == NULL)
             break;
-        look_at_clock(worker);
-        sw_segment_run(worker, instance, priority);
+        sw_segment_run(worker, SW_LIST_ITEM(next, struct sw_instance, ready), priority);
+        charge(worker);
         count++;
     }
     if (worker->failure.rc == SW_OK)
@@ -174,10 +189,7 @@ bool sw_worker_has_work(const struct sw_worker *worker)
 {
     if (worker->inbox != NULL)
         return true;
-    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-        if (worker->ready[p].last != NULL)
-            return true;
-    return false;
+    return !sw_ready_is_empty(&worker->ready);
 }
 
 uint64_t sw_worker_wait_ns(struct sw_worker *worker)

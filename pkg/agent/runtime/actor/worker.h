@@ -45,6 +45,7 @@ struct sw_pod_config { /* What a Pod is to be. Texts are borrowed unless in an i
     uint64_t memory_bytes, body_bytes;
     uint32_t retry_attempts;               /* So often a message is tried before it is parked. */
     uint64_t retry_first_ns, retry_max_ns; /* Waits in between: doubled from the first on. */
+    uint32_t weight; /* Of its Agent among those of its namespace; 0: SW_WEIGHT_STANDARD. */
 };
 
 struct sw_item_pod_open {

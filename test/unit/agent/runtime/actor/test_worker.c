@@ -246,6 +246,25 @@ static void a_cancelled_timer_does_not_fire_even_if_it_waits_already(void **stat
     assert_int_equal(field_of(1, "k", "timers"), 0);
 }
 
+static void a_crowd_of_ready_instances_does_not_starve_a_neighbour(void **state)
+{
+    uint64_t request;
+    char key[16];
+
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){.number = 3, .agent = "c", .is_keyed = true});
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(key, sizeof key, "k%u", i);
+        actors_send(&actors, 1, key, "add 1");
+    }
+    request = actors_send(&actors, 3, "x", "get"); /* On the same worker. */
+    sw_worker_run(actors.workers[1], 4);
+    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
+    actors_release(&actors);
+    assert_true(actors_reply(&actors, request)->is_there);
+    actors_settle(&actors);
+}
+
 static void logs_leave_with_their_instance_and_only_if_the_turn_succeeds_or_fails(void **state)
 {
     (void)state;
@@ -666,6 +685,7 @@ int main(void)
         TEST(a_timer_fires_in_time_when_the_clock_is_set_back),
         TEST(without_memory_timers_and_what_instances_sent_wait),
         TEST(a_cancelled_timer_does_not_fire_even_if_it_waits_already),
+        TEST(a_crowd_of_ready_instances_does_not_starve_a_neighbour),
         TEST(logs_leave_with_their_instance_and_only_if_the_turn_succeeds_or_fails),
         TEST(a_full_mailbox_pushes_back_to_clients_and_to_senders),
         TEST(an_instance_that_sends_to_a_full_mailbox_is_told),

@@ -1,0 +1,238 @@
+#include "pkg/agent/runtime/actor/ready.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOW 0u
+#define NORMAL 1u
+#define URGENT 3u
+
+static struct sw_ready ready;
+
+static int set_up(void **state)
+{
+    (void)state;
+    assert_int_equal(sw_ready_init(&ready, 1), SW_OK);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    sw_ready_done(&ready);
+    return 0;
+}
+
+static struct sw_share *share(const char *space, const char *agent)
+{
+    struct sw_share *got = sw_ready_share_get(&ready, (struct sw_bytes){space, strlen(space)},
+                                              (struct sw_bytes){agent, strlen(agent)});
+
+    assert_non_null(got);
+    return got;
+}
+
+static void add(struct sw_share *to, struct sw_ready_link *links, size_t count, uint32_t priority)
+{
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(sw_ready_add(&ready, to, &links[i], priority), SW_OK);
+}
+
+struct crowd { /* Ready instances of an Agent that are ready again whenever they ran. */
+    struct sw_share *share;
+    struct sw_ready_link links[64];
+    size_t count;
+    uint64_t cost_ns, ran, time_ns;
+};
+
+static void begin(struct crowd *crowd, uint32_t priority)
+{
+    memset(crowd->links, 0, sizeof crowd->links);
+    crowd->ran = crowd->time_ns = 0;
+    add(crowd->share, crowd->links, crowd->count, priority);
+}
+
+/* Run one of those; returns whose it was. */
+static struct crowd *step(struct crowd *crowds, size_t count)
+{
+    uint32_t priority;
+    struct sw_ready_link *link = sw_ready_next(&ready, &priority);
+
+    for (size_t i = 0; link != NULL && i < count; i++) {
+        struct crowd *crowd = &crowds[i];
+
+        if (link < crowd->links || link >= crowd->links + crowd->count)
+            continue;
+        assert_int_equal(sw_ready_add(&ready, crowd->share, link, priority), SW_OK);
+        sw_ready_charge(&ready, crowd->cost_ns);
+        crowd->ran++;
+        crowd->time_ns += crowd->cost_ns + SW_READY_COST_NS;
+        return crowd;
+    }
+    fail();
+    return NULL;
+}
+
+static void instances_of_an_agent_run_in_order(void **state)
+{
+    struct sw_share *one = share("default", "a");
+    struct sw_ready_link links[3] = {0};
+    uint32_t priority;
+
+    (void)state;
+    assert_null(sw_ready_next(&ready, &priority));
+    add(one, links, 3, NORMAL);
+    for (size_t i = 0; i < 3; i++) {
+        assert_ptr_equal(sw_ready_next(&ready, &priority), &links[i]);
+        assert_int_equal(priority, NORMAL);
+        assert_int_equal(links[i].queued, 0);
+    }
+    assert_true(sw_ready_is_empty(&ready));
+    sw_ready_share_put(&ready, one);
+}
+
+static void a_crowd_does_not_starve_a_neighbour_with_one(void **state)
+{
+    struct crowd crowds[2] = {{.share = share("default", "many"), .count = 64, .cost_ns = 5000},
+                              {.share = share("default", "one"), .count = 1, .cost_ns = 5000}};
+
+    (void)state;
+    begin(&crowds[0], NORMAL);
+    for (int i = 0; i < 1000; i++)
+        step(crowds, 2);
+    begin(&crowds[1], NORMAL); /* It comes late, and saved nothing up. */
+    crowds[0].ran = 0;
+    for (int i = 0; i < 1000; i++)
+        step(crowds, 2);
+    assert_in_range(crowds[1].ran, 499, 501);
+    assert_in_range(crowds[0].ran, 499, 501);
+}
+
+static void time_counts_and_not_turns(void **state)
+{
+    struct crowd crowds[2] = {{.share = share("default", "slow"), .count = 4, .cost_ns = 1000000},
+                              {.share = share("default", "quick"), .count = 4, .cost_ns = 9000}};
+
+    (void)state;
+    begin(&crowds[0], NORMAL);
+    begin(&crowds[1], NORMAL);
+    for (int i = 0; i < 10000; i++)
+        step(crowds, 2);
+    assert_in_range(crowds[0].time_ns, crowds[1].time_ns * 9 / 10, crowds[1].time_ns * 11 / 10);
+}
+
+static void namespaces_come_before_agents(void **state)
+{
+    struct crowd crowds[4] = {{.share = share("big", "a"), .count = 8, .cost_ns = 9000},
+                              {.share = share("big", "b"), .count = 8, .cost_ns = 9000},
+                              {.share = share("big", "c"), .count = 8, .cost_ns = 9000},
+                              {.share = share("small", "a"), .count = 1, .cost_ns = 9000}};
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        begin(&crowds[i], NORMAL);
+    for (int i = 0; i < 6000; i++)
+        step(crowds, 4);
+    assert_in_range(crowds[3].ran, 2990, 3010);
+    for (size_t i = 0; i < 3; i++)
+        assert_in_range(crowds[i].ran, 990, 1010);
+}
+
+static void weights_divide_a_namespace(void **state)
+{
+    struct crowd crowds[2] = {{.share = share("default", "heavy"), .count = 2, .cost_ns = 9000},
+                              {.share = share("default", "light"), .count = 2, .cost_ns = 9000}};
+
+    (void)state;
+    sw_share_set_weight(crowds[0].share, 300);
+    begin(&crowds[0], NORMAL);
+    begin(&crowds[1], NORMAL);
+    for (int i = 0; i < 4000; i++)
+        step(crowds, 2);
+    assert_in_range(crowds[0].ran, 2980, 3020);
+}
+
+static void priorities_have_their_shares(void **state)
+{
+    struct sw_share *one = share("default", "a");
+    struct sw_ready_link links[SW_PRIORITIES] = {0};
+    unsigned ran[SW_PRIORITIES] = {0};
+
+    (void)state;
+    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+        add(one, &links[p], 1, p);
+    for (int i = 0; i < 1500; i++) {
+        uint32_t priority;
+        struct sw_ready_link *link = sw_ready_next(&ready, &priority);
+
+        sw_ready_charge(&ready, 100);
+        ran[priority]++;
+        add(one, link, 1, priority);
+    }
+    assert_int_equal(ran[URGENT], 800);
+    assert_int_equal(ran[2], 400);
+    assert_int_equal(ran[NORMAL], 200);
+    assert_int_equal(ran[LOW], 100);
+}
+
+static void who_rests_saves_nothing_up(void **state)
+{
+    struct crowd crowds[2] = {{.share = share("x", "a"), .count = 2, .cost_ns = 9000},
+                              {.share = share("y", "b"), .count = 2, .cost_ns = 9000}};
+    uint32_t priority;
+
+    (void)state;
+    begin(&crowds[1], NORMAL); /* Runs once, and rests. */
+    for (int i = 0; i < 2; i++)
+        assert_non_null(sw_ready_next(&ready, &priority));
+    begin(&crowds[0], NORMAL);
+    for (int i = 0; i < 1000; i++)
+        step(crowds, 1);
+    begin(&crowds[1], NORMAL);
+    crowds[0].ran = 0;
+    for (int i = 0; i < 100; i++)
+        step(crowds, 2);
+    assert_in_range(crowds[1].ran, 49, 51);
+}
+
+static void what_is_removed_does_not_run_and_shares_go_with_their_last_owner(void **state)
+{
+    struct sw_share *one = share("default", "a"), *same = share("default", "a");
+    struct sw_ready_link links[3] = {0};
+    uint32_t priority;
+
+    (void)state;
+    assert_ptr_equal(one, same);
+    add(one, links, 3, NORMAL);
+    add(one, &links[1], 1, URGENT);
+    sw_ready_remove(&ready, one, &links[1]);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[0]);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[2]);
+    assert_null(sw_ready_next(&ready, &priority));
+    sw_ready_share_put(&ready, same);
+    add(one, links, 1, LOW);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[0]);
+    sw_ready_share_put(&ready, one);
+    sw_ready_charge(&ready, 1000); /* To nobody any more. */
+    assert_int_equal(sw_map_count(ready.shares), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(instances_of_an_agent_run_in_order),
+        TEST(a_crowd_does_not_starve_a_neighbour_with_one),
+        TEST(time_counts_and_not_turns),
+        TEST(namespaces_come_before_agents),
+        TEST(weights_divide_a_namespace),
+        TEST(priorities_have_their_shares),
+        TEST(who_rests_saves_nothing_up),
+        TEST(what_is_removed_does_not_run_and_shares_go_with_their_last_owner),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
