@@ -2,13 +2,24 @@
  *
  *   swarm agent build . && swarm apply -f .
  *
- * Its memory is durable as it is: `count` survives restarts of the machine. Handlers run one at a
- * time, and what a handler asked for happens only if it returns SWARM_DONE. */
+ * Its memory is durable as it is: `count` survives restarts of the machine, and on_upgrade takes it
+ * over from the program before. Handlers run one at a time, and what a handler asked for happens
+ * only if it returns SWARM_DONE. */
 #include <swarm/agent.h>
 
 SWARM_AGENT;
 
 static uint32_t count;
+
+SWARM_STATE(count, 1);
+
+int32_t SWARM_EXPORT(on_upgrade)(const struct swarm_upgrade *upgrade)
+{
+    if (upgrade->old_version != 1 || upgrade->state_size != sizeof count)
+        return SWARM_E_INVALID; /* The instance stays with its program and its count. */
+    count = *(const uint32_t *)(const void *)upgrade->state;
+    return SWARM_DONE;
+}
 
 static uint32_t put_text(char *out, const char *text)
 {

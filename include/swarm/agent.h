@@ -10,8 +10,9 @@
  * otherwise, returns SWARM_OK or a negative code of enum swarm_code. Pointers that the host hands
  * to a handler are valid until the handler returns.
  *
- * Exports: `memory`, `swarm_alloc` and `on_message` are required; `on_start`, `on_timer` and
- * `on_stop` are called when they are there. SWARM_AGENT, at the end, defines swarm_alloc. */
+ * Exports: `memory`, `swarm_alloc` and `on_message` are required; `on_start`, `on_timer`,
+ * `on_stop`, `on_upgrade` and `swarm_state` are called when they are there. SWARM_AGENT, at the
+ * end, defines swarm_alloc. */
 #pragma once
 #include <stdint.h>
 
@@ -85,6 +86,31 @@ int32_t on_timer(uint64_t id);
 /* The last entry before the instance is deleted (not before a restart: state survives that). */
 int32_t on_stop(void);
 
+/* What a program hands to the one that takes its place. 12 bytes. */
+struct swarm_state {
+    uint32_t version; /* Of the layout of data; the author's own number. */
+    const void *data;
+    uint32_t size;
+};
+/* Called between two turns before another program takes over: say where the state is. It should
+ * change nothing, since the instance may stay what it is; what it sends does not happen.
+ * SWARM_STATE, at the end, defines it for a variable. */
+const struct swarm_state *swarm_state(void);
+
+/* 24 bytes. */
+struct swarm_upgrade {
+    uint32_t struct_size;   /* 24 in swarm/1; grows in later versions. */
+    uint32_t old_version;   /* As the old program's swarm_state said; 0 without one. */
+    const uint8_t *state;   /* Aligned to 8. */
+    uint32_t state_size;    /* 0 without swarm_state. */
+    const char *old_module; /* Digest, "sha256:...". */
+    uint32_t old_module_size;
+};
+/* The first entry, instead of on_start, where the program of an instance was changed. Its name,
+ * mailbox, timers, subscriptions and open reply handles stay; the memory is this program's and
+ * new. After any end but SWARM_DONE the instance goes on with the old program and state. */
+int32_t on_upgrade(const struct swarm_upgrade *upgrade);
+
 /* --- What an agent may call ------------------------------------------------------------------ */
 
 /* Send to an instance of the same namespace: "agent/key", or "agent" for any instance of a
@@ -140,6 +166,21 @@ enum swarm_self {
 /* Copy a fact about this instance, cut at size; returns its full size. */
 SWARM_IMPORT(self)
 int32_t swarm_self(int32_t what, char *ret_text, uint32_t size);
+
+/* --- State for the next version -------------------------------------------------------------- */
+
+/* SWARM_STATE(notes, 2): the variable `notes`, laid out as version 2 of this program says, is what
+ * a later program is handed in on_upgrade. */
+#define SWARM_STATE(variable, layout_version)                                                      \
+    const struct swarm_state *SWARM_EXPORT(swarm_state)(void)                                      \
+    {                                                                                              \
+        static struct swarm_state state;                                                           \
+        state.version = (layout_version);                                                          \
+        state.data = &(variable);                                                                  \
+        state.size = sizeof(variable);                                                             \
+        return &state;                                                                             \
+    }                                                                                              \
+    _Static_assert(sizeof(struct swarm_state) == 12, "the layout that hosts read")
 
 /* --- For agents without an allocator of their own -------------------------------------------- */
 

@@ -21,6 +21,9 @@ struct actors {
     struct disk disk;
     struct script_engine engines[ACTORS_WORKERS_MAX];
     struct sw_guest_module module;
+    struct sw_guest_module *next_module; /* That Pods are opened with; NULL: module. */
+    bool resets;
+    uint64_t wanted; /* MODULE_WANTED frames. */
     struct sw_shared shared;
     struct sw_worker *workers[ACTORS_WORKERS_MAX];
     uint32_t count;
@@ -116,6 +119,9 @@ static inline void actors_see(struct actors *actors, const struct sw_frame *fram
         return;
     case SW_FRAME_POD_CLOSED:
         actors->closed++;
+        return;
+    case SW_FRAME_MODULE_WANTED:
+        actors->wanted++;
         return;
     case SW_FRAME_POD_STATUS:
         actors->status = frame->pod_status;
@@ -255,11 +261,14 @@ static inline void actors_open(struct actors *actors, const struct actors_pod *p
         .retry_first_ns = 1000,
         .retry_max_ns = 4000,
     };
+    struct sw_guest_module *module =
+        actors->next_module != NULL ? actors->next_module : &actors->module;
     snprintf(pod_uid, sizeof pod_uid, "00000000-0000-7000-8000-%012" PRIu64, pod->number);
     memset(config.slots, 0xff, sizeof config.slots);
-    actors->module.refs++;
+    module->refs++;
+    config.resets = actors->resets;
     sw_worker_put(actors->workers[pod->number % actors->count],
-                  sw_item_pod_open_new(&config, &actors->module));
+                  sw_item_pod_open_new(&config, module));
 }
 
 static inline void actors_close(struct actors *actors, uint64_t pod, bool discard)

@@ -48,6 +48,19 @@ static inline void script_enter(void *ctx, struct sw_guest *guest,
         guest->state.counter = -999999; /* In the middle of a change. */
 }
 
+static inline void script_handover(void *ctx, struct sw_guest *guest, uint32_t deadline_ms,
+                                   struct sw_buffer *out, uint32_t *ret_version,
+                                   struct sw_guest_outcome *ret_outcome)
+{
+    (void)ctx, (void)deadline_ms;
+    ret_outcome->end = SW_GUEST_DONE;
+    ret_outcome->code = 0;
+    ret_outcome->report[0] = 0;
+    *ret_version = guest->module->version;
+    if (guest->module->version != 0)
+        sw_buffer_put(out, &guest->state.counter, sizeof guest->state.counter);
+}
+
 static inline enum sw_rc script_save(void *ctx, const struct sw_guest *guest, struct sw_buffer *out,
                                      struct sw_err *err)
 {
@@ -97,7 +110,7 @@ static inline void script_module_view(void *ctx, const struct sw_guest_module *m
 {
     (void)ctx;
     *ret_view = (struct sw_guest_module_view){module->has_on_start, module->has_on_timer,
-                                              module->has_on_stop};
+                                              module->has_on_stop, module->on_upgrade != NULL};
 }
 
 static inline struct sw_guest_engine script_guest_engine(struct script_engine *engine)
@@ -108,6 +121,7 @@ static inline struct sw_guest_engine script_guest_engine(struct script_engine *e
         .create = script_create,
         .drop = script_drop,
         .enter = script_enter,
+        .state = script_handover,
         .save = script_save,
         .load = script_load,
         .memory_bytes = script_memory,

@@ -31,7 +31,11 @@ struct sw_guest_module { /* Of this engine. */
     uint32_t refs;
     bool has_on_start, has_on_timer, has_on_stop;
     const char *on_start, *on_timer; /* Commands; NULL: none. */
-    uint64_t flaky;                  /* How often "flaky" was tried, and "seq": over restarts. */
+    /* Commands of on_upgrade, after the counter was taken over; NULL: there is none. */
+    const char *on_upgrade;
+    uint32_t version; /* Of its state; 0: it names none. */
+    int64_t factor;   /* What "add" multiplies with, so that programs differ; 0 counts as 1. */
+    uint64_t flaky;   /* How often "flaky" was tried, and "seq": over restarts. */
     uint8_t tries[SCRIPT_SENDERS][SCRIPT_TRIES];
 };
 
@@ -195,7 +199,7 @@ static inline enum sw_guest_end script_command(struct script_engine *engine, str
     char word[300];
 
     if (sscanf(command, "add %lld", &number) == 1)
-        state->counter += number;
+        state->counter += number * (guest->module->factor == 0 ? 1 : guest->module->factor);
     else if (strcmp(command, "get") == 0)
         script_get(guest, handle);
     else if (strcmp(command, "hold") == 0 && state->held_count < SCRIPT_HELD_MAX)
@@ -330,6 +334,12 @@ static inline enum sw_guest_end script_input(struct script_engine *engine, struc
         return guest->module->on_timer == NULL
                    ? SW_GUEST_DONE
                    : script_run(engine, guest, script_text(guest->module->on_timer), 0);
+    }
+    if (input->entry == SW_GUEST_UPGRADE) {
+        if (input->upgrade->state.size == sizeof state->counter)
+            memcpy(&state->counter, input->upgrade->state.data, sizeof state->counter);
+        state->starts += 1000 + input->upgrade->old_version;
+        return script_run(engine, guest, script_text(guest->module->on_upgrade), 0);
     }
     if (input->entry == SW_GUEST_STOP)
         return script_run(engine, guest, script_text("send watcher/1|add 1"), 0);

@@ -74,6 +74,8 @@ static const struct sw_abi_function exports[] = {
     {.name = "on_start", .parameters = "", .result = "i"},
     {.name = "on_timer", .parameters = "l", .result = "i"},
     {.name = "on_stop", .parameters = "", .result = "i"},
+    {.name = "on_upgrade", .parameters = "i", .result = "i"},
+    {.name = "swarm_state", .parameters = "", .result = "i"},
 };
 
 const struct sw_abi_function *sw_abi_imports(size_t *ret_count)

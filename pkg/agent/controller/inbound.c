@@ -107,6 +107,19 @@ static enum sw_rc on_pod_closed(struct sw_agents *agents, const struct sw_frame_
     return SW_OK;
 }
 
+static enum sw_rc on_module_wanted(struct sw_agents *agents,
+                                   const struct sw_frame_module_wanted *wanted, struct sw_err *err)
+{
+    struct sw_pod *pod = sw_pods_find(agents, wanted->uid);
+    char digest[sizeof((struct sw_module *)0)->digest];
+
+    if (wanted->digest.size >= sizeof digest)
+        return unknown(err, "MODULE_WANTED");
+    if (pod == NULL || pod->is_closing)
+        return SW_OK; /* It was said before the host knew of the end. */
+    return sw_pods_module_wanted(agents, pod, text_of(wanted->digest, digest, sizeof digest), err);
+}
+
 static enum sw_rc on_reply(struct sw_agents *agents, const struct sw_frame_reply *reply)
 {
     struct sw_request *request = sw_requests_take(agents, reply->request, SW_REQUEST_MESSAGE);
@@ -235,6 +248,8 @@ enum sw_rc sw_host_receive(struct sw_agents *agents, const struct sw_frame *fram
         return on_pod_status(agents, &frame->pod_status, err);
     if (frame->kind == SW_FRAME_POD_CLOSED)
         return on_pod_closed(agents, &frame->pod_closed, err);
+    if (frame->kind == SW_FRAME_MODULE_WANTED)
+        return on_module_wanted(agents, &frame->module_wanted, err);
     if (frame->kind == SW_FRAME_REPLY)
         return on_reply(agents, &frame->reply);
     if (frame->kind == SW_FRAME_INSTANCES)

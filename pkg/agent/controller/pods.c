@@ -103,6 +103,8 @@ static void pod_free(struct sw_agents *agents, struct sw_pod *pod)
     if (agent_count(agents, pod->agent_key, -1) != SW_OK)
         abort(); /* It only shrinks. */
     sw_modules_release(agents, pod->module);
+    for (uint32_t i = 0; i < pod->older_count; i++)
+        sw_modules_release(agents, pod->older[i]);
     sw_arena_free(pod->arena);
     agents->view.pods = sw_map_count(agents->pods);
     free(pod);
@@ -196,6 +198,7 @@ static void pod_open_send(struct sw_agents *agents, struct sw_pod *pod)
         .is_keyed = spec->is_keyed,
         .replicas = (uint32_t)spec->replicas,
         .is_durable = spec->durability == SW_POD_DURABILITY_LOCAL,
+        .resets = spec->resets,
         .priority = spec->priority,
         .memory_bytes = or_default(spec->limits.memory_bytes_max, MEMORY_BYTES_DEFAULT),
         .body_bytes = or_default(spec->limits.message_bytes_max, MESSAGE_BYTES_DEFAULT),
@@ -308,6 +311,59 @@ void sw_pods_module_failed(struct sw_agents *agents, const struct sw_module *mod
         if (pod->module == module && !pod->is_closing)
             fail_later(agents, pod, reason, words);
     }
+}
+
+/* Keep the module as long as the Pod is here. */
+static enum sw_rc keep_older(struct sw_agents *agents, struct sw_pod *pod, const char *digest,
+                             struct sw_module **ret_module, struct sw_err *err)
+{
+    enum sw_rc rc;
+
+    for (uint32_t i = 0; i < pod->older_count; i++)
+        if (strcmp(pod->older[i]->digest, digest) == 0) {
+            *ret_module = pod->older[i];
+            return SW_OK;
+        }
+    rc = sw_modules_use(agents, digest, ret_module, err);
+    if (rc != SW_OK)
+        return rc;
+    if (pod->older_count == SW_POD_MODULES_MAX) {
+        sw_modules_release(agents, pod->older[0]);
+        pod->older_count--;
+        memmove(pod->older, pod->older + 1, pod->older_count * sizeof(struct sw_module *));
+    }
+    pod->older[pod->older_count++] = *ret_module;
+    return SW_OK;
+}
+
+enum sw_rc sw_pods_module_wanted(struct sw_agents *agents, struct sw_pod *pod, const char *digest,
+                                 struct sw_err *err)
+{
+    const struct sw_machine_code *code = &agents->options.machine_code;
+    char words[SW_FRAME_WORDS_MAX];
+    struct sw_pod_event event = {.uid = pod->uid,
+                                 .is_warning = true,
+                                 .reason = "ModuleNotFound",
+                                 .instance = "",
+                                 .message = words};
+    struct sw_module *module;
+    enum sw_rc rc;
+
+    if (code->has(code->ctx, pod->spec.namespace_name, digest)) {
+        rc = keep_older(agents, pod, digest, &module, err);
+        if (rc != SW_OK)
+            return rc;
+        module->is_sent = false; /* A worker may have forgotten what the host had. */
+        sw_modules_send(agents, module, pod->spec.namespace_name);
+        return SW_OK;
+    }
+    (void)snprintf(words, sizeof words,
+                   "instances wait for %.80s, the module that they ran last, which is not in the "
+                   "namespace any more: push it again",
+                   digest);
+    if (agents->pod_observer.on_event != NULL)
+        agents->pod_observer.on_event(agents->pod_observer.ctx, &event);
+    return SW_OK;
 }
 
 void sw_pods_closed(struct sw_agents *agents, struct sw_pod *pod)

@@ -31,12 +31,16 @@ struct sw_module {                       /* Machine code that Pods need. Lives w
     bool is_fetching; /* A get is under way. */
 };
 
+#define SW_POD_MODULES_MAX 64 /* Older ones; the first to be asked for gives way. */
+
 struct sw_pod {
     char uid[SW_FRAME_NAME_MAX + 1];
     struct sw_arena *arena; /* Of spec. */
     struct sw_pod_spec spec;
     char agent_key[2 * (SW_FRAME_NAME_MAX + 1)]; /* "namespace/agent" */
     struct sw_module *module;
+    struct sw_module *older[SW_POD_MODULES_MAX]; /* That instances of it wait for or run. */
+    uint32_t older_count;
     bool is_opened;  /* POD_OPEN with this spec went to the present host. */
     bool is_closing; /* Only CLOSED is awaited. */
     bool is_discarded;
@@ -115,6 +119,9 @@ void sw_pods_host_up(struct sw_agents *agents);
 void sw_pods_host_down(struct sw_agents *agents);
 /* The module is with the host: open the Pods that waited for it; or it cannot be had. */
 void sw_pods_module_ready(struct sw_agents *agents, const struct sw_module *module);
+/* The host asks for an older module that instances of the pod run. */
+SW_MUST_CHECK enum sw_rc sw_pods_module_wanted(struct sw_agents *agents, struct sw_pod *pod,
+                                               const char *digest, struct sw_err *err);
 void sw_pods_module_failed(struct sw_agents *agents, const struct sw_module *module,
                            const char *reason, const char *words);
 void sw_pods_closed(struct sw_agents *agents, struct sw_pod *pod);

@@ -66,6 +66,7 @@ static const struct field pod_open_fields[] = {
     U32(pod_open.is_keyed, 1),
     U32(pod_open.replicas, 1000000),
     U32(pod_open.is_durable, 1),
+    U32(pod_open.resets, 1),
     U32(pod_open.priority, 3),
     U64(pod_open.memory_bytes),
     U64(pod_open.body_bytes),
@@ -141,6 +142,8 @@ static const struct field pod_status_fields[] = {
     TEXT(pod_status.words, SW_FRAME_WORDS_MAX),
 };
 static const struct field pod_closed_fields[] = {NAME(pod_closed.uid, UID_MAX)};
+static const struct field module_wanted_fields[] = {NAME(module_wanted.uid, UID_MAX),
+                                                    NAME(module_wanted.digest, DIGEST_MAX)};
 static const struct field reply_fields[] = {
     ID(reply.request),
     U32(reply.code, UINT32_MAX),
@@ -192,6 +195,7 @@ static const struct shape shapes[] = {
     SHAPE(PONG, SW_FRAME_FROM_HOST, request_fields),
     SHAPE(STOPPED, SW_FRAME_FROM_HOST, result_fields),
     SHAPE(LETTERS_PAGE, SW_FRAME_FROM_HOST, instances_fields),
+    SHAPE(MODULE_WANTED, SW_FRAME_FROM_HOST, module_wanted_fields),
 };
 #define SHAPES_COUNT (sizeof shapes / sizeof *shapes)
 

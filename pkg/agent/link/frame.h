@@ -44,7 +44,8 @@ enum sw_frame_kind {
     SW_FRAME_STATS,
     SW_FRAME_PONG,
     SW_FRAME_STOPPED,
-    SW_FRAME_LETTERS_PAGE
+    SW_FRAME_LETTERS_PAGE,
+    SW_FRAME_MODULE_WANTED /* Instances of a Pod wait for an older module of their Agent. */
 };
 
 enum sw_frame_direction { SW_FRAME_TO_HOST, SW_FRAME_FROM_HOST };
@@ -73,6 +74,7 @@ struct sw_frame_pod_open {
     uint32_t is_keyed;                     /* 0 or 1. */
     uint32_t replicas;                     /* Of the whole Agent. */
     uint32_t is_durable;                   /* 1: durability local; 0: none. */
+    uint32_t resets;                       /* 1: another module begins with empty state. */
     uint32_t priority;                     /* For messages that name none. */
     uint64_t memory_bytes, body_bytes;     /* Limits: of an instance, of a message. */
     uint32_t deadline_ms, mailbox;         /* Limits: of a segment; messages waiting. */
@@ -104,6 +106,11 @@ struct sw_frame_publish {
     struct sw_bytes name_space, subject, type, body;
     struct sw_bytes request_id;
     uint32_t priority;
+};
+
+struct sw_frame_module_wanted {
+    struct sw_bytes uid; /* Of the Pod. */
+    struct sw_bytes digest;
 };
 
 struct sw_frame_request { /* PING, PONG: a number. */
@@ -219,6 +226,7 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
         struct sw_frame_result result; /* MODULE_RESULT, STOPPED. */
         struct sw_frame_pod_status pod_status;
         struct sw_frame_uid pod_closed;
+        struct sw_frame_module_wanted module_wanted;
         struct sw_frame_reply reply;
         struct sw_frame_instances instances; /* INSTANCES, LETTERS_PAGE. */
         struct sw_frame_event event;

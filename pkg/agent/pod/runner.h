@@ -47,6 +47,8 @@ struct sw_pod_spec {            /* Borrowed for the call. */
     bool is_keyed;
     uint64_t replicas;
     enum sw_pod_durability durability;
+    /* Another module begins with empty instances, instead of being handed their state. */
+    bool resets;
     struct sw_pod_limits limits;
     struct sw_pod_retry retry;
     unsigned priority;      /* 0 to 3: of messages to the Agent that name none. */

@@ -44,7 +44,7 @@ int32_t sw_outcome_code(const struct sw_record_segment *segment)
 const char *sw_entry_name(enum sw_entry entry)
 {
     static const char *const names[] = {"?",    "start", "message", "timer",
-                                        "stop", "reset", "resume"};
+                                        "stop", "reset", "resume",  "upgrade"};
 
     return (unsigned)entry < sizeof names / sizeof *names ? names[entry] : "?";
 }
@@ -165,6 +165,12 @@ static void segment_put(const struct sw_record_segment *segment, struct sw_buffe
         sw_buffer_put_u8(out, segment->has_message);
         if (segment->has_message)
             message_put(segment, out);
+        break;
+    case SW_ENTRY_UPGRADE:
+        sw_buffer_put_u32(out, segment->to);
+        sw_buffer_put_u64(out, segment->random_next);
+        sw_buffer_put_bytes(out, segment->actor);
+        sw_buffer_put_bytes(out, segment->image);
         break;
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
@@ -367,6 +373,12 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
         break;
     case SW_ENTRY_RESUME:
         resume_take(reader, segment);
+        break;
+    case SW_ENTRY_UPGRADE:
+        segment->to = sw_reader_u32(reader);
+        segment->random_next = sw_reader_u64(reader);
+        segment->actor = sw_reader_bytes(reader, SW_JOURNAL_RECORD_MAX);
+        segment->image = sw_reader_bytes(reader, SW_JOURNAL_RECORD_MAX);
         break;
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
@@ -577,6 +589,8 @@ static void segment_print(const struct sw_record_segment *segment, struct sw_buf
         sw_buffer_print(out, " wait=%" PRIu64, segment->wait);
     if (segment->ended != 0)
         sw_buffer_print(out, " ended=%" PRId32, segment->ended);
+    if (segment->entry == SW_ENTRY_UPGRADE)
+        sw_buffer_print(out, " to=%" PRIu32 " image=%zu bytes", segment->to, segment->image.size);
     if (segment->has_message) {
         text_print(out, "from", segment->head.from);
         sw_buffer_print(out, " bytes=%" PRIu32, segment->body_bytes);

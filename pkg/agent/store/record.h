@@ -44,10 +44,12 @@ enum sw_entry { /* What an instance is entered for. */
                 SW_ENTRY_START = 1,
                 SW_ENTRY_MESSAGE,
                 SW_ENTRY_TIMER,
-                SW_ENTRY_STOP,  /* Its last: afterwards it is gone. */
-                SW_ENTRY_RESET, /* Not entered at all: its state is forgotten, and with it the
-                                   instance. */
-                SW_ENTRY_RESUME /* A turn that waited goes on. */
+                SW_ENTRY_STOP,   /* Its last: afterwards it is gone. */
+                SW_ENTRY_RESET,  /* Not entered at all: its state is forgotten, and with it the
+                                    instance. */
+                SW_ENTRY_RESUME, /* A turn that waited goes on. */
+                SW_ENTRY_UPGRADE /* To another program: if DONE, its memory is in `image` and all
+                                    before is not needed to rebuild it. */
 };
 
 enum sw_outcome { /* Only DONE and WAITING change state and have effects. */
@@ -119,6 +121,10 @@ struct sw_record_segment {
     uint64_t again;              /* and the lsn of what delivered it again; 0: it fired. */
     uint64_t wait;               /* RESUME: the number of the wait that ended, */
     int32_t ended;               /* and how: 0, or a negative code such as that of a timeout. */
+    uint32_t to;                 /* UPGRADE: the spec that was tried. */
+    uint64_t random_next;        /* UPGRADE: of the random numbers, afterwards. */
+    struct sw_bytes actor;       /* UPGRADE: as sw_actor_save wrote it, before this segment. */
+    struct sw_bytes image;       /* UPGRADE: of the new guest, after it. */
     bool has_message;            /* MESSAGE: true. RESUME: a message ended it. */
     struct sw_message_head head; /* Of the message. */
     /* Of the message: the body, or where it stands: in the record at body_lsn from body_at on. */

@@ -74,6 +74,7 @@ enum sw_rc sw_node_pod_spec(const struct sw_api_pod *pod, struct sw_pod_spec *re
         .generation = pod->metadata.generation,
         .agent_name = pod->spec.agent_name,
         .agent_uid = pod->spec.agent_uid,
+        .resets = agent->upgrade == SW_API_UPGRADE_RESET,
         .module_digest = agent->module,
         .runtime = sw_api_enum_text(&sw_api_runtime_enum, (int)agent->runtime),
         .is_keyed = agent->keyed,

@@ -335,6 +335,16 @@ static void deliver_list(struct sw_worker *worker, struct sw_item_list *list)
     sw_item_free(&list->item, &worker->engine);
 }
 
+/* --- Programs -------------------------------------------------------------------------------- */
+
+static void deliver_program(struct sw_worker *worker, struct sw_item_program *item)
+{
+    struct sw_guest_module *module = item->module;
+
+    item->module = NULL;
+    (void)sw_program_add(worker, item->digest, module);
+}
+
 /* --- All items ------------------------------------------------------------------------------- */
 
 void sw_deliver(struct sw_worker *worker, struct sw_item *item)
@@ -356,6 +366,9 @@ void sw_deliver(struct sw_worker *worker, struct sw_item *item)
         if (sw_routes_change(worker->routes, &((struct sw_item_route *)(void *)item)->change) !=
             SW_OK)
             sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a route");
+        break;
+    case SW_ITEM_PROGRAM:
+        deliver_program(worker, (struct sw_item_program *)(void *)item);
         break;
     case SW_ITEM_POD_OPEN:
         sw_pod_open(worker, (struct sw_item_pod_open *)(void *)item);

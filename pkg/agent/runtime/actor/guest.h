@@ -19,6 +19,11 @@ struct sw_guest_message { /* As struct swarm_message of include/swarm/agent.h; b
     struct sw_bytes from, subject, type, body;
 };
 
+struct sw_guest_upgrade { /* As struct swarm_upgrade of include/swarm/agent.h; borrowed. */
+    uint32_t old_version;
+    struct sw_bytes old_module, state;
+};
+
 /* RESUME goes on with the entry that ended as waiting. Any other entry gives that one up: its
  * memory stays as it is, its stack is forgotten. */
 enum sw_guest_entry {
@@ -26,7 +31,8 @@ enum sw_guest_entry {
     SW_GUEST_MESSAGE,
     SW_GUEST_TIMER,
     SW_GUEST_STOP,
-    SW_GUEST_RESUME
+    SW_GUEST_RESUME,
+    SW_GUEST_UPGRADE
 };
 
 struct sw_guest_input {
@@ -34,6 +40,7 @@ struct sw_guest_input {
     const struct sw_guest_message *message; /* MESSAGE. RESUME: what ended the wait; NULL: none. */
     int32_t status;                         /* RESUME: what the wait returns. */
     uint64_t timer;                         /* TIMER. */
+    const struct sw_guest_upgrade *upgrade; /* UPGRADE: instead of START, in a new guest. */
     uint32_t deadline_ms;
 };
 
@@ -53,7 +60,7 @@ struct sw_guest_outcome {
 };
 
 struct sw_guest_module_view {
-    bool has_on_start, has_on_timer, has_on_stop;
+    bool has_on_start, has_on_timer, has_on_stop, has_on_upgrade;
 };
 
 /* Guests on one worker. */
@@ -68,6 +75,10 @@ struct sw_guest_engine {
      * comes only after the turn took a wait in this entry. */
     void (*enter)(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
                   struct sw_guest_outcome *ret_outcome);
+    /* What a guest hands to the next version of its program, appended to out: nothing, and version
+     * 0, if it has not said. It runs as a segment does, within deadline_ms. */
+    void (*state)(void *ctx, struct sw_guest *guest, uint32_t deadline_ms, struct sw_buffer *out,
+                  uint32_t *ret_version, struct sw_guest_outcome *ret_outcome);
     /* All that a guest is between two entries, appended to out; and back, into a new guest. */
     enum sw_rc (*save)(void *ctx, const struct sw_guest *guest, struct sw_buffer *out,
                        struct sw_err *err);

@@ -56,6 +56,18 @@ struct sw_item *sw_item_pod_open_new(const struct sw_pod_config *config,
     return &copy->item;
 }
 
+struct sw_item *sw_item_program_new(struct sw_bytes digest, struct sw_guest_module *module)
+{
+    struct sw_item_program template = {.module = module, .digest = digest}, *copy;
+    struct sw_bytes *texts[] = {&template.digest, NULL};
+
+    copy = item_new(&template, sizeof template, texts, SW_ITEM_PROGRAM);
+    if (copy == NULL)
+        return NULL;
+    keep_texts(copy + 1, (struct sw_bytes *[]){&copy->digest, NULL});
+    return &copy->item;
+}
+
 struct sw_item *sw_item_pod_close_new(uint64_t pod, bool discard)
 {
     struct sw_item_pod_close *item = malloc(sizeof *item);
@@ -135,6 +147,7 @@ struct sw_item *sw_item_letters_change_new(const struct sw_item_letters_change *
 void sw_item_free(struct sw_item *item, const struct sw_guest_engine *engine)
 {
     struct sw_item_pod_open *open;
+    struct sw_item_program *program;
 
     if (item == NULL)
         return;
@@ -146,6 +159,11 @@ void sw_item_free(struct sw_item *item, const struct sw_guest_engine *engine)
         open = (struct sw_item_pod_open *)(void *)item;
         if (open->module != NULL)
             engine->module_unref(engine->ctx, open->module);
+        break;
+    case SW_ITEM_PROGRAM:
+        program = (struct sw_item_program *)(void *)item;
+        if (program->module != NULL)
+            engine->module_unref(engine->ctx, program->module);
         break;
     case SW_ITEM_LIST:
         sw_buffer_done(&((struct sw_item_list *)(void *)item)->entries);

@@ -93,8 +93,6 @@ void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod)
     sw_letters_done(&pod->letters);
     sw_ready_share_put(&worker->ready, pod->share);
     sw_list_remove(&pod->dirty);
-    if (pod->module != NULL)
-        worker->engine.module_unref(worker->engine.ctx, pod->module);
     sw_map_free(pod->instances);
     free(pod->texts);
     free(pod);
@@ -157,9 +155,8 @@ static void save_mailbox(struct sw_worker *worker, struct sw_instance *instance)
     }
 }
 
-/* State does not cross modules or engines: instances begin empty. */
-static void reset_instances(struct sw_worker *worker, struct sw_pod *pod,
-                            const struct sw_spec *spec)
+/* The program is another one, and the spec says that instances begin empty then. */
+static void reset_instances(struct sw_worker *worker, struct sw_pod *pod)
 {
     size_t count;
     struct sw_instance **list = list_instances(pod, &count);
@@ -177,14 +174,15 @@ static void reset_instances(struct sw_worker *worker, struct sw_pod *pod,
         sw_segment_end(worker, list[i], SW_ENTRY_RESET);
     }
     free(list);
-    snprintf(words, sizeof words, "%s changed: %zu instances begin with empty state",
-             pod->spec->digest.size == spec->digest.size &&
-                     memcmp(pod->spec->digest.data, spec->digest.data, spec->digest.size) == 0
-                 ? "the engine"
-                 : "the module",
+    snprintf(words, sizeof words, "the module changed: %zu instances begin with empty state",
              count);
     event.event.words = (struct sw_bytes){words, strlen(words)};
     sw_output_frame(worker, &event, sw_output_epoch_now(worker));
+}
+
+static bool is_same(struct sw_bytes one, struct sw_bytes other)
+{
+    return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
 }
 
 /* Put the Pod into the journal if anybody could see a difference to what stands there. */
@@ -234,11 +232,37 @@ static void set_replicas(struct sw_worker *worker, struct sw_pod *pod)
     }
 }
 
+/* Whether there is something to hand over between two programs. */
+static bool is_to_upgrade(const struct sw_pod *pod, const struct sw_instance *instance)
+{
+    return instance->is_started && instance->spec != NULL &&
+           instance->refused != pod->spec->number &&
+           !is_same(instance->spec->digest, pod->spec->digest);
+}
+
+/* Instances of an older program that the new one cannot take over stay what they are; say so. */
+static void tell_outdated(struct sw_worker *worker, const struct sw_pod *pod, size_t count)
+{
+    char words[256];
+    struct sw_frame event = {
+        .kind = SW_FRAME_EVENT,
+        .event = {.uid = pod->config.uid, .is_warning = 1, .reason = {"UpgradeUnsupported", 18}}};
+
+    if (count == 0 || pod->program->view.has_on_upgrade)
+        return;
+    snprintf(words, sizeof words,
+             "the new module exports no on_upgrade: %zu instances go on with the program and the "
+             "state they have; \"upgrade: reset\" in the Agent's spec begins them anew",
+             count);
+    event.event.words = (struct sw_bytes){words, strlen(words)};
+    sw_output_frame(worker, &event, sw_output_epoch_now(worker));
+}
+
 /* Have everything run that can. */
 static void wake_instances(struct sw_worker *worker, struct sw_pod *pod)
 {
     struct sw_map_entry entry;
-    size_t cursor = 0;
+    size_t cursor = 0, outdated = 0;
 
     while (sw_map_next(pod->instances, &cursor, &entry)) {
         struct sw_instance *instance = entry.value;
@@ -249,7 +273,13 @@ static void wake_instances(struct sw_worker *worker, struct sw_pod *pod)
         if (!instance->is_started || instance->is_stopping || instance->answer != NULL ||
             instance->actor.wait.is_due)
             sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
+        if (!is_to_upgrade(pod, instance))
+            continue;
+        outdated++;
+        if (pod->program->view.has_on_upgrade)
+            sw_instance_wake_up(worker, instance, SWARM_PRIORITY_LOW);
     }
+    tell_outdated(worker, pod, outdated);
 }
 
 static void empty_limbo(struct sw_worker *worker, struct sw_pod *pod)
@@ -314,8 +344,9 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
     enum sw_rc rc = sw_specs_make(&shared->specs, &content,
                                   item->config.is_durable ? shared->journal : NULL, &spec);
 
-    if (rc == SW_OK && pod->spec != NULL && !sw_spec_is_same_version(pod->spec, spec))
-        reset_instances(worker, pod, spec);
+    if (rc == SW_OK && item->config.resets && pod->spec != NULL &&
+        !is_same(pod->spec->digest, spec->digest))
+        reset_instances(worker, pod);
     if (rc != SW_OK || worker->failure.rc != SW_OK ||
         record_pod(worker, pod, &item->config, spec) != SW_OK ||
         sw_pod_set_config(pod, &item->config) != SW_OK) {
@@ -330,11 +361,10 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
         return;
     }
     sw_share_set_weight(pod->share, pod->config.weight);
-    if (pod->module != NULL)
-        worker->engine.module_unref(worker->engine.ctx, pod->module);
-    pod->module = item->module;
+    pod->program = sw_program_add(worker, spec->digest, item->module);
     item->module = NULL;
-    worker->engine.module_view(worker->engine.ctx, pod->module, &pod->module_view);
+    if (pod->program == NULL)
+        return;
     pod->state = SW_POD_OPEN;
     announce(worker, pod, false);
     pod->is_recovered = false;

@@ -23,11 +23,10 @@ struct sw_pod {
     char *texts;
     uint8_t hash_key[16];
     enum sw_pod_state state;
-    const struct sw_spec *spec;     /* What its instances see; NULL: none yet. */
-    struct sw_guest_module *module; /* NULL: never opened since the host's start. */
-    struct sw_guest_module_view module_view;
-    struct sw_map *instances; /* By key. */
-    struct sw_item *limbo;    /* Messages to instances that can only be made when it is open. */
+    const struct sw_spec *spec; /* What its instances see; NULL: none yet. */
+    struct sw_program *program; /* Of spec; NULL: never opened since the host's start. */
+    struct sw_map *instances;   /* By key. */
+    struct sw_item *limbo;      /* Messages to instances that can only be made when it is open. */
     struct sw_letters letters;
     struct sw_share *share; /* Of its Agent, in the worker's ready queues; NULL: never opened. */
     uint64_t ready, failing;

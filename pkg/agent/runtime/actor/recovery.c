@@ -578,6 +578,8 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
         instance->spec = sw_specs_find(&recovery->shared->specs, segment->spec);
         if (instance->spec == NULL)
             return contradiction(recovery, "a segment under no spec");
+        if (segment->entry == SW_ENTRY_UPGRADE)
+            instance->refused = segment->outcome == SW_OUTCOME_DONE ? 0 : segment->to;
     }
     if (segment->time_ns > recovery->latest_ns)
         recovery->latest_ns = segment->time_ns;

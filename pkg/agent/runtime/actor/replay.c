@@ -15,6 +15,7 @@ struct replay {
     struct sw_instance *instance;
     struct sw_actor actor; /* As it was at the point that the replay has reached. */
     struct sw_turn_random random;
+    bool is_whole; /* The records begin with an upgrade: no image is needed. */
     struct sw_err *err;
 };
 
@@ -83,22 +84,31 @@ static enum sw_rc read_segment(struct replay *replay, uint64_t lsn,
     return SW_OK;
 }
 
+static bool is_upgrade(const struct sw_record_segment *segment)
+{
+    return segment->entry == SW_ENTRY_UPGRADE && segment->outcome == SW_OUTCOME_DONE;
+}
+
 /* The lsns of the instance's records after base_lsn up to the last that changed state, newest
- * first, as u64. */
+ * first, as u64. An upgrade among them is the last one listed: it holds all that was before. */
 static enum sw_rc collect(struct replay *replay, uint64_t base_lsn, struct sw_buffer *out)
 {
     uint64_t lsn = replay->instance->actor.state_lsn;
+    bool is_whole = false;
     enum sw_rc rc = SW_OK;
 
-    while (rc == SW_OK && lsn > base_lsn) {
+    while (rc == SW_OK && lsn > base_lsn && !is_whole) {
         struct sw_record_segment segment;
 
         sw_buffer_put_u64(out, lsn);
         rc = read_segment(replay, lsn, &segment);
-        if (rc == SW_OK)
-            lsn = segment.previous;
+        if (rc != SW_OK)
+            break;
+        lsn = segment.previous;
+        is_whole = is_upgrade(&segment);
     }
-    if (rc == SW_OK && lsn != base_lsn && lsn != 0)
+    replay->is_whole = is_whole;
+    if (rc == SW_OK && !is_whole && lsn != base_lsn && lsn != 0)
         return sw_err_set(replay->err, SW_E_CORRUPT, "the records of the instance have a gap");
     return rc == SW_OK && out->failed
                ? sw_err_set(replay->err, SW_E_EXHAUSTED, "no memory for a replay")
@@ -146,9 +156,14 @@ static enum sw_rc begin(struct replay *replay, const struct sw_record_segment *s
         .can_wait = segment->entry != SW_ENTRY_START,
     };
 
-    if (spec == NULL || !sw_spec_is_same_version(spec, replay->instance->spec))
+    if (spec == NULL)
         return sw_err_set(replay->err, SW_E_CORRUPT,
                           "the record at lsn %" PRIu64 " ran under a spec that is not here", lsn);
+    if (!sw_spec_is_same_version(spec, replay->instance->spec))
+        return sw_err_set(replay->err, SW_E_UNSUPPORTED,
+                          "its last messages were handled by the engine \"%.*s\": start that "
+                          "version of Swarm once more and stop it cleanly",
+                          (int)spec->fingerprint.size, (const char *)spec->fingerprint.data);
     options.self.config = spec->config;
     if (segment->has_message && (segment->head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
         options.handle = sw_actor_next_handle(&replay->actor);
@@ -208,6 +223,18 @@ static enum sw_rc load_image(struct replay *replay, const struct sw_image *image
     return rc;
 }
 
+/* Begin at the record of an upgrade. */
+static enum sw_rc load_upgrade(struct replay *replay, const struct sw_record_segment *segment)
+{
+    struct sw_worker *worker = replay->worker;
+    enum sw_rc rc = sw_actor_load(&replay->actor, segment->actor, replay->err);
+
+    replay->random.next = segment->random_next;
+    return rc == SW_OK ? worker->engine.load(worker->engine.ctx, replay->instance->guest,
+                                             segment->image, replay->err)
+                       : rc;
+}
+
 /* Take in the records whose lsns are in `chain`, newest first. */
 static enum sw_rc catch_up(struct replay *replay, const struct sw_buffer *chain)
 {
@@ -219,7 +246,9 @@ static enum sw_rc catch_up(struct replay *replay, const struct sw_buffer *chain)
         struct sw_record_segment segment;
 
         rc = read_segment(replay, lsn, &segment);
-        if (rc == SW_OK && sw_outcome_counts(segment.outcome))
+        if (rc == SW_OK && is_upgrade(&segment))
+            rc = load_upgrade(replay, &segment);
+        else if (rc == SW_OK && sw_outcome_counts(segment.outcome))
             rc = rerun(replay, &segment, lsn);
         if (rc == SW_OK)
             rc = sw_actor_apply(&replay->actor, &segment, lsn, replay->err);
@@ -235,18 +264,20 @@ static enum sw_rc rebuild(struct replay *replay, const struct sw_image *image, s
     struct sw_worker *worker = replay->worker;
     struct sw_instance *instance = replay->instance;
     struct sw_buffer chain;
-    enum sw_rc rc =
-        worker->engine.create(worker->engine.ctx, instance->pod->module, instance->memory_bytes,
-                              &worker->turn, &instance->guest, replay->err);
+    const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
+    enum sw_rc rc;
 
+    if (program == NULL)
+        return sw_err_set(replay->err, SW_E_UNAVAILABLE, "the module of an instance is not here");
+    rc = worker->engine.create(worker->engine.ctx, program->module, instance->memory_bytes,
+                               &worker->turn, &instance->guest, replay->err);
     if (rc != SW_OK)
         return rc;
     memcpy(replay->random.seed, instance->random.seed, sizeof replay->random.seed);
     sw_buffer_init(&chain, SIZE_MAX / 2);
-    if (image != NULL)
+    rc = collect(replay, image == NULL ? 0 : image->lsn, &chain);
+    if (rc == SW_OK && image != NULL && !replay->is_whole)
         rc = load_image(replay, image);
-    if (rc == SW_OK)
-        rc = collect(replay, image == NULL ? 0 : image->lsn, &chain);
     if (rc == SW_OK)
         rc = catch_up(replay, &chain);
     *ret_tail = chain.size / sizeof(uint64_t);

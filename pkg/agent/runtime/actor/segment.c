@@ -1,4 +1,4 @@
-#include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/segment.h"
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/retry.h"
@@ -9,16 +9,6 @@
 #include <string.h>
 
 #define BODY_INLINE_MAX 64u
-
-/* What a segment is about, from its input to its record. */
-struct segment {
-    struct sw_instance *instance;
-    const struct sw_message *message; /* NULL: START or STOP. */
-    struct sw_record_segment record;
-    struct sw_journal_place place;
-    uint32_t effects_at;    /* Within the record. */
-    struct sw_origin asker; /* Of a turn that goes on. */
-};
 
 /* --- Recording ------------------------------------------------------------------------------- */
 
@@ -107,7 +97,7 @@ static void append_on_bus(struct sw_worker *worker, struct segment *segment)
 
 /* --- Running --------------------------------------------------------------------------------- */
 
-static enum sw_outcome outcome_of(enum sw_guest_end end)
+enum sw_outcome sw_segment_outcome(enum sw_guest_end end)
 {
     switch (end) {
     case SW_GUEST_DONE:
@@ -126,7 +116,7 @@ static enum sw_outcome outcome_of(enum sw_guest_end end)
     return SW_OUTCOME_TRAPPED;
 }
 
-static void begin_turn(struct sw_worker *worker, const struct segment *segment)
+void sw_segment_begin(struct sw_worker *worker, const struct segment *segment)
 {
     struct sw_instance *instance = segment->instance;
     const struct sw_pod_config *config = &instance->pod->config;
@@ -139,8 +129,9 @@ static void begin_turn(struct sw_worker *worker, const struct segment *segment)
         .random = instance->random,
         .has_fired = segment->record.entry == SW_ENTRY_TIMER && segment->record.again == 0,
         .fired = segment->record.timer,
-        .can_wait =
-            segment->record.entry != SW_ENTRY_START && segment->record.entry != SW_ENTRY_STOP,
+        .can_wait = segment->record.entry != SW_ENTRY_START &&
+                    segment->record.entry != SW_ENTRY_STOP &&
+                    segment->record.entry != SW_ENTRY_UPGRADE,
     };
 
     if (segment->record.has_message &&
@@ -159,9 +150,10 @@ void sw_segment_input(const struct sw_record_segment *record, struct sw_guest_me
                       struct sw_guest_input *ret_input)
 {
     static const enum sw_guest_entry entries[] = {
-        [SW_ENTRY_START] = SW_GUEST_START, [SW_ENTRY_MESSAGE] = SW_GUEST_MESSAGE,
-        [SW_ENTRY_TIMER] = SW_GUEST_TIMER, [SW_ENTRY_STOP] = SW_GUEST_STOP,
-        [SW_ENTRY_RESET] = SW_GUEST_STOP,  [SW_ENTRY_RESUME] = SW_GUEST_RESUME};
+        [SW_ENTRY_START] = SW_GUEST_START,    [SW_ENTRY_MESSAGE] = SW_GUEST_MESSAGE,
+        [SW_ENTRY_TIMER] = SW_GUEST_TIMER,    [SW_ENTRY_STOP] = SW_GUEST_STOP,
+        [SW_ENTRY_RESET] = SW_GUEST_STOP,     [SW_ENTRY_RESUME] = SW_GUEST_RESUME,
+        [SW_ENTRY_UPGRADE] = SW_GUEST_UPGRADE};
     const struct sw_message_head *head = &record->head;
     bool is_answer = (head->flags & SW_MESSAGE_ENDS_WAIT) != 0;
 
@@ -212,7 +204,7 @@ static void enter(struct sw_worker *worker, struct segment *segment)
     struct sw_guest_message message;
     struct sw_guest_input input;
 
-    begin_turn(worker, segment);
+    sw_segment_begin(worker, segment);
     sw_segment_input(record, &message, &input);
     input.deadline_ms = instance->pod->config.deadline_ms;
     if (segment->message != NULL)
@@ -226,7 +218,7 @@ static void enter(struct sw_worker *worker, struct segment *segment)
     } else {
         worker->engine.enter(worker->engine.ctx, instance->guest, &input, &worker->outcome);
         sw_segment_judge(&worker->turn, &worker->outcome);
-        record->outcome = outcome_of(worker->outcome.end);
+        record->outcome = sw_segment_outcome(worker->outcome.end);
         record->code = worker->outcome.code;
     }
     sw_turn_end(&worker->turn);
@@ -255,8 +247,10 @@ static void tell_failure(struct sw_worker *worker, const struct segment *segment
     const struct sw_record_segment *record = &segment->record;
     const char *report = worker->outcome.report;
 
-    sw_output_event(worker, segment->instance, sw_outcome_reason(record->outcome), report,
-                    segment->place.epoch);
+    sw_output_event(worker, segment->instance,
+                    record->entry == SW_ENTRY_UPGRADE ? "UpgradeFailed"
+                                                      : sw_outcome_reason(record->outcome),
+                    report, segment->place.epoch);
     worker->counts.failures++;
     if (record->entry == SW_ENTRY_RESUME)
         tell_asker(worker, segment, &segment->asker, SW_INDEX_FAILURE);
@@ -310,8 +304,7 @@ static void look_further(struct sw_worker *worker, struct sw_instance *instance,
                 sw_instance_wake_up(worker, instance, p);
 }
 
-/* Make what happened part of the journal, of the instance and of the world, in this order. */
-static void commit(struct sw_worker *worker, struct segment *segment)
+void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
 {
     struct sw_instance *instance = segment->instance;
     struct sw_turn *turn = &worker->turn;
@@ -408,8 +401,8 @@ static void start(struct sw_worker *worker, struct sw_instance *instance)
         .seed = {instance->random.seed, sizeof instance->random.seed},
         .memory_bytes = instance->memory_bytes,
     };
-    if (pod->module_view.has_on_start) {
-        if (worker->engine.create(worker->engine.ctx, pod->module, instance->memory_bytes,
+    if (pod->program->view.has_on_start) {
+        if (worker->engine.create(worker->engine.ctx, pod->program->module, instance->memory_bytes,
                                   &worker->turn, &instance->guest, &err) != SW_OK) {
             sw_output_event(worker, instance, "CreateFailed", err.message, instance->epoch);
             start_failed(worker, instance, err.message);
@@ -417,7 +410,7 @@ static void start(struct sw_worker *worker, struct sw_instance *instance)
         }
         enter(worker, &segment);
     } else {
-        begin_turn(worker, &segment);
+        sw_segment_begin(worker, &segment);
         sw_turn_end(&worker->turn);
     }
     if (segment.record.outcome != SW_OUTCOME_DONE) {
@@ -427,7 +420,7 @@ static void start(struct sw_worker *worker, struct sw_instance *instance)
         start_failed(worker, instance, "on_start failed");
         return;
     }
-    commit(worker, &segment);
+    sw_segment_commit(worker, &segment);
     instance->is_started = true;
     instance->start_failures = 0;
     pod->ready++;
@@ -435,16 +428,21 @@ static void start(struct sw_worker *worker, struct sw_instance *instance)
     sw_output_status(worker, pod);
 }
 
-/* Have the guest ready to be entered. False: it cannot be, and the message is refused. */
-static bool prepare(struct sw_worker *worker, struct sw_instance *instance, struct sw_err *err)
+bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance, struct sw_err *err)
 {
+    const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
     enum sw_rc rc;
 
     if (instance->guest != NULL)
         return true;
+    if (program == NULL) {
+        sw_program_want(worker, instance);
+        sw_err_set(err, SW_E_UNAVAILABLE, "its program, an older module of the Agent, is not here");
+        return false;
+    }
     if (!instance->pod->config.is_durable)
-        rc = worker->engine.create(worker->engine.ctx, instance->pod->module,
-                                   instance->memory_bytes, &worker->turn, &instance->guest, err);
+        rc = worker->engine.create(worker->engine.ctx, program->module, instance->memory_bytes,
+                                   &worker->turn, &instance->guest, err);
     else
         rc = sw_instance_rebuild(worker, instance, err);
     if (rc == SW_OK) {
@@ -462,8 +460,10 @@ static bool prepare(struct sw_worker *worker, struct sw_instance *instance, stru
     sw_heap_remove(&worker->timers, &instance->timer);
     sw_instance_set_failing(worker, instance, true);
     sw_output_event(worker, instance,
-                    rc == SW_E_PRECONDITION ? "ReplayMismatch" : "StateUnreadable", err->message,
-                    instance->epoch);
+                    rc == SW_E_PRECONDITION  ? "ReplayMismatch"
+                    : rc == SW_E_UNSUPPORTED ? "EngineChanged"
+                                             : "StateUnreadable",
+                    err->message, instance->epoch);
     return false;
 }
 
@@ -626,7 +626,7 @@ static bool handle(struct sw_worker *worker, struct sw_instance *instance,
     segment.record = record_of(worker, instance, message);
     enter(worker, &segment);
     sw_retry_decide(worker, instance, message, &segment.record);
-    commit(worker, &segment);
+    sw_segment_commit(worker, &segment);
     return clean_up(worker, &segment, message);
 }
 
@@ -717,7 +717,7 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
 
     if (instance->is_parked || !take_end(worker, instance, &message, &ended))
         return;
-    if (!prepare(worker, instance, &err)) {
+    if (!sw_segment_prepare(worker, instance, &err)) {
         put_end_back(worker, instance, message);
         return;
     }
@@ -732,7 +732,7 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
     enter(worker, &segment);
     if (message != NULL && (message->head.flags & SW_MESSAGE_ENDS_WAIT) == 0)
         sw_retry_decide(worker, instance, message, &segment.record);
-    commit(worker, &segment);
+    sw_segment_commit(worker, &segment);
     if (!clean_up(worker, &segment, message))
         sw_message_free(message);
 }
@@ -809,13 +809,17 @@ static void stop(struct sw_worker *worker, struct sw_instance *instance)
         sw_segment_end(worker, instance, SW_ENTRY_RESET);
     } else {
         give_up_turn(worker, instance, instance->epoch);
-        if (pod->module_view.has_on_stop && prepare(worker, instance, &err)) {
+        const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
+
+        /* One whose older program is not here cannot say goodbye. */
+        if (program != NULL && program->view.has_on_stop &&
+            sw_segment_prepare(worker, instance, &err)) {
             enter(worker, &segment);
         } else {
-            begin_turn(worker, &segment);
+            sw_segment_begin(worker, &segment);
             sw_turn_end(&worker->turn);
         }
-        commit(worker, &segment);
+        sw_segment_commit(worker, &segment);
         if (worker->failure.rc == SW_OK)
             sw_segment_end(worker, instance, SW_ENTRY_STOP);
     }
@@ -844,7 +848,8 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
 
     if (instance->pod->state == SW_POD_CLOSED)
         return;
-    instance->spec = instance->pod->spec;
+    if (!instance->is_started)
+        instance->spec = instance->pod->spec;
     if (instance->is_stopping) {
         stop(worker, instance);
         return;
@@ -855,6 +860,10 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
         resume(worker, instance);
         return;
     }
+    if (!sw_upgrade_settle(worker, instance)) {
+        sw_instance_back_off(worker, instance);
+        return;
+    }
     message = sw_instance_take(worker, instance, priority);
     if (message == NULL)
         return;
@@ -862,7 +871,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
         sw_message_free(message);
     } else if (sw_held_blocks(instance->held, message)) {
         sw_retry_hold(worker, instance, message);
-    } else if (instance->is_parked || !prepare(worker, instance, &err)) {
+    } else if (instance->is_parked || !sw_segment_prepare(worker, instance, &err)) {
         postpone(worker, instance, message, priority, err.message);
     } else if (!handle(worker, instance, message)) {
         sw_message_free(message);

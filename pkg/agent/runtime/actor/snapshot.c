@@ -146,7 +146,8 @@ static enum sw_rc make_image(struct writer *writer, struct sw_worker *worker,
             return SW_OK;
         free(*ret_image);
     }
-    if (instance->is_parked || (was_asleep && instance->pod->module == NULL))
+    if (instance->is_parked ||
+        (was_asleep && sw_program_find(worker, instance->spec->digest) == NULL))
         return sw_err_set(writer->err, SW_E_PRECONDITION,
                           "an instance cannot be rebuilt: its module is not here, or it is parked");
     if (was_asleep)

@@ -3,6 +3,7 @@
  * Threads, I/O, Limits: as worker.h. */
 #pragma once
 #include "pkg/agent/runtime/actor/pod.h"
+#include "pkg/agent/runtime/actor/program.h"
 #include "pkg/agent/runtime/actor/ready.h"
 #include "pkg/agent/runtime/actor/turn.h"
 #include "pkg/agent/runtime/actor/worker.h"
@@ -34,7 +35,8 @@ struct sw_image { /* An instance at a point between two segments. */
 struct sw_instance {
     uint64_t id;
     struct sw_pod *pod;
-    const struct sw_spec *spec; /* That its last segment ran under; NULL: none ran yet. */
+    const struct sw_spec *spec; /* That it runs under; NULL: nothing ran yet. */
+    uint32_t refused;           /* Number of the spec to which it could not be upgraded; 0: none. */
     struct sw_actor actor;
     struct sw_guest *guest; /* NULL: asleep, or nothing was entered yet. */
     struct sw_image *image; /* NULL: rebuilt from the snapshot or its first record. */
@@ -71,6 +73,7 @@ struct sw_worker {
     struct sw_guest_engine engine;
     struct sw_routes *routes;
     struct sw_map *pods;      /* By number. */
+    struct sw_map *programs;  /* struct sw_program by digest. */
     struct sw_map *instances; /* By id. */
     struct sw_item *inbox;
     struct sw_item **sent; /* A queue per worker. */

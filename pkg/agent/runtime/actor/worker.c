@@ -45,10 +45,11 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     sw_list_init(&worker->dirty);
     worker->routes = sw_routes_new(seed);
     worker->pods = sw_map_new(seed);
+    worker->programs = sw_map_new(seed);
     worker->instances = sw_map_new(seed);
     worker->sent = calloc(options->count, sizeof *worker->sent);
-    if (worker->routes == NULL || worker->pods == NULL || worker->instances == NULL ||
-        worker->sent == NULL)
+    if (worker->routes == NULL || worker->pods == NULL || worker->programs == NULL ||
+        worker->instances == NULL || worker->sent == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
     *ret_worker = SW_TAKE(worker);
     return SW_OK;
@@ -97,6 +98,7 @@ void sw_worker_free(struct sw_worker *worker)
         sw_pod_free(worker, entry.value);
     }
     sw_map_free(worker->pods);
+    sw_programs_done(worker);
     free_queue(worker, &worker->inbox);
     for (uint32_t i = 0; worker->sent != NULL && i < worker->options.count; i++)
         free_queue(worker, &worker->sent[i]);

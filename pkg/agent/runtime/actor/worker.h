@@ -41,6 +41,7 @@ struct sw_pod_config { /* What a Pod is to be. Texts are borrowed unless in an i
     uint64_t generation;
     uint8_t slots[SW_SLOTS / 8];
     bool is_keyed, is_durable;
+    bool resets; /* A changed program begins with empty state instead of upgrading. */
     uint32_t replicas, priority, deadline_ms, mailbox, instances_max;
     uint64_t memory_bytes, body_bytes;
     uint32_t retry_attempts;               /* So often a message is tried before it is parked. */
@@ -52,6 +53,11 @@ struct sw_item_pod_open {
     struct sw_item item;
     struct sw_guest_module *module; /* One reference, taken over. */
     struct sw_pod_config config;
+};
+struct sw_item_program { /* A module that an instance may wait for. */
+    struct sw_item item;
+    struct sw_guest_module *module; /* One reference, taken over. */
+    struct sw_bytes digest;
 };
 struct sw_item_pod_close {
     struct sw_item item;
@@ -92,10 +98,11 @@ struct sw_item_letters_change { /* The same, to deliver them again or drop them.
     bool is_drop;
 };
 
-/* Copies with their texts in one allocation.  NULL: no memory (pod_open: the module stays with the
- * caller). Free with sw_item_free, or hand over with sw_worker_put. */
+/* Copies with their texts in one allocation.  NULL: no memory (the module stays with the caller).
+ * Free with sw_item_free, or hand over with sw_worker_put. */
 struct sw_item *sw_item_pod_open_new(const struct sw_pod_config *config,
                                      struct sw_guest_module *module);
+struct sw_item *sw_item_program_new(struct sw_bytes digest, struct sw_guest_module *module);
 struct sw_item *sw_item_pod_close_new(uint64_t pod, bool discard);
 struct sw_item *sw_item_route_new(const struct sw_route_change *change);
 struct sw_item *sw_item_publish_new(const struct sw_item_publish *publish);

@@ -151,8 +151,21 @@ static enum sw_wasm_entry entry_of(enum sw_guest_entry entry)
     case SW_GUEST_STOP:
     case SW_GUEST_RESUME: /* Does not come: no import of a module takes a wait. */
         return SW_WASM_STOP;
+    case SW_GUEST_UPGRADE:
+        return SW_WASM_UPGRADE;
     }
     return SW_WASM_STOP;
+}
+
+static void pass_on(const struct sw_wasm_outcome *outcome, struct sw_guest_outcome *ret_outcome)
+{
+    ret_outcome->end = end_of(outcome->end);
+    ret_outcome->code = outcome->code;
+    _Static_assert(sizeof ret_outcome->report >= sizeof outcome->report, "reports fit");
+    if (outcome->report[0] == 0)
+        ret_outcome->report[0] = 0;
+    else
+        memcpy(ret_outcome->report, outcome->report, strlen(outcome->report) + 1);
 }
 
 static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
@@ -164,9 +177,15 @@ static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input
                                  .message = &message,
                                  .timer_id = input->timer,
                                  .deadline_ms = input->deadline_ms};
+    struct sw_wasm_upgrade upgrade;
     struct sw_wasm_outcome outcome;
 
     (void)ctx;
+    if (input->upgrade != NULL) {
+        upgrade = (struct sw_wasm_upgrade){input->upgrade->old_version, input->upgrade->old_module,
+                                           input->upgrade->state};
+        wasm.upgrade = &upgrade;
+    }
     if (given != NULL)
         message = (struct sw_wasm_message){.flags = given->flags,
                                            .priority = given->priority,
@@ -179,13 +198,17 @@ static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input
                                            .type = given->type,
                                            .body = given->body};
     sw_wasm_enter(instance_of(guest), &wasm, &outcome);
-    ret_outcome->end = end_of(outcome.end);
-    ret_outcome->code = outcome.code;
-    _Static_assert(sizeof ret_outcome->report >= sizeof outcome.report, "reports fit");
-    if (outcome.report[0] == 0)
-        ret_outcome->report[0] = 0;
-    else
-        memcpy(ret_outcome->report, outcome.report, strlen(outcome.report) + 1);
+    pass_on(&outcome, ret_outcome);
+}
+
+static void state(void *ctx, struct sw_guest *guest, uint32_t deadline_ms, struct sw_buffer *out,
+                  uint32_t *ret_version, struct sw_guest_outcome *ret_outcome)
+{
+    struct sw_wasm_outcome outcome;
+
+    (void)ctx;
+    sw_wasm_state(instance_of(guest), deadline_ms, out, ret_version, &outcome);
+    pass_on(&outcome, ret_outcome);
 }
 
 static enum sw_rc save(void *ctx, const struct sw_guest *guest, struct sw_buffer *out,
@@ -235,8 +258,8 @@ static void module_view(void *ctx, const struct sw_guest_module *module,
 
     (void)ctx;
     sw_wasm_module_view((const struct sw_wasm_module *)(const void *)module, &view);
-    *ret_view =
-        (struct sw_guest_module_view){view.has_on_start, view.has_on_timer, view.has_on_stop};
+    *ret_view = (struct sw_guest_module_view){view.has_on_start, view.has_on_timer,
+                                              view.has_on_stop, view.has_on_upgrade};
 }
 
 struct sw_guest_engine sw_guest_wasm_worker(struct sw_wasm_worker *worker)
@@ -246,6 +269,7 @@ struct sw_guest_engine sw_guest_wasm_worker(struct sw_wasm_worker *worker)
         .create = create,
         .drop = drop,
         .enter = enter,
+        .state = state,
         .save = save,
         .load = load,
         .memory_bytes = memory_bytes,

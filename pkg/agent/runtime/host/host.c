@@ -136,6 +136,25 @@ static void module_result(struct sw_host *host, struct sw_bytes digest, enum sw_
     host->options.emit(host->options.ctx, &frame);
 }
 
+/* Instances of an older program may wait for it, on any worker. */
+static enum sw_rc hand_out(struct sw_host *host, struct sw_bytes digest,
+                           struct sw_guest_module *code, struct sw_err *err)
+{
+    const struct sw_guest_engine *engine = host->options.engine;
+
+    for (uint32_t i = 0; i < host->options.workers_count; i++) {
+        struct sw_guest_module *module = engine->module_ref(engine->ctx, code);
+        struct sw_item *item = sw_item_program_new(digest, module);
+
+        if (item == NULL) {
+            engine->module_unref(engine->ctx, module);
+            return no_memory(err);
+        }
+        host->options.put(host->options.ctx, i, item);
+    }
+    return SW_OK;
+}
+
 static enum sw_rc take_piece(struct sw_host *host, const struct sw_frame_module *piece,
                              struct sw_err *err)
 {
@@ -173,7 +192,7 @@ static enum sw_rc take_piece(struct sw_host *host, const struct sw_frame_module 
                                    &module->code, &reason);
     sw_buffer_done(&module->arriving);
     module_result(host, piece->digest, rc, rc == SW_OK ? "" : reason.message);
-    return SW_OK;
+    return rc == SW_OK ? hand_out(host, piece->digest, module->code, err) : SW_OK;
 }
 
 static void drop_module(struct sw_host *host, struct sw_bytes digest)
@@ -229,6 +248,7 @@ static struct sw_pod_config config_of(const struct pod *pod, const struct sw_fra
         .generation = open->generation,
         .is_keyed = open->is_keyed != 0,
         .is_durable = open->is_durable != 0,
+        .resets = open->resets != 0,
         .replicas = open->replicas,
         .priority = open->priority,
         .deadline_ms = open->deadline_ms == 0 ? DEADLINE_MS_DEFAULT : open->deadline_ms,

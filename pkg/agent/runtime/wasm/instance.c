@@ -22,6 +22,18 @@ struct guest_message {
 };
 _Static_assert(sizeof(struct guest_message) == 72, "the guest ABI fixes this size");
 
+/* struct swarm_upgrade and struct swarm_state, likewise. */
+struct guest_upgrade {
+    uint32_t struct_size, old_version;
+    uint32_t state, state_size;
+    uint32_t old_module, old_module_size;
+};
+struct guest_state {
+    uint32_t version, data, size;
+};
+_Static_assert(sizeof(struct guest_upgrade) == 24 && sizeof(struct guest_state) == 12,
+               "the guest ABI fixes these sizes");
+
 /* --- Birth and end --------------------------------------------------------------------------- */
 
 static uint64_t thread_time_ns(void)
@@ -201,12 +213,26 @@ static void write_message(const struct sw_wasm_instance *instance,
     memcpy(instance->slot.base + pointer, &guest, sizeof guest);
 }
 
-/* Have the guest make room for the message and lay it out there. */
-static bool deliver(struct sw_wasm_instance *instance, const struct sw_wasm_message *message,
-                    uint32_t *ret_pointer, struct sw_wasm_outcome *outcome)
+static void write_upgrade(const struct sw_wasm_instance *instance,
+                          const struct sw_wasm_upgrade *upgrade, uint32_t pointer)
 {
-    uint64_t total = sizeof(struct guest_message) + (uint64_t)message->from.size +
-                     message->subject.size + message->type.size + message->body.size;
+    uint32_t at = pointer + (uint32_t)sizeof(struct guest_upgrade);
+    struct guest_upgrade guest = {
+        .struct_size = sizeof guest,
+        .old_version = upgrade->old_version,
+        .state_size = (uint32_t)upgrade->state.size,
+        .old_module_size = (uint32_t)upgrade->old_module.size,
+    };
+
+    put(instance, &at, upgrade->state, &guest.state); /* First: so it is aligned like the struct. */
+    put(instance, &at, upgrade->old_module, &guest.old_module);
+    memcpy(instance->slot.base + pointer, &guest, sizeof guest);
+}
+
+/* Have the guest make room for so many bytes. */
+static bool make_room(struct sw_wasm_instance *instance, uint64_t total, uint32_t *ret_pointer,
+                      struct sw_wasm_outcome *outcome)
+{
     union wasmtime_val_raw value;
     uint32_t pointer;
 
@@ -228,8 +254,32 @@ static bool deliver(struct sw_wasm_instance *instance, const struct sw_wasm_mess
              "not inside the memory");
         return false;
     }
-    write_message(instance, message, pointer);
     *ret_pointer = pointer;
+    return true;
+}
+
+/* Lay out in the guest's memory what the entry is about. */
+static bool deliver(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
+                    uint32_t *ret_pointer, struct sw_wasm_outcome *outcome)
+{
+    const struct sw_wasm_message *message = input->message;
+    const struct sw_wasm_upgrade *upgrade = input->upgrade;
+
+    if (input->entry == SW_WASM_UPGRADE) {
+        if (!make_room(instance,
+                       sizeof(struct guest_upgrade) + (uint64_t)upgrade->state.size +
+                           upgrade->old_module.size,
+                       ret_pointer, outcome))
+            return false;
+        write_upgrade(instance, upgrade, *ret_pointer);
+        return true;
+    }
+    if (!make_room(instance,
+                   sizeof(struct guest_message) + (uint64_t)message->from.size +
+                       message->subject.size + message->type.size + message->body.size,
+                   ret_pointer, outcome))
+        return false;
+    write_message(instance, message, *ret_pointer);
     return true;
 }
 
@@ -264,9 +314,43 @@ static struct wasmtime_func entry_of(struct sw_wasm_instance *instance, enum sw_
         return instance->on_timer;
     case SW_WASM_STOP:
         return function_of(instance, "on_stop");
+    case SW_WASM_UPGRADE:
+        return function_of(instance, "on_upgrade");
     default:
         return (struct wasmtime_func){0};
     }
+}
+
+static void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms)
+{
+    instance->started_ns = 0;
+    instance->deadline_ms = deadline_ms;
+    instance->is_late = false;
+    instance->has_exited = false;
+    instance->slot.is_refused = false;
+    wasmtime_context_set_epoch_deadline(instance->context, 1);
+    sw_wasm_run_begin(instance->worker);
+}
+
+/* Copy out what a guest says its state is. */
+static void take_state(const struct sw_wasm_instance *instance, uint32_t pointer,
+                       struct sw_buffer *out, uint32_t *ret_version,
+                       struct sw_wasm_outcome *outcome)
+{
+    uint64_t size_bytes = instance->slot.size_bytes;
+    struct guest_state state = {0};
+    bool is_inside = (uint64_t)pointer + sizeof state <= size_bytes;
+
+    if (is_inside)
+        memcpy(&state, instance->slot.base + pointer, sizeof state);
+    if (!is_inside || (uint64_t)state.data + state.size > size_bytes) {
+        fail(outcome, SW_E_INVALID, "swarm_state points out of the memory");
+        return;
+    }
+    sw_buffer_put(out, instance->slot.base + state.data, state.size);
+    *ret_version = state.version;
+    if (out->failed)
+        fail(outcome, SW_E_EXHAUSTED, "the state that swarm_state names is too large");
 }
 
 /* What comes before on_start: the module's start function and, in a WASI reactor, _initialize. */
@@ -286,6 +370,26 @@ static bool initialize(struct sw_wasm_instance *instance, struct sw_wasm_outcome
     return call(instance, &function, &value, 1, outcome);
 }
 
+void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, struct sw_buffer *out,
+                   uint32_t *ret_version, struct sw_wasm_outcome *ret_outcome)
+{
+    union wasmtime_val_raw value = {0};
+    struct wasmtime_func function;
+
+    ret_outcome->end = SW_WASM_DONE;
+    ret_outcome->code = SW_OK;
+    ret_outcome->report[0] = '\0';
+    *ret_version = 0;
+    if (!instance->module->view.has_state)
+        return;
+    function = function_of(instance, "swarm_state");
+    begin(instance, deadline_ms);
+    if (call(instance, &function, &value, 1, ret_outcome))
+        take_state(instance, (uint32_t)value.i32, out, ret_version, ret_outcome);
+    sw_wasm_wasi_flush(instance);
+    sw_wasm_run_end(instance->worker);
+}
+
 void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
                    struct sw_wasm_outcome *ret_outcome)
 {
@@ -300,19 +404,13 @@ void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input
     ret_outcome->report[0] = '\0';
     if (function.store_id == 0 && input->entry != SW_WASM_START)
         return;
-    instance->started_ns = 0;
-    instance->deadline_ms = input->deadline_ms;
-    instance->is_late = false;
-    instance->has_exited = false;
-    instance->slot.is_refused = false;
-    wasmtime_context_set_epoch_deadline(instance->context, 1);
-    sw_wasm_run_begin(instance->worker);
-    if (input->entry == SW_WASM_MESSAGE) {
-        assert(input->message != NULL);
-        is_ready = deliver(instance, input->message, &pointer, ret_outcome);
-        value.i32 = (int32_t)pointer;
-    } else if (input->entry == SW_WASM_START) {
+    begin(instance, input->deadline_ms);
+    if (input->entry == SW_WASM_START || input->entry == SW_WASM_UPGRADE)
         is_ready = initialize(instance, ret_outcome) && function.store_id != 0;
+    if (is_ready && (input->entry == SW_WASM_MESSAGE || input->entry == SW_WASM_UPGRADE)) {
+        assert(input->entry == SW_WASM_MESSAGE ? input->message != NULL : input->upgrade != NULL);
+        is_ready = deliver(instance, input, &pointer, ret_outcome);
+        value.i32 = (int32_t)pointer;
     }
     if (is_ready && call(instance, &function, &value, count, ret_outcome))
         conclude(value.i32, ret_outcome);

@@ -90,6 +90,8 @@ static enum sw_rc read_exports(struct sw_wasm_module *module, struct sw_err *err
         module->view.has_on_start |= has_name(types.data[i], "on_start");
         module->view.has_on_timer |= has_name(types.data[i], "on_timer");
         module->view.has_on_stop |= has_name(types.data[i], "on_stop");
+        module->view.has_on_upgrade |= has_name(types.data[i], "on_upgrade");
+        module->view.has_state |= has_name(types.data[i], "swarm_state");
     }
     module->view.has_on_start |= module->has_start || module->has_initialize;
     wasm_exporttype_vec_delete(&types);

@@ -100,7 +100,7 @@ void sw_wasm_worker_view(const struct sw_wasm_worker *worker, struct sw_wasm_wor
 
 struct sw_wasm_module_view {
     bool has_on_start; /* Or another function that the first entry calls: see SW_WASM_START. */
-    bool has_on_timer, has_on_stop;
+    bool has_on_timer, has_on_stop, has_on_upgrade, has_state;
     uint64_t memory_bytes;     /* Of a new instance. */
     uint64_t memory_max_bytes; /* What the module declares; 4 GiB if it declares nothing. */
     uint32_t globals_count;    /* Mutable ones, part of an instance's image. */
@@ -147,7 +147,13 @@ enum sw_wasm_entry {
     SW_WASM_START,   /* The module's start function, _initialize and on_start: what there is. */
     SW_WASM_MESSAGE, /* on_message */
     SW_WASM_TIMER,   /* on_timer, if there is one. */
-    SW_WASM_STOP     /* on_stop, if there is one. */
+    SW_WASM_STOP,    /* on_stop, if there is one. */
+    SW_WASM_UPGRADE  /* on_upgrade, which takes the place of on_start in a new instance. */
+};
+
+struct sw_wasm_upgrade { /* Copied into the guest as struct swarm_upgrade. */
+    uint32_t old_version;
+    struct sw_bytes old_module, state;
 };
 
 struct sw_wasm_message { /* Copied into the guest as struct swarm_message. */
@@ -162,6 +168,7 @@ struct sw_wasm_input {
     enum sw_wasm_entry entry;
     const struct sw_wasm_message *message; /* For SW_WASM_MESSAGE. */
     uint64_t timer_id;                     /* For SW_WASM_TIMER. */
+    const struct sw_wasm_upgrade *upgrade; /* For SW_WASM_UPGRADE. */
     uint32_t deadline_ms; /* Processor time that this entry may use, to within 2 ms; not 0. */
 };
 
@@ -186,6 +193,11 @@ struct sw_wasm_outcome {
  * change: load an image or free the instance; a trapped one may be entered again all the same. */
 void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
                    struct sw_wasm_outcome *ret_outcome);
+/* Call swarm_state, if the module exports it, and append what it points to to out. *ret_version is
+ * the version that it names; without one it is 0 and nothing is appended. Outcomes as of an entry,
+ * FAILED too when what it points to is not inside the memory or does not fit out. */
+void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, struct sw_buffer *out,
+                   uint32_t *ret_version, struct sw_wasm_outcome *ret_outcome);
 /* "done", "failed", "trapped", "deadline", "no-memory". */
 const char *sw_wasm_end_name(enum sw_wasm_end end);
 

@@ -5,6 +5,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#define INT_DIGITS_MAX 18 /* As many digits of any kind fit 64 bits. */
+
 struct planter { /* Makes a tree of a jansson value, which is freed afterwards. */
     const struct sw_bind_options *options;
     const char *refused; /* Why the tree cannot be made, or NULL. */
@@ -101,13 +103,51 @@ static struct sw_tree *plant(struct planter *planter, json_t *json)
     return tree;
 }
 
+/* Copy JSON with an exponent behind each whole number of more than 18 digits, which the parser then
+ * takes for a real one: free-form values may be as large as JSON allows. False: no memory. */
+static bool widen(struct sw_bytes json, struct sw_buffer *out)
+{
+    const char *text = json.data;
+    bool is_string = false;
+
+    for (size_t i = 0, end; i < json.size; i = end) {
+        end = i + 1;
+        if (!is_string && text[i] >= '0' && text[i] <= '9')
+            while (end < json.size && memchr("0123456789.eE+-", text[end], 15) != NULL)
+                end++;
+        else if (is_string && text[i] == '\\' && end < json.size)
+            end++;
+        else if (text[i] == '"')
+            is_string = !is_string;
+        sw_buffer_put(out, text + i, end - i);
+        if (end - i > INT_DIGITS_MAX && memchr(text + i, '.', end - i) == NULL &&
+            memchr(text + i, 'e', end - i) == NULL && memchr(text + i, 'E', end - i) == NULL)
+            sw_buffer_put_text(out, "e0");
+    }
+    return !out->failed;
+}
+
+static json_t *load(struct sw_bytes json, json_error_t *ret_error)
+{
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+    json_t *root = json_loadb(json.size == 0 ? "" : json.data, json.size, flags, ret_error);
+    struct sw_buffer wide;
+
+    if (root != NULL || json_error_code(ret_error) != json_error_numeric_overflow)
+        return root;
+    sw_buffer_init(&wide, 2 * json.size + 2);
+    if (widen(json, &wide))
+        root = json_loadb((const char *)wide.data, wide.size, flags, ret_error);
+    sw_buffer_done(&wide);
+    return root;
+}
+
 enum sw_rc sw_json_parse(struct sw_bytes json, const struct sw_bind_options *options,
                          const struct sw_tree **ret_tree)
 {
     struct planter planter = {.options = options};
     json_error_t error;
-    json_t *root = json_loadb(json.size == 0 ? "" : json.data, json.size,
-                              JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *root = load(json, &error);
 
     if (root == NULL) {
         sw_complain(options->problems,

@@ -215,6 +215,7 @@ static void a_pod_that_is_closed_keeps_what_it_is_sent(void **state)
 static void another_module_after_the_restart_begins_empty_and_keeps_messages(void **state)
 {
     (void)state;
+    actors.resets = true;
     actors_ask(&actors, 2, "x", "add 1");
     actors_send(&actors, 1, "k", "send b/x|add 5");
     sw_worker_run(actors.workers[1], 4);

@@ -468,6 +468,7 @@ static void another_module_begins_with_empty_state(void **state)
     uint64_t request;
 
     (void)state;
+    actors.resets = true;
     actors_ask(&actors, 1, "k", "add 5");
     actors_open(&actors, &(struct actors_pod){
                              .number = 1, .agent = "a", .is_keyed = true, .digest = "sha256:2"});

@@ -37,6 +37,17 @@ static void test_numbers_both_ways(void **state)
     assert_int_equal(agent->spec.slots, 100);
 }
 
+static void test_free_form_numbers_may_be_of_any_size(void **state)
+{
+    struct sw_api_agent *agent =
+        agent_of(*state, "{\"spec\":{\"replicas\":3,\"config\":{\"n\":[43710713590620010577920,-1],"
+                         "\"\\\\12345678901234567890\":\"12345678901234567890\"}}}");
+    assert_int_equal(agent->spec.replicas, 3);
+    assert_non_null(strstr(agent->spec.config, "4.37107135906200"));
+    assert_non_null(strstr(agent->spec.config, ",-1]"));
+    assert_non_null(strstr(agent->spec.config, "\"12345678901234567890\""));
+}
+
 static void test_signed_numbers(void **state)
 {
     struct fixture *f = *state;
@@ -220,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_head_is_set),
         TEST(test_numbers_both_ways),
+        TEST(test_free_form_numbers_may_be_of_any_size),
         TEST(test_signed_numbers),
         TEST(test_mistakes),
         TEST(test_empty_values_are_not_taken_for_missing_ones),

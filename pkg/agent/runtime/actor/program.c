@@ -1,0 +1,98 @@
+#include "pkg/agent/runtime/actor/program.h"
+
+#include "pkg/agent/runtime/actor/state.h"
+
+#include "pkg/agent/link/frame.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROGRAMS_KEPT                                                                              \
+    16u /* And two for each Pod, before those that nobody runs are looked for.                     \
+         */
+
+/* Forget programs that no Pod and no instance of this worker runs. */
+static void sweep(struct sw_worker *worker)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (sw_map_next(worker->programs, &cursor, &entry))
+        ((struct sw_program *)entry.value)->is_used = false;
+    cursor = 0;
+    while (sw_map_next(worker->pods, &cursor, &entry)) {
+        const struct sw_pod *pod = entry.value;
+        if (pod->program != NULL)
+            pod->program->is_used = true;
+    }
+    cursor = 0;
+    while (sw_map_next(worker->instances, &cursor, &entry)) {
+        const struct sw_instance *instance = entry.value;
+        struct sw_program *program =
+            instance->spec == NULL ? NULL : sw_program_find(worker, instance->spec->digest);
+        if (program != NULL)
+            program->is_used = true;
+    }
+    cursor = 0;
+    while (sw_map_next(worker->programs, &cursor, &entry)) {
+        struct sw_program *program = entry.value;
+        if (program->is_used)
+            continue;
+        (void)sw_map_remove(worker->programs, entry.key.data, entry.key.size);
+        worker->engine.module_unref(worker->engine.ctx, program->module);
+        free(program);
+        cursor = 0;
+    }
+}
+
+struct sw_program *sw_program_find(const struct sw_worker *worker, struct sw_bytes digest)
+{
+    return sw_map_find(worker->programs, digest.data, digest.size);
+}
+
+struct sw_program *sw_program_add(struct sw_worker *worker, struct sw_bytes digest,
+                                  struct sw_guest_module *module)
+{
+    struct sw_program *program = sw_program_find(worker, digest);
+
+    if (program != NULL) {
+        worker->engine.module_unref(worker->engine.ctx, module);
+        return program;
+    }
+    if (sw_map_count(worker->programs) > PROGRAMS_KEPT + 2 * sw_map_count(worker->pods))
+        sweep(worker);
+    program = calloc(1, sizeof *program);
+    if (program == NULL ||
+        sw_map_put(worker->programs, digest.data, digest.size, program, NULL) != SW_OK) {
+        free(program);
+        worker->engine.module_unref(worker->engine.ctx, module);
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a module");
+        return NULL;
+    }
+    program->module = module;
+    worker->engine.module_view(worker->engine.ctx, module, &program->view);
+    return program;
+}
+
+void sw_programs_done(struct sw_worker *worker)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (worker->programs != NULL && sw_map_next(worker->programs, &cursor, &entry)) {
+        struct sw_program *program = entry.value;
+        worker->engine.module_unref(worker->engine.ctx, program->module);
+        free(program);
+    }
+    sw_map_free(worker->programs);
+}
+
+void sw_program_want(struct sw_worker *worker, const struct sw_instance *instance)
+{
+    struct sw_frame frame = {
+        .kind = SW_FRAME_MODULE_WANTED,
+        .module_wanted = {.uid = instance->pod->config.uid, .digest = instance->spec->digest}};
+
+    sw_output_frame(worker, &frame, sw_output_epoch_now(worker));
+}

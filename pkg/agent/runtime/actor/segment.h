@@ -1,0 +1,29 @@
+/* What a segment is about, from its input to its record; seen by segment.c and upgrade.c only.
+ *
+ * Threads, I/O, Limits: as worker.h. */
+#pragma once
+#include "pkg/agent/runtime/actor/state.h"
+
+struct segment {
+    struct sw_instance *instance;
+    const struct sw_message *message; /* NULL: START, STOP or UPGRADE. */
+    struct sw_record_segment record;
+    struct sw_journal_place place;
+    uint32_t effects_at;    /* Within the record. */
+    struct sw_origin asker; /* Of a turn that goes on. */
+};
+
+/* Have worker->turn take the guest's calls from here on, until sw_turn_end. */
+void sw_segment_begin(struct sw_worker *worker, const struct segment *segment);
+/* Make what happened part of the journal, of the instance and of the world, in this order. */
+void sw_segment_commit(struct sw_worker *worker, struct segment *segment);
+/* Have the guest ready to be entered. False: it cannot be now, or never (then it is parked). */
+bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance, struct sw_err *err);
+enum sw_outcome sw_segment_outcome(enum sw_guest_end end);
+
+/* --- upgrade.c -------------------------------------------------------------------------------- */
+
+/* Between two turns: have the instance run under its Pod's spec, handing its state to another
+ * program if that is what changed. False: not now, it has to wait. Afterwards instance->spec says
+ * what it runs under: one whose upgrade failed stays what it was until the Pod changes again. */
+bool sw_upgrade_settle(struct sw_worker *worker, struct sw_instance *instance);

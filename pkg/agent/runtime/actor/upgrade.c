@@ -1,0 +1,158 @@
+#include "pkg/agent/runtime/actor/segment.h"
+
+#include "include/swarm/agent.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a record holds besides: the rest of it, and the actor. */
+#define IMAGE_BYTES_MAX (SW_JOURNAL_RECORD_MAX - SW_EFFECTS_BYTES_MAX - (1u << 20))
+
+static bool is_same(struct sw_bytes one, struct sw_bytes other)
+{
+    return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
+}
+
+/* The state that the old guest hands over, in worker->body. */
+static bool take_state(struct sw_worker *worker, struct segment *segment,
+                       struct sw_guest_upgrade *upgrade)
+{
+    struct sw_instance *instance = segment->instance;
+
+    sw_buffer_reset(&worker->body);
+    sw_segment_begin(worker, segment);
+    worker->engine.state(worker->engine.ctx, instance->guest, instance->pod->config.deadline_ms,
+                         &worker->body, &upgrade->old_version, &worker->outcome);
+    sw_turn_end(&worker->turn);
+    worker->running = NULL;
+    upgrade->state = (struct sw_bytes){worker->body.data, worker->body.size};
+    upgrade->old_module = instance->spec->digest;
+    return worker->outcome.end == SW_GUEST_DONE;
+}
+
+/* Make the new guest, enter it, and have its image in worker->image. */
+static void run(struct sw_worker *worker, struct segment *segment,
+                const struct sw_guest_upgrade *upgrade, struct sw_guest **ret_guest)
+{
+    struct sw_instance *instance = segment->instance;
+    struct sw_guest_input input = {.entry = SW_GUEST_UPGRADE,
+                                   .deadline_ms = instance->pod->config.deadline_ms,
+                                   .upgrade = upgrade};
+    struct sw_guest_outcome *outcome = &worker->outcome;
+    struct sw_err err = {0};
+
+    *ret_guest = NULL;
+    sw_segment_begin(worker, segment);
+    if (worker->engine.create(worker->engine.ctx, instance->pod->program->module,
+                              instance->memory_bytes, &worker->turn, ret_guest, &err) == SW_OK)
+        worker->engine.enter(worker->engine.ctx, *ret_guest, &input, outcome);
+    else
+        outcome->end = SW_GUEST_NO_MEMORY;
+    sw_turn_end(&worker->turn);
+    worker->running = NULL;
+    sw_buffer_reset(&worker->image);
+    if (outcome->end == SW_GUEST_DONE &&
+        (worker->engine.save(worker->engine.ctx, *ret_guest, &worker->image, &err) != SW_OK ||
+         worker->image.size > IMAGE_BYTES_MAX)) {
+        outcome->end = SW_GUEST_NO_MEMORY;
+        if (err.message[0] == 0)
+            sw_err_set(&err, SW_E_EXHAUSTED, "its new memory is larger than %u MiB, packed",
+                       IMAGE_BYTES_MAX >> 20);
+    }
+    if (outcome->end != SW_GUEST_DONE && err.message[0] != 0) {
+        outcome->code = err.rc;
+        snprintf(outcome->report, sizeof outcome->report, "%s", err.message);
+    }
+}
+
+/* Hand the state of an instance to its Pod's program: its memory becomes the new guest's, all else
+ * that is its own stays. If it fails, nothing has happened but a record that says so. */
+static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
+{
+    const struct sw_spec *old = instance->spec, *spec = instance->pod->spec;
+    struct segment segment = {.instance = instance,
+                              .record = {.instance = instance->id,
+                                         .previous = instance->actor.last_lsn,
+                                         .pod = instance->pod->config.pod,
+                                         .time_ns = worker->now_ns,
+                                         .spec = old->number,
+                                         .entry = SW_ENTRY_UPGRADE,
+                                         .to = spec->number}};
+    struct sw_guest_upgrade given = {0};
+    struct sw_guest *guest = NULL;
+    struct sw_buffer actor;
+
+    sw_buffer_init(&actor, SW_JOURNAL_RECORD_MAX);
+    sw_actor_save(&instance->actor, &actor);
+    if (take_state(worker, &segment, &given)) {
+        instance->spec = spec; /* Its config is what the new program sees. */
+        run(worker, &segment, &given, &guest);
+    }
+    segment.record.outcome = sw_segment_outcome(worker->outcome.end);
+    segment.record.code = worker->outcome.code;
+    if (segment.record.outcome == SW_OUTCOME_DONE) {
+        segment.record.spec = spec->number;
+        segment.record.random_next = worker->turn.random.next;
+        segment.record.actor = (struct sw_bytes){actor.data, actor.size};
+        segment.record.image = (struct sw_bytes){worker->image.data, worker->image.size};
+        sw_instance_sleep(worker, instance);
+        sw_instance_set_image(worker, instance, NULL);
+        instance->guest = guest;
+    } else {
+        instance->spec = old;
+        if (guest != NULL)
+            worker->engine.drop(worker->engine.ctx, guest);
+        if (instance->pod->config.is_durable) /* swarm_state may have left anything behind. */
+            sw_instance_sleep(worker, instance);
+        instance->refused = spec->number;
+    }
+    sw_segment_commit(worker, &segment);
+    if (actor.failed)
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for an upgrade");
+    sw_buffer_done(&actor);
+}
+
+/* The engine is another one: what is an image is read by both, but only the engine that ran a
+ * record replays it. */
+static bool adopt_engine(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_shared *shared = worker->shared;
+    struct sw_spec_content content = {
+        .digest = instance->spec->digest,
+        .fingerprint = {shared->fingerprint, strlen(shared->fingerprint)},
+        .config = instance->spec->config};
+    const struct sw_spec *spec;
+
+    if (is_same(instance->spec->fingerprint, content.fingerprint))
+        return true;
+    if (sw_specs_make(&shared->specs, &content,
+                      instance->pod->config.is_durable ? shared->journal : NULL, &spec) != SW_OK) {
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a spec");
+        return false;
+    }
+    instance->spec = spec;
+    return true;
+}
+
+bool sw_upgrade_settle(struct sw_worker *worker, struct sw_instance *instance)
+{
+    const struct sw_spec *spec = instance->pod->spec;
+    struct sw_err err = {0};
+
+    if (instance->spec == spec)
+        return true;
+    if (!adopt_engine(worker, instance))
+        return false;
+    if (sw_spec_is_same_version(instance->spec, spec)) {
+        instance->spec = spec;
+        return true;
+    }
+    if (instance->refused == spec->number || !instance->pod->program->view.has_on_upgrade)
+        return true;
+    if (!sw_segment_prepare(worker, instance, &err))
+        return instance->is_parked;
+    upgrade(worker, instance);
+    return worker->failure.rc == SW_OK;
+}

@@ -1,0 +1,216 @@
+/* uses: pkg/agent/link */
+#include "pkg/agent/runtime/actor/snapshot.h"
+#include "test/support/actors.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct actors actors;
+static struct sw_guest_module second, third; /* Later programs. */
+
+static void open_with(struct sw_guest_module *module, const char *digest)
+{
+    actors.next_module = module;
+    actors_open(
+        &actors,
+        &(struct actors_pod){
+            .number = 1, .agent = "a", .is_keyed = true, .digest = digest, .is_volatile = false});
+    actors_settle(&actors);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    actors_init(&actors, 2, 1);
+    actors.module.version = 7;
+    second = (struct sw_guest_module){
+        .refs = 1, .has_on_timer = true, .on_upgrade = "", .version = 8, .factor = 10};
+    third = (struct sw_guest_module){
+        .refs = 1, .has_on_timer = true, .on_upgrade = "", .version = 9, .factor = 100};
+    open_with(&actors.module, "sha256:1");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    assert_int_equal(actors.early, 0);
+    actors_done(&actors);
+    assert_int_equal(actors.module.refs, 1);
+    assert_int_equal(second.refs, 1);
+    assert_int_equal(third.refs, 1);
+    return 0;
+}
+
+static void restart(bool power_fails)
+{
+    actors.next_module = NULL;
+    if (actors_restart(&actors, power_fails) != SW_OK)
+        fail_msg("restart: %s", actors.failure.message);
+}
+
+static long long field_of(const char *key, const char *name)
+{
+    const char *at = strstr(actors_ask(&actors, 1, key, "get"), name);
+
+    assert_non_null(at);
+    return strtoll(at + strlen(name) + 1, NULL, 10);
+}
+
+static void the_state_is_handed_over_and_the_rest_stays(void **state)
+{
+    uint64_t held;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5;timer 1 1000;sub news.*");
+    held = actors_send(&actors, 1, "k", "hold");
+    actors_settle(&actors);
+    open_with(&second, "sha256:2");
+    assert_int_equal(field_of("k", "counter"), 5);
+    assert_int_equal(field_of("k", "starts"), 1007);
+    assert_false(actors_reply(&actors, held)->is_there);
+    actors_publish(&actors, "news.today", "here");
+    actors.disk.now_ns += 2000;
+    actors_settle(&actors);
+    assert_int_equal(field_of("k", "timers"), 1);
+    assert_int_equal(field_of("k", "published"), 1);
+    actors_ask(&actors, 1, "k", "add 1");
+    assert_int_equal(field_of("k", "counter"), 15);
+}
+
+static void replay_begins_at_the_upgrade_and_needs_the_new_program_only(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    open_with(&second, "sha256:2");
+    actors_ask(&actors, 1, "k", "add 1");
+    for (int i = 0; i < 2; i++) {
+        restart(i == 1);
+        open_with(&second, "sha256:2");
+        assert_int_equal(field_of("k", "counter"), 15);
+        assert_int_equal(actors.wanted, 0);
+    }
+    open_with(&third, "sha256:3");
+    actors_ask(&actors, 1, "k", "add 1");
+    restart(true);
+    open_with(&third, "sha256:3");
+    assert_int_equal(field_of("k", "counter"), 115);
+}
+
+static void a_sleeping_instance_is_upgraded_too(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    restart(false);
+    open_with(&actors.module, "sha256:1");
+    open_with(&second, "sha256:2");
+    assert_int_equal(field_of("k", "counter"), 5);
+    assert_int_equal(field_of("k", "starts"), 1007);
+}
+
+static void one_that_fails_stays_what_it_is(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    second.on_upgrade = "send b/x|add 1~trap";
+    open_with(&second, "sha256:2");
+    assert_string_equal(actors.last_event, "UpgradeFailed");
+    actors.events = 0;
+    actors_ask(&actors, 1, "k", "add 1");
+    assert_int_equal(field_of("k", "counter"), 6);
+    assert_int_equal(actors.events, 0); /* It is not tried for every message. */
+    actors_ask(&actors, 1, "new", "add 1");
+    assert_int_equal(field_of("new", "counter"), 10);
+    open_with(&third, "sha256:3");
+    assert_int_equal(field_of("k", "counter"), 6);
+    actors_ask(&actors, 1, "k", "add 1");
+    assert_int_equal(field_of("k", "counter"), 106);
+}
+
+static void one_that_failed_waits_for_its_old_program_after_a_restart(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    second.on_upgrade = "fail";
+    open_with(&second, "sha256:2");
+    restart(true);
+    open_with(&second, "sha256:2");
+    request = actors_send(&actors, 1, "k", "get");
+    actors_settle(&actors);
+    assert_int_equal(actors.wanted, 1);
+    assert_int_equal(actors_reply(&actors, request)->status, SW_E_UNAVAILABLE);
+    actors.module.refs++;
+    sw_worker_put(actors.workers[1], sw_item_program_new(script_text("sha256:1"), &actors.module));
+    actors.disk.now_ns += 40000000000u;
+    actors_settle(&actors);
+    assert_int_equal(field_of("k", "counter"), 5);
+    actors_ask(&actors, 1, "k", "add 1");
+    assert_int_equal(field_of("k", "counter"), 6);
+}
+
+static void without_on_upgrade_instances_stay_and_an_event_says_so(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    second.on_upgrade = NULL;
+    open_with(&second, "sha256:2");
+    assert_string_equal(actors.last_event, "UpgradeUnsupported");
+    actors_ask(&actors, 1, "k", "add 1");
+    assert_int_equal(field_of("k", "counter"), 6);
+    actors.resets = true;
+    open_with(&third, "sha256:3");
+    assert_string_equal(actors.last_event, "StateDiscarded");
+    assert_int_equal(field_of("k", "counter"), 0);
+    actors.resets = false;
+}
+
+static void what_is_not_durable_is_handed_over_in_memory(void **state)
+{
+    struct actors_pod pod = {
+        .number = 2, .agent = "b", .is_keyed = true, .is_volatile = true, .digest = "sha256:1"};
+
+    (void)state;
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    actors_ask(&actors, 2, "v", "add 5");
+    pod.digest = "sha256:2";
+    actors.next_module = &second;
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    actors_ask(&actors, 2, "v", "add 1");
+    assert_non_null(strstr(actors_ask(&actors, 2, "v", "get"), "counter=15 "));
+}
+
+static void state_crosses_engines_by_image_and_never_by_replay(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    restart(false);
+    snprintf(actors.shared.fingerprint, sizeof actors.shared.fingerprint, "engine 2");
+    open_with(&actors.module, "sha256:1");
+    actors_ask(&actors, 1, "k", "get");
+    assert_string_equal(actors.last_event, "EngineChanged");
+    restart(false); /* The engine that recorded it can still go on. */
+    open_with(&actors.module, "sha256:1");
+    assert_int_equal(field_of("k", "counter"), 5);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_state_is_handed_over_and_the_rest_stays),
+        TEST(replay_begins_at_the_upgrade_and_needs_the_new_program_only),
+        TEST(a_sleeping_instance_is_upgraded_too),
+        TEST(one_that_fails_stays_what_it_is),
+        TEST(one_that_failed_waits_for_its_old_program_after_a_restart),
+        TEST(without_on_upgrade_instances_stay_and_an_event_says_so),
+        TEST(what_is_not_durable_is_handed_over_in_memory),
+        TEST(state_crosses_engines_by_image_and_never_by_replay),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
