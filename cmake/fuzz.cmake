@@ -16,7 +16,8 @@ function(sw_fuzz_target file)
   set_target_properties(${stem} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
   # libFuzzer's entry points have no declaration of their own in any header.
   target_compile_options(${stem} PRIVATE -Wno-missing-prototypes)
-  target_compile_definitions(${stem} PRIVATE SW_TEST_SOURCE="${CMAKE_SOURCE_DIR}")
+  target_compile_definitions(${stem} PRIVATE SW_TEST_SOURCE="${CMAKE_SOURCE_DIR}"
+                             SW_TEST_BUILD="${CMAKE_BINARY_DIR}")
   sw_test_comment(${file} uses rooms)
   foreach(room IN LISTS rooms)
     sw_room_target(${room} target)
@@ -30,6 +31,7 @@ function(sw_fuzz_target file)
 endfunction()
 
 add_custom_target(fuzzers)
+add_dependencies(fuzzers guests) # Some run them.
 file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/fuzz/fuzz_*.c)
 foreach(file IN LISTS files)
   sw_fuzz_target(${file})

@@ -92,7 +92,8 @@ struct sw_bytes sw_module_name(struct sw_module_parse *p)
 
     if (p->rc == SW_OK && name.size > 0 && !sw_text_is_utf8(name.data, name.size))
         (void)sw_module_fail(p, SW_E_INVALID,
-                             "the module is damaged: a name at offset %zu is not UTF-8", p->at);
+                             "a name of the module, before offset %zu, is not UTF-8 without NUL",
+                             p->at);
     return name;
 }
 

@@ -243,9 +243,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_tenants, teardown_tenants)
     const struct CMUnitTest tests[] = {
-        TEST(a_secret_is_found), TEST(after_a_life_in_a_slot_of_any_size),
-        TEST(after_a_trap),      TEST(after_a_tenant_with_a_larger_limit),
-        TEST(after_an_image),    TEST(after_a_crowd),
+        TEST(a_secret_is_found),
+        TEST(after_a_life_in_a_slot_of_any_size),
+        TEST(after_a_trap),
+        TEST(after_a_single_byte_at_the_end_of_each_page),
+        TEST(after_a_tenant_with_a_larger_limit),
+        TEST(after_an_image),
+        TEST(after_a_crowd),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,230 @@
+/* uses: pkg/agent/modules pkg/agent/runtime/host pkg/agent/runtime/wasm pkg/utils/system */
+/* covers: pkg/agent/runtime/wasm/calls.c pkg/agent/runtime/wasm/wasi.c */
+/* Host calls with whatever pointers, sizes and numbers: a guest (test/guests/caller.c) makes the
+ * calls that the input says. Its neighbours stay as they are and nothing of them is seen; the same
+ * segment run again from its record gives the same effects, log and memory. */
+#include "pkg/agent/modules/rewrite.h"
+#include "pkg/agent/runtime/actor/turn.h"
+#include "pkg/agent/runtime/host/guest_wasm.h"
+#include "pkg/agent/runtime/wasm/state.h"
+#include "pkg/utils/system/system.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MEMORY_BYTES ((uint64_t)128 << 10)
+#define BODY_MAX 12000u
+#define SECRET "\xc0\xff\xee\x5e\xc2\xe7\x0f\xae"
+#define SECRET_SIZE 8u
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct world {
+    struct sw_wasm_engine *wasm;
+    struct sw_wasm_worker *worker;
+    struct sw_guest_engine engine;
+    struct sw_guest_module *module;
+    struct sw_turn turn;
+    struct sw_guest *left, *right; /* Whose slots lie around that of the guest that runs. */
+    uint8_t *slot, *left_memory, *right_memory;
+};
+
+struct run { /* What a segment left. */
+    struct sw_guest_outcome outcome;
+    struct sw_buffer effects, logs, results, image;
+    uint64_t random_next;
+};
+
+static const struct sw_wasm_instance *instance_of(const struct sw_guest *guest)
+{
+    return (const struct sw_wasm_instance *)(const void *)guest;
+}
+
+static struct sw_guest *create(struct world *w)
+{
+    struct sw_guest *guest = NULL;
+    struct sw_err err = {0};
+
+    if (w->engine.create(w->engine.ctx, w->module, MEMORY_BYTES, &w->turn, &guest, &err) != SW_OK)
+        abort();
+    return guest;
+}
+
+/* A neighbour full of a secret, and a copy of it. */
+static struct sw_guest *neighbour(struct world *w, uint8_t **ret_memory)
+{
+    struct sw_guest *guest = create(w);
+    const struct sw_wasm_slot *slot = &instance_of(guest)->slot;
+
+    for (uint64_t i = 0; i < slot->size_bytes; i++)
+        slot->base[i] = (uint8_t)SECRET[i % SECRET_SIZE];
+    *ret_memory = malloc(slot->size_bytes);
+    assert(*ret_memory != NULL);
+    memcpy(*ret_memory, slot->base, slot->size_bytes);
+    return guest;
+}
+
+static void open_module(struct world *w)
+{
+    struct sw_buffer module, rewritten, code;
+    struct sw_err err = {0};
+
+    sw_buffer_init(&module, 1u << 20);
+    sw_buffer_init(&rewritten, 2u << 20);
+    sw_buffer_init(&code, 64u << 20);
+    if (sw_file_load(sw_system_real(), SW_TEST_BUILD "/guests/test_caller.wasm", 1u << 20, &module,
+                     &err) != SW_OK ||
+        sw_module_rewrite((struct sw_bytes){module.data, module.size}, &rewritten, &err) != SW_OK ||
+        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, &code, &err) != SW_OK ||
+        sw_guest_wasm_open(w->wasm, (struct sw_bytes){code.data, code.size}, &w->module, &err) !=
+            SW_OK) {
+        fprintf(stderr, "%s\n", err.message);
+        abort();
+    }
+    sw_buffer_done(&module);
+    sw_buffer_done(&rewritten);
+    sw_buffer_done(&code);
+}
+
+static struct world *world(void)
+{
+    static struct world w;
+    struct sw_guest *guest;
+    struct sw_err err = {0};
+
+    if (w.wasm != NULL)
+        return &w;
+    if (sw_guest_wasm_engine(&w.wasm, &err) != SW_OK ||
+        sw_wasm_worker_new(w.wasm, &w.worker, &err) != SW_OK)
+        abort();
+    w.engine = sw_guest_wasm_worker(w.worker);
+    sw_turn_init(&w.turn);
+    open_module(&w);
+    w.left = neighbour(&w, &w.left_memory);
+    guest = create(&w);
+    w.right = neighbour(&w, &w.right_memory);
+    w.slot = instance_of(guest)->slot.base;
+    w.engine.drop(w.engine.ctx, guest);
+    return &w;
+}
+
+/* The host refuses now and then, as the input says. */
+static int32_t admit(void *ctx, const struct sw_effect *effect, struct sw_turn_route *ret_route)
+{
+    uint32_t *refusals = ctx;
+
+    (void)effect;
+    (void)ret_route;
+    *refusals = *refusals << 1 | *refusals >> 31;
+    return (*refusals & 1) != 0 ? SW_E_EXHAUSTED : 0;
+}
+
+static void copy(struct sw_buffer *to, const struct sw_buffer *from)
+{
+    sw_buffer_init(to, from->size + 1);
+    sw_buffer_put(to, from->data, from->size);
+}
+
+/* One segment; record NULL: for the first time. */
+static void enter(struct world *w, struct sw_bytes body, const struct run *record,
+                  struct run *ret_run)
+{
+    uint32_t refusals = body.size < 4 ? 0 : *(const uint8_t *)body.data * 0x01010101u;
+    struct sw_turn_host host = {.ctx = &refusals, .admit = admit};
+    struct sw_actor actor = {0};
+    struct sw_turn_options options = {.actor = &actor,
+                                      .host = record == NULL ? &host : NULL,
+                                      .self = {{"space", 5}, {"caller", 6}, {"k", 1}, {"{}", 2}},
+                                      .time_ns = 1234567890,
+                                      .handle = 7};
+    struct sw_guest_message message = {.flags = 1, .reply_handle = 7, .body = body};
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = 1000};
+    struct sw_guest *guest = create(w);
+    struct sw_err err = {0};
+
+    assert(instance_of(guest)->slot.base == w->slot);
+    if (record != NULL)
+        options.results = (struct sw_bytes){record->results.data, record->results.size};
+    sw_turn_begin(&w->turn, &options);
+    w->engine.enter(w->engine.ctx, guest, &input, &ret_run->outcome);
+    sw_turn_end(&w->turn);
+    copy(&ret_run->effects, &w->turn.effects);
+    copy(&ret_run->logs, &w->turn.logs);
+    copy(&ret_run->results, &w->turn.results);
+    ret_run->random_next = w->turn.random.next;
+    sw_buffer_init(&ret_run->image, 1u << 20);
+    if (w->engine.save(w->engine.ctx, guest, &ret_run->image, &err) != SW_OK)
+        abort();
+    w->engine.drop(w->engine.ctx, guest);
+    sw_actor_done(&actor);
+}
+
+static void done(struct run *run)
+{
+    sw_buffer_done(&run->effects);
+    sw_buffer_done(&run->logs);
+    sw_buffer_done(&run->results);
+    sw_buffer_done(&run->image);
+}
+
+static void expect_equal(const struct sw_buffer *one, const struct sw_buffer *other)
+{
+    assert(one->size == other->size);
+    assert(one->size == 0 || memcmp(one->data, other->data, one->size) == 0);
+}
+
+static void expect_well_formed(const struct run *run)
+{
+    struct sw_reader reader = sw_reader_of(run->effects.data, run->effects.size);
+    struct sw_effect effect;
+
+    while (sw_effect_take(&reader, &effect))
+        assert(effect.body.size <= SW_EFFECT_BODY_MAX && effect.to.size <= SW_EFFECT_TEXT_MAX);
+    assert(!reader.failed && reader.at == reader.size);
+    assert(run->logs.size <= SW_TURN_LOG_BYTES_MAX);
+}
+
+static bool has_secret(struct sw_bytes bytes)
+{
+    return bytes.size > 0 && memmem(bytes.data, bytes.size, SECRET, SECRET_SIZE) != NULL;
+}
+
+static void expect_quiet_neighbours(const struct world *w, const struct run *run)
+{
+    const struct sw_wasm_slot *left = &instance_of(w->left)->slot;
+    const struct sw_wasm_slot *right = &instance_of(w->right)->slot;
+
+    assert(memcmp(left->base, w->left_memory, left->size_bytes) == 0);
+    assert(memcmp(right->base, w->right_memory, right->size_bytes) == 0);
+    assert(!has_secret((struct sw_bytes){run->effects.data, run->effects.size}));
+    assert(!has_secret((struct sw_bytes){run->logs.data, run->logs.size}));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct world *w = world();
+    struct sw_bytes body = {data, size};
+    static struct run first, again;
+
+    if (size > BODY_MAX || has_secret(body))
+        return 0;
+    enter(w, body, NULL, &first);
+    expect_well_formed(&first);
+    expect_quiet_neighbours(w, &first);
+    /* Where a wild call changed the guest itself, it may run for ever: time decides then. */
+    if (first.outcome.end != SW_GUEST_DEADLINE) {
+        enter(w, body, &first, &again);
+        assert(first.outcome.end == again.outcome.end && first.outcome.code == again.outcome.code);
+        assert(strcmp(first.outcome.report, again.outcome.report) == 0);
+        assert(first.random_next == again.random_next);
+        expect_equal(&first.effects, &again.effects);
+        expect_equal(&first.logs, &again.logs);
+        expect_equal(&first.image, &again.image);
+        done(&again);
+    }
+    done(&first);
+    return 0;
+}
