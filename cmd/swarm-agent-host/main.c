@@ -73,7 +73,7 @@ static uint32_t count_workers(uint32_t wanted)
 
 static enum sw_rc make_lanes(uint32_t count, struct sw_err *err)
 {
-    enum sw_rc rc = sw_guest_wasm_engine(&driver.wasm, err);
+    enum sw_rc rc = sw_guest_wasm_engine(0, &driver.wasm, err);
 
     driver.lanes = calloc(count, sizeof *driver.lanes);
     if (rc == SW_OK && driver.lanes == NULL)

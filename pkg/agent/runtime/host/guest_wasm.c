@@ -82,7 +82,8 @@ static int32_t on_self(void *ctx, int32_t what, void *ret_text, uint32_t size)
     return sw_turn_self(ctx, what, ret_text, size);
 }
 
-enum sw_rc sw_guest_wasm_engine(struct sw_wasm_engine **ret_engine, struct sw_err *err)
+enum sw_rc sw_guest_wasm_engine(uint64_t fuel_per_ms, struct sw_wasm_engine **ret_engine,
+                                struct sw_err *err)
 {
     static const struct sw_wasm_calls calls = {
         .send = on_send,
@@ -97,7 +98,7 @@ enum sw_rc sw_guest_wasm_engine(struct sw_wasm_engine **ret_engine, struct sw_er
         .random = on_random,
         .self = on_self,
     };
-    struct sw_wasm_engine_options options = {.calls = &calls};
+    struct sw_wasm_engine_options options = {.calls = &calls, .fuel_per_ms = fuel_per_ms};
 
     return sw_wasm_engine_new(&options, ret_engine, err);
 }

@@ -7,9 +7,10 @@
 struct sw_wasm_engine;
 struct sw_wasm_worker;
 
-/* The engine of the process; free with sw_wasm_engine_free. Errors as sw_wasm_engine_new. */
-SW_MUST_CHECK enum sw_rc sw_guest_wasm_engine(struct sw_wasm_engine **ret_engine,
-                                              struct sw_err *err);
+/* The engine of the process; free with sw_wasm_engine_free. fuel_per_ms: see struct
+ * sw_wasm_engine_options; 0 outside of simulations. Errors as sw_wasm_engine_new. */
+SW_MUST_CHECK enum sw_rc
+sw_guest_wasm_engine(uint64_t fuel_per_ms, struct sw_wasm_engine **ret_engine, struct sw_err *err);
 /* The guests of one worker. */
 struct sw_guest_engine sw_guest_wasm_worker(struct sw_wasm_worker *worker);
 /* A module from machine code, with one reference. Errors as sw_wasm_module_open. */

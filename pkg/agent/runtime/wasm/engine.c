@@ -124,12 +124,13 @@ enum sw_rc sw_wasm_engine_new(const struct sw_wasm_engine_options *options,
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the engine");
     memset(engine, 0, sizeof *engine);
     engine->calls = options->calls;
+    engine->fuel_per_ms = options->fuel_per_ms;
     engine->hot_slots_max = options->hot_slots_max == 0 ? HOT_SLOTS_MAX : options->hot_slots_max;
     rc = sw_wasm_arena_open(
         &engine->arena, options->address_bytes == 0 ? ADDRESS_BYTES : options->address_bytes, err);
     if (rc != SW_OK)
         return rc;
-    config = sw_wasm_config(err);
+    config = sw_wasm_config(engine->fuel_per_ms > 0, err);
     if (config == NULL)
         return SW_E_UNSUPPORTED;
     engine->engine = wasm_engine_new_with_config(config);
@@ -138,7 +139,7 @@ enum sw_rc sw_wasm_engine_new(const struct sw_wasm_engine_options *options,
     rc = sw_wasm_calls_define(engine, err);
     if (rc == SW_OK)
         rc = sw_wasm_wasi_define(engine, err);
-    if (rc == SW_OK)
+    if (rc == SW_OK && engine->fuel_per_ms == 0)
         rc = start_ticker(engine, err);
     if (rc != SW_OK)
         return rc;
@@ -159,6 +160,22 @@ void sw_wasm_engine_free(struct sw_wasm_engine *engine)
         wasm_engine_delete(engine->engine);
     sw_wasm_arena_close(&engine->arena);
     free(engine);
+}
+
+void sw_wasm_set_deadline(const struct sw_wasm_engine *engine, struct wasmtime_context *context,
+                          uint64_t ticks, uint64_t fuel_ms)
+{
+    struct wasmtime_error *error;
+
+    if (engine->fuel_per_ms == 0) {
+        wasmtime_context_set_epoch_deadline(context, ticks);
+        return;
+    }
+    if (fuel_ms > UINT64_MAX / 2 / engine->fuel_per_ms)
+        fuel_ms = UINT64_MAX / 2 / engine->fuel_per_ms;
+    error = wasmtime_context_set_fuel(context, fuel_ms * engine->fuel_per_ms);
+    assert(error == NULL); /* Only an engine that counts none refuses fuel. */
+    (void)error;
 }
 
 /* --- Workers --------------------------------------------------------------------------------- */

@@ -75,7 +75,8 @@ static enum sw_rc instantiate(struct sw_wasm_instance *instance, struct sw_err *
 
     /* Data segments that do not fit trap; no code of the guest runs, since the rewriter leaves no
      * start function. */
-    wasmtime_context_set_epoch_deadline(instance->context, SW_WASM_TICKS_FOREVER);
+    sw_wasm_set_deadline(instance->worker->engine, instance->context, SW_WASM_TICKS_FOREVER,
+                         SW_WASM_TICKS_FOREVER);
     sw_wasm_slot_next(&instance->slot);
     error = wasmtime_instance_pre_instantiate(instance->module->pre, instance->context,
                                               &instance->instance, &trap);
@@ -328,7 +329,7 @@ static void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms)
     instance->is_late = false;
     instance->has_exited = false;
     instance->slot.is_refused = false;
-    wasmtime_context_set_epoch_deadline(instance->context, 1);
+    sw_wasm_set_deadline(instance->worker->engine, instance->context, 1, deadline_ms);
     sw_wasm_run_begin(instance->worker);
 }
 

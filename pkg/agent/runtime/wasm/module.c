@@ -148,7 +148,8 @@ static enum sw_rc read_base(struct sw_wasm_module *module, struct sw_err *err)
     if (slot.limit_bytes == 0)
         slot.limit_bytes = SW_WASM_PAGE_BYTES; /* A mapping has at least one page. */
     store = wasmtime_store_new(module->engine->engine, NULL, NULL);
-    wasmtime_context_set_epoch_deadline(wasmtime_store_context(store), SW_WASM_TICKS_FOREVER);
+    sw_wasm_set_deadline(module->engine, wasmtime_store_context(store), SW_WASM_TICKS_FOREVER,
+                         SW_WASM_TICKS_FOREVER);
     sw_wasm_slot_next(&slot);
     error = wasmtime_instance_pre_instantiate(module->pre, wasmtime_store_context(store), &instance,
                                               &trap);

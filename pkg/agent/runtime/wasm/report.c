@@ -24,6 +24,8 @@ static const char *trap_words(uint8_t code)
         return "conversion of a number that no integer can hold";
     case WASMTIME_TRAP_CODE_UNREACHABLE_CODE_REACHED:
         return "unreachable code was reached (abort, panic or a failed assertion)";
+    case WASMTIME_TRAP_CODE_OUT_OF_FUEL:
+        return "out of fuel";
     default:
         return "trap";
     }
@@ -81,7 +83,13 @@ static void report_trap(const struct sw_wasm_instance *instance, struct wasm_tra
     uint8_t code = UINT8_MAX;
     size_t used = 0;
 
-    if (instance->slot.is_refused) {
+    if (!wasmtime_trap_code(trap, &code))
+        code = UINT8_MAX;
+    if (code == WASMTIME_TRAP_CODE_OUT_OF_FUEL) {
+        outcome->end = SW_WASM_DEADLINE;
+        outcome->code = SW_E_TIMEOUT;
+        add(outcome, &used, "stopped after the fuel of %u ms: ", (unsigned)instance->deadline_ms);
+    } else if (instance->slot.is_refused) {
         outcome->end = SW_WASM_NO_MEMORY;
         outcome->code = SW_E_EXHAUSTED;
         add(outcome, &used,
@@ -90,8 +98,6 @@ static void report_trap(const struct sw_wasm_instance *instance, struct wasm_tra
         outcome->end = SW_WASM_TRAPPED;
         outcome->code = SW_E_INTERNAL;
     }
-    if (!wasmtime_trap_code(trap, &code))
-        code = UINT8_MAX;
     add(outcome, &used, "%s", trap_words(code));
     wasm_trap_trace(trap, &frames);
     add_frames(outcome, &used, &frames);

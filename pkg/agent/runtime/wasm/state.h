@@ -72,6 +72,7 @@ struct sw_wasm_engine {
     const struct sw_wasm_calls *calls;
     struct sw_wasm_arena arena;
     uint32_t hot_slots_max;
+    uint64_t fuel_per_ms; /* 0: deadlines are processor time, and the ticker runs. */
     pthread_t ticker;
     bool is_ticking;
     atomic_bool is_stopping;
@@ -96,11 +97,17 @@ struct sw_wasm_worker {
     struct sw_wasm_line lines[2];
 };
 
-/* Settings that the compiler and the host must share; part of SW_ABI_FINGERPRINT. */
-struct wasm_config_t *sw_wasm_config(struct sw_err *err);
+/* Settings that the compiler and the host must share; part of SW_ABI_FINGERPRINT. counts_fuel: for
+ * deadlines in fuel instead of epochs. */
+struct wasm_config_t *sw_wasm_config(bool counts_fuel, struct sw_err *err);
 /* Note that a guest runs on this worker, or no longer. */
 void sw_wasm_run_begin(struct sw_wasm_worker *worker);
 void sw_wasm_run_end(struct sw_wasm_worker *worker);
+/* What runs next in the store stops after so many ticks, or where fuel is counted after that of so
+ * many milliseconds. */
+void sw_wasm_set_deadline(const struct sw_wasm_engine *engine, struct wasmtime_context *context,
+                          uint64_t ticks, uint64_t fuel_ms);
+
 /* --- calls.c, wasi.c -------------------------------------------------------------------------- */
 
 /* An import. Arguments and the result share one array: the result goes where the first argument

@@ -68,6 +68,10 @@ struct sw_wasm_engine_options {
     const struct sw_wasm_calls *calls; /* Borrowed; outlives the engine. */
     uint64_t address_bytes; /* For all guest memories; 0: 4 TiB. Less where not to be had. */
     uint32_t hot_slots_max; /* Cleared in place and kept per worker; 0: 1,024. */
+    /* 0: a deadline is processor time. Otherwise it is so much fuel, about one unit an instruction,
+     * for each of its milliseconds: the same on every machine, at up to 75 % more time. Modules
+     * are then of sw_wasm_compile_fuel. No thread is started. */
+    uint64_t fuel_per_ms;
 };
 
 /* Make the process ready to run guests. Install handlers for SIGSEGV, SIGILL, SIGFPE and SIGBUS, if
@@ -124,6 +128,9 @@ void sw_wasm_module_view(const struct sw_wasm_module *module, struct sw_wasm_mod
  * SW_E_INVALID: not a valid module. */
 SW_MUST_CHECK enum sw_rc sw_wasm_compile(struct sw_bytes module, struct sw_buffer *out,
                                          struct sw_err *err);
+/* As sw_wasm_compile, for engines with fuel_per_ms: only a simulation wants such code. */
+SW_MUST_CHECK enum sw_rc sw_wasm_compile_fuel(struct sw_bytes module, struct sw_buffer *out,
+                                              struct sw_err *err);
 
 /* --- Instances ------------------------------------------------------------------------------- */
 

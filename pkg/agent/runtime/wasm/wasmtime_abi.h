@@ -23,6 +23,7 @@ struct wasmtime_error *wasmtime_config_target_set(struct wasm_config_t *config, 
 void wasmtime_config_parallel_compilation_set(struct wasm_config_t *config, bool on);
 void wasmtime_config_native_unwind_info_set(struct wasm_config_t *config, bool on);
 void wasmtime_config_epoch_interruption_set(struct wasm_config_t *config, bool on);
+void wasmtime_config_consume_fuel_set(struct wasm_config_t *config, bool on);
 void wasmtime_config_max_wasm_stack_set(struct wasm_config_t *config, size_t bytes);
 void wasmtime_config_memory_init_cow_set(struct wasm_config_t *config, bool on);
 void wasmtime_config_memory_may_move_set(struct wasm_config_t *config, bool on);
@@ -119,6 +120,7 @@ struct wasmtime_context *wasmtime_store_context(struct wasmtime_store *store);
 struct wasmtime_context *wasmtime_caller_context(struct wasmtime_caller *caller);
 void *wasmtime_context_get_data(const struct wasmtime_context *context);
 void wasmtime_context_set_epoch_deadline(struct wasmtime_context *context, uint64_t ticks);
+struct wasmtime_error *wasmtime_context_set_fuel(struct wasmtime_context *context, uint64_t fuel);
 void wasmtime_store_epoch_deadline_callback(
     struct wasmtime_store *store,
     struct wasmtime_error *(*call)(const struct wasmtime_context *context, void *data,

@@ -1,0 +1,88 @@
+/* uses: pkg/utils/system */
+#include "pkg/agent/runtime/wasm/wasm.h"
+#include "pkg/utils/system/system.h"
+#include "test/unit/agent/runtime/wasm/fixture.h"
+
+/* An engine that counts fuel: no thread, no clock, the same end on every machine. */
+static void open_fuel(struct fixture *f)
+{
+    struct sw_wasm_engine_options options = {
+        .calls = &noted_calls, .address_bytes = (uint64_t)1 << 30, .fuel_per_ms = 100000};
+
+    assert_int_equal(sw_wasm_engine_new(&options, &f->engine, &f->err), SW_OK);
+    assert_int_equal(sw_wasm_worker_new(f->engine, &f->worker, &f->err), SW_OK);
+    sw_buffer_init(&f->calls, 1u << 20);
+    traps_keep();
+}
+
+static void close_fuel(struct fixture *f)
+{
+    if (f->instance != NULL)
+        sw_wasm_instance_free(f->instance);
+    sw_wasm_module_unref(f->module);
+    sw_wasm_worker_free(f->worker);
+    sw_wasm_engine_free(f->engine);
+    sw_buffer_done(&f->calls);
+}
+
+static enum sw_rc open_module(struct fixture *f,
+                              enum sw_rc (*compile)(struct sw_bytes, struct sw_buffer *,
+                                                    struct sw_err *))
+{
+    struct sw_buffer wasm, code;
+    enum sw_rc rc;
+
+    sw_buffer_init(&wasm, 1u << 20);
+    sw_buffer_init(&code, 16u << 20);
+    assert_int_equal(sw_file_load(sw_system_real(), SW_TEST_BUILD "/guests/test_conformance.wasm",
+                                  1u << 20, &wasm, &f->err),
+                     SW_OK);
+    assert_int_equal(compile((struct sw_bytes){wasm.data, wasm.size}, &code, &f->err), SW_OK);
+    rc = sw_wasm_module_open(f->engine, (struct sw_bytes){code.data, code.size}, &f->module,
+                             &f->err);
+    sw_buffer_done(&wasm);
+    sw_buffer_done(&code);
+    return rc;
+}
+
+static void an_endless_loop_ends_when_its_fuel_is_used(void **state)
+{
+    struct sw_wasm_message message = {.body = text("spin")}, other = {.body = text("ask host")};
+    struct sw_wasm_input spin = {.entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = 5};
+    struct sw_wasm_input ask = {.entry = SW_WASM_MESSAGE, .message = &other, .deadline_ms = 5};
+    struct fixture f = {0};
+
+    (void)state;
+    open_fuel(&f);
+    assert_int_equal(open_module(&f, sw_wasm_compile_fuel), SW_OK);
+    f.instance = new_instance(&f);
+    traps_use();
+    for (int i = 0; i < 3; i++) {
+        sw_wasm_enter(f.instance, &spin, &f.outcome);
+        assert_int_equal(f.outcome.end, SW_WASM_DEADLINE);
+        assert_int_equal(f.outcome.code, SW_E_TIMEOUT);
+        assert_non_null(strstr(f.outcome.report, "stopped after the fuel of 5 ms"));
+        sw_wasm_enter(f.instance, &ask, &f.outcome);
+        assert_int_equal(f.outcome.end, SW_WASM_DONE);
+    }
+    close_fuel(&f);
+}
+
+static void code_without_fuel_is_refused(void **state)
+{
+    struct fixture f = {0};
+
+    (void)state;
+    open_fuel(&f);
+    assert_int_equal(open_module(&f, sw_wasm_compile), SW_E_UNSUPPORTED);
+    close_fuel(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_endless_loop_ends_when_its_fuel_is_used),
+        cmocka_unit_test(code_without_fuel_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
