@@ -1,0 +1,526 @@
+/* The guest of the simulator (test/sim): an instance keeps a log of all that happens to it, and its
+ * answers carry the log's length and hash. test/sim/protocol.h has the operations.
+ *
+ * The log is strewn over many pages of the memory, so that a page which is lost, or is of another
+ * time, shows. */
+#include <swarm/agent.h>
+
+#include "../sim/protocol.h"
+
+#define HEAP_BYTES 4096u
+#define GATHERS_MAX 64u
+#define LOG_STRIDE 1237u /* Prime to SIM_LOG_MAX: neighbours stand far apart. */
+
+struct gather { /* A question to several that is not answered yet. */
+    uint64_t id, handle;
+    uint32_t waiting, count;
+    struct sim_mark marks[SIM_HOPS_MAX];
+};
+
+static struct memory {
+    uint64_t position, hash;
+    int64_t balance;
+    uint32_t self;
+    uint32_t gathers_count;
+    uint64_t sent_to[SIM_PEERS], told[SIM_SUBJECTS];
+    struct gather gathers[GATHERS_MAX];
+    uint64_t pages[SIM_PAGES][SIM_PAGE_WORDS];
+    struct sim_entry log[SIM_LOG_MAX];
+    struct sim_note seen[SIM_PEERS]; /* A mirror's: what it was told last by whom. */
+    uint64_t incarnation;
+} memory;
+static uint64_t heap[HEAP_BYTES / 8];
+
+void *SWARM_EXPORT(swarm_alloc)(uint32_t size)
+{
+    return size <= sizeof heap ? heap : 0;
+}
+
+/* --- The log --------------------------------------------------------------------------------- */
+
+static struct sim_entry *entry_at(uint64_t position)
+{
+    return &memory.log[position * LOG_STRIDE % SIM_LOG_MAX];
+}
+
+static void note(uint32_t kind, uint32_t peer, uint64_t number, uint64_t value)
+{
+    struct sim_entry *entry = entry_at(memory.position);
+
+    *entry = (struct sim_entry){kind, peer, number, value, swarm_now()};
+    memory.hash = sim_entry_mix(memory.hash, entry);
+    memory.position++;
+}
+
+static int is_full(void)
+{
+    return memory.position + 64 > SIM_LOG_MAX;
+}
+
+/* --- Names ----------------------------------------------------------------------------------- */
+
+static const struct agent {
+    const char *name;
+    uint32_t size, first, count;
+} agents[] = {{"account", 7, 0, SIM_ACCOUNTS},
+              {"tight", 5, SIM_TIGHT_FIRST, SIM_TIGHT},
+              {"hub", 3, SIM_HUB_FIRST, SIM_HUBS},
+              {"mirror", 6, SIM_MIRROR_FIRST, SIM_MIRRORS}};
+
+static uint32_t write_name(uint32_t peer, char *text)
+{
+    const struct agent *agent = agents;
+    uint32_t size = 0, key;
+
+    while (peer >= agent->first + agent->count)
+        agent++;
+    for (; size < agent->size; size++)
+        text[size] = agent->name[size];
+    text[size++] = '/';
+    key = peer - agent->first;
+    if (key >= 10)
+        text[size++] = (char)('0' + key / 10);
+    text[size++] = (char)('0' + key % 10);
+    return size;
+}
+
+static uint32_t peer_of(const char *text, uint32_t size)
+{
+    for (uint32_t peer = 0; peer < SIM_PEERS; peer++) {
+        char name[16];
+        uint32_t at = 0, wanted = write_name(peer, name);
+
+        while (at < size && at < wanted && name[at] == text[at])
+            at++;
+        if (at == size && at == wanted)
+            return peer;
+    }
+    return SIM_CLIENT;
+}
+
+static uint32_t write_subject(uint64_t subject, char *text)
+{
+    static const char begin[] = "news.";
+
+    for (uint32_t i = 0; i < 5; i++)
+        text[i] = begin[i];
+    text[5] = (char)('0' + subject % SIM_SUBJECTS);
+    return 6;
+}
+
+/* --- Acting ---------------------------------------------------------------------------------- */
+
+/* Send a note and put it down with its number of the pair, or that it was pushed back. */
+static int32_t send(uint32_t to, struct sim_note *what, uint64_t tag)
+{
+    char name[16];
+    uint32_t size;
+    int32_t code;
+
+    if (to >= SIM_PEERS)
+        return SWARM_E_INVALID;
+    size = write_name(to, name);
+    what->number = memory.sent_to[to] + 1;
+    code = swarm_send(name, size, "", 0, what, sizeof *what, SWARM_PRIORITY_NORMAL, tag);
+    if (code != 0) {
+        note(SIM_ENTRY_REFUSED, to, (uint64_t)(int64_t)code, what->id);
+        return code;
+    }
+    memory.sent_to[to]++;
+    note(SIM_ENTRY_SENT, to, what->number, what->id);
+    return 0;
+}
+
+static int32_t answer(uint64_t handle, struct sim_answer *what)
+{
+    if (handle == 0)
+        return SWARM_DONE;
+    what->position = memory.position;
+    what->hash = memory.hash;
+    return swarm_reply(handle, 0, "", 0, what, sizeof *what);
+}
+
+static int32_t answer_plain(uint64_t handle)
+{
+    struct sim_answer what = {0};
+
+    return answer(handle, &what);
+}
+
+static int32_t relay(const struct sim_note *what)
+{
+    struct sim_note next = *what;
+
+    if (what->hops == 0 || what->hops > SIM_HOPS_MAX)
+        return SWARM_DONE;
+    next.hops--;
+    for (uint32_t i = 0; i < next.hops; i++)
+        next.path[i] = what->path[i + 1];
+    (void)send(what->path[0], &next,
+               0); /* Pushed back: the chain ends here, and the log says so. */
+    return SWARM_DONE;
+}
+
+static int32_t transfer(const struct sim_request *r, uint64_t handle)
+{
+    struct sim_note what = {.kind = SIM_NOTE_PLAIN, .id = r->id, .amount = (int64_t)r->value};
+
+    if (send(r->path[0], &what, 0) == 0)
+        memory.balance -= what.amount;
+    return answer_plain(handle);
+}
+
+static int32_t start_relay(const struct sim_request *r, uint64_t handle)
+{
+    struct sim_note what = {.kind = SIM_NOTE_RELAY, .hops = r->hops, .id = r->id};
+
+    for (uint32_t i = 0; i < sizeof what.path; i++)
+        what.path[i] = r->path[i];
+    (void)relay(&what);
+    return answer_plain(handle);
+}
+
+static int32_t spam(const struct sim_request *r, uint64_t handle)
+{
+    for (uint64_t i = 0; i < r->value && !is_full(); i++) {
+        struct sim_note what = {.kind = SIM_NOTE_PLAIN, .id = r->id};
+
+        (void)send(r->path[0], &what, 0);
+    }
+    return answer_plain(handle);
+}
+
+/* --- Questions to several -------------------------------------------------------------------- */
+
+static int32_t gather_end(struct gather *gather)
+{
+    struct sim_answer what = {.count = gather->count};
+    uint64_t handle = gather->handle;
+
+    for (uint32_t i = 0; i < gather->count; i++)
+        what.marks[i] = gather->marks[i];
+    *gather = memory.gathers[--memory.gathers_count];
+    return answer(handle, &what);
+}
+
+static int32_t gather(const struct sim_request *r, uint64_t handle)
+{
+    struct gather *made = &memory.gathers[memory.gathers_count];
+
+    if (memory.gathers_count == GATHERS_MAX || r->hops == 0 || r->hops > SIM_HOPS_MAX)
+        return SWARM_E_EXHAUSTED;
+    *made = (struct gather){.id = r->id, .handle = handle};
+    for (uint32_t i = 0; i < r->hops; i++) {
+        struct sim_note what = {.kind = SIM_NOTE_QUESTION, .id = r->id};
+
+        if (send(r->path[i], &what, r->id * 8 + i + 1) != 0)
+            continue;
+        made->marks[made->count++] = (struct sim_mark){.peer = r->path[i], .status = ~0u};
+        made->waiting++;
+    }
+    memory.gathers_count++;
+    return made->waiting == 0 ? gather_end(made) : SWARM_DONE;
+}
+
+/* An answer came; the tag says to which op and to which of those who were asked. */
+static int32_t take_answer(const struct swarm_message *m)
+{
+    const struct sim_note *what = (const void *)m->body;
+    uint64_t id = (m->tag - 1) / 8;
+
+    for (uint32_t i = 0; i < memory.gathers_count; i++) {
+        struct gather *open = &memory.gathers[i];
+        uint32_t who = m->status == 0 ? peer_of(m->from, m->from_size) : SIM_CLIENT;
+
+        if (open->id != id)
+            continue;
+        for (uint32_t k = 0; k < open->count; k++) {
+            struct sim_mark *mark = &open->marks[k];
+
+            if (mark->status != ~0u || (who != SIM_CLIENT && mark->peer != who))
+                continue;
+            mark->status = (uint32_t)-m->status;
+            if (m->status == 0 && m->body_size == sizeof *what) {
+                mark->position = what->position;
+                mark->hash = what->hash;
+            }
+            note(SIM_ENTRY_ANSWER, mark->peer, mark->status, id);
+            open->waiting--;
+            return open->waiting == 0 ? gather_end(open) : SWARM_DONE;
+        }
+    }
+    note(SIM_ENTRY_ANSWER, SIM_CLIENT, (uint64_t)(int64_t)m->status, id); /* Nobody waits for it. */
+    return SWARM_DONE;
+}
+
+/* --- Notes of other instances ---------------------------------------------------------------- */
+
+static int32_t take_note(const struct swarm_message *m, const struct sim_note *what)
+{
+    struct sim_note copy = *what, reply = {.kind = SIM_NOTE_PLAIN, .id = what->id};
+    uint32_t from = peer_of(m->from, m->from_size);
+
+    if (from == SIM_CLIENT)
+        return SWARM_E_INVALID;
+    if (copy.kind == SIM_NOTE_MIRROR) {
+        memory.seen[from] = copy;
+        return SWARM_DONE;
+    }
+    memory.balance += copy.amount;
+    note(SIM_ENTRY_GOT, from, copy.number, copy.id);
+    if (copy.kind == SIM_NOTE_RELAY && !is_full())
+        return relay(&copy);
+    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) == 0)
+        return SWARM_DONE;
+    reply.position = memory.position;
+    reply.hash = memory.hash;
+    return swarm_reply(m->reply_handle, 0, "", 0, &reply, sizeof reply);
+}
+
+static int32_t take_news(const struct swarm_message *m)
+{
+    const struct sim_news *news = (const void *)m->body;
+
+    if (m->body_size != sizeof *news)
+        return SWARM_E_INVALID;
+    note(SIM_ENTRY_HEARD, news->publisher, news->publisher == SIM_CLIENT ? news->id : news->number,
+         news->subject);
+    return SWARM_DONE;
+}
+
+/* --- Other operations ------------------------------------------------------------------------ */
+
+static int32_t tell(const struct sim_request *r, uint64_t handle)
+{
+    struct sim_news news = {.id = r->id,
+                            .number = memory.told[r->value % SIM_SUBJECTS] + 1,
+                            .publisher = memory.self,
+                            .subject = (uint32_t)(r->value % SIM_SUBJECTS)};
+    char subject[8];
+    int32_t code = swarm_publish(subject, write_subject(r->value, subject), "", 0, &news,
+                                 sizeof news, SWARM_PRIORITY_NORMAL);
+
+    if (code != 0) {
+        note(SIM_ENTRY_REFUSED, SIM_CLIENT, (uint64_t)(int64_t)code, r->id);
+    } else {
+        memory.told[news.subject]++;
+        note(SIM_ENTRY_TOLD, news.subject, news.number, r->id);
+    }
+    return answer_plain(handle);
+}
+
+static int32_t join(const struct sim_request *r, uint64_t handle)
+{
+    char subject[8];
+    uint32_t size = write_subject(r->value, subject);
+    int32_t code;
+
+    if (r->op == SIM_OP_JOIN) {
+        code = swarm_subscribe(subject, size);
+        note(SIM_ENTRY_JOINED, (uint32_t)r->value, (uint64_t)(int64_t)code, 0);
+    } else {
+        code = swarm_unsubscribe(subject, size);
+        note(SIM_ENTRY_LEFT, (uint32_t)r->value, (uint64_t)(int64_t)code, 0);
+    }
+    return answer_plain(handle);
+}
+
+static int32_t set_timer(const struct sim_request *r, uint64_t handle)
+{
+    int32_t code;
+
+    if (r->op == SIM_OP_SET) {
+        code = swarm_timer_start(r->value, r->delay_ns);
+        if (code != 0)
+            return code;
+        note(SIM_ENTRY_SET, (uint32_t)r->value, swarm_now() + r->delay_ns, 0);
+    } else {
+        code = swarm_timer_cancel(r->value);
+        note(SIM_ENTRY_CANCELLED, (uint32_t)r->value, (uint64_t)(int64_t)code, 0);
+    }
+    return answer_plain(handle);
+}
+
+static int32_t fill_page(const struct sim_request *r, uint64_t handle)
+{
+    uint64_t *words = memory.pages[r->value % SIM_PAGES], sum = 0;
+
+    for (uint32_t i = 0; i < SIM_PAGE_WORDS; i++) {
+        sum += words[i];
+        words[i] = sim_page_word(r->id, i);
+    }
+    note(SIM_ENTRY_PAGE, (uint32_t)(r->value % SIM_PAGES), sum, r->id);
+    return answer_plain(handle);
+}
+
+static int32_t tell_mirror(const struct sim_request *r, uint64_t handle)
+{
+    struct sim_note what = {
+        .kind = SIM_NOTE_MIRROR, .id = r->id, .position = memory.position, .hash = memory.hash};
+    char name[16];
+    uint32_t size = write_name(r->path[0], name);
+
+    (void)swarm_send(name, size, "", 0, &what, sizeof what, SWARM_PRIORITY_NORMAL, 0);
+    return answer_plain(handle);
+}
+
+static int32_t take_random(uint64_t handle)
+{
+    uint64_t number = 0;
+
+    (void)swarm_random(&number, sizeof number);
+    note(SIM_ENTRY_RANDOM, 0, number, 0);
+    return answer_plain(handle);
+}
+
+/* Change much, ask for much, and end badly: nothing of it may be seen. */
+static int32_t end_badly(const struct sim_request *r, uint64_t handle)
+{
+    struct sim_note what = {.kind = SIM_NOTE_PLAIN, .id = r->id, .amount = 1};
+    volatile uint32_t zero = 0;
+    char subject[8];
+
+    memory.balance += 1000;
+    for (uint32_t i = 0; i < SIM_PAGES; i++)
+        memory.pages[i][i] ^= r->id;
+    (void)send(r->path[0], &what, 0);
+    (void)swarm_timer_start(0, 1000000);
+    (void)swarm_subscribe(subject, write_subject(r->id, subject));
+    (void)answer_plain(handle);
+    switch ((enum sim_trap)(r->value % SIM_TRAPS)) {
+    case SIM_TRAP_FAIL:
+        return SWARM_E_PRECONDITION;
+    case SIM_TRAP_SPIN:
+        while (zero == 0)
+            memory.hash++;
+        break;
+    case SIM_TRAP_GROW:
+        while (__builtin_wasm_memory_grow(0, 1) != (__SIZE_TYPE__)-1)
+            memory.hash++;
+        break;
+    default:
+        break;
+    }
+    __builtin_trap();
+}
+
+/* What a mirror was told last by the instance that value names. */
+static int32_t look(const struct sim_request *r, uint64_t handle)
+{
+    const struct sim_note *seen = &memory.seen[r->value % SIM_PEERS];
+    struct sim_answer what = {.position = seen->position, .hash = seen->hash};
+
+    return swarm_reply(handle, 0, "", 0, &what, sizeof what);
+}
+
+static int32_t dump(const struct sim_request *r, uint64_t handle)
+{
+    static struct {
+        struct sim_dump head;
+        struct sim_entry entries[SIM_DUMP_ENTRIES];
+    } out; /* Written before it is read, and left as it was: zero. */
+    uint32_t count = 0;
+    int32_t code;
+
+    while (count < SIM_DUMP_ENTRIES && r->value + count < memory.position) {
+        out.entries[count] = *entry_at(r->value + count);
+        count++;
+    }
+    out.head = (struct sim_dump){.position = memory.position,
+                                 .hash = memory.hash,
+                                 .balance = memory.balance,
+                                 .first = (uint32_t)r->value,
+                                 .count = count};
+    code = swarm_reply(handle, 0, "", 0, &out,
+                       (uint32_t)(sizeof out.head + count * sizeof *out.entries));
+    __builtin_memset(&out, 0, sizeof out);
+    return code;
+}
+
+static int32_t take_op(const struct sim_request *r, uint64_t handle)
+{
+    switch ((enum sim_op)r->op) {
+    case SIM_OP_PUT:
+        return answer_plain(handle);
+    case SIM_OP_TRANSFER:
+        return transfer(r, handle);
+    case SIM_OP_RELAY:
+        return start_relay(r, handle);
+    case SIM_OP_GATHER:
+        return gather(r, handle);
+    case SIM_OP_JOIN:
+    case SIM_OP_LEAVE:
+        return join(r, handle);
+    case SIM_OP_TELL:
+        return tell(r, handle);
+    case SIM_OP_SET:
+    case SIM_OP_CANCEL:
+        return set_timer(r, handle);
+    case SIM_OP_PAGE:
+        return fill_page(r, handle);
+    case SIM_OP_MIRROR:
+        return tell_mirror(r, handle);
+    case SIM_OP_RANDOM:
+        return take_random(handle);
+    case SIM_OP_SPAM:
+        return spam(r, handle);
+    case SIM_OP_TRAP:
+        return end_badly(r, handle);
+    default:
+        return SWARM_E_INVALID;
+    }
+}
+
+/* --- Entries --------------------------------------------------------------------------------- */
+
+/* Nothing of another tenant may be in a new memory. */
+int32_t SWARM_EXPORT(on_start)(void)
+{
+    const uint64_t *words = (const uint64_t *)&memory;
+    char agent[16], key[8], name[24];
+    uint32_t size = 0;
+    uint64_t dirty = 0;
+    int32_t agent_size = swarm_self(SWARM_SELF_AGENT, agent, sizeof agent);
+    int32_t key_size = swarm_self(SWARM_SELF_KEY, key, sizeof key);
+
+    for (uint32_t i = 0; i < sizeof memory / sizeof *words; i++)
+        dirty += words[i] != 0;
+    for (int32_t i = 0; i < agent_size && i < 16; i++)
+        name[size++] = agent[i];
+    name[size++] = '/';
+    for (int32_t i = 0; i < key_size && i < 8; i++)
+        name[size++] = key[i];
+    memory.self = peer_of(name, size);
+    (void)swarm_random(&memory.incarnation, sizeof memory.incarnation);
+    note(SIM_ENTRY_START, memory.self, memory.incarnation, dirty);
+    return SWARM_DONE;
+}
+
+int32_t SWARM_EXPORT(on_timer)(uint64_t id)
+{
+    note(SIM_ENTRY_FIRED, (uint32_t)id, 0, 0);
+    return SWARM_DONE;
+}
+
+int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
+{
+    const struct sim_request *r = (const void *)m->body;
+
+    if ((m->flags & SWARM_MESSAGE_IS_REPLY) != 0)
+        return take_answer(m);
+    if ((m->flags & SWARM_MESSAGE_PUBLISHED) != 0)
+        return take_news(m);
+    if (m->from_size > 0)
+        return m->body_size == sizeof(struct sim_note) ? take_note(m, (const void *)m->body)
+                                                       : SWARM_E_INVALID;
+    if (m->body_size != sizeof *r)
+        return SWARM_E_INVALID;
+    if (r->op == SIM_OP_LOOK)
+        return look(r, m->reply_handle);
+    if (r->op == SIM_OP_DUMP)
+        return dump(r, m->reply_handle);
+    if (is_full())
+        return SWARM_E_EXHAUSTED;
+    note(SIM_ENTRY_OP, r->op, r->id, r->value);
+    return take_op(r, m->reply_handle);
+}

@@ -1,0 +1,512 @@
+#include "test/sim/check.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct check {
+    const struct sim_work *work;
+    struct sim_lives *lives;
+    struct sim_verdict *verdict;
+    uint64_t quiet_ns;
+    uint8_t *times; /* How often each operation stands in the log of its instance. */
+};
+
+static void wrong(struct sim_verdict *verdict, const char *format, ...) SW_PRINTF(2, 3);
+static void wrong(struct sim_verdict *verdict, const char *format, ...)
+{
+    va_list arguments;
+
+    if (verdict->words[0] != 0)
+        return;
+    va_start(arguments, format);
+    vsnprintf(verdict->words, sizeof verdict->words, format, arguments);
+    va_end(arguments);
+}
+
+static const char *name_of(uint32_t peer, char text[24])
+{
+    const char *agent;
+    char key[8];
+
+    if (peer == SIM_CLIENT)
+        return "a client";
+    sim_peer_name(peer, &agent, key);
+    snprintf(text, 24, "%s/%s", agent, key);
+    return text;
+}
+
+void sim_lives_done(struct sim_lives *lives)
+{
+    for (uint32_t i = 0; i < SIM_MIRROR_FIRST; i++) {
+        free(lives->of[i].entries);
+        free(lives->of[i].hashes);
+    }
+    memset(lives, 0, sizeof *lives);
+}
+
+void sim_check_same(const struct sim_lives *before, const struct sim_lives *after, const char *when,
+                    struct sim_verdict *verdict)
+{
+    char name[24];
+
+    for (uint32_t i = 0; i < SIM_MIRROR_FIRST; i++) {
+        const struct sim_life *old = &before->of[i], *new = &after->of[i];
+
+        if (old->position != new->position || old->hash != new->hash ||
+            old->balance != new->balance ||
+            memcmp(old->entries, new->entries, old->position * sizeof *old->entries) != 0)
+            wrong(verdict, "%s is another one after %s: %" PRIu64 " entries, now %" PRIu64,
+                  name_of(i, name), when, old->position, new->position);
+    }
+}
+
+/* --- One life -------------------------------------------------------------------------------- */
+
+struct walk { /* Through the log of one instance. */
+    struct check *check;
+    uint32_t self;
+    const struct sim_life *life;
+    uint64_t at; /* Of the entry looked at. */
+    int64_t balance;
+    uint64_t armed[SIM_TIMERS + 1]; /* When each timer is due; 0: it is not set. */
+    uint64_t page_seed[SIM_PAGES];
+    uint64_t heard[SIM_PEERS][SIM_SUBJECTS];
+    bool has_joined[SIM_SUBJECTS], is_joined[SIM_SUBJECTS]; /* Ever; now. */
+};
+
+static void wrong_at(const struct walk *walk, const char *what, uint64_t number)
+{
+    char name[24];
+
+    wrong(walk->check->verdict, "%s, entry %" PRIu64 ": %s (%" PRIu64 ")",
+          name_of(walk->self, name), walk->at, what, number);
+}
+
+static uint64_t page_sum(uint64_t seed)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < SIM_PAGE_WORDS; i++)
+        sum += sim_page_word(seed, i);
+    return sum;
+}
+
+static void walk_op(struct walk *walk, const struct sim_entry *entry)
+{
+    const struct sim_record *record = sim_work_find(walk->check->work, entry->number);
+    uint8_t *times;
+
+    if (entry->number == 0)
+        return;
+    if (record == NULL || record->peer != walk->self || record->request.op != entry->peer) {
+        wrong_at(walk, "an operation that nobody sent here", entry->number);
+        return;
+    }
+    times = &walk->check->times[entry->number];
+    if (++*times > 1)
+        wrong_at(walk, "an operation was done twice", entry->number);
+    if (record->fate == SIM_FATE_REFUSED)
+        wrong_at(walk, "an operation was done that was refused", entry->number);
+}
+
+/* The money of a transfer goes with its message. */
+static int64_t amount_of(struct walk *walk, const struct sim_entry *entry)
+{
+    const struct sim_record *record = sim_work_find(walk->check->work, entry->value);
+
+    if (record == NULL || record->request.op == SIM_OP_TRAP) {
+        wrong_at(walk, "a message of an operation that left none", entry->value);
+        return 0;
+    }
+    return record->request.op == SIM_OP_TRANSFER ? (int64_t)record->request.value : 0;
+}
+
+static void walk_timer(struct walk *walk, const struct sim_entry *entry)
+{
+    uint64_t *due = &walk->armed[entry->peer <= SIM_TIMERS ? entry->peer : 0];
+
+    if (entry->kind == SIM_ENTRY_SET) {
+        *due = entry->number;
+        return;
+    }
+    if (entry->kind == SIM_ENTRY_CANCELLED) {
+        if ((entry->number == 0) != (*due != 0))
+            wrong_at(walk, "cancelling a timer came to the wrong code", entry->peer);
+    } else if (*due == 0) {
+        wrong_at(walk, "a timer fired that was not set", entry->peer);
+    } else if (entry->time_ns < *due) {
+        wrong_at(walk, "a timer fired before its time", entry->peer);
+    }
+    *due = 0;
+}
+
+static void walk_news(struct walk *walk, const struct sim_entry *entry)
+{
+    uint64_t subject = entry->value, *last;
+    const struct sim_record *record;
+
+    if (subject >= SIM_SUBJECTS || !walk->has_joined[subject])
+        wrong_at(walk, "news of a subject that was not joined", subject);
+    if (entry->peer == SIM_CLIENT) {
+        record = sim_work_find(walk->check->work, entry->number);
+        if (record == NULL || record->peer != SIM_CLIENT || record->fate == SIM_FATE_REFUSED)
+            wrong_at(walk, "news that nobody published", entry->number);
+        return;
+    }
+    if (entry->peer >= SIM_MIRROR_FIRST || subject >= SIM_SUBJECTS)
+        return;
+    last = &walk->heard[entry->peer][subject];
+    if (entry->number <= *last)
+        wrong_at(walk, "news came twice or out of order", entry->number);
+    *last = entry->number;
+}
+
+static void walk_subject(struct walk *walk, const struct sim_entry *entry)
+{
+    bool has_joined = entry->kind == SIM_ENTRY_JOINED;
+
+    if (entry->peer >= SIM_SUBJECTS)
+        return;
+    if (!has_joined && (entry->number == 0) != walk->is_joined[entry->peer])
+        wrong_at(walk, "leaving a subject came to the wrong code", entry->peer);
+    walk->is_joined[entry->peer] = has_joined;
+    if (has_joined) /* What was published then may come after it has left. */
+        walk->has_joined[entry->peer] = true;
+}
+
+static void walk_entry(struct walk *walk, const struct sim_entry *entry)
+{
+    switch ((enum sim_entry_kind)entry->kind) {
+    case SIM_ENTRY_START:
+        if (walk->at != 0 || entry->peer != walk->self)
+            wrong_at(walk, "a second beginning", entry->peer);
+        if (entry->value != 0)
+            wrong_at(walk, "a new memory was not empty", entry->value);
+        return;
+    case SIM_ENTRY_OP:
+        walk_op(walk, entry);
+        return;
+    case SIM_ENTRY_SENT:
+        walk->balance -= amount_of(walk, entry);
+        return;
+    case SIM_ENTRY_GOT:
+        walk->balance += amount_of(walk, entry);
+        return;
+    case SIM_ENTRY_ANSWER:
+        if (entry->peer == SIM_CLIENT || entry->number != 0)
+            wrong_at(walk, "an answer that nobody waits for, or a failure", entry->value);
+        return;
+    case SIM_ENTRY_SET:
+    case SIM_ENTRY_CANCELLED:
+    case SIM_ENTRY_FIRED:
+        walk_timer(walk, entry);
+        return;
+    case SIM_ENTRY_HEARD:
+        walk_news(walk, entry);
+        return;
+    case SIM_ENTRY_JOINED:
+    case SIM_ENTRY_LEFT:
+        walk_subject(walk, entry);
+        return;
+    case SIM_ENTRY_PAGE:
+        if (entry->number != page_sum(walk->page_seed[entry->peer % SIM_PAGES]))
+            wrong_at(walk, "a page held something else than what was written", entry->peer);
+        walk->page_seed[entry->peer % SIM_PAGES] = entry->value;
+        return;
+    case SIM_ENTRY_REFUSED:
+    case SIM_ENTRY_TOLD:
+    case SIM_ENTRY_RANDOM:
+        return;
+    }
+    wrong_at(walk, "no entry at all", entry->kind);
+}
+
+/* What came late: just before the last operation, when all should have been at rest. */
+static void check_rest(struct walk *walk)
+{
+    const struct sim_life *life = walk->life;
+    uint64_t mark_ns = 0;
+
+    for (uint64_t i = life->position; i > 0 && mark_ns == 0; i--)
+        if (life->entries[i - 1].kind == SIM_ENTRY_OP && life->entries[i - 1].number == 0)
+            mark_ns = life->entries[i - 1].time_ns;
+    for (uint64_t i = 1; i < life->position && mark_ns != 0; i++) {
+        walk->at = i;
+        if (life->entries[i].number + life->entries[i].value == 0 &&
+            life->entries[i].kind == SIM_ENTRY_OP)
+            continue;
+        if (life->entries[i].time_ns + walk->check->quiet_ns > mark_ns)
+            wrong_at(walk, "it came when all should have been at rest", life->entries[i].kind);
+    }
+    for (uint32_t i = 1; i <= SIM_TIMERS && mark_ns != 0; i++)
+        if (walk->armed[i] != 0 && walk->armed[i] < mark_ns)
+            wrong_at(walk, "a timer never fired", i);
+}
+
+static void check_life(struct check *check, uint32_t peer)
+{
+    struct sim_life *life = &check->lives->of[peer];
+    struct walk walk = {.check = check, .self = peer, .life = life};
+    uint64_t hash = 0;
+
+    life->hashes = calloc(life->position + 1, sizeof *life->hashes);
+    if (life->hashes == NULL)
+        abort();
+    for (walk.at = 0; walk.at < life->position; walk.at++) {
+        const struct sim_entry *entry = &life->entries[walk.at];
+
+        if (walk.at > 0 && entry->time_ns < entry[-1].time_ns)
+            wrong_at(&walk, "its clock went back", entry->time_ns);
+        walk_entry(&walk, entry);
+        hash = sim_entry_mix(hash, entry);
+        life->hashes[walk.at + 1] = hash;
+    }
+    if (hash != life->hash)
+        wrong_at(&walk, "the log does not fit its hash", hash);
+    if (walk.balance != life->balance)
+        wrong_at(&walk, "the balance is not what came and went", (uint64_t)life->balance);
+    check->verdict->entries += life->position;
+    check_rest(&walk);
+}
+
+/* --- Between two ----------------------------------------------------------------------------- */
+
+/* What one sent to another came once each, in the order of sending. */
+static void check_pair(struct check *check, uint32_t from, uint32_t to)
+{
+    const struct sim_life *one = &check->lives->of[from], *other = &check->lives->of[to];
+    uint64_t at = 0, number = 0;
+    char name[24], peer[24];
+
+    for (uint64_t i = 0; i < one->position; i++) {
+        const struct sim_entry *sent = &one->entries[i];
+
+        if (sent->kind != SIM_ENTRY_SENT || sent->peer != to)
+            continue;
+        number++;
+        while (at < other->position &&
+               (other->entries[at].kind != SIM_ENTRY_GOT || other->entries[at].peer != from))
+            at++;
+        if (at == other->position || other->entries[at].number != sent->number ||
+            other->entries[at].value != sent->value || sent->number != number) {
+            wrong(check->verdict,
+                  "message %" PRIu64 " of %s to %s (op %" PRIu64 ") was lost, doubled or overtaken",
+                  number, name_of(from, name), name_of(to, peer), sent->value);
+            return;
+        }
+        at++;
+    }
+    for (; at < other->position; at++)
+        if (other->entries[at].kind == SIM_ENTRY_GOT && other->entries[at].peer == from) {
+            wrong(check->verdict, "%s got a message (op %" PRIu64 ") that %s never sent",
+                  name_of(to, peer), other->entries[at].value, name_of(from, name));
+            return;
+        }
+}
+
+/* Each question has its answer. */
+static void check_questions(struct check *check, uint32_t peer)
+{
+    const struct sim_life *life = &check->lives->of[peer];
+    uint16_t *open = calloc((size_t)check->work->records_count + 1, sizeof *open);
+    char name[24];
+
+    if (open == NULL)
+        abort();
+    for (uint64_t i = 0; i < life->position; i++) {
+        const struct sim_entry *entry = &life->entries[i];
+        const struct sim_record *record = sim_work_find(check->work, entry->value);
+
+        if (record == NULL || record->request.op != SIM_OP_GATHER || record->peer != peer)
+            continue;
+        if (entry->kind == SIM_ENTRY_SENT)
+            open[entry->value]++;
+        else if (entry->kind == SIM_ENTRY_ANSWER && open[entry->value]-- == 0)
+            wrong(check->verdict, "%s: an answer came twice (op %" PRIu64 ")", name_of(peer, name),
+                  entry->value);
+    }
+    for (uint32_t i = 1; i <= check->work->records_count; i++)
+        if (open[i] != 0)
+            wrong(check->verdict, "%s: a question was never answered (op %" PRIu32 ")",
+                  name_of(peer, name), i);
+    free(open);
+}
+
+/* --- Publishes ------------------------------------------------------------------------------- */
+
+/* When it was surely done, and when it was surely not done yet, by its client's clock. */
+struct span {
+    uint64_t first_ns, done_ns;
+};
+
+static struct span span_of(const struct sim_work *work, uint64_t id)
+{
+    const struct sim_record *record = sim_work_find(work, id);
+
+    return record == NULL ? (struct span){0, SIM_NEVER}
+                          : (struct span){record->first_ns, record->done_ns};
+}
+
+static uint32_t count_heard(const struct sim_life *life, uint32_t publisher, uint64_t number,
+                            uint64_t subject)
+{
+    uint32_t count = 0;
+
+    for (uint64_t i = 0; i < life->position; i++)
+        count += life->entries[i].kind == SIM_ENTRY_HEARD && life->entries[i].peer == publisher &&
+                 life->entries[i].number == number && life->entries[i].value == subject;
+    return count;
+}
+
+struct news {
+    uint32_t publisher;
+    uint64_t number, subject;
+    struct span span;
+    bool is_sure; /* It was published. */
+};
+
+/* The span within which `peer` was surely joined to the subject, from entry *at on. False: none. */
+static bool next_joined(const struct check *check, uint32_t peer, uint64_t subject, uint64_t *at,
+                        struct span *ret_span)
+{
+    const struct sim_life *life = &check->lives->of[peer];
+    bool has_joined = false;
+
+    for (; *at < life->position; *at += 1) {
+        const struct sim_entry *entry = &life->entries[*at];
+        bool is_it = entry->peer == subject && *at > 0 && entry->number == 0;
+
+        if (is_it && entry->kind == SIM_ENTRY_JOINED && !has_joined) {
+            ret_span->first_ns = span_of(check->work, entry[-1].number).done_ns;
+            has_joined = true;
+        }
+        if (is_it && entry->kind == SIM_ENTRY_LEFT && has_joined) {
+            ret_span->done_ns = span_of(check->work, entry[-1].number).first_ns;
+            *at += 1;
+            return true;
+        }
+    }
+    ret_span->done_ns = SIM_NEVER;
+    return has_joined;
+}
+
+static void check_news(struct check *check, const struct news *news)
+{
+    char name[24];
+
+    for (uint32_t peer = 0; peer < SIM_MIRROR_FIRST; peer++) {
+        uint32_t count =
+            count_heard(&check->lives->of[peer], news->publisher, news->number, news->subject);
+        struct span joined = {0, 0};
+        uint64_t at = 0;
+
+        if (count > 1)
+            wrong(check->verdict, "%s heard news %" PRIu64 " twice", name_of(peer, name),
+                  news->number);
+        while (news->is_sure && count == 0 && next_joined(check, peer, news->subject, &at, &joined))
+            if (joined.first_ns < news->span.first_ns && news->span.done_ns <= joined.done_ns &&
+                joined.first_ns != SIM_NEVER)
+                wrong(check->verdict, "%s never heard news %" PRIu64 " of subject %" PRIu64,
+                      name_of(peer, name), news->number, news->subject);
+    }
+}
+
+static void check_all_news(struct check *check)
+{
+    for (uint32_t i = 0; i < check->work->records_count; i++) {
+        const struct sim_record *record = &check->work->records[i];
+        struct news news = {SIM_CLIENT,
+                            record->request.id,
+                            record->request.value,
+                            {record->first_ns, record->done_ns},
+                            record->fate == SIM_FATE_DONE};
+
+        if (record->peer == SIM_CLIENT)
+            check_news(check, &news);
+    }
+    for (uint32_t peer = 0; peer < SIM_MIRROR_FIRST; peer++) {
+        const struct sim_life *life = &check->lives->of[peer];
+
+        for (uint64_t i = 0; i < life->position; i++) {
+            const struct sim_entry *entry = &life->entries[i];
+            struct news news = {peer, entry->number, entry->peer,
+                                span_of(check->work, entry->value), true};
+
+            if (entry->kind == SIM_ENTRY_TOLD)
+                check_news(check, &news);
+        }
+    }
+}
+
+/* --- Answers --------------------------------------------------------------------------------- */
+
+/* What was told of an instance must be of the life that it has. */
+static void check_mark(struct check *check, uint64_t id, uint32_t peer, uint64_t position,
+                       uint64_t hash)
+{
+    const struct sim_life *life = &check->lives->of[peer % SIM_MIRROR_FIRST];
+    char name[24];
+
+    if (position == 0 && hash == 0) /* A mirror that was told nothing. */
+        return;
+    if (peer >= SIM_MIRROR_FIRST || position > life->position || life->hashes[position] != hash)
+        wrong(check->verdict,
+              "op %" PRIu64 " heard of entry %" PRIu64 " of %s, which has no such life", id,
+              position, name_of(peer, name));
+}
+
+static void check_record(struct check *check, const struct sim_record *record)
+{
+    const struct sim_request *request = &record->request;
+    uint8_t times = check->times[request->id];
+
+    check->verdict->acknowledged += record->fate == SIM_FATE_DONE;
+    check->verdict->unknown += record->fate == SIM_FATE_UNKNOWN;
+    check->verdict->refused += record->fate == SIM_FATE_REFUSED;
+    if (record->fate != SIM_FATE_DONE)
+        return;
+    if (request->op == SIM_OP_LOOK) {
+        check_mark(check, request->id, (uint32_t)request->value, record->answer.position,
+                   record->answer.hash);
+        return;
+    }
+    if (record->peer == SIM_CLIENT)
+        return;
+    if (times != 1)
+        wrong(check->verdict, "op %" PRIu64 " (%s) was acknowledged and is not there", request->id,
+              sim_op_name(request->op));
+    if (!record->wants_reply)
+        return;
+    check_mark(check, request->id, record->peer, record->answer.position, record->answer.hash);
+    for (uint32_t i = 0; i < record->answer.count && i < SIM_HOPS_MAX; i++)
+        check_mark(check, request->id, record->answer.marks[i].peer,
+                   record->answer.marks[i].position, record->answer.marks[i].hash);
+}
+
+void sim_check(const struct sim_work *work, struct sim_lives *lives, uint64_t quiet_ns,
+               struct sim_verdict *verdict)
+{
+    struct check check = {work, lives, verdict, quiet_ns, calloc(SIM_OPS_MAX + 1, 1)};
+    int64_t sum = 0;
+
+    if (check.times == NULL)
+        abort();
+    for (uint32_t peer = 0; peer < SIM_MIRROR_FIRST; peer++) {
+        check_life(&check, peer);
+        sum += lives->of[peer].balance;
+    }
+    for (uint32_t i = 0; i < work->records_count; i++)
+        check_record(&check, &work->records[i]);
+    for (uint32_t from = 0; from < SIM_MIRROR_FIRST; from++) {
+        for (uint32_t to = 0; to < SIM_MIRROR_FIRST; to++)
+            check_pair(&check, from, to);
+        check_questions(&check, from);
+    }
+    if (sum != 0)
+        wrong(verdict, "%" PRId64 " of money was made or lost", sum);
+    check_all_news(&check);
+    free(check.times);
+}

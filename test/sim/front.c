@@ -1,0 +1,327 @@
+#include "test/sim/front.h"
+
+#include "test/sim/protocol.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIGEST "sha256:51"
+#define DEADLINE_MS 20u
+#define MEMORY_BYTES (512u << 10)
+#define MAILBOX_TIGHT 6u
+
+static struct sw_bytes text(const char *words)
+{
+    return (struct sw_bytes){words, strlen(words)};
+}
+
+/* --- Pods ------------------------------------------------------------------------------------ */
+
+static void make_pod(struct sim_front *front, uint32_t number, const struct sim_pod *pod,
+                     uint32_t part, uint32_t parts)
+{
+    struct sim_pod *made = &front->pods[number];
+
+    *made = *pod;
+    made->is_wanted = true;
+    snprintf(made->uid, sizeof made->uid, "00000000-0000-7000-8000-%012" PRIu32, number + 1);
+    for (uint32_t slot = 0; slot < SW_FRAME_SLOTS_BYTES * 8; slot++)
+        if (slot * parts / (SW_FRAME_SLOTS_BYTES * 8) == part)
+            made->slots[slot / 8] |= (uint8_t)(1u << slot % 8);
+}
+
+static void make_pods(struct sim_front *front)
+{
+    struct sim_pod account = {.agent = "account",
+                              .agent_uid = "10000000-0000-7000-8000-000000000001",
+                              .is_keyed = true,
+                              .is_durable = true,
+                              .mailbox = 1024};
+    struct sim_pod tight = {.agent = "tight",
+                            .agent_uid = "10000000-0000-7000-8000-000000000002",
+                            .is_keyed = true,
+                            .is_durable = true,
+                            .mailbox = MAILBOX_TIGHT};
+    struct sim_pod hub = {.agent = "hub",
+                          .agent_uid = "10000000-0000-7000-8000-000000000003",
+                          .is_durable = true,
+                          .replicas = SIM_HUBS,
+                          .mailbox = 256};
+    struct sim_pod mirror = {.agent = "mirror",
+                             .agent_uid = "10000000-0000-7000-8000-000000000004",
+                             .is_keyed = true,
+                             .mailbox = 256};
+
+    make_pod(front, 0, &account, 0, 2);
+    make_pod(front, 1, &account, 1, 2);
+    make_pod(front, 2, &tight, 0, 1);
+    make_pod(front, 3, &hub, 0, 1);
+    make_pod(front, 4, &mirror, 0, 1);
+}
+
+static void open_pod(struct sim_front *front, struct sim_pod *pod)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_POD_OPEN,
+                             .pod_open = {.uid = text(pod->uid),
+                                          .name_space = text("default"),
+                                          .agent = text(pod->agent),
+                                          .agent_uid = text(pod->agent_uid),
+                                          .digest = text(DIGEST),
+                                          .slots = {pod->slots, sizeof pod->slots},
+                                          .is_keyed = pod->is_keyed,
+                                          .replicas = pod->replicas,
+                                          .is_durable = pod->is_durable,
+                                          .priority = 1,
+                                          .memory_bytes = MEMORY_BYTES,
+                                          .body_bytes = 4096,
+                                          .deadline_ms = DEADLINE_MS,
+                                          .mailbox = pod->mailbox,
+                                          .instances_max = 1000}};
+
+    pod->generation = frame.pod_open.generation = ++front->next_generation;
+    pod->is_running = false;
+    sim_host_send(front->host, &frame);
+}
+
+static void close_pod(struct sim_front *front, struct sim_pod *pod)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_POD_CLOSE, .pod_close = {.uid = text(pod->uid)}};
+
+    pod->is_running = false;
+    sim_host_send(front->host, &frame);
+}
+
+void sim_front_want(struct sim_front *front, uint32_t pod, bool is_wanted)
+{
+    if (front->pods[pod].is_wanted == is_wanted)
+        return;
+    front->pods[pod].is_wanted = is_wanted;
+    sim_trace(front->trace, "front: Pod %" PRIu32 " is to be %s", pod + 1,
+              is_wanted ? "open" : "closed");
+    if (front->is_ready && is_wanted)
+        open_pod(front, &front->pods[pod]);
+    else if (front->is_ready)
+        close_pod(front, &front->pods[pod]);
+}
+
+bool sim_front_is_up(const struct sim_front *front)
+{
+    for (uint32_t i = 0; i < SIM_PODS; i++)
+        if (front->pods[i].is_wanted && !front->pods[i].is_running)
+            return false;
+    return front->is_ready;
+}
+
+/* --- Requests -------------------------------------------------------------------------------- */
+
+static uint64_t keep(struct sim_front *front,
+                     void (*answered)(void *ctx, const struct sw_frame_reply *reply), void *ctx)
+{
+    for (;;) {
+        uint64_t number = ++front->next_request;
+        struct sim_request_slot *slot = &front->requests[number % SIM_REQUESTS_MAX];
+
+        if (slot->number != 0)
+            continue;
+        *slot = (struct sim_request_slot){number, answered, ctx};
+        return number;
+    }
+}
+
+static void answer(struct sim_front *front, const struct sw_frame_reply *reply)
+{
+    struct sim_request_slot *slot = &front->requests[reply->request % SIM_REQUESTS_MAX];
+    struct sim_request_slot copy = *slot;
+
+    if (slot->number != reply->request) /* Whoever asked has gone. */
+        return;
+    slot->number = 0;
+    copy.answered(copy.ctx, reply);
+}
+
+void sim_front_forget(struct sim_front *front, uint64_t request)
+{
+    struct sim_request_slot *slot = &front->requests[request % SIM_REQUESTS_MAX];
+
+    if (slot->number == request)
+        slot->number = 0;
+}
+
+uint64_t sim_front_send(struct sim_front *front, const struct sim_send *send)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_SEND,
+                             .send = {.request = keep(front, send->answered, send->ctx),
+                                      .name_space = text("default"),
+                                      .agent = text(send->agent),
+                                      .key = text(send->key),
+                                      .request_id = text(send->name),
+                                      .body = send->body,
+                                      .priority = SW_FRAME_PRIORITY_DEFAULT,
+                                      .want_reply = send->wants_reply,
+                                      .timeout_ms = send->timeout_ms}};
+
+    assert(front->is_ready);
+    sim_host_send(front->host, &frame);
+    return frame.send.request;
+}
+
+uint64_t sim_front_publish(struct sim_front *front, const struct sim_publish *publish)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_PUBLISH,
+                             .publish = {.request = keep(front, publish->answered, publish->ctx),
+                                         .name_space = text("default"),
+                                         .subject = text(publish->subject),
+                                         .request_id = text(publish->name),
+                                         .body = publish->body,
+                                         .priority = 1}};
+
+    assert(front->is_ready);
+    sim_host_send(front->host, &frame);
+    return frame.publish.request;
+}
+
+/* --- The host -------------------------------------------------------------------------------- */
+
+static void breach(struct sim_front *front, const char *what, struct sw_bytes words)
+{
+    if (front->breach[0] == 0)
+        snprintf(front->breach, sizeof front->breach, "%s: %.*s", what, (int)words.size,
+                 words.size == 0 ? "" : (const char *)words.data);
+    front->is_broken = true;
+}
+
+static void begin(struct sim_front *front)
+{
+    size_t at = 0;
+
+    while (at < front->code.size) {
+        size_t size = front->code.size - at;
+        struct sw_frame frame = {.kind = SW_FRAME_MODULE};
+
+        if (size > SW_FRAME_CHUNK_MAX)
+            size = SW_FRAME_CHUNK_MAX;
+        frame.module =
+            (struct sw_frame_module){.digest = text(DIGEST),
+                                     .offset = at,
+                                     .total = front->code.size,
+                                     .bytes = {(const uint8_t *)front->code.data + at, size}};
+        sim_host_send(front->host, &frame);
+        at += size;
+    }
+    front->is_ready = true;
+    for (uint32_t i = 0; i < SIM_PODS; i++)
+        if (front->pods[i].is_wanted)
+            open_pod(front, &front->pods[i]);
+}
+
+static void take_status(struct sim_front *front, const struct sw_frame_pod_status *status)
+{
+    for (uint32_t i = 0; i < SIM_PODS; i++)
+        if (status->uid.size == strlen(front->pods[i].uid) &&
+            memcmp(status->uid.data, front->pods[i].uid, status->uid.size) == 0 &&
+            status->generation == front->pods[i].generation)
+            front->pods[i].is_running = status->phase == SW_FRAME_POD_RUNNING;
+    if (status->phase == SW_FRAME_POD_FAILED)
+        breach(front, "a Pod failed", status->words);
+}
+
+/* Traps and the like are what some operations ask for; these say that state was lost. */
+static void take_event(struct sim_front *front, const struct sw_frame_event *event)
+{
+    static const char *const bad[] = {"ReplayMismatch", "StateUnreadable", "StateDiscarded",
+                                      "CreateFailed"};
+
+    sim_trace(front->trace, "front: Event %.*s of %.*s: %.*s", (int)event->reason.size,
+              (const char *)event->reason.data, (int)event->key.size,
+              event->key.size == 0 ? "" : (const char *)event->key.data,
+              (int)(event->words.size < 80 ? event->words.size : 80),
+              event->words.size == 0 ? "" : (const char *)event->words.data);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (event->reason.size == strlen(bad[i]) &&
+            memcmp(event->reason.data, bad[i], event->reason.size) == 0)
+            breach(front, bad[i], event->words);
+}
+
+void sim_front_frame(void *ctx, const struct sw_frame *frame)
+{
+    struct sim_front *front = ctx;
+
+    switch ((unsigned)frame->kind) {
+    case SW_FRAME_READY:
+        begin(front);
+        return;
+    case SW_FRAME_MODULE_RESULT:
+        if (frame->result.code != 0)
+            breach(front, "the module was refused", frame->result.words);
+        return;
+    case SW_FRAME_POD_STATUS:
+        take_status(front, &frame->pod_status);
+        return;
+    case SW_FRAME_REPLY:
+        answer(front, &frame->reply);
+        return;
+    case SW_FRAME_EVENT:
+        take_event(front, &frame->event);
+        return;
+    default:
+        return;
+    }
+}
+
+static void run_start(void *ctx)
+{
+    struct sim_front *front = ctx;
+
+    sim_host_start(front->host);
+}
+
+void sim_front_ended(void *ctx, enum sim_end end, const char *words)
+{
+    struct sim_front *front = ctx;
+
+    front->is_ready = false;
+    front->ends[end]++;
+    for (uint32_t i = 0; i < SIM_PODS; i++)
+        front->pods[i].is_running = false;
+    for (uint32_t i = 0; i < SIM_REQUESTS_MAX; i++) {
+        struct sw_frame_reply lost = {.request = front->requests[i].number, .code = SIM_CODE_LOST};
+
+        if (lost.request != 0)
+            answer(front, &lost);
+    }
+    if (end == SIM_END_UNREADABLE)
+        breach(front, "the host gave up", text(words));
+    else
+        sim_event_at(front->loop, &front->start,
+                     front->loop->now_ns + SIM_MS +
+                         sim_random_around(&front->random, front->restart_ns));
+}
+
+void sim_front_stop(struct sim_front *front)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_STOP, .stop = {.deadline_ms = 30000}};
+
+    if (!front->is_ready)
+        return;
+    front->is_ready = false;
+    sim_trace(front->trace, "front: the host is to stop");
+    sim_host_send(front->host, &frame);
+}
+
+void sim_front_init(struct sim_front *front, struct sim_host *host, struct sw_bytes code,
+                    uint64_t seed)
+{
+    memset(front, 0, sizeof *front);
+    front->loop = host->options.loop;
+    front->trace = host->options.trace;
+    front->host = host;
+    front->code = code;
+    front->random.state = seed;
+    front->restart_ns = 100 * SIM_MS;
+    sim_event_init(&front->start, run_start, front);
+    make_pods(front);
+    sim_event_at(front->loop, &front->start, 0);
+}

@@ -1,0 +1,77 @@
+/* What swarmd is to an agent host: it opens Pods, passes requests on and hands answers back, and
+ * starts the host again when it ended.
+ *
+ * Threads: one.  I/O: none. */
+#pragma once
+#include "test/sim/host.h"
+
+#define SIM_PODS 5u
+#define SIM_REQUESTS_MAX 4096u
+#define SIM_CODE_LOST 2000u /* The host ended: what became of the request is unknown. */
+
+struct sim_front;
+
+struct sim_request_slot { /* A request without an answer. */
+    uint64_t number;      /* 0: free. */
+    void (*answered)(void *ctx, const struct sw_frame_reply *reply);
+    void *ctx;
+};
+
+struct sim_pod {
+    const char *agent;
+    char uid[40], agent_uid[40];
+    uint8_t slots[SW_FRAME_SLOTS_BYTES];
+    bool is_keyed, is_durable, is_wanted, is_running;
+    uint32_t mailbox, replicas;
+    uint64_t generation;
+};
+
+struct sim_front {
+    struct sim_loop *loop;
+    struct sim_host *host;
+    struct sim_trace *trace;
+    struct sim_random random;
+    struct sw_bytes code; /* Of the guest; borrowed. */
+    struct sim_pod pods[SIM_PODS];
+    struct sim_request_slot requests[SIM_REQUESTS_MAX];
+    struct sim_event start;
+    uint64_t next_request, next_generation;
+    bool is_ready, is_broken;
+    uint32_t ends[SIM_END_UNREADABLE + 1];
+    uint64_t restart_ns; /* How long the host stays down, on average. */
+    char breach[700];    /* What must never be seen; "": nothing was. */
+    uint64_t warnings;
+};
+
+struct sim_send {                   /* Texts are borrowed. */
+    const char *agent, *key, *name; /* name: of the request, or "". */
+    struct sw_bytes body;
+    bool wants_reply;
+    uint32_t timeout_ms;
+    void (*answered)(void *ctx, const struct sw_frame_reply *reply);
+    void *ctx;
+};
+
+struct sim_publish {
+    const char *subject, *name;
+    struct sw_bytes body;
+    void (*answered)(void *ctx, const struct sw_frame_reply *reply);
+    void *ctx;
+};
+
+void sim_front_init(struct sim_front *front, struct sim_host *host, struct sw_bytes code,
+                    uint64_t seed);
+/* The hooks of the host: ctx is the front. */
+void sim_front_frame(void *ctx, const struct sw_frame *frame);
+void sim_front_ended(void *ctx, enum sim_end end, const char *words);
+/* Its number, for sim_front_forget. answered is called once, later. The front is ready. */
+uint64_t sim_front_send(struct sim_front *front, const struct sim_send *send);
+uint64_t sim_front_publish(struct sim_front *front, const struct sim_publish *publish);
+/* Whoever asked has gone: answered is not called any more. */
+void sim_front_forget(struct sim_front *front, uint64_t request);
+/* Have a Pod run or not. */
+void sim_front_want(struct sim_front *front, uint32_t pod, bool is_wanted);
+/* Ask the host to stop; it is started again afterwards. */
+void sim_front_stop(struct sim_front *front);
+/* All wanted Pods run. */
+bool sim_front_is_up(const struct sim_front *front);

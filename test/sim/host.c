@@ -1,0 +1,626 @@
+#include "test/sim/host.h"
+
+#include "pkg/agent/abi/abi.h"
+#include "pkg/agent/runtime/actor/snapshot.h"
+#include "pkg/agent/runtime/host/guest_wasm.h"
+#include "pkg/agent/runtime/wasm/wasm.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FOLDER "host"
+#define FULL_DISK_WAIT_NS (500 * SIM_MS)
+#define FRAME_MAX ((size_t)SW_FRAME_BYTES_MAX + 64)
+
+/* --- What is under way ----------------------------------------------------------------------- */
+
+/* It arrives after the delay, and not before what was put before it. */
+static uint64_t fifo_put(struct sim_fifo *fifo, void *what, size_t size, uint64_t at_ns)
+{
+    if (fifo->first + fifo->count == fifo->capacity) {
+        memmove(fifo->items, fifo->items + fifo->first, fifo->count * sizeof *fifo->items);
+        fifo->first = 0;
+        if (fifo->count == fifo->capacity) {
+            fifo->capacity = fifo->capacity == 0 ? 16 : fifo->capacity * 2;
+            fifo->items = realloc(fifo->items, fifo->capacity * sizeof *fifo->items);
+            assert(fifo->items != NULL);
+        }
+    }
+    if (at_ns < fifo->last_ns)
+        at_ns = fifo->last_ns;
+    fifo->last_ns = at_ns;
+    fifo->items[fifo->first + fifo->count++] = (struct sim_passing){what, size, at_ns};
+    return at_ns;
+}
+
+static const struct sim_passing *fifo_first(const struct sim_fifo *fifo)
+{
+    return fifo->count == 0 ? NULL : &fifo->items[fifo->first];
+}
+
+static struct sim_passing fifo_get(struct sim_fifo *fifo)
+{
+    fifo->count--;
+    return fifo->items[fifo->first++];
+}
+
+static void fifo_done(struct sim_fifo *fifo, void (*release)(void *what))
+{
+    while (fifo->count > 0)
+        release(fifo_get(fifo).what);
+    free(fifo->items);
+    memset(fifo, 0, sizeof *fifo);
+}
+
+static uint64_t now_of(const struct sim_host *host)
+{
+    return host->options.loop->now_ns;
+}
+
+/* Over, before anything more leaves it. */
+static void die(struct sim_host *host, enum sim_end end, const char *words)
+{
+    if (host->ending != SIM_END_NONE)
+        return;
+    host->ending = end;
+    snprintf(host->words, sizeof host->words, "%s", words);
+    sim_event_at(host->options.loop, &host->end, now_of(host));
+}
+
+/* --- The link -------------------------------------------------------------------------------- */
+
+static void put_out(struct sim_host *host, void *bytes, size_t size)
+{
+    uint64_t at =
+        now_of(host) + sim_random_around(&host->random, host->options.link_delay_ns) + SIM_US;
+
+    at = fifo_put(&host->out, bytes, size, at);
+    sim_event_by(host->options.loop, &host->link_out, at);
+}
+
+static void emit(void *ctx, const struct sw_frame *frame)
+{
+    struct sw_buffer bytes;
+
+    sw_buffer_init(&bytes, FRAME_MAX);
+    sw_frame_put(frame, &bytes);
+    assert(!bytes.failed);
+    put_out(ctx, bytes.data, bytes.size);
+}
+
+/* Let out what is durable. */
+static void release(struct sim_host *host, struct sim_lane *lane)
+{
+    struct sw_output *output;
+    uint64_t durable = sw_journal_durable(host->shared.journal);
+
+    while ((output = lane->outputs) != NULL && output->epoch <= durable) {
+        void *bytes = malloc(output->size);
+
+        assert(bytes != NULL);
+        memcpy(bytes, output->bytes, output->size);
+        put_out(host, bytes, output->size);
+        lane->outputs = output->next;
+        free(output);
+    }
+}
+
+static void run_link_out(void *ctx)
+{
+    struct sim_host *host = ctx;
+    const struct sim_passing *first;
+
+    while ((first = fifo_first(&host->out)) != NULL && first->at_ns <= now_of(host)) {
+        struct sim_passing passing = fifo_get(&host->out);
+        struct sw_frame frame;
+        struct sw_err err = {0};
+        size_t size = 0;
+
+        if (sw_frame_take((struct sw_bytes){passing.what, passing.size}, SW_FRAME_FROM_HOST, &frame,
+                          &size, &err) != SW_OK ||
+            size != passing.size) {
+            die(host, SIM_END_UNREADABLE, "it wrote a frame that is none");
+        } else {
+            sim_trace_bytes(host->options.trace, passing.what, passing.size);
+            host->options.frame(host->options.ctx, &frame);
+        }
+        free(passing.what);
+    }
+    if (first != NULL)
+        sim_event_by(host->options.loop, &host->link_out, first->at_ns);
+}
+
+void sim_host_send(struct sim_host *host, const struct sw_frame *frame)
+{
+    struct sw_buffer bytes;
+    uint64_t at =
+        now_of(host) + sim_random_around(&host->random, host->options.link_delay_ns) + SIM_US;
+
+    if (host->state != SIM_HOST_RUNNING)
+        return;
+    sw_buffer_init(&bytes, FRAME_MAX);
+    sw_frame_put(frame, &bytes);
+    assert(!bytes.failed);
+    at = fifo_put(&host->in, bytes.data, bytes.size, at);
+    sim_event_by(host->options.loop, &host->link_in, at);
+}
+
+static void wake_journal(struct sim_host *host)
+{
+    if (host->is_journal_sleeping)
+        sim_event_by(host->options.loop, &host->resume, now_of(host) + SIM_US);
+}
+
+static void take_frame(struct sim_host *host, const struct sim_passing *passing)
+{
+    struct sw_frame frame;
+    struct sw_err err = {0};
+    size_t size;
+    enum sw_rc rc = sw_frame_take((struct sw_bytes){passing->what, passing->size}, SW_FRAME_TO_HOST,
+                                  &frame, &size, &err);
+
+    if (rc == SW_OK && frame.kind == SW_FRAME_STOP) {
+        host->state = SIM_HOST_STOPPING;
+        wake_journal(host);
+        return;
+    }
+    if (rc == SW_OK)
+        rc = sw_host_receive(host->core, &frame, &err);
+    if (rc != SW_OK)
+        die(host, SIM_END_UNREADABLE, err.message);
+}
+
+static void run_link_in(void *ctx)
+{
+    struct sim_host *host = ctx;
+    const struct sim_passing *first;
+
+    while (host->state == SIM_HOST_RUNNING && host->ending == SIM_END_NONE &&
+           (first = fifo_first(&host->in)) != NULL && first->at_ns <= now_of(host)) {
+        struct sim_passing passing = fifo_get(&host->in);
+
+        take_frame(host, &passing);
+        free(passing.what);
+    }
+    first = fifo_first(&host->in);
+    if (first != NULL && host->state == SIM_HOST_RUNNING)
+        sim_event_by(host->options.loop, &host->link_in, first->at_ns);
+}
+
+/* --- Workers --------------------------------------------------------------------------------- */
+
+static void pass(struct sim_host *host, uint32_t from, uint32_t to, struct sw_item *item)
+{
+    uint64_t at =
+        now_of(host) + sim_random_around(&host->random, host->options.item_delay_ns) + SIM_US;
+
+    at = fifo_put(&host->lanes[to].inbox[from], item, 0, at);
+    sim_event_by(host->options.loop, &host->lanes[to].step, at);
+}
+
+static void put_item(void *ctx, uint32_t worker, struct sw_item *item)
+{
+    pass(ctx, SIM_WORKERS_MAX, worker, item);
+}
+
+/* Hand over what has arrived, in the order of arrival. Returns how many. */
+static uint32_t take_items(struct sim_lane *lane, uint64_t until_ns)
+{
+    uint32_t count = 0;
+
+    for (;;) {
+        struct sim_fifo *next = NULL;
+
+        for (uint32_t i = 0; i <= SIM_WORKERS_MAX; i++) {
+            const struct sim_passing *first = fifo_first(&lane->inbox[i]);
+
+            if (first != NULL && first->at_ns <= until_ns &&
+                (next == NULL || first->at_ns < fifo_first(next)->at_ns))
+                next = &lane->inbox[i];
+        }
+        if (next == NULL)
+            return count;
+        sw_worker_put(lane->worker, fifo_get(next).what);
+        count++;
+    }
+}
+
+/* Move what a worker put out to where it waits for its epoch. */
+static void publish(struct sim_lane *lane)
+{
+    struct sw_output *output;
+
+    while ((output = sw_worker_output(lane->worker)) != NULL) {
+        output->next = NULL;
+        if (lane->outputs == NULL)
+            lane->outputs = output;
+        else
+            lane->outputs_last->next = output;
+        lane->outputs_last = output;
+    }
+    release(lane->host, lane);
+}
+
+static void sleep_lane(struct sim_lane *lane)
+{
+    struct sim_host *host = lane->host;
+    struct sim_loop *loop = host->options.loop;
+    uint64_t wait_ns = sw_worker_wait_ns(lane->worker);
+
+    for (uint32_t i = 0; i <= SIM_WORKERS_MAX; i++)
+        if (fifo_first(&lane->inbox[i]) != NULL)
+            sim_event_by(loop, &lane->step, fifo_first(&lane->inbox[i])->at_ns);
+    if (sw_worker_has_work(lane->worker) && sw_journal_has_room(host->shared.journal))
+        sim_event_by(loop, &lane->step, loop->now_ns + SIM_US);
+    if (wait_ns != UINT64_MAX)
+        sim_event_by(loop, &lane->step, loop->now_ns + wait_ns + SIM_US);
+}
+
+static void run_lane(void *ctx)
+{
+    struct sim_lane *lane = ctx;
+    struct sim_host *host = lane->host;
+    struct sw_err err = {0};
+    uint32_t taken, ran;
+
+    if (host->state != SIM_HOST_RUNNING || host->ending != SIM_END_NONE)
+        return;
+    taken = take_items(lane, now_of(host));
+    ran = sw_worker_run(lane->worker, (uint32_t)sim_random_between(
+                                          &host->random, 1, host->options.segments_per_step));
+    host->segments += ran;
+    if (sw_worker_failure(lane->worker, &err) != SW_OK) {
+        die(host, SIM_END_UNREADABLE, err.message);
+        return;
+    }
+    for (uint32_t i = 0; i < host->options.workers; i++)
+        for (struct sw_item *item; (item = sw_worker_sent(lane->worker, i)) != NULL;)
+            pass(host, lane->index, i, item);
+    publish(lane);
+    if ((taken > 0 || ran > 0) && sw_journal_is_dirty(host->shared.journal))
+        wake_journal(host);
+    if (taken > 0 || ran > 0)
+        sim_event_by(host->options.loop, &lane->step,
+                     now_of(host) + SIM_US +
+                         ran * sim_random_around(&host->random, host->options.segment_ns));
+    else
+        sleep_lane(lane);
+}
+
+/* --- Recovery, the journal's thread, the clean stop ------------------------------------------- */
+
+/* Suspend the coroutine until that time, or until the host is over. */
+static void wait_until(struct sim_host *host, uint64_t at_ns)
+{
+    if (host->options.disk->is_dead)
+        return;
+    if (at_ns != SIM_NEVER)
+        sim_event_at(host->options.loop, &host->resume, at_ns);
+    host->is_inside = false;
+    sim_coroutine_suspend(host->coroutine);
+    host->is_inside = true;
+}
+
+static void disk_wait(void *ctx, uint64_t ns)
+{
+    struct sim_host *host = ctx;
+
+    if (host->is_inside)
+        wait_until(host, now_of(host) + ns);
+}
+
+static void disk_crash(void *ctx)
+{
+    struct sim_host *host = ctx;
+
+    die(host, host->disk_ends, "in the middle of a call of the disk");
+    wait_until(host, SIM_NEVER);
+}
+
+static enum sw_rc open_module(void *ctx, struct sw_bytes code, struct sw_guest_module **ret_module,
+                              struct sw_err *err)
+{
+    return sw_guest_wasm_open(((struct sim_host *)ctx)->options.wasm, code, ret_module, err);
+}
+
+static bool recover(struct sim_host *host)
+{
+    struct sw_journal_options journal = {.system = &host->options.disk->system,
+                                         .folder = FOLDER,
+                                         .segment_bytes = host->options.segment_bytes,
+                                         .epoch_bytes = host->options.epoch_bytes};
+    struct sw_host_options options = {.system = &host->options.disk->system,
+                                      .shared = &host->shared,
+                                      .workers = host->workers,
+                                      .workers_count = host->options.workers,
+                                      .engine = &host->engine,
+                                      .ctx = host,
+                                      .open_module = open_module,
+                                      .put = put_item,
+                                      .emit = emit};
+    struct sw_frame ready = {.kind = SW_FRAME_READY};
+    struct sw_recovery_report report;
+    struct sw_err err = {0};
+    enum sw_rc rc =
+        sw_recover(&journal, &host->shared, host->workers, host->options.workers, &report, &err);
+
+    if (rc == SW_OK)
+        rc = sw_host_new(&options, &host->core, &err);
+    if (rc != SW_OK) {
+        bool is_disk = err.rc == SW_E_INTERNAL || err.rc == SW_E_EXHAUSTED;
+
+        die(host, is_disk ? SIM_END_JOURNAL : SIM_END_UNREADABLE, err.message);
+        return false;
+    }
+    sim_trace(host->options.trace,
+              "host: recovered %" PRIu64 " Pods, %" PRIu64 " instances, %" PRIu64 " messages",
+              report.pods, report.instances, report.messages);
+    host->state = SIM_HOST_RUNNING;
+    ready.ready = (struct sw_frame_ready){.version = SW_LINK_VERSION,
+                                          .workers = host->options.workers,
+                                          .pods = report.pods,
+                                          .instances = report.instances,
+                                          .messages = report.messages};
+    emit(host, &ready);
+    for (uint32_t i = 0; i < host->options.workers; i++)
+        sim_event_by(host->options.loop, &host->lanes[i].step, now_of(host) + SIM_US);
+    return true;
+}
+
+/* One commit, and what follows from it. False: the host is over. */
+static bool commit(struct sim_host *host)
+{
+    struct sw_err err = {0};
+    uint64_t before = sw_journal_durable(host->shared.journal);
+    enum sw_rc rc = sw_journal_commit(host->shared.journal, &err);
+
+    if (host->options.disk->is_dead)
+        return false;
+    host->is_disk_full = rc == SW_E_EXHAUSTED;
+    if (rc != SW_OK && !host->is_disk_full) {
+        die(host, SIM_END_JOURNAL, err.message);
+        return false;
+    }
+    if (sw_journal_durable(host->shared.journal) != before)
+        host->commits++;
+    for (uint32_t i = 0; i < host->options.workers; i++) {
+        release(host, &host->lanes[i]);
+        if (host->state == SIM_HOST_RUNNING)
+            sim_event_by(host->options.loop, &host->lanes[i].step, now_of(host) + SIM_US);
+    }
+    return true;
+}
+
+/* False: the host is over. */
+static bool serve(struct sim_host *host)
+{
+    while (host->state == SIM_HOST_RUNNING) {
+        if (!commit(host))
+            return false;
+        if (!host->is_disk_full && sw_journal_is_dirty(host->shared.journal))
+            continue;
+        host->is_journal_sleeping = true;
+        wait_until(host, host->is_disk_full ? now_of(host) + FULL_DISK_WAIT_NS : SIM_NEVER);
+        host->is_journal_sleeping = false;
+        if (host->options.disk->is_dead)
+            return false;
+    }
+    return true;
+}
+
+/* Carry items between workers until none is left. */
+static void settle(struct sim_host *host)
+{
+    bool goes_on = true;
+
+    while (goes_on) {
+        goes_on = false;
+        for (uint32_t i = 0; i < host->options.workers; i++) {
+            struct sim_lane *lane = &host->lanes[i];
+
+            (void)take_items(lane, SIM_NEVER);
+            (void)sw_worker_run(lane->worker, 0);
+            for (uint32_t to = 0; to < host->options.workers; to++)
+                for (struct sw_item *item; (item = sw_worker_sent(lane->worker, to)) != NULL;) {
+                    (void)fifo_put(&host->lanes[to].inbox[i], item, 0, 0);
+                    goes_on = true;
+                }
+            publish(lane);
+        }
+    }
+}
+
+static void stop(struct sim_host *host)
+{
+    struct sw_snapshot_options options = {.system = &host->options.disk->system,
+                                          .folder = FOLDER,
+                                          .shared = &host->shared,
+                                          .workers = host->workers,
+                                          .count = host->options.workers};
+    struct sw_frame stopped = {.kind = SW_FRAME_STOPPED};
+    struct sw_err err = {0};
+    enum sw_rc rc;
+
+    settle(host);
+    while (sw_journal_is_dirty(host->shared.journal) && !host->is_disk_full)
+        if (!commit(host))
+            return;
+    sw_host_close_volatile(host->core);
+    settle(host);
+    if (!commit(host))
+        return;
+    rc = host->is_disk_full ? SW_E_EXHAUSTED : sw_snapshot_take(&options, &err);
+    if (host->options.disk->is_dead)
+        return;
+    sim_trace(host->options.trace, "host: stops, %s",
+              rc == SW_OK ? "with a snapshot" : err.message);
+    stopped.result.code = (uint32_t)-rc;
+    emit(host, &stopped);
+    die(host, SIM_END_STOPPED, err.message);
+}
+
+static void run_life(void *ctx)
+{
+    struct sim_host *host = ctx;
+
+    host->is_inside = true;
+    if (recover(host) && serve(host))
+        stop(host);
+    while (!host->options.disk->is_dead)
+        wait_until(host, SIM_NEVER);
+    host->is_inside = false;
+}
+
+static void run_resume(void *ctx)
+{
+    struct sim_host *host = ctx;
+
+    (void)sim_coroutine_resume(host->coroutine);
+}
+
+/* --- Birth and end --------------------------------------------------------------------------- */
+
+static void free_item(void *item)
+{
+    (void)item;
+}
+
+static void make_lane(struct sim_host *host, uint32_t i)
+{
+    struct sim_lane *lane = &host->lanes[i];
+    struct sw_worker_options options = {
+        .shared = &host->shared, .index = i, .count = host->options.workers};
+    struct sw_err err = {0};
+
+    lane->host = host;
+    lane->index = i;
+    sim_event_init(&lane->step, run_lane, lane);
+    if (sw_wasm_worker_new(host->options.wasm, &lane->wasm, &err) != SW_OK)
+        abort();
+    options.engine = sw_guest_wasm_worker(lane->wasm);
+    if (i == 0)
+        host->engine = options.engine;
+    if (sw_worker_new(&options, &lane->worker, &err) != SW_OK)
+        abort();
+    host->workers[i] = lane->worker;
+}
+
+void sim_host_start(struct sim_host *host)
+{
+    assert(host->state == SIM_HOST_DOWN);
+    if (sw_shared_init(&host->shared, &host->options.disk->system, SW_ABI_FINGERPRINT) != SW_OK)
+        abort();
+    for (uint32_t i = 0; i < host->options.workers; i++)
+        make_lane(host, i);
+    host->state = SIM_HOST_BOOTING;
+    host->ending = SIM_END_NONE;
+    host->lives++;
+    host->coroutine = sim_coroutine_new(run_life, host);
+    sim_event_at(host->options.loop, &host->resume, now_of(host));
+}
+
+static void free_lane(struct sim_host *host, struct sim_lane *lane)
+{
+    struct sw_worker_view view;
+
+    sw_worker_view(lane->worker, &view);
+    host->replayed += view.replayed;
+    sim_event_stop(host->options.loop, &lane->step);
+    for (uint32_t i = 0; i <= SIM_WORKERS_MAX; i++) {
+        while (lane->inbox[i].count > 0)
+            sw_item_free(fifo_get(&lane->inbox[i]).what, &host->engine);
+        fifo_done(&lane->inbox[i], free_item);
+    }
+    for (struct sw_output *output; (output = lane->outputs) != NULL;) {
+        lane->outputs = output->next;
+        free(output);
+    }
+}
+
+/* The process is gone: its memory is, what it wrote to the link arrives or not. */
+static void end_life(struct sim_host *host)
+{
+    struct sim_disk *disk = host->options.disk;
+
+    disk->is_dead = true;
+    while (sim_coroutine_resume(host->coroutine))
+        continue;
+    sim_coroutine_free(host->coroutine);
+    host->coroutine = NULL;
+    sim_event_stop(host->options.loop, &host->resume);
+    sim_event_stop(host->options.loop, &host->link_in);
+    sim_event_stop(host->options.loop, &host->end);
+    for (uint32_t i = 0; i < host->options.workers; i++)
+        free_lane(host, &host->lanes[i]);
+    for (uint32_t i = 0; i < host->options.workers; i++)
+        sw_worker_free(host->workers[i]);
+    sw_host_free(host->core);
+    host->core = NULL;
+    for (uint32_t i = 0; i < host->options.workers; i++)
+        sw_wasm_worker_free(host->lanes[i].wasm);
+    memset(host->lanes, 0, sizeof host->lanes);
+    sw_journal_close(host->shared.journal);
+    sw_shared_done(&host->shared);
+    memset(&host->shared, 0, sizeof host->shared);
+    fifo_done(&host->in, free);
+    host->is_journal_sleeping = host->is_disk_full = false;
+    host->state = SIM_HOST_DOWN;
+    sim_disk_kill(disk);
+}
+
+static void run_end(void *ctx)
+{
+    struct sim_host *host = ctx;
+    enum sim_end end = host->ending;
+    static const char *const names[] = {"?",       "killed",  "power lost",
+                                        "stopped", "journal", "unreadable"};
+
+    end_life(host);
+    if (end == SIM_END_POWER) {
+        static const uint32_t kept[] = {0, 0, 100, 500, 500, 900, 1000};
+
+        fifo_done(&host->out, free);
+        sim_event_stop(host->options.loop, &host->link_out);
+        sim_disk_lose_power(host->options.disk, kept[sim_random_below(&host->random, 7)]);
+    }
+    run_link_out(host); /* What it had written to the socket arrives before its end is seen. */
+    while (host->out.count > 0) {
+        struct sim_passing *first = &host->out.items[host->out.first];
+
+        first->at_ns = 0;
+        run_link_out(host);
+    }
+    host->out.last_ns = 0;
+    sim_event_stop(host->options.loop, &host->link_out);
+    sim_trace(host->options.trace, "host: ended, %s: %s", names[end], host->words);
+    host->ending = SIM_END_NONE;
+    host->options.ended(host->options.ctx, end, host->words);
+}
+
+void sim_host_crash(struct sim_host *host, enum sim_end end, const char *words)
+{
+    if (host->state != SIM_HOST_DOWN)
+        die(host, end, words);
+}
+
+void sim_host_init(struct sim_host *host, const struct sim_host_options *options)
+{
+    memset(host, 0, sizeof *host);
+    host->options = *options;
+    host->random.state = options->seed;
+    sim_event_init(&host->link_in, run_link_in, host);
+    sim_event_init(&host->link_out, run_link_out, host);
+    sim_event_init(&host->resume, run_resume, host);
+    sim_event_init(&host->end, run_end, host);
+    options->disk->hooks = (struct sim_disk_hooks){host, disk_wait, disk_crash};
+}
+
+void sim_host_done(struct sim_host *host)
+{
+    if (host->state != SIM_HOST_DOWN)
+        end_life(host);
+    fifo_done(&host->out, free);
+}

@@ -1,0 +1,99 @@
+/* One agent host as it ships, but for its threads and its socket: workers, journal, snapshots, Wasm
+ * guests, driven in virtual time.
+ *
+ *     frames in -> [delay] -> sw_host_receive -> [delay] -> workers -> [held for their epoch]
+ *                                    workers <- [delay] -> workers        -> [delay] -> frames out
+ *     one coroutine: recovery, then the thread of the journal, then the clean stop
+ *
+ * What cmd/swarm-agent-host does with threads, rings and poll is done here by events: a worker
+ * takes what has arrived, runs a few segments, and its outputs leave when their epoch is durable.
+ * While a call of the disk takes its time the workers run on, so epochs are pipelined.
+ *
+ * Threads: one.  I/O: that of the simulated disk. */
+#pragma once
+#include "pkg/agent/runtime/host/host.h"
+#include "test/sim/disk.h"
+#include "test/sim/loop.h"
+#include "test/sim/trace.h"
+
+#define SIM_WORKERS_MAX 4
+#define SIM_FUEL_PER_MS 50000u
+
+struct sw_wasm_engine;
+struct sw_wasm_worker;
+
+struct sim_fifo { /* What is under way, in order. */
+    struct sim_passing {
+        void *what;
+        size_t size;
+        uint64_t at_ns; /* When it arrives. */
+    } *items;
+    size_t first, count, capacity;
+    uint64_t last_ns; /* Of those that were ever put. */
+};
+
+struct sim_host;
+
+struct sim_lane { /* A worker and what a thread would keep for it. */
+    struct sim_host *host;
+    struct sw_worker *worker;
+    struct sw_wasm_worker *wasm;
+    struct sim_fifo inbox[SIM_WORKERS_MAX + 1]; /* By sender; the last is the link. */
+    struct sw_output *outputs, *outputs_last;   /* Until their epoch is durable. */
+    struct sim_event step;
+    uint32_t index;
+};
+
+enum sim_host_state { SIM_HOST_DOWN, SIM_HOST_BOOTING, SIM_HOST_RUNNING, SIM_HOST_STOPPING };
+
+enum sim_end { /* How a host ends. */
+               SIM_END_NONE,
+               SIM_END_KILLED,
+               SIM_END_POWER,
+               SIM_END_STOPPED,   /* As it was asked to. */
+               SIM_END_JOURNAL,   /* A write or sync failed. */
+               SIM_END_UNREADABLE /* It could not recover, or broke a rule: always wrong. */
+};
+
+struct sim_host_options {
+    struct sim_loop *loop;
+    struct sim_disk *disk;
+    struct sim_trace *trace;
+    struct sw_wasm_engine *wasm;
+    uint64_t seed;
+    uint32_t workers, segments_per_step;
+    uint64_t item_delay_ns, link_delay_ns, segment_ns; /* On average. */
+    uint64_t segment_bytes;
+    size_t epoch_bytes;
+    void *ctx;
+    void (*frame)(void *ctx, const struct sw_frame *frame); /* One that arrived at swarmd. */
+    void (*ended)(void *ctx, enum sim_end end, const char *words);
+};
+
+struct sim_host {
+    struct sim_host_options options;
+    struct sim_random random;
+    enum sim_host_state state;
+    struct sw_shared shared;
+    struct sw_guest_engine engine;
+    struct sw_host *core;
+    struct sw_worker *workers[SIM_WORKERS_MAX];
+    struct sim_lane lanes[SIM_WORKERS_MAX];
+    struct sim_fifo in, out;
+    struct sim_event link_in, link_out, resume, end;
+    struct sim_coroutine *coroutine;
+    bool is_journal_sleeping, is_inside, is_disk_full;
+    enum sim_end ending;    /* Set: it is over, at the next event. */
+    enum sim_end disk_ends; /* How it ends when the disk's armed crash comes. */
+    char words[600];
+    uint64_t lives, commits, segments, replayed;
+};
+
+void sim_host_init(struct sim_host *host, const struct sim_host_options *options);
+void sim_host_done(struct sim_host *host);
+/* Begin a new life; READY comes as a frame. It is down. */
+void sim_host_start(struct sim_host *host);
+/* Put a frame on the way to it. What is sent to one that is down is lost. */
+void sim_host_send(struct sim_host *host, const struct sw_frame *frame);
+/* Cut it off at the next event, and take the power away or not. */
+void sim_host_crash(struct sim_host *host, enum sim_end end, const char *words);

@@ -1,0 +1,134 @@
+/* What the simulated clients and the guest test/guests/sim.c say to each other, and what the guest
+ * keeps: a log of all that happened to an instance, over which a hash runs.
+ *
+ * Every answer carries how long the log was and its hash there, so whoever reads the whole log at
+ * the end can tell whether each answer came from the life that the instance really had.
+ * Little-endian, as both sides are. */
+#pragma once
+#include <stdint.h>
+
+/* --- Who there is: numbers of instances, by agent -------------------------------------------- */
+
+#define SIM_ACCOUNTS 12u /* account/0 ...: keyed, durable, two Pods. */
+#define SIM_TIGHT 4u     /* tight/0 ...: keyed, durable, with mailboxes of few messages. */
+#define SIM_HUBS 3u      /* hub/0 ...: replicated, durable. */
+#define SIM_MIRRORS 4u   /* mirror/0 ...: keyed, without durability. */
+
+#define SIM_TIGHT_FIRST SIM_ACCOUNTS
+#define SIM_HUB_FIRST (SIM_TIGHT_FIRST + SIM_TIGHT)
+#define SIM_MIRROR_FIRST (SIM_HUB_FIRST + SIM_HUBS)
+#define SIM_PEERS (SIM_MIRROR_FIRST + SIM_MIRRORS)
+#define SIM_CLIENT 255u /* A sender that is no instance. */
+
+#define SIM_SUBJECTS 4u /* "news.0" ... */
+#define SIM_TIMERS 6u
+#define SIM_PAGES 12u
+#define SIM_PAGE_WORDS 512u
+#define SIM_LOG_MAX 4000u
+#define SIM_HOPS_MAX 6u
+#define SIM_DUMP_ENTRIES 1000u
+
+/* --- The log --------------------------------------------------------------------------------- */
+
+enum sim_entry_kind {
+    SIM_ENTRY_START = 1, /* value: words of its new memory that were not zero. */
+    SIM_ENTRY_OP,        /* An operation of a client. peer: enum sim_op; number: its id. */
+    SIM_ENTRY_SENT,      /* peer: to whom; number: its number within the pair; value: the op. */
+    SIM_ENTRY_REFUSED,   /* A send that was pushed back. peer: to whom; number: the code. */
+    SIM_ENTRY_GOT,       /* peer: from whom; number: within the pair; value: the op. */
+    SIM_ENTRY_ANSWER,    /* Of a question. peer: who was asked; number: status; value: the op. */
+    SIM_ENTRY_SET,       /* A timer. peer: its id; number: when it is due. */
+    SIM_ENTRY_CANCELLED, /* peer: its id; number: the code. */
+    SIM_ENTRY_FIRED,     /* peer: its id. */
+    SIM_ENTRY_TOLD,      /* A publish. peer: subject; number: of this publisher; value: the op. */
+    SIM_ENTRY_HEARD,     /* peer: publisher; number: as TOLD, or the op; value: the subject. */
+    SIM_ENTRY_JOINED,    /* A subscription. peer: subject. */
+    SIM_ENTRY_LEFT,      /* peer: subject; number: the code. */
+    SIM_ENTRY_PAGE,  /* peer: page; number: the sum it had; value: the seed it was filled with. */
+    SIM_ENTRY_RANDOM /* number: a random number. */
+};
+
+struct sim_entry {
+    uint32_t kind, peer;
+    uint64_t number, value, time_ns;
+};
+
+static inline uint64_t sim_mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+    return hash ^ hash >> 29;
+}
+
+static inline uint64_t sim_entry_mix(uint64_t hash, const struct sim_entry *entry)
+{
+    hash = sim_mix(hash, (uint64_t)entry->kind << 32 | entry->peer);
+    hash = sim_mix(hash, entry->number);
+    hash = sim_mix(hash, entry->value);
+    return sim_mix(hash, entry->time_ns);
+}
+
+/* What a page sums up to that was filled with this seed; 0 for a new one. */
+static inline uint64_t sim_page_word(uint64_t seed, uint32_t at)
+{
+    return seed == 0 ? 0 : sim_mix(seed, at);
+}
+
+/* --- Messages -------------------------------------------------------------------------------- */
+
+enum sim_op {
+    SIM_OP_PUT = 1,
+    SIM_OP_TRANSFER, /* path[0]: to whom; value: how much. */
+    SIM_OP_RELAY,    /* path: a chain of instances that each pass it on. */
+    SIM_OP_GATHER,   /* path: who is asked; answered when all have. */
+    SIM_OP_JOIN,     /* value: subject. */
+    SIM_OP_LEAVE,
+    SIM_OP_TELL,
+    SIM_OP_SET, /* value: timer; delay_ns. */
+    SIM_OP_CANCEL,
+    SIM_OP_PAGE,   /* value: page. */
+    SIM_OP_MIRROR, /* path[0]: the mirror that is told the hash. */
+    SIM_OP_RANDOM,
+    SIM_OP_SPAM, /* path[0]: to whom; value: how many. */
+    SIM_OP_TRAP, /* path[0]: whom it sends to before it ends badly; value: enum sim_trap. */
+    SIM_OP_LOOK, /* At a mirror: what it was told. Nothing is logged. */
+    SIM_OP_DUMP  /* value: first entry. Nothing is logged. */
+};
+
+enum sim_trap { SIM_TRAP_UNREACHABLE, SIM_TRAP_FAIL, SIM_TRAP_SPIN, SIM_TRAP_GROW, SIM_TRAPS };
+
+struct sim_request { /* From a client. */
+    uint32_t op, hops;
+    uint64_t id, value, delay_ns;
+    uint8_t path[8];
+};
+
+enum sim_note_kind { SIM_NOTE_PLAIN = 1, SIM_NOTE_RELAY, SIM_NOTE_QUESTION, SIM_NOTE_MIRROR };
+
+struct sim_note { /* Between instances. */
+    uint32_t kind, hops;
+    uint64_t id;     /* Of the op. */
+    uint64_t number; /* Within the pair of sender and receiver. */
+    int64_t amount;
+    uint64_t position, hash; /* MIRROR, and answers to a QUESTION: of the sender's log. */
+    uint8_t path[8];
+};
+
+struct sim_news { /* A publish. */
+    uint64_t id, number;
+    uint32_t publisher, subject;
+};
+
+struct sim_answer { /* To a client. */
+    uint64_t position, hash, value;
+    uint32_t count, reserved;
+    struct sim_mark { /* GATHER: of those who were asked. */
+        uint32_t peer, status;
+        uint64_t position, hash;
+    } marks[SIM_HOPS_MAX];
+};
+
+struct sim_dump { /* Entries follow. */
+    uint64_t position, hash;
+    int64_t balance;
+    uint32_t first, count;
+};

@@ -1,0 +1,203 @@
+#include "test/sim/run.h"
+
+#include "test/sim/faults.h"
+#include "test/sim/reader.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS_MAX 40000000u
+#define BURST_GAP_NS (150 * SIM_S)
+#define BURST_NS (4 * SIM_S)
+#define SETTLE_NS (300 * SIM_S)
+#define QUIET_NS (60 * SIM_S)
+
+struct run {
+    const struct sim_run_options *options;
+    struct sim_run_result *result;
+    struct sim_loop loop;
+    struct sim_trace trace;
+    struct sim_disk disk;
+    struct sim_host host;
+    struct sim_front front;
+    struct sim_work work;
+    struct sim_faults faults;
+    struct sim_reader reader;
+    struct sim_lives lives[3];
+    struct sim_random random;
+};
+
+static bool is_wrong(struct run *run, const char *words)
+{
+    if (words[0] != 0 && run->result->words[0] == 0)
+        snprintf(run->result->words, sizeof run->result->words, "%s", words);
+    return run->result->words[0] != 0;
+}
+
+/* Let time go by. False: something is wrong. */
+static bool go_on(struct run *run, uint64_t ns)
+{
+    if (!sim_loop_run(&run->loop, run->loop.now_ns + ns, STEPS_MAX))
+        (void)is_wrong(run, "it runs in circles: too many steps");
+    return !is_wrong(run, run->front.breach) && !is_wrong(run, run->work.breach) &&
+           run->result->words[0] == 0;
+}
+
+/* Until all Pods run. */
+static bool wait_up(struct run *run)
+{
+    for (int i = 0; i < 600; i++) {
+        if (sim_front_is_up(&run->front))
+            return go_on(run, 2 * SIM_S); /* Every worker has heard of every Pod. */
+        if (!go_on(run, SIM_S / 2))
+            return false;
+    }
+    return !is_wrong(run, "the Pods do not come up");
+}
+
+static void init(struct run *run)
+{
+    struct sim_host_options host = {.loop = &run->loop,
+                                    .disk = &run->disk,
+                                    .trace = &run->trace,
+                                    .wasm = run->options->wasm,
+                                    .ctx = &run->front,
+                                    .frame = sim_front_frame,
+                                    .ended = sim_front_ended};
+
+    run->random.state = run->options->seed;
+    (void)sim_random_next(&run->random);
+    sim_loop_init(&run->loop);
+    run->trace = (struct sim_trace){.now_ns = &run->loop.now_ns, .prints = run->options->prints};
+    sim_disk_init(&run->disk, sim_random_next(&run->random), &run->loop.now_ns);
+    host.seed = sim_random_next(&run->random);
+    host.workers = (uint32_t)sim_random_between(&run->random, 1, SIM_WORKERS_MAX);
+    host.segments_per_step = (uint32_t)1 << sim_random_below(&run->random, 7);
+    host.item_delay_ns = SIM_US << sim_random_below(&run->random, 11);
+    host.link_delay_ns = 10 * SIM_US << sim_random_below(&run->random, 11);
+    host.segment_ns = SIM_US << sim_random_below(&run->random, 8);
+    host.segment_bytes = (uint64_t)65536 << sim_random_below(&run->random, 4);
+    host.epoch_bytes = (size_t)8192 << sim_random_below(&run->random, 7);
+    sim_host_init(&run->host, &host);
+    sim_front_init(&run->front, &run->host, run->options->code, sim_random_next(&run->random));
+    sim_work_init(&run->work, &run->front, sim_random_next(&run->random));
+    sim_faults_init(&run->faults, &run->front, sim_random_next(&run->random));
+    run->front.restart_ns = SIM_MS << sim_random_below(&run->random, 12);
+    sim_trace(&run->trace,
+              "run: seed %" PRIu64 ", %" PRIu32 " workers, %" PRIu32 " segments a step",
+              run->options->seed, host.workers, host.segments_per_step);
+}
+
+/* Clients at work, in bursts with long rests between, while things go wrong. */
+static bool work(struct run *run)
+{
+    uint64_t end_ns = run->loop.now_ns + run->options->minutes * 60 * SIM_S;
+
+    while (run->loop.now_ns < end_ns) {
+        sim_work_burst(&run->work, 12);
+        sim_faults_plan(&run->faults, BURST_NS);
+        if (!go_on(run, BURST_GAP_NS / 2 + sim_random_below(&run->random, BURST_GAP_NS)))
+            return false;
+    }
+    return true;
+}
+
+/* The world is good again, and comes to rest. */
+static bool settle(struct run *run)
+{
+    sim_trace(&run->trace, "run: no more faults");
+    sim_faults_end(&run->faults);
+    for (int i = 0; i < 60 && !sim_work_is_quiet(&run->work); i++)
+        if (!go_on(run, 10 * SIM_S))
+            return false;
+    if (!sim_work_is_quiet(&run->work))
+        return !is_wrong(run, "the clients do not come to an end");
+    return wait_up(run) && go_on(run, SETTLE_NS);
+}
+
+static bool wait_reader(struct run *run)
+{
+    while (!run->reader.is_done)
+        if (!go_on(run, SIM_S))
+            return false;
+    return !is_wrong(run, run->reader.breach);
+}
+
+static bool read_all(struct run *run, struct sim_lives *lives)
+{
+    sim_reader_begin(&run->reader, &run->front, lives);
+    return wait_reader(run);
+}
+
+/* Read every life; then again after a restart that replays all of them, and after one from a
+ * snapshot. */
+static bool read_thrice(struct run *run)
+{
+    sim_trace(&run->trace, "run: all is read");
+    sim_reader_mark(&run->reader, &run->front);
+    if (!wait_reader(run) || !read_all(run, &run->lives[0]))
+        return false;
+    sim_host_crash(&run->host, SIM_END_KILLED, "to replay all");
+    if (!go_on(run, SIM_S) || !wait_up(run) || !read_all(run, &run->lives[1]))
+        return false;
+    sim_front_stop(&run->front);
+    return go_on(run, SIM_S) && wait_up(run) && read_all(run, &run->lives[2]);
+}
+
+static void judge(struct run *run)
+{
+    struct sim_verdict verdict = {0};
+
+    sim_check(&run->work, &run->lives[0], QUIET_NS, &verdict);
+    sim_check_same(&run->lives[0], &run->lives[1], "a replay", &verdict);
+    sim_check_same(&run->lives[0], &run->lives[2], "a snapshot", &verdict);
+    (void)is_wrong(run, verdict.words);
+    run->result->entries = verdict.entries;
+    run->result->acknowledged = verdict.acknowledged;
+    run->result->unknown = verdict.unknown;
+}
+
+static void tell(struct run *run)
+{
+    struct sim_run_result *result = run->result;
+
+    result->virtual_ns = run->loop.now_ns;
+    result->steps = run->loop.steps;
+    result->lives = run->host.lives;
+    result->segments = run->host.segments;
+    result->commits = run->host.commits;
+    result->operations = run->work.records_count;
+    result->kills = run->front.ends[SIM_END_KILLED];
+    result->powers = run->front.ends[SIM_END_POWER];
+    result->stops = run->front.ends[SIM_END_STOPPED];
+    result->disk_ends = run->front.ends[SIM_END_JOURNAL];
+    result->digest = run->trace.digest;
+}
+
+void sim_run(const struct sim_run_options *options, struct sim_run_result *ret_result)
+{
+    struct run *run = calloc(1, sizeof *run);
+
+    if (run == NULL)
+        abort();
+    memset(ret_result, 0, sizeof *ret_result);
+    ret_result->seed = options->seed;
+    run->options = options;
+    run->result = ret_result;
+    init(run);
+    if (wait_up(run) && work(run) && settle(run) && read_thrice(run))
+        judge(run);
+    tell(run);
+    if (ret_result->words[0] != 0)
+        sim_trace(&run->trace, "run: WRONG: %s", ret_result->words);
+    sim_host_done(&run->host);
+    ret_result->replayed = run->host.replayed;
+    for (size_t i = 0; i < 3; i++)
+        sim_lives_done(&run->lives[i]);
+    sim_work_done(&run->work);
+    sim_disk_done(&run->disk);
+    sim_loop_done(&run->loop);
+    free(run);
+}

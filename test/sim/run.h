@@ -1,0 +1,25 @@
+/* One run: from a seed to a verdict.
+ *
+ * Threads: one.  I/O: standard output when it traces. */
+#pragma once
+#include "pkg/utils/base/buffer.h"
+
+struct sw_wasm_engine;
+
+struct sim_run_options {
+    struct sw_wasm_engine *wasm; /* That counts fuel; borrowed. */
+    struct sw_bytes code;        /* Of the guest; borrowed. */
+    uint64_t seed;
+    uint32_t minutes; /* Virtual ones, of clients at work. */
+    bool prints;      /* The trace, to standard output. */
+};
+
+struct sim_run_result {
+    uint64_t seed, digest;
+    uint64_t virtual_ns, steps, lives, segments, replayed, commits;
+    uint64_t operations, acknowledged, unknown, entries;
+    uint32_t kills, powers, stops, disk_ends;
+    char words[700]; /* What is wrong; "": nothing. */
+};
+
+void sim_run(const struct sim_run_options *options, struct sim_run_result *ret_result);

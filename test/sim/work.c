@@ -1,0 +1,388 @@
+#include "test/sim/work.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIES_MAX 14u
+#define TIMEOUT_CODE 4u
+#define EXHAUSTED_CODE 8u
+#define UNAVAILABLE_CODE 14u
+#define CANCELLED_CODE 1u
+#define TIMER_MAX_NS (120 * SIM_S)
+
+void sim_peer_name(uint32_t peer, const char **ret_agent, char ret_key[8])
+{
+    uint32_t first = peer < SIM_TIGHT_FIRST    ? 0
+                     : peer < SIM_HUB_FIRST    ? SIM_TIGHT_FIRST
+                     : peer < SIM_MIRROR_FIRST ? SIM_HUB_FIRST
+                                               : SIM_MIRROR_FIRST;
+
+    *ret_agent = first == 0                 ? "account"
+                 : first == SIM_TIGHT_FIRST ? "tight"
+                 : first == SIM_HUB_FIRST   ? "hub"
+                                            : "mirror";
+    snprintf(ret_key, 8, "%" PRIu32, (peer - first) % 1000);
+}
+
+const char *sim_op_name(uint32_t op)
+{
+    static const char *const names[] = {"?",      "put",  "transfer", "relay",  "gather", "join",
+                                        "leave",  "tell", "set",      "cancel", "page",   "mirror",
+                                        "random", "spam", "trap",     "look",   "dump"};
+
+    return op < sizeof names / sizeof *names ? names[op] : "?";
+}
+
+const struct sim_record *sim_work_find(const struct sim_work *work, uint64_t id)
+{
+    return id == 0 || id > work->records_count ? NULL : &work->records[id - 1];
+}
+
+static void breach(struct sim_work *work, const struct sim_record *record, const char *what)
+{
+    if (work->breach[0] == 0)
+        snprintf(work->breach, sizeof work->breach,
+                 "op %" PRIu64 " (%s) of instance %" PRIu32 ": %s", record->request.id,
+                 sim_op_name(record->request.op), record->peer, what);
+}
+
+/* --- What is done ---------------------------------------------------------------------------- */
+
+static uint32_t choose_op(struct sim_client *client)
+{
+    uint64_t at = sim_random_below(&client->random, client->work->weights_sum);
+
+    for (uint32_t op = 1; op < SIM_OP_KINDS; op++) {
+        if (at < client->work->weights[op])
+            return op;
+        at -= client->work->weights[op];
+    }
+    return SIM_OP_PUT;
+}
+
+/* One that keeps what it is told, often the same one. */
+static uint8_t choose_durable(struct sim_client *client)
+{
+    if (sim_random_permille(&client->random, 200))
+        return (uint8_t)client->work->hot_peer;
+    return (uint8_t)sim_random_below(&client->random, SIM_MIRROR_FIRST);
+}
+
+static uint8_t choose_mirror(struct sim_client *client)
+{
+    return (uint8_t)(SIM_MIRROR_FIRST + sim_random_below(&client->random, SIM_MIRRORS));
+}
+
+static void fill_path(struct sim_client *client, struct sim_request *request)
+{
+    request->hops = (uint32_t)sim_random_between(&client->random, 1, SIM_HOPS_MAX);
+    for (uint32_t i = 0; i < request->hops; i++)
+        request->path[i] = choose_durable(client);
+}
+
+static void fill_request(struct sim_client *client, struct sim_record *record)
+{
+    struct sim_request *request = &record->request;
+
+    record->peer = choose_durable(client);
+    request->path[0] = choose_durable(client);
+    switch ((enum sim_op)request->op) {
+    case SIM_OP_TRANSFER:
+        request->value = sim_random_between(&client->random, 1, 100);
+        return;
+    case SIM_OP_RELAY:
+    case SIM_OP_GATHER:
+        fill_path(client, request);
+        return;
+    case SIM_OP_JOIN:
+    case SIM_OP_LEAVE:
+        request->value = sim_random_below(&client->random, SIM_SUBJECTS);
+        return;
+    case SIM_OP_TELL:
+        request->value = sim_random_below(&client->random, SIM_SUBJECTS);
+        if (sim_random_permille(&client->random, 400))
+            record->peer = SIM_CLIENT;
+        return;
+    case SIM_OP_SET:
+    case SIM_OP_CANCEL:
+        request->value = 1 + sim_random_below(&client->random, SIM_TIMERS);
+        request->delay_ns = sim_random_permille(&client->random, 600)
+                                ? sim_random_around(&client->random, 20 * SIM_MS)
+                                : sim_random_below(&client->random, TIMER_MAX_NS);
+        return;
+    case SIM_OP_PAGE:
+        request->value = sim_random_below(&client->random, SIM_PAGES);
+        return;
+    case SIM_OP_MIRROR:
+        request->path[0] = choose_mirror(client);
+        return;
+    case SIM_OP_LOOK:
+        record->peer = choose_mirror(client);
+        request->value = choose_durable(client);
+        record->wants_reply = true;
+        record->is_named = false;
+        return;
+    case SIM_OP_SPAM:
+        request->value = sim_random_between(&client->random, 2, 20);
+        request->path[0] =
+            (uint8_t)(SIM_TIGHT_FIRST + sim_random_below(&client->random, SIM_TIGHT));
+        return;
+    case SIM_OP_TRAP:
+        request->value = sim_random_below(&client->random, 100) < 10
+                             ? SIM_TRAP_SPIN
+                             : sim_random_below(&client->random, SIM_TRAPS);
+        return;
+    case SIM_OP_PUT:
+    case SIM_OP_RANDOM:
+    case SIM_OP_DUMP:
+        return;
+    }
+}
+
+static struct sim_record *make_record(struct sim_client *client)
+{
+    struct sim_work *work = client->work;
+    struct sim_record *record;
+
+    if (work->records_count == SIM_OPS_MAX)
+        return NULL;
+    record = &work->records[work->records_count++];
+    *record =
+        (struct sim_record){.request = {.op = choose_op(client), .id = work->records_count},
+                            .is_named = sim_random_permille(&client->random, work->named_permille),
+                            .wants_reply = sim_random_permille(&client->random, 800),
+                            .first_ns = work->loop->now_ns,
+                            .done_ns = SIM_NEVER};
+    fill_request(client, record);
+    if (record->request.op == SIM_OP_GATHER)
+        record->wants_reply = true;
+    return record;
+}
+
+/* --- Trying ---------------------------------------------------------------------------------- */
+
+static void finish(struct sim_client *client)
+{
+    struct sim_record *record = client->record;
+
+    if (record->fate == SIM_FATE_OPEN)
+        record->fate = record->has_unknown ? SIM_FATE_UNKNOWN : SIM_FATE_REFUSED;
+    sim_trace(client->work->trace, "client %" PRIu32 ": op %" PRIu64 " %s, fate %d, code %" PRIu32,
+              client->number, record->request.id, sim_op_name(record->request.op),
+              (int)record->fate, record->code);
+    client->record = NULL;
+    if (--client->left > 0)
+        sim_event_at(client->work->loop, &client->act,
+                     client->work->loop->now_ns +
+                         sim_random_around(&client->random, client->work->think_ns));
+}
+
+/* Try again in a while, or leave it at that. */
+static void try_again(struct sim_client *client, bool may)
+{
+    struct sim_record *record = client->record;
+    uint64_t wait_ns =
+        sim_random_around(&client->random, (20 * SIM_MS) << (record->tries / 2)) + SIM_US;
+
+    client->request = 0;
+    if (!may || record->tries >= TRIES_MAX || sim_random_permille(&client->random, 60)) {
+        finish(client);
+        return;
+    }
+    sim_event_at(client->work->loop, &client->act, client->work->loop->now_ns + wait_ns);
+}
+
+/* An answer: the first one is kept, and all others must be the same. */
+static void take_answer(struct sim_client *client, const struct sw_frame_reply *reply)
+{
+    struct sim_record *record = client->record;
+    struct sim_answer answer = {0};
+    bool is_first = record->fate != SIM_FATE_DONE;
+
+    if (record->request.op == SIM_OP_TRAP)
+        breach(client->work, record, "what ended badly was acknowledged");
+    if (record->peer != SIM_CLIENT && record->wants_reply) {
+        if (reply->body.size != sizeof answer) {
+            breach(client->work, record, "it was acknowledged without its answer");
+            return;
+        }
+        memcpy(&answer, reply->body.data, sizeof answer);
+    }
+    if (!is_first && memcmp(&answer, &record->answer, sizeof answer) != 0)
+        breach(client->work, record, "a repeat got another answer than the first");
+    if (!is_first && record->subscribers > 0 && record->subscribers != reply->subscribers)
+        breach(client->work, record, "a repeated publish reached another number of subscribers");
+    if (!is_first)
+        return;
+    record->answer = answer;
+    record->subscribers = reply->subscribers;
+    record->fate = SIM_FATE_DONE;
+    record->done_ns = client->work->loop->now_ns;
+}
+
+static bool is_expected(const struct sim_record *record, uint32_t code)
+{
+    return record->request.op == SIM_OP_TRAP || code == EXHAUSTED_CODE ||
+           code == UNAVAILABLE_CODE || code == TIMEOUT_CODE;
+}
+
+static void answered(void *ctx, const struct sw_frame_reply *reply)
+{
+    struct sim_client *client = ctx;
+    struct sim_record *record = client->record;
+    bool is_lost = reply->code == SIM_CODE_LOST || reply->code == CANCELLED_CODE ||
+                   (record->request.op == SIM_OP_GATHER && reply->code != 0 &&
+                    reply->code != SW_FRAME_CODE_NOT_TAKEN && reply->code != EXHAUSTED_CODE);
+
+    sim_event_stop(client->work->loop, &client->act);
+    record->code = reply->code;
+    if (reply->code == 0) {
+        client->request = 0;
+        take_answer(client, reply);
+        if (record->is_named && record->repeats == 0 && sim_random_permille(&client->random, 80)) {
+            record->repeats++; /* Whoever asks again hears the same. */
+            sim_event_at(client->work->loop, &client->act,
+                         client->work->loop->now_ns +
+                             sim_random_around(&client->random, 2 * SIM_S));
+            return;
+        }
+        finish(client);
+        return;
+    }
+    if (is_lost)
+        record->has_unknown = true;
+    else if (reply->code != SW_FRAME_CODE_NOT_TAKEN && !is_expected(record, reply->code))
+        breach(client->work, record, "it was refused with a code that makes no sense");
+    try_again(client, record->is_named || reply->code == SW_FRAME_CODE_NOT_TAKEN);
+}
+
+static void send_publish(struct sim_client *client, const char *name)
+{
+    const struct sim_record *record = client->record;
+    struct sim_news news = {.id = record->request.id,
+                            .publisher = SIM_CLIENT,
+                            .subject = (uint32_t)record->request.value};
+    char subject[16];
+    struct sim_publish publish = {.subject = subject,
+                                  .name = name,
+                                  .body = {&news, sizeof news},
+                                  .answered = answered,
+                                  .ctx = client};
+
+    snprintf(subject, sizeof subject, "news.%" PRIu64, record->request.value % SIM_SUBJECTS);
+    client->request = sim_front_publish(client->work->front, &publish);
+}
+
+static void send(struct sim_client *client)
+{
+    struct sim_record *record = client->record;
+    char name[24] = "", key[8];
+    struct sim_send send = {.name = name,
+                            .key = key,
+                            .body = {&record->request, sizeof record->request},
+                            .wants_reply = record->wants_reply,
+                            .answered = answered,
+                            .ctx = client};
+
+    record->tries++;
+    if (!client->work->front->is_ready) {
+        try_again(client, true);
+        return;
+    }
+    if (record->is_named)
+        snprintf(name, sizeof name, "op-%" PRIu64, record->request.id);
+    if (record->peer == SIM_CLIENT) {
+        send_publish(client, name);
+    } else {
+        sim_peer_name(record->peer, &send.agent, key);
+        if (sim_random_permille(&client->random, 100))
+            send.timeout_ms = (uint32_t)sim_random_between(&client->random, 5, 2000);
+        client->request = sim_front_send(client->work->front, &send);
+    }
+    sim_event_at(client->work->loop, &client->act,
+                 client->work->loop->now_ns + 100 * SIM_MS +
+                     sim_random_around(&client->random, 5 * SIM_S));
+}
+
+/* Begin, try again, or give up waiting. */
+static void act(void *ctx)
+{
+    struct sim_client *client = ctx;
+
+    if (client->record == NULL) {
+        client->record = make_record(client);
+        if (client->record == NULL) {
+            client->left = 0;
+            return;
+        }
+    } else if (client->request != 0) {
+        sim_front_forget(client->work->front, client->request);
+        client->record->has_unknown = true;
+        try_again(client, client->record->is_named);
+        return;
+    }
+    send(client);
+}
+
+/* --- All of them ----------------------------------------------------------------------------- */
+
+void sim_work_burst(struct sim_work *work, uint32_t count)
+{
+    for (uint32_t i = 0; i < SIM_CLIENTS; i++) {
+        struct sim_client *client = &work->clients[i];
+        bool was_idle = client->left == 0 && client->record == NULL;
+
+        client->left += (uint32_t)sim_random_between(&client->random, 1, count * 2);
+        if (was_idle)
+            sim_event_at(work->loop, &client->act,
+                         work->loop->now_ns + sim_random_around(&client->random, 20 * SIM_MS));
+    }
+}
+
+bool sim_work_is_quiet(const struct sim_work *work)
+{
+    for (uint32_t i = 0; i < SIM_CLIENTS; i++)
+        if (work->clients[i].record != NULL || work->clients[i].left > 0)
+            return false;
+    return true;
+}
+
+void sim_work_init(struct sim_work *work, struct sim_front *front, uint64_t seed)
+{
+    static const uint32_t base[SIM_OP_KINDS] = {
+        [SIM_OP_PUT] = 10,   [SIM_OP_TRANSFER] = 12, [SIM_OP_RELAY] = 10, [SIM_OP_GATHER] = 8,
+        [SIM_OP_JOIN] = 3,   [SIM_OP_LEAVE] = 2,     [SIM_OP_TELL] = 6,   [SIM_OP_SET] = 8,
+        [SIM_OP_CANCEL] = 5, [SIM_OP_PAGE] = 6,      [SIM_OP_MIRROR] = 6, [SIM_OP_RANDOM] = 3,
+        [SIM_OP_SPAM] = 3,   [SIM_OP_TRAP] = 4,      [SIM_OP_LOOK] = 6};
+
+    memset(work, 0, sizeof *work);
+    work->front = front;
+    work->loop = front->loop;
+    work->trace = front->trace;
+    work->random.state = seed;
+    work->records = calloc(SIM_OPS_MAX, sizeof *work->records);
+    assert(work->records != NULL);
+    for (uint32_t op = 1; op < SIM_OP_KINDS; op++) {
+        work->weights[op] = base[op] * (uint32_t)sim_random_between(&work->random, 1, 6);
+        work->weights_sum += work->weights[op];
+    }
+    work->think_ns = SIM_MS * sim_random_between(&work->random, 1, 60);
+    work->named_permille = (uint32_t)sim_random_between(&work->random, 100, 900);
+    work->hot_peer = (uint32_t)sim_random_below(&work->random, SIM_MIRROR_FIRST);
+    for (uint32_t i = 0; i < SIM_CLIENTS; i++) {
+        struct sim_client *client = &work->clients[i];
+
+        client->work = work;
+        client->number = i;
+        client->random = sim_random_split(&work->random);
+        sim_event_init(&client->act, act, client);
+    }
+}
+
+void sim_work_done(struct sim_work *work)
+{
+    free(work->records);
+}
