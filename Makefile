@@ -6,6 +6,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+SIM_SEEDS ?= 1-500
 WERROR ?= $(if $(CI),1,0)
 
 SHELL := /bin/sh
@@ -25,7 +26,7 @@ TSAN_ENV = TSAN_OPTIONS=report_signal_unsafe=0:halt_on_error=1
 # a process many times. The labels tidy and tool are Python over the sources: no C code runs in them.
 ASAN_LEAVES_OUT = ^(apifuzz|kill|tidy|tool)$$
 
-.PHONY: all setup setup-test run test test-chaos check asan tsan fuzz fuzz-coverage bench test-fresh check-abi openapi \
+.PHONY: all setup setup-test run test test-chaos check asan tsan sim fuzz fuzz-coverage bench test-fresh check-abi openapi \
     install clean tidy lint format help everything
 
 all: setup ## Build build/bin/{swarm,swarmd,swarmctl} and build/libexec/* (the default)
@@ -67,6 +68,11 @@ tsan: setup-test ## Run the tests labelled threaded with ThreadSanitizer
 	@ninja -C $(BUILD)-tsan --quiet -j $(JOBS)
 	@$(TSAN_ENV) tools/test/run --build $(BUILD)-tsan --jobs $(JOBS) \
 	    --label '^threaded$$' $(TEST_OPTIONS)
+
+sim: setup-test ## Simulate an agent host in virtual time: 500 seeds, or SIM_SEEDS=A-B
+	@$(call configure,$(BUILD))
+	@ninja -C $(BUILD) --quiet -j $(JOBS) sim
+	@$(BUILD)/test/sim --seeds $(SIM_SEEDS) --jobs $(JOBS)
 
 fuzz: setup-test ## Fuzz every parser for FUZZ_SECONDS each (60)
 	@$(call configure,$(BUILD)-fuzz,$(WITH_CLANG) -DSWARM_SANITIZE=address -DSWARM_FUZZ=ON)

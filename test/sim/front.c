@@ -297,7 +297,8 @@ void sim_front_ended(void *ctx, enum sim_end end, const char *words)
     else
         sim_event_at(front->loop, &front->start,
                      front->loop->now_ns + SIM_MS +
-                         sim_random_around(&front->random, front->restart_ns));
+                         sim_random_around(&front->random, front->restart_ns) +
+                         (end == SIM_END_JOURNAL ? SIM_S / 2 : 0));
 }
 
 void sim_front_stop(struct sim_front *front)

@@ -400,7 +400,8 @@ static bool serve(struct sim_host *host)
     while (host->state == SIM_HOST_RUNNING) {
         if (!commit(host))
             return false;
-        if (!host->is_disk_full && sw_journal_is_dirty(host->shared.journal))
+        if (host->state != SIM_HOST_RUNNING ||
+            (!host->is_disk_full && sw_journal_is_dirty(host->shared.journal)))
             continue;
         host->is_journal_sleeping = true;
         wait_until(host, host->is_disk_full ? now_of(host) + FULL_DISK_WAIT_NS : SIM_NEVER);
@@ -411,26 +412,36 @@ static bool serve(struct sim_host *host)
     return true;
 }
 
-/* Carry items between workers until none is left. */
+/* Carry what a worker has for others. True: there was something. */
+static bool carry(struct sim_host *host, struct sim_lane *lane)
+{
+    struct sw_item *item;
+    bool has_carried = false;
+
+    for (uint32_t to = 0; to < host->options.workers; to++)
+        while ((item = sw_worker_sent(lane->worker, to)) != NULL) {
+            sw_worker_put(host->workers[to], item);
+            has_carried = true;
+        }
+    return has_carried;
+}
+
+/* Nothing is under way between workers any more, and all that they put out waits for its epoch. */
 static void settle(struct sim_host *host)
 {
     bool goes_on = true;
 
+    for (uint32_t i = 0; i < host->options.workers; i++)
+        (void)take_items(&host->lanes[i], SIM_NEVER);
     while (goes_on) {
         goes_on = false;
         for (uint32_t i = 0; i < host->options.workers; i++) {
-            struct sim_lane *lane = &host->lanes[i];
-
-            (void)take_items(lane, SIM_NEVER);
-            (void)sw_worker_run(lane->worker, 0);
-            for (uint32_t to = 0; to < host->options.workers; to++)
-                for (struct sw_item *item; (item = sw_worker_sent(lane->worker, to)) != NULL;) {
-                    (void)fifo_put(&host->lanes[to].inbox[i], item, 0, 0);
-                    goes_on = true;
-                }
-            publish(lane);
+            (void)sw_worker_run(host->workers[i], 0);
+            goes_on = carry(host, &host->lanes[i]) || goes_on;
         }
     }
+    for (uint32_t i = 0; i < host->options.workers; i++)
+        publish(&host->lanes[i]);
 }
 
 static void stop(struct sim_host *host)

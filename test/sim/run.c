@@ -10,7 +10,7 @@
 
 #define STEPS_MAX 40000000u
 #define BURST_GAP_NS (150 * SIM_S)
-#define BURST_NS (4 * SIM_S)
+#define BURST_OPS 12u
 #define SETTLE_NS (300 * SIM_S)
 #define QUIET_NS (60 * SIM_S)
 
@@ -96,8 +96,8 @@ static bool work(struct run *run)
     uint64_t end_ns = run->loop.now_ns + run->options->minutes * 60 * SIM_S;
 
     while (run->loop.now_ns < end_ns) {
-        sim_work_burst(&run->work, 12);
-        sim_faults_plan(&run->faults, BURST_NS);
+        sim_work_burst(&run->work, BURST_OPS);
+        sim_faults_plan(&run->faults, BURST_OPS * (run->work.think_ns + 50 * SIM_MS));
         if (!go_on(run, BURST_GAP_NS / 2 + sim_random_below(&run->random, BURST_GAP_NS)))
             return false;
     }
