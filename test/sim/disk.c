@@ -30,6 +30,8 @@ static bool is_hit(struct sim_disk *disk, enum sim_disk_fault kind)
     if (disk->fault != kind || disk->fault_after-- > 0)
         return false;
     disk->fault = SIM_DISK_GOOD;
+    if (kind != SIM_DISK_CRASHES && disk->crashes_then)
+        sim_disk_arm(disk, SIM_DISK_CRASHES, 0);
     return true;
 }
 

@@ -61,6 +61,7 @@ struct sim_disk {
     bool is_dead;         /* Whoever uses it was killed: nothing has an effect any more. */
     enum sim_disk_fault fault;
     uint32_t fault_after; /* Of those calls that it can hit. */
+    bool crashes_then;    /* The call after the one that failed does not come to its end. */
     uint64_t writes, syncs, refused, lost_sectors;
 };
 

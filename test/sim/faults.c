@@ -38,6 +38,8 @@ static void fail_disk(struct sim_faults *faults, enum sim_disk_fault fault)
 {
     uint32_t after = (uint32_t)sim_random_below(&faults->random, 12);
 
+    faults->disk->crashes_then = sim_random_permille(&faults->random, 300);
+    faults->host->disk_ends = SIM_END_KILLED;
     sim_disk_arm(faults->disk, fault, after);
     sim_trace(faults->front->trace, "fault: a %s fails, after %" PRIu32,
               fault == SIM_DISK_SYNC_FAILS ? "sync" : "write", after);
