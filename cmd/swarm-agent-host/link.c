@@ -137,6 +137,9 @@ static void tell_stats(struct driver *driver)
         stats->replies += view.replies;
         stats->refused += view.refused;
         stats->replayed += view.replayed;
+        stats->retried += view.retried;
+        stats->parked += view.parked;
+        stats->expired += view.expired;
     }
     stats->epochs = sw_journal_durable(driver->shared.journal);
     stats->journal_bytes = sw_journal_end(driver->shared.journal);

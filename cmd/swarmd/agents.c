@@ -297,10 +297,13 @@ static enum sw_rc agents_instances(void *ctx, const struct sw_gateway_instances 
 
 struct sw_gateway_agents agents_adapter_gateway(struct agents_adapter *adapter)
 {
-    return (struct sw_gateway_agents){.ctx = adapter,
-                                      .send = agents_send,
-                                      .publish = agents_publish,
-                                      .logs = agents_logs,
-                                      .logs_close = agents_logs_close,
-                                      .instances = agents_instances};
+    struct sw_gateway_agents vtable = {.ctx = adapter,
+                                       .send = agents_send,
+                                       .publish = agents_publish,
+                                       .logs = agents_logs,
+                                       .logs_close = agents_logs_close,
+                                       .instances = agents_instances};
+
+    agents_adapter_letters(&vtable);
+    return vtable;
 }

@@ -15,5 +15,7 @@ struct agents_adapter {
 
 /* Fill the vtable; ctx is the adapter, which outlives the gateway. */
 struct sw_gateway_agents agents_adapter_gateway(struct agents_adapter *adapter);
+/* The part of it about dead letters (letters.c). */
+void agents_adapter_letters(struct sw_gateway_agents *vtable);
 /* Where the supervisor tells of log lines; ctx is the adapter. */
 void agents_adapter_on_log(void *ctx, const struct sw_agent_log *log);

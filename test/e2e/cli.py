@@ -27,6 +27,25 @@ int32_t SWARM_EXPORT(on_start)(void) { return SWARM_E_INVALID; }
 int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m) { return (int32_t)m->flags & 0; }
 """
 
+# "relay" sends "poison" to victim/v, whose handler fails on it; "cure" makes that end.
+VICTIM = """#include <swarm/agent.h>
+SWARM_AGENT;
+static int is_cured;
+static int first(const struct swarm_message *m) { return m->body_size ? m->body[0] : 0; }
+int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
+{
+    if (first(m) == 'r')
+        return swarm_send("victim/v", 8, "text/plain", 10, "poison", 6, 0, SWARM_PRIORITY_NORMAL);
+    if (first(m) == 'c')
+        is_cured = 1;
+    if (first(m) == 'p' && !is_cured)
+        return SWARM_E_INVALID;
+    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
+        return swarm_reply(m->reply_handle, 0, "text/plain", 10, "ok", 2);
+    return SWARM_DONE;
+}
+"""
+
 
 class Cli(unittest.TestCase):
     """Tests run in the order of their numbers: each begins where the one before ended."""
@@ -156,6 +175,51 @@ class Cli(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
         self.swarm("delete", "agent", "broken")
+
+    def letters(self, *words):
+        return json.loads(self.swarm("agent", "deadletters", "victim", "-o", "json",
+                                     *words)[0])["items"]
+
+    def test_04_dead_letters_are_shown_delivered_again_and_dropped(self):
+        os.makedirs("victim", exist_ok=True)
+        with open("victim/agent.c", "w", encoding="utf-8") as file:
+            file.write(VICTIM)
+        with open("victim/agent.yaml", "w", encoding="utf-8") as file:
+            file.write("apiVersion: swarm/v1\nkind: Agent\nmetadata: {name: victim}\n"
+                       "spec: {module: ./agent.wasm, keyed: true, "
+                       "retry: {attempts: 2, initialBackoff: 10ms}}\n")
+        self.swarm("agent", "build", "victim")
+        self.swarm("apply", "-f", "victim")
+        self.swarm("send", "victim/a", "relay", "--no-reply")
+        self.swarm("send", "victim/b", "relay", "--no-reply")
+        deadline = time.monotonic() + 20
+        while len(self.letters()) < 2:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        first, second = self.letters("--key", "v")
+        self.assertEqual(self.letters("--key", "nobody"), [])
+        self.assertEqual((first["instance"], first["kind"], first["reason"], first["attempts"]),
+                         ("victim/v", "Message", "Failed", 2))
+        self.assertEqual({first["from"], second["from"]}, {"victim/a", "victim/b"})
+        seen, _ = self.swarm("agent", "deadletters", "victim")
+        self.assertRegex(seen, r"ID +TIME +INSTANCE +FROM .*\n\d+ .* victim/v +victim/[ab] ")
+        seen, _ = self.swarm("agent", "deadletters", "victim", "--show", first["id"])
+        self.assertRegex(seen, r"Reason +Failed\n(.*\n)*\npoison\n$")
+        while "MessageParked" not in self.swarm("events", "--for", "agent/victim")[0]:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        seen, _ = self.swarm("agent", "deadletters", "victim", "--drop", first["id"])
+        self.assertEqual(seen, "dropped 1 dead letter\n")
+        self.swarm("agent", "deadletters", "victim", "--drop", first["id"], status=3)
+        self.swarm("agent", "deadletters", "victim", "--drop", "x", status=2)
+        self.assertEqual([item["id"] for item in self.letters()], [second["id"]])
+        self.swarm("send", "victim/v", "cure")
+        seen, _ = self.swarm("agent", "deadletters", "victim", "--redeliver", "all")
+        self.assertEqual(seen, "delivered again 1 dead letter\n")
+        self.assertEqual(self.swarm("send", "victim/v", "x")[0], "ok")
+        self.assertEqual(self.letters(), [])
+        self.swarm("agent", "deadletters", "nobody", status=3)
+        self.swarm("delete", "agent", "victim")
 
     def test_05_a_changed_agent_is_built_and_deployed_again(self):
         with open("greeter/agent.c", encoding="utf-8") as file:

@@ -22,6 +22,21 @@ static void take_entries(struct sw_bytes entries)
     sw_buffer_done(&out);
 }
 
+static void read_letters(struct sw_bytes entries)
+{
+    struct sw_reader reader = sw_reader_of(entries.data, entries.size);
+    struct sw_frame_letter letter;
+    struct sw_buffer out;
+
+    sw_buffer_init(&out, 2u << 20);
+    while (sw_frame_letter_take(&reader, &letter))
+        sw_frame_letter_put(&letter, &out);
+    if (!reader.failed && (out.size != entries.size ||
+                           (out.size > 0 && memcmp(out.data, entries.data, out.size) != 0)))
+        abort();
+    sw_buffer_done(&out);
+}
+
 /* Whatever is taken can be put again and is then the same bytes. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -42,6 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             sw_buffer_done(&out);
             if (frame.kind == SW_FRAME_INSTANCES)
                 take_entries(frame.instances.entries);
+            if (frame.kind == SW_FRAME_LETTERS_PAGE)
+                read_letters(frame.instances.entries);
             at += used;
         }
     }

@@ -251,6 +251,8 @@ def schemas(model, format_name, codes):
                           "type": "array", "maxItems": 5000,
                           "items": {"$ref": f"#/components/schemas/{kind.name}"}}}}
     out["InstanceList"] = instance_list()
+    out["DeadLetterList"] = dead_letter_list()
+    out["DeadLetterCount"] = dead_letter_count()
     out["PublishResult"] = message_schema(model.messages["PublishResponse"], format_name)
     out["ModuleInfo"] = {
         "description": "A module that is there.", "type": "object", "additionalProperties": False,
@@ -263,7 +265,8 @@ def schemas(model, format_name, codes):
     out["Problem"] = problem(codes)
     return used(out, [kind.name + suffix for kind in model.kinds
                       for suffix in ("", "List", "Update", "OfStatus")] +
-                ["Problem", "InstanceList", "PublishResult", "ModuleInfo"])
+                ["Problem", "InstanceList", "DeadLetterList", "DeadLetterCount",
+                 "PublishResult", "ModuleInfo"])
 
 
 def used(schemas, names):
@@ -324,6 +327,34 @@ def instance_list():
                     "properties": properties}},
                 "continue": {"description": "Hand this back to get the next page; empty on the "
                              "last.", "type": "string"}}}
+
+
+def dead_letter_list():
+    """Nor are dead letters."""
+    texts = {"id": "Its name within the Agent.", "time": "When it was parked.",
+             "kind": "\"Message\", \"Publish\", \"Reply\" or \"Timer\".",
+             "instance": "Whom it is for, \"agent/key\".", "pod": "Name of its Pod.",
+             "node": "Its Node.", "from": "The instance that sent it.",
+             "subject": "What it was published on.", "contentType": "What the body is.",
+             "reason": "Why it was parked, such as \"Trapped\".",
+             "message": "The same in words.", "timer": "Id of the timer, for one.",
+             "body": "The body in base64, if it was asked for."}
+    properties = {name: {"description": words, "type": "string"} for name, words in texts.items()}
+    properties["attempts"] = {"description": "How often it was tried.", "type": "integer"}
+    properties["sizeBytes"] = {"description": "Size of the body.", "type": ["string", "integer"]}
+    return {"description": "A page of dead letters.", "type": "object", "required": ["items"],
+            "properties": {
+                "items": {"description": "The dead letters.", "type": "array", "items": {
+                    "description": "One dead letter.", "type": "object",
+                    "required": ["id", "instance", "reason"], "properties": properties}},
+                "continue": {"description": "Hand this back to get the next page; empty on the "
+                             "last.", "type": "string"}}}
+
+
+def dead_letter_count():
+    return {"description": "How many dead letters were changed.", "type": "object",
+            "required": ["count"], "properties": {
+                "count": {"description": "So many.", "type": ["string", "integer"]}}}
 
 
 def generate(model, format_name, source):

@@ -273,6 +273,32 @@ def instances_path(agent):
         answer("The instances.", "InstanceList", READ + ("504",)), parameters=parameters)}
 
 
+def dead_letters_path(agent):
+    key = key_parameter("Only those of this instance.")
+    letter = parameter("id", "query", "The id of one, or \"all\".",
+                       {"type": "string", "pattern": "^(all|[1-9][0-9]{0,19})$"}, True, "all")
+    pages = [
+        key,
+        parameter("limit", "query", "The most dead letters in a page; 0 means 500.",
+                  {"type": "integer", "minimum": 0, "maximum": 1000, "default": 500}),
+        parameter("continue", "query", "`continue` of the page before.",
+                  {"type": "string", "pattern": "^([0-9]{1,19})?$"}),
+        parameter("body", "query", "1: with their bodies.",
+                  {"type": "string", "enum": ["0", "1", "true", "false"], "default": "0"})]
+    return {"parameters": [NAMESPACE, agent], "get": operation(
+        "listDeadLetters", "messages", "List the dead letters of an Agent",
+        "Read a page of the messages that the Agent could not handle, oldest first.",
+        answer("The dead letters.", "DeadLetterList", READ + ("504",)), parameters=pages),
+        "post": operation(
+            "redeliverDeadLetters", "messages", "Deliver dead letters again",
+            "Send one dead letter, or all, to their instances again, as new messages that nobody "
+            "waits for.",
+            answer("How many.", "DeadLetterCount", READ + ("504",)), parameters=[key, letter]),
+        "delete": operation(
+            "dropDeadLetters", "messages", "Drop dead letters", "Forget one dead letter, or all.",
+            answer("How many.", "DeadLetterCount", READ + ("504",)), parameters=[key, letter])}
+
+
 def message_paths():
     base = "/apis/swarm/v1/namespaces/{namespace}"
     agent = label_parameter("name", "The Agent's name.", "agent-1")
@@ -287,6 +313,7 @@ def message_paths():
     return {base + "/agents/{name}/send": send_path(agent),
             base + "/agents/{name}/logs": logs_path(agent),
             base + "/agents/{name}/instances": instances_path(agent),
+            base + "/agents/{name}/deadletters": dead_letters_path(agent),
             base + "/publish": {"parameters": [NAMESPACE], "post": publish}}
 
 

@@ -109,7 +109,7 @@ static enum sw_rc read_logs(struct gateway_call *call, struct sw_gateway_logs *r
 }
 
 /* The Agent that a path names must be there. */
-static enum sw_rc check_agent(const struct gateway_call *call, struct sw_err *err)
+enum sw_rc sw_gateway_check_agent(const struct gateway_call *call, struct sw_err *err)
 {
     char key[SW_OBJECT_KEY_MAX];
 
@@ -132,7 +132,7 @@ void sw_gateway_serve_logs(struct gateway_call *call)
     if (rc == SW_OK && agents->logs == NULL)
         rc = sw_err_set(&err, SW_E_UNSUPPORTED, "this daemon runs no agents");
     if (rc == SW_OK)
-        rc = check_agent(call, &err);
+        rc = sw_gateway_check_agent(call, &err);
     if (rc != SW_OK) {
         sw_gateway_fail(call, rc, &err);
         return;
@@ -225,7 +225,7 @@ void sw_gateway_serve_instances(struct gateway_call *call)
     if (rc == SW_OK && agents->instances == NULL)
         rc = sw_err_set(&err, SW_E_UNSUPPORTED, "this daemon runs no agents");
     if (rc == SW_OK)
-        rc = check_agent(call, &err);
+        rc = sw_gateway_check_agent(call, &err);
     if (rc == SW_OK)
         rc = agents->instances(agents->ctx, &query, on_instances, call, &err);
     if (rc != SW_OK)

@@ -195,6 +195,7 @@ static const char *kind_name(const struct gateway_route *route)
     case TARGET_PUBLISH:
     case TARGET_LOGS:
     case TARGET_INSTANCES:
+    case TARGET_LETTERS:
         return "Agent";
     case TARGET_MODULE:
         return "Module";
@@ -375,6 +376,9 @@ static void handle(void *ctx, struct sw_http_request *request)
         break;
     case TARGET_INSTANCES:
         sw_gateway_serve_instances(call);
+        break;
+    case TARGET_LETTERS:
+        sw_gateway_serve_letters(call);
         break;
     case TARGET_MODULE:
         sw_gateway_serve_module(call);

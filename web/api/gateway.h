@@ -15,6 +15,7 @@
 #define SW_GATEWAY_MODULE_BYTES_MAX ((size_t)32 * 1024 * 1024)
 #define SW_GATEWAY_MESSAGE_BYTES_MAX ((size_t)256 * 1024)
 #define SW_GATEWAY_INSTANCES_MAX 1000u /* In one answer. */
+#define SW_GATEWAY_LETTERS_MAX 1000u   /* The same. */
 
 /* A message to an instance; all is borrowed for the call. */
 struct sw_gateway_message {
@@ -89,6 +90,38 @@ typedef void sw_gateway_instances_done(void *done_ctx, enum sw_rc rc,
                                        const struct sw_gateway_instance *items, size_t count,
                                        bool more, const struct sw_err *err);
 
+struct sw_gateway_letter { /* A dead letter; borrowed for the call of done. */
+    uint64_t number, utc_ns;
+    const char *instance; /* "agent/key" */
+    const char *pod, *node;
+    const char *from, *subject, *content_type, *reason, *message; /* "" where there is none. */
+    uint32_t attempts;
+    bool is_timer, is_reply;
+    uint64_t timer; /* Its id. */
+    uint64_t size_bytes;
+    struct sw_bytes body; /* If it was asked for. */
+};
+
+struct sw_gateway_letters { /* Which dead letters; borrowed for the call. */
+    const char *namespace_;
+    const char *agent;
+    const char *key; /* Of this instance; NULL: of all. */
+    uint64_t after;  /* Only numbers after this one. */
+    uint32_t limit;
+    bool with_body;
+};
+typedef void sw_gateway_letters_done(void *done_ctx, enum sw_rc rc,
+                                     const struct sw_gateway_letter *items, size_t count, bool more,
+                                     const struct sw_err *err);
+
+struct sw_gateway_letters_change { /* What to do with which; borrowed for the call. */
+    const char *namespace_;
+    const char *agent;
+    const char *key; /* As above. */
+    uint64_t number; /* 0: all. */
+    bool is_drop;    /* false: deliver them again. */
+};
+
 /* What the gateway wants of pkg/agent/controller. Every call returns SW_OK and then calls done (or
  * on_end) exactly once on the loop's thread, perhaps before it returns; or it returns an error,
  * fills err, and calls nothing. Whoever implements it bounds the time by timeout_ms. */
@@ -111,6 +144,14 @@ struct sw_gateway_agents {
     /* Instances of an Agent in order of their names. */
     enum sw_rc (*instances)(void *ctx, const struct sw_gateway_instances *query,
                             sw_gateway_instances_done *done, void *done_ctx, struct sw_err *err);
+    /* Dead letters of an Agent, oldest first. */
+    enum sw_rc (*letters)(void *ctx, const struct sw_gateway_letters *query,
+                          sw_gateway_letters_done *done, void *done_ctx, struct sw_err *err);
+    /* done hears how many it was. SW_E_NOT_FOUND: none of that number. */
+    enum sw_rc (*letters_change)(void *ctx, const struct sw_gateway_letters_change *change,
+                                 void (*done)(void *done_ctx, enum sw_rc rc, uint64_t count,
+                                              const struct sw_err *err),
+                                 void *done_ctx, struct sw_err *err);
 };
 
 struct sw_gateway_module { /* What is known of a stored module; borrowed for the call of done. */

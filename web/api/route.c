@@ -43,7 +43,10 @@ static enum sw_rc route_object(const char *const *rest, size_t count, struct gat
     static const struct {
         const char *word;
         enum gateway_target target;
-    } parts[] = {{"send", TARGET_SEND}, {"logs", TARGET_LOGS}, {"instances", TARGET_INSTANCES}};
+    } parts[] = {{"send", TARGET_SEND},
+                 {"logs", TARGET_LOGS},
+                 {"instances", TARGET_INSTANCES},
+                 {"deadletters", TARGET_LETTERS}};
     enum sw_rc rc = check_label(rest[0], "name", err);
 
     if (rc != SW_OK)
@@ -211,6 +214,10 @@ bool sw_gateway_route_verb(const struct gateway_route *route, enum sw_http_metho
         *ret_allow = "GET";
         *ret_verb = SW_VERB_LOGS;
         return is_get;
+    case TARGET_LETTERS:
+        *ret_allow = "GET, POST, DELETE";
+        *ret_verb = is_get ? SW_VERB_GET : method == SW_HTTP_DELETE ? SW_VERB_DELETE : SW_VERB_SEND;
+        return is_get || method == SW_HTTP_POST || method == SW_HTTP_DELETE;
     case TARGET_INSTANCES:
     case TARGET_HEALTH:
     case TARGET_READY:
@@ -237,6 +244,8 @@ static const char *const *parameters_of(const struct gateway_call *call)
     static const char *const publish[] = {"subject", "priority", "requestId", NULL};
     static const char *const logs[] = {"key", "tail", "follow", NULL};
     static const char *const instances[] = {"limit", "continue", NULL};
+    static const char *const letters[] = {"key", "limit", "continue", "body", NULL};
+    static const char *const letters_change[] = {"key", "id", NULL};
 
     switch (call->route.target) {
     case TARGET_COLLECTION:
@@ -254,6 +263,8 @@ static const char *const *parameters_of(const struct gateway_call *call)
         return logs;
     case TARGET_INSTANCES:
         return instances;
+    case TARGET_LETTERS:
+        return call->verb == SW_VERB_GET ? letters : letters_change;
     case TARGET_MODULE:
     case TARGET_HEALTH:
     case TARGET_READY:

@@ -25,6 +25,7 @@ enum gateway_target { /* What a path names. */
                       TARGET_PUBLISH,
                       TARGET_LOGS,
                       TARGET_INSTANCES,
+                      TARGET_LETTERS,
                       TARGET_MODULE,
                       TARGET_HEALTH,
                       TARGET_READY,
@@ -212,6 +213,13 @@ void sw_gateway_serve_logs(struct gateway_call *call);
 void sw_gateway_logs_end(struct gateway_stream *stream);
 void sw_gateway_serve_instances(struct gateway_call *call);
 void sw_gateway_serve_module(struct gateway_call *call);
+/* Whether the Agent that a path names is there. */
+SW_MUST_CHECK enum sw_rc sw_gateway_check_agent(const struct gateway_call *call,
+                                                struct sw_err *err);
+
+/* --- letters.c --- */
+
+void sw_gateway_serve_letters(struct gateway_call *call);
 
 /* --- gateway.c --- */
 

@@ -141,10 +141,54 @@ SW_MUST_CHECK enum sw_rc sw_agents_list(struct sw_agents *agents, const struct s
                                         void (*done)(void *ctx, const struct sw_agent_page *page),
                                         void *ctx, struct sw_err *err);
 
+struct sw_agent_letter { /* A dead letter; borrowed for the call. */
+    uint64_t number, time_ns;
+    struct sw_bytes key;
+    const char *pod; /* Name of its Pod; "" while that is being closed. */
+    struct sw_bytes from, subject, type, reason, words;
+    uint32_t attempts;
+    bool is_timer, is_reply;
+    uint64_t timer; /* Its id. */
+    uint64_t size_bytes;
+    struct sw_bytes body; /* If it was asked for. */
+};
+struct sw_agent_letters_page { /* Borrowed for the call. */
+    enum sw_rc rc;
+    const struct sw_agent_letter *letters;
+    size_t count;
+    bool has_more; /* Ask again with `after` set to the last number. */
+};
+struct sw_agent_letters { /* Borrowed for the call. */
+    const char *name_space, *agent;
+    struct sw_bytes key; /* Of this instance only; empty: of all. */
+    uint64_t after;      /* Numbers greater than this. */
+    uint32_t limit;      /* 1 to 1,000. */
+    bool with_body;
+};
+/* A page of an Agent's dead letters on this node, oldest first. Errors as sw_agents_send. */
+SW_MUST_CHECK enum sw_rc
+sw_agents_letters(struct sw_agents *agents, const struct sw_agent_letters *letters,
+                  void (*done)(void *ctx, const struct sw_agent_letters_page *page), void *ctx,
+                  struct sw_err *err);
+
+struct sw_agent_letters_change { /* Borrowed for the call. */
+    const char *name_space, *agent;
+    struct sw_bytes key;
+    uint64_t number; /* 0: all, of the key if there is one. */
+    bool is_drop;    /* false: deliver them again. */
+};
+/* done hears how many it was in result->subscribers once that is durable; SW_E_NOT_FOUND: there is
+ * no letter of that number. Errors as sw_agents_send. */
+SW_MUST_CHECK enum sw_rc sw_agents_letters_change(struct sw_agents *agents,
+                                                  const struct sw_agent_letters_change *change,
+                                                  sw_agent_done *done, void *ctx,
+                                                  struct sw_err *err);
+
 struct sw_agents_view { /* For metrics, top and status. Counts since the host's start. */
     bool is_up;
     uint64_t host_starts, host_pid, pods, instances, waiting, memory_bytes;
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
+    uint64_t retried, parked, expired;
     uint64_t epochs, journal_bytes, requests;
 };
 void sw_agents_view(const struct sw_agents *agents, struct sw_agents_view *ret_view);

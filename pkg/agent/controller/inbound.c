@@ -175,6 +175,49 @@ static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_i
     return SW_OK;
 }
 
+static enum sw_rc on_letters(struct sw_agents *agents, const struct sw_frame_instances *list,
+                             struct sw_err *err)
+{
+    struct sw_reader reader = sw_reader_of(list->entries.data, list->entries.size);
+    struct sw_request *request = sw_requests_take(agents, list->request, SW_REQUEST_LETTERS);
+    struct sw_agent_letters_page page = {.rc = rc_of(list->code), .has_more = list->has_more != 0};
+    struct sw_agent_letter *items;
+    struct sw_frame_letter entry;
+
+    if (request == NULL)
+        return SW_OK;
+    if (list->count > PAGE_ITEMS_MAX)
+        return unknown(err, "LETTERS_PAGE");
+    items = calloc(list->count + 1, sizeof *items);
+    while (items != NULL && page.count < list->count && sw_frame_letter_take(&reader, &entry)) {
+        const struct sw_pod *pod = sw_pods_find(agents, entry.pod);
+
+        items[page.count++] = (struct sw_agent_letter){
+            .number = entry.number,
+            .time_ns = entry.time_ns,
+            .key = entry.key,
+            .pod = pod == NULL ? "" : pod->spec.name,
+            .from = entry.from,
+            .subject = entry.subject,
+            .type = entry.type,
+            .reason = entry.reason,
+            .words = entry.words,
+            .attempts = entry.attempts,
+            .is_timer = entry.is_timer != 0,
+            .is_reply = entry.is_reply != 0,
+            .timer = entry.timer,
+            .size_bytes = entry.size_bytes,
+            .body = entry.body,
+        };
+    }
+    if (items == NULL || page.count != list->count)
+        page = (struct sw_agent_letters_page){.rc = SW_E_UNAVAILABLE};
+    page.letters = items;
+    request->letters_done(request->ctx, &page);
+    free(items);
+    return SW_OK;
+}
+
 static enum sw_rc on_event(struct sw_agents *agents, const struct sw_frame_event *said)
 {
     const struct sw_pod *pod = said->uid.size == 0 ? NULL : sw_pods_find(agents, said->uid);
@@ -228,6 +271,9 @@ static enum sw_rc on_stats(struct sw_agents *agents, const struct sw_frame_stats
     view->publishes = stats->publishes;
     view->replies = stats->replies;
     view->refused = stats->refused;
+    view->retried = stats->retried;
+    view->parked = stats->parked;
+    view->expired = stats->expired;
     view->replayed = stats->replayed;
     view->epochs = stats->epochs;
     view->journal_bytes = stats->journal_bytes;
@@ -254,6 +300,8 @@ enum sw_rc sw_host_receive(struct sw_agents *agents, const struct sw_frame *fram
         return on_reply(agents, &frame->reply);
     if (frame->kind == SW_FRAME_INSTANCES)
         return on_instances(agents, &frame->instances, err);
+    if (frame->kind == SW_FRAME_LETTERS_PAGE)
+        return on_letters(agents, &frame->instances, err);
     if (frame->kind == SW_FRAME_EVENT)
         return on_event(agents, &frame->event);
     if (frame->kind == SW_FRAME_LOG)

@@ -114,11 +114,14 @@ static void request_fail(struct sw_agents *agents, struct sw_request *request, e
 {
     struct sw_agent_result result = {.rc = rc, .body = {words, strlen(words)}};
     struct sw_agent_page page = {.rc = rc};
+    struct sw_agent_letters_page letters = {.rc = rc};
     enum sw_request_kind kind = request->kind;
 
     request_release(agents, request);
     if (kind == SW_REQUEST_LIST)
         request->list_done(request->ctx, &page);
+    else if (kind == SW_REQUEST_LETTERS)
+        request->letters_done(request->ctx, &letters);
     else
         request->message_done(request->ctx, &result);
 }
@@ -319,6 +322,74 @@ enum sw_rc sw_agents_list(struct sw_agents *agents, const struct sw_agent_list *
     frame.list.after = list->after;
     frame.list.limit =
         list->limit == 0 || list->limit > LIST_LIMIT_MAX ? LIST_LIMIT_MAX : list->limit;
+    sw_host_send(agents, &frame);
+    return SW_OK;
+}
+
+/* --- Dead letters ---------------------------------------------------------------------------- */
+
+static enum sw_rc letters_begin(struct sw_agents *agents, const char *name_space,
+                                const char *agent_name, struct sw_bytes key,
+                                struct sw_request **ret_request, struct sw_err *err)
+{
+    struct sw_bytes agent = {agent_name, strlen(agent_name)};
+    enum sw_rc rc = agent_check(agents, name_space, agent, err);
+
+    if (rc == SW_OK && key.size > SW_FRAME_KEY_MAX)
+        rc = sw_err_set(err, SW_E_INVALID, "a key is longer than %d bytes", SW_FRAME_KEY_MAX);
+    if (rc == SW_OK)
+        rc = host_check(agents, err);
+    return rc == SW_OK ? request_new(agents, LIST_TIMEOUT_MS, ret_request, err) : rc;
+}
+
+enum sw_rc sw_agents_letters(struct sw_agents *agents, const struct sw_agent_letters *letters,
+                             void (*done)(void *ctx, const struct sw_agent_letters_page *page),
+                             void *ctx, struct sw_err *err)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_LETTERS};
+    struct sw_request *request;
+    enum sw_rc rc =
+        letters_begin(agents, letters->name_space, letters->agent, letters->key, &request, err);
+
+    if (rc != SW_OK)
+        return rc;
+    request->kind = SW_REQUEST_LETTERS;
+    request->letters_done = done;
+    request->ctx = ctx;
+    frame.letters = (struct sw_frame_letters){
+        .request = number_of(request),
+        .name_space = {letters->name_space, strlen(letters->name_space)},
+        .agent = {letters->agent, strlen(letters->agent)},
+        .key = letters->key,
+        .after = letters->after,
+        .limit = letters->limit == 0 || letters->limit > LIST_LIMIT_MAX ? LIST_LIMIT_MAX
+                                                                        : letters->limit,
+        .with_body = letters->with_body};
+    sw_host_send(agents, &frame);
+    return SW_OK;
+}
+
+enum sw_rc sw_agents_letters_change(struct sw_agents *agents,
+                                    const struct sw_agent_letters_change *change,
+                                    sw_agent_done *done, void *ctx, struct sw_err *err)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_LETTERS_CHANGE};
+    struct sw_request *request;
+    enum sw_rc rc =
+        letters_begin(agents, change->name_space, change->agent, change->key, &request, err);
+
+    if (rc != SW_OK)
+        return rc;
+    request->kind = SW_REQUEST_MESSAGE;
+    request->message_done = done;
+    request->ctx = ctx;
+    frame.letters_change = (struct sw_frame_letters_change){
+        .request = number_of(request),
+        .name_space = {change->name_space, strlen(change->name_space)},
+        .agent = {change->agent, strlen(change->agent)},
+        .key = change->key,
+        .number = change->number,
+        .act = change->is_drop ? SW_FRAME_LETTERS_DROP : SW_FRAME_LETTERS_REDELIVER};
     sw_host_send(agents, &frame);
     return SW_OK;
 }

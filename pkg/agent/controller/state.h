@@ -48,7 +48,7 @@ struct sw_pod {
     uint64_t restarts;
 };
 
-enum sw_request_kind { SW_REQUEST_NONE, SW_REQUEST_MESSAGE, SW_REQUEST_LIST };
+enum sw_request_kind { SW_REQUEST_NONE, SW_REQUEST_MESSAGE, SW_REQUEST_LIST, SW_REQUEST_LETTERS };
 
 struct sw_request {             /* A place in the table; its number is generation << 32 | index. */
     struct sw_heap_entry timer; /* First: a heap entry is its request. */
@@ -58,6 +58,7 @@ struct sw_request {             /* A place in the table; its number is generatio
     union {
         sw_agent_done *message_done;
         void (*list_done)(void *ctx, const struct sw_agent_page *page);
+        void (*letters_done)(void *ctx, const struct sw_agent_letters_page *page);
     };
     uint32_t next_free; /* Index + 1 of the next free place. */
 };

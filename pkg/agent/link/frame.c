@@ -162,11 +162,11 @@ static const struct field log_fields[] = {NAME(log.uid, UID_MAX), TEXT(log.key, 
                                           U32(log.level, 3), U64(log.time_ns),
                                           TEXT(log.text, LOG_MAX)};
 static const struct field stats_fields[] = {
-    U64(stats.pods),          U64(stats.instances),      U64(stats.waiting),
-    U64(stats.memory_bytes),  U64(stats.segments),       U64(stats.failures),
-    U64(stats.sends),         U64(stats.publishes),      U64(stats.replies),
-    U64(stats.refused),       U64(stats.replayed),       U64(stats.epochs),
-    U64(stats.journal_bytes), U64(stats.outputs_waiting)};
+    U64(stats.pods),           U64(stats.instances), U64(stats.waiting),  U64(stats.memory_bytes),
+    U64(stats.segments),       U64(stats.failures),  U64(stats.sends),    U64(stats.publishes),
+    U64(stats.replies),        U64(stats.refused),   U64(stats.replayed), U64(stats.retried),
+    U64(stats.parked),         U64(stats.expired),   U64(stats.epochs),   U64(stats.journal_bytes),
+    U64(stats.outputs_waiting)};
 
 #define SHAPE(kind, direction, fields)                                                             \
     [SW_FRAME_##kind] = {#kind, direction, fields, sizeof fields / sizeof *fields}

@@ -204,6 +204,7 @@ struct sw_frame_log {
 struct sw_frame_stats { /* Since the host's start, but for the first four. */
     uint64_t pods, instances, waiting, memory_bytes;
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
+    uint64_t retried, parked, expired;
     uint64_t epochs, journal_bytes, outputs_waiting;
 };
 

@@ -19,6 +19,7 @@ enum action {
     AGENT_INIT,
     AGENT_BUILD,
     AGENT_PUSH,
+    AGENT_DEADLETTERS,
     CONFIG_CONTEXTS,
     CONFIG_USE,
     COMPLETION,
@@ -46,6 +47,7 @@ static enum sw_rc (*const actions[ACTIONS_COUNT])(struct sw_cli *cli, struct sw_
     [AGENT_INIT] = sw_command_agent_init,
     [AGENT_BUILD] = sw_command_agent_build,
     [AGENT_PUSH] = sw_command_agent_push,
+    [AGENT_DEADLETTERS] = sw_command_agent_deadletters,
     [CONFIG_CONTEXTS] = sw_command_config_contexts,
     [CONFIG_USE] = sw_command_config_use,
     [COMPLETION] = sw_command_completion,
@@ -171,6 +173,14 @@ static const struct sw_flag build_flags[] = {
      .help = "Link all sources into this one module",
      .completes = SW_COMPLETE_FILE},
     {.name = "libc", .help = "Use the C library of wasi-libc (no files, no clock)"}};
+static const struct sw_flag deadletters_flags[] = {
+    {.name = "key", .value = "KEY", .help = "Only those of this instance"},
+    {.name = "show", .value = "ID", .help = "Print all about one, with its body"},
+    {.name = "redeliver",
+     .value = "ID|all",
+     .help = "Send it to its instance again, as a new message"},
+    {.name = "drop", .value = "ID|all", .help = "Forget it"},
+    OUTPUT_FLAG};
 static const struct sw_flag help_flags[] = {{.name = "markdown",
                                              .value = "FOLDER",
                                              .help = "Write the pages of docs/cli into the folder",
@@ -334,6 +344,24 @@ static const struct sw_command commands[] = {
      .arguments_min = 1,
      .arguments_max = 1,
      .completes = SW_COMPLETE_FILE},
+    {.name = "agent deadletters",
+     .action = AGENT_DEADLETTERS,
+     .arguments = "AGENT",
+     .summary = "List the messages that an Agent could not handle, deliver them again, or drop "
+                "them",
+     .details = "What no handler came to the end with, after `spec.retry.attempts` tries, and what "
+                "nobody could\n"
+                "take, is kept with its reason: at most 1,000 messages or 1 MiB in each Pod, of "
+                "which the\n"
+                "oldest make room. Messages of clients are never among them: their senders were "
+                "told.",
+     .examples = "swarm agent deadletters reader\nswarm agent deadletters reader --show 8112\n"
+                 "swarm agent deadletters reader --key a.txt --redeliver all\n"
+                 "swarm agent deadletters reader --drop 8112",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_AGENT,
+     FLAGS(deadletters_flags)},
     {.name = "config contexts",
      .action = CONFIG_CONTEXTS,
      .arguments = "",

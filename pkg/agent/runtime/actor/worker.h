@@ -142,5 +142,6 @@ struct sw_worker_view { /* Counts since the start, but for the first four. */
     uint64_t pods, instances, waiting, memory_bytes;
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
     uint64_t retried, parked; /* Messages and timers. */
+    uint64_t expired;         /* Instances that were idle for too long. */
 };
 void sw_worker_view(const struct sw_worker *worker, struct sw_worker_view *ret_view);

@@ -172,6 +172,47 @@ static void instances_come_back_and_bad_ones_are_refused(void **state)
     sw_buffer_done(&out);
 }
 
+static void letters_come_back_and_bad_ones_are_refused(void **state)
+{
+    struct sw_frame_letter letter = {.number = 9,
+                                     .time_ns = 8,
+                                     .key = text("k"),
+                                     .pod = text("uid"),
+                                     .from = text("a/b"),
+                                     .subject = text("news"),
+                                     .type = text("text/plain"),
+                                     .reason = text("Trapped"),
+                                     .words = text("unreachable"),
+                                     .attempts = 3,
+                                     .is_timer = 1,
+                                     .timer = 7,
+                                     .size_bytes = 4,
+                                     .body = text("dead")};
+    struct sw_frame_letter back;
+    struct sw_reader reader;
+    struct sw_buffer out;
+
+    (void)state;
+    sw_buffer_init(&out, 4096);
+    sw_frame_letter_put(&letter, &out);
+    reader = sw_reader_of(out.data, out.size);
+    assert_true(sw_frame_letter_take(&reader, &back));
+    assert_int_equal(back.number, 9);
+    assert_int_equal(back.timer, 7);
+    assert_memory_equal(back.body.data, "dead", 4);
+    assert_false(sw_frame_letter_take(&reader, &back));
+    assert_false(reader.failed);
+    for (size_t part = 1; part < out.size; part++) {
+        reader = sw_reader_of(out.data, part);
+        assert_false(sw_frame_letter_take(&reader, &back));
+        assert_true(reader.failed);
+    }
+    out.data[0] = 0; /* No letter has the number 0. */
+    reader = sw_reader_of(out.data, out.size);
+    assert_false(sw_frame_letter_take(&reader, &back));
+    sw_buffer_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +223,7 @@ int main(void)
         cmocka_unit_test(fields_out_of_range_are_refused),
         cmocka_unit_test(a_frame_that_is_larger_than_its_fields_is_refused),
         cmocka_unit_test(instances_come_back_and_bad_ones_are_refused),
+        cmocka_unit_test(letters_come_back_and_bad_ones_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

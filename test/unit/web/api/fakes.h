@@ -93,6 +93,51 @@ static inline enum sw_rc fake_instances(void *ctx, const struct sw_gateway_insta
     return SW_OK;
 }
 
+static inline enum sw_rc fake_letters(void *ctx, const struct sw_gateway_letters *query,
+                                      sw_gateway_letters_done *done, void *done_ctx,
+                                      struct sw_err *err)
+{
+    struct fixture *f = ctx;
+    struct sw_gateway_letter item = {.number = 7,
+                                     .utc_ns = 1000000000,
+                                     .instance = "reader/a",
+                                     .pod = "reader-0",
+                                     .node = "one",
+                                     .from = "writer/b",
+                                     .subject = "",
+                                     .content_type = "text/plain",
+                                     .reason = "Trapped",
+                                     .message = "unreachable",
+                                     .attempts = 3,
+                                     .size_bytes = 4};
+
+    (void)err;
+    if (query->with_body)
+        item.body = (struct sw_bytes){"dead", 4};
+    (void)snprintf(f->told, sizeof f->told, "%s|%s|%s|%llu|%u|%d", query->namespace_, query->agent,
+                   query->key == NULL ? "-" : query->key, (unsigned long long)query->after,
+                   query->limit, query->with_body);
+    done(done_ctx, SW_OK, &item, 1, query->limit == 1, NULL);
+    return SW_OK;
+}
+
+static inline enum sw_rc fake_letters_change(void *ctx,
+                                             const struct sw_gateway_letters_change *change,
+                                             void (*done)(void *done_ctx, enum sw_rc rc,
+                                                          uint64_t count, const struct sw_err *err),
+                                             void *done_ctx, struct sw_err *err)
+{
+    struct fixture *f = ctx;
+
+    (void)snprintf(f->told, sizeof f->told, "%s|%s|%s|%llu|%s", change->namespace_, change->agent,
+                   change->key == NULL ? "-" : change->key, (unsigned long long)change->number,
+                   change->is_drop ? "drop" : "redeliver");
+    if (change->number == 9)
+        return sw_err_set(err, SW_E_NOT_FOUND, "there is no such dead letter");
+    done(done_ctx, SW_OK, 1, NULL);
+    return SW_OK;
+}
+
 static inline enum sw_rc
 fake_put(void *ctx, const char *namespace_, const char *digest, struct sw_bytes wasm,
          void (*done)(void *done_ctx, enum sw_rc rc, const struct sw_gateway_module *module,

@@ -103,7 +103,9 @@ static inline void start_gateway(struct fixture *f)
                                                     .publish = fake_publish,
                                                     .logs = fake_logs,
                                                     .logs_close = fake_logs_close,
-                                                    .instances = fake_instances},
+                                                    .instances = fake_instances,
+                                                    .letters = fake_letters,
+                                                    .letters_change = fake_letters_change},
                                          .modules = {.ctx = f, .put = fake_put, .has = fake_has},
                                          .ready = fake_ready,
                                          .ready_ctx = f};

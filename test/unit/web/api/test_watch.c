@@ -272,6 +272,40 @@ static void instances_are_listed_in_pages(void **state)
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader/instances?limit=1001"), 400);
 }
 
+static void dead_letters_are_listed_delivered_again_and_dropped(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(get(f, IN_DEFAULT "/agents/nobody/deadletters"), 404);
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents", AGENT("reader")), 201);
+    assert_int_equal(get(f, IN_DEFAULT "/agents/reader/deadletters"), 200);
+    assert_true(body_has(f, "{\"id\":\"7\",\"time\":\"1970-01-01T00:00:01Z\",\"kind\":\"Message\","
+                            "\"instance\":\"reader/a\""));
+    assert_true(body_has(f, "\"reason\":\"Trapped\""));
+    assert_true(body_has(f, "\"attempts\":3,\"sizeBytes\":\"4\"}"));
+    assert_true(body_has(f, "\"continue\":\"\""));
+    assert_string_equal(f->told, "default|reader|-|0|500|0");
+    assert_int_equal(
+        get(f, IN_DEFAULT "/agents/reader/deadletters?key=a&limit=1&continue=6&body=1"), 200);
+    assert_true(body_has(f, "\"body\":\"ZGVhZA==\""));
+    assert_true(body_has(f, "\"continue\":\"7\""));
+    assert_string_equal(f->told, "default|reader|a|6|1|1");
+    assert_int_equal(get(f, IN_DEFAULT "/agents/reader/deadletters?continue=x"), 400);
+    assert_int_equal(get(f, IN_DEFAULT "/agents/reader/deadletters?id=7"), 400);
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/deadletters?id=7", ""),
+                     200);
+    assert_true(body_has(f, "{\"count\":\"1\"}"));
+    assert_string_equal(f->told, "default|reader|-|7|redeliver");
+    assert_int_equal(
+        request(f, SW_HTTP_DELETE, IN_DEFAULT "/agents/reader/deadletters?id=all&key=a", ""), 200);
+    assert_string_equal(f->told, "default|reader|a|0|drop");
+    assert_int_equal(request(f, SW_HTTP_DELETE, IN_DEFAULT "/agents/reader/deadletters", ""), 400);
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/deadletters?id=0", ""),
+                     400);
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/deadletters?id=9", ""),
+                     404);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +322,7 @@ int main(void)
         TEST(log_lines_may_end_by_themselves),
         TEST(logs_of_no_agent_are_404),
         TEST(instances_are_listed_in_pages),
+        TEST(dead_letters_are_listed_delivered_again_and_dropped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
