@@ -96,7 +96,7 @@ static struct world *world(void)
 
     if (w.wasm != NULL)
         return &w;
-    if (sw_guest_wasm_engine(&w.wasm, &err) != SW_OK ||
+    if (sw_guest_wasm_engine(0, &w.wasm, &err) != SW_OK ||
         sw_wasm_worker_new(w.wasm, &w.worker, &err) != SW_OK)
         abort();
     w.engine = sw_guest_wasm_worker(w.worker);
