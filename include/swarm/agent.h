@@ -81,7 +81,9 @@ struct swarm_message {
 void *swarm_alloc(uint32_t size);
 /* The first entry of every new instance, before any message. */
 int32_t on_start(void);
+/* The next message of the mailbox. */
 int32_t on_message(const struct swarm_message *message);
+/* A timer of that id is due. */
 int32_t on_timer(uint64_t id);
 /* The last entry before the instance is deleted (not before a restart: state survives that). */
 int32_t on_stop(void);
@@ -111,49 +113,78 @@ struct swarm_upgrade {
  * new. After any end but SWARM_DONE the instance goes on with the old program and state. */
 int32_t on_upgrade(const struct swarm_upgrade *upgrade);
 
-/* --- What an agent may call ------------------------------------------------------------------ */
+/* --- What an agent may call ------------------------------------------------------------------
+ *
+ * Every call that takes a pointer answers SWARM_E_INVALID, and does nothing, when not all of the
+ * bytes are inside the memory; nothing at its very end is still inside. What a call may answer
+ * besides SWARM_OK is listed with it, and nothing else is. */
 
 /* Send to an instance of the same namespace: "agent/key", or "agent" for any instance of a
  * replicated Agent. A keyed instance is created by its first message. With tag 0 no reply is
  * wanted; with another tag the reply, or the failure, arrives as a message with IS_REPLY and this
- * tag. */
+ * tag.
+ * SWARM_E_INVALID    `to` is neither "agent" nor "agent/key"; the type is longer than 255 bytes or
+ *                    not UTF-8; the body is larger than the receiver takes; no such priority
+ * SWARM_E_EXHAUSTED  the receiver's mailbox or the host is full, or this turn has no room for
+ *                    another effect */
 SWARM_IMPORT(send)
 int32_t swarm_send(const char *to, uint32_t to_size, const char *type, uint32_t type_size,
                    const void *body, uint32_t body_size, int32_t priority, uint64_t tag);
 
 /* Answer a message that wanted a reply, in this turn or a later one. A handle is good for one
- * reply. status 0, or a negative code with words as the body. NOT_FOUND: unknown or already used.
- */
+ * reply. status 0, or a negative code with words as the body.
+ * SWARM_E_INVALID    the status is positive; the type is longer than 255 bytes or not UTF-8; the
+ *                    body is larger than 4 MiB
+ * SWARM_E_NOT_FOUND  the handle is unknown or already used
+ * SWARM_E_EXHAUSTED  this turn has no room for another effect */
 SWARM_IMPORT(reply)
 int32_t swarm_reply(uint64_t handle, int32_t status, const char *type, uint32_t type_size,
                     const void *body, uint32_t body_size);
 
 /* Send to every subscriber of the subject in this namespace ("a.b.c", NATS grammar, no wildcards).
- */
+ * SWARM_E_INVALID    no such subject; the type is longer than 255 bytes or not UTF-8; the body is
+ *                    larger than 4 MiB; no such priority
+ * SWARM_E_EXHAUSTED  a subscriber's mailbox or the host is overfull, the publishes of this turn
+ *                    reach too many, or it has no room for another effect */
 SWARM_IMPORT(publish)
 int32_t swarm_publish(const char *subject, uint32_t subject_size, const char *type,
                       uint32_t type_size, const void *body, uint32_t body_size, int32_t priority);
 
-/* Subscribe this instance to a subject; '*' stands for one token, a last '>' for one or more. */
+/* Subscribe this instance to a subject; '*' stands for one token, a last '>' for one or more.
+ * SWARM_E_INVALID    no such pattern
+ * SWARM_E_EXHAUSTED  this instance or the host has as many subscriptions as it may, or this
+ *                    turn has no room for another effect */
 SWARM_IMPORT(subscribe)
 int32_t swarm_subscribe(const char *subject, uint32_t subject_size);
+/* End a subscription, named by the same text.
+ * SWARM_E_INVALID    no such pattern
+ * SWARM_E_NOT_FOUND  this instance is not subscribed to it
+ * SWARM_E_EXHAUSTED  this turn has no room for another effect */
 SWARM_IMPORT(unsubscribe)
 int32_t swarm_unsubscribe(const char *subject, uint32_t subject_size);
 
-/* Call on_timer(id) once, after delay_ns; an earlier timer of that id is replaced. */
+/* Call on_timer(id) once, after delay_ns; an earlier timer of that id is replaced.
+ * SWARM_E_EXHAUSTED  this instance has 4,096 timers, or this turn has no room for another effect */
 SWARM_IMPORT(timer_start)
 int32_t swarm_timer_start(uint64_t id, uint64_t delay_ns);
+/* Take a timer back, also one that is due and whose call has not begun.
+ * SWARM_E_NOT_FOUND  there is no timer of that id
+ * SWARM_E_EXHAUSTED  this turn has no room for another effect */
 SWARM_IMPORT(timer_cancel)
 int32_t swarm_timer_cancel(uint64_t id);
 
+/* A line of the log, cut at 16 KiB; it is kept even if the turn fails.
+ * SWARM_E_INVALID    no such level
+ * SWARM_E_EXHAUSTED  this turn has logged 256 KiB */
 SWARM_IMPORT(log)
 int32_t swarm_log(int32_t level, const char *text, uint32_t text_size);
 
-/* UTC in ns; it stands still during a turn. */
+/* UTC in ns, and no error; it stands still until the handler ends or waits. */
 SWARM_IMPORT(now)
 uint64_t swarm_now(void);
 
-/* Fill with random bytes, at most 65,536 of them; a replay sees the same ones. */
+/* Fill with random bytes; a replay sees the same ones.
+ * SWARM_E_INVALID  more than 65,536 bytes */
 SWARM_IMPORT(random)
 int32_t swarm_random(void *ret_bytes, uint32_t size);
 
@@ -163,7 +194,8 @@ enum swarm_self {
     SWARM_SELF_KEY,
     SWARM_SELF_CONFIG /* spec.config of the Agent, as it stands in the manifest. */
 };
-/* Copy a fact about this instance, cut at size; returns its full size. */
+/* Copy a fact about this instance, cut at size; returns its full size.
+ * SWARM_E_INVALID  no such fact */
 SWARM_IMPORT(self)
 int32_t swarm_self(int32_t what, char *ret_text, uint32_t size);
 

@@ -5,6 +5,7 @@ import operator
 import os
 import re
 
+import guest_abi
 from reference import SIZES, cell, with_unit
 
 ERROR_ROW = re.compile(r'\[(\d+)\] = \{"([A-Z_]+)", (\d+), "([^"]*)"\}')
@@ -157,4 +158,5 @@ def errors_page(source):
 
 
 def generate(source):
-    return {"error-codes.md": errors_page(source), "resource-limits.md": limits_page(source)}
+    return {"error-codes.md": errors_page(source), "resource-limits.md": limits_page(source),
+            "guest-abi.md": guest_abi.page(source)}
