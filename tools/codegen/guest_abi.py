@@ -5,7 +5,7 @@ import re
 
 from reference import cell
 
-HEADERS = ("include/swarm/agent.h",)
+HEADERS = "include/swarm"
 ROW = re.compile(r'\{\.name = "(\w+)",\s+\.parameters = "(\w*)",\s+\.result = "(\w*)"'
                  r'(?:,\s+\.is_required = (true))?')
 IMPORT = re.compile(r"(?:/\*((?:(?!\*/).)*)\*/\s*)?^SWARM_IMPORT\((\w+)\)\n(.*?;)", re.M | re.S)
@@ -83,6 +83,12 @@ def text_of(source, name):
         return file.read()
 
 
+def headers(source):
+    """The texts of the SDK's headers."""
+    names = sorted(os.listdir(os.path.join(source, HEADERS)))
+    return [text_of(source, f"{HEADERS}/{name}") for name in names]
+
+
 def words(comment):
     """A C comment as one line."""
     return " ".join(re.sub(r"^ ?\* ?", "", line.strip()) for line in (comment or "").split("\n")
@@ -105,10 +111,9 @@ def type_of(parameters, result):
 def imports(source):
     """name: (declaration, words, [(code, cause)]) of each function that guests may call."""
     out = {}
-    for header in HEADERS:
-        for comment, name, declaration in IMPORT.findall(text_of(source, header)):
+    for header in headers(source):
+        for comment, name, declaration in IMPORT.findall(header):
             text = words(comment)
-            first = text.find("SWARM_E_") if ERROR.search(text) else len(text)
             match = re.search(r"SWARM_E_\w+ {2,}", text)
             first = match.start() if match else len(text)
             out[name] = (declaration, text[:first].strip(), ERROR.findall(text[first:]))
@@ -135,7 +140,7 @@ def imports_chapter(source):
 
 def exports_chapter(source):
     comments = {name: words(comment)
-                for header in HEADERS for comment, name in EXPORT.findall(text_of(source, header))}
+                for header in headers(source) for comment, name in EXPORT.findall(header)}
     out = "## What an agent exports\n\nBesides `memory`:\n\n| Function | Type | |\n|---|---|---|\n"
     for name, parameters, result, is_required in rows(source, "exports"):
         text = comments.get(name, "")
