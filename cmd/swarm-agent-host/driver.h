@@ -46,9 +46,14 @@ struct driver {
     uint32_t lanes_count;
 
     pthread_t journal_thread;
-    pthread_mutex_t journal_mutex; /* For journal_wake only. */
-    pthread_cond_t journal_wake;
+    pthread_mutex_t journal_mutex; /* For journal_due only. */
+    pthread_cond_t journal_due;
     _Atomic bool is_journal_sleeping, is_disk_full;
+
+    pthread_t snapshot_thread;
+    pthread_mutex_t snapshot_mutex; /* For snapshot_due only. */
+    pthread_cond_t snapshot_due;
+    _Atomic bool is_snapshot_sleeping, is_snapshot_ended;
 
     pthread_mutex_t still_mutex; /* Guards `standing` and `is_still`. */
     pthread_cond_t still_come, still_over;
@@ -86,6 +91,9 @@ struct sw_output *lane_outputs(struct lane *lane, uint64_t durable);
 void lane_publish(struct lane *lane);
 /* Wake the link if it sleeps. */
 void link_wake(struct driver *driver);
+/* Wake the journal's thread, or that of snapshots, if it sleeps. */
+void journal_wake(struct driver *driver);
+void snapshot_wake(struct driver *driver);
 /* Wait until woken, or until `ns` from now (UINT64_MAX: no time). The mutex is held. */
 void cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t ns);
 /* Say why and end the process at once, before anything more leaves it. */
@@ -102,12 +110,21 @@ _Noreturn void driver_die(enum sw_host_exit code, const char *words);
 SW_MUST_CHECK enum sw_rc driver_stand_still(struct driver *driver, uint64_t wait_ns,
                                             void (*work)(void *ctx, struct driver *driver),
                                             void *ctx);
+/* is_stopping was set: whoever waits for the workers waits no longer. */
+void still_give_up(struct driver *driver);
 /* A worker comes by, with nothing in its hands: here it stands while it is to. */
 void lane_pass(struct lane *lane);
 /* Hand a worker all that stands in its ring. Its thread stands still, or is gone. */
 void lane_empty(struct lane *lane);
 /* Carry items between workers until none is left. Their threads stand still, or are gone. */
 void driver_settle(struct driver *driver);
+
+/* --- snapshots.c ----------------------------------------------------------------------------- */
+
+/* The thread that takes snapshots: begins them when it is time, writes, removes. */
+void *snapshot_main(void *ctx);
+/* Whether it would find something to do. Any thread. */
+bool driver_wants_snapshot(const struct driver *driver);
 
 /* --- link.c ---------------------------------------------------------------------------------- */
 

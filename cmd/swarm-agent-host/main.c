@@ -135,18 +135,18 @@ static void recover(struct sw_worker **workers)
     link_emit(&driver, &ready);
 }
 
-static bool is_late(void *ctx)
+static bool is_late(void *ctx, unsigned percent)
 {
+    uint64_t left_ns = (uint64_t)driver.stop_ms * NS_PER_MS / 100 * percent;
+
     (void)ctx;
-    return driver.system->monotonic_ns(driver.system->ctx) > stop_by_ns;
+    return driver.system->monotonic_ns(driver.system->ctx) + left_ns > stop_by_ns;
 }
 
 /* The threads end, what is in flight comes to rest, and all of it goes into a snapshot. */
 static void stop(struct sw_worker **workers)
 {
-    struct sw_snapshot_options options = {.system = driver.system,
-                                          .folder = driver.folder,
-                                          .shared = &driver.shared,
+    struct sw_snapshot_options options = {.shared = &driver.shared,
                                           .workers = workers,
                                           .count = driver.lanes_count,
                                           .is_late = is_late};

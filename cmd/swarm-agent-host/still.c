@@ -84,6 +84,14 @@ static void let_go(struct driver *driver)
     pthread_mutex_unlock(&driver->still_mutex);
 }
 
+/* Nobody comes any more: whoever waits for it is not to. */
+void still_give_up(struct driver *driver)
+{
+    pthread_mutex_lock(&driver->still_mutex);
+    pthread_cond_signal(&driver->still_come);
+    pthread_mutex_unlock(&driver->still_mutex);
+}
+
 enum sw_rc driver_stand_still(struct driver *driver, uint64_t wait_ns,
                               void (*work)(void *ctx, struct driver *driver), void *ctx)
 {

@@ -1,5 +1,7 @@
 #include "cmd/swarm-agent-host/driver.h"
 
+#include "pkg/agent/runtime/actor/snapshot.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -55,10 +57,16 @@ void lane_wake(struct lane *lane)
         sleeper_wake(&lane->wake, &lane->mutex);
 }
 
-static void journal_wake(struct driver *driver)
+void journal_wake(struct driver *driver)
 {
     if (is_to_wake(&driver->is_journal_sleeping))
-        sleeper_wake(&driver->journal_wake, &driver->journal_mutex);
+        sleeper_wake(&driver->journal_due, &driver->journal_mutex);
+}
+
+void snapshot_wake(struct driver *driver)
+{
+    if (is_to_wake(&driver->is_snapshot_sleeping))
+        sleeper_wake(&driver->snapshot_due, &driver->snapshot_mutex);
 }
 
 bool lane_put(struct lane *lane, struct sw_item *item)
@@ -222,6 +230,8 @@ static void *lane_main(void *ctx)
         /* Instances without durability leave nothing to write, and then that thread sleeps on. */
         if ((taken > 0 || ran > 0) && sw_journal_is_dirty(driver->shared.journal))
             journal_wake(driver);
+        if (sw_snapshot_has_work(&driver->shared))
+            snapshot_wake(driver);
         if (taken > 0 || ran > 0)
             continue;
         if (is_stopping)
@@ -257,6 +267,8 @@ static void *journal_main(void *ctx)
         link_push(driver);
         for (uint32_t i = 0; i < driver->lanes_count; i++)
             lane_wake(&driver->lanes[i]);
+        if (driver_wants_snapshot(driver))
+            snapshot_wake(driver);
         pthread_mutex_lock(&driver->journal_mutex);
         atomic_store(&driver->is_journal_sleeping, true);
         atomic_thread_fence(memory_order_seq_cst);
@@ -265,7 +277,7 @@ static void *journal_main(void *ctx)
             return NULL;
         }
         if (is_full || !sw_journal_is_dirty(journal))
-            cond_wait_ns(&driver->journal_wake, &driver->journal_mutex,
+            cond_wait_ns(&driver->journal_due, &driver->journal_mutex,
                          is_full ? FULL_DISK_WAIT_NS : UINT64_MAX);
         atomic_store(&driver->is_journal_sleeping, false);
         pthread_mutex_unlock(&driver->journal_mutex);
@@ -288,7 +300,9 @@ enum sw_rc driver_start(struct driver *driver, struct sw_err *err)
 {
     pthread_mutex_init(&driver->journal_mutex, NULL);
     pthread_mutex_init(&driver->still_mutex, NULL);
-    init_cond(&driver->journal_wake);
+    pthread_mutex_init(&driver->snapshot_mutex, NULL);
+    init_cond(&driver->snapshot_due);
+    init_cond(&driver->journal_due);
     init_cond(&driver->still_come);
     init_cond(&driver->still_over);
     for (uint32_t i = 0; i < driver->lanes_count; i++) {
@@ -303,6 +317,8 @@ enum sw_rc driver_start(struct driver *driver, struct sw_err *err)
     }
     if (pthread_create(&driver->journal_thread, NULL, journal_main, driver) != 0)
         return sw_err_set(err, SW_E_EXHAUSTED, "no thread for the journal");
+    if (pthread_create(&driver->snapshot_thread, NULL, snapshot_main, driver) != 0)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no thread for snapshots");
     for (uint32_t i = 0; i < driver->lanes_count; i++)
         if (pthread_create(&driver->lanes[i].thread, NULL, lane_main, &driver->lanes[i]) != 0)
             return sw_err_set(err, SW_E_EXHAUSTED, "no thread for a worker");
@@ -312,6 +328,10 @@ enum sw_rc driver_start(struct driver *driver, struct sw_err *err)
 void driver_join(struct driver *driver)
 {
     atomic_store(&driver->is_stopping, true);
+    still_give_up(driver);
+    atomic_store(&driver->is_snapshot_ended, true);
+    snapshot_wake(driver);
+    pthread_join(driver->snapshot_thread, NULL);
     for (uint32_t i = 0; i < driver->lanes_count; i++)
         lane_wake(&driver->lanes[i]);
     for (uint32_t i = 0; i < driver->lanes_count; i++)

@@ -446,11 +446,8 @@ static void settle(struct sim_host *host)
 
 static void stop(struct sim_host *host)
 {
-    struct sw_snapshot_options options = {.system = &host->options.disk->system,
-                                          .folder = FOLDER,
-                                          .shared = &host->shared,
-                                          .workers = host->workers,
-                                          .count = host->options.workers};
+    struct sw_snapshot_options options = {
+        .shared = &host->shared, .workers = host->workers, .count = host->options.workers};
     struct sw_frame stopped = {.kind = SW_FRAME_STOPPED};
     struct sw_err err = {0};
     enum sw_rc rc;

@@ -3,6 +3,7 @@
 #pragma once
 #include "pkg/agent/link/entries.h"
 #include "pkg/agent/runtime/actor/recovery.h"
+#include "pkg/agent/runtime/actor/snapshot.h"
 #include "pkg/agent/runtime/actor/worker.h"
 #include "test/support/disk.h"
 #include "test/support/script_guest.h"
@@ -215,6 +216,20 @@ static inline uint32_t actors_run(struct actors *actors)
     return total;
 }
 
+/* Come to the moment at which all workers are at rest: nothing is on its way between them. */
+static inline void actors_rest(struct actors *actors)
+{
+    bool goes_on = true;
+
+    while (goes_on) {
+        goes_on = false;
+        for (uint32_t i = 0; i < actors->count; i++) {
+            (void)sw_worker_run(actors->workers[i], 0);
+            goes_on = actors_carry(actors, i) || goes_on;
+        }
+    }
+}
+
 /* Run, commit and let out, until all is quiet. */
 static inline void actors_settle(struct actors *actors)
 {
@@ -225,6 +240,18 @@ static inline void actors_settle(struct actors *actors)
         if (sw_journal_commit(actors->shared.journal, NULL) != SW_OK)
             return;
     } while (actors_release(actors) > 0);
+}
+
+/* Go on until the snapshot that was begun counts or is abandoned. */
+static inline enum sw_rc actors_snapshot(struct actors *actors)
+{
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && sw_snapshot_phase(&actors->shared) != SW_SNAPSHOT_NONE) {
+        actors_settle(actors);
+        rc = sw_snapshot_advance(&actors->shared, &actors->failure);
+    }
+    return rc;
 }
 
 struct actors_pod {

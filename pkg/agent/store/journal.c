@@ -36,8 +36,11 @@ struct sw_journal {
     enum sw_rc failure; /* Of an earlier commit: nothing goes on. */
 
     /* Of the committing thread alone. */
+    struct sw_segment last; /* Of the segments: where it writes. */
     uint32_t chain;
-    bool wants_cut;
+    /* Of the removing thread alone. */
+    bool is_removal_open; /* A name was removed, and that is not durable yet. */
+
     _Atomic bool is_full;
     _Atomic uint64_t durable;
     _Atomic size_t open_bytes;
@@ -94,13 +97,13 @@ static enum sw_rc segments_add(struct sw_journal *journal, uint64_t base_lsn, in
     if (grown == NULL)
         return SW_E_EXHAUSTED;
     journal->segments = grown;
-    grown[journal->segments_count++] = (struct sw_segment){base_lsn, file};
+    grown[journal->segments_count++] = journal->last = (struct sw_segment){base_lsn, file};
     return SW_OK;
 }
 
 static enum sw_rc create_first(struct sw_journal *journal, struct sw_err *err)
 {
-    struct sw_segment_head head = {.base_lsn = SW_SEGMENT_HEAD_BYTES, .first_epoch = 1};
+    struct sw_segment_head head = {.base_lsn = SW_JOURNAL_BIRTH_LSN, .first_epoch = 1};
     enum sw_rc rc;
     int file;
 
@@ -160,6 +163,7 @@ static enum sw_rc settle(struct sw_journal *journal, const struct sw_segment_wal
     sw_segment_path(journal->folder, last->base_lsn, path);
     if (rc == SW_OK)
         rc = system->file_open(system->ctx, path, SW_FILE_READ | SW_FILE_WRITE, &last->file, err);
+    journal->last = *last;
     if (rc == SW_OK && walk->report.torn_bytes > 0) {
         rc = system->file_truncate(system->ctx, last->file, end, err);
         if (rc == SW_OK && end < journal->segment_bytes)
@@ -170,23 +174,6 @@ static enum sw_rc settle(struct sw_journal *journal, const struct sw_segment_wal
     if (rc == SW_OK)
         rc = system->file_sync(system->ctx, last->file, err);
     return rc == SW_OK ? system->folder_sync(system->ctx, journal->folder, err) : rc;
-}
-
-/* Remove segments that a snapshot made needless, in case a crash came before that was done. */
-static enum sw_rc remove_stale(struct sw_journal *journal, size_t count, struct sw_err *err)
-{
-    enum sw_rc rc = SW_OK;
-
-    for (size_t i = 0; rc == SW_OK && i < count; i++) {
-        char path[SW_PATH_MAX];
-
-        sw_segment_path(journal->folder, journal->segments[i].base_lsn, path);
-        rc = journal->system->path_remove(journal->system->ctx, path, err);
-    }
-    journal->segments_count -= count;
-    memmove(journal->segments, journal->segments + count,
-            journal->segments_count * sizeof *journal->segments);
-    return rc;
 }
 
 static enum sw_rc open_files(struct sw_journal *journal, sw_journal_visit *visit, void *ctx,
@@ -209,9 +196,6 @@ static enum sw_rc open_files(struct sw_journal *journal, sw_journal_visit *visit
     }
     journal->segments = walk.segments; /* Taken over with their files. */
     journal->segments_count = walk.count;
-    rc = remove_stale(journal, walk.stale, err);
-    if (rc != SW_OK)
-        return rc;
     memcpy(journal->uuid, walk.report.uuid, sizeof journal->uuid);
     journal->chain = walk.chain;
     atomic_store(&journal->durable, walk.report.last_epoch);
@@ -360,7 +344,7 @@ static enum sw_rc read_part(struct sw_journal *journal, uint64_t lsn, void *byte
 enum sw_rc sw_journal_read(struct sw_journal *journal, uint64_t lsn, struct sw_buffer *out,
                            struct sw_err *err)
 {
-    uint8_t head[SW_RECORD_HEAD_BYTES], *bytes;
+    uint8_t head[SW_JOURNAL_RECORD_HEAD_BYTES], *bytes;
     struct sw_reader reader;
     uint32_t size, check;
     enum sw_rc rc = read_part(journal, lsn, head, sizeof head, err);
@@ -405,17 +389,14 @@ static bool close_epoch(struct sw_journal *journal)
 /* Begin a new segment when the present one is full. Epochs are never split. */
 static enum sw_rc rotate(struct sw_journal *journal, const struct epoch *epoch, struct sw_err *err)
 {
-    uint64_t base = journal->segments[journal->segments_count - 1].base_lsn;
-    struct sw_segment_head head = {.base_lsn = epoch->lsn,
-                                   .first_epoch = epoch->number,
-                                   .chain = journal->chain,
-                                   .begins_anew = journal->wants_cut};
+    uint64_t base = journal->last.base_lsn;
+    struct sw_segment_head head = {
+        .base_lsn = epoch->lsn, .first_epoch = epoch->number, .chain = journal->chain};
     enum sw_rc rc;
     int file;
 
     if (epoch->lsn == base ||
-        (!journal->wants_cut &&
-         SW_SEGMENT_HEAD_BYTES + (epoch->lsn - base) + epoch->bytes.size <= journal->segment_bytes))
+        SW_SEGMENT_HEAD_BYTES + (epoch->lsn - base) + epoch->bytes.size <= journal->segment_bytes)
         return SW_OK;
     memcpy(head.uuid, journal->uuid, sizeof head.uuid);
     rc = segment_create(journal, &head, &file, err);
@@ -424,7 +405,6 @@ static enum sw_rc rotate(struct sw_journal *journal, const struct epoch *epoch, 
     pthread_mutex_lock(&journal->mutex);
     rc = segments_add(journal, head.base_lsn, file);
     pthread_mutex_unlock(&journal->mutex);
-    journal->wants_cut = false;
     return rc;
 }
 
@@ -433,13 +413,12 @@ static enum sw_rc write_closed(struct sw_journal *journal, struct sw_err *err)
     const struct sw_system *system = journal->system;
     struct epoch *epoch = journal->closed;
     struct sw_epoch_head head = {.epoch = epoch->number, .lsn = epoch->lsn};
-    struct sw_segment *last;
+    const struct sw_segment *last = &journal->last;
     uint32_t check;
     enum sw_rc rc = rotate(journal, epoch, err);
 
     if (rc != SW_OK)
         return rc;
-    last = &journal->segments[journal->segments_count - 1];
     head.body_bytes = (uint32_t)(epoch->bytes.size - SW_EPOCH_HEAD_BYTES);
     head.records = epoch->records;
     head.body_crc = sw_crc32c(0, epoch->bytes.data + SW_EPOCH_HEAD_BYTES, head.body_bytes);
@@ -528,33 +507,61 @@ bool sw_journal_is_full(const struct sw_journal *journal)
     return atomic_load(&journal->is_full);
 }
 
+/* The oldest segment, if all of it is before lsn. */
+static bool find_needless(struct sw_journal *journal, uint64_t lsn, struct sw_segment *ret_segment)
+{
+    bool is_needless;
+
+    pthread_mutex_lock(&journal->mutex);
+    is_needless = journal->segments_count > 1 && journal->segments[1].base_lsn <= lsn;
+    *ret_segment = journal->segments[0];
+    pthread_mutex_unlock(&journal->mutex);
+    return is_needless;
+}
+
+static void forget_first(struct sw_journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    journal->segments_count--;
+    memmove(journal->segments, journal->segments + 1,
+            journal->segments_count * sizeof *journal->segments);
+    pthread_mutex_unlock(&journal->mutex);
+}
+
 enum sw_rc sw_journal_remove_before(struct sw_journal *journal, uint64_t lsn, struct sw_err *err)
 {
     const struct sw_system *system = journal->system;
+    struct sw_segment first;
     enum sw_rc rc = SW_OK;
 
-    while (rc == SW_OK && journal->segments_count > 1 && journal->segments[1].base_lsn <= lsn) {
+    /* One after the other, so that a crash leaves no gap. */
+    while (rc == SW_OK && (journal->is_removal_open || find_needless(journal, lsn, &first))) {
         char path[SW_PATH_MAX];
 
-        pthread_mutex_lock(&journal->mutex);
-        sw_segment_path(journal->folder, journal->segments[0].base_lsn, path);
-        system->file_close(system->ctx, journal->segments[0].file);
-        journal->segments_count--;
-        memmove(journal->segments, journal->segments + 1,
-                journal->segments_count * sizeof *journal->segments);
-        pthread_mutex_unlock(&journal->mutex);
+        if (journal->is_removal_open) {
+            rc = system->folder_sync(system->ctx, journal->folder, err);
+            journal->is_removal_open = rc != SW_OK;
+            continue;
+        }
+        sw_segment_path(journal->folder, first.base_lsn, path);
         rc = system->path_remove(system->ctx, path, err);
         if (rc != SW_OK)
             break;
-        /* One after the other, so that a crash leaves no gap. */
-        rc = system->folder_sync(system->ctx, journal->folder, err);
+        journal->is_removal_open = true;
+        forget_first(journal);
+        system->file_close(system->ctx, first.file);
     }
     return rc;
 }
 
-void sw_journal_cut_segment(struct sw_journal *journal)
+uint64_t sw_journal_begin(struct sw_journal *journal)
 {
-    journal->wants_cut = true;
+    uint64_t begin;
+
+    pthread_mutex_lock(&journal->mutex);
+    begin = journal->segments[0].base_lsn;
+    pthread_mutex_unlock(&journal->mutex);
+    return begin;
 }
 
 const uint8_t *sw_journal_uuid(const struct sw_journal *journal)

@@ -10,9 +10,10 @@
  * commits: it closes the epoch, writes it with one write, syncs, and the epoch is durable as a
  * whole, while the next one fills. The file formats are drawn in README.md.
  *
- * Threads: append, read and the views from any thread; commit, close and remove from one thread at
- * a time. One mutex ("journal" in docs/LOCKS.md), held for a copy.  I/O: through struct sw_system.
- * Limits: SW_JOURNAL_RECORD_MAX, SW_JOURNAL_EPOCH_MAX; a segment holds whole epochs. */
+ * Threads: append, read and the views from any thread; commit and close from one thread at a time,
+ * remove from one that may be another. One mutex ("journal" in docs/LOCKS.md), held for a copy.
+ * I/O: through struct sw_system. Limits: SW_JOURNAL_RECORD_MAX, SW_JOURNAL_EPOCH_MAX; a segment
+ * holds whole epochs. */
 #pragma once
 #include "pkg/utils/base/buffer.h"
 #include "pkg/utils/system/system.h"
@@ -21,6 +22,8 @@
 /* Each of 256 workers may append one record after all of them saw that there is room. */
 #define SW_JOURNAL_EPOCH_MAX (3840u << 20)
 #define SW_JOURNAL_SEGMENT_BYTES (64u << 20)
+#define SW_JOURNAL_RECORD_HEAD_BYTES 8u /* u32 size, u32 CRC-32C of the record. */
+#define SW_JOURNAL_BIRTH_LSN 64u        /* Where the first epoch of a journal begins. */
 
 struct sw_journal; /* Opaque. */
 
@@ -100,12 +103,13 @@ bool sw_journal_is_dirty(struct sw_journal *journal);
 bool sw_journal_has_room(const struct sw_journal *journal);
 /* The disk was full at the last commit. Any thread. */
 bool sw_journal_is_full(const struct sw_journal *journal);
-/* Remove the segment files all of whose records are before lsn. The present one stays. */
+/* Remove the segment files all of whose records are before lsn, the oldest first; the present one
+ * stays. One thread at a time, also beside a commit. Nobody may read before lsn any more.
+ * Others: as path_remove and folder_sync; what is left is tried again by the next call. */
 SW_MUST_CHECK enum sw_rc sw_journal_remove_before(struct sw_journal *journal, uint64_t lsn,
                                                   struct sw_err *err);
-/* Begin a new segment file with the next commit, whose first record makes all before it needless (a
- * snapshot): from then on the journal begins there. */
-void sw_journal_cut_segment(struct sw_journal *journal);
+/* Where the oldest segment begins that is here. Any thread. */
+uint64_t sw_journal_begin(struct sw_journal *journal);
 /* Where the next record will stand: what was ever appended, in bytes. Any thread. */
 uint64_t sw_journal_end(struct sw_journal *journal);
 const uint8_t *sw_journal_uuid(const struct sw_journal *journal); /* 16 bytes. */

@@ -252,6 +252,7 @@ void sw_record_put(const struct sw_record *record, struct sw_buffer *out, uint32
         tail = record->publish.body.size;
         break;
     case SW_RECORD_SNAPSHOT:
+        sw_buffer_put_u64(out, record->snapshot.lsn);
         sw_buffer_put_bytes(out, record->snapshot.file);
         sw_buffer_put_u64(out, record->snapshot.bytes);
         sw_buffer_put_u32(out, record->snapshot.check);
@@ -479,6 +480,7 @@ enum sw_rc sw_record_take(struct sw_bytes bytes, struct sw_record *ret_record, s
         publish_take(&reader, &record.publish);
         break;
     case SW_RECORD_SNAPSHOT:
+        record.snapshot.lsn = sw_reader_u64(&reader);
         record.snapshot.file = sw_reader_bytes(&reader, TEXT_MAX);
         record.snapshot.bytes = sw_reader_u64(&reader);
         record.snapshot.check = sw_reader_u32(&reader);
@@ -649,7 +651,8 @@ void sw_record_print(const struct sw_record *record, struct sw_buffer *out)
         sw_buffer_print(out, " bytes=%zu", record->publish.body.size);
         return;
     case SW_RECORD_SNAPSHOT:
-        sw_buffer_print(out, "snapshot bytes=%" PRIu64, record->snapshot.bytes);
+        sw_buffer_print(out, "snapshot at=%" PRIu64 " bytes=%" PRIu64, record->snapshot.lsn,
+                        record->snapshot.bytes);
         text_print(out, "file", record->snapshot.file);
         return;
     case SW_RECORD_LETTER:

@@ -5,7 +5,7 @@
  *     POD_DROP  a Pod and all its instances are gone
  *     SEGMENT   one segment of one instance: input, results of host calls, outcome, effects
  *     PUBLISH   a publish from outside
- *     SNAPSHOT  everything before this record is in the file that it names
+ *     SNAPSHOT  the state at an earlier lsn is in the file that it names: nothing before is needed
  *     LETTER    a message was parked without a segment, or a parked one was delivered again or
  *               dropped
  *
@@ -153,6 +153,7 @@ struct sw_record_publish {
 };
 
 struct sw_record_snapshot {
+    uint64_t lsn;         /* The point: state of all records before it, and none from it on. */
     struct sw_bytes file; /* Its name within the folder. */
     uint64_t bytes;
     uint32_t check; /* CRC-32C of the whole file. */

@@ -10,7 +10,7 @@
 
 #define SEGMENT_MAGIC 0x4e4a5753u /* "SWJN" */
 #define EPOCH_MAGIC 0x50455753u   /* "SWEP" */
-#define VERSION 5u
+#define VERSION 6u
 #define SEARCH_BYTES (1u << 20)
 
 void sw_segment_path(const char *folder, uint64_t base_lsn, char ret_path[SW_PATH_MAX])
@@ -30,7 +30,7 @@ static void put_u64(uint8_t *at, uint64_t value)
     put_u32(at + 4, (uint32_t)(value >> 32));
 }
 
-/* Layout: magic, version, uuid, base, first epoch, chain, flags, zeros, check of all before it. */
+/* Layout: magic, version, uuid, base, first epoch, chain, zeros, check of all before it. */
 void sw_segment_head_put(const struct sw_segment_head *head,
                          uint8_t ret_bytes[SW_SEGMENT_HEAD_BYTES])
 {
@@ -41,7 +41,6 @@ void sw_segment_head_put(const struct sw_segment_head *head,
     put_u64(ret_bytes + 24, head->base_lsn);
     put_u64(ret_bytes + 32, head->first_epoch);
     put_u32(ret_bytes + 40, head->chain);
-    put_u32(ret_bytes + 44, head->begins_anew);
     put_u32(ret_bytes + 60, sw_crc32c(0, ret_bytes, 60));
 }
 
@@ -56,7 +55,6 @@ enum sw_rc sw_segment_head_take(const uint8_t bytes[SW_SEGMENT_HEAD_BYTES],
     head.base_lsn = sw_reader_u64(&reader);
     head.first_epoch = sw_reader_u64(&reader);
     head.chain = sw_reader_u32(&reader);
-    head.begins_anew = sw_reader_u32(&reader) != 0;
     reader.at = 60;
     if (magic != SEGMENT_MAGIC)
         return sw_err_set(err, SW_E_CORRUPT, "not a journal segment");
@@ -121,8 +119,6 @@ struct walk {
     struct sw_err *err;
     struct sw_buffer body; /* Of the epoch being read. */
     uint64_t file_bytes;   /* Size of the segment being read. */
-    bool needs_epoch;      /* The first segment begins anew: what was before it is gone. */
-    bool begins_anew;      /* The segment being read says so of itself. */
 };
 
 static bool collect_name(void *ctx, const char *name)
@@ -300,7 +296,7 @@ static enum sw_rc check_stray(struct walk *walk, size_t index, bool *ret_is_stra
     bool has_later = false;
     enum sw_rc rc;
 
-    if (index == walk->out->stale) { /* No uuid to check epochs with: only an empty file is fine. */
+    if (index == 0) { /* No uuid to check epochs with: only an empty file is fine. */
         rc = count_torn(walk, file, 0);
         has_later = walk->out->report.torn_bytes > 0;
     } else {
@@ -332,13 +328,11 @@ static enum sw_rc check_head(struct walk *walk, size_t index, bool *ret_is_stray
                        segment->base_lsn);
         return rc;
     }
-    walk->begins_anew = head.begins_anew;
-    if (index == out->stale) {
+    if (index == 0) {
         memcpy(out->report.uuid, head.uuid, sizeof head.uuid);
         out->report.first_lsn = out->report.end_lsn = head.base_lsn;
         out->report.last_epoch = head.first_epoch - 1;
         out->chain = head.chain;
-        walk->needs_epoch = index == 0 && head.begins_anew;
     }
     if (head.base_lsn != segment->base_lsn || head.base_lsn != out->report.end_lsn ||
         head.first_epoch != out->report.last_epoch + 1 || head.chain != out->chain ||
@@ -407,55 +401,9 @@ static enum sw_rc walk_segment(struct walk *walk, size_t index)
             break;
         at += size;
     }
-    if (rc == SW_OK && walk->needs_epoch && out->report.epochs == 0)
-        return damaged(walk, "a damaged first epoch");
     if (rc != SW_OK || index + 1 < out->count) /* The next head tells whether this was its end. */
         return rc;
-    rc = check_tail(walk, segment);
-    /* Cut for a snapshot that did not come to count: its head would lie about what comes next. */
-    if (rc == SW_OK && at == SW_SEGMENT_HEAD_BYTES && walk->begins_anew && index > out->stale)
-        drop_stray(walk);
-    return rc;
-}
-
-/* Whether the segment begins anew and its first epoch, with the snapshot's record, is whole. */
-static enum sw_rc begins_anew(struct walk *walk, size_t index, bool *ret_does)
-{
-    const struct sw_system *system = walk->system;
-    struct sw_segment *segment = &walk->out->segments[index];
-    uint8_t bytes[SW_SEGMENT_HEAD_BYTES];
-    struct sw_segment_walk *out = walk->out;
-    struct sw_segment_head head;
-    struct sw_file_view view;
-    char path[SW_PATH_MAX];
-    uint64_t size = 0;
-    enum sw_rc rc;
-    int file;
-
-    *ret_does = false;
-    sw_segment_path(walk->folder, segment->base_lsn, path);
-    rc = system->path_view(system->ctx, path, &view, walk->err);
-    if (rc == SW_OK)
-        rc = system->file_open(system->ctx, path, SW_FILE_READ, &file, walk->err);
-    if (rc != SW_OK)
-        return rc;
-    walk->file_bytes = view.size_bytes;
-    rc = read_exact(walk, file, 0, bytes, sizeof bytes);
-    if (rc == SW_OK && sw_segment_head_take(bytes, &head, NULL) == SW_OK && head.begins_anew) {
-        sw_journal_visit *visit = walk->visit;
-
-        memcpy(out->report.uuid, head.uuid, sizeof head.uuid);
-        out->report.end_lsn = head.base_lsn;
-        out->report.last_epoch = head.first_epoch - 1;
-        out->chain = head.chain;
-        walk->visit = NULL;
-        rc = read_epoch(walk, file, SW_SEGMENT_HEAD_BYTES, &size);
-        walk->visit = visit;
-        memset(&out->report, 0, sizeof out->report);
-        *ret_does = size > 0;
-    }
-    system->file_close(system->ctx, file);
-    return rc;
+    return check_tail(walk, segment);
 }
 
 enum sw_rc sw_segment_walk(const struct sw_system *system, const char *folder,
@@ -473,19 +421,12 @@ enum sw_rc sw_segment_walk(const struct sw_system *system, const char *folder,
         return SW_OK;
     qsort(ret_walk->segments, ret_walk->count, sizeof *ret_walk->segments, compare_segments);
     sw_buffer_init(&walk.body, SW_JOURNAL_EPOCH_MAX);
-    for (size_t i = ret_walk->count; rc == SW_OK && i > 1 && ret_walk->stale == 0; i--) {
-        bool does;
-
-        rc = begins_anew(&walk, i - 1, &does);
-        if (rc == SW_OK && does)
-            ret_walk->stale = i - 1;
-    }
-    for (size_t i = ret_walk->stale; rc == SW_OK && i < ret_walk->count; i++)
+    for (size_t i = 0; rc == SW_OK && i < ret_walk->count; i++)
         rc = walk_segment(&walk, i);
     /* Behind a stray segment the one before it is the last after all. */
-    if (rc == SW_OK && ret_walk->has_stray && ret_walk->count > ret_walk->stale)
+    if (rc == SW_OK && ret_walk->has_stray && ret_walk->count > 0)
         rc = check_tail(&walk, &ret_walk->segments[ret_walk->count - 1]);
-    ret_walk->report.segments = ret_walk->count - ret_walk->stale;
+    ret_walk->report.segments = ret_walk->count;
     sw_buffer_done(&walk.body);
     return rc;
 }

@@ -7,7 +7,6 @@
 
 #define SW_SEGMENT_HEAD_BYTES 64u
 #define SW_EPOCH_HEAD_BYTES 48u
-#define SW_RECORD_HEAD_BYTES 8u /* u32 size, u32 CRC-32C of the record. */
 #define SW_SEGMENTS_MAX 65536u
 
 struct sw_segment_head {
@@ -15,7 +14,6 @@ struct sw_segment_head {
     uint64_t base_lsn;    /* Where in the journal the byte after this head stands. */
     uint64_t first_epoch; /* That this file may hold. */
     uint32_t chain;       /* Check of the epoch before it; 0 at the journal's birth. */
-    bool begins_anew;     /* Its first record is a snapshot: nothing before it is needed. */
 };
 
 struct sw_epoch_head {
@@ -33,7 +31,6 @@ struct sw_segment { /* One file. */
 struct sw_segment_walk {
     struct sw_segment *segments; /* Owned, ascending. */
     size_t count;
-    size_t stale;        /* So many of the first ones are not needed: a later one begins anew. */
     bool has_stray;      /* A last file without a valid head, begun in the moment of a crash. */
     uint64_t stray_base; /* From its name. */
     uint32_t chain;      /* Check of the last epoch, or the chain of the first head. */

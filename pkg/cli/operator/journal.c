@@ -1,7 +1,7 @@
 #include "pkg/agent/store/journal.h"
 #include "pkg/agent/store/record.h"
+#include "pkg/agent/store/snapshot.h"
 #include "pkg/cli/operator/operator.h"
-#include "pkg/utils/base/hash.h"
 #include "pkg/utils/base/map.h"
 
 #include <inttypes.h>
@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define NAME_BYTES_MAX 512
-#define CHUNK_BYTES ((size_t)256 * 1024)
 #define LINE_BYTES_MAX ((size_t)32 * 1024 * 1024)
 
 struct instance {    /* Who a number in a journal is. */
@@ -182,56 +181,9 @@ enum sw_rc sw_operator_journal_dump(struct sw_cli *cli, struct sw_err *err)
 }
 
 struct verify {
-    const struct sw_system *system;
-    const char *folder;
-    uint64_t snapshot_bytes;
+    struct sw_record_snapshot snapshot; /* That the last record of one names; bytes 0: none. */
+    char name[SW_SNAPSHOT_NAME_MAX];
 };
-
-static enum sw_rc sum_file(const struct verify *verify, int file, uint64_t bytes,
-                           uint32_t *ret_check, struct sw_err *err)
-{
-    uint8_t *chunk = malloc(CHUNK_BYTES);
-    enum sw_rc rc = chunk == NULL ? sw_cli_no_memory(err) : SW_OK;
-    uint64_t at = 0;
-
-    *ret_check = 0;
-    while (rc == SW_OK && at < bytes) {
-        size_t got = 0, size = bytes - at < CHUNK_BYTES ? (size_t)(bytes - at) : CHUNK_BYTES;
-
-        rc = verify->system->file_read(verify->system->ctx, file, at, chunk, size, &got, err);
-        *ret_check = sw_crc32c(*ret_check, chunk, got);
-        at += got;
-        if (got == 0)
-            break;
-    }
-    free(chunk);
-    return rc;
-}
-
-/* The instances that the journal begins with are in this file: without it nothing is recovered. */
-static enum sw_rc check_snapshot(struct verify *verify, const struct sw_record_snapshot *record,
-                                 struct sw_err *err)
-{
-    char path[SW_PATH_MAX];
-    uint32_t check;
-    int file;
-    enum sw_rc rc;
-
-    (void)snprintf(path, sizeof path, "%s/%.*s", verify->folder, (int)record->file.size,
-                   (const char *)record->file.data);
-    rc = verify->system->file_open(verify->system->ctx, path, SW_FILE_READ, &file, err);
-    if (rc == SW_OK) {
-        rc = sum_file(verify, file, record->bytes, &check, err);
-        verify->system->file_close(verify->system->ctx, file);
-    }
-    if (rc == SW_OK && check != record->check)
-        rc = sw_err_set(err, SW_E_CORRUPT, "%s is damaged", path);
-    verify->snapshot_bytes = record->bytes;
-    if (rc != SW_OK)
-        sw_err_hint(err, "without this snapshot no agent of the folder starts: check the disk and "
-                         "restore the folder from a copy");
-    return rc == SW_E_NOT_FOUND ? SW_E_CORRUPT : rc;
-}
 
 /* Each record must be readable, not only its checksum right. */
 static enum sw_rc check_record(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
@@ -240,11 +192,50 @@ static enum sw_rc check_record(void *ctx, const struct sw_journal_entry *entry, 
     struct sw_record record;
     enum sw_rc rc = sw_record_take(entry->record, &record, err);
 
-    if (rc == SW_OK && record.kind == SW_RECORD_SNAPSHOT)
-        return check_snapshot(verify, &record.snapshot, err);
+    if (rc == SW_OK && record.kind == SW_RECORD_SNAPSHOT) {
+        if (record.snapshot.file.size >= sizeof verify->name)
+            rc = sw_err_set(err, SW_E_CORRUPT, "it names a snapshot that is none");
+        else
+            memcpy(verify->name, record.snapshot.file.data, record.snapshot.file.size);
+        verify->snapshot = record.snapshot;
+        verify->snapshot.file.data = verify->name;
+    }
     if (rc != SW_OK)
         (void)sw_err_context(err, "record %" PRIu64 " of epoch %" PRIu64, entry->place.lsn,
                              entry->place.epoch);
+    return rc;
+}
+
+/* What the journal begins with is in this file: without it nothing is recovered. */
+static enum sw_rc check_snapshot(const struct sw_system *system, const char *folder,
+                                 const struct sw_journal_report *report, struct verify *verify,
+                                 struct sw_err *err)
+{
+    SW_CLEANUP(sw_snapshot_closep) struct sw_snapshot *snapshot = NULL;
+    struct sw_snapshot_source source = {
+        .system = system, .folder = folder, .uuid = report->uuid, .record = &verify->snapshot};
+
+    if (verify->snapshot.bytes == 0 && report->first_lsn == SW_JOURNAL_BIRTH_LSN)
+        return SW_OK;
+    if (verify->snapshot.bytes == 0 || verify->snapshot.lsn < report->first_lsn)
+        return sw_err_set(err, SW_E_CORRUPT,
+                          "its beginning is missing, and no snapshot stands for it");
+    return sw_snapshot_open(&source, NULL, NULL, &snapshot, err);
+}
+
+/* Check a journal with the snapshot that it names. */
+static enum sw_rc verify_one(struct sw_cli *cli, const char *folder,
+                             struct sw_journal_report *ret_report, struct verify *ret_verify,
+                             struct sw_err *err)
+{
+    enum sw_rc rc;
+
+    memset(ret_verify, 0, sizeof *ret_verify);
+    rc = sw_journal_scan(cli->system, folder, check_record, ret_verify, ret_report, err);
+    if (rc == SW_OK)
+        rc = check_snapshot(cli->system, folder, ret_report, ret_verify, err);
+    if (rc != SW_OK)
+        (void)sw_err_context(err, "%s", folder);
     return rc;
 }
 
@@ -252,29 +243,86 @@ enum sw_rc sw_operator_journal_verify(struct sw_cli *cli, struct sw_err *err)
 {
     struct sw_operator_journals journals;
     struct sw_journal_report report;
+    struct verify verify;
     enum sw_rc rc = sw_operator_find_journals(cli, &journals, err);
 
     for (size_t i = 0; i < journals.count && rc == SW_OK; i++) {
         const char *folder = journals.folders[i];
-        struct verify verify = {.system = cli->system, .folder = folder};
 
-        rc = sw_journal_scan(cli->system, folder, check_record, &verify, &report, err);
-        if (rc != SW_OK) {
-            (void)sw_err_context(err, "%s", folder);
+        rc = verify_one(cli, folder, &report, &verify, err);
+        if (rc != SW_OK)
             return rc;
-        }
         sw_cli_print(cli,
                      "sound %s: %" PRIu64 " records, %" PRIu64 " epochs, %" PRIu64
                      " segments, the last epoch is %" PRIu64,
                      folder, report.records, report.epochs, report.segments, report.last_epoch);
-        if (verify.snapshot_bytes > 0)
-            sw_cli_print(cli, ", a snapshot of %" PRIu64 " bytes", verify.snapshot_bytes);
+        if (verify.snapshot.bytes > 0)
+            sw_cli_print(cli, ", a snapshot of %" PRIu64 " bytes", verify.snapshot.bytes);
         if (report.torn_bytes > 0)
             sw_cli_print(cli, "; %" PRIu64 " bytes of an unfinished epoch follow",
                          report.torn_bytes);
         sw_cli_print(cli, "\n");
     }
     return rc;
+}
+
+/* --- Snapshots ------------------------------------------------------------------------------- */
+
+static enum sw_rc print_snapshot(struct sw_cli *cli, const char *path, const char *what,
+                                 struct sw_snapshot_report *report, struct sw_err *err)
+{
+    enum sw_rc rc = sw_snapshot_scan(cli->system, path, NULL, NULL, report, err);
+
+    if (rc == SW_OK)
+        sw_cli_print(cli,
+                     "sound %s: %" PRIu64 " instances in %" PRIu64 " Pods, %" PRIu64
+                     " waiting messages, %" PRIu64 " records to replay, %" PRIu64
+                     " bytes, taken at %" PRIu64 "%s\n",
+                     path, report->instances, report->pods, report->messages, report->replayed,
+                     report->bytes, report->lsn, what);
+    return rc;
+}
+
+/* The snapshot of a journal's folder is the one that the journal names. */
+static enum sw_rc verify_folder(struct sw_cli *cli, const char *folder, struct sw_err *err)
+{
+    struct sw_journal_report report;
+    struct sw_snapshot_report found;
+    struct verify verify;
+    char path[SW_PATH_MAX], name[SW_SNAPSHOT_NAME_MAX];
+    enum sw_rc rc = verify_one(cli, folder, &report, &verify, err);
+
+    if (rc == SW_OK && verify.snapshot.bytes == 0) {
+        sw_cli_print(cli, "none %s: its journal goes back to its birth\n", folder);
+        return SW_OK;
+    }
+    if (rc != SW_OK)
+        return rc;
+    sw_snapshot_name(verify.snapshot.lsn, name);
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    return print_snapshot(cli, path, ", named by its journal", &found, err);
+}
+
+enum sw_rc sw_operator_snapshot_verify(struct sw_cli *cli, struct sw_err *err)
+{
+    const char *path =
+        sw_arguments_count(cli->arguments) > 0 ? sw_arguments_at(cli->arguments, 0) : NULL;
+    struct sw_operator_journals journals = {.count = 0};
+    struct sw_snapshot_report report;
+    struct sw_file_view view;
+    enum sw_rc rc = SW_OK;
+
+    if (path == NULL) {
+        rc = sw_operator_find_journals(cli, &journals, err);
+        for (size_t i = 0; rc == SW_OK && i < journals.count; i++)
+            rc = verify_folder(cli, journals.folders[i], err);
+        return rc;
+    }
+    rc = cli->system->path_view(cli->system->ctx, path, &view, err);
+    if (rc != SW_OK)
+        return rc;
+    return view.is_folder ? verify_folder(cli, path, err)
+                          : print_snapshot(cli, path, "", &report, err);
 }
 
 enum sw_rc sw_operator_check(struct sw_cli *cli, struct sw_err *err)

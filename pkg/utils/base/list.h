@@ -36,6 +36,16 @@ static inline void sw_list_remove(struct sw_list *node) /* A removed node is its
     node->next->previous = node->previous;
     sw_list_init(node);
 }
+static inline void sw_list_join(struct sw_list *head, struct sw_list *from) /* All, at the end. */
+{
+    if (sw_list_is_empty(from))
+        return;
+    from->next->previous = head->previous;
+    head->previous->next = from->next;
+    from->previous->next = head;
+    head->previous = from->previous;
+    sw_list_init(from);
+}
 static inline struct sw_list *sw_list_first(const struct sw_list *head) /* NULL when empty. */
 {
     return sw_list_is_empty(head) ? NULL : head->next;

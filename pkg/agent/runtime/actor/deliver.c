@@ -37,8 +37,7 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
         return NULL;
     }
     if (pod->state == SW_POD_CLOSED) {
-        atomic_fetch_add(&worker->shared->queued_bytes, message->size_bytes);
-        sw_item_put(&pod->limbo, &message->item);
+        sw_limbo_put(worker, pod, message);
         return NULL;
     }
     if (!pod->config.is_keyed || message->key.size == 0 ||

@@ -1,6 +1,6 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/link/entries.h"
-#include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/capture.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -193,6 +193,7 @@ static uint64_t change_pod(struct sw_worker *worker, struct sw_pod *pod,
     uint64_t count = 0;
     size_t at = 0;
 
+    sw_capture_pod_first(worker, pod);
     while (at < letters->count && letters->items[at]->number <= last &&
            worker->failure.rc == SW_OK) {
         const struct sw_letter *letter = letters->items[at];

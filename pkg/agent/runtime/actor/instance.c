@@ -1,4 +1,4 @@
-#include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/capture.h"
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/retry.h"
@@ -22,6 +22,8 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
     instance->key_size = (uint8_t)key.size;
     memcpy(instance->key, key.data, key.size);
     instance->timer.at = SW_HEAP_ABSENT;
+    instance->captured = worker->generation;
+    sw_list_init(&instance->capture);
     instance->memory_bytes = pod->config.memory_bytes;
     if (sw_map_put(worker->instances, &instance->id, sizeof instance->id, instance, NULL) !=
         SW_OK) {
@@ -33,6 +35,7 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
         free(instance);
         return NULL;
     }
+    sw_list_add(&worker->captured, &instance->capture);
     sw_output_status(worker, pod);
     return instance;
 }
@@ -86,6 +89,8 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
 {
     struct sw_pod *pod = instance->pod;
 
+    assert(instance->captured == worker->generation);
+    sw_list_remove(&instance->capture);
     sw_instance_sleep(worker, instance);
     sw_instance_set_image(worker, instance, NULL);
     sw_retry_release(worker, instance, UINT64_MAX);
@@ -142,6 +147,7 @@ void sw_instance_post(struct sw_worker *worker, struct sw_instance *instance,
     uint32_t priority = message->head.priority;
 
     assert(priority < SW_PRIORITIES);
+    message->generation = worker->generation;
     if (message->retry_ns != 0) {
         sw_retry_hold(worker, instance, message);
         return;
@@ -179,6 +185,7 @@ struct sw_message *sw_instance_take(struct sw_worker *worker, struct sw_instance
 
     if (item == NULL)
         return NULL;
+    assert(instance->captured == worker->generation);
     message = (struct sw_message *)(void *)item;
     instance->waiting--;
     worker->counts.waiting--;
@@ -212,6 +219,7 @@ void sw_instance_answer(struct sw_worker *worker, struct sw_instance *instance,
         sw_message_free(message); /* It came too late. */
         return;
     }
+    message->generation = worker->generation;
     instance->answer = message;
     atomic_fetch_add_explicit(&worker->shared->queued_bytes, message->size_bytes,
                               memory_order_relaxed);
@@ -222,6 +230,7 @@ struct sw_message *sw_instance_take_answer(struct sw_worker *worker, struct sw_i
 {
     struct sw_message *message = instance->answer;
 
+    assert(message == NULL || instance->captured == worker->generation);
     instance->answer = NULL;
     if (message != NULL)
         atomic_fetch_sub_explicit(&worker->shared->queued_bytes, message->size_bytes,

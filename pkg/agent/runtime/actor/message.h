@@ -46,6 +46,7 @@ struct sw_message {
     struct sw_message_head head; /* Texts in this allocation. */
     struct sw_bytes body;        /* In this allocation or in shared. */
     struct sw_body *shared;      /* Counted, or NULL. */
+    uint32_t generation;         /* Of the worker when it was posted: a later snapshot has it. */
     uint64_t body_lsn;           /* Where the body stands in the journal; 0: it does not. */
     uint32_t body_at;
     uint64_t epoch;       /* What must be durable before effects of this message leave the host. */

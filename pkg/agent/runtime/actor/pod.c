@@ -2,8 +2,8 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/link/frame.h"
+#include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/retry.h"
-#include "pkg/agent/runtime/actor/state.h"
 #include "pkg/utils/base/text.h"
 
 #include <assert.h>
@@ -60,6 +60,7 @@ struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_co
     if (pod == NULL)
         return NULL;
     sw_list_init(&pod->dirty);
+    sw_list_init(&pod->capture);
     /* Keys are chosen by clients: they must not be able to choose ones that collide. */
     shared->system->random(shared->system->ctx, &seed, sizeof seed);
     pod->instances = sw_map_new(seed);
@@ -93,6 +94,7 @@ void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod)
     sw_letters_done(&pod->letters);
     sw_ready_share_put(&worker->ready, pod->share);
     sw_list_remove(&pod->dirty);
+    sw_list_remove(&pod->capture);
     sw_map_free(pod->instances);
     free(pod->texts);
     free(pod);
@@ -135,11 +137,19 @@ bool sw_pod_has_replica(const struct sw_pod *pod, struct sw_bytes key)
 
 /* --- Opening --------------------------------------------------------------------------------- */
 
+void sw_limbo_put(struct sw_worker *worker, struct sw_pod *pod, struct sw_message *message)
+{
+    message->generation = worker->generation;
+    atomic_fetch_add(&worker->shared->queued_bytes, message->size_bytes);
+    sw_item_put(&pod->limbo, &message->item);
+}
+
 /* Keep what waits in an instance's mailbox for the one that takes its place. */
 static void save_mailbox(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct sw_pod *pod = instance->pod;
 
+    sw_capture_instance_first(worker, instance);
     sw_retry_release(worker, instance, UINT64_MAX); /* The new program tries at once. */
     for (uint32_t p = 0; p < SW_PRIORITIES; p++) {
         struct sw_message *message;
@@ -149,8 +159,7 @@ static void save_mailbox(struct sw_worker *worker, struct sw_instance *instance)
                 sw_message_free(message);
                 continue;
             }
-            atomic_fetch_add(&worker->shared->queued_bytes, message->size_bytes);
-            sw_item_put(&pod->limbo, &message->item);
+            sw_limbo_put(worker, pod, message);
         }
     }
 }
@@ -185,23 +194,27 @@ static bool is_same(struct sw_bytes one, struct sw_bytes other)
     return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
 }
 
+struct sw_record_pod sw_pod_record(const struct sw_pod_config *config, uint32_t spec)
+{
+    return (struct sw_record_pod){.pod = config->pod,
+                                  .spec = spec,
+                                  .uid = config->uid,
+                                  .name_space = config->name_space,
+                                  .agent = config->agent,
+                                  .agent_uid = config->agent_uid,
+                                  .slots = {config->slots, sizeof config->slots},
+                                  .replicas = config->replicas,
+                                  .body_bytes = (uint32_t)config->body_bytes,
+                                  .is_keyed = config->is_keyed};
+}
+
 /* Put the Pod into the journal if anybody could see a difference to what stands there. */
 static enum sw_rc record_pod(struct sw_worker *worker, struct sw_pod *pod,
                              const struct sw_pod_config *config, const struct sw_spec *spec)
 {
     const struct sw_pod_config *old = &pod->config;
     struct sw_journal_place place;
-    struct sw_record record = {.kind = SW_RECORD_POD,
-                               .pod = {.pod = config->pod,
-                                       .spec = spec->number,
-                                       .uid = config->uid,
-                                       .name_space = config->name_space,
-                                       .agent = config->agent,
-                                       .agent_uid = config->agent_uid,
-                                       .slots = {config->slots, sizeof config->slots},
-                                       .replicas = config->replicas,
-                                       .body_bytes = (uint32_t)config->body_bytes,
-                                       .is_keyed = config->is_keyed}};
+    struct sw_record record = {.kind = SW_RECORD_POD, .pod = sw_pod_record(config, spec->number)};
 
     if (!config->is_durable ||
         (pod->spec == spec && memcmp(old->slots, config->slots, sizeof old->slots) == 0 &&
@@ -344,6 +357,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
     enum sw_rc rc = sw_specs_make(&shared->specs, &content,
                                   item->config.is_durable ? shared->journal : NULL, &spec);
 
+    sw_capture_pod_first(worker, pod);
     if (rc == SW_OK && item->config.resets && pod->spec != NULL &&
         !is_same(pod->spec->digest, spec->digest))
         reset_instances(worker, pod);
@@ -413,6 +427,7 @@ void sw_pod_finish(struct sw_worker *worker, struct sw_pod *pod)
 
     if (pod->config.is_durable && sw_worker_append(worker, &record, &place) != SW_OK)
         return;
+    sw_capture_pod_first(worker, pod);
     free_limbo(worker, pod, SW_E_UNAVAILABLE);
     tell_closed(worker, pod);
     (void)sw_map_remove(worker->pods, &pod->config.pod, sizeof pod->config.pod);

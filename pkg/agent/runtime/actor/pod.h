@@ -33,8 +33,10 @@ struct sw_pod {
     uint64_t status_ns;  /* When its status was last told, */
     uint32_t told_phase; /* and what it was. */
     bool is_status_due;
-    bool is_recovered;    /* Its spec is that of the journal, not of swarmd. */
-    struct sw_list dirty; /* In worker->dirty while its status is to be told. */
+    bool is_uncaptured;     /* Limbo and letters are to be saved for a snapshot, */
+    struct sw_list capture; /* and then it is in worker->uncaptured_pods. */
+    bool is_recovered;      /* Its spec is that of the journal, not of swarmd. */
+    struct sw_list dirty;   /* In worker->dirty while its status is to be told. */
 };
 
 /* --- pod.c: opening and closing ----------------------------------------------------------------
@@ -43,6 +45,10 @@ struct sw_pod {
 struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_config *config);
 void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod);
 SW_MUST_CHECK enum sw_rc sw_pod_set_config(struct sw_pod *pod, const struct sw_pod_config *config);
+/* What its record says. Borrows. */
+struct sw_record_pod sw_pod_record(const struct sw_pod_config *config, uint32_t spec);
+/* Keep a message until the Pod is open; owned. */
+void sw_limbo_put(struct sw_worker *worker, struct sw_pod *pod, struct sw_message *message);
 void sw_pod_open(struct sw_worker *worker, struct sw_item_pod_open *item);
 void sw_pod_close(struct sw_worker *worker, const struct sw_item_pod_close *item);
 /* Once the last instance of a Pod that is discarded is gone. */

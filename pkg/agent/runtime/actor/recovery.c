@@ -2,8 +2,7 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/letters.h"
-#include "pkg/agent/runtime/actor/snapshot.h"
-#include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/recovering.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -12,289 +11,6 @@
 #include <string.h>
 
 #define MAILBOX_UNTIL_OPENED 1024u
-
-enum pending_state {
-    PENDING_ROUTED, /* Its Pod, and its key or instance, are known. */
-    PENDING_LOST    /* Its receiver keeps nothing, or is gone: a question fails unless answered. */
-};
-
-/* Something that was sent and whose handling has not been met yet. */
-struct pending {
-    struct sw_effect_name name;
-    struct sw_message *message;
-    enum pending_state state;
-};
-
-struct pending_key {
-    uint64_t lsn, index, instance; /* instance: the subscriber of a publish; otherwise 0. */
-};
-
-struct recovery {
-    struct sw_shared *shared;
-    struct sw_worker **workers;
-    uint32_t count;
-    struct sw_map *pending; /* struct pending by struct pending_key. */
-    struct sw_recovery_report *report;
-    struct sw_err *err;
-    struct sw_journal_place place; /* Of the record being taken in. */
-    uint32_t effects_at;           /* Within it. */
-    uint64_t latest_ns;            /* Of all records. */
-    const char *folder;
-    const uint8_t *uuid; /* Of the journal. */
-};
-
-static struct sw_worker *worker_of(const struct recovery *recovery, uint64_t pod)
-{
-    return recovery->workers[pod % recovery->count];
-}
-
-static struct sw_pod *find_pod(const struct recovery *recovery, uint64_t number)
-{
-    return sw_map_find(worker_of(recovery, number)->pods, &number, sizeof number);
-}
-
-static enum sw_rc no_memory(struct recovery *recovery)
-{
-    return sw_err_set(recovery->err, SW_E_EXHAUSTED, "no memory to recover the journal");
-}
-
-static enum sw_rc contradiction(struct recovery *recovery, const char *what)
-{
-    return sw_err_set(recovery->err, SW_E_CORRUPT, "journal: %s, at lsn %" PRIu64, what,
-                      recovery->place.lsn);
-}
-
-/* --- What waits ------------------------------------------------------------------------------ */
-
-static enum sw_rc pending_add(struct recovery *recovery, const struct pending_key *key,
-                              const struct sw_message *template, enum pending_state state)
-{
-    struct pending *pending = calloc(1, sizeof *pending);
-    struct sw_message *message = pending == NULL ? NULL : sw_message_new(template);
-    void *old = NULL;
-
-    if (message == NULL ||
-        sw_map_put(recovery->pending, key, sizeof *key, pending, &old) != SW_OK) {
-        free(pending);
-        sw_message_free(message);
-        return no_memory(recovery);
-    }
-    assert(old == NULL);
-    pending->name = (struct sw_effect_name){key->lsn, (uint32_t)key->index};
-    pending->message = message;
-    pending->state = state;
-    return SW_OK;
-}
-
-static void pending_remove(struct recovery *recovery, const struct pending_key *key)
-{
-    struct pending *pending = sw_map_remove(recovery->pending, key, sizeof *key);
-
-    if (pending == NULL)
-        return;
-    sw_message_free(pending->message);
-    free(pending);
-}
-
-/* An answer that follows from a record without being an effect of it. */
-static enum sw_rc pending_failure(struct recovery *recovery, const struct sw_origin *origin,
-                                  uint32_t index, int32_t status)
-{
-    struct sw_message template = {
-        .pod = origin->pod,
-        .instance = origin->instance,
-        .head = {.flags = SWARM_MESSAGE_IS_REPLY,
-                 .priority = SWARM_PRIORITY_NORMAL,
-                 .status = status,
-                 .tag = origin->number,
-                 .source = {recovery->place.lsn, index},
-                 .answers = origin->send,
-                 .type = {"text/plain", 10}},
-        .body = {"the message was not handled", 27},
-    };
-    struct pending_key key = {recovery->place.lsn, index, 0};
-
-    if (!sw_origin_is_durable(origin))
-        return SW_OK;
-    if (origin->kind == SW_ORIGIN_WAIT)
-        template.head.flags |= SW_MESSAGE_ENDS_WAIT;
-    return pending_add(recovery, &key, &template, PENDING_ROUTED);
-}
-
-/* --- Effects --------------------------------------------------------------------------------- */
-
-struct effects { /* Of the record being taken in. */
-    const struct sw_record_segment *segment;
-    struct sw_instance *instance;
-    struct sw_reader routes;
-    char from[320];
-    size_t from_size;
-};
-
-static struct sw_turn_route route_of(struct effects *effects, uint32_t index)
-{
-    struct sw_reader peek = effects->routes;
-    struct sw_turn_route route = {0};
-
-    if (peek.at == peek.size || sw_reader_u32(&peek) != index)
-        return route;
-    route.end = sw_reader_u32(&peek);
-    route.value = sw_reader_u64(&peek);
-    effects->routes = peek;
-    return route;
-}
-
-static struct sw_message template_of(const struct recovery *recovery, const struct effects *effects,
-                                     const struct sw_effect *effect, uint32_t index)
-{
-    return (struct sw_message){.head = {.priority = effect->priority,
-                                        .source = {recovery->place.lsn, index},
-                                        .from = {effects->from, effects->from_size},
-                                        .type = effect->type},
-                               .body = effect->body,
-                               .body_lsn = recovery->place.lsn,
-                               .body_at = recovery->effects_at + effect->body_at};
-}
-
-/* Where a send went: to the Pod that held its key at this point of the journal, since a Pod's
- * record comes before any send to it. Later its sender may be gone, or another Pod in its
- * receiver's place: neither changes who is to get it. False: nowhere; the receiver was on its way
- * out. */
-static bool find_way(struct recovery *recovery, const struct effects *effects,
-                     const struct sw_turn_route *decided, struct sw_message *message, char name[24])
-{
-    struct sw_bytes agent, key;
-    const struct sw_route *route;
-    uint64_t pod;
-
-    if ((decided->end & (SW_ROUTE_VOLATILE | SW_ROUTE_UNREACHABLE)) != 0 ||
-        !sw_name_split(message->key, &agent, &key))
-        return false;
-    route = sw_routes_agent(recovery->workers[0]->routes, effects->instance->pod->config.name_space,
-                            agent);
-    if (route == NULL)
-        return false;
-    if ((decided->end & SW_ROUTE_REPLICA) != 0) {
-        int size = snprintf(name, 24, "%" PRIu64,
-                            decided->value % (route->replicas == 0 ? 1 : route->replicas));
-        key = (struct sw_bytes){name, (size_t)size};
-    }
-    pod = route->pods[sw_slot_of(route->hash_key, key)];
-    if (pod == 0)
-        return false;
-    message->pod = pod;
-    message->key = key;
-    return true;
-}
-
-static enum sw_rc take_send(struct recovery *recovery, struct effects *effects,
-                            const struct sw_effect *effect, uint32_t index)
-{
-    struct sw_turn_route route = route_of(effects, index);
-    struct sw_message template = template_of(recovery, effects, effect, index);
-    struct pending_key key = {recovery->place.lsn, index, 0};
-    char name[24];
-
-    template.pod = effects->instance->pod->config.pod;
-    template.key = effect->to;
-    if (effect->number != 0) {
-        template.head.flags = SWARM_MESSAGE_WANTS_REPLY;
-        template.head.origin = (struct sw_origin){
-            .kind = effect->kind == SW_EFFECT_ASK ? SW_ORIGIN_WAIT : SW_ORIGIN_INSTANCE,
-            .pod = template.pod,
-            .instance = effects->instance->id,
-            .number = effect->number,
-            .send = {recovery->place.lsn, index}};
-    }
-    if (find_way(recovery, effects, &route, &template, name))
-        return pending_add(recovery, &key, &template, PENDING_ROUTED);
-    return effect->number == 0 ? SW_OK : pending_add(recovery, &key, &template, PENDING_LOST);
-}
-
-static enum sw_rc take_reply(struct recovery *recovery, const struct effects *effects,
-                             const struct sw_effect *effect, uint32_t index)
-{
-    const struct sw_handle *handle = sw_actor_handle(&effects->instance->actor, effect->number);
-    const struct sw_origin *origin =
-        handle != NULL ? &handle->origin : &effects->segment->head.origin;
-    struct sw_message template = template_of(recovery, effects, effect, index);
-    struct pending_key key = {recovery->place.lsn, index, 0};
-
-    if (!sw_origin_is_durable(origin))
-        return SW_OK;
-    template.pod = origin->pod;
-    template.instance = origin->instance;
-    template.head.flags =
-        SWARM_MESSAGE_IS_REPLY | (origin->kind == SW_ORIGIN_WAIT ? SW_MESSAGE_ENDS_WAIT : 0);
-    template.head.priority = SWARM_PRIORITY_NORMAL;
-    template.head.status = effect->status;
-    template.head.tag = origin->number;
-    template.head.answers = origin->send;
-    return pending_add(recovery, &key, &template, PENDING_ROUTED);
-}
-
-/* message->head.request_id: what its client named it. */
-static enum sw_rc take_publish(struct recovery *recovery, struct sw_bytes space,
-                               const struct sw_message *message, uint64_t time_ns)
-{
-    const struct sw_publish_name name = {space, message->head.subject, message->head.request_id};
-    const struct sw_subscriber *const *found;
-    size_t count = sw_bus_match(&recovery->shared->bus, space, message->head.subject, &found);
-    enum sw_rc rc = sw_bus_note_publish(&recovery->shared->bus, &name, time_ns, count);
-
-    if (rc != SW_OK)
-        return no_memory(recovery);
-
-    for (size_t i = 0; rc == SW_OK && i < count; i++) {
-        struct pending_key key = {recovery->place.lsn, message->head.source.index,
-                                  found[i]->instance};
-        struct sw_message template = *message;
-
-        template.pod = found[i]->pod;
-        template.instance = found[i]->instance;
-        template.head.flags = SWARM_MESSAGE_PUBLISHED;
-        template.head.request_id = (struct sw_bytes){NULL, 0}; /* Not its receivers' business. */
-        rc = pending_add(recovery, &key, &template, PENDING_ROUTED);
-    }
-    return rc;
-}
-
-static enum sw_rc take_effect(struct recovery *recovery, struct effects *effects,
-                              const struct sw_effect *effect, uint32_t index)
-{
-    const struct sw_pod_config *config = &effects->instance->pod->config;
-    struct sw_subscriber who = {
-        .instance = effects->instance->id, .pod = config->pod, .is_durable = true};
-    struct sw_message template;
-
-    switch (effect->kind) {
-    case SW_EFFECT_SEND:
-    case SW_EFFECT_ASK:
-        return take_send(recovery, effects, effect, index);
-    case SW_EFFECT_REPLY:
-        return take_reply(recovery, effects, effect, index);
-    case SW_EFFECT_PUBLISH:
-        template = template_of(recovery, effects, effect, index);
-        template.head.subject = effect->to;
-        return sw_subject_is_valid(effect->to)
-                   ? take_publish(recovery, config->name_space, &template, 0)
-                   : contradiction(recovery, "a publish to no subject");
-    case SW_EFFECT_SUBSCRIBE:
-        return sw_subject_is_pattern(effect->to)
-                   ? sw_bus_add(&recovery->shared->bus, &who, config->name_space, effect->to)
-                   : contradiction(recovery, "a subscription to no subject");
-    case SW_EFFECT_UNSUBSCRIBE:
-        sw_bus_remove(&recovery->shared->bus, who.instance, config->name_space, effect->to);
-        return SW_OK;
-    case SW_EFFECT_TIMER_START:
-    case SW_EFFECT_TIMER_CANCEL:
-    case SW_EFFECT_RECEIVE:
-    case SW_EFFECT_SLEEP:
-    case SW_EFFECT_CALL:
-        return SW_OK;
-    }
-    return SW_OK;
-}
 
 /* --- Records --------------------------------------------------------------------------------- */
 
@@ -443,7 +159,7 @@ static enum sw_rc pending_make(struct recovery *recovery, const struct sw_record
     if (segment->body_lsn != 0 || template.is_timer)
         return contradiction(recovery, "another try of a message that was not on its way");
     template.head.source = (struct sw_effect_name){key.lsn, SW_INDEX_RETRY};
-    rc = pending_add(recovery, &key, &template, PENDING_ROUTED);
+    rc = sw_recovery_add(recovery, &key, &template, PENDING_ROUTED);
     if (rc == SW_OK)
         *ret_pending = sw_map_find(recovery->pending, &key, sizeof key);
     return rc;
@@ -499,28 +215,10 @@ static enum sw_rc take_input(struct recovery *recovery, struct sw_instance *inst
     } else {
         if (fate == SW_FATE_PARKED)
             rc = letter_add(recovery, instance, segment, pending == NULL ? NULL : pending->message);
-        pending_remove(recovery, &key);
+        sw_recovery_remove(recovery, &key);
     }
     if (asked.lsn != 0)
-        pending_remove(recovery, &asked);
-    return rc;
-}
-
-static enum sw_rc take_effects(struct recovery *recovery, struct sw_instance *instance,
-                               const struct sw_record_segment *segment)
-{
-    struct effects effects = {.segment = segment,
-                              .instance = instance,
-                              .routes = sw_reader_of(segment->routes.data, segment->routes.size)};
-    struct sw_reader reader = sw_reader_of(segment->effects.data, segment->effects.size);
-    struct sw_effect effect;
-    enum sw_rc rc = SW_OK;
-
-    effects.from_size = (size_t)snprintf(
-        effects.from, sizeof effects.from, "%.*s/%.*s", (int)instance->pod->config.agent.size,
-        (const char *)instance->pod->config.agent.data, (int)instance->key_size, instance->key);
-    for (uint32_t i = 0; rc == SW_OK && sw_effect_take(&reader, &effect); i++)
-        rc = take_effect(recovery, &effects, &effect, i);
+        sw_recovery_remove(recovery, &asked);
     return rc;
 }
 
@@ -532,8 +230,8 @@ static enum sw_rc end_instance(struct recovery *recovery, struct sw_instance *in
 
     for (uint32_t i = 0; rc == SW_OK && i < instance->actor.handles_count; i++)
         if (instance->actor.handles[i].origin.kind != SW_ORIGIN_NONE)
-            rc = pending_failure(recovery, &instance->actor.handles[i].origin,
-                                 SW_INDEX_ENDED + index++, SW_E_UNAVAILABLE);
+            rc = sw_recovery_fail(recovery, &instance->actor.handles[i].origin,
+                                  SW_INDEX_ENDED + index++, SW_E_UNAVAILABLE);
     sw_instance_unsubscribe(worker, instance);
     sw_instance_remove(worker, instance, SW_E_UNAVAILABLE);
     return rc;
@@ -551,13 +249,13 @@ static enum sw_rc take_failure(struct recovery *recovery, const struct sw_instan
     if (segment->entry == SW_ENTRY_RESUME) {
         handle = sw_actor_handle(&instance->actor, instance->actor.wait.handle);
         if (handle != NULL)
-            rc = pending_failure(recovery, &handle->origin, SW_INDEX_FAILURE, code);
+            rc = sw_recovery_fail(recovery, &handle->origin, SW_INDEX_FAILURE, code);
     }
     if (rc != SW_OK || !segment->has_message || segment->fate == SW_FATE_RETRY)
         return rc;
-    return pending_failure(recovery, &segment->head.origin,
-                           segment->entry == SW_ENTRY_RESUME ? SW_INDEX_RECEIVED : SW_INDEX_FAILURE,
-                           code);
+    return sw_recovery_fail(
+        recovery, &segment->head.origin,
+        segment->entry == SW_ENTRY_RESUME ? SW_INDEX_RECEIVED : SW_INDEX_FAILURE, code);
 }
 
 static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record_segment *segment)
@@ -585,7 +283,7 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
         recovery->latest_ns = segment->time_ns;
     rc = take_input(recovery, instance, segment);
     if (rc == SW_OK)
-        rc = sw_outcome_counts(segment->outcome) ? take_effects(recovery, instance, segment)
+        rc = sw_outcome_counts(segment->outcome) ? sw_recovery_effects(recovery, instance, segment)
                                                  : take_failure(recovery, instance, segment);
     if (rc == SW_OK)
         rc = sw_actor_apply(&instance->actor, segment, recovery->place.lsn, recovery->err);
@@ -628,7 +326,7 @@ static enum sw_rc redeliver(struct recovery *recovery, const struct sw_letter *l
     struct sw_message message = *letter->message;
 
     message.head.source = (struct sw_effect_name){key.lsn, 0};
-    return pending_add(recovery, &key, &message, PENDING_ROUTED);
+    return sw_recovery_add(recovery, &key, &message, PENDING_ROUTED);
 }
 
 static enum sw_rc take_letter(struct recovery *recovery, const struct sw_record_letter *record)
@@ -644,13 +342,13 @@ static enum sw_rc take_letter(struct recovery *recovery, const struct sw_record_
         recovery->latest_ns = record->time_ns;
     if (record->act == SW_LETTER_PARK) {
         (void)pending_of(recovery, &record->head, record->instance, &key);
-        pending_remove(recovery, &key);
+        sw_recovery_remove(recovery, &key);
         key = (struct pending_key){record->head.answers.lsn, record->head.answers.index, 0};
         if (key.lsn != 0)
-            pending_remove(recovery, &key);
+            sw_recovery_remove(recovery, &key);
         rc = park(recovery, pod, record, recovery->place.lsn);
-        return rc == SW_OK ? pending_failure(recovery, &record->head.origin, SW_INDEX_FAILURE,
-                                             SW_E_UNAVAILABLE)
+        return rc == SW_OK ? sw_recovery_fail(recovery, &record->head.origin, SW_INDEX_FAILURE,
+                                              SW_E_UNAVAILABLE)
                            : rc;
     }
     letter = sw_letters_take(&pod->letters, record->number);
@@ -685,14 +383,17 @@ static enum sw_rc load_instance(struct recovery *recovery, const struct sw_snaps
         rc = sw_actor_load(&instance->actor, saved->actor, recovery->err);
     if (rc != SW_OK)
         return rc;
-    instance->actor.last_lsn = instance->actor.state_lsn = recovery->place.lsn;
+    instance->actor.last_lsn = saved->last_lsn;
+    instance->actor.state_lsn = saved->state_lsn;
     instance->random.next = saved->random_next;
+    instance->refused = saved->refused;
     instance->spec = sw_specs_find(&recovery->shared->specs, saved->spec);
     if (instance->spec == NULL)
         return contradiction(recovery, "an instance without a spec");
     if (instance->actor.last_ns > recovery->latest_ns)
         recovery->latest_ns = instance->actor.last_ns;
-    instance->snapshot_at = block->at;
+    instance->stored[0].at = block->at;
+    instance->stored[0].generation = 1;
     for (uint32_t i = 0; rc == SW_OK && i < instance->actor.patterns_count; i++) {
         const struct sw_pattern *pattern = instance->actor.patterns[i];
         struct sw_bytes text = {pattern->text, pattern->size};
@@ -704,18 +405,27 @@ static enum sw_rc load_instance(struct recovery *recovery, const struct sw_snaps
     return rc;
 }
 
-static enum sw_rc load_message(struct recovery *recovery, const struct sw_message *message)
+static enum sw_rc load_message(struct recovery *recovery, const struct sw_snapshot_message *saved)
 {
-    const struct sw_message_head *head = &message->head;
+    const struct sw_message_head *head = &saved->head;
+    struct sw_message message = {.pod = saved->pod,
+                                 .instance = saved->instance,
+                                 .key = saved->key,
+                                 .head = *head,
+                                 .attempts = saved->attempts,
+                                 .retry_ns = saved->retry_ns,
+                                 .is_timer = saved->is_timer,
+                                 .body = saved->body};
     struct pending_key key = {head->source.lsn, head->source.index, 0};
 
     if ((head->flags & SWARM_MESSAGE_PUBLISHED) != 0)
-        key.instance = message->instance;
+        key.instance = saved->instance;
     if (key.lsn == 0)
         key = (struct pending_key){head->answers.lsn, head->answers.index, 0};
     return sw_map_find(recovery->pending, &key, sizeof key) != NULL
                ? contradiction(recovery, "a message that waits twice")
-               : pending_add(recovery, &key, message, PENDING_ROUTED);
+               : sw_recovery_add(recovery, &key, &message,
+                                 saved->is_lost ? PENDING_LOST : PENDING_ROUTED);
 }
 
 static enum sw_rc load_published(struct recovery *recovery, struct sw_bytes published)
@@ -739,6 +449,8 @@ static enum sw_rc load_block(void *ctx, const struct sw_snapshot_block *block, s
     case SW_SNAPSHOT_NUMBERS:
         raise(&recovery->shared->next_pod, block->numbers.next_pod);
         raise(&recovery->shared->next_instance, block->numbers.next_instance);
+        if (block->numbers.time_ns > recovery->latest_ns)
+            recovery->latest_ns = block->numbers.time_ns;
         return SW_OK;
     case SW_SNAPSHOT_SPEC:
         return take_spec(recovery, &block->spec);
@@ -752,22 +464,61 @@ static enum sw_rc load_block(void *ctx, const struct sw_snapshot_block *block, s
         return load_letter(recovery, &block->letter);
     case SW_SNAPSHOT_PUBLISHED:
         return load_published(recovery, block->published);
+    case SW_SNAPSHOT_END:
+        break;
     }
     return SW_OK;
 }
 
-static enum sw_rc take_snapshot(struct recovery *recovery, const struct sw_record_snapshot *record)
+/* The last record that names a snapshot names the one that counts. */
+static enum sw_rc note_snapshot(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
 {
-    struct sw_snapshot_source source = {.system = recovery->shared->system,
-                                        .folder = recovery->folder,
-                                        .record = record,
-                                        .lsn = recovery->place.lsn};
+    struct recovery *recovery = ctx;
+    const uint8_t *bytes = entry->record.data;
+    struct sw_record record;
+    enum sw_rc rc;
 
-    if (atomic_load(&recovery->shared->next_pod) != 1 || recovery->shared->snapshot != NULL)
-        return contradiction(recovery, "a snapshot that is not the beginning");
-    source.uuid = recovery->uuid;
-    return sw_snapshot_open(&source, load_block, recovery, &recovery->shared->snapshot,
-                            recovery->err);
+    if (entry->record.size == 0 || bytes[0] != SW_RECORD_SNAPSHOT)
+        return SW_OK;
+    rc = sw_record_take(entry->record, &record, err);
+    if (rc == SW_OK && record.snapshot.file.size >= sizeof recovery->snapshot_name)
+        rc = sw_err_set(err, SW_E_CORRUPT, "the journal names a snapshot that is none");
+    if (rc != SW_OK)
+        return rc;
+    recovery->has_snapshot = true;
+    recovery->snapshot = record.snapshot;
+    memcpy(recovery->snapshot_name, record.snapshot.file.data, record.snapshot.file.size);
+    recovery->snapshot.file.data = recovery->snapshot_name;
+    recovery->snapshot_end = entry->place.lsn + SW_JOURNAL_RECORD_HEAD_BYTES + entry->record.size;
+    return SW_OK;
+}
+
+/* Begin with the snapshot that counts, if there is one. */
+static enum sw_rc take_snapshot(struct recovery *recovery)
+{
+    struct sw_shared *shared = recovery->shared;
+    struct sw_snapshot_source source = {.system = shared->system,
+                                        .folder = recovery->options->folder,
+                                        .uuid = sw_journal_uuid(shared->journal),
+                                        .record = &recovery->snapshot};
+    struct sw_snapshot *snapshot;
+    uint64_t begin = sw_journal_begin(shared->journal);
+    enum sw_rc rc;
+
+    sw_snapshots_set_folder(shared, recovery->options->folder);
+    if (!recovery->has_snapshot && begin != SW_JOURNAL_BIRTH_LSN)
+        return contradiction(recovery, "its beginning is missing, and it names no snapshot");
+    if (!recovery->has_snapshot)
+        return SW_OK;
+    recovery->place.lsn = recovery->begin = recovery->snapshot.lsn;
+    if (recovery->begin < begin)
+        return contradiction(recovery, "what follows its snapshot is missing");
+    rc = sw_snapshot_open(&source, load_block, recovery, &snapshot, recovery->err);
+    if (rc == SW_OK && sw_snapshots_set_ground(shared, &recovery->snapshot, snapshot) != SW_OK)
+        return no_memory(recovery);
+    if (rc == SW_OK)
+        atomic_store(&shared->snapshots->idle_lsn, recovery->snapshot_end);
+    return rc;
 }
 
 static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
@@ -775,10 +526,12 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
     struct recovery *recovery = ctx;
     struct sw_message template;
     struct sw_record record;
-    enum sw_rc rc = sw_record_take(entry->record, &record, err);
+    enum sw_rc rc;
 
+    if (entry->place.lsn < recovery->begin)
+        return SW_OK;
     recovery->place = entry->place;
-    recovery->uuid = entry->uuid;
+    rc = sw_record_take(entry->record, &record, err);
     if (rc != SW_OK) {
         sw_err_context(err, "lsn %" PRIu64, entry->place.lsn);
         return rc;
@@ -804,11 +557,11 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
             .body_lsn = entry->place.lsn,
             .body_at = (uint32_t)(entry->record.size - record.publish.body.size)};
         return sw_subject_is_valid(record.publish.subject)
-                   ? take_publish(recovery, record.publish.name_space, &template,
-                                  record.publish.time_ns)
+                   ? sw_recovery_publish(recovery, record.publish.name_space, &template,
+                                         record.publish.time_ns)
                    : contradiction(recovery, "a publish to no subject");
     case SW_RECORD_SNAPSHOT:
-        return take_snapshot(recovery, &record.snapshot);
+        return SW_OK;
     case SW_RECORD_LETTER:
         return take_letter(recovery, &record.letter);
     }
@@ -926,14 +679,22 @@ enum sw_rc sw_recover(const struct sw_journal_options *options, struct sw_shared
                                 .count = count,
                                 .report = ret_report,
                                 .err = err,
-                                .folder = options->folder};
+                                .options = options};
+    struct sw_journal_report report;
     enum sw_rc rc;
 
     memset(ret_report, 0, sizeof *ret_report);
     recovery.pending = sw_map_new(shared->incarnation);
     if (recovery.pending == NULL)
         return no_memory(&recovery);
-    rc = sw_journal_open(options, take_record, &recovery, &shared->journal, err);
+    rc = sw_journal_open(options, note_snapshot, &recovery, &shared->journal, err);
+    if (rc == SW_OK)
+        rc = take_snapshot(&recovery);
+    if (rc == SW_OK)
+        rc =
+            sw_journal_scan(options->system, options->folder, take_record, &recovery, &report, err);
+    if (rc == SW_OK)
+        rc = sw_snapshots_clean(shared, err);
     if (rc == SW_OK) {
         settle(&recovery);
         rc = requeue_all(&recovery);

@@ -1,7 +1,7 @@
-#include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/replay.h"
 
 #include "include/swarm/agent.h"
-#include "pkg/agent/runtime/actor/snapshot.h"
+#include "pkg/agent/runtime/actor/capture.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -41,7 +41,7 @@ struct sw_image *sw_image_new(struct sw_worker *worker, const struct sw_instance
         sw_err_set(err, SW_E_EXHAUSTED, "no memory for an image");
         return NULL;
     }
-    image->lsn = instance->actor.state_lsn;
+    image->lsn = instance->actor.last_lsn;
     image->random_next = instance->random.next;
     image->actor_bytes = (uint32_t)actor_bytes;
     image->guest_bytes = (uint32_t)(out->size - actor_bytes);
@@ -108,7 +108,7 @@ static enum sw_rc collect(struct replay *replay, uint64_t base_lsn, struct sw_bu
         is_whole = is_upgrade(&segment);
     }
     replay->is_whole = is_whole;
-    if (rc == SW_OK && !is_whole && lsn != base_lsn && lsn != 0)
+    if (rc == SW_OK && !is_whole && out->size > 0 && lsn != base_lsn)
         return sw_err_set(replay->err, SW_E_CORRUPT, "the records of the instance have a gap");
     return rc == SW_OK && out->failed
                ? sw_err_set(replay->err, SW_E_EXHAUSTED, "no memory for a replay")
@@ -206,20 +206,119 @@ static enum sw_rc rerun(struct replay *replay, const struct sw_record_segment *s
     return SW_OK;
 }
 
+/* --- What rebuilding begins with -------------------------------------------------------------- */
+
+void sw_base_init(struct sw_base *base)
+{
+    memset(base, 0, sizeof *base);
+    sw_buffer_init(&base->block, SW_SNAPSHOT_BLOCK_MAX);
+    sw_buffer_init(&base->tail, SW_SNAPSHOT_BLOCK_MAX);
+}
+
+void sw_base_done(struct sw_base *base)
+{
+    if (base->ground != NULL)
+        sw_ground_put(base->ground);
+    sw_buffer_done(&base->block);
+    sw_buffer_done(&base->tail);
+}
+
+/* What the snapshot that counts has of the instance. */
+static enum sw_rc find_stored(struct sw_snapshot *file, uint64_t at, struct sw_base *base,
+                              struct sw_err *err)
+{
+    struct sw_snapshot_instance saved;
+    enum sw_rc rc = sw_snapshot_read(file, at, &base->block, &saved, err);
+
+    if (rc != SW_OK)
+        return rc;
+    base->lsn = saved.base_lsn;
+    base->chain_lsn = saved.last_lsn;
+    base->random_next = saved.base_random_next;
+    base->actor = saved.base_actor.size > 0 ? saved.base_actor : saved.actor;
+    base->guest = saved.guest;
+    sw_buffer_put(&base->tail, saved.tail.data, saved.tail.size);
+    return sw_buffer_check(&base->tail);
+}
+
+enum sw_rc sw_base_find(struct sw_worker *worker, const struct sw_instance *instance,
+                        struct sw_base *base, struct sw_err *err)
+{
+    struct sw_ground *ground = sw_ground_get(worker->shared);
+    const struct sw_image *image = instance->image;
+    uint64_t at = sw_stored_at(instance, ground->generation);
+    enum sw_rc rc = SW_OK;
+
+    /* What an older image needs of the journal may have been removed. */
+    if (image != NULL && (image->lsn >= ground->lsn || image->lsn >= instance->actor.state_lsn)) {
+        base->lsn = base->chain_lsn = image->lsn;
+        base->random_next = image->random_next;
+        base->actor = (struct sw_bytes){image->bytes, image->actor_bytes};
+        base->guest = (struct sw_bytes){image->bytes + image->actor_bytes, image->guest_bytes};
+    } else if (at != 0) {
+        rc = find_stored(ground->file, at, base, err);
+    }
+    base->ground = ground;
+    return rc;
+}
+
+/* Take a record of the journal into a tail, with the body that it names. */
+static enum sw_rc extend_by(struct replay *replay, struct sw_base *base, uint64_t lsn)
+{
+    struct sw_record record = {.kind = SW_RECORD_SEGMENT};
+    struct sw_buffer bytes;
+    enum sw_rc rc = read_segment(replay, lsn, &record.segment);
+
+    if (rc == SW_OK)
+        rc = find_body(replay, &record.segment, &record.segment.body);
+    if (rc != SW_OK)
+        return rc;
+    record.segment.body_lsn = 0;
+    sw_buffer_init(&bytes, SW_JOURNAL_RECORD_MAX);
+    sw_record_put(&record, &bytes, NULL);
+    sw_snapshot_tail_put(lsn, (struct sw_bytes){bytes.data, bytes.size}, &base->tail);
+    rc = sw_buffer_check(&bytes);
+    sw_buffer_done(&bytes);
+    return rc == SW_OK ? sw_buffer_check(&base->tail) : rc;
+}
+
+enum sw_rc sw_base_extend(struct sw_worker *worker, struct sw_instance *instance,
+                          struct sw_base *base, struct sw_err *err)
+{
+    struct replay replay = {.worker = worker, .instance = instance, .err = err};
+    struct sw_buffer chain;
+    enum sw_rc rc;
+
+    sw_buffer_init(&chain, SIZE_MAX / 2);
+    rc = collect(&replay, base->chain_lsn, &chain);
+    if (rc == SW_OK && replay.is_whole) { /* It begins there. */
+        base->lsn = 0;
+        base->actor = base->guest = (struct sw_bytes){NULL, 0};
+        sw_buffer_reset(&base->tail);
+    }
+    for (size_t at = chain.size; rc == SW_OK && at > 0; at -= sizeof(uint64_t)) {
+        struct sw_reader reader = sw_reader_of(chain.data + at - sizeof(uint64_t), 8);
+
+        rc = extend_by(&replay, base, sw_reader_u64(&reader));
+    }
+    sw_buffer_done(&chain);
+    return rc;
+}
+
 /* --- Rebuilding ------------------------------------------------------------------------------ */
 
-/* Begin at an image. */
-static enum sw_rc load_image(struct replay *replay, const struct sw_image *image)
+static enum sw_rc load_base(struct replay *replay, const struct sw_base *base)
 {
     struct sw_worker *worker = replay->worker;
-    enum sw_rc rc = sw_actor_load(&replay->actor,
-                                  (struct sw_bytes){image->bytes, image->actor_bytes}, replay->err);
+    enum sw_rc rc;
 
-    replay->random.next = image->random_next;
-    if (rc == SW_OK && image->guest_bytes > 0)
-        rc = worker->engine.load(
-            worker->engine.ctx, replay->instance->guest,
-            (struct sw_bytes){image->bytes + image->actor_bytes, image->guest_bytes}, replay->err);
+    if (base->lsn == 0)
+        return SW_OK;
+    rc = sw_actor_load(&replay->actor, base->actor, replay->err);
+    replay->random.next = base->random_next;
+    if (rc == SW_OK && base->guest.size > 0)
+        rc = worker->engine.load(worker->engine.ctx, replay->instance->guest, base->guest,
+                                 replay->err);
     return rc;
 }
 
@@ -235,6 +334,39 @@ static enum sw_rc load_upgrade(struct replay *replay, const struct sw_record_seg
                        : rc;
 }
 
+static enum sw_rc take_in(struct replay *replay, const struct sw_record_segment *segment,
+                          uint64_t lsn)
+{
+    enum sw_rc rc = SW_OK;
+
+    if (is_upgrade(segment))
+        rc = load_upgrade(replay, segment);
+    else if (sw_outcome_counts(segment->outcome))
+        rc = rerun(replay, segment, lsn);
+    return rc == SW_OK ? sw_actor_apply(&replay->actor, segment, lsn, replay->err) : rc;
+}
+
+/* Take in the records that the snapshot holds. */
+static enum sw_rc replay_tail(struct replay *replay, const struct sw_base *base, size_t *ret_count)
+{
+    struct sw_reader reader = sw_reader_of(base->tail.data, base->tail.size);
+    struct sw_bytes bytes;
+    uint64_t lsn;
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && sw_snapshot_tail_take(&reader, &lsn, &bytes)) {
+        struct sw_record record;
+
+        rc = sw_record_take(bytes, &record, replay->err);
+        if (rc == SW_OK && record.kind != SW_RECORD_SEGMENT)
+            rc = sw_err_set(replay->err, SW_E_CORRUPT, "a record of no instance in a snapshot");
+        if (rc == SW_OK)
+            rc = take_in(replay, &record.segment, lsn);
+        ++*ret_count;
+    }
+    return rc;
+}
+
 /* Take in the records whose lsns are in `chain`, newest first. */
 static enum sw_rc catch_up(struct replay *replay, const struct sw_buffer *chain)
 {
@@ -246,12 +378,8 @@ static enum sw_rc catch_up(struct replay *replay, const struct sw_buffer *chain)
         struct sw_record_segment segment;
 
         rc = read_segment(replay, lsn, &segment);
-        if (rc == SW_OK && is_upgrade(&segment))
-            rc = load_upgrade(replay, &segment);
-        else if (rc == SW_OK && sw_outcome_counts(segment.outcome))
-            rc = rerun(replay, &segment, lsn);
         if (rc == SW_OK)
-            rc = sw_actor_apply(&replay->actor, &segment, lsn, replay->err);
+            rc = take_in(replay, &segment, lsn);
     }
     if (rc == SW_OK && replay->actor.next_handle != replay->instance->actor.next_handle)
         return sw_err_set(replay->err, SW_E_PRECONDITION,
@@ -259,7 +387,7 @@ static enum sw_rc catch_up(struct replay *replay, const struct sw_buffer *chain)
     return rc;
 }
 
-static enum sw_rc rebuild(struct replay *replay, const struct sw_image *image, size_t *ret_tail)
+static enum sw_rc rebuild(struct replay *replay, const struct sw_base *base, size_t *ret_tail)
 {
     struct sw_worker *worker = replay->worker;
     struct sw_instance *instance = replay->instance;
@@ -275,12 +403,14 @@ static enum sw_rc rebuild(struct replay *replay, const struct sw_image *image, s
         return rc;
     memcpy(replay->random.seed, instance->random.seed, sizeof replay->random.seed);
     sw_buffer_init(&chain, SIZE_MAX / 2);
-    rc = collect(replay, image == NULL ? 0 : image->lsn, &chain);
-    if (rc == SW_OK && image != NULL && !replay->is_whole)
-        rc = load_image(replay, image);
+    rc = collect(replay, base->chain_lsn, &chain);
+    if (rc == SW_OK && !replay->is_whole)
+        rc = load_base(replay, base);
+    if (rc == SW_OK && !replay->is_whole)
+        rc = replay_tail(replay, base, ret_tail);
     if (rc == SW_OK)
         rc = catch_up(replay, &chain);
-    *ret_tail = chain.size / sizeof(uint64_t);
+    *ret_tail += chain.size / sizeof(uint64_t);
     sw_buffer_done(&chain);
     sw_actor_done(&replay->actor);
     return rc;
@@ -290,18 +420,16 @@ enum sw_rc sw_instance_rebuild(struct sw_worker *worker, struct sw_instance *ins
                                struct sw_err *err)
 {
     struct replay replay = {.worker = worker, .instance = instance, .err = err};
-    struct sw_image *image = instance->image, *stored = NULL;
+    struct sw_base base;
     size_t tail = 0;
-    enum sw_rc rc = SW_OK;
+    enum sw_rc rc;
 
     assert(instance->guest == NULL);
-    if (image == NULL && instance->snapshot_at != 0) {
-        rc = sw_snapshot_image(worker->shared->snapshot, instance->snapshot_at, &stored, err);
-        image = stored;
-    }
+    sw_base_init(&base);
+    rc = sw_base_find(worker, instance, &base, err);
     if (rc == SW_OK)
-        rc = rebuild(&replay, image, &tail);
-    free(stored);
+        rc = rebuild(&replay, &base, &tail);
+    sw_base_done(&base);
     if (rc != SW_OK)
         return rc;
     instance->random = replay.random;

@@ -2,7 +2,7 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/link/frame.h"
-#include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/utils/base/hash.h"
 
 #include <inttypes.h>
@@ -231,6 +231,7 @@ static void park(struct sw_worker *worker, struct sw_pod *pod, struct sw_bytes k
     struct sw_frame event = {.kind = SW_FRAME_EVENT,
                              .event = {.uid = pod->config.uid, .key = key, .is_warning = 1}};
 
+    sw_capture_pod_first(worker, pod);
     if (!pod->config.is_durable)
         template->number = atomic_fetch_add(&worker->shared->next_letter, 1);
     if (sw_letters_add(&pod->letters, template, key, message) != SW_OK) {

@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/segment.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
 #include <assert.h>
@@ -515,7 +516,9 @@ static struct sw_record_segment record_of(struct sw_worker *worker,
     record.has_message = true;
     record.head = message->head;
     record.body_bytes = (uint32_t)message->body.size;
-    if (message->body_lsn != 0 && message->body.size > BODY_INLINE_MAX) {
+    /* What stands before the point of a snapshot may soon be gone. */
+    if (message->body_lsn != 0 && message->body_lsn >= worker->shared->snapshots->point &&
+        message->body.size > BODY_INLINE_MAX) {
         record.body_lsn = message->body_lsn;
         record.body_at = message->body_at;
     } else {
@@ -766,6 +769,7 @@ void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum
                                            .entry = entry}};
     uint32_t index = 0;
 
+    sw_capture_instance_first(worker, instance);
     record.segment.digest = sw_effects_digest((struct sw_bytes){NULL, 0});
     if (entry == SW_ENTRY_RESET && instance->pod->config.is_durable && instance->is_started &&
         sw_worker_append(worker, &record, &place) != SW_OK)
@@ -848,6 +852,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
 
     if (instance->pod->state == SW_POD_CLOSED)
         return;
+    sw_capture_instance_first(worker, instance);
     if (!instance->is_started)
         instance->spec = instance->pod->spec;
     if (instance->is_stopping) {

@@ -1,7 +1,7 @@
 #include "pkg/agent/runtime/actor/shared.h"
 
 #include "pkg/agent/runtime/actor/actor.h"
-#include "pkg/agent/runtime/actor/snapshot.h"
+#include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/worker.h"
 #include "pkg/utils/base/hash.h"
 
@@ -37,10 +37,11 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
     shared->bus.table = sw_pubsub_new(seed);
     shared->bus.subscribers = sw_map_new(seed);
     shared->board.map = sw_map_new(seed);
+    shared->snapshots = sw_snapshots_new();
     is_ready = sw_specs_init(&shared->specs, seed) == SW_OK;
     is_ready = sw_waits_init(&shared->waits, seed) == SW_OK && is_ready;
-    if (is_ready && shared->bus.table != NULL && shared->bus.subscribers != NULL &&
-        shared->board.map != NULL)
+    if (is_ready && shared->snapshots != NULL && shared->bus.table != NULL &&
+        shared->bus.subscribers != NULL && shared->board.map != NULL)
         return SW_OK;
     sw_shared_done(shared);
     return SW_E_EXHAUSTED;
@@ -53,7 +54,7 @@ void sw_shared_done(struct sw_shared *shared)
 
     while (shared->bus.subscribers != NULL && sw_map_next(shared->bus.subscribers, &cursor, &entry))
         free(entry.value);
-    sw_snapshot_close(shared->snapshot);
+    sw_snapshots_free(shared->snapshots);
     sw_specs_done(&shared->specs);
     sw_map_free(shared->bus.subscribers);
     sw_pubsub_free(shared->bus.table);

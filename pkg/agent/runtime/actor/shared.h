@@ -19,7 +19,7 @@
 #define SW_QUEUED_BYTES_MAX ((uint64_t)1 << 30)
 #define SW_FANOUT_MAX 262144u /* Deliveries of one segment's publishes, but for its first. */
 
-struct sw_snapshot; /* snapshot.h */
+struct sw_snapshots; /* capture.h */
 
 struct sw_subscriber { /* An instance with subscriptions. */
     uint64_t instance, pod;
@@ -57,8 +57,8 @@ struct sw_shared {
     struct sw_board board;
     struct sw_specs specs;
     struct sw_waits waits;
-    struct sw_snapshot *snapshot; /* That recovery began with; NULL: none. */
-    char fingerprint[256];        /* Of the engine. */
+    struct sw_snapshots *snapshots; /* The one that counts, and the one being taken. */
+    char fingerprint[256];          /* Of the engine. */
 };
 
 SW_MUST_CHECK enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *system,

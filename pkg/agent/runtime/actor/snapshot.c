@@ -1,8 +1,6 @@
 #include "pkg/agent/runtime/actor/snapshot.h"
 
-#include "include/swarm/agent.h"
-#include "pkg/agent/runtime/actor/retry.h"
-#include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/utils/base/hash.h"
 
 #include <assert.h>
@@ -11,624 +9,644 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC 0x4e535753u /* "SWSN" */
-#define VERSION 5u        /* 1 had no NUMBERS, 2 no SPECs, 3 no LETTERs and no tries, 4 no waits. */
-#define HEAD_BYTES 24u
-#define BLOCK_HEAD_BYTES 8u
-#define WRITE_BYTES (4u << 20)
-#define KIND_END 255u
+#define WRITE_BYTES ((size_t)1 << 20)
+#define BACKOFF_FIRST_NS 1000000000u
+#define BACKOFF_MAX_NS 60000000000u
+#define STOP_SWEEP_BYTES ((uint64_t)256 << 10)
+
+/* --- The ground ------------------------------------------------------------------------------ */
+
+struct sw_ground *sw_ground_get(struct sw_shared *shared)
+{
+    struct sw_snapshots *snapshots = shared->snapshots;
+    struct sw_ground *ground;
+
+    pthread_mutex_lock(&snapshots->mutex);
+    ground = snapshots->ground;
+    atomic_fetch_add(&ground->refs, 1);
+    pthread_mutex_unlock(&snapshots->mutex);
+    return ground;
+}
+
+void sw_ground_put(struct sw_ground *ground)
+{
+    if (ground == NULL || atomic_fetch_sub(&ground->refs, 1) != 1)
+        return;
+    sw_snapshot_close(ground->file);
+    free(ground);
+}
+
+/* A ground with the one reference that its place in `snapshots` is.  NULL: no memory. */
+static struct sw_ground *ground_new(uint64_t lsn, uint64_t bytes, uint32_t generation,
+                                    struct sw_snapshot *file)
+{
+    struct sw_ground *ground = malloc(sizeof *ground);
+
+    if (ground == NULL)
+        return NULL;
+    *ground =
+        (struct sw_ground){.generation = generation, .lsn = lsn, .bytes = bytes, .file = file};
+    atomic_init(&ground->refs, 1);
+    return ground;
+}
+
+/* Put another one in its place, and return the one before. */
+static struct sw_ground *ground_change(struct sw_snapshots *snapshots, struct sw_ground *ground)
+{
+    struct sw_ground *old;
+
+    pthread_mutex_lock(&snapshots->mutex);
+    old = snapshots->ground;
+    snapshots->ground = ground;
+    pthread_mutex_unlock(&snapshots->mutex);
+    atomic_store(&snapshots->ground_lsn, ground->lsn);
+    atomic_store(&snapshots->ground_bytes, ground->bytes);
+    atomic_store(&snapshots->ground_generation, ground->generation);
+    return old;
+}
+
+/* --- Life ------------------------------------------------------------------------------------ */
+
+struct sw_snapshots *sw_snapshots_new(void)
+{
+    struct sw_snapshots *snapshots = calloc(1, sizeof *snapshots);
+
+    if (snapshots == NULL)
+        return NULL;
+    snapshots->ground = ground_new(0, 0, 0, NULL);
+    if (snapshots->ground == NULL) {
+        free(snapshots);
+        return NULL;
+    }
+    snapshots->bytes_min = SW_SNAPSHOT_BYTES_MIN;
+    snapshots->waiting_max = SW_SNAPSHOT_WAITING_MAX;
+    snapshots->sweep_bytes = SW_SNAPSHOT_SWEEP_BYTES;
+    snapshots->file = -1;
+    pthread_mutex_init(&snapshots->mutex, NULL);
+    sw_buffer_init(&snapshots->out, SIZE_MAX / 2);
+    return snapshots;
+}
+
+static void free_blocks(struct sw_snapshots *snapshots)
+{
+    struct sw_capture_block *block;
+
+    pthread_mutex_lock(&snapshots->mutex);
+    block = snapshots->first;
+    snapshots->first = snapshots->last = NULL;
+    pthread_mutex_unlock(&snapshots->mutex);
+    while (block != NULL) {
+        struct sw_capture_block *next = block->next;
+
+        atomic_fetch_sub(&snapshots->waiting_bytes, block->size);
+        free(block);
+        block = next;
+    }
+}
+
+void sw_snapshots_free(struct sw_snapshots *snapshots)
+{
+    if (snapshots == NULL)
+        return;
+    free_blocks(snapshots);
+    if (snapshots->file >= 0)
+        snapshots->system->file_close(snapshots->system->ctx, snapshots->file);
+    sw_ground_put(snapshots->old);
+    sw_ground_put(snapshots->ground);
+    sw_buffer_done(&snapshots->out);
+    pthread_mutex_destroy(&snapshots->mutex);
+    free(snapshots);
+}
+
+void sw_snapshots_set_folder(struct sw_shared *shared, const char *folder)
+{
+    struct sw_snapshots *snapshots = shared->snapshots;
+
+    snapshots->system = shared->system;
+    snprintf(snapshots->folder, sizeof snapshots->folder, "%s", folder);
+}
+
+enum sw_rc sw_snapshots_set_ground(struct sw_shared *shared,
+                                   const struct sw_record_snapshot *record,
+                                   struct sw_snapshot *file)
+{
+    struct sw_snapshots *snapshots = shared->snapshots;
+    struct sw_ground *ground = ground_new(record->lsn, record->bytes, 1, file);
+
+    if (ground == NULL) {
+        sw_snapshot_close(file);
+        return SW_E_EXHAUSTED;
+    }
+    snapshots->generation = 1;
+    snapshots->point = record->lsn;
+    sw_ground_put(ground_change(snapshots, ground));
+    return SW_OK;
+}
+
+void sw_snapshot_limit(struct sw_shared *shared, const struct sw_snapshot_limits *limits)
+{
+    struct sw_snapshots *snapshots = shared->snapshots;
+
+    snapshots->bytes_min = limits->bytes_min == 0 ? SW_SNAPSHOT_BYTES_MIN : limits->bytes_min;
+    snapshots->waiting_max =
+        limits->waiting_max == 0 ? SW_SNAPSHOT_WAITING_MAX : limits->waiting_max;
+    snapshots->sweep_bytes =
+        limits->sweep_bytes == 0 ? SW_SNAPSHOT_SWEEP_BYTES : limits->sweep_bytes;
+}
+
+bool sw_snapshot_is_due(const struct sw_shared *shared)
+{
+    const struct sw_snapshots *snapshots = shared->snapshots;
+    uint64_t grown = sw_journal_end(shared->journal) - atomic_load(&snapshots->ground_lsn);
+
+    return atomic_load(&snapshots->phase) == SW_SNAPSHOT_NONE && grown > snapshots->bytes_min &&
+           grown > atomic_load(&snapshots->ground_bytes) && !sw_journal_is_full(shared->journal) &&
+           snapshots->system->monotonic_ns(snapshots->system->ctx) >=
+               atomic_load(&snapshots->retry_ns);
+}
+
+enum sw_snapshot_phase sw_snapshot_phase(const struct sw_shared *shared)
+{
+    return (enum sw_snapshot_phase)atomic_load(&shared->snapshots->phase);
+}
+
+void sw_snapshot_view(const struct sw_shared *shared, struct sw_snapshot_view *ret_view)
+{
+    *ret_view = shared->snapshots->view;
+}
+
+/* --- The point ------------------------------------------------------------------------------- */
+
+static enum sw_rc put_specs(struct sw_shared *shared)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && sw_map_next(shared->specs.by_number, &cursor, &entry)) {
+        const struct sw_spec *spec = entry.value;
+        struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_SPEC,
+                                          .spec = sw_spec_record(spec).spec};
+
+        if (spec->is_recorded)
+            rc = sw_capture_put(shared->snapshots, &block, NULL);
+    }
+    return rc;
+}
+
+static int compare_pods(const void *one, const void *other)
+{
+    uint64_t a = (*(const struct sw_pod *const *)one)->config.pod;
+    uint64_t b = (*(const struct sw_pod *const *)other)->config.pod;
+
+    return a < b ? -1 : a > b;
+}
+
+/* In the order of their numbers, since of two that claim a slot the newer one has it. */
+static enum sw_rc put_pods(struct sw_shared *shared, struct sw_worker **workers, uint32_t count)
+{
+    size_t total = 0, at = 0;
+    const struct sw_pod **list;
+    enum sw_rc rc = SW_OK;
+
+    for (uint32_t i = 0; i < count; i++)
+        total += sw_map_count(workers[i]->pods);
+    list = malloc((total + 1) * sizeof *list);
+    if (list == NULL)
+        return SW_E_EXHAUSTED;
+    for (uint32_t i = 0; i < count; i++) {
+        struct sw_map_entry entry;
+        size_t cursor = 0;
+
+        while (sw_map_next(workers[i]->pods, &cursor, &entry))
+            if (((const struct sw_pod *)entry.value)->config.is_durable)
+                list[at++] = entry.value;
+    }
+    if (at > 1)
+        qsort(list, at, sizeof *list, compare_pods);
+    for (size_t i = 0; rc == SW_OK && i < at; i++) {
+        struct sw_snapshot_block block = {
+            .kind = SW_SNAPSHOT_POD, .pod = sw_pod_record(&list[i]->config, list[i]->spec->number)};
+
+        rc = sw_capture_put(shared->snapshots, &block, NULL);
+    }
+    free(list);
+    return rc;
+}
+
+static enum sw_rc put_published(struct sw_shared *shared)
+{
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_PUBLISHED};
+    struct sw_buffer bytes;
+    enum sw_rc rc;
+
+    if (shared->bus.published == NULL)
+        return SW_OK;
+    sw_buffer_init(&bytes, SW_SNAPSHOT_BLOCK_MAX);
+    sw_requests_save(shared->bus.published, &bytes);
+    block.published = (struct sw_bytes){bytes.data, bytes.size};
+    rc = sw_buffer_check(&bytes);
+    if (rc == SW_OK)
+        rc = sw_capture_put(shared->snapshots, &block, NULL);
+    sw_buffer_done(&bytes);
+    return rc;
+}
+
+static enum sw_rc put_numbers(struct sw_shared *shared, struct sw_worker **workers, uint32_t count)
+{
+    struct sw_snapshot_block block = {
+        .kind = SW_SNAPSHOT_NUMBERS,
+        .numbers = {.next_pod = atomic_load(&shared->next_pod),
+                    .next_instance = atomic_load(&shared->next_instance)}};
+
+    for (uint32_t i = 0; i < count; i++)
+        if (workers[i]->now_ns > block.numbers.time_ns)
+            block.numbers.time_ns = workers[i]->now_ns;
+    return sw_capture_put(shared->snapshots, &block, NULL);
+}
+
+enum sw_rc sw_snapshot_begin(struct sw_shared *shared, struct sw_worker **workers, uint32_t count,
+                             struct sw_err *err)
+{
+    struct sw_snapshots *snapshots = shared->snapshots;
+    enum sw_rc rc;
+
+    if (atomic_load(&snapshots->phase) != SW_SNAPSHOT_NONE)
+        return sw_err_set(err, SW_E_PRECONDITION, "a snapshot is being taken");
+    free_blocks(snapshots);
+    snapshots->end = SW_SNAPSHOT_HEAD_BYTES;
+    snapshots->instances = 0;
+    snapshots->began_ns = snapshots->system->monotonic_ns(snapshots->system->ctx);
+    rc = put_specs(shared);
+    if (rc == SW_OK)
+        rc = put_pods(shared, workers, count);
+    if (rc == SW_OK)
+        rc = put_published(shared);
+    if (rc == SW_OK)
+        rc = put_numbers(shared, workers, count);
+    if (rc != SW_OK) {
+        free_blocks(snapshots);
+        return sw_err_set(err, rc, "no memory for a snapshot");
+    }
+    snapshots->generation++;
+    snapshots->point = sw_journal_end(shared->journal);
+    atomic_store(&snapshots->workers_left, count);
+    for (uint32_t i = 0; i < count; i++)
+        sw_capture_begin(workers[i]);
+    atomic_store(&snapshots->phase, SW_SNAPSHOT_TAKING);
+    return SW_OK;
+}
 
 /* --- Writing --------------------------------------------------------------------------------- */
 
-struct writer {
-    const struct sw_snapshot_options *options;
-    int file;
-    uint64_t bytes; /* Written, or in `out`. */
-    uint32_t check;
-    struct sw_buffer out, block;
-    struct sw_err *err;
-};
-
-static enum sw_rc flush(struct writer *writer)
+static void path_of(const struct sw_snapshots *snapshots, char ret_path[SW_PATH_MAX])
 {
-    const struct sw_system *system = writer->options->system;
-    enum sw_rc rc = SW_OK;
+    char name[SW_SNAPSHOT_NAME_MAX];
 
-    if (writer->out.size > 0)
-        rc = system->file_write(system->ctx, writer->file, writer->bytes - writer->out.size,
-                                writer->out.data, writer->out.size, writer->err);
-    writer->check = sw_crc32c(writer->check, writer->out.data, writer->out.size);
-    sw_buffer_reset(&writer->out);
+    sw_snapshot_name(snapshots->point, name);
+    snprintf(ret_path, SW_PATH_MAX, "%s/%s", snapshots->folder, name);
+}
+
+static enum sw_rc flush(struct sw_snapshots *snapshots, struct sw_err *err)
+{
+    const struct sw_system *system = snapshots->system;
+    struct sw_buffer *out = &snapshots->out;
+    enum sw_rc rc;
+
+    if (out->failed)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a snapshot");
+    if (out->size == 0)
+        return SW_OK;
+    rc = system->file_write(system->ctx, snapshots->file, snapshots->written, out->data, out->size,
+                            err);
+    snapshots->check = sw_crc32c(snapshots->check, out->data, out->size);
+    snapshots->written += out->size;
+    sw_buffer_reset(out);
     return rc;
 }
 
-/* Put down the block that was built in writer->block. */
-static enum sw_rc put_block(struct writer *writer)
+static enum sw_rc create(struct sw_shared *shared, struct sw_err *err)
 {
-    if (writer->block.failed || writer->block.size > UINT32_MAX)
-        return sw_err_set(writer->err, SW_E_EXHAUSTED, "no memory for a snapshot");
-    sw_buffer_put_u32(&writer->out, (uint32_t)writer->block.size);
-    sw_buffer_put_u32(&writer->out, sw_crc32c(0, writer->block.data, writer->block.size));
-    sw_buffer_put(&writer->out, writer->block.data, writer->block.size);
-    if (writer->out.failed)
-        return sw_err_set(writer->err, SW_E_EXHAUSTED, "no memory for a snapshot");
-    writer->bytes += BLOCK_HEAD_BYTES + writer->block.size;
-    sw_buffer_reset(&writer->block);
-    return writer->out.size >= WRITE_BYTES ? flush(writer) : SW_OK;
+    struct sw_snapshots *snapshots = shared->snapshots;
+    const struct sw_system *system = snapshots->system;
+    char path[SW_PATH_MAX];
+
+    if (snapshots->file >= 0)
+        return SW_OK;
+    path_of(snapshots, path);
+    snapshots->written = 0;
+    snapshots->check = 0;
+    sw_buffer_reset(&snapshots->out);
+    sw_snapshot_head_put(sw_journal_uuid(shared->journal), snapshots->point, &snapshots->out);
+    return system->file_open(system->ctx, path,
+                             SW_FILE_READ | SW_FILE_WRITE | SW_FILE_CREATE | SW_FILE_TRUNCATE,
+                             &snapshots->file, err);
 }
 
-static enum sw_rc put_specs(struct writer *writer)
+/* The oldest block that waits; NULL: none. */
+static struct sw_capture_block *take_block(struct sw_snapshots *snapshots)
 {
-    struct sw_specs *specs = &writer->options->shared->specs;
-    struct sw_map_entry entry;
-    size_t cursor = 0;
+    struct sw_capture_block *block;
+
+    pthread_mutex_lock(&snapshots->mutex);
+    block = snapshots->first;
+    if (block != NULL)
+        snapshots->first = block->next;
+    pthread_mutex_unlock(&snapshots->mutex);
+    return block;
+}
+
+static enum sw_rc write_blocks(struct sw_snapshots *snapshots, struct sw_err *err)
+{
+    struct sw_capture_block *block;
     enum sw_rc rc = SW_OK;
 
-    while (rc == SW_OK && sw_map_next(specs->by_number, &cursor, &entry)) {
-        struct sw_record record = sw_spec_record(entry.value);
-
-        if (!((const struct sw_spec *)entry.value)->is_recorded)
-            continue;
-        sw_buffer_put_u8(&writer->block, SW_SNAPSHOT_SPEC);
-        sw_record_put(&record, &writer->block, NULL);
-        rc = put_block(writer);
+    while (rc == SW_OK && (block = take_block(snapshots)) != NULL) {
+        sw_buffer_put(&snapshots->out, block->bytes, block->size);
+        atomic_fetch_sub(&snapshots->waiting_bytes, block->size);
+        free(block);
+        if (snapshots->out.size >= WRITE_BYTES)
+            rc = flush(snapshots, err);
     }
     return rc;
 }
 
-static enum sw_rc put_pod(struct writer *writer, const struct sw_pod *pod)
+/* All is written: make it durable and name it in the journal. */
+static enum sw_rc finish(struct sw_shared *shared, struct sw_err *err)
 {
-    const struct sw_pod_config *config = &pod->config;
-    struct sw_record record = {.kind = SW_RECORD_POD,
-                               .pod = {.pod = config->pod,
-                                       .spec = pod->spec->number,
-                                       .uid = config->uid,
-                                       .name_space = config->name_space,
-                                       .agent = config->agent,
-                                       .agent_uid = config->agent_uid,
-                                       .slots = {config->slots, sizeof config->slots},
-                                       .replicas = config->replicas,
-                                       .body_bytes = (uint32_t)config->body_bytes,
-                                       .is_keyed = config->is_keyed}};
+    struct sw_snapshots *snapshots = shared->snapshots;
+    const struct sw_system *system = snapshots->system;
+    struct sw_snapshot_block end = {.kind = SW_SNAPSHOT_END};
+    char name[SW_SNAPSHOT_NAME_MAX];
+    struct sw_record record = {.kind = SW_RECORD_SNAPSHOT};
+    struct sw_buffer bytes;
+    enum sw_rc rc;
 
-    sw_buffer_put_u8(&writer->block, SW_SNAPSHOT_POD);
-    sw_record_put(&record, &writer->block, NULL);
-    return put_block(writer);
-}
-
-/* What waits is kept if the journal knows of it; the others were told that the host stops. */
-static enum sw_rc put_message(struct writer *writer, const struct sw_message *message)
-{
-    const struct sw_message_head *head = &message->head;
-    bool is_known = head->source.lsn != 0 ||
-                    ((head->flags & SWARM_MESSAGE_IS_REPLY) != 0 && head->answers.lsn != 0);
-
-    if (head->origin.kind == SW_ORIGIN_CLIENT || !is_known)
-        return SW_OK;
-    sw_buffer_put_u8(&writer->block, SW_SNAPSHOT_MESSAGE);
-    sw_buffer_put_u64(&writer->block, message->pod);
-    sw_buffer_put_u64(&writer->block, message->instance);
-    sw_buffer_put_bytes(&writer->block, message->key);
-    sw_buffer_put_u8(&writer->block, message->is_timer);
-    sw_buffer_put_u32(&writer->block, message->attempts);
-    sw_buffer_put_u64(&writer->block, message->retry_ns);
-    sw_message_head_put(head, &writer->block);
-    sw_buffer_put_bytes(&writer->block, message->body);
-    return put_block(writer);
-}
-
-static enum sw_rc put_queue(struct writer *writer, const struct sw_item *last)
-{
-    const struct sw_item *item = last;
-    enum sw_rc rc = SW_OK;
-
-    if (last == NULL)
-        return SW_OK;
-    do {
-        item = item->next;
-        rc = put_message(writer, (const struct sw_message *)(const void *)item);
-    } while (rc == SW_OK && item != last);
-    return rc;
-}
-
-/* The image of an instance: made now, or the one that it slept through since. */
-static enum sw_rc make_image(struct writer *writer, struct sw_worker *worker,
-                             struct sw_instance *instance, struct sw_image **ret_image)
-{
-    struct sw_snapshot *before = worker->shared->snapshot;
-    bool was_asleep = instance->guest == NULL;
-    enum sw_rc rc = SW_OK;
-
-    if (was_asleep && before != NULL && instance->snapshot_at != 0 &&
-        instance->actor.state_lsn == instance->actor.last_lsn &&
-        sw_snapshot_image(before, instance->snapshot_at, ret_image, writer->err) == SW_OK) {
-        if ((*ret_image)->lsn == instance->actor.state_lsn)
-            return SW_OK;
-        free(*ret_image);
-    }
-    if (instance->is_parked ||
-        (was_asleep && sw_program_find(worker, instance->spec->digest) == NULL))
-        return sw_err_set(writer->err, SW_E_PRECONDITION,
-                          "an instance cannot be rebuilt: its module is not here, or it is parked");
-    if (was_asleep)
-        rc = sw_instance_rebuild(worker, instance, writer->err);
-    if (rc != SW_OK)
-        return rc == SW_E_EXHAUSTED ? rc : SW_E_PRECONDITION;
-    *ret_image = sw_image_new(worker, instance, writer->err);
-    if (was_asleep)
-        sw_instance_sleep(worker, instance);
-    return *ret_image == NULL ? SW_E_EXHAUSTED : SW_OK;
-}
-
-static enum sw_rc put_instance(struct writer *writer, struct sw_worker *worker,
-                               struct sw_instance *instance)
-{
-    struct sw_image *image;
-    enum sw_rc rc = make_image(writer, worker, instance, &image);
-
+    sw_snapshot_block_put(&end, &snapshots->out);
+    rc = flush(snapshots, err);
+    if (rc == SW_OK)
+        rc = system->file_sync(system->ctx, snapshots->file, err);
+    if (rc == SW_OK)
+        rc = system->folder_sync(system->ctx, snapshots->folder, err);
     if (rc != SW_OK)
         return rc;
-    sw_buffer_put_u8(&writer->block, SW_SNAPSHOT_INSTANCE);
-    sw_buffer_put_u64(&writer->block, instance->pod->config.pod);
-    sw_buffer_put_u64(&writer->block, instance->id);
-    sw_buffer_put_u64(&writer->block, instance->memory_bytes);
-    sw_buffer_put_u64(&writer->block, image->random_next);
-    sw_buffer_put_u32(&writer->block, instance->spec->number);
-    sw_buffer_put_bytes(&writer->block, sw_instance_key(instance));
-    sw_buffer_put(&writer->block, instance->random.seed, sizeof instance->random.seed);
-    sw_buffer_put_bytes(&writer->block, (struct sw_bytes){image->bytes, image->actor_bytes});
-    sw_buffer_put_bytes(&writer->block,
-                        (struct sw_bytes){image->bytes + image->actor_bytes, image->guest_bytes});
-    free(image);
-    return put_block(writer);
+    sw_snapshot_name(snapshots->point, name);
+    record.snapshot = (struct sw_record_snapshot){.lsn = snapshots->point,
+                                                  .file = {name, strlen(name)},
+                                                  .bytes = snapshots->written,
+                                                  .check = snapshots->check};
+    sw_buffer_init(&bytes, SW_JOURNAL_RECORD_MAX);
+    sw_record_put(&record, &bytes, NULL);
+    rc = sw_buffer_check(&bytes);
+    if (rc == SW_OK)
+        rc = sw_journal_append(shared->journal, (struct sw_bytes){bytes.data, bytes.size},
+                               &snapshots->place, err);
+    sw_buffer_done(&bytes);
+    if (rc != SW_OK)
+        return rc;
+    atomic_store(&snapshots->idle_lsn, sw_journal_end(shared->journal));
+    atomic_store(&snapshots->phase, SW_SNAPSHOT_NAMED);
+    return SW_OK;
 }
 
-static enum sw_rc put_instances(struct writer *writer, struct sw_worker *worker,
-                                const struct sw_pod *pod)
+/* Workers hand over their last block before they say that they are through. */
+static enum sw_rc write_some(struct sw_shared *shared, struct sw_err *err)
 {
-    const struct sw_snapshot_options *options = writer->options;
-    struct sw_map_entry entry;
-    size_t cursor = 0;
-    enum sw_rc rc = SW_OK;
+    struct sw_snapshots *snapshots = shared->snapshots;
+    bool is_all = atomic_load(&snapshots->workers_left) == 0;
+    enum sw_rc rc = create(shared, err);
 
-    while (rc == SW_OK && sw_map_next(pod->instances, &cursor, &entry)) {
-        struct sw_instance *instance = entry.value;
+    if (rc == SW_OK)
+        rc = write_blocks(snapshots, err);
+    return rc == SW_OK && is_all ? finish(shared, err) : rc;
+}
 
-        if (options->is_late != NULL && options->is_late(options->ctx))
-            return sw_err_set(writer->err, SW_E_TIMEOUT, "no time left for a snapshot");
-        if (instance->is_started)
-            rc = put_instance(writer, worker, instance);
-        if (rc == SW_OK)
-            rc = put_queue(writer, sw_held_items(instance->held));
-        for (uint32_t p = 0; rc == SW_OK && p < SW_PRIORITIES; p++)
-            rc = put_queue(writer, instance->mailbox[p]);
-        if (rc == SW_OK && instance->answer != NULL)
-            rc = put_message(writer, instance->answer);
+void sw_snapshot_abandon(struct sw_shared *shared)
+{
+    struct sw_snapshots *snapshots = shared->snapshots;
+    const struct sw_system *system = snapshots->system;
+    int phase = atomic_load(&snapshots->phase);
+    uint64_t wait_ns = BACKOFF_FIRST_NS;
+    char path[SW_PATH_MAX];
+
+    if (phase != SW_SNAPSHOT_TAKING && phase != SW_SNAPSHOT_ABANDONED)
+        return;
+    atomic_store(&snapshots->phase, SW_SNAPSHOT_ABANDONED); /* Nobody hands anything over now, */
+    free_blocks(snapshots); /* but for who is in the middle of it: begin forgets that. */
+    if (snapshots->file >= 0) {
+        path_of(snapshots, path);
+        system->file_close(system->ctx, snapshots->file);
+        snapshots->file = -1;
+        (void)system->path_remove(system->ctx, path, NULL); /* Recovery removes it, too. */
     }
-    return rc;
+    for (uint32_t i = 0; i < snapshots->failures && wait_ns < BACKOFF_MAX_NS; i++)
+        wait_ns *= 2;
+    snapshots->failures++;
+    snapshots->view.failed++;
+    atomic_store(&snapshots->retry_ns, system->monotonic_ns(system->ctx) + wait_ns);
+    atomic_store(&snapshots->phase, SW_SNAPSHOT_NONE);
 }
 
-static enum sw_rc put_letters(struct writer *writer, const struct sw_pod *pod)
+/* --- Counting -------------------------------------------------------------------------------- */
+
+/* The record is durable: instances are rebuilt from the new file now. */
+static enum sw_rc make_it_count(struct sw_shared *shared, struct sw_err *err)
 {
-    enum sw_rc rc = SW_OK;
+    struct sw_snapshots *snapshots = shared->snapshots;
+    struct sw_snapshot *file =
+        sw_snapshot_adopt(snapshots->system, snapshots->file, snapshots->written);
+    struct sw_ground *ground = file == NULL ? NULL
+                                            : ground_new(snapshots->point, snapshots->written,
+                                                         snapshots->generation, file);
 
-    for (size_t i = 0; rc == SW_OK && i < pod->letters.count; i++) {
-        const struct sw_letter *letter = pod->letters.items[i];
-        struct sw_record record = {.kind = SW_RECORD_LETTER,
-                                   .letter = {.act = SW_LETTER_PARK,
-                                              .pod = pod->config.pod,
-                                              .time_ns = letter->time_ns,
-                                              .number = letter->number,
-                                              .key = letter->message->key,
-                                              .reason = letter->reason,
-                                              .words = letter->words,
-                                              .attempts = letter->attempts,
-                                              .is_timer = letter->message->is_timer,
-                                              .head = letter->message->head,
-                                              .body = letter->message->body}};
-
-        sw_buffer_put_u8(&writer->block, SW_SNAPSHOT_LETTER);
-        sw_record_put(&record, &writer->block, NULL);
-        rc = put_block(writer);
+    if (ground == NULL) {
+        free(file);
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a snapshot"); /* Again, later. */
     }
-    return rc;
-}
-
-static enum sw_rc put_worker(struct writer *writer, struct sw_worker *worker)
-{
-    struct sw_map_entry entry;
-    size_t cursor = 0;
-    enum sw_rc rc = SW_OK;
-
-    while (rc == SW_OK && sw_map_next(worker->pods, &cursor, &entry)) {
-        const struct sw_pod *pod = entry.value;
-
-        if (!pod->config.is_durable)
-            continue;
-        rc = put_pod(writer, pod);
-        if (rc == SW_OK)
-            rc = put_letters(writer, pod);
-        if (rc == SW_OK)
-            rc = put_queue(writer, pod->limbo);
-        if (rc == SW_OK)
-            rc = put_instances(writer, worker, pod);
-    }
-    return rc;
-}
-
-static enum sw_rc put_published(struct writer *writer)
-{
-    const struct sw_requests *published = writer->options->shared->bus.published;
-
-    if (published == NULL)
-        return SW_OK;
-    sw_buffer_put_u8(&writer->block, SW_SNAPSHOT_PUBLISHED);
-    sw_requests_save(published, &writer->block);
-    return put_block(writer);
-}
-
-static enum sw_rc put_numbers(struct writer *writer)
-{
-    struct sw_shared *shared = writer->options->shared;
-
-    sw_buffer_put_u8(&writer->block, SW_SNAPSHOT_NUMBERS);
-    sw_buffer_put_u64(&writer->block, atomic_load(&shared->next_pod));
-    sw_buffer_put_u64(&writer->block, atomic_load(&shared->next_instance));
-    return put_block(writer);
-}
-
-static enum sw_rc write_all(struct writer *writer)
-{
-    const struct sw_snapshot_options *options = writer->options;
-    const struct sw_system *system = options->system;
-    enum sw_rc rc = SW_OK;
-
-    sw_buffer_put_u32(&writer->out, MAGIC);
-    sw_buffer_put_u32(&writer->out, VERSION);
-    sw_buffer_put(&writer->out, sw_journal_uuid(options->shared->journal), 16);
-    writer->bytes = HEAD_BYTES;
-    rc = put_specs(writer);
-    for (uint32_t i = 0; rc == SW_OK && i < options->count; i++)
-        rc = put_worker(writer, options->workers[i]);
-    if (rc == SW_OK)
-        rc = put_published(writer);
-    if (rc == SW_OK) /* Behind the Pods: a journal begins with their numbers at 1. */
-        rc = put_numbers(writer);
-    sw_buffer_put_u8(&writer->block, KIND_END);
-    if (rc == SW_OK)
-        rc = put_block(writer);
-    if (rc == SW_OK)
-        rc = flush(writer);
-    if (rc == SW_OK)
-        rc = system->file_sync(system->ctx, writer->file, writer->err);
-    return rc == SW_OK ? system->folder_sync(system->ctx, options->folder, writer->err) : rc;
+    snapshots->file = -1;
+    snapshots->old = ground_change(snapshots, ground);
+    snapshots->failures = 0;
+    snapshots->view.lsn = ground->lsn;
+    snapshots->view.bytes = ground->bytes;
+    snapshots->view.instances = snapshots->instances;
+    snapshots->view.took_ns =
+        snapshots->system->monotonic_ns(snapshots->system->ctx) - snapshots->began_ns;
+    snapshots->view.taken++;
+    atomic_store(&snapshots->phase, SW_SNAPSHOT_COUNTS);
+    return SW_OK;
 }
 
 struct removal {
-    const struct sw_snapshot_options *options;
-    const char *keep;
+    const struct sw_snapshots *snapshots;
+    char keep[SW_SNAPSHOT_NAME_MAX]; /* "": none. */
+    enum sw_rc rc;
+    struct sw_err *err;
 };
 
 static bool remove_other(void *ctx, const char *name)
 {
     struct removal *removal = ctx;
-    char path[SW_PATH_MAX];
+    const struct sw_system *system = removal->snapshots->system;
+    char path[SW_PATH_MAX], snapshot[SW_SNAPSHOT_NAME_MAX];
+    unsigned long long lsn;
+    enum sw_rc rc;
 
-    if (strncmp(name, "snapshot-", 9) != 0 || strcmp(name, removal->keep) == 0)
+    if (sscanf(name, "snapshot-%16llx.snap", &lsn) != 1)
         return true;
-    snprintf(path, sizeof path, "%s/%s", removal->options->folder, name);
-    (void)removal->options->system->path_remove(removal->options->system->ctx, path, NULL);
+    sw_snapshot_name(lsn, snapshot);
+    if (strcmp(name, snapshot) != 0 || strcmp(name, removal->keep) == 0)
+        return true;
+    snprintf(path, sizeof path, "%s/%s", removal->snapshots->folder, snapshot);
+    rc = system->path_remove(system->ctx, path, removal->err);
+    if (rc != SW_OK && rc != SW_E_NOT_FOUND)
+        removal->rc = rc;
     return true;
 }
 
-/* Name the file in the journal; from then on it counts and what is before it does not. */
-static enum sw_rc make_it_count(struct writer *writer, const char *name)
+/* Everything before the ground's point is needless. */
+static enum sw_rc remove_needless(struct sw_shared *shared, struct sw_err *err)
 {
-    const struct sw_snapshot_options *options = writer->options;
-    struct sw_journal *journal = options->shared->journal;
-    struct removal removal = {options, name};
-    struct sw_record record = {
-        .kind = SW_RECORD_SNAPSHOT,
-        .snapshot = {.file = {name, strlen(name)}, .bytes = writer->bytes, .check = writer->check}};
-    struct sw_journal_place place;
+    struct sw_snapshots *snapshots = shared->snapshots;
+    const struct sw_ground *ground = snapshots->ground;
+    struct removal removal = {.snapshots = snapshots, .err = err};
+    enum sw_rc rc = SW_OK, listed;
+
+    if (ground->file != NULL) {
+        sw_snapshot_name(ground->lsn, removal.keep);
+        rc = sw_journal_remove_before(shared->journal, ground->lsn, err);
+    }
+    listed = snapshots->system->folder_list(snapshots->system->ctx, snapshots->folder, remove_other,
+                                            &removal, err);
+    if (rc == SW_OK)
+        rc = listed;
+    return rc == SW_OK ? removal.rc : rc;
+}
+
+enum sw_rc sw_snapshots_clean(struct sw_shared *shared, struct sw_err *err)
+{
+    return remove_needless(shared, err);
+}
+
+/* Nothing is removed while somebody still rebuilds from what was before. */
+static enum sw_rc reclaim(struct sw_shared *shared, struct sw_err *err)
+{
+    struct sw_snapshots *snapshots = shared->snapshots;
     enum sw_rc rc;
 
-    sw_buffer_reset(&writer->block);
-    sw_record_put(&record, &writer->block, NULL);
-    sw_journal_cut_segment(journal);
-    rc = sw_journal_append(journal, (struct sw_bytes){writer->block.data, writer->block.size},
-                           &place, writer->err);
-    if (rc == SW_OK)
-        rc = sw_journal_commit(journal, writer->err);
-    if (rc != SW_OK)
+    if (atomic_load(&snapshots->old->refs) > 1)
+        return SW_OK;
+    sw_ground_put(snapshots->old);
+    snapshots->old = NULL;
+    rc = remove_needless(shared, err);
+    atomic_store(&snapshots->phase, SW_SNAPSHOT_NONE);
+    return rc;
+}
+
+bool sw_snapshot_has_work(const struct sw_shared *shared)
+{
+    const struct sw_snapshots *snapshots = shared->snapshots;
+
+    switch (sw_snapshot_phase(shared)) {
+    case SW_SNAPSHOT_NONE:
+        return false;
+    case SW_SNAPSHOT_TAKING:
+        return atomic_load(&snapshots->workers_left) == 0 ||
+               atomic_load(&snapshots->waiting_bytes) >= WRITE_BYTES;
+    case SW_SNAPSHOT_ABANDONED:
+        return true;
+    case SW_SNAPSHOT_NAMED:
+        return sw_journal_durable(shared->journal) >= snapshots->place.epoch;
+    case SW_SNAPSHOT_COUNTS:
+        return atomic_load(&snapshots->old->refs) == 1;
+    }
+    return false;
+}
+
+enum sw_rc sw_snapshot_advance(struct sw_shared *shared, struct sw_err *err)
+{
+    struct sw_snapshots *snapshots = shared->snapshots;
+    enum sw_rc rc = SW_OK;
+
+    switch (sw_snapshot_phase(shared)) {
+    case SW_SNAPSHOT_NONE:
+        return SW_OK;
+    case SW_SNAPSHOT_TAKING:
+        rc = write_some(shared, err);
+        if (rc == SW_OK)
+            return SW_OK;
+        sw_snapshot_abandon(shared);
         return rc;
-    rc = sw_journal_remove_before(journal, place.lsn, writer->err);
-    if (rc == SW_OK)
-        rc = options->system->folder_list(options->system->ctx, options->folder, remove_other,
-                                          &removal, writer->err);
+    case SW_SNAPSHOT_ABANDONED:
+        pthread_mutex_lock(&snapshots->mutex);
+        rc = sw_err_set(err, snapshots->failure.rc, "%s", snapshots->failure.message);
+        pthread_mutex_unlock(&snapshots->mutex);
+        sw_snapshot_abandon(shared);
+        return rc;
+    case SW_SNAPSHOT_NAMED:
+        return sw_journal_durable(shared->journal) >= snapshots->place.epoch
+                   ? make_it_count(shared, err)
+                   : SW_OK;
+    case SW_SNAPSHOT_COUNTS:
+        return reclaim(shared, err);
+    }
+    return SW_OK;
+}
+
+/* --- At a clean stop ------------------------------------------------------------------------- */
+
+/* What is named and not through yet goes on to its end; what is being taken is of no use now. */
+static enum sw_rc end_running(struct sw_shared *shared, struct sw_err *err)
+{
+    enum sw_rc rc = SW_OK;
+
+    sw_snapshot_abandon(shared);
+    while (rc == SW_OK && sw_snapshot_has_work(shared))
+        rc = sw_snapshot_advance(shared, err);
+    return rc;
+}
+
+static bool is_late(const struct sw_snapshot_options *options, unsigned percent)
+{
+    return options->is_late != NULL && options->is_late(options->ctx, percent);
+}
+
+static enum sw_rc sweep(const struct sw_snapshot_options *options, struct sw_err *err)
+{
+    struct sw_shared *shared = options->shared;
+    enum sw_rc rc = SW_OK;
+
+    for (uint32_t i = 0; rc == SW_OK && i < options->count; i++)
+        while (rc == SW_OK && !options->workers[i]->is_swept &&
+               sw_snapshot_phase(shared) == SW_SNAPSHOT_TAKING) {
+            shared->snapshots->rebuilds = !is_late(options, 50);
+            if (is_late(options, 0)) {
+                sw_snapshot_abandon(shared);
+                return sw_err_set(err, SW_E_TIMEOUT, "no time left for a snapshot");
+            }
+            (void)sw_capture_sweep(options->workers[i], STOP_SWEEP_BYTES);
+            rc = sw_snapshot_advance(shared, err);
+        }
     return rc;
 }
 
 enum sw_rc sw_snapshot_take(const struct sw_snapshot_options *options, struct sw_err *err)
 {
-    struct writer writer = {.options = options, .err = err};
-    const struct sw_system *system = options->system;
-    char name[64], path[SW_PATH_MAX];
-    enum sw_rc rc;
+    struct sw_shared *shared = options->shared;
+    enum sw_rc rc = end_running(shared, err);
 
-    assert(!sw_journal_is_dirty(options->shared->journal));
-    snprintf(name, sizeof name, "snapshot-%016" PRIx64 ".snap",
-             sw_journal_durable(options->shared->journal));
-    snprintf(path, sizeof path, "%s/%s", options->folder, name);
-    sw_buffer_init(&writer.out, SW_SNAPSHOT_BLOCK_MAX + WRITE_BYTES);
-    sw_buffer_init(&writer.block, SW_SNAPSHOT_BLOCK_MAX);
-    rc = system->file_open(system->ctx, path,
-                           SW_FILE_READ | SW_FILE_WRITE | SW_FILE_CREATE | SW_FILE_TRUNCATE,
-                           &writer.file, err);
-    if (rc == SW_OK) {
-        rc = write_all(&writer);
-        system->file_close(system->ctx, writer.file);
-        if (rc == SW_OK)
-            rc = make_it_count(&writer, name);
-        else
-            (void)system->path_remove(system->ctx, path, NULL);
-    }
-    sw_buffer_done(&writer.out);
-    sw_buffer_done(&writer.block);
-    return rc;
-}
-
-/* --- Reading --------------------------------------------------------------------------------- */
-
-struct sw_snapshot {
-    const struct sw_system *system;
-    int file;
-    uint64_t bytes, lsn;
-};
-
-/* Read the block at `at` into out.  SW_E_CORRUPT: there is none. */
-static enum sw_rc read_block(const struct sw_snapshot *snapshot, uint64_t at, struct sw_buffer *out,
-                             struct sw_err *err)
-{
-    const struct sw_system *system = snapshot->system;
-    uint8_t head[BLOCK_HEAD_BYTES] = {0}, *bytes;
-    struct sw_reader reader = sw_reader_of(head, sizeof head);
-    uint32_t size, check;
-    size_t got = 0;
-    enum sw_rc rc = SW_E_CORRUPT;
-
-    if (at + sizeof head <= snapshot->bytes)
-        rc = system->file_read(system->ctx, snapshot->file, at, head, sizeof head, &got, err);
-    if (rc != SW_OK && rc != SW_E_CORRUPT)
-        return rc;
-    size = sw_reader_u32(&reader);
-    check = sw_reader_u32(&reader);
-    if (rc != SW_OK || got < sizeof head || size == 0 || size > snapshot->bytes - at - sizeof head)
-        return sw_err_set(err, SW_E_CORRUPT, "no block of a snapshot at %" PRIu64, at);
-    sw_buffer_reset(out);
-    bytes = sw_buffer_reserve(out, size);
-    if (bytes == NULL)
-        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a block of a snapshot");
-    rc = system->file_read(system->ctx, snapshot->file, at + sizeof head, bytes, size, &got, err);
-    if (rc == SW_OK && (got < size || check != sw_crc32c(0, bytes, size)))
-        return sw_err_set(err, SW_E_CORRUPT, "damaged block of a snapshot at %" PRIu64, at);
-    out->size = size;
-    return rc;
-}
-
-/* Parse an INSTANCE block behind its kind. */
-static bool take_instance(struct sw_reader *reader, struct sw_snapshot_instance *instance,
-                          struct sw_bytes *ret_guest)
-{
-    instance->pod = sw_reader_u64(reader);
-    instance->id = sw_reader_u64(reader);
-    instance->memory_bytes = sw_reader_u64(reader);
-    instance->random_next = sw_reader_u64(reader);
-    instance->spec = sw_reader_u32(reader);
-    instance->key = sw_reader_bytes(reader, UINT8_MAX);
-    instance->seed = sw_reader_take(reader, 16);
-    instance->actor = sw_reader_bytes(reader, UINT32_MAX);
-    *ret_guest = sw_reader_bytes(reader, UINT32_MAX);
-    return sw_reader_is_finished(reader) && instance->pod != 0 && instance->id != 0;
-}
-
-static bool take_message(struct sw_reader *reader, struct sw_message *message)
-{
-    memset(message, 0, sizeof *message);
-    message->pod = sw_reader_u64(reader);
-    message->instance = sw_reader_u64(reader);
-    message->key = sw_reader_bytes(reader, UINT8_MAX);
-    message->is_timer = sw_reader_u8(reader) != 0;
-    message->attempts = sw_reader_u32(reader);
-    message->retry_ns = sw_reader_u64(reader);
-    sw_message_head_take(reader, &message->head);
-    message->body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
-    return sw_reader_is_finished(reader) && message->pod != 0;
-}
-
-static bool take_block(struct sw_reader *reader, struct sw_snapshot_block *block)
-{
-    struct sw_record record;
-    struct sw_bytes guest;
-
-    switch (block->kind) {
-    case SW_SNAPSHOT_SPEC:
-        if (sw_record_take(sw_reader_take(reader, reader->size - reader->at), &record, NULL) !=
-                SW_OK ||
-            record.kind != SW_RECORD_SPEC)
-            return false;
-        block->spec = record.spec;
-        return true;
-    case SW_SNAPSHOT_POD:
-        if (sw_record_take(sw_reader_take(reader, reader->size - reader->at), &record, NULL) !=
-                SW_OK ||
-            record.kind != SW_RECORD_POD)
-            return false;
-        block->pod = record.pod;
-        return true;
-    case SW_SNAPSHOT_LETTER:
-        if (sw_record_take(sw_reader_take(reader, reader->size - reader->at), &record, NULL) !=
-                SW_OK ||
-            record.kind != SW_RECORD_LETTER || record.letter.act != SW_LETTER_PARK)
-            return false;
-        block->letter = record.letter;
-        return true;
-    case SW_SNAPSHOT_INSTANCE:
-        return take_instance(reader, &block->instance, &guest);
-    case SW_SNAPSHOT_MESSAGE:
-        return take_message(reader, &block->message);
-    case SW_SNAPSHOT_PUBLISHED:
-        block->published = sw_reader_take(reader, reader->size - reader->at);
-        return true;
-    case SW_SNAPSHOT_NUMBERS:
-        block->numbers.next_pod = sw_reader_u64(reader);
-        block->numbers.next_instance = sw_reader_u64(reader);
-        return sw_reader_is_finished(reader);
-    }
-    return false;
-}
-
-static enum sw_rc visit_blocks(struct sw_snapshot *snapshot, sw_snapshot_visit *visit, void *ctx,
-                               struct sw_err *err)
-{
-    struct sw_buffer buffer;
-    uint64_t at = HEAD_BYTES;
-    bool is_end = false;
-    enum sw_rc rc = SW_OK;
-
-    sw_buffer_init(&buffer, SW_SNAPSHOT_BLOCK_MAX);
-    while (rc == SW_OK && !is_end) {
-        struct sw_snapshot_block block = {.at = at};
-        struct sw_reader reader;
-        unsigned kind;
-
-        rc = read_block(snapshot, at, &buffer, err);
-        if (rc != SW_OK)
-            break;
-        reader = sw_reader_of(buffer.data, buffer.size);
-        kind = sw_reader_u8(&reader);
-        is_end = kind == KIND_END;
-        block.kind = (enum sw_snapshot_kind)kind;
-        if (is_end)
-            break;
-        rc = take_block(&reader, &block)
-                 ? visit(ctx, &block, err)
-                 : sw_err_set(err, SW_E_CORRUPT, "malformed block of a snapshot at %" PRIu64, at);
-        at += BLOCK_HEAD_BYTES + buffer.size;
-    }
-    sw_buffer_done(&buffer);
-    return rc;
-}
-
-/* Check the head and the whole file against what the journal says of it. */
-static enum sw_rc verify(const struct sw_snapshot *snapshot,
-                         const struct sw_snapshot_source *source, struct sw_err *err)
-{
-    const struct sw_system *system = source->system;
-    uint8_t *chunk = malloc(WRITE_BYTES);
-    uint32_t check = 0;
-    enum sw_rc rc = chunk == NULL ? SW_E_EXHAUSTED : SW_OK;
-    bool is_ours = true;
-    uint32_t version = VERSION;
-
-    for (uint64_t at = 0; rc == SW_OK && at < snapshot->bytes; at += WRITE_BYTES) {
-        uint64_t left = snapshot->bytes - at;
-        size_t size = left < WRITE_BYTES ? (size_t)left : WRITE_BYTES, got = 0;
-
-        rc = system->file_read(system->ctx, snapshot->file, at, chunk, size, &got, err);
-        check = sw_crc32c(check, chunk, got);
-        if (at == 0 && got >= HEAD_BYTES) {
-            struct sw_reader reader = sw_reader_of(chunk, HEAD_BYTES);
-            is_ours = sw_reader_u32(&reader) == MAGIC && memcmp(chunk + 8, source->uuid, 16) == 0;
-            version = sw_reader_u32(&reader);
-        }
-    }
-    free(chunk);
-    if (rc == SW_OK && is_ours && (version == 0 || version > VERSION)) {
-        sw_err_set(err, SW_E_UNSUPPORTED, "the snapshot is of version %" PRIu32, version);
-        sw_err_hint(err, "it was written by another release of Swarm; this one reads version %u",
-                    VERSION);
-        return SW_E_UNSUPPORTED;
-    }
-    if (rc == SW_OK && (!is_ours || check != source->record->check))
-        return sw_err_set(err, SW_E_CORRUPT, "the snapshot %.*s is damaged",
-                          (int)source->record->file.size, (const char *)source->record->file.data);
-    return rc;
-}
-
-enum sw_rc sw_snapshot_open(const struct sw_snapshot_source *source, sw_snapshot_visit *visit,
-                            void *ctx, struct sw_snapshot **ret_snapshot, struct sw_err *err)
-{
-    struct sw_snapshot *snapshot = calloc(1, sizeof *snapshot);
-    char path[SW_PATH_MAX];
-    enum sw_rc rc;
-
-    if (snapshot == NULL)
-        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a snapshot");
-    snapshot->system = source->system;
-    snapshot->bytes = source->record->bytes;
-    snapshot->lsn = source->lsn;
-    snapshot->file = -1;
-    snprintf(path, sizeof path, "%s/%.*s", source->folder, (int)source->record->file.size,
-             (const char *)source->record->file.data);
-    if (memchr(source->record->file.data, '/', source->record->file.size) != NULL)
-        rc = sw_err_set(err, SW_E_CORRUPT, "the journal names a snapshot outside of its folder");
-    else
-        rc = source->system->file_open(source->system->ctx, path, SW_FILE_READ, &snapshot->file,
-                                       err);
+    assert(!sw_journal_is_dirty(shared->journal));
+    if (rc == SW_OK && sw_journal_end(shared->journal) == shared->snapshots->idle_lsn)
+        return SW_OK;
     if (rc == SW_OK)
-        rc = verify(snapshot, source, err);
+        rc = sw_snapshot_begin(shared, options->workers, options->count, err);
     if (rc == SW_OK)
-        rc = visit_blocks(snapshot, visit, ctx, err);
-    if (rc != SW_OK) {
-        sw_snapshot_close(snapshot);
-        return rc;
-    }
-    *ret_snapshot = snapshot;
-    return SW_OK;
-}
-
-void sw_snapshot_close(struct sw_snapshot *snapshot)
-{
-    if (snapshot == NULL)
-        return;
-    if (snapshot->file >= 0)
-        snapshot->system->file_close(snapshot->system->ctx, snapshot->file);
-    free(snapshot);
-}
-
-enum sw_rc sw_snapshot_image(struct sw_snapshot *snapshot, uint64_t at, struct sw_image **ret_image,
-                             struct sw_err *err)
-{
-    struct sw_snapshot_instance instance;
-    struct sw_bytes guest;
-    struct sw_buffer buffer;
-    struct sw_reader reader;
-    struct sw_image *image;
-    enum sw_rc rc;
-
-    sw_buffer_init(&buffer, SW_SNAPSHOT_BLOCK_MAX);
-    rc = read_block(snapshot, at, &buffer, err);
-    reader = sw_reader_of(buffer.data, buffer.size);
-    if (rc == SW_OK && (sw_reader_u8(&reader) != SW_SNAPSHOT_INSTANCE ||
-                        !take_instance(&reader, &instance, &guest)))
-        rc = sw_err_set(err, SW_E_CORRUPT, "no image in the snapshot at %" PRIu64, at);
-    if (rc != SW_OK) {
-        sw_buffer_done(&buffer);
-        return rc;
-    }
-    image = malloc(sizeof *image + instance.actor.size + guest.size);
-    if (image != NULL) {
-        image->lsn = snapshot->lsn;
-        image->random_next = instance.random_next;
-        image->actor_bytes = (uint32_t)instance.actor.size;
-        image->guest_bytes = (uint32_t)guest.size;
-        memcpy(image->bytes, instance.actor.data, instance.actor.size);
-        memcpy(image->bytes + instance.actor.size, guest.data, guest.size);
-        *ret_image = image;
-    } else {
-        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for an image");
-    }
-    sw_buffer_done(&buffer);
+        rc = sweep(options, err);
+    shared->snapshots->rebuilds = false;
+    if (rc == SW_OK && sw_snapshot_phase(shared) != SW_SNAPSHOT_NAMED)
+        rc = sw_snapshot_advance(shared, err);
+    if (rc == SW_OK)
+        rc = sw_journal_commit(shared->journal, err);
+    while (rc == SW_OK && sw_snapshot_has_work(shared))
+        rc = sw_snapshot_advance(shared, err);
     return rc;
 }

@@ -1,93 +1,80 @@
-/* A snapshot: every durable instance of a host at one point between segments, taken at a clean
- * stop.
+/* Snapshots of a host that runs: taken beside its work, so that its journal need not grow for ever.
  *
- *     FOLDER/snapshot-<lsn, 16 hex digits>.snap
- *     head: magic, version, journal uuid | blocks: u32 size, u32 CRC-32C, u8 kind, bytes | end
- * block
+ *     all stand still: the point, an lsn ─► each instance is saved as it was at the point, before
+ * it next runs or when its worker comes to it ─► a file ─► synced ─► a SNAPSHOT record ─► durable:
+ *     it counts, and what is older than the point is removed
  *
- * It counts only when a SNAPSHOT record inside the durable cut of the journal names it with its
- * size and check. At recovery it is read once; images of memories are read again one by one, when
- * their instance is first needed.
+ * Only the first step stops the workers, for what is small: specs, Pods, numbers. A snapshot that
+ * cannot be written is abandoned: the journal is whole, and a later one is as good.
  *
- * Threads: reading images from any; all else one at a time.  I/O: through struct sw_system.
- * Limits: SW_SNAPSHOT_BLOCK_MAX for an instance. */
+ * Threads: as each says.  I/O: through struct sw_system.
+ * Limits: waiting_max, and one instance with its mailbox above that, of bytes that wait for the
+ * disk: with more to save the snapshot is abandoned. */
 #pragma once
 #include "pkg/agent/runtime/actor/worker.h"
 
-#define SW_SNAPSHOT_BLOCK_MAX ((uint64_t)5 << 30)
+#define SW_SNAPSHOT_BYTES_MIN ((uint64_t)64 << 20)
+#define SW_SNAPSHOT_WAITING_MAX ((uint64_t)64 << 20)
+#define SW_SNAPSHOT_SWEEP_BYTES ((uint64_t)1 << 20)
 
-struct sw_snapshot; /* Opaque: an open file. */
-struct sw_image;
-struct sw_instance;
+struct sw_snapshots; /* Opaque: in struct sw_shared, from sw_shared_init to sw_shared_done. */
+
+enum sw_snapshot_phase {
+    SW_SNAPSHOT_NONE,      /* Nothing is going on. */
+    SW_SNAPSHOT_TAKING,    /* Workers save instances, and what they save is written. */
+    SW_SNAPSHOT_ABANDONED, /* A worker gave up; the next sw_snapshot_advance cleans up. */
+    SW_SNAPSHOT_NAMED,     /* The file is synced and its record appended. */
+    SW_SNAPSHOT_COUNTS     /* The record is durable; what is needless is not removed yet. */
+};
+
+/* Whether it is time: the journal has grown since the last point by more than that snapshot's size
+ * and by bytes_min, and the last failure, if any, is long enough ago. Any thread. */
+bool sw_snapshot_is_due(const struct sw_shared *shared);
+struct sw_snapshot_limits { /* 0: as the defaults. */
+    uint64_t bytes_min;     /* That the journal grows between two; SW_SNAPSHOT_BYTES_MIN. */
+    uint64_t waiting_max;   /* Bytes that wait for the disk; SW_SNAPSHOT_WAITING_MAX. */
+    uint64_t sweep_bytes;   /* A worker looks through after each run; SW_SNAPSHOT_SWEEP_BYTES. */
+};
+/* Before the workers run. */
+void sw_snapshot_limit(struct sw_shared *shared, const struct sw_snapshot_limits *limits);
+
+/* Begin one, at a moment at which all workers are at rest (worker.h). It takes as long as there are
+ * Pods, not instances. From here on sw_worker_run saves instances besides running them.
+ * SW_E_PRECONDITION  another one is not through
+ * SW_E_EXHAUSTED     no memory: nothing has begun */
+SW_MUST_CHECK enum sw_rc sw_snapshot_begin(struct sw_shared *shared, struct sw_worker **workers,
+                                           uint32_t count, struct sw_err *err);
+/* Do what can be done now: write what was saved; when all is, sync the file and append its record;
+ * when that is durable, remove what is needless. One thread at a time; it blocks for the disk. An
+ * error means that the snapshot is abandoned (or, in phase COUNTS, that files are left over, which
+ * the next one removes); the host goes on. */
+SW_MUST_CHECK enum sw_rc sw_snapshot_advance(struct sw_shared *shared, struct sw_err *err);
+/* Whether sw_snapshot_advance would find something to do. Any thread. */
+bool sw_snapshot_has_work(const struct sw_shared *shared);
+enum sw_snapshot_phase sw_snapshot_phase(const struct sw_shared *shared);
+/* Give up the one that is being taken. The thread that advances it. */
+void sw_snapshot_abandon(struct sw_shared *shared);
+
+struct sw_snapshot_view { /* Of the last one that counts, and of failures. */
+    uint64_t lsn, bytes, instances, took_ns;
+    uint64_t taken, failed;
+};
+/* The thread that advances. */
+void sw_snapshot_view(const struct sw_shared *shared, struct sw_snapshot_view *ret_view);
 
 struct sw_snapshot_options {
-    const struct sw_system *system;
-    const char *folder; /* Of the journal. */
     struct sw_shared *shared;
     struct sw_worker **workers;
     uint32_t count;
-    bool (*is_late)(void *ctx); /* True: there is no time left; NULL: there always is. */
+    /* True: less than so much of the time is left, in percent; NULL: there always is enough. */
+    bool (*is_late)(void *ctx, unsigned percent);
     void *ctx;
 };
 
-/* Take one, make it durable, name it in the journal, and remove what it makes needless. The workers
- * stand still for good, nothing is in flight between them, and the journal is committed.
- * SW_E_PRECONDITION  an instance cannot be rebuilt now (parked, or its module is not here)
- * SW_E_TIMEOUT       is_late
- * After an error there is no snapshot; the journal serves as well. */
+/* All of it at once, at a clean stop: the workers are at rest for good and the journal is
+ * committed. Without a record since the last one there is nothing to do. For half of the time,
+ * instances that sleep are rebuilt if they can be, so that another engine may go on with them.
+ * SW_E_TIMEOUT  is_late
+ * Others        as sw_snapshot_begin and sw_snapshot_advance: the journal serves as well */
 SW_MUST_CHECK enum sw_rc sw_snapshot_take(const struct sw_snapshot_options *options,
                                           struct sw_err *err);
-
-enum sw_snapshot_kind {
-    SW_SNAPSHOT_POD = 1,
-    SW_SNAPSHOT_INSTANCE,
-    SW_SNAPSHOT_MESSAGE,
-    SW_SNAPSHOT_PUBLISHED, /* Names of publishes from outside; absent where there are none. */
-    SW_SNAPSHOT_NUMBERS,
-    SW_SNAPSHOT_SPEC,
-    SW_SNAPSHOT_LETTER
-};
-
-struct sw_snapshot_instance { /* Borrowed. */
-    uint64_t pod, id, memory_bytes;
-    uint64_t random_next;
-    uint32_t spec;
-    struct sw_bytes key, seed, actor;
-};
-
-struct sw_snapshot_numbers { /* What is given next: those who had lower ones may still be named. */
-    uint64_t next_pod, next_instance;
-};
-
-struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
-    enum sw_snapshot_kind kind;
-    uint64_t at; /* Where it stands: sw_snapshot_image reads an INSTANCE again from there. */
-    struct sw_record_spec spec;
-    struct sw_record_pod pod;
-    struct sw_snapshot_instance instance;
-    struct sw_message message;
-    struct sw_bytes published; /* As sw_requests_save wrote them. */
-    struct sw_snapshot_numbers numbers;
-    struct sw_record_letter letter;
-};
-typedef enum sw_rc sw_snapshot_visit(void *ctx, const struct sw_snapshot_block *block,
-                                     struct sw_err *err);
-
-/* Open the file that a record of the journal at `lsn` names, check it and visit its blocks in
- * order. SW_E_CORRUPT: it is not what the record says.  Others as the system's file calls and
- * visit. */
-struct sw_snapshot_source {
-    const struct sw_system *system;
-    const char *folder;
-    const uint8_t *uuid; /* Of the journal. */
-    const struct sw_record_snapshot *record;
-    uint64_t lsn;
-};
-SW_MUST_CHECK enum sw_rc sw_snapshot_open(const struct sw_snapshot_source *source,
-                                          sw_snapshot_visit *visit, void *ctx,
-                                          struct sw_snapshot **ret_snapshot, struct sw_err *err);
-void sw_snapshot_close(struct sw_snapshot *snapshot);
-/* Read the image at that place of the file; *ret_image is to be freed.  SW_E_CORRUPT: none there.
- */
-SW_MUST_CHECK enum sw_rc sw_snapshot_image(struct sw_snapshot *snapshot, uint64_t at,
-                                           struct sw_image **ret_image, struct sw_err *err);

@@ -25,13 +25,6 @@
 #define SW_INDEX_RECEIVED (UINT32_MAX - 2) /* The failure of a message that a turn received. */
 #define SW_INDEX_ENDED 0x80000000u
 
-struct sw_image { /* An instance at a point between two segments. */
-    uint64_t lsn; /* Of the last record that changed its memory. */
-    uint64_t random_next;
-    uint32_t actor_bytes, guest_bytes;
-    uint8_t bytes[]; /* The actor's, then the guest's. */
-};
-
 struct sw_instance {
     uint64_t id;
     struct sw_pod *pod;
@@ -40,7 +33,14 @@ struct sw_instance {
     struct sw_actor actor;
     struct sw_guest *guest; /* NULL: asleep, or nothing was entered yet. */
     struct sw_image *image; /* NULL: rebuilt from the snapshot or its first record. */
-    uint64_t snapshot_at;   /* Where its image stands in the snapshot file; 0: nowhere. */
+    /* Where it stands in the snapshot that counts, and in the one that is being taken; at 0:
+     * nowhere. */
+    struct {
+        uint64_t at;
+        uint32_t generation;
+    } stored[2];
+    uint32_t captured;      /* Generation of the snapshot that it was last captured for. */
+    struct sw_list capture; /* In worker->captured or worker->uncaptured. */
     struct sw_turn_random random;
     uint64_t memory_bytes;      /* Limit for life. */
     uint64_t epoch;             /* Highest that it depends on. */
@@ -80,7 +80,12 @@ struct sw_worker {
     struct sw_output *outputs, *outputs_last;
     struct sw_ready ready;
     struct sw_heap timers;
-    struct sw_list dirty;          /* Pods whose status is to be told. */
+    struct sw_list dirty; /* Pods whose status is to be told. */
+    /* Of the newest snapshot that was begun: its generation; who was saved for it, or need not be;
+     * and who was not yet (capture.h). */
+    uint32_t generation;
+    bool is_swept; /* Nobody is left. */
+    struct sw_list captured, uncaptured, uncaptured_pods;
     uint64_t now_ns, monotonic_ns; /* The clock of records, and when it was last looked at. */
     uint64_t last_replica;
     uint64_t output_epoch;   /* Of the last output. */
@@ -93,7 +98,7 @@ struct sw_worker {
     struct sw_ask answered;                 /* this one was set aside; instance 0: none. */
     uint64_t fanout;                        /* Deliveries that its publishes ask for, at most. */
     struct sw_guest_outcome outcome;
-    struct sw_buffer record, frame, replay, body, image, targets;
+    struct sw_buffer record, frame, replay, body, image, targets, block;
     uint64_t images_bytes;
     struct sw_worker_view counts;
     struct sw_err failure;
@@ -161,19 +166,6 @@ void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum
 /* Append a record outside of a segment. */
 enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *record,
                             struct sw_journal_place *ret_place);
-
-/* --- replay.c --------------------------------------------------------------------------------- */
-
-/* Make the guest of an instance that sleeps: from its image and its records.
- * SW_E_PRECONDITION: the replay came to other effects than were recorded; the instance is to be
- * parked. Others: as the journal's and the engine's. */
-SW_MUST_CHECK enum sw_rc sw_instance_rebuild(struct sw_worker *worker, struct sw_instance *instance,
-                                             struct sw_err *err);
-/* An image of an instance with a guest, or one that needs none.  NULL: failed; err is set. */
-struct sw_image *sw_image_new(struct sw_worker *worker, const struct sw_instance *instance,
-                              struct sw_err *err);
-void sw_instance_set_image(struct sw_worker *worker, struct sw_instance *instance,
-                           struct sw_image *image);
 
 /* --- dispatch.c: what leaves a segment ---------------------------------------------------------
  */

@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/segment.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/replay.h"
 
 #include <assert.h>
 #include <inttypes.h>

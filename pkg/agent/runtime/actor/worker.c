@@ -1,7 +1,7 @@
 #include "pkg/agent/runtime/actor/worker.h"
 
+#include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/retry.h"
-#include "pkg/agent/runtime/actor/state.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -21,6 +21,7 @@ static void init_buffers(struct sw_worker *worker)
     sw_buffer_init(&worker->frame, FRAME_BYTES_MAX);
     sw_buffer_init(&worker->targets, TARGETS_BYTES_MAX);
     sw_buffer_init(&worker->image, IMAGE_BYTES_MAX);
+    sw_buffer_init(&worker->block, IMAGE_BYTES_MAX);
 }
 
 enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_worker **ret_worker,
@@ -43,6 +44,9 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     if (sw_ready_init(&worker->ready, seed) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
     sw_list_init(&worker->dirty);
+    sw_list_init(&worker->captured);
+    sw_list_init(&worker->uncaptured);
+    sw_list_init(&worker->uncaptured_pods);
     worker->routes = sw_routes_new(seed);
     worker->pods = sw_map_new(seed);
     worker->programs = sw_map_new(seed);
@@ -115,6 +119,7 @@ void sw_worker_free(struct sw_worker *worker)
     sw_buffer_done(&worker->frame);
     sw_buffer_done(&worker->targets);
     sw_buffer_done(&worker->image);
+    sw_buffer_done(&worker->block);
     free(worker);
 }
 
@@ -184,12 +189,14 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
     }
     if (worker->failure.rc == SW_OK)
         sw_output_statuses(worker);
+    if (segments_max > 0)
+        (void)sw_capture_sweep(worker, worker->shared->snapshots->sweep_bytes);
     return count;
 }
 
 bool sw_worker_has_work(const struct sw_worker *worker)
 {
-    if (worker->inbox != NULL)
+    if (worker->inbox != NULL || sw_capture_is_wanted(worker))
         return true;
     return !sw_ready_is_empty(&worker->ready);
 }

@@ -360,11 +360,9 @@ static void time_does_not_go_back_over_a_restart(void **state)
 
 /* --- Snapshots ------------------------------------------------------------------------------- */
 
-static enum sw_rc snapshot(bool (*is_late)(void *ctx))
+static enum sw_rc snapshot(bool (*is_late)(void *ctx, unsigned percent))
 {
-    struct sw_snapshot_options options = {.system = &actors.disk.system,
-                                          .folder = "host",
-                                          .shared = &actors.shared,
+    struct sw_snapshot_options options = {.shared = &actors.shared,
                                           .workers = actors.workers,
                                           .count = actors.count,
                                           .is_late = is_late};
@@ -461,9 +459,9 @@ static void an_instance_that_slept_keeps_its_image_in_the_next_snapshot(void **s
     assert_int_equal(field_of(1, "k", "counter"), 5);
 }
 
-static bool at_once(void *ctx)
+static bool at_once(void *ctx, unsigned percent)
 {
-    (void)ctx;
+    (void)ctx, (void)percent;
     return true;
 }
 

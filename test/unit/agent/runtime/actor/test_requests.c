@@ -35,11 +35,8 @@ static int tear_down(void **state)
 
 static void restart(bool takes_snapshot)
 {
-    struct sw_snapshot_options options = {.system = &actors.disk.system,
-                                          .folder = "host",
-                                          .shared = &actors.shared,
-                                          .workers = actors.workers,
-                                          .count = actors.count};
+    struct sw_snapshot_options options = {
+        .shared = &actors.shared, .workers = actors.workers, .count = actors.count};
 
     if (takes_snapshot)
         assert_int_equal(sw_snapshot_take(&options, &actors.failure), SW_OK);

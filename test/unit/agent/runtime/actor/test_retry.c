@@ -51,11 +51,8 @@ static void restart(bool power_fails)
 /* A clean stop: a snapshot of all, and then another process. */
 static void snapshot_and_restart(void)
 {
-    struct sw_snapshot_options options = {.system = &actors.disk.system,
-                                          .folder = "host",
-                                          .shared = &actors.shared,
-                                          .workers = actors.workers,
-                                          .count = actors.count};
+    struct sw_snapshot_options options = {
+        .shared = &actors.shared, .workers = actors.workers, .count = actors.count};
     struct sw_err err = {0};
 
     actors_settle(&actors);

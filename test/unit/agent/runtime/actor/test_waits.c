@@ -461,11 +461,8 @@ static void a_crash_at_any_point_loses_and_doubles_nothing(void **state)
 
 static void a_snapshot_holds_what_waits(void **state)
 {
-    struct sw_snapshot_options options = {.system = &actors.disk.system,
-                                          .folder = "host",
-                                          .shared = &actors.shared,
-                                          .workers = actors.workers,
-                                          .count = 2};
+    struct sw_snapshot_options options = {
+        .shared = &actors.shared, .workers = actors.workers, .count = 2};
     struct sw_err err = {0};
 
     (void)state;

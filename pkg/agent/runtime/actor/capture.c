@@ -1,0 +1,376 @@
+#include "pkg/agent/runtime/actor/capture.h"
+
+#include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/retry.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INSTANCE_BYTES 2048u /* What capturing costs besides the memory that is looked through. */
+#define BUSY_PART 8          /* With so much of the limit waiting, workers sweep no further. */
+
+static bool is_taking(const struct sw_snapshots *snapshots)
+{
+    return atomic_load_explicit(&snapshots->phase, memory_order_acquire) == SW_SNAPSHOT_TAKING;
+}
+
+static void give_up(struct sw_snapshots *snapshots, enum sw_rc rc, const char *words)
+{
+    int taking = SW_SNAPSHOT_TAKING;
+
+    pthread_mutex_lock(&snapshots->mutex);
+    if (atomic_compare_exchange_strong(&snapshots->phase, &taking, SW_SNAPSHOT_ABANDONED))
+        sw_err_set(&snapshots->failure, rc, "%s", words);
+    pthread_mutex_unlock(&snapshots->mutex);
+}
+
+/* --- Blocks ---------------------------------------------------------------------------------- */
+
+static enum sw_rc hand_over(struct sw_snapshots *snapshots, const struct sw_buffer *bytes,
+                            bool is_instance, uint64_t *ret_at)
+{
+    struct sw_capture_block *block = bytes->failed ? NULL : malloc(sizeof *block + bytes->size);
+
+    if (block == NULL)
+        return SW_E_EXHAUSTED;
+    block->next = NULL;
+    block->size = bytes->size;
+    memcpy(block->bytes, bytes->data, bytes->size);
+    pthread_mutex_lock(&snapshots->mutex);
+    if (ret_at != NULL)
+        *ret_at = snapshots->end;
+    snapshots->end += block->size;
+    snapshots->instances += is_instance;
+    if (snapshots->first == NULL)
+        snapshots->first = block;
+    else
+        snapshots->last->next = block;
+    snapshots->last = block;
+    atomic_fetch_add(&snapshots->waiting_bytes, block->size);
+    pthread_mutex_unlock(&snapshots->mutex);
+    return SW_OK;
+}
+
+enum sw_rc sw_capture_put(struct sw_snapshots *snapshots, const struct sw_snapshot_block *block,
+                          uint64_t *ret_at)
+{
+    struct sw_buffer bytes;
+    enum sw_rc rc;
+
+    sw_buffer_init(&bytes, SW_SNAPSHOT_BLOCK_MAX);
+    sw_snapshot_block_put(block, &bytes);
+    rc = hand_over(snapshots, &bytes, false, ret_at);
+    sw_buffer_done(&bytes);
+    return rc;
+}
+
+static void put(struct sw_worker *worker, const struct sw_snapshot_block *block, uint64_t *ret_at)
+{
+    struct sw_snapshots *snapshots = worker->shared->snapshots;
+
+    sw_buffer_reset(&worker->block);
+    sw_snapshot_block_put(block, &worker->block);
+    if (hand_over(snapshots, &worker->block, block->kind == SW_SNAPSHOT_INSTANCE, ret_at) != SW_OK)
+        give_up(snapshots, SW_E_EXHAUSTED, "no memory for a snapshot");
+}
+
+/* --- Messages -------------------------------------------------------------------------------- */
+
+static void put_lost(struct sw_worker *worker, const struct sw_origin *origin, uint32_t priority)
+{
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_MESSAGE,
+                                      .message = {.head = {.flags = SWARM_MESSAGE_WANTS_REPLY,
+                                                           .priority = priority,
+                                                           .origin = *origin,
+                                                           .source = origin->send},
+                                                  .is_lost = true}};
+
+    put(worker, &block, NULL);
+}
+
+/* What waits is kept if the journal knows of it. Clients hear that the host ended. */
+static void put_message(struct sw_worker *worker, const struct sw_message *message, bool is_kept)
+{
+    const struct sw_message_head *head = &message->head;
+    bool is_known = head->source.lsn != 0 ||
+                    ((head->flags & SWARM_MESSAGE_IS_REPLY) != 0 && head->answers.lsn != 0);
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_MESSAGE,
+                                      .message = {.pod = message->pod,
+                                                  .instance = message->instance,
+                                                  .key = message->key,
+                                                  .body = message->body,
+                                                  .head = *head,
+                                                  .attempts = message->attempts,
+                                                  .retry_ns = message->retry_ns,
+                                                  .is_timer = message->is_timer}};
+
+    if (message->generation == worker->generation)
+        return;
+    if (!is_kept && sw_origin_is_durable(&head->origin))
+        put_lost(worker, &head->origin, head->priority);
+    else if (is_kept && is_known && head->origin.kind != SW_ORIGIN_CLIENT)
+        put(worker, &block, NULL);
+}
+
+static void put_queue(struct sw_worker *worker, const struct sw_item *last, bool is_kept)
+{
+    const struct sw_item *item = last;
+
+    if (last == NULL)
+        return;
+    do {
+        item = item->next;
+        put_message(worker, (const struct sw_message *)(const void *)item, is_kept);
+    } while (item != last);
+}
+
+/* --- Instances ------------------------------------------------------------------------------- */
+
+/* It sleeps: what it would be rebuilt from goes into the file. */
+static enum sw_rc describe_sleeper(struct sw_worker *worker, struct sw_instance *instance,
+                                   struct sw_base *base, struct sw_snapshot_instance *saved,
+                                   struct sw_err *err)
+{
+    enum sw_rc rc = sw_base_find(worker, instance, base, err);
+
+    if (rc == SW_OK)
+        rc = sw_base_extend(worker, instance, base, err);
+    if (rc == SW_E_CORRUPT && instance->is_parked)
+        return SW_OK; /* Nobody can read it any more, and who asked for it was told. */
+    if (rc != SW_OK)
+        return rc;
+    saved->base_lsn = base->lsn;
+    saved->base_random_next = base->random_next;
+    if (base->tail.size > 0 && base->lsn != 0)
+        saved->base_actor = base->actor;
+    saved->guest = base->guest;
+    saved->tail = (struct sw_bytes){base->tail.data, base->tail.size};
+    return SW_OK;
+}
+
+static enum sw_rc describe(struct sw_worker *worker, struct sw_instance *instance,
+                           struct sw_base *base, struct sw_snapshot_instance *saved,
+                           struct sw_err *err)
+{
+    const struct sw_actor *actor = &instance->actor;
+    struct sw_buffer *out = &worker->image;
+    size_t actor_bytes;
+    enum sw_rc rc = SW_OK;
+
+    *saved = (struct sw_snapshot_instance){
+        .pod = instance->pod->config.pod,
+        .id = instance->id,
+        .memory_bytes = instance->memory_bytes,
+        .last_lsn = actor->last_lsn,
+        .state_lsn = actor->state_lsn,
+        .random_next = instance->random.next,
+        .spec = instance->spec->number,
+        .refused = instance->refused,
+        .key = sw_instance_key(instance),
+        .seed = {instance->random.seed, sizeof instance->random.seed}};
+    sw_buffer_reset(out);
+    sw_actor_save(actor, out);
+    actor_bytes = out->size;
+    if (instance->guest == NULL) {
+        rc = describe_sleeper(worker, instance, base, saved, err);
+    } else {
+        rc = worker->engine.save(worker->engine.ctx, instance->guest, out, err);
+        saved->base_lsn = actor->last_lsn;
+        saved->base_random_next = instance->random.next;
+    }
+    if (rc == SW_OK && out->failed)
+        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for a snapshot");
+    if (rc != SW_OK)
+        return rc;
+    saved->actor = (struct sw_bytes){out->data, actor_bytes};
+    if (instance->guest != NULL)
+        saved->guest = (struct sw_bytes){out->data + actor_bytes, out->size - actor_bytes};
+    return SW_OK;
+}
+
+/* Whether one that sleeps could be rebuilt, at a stop that has the time for it: what is an image
+ * another engine reads as well, but records are replayed only by the one that made them. */
+static bool wake(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_err err = {0};
+
+    if (!worker->shared->snapshots->rebuilds || instance->is_parked ||
+        sw_program_find(worker, instance->spec->digest) == NULL)
+        return false;
+    if (sw_instance_rebuild(worker, instance, &err) == SW_OK)
+        return true;
+    sw_instance_sleep(worker, instance);
+    return false;
+}
+
+static void put_instance(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_snapshots *snapshots = worker->shared->snapshots;
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_INSTANCE};
+    bool is_woken = false;
+    struct sw_err err = {0};
+    struct sw_base base;
+    uint64_t at = 0;
+    enum sw_rc rc;
+
+    sw_base_init(&base);
+    rc = describe(worker, instance, &base, &block.instance, &err);
+    if (rc == SW_OK && block.instance.tail.size > 0 && wake(worker, instance)) {
+        is_woken = true;
+        rc = describe(worker, instance, &base, &block.instance, &err);
+    }
+    if (rc == SW_OK) {
+        unsigned slot =
+            instance->stored[0].at != 0 &&
+            instance->stored[0].generation == atomic_load(&snapshots->ground_generation);
+
+        put(worker, &block, &at);
+        instance->stored[slot].at = at;
+        instance->stored[slot].generation = worker->generation;
+    } else {
+        (void)sw_err_context(&err, "instance %.*s", (int)instance->key_size, instance->key);
+        give_up(snapshots, err.rc, err.message);
+    }
+    if (is_woken)
+        sw_instance_sleep(worker, instance);
+    sw_base_done(&base);
+}
+
+/* An instance that keeps nothing is lost with the host, and so are the answers that it owes. */
+static void put_volatile(struct sw_worker *worker, const struct sw_instance *instance)
+{
+    for (uint32_t i = 0; i < instance->actor.handles_count; i++)
+        if (sw_origin_is_durable(&instance->actor.handles[i].origin))
+            put_lost(worker, &instance->actor.handles[i].origin, SWARM_PRIORITY_NORMAL);
+}
+
+/* With all this waiting for the disk it is better to try again when there is less to do. */
+static bool has_room(struct sw_snapshots *snapshots)
+{
+    if (atomic_load(&snapshots->waiting_bytes) <= snapshots->waiting_max)
+        return true;
+    give_up(snapshots, SW_E_EXHAUSTED, "the disk is slower than what changes meanwhile");
+    return false;
+}
+
+void sw_capture_instance(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_snapshots *snapshots = worker->shared->snapshots;
+    bool is_kept = instance->pod->config.is_durable;
+
+    sw_list_remove(&instance->capture);
+    sw_list_add(&worker->captured, &instance->capture);
+    instance->captured = worker->generation;
+    if (!is_taking(snapshots) || !has_room(snapshots))
+        return;
+    if (!is_kept)
+        put_volatile(worker, instance);
+    else if (instance->is_started)
+        put_instance(worker, instance);
+    put_queue(worker, sw_held_items(instance->held), is_kept);
+    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+        put_queue(worker, instance->mailbox[p], is_kept);
+    if (instance->answer != NULL)
+        put_message(worker, instance->answer, is_kept);
+}
+
+static void put_letter(struct sw_worker *worker, const struct sw_pod *pod,
+                       const struct sw_letter *letter)
+{
+    const struct sw_message *message = letter->message;
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_LETTER,
+                                      .letter = {.act = SW_LETTER_PARK,
+                                                 .pod = pod->config.pod,
+                                                 .time_ns = letter->time_ns,
+                                                 .number = letter->number,
+                                                 .key = message->key,
+                                                 .reason = letter->reason,
+                                                 .words = letter->words,
+                                                 .attempts = letter->attempts,
+                                                 .is_timer = message->is_timer,
+                                                 .head = message->head,
+                                                 .body = message->body}};
+
+    put(worker, &block, NULL);
+}
+
+void sw_capture_pod(struct sw_worker *worker, struct sw_pod *pod)
+{
+    struct sw_snapshots *snapshots = worker->shared->snapshots;
+
+    sw_list_remove(&pod->capture);
+    pod->is_uncaptured = false;
+    if (!is_taking(snapshots) || !has_room(snapshots))
+        return;
+    put_queue(worker, pod->limbo, pod->config.is_durable);
+    for (size_t i = 0; pod->config.is_durable && i < pod->letters.count; i++)
+        put_letter(worker, pod, pod->letters.items[i]);
+}
+
+/* --- All of a worker ------------------------------------------------------------------------- */
+
+void sw_capture_begin(struct sw_worker *worker)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    worker->generation = worker->shared->snapshots->generation;
+    worker->is_swept = false;
+    sw_list_join(&worker->uncaptured, &worker->captured);
+    while (sw_map_next(worker->pods, &cursor, &entry)) {
+        struct sw_pod *pod = entry.value;
+
+        if ((pod->limbo == NULL && pod->letters.count == 0) || pod->is_uncaptured)
+            continue;
+        pod->is_uncaptured = true;
+        sw_list_add(&worker->uncaptured_pods, &pod->capture);
+    }
+}
+
+bool sw_capture_is_wanted(const struct sw_worker *worker)
+{
+    const struct sw_snapshots *snapshots = worker->shared->snapshots;
+
+    return !worker->is_swept && is_taking(snapshots) &&
+           atomic_load_explicit(&snapshots->waiting_bytes, memory_order_relaxed) <
+               snapshots->waiting_max / BUSY_PART;
+}
+
+/* Capture one more. Returns about how many bytes were looked through; 0: there is none left. */
+static uint64_t sweep_one(struct sw_worker *worker)
+{
+    struct sw_list *node = sw_list_first(&worker->uncaptured_pods);
+    struct sw_instance *instance;
+
+    if (node != NULL) {
+        sw_capture_pod(worker, SW_LIST_ITEM(node, struct sw_pod, capture));
+        return INSTANCE_BYTES;
+    }
+    node = sw_list_first(&worker->uncaptured);
+    if (node == NULL)
+        return 0;
+    instance = SW_LIST_ITEM(node, struct sw_instance, capture);
+    sw_capture_instance(worker, instance);
+    return INSTANCE_BYTES +
+           (instance->guest == NULL
+                ? 0
+                : worker->engine.memory_bytes(worker->engine.ctx, instance->guest));
+}
+
+bool sw_capture_sweep(struct sw_worker *worker, uint64_t bytes)
+{
+    struct sw_snapshots *snapshots = worker->shared->snapshots;
+    uint64_t swept = 0, one = 1;
+
+    while (one != 0 && swept < bytes && sw_capture_is_wanted(worker)) {
+        one = sweep_one(worker);
+        swept += one;
+    }
+    if (one == 0 && !worker->is_swept) {
+        worker->is_swept = true;
+        atomic_fetch_sub(&snapshots->workers_left, 1);
+    }
+    return sw_capture_is_wanted(worker);
+}

@@ -1,0 +1,83 @@
+/* The state of a recovery; seen by recovery.c and recovery_effects.c only.
+ *
+ * Threads, I/O, Limits: as recovery.h. */
+#pragma once
+#include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/recovery.h"
+
+#include <inttypes.h>
+
+enum pending_state {
+    PENDING_ROUTED, /* Its Pod, and its key or instance, are known. */
+    PENDING_LOST    /* Its receiver keeps nothing, or is gone: a question fails unless answered. */
+};
+
+/* Something that was sent and whose handling has not been met yet. */
+struct pending {
+    struct sw_effect_name name;
+    struct sw_message *message;
+    enum pending_state state;
+};
+
+struct pending_key {
+    uint64_t lsn, index, instance; /* instance: the subscriber of a publish; otherwise 0. */
+};
+
+struct recovery {
+    struct sw_shared *shared;
+    struct sw_worker **workers;
+    uint32_t count;
+    struct sw_map *pending; /* struct pending by struct pending_key. */
+    struct sw_recovery_report *report;
+    struct sw_err *err;
+    struct sw_journal_place place; /* Of the record being taken in. */
+    uint32_t effects_at;           /* Within it. */
+    uint64_t latest_ns;            /* Of all records. */
+    const struct sw_journal_options *options;
+    uint64_t begin;    /* Records before are in the snapshot. */
+    bool has_snapshot; /* The journal names one; the last one named is this. */
+    struct sw_record_snapshot snapshot;
+    char snapshot_name[SW_SNAPSHOT_NAME_MAX];
+    uint64_t snapshot_end; /* Behind its record. */
+};
+
+static inline struct sw_worker *worker_of(const struct recovery *recovery, uint64_t pod)
+{
+    return recovery->workers[pod % recovery->count];
+}
+
+static inline struct sw_pod *find_pod(const struct recovery *recovery, uint64_t number)
+{
+    return sw_map_find(worker_of(recovery, number)->pods, &number, sizeof number);
+}
+
+static inline enum sw_rc no_memory(struct recovery *recovery)
+{
+    return sw_err_set(recovery->err, SW_E_EXHAUSTED, "no memory to recover the journal");
+}
+
+static inline enum sw_rc contradiction(struct recovery *recovery, const char *what)
+{
+    return sw_err_set(recovery->err, SW_E_CORRUPT, "journal: %s, at lsn %" PRIu64, what,
+                      recovery->place.lsn);
+}
+
+/* --- recovery_effects.c ----------------------------------------------------------------------- */
+
+/* Have a message wait until a record says that it was handled. */
+SW_MUST_CHECK enum sw_rc sw_recovery_add(struct recovery *recovery, const struct pending_key *key,
+                                         const struct sw_message *template,
+                                         enum pending_state state);
+/* It was handled, if it is there. */
+void sw_recovery_remove(struct recovery *recovery, const struct pending_key *key);
+/* An answer that follows from the record being taken in without being an effect of it. */
+SW_MUST_CHECK enum sw_rc sw_recovery_fail(struct recovery *recovery, const struct sw_origin *origin,
+                                          uint32_t index, int32_t status);
+/* Have a publish wait for each of its subscribers. message->head.request_id: what its client named
+ * it. */
+SW_MUST_CHECK enum sw_rc sw_recovery_publish(struct recovery *recovery, struct sw_bytes space,
+                                             const struct sw_message *message, uint64_t time_ns);
+/* Do again what the record's effects did to others. */
+SW_MUST_CHECK enum sw_rc sw_recovery_effects(struct recovery *recovery,
+                                             struct sw_instance *instance,
+                                             const struct sw_record_segment *segment);

@@ -1,0 +1,518 @@
+#include "pkg/agent/store/snapshot.h"
+
+#include "pkg/agent/store/effect.h"
+#include "pkg/utils/base/hash.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAGIC 0x4e535753u /* "SWSN" */
+#define VERSION 7u
+#define READ_BYTES (1u << 20)
+
+void sw_snapshot_name(uint64_t lsn, char ret_name[SW_SNAPSHOT_NAME_MAX])
+{
+    snprintf(ret_name, SW_SNAPSHOT_NAME_MAX, "snapshot-%016" PRIx64 ".snap", lsn);
+}
+
+/* --- Writing --------------------------------------------------------------------------------- */
+
+void sw_snapshot_head_put(const uint8_t uuid[16], uint64_t lsn, struct sw_buffer *out)
+{
+    size_t start = out->size;
+
+    sw_buffer_put_u32(out, MAGIC);
+    sw_buffer_put_u32(out, VERSION);
+    sw_buffer_put(out, uuid, 16);
+    sw_buffer_put_u64(out, lsn);
+    sw_buffer_put_u32(out, 0);
+    if (!out->failed)
+        sw_buffer_put_u32(out, sw_crc32c(0, out->data + start, SW_SNAPSHOT_HEAD_BYTES - 4));
+}
+
+static void instance_put(const struct sw_snapshot_instance *instance, struct sw_buffer *out)
+{
+    sw_buffer_put_u64(out, instance->pod);
+    sw_buffer_put_u64(out, instance->id);
+    sw_buffer_put_u64(out, instance->memory_bytes);
+    sw_buffer_put_u64(out, instance->last_lsn);
+    sw_buffer_put_u64(out, instance->state_lsn);
+    sw_buffer_put_u64(out, instance->random_next);
+    sw_buffer_put_u32(out, instance->spec);
+    sw_buffer_put_u32(out, instance->refused);
+    sw_buffer_put_bytes(out, instance->key);
+    sw_buffer_put(out, instance->seed.data, 16);
+    sw_buffer_put_bytes(out, instance->actor);
+    sw_buffer_put_u64(out, instance->base_lsn);
+    sw_buffer_put_u64(out, instance->base_random_next);
+    sw_buffer_put_bytes(out, instance->base_actor);
+    sw_buffer_put_bytes(out, instance->guest);
+    sw_buffer_put_bytes(out, instance->tail);
+}
+
+static void message_put(const struct sw_snapshot_message *message, struct sw_buffer *out)
+{
+    sw_buffer_put_u64(out, message->pod);
+    sw_buffer_put_u64(out, message->instance);
+    sw_buffer_put_u8(out, message->is_lost);
+    sw_buffer_put_u8(out, message->is_timer);
+    sw_buffer_put_u32(out, message->attempts);
+    sw_buffer_put_u64(out, message->retry_ns);
+    sw_buffer_put_bytes(out, message->key);
+    sw_message_head_put(&message->head, out);
+    sw_buffer_put_bytes(out, message->body);
+}
+
+static void content_put(const struct sw_snapshot_block *block, struct sw_buffer *out)
+{
+    struct sw_record record = {.kind = SW_RECORD_SPEC};
+
+    switch (block->kind) {
+    case SW_SNAPSHOT_SPEC:
+        record.spec = block->spec;
+        sw_record_put(&record, out, NULL);
+        return;
+    case SW_SNAPSHOT_POD:
+        record.kind = SW_RECORD_POD;
+        record.pod = block->pod;
+        sw_record_put(&record, out, NULL);
+        return;
+    case SW_SNAPSHOT_LETTER:
+        record.kind = SW_RECORD_LETTER;
+        record.letter = block->letter;
+        sw_record_put(&record, out, NULL);
+        return;
+    case SW_SNAPSHOT_INSTANCE:
+        instance_put(&block->instance, out);
+        return;
+    case SW_SNAPSHOT_MESSAGE:
+        message_put(&block->message, out);
+        return;
+    case SW_SNAPSHOT_PUBLISHED:
+        sw_buffer_put(out, block->published.data, block->published.size);
+        return;
+    case SW_SNAPSHOT_NUMBERS:
+        sw_buffer_put_u64(out, block->numbers.next_pod);
+        sw_buffer_put_u64(out, block->numbers.next_instance);
+        sw_buffer_put_u64(out, block->numbers.time_ns);
+        return;
+    case SW_SNAPSHOT_END:
+        return;
+    }
+}
+
+static void put_u32(uint8_t *at, uint32_t value)
+{
+    for (unsigned i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> 8 * i);
+}
+
+void sw_snapshot_block_put(const struct sw_snapshot_block *block, struct sw_buffer *out)
+{
+    static const uint8_t no_head[SW_SNAPSHOT_BLOCK_HEAD_BYTES];
+    size_t start = out->size, size;
+
+    sw_buffer_put(out, no_head, sizeof no_head);
+    sw_buffer_put_u8(out, (uint8_t)block->kind);
+    content_put(block, out);
+    size = out->size - start - sizeof no_head;
+    if (size > SW_SNAPSHOT_BLOCK_MAX)
+        out->failed = true;
+    if (out->failed)
+        return;
+    put_u32(out->data + start, (uint32_t)size);
+    put_u32(out->data + start + 4, sw_crc32c(0, out->data + start + sizeof no_head, size));
+}
+
+void sw_snapshot_tail_put(uint64_t lsn, struct sw_bytes record, struct sw_buffer *out)
+{
+    sw_buffer_put_u64(out, lsn);
+    sw_buffer_put_bytes(out, record);
+}
+
+/* --- Parsing --------------------------------------------------------------------------------- */
+
+bool sw_snapshot_tail_take(struct sw_reader *reader, uint64_t *ret_lsn, struct sw_bytes *ret_record)
+{
+    if (reader->failed || reader->at == reader->size)
+        return false;
+    *ret_lsn = sw_reader_u64(reader);
+    *ret_record = sw_reader_bytes(reader, SW_JOURNAL_RECORD_MAX);
+    return !reader->failed;
+}
+
+/* Whether a tail is records of this instance between its base and its last one, in order. */
+static bool is_tail(const struct sw_snapshot_instance *instance, uint64_t *ret_count)
+{
+    struct sw_reader reader = sw_reader_of(instance->tail.data, instance->tail.size);
+    uint64_t last = instance->base_lsn, lsn;
+    struct sw_bytes bytes;
+
+    while (sw_snapshot_tail_take(&reader, &lsn, &bytes)) {
+        struct sw_record record;
+
+        if (sw_record_take(bytes, &record, NULL) != SW_OK || record.kind != SW_RECORD_SEGMENT ||
+            record.segment.instance != instance->id || record.segment.body_lsn != 0 ||
+            lsn <= last || lsn > instance->last_lsn)
+            return false;
+        last = lsn;
+        ++*ret_count;
+    }
+    return !reader.failed;
+}
+
+static bool instance_take(struct sw_reader *reader, struct sw_snapshot_instance *instance)
+{
+    instance->pod = sw_reader_u64(reader);
+    instance->id = sw_reader_u64(reader);
+    instance->memory_bytes = sw_reader_u64(reader);
+    instance->last_lsn = sw_reader_u64(reader);
+    instance->state_lsn = sw_reader_u64(reader);
+    instance->random_next = sw_reader_u64(reader);
+    instance->spec = sw_reader_u32(reader);
+    instance->refused = sw_reader_u32(reader);
+    instance->key = sw_reader_bytes(reader, UINT8_MAX);
+    instance->seed = sw_reader_take(reader, 16);
+    instance->actor = sw_reader_bytes(reader, UINT32_MAX);
+    instance->base_lsn = sw_reader_u64(reader);
+    instance->base_random_next = sw_reader_u64(reader);
+    instance->base_actor = sw_reader_bytes(reader, UINT32_MAX);
+    instance->guest = sw_reader_bytes(reader, UINT32_MAX);
+    instance->tail = sw_reader_bytes(reader, UINT32_MAX);
+    return sw_reader_is_finished(reader) && instance->pod != 0 && instance->id != 0 &&
+           instance->state_lsn <= instance->last_lsn && instance->base_lsn <= instance->last_lsn;
+}
+
+static bool message_take(struct sw_reader *reader, struct sw_snapshot_message *message)
+{
+    uint8_t is_lost, is_timer;
+
+    message->pod = sw_reader_u64(reader);
+    message->instance = sw_reader_u64(reader);
+    is_lost = sw_reader_u8(reader);
+    message->is_lost = is_lost != 0;
+    is_timer = sw_reader_u8(reader);
+    message->is_timer = is_timer != 0;
+    message->attempts = sw_reader_u32(reader);
+    message->retry_ns = sw_reader_u64(reader);
+    message->key = sw_reader_bytes(reader, UINT8_MAX);
+    sw_message_head_take(reader, &message->head);
+    message->body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
+    return sw_reader_is_finished(reader) && is_lost <= 1 && is_timer <= 1 &&
+           (message->is_lost ? sw_origin_is_durable(&message->head.origin)
+                             : message->pod != 0 && (message->head.source.lsn != 0 ||
+                                                     message->head.answers.lsn != 0));
+}
+
+static bool record_take(struct sw_reader *reader, enum sw_record_kind kind,
+                        struct sw_record *record)
+{
+    struct sw_bytes bytes = sw_reader_take(reader, reader->size - reader->at);
+
+    return sw_record_take(bytes, record, NULL) == SW_OK && record->kind == kind;
+}
+
+/* Parse what stands behind a block's kind. False: malformed. */
+static bool content_take(struct sw_reader *reader, struct sw_snapshot_block *block)
+{
+    struct sw_record record;
+
+    switch (block->kind) {
+    case SW_SNAPSHOT_SPEC:
+        if (!record_take(reader, SW_RECORD_SPEC, &record))
+            return false;
+        block->spec = record.spec;
+        return true;
+    case SW_SNAPSHOT_POD:
+        if (!record_take(reader, SW_RECORD_POD, &record))
+            return false;
+        block->pod = record.pod;
+        return true;
+    case SW_SNAPSHOT_LETTER:
+        if (!record_take(reader, SW_RECORD_LETTER, &record) || record.letter.act != SW_LETTER_PARK)
+            return false;
+        block->letter = record.letter;
+        return true;
+    case SW_SNAPSHOT_INSTANCE:
+        return instance_take(reader, &block->instance);
+    case SW_SNAPSHOT_MESSAGE:
+        return message_take(reader, &block->message);
+    case SW_SNAPSHOT_PUBLISHED:
+        block->published = sw_reader_take(reader, reader->size - reader->at);
+        return true;
+    case SW_SNAPSHOT_NUMBERS:
+        block->numbers.next_pod = sw_reader_u64(reader);
+        block->numbers.next_instance = sw_reader_u64(reader);
+        block->numbers.time_ns = sw_reader_u64(reader);
+        return sw_reader_is_finished(reader);
+    case SW_SNAPSHOT_END:
+        return sw_reader_is_finished(reader);
+    }
+    return false;
+}
+
+/* --- Reading --------------------------------------------------------------------------------- */
+
+struct sw_snapshot {
+    const struct sw_system *system;
+    int file;
+    uint64_t bytes;
+};
+
+static enum sw_rc read_exact(const struct sw_snapshot *snapshot, uint64_t at, void *bytes,
+                             size_t size, struct sw_err *err)
+{
+    size_t got = 0;
+    enum sw_rc rc = snapshot->system->file_read(snapshot->system->ctx, snapshot->file, at, bytes,
+                                                size, &got, err);
+
+    if (rc == SW_OK && got < size)
+        return sw_err_set(err, SW_E_CORRUPT, "the snapshot ends within a block, at %" PRIu64, at);
+    return rc;
+}
+
+/* Read the block at `at` into out, and parse it. */
+static enum sw_rc read_block(const struct sw_snapshot *snapshot, uint64_t at, struct sw_buffer *out,
+                             struct sw_snapshot_block *ret_block, struct sw_err *err)
+{
+    uint8_t head[SW_SNAPSHOT_BLOCK_HEAD_BYTES] = {0}, *bytes;
+    struct sw_reader reader = sw_reader_of(head, sizeof head);
+    uint32_t size, check;
+    enum sw_rc rc;
+
+    if (at > snapshot->bytes || snapshot->bytes - at < sizeof head)
+        return sw_err_set(err, SW_E_CORRUPT, "the snapshot has no end");
+    rc = read_exact(snapshot, at, head, sizeof head, err);
+    if (rc != SW_OK)
+        return rc;
+    size = sw_reader_u32(&reader);
+    check = sw_reader_u32(&reader);
+    if (size == 0 || size > snapshot->bytes - at - sizeof head)
+        return sw_err_set(err, SW_E_CORRUPT, "no block of a snapshot at %" PRIu64, at);
+    sw_buffer_reset(out);
+    bytes = sw_buffer_reserve(out, size);
+    if (bytes == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a block of a snapshot");
+    rc = read_exact(snapshot, at + sizeof head, bytes, size, err);
+    if (rc != SW_OK)
+        return rc;
+    if (check != sw_crc32c(0, bytes, size))
+        return sw_err_set(err, SW_E_CORRUPT, "damaged block of a snapshot at %" PRIu64, at);
+    out->size = size;
+    reader = sw_reader_of(bytes, size);
+    memset(ret_block, 0, sizeof *ret_block);
+    ret_block->at = at;
+    ret_block->kind = (enum sw_snapshot_kind)sw_reader_u8(&reader);
+    return content_take(&reader, ret_block)
+               ? SW_OK
+               : sw_err_set(err, SW_E_CORRUPT, "malformed block of a snapshot at %" PRIu64, at);
+}
+
+static enum sw_rc count_block(const struct sw_snapshot_block *block,
+                              struct sw_snapshot_report *report, struct sw_err *err)
+{
+    report->pods += block->kind == SW_SNAPSHOT_POD;
+    report->instances += block->kind == SW_SNAPSHOT_INSTANCE;
+    report->messages += block->kind == SW_SNAPSHOT_MESSAGE;
+    if (block->kind == SW_SNAPSHOT_INSTANCE && !is_tail(&block->instance, &report->replayed))
+        return sw_err_set(err, SW_E_CORRUPT, "malformed records of an instance at %" PRIu64,
+                          block->at);
+    return SW_OK;
+}
+
+static enum sw_rc visit_blocks(const struct sw_snapshot *snapshot, sw_snapshot_visit *visit,
+                               void *ctx, struct sw_snapshot_report *report, struct sw_err *err)
+{
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_SPEC};
+    struct sw_buffer buffer;
+    uint64_t at = SW_SNAPSHOT_HEAD_BYTES;
+    enum sw_rc rc = SW_OK;
+
+    sw_buffer_init(&buffer, SW_SNAPSHOT_BLOCK_MAX);
+    while (rc == SW_OK && block.kind != SW_SNAPSHOT_END) {
+        rc = read_block(snapshot, at, &buffer, &block, err);
+        if (rc != SW_OK)
+            break;
+        at += SW_SNAPSHOT_BLOCK_HEAD_BYTES + buffer.size;
+        rc = count_block(&block, report, err);
+        if (rc == SW_OK && block.kind != SW_SNAPSHOT_END && visit != NULL)
+            rc = visit(ctx, &block, err);
+    }
+    sw_buffer_done(&buffer);
+    if (rc == SW_OK && at != snapshot->bytes)
+        return sw_err_set(err, SW_E_CORRUPT, "something stands behind the snapshot's end");
+    return rc;
+}
+
+static enum sw_rc take_head(const struct sw_snapshot *snapshot, struct sw_snapshot_report *report,
+                            struct sw_err *err)
+{
+    uint8_t bytes[SW_SNAPSHOT_HEAD_BYTES] = {0};
+    struct sw_reader reader = sw_reader_of(bytes, sizeof bytes);
+    uint32_t magic, version;
+    enum sw_rc rc = read_exact(snapshot, 0, bytes, sizeof bytes, err);
+
+    if (rc != SW_OK)
+        return rc;
+    magic = sw_reader_u32(&reader);
+    version = sw_reader_u32(&reader);
+    memcpy(report->uuid, sw_reader_take(&reader, 16).data, 16);
+    report->lsn = sw_reader_u64(&reader);
+    (void)sw_reader_u32(&reader);
+    if (magic != MAGIC)
+        return sw_err_set(err, SW_E_CORRUPT, "not a snapshot");
+    if (version != VERSION) {
+        sw_err_set(err, SW_E_UNSUPPORTED, "the snapshot is of version %" PRIu32, version);
+        sw_err_hint(err, "it was written by another release of Swarm; this one reads version %u",
+                    VERSION);
+        return SW_E_UNSUPPORTED;
+    }
+    if (sw_reader_u32(&reader) != sw_crc32c(0, bytes, sizeof bytes - 4))
+        return sw_err_set(err, SW_E_CORRUPT, "the head of the snapshot is damaged");
+    return SW_OK;
+}
+
+/* The CRC-32C of the whole file. */
+static enum sw_rc sum(const struct sw_snapshot *snapshot, uint32_t *ret_check, struct sw_err *err)
+{
+    uint8_t *chunk = malloc(READ_BYTES);
+    uint32_t check = 0;
+    enum sw_rc rc =
+        chunk == NULL ? sw_err_set(err, SW_E_EXHAUSTED, "no memory for a snapshot") : SW_OK;
+
+    for (uint64_t at = 0; rc == SW_OK && at < snapshot->bytes; at += READ_BYTES) {
+        uint64_t left = snapshot->bytes - at;
+        size_t size = left < READ_BYTES ? (size_t)left : READ_BYTES;
+
+        rc = read_exact(snapshot, at, chunk, size, err);
+        if (rc == SW_OK)
+            check = sw_crc32c(check, chunk, size);
+    }
+    free(chunk);
+    *ret_check = check;
+    return rc;
+}
+
+struct sw_snapshot *sw_snapshot_adopt(const struct sw_system *system, int file, uint64_t bytes)
+{
+    struct sw_snapshot *snapshot = malloc(sizeof *snapshot);
+
+    if (snapshot != NULL)
+        *snapshot = (struct sw_snapshot){system, file, bytes};
+    return snapshot;
+}
+
+void sw_snapshot_close(struct sw_snapshot *snapshot)
+{
+    if (snapshot == NULL)
+        return;
+    snapshot->system->file_close(snapshot->system->ctx, snapshot->file);
+    free(snapshot);
+}
+
+static enum sw_rc open_path(const struct sw_system *system, const char *path,
+                            struct sw_snapshot **ret_snapshot, struct sw_err *err)
+{
+    struct sw_file_view view;
+    int file;
+    enum sw_rc rc = system->path_view(system->ctx, path, &view, err);
+
+    if (rc == SW_OK)
+        rc = system->file_open(system->ctx, path, SW_FILE_READ, &file, err);
+    if (rc != SW_OK)
+        return rc;
+    *ret_snapshot = sw_snapshot_adopt(system, file, view.size_bytes);
+    if (*ret_snapshot != NULL)
+        return SW_OK;
+    system->file_close(system->ctx, file);
+    return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a snapshot");
+}
+
+enum sw_rc sw_snapshot_scan(const struct sw_system *system, const char *path,
+                            sw_snapshot_visit *visit, void *ctx,
+                            struct sw_snapshot_report *ret_report, struct sw_err *err)
+{
+    SW_CLEANUP(sw_snapshot_closep) struct sw_snapshot *snapshot = NULL;
+    struct sw_snapshot_report report = {.bytes = 0};
+    enum sw_rc rc = open_path(system, path, &snapshot, err);
+
+    if (rc == SW_OK)
+        rc = take_head(snapshot, &report, err);
+    if (rc == SW_OK)
+        rc = sum(snapshot, &report.check, err);
+    if (rc == SW_OK)
+        rc = visit_blocks(snapshot, visit, ctx, &report, err);
+    if (rc != SW_OK) {
+        (void)sw_err_context(err, "%s", path);
+        return rc;
+    }
+    report.bytes = snapshot->bytes;
+    *ret_report = report;
+    return SW_OK;
+}
+
+/* Whether the file is the one that the record means. */
+static enum sw_rc verify(const struct sw_snapshot *snapshot,
+                         const struct sw_snapshot_source *source, struct sw_err *err)
+{
+    const struct sw_record_snapshot *record = source->record;
+    struct sw_snapshot_report report = {.bytes = 0};
+    enum sw_rc rc = snapshot->bytes == record->bytes
+                        ? take_head(snapshot, &report, err)
+                        : sw_err_set(err, SW_E_CORRUPT, "it is not as long as the journal says");
+
+    if (rc == SW_OK)
+        rc = sum(snapshot, &report.check, err);
+    if (rc == SW_OK && (report.check != record->check || report.lsn != record->lsn ||
+                        memcmp(report.uuid, source->uuid, sizeof report.uuid) != 0))
+        return sw_err_set(err, SW_E_CORRUPT, "it is not the file that the journal means");
+    return rc;
+}
+
+enum sw_rc sw_snapshot_open(const struct sw_snapshot_source *source, sw_snapshot_visit *visit,
+                            void *ctx, struct sw_snapshot **ret_snapshot, struct sw_err *err)
+{
+    SW_CLEANUP(sw_snapshot_closep) struct sw_snapshot *snapshot = NULL;
+    struct sw_snapshot_report report = {.bytes = 0};
+    char path[SW_PATH_MAX], name[SW_SNAPSHOT_NAME_MAX];
+    enum sw_rc rc = SW_OK;
+
+    sw_snapshot_name(source->record->lsn, name);
+    snprintf(path, sizeof path, "%s/%s", source->folder, name);
+    if (source->record->file.size != strlen(name) ||
+        memcmp(source->record->file.data, name, strlen(name)) != 0)
+        rc = sw_err_set(err, SW_E_CORRUPT, "the journal names it otherwise");
+    if (rc == SW_OK)
+        rc = open_path(source->system, path, &snapshot, err);
+    if (rc == SW_E_NOT_FOUND)
+        rc = sw_err_set(err, SW_E_CORRUPT, "it is not there");
+    if (rc == SW_OK)
+        rc = verify(snapshot, source, err);
+    if (rc == SW_OK)
+        rc = visit_blocks(snapshot, visit, ctx, &report, err);
+    if (rc != SW_OK) {
+        (void)sw_err_context(err, "snapshot %s", path);
+        if (rc == SW_E_CORRUPT)
+            sw_err_hint(err, "swarmctl snapshot verify tells what is damaged; without this file no "
+                             "agent of the folder starts: restore the folder from a copy");
+        return rc;
+    }
+    *ret_snapshot = SW_TAKE(snapshot);
+    return SW_OK;
+}
+
+enum sw_rc sw_snapshot_read(struct sw_snapshot *snapshot, uint64_t at, struct sw_buffer *out,
+                            struct sw_snapshot_instance *ret_instance, struct sw_err *err)
+{
+    struct sw_snapshot_block block;
+    enum sw_rc rc = read_block(snapshot, at, out, &block, err);
+
+    if (rc == SW_OK && block.kind != SW_SNAPSHOT_INSTANCE)
+        rc = sw_err_set(err, SW_E_CORRUPT, "no instance in the snapshot at %" PRIu64, at);
+    if (rc == SW_OK)
+        *ret_instance = block.instance;
+    return rc;
+}

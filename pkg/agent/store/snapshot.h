@@ -1,0 +1,135 @@
+/* The file of a snapshot: every durable instance of a host as it was at one point of its journal.
+ *
+ *     FOLDER/snapshot-<lsn, 16 hex digits>.snap
+ *     head: magic, version, journal's uuid, lsn, check | block | block ... | END block
+ *     block: u32 size, u32 CRC-32C, u8 kind, bytes
+ *
+ * It counts only when a SNAPSHOT record inside the durable cut of the journal names it with its
+ * size and check. Then the state of a host is what the file says, with all records from lsn on.
+ * At recovery the file is read once; what an instance's memory is made of is read again when the
+ * instance is first needed.
+ *
+ * Threads: reading an open one, from any; all else one at a time.  I/O: through struct sw_system.
+ * Limits: SW_SNAPSHOT_BLOCK_MAX; fields as those of records. */
+#pragma once
+#include "pkg/agent/store/record.h"
+
+#define SW_SNAPSHOT_HEAD_BYTES 40u
+#define SW_SNAPSHOT_BLOCK_HEAD_BYTES 8u
+#define SW_SNAPSHOT_BLOCK_MAX ((uint64_t)UINT32_MAX)
+#define SW_SNAPSHOT_NAME_MAX 40u
+
+enum sw_snapshot_kind {
+    SW_SNAPSHOT_SPEC = 1, /* As its record; before all that names it. */
+    SW_SNAPSHOT_POD,      /* As its record; before its instances. */
+    SW_SNAPSHOT_INSTANCE,
+    SW_SNAPSHOT_MESSAGE,   /* That waits in a mailbox, or for its Pod to be opened. */
+    SW_SNAPSHOT_PUBLISHED, /* Names of publishes from outside; absent where there are none. */
+    SW_SNAPSHOT_NUMBERS,
+    SW_SNAPSHOT_LETTER,   /* As a record that parks one, with its number. */
+    SW_SNAPSHOT_END = 255 /* The last one, empty. */
+};
+
+/* An instance: who it is and what its actor is at lsn; and how its memory is made: load what the
+ * guest was at its base, then replay the tail. With a base and no tail nothing is replayed. */
+struct sw_snapshot_instance { /* Borrowed. */
+    uint64_t pod, id, memory_bytes;
+    uint64_t last_lsn, state_lsn; /* Of its last record, and of the last that changed state. */
+    uint64_t random_next;
+    uint32_t spec, refused; /* refused: the spec that it could not be upgraded to; 0: none. */
+    struct sw_bytes key, seed, actor;
+
+    uint64_t base_lsn; /* Of the last record that the base holds; 0: it is not born yet. */
+    uint64_t base_random_next;
+    struct sw_bytes base_actor; /* Empty: as `actor`. */
+    struct sw_bytes guest;      /* As the engine saved it; empty: never entered. */
+    struct sw_bytes tail;       /* Records since, as sw_snapshot_tail_put writes them. */
+};
+
+struct sw_snapshot_message { /* Borrowed. */
+    uint64_t pod, instance;  /* instance 0: the one that key names. */
+    struct sw_bytes key, body;
+    struct sw_message_head head;
+    uint32_t attempts; /* That failed; */
+    uint64_t retry_ns; /* not before this time again. */
+    bool is_timer;     /* A timer that was parked and is delivered again. */
+    bool is_lost;      /* A question whose receiver keeps nothing: after a restart it fails. */
+};
+
+struct sw_snapshot_numbers { /* What is given next: those who had lower ones may still be named. */
+    uint64_t next_pod, next_instance;
+    uint64_t time_ns; /* The clock of records does not go back behind it. */
+};
+
+struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
+    enum sw_snapshot_kind kind;
+    uint64_t at; /* Where it stands: sw_snapshot_read finds an INSTANCE there again. */
+    union {
+        struct sw_record_spec spec;
+        struct sw_record_pod pod;
+        struct sw_snapshot_instance instance;
+        struct sw_snapshot_message message;
+        struct sw_record_letter letter;
+        struct sw_bytes published; /* As the one who wrote it has it. */
+        struct sw_snapshot_numbers numbers;
+    };
+};
+
+/* --- Writing --------------------------------------------------------------------------------- */
+
+/* "snapshot-<lsn>.snap". */
+void sw_snapshot_name(uint64_t lsn, char ret_name[SW_SNAPSHOT_NAME_MAX]);
+void sw_snapshot_head_put(const uint8_t uuid[16], uint64_t lsn, struct sw_buffer *out);
+/* Append a whole block, with its head. Fails as buffers do. */
+void sw_snapshot_block_put(const struct sw_snapshot_block *block, struct sw_buffer *out);
+/* Append a record to a tail. It must hold its body: what it names may be removed. */
+void sw_snapshot_tail_put(uint64_t lsn, struct sw_bytes record, struct sw_buffer *out);
+
+/* --- Reading --------------------------------------------------------------------------------- */
+
+/* The next record of a tail, ascending. False at its end or, with reader->failed set, if malformed.
+ */
+SW_MUST_CHECK bool sw_snapshot_tail_take(struct sw_reader *reader, uint64_t *ret_lsn,
+                                         struct sw_bytes *ret_record);
+
+struct sw_snapshot; /* Opaque: an open file. */
+
+struct sw_snapshot_report { /* What a look at all of a file found. */
+    uint8_t uuid[16];
+    uint64_t lsn, bytes, pods, instances, messages;
+    uint64_t replayed; /* Records in tails. */
+    uint32_t check;    /* CRC-32C of the file. */
+};
+
+typedef enum sw_rc sw_snapshot_visit(void *ctx, const struct sw_snapshot_block *block,
+                                     struct sw_err *err);
+
+struct sw_snapshot_source {
+    const struct sw_system *system;
+    const char *folder;
+    const uint8_t *uuid;                     /* Of the journal. */
+    const struct sw_record_snapshot *record; /* That names the file. */
+};
+
+/* Open the file that a record names, check all of it, and visit its blocks in order.
+ * SW_E_CORRUPT      it is not there, or not what the record says, or malformed
+ * SW_E_UNSUPPORTED  another release wrote it
+ * others            as the system's file calls, and visit */
+SW_MUST_CHECK enum sw_rc sw_snapshot_open(const struct sw_snapshot_source *source,
+                                          sw_snapshot_visit *visit, void *ctx,
+                                          struct sw_snapshot **ret_snapshot, struct sw_err *err);
+/* Take over an open file that this process wrote, for sw_snapshot_read.  NULL: no memory. */
+struct sw_snapshot *sw_snapshot_adopt(const struct sw_system *system, int file, uint64_t bytes);
+void sw_snapshot_close(struct sw_snapshot *snapshot);
+SW_DEFINE_CLEANUP(struct sw_snapshot, sw_snapshot_close)
+/* Read the INSTANCE block at that place of the file; *ret_instance borrows from out.
+ * SW_E_CORRUPT: none there, or damaged. */
+SW_MUST_CHECK enum sw_rc sw_snapshot_read(struct sw_snapshot *snapshot, uint64_t at,
+                                          struct sw_buffer *out,
+                                          struct sw_snapshot_instance *ret_instance,
+                                          struct sw_err *err);
+/* Look at a file for itself, whatever a journal says of it. Errors as sw_snapshot_open. */
+SW_MUST_CHECK enum sw_rc sw_snapshot_scan(const struct sw_system *system, const char *path,
+                                          sw_snapshot_visit *visit, void *ctx,
+                                          struct sw_snapshot_report *ret_report,
+                                          struct sw_err *err);
