@@ -259,6 +259,8 @@ struct actors_pod {
     const char *agent, *digest, *config;
     bool is_keyed, is_volatile;
     uint32_t replicas, mailbox, instances_max;
+    uint64_t idle_ns;
+    uint32_t timers_max, messages_per_s, children_per_s;
     uint32_t attempts; /* 0: 1. The waits in between are 1,000, 2,000 and then 4,000 ns. */
 };
 
@@ -284,6 +286,10 @@ static inline void actors_open(struct actors *actors, const struct actors_pod *p
         .instances_max = pod->instances_max == 0 ? 100000 : pod->instances_max,
         .memory_bytes = 1u << 20,
         .body_bytes = 262144,
+        .idle_ns = pod->idle_ns,
+        .timers_max = pod->timers_max,
+        .messages_per_s = pod->messages_per_s,
+        .children_per_s = pod->children_per_s,
         .retry_attempts = pod->attempts == 0 ? 1 : pod->attempts,
         .retry_first_ns = 1000,
         .retry_max_ns = 4000,

@@ -91,7 +91,9 @@ LIMITS = (
         ("Subscriptions of a host", False, "pkg/communication/pubsub/table.h",
          "SW_SUBSCRIPTIONS_MAX"),
         ("Bytes of messages that wait in a host", True, "pkg/agent/runtime/actor/shared.h",
-         "SW_QUEUED_BYTES_MAX"))),
+         "SW_QUEUED_BYTES_MAX"),
+        ("The same, beyond which clients are refused", True, "pkg/agent/runtime/actor/shared.h",
+         "SW_QUEUED_BYTES_EDGE_MAX"))),
 )
 
 LIMITS_HEAD = """# Limits

@@ -142,7 +142,8 @@ static enum sw_rc spec_check(const struct sw_pod_spec *spec, struct sw_err *err)
         return sw_err_set(err, SW_E_INVALID, "a name of Pod %.80s is too long", spec->name);
     if (spec->replicas > UINT32_MAX || limits->turn_cpu_ms_max > UINT32_MAX ||
         limits->mailbox_messages_max > UINT32_MAX || limits->instances_max > UINT32_MAX ||
-        spec->retry.attempts > UINT32_MAX)
+        spec->retry.attempts > UINT32_MAX || limits->timers_max > UINT32_MAX ||
+        limits->messages_per_s > UINT32_MAX || limits->children_per_s > UINT32_MAX)
         return sw_err_set(err, SW_E_INVALID, "a limit of Pod %.80s is too large", spec->name);
     return SW_OK;
 }
@@ -208,6 +209,11 @@ static void pod_open_send(struct sw_agents *agents, struct sw_pod *pod)
         .retry_attempts = (uint32_t)or_default(spec->retry.attempts, 1),
         .retry_first_ns = spec->retry.first_ns,
         .retry_max_ns = spec->retry.max_ns,
+        .idle_ns = spec->idle_ns,
+        .weight = spec->weight,
+        .timers_max = (uint32_t)spec->limits.timers_max,
+        .messages_per_s = (uint32_t)spec->limits.messages_per_s,
+        .children_per_s = (uint32_t)spec->limits.children_per_s,
         .config = spec->config,
     };
     pod->is_opened = true;

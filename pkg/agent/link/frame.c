@@ -76,6 +76,11 @@ static const struct field pod_open_fields[] = {
     U32(pod_open.retry_attempts, UINT32_MAX),
     U64(pod_open.retry_first_ns),
     U64(pod_open.retry_max_ns),
+    U64(pod_open.idle_ns),
+    U32(pod_open.weight, 1000),
+    U32(pod_open.timers_max, 4096),
+    U32(pod_open.messages_per_s, UINT32_MAX),
+    U32(pod_open.children_per_s, UINT32_MAX),
     TEXT(pod_open.config, CONFIG_MAX),
 };
 static const struct field pod_close_fields[] = {NAME(pod_close.uid, UID_MAX),

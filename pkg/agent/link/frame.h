@@ -71,9 +71,8 @@ struct sw_frame_pod_open {
     struct sw_bytes name_space, agent, agent_uid;
     struct sw_bytes digest;                /* A module that was sent before. */
     struct sw_bytes slots;                 /* SW_FRAME_SLOTS_BYTES. */
-    uint32_t is_keyed;                     /* 0 or 1. */
+    uint32_t is_keyed, is_durable;         /* 0 or 1. is_durable 1: durability local. */
     uint32_t replicas;                     /* Of the whole Agent. */
-    uint32_t is_durable;                   /* 1: durability local; 0: none. */
     uint32_t resets;                       /* 1: another module begins with empty state. */
     uint32_t priority;                     /* For messages that name none. */
     uint64_t memory_bytes, body_bytes;     /* Limits: of an instance, of a message. */
@@ -81,6 +80,8 @@ struct sw_frame_pod_open {
     uint32_t instances_max;                /* Of a keyed Pod. */
     uint32_t retry_attempts;               /* Of a message whose handler fails, */
     uint64_t retry_first_ns, retry_max_ns; /* with these waits in between. */
+    uint64_t idle_ns;                      /* As struct sw_pod_config has the rest. */
+    uint32_t weight, timers_max, messages_per_s, children_per_s;
     struct sw_bytes config;
 };
 

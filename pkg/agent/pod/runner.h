@@ -26,6 +26,9 @@ struct sw_pod_limits {         /* 0: the runner's default. */
     uint64_t mailbox_bytes_max;
     uint64_t message_bytes_max; /* Of one message's body. */
     uint64_t instances_max;     /* Of a keyed Agent in one Pod. */
+    uint64_t timers_max;        /* Of one instance. */
+    uint64_t messages_per_s;    /* To one instance; 0: any number. */
+    uint64_t children_per_s;    /* That one instance brings to life; 0: any number. */
 };
 
 struct sw_pod_retry {          /* Of messages whose handler fails. */
@@ -51,6 +54,8 @@ struct sw_pod_spec {            /* Borrowed for the call. */
     bool resets;
     struct sw_pod_limits limits;
     struct sw_pod_retry retry;
+    uint64_t idle_ns;       /* Keyed instances are deleted when idle for so long; 0: never. */
+    unsigned weight;        /* Among the Agents of the namespace; 0: the usual, which is 100. */
     unsigned priority;      /* 0 to 3: of messages to the Agent that name none. */
     struct sw_bytes config; /* spec.config, handed to the guest as it stands. */
 };

@@ -188,6 +188,7 @@ static void spec_put(const struct sw_record_spec *spec, struct sw_buffer *out)
     sw_buffer_put_bytes(out, spec->digest);
     sw_buffer_put_bytes(out, spec->fingerprint);
     sw_buffer_put_bytes(out, spec->config);
+    sw_buffer_put_u32(out, spec->timers_max);
 }
 
 static void pod_put(const struct sw_record_pod *pod, struct sw_buffer *out)
@@ -403,6 +404,7 @@ static void spec_take(struct sw_reader *reader, struct sw_record_spec *spec)
     spec->digest = sw_reader_bytes(reader, TEXT_MAX);
     spec->fingerprint = sw_reader_bytes(reader, TEXT_MAX);
     spec->config = sw_reader_bytes(reader, CONFIG_MAX);
+    spec->timers_max = sw_reader_u32(reader);
     if (spec->number == 0 || spec->number == UINT32_MAX)
         reader->failed = true;
 }

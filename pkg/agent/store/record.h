@@ -30,6 +30,7 @@ struct sw_record_spec {
     uint32_t number;                     /* In this journal; not 0. */
     struct sw_bytes digest, fingerprint; /* Of the module; of the engine that runs it. */
     struct sw_bytes config;
+    uint32_t timers_max; /* Of an instance. */
 };
 
 struct sw_record_pod {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define MAGIC 0x4e535753u /* "SWSN" */
-#define VERSION 7u
+#define VERSION 8u
 #define READ_BYTES (1u << 20)
 
 void sw_snapshot_name(uint64_t lsn, char ret_name[SW_SNAPSHOT_NAME_MAX])

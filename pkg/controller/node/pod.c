@@ -34,6 +34,9 @@ static enum sw_rc fill_limits(const struct sw_api_agent_limits *limits, struct s
     into->turn_cpu_ms_max = (deadline_ns + 999999) / 1000000;
     into->mailbox_messages_max = limits->mailbox;
     into->instances_max = limits->instances;
+    into->timers_max = limits->timers;
+    into->messages_per_s = limits->messages_per_second;
+    into->children_per_s = limits->children_per_second;
     return SW_OK;
 }
 
@@ -44,6 +47,16 @@ static enum sw_rc fill_retry(const struct sw_api_retry_policy *retry, struct sw_
     if (sw_text_to_duration_ns(retry->initial_backoff, &into->first_ns) != SW_OK ||
         sw_text_to_duration_ns(retry->max_backoff, &into->max_ns) != SW_OK)
         return sw_err_set(err, SW_E_INVALID, "the Pod's waits between tries cannot be read");
+    return SW_OK;
+}
+
+static enum sw_rc fill_idle(const struct sw_api_idle_policy *idle, uint64_t *ret_idle_ns,
+                            struct sw_err *err)
+{
+    if (idle->after == NULL || idle->after[0] == '\0' || idle->action != SW_API_IDLE_ACTION_DELETE)
+        return SW_OK;
+    if (sw_text_to_duration_ns(idle->after, ret_idle_ns) != SW_OK)
+        return sw_err_set(err, SW_E_INVALID, "the Pod's idle time cannot be read");
     return SW_OK;
 }
 
@@ -82,6 +95,7 @@ enum sw_rc sw_node_pod_spec(const struct sw_api_pod *pod, struct sw_pod_spec *re
         .durability = agent->durability == SW_API_DURABILITY_NONE ? SW_POD_DURABILITY_NONE
                                                                   : SW_POD_DURABILITY_LOCAL,
         .priority = priority_of(agent->priority),
+        .weight = agent->weight,
         .config = {.data = agent->config, .size = strlen(agent->config)},
     };
 
@@ -90,6 +104,8 @@ enum sw_rc sw_node_pod_spec(const struct sw_api_pod *pod, struct sw_pod_spec *re
         rc = fill_limits(&agent->limits, &spec.limits, err);
     if (rc == SW_OK)
         rc = fill_retry(&agent->retry, &spec.retry, err);
+    if (rc == SW_OK)
+        rc = fill_idle(&agent->idle, &spec.idle_ns, err);
     if (rc == SW_OK)
         *ret_spec = spec;
     return rc;

@@ -62,6 +62,8 @@ def mend_agent(case, spec, old):
         spec.pop("replicas", None)
     if spec.get("restart"):
         spec["restart"]["maxBackoff"] = "1d"
+    if not spec.get("keyed"):
+        spec.pop("idle", None)
     if spec.get("retry"):
         spec["retry"]["maxBackoff"] = "1d"
 

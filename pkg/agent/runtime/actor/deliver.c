@@ -5,6 +5,8 @@
 #include "pkg/agent/runtime/actor/retry.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +27,22 @@ static void park(struct sw_worker *worker, struct sw_pod *pod, struct sw_message
     sw_message_free(message);
 }
 
+/* Whether the instance that sent it may bring another one to life. */
+static bool may_be_born(struct sw_worker *worker, const struct sw_pod *pod,
+                        const struct sw_message *message)
+{
+    struct sw_bytes space = pod->config.name_space, agent, key;
+    const struct sw_route *route;
+
+    if (message->is_admitted || message->head.from.size == 0 ||
+        !sw_name_split(message->head.from, &agent, &key))
+        return true;
+    route = sw_routes_agent(worker->routes, space, agent);
+    return route == NULL || route->children_per_s == 0 ||
+           sw_births_add(&worker->shared->births, space, message->head.from, route->children_per_s,
+                         worker->now_ns) == SW_OK;
+}
+
 /* Make the instance that a key names, if its Pod allows it. NULL: the message was dealt with. */
 static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod *pod,
                                          struct sw_message *message)
@@ -37,6 +55,7 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
         return NULL;
     }
     if (pod->state == SW_POD_CLOSED) {
+        message->is_admitted = true;
         sw_limbo_put(worker, pod, message);
         return NULL;
     }
@@ -50,6 +69,12 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
         park(worker, pod, message,
              &(struct sw_refusal){SW_E_EXHAUSTED, "InstancesLimit",
                                   "the Pod has its limit of instances"});
+        return NULL;
+    }
+    if (!may_be_born(worker, pod, message)) {
+        park(worker, pod, message,
+             &(struct sw_refusal){SW_E_EXHAUSTED, "ChildrenLimit",
+                                  "its sender brings too many instances to life"});
         return NULL;
     }
     instance = sw_instance_add(worker, pod, message->key, 0);
@@ -82,6 +107,34 @@ static struct sw_instance *find_instance(struct sw_worker *worker, struct sw_mes
     return instance != NULL ? instance : make_instance(worker, pod, message);
 }
 
+/* Only from outside: what an instance sent is in the journal and cannot be refused. True: it was
+ * refused. */
+static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instance,
+                           struct sw_message *message)
+{
+    const struct sw_pod_config *config = &instance->pod->config;
+    uint32_t per_s = config->messages_per_s;
+    char words[128];
+
+    if (message->body.size > config->body_bytes) {
+        refuse(worker, message, SW_E_INVALID, "the body is over the Agent's limit");
+    } else if (instance->waiting >= config->mailbox) {
+        refuse(worker, message, SW_E_EXHAUSTED, "the mailbox is full");
+    } else if (atomic_load(&worker->shared->queued_bytes) > SW_QUEUED_BYTES_EDGE_MAX) {
+        refuse(worker, message, SW_E_EXHAUSTED,
+               "too many messages wait in this node; send again later");
+    } else if (!sw_rate_has_room(&instance->rate, per_s, worker->now_ns)) {
+        snprintf(words, sizeof words,
+                 "an instance of this Agent takes %" PRIu32
+                 " messages a second; send again in %" PRIu64 " ms",
+                 per_s, (sw_rate_room_ns(&instance->rate, per_s) - worker->now_ns) / 1000000 + 1);
+        refuse(worker, message, SW_E_EXHAUSTED, words);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 void sw_deliver_message(struct sw_worker *worker, struct sw_message *message)
 {
     struct sw_instance *instance = find_instance(worker, message);
@@ -106,18 +159,10 @@ void sw_deliver_message(struct sw_worker *worker, struct sw_message *message)
         sw_message_free(message);
         return;
     }
-    if (message->head.origin.kind == SW_ORIGIN_CLIENT) {
-        /* Only from outside: what an instance sent is in the journal and cannot be refused. */
-        if (message->body.size > config->body_bytes) {
-            refuse(worker, message, SW_E_INVALID, "the body is over the Agent's limit");
-            return;
-        }
-        if (instance->waiting >= config->mailbox ||
-            atomic_load(&worker->shared->queued_bytes) > SW_QUEUED_BYTES_MAX) {
-            refuse(worker, message, SW_E_EXHAUSTED, "the mailbox is full");
-            return;
-        }
-    }
+    if (message->head.origin.kind == SW_ORIGIN_CLIENT && refuse_at_edge(worker, instance, message))
+        return;
+    if (config->messages_per_s != 0 && (message->head.flags & SWARM_MESSAGE_IS_REPLY) == 0)
+        sw_instance_take_rate(worker, instance);
     sw_instance_post(worker, instance, message);
 }
 
@@ -183,7 +228,7 @@ static void deliver_publish(struct sw_worker *worker, const struct sw_item_publi
         publish_reply(worker, publish, 0, count, worker->output_epoch);
         return;
     }
-    if (atomic_load(&worker->shared->queued_bytes) > SW_QUEUED_BYTES_MAX ||
+    if (atomic_load(&worker->shared->queued_bytes) > SW_QUEUED_BYTES_EDGE_MAX ||
         atomic_load(&worker->shared->board.overfull) > 0 ||
         !sw_journal_has_room(worker->shared->journal)) {
         publish_reply(worker, publish, SW_E_EXHAUSTED, 0, worker->output_epoch);

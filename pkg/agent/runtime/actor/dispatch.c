@@ -102,7 +102,8 @@ static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effe
     if (effect->body.size > way.route->body_bytes)
         return SW_E_INVALID;
     to = sw_board_key(way.pod, way.key);
-    if (sw_board_get(&worker->shared->board, to) != SW_NOT_FULL)
+    if (sw_board_get(&worker->shared->board, to) != SW_NOT_FULL ||
+        sw_board_get(&worker->shared->board, sw_board_rate_key(to)) != SW_NOT_FULL)
         return SW_E_EXHAUSTED;
     code = effect->kind == SW_EFFECT_ASK ? admit_wait(worker, to, effect->number) : 0;
     if (code != 0)

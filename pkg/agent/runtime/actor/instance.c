@@ -61,6 +61,16 @@ static void set_fullness(struct sw_worker *worker, struct sw_instance *instance,
     sw_board_set(board, instance->id, fullness);
 }
 
+static void set_over_rate(struct sw_worker *worker, struct sw_instance *instance, bool is_over)
+{
+    uint64_t key = sw_board_key(instance->pod->config.pod, sw_instance_key(instance));
+
+    if (instance->is_over_rate == is_over)
+        return;
+    instance->is_over_rate = is_over;
+    sw_board_set(&worker->shared->board, sw_board_rate_key(key), is_over ? SW_FULL : SW_NOT_FULL);
+}
+
 void sw_instance_unsubscribe(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct sw_bus *bus = &worker->shared->bus;
@@ -106,6 +116,7 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
         sw_ready_remove(&worker->ready, pod->share, &instance->ready);
     sw_instance_end_wait(worker, instance);
     set_fullness(worker, instance, SW_NOT_FULL);
+    set_over_rate(worker, instance, false);
     sw_heap_remove(&worker->timers, &instance->timer);
     (void)sw_map_remove(worker->instances, &instance->id, sizeof instance->id);
     (void)sw_map_remove(pod->instances, instance->key, instance->key_size);
@@ -139,6 +150,17 @@ void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance
     if (instance->waiting >= limit)
         set_fullness(worker, instance,
                      instance->waiting / SW_MAILBOX_SPILL >= limit ? SW_OVERFULL : SW_FULL);
+}
+
+void sw_instance_take_rate(struct sw_worker *worker, struct sw_instance *instance)
+{
+    uint32_t per_s = instance->pod->config.messages_per_s;
+
+    sw_rate_take(&instance->rate, per_s, worker->now_ns);
+    if (instance->is_over_rate || sw_rate_has_room(&instance->rate, per_s, worker->now_ns))
+        return;
+    set_over_rate(worker, instance, true);
+    sw_instance_set_timer(worker, instance);
 }
 
 void sw_instance_post(struct sw_worker *worker, struct sw_instance *instance,
@@ -247,11 +269,39 @@ void sw_instance_end_wait(struct sw_worker *worker, struct sw_instance *instance
 
 /* --- Timers ---------------------------------------------------------------------------------- */
 
+/* When it will have been idle for too long, if nothing comes meanwhile; UINT64_MAX: it has
+ * something to do or to wait for, or it may idle. */
+static uint64_t idle_end_ns(const struct sw_instance *instance)
+{
+    const struct sw_pod_config *config = &instance->pod->config;
+    const struct sw_actor *actor = &instance->actor;
+
+    if (config->idle_ns == 0 || !config->is_keyed || instance->pod->state != SW_POD_OPEN ||
+        !instance->is_started || instance->is_parked || instance->is_stopping ||
+        instance->waiting > 0 || instance->answer != NULL || actor->timers_count > 0 ||
+        actor->patterns_count > 0 || sw_actor_waiting(actor) > 0 ||
+        actor->wait.kind != SW_WAIT_NONE)
+        return UINT64_MAX;
+    return actor->last_ns > UINT64_MAX - config->idle_ns ? UINT64_MAX
+                                                         : actor->last_ns + config->idle_ns;
+}
+
+bool sw_instance_is_expired(const struct sw_worker *worker, const struct sw_instance *instance)
+{
+    return idle_end_ns(instance) <= worker->now_ns;
+}
+
 void sw_instance_set_timer(struct sw_worker *worker, struct sw_instance *instance)
 {
     const struct sw_wait *wait = &instance->actor.wait;
-    uint64_t due = instance->retry_ns == 0 ? UINT64_MAX : instance->retry_ns;
+    uint64_t due = instance->retry_ns == 0 ? UINT64_MAX : instance->retry_ns, idle_end;
 
+    if (instance->is_parked)
+        set_over_rate(worker, instance, false);
+    if (instance->is_over_rate) {
+        uint64_t room = sw_rate_room_ns(&instance->rate, instance->pod->config.messages_per_s);
+        due = room < due ? room : due;
+    }
     if (sw_held_due(instance->held) < due)
         due = sw_held_due(instance->held);
     if (wait->kind != SW_WAIT_NONE && !wait->is_due && wait->due_ns < due)
@@ -262,6 +312,12 @@ void sw_instance_set_timer(struct sw_worker *worker, struct sw_instance *instanc
         if (!timer->is_queued && timer->due_ns < due)
             due = timer->due_ns;
     }
+    idle_end = instance->is_expiring ? UINT64_MAX : idle_end_ns(instance);
+    /* An earlier entry stays: it fires for nothing once, instead of being moved at each turn. */
+    if (due == UINT64_MAX && idle_end != UINT64_MAX && instance->timer.at != SW_HEAP_ABSENT &&
+        instance->timer.rank <= idle_end && instance->timer.rank > worker->now_ns)
+        return;
+    due = idle_end < due ? idle_end : due;
     if (due == UINT64_MAX || instance->is_parked)
         sw_heap_remove(&worker->timers, &instance->timer);
     else if (sw_heap_put(&worker->timers, &instance->timer, due) != SW_OK)
@@ -304,6 +360,13 @@ static void fire(struct sw_worker *worker, struct sw_instance *instance)
     }
     if (sw_held_due(instance->held) <= worker->now_ns)
         sw_retry_release(worker, instance, worker->now_ns);
+    if (instance->is_over_rate &&
+        sw_rate_has_room(&instance->rate, instance->pod->config.messages_per_s, worker->now_ns))
+        set_over_rate(worker, instance, false);
+    if (sw_instance_is_expired(worker, instance)) {
+        instance->is_expiring = true;
+        sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
+    }
     if (wait->kind == SW_WAIT_NONE) {
         fire_timers(worker, instance);
     } else if (wait->due_ns <= worker->now_ns) {

@@ -38,6 +38,7 @@ static struct sw_message *message_of(const struct sw_message *message, struct sw
     template.head.source = template.head.answers = (struct sw_effect_name){0};
     template.head.request_id = (struct sw_bytes){NULL, 0};
     template.body_lsn = 0;
+    template.is_admitted = true; /* It is delivered again by a person. */
     template.deadline_ns = template.retry_ns = 0;
     template.attempts = 0;
     return sw_message_new(&template);

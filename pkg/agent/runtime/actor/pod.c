@@ -286,6 +286,8 @@ static void wake_instances(struct sw_worker *worker, struct sw_pod *pod)
         if (!instance->is_started || instance->is_stopping || instance->answer != NULL ||
             instance->actor.wait.is_due)
             sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
+        if (pod->config.idle_ns != 0)
+            sw_instance_set_timer(worker, instance);
         if (!is_to_upgrade(pod, instance))
             continue;
         outdated++;
@@ -318,6 +320,7 @@ void sw_pod_route(const struct sw_pod *pod, uint32_t worker, struct sw_route_cha
         .pod = {.pod = config->pod, .worker = worker, .is_durable = config->is_durable},
         .replicas = config->replicas,
         .body_bytes = (uint32_t)config->body_bytes,
+        .children_per_s = config->children_per_s,
         .is_keyed = config->is_keyed};
     memcpy(ret_change->pod.slots, config->slots, sizeof ret_change->pod.slots);
     memcpy(ret_change->hash_key, pod->hash_key, sizeof ret_change->hash_key);
@@ -352,7 +355,8 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
     struct sw_spec_content content = {
         .digest = item->config.digest,
         .fingerprint = {shared->fingerprint, strlen(shared->fingerprint)},
-        .config = item->config.config};
+        .config = item->config.config,
+        .timers_max = item->config.timers_max};
     const struct sw_spec *spec = NULL;
     enum sw_rc rc = sw_specs_make(&shared->specs, &content,
                                   item->config.is_durable ? shared->journal : NULL, &spec);

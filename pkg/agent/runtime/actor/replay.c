@@ -165,6 +165,7 @@ static enum sw_rc begin(struct replay *replay, const struct sw_record_segment *s
                           "version of Swarm once more and stop it cleanly",
                           (int)spec->fingerprint.size, (const char *)spec->fingerprint.data);
     options.self.config = spec->config;
+    options.timers_max = spec->timers_max;
     if (segment->has_message && (segment->head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
         options.handle = sw_actor_next_handle(&replay->actor);
     sw_turn_begin(&replay->worker->turn, &options);

@@ -143,6 +143,7 @@ enum sw_rc sw_routes_change(struct sw_routes *routes, const struct sw_route_chan
     memcpy(route->hash_key, change->hash_key, sizeof route->hash_key);
     route->replicas = change->replicas;
     route->body_bytes = change->body_bytes;
+    route->children_per_s = change->children_per_s;
     route->is_keyed = change->is_keyed;
     set_slots(route, change);
     return SW_OK;

@@ -19,7 +19,8 @@ struct sw_route {            /* An Agent. */
     uint8_t hash_key[16];    /* From the Agent's uid. */
     uint64_t pods[SW_SLOTS]; /* Number of the Pod that holds the slot; 0: none here. */
     uint32_t replicas;
-    uint32_t body_bytes; /* Limit of a message. */
+    uint32_t body_bytes;     /* Limit of a message. */
+    uint32_t children_per_s; /* Limit of births by an instance; 0: none. */
     bool is_keyed;
 };
 
@@ -27,7 +28,7 @@ struct sw_route_change { /* A Pod came, changed, or (is_gone) went. Texts are bo
     struct sw_bytes name_space, agent;
     struct sw_route_pod pod;
     uint8_t hash_key[16];
-    uint32_t replicas, body_bytes;
+    uint32_t replicas, body_bytes, children_per_s;
     bool is_keyed, is_gone;
 };
 

@@ -133,6 +133,7 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment)
         .can_wait = segment->record.entry != SW_ENTRY_START &&
                     segment->record.entry != SW_ENTRY_STOP &&
                     segment->record.entry != SW_ENTRY_UPGRADE,
+        .timers_max = instance->spec->timers_max,
     };
 
     if (segment->record.has_message &&
@@ -297,7 +298,7 @@ static void look_further(struct sw_worker *worker, struct sw_instance *instance,
     const struct sw_wait *wait = &instance->actor.wait;
 
     if (instance->actor.timers_count > 0 || wait->kind != SW_WAIT_NONE ||
-        instance->timer.at != SW_HEAP_ABSENT)
+        instance->timer.at != SW_HEAP_ABSENT || instance->pod->config.idle_ns != 0)
         sw_instance_set_timer(worker, instance);
     if (wait->kind == SW_WAIT_RECEIVE || (was_waiting && wait->kind == SW_WAIT_NONE))
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
@@ -458,7 +459,7 @@ bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance, 
     instance->is_parked = true;
     sw_retry_release(worker, instance, UINT64_MAX);
     instance->pod->ready--;
-    sw_heap_remove(&worker->timers, &instance->timer);
+    sw_instance_set_timer(worker, instance);
     sw_instance_set_failing(worker, instance, true);
     sw_output_event(worker, instance,
                     rc == SW_E_PRECONDITION  ? "ReplayMismatch"
@@ -845,6 +846,22 @@ static bool be_started(struct sw_worker *worker, struct sw_instance *instance, u
     return true;
 }
 
+/* Whether its idle time is over: nothing came since that was found. */
+static bool is_expired(struct sw_worker *worker, struct sw_instance *instance)
+{
+    bool was_expiring = instance->is_expiring;
+
+    instance->is_expiring = false;
+    if (!was_expiring)
+        return false;
+    if (sw_instance_is_expired(worker, instance)) {
+        worker->counts.expired++;
+        return true;
+    }
+    sw_instance_set_timer(worker, instance);
+    return false;
+}
+
 void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
 {
     struct sw_message *message;
@@ -855,7 +872,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     sw_capture_instance_first(worker, instance);
     if (!instance->is_started)
         instance->spec = instance->pod->spec;
-    if (instance->is_stopping) {
+    if (instance->is_stopping || is_expired(worker, instance)) {
         stop(worker, instance);
         return;
     }
@@ -874,6 +891,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
         return;
     if (is_stale(worker, instance, message) || is_repeat(worker, instance, message)) {
         sw_message_free(message);
+        look_further(worker, instance, false);
     } else if (sw_held_blocks(instance->held, message)) {
         sw_retry_hold(worker, instance, message);
     } else if (instance->is_parked || !sw_segment_prepare(worker, instance, &err)) {

@@ -6,6 +6,7 @@
  * Threads: any; the locks are "bus", "board" and "waits" of docs/LOCKS.md.  I/O: none here.
  * Limits: SW_QUEUED_BYTES_MAX of messages waiting in the whole host. */
 #pragma once
+#include "pkg/agent/runtime/actor/rates.h"
 #include "pkg/agent/runtime/actor/requests.h"
 #include "pkg/agent/runtime/actor/spec.h"
 #include "pkg/agent/runtime/actor/waits.h"
@@ -17,6 +18,8 @@
 #include <stdatomic.h>
 
 #define SW_QUEUED_BYTES_MAX ((uint64_t)1 << 30)
+/* Clients are refused at half of it, so that what instances do for them can still end. */
+#define SW_QUEUED_BYTES_EDGE_MAX ((uint64_t)1 << 29)
 #define SW_FANOUT_MAX 262144u /* Deliveries of one segment's publishes, but for its first. */
 
 struct sw_snapshots; /* capture.h */
@@ -57,6 +60,7 @@ struct sw_shared {
     struct sw_board board;
     struct sw_specs specs;
     struct sw_waits waits;
+    struct sw_births births;
     struct sw_snapshots *snapshots; /* The one that counts, and the one being taken. */
     char fingerprint[256];          /* Of the engine. */
 };
@@ -89,5 +93,10 @@ SW_MUST_CHECK enum sw_rc sw_bus_note_publish(struct sw_bus *bus, const struct sw
 
 /* The instance of that key in that Pod. */
 uint64_t sw_board_key(uint64_t pod, struct sw_bytes key);
+/* The same instance when it gets messages faster than it may; by the key above. */
+static inline uint64_t sw_board_rate_key(uint64_t key)
+{
+    return ~key;
+}
 void sw_board_set(struct sw_board *board, uint64_t key, enum sw_fullness fullness);
 enum sw_fullness sw_board_get(struct sw_board *board, uint64_t key);

@@ -32,6 +32,7 @@ static void content_put(const struct sw_spec_content *content, struct sw_buffer 
     sw_buffer_put_bytes(out, content->digest);
     sw_buffer_put_bytes(out, content->fingerprint);
     sw_buffer_put_bytes(out, content->config);
+    sw_buffer_put_u32(out, content->timers_max);
 }
 
 /* A new spec in both tables. NULL: no memory, nothing changed. */
@@ -49,6 +50,7 @@ static struct sw_spec *add(struct sw_specs *specs, uint32_t number, const struct
     spec->digest = sw_reader_bytes(&reader, CONTENT_BYTES_MAX);
     spec->fingerprint = sw_reader_bytes(&reader, CONTENT_BYTES_MAX);
     spec->config = sw_reader_bytes(&reader, CONTENT_BYTES_MAX);
+    spec->timers_max = sw_reader_u32(&reader);
     if (sw_map_put(specs->by_number, &number, sizeof number, spec, NULL) != SW_OK) {
         free(spec);
         return NULL;
@@ -69,7 +71,8 @@ struct sw_record sw_spec_record(const struct sw_spec *spec)
                               .spec = {.number = spec->number,
                                        .digest = spec->digest,
                                        .fingerprint = spec->fingerprint,
-                                       .config = spec->config}};
+                                       .config = spec->config,
+                                       .timers_max = spec->timers_max}};
 }
 
 static enum sw_rc append(const struct sw_spec *spec, struct sw_journal *journal)
@@ -118,7 +121,8 @@ enum sw_rc sw_specs_make(struct sw_specs *specs, const struct sw_spec_content *c
 
 enum sw_rc sw_specs_load(struct sw_specs *specs, const struct sw_record_spec *record)
 {
-    struct sw_spec_content content = {record->digest, record->fingerprint, record->config};
+    struct sw_spec_content content = {record->digest, record->fingerprint, record->config,
+                                      record->timers_max};
     struct sw_buffer bytes;
     struct sw_spec *spec = NULL;
     enum sw_rc rc;

@@ -1,4 +1,5 @@
-/* What instances can see of their Pod's spec: the program, the engine that runs it, the config.
+/* What instances can see of their Pod's spec: the program, the engine that runs it, the config, and
+ * the limits that a call of theirs can meet.
  *
  * Every record of a segment says by number under which spec it ran, so a replay does the same
  * whatever Pod the instance belongs to by then. Equal specs have one number: the Pods of an Agent
@@ -17,6 +18,7 @@ struct sw_spec {
     bool is_recorded;                            /* The journal knows it; under the lock. */
     uint32_t size;                               /* Of bytes. */
     struct sw_bytes digest, fingerprint, config; /* Of the module, of the engine; in bytes. */
+    uint32_t timers_max;                         /* Of an instance. */
     uint8_t bytes[];
 };
 
@@ -29,6 +31,7 @@ struct sw_specs {
 
 struct sw_spec_content { /* Borrowed. */
     struct sw_bytes digest, fingerprint, config;
+    uint32_t timers_max;
 };
 
 /* After a failure sw_specs_done is still to be called. */

@@ -50,12 +50,15 @@ struct sw_instance {
     struct sw_held *held;       /* retry.h; NULL: nothing waits to be tried again. */
     struct sw_message *answer;  /* What ends its wait; NULL: nothing has yet. */
     struct sw_ready_link ready; /* Where it stands to be run. */
+    struct sw_rate rate;        /* Of messages to it. */
     uint32_t waiting;           /* Messages in all mailboxes. */
     uint32_t start_failures;
-    uint8_t fullness; /* enum sw_fullness as on the board. */
-    bool is_started;  /* on_start is done. */
-    bool is_parked;   /* It does not run any more: its state cannot be rebuilt. */
-    bool is_stopping; /* on_stop is next, then it is gone. */
+    uint8_t fullness;  /* enum sw_fullness as on the board. */
+    bool is_started;   /* on_start is done. */
+    bool is_parked;    /* It does not run any more: its state cannot be rebuilt. */
+    bool is_over_rate; /* Told on the board. */
+    bool is_expiring;  /* It was idle for too long, and ends unless something came meanwhile. */
+    bool is_stopping;  /* on_stop is next, then it is gone. */
     bool is_counted_failing;
     bool has_trapped; /* Since it was last rebuilt without need: keep an image. */
     uint8_t key_size;
@@ -121,6 +124,10 @@ void sw_instance_sleep(struct sw_worker *worker, struct sw_instance *instance);
 /* Put a message into the mailbox; owned. */
 void sw_instance_post(struct sw_worker *worker, struct sw_instance *instance,
                       struct sw_message *message);
+/* Whether it has been idle for as long as its Agent allows. */
+bool sw_instance_is_expired(const struct sw_worker *worker, const struct sw_instance *instance);
+/* Take a message out of what it may get in a second; at the limit instances are pushed back. */
+void sw_instance_take_rate(struct sw_worker *worker, struct sw_instance *instance);
 /* Count a message as one of its own, which it is until it is taken. */
 void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance,
                           const struct sw_message *message);

@@ -81,6 +81,7 @@ void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options)
     turn->timers_added = turn->patterns_added = 0;
     turn->is_handle_used = turn->is_waiting = false;
     turn->can_wait = options->can_wait;
+    turn->timers_max = options->timers_max == 0 ? SW_TIMERS_MAX : options->timers_max;
     sw_buffer_reset(&turn->effects);
     sw_buffer_reset(&turn->results);
     sw_buffer_reset(&turn->routes);
@@ -318,7 +319,7 @@ int32_t sw_turn_timer_start(struct sw_turn *turn, uint64_t id, uint64_t delay_ns
     bool was_there = has_timer(turn, id);
     int32_t code;
 
-    if (!was_there && (int64_t)turn->actor->timers_count + turn->timers_added >= SW_TIMERS_MAX)
+    if (!was_there && (int64_t)turn->actor->timers_count + turn->timers_added >= turn->timers_max)
         return SW_E_EXHAUSTED;
     effect.due_ns = delay_ns > UINT64_MAX - turn->time_ns ? UINT64_MAX : turn->time_ns + delay_ns;
     code = add_effect(turn, &effect);

@@ -49,6 +49,7 @@ struct sw_turn { /* Filled by sw_turn_begin; read by its owner afterwards. */
     struct sw_buffer timers;       /* u64 id, u64 is it there. */
     struct sw_buffer patterns;     /* u32 size, u32 is it there, text. */
     int32_t timers_added, patterns_added;
+    uint32_t timers_max;
     bool is_handle_used;
     bool can_wait;
     bool is_waiting; /* A wait is among the effects. */
@@ -63,7 +64,8 @@ struct sw_turn_options { /* Of one segment. */
     struct sw_bytes results;
     bool has_fired; /* It is the segment of timer `fired`, which is gone by now. */
     uint64_t fired;
-    bool can_wait; /* Not while an instance starts or stops. */
+    bool can_wait;       /* Not while an instance starts or stops. */
+    uint32_t timers_max; /* 0: SW_TIMERS_MAX. */
 };
 
 /* A turn is made once per worker and begun once per segment. */

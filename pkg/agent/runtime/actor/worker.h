@@ -46,7 +46,11 @@ struct sw_pod_config { /* What a Pod is to be. Texts are borrowed unless in an i
     uint64_t memory_bytes, body_bytes;
     uint32_t retry_attempts;               /* So often a message is tried before it is parked. */
     uint64_t retry_first_ns, retry_max_ns; /* Waits in between: doubled from the first on. */
-    uint32_t weight; /* Of its Agent among those of its namespace; 0: SW_WEIGHT_STANDARD. */
+    uint64_t idle_ns;        /* Keyed instances are deleted when idle for so long; 0: never. */
+    uint32_t timers_max;     /* Of an instance; 0: SW_TIMERS_MAX. */
+    uint32_t messages_per_s; /* To an instance; 0: any number. */
+    uint32_t children_per_s; /* That the sends of an instance bring to life; 0: any number. */
+    uint32_t weight;         /* Of its Agent among those of its namespace; 0: SW_WEIGHT_STANDARD. */
 };
 
 struct sw_item_pod_open {

@@ -259,6 +259,11 @@ static struct sw_pod_config config_of(const struct pod *pod, const struct sw_fra
         .retry_attempts = open->retry_attempts,
         .retry_first_ns = open->retry_first_ns,
         .retry_max_ns = open->retry_max_ns,
+        .idle_ns = open->idle_ns,
+        .weight = open->weight,
+        .timers_max = open->timers_max,
+        .messages_per_s = open->messages_per_s,
+        .children_per_s = open->children_per_s,
     };
 
     memcpy(config.slots, open->slots.data, sizeof config.slots);
@@ -293,6 +298,7 @@ static enum sw_rc open_pod(struct sw_host *host, const struct sw_frame_pod_open 
     sw_slot_key(open->agent_uid, change.hash_key);
     change.replicas = config.replicas;
     change.body_bytes = (uint32_t)config.body_bytes;
+    change.children_per_s = config.children_per_s;
     change.is_keyed = config.is_keyed;
     pod_set_route(pod, &change);
     if (sw_routes_change(host->routes, &pod->route) != SW_OK)

@@ -22,7 +22,11 @@ static void check_spec(struct sw_checker *checker, const struct sw_place *place,
 {
     const struct sw_api_agent_spec *spec = value;
     struct sw_place replicas = {.parent = place, .name = "replicas"};
+    struct sw_place idle = {.parent = place, .name = "idle"};
 
+    if (!spec->keyed && spec->idle.after != NULL && spec->idle.after[0] != '\0')
+        sw_checker_refuse(checker, &idle, "leave idle out, or set keyed",
+                          "the instances of a replicated Agent are always there");
     if (spec->keyed && spec->has_replicas)
         sw_checker_refuse(checker, &replicas, "leave replicas or keyed out",
                           "a keyed Agent has one instance for each key, not a number of them");

@@ -125,7 +125,9 @@ static void test_all_rules_at_once_with_places(void **state)
                                        "  pods: 300\n"
                                        "  limits: {deadline: 2h, memory: 4TiB}\n"
                                        "  restart: {initialBackoff: 5m}\n"
-                                       "  retry: {attempts: 5000, maxBackoff: 1ms}\n");
+                                       "  retry: {attempts: 5000, maxBackoff: 1ms}\n"
+                                       "  idle: {after: 1h}\n"
+                                       "  weight: 2000\n");
     assert_contains(told, "m.yaml:3:9: metadata.name: expected 1 to 63 lowercase letters");
     assert_contains(told, "m.yaml:4:17: metadata.labels['app']: expected at most 63 letters");
     assert_contains(told, "metadata.labels['-x']: key: expected a name such as");
@@ -139,6 +141,8 @@ static void test_all_rules_at_once_with_places(void **state)
     assert_contains(told, "m.yaml:14:34: spec.limits.memory: expected 65536 to");
     assert_contains(told, "m.yaml:15:12: spec.restart.maxBackoff: shorter than initialBackoff");
     assert_contains(told, "m.yaml:16:21: spec.retry.attempts: expected 1 to 1000, found 5000");
+    assert_contains(told, "spec.idle: the instances of a replicated Agent are always there");
+    assert_contains(told, "m.yaml:18:11: spec.weight: expected 1 to 1000, found 2000");
     assert_contains(told, "spec.retry.maxBackoff: shorter than initialBackoff, which is 100ms");
 }
 
