@@ -531,20 +531,34 @@ enum sw_rc sw_snapshots_clean(struct sw_shared *shared, struct sw_err *err)
 static enum sw_rc reclaim(struct sw_shared *shared, struct sw_err *err)
 {
     struct sw_snapshots *snapshots = shared->snapshots;
+    struct sw_ground *old = snapshots->old;
     enum sw_rc rc;
 
-    if (atomic_load(&snapshots->old->refs) > 1)
+    if (atomic_load(&old->refs) > 1)
         return SW_OK;
-    sw_ground_put(snapshots->old);
+    pthread_mutex_lock(&snapshots->mutex); /* Others look at it in sw_snapshot_has_work. */
     snapshots->old = NULL;
+    pthread_mutex_unlock(&snapshots->mutex);
+    sw_ground_put(old);
     rc = remove_needless(shared, err);
     atomic_store(&snapshots->phase, SW_SNAPSHOT_NONE);
     return rc;
 }
 
+/* Whether nobody rebuilds any more from what was before. */
+static bool is_old_idle(struct sw_snapshots *snapshots)
+{
+    bool is_idle;
+
+    pthread_mutex_lock(&snapshots->mutex);
+    is_idle = snapshots->old != NULL && atomic_load(&snapshots->old->refs) == 1;
+    pthread_mutex_unlock(&snapshots->mutex);
+    return is_idle;
+}
+
 bool sw_snapshot_has_work(const struct sw_shared *shared)
 {
-    const struct sw_snapshots *snapshots = shared->snapshots;
+    struct sw_snapshots *snapshots = shared->snapshots;
 
     switch (sw_snapshot_phase(shared)) {
     case SW_SNAPSHOT_NONE:
@@ -557,7 +571,7 @@ bool sw_snapshot_has_work(const struct sw_shared *shared)
     case SW_SNAPSHOT_NAMED:
         return sw_journal_durable(shared->journal) >= snapshots->place.epoch;
     case SW_SNAPSHOT_COUNTS:
-        return atomic_load(&snapshots->old->refs) == 1;
+        return is_old_idle(snapshots);
     }
     return false;
 }
