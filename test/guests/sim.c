@@ -394,6 +394,10 @@ static int32_t end_badly(const struct sim_request *r, uint64_t handle)
         while (zero == 0)
             memory.hash++;
         break;
+    case SIM_TRAP_LONG:
+        for (volatile uint32_t i = 0; i < SIM_LONG_ROUNDS; i++)
+            memory.hash++;
+        return SWARM_DONE;
     case SIM_TRAP_GROW:
         while (__builtin_wasm_memory_grow(0, 1) != (__SIZE_TYPE__)-1)
             memory.hash++;

@@ -13,6 +13,7 @@
 
 #define FOLDER "host"
 #define FULL_DISK_WAIT_NS (500 * SIM_MS)
+#define BUSY_WAIT_NS (10 * SIM_MS)
 #define FRAME_MAX ((size_t)SW_FRAME_BYTES_MAX + 64)
 
 /* --- What is under way ----------------------------------------------------------------------- */
@@ -148,10 +149,10 @@ void sim_host_send(struct sim_host *host, const struct sw_frame *frame)
     sim_event_by(host->options.loop, &host->link_in, at);
 }
 
-static void wake_journal(struct sim_host *host)
+static void wake(struct sim_task *task)
 {
-    if (host->is_journal_sleeping)
-        sim_event_by(host->options.loop, &host->resume, now_of(host) + SIM_US);
+    if (task->is_sleeping)
+        sim_event_by(task->host->options.loop, &task->resume, now_of(task->host) + SIM_US);
 }
 
 static void take_frame(struct sim_host *host, const struct sim_passing *passing)
@@ -164,7 +165,8 @@ static void take_frame(struct sim_host *host, const struct sim_passing *passing)
 
     if (rc == SW_OK && frame.kind == SW_FRAME_STOP) {
         host->state = SIM_HOST_STOPPING;
-        wake_journal(host);
+        wake(&host->journal);
+        wake(&host->snapshots);
         return;
     }
     if (rc == SW_OK)
@@ -281,7 +283,9 @@ static void run_lane(void *ctx)
             pass(host, lane->index, i, item);
     publish(lane);
     if ((taken > 0 || ran > 0) && sw_journal_is_dirty(host->shared.journal))
-        wake_journal(host);
+        wake(&host->journal);
+    if (sw_snapshot_has_work(&host->shared))
+        wake(&host->snapshots);
     if (taken > 0 || ran > 0)
         sim_event_by(host->options.loop, &lane->step,
                      now_of(host) + SIM_US +
@@ -292,23 +296,35 @@ static void run_lane(void *ctx)
 
 /* --- Recovery, the journal's thread, the clean stop ------------------------------------------- */
 
-/* Suspend the coroutine until that time, or until the host is over. */
+/* Suspend the task that runs until that time, or until the host is over. */
 static void wait_until(struct sim_host *host, uint64_t at_ns)
 {
+    struct sim_task *task = host->inside;
+
     if (host->options.disk->is_dead)
         return;
     if (at_ns != SIM_NEVER)
-        sim_event_at(host->options.loop, &host->resume, at_ns);
-    host->is_inside = false;
-    sim_coroutine_suspend(host->coroutine);
-    host->is_inside = true;
+        sim_event_at(host->options.loop, &task->resume, at_ns);
+    host->inside = NULL;
+    sim_coroutine_suspend(task->coroutine);
+    host->inside = task;
+}
+
+/* The same, and whoever wakes it ends it sooner. */
+static void sleep_until(struct sim_host *host, uint64_t at_ns)
+{
+    struct sim_task *task = host->inside;
+
+    task->is_sleeping = true;
+    wait_until(host, at_ns);
+    task->is_sleeping = false;
 }
 
 static void disk_wait(void *ctx, uint64_t ns)
 {
     struct sim_host *host = ctx;
 
-    if (host->is_inside)
+    if (host->inside != NULL)
         wait_until(host, now_of(host) + ns);
 }
 
@@ -386,6 +402,8 @@ static bool commit(struct sim_host *host)
     }
     if (sw_journal_durable(host->shared.journal) != before)
         host->commits++;
+    if (sw_snapshot_has_work(&host->shared) || sw_snapshot_is_due(&host->shared))
+        wake(&host->snapshots);
     for (uint32_t i = 0; i < host->options.workers; i++) {
         release(host, &host->lanes[i]);
         if (host->state == SIM_HOST_RUNNING)
@@ -403,9 +421,7 @@ static bool serve(struct sim_host *host)
         if (host->state != SIM_HOST_RUNNING ||
             (!host->is_disk_full && sw_journal_is_dirty(host->shared.journal)))
             continue;
-        host->is_journal_sleeping = true;
-        wait_until(host, host->is_disk_full ? now_of(host) + FULL_DISK_WAIT_NS : SIM_NEVER);
-        host->is_journal_sleeping = false;
+        sleep_until(host, host->is_disk_full ? now_of(host) + FULL_DISK_WAIT_NS : SIM_NEVER);
         if (host->options.disk->is_dead)
             return false;
     }
@@ -452,6 +468,8 @@ static void stop(struct sim_host *host)
     struct sw_err err = {0};
     enum sw_rc rc;
 
+    while (!host->snapshots.is_over && !host->options.disk->is_dead)
+        sleep_until(host, now_of(host) + SIM_MS); /* Its thread is joined. */
     settle(host);
     while (sw_journal_is_dirty(host->shared.journal) && !host->is_disk_full)
         if (!commit(host))
@@ -474,19 +492,93 @@ static void run_life(void *ctx)
 {
     struct sim_host *host = ctx;
 
-    host->is_inside = true;
+    host->inside = &host->journal;
     if (recover(host) && serve(host))
         stop(host);
     while (!host->options.disk->is_dead)
         wait_until(host, SIM_NEVER);
-    host->is_inside = false;
+    host->inside = NULL;
+}
+
+/* --- The thread of snapshots ------------------------------------------------------------------ */
+
+/* Begin one if it is time. Workers are between two segments whenever another one runs here, so what
+ * standing still takes is to hand over what is under way. */
+static void try_begin(struct sim_host *host)
+{
+    struct sw_err err = {0};
+
+    if (!sw_snapshot_is_due(&host->shared))
+        return;
+    settle(host);
+    if (sw_snapshot_begin(&host->shared, host->workers, host->options.workers, &err) != SW_OK)
+        sim_trace(host->options.trace, "host: no snapshot: %s", err.message);
+    for (uint32_t i = 0; i < host->options.workers; i++)
+        sim_event_by(host->options.loop, &host->lanes[i].step, now_of(host) + SIM_US);
+}
+
+static void advance(struct sim_host *host)
+{
+    struct sw_err err = {0};
+
+    while (host->state == SIM_HOST_RUNNING && sw_snapshot_has_work(&host->shared)) {
+        if (sw_snapshot_advance(&host->shared, &err) != SW_OK)
+            sim_trace(host->options.trace, "host: no snapshot: %s", err.message);
+        if (host->options.disk->is_dead)
+            return;
+        for (uint32_t i = 0; i < host->options.workers; i++)
+            sim_event_by(host->options.loop, &host->lanes[i].step, now_of(host) + SIM_US);
+        if (sw_snapshot_phase(&host->shared) == SW_SNAPSHOT_NAMED)
+            wake(&host->journal);
+    }
+}
+
+static void run_snapshots(void *ctx)
+{
+    struct sim_host *host = ctx;
+
+    host->inside = &host->snapshots;
+    while (!host->options.disk->is_dead && host->state < SIM_HOST_STOPPING) {
+        bool is_busy;
+
+        if (host->state == SIM_HOST_RUNNING && host->ending == SIM_END_NONE) {
+            if (sw_snapshot_phase(&host->shared) == SW_SNAPSHOT_NONE)
+                try_begin(host);
+            advance(host);
+        }
+        is_busy = host->state == SIM_HOST_RUNNING &&
+                  sw_snapshot_phase(&host->shared) == SW_SNAPSHOT_COUNTS;
+        if (host->state < SIM_HOST_STOPPING)
+            sleep_until(host, is_busy ? now_of(host) + BUSY_WAIT_NS : SIM_NEVER);
+    }
+    host->snapshots.is_over = true;
+    while (!host->options.disk->is_dead)
+        wait_until(host, SIM_NEVER);
+    host->inside = NULL;
 }
 
 static void run_resume(void *ctx)
 {
-    struct sim_host *host = ctx;
+    struct sim_task *task = ctx;
 
-    (void)sim_coroutine_resume(host->coroutine);
+    (void)sim_coroutine_resume(task->coroutine);
+}
+
+static void start_task(struct sim_host *host, struct sim_task *task, void (*run)(void *ctx))
+{
+    *task = (struct sim_task){.host = host, .coroutine = sim_coroutine_new(run, host)};
+    sim_event_init(&task->resume, run_resume, task);
+    sim_event_at(host->options.loop, &task->resume, now_of(host));
+}
+
+/* Let it see that all is over. */
+static void end_task(struct sim_host *host, struct sim_task *task)
+{
+    while (sim_coroutine_resume(task->coroutine))
+        continue;
+    sim_coroutine_free(task->coroutine);
+    task->coroutine = NULL;
+    sim_event_stop(host->options.loop, &task->resume);
 }
 
 /* --- Birth and end --------------------------------------------------------------------------- */
@@ -518,16 +610,20 @@ static void make_lane(struct sim_host *host, uint32_t i)
 
 void sim_host_start(struct sim_host *host)
 {
+    struct sw_snapshot_limits limits = {.bytes_min = host->options.snapshot_bytes,
+                                        .sweep_bytes = host->options.snapshot_bytes / 4};
+
     assert(host->state == SIM_HOST_DOWN);
     if (sw_shared_init(&host->shared, &host->options.disk->system, SW_ABI_FINGERPRINT) != SW_OK)
         abort();
+    sw_snapshot_limit(&host->shared, &limits);
     for (uint32_t i = 0; i < host->options.workers; i++)
         make_lane(host, i);
     host->state = SIM_HOST_BOOTING;
     host->ending = SIM_END_NONE;
     host->lives++;
-    host->coroutine = sim_coroutine_new(run_life, host);
-    sim_event_at(host->options.loop, &host->resume, now_of(host));
+    start_task(host, &host->journal, run_life);
+    start_task(host, &host->snapshots, run_snapshots);
 }
 
 static void free_lane(struct sim_host *host, struct sim_lane *lane)
@@ -554,11 +650,8 @@ static void end_life(struct sim_host *host)
     struct sim_disk *disk = host->options.disk;
 
     disk->is_dead = true;
-    while (sim_coroutine_resume(host->coroutine))
-        continue;
-    sim_coroutine_free(host->coroutine);
-    host->coroutine = NULL;
-    sim_event_stop(host->options.loop, &host->resume);
+    end_task(host, &host->journal);
+    end_task(host, &host->snapshots);
     sim_event_stop(host->options.loop, &host->link_in);
     sim_event_stop(host->options.loop, &host->end);
     for (uint32_t i = 0; i < host->options.workers; i++)
@@ -574,7 +667,7 @@ static void end_life(struct sim_host *host)
     sw_shared_done(&host->shared);
     memset(&host->shared, 0, sizeof host->shared);
     fifo_done(&host->in, free);
-    host->is_journal_sleeping = host->is_disk_full = false;
+    host->is_disk_full = false;
     host->state = SIM_HOST_DOWN;
     sim_disk_kill(disk);
 }
@@ -621,7 +714,6 @@ void sim_host_init(struct sim_host *host, const struct sim_host_options *options
     host->random.state = options->seed;
     sim_event_init(&host->link_in, run_link_in, host);
     sim_event_init(&host->link_out, run_link_out, host);
-    sim_event_init(&host->resume, run_resume, host);
     sim_event_init(&host->end, run_end, host);
     options->disk->hooks = (struct sim_disk_hooks){host, disk_wait, disk_crash};
 }

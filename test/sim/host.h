@@ -3,7 +3,7 @@
  *
  *     frames in -> [delay] -> sw_host_receive -> [delay] -> workers -> [held for their epoch]
  *                                    workers <- [delay] -> workers        -> [delay] -> frames out
- *     one coroutine: recovery, then the thread of the journal, then the clean stop
+ *     two coroutines: recovery, the thread of the journal, the clean stop; the thread of snapshots
  *
  * What cmd/swarm-agent-host does with threads, rings and poll is done here by events: a worker
  * takes what has arrived, runs a few segments, and its outputs leave when their epoch is durable.
@@ -33,6 +33,14 @@ struct sim_fifo { /* What is under way, in order. */
 };
 
 struct sim_host;
+
+struct sim_task { /* What is a thread of its own in the agent host, and waits for the disk. */
+    struct sim_host *host;
+    struct sim_coroutine *coroutine;
+    struct sim_event resume;
+    bool is_sleeping; /* Until it is woken. */
+    bool is_over;     /* It has nothing more to do in this life. */
+};
 
 struct sim_lane { /* A worker and what a thread would keep for it. */
     struct sim_host *host;
@@ -65,6 +73,7 @@ struct sim_host_options {
     uint64_t item_delay_ns, link_delay_ns, segment_ns; /* On average. */
     uint64_t segment_bytes;
     size_t epoch_bytes;
+    uint64_t snapshot_bytes; /* That the journal grows between two snapshots, at least. */
     void *ctx;
     void (*frame)(void *ctx, const struct sw_frame *frame); /* One that arrived at swarmd. */
     void (*ended)(void *ctx, enum sim_end end, const char *words);
@@ -80,13 +89,14 @@ struct sim_host {
     struct sw_worker *workers[SIM_WORKERS_MAX];
     struct sim_lane lanes[SIM_WORKERS_MAX];
     struct sim_fifo in, out;
-    struct sim_event link_in, link_out, resume, end;
-    struct sim_coroutine *coroutine;
-    bool is_journal_sleeping, is_inside, is_disk_full;
+    struct sim_event link_in, link_out, end;
+    struct sim_task journal, snapshots;
+    struct sim_task *inside; /* The one that runs; NULL: none. */
+    bool is_disk_full;
     enum sim_end ending;    /* Set: it is over, at the next event. */
     enum sim_end disk_ends; /* How it ends when the disk's armed crash comes. */
     char words[600];
-    uint64_t lives, commits, segments, replayed;
+    uint64_t lives, commits, segments, replayed, snapshots_taken;
 };
 
 void sim_host_init(struct sim_host *host, const struct sim_host_options *options);

@@ -1,7 +1,8 @@
 /* The simulator: README.md says what it is.
  *
  *     sim --seed N [--trace] [--twice] [--minutes M]      one run; its digest, and what is wrong
- *     sim --seeds A-B [--jobs J] [--minutes M]            many, each in a process of its own
+ *     sim --seeds A-B [--jobs J] [--first] [--minutes M]  many, each in a process of its own;
+ * --first: no more once one was wrong
  *
  * The exit code is 0 when nothing is wrong, 1 when something is, 2 for a wrong command line. */
 #include "pkg/agent/runtime/host/guest_wasm.h"
@@ -27,7 +28,7 @@
 struct arguments {
     uint64_t first, last;
     uint32_t jobs, minutes;
-    bool prints, twice, is_one;
+    bool prints, twice, is_one, ends_at_first;
 };
 
 struct job { /* A child that runs one seed. */
@@ -49,7 +50,7 @@ static struct sw_buffer code;
 static _Noreturn void usage(void)
 {
     fprintf(stderr, "usage: sim --seed N [--trace] [--twice] [--minutes M]\n"
-                    "       sim --seeds A-B [--jobs J] [--minutes M]\n");
+                    "       sim --seeds A-B [--jobs J] [--first] [--minutes M]\n");
     exit(2);
 }
 
@@ -98,6 +99,8 @@ static struct arguments take_arguments(int argc, char **argv)
             arguments.prints = true;
         } else if (strcmp(argv[i], "--twice") == 0) {
             arguments.twice = true;
+        } else if (strcmp(argv[i], "--first") == 0) {
+            arguments.ends_at_first = true;
         } else if (strcmp(argv[i], "--seed") == 0) {
             arguments.first = arguments.last = only_number(argv[++i]);
             arguments.is_one = true;
@@ -241,7 +244,8 @@ static int many(const struct arguments *arguments)
         uint32_t busy = 0;
 
         for (uint32_t i = 0; i < arguments->jobs; i++) {
-            if (jobs[i].pid == 0 && next <= arguments->last)
+            if (jobs[i].pid == 0 && next <= arguments->last &&
+                !(arguments->ends_at_first && totals.wrong > 0))
                 start(arguments, &jobs[i], next++);
             files[i] =
                 (struct pollfd){.fd = jobs[i].pid == 0 ? -1 : jobs[i].pipe, .events = POLLIN};

@@ -94,7 +94,15 @@ enum sim_op {
     SIM_OP_DUMP  /* value: first entry. Nothing is logged. */
 };
 
-enum sim_trap { SIM_TRAP_UNREACHABLE, SIM_TRAP_FAIL, SIM_TRAP_SPIN, SIM_TRAP_GROW, SIM_TRAPS };
+enum sim_trap {
+    SIM_TRAP_UNREACHABLE,
+    SIM_TRAP_FAIL,
+    SIM_TRAP_SPIN,
+    SIM_TRAP_GROW,
+    SIM_TRAP_LONG, /* It would end well if it had more time than it has. */
+    SIM_TRAPS
+};
+#define SIM_LONG_ROUNDS 1000000u
 
 struct sim_request { /* From a client. */
     uint32_t op, hops;

@@ -79,6 +79,7 @@ static void init(struct run *run)
     host.link_delay_ns = 10 * SIM_US << sim_random_below(&run->random, 11);
     host.segment_ns = SIM_US << sim_random_below(&run->random, 8);
     host.segment_bytes = (uint64_t)65536 << sim_random_below(&run->random, 4);
+    host.snapshot_bytes = (uint64_t)32768 << sim_random_below(&run->random, 6);
     host.epoch_bytes = (size_t)8192 << sim_random_below(&run->random, 7);
     sim_host_init(&run->host, &host);
     sim_front_init(&run->front, &run->host, run->options->code, sim_random_next(&run->random));

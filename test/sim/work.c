@@ -11,6 +11,7 @@
 #define EXHAUSTED_CODE 8u
 #define UNAVAILABLE_CODE 14u
 #define CANCELLED_CODE 1u
+#define SPAM_MAX 1500u /* The logs of those who get it have an end. */
 #define TIMER_MAX_NS (120 * SIM_S)
 
 void sim_peer_name(uint32_t peer, const char **ret_agent, char ret_key[8])
@@ -127,13 +128,14 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
         return;
     case SIM_OP_SPAM:
         request->value = sim_random_between(&client->random, 2, 20);
+        if (client->work->spam_left < request->value)
+            request->value = client->work->spam_left;
+        client->work->spam_left -= (uint32_t)request->value;
         request->path[0] =
             (uint8_t)(SIM_TIGHT_FIRST + sim_random_below(&client->random, SIM_TIGHT));
         return;
     case SIM_OP_TRAP:
-        request->value = sim_random_below(&client->random, 100) < 10
-                             ? SIM_TRAP_SPIN
-                             : sim_random_below(&client->random, SIM_TRAPS);
+        request->value = sim_random_below(&client->random, SIM_TRAPS);
         return;
     case SIM_OP_PUT:
     case SIM_OP_RANDOM:
@@ -371,6 +373,7 @@ void sim_work_init(struct sim_work *work, struct sim_front *front, uint64_t seed
     }
     work->think_ns = SIM_MS * sim_random_between(&work->random, 1, 60);
     work->named_permille = (uint32_t)sim_random_between(&work->random, 100, 900);
+    work->spam_left = SPAM_MAX;
     work->hot_peer = (uint32_t)sim_random_below(&work->random, SIM_MIRROR_FIRST);
     for (uint32_t i = 0; i < SIM_CLIENTS; i++) {
         struct sim_client *client = &work->clients[i];

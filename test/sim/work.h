@@ -52,7 +52,7 @@ struct sim_work {
     uint32_t weights[SIM_OP_KINDS]; /* Of operations, by enum sim_op. */
     uint32_t weights_sum;
     uint64_t think_ns;
-    uint32_t named_permille, hot_peer;
+    uint32_t named_permille, hot_peer, spam_left;
     char breach[300]; /* An answer that must never be given; "": none was. */
 };
 
