@@ -172,7 +172,7 @@ static const struct sw_flag build_flags[] = {
      .value = "FILE",
      .help = "Link all sources into this one module",
      .completes = SW_COMPLETE_FILE},
-    {.name = "libc", .help = "Use the C library of wasi-libc (no files, no clock)"}};
+    {.name = "libc", .help = "Use the C library of wasi-libc (there are no files)"}};
 static const struct sw_flag deadletters_flags[] = {
     {.name = "key", .value = "KEY", .help = "Only those of this instance"},
     {.name = "show", .value = "ID", .help = "Print all about one, with its body"},
