@@ -2,7 +2,7 @@
 set_source_files_properties(
   ${CMAKE_SOURCE_DIR}/pkg/cli/commands/template.c PROPERTIES OBJECT_DEPENDS
   "${CMAKE_SOURCE_DIR}/examples/hello/agent.c;${CMAKE_SOURCE_DIR}/examples/hello/agent.yaml;\
-${CMAKE_SOURCE_DIR}/include/swarm/agent.h")
+${CMAKE_SOURCE_DIR}/include/swarm/agent.h;${CMAKE_SOURCE_DIR}/include/swarm/wait.h")
 set_source_files_properties(
   ${CMAKE_SOURCE_DIR}/web/api/pages.c PROPERTIES OBJECT_DEPENDS
   "${CMAKE_SOURCE_DIR}/api/openapi/swagger.yaml")

@@ -3,27 +3,42 @@
 find_program(SWARM_GUEST_CC NAMES clang-19 clang-18 clang-17 clang-16 clang-15 clang-14 clang)
 find_program(SWARM_GUEST_LD NAMES wasm-ld-19 wasm-ld-18 wasm-ld-17 wasm-ld-16 wasm-ld-15 wasm-ld-14
                                   wasm-ld)
+find_program(SWARM_WASM_OPT NAMES wasm-opt)
+# The same words as in pkg/cli/commands/toolchain.c.
+set(SWARM_ASYNCIFY
+    -g --enable-bulk-memory --enable-sign-ext --enable-mutable-globals --asyncify
+    --pass-arg=asyncify-imports@swarm_1.ask,swarm_1.receive,swarm_1.sleep
+    --pass-arg=asyncify-asserts -O2)
 set(SWARM_GUESTS_DIR ${CMAKE_BINARY_DIR}/guests)
 add_custom_target(guests ALL)
 
 function(sw_guest name source)
-  if(NOT SWARM_GUEST_CC OR NOT SWARM_GUEST_LD)
-    message(FATAL_ERROR "Guests need clang and wasm-ld: install clang-19 and lld-19")
+  cmake_parse_arguments(GUEST "ASYNCIFY" "" "DEFINES" ${ARGN})
+  if(NOT SWARM_GUEST_CC OR NOT SWARM_GUEST_LD OR NOT SWARM_WASM_OPT)
+    message(FATAL_ERROR
+            "Guests need clang, wasm-ld, wasm-opt: install clang-19, lld-19, binaryen")
   endif()
   get_filename_component(source ${source} ABSOLUTE)
-  get_filename_component(folder ${source} DIRECTORY)
   set(output ${SWARM_GUESTS_DIR}/${name}.wasm)
   set(object ${SWARM_GUESTS_DIR}/${name}.o)
+  list(TRANSFORM GUEST_DEFINES PREPEND -D)
+  set(linked ${output})
+  set(optimise)
+  if(GUEST_ASYNCIFY)
+    set(linked ${SWARM_GUESTS_DIR}/${name}.linked)
+    set(optimise COMMAND ${SWARM_WASM_OPT} ${SWARM_ASYNCIFY} ${linked} -o ${output})
+  endif()
   # Compiled and linked in two steps: clang as linker driver would run wasm-opt if it finds one.
   add_custom_command(
     OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${SWARM_GUESTS_DIR}
     COMMAND ${SWARM_GUEST_CC} --target=wasm32 -std=c17 -O2 -Wall -Wextra -Werror
-            -mbulk-memory -msign-ext -ffreestanding
+            -mmutable-globals -mbulk-memory -msign-ext -ffreestanding ${GUEST_DEFINES}
             -I${CMAKE_SOURCE_DIR}/include -MD -MF ${object}.d -MT guests/${name}.wasm
             -c ${source} -o ${object}
     COMMAND ${SWARM_GUEST_LD} --no-entry --stack-first -z stack-size=16384
-            ${object} -o ${output}
+            ${object} -o ${linked}
+    ${optimise}
     DEPENDS ${source} DEPFILE ${object}.d
     COMMENT "Guest ${name}.wasm" VERBATIM)
   add_custom_target(guest_${name} DEPENDS ${output})
@@ -33,5 +48,14 @@ endfunction()
 file(GLOB guest_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/guests/*.c)
 foreach(source IN LISTS guest_sources)
   get_filename_component(name ${source} NAME_WE)
-  sw_guest(test_${name} ${source})
+  set(how)
+  file(STRINGS ${source} waits REGEX "^/\\* waits \\*/")
+  if(waits)
+    set(how ASYNCIFY)
+  endif()
+  sw_guest(test_${name} ${source} ${how})
 endforeach()
+
+# What waits, in each of the ways that it can.
+sw_guest(test_waiter_unwind ${CMAKE_SOURCE_DIR}/test/guests/waiter.c ASYNCIFY)
+sw_guest(test_waiter_return ${CMAKE_SOURCE_DIR}/test/guests/waiter.c DEFINES BY_RETURN)

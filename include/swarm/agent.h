@@ -3,16 +3,17 @@
  * An agent is an actor: it has a name ("agent/key"), a mailbox and this module's memory, which is
  * durable as it is. Its handlers run one at a time. All that a handler asked for, such as sends,
  * replies and timers, happens if it returns SWARM_DONE; after a trap or a negative result, nothing
- * of it does.
+ * of it does. A handler may wait in the middle (swarm/wait.h): what it did until then
+ * happens and stays, whatever comes later.
  *
  * Conventions: little-endian; sizes in bytes; texts are UTF-8 and not NUL-terminated, always given
  * as (pointer, size); every import named here lives in the module "swarm_1" and, unless it says
  * otherwise, returns SWARM_OK or a negative code of enum swarm_code. Pointers that the host hands
- * to a handler are valid until the handler returns.
+ * to a handler are valid until the handler returns, waits included.
  *
  * Exports: `memory`, `swarm_alloc` and `on_message` are required; `on_start`, `on_timer`,
- * `on_stop`, `on_upgrade` and `swarm_state` are called when they are there. SWARM_AGENT, at the
- * end, defines swarm_alloc. */
+ * `on_stop`, `on_upgrade`, `swarm_state` and `on_resume` are called when they are there.
+ * SWARM_AGENT, at the end, defines swarm_alloc. */
 #pragma once
 #include <stdint.h>
 
@@ -26,16 +27,19 @@
 
 enum swarm_result {
     SWARM_DONE = 0,   /* The message is handled; its effects happen. */
-    SWARM_WAITING = 1 /* Reserved for waiting imports; refused from a module that uses none. */
+    SWARM_WAITING = 1 /* A wait was taken; only with on_resume. */
 };
 
 enum swarm_code {
     SWARM_OK = 0,
     SWARM_E_INVALID = -3,      /* A pointer, size, name or number is out of bounds. */
+    SWARM_E_TIMEOUT = -4,      /* A wait ended by its timeout. */
     SWARM_E_NOT_FOUND = -5,    /* No such reply handle, timer or subscription. */
     SWARM_E_DENIED = -7,       /* Not allowed by the Agent's spec. */
     SWARM_E_EXHAUSTED = -8,    /* A limit of this turn or instance is reached. */
     SWARM_E_PRECONDITION = -9, /* Not in this entry point. */
+    SWARM_E_DEADLOCK = -10,    /* An ask of somebody who waits for an answer of ours. */
+    SWARM_E_UNSUPPORTED = -12, /* This module is not built for waiting. */
     SWARM_E_UNAVAILABLE = -14  /* As the status of a reply: the receiver cannot be reached now. */
 };
 
@@ -87,6 +91,10 @@ int32_t on_message(const struct swarm_message *message);
 int32_t on_timer(uint64_t id);
 /* The last entry before the instance is deleted (not before a restart: state survives that). */
 int32_t on_stop(void);
+/* For runtimes that suspend a handler themselves, such as an `await`: a module that exports this is
+ * not rewound. Its waits return SWARM_WAITING at once; the handler returns that too, and is called
+ * here with what the wait would have returned. */
+int32_t on_resume(int32_t status);
 
 /* What a program hands to the one that takes its place. 12 bytes. */
 struct swarm_state {

@@ -13,7 +13,8 @@ SOURCE = os.environ["SW_SOURCE"]
 sys.path.insert(0, os.path.join(SOURCE, "tools", "codegen"))
 import guest_abi  # pylint: disable=wrong-import-position
 
-TRIES = {"pointers": "p", "arguments": "a", "timers": "t", "subjects": "s", "log": "l"}
+TRIES = {"pointers": "p", "arguments": "a", "timers": "t", "subjects": "s", "log": "l",
+         "waits": "w"}
 
 
 def numbers():

@@ -1,7 +1,8 @@
+/* waits */
 /* Makes each call of swarm_1 answer each of its errors, and says what it got: a line "CALL CODE
  * WANTED how" for every try. test/e2e/conformance.py compares them with what the headers say. The
  * body of a message names the tries; those that leave no room for a reply tell in the log. */
-#include <swarm/agent.h>
+#include <swarm/wait.h>
 
 #define TEXT_MAX 60000u
 
@@ -10,6 +11,7 @@ SWARM_AGENT;
 static char text[TEXT_MAX], longest[300], large[(4u << 20) + 1];
 static uint32_t used;
 static uint8_t room[65537];
+static int32_t at_start[3]; /* What the waits answer there. */
 
 static void put(const char *word)
 {
@@ -97,6 +99,12 @@ static int32_t bad_self(uint32_t i, char *p, uint32_t size)
     return swarm_self(SWARM_SELF_KEY, p, size);
 }
 
+static int32_t bad_ask(uint32_t i, char *p, uint32_t size)
+{
+    return swarm_wait_ask(i == 0 ? p : "errors/sink", i == 0 ? size : 11, i == 1 ? p : "t",
+                          i == 1 ? size : 1, i == 2 ? p : "b", i == 2 ? size : 1, 1, 0);
+}
+
 static const struct {
     const char *name;
     int32_t (*call)(uint32_t i, char *p, uint32_t size);
@@ -110,6 +118,7 @@ static const struct {
     {"log", bad_log, 1},
     {"random", bad_random, 1},
     {"self", bad_self, 1},
+    {"ask", bad_ask, 3},
 };
 
 static void try_pointers(void)
@@ -231,6 +240,65 @@ static int32_t try_arguments(const struct swarm_message *m)
     return reply_text(m);
 }
 
+/* --- Waits ----------------------------------------------------------------------------------- */
+
+static int32_t ask(const char *to, uint32_t to_size, const char *body, uint64_t timeout_ns)
+{
+    return swarm_wait_ask(to, to_size, "", 0, body, 1, SWARM_PRIORITY_NORMAL, timeout_ns);
+}
+
+int32_t SWARM_EXPORT(on_start)(void)
+{
+    at_start[0] = ask("errors/echo", 11, "e", SWARM_FOREVER);
+    at_start[1] = swarm_wait_receive(0);
+    at_start[2] = swarm_sleep(0);
+    return SWARM_DONE;
+}
+
+static void try_results(void)
+{
+    uint32_t end = (uint32_t)__builtin_wasm_memory_size(0) << 16;
+    struct swarm_message message;
+
+    tell("result", swarm_result((void *)(__UINTPTR_TYPE__)end, room, 65537), SWARM_E_INVALID,
+         "a message at the end");
+    tell("result", swarm_result((void *)(__UINTPTR_TYPE__)(end - 71), room, 65537), SWARM_E_INVALID,
+         "a message over the end");
+    tell("result", swarm_result((void *)(__UINTPTR_TYPE__)0xffffffffu, room, 65537),
+         SWARM_E_INVALID, "a message at the largest pointer");
+    tell("result", swarm_result(&message, (void *)(__UINTPTR_TYPE__)end, 1), SWARM_E_INVALID,
+         "a room at the end");
+    tell("result", swarm_result(&message, room, 0xffffffffu), SWARM_E_INVALID,
+         "a room of the largest size");
+    message.body_size = 77;
+    tell("result", swarm_result(&message, room, 11), 12, "a room that is too small");
+    tell("result", message.body_size == 77 ? 0 : 1, SWARM_OK, "nothing is written there");
+    tell("result", swarm_result(&message, room, sizeof room), 12, "the answer");
+    tell("result", message.body_size == 1 && message.from_size == 11 ? 0 : 1, SWARM_OK, "it is");
+}
+
+static int32_t try_waits(const struct swarm_message *m)
+{
+    struct swarm_message message;
+
+    tell("result", swarm_result(&message, room, sizeof room), SWARM_E_NOT_FOUND, "no wait yet");
+    tell("ask", at_start[0], SWARM_E_PRECONDITION, "in on_start");
+    tell("receive", at_start[1], SWARM_E_PRECONDITION, "in on_start");
+    tell("sleep", at_start[2], SWARM_E_PRECONDITION, "in on_start");
+    tell("ask", ask("errors/", 7, "e", 0), SWARM_E_INVALID, "an empty key");
+    tell("ask", ask("errors/waits", 12, "e", SWARM_FOREVER), SWARM_E_DEADLOCK, "itself");
+    tell("result", swarm_result(&message, room, sizeof room), SWARM_E_NOT_FOUND, "none was taken");
+    tell("ask", ask("nobody", 6, "e", SWARM_FOREVER), SWARM_E_UNAVAILABLE, "nobody");
+    tell("ask", ask("errors/quiet", 12, "q", 1000000), SWARM_E_TIMEOUT, "who does not answer");
+    tell("ask", ask("errors/echo", 11, "e", SWARM_FOREVER), SWARM_OK, "who answers");
+    try_results();
+    tell("receive", swarm_wait_receive(0), SWARM_E_TIMEOUT, "nothing is there");
+    (void)SEND("errors/waits", 12, "", 0, 1, 1);
+    tell("receive", swarm_wait_receive(SWARM_FOREVER), SWARM_OK, "what we sent to ourselves");
+    tell("sleep", swarm_sleep(1000000), SWARM_OK, "a millisecond");
+    return reply_text(m);
+}
+
 /* --- Limits ---------------------------------------------------------------------------------- */
 
 static int32_t try_many_timers(const struct swarm_message *m)
@@ -286,6 +354,9 @@ static int32_t try_full_turn(const struct swarm_message *m)
          "in a full turn");
     tell("publish", PUBLISH("a", 1, "", 0, 0, 1), SWARM_E_EXHAUSTED, "in a full turn");
     tell("subscribe", swarm_subscribe("one.more", 8), SWARM_E_EXHAUSTED, "in a full turn");
+    tell("ask", ask("errors/echo", 11, "e", 0), SWARM_E_EXHAUSTED, "in a full turn");
+    tell("receive", swarm_wait_receive(0), SWARM_E_EXHAUSTED, "in a full turn");
+    tell("sleep", swarm_sleep(0), SWARM_E_EXHAUSTED, "in a full turn");
     tell("unsubscribe", swarm_unsubscribe("is.there", 8), SWARM_E_EXHAUSTED, "in a full turn");
     for (uint32_t at = 0, end; at < used; at = end + 1) {
         for (end = at; text[end] != '\n'; end++)
@@ -316,6 +387,12 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
         return try_long_log(m);
     case 'f':
         return try_full_turn(m);
+    case 'w':
+        return try_waits(m);
+    case 'e':
+        return swarm_reply(m->reply_handle, 0, "", 0, m->body, 1);
+    case 'q':
+        return SWARM_DONE;
     default:
         return SWARM_E_INVALID;
     }

@@ -14,6 +14,10 @@ static const struct sw_abi_function imports[] = {
     {.name = "now", .parameters = "", .result = "l"},
     {.name = "random", .parameters = "ii", .result = "i"},
     {.name = "self", .parameters = "iii", .result = "i"},
+    {.name = "ask", .parameters = "iiiiiiil", .result = "i"},
+    {.name = "receive", .parameters = "l", .result = "i"},
+    {.name = "sleep", .parameters = "l", .result = "i"},
+    {.name = "result", .parameters = "iii", .result = "i"},
 };
 
 /* Everything there is, so that whatever a toolchain's start-up code names is found; what each does
@@ -76,6 +80,12 @@ static const struct sw_abi_function exports[] = {
     {.name = "on_stop", .parameters = "", .result = "i"},
     {.name = "on_upgrade", .parameters = "i", .result = "i"},
     {.name = "swarm_state", .parameters = "", .result = "i"},
+    {.name = "on_resume", .parameters = "i", .result = "i"},
+    {.name = "swarm_wait_area", .parameters = "", .result = "i"},
+    {.name = "asyncify_start_unwind", .parameters = "i", .result = ""},
+    {.name = "asyncify_stop_unwind", .parameters = "", .result = ""},
+    {.name = "asyncify_start_rewind", .parameters = "i", .result = ""},
+    {.name = "asyncify_stop_rewind", .parameters = "", .result = ""},
 };
 
 const struct sw_abi_function *sw_abi_imports(size_t *ret_count)

@@ -329,7 +329,11 @@ static const struct sw_command commands[] = {
      .summary = "Compile agents to WebAssembly",
      .details =
          "Each .c file becomes a module of its own beside it, x.c to x.wasm; with --out all of\n"
-         "them become one. SWARM_GUEST_CC and SWARM_GUEST_LD name other compilers.",
+         "them become one. SWARM_GUEST_CC and SWARM_GUEST_LD name other compilers.\n"
+         "\n"
+         "A handler that waits (swarm_ask, swarm_receive, swarm_sleep) needs wasm-opt of binaryen, "
+         "which\n"
+         "SWARM_WASM_OPT may name; it is run by itself when it is needed.",
      .examples = "swarm agent build\nswarm agent build greeter\n"
                  "swarm agent build main.c text.c --out greeter.wasm",
      .arguments_max = 256,

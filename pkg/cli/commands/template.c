@@ -23,3 +23,4 @@
 EMBED(source, "examples/hello/agent.c");
 EMBED(manifest, "examples/hello/agent.yaml");
 EMBED(header, "include/swarm/agent.h");
+EMBED(waits, "include/swarm/wait.h");

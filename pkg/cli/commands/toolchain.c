@@ -1,9 +1,11 @@
 #include "pkg/cli/commands/toolchain.h"
+#include "pkg/cli/commands/manifests.h"
 #include "pkg/cli/commands/template.h"
 
 #include <string.h>
 
 #define INSTALL_HINT "install it with: apt-get install clang-19 lld-19"
+#define OPTIMISER_HINT "install it with: apt-get install binaryen"
 #define SYSROOT_INCLUDE "/usr/include/wasm32-wasi"
 #define SYSROOT_LIB "/usr/lib/wasm32-wasi"
 #define STACK "stack-size=16384"
@@ -63,35 +65,44 @@ enum sw_rc sw_toolchain_find(struct sw_cli *cli, struct sw_toolchain *ret_toolch
         sw_err_hint(err, INSTALL_HINT);
         return SW_E_PRECONDITION;
     }
+    ret_toolchain->optimiser = find_program(cli, "SWARM_WASM_OPT", "wasm-opt", &ignored);
     return SW_OK;
 }
 
-/* The folder for -I: the header that came with this program, kept in the user's cache. */
-static enum sw_rc place_header(struct sw_cli *cli, const char **ret_folder, struct sw_err *err)
+/* Have a file with this content, written only if it is not there yet. */
+static enum sw_rc place(struct sw_cli *cli, const char *path, struct sw_bytes content,
+                        struct sw_err *err)
+{
+    struct sw_err ignored = {0};
+    struct sw_buffer old;
+    bool is_same;
+
+    sw_buffer_init(&old, 1 << 20);
+    is_same = sw_file_load(cli->system, path, 1 << 20, &old, &ignored) == SW_OK &&
+              old.size == content.size && memcmp(old.data, content.data, content.size) == 0;
+    sw_buffer_done(&old);
+    return is_same ? SW_OK : sw_file_save(cli->system, path, content.data, content.size, err);
+}
+
+/* The folder for -I: the headers that came with this program, kept in the user's cache. */
+static enum sw_rc place_headers(struct sw_cli *cli, const char **ret_folder, struct sw_err *err)
 {
     const struct sw_terminal *terminal = cli->terminal;
     const char *cache = terminal->variable(terminal->ctx, "XDG_CACHE_HOME");
     const char *home = terminal->variable(terminal->ctx, "HOME");
-    struct sw_bytes header = sw_template_header();
-    const char *folder, *path;
-    struct sw_buffer old;
-    struct sw_err ignored = {0};
-    bool is_same;
-    enum sw_rc rc;
+    const char *folder =
+        cache != NULL && cache[0] == '/'
+            ? sw_cli_format(cli, "%s/swarm/include", cache)
+            : sw_cli_format(cli, "%s/.cache/swarm/include", home == NULL ? "/tmp" : home);
+    enum sw_rc rc =
+        cli->system->folder_make(cli->system->ctx, sw_cli_format(cli, "%s/swarm", folder), err);
 
-    folder = cache != NULL && cache[0] == '/'
-                 ? sw_cli_format(cli, "%s/swarm/include", cache)
-                 : sw_cli_format(cli, "%s/.cache/swarm/include", home == NULL ? "/tmp" : home);
-    path = sw_cli_format(cli, "%s/swarm/agent.h", folder);
     *ret_folder = folder;
-    sw_buffer_init(&old, 1 << 20);
-    is_same = sw_file_load(cli->system, path, 1 << 20, &old, &ignored) == SW_OK &&
-              old.size == header.size && memcmp(old.data, header.data, header.size) == 0;
-    sw_buffer_done(&old);
-    if (is_same)
-        return SW_OK;
-    rc = cli->system->folder_make(cli->system->ctx, sw_cli_format(cli, "%s/swarm", folder), err);
-    return rc == SW_OK ? sw_file_save(cli->system, path, header.data, header.size, err) : rc;
+    if (rc == SW_OK)
+        rc = place(cli, sw_cli_format(cli, "%s/swarm/agent.h", folder), sw_template_header(), err);
+    if (rc == SW_OK)
+        rc = place(cli, sw_cli_format(cli, "%s/swarm/wait.h", folder), sw_template_waits(), err);
+    return rc;
 }
 
 static enum sw_rc run(struct sw_cli *cli, const char *const *words, struct sw_err *err)
@@ -161,6 +172,53 @@ static enum sw_rc link_module(struct sw_cli *cli, const struct sw_toolchain *too
     return run(cli, words, err);
 }
 
+/* Whether the module imports anything that waits: such an import is, in its bytes, the two names
+ * with their sizes and the kind of a function. */
+static bool waits(struct sw_bytes module)
+{
+    static const char *const names[] = {"\7swarm_1\3ask", "\7swarm_1\7receive", "\7swarm_1\5sleep"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (memmem(module.data, module.size, names[i], strlen(names[i]) + 1) != NULL)
+            return true;
+    return false;
+}
+
+/* Have handlers that wait unwind their stack and come back. Only what can reach a wait is changed;
+ * the names of its functions stay for reports. */
+static enum sw_rc let_wait(struct sw_cli *cli, const struct sw_toolchain *toolchain,
+                           const char *output, struct sw_err *err)
+{
+    const char *const words[] = {
+        toolchain->optimiser,
+        "-g",
+        "--enable-bulk-memory",
+        "--enable-sign-ext",
+        "--enable-mutable-globals",
+        "--asyncify",
+        "--pass-arg=asyncify-imports@swarm_1.ask,swarm_1.receive,swarm_1.sleep",
+        "--pass-arg=asyncify-asserts",
+        "-O2",
+        output,
+        "-o",
+        output,
+        NULL};
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer module = {0};
+    enum sw_rc rc;
+
+    sw_buffer_init(&module, SW_MODULE_BYTES_MAX);
+    rc = sw_file_load(cli->system, output, SW_MODULE_BYTES_MAX, &module, err);
+    if (rc != SW_OK || !waits((struct sw_bytes){module.data, module.size}))
+        return rc;
+    if (toolchain->optimiser != NULL)
+        return run(cli, words, err);
+    (void)sw_err_set(err, SW_E_PRECONDITION,
+                     "%s waits within its handlers, and there is no wasm-opt to build that with",
+                     output);
+    sw_err_hint(err, OPTIMISER_HINT);
+    return SW_E_PRECONDITION;
+}
+
 enum sw_rc sw_toolchain_build(struct sw_cli *cli, const struct sw_toolchain *toolchain,
                               const char *const *sources, size_t count, const char *output,
                               struct sw_err *err)
@@ -170,7 +228,7 @@ enum sw_rc sw_toolchain_build(struct sw_cli *cli, const struct sw_toolchain *too
     const char *folder =
         sw_cli_format(cli, "%.*s.swarm", slash == NULL ? 0 : (int)(slash - output) + 1, output);
     const char *include = "";
-    enum sw_rc rc = place_header(cli, &include, err);
+    enum sw_rc rc = place_headers(cli, &include, err);
 
     if (rc == SW_OK)
         rc = cli->system->folder_make(cli->system->ctx, folder, err);
@@ -181,5 +239,7 @@ enum sw_rc sw_toolchain_build(struct sw_cli *cli, const struct sw_toolchain *too
             sw_cli_format(cli, "%s/%zu-%s.o", folder, i, name == NULL ? sources[i] : name + 1);
         rc = compile(cli, toolchain, include, sources[i], objects[i], err);
     }
-    return rc == SW_OK ? link_module(cli, toolchain, objects, count, output, err) : rc;
+    if (rc == SW_OK)
+        rc = link_module(cli, toolchain, objects, count, output, err);
+    return rc == SW_OK ? let_wait(cli, toolchain, output, err) : rc;
 }

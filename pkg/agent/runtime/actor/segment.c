@@ -878,12 +878,12 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     }
     if (instance->retry_ns > worker->now_ns || !be_started(worker, instance, priority))
         return;
-    if (instance->actor.wait.kind != SW_WAIT_NONE) {
-        resume(worker, instance);
-        return;
-    }
     if (!sw_upgrade_settle(worker, instance)) {
         sw_instance_back_off(worker, instance);
+        return;
+    }
+    if (instance->actor.wait.kind != SW_WAIT_NONE) {
+        resume(worker, instance);
         return;
     }
     message = sw_instance_take(worker, instance, priority);

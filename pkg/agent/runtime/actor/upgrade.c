@@ -150,7 +150,9 @@ bool sw_upgrade_settle(struct sw_worker *worker, struct sw_instance *instance)
         instance->spec = spec;
         return true;
     }
-    if (instance->refused == spec->number || !instance->pod->program->view.has_on_upgrade)
+    /* A turn that waits goes on in the program that began it. */
+    if (instance->actor.wait.kind != SW_WAIT_NONE || instance->refused == spec->number ||
+        !instance->pod->program->view.has_on_upgrade)
         return true;
     if (!sw_segment_prepare(worker, instance, &err))
         return instance->is_parked;

@@ -82,6 +82,23 @@ static int32_t on_self(void *ctx, int32_t what, void *ret_text, uint32_t size)
     return sw_turn_self(ctx, what, ret_text, size);
 }
 
+static int32_t on_ask(void *ctx, const struct sw_wasm_send *ask, uint64_t timeout_ns)
+{
+    struct sw_effect effect = {.to = ask->to, .type = ask->type, .body = ask->body};
+
+    return sw_turn_ask(ctx, &effect, ask->priority, timeout_ns);
+}
+
+static int32_t on_receive(void *ctx, uint64_t timeout_ns)
+{
+    return sw_turn_receive(ctx, timeout_ns);
+}
+
+static int32_t on_sleep(void *ctx, uint64_t duration_ns)
+{
+    return sw_turn_sleep(ctx, duration_ns);
+}
+
 enum sw_rc sw_guest_wasm_engine(uint64_t fuel_per_ms, struct sw_wasm_engine **ret_engine,
                                 struct sw_err *err)
 {
@@ -97,6 +114,9 @@ enum sw_rc sw_guest_wasm_engine(uint64_t fuel_per_ms, struct sw_wasm_engine **re
         .now = on_now,
         .random = on_random,
         .self = on_self,
+        .ask = on_ask,
+        .receive = on_receive,
+        .sleep = on_sleep,
     };
     struct sw_wasm_engine_options options = {.calls = &calls, .fuel_per_ms = fuel_per_ms};
 
@@ -136,6 +156,8 @@ static enum sw_guest_end end_of(enum sw_wasm_end end)
         return SW_GUEST_DEADLINE;
     case SW_WASM_NO_MEMORY:
         return SW_GUEST_NO_MEMORY;
+    case SW_WASM_WAITING:
+        return SW_GUEST_WAITING;
     }
     return SW_GUEST_TRAPPED;
 }
@@ -150,10 +172,11 @@ static enum sw_wasm_entry entry_of(enum sw_guest_entry entry)
     case SW_GUEST_TIMER:
         return SW_WASM_TIMER;
     case SW_GUEST_STOP:
-    case SW_GUEST_RESUME: /* Does not come: no import of a module takes a wait. */
         return SW_WASM_STOP;
     case SW_GUEST_UPGRADE:
         return SW_WASM_UPGRADE;
+    case SW_GUEST_RESUME:
+        return SW_WASM_RESUME;
     }
     return SW_WASM_STOP;
 }
@@ -175,7 +198,8 @@ static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input
     const struct sw_guest_message *given = input->message;
     struct sw_wasm_message message = {0};
     struct sw_wasm_input wasm = {.entry = entry_of(input->entry),
-                                 .message = &message,
+                                 .message = given == NULL ? NULL : &message,
+                                 .status = input->status,
                                  .timer_id = input->timer,
                                  .deadline_ms = input->deadline_ms};
     struct sw_wasm_upgrade upgrade;

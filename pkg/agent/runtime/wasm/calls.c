@@ -3,6 +3,7 @@
 #include "pkg/agent/abi/abi.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct sw_wasm_instance *sw_wasm_instance_of(struct wasmtime_caller *caller)
@@ -202,6 +203,10 @@ static const struct {
     {"now", call_now},
     {"random", call_random},
     {"self", call_self},
+    {"ask", sw_wasm_call_ask},
+    {"receive", sw_wasm_call_receive},
+    {"sleep", sw_wasm_call_sleep},
+    {"result", sw_wasm_call_result},
 };
 
 static void types_of(const char *letters, struct wasm_valtype_vec_t *ret_types)
@@ -215,6 +220,27 @@ static void types_of(const char *letters, struct wasm_valtype_vec_t *ret_types)
     wasm_valtype_vec_new(ret_types, count, types);
 }
 
+struct binding { /* Of an import in the linker, which frees it. */
+    sw_wasm_import *call;
+    void *env;
+    bool is_wait;
+};
+
+/* While the stack of a guest is moved it can call nothing. */
+static struct wasm_trap_t *on_import(void *env, struct wasmtime_caller *caller,
+                                     union wasmtime_val_raw *values, size_t count)
+{
+    const struct binding *binding = env;
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
+
+    if (instance->mode != SW_WASM_NORMAL) {
+        struct wasm_trap_t *trap = sw_wasm_check_mode(instance, binding->is_wait);
+        if (trap != NULL)
+            return trap;
+    }
+    return binding->call(binding->env, caller, values, count);
+}
+
 enum sw_rc sw_wasm_define(struct sw_wasm_engine *engine,
                           const struct sw_wasm_definition *definition, struct sw_err *err)
 {
@@ -222,15 +248,24 @@ enum sw_rc sw_wasm_define(struct sw_wasm_engine *engine,
     struct wasm_valtype_vec_t parameters, results;
     struct wasm_functype_t *type;
     struct wasmtime_error *error;
+    struct binding *binding = malloc(sizeof *binding);
 
+    if (binding == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for an import");
+    *binding = (struct binding){definition->call, definition->env, definition->is_wait};
     types_of(function->parameters, &parameters);
     types_of(function->result, &results);
     type = wasm_functype_new(&parameters, &results);
     error = wasmtime_linker_define_func_unchecked(
         engine->linker, definition->module, strlen(definition->module), function->name,
-        strlen(function->name), type, definition->call, definition->env, NULL);
+        strlen(function->name), type, on_import, binding, free);
     wasm_functype_delete(type);
     return error == NULL ? SW_OK : sw_wasm_err(err, SW_E_INTERNAL, error, function->name);
+}
+
+static bool is_wait(sw_wasm_import *call)
+{
+    return call == sw_wasm_call_ask || call == sw_wasm_call_receive || call == sw_wasm_call_sleep;
 }
 
 enum sw_rc sw_wasm_calls_define(struct sw_wasm_engine *engine, struct sw_err *err)
@@ -249,6 +284,7 @@ enum sw_rc sw_wasm_calls_define(struct sw_wasm_engine *engine, struct sw_err *er
             &(struct sw_wasm_definition){.module = SW_ABI_MODULE,
                                          .function = &imports[i],
                                          .call = callbacks[i].call,
+                                         .is_wait = is_wait(callbacks[i].call),
                                          .env = (void *)(uintptr_t)engine->calls}, /* Only read. */
             err);
         if (rc != SW_OK)

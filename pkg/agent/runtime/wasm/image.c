@@ -9,9 +9,10 @@
  *   u32 magic   u32 version   u64 memory bytes   u32 globals   u32 pages
  *   globals x { u8 kind, 16 bytes of value }     in the order of the module's exports
  *   pages x   u32 number                         ascending; pages of 4 KiB that differ
- *   chunks of up to 64 pages x { u32 packed bytes, LZ4 block }                                  */
+ *   chunks of up to 64 pages x { u32 packed bytes, LZ4 block }
+ *   u8 wait; unless it is 0: u8 entry, u64 argument, u32 stack pointer, u32 area                 */
 #define IMAGE_MAGIC 0x31495753u /* "SWI1" */
-#define IMAGE_VERSION 1u
+#define IMAGE_VERSION 2u
 #define PAGE_BYTES SW_WASM_IMAGE_PAGE_BYTES
 #define CHUNK_PAGES SW_WASM_IMAGE_CHUNK_PAGES
 #define CHUNK_BYTES SW_WASM_CHUNK_BYTES
@@ -121,6 +122,17 @@ static void save_pages(const struct sw_wasm_instance *instance, struct sw_buffer
     }
 }
 
+static void save_suspended(const struct sw_wasm_suspended *suspended, struct sw_buffer *out)
+{
+    sw_buffer_put_u8(out, (uint8_t)suspended->wait);
+    if (suspended->wait == 0)
+        return;
+    sw_buffer_put_u8(out, (uint8_t)suspended->entry);
+    sw_buffer_put_u64(out, suspended->argument);
+    sw_buffer_put_u32(out, suspended->stack_pointer);
+    sw_buffer_put_u32(out, suspended->area);
+}
+
 enum sw_rc sw_wasm_image_save(const struct sw_wasm_instance *instance, struct sw_buffer *out,
                               struct sw_err *err)
 {
@@ -148,6 +160,7 @@ enum sw_rc sw_wasm_image_save(const struct sw_wasm_instance *instance, struct sw
         sw_buffer_done(&word);
     }
     save_pages(instance, out, numbers, count);
+    save_suspended(&instance->suspended, out);
     if (out->failed)
         return sw_err_set(err, SW_E_EXHAUSTED, "save image: it is larger than the room for it");
     return SW_OK;
@@ -226,6 +239,23 @@ static enum sw_rc load_chunk(struct sw_wasm_instance *instance, struct sw_reader
     return SW_OK;
 }
 
+static bool load_suspended(struct sw_wasm_suspended *suspended, struct sw_reader *reader)
+{
+    uint8_t wait = sw_reader_u8(reader), entry;
+
+    memset(suspended, 0, sizeof *suspended);
+    if (wait == 0)
+        return sw_reader_is_finished(reader);
+    entry = sw_reader_u8(reader);
+    *suspended = (struct sw_wasm_suspended){.wait = (enum sw_wasm_wait)wait,
+                                            .entry = (enum sw_wasm_entry)entry,
+                                            .argument = sw_reader_u64(reader)};
+    suspended->stack_pointer = sw_reader_u32(reader);
+    suspended->area = sw_reader_u32(reader);
+    return sw_reader_is_finished(reader) && wait <= SW_WASM_SLEEP &&
+           (entry == SW_WASM_MESSAGE || entry == SW_WASM_TIMER);
+}
+
 enum sw_rc sw_wasm_image_load(struct sw_wasm_instance *instance, struct sw_bytes image,
                               struct sw_err *err)
 {
@@ -257,5 +287,7 @@ enum sw_rc sw_wasm_image_load(struct sw_wasm_instance *instance, struct sw_bytes
         if (rc != SW_OK)
             return rc;
     }
-    return sw_reader_is_finished(&reader) ? SW_OK : corrupt(err, "bytes are left over");
+    return load_suspended(&instance->suspended, &reader)
+               ? SW_OK
+               : corrupt(err, "what waits is damaged, or bytes are left over");
 }

@@ -20,7 +20,8 @@ struct guest_message {
     uint32_t type, type_size;
     uint32_t body, body_size;
 };
-_Static_assert(sizeof(struct guest_message) == 72, "the guest ABI fixes this size");
+_Static_assert(sizeof(struct guest_message) == SW_WASM_GUEST_MESSAGE_BYTES,
+               "the guest ABI fixes this size");
 
 /* struct swarm_upgrade and struct swarm_state, likewise. */
 struct guest_upgrade {
@@ -89,8 +90,7 @@ static enum sw_rc instantiate(struct sw_wasm_instance *instance, struct sw_err *
     return sw_err_set(err, SW_E_INVALID, "new instance: a data segment is outside the memory");
 }
 
-/* A handle of an export; store_id 0 when there is none. */
-static struct wasmtime_func function_of(struct sw_wasm_instance *instance, const char *name)
+struct wasmtime_func sw_wasm_function(struct sw_wasm_instance *instance, const char *name)
 {
     struct wasmtime_extern item;
 
@@ -133,10 +133,10 @@ enum sw_rc sw_wasm_instance_new(struct sw_wasm_worker *worker, struct sw_wasm_mo
         return rc;
     }
     wasmtime_store_epoch_deadline_callback(instance->store, on_tick, instance, NULL);
-    instance->alloc = function_of(instance, "swarm_alloc");
-    instance->on_message = function_of(instance, "on_message");
+    instance->alloc = sw_wasm_function(instance, "swarm_alloc");
+    instance->on_message = sw_wasm_function(instance, "on_message");
     if (module->view.has_on_timer)
-        instance->on_timer = function_of(instance, "on_timer");
+        instance->on_timer = sw_wasm_function(instance, "on_timer");
     *ret_instance = instance;
     return SW_OK;
 }
@@ -158,20 +158,19 @@ uint64_t sw_wasm_instance_memory(const struct sw_wasm_instance *instance)
 
 /* --- Entries --------------------------------------------------------------------------------- */
 
-static void fail(struct sw_wasm_outcome *outcome, int32_t code, const char *words)
+void sw_wasm_fail(struct sw_wasm_outcome *outcome, int32_t code, const char *words)
 {
     outcome->end = code == SW_E_EXHAUSTED ? SW_WASM_NO_MEMORY : SW_WASM_FAILED;
     outcome->code = code;
     (void)snprintf(outcome->report, sizeof outcome->report, "%s", words);
 }
 
-/* Call one function; false, and an outcome, when it did not return. */
-static bool call(struct sw_wasm_instance *instance, const struct wasmtime_func *function,
-                 union wasmtime_val_raw *values, size_t count, struct sw_wasm_outcome *outcome)
+bool sw_wasm_call_function(struct sw_wasm_instance *instance, const struct wasmtime_func *function,
+                           union wasmtime_val_raw *value, struct sw_wasm_outcome *outcome)
 {
     struct wasm_trap_t *trap = NULL;
     struct wasmtime_error *error =
-        wasmtime_func_call_unchecked(instance->context, function, values, count, &trap);
+        wasmtime_func_call_unchecked(instance->context, function, value, 1, &trap);
 
     if (error == NULL && trap == NULL)
         return true;
@@ -189,10 +188,16 @@ static void put(const struct sw_wasm_instance *instance, uint32_t *at, struct sw
     *at += (uint32_t)bytes.size;
 }
 
-static void write_message(const struct sw_wasm_instance *instance,
-                          const struct sw_wasm_message *message, uint32_t pointer)
+uint64_t sw_wasm_message_texts(const struct sw_wasm_message *message)
 {
-    uint32_t at = pointer + (uint32_t)sizeof(struct guest_message);
+    return (uint64_t)message->from.size + message->subject.size + message->type.size +
+           message->body.size;
+}
+
+void sw_wasm_write_message(const struct sw_wasm_instance *instance,
+                           const struct sw_wasm_message *message, uint32_t pointer, uint32_t texts)
+{
+    uint32_t at = texts;
     struct guest_message guest = {
         .struct_size = sizeof guest,
         .flags = message->flags,
@@ -238,21 +243,22 @@ static bool make_room(struct sw_wasm_instance *instance, uint64_t total, uint32_
     uint32_t pointer;
 
     if (total > instance->slot.limit_bytes) {
-        fail(outcome, SW_E_EXHAUSTED, "the message is larger than the instance's memory limit");
+        sw_wasm_fail(outcome, SW_E_EXHAUSTED,
+                     "the message is larger than the instance's memory limit");
         return false;
     }
     value.i32 = (int32_t)(uint32_t)total;
-    if (!call(instance, &instance->alloc, &value, 1, outcome))
+    if (!sw_wasm_call_function(instance, &instance->alloc, &value, outcome))
         return false;
     pointer = (uint32_t)value.i32;
     if (pointer == 0) {
-        fail(outcome, SW_E_EXHAUSTED, "swarm_alloc found no room for the message");
+        sw_wasm_fail(outcome, SW_E_EXHAUSTED, "swarm_alloc found no room for the message");
         return false;
     }
     if (pointer % MESSAGE_ALIGN != 0 || pointer + total > instance->slot.size_bytes) {
-        fail(outcome, SW_E_INVALID,
-             "swarm_alloc returned a pointer that is not aligned to 8 or "
-             "not inside the memory");
+        sw_wasm_fail(outcome, SW_E_INVALID,
+                     "swarm_alloc returned a pointer that is not aligned to 8 or "
+                     "not inside the memory");
         return false;
     }
     *ret_pointer = pointer;
@@ -275,12 +281,11 @@ static bool deliver(struct sw_wasm_instance *instance, const struct sw_wasm_inpu
         write_upgrade(instance, upgrade, *ret_pointer);
         return true;
     }
-    if (!make_room(instance,
-                   sizeof(struct guest_message) + (uint64_t)message->from.size +
-                       message->subject.size + message->type.size + message->body.size,
+    if (!make_room(instance, sizeof(struct guest_message) + sw_wasm_message_texts(message),
                    ret_pointer, outcome))
         return false;
-    write_message(instance, message, *ret_pointer);
+    sw_wasm_write_message(instance, message, *ret_pointer,
+                          *ret_pointer + (uint32_t)sizeof(struct guest_message));
     return true;
 }
 
@@ -298,28 +303,30 @@ static void conclude(int32_t result, struct sw_wasm_outcome *outcome)
     }
     outcome->code = SW_E_INVALID;
     (void)snprintf(outcome->report, sizeof outcome->report,
-                   result == 1 ? "the handler returned SWARM_WAITING, but the module uses no call "
-                                 "that waits"
+                   result == 1 ? "the handler returned SWARM_WAITING and waits for nothing"
                                : "the handler returned %d, which is no result",
                    (int)result);
 }
 
-static struct wasmtime_func entry_of(struct sw_wasm_instance *instance, enum sw_wasm_entry entry)
+struct wasmtime_func sw_wasm_entry_function(struct sw_wasm_instance *instance,
+                                            enum sw_wasm_entry entry)
 {
     switch (entry) {
     case SW_WASM_START:
-        return function_of(instance, "on_start"); /* Once in a life: not worth a cached handle. */
+        return sw_wasm_function(instance,
+                                "on_start"); /* Once in a life: not worth a cached handle. */
     case SW_WASM_MESSAGE:
         return instance->on_message;
     case SW_WASM_TIMER:
         return instance->on_timer;
     case SW_WASM_STOP:
-        return function_of(instance, "on_stop");
+        return sw_wasm_function(instance, "on_stop");
     case SW_WASM_UPGRADE:
-        return function_of(instance, "on_upgrade");
-    default:
-        return (struct wasmtime_func){0};
+        return sw_wasm_function(instance, "on_upgrade");
+    case SW_WASM_RESUME:
+        break;
     }
+    return (struct wasmtime_func){0};
 }
 
 static void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms)
@@ -328,6 +335,10 @@ static void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms)
     instance->deadline_ms = deadline_ms;
     instance->is_late = false;
     instance->has_exited = false;
+    instance->violation = NULL;
+    instance->mode = SW_WASM_NORMAL;
+    instance->taken = 0;
+    instance->resumed = NULL;
     instance->slot.is_refused = false;
     sw_wasm_set_deadline(instance->worker->engine, instance->context, 1, deadline_ms);
     sw_wasm_run_begin(instance->worker);
@@ -345,13 +356,13 @@ static void take_state(const struct sw_wasm_instance *instance, uint32_t pointer
     if (is_inside)
         memcpy(&state, instance->slot.base + pointer, sizeof state);
     if (!is_inside || (uint64_t)state.data + state.size > size_bytes) {
-        fail(outcome, SW_E_INVALID, "swarm_state points out of the memory");
+        sw_wasm_fail(outcome, SW_E_INVALID, "swarm_state points out of the memory");
         return;
     }
     sw_buffer_put(out, instance->slot.base + state.data, state.size);
     *ret_version = state.version;
     if (out->failed)
-        fail(outcome, SW_E_EXHAUSTED, "the state that swarm_state names is too large");
+        sw_wasm_fail(outcome, SW_E_EXHAUSTED, "the state that swarm_state names is too large");
 }
 
 /* What comes before on_start: the module's start function and, in a WASI reactor, _initialize. */
@@ -361,14 +372,46 @@ static bool initialize(struct sw_wasm_instance *instance, struct sw_wasm_outcome
     struct wasmtime_func function;
 
     if (instance->module->has_start) {
-        function = function_of(instance, SW_ABI_START);
-        if (!call(instance, &function, &value, 1, outcome))
+        function = sw_wasm_function(instance, SW_ABI_START);
+        if (!sw_wasm_call_function(instance, &function, &value, outcome))
             return false;
     }
     if (!instance->module->has_initialize)
         return true;
-    function = function_of(instance, "_initialize");
-    return call(instance, &function, &value, 1, outcome);
+    function = sw_wasm_function(instance, "_initialize");
+    return sw_wasm_call_function(instance, &function, &value, outcome);
+}
+
+/* Have the function of an entry ready, and its argument. False: there is nothing to call, or
+ * *outcome says why it cannot be. */
+static bool prepare(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
+                    struct wasmtime_func *ret_function, union wasmtime_val_raw *ret_value,
+                    struct sw_wasm_outcome *outcome)
+{
+    uint32_t pointer = 0;
+
+    if (input->entry == SW_WASM_RESUME) {
+        instance->resumed = input;
+        *ret_function = sw_wasm_begin_resume(instance, ret_value, outcome);
+        return ret_function->store_id != 0;
+    }
+    *ret_function = sw_wasm_entry_function(instance, input->entry);
+    sw_wasm_begin_turn(instance);
+    ret_value->i64 = (int64_t)input->timer_id;
+    if ((input->entry == SW_WASM_START || input->entry == SW_WASM_UPGRADE) &&
+        !initialize(instance, outcome))
+        return false;
+    if (ret_function->store_id == 0)
+        return false;
+    if (input->entry == SW_WASM_MESSAGE || input->entry == SW_WASM_UPGRADE) {
+        assert(input->entry == SW_WASM_MESSAGE ? input->message != NULL : input->upgrade != NULL);
+        if (!deliver(instance, input, &pointer, outcome))
+            return false;
+        ret_value->i32 = (int32_t)pointer;
+    }
+    instance->turn.entry = input->entry;
+    instance->turn.argument = (uint64_t)ret_value->i64;
+    return true;
 }
 
 void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, struct sw_buffer *out,
@@ -383,9 +426,9 @@ void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, stru
     *ret_version = 0;
     if (!instance->module->view.has_state)
         return;
-    function = function_of(instance, "swarm_state");
+    function = sw_wasm_function(instance, "swarm_state");
     begin(instance, deadline_ms);
-    if (call(instance, &function, &value, 1, ret_outcome))
+    if (sw_wasm_call_function(instance, &function, &value, ret_outcome))
         take_state(instance, (uint32_t)value.i32, out, ret_version, ret_outcome);
     sw_wasm_wasi_flush(instance);
     sw_wasm_run_end(instance->worker);
@@ -394,27 +437,18 @@ void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, stru
 void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
                    struct sw_wasm_outcome *ret_outcome)
 {
-    struct wasmtime_func function = entry_of(instance, input->entry);
-    union wasmtime_val_raw value = {.i64 = (int64_t)input->timer_id};
-    uint32_t pointer = 0;
-    size_t count = 1; /* Results need a place even where there are no arguments. */
-    bool is_ready = true;
+    union wasmtime_val_raw value = {.i64 = 0}; /* Results need a place also without arguments. */
+    struct wasmtime_func function;
 
     ret_outcome->end = SW_WASM_DONE;
     ret_outcome->code = SW_OK;
     ret_outcome->report[0] = '\0';
-    if (function.store_id == 0 && input->entry != SW_WASM_START)
-        return;
     begin(instance, input->deadline_ms);
-    if (input->entry == SW_WASM_START || input->entry == SW_WASM_UPGRADE)
-        is_ready = initialize(instance, ret_outcome) && function.store_id != 0;
-    if (is_ready && (input->entry == SW_WASM_MESSAGE || input->entry == SW_WASM_UPGRADE)) {
-        assert(input->entry == SW_WASM_MESSAGE ? input->message != NULL : input->upgrade != NULL);
-        is_ready = deliver(instance, input, &pointer, ret_outcome);
-        value.i32 = (int32_t)pointer;
-    }
-    if (is_ready && call(instance, &function, &value, count, ret_outcome))
+    if (prepare(instance, input, &function, &value, ret_outcome) &&
+        sw_wasm_call_function(instance, &function, &value, ret_outcome) &&
+        !sw_wasm_has_suspended(instance, value.i32, ret_outcome))
         conclude(value.i32, ret_outcome);
+    instance->resumed = NULL;
     sw_wasm_wasi_flush(instance);
     sw_wasm_run_end(instance->worker);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ASYNCIFY_EXPORTS 5u
+
 static bool has_name(const struct wasm_exporttype_t *type, const char *name)
 {
     const struct wasm_byte_vec_t *text = wasm_exporttype_name(type);
@@ -65,18 +67,50 @@ static enum sw_rc read_global(struct sw_wasm_module *module, const struct wasm_e
     return SW_OK;
 }
 
+/* Whether it is one of those that a module has once asyncify went over it and the SDK's header is
+ * in it. */
+static bool is_asyncify(const struct wasm_exporttype_t *type)
+{
+    static const char *const names[ASYNCIFY_EXPORTS] = {
+        "asyncify_start_unwind", "asyncify_stop_unwind", "asyncify_start_rewind",
+        "asyncify_stop_rewind", "swarm_wait_area"};
+
+    for (size_t i = 0; i < ASYNCIFY_EXPORTS; i++)
+        if (has_name(type, names[i]))
+            return true;
+    return false;
+}
+
+/* Toolchains that export the stack pointer call it so; with the others it is the first global. */
+static void note_stack_pointer(struct sw_wasm_module *module, const struct wasm_exporttype_t *type)
+{
+    const struct wasm_globaltype_t *global =
+        wasm_externtype_as_globaltype_const(wasm_exporttype_type(type));
+
+    if (global == NULL || wasm_globaltype_mutability(global) != WASM_VAR ||
+        wasm_valtype_kind(wasm_globaltype_content(global)) != WASM_I32)
+        return;
+    if (has_name(type, "__stack_pointer"))
+        module->stack_pointer = "__stack_pointer";
+    else if (has_name(type, SW_ABI_GLOBAL_PREFIX "0") && module->stack_pointer == NULL)
+        module->stack_pointer = SW_ABI_GLOBAL_PREFIX "0";
+}
+
 static enum sw_rc read_exports(struct sw_wasm_module *module, struct sw_err *err)
 {
     struct wasm_exporttype_vec_t types;
     enum sw_rc rc = SW_OK;
-    bool has_memory = false, has_alloc = false, has_on_message = false;
+    bool has_memory = false, has_alloc = false, has_on_message = false, has_on_resume = false;
+    unsigned asyncify = 0;
 
     wasmtime_module_exports(module->module, &types);
     for (size_t i = 0; rc == SW_OK && i < types.size; i++) {
         const struct wasm_externtype_t *type = wasm_exporttype_type(types.data[i]);
         uint8_t kind = wasm_externtype_kind(type);
-        if (kind == WASM_EXTERN_GLOBAL)
+        if (kind == WASM_EXTERN_GLOBAL) {
             rc = read_global(module, types.data[i]);
+            note_stack_pointer(module, types.data[i]);
+        }
         if (kind == WASM_EXTERN_MEMORY && has_name(types.data[i], "memory")) {
             rc = read_memory(module, type);
             has_memory = true;
@@ -92,7 +126,13 @@ static enum sw_rc read_exports(struct sw_wasm_module *module, struct sw_err *err
         module->view.has_on_stop |= has_name(types.data[i], "on_stop");
         module->view.has_on_upgrade |= has_name(types.data[i], "on_upgrade");
         module->view.has_state |= has_name(types.data[i], "swarm_state");
+        has_on_resume |= has_name(types.data[i], "on_resume");
+        asyncify += is_asyncify(types.data[i]);
     }
+    if (has_on_resume)
+        module->suspend = SW_WASM_SUSPEND_RETURN;
+    else if (asyncify == ASYNCIFY_EXPORTS)
+        module->suspend = SW_WASM_SUSPEND_UNWIND;
     module->view.has_on_start |= module->has_start || module->has_initialize;
     wasm_exporttype_vec_delete(&types);
     if (rc != SW_OK)

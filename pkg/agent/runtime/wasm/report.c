@@ -145,8 +145,11 @@ static void report_exit(const struct sw_wasm_instance *instance, struct sw_wasm_
 void sw_wasm_report(struct sw_wasm_instance *instance, struct wasmtime_error *error,
                     struct wasm_trap_t *trap, struct sw_wasm_outcome *outcome)
 {
-    if (instance->has_exited) {
+    if (instance->violation != NULL)
+        sw_wasm_fail(outcome, SW_E_PRECONDITION, instance->violation);
+    else if (instance->has_exited)
         report_exit(instance, outcome);
+    if (instance->violation != NULL || instance->has_exited) {
         if (trap != NULL)
             wasm_trap_delete(trap);
         if (error != NULL)
@@ -176,7 +179,7 @@ const char *sw_wasm_end_name(enum sw_wasm_end end)
     static const char *const names[] = {
         [SW_WASM_DONE] = "done",           [SW_WASM_FAILED] = "failed",
         [SW_WASM_TRAPPED] = "trapped",     [SW_WASM_DEADLINE] = "deadline",
-        [SW_WASM_NO_MEMORY] = "no-memory",
+        [SW_WASM_NO_MEMORY] = "no-memory", [SW_WASM_WAITING] = "waiting",
     };
 
     return names[end];

@@ -120,6 +120,7 @@ struct sw_wasm_definition {
     const struct sw_abi_function *function;
     sw_wasm_import *call;
     void *env;
+    bool is_wait;
 };
 
 /* Make the engine's linker, and define the imports of swarm_1 on it; those of WASI preview 1. */
@@ -141,6 +142,13 @@ struct sw_wasm_global {
     size_t name_size;
 };
 
+/* How a module waits within a handler. */
+enum sw_wasm_suspend {
+    SW_WASM_SUSPEND_NONE,   /* It cannot. */
+    SW_WASM_SUSPEND_UNWIND, /* Binaryen's asyncify moves its stack into its memory, and back. */
+    SW_WASM_SUSPEND_RETURN  /* It returns SWARM_WAITING, and goes on in on_resume. */
+};
+
 struct sw_wasm_module {
     atomic_uint references;
     struct sw_wasm_engine *engine;
@@ -148,12 +156,47 @@ struct sw_wasm_module {
     struct wasmtime_instance_pre *pre;
     struct sw_wasm_module_view view;
     bool has_start, has_initialize; /* Called before on_start. */
+    enum sw_wasm_suspend suspend;
+    const char *stack_pointer;      /* Name of that global; NULL: none is known. */
     struct sw_wasm_global *globals; /* view.globals_count mutable ones. */
     /* What a new instance's memory holds: its pages of 4 KiB that are not zero, by number. */
     uint32_t *base_pages;
     uint8_t *base_bytes;
     size_t base_count;
 };
+
+/* --- waits.c ---------------------------------------------------------------------------------- */
+
+enum sw_wasm_mode {
+    SW_WASM_NORMAL,
+    SW_WASM_UNWINDING, /* It took a wait; its functions return one after the other. */
+    SW_WASM_REWINDING  /* They are called again, down to the wait. */
+};
+
+enum sw_wasm_wait { SW_WASM_ASK = 1, SW_WASM_RECEIVE, SW_WASM_SLEEP };
+
+struct sw_wasm_suspended {  /* An entry that waits; part of the image. */
+    enum sw_wasm_wait wait; /* 0: none does. */
+    enum sw_wasm_entry entry;
+    uint64_t argument;      /* Of the entry, as it was called. */
+    uint32_t stack_pointer; /* When it began. */
+    uint32_t area;          /* Where its stack is kept. */
+};
+
+/* Whether an import may be called now: NULL, or a trap. */
+struct wasm_trap_t *sw_wasm_check_mode(struct sw_wasm_instance *instance, bool is_wait);
+/* An entry begins that is not RESUME: give up what waits, and remember the stack pointer. */
+void sw_wasm_begin_turn(struct sw_wasm_instance *instance);
+/* The function to go on with and its argument; store_id 0: nothing waits, or it cannot go on, and
+ * *outcome says why. */
+struct wasmtime_func sw_wasm_begin_resume(struct sw_wasm_instance *instance,
+                                          union wasmtime_val_raw *ret_value,
+                                          struct sw_wasm_outcome *outcome);
+/* The entry has returned. True: it waits, or failed to, and *outcome says so. */
+bool sw_wasm_has_suspended(struct sw_wasm_instance *instance, int32_t result,
+                           struct sw_wasm_outcome *outcome);
+/* The imports ask, receive, sleep, result. */
+sw_wasm_import sw_wasm_call_ask, sw_wasm_call_receive, sw_wasm_call_sleep, sw_wasm_call_result;
 
 /* --- instance.c ------------------------------------------------------------------------------ */
 
@@ -171,7 +214,30 @@ struct sw_wasm_instance {
     bool is_late;      /* The deadline ended this entry. */
     bool has_exited;   /* proc_exit did. */
     int32_t exit_code; /* What it was given. */
+    /* Waiting. */
+    const char *violation; /* What the guest did while its stack was moved; NULL: nothing. */
+    enum sw_wasm_mode mode;
+    enum sw_wasm_wait taken;            /* The wait that this entry took; 0: none. */
+    struct sw_wasm_suspended suspended; /* What waits, */
+    struct sw_wasm_suspended turn;      /* and what would, if the entry that runs now waited. */
+    const struct sw_wasm_input
+        *resumed; /* With what the wait ended; NULL: none did, or it is past. */
 };
+
+/* The handle of an export, and of an entry; store_id 0: there is none. */
+struct wasmtime_func sw_wasm_function(struct sw_wasm_instance *instance, const char *name);
+struct wasmtime_func sw_wasm_entry_function(struct sw_wasm_instance *instance,
+                                            enum sw_wasm_entry entry);
+/* Call one function of the guest; false, and an outcome, when it did not return. */
+bool sw_wasm_call_function(struct sw_wasm_instance *instance, const struct wasmtime_func *function,
+                           union wasmtime_val_raw *value, struct sw_wasm_outcome *outcome);
+void sw_wasm_fail(struct sw_wasm_outcome *outcome, int32_t code, const char *words);
+/* Lay a message out, inside the memory: its struct at `pointer`, the rest from `texts` on. */
+void sw_wasm_write_message(const struct sw_wasm_instance *instance,
+                           const struct sw_wasm_message *message, uint32_t pointer, uint32_t texts);
+/* Bytes of what a message refers to. */
+uint64_t sw_wasm_message_texts(const struct sw_wasm_message *message);
+#define SW_WASM_GUEST_MESSAGE_BYTES 72u
 
 /* --- report.c -------------------------------------------------------------------------------- */
 

@@ -47,7 +47,8 @@ struct sw_wasm_publish {
 /* The host's side of the imports; ctx is the one given to sw_wasm_instance_new. All run on the
  * instance's thread, inside sw_wasm_enter, and must not enter or free any instance of this worker.
  * Each returns what the guest gets: 0 or a negative enum sw_rc (self: a size). A pointer or size
- * out of the guest's bounds never arrives here: the guest gets SW_E_INVALID. */
+ * out of the guest's bounds never arrives here: the guest gets SW_E_INVALID. The last three begin a
+ * wait: after 0 the entry ends as SW_WASM_WAITING, or fails. */
 struct sw_wasm_calls {
     int32_t (*send)(void *ctx, const struct sw_wasm_send *send);
     int32_t (*reply)(void *ctx, const struct sw_wasm_reply *reply);
@@ -60,6 +61,9 @@ struct sw_wasm_calls {
     uint64_t (*now)(void *ctx);
     int32_t (*random)(void *ctx, void *ret_bytes, uint32_t size);
     int32_t (*self)(void *ctx, int32_t what, void *ret_text, uint32_t size);
+    int32_t (*ask)(void *ctx, const struct sw_wasm_send *ask, uint64_t timeout_ns); /* No tag. */
+    int32_t (*receive)(void *ctx, uint64_t timeout_ns);
+    int32_t (*sleep)(void *ctx, uint64_t duration_ns);
 };
 
 /* --- Engine and workers ---------------------------------------------------------------------- */
@@ -155,7 +159,8 @@ enum sw_wasm_entry {
     SW_WASM_MESSAGE, /* on_message */
     SW_WASM_TIMER,   /* on_timer, if there is one. */
     SW_WASM_STOP,    /* on_stop, if there is one. */
-    SW_WASM_UPGRADE  /* on_upgrade, which takes the place of on_start in a new instance. */
+    SW_WASM_UPGRADE, /* on_upgrade, which takes the place of on_start in a new instance. */
+    SW_WASM_RESUME   /* Where the entry that ended as SW_WASM_WAITING waits. */
 };
 
 struct sw_wasm_upgrade { /* Copied into the guest as struct swarm_upgrade. */
@@ -173,14 +178,16 @@ struct sw_wasm_message { /* Copied into the guest as struct swarm_message. */
 
 struct sw_wasm_input {
     enum sw_wasm_entry entry;
-    const struct sw_wasm_message *message; /* For SW_WASM_MESSAGE. */
-    uint64_t timer_id;                     /* For SW_WASM_TIMER. */
-    const struct sw_wasm_upgrade *upgrade; /* For SW_WASM_UPGRADE. */
+    const struct sw_wasm_message *message; /* MESSAGE. RESUME: what ended the wait, or NULL. */
+    int32_t status;                        /* RESUME: what the wait returns. */
+    uint64_t timer_id;                     /* TIMER. */
+    const struct sw_wasm_upgrade *upgrade; /* UPGRADE. */
     uint32_t deadline_ms; /* Processor time that this entry may use, to within 2 ms; not 0. */
 };
 
 enum sw_wasm_end {
     SW_WASM_DONE,     /* The entry returned SWARM_DONE, or the module does not export it. */
+    SW_WASM_WAITING,  /* It waits; until SW_WASM_RESUME the instance is data like any other. */
     SW_WASM_FAILED,   /* It returned a negative code, or a number that is no result. */
     SW_WASM_TRAPPED,  /* Unreachable, out of bounds, division by zero, stack overflow ... */
     SW_WASM_DEADLINE, /* Stopped at deadline_ms. */
@@ -189,15 +196,17 @@ enum sw_wasm_end {
 
 struct sw_wasm_outcome {
     enum sw_wasm_end end;
-    int32_t code; /* FAILED: the negative code. Otherwise a fitting enum sw_rc; DONE: 0. */
+    int32_t code; /* FAILED: the negative code. DONE, WAITING: 0. Else a fitting enum sw_rc. */
     /* What happened and the wasm backtrace, innermost first, one frame a line with function name
-     * and module offset; "" when DONE. */
+     * and module offset; "" when the code is 0. */
     char report[SW_WASM_REPORT_MAX];
 };
 
 /* Enter the guest once and wait until it returns. A host entry costs some 20 ns, a message its copy
- * besides. After any end but DONE the memory is as the guest left it, possibly in the middle of a
- * change: load an image or free the instance; a trapped one may be entered again all the same. */
+ * besides. An entry other than RESUME gives up one that waits: the memory stays as it is, the stack
+ * pointer goes back to where that entry began. After any end but DONE and WAITING the memory is as
+ * the guest left it, possibly in the middle of a change: load an image or free the instance; a
+ * trapped one may be entered again all the same. */
 void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
                    struct sw_wasm_outcome *ret_outcome);
 /* Call swarm_state, if the module exports it, and append what it points to to out. *ret_version is
@@ -205,14 +214,14 @@ void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input
  * FAILED too when what it points to is not inside the memory or does not fit out. */
 void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, struct sw_buffer *out,
                    uint32_t *ret_version, struct sw_wasm_outcome *ret_outcome);
-/* "done", "failed", "trapped", "deadline", "no-memory". */
+/* "done", "waiting", "failed", "trapped", "deadline", "no-memory". */
 const char *sw_wasm_end_name(enum sw_wasm_end end);
 
 /* --- Images ---------------------------------------------------------------------------------- */
 
 /* Append all that an instance is between two entries: memory size, pages that differ from a new
- * instance's (LZ4), mutable globals. It fits only instances of the very same module.
- * SW_E_EXHAUSTED  out is full */
+ * instance's (LZ4), mutable globals, and the entry that waits, if one does. It fits only instances
+ * of the very same module. SW_E_EXHAUSTED  out is full */
 SW_MUST_CHECK enum sw_rc sw_wasm_image_save(const struct sw_wasm_instance *instance,
                                             struct sw_buffer *out, struct sw_err *err);
 /* Turn an instance that was never entered into the one that was saved. After an error only

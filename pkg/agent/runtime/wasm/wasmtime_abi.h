@@ -80,6 +80,8 @@ const struct wasm_globaltype_t *
 wasm_externtype_as_globaltype_const(const struct wasm_externtype_t *type);
 const struct wasm_memorytype_t *
 wasm_externtype_as_memorytype_const(const struct wasm_externtype_t *type);
+const struct wasm_valtype_t *wasm_globaltype_content(const struct wasm_globaltype_t *type);
+uint8_t wasm_valtype_kind(const struct wasm_valtype_t *type);
 uint8_t wasm_globaltype_mutability(const struct wasm_globaltype_t *type);
 uint64_t wasmtime_memorytype_minimum(const struct wasm_memorytype_t *type); /* 64 KiB pages. */
 bool wasmtime_memorytype_maximum(const struct wasm_memorytype_t *type, uint64_t *ret_pages);

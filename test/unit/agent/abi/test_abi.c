@@ -8,15 +8,22 @@
 
 #include <cmocka.h>
 
+/* Both headers, one after the other: the order of the table. */
 static char *header_text(void)
 {
+    static const char *const names[] = {SW_TEST_SOURCE "/include/swarm/agent.h",
+                                        SW_TEST_SOURCE "/include/swarm/wait.h"};
     static char text[65536];
-    FILE *file = fopen(SW_TEST_SOURCE "/include/swarm/agent.h", "r");
+    size_t size = 0;
 
-    assert_non_null(file);
-    size_t size = fread(text, 1, sizeof text - 1, file);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        FILE *file = fopen(names[i], "r");
+
+        assert_non_null(file);
+        size += fread(text + size, 1, sizeof text - 1 - size, file);
+        (void)fclose(file);
+    }
     text[size] = '\0';
-    (void)fclose(file);
     return text;
 }
 

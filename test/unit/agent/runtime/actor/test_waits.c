@@ -276,6 +276,23 @@ static void a_trap_after_a_wait_undoes_no_finished_segment(void **state)
     assert_int_equal(actors.events, 0);
 }
 
+/* One that traps again and again keeps an image, which is not of the middle of a turn. */
+static void turns_that_fail_again_and_again_change_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        uint64_t waits = send(1, "k", "add 1;await 0 b/x|hold~add 100;trap;get");
+
+        send(2, "x", "release");
+        assert_int_equal(actors_reply(&actors, waits)->status, SW_E_INTERNAL);
+        send(1, "k", "trap");
+    }
+    assert_int_equal(field_of(1, "k", "counter"), 10);
+    restart();
+    assert_int_equal(field_of(1, "k", "counter"), 10);
+    assert_int_equal(actors.events, 0);
+}
+
 static void an_instance_hears_that_the_turn_it_asked_failed(void **state)
 {
     uint64_t waits = send(1, "k", "await 0 b/x|sleep 1000000000;trap;get~get");
@@ -532,6 +549,7 @@ int main(void)
         TEST(receiving_ends_at_its_time),
         TEST(a_timer_is_not_received),
         TEST(a_trap_after_a_wait_undoes_no_finished_segment),
+        TEST(turns_that_fail_again_and_again_change_nothing),
         TEST(an_instance_hears_that_the_turn_it_asked_failed),
         TEST(a_received_message_fails_with_its_turn),
         TEST(a_volatile_instance_begins_anew_after_a_trap),
