@@ -57,9 +57,10 @@ struct driver {
 
     pthread_mutex_t still_mutex; /* Guards `standing` and `is_still`. */
     pthread_cond_t still_come, still_over;
-    uint32_t standing; /* Workers that stand still. */
-    bool is_still;     /* They are to. */
-    uint64_t still_ns; /* Of whoever asked: from asking to letting go, the last time. */
+    uint32_t standing;    /* Workers that stand still. */
+    bool is_still;        /* They are to. */
+    uint32_t still_tries; /* Of the link, since it last succeeded. */
+    uint64_t still_ns;    /* Of whoever asked: from asking to letting go, the last time. */
 
     int link, wake; /* The socket; the eventfd that the link waits on besides. */
     _Atomic bool is_link_sleeping;
@@ -104,8 +105,9 @@ _Noreturn void driver_die(enum sw_host_exit code, const char *words);
 /* Have all workers pause between two segments, with nothing in flight between them, call
  * work(ctx, driver), which may look at and change every worker, and let them go on. What comes from
  * the link meanwhile waits in rings; the journal and what leaves go on. The pause is as long as the
- * longest segment that runs, and work itself. One thread at a time, none of a worker.
- * SW_E_TIMEOUT      a segment ran on for wait_ns (UINT64_MAX: never): nothing was done
+ * longest segment that runs, and work itself. Any thread, but for a worker's.
+ * SW_E_TIMEOUT      a segment ran on for wait_ns (UINT64_MAX: never), or another thread has them
+ *                   stand still: nothing was done
  * SW_E_UNAVAILABLE  the workers end: nothing was done */
 SW_MUST_CHECK enum sw_rc driver_stand_still(struct driver *driver, uint64_t wait_ns,
                                             void (*work)(void *ctx, struct driver *driver),
@@ -133,9 +135,10 @@ SW_MUST_CHECK enum sw_rc link_hello(struct driver *driver, struct sw_frame_hello
                                     struct sw_err *err);
 void link_emit(void *ctx, const struct sw_frame *frame);
 void link_put(void *ctx, uint32_t worker, struct sw_item *item);
+enum sw_rc link_still(void *ctx, void (*work)(void *work_ctx), void *work_ctx);
 /* Serve until STOP came (SW_OK) or the link ended (SW_E_UNAVAILABLE). */
 SW_MUST_CHECK enum sw_rc link_serve(struct driver *driver, struct sw_err *err);
-/* Hand workers what waits for them, past their rings, with their threads gone. */
+/* Hand workers what waits for them, past their rings. Their threads stand still, or are gone. */
 void link_give(struct driver *driver);
 /* Take outputs that may leave from all lanes, and write all that waits, blocking. */
 void link_flush(struct driver *driver);

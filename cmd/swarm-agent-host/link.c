@@ -8,6 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define STILL_FIRST_NS 1000000u /* For how long workers are waited for, doubled each time. */
+#define STILL_TRIES_MAX 6u
+#define STILL_AGAIN_MS 5
 #define READ_BYTES (256u << 10)
 #define STATS_NS 1000000000u
 #define NS_PER_MS 1000000u
@@ -198,6 +201,33 @@ void link_give(struct driver *driver)
     }
 }
 
+struct still { /* What the link wants done while all workers stand. */
+    void (*work)(void *work_ctx);
+    void *work_ctx;
+};
+
+static void work_still(void *ctx, struct driver *driver)
+{
+    const struct still *still = ctx;
+
+    link_give(driver);
+    still->work(still->work_ctx);
+}
+
+/* Frames wait meanwhile, so it is given up soon, and tried again for longer. */
+enum sw_rc link_still(void *ctx, void (*work)(void *work_ctx), void *work_ctx)
+{
+    struct driver *driver = ctx;
+    struct still still = {work, work_ctx};
+    uint32_t tries =
+        driver->still_tries < STILL_TRIES_MAX ? driver->still_tries++ : STILL_TRIES_MAX;
+    enum sw_rc rc = driver_stand_still(driver, STILL_FIRST_NS << tries, work_still, &still);
+
+    if (rc == SW_OK)
+        driver->still_tries = 0;
+    return rc;
+}
+
 /* Read once.  SW_E_UNAVAILABLE: the link ended. */
 static enum sw_rc read_some(struct driver *driver, int flags, struct sw_err *err)
 {
@@ -276,6 +306,8 @@ static void wait_for(struct driver *driver, bool can_read, short *ret_events)
                          : (int)((driver->stats_ns + STATS_NS - now) / NS_PER_MS) + 1;
     if (!can_read)
         timeout_ms = 1;
+    else if (sw_host_is_waiting(driver->host) && (timeout_ms < 0 || timeout_ms > STILL_AGAIN_MS))
+        timeout_ms = STILL_AGAIN_MS;
     atomic_store(&driver->is_link_sleeping, true);
     atomic_thread_fence(memory_order_seq_cst);
     pthread_mutex_lock(&driver->out_mutex);
@@ -308,6 +340,8 @@ enum sw_rc link_serve(struct driver *driver, struct sw_err *err)
             if (rc == SW_OK)
                 rc = take_frames(driver, &is_stop, err);
         }
+        if (rc == SW_OK && sw_host_is_waiting(driver->host))
+            rc = sw_host_go_on(driver->host, err);
         if (atomic_load(&driver->has_news) && driver->stats_ns + STATS_NS <= now) {
             driver->stats_ns = now;
             tell_stats(driver);

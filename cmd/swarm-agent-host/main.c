@@ -114,7 +114,8 @@ static void recover(struct sw_worker **workers)
                                       .ctx = &driver,
                                       .open_module = open_module,
                                       .put = link_put,
-                                      .emit = link_emit};
+                                      .emit = link_emit,
+                                      .stand_still = link_still};
     struct sw_err err = {0};
     char words[512];
 

@@ -1,6 +1,5 @@
 #include "cmd/swarm-agent-host/driver.h"
 
-#include <assert.h>
 #include <sched.h>
 #include <stdint.h>
 
@@ -100,7 +99,10 @@ enum sw_rc driver_stand_still(struct driver *driver, uint64_t wait_ns,
 
     until_ns = wait_ns > UINT64_MAX - start_ns ? UINT64_MAX : start_ns + wait_ns;
     pthread_mutex_lock(&driver->still_mutex);
-    assert(!driver->is_still);
+    if (driver->is_still) {
+        pthread_mutex_unlock(&driver->still_mutex);
+        return SW_E_TIMEOUT;
+    }
     driver->is_still = true;
     atomic_store(&driver->shared.wants_still, true);
     pthread_mutex_unlock(&driver->still_mutex);

@@ -261,12 +261,13 @@ struct actors_pod {
     uint32_t replicas, mailbox, instances_max;
     uint64_t idle_ns;
     uint32_t timers_max, messages_per_s, children_per_s;
-    uint32_t attempts; /* 0: 1. The waits in between are 1,000, 2,000 and then 4,000 ns. */
+    uint32_t attempts;    /* 0: 1. The waits in between are 1,000, 2,000 and then 4,000 ns. */
+    const uint8_t *slots; /* SW_SLOTS / 8 bytes; NULL: all. */
 };
 
 static inline void actors_open(struct actors *actors, const struct actors_pod *pod)
 {
-    static const char uid[] = "01932c07-8ba2-7c1e-9a2b-0123456789ab";
+    char uid[] = "01932c07-8ba2-7c1e-9a2b-012345678900"; /* Each Agent has its own. */
     char pod_uid[40];
     struct sw_pod_config config = {
         .pod = pod->number,
@@ -296,8 +297,12 @@ static inline void actors_open(struct actors *actors, const struct actors_pod *p
     };
     struct sw_guest_module *module =
         actors->next_module != NULL ? actors->next_module : &actors->module;
+    snprintf(uid + 34, 3, "%02x", (unsigned)(uint8_t)pod->agent[0]);
     snprintf(pod_uid, sizeof pod_uid, "00000000-0000-7000-8000-%012" PRIu64, pod->number);
-    memset(config.slots, 0xff, sizeof config.slots);
+    if (pod->slots == NULL)
+        memset(config.slots, 0xff, sizeof config.slots);
+    else
+        memcpy(config.slots, pod->slots, sizeof config.slots);
     module->refs++;
     config.resets = actors->resets;
     sw_worker_put(actors->workers[pod->number % actors->count],

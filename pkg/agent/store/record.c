@@ -67,8 +67,8 @@ const char *sw_outcome_reason(enum sw_outcome outcome)
 
 const char *sw_record_kind_name(enum sw_record_kind kind)
 {
-    static const char *const names[] = {"?",       "pod",      "pod-drop", "segment",
-                                        "publish", "snapshot", "spec",     "letter"};
+    static const char *const names[] = {"?",        "pod",  "pod-drop", "segment", "publish",
+                                        "snapshot", "spec", "letter",   "slots"};
 
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "?";
 }
@@ -257,6 +257,11 @@ void sw_record_put(const struct sw_record *record, struct sw_buffer *out, uint32
         sw_buffer_put_bytes(out, record->snapshot.file);
         sw_buffer_put_u64(out, record->snapshot.bytes);
         sw_buffer_put_u32(out, record->snapshot.check);
+        break;
+    case SW_RECORD_SLOTS:
+        sw_buffer_put_u64(out, record->slots.from);
+        sw_buffer_put_u64(out, record->slots.to);
+        sw_buffer_put_bytes(out, record->slots.slots);
         break;
     case SW_RECORD_LETTER:
         letter_put(&record->letter, out);
@@ -487,6 +492,11 @@ enum sw_rc sw_record_take(struct sw_bytes bytes, struct sw_record *ret_record, s
         record.snapshot.bytes = sw_reader_u64(&reader);
         record.snapshot.check = sw_reader_u32(&reader);
         break;
+    case SW_RECORD_SLOTS:
+        record.slots.from = sw_reader_u64(&reader);
+        record.slots.to = sw_reader_u64(&reader);
+        record.slots.slots = sw_reader_bytes(&reader, SLOTS_MAX);
+        break;
     case SW_RECORD_LETTER:
         letter_take(&reader, &record.letter);
         break;
@@ -656,6 +666,10 @@ void sw_record_print(const struct sw_record *record, struct sw_buffer *out)
         sw_buffer_print(out, "snapshot at=%" PRIu64 " bytes=%" PRIu64, record->snapshot.lsn,
                         record->snapshot.bytes);
         text_print(out, "file", record->snapshot.file);
+        return;
+    case SW_RECORD_SLOTS:
+        sw_buffer_print(out, "slots from=%" PRIu64 " to=%" PRIu64, record->slots.from,
+                        record->slots.to);
         return;
     case SW_RECORD_LETTER:
         letter_print(&record->letter, out);

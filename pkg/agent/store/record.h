@@ -23,7 +23,8 @@ enum sw_record_kind {
     SW_RECORD_PUBLISH,
     SW_RECORD_SNAPSHOT,
     SW_RECORD_SPEC,
-    SW_RECORD_LETTER
+    SW_RECORD_LETTER,
+    SW_RECORD_SLOTS
 };
 
 struct sw_record_spec {
@@ -175,6 +176,12 @@ struct sw_record_letter { /* A dead letter of a Pod. Snapshots keep them in this
     struct sw_bytes body;
 };
 
+struct sw_record_slots { /* Of one Pod, with all that they hold, that are another one's from here
+                            on. */
+    uint64_t from, to;
+    struct sw_bytes slots; /* As in struct sw_record_pod. */
+};
+
 struct sw_record { /* Decoded; borrows. */
     enum sw_record_kind kind;
     union {
@@ -185,6 +192,7 @@ struct sw_record { /* Decoded; borrows. */
         struct sw_record_publish publish;
         struct sw_record_snapshot snapshot;
         struct sw_record_letter letter;
+        struct sw_record_slots slots;
     };
 };
 

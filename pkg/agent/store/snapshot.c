@@ -99,6 +99,11 @@ static void content_put(const struct sw_snapshot_block *block, struct sw_buffer 
         sw_buffer_put_u64(out, block->numbers.next_instance);
         sw_buffer_put_u64(out, block->numbers.time_ns);
         return;
+    case SW_SNAPSHOT_GONE:
+        sw_buffer_put_u64(out, block->gone.pod);
+        sw_buffer_put_bytes(out, block->gone.name_space);
+        sw_buffer_put_bytes(out, block->gone.agent);
+        return;
     case SW_SNAPSHOT_END:
         return;
     }
@@ -247,6 +252,11 @@ static bool content_take(struct sw_reader *reader, struct sw_snapshot_block *blo
         block->numbers.next_pod = sw_reader_u64(reader);
         block->numbers.next_instance = sw_reader_u64(reader);
         block->numbers.time_ns = sw_reader_u64(reader);
+        return sw_reader_is_finished(reader);
+    case SW_SNAPSHOT_GONE:
+        block->gone.pod = sw_reader_u64(reader);
+        block->gone.name_space = sw_reader_bytes(reader, UINT8_MAX);
+        block->gone.agent = sw_reader_bytes(reader, UINT8_MAX);
         return sw_reader_is_finished(reader);
     case SW_SNAPSHOT_END:
         return sw_reader_is_finished(reader);

@@ -27,6 +27,7 @@ enum sw_snapshot_kind {
     SW_SNAPSHOT_PUBLISHED, /* Names of publishes from outside; absent where there are none. */
     SW_SNAPSHOT_NUMBERS,
     SW_SNAPSHOT_LETTER,   /* As a record that parks one, with its number. */
+    SW_SNAPSHOT_GONE,     /* A Pod whose slots are others' now. */
     SW_SNAPSHOT_END = 255 /* The last one, empty. */
 };
 
@@ -61,6 +62,11 @@ struct sw_snapshot_numbers { /* What is given next: those who had lower ones may
     uint64_t time_ns; /* The clock of records does not go back behind it. */
 };
 
+struct sw_snapshot_gone {
+    uint64_t pod; /* By this number there are answers that look for its instances. */
+    struct sw_bytes name_space, agent;
+};
+
 struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
     enum sw_snapshot_kind kind;
     uint64_t at; /* Where it stands: sw_snapshot_read finds an INSTANCE there again. */
@@ -72,6 +78,7 @@ struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
         struct sw_record_letter letter;
         struct sw_bytes published; /* As the one who wrote it has it. */
         struct sw_snapshot_numbers numbers;
+        struct sw_snapshot_gone gone;
     };
 };
 

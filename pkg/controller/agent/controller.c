@@ -121,6 +121,17 @@ static enum sw_rc pods_update(struct sw_agent_controller *controller, struct sw_
         if (rc != SW_OK)
             return rc;
     }
+    for (size_t i = 0; i < view->pods_count; i++) {
+        struct sw_api_pod *pod;
+        bool is_delete;
+        enum sw_rc rc = sw_agent_surplus_plan(view, i, &pod, &is_delete, err);
+
+        if (rc == SW_OK && pod != NULL)
+            rc = is_delete ? sw_plan_delete(plan, sw_kind_find("Pod"), pod, err)
+                           : sw_plan_update(plan, sw_kind_find("Pod"), pod, err);
+        if (rc != SW_OK)
+            return rc;
+    }
     return SW_OK;
 }
 

@@ -2,6 +2,7 @@
 
 #include "pkg/controller/agent/controller.h"
 #include "pkg/utils/base/hash.h"
+#include "pkg/utils/base/text.h"
 
 #include <string.h>
 
@@ -19,36 +20,12 @@ static struct sw_api_slot_range slots_of(uint32_t slots, size_t index, size_t co
                                       .count = (uint32_t)(slots * (index + 1) / count) - first};
 }
 
-/* Whether every Pod there is holds the slots that one of `count` Pods would. */
-static bool layout_fits(const struct sw_agent_view *view, size_t count)
-{
-    for (size_t i = 0; i < view->pods_count; i++) {
-        const struct sw_api_pod_spec *pod = &view->pods[i]->spec;
-        struct sw_api_slot_range wanted;
-
-        if (pod->slots_count != 1)
-            return false;
-        wanted = slots_of(view->agent->spec.slots,
-                          ((size_t)pod->slots[0].first * count + view->agent->spec.slots - 1) /
-                              view->agent->spec.slots,
-                          count);
-        if (pod->slots[0].first != wanted.first || pod->slots[0].count != wanted.count)
-            return false;
-    }
-    return true;
-}
-
 size_t sw_agent_pods_wanted(const struct sw_agent_view *view)
 {
     const struct sw_api_agent_spec *spec = &view->agent->spec;
     size_t most = spec->slots < SW_AGENT_PODS_MAX ? spec->slots : SW_AGENT_PODS_MAX;
     size_t wanted = spec->has_pods && spec->pods > 0 ? spec->pods : SW_AGENT_PODS_DEFAULT;
 
-    /* While there are Pods their slots say into how many the Agent was split, also when some of
-     * them were deleted by hand and are to come back. */
-    for (size_t count = view->pods_count; view->pods_count > 0 && count <= most; count++)
-        if (layout_fits(view, count))
-            return count;
     return wanted < most ? wanted : most;
 }
 
@@ -120,6 +97,72 @@ static struct sw_api_pod *pod_find(const struct sw_agent_view *view, const char 
     return NULL;
 }
 
+/* Give a Pod the Agent's spec and these slots, count 0: none. *ret_pod: it, if that is a change. */
+static enum sw_rc pod_change(const struct sw_agent_view *view, struct sw_api_pod *pod,
+                             struct sw_api_slot_range wanted, struct sw_api_pod **ret_pod)
+{
+    const struct sw_api_pod_spec *spec = &pod->spec;
+    struct sw_api_slot_range *slots;
+
+    if (spec->agent_generation == view->agent->metadata.generation &&
+        spec->slots_count == (wanted.count > 0 ? 1 : 0) &&
+        (wanted.count == 0 ||
+         (spec->slots[0].first == wanted.first && spec->slots[0].count == wanted.count)))
+        return SW_OK;
+    slots = sw_arena_get(view->arena, sizeof *slots);
+    if (slots == NULL)
+        return SW_E_EXHAUSTED;
+    *slots = wanted;
+    pod->spec.slots = slots;
+    pod->spec.slots_count = wanted.count > 0 ? 1 : 0;
+    pod->spec.agent_generation = view->agent->metadata.generation;
+    pod->spec.agent = view->agent->spec;
+    *ret_pod = pod;
+    return SW_OK;
+}
+
+/* Whether the Pod's Node runs it as it is now, so that it holds the slots that it is to hold. */
+static bool is_settled(const struct sw_api_pod *pod)
+{
+    return pod->metadata.deletion_timestamp == 0 &&
+           pod->status.observed_generation == pod->metadata.generation &&
+           (pod->status.phase == SW_API_POD_PHASE_STARTING ||
+            pod->status.phase == SW_API_POD_PHASE_READY);
+}
+
+/* Whether the number that its name ends with is beyond those that are wanted. */
+static bool is_surplus(const struct sw_agent_view *view, const struct sw_api_pod *pod)
+{
+    const char *dash = strrchr(pod->metadata.name, '-');
+    uint64_t index;
+
+    return dash != NULL && sw_text_to_u64(dash + 1, &index) == SW_OK &&
+           index >= sw_agent_pods_wanted(view);
+}
+
+enum sw_rc sw_agent_surplus_plan(const struct sw_agent_view *view, size_t at,
+                                 struct sw_api_pod **ret_pod, bool *ret_delete, struct sw_err *err)
+{
+    struct sw_api_pod *pod = view->pods[at];
+    size_t wanted = sw_agent_pods_wanted(view), settled = 0;
+    enum sw_rc rc;
+
+    *ret_pod = NULL;
+    *ret_delete = false;
+    if (pod->metadata.deletion_timestamp != 0 || !is_surplus(view, pod))
+        return SW_OK;
+    for (size_t i = 0; i < view->pods_count; i++)
+        settled += !is_surplus(view, view->pods[i]) && is_settled(view->pods[i]);
+    rc = pod_change(view, pod, (struct sw_api_slot_range){0}, ret_pod);
+    if (rc != SW_OK)
+        return sw_err_set(err, rc, "no memory to plan the Pods of Agent %s",
+                          view->agent->metadata.name);
+    *ret_delete = *ret_pod == NULL && settled == wanted;
+    if (*ret_delete)
+        *ret_pod = pod;
+    return SW_OK;
+}
+
 enum sw_rc sw_agent_pod_plan(const struct sw_agent_view *view, size_t index,
                              struct sw_api_pod **ret_pod, struct sw_err *err)
 {
@@ -128,14 +171,12 @@ enum sw_rc sw_agent_pod_plan(const struct sw_agent_view *view, size_t index,
     enum sw_rc rc = name == NULL ? SW_E_EXHAUSTED : SW_OK;
 
     *ret_pod = NULL;
-    if (rc == SW_OK && pod == NULL) {
+    if (rc == SW_OK && pod == NULL)
         rc = pod_make(view, index, ret_pod);
-    } else if (rc == SW_OK && pod->metadata.deletion_timestamp == 0 &&
-               pod->spec.agent_generation != view->agent->metadata.generation) {
-        pod->spec.agent_generation = view->agent->metadata.generation;
-        pod->spec.agent = view->agent->spec;
-        *ret_pod = pod;
-    }
+    else if (rc == SW_OK && pod->metadata.deletion_timestamp == 0)
+        rc = pod_change(view, pod,
+                        slots_of(view->agent->spec.slots, index, sw_agent_pods_wanted(view)),
+                        ret_pod);
     if (rc != SW_OK)
         return sw_err_set(err, rc, "no memory to plan Pod %zu of Agent %s", index,
                           view->agent->metadata.name);

@@ -17,8 +17,7 @@ struct sw_agent_view { /* What was read; all in the arena. */
  */
 char *sw_agent_pod_prefix(const struct sw_agent_view *view);
 
-/* How many Pods the Agent shall have: as many as it has, or, while it has none, what its spec says.
- */
+/* Into how many Pods the Agent is to be split. */
 size_t sw_agent_pods_wanted(const struct sw_agent_view *view);
 
 /* The Pod of this index as it shall be, given what it is now (NULL: it is missing).
@@ -26,6 +25,14 @@ size_t sw_agent_pods_wanted(const struct sw_agent_view *view);
  * SW_E_EXHAUSTED: the arena is full. */
 SW_MUST_CHECK enum sw_rc sw_agent_pod_plan(const struct sw_agent_view *view, size_t index,
                                            struct sw_api_pod **ret_pod, struct sw_err *err);
+
+/* What becomes of the Pod at that place of the view when the Agent is split into fewer: first it is
+ * to hold no slots, so that the others take them over with their instances; then, once all of those
+ * run with theirs, it is deleted. *ret_pod is NULL when nothing is to be done, or it is wanted.
+ * SW_E_EXHAUSTED: the arena is full. */
+SW_MUST_CHECK enum sw_rc sw_agent_surplus_plan(const struct sw_agent_view *view, size_t at,
+                                               struct sw_api_pod **ret_pod, bool *ret_delete,
+                                               struct sw_err *err);
 
 /* Fill agent->status from the Pods. True when it changed.
  * The phase moves one legal step at a time: the rest follows on the next look. */

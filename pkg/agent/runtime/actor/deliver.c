@@ -27,6 +27,20 @@ static void park(struct sw_worker *worker, struct sw_pod *pod, struct sw_message
     sw_message_free(message);
 }
 
+/* A message that was on its way while its slot moved to another Pod goes on there. False: it has
+ * arrived, or there is no such Pod. */
+static bool forward(struct sw_worker *worker, struct sw_message *message)
+{
+    uint64_t holder =
+        sw_routes_holder(worker->routes, message->pod, message->instance, message->key);
+
+    if (holder == 0 || holder == message->pod)
+        return false;
+    message->pod = holder;
+    sw_dispatch_message(worker, message);
+    return true;
+}
+
 /* Whether the instance that sent it may bring another one to life. */
 static bool may_be_born(struct sw_worker *worker, const struct sw_pod *pod,
                         const struct sw_message *message)
@@ -59,6 +73,8 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
         sw_limbo_put(worker, pod, message);
         return NULL;
     }
+    if ((pod->config.slots[slot / 8] >> slot % 8 & 1) == 0 && forward(worker, message))
+        return NULL;
     if (!pod->config.is_keyed || message->key.size == 0 ||
         (pod->config.slots[slot / 8] >> slot % 8 & 1) == 0) {
         park(worker, pod, message,
@@ -91,13 +107,18 @@ static struct sw_instance *find_instance(struct sw_worker *worker, struct sw_mes
     struct sw_pod *pod = sw_map_find(worker->pods, &message->pod, sizeof message->pod);
     struct sw_instance *instance;
 
+    if ((pod == NULL || pod->state == SW_POD_DISCARDING) && forward(worker, message))
+        return NULL;
     if (pod == NULL || pod->state == SW_POD_DISCARDING) {
         refuse(worker, message, SW_E_UNAVAILABLE, "its Pod does not run here");
         return NULL;
     }
     if (message->instance != 0) {
         instance = sw_map_find(worker->instances, &message->instance, sizeof message->instance);
-        if (instance == NULL || instance->pod != pod) {
+        if (instance == NULL && forward(worker, message))
+            return NULL;
+        if (instance == NULL ||
+            memcmp(instance->pod->hash_key, pod->hash_key, sizeof pod->hash_key) != 0) {
             refuse(worker, message, SW_E_NOT_FOUND, "the instance is gone");
             return NULL;
         }

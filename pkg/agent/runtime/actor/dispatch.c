@@ -70,7 +70,7 @@ static int32_t admit_wait(struct sw_worker *worker, uint64_t to, uint64_t number
 {
     const struct sw_instance *instance = worker->running;
     struct sw_waits *waits = &worker->shared->waits;
-    struct sw_ask ask = {.from = sw_board_key(instance->pod->config.pod, sw_instance_key(instance)),
+    struct sw_ask ask = {.from = sw_board_key(instance->pod->hash_key, sw_instance_key(instance)),
                          .to = to,
                          .instance = instance->id,
                          .number = number};
@@ -101,7 +101,7 @@ static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effe
     }
     if (effect->body.size > way.route->body_bytes)
         return SW_E_INVALID;
-    to = sw_board_key(way.pod, way.key);
+    to = sw_board_key(way.route->hash_key, way.key);
     if (sw_board_get(&worker->shared->board, to) != SW_NOT_FULL ||
         sw_board_get(&worker->shared->board, sw_board_rate_key(to)) != SW_NOT_FULL)
         return SW_E_EXHAUSTED;
@@ -187,8 +187,16 @@ int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
 
 void sw_dispatch_message(struct sw_worker *worker, struct sw_message *message)
 {
-    const struct sw_route_pod *pod = sw_routes_pod(worker->routes, message->pod);
+    const struct sw_route_pod *pod;
+    uint64_t holder;
 
+    /* Its receiver may be in another Pod by now than it was when somebody noted where it is. */
+    if (message->instance != 0) {
+        holder = sw_routes_holder(worker->routes, message->pod, message->instance, message->key);
+        if (holder != 0)
+            message->pod = holder;
+    }
+    pod = sw_routes_pod(worker->routes, message->pod);
     if (pod != NULL && pod->worker != worker->options.index)
         sw_item_put(&worker->sent[pod->worker], &message->item);
     else

@@ -17,7 +17,9 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
     if (instance == NULL)
         return NULL;
     assert(key.size <= UINT8_MAX);
-    instance->id = id != 0 ? id : atomic_fetch_add(&worker->shared->next_instance, 1);
+    instance->id = id != 0 ? id
+                           : atomic_fetch_add(&worker->shared->next_instance, 1) * SW_SLOTS +
+                                 sw_slot_of(pod->hash_key, key);
     instance->pod = pod;
     instance->key_size = (uint8_t)key.size;
     memcpy(instance->key, key.data, key.size);
@@ -48,22 +50,21 @@ void sw_instance_sleep(struct sw_worker *worker, struct sw_instance *instance)
     instance->guest = NULL;
 }
 
-static void set_fullness(struct sw_worker *worker, struct sw_instance *instance,
-                         enum sw_fullness fullness)
+void sw_instance_set_fullness(struct sw_worker *worker, struct sw_instance *instance,
+                              enum sw_fullness fullness)
 {
     struct sw_board *board = &worker->shared->board;
 
     if (instance->fullness == fullness)
         return;
     instance->fullness = (uint8_t)fullness;
-    sw_board_set(board, sw_board_key(instance->pod->config.pod, sw_instance_key(instance)),
-                 fullness);
+    sw_board_set(board, sw_board_key(instance->pod->hash_key, sw_instance_key(instance)), fullness);
     sw_board_set(board, instance->id, fullness);
 }
 
 static void set_over_rate(struct sw_worker *worker, struct sw_instance *instance, bool is_over)
 {
-    uint64_t key = sw_board_key(instance->pod->config.pod, sw_instance_key(instance));
+    uint64_t key = sw_board_key(instance->pod->hash_key, sw_instance_key(instance));
 
     if (instance->is_over_rate == is_over)
         return;
@@ -115,7 +116,7 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
     if (instance->ready.queued != 0)
         sw_ready_remove(&worker->ready, pod->share, &instance->ready);
     sw_instance_end_wait(worker, instance);
-    set_fullness(worker, instance, SW_NOT_FULL);
+    sw_instance_set_fullness(worker, instance, SW_NOT_FULL);
     set_over_rate(worker, instance, false);
     sw_heap_remove(&worker->timers, &instance->timer);
     (void)sw_map_remove(worker->instances, &instance->id, sizeof instance->id);
@@ -148,8 +149,9 @@ void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance
     atomic_fetch_add_explicit(&worker->shared->queued_bytes, message->size_bytes,
                               memory_order_relaxed);
     if (instance->waiting >= limit)
-        set_fullness(worker, instance,
-                     instance->waiting / SW_MAILBOX_SPILL >= limit ? SW_OVERFULL : SW_FULL);
+        sw_instance_set_fullness(worker, instance,
+                                 instance->waiting / SW_MAILBOX_SPILL >= limit ? SW_OVERFULL
+                                                                               : SW_FULL);
 }
 
 void sw_instance_take_rate(struct sw_worker *worker, struct sw_instance *instance)
@@ -215,7 +217,7 @@ struct sw_message *sw_instance_take(struct sw_worker *worker, struct sw_instance
                               memory_order_relaxed);
     /* Full until half of it is gone, so that the board does not flicker. */
     if (instance->fullness != SW_NOT_FULL && instance->waiting <= instance->pod->config.mailbox / 2)
-        set_fullness(worker, instance, SW_NOT_FULL);
+        sw_instance_set_fullness(worker, instance, SW_NOT_FULL);
     return message;
 }
 

@@ -96,7 +96,18 @@ static struct sw_letter *take_at(struct sw_letters *letters, size_t at)
 enum sw_rc sw_letters_add(struct sw_letters *letters, const struct sw_letter *template,
                           struct sw_bytes key, const struct sw_message *message)
 {
-    struct sw_letter *letter;
+    struct sw_letter *letter = letter_new(template, key, message);
+
+    if (letter == NULL || sw_letters_put(letters, letter) != SW_OK) {
+        sw_letter_free(letter);
+        return SW_E_EXHAUSTED;
+    }
+    return SW_OK;
+}
+
+enum sw_rc sw_letters_put(struct sw_letters *letters, struct sw_letter *letter)
+{
+    size_t at = place_of(letters, letter->number);
 
     if (letters->count == letters->capacity) {
         size_t wanted = letters->capacity == 0 ? 4 : letters->capacity * 2;
@@ -107,10 +118,10 @@ enum sw_rc sw_letters_add(struct sw_letters *letters, const struct sw_letter *te
         letters->items = grown;
         letters->capacity = wanted;
     }
-    letter = letter_new(template, key, message);
-    if (letter == NULL)
-        return SW_E_EXHAUSTED;
-    letters->items[letters->count++] = letter;
+    memmove(letters->items + at + 1, letters->items + at,
+            (letters->count - at) * sizeof(struct sw_letter *));
+    letters->items[at] = letter;
+    letters->count++;
     letters->bytes += bytes_of(letter);
     while (letters->count > 1 &&
            (letters->count > SW_LETTERS_MAX || letters->bytes > SW_LETTERS_BYTES_MAX)) {

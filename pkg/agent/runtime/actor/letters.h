@@ -34,6 +34,9 @@ void sw_letters_done(struct sw_letters *letters);
 SW_MUST_CHECK enum sw_rc sw_letters_add(struct sw_letters *letters,
                                         const struct sw_letter *template, struct sw_bytes key,
                                         const struct sw_message *message);
+/* Put a letter of another Pod in its place; owned.  SW_E_EXHAUSTED: no memory; it stays the
+ * caller's. */
+SW_MUST_CHECK enum sw_rc sw_letters_put(struct sw_letters *letters, struct sw_letter *letter);
 /* NULL: none of that number. */
 const struct sw_letter *sw_letters_find(const struct sw_letters *letters, uint64_t number);
 /* Take it out; now the caller's. NULL: none. */

@@ -223,8 +223,7 @@ static enum sw_rc record_pod(struct sw_worker *worker, struct sw_pod *pod,
     return sw_worker_append(worker, &record, &place);
 }
 
-/* The instances of a replicated Pod that are missing are made, those too many are stopped. */
-static void set_replicas(struct sw_worker *worker, struct sw_pod *pod)
+void sw_pod_set_replicas(struct sw_worker *worker, struct sw_pod *pod)
 {
     size_t count;
     struct sw_instance **list = list_instances(pod, &count);
@@ -387,7 +386,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
     announce(worker, pod, false);
     pod->is_recovered = false;
     if (!pod->config.is_keyed)
-        set_replicas(worker, pod);
+        sw_pod_set_replicas(worker, pod);
     wake_instances(worker, pod);
     empty_limbo(worker, pod);
     sw_output_status(worker, pod);

@@ -121,7 +121,7 @@ static enum sw_rc take_start(struct recovery *recovery, const struct sw_record_s
     instance->memory_bytes = segment->memory_bytes;
     instance->is_started = true;
     pod->ready++;
-    raise(&recovery->shared->next_instance, segment->instance + 1);
+    raise(&recovery->shared->next_instance, segment->instance / SW_SLOTS + 1);
     *ret_instance = instance;
     return SW_OK;
 }
@@ -446,6 +446,12 @@ static enum sw_rc load_block(void *ctx, const struct sw_snapshot_block *block, s
 
     (void)err;
     switch (block->kind) {
+    case SW_SNAPSHOT_GONE:
+        for (uint32_t i = 0; i < recovery->count; i++)
+            if (sw_routes_add_gone(recovery->workers[i]->routes, block->gone.pod,
+                                   block->gone.name_space, block->gone.agent) != SW_OK)
+                return no_memory(recovery);
+        return SW_OK;
     case SW_SNAPSHOT_NUMBERS:
         raise(&recovery->shared->next_pod, block->numbers.next_pod);
         raise(&recovery->shared->next_instance, block->numbers.next_instance);
@@ -562,6 +568,10 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
                    : contradiction(recovery, "a publish to no subject");
     case SW_RECORD_SNAPSHOT:
         return SW_OK;
+    case SW_RECORD_SLOTS:
+        return sw_slots_recover(recovery->workers, recovery->count, &record.slots) == SW_OK
+                   ? SW_OK
+                   : contradiction(recovery, "slots that move between Pods which are not there");
     case SW_RECORD_LETTER:
         return take_letter(recovery, &record.letter);
     }
@@ -583,32 +593,50 @@ static int compare_pending(const void *one, const void *other)
                : a->message->instance > b->message->instance;
 }
 
+/* An instance in whatever Pod it is by now; NULL: gone. */
+static const struct sw_instance *instance_of(const struct recovery *recovery, uint64_t id)
+{
+    const struct sw_instance *instance = NULL;
+
+    for (uint32_t i = 0; i < recovery->count && instance == NULL; i++)
+        instance = sw_map_find(recovery->workers[i]->instances, &id, sizeof id);
+    return instance;
+}
+
 /* An ask is open: its question waits at `to`, or was taken and is not answered yet. */
-static void restore_ask(struct recovery *recovery, const struct sw_origin *origin, uint64_t pod,
-                        struct sw_bytes key)
+static void restore_ask(struct recovery *recovery, const struct sw_origin *origin,
+                        const struct sw_pod *pod, struct sw_bytes key)
 {
     const struct sw_instance *instance =
-        origin->kind != SW_ORIGIN_WAIT ? NULL
-                                       : sw_map_find(worker_of(recovery, origin->pod)->instances,
-                                                     &origin->instance, sizeof origin->instance);
-    struct sw_ask ask = {
-        .to = sw_board_key(pod, key), .instance = origin->instance, .number = origin->number};
+        origin->kind != SW_ORIGIN_WAIT ? NULL : instance_of(recovery, origin->instance);
+    struct sw_ask ask = {.to = sw_board_key(pod->hash_key, key),
+                         .instance = origin->instance,
+                         .number = origin->number};
 
     if (instance == NULL || instance->actor.wait.kind != SW_WAIT_ASK ||
         instance->actor.wait.number != origin->number)
         return;
-    ask.from = sw_board_key(instance->pod->config.pod, sw_instance_key(instance));
+    ask.from = sw_board_key(instance->pod->hash_key, sw_instance_key(instance));
     if (sw_waits_restore(&recovery->shared->waits, &ask) != SW_OK)
-        sw_worker_fail(worker_of(recovery, pod), SW_E_EXHAUSTED, "no memory for an ask");
+        sw_worker_fail(worker_of(recovery, pod->config.pod), SW_E_EXHAUSTED,
+                       "no memory for an ask");
 }
 
 static void requeue(struct recovery *recovery, struct pending *pending)
 {
     struct sw_message *message = pending->message;
 
+    const struct sw_pod *pod;
+    uint64_t holder = sw_routes_holder(recovery->workers[0]->routes, message->pod,
+                                       message->instance, message->key);
+
     recovery->report->messages++;
     if (pending->state == PENDING_ROUTED) {
-        restore_ask(recovery, &message->head.origin, message->pod, message->key);
+        if (holder != 0) /* Its slot may have moved since. */
+            message->pod = holder;
+        pod = find_pod(recovery, message->pod);
+        if (pod != NULL)
+            restore_ask(recovery, &message->head.origin, pod, message->key);
         sw_deliver_message(worker_of(recovery, message->pod), message);
         return;
     }
@@ -662,7 +690,7 @@ static void settle(struct recovery *recovery)
             if (instance->actor.timers_count > 0 || instance->actor.wait.kind != SW_WAIT_NONE)
                 sw_instance_set_timer(worker, instance);
             for (uint32_t h = 0; h < instance->actor.handles_count; h++)
-                restore_ask(recovery, &instance->actor.handles[h].origin, instance->pod->config.pod,
+                restore_ask(recovery, &instance->actor.handles[h].origin, instance->pod,
                             sw_instance_key(instance));
         }
         recovery->report->pods += sw_map_count(worker->pods);

@@ -119,6 +119,18 @@ uint64_t sw_held_due(const struct sw_held *held)
     return held == NULL ? UINT64_MAX : held->due_ns;
 }
 
+void sw_held_set_pod(struct sw_held *held, uint64_t pod)
+{
+    struct sw_item *item = held == NULL ? NULL : held->queue;
+
+    if (item == NULL)
+        return;
+    do {
+        item = item->next;
+        ((struct sw_message *)(void *)item)->pod = pod;
+    } while (item != held->queue);
+}
+
 const struct sw_item *sw_held_items(const struct sw_held *held)
 {
     return held == NULL ? NULL : held->queue;

@@ -28,6 +28,8 @@ uint64_t sw_held_due(const struct sw_held *held);
 /* Take out those that are due at now_ns, with all that only wait behind others, in their order: a
  * queue as of message.h. The others stay held. */
 struct sw_item *sw_held_release(struct sw_held **held, uint64_t now_ns);
+/* All of them are for an instance of that Pod now. */
+void sw_held_set_pod(struct sw_held *held, uint64_t pod);
 /* All that is held, in order, for looking at: the last of a queue. */
 const struct sw_item *sw_held_items(const struct sw_held *held);
 

@@ -9,9 +9,20 @@
 
 #define NAME_MAX_BYTES 255u
 
+struct known_pod {
+    struct sw_route_pod pod; /* First: callers see no more. */
+    struct sw_route *agent;
+};
+
+struct gone { /* A Pod that is gone: whose it was. */
+    uint32_t size, space_size;
+    char key[]; /* As in agents. */
+};
+
 struct sw_routes {
     struct sw_map *agents; /* struct sw_route by namespace, NUL, agent. */
-    struct sw_map *pods;   /* struct sw_route_pod by number. */
+    struct sw_map *pods;   /* struct known_pod by number. */
+    struct sw_map *gone;   /* struct gone by number. */
 };
 
 struct sw_routes *sw_routes_new(uint64_t seed)
@@ -22,7 +33,8 @@ struct sw_routes *sw_routes_new(uint64_t seed)
         return NULL;
     routes->agents = sw_map_new(seed);
     routes->pods = sw_map_new(seed);
-    if (routes->agents == NULL || routes->pods == NULL) {
+    routes->gone = sw_map_new(seed);
+    if (routes->agents == NULL || routes->pods == NULL || routes->gone == NULL) {
         sw_routes_free(routes);
         return NULL;
     }
@@ -45,6 +57,7 @@ void sw_routes_free(struct sw_routes *routes)
         return;
     free_values(routes->agents);
     free_values(routes->pods);
+    free_values(routes->gone);
     free(routes);
 }
 
@@ -79,6 +92,23 @@ static bool has_slot(const uint8_t *slots, uint32_t slot)
     return (slots[slot / 8] >> slot % 8 & 1) != 0;
 }
 
+uint64_t sw_routes_holder(const struct sw_routes *routes, uint64_t pod, uint64_t instance,
+                          struct sw_bytes key)
+{
+    const struct known_pod *known = sw_map_find(routes->pods, &pod, sizeof pod);
+    const struct gone *gone = known != NULL ? NULL : sw_map_find(routes->gone, &pod, sizeof pod);
+    const struct sw_route *agent = known != NULL ? known->agent
+                                   : gone != NULL
+                                       ? sw_map_find(routes->agents, gone->key, gone->size)
+                                       : NULL;
+    uint32_t slot;
+
+    if (agent == NULL)
+        return 0;
+    slot = instance != 0 ? sw_instance_slot(instance) : sw_slot_of(agent->hash_key, key);
+    return known != NULL && has_slot(known->pod.slots, slot) ? pod : agent->pods[slot];
+}
+
 static void set_slots(struct sw_route *route, const struct sw_route_change *change)
 {
     for (uint32_t i = 0; i < SW_SLOTS; i++)
@@ -89,20 +119,83 @@ static void set_slots(struct sw_route *route, const struct sw_route_change *chan
             route->pods[i] = change->pod.pod;
 }
 
-static void remove_pod(struct sw_routes *routes, const struct sw_route_change *change,
-                       const char *key, size_t size)
+enum sw_rc sw_routes_add_gone(struct sw_routes *routes, uint64_t pod, struct sw_bytes name_space,
+                              struct sw_bytes agent)
+{
+    size_t size = name_space.size + 1 + agent.size;
+    struct gone *gone;
+    void *old = NULL;
+
+    if (sw_map_count(routes->gone) >= SW_ROUTE_PODS_MAX)
+        return SW_E_EXHAUSTED;
+    gone = malloc(sizeof *gone + size);
+    if (gone == NULL)
+        return SW_E_EXHAUSTED;
+    gone->size = (uint32_t)size;
+    gone->space_size = (uint32_t)name_space.size;
+    memcpy(gone->key, name_space.data, name_space.size);
+    gone->key[name_space.size] = 0;
+    memcpy(gone->key + name_space.size + 1, agent.data, agent.size);
+    if (sw_map_put(routes->gone, &pod, sizeof pod, gone, &old) != SW_OK) {
+        free(gone);
+        return SW_E_EXHAUSTED;
+    }
+    free(old);
+    return SW_OK;
+}
+
+bool sw_routes_next_gone(const struct sw_routes *routes, size_t *cursor, uint64_t *ret_pod,
+                         struct sw_bytes *ret_space, struct sw_bytes *ret_agent)
+{
+    struct sw_map_entry entry;
+    const struct gone *gone;
+
+    if (!sw_map_next(routes->gone, cursor, &entry))
+        return false;
+    gone = entry.value;
+    memcpy(ret_pod, entry.key.data, sizeof *ret_pod);
+    *ret_space = (struct sw_bytes){gone->key, gone->space_size};
+    *ret_agent =
+        (struct sw_bytes){gone->key + gone->space_size + 1, gone->size - gone->space_size - 1};
+    return true;
+}
+
+/* Nobody is left who could be asked for in place of the Agent's Pods. */
+static void forget_gone(struct sw_routes *routes, const char *key, size_t size)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (sw_map_next(routes->gone, &cursor, &entry)) {
+        struct gone *gone = entry.value;
+
+        if (gone->size != size || memcmp(gone->key, key, size) != 0)
+            continue;
+        (void)sw_map_remove(routes->gone, entry.key.data, entry.key.size);
+        free(gone);
+        cursor = 0;
+    }
+}
+
+static enum sw_rc remove_pod(struct sw_routes *routes, const struct sw_route_change *change,
+                             const char *key, size_t size)
 {
     struct sw_route *route = sw_map_find(routes->agents, key, size);
+    bool was_here = sw_map_find(routes->pods, &change->pod.pod, sizeof change->pod.pod) != NULL;
 
     free(sw_map_remove(routes->pods, &change->pod.pod, sizeof change->pod.pod));
     if (route == NULL)
-        return;
+        return SW_OK;
     set_slots(route, change);
     for (uint32_t i = 0; i < SW_SLOTS; i++)
         if (route->pods[i] != 0)
-            return;
+            return was_here ? sw_routes_add_gone(routes, change->pod.pod, change->name_space,
+                                                 change->agent)
+                            : SW_OK;
     (void)sw_map_remove(routes->agents, key, size);
     free(route);
+    forget_gone(routes, key, size);
+    return SW_OK;
 }
 
 /* The value under the key, made zeroed when it is not there; NULL: no memory. */
@@ -124,22 +217,21 @@ enum sw_rc sw_routes_change(struct sw_routes *routes, const struct sw_route_chan
 {
     char key[2 * NAME_MAX_BYTES + 1];
     size_t size = agent_key(change->name_space, change->agent, key);
-    struct sw_route_pod *pod;
+    struct known_pod *pod;
     struct sw_route *route;
 
     if (size == 0)
         return SW_E_INVALID;
-    if (change->is_gone) {
-        remove_pod(routes, change, key, size);
-        return SW_OK;
-    }
+    if (change->is_gone)
+        return remove_pod(routes, change, key, size);
     if (sw_map_count(routes->pods) >= SW_ROUTE_PODS_MAX)
         return SW_E_EXHAUSTED;
     pod = value_make(routes->pods, &change->pod.pod, sizeof change->pod.pod, sizeof *pod);
     route = pod == NULL ? NULL : value_make(routes->agents, key, size, sizeof *route);
     if (route == NULL)
         return SW_E_EXHAUSTED;
-    *pod = change->pod;
+    pod->pod = change->pod;
+    pod->agent = route;
     memcpy(route->hash_key, change->hash_key, sizeof route->hash_key);
     route->replicas = change->replicas;
     route->body_bytes = change->body_bytes;

@@ -43,6 +43,17 @@ SW_MUST_CHECK enum sw_rc sw_routes_change(struct sw_routes *routes,
 /* NULL: no such Agent here. */
 const struct sw_route *sw_routes_agent(const struct sw_routes *routes, struct sw_bytes name_space,
                                        struct sw_bytes agent);
+/* The number of the Pod that holds the slot of an instance (its id, or, if that is 0, its key) of
+ * pod's Agent now: another one after slots were moved, also when `pod` is gone since; 0: none. */
+uint64_t sw_routes_holder(const struct sw_routes *routes, uint64_t pod, uint64_t instance,
+                          struct sw_bytes key);
+/* Pods that are gone while others of their Agent are here, with the names of the Agent: start with
+ * *cursor 0. They are what sw_routes_holder knows old Pods by. */
+bool sw_routes_next_gone(const struct sw_routes *routes, size_t *cursor, uint64_t *ret_pod,
+                         struct sw_bytes *ret_space, struct sw_bytes *ret_agent);
+/* Note such a Pod.  SW_E_EXHAUSTED: no memory, or SW_ROUTE_PODS_MAX of them. */
+SW_MUST_CHECK enum sw_rc sw_routes_add_gone(struct sw_routes *routes, uint64_t pod,
+                                            struct sw_bytes name_space, struct sw_bytes agent);
 /* NULL: no such Pod here. */
 const struct sw_route_pod *sw_routes_pod(const struct sw_routes *routes, uint64_t pod);
 
@@ -50,6 +61,11 @@ const struct sw_route_pod *sw_routes_pod(const struct sw_routes *routes, uint64_
 void sw_slot_key(struct sw_bytes agent_uid, uint8_t ret_key[16]);
 /* The slot of an instance's key: SipHash-2-4 under the Agent's uid. */
 uint32_t sw_slot_of(const uint8_t hash_key[16], struct sw_bytes key);
+/* The slot of an instance, which its id ends with. */
+static inline uint32_t sw_instance_slot(uint64_t id)
+{
+    return (uint32_t)(id % SW_SLOTS);
+}
 /* Split "agent/key" at the first slash; a name without one has an empty key.
  * False: not a name (empty parts, too long, not UTF-8). */
 bool sw_name_split(struct sw_bytes name, struct sw_bytes *ret_agent, struct sw_bytes *ret_key);

@@ -430,6 +430,24 @@ static void start(struct sw_worker *worker, struct sw_instance *instance)
     sw_output_status(worker, pod);
 }
 
+/* Without durability a guest is new, unless it slept for a move from another worker. */
+static enum sw_rc make_volatile(struct sw_worker *worker, struct sw_instance *instance,
+                                const struct sw_program *program, struct sw_err *err)
+{
+    const struct sw_image *image = instance->image;
+    enum sw_rc rc =
+        worker->engine.create(worker->engine.ctx, program->module, instance->memory_bytes,
+                              &worker->turn, &instance->guest, err);
+
+    if (rc == SW_OK && image != NULL)
+        rc = worker->engine.load(
+            worker->engine.ctx, instance->guest,
+            (struct sw_bytes){image->bytes + image->actor_bytes, image->guest_bytes}, err);
+    if (rc == SW_OK)
+        sw_instance_set_image(worker, instance, NULL);
+    return rc;
+}
+
 bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance, struct sw_err *err)
 {
     const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
@@ -443,8 +461,7 @@ bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance, 
         return false;
     }
     if (!instance->pod->config.is_durable)
-        rc = worker->engine.create(worker->engine.ctx, program->module, instance->memory_bytes,
-                                   &worker->turn, &instance->guest, err);
+        rc = make_volatile(worker, instance, program, err);
     else
         rc = sw_instance_rebuild(worker, instance, err);
     if (rc == SW_OK) {

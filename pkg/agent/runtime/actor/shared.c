@@ -172,11 +172,8 @@ enum sw_rc sw_bus_note_publish(struct sw_bus *bus, const struct sw_publish_name 
 
 /* --- The board ------------------------------------------------------------------------------- */
 
-uint64_t sw_board_key(uint64_t pod, struct sw_bytes key)
+uint64_t sw_board_key(const uint8_t hash_key[16], struct sw_bytes key)
 {
-    uint8_t hash_key[16] = "full mailbox";
-
-    memcpy(hash_key + 8, &pod, sizeof pod);
     return sw_siphash(hash_key, key.data, key.size);
 }
 

@@ -91,8 +91,8 @@ SW_MUST_CHECK enum sw_rc sw_bus_note_publish(struct sw_bus *bus, const struct sw
 
 /* --- The board. Any thread. ------------------------------------------------------------------ */
 
-/* The instance of that key in that Pod. */
-uint64_t sw_board_key(uint64_t pod, struct sw_bytes key);
+/* The instance of that key of the Agent whose slots are hashed under hash_key, in whatever Pod. */
+uint64_t sw_board_key(const uint8_t hash_key[16], struct sw_bytes key);
 /* The same instance when it gets messages faster than it may; by the key above. */
 static inline uint64_t sw_board_rate_key(uint64_t key)
 {

@@ -234,6 +234,20 @@ static enum sw_rc put_pods(struct sw_shared *shared, struct sw_worker **workers,
     return rc;
 }
 
+/* All workers know the same of them. */
+static enum sw_rc put_gone(struct sw_shared *shared, struct sw_worker **workers)
+{
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_GONE};
+    struct sw_snapshot_gone *gone = &block.gone;
+    size_t cursor = 0;
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && sw_routes_next_gone(workers[0]->routes, &cursor, &gone->pod,
+                                              &gone->name_space, &gone->agent))
+        rc = sw_capture_put(shared->snapshots, &block, NULL);
+    return rc;
+}
+
 static enum sw_rc put_published(struct sw_shared *shared)
 {
     struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_PUBLISHED};
@@ -280,6 +294,8 @@ enum sw_rc sw_snapshot_begin(struct sw_shared *shared, struct sw_worker **worker
     rc = put_specs(shared);
     if (rc == SW_OK)
         rc = put_pods(shared, workers, count);
+    if (rc == SW_OK)
+        rc = put_gone(shared, workers);
     if (rc == SW_OK)
         rc = put_published(shared);
     if (rc == SW_OK)

@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/host/host.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/host/state.h"
 #include "pkg/utils/base/hash.h"
 
 #include <assert.h>
@@ -11,28 +12,6 @@
 
 #define DEADLINE_MS_DEFAULT 1000u
 #define NS_PER_MS 1000000u
-
-struct pod { /* By uid. */
-    uint64_t number;
-    uint32_t worker;
-    bool is_durable, is_open;
-    struct sw_route_change route; /* Its texts are in `texts`. */
-    char texts[2 * SW_FRAME_NAME_MAX];
-};
-
-struct module {                   /* By digest. */
-    struct sw_guest_module *code; /* NULL while it arrives. */
-    struct sw_buffer arriving;
-    uint64_t total;
-};
-
-struct sw_host {
-    struct sw_host_options options;
-    struct sw_routes *routes;
-    struct sw_map *pods, *modules;
-    struct sw_map *open; /* Numbers of open Pods; the value is the pod. */
-    uint64_t next_replica;
-};
 
 /* --- Life ------------------------------------------------------------------------------------ */
 
@@ -113,6 +92,7 @@ void sw_host_free(struct sw_host *host)
     cursor = 0;
     while (host->pods != NULL && sw_map_next(host->pods, &cursor, &entry))
         free(entry.value);
+    sw_host_free_waiting(host);
     sw_map_free(host->modules);
     sw_map_free(host->pods);
     sw_map_free(host->open);
@@ -203,6 +183,15 @@ static void drop_module(struct sw_host *host, struct sw_bytes digest)
         module_free(host, module);
 }
 
+/* Hand an item to its worker: past the rings while all are at rest. */
+static void hand(struct sw_host *host, uint32_t worker, struct sw_item *item)
+{
+    if (host->is_still)
+        sw_worker_put(host->options.workers[worker], item);
+    else
+        host->options.put(host->options.ctx, worker, item);
+}
+
 /* --- Pods ------------------------------------------------------------------------------------ */
 
 static void pod_failed(struct sw_host *host, const struct sw_frame_pod_open *open,
@@ -266,12 +255,11 @@ static struct sw_pod_config config_of(const struct pod *pod, const struct sw_fra
         .children_per_s = open->children_per_s,
     };
 
-    memcpy(config.slots, open->slots.data, sizeof config.slots);
     return config;
 }
 
-static enum sw_rc open_pod(struct sw_host *host, const struct sw_frame_pod_open *open,
-                           struct sw_err *err)
+enum sw_rc sw_host_open_pod(struct sw_host *host, const struct sw_frame_pod_open *open,
+                            const uint8_t slots[SW_SLOTS / 8], struct sw_err *err)
 {
     struct module *module = sw_map_find(host->modules, open->digest.data, open->digest.size);
     struct sw_route_change change = {.name_space = open->name_space, .agent = open->agent};
@@ -292,6 +280,7 @@ static enum sw_rc open_pod(struct sw_host *host, const struct sw_frame_pod_open 
         return SW_OK;
     }
     config = config_of(pod, open);
+    memcpy(config.slots, slots, sizeof config.slots);
     change.pod = (struct sw_route_pod){
         .pod = pod->number, .worker = pod->worker, .is_durable = config.is_durable};
     memcpy(change.pod.slots, config.slots, sizeof change.pod.slots);
@@ -312,7 +301,7 @@ static enum sw_rc open_pod(struct sw_host *host, const struct sw_frame_pod_open 
     pod->is_open = true;
     if (sw_map_put(host->open, &pod->number, sizeof pod->number, pod, NULL) != SW_OK)
         return no_memory(err);
-    host->options.put(host->options.ctx, pod->worker, item);
+    hand(host, pod->worker, item);
     return SW_OK;
 }
 
@@ -331,12 +320,12 @@ static enum sw_rc close_one(struct sw_host *host, struct pod *pod, bool discard,
         if (sw_routes_change(host->routes, &change) != SW_OK)
             return no_memory(err);
     }
-    host->options.put(host->options.ctx, pod->worker, item);
+    hand(host, pod->worker, item);
     return SW_OK;
 }
 
-static enum sw_rc close_pod(struct sw_host *host, const struct sw_frame_pod_close *close,
-                            struct sw_err *err)
+enum sw_rc sw_host_close_pod(struct sw_host *host, const struct sw_frame_pod_close *close,
+                             struct sw_err *err)
 {
     struct pod *pod = sw_map_find(host->pods, close->uid.data, close->uid.size);
     struct sw_frame closed = {.kind = SW_FRAME_POD_CLOSED, .pod_closed = {close->uid}};
@@ -546,9 +535,8 @@ enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, s
         drop_module(host, frame->module_drop.digest);
         return SW_OK;
     case SW_FRAME_POD_OPEN:
-        return open_pod(host, &frame->pod_open, err);
     case SW_FRAME_POD_CLOSE:
-        return close_pod(host, &frame->pod_close, err);
+        return sw_host_take_pod_frame(host, frame, err);
     case SW_FRAME_SEND:
         return take_send(host, &frame->send, err);
     case SW_FRAME_PUBLISH:

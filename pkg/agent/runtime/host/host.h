@@ -28,6 +28,9 @@ struct sw_host_options {
                               struct sw_err *err);
     void (*put)(void *ctx, uint32_t worker, struct sw_item *item); /* Takes the item. */
     void (*emit)(void *ctx, const struct sw_frame *frame);         /* Borrowed. */
+    /* Call work(work_ctx) while all workers are at rest and have got all that was put before.
+     * SW_E_TIMEOUT: not now, try again soon.  SW_E_UNAVAILABLE: the workers end. */
+    enum sw_rc (*stand_still)(void *ctx, void (*work)(void *work_ctx), void *work_ctx);
 };
 
 SW_MUST_CHECK enum sw_rc sw_host_new(const struct sw_host_options *options,
@@ -39,5 +42,9 @@ SW_DEFINE_CLEANUP(struct sw_host, sw_host_free)
  * SW_E_CORRUPT: swarmd does not keep to the protocol.  SW_E_EXHAUSTED: no memory. End the host. */
 SW_MUST_CHECK enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame,
                                          struct sw_err *err);
+/* Whether Pods wait for slots of others, and trying again: soon after stand_still said TIMEOUT, and
+ * as long as it says so. Errors as sw_host_receive. */
+bool sw_host_is_waiting(const struct sw_host *host);
+SW_MUST_CHECK enum sw_rc sw_host_go_on(struct sw_host *host, struct sw_err *err);
 /* Put Pods without durability to sleep, for a snapshot: who waits for their instances is told. */
 void sw_host_close_volatile(struct sw_host *host);

@@ -51,6 +51,7 @@ static void write_status(struct world *world, struct sw_api_pod *pod, enum sw_ap
     pod->status.phase = phase;
     pod->status.instances = pod->status.ready_instances = 1;
     pod->status.observed_agent_generation = pod->spec.agent_generation;
+    pod->status.observed_generation = pod->metadata.generation;
     assert_written(sw_objects_update_status(world->fixture->objects, &write, ignore, NULL, NULL));
 }
 
@@ -251,6 +252,41 @@ static void test_the_slots_are_covered_once(void **state)
     }
     for (size_t i = 0; i < 256; i++)
         assert_int_equal(owners[i], 1);
+}
+
+static bool is_split_in_two(struct fixture *fixture)
+{
+    return agent_is_ready(fixture) && pods_count(fixture) == 2;
+}
+
+static bool is_split_in_eight(struct fixture *fixture)
+{
+    return agent_is_ready(fixture) && pods_count(fixture) == 8;
+}
+
+/* Fewer Pods: those beyond give up their slots, and go when the others run with theirs. */
+static void test_an_agent_is_split_otherwise(void **state)
+{
+    static const char change[] =
+        "{\"metadata\":{\"name\":\"worker\"},\"spec\":{\"module\":\"%s\",\"pods\":%d}}";
+    struct fixture *fixture = *state;
+    char json[512];
+    const struct sw_api_pod *pod;
+
+    node_join(fixture);
+    agent_apply(fixture, 1);
+    until(fixture, agent_is_ready);
+    (void)snprintf(json, sizeof json, change, FIXTURE_DIGEST, 2);
+    must(fixture, sw_objects_apply, make(fixture, "Agent", json));
+    until(fixture, is_split_in_two);
+    pod = read_object(fixture, "Pod", "worker-1");
+    assert_int_equal(pod->spec.slots[0].first, 128);
+    assert_int_equal(pod->spec.slots[0].count, 128);
+    (void)snprintf(json, sizeof json, change, FIXTURE_DIGEST, 8);
+    must(fixture, sw_objects_apply, make(fixture, "Agent", json));
+    until(fixture, is_split_in_eight);
+    pod = read_object(fixture, "Pod", "worker-7");
+    assert_int_equal(pod->spec.slots[0].first, 224);
 }
 
 static void test_a_hundred_thousand_replicas_make_no_more_objects(void **state)
@@ -541,6 +577,7 @@ int main(void)
         WORLD_TEST(test_the_workflow_happens_in_its_order),
         WORLD_TEST(test_the_slots_are_covered_once),
         WORLD_TEST(test_a_hundred_thousand_replicas_make_no_more_objects),
+        WORLD_TEST(test_an_agent_is_split_otherwise),
         WORLD_TEST(test_a_changed_spec_reaches_every_pod),
         WORLD_TEST(test_a_deleted_agent_goes_after_its_pods),
         WORLD_TEST(test_an_agent_deleted_before_any_node_joined_goes_too),

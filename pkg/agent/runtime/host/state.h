@@ -1,0 +1,51 @@
+/* What the files of this room share; private to it.
+ *
+ * Threads, I/O, Limits: as host.h. */
+#pragma once
+#include "pkg/agent/runtime/host/host.h"
+#include "pkg/utils/base/map.h"
+
+struct pod { /* By uid. */
+    uint64_t number;
+    uint32_t worker;
+    bool is_durable, is_open;
+    struct sw_route_change route; /* Its texts are in `texts`. */
+    char texts[2 * SW_FRAME_NAME_MAX];
+};
+
+struct module {                   /* By digest. */
+    struct sw_guest_module *code; /* NULL while it arrives. */
+    struct sw_buffer arriving;
+    uint64_t total;
+};
+
+struct waiting { /* A frame that came while slots were to move. */
+    struct waiting *next;
+    size_t size;
+    uint8_t bytes[];
+};
+
+struct sw_host {
+    struct sw_host_options options;
+    struct sw_routes *routes;
+    struct sw_map *pods, *modules;
+    struct sw_map *open; /* Numbers of open Pods; the value is the pod. */
+    uint64_t next_replica;
+    struct waiting *waiting, *waiting_last; /* Frames about Pods, behind one whose slots move. */
+    bool is_still; /* All workers are at rest, and this thread hands them items itself. */
+};
+
+/* Open a Pod, or change one that is open. `slots` are those that it gets now. */
+SW_MUST_CHECK enum sw_rc sw_host_open_pod(struct sw_host *host,
+                                          const struct sw_frame_pod_open *open,
+                                          const uint8_t slots[SW_SLOTS / 8], struct sw_err *err);
+SW_MUST_CHECK enum sw_rc
+sw_host_close_pod(struct sw_host *host, const struct sw_frame_pod_close *close, struct sw_err *err);
+
+/* --- slots.c ---------------------------------------------------------------------------------- */
+
+/* Act on POD_OPEN or POD_CLOSE in the order in which they came; those whose slots others hold, and
+ * all behind them, wait until slots can move. */
+SW_MUST_CHECK enum sw_rc sw_host_take_pod_frame(struct sw_host *host, const struct sw_frame *frame,
+                                                struct sw_err *err);
+void sw_host_free_waiting(struct sw_host *host);
