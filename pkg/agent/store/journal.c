@@ -1,5 +1,6 @@
 #include "pkg/agent/store/journal.h"
 
+#include "pkg/agent/store/recast.h"
 #include "pkg/agent/store/segment.h"
 #include "pkg/utils/base/hash.h"
 
@@ -116,35 +117,24 @@ static enum sw_rc create_first(struct sw_journal *journal, struct sw_err *err)
     return segments_add(journal, head.base_lsn, file);
 }
 
-/* Write the last epoch again as it was read. If the sync of a dead process failed, its pages count
- * as clean, and no sync would ever bring them to the disk. The epochs before it were synced before
- * it was written. */
-static enum sw_rc rewrite_last(struct sw_journal *journal, const struct sw_segment_walk *walk,
-                               struct sw_err *err)
+/* Cut off what follows the end of the last segment, and sync what a killed process may have left in
+ * the page cache only, so that the cut cannot move back. */
+static enum sw_rc settle_last(struct sw_journal *journal, const struct sw_segment_walk *walk,
+                              uint64_t end, struct sw_err *err)
 {
     const struct sw_system *system = journal->system;
-    const struct sw_segment *last = &journal->segments[journal->segments_count - 1];
-    size_t size = (size_t)(walk->report.end_lsn - walk->last_lsn), got = 0;
-    uint64_t at = SW_SEGMENT_HEAD_BYTES + (walk->last_lsn - last->base_lsn);
-    uint8_t *bytes;
-    enum sw_rc rc;
+    int file = journal->segments[journal->segments_count - 1].file;
+    enum sw_rc rc = SW_OK;
 
-    if (walk->last_lsn < last->base_lsn) /* In the segment before, which was synced as a whole. */
-        return SW_OK;
-    bytes = malloc(size);
-    if (bytes == NULL)
-        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the last epoch of the journal");
-    rc = system->file_read(system->ctx, last->file, at, bytes, size, &got, err);
-    if (rc == SW_OK && got < size)
-        rc = sw_err_set(err, SW_E_CORRUPT, "journal %s: its last epoch shrank", journal->folder);
-    if (rc == SW_OK)
-        rc = system->file_write(system->ctx, last->file, at, bytes, size, err);
-    free(bytes);
-    return rc;
+    if (walk->report.torn_bytes > 0) {
+        rc = system->file_truncate(system->ctx, file, end, err);
+        if (rc == SW_OK && end < journal->segment_bytes)
+            rc = system->file_allocate(system->ctx, file, journal->segment_bytes, err);
+    }
+    return rc == SW_OK ? system->file_sync(system->ctx, file, err) : rc;
 }
 
-/* Make the cut real: remove what follows it, and write and sync what a killed process may have left
- * in the page cache only, so that the cut cannot move back. */
+/* Make the cut real: after this the disk has what was read, and nothing behind it. */
 static enum sw_rc settle(struct sw_journal *journal, const struct sw_segment_walk *walk,
                          struct sw_err *err)
 {
@@ -163,17 +153,19 @@ static enum sw_rc settle(struct sw_journal *journal, const struct sw_segment_wal
     sw_segment_path(journal->folder, last->base_lsn, path);
     if (rc == SW_OK)
         rc = system->file_open(system->ctx, path, SW_FILE_READ | SW_FILE_WRITE, &last->file, err);
-    journal->last = *last;
-    if (rc == SW_OK && walk->report.torn_bytes > 0) {
-        rc = system->file_truncate(system->ctx, last->file, end, err);
-        if (rc == SW_OK && end < journal->segment_bytes)
-            rc = system->file_allocate(system->ctx, last->file, journal->segment_bytes, err);
+    if (rc == SW_OK && sw_recast_is_marked(system, journal->folder)) {
+        const struct sw_recast recast = {system, journal->folder, end, journal->segment_bytes};
+
+        rc = sw_recast_segment(&recast, last, err);
+    } else if (rc == SW_OK) {
+        rc = settle_last(journal, walk, end, err);
     }
+    journal->last = *last;
     if (rc == SW_OK)
-        rc = rewrite_last(journal, walk, err);
-    if (rc == SW_OK)
-        rc = system->file_sync(system->ctx, last->file, err);
-    return rc == SW_OK ? system->folder_sync(system->ctx, journal->folder, err) : rc;
+        rc = system->folder_sync(system->ctx, journal->folder, err);
+    if (rc != SW_OK)
+        sw_recast_mark(system, journal->folder);
+    return rc;
 }
 
 static enum sw_rc open_files(struct sw_journal *journal, sw_journal_visit *visit, void *ctx,
@@ -451,6 +443,7 @@ enum sw_rc sw_journal_commit(struct sw_journal *journal, struct sw_err *err)
     }
     if (rc != SW_OK) {
         journal->failure = rc;
+        sw_recast_mark(journal->system, journal->folder);
         return rc;
     }
     pthread_mutex_lock(&journal->mutex);
