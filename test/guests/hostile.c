@@ -3,11 +3,17 @@
  *   m take memory until refused, then need more r recurse for ever    s send to "hostile/sink"
  *   k send to ever new keys                     p publish             t start timers
  *   u subscribe                                 g log                 b send "b" twice to itself
- *   x trap after having counted, sent, logged and set a timer */
+ *   x trap after having counted, sent, logged and set a timer
+ *   w wild pointers to every call of the host      o all of them with too much
+ *   f flood the log, then fail                     i start timers until refused, then fail
+ *   a send to "hostile/KIND-N", N below the number that follows, what its kind is: one of KINDS
+ * An instance whose key begins with 'S' never gets through its start. What is wild, too much or a
+ * flood fails its turn, as an agent that checks what it gets would. */
 #include <swarm/agent.h>
 
 #define TRIES 1000000u
 #define LINE 65536u
+#define KINDS "lmrxwofiS"
 
 SWARM_AGENT;
 
@@ -93,6 +99,75 @@ static uint32_t flood(uint8_t what)
     return done;
 }
 
+/* Every call with this place and size, where its arguments are such; how many were taken. */
+static uint32_t call_all(const char *at, uint32_t size)
+{
+    char *out = (char *)at;
+    uint32_t taken = 0;
+
+    taken += swarm_send(at, size, "", 0, "", 0, SWARM_PRIORITY_NORMAL, 0) >= 0;
+    taken += swarm_send("hostile/sink", 12, at, size, "", 0, SWARM_PRIORITY_NORMAL, 0) >= 0;
+    taken += swarm_send("hostile/sink", 12, "", 0, at, size, SWARM_PRIORITY_NORMAL, 0) >= 0;
+    taken += swarm_reply(1, 0, at, size, "", 0) >= 0;
+    taken += swarm_reply(1, 0, "", 0, at, size) >= 0;
+    taken += swarm_publish(at, size, "", 0, "", 0, SWARM_PRIORITY_NORMAL) >= 0;
+    taken += swarm_publish("flood", 5, "", 0, at, size, SWARM_PRIORITY_NORMAL) >= 0;
+    taken += swarm_subscribe(at, size) >= 0;
+    taken += swarm_unsubscribe(at, size) >= 0;
+    taken += swarm_log(SWARM_LOG_ERROR, at, size) >= 0;
+    taken += swarm_random(out, size) >= 0;
+    taken += swarm_self(SWARM_SELF_KEY, out, size) >= 0;
+    return taken;
+}
+
+/* Beyond the memory, across its end, and around the end of the address space. */
+static uint32_t go_wild(void)
+{
+    uint32_t end = (uint32_t)__builtin_wasm_memory_size(0) << 16;
+
+    return call_all((char *)end, 1) + call_all((char *)end - 4, 8) +
+           call_all((char *)0xfffffff0u, 64) + call_all((char *)16, 0xfffffff0u) +
+           call_all((char *)0xffffffffu, 0xffffffffu);
+}
+
+/* All of the memory that there is, as a name, a body, a line. It is no pointer that is wrong, so
+ * randomness and a log line cut at its limit are taken. */
+static uint32_t go_over(void)
+{
+    uint32_t size;
+
+    (void)take_memory();
+    size = (uint32_t)__builtin_wasm_memory_size(0) << 16;
+    return call_all((char *)0, size);
+}
+
+/* "hostile/KIND-N", N in decimal with its digits reversed. */
+static int32_t attack(uint32_t number)
+{
+    static const char kinds[] = KINDS;
+    char kind = kinds[number % (sizeof kinds - 1)];
+    char to[24] = "hostile/?-";
+    uint32_t size = 10;
+
+    to[8] = kind;
+    do {
+        to[size++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return swarm_send(to, size, "", 0, &kind, 1, SWARM_PRIORITY_NORMAL, 0);
+}
+
+static int32_t attack_all(const struct swarm_message *m)
+{
+    uint32_t count = 0, sent = 0;
+
+    for (uint32_t i = 1; i < m->body_size; i++)
+        count = count * 10 + (uint32_t)(m->body[i] - '0');
+    for (uint32_t i = 0; i < count; i++)
+        sent += attack(i) == SWARM_OK;
+    return answer(m, sent);
+}
+
 static int32_t bomb(void)
 {
     char self[64];
@@ -101,6 +176,16 @@ static int32_t bomb(void)
     __builtin_memcpy(self, "hostile/", 8);
     (void)send_to(self, (uint32_t)size + 8, "b"); /* Refused or not, it goes on. */
     (void)send_to(self, (uint32_t)size + 8, "b");
+    return SWARM_DONE;
+}
+
+int32_t SWARM_EXPORT(on_start)(void)
+{
+    char first = 0;
+
+    (void)swarm_self(SWARM_SELF_KEY, &first, 1);
+    while (first == 'S')
+        count++;
     return SWARM_DONE;
 }
 
@@ -124,6 +209,20 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
         return answer(m, recurse(0));
     case 'b':
         return bomb();
+    case 'a':
+        return attack_all(m);
+    case 'w':
+        count += go_wild();
+        return SWARM_E_INVALID;
+    case 'o':
+        count += go_over();
+        return SWARM_E_EXHAUSTED;
+    case 'f':
+        count += flood('g');
+        return SWARM_E_EXHAUSTED;
+    case 'i':
+        count += flood('t');
+        return SWARM_E_EXHAUSTED;
     case 'x':
         count += 100;
         (void)send_to("hostile/sink", 12, "c");

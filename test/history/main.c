@@ -137,6 +137,7 @@ static enum event_kind kind_of(int32_t status)
     switch (status) {
     case SW_E_EXHAUSTED:
         return EVENT_REFUSED;
+    case SW_E_TIMEOUT:     /* It may still be handled. */
     case SW_E_UNAVAILABLE: /* The agent host died, perhaps with the message, perhaps after it. */
         return EVENT_UNKNOWN;
     default:

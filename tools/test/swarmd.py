@@ -136,17 +136,18 @@ def run(*words, status=0, data=None):
     return done.stdout.decode()
 
 
-def apply(guest, *specs):
-    """Apply Agents that run test/guests/GUEST.c, each "NAME: the rest of its spec", and wait."""
+def apply(guest, *specs, prefix="test"):
+    """Apply Agents that run test/guests/GUEST.c (or what else was built as PREFIX_GUEST.wasm), each
+    "NAME: the rest of its spec", and wait."""
     folder = os.path.join(TMP, "agents-" + guest)
     os.makedirs(folder, exist_ok=True)
-    shutil.copy(os.path.join(BUILD, "guests", f"test_{guest}.wasm"), folder)
+    shutil.copy(os.path.join(BUILD, "guests", f"{prefix}_{guest}.wasm"), folder)
     names = []
     with open(os.path.join(folder, "agents.yaml"), "w", encoding="utf-8") as file:
         for text in specs:
             name, _, spec = text.partition(": ")
             names.append("agent/" + name)
             file.write(f"---\napiVersion: swarm/v1\nkind: Agent\nmetadata: {{name: {name}}}\n"
-                       f"spec: {{module: ./test_{guest}.wasm, {spec}}}\n")
+                       f"spec: {{module: ./{prefix}_{guest}.wasm, {spec}}}\n")
     run("swarm", "apply", "-f", folder)
     run("swarm", "wait", *names, "--for=condition=Ready", "--timeout=60s")

@@ -145,7 +145,8 @@ static const char *exit_words(int status)
     case SW_HOST_EXIT_RESOURCES:
         return "it lacks memory, files or its folder; the log of swarmd says which";
     case SW_HOST_EXIT_JOURNAL:
-        return "its journal could not be written; the log of swarmd says why";
+        return "its journal could not be written: look after the disk, the log of swarmd says "
+               "what failed; it is started again and goes on where the disk lets it";
     case SW_HOST_EXIT_UNREADABLE:
         return "its journal cannot be read: swarmctl journal verify tells what is damaged";
     case SW_HOST_EXIT_PROTOCOL:

@@ -117,8 +117,35 @@ static enum sw_rc create_first(struct sw_journal *journal, struct sw_err *err)
     return segments_add(journal, head.base_lsn, file);
 }
 
-/* Cut off what follows the end of the last segment, and sync what a killed process may have left in
- * the page cache only, so that the cut cannot move back. */
+/* Write the last epoch again as it was read. If the sync of a process failed that was killed before
+ * it could leave a mark, its pages count as clean, and a sync alone would not bring them to the
+ * disk. The epochs before it were synced before it was written. */
+static enum sw_rc rewrite_last(struct sw_journal *journal, const struct sw_segment_walk *walk,
+                               struct sw_err *err)
+{
+    const struct sw_system *system = journal->system;
+    const struct sw_segment *last = &journal->segments[journal->segments_count - 1];
+    size_t size = (size_t)(walk->report.end_lsn - walk->last_lsn), got = 0;
+    uint64_t at = SW_SEGMENT_HEAD_BYTES + (walk->last_lsn - last->base_lsn);
+    uint8_t *bytes;
+    enum sw_rc rc;
+
+    if (walk->last_lsn < last->base_lsn) /* In the segment before, which was synced as a whole. */
+        return SW_OK;
+    bytes = malloc(size);
+    if (bytes == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the last epoch of the journal");
+    rc = system->file_read(system->ctx, last->file, at, bytes, size, &got, err);
+    if (rc == SW_OK && got < size)
+        rc = sw_err_set(err, SW_E_CORRUPT, "journal %s: its last epoch shrank", journal->folder);
+    if (rc == SW_OK)
+        rc = system->file_write(system->ctx, last->file, at, bytes, size, err);
+    free(bytes);
+    return rc;
+}
+
+/* Cut off what follows the end of the last segment, and write and sync what a killed process may
+ * have left in the page cache only, so that the cut cannot move back. */
 static enum sw_rc settle_last(struct sw_journal *journal, const struct sw_segment_walk *walk,
                               uint64_t end, struct sw_err *err)
 {
@@ -131,6 +158,8 @@ static enum sw_rc settle_last(struct sw_journal *journal, const struct sw_segmen
         if (rc == SW_OK && end < journal->segment_bytes)
             rc = system->file_allocate(system->ctx, file, journal->segment_bytes, err);
     }
+    if (rc == SW_OK)
+        rc = rewrite_last(journal, walk, err);
     return rc == SW_OK ? system->file_sync(system->ctx, file, err) : rc;
 }
 

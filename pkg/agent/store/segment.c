@@ -259,6 +259,7 @@ static enum sw_rc read_epoch(struct walk *walk, int file, uint64_t at, uint64_t 
     if (rc != SW_OK)
         return rc;
     walk->out->chain = check;
+    walk->out->last_lsn = report->end_lsn;
     report->epochs++;
     report->last_epoch = head.epoch;
     *ret_size = SW_EPOCH_HEAD_BYTES + head.body_bytes;

@@ -34,6 +34,7 @@ struct sw_segment_walk {
     bool has_stray;      /* A last file without a valid head, begun in the moment of a crash. */
     uint64_t stray_base; /* From its name. */
     uint32_t chain;      /* Check of the last epoch, or the chain of the first head. */
+    uint64_t last_lsn;   /* Of the last epoch's head; 0: there is none. */
     struct sw_journal_report report;
 };
 

@@ -16,6 +16,7 @@ struct load_options {  /* From the command line, as NAME=VALUE. */
     const char *space; /* Namespace of the objects, or of the Agent. */
     const char *agent; /* For `request`. */
     size_t workers;    /* Calls under way at once. */
+    size_t keys;       /* For `request`: not 0: each worker asks an instance of its own. */
     size_t watchers;   /* For `watch`. */
     size_t objects;    /* For `list`: how many must be there. */
     size_t count;      /* Calls in all that are measured. */

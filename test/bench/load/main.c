@@ -32,10 +32,11 @@ static bool take_option(struct load_options *options, const char *word)
         const char *name;
         size_t *number;
         const char **text;
-    } known[] = {{"space=", NULL, &options->space},     {"agent=", NULL, &options->agent},
-                 {"workers=", &options->workers, NULL}, {"watchers=", &options->watchers, NULL},
-                 {"objects=", &options->objects, NULL}, {"count=", &options->count, NULL},
-                 {"warm=", &options->warm, NULL},       {"size=", &options->size, NULL}};
+    } known[] = {{"space=", NULL, &options->space},       {"agent=", NULL, &options->agent},
+                 {"workers=", &options->workers, NULL},   {"keys=", &options->keys, NULL},
+                 {"watchers=", &options->watchers, NULL}, {"objects=", &options->objects, NULL},
+                 {"count=", &options->count, NULL},       {"warm=", &options->warm, NULL},
+                 {"size=", &options->size, NULL}};
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t size = strlen(known[i].name);

@@ -29,10 +29,13 @@ static void ask(void *ctx, size_t worker, size_t n, struct sw_buffer *out)
     struct asking *asking = ctx;
     struct sw_api_send_request request;
 
+    char to[320];
+
     fill(asking, worker, n);
+    (void)snprintf(to, sizeof to, "%s/%zu", asking->load->options.agent, worker);
     sw_api_init(&sw_api_send_request_message, &request);
     request.namespace = asking->load->options.space;
-    request.to = asking->load->options.agent;
+    request.to = asking->load->options.keys == 0 ? asking->load->options.agent : to;
     request.content_type = "text/plain";
     request.body = (struct sw_bytes){asking->body, asking->load->options.size};
     request.want_reply = true;

@@ -78,6 +78,14 @@ class Load:
         self.read_to += len(data)
         return EVENT.iter_unpack(data)
 
+    def refusals(self):
+        """How many were refused so far, for as much of the history as is on the disk by now."""
+        with open(self.path, "rb") as file:
+            file.seek(self.read_to)
+            data = file.read()
+        whole = data[:len(data) // EVENT.size * EVENT.size]
+        return sum(event[0] == REFUSED for event in EVENT.iter_unpack(whole))
+
     def end(self):
         self.control.close()
         return self.process.wait(timeout=WAIT_S)
