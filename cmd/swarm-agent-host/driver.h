@@ -54,13 +54,14 @@ struct driver {
     pthread_mutex_t snapshot_mutex; /* For snapshot_due only. */
     pthread_cond_t snapshot_due;
     _Atomic bool is_snapshot_sleeping, is_snapshot_ended;
+    _Atomic uint64_t snapshots, snapshots_failed, snapshot_bytes; /* As in STATS. */
 
     pthread_mutex_t still_mutex; /* Guards `standing` and `is_still`. */
     pthread_cond_t still_come, still_over;
-    uint32_t standing;    /* Workers that stand still. */
-    bool is_still;        /* They are to. */
-    uint32_t still_tries; /* Of the link, since it last succeeded. */
-    uint64_t still_ns;    /* Of whoever asked: from asking to letting go, the last time. */
+    uint32_t standing;         /* Workers that stand still. */
+    bool is_still;             /* They are to. */
+    uint32_t still_tries;      /* Of the link, since it last succeeded. */
+    _Atomic uint64_t still_ns; /* From asking to letting go, the longest. */
 
     int link, wake; /* The socket; the eventfd that the link waits on besides. */
     _Atomic bool is_link_sleeping;
@@ -71,6 +72,8 @@ struct driver {
     pthread_mutex_t out_mutex; /* Guards what follows; its holder may take a lane's mutex. */
     struct sw_buffer out;
     size_t out_sent;
+
+    struct sw_buffer journal; /* The identity of the journal that must be there; empty: any. */
 
     uint64_t stats_ns;
     _Atomic bool has_news; /* Since the last STATS. */

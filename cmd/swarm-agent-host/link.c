@@ -1,5 +1,7 @@
 #include "cmd/swarm-agent-host/driver.h"
 
+#include "pkg/utils/base/text.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
@@ -146,6 +148,11 @@ static void tell_stats(struct driver *driver)
     }
     stats->epochs = sw_journal_durable(driver->shared.journal);
     stats->journal_bytes = sw_journal_end(driver->shared.journal);
+    stats->journal_kept_bytes = stats->journal_bytes - sw_journal_begin(driver->shared.journal);
+    stats->snapshots = atomic_load(&driver->snapshots);
+    stats->snapshots_failed = atomic_load(&driver->snapshots_failed);
+    stats->snapshot_bytes = atomic_load(&driver->snapshot_bytes);
+    stats->still_ns = atomic_load(&driver->still_ns);
     stats->outputs_waiting = atomic_load(&driver->outputs_bytes);
     link_emit(driver, &frame);
     atomic_store(&driver->has_news, false);
@@ -287,6 +294,10 @@ enum sw_rc link_hello(struct driver *driver, struct sw_frame_hello *ret_hello, s
         return rc;
     if (frame.kind != SW_FRAME_HELLO || frame.hello.version != SW_LINK_VERSION)
         return sw_err_set(err, SW_E_CORRUPT, "swarmd speaks another version of the link");
+    if (sw_hex_decode(frame.hello.journal.data, frame.hello.journal.size, &driver->journal) !=
+            SW_OK ||
+        (driver->journal.size != 0 && driver->journal.size != 16))
+        return sw_err_set(err, SW_E_CORRUPT, "swarmd names a journal by what is no name");
     *ret_hello = frame.hello;
     sw_buffer_consume(&driver->in, size);
     return SW_OK;

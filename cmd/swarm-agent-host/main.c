@@ -6,6 +6,7 @@
 #include "pkg/agent/runtime/host/guest_wasm.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
 #include "pkg/agent/sandbox/sandbox.h"
+#include "pkg/utils/base/text.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -101,9 +102,12 @@ static enum sw_rc open_module(void *ctx, struct sw_bytes code, struct sw_guest_m
     return sw_guest_wasm_open(driver.wasm, code, ret_module, err);
 }
 
-static void recover(struct sw_worker **workers)
+static void recover(struct sw_worker **workers, uint64_t snapshot_bytes)
 {
-    struct sw_journal_options journal = {.system = driver.system, .folder = driver.folder};
+    struct sw_journal_options journal = {.system = driver.system,
+                                         .folder = driver.folder,
+                                         .uuid =
+                                             driver.journal.size == 0 ? NULL : driver.journal.data};
     struct sw_recovery_report report;
     struct sw_frame ready = {.kind = SW_FRAME_READY};
     struct sw_host_options options = {.system = driver.system,
@@ -117,10 +121,16 @@ static void recover(struct sw_worker **workers)
                                       .emit = link_emit,
                                       .stand_still = link_still};
     struct sw_err err = {0};
+    struct sw_buffer identity;
     char words[512];
+    enum sw_rc rc;
 
-    if (sw_recover(&journal, &driver.shared, workers, driver.lanes_count, &report, &err) != SW_OK)
-        driver_die(SW_HOST_EXIT_UNREADABLE, err.message);
+    rc = sw_recover(&journal, &driver.shared, workers, driver.lanes_count, &report, &err);
+    if (rc != SW_OK)
+        driver_die(rc == SW_E_NOT_FOUND ? SW_HOST_EXIT_LOST : SW_HOST_EXIT_UNREADABLE, err.message);
+    sw_snapshot_limit(&driver.shared, &(struct sw_snapshot_limits){.bytes_min = snapshot_bytes});
+    sw_buffer_init(&identity, 64);
+    sw_hex_encode(sw_journal_uuid(driver.shared.journal), 16, &identity);
     if (sw_host_new(&options, &driver.host, &err) != SW_OK)
         driver_die(SW_HOST_EXIT_RESOURCES, err.message);
     snprintf(words, sizeof words,
@@ -132,8 +142,10 @@ static void recover(struct sw_worker **workers)
                                           .pods = report.pods,
                                           .instances = report.instances,
                                           .messages = report.messages,
+                                          .journal = {identity.data, identity.size},
                                           .words = {words, strlen(words)}};
     link_emit(&driver, &ready);
+    sw_buffer_done(&identity);
 }
 
 static bool is_late(void *ctx, unsigned percent)
@@ -222,6 +234,7 @@ int main(int argc, char **argv)
     driver.link = LINK_FILE;
     sw_buffer_init(&driver.in, SW_FRAME_BYTES_MAX * 2);
     sw_buffer_init(&driver.out, LINK_BYTES_MAX);
+    sw_buffer_init(&driver.journal, 64);
     pthread_mutex_init(&driver.out_mutex, NULL);
     raise_file_limit();
     driver.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -239,7 +252,7 @@ int main(int argc, char **argv)
     driver.engine = sw_guest_wasm_worker(driver.lanes[0].wasm);
     for (uint32_t i = 0; i < driver.lanes_count; i++)
         workers[i] = driver.lanes[i].worker;
-    recover(workers);
+    recover(workers, hello.snapshot_bytes);
     if (driver_start(&driver, &err) != SW_OK)
         driver_die(SW_HOST_EXIT_RESOURCES, err.message);
     rc = link_serve(&driver, &err);

@@ -60,11 +60,14 @@ static uint64_t try_begin(struct driver *driver, uint64_t *wait_ns)
 static uint64_t step(struct driver *driver, uint64_t *wait_ns)
 {
     struct sw_shared *shared = &driver->shared;
+    bool is_busy = sw_snapshot_phase(shared) == SW_SNAPSHOT_COUNTS;
+    struct sw_snapshot_view view;
     struct sw_err err = {0};
 
     if (sw_snapshot_phase(shared) == SW_SNAPSHOT_NONE)
         return try_begin(driver, wait_ns);
-    while (sw_snapshot_has_work(shared)) {
+    while (sw_snapshot_has_work(shared) || is_busy) {
+        is_busy = false;
         if (sw_snapshot_advance(shared, &err) != SW_OK)
             tell(&err);
         for (uint32_t i = 0; i < driver->lanes_count; i++) /* There is room for more. */
@@ -72,6 +75,10 @@ static uint64_t step(struct driver *driver, uint64_t *wait_ns)
         if (sw_snapshot_phase(shared) == SW_SNAPSHOT_NAMED)
             journal_wake(driver);
     }
+    sw_snapshot_view(shared, &view);
+    atomic_store(&driver->snapshots, view.taken);
+    atomic_store(&driver->snapshots_failed, view.failed);
+    atomic_store(&driver->snapshot_bytes, view.bytes);
     return sw_snapshot_phase(shared) == SW_SNAPSHOT_COUNTS ? BUSY_WAIT_NS : UINT64_MAX;
 }
 

@@ -124,6 +124,7 @@ enum sw_rc driver_stand_still(struct driver *driver, uint64_t wait_ns,
         now_ns = driver->system->monotonic_ns(driver->system->ctx);
     }
     let_go(driver);
-    driver->still_ns = now_ns - start_ns;
+    if (now_ns - start_ns > atomic_load(&driver->still_ns))
+        atomic_store(&driver->still_ns, now_ns - start_ns);
     return all_stand ? SW_OK : atomic_load(&driver->is_stopping) ? SW_E_UNAVAILABLE : SW_E_TIMEOUT;
 }

@@ -296,16 +296,19 @@ static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
                                    .agent_bytes_max = settings->agents.log_agent_bytes_max,
                                    .followers_max = settings->agents.log_followers_max};
     static char program[SW_PATH_MAX], folder[SW_PATH_MAX]; /* Borrowed for good. */
+    static char identity[SW_PATH_MAX];
     struct sw_agents_options options = {
         .loop = daemon->loop,
         .system = daemon->system,
         .logger = daemon->logger,
         .host_path = program,
         .folder = path_in(daemon, "agents", folder),
+        .identity_path = path_in(daemon, "agents-journal", identity),
         .machine_code = modules_adapter_code(&daemon->modules),
         .observer = {.ctx = daemon, .on_log = on_log, .on_host = on_host},
         .workers = (unsigned)settings->agents.workers,
         .requests_max = (unsigned)settings->agents.requests_max,
+        .snapshot_bytes = settings->agents.snapshot_bytes,
         .stop_deadline_ms = settings->agents.stop_timeout_ns / 1000000,
         .ping_ms = settings->agents.ping_ns / 1000000,
     };

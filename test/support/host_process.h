@@ -35,6 +35,9 @@ struct host_process {
     struct sw_buffer code; /* Machine code of the guest. */
     struct host_answer answers[HOST_ANSWERS_MAX];
     uint64_t next_request;
+    uint64_t snapshot_bytes; /* For HELLO. */
+    char journal[40];        /* From READY, for the next HELLO. */
+    struct sw_frame_stats stats;
     uint64_t ready_instances, ready_messages, events, logs;
     bool is_ready, is_stopped, has_module, is_gone;
     uint32_t pods_running, pods_closed, stop_code;
@@ -91,6 +94,8 @@ static inline void host_see(struct host_process *host, const struct sw_frame *fr
         host->is_ready = true;
         host->ready_instances = frame->ready.instances;
         host->ready_messages = frame->ready.messages;
+        snprintf(host->journal, sizeof host->journal, "%.*s", (int)frame->ready.journal.size,
+                 (const char *)frame->ready.journal.data);
         return;
     case SW_FRAME_MODULE_RESULT:
         host->has_module = frame->result.code == 0;
@@ -118,6 +123,9 @@ static inline void host_see(struct host_process *host, const struct sw_frame *fr
         return;
     case SW_FRAME_LOG:
         host->logs++;
+        return;
+    case SW_FRAME_STATS:
+        host->stats = frame->stats;
         return;
     case SW_FRAME_STOPPED:
         host->is_stopped = true;
@@ -184,7 +192,11 @@ static inline bool host_wait(struct host_process *host, const bool *is_met)
 
 static inline void host_launch(struct host_process *host, uint32_t workers)
 {
-    struct sw_frame hello = {.kind = SW_FRAME_HELLO, .hello = {SW_LINK_VERSION, workers}};
+    struct sw_frame hello = {.kind = SW_FRAME_HELLO,
+                             .hello = {.version = SW_LINK_VERSION,
+                                       .workers = workers,
+                                       .snapshot_bytes = host->snapshot_bytes,
+                                       .journal = host_text(host->journal)}};
     int files[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, files) != 0)

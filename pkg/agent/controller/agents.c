@@ -89,6 +89,7 @@ enum sw_rc sw_agents_new(const struct sw_agents_options *options, struct sw_agen
     made->backoff_ms = made->options.backoff_ms;
     made->deadline_armed_ms = UINT64_MAX;
     sw_buffer_init(&made->inbound, INBOUND_BYTES_MAX);
+    sw_buffer_init(&made->identity, 64);
     sw_buffer_init(&made->outbound, SW_FRAME_BYTES_MAX + 8);
     sw_heap_init(&made->deadlines);
     sw_list_init(&made->fetches);
@@ -178,6 +179,7 @@ void sw_agents_free(struct sw_agents *agents)
             sw_timer_free(timers[i]);
     }
     sw_buffer_done(&agents->inbound);
+    sw_buffer_done(&agents->identity);
     sw_buffer_done(&agents->outbound);
     sw_heap_done(&agents->deadlines);
     free(agents);

@@ -54,10 +54,14 @@ struct sw_agents_options {
     const struct sw_logger *logger;
     const char *host_path; /* The program swarm-agent-host. */
     const char *folder;    /* Its journal and snapshots. */
+    /* A file outside of it that says which journal is there, so that its loss is not taken for a
+     * beginning; made when there is none. NULL: not kept. */
+    const char *identity_path;
     struct sw_machine_code machine_code;
     struct sw_agents_observer observer;
     unsigned workers;                    /* 0: one per processor. */
     unsigned requests_max;               /* Without an answer; 0: 65,536. */
+    uint64_t snapshot_bytes;             /* Of the journal between two snapshots; 0: 64 MiB. */
     uint64_t stop_deadline_ms;           /* For a clean stop with snapshot; 0: 20,000. */
     uint64_t ping_ms;                    /* A host silent for three of these is killed; 0: 5,000. */
     uint64_t backoff_ms, backoff_max_ms; /* Between restarts; 0: 100 and 10,000. */
@@ -190,5 +194,6 @@ struct sw_agents_view { /* For metrics, top and status. Counts since the host's 
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
     uint64_t retried, parked, expired;
     uint64_t epochs, journal_bytes, requests;
+    uint64_t journal_kept_bytes, snapshots, snapshots_failed, snapshot_bytes, still_ns;
 };
 void sw_agents_view(const struct sw_agents *agents, struct sw_agents_view *ret_view);

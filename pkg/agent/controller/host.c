@@ -12,6 +12,7 @@
 #define LINK_BYTES_BUSY ((size_t)32 << 20) /* With this much waiting, messages are refused. */
 #define BACKOFF_FORGET 4u /* Up for so many of its next waits, a host's deaths are forgotten. */
 #define STANDARD_ERROR 2
+#define IDENTITY_BYTES_MAX 32
 #define LINK_FILE_COUNT 4 /* 0, 1, 2 and the link. */
 
 static void host_gone(struct sw_agents *agents);
@@ -149,6 +150,9 @@ static const char *exit_words(int status)
                "what failed; it is started again and goes on where the disk lets it";
     case SW_HOST_EXIT_UNREADABLE:
         return "its journal cannot be read: swarmctl journal verify tells what is damaged";
+    case SW_HOST_EXIT_LOST:
+        return "its journal, which agents had written, is gone or another one: restore its folder, "
+               "or remove the file agents-journal of the data folder to begin with empty agents";
     case SW_HOST_EXIT_PROTOCOL:
         return "it and swarmd do not understand each other; are both of one build?";
     default:
@@ -195,9 +199,39 @@ static enum sw_rc child_start(struct sw_agents *agents, int link, struct sw_err 
     return sw_child_start(agents->options.loop, &options, &agents->child, err);
 }
 
+enum sw_rc sw_host_keep_identity(struct sw_agents *agents, struct sw_bytes journal,
+                                 struct sw_err *err)
+{
+    const struct sw_agents_options *options = &agents->options;
+    struct sw_buffer *known = &agents->identity;
+
+    if (options->identity_path == NULL || journal.size == 0 ||
+        (known->size == journal.size && memcmp(known->data, journal.data, journal.size) == 0))
+        return SW_OK;
+    sw_buffer_reset(known);
+    sw_buffer_put(known, journal.data, journal.size);
+    return sw_file_save(options->system, options->identity_path, journal.data, journal.size, err);
+}
+
+/* Which journal is to be there. One that cannot be read is as good as none: READY says it again. */
+static void identity_load(struct sw_agents *agents)
+{
+    struct sw_buffer *known = &agents->identity;
+
+    sw_buffer_reset(known);
+    if (agents->options.identity_path != NULL &&
+        sw_file_load(agents->options.system, agents->options.identity_path, IDENTITY_BYTES_MAX,
+                     known, NULL) != SW_OK)
+        sw_buffer_reset(known);
+}
+
 static void hello_send(struct sw_agents *agents)
 {
     struct sw_frame hello = {.kind = SW_FRAME_HELLO};
+
+    identity_load(agents);
+    hello.hello.journal = (struct sw_bytes){agents->identity.data, agents->identity.size};
+    hello.hello.snapshot_bytes = agents->options.snapshot_bytes;
 
     hello.hello.version = SW_LINK_VERSION;
     hello.hello.workers = agents->options.workers;

@@ -40,11 +40,15 @@ static enum sw_rc on_ready(struct sw_agents *agents, const struct sw_frame_ready
                            struct sw_err *err)
 {
     char words[WORDS_SIZE];
+    enum sw_rc rc;
 
     if (agents->state == SW_HOST_STOPPING)
         return SW_OK;
     if (agents->state != SW_HOST_STARTING || ready->version != SW_LINK_VERSION)
         return unknown(err, "READY");
+    rc = sw_host_keep_identity(agents, ready->journal, err);
+    if (rc != SW_OK)
+        return rc;
     agents->state = SW_HOST_UP;
     agents->up_since_ms = sw_host_now_ms(agents);
     agents->view.instances = ready->instances;
@@ -277,6 +281,11 @@ static enum sw_rc on_stats(struct sw_agents *agents, const struct sw_frame_stats
     view->replayed = stats->replayed;
     view->epochs = stats->epochs;
     view->journal_bytes = stats->journal_bytes;
+    view->journal_kept_bytes = stats->journal_kept_bytes;
+    view->snapshots = stats->snapshots;
+    view->snapshots_failed = stats->snapshots_failed;
+    view->snapshot_bytes = stats->snapshot_bytes;
+    view->still_ns = stats->still_ns;
     return SW_OK;
 }
 

@@ -72,6 +72,7 @@ struct sw_agents {
     enum sw_host_state state;
     struct sw_child *child;
     struct sw_stream *link;
+    struct sw_buffer identity; /* Of the host's journal, as READY says it; empty: not known. */
     struct sw_buffer inbound, outbound; /* Received and not yet whole; a frame in the making. */
     struct sw_timer *backoff, *ping;
     uint64_t backoff_ms, up_since_ms;
@@ -102,6 +103,9 @@ struct sw_agents {
 void sw_host_start(struct sw_agents *agents);
 /* End the present host at once; words say why. What follows is as after any death. */
 void sw_host_kill(struct sw_agents *agents, const char *words);
+/* Remember which journal the host has.  Others: as sw_file_save. */
+SW_MUST_CHECK enum sw_rc sw_host_keep_identity(struct sw_agents *agents, struct sw_bytes journal,
+                                               struct sw_err *err);
 /* Send agents->outbound as one or more whole frames. A full link is fatal for the host, unless
  * asked for beforehand with sw_host_has_room. */
 void sw_host_send(struct sw_agents *agents, const struct sw_frame *frame);

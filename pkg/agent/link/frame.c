@@ -46,11 +46,13 @@ struct shape { /* Of one kind. */
 #define CONFIG_MAX 65536
 #define REASON_MAX 63
 #define LOG_MAX 65536
+#define JOURNAL_MAX 32
 #define ENTRIES_MAX (1u << 20)
 #define PRIORITY_MAX SW_FRAME_PRIORITY_DEFAULT
 
 static const struct field hello_fields[] = {U32(hello.version, UINT32_MAX),
-                                            U32(hello.workers, 1024)};
+                                            U32(hello.workers, 1024), U64(hello.snapshot_bytes),
+                                            TEXT(hello.journal, JOURNAL_MAX)};
 static const struct field module_fields[] = {NAME(module.digest, DIGEST_MAX), U64(module.offset),
                                              U64(module.total),
                                              BYTES(module.bytes, SW_FRAME_CHUNK_MAX)};
@@ -133,6 +135,7 @@ static const struct field ready_fields[] = {U32(ready.version, UINT32_MAX),
                                             U64(ready.pods),
                                             U64(ready.instances),
                                             U64(ready.messages),
+                                            TEXT(ready.journal, JOURNAL_MAX),
                                             TEXT(ready.words, SW_FRAME_WORDS_MAX)};
 static const struct field result_fields[] = {TEXT(result.what, DIGEST_MAX), U32(result.code, 16),
                                              TEXT(result.words, SW_FRAME_WORDS_MAX)};
@@ -167,11 +170,14 @@ static const struct field log_fields[] = {NAME(log.uid, UID_MAX), TEXT(log.key, 
                                           U32(log.level, 3), U64(log.time_ns),
                                           TEXT(log.text, LOG_MAX)};
 static const struct field stats_fields[] = {
-    U64(stats.pods),           U64(stats.instances), U64(stats.waiting),  U64(stats.memory_bytes),
-    U64(stats.segments),       U64(stats.failures),  U64(stats.sends),    U64(stats.publishes),
-    U64(stats.replies),        U64(stats.refused),   U64(stats.replayed), U64(stats.retried),
-    U64(stats.parked),         U64(stats.expired),   U64(stats.epochs),   U64(stats.journal_bytes),
-    U64(stats.outputs_waiting)};
+    U64(stats.pods),          U64(stats.instances),        U64(stats.waiting),
+    U64(stats.memory_bytes),  U64(stats.segments),         U64(stats.failures),
+    U64(stats.sends),         U64(stats.publishes),        U64(stats.replies),
+    U64(stats.refused),       U64(stats.replayed),         U64(stats.retried),
+    U64(stats.parked),        U64(stats.expired),          U64(stats.epochs),
+    U64(stats.journal_bytes), U64(stats.outputs_waiting),  U64(stats.journal_kept_bytes),
+    U64(stats.snapshots),     U64(stats.snapshots_failed), U64(stats.snapshot_bytes),
+    U64(stats.still_ns)};
 
 #define SHAPE(kind, direction, fields)                                                             \
     [SW_FRAME_##kind] = {#kind, direction, fields, sizeof fields / sizeof *fields}

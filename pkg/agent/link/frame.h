@@ -7,9 +7,10 @@
  * Threads: pure functions; a parser belongs to one thread.  I/O: none.
  * Limits: SW_FRAME_BYTES_MAX for a frame; each field's is in frame.c. */
 #pragma once
+#include "pkg/agent/link/stats.h"
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 3
+#define SW_LINK_VERSION 4
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -51,8 +52,10 @@ enum sw_frame_kind {
 enum sw_frame_direction { SW_FRAME_TO_HOST, SW_FRAME_FROM_HOST };
 
 struct sw_frame_hello {
-    uint32_t version; /* SW_LINK_VERSION. */
-    uint32_t workers; /* 0: as many as there are processors. */
+    uint32_t version;        /* SW_LINK_VERSION. */
+    uint32_t workers;        /* 0: as many as there are processors. */
+    uint64_t snapshot_bytes; /* The journal grows by so much between two snapshots; 0: 64 MiB. */
+    struct sw_bytes journal; /* That must be there, as READY names it; empty: any. */
 };
 
 struct sw_frame_module {
@@ -148,6 +151,7 @@ struct sw_frame_stop {
 struct sw_frame_ready {
     uint32_t version, workers;
     uint64_t pods, instances, messages; /* Recovered. */
+    struct sw_bytes journal;            /* The identity of its journal, 32 hex digits. */
     struct sw_bytes words;              /* What recovery did, for the log. */
 };
 
@@ -200,13 +204,6 @@ struct sw_frame_log {
     uint32_t level;           /* enum swarm_log_level. */
     uint64_t time_ns;
     struct sw_bytes text;
-};
-
-struct sw_frame_stats { /* Since the host's start, but for the first four. */
-    uint64_t pods, instances, waiting, memory_bytes;
-    uint64_t segments, failures, sends, publishes, replies, refused, replayed;
-    uint64_t retried, parked, expired;
-    uint64_t epochs, journal_bytes, outputs_waiting;
 };
 
 struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */

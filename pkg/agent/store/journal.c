@@ -197,12 +197,16 @@ static enum sw_rc settle(struct sw_journal *journal, const struct sw_segment_wal
     return rc;
 }
 
-static enum sw_rc open_files(struct sw_journal *journal, sw_journal_visit *visit, void *ctx,
-                             struct sw_err *err)
+static enum sw_rc open_files(struct sw_journal *journal, const uint8_t *uuid,
+                             sw_journal_visit *visit, void *ctx, struct sw_err *err)
 {
     struct sw_segment_walk walk;
     enum sw_rc rc = sw_segment_walk(journal->system, journal->folder, visit, ctx, &walk, err);
 
+    if (rc == SW_OK && uuid != NULL &&
+        (walk.count == 0 || memcmp(walk.report.uuid, uuid, sizeof walk.report.uuid) != 0))
+        rc = sw_err_set(err, SW_E_NOT_FOUND, "the journal in %s is %s", journal->folder,
+                        walk.count == 0 ? "gone" : "another one than before");
     if (rc == SW_OK && walk.count == 0) {
         char path[SW_PATH_MAX];
         sw_segment_path(journal->folder, walk.stray_base, path);
@@ -246,7 +250,7 @@ enum sw_rc sw_journal_open(const struct sw_journal_options *options, sw_journal_
     memcpy(journal->folder, options->folder, strlen(options->folder) + 1);
     rc = journal->system->folder_make(journal->system->ctx, journal->folder, err);
     if (rc == SW_OK)
-        rc = open_files(journal, visit, ctx, err);
+        rc = open_files(journal, options->uuid, visit, ctx, err);
     if (rc != SW_OK)
         return rc;
     *ret_journal = SW_TAKE(journal);

@@ -67,6 +67,10 @@ static const struct sw_setting rows[] = {
      "Threads that run instances; 0: one per processor."},
     {"agents.requests", SW_SETTING_COUNT, "65536", NULL, 1, 10000000, NULL, AT(agents.requests_max),
      "Messages from clients that may be without an answer."},
+    {"agents.snapshot-size", SW_SETTING_SIZE, "64MiB", NULL, MIB, 1024 * GIB, NULL,
+     AT(agents.snapshot_bytes),
+     "The journal of agents grows by so much, and by the size of the last snapshot, before the "
+     "next one is taken."},
     {"agents.stop-timeout", SW_SETTING_DURATION, "20s", NULL, 100 * MS_NS, 60 * MIN_NS, NULL,
      AT(agents.stop_timeout_ns), "Time for a clean stop of the agent host with its snapshot."},
     {"agents.ping", SW_SETTING_DURATION, "5s", NULL, 100 * MS_NS, 10 * MIN_NS, NULL,

@@ -52,9 +52,9 @@ struct sw_snapshots {
     uint64_t written, began_ns;
     uint32_t check;
     struct sw_buffer out;
-    struct sw_journal_place place; /* Of the SNAPSHOT record. */
-    _Atomic uint64_t idle_lsn;     /* Where the journal ended after that record. */
-    _Atomic uint64_t retry_ns;     /* Not before, by the monotonic clock. */
+    _Atomic uint64_t named_epoch; /* Of the SNAPSHOT record. */
+    _Atomic uint64_t idle_lsn;    /* Where the journal ended after that record. */
+    _Atomic uint64_t retry_ns;    /* Not before, by the monotonic clock. */
     _Atomic uint64_t ground_lsn, ground_bytes;
     _Atomic uint32_t ground_generation;
     struct sw_snapshot_view view;

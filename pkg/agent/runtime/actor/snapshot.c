@@ -395,7 +395,9 @@ static enum sw_rc finish(struct sw_shared *shared, struct sw_err *err)
     struct sw_snapshot_block end = {.kind = SW_SNAPSHOT_END};
     char name[SW_SNAPSHOT_NAME_MAX];
     struct sw_record record = {.kind = SW_RECORD_SNAPSHOT};
+    struct sw_journal_place place;
     struct sw_buffer bytes;
+    size_t record_bytes;
     enum sw_rc rc;
 
     sw_snapshot_block_put(&end, &snapshots->out);
@@ -415,12 +417,14 @@ static enum sw_rc finish(struct sw_shared *shared, struct sw_err *err)
     sw_record_put(&record, &bytes, NULL);
     rc = sw_buffer_check(&bytes);
     if (rc == SW_OK)
-        rc = sw_journal_append(shared->journal, (struct sw_bytes){bytes.data, bytes.size},
-                               &snapshots->place, err);
+        rc = sw_journal_append(shared->journal, (struct sw_bytes){bytes.data, bytes.size}, &place,
+                               err);
+    record_bytes = bytes.size;
     sw_buffer_done(&bytes);
     if (rc != SW_OK)
         return rc;
-    atomic_store(&snapshots->idle_lsn, sw_journal_end(shared->journal));
+    atomic_store(&snapshots->named_epoch, place.epoch);
+    atomic_store(&snapshots->idle_lsn, place.lsn + SW_JOURNAL_RECORD_HEAD_BYTES + record_bytes);
     atomic_store(&snapshots->phase, SW_SNAPSHOT_NAMED);
     return SW_OK;
 }
@@ -585,7 +589,7 @@ bool sw_snapshot_has_work(const struct sw_shared *shared)
     case SW_SNAPSHOT_ABANDONED:
         return true;
     case SW_SNAPSHOT_NAMED:
-        return sw_journal_durable(shared->journal) >= snapshots->place.epoch;
+        return sw_journal_durable(shared->journal) >= atomic_load(&snapshots->named_epoch);
     case SW_SNAPSHOT_COUNTS:
         return is_old_idle(snapshots);
     }
@@ -613,9 +617,10 @@ enum sw_rc sw_snapshot_advance(struct sw_shared *shared, struct sw_err *err)
         sw_snapshot_abandon(shared);
         return rc;
     case SW_SNAPSHOT_NAMED:
-        return sw_journal_durable(shared->journal) >= snapshots->place.epoch
-                   ? make_it_count(shared, err)
-                   : SW_OK;
+        if (sw_journal_durable(shared->journal) < atomic_load(&snapshots->named_epoch))
+            return SW_OK;
+        rc = make_it_count(shared, err);
+        return rc == SW_OK ? reclaim(shared, err) : rc;
     case SW_SNAPSHOT_COUNTS:
         return reclaim(shared, err);
     }

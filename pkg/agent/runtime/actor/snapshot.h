@@ -49,7 +49,9 @@ SW_MUST_CHECK enum sw_rc sw_snapshot_begin(struct sw_shared *shared, struct sw_w
  * error means that the snapshot is abandoned (or, in phase COUNTS, that files are left over, which
  * the next one removes); the host goes on. */
 SW_MUST_CHECK enum sw_rc sw_snapshot_advance(struct sw_shared *shared, struct sw_err *err);
-/* Whether sw_snapshot_advance would find something to do. Any thread. */
+/* Whether sw_snapshot_advance would find something to do, but for what is left in phase COUNTS
+ * while somebody rebuilds from what is to be removed: that is tried again after a while. Any
+ * thread. */
 bool sw_snapshot_has_work(const struct sw_shared *shared);
 enum sw_snapshot_phase sw_snapshot_phase(const struct sw_shared *shared);
 /* Give up the one that is being taken. The thread that advances it. */

@@ -92,6 +92,101 @@ static void a_clean_stop_leaves_a_snapshot_to_go_on_from(void **state)
     }
 }
 
+/* Send so many and wait for all of them: rounds of a load with thousands in flight. */
+static void put_many(unsigned count, unsigned keys)
+{
+    static uint64_t requests[4096];
+    char key[16];
+
+    assert_true(count <= 4096);
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "k%u", i % keys);
+        requests[i] = host_send(&host, "ledger", key, "put 7", false);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct host_answer *answer = host_answer(&host, requests[i]);
+
+        if (!host_wait(&host, &answer->is_there))
+            fail_msg("no answer: the host ended with %d", host.is_gone ? host_end(&host) : 0);
+        assert_int_equal(answer->status, 0);
+        sw_buffer_done(&answer->body);
+        answer->is_there = false;
+    }
+}
+
+static unsigned files_of(const char *prefix)
+{
+    DIR *folder = opendir(host.folder);
+    struct dirent *entry;
+    unsigned count = 0;
+
+    assert_non_null(folder);
+    while ((entry = readdir(folder)) != NULL)
+        count += strncmp(entry->d_name, prefix, strlen(prefix)) == 0;
+    (void)closedir(folder);
+    return count;
+}
+
+static void snapshots_go_on_beside_the_work_and_bound_the_journal(void **state)
+{
+    enum { KEYS = 64, ROUND = 4096, ROUNDS = 12 };
+    uint64_t taken = 0, kept = 0;
+    char key[16];
+
+    (void)state;
+    host.snapshot_bytes = 256u << 10;
+    for (int life = 0; life < 3; life++) {
+        assert_true(host_start(&host, 2));
+        host_open(&host, &(struct host_pod){.number = 1, .agent = "ledger", .is_keyed = true});
+        for (int round = 0; round < ROUNDS / 3; round++)
+            put_many(ROUND, KEYS);
+        host.stats.epochs = 0;
+        for (int i = 0; i < 1000 && host.stats.epochs == 0; i++) { /* The next STATS. */
+            assert_int_equal(send_one("other", "put 1"), 0);
+            host_pump(&host, 10);
+        }
+        taken += host.stats.snapshots;
+        kept = host.stats.journal_kept_bytes;
+        assert_int_equal(host.stats.snapshots_failed, 0);
+        if (life < 2)
+            assert_int_equal(host_kill(&host), -SIGKILL);
+    }
+    assert_true(taken >= 3);
+    /* What was appended since the last point, and the present file with what it held before. */
+    assert_true(kept < (80u << 20));
+    assert_true(files_of("snapshot-") <= 2);
+    for (unsigned i = 0; i < KEYS; i++) {
+        snprintf(key, sizeof key, "k%u", i);
+        assert_int_equal(sum_of(key), ROUNDS * ROUND / KEYS);
+    }
+}
+
+static void a_journal_that_is_gone_is_not_taken_for_a_beginning(void **state)
+{
+    char path[600];
+    struct dirent *entry;
+    DIR *folder;
+
+    (void)state;
+    assert_true(host_start(&host, 2));
+    host_open(&host, &(struct host_pod){.number = 1, .agent = "ledger", .is_keyed = true});
+    assert_int_equal(send_one("a", "put 7"), 0);
+    assert_true(host_stop(&host));
+    folder = opendir(host.folder);
+    assert_non_null(folder);
+    while ((entry = readdir(folder)) != NULL) {
+        snprintf(path, sizeof path, "%s/%s", host.folder, entry->d_name);
+        if (entry->d_name[0] != '.')
+            assert_int_equal(unlink(path), 0);
+    }
+    (void)closedir(folder);
+    assert_false(host_start(&host, 2));
+    assert_int_equal(host_end(&host), 6);
+    assert_int_equal(files_of("journal-"), 0);
+    host.journal[0] = 0; /* Whoever starts it wants to begin anew. */
+    assert_true(host_start(&host, 2));
+}
+
 /* The number behind "name:" in a file of /proc/PID/task; -1: it is not there. */
 static int task_field(const char *task, const char *name)
 {
@@ -185,6 +280,8 @@ int main(void)
         TEST(a_wasm_instance_answers),
         TEST(state_survives_a_kill_by_replay),
         TEST(a_clean_stop_leaves_a_snapshot_to_go_on_from),
+        TEST(snapshots_go_on_beside_the_work_and_bound_the_journal),
+        TEST(a_journal_that_is_gone_is_not_taken_for_a_beginning),
         TEST(many_replicas_open_quickly),
         TEST(a_frame_that_is_none_ends_the_host),
         TEST(the_end_of_the_link_ends_the_host),

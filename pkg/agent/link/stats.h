@@ -1,0 +1,15 @@
+/* Figures of an agent host: what its STATS frame holds.
+ *
+ * Threads, I/O, Limits: none. */
+#pragma once
+#include <stdint.h>
+
+struct sw_frame_stats { /* Since the host's start, but for the first four. */
+    uint64_t pods, instances, waiting, memory_bytes;
+    uint64_t segments, failures, sends, publishes, replies, refused, replayed;
+    uint64_t retried, parked, expired;
+    uint64_t epochs, journal_bytes, outputs_waiting;
+    uint64_t journal_kept_bytes; /* Of what was ever appended, so much is on the disk. */
+    uint64_t snapshots, snapshots_failed, snapshot_bytes; /* bytes: of the last one. */
+    uint64_t still_ns; /* The longest time that all workers stood still. */
+};
