@@ -76,7 +76,7 @@ static void sizes_grow_with_what_is_added(void **state)
     sw_buffer_init(&exports, 8192);
     sw_buffer_put(&globals, "\x80\x02", 2); /* 256 */
     sw_buffer_put(&exports, "\x83\x02", 2);
-    sw_buffer_put(&exports, VALID_EXPORTS + 1, sizeof VALID_EXPORTS - 2);
+    sw_buffer_put(&exports, &VALID_EXPORTS[1], sizeof VALID_EXPORTS - 2);
     for (int i = 0; i < 256; i++) {
         char name[32];
         int size = snprintf(name, sizeof name, "swarm.global.%d", i);
