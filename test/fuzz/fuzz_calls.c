@@ -1,8 +1,9 @@
 /* uses: pkg/agent/modules pkg/agent/runtime/host pkg/agent/runtime/wasm pkg/utils/system */
 /* covers: pkg/agent/runtime/wasm/calls.c pkg/agent/runtime/wasm/wasi.c */
 /* Host calls with whatever pointers, sizes and numbers: a guest (test/guests/caller.c) makes the
- * calls that the input says. Its neighbours stay as they are and nothing of them is seen; the same
- * segment run again from its record gives the same effects, log and memory. */
+ * calls that the input says, over several segments where it waits. Its neighbours stay as they are
+ * and nothing of them is seen; the same turn run again from its record gives the same effects, log
+ * and memory. */
 #include "pkg/agent/modules/rewrite.h"
 #include "pkg/agent/runtime/actor/turn.h"
 #include "pkg/agent/runtime/host/guest_wasm.h"
@@ -31,9 +32,13 @@ struct world {
     uint8_t *slot, *left_memory, *right_memory;
 };
 
-struct run { /* What a segment left. */
+#define SEGMENTS_MAX 4u
+
+struct run { /* What the segments of a turn left, one after the other. */
     struct sw_guest_outcome outcome;
-    struct sw_buffer effects, logs, results, image;
+    struct sw_buffer effects, logs, image;
+    struct sw_buffer results[SEGMENTS_MAX];
+    unsigned segments;
     uint64_t random_next;
 };
 
@@ -121,15 +126,37 @@ static int32_t admit(void *ctx, const struct sw_effect *effect, struct sw_turn_r
     return (*refusals & 1) != 0 ? SW_E_EXHAUSTED : 0;
 }
 
-static void copy(struct sw_buffer *to, const struct sw_buffer *from)
+/* One segment; record NULL: for the first time. */
+static void enter(struct world *w, struct sw_guest *guest, const struct sw_guest_input *input,
+                  struct sw_turn_options *options, struct run *run)
 {
-    sw_buffer_init(to, from->size + 1);
-    sw_buffer_put(to, from->data, from->size);
+    unsigned segment = run->segments++;
+
+    options->random.next = run->random_next;
+    sw_turn_begin(&w->turn, options);
+    w->engine.enter(w->engine.ctx, guest, input, &run->outcome);
+    sw_turn_end(&w->turn);
+    sw_buffer_put(&run->effects, w->turn.effects.data, w->turn.effects.size);
+    sw_buffer_put(&run->logs, w->turn.logs.data, w->turn.logs.size);
+    sw_buffer_put(&run->results[segment], w->turn.results.data, w->turn.results.size);
+    run->random_next = w->turn.random.next;
+    assert(!run->effects.failed && !run->logs.failed && !run->results[segment].failed);
+    assert(w->turn.logs.size <= SW_TURN_LOG_BYTES_MAX);
 }
 
-/* One segment; record NULL: for the first time. */
-static void enter(struct world *w, struct sw_bytes body, const struct run *record,
-                  struct run *ret_run)
+static void begin(struct run *run)
+{
+    run->segments = 0;
+    run->random_next = 0;
+    sw_buffer_init(&run->effects, SEGMENTS_MAX * SW_EFFECTS_BYTES_MAX);
+    sw_buffer_init(&run->logs, SEGMENTS_MAX * SW_TURN_LOG_BYTES_MAX);
+    sw_buffer_init(&run->image, 1u << 20);
+    for (size_t i = 0; i < SEGMENTS_MAX; i++)
+        sw_buffer_init(&run->results[i], 1u << 20);
+}
+
+/* A turn, of so many segments as it waits; record NULL: for the first time. */
+static void turn(struct world *w, struct sw_bytes body, const struct run *record, struct run *run)
 {
     uint32_t refusals = body.size < 4 ? 0 : *(const uint8_t *)body.data * 0x01010101u;
     struct sw_turn_host host = {.ctx = &refusals, .admit = admit};
@@ -138,25 +165,28 @@ static void enter(struct world *w, struct sw_bytes body, const struct run *recor
                                       .host = record == NULL ? &host : NULL,
                                       .self = {{"space", 5}, {"caller", 6}, {"k", 1}, {"{}", 2}},
                                       .time_ns = 1234567890,
-                                      .handle = 7};
+                                      .handle = 7,
+                                      .can_wait = true};
     struct sw_guest_message message = {.flags = 1, .reply_handle = 7, .body = body};
+    struct sw_guest_message answer = {.flags = 2, .from = {"caller/k", 8}, .body = body};
     struct sw_guest_input input = {
         .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = 1000};
     struct sw_guest *guest = create(w);
     struct sw_err err = {0};
 
     assert(instance_of(guest)->slot.base == w->slot);
-    if (record != NULL)
-        options.results = (struct sw_bytes){record->results.data, record->results.size};
-    sw_turn_begin(&w->turn, &options);
-    w->engine.enter(w->engine.ctx, guest, &input, &ret_run->outcome);
-    sw_turn_end(&w->turn);
-    copy(&ret_run->effects, &w->turn.effects);
-    copy(&ret_run->logs, &w->turn.logs);
-    copy(&ret_run->results, &w->turn.results);
-    ret_run->random_next = w->turn.random.next;
-    sw_buffer_init(&ret_run->image, 1u << 20);
-    if (w->engine.save(w->engine.ctx, guest, &ret_run->image, &err) != SW_OK)
+    begin(run);
+    do {
+        if (record != NULL)
+            options.results = (struct sw_bytes){record->results[run->segments].data,
+                                                record->results[run->segments].size};
+        enter(w, guest, &input, &options, run);
+        input.entry = SW_GUEST_RESUME;
+        input.status = run->segments == 2 ? SW_E_TIMEOUT : 0;
+        input.message = run->segments == 2 ? NULL : &answer;
+        options.time_ns += 1000;
+    } while (run->outcome.end == SW_GUEST_WAITING && run->segments < SEGMENTS_MAX);
+    if (w->engine.save(w->engine.ctx, guest, &run->image, &err) != SW_OK)
         abort();
     w->engine.drop(w->engine.ctx, guest);
     sw_actor_done(&actor);
@@ -166,8 +196,9 @@ static void done(struct run *run)
 {
     sw_buffer_done(&run->effects);
     sw_buffer_done(&run->logs);
-    sw_buffer_done(&run->results);
     sw_buffer_done(&run->image);
+    for (size_t i = 0; i < SEGMENTS_MAX; i++)
+        sw_buffer_done(&run->results[i]);
 }
 
 static void expect_equal(const struct sw_buffer *one, const struct sw_buffer *other)
@@ -184,7 +215,6 @@ static void expect_well_formed(const struct run *run)
     while (sw_effect_take(&reader, &effect))
         assert(effect.body.size <= SW_EFFECT_BODY_MAX && effect.to.size <= SW_EFFECT_TEXT_MAX);
     assert(!reader.failed && reader.at == reader.size);
-    assert(run->logs.size <= SW_TURN_LOG_BYTES_MAX);
 }
 
 static bool has_secret(struct sw_bytes bytes)
@@ -211,12 +241,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size > BODY_MAX || has_secret(body))
         return 0;
-    enter(w, body, NULL, &first);
+    turn(w, body, NULL, &first);
     expect_well_formed(&first);
     expect_quiet_neighbours(w, &first);
     /* Where a wild call changed the guest itself, it may run for ever: time decides then. */
     if (first.outcome.end != SW_GUEST_DEADLINE) {
-        enter(w, body, &first, &again);
+        turn(w, body, &first, &again);
+        assert(first.segments == again.segments);
         assert(first.outcome.end == again.outcome.end && first.outcome.code == again.outcome.code);
         assert(strcmp(first.outcome.report, again.outcome.report) == 0);
         assert(first.random_next == again.random_next);

@@ -1,6 +1,7 @@
 /* Calls what a message says, with the arguments that it says: the message is a list of calls, each
- * a number and its arguments. test/fuzz/fuzz_calls.c makes the messages. */
-#include <swarm/agent.h>
+ * a number and its arguments. A wait returns to the host, which goes on in on_resume.
+ * test/fuzz/fuzz_calls.c makes the messages. */
+#include <swarm/wait.h>
 
 #include "wasi.h"
 
@@ -73,8 +74,22 @@ static uint64_t call_swarm(uint8_t number)
         return swarm_now();
     case 9:
         return (uint64_t)swarm_random(P, U);
-    default:
+    case 10:
         return (uint64_t)swarm_self(I, P, U);
+    default:
+        return (uint64_t)swarm_result(P, P, U);
+    }
+}
+
+static int32_t call_wait(uint8_t number)
+{
+    switch (number) {
+    case 0:
+        return swarm_wait_ask(P, U, P, U, P, U, I, L);
+    case 1:
+        return swarm_wait_receive(L);
+    default:
+        return swarm_sleep(L);
     }
 }
 
@@ -119,18 +134,35 @@ static int32_t call_wasi(uint8_t number)
     }
 }
 
+static int32_t go_on(void)
+{
+    while (at < given->body_size) {
+        uint8_t number = (uint8_t)take(1);
+        if (number < 0x40) {
+            sum = sum * 31 + call_swarm(number % 12);
+        } else if (number < 0x80) {
+            sum = sum * 31 + (uint32_t)call_wasi(number % 17);
+        } else if (number < 0x90) {
+            sum += __builtin_wasm_memory_grow(0, 1) == (__SIZE_TYPE__)-1;
+        } else if (number < 0xa0) {
+            int32_t code = call_wait(number % 3);
+            if (code == SWARM_WAITING)
+                return code;
+            sum = sum * 31 + (uint32_t)code;
+        }
+    }
+    return SWARM_DONE;
+}
+
 int32_t SWARM_EXPORT(on_message)(const struct swarm_message *message)
 {
     given = message;
     at = 0;
-    while (at < given->body_size) {
-        uint8_t number = (uint8_t)take(1);
-        if (number < 0x40)
-            sum = sum * 31 + call_swarm(number % 11);
-        else if (number < 0x80)
-            sum = sum * 31 + (uint32_t)call_wasi(number % 17);
-        else if (number < 0x90 && __builtin_wasm_memory_grow(0, 1) == (__SIZE_TYPE__)-1)
-            sum++;
-    }
-    return SWARM_DONE;
+    return go_on();
+}
+
+int32_t SWARM_EXPORT(on_resume)(int32_t status)
+{
+    sum = sum * 31 + (uint32_t)status;
+    return go_on();
 }
