@@ -93,6 +93,19 @@ class Toolchains(unittest.TestCase):
         for name in BUILDERS:
             self.assertIn(f"{name}: message 4", run("swarm", "logs", f"{name}/k1"), name)
 
+    def test_a_c_program_may_sleep(self):
+        shutil.copy(os.path.join(GUESTS, "sleeper.c"), FOLDER)
+        build("swarm", "agent", "build", "--libc", "sleeper.c")
+        with open(os.path.join(FOLDER, "sleeper.yaml"), "w", encoding="utf-8") as file:
+            file.write("apiVersion: swarm/v1\nkind: Agent\nmetadata: {name: sleeper}\n"
+                       "spec: {module: ./sleeper.wasm, keyed: true, limits: {deadline: 100ms}}\n")
+        run("swarm", "apply", "-f", os.path.join(FOLDER, "sleeper.yaml"))
+        run("swarm", "wait", "agent/sleeper", "--for=condition=Ready", "--timeout=60s")
+        status, answer = self.client.send("sleeper/1", "good night")
+        self.assertEqual(status, 200, answer)
+        self.assertRegex(answer, rb"^good night [0-9]+$")
+        self.assertGreaterEqual(int(answer.split()[-1]), 250)
+
     def test_exit_fails_the_turn(self):
         self.client.send("c/k2", "one")
         status, answer = self.client.send("c/k2", "exit")

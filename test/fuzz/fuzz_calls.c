@@ -1,5 +1,6 @@
 /* uses: pkg/agent/modules pkg/agent/runtime/host pkg/agent/runtime/wasm pkg/utils/system */
 /* covers: pkg/agent/runtime/wasm/calls.c pkg/agent/runtime/wasm/wasi.c */
+/* covers: pkg/agent/runtime/wasm/waits.c */
 /* Host calls with whatever pointers, sizes and numbers: a guest (test/guests/caller.c) makes the
  * calls that the input says, over several segments where it waits. Its neighbours stay as they are
  * and nothing of them is seen; the same turn run again from its record gives the same effects, log
@@ -185,7 +186,16 @@ static void turn(struct world *w, struct sw_bytes body, const struct run *record
         input.status = run->segments == 2 ? SW_E_TIMEOUT : 0;
         input.message = run->segments == 2 ? NULL : &answer;
         options.time_ns += 1000;
-    } while (run->outcome.end == SW_GUEST_WAITING && run->segments < SEGMENTS_MAX);
+    } while (run->outcome.end == SW_GUEST_WAITING && run->segments < SEGMENTS_MAX - 1);
+    if (run->outcome.end == SW_GUEST_WAITING) { /* Another message gives the turn up. */
+        message.body = (struct sw_bytes){"", 0};
+        input.entry = SW_GUEST_MESSAGE;
+        input.message = &message;
+        if (record != NULL)
+            options.results = (struct sw_bytes){record->results[run->segments].data,
+                                                record->results[run->segments].size};
+        enter(w, guest, &input, &options, run);
+    }
     if (w->engine.save(w->engine.ctx, guest, &run->image, &err) != SW_OK)
         abort();
     w->engine.drop(w->engine.ctx, guest);

@@ -1,6 +1,6 @@
+/* waits */
 /* Calls what a message says, with the arguments that it says: the message is a list of calls, each
- * a number and its arguments. A wait returns to the host, which goes on in on_resume.
- * test/fuzz/fuzz_calls.c makes the messages. */
+ * a number and its arguments. test/fuzz/fuzz_calls.c makes the messages. */
 #include <swarm/wait.h>
 
 #include "wasi.h"
@@ -9,6 +9,7 @@ static uint8_t room[16384];
 static const struct swarm_message *given;
 static uint32_t at;
 static uint64_t sum;
+static struct vector vectors[4];
 
 void *SWARM_EXPORT(swarm_alloc)(uint32_t size)
 {
@@ -24,7 +25,8 @@ static uint64_t take(uint32_t size)
     return value;
 }
 
-/* A 32-bit argument: as it stands, near the end of the memory, in the message, or small. */
+/* A 32-bit argument: as it stands, near the end of the memory, in the message, the vectors, or
+ * small. */
 static uint32_t word(void)
 {
     uint8_t how = (uint8_t)take(1);
@@ -41,6 +43,8 @@ static uint32_t word(void)
         return (uint32_t)take(2);
     case 4:
         return 0 - (uint32_t)take(1);
+    case 6:
+        return (uint32_t)(__UINTPTR_TYPE__)vectors;
     default:
         return how >> 3; /* A small number in one byte. */
     }
@@ -134,35 +138,22 @@ static int32_t call_wasi(uint8_t number)
     }
 }
 
-static int32_t go_on(void)
-{
-    while (at < given->body_size) {
-        uint8_t number = (uint8_t)take(1);
-        if (number < 0x40) {
-            sum = sum * 31 + call_swarm(number % 12);
-        } else if (number < 0x80) {
-            sum = sum * 31 + (uint32_t)call_wasi(number % 17);
-        } else if (number < 0x90) {
-            sum += __builtin_wasm_memory_grow(0, 1) == (__SIZE_TYPE__)-1;
-        } else if (number < 0xa0) {
-            int32_t code = call_wait(number % 3);
-            if (code == SWARM_WAITING)
-                return code;
-            sum = sum * 31 + (uint32_t)code;
-        }
-    }
-    return SWARM_DONE;
-}
-
 int32_t SWARM_EXPORT(on_message)(const struct swarm_message *message)
 {
     given = message;
     at = 0;
-    return go_on();
-}
-
-int32_t SWARM_EXPORT(on_resume)(int32_t status)
-{
-    sum = sum * 31 + (uint32_t)status;
-    return go_on();
+    while (at < given->body_size) {
+        uint8_t number = (uint8_t)take(1);
+        if (number < 0x40)
+            sum = sum * 31 + call_swarm(number % 12);
+        else if (number < 0x80)
+            sum = sum * 31 + (uint32_t)call_wasi(number % 17);
+        else if (number < 0x90)
+            sum += __builtin_wasm_memory_grow(0, 1) == (__SIZE_TYPE__)-1;
+        else if (number < 0xa0)
+            sum = sum * 31 + (uint32_t)call_wait(number % 3);
+        else if (number < 0xa4)
+            vectors[number % 4] = (struct vector){P, U};
+    }
+    return SWARM_DONE;
 }

@@ -99,6 +99,9 @@ static int32_t faults(void)
     WRONG(random_get(end - 4, 5), FAULT);
     WRONG(random_get(texts, 0xffffffffu), FAULT);
     WRONG(fd_fdstat_get(0, end - 23), FAULT);
+    WRONG(poll_oneoff(end - 47, texts, 1, &a), FAULT);
+    WRONG(poll_oneoff(texts, end - 31, 1, &a), FAULT);
+    WRONG(poll_oneoff(texts, texts, 1, (uint32_t *)(end - 3)), FAULT);
     WRONG(fd_read(0, bad, 1, (uint32_t *)(end - 3)), FAULT);
     WRONG(fd_write(1, (struct vector *)(end - 8), 2, &a), FAULT);
     WRONG(fd_write(1, bad, 2, &a), FAULT);
@@ -114,6 +117,7 @@ static int32_t limits(void)
     WRONG(clock_time_get(4, 0, &wide), 28);
     WRONG(clock_res_get(4, &wide), 28);
     WRONG(random_get(0, 65537), 28);
+    WRONG(poll_oneoff(texts, texts, 0, &a), 28);
     WRONG(fd_write(1, 0, 1025, &a), 28);
     WRONG(fd_write(0, &v, 1, &a), 8);
     WRONG(fd_write(3, &v, 1, &a), 8);

@@ -29,9 +29,11 @@ WASI = {
     "fd_prestat_get": "BADF: there are no folders", "fd_read": "0: the end; otherwise BADF",
     "fd_seek": "0, 1 and 2: SPIPE; otherwise BADF", "fd_tell": "0, 1 and 2: SPIPE; otherwise BADF",
     "fd_write": "1 and 2: lines of the log, at the levels info and error; otherwise BADF",
-    "poll_oneoff": "NOTSUP", "random_get": "as `random`; INVAL for more than 65,536 bytes",
+    "random_get": "as `random`; INVAL for more than 65,536 bytes",
     "sched_yield": "nothing"}
 EXIT = "fails the turn, whatever the code is: nothing of it is kept"
+POLL = ("one subscription to a clock: a wait, in a module that can wait (`swarm/wait.h`, "
+        "`asyncify`); otherwise NOTSUP")
 
 HEAD = """# Guest ABI swarm/1
 
@@ -184,7 +186,7 @@ def wasi_chapter(source):
                          f"{sorted(set(done) ^ set(WASI))}")
     out = WASI_HEAD
     for name, parameters, result, _ in rows(source, "wasi"):
-        answer = EXIT if name == "proc_exit" else WASI.get(name, "NOSYS")
+        answer = {"proc_exit": EXIT, "poll_oneoff": POLL, **WASI}.get(name, "NOSYS")
         out += f"| `{name}` | `{type_of(parameters, result)}` | {answer} |\n"
     return out
 

@@ -12,11 +12,10 @@
 #define STACK_LIBC "stack-size=65536" /* printf alone takes some 8 KiB. */
 #define WORDS_MAX (SW_TOOLCHAIN_SOURCES_MAX + 32)
 
-/* Does the program run at all? The first line of what it says of itself, or NULL. */
-static const char *version_of(struct sw_cli *cli, const char *program)
+/* The first line of what a program says; NULL: it does not run, or it fails. */
+static const char *first_line(struct sw_cli *cli, const char *const *words)
 {
     SW_CLEANUP(sw_buffer_done) struct sw_buffer out = {0};
-    const char *const words[] = {program, "--version", NULL};
     struct sw_err ignored = {0};
     int status = 0;
 
@@ -28,6 +27,29 @@ static const char *version_of(struct sw_cli *cli, const char *program)
     return out.failed ? ""
                       : sw_cli_format(cli, "%.*s", (int)strcspn((const char *)out.data, "\n"),
                                       (const char *)out.data);
+}
+
+/* Does the program run at all? What it says of itself, or NULL. */
+static const char *version_of(struct sw_cli *cli, const char *program)
+{
+    const char *const words[] = {program, "--version", NULL};
+
+    return first_line(cli, words);
+}
+
+/* The compiler's own library, which a C library is built on: arithmetic that the processor lacks.
+ * NULL: it is not installed, and few programs need it. */
+static const char *runtime_of(struct sw_cli *cli, const struct sw_toolchain *toolchain)
+{
+    const char *const words[] = {toolchain->compiler, "--target=wasm32-wasi", "--rtlib=compiler-rt",
+                                 "-print-libgcc-file-name", NULL};
+    const char *path = first_line(cli, words);
+    struct sw_file_view view;
+
+    return path != NULL && cli->system->path_view(cli->system->ctx, path, &view, NULL) == SW_OK &&
+                   view.is_regular
+               ? path
+               : NULL;
 }
 
 static const char *find_program(struct sw_cli *cli, const char *variable, const char *stem,
@@ -163,8 +185,11 @@ static enum sw_rc link_module(struct sw_cli *cli, const struct sw_toolchain *too
     for (size_t i = 0; i < count; i++)
         words[used++] = objects[i];
     if (with_libc) {
+        const char *runtime = runtime_of(cli, toolchain);
         words[used++] = "-L" SYSROOT_LIB;
         words[used++] = "-lc";
+        if (runtime != NULL)
+            words[used++] = runtime;
     }
     words[used++] = "-o";
     words[used++] = output;
@@ -173,15 +198,19 @@ static enum sw_rc link_module(struct sw_cli *cli, const struct sw_toolchain *too
 }
 
 /* Whether the module imports anything that waits: such an import is, in its bytes, the two names
- * with their sizes and the kind of a function. */
+ * with their sizes and the kind of a function. What a C library imports to sleep waits only where
+ * there is a place for the stack, which swarm/wait.h gives. */
 static bool waits(struct sw_bytes module)
 {
     static const char *const names[] = {"\7swarm_1\3ask", "\7swarm_1\7receive", "\7swarm_1\5sleep"};
+    static const char poll[] = "\26wasi_snapshot_preview1\13poll_oneoff";
+    static const char area[] = "\17swarm_wait_area";
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (memmem(module.data, module.size, names[i], strlen(names[i]) + 1) != NULL)
             return true;
-    return false;
+    return memmem(module.data, module.size, poll, strlen(poll) + 1) != NULL &&
+           memmem(module.data, module.size, area, strlen(area) + 1) != NULL;
 }
 
 /* Have handlers that wait unwind their stack and come back. Only what can reach a wait is changed;
@@ -196,7 +225,8 @@ static enum sw_rc let_wait(struct sw_cli *cli, const struct sw_toolchain *toolch
         "--enable-sign-ext",
         "--enable-mutable-globals",
         "--asyncify",
-        "--pass-arg=asyncify-imports@swarm_1.ask,swarm_1.receive,swarm_1.sleep",
+        "--pass-arg=asyncify-imports@swarm_1.ask,swarm_1.receive,swarm_1.sleep,"
+        "wasi_snapshot_preview1.poll_oneoff",
         "--pass-arg=asyncify-asserts",
         "-O2",
         output,

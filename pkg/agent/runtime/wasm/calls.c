@@ -1,4 +1,5 @@
 #include "pkg/agent/runtime/wasm/state.h"
+#include "pkg/agent/runtime/wasm/waits.h"
 
 #include "pkg/agent/abi/abi.h"
 

@@ -183,21 +183,6 @@ struct sw_wasm_suspended {  /* An entry that waits; part of the image. */
     uint32_t area;          /* Where its stack is kept. */
 };
 
-/* Whether an import may be called now: NULL, or a trap. */
-struct wasm_trap_t *sw_wasm_check_mode(struct sw_wasm_instance *instance, bool is_wait);
-/* An entry begins that is not RESUME: give up what waits, and remember the stack pointer. */
-void sw_wasm_begin_turn(struct sw_wasm_instance *instance);
-/* The function to go on with and its argument; store_id 0: nothing waits, or it cannot go on, and
- * *outcome says why. */
-struct wasmtime_func sw_wasm_begin_resume(struct sw_wasm_instance *instance,
-                                          union wasmtime_val_raw *ret_value,
-                                          struct sw_wasm_outcome *outcome);
-/* The entry has returned. True: it waits, or failed to, and *outcome says so. */
-bool sw_wasm_has_suspended(struct sw_wasm_instance *instance, int32_t result,
-                           struct sw_wasm_outcome *outcome);
-/* The imports ask, receive, sleep, result. */
-sw_wasm_import sw_wasm_call_ask, sw_wasm_call_receive, sw_wasm_call_sleep, sw_wasm_call_result;
-
 /* --- instance.c ------------------------------------------------------------------------------ */
 
 struct sw_wasm_instance {

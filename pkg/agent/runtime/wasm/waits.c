@@ -7,7 +7,7 @@
  *   RETURN  the handler returns SWARM_WAITING by itself, and on_resume is called later.
  *
  * In between an instance is memory and globals and struct sw_wasm_suspended, and nothing else. */
-#include "pkg/agent/runtime/wasm/state.h"
+#include "pkg/agent/runtime/wasm/waits.h"
 
 #include "include/swarm/agent.h"
 
@@ -225,8 +225,8 @@ static struct wasm_trap_t *suspend(struct sw_wasm_instance *instance, enum sw_wa
 }
 
 /* Back at the import that took the wait. */
-static struct wasm_trap_t *arrive(struct sw_wasm_instance *instance, enum sw_wasm_wait wait,
-                                  struct wasmtime_caller *caller, union wasmtime_val_raw *result)
+struct wasm_trap_t *sw_wasm_arrive(struct sw_wasm_instance *instance, enum sw_wasm_wait wait,
+                                   struct wasmtime_caller *caller, union wasmtime_val_raw *result)
 {
     union wasmtime_val_raw value = {.i64 = 0};
     struct wasm_trap_t *trap;
@@ -260,9 +260,9 @@ static bool borrow_content(const struct sw_wasm_instance *instance,
 }
 
 /* End an import that asked for a wait: code is what the host says to that. */
-static struct wasm_trap_t *take(struct sw_wasm_instance *instance, enum sw_wasm_wait wait,
-                                int32_t code, struct wasmtime_caller *caller,
-                                union wasmtime_val_raw *result)
+struct wasm_trap_t *sw_wasm_take(struct sw_wasm_instance *instance, enum sw_wasm_wait wait,
+                                 int32_t code, struct wasmtime_caller *caller,
+                                 union wasmtime_val_raw *result)
 {
     if (code == 0)
         return suspend(instance, wait, caller, result);
@@ -271,7 +271,7 @@ static struct wasm_trap_t *take(struct sw_wasm_instance *instance, enum sw_wasm_
 }
 
 /* Whether the guest may take a wait at all: 0, or what the import returns. */
-static int32_t may_wait(const struct sw_wasm_instance *instance)
+int32_t sw_wasm_may_wait(const struct sw_wasm_instance *instance)
 {
     if (instance->module->suspend == SW_WASM_SUSPEND_NONE)
         return SW_E_UNSUPPORTED;
@@ -284,16 +284,16 @@ struct wasm_trap_t *sw_wasm_call_ask(void *env, struct wasmtime_caller *caller,
     const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_wasm_send ask = {.priority = values[6].i32};
-    int32_t code = may_wait(instance);
+    int32_t code = sw_wasm_may_wait(instance);
 
     (void)count;
     if (instance->mode == SW_WASM_REWINDING)
-        return arrive(instance, SW_WASM_ASK, caller, values);
+        return sw_wasm_arrive(instance, SW_WASM_ASK, caller, values);
     if (code == 0)
         code = borrow_content(instance, values, &ask)
                    ? calls->ask(instance->ctx, &ask, (uint64_t)values[7].i64)
                    : SW_E_INVALID;
-    return take(instance, SW_WASM_ASK, code, caller, values);
+    return sw_wasm_take(instance, SW_WASM_ASK, code, caller, values);
 }
 
 struct wasm_trap_t *sw_wasm_call_receive(void *env, struct wasmtime_caller *caller,
@@ -301,14 +301,14 @@ struct wasm_trap_t *sw_wasm_call_receive(void *env, struct wasmtime_caller *call
 {
     const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
-    int32_t code = may_wait(instance);
+    int32_t code = sw_wasm_may_wait(instance);
 
     (void)count;
     if (instance->mode == SW_WASM_REWINDING)
-        return arrive(instance, SW_WASM_RECEIVE, caller, values);
+        return sw_wasm_arrive(instance, SW_WASM_RECEIVE, caller, values);
     if (code == 0)
         code = calls->receive(instance->ctx, (uint64_t)values[0].i64);
-    return take(instance, SW_WASM_RECEIVE, code, caller, values);
+    return sw_wasm_take(instance, SW_WASM_RECEIVE, code, caller, values);
 }
 
 struct wasm_trap_t *sw_wasm_call_sleep(void *env, struct wasmtime_caller *caller,
@@ -316,14 +316,14 @@ struct wasm_trap_t *sw_wasm_call_sleep(void *env, struct wasmtime_caller *caller
 {
     const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
-    int32_t code = may_wait(instance);
+    int32_t code = sw_wasm_may_wait(instance);
 
     (void)count;
     if (instance->mode == SW_WASM_REWINDING)
-        return arrive(instance, SW_WASM_SLEEP, caller, values);
+        return sw_wasm_arrive(instance, SW_WASM_SLEEP, caller, values);
     if (code == 0)
         code = calls->sleep(instance->ctx, (uint64_t)values[0].i64);
-    return take(instance, SW_WASM_SLEEP, code, caller, values);
+    return sw_wasm_take(instance, SW_WASM_SLEEP, code, caller, values);
 }
 
 struct wasm_trap_t *sw_wasm_call_result(void *env, struct wasmtime_caller *caller,

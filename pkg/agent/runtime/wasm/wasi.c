@@ -5,6 +5,7 @@
  * There are no others, and no folders. Numbers of errors are those of the specification,
  * wasi_snapshot_preview1. */
 #include "pkg/agent/runtime/wasm/state.h"
+#include "pkg/agent/runtime/wasm/waits.h"
 
 #include "include/swarm/agent.h"
 
@@ -314,12 +315,6 @@ static uint32_t bad_file(const struct call *call)
     return WASI_BADF;
 }
 
-static uint32_t not_supported(const struct call *call)
-{
-    (void)call;
-    return WASI_NOTSUP;
-}
-
 static uint32_t no_system(const struct call *call)
 {
     (void)call;
@@ -350,7 +345,6 @@ static const struct function functions[] = {
     {"fd_seek", fd_seek},
     {"fd_tell", fd_seek},
     {"fd_write", fd_write},
-    {"poll_oneoff", not_supported},
     {"random_get", random_get},
     {"sched_yield", yield},
 };
@@ -367,6 +361,79 @@ static struct wasm_trap_t *on_call(void *env, struct wasmtime_caller *caller,
     (void)count;
     values[0].i32 = (int32_t)function->call(&call);
     return NULL;
+}
+
+/* --- Sleep ----------------------------------------------------------------------------------- */
+
+#define SUBSCRIPTION_BYTES 48u
+#define EVENT_BYTES 32u
+#define EVENT_CLOCK 0u
+#define CLOCK_IS_TIME 1u /* What is given is a time, not how long. */
+
+static uint64_t load_u64(const uint8_t *at)
+{
+    uint64_t value;
+
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+/* How long one subscription to a clock asks to sleep; anything else is not supported. */
+static uint32_t read_sleep(const struct call *call, uint64_t *ret_duration_ns)
+{
+    const uint8_t *in = room(call, 0, SUBSCRIPTION_BYTES);
+    uint64_t now = call->calls->now(call->instance->ctx), timeout;
+
+    if (number(call, 2) == 0)
+        return WASI_INVAL;
+    if (in == NULL || room(call, 1, EVENT_BYTES) == NULL || room(call, 3, 4) == NULL)
+        return WASI_FAULT;
+    if (number(call, 2) != 1 || in[8] != EVENT_CLOCK ||
+        call->instance->module->suspend != SW_WASM_SUSPEND_UNWIND)
+        return WASI_NOTSUP;
+    timeout = load_u64(in + 24);
+    if ((in[40] & CLOCK_IS_TIME) != 0)
+        timeout = timeout > now ? timeout - now : 0;
+    *ret_duration_ns = timeout;
+    return WASI_OK;
+}
+
+/* The event says that the time has come. It is put down before the wait: nothing changes the memory
+ * meanwhile, and where it goes is not known any more on the way back. */
+static void put_event(const struct call *call)
+{
+    uint64_t mark = load_u64(room(call, 0, SUBSCRIPTION_BYTES));
+    uint8_t *event = room(call, 1, EVENT_BYTES);
+
+    memset(event, 0, EVENT_BYTES);
+    store_u64(event, mark);
+    store_u32(room(call, 3, 4), 1);
+}
+
+/* poll_oneoff. */
+static struct wasm_trap_t *on_poll(void *env, struct wasmtime_caller *caller,
+                                   union wasmtime_val_raw *values, size_t count)
+{
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
+    struct call call = {
+        .calls = instance->worker->engine->calls, .instance = instance, .values = values};
+    uint64_t duration_ns = 0;
+    uint32_t error;
+
+    (void)env;
+    (void)count;
+    if (instance->mode == SW_WASM_REWINDING)
+        return sw_wasm_arrive(instance, SW_WASM_SLEEP, caller, values);
+    error = read_sleep(&call, &duration_ns);
+    if (error == WASI_OK &&
+        (sw_wasm_may_wait(instance) != 0 || call.calls->sleep(instance->ctx, duration_ns) != 0))
+        error = WASI_NOTSUP;
+    if (error != WASI_OK) {
+        values[0].i32 = (int32_t)error;
+        return NULL;
+    }
+    put_event(&call);
+    return sw_wasm_take(instance, SW_WASM_SLEEP, 0, caller, values);
 }
 
 /* The one that does not return. */
@@ -390,6 +457,7 @@ enum sw_rc sw_wasm_wasi_define(struct sw_wasm_engine *engine, struct sw_err *err
 
     for (size_t i = 0; rc == SW_OK && i < count; i++) {
         bool is_exit = strcmp(table[i].name, "proc_exit") == 0;
+        bool is_poll = strcmp(table[i].name, "poll_oneoff") == 0;
         const struct function *function = &other;
 
         if (next < sizeof functions / sizeof functions[0] &&
@@ -399,7 +467,10 @@ enum sw_rc sw_wasm_wasi_define(struct sw_wasm_engine *engine, struct sw_err *err
             engine,
             &(struct sw_wasm_definition){.module = SW_ABI_WASI_MODULE,
                                          .function = &table[i],
-                                         .call = is_exit ? on_exit_call : on_call,
+                                         .call = is_exit   ? on_exit_call
+                                                 : is_poll ? on_poll
+                                                           : on_call,
+                                         .is_wait = is_poll,
                                          .env = (void *)(uintptr_t)function}, /* Only read. */
             err);
     }
