@@ -41,7 +41,8 @@ struct driver {
     struct sw_shared shared;
     struct sw_guest_engine engine; /* Of the link, for counting references of modules. */
     struct sw_wasm_engine *wasm;
-    struct sw_host *host; /* Of the link. */
+    struct sw_host *host;   /* Of the link. */
+    struct sw_notes *notes; /* Of what workers enter; NULL: none are kept. */
     struct lane *lanes;
     uint32_t lanes_count;
 
@@ -79,6 +80,12 @@ struct driver {
     _Atomic bool has_news; /* Since the last STATS. */
     uint32_t stop_ms;
 };
+
+/* --- notes.c --------------------------------------------------------------------------------- */
+
+/* Map the file of notes, before the sandbox, and suspect what ran when the last host crashed.
+ * Without it none are kept. */
+void notes_open(struct driver *driver, bool has_crashed);
 
 /* --- threads.c ------------------------------------------------------------------------------- */
 

@@ -179,6 +179,7 @@ static void stop(struct sw_worker **workers)
     link_flush(&driver);
     if (rc == SW_OK)
         rc = sw_snapshot_take(&options, &err);
+    sw_suspects_end(&driver.shared.suspects);
     stopped.result.code = (uint32_t)-rc;
     stopped.result.words = (struct sw_bytes){err.message, rc == SW_OK ? 0 : strlen(err.message)};
     link_emit(&driver, &stopped);
@@ -245,10 +246,13 @@ int main(int argc, char **argv)
         driver_die(SW_HOST_EXIT_PROTOCOL, err.message);
     lock_folder(driver.folder);
     count = count_workers(hello.workers); /* It looks at /sys. */
+    notes_open(&driver, hello.crashed != 0);
     enter_sandbox();
     if (sw_shared_init(&driver.shared, driver.system, SW_ABI_FINGERPRINT) != SW_OK ||
         make_lanes(count, &err) != SW_OK)
         driver_die(SW_HOST_EXIT_RESOURCES, err.message);
+    if (driver.notes != NULL)
+        sw_suspects_begin(&driver.shared.suspects, driver.notes);
     driver.engine = sw_guest_wasm_worker(driver.lanes[0].wasm);
     for (uint32_t i = 0; i < driver.lanes_count; i++)
         workers[i] = driver.lanes[i].worker;

@@ -160,12 +160,20 @@ static const char *exit_words(int status)
     }
 }
 
+/* Whether it took itself down, as a bug of the engine does; SIGKILL comes from others. */
+static bool is_crash(int signal)
+{
+    return signal == SIGABRT || signal == SIGSEGV || signal == SIGBUS || signal == SIGILL ||
+           signal == SIGFPE || signal == SIGTRAP || signal == SIGSYS;
+}
+
 static void on_host_exit(void *ctx, struct sw_child *child, int status, int signal)
 {
     struct sw_agents *agents = ctx;
 
     sw_child_free(child);
     agents->child = NULL;
+    agents->has_crashed = is_crash(signal);
     if (agents->words[0] == '\0' && signal != 0)
         (void)snprintf(agents->words, sizeof agents->words, "ended by signal %d (%s)", signal,
                        strsignal(signal));
@@ -235,6 +243,7 @@ static void hello_send(struct sw_agents *agents)
 
     hello.hello.version = SW_LINK_VERSION;
     hello.hello.workers = agents->options.workers;
+    hello.hello.crashed = agents->has_crashed;
     sw_host_send(agents, &hello);
 }
 

@@ -78,6 +78,7 @@ struct sw_agents {
     uint64_t backoff_ms, up_since_ms;
     uint64_t ping_number;
     unsigned pings_open; /* Sent since the last answer. */
+    bool has_crashed;    /* The host before ended by a fault of its own. */
     bool is_broken;      /* The host broke the protocol or its link; its death is awaited. */
     uint64_t log_second, logs_in_second;
     char words[SW_ERR_MESSAGE_MAX]; /* Why the host went, for the log. */

@@ -50,9 +50,9 @@ struct shape { /* Of one kind. */
 #define ENTRIES_MAX (1u << 20)
 #define PRIORITY_MAX SW_FRAME_PRIORITY_DEFAULT
 
-static const struct field hello_fields[] = {U32(hello.version, UINT32_MAX),
-                                            U32(hello.workers, 1024), U64(hello.snapshot_bytes),
-                                            TEXT(hello.journal, JOURNAL_MAX)};
+static const struct field hello_fields[] = {
+    U32(hello.version, UINT32_MAX), U32(hello.workers, 1024), U32(hello.crashed, 1),
+    U64(hello.snapshot_bytes), TEXT(hello.journal, JOURNAL_MAX)};
 static const struct field module_fields[] = {NAME(module.digest, DIGEST_MAX), U64(module.offset),
                                              U64(module.total),
                                              BYTES(module.bytes, SW_FRAME_CHUNK_MAX)};

@@ -52,10 +52,10 @@ enum sw_frame_kind {
 enum sw_frame_direction { SW_FRAME_TO_HOST, SW_FRAME_FROM_HOST };
 
 struct sw_frame_hello {
-    uint32_t version;        /* SW_LINK_VERSION. */
-    uint32_t workers;        /* 0: as many as there are processors. */
-    uint64_t snapshot_bytes; /* The journal grows by so much between two snapshots; 0: 64 MiB. */
-    struct sw_bytes journal; /* That must be there, as READY names it; empty: any. */
+    uint32_t version, workers; /* SW_LINK_VERSION; 0: as many as there are processors. */
+    uint32_t crashed;          /* 1: the host before was ended by a fault of its own. */
+    uint64_t snapshot_bytes;   /* The journal grows by so much between two snapshots; 0: 64 MiB. */
+    struct sw_bytes journal;   /* That must be there, as READY names it; empty: any. */
 };
 
 struct sw_frame_module {

@@ -36,6 +36,7 @@ int32_t sw_outcome_code(const struct sw_record_segment *segment)
     case SW_OUTCOME_DONE:
     case SW_OUTCOME_WAITING:
     case SW_OUTCOME_TRAPPED:
+    case SW_OUTCOME_CRASHED:
         break;
     }
     return SW_E_INTERNAL;
@@ -52,7 +53,7 @@ const char *sw_entry_name(enum sw_entry entry)
 const char *sw_outcome_name(enum sw_outcome outcome)
 {
     static const char *const names[] = {"done",      "failed",  "trapped", "deadline",
-                                        "no-memory", "waiting", "refused"};
+                                        "no-memory", "waiting", "refused", "crashed"};
 
     return (unsigned)outcome < sizeof names / sizeof *names ? names[outcome] : "?";
 }
@@ -60,7 +61,7 @@ const char *sw_outcome_name(enum sw_outcome outcome)
 const char *sw_outcome_reason(enum sw_outcome outcome)
 {
     static const char *const names[] = {"Done",     "Failed",  "Trapped", "Deadline",
-                                        "NoMemory", "Waiting", "Refused"};
+                                        "NoMemory", "Waiting", "Refused", "HostCrashed"};
 
     return (unsigned)outcome < sizeof names / sizeof *names ? names[outcome] : "Unknown";
 }
@@ -393,7 +394,7 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
     default:
         reader->failed = true;
     }
-    if (segment->outcome > SW_OUTCOME_REFUSED || segment->instance == 0)
+    if (segment->outcome > SW_OUTCOME_CRASHED || segment->instance == 0)
         reader->failed = true;
     segment->results = sw_reader_bytes(reader, SW_EFFECTS_MAX * 8);
     segment->routes = sw_reader_bytes(reader, SW_EFFECTS_MAX * 16);

@@ -61,7 +61,9 @@ enum sw_outcome { /* Only DONE and WAITING change state and have effects. */
                   SW_OUTCOME_DEADLINE,
                   SW_OUTCOME_NO_MEMORY,
                   SW_OUTCOME_WAITING, /* The turn goes on when its wait ends. */
-                  SW_OUTCOME_REFUSED /* Not entered: the input is beyond a limit of the instance. */
+                  SW_OUTCOME_REFUSED, /* Not entered: the input is beyond a limit of the instance.
+                                       */
+                  SW_OUTCOME_CRASHED  /* Not entered any more: the host crashed whenever it was. */
 };
 
 enum sw_fate {                /* Of an input whose segment was not done. */

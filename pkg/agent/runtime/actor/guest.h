@@ -50,6 +50,7 @@ enum sw_guest_end {
     SW_GUEST_TRAPPED,
     SW_GUEST_DEADLINE,
     SW_GUEST_NO_MEMORY,
+    SW_GUEST_CRASHED, /* Only said by the actors' own room: it was not entered. */
     SW_GUEST_WAITING
 };
 

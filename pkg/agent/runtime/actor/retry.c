@@ -221,7 +221,7 @@ void sw_retry_decide(struct sw_worker *worker, const struct sw_instance *instanc
     }
     if (record->outcome == SW_OUTCOME_REFUSED || record->head.origin.kind == SW_ORIGIN_CLIENT)
         return;
-    if (record->attempt < config->retry_attempts) {
+    if (record->outcome != SW_OUTCOME_CRASHED && record->attempt < config->retry_attempts) {
         record->fate = SW_FATE_RETRY;
         record->retry_ns = record->time_ns + backoff_ns(config, record->attempt);
         return;

@@ -111,6 +111,8 @@ enum sw_outcome sw_segment_outcome(enum sw_guest_end end)
         return SW_OUTCOME_DEADLINE;
     case SW_GUEST_NO_MEMORY:
         return SW_OUTCOME_NO_MEMORY;
+    case SW_GUEST_CRASHED:
+        return SW_OUTCOME_CRASHED;
     case SW_GUEST_WAITING:
         return SW_OUTCOME_WAITING;
     }
@@ -218,7 +220,7 @@ static void enter(struct sw_worker *worker, struct segment *segment)
         snprintf(worker->outcome.report, sizeof worker->outcome.report,
                  "%u messages wait for a reply of this instance", SW_HANDLES_MAX);
     } else {
-        worker->engine.enter(worker->engine.ctx, instance->guest, &input, &worker->outcome);
+        sw_segment_enter(worker, segment, &input);
         sw_segment_judge(&worker->turn, &worker->outcome);
         record->outcome = sw_segment_outcome(worker->outcome.end);
         record->code = worker->outcome.code;

@@ -21,6 +21,13 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment);
 bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance, struct sw_err *err);
 enum sw_outcome sw_segment_outcome(enum sw_guest_end end);
 
+/* --- enter.c ---------------------------------------------------------------------------------- */
+
+/* Enter the guest, with a note of what it is entered for. A suspect runs alone, or, after too many
+ * crashes, not at all: worker->outcome then says so. */
+void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
+                      const struct sw_guest_input *input);
+
 /* --- upgrade.c -------------------------------------------------------------------------------- */
 
 /* Between two turns: have the instance run under its Pod's spec, handing its state to another

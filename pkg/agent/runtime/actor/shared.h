@@ -9,6 +9,7 @@
 #include "pkg/agent/runtime/actor/rates.h"
 #include "pkg/agent/runtime/actor/requests.h"
 #include "pkg/agent/runtime/actor/spec.h"
+#include "pkg/agent/runtime/actor/suspects.h"
 #include "pkg/agent/runtime/actor/waits.h"
 #include "pkg/agent/store/journal.h"
 #include "pkg/communication/pubsub/table.h"
@@ -61,6 +62,7 @@ struct sw_shared {
     struct sw_specs specs;
     struct sw_waits waits;
     struct sw_births births;
+    struct sw_suspects suspects;
     struct sw_snapshots *snapshots; /* The one that counts, and the one being taken. */
     char fingerprint[256];          /* Of the engine. */
 };

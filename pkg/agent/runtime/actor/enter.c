@@ -1,0 +1,57 @@
+#include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/segment.h"
+
+#include <stdio.h>
+
+/* By what name the input comes again after a restart. One that starts comes with the message that
+ * it is started for. */
+static struct sw_note note_of(const struct segment *segment)
+{
+    const struct sw_instance *instance = segment->instance;
+    const struct sw_message *message = segment->message;
+    struct sw_note note = {0};
+
+    for (uint32_t p = SW_PRIORITIES; segment->record.entry == SW_ENTRY_START && p > 0; p--)
+        if (message == NULL && instance->mailbox[p - 1] != NULL)
+            message = (const struct sw_message *)(const void *)instance->mailbox[p - 1]->next;
+    if (!instance->pod->config.is_durable || message == NULL)
+        return note;
+    note.lsn = message->head.source.lsn;
+    note.index = message->head.source.index;
+    if (message->is_timer ||
+        (note.lsn != 0 && (message->head.flags & SWARM_MESSAGE_PUBLISHED) != 0))
+        note.instance = instance->id;
+    if (message->is_timer)
+        note.timer = message->head.tag;
+    return note;
+}
+
+void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
+                      const struct sw_guest_input *input)
+{
+    struct sw_suspects *suspects = &worker->shared->suspects;
+    struct sw_note note, *place;
+    uint64_t crashes;
+
+    if (suspects->notes == NULL) {
+        worker->engine.enter(worker->engine.ctx, segment->instance->guest, input, &worker->outcome);
+        return;
+    }
+    note = note_of(segment);
+    place = &suspects->notes->running[worker->options.index];
+    crashes = sw_suspects_find(suspects, &note);
+    if (crashes >= SW_SUSPECT_CRASHES_MAX) {
+        worker->outcome.end = SW_GUEST_CRASHED;
+        worker->outcome.code = SW_E_INTERNAL;
+        snprintf(worker->outcome.report, sizeof worker->outcome.report,
+                 "the agent host crashed %u times while this was handled", SW_SUSPECT_CRASHES_MAX);
+        return;
+    }
+    if (crashes > 0)
+        pthread_mutex_lock(&suspects->mutex);
+    *place = note;
+    worker->engine.enter(worker->engine.ctx, segment->instance->guest, input, &worker->outcome);
+    *place = (struct sw_note){0};
+    if (crashes > 0)
+        pthread_mutex_unlock(&suspects->mutex);
+}

@@ -1,0 +1,196 @@
+/* uses: pkg/agent/link */
+#include "pkg/agent/runtime/actor/state.h"
+#include "test/support/letters.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct actors actors;
+static struct sw_notes notes, seen; /* seen: as they were while a guest ran last. */
+
+static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
+                  struct sw_guest_outcome *ret_outcome)
+{
+    seen = notes;
+    script_enter(ctx, guest, input, ret_outcome);
+}
+
+static void open_pods(bool has_crashed)
+{
+    sw_notes_settle(&notes, has_crashed);
+    sw_suspects_begin(&actors.shared.suspects, &notes);
+    for (uint32_t i = 0; i < actors.count; i++)
+        actors.workers[i]->engine.enter = enter;
+    actors_open(&actors,
+                &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true, .attempts = 3});
+    actors_open(&actors,
+                &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true, .attempts = 3});
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&notes, 0, sizeof notes);
+    actors_init(&actors, 2, 1);
+    open_pods(false);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    assert_int_equal(actors.early, 0);
+    actors_done(&actors);
+    return 0;
+}
+
+/* The process dies while worker 0 runs what it ran last. */
+static void crash(bool by_itself)
+{
+    notes = seen;
+    if (actors_restart(&actors, true) != SW_OK)
+        fail_msg("restart: %s", actors.failure.message);
+    open_pods(by_itself);
+}
+
+static long long field_of(uint64_t pod, const char *key, const char *name)
+{
+    const char *words = actors_ask(&actors, pod, key, "get"), *at = strstr(words, name);
+
+    if (at == NULL)
+        fail_msg("%s; %s: %s", words, actors.last_event, actors.last_words);
+    return strtoll(at + strlen(name) + 1, NULL, 10);
+}
+
+/* Have a/k record a turn, which sends to b or starts a timer, and nothing follow from it yet. */
+static void begin(const char *script)
+{
+    actors_ask(&actors, 1, "k", "get");
+    actors_ask(&actors, 2, "x", "get");
+    actors_send(&actors, 1, "k", script);
+    sw_worker_run(actors.workers[1], 4);
+    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
+    (void)actors_carry(&actors, 1);
+}
+
+static void what_ran_in_three_crashes_is_parked(void **state)
+{
+    (void)state;
+    begin("ask 5 b/x|add 1");
+    for (int i = 0; i < 3; i++) {
+        sw_worker_run(actors.workers[0], 4);
+        assert_int_equal(actors.shared.suspects.count, i == 0 ? 0 : 1);
+        crash(true);
+    }
+    actors_settle(&actors);
+    assert_int_equal(field_of(2, "x", "counter"), 0);
+    assert_int_equal(field_of(1, "k", "replies"), 1);
+    assert_int_equal(field_of(1, "k", "status"), SW_E_INTERNAL);
+    assert_int_equal(actors_letters(&actors, "b", ""), 1);
+    assert_string_equal(actors.letter.reason, "HostCrashed");
+    assert_string_equal(actors.letter.words,
+                        "the agent host crashed 3 times while this was handled");
+    assert_int_equal(actors.letter.attempts, 1); /* It is not tried again. */
+    /* Delivered again it has another name, and so another three lives. */
+    assert_int_equal(actors_change_letters(&actors, "b", 0, false), 1);
+    assert_int_equal(field_of(2, "x", "counter"), 1);
+}
+
+static void a_host_that_was_killed_accuses_nobody(void **state)
+{
+    (void)state;
+    begin("send b/x|add 1");
+    for (int i = 0; i < 6; i++) {
+        sw_worker_run(actors.workers[0], 4);
+        crash(i % 3 == 0);
+    }
+    actors_settle(&actors);
+    assert_int_equal(field_of(2, "x", "counter"), 1);
+    assert_int_equal(actors.shared.suspects.count, 1);
+    sw_suspects_end(&actors.shared.suspects);
+    assert_int_equal(notes.suspects[0].crashes, 0);
+}
+
+static void a_timer_that_crashes_the_host_is_parked(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 2, "x", "timer 3 1000");
+    actors.disk.now_ns += 1000;
+    for (int i = 0; i < 3; i++) {
+        sw_worker_run(actors.workers[0], 4);
+        crash(true);
+    }
+    actors_settle(&actors);
+    assert_int_equal(field_of(2, "x", "timers"), 0);
+    assert_int_equal(actors_letters(&actors, "b", ""), 1);
+    assert_string_equal(actors.letter.reason, "HostCrashed");
+}
+
+static void what_is_published_accuses_one_subscriber(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 2, "x", "sub news");
+    actors_ask(&actors, 2, "y", "sub news");
+    begin("pub news|x");
+    for (int i = 0; i < 3; i++) {
+        sw_worker_run(actors.workers[0], 1);
+        crash(true);
+    }
+    actors_settle(&actors);
+    assert_int_equal(actors_letters(&actors, "b", ""), 1);
+    assert_int_equal(field_of(2, "x", "published") + field_of(2, "y", "published"), 1);
+}
+
+static void clients_messages_are_not_noted(void **state)
+{
+    static const struct sw_note none;
+
+    (void)state;
+    actors_ask(&actors, 2, "x", "add 1");
+    assert_memory_equal(&seen.running[0], &none, sizeof none);
+}
+
+static void the_least_suspected_makes_room(void **state)
+{
+    (void)state;
+    for (uint64_t i = 1; i <= SW_SUSPECTS_MAX + 1; i++) {
+        notes.running[0] = (struct sw_note){.lsn = i};
+        notes.running[1] = (struct sw_note){.lsn = 1};
+        sw_notes_settle(&notes, true);
+        sw_suspects_begin(&actors.shared.suspects, &notes);
+    }
+    assert_int_equal(actors.shared.suspects.count, SW_SUSPECTS_MAX);
+    assert_true(sw_suspects_find(&actors.shared.suspects, &(struct sw_note){.lsn = 1}) >
+                SW_SUSPECTS_MAX);
+    assert_int_equal(
+        sw_suspects_find(&actors.shared.suspects, &(struct sw_note){.lsn = SW_SUSPECTS_MAX + 1}),
+        1);
+    assert_int_equal(sw_suspects_find(&actors.shared.suspects, &(struct sw_note){0}), 0);
+}
+
+static void notes_of_another_version_are_forgotten(void **state)
+{
+    (void)state;
+    notes.suspects[0] = (struct sw_suspect){{.lsn = 7}, 2};
+    notes.version++;
+    sw_notes_settle(&notes, true);
+    sw_suspects_begin(&actors.shared.suspects, &notes);
+    assert_int_equal(actors.shared.suspects.count, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_ran_in_three_crashes_is_parked),
+        TEST(a_host_that_was_killed_accuses_nobody),
+        TEST(a_timer_that_crashes_the_host_is_parked),
+        TEST(what_is_published_accuses_one_subscriber),
+        TEST(clients_messages_are_not_noted),
+        TEST(the_least_suspected_makes_room),
+        TEST(notes_of_another_version_are_forgotten),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
