@@ -39,7 +39,6 @@ enum swarm_code {
     SWARM_E_EXHAUSTED = -8,    /* A limit of this turn or instance is reached. */
     SWARM_E_PRECONDITION = -9, /* Not in this entry point. */
     SWARM_E_DEADLOCK = -10,    /* An ask of somebody who waits for an answer of ours. */
-    SWARM_E_UNSUPPORTED = -12, /* This module is not built for waiting. */
     SWARM_E_UNAVAILABLE = -14  /* As the status of a reply: the receiver cannot be reached now. */
 };
 

@@ -2,9 +2,11 @@
  *
  * A wait ends a segment of the handler's turn: its effects happen, and the instance becomes data
  * until the wait is over, be it after a restart. Then the call returns, locals and all. Other
- * messages and timers wait meanwhile; a later trap undoes nothing that was before the wait. In
- * on_start, on_stop and on_upgrade: PRECONDITION. In a module that was not built for it
- * (`swarm agent build` does so): UNSUPPORTED. */
+ * messages and timers wait meanwhile; a later trap undoes nothing that was before the wait.
+ *
+ * `swarm agent build` makes a module that leaves its stack and comes back to it. One that was built
+ * otherwise lives through its turn again after each wait, without its effects: what that takes
+ * grows with the square of the waits, and after 1,000 the next one gives SWARM_E_EXHAUSTED. */
 #pragma once
 #include <swarm/agent.h>
 

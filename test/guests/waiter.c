@@ -144,6 +144,29 @@ int32_t SWARM_EXPORT(on_timer)(uint64_t id)
     return SWARM_DONE;
 }
 
+static int32_t have_effects(const struct swarm_message *m)
+{
+    uint64_t numbers[2] = {0};
+
+    (void)swarm_log(SWARM_LOG_INFO, "before", 6);
+    if (swarm_timer_start(1, SECOND) != SWARM_OK || swarm_random(&numbers[0], 8) != SWARM_OK ||
+        swarm_sleep(SECOND) != SWARM_OK)
+        return SWARM_E_INVALID;
+    if (swarm_timer_start(2, SECOND) != SWARM_OK || swarm_random(&numbers[1], 8) != SWARM_OK ||
+        swarm_sleep(SECOND) != SWARM_OK)
+        return SWARM_E_INVALID;
+    return answer(m, SWARM_OK, numbers, sizeof numbers);
+}
+
+static int32_t wait_forever(void)
+{
+    int32_t code = SWARM_OK;
+
+    while (code == SWARM_OK)
+        code = swarm_sleep(SECOND);
+    return code;
+}
+
 static int32_t other_ways(const struct swarm_message *m)
 {
     if (is_command(m, "receive"))
@@ -154,6 +177,10 @@ static int32_t other_ways(const struct swarm_message *m)
         int32_t code = swarm_sleep(SECOND);
         return answer(m, code, "slept", 5);
     }
+    if (is_command(m, "effects"))
+        return have_effects(m);
+    if (is_command(m, "forever"))
+        return wait_forever();
     if (is_command(m, "timer"))
         return swarm_timer_start(7, 0);
     return wait_for(m);

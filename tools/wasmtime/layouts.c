@@ -18,6 +18,7 @@ static void print_sizes(void)
     SIZE(struct wasm_frame_vec_t);
     SIZE(struct wasm_valtype_vec_t);
     SIZE(struct wasm_exporttype_vec_t);
+    SIZE(struct wasm_importtype_vec_t);
     SIZE(struct wasmtime_func);
     SIZE(struct wasmtime_memory);
     SIZE(struct wasmtime_global);
@@ -38,6 +39,8 @@ static void print_offsets(void)
     OFFSET(struct wasm_valtype_vec_t, size);
     OFFSET(struct wasm_valtype_vec_t, data);
     OFFSET(struct wasm_exporttype_vec_t, size);
+    OFFSET(struct wasm_importtype_vec_t, size);
+    OFFSET(struct wasm_importtype_vec_t, data);
     OFFSET(struct wasm_exporttype_vec_t, data);
     OFFSET(struct wasmtime_extern, kind);
     OFFSET(struct wasmtime_val, kind);

@@ -1,4 +1,3 @@
-#include "pkg/agent/runtime/wasm/state.h"
 #include "pkg/agent/runtime/wasm/waits.h"
 
 #include "pkg/agent/abi/abi.h"
@@ -33,15 +32,15 @@ static bool borrow(const struct sw_wasm_instance *instance, const union wasmtime
 static struct wasm_trap_t *call_send(void *env, struct wasmtime_caller *caller,
                                      union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_wasm_send send = {.priority = values[6].i32, .tag = (uint64_t)values[7].i64};
 
+    (void)env;
     (void)count;
     values[0].i32 = borrow(instance, &values[0], &send.to) &&
                             borrow(instance, &values[2], &send.type) &&
                             borrow(instance, &values[4], &send.body)
-                        ? calls->send(instance->ctx, &send)
+                        ? instance->calls->send(instance->calls_ctx, &send)
                         : SW_E_INVALID;
     return NULL;
 }
@@ -49,14 +48,14 @@ static struct wasm_trap_t *call_send(void *env, struct wasmtime_caller *caller,
 static struct wasm_trap_t *call_reply(void *env, struct wasmtime_caller *caller,
                                       union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_wasm_reply reply = {.handle = (uint64_t)values[0].i64, .status = values[1].i32};
 
+    (void)env;
     (void)count;
     values[0].i32 =
         borrow(instance, &values[2], &reply.type) && borrow(instance, &values[4], &reply.body)
-            ? calls->reply(instance->ctx, &reply)
+            ? instance->calls->reply(instance->calls_ctx, &reply)
             : SW_E_INVALID;
     return NULL;
 }
@@ -64,15 +63,15 @@ static struct wasm_trap_t *call_reply(void *env, struct wasmtime_caller *caller,
 static struct wasm_trap_t *call_publish(void *env, struct wasmtime_caller *caller,
                                         union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_wasm_publish publish = {.priority = values[6].i32};
 
+    (void)env;
     (void)count;
     values[0].i32 = borrow(instance, &values[0], &publish.subject) &&
                             borrow(instance, &values[2], &publish.type) &&
                             borrow(instance, &values[4], &publish.body)
-                        ? calls->publish(instance->ctx, &publish)
+                        ? instance->calls->publish(instance->calls_ctx, &publish)
                         : SW_E_INVALID;
     return NULL;
 }
@@ -80,13 +79,13 @@ static struct wasm_trap_t *call_publish(void *env, struct wasmtime_caller *calle
 static struct wasm_trap_t *call_subscribe(void *env, struct wasmtime_caller *caller,
                                           union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_bytes subject;
 
+    (void)env;
     (void)count;
     values[0].i32 = borrow(instance, &values[0], &subject)
-                        ? calls->subscribe(instance->ctx, subject)
+                        ? instance->calls->subscribe(instance->calls_ctx, subject)
                         : SW_E_INVALID;
     return NULL;
 }
@@ -94,13 +93,13 @@ static struct wasm_trap_t *call_subscribe(void *env, struct wasmtime_caller *cal
 static struct wasm_trap_t *call_unsubscribe(void *env, struct wasmtime_caller *caller,
                                             union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_bytes subject;
 
+    (void)env;
     (void)count;
     values[0].i32 = borrow(instance, &values[0], &subject)
-                        ? calls->unsubscribe(instance->ctx, subject)
+                        ? instance->calls->unsubscribe(instance->calls_ctx, subject)
                         : SW_E_INVALID;
     return NULL;
 }
@@ -108,34 +107,36 @@ static struct wasm_trap_t *call_unsubscribe(void *env, struct wasmtime_caller *c
 static struct wasm_trap_t *call_timer_start(void *env, struct wasmtime_caller *caller,
                                             union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
 
+    (void)env;
     (void)count;
-    values[0].i32 = calls->timer_start(sw_wasm_instance_of(caller)->ctx, (uint64_t)values[0].i64,
-                                       (uint64_t)values[1].i64);
+    values[0].i32 = instance->calls->timer_start(instance->calls_ctx, (uint64_t)values[0].i64,
+                                                 (uint64_t)values[1].i64);
     return NULL;
 }
 
 static struct wasm_trap_t *call_timer_cancel(void *env, struct wasmtime_caller *caller,
                                              union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
 
+    (void)env;
     (void)count;
-    values[0].i32 = calls->timer_cancel(sw_wasm_instance_of(caller)->ctx, (uint64_t)values[0].i64);
+    values[0].i32 = instance->calls->timer_cancel(instance->calls_ctx, (uint64_t)values[0].i64);
     return NULL;
 }
 
 static struct wasm_trap_t *call_log(void *env, struct wasmtime_caller *caller,
                                     union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_bytes text;
 
+    (void)env;
     (void)count;
     values[0].i32 = borrow(instance, &values[1], &text)
-                        ? calls->log(instance->ctx, values[0].i32, text)
+                        ? instance->calls->log(instance->calls_ctx, values[0].i32, text)
                         : SW_E_INVALID;
     return NULL;
 }
@@ -143,10 +144,11 @@ static struct wasm_trap_t *call_log(void *env, struct wasmtime_caller *caller,
 static struct wasm_trap_t *call_now(void *env, struct wasmtime_caller *caller,
                                     union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
 
+    (void)env;
     (void)count;
-    values[0].i64 = (int64_t)calls->now(sw_wasm_instance_of(caller)->ctx);
+    values[0].i64 = (int64_t)instance->calls->now(instance->calls_ctx);
     return NULL;
 }
 
@@ -159,31 +161,31 @@ static uint8_t *writable(const struct sw_wasm_instance *instance, uint32_t point
 static struct wasm_trap_t *call_random(void *env, struct wasmtime_caller *caller,
                                        union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     uint32_t pointer = (uint32_t)values[0].i32;
     struct sw_bytes room;
 
+    (void)env;
     (void)count;
-    values[0].i32 =
-        borrow(instance, &values[0], &room)
-            ? calls->random(instance->ctx, writable(instance, pointer), (uint32_t)room.size)
-            : SW_E_INVALID;
+    values[0].i32 = borrow(instance, &values[0], &room)
+                        ? instance->calls->random(instance->calls_ctx, writable(instance, pointer),
+                                                  (uint32_t)room.size)
+                        : SW_E_INVALID;
     return NULL;
 }
 
 static struct wasm_trap_t *call_self(void *env, struct wasmtime_caller *caller,
                                      union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     uint32_t pointer = (uint32_t)values[1].i32;
     struct sw_bytes room;
 
+    (void)env;
     (void)count;
     values[0].i32 = borrow(instance, &values[1], &room)
-                        ? calls->self(instance->ctx, values[0].i32, writable(instance, pointer),
-                                      (uint32_t)room.size)
+                        ? instance->calls->self(instance->calls_ctx, values[0].i32,
+                                                writable(instance, pointer), (uint32_t)room.size)
                         : SW_E_INVALID;
     return NULL;
 }
@@ -234,12 +236,13 @@ static struct wasm_trap_t *on_import(void *env, struct wasmtime_caller *caller,
     const struct binding *binding = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
 
-    if (instance->mode != SW_WASM_NORMAL) {
-        struct wasm_trap_t *trap = sw_wasm_check_mode(instance, binding->is_wait);
-        if (trap != NULL)
-            return trap;
-    }
-    return binding->call(binding->env, caller, values, count);
+    struct wasm_trap_t *trap = NULL;
+
+    if (instance->mode != SW_WASM_NORMAL)
+        trap = sw_wasm_check_mode(instance, binding->is_wait);
+    if (trap == NULL)
+        trap = binding->call(binding->env, caller, values, count);
+    return trap == NULL && instance->violation != NULL ? wasmtime_trap_new("violation", 9) : trap;
 }
 
 enum sw_rc sw_wasm_define(struct sw_wasm_engine *engine,

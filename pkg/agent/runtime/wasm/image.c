@@ -1,4 +1,4 @@
-#include "pkg/agent/runtime/wasm/state.h"
+#include "pkg/agent/runtime/wasm/waits.h"
 
 #include <lz4.h>
 #include <stdlib.h>
@@ -10,7 +10,8 @@
  *   globals x { u8 kind, 16 bytes of value }     in the order of the module's exports
  *   pages x   u32 number                         ascending; pages of 4 KiB that differ
  *   chunks of up to 64 pages x { u32 packed bytes, LZ4 block }
- *   u8 wait; unless it is 0: u8 entry, u64 argument, u32 stack pointer, u32 area                 */
+ *   u8 wait; unless it is 0: u8 entry, u64 argument, u32 stack pointer, u32 area,
+ *   and of a module that is RELIVE three times u32 size and bytes: relive.c's */
 #define IMAGE_MAGIC 0x31495753u /* "SWI1" */
 #define IMAGE_VERSION 2u
 #define PAGE_BYTES SW_WASM_IMAGE_PAGE_BYTES
@@ -122,8 +123,10 @@ static void save_pages(const struct sw_wasm_instance *instance, struct sw_buffer
     }
 }
 
-static void save_suspended(const struct sw_wasm_suspended *suspended, struct sw_buffer *out)
+static void save_suspended(const struct sw_wasm_instance *instance, struct sw_buffer *out)
 {
+    const struct sw_wasm_suspended *suspended = &instance->suspended;
+
     sw_buffer_put_u8(out, (uint8_t)suspended->wait);
     if (suspended->wait == 0)
         return;
@@ -131,6 +134,8 @@ static void save_suspended(const struct sw_wasm_suspended *suspended, struct sw_
     sw_buffer_put_u64(out, suspended->argument);
     sw_buffer_put_u32(out, suspended->stack_pointer);
     sw_buffer_put_u32(out, suspended->area);
+    if (instance->relive != NULL)
+        sw_wasm_relive_save(instance->relive, out);
 }
 
 enum sw_rc sw_wasm_image_save(const struct sw_wasm_instance *instance, struct sw_buffer *out,
@@ -160,7 +165,7 @@ enum sw_rc sw_wasm_image_save(const struct sw_wasm_instance *instance, struct sw
         sw_buffer_done(&word);
     }
     save_pages(instance, out, numbers, count);
-    save_suspended(&instance->suspended, out);
+    save_suspended(instance, out);
     if (out->failed)
         return sw_err_set(err, SW_E_EXHAUSTED, "save image: it is larger than the room for it");
     return SW_OK;
@@ -239,8 +244,9 @@ static enum sw_rc load_chunk(struct sw_wasm_instance *instance, struct sw_reader
     return SW_OK;
 }
 
-static bool load_suspended(struct sw_wasm_suspended *suspended, struct sw_reader *reader)
+static bool load_suspended(struct sw_wasm_instance *instance, struct sw_reader *reader)
 {
+    struct sw_wasm_suspended *suspended = &instance->suspended;
     uint8_t wait = sw_reader_u8(reader), entry;
 
     memset(suspended, 0, sizeof *suspended);
@@ -252,6 +258,8 @@ static bool load_suspended(struct sw_wasm_suspended *suspended, struct sw_reader
                                             .argument = sw_reader_u64(reader)};
     suspended->stack_pointer = sw_reader_u32(reader);
     suspended->area = sw_reader_u32(reader);
+    if (instance->relive != NULL && !sw_wasm_relive_load(instance->relive, reader))
+        return false;
     return sw_reader_is_finished(reader) && wait <= SW_WASM_SLEEP &&
            (entry == SW_WASM_MESSAGE || entry == SW_WASM_TIMER);
 }
@@ -287,7 +295,7 @@ enum sw_rc sw_wasm_image_load(struct sw_wasm_instance *instance, struct sw_bytes
         if (rc != SW_OK)
             return rc;
     }
-    return load_suspended(&instance->suspended, &reader)
+    return load_suspended(instance, &reader)
                ? SW_OK
                : corrupt(err, "what waits is damaged, or bytes are left over");
 }

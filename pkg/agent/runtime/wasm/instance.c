@@ -1,4 +1,3 @@
-#include "pkg/agent/runtime/wasm/state.h"
 #include "pkg/agent/runtime/wasm/waits.h"
 
 #include <assert.h>
@@ -102,6 +101,23 @@ struct wasmtime_func sw_wasm_function(struct sw_wasm_instance *instance, const c
     return item.of.func;
 }
 
+static enum sw_rc open_store(struct sw_wasm_instance *instance, struct sw_err *err)
+{
+    enum sw_rc rc;
+
+    instance->store = wasmtime_store_new(instance->worker->engine->engine, instance, NULL);
+    instance->context = wasmtime_store_context(instance->store);
+    rc = instantiate(instance, err);
+    if (rc != SW_OK)
+        return rc;
+    wasmtime_store_epoch_deadline_callback(instance->store, on_tick, instance, NULL);
+    instance->alloc = sw_wasm_function(instance, "swarm_alloc");
+    instance->on_message = sw_wasm_function(instance, "on_message");
+    if (instance->module->view.has_on_timer)
+        instance->on_timer = sw_wasm_function(instance, "on_timer");
+    return SW_OK;
+}
+
 enum sw_rc sw_wasm_instance_new(struct sw_wasm_worker *worker, struct sw_wasm_module *module,
                                 uint64_t memory_max_bytes, void *ctx,
                                 struct sw_wasm_instance **ret_instance, struct sw_err *err)
@@ -124,29 +140,37 @@ enum sw_rc sw_wasm_instance_new(struct sw_wasm_worker *worker, struct sw_wasm_mo
     instance->worker = worker;
     instance->module = sw_wasm_module_ref(module);
     instance->ctx = ctx;
+    instance->calls = worker->engine->calls;
+    instance->calls_ctx = ctx;
     instance->slot = (struct sw_wasm_slot){.worker = worker, .limit_bytes = limit};
-    instance->store = wasmtime_store_new(worker->engine->engine, instance, NULL);
-    instance->context = wasmtime_store_context(instance->store);
     worker->instances++;
-    rc = instantiate(instance, err);
+    rc = module->suspend == SW_WASM_SUSPEND_RELIVE && !sw_wasm_relive_new(instance)
+             ? sw_err_set(err, SW_E_EXHAUSTED, "no memory for an instance")
+             : open_store(instance, err);
     if (rc != SW_OK) {
         sw_wasm_instance_free(instance);
         return rc;
     }
-    wasmtime_store_epoch_deadline_callback(instance->store, on_tick, instance, NULL);
-    instance->alloc = sw_wasm_function(instance, "swarm_alloc");
-    instance->on_message = sw_wasm_function(instance, "on_message");
-    if (module->view.has_on_timer)
-        instance->on_timer = sw_wasm_function(instance, "on_timer");
     *ret_instance = instance;
     return SW_OK;
+}
+
+enum sw_rc sw_wasm_instance_renew(struct sw_wasm_instance *instance, struct sw_err *err)
+{
+    uint64_t limit = instance->slot.limit_bytes;
+
+    wasmtime_store_delete(instance->store);
+    instance->slot = (struct sw_wasm_slot){.worker = instance->worker, .limit_bytes = limit};
+    return open_store(instance, err);
 }
 
 void sw_wasm_instance_free(struct sw_wasm_instance *instance)
 {
     if (instance == NULL)
         return;
-    wasmtime_store_delete(instance->store);
+    if (instance->store != NULL)
+        wasmtime_store_delete(instance->store);
+    sw_wasm_relive_free(instance->relive);
     instance->worker->instances--;
     sw_wasm_module_unref(instance->module);
     free(instance);
@@ -385,19 +409,13 @@ static bool initialize(struct sw_wasm_instance *instance, struct sw_wasm_outcome
 
 /* Have the function of an entry ready, and its argument. False: there is nothing to call, or
  * *outcome says why it cannot be. */
-static bool prepare(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
-                    struct wasmtime_func *ret_function, union wasmtime_val_raw *ret_value,
-                    struct sw_wasm_outcome *outcome)
+static bool prepare_entry(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
+                          struct wasmtime_func *ret_function, union wasmtime_val_raw *ret_value,
+                          struct sw_wasm_outcome *outcome)
 {
     uint32_t pointer = 0;
 
-    if (input->entry == SW_WASM_RESUME) {
-        instance->resumed = input;
-        *ret_function = sw_wasm_begin_resume(instance, ret_value, outcome);
-        return ret_function->store_id != 0;
-    }
     *ret_function = sw_wasm_entry_function(instance, input->entry);
-    sw_wasm_begin_turn(instance);
     ret_value->i64 = (int64_t)input->timer_id;
     if ((input->entry == SW_WASM_START || input->entry == SW_WASM_UPGRADE) &&
         !initialize(instance, outcome))
@@ -413,6 +431,30 @@ static bool prepare(struct sw_wasm_instance *instance, const struct sw_wasm_inpu
     instance->turn.entry = input->entry;
     instance->turn.argument = (uint64_t)ret_value->i64;
     return true;
+}
+
+static bool prepare(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
+                    struct wasmtime_func *ret_function, union wasmtime_val_raw *ret_value,
+                    struct sw_wasm_outcome *outcome)
+{
+    struct sw_wasm_message message = {0};
+    struct sw_wasm_input first;
+
+    instance->entered = input;
+    if (input->entry != SW_WASM_RESUME)
+        return sw_wasm_begin_turn(instance, input, outcome) &&
+               prepare_entry(instance, input, ret_function, ret_value, outcome);
+    instance->resumed = input;
+    if (instance->relive == NULL || instance->suspended.wait == 0) {
+        *ret_function = sw_wasm_begin_resume(instance, ret_value, outcome);
+        return ret_function->store_id != 0;
+    }
+    instance->turn = instance->suspended;
+    memset(&instance->suspended, 0, sizeof instance->suspended);
+    if (!sw_wasm_relive_resume(instance, &first, &message, outcome))
+        return false;
+    sw_wasm_set_deadline(instance->worker->engine, instance->context, 1, input->deadline_ms);
+    return prepare_entry(instance, &first, ret_function, ret_value, outcome);
 }
 
 void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, struct sw_buffer *out,

@@ -96,6 +96,27 @@ static void note_stack_pointer(struct sw_wasm_module *module, const struct wasm_
         module->stack_pointer = SW_ABI_GLOBAL_PREFIX "0";
 }
 
+static bool is_name(const struct wasm_byte_vec_t *name, const char *text)
+{
+    return name->size == strlen(text) && memcmp(name->data, text, name->size) == 0;
+}
+
+/* Whether it calls anything that waits. */
+static bool imports_waits(const struct sw_wasm_module *module)
+{
+    static const char *const names[] = {"ask", "receive", "sleep"};
+    struct wasm_importtype_vec_t types;
+    bool waits = false;
+
+    wasmtime_module_imports(module->module, &types);
+    for (size_t i = 0; i < types.size; i++)
+        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
+            waits |= is_name(wasm_importtype_module(types.data[i]), SW_ABI_MODULE) &&
+                     is_name(wasm_importtype_name(types.data[i]), names[k]);
+    wasm_importtype_vec_delete(&types);
+    return waits;
+}
+
 static enum sw_rc read_exports(struct sw_wasm_module *module, struct sw_err *err)
 {
     struct wasm_exporttype_vec_t types;
@@ -133,6 +154,8 @@ static enum sw_rc read_exports(struct sw_wasm_module *module, struct sw_err *err
         module->suspend = SW_WASM_SUSPEND_RETURN;
     else if (asyncify == ASYNCIFY_EXPORTS)
         module->suspend = SW_WASM_SUSPEND_UNWIND;
+    else if (imports_waits(module))
+        module->suspend = SW_WASM_SUSPEND_RELIVE;
     module->view.has_on_start |= module->has_start || module->has_initialize;
     wasm_exporttype_vec_delete(&types);
     if (rc != SW_OK)

@@ -1,4 +1,4 @@
-#include "pkg/agent/runtime/wasm/state.h"
+#include "pkg/agent/runtime/wasm/waits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -145,11 +145,15 @@ static void report_exit(const struct sw_wasm_instance *instance, struct sw_wasm_
 void sw_wasm_report(struct sw_wasm_instance *instance, struct wasmtime_error *error,
                     struct wasm_trap_t *trap, struct sw_wasm_outcome *outcome)
 {
+    bool has_left = instance->mode == SW_WASM_LEAVING;
+
     if (instance->violation != NULL)
         sw_wasm_fail(outcome, SW_E_PRECONDITION, instance->violation);
+    else if (has_left)
+        sw_wasm_has_left(instance, outcome);
     else if (instance->has_exited)
         report_exit(instance, outcome);
-    if (instance->violation != NULL || instance->has_exited) {
+    if (instance->violation != NULL || instance->has_exited || has_left) {
         if (trap != NULL)
             wasm_trap_delete(trap);
         if (error != NULL)

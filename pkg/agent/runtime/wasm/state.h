@@ -146,7 +146,8 @@ struct sw_wasm_global {
 enum sw_wasm_suspend {
     SW_WASM_SUSPEND_NONE,   /* It cannot. */
     SW_WASM_SUSPEND_UNWIND, /* Binaryen's asyncify moves its stack into its memory, and back. */
-    SW_WASM_SUSPEND_RETURN  /* It returns SWARM_WAITING, and goes on in on_resume. */
+    SW_WASM_SUSPEND_RETURN, /* It returns SWARM_WAITING, and goes on in on_resume. */
+    SW_WASM_SUSPEND_RELIVE  /* It knows nothing of it: its turn is lived through again. */
 };
 
 struct sw_wasm_module {
@@ -170,7 +171,8 @@ struct sw_wasm_module {
 enum sw_wasm_mode {
     SW_WASM_NORMAL,
     SW_WASM_UNWINDING, /* It took a wait; its functions return one after the other. */
-    SW_WASM_REWINDING  /* They are called again, down to the wait. */
+    SW_WASM_REWINDING, /* They are called again, down to the wait. */
+    SW_WASM_LEAVING    /* It took a wait and is stopped. */
 };
 
 enum sw_wasm_wait { SW_WASM_ASK = 1, SW_WASM_RECEIVE, SW_WASM_SLEEP };
@@ -202,11 +204,14 @@ struct sw_wasm_instance {
     /* Waiting. */
     const char *violation; /* What the guest did while its stack was moved; NULL: nothing. */
     enum sw_wasm_mode mode;
-    enum sw_wasm_wait taken;            /* The wait that this entry took; 0: none. */
-    struct sw_wasm_suspended suspended; /* What waits, */
-    struct sw_wasm_suspended turn;      /* and what would, if the entry that runs now waited. */
-    const struct sw_wasm_input
-        *resumed; /* With what the wait ended; NULL: none did, or it is past. */
+    enum sw_wasm_wait taken;             /* The wait that this entry took; 0: none. */
+    struct sw_wasm_suspended suspended;  /* What waits, */
+    struct sw_wasm_suspended turn;       /* and what would, if the entry that runs now waited. */
+    const struct sw_wasm_input *resumed; /* With what its wait ended; NULL: it is past. */
+    const struct sw_wasm_input *entered; /* With what this entry was made. */
+    struct sw_wasm_relive *relive;       /* RELIVE; otherwise NULL. */
+    const struct sw_wasm_calls *calls;   /* Where imports go, */
+    void *calls_ctx;                     /* with this. */
 };
 
 /* The handle of an export, and of an entry; store_id 0: there is none. */

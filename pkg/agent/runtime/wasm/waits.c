@@ -5,6 +5,7 @@
  *           export is called with the same arguments; each function takes its locals from there and
  *           goes on to its call, down to the import, which then returns.
  *   RETURN  the handler returns SWARM_WAITING by itself, and on_resume is called later.
+ *   RELIVE  the entry is stopped, and its turn is lived through again later (relive.c).
  *
  * In between an instance is memory and globals and struct sw_wasm_suspended, and nothing else. */
 #include "pkg/agent/runtime/wasm/waits.h"
@@ -57,14 +58,16 @@ static void set_stack_pointer(struct sw_wasm_instance *instance, uint32_t pointe
 
 /* --- Entries ---------------------------------------------------------------------------------- */
 
-void sw_wasm_begin_turn(struct sw_wasm_instance *instance)
+bool sw_wasm_begin_turn(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
+                        struct sw_wasm_outcome *outcome)
 {
     if (instance->module->suspend == SW_WASM_SUSPEND_NONE)
-        return;
+        return true;
     if (instance->suspended.wait != 0)
         set_stack_pointer(instance, instance->suspended.stack_pointer);
     memset(&instance->suspended, 0, sizeof instance->suspended);
     instance->turn.stack_pointer = stack_pointer(instance);
+    return instance->relive == NULL || sw_wasm_relive_begin(instance, input, outcome);
 }
 
 static uint32_t load(const struct sw_wasm_instance *instance, uint32_t pointer)
@@ -145,6 +148,11 @@ bool sw_wasm_has_suspended(struct sw_wasm_instance *instance, int32_t result,
                      "the handler did not come back to where it waited");
         return true;
     }
+    if (instance->relive != NULL && !sw_wasm_relive_is_over(instance)) {
+        sw_wasm_fail(outcome, SW_E_PRECONDITION,
+                     "the handler did not come back to where it waited");
+        return true;
+    }
     if (instance->taken == 0 ||
         (instance->mode == SW_WASM_NORMAL && result != SWARM_WAITING)) { /* RETURN, or a mistake. */
         memset(&instance->suspended, 0, sizeof instance->suspended);
@@ -192,6 +200,15 @@ static struct wasm_trap_t *call_back(struct sw_wasm_instance *instance,
     return wasmtime_trap_new("late", 4);
 }
 
+void sw_wasm_has_left(struct sw_wasm_instance *instance, struct sw_wasm_outcome *outcome)
+{
+    instance->turn.wait = instance->taken;
+    instance->suspended = instance->turn;
+    outcome->end = SW_WASM_WAITING;
+    outcome->code = SW_OK;
+    outcome->report[0] = '\0';
+}
+
 /* The wait is taken: what the import returns has to make the guest end this entry. */
 static struct wasm_trap_t *suspend(struct sw_wasm_instance *instance, enum sw_wasm_wait wait,
                                    struct wasmtime_caller *caller, union wasmtime_val_raw *result)
@@ -205,6 +222,10 @@ static struct wasm_trap_t *suspend(struct sw_wasm_instance *instance, enum sw_wa
     if (instance->module->suspend == SW_WASM_SUSPEND_RETURN) {
         result->i32 = SWARM_WAITING;
         return NULL;
+    }
+    if (instance->module->suspend == SW_WASM_SUSPEND_RELIVE) {
+        instance->mode = SW_WASM_LEAVING;
+        return wasmtime_trap_new("wait", 4);
     }
     trap = call_back(instance, caller, "swarm_wait_area", &value);
     if (trap != NULL)
@@ -266,32 +287,35 @@ struct wasm_trap_t *sw_wasm_take(struct sw_wasm_instance *instance, enum sw_wasm
 {
     if (code == 0)
         return suspend(instance, wait, caller, result);
-    result->i32 = code;
+    /* RELIVE: it was taken and has ended before. */
+    result->i32 = code > 0 ? instance->resumed->status : code;
     return NULL;
 }
 
-/* Whether the guest may take a wait at all: 0, or what the import returns. */
-int32_t sw_wasm_may_wait(const struct sw_wasm_instance *instance)
+/* Whether the guest may take a wait: 0, or what the import returns. */
+int32_t sw_wasm_may_wait(struct sw_wasm_instance *instance)
 {
-    if (instance->module->suspend == SW_WASM_SUSPEND_NONE)
-        return SW_E_UNSUPPORTED;
+    /* What is written and not yet a line of the log comes before the wait, now and when it is lived
+     * through again. */
+    if (instance->relive != NULL)
+        sw_wasm_wasi_flush(instance);
     return instance->taken == 0 ? 0 : SW_E_PRECONDITION;
 }
 
 struct wasm_trap_t *sw_wasm_call_ask(void *env, struct wasmtime_caller *caller,
                                      union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     struct sw_wasm_send ask = {.priority = values[6].i32};
     int32_t code = sw_wasm_may_wait(instance);
 
+    (void)env;
     (void)count;
     if (instance->mode == SW_WASM_REWINDING)
         return sw_wasm_arrive(instance, SW_WASM_ASK, caller, values);
     if (code == 0)
         code = borrow_content(instance, values, &ask)
-                   ? calls->ask(instance->ctx, &ask, (uint64_t)values[7].i64)
+                   ? instance->calls->ask(instance->calls_ctx, &ask, (uint64_t)values[7].i64)
                    : SW_E_INVALID;
     return sw_wasm_take(instance, SW_WASM_ASK, code, caller, values);
 }
@@ -299,30 +323,30 @@ struct wasm_trap_t *sw_wasm_call_ask(void *env, struct wasmtime_caller *caller,
 struct wasm_trap_t *sw_wasm_call_receive(void *env, struct wasmtime_caller *caller,
                                          union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     int32_t code = sw_wasm_may_wait(instance);
 
+    (void)env;
     (void)count;
     if (instance->mode == SW_WASM_REWINDING)
         return sw_wasm_arrive(instance, SW_WASM_RECEIVE, caller, values);
     if (code == 0)
-        code = calls->receive(instance->ctx, (uint64_t)values[0].i64);
+        code = instance->calls->receive(instance->calls_ctx, (uint64_t)values[0].i64);
     return sw_wasm_take(instance, SW_WASM_RECEIVE, code, caller, values);
 }
 
 struct wasm_trap_t *sw_wasm_call_sleep(void *env, struct wasmtime_caller *caller,
                                        union wasmtime_val_raw *values, size_t count)
 {
-    const struct sw_wasm_calls *calls = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     int32_t code = sw_wasm_may_wait(instance);
 
+    (void)env;
     (void)count;
     if (instance->mode == SW_WASM_REWINDING)
         return sw_wasm_arrive(instance, SW_WASM_SLEEP, caller, values);
     if (code == 0)
-        code = calls->sleep(instance->ctx, (uint64_t)values[0].i64);
+        code = instance->calls->sleep(instance->calls_ctx, (uint64_t)values[0].i64);
     return sw_wasm_take(instance, SW_WASM_SLEEP, code, caller, values);
 }
 

@@ -4,7 +4,6 @@
  * There are three open files: 0 is empty, what is written to 1 and 2 becomes lines of the log.
  * There are no others, and no folders. Numbers of errors are those of the specification,
  * wasi_snapshot_preview1. */
-#include "pkg/agent/runtime/wasm/state.h"
 #include "pkg/agent/runtime/wasm/waits.h"
 
 #include "include/swarm/agent.h"
@@ -31,7 +30,6 @@ enum { STANDARD_INPUT, STANDARD_OUTPUT, STANDARD_ERROR, FILES_COUNT };
 #define RIGHT_WRITE 64u
 
 struct call { /* One call under way. */
-    const struct sw_wasm_calls *calls;
     struct sw_wasm_instance *instance;
     const union wasmtime_val_raw *values;
 };
@@ -79,7 +77,7 @@ static const struct fact environment[] = {{"SWARM_NAMESPACE=", SWARM_SELF_NAMESP
 
 static uint32_t fact_size(const struct call *call, const struct fact *fact)
 {
-    int32_t size = call->calls->self(call->instance->ctx, fact->what, NULL, 0);
+    int32_t size = call->instance->calls->self(call->instance->calls_ctx, fact->what, NULL, 0);
 
     return (uint32_t)strlen(fact->prefix) + (size < 0 ? 0 : (uint32_t)size) + 1;
 }
@@ -118,8 +116,8 @@ static uint32_t facts_get(const struct call *call, const struct fact *facts, siz
 
         store_u32(pointers + 4 * i, number(call, 1) + at);
         memcpy(texts + at, facts[i].prefix, prefix);
-        (void)call->calls->self(call->instance->ctx, facts[i].what, texts + at + prefix,
-                                size - 1 - prefix);
+        (void)call->instance->calls->self(call->instance->calls_ctx, facts[i].what,
+                                          texts + at + prefix, size - 1 - prefix);
         texts[at + size - 1] = 0;
         at += size;
     }
@@ -163,7 +161,7 @@ static uint32_t put_clock(const struct call *call, size_t result, uint64_t value
 
 static uint32_t clock_time_get(const struct call *call)
 {
-    return put_clock(call, 2, call->calls->now(call->instance->ctx));
+    return put_clock(call, 2, call->instance->calls->now(call->instance->calls_ctx));
 }
 
 static uint32_t clock_res_get(const struct call *call)
@@ -177,7 +175,8 @@ static uint32_t random_get(const struct call *call)
 
     if (ret_bytes == NULL)
         return WASI_FAULT;
-    return call->calls->random(call->instance->ctx, ret_bytes, number(call, 1)) == SW_OK
+    return call->instance->calls->random(call->instance->calls_ctx, ret_bytes, number(call, 1)) ==
+                   SW_OK
                ? WASI_OK
                : WASI_INVAL;
 }
@@ -190,13 +189,13 @@ static uint32_t yield(const struct call *call)
 
 /* --- The three files ------------------------------------------------------------------------- */
 
-static void emit(const struct sw_wasm_calls *calls, struct sw_wasm_instance *instance, size_t index)
+static void emit(struct sw_wasm_instance *instance, size_t index)
 {
     struct sw_wasm_line *line = &instance->worker->lines[index];
 
     /* A log that is full must not change what a program does: what does not fit is left out. */
-    (void)calls->log(instance->ctx, index == 0 ? SWARM_LOG_INFO : SWARM_LOG_ERROR,
-                     (struct sw_bytes){line->bytes, line->size});
+    (void)instance->calls->log(instance->calls_ctx, index == 0 ? SWARM_LOG_INFO : SWARM_LOG_ERROR,
+                               (struct sw_bytes){line->bytes, line->size});
     line->size = 0;
 }
 
@@ -214,7 +213,7 @@ static uint32_t add(const struct call *call, size_t index, const uint8_t *bytes,
     memcpy(line->bytes + line->size, bytes, part);
     line->size += part;
     if (newline != NULL || line->size == SW_WASM_LINE_BYTES_MAX)
-        emit(call->calls, call->instance, index);
+        emit(call->instance, index);
     return newline == NULL ? part : part + 1;
 }
 
@@ -222,7 +221,7 @@ void sw_wasm_wasi_flush(struct sw_wasm_instance *instance)
 {
     for (size_t i = 0; i < 2; i++)
         if (instance->worker->lines[i].size > 0)
-            emit(instance->worker->engine->calls, instance, i);
+            emit(instance, i);
 }
 
 /* Every vector is looked at before the first byte of any is taken. */
@@ -355,8 +354,7 @@ static struct wasm_trap_t *on_call(void *env, struct wasmtime_caller *caller,
 {
     const struct function *function = env;
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
-    struct call call = {
-        .calls = instance->worker->engine->calls, .instance = instance, .values = values};
+    struct call call = {.instance = instance, .values = values};
 
     (void)count;
     values[0].i32 = (int32_t)function->call(&call);
@@ -382,7 +380,7 @@ static uint64_t load_u64(const uint8_t *at)
 static uint32_t read_sleep(const struct call *call, uint64_t *ret_duration_ns)
 {
     const uint8_t *in = room(call, 0, SUBSCRIPTION_BYTES);
-    uint64_t now = call->calls->now(call->instance->ctx), timeout;
+    uint64_t now = call->instance->calls->now(call->instance->calls_ctx), timeout;
 
     if (number(call, 2) == 0)
         return WASI_INVAL;
@@ -415,8 +413,7 @@ static struct wasm_trap_t *on_poll(void *env, struct wasmtime_caller *caller,
                                    union wasmtime_val_raw *values, size_t count)
 {
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
-    struct call call = {
-        .calls = instance->worker->engine->calls, .instance = instance, .values = values};
+    struct call call = {.instance = instance, .values = values};
     uint64_t duration_ns = 0;
     uint32_t error;
 
@@ -425,8 +422,8 @@ static struct wasm_trap_t *on_poll(void *env, struct wasmtime_caller *caller,
     if (instance->mode == SW_WASM_REWINDING)
         return sw_wasm_arrive(instance, SW_WASM_SLEEP, caller, values);
     error = read_sleep(&call, &duration_ns);
-    if (error == WASI_OK &&
-        (sw_wasm_may_wait(instance) != 0 || call.calls->sleep(instance->ctx, duration_ns) != 0))
+    if (error == WASI_OK && (sw_wasm_may_wait(instance) != 0 ||
+                             instance->calls->sleep(instance->calls_ctx, duration_ns) != 0))
         error = WASI_NOTSUP;
     if (error != WASI_OK) {
         values[0].i32 = (int32_t)error;

@@ -98,6 +98,11 @@ struct wasmtime_error *wasmtime_module_deserialize(struct wasm_engine_t *engine,
                                                    const uint8_t *bytes, size_t size,
                                                    struct wasmtime_module **ret_module);
 void wasmtime_module_delete(struct wasmtime_module *module);
+void wasmtime_module_imports(const struct wasmtime_module *module,
+                             struct wasm_importtype_vec_t *ret_types); /* Owned. */
+const struct wasm_byte_vec_t *wasm_importtype_module(const struct wasm_importtype_t *type);
+const struct wasm_byte_vec_t *wasm_importtype_name(const struct wasm_importtype_t *type);
+void wasm_importtype_vec_delete(struct wasm_importtype_vec_t *types);
 void wasmtime_module_exports(const struct wasmtime_module *module,
                              struct wasm_exporttype_vec_t *ret_types); /* Owned. */
 

@@ -14,6 +14,7 @@ struct wasm_globaltype_t;
 struct wasm_memorytype_t;
 struct wasm_externtype_t;
 struct wasm_exporttype_t;
+struct wasm_importtype_t;
 struct wasmtime_error;
 struct wasmtime_module;
 struct wasmtime_linker;
@@ -35,6 +36,10 @@ struct wasm_frame_vec_t {
 struct wasm_valtype_vec_t {
     size_t size;
     struct wasm_valtype_t **data;
+};
+struct wasm_importtype_vec_t {
+    size_t size;
+    struct wasm_importtype_t **data;
 };
 struct wasm_exporttype_vec_t {
     size_t size;

@@ -12,13 +12,25 @@
 
 static struct host_process host;
 
-static int set_up(void **state)
+static int set_up(const char *guest)
 {
-    (void)state;
-    host_init(&host, "test_waiter_unwind");
+    host_init(&host, guest);
     /* With one worker a Pod is reachable as soon as it is open; after a restart all know it. */
     assert_true(host_start(&host, 1));
     return 0;
+}
+
+static int unwinding(void **state)
+{
+    (void)state;
+    return set_up("test_waiter_unwind");
+}
+
+/* Not built for waiting: its turns are lived through again. */
+static int reliving(void **state)
+{
+    (void)state;
+    return set_up("test_waiter");
 }
 
 static int tear_down(void **state)
@@ -202,13 +214,15 @@ static void each_of_many_goes_on_once(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TESTS(name)                                                                                \
+    cmocka_unit_test_setup_teardown(name, unwinding, tear_down),                                   \
+        cmocka_unit_test_setup_teardown(name, reliving, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(an_answer_comes_back_into_the_handler),
-        TEST(a_handler_that_waits_survives_a_kill),
-        TEST(a_handler_that_waits_is_in_a_snapshot),
-        TEST(a_trap_after_a_wait_keeps_what_was_before),
-        TEST(each_of_many_goes_on_once),
+        TESTS(an_answer_comes_back_into_the_handler),
+        TESTS(a_handler_that_waits_survives_a_kill),
+        TESTS(a_handler_that_waits_is_in_a_snapshot),
+        TESTS(a_trap_after_a_wait_keeps_what_was_before),
+        TESTS(each_of_many_goes_on_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

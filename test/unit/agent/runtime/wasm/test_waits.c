@@ -85,6 +85,11 @@ static int unwinding(void **state)
     return open_waiter(state, "test_waiter_unwind");
 }
 
+static int reliving(void **state)
+{
+    return open_waiter(state, "test_waiter");
+}
+
 static int returning(void **state)
 {
     return open_waiter(state, "test_waiter_return");
@@ -339,6 +344,38 @@ static void a_damaged_image_of_a_wait_is_refused(void **state)
     sw_buffer_done(&image);
 }
 
+/* --- Turns that are lived through again ------------------------------------------------------- */
+
+static void nothing_happens_twice(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(tell_waiter(f, "effects"), SW_WASM_WAITING);
+    assert_non_null(strstr(calls_of(f), "timer_start id=1"));
+    assert_non_null(strstr(calls_of(f), "log level=1 text=before"));
+    hibernate(f);
+    assert_int_equal(resume(f, 0, NULL), SW_WASM_WAITING);
+    assert_null(strstr(calls_of(f), "id=1"));
+    assert_null(strstr(calls_of(f), "before"));
+    assert_non_null(strstr(calls_of(f), "timer_start id=2"));
+    assert_int_equal(resume(f, 0, NULL), SW_WASM_DONE);
+    assert_string_equal(calls_of(f), "");
+    assert_int_equal(reply_size, 2 * sizeof(uint64_t)); /* What random gave, before and after. */
+}
+
+static void a_turn_waits_so_often_only(void **state)
+{
+    struct fixture *f = *state;
+    enum sw_wasm_end end = tell_waiter(f, "forever");
+    unsigned count = 0;
+
+    for (; end == SW_WASM_WAITING && count < 2000; count++)
+        end = resume(f, 0, NULL);
+    assert_int_equal(end, SW_WASM_FAILED);
+    assert_int_equal(f->outcome.code, SW_E_EXHAUSTED);
+    assert_int_equal(count, 1000);
+}
+
 /* --- on_resume -------------------------------------------------------------------------------- */
 
 static void a_handler_may_return_and_go_on_in_on_resume(void **state)
@@ -370,6 +407,7 @@ static void it_must_say_that_it_waits_and_nothing_else(void **state)
 int main(void)
 {
 #define UNWIND(name) cmocka_unit_test_setup_teardown(name, unwinding, teardown)
+#define RELIVE(name) cmocka_unit_test_setup_teardown(name, reliving, teardown)
 #define RETURN(name) cmocka_unit_test_setup_teardown(name, returning, teardown)
     const struct CMUnitTest tests[] = {
         UNWIND(locals_are_there_after_a_wait),
@@ -383,6 +421,18 @@ int main(void)
         UNWIND(a_trap_after_a_wait_is_reported),
         UNWIND(nothing_is_resumed_that_does_not_wait),
         UNWIND(a_damaged_image_of_a_wait_is_refused),
+        RELIVE(locals_are_there_after_a_wait),
+        RELIVE(recursion_and_callbacks_are_there_after_hibernation),
+        RELIVE(the_end_of_a_wait_has_a_code),
+        RELIVE(a_result_is_read_into_a_room_that_fits),
+        RELIVE(messages_are_received_within_a_handler),
+        RELIVE(a_timer_may_wait_too),
+        RELIVE(a_turn_that_is_given_up_leaves_a_whole_stack),
+        RELIVE(a_trap_after_a_wait_is_reported),
+        RELIVE(nothing_is_resumed_that_does_not_wait),
+        RELIVE(a_damaged_image_of_a_wait_is_refused),
+        RELIVE(nothing_happens_twice),
+        RELIVE(a_turn_waits_so_often_only),
         RETURN(a_handler_may_return_and_go_on_in_on_resume),
         RETURN(it_must_say_that_it_waits_and_nothing_else),
     };
