@@ -228,6 +228,8 @@ static const char *state_of(const struct sw_agent_instance *instance)
         return "Parked";
     if (instance->is_failing)
         return "Failing";
+    if (instance->wait[0] != '\0')
+        return "Waiting";
     return instance->is_busy || instance->waiting > 0 ? "Running" : "Idle";
 }
 
@@ -235,7 +237,8 @@ static const char *trouble_of(const struct sw_agent_instance *instance)
 {
     if (instance->is_parked)
         return "its state cannot be rebuilt; the Events of its Agent tell why";
-    return instance->is_failing ? "it cannot be started; the Events of its Agent tell why" : "";
+    return instance->is_failing ? "it cannot be started; the Events of its Agent tell why"
+                                : instance->wait;
 }
 
 static void on_listed(void *ctx, const struct sw_agent_page *page)

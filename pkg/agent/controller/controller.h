@@ -126,6 +126,7 @@ struct sw_agent_instance { /* Borrowed for the call. */
     struct sw_bytes key;
     const char *pod; /* Name of its Pod; "" while that is being closed. */
     bool is_busy, is_parked, is_failing;
+    const char *wait; /* What its handler waits for, in words; "": nothing. */
     uint32_t waiting;
     uint64_t segments, failures, memory_bytes, last_ns;
 };

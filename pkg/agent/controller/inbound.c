@@ -164,6 +164,10 @@ static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_i
             .is_busy = entry.state == SW_FRAME_INSTANCE_BUSY,
             .is_parked = entry.state == SW_FRAME_INSTANCE_PARKED,
             .is_failing = entry.state == SW_FRAME_INSTANCE_FAILING,
+            .wait = entry.state == SW_FRAME_INSTANCE_ASKS       ? "its handler waits for an answer"
+                    : entry.state == SW_FRAME_INSTANCE_RECEIVES ? "its handler waits for a message"
+                    : entry.state == SW_FRAME_INSTANCE_SLEEPS   ? "its handler sleeps"
+                                                                : "",
             .waiting = entry.waiting,
             .segments = entry.segments,
             .failures = entry.failures,

@@ -225,8 +225,6 @@ static enum sw_rc apply_effect(struct sw_actor *actor, const struct sw_effect *e
         return wait_begin(actor, SW_WAIT_RECEIVE, effect);
     case SW_EFFECT_SLEEP:
         return wait_begin(actor, SW_WAIT_SLEEP, effect);
-    case SW_EFFECT_CALL:
-        return wait_begin(actor, SW_WAIT_CALL, effect);
     }
     return SW_E_CORRUPT;
 }
@@ -389,7 +387,7 @@ static enum sw_rc load_wait(struct sw_wait *wait, struct sw_reader *reader)
     wait->due_ns = sw_reader_u64(reader);
     wait->handle = sw_reader_u64(reader);
     sw_origin_take(reader, &wait->asker);
-    return reader->failed || kind > SW_WAIT_CALL || (kind != SW_WAIT_NONE && wait->number == 0)
+    return reader->failed || kind > SW_WAIT_SLEEP || (kind != SW_WAIT_NONE && wait->number == 0)
                ? SW_E_CORRUPT
                : SW_OK;
 }

@@ -28,7 +28,7 @@ struct sw_pattern { /* A subscription. */
     char text[]; /* Not NUL-terminated. */
 };
 
-enum sw_wait_kind { SW_WAIT_NONE, SW_WAIT_ASK, SW_WAIT_RECEIVE, SW_WAIT_SLEEP, SW_WAIT_CALL };
+enum sw_wait_kind { SW_WAIT_NONE, SW_WAIT_ASK, SW_WAIT_RECEIVE, SW_WAIT_SLEEP };
 
 struct sw_wait {            /* What the turn that is under way waits for. */
     enum sw_wait_kind kind; /* NONE: no turn is under way. */

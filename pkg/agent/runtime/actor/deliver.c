@@ -313,15 +313,31 @@ static void page_add(struct page *page, const struct sw_frame_instance *row)
     page->count++;
 }
 
+static enum sw_frame_instance_state state_of(const struct sw_instance *instance)
+{
+    if (instance->is_parked)
+        return SW_FRAME_INSTANCE_PARKED;
+    if (instance->is_counted_failing)
+        return SW_FRAME_INSTANCE_FAILING;
+    switch (instance->actor.wait.kind) {
+    case SW_WAIT_ASK:
+        return SW_FRAME_INSTANCE_ASKS;
+    case SW_WAIT_RECEIVE:
+        return SW_FRAME_INSTANCE_RECEIVES;
+    case SW_WAIT_SLEEP:
+        return SW_FRAME_INSTANCE_SLEEPS;
+    case SW_WAIT_NONE:
+        break;
+    }
+    return instance->waiting > 0 ? SW_FRAME_INSTANCE_BUSY : SW_FRAME_INSTANCE_IDLE;
+}
+
 static struct sw_frame_instance row_of(struct sw_worker *worker, const struct sw_instance *instance)
 {
     return (struct sw_frame_instance){
         .key = sw_instance_key(instance),
         .pod = instance->pod->config.uid,
-        .state = instance->is_parked            ? SW_FRAME_INSTANCE_PARKED
-                 : instance->is_counted_failing ? SW_FRAME_INSTANCE_FAILING
-                 : instance->waiting > 0        ? SW_FRAME_INSTANCE_BUSY
-                                                : SW_FRAME_INSTANCE_IDLE,
+        .state = state_of(instance),
         .waiting = instance->waiting,
         .segments = instance->actor.segments,
         .failures = instance->actor.failures,

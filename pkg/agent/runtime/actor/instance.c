@@ -232,8 +232,7 @@ static bool waits_for(const struct sw_worker *worker, const struct sw_instance *
 
     if (worker->running == instance && worker->turn.is_waiting)
         return message->head.tag == wait->number + 1;
-    return (wait->kind == SW_WAIT_ASK || wait->kind == SW_WAIT_CALL) &&
-           message->head.tag == wait->number;
+    return wait->kind == SW_WAIT_ASK && message->head.tag == wait->number;
 }
 
 void sw_instance_answer(struct sw_worker *worker, struct sw_instance *instance,

@@ -231,7 +231,6 @@ static enum sw_rc take_effect(struct recovery *recovery, struct effects *effects
     case SW_EFFECT_TIMER_CANCEL:
     case SW_EFFECT_RECEIVE:
     case SW_EFFECT_SLEEP:
-    case SW_EFFECT_CALL:
         return SW_OK;
     }
     return SW_OK;

@@ -89,7 +89,6 @@ int32_t sw_turn_ask(struct sw_turn *turn, struct sw_effect *effect, int32_t prio
                     uint64_t timeout_ns);
 int32_t sw_turn_receive(struct sw_turn *turn, uint64_t timeout_ns);
 int32_t sw_turn_sleep(struct sw_turn *turn, uint64_t duration_ns);
-int32_t sw_turn_call(struct sw_turn *turn, struct sw_effect *effect, uint64_t timeout_ns);
 int32_t sw_turn_log(struct sw_turn *turn, int32_t level, struct sw_bytes text);
 uint64_t sw_turn_now(const struct sw_turn *turn);
 int32_t sw_turn_random(struct sw_turn *turn, void *ret_bytes, uint32_t size);
