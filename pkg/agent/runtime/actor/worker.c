@@ -59,6 +59,14 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     return SW_OK;
 }
 
+static void free_queue(struct sw_worker *worker, struct sw_item **queue)
+{
+    struct sw_item *item;
+
+    while ((item = sw_item_get(queue)) != NULL)
+        sw_item_free(item, &worker->engine);
+}
+
 static void free_instances(struct sw_worker *worker)
 {
     struct sw_map_entry entry;
@@ -66,26 +74,18 @@ static void free_instances(struct sw_worker *worker)
 
     while (worker->instances != NULL && sw_map_next(worker->instances, &cursor, &entry)) {
         struct sw_instance *instance = entry.value;
+        struct sw_item *held = sw_held_release(&instance->held, UINT64_MAX);
 
         sw_instance_sleep(worker, instance);
         sw_instance_set_image(worker, instance, NULL);
-        sw_retry_release(worker, instance, UINT64_MAX);
+        free_queue(worker, &held);
         sw_message_free(instance->answer);
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-            for (struct sw_item *item; (item = sw_item_get(&instance->mailbox[p])) != NULL;)
-                sw_item_free(item, &worker->engine);
+            free_queue(worker, &instance->mailbox[p]);
         sw_actor_done(&instance->actor);
         free(instance);
     }
     sw_map_free(worker->instances);
-}
-
-static void free_queue(struct sw_worker *worker, struct sw_item **queue)
-{
-    struct sw_item *item;
-
-    while ((item = sw_item_get(queue)) != NULL)
-        sw_item_free(item, &worker->engine);
 }
 
 void sw_worker_free(struct sw_worker *worker)
