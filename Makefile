@@ -26,7 +26,7 @@ TSAN_ENV = TSAN_OPTIONS=report_signal_unsafe=0:halt_on_error=1
 # a process many times. The labels tidy and tool are Python over the sources: no C code runs in them.
 ASAN_LEAVES_OUT = ^(apifuzz|kill|tidy|tool)$$
 
-.PHONY: all setup setup-test run test test-chaos check asan tsan sim fuzz fuzz-coverage bench test-fresh check-abi openapi \
+.PHONY: all setup setup-test run test test-chaos check asan tsan sim sim-mutants fuzz fuzz-coverage bench test-fresh check-abi openapi \
     install clean tidy lint format help everything
 
 all: setup ## Build build/bin/{swarm,swarmd,swarmctl} and build/libexec/* (the default)
@@ -74,6 +74,9 @@ sim: setup-test ## Simulate an agent host in virtual time: 500 seeds, or SIM_SEE
 	@ninja -C $(BUILD) --quiet -j $(JOBS) sim
 	@$(BUILD)/test/sim --seeds $(SIM_SEEDS) --jobs $(JOBS)
 
+sim-mutants: setup-test ## Plant bugs in a copy of the source and see the simulator find each of them
+	@/usr/bin/python3 -B test/sim/mutants/run $(BUILD)-mutants --jobs $(JOBS) $(MUTANT_OPTIONS)
+
 fuzz: setup-test ## Fuzz every parser for FUZZ_SECONDS each (60)
 	@$(call configure,$(BUILD)-fuzz,$(WITH_CLANG) -DSWARM_SANITIZE=address -DSWARM_FUZZ=ON)
 	@ninja -C $(BUILD)-fuzz --quiet -j $(JOBS) fuzzers
@@ -105,7 +108,7 @@ install: all ## Install programs and SDK headers below PREFIX (/usr/local)
 	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 clean: ## Remove all build folders; what was downloaded (.cache) stays
-	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-coverage
+	@rm -rf $(BUILD) $(BUILD)-mutants $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-coverage
 
 tidy: everything ## Check layers, names, sizes, formatting, links: what tools/tidy knows
 	@tools/tidy/tidy --build $(BUILD)

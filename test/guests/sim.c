@@ -9,6 +9,7 @@
 
 #define HEAP_BYTES 4096u
 #define GATHERS_MAX 64u
+#define WATCHERS_MAX 16u
 #define LOG_STRIDE 1237u /* Prime to SIM_LOG_MAX: neighbours stand far apart. */
 
 struct gather { /* A question to several that is not answered yet. */
@@ -27,6 +28,8 @@ static struct memory {
     uint64_t pages[SIM_PAGES][SIM_PAGE_WORDS];
     struct sim_entry log[SIM_LOG_MAX];
     struct sim_note seen[SIM_PEERS]; /* A mirror's: what it was told last by whom. */
+    uint64_t watchers[WATCHERS_MAX]; /* Who waits at a mirror for what it is told next. */
+    uint32_t watchers_count;
     uint64_t incarnation;
 } memory;
 static uint64_t heap[HEAP_BYTES / 8];
@@ -255,6 +258,25 @@ static int32_t take_answer(const struct swarm_message *m)
 
 /* --- Notes of other instances ---------------------------------------------------------------- */
 
+static int32_t cancel_timer(uint64_t id)
+{
+    int32_t code = swarm_timer_cancel(id);
+
+    note(SIM_ENTRY_CANCELLED, (uint32_t)id, (uint64_t)(int64_t)code, 0);
+    return SWARM_DONE;
+}
+
+/* What a mirror was told is passed on at once to who waits for it. */
+static int32_t tell_watchers(uint32_t from)
+{
+    struct sim_answer what = {
+        .position = memory.seen[from].position, .hash = memory.seen[from].hash, .value = from};
+
+    while (memory.watchers_count > 0)
+        (void)swarm_reply(memory.watchers[--memory.watchers_count], 0, "", 0, &what, sizeof what);
+    return SWARM_DONE;
+}
+
 static int32_t take_note(const struct swarm_message *m, const struct sim_note *what)
 {
     struct sim_note copy = *what, reply = {.kind = SIM_NOTE_PLAIN, .id = what->id};
@@ -264,10 +286,12 @@ static int32_t take_note(const struct swarm_message *m, const struct sim_note *w
         return SWARM_E_INVALID;
     if (copy.kind == SIM_NOTE_MIRROR) {
         memory.seen[from] = copy;
-        return SWARM_DONE;
+        return tell_watchers(from);
     }
     memory.balance += copy.amount;
     note(SIM_ENTRY_GOT, from, copy.number, copy.id);
+    if (copy.kind == SIM_NOTE_CANCEL)
+        return cancel_timer(copy.path[0]);
     if (copy.kind == SIM_NOTE_RELAY && !is_full())
         return relay(&copy);
     if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) == 0)
@@ -335,9 +359,21 @@ static int32_t set_timer(const struct sim_request *r, uint64_t handle)
             return code;
         note(SIM_ENTRY_SET, (uint32_t)r->value, swarm_now() + r->delay_ns, 0);
     } else {
-        code = swarm_timer_cancel(r->value);
-        note(SIM_ENTRY_CANCELLED, (uint32_t)r->value, (uint64_t)(int64_t)code, 0);
+        (void)cancel_timer(r->value);
     }
+    return answer_plain(handle);
+}
+
+/* The timer is due before the note is handled, or not: either it fires or it is cancelled. */
+static int32_t race(const struct sim_request *r, uint64_t handle)
+{
+    struct sim_note what = {.kind = SIM_NOTE_CANCEL, .id = r->id, .path = {(uint8_t)r->value}};
+    int32_t code = swarm_timer_start(r->value, r->delay_ns);
+
+    if (code != 0)
+        return code;
+    note(SIM_ENTRY_SET, (uint32_t)r->value, swarm_now() + r->delay_ns, 0);
+    (void)send(memory.self, &what, 0);
     return answer_plain(handle);
 }
 
@@ -412,8 +448,12 @@ static int32_t end_badly(const struct sim_request *r, uint64_t handle)
 static int32_t look(const struct sim_request *r, uint64_t handle)
 {
     const struct sim_note *seen = &memory.seen[r->value % SIM_PEERS];
-    struct sim_answer what = {.position = seen->position, .hash = seen->hash};
+    struct sim_answer what = {.position = seen->position, .hash = seen->hash, .value = r->value};
 
+    if (r->delay_ns != 0 && memory.watchers_count < WATCHERS_MAX) {
+        memory.watchers[memory.watchers_count++] = handle;
+        return SWARM_DONE;
+    }
     return swarm_reply(handle, 0, "", 0, &what, sizeof what);
 }
 
@@ -460,6 +500,8 @@ static int32_t take_op(const struct sim_request *r, uint64_t handle)
     case SIM_OP_SET:
     case SIM_OP_CANCEL:
         return set_timer(r, handle);
+    case SIM_OP_RACE:
+        return race(r, handle);
     case SIM_OP_PAGE:
         return fill_page(r, handle);
     case SIM_OP_MIRROR:

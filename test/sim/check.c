@@ -469,7 +469,7 @@ static void check_record(struct check *check, const struct sim_record *record)
     if (record->fate != SIM_FATE_DONE)
         return;
     if (request->op == SIM_OP_LOOK) {
-        check_mark(check, request->id, (uint32_t)request->value, record->answer.position,
+        check_mark(check, request->id, (uint32_t)record->answer.value, record->answer.position,
                    record->answer.hash);
         return;
     }

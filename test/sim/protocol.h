@@ -85,12 +85,14 @@ enum sim_op {
     SIM_OP_TELL,
     SIM_OP_SET, /* value: timer; delay_ns. */
     SIM_OP_CANCEL,
+    SIM_OP_RACE,   /* value: a timer that is due at once; a note to itself cancels it. */
     SIM_OP_PAGE,   /* value: page. */
     SIM_OP_MIRROR, /* path[0]: the mirror that is told the hash. */
     SIM_OP_RANDOM,
     SIM_OP_SPAM, /* path[0]: to whom; value: how many. */
     SIM_OP_TRAP, /* path[0]: whom it sends to before it ends badly; value: enum sim_trap. */
-    SIM_OP_LOOK, /* At a mirror: what it was told. Nothing is logged. */
+    SIM_OP_LOOK, /* At a mirror: what it was told by `value`, or with a delay by whoever tells it
+                    next. Nothing is logged. */
     SIM_OP_DUMP  /* value: first entry. Nothing is logged. */
 };
 
@@ -110,7 +112,13 @@ struct sim_request { /* From a client. */
     uint8_t path[8];
 };
 
-enum sim_note_kind { SIM_NOTE_PLAIN = 1, SIM_NOTE_RELAY, SIM_NOTE_QUESTION, SIM_NOTE_MIRROR };
+enum sim_note_kind {
+    SIM_NOTE_PLAIN = 1,
+    SIM_NOTE_RELAY,
+    SIM_NOTE_QUESTION,
+    SIM_NOTE_MIRROR,
+    SIM_NOTE_CANCEL /* path[0]: a timer. */
+};
 
 struct sim_note { /* Between instances. */
     uint32_t kind, hops;

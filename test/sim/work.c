@@ -30,9 +30,9 @@ void sim_peer_name(uint32_t peer, const char **ret_agent, char ret_key[8])
 
 const char *sim_op_name(uint32_t op)
 {
-    static const char *const names[] = {"?",      "put",  "transfer", "relay",  "gather", "join",
-                                        "leave",  "tell", "set",      "cancel", "page",   "mirror",
-                                        "random", "spam", "trap",     "look",   "dump"};
+    static const char *const names[] = {"?",      "put",    "transfer", "relay",  "gather", "join",
+                                        "leave",  "tell",   "set",      "cancel", "race",   "page",
+                                        "mirror", "random", "spam",     "trap",   "look",   "dump"};
 
     return op < sizeof names / sizeof *names ? names[op] : "?";
 }
@@ -114,6 +114,11 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
                                 ? sim_random_around(&client->random, 20 * SIM_MS)
                                 : sim_random_below(&client->random, TIMER_MAX_NS);
         return;
+    case SIM_OP_RACE:
+        request->value = 1 + sim_random_below(&client->random, SIM_TIMERS);
+        request->delay_ns =
+            sim_random_below(&client->random, 3) * sim_random_around(&client->random, 50 * SIM_US);
+        return;
     case SIM_OP_PAGE:
         request->value = sim_random_below(&client->random, SIM_PAGES);
         return;
@@ -123,6 +128,7 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
     case SIM_OP_LOOK:
         record->peer = choose_mirror(client);
         request->value = choose_durable(client);
+        request->delay_ns = sim_random_below(&client->random, 3);
         record->wants_reply = true;
         record->is_named = false;
         return;
@@ -358,7 +364,7 @@ void sim_work_init(struct sim_work *work, struct sim_front *front, uint64_t seed
         [SIM_OP_PUT] = 10,   [SIM_OP_TRANSFER] = 12, [SIM_OP_RELAY] = 10, [SIM_OP_GATHER] = 8,
         [SIM_OP_JOIN] = 3,   [SIM_OP_LEAVE] = 2,     [SIM_OP_TELL] = 6,   [SIM_OP_SET] = 8,
         [SIM_OP_CANCEL] = 5, [SIM_OP_PAGE] = 6,      [SIM_OP_MIRROR] = 6, [SIM_OP_RANDOM] = 3,
-        [SIM_OP_SPAM] = 3,   [SIM_OP_TRAP] = 4,      [SIM_OP_LOOK] = 6};
+        [SIM_OP_RACE] = 3,   [SIM_OP_SPAM] = 3,      [SIM_OP_TRAP] = 4,   [SIM_OP_LOOK] = 6};
 
     memset(work, 0, sizeof *work);
     work->front = front;
