@@ -333,8 +333,11 @@ enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment
     actor->last_ns = segment->time_ns;
     if (rc == SW_OK && !sw_outcome_counts(segment->outcome)) {
         actor->failures++;
-        if (segment->entry == SW_ENTRY_RESUME)
+        if (segment->entry == SW_ENTRY_RESUME) { /* Its wait is over: that is a change of state. */
+            if (lsn != 0)
+                actor->state_lsn = lsn;
             rc = apply_failed_turn(actor, segment);
+        }
     } else if (rc == SW_OK) {
         if (lsn != 0)
             actor->state_lsn = lsn;

@@ -502,6 +502,24 @@ static void a_snapshot_holds_what_waits(void **state)
     assert_int_equal(actors.events, 0);
 }
 
+/* Nothing of a turn that failed after it had waited is state, but that it does not wait any more:
+ * an instance that sleeps then is in a snapshot with the record of that. */
+static void a_snapshot_knows_of_a_turn_that_failed_that_it_waits_no_more(void **state)
+{
+    struct sw_err err = {0};
+
+    (void)state;
+    send(1, "k", "add 1;recv " FOREVER ";add 100;trap");
+    send(1, "k", "add 200");
+    actors_rest(&actors);
+    assert_int_equal(sw_snapshot_begin(&actors.shared, actors.workers, 2, &err), SW_OK);
+    assert_int_equal(actors_snapshot(&actors), SW_OK);
+    send(1, "k", "add 2");
+    restart();
+    assert_int_equal(field_of(1, "k", "counter"), 3);
+    assert_int_equal(actors.events, 0);
+}
+
 static void each_of_many_is_answered_once(void **state)
 {
     enum { COUNT = 2000 };
@@ -562,6 +580,7 @@ int main(void)
         TEST(a_segment_that_fails_leaves_no_ask),
         TEST(a_crash_at_any_point_loses_and_doubles_nothing),
         TEST(a_snapshot_holds_what_waits),
+        TEST(a_snapshot_knows_of_a_turn_that_failed_that_it_waits_no_more),
         TEST(each_of_many_is_answered_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
