@@ -7,7 +7,7 @@ add_library(test_sim STATIC ${sources})
 target_link_libraries(test_sim PUBLIC pkg_agent_runtime_host pkg_utils_system)
 add_executable(sim ${CMAKE_SOURCE_DIR}/test/sim/main.c)
 set_target_properties(sim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
-target_link_libraries(sim PRIVATE test_sim)
+target_link_libraries(sim PRIVATE test_sim pkg_agent_modules)
 target_compile_definitions(sim PRIVATE SW_TEST_BUILD="${CMAKE_BINARY_DIR}")
 add_dependencies(sim guest_test_sim)
 

@@ -1,9 +1,10 @@
+/* waits */
 /* The guest of the simulator (test/sim): an instance keeps a log of all that happens to it, and its
  * answers carry the log's length and hash. test/sim/protocol.h has the operations.
  *
  * The log is strewn over many pages of the memory, so that a page which is lost, or is of another
  * time, shows. */
-#include <swarm/agent.h>
+#include <swarm/wait.h>
 
 #include "../sim/protocol.h"
 
@@ -23,7 +24,7 @@ static struct memory {
     int64_t balance;
     uint32_t self;
     uint32_t gathers_count;
-    uint64_t sent_to[SIM_PEERS], told[SIM_SUBJECTS];
+    uint64_t sent_to[SIM_PEERS], asked_of[SIM_PEERS], told[SIM_SUBJECTS];
     struct gather gathers[GATHERS_MAX];
     uint64_t pages[SIM_PAGES][SIM_PAGE_WORDS];
     struct sim_entry log[SIM_LOG_MAX];
@@ -256,7 +257,123 @@ static int32_t take_answer(const struct swarm_message *m)
     return SWARM_DONE;
 }
 
+/* --- Waiting --------------------------------------------------------------------------------- */
+
+#define LOCALS 6u
+#define ROOM_BYTES 256u
+#define DEPTH_MAX 2u
+
+static uint32_t depth; /* Of handlers within handlers. */
+
+static int32_t dispatch(const struct swarm_message *m);
+
+/* Locals that must be there after a wait. */
+static void fill(volatile uint64_t *locals, uint64_t id)
+{
+    for (uint32_t i = 0; i < LOCALS; i++)
+        locals[i] = sim_mix(id, i);
+}
+
+static void check_locals(const volatile uint64_t *locals, uint64_t id)
+{
+    for (uint32_t i = 0; i < LOCALS; i++)
+        if (locals[i] != sim_mix(id, i))
+            note(SIM_ENTRY_BROKEN, i, locals[i], id);
+}
+
+/* Ask and wait for the answer, and put down how that ended. */
+static int32_t ask(uint32_t to, struct sim_note *what)
+{
+    uint8_t room[ROOM_BYTES];
+    struct swarm_reading reading = {.room = room, .room_size = sizeof room};
+    volatile uint64_t locals[LOCALS];
+    char name[16];
+    int32_t code;
+
+    if (to >= SIM_PEERS)
+        return SWARM_E_INVALID;
+    fill(locals, what->id + to);
+    what->number = ++memory.asked_of[to];
+    code = swarm_ask(&(struct swarm_question){.to = name,
+                                              .to_size = write_name(to, name),
+                                              .body = what,
+                                              .body_size = sizeof *what,
+                                              .timeout_ns = SIM_ASK_NS * (what->hops + 1)},
+                     &reading);
+    check_locals(locals, what->id + to);
+    note(SIM_ENTRY_ASKED, to, what->number * 256 + (uint32_t)-code, what->id);
+    return code;
+}
+
+/* Ask whoever the path names first to ask the others. */
+static void ask_on(const struct sim_note *what)
+{
+    struct sim_note next = *what;
+
+    if (what->hops == 0 || what->hops > SIM_HOPS_MAX || is_full())
+        return;
+    next.hops--;
+    for (uint32_t i = 0; i < next.hops; i++)
+        next.path[i] = what->path[i + 1];
+    (void)ask(what->path[0], &next);
+}
+
+static int32_t start_asking(const struct sim_request *r, uint64_t handle)
+{
+    struct sim_note what = {.kind = SIM_NOTE_ASK, .hops = r->hops, .id = r->id};
+
+    for (uint32_t i = 0; i < sizeof what.path; i++)
+        what.path[i] = r->path[i];
+    ask_on(&what);
+    return answer_plain(handle);
+}
+
+static int32_t sleep(const struct sim_request *r, uint64_t handle)
+{
+    volatile uint64_t locals[LOCALS];
+    uint64_t before = swarm_now(), delay = r->delay_ns, id = r->id;
+    int32_t code;
+
+    fill(locals, id);
+    code = swarm_sleep(delay);
+    if (code != 0)
+        return code;
+    check_locals(locals, id);
+    note(SIM_ENTRY_SLEPT, 0, before, delay);
+    return answer_plain(handle);
+}
+
+/* Handle the next message here, in the middle of another one. */
+static int32_t take(const struct sim_request *r, uint64_t handle)
+{
+    uint8_t room[ROOM_BYTES];
+    struct swarm_reading reading = {.room = room, .room_size = sizeof room};
+    volatile uint64_t locals[LOCALS];
+    uint64_t id = r->id;
+    int32_t code;
+
+    fill(locals, id);
+    code = swarm_receive(r->delay_ns, &reading);
+    check_locals(locals, id);
+    note(SIM_ENTRY_TOOK, 0, (uint64_t)(int64_t)code, id);
+    if (code == 0) {
+        depth++;
+        code = dispatch(&reading.message);
+        depth--;
+        if (code != 0)
+            return code;
+    }
+    return answer_plain(handle);
+}
+
 /* --- Notes of other instances ---------------------------------------------------------------- */
+
+static int32_t answer_note(uint64_t handle, struct sim_note *reply)
+{
+    reply->position = memory.position;
+    reply->hash = memory.hash;
+    return handle == 0 ? SWARM_DONE : swarm_reply(handle, 0, "", 0, reply, sizeof *reply);
+}
 
 static int32_t cancel_timer(uint64_t id)
 {
@@ -288,6 +405,11 @@ static int32_t take_note(const struct swarm_message *m, const struct sim_note *w
         memory.seen[from] = copy;
         return tell_watchers(from);
     }
+    if (copy.kind == SIM_NOTE_ASK) {
+        note(SIM_ENTRY_WAS_ASKED, from, copy.number, copy.id);
+        ask_on(&copy);
+        return answer_note(m->reply_handle, &reply);
+    }
     memory.balance += copy.amount;
     note(SIM_ENTRY_GOT, from, copy.number, copy.id);
     if (copy.kind == SIM_NOTE_CANCEL)
@@ -296,9 +418,7 @@ static int32_t take_note(const struct swarm_message *m, const struct sim_note *w
         return relay(&copy);
     if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) == 0)
         return SWARM_DONE;
-    reply.position = memory.position;
-    reply.hash = memory.hash;
-    return swarm_reply(m->reply_handle, 0, "", 0, &reply, sizeof reply);
+    return answer_note(m->reply_handle, &reply);
 }
 
 static int32_t take_news(const struct swarm_message *m)
@@ -500,6 +620,12 @@ static int32_t take_op(const struct sim_request *r, uint64_t handle)
     case SIM_OP_SET:
     case SIM_OP_CANCEL:
         return set_timer(r, handle);
+    case SIM_OP_ASK:
+        return start_asking(r, handle);
+    case SIM_OP_SLEEP:
+        return sleep(r, handle);
+    case SIM_OP_TAKE:
+        return depth < DEPTH_MAX ? take(r, handle) : answer_plain(handle);
     case SIM_OP_RACE:
         return race(r, handle);
     case SIM_OP_PAGE:
@@ -548,7 +674,7 @@ int32_t SWARM_EXPORT(on_timer)(uint64_t id)
     return SWARM_DONE;
 }
 
-int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
+static int32_t dispatch(const struct swarm_message *m)
 {
     const struct sim_request *r = (const void *)m->body;
 
@@ -569,4 +695,10 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
         return SWARM_E_EXHAUSTED;
     note(SIM_ENTRY_OP, r->op, r->id, r->value);
     return take_op(r, m->reply_handle);
+}
+
+int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
+{
+    depth = 0;
+    return dispatch(m);
 }

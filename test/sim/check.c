@@ -216,6 +216,16 @@ static void walk_entry(struct walk *walk, const struct sim_entry *entry)
             wrong_at(walk, "a page held something else than what was written", entry->peer);
         walk->page_seed[entry->peer % SIM_PAGES] = entry->value;
         return;
+    case SIM_ENTRY_SLEPT:
+        if (entry->time_ns < entry->number + entry->value)
+            wrong_at(walk, "it slept too short", entry->value);
+        return;
+    case SIM_ENTRY_BROKEN:
+        wrong_at(walk, "a handler lost its locals in a wait", entry->value);
+        return;
+    case SIM_ENTRY_ASKED:
+    case SIM_ENTRY_WAS_ASKED:
+    case SIM_ENTRY_TOOK:
     case SIM_ENTRY_REFUSED:
     case SIM_ENTRY_TOLD:
     case SIM_ENTRY_RANDOM:
@@ -305,6 +315,45 @@ static void check_pair(struct check *check, uint32_t from, uint32_t to)
                   name_of(to, peer), other->entries[at].value, name_of(from, name));
             return;
         }
+}
+
+/* Whether it put down that it asked `to` with that number, and how that ended. */
+static const struct sim_entry *find_asked(const struct sim_life *life, uint32_t to, uint64_t number)
+{
+    for (uint64_t i = 0; i < life->position; i++)
+        if (life->entries[i].kind == SIM_ENTRY_ASKED && life->entries[i].peer == to &&
+            life->entries[i].number / 256 == number)
+            return &life->entries[i];
+    return NULL;
+}
+
+/* What was asked and waited for came once and in order; an answer comes from who was asked. */
+static void check_asked(struct check *check, uint32_t from, uint32_t to)
+{
+    const struct sim_life *one = &check->lives->of[from], *other = &check->lives->of[to];
+    uint64_t last = 0, answered = 0, asked = 0;
+    char name[24], peer[24];
+
+    for (uint64_t i = 0; i < other->position; i++) {
+        const struct sim_entry *entry = &other->entries[i], *found;
+
+        if (entry->kind != SIM_ENTRY_WAS_ASKED || entry->peer != from)
+            continue;
+        found = find_asked(one, to, entry->number);
+        if (entry->number <= last || found == NULL || found->value != entry->value)
+            wrong(check->verdict,
+                  "question %" PRIu64 " of %s to %s (op %" PRIu64
+                  ") was doubled, overtaken or made up",
+                  entry->number, name_of(from, name), name_of(to, peer), entry->value);
+        last = entry->number;
+        answered += found != NULL && found->number % 256 == 0;
+    }
+    for (uint64_t i = 0; i < one->position; i++)
+        asked += one->entries[i].kind == SIM_ENTRY_ASKED && one->entries[i].peer == to &&
+                 one->entries[i].number % 256 == 0;
+    if (asked != answered)
+        wrong(check->verdict, "%s got answers of %s, who was never asked", name_of(from, name),
+              name_of(to, peer));
 }
 
 /* Each question has its answer. */
@@ -501,8 +550,10 @@ void sim_check(const struct sim_work *work, struct sim_lives *lives, uint64_t qu
     for (uint32_t i = 0; i < work->records_count; i++)
         check_record(&check, &work->records[i]);
     for (uint32_t from = 0; from < SIM_MIRROR_FIRST; from++) {
-        for (uint32_t to = 0; to < SIM_MIRROR_FIRST; to++)
+        for (uint32_t to = 0; to < SIM_MIRROR_FIRST; to++) {
             check_pair(&check, from, to);
+            check_asked(&check, from, to);
+        }
         check_questions(&check, from);
     }
     if (sum != 0)

@@ -1,6 +1,7 @@
 #include "test/sim/disk.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -563,4 +564,23 @@ void sim_disk_lose_power(struct sim_disk *disk, uint32_t permille)
         memset(inode->stored + inode->seen_size, 0, inode->capacity - inode->seen_size);
         memcpy(inode->seen, inode->stored, inode->capacity);
     }
+}
+
+enum sw_rc sim_disk_keep(const struct sim_disk *disk, const char *folder, struct sw_err *err)
+{
+    const struct sw_system *system = sw_system_real();
+    enum sw_rc rc = SW_OK;
+
+    for (size_t i = 0; rc == SW_OK && i < SIM_DISK_NAMES_MAX; i++) {
+        const struct sim_name *name = &disk->names[i];
+        const char *base = strrchr(name->path, '/');
+        char path[SW_PATH_MAX];
+
+        if (name->seen < 0 || base == NULL)
+            continue;
+        snprintf(path, sizeof path, "%s%s", folder, base);
+        rc = sw_file_save(system, path, disk->inodes[name->seen].seen,
+                          disk->inodes[name->seen].seen_size, err);
+    }
+    return rc;
 }

@@ -72,5 +72,8 @@ void sim_disk_done(struct sim_disk *disk);
 void sim_disk_kill(struct sim_disk *disk);
 /* The machine lost its power: of what was not synced, `permille` sectors and names are there. */
 void sim_disk_lose_power(struct sim_disk *disk, uint32_t permille);
+/* Write what a reader sees into an existing folder of the machine, for `swarmctl journal dump`. */
+SW_MUST_CHECK enum sw_rc sim_disk_keep(const struct sim_disk *disk, const char *folder,
+                                       struct sw_err *err);
 /* Have a later call fail. */
 void sim_disk_arm(struct sim_disk *disk, enum sim_disk_fault fault, uint32_t after);

@@ -1,10 +1,12 @@
 /* The simulator: README.md says what it is.
  *
- *     sim --seed N [--trace] [--twice] [--minutes M]      one run; its digest, and what is wrong
+ *     sim --seed N [--trace] [--twice] [--keep DIR] [--minutes M]
+ *                                                         one run; its digest, and what is wrong
  *     sim --seeds A-B [--jobs J] [--first] [--minutes M]  many, each in a process of its own;
  * --first: no more once one was wrong
  *
  * The exit code is 0 when nothing is wrong, 1 when something is, 2 for a wrong command line. */
+#include "pkg/agent/modules/rewrite.h"
 #include "pkg/agent/runtime/host/guest_wasm.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
 #include "pkg/utils/system/system.h"
@@ -29,6 +31,7 @@ struct arguments {
     uint64_t first, last;
     uint32_t jobs, minutes;
     bool prints, twice, is_one, ends_at_first;
+    const char *keep;
 };
 
 struct job { /* A child that runs one seed. */
@@ -49,7 +52,7 @@ static struct sw_buffer code;
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: sim --seed N [--trace] [--twice] [--minutes M]\n"
+    fprintf(stderr, "usage: sim --seed N [--trace] [--twice] [--keep DIR] [--minutes M]\n"
                     "       sim --seeds A-B [--jobs J] [--first] [--minutes M]\n");
     exit(2);
 }
@@ -107,6 +110,8 @@ static struct arguments take_arguments(int argc, char **argv)
         } else if (strcmp(argv[i], "--seeds") == 0 && argv[i + 1] != NULL) {
             take_range(&arguments, argv[++i]);
             has_range = true;
+        } else if (strcmp(argv[i], "--keep") == 0 && argv[i + 1] != NULL) {
+            arguments.keep = argv[++i];
         } else if (strcmp(argv[i], "--jobs") == 0) {
             arguments.jobs = (uint32_t)only_number(argv[++i]);
         } else if (strcmp(argv[i], "--minutes") == 0) {
@@ -124,19 +129,23 @@ static struct arguments take_arguments(int argc, char **argv)
 
 static void prepare(void)
 {
-    struct sw_buffer guest;
+    struct sw_buffer guest, rewritten;
     struct sw_err err = {0};
 
     sw_buffer_init(&guest, GUEST_BYTES_MAX);
+    sw_buffer_init(&rewritten, 2 * GUEST_BYTES_MAX);
     sw_buffer_init(&code, CODE_BYTES_MAX);
     if (sw_file_load(sw_system_real(), SW_TEST_BUILD "/guests/test_sim.wasm", GUEST_BYTES_MAX,
                      &guest, &err) != SW_OK ||
-        sw_wasm_compile_fuel((struct sw_bytes){guest.data, guest.size}, &code, &err) != SW_OK ||
+        sw_module_rewrite((struct sw_bytes){guest.data, guest.size}, &rewritten, &err) != SW_OK ||
+        sw_wasm_compile_fuel((struct sw_bytes){rewritten.data, rewritten.size}, &code, &err) !=
+            SW_OK ||
         sw_guest_wasm_engine(SIM_FUEL_PER_MS, &wasm, &err) != SW_OK) {
         fprintf(stderr, "sim: %s\n", err.message);
         exit(1);
     }
     sw_buffer_done(&guest);
+    sw_buffer_done(&rewritten);
 }
 
 static void run_one(const struct arguments *arguments, uint64_t seed,
@@ -146,7 +155,8 @@ static void run_one(const struct arguments *arguments, uint64_t seed,
                                       .code = {code.data, code.size},
                                       .seed = seed,
                                       .minutes = arguments->minutes,
-                                      .prints = arguments->prints};
+                                      .prints = arguments->prints,
+                                      .keep = arguments->is_one ? arguments->keep : NULL};
 
     sim_run(&options, ret_result);
 }

@@ -24,9 +24,10 @@
 #define SIM_TIMERS 6u
 #define SIM_PAGES 12u
 #define SIM_PAGE_WORDS 512u
-#define SIM_LOG_MAX 4000u
+#define SIM_LOG_MAX 4500u
 #define SIM_HOPS_MAX 6u
-#define SIM_DUMP_ENTRIES 1000u
+#define SIM_DUMP_ENTRIES 500u
+#define SIM_ASK_NS ((uint64_t)1000000000) /* So long an answer is waited for, for each hop. */
 
 /* --- The log --------------------------------------------------------------------------------- */
 
@@ -44,8 +45,14 @@ enum sim_entry_kind {
     SIM_ENTRY_HEARD,     /* peer: publisher; number: as TOLD, or the op; value: the subject. */
     SIM_ENTRY_JOINED,    /* A subscription. peer: subject. */
     SIM_ENTRY_LEFT,      /* peer: subject; number: the code. */
-    SIM_ENTRY_PAGE,  /* peer: page; number: the sum it had; value: the seed it was filled with. */
-    SIM_ENTRY_RANDOM /* number: a random number. */
+    SIM_ENTRY_PAGE,   /* peer: page; number: the sum it had; value: the seed it was filled with. */
+    SIM_ENTRY_RANDOM, /* number: a random number. */
+    SIM_ENTRY_ASKED,  /* A question that was waited for. peer: whom; number: its number within the
+                         pair, times 256, plus the code without its sign; value: the op. */
+    SIM_ENTRY_WAS_ASKED, /* peer: by whom; number: within the pair; value: the op. */
+    SIM_ENTRY_SLEPT,     /* number: since when; value: for how long it was to be. */
+    SIM_ENTRY_TOOK,      /* The end of a wait for a message. number: the code. */
+    SIM_ENTRY_BROKEN     /* What a handler had in its locals was another thing after a wait. */
 };
 
 struct sim_entry {
@@ -86,6 +93,9 @@ enum sim_op {
     SIM_OP_SET, /* value: timer; delay_ns. */
     SIM_OP_CANCEL,
     SIM_OP_RACE,   /* value: a timer that is due at once; a note to itself cancels it. */
+    SIM_OP_ASK,    /* path: each asks the next one, and waits for the answer. */
+    SIM_OP_SLEEP,  /* delay_ns */
+    SIM_OP_TAKE,   /* The handler waits for the next message and handles it itself. */
     SIM_OP_PAGE,   /* value: page. */
     SIM_OP_MIRROR, /* path[0]: the mirror that is told the hash. */
     SIM_OP_RANDOM,
@@ -117,7 +127,8 @@ enum sim_note_kind {
     SIM_NOTE_RELAY,
     SIM_NOTE_QUESTION,
     SIM_NOTE_MIRROR,
-    SIM_NOTE_CANCEL /* path[0]: a timer. */
+    SIM_NOTE_CANCEL, /* path[0]: a timer. */
+    SIM_NOTE_ASK     /* Answered when whoever path names next has answered. */
 };
 
 struct sim_note { /* Between instances. */

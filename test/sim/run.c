@@ -180,6 +180,7 @@ static void tell(struct run *run)
 void sim_run(const struct sim_run_options *options, struct sim_run_result *ret_result)
 {
     struct run *run = calloc(1, sizeof *run);
+    struct sw_err err = {0};
 
     if (run == NULL)
         abort();
@@ -193,6 +194,8 @@ void sim_run(const struct sim_run_options *options, struct sim_run_result *ret_r
     tell(run);
     if (ret_result->words[0] != 0)
         sim_trace(&run->trace, "run: WRONG: %s", ret_result->words);
+    if (options->keep != NULL && sim_disk_keep(&run->disk, options->keep, &err) != SW_OK)
+        (void)is_wrong(run, err.message);
     sim_host_done(&run->host);
     ret_result->replayed = run->host.replayed;
     for (size_t i = 0; i < 3; i++)

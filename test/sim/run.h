@@ -12,6 +12,7 @@ struct sim_run_options {
     uint64_t seed;
     uint32_t minutes; /* Virtual ones, of clients at work. */
     bool prints;      /* The trace, to standard output. */
+    const char *keep; /* A folder that gets the disk as it was at the end; NULL: none. */
 };
 
 struct sim_run_result {

@@ -30,9 +30,10 @@ void sim_peer_name(uint32_t peer, const char **ret_agent, char ret_key[8])
 
 const char *sim_op_name(uint32_t op)
 {
-    static const char *const names[] = {"?",      "put",    "transfer", "relay",  "gather", "join",
-                                        "leave",  "tell",   "set",      "cancel", "race",   "page",
-                                        "mirror", "random", "spam",     "trap",   "look",   "dump"};
+    static const char *const names[] = {"?",     "put",  "transfer", "relay",  "gather", "join",
+                                        "leave", "tell", "set",      "cancel", "race",   "ask",
+                                        "sleep", "take", "page",     "mirror", "random", "spam",
+                                        "trap",  "look", "dump"};
 
     return op < sizeof names / sizeof *names ? names[op] : "?";
 }
@@ -67,7 +68,7 @@ static uint32_t choose_op(struct sim_client *client)
 /* One that keeps what it is told, often the same one. */
 static uint8_t choose_durable(struct sim_client *client)
 {
-    if (sim_random_permille(&client->random, 200))
+    if (sim_random_permille(&client->random, 120))
         return (uint8_t)client->work->hot_peer;
     return (uint8_t)sim_random_below(&client->random, SIM_MIRROR_FIRST);
 }
@@ -113,6 +114,15 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
         request->delay_ns = sim_random_permille(&client->random, 600)
                                 ? sim_random_around(&client->random, 20 * SIM_MS)
                                 : sim_random_below(&client->random, TIMER_MAX_NS);
+        return;
+    case SIM_OP_ASK:
+        request->hops = (uint32_t)sim_random_between(&client->random, 1, 3);
+        for (uint32_t i = 0; i < request->hops; i++)
+            request->path[i] = choose_durable(client);
+        return;
+    case SIM_OP_SLEEP:
+    case SIM_OP_TAKE:
+        request->delay_ns = sim_random_around(&client->random, 300 * SIM_MS);
         return;
     case SIM_OP_RACE:
         request->value = 1 + sim_random_below(&client->random, SIM_TIMERS);
@@ -231,6 +241,14 @@ static void take_answer(struct sim_client *client, const struct sw_frame_reply *
     record->done_ns = client->work->loop->now_ns;
 }
 
+/* What is answered in a later segment than the one it began in may have happened even so. */
+static bool has_segments(const struct sim_record *record)
+{
+    uint32_t op = record->request.op;
+
+    return op == SIM_OP_GATHER || op == SIM_OP_ASK || op == SIM_OP_SLEEP || op == SIM_OP_TAKE;
+}
+
 static bool is_expected(const struct sim_record *record, uint32_t code)
 {
     return record->request.op == SIM_OP_TRAP || code == EXHAUSTED_CODE ||
@@ -241,9 +259,10 @@ static void answered(void *ctx, const struct sw_frame_reply *reply)
 {
     struct sim_client *client = ctx;
     struct sim_record *record = client->record;
-    bool is_lost = reply->code == SIM_CODE_LOST || reply->code == CANCELLED_CODE ||
-                   (record->request.op == SIM_OP_GATHER && reply->code != 0 &&
-                    reply->code != SW_FRAME_CODE_NOT_TAKEN && reply->code != EXHAUSTED_CODE);
+    bool is_lost =
+        reply->code == SIM_CODE_LOST || reply->code == CANCELLED_CODE ||
+        (has_segments(record) && reply->code != 0 && reply->code != SW_FRAME_CODE_NOT_TAKEN &&
+         (reply->code != EXHAUSTED_CODE || record->request.op == SIM_OP_TAKE));
 
     sim_event_stop(client->work->loop, &client->act);
     record->code = reply->code;
@@ -364,7 +383,8 @@ void sim_work_init(struct sim_work *work, struct sim_front *front, uint64_t seed
         [SIM_OP_PUT] = 10,   [SIM_OP_TRANSFER] = 12, [SIM_OP_RELAY] = 10, [SIM_OP_GATHER] = 8,
         [SIM_OP_JOIN] = 3,   [SIM_OP_LEAVE] = 2,     [SIM_OP_TELL] = 6,   [SIM_OP_SET] = 8,
         [SIM_OP_CANCEL] = 5, [SIM_OP_PAGE] = 6,      [SIM_OP_MIRROR] = 6, [SIM_OP_RANDOM] = 3,
-        [SIM_OP_RACE] = 3,   [SIM_OP_SPAM] = 3,      [SIM_OP_TRAP] = 4,   [SIM_OP_LOOK] = 6};
+        [SIM_OP_ASK] = 4,    [SIM_OP_SLEEP] = 2,     [SIM_OP_TAKE] = 3,   [SIM_OP_RACE] = 3,
+        [SIM_OP_SPAM] = 3,   [SIM_OP_TRAP] = 4,      [SIM_OP_LOOK] = 6};
 
     memset(work, 0, sizeof *work);
     work->front = front;
