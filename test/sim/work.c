@@ -85,6 +85,26 @@ static void fill_path(struct sim_client *client, struct sim_request *request)
         request->path[i] = choose_durable(client);
 }
 
+static void fill_look(struct sim_client *client, struct sim_record *record)
+{
+    struct sim_request *request = &record->request;
+
+    record->peer = choose_mirror(client);
+    request->value = choose_durable(client);
+    request->delay_ns = sim_random_below(&client->random, 3);
+    record->wants_reply = true;
+    record->is_named = false;
+}
+
+static void fill_spam(struct sim_client *client, struct sim_request *request)
+{
+    request->value = sim_random_between(&client->random, 2, 20);
+    if (client->work->spam_left < request->value)
+        request->value = client->work->spam_left;
+    client->work->spam_left -= (uint32_t)request->value;
+    request->path[0] = (uint8_t)(SIM_TIGHT_FIRST + sim_random_below(&client->random, SIM_TIGHT));
+}
+
 static void fill_request(struct sim_client *client, struct sim_record *record)
 {
     struct sim_request *request = &record->request;
@@ -136,19 +156,10 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
         request->path[0] = choose_mirror(client);
         return;
     case SIM_OP_LOOK:
-        record->peer = choose_mirror(client);
-        request->value = choose_durable(client);
-        request->delay_ns = sim_random_below(&client->random, 3);
-        record->wants_reply = true;
-        record->is_named = false;
+        fill_look(client, record);
         return;
     case SIM_OP_SPAM:
-        request->value = sim_random_between(&client->random, 2, 20);
-        if (client->work->spam_left < request->value)
-            request->value = client->work->spam_left;
-        client->work->spam_left -= (uint32_t)request->value;
-        request->path[0] =
-            (uint8_t)(SIM_TIGHT_FIRST + sim_random_below(&client->random, SIM_TIGHT));
+        fill_spam(client, request);
         return;
     case SIM_OP_TRAP:
         request->value = sim_random_below(&client->random, SIM_TRAPS);
