@@ -113,11 +113,16 @@ class Abuse(unittest.TestCase):
         self.stop()
         self.run_program("swarmctl", "check")
         [snapshot] = glob.glob(f"{DATA}/agents/snapshot-*.snap")
+        for path in (), (f"{DATA}/agents",), (snapshot,):
+            self.assertIn("sound ", self.run_program("swarmctl", "snapshot", "verify", *path)[0])
         with open(snapshot, "r+b") as file:
             file.seek(-20, os.SEEK_END)
             file.write(b"X")
         _, told = self.run_program("swarmctl", "check", status=1)
         self.assertIn(os.path.basename(snapshot), told)
+        for path in (), (snapshot,):
+            _, told = self.run_program("swarmctl", "snapshot", "verify", *path, status=1)
+            self.assertIn(os.path.basename(snapshot), told)
         os.remove(snapshot)
         _, told = self.run_program("swarmctl", "journal", "verify", status=1)
         self.assertIn(os.path.basename(snapshot), told)
@@ -130,6 +135,20 @@ class Abuse(unittest.TestCase):
         self.swarm("wait", "node/node-1", "--timeout=20s",
                    "--for=jsonpath={.status.conditions[0].message}=its journal cannot be read: "
                    "swarmctl journal verify tells what is damaged (status 4)")
+
+    def test_a_journal_that_is_gone_is_not_taken_for_a_beginning(self):
+        self.stop()
+        for path in glob.glob(f"{DATA}/agents/journal-*") + glob.glob(f"{DATA}/agents/snapshot-*"):
+            os.remove(path)
+        self.start()
+        self.swarm("wait", "node/node-1", "--timeout=20s",
+                   "--for=jsonpath={.status.conditions[0].message}=its journal, which agents had "
+                   "written, is gone or another one: restore its folder, or remove the file "
+                   "agents-journal of the data folder to begin with empty agents (status 6)")
+        self.assertEqual(glob.glob(f"{DATA}/agents/journal-*"), [])
+        os.remove(f"{DATA}/agents-journal")
+        self.swarm("wait", "node/node-1", "--timeout=20s", "--for=condition=Ready")
+        self.assertIn("number 1.", self.swarm("send", "greeter", "Ada")[0])
 
     def test_a_port_or_folder_in_use_is_told_with_the_way_out(self):
         told = self.refused()

@@ -10,7 +10,6 @@
 
 #define SEGMENT_MAGIC 0x4e4a5753u /* "SWJN" */
 #define EPOCH_MAGIC 0x50455753u   /* "SWEP" */
-#define VERSION 7u
 #define SEARCH_BYTES (1u << 20)
 
 void sw_segment_path(const char *folder, uint64_t base_lsn, char ret_path[SW_PATH_MAX])
@@ -36,7 +35,7 @@ void sw_segment_head_put(const struct sw_segment_head *head,
 {
     memset(ret_bytes, 0, SW_SEGMENT_HEAD_BYTES);
     put_u32(ret_bytes, SEGMENT_MAGIC);
-    put_u32(ret_bytes + 4, VERSION);
+    put_u32(ret_bytes + 4, SW_JOURNAL_VERSION);
     memcpy(ret_bytes + 8, head->uuid, 16);
     put_u64(ret_bytes + 24, head->base_lsn);
     put_u64(ret_bytes + 32, head->first_epoch);
@@ -58,10 +57,10 @@ enum sw_rc sw_segment_head_take(const uint8_t bytes[SW_SEGMENT_HEAD_BYTES],
     reader.at = 60;
     if (magic != SEGMENT_MAGIC)
         return sw_err_set(err, SW_E_CORRUPT, "not a journal segment");
-    if (version != VERSION) {
+    if (version != SW_JOURNAL_VERSION) {
         sw_err_set(err, SW_E_UNSUPPORTED, "journal segment of version %" PRIu32, version);
         sw_err_hint(err, "it was written by another release of Swarm; this one reads version %u",
-                    VERSION);
+                    SW_JOURNAL_VERSION);
         return SW_E_UNSUPPORTED;
     }
     if (sw_reader_u32(&reader) != sw_crc32c(0, bytes, 60))

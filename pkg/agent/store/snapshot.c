@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define MAGIC 0x4e535753u /* "SWSN" */
-#define VERSION 8u
 #define READ_BYTES (1u << 20)
 
 void sw_snapshot_name(uint64_t lsn, char ret_name[SW_SNAPSHOT_NAME_MAX])
@@ -25,7 +24,7 @@ void sw_snapshot_head_put(const uint8_t uuid[16], uint64_t lsn, struct sw_buffer
     size_t start = out->size;
 
     sw_buffer_put_u32(out, MAGIC);
-    sw_buffer_put_u32(out, VERSION);
+    sw_buffer_put_u32(out, SW_SNAPSHOT_VERSION);
     sw_buffer_put(out, uuid, 16);
     sw_buffer_put_u64(out, lsn);
     sw_buffer_put_u32(out, 0);
@@ -374,10 +373,10 @@ static enum sw_rc take_head(const struct sw_snapshot *snapshot, struct sw_snapsh
     (void)sw_reader_u32(&reader);
     if (magic != MAGIC)
         return sw_err_set(err, SW_E_CORRUPT, "not a snapshot");
-    if (version != VERSION) {
+    if (version != SW_SNAPSHOT_VERSION) {
         sw_err_set(err, SW_E_UNSUPPORTED, "the snapshot is of version %" PRIu32, version);
         sw_err_hint(err, "it was written by another release of Swarm; this one reads version %u",
-                    VERSION);
+                    SW_SNAPSHOT_VERSION);
         return SW_E_UNSUPPORTED;
     }
     if (sw_reader_u32(&reader) != sw_crc32c(0, bytes, sizeof bytes - 4))

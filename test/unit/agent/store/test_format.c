@@ -1,0 +1,79 @@
+/* The page docs/reference/disk-format.md says the numbers that the code writes. */
+#include "pkg/agent/store/record.h"
+#include "pkg/agent/store/segment.h"
+#include "pkg/agent/store/snapshot.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char page[65536];
+
+static int read_page(void **state)
+{
+    FILE *file = fopen(SW_TEST_SOURCE "/docs/reference/disk-format.md", "r");
+
+    (void)state;
+    if (file == NULL)
+        return -1;
+    page[fread(page, 1, sizeof page - 1, file)] = 0;
+    return fclose(file);
+}
+
+static void says(const char *format, ...)
+{
+    char words[128];
+    va_list list;
+
+    va_start(list, format);
+    vsnprintf(words, sizeof words, format, list);
+    va_end(list);
+    if (strstr(page, words) == NULL)
+        fail_msg("docs/reference/disk-format.md does not say \"%s\"", words);
+}
+
+static void versions_and_sizes(void **state)
+{
+    (void)state;
+    says("journals of **version %u**", SW_JOURNAL_VERSION);
+    says("snapshots of **version %u**", SW_SNAPSHOT_VERSION);
+    says("A segment's head has %u bytes", SW_SEGMENT_HEAD_BYTES);
+    says("the first one begins at %u", SW_JOURNAL_BIRTH_LSN);
+    says("head has %u bytes", SW_EPOCH_HEAD_BYTES);
+    says("A head of %u bytes", SW_SNAPSHOT_HEAD_BYTES);
+}
+
+static void kinds_of_records(void **state)
+{
+    (void)state;
+    for (unsigned kind = 1; kind <= SW_RECORD_SLOTS; kind++)
+        says("| %u | %s |", kind, sw_record_kind_name((enum sw_record_kind)kind));
+    assert_string_equal(sw_record_kind_name((enum sw_record_kind)(SW_RECORD_SLOTS + 1)), "?");
+    for (unsigned entry = 1; entry <= SW_ENTRY_UPGRADE; entry++)
+        says("%u %s", entry, sw_entry_name((enum sw_entry)entry));
+}
+
+static void kinds_of_blocks(void **state)
+{
+    static const char *const names[] = {"?",         "spec",    "pod",    "instance", "message",
+                                        "published", "numbers", "letter", "gone"};
+
+    (void)state;
+    assert_int_equal(SW_SNAPSHOT_GONE + 1, sizeof names / sizeof *names);
+    for (unsigned kind = 1; kind <= SW_SNAPSHOT_GONE; kind++)
+        says("| %u | %s |", kind, names[kind]);
+    says("| %u | end |", SW_SNAPSHOT_END);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(versions_and_sizes),
+        cmocka_unit_test(kinds_of_records),
+        cmocka_unit_test(kinds_of_blocks),
+    };
+    return cmocka_run_group_tests(tests, read_page, NULL);
+}
