@@ -101,7 +101,7 @@ void sw_gateway_fail_as(struct gateway_call *call, int status, enum sw_rc rc,
     }
     if (allow != NULL)
         headers[count++] = (struct sw_http_header)SW_HTTP_HEADER("allow", allow);
-    else if (status == 503)
+    else if (status == 503 || status == 429)
         headers[count++] = (struct sw_http_header)SW_HTTP_HEADER("retry-after", "1");
     sw_gateway_count(call, status);
     sw_http_respond(call->request, status, headers, count,

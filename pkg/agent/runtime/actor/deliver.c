@@ -182,7 +182,8 @@ void sw_deliver_message(struct sw_worker *worker, struct sw_message *message)
     }
     if (message->head.origin.kind == SW_ORIGIN_CLIENT && refuse_at_edge(worker, instance, message))
         return;
-    if (config->messages_per_s != 0 && (message->head.flags & SWARM_MESSAGE_IS_REPLY) == 0)
+    if (config->messages_per_s != 0 &&
+        (message->head.flags & (SWARM_MESSAGE_IS_REPLY | SWARM_MESSAGE_PUBLISHED)) == 0)
         sw_instance_take_rate(worker, instance);
     sw_instance_post(worker, instance, message);
 }

@@ -132,6 +132,16 @@ static void the_board_lets_senders_on_when_there_is_room_again(void **state)
     assert_int_equal(field_of(2, "x", "counter"), 3);
 }
 
+static void publishes_and_answers_are_not_counted(void **state)
+{
+    (void)state;
+    open_slow(2);
+    actors_ask(&actors, 2, "x", "sub news;ask 3 a/k|get");
+    for (int i = 0; i < 5; i++)
+        actors_ask(&actors, 1, "k", "pub news|x");
+    assert_int_equal(field_of(2, "x", "published"), 5);
+}
+
 /* --- Timers ----------------------------------------------------------------------------------- */
 
 static void the_limit_of_timers_is_that_of_the_recorded_spec(void **state)
@@ -344,6 +354,7 @@ int main(void)
         TEST(a_client_is_told_when_to_send_again),
         TEST(an_instance_that_sends_too_fast_gets_exhausted_also_in_a_replay),
         TEST(the_board_lets_senders_on_when_there_is_room_again),
+        TEST(publishes_and_answers_are_not_counted),
         TEST(the_limit_of_timers_is_that_of_the_recorded_spec),
         TEST(an_instance_brings_so_many_to_life_in_a_second),
         TEST(a_restart_does_not_count_children_twice),
