@@ -33,12 +33,13 @@ enum swarm_result {
 enum swarm_code {
     SWARM_OK = 0,
     SWARM_E_INVALID = -3,      /* A pointer, size, name or number is out of bounds. */
-    SWARM_E_TIMEOUT = -4,      /* A wait ended by its timeout. */
+    SWARM_E_TIMEOUT = -4,      /* A wait, or a receiver's handler, took too long. */
     SWARM_E_NOT_FOUND = -5,    /* No such reply handle, timer or subscription. */
     SWARM_E_DENIED = -7,       /* Not allowed by the Agent's spec. */
     SWARM_E_EXHAUSTED = -8,    /* A limit of this turn or instance is reached. */
     SWARM_E_PRECONDITION = -9, /* Not in this entry point. */
     SWARM_E_DEADLOCK = -10,    /* An ask of somebody who waits for an answer of ours. */
+    SWARM_E_INTERNAL = -13,    /* As the status of a reply: the receiver's handler trapped. */
     SWARM_E_UNAVAILABLE = -14  /* As the status of a reply: the receiver cannot be reached now. */
 };
 

@@ -80,6 +80,15 @@ room for is left out without an error.
 """
 
 
+# Exports that no header declares for an author.
+EXPORTS = {
+    "_initialize": "Of a WASI reactor: called once, before on_start or on_upgrade.",
+    "swarm_wait_area": "Where the stack goes while a handler waits: two pointers, to the end of "
+                       "what is used and of all, and the bytes. `swarm/wait.h` defines it.",
+    **{f"asyncify_{name}": "Made by Binaryen's asyncify, for handlers that wait." for name in
+       ("start_unwind", "stop_unwind", "start_rewind", "stop_rewind")}}
+
+
 def text_of(source, name):
     with open(os.path.join(source, name), encoding="utf-8") as file:
         return file.read()
@@ -145,9 +154,9 @@ def exports_chapter(source):
                 for header in headers(source) for comment, name in EXPORT.findall(header)}
     out = "## What an agent exports\n\nBesides `memory`:\n\n| Function | Type | |\n|---|---|---|\n"
     for name, parameters, result, is_required in rows(source, "exports"):
-        text = comments.get(name, "")
-        if name == "_initialize":
-            text = "Of a WASI reactor: called once, before on_start."
+        text = comments.get(name) or EXPORTS.get(name)
+        if text is None:
+            raise ValueError(f"no words for the export {name}")
         out += (f"| `{name}` | `{type_of(parameters, result)}` | "
                 f"{'**required**. ' if is_required else ''}{cell(text)} |\n")
     return out + "\n"
