@@ -24,6 +24,7 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
     instance->key_size = (uint8_t)key.size;
     memcpy(instance->key, key.data, key.size);
     instance->timer.at = SW_HEAP_ABSENT;
+    sw_list_init(&instance->waiter);
     instance->captured = worker->generation;
     sw_list_init(&instance->capture);
     instance->memory_bytes = pod->config.memory_bytes;
@@ -42,12 +43,21 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
     return instance;
 }
 
+static void leave_waiters(struct sw_worker *worker, struct sw_instance *instance)
+{
+    if (sw_list_is_empty(&instance->waiter))
+        return;
+    sw_list_remove(&instance->waiter);
+    worker->waiters_count--;
+}
+
 void sw_instance_sleep(struct sw_worker *worker, struct sw_instance *instance)
 {
     if (instance->guest == NULL)
         return;
     worker->engine.drop(worker->engine.ctx, instance->guest);
     instance->guest = NULL;
+    leave_waiters(worker, instance);
 }
 
 void sw_instance_set_fullness(struct sw_worker *worker, struct sw_instance *instance,
@@ -259,6 +269,45 @@ struct sw_message *sw_instance_take_answer(struct sw_worker *worker, struct sw_i
         atomic_fetch_sub_explicit(&worker->shared->queued_bytes, message->size_bytes,
                                   memory_order_relaxed);
     return message;
+}
+
+/* Pack an instance that waits: its memory is needed again when the wait is over. */
+static void hibernate(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_err err = {0};
+    struct sw_image *image = sw_image_new(worker, instance, &err);
+
+    if (image == NULL) { /* It stays awake. */
+        leave_waiters(worker, instance);
+        return;
+    }
+    sw_instance_set_image(worker, instance, image);
+    instance->is_hibernated = true;
+    sw_instance_sleep(worker, instance);
+}
+
+void sw_instance_begin_wait(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_list *longest;
+
+    /* A volatile instance has nothing but its guest. */
+    if (instance->guest == NULL || !instance->pod->config.is_durable)
+        return;
+    leave_waiters(worker, instance);
+    sw_list_add(&worker->waiters, &instance->waiter);
+    if (++worker->waiters_count <= SW_WAITERS_AWAKE)
+        return;
+    longest = sw_list_first(&worker->waiters);
+    hibernate(worker, SW_LIST_ITEM(longest, struct sw_instance, waiter));
+}
+
+void sw_instance_wake(struct sw_worker *worker, struct sw_instance *instance)
+{
+    leave_waiters(worker, instance);
+    if (!instance->is_hibernated)
+        return;
+    instance->is_hibernated = false;
+    sw_instance_set_image(worker, instance, NULL);
 }
 
 void sw_instance_end_wait(struct sw_worker *worker, struct sw_instance *instance)

@@ -302,6 +302,8 @@ static void look_further(struct sw_worker *worker, struct sw_instance *instance,
     if (instance->actor.timers_count > 0 || wait->kind != SW_WAIT_NONE ||
         instance->timer.at != SW_HEAP_ABSENT || instance->pod->config.idle_ns != 0)
         sw_instance_set_timer(worker, instance);
+    if (wait->kind != SW_WAIT_NONE)
+        sw_instance_begin_wait(worker, instance);
     if (wait->kind == SW_WAIT_RECEIVE || (was_waiting && wait->kind == SW_WAIT_NONE))
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             if (instance->mailbox[p] != NULL)
@@ -751,6 +753,7 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
     segment.record.entry = SW_ENTRY_RESUME;
     segment.record.wait = instance->actor.wait.number;
     segment.record.ended = ended;
+    sw_instance_wake(worker, instance);
     sw_instance_end_wait(worker, instance);
     enter(worker, &segment);
     if (message != NULL && (message->head.flags & SW_MESSAGE_ENDS_WAIT) == 0)

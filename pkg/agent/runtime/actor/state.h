@@ -13,6 +13,7 @@
 #define SW_STATUS_INTERVAL_NS 200000000u
 #define SW_BACKOFF_FIRST_NS 100000000u
 #define SW_BACKOFF_MAX_NS 30000000000u
+#define SW_WAITERS_AWAKE 256u
 #define SW_IMAGES_BYTES_MAX (64u << 20)
 #define SW_IMAGE_TAIL_MAX                                                                          \
     64u /* Segments replayed on top of an image before a newer one is made.                        \
@@ -49,16 +50,18 @@ struct sw_instance {
     struct sw_item *mailbox[SW_PRIORITIES];
     struct sw_held *held;       /* retry.h; NULL: nothing waits to be tried again. */
     struct sw_message *answer;  /* What ends its wait; NULL: nothing has yet. */
+    struct sw_list waiter;      /* In worker->waiters while it waits and has a guest. */
     struct sw_ready_link ready; /* Where it stands to be run. */
     struct sw_rate rate;        /* Of messages to it. */
     uint32_t waiting;           /* Messages in all mailboxes. */
     uint32_t start_failures;
-    uint8_t fullness;  /* enum sw_fullness as on the board. */
-    bool is_started;   /* on_start is done. */
-    bool is_parked;    /* It does not run any more: its state cannot be rebuilt. */
-    bool is_over_rate; /* Told on the board. */
-    bool is_expiring;  /* It was idle for too long, and ends unless something came meanwhile. */
-    bool is_stopping;  /* on_stop is next, then it is gone. */
+    uint8_t fullness;   /* enum sw_fullness as on the board. */
+    bool is_started;    /* on_start is done. */
+    bool is_parked;     /* It does not run any more: its state cannot be rebuilt. */
+    bool is_over_rate;  /* Told on the board. */
+    bool is_expiring;   /* It was idle for too long, and ends unless something came meanwhile. */
+    bool is_stopping;   /* on_stop is next, then it is gone. */
+    bool is_hibernated; /* Its image was made for as long as it waits. */
     bool is_counted_failing;
     bool has_trapped; /* Since it was last rebuilt without need: keep an image. */
     uint8_t key_size;
@@ -83,7 +86,9 @@ struct sw_worker {
     struct sw_output *outputs, *outputs_last;
     struct sw_ready ready;
     struct sw_heap timers;
-    struct sw_list dirty; /* Pods whose status is to be told. */
+    struct sw_list dirty;   /* Pods whose status is to be told. */
+    struct sw_list waiters; /* Instances that wait and are awake, the longest first. */
+    uint32_t waiters_count;
     /* Of the newest snapshot that was begun: its generation; who was saved for it, or need not be;
      * and who was not yet (capture.h). */
     uint32_t generation;
@@ -153,6 +158,11 @@ void sw_instance_answer(struct sw_worker *worker, struct sw_instance *instance,
                         struct sw_message *message);
 /* Take it out; NULL: there is none. */
 struct sw_message *sw_instance_take_answer(struct sw_worker *worker, struct sw_instance *instance);
+/* It begins to wait. Of those that do, the last SW_WAITERS_AWAKE keep their guest: the others are
+ * packed and have no memory of their own. */
+void sw_instance_begin_wait(struct sw_worker *worker, struct sw_instance *instance);
+/* It has its guest again, and goes on. */
+void sw_instance_wake(struct sw_worker *worker, struct sw_instance *instance);
 /* It waits no more: forget its ask and the answer. */
 void sw_instance_end_wait(struct sw_worker *worker, struct sw_instance *instance);
 /* All subscriptions of an instance off the bus (locks it). */

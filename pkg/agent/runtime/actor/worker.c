@@ -44,6 +44,7 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     if (sw_ready_init(&worker->ready, seed) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
     sw_list_init(&worker->dirty);
+    sw_list_init(&worker->waiters);
     sw_list_init(&worker->captured);
     sw_list_init(&worker->uncaptured);
     sw_list_init(&worker->uncaptured_pods);

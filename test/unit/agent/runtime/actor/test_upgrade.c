@@ -58,6 +58,25 @@ static long long field_of(const char *key, const char *name)
     return strtoll(at + strlen(name) + 1, NULL, 10);
 }
 
+/* It goes on in the program that began it, and only then is that one's place taken. */
+static void a_turn_that_waits_is_not_cut_by_an_upgrade(void **state)
+{
+    uint64_t waits;
+
+    (void)state;
+    waits = actors_send(&actors, 1, "k", "add 5;sleep 1000000000;add 1;get");
+    actors_settle(&actors);
+    open_with(&second, "sha256:2");
+    assert_false(actors_reply(&actors, waits)->is_there);
+    actors.disk.now_ns += 2000000000u;
+    actors_settle(&actors);
+    assert_non_null(strstr(actors_reply(&actors, waits)->body, "counter=6 "));
+    assert_null(strstr(actors_reply(&actors, waits)->body, "starts=1007"));
+    assert_int_equal(field_of("k", "counter"), 6);
+    assert_int_equal(field_of("k", "starts"), 1007);
+    assert_int_equal(actors.events, 0);
+}
+
 static void the_state_is_handed_over_and_the_rest_stays(void **state)
 {
     uint64_t held;
@@ -203,6 +222,7 @@ static void state_crosses_engines_by_image_and_never_by_replay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_turn_that_waits_is_not_cut_by_an_upgrade),
         TEST(the_state_is_handed_over_and_the_rest_stays),
         TEST(replay_begins_at_the_upgrade_and_needs_the_new_program_only),
         TEST(a_sleeping_instance_is_upgraded_too),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #define SECOND 1000000000u
+#define AWAKE_MAX 256u /* As SW_WAITERS_AWAKE. */
 #define FOREVER "18446744073709551615"
 
 static struct actors actors;
@@ -520,6 +521,34 @@ static void a_snapshot_knows_of_a_turn_that_failed_that_it_waits_no_more(void **
     assert_int_equal(actors.events, 0);
 }
 
+/* Those that wait the longest have no memory of their own, and go on all the same. */
+static void of_many_that_wait_few_are_awake(void **state)
+{
+    char key[16], script[100];
+
+    (void)state;
+    for (uint32_t i = 0; i < 1000; i++) {
+        snprintf(key, sizeof key, "%u", i);
+        snprintf(script, sizeof script, "add %u;random;sleep 1000000000;mix;add %u", i, i);
+        actors_send(&actors, 1, key, script);
+    }
+    actors_settle(&actors);
+    assert_true(actors.engines[1].created - actors.engines[1].dropped <= AWAKE_MAX);
+    pass(2);
+    assert_true(actors.engines[1].loaded >= 1000 - AWAKE_MAX);
+    for (uint32_t i = 0; i < 1000; i += 13) {
+        snprintf(key, sizeof key, "%u", i);
+        assert_int_equal(field_of(1, key, "messages"), 2);
+    }
+    assert_int_equal(actors.events, 0);
+    restart();
+    for (uint32_t i = 0; i < 1000; i += 13) {
+        snprintf(key, sizeof key, "%u", i);
+        assert_int_equal(field_of(1, key, "messages"), 3);
+    }
+    assert_int_equal(actors.events, 0);
+}
+
 static void each_of_many_is_answered_once(void **state)
 {
     enum { COUNT = 2000 };
@@ -533,6 +562,7 @@ static void each_of_many_is_answered_once(void **state)
         actors_send(&actors, 1, key, script);
     }
     actors_settle(&actors);
+    assert_true(actors.engines[1].created - actors.engines[1].dropped <= AWAKE_MAX);
     restart();
     for (uint32_t i = COUNT; i > 0; i--) {
         char key[16];
@@ -581,6 +611,7 @@ int main(void)
         TEST(a_crash_at_any_point_loses_and_doubles_nothing),
         TEST(a_snapshot_holds_what_waits),
         TEST(a_snapshot_knows_of_a_turn_that_failed_that_it_waits_no_more),
+        TEST(of_many_that_wait_few_are_awake),
         TEST(each_of_many_is_answered_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
