@@ -194,6 +194,14 @@ static int32_t spam(const struct sim_request *r, uint64_t handle)
     return answer_plain(handle);
 }
 
+static int32_t poison(const struct sim_request *r, uint64_t handle)
+{
+    struct sim_note what = {.kind = SIM_NOTE_POISON, .id = r->id, .path = {(uint8_t)r->value}};
+
+    (void)send(r->path[0], &what, 0);
+    return answer_plain(handle);
+}
+
 /* --- Questions to several -------------------------------------------------------------------- */
 
 static int32_t gather_end(struct gather *gather)
@@ -375,6 +383,18 @@ static int32_t answer_note(uint64_t handle, struct sim_note *reply)
     return handle == 0 ? SWARM_DONE : swarm_reply(handle, 0, "", 0, reply, sizeof *reply);
 }
 
+/* Fails until the time is right, after a change that must not be seen. */
+static void try_poison(const struct sim_note *what)
+{
+    uint64_t ms = swarm_now() / 1000000;
+
+    if (what->path[0] != 0 && (ms + what->id) % what->path[0] == 0)
+        return;
+    memory.balance -= 77;
+    memory.pages[what->id % SIM_PAGES][0]++;
+    __builtin_trap();
+}
+
 static int32_t cancel_timer(uint64_t id)
 {
     int32_t code = swarm_timer_cancel(id);
@@ -410,6 +430,8 @@ static int32_t take_note(const struct swarm_message *m, const struct sim_note *w
         ask_on(&copy);
         return answer_note(m->reply_handle, &reply);
     }
+    if (copy.kind == SIM_NOTE_POISON)
+        try_poison(&copy);
     memory.balance += copy.amount;
     note(SIM_ENTRY_GOT, from, copy.number, copy.id);
     if (copy.kind == SIM_NOTE_CANCEL)
@@ -620,6 +642,8 @@ static int32_t take_op(const struct sim_request *r, uint64_t handle)
     case SIM_OP_SET:
     case SIM_OP_CANCEL:
         return set_timer(r, handle);
+    case SIM_OP_POISON:
+        return poison(r, handle);
     case SIM_OP_ASK:
         return start_asking(r, handle);
     case SIM_OP_SLEEP:

@@ -44,6 +44,7 @@ void sim_lives_done(struct sim_lives *lives)
         free(lives->of[i].entries);
         free(lives->of[i].hashes);
     }
+    free(lives->letters);
     memset(lives, 0, sizeof *lives);
 }
 
@@ -61,6 +62,11 @@ void sim_check_same(const struct sim_lives *before, const struct sim_lives *afte
             wrong(verdict, "%s is another one after %s: %" PRIu64 " entries, now %" PRIu64,
                   name_of(i, name), when, old->position, new->position);
     }
+    if (before->letters_count != after->letters_count ||
+        (before->letters_count > 0 && memcmp(before->letters, after->letters,
+                                             before->letters_count * sizeof *before->letters) != 0))
+        wrong(verdict, "there are other dead letters after %s: %" PRIu32 ", now %" PRIu32, when,
+              before->letters_count, after->letters_count);
 }
 
 /* --- One life -------------------------------------------------------------------------------- */
@@ -284,7 +290,37 @@ static void check_life(struct check *check, uint32_t peer)
 
 /* --- Between two ----------------------------------------------------------------------------- */
 
-/* What one sent to another came once each, in the order of sending. */
+/* How often a message is among the dead letters. */
+static uint32_t count_letters(const struct check *check, uint32_t from, uint32_t to,
+                              uint64_t number)
+{
+    const struct sim_lives *lives = check->lives;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < lives->letters_count; i++)
+        count += lives->letters[i].from == from && lives->letters[i].to == to &&
+                 lives->letters[i].note.number == number;
+    return count;
+}
+
+static void check_letters(struct check *check)
+{
+    char name[24], peer[24];
+
+    for (uint32_t i = 0; i < check->lives->letters_count; i++) {
+        const struct sim_letter *letter = &check->lives->letters[i];
+
+        if (letter->note.kind != SIM_NOTE_POISON || letter->from >= SIM_MIRROR_FIRST ||
+            count_letters(check, letter->from, letter->to, letter->note.number) != 1)
+            wrong(check->verdict,
+                  "message %" PRIu64 " of %s to %s (op %" PRIu64 ") is a dead letter, twice or "
+                  "without a cause",
+                  letter->note.number, name_of(letter->from, name), name_of(letter->to, peer),
+                  letter->note.id);
+    }
+}
+
+/* What one sent to another came once each, in the order of sending, or is a dead letter. */
 static void check_pair(struct check *check, uint32_t from, uint32_t to)
 {
     const struct sim_life *one = &check->lives->of[from], *other = &check->lives->of[to];
@@ -297,6 +333,8 @@ static void check_pair(struct check *check, uint32_t from, uint32_t to)
         if (sent->kind != SIM_ENTRY_SENT || sent->peer != to)
             continue;
         number++;
+        if (count_letters(check, from, to, number) > 0)
+            continue;
         while (at < other->position &&
                (other->entries[at].kind != SIM_ENTRY_GOT || other->entries[at].peer != from))
             at++;
@@ -558,6 +596,7 @@ void sim_check(const struct sim_work *work, struct sim_lives *lives, uint64_t qu
     }
     if (sum != 0)
         wrong(verdict, "%" PRId64 " of money was made or lost", sum);
+    check_letters(&check);
     check_all_news(&check);
     free(check.times);
 }

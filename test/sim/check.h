@@ -12,8 +12,18 @@ struct sim_life {              /* What an instance tells of itself. */
     int64_t balance;
 };
 
+#define SIM_LETTERS_MAX 4000u
+
+struct sim_letter { /* A message that could not be handled in all of its tries. */
+    uint64_t number;
+    uint32_t from, to;
+    struct sim_note note;
+};
+
 struct sim_lives {
     struct sim_life of[SIM_MIRROR_FIRST]; /* Mirrors keep nothing. */
+    struct sim_letter *letters;           /* Owned. */
+    uint32_t letters_count;
 };
 
 struct sim_verdict {

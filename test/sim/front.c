@@ -12,6 +12,8 @@
 #define DEADLINE_MS 20u
 #define MEMORY_BYTES (512u << 10)
 #define MAILBOX_TIGHT 6u
+#define RETRY_ATTEMPTS 5u
+#define LETTERS_PER_PAGE 7u
 
 static struct sw_bytes text(const char *words)
 {
@@ -79,6 +81,9 @@ static void open_pod(struct sim_front *front, struct sim_pod *pod)
                                           .body_bytes = 4096,
                                           .deadline_ms = DEADLINE_MS,
                                           .mailbox = pod->mailbox,
+                                          .retry_attempts = RETRY_ATTEMPTS,
+                                          .retry_first_ns = 30 * SIM_MS,
+                                          .retry_max_ns = SIM_S,
                                           .instances_max = 1000}};
 
     pod->generation = frame.pod_open.generation = ++front->next_generation;
@@ -126,7 +131,7 @@ static uint64_t keep(struct sim_front *front,
 
         if (slot->number != 0)
             continue;
-        *slot = (struct sim_request_slot){number, answered, ctx};
+        *slot = (struct sim_request_slot){.number = number, .answered = answered, .ctx = ctx};
         return number;
     }
 }
@@ -181,6 +186,33 @@ uint64_t sim_front_publish(struct sim_front *front, const struct sim_publish *pu
     assert(front->is_ready);
     sim_host_send(front->host, &frame);
     return frame.publish.request;
+}
+
+uint64_t sim_front_letters(struct sim_front *front, const struct sim_letters_query *query)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_LETTERS,
+                             .letters = {.request = keep(front, query->answered, query->ctx),
+                                         .name_space = text("default"),
+                                         .agent = text(query->agent),
+                                         .after = query->after,
+                                         .limit = LETTERS_PER_PAGE,
+                                         .with_body = 1}};
+
+    assert(front->is_ready);
+    front->requests[frame.letters.request % SIM_REQUESTS_MAX].paged = query->paged;
+    sim_host_send(front->host, &frame);
+    return frame.letters.request;
+}
+
+static void take_page(struct sim_front *front, const struct sw_frame_instances *page)
+{
+    struct sim_request_slot *slot = &front->requests[page->request % SIM_REQUESTS_MAX];
+    struct sim_request_slot copy = *slot;
+
+    if (slot->number != page->request || copy.paged == NULL)
+        return;
+    slot->number = 0;
+    copy.paged(copy.ctx, page);
 }
 
 /* --- The host -------------------------------------------------------------------------------- */
@@ -262,6 +294,9 @@ void sim_front_frame(void *ctx, const struct sw_frame *frame)
         return;
     case SW_FRAME_REPLY:
         answer(front, &frame->reply);
+        return;
+    case SW_FRAME_LETTERS_PAGE:
+        take_page(front, &frame->instances);
         return;
     case SW_FRAME_EVENT:
         take_event(front, &frame->event);

@@ -14,6 +14,7 @@ struct sim_front;
 struct sim_request_slot { /* A request without an answer. */
     uint64_t number;      /* 0: free. */
     void (*answered)(void *ctx, const struct sw_frame_reply *reply);
+    void (*paged)(void *ctx, const struct sw_frame_instances *page); /* Of letters. */
     void *ctx;
 };
 
@@ -67,6 +68,15 @@ void sim_front_ended(void *ctx, enum sim_end end, const char *words);
 /* Its number, for sim_front_forget. answered is called once, later. The front is ready. */
 uint64_t sim_front_send(struct sim_front *front, const struct sim_send *send);
 uint64_t sim_front_publish(struct sim_front *front, const struct sim_publish *publish);
+struct sim_letters_query {
+    const char *agent;
+    uint64_t after; /* Letters of higher numbers. */
+    void (*paged)(void *ctx, const struct sw_frame_instances *page);
+    void (*answered)(void *ctx, const struct sw_frame_reply *reply); /* That it was lost. */
+    void *ctx;
+};
+/* Dead letters of an Agent, with their bodies. */
+uint64_t sim_front_letters(struct sim_front *front, const struct sim_letters_query *query);
 /* Whoever asked has gone: answered is not called any more. */
 void sim_front_forget(struct sim_front *front, uint64_t request);
 /* Have a Pod run or not. */

@@ -99,11 +99,12 @@ enum sim_op {
     SIM_OP_PAGE,   /* value: page. */
     SIM_OP_MIRROR, /* path[0]: the mirror that is told the hash. */
     SIM_OP_RANDOM,
-    SIM_OP_SPAM, /* path[0]: to whom; value: how many. */
-    SIM_OP_TRAP, /* path[0]: whom it sends to before it ends badly; value: enum sim_trap. */
-    SIM_OP_LOOK, /* At a mirror: what it was told by `value`, or with a delay by whoever tells it
-                    next. Nothing is logged. */
-    SIM_OP_DUMP  /* value: first entry. Nothing is logged. */
+    SIM_OP_SPAM,   /* path[0]: to whom; value: how many. */
+    SIM_OP_TRAP,   /* path[0]: whom it sends to before it ends badly; value: enum sim_trap. */
+    SIM_OP_POISON, /* path[0]: whom it sends what ends badly there; value: see SIM_NOTE_POISON. */
+    SIM_OP_LOOK,   /* At a mirror: what it was told by `value`, or with a delay by whoever tells it
+                      next. Nothing is logged. */
+    SIM_OP_DUMP    /* value: first entry. Nothing is logged. */
 };
 
 enum sim_trap {
@@ -128,7 +129,9 @@ enum sim_note_kind {
     SIM_NOTE_QUESTION,
     SIM_NOTE_MIRROR,
     SIM_NOTE_CANCEL, /* path[0]: a timer. */
-    SIM_NOTE_ASK     /* Answered when whoever path names next has answered. */
+    SIM_NOTE_ASK,    /* Answered when whoever path names next has answered. */
+    SIM_NOTE_POISON  /* Handled in one of path[0] milliseconds only, and else ends badly; 0: always.
+                      */
 };
 
 struct sim_note { /* Between instances. */

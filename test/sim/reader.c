@@ -1,5 +1,7 @@
 #include "test/sim/reader.h"
 
+#include "pkg/agent/link/entries.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 #define EXHAUSTED_CODE 8u
 
 static void ask(struct sim_reader *reader);
+static void ask_letters(struct sim_reader *reader);
 
 static void breach(struct sim_reader *reader, const char *what, uint64_t number)
 {
@@ -31,9 +34,67 @@ static void next(struct sim_reader *reader)
         ask(reader);
         return;
     }
+    if (!reader->is_marking) {
+        ask_letters(reader);
+        return;
+    }
     reader->is_done = true;
     sim_event_stop(reader->front->loop, &reader->late);
 }
+
+/* --- Dead letters ---------------------------------------------------------------------------- */
+
+static const char *const agents[] = {"account", "tight", "hub"};
+
+static bool keep_letter(struct sim_reader *reader, const struct sw_frame_letter *letter)
+{
+    struct sim_lives *lives = reader->lives;
+    struct sim_letter *kept;
+    char name[300];
+
+    if (lives->letters == NULL)
+        lives->letters = calloc(SIM_LETTERS_MAX, sizeof *lives->letters);
+    if (lives->letters == NULL)
+        abort();
+    if (lives->letters_count == SIM_LETTERS_MAX || letter->body.size != sizeof kept->note)
+        return false;
+    snprintf(name, sizeof name, "%s/%.*s", agents[reader->agent], (int)letter->key.size,
+             (const char *)letter->key.data);
+    kept = &lives->letters[lives->letters_count++];
+    kept->number = letter->number;
+    kept->from = sim_peer_of(letter->from);
+    kept->to = sim_peer_of((struct sw_bytes){name, strlen(name)});
+    memcpy(&kept->note, letter->body.data, sizeof kept->note);
+    return true;
+}
+
+static void take_letters(void *ctx, const struct sw_frame_instances *page)
+{
+    struct sim_reader *reader = ctx;
+    struct sw_reader entries = sw_reader_of(page->entries.data, page->entries.size);
+    struct sw_frame_letter letter;
+
+    while (sw_frame_letter_take(&entries, &letter)) {
+        reader->after = letter.number;
+        if (keep_letter(reader, &letter))
+            continue;
+        breach(reader, "a dead letter that is of no instance", letter.number);
+        return;
+    }
+    if (page->has_more != 0) {
+        ask_letters(reader);
+        return;
+    }
+    reader->after = 0;
+    if (++reader->agent < sizeof agents / sizeof *agents) {
+        ask_letters(reader);
+        return;
+    }
+    reader->is_done = true;
+    sim_event_stop(reader->front->loop, &reader->late);
+}
+
+/* --- Lives ----------------------------------------------------------------------------------- */
 
 static void take_dump(struct sim_reader *reader, struct sw_bytes body)
 {
@@ -91,6 +152,18 @@ static void ask(struct sim_reader *reader)
     sim_event_at(reader->front->loop, &reader->late, reader->front->loop->now_ns + LATE_NS);
     if (reader->front->is_ready)
         reader->number = sim_front_send(reader->front, &send);
+}
+
+static void ask_letters(struct sim_reader *reader)
+{
+    struct sim_letters_query query = {.agent = agents[reader->agent],
+                                      .after = reader->after,
+                                      .paged = take_letters,
+                                      .answered = answered,
+                                      .ctx = reader};
+
+    sim_event_at(reader->front->loop, &reader->late, reader->front->loop->now_ns + LATE_NS);
+    reader->number = sim_front_letters(reader->front, &query);
 }
 
 static void late(void *ctx)

@@ -10,7 +10,9 @@ struct sim_reader {
     struct sim_request request;
     struct sim_event late;
     uint64_t number; /* Of the request under way. */
-    uint32_t peer;
+    uint32_t peer;   /* Whom it reads. */
+    uint64_t after;  /* Letters of higher numbers are next. */
+    uint32_t agent;  /* Whose dead letters it reads, when all are read. */
     bool is_marking, is_done;
     char breach[200]; /* "": none. */
 };

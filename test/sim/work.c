@@ -28,12 +28,26 @@ void sim_peer_name(uint32_t peer, const char **ret_agent, char ret_key[8])
     snprintf(ret_key, 8, "%" PRIu32, (peer - first) % 1000);
 }
 
+uint32_t sim_peer_of(struct sw_bytes name)
+{
+    for (uint32_t peer = 0; peer < SIM_PEERS; peer++) {
+        const char *agent;
+        char key[8], whole[24];
+
+        sim_peer_name(peer, &agent, key);
+        snprintf(whole, sizeof whole, "%s/%s", agent, key);
+        if (name.size == strlen(whole) && memcmp(name.data, whole, name.size) == 0)
+            return peer;
+    }
+    return SIM_CLIENT;
+}
+
 const char *sim_op_name(uint32_t op)
 {
-    static const char *const names[] = {"?",     "put",  "transfer", "relay",  "gather", "join",
-                                        "leave", "tell", "set",      "cancel", "race",   "ask",
-                                        "sleep", "take", "page",     "mirror", "random", "spam",
-                                        "trap",  "look", "dump"};
+    static const char *const names[] = {"?",     "put",    "transfer", "relay",  "gather", "join",
+                                        "leave", "tell",   "set",      "cancel", "race",   "ask",
+                                        "sleep", "take",   "page",     "mirror", "random", "spam",
+                                        "trap",  "poison", "look",     "dump"};
 
     return op < sizeof names / sizeof *names ? names[op] : "?";
 }
@@ -157,6 +171,9 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
         return;
     case SIM_OP_LOOK:
         fill_look(client, record);
+        return;
+    case SIM_OP_POISON:
+        request->value = sim_random_below(&client->random, 8);
         return;
     case SIM_OP_SPAM:
         fill_spam(client, request);
@@ -394,8 +411,8 @@ void sim_work_init(struct sim_work *work, struct sim_front *front, uint64_t seed
         [SIM_OP_PUT] = 10,   [SIM_OP_TRANSFER] = 12, [SIM_OP_RELAY] = 10, [SIM_OP_GATHER] = 8,
         [SIM_OP_JOIN] = 3,   [SIM_OP_LEAVE] = 2,     [SIM_OP_TELL] = 6,   [SIM_OP_SET] = 8,
         [SIM_OP_CANCEL] = 5, [SIM_OP_PAGE] = 6,      [SIM_OP_MIRROR] = 6, [SIM_OP_RANDOM] = 3,
-        [SIM_OP_ASK] = 4,    [SIM_OP_SLEEP] = 2,     [SIM_OP_TAKE] = 3,   [SIM_OP_RACE] = 3,
-        [SIM_OP_SPAM] = 3,   [SIM_OP_TRAP] = 4,      [SIM_OP_LOOK] = 6};
+        [SIM_OP_POISON] = 2, [SIM_OP_ASK] = 4,       [SIM_OP_SLEEP] = 2,  [SIM_OP_TAKE] = 3,
+        [SIM_OP_RACE] = 3,   [SIM_OP_SPAM] = 3,      [SIM_OP_TRAP] = 4,   [SIM_OP_LOOK] = 6};
 
     memset(work, 0, sizeof *work);
     work->front = front;

@@ -66,4 +66,6 @@ bool sim_work_is_quiet(const struct sim_work *work);
 const struct sim_record *sim_work_find(const struct sim_work *work, uint64_t id);
 /* "account/3" in two parts. */
 void sim_peer_name(uint32_t peer, const char **ret_agent, char ret_key[8]);
+/* The number of "account/3"; SIM_CLIENT: of nobody. */
+uint32_t sim_peer_of(struct sw_bytes name);
 const char *sim_op_name(uint32_t op);
