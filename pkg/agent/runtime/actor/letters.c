@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LETTER_BYTES 128u /* Each counts for that beside its texts. */
+
 void sw_letter_free(struct sw_letter *letter)
 {
     if (letter == NULL)
@@ -21,9 +23,15 @@ void sw_letters_done(struct sw_letters *letters)
     memset(letters, 0, sizeof *letters);
 }
 
+/* What it counts for. It follows from what a record says alone, since it decides which letters a
+ * recovery drops. */
 static uint64_t bytes_of(const struct sw_letter *letter)
 {
-    return letter->message->size_bytes + letter->reason.size + letter->words.size;
+    const struct sw_message *message = letter->message;
+    const struct sw_message_head *head = &message->head;
+
+    return LETTER_BYTES + message->key.size + message->body.size + head->from.size +
+           head->subject.size + head->type.size + letter->reason.size + letter->words.size;
 }
 
 /* A message as a dead letter is: to a key, from nowhere in the journal, and with nobody waiting. */

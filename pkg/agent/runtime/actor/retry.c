@@ -19,20 +19,18 @@ struct sw_held {
 };
 
 /* The lanes of a message, within each of which order holds: what its sender sends, and what is
- * published on its subject. */
+ * published on its subject. A client's message has none, and neither has what the host says. */
 static size_t lanes_of(const struct sw_message *message, uint64_t ret_lanes[2])
 {
     const struct sw_message_head *head = &message->head;
     uint8_t key[16] = "lane";
     size_t count = 0;
 
-    if (message->is_timer)
-        return 0;
     key[8] = (uint8_t)head->priority;
     if (head->from.size > 0)
         ret_lanes[count++] = sw_siphash(key, head->from.data, head->from.size);
     key[9] = 1;
-    if ((head->flags & SWARM_MESSAGE_PUBLISHED) != 0 || count == 0)
+    if ((head->flags & SWARM_MESSAGE_PUBLISHED) != 0)
         ret_lanes[count++] = sw_siphash(key, head->subject.data, head->subject.size);
     return count;
 }

@@ -1,6 +1,7 @@
 /* uses: pkg/agent/link */
 /* timeout: 300 */
 #include "pkg/agent/runtime/actor/letters.h"
+#include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
 #include "test/support/letters.h"
 
@@ -372,6 +373,49 @@ static void what_nobody_can_take_is_parked(void **state)
     assert_int_equal(actors_letters(&actors, "c", ""), 1);
 }
 
+static struct sw_message *message_of(uint64_t retry_ns, const struct sw_message_head *head)
+{
+    struct sw_message template = {.retry_ns = retry_ns, .head = *head};
+
+    return sw_message_new(&template);
+}
+
+static void clients_and_the_host_wait_behind_nobody(void **state)
+{
+    struct sw_message_head nobody = {.priority = SWARM_PRIORITY_NORMAL},
+                           sender = {.priority = SWARM_PRIORITY_NORMAL, .from = script_text("a/k")},
+                           urgent = {.priority = SWARM_PRIORITY_URGENT, .from = script_text("a/k")};
+    struct sw_message *first = message_of(5, &nobody), *second = message_of(7, &sender), *other;
+    struct sw_held *held = NULL;
+    struct sw_item *released;
+
+    (void)state;
+    assert_int_equal(sw_held_add(&held, first), SW_OK);
+    assert_int_equal(sw_held_add(&held, second), SW_OK);
+    other = message_of(0, &nobody);
+    assert_false(sw_held_blocks(held, other));
+    sw_message_free(other);
+    other = message_of(0, &urgent); /* Order holds within a priority. */
+    assert_false(sw_held_blocks(held, other));
+    sw_message_free(other);
+    other = message_of(0, &sender);
+    assert_true(sw_held_blocks(held, other));
+    assert_int_equal(sw_held_add(&held, other), SW_OK);
+    assert_int_equal(sw_held_due(held), 5);
+    released = sw_held_release(&held, 5); /* With all that only waits behind. */
+    assert_ptr_equal(sw_item_get(&released), first);
+    assert_ptr_equal(sw_item_get(&released), other);
+    assert_null(released);
+    assert_true(sw_held_blocks(held, other));
+    assert_int_equal(sw_held_due(held), 7);
+    released = sw_held_release(&held, 7);
+    assert_ptr_equal(sw_item_get(&released), second);
+    assert_null(held);
+    sw_message_free(first);
+    sw_message_free(second);
+    sw_message_free(other);
+}
+
 /* Poison in any place, restarts at any moment: nothing is lost, doubled or out of order. */
 static void handled_and_parked_are_what_was_sent(void **state)
 {
@@ -437,6 +481,7 @@ int main(void)
         TEST(the_oldest_letters_make_room),
         TEST(an_instance_that_cannot_start_keeps_what_was_sent_and_parks_it_in_the_end),
         TEST(what_nobody_can_take_is_parked),
+        TEST(clients_and_the_host_wait_behind_nobody),
         TEST(handled_and_parked_are_what_was_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
