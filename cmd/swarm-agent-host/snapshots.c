@@ -31,33 +31,40 @@ static void tell(const struct sw_err *err)
             err->message);
 }
 
+struct tries {              /* To have all workers stand still. */
+    uint64_t wait_ns;       /* So long at the next one, */
+    uint64_t not_before_ns; /* which is not made before this time. */
+};
+
 /* Begin one if it is time. A segment that runs for long is not waited for, since everybody else
  * would wait with it: the tries wait longer each time, but so do the pauses between them.
  * Returns how long until the next try. */
-static uint64_t try_begin(struct driver *driver, uint64_t *wait_ns)
+static uint64_t try_begin(struct driver *driver, struct tries *tries)
 {
+    uint64_t now_ns = driver->system->monotonic_ns(driver->system->ctx), pause_ns;
     struct point point = {.rc = SW_OK};
     enum sw_rc rc;
 
     if (!sw_snapshot_is_due(&driver->shared))
         return UINT64_MAX;
-    rc = driver_stand_still(driver, *wait_ns, begin, &point);
-    if (rc == SW_E_TIMEOUT) {
-        uint64_t pause_ns = *wait_ns * STILL_PAUSE;
-
-        *wait_ns = *wait_ns * 2 > STILL_WAIT_MAX_NS ? STILL_WAIT_MAX_NS : *wait_ns * 2;
-        return pause_ns;
+    if (now_ns < tries->not_before_ns) /* It was woken for something else. */
+        return tries->not_before_ns - now_ns;
+    rc = driver_stand_still(driver, tries->wait_ns, begin, &point);
+    if (rc == SW_OK && point.rc == SW_OK) {
+        tries->wait_ns = STILL_WAIT_NS;
+        return UINT64_MAX;
     }
-    *wait_ns = STILL_WAIT_NS;
-    if (rc == SW_OK && point.rc != SW_OK) {
+    if (rc == SW_OK)
         tell(&point.err);
-        return STILL_WAIT_MAX_NS;
-    }
-    return UINT64_MAX;
+    pause_ns = rc == SW_OK ? STILL_WAIT_MAX_NS : tries->wait_ns * STILL_PAUSE;
+    tries->wait_ns =
+        tries->wait_ns * 2 > STILL_WAIT_MAX_NS ? STILL_WAIT_MAX_NS : tries->wait_ns * 2;
+    tries->not_before_ns = driver->system->monotonic_ns(driver->system->ctx) + pause_ns;
+    return pause_ns;
 }
 
 /* Do what can be done. Returns how long until there may be something again without a wake-up. */
-static uint64_t step(struct driver *driver, uint64_t *wait_ns)
+static uint64_t step(struct driver *driver, struct tries *tries)
 {
     struct sw_shared *shared = &driver->shared;
     bool is_busy = sw_snapshot_phase(shared) == SW_SNAPSHOT_COUNTS;
@@ -65,7 +72,7 @@ static uint64_t step(struct driver *driver, uint64_t *wait_ns)
     struct sw_err err = {0};
 
     if (sw_snapshot_phase(shared) == SW_SNAPSHOT_NONE)
-        return try_begin(driver, wait_ns);
+        return try_begin(driver, tries);
     while (sw_snapshot_has_work(shared) || is_busy) {
         is_busy = false;
         if (sw_snapshot_advance(shared, &err) != SW_OK)
@@ -90,10 +97,10 @@ bool driver_wants_snapshot(const struct driver *driver)
 void *snapshot_main(void *ctx)
 {
     struct driver *driver = ctx;
-    uint64_t still_wait_ns = STILL_WAIT_NS;
+    struct tries tries = {.wait_ns = STILL_WAIT_NS};
 
     while (!atomic_load(&driver->is_snapshot_ended)) {
-        uint64_t ns = step(driver, &still_wait_ns);
+        uint64_t ns = step(driver, &tries);
 
         pthread_mutex_lock(&driver->snapshot_mutex);
         atomic_store(&driver->is_snapshot_sleeping, true);

@@ -8,6 +8,7 @@ it was. SW_KILLS says how many; a kill with too little in flight is a failure.""
 # serial: yes
 # chaos: SW_KILLS=200
 # chaos-timeout: 3600
+import glob
 import os
 import random
 import signal
@@ -46,6 +47,9 @@ class Kills:
         folder = os.path.join(os.environ["SW_TMP"], f"world-{number}")
         os.makedirs(folder)
         os.environ["XDG_DATA_HOME"] = folder
+        # Snapshots go on all the time, so that kills meet every phase of them.
+        os.environ["SWARM_AGENTS_SNAPSHOT_SIZE"] = "1MiB"
+        self.folder, self.snapshots = folder, set()
         self.daemon = Daemon()
         self.daemon.start()
         self.client = Client(self.daemon)
@@ -103,6 +107,7 @@ class Kills:
             begin = time.monotonic()
             host = self.kill(what, host)
             self.in_flight.pop()  # It met a recovery; only the first of them is counted.
+        self.snapshots.update(glob.glob(f"{self.folder}/**/snapshot-*.snap", recursive=True))
         self.world.wait_up()
         self.recoveries_ms.append((time.monotonic() - begin) * 1000)
         unknown = self.world.checker.unknown
@@ -127,6 +132,8 @@ class Kills:
 
     def end(self):
         """A clean stop, a start after it, and a kill after that."""
+        check(f"world {self.number}: snapshots were taken between the kills",
+              len(self.snapshots) >= 3, f"{self.snapshots}")
         check(f"world {self.number}: a clean stop", self.daemon.end() == 0)
         self.daemon.start()
         self.world.load.serve(f"127.0.0.1:{self.daemon.port}")

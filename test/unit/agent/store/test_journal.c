@@ -270,6 +270,134 @@ static void a_full_disk_loses_nothing_and_resumes(void **state)
     disk_done(&disk);
 }
 
+/* Until the next commit begins a segment. */
+static uint64_t fill_segment(struct sw_journal *journal)
+{
+    uint64_t number = 0;
+
+    for (size_t used = 0; used < 3400; used += 556) {
+        put(journal, ++number, 500);
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    }
+    put(journal, ++number, 1000);
+    return number;
+}
+
+static void a_disk_that_is_full_when_a_segment_is_due_resumes(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < 4; variant++) { /* Its room, its head; with a crash. */
+        struct disk disk;
+        struct seen seen;
+        struct sw_journal *journal;
+        uint64_t number;
+
+        disk_init(&disk, 1 + variant);
+        journal = open_journal(&disk, &seen);
+        number = fill_segment(journal);
+        for (int i = 0; i < 3; i++) {
+            disk.full_after = 1 + variant % 2;
+            assert_int_equal(sw_journal_commit(journal, NULL), SW_E_EXHAUSTED);
+            assert_true(sw_journal_is_full(journal));
+        }
+        disk.full_after = -1;
+        if (variant >= 2) {
+            sw_journal_close(journal);
+            disk_crash(&disk);
+            journal = open_journal(&disk, &seen);
+            assert_int_equal(seen.last_number,
+                             number - 1); /* What was not committed is not there. */
+            put(journal, number, 1000);
+        }
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+        sw_journal_close(journal);
+        journal = open_journal(&disk, &seen);
+        assert_int_equal(seen.last_number, number);
+        assert_true(seen.is_in_order);
+        sw_journal_close(journal);
+        disk_done(&disk);
+    }
+}
+
+static void a_segment_that_was_begun_in_vain_is_no_damage(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed < 30; seed++) {
+        struct disk disk;
+        struct seen seen;
+        struct sw_journal *journal;
+        uint64_t number;
+
+        disk_init(&disk, seed);
+        journal = open_journal(&disk, &seen);
+        number = fill_segment(journal);
+        if (seed % 2 == 0)
+            disk.fail_syncs_after = 1; /* Of its head. */
+        else
+            disk.fail_writes_after = 1;
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_E_INTERNAL);
+        disk.fail_syncs_after = disk.fail_writes_after = -1;
+        sw_journal_close(journal);
+        if (seed % 3 != 0)
+            disk_crash(&disk);
+        journal = open_journal(&disk, &seen);
+        assert_non_null(journal);
+        assert_int_equal(seen.last_number, number - 1);
+        put(journal, number, 1000);
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+        sw_journal_close(journal);
+        disk_done(&disk);
+    }
+}
+
+static unsigned folder_syncs_left; /* Until they fail. */
+
+static enum sw_rc folder_sync(void *ctx, const char *path, struct sw_err *err)
+{
+    if (folder_syncs_left == 0)
+        return sw_err_set(err, SW_E_INTERNAL, "sync: input/output error");
+    folder_syncs_left--;
+    return disk_folder_sync(ctx, path, err);
+}
+
+/* One after the other: nothing more is removed before the last removal is durable. */
+static void a_removal_that_fails_is_taken_up_again(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+    struct sw_journal_place place = {0, 0};
+
+    (void)state;
+    disk_init(&disk, 1);
+    disk.system.folder_sync = folder_sync;
+    folder_syncs_left = UINT32_MAX;
+    journal = open_journal(&disk, &seen);
+    for (uint64_t i = 1; i <= 50; i++) {
+        place = put(journal, i, 500);
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t begin = sw_journal_begin(journal);
+
+        folder_syncs_left = i == 0 ? 0 : 1;
+        assert_int_equal(sw_journal_remove_before(journal, place.lsn, NULL), SW_E_INTERNAL);
+        assert_true(sw_journal_begin(journal) > begin);
+        sw_journal_close(journal);
+        folder_syncs_left = UINT32_MAX;
+        journal = open_journal(&disk, &seen);
+        assert_non_null(journal);
+        assert_true(seen.is_in_order && seen.last_number == 50);
+    }
+    folder_syncs_left = 0;
+    assert_int_equal(sw_journal_remove_before(journal, place.lsn, NULL), SW_E_INTERNAL);
+    folder_syncs_left = UINT32_MAX;
+    assert_int_equal(sw_journal_remove_before(journal, place.lsn, NULL), SW_OK);
+    assert_int_equal(sw_journal_remove_before(journal, place.lsn, NULL), SW_OK);
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
 static void a_large_open_epoch_has_no_room(void **state)
 {
     struct disk disk;
@@ -468,6 +596,9 @@ int main(void)
         cmocka_unit_test(records_are_read_by_lsn_wherever_they_are),
         cmocka_unit_test(a_failed_sync_fails_every_later_commit),
         cmocka_unit_test(a_full_disk_loses_nothing_and_resumes),
+        cmocka_unit_test(a_disk_that_is_full_when_a_segment_is_due_resumes),
+        cmocka_unit_test(a_segment_that_was_begun_in_vain_is_no_damage),
+        cmocka_unit_test(a_removal_that_fails_is_taken_up_again),
         cmocka_unit_test(a_large_open_epoch_has_no_room),
         cmocka_unit_test(old_segments_can_be_removed),
         cmocka_unit_test(a_newer_format_is_refused_with_a_hint),
