@@ -1,6 +1,6 @@
 /* uses: pkg/agent/modules pkg/agent/runtime/host pkg/agent/runtime/wasm pkg/utils/system */
 /* covers: pkg/agent/runtime/wasm/calls.c pkg/agent/runtime/wasm/wasi.c */
-/* covers: pkg/agent/runtime/wasm/waits.c */
+/* covers: pkg/agent/runtime/wasm/waits.c pkg/agent/runtime/wasm/relive.c */
 /* Host calls with whatever pointers, sizes and numbers: a guest (test/guests/caller.c) makes the
  * calls that the input says, over several segments where it waits. Its neighbours stay as they are
  * and nothing of them is seen; the same turn run again from its record gives the same effects, log
@@ -27,7 +27,8 @@ struct world {
     struct sw_wasm_engine *wasm;
     struct sw_wasm_worker *worker;
     struct sw_guest_engine engine;
-    struct sw_guest_module *module;
+    struct sw_guest_module *unwind, *relive; /* The guest, in two ways of waiting. */
+    struct sw_guest_module *module;          /* The one that runs. */
     struct sw_turn turn;
     struct sw_guest *left, *right; /* Whose slots lie around that of the guest that runs. */
     uint8_t *slot, *left_memory, *right_memory;
@@ -72,19 +73,19 @@ static struct sw_guest *neighbour(struct world *w, uint8_t **ret_memory)
     return guest;
 }
 
-static void open_module(struct world *w)
+static struct sw_guest_module *open_module(struct world *w, const char *path)
 {
+    struct sw_guest_module *opened = NULL;
     struct sw_buffer module, rewritten, code;
     struct sw_err err = {0};
 
     sw_buffer_init(&module, 1u << 20);
     sw_buffer_init(&rewritten, 2u << 20);
     sw_buffer_init(&code, 64u << 20);
-    if (sw_file_load(sw_system_real(), SW_TEST_BUILD "/guests/test_caller.wasm", 1u << 20, &module,
-                     &err) != SW_OK ||
+    if (sw_file_load(sw_system_real(), path, 1u << 20, &module, &err) != SW_OK ||
         sw_module_rewrite((struct sw_bytes){module.data, module.size}, &rewritten, &err) != SW_OK ||
         sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, &code, &err) != SW_OK ||
-        sw_guest_wasm_open(w->wasm, (struct sw_bytes){code.data, code.size}, &w->module, &err) !=
+        sw_guest_wasm_open(w->wasm, (struct sw_bytes){code.data, code.size}, &opened, &err) !=
             SW_OK) {
         fprintf(stderr, "%s\n", err.message);
         abort();
@@ -92,6 +93,7 @@ static void open_module(struct world *w)
     sw_buffer_done(&module);
     sw_buffer_done(&rewritten);
     sw_buffer_done(&code);
+    return opened;
 }
 
 static struct world *world(void)
@@ -107,7 +109,9 @@ static struct world *world(void)
         abort();
     w.engine = sw_guest_wasm_worker(w.worker);
     sw_turn_init(&w.turn);
-    open_module(&w);
+    w.unwind = open_module(&w, SW_TEST_BUILD "/guests/test_caller.wasm");
+    w.relive = open_module(&w, SW_TEST_BUILD "/guests/test_caller_relive.wasm");
+    w.module = w.unwind;
     w.left = neighbour(&w, &w.left_memory);
     guest = create(&w);
     w.right = neighbour(&w, &w.right_memory);
@@ -243,14 +247,10 @@ static void expect_quiet_neighbours(const struct world *w, const struct run *run
     assert(!has_secret((struct sw_bytes){run->logs.data, run->logs.size}));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void run_twice(struct world *w, struct sw_bytes body)
 {
-    struct world *w = world();
-    struct sw_bytes body = {data, size};
     static struct run first, again;
 
-    if (size > BODY_MAX || has_secret(body))
-        return 0;
     turn(w, body, NULL, &first);
     expect_well_formed(&first);
     expect_quiet_neighbours(w, &first);
@@ -267,5 +267,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         done(&again);
     }
     done(&first);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct world *w = world();
+    struct sw_bytes body = {data, size};
+
+    if (size > BODY_MAX || has_secret(body))
+        return 0;
+    w->module = w->unwind;
+    run_twice(w, body);
+    w->module = w->relive;
+    run_twice(w, body);
     return 0;
 }
