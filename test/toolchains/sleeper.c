@@ -17,7 +17,7 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *message)
     snprintf(mark, sizeof mark, "%.*s", (int)message->body_size, (const char *)message->body);
     clock_gettime(CLOCK_REALTIME, &before);
     if (usleep(150000) != 0 || nanosleep(&nap, NULL) != 0)
-        return SWARM_E_UNSUPPORTED;
+        return SWARM_E_UNAVAILABLE;
     clock_gettime(CLOCK_REALTIME, &after);
     size = snprintf(text, sizeof text, "%s %lld", mark,
                     (after.tv_sec - before.tv_sec) * 1000LL +
