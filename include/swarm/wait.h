@@ -5,8 +5,9 @@
  * messages and timers wait meanwhile; a later trap undoes nothing that was before the wait.
  *
  * `swarm agent build` makes a module that leaves its stack and comes back to it. One that was built
- * otherwise lives through its turn again after each wait, without its effects: what that takes
- * grows with the square of the waits, and after 1,000 the next one gives SWARM_E_EXHAUSTED. */
+ * otherwise lives through its turn again after each wait, without its effects. Each of its turns
+ * begins with a look at all of its memory, what waits take grows with their square, and a turn that
+ * has had 1,000 of them, or 8 MiB from the host, gets SWARM_E_EXHAUSTED from the next. */
 #pragma once
 #include <swarm/agent.h>
 

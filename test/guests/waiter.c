@@ -158,6 +158,19 @@ static int32_t have_effects(const struct swarm_message *m)
     return answer(m, SWARM_OK, numbers, sizeof numbers);
 }
 
+/* More random bytes than a turn that waits may have had. */
+static int32_t be_noisy(const struct swarm_message *m)
+{
+    static uint8_t bytes[60000];
+    int32_t code = SWARM_OK;
+
+    for (uint32_t i = 0; i < 150 && code == SWARM_OK; i++)
+        code = swarm_random(bytes, sizeof bytes);
+    if (code == SWARM_OK && is_command(m, "noise, wait"))
+        code = swarm_sleep(SECOND);
+    return code == SWARM_OK ? answer(m, SWARM_OK, "noise", 5) : code;
+}
+
 static int32_t wait_forever(void)
 {
     int32_t code = SWARM_OK;
@@ -179,6 +192,8 @@ static int32_t other_ways(const struct swarm_message *m)
     }
     if (is_command(m, "effects"))
         return have_effects(m);
+    if (is_command(m, "noise"))
+        return be_noisy(m);
     if (is_command(m, "forever"))
         return wait_forever();
     if (is_command(m, "timer"))

@@ -81,8 +81,12 @@ LIMITS = (
         ("Log of one turn", True, "pkg/agent/runtime/actor/turn.h", "SW_TURN_LOG_BYTES_MAX"),
         ("Line of a log", True, "pkg/agent/runtime/actor/turn.h", "SW_TURN_LOG_LINE_MAX"),
         ("Random bytes of one call", True, "pkg/agent/runtime/actor/turn.h",
-         "SW_TURN_RANDOM_BYTES_MAX"))),
+         "SW_TURN_RANDOM_BYTES_MAX"),
+        ("Waits of one turn, in a module that is not built for waiting", False,
+         "pkg/agent/runtime/wasm/waits.h", "SW_WASM_RELIVES_MAX"))),
     ("One Agent, one Node", (
+        ("Instances that wait for each other's answers, in a row", False,
+         "pkg/agent/runtime/actor/waits.h", "SW_WAITS_WALK_MAX"),
         ("Pods of an Agent", False, "pkg/controller/agent/controller.h", "SW_AGENT_PODS_MAX"),
         ("Pods of a Node", False, "pkg/controller/pod/controller.h", "SW_NODE_PODS_MAX"),
         ("Dead letters of a Pod", False, "pkg/agent/runtime/actor/letters.h", "SW_LETTERS_MAX"),

@@ -16,6 +16,7 @@
 #define LOG_BYTES_MAX (8u << 20)
 #define BEFORE_BYTES_MAX ((size_t)5 << 30)
 #define TEXT_MAX (16u << 20)
+#define ENTRY_BYTES_MAX 64u /* Of a wait that is taken. */
 
 enum kind {
     KIND_SEND = 1,
@@ -270,17 +271,15 @@ static bool is_past(const struct call *call, int64_t *ret_result, void *ret_out,
     return true;
 }
 
+/* A log that is full matters to a turn that waits only. */
 static void note(const struct call *call, int64_t result, struct sw_bytes out)
 {
-    struct sw_wasm_instance *instance = call->instance;
-    struct sw_buffer *log = &instance->relive->log;
+    struct sw_buffer *log = &call->instance->relive->log;
 
     sw_buffer_put_u8(log, (uint8_t)call->kind);
     sw_buffer_put_u64(log, call->hash);
     sw_buffer_put_u64(log, (uint64_t)result);
     sw_buffer_put_bytes(log, out);
-    if (log->failed)
-        instance->violation = "the turn has called the host too often to wait in this module";
 }
 
 static int32_t end_call(const struct call *call, int32_t result)
@@ -436,10 +435,13 @@ static int32_t on_self(void *ctx, int32_t what, void *ret_text, uint32_t size)
     return (int32_t)result;
 }
 
-/* A turn may come back so often only. */
+/* A turn may come back so often only, and only if all that it did is in the log. */
 static bool may_wait(const struct call *call)
 {
-    return call->instance->relive->waits < SW_WASM_RELIVES_MAX;
+    const struct sw_wasm_relive *relive = call->instance->relive;
+
+    return relive->waits < SW_WASM_RELIVES_MAX && !relive->log.failed &&
+           relive->log.size + ENTRY_BYTES_MAX <= LOG_BYTES_MAX;
 }
 
 static int32_t on_ask(void *ctx, const struct sw_wasm_send *ask, uint64_t timeout_ns)

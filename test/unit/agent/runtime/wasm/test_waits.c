@@ -376,6 +376,18 @@ static void a_turn_waits_so_often_only(void **state)
     assert_int_equal(count, 1000);
 }
 
+static void only_a_turn_that_waits_must_fit_the_log(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(tell_waiter(f, "noise"), SW_WASM_DONE);
+    assert_int_equal(reply_size, 5);
+    assert_int_equal(tell_waiter(f, "noise, wait"), SW_WASM_FAILED);
+    assert_int_equal(f->outcome.code, SW_E_EXHAUSTED);
+    assert_int_equal(tell_waiter(f, "once"), SW_WASM_WAITING);
+    assert_int_equal(resume(f, 0, "yes"), SW_WASM_DONE);
+}
+
 /* --- on_resume -------------------------------------------------------------------------------- */
 
 static void a_handler_may_return_and_go_on_in_on_resume(void **state)
@@ -433,6 +445,7 @@ int main(void)
         RELIVE(a_damaged_image_of_a_wait_is_refused),
         RELIVE(nothing_happens_twice),
         RELIVE(a_turn_waits_so_often_only),
+        RELIVE(only_a_turn_that_waits_must_fit_the_log),
         RETURN(a_handler_may_return_and_go_on_in_on_resume),
         RETURN(it_must_say_that_it_waits_and_nothing_else),
     };
