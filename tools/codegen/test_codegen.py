@@ -156,8 +156,16 @@ class CommittedTest(unittest.TestCase):
             for chapter in "api", "reference":
                 self.compare(os.path.join(folder, chapter), os.path.join(ROOT, "docs", chapter))
 
+    @staticmethod
+    def made(folder):
+        """The pages that say that they are made; others are written by hand."""
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name), encoding="utf-8") as text:
+                if "do not edit" in text.read():
+                    yield name
+
     def compare(self, made_in, kept_in):
-        self.assertEqual(sorted(os.listdir(made_in)), sorted(os.listdir(kept_in)))
+        self.assertEqual(sorted(os.listdir(made_in)), sorted(self.made(kept_in)))
         for name in os.listdir(made_in):
             with open(os.path.join(made_in, name), encoding="utf-8") as made, \
                     open(os.path.join(kept_in, name), encoding="utf-8") as text:
