@@ -103,6 +103,9 @@ static void happen(struct sim_faults *faults, struct sim_fault *fault)
     case SIM_FAULT_POD:
         close_pod(faults, fault);
         return;
+    case SIM_FAULT_SPLIT:
+        sim_front_split(faults->front, (uint32_t)sim_random_between(&faults->random, 8, 248));
+        return;
     case SIM_FAULT_BROKEN_STOP:
         cut(faults, 14);
         sim_front_stop(faults->front);
@@ -153,10 +156,10 @@ void sim_faults_end(struct sim_faults *faults)
 void sim_faults_init(struct sim_faults *faults, struct sim_front *front, uint64_t seed)
 {
     static const uint32_t base[SIM_FAULT_KINDS] = {
-        [SIM_FAULT_KILL] = 4,  [SIM_FAULT_POWER] = 6,      [SIM_FAULT_CUT] = 8,
-        [SIM_FAULT_WRITE] = 2, [SIM_FAULT_SYNC] = 2,       [SIM_FAULT_FULL] = 2,
-        [SIM_FAULT_SLOW] = 2,  [SIM_FAULT_CLOCK] = 2,      [SIM_FAULT_POD] = 4,
-        [SIM_FAULT_STOP] = 2,  [SIM_FAULT_BROKEN_STOP] = 2};
+        [SIM_FAULT_KILL] = 4,  [SIM_FAULT_POWER] = 6, [SIM_FAULT_CUT] = 8,
+        [SIM_FAULT_WRITE] = 2, [SIM_FAULT_SYNC] = 2,  [SIM_FAULT_FULL] = 2,
+        [SIM_FAULT_SLOW] = 2,  [SIM_FAULT_CLOCK] = 2, [SIM_FAULT_POD] = 4,
+        [SIM_FAULT_SPLIT] = 5, [SIM_FAULT_STOP] = 2,  [SIM_FAULT_BROKEN_STOP] = 2};
 
     memset(faults, 0, sizeof *faults);
     faults->front = front;

@@ -16,6 +16,7 @@ enum sim_fault_kind {
     SIM_FAULT_SLOW,       /* The disk is slow for a while. */
     SIM_FAULT_CLOCK,      /* Somebody sets the clock of the day. */
     SIM_FAULT_POD,        /* A Pod is closed, and opened again later. */
+    SIM_FAULT_SPLIT,      /* Slots of the accounts move from one of their Pods to the other. */
     SIM_FAULT_STOP,       /* A clean stop, with a snapshot. */
     SIM_FAULT_BROKEN_STOP /* A clean stop that is cut off. */
 };

@@ -112,6 +112,22 @@ void sim_front_want(struct sim_front *front, uint32_t pod, bool is_wanted)
         close_pod(front, &front->pods[pod]);
 }
 
+void sim_front_split(struct sim_front *front, uint32_t first)
+{
+    uint32_t order = (uint32_t)sim_random_below(&front->random, 2);
+
+    sim_trace(front->trace, "front: the accounts are split at slot %" PRIu32, first);
+    for (uint32_t slot = 0; slot < SW_FRAME_SLOTS_BYTES * 8; slot++) {
+        uint8_t bit = (uint8_t)(1u << slot % 8);
+
+        front->pods[slot >= first].slots[slot / 8] |= bit;
+        front->pods[slot < first].slots[slot / 8] &= (uint8_t)~bit;
+    }
+    for (uint32_t i = 0; i < 2 && front->is_ready; i++)
+        if (front->pods[i ^ order].is_wanted)
+            open_pod(front, &front->pods[i ^ order]);
+}
+
 bool sim_front_is_up(const struct sim_front *front)
 {
     for (uint32_t i = 0; i < SIM_PODS; i++)

@@ -81,6 +81,8 @@ uint64_t sim_front_letters(struct sim_front *front, const struct sim_letters_que
 void sim_front_forget(struct sim_front *front, uint64_t request);
 /* Have a Pod run or not. */
 void sim_front_want(struct sim_front *front, uint32_t pod, bool is_wanted);
+/* Give the accounts' Pods other shares of the slots: the first one those below `first`. */
+void sim_front_split(struct sim_front *front, uint32_t first);
 /* Ask the host to stop; it is started again afterwards. */
 void sim_front_stop(struct sim_front *front);
 /* All wanted Pods run. */

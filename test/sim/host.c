@@ -14,6 +14,7 @@
 #define FOLDER "host"
 #define FULL_DISK_WAIT_NS (500 * SIM_MS)
 #define BUSY_WAIT_NS (10 * SIM_MS)
+#define STILL_AGAIN_NS (5 * SIM_MS)
 #define FRAME_MAX ((size_t)SW_FRAME_BYTES_MAX + 64)
 
 /* --- What is under way ----------------------------------------------------------------------- */
@@ -179,6 +180,7 @@ static void run_link_in(void *ctx)
 {
     struct sim_host *host = ctx;
     const struct sim_passing *first;
+    struct sw_err err = {0};
 
     while (host->state == SIM_HOST_RUNNING && host->ending == SIM_END_NONE &&
            (first = fifo_first(&host->in)) != NULL && first->at_ns <= now_of(host)) {
@@ -187,8 +189,14 @@ static void run_link_in(void *ctx)
         take_frame(host, &passing);
         free(passing.what);
     }
+    if (host->state != SIM_HOST_RUNNING || host->ending != SIM_END_NONE)
+        return;
+    if (sw_host_is_waiting(host->core) && sw_host_go_on(host->core, &err) != SW_OK)
+        die(host, SIM_END_UNREADABLE, err.message);
+    if (sw_host_is_waiting(host->core))
+        sim_event_by(host->options.loop, &host->link_in, now_of(host) + STILL_AGAIN_NS);
     first = fifo_first(&host->in);
-    if (first != NULL && host->state == SIM_HOST_RUNNING)
+    if (first != NULL)
         sim_event_by(host->options.loop, &host->link_in, first->at_ns);
 }
 
@@ -294,6 +302,8 @@ static void run_lane(void *ctx)
         sleep_lane(lane);
 }
 
+static void settle(struct sim_host *host);
+
 /* --- Recovery, the journal's thread, the clean stop ------------------------------------------- */
 
 /* Suspend the task that runs until that time, or until the host is over. */
@@ -342,6 +352,23 @@ static enum sw_rc open_module(void *ctx, struct sw_bytes code, struct sw_guest_m
     return sw_guest_wasm_open(((struct sim_host *)ctx)->options.wasm, code, ret_module, err);
 }
 
+/* Workers are between two segments whenever something else runs here; that one of them is not is
+ * played now and then. */
+static enum sw_rc stand_still(void *ctx, void (*work)(void *work_ctx), void *work_ctx)
+{
+    struct sim_host *host = ctx;
+
+    if (sim_random_permille(&host->random, 200))
+        return SW_E_TIMEOUT;
+    settle(host);
+    work(work_ctx);
+    for (uint32_t i = 0; i < host->options.workers; i++) {
+        publish(&host->lanes[i]);
+        sim_event_by(host->options.loop, &host->lanes[i].step, now_of(host) + SIM_US);
+    }
+    return SW_OK;
+}
+
 static bool recover(struct sim_host *host)
 {
     struct sw_journal_options journal = {.system = &host->options.disk->system,
@@ -356,7 +383,8 @@ static bool recover(struct sim_host *host)
                                       .ctx = host,
                                       .open_module = open_module,
                                       .put = put_item,
-                                      .emit = emit};
+                                      .emit = emit,
+                                      .stand_still = stand_still};
     struct sw_frame ready = {.kind = SW_FRAME_READY};
     struct sw_recovery_report report;
     struct sw_err err = {0};
