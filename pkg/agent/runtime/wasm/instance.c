@@ -160,6 +160,7 @@ enum sw_rc sw_wasm_instance_renew(struct sw_wasm_instance *instance, struct sw_e
     uint64_t limit = instance->slot.limit_bytes;
 
     wasmtime_store_delete(instance->store);
+    instance->stack.store_id = 0;
     instance->slot = (struct sw_wasm_slot){.worker = instance->worker, .limit_bytes = limit};
     return open_store(instance, err);
 }

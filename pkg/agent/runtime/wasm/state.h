@@ -177,6 +177,8 @@ enum sw_wasm_mode {
 
 enum sw_wasm_wait { SW_WASM_ASK = 1, SW_WASM_RECEIVE, SW_WASM_SLEEP };
 
+#define SW_WASM_MOVES 5u /* Functions of a guest that move its stack. */
+
 struct sw_wasm_suspended {  /* An entry that waits; part of the image. */
     enum sw_wasm_wait wait; /* 0: none does. */
     enum sw_wasm_entry entry;
@@ -210,8 +212,10 @@ struct sw_wasm_instance {
     const struct sw_wasm_input *resumed; /* With what its wait ended; NULL: it is past. */
     const struct sw_wasm_input *entered; /* With what this entry was made. */
     struct sw_wasm_relive *relive;       /* RELIVE; otherwise NULL. */
-    const struct sw_wasm_calls *calls;   /* Where imports go, */
-    void *calls_ctx;                     /* with this. */
+    struct wasmtime_global stack;        /* Its pointer; store_id 0: not looked for yet. */
+    struct wasmtime_func moves[SW_WASM_MOVES];
+    const struct sw_wasm_calls *calls; /* Where imports go, */
+    void *calls_ctx;                   /* with this. */
 };
 
 /* The handle of an export, and of an entry; store_id 0: there is none. */

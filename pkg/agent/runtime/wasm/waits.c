@@ -15,21 +15,26 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What asyncify and the SDK's header export. */
+enum { MOVE_AREA, MOVE_START_UNWIND, MOVE_STOP_UNWIND, MOVE_START_REWIND, MOVE_STOP_REWIND };
+
 #define AREA_HEAD_BYTES 8u /* u32 where the stack's copy ends, u32 where the area does. */
 
 /* --- The stack pointer ------------------------------------------------------------------------ */
 
+/* Exports are looked for once: a look takes longer than a wait. */
 static bool find_stack_pointer(struct sw_wasm_instance *instance,
                                struct wasmtime_global *ret_global)
 {
     const char *name = instance->module->stack_pointer;
     struct wasmtime_extern item;
 
-    if (name == NULL || !wasmtime_instance_export_get(instance->context, &instance->instance, name,
-                                                      strlen(name), &item))
-        return false;
-    *ret_global = item.of.global;
-    return true;
+    if (name != NULL && instance->stack.store_id == 0 &&
+        wasmtime_instance_export_get(instance->context, &instance->instance, name, strlen(name),
+                                     &item))
+        instance->stack = item.of.global;
+    *ret_global = instance->stack;
+    return instance->stack.store_id != 0;
 }
 
 static uint32_t stack_pointer(struct sw_wasm_instance *instance)
@@ -54,6 +59,20 @@ static void set_stack_pointer(struct sw_wasm_instance *instance, uint32_t pointe
     error = wasmtime_global_set(instance->context, &global, &value);
     if (error != NULL) /* It is a mutable i32: module.c has looked. */
         wasmtime_error_delete(error);
+}
+
+static const struct wasmtime_func *move(struct sw_wasm_instance *instance, unsigned which)
+{
+    static const char *const names[SW_WASM_MOVES] = {[MOVE_AREA] = "swarm_wait_area",
+                                                     [MOVE_START_UNWIND] = "asyncify_start_unwind",
+                                                     [MOVE_STOP_UNWIND] = "asyncify_stop_unwind",
+                                                     [MOVE_START_REWIND] = "asyncify_start_rewind",
+                                                     [MOVE_STOP_REWIND] = "asyncify_stop_rewind"};
+    struct wasmtime_func *function = &instance->moves[which];
+
+    if (function->store_id == 0)
+        *function = sw_wasm_function(instance, names[which]);
+    return function;
 }
 
 /* --- Entries ---------------------------------------------------------------------------------- */
@@ -95,7 +114,7 @@ struct wasmtime_func sw_wasm_begin_resume(struct sw_wasm_instance *instance,
                                           struct sw_wasm_outcome *outcome)
 {
     const struct sw_wasm_suspended *suspended = &instance->suspended;
-    struct wasmtime_func none = {0}, rewind;
+    struct wasmtime_func none = {0};
 
     if (suspended->wait == 0) {
         sw_wasm_fail(outcome, SW_E_PRECONDITION, "no handler of this instance waits");
@@ -111,9 +130,8 @@ struct wasmtime_func sw_wasm_begin_resume(struct sw_wasm_instance *instance,
         sw_wasm_fail(outcome, SW_E_INVALID, "the wait area is gone");
         return none;
     }
-    rewind = sw_wasm_function(instance, "asyncify_start_rewind");
     ret_value->i32 = (int32_t)suspended->area;
-    if (!sw_wasm_call_function(instance, &rewind, ret_value, outcome))
+    if (!sw_wasm_call_function(instance, move(instance, MOVE_START_REWIND), ret_value, outcome))
         return none;
     instance->mode = SW_WASM_REWINDING;
     ret_value->i64 = (int64_t)suspended->argument;
@@ -124,12 +142,11 @@ struct wasmtime_func sw_wasm_begin_resume(struct sw_wasm_instance *instance,
 static bool end_unwinding(struct sw_wasm_instance *instance, struct sw_wasm_outcome *outcome)
 {
     uint32_t area = instance->turn.area, end = load(instance, area + 4);
-    struct wasmtime_func stop = sw_wasm_function(instance, "asyncify_stop_unwind");
     union wasmtime_val_raw value = {.i64 = 0};
 
     instance->mode = SW_WASM_NORMAL;
     if (load(instance, area) <= end)
-        return sw_wasm_call_function(instance, &stop, &value, outcome);
+        return sw_wasm_call_function(instance, move(instance, MOVE_STOP_UNWIND), &value, outcome);
     outcome->end = SW_WASM_NO_MEMORY;
     outcome->code = SW_E_EXHAUSTED;
     (void)snprintf(
@@ -186,13 +203,12 @@ struct wasm_trap_t *sw_wasm_check_mode(struct sw_wasm_instance *instance, bool i
 
 /* Call a function of the guest within an import; NULL, or how it ended. */
 static struct wasm_trap_t *call_back(struct sw_wasm_instance *instance,
-                                     struct wasmtime_caller *caller, const char *name,
+                                     struct wasmtime_caller *caller, unsigned which,
                                      union wasmtime_val_raw *value)
 {
-    struct wasmtime_func function = sw_wasm_function(instance, name);
     struct wasm_trap_t *trap = NULL;
-    struct wasmtime_error *error =
-        wasmtime_func_call_unchecked(wasmtime_caller_context(caller), &function, value, 1, &trap);
+    struct wasmtime_error *error = wasmtime_func_call_unchecked(
+        wasmtime_caller_context(caller), move(instance, which), value, 1, &trap);
 
     if (error == NULL)
         return trap;
@@ -227,7 +243,7 @@ static struct wasm_trap_t *suspend(struct sw_wasm_instance *instance, enum sw_wa
         instance->mode = SW_WASM_LEAVING;
         return wasmtime_trap_new("wait", 4);
     }
-    trap = call_back(instance, caller, "swarm_wait_area", &value);
+    trap = call_back(instance, caller, MOVE_AREA, &value);
     if (trap != NULL)
         return trap;
     area = (uint32_t)value.i32;
@@ -236,7 +252,7 @@ static struct wasm_trap_t *suspend(struct sw_wasm_instance *instance, enum sw_wa
     value.i32 = (int32_t)(area + AREA_HEAD_BYTES);
     memcpy(instance->slot.base + area, &value.i32, 4);
     value.i32 = (int32_t)area;
-    trap = call_back(instance, caller, "asyncify_start_unwind", &value);
+    trap = call_back(instance, caller, MOVE_START_UNWIND, &value);
     if (trap != NULL)
         return trap;
     instance->turn.area = area;
@@ -254,7 +270,7 @@ struct wasm_trap_t *sw_wasm_arrive(struct sw_wasm_instance *instance, enum sw_wa
 
     if (instance->suspended.wait != wait)
         return violate(instance, "the handler came back to another wait than it had taken");
-    trap = call_back(instance, caller, "asyncify_stop_rewind", &value);
+    trap = call_back(instance, caller, MOVE_STOP_REWIND, &value);
     if (trap != NULL)
         return trap;
     instance->mode = SW_WASM_NORMAL;
