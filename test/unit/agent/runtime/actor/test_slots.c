@@ -206,6 +206,49 @@ static void an_answer_finds_who_asked_after_both_moved_and_the_pod_is_gone(void 
         assert_int_equal(field(actors_ask(&actors, 2, key_of(i), "get"), "replies"), 1);
 }
 
+/* More of them wait than a worker keeps awake: both kinds move, and go on once. */
+static void a_handler_in_the_middle_moves_with_its_slot(void **state)
+{
+    enum { COUNT = 600 };
+    char key[16], script[120];
+
+    (void)state;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        snprintf(key, sizeof key, "w%u", i);
+        snprintf(script, sizeof script, "add 1;await 0 b/%u|hold~add 1;sleep 1000000000;add 1", i);
+        actors_send(&actors, 1, key, script);
+    }
+    actors_settle(&actors);
+    take(2, 0, 200);
+    for (uint32_t i = 0; i < COUNT; i += 2) {
+        snprintf(key, sizeof key, "%u", i);
+        actors_ask(&actors, 3, key, "release");
+    }
+    take(1, 100, 156);
+    restart(true);
+    open_pods(false);
+    for (uint32_t i = 1; i < COUNT; i += 2) {
+        snprintf(key, sizeof key, "%u", i);
+        actors_ask(&actors, 3, key, "release");
+    }
+    take(2, 0, 256);
+    actors.disk.now_ns += 2000000000u;
+    actors_settle(&actors);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        snprintf(key, sizeof key, "w%u", i);
+        assert_int_equal(field_of(key, "counter"), 3);
+        assert_int_equal(field_of(key, "code"), 0);
+    }
+    /* A circle is seen wherever its members are by now. */
+    actors_send(&actors, 1, "round", "await 0 b/r|sleep 1000000000;await 0 a/round|get^get~get");
+    actors_settle(&actors);
+    take(1, 0, 256);
+    actors.disk.now_ns += 2000000000u;
+    actors_settle(&actors);
+    assert_non_null(strstr(actors_ask(&actors, 1, "round", "get"), "code=-10"));
+    assert_int_equal(actors.events, 0);
+}
+
 static void what_was_sent_before_the_move_and_not_handled_comes_after_a_crash(void **state)
 {
     (void)state;
@@ -281,6 +324,7 @@ int main(void)
         TEST(a_restart_finds_them_where_they_were_moved),
         TEST(what_waits_in_mailboxes_and_for_timers_moves_along),
         TEST(an_answer_finds_who_asked_after_both_moved_and_the_pod_is_gone),
+        TEST(a_handler_in_the_middle_moves_with_its_slot),
         TEST(what_was_sent_before_the_move_and_not_handled_comes_after_a_crash),
         TEST(what_is_not_durable_crosses_workers_with_its_memory),
         TEST(random_moves_lose_and_double_nothing),
