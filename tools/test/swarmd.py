@@ -48,14 +48,14 @@ class Client:
             raise AssertionError(f"GET {path}: {status} {body.decode()}")
         return json.loads(body)
 
-    def send(self, to, body, reply=True, **query):
+    def send(self, to, body, reply=True, content_type="text/plain", **query):
         """(status, body) of a message to "agent" or "agent/key" in the namespace default."""
         agent, _, key = to.partition("/")
         if key:
             query["key"] = key
         query["reply"] = "true" if reply else "false"
         path = f"{BASE}/namespaces/default/agents/{agent}/send?{urllib.parse.urlencode(query)}"
-        status, _, answer = self.request("POST", path, body, {"content-type": "text/plain"})
+        status, _, answer = self.request("POST", path, body, {"content-type": content_type})
         return status, answer
 
     def metric(self, name):

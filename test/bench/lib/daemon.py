@@ -2,8 +2,12 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import time
+import urllib.request
+
+import yaml
 
 MANIFEST = """apiVersion: swarm/v1
 kind: Agent
@@ -32,7 +36,8 @@ class Daemon:
     def __init__(self, build, folder):
         self.build, self.folder, self.process = build, folder, None
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SWARM_", "XDG_"))}
-        self.environment = dict(kept, HOME=folder, NO_COLOR="1", SWARM_API_LISTEN="127.0.0.1:0")
+        self.environment = dict(kept, HOME=folder, NO_COLOR="1", SWARM_API_LISTEN="127.0.0.1:0",
+                                SWARM_API_STREAMS="8192")
         self.environment["PATH"] = os.path.join(build, "bin") + ":" + kept.get("PATH", "/usr/bin")
         os.makedirs(folder, exist_ok=True)
 
@@ -80,6 +85,17 @@ class Daemon:
             file.write(f"apiVersion: swarm/v1\nkind: Namespace\nmetadata: {{name: {name}}}\n")
         self.swarm("apply", "-f", path)
 
+    def apply_keyed(self, name, module, **spec):
+        """An Agent with a key for each instance, of the module build/guests/bench_MODULE.wasm."""
+        path = os.path.join(self.folder, f"{name}.yaml")
+        spec = {"module": os.path.join(self.build, "guests", f"bench_{module}.wasm"),
+                "keyed": True, **spec}
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"apiVersion": "swarm/v1", "kind": "Agent", "metadata": {"name": name},
+                       "spec": spec}, file)
+        self.swarm("apply", "-f", path)
+        self.swarm("wait", f"agent/{name}", "--for=condition=Ready", "--timeout=60s")
+
     def apply(self, name, replicas, durability):
         """Seconds from the start of `swarm apply` to the end of `swarm wait`."""
         path = self.manifest(name, replicas, durability)
@@ -97,6 +113,38 @@ class Daemon:
             with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
                 left += [int(word) for word in file.read().split()]
         return found
+
+    def page(self, path):
+        """What the API answers to the user of the dev context."""
+        with open(os.path.join(self.folder, ".config", "swarm", "contexts", "dev.yaml"),
+                  encoding="utf-8") as file:
+            context = yaml.safe_load(file)
+        identity = os.path.join(self.folder, "identity.pem")
+        user = context["users"]["dev"]
+        with open(os.open(identity, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
+                  encoding="ascii") as file:
+            file.write(user["certificate"] + user["key"])
+        cluster = context["clusters"]["dev"]
+        tls = ssl.create_default_context(cadata=cluster["authority"])
+        tls.load_cert_chain(identity)
+        with urllib.request.urlopen(cluster["server"] + path, context=tls) as answer:
+            return answer.read().decode()
+
+    def metric(self, name):
+        """The value of a metric without labels."""
+        for line in self.page("/metrics").splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+        raise Failure(f"there is no metric {name}")
+
+    def host_cpu_s(self):
+        """Processor time of the agent host so far."""
+        for pid in self.processes():
+            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+                name, rest = file.read().split("(", 1)[1].rsplit(")", 1)
+            if name == "swarm-agent-hos":
+                return sum(map(int, rest.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+        raise Failure("there is no agent host")
 
     def memory_bytes(self):
         """The sum of the proportional set sizes of all its processes."""

@@ -62,6 +62,50 @@ class Peer:
         return json.loads(output_of([self.program, workload, "-dir", self.folder, *words]))
 
 
+class Runtime:
+    """Another runtime of actors: one program, which runs a workload and ends."""
+
+    def __init__(self, build, folder):
+        del folder
+        self.build, self.words = build, None
+
+    def start(self):
+        self.words = self.make()
+
+    def stop(self):
+        pass
+
+    def measure(self, workload, *words):
+        del workload
+        return json.loads(output_of([*self.words, *map(str, words)],
+                                    env=dict(os.environ, ERL_CRASH_DUMP_SECONDS="0")))
+
+
+class Erlang(Runtime):
+    def make(self):
+        folder = os.path.join(self.build, "bench", "erlang")
+        os.makedirs(folder, exist_ok=True)
+        output_of(["erlc", "-o", folder, os.path.join(SOURCE, "erlang", "pairs.erl")])
+        return ["erl", "-noshell", "-pa", folder, "-run", "pairs", "main"]
+
+
+class Caf(Runtime):
+    def make(self):
+        program = os.path.join(self.build, "bench", "caf-pairs")
+        output_of(["g++", "-O2", "-std=c++17", "-o", program,
+                   os.path.join(SOURCE, "caf", "pairs.cpp"), "-lcaf_core"])
+        return [program]
+
+
+class Pekko(Runtime):
+    def make(self):
+        folder = os.path.join(self.build, "bench", "pekko")
+        output_of(["mvn", "-q", "-B", f"-Dbench.build={folder}", "package",
+                   "dependency:copy-dependencies"], cwd=os.path.join(SOURCE, "pekko"))
+        jars = os.path.join(folder, "dependency", "*")
+        return ["java", "-cp", f"{folder}/classes:{jars}", "Pairs"]
+
+
 class Etcd(Peer):
     """One member, its standard settings: a put is synced before it is acknowledged, a get is
     linearizable."""

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#define CALLS_SPARE 16
 #define ARENA_MAX ((size_t)64 << 20)
 
 static const struct {
@@ -84,11 +85,13 @@ static enum sw_rc connect_to(struct load *load, struct sw_err *err)
         rc = sw_loop_new(&load->loop, err);
     if (rc != SW_OK)
         return rc;
-    const struct sw_http_client_options options = {.loop = load->loop,
-                                                   .system = load->system,
-                                                   .address = context.server + 8,
-                                                   .tls = load->tls,
-                                                   .reply_bytes_max = LOAD_MESSAGE_MAX};
+    const struct sw_http_client_options options = {
+        .loop = load->loop,
+        .system = load->system,
+        .address = context.server + 8,
+        .tls = load->tls,
+        .calls_max = load->options.workers + load->options.watchers + CALLS_SPARE,
+        .reply_bytes_max = LOAD_MESSAGE_MAX};
     return sw_http_client_new(&options, &load->client, err);
 }
 

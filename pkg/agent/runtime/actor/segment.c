@@ -42,6 +42,7 @@ static void append_segment(struct sw_worker *worker, struct segment *segment)
     segment->place = (struct sw_journal_place){0, segment->instance->epoch};
     if (!segment->instance->pod->config.is_durable)
         return;
+    record.segment.digest = sw_effects_digest(record.segment.effects);
     sw_buffer_reset(&worker->record);
     sw_record_put(&record, &worker->record, &segment->effects_at);
     rc = sw_buffer_check(&worker->record);
@@ -329,7 +330,6 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
     record->effects = (struct sw_bytes){turn->effects.data, turn->effects.size};
     record->routes = (struct sw_bytes){turn->routes.data, is_done ? turn->routes.size : 0};
     record->results = (struct sw_bytes){turn->results.data, is_done ? turn->results.size : 0};
-    record->digest = sw_effects_digest(record->effects);
     if (is_done && touches_bus(turn))
         append_on_bus(worker, segment);
     else

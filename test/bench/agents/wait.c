@@ -1,0 +1,93 @@
+/* The Agent of `make bench BENCH=wait`: "a" sets the instances "0" to KEYS - 1 to work. Each waits
+ * twice for a millisecond and then for 1 to SECONDS s, in the middle of its handler (spec.config
+ * says KEYS SECONDS), looks whether its locals are what they were, and tells "sum", which answers
+ * when it has heard of all. */
+#include <swarm/wait.h>
+
+#define BATCH 512u
+#define LOCALS 8u
+#define NS_PER_MS 1000000u
+#define NS_PER_S 1000000000u
+
+SWARM_AGENT;
+
+static uint64_t handle;
+static uint32_t keys, seconds_max, own_key, started, reports, wrong, agent_size;
+static char to[96];
+
+int32_t SWARM_EXPORT(on_start)(void)
+{
+    char text[24];
+    int32_t size = swarm_self(SWARM_SELF_CONFIG, text, sizeof text);
+
+    for (int32_t i = 0; i < size && i < (int32_t)sizeof text; i++) {
+        if (text[i] == ' ')
+            keys = seconds_max, seconds_max = 0;
+        else if (text[i] >= '0' && text[i] <= '9')
+            seconds_max = seconds_max * 10 + (uint32_t)(text[i] - '0');
+    }
+    agent_size = (uint32_t)swarm_self(SWARM_SELF_AGENT, to, sizeof to / 2);
+    to[agent_size++] = '/';
+    size = swarm_self(SWARM_SELF_KEY, text, sizeof text);
+    for (int32_t i = 0; i < size && i < (int32_t)sizeof text; i++)
+        own_key = own_key * 10 + (uint32_t)(text[i] - '0');
+    return SWARM_DONE;
+}
+
+int32_t SWARM_EXPORT(on_timer)(uint64_t id)
+{
+    for (uint32_t i = 0; i < BATCH && started < keys; i++, started++) {
+        char digits[10];
+        uint32_t at = sizeof digits, end = agent_size, key = started;
+
+        do {
+            digits[--at] = (char)('0' + key % 10);
+            key /= 10;
+        } while (key > 0);
+        while (at < sizeof digits)
+            to[end++] = digits[at++];
+        if (swarm_send(to, end, "", 0, "go", 2, SWARM_PRIORITY_NORMAL, 0) != SWARM_OK)
+            return swarm_timer_start(id, NS_PER_MS);
+    }
+    return started < keys ? swarm_timer_start(id, 0) : SWARM_DONE;
+}
+
+static int32_t work(void)
+{
+    volatile uint32_t locals[LOCALS];
+    uint32_t bad = 0;
+    int32_t code = SWARM_OK;
+
+    for (uint32_t i = 0; i < LOCALS; i++)
+        locals[i] = own_key * 2654435761u + i;
+    for (uint32_t i = 0; i < 2 && code == SWARM_OK; i++) {
+        code = swarm_sleep(NS_PER_MS);
+        locals[i]++;
+    }
+    if (code == SWARM_OK)
+        code = swarm_sleep((1 + own_key % seconds_max) * (uint64_t)NS_PER_S);
+    for (uint32_t i = 0; i < LOCALS; i++)
+        bad += locals[i] != own_key * 2654435761u + i + (i < 2);
+    bad += code != SWARM_OK;
+    to[agent_size] = 's', to[agent_size + 1] = 'u', to[agent_size + 2] = 'm';
+    return swarm_send(to, agent_size + 3, "", 0, &bad, sizeof bad, SWARM_PRIORITY_NORMAL, 0);
+}
+
+int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
+{
+    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0 && m->body[0] == 's') {
+        handle = m->reply_handle;
+        return SWARM_DONE;
+    }
+    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0) {
+        int32_t code = swarm_timer_start(1, 0);
+
+        return code == SWARM_OK ? swarm_reply(m->reply_handle, 0, "", 0, "", 0) : code;
+    }
+    if (m->body_size == 2)
+        return work();
+    wrong += m->body[0] != 0;
+    reports++;
+    return reports < keys ? SWARM_DONE
+                          : swarm_reply(handle, wrong == 0 ? 0 : SWARM_E_INVALID, "", 0, "", 0);
+}

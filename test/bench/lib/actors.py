@@ -1,0 +1,209 @@
+"""Workloads of the engine: messages between instances, durable turns, waits, recovery."""
+import concurrent.futures
+import json
+import os
+import random
+import signal
+import statistics
+import subprocess
+import time
+
+import figures
+import peers
+from daemon import Failure, output_of
+
+PAIRS, ROUND_TRIPS, BODY_BYTES = 100, 20000, 128
+INSTANCES = 100000
+
+
+def head_of(run, bench, unit, durability):
+    return {"bench": bench, "unit": unit, "durability": durability, "tls": True,
+            "isolation": "an instance of WebAssembly each, in a sandboxed host",
+            "fs": run.filesystem, "config": run.config}
+
+
+def play(daemon, agent, pairs, round_trips):
+    """The report of a play: messages and seconds."""
+    before = daemon.host_cpu_s()
+    report = daemon.load("request", agent=agent, keys=1, workers=pairs, count=pairs, warm=0,
+                         size=BODY_BYTES)
+    report.update(count=2 * pairs * round_trips, cpu_s=daemon.host_cpu_s() - before)
+    return report
+
+
+def cpu_us(reports):
+    """Processor time of a message, which says more than its rate on a machine with other work."""
+    return figures.rounded(statistics.median(1e6 * one["cpu_s"] / one["count"]
+                                             for one in reports))
+
+
+def pairs(run):
+    """One line per peer, each of which alternates with ours."""
+    round_trips = run.many(ROUND_TRIPS)
+    head = dict(head_of(run, "pairs", "messages/s", "none"),
+                case=f"n={PAIRS} mode=live")
+    with run.daemon("pairs") as daemon:
+        daemon.apply_keyed("pairs", "pairs", durability="none", config=str(round_trips))
+        play(daemon, "pairs", PAIRS, round_trips)
+        is_alone = True
+        for name, kind in (("erlang", peers.Erlang), ("caf", peers.Caf), ("pekko", peers.Pekko)):
+            with run.other(name, kind) as other:
+                if other is None:
+                    continue
+                is_alone = False
+                ours, theirs = run.alternate(
+                    lambda _: play(daemon, "pairs", PAIRS, round_trips),
+                    lambda _, o=other: o.measure("pairs", PAIRS, round_trips))
+                figures.emit_rates(dict(head, peer=name, peer_durability="none",
+                                        peer_isolation="one memory", cpu_us=cpu_us(ours),
+                                        peer_cpu_us=cpu_us(theirs)), ours, theirs,
+                                   {"words": ">= 2x", "reached": lambda line: line["ratio"] >= 2})
+        if is_alone:
+            ours = [play(daemon, "pairs", PAIRS, round_trips) for _ in range(run.rounds)]
+            figures.emit_rates(dict(head, cpu_us=cpu_us(ours)), ours)
+
+
+def fan_out(daemon, agent, pool):
+    """Seconds until all has arrived."""
+    collected = pool.submit(daemon.swarm, "send", f"{agent}/sum", "s", "--timeout=300s")
+    begun = time.monotonic()
+    for key in ("a", "b"):
+        daemon.swarm("send", f"{agent}/{key}", "go")
+    collected.result()
+    return time.monotonic() - begun
+
+
+def fan(run):
+    keys, messages = run.many(INSTANCES), run.many(1000000)
+    with run.daemon("fan") as daemon, concurrent.futures.ThreadPoolExecutor() as pool:
+        for mode, number in (("roundrobin", 0), ("random", 1)):
+            seconds, costs = [], []
+            for part in range(run.rounds + 1):  # The first makes the instances.
+                name = f"fan-{number}"
+                if part > 0:
+                    daemon.swarm("delete", "agent", name)
+                    daemon.swarm("wait", f"agent/{name}", "--for=delete", "--timeout=120s")
+                daemon.apply_keyed(name, "fan", durability="none", pods=4,
+                                   limits={"mailbox": 1000000},
+                                   config=f"{number} {messages} {keys}")
+                before = daemon.host_cpu_s()
+                seconds.append(fan_out(daemon, name, pool))
+                costs.append((daemon.host_cpu_s() - before) / (2 * (messages + keys)))
+            # Each run makes its instances; what is counted are all messages that it takes.
+            rates = [2 * (messages + keys) / one for one in seconds[1:]]
+            value = statistics.median(rates)
+            figures.emit(**head_of(run, "fan", "messages/s", "none"), case=f"n={keys} mode={mode}",
+                         value=figures.rounded(value),
+                         cpu_us=figures.rounded(1e6 * statistics.median(costs[1:])),
+                         range=[figures.rounded(f(rates)) for f in (min, max)], rounds=run.rounds,
+                         goal=">= 3M/s", reached=value >= 3e6)
+
+
+def raw(run, group):
+    path = os.path.join(run.folder, "raw")
+    return json.loads(output_of([os.path.join(run.build, "bench", "bench-raw"), path, str(group),
+                                 "0.1" if run.is_quick else "1"]))
+
+
+def durable(run):
+    head = head_of(run, "durable", "turns/s", "local")
+    head.update(peer="append and fdatasync", peer_durability="synced", peer_isolation="none")
+    with run.daemon("durable") as daemon:
+        daemon.apply("bench-echo", 1, "local")
+        for group, count in ((1, 2000), (16, 30000), (64, 60000)):
+            count = max(run.many(count), group)
+            ours, theirs = run.alternate(
+                lambda _, g=group, c=count: daemon.load("request", workers=g, count=c, warm=g,
+                                                        size=BODY_BYTES),
+                lambda _, g=group: raw(run, g))
+            figures.emit_rates(dict(head, case=f"inflight={group} group={group}"), ours, theirs,
+                               {"words": ">= 0.6x", "reached": lambda line: line["ratio"] >= 0.6})
+        in_flight, rounds = run.many(4096), run.many(100)
+        daemon.apply_keyed("chain", "pairs", durability="local", config=str(rounds))
+        ours, theirs = run.alternate(lambda _: play(daemon, "chain", in_flight, rounds),
+                                     lambda _: raw(run, 4096))
+        figures.emit_rates(
+            dict(head, case=f"inflight={in_flight} group=4096 mode=inside",
+                 cpu_us=cpu_us(ours)),
+            ours, theirs,
+            {"words": ">= 1M/s", "reached": lambda line: line["value"] >= 1e6})
+
+
+def ask_sample(daemon, agent, key, expected):
+    begun = time.monotonic()
+    answer = subprocess.run(["swarm", "send", f"{agent}/{key}", "?"], env=daemon.environment,
+                            capture_output=True, check=False)
+    seconds = time.monotonic() - begun
+    if answer.returncode != 0 or int.from_bytes(answer.stdout[:4], "little") != expected:
+        raise Failure(f"{agent}/{key} answers {answer.stdout[:8]} {answer.stderr}, not {expected}")
+    return 1000 * seconds
+
+
+def recover(run):
+    """kill -9 of daemon and host with 1,024 requests in flight beside all those instances: the time
+    from the start of the new daemon to the first answer, and of answers from 0.5 s on, with the
+    start of the command that asks."""
+    keys = run.many(INSTANCES)
+    first, later, replayed = [], [], []
+    with run.daemon("recover") as daemon, concurrent.futures.ThreadPoolExecutor() as pool:
+        daemon.apply_keyed("fan", "fan", pods=4, config=f"0 {keys} {keys}",
+                           limits={"mailbox": 1000000})
+        daemon.apply("bench-echo", 1, "local")
+        fan_out(daemon, "fan", pool)
+        for _ in range(run.rounds):
+            load = subprocess.Popen(
+                [os.path.join(run.build, "bench", "bench-load"), "request", "workers=1024",
+                 f"count={10 ** 9}", "size=128"], env=daemon.environment,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(1)
+            if load.poll() is not None:
+                raise Failure("the load ended before the kill")
+            for pid in daemon.processes():
+                os.kill(pid, signal.SIGKILL)
+            load.wait()
+            daemon.process.wait()
+            daemon.process.stdout.close()
+            begun = time.monotonic()
+            daemon.start()
+            daemon.swarm("wait", "agent/fan", "--for=condition=Ready", "--timeout=60s")
+            ask_sample(daemon, "fan", random.randrange(keys), 2)
+            first.append(time.monotonic() - begun)
+            time.sleep(max(0, 0.5 - first[-1]))
+            later += [ask_sample(daemon, "fan", random.randrange(keys), 2) for _ in range(20)]
+            replayed.append(daemon.metric("swarm_agent_host_replayed_segments"))
+    head = dict(head_of(run, "recover", "ms", "local"), rounds=run.rounds,
+                replayed=statistics.median(replayed))
+    value = 1000 * statistics.median(first)
+    figures.emit(**head, case=f"n={keys} mode=start", value=figures.rounded(value),
+                 range=[figures.rounded(1000 * f(first)) for f in (min, max)], goal="<= 500 ms",
+                 reached=value <= 500)
+    later.sort()
+    value = later[len(later) * 99 // 100]
+    figures.emit(**head, case=f"n={keys} mode=random",
+                 value=figures.rounded(statistics.median(later)), p99_us=round(1000 * value),
+                 range=[figures.rounded(later[0]), figures.rounded(later[-1])], goal="<= 50 ms",
+                 reached=value <= 50)
+
+
+def wait(run):
+    keys = run.many(INSTANCES)
+    with run.daemon("wait") as daemon, concurrent.futures.ThreadPoolExecutor() as pool:
+        daemon.apply_keyed("wait", "wait", durability="none", pods=4,
+                           config=f"{keys} {1 if run.is_quick else 30}",
+                           limits={"mailbox": 1000000})
+        before = daemon.memory_bytes()
+        collected = pool.submit(daemon.swarm, "send", "wait/sum", "s", "--timeout=300s")
+        begun = time.monotonic()
+        daemon.swarm("send", "wait/a", "go")
+        peak = 0
+        while not collected.done():
+            peak = max(peak, daemon.memory_bytes())
+            time.sleep(0.5)
+        collected.result()
+        seconds = time.monotonic() - begun
+    value = (peak - before) / keys
+    figures.emit(**head_of(run, "wait", "bytes", "none"), case=f"n={keys} mode=live", value=value,
+                 seconds=figures.rounded(seconds), goal="<= 1 KiB beyond its own state")
+
+
+WORKLOADS = {"pairs": pairs, "fan": fan, "durable": durable, "recover": recover, "wait": wait}
