@@ -23,7 +23,7 @@ static int read_page(void **state)
     return fclose(file);
 }
 
-static void says(const char *format, ...)
+static void SW_PRINTF(1, 2) says(const char *format, ...)
 {
     char words[128];
     va_list list;
