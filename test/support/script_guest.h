@@ -39,6 +39,8 @@ static inline void script_enter(void *ctx, struct sw_guest *guest,
     bool is_fine;
 
     engine->entered++;
+    if (engine->clock_ns != NULL)
+        *engine->clock_ns += engine->entry_ns;
     ret_outcome->end = script_input(engine, guest, input);
     is_fine = ret_outcome->end == SW_GUEST_DONE || ret_outcome->end == SW_GUEST_WAITING;
     ret_outcome->code = is_fine ? 0 : SW_E_PRECONDITION;

@@ -11,6 +11,9 @@
 #define FRAME_BYTES_MAX (6u << 20)
 #define TARGETS_BYTES_MAX ((size_t)1 << 30)
 #define IMAGE_BYTES_MAX ((size_t)5 << 30)
+/* What a call of sw_worker_run takes, and a segment: who comes meanwhile, and who is to hear, waits
+ * so long at most, and long segments of one Agent do not hold up the others. */
+#define ROUND_NS 1000000u
 
 static void init_buffers(struct sw_worker *worker)
 {
@@ -170,13 +173,16 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
 {
     struct sw_item *item;
     uint32_t count = 0;
+    uint64_t begun_ns;
 
     look_at_clock(worker);
     while (worker->failure.rc == SW_OK && (item = sw_item_get(&worker->inbox)) != NULL)
         sw_deliver(worker, item);
     sw_worker_fire(worker);
     look_at_clock(worker);
-    while (count < segments_max && worker->failure.rc == SW_OK &&
+    begun_ns = worker->monotonic_ns;
+    while (count < segments_max && worker->monotonic_ns - begun_ns < ROUND_NS &&
+           worker->failure.rc == SW_OK &&
            !atomic_load_explicit(&worker->shared->wants_still, memory_order_relaxed) &&
            sw_journal_has_room(worker->shared->journal)) {
         uint32_t priority;

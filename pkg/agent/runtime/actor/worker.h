@@ -126,11 +126,11 @@ struct sw_output { /* A frame for swarmd. */
 
 /* Take an item in; owned from here on. */
 void sw_worker_put(struct sw_worker *worker, struct sw_item *item);
-/* Take in what was put, fire timers that are due, and run at most segments_max segments. If that is
- * not 0, do some more for a snapshot that is being taken (snapshot.h).
- * Returns how many ran. Nothing runs while the journal has no room or
- * while shared->wants_still. Between two calls, with nothing in `sent` of any worker, all of them
- * are at rest: that is the moment at which they may be looked at and changed together. */
+/* Take in what was put, fire timers that are due, and run at most segments_max segments, or as many
+ * as begin within a millisecond. If that is not 0, do some more for a snapshot that is being taken
+ * (snapshot.h). Returns how many ran. Nothing runs while the journal has no room or while
+ * shared->wants_still. Between two calls, with nothing in `sent` of any worker, all of them are at
+ * rest: that is the moment at which they may be looked at and changed together. */
 uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max);
 /* Whether sw_worker_run would find something to do now, the journal's room aside. */
 bool sw_worker_has_work(const struct sw_worker *worker);

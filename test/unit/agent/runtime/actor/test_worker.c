@@ -265,6 +265,26 @@ static void a_crowd_of_ready_instances_does_not_starve_a_neighbour(void **state)
     actors_settle(&actors);
 }
 
+/* What comes meanwhile is taken in between two calls. */
+static void long_segments_end_a_round(void **state)
+{
+    char key[16];
+
+    (void)state;
+    actors.engines[1].clock_ns = &actors.disk.now_ns;
+    actors.engines[1].entry_ns = 300000;
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "k%u", i);
+        actors_send(&actors, 1, key, "add 1");
+    }
+    assert_int_equal(sw_worker_run(actors.workers[1], 64), 2); /* Each a start and a message. */
+    actors.engines[1].entry_ns = 20000000;
+    assert_int_equal(sw_worker_run(actors.workers[1], 64), 1);
+    actors.engines[1].entry_ns = 0;
+    assert_int_equal(sw_worker_run(actors.workers[1], 64), 64);
+    actors_settle(&actors);
+}
+
 static void logs_leave_with_their_instance_and_only_if_the_turn_succeeds_or_fails(void **state)
 {
     (void)state;
@@ -687,6 +707,7 @@ int main(void)
         TEST(without_memory_timers_and_what_instances_sent_wait),
         TEST(a_cancelled_timer_does_not_fire_even_if_it_waits_already),
         TEST(a_crowd_of_ready_instances_does_not_starve_a_neighbour),
+        TEST(long_segments_end_a_round),
         TEST(logs_leave_with_their_instance_and_only_if_the_turn_succeeds_or_fails),
         TEST(a_full_mailbox_pushes_back_to_clients_and_to_senders),
         TEST(an_instance_that_sends_to_a_full_mailbox_is_told),
