@@ -23,7 +23,8 @@
 static uint64_t fifo_put(struct sim_fifo *fifo, void *what, size_t size, uint64_t at_ns)
 {
     if (fifo->first + fifo->count == fifo->capacity) {
-        memmove(fifo->items, fifo->items + fifo->first, fifo->count * sizeof *fifo->items);
+        if (fifo->first > 0)
+            memmove(fifo->items, fifo->items + fifo->first, fifo->count * sizeof *fifo->items);
         fifo->first = 0;
         if (fifo->count == fifo->capacity) {
             fifo->capacity = fifo->capacity == 0 ? 16 : fifo->capacity * 2;
