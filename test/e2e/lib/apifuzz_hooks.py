@@ -140,6 +140,8 @@ def mend_query(case):
         query["labelSelector"] = ",".join(filter(is_key, terms))
     if "continue" in query and case.path.endswith("/instances"):
         query["continue"] = case.path_parameters["name"]
+    elif "continue" in query and case.path.endswith("/deadletters"):
+        query["continue"] = "1"
     elif "continue" in query:
         metadata = (read(case, limit=1) or {"metadata": {}})["metadata"]
         query["continue"] = metadata.get("continue", "")
