@@ -14,6 +14,9 @@ struct sw_bytes { /* Borrowed bytes; data may be NULL when size is 0. */
     size_t size;
 };
 
+/* Whether they are the same bytes, also when there are none. */
+bool sw_bytes_is_equal(struct sw_bytes one, struct sw_bytes other);
+
 struct sw_buffer {
     uint8_t *data; /* Owned. */
     size_t size, capacity, size_max;

@@ -189,11 +189,6 @@ static void reset_instances(struct sw_worker *worker, struct sw_pod *pod)
     sw_output_frame(worker, &event, sw_output_epoch_now(worker));
 }
 
-static bool is_same(struct sw_bytes one, struct sw_bytes other)
-{
-    return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
-}
-
 struct sw_record_pod sw_pod_record(const struct sw_pod_config *config, uint32_t spec)
 {
     return (struct sw_record_pod){.pod = config->pod,
@@ -249,7 +244,7 @@ static bool is_to_upgrade(const struct sw_pod *pod, const struct sw_instance *in
 {
     return instance->is_started && instance->spec != NULL &&
            instance->refused != pod->spec->number &&
-           !is_same(instance->spec->digest, pod->spec->digest);
+           !sw_bytes_is_equal(instance->spec->digest, pod->spec->digest);
 }
 
 /* Instances of an older program that the new one cannot take over stay what they are; say so. */
@@ -362,7 +357,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
 
     sw_capture_pod_first(worker, pod);
     if (rc == SW_OK && item->config.resets && pod->spec != NULL &&
-        !is_same(pod->spec->digest, spec->digest))
+        !sw_bytes_is_equal(pod->spec->digest, spec->digest))
         reset_instances(worker, pod);
     if (rc != SW_OK || worker->failure.rc != SW_OK ||
         record_pod(worker, pod, &item->config, spec) != SW_OK ||

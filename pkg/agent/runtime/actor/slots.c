@@ -231,15 +231,11 @@ static void announce(const struct sw_slots_take *take, const struct move *move)
             sw_worker_fail(take->workers[i], SW_E_EXHAUSTED, "no memory for a route");
 }
 
-static bool is_same(struct sw_bytes one, struct sw_bytes other)
-{
-    return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
-}
-
 static bool is_same_agent(const struct sw_pod_config *one, const struct sw_pod_config *other)
 {
-    return is_same(one->agent_uid, other->agent_uid) && is_same(one->agent, other->agent) &&
-           is_same(one->name_space, other->name_space);
+    return sw_bytes_is_equal(one->agent_uid, other->agent_uid) &&
+           sw_bytes_is_equal(one->agent, other->agent) &&
+           sw_bytes_is_equal(one->name_space, other->name_space);
 }
 
 static void take_from(struct sw_slots_take *take, struct move *move)

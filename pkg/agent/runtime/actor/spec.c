@@ -156,13 +156,8 @@ const struct sw_spec *sw_specs_find(struct sw_specs *specs, uint32_t number)
     return spec;
 }
 
-static bool is_same(struct sw_bytes one, struct sw_bytes other)
-{
-    return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
-}
-
 bool sw_spec_is_same_version(const struct sw_spec *one, const struct sw_spec *other)
 {
-    return one == other ||
-           (is_same(one->digest, other->digest) && is_same(one->fingerprint, other->fingerprint));
+    return one == other || (sw_bytes_is_equal(one->digest, other->digest) &&
+                            sw_bytes_is_equal(one->fingerprint, other->fingerprint));
 }

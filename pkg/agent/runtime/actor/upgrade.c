@@ -11,11 +11,6 @@
 /* What a record holds besides: the rest of it, and the actor. */
 #define IMAGE_BYTES_MAX (SW_JOURNAL_RECORD_MAX - SW_EFFECTS_BYTES_MAX - (1u << 20))
 
-static bool is_same(struct sw_bytes one, struct sw_bytes other)
-{
-    return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
-}
-
 /* The state that the old guest hands over, in worker->body. */
 static bool take_state(struct sw_worker *worker, struct segment *segment,
                        struct sw_guest_upgrade *upgrade)
@@ -126,7 +121,7 @@ static bool adopt_engine(struct sw_worker *worker, struct sw_instance *instance)
         .config = instance->spec->config};
     const struct sw_spec *spec;
 
-    if (is_same(instance->spec->fingerprint, content.fingerprint))
+    if (sw_bytes_is_equal(instance->spec->fingerprint, content.fingerprint))
         return true;
     if (sw_specs_make(&shared->specs, &content,
                       instance->pod->config.is_durable ? shared->journal : NULL, &spec) != SW_OK) {

@@ -166,9 +166,19 @@ static void leftovers_are_not_finished(void **state)
     assert_true(sw_reader_is_finished(&reader));
 }
 
+static void bytes_are_equal_by_size_and_content(void **state)
+{
+    (void)state;
+    assert_true(sw_bytes_is_equal((struct sw_bytes){NULL, 0}, (struct sw_bytes){"x", 0}));
+    assert_true(sw_bytes_is_equal((struct sw_bytes){"abc", 3}, (struct sw_bytes){"abcd", 3}));
+    assert_false(sw_bytes_is_equal((struct sw_bytes){"abc", 3}, (struct sw_bytes){"abcd", 4}));
+    assert_false(sw_bytes_is_equal((struct sw_bytes){"abc", 3}, (struct sw_bytes){"abd", 3}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_are_equal_by_size_and_content),
         cmocka_unit_test(words_are_little_endian),
         cmocka_unit_test(what_was_put_is_read_back),
         cmocka_unit_test(append_beyond_the_limit_fails_and_sticks),
