@@ -5,7 +5,8 @@ find_program(SWARM_GUEST_LD NAMES wasm-ld-19 wasm-ld-18 wasm-ld-17 wasm-ld-16 wa
                                   wasm-ld)
 find_program(SWARM_WASM_OPT NAMES wasm-opt)
 # The same words as in pkg/cli/commands/toolchain.c.
-set(SWARM_WAITS swarm_1.ask,swarm_1.receive,swarm_1.sleep,wasi_snapshot_preview1.poll_oneoff)
+set(SWARM_WAITS swarm_1.ask,swarm_1.receive,swarm_1.sleep,swarm_1.call)
+string(APPEND SWARM_WAITS ,wasi_snapshot_preview1.poll_oneoff)
 set(SWARM_ASYNCIFY
     -g --enable-bulk-memory --enable-sign-ext --enable-mutable-globals --asyncify
     --pass-arg=asyncify-imports@${SWARM_WAITS}

@@ -145,6 +145,7 @@ static void tell_stats(struct driver *driver)
         stats->retried += view.retried;
         stats->parked += view.parked;
         stats->expired += view.expired;
+        stats->calls += view.calls;
     }
     stats->epochs = sw_journal_durable(driver->shared.journal);
     stats->journal_bytes = sw_journal_end(driver->shared.journal);

@@ -5,6 +5,7 @@
 #include "cmd/swarmd/figures.h"
 #include "cmd/swarmd/identity.h"
 #include "cmd/swarmd/modules.h"
+#include "pkg/broker/service/delay.h"
 #include "pkg/communication/protocol/server.h"
 #include "pkg/metrics/collector/collector.h"
 #include "pkg/store/sqlite/sqlite.h"
@@ -35,6 +36,8 @@ struct daemon {
     struct sw_logs *logs;
     struct modules_adapter modules;
     struct agents_adapter agents;
+    struct sw_services *services; /* That agents may call; */
+    struct sw_delay *delay;       /* and the one of them that is always there. */
     struct figures figures;
     struct sw_gateway *gateway;
     struct sw_http_server *server;
@@ -289,6 +292,20 @@ static void on_log(void *ctx, const struct sw_agent_log *log)
     agents_adapter_on_log(&daemon->agents, log);
 }
 
+static enum sw_rc services_make(struct daemon *daemon, struct sw_err *err)
+{
+    enum sw_rc rc = sw_delay_new(daemon->loop, daemon->system, &daemon->delay, err);
+    struct sw_service delay;
+
+    daemon->services = sw_services_new();
+    if (rc == SW_OK && daemon->services == NULL)
+        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for the services of agents");
+    if (rc != SW_OK)
+        return rc;
+    delay = sw_delay_service(daemon->delay);
+    return sw_services_add(daemon->services, &delay, err);
+}
+
 static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
 {
     const struct sw_settings *settings = daemon->settings;
@@ -305,6 +322,7 @@ static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
         .folder = path_in(daemon, "agents", folder),
         .identity_path = path_in(daemon, "agents-journal", identity),
         .machine_code = modules_adapter_code(&daemon->modules),
+        .services = daemon->services,
         .observer = {.ctx = daemon, .on_log = on_log, .on_host = on_host},
         .workers = (unsigned)settings->agents.workers,
         .requests_max = (unsigned)settings->agents.requests_max,
@@ -445,6 +463,8 @@ static enum sw_rc daemon_start(struct daemon *daemon, struct sw_err *err)
     if (rc == SW_OK)
         rc = modules_start(daemon, err);
     if (rc == SW_OK)
+        rc = services_make(daemon, err);
+    if (rc == SW_OK)
         rc = agents_start(daemon, err);
     if (rc == SW_OK)
         rc = gateway_start(daemon, err);
@@ -462,6 +482,8 @@ static void daemon_free(struct daemon *daemon)
         sw_gateway_set_server(daemon->gateway, NULL);
     sw_http_server_free(daemon->server);
     sw_agents_free(daemon->agents.agents);
+    sw_services_free(daemon->services);
+    sw_delay_free(daemon->delay);
     if (daemon->modules.compiler != NULL)
         sw_compiler_free(daemon->modules.compiler);
     if (daemon->store != NULL)

@@ -1,4 +1,4 @@
-/* Waiting in the middle of a handler: for an answer, a message, or a time.
+/* Waiting in the middle of a handler: for an answer, a message, a time, or something outside.
  *
  * A wait ends a segment of the handler's turn: its effects happen, and the instance becomes data
  * until the wait is over, be it after a restart. Then the call returns, locals and all. Other
@@ -39,6 +39,22 @@ int32_t swarm_wait_receive(uint64_t timeout_ns);
 SWARM_IMPORT(sleep)
 int32_t swarm_sleep(uint64_t duration_ns);
 
+/* Call a service outside of the agents, by its name, and wait for its result: its status is the
+ * result, and it, or the words of a failure, the swarm_result, with the service as `from`. However
+ * often this machine or its parts end meanwhile, the handler gets one result. The service may see
+ * the call more than once then, each time with the same key. `swarm.delay` is always there: its
+ * body is a number of milliseconds up to 3600000, and its result that body, after that time.
+ * SWARM_E_INVALID       a service has 1 to 63 bytes of UTF-8, a type up to 255 of it, a body up to
+ *                       4 MiB; or a body that the service does not understand
+ * SWARM_E_EXHAUSTED     the turn, or the node, has too much under way
+ * SWARM_E_PRECONDITION  not within on_start, on_upgrade and on_stop
+ * SWARM_E_NOT_FOUND     this node has no such service
+ * SWARM_E_TIMEOUT       no result came in time; a later one is dropped */
+SWARM_IMPORT(call)
+int32_t swarm_wait_call(const char *service, uint32_t service_size, const char *type,
+                        uint32_t type_size, const void *body, uint32_t body_size,
+                        uint64_t timeout_ns);
+
 /* What ended the last wait, until the next one: the struct, and in `room` what it refers to.
  * Returns the bytes of that; if they are more than size, nothing is written.
  * SWARM_E_NOT_FOUND  no wait was taken */
@@ -70,6 +86,15 @@ static inline int32_t swarm_ask(const struct swarm_question *ask, struct swarm_r
     return swarm_read(swarm_wait_ask(ask->to, ask->to_size, ask->type, ask->type_size, ask->body,
                                      ask->body_size, SWARM_PRIORITY_NORMAL,
                                      ask->timeout_ns == 0 ? SWARM_FOREVER : ask->timeout_ns),
+                      reading);
+}
+
+/* The same with `to` as the service. */
+static inline int32_t swarm_call(const struct swarm_question *call, struct swarm_reading *reading)
+{
+    return swarm_read(swarm_wait_call(call->to, call->to_size, call->type, call->type_size,
+                                      call->body, call->body_size,
+                                      call->timeout_ns == 0 ? SWARM_FOREVER : call->timeout_ns),
                       reading);
 }
 

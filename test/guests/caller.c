@@ -92,6 +92,8 @@ static int32_t call_wait(uint8_t number)
         return swarm_wait_ask(P, U, P, U, P, U, I, L);
     case 1:
         return swarm_wait_receive(L);
+    case 3:
+        return swarm_wait_call(P, U, P, U, P, U, L);
     default:
         return swarm_sleep(L);
     }
@@ -151,7 +153,7 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *message)
         else if (number < 0x90)
             sum += __builtin_wasm_memory_grow(0, 1) == (__SIZE_TYPE__)-1;
         else if (number < 0xa0)
-            sum = sum * 31 + (uint32_t)call_wait(number % 3);
+            sum = sum * 31 + (uint32_t)call_wait(number % 4);
         else if (number < 0xa4)
             vectors[number % 4] = (struct vector){P, U};
     }

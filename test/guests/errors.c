@@ -11,7 +11,7 @@ SWARM_AGENT;
 static char text[TEXT_MAX], longest[300], large[(4u << 20) + 1];
 static uint32_t used;
 static uint8_t room[65537];
-static int32_t at_start[3]; /* What the waits answer there. */
+static int32_t at_start[4]; /* What the waits answer there. */
 
 static void put(const char *word)
 {
@@ -105,6 +105,12 @@ static int32_t bad_ask(uint32_t i, char *p, uint32_t size)
                           i == 1 ? size : 1, i == 2 ? p : "b", i == 2 ? size : 1, 1, 0);
 }
 
+static int32_t bad_call(uint32_t i, char *p, uint32_t size)
+{
+    return swarm_wait_call(i == 0 ? p : "swarm.delay", i == 0 ? size : 11, i == 1 ? p : "t",
+                           i == 1 ? size : 1, i == 2 ? p : "0", i == 2 ? size : 1, 0);
+}
+
 static const struct {
     const char *name;
     int32_t (*call)(uint32_t i, char *p, uint32_t size);
@@ -119,6 +125,7 @@ static const struct {
     {"random", bad_random, 1},
     {"self", bad_self, 1},
     {"ask", bad_ask, 3},
+    {"call", bad_call, 3},
 };
 
 static void try_pointers(void)
@@ -247,11 +254,33 @@ static int32_t ask(const char *to, uint32_t to_size, const char *body, uint64_t 
     return swarm_wait_ask(to, to_size, "", 0, body, 1, SWARM_PRIORITY_NORMAL, timeout_ns);
 }
 
+static int32_t call(const char *service, uint32_t service_size, const char *body, uint32_t size)
+{
+    return swarm_wait_call(service, service_size, "", 0, body, size, SWARM_FOREVER);
+}
+
+static void try_calls(void)
+{
+    tell("call", call("", 0, "0", 1), SWARM_E_INVALID, "no service");
+    tell("call", call(longest, 64, "0", 1), SWARM_E_INVALID, "a name of 64 bytes");
+    tell("call", call("\xff", 1, "0", 1), SWARM_E_INVALID, "a name, not UTF-8");
+    tell("call", call("swarm.delay", 11, large, sizeof large), SWARM_E_INVALID, "a huge body");
+    tell("call", swarm_wait_call("swarm.delay", 11, longest, 256, "0", 1, 0), SWARM_E_INVALID,
+         "a long type");
+    tell("call", call(longest, 63, "0", 1), SWARM_E_NOT_FOUND, "a service that there is not");
+    tell("call", call("swarm.delay", 11, "soon", 4), SWARM_E_INVALID, "no number");
+    tell("call", call("swarm.delay", 11, "3600001", 7), SWARM_E_INVALID, "too long a delay");
+    tell("call", swarm_wait_call("swarm.delay", 11, "", 0, "60000", 5, 1000000), SWARM_E_TIMEOUT,
+         "a result that is too late");
+    tell("call", call("swarm.delay", 11, "1", 1), SWARM_OK, "a millisecond");
+}
+
 int32_t SWARM_EXPORT(on_start)(void)
 {
     at_start[0] = ask("errors/echo", 11, "e", SWARM_FOREVER);
     at_start[1] = swarm_wait_receive(0);
     at_start[2] = swarm_sleep(0);
+    at_start[3] = call("swarm.delay", 11, "0", 1);
     return SWARM_DONE;
 }
 
@@ -285,6 +314,7 @@ static int32_t try_waits(const struct swarm_message *m)
     tell("ask", at_start[0], SWARM_E_PRECONDITION, "in on_start");
     tell("receive", at_start[1], SWARM_E_PRECONDITION, "in on_start");
     tell("sleep", at_start[2], SWARM_E_PRECONDITION, "in on_start");
+    tell("call", at_start[3], SWARM_E_PRECONDITION, "in on_start");
     tell("ask", ask("errors/", 7, "e", 0), SWARM_E_INVALID, "an empty key");
     tell("ask", ask("errors/waits", 12, "e", SWARM_FOREVER), SWARM_E_DEADLOCK, "itself");
     tell("result", swarm_result(&message, room, sizeof room), SWARM_E_NOT_FOUND, "none was taken");
@@ -296,6 +326,7 @@ static int32_t try_waits(const struct swarm_message *m)
     (void)SEND("errors/waits", 12, "", 0, 1, 1);
     tell("receive", swarm_wait_receive(SWARM_FOREVER), SWARM_OK, "what we sent to ourselves");
     tell("sleep", swarm_sleep(1000000), SWARM_OK, "a millisecond");
+    try_calls();
     return reply_text(m);
 }
 
@@ -357,6 +388,7 @@ static int32_t try_full_turn(const struct swarm_message *m)
     tell("ask", ask("errors/echo", 11, "e", 0), SWARM_E_EXHAUSTED, "in a full turn");
     tell("receive", swarm_wait_receive(0), SWARM_E_EXHAUSTED, "in a full turn");
     tell("sleep", swarm_sleep(0), SWARM_E_EXHAUSTED, "in a full turn");
+    tell("call", call("swarm.delay", 11, "0", 1), SWARM_E_EXHAUSTED, "in a full turn");
     tell("unsubscribe", swarm_unsubscribe("is.there", 8), SWARM_E_EXHAUSTED, "in a full turn");
     for (uint32_t at = 0, end; at < used; at = end + 1) {
         for (end = at; text[end] != '\n'; end++)

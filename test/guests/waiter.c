@@ -116,6 +116,24 @@ static int32_t too_small(const struct swarm_message *m)
     return answer(m, code, reading.message.body, reading.message.body_size);
 }
 
+static int32_t call_outside(const struct swarm_message *m)
+{
+    uint8_t room[64];
+    struct swarm_reading reading = {.room = room, .room_size = sizeof room};
+    volatile uint32_t local = 0x5eed;
+    int32_t code = swarm_call(&(struct swarm_question){.to = "swarm.delay",
+                                                       .to_size = 11,
+                                                       .type = "t",
+                                                       .type_size = 1,
+                                                       .body = "25",
+                                                       .body_size = 2},
+                              &reading);
+
+    if (local != 0x5eed)
+        __builtin_trap();
+    return answer(m, code, reading.message.body, reading.message.body_size);
+}
+
 static int32_t wait_for(const struct swarm_message *m)
 {
     uint32_t number = 0;
@@ -190,6 +208,8 @@ static int32_t other_ways(const struct swarm_message *m)
         int32_t code = swarm_sleep(SECOND);
         return answer(m, code, "slept", 5);
     }
+    if (is_command(m, "outside"))
+        return call_outside(m);
     if (is_command(m, "effects"))
         return have_effects(m);
     if (is_command(m, "noise"))
@@ -214,6 +234,8 @@ static int32_t other_ways(const struct swarm_message *m)
         return swarm_sleep(SECOND) == SWARM_WAITING ? SWARM_DONE : SWARM_E_INVALID;
     if (is_command(m, "twice") && swarm_sleep(SECOND) == SWARM_WAITING)
         return swarm_sleep(SECOND) == SWARM_E_PRECONDITION ? SWARM_WAITING : SWARM_E_INVALID;
+    if (is_command(m, "outside"))
+        return swarm_wait_call("swarm.delay", 11, "t", 1, "25", 2, SWARM_FOREVER);
     return swarm_wait_ask("oracle/one", 10, "", 0, m->body, m->body_size, SWARM_PRIORITY_NORMAL,
                           SECOND);
 }

@@ -41,6 +41,7 @@ struct actors {
         uint32_t attempts;
     } letter; /* The last one of the page. */
     struct sw_frame_pod_status status;
+    void (*see)(const struct sw_frame *frame); /* All other frames; may be NULL. */
     struct sw_err failure;
 };
 
@@ -93,6 +94,11 @@ static inline void actors_done(struct actors *actors)
     disk_done(&actors->disk);
 }
 
+static inline void actors_copy(char *room, size_t size, struct sw_bytes text)
+{
+    snprintf(room, size, "%.*s", (int)text.size, text.size > 0 ? (const char *)text.data : "");
+}
+
 static inline void actors_see(struct actors *actors, const struct sw_frame *frame)
 {
     struct actors_reply *reply;
@@ -103,20 +109,16 @@ static inline void actors_see(struct actors *actors, const struct sw_frame *fram
         reply->is_there = true;
         reply->status = -(int32_t)frame->reply.code;
         reply->subscribers = frame->reply.subscribers;
-        snprintf(reply->body, sizeof reply->body, "%.*s", (int)frame->reply.body.size,
-                 frame->reply.body.size > 0 ? (const char *)frame->reply.body.data : "");
+        actors_copy(reply->body, sizeof reply->body, frame->reply.body);
         return;
     case SW_FRAME_EVENT:
         actors->events++;
-        snprintf(actors->last_event, sizeof actors->last_event, "%.*s",
-                 (int)frame->event.reason.size, (const char *)frame->event.reason.data);
-        snprintf(actors->last_words, sizeof actors->last_words, "%.*s",
-                 (int)frame->event.words.size, (const char *)frame->event.words.data);
+        actors_copy(actors->last_event, sizeof actors->last_event, frame->event.reason);
+        actors_copy(actors->last_words, sizeof actors->last_words, frame->event.words);
         return;
     case SW_FRAME_LOG:
         actors->logs++;
-        snprintf(actors->last_log, sizeof actors->last_log, "%.*s", (int)frame->log.text.size,
-                 (const char *)frame->log.text.data);
+        actors_copy(actors->last_log, sizeof actors->last_log, frame->log.text);
         return;
     case SW_FRAME_POD_CLOSED:
         actors->closed++;
@@ -128,13 +130,10 @@ static inline void actors_see(struct actors *actors, const struct sw_frame *fram
         actors->status = frame->pod_status;
         return;
     default:
+        if (actors->see != NULL)
+            actors->see(frame);
         return;
     }
-}
-
-static inline void actors_copy(char *room, size_t size, struct sw_bytes text)
-{
-    snprintf(room, size, "%.*s", (int)text.size, text.size > 0 ? (const char *)text.data : "");
 }
 
 static inline void actors_see_letters(struct actors *actors, const struct sw_frame_instances *page)

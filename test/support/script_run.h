@@ -8,6 +8,7 @@
  * spam COUNT TO|BODY | pubs COUNT SUBJECT|BODY | churn COUNT (start and cancel a timer) | flip
  * COUNT (subscribe and unsubscribe) | flaky COUNT (ends badly so many times) | seq FROM N COUNT
  * (the same for this message, and notes whether the N of FROM rise) | await NS TO|BODY | recv NS |
+ * call NS SERVICE|BODY (as await) |
  * sleep NS | ack | code. What follows await (behind '~'), recv and sleep runs when the wait is over
  * (NS of await 0: never by itself); "ack" answers what was received. "get" replies with the state
  * in words. Replies, publishes and timers that arrive are counted; publishes and timers run as
@@ -116,6 +117,12 @@ static inline bool script_message(struct script_engine *engine, struct sw_guest 
         effect = (struct sw_effect){.to = script_text(name), .body = script_text(body)};
         guest->state.last_code = sw_turn_ask(guest->turn, &effect, SWARM_PRIORITY_NORMAL,
                                              number == 0 ? UINT64_MAX : (uint64_t)number);
+        return true;
+    } else if (sscanf(command, "call %llu %299[^|]", &number, name) == 2) {
+        effect = (struct sw_effect){
+            .to = script_text(name), .type = script_text("t"), .body = script_text(body)};
+        guest->state.last_code =
+            sw_turn_call(guest->turn, &effect, number == 0 ? UINT64_MAX : (uint64_t)number);
         return true;
     } else if (sscanf(command, "spam %u %299[^|]", &count, name) == 2) {
     } else if (sscanf(command, "pubs %u %299[^|]", &count, name) == 2 ||

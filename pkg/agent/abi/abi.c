@@ -18,6 +18,7 @@ static const struct sw_abi_function imports[] = {
     {.name = "receive", .parameters = "l", .result = "i"},
     {.name = "sleep", .parameters = "l", .result = "i"},
     {.name = "result", .parameters = "iii", .result = "i"},
+    {.name = "call", .parameters = "iiiiiil", .result = "i"},
 };
 
 /* Everything there is, so that whatever a toolchain's start-up code names is found; what each does

@@ -62,6 +62,16 @@ static void on_ping(void *ctx)
     sw_timer_start(agents->ping, agents->options.ping_ms);
 }
 
+/* Hosts choose the names of calls. */
+static uint64_t seed_of(const struct sw_agents *agents)
+{
+    const struct sw_system *system = agents->options.system;
+    uint64_t seed;
+
+    system->random(system->ctx, &seed, sizeof seed);
+    return seed;
+}
+
 static bool parts_make(struct sw_agents *agents)
 {
     struct sw_loop *loop = agents->options.loop;
@@ -69,11 +79,14 @@ static bool parts_make(struct sw_agents *agents)
     agents->backoff = sw_timer_new(loop, on_backoff, agents);
     agents->ping = sw_timer_new(loop, on_ping, agents);
     agents->deadline = sw_timer_new(loop, sw_requests_on_deadline, agents);
+    agents->calls_sweep = sw_timer_new(loop, sw_calls_on_sweep, agents);
+    agents->calls_by_name = sw_map_new(seed_of(agents));
     agents->pods = sw_map_new(0);
     agents->modules = sw_map_new(0);
     agents->agents_known = sw_map_new(0);
     return agents->backoff != NULL && agents->ping != NULL && agents->deadline != NULL &&
-           agents->pods != NULL && agents->modules != NULL && agents->agents_known != NULL;
+           agents->calls_sweep != NULL && agents->calls_by_name != NULL && agents->pods != NULL &&
+           agents->modules != NULL && agents->agents_known != NULL;
 }
 
 enum sw_rc sw_agents_new(const struct sw_agents_options *options, struct sw_agents **ret_agents,
@@ -93,6 +106,8 @@ enum sw_rc sw_agents_new(const struct sw_agents_options *options, struct sw_agen
     sw_buffer_init(&made->outbound, SW_FRAME_BYTES_MAX + 8);
     sw_heap_init(&made->deadlines);
     sw_list_init(&made->fetches);
+    sw_list_init(&made->calls);
+    sw_list_init(&made->calls_answers);
     sw_list_init(&made->closings);
     sw_pods_init(made);
     if (!parts_make(made))
@@ -165,6 +180,8 @@ void sw_agents_free(struct sw_agents *agents)
         sw_stream_close(agents->link);
     }
     sw_requests_done(agents);
+    sw_calls_done(agents);
+    sw_map_free(agents->calls_by_name);
     if (agents->pods != NULL && agents->modules != NULL && agents->agents_known != NULL)
         sw_pods_done(agents);
     if (agents->modules != NULL)
@@ -172,8 +189,9 @@ void sw_agents_free(struct sw_agents *agents)
     sw_map_free(agents->pods);
     sw_map_free(agents->modules);
     sw_map_free(agents->agents_known);
-    for (size_t i = 0; i < 3; i++) {
-        struct sw_timer *timers[] = {agents->backoff, agents->ping, agents->deadline};
+    for (size_t i = 0; i < 4; i++) {
+        struct sw_timer *timers[] = {agents->backoff, agents->ping, agents->deadline,
+                                     agents->calls_sweep};
 
         if (timers[i] != NULL)
             sw_timer_free(timers[i]);
@@ -196,4 +214,5 @@ void sw_agents_view(const struct sw_agents *agents, struct sw_agents_view *ret_v
     ret_view->is_up = agents->state == SW_HOST_UP;
     ret_view->host_pid = agents->child == NULL ? 0 : (uint64_t)sw_child_pid(agents->child);
     ret_view->requests = agents->requests_count;
+    ret_view->calls_open = sw_map_count(agents->calls_by_name);
 }

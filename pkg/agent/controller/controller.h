@@ -3,6 +3,7 @@
  *     node controller --- struct sw_pod_runner ---+
  *     gateway --- sw_agents_send, _publish ... ---+-- this room -- frames -- agent-host process
  *     compiler --- struct sw_machine_code --------+
+ *     broker --- struct sw_services --------------+
  *
  * The host is hostile: what it says is checked against what was asked of it; one that breaks the
  * protocol, floods or hangs is killed and started again with back-off. Open Pods are opened again
@@ -12,6 +13,7 @@
  * I/O: a child process and a socket pair on the loop.  Limits: struct sw_agents_options. */
 #pragma once
 #include "pkg/agent/pod/runner.h"
+#include "pkg/broker/service/service.h"
 #include "pkg/utils/logger/logger.h"
 #include "pkg/utils/loop/loop.h"
 #include "pkg/utils/system/system.h"
@@ -58,6 +60,7 @@ struct sw_agents_options {
      * beginning; made when there is none. NULL: not kept. */
     const char *identity_path;
     struct sw_machine_code machine_code;
+    const struct sw_services *services; /* What instances may call. NULL: nothing. */
     struct sw_agents_observer observer;
     unsigned workers;                    /* 0: one per processor. */
     unsigned requests_max;               /* Without an answer; 0: 65,536. */
@@ -194,6 +197,7 @@ struct sw_agents_view { /* For metrics, top and status. Counts since the host's 
     uint64_t host_starts, host_pid, pods, instances, waiting, memory_bytes;
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
     uint64_t retried, parked, expired;
+    uint64_t calls, calls_open; /* Of services; open: under way, or answered and not taken yet. */
     uint64_t epochs, journal_bytes, requests;
     uint64_t journal_kept_bytes, snapshots, snapshots_failed, snapshot_bytes, still_ns;
 };

@@ -86,6 +86,12 @@ static void on_end(void *ctx, struct sw_stream *stream)
     sw_stream_close(stream);
 }
 
+static void on_drain(void *ctx, struct sw_stream *stream)
+{
+    (void)stream;
+    sw_calls_on_drain(ctx);
+}
+
 static void on_link_closed(void *ctx, struct sw_stream *stream, enum sw_rc rc)
 {
     struct sw_agents *agents = ctx;
@@ -127,6 +133,7 @@ static void host_gone(struct sw_agents *agents)
     sw_buffer_reset(&agents->inbound);
     sw_modules_host_down(agents);
     sw_pods_host_down(agents);
+    sw_calls_host_down(agents);
     sw_requests_fail(agents, SW_E_UNAVAILABLE,
                      is_stopping ? "the node is stopping"
                                  : "the agent host went away; it is being started again");
@@ -249,8 +256,11 @@ static void hello_send(struct sw_agents *agents)
 
 void sw_host_start(struct sw_agents *agents)
 {
-    struct sw_stream_handler handler = {
-        .ctx = agents, .on_data = on_data, .on_end = on_end, .on_close = on_link_closed};
+    struct sw_stream_handler handler = {.ctx = agents,
+                                        .on_data = on_data,
+                                        .on_end = on_end,
+                                        .on_close = on_link_closed,
+                                        .on_drain = on_drain};
     int files[2] = {-1, -1};
     struct sw_err err = {0};
     enum sw_rc rc = sw_socket_pair(files, &err);

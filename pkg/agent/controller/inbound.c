@@ -56,6 +56,7 @@ static enum sw_rc on_ready(struct sw_agents *agents, const struct sw_frame_ready
     if (agents->options.observer.on_host != NULL)
         agents->options.observer.on_host(agents->options.observer.ctx, true,
                                          text_of(ready->words, words, sizeof words));
+    sw_calls_host_up(agents);
     sw_pods_host_up(agents);
     return SW_OK;
 }
@@ -165,6 +166,7 @@ static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_i
             .is_parked = entry.state == SW_FRAME_INSTANCE_PARKED,
             .is_failing = entry.state == SW_FRAME_INSTANCE_FAILING,
             .wait = entry.state == SW_FRAME_INSTANCE_ASKS       ? "its handler waits for an answer"
+                    : entry.state == SW_FRAME_INSTANCE_CALLS    ? "its handler waits for a service"
                     : entry.state == SW_FRAME_INSTANCE_RECEIVES ? "its handler waits for a message"
                     : entry.state == SW_FRAME_INSTANCE_SLEEPS   ? "its handler sleeps"
                                                                 : "",
@@ -282,6 +284,7 @@ static enum sw_rc on_stats(struct sw_agents *agents, const struct sw_frame_stats
     view->retried = stats->retried;
     view->parked = stats->parked;
     view->expired = stats->expired;
+    view->calls = stats->calls;
     view->replayed = stats->replayed;
     view->epochs = stats->epochs;
     view->journal_bytes = stats->journal_bytes;
@@ -321,6 +324,10 @@ enum sw_rc sw_host_receive(struct sw_agents *agents, const struct sw_frame *fram
         return on_log(agents, &frame->log);
     if (frame->kind == SW_FRAME_STATS)
         return on_stats(agents, &frame->stats);
+    if (frame->kind == SW_FRAME_CALL)
+        sw_calls_take(agents, &frame->call);
+    if (frame->kind == SW_FRAME_CALL_END)
+        sw_calls_end(agents, &frame->call_end);
     if (frame->kind == SW_FRAME_PONG && frame->request.request <= agents->ping_number)
         agents->pings_open = 0;
     return SW_OK; /* PONG, and STOPPED, after which it exits. */

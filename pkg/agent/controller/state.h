@@ -93,6 +93,12 @@ struct sw_agents {
     struct sw_timer *deadline;
     uint64_t deadline_armed_ms;
 
+    /* Of struct call in calls.c: all, those whose results wait for room, and by their names. */
+    struct sw_list calls, calls_answers;
+    struct sw_map *calls_by_name;
+    struct sw_timer *calls_sweep;
+    uint64_t results_bytes; /* Kept until their calls are over. */
+
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     struct sw_agents_view view;
@@ -143,6 +149,18 @@ void sw_modules_release(struct sw_agents *agents, struct sw_module *module);
 void sw_modules_send(struct sw_agents *agents, struct sw_module *module, const char *name_space);
 void sw_modules_host_down(struct sw_agents *agents);
 void sw_modules_done(struct sw_agents *agents);
+
+/* calls.c */
+/* An instance calls, perhaps again. */
+void sw_calls_take(struct sw_agents *agents, const struct sw_frame_call *asked);
+/* It waits for that no more. */
+void sw_calls_end(struct sw_agents *agents, const struct sw_frame_call_name *name);
+/* The link has room again. */
+void sw_calls_on_drain(struct sw_agents *agents);
+void sw_calls_host_up(struct sw_agents *agents);
+void sw_calls_host_down(struct sw_agents *agents);
+void sw_calls_on_sweep(void *ctx);
+void sw_calls_done(struct sw_agents *agents);
 
 /* requests.c */
 void sw_requests_done(struct sw_agents *agents);

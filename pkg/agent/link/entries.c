@@ -33,7 +33,7 @@ bool sw_frame_instance_take(struct sw_reader *reader, struct sw_frame_instance *
     instance.failures = sw_reader_u64(reader);
     instance.memory_bytes = sw_reader_u64(reader);
     instance.last_ns = sw_reader_u64(reader);
-    if (reader->failed || instance.state > SW_FRAME_INSTANCE_SLEEPS ||
+    if (reader->failed || instance.state > SW_FRAME_INSTANCE_CALLS ||
         (instance.key.size > 0 && !sw_text_is_utf8(instance.key.data, instance.key.size))) {
         reader->failed = true;
         return false;

@@ -169,15 +169,46 @@ static const struct field event_fields[] = {
 static const struct field log_fields[] = {NAME(log.uid, UID_MAX), TEXT(log.key, SW_FRAME_KEY_MAX),
                                           U32(log.level, 3), U64(log.time_ns),
                                           TEXT(log.text, LOG_MAX)};
-static const struct field stats_fields[] = {
-    U64(stats.pods),          U64(stats.instances),        U64(stats.waiting),
-    U64(stats.memory_bytes),  U64(stats.segments),         U64(stats.failures),
-    U64(stats.sends),         U64(stats.publishes),        U64(stats.replies),
-    U64(stats.refused),       U64(stats.replayed),         U64(stats.retried),
-    U64(stats.parked),        U64(stats.expired),          U64(stats.epochs),
-    U64(stats.journal_bytes), U64(stats.outputs_waiting),  U64(stats.journal_kept_bytes),
-    U64(stats.snapshots),     U64(stats.snapshots_failed), U64(stats.snapshot_bytes),
-    U64(stats.still_ns)};
+static const struct field stats_fields[] = {U64(stats.pods),
+                                            U64(stats.instances),
+                                            U64(stats.waiting),
+                                            U64(stats.memory_bytes),
+                                            U64(stats.segments),
+                                            U64(stats.failures),
+                                            U64(stats.sends),
+                                            U64(stats.publishes),
+                                            U64(stats.replies),
+                                            U64(stats.refused),
+                                            U64(stats.replayed),
+                                            U64(stats.retried),
+                                            U64(stats.parked),
+                                            U64(stats.expired),
+                                            U64(stats.calls),
+                                            U64(stats.epochs),
+                                            U64(stats.journal_bytes),
+                                            U64(stats.outputs_waiting),
+                                            U64(stats.journal_kept_bytes),
+                                            U64(stats.snapshots),
+                                            U64(stats.snapshots_failed),
+                                            U64(stats.snapshot_bytes),
+                                            U64(stats.still_ns)};
+
+#define CALL_NAME(member) ID(member.incarnation), ID(member.instance), ID(member.number)
+static const struct field call_fields[] = {
+    CALL_NAME(call.name),
+    ID(call.pod),
+    NAME(call.uid, UID_MAX),
+    TEXT(call.key, SW_FRAME_KEY_MAX),
+    NAME(call.service, SW_FRAME_NAME_MAX),
+    TEXT(call.type, TYPE_MAX),
+    BYTES(call.body, SW_FRAME_BODY_MAX),
+};
+static const struct field call_result_fields[] = {
+    CALL_NAME(call_result.name),      ID(call_result.pod),
+    U32(call_result.code, 16),        NAME(call_result.service, SW_FRAME_NAME_MAX),
+    TEXT(call_result.type, TYPE_MAX), BYTES(call_result.body, SW_FRAME_BODY_MAX),
+};
+static const struct field call_end_fields[] = {CALL_NAME(call_end)};
 
 #define SHAPE(kind, direction, fields)                                                             \
     [SW_FRAME_##kind] = {#kind, direction, fields, sizeof fields / sizeof *fields}
@@ -194,6 +225,7 @@ static const struct shape shapes[] = {
     SHAPE(STOP, SW_FRAME_TO_HOST, stop_fields),
     SHAPE(LETTERS, SW_FRAME_TO_HOST, letters_fields),
     SHAPE(LETTERS_CHANGE, SW_FRAME_TO_HOST, letters_change_fields),
+    SHAPE(CALL_RESULT, SW_FRAME_TO_HOST, call_result_fields),
     SHAPE(READY, SW_FRAME_FROM_HOST, ready_fields),
     SHAPE(MODULE_RESULT, SW_FRAME_FROM_HOST, result_fields),
     SHAPE(POD_STATUS, SW_FRAME_FROM_HOST, pod_status_fields),
@@ -207,6 +239,8 @@ static const struct shape shapes[] = {
     SHAPE(STOPPED, SW_FRAME_FROM_HOST, result_fields),
     SHAPE(LETTERS_PAGE, SW_FRAME_FROM_HOST, instances_fields),
     SHAPE(MODULE_WANTED, SW_FRAME_FROM_HOST, module_wanted_fields),
+    SHAPE(CALL, SW_FRAME_FROM_HOST, call_fields),
+    SHAPE(CALL_END, SW_FRAME_FROM_HOST, call_end_fields),
 };
 #define SHAPES_COUNT (sizeof shapes / sizeof *shapes)
 

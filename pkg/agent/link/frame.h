@@ -7,10 +7,12 @@
  * Threads: pure functions; a parser belongs to one thread.  I/O: none.
  * Limits: SW_FRAME_BYTES_MAX for a frame; each field's is in frame.c. */
 #pragma once
+#include "pkg/agent/link/call.h"
+#include "pkg/agent/link/letters.h"
 #include "pkg/agent/link/stats.h"
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 4
+#define SW_LINK_VERSION 5
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -33,6 +35,7 @@ enum sw_frame_kind {
     SW_FRAME_STOP, /* Finish what runs, snapshot, exit. */
     SW_FRAME_LETTERS,
     SW_FRAME_LETTERS_CHANGE,
+    SW_FRAME_CALL_RESULT,
     /* From the host. */
     SW_FRAME_READY = 64, /* The first one: the journal is recovered. */
     SW_FRAME_MODULE_RESULT,
@@ -46,7 +49,9 @@ enum sw_frame_kind {
     SW_FRAME_PONG,
     SW_FRAME_STOPPED,
     SW_FRAME_LETTERS_PAGE,
-    SW_FRAME_MODULE_WANTED /* Instances of a Pod wait for an older module of their Agent. */
+    SW_FRAME_MODULE_WANTED, /* Instances of a Pod wait for an older module of their Agent. */
+    SW_FRAME_CALL,          /* An instance calls a service, perhaps not for the first time. */
+    SW_FRAME_CALL_END /* It waits for that no more: the result was taken, or nobody wants it. */
 };
 
 enum sw_frame_direction { SW_FRAME_TO_HOST, SW_FRAME_FROM_HOST };
@@ -125,23 +130,6 @@ struct sw_frame_list {
     uint64_t request;
     struct sw_bytes name_space, agent, after; /* Keys greater than `after`, in order. */
     uint32_t limit;                           /* 1 to 1,000. */
-};
-
-struct sw_frame_letters { /* Dead letters of an Agent, in the order of their numbers. */
-    uint64_t request;
-    struct sw_bytes name_space, agent, key; /* key: of this instance only; empty: of all. */
-    uint64_t after;                         /* Numbers greater than that. */
-    uint32_t limit;                         /* 1 to 1,000. */
-    uint32_t with_body;                     /* 0 or 1. */
-};
-
-enum sw_frame_letters_act { SW_FRAME_LETTERS_REDELIVER, SW_FRAME_LETTERS_DROP };
-
-struct sw_frame_letters_change {
-    uint64_t request;
-    struct sw_bytes name_space, agent, key;
-    uint64_t number; /* Of one letter; 0: all of them. */
-    uint32_t act;    /* enum sw_frame_letters_act. */
 };
 
 struct sw_frame_stop {
@@ -231,6 +219,9 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
         struct sw_frame_event event;
         struct sw_frame_log log;
         struct sw_frame_stats stats;
+        struct sw_frame_call call;
+        struct sw_frame_call_result call_result;
+        struct sw_frame_call_name call_end;
     };
 };
 

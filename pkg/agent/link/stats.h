@@ -7,7 +7,7 @@
 struct sw_frame_stats { /* Since the host's start, but for the first four. */
     uint64_t pods, instances, waiting, memory_bytes;
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
-    uint64_t retried, parked, expired;
+    uint64_t retried, parked, expired, calls;
     uint64_t epochs, journal_bytes, outputs_waiting;
     uint64_t journal_kept_bytes; /* Of what was ever appended, so much is on the disk. */
     uint64_t snapshots, snapshots_failed, snapshot_bytes; /* bytes: of the last one. */

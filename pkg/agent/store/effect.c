@@ -16,6 +16,7 @@ void sw_effect_put(const struct sw_effect *effect, struct sw_buffer *out)
     case SW_EFFECT_SEND:
     case SW_EFFECT_PUBLISH:
     case SW_EFFECT_ASK:
+    case SW_EFFECT_CALL:
         sw_buffer_put_bytes(out, effect->to);
         sw_buffer_put_u8(out, (uint8_t)effect->priority);
         if (effect->kind != SW_EFFECT_PUBLISH)
@@ -65,6 +66,7 @@ bool sw_effect_take(struct sw_reader *reader, struct sw_effect *ret_effect)
     case SW_EFFECT_SEND:
     case SW_EFFECT_PUBLISH:
     case SW_EFFECT_ASK:
+    case SW_EFFECT_CALL:
         effect.to = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
         effect.priority = sw_reader_u8(reader);
         if (effect.kind != SW_EFFECT_PUBLISH)

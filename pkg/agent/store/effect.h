@@ -21,12 +21,14 @@ enum sw_effect_kind {
     /* Waits: a segment that ends as waiting has exactly one of these. */
     SW_EFFECT_ASK, /* A send whose answer ends the wait. */
     SW_EFFECT_RECEIVE,
-    SW_EFFECT_SLEEP
+    SW_EFFECT_SLEEP,
+    SW_EFFECT_CALL /* Of something outside: its result ends the wait. */
 };
 
 struct sw_effect { /* Which fields count depends on the kind; the others are zero. */
     enum sw_effect_kind kind;
-    struct sw_bytes to; /* SEND, ASK: the name as the guest gave it; else the subject. */
+    struct sw_bytes to; /* SEND, ASK: the name as the guest gave it. CALL: the service. Else the
+                           subject. */
     struct sw_bytes type, body;
     uint32_t body_at; /* Of a taken effect: where its body begins within the list. */
     uint32_t priority;

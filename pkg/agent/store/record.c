@@ -564,7 +564,8 @@ static void effect_print(struct sw_buffer *out, const struct sw_effect *effect)
         sw_buffer_print(out, " timer-cancel=%" PRIu64, effect->number);
         return;
     case SW_EFFECT_ASK:
-        text_print(out, "ask", effect->to);
+    case SW_EFFECT_CALL:
+        text_print(out, effect->kind == SW_EFFECT_ASK ? "ask" : "call", effect->to);
         sw_buffer_print(out, "(%zu bytes)", effect->body.size);
         wait_print(out, effect);
         return;

@@ -226,7 +226,7 @@ static enum sw_rc let_wait(struct sw_cli *cli, const struct sw_toolchain *toolch
         "--enable-mutable-globals",
         "--asyncify",
         "--pass-arg=asyncify-imports@swarm_1.ask,swarm_1.receive,swarm_1.sleep,"
-        "wasi_snapshot_preview1.poll_oneoff",
+        "swarm_1.call,wasi_snapshot_preview1.poll_oneoff",
         "--pass-arg=asyncify-asserts",
         "-O2",
         output,

@@ -1,13 +1,12 @@
 /* The Agent of `make bench BENCH=wait`: "a" sets the instances "0" to KEYS - 1 to work. Each waits
- * twice for a millisecond and then for 1 to SECONDS s, in the middle of its handler (spec.config
- * says KEYS SECONDS), looks whether its locals are what they were, and tells "sum", which answers
- * when it has heard of all. */
+ * twice for a millisecond and then for a call of 1 to SECONDS s, in the middle of its handler
+ * (spec.config says KEYS SECONDS), looks whether its locals are what they were, and tells "sum",
+ * which answers when it has heard of all. */
 #include <swarm/wait.h>
 
 #define BATCH 512u
 #define LOCALS 8u
 #define NS_PER_MS 1000000u
-#define NS_PER_S 1000000000u
 
 SWARM_AGENT;
 
@@ -52,6 +51,26 @@ int32_t SWARM_EXPORT(on_timer)(uint64_t id)
     return started < keys ? swarm_timer_start(id, 0) : SWARM_DONE;
 }
 
+/* Call the service that answers after so long. */
+static int32_t call_for(uint32_t seconds)
+{
+    char body[5] = "00000", room[96];
+    struct swarm_reading result = {.room = room, .room_size = sizeof room};
+    uint32_t rest = seconds * 1000;
+    int32_t code;
+
+    for (uint32_t i = sizeof body; i > 0; i--, rest /= 10)
+        body[i - 1] = (char)('0' + rest % 10);
+    code = swarm_call(
+        &(struct swarm_question){
+            .to = "swarm.delay", .to_size = 11, .body = body, .body_size = sizeof body},
+        &result);
+    for (uint32_t i = 0; i < sizeof body && code == SWARM_OK; i++)
+        if (result.message.body_size != sizeof body || (char)result.message.body[i] != body[i])
+            code = SWARM_E_INVALID;
+    return code;
+}
+
 static int32_t work(void)
 {
     volatile uint32_t locals[LOCALS];
@@ -65,7 +84,7 @@ static int32_t work(void)
         locals[i]++;
     }
     if (code == SWARM_OK)
-        code = swarm_sleep((1 + own_key % seconds_max) * (uint64_t)NS_PER_S);
+        code = call_for(1 + own_key % seconds_max);
     for (uint32_t i = 0; i < LOCALS; i++)
         bad += locals[i] != own_key * 2654435761u + i + (i < 2);
     bad += code != SWARM_OK;

@@ -13,6 +13,7 @@ void sw_actor_done(struct sw_actor *actor)
     for (uint32_t i = 0; i < actor->patterns_count; i++)
         free(actor->patterns[i]);
     sw_requests_free(actor->requests);
+    free(actor->wait.call);
     free(actor->patterns);
     free(actor->timers);
     free(actor->handles);
@@ -178,6 +179,33 @@ static bool pattern_remove(struct sw_actor *actor, struct sw_bytes pattern)
 
 /* --- Records --------------------------------------------------------------------------------- */
 
+static struct sw_bytes keep(struct sw_bytes bytes, uint8_t **at)
+{
+    struct sw_bytes copy = {*at, bytes.size};
+
+    if (bytes.size > 0)
+        memcpy(*at, bytes.data, bytes.size);
+    *at += bytes.size;
+    return copy;
+}
+
+/* Keep what is called until it is over.  SW_E_EXHAUSTED: no memory. */
+static enum sw_rc call_begin(struct sw_wait *wait, struct sw_bytes service, struct sw_bytes type,
+                             struct sw_bytes body)
+{
+    struct sw_call *call = malloc(sizeof *call + service.size + type.size + body.size);
+    uint8_t *at = (uint8_t *)(call + 1);
+
+    if (call == NULL)
+        return SW_E_EXHAUSTED;
+    call->is_sent = false;
+    call->service = keep(service, &at);
+    call->type = keep(type, &at);
+    call->body = keep(body, &at);
+    wait->call = call;
+    return SW_OK;
+}
+
 static enum sw_rc wait_begin(struct sw_actor *actor, enum sw_wait_kind kind,
                              const struct sw_effect *effect)
 {
@@ -189,7 +217,7 @@ static enum sw_rc wait_begin(struct sw_actor *actor, enum sw_wait_kind kind,
     wait->number = effect->number;
     wait->due_ns = effect->due_ns;
     wait->is_due = false;
-    return SW_OK;
+    return kind == SW_WAIT_CALL ? call_begin(wait, effect->to, effect->type, effect->body) : SW_OK;
 }
 
 static enum sw_rc apply_effect(struct sw_actor *actor, const struct sw_effect *effect)
@@ -225,6 +253,8 @@ static enum sw_rc apply_effect(struct sw_actor *actor, const struct sw_effect *e
         return wait_begin(actor, SW_WAIT_RECEIVE, effect);
     case SW_EFFECT_SLEEP:
         return wait_begin(actor, SW_WAIT_SLEEP, effect);
+    case SW_EFFECT_CALL:
+        return wait_begin(actor, SW_WAIT_CALL, effect);
     }
     return SW_E_CORRUPT;
 }
@@ -278,6 +308,8 @@ static enum sw_rc apply_entry(struct sw_actor *actor, const struct sw_record_seg
     if (is_resumed && segment->wait != wait->number)
         return SW_E_CORRUPT;
     wait->kind = SW_WAIT_NONE;
+    free(wait->call);
+    wait->call = NULL;
     if (is_resumed)
         return SW_OK;
     wait->handle = 0;
@@ -378,7 +410,21 @@ void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
     sw_buffer_put_u64(out, actor->wait.due_ns);
     sw_buffer_put_u64(out, actor->wait.handle);
     sw_origin_put(&actor->wait.asker, out);
+    if (actor->wait.kind == SW_WAIT_CALL) {
+        sw_buffer_put_bytes(out, actor->wait.call->service);
+        sw_buffer_put_bytes(out, actor->wait.call->type);
+        sw_buffer_put_bytes(out, actor->wait.call->body);
+    }
     sw_requests_save(actor->requests, out);
+}
+
+static enum sw_rc load_call(struct sw_wait *wait, struct sw_reader *reader)
+{
+    struct sw_bytes service = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
+    struct sw_bytes type = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
+    struct sw_bytes body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
+
+    return reader->failed ? SW_E_CORRUPT : call_begin(wait, service, type, body);
 }
 
 static enum sw_rc load_wait(struct sw_wait *wait, struct sw_reader *reader)
@@ -390,9 +436,9 @@ static enum sw_rc load_wait(struct sw_wait *wait, struct sw_reader *reader)
     wait->due_ns = sw_reader_u64(reader);
     wait->handle = sw_reader_u64(reader);
     sw_origin_take(reader, &wait->asker);
-    return reader->failed || kind > SW_WAIT_SLEEP || (kind != SW_WAIT_NONE && wait->number == 0)
-               ? SW_E_CORRUPT
-               : SW_OK;
+    if (reader->failed || kind > SW_WAIT_CALL || (kind != SW_WAIT_NONE && wait->number == 0))
+        return SW_E_CORRUPT;
+    return kind == SW_WAIT_CALL ? load_call(wait, reader) : SW_OK;
 }
 
 static enum sw_rc load_handles(struct sw_actor *actor, struct sw_reader *reader)

@@ -28,7 +28,12 @@ struct sw_pattern { /* A subscription. */
     char text[]; /* Not NUL-terminated. */
 };
 
-enum sw_wait_kind { SW_WAIT_NONE, SW_WAIT_ASK, SW_WAIT_RECEIVE, SW_WAIT_SLEEP };
+enum sw_wait_kind { SW_WAIT_NONE, SW_WAIT_ASK, SW_WAIT_RECEIVE, SW_WAIT_SLEEP, SW_WAIT_CALL };
+
+struct sw_call { /* An outside call that is not over, in one allocation. */
+    struct sw_bytes service, type, body;
+    bool is_sent; /* By this run of the host; not part of the state. */
+};
 
 struct sw_wait {            /* What the turn that is under way waits for. */
     enum sw_wait_kind kind; /* NONE: no turn is under way. */
@@ -37,6 +42,7 @@ struct sw_wait {            /* What the turn that is under way waits for. */
     uint64_t handle;        /* Of the message that the turn handles; 0: it wants no reply. */
     struct sw_origin asker; /* Who only waits for the turn to end; usually NONE. */
     bool is_due;            /* It has come, and the instance was woken; not part of the state. */
+    struct sw_call *call;   /* CALL: owned; otherwise NULL. */
 };
 
 struct sw_actor {

@@ -327,6 +327,8 @@ static enum sw_frame_instance_state state_of(const struct sw_instance *instance)
         return SW_FRAME_INSTANCE_RECEIVES;
     case SW_WAIT_SLEEP:
         return SW_FRAME_INSTANCE_SLEEPS;
+    case SW_WAIT_CALL:
+        return SW_FRAME_INSTANCE_CALLS;
     case SW_WAIT_NONE:
         break;
     }

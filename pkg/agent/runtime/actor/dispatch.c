@@ -177,6 +177,8 @@ int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
     if (atomic_load_explicit(&worker->shared->queued_bytes, memory_order_relaxed) >
         SW_QUEUED_BYTES_MAX)
         return SW_E_EXHAUSTED;
+    if (effect->kind == SW_EFFECT_CALL)
+        return 0;
     return effect->kind == SW_EFFECT_PUBLISH ? admit_publish(worker, effect)
                                              : admit_send(worker, effect, ret_route);
 }

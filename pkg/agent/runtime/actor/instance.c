@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/capture.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
 #include <assert.h>
@@ -242,7 +243,8 @@ static bool waits_for(const struct sw_worker *worker, const struct sw_instance *
 
     if (worker->running == instance && worker->turn.is_waiting)
         return message->head.tag == wait->number + 1;
-    return wait->kind == SW_WAIT_ASK && message->head.tag == wait->number;
+    return (wait->kind == SW_WAIT_ASK || wait->kind == SW_WAIT_CALL) &&
+           message->head.tag == wait->number;
 }
 
 void sw_instance_answer(struct sw_worker *worker, struct sw_instance *instance,
@@ -314,6 +316,7 @@ void sw_instance_end_wait(struct sw_worker *worker, struct sw_instance *instance
 {
     if (instance->actor.wait.kind == SW_WAIT_ASK)
         sw_waits_remove(&worker->shared->waits, instance->id, instance->actor.wait.number);
+    sw_call_end(worker, instance);
     sw_message_free(sw_instance_take_answer(worker, instance));
 }
 

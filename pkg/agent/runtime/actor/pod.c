@@ -2,6 +2,7 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/link/frame.h"
+#include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/utils/base/text.h"
@@ -280,6 +281,7 @@ static void wake_instances(struct sw_worker *worker, struct sw_pod *pod)
         if (!instance->is_started || instance->is_stopping || instance->answer != NULL ||
             instance->actor.wait.is_due)
             sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
+        sw_call_send(worker, instance);
         if (pod->config.idle_ns != 0)
             sw_instance_set_timer(worker, instance);
         if (!is_to_upgrade(pod, instance))

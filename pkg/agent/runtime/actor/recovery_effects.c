@@ -231,6 +231,7 @@ static enum sw_rc take_effect(struct recovery *recovery, struct effects *effects
     case SW_EFFECT_TIMER_CANCEL:
     case SW_EFFECT_RECEIVE:
     case SW_EFFECT_SLEEP:
+    case SW_EFFECT_CALL: /* It goes out again when its Pod is opened. */
         return SW_OK;
     }
     return SW_OK;

@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/segment.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
@@ -305,6 +306,7 @@ static void look_further(struct sw_worker *worker, struct sw_instance *instance,
         sw_instance_set_timer(worker, instance);
     if (wait->kind != SW_WAIT_NONE)
         sw_instance_begin_wait(worker, instance);
+    sw_call_send(worker, instance);
     if (wait->kind == SW_WAIT_RECEIVE || (was_waiting && wait->kind == SW_WAIT_NONE))
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             if (instance->mailbox[p] != NULL)
@@ -739,6 +741,7 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
     struct sw_err err = {0};
     struct sw_message *message;
     int32_t ended;
+    bool was_call;
 
     if (instance->is_parked || !take_end(worker, instance, &message, &ended))
         return;
@@ -754,11 +757,14 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
     segment.record.wait = instance->actor.wait.number;
     segment.record.ended = ended;
     sw_instance_wake(worker, instance);
+    was_call = sw_call_forget(worker, instance);
     sw_instance_end_wait(worker, instance);
     enter(worker, &segment);
     if (message != NULL && (message->head.flags & SW_MESSAGE_ENDS_WAIT) == 0)
         sw_retry_decide(worker, instance, message, &segment.record);
     sw_segment_commit(worker, &segment);
+    if (was_call) /* Not before what it came to is durable: until then it may be asked for again. */
+        sw_call_tell_end(worker, instance, segment.record.wait, segment.place.epoch);
     if (!clean_up(worker, &segment, message))
         sw_message_free(message);
 }

@@ -70,6 +70,16 @@ void sw_shared_done(struct sw_shared *shared)
     pthread_mutex_destroy(&shared->board.mutex);
 }
 
+uint64_t sw_shared_incarnation(const struct sw_shared *shared, bool is_durable)
+{
+    uint64_t journal;
+
+    if (!is_durable)
+        return shared->incarnation;
+    memcpy(&journal, sw_journal_uuid(shared->journal), sizeof journal);
+    return journal == 0 ? 1 : journal;
+}
+
 /* --- The bus --------------------------------------------------------------------------------- */
 
 enum sw_rc sw_bus_add(struct sw_bus *bus, const struct sw_subscriber *who, struct sw_bytes space,

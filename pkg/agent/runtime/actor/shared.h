@@ -71,6 +71,10 @@ SW_MUST_CHECK enum sw_rc sw_shared_init(struct sw_shared *shared, const struct s
                                         const char *fingerprint);
 void sw_shared_done(struct sw_shared *shared);
 
+/* Within which numbers of instances are never given twice: in the journal, or, for one that keeps
+ * nothing, in this run of the host. Never 0. */
+uint64_t sw_shared_incarnation(const struct sw_shared *shared, bool is_durable);
+
 /* --- The bus. The caller holds bus->mutex. --------------------------------------------------- */
 
 /* Subscribing again to the same is fine. */

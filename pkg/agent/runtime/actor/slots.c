@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/slots.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/state.h"
@@ -129,6 +130,7 @@ static void enter(const struct move *move, struct sw_instance *instance, bool wa
     for (uint32_t p = 0; p < SW_PRIORITIES; p++)
         if (instance->mailbox[p] != NULL)
             sw_instance_wake_up(to, instance, p);
+    sw_call_send(to, instance);
     sw_instance_wake_up(to, instance, SWARM_PRIORITY_NORMAL);
 }
 

@@ -379,6 +379,16 @@ int32_t sw_turn_sleep(struct sw_turn *turn, uint64_t duration_ns)
     return add_wait(turn, &(struct sw_effect){.kind = SW_EFFECT_SLEEP}, duration_ns, false);
 }
 
+int32_t sw_turn_call(struct sw_turn *turn, struct sw_effect *effect, uint64_t timeout_ns)
+{
+    if (effect->to.size == 0 || effect->to.size > SW_TURN_SERVICE_MAX ||
+        !sw_text_is_utf8(effect->to.data, effect->to.size) || !content_is_valid(effect))
+        return SW_E_INVALID;
+    effect->kind = SW_EFFECT_CALL;
+    effect->priority = SWARM_PRIORITY_NORMAL;
+    return add_wait(turn, effect, timeout_ns, true);
+}
+
 /* --- The rest -------------------------------------------------------------------------------- */
 
 int32_t sw_turn_log(struct sw_turn *turn, int32_t level, struct sw_bytes text)

@@ -12,6 +12,7 @@
 
 #define SW_TURN_LOG_BYTES_MAX (256u << 10)
 #define SW_TURN_LOG_LINE_MAX (16u << 10)
+#define SW_TURN_SERVICE_MAX 63u
 #define SW_TURN_RANDOM_BYTES_MAX 65536u /* Of one call: a deadline is met between calls only. */
 
 struct sw_turn_route { /* What the host decided about a send; end 0: nothing to record. */
@@ -21,7 +22,8 @@ struct sw_turn_route { /* What the host decided about a send; end 0: nothing to 
 
 struct sw_turn_host { /* The host's say while a segment runs for the first time. */
     void *ctx;
-    /* May this send or publish go out, may this subscription be added? 0 or a negative code. */
+    /* May this send, publish or call go out, may this subscription be added? 0 or a negative code.
+     */
     int32_t (*admit)(void *ctx, const struct sw_effect *effect, struct sw_turn_route *ret_route);
 };
 
@@ -89,6 +91,8 @@ int32_t sw_turn_ask(struct sw_turn *turn, struct sw_effect *effect, int32_t prio
                     uint64_t timeout_ns);
 int32_t sw_turn_receive(struct sw_turn *turn, uint64_t timeout_ns);
 int32_t sw_turn_sleep(struct sw_turn *turn, uint64_t duration_ns);
+/* effect->to: the service, 1 to SW_TURN_SERVICE_MAX bytes of UTF-8. */
+int32_t sw_turn_call(struct sw_turn *turn, struct sw_effect *effect, uint64_t timeout_ns);
 int32_t sw_turn_log(struct sw_turn *turn, int32_t level, struct sw_bytes text);
 uint64_t sw_turn_now(const struct sw_turn *turn);
 int32_t sw_turn_random(struct sw_turn *turn, void *ret_bytes, uint32_t size);

@@ -148,5 +148,6 @@ struct sw_worker_view { /* Counts since the start, but for the first four. */
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
     uint64_t retried, parked; /* Messages and timers. */
     uint64_t expired;         /* Instances that were idle for too long. */
+    uint64_t calls;           /* Of services, sent again after a restart included. */
 };
 void sw_worker_view(const struct sw_worker *worker, struct sw_worker_view *ret_view);

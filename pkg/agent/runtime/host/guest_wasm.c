@@ -99,6 +99,13 @@ static int32_t on_sleep(void *ctx, uint64_t duration_ns)
     return sw_turn_sleep(ctx, duration_ns);
 }
 
+static int32_t on_call(void *ctx, const struct sw_wasm_send *call, uint64_t timeout_ns)
+{
+    struct sw_effect effect = {.to = call->to, .type = call->type, .body = call->body};
+
+    return sw_turn_call(ctx, &effect, timeout_ns);
+}
+
 enum sw_rc sw_guest_wasm_engine(uint64_t fuel_per_ms, struct sw_wasm_engine **ret_engine,
                                 struct sw_err *err)
 {
@@ -117,6 +124,7 @@ enum sw_rc sw_guest_wasm_engine(uint64_t fuel_per_ms, struct sw_wasm_engine **re
         .ask = on_ask,
         .receive = on_receive,
         .sleep = on_sleep,
+        .call = on_call,
     };
     struct sw_wasm_engine_options options = {.calls = &calls, .fuel_per_ms = fuel_per_ms};
 

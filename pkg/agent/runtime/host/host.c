@@ -524,6 +524,35 @@ static enum sw_rc change_letters(struct sw_host *host, const struct sw_frame_let
     return put_first(host, sw_item_letters_change_new(&template), err);
 }
 
+/* To whoever waits for it, wherever that is by now; a result of another run of the host, or for a
+ * Pod that there never was, is nobody's. */
+static enum sw_rc take_result(struct sw_host *host, const struct sw_frame_call_result *result,
+                              struct sw_err *err)
+{
+    struct sw_shared *shared = host->options.shared;
+    struct sw_message template = {.pod = result->pod,
+                                  .instance = result->name.instance,
+                                  .head = {.flags = SWARM_MESSAGE_IS_REPLY | SW_MESSAGE_ENDS_WAIT,
+                                           .priority = SWARM_PRIORITY_NORMAL,
+                                           .status = -(int32_t)result->code,
+                                           .tag = result->name.number,
+                                           .from = result->service,
+                                           .type = result->type},
+                                  .body = result->body};
+    struct sw_message *message;
+
+    if (result->pod >= atomic_load(&shared->next_pod) ||
+        (result->name.incarnation != sw_shared_incarnation(shared, false) &&
+         result->name.incarnation != sw_shared_incarnation(shared, true)))
+        return SW_OK;
+    message = sw_message_new(&template);
+    if (message == NULL)
+        return no_memory(err);
+    host->options.put(host->options.ctx, (uint32_t)(result->pod % host->options.workers_count),
+                      &message->item);
+    return SW_OK;
+}
+
 enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, struct sw_err *err)
 {
     struct sw_frame pong = {.kind = SW_FRAME_PONG, .request = frame->request};
@@ -547,6 +576,8 @@ enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, s
         return take_letters(host, &frame->letters, err);
     case SW_FRAME_LETTERS_CHANGE:
         return change_letters(host, &frame->letters_change, err);
+    case SW_FRAME_CALL_RESULT:
+        return take_result(host, &frame->call_result, err);
     case SW_FRAME_PING:
         host->options.emit(host->options.ctx, &pong);
         return SW_OK;

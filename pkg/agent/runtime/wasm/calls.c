@@ -210,6 +210,7 @@ static const struct {
     {"receive", sw_wasm_call_receive},
     {"sleep", sw_wasm_call_sleep},
     {"result", sw_wasm_call_result},
+    {"call", sw_wasm_call_outside},
 };
 
 static void types_of(const char *letters, struct wasm_valtype_vec_t *ret_types)
@@ -269,7 +270,8 @@ enum sw_rc sw_wasm_define(struct sw_wasm_engine *engine,
 
 static bool is_wait(sw_wasm_import *call)
 {
-    return call == sw_wasm_call_ask || call == sw_wasm_call_receive || call == sw_wasm_call_sleep;
+    return call == sw_wasm_call_ask || call == sw_wasm_call_receive || call == sw_wasm_call_sleep ||
+           call == sw_wasm_call_outside;
 }
 
 enum sw_rc sw_wasm_calls_define(struct sw_wasm_engine *engine, struct sw_err *err)

@@ -260,7 +260,7 @@ static bool load_suspended(struct sw_wasm_instance *instance, struct sw_reader *
     suspended->area = sw_reader_u32(reader);
     if (instance->relive != NULL && !sw_wasm_relive_load(instance->relive, reader))
         return false;
-    return sw_reader_is_finished(reader) && wait <= SW_WASM_SLEEP &&
+    return sw_reader_is_finished(reader) && wait <= SW_WASM_CALL &&
            (entry == SW_WASM_MESSAGE || entry == SW_WASM_TIMER);
 }
 

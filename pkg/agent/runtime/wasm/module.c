@@ -104,7 +104,7 @@ static bool is_name(const struct wasm_byte_vec_t *name, const char *text)
 /* Whether it calls anything that waits. */
 static bool imports_waits(const struct sw_wasm_module *module)
 {
-    static const char *const names[] = {"ask", "receive", "sleep"};
+    static const char *const names[] = {"ask", "receive", "sleep", "call"};
     struct wasm_importtype_vec_t types;
     bool waits = false;
 

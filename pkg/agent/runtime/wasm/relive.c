@@ -33,7 +33,8 @@ enum kind {
     KIND_ASK,
     KIND_RECEIVE,
     KIND_SLEEP,
-    KIND_ENDED
+    KIND_ENDED,
+    KIND_CALL /* A wait like those from ASK to SLEEP; images keep these numbers. */
 };
 
 struct sw_wasm_relive {
@@ -481,6 +482,20 @@ static int32_t on_sleep(void *ctx, uint64_t duration_ns)
                                            : SW_E_EXHAUSTED);
 }
 
+static int32_t on_call(void *ctx, const struct sw_wasm_send *outside, uint64_t timeout_ns)
+{
+    struct call call = call_of(ctx, KIND_CALL);
+    int64_t result;
+
+    hash_content(&call, outside);
+    hash_number(&call, timeout_ns);
+    if (is_past(&call, &result, NULL, 0))
+        return (int32_t)result;
+    return end_call(&call, may_wait(&call)
+                               ? call.host->call(call.instance->ctx, outside, timeout_ns)
+                               : SW_E_EXHAUSTED);
+}
+
 const struct sw_wasm_calls sw_wasm_relive_calls = {
     .send = on_send,
     .reply = on_reply,
@@ -496,4 +511,5 @@ const struct sw_wasm_calls sw_wasm_relive_calls = {
     .ask = on_ask,
     .receive = on_receive,
     .sleep = on_sleep,
+    .call = on_call,
 };

@@ -175,7 +175,7 @@ enum sw_wasm_mode {
     SW_WASM_LEAVING    /* It took a wait and is stopped. */
 };
 
-enum sw_wasm_wait { SW_WASM_ASK = 1, SW_WASM_RECEIVE, SW_WASM_SLEEP };
+enum sw_wasm_wait { SW_WASM_ASK = 1, SW_WASM_RECEIVE, SW_WASM_SLEEP, SW_WASM_CALL };
 
 #define SW_WASM_MOVES 5u /* Functions of a guest that move its stack. */
 

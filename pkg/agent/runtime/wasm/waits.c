@@ -336,6 +336,24 @@ struct wasm_trap_t *sw_wasm_call_ask(void *env, struct wasmtime_caller *caller,
     return sw_wasm_take(instance, SW_WASM_ASK, code, caller, values);
 }
 
+struct wasm_trap_t *sw_wasm_call_outside(void *env, struct wasmtime_caller *caller,
+                                         union wasmtime_val_raw *values, size_t count)
+{
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
+    struct sw_wasm_send call = {.priority = 0};
+    int32_t code = sw_wasm_may_wait(instance);
+
+    (void)env;
+    (void)count;
+    if (instance->mode == SW_WASM_REWINDING)
+        return sw_wasm_arrive(instance, SW_WASM_CALL, caller, values);
+    if (code == 0)
+        code = borrow_content(instance, values, &call)
+                   ? instance->calls->call(instance->calls_ctx, &call, (uint64_t)values[6].i64)
+                   : SW_E_INVALID;
+    return sw_wasm_take(instance, SW_WASM_CALL, code, caller, values);
+}
+
 struct wasm_trap_t *sw_wasm_call_receive(void *env, struct wasmtime_caller *caller,
                                          union wasmtime_val_raw *values, size_t count)
 {

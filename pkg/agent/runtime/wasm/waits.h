@@ -29,8 +29,9 @@ struct wasm_trap_t *sw_wasm_take(struct sw_wasm_instance *instance, enum sw_wasm
                                  union wasmtime_val_raw *result);
 struct wasm_trap_t *sw_wasm_arrive(struct sw_wasm_instance *instance, enum sw_wasm_wait wait,
                                    struct wasmtime_caller *caller, union wasmtime_val_raw *result);
-/* The imports ask, receive, sleep, result. */
-sw_wasm_import sw_wasm_call_ask, sw_wasm_call_receive, sw_wasm_call_sleep, sw_wasm_call_result;
+/* The imports ask, receive, sleep, result, call. */
+sw_wasm_import sw_wasm_call_ask, sw_wasm_call_receive, sw_wasm_call_sleep, sw_wasm_call_result,
+    sw_wasm_call_outside;
 
 /* --- relive.c --------------------------------------------------------------------------------- */
 

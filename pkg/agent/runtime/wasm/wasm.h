@@ -47,7 +47,7 @@ struct sw_wasm_publish {
 /* The host's side of the imports; ctx is the one given to sw_wasm_instance_new. All run on the
  * instance's thread, inside sw_wasm_enter, and must not enter or free any instance of this worker.
  * Each returns what the guest gets: 0 or a negative enum sw_rc (self: a size). A pointer or size
- * out of the guest's bounds never arrives here: the guest gets SW_E_INVALID. The last three begin a
+ * out of the guest's bounds never arrives here: the guest gets SW_E_INVALID. The last four begin a
  * wait: after 0 the entry ends as SW_WASM_WAITING, or fails. */
 struct sw_wasm_calls {
     int32_t (*send)(void *ctx, const struct sw_wasm_send *send);
@@ -64,6 +64,8 @@ struct sw_wasm_calls {
     int32_t (*ask)(void *ctx, const struct sw_wasm_send *ask, uint64_t timeout_ns); /* No tag. */
     int32_t (*receive)(void *ctx, uint64_t timeout_ns);
     int32_t (*sleep)(void *ctx, uint64_t duration_ns);
+    /* `to` is a service; no priority, no tag. */
+    int32_t (*call)(void *ctx, const struct sw_wasm_send *call, uint64_t timeout_ns);
 };
 
 /* --- Engine and workers ---------------------------------------------------------------------- */

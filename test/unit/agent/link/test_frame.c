@@ -47,7 +47,7 @@ static void a_frame_comes_back_as_it_was(void **state)
 static void every_kind_has_a_name_and_a_shape(void **state)
 {
     static const enum sw_frame_kind first[] = {SW_FRAME_HELLO, SW_FRAME_READY};
-    static const enum sw_frame_kind last[] = {SW_FRAME_LETTERS_CHANGE, SW_FRAME_LETTERS_PAGE};
+    static const enum sw_frame_kind last[] = {SW_FRAME_CALL_RESULT, SW_FRAME_CALL_END};
 
     (void)state;
     for (int side = 0; side < 2; side++)
@@ -213,6 +213,61 @@ static void letters_come_back_and_bad_ones_are_refused(void **state)
     sw_buffer_done(&out);
 }
 
+static struct sw_frame a_call(void)
+{
+    return (struct sw_frame){.kind = SW_FRAME_CALL,
+                             .call = {.name = {1, 2, 3},
+                                      .pod = 4,
+                                      .uid = text("uid"),
+                                      .key = text("k"),
+                                      .service = text("swarm.delay"),
+                                      .type = text("t"),
+                                      .body = text("5")}};
+}
+
+/* Take a frame with one byte changed. */
+static enum sw_rc take_changed(const struct sw_frame *frame, enum sw_frame_direction direction,
+                               size_t at, uint8_t value)
+{
+    struct sw_frame back;
+    struct sw_buffer out;
+    enum sw_rc rc;
+    size_t size;
+
+    sw_buffer_init(&out, 4096);
+    sw_frame_put(frame, &out);
+    assert_true(at < out.size);
+    out.data[at] = value;
+    rc = sw_frame_take((struct sw_bytes){out.data, out.size}, direction, &back, &size, NULL);
+    sw_buffer_done(&out);
+    return rc;
+}
+
+static void calls_have_whole_names_and_go_their_way(void **state)
+{
+    struct sw_frame call = a_call();
+    struct sw_frame end = {.kind = SW_FRAME_CALL_END, .call_end = {1, 2, 3}};
+    struct sw_frame result = {.kind = SW_FRAME_CALL_RESULT,
+                              .call_result = {.name = {1, 2, 3},
+                                              .pod = 4,
+                                              .code = 0,
+                                              .service = text("swarm.delay"),
+                                              .body = text("5")}};
+
+    (void)state;
+    assert_int_equal(take_changed(&call, SW_FRAME_FROM_HOST, 5, 9), SW_OK);
+    assert_int_equal(take_changed(&end, SW_FRAME_FROM_HOST, 5, 9), SW_OK);
+    assert_int_equal(take_changed(&result, SW_FRAME_TO_HOST, 5, 9), SW_OK);
+    for (size_t at = 5; at < 5 + 4 * 8; at += 8) /* A name has no zeros, nor has a Pod. */
+        assert_int_equal(take_changed(&call, SW_FRAME_FROM_HOST, at, 0), SW_E_CORRUPT);
+    for (size_t at = 5; at < 5 + 3 * 8; at += 8)
+        assert_int_equal(take_changed(&end, SW_FRAME_FROM_HOST, at, 0), SW_E_CORRUPT);
+    assert_int_equal(take_changed(&call, SW_FRAME_FROM_HOST, 5 + 32, 0), SW_E_CORRUPT);  /* Uid. */
+    assert_int_equal(take_changed(&result, SW_FRAME_TO_HOST, 5 + 32, 17), SW_E_CORRUPT); /* Code. */
+    assert_int_equal(take_changed(&call, SW_FRAME_TO_HOST, 5, 9), SW_E_CORRUPT);
+    assert_int_equal(take_changed(&result, SW_FRAME_FROM_HOST, 5, 9), SW_E_CORRUPT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_frame_that_is_larger_than_its_fields_is_refused),
         cmocka_unit_test(instances_come_back_and_bad_ones_are_refused),
         cmocka_unit_test(letters_come_back_and_bad_ones_are_refused),
+        cmocka_unit_test(calls_have_whole_names_and_go_their_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,17 @@ static int32_t take_sleep(void *ctx, uint64_t duration_ns)
     return f->answer;
 }
 
+static int32_t take_call(void *ctx, const struct sw_wasm_send *call, uint64_t timeout_ns)
+{
+    struct fixture *f = ctx;
+
+    sw_buffer_print(&f->calls, "call %.*s %.*s %.*s %llu\n", (int)call->to.size,
+                    (const char *)call->to.data, (int)call->type.size,
+                    (const char *)call->type.data, (int)call->body.size,
+                    (const char *)call->body.data, (unsigned long long)timeout_ns);
+    return f->answer;
+}
+
 static int open_waiter(void **state, const char *guest)
 {
     static struct sw_wasm_calls calls;
@@ -68,6 +79,7 @@ static int open_waiter(void **state, const char *guest)
     calls.ask = take_ask;
     calls.receive = take_receive;
     calls.sleep = take_sleep;
+    calls.call = take_call;
     sw_buffer_init(&f->calls, 1u << 20);
     if (sw_wasm_engine_new(&options, &f->engine, &f->err) != SW_OK ||
         sw_wasm_worker_new(f->engine, &f->worker, &f->err) != SW_OK)
@@ -416,6 +428,23 @@ static void it_must_say_that_it_waits_and_nothing_else(void **state)
     assert_int_equal(resume(f, 0, NULL), SW_WASM_FAILED);
 }
 
+/* In all three ways. */
+static void a_result_of_a_service_comes_back_to_its_call(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(tell_waiter(f, "outside"), SW_WASM_WAITING);
+    assert_string_equal(calls_of(f), "call swarm.delay t 25 18446744073709551615\n");
+    hibernate(f);
+    assert_int_equal(resume(f, 0, "25 it was"), SW_WASM_DONE);
+    assert_int_equal(reply_status, 0);
+    assert_int_equal(reply_size, 9);
+    assert_memory_equal(reply_bytes, "25 it was", 9);
+    assert_int_equal(tell_waiter(f, "outside"), SW_WASM_WAITING);
+    assert_int_equal(resume(f, SW_E_TIMEOUT, NULL), SW_WASM_DONE);
+    assert_int_equal(reply_status, SW_E_TIMEOUT);
+}
+
 int main(void)
 {
 #define UNWIND(name) cmocka_unit_test_setup_teardown(name, unwinding, teardown)
@@ -428,6 +457,7 @@ int main(void)
         UNWIND(a_result_is_read_into_a_room_that_fits),
         UNWIND(messages_are_received_within_a_handler),
         UNWIND(a_timer_may_wait_too),
+        UNWIND(a_result_of_a_service_comes_back_to_its_call),
         UNWIND(a_turn_that_is_given_up_leaves_a_whole_stack),
         UNWIND(too_many_locals_fail_the_turn),
         UNWIND(a_trap_after_a_wait_is_reported),
@@ -439,6 +469,7 @@ int main(void)
         RELIVE(a_result_is_read_into_a_room_that_fits),
         RELIVE(messages_are_received_within_a_handler),
         RELIVE(a_timer_may_wait_too),
+        RELIVE(a_result_of_a_service_comes_back_to_its_call),
         RELIVE(a_turn_that_is_given_up_leaves_a_whole_stack),
         RELIVE(a_trap_after_a_wait_is_reported),
         RELIVE(nothing_is_resumed_that_does_not_wait),
@@ -446,6 +477,7 @@ int main(void)
         RELIVE(nothing_happens_twice),
         RELIVE(a_turn_waits_so_often_only),
         RELIVE(only_a_turn_that_waits_must_fit_the_log),
+        RETURN(a_result_of_a_service_comes_back_to_its_call),
         RETURN(a_handler_may_return_and_go_on_in_on_resume),
         RETURN(it_must_say_that_it_waits_and_nothing_else),
     };

@@ -1,0 +1,258 @@
+/* Outside calls of instances: to the services of this node, and back.
+ *
+ *     CALL -> new: RUNNING in its service -> ANSWERED, told to the host -> CALL_END: forgotten
+ *             known and RUNNING: nothing more; known and ANSWERED: told again
+ *
+ * A host that was started again asks for all that its instances still wait for, so what runs or is
+ * answered outlives hosts; what no host asks for any more is forgotten after a while. */
+#include "pkg/agent/controller/state.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CALLS_MAX (1u << 20) /* Running, or answered and not yet over. */
+#define RESULTS_BYTES_MAX ((uint64_t)256 << 20)
+#define KEPT_MS 600000u
+#define TYPE_MAX 255u
+
+struct call {
+    struct sw_list all;  /* In agents->calls. */
+    struct sw_list told; /* In agents->calls_answers while the link has no room for its result. */
+    struct sw_agents *agents;
+    struct sw_frame_call_name name;
+    uint64_t pod;
+    uint64_t host; /* Of view.host_starts: the last one that asked for it. */
+    const struct sw_service *service;
+    void *ticket;         /* While it runs. */
+    uint64_t answered_ms; /* 0: it runs. */
+    uint8_t *result;      /* Owned: type and body. */
+    uint32_t code, type_size, body_size;
+};
+
+static void call_free(struct sw_agents *agents, struct call *call)
+{
+    if (call->ticket != NULL)
+        call->service->cancel(call->service->ctx, call->ticket);
+    (void)sw_map_remove(agents->calls_by_name, &call->name, sizeof call->name);
+    sw_list_remove(&call->all);
+    sw_list_remove(&call->told);
+    agents->results_bytes -= (uint64_t)call->type_size + call->body_size;
+    free(call->result);
+    free(call);
+}
+
+void sw_calls_done(struct sw_agents *agents)
+{
+    SW_LIST_EACH(&agents->calls, node)
+    call_free(agents, SW_LIST_ITEM(node, struct call, all));
+}
+
+/* --- Results --------------------------------------------------------------------------------- */
+
+static void result_send(struct sw_agents *agents, const struct call *call)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_CALL_RESULT};
+
+    frame.call_result = (struct sw_frame_call_result){
+        .name = call->name,
+        .pod = call->pod,
+        .code = call->code,
+        .service = {call->service->name, strlen(call->service->name)},
+        .type = {call->result, call->type_size},
+        .body = {call->body_size == 0 ? NULL : call->result + call->type_size, call->body_size}};
+    sw_host_send(agents, &frame);
+}
+
+/* In the order in which they came, as far as the link has room. */
+void sw_calls_on_drain(struct sw_agents *agents)
+{
+    while (!sw_list_is_empty(&agents->calls_answers) && agents->state == SW_HOST_UP &&
+           sw_host_has_room(agents)) {
+        struct call *call = SW_LIST_ITEM(sw_list_first(&agents->calls_answers), struct call, told);
+
+        sw_list_remove(&call->told);
+        result_send(agents, call);
+    }
+}
+
+static void tell(struct sw_agents *agents, struct call *call)
+{
+    if (agents->state != SW_HOST_UP || !sw_list_is_empty(&call->told))
+        return; /* It will be asked for again; or it is on its way. */
+    sw_list_add(&agents->calls_answers, &call->told);
+    sw_calls_on_drain(agents);
+}
+
+static void answered(struct sw_agents *agents, struct call *call,
+                     const struct sw_service_answer *answer)
+{
+    static const char words[] = "too many results wait for the agents of this node";
+    struct sw_bytes type = answer->type, body = answer->body;
+    enum sw_rc rc = answer->rc;
+
+    if (body.size > SW_FRAME_BODY_MAX || type.size > TYPE_MAX)
+        rc = SW_E_INTERNAL, type.size = body.size = 0;
+    else if (agents->results_bytes + type.size + body.size > RESULTS_BYTES_MAX)
+        rc = SW_E_EXHAUSTED, type.size = 0, body = (struct sw_bytes){words, sizeof words - 1};
+    call->result = malloc(type.size + body.size + 1);
+    if (call->result == NULL)
+        rc = SW_E_EXHAUSTED, type.size = body.size = 0;
+    if (type.size > 0)
+        memcpy(call->result, type.data, type.size);
+    if (body.size > 0)
+        memcpy(call->result + type.size, body.data, body.size);
+    call->code = (uint32_t)-rc;
+    call->type_size = (uint32_t)type.size;
+    call->body_size = (uint32_t)body.size;
+    call->answered_ms = sw_host_now_ms(agents) + 1;
+    call->ticket = NULL;
+    agents->results_bytes += type.size + body.size;
+    tell(agents, call);
+}
+
+static void on_done(void *ctx, const struct sw_service_answer *answer)
+{
+    struct call *call = ctx;
+
+    answered(call->agents, call, answer);
+}
+
+/* --- Calls ----------------------------------------------------------------------------------- */
+
+/* An answer to what is not kept: nothing runs that it could be joined to. */
+static void refuse(struct sw_agents *agents, const struct sw_frame_call *asked,
+                   const struct sw_err *err)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_CALL_RESULT};
+
+    frame.call_result = (struct sw_frame_call_result){.name = asked->name,
+                                                      .pod = asked->pod,
+                                                      .code = (uint32_t)-err->rc,
+                                                      .service = asked->service,
+                                                      .type = {"text/plain", 10},
+                                                      .body = {err->message, strlen(err->message)}};
+    sw_host_send(agents, &frame);
+}
+
+static struct call *call_new(struct sw_agents *agents, const struct sw_frame_call *asked,
+                             const struct sw_service *service)
+{
+    struct call *call = calloc(1, sizeof *call);
+
+    if (call == NULL)
+        return NULL;
+    call->agents = agents;
+    call->name = asked->name;
+    call->service = service;
+    sw_list_init(&call->told);
+    if (sw_map_put(agents->calls_by_name, &call->name, sizeof call->name, call, NULL) != SW_OK) {
+        free(call);
+        return NULL;
+    }
+    sw_list_add(&agents->calls, &call->all);
+    return call;
+}
+
+static enum sw_rc call_start(struct call *call, const struct sw_pod *pod,
+                             const struct sw_frame_call *asked, struct sw_err *err)
+{
+    char key[SW_SERVICE_KEY_MAX];
+    int size = snprintf(key, sizeof key, "%016" PRIx64 "-%016" PRIx64 "-%016" PRIx64,
+                        asked->name.incarnation, asked->name.instance, asked->name.number);
+    const struct sw_service_call request = {.name_space = pod->spec.namespace_name,
+                                            .agent = pod->spec.agent_name,
+                                            .instance = asked->key,
+                                            .key = {key, (size_t)size},
+                                            .type = asked->type,
+                                            .body = asked->body};
+
+    return call->service->start(call->service->ctx, &request, on_done, call, &call->ticket, err);
+}
+
+/* Have a new one run.  Otherwise err is the answer. */
+static enum sw_rc begin(struct sw_agents *agents, const struct sw_frame_call *asked,
+                        struct sw_err *err)
+{
+    const struct sw_pod *pod = sw_pods_find(agents, asked->uid);
+    const struct sw_service *service;
+    struct call *call;
+    enum sw_rc rc;
+
+    if (pod == NULL)
+        return sw_err_set(err, SW_E_UNAVAILABLE, "the Pod of the caller is being removed");
+    if (agents->options.services == NULL)
+        return sw_err_set(err, SW_E_NOT_FOUND, "this node has no services");
+    service = sw_services_find(agents->options.services, asked->service, err);
+    if (service == NULL)
+        return err->rc;
+    if (sw_map_count(agents->calls_by_name) >= CALLS_MAX)
+        return sw_err_set(err, SW_E_EXHAUSTED,
+                          "%u calls of services are under way on this node; call again later",
+                          CALLS_MAX);
+    call = call_new(agents, asked, service);
+    if (call == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a call");
+    call->pod = asked->pod;
+    call->host = agents->view.host_starts;
+    rc = call_start(call, pod, asked, err);
+    if (rc != SW_OK)
+        call_free(agents, call);
+    return rc;
+}
+
+void sw_calls_take(struct sw_agents *agents, const struct sw_frame_call *asked)
+{
+    struct call *call = sw_map_find(agents->calls_by_name, &asked->name, sizeof asked->name);
+    struct sw_err err = {0};
+
+    if (call == NULL) {
+        if (begin(agents, asked, &err) != SW_OK)
+            refuse(agents, asked, &err);
+        return;
+    }
+    call->pod = asked->pod;
+    call->host = agents->view.host_starts;
+    if (call->answered_ms != 0)
+        tell(agents, call);
+}
+
+void sw_calls_end(struct sw_agents *agents, const struct sw_frame_call_name *name)
+{
+    struct call *call = sw_map_find(agents->calls_by_name, name, sizeof *name);
+
+    if (call != NULL) /* Otherwise it was refused. */
+        call_free(agents, call);
+}
+
+/* --- Hosts ----------------------------------------------------------------------------------- */
+
+void sw_calls_host_up(struct sw_agents *agents)
+{
+    sw_timer_start(agents->calls_sweep, KEPT_MS);
+}
+
+void sw_calls_host_down(struct sw_agents *agents)
+{
+    sw_timer_stop(agents->calls_sweep);
+    while (!sw_list_is_empty(&agents->calls_answers))
+        sw_list_remove(sw_list_first(&agents->calls_answers));
+}
+
+/* The present host has been up for a while: what it did not ask for is nobody's. */
+void sw_calls_on_sweep(void *ctx)
+{
+    struct sw_agents *agents = ctx;
+    uint64_t now = sw_host_now_ms(agents);
+
+    SW_LIST_EACH(&agents->calls, node)
+    {
+        struct call *call = SW_LIST_ITEM(node, struct call, all);
+
+        if (call->host != agents->view.host_starts ||
+            (call->answered_ms != 0 && call->answered_ms + KEPT_MS <= now))
+            call_free(agents, call);
+    }
+    sw_timer_start(agents->calls_sweep, KEPT_MS);
+}
