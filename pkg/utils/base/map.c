@@ -2,17 +2,19 @@
 
 #include "pkg/utils/base/hash.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAP_CAPACITY_MIN 16
 #define EMPTY 0 /* A hash of 0 marks a free place; real hashes have their lowest bit set. */
 
+#define KEY_INLINE_MAX 24 /* Short keys, which most are, stand in the slot itself. */
+
 struct slot {
-    uint64_t hash;
+    uint32_t hash, key_size;
     void *value;
-    uint8_t *key; /* Owned. */
-    size_t key_size;
+    uint8_t key[KEY_INLINE_MAX]; /* Of a longer key the pointer to its copy, which is owned. */
 };
 
 struct sw_map {
@@ -20,6 +22,42 @@ struct sw_map {
     size_t capacity, count; /* capacity is a power of two. */
     uint8_t seed[16];
 };
+
+static uint8_t *long_key(const struct slot *slot)
+{
+    uint8_t *key;
+
+    (void)memcpy(&key, slot->key, sizeof key);
+    return key;
+}
+
+static const uint8_t *key_of(const struct slot *slot)
+{
+    return slot->key_size <= KEY_INLINE_MAX ? slot->key : long_key(slot);
+}
+
+static bool key_copy(struct slot *slot, const void *key)
+{
+    uint8_t *copy;
+
+    if (slot->key_size <= KEY_INLINE_MAX) {
+        if (slot->key_size > 0)
+            (void)memcpy(slot->key, key, slot->key_size);
+        return true;
+    }
+    copy = malloc(slot->key_size);
+    if (copy == NULL)
+        return false;
+    (void)memcpy(copy, key, slot->key_size);
+    (void)memcpy(slot->key, &copy, sizeof copy);
+    return true;
+}
+
+static void key_free(const struct slot *slot)
+{
+    if (slot->key_size > KEY_INLINE_MAX)
+        free(long_key(slot));
+}
 
 struct sw_map *sw_map_new(uint64_t seed)
 {
@@ -35,7 +73,7 @@ void sw_map_free(struct sw_map *map)
     if (map == NULL)
         return;
     for (size_t i = 0; i < map->capacity; i++)
-        free(map->slots[i].key);
+        key_free(&map->slots[i]);
     free(map->slots);
     free(map);
 }
@@ -45,12 +83,12 @@ size_t sw_map_count(const struct sw_map *map)
     return map->count;
 }
 
-static uint64_t key_hash(const struct sw_map *map, const void *key, size_t key_size)
+static uint32_t key_hash(const struct sw_map *map, const void *key, size_t key_size)
 {
-    return sw_siphash(map->seed, key, key_size) | 1;
+    return (uint32_t)sw_siphash(map->seed, key, key_size) | 1;
 }
 
-static size_t home_of(const struct sw_map *map, uint64_t hash)
+static size_t home_of(const struct sw_map *map, uint32_t hash)
 {
     return (size_t)(hash >> 1) & (map->capacity - 1);
 }
@@ -63,7 +101,7 @@ static size_t distance_of(const struct sw_map *map, size_t at)
 /* The place of the key, or SIZE_MAX. Probing ends where an entry nearer to its home begins. */
 static size_t slot_find(const struct sw_map *map, const void *key, size_t key_size)
 {
-    uint64_t hash;
+    uint32_t hash;
     size_t at;
 
     if (map->count == 0)
@@ -76,7 +114,7 @@ static size_t slot_find(const struct sw_map *map, const void *key, size_t key_si
         if (slot->hash == EMPTY || distance_of(map, at) < distance)
             return SIZE_MAX;
         if (slot->hash == hash && slot->key_size == key_size &&
-            (key_size == 0 || memcmp(slot->key, key, key_size) == 0))
+            (key_size == 0 || memcmp(key_of(slot), key, key_size) == 0))
             return at;
     }
 }
@@ -131,8 +169,9 @@ enum sw_rc sw_map_put(struct sw_map *map, const void *key, size_t key_size, void
                       void **ret_old)
 {
     size_t at = slot_find(map, key, key_size);
-    struct slot slot = {.value = value, .key_size = key_size};
+    struct slot slot = {.value = value, .key_size = (uint32_t)key_size};
 
+    assert(key_size <= UINT32_MAX);
     if (ret_old != NULL)
         *ret_old = at == SIZE_MAX ? NULL : map->slots[at].value;
     if (at != SIZE_MAX) {
@@ -143,11 +182,8 @@ enum sw_rc sw_map_put(struct sw_map *map, const void *key, size_t key_size, void
     if (map->count + 1 > map->capacity - map->capacity / 8 &&
         !map_resize(map, map->capacity == 0 ? MAP_CAPACITY_MIN : map->capacity * 2))
         return SW_E_EXHAUSTED;
-    slot.key = malloc(key_size == 0 ? 1 : key_size);
-    if (slot.key == NULL)
+    if (!key_copy(&slot, key))
         return SW_E_EXHAUSTED;
-    if (key_size > 0)
-        (void)memcpy(slot.key, key, key_size);
     slot.hash = key_hash(map, key, key_size);
     slot_insert(map, slot);
     map->count++;
@@ -163,7 +199,7 @@ void *sw_map_remove(struct sw_map *map, const void *key, size_t key_size)
     if (at == SIZE_MAX)
         return NULL;
     value = map->slots[at].value;
-    free(map->slots[at].key);
+    key_free(&map->slots[at]);
     /* Shift followers back until one is at its home, so no tombstones are needed. */
     for (;;) {
         next = (at + 1) & (map->capacity - 1);
@@ -185,7 +221,7 @@ bool sw_map_next(const struct sw_map *map, size_t *cursor, struct sw_map_entry *
         if (slot->hash == EMPTY)
             continue;
         *ret_entry =
-            (struct sw_map_entry){.key = {slot->key, slot->key_size}, .value = slot->value};
+            (struct sw_map_entry){.key = {key_of(slot), slot->key_size}, .value = slot->value};
         (*cursor)++;
         return true;
     }
