@@ -135,6 +135,7 @@ static void tell_stats(struct driver *driver)
         stats->instances += view.instances;
         stats->waiting += view.waiting;
         stats->memory_bytes += view.memory_bytes;
+        stats->packed_bytes += view.packed_bytes;
         stats->segments += view.segments;
         stats->failures += view.failures;
         stats->sends += view.sends;

@@ -14,6 +14,8 @@ static const struct {
     {"waiting_messages", "Messages that wait in mailboxes.",
      offsetof(struct sw_agents_view, waiting)},
     {"memory_bytes", "Memory of the guests.", offsetof(struct sw_agents_view, memory_bytes)},
+    {"packed_bytes", "What instances are that sleep while they wait, packed.",
+     offsetof(struct sw_agents_view, packed_bytes)},
     {"segments", "Segments run since the agent host's start.",
      offsetof(struct sw_agents_view, segments)},
     {"failed_segments", "Segments that failed, since the agent host's start.",

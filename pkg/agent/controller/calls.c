@@ -23,12 +23,12 @@ struct call {
     struct sw_agents *agents;
     struct sw_frame_call_name name;
     uint64_t pod;
-    uint64_t host; /* Of view.host_starts: the last one that asked for it. */
     const struct sw_service *service;
     void *ticket;         /* While it runs. */
     uint64_t answered_ms; /* 0: it runs. */
     uint8_t *result;      /* Owned: type and body. */
     uint32_t code, type_size, body_size;
+    uint32_t host; /* Of view.host_starts: the last one that asked for it. */
 };
 
 static void call_free(struct sw_agents *agents, struct call *call)
@@ -195,7 +195,7 @@ static enum sw_rc begin(struct sw_agents *agents, const struct sw_frame_call *as
     if (call == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a call");
     call->pod = asked->pod;
-    call->host = agents->view.host_starts;
+    call->host = (uint32_t)agents->view.host_starts;
     rc = call_start(call, pod, asked, err);
     if (rc != SW_OK)
         call_free(agents, call);
@@ -213,7 +213,7 @@ void sw_calls_take(struct sw_agents *agents, const struct sw_frame_call *asked)
         return;
     }
     call->pod = asked->pod;
-    call->host = agents->view.host_starts;
+    call->host = (uint32_t)agents->view.host_starts;
     if (call->answered_ms != 0)
         tell(agents, call);
 }
@@ -250,7 +250,7 @@ void sw_calls_on_sweep(void *ctx)
     {
         struct call *call = SW_LIST_ITEM(node, struct call, all);
 
-        if (call->host != agents->view.host_starts ||
+        if (call->host != (uint32_t)agents->view.host_starts ||
             (call->answered_ms != 0 && call->answered_ms + KEPT_MS <= now))
             call_free(agents, call);
     }

@@ -194,7 +194,7 @@ SW_MUST_CHECK enum sw_rc sw_agents_letters_change(struct sw_agents *agents,
 
 struct sw_agents_view { /* For metrics, top and status. Counts since the host's start. */
     bool is_up;
-    uint64_t host_starts, host_pid, pods, instances, waiting, memory_bytes;
+    uint64_t host_starts, host_pid, pods, instances, waiting, memory_bytes, packed_bytes;
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
     uint64_t retried, parked, expired;
     uint64_t calls, calls_open; /* Of services; open: under way, or answered and not taken yet. */

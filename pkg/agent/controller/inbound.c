@@ -275,6 +275,7 @@ static enum sw_rc on_stats(struct sw_agents *agents, const struct sw_frame_stats
     view->instances = stats->instances;
     view->waiting = stats->waiting;
     view->memory_bytes = stats->memory_bytes;
+    view->packed_bytes = stats->packed_bytes;
     view->segments = stats->segments;
     view->failures = stats->failures;
     view->sends = stats->sends;

@@ -4,8 +4,8 @@
 #pragma once
 #include <stdint.h>
 
-struct sw_frame_stats { /* Since the host's start, but for the first four. */
-    uint64_t pods, instances, waiting, memory_bytes;
+struct sw_frame_stats { /* Since the host's start, but for the first five. */
+    uint64_t pods, instances, waiting, memory_bytes, packed_bytes;
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
     uint64_t retried, parked, expired, calls;
     uint64_t epochs, journal_bytes, outputs_waiting;

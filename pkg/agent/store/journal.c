@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define READ_BYTES 512u /* At once with the head of a record: most are smaller. */
 #define EPOCH_BYTES_DEFAULT (16u << 20)
 
 /* Records of one epoch in memory, behind room for its head. */
@@ -286,6 +287,20 @@ enum sw_rc sw_journal_scan(const struct sw_system *system, const char *folder,
     return rc;
 }
 
+enum sw_rc sw_journal_revisit(struct sw_journal *journal, uint64_t from, sw_journal_visit *visit,
+                              void *ctx, struct sw_err *err)
+{
+    const struct sw_segment_source source = {.system = journal->system,
+                                             .folder = journal->folder,
+                                             .uuid = journal->uuid,
+                                             .segments = journal->segments,
+                                             .count = journal->segments_count,
+                                             .end_lsn = journal->open->lsn};
+
+    assert(!sw_journal_is_dirty(journal));
+    return sw_segment_revisit(&source, from, visit, ctx, err);
+}
+
 /* --- Appending and reading ------------------------------------------------------------------- */
 
 enum sw_rc sw_journal_append(struct sw_journal *journal, struct sw_bytes record,
@@ -318,65 +333,99 @@ enum sw_rc sw_journal_append(struct sw_journal *journal, struct sw_bytes record,
     return SW_OK;
 }
 
-/* Read size bytes at lsn from an epoch in memory; false when they are not all there. */
-static bool epoch_read(const struct epoch *epoch, uint64_t lsn, void *bytes, size_t size)
-{
-    uint64_t at = lsn - epoch->lsn;
+struct part { /* Of the journal. */
+    uint64_t lsn;
+    uint8_t *bytes;
+    size_t size_min, size; /* So much is to be read; at most so much is of use. */
+    size_t got;
+};
 
-    if (at + size > epoch->bytes.size)
+/* Read from an epoch in memory; false when it is not all there. */
+static bool epoch_read(const struct epoch *epoch, struct part *part)
+{
+    uint64_t at = part->lsn - epoch->lsn;
+
+    if (at + part->size_min > epoch->bytes.size)
         return false;
-    memcpy(bytes, epoch->bytes.data + at, size);
+    part->got = epoch->bytes.size - at;
+    part->got = part->got > part->size ? part->size : part->got;
+    memcpy(part->bytes, epoch->bytes.data + at, part->got);
     return true;
 }
 
-/* Where a part of the journal is to be read from. */
-static enum sw_rc read_part(struct sw_journal *journal, uint64_t lsn, void *bytes, size_t size,
-                            struct sw_err *err)
+/* The file in which that part stands, and where; -1: there is none. The mutex is held. */
+static int file_of(const struct sw_journal *journal, uint64_t lsn, uint64_t *ret_at)
 {
-    const struct sw_segment *segment = NULL;
+    for (size_t i = journal->segments_count; i > 0; i--) {
+        const struct sw_segment *segment = &journal->segments[i - 1];
+
+        if (segment->base_lsn > lsn)
+            continue;
+        *ret_at = SW_SEGMENT_HEAD_BYTES + (lsn - segment->base_lsn);
+        return segment->file;
+    }
+    return -1;
+}
+
+static enum sw_rc read_part(struct sw_journal *journal, struct part *part, struct sw_err *err)
+{
     bool is_in_memory = true, is_there = false;
-    enum sw_rc rc;
-    size_t got;
-    int file = -1;
     uint64_t at = 0;
+    enum sw_rc rc;
+    int file = -1;
 
     pthread_mutex_lock(&journal->mutex);
-    if (lsn >= journal->open->lsn) {
-        is_there = epoch_read(journal->open, lsn, bytes, size);
-    } else if (journal->has_closed && lsn >= journal->closed->lsn) {
-        is_there = epoch_read(journal->closed, lsn, bytes, size);
+    if (part->lsn >= journal->open->lsn) {
+        is_there = epoch_read(journal->open, part);
+    } else if (journal->has_closed && part->lsn >= journal->closed->lsn) {
+        is_there = epoch_read(journal->closed, part);
     } else {
         is_in_memory = false;
-        for (size_t i = journal->segments_count; i > 0 && segment == NULL; i--)
-            if (journal->segments[i - 1].base_lsn <= lsn)
-                segment = &journal->segments[i - 1];
-        if (segment != NULL) {
-            file = segment->file;
-            at = SW_SEGMENT_HEAD_BYTES + (lsn - segment->base_lsn);
-        }
+        file = file_of(journal, part->lsn, &at);
     }
     pthread_mutex_unlock(&journal->mutex);
     if (is_in_memory && is_there)
         return SW_OK;
     if (is_in_memory || file < 0)
-        return sw_err_set(err, SW_E_NOT_FOUND, "the journal holds nothing at lsn %" PRIu64, lsn);
-    rc = journal->system->file_read(journal->system->ctx, file, at, bytes, size, &got, err);
-    if (rc == SW_OK && got < size)
-        return sw_err_set(err, SW_E_CORRUPT, "the journal ends within lsn %" PRIu64, lsn);
+        return sw_err_set(err, SW_E_NOT_FOUND, "the journal holds nothing at lsn %" PRIu64,
+                          part->lsn);
+    rc = journal->system->file_read(journal->system->ctx, file, at, part->bytes, part->size,
+                                    &part->got, err);
+    if (rc == SW_OK && part->got < part->size_min)
+        return sw_err_set(err, SW_E_CORRUPT, "the journal ends within lsn %" PRIu64, part->lsn);
     return rc;
+}
+
+/* Have size bytes of a record, of which the first ones were read with its head. */
+static enum sw_rc read_rest(struct sw_journal *journal, const struct part *first, uint8_t *bytes,
+                            size_t size, struct sw_err *err)
+{
+    size_t had = first->got - SW_JOURNAL_RECORD_HEAD_BYTES;
+    struct part rest = {.lsn = first->lsn + first->got};
+
+    had = had > size ? size : had;
+    if (had > 0)
+        memcpy(bytes, first->bytes + SW_JOURNAL_RECORD_HEAD_BYTES, had);
+    if (had == size)
+        return SW_OK;
+    rest.bytes = bytes + had;
+    rest.size_min = rest.size = size - had;
+    return read_part(journal, &rest, err);
 }
 
 enum sw_rc sw_journal_read(struct sw_journal *journal, uint64_t lsn, struct sw_buffer *out,
                            struct sw_err *err)
 {
-    uint8_t head[SW_JOURNAL_RECORD_HEAD_BYTES], *bytes;
+    uint8_t begin[READ_BYTES], *bytes;
+    struct part first = {
+        .lsn = lsn, .bytes = begin, .size_min = SW_JOURNAL_RECORD_HEAD_BYTES, .size = sizeof begin};
     struct sw_reader reader;
     uint32_t size, check;
-    enum sw_rc rc = read_part(journal, lsn, head, sizeof head, err);
+    enum sw_rc rc = read_part(journal, &first, err);
 
     if (rc != SW_OK)
         return rc;
-    reader = sw_reader_of(head, sizeof head);
+    reader = sw_reader_of(begin, SW_JOURNAL_RECORD_HEAD_BYTES);
     size = sw_reader_u32(&reader);
     check = sw_reader_u32(&reader);
     if (size > SW_JOURNAL_RECORD_MAX)
@@ -384,7 +433,7 @@ enum sw_rc sw_journal_read(struct sw_journal *journal, uint64_t lsn, struct sw_b
     bytes = sw_buffer_reserve(out, size);
     if (bytes == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a journal record");
-    rc = read_part(journal, lsn + sizeof head, bytes, size, err);
+    rc = read_rest(journal, &first, bytes, size, err);
     if (rc == SW_OK && check != sw_crc32c(0, bytes, size))
         return sw_err_set(err, SW_E_CORRUPT, "damaged journal record at lsn %" PRIu64, lsn);
     if (rc == SW_OK)

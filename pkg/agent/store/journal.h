@@ -23,7 +23,8 @@
 #define SW_JOURNAL_EPOCH_MAX (3840u << 20)
 #define SW_JOURNAL_SEGMENT_BYTES (64u << 20)
 #define SW_JOURNAL_RECORD_HEAD_BYTES 8u /* u32 size, u32 CRC-32C of the record. */
-#define SW_JOURNAL_BIRTH_LSN 64u        /* Where the first epoch of a journal begins. */
+#define SW_JOURNAL_AHEAD 2u
+#define SW_JOURNAL_BIRTH_LSN 64u /* Where the first epoch of a journal begins. */
 
 struct sw_journal; /* Opaque. */
 
@@ -44,6 +45,9 @@ struct sw_journal_entry { /* One record as a scan meets it; borrowed for the vis
     struct sw_journal_place place;
     struct sw_bytes record;
     const uint8_t *uuid; /* 16 bytes: of the journal. */
+    /* The next records of the same epoch, unchecked, for whoever wants their memory to be near when
+     * they are visited; empty: there are none. */
+    struct sw_bytes ahead[SW_JOURNAL_AHEAD];
 };
 
 /* Told of each record in order. An error stops the scan and is returned by it. */
@@ -67,6 +71,10 @@ struct sw_journal_report { /* What a scan found. */
 SW_MUST_CHECK enum sw_rc sw_journal_open(const struct sw_journal_options *options,
                                          sw_journal_visit *visit, void *ctx,
                                          struct sw_journal **ret_journal, struct sw_err *err);
+/* Visit the records from lsn `from` on again, before anything is appended and from one thread. What
+ * opening checked is not checked again.  Errors: of reading, and those of visit. */
+SW_MUST_CHECK enum sw_rc sw_journal_revisit(struct sw_journal *journal, uint64_t from,
+                                            sw_journal_visit *visit, void *ctx, struct sw_err *err);
 /* Close without committing: what was not committed is lost, as in a crash. */
 void sw_journal_close(struct sw_journal *journal);
 SW_DEFINE_CLEANUP(struct sw_journal, sw_journal_close)

@@ -464,6 +464,18 @@ static void letter_take(struct sw_reader *reader, struct sw_record_letter *lette
     letter->body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
 }
 
+bool sw_record_peek(struct sw_bytes bytes, uint64_t *ret_instance, uint64_t *ret_pod)
+{
+    struct sw_reader reader = sw_reader_of(bytes.data, bytes.size);
+
+    if (sw_reader_u8(&reader) != SW_RECORD_SEGMENT)
+        return false;
+    *ret_instance = sw_reader_u64(&reader);
+    (void)sw_reader_u64(&reader); /* The record before. */
+    *ret_pod = sw_reader_u64(&reader);
+    return !reader.failed;
+}
+
 enum sw_rc sw_record_take(struct sw_bytes bytes, struct sw_record *ret_record, struct sw_err *err)
 {
     struct sw_reader reader = sw_reader_of(bytes.data, bytes.size);

@@ -201,6 +201,8 @@ struct sw_record { /* Decoded; borrows. */
 /* Append the record to out. *ret_body_at (may be NULL) is where the bytes of effects (SEGMENT) or
  * the body (PUBLISH) begin within the record: bodies in them are later named by their place. */
 void sw_record_put(const struct sw_record *record, struct sw_buffer *out, uint32_t *ret_body_at);
+/* Of whom an unchecked record is, if it is a segment. */
+SW_MUST_CHECK bool sw_record_peek(struct sw_bytes bytes, uint64_t *ret_instance, uint64_t *ret_pod);
 /* SW_E_CORRUPT: not a record.  SW_E_UNSUPPORTED: of a kind that this version does not know. */
 SW_MUST_CHECK enum sw_rc sw_record_take(struct sw_bytes bytes, struct sw_record *ret_record,
                                         struct sw_err *err);

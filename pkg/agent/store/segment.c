@@ -11,6 +11,7 @@
 #define SEGMENT_MAGIC 0x4e4a5753u /* "SWJN" */
 #define EPOCH_MAGIC 0x50455753u   /* "SWEP" */
 #define SEARCH_BYTES (1u << 20)
+#define WINDOW_BYTES ((size_t)1 << 20)
 
 void sw_segment_path(const char *folder, uint64_t base_lsn, char ret_path[SW_PATH_MAX])
 {
@@ -116,8 +117,13 @@ struct walk {
     void *ctx;
     struct sw_segment_walk *out;
     struct sw_err *err;
-    struct sw_buffer body; /* Of the epoch being read. */
-    uint64_t file_bytes;   /* Size of the segment being read. */
+    uint64_t file_bytes; /* Size of the segment being read. */
+    /* What was read of a file at once, since epochs are small where turns are few. */
+    struct sw_buffer window;
+    uint64_t window_at; /* Where it begins. */
+    int window_file;    /* -1: it is empty. */
+    uint64_t from;      /* Records before this are not visited. */
+    bool is_known;      /* All was checked a moment ago. */
 };
 
 static bool collect_name(void *ctx, const char *name)
@@ -158,6 +164,36 @@ static enum sw_rc read_exact(struct walk *walk, int file, uint64_t at, void *byt
         memset((uint8_t *)bytes + got, 0,
                size - got); /* Beyond the end is as good as never written. */
     return rc;
+}
+
+/* The bytes of a file from `at` on, valid until the next call. No more of the file is read than was
+ * written: what is read counts as written from then on. */
+static enum sw_rc window_get(struct walk *walk, int file, uint64_t at, size_t size,
+                             const uint8_t **ret_bytes)
+{
+    struct sw_buffer *window = &walk->window;
+    uint64_t left = at < walk->file_bytes ? walk->file_bytes - at : 0;
+    size_t wanted = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
+    enum sw_rc rc;
+
+    if (walk->window_file == file && at >= walk->window_at &&
+        at - walk->window_at <= window->size && size <= window->size - (at - walk->window_at)) {
+        *ret_bytes = window->data + (at - walk->window_at);
+        return SW_OK;
+    }
+    wanted = wanted < size ? size : wanted;
+    sw_buffer_reset(window);
+    walk->window_file = -1;
+    if (sw_buffer_reserve(window, wanted + 1) == NULL) /* Also nothing stands somewhere. */
+        return sw_err_set(walk->err, SW_E_EXHAUSTED, "no memory for an epoch of the journal");
+    rc = read_exact(walk, file, at, window->data, wanted);
+    if (rc != SW_OK)
+        return rc;
+    window->size = wanted;
+    walk->window_at = at;
+    walk->window_file = file;
+    *ret_bytes = window->data;
+    return SW_OK;
 }
 
 /* Is there a whole head of `epoch` or a later one anywhere from file offset `at` on? Then what
@@ -202,23 +238,37 @@ static enum sw_rc damaged(struct walk *walk, const char *what)
     return SW_E_CORRUPT;
 }
 
-/* Visit the records of the epoch in walk->body. */
-static enum sw_rc visit_records(struct walk *walk, const struct sw_epoch_head *head)
+static void look_ahead(struct sw_reader reader, struct sw_bytes ahead[SW_JOURNAL_AHEAD])
 {
-    struct sw_reader reader = sw_reader_of(walk->body.data, walk->body.size);
+    for (unsigned i = 0; i < SW_JOURNAL_AHEAD && reader.at < reader.size; i++) {
+        uint32_t size = sw_reader_u32(&reader);
+
+        (void)sw_reader_u32(&reader);
+        ahead[i] = sw_reader_take(&reader, size);
+    }
+}
+
+/* Visit the records of an epoch. */
+static enum sw_rc visit_records(struct walk *walk, const struct sw_epoch_head *head,
+                                const uint8_t *body)
+{
+    struct sw_reader reader = sw_reader_of(body, head->body_bytes);
     uint32_t count = 0;
 
     while (reader.at < reader.size) {
         uint64_t lsn = head->lsn + SW_EPOCH_HEAD_BYTES + reader.at;
         uint32_t size = sw_reader_u32(&reader), check = sw_reader_u32(&reader);
         struct sw_bytes record = sw_reader_take(&reader, size);
-        struct sw_journal_entry entry = {{lsn, head->epoch}, record, walk->out->report.uuid};
+        struct sw_journal_entry entry = {
+            .place = {lsn, head->epoch}, .record = record, .uuid = walk->out->report.uuid};
         enum sw_rc rc;
 
         if (reader.failed || size > SW_JOURNAL_RECORD_MAX ||
-            check != sw_crc32c(0, record.data, record.size))
+            (!walk->is_known && check != sw_crc32c(0, record.data, record.size)))
             return damaged(walk, "a malformed record");
-        rc = walk->visit == NULL ? SW_OK : walk->visit(walk->ctx, &entry, walk->err);
+        look_ahead(reader, entry.ahead);
+        rc = walk->visit == NULL || lsn < walk->from ? SW_OK
+                                                     : walk->visit(walk->ctx, &entry, walk->err);
         if (rc != SW_OK)
             return rc;
         count++;
@@ -233,7 +283,7 @@ static enum sw_rc visit_records(struct walk *walk, const struct sw_epoch_head *h
 static enum sw_rc read_epoch(struct walk *walk, int file, uint64_t at, uint64_t *ret_size)
 {
     struct sw_journal_report *report = &walk->out->report;
-    uint8_t bytes[SW_EPOCH_HEAD_BYTES];
+    const uint8_t *bytes;
     struct sw_epoch_head head;
     uint32_t check;
     enum sw_rc rc;
@@ -241,20 +291,16 @@ static enum sw_rc read_epoch(struct walk *walk, int file, uint64_t at, uint64_t 
     *ret_size = 0;
     if (at + SW_EPOCH_HEAD_BYTES > walk->file_bytes)
         return SW_OK;
-    rc = read_exact(walk, file, at, bytes, sizeof bytes);
+    rc = window_get(walk, file, at, SW_EPOCH_HEAD_BYTES, &bytes);
     if (rc != SW_OK || !sw_epoch_head_take(bytes, report->uuid, &head, &check) ||
         head.lsn != report->end_lsn || head.epoch != report->last_epoch + 1 ||
         head.chain != walk->out->chain || head.body_bytes > SW_JOURNAL_EPOCH_MAX ||
         head.body_bytes > walk->file_bytes - at - SW_EPOCH_HEAD_BYTES)
         return rc;
-    sw_buffer_reset(&walk->body);
-    if (sw_buffer_reserve(&walk->body, head.body_bytes) == NULL)
-        return sw_err_set(walk->err, SW_E_EXHAUSTED, "no memory for an epoch of the journal");
-    rc = read_exact(walk, file, at + SW_EPOCH_HEAD_BYTES, walk->body.data, head.body_bytes);
-    if (rc != SW_OK || sw_crc32c(0, walk->body.data, head.body_bytes) != head.body_crc)
+    rc = window_get(walk, file, at + SW_EPOCH_HEAD_BYTES, head.body_bytes, &bytes);
+    if (rc != SW_OK || sw_crc32c(0, bytes, head.body_bytes) != head.body_crc)
         return rc;
-    walk->body.size = head.body_bytes;
-    rc = visit_records(walk, &head);
+    rc = visit_records(walk, &head, bytes);
     if (rc != SW_OK)
         return rc;
     walk->out->chain = check;
@@ -264,6 +310,18 @@ static enum sw_rc read_epoch(struct walk *walk, int file, uint64_t at, uint64_t 
     *ret_size = SW_EPOCH_HEAD_BYTES + head.body_bytes;
     report->end_lsn += *ret_size;
     return SW_OK;
+}
+
+/* How many bytes there are up to the last that is not zero. */
+static size_t used_bytes(const uint8_t *bytes, size_t size)
+{
+    static const uint8_t zeros[256];
+
+    while (size >= sizeof zeros && memcmp(bytes + size - sizeof zeros, zeros, sizeof zeros) == 0)
+        size -= sizeof zeros;
+    while (size > 0 && bytes[size - 1] == 0)
+        size--;
+    return size;
 }
 
 /* Bytes after the cut that are not zero, up to the last of them: what a crash left behind. */
@@ -276,12 +334,12 @@ static enum sw_rc count_torn(struct walk *walk, int file, uint64_t at)
     if (chunk == NULL)
         return sw_err_set(walk->err, SW_E_EXHAUSTED, "no memory to check the journal");
     for (; rc == SW_OK && at < walk->file_bytes; at += SEARCH_BYTES) {
+        size_t used;
+
         rc = read_exact(walk, file, at, chunk, SEARCH_BYTES);
-        for (size_t i = SEARCH_BYTES; rc == SW_OK && i > 0; i--)
-            if (chunk[i - 1] != 0) {
-                walk->out->report.torn_bytes = at + i - start;
-                break;
-            }
+        used = rc == SW_OK ? used_bytes(chunk, SEARCH_BYTES) : 0;
+        if (used > 0)
+            walk->out->report.torn_bytes = at + used - start;
     }
     free(chunk);
     return rc;
@@ -409,7 +467,7 @@ enum sw_rc sw_segment_walk(const struct sw_system *system, const char *folder,
                            sw_journal_visit *visit, void *ctx, struct sw_segment_walk *ret_walk,
                            struct sw_err *err)
 {
-    struct walk walk = {system, folder, visit, ctx, ret_walk, err, .file_bytes = 0};
+    struct walk walk = {system, folder, visit, ctx, ret_walk, err, .window_file = -1};
     enum sw_rc rc;
 
     memset(ret_walk, 0, sizeof *ret_walk);
@@ -419,14 +477,71 @@ enum sw_rc sw_segment_walk(const struct sw_system *system, const char *folder,
     if (ret_walk->count == 0)
         return SW_OK;
     qsort(ret_walk->segments, ret_walk->count, sizeof *ret_walk->segments, compare_segments);
-    sw_buffer_init(&walk.body, SW_JOURNAL_EPOCH_MAX);
+    sw_buffer_init(&walk.window, SW_JOURNAL_EPOCH_MAX);
     for (size_t i = 0; rc == SW_OK && i < ret_walk->count; i++)
         rc = walk_segment(&walk, i);
     /* Behind a stray segment the one before it is the last after all. */
     if (rc == SW_OK && ret_walk->has_stray && ret_walk->count > 0)
         rc = check_tail(&walk, &ret_walk->segments[ret_walk->count - 1]);
     ret_walk->report.segments = ret_walk->count;
-    sw_buffer_done(&walk.body);
+    sw_buffer_done(&walk.window);
+    return rc;
+}
+
+/* Visit what stands in one segment up to the journal's lsn `end`. */
+static enum sw_rc revisit_segment(struct walk *walk, const struct sw_segment *segment, uint64_t end)
+{
+    struct sw_epoch_head head;
+    enum sw_rc rc = SW_OK;
+
+    walk->file_bytes = SW_SEGMENT_HEAD_BYTES + (end - segment->base_lsn);
+    for (uint64_t lsn = segment->base_lsn; rc == SW_OK && lsn < end;) {
+        uint64_t at = SW_SEGMENT_HEAD_BYTES + (lsn - segment->base_lsn);
+        const uint8_t *bytes;
+        uint32_t check;
+
+        rc = window_get(walk, segment->file, at, SW_EPOCH_HEAD_BYTES, &bytes);
+        if (rc != SW_OK)
+            return rc;
+        if (!sw_epoch_head_take(bytes, walk->out->report.uuid, &head, &check) || head.lsn != lsn ||
+            head.body_bytes > end - lsn - SW_EPOCH_HEAD_BYTES)
+            return damaged(walk, "an epoch that has changed since it was checked");
+        lsn += SW_EPOCH_HEAD_BYTES + head.body_bytes;
+        if (lsn <= walk->from)
+            continue;
+        rc = window_get(walk, segment->file, at + SW_EPOCH_HEAD_BYTES, head.body_bytes, &bytes);
+        if (rc == SW_OK)
+            rc = visit_records(walk, &head, bytes);
+        walk->out->report.last_epoch = head.epoch;
+        walk->out->report.end_lsn = lsn;
+    }
+    return rc;
+}
+
+enum sw_rc sw_segment_revisit(const struct sw_segment_source *source, uint64_t from,
+                              sw_journal_visit *visit, void *ctx, struct sw_err *err)
+{
+    struct sw_segment_walk seen = {.count = 0};
+    struct walk walk = {.system = source->system,
+                        .folder = source->folder,
+                        .visit = visit,
+                        .ctx = ctx,
+                        .out = &seen,
+                        .err = err,
+                        .window_file = -1,
+                        .from = from,
+                        .is_known = true};
+    enum sw_rc rc = SW_OK;
+
+    memcpy(seen.report.uuid, source->uuid, sizeof seen.report.uuid);
+    sw_buffer_init(&walk.window, SW_JOURNAL_EPOCH_MAX);
+    for (size_t i = 0; rc == SW_OK && i < source->count; i++) {
+        uint64_t end = i + 1 < source->count ? source->segments[i + 1].base_lsn : source->end_lsn;
+
+        if (end > from)
+            rc = revisit_segment(&walk, &source->segments[i], end);
+    }
+    sw_buffer_done(&walk.window);
     return rc;
 }
 

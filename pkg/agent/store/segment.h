@@ -60,4 +60,17 @@ bool sw_epoch_head_take(const uint8_t bytes[SW_EPOCH_HEAD_BYTES], const uint8_t 
 SW_MUST_CHECK enum sw_rc sw_segment_walk(const struct sw_system *system, const char *folder,
                                          sw_journal_visit *visit, void *ctx,
                                          struct sw_segment_walk *ret_walk, struct sw_err *err);
+
+struct sw_segment_source { /* A journal that was walked. Borrowed. */
+    const struct sw_system *system;
+    const char *folder;
+    const uint8_t *uuid; /* 16 bytes. */
+    const struct sw_segment *segments;
+    size_t count;
+    uint64_t end_lsn; /* The cut. */
+};
+/* Visit the records from lsn `from` to the cut again. Checks of contents are not made again.
+ * SW_E_CORRUPT: the heads of epochs are others than before. Others: of reading, and visit. */
+SW_MUST_CHECK enum sw_rc sw_segment_revisit(const struct sw_segment_source *source, uint64_t from,
+                                            sw_journal_visit *visit, void *ctx, struct sw_err *err);
 void sw_segment_walk_done(const struct sw_system *system, struct sw_segment_walk *walk);

@@ -11,6 +11,7 @@
 
 #define MAGIC 0x4e535753u /* "SWSN" */
 #define READ_BYTES (1u << 20)
+#define READ_ONE_BYTES 2048u /* An instance of the small kind and some more. */
 
 void sw_snapshot_name(uint64_t lsn, char ret_name[SW_SNAPSHOT_NAME_MAX])
 {
@@ -283,38 +284,70 @@ static enum sw_rc read_exact(const struct sw_snapshot *snapshot, uint64_t at, vo
     return rc;
 }
 
-/* Read the block at `at` into out, and parse it. */
-static enum sw_rc read_block(const struct sw_snapshot *snapshot, uint64_t at, struct sw_buffer *out,
-                             struct sw_snapshot_block *ret_block, struct sw_err *err)
+/* What was read of a file at once. */
+struct window {
+    struct sw_buffer *bytes;
+    uint64_t at;      /* Where they begin. */
+    size_t size_min;  /* So much is read, if there is so much. */
+    const uint8_t *p; /* What was asked for last. */
+};
+
+/* Have window->p point to size bytes of the file, which has them. */
+static enum sw_rc window_get(const struct sw_snapshot *snapshot, struct window *window, uint64_t at,
+                             size_t size, struct sw_err *err)
 {
-    uint8_t head[SW_SNAPSHOT_BLOCK_HEAD_BYTES] = {0}, *bytes;
-    struct sw_reader reader = sw_reader_of(head, sizeof head);
+    struct sw_buffer *bytes = window->bytes;
+    uint64_t left = snapshot->bytes - at;
+    size_t wanted = size < window->size_min ? window->size_min : size;
+    enum sw_rc rc;
+
+    if (bytes->size >= size && at >= window->at && at - window->at <= bytes->size - size) {
+        window->p = bytes->data + (at - window->at);
+        return SW_OK;
+    }
+    wanted = wanted > left ? (size_t)left : wanted;
+    sw_buffer_reset(bytes);
+    if (sw_buffer_reserve(bytes, wanted) == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a block of a snapshot");
+    rc = read_exact(snapshot, at, bytes->data, wanted, err);
+    if (rc != SW_OK)
+        return rc;
+    bytes->size = wanted;
+    window->at = at;
+    window->p = bytes->data;
+    return SW_OK;
+}
+
+/* Read the block at `at`, and parse it; it borrows from the window. *ret_size: with its head. */
+static enum sw_rc read_block(const struct sw_snapshot *snapshot, struct window *window, uint64_t at,
+                             struct sw_snapshot_block *ret_block, uint64_t *ret_size,
+                             struct sw_err *err)
+{
+    const size_t head = SW_SNAPSHOT_BLOCK_HEAD_BYTES;
+    struct sw_reader reader;
     uint32_t size, check;
     enum sw_rc rc;
 
-    if (at > snapshot->bytes || snapshot->bytes - at < sizeof head)
+    if (at > snapshot->bytes || snapshot->bytes - at < head)
         return sw_err_set(err, SW_E_CORRUPT, "the snapshot has no end");
-    rc = read_exact(snapshot, at, head, sizeof head, err);
+    rc = window_get(snapshot, window, at, head, err);
     if (rc != SW_OK)
         return rc;
+    reader = sw_reader_of(window->p, head);
     size = sw_reader_u32(&reader);
     check = sw_reader_u32(&reader);
-    if (size == 0 || size > snapshot->bytes - at - sizeof head)
+    if (size == 0 || size > snapshot->bytes - at - head)
         return sw_err_set(err, SW_E_CORRUPT, "no block of a snapshot at %" PRIu64, at);
-    sw_buffer_reset(out);
-    bytes = sw_buffer_reserve(out, size);
-    if (bytes == NULL)
-        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a block of a snapshot");
-    rc = read_exact(snapshot, at + sizeof head, bytes, size, err);
+    rc = window_get(snapshot, window, at, head + size, err);
     if (rc != SW_OK)
         return rc;
-    if (check != sw_crc32c(0, bytes, size))
+    if (check != sw_crc32c(0, window->p + head, size))
         return sw_err_set(err, SW_E_CORRUPT, "damaged block of a snapshot at %" PRIu64, at);
-    out->size = size;
-    reader = sw_reader_of(bytes, size);
+    reader = sw_reader_of(window->p + head, size);
     memset(ret_block, 0, sizeof *ret_block);
     ret_block->at = at;
     ret_block->kind = (enum sw_snapshot_kind)sw_reader_u8(&reader);
+    *ret_size = head + size;
     return content_take(&reader, ret_block)
                ? SW_OK
                : sw_err_set(err, SW_E_CORRUPT, "malformed block of a snapshot at %" PRIu64, at);
@@ -337,15 +370,16 @@ static enum sw_rc visit_blocks(const struct sw_snapshot *snapshot, sw_snapshot_v
 {
     struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_SPEC};
     struct sw_buffer buffer;
-    uint64_t at = SW_SNAPSHOT_HEAD_BYTES;
+    struct window window = {.bytes = &buffer, .size_min = READ_BYTES};
+    uint64_t at = SW_SNAPSHOT_HEAD_BYTES, size;
     enum sw_rc rc = SW_OK;
 
     sw_buffer_init(&buffer, SW_SNAPSHOT_BLOCK_MAX);
     while (rc == SW_OK && block.kind != SW_SNAPSHOT_END) {
-        rc = read_block(snapshot, at, &buffer, &block, err);
+        rc = read_block(snapshot, &window, at, &block, &size, err);
         if (rc != SW_OK)
             break;
-        at += SW_SNAPSHOT_BLOCK_HEAD_BYTES + buffer.size;
+        at += size;
         rc = count_block(&block, report, err);
         if (rc == SW_OK && block.kind != SW_SNAPSHOT_END && visit != NULL)
             rc = visit(ctx, &block, err);
@@ -517,7 +551,12 @@ enum sw_rc sw_snapshot_read(struct sw_snapshot *snapshot, uint64_t at, struct sw
                             struct sw_snapshot_instance *ret_instance, struct sw_err *err)
 {
     struct sw_snapshot_block block;
-    enum sw_rc rc = read_block(snapshot, at, out, &block, err);
+    struct window window = {.bytes = out, .size_min = READ_ONE_BYTES};
+    uint64_t size;
+    enum sw_rc rc;
+
+    sw_buffer_reset(out);
+    rc = read_block(snapshot, &window, at, &block, &size, err);
 
     if (rc == SW_OK && block.kind != SW_SNAPSHOT_INSTANCE)
         rc = sw_err_set(err, SW_E_CORRUPT, "no instance in the snapshot at %" PRIu64, at);

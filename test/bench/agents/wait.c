@@ -1,6 +1,6 @@
 /* The Agent of `make bench BENCH=wait`: "a" sets the instances "0" to KEYS - 1 to work. Each waits
- * twice for a millisecond and then for a call of 1 to SECONDS s, in the middle of its handler
- * (spec.config says KEYS SECONDS), looks whether its locals are what they were, and tells "sum",
+ * twice for a millisecond and then for a call of LEAST to MOST s, in the middle of its handler
+ * (spec.config says KEYS LEAST MOST), looks whether its locals are what they were, and tells "sum",
  * which answers when it has heard of all. */
 #include <swarm/wait.h>
 
@@ -11,7 +11,7 @@
 SWARM_AGENT;
 
 static uint64_t handle;
-static uint32_t keys, seconds_max, own_key, started, reports, wrong, agent_size;
+static uint32_t keys, seconds_least, seconds_most, own_key, started, reports, wrong, agent_size;
 static char to[96];
 
 int32_t SWARM_EXPORT(on_start)(void)
@@ -21,9 +21,9 @@ int32_t SWARM_EXPORT(on_start)(void)
 
     for (int32_t i = 0; i < size && i < (int32_t)sizeof text; i++) {
         if (text[i] == ' ')
-            keys = seconds_max, seconds_max = 0;
+            keys = seconds_least, seconds_least = seconds_most, seconds_most = 0;
         else if (text[i] >= '0' && text[i] <= '9')
-            seconds_max = seconds_max * 10 + (uint32_t)(text[i] - '0');
+            seconds_most = seconds_most * 10 + (uint32_t)(text[i] - '0');
     }
     agent_size = (uint32_t)swarm_self(SWARM_SELF_AGENT, to, sizeof to / 2);
     to[agent_size++] = '/';
@@ -84,7 +84,7 @@ static int32_t work(void)
         locals[i]++;
     }
     if (code == SWARM_OK)
-        code = call_for(1 + own_key % seconds_max);
+        code = call_for(seconds_least + own_key % (seconds_most - seconds_least + 1));
     for (uint32_t i = 0; i < LOCALS; i++)
         bad += locals[i] != own_key * 2654435761u + i + (i < 2);
     bad += code != SWARM_OK;

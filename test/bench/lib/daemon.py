@@ -34,7 +34,7 @@ class Daemon:
     """swarmd --dev; its home is a folder that the caller removes."""
 
     def __init__(self, build, folder):
-        self.build, self.folder, self.process = build, folder, None
+        self.build, self.folder, self.process, self.address = build, folder, None, None
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SWARM_", "XDG_"))}
         self.environment = dict(kept, HOME=folder, NO_COLOR="1", SWARM_API_LISTEN="127.0.0.1:0",
                                 SWARM_API_STREAMS="8192")
@@ -50,7 +50,8 @@ class Daemon:
         line = self.process.stdout.readline()
         if "https://" not in line:
             raise Failure(f"swarmd did not start; see {self.folder}/swarmd.log")
-        return line.split("https://")[1].split()[0]
+        self.address = line.split("https://")[1].split()[0]
+        return self.address
 
     def stop(self):
         if self.process is None:
@@ -65,11 +66,14 @@ class Daemon:
     def swarm(self, *words):
         return output_of(["swarm", *words], env=self.environment)
 
+    def load_words(self, workload, **options):
+        """The command of a run of the load generator."""
+        return [os.path.join(self.build, "bench", "bench-load"), workload,
+                *(f"{name}={value}" for name, value in options.items())]
+
     def load(self, workload, **options):
         """One run of the load generator; what it reports."""
-        words = [f"{name}={value}" for name, value in options.items()]
-        program = os.path.join(self.build, "bench", "bench-load")
-        return json.loads(output_of([program, workload, *words], env=self.environment))
+        return json.loads(output_of(self.load_words(workload, **options), env=self.environment))
 
     def manifest(self, name, replicas, durability):
         path = os.path.join(self.folder, f"{name}.yaml")

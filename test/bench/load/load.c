@@ -112,6 +112,45 @@ void load_call(struct load *load, const char *path, struct sw_bytes message,
     begin(load, path, message, &handler, CALL_TIMEOUT_MS);
 }
 
+struct trial {
+    struct load *load;
+    void (*done)(void *ctx, enum sw_rc rc, struct sw_bytes message);
+    void *ctx;
+};
+
+static void on_tried(void *ctx, struct sw_http_call *call, enum sw_rc rc, int status,
+                     struct sw_bytes body, const struct sw_http_header *trailers,
+                     size_t trailers_count)
+{
+    struct trial trial = *(struct trial *)ctx;
+    struct sw_bytes message = {0};
+
+    (void)call;
+    (void)status;
+    free(ctx);
+    if (rc == SW_E_CANCELLED) /* The client is being freed. */
+        return;
+    if (rc == SW_OK && !sw_bytes_is_text(trailer(trailers, trailers_count, "grpc-status"), "0"))
+        rc = SW_E_UNAVAILABLE;
+    if (rc == SW_OK && sw_grpc_take_frame(&body, LOAD_MESSAGE_MAX, &message) != SW_OK)
+        rc = SW_E_CORRUPT;
+    trial.done(trial.ctx, rc, message);
+}
+
+void load_try(struct load *load, const char *path, struct sw_bytes message,
+              void (*done)(void *ctx, enum sw_rc rc, struct sw_bytes message), void *ctx)
+{
+    struct trial *trial = malloc(sizeof *trial);
+    const struct sw_http_call_handler handler = {.ctx = trial, .on_done = on_tried};
+
+    if (trial == NULL) {
+        load_fail(load, SW_E_EXHAUSTED, "no memory for a call");
+        return;
+    }
+    *trial = (struct trial){load, done, ctx};
+    begin(load, path, message, &handler, CALL_TIMEOUT_MS);
+}
+
 /* A piece of a stream's body. The server sends each message in one DATA frame, which is small
  * enough here to come whole; anything else fails the run. */
 static void on_stream_data(void *ctx, struct sw_http_call *call, struct sw_bytes bytes)

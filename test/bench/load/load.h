@@ -16,7 +16,9 @@ struct load_options {  /* From the command line, as NAME=VALUE. */
     const char *space; /* Namespace of the objects, or of the Agent. */
     const char *agent; /* For `request`. */
     size_t workers;    /* Calls under way at once. */
-    size_t keys;       /* For `request`: not 0: each worker asks an instance of its own. */
+    size_t keys;       /* For `request`: not 0: each worker asks an instance of its own. For
+                        * `recover`: so many instances there are. */
+    size_t expect;     /* For `recover`: what each of them answers, a 32-bit number. */
     size_t watchers;   /* For `watch`. */
     size_t objects;    /* For `list`: how many must be there. */
     size_t count;      /* Calls in all that are measured. */
@@ -35,6 +37,7 @@ struct load {
     uint64_t *times_ns;     /* Latencies that were measured. */
     size_t times_count, times_max;
     uint64_t started_ns, ended_ns;
+    uint64_t first_ns; /* For `recover`: until the first answer. */
     struct sw_err failure;
 };
 
@@ -60,6 +63,9 @@ void load_fail(struct load *load, enum sw_rc rc, const char *words);
 /* Make one unary call. The reply must stay until it was called. */
 void load_call(struct load *load, const char *path, struct sw_bytes message,
                struct load_reply *reply);
+/* Make one that may end badly, with SW_E_UNAVAILABLE or what the server said. */
+void load_try(struct load *load, const char *path, struct sw_bytes message,
+              void (*done)(void *ctx, enum sw_rc rc, struct sw_bytes message), void *ctx);
 /* Begin a call whose answers come one by one, without end, each to reply->done. */
 void load_stream(struct load *load, const char *path, struct sw_bytes message,
                  struct load_reply *reply);
@@ -76,3 +82,4 @@ bool load_get(struct load *load);     /* Read the objects that `put` made. */
 bool load_list(struct load *load);    /* List all of them, `count` times. */
 bool load_watch(struct load *load);   /* One writer; how old is a change when a watcher has it. */
 bool load_request(struct load *load); /* Ask an Agent and compare its answer. */
+bool load_recover(struct load *load); /* Ask instances of a daemon that starts. */

@@ -37,11 +37,11 @@ struct sw_call { /* An outside call that is not over, in one allocation. */
 
 struct sw_wait {            /* What the turn that is under way waits for. */
     enum sw_wait_kind kind; /* NONE: no turn is under way. */
+    bool is_due;            /* It has come, and the instance was woken; not part of the state. */
     uint64_t number;        /* Of the last wait of this instance; they rise by one. */
     uint64_t due_ns;        /* When it ends by itself; UINT64_MAX: never. */
     uint64_t handle;        /* Of the message that the turn handles; 0: it wants no reply. */
     struct sw_origin asker; /* Who only waits for the turn to end; usually NONE. */
-    bool is_due;            /* It has come, and the instance was woken; not part of the state. */
     struct sw_call *call;   /* CALL: owned; otherwise NULL. */
 };
 

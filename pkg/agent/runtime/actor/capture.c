@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define INSTANCE_BYTES 2048u /* What capturing costs besides the memory that is looked through. */
+#define SWEEP_NS 500000u     /* So long messages wait for a sweep, and for one instance more. */
 #define BUSY_PART 8          /* With so much of the limit waiting, workers sweep no further. */
 
 static bool is_taking(const struct sw_snapshots *snapshots)
@@ -223,12 +224,12 @@ static void put_instance(struct sw_worker *worker, struct sw_instance *instance)
     }
     if (rc == SW_OK) {
         unsigned slot =
-            instance->stored[0].at != 0 &&
-            instance->stored[0].generation == atomic_load(&snapshots->ground_generation);
+            instance->stored_at[0] != 0 &&
+            instance->stored_generation[0] == atomic_load(&snapshots->ground_generation);
 
         put(worker, &block, &at);
-        instance->stored[slot].at = at;
-        instance->stored[slot].generation = worker->generation;
+        instance->stored_at[slot] = at;
+        instance->stored_generation[slot] = worker->generation;
     } else {
         (void)sw_err_context(&err, "instance %.*s", (int)instance->key_size, instance->key);
         give_up(snapshots, err.rc, err.message);
@@ -362,11 +363,14 @@ static uint64_t sweep_one(struct sw_worker *worker)
 bool sw_capture_sweep(struct sw_worker *worker, uint64_t bytes)
 {
     struct sw_snapshots *snapshots = worker->shared->snapshots;
-    uint64_t swept = 0, one = 1;
+    const struct sw_system *system = worker->shared->system;
+    uint64_t swept = 0, one = 1, until_ns = system->monotonic_ns(system->ctx) + SWEEP_NS;
 
     while (one != 0 && swept < bytes && sw_capture_is_wanted(worker)) {
         one = sweep_one(worker);
         swept += one;
+        if (system->monotonic_ns(system->ctx) >= until_ns)
+            break;
     }
     if (one == 0 && !worker->is_swept) {
         worker->is_swept = true;

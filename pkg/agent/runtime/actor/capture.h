@@ -70,7 +70,8 @@ void sw_snapshots_set_folder(struct sw_shared *shared, const char *folder);
 SW_MUST_CHECK enum sw_rc sw_snapshots_set_ground(struct sw_shared *shared,
                                                  const struct sw_record_snapshot *record,
                                                  struct sw_snapshot *file);
-/* Recovery: remove files of snapshots that do not count, and segments that the one that does makes
+/* Recovery: have the next one, if it is due, wait a little, since who asks after a start comes
+ * first; remove files of snapshots that do not count, and segments that the one that does makes
  * needless. */
 SW_MUST_CHECK enum sw_rc sw_snapshots_clean(struct sw_shared *shared, struct sw_err *err);
 /* A reference to the ground as it is now. While it is held, nothing that it needs is removed. */
@@ -107,7 +108,7 @@ static inline void sw_capture_pod_first(struct sw_worker *worker, struct sw_pod 
 static inline uint64_t sw_stored_at(const struct sw_instance *instance, uint32_t generation)
 {
     for (unsigned i = 0; i < 2; i++)
-        if (instance->stored[i].at != 0 && instance->stored[i].generation == generation)
-            return instance->stored[i].at;
+        if (instance->stored_at[i] != 0 && instance->stored_generation[i] == generation)
+            return instance->stored_at[i];
     return 0;
 }

@@ -114,7 +114,7 @@ static struct sw_instance *find_instance(struct sw_worker *worker, struct sw_mes
         return NULL;
     }
     if (message->instance != 0) {
-        instance = sw_map_find(worker->instances, &message->instance, sizeof message->instance);
+        instance = sw_idmap_find(worker->instances, message->instance);
         if (instance == NULL && forward(worker, message))
             return NULL;
         if (instance == NULL ||

@@ -5,6 +5,7 @@
 #include "pkg/agent/runtime/actor/retry.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@
 struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod,
                                     struct sw_bytes key, uint64_t id)
 {
-    struct sw_instance *instance = calloc(1, sizeof *instance + key.size);
+    size_t size = offsetof(struct sw_instance, key) + key.size;
+    struct sw_instance *instance = calloc(1, size < sizeof *instance ? sizeof *instance : size);
 
     if (instance == NULL)
         return NULL;
@@ -25,17 +27,15 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
     instance->key_size = (uint8_t)key.size;
     memcpy(instance->key, key.data, key.size);
     instance->timer.at = SW_HEAP_ABSENT;
-    sw_list_init(&instance->waiter);
     instance->captured = worker->generation;
     sw_list_init(&instance->capture);
     instance->memory_bytes = pod->config.memory_bytes;
-    if (sw_map_put(worker->instances, &instance->id, sizeof instance->id, instance, NULL) !=
-        SW_OK) {
+    if (sw_idmap_put(worker->instances, instance->id, instance, NULL) != SW_OK) {
         free(instance);
         return NULL;
     }
     if (sw_map_put(pod->instances, key.data, key.size, instance, NULL) != SW_OK) {
-        (void)sw_map_remove(worker->instances, &instance->id, sizeof instance->id);
+        (void)sw_idmap_remove(worker->instances, instance->id);
         free(instance);
         return NULL;
     }
@@ -46,10 +46,14 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
 
 static void leave_waiters(struct sw_worker *worker, struct sw_instance *instance)
 {
-    if (sw_list_is_empty(&instance->waiter))
+    if (instance->waiter == 0)
         return;
-    sw_list_remove(&instance->waiter);
+    worker->waiters[instance->waiter - 1] = NULL;
+    instance->waiter = 0;
     worker->waiters_count--;
+    while (worker->waiters_first != worker->waiters_end &&
+           worker->waiters[worker->waiters_first % SW_WAITERS_RING] == NULL)
+        worker->waiters_first++;
 }
 
 void sw_instance_sleep(struct sw_worker *worker, struct sw_instance *instance)
@@ -130,7 +134,7 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
     sw_instance_set_fullness(worker, instance, SW_NOT_FULL);
     set_over_rate(worker, instance, false);
     sw_heap_remove(&worker->timers, &instance->timer);
-    (void)sw_map_remove(worker->instances, &instance->id, sizeof instance->id);
+    (void)sw_idmap_remove(worker->instances, instance->id);
     (void)sw_map_remove(pod->instances, instance->key, instance->key_size);
     if (instance->is_started && !instance->is_parked)
         pod->ready--;
@@ -288,19 +292,25 @@ static void hibernate(struct sw_worker *worker, struct sw_instance *instance)
     sw_instance_sleep(worker, instance);
 }
 
+static void hibernate_longest(struct sw_worker *worker)
+{
+    hibernate(worker, worker->waiters[worker->waiters_first % SW_WAITERS_RING]);
+}
+
 void sw_instance_begin_wait(struct sw_worker *worker, struct sw_instance *instance)
 {
-    struct sw_list *longest;
+    uint32_t at;
 
-    /* A volatile instance has nothing but its guest. */
-    if (instance->guest == NULL || !instance->pod->config.is_durable)
+    if (instance->guest == NULL)
         return;
     leave_waiters(worker, instance);
-    sw_list_add(&worker->waiters, &instance->waiter);
-    if (++worker->waiters_count <= SW_WAITERS_AWAKE)
-        return;
-    longest = sw_list_first(&worker->waiters);
-    hibernate(worker, SW_LIST_ITEM(longest, struct sw_instance, waiter));
+    if (worker->waiters_end - worker->waiters_first == SW_WAITERS_RING)
+        hibernate_longest(worker);
+    at = worker->waiters_end++ % SW_WAITERS_RING;
+    worker->waiters[at] = instance;
+    instance->waiter = (uint16_t)(at + 1);
+    if (++worker->waiters_count > SW_WAITERS_AWAKE)
+        hibernate_longest(worker);
 }
 
 void sw_instance_wake(struct sw_worker *worker, struct sw_instance *instance)

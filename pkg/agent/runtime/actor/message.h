@@ -52,6 +52,7 @@ struct sw_message {
     uint64_t epoch;       /* What must be durable before effects of this message leave the host. */
     uint64_t deadline_ns; /* Not handled later than this, by the monotonic clock; 0: none. */
     uint32_t size_bytes;  /* Of all this, for limits. */
+    bool is_lost;         /* Recovery: nobody is there to handle it. */
     bool is_admitted;     /* Its sender's limit of births was looked at, or does not hold. */
     uint32_t attempts;    /* How often its handler did not come to its end. */
     uint64_t retry_ns;    /* Not handled before, by the clock of records; 0: at once. */

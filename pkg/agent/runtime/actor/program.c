@@ -17,6 +17,7 @@ static void sweep(struct sw_worker *worker)
 {
     struct sw_map_entry entry;
     size_t cursor = 0;
+    void *value;
 
     while (sw_map_next(worker->programs, &cursor, &entry))
         ((struct sw_program *)entry.value)->is_used = false;
@@ -27,8 +28,8 @@ static void sweep(struct sw_worker *worker)
             pod->program->is_used = true;
     }
     cursor = 0;
-    while (sw_map_next(worker->instances, &cursor, &entry)) {
-        const struct sw_instance *instance = entry.value;
+    while (sw_idmap_next(worker->instances, &cursor, NULL, &value)) {
+        const struct sw_instance *instance = value;
         struct sw_program *program =
             instance->spec == NULL ? NULL : sw_program_find(worker, instance->spec->digest);
         if (program != NULL)

@@ -7,18 +7,9 @@
 
 #include <inttypes.h>
 
-enum pending_state {
-    PENDING_ROUTED, /* Its Pod, and its key or instance, are known. */
-    PENDING_LOST    /* Its receiver keeps nothing, or is gone: a question fails unless answered. */
-};
-
-/* Something that was sent and whose handling has not been met yet. */
-struct pending {
-    struct sw_effect_name name;
-    struct sw_message *message;
-    enum pending_state state;
-};
-
+/* What was sent and whose handling has not been met yet waits under the name of its sending. One
+ * without a receiver that keeps anything, or whose receiver is gone, is_lost: a question then fails
+ * unless it was answered. */
 struct pending_key {
     uint64_t lsn, index, instance; /* instance: the subscriber of a publish; otherwise 0. */
 };
@@ -27,7 +18,11 @@ struct recovery {
     struct sw_shared *shared;
     struct sw_worker **workers;
     uint32_t count;
-    struct sw_map *pending; /* struct pending by struct pending_key. */
+    /* What waits, struct sw_message: by lsn + index, which no two share, since an effect has its
+     * bytes in the record at lsn; and what follows from a record without being one of its effects,
+     * or has several receivers, by struct pending_key. */
+    struct sw_idmap *pending;
+    struct sw_map *others;
     struct sw_recovery_report *report;
     struct sw_err *err;
     struct sw_journal_place place; /* Of the record being taken in. */
@@ -66,8 +61,12 @@ static inline enum sw_rc contradiction(struct recovery *recovery, const char *wh
 
 /* Have a message wait until a record says that it was handled. */
 SW_MUST_CHECK enum sw_rc sw_recovery_add(struct recovery *recovery, const struct pending_key *key,
-                                         const struct sw_message *template,
-                                         enum pending_state state);
+                                         const struct sw_message *template);
+/* What waits under that name; NULL: nothing. */
+struct sw_message *sw_recovery_find(const struct recovery *recovery, const struct pending_key *key);
+/* Take all out, in the order of sending; owned, *ret_list too.  SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc sw_recovery_take_all(struct recovery *recovery,
+                                              struct sw_message ***ret_list, size_t *ret_count);
 /* It was handled, if it is there. */
 void sw_recovery_remove(struct recovery *recovery, const struct pending_key *key);
 /* An answer that follows from the record being taken in without being an effect of it. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CACHE_LINE_BYTES 64u
 #define MAILBOX_UNTIL_OPENED 1024u
 
 /* --- Records --------------------------------------------------------------------------------- */
@@ -112,7 +113,7 @@ static enum sw_rc take_start(struct recovery *recovery, const struct sw_record_s
 
     if (pod == NULL || segment->previous != 0 ||
         sw_map_find(pod->instances, segment->key.data, segment->key.size) != NULL ||
-        sw_map_find(worker->instances, &segment->instance, sizeof segment->instance) != NULL)
+        sw_idmap_find(worker->instances, segment->instance) != NULL)
         return contradiction(recovery, "the birth of an instance that is there, or of no Pod");
     instance = sw_instance_add(worker, pod, segment->key, segment->instance);
     if (instance == NULL)
@@ -128,25 +129,25 @@ static enum sw_rc take_start(struct recovery *recovery, const struct sw_record_s
 
 /* What waits under the name that a message came with; NULL: nothing. One that was published waits
  * once for each subscriber, but for one that was delivered again: it is sent to a key. */
-static struct pending *pending_of(struct recovery *recovery, const struct sw_message_head *head,
-                                  uint64_t instance, struct pending_key *ret_key)
+static struct sw_message *pending_of(struct recovery *recovery, const struct sw_message_head *head,
+                                     uint64_t instance, struct pending_key *ret_key)
 {
-    struct pending *pending = NULL;
+    struct sw_message *pending = NULL;
 
     *ret_key = (struct pending_key){head->source.lsn, head->source.index, instance};
     if (head->source.lsn == 0)
         return NULL;
     if ((head->flags & SWARM_MESSAGE_PUBLISHED) != 0)
-        pending = sw_map_find(recovery->pending, ret_key, sizeof *ret_key);
+        pending = sw_recovery_find(recovery, ret_key);
     if (pending != NULL)
         return pending;
     ret_key->instance = 0;
-    return sw_map_find(recovery->pending, ret_key, sizeof *ret_key);
+    return sw_recovery_find(recovery, ret_key);
 }
 
 /* What is not handled and was not known before: its body is in the record itself. */
 static enum sw_rc pending_make(struct recovery *recovery, const struct sw_record_segment *segment,
-                               struct pending **ret_pending)
+                               struct sw_message **ret_pending)
 {
     struct sw_message template = {.pod = segment->pod,
                                   .instance = segment->instance,
@@ -159,9 +160,9 @@ static enum sw_rc pending_make(struct recovery *recovery, const struct sw_record
     if (segment->body_lsn != 0 || template.is_timer)
         return contradiction(recovery, "another try of a message that was not on its way");
     template.head.source = (struct sw_effect_name){key.lsn, SW_INDEX_RETRY};
-    rc = sw_recovery_add(recovery, &key, &template, PENDING_ROUTED);
+    rc = sw_recovery_add(recovery, &key, &template);
     if (rc == SW_OK)
-        *ret_pending = sw_map_find(recovery->pending, &key, sizeof key);
+        *ret_pending = sw_recovery_find(recovery, &key);
     return rc;
 }
 
@@ -198,7 +199,7 @@ static enum sw_rc take_input(struct recovery *recovery, struct sw_instance *inst
     const struct sw_message_head *head = &segment->head;
     struct sw_message_head timer = {.source = {segment->again, 0}};
     struct pending_key key, asked = {head->answers.lsn, head->answers.index, 0};
-    struct pending *pending;
+    struct sw_message *pending;
     enum sw_fate fate = sw_outcome_counts(segment->outcome) ? SW_FATE_TOLD : segment->fate;
     enum sw_rc rc = SW_OK;
 
@@ -210,11 +211,11 @@ static enum sw_rc take_input(struct recovery *recovery, struct sw_instance *inst
             rc = pending_make(recovery, segment, &pending);
         if (rc != SW_OK)
             return rc;
-        pending->message->attempts = segment->attempt;
-        pending->message->retry_ns = segment->retry_ns;
+        pending->attempts = segment->attempt;
+        pending->retry_ns = segment->retry_ns;
     } else {
         if (fate == SW_FATE_PARKED)
-            rc = letter_add(recovery, instance, segment, pending == NULL ? NULL : pending->message);
+            rc = letter_add(recovery, instance, segment, pending);
         sw_recovery_remove(recovery, &key);
     }
     if (asked.lsn != 0)
@@ -267,7 +268,7 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
     if (segment->entry == SW_ENTRY_START)
         rc = take_start(recovery, segment, &instance);
     else
-        instance = sw_map_find(worker->instances, &segment->instance, sizeof segment->instance);
+        instance = sw_idmap_find(worker->instances, segment->instance);
     if (rc != SW_OK)
         return rc;
     if (instance == NULL || segment->previous != instance->actor.last_lsn)
@@ -326,7 +327,8 @@ static enum sw_rc redeliver(struct recovery *recovery, const struct sw_letter *l
     struct sw_message message = *letter->message;
 
     message.head.source = (struct sw_effect_name){key.lsn, 0};
-    return sw_recovery_add(recovery, &key, &message, PENDING_ROUTED);
+    message.is_lost = false;
+    return sw_recovery_add(recovery, &key, &message);
 }
 
 static enum sw_rc take_letter(struct recovery *recovery, const struct sw_record_letter *record)
@@ -392,8 +394,8 @@ static enum sw_rc load_instance(struct recovery *recovery, const struct sw_snaps
         return contradiction(recovery, "an instance without a spec");
     if (instance->actor.last_ns > recovery->latest_ns)
         recovery->latest_ns = instance->actor.last_ns;
-    instance->stored[0].at = block->at;
-    instance->stored[0].generation = 1;
+    instance->stored_at[0] = block->at;
+    instance->stored_generation[0] = 1;
     for (uint32_t i = 0; rc == SW_OK && i < instance->actor.patterns_count; i++) {
         const struct sw_pattern *pattern = instance->actor.patterns[i];
         struct sw_bytes text = {pattern->text, pattern->size};
@@ -415,6 +417,7 @@ static enum sw_rc load_message(struct recovery *recovery, const struct sw_snapsh
                                  .attempts = saved->attempts,
                                  .retry_ns = saved->retry_ns,
                                  .is_timer = saved->is_timer,
+                                 .is_lost = saved->is_lost,
                                  .body = saved->body};
     struct pending_key key = {head->source.lsn, head->source.index, 0};
 
@@ -422,10 +425,9 @@ static enum sw_rc load_message(struct recovery *recovery, const struct sw_snapsh
         key.instance = saved->instance;
     if (key.lsn == 0)
         key = (struct pending_key){head->answers.lsn, head->answers.index, 0};
-    return sw_map_find(recovery->pending, &key, sizeof key) != NULL
+    return sw_recovery_find(recovery, &key) != NULL
                ? contradiction(recovery, "a message that waits twice")
-               : sw_recovery_add(recovery, &key, &message,
-                                 saved->is_lost ? PENDING_LOST : PENDING_ROUTED);
+               : sw_recovery_add(recovery, &key, &message);
 }
 
 static enum sw_rc load_published(struct recovery *recovery, struct sw_bytes published)
@@ -527,6 +529,22 @@ static enum sw_rc take_snapshot(struct recovery *recovery)
     return rc;
 }
 
+/* A journal of millions of records is taken in at the speed of memory: have the instances of the
+ * next ones near. */
+static void look_ahead(const struct recovery *recovery, const struct sw_journal_entry *entry)
+{
+    const char *instance;
+    uint64_t id, pod;
+
+    if (sw_record_peek(entry->ahead[1], &id, &pod))
+        sw_idmap_prefetch(worker_of(recovery, pod)->instances, id);
+    if (!sw_record_peek(entry->ahead[0], &id, &pod))
+        return;
+    instance = sw_idmap_find(worker_of(recovery, pod)->instances, id);
+    for (size_t at = 0; instance != NULL && at < sizeof(struct sw_instance); at += CACHE_LINE_BYTES)
+        __builtin_prefetch(instance + at, 1);
+}
+
 static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
 {
     struct recovery *recovery = ctx;
@@ -534,9 +552,8 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
     struct sw_record record;
     enum sw_rc rc;
 
-    if (entry->place.lsn < recovery->begin)
-        return SW_OK;
     recovery->place = entry->place;
+    look_ahead(recovery, entry);
     rc = sw_record_take(entry->record, &record, err);
     if (rc != SW_OK) {
         sw_err_context(err, "lsn %" PRIu64, entry->place.lsn);
@@ -580,26 +597,13 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
 
 /* --- The end --------------------------------------------------------------------------------- */
 
-static int compare_pending(const void *one, const void *other)
-{
-    const struct pending *a = *(struct pending *const *)one, *b = *(struct pending *const *)other;
-
-    if (a->name.lsn != b->name.lsn)
-        return a->name.lsn < b->name.lsn ? -1 : 1;
-    if (a->name.index != b->name.index)
-        return a->name.index < b->name.index ? -1 : 1;
-    return a->message->instance < b->message->instance
-               ? -1
-               : a->message->instance > b->message->instance;
-}
-
 /* An instance in whatever Pod it is by now; NULL: gone. */
 static const struct sw_instance *instance_of(const struct recovery *recovery, uint64_t id)
 {
     const struct sw_instance *instance = NULL;
 
     for (uint32_t i = 0; i < recovery->count && instance == NULL; i++)
-        instance = sw_map_find(recovery->workers[i]->instances, &id, sizeof id);
+        instance = sw_idmap_find(recovery->workers[i]->instances, id);
     return instance;
 }
 
@@ -622,16 +626,14 @@ static void restore_ask(struct recovery *recovery, const struct sw_origin *origi
                        "no memory for an ask");
 }
 
-static void requeue(struct recovery *recovery, struct pending *pending)
+static void requeue(struct recovery *recovery, struct sw_message *message)
 {
-    struct sw_message *message = pending->message;
-
     const struct sw_pod *pod;
     uint64_t holder = sw_routes_holder(recovery->workers[0]->routes, message->pod,
                                        message->instance, message->key);
 
     recovery->report->messages++;
-    if (pending->state == PENDING_ROUTED) {
+    if (!message->is_lost) {
         if (holder != 0) /* Its slot may have moved since. */
             message->pod = holder;
         pod = find_pod(recovery, message->pod);
@@ -647,33 +649,30 @@ static void requeue(struct recovery *recovery, struct pending *pending)
 
 static enum sw_rc requeue_all(struct recovery *recovery)
 {
-    size_t count = sw_map_count(recovery->pending), cursor = 0, at = 0;
-    struct pending **list = malloc((count + 1) * sizeof(struct pending *));
-    struct sw_map_entry entry;
-    enum sw_rc rc = list == NULL ? no_memory(recovery) : SW_OK;
+    struct sw_message **list;
+    size_t count;
+    enum sw_rc rc = sw_recovery_take_all(recovery, &list, &count);
 
-    while (list != NULL && at < count && sw_map_next(recovery->pending, &cursor, &entry))
-        list[at++] = entry.value;
-    if (at > 1)
-        qsort(list, at, sizeof(struct pending *), compare_pending);
-    for (size_t i = 0; i < at; i++) {
+    if (rc != SW_OK)
+        return rc;
+    for (size_t i = 0; i < count; i++)
         requeue(recovery, list[i]);
-        free(list[i]);
-    }
     free(list);
-    return rc;
+    return SW_OK;
 }
 
+/* A recovery that has failed. */
 static void free_pending(struct recovery *recovery)
 {
     struct sw_map_entry entry;
     size_t cursor = 0;
+    void *value;
 
-    while (sw_map_next(recovery->pending, &cursor, &entry)) {
-        struct pending *pending = entry.value;
-        sw_message_free(pending->message);
-        free(pending);
-    }
+    while (sw_idmap_next(recovery->pending, &cursor, NULL, &value))
+        sw_message_free(value);
+    cursor = 0;
+    while (sw_map_next(recovery->others, &cursor, &entry))
+        sw_message_free(entry.value);
 }
 
 /* Timers are set; what is overdue fires at the first run. */
@@ -681,12 +680,13 @@ static void settle(struct recovery *recovery)
 {
     for (uint32_t i = 0; i < recovery->count; i++) {
         struct sw_worker *worker = recovery->workers[i];
-        struct sw_map_entry entry;
         size_t cursor = 0;
+        void *value;
 
         worker->now_ns = recovery->latest_ns;
-        while (sw_map_next(worker->instances, &cursor, &entry)) {
-            struct sw_instance *instance = entry.value;
+        while (sw_idmap_next(worker->instances, &cursor, NULL, &value)) {
+            struct sw_instance *instance = value;
+
             if (instance->actor.timers_count > 0 || instance->actor.wait.kind != SW_WAIT_NONE)
                 sw_instance_set_timer(worker, instance);
             for (uint32_t h = 0; h < instance->actor.handles_count; h++)
@@ -694,7 +694,7 @@ static void settle(struct recovery *recovery)
                             sw_instance_key(instance));
         }
         recovery->report->pods += sw_map_count(worker->pods);
-        recovery->report->instances += sw_map_count(worker->instances);
+        recovery->report->instances += sw_idmap_count(worker->instances);
     }
 }
 
@@ -708,29 +708,32 @@ enum sw_rc sw_recover(const struct sw_journal_options *options, struct sw_shared
                                 .report = ret_report,
                                 .err = err,
                                 .options = options};
-    struct sw_journal_report report;
     enum sw_rc rc;
 
     memset(ret_report, 0, sizeof *ret_report);
-    recovery.pending = sw_map_new(shared->incarnation);
-    if (recovery.pending == NULL)
+    recovery.pending = sw_idmap_new(shared->incarnation, 0);
+    recovery.others = sw_map_new(shared->incarnation);
+    if (recovery.pending == NULL || recovery.others == NULL) {
+        sw_idmap_free(recovery.pending);
+        sw_map_free(recovery.others);
         return no_memory(&recovery);
+    }
     rc = sw_journal_open(options, note_snapshot, &recovery, &shared->journal, err);
     if (rc == SW_OK)
         rc = take_snapshot(&recovery);
     if (rc == SW_OK)
-        rc =
-            sw_journal_scan(options->system, options->folder, take_record, &recovery, &report, err);
+        rc = sw_journal_revisit(shared->journal, recovery.begin, take_record, &recovery, err);
     if (rc == SW_OK)
         rc = sw_snapshots_clean(shared, err);
     if (rc == SW_OK) {
         settle(&recovery);
         rc = requeue_all(&recovery);
-    } else {
-        free_pending(&recovery);
     }
+    if (rc != SW_OK)
+        free_pending(&recovery);
     ret_report->next_pod = atomic_load(&shared->next_pod);
-    sw_map_free(recovery.pending);
+    sw_idmap_free(recovery.pending);
+    sw_map_free(recovery.others);
     for (uint32_t i = 0; rc == SW_OK && i < count; i++)
         rc = sw_worker_failure(workers[i], err);
     return rc;

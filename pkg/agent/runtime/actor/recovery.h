@@ -1,8 +1,9 @@
 /* Recovery: from the journal back to instances, mailboxes, timers and subscriptions.
  *
- * Reads the journal once, in order, without entering a guest: what the records say is applied to
- * the actors, and what was sent and not yet handled is queued again. Memories are rebuilt later,
- * one by one, when their instance is first needed.
+ * Opening the journal checks it and finds the snapshot that counts. From that on its records are
+ * read once more, in order, without entering a guest: what they say is applied to the actors, and
+ * what was sent and not yet handled is queued again. Memories are rebuilt later, one by one, when
+ * their instance is first needed.
  *
  * Threads: one, before the workers run.  I/O: through the journal.  Limits: the journal's. */
 #pragma once

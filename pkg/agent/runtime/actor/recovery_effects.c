@@ -9,34 +9,98 @@
 
 /* --- What waits ------------------------------------------------------------------------------ */
 
-enum sw_rc sw_recovery_add(struct recovery *recovery, const struct pending_key *key,
-                           const struct sw_message *template, enum pending_state state)
+static bool is_effect(const struct pending_key *key)
 {
-    struct pending *pending = calloc(1, sizeof *pending);
-    struct sw_message *message = pending == NULL ? NULL : sw_message_new(template);
-    void *old = NULL;
+    return key->instance == 0 && key->index < SW_INDEX_ENDED;
+}
 
-    if (message == NULL ||
-        sw_map_put(recovery->pending, key, sizeof *key, pending, &old) != SW_OK) {
-        free(pending);
+enum sw_rc sw_recovery_add(struct recovery *recovery, const struct pending_key *key,
+                           const struct sw_message *template)
+{
+    struct sw_message *message = sw_message_new(template);
+    void *old = NULL;
+    enum sw_rc rc = message == NULL ? SW_E_EXHAUSTED : SW_OK;
+
+    if (rc == SW_OK && is_effect(key))
+        rc = sw_idmap_put(recovery->pending, key->lsn + key->index, message, &old);
+    else if (rc == SW_OK)
+        rc = sw_map_put(recovery->others, key, sizeof *key, message, &old);
+    if (rc != SW_OK) {
         sw_message_free(message);
         return no_memory(recovery);
     }
     assert(old == NULL);
-    pending->name = (struct sw_effect_name){key->lsn, (uint32_t)key->index};
-    pending->message = message;
-    pending->state = state;
     return SW_OK;
+}
+
+struct sw_message *sw_recovery_find(const struct recovery *recovery, const struct pending_key *key)
+{
+    return is_effect(key) ? sw_idmap_find(recovery->pending, key->lsn + key->index)
+                          : sw_map_find(recovery->others, key, sizeof *key);
 }
 
 void sw_recovery_remove(struct recovery *recovery, const struct pending_key *key)
 {
-    struct pending *pending = sw_map_remove(recovery->pending, key, sizeof *key);
+    sw_message_free(is_effect(key) ? sw_idmap_remove(recovery->pending, key->lsn + key->index)
+                                   : sw_map_remove(recovery->others, key, sizeof *key));
+}
 
-    if (pending == NULL)
-        return;
-    sw_message_free(pending->message);
-    free(pending);
+struct waiting { /* One that is still pending. */
+    struct pending_key key;
+    struct sw_message *message;
+};
+
+static int compare_waiting(const void *one, const void *other)
+{
+    const struct pending_key *a = &((const struct waiting *)one)->key;
+    const struct pending_key *b = &((const struct waiting *)other)->key;
+
+    if (a->lsn != b->lsn)
+        return a->lsn < b->lsn ? -1 : 1;
+    if (a->index != b->index)
+        return a->index < b->index ? -1 : 1;
+    return a->instance < b->instance ? -1 : a->instance > b->instance;
+}
+
+/* Fill a list that has room for all. */
+static void list_waiting(const struct recovery *recovery, struct waiting *list)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0, at = 0;
+    void *value;
+
+    for (; sw_idmap_next(recovery->pending, &cursor, NULL, &value); at++) {
+        const struct sw_message_head *head = &((struct sw_message *)value)->head;
+        const struct sw_effect_name *name = head->source.lsn != 0 ? &head->source : &head->answers;
+
+        list[at] = (struct waiting){{name->lsn, name->index, 0}, value};
+    }
+    for (cursor = 0; sw_map_next(recovery->others, &cursor, &entry); at++) {
+        memcpy(&list[at].key, entry.key.data, sizeof list[at].key);
+        list[at].message = entry.value;
+    }
+}
+
+enum sw_rc sw_recovery_take_all(struct recovery *recovery, struct sw_message ***ret_list,
+                                size_t *ret_count)
+{
+    size_t count = sw_idmap_count(recovery->pending) + sw_map_count(recovery->others);
+    struct waiting *waiting = calloc(count + 1, sizeof *waiting);
+    struct sw_message **list = calloc(count + 1, sizeof(struct sw_message *));
+
+    if (waiting == NULL || list == NULL) {
+        free(waiting);
+        free(list);
+        return no_memory(recovery);
+    }
+    list_waiting(recovery, waiting);
+    qsort(waiting, count, sizeof *waiting, compare_waiting);
+    for (size_t i = 0; i < count; i++)
+        list[i] = waiting[i].message;
+    free(waiting);
+    *ret_list = list;
+    *ret_count = count;
+    return SW_OK;
 }
 
 enum sw_rc sw_recovery_fail(struct recovery *recovery, const struct sw_origin *origin,
@@ -60,7 +124,7 @@ enum sw_rc sw_recovery_fail(struct recovery *recovery, const struct sw_origin *o
         return SW_OK;
     if (origin->kind == SW_ORIGIN_WAIT)
         template.head.flags |= SW_MESSAGE_ENDS_WAIT;
-    return sw_recovery_add(recovery, &key, &template, PENDING_ROUTED);
+    return sw_recovery_add(recovery, &key, &template);
 }
 
 /* --- Effects --------------------------------------------------------------------------------- */
@@ -86,12 +150,27 @@ static struct sw_turn_route route_of(struct effects *effects, uint32_t index)
     return route;
 }
 
-static struct sw_message template_of(const struct recovery *recovery, const struct effects *effects,
+/* "agent/key" of the sender. */
+static struct sw_bytes from_of(struct effects *effects)
+{
+    const struct sw_instance *instance = effects->instance;
+    struct sw_bytes agent = instance->pod->config.agent;
+
+    if (effects->from_size == 0 && agent.size + 1 + instance->key_size <= sizeof effects->from) {
+        memcpy(effects->from, agent.data, agent.size);
+        effects->from[agent.size] = '/';
+        memcpy(effects->from + agent.size + 1, instance->key, instance->key_size);
+        effects->from_size = agent.size + 1 + instance->key_size;
+    }
+    return (struct sw_bytes){effects->from, effects->from_size};
+}
+
+static struct sw_message template_of(const struct recovery *recovery, struct effects *effects,
                                      const struct sw_effect *effect, uint32_t index)
 {
     return (struct sw_message){.head = {.priority = effect->priority,
                                         .source = {recovery->place.lsn, index},
-                                        .from = {effects->from, effects->from_size},
+                                        .from = from_of(effects),
                                         .type = effect->type},
                                .body = effect->body,
                                .body_lsn = recovery->place.lsn,
@@ -149,21 +228,23 @@ static enum sw_rc take_send(struct recovery *recovery, struct effects *effects,
             .send = {recovery->place.lsn, index}};
     }
     if (find_way(recovery, effects, &route, &template, name))
-        return sw_recovery_add(recovery, &key, &template, PENDING_ROUTED);
-    return effect->number == 0 ? SW_OK : sw_recovery_add(recovery, &key, &template, PENDING_LOST);
+        return sw_recovery_add(recovery, &key, &template);
+    template.is_lost = true;
+    return effect->number == 0 ? SW_OK : sw_recovery_add(recovery, &key, &template);
 }
 
-static enum sw_rc take_reply(struct recovery *recovery, const struct effects *effects,
+static enum sw_rc take_reply(struct recovery *recovery, struct effects *effects,
                              const struct sw_effect *effect, uint32_t index)
 {
     const struct sw_handle *handle = sw_actor_handle(&effects->instance->actor, effect->number);
     const struct sw_origin *origin =
         handle != NULL ? &handle->origin : &effects->segment->head.origin;
-    struct sw_message template = template_of(recovery, effects, effect, index);
     struct pending_key key = {recovery->place.lsn, index, 0};
+    struct sw_message template;
 
     if (!sw_origin_is_durable(origin))
         return SW_OK;
+    template = template_of(recovery, effects, effect, index);
     template.pod = origin->pod;
     template.instance = origin->instance;
     template.head.flags =
@@ -172,7 +253,7 @@ static enum sw_rc take_reply(struct recovery *recovery, const struct effects *ef
     template.head.status = effect->status;
     template.head.tag = origin->number;
     template.head.answers = origin->send;
-    return sw_recovery_add(recovery, &key, &template, PENDING_ROUTED);
+    return sw_recovery_add(recovery, &key, &template);
 }
 
 enum sw_rc sw_recovery_publish(struct recovery *recovery, struct sw_bytes space,
@@ -195,7 +276,7 @@ enum sw_rc sw_recovery_publish(struct recovery *recovery, struct sw_bytes space,
         template.instance = found[i]->instance;
         template.head.flags = SWARM_MESSAGE_PUBLISHED;
         template.head.request_id = (struct sw_bytes){NULL, 0}; /* Not its receivers' business. */
-        rc = sw_recovery_add(recovery, &key, &template, PENDING_ROUTED);
+        rc = sw_recovery_add(recovery, &key, &template);
     }
     return rc;
 }
@@ -247,9 +328,6 @@ enum sw_rc sw_recovery_effects(struct recovery *recovery, struct sw_instance *in
     struct sw_effect effect;
     enum sw_rc rc = SW_OK;
 
-    effects.from_size = (size_t)snprintf(
-        effects.from, sizeof effects.from, "%.*s/%.*s", (int)instance->pod->config.agent.size,
-        (const char *)instance->pod->config.agent.data, (int)instance->key_size, instance->key);
     for (uint32_t i = 0; rc == SW_OK && sw_effect_take(&reader, &effect); i++)
         rc = take_effect(recovery, &effects, &effect, i);
     return rc;

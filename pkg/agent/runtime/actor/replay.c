@@ -30,7 +30,8 @@ struct sw_image *sw_image_new(struct sw_worker *worker, const struct sw_instance
     enum sw_rc rc = SW_OK;
 
     sw_buffer_reset(out);
-    sw_actor_save(&instance->actor, out);
+    if (instance->pod->config.is_durable) /* Others stay what they are as long as they live. */
+        sw_actor_save(&instance->actor, out);
     actor_bytes = out->size;
     if (instance->guest != NULL)
         rc = worker->engine.save(worker->engine.ctx, instance->guest, out, err);
@@ -119,20 +120,22 @@ static enum sw_rc collect(struct replay *replay, uint64_t base_lsn, struct sw_bu
 static enum sw_rc find_body(struct replay *replay, const struct sw_record_segment *segment,
                             struct sw_bytes *ret_body)
 {
-    struct sw_buffer *buffer = &replay->worker->body;
+    struct sw_worker *worker = replay->worker;
+    struct sw_bytes record;
     enum sw_rc rc;
 
     *ret_body = segment->body;
     if (segment->body_lsn == 0)
         return SW_OK;
-    sw_buffer_reset(buffer);
-    rc = sw_journal_read(replay->worker->shared->journal, segment->body_lsn, buffer, replay->err);
+    rc = sw_bodies_read(&worker->bodies, worker->shared->journal, segment->body_lsn, &record,
+                        replay->err);
     if (rc != SW_OK)
         return rc;
-    if (segment->body_at > buffer->size || segment->body_bytes > buffer->size - segment->body_at)
+    if (segment->body_at > record.size || segment->body_bytes > record.size - segment->body_at)
         return sw_err_set(replay->err, SW_E_CORRUPT, "no message body at lsn %" PRIu64,
                           segment->body_lsn);
-    *ret_body = (struct sw_bytes){buffer->data + segment->body_at, segment->body_bytes};
+    *ret_body =
+        (struct sw_bytes){(const uint8_t *)record.data + segment->body_at, segment->body_bytes};
     return SW_OK;
 }
 

@@ -436,7 +436,8 @@ static void start(struct sw_worker *worker, struct sw_instance *instance)
     sw_output_status(worker, pod);
 }
 
-/* Without durability a guest is new, unless it slept for a move from another worker. */
+/* Without durability a guest is new, unless it slept while it waited, or for a move from another
+ * worker. */
 static enum sw_rc make_volatile(struct sw_worker *worker, struct sw_instance *instance,
                                 const struct sw_program *program, struct sw_err *err)
 {

@@ -73,7 +73,7 @@ static void leave(const struct move *move, struct sw_instance *instance)
         sw_ready_remove(&from->ready, move->from->share, &instance->ready);
     sw_heap_remove(&from->timers, &instance->timer);
     sw_list_remove(&instance->capture);
-    (void)sw_map_remove(from->instances, &instance->id, sizeof instance->id);
+    (void)sw_idmap_remove(from->instances, instance->id);
     (void)sw_map_remove(move->from->instances, instance->key, instance->key_size);
     from->counts.waiting -= instance->waiting;
     if (instance->is_started && !instance->is_parked)
@@ -107,7 +107,7 @@ static void enter(const struct move *move, struct sw_instance *instance, bool wa
     sw_list_add(&to->captured, &instance->capture);
     instance->pod = move->to;
     set_pod(instance, move->to->config.pod);
-    if (sw_map_put(to->instances, &instance->id, sizeof instance->id, instance, NULL) != SW_OK ||
+    if (sw_idmap_put(to->instances, instance->id, instance, NULL) != SW_OK ||
         sw_map_put(move->to->instances, instance->key, instance->key_size, instance, NULL) !=
             SW_OK) {
         sw_worker_fail(to, SW_E_EXHAUSTED, "no memory for an instance that moves");

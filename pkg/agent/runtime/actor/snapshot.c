@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define WRITE_BYTES ((size_t)1 << 20)
+#define RECOVERED_WAIT_NS 2000000000u /* After a start those who ask come first. */
 #define BACKOFF_FIRST_NS 1000000000u
 #define BACKOFF_MAX_NS 60000000000u
 #define STOP_SWEEP_BYTES ((uint64_t)256 << 10)
@@ -544,6 +545,11 @@ static enum sw_rc remove_needless(struct sw_shared *shared, struct sw_err *err)
 
 enum sw_rc sw_snapshots_clean(struct sw_shared *shared, struct sw_err *err)
 {
+    struct sw_snapshots *snapshots = shared->snapshots;
+
+    if (sw_snapshot_is_due(shared))
+        atomic_store(&snapshots->retry_ns,
+                     snapshots->system->monotonic_ns(snapshots->system->ctx) + RECOVERED_WAIT_NS);
     return remove_needless(shared, err);
 }
 

@@ -2,22 +2,23 @@
  *
  * Threads, I/O, Limits: as worker.h. */
 #pragma once
+#include "pkg/agent/runtime/actor/bodies.h"
 #include "pkg/agent/runtime/actor/pod.h"
 #include "pkg/agent/runtime/actor/program.h"
 #include "pkg/agent/runtime/actor/ready.h"
 #include "pkg/agent/runtime/actor/turn.h"
 #include "pkg/agent/runtime/actor/worker.h"
 #include "pkg/utils/base/heap.h"
+#include "pkg/utils/base/idmap.h"
 #include "pkg/utils/base/list.h"
 
 #define SW_STATUS_INTERVAL_NS 200000000u
 #define SW_BACKOFF_FIRST_NS 100000000u
 #define SW_BACKOFF_MAX_NS 30000000000u
-#define SW_WAITERS_AWAKE 256u
+#define SW_WAITERS_AWAKE 64u
+#define SW_WAITERS_RING 512u /* A power of two. */
 #define SW_IMAGES_BYTES_MAX (64u << 20)
-#define SW_IMAGE_TAIL_MAX                                                                          \
-    64u /* Segments replayed on top of an image before a newer one is made.                        \
-         */
+#define SW_IMAGE_TAIL_MAX 64u /* Segments replayed on an image before a newer one is made. */
 
 /* Index of a message that is no effect but follows from a record: its failure, or the end of its
  * instance (plus the number of the open handle). */
@@ -30,17 +31,15 @@ struct sw_instance {
     uint64_t id;
     struct sw_pod *pod;
     const struct sw_spec *spec; /* That it runs under; NULL: nothing ran yet. */
-    uint32_t refused;           /* Number of the spec to which it could not be upgraded; 0: none. */
     struct sw_actor actor;
     struct sw_guest *guest; /* NULL: asleep, or nothing was entered yet. */
     struct sw_image *image; /* NULL: rebuilt from the snapshot or its first record. */
     /* Where it stands in the snapshot that counts, and in the one that is being taken; at 0:
      * nowhere. */
-    struct {
-        uint64_t at;
-        uint32_t generation;
-    } stored[2];
+    uint64_t stored_at[2];
+    uint32_t stored_generation[2];
     uint32_t captured;      /* Generation of the snapshot that it was last captured for. */
+    uint32_t refused;       /* Number of the spec to which it could not be upgraded; 0: none. */
     struct sw_list capture; /* In worker->captured or worker->uncaptured. */
     struct sw_turn_random random;
     uint64_t memory_bytes;      /* Limit for life. */
@@ -50,11 +49,11 @@ struct sw_instance {
     struct sw_item *mailbox[SW_PRIORITIES];
     struct sw_held *held;       /* retry.h; NULL: nothing waits to be tried again. */
     struct sw_message *answer;  /* What ends its wait; NULL: nothing has yet. */
-    struct sw_list waiter;      /* In worker->waiters while it waits and has a guest. */
     struct sw_ready_link ready; /* Where it stands to be run. */
     struct sw_rate rate;        /* Of messages to it. */
     uint32_t waiting;           /* Messages in all mailboxes. */
     uint32_t start_failures;
+    uint16_t waiter;    /* Its place in worker->waiters, from 1, while it stands there. */
     uint8_t fullness;   /* enum sw_fullness as on the board. */
     bool is_started;    /* on_start is done. */
     bool is_parked;     /* It does not run any more: its state cannot be rebuilt. */
@@ -78,17 +77,18 @@ struct sw_worker {
     struct sw_shared *shared;
     struct sw_guest_engine engine;
     struct sw_routes *routes;
-    struct sw_map *pods;      /* By number. */
-    struct sw_map *programs;  /* struct sw_program by digest. */
-    struct sw_map *instances; /* By id. */
+    struct sw_map *pods;        /* By number. */
+    struct sw_map *programs;    /* struct sw_program by digest. */
+    struct sw_idmap *instances; /* By id. */
     struct sw_item *inbox;
     struct sw_item **sent; /* A queue per worker. */
     struct sw_output *outputs, *outputs_last;
     struct sw_ready ready;
     struct sw_heap timers;
-    struct sw_list dirty;   /* Pods whose status is to be told. */
-    struct sw_list waiters; /* Instances that wait and are awake, the longest first. */
-    uint32_t waiters_count;
+    struct sw_list dirty; /* Pods whose status is to be told. */
+    /* Instances that wait and are awake, the longest first, with gaps where some went on. */
+    struct sw_instance *waiters[SW_WAITERS_RING];
+    uint32_t waiters_first, waiters_end, waiters_count;
     /* Of the newest snapshot that was begun: its generation; who was saved for it, or need not be;
      * and who was not yet (capture.h). */
     uint32_t generation;
@@ -96,8 +96,7 @@ struct sw_worker {
     struct sw_list captured, uncaptured, uncaptured_pods;
     uint64_t now_ns, monotonic_ns; /* The clock of records, and when it was last looked at. */
     uint64_t last_replica;
-    uint64_t output_epoch;   /* Of the last output. */
-    uint64_t appended_epoch; /* Of the last record. */
+    uint64_t output_epoch, appended_epoch; /* Of the last output; of the last record. */
     struct sw_turn turn;
     struct sw_turn_host turn_host;
     struct sw_instance *running;            /* Whose segment runs now, */
@@ -107,6 +106,7 @@ struct sw_worker {
     uint64_t fanout;                        /* Deliveries that its publishes ask for, at most. */
     struct sw_guest_outcome outcome;
     struct sw_buffer record, frame, replay, body, image, targets, block;
+    struct sw_bodies bodies;
     uint64_t images_bytes;
     struct sw_worker_view counts;
     struct sw_err failure;

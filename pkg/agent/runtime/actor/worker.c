@@ -21,6 +21,7 @@ static void init_buffers(struct sw_worker *worker)
     sw_buffer_init(&worker->record, SW_JOURNAL_RECORD_MAX);
     sw_buffer_init(&worker->replay, SW_JOURNAL_RECORD_MAX);
     sw_buffer_init(&worker->body, SW_JOURNAL_RECORD_MAX);
+    sw_bodies_init(&worker->bodies);
     sw_buffer_init(&worker->frame, FRAME_BYTES_MAX);
     sw_buffer_init(&worker->targets, TARGETS_BYTES_MAX);
     sw_buffer_init(&worker->image, IMAGE_BYTES_MAX);
@@ -47,14 +48,13 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     if (sw_ready_init(&worker->ready, seed) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
     sw_list_init(&worker->dirty);
-    sw_list_init(&worker->waiters);
     sw_list_init(&worker->captured);
     sw_list_init(&worker->uncaptured);
     sw_list_init(&worker->uncaptured_pods);
     worker->routes = sw_routes_new(seed);
     worker->pods = sw_map_new(seed);
     worker->programs = sw_map_new(seed);
-    worker->instances = sw_map_new(seed);
+    worker->instances = sw_idmap_new(seed, 8); /* An id ends with its slot. */
     worker->sent = calloc(options->count, sizeof *worker->sent);
     if (worker->routes == NULL || worker->pods == NULL || worker->programs == NULL ||
         worker->instances == NULL || worker->sent == NULL)
@@ -73,11 +73,11 @@ static void free_queue(struct sw_worker *worker, struct sw_item **queue)
 
 static void free_instances(struct sw_worker *worker)
 {
-    struct sw_map_entry entry;
     size_t cursor = 0;
+    void *value;
 
-    while (worker->instances != NULL && sw_map_next(worker->instances, &cursor, &entry)) {
-        struct sw_instance *instance = entry.value;
+    while (worker->instances != NULL && sw_idmap_next(worker->instances, &cursor, NULL, &value)) {
+        struct sw_instance *instance = value;
         struct sw_item *held = sw_held_release(&instance->held, UINT64_MAX);
 
         sw_instance_sleep(worker, instance);
@@ -89,7 +89,7 @@ static void free_instances(struct sw_worker *worker)
         sw_actor_done(&instance->actor);
         free(instance);
     }
-    sw_map_free(worker->instances);
+    sw_idmap_free(worker->instances);
 }
 
 void sw_worker_free(struct sw_worker *worker)
@@ -120,6 +120,7 @@ void sw_worker_free(struct sw_worker *worker)
     sw_buffer_done(&worker->record);
     sw_buffer_done(&worker->replay);
     sw_buffer_done(&worker->body);
+    sw_bodies_done(&worker->bodies);
     sw_buffer_done(&worker->frame);
     sw_buffer_done(&worker->targets);
     sw_buffer_done(&worker->image);
@@ -234,6 +235,7 @@ void sw_worker_view(const struct sw_worker *worker, struct sw_worker_view *ret_v
 {
     *ret_view = worker->counts;
     ret_view->pods = sw_map_count(worker->pods);
-    ret_view->instances = sw_map_count(worker->instances);
+    ret_view->instances = sw_idmap_count(worker->instances);
     ret_view->memory_bytes = worker->engine.total_bytes(worker->engine.ctx);
+    ret_view->packed_bytes = worker->images_bytes;
 }

@@ -143,8 +143,8 @@ struct sw_output *sw_worker_output(struct sw_worker *worker);
 /* SW_OK, or why this host must stop (no memory, the journal). */
 enum sw_rc sw_worker_failure(const struct sw_worker *worker, struct sw_err *err);
 
-struct sw_worker_view { /* Counts since the start, but for the first four. */
-    uint64_t pods, instances, waiting, memory_bytes;
+struct sw_worker_view { /* Counts since the start, but for the first five. */
+    uint64_t pods, instances, waiting, memory_bytes, packed_bytes;
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
     uint64_t retried, parked; /* Messages and timers. */
     uint64_t expired;         /* Instances that were idle for too long. */

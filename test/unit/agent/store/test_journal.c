@@ -552,6 +552,82 @@ static void a_flipped_bit_is_found(void **state)
     disk_done(&disk);
 }
 
+/* Over several segments, from before the first record to behind the last. */
+static void what_was_opened_is_visited_again_from_any_place(void **state)
+{
+    uint64_t lsns[40];
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    for (uint64_t i = 0; i < 40; i++) {
+        lsns[i] = put(journal, i, 60 + i * 20).lsn;
+        if (i % 3 == 2 || i == 39)
+            assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    }
+    sw_journal_close(journal);
+    journal = open_journal(&disk, &seen);
+    assert_int_equal(seen.count, 40);
+    for (uint64_t i = 0; i < 40; i++)
+        for (int behind = 0; behind <= 1; behind++) {
+            seen = (struct seen){.is_in_order = true};
+            assert_int_equal(
+                sw_journal_revisit(journal, lsns[i] + (uint64_t)behind, see, &seen, NULL), SW_OK);
+            assert_int_equal(seen.count, 40 - i - (uint64_t)behind);
+            assert_true(seen.is_in_order);
+            assert_true(seen.count == 0 || seen.last_lsn == lsns[39]);
+        }
+    put(journal, 40, 60); /* As before, from where it was opened to. */
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
+static enum sw_rc see_ahead(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
+{
+    uint64_t *next = ctx, number;
+
+    (void)err;
+    memcpy(&number, entry->record.data, sizeof number);
+    assert_int_equal(number, *next);
+    for (unsigned i = 0; i < SW_JOURNAL_AHEAD; i++) {
+        bool is_there = number % 4 + i + 1 < 4; /* Four records make an epoch. */
+
+        assert_int_equal(entry->ahead[i].size, is_there ? 60 : 0);
+        if (is_there)
+            memcpy(&number, entry->ahead[i].data, sizeof number);
+        assert_int_equal(number, is_there ? *next + i + 1 : *next);
+        memcpy(&number, entry->record.data, sizeof number);
+    }
+    ++*next;
+    return SW_OK;
+}
+
+static void a_visit_tells_what_comes_next(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+    struct sw_journal_report report;
+    uint64_t next = 0;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    for (uint64_t i = 0; i < 12; i++) {
+        put(journal, i, 60);
+        if (i % 4 == 3)
+            assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    }
+    sw_journal_close(journal);
+    assert_int_equal(sw_journal_scan(&disk.system, FOLDER, see_ahead, &next, &report, NULL), SW_OK);
+    assert_int_equal(next, 12);
+    disk_done(&disk);
+}
+
 static void a_missing_segment_is_found(void **state)
 {
     struct disk disk;
@@ -604,6 +680,8 @@ int main(void)
         cmocka_unit_test(a_newer_format_is_refused_with_a_hint),
         cmocka_unit_test(crashes_leave_a_prefix_with_all_that_was_committed),
         cmocka_unit_test(a_flipped_bit_is_found),
+        cmocka_unit_test(what_was_opened_is_visited_again_from_any_place),
+        cmocka_unit_test(a_visit_tells_what_comes_next),
         cmocka_unit_test(a_missing_segment_is_found),
         cmocka_unit_test(an_empty_folder_has_no_journal),
     };

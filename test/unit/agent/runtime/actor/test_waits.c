@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #define SECOND 1000000000u
-#define AWAKE_MAX 256u /* As SW_WAITERS_AWAKE. */
+#define AWAKE_MAX 64u /* As SW_WAITERS_AWAKE. */
 #define FOREVER "18446744073709551615"
 
 static struct actors actors;
@@ -549,6 +549,54 @@ static void of_many_that_wait_few_are_awake(void **state)
     assert_int_equal(actors.events, 0);
 }
 
+/* Without durability as well: what is packed is all that there is of it. */
+static void of_many_without_durability_few_are_awake(void **state)
+{
+    char key[16], script[100];
+
+    (void)state;
+    for (uint32_t i = 0; i < 1000; i++) {
+        snprintf(key, sizeof key, "%u", i);
+        snprintf(script, sizeof script, "add %u;sleep 1000000000;add %u;sleep %u;add %u", i, i,
+                 i % 7 * 100000000u, i);
+        actors_send(&actors, 3, key, script);
+    }
+    actors_settle(&actors);
+    assert_true(actors.engines[1].created - actors.engines[1].dropped <= AWAKE_MAX);
+    pass(1);
+    pass(1);
+    assert_true(actors.engines[1].loaded >= 1000 - AWAKE_MAX);
+    for (uint32_t i = 0; i < 1000; i += 13) {
+        snprintf(key, sizeof key, "%u", i);
+        assert_int_equal(field_of(3, key, "counter"), 3 * i);
+    }
+    assert_int_equal(actors.events, 0);
+}
+
+/* Those in the middle of the waiting go on first, so that gaps wander through the list. */
+static void who_goes_on_leaves_the_others_as_they_are(void **state)
+{
+    char key[16], script[100];
+
+    (void)state;
+    for (uint32_t i = 0; i < 3000; i++) {
+        snprintf(key, sizeof key, "%u", i);
+        snprintf(script, sizeof script,
+                 i % 10 == 0 ? "add 1;sleep 9000000000;add 1" : "add 1;sleep 1000;add 1");
+        actors_send(&actors, 3, key, script);
+        actors_settle(&actors);
+        actors.disk.now_ns += 1000;
+    }
+    pass(1);
+    assert_true(actors.engines[1].loaded <= 300);
+    pass(10);
+    for (uint32_t i = 0; i < 3000; i += 10) {
+        snprintf(key, sizeof key, "%u", i);
+        assert_int_equal(field_of(3, key, "counter"), 2);
+    }
+    assert_int_equal(actors.events, 0);
+}
+
 static void each_of_many_is_answered_once(void **state)
 {
     enum { COUNT = 2000 };
@@ -612,6 +660,8 @@ int main(void)
         TEST(a_snapshot_holds_what_waits),
         TEST(a_snapshot_knows_of_a_turn_that_failed_that_it_waits_no_more),
         TEST(of_many_that_wait_few_are_awake),
+        TEST(of_many_without_durability_few_are_awake),
+        TEST(who_goes_on_leaves_the_others_as_they_are),
         TEST(each_of_many_is_answered_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
