@@ -6,12 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TIMEOUT_CODE 4u
+#define UNAVAILABLE_CODE 14u
+
 struct check {
     const struct sim_work *work;
     struct sim_lives *lives;
     struct sim_verdict *verdict;
     uint64_t quiet_ns;
-    uint8_t *times; /* How often each operation stands in the log of its instance. */
+    uint8_t *times; /* How often each operation stands in the log of its instance, */
+    uint8_t *calls; /* how many calls of it ended, */
+    uint8_t *taken; /* and how often each receipt was taken. */
 };
 
 static void wrong(struct sim_verdict *verdict, const char *format, ...) SW_PRINTF(2, 3);
@@ -183,6 +188,29 @@ static void walk_subject(struct walk *walk, const struct sim_entry *entry)
         walk->has_joined[entry->peer] = true;
 }
 
+/* A receipt is taken once, by who was given it. */
+static void walk_call(struct walk *walk, const struct sim_entry *entry)
+{
+    const struct sim_record *record = sim_work_find(walk->check->work, entry->value);
+    const struct sim_service *service = &walk->check->work->front->service;
+    const struct sim_receipt_record *receipt = sim_service_receipt(service, entry->number);
+    char name[24];
+
+    if (record == NULL || record->peer != walk->self || record->request.op != SIM_OP_CALL) {
+        wrong_at(walk, "a call of an operation that makes none", entry->value);
+        return;
+    }
+    if (++walk->check->calls[entry->value] > record->request.value)
+        wrong_at(walk, "a call ended twice", entry->value);
+    if (entry->peer == TIMEOUT_CODE && record->request.delay_ns != 0 && entry->number == 0)
+        return;
+    if ((entry->peer != 0 && entry->peer != UNAVAILABLE_CODE) || receipt == NULL ||
+        receipt->op != entry->value || strcmp(receipt->caller, name_of(walk->self, name)) != 0)
+        wrong_at(walk, "a result that nobody gave it", entry->number);
+    else if (walk->check->taken[entry->number]++ > 0)
+        wrong_at(walk, "a result was taken twice", entry->number);
+}
+
 static void walk_entry(struct walk *walk, const struct sim_entry *entry)
 {
     switch ((enum sim_entry_kind)entry->kind) {
@@ -225,6 +253,9 @@ static void walk_entry(struct walk *walk, const struct sim_entry *entry)
     case SIM_ENTRY_SLEPT:
         if (entry->time_ns < entry->number + entry->value)
             wrong_at(walk, "it slept too short", entry->value);
+        return;
+    case SIM_ENTRY_CALLED:
+        walk_call(walk, entry);
         return;
     case SIM_ENTRY_BROKEN:
         wrong_at(walk, "a handler lost its locals in a wait", entry->value);
@@ -565,6 +596,10 @@ static void check_record(struct check *check, const struct sim_record *record)
     if (times != 1)
         wrong(check->verdict, "op %" PRIu64 " (%s) was acknowledged and is not there", request->id,
               sim_op_name(request->op));
+    if (request->op == SIM_OP_CALL && check->calls[request->id] != request->value)
+        wrong(check->verdict,
+              "op %" PRIu64 " was acknowledged, and %u of its %" PRIu64 " calls ended", request->id,
+              (unsigned)check->calls[request->id], request->value);
     if (!record->wants_reply)
         return;
     check_mark(check, request->id, record->peer, record->answer.position, record->answer.hash);
@@ -576,10 +611,16 @@ static void check_record(struct check *check, const struct sim_record *record)
 void sim_check(const struct sim_work *work, struct sim_lives *lives, uint64_t quiet_ns,
                struct sim_verdict *verdict)
 {
-    struct check check = {work, lives, verdict, quiet_ns, calloc(SIM_OPS_MAX + 1, 1)};
+    struct check check = {work,
+                          lives,
+                          verdict,
+                          quiet_ns,
+                          calloc(SIM_OPS_MAX + 1, 1),
+                          calloc(SIM_OPS_MAX + 1, 1),
+                          calloc(SIM_RECEIPTS_MAX + 1, 1)};
     int64_t sum = 0;
 
-    if (check.times == NULL)
+    if (check.times == NULL || check.calls == NULL || check.taken == NULL)
         abort();
     for (uint32_t peer = 0; peer < SIM_MIRROR_FIRST; peer++) {
         check_life(&check, peer);
@@ -599,4 +640,6 @@ void sim_check(const struct sim_work *work, struct sim_lives *lives, uint64_t qu
     check_letters(&check);
     check_all_news(&check);
     free(check.times);
+    free(check.calls);
+    free(check.taken);
 }

@@ -317,6 +317,12 @@ void sim_front_frame(void *ctx, const struct sw_frame *frame)
     case SW_FRAME_EVENT:
         take_event(front, &frame->event);
         return;
+    case SW_FRAME_CALL:
+    case SW_FRAME_CALL_END:
+        sim_service_take(&front->service, frame);
+        if (front->service.breach[0] != 0)
+            breach(front, "service", text(front->service.breach));
+        return;
     default:
         return;
     }
@@ -334,6 +340,7 @@ void sim_front_ended(void *ctx, enum sim_end end, const char *words)
     struct sim_front *front = ctx;
 
     front->is_ready = false;
+    sim_service_host_ended(&front->service);
     front->ends[end]++;
     for (uint32_t i = 0; i < SIM_PODS; i++)
         front->pods[i].is_running = false;
@@ -363,6 +370,29 @@ void sim_front_stop(struct sim_front *front)
     sim_host_send(front->host, &frame);
 }
 
+static void send_result(void *ctx, const struct sw_frame *frame)
+{
+    struct sim_front *front = ctx;
+
+    if (front->is_ready) /* Otherwise it is asked for again. */
+        sim_host_send(front->host, frame);
+}
+
+static const char *agent_of(void *ctx, struct sw_bytes uid)
+{
+    const struct sim_front *front = ctx;
+
+    for (uint32_t i = 0; i < SIM_PODS; i++)
+        if (sw_bytes_is_equal(uid, text(front->pods[i].uid)))
+            return front->pods[i].agent;
+    return "";
+}
+
+void sim_front_done(struct sim_front *front)
+{
+    sim_service_done(&front->service);
+}
+
 void sim_front_init(struct sim_front *front, struct sim_host *host, struct sw_bytes code,
                     uint64_t seed)
 {
@@ -373,6 +403,13 @@ void sim_front_init(struct sim_front *front, struct sim_host *host, struct sw_by
     front->code = code;
     front->random.state = seed;
     front->restart_ns = 100 * SIM_MS;
+    sim_service_init(&front->service,
+                     &(struct sim_service_options){.loop = front->loop,
+                                                   .trace = front->trace,
+                                                   .seed = sim_random_next(&front->random),
+                                                   .ctx = front,
+                                                   .send = send_result,
+                                                   .agent_of = agent_of});
     sim_event_init(&front->start, run_start, front);
     make_pods(front);
     sim_event_at(front->loop, &front->start, 0);

@@ -4,6 +4,7 @@
  * Threads: one.  I/O: none. */
 #pragma once
 #include "test/sim/host.h"
+#include "test/sim/service.h"
 
 #define SIM_PODS 5u
 #define SIM_REQUESTS_MAX 4096u
@@ -36,6 +37,7 @@ struct sim_front {
     struct sim_pod pods[SIM_PODS];
     struct sim_request_slot requests[SIM_REQUESTS_MAX];
     struct sim_event start;
+    struct sim_service service; /* That instances call. */
     uint64_t next_request, next_generation;
     bool is_ready, is_broken;
     uint32_t ends[SIM_END_UNREADABLE + 1];
@@ -60,6 +62,7 @@ struct sim_publish {
     void *ctx;
 };
 
+void sim_front_done(struct sim_front *front);
 void sim_front_init(struct sim_front *front, struct sim_host *host, struct sw_bytes code,
                     uint64_t seed);
 /* The hooks of the host: ctx is the front. */

@@ -52,6 +52,8 @@ enum sim_entry_kind {
     SIM_ENTRY_WAS_ASKED, /* peer: by whom; number: within the pair; value: the op. */
     SIM_ENTRY_SLEPT,     /* number: since when; value: for how long it was to be. */
     SIM_ENTRY_TOOK,      /* The end of a wait for a message. number: the code. */
+    SIM_ENTRY_CALLED,    /* The end of an outside call. peer: the code without its sign; number: of
+                            the receipt; value: the op. */
     SIM_ENTRY_BROKEN     /* What a handler had in its locals was another thing after a wait. */
 };
 
@@ -96,6 +98,8 @@ enum sim_op {
     SIM_OP_ASK,    /* path: each asks the next one, and waits for the answer. */
     SIM_OP_SLEEP,  /* delay_ns */
     SIM_OP_TAKE,   /* The handler waits for the next message and handles it itself. */
+    SIM_OP_CALL,   /* value: receipts that it wants; delay_ns: how long it waits for each; 0: as
+                      long as it takes. */
     SIM_OP_PAGE,   /* value: page. */
     SIM_OP_MIRROR, /* path[0]: the mirror that is told the hash. */
     SIM_OP_RANDOM,
@@ -146,6 +150,16 @@ struct sim_note { /* Between instances. */
 struct sim_news { /* A publish. */
     uint64_t id, number;
     uint32_t publisher, subject;
+};
+
+#define SIM_SERVICE "sim.receipts"
+
+struct sim_call {        /* Of an instance, to the service. */
+    uint64_t op, number; /* number: of this op. */
+};
+
+struct sim_receipt { /* What comes back. */
+    uint64_t number, op;
 };
 
 struct sim_answer { /* To a client. */

@@ -115,7 +115,9 @@ static bool settle(struct run *run)
             return false;
     if (!sim_work_is_quiet(&run->work))
         return !is_wrong(run, "the clients do not come to an end");
-    return wait_up(run) && go_on(run, SETTLE_NS);
+    if (!wait_up(run) || !go_on(run, SETTLE_NS))
+        return false;
+    return !is_wrong(run, sim_service_open(&run->front.service) > 0 ? "calls are never over" : "");
 }
 
 static bool wait_reader(struct run *run)
@@ -197,6 +199,7 @@ void sim_run(const struct sim_run_options *options, struct sim_run_result *ret_r
     if (options->keep != NULL && sim_disk_keep(&run->disk, options->keep, &err) != SW_OK)
         (void)is_wrong(run, err.message);
     sim_host_done(&run->host);
+    sim_front_done(&run->front);
     ret_result->replayed = run->host.replayed;
     for (size_t i = 0; i < 3; i++)
         sim_lives_done(&run->lives[i]);

@@ -44,10 +44,10 @@ uint32_t sim_peer_of(struct sw_bytes name)
 
 const char *sim_op_name(uint32_t op)
 {
-    static const char *const names[] = {"?",     "put",    "transfer", "relay",  "gather", "join",
-                                        "leave", "tell",   "set",      "cancel", "race",   "ask",
-                                        "sleep", "take",   "page",     "mirror", "random", "spam",
-                                        "trap",  "poison", "look",     "dump"};
+    static const char *const names[] = {"?",     "put",  "transfer", "relay",  "gather", "join",
+                                        "leave", "tell", "set",      "cancel", "race",   "ask",
+                                        "sleep", "take", "call",     "page",   "mirror", "random",
+                                        "spam",  "trap", "poison",   "look",   "dump"};
 
     return op < sizeof names / sizeof *names ? names[op] : "?";
 }
@@ -157,6 +157,11 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
     case SIM_OP_SLEEP:
     case SIM_OP_TAKE:
         request->delay_ns = sim_random_around(&client->random, 300 * SIM_MS);
+        return;
+    case SIM_OP_CALL:
+        request->value = sim_random_between(&client->random, 1, 3);
+        if (sim_random_permille(&client->random, 500))
+            request->delay_ns = 1 + sim_random_around(&client->random, SIM_S);
         return;
     case SIM_OP_RACE:
         request->value = 1 + sim_random_below(&client->random, SIM_TIMERS);
@@ -274,7 +279,8 @@ static bool has_segments(const struct sim_record *record)
 {
     uint32_t op = record->request.op;
 
-    return op == SIM_OP_GATHER || op == SIM_OP_ASK || op == SIM_OP_SLEEP || op == SIM_OP_TAKE;
+    return op == SIM_OP_GATHER || op == SIM_OP_ASK || op == SIM_OP_SLEEP || op == SIM_OP_TAKE ||
+           op == SIM_OP_CALL;
 }
 
 static bool is_expected(const struct sim_record *record, uint32_t code)
@@ -412,7 +418,8 @@ void sim_work_init(struct sim_work *work, struct sim_front *front, uint64_t seed
         [SIM_OP_JOIN] = 3,   [SIM_OP_LEAVE] = 2,     [SIM_OP_TELL] = 6,   [SIM_OP_SET] = 8,
         [SIM_OP_CANCEL] = 5, [SIM_OP_PAGE] = 6,      [SIM_OP_MIRROR] = 6, [SIM_OP_RANDOM] = 3,
         [SIM_OP_POISON] = 2, [SIM_OP_ASK] = 4,       [SIM_OP_SLEEP] = 2,  [SIM_OP_TAKE] = 3,
-        [SIM_OP_RACE] = 3,   [SIM_OP_SPAM] = 3,      [SIM_OP_TRAP] = 4,   [SIM_OP_LOOK] = 6};
+        [SIM_OP_CALL] = 4,   [SIM_OP_RACE] = 3,      [SIM_OP_SPAM] = 3,   [SIM_OP_TRAP] = 4,
+        [SIM_OP_LOOK] = 6};
 
     memset(work, 0, sizeof *work);
     work->front = front;
