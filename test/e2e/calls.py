@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Hundreds of handlers in the middle of outside calls while the agent host and the daemon are killed
+"""Hundreds of handlers in the middle of outside calls while agent host and daemon are killed
 (kill -9): each call gives its handler one result, with its locals as they were."""
 # labels: kill
 # timeout: 300

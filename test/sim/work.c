@@ -92,9 +92,9 @@ static uint8_t choose_mirror(struct sim_client *client)
     return (uint8_t)(SIM_MIRROR_FIRST + sim_random_below(&client->random, SIM_MIRRORS));
 }
 
-static void fill_path(struct sim_client *client, struct sim_request *request)
+static void fill_path(struct sim_client *client, struct sim_request *request, uint32_t hops_max)
 {
-    request->hops = (uint32_t)sim_random_between(&client->random, 1, SIM_HOPS_MAX);
+    request->hops = (uint32_t)sim_random_between(&client->random, 1, hops_max);
     for (uint32_t i = 0; i < request->hops; i++)
         request->path[i] = choose_durable(client);
 }
@@ -119,6 +119,13 @@ static void fill_spam(struct sim_client *client, struct sim_request *request)
     request->path[0] = (uint8_t)(SIM_TIGHT_FIRST + sim_random_below(&client->random, SIM_TIGHT));
 }
 
+static void fill_call(struct sim_client *client, struct sim_request *request)
+{
+    request->value = sim_random_between(&client->random, 1, 3);
+    if (sim_random_permille(&client->random, 500))
+        request->delay_ns = 1 + sim_random_around(&client->random, SIM_S);
+}
+
 static void fill_request(struct sim_client *client, struct sim_record *record)
 {
     struct sim_request *request = &record->request;
@@ -131,7 +138,7 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
         return;
     case SIM_OP_RELAY:
     case SIM_OP_GATHER:
-        fill_path(client, request);
+        fill_path(client, request, SIM_HOPS_MAX);
         return;
     case SIM_OP_JOIN:
     case SIM_OP_LEAVE:
@@ -150,18 +157,11 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
                                 : sim_random_below(&client->random, TIMER_MAX_NS);
         return;
     case SIM_OP_ASK:
-        request->hops = (uint32_t)sim_random_between(&client->random, 1, 3);
-        for (uint32_t i = 0; i < request->hops; i++)
-            request->path[i] = choose_durable(client);
+        fill_path(client, request, 3);
         return;
     case SIM_OP_SLEEP:
     case SIM_OP_TAKE:
         request->delay_ns = sim_random_around(&client->random, 300 * SIM_MS);
-        return;
-    case SIM_OP_CALL:
-        request->value = sim_random_between(&client->random, 1, 3);
-        if (sim_random_permille(&client->random, 500))
-            request->delay_ns = 1 + sim_random_around(&client->random, SIM_S);
         return;
     case SIM_OP_RACE:
         request->value = 1 + sim_random_below(&client->random, SIM_TIMERS);
@@ -185,6 +185,9 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
         return;
     case SIM_OP_TRAP:
         request->value = sim_random_below(&client->random, SIM_TRAPS);
+        return;
+    case SIM_OP_CALL:
+        fill_call(client, request);
         return;
     case SIM_OP_PUT:
     case SIM_OP_RANDOM:
