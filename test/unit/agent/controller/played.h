@@ -146,6 +146,8 @@ static inline void host_act(const char *folder, const struct sw_frame *frame, ui
         answer = (struct sw_frame){.kind = SW_FRAME_PONG, .request = frame->request};
         host_put(&answer);
     } else if (frame->kind == SW_FRAME_STOP) {
+        answer.pod_closed.uid = (struct sw_bytes){POD, strlen(POD)};
+        host_put(&answer); /* One without durability: it is closed before the end. */
         _exit(0);
     }
 }

@@ -13,6 +13,7 @@ struct world {
     char reason[64];
     int ups, downs, replies, closes, reports, stops, gets, lines;
     char line[128]; /* The last one of the log. */
+    char host_words[128];
     const struct sw_services *services;
     bool is_unpushed, is_broken_code, is_late;
     enum sw_rc rc;
@@ -55,11 +56,11 @@ static inline void on_host(void *ctx, bool is_up, const char *words)
 {
     struct world *world = ctx;
 
-    (void)words;
     if (is_up)
         world->ups++;
     else
         world->downs++;
+    (void)snprintf(world->host_words, sizeof world->host_words, "%s", words);
     look(world);
 }
 
