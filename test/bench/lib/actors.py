@@ -128,13 +128,13 @@ def durable(run):
             {"words": ">= 1M/s", "reached": lambda line: line["value"] >= 1e6})
 
 
-def restart(run, daemon, keys):
-    """What is measured of a start of a daemon that was killed with 1,024 requests in flight: by a
-    process that is there before it, on one connection."""
+def restart(run, daemon, keys, seconds):
+    """What is measured of a start of a daemon that was killed with 1,024 requests in flight, after
+    so many seconds of them: by a process that is there before it, on one connection."""
     load = subprocess.Popen(daemon.load_words("request", workers=1024, count=10 ** 9, size=128),
                             env=daemon.environment, stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL)
-    time.sleep(1)
+    time.sleep(seconds)
     if load.poll() is not None:
         raise Failure("the load ended before the kill")
     for pid in daemon.processes():
@@ -165,8 +165,8 @@ def recover(run):
         daemon.apply("bench-echo", 1, "local")
         fan_out(daemon, "fan", pool)
         reports, replayed = [], []
-        for _ in range(run.rounds):
-            reports.append(restart(run, daemon, keys))
+        for number in range(run.rounds):  # So that what is behind the last snapshot differs.
+            reports.append(restart(run, daemon, keys, 1 if run.is_quick else 1 + 2 * number))
             replayed.append(daemon.metric("swarm_agent_host_replayed_segments"))
     head = dict(head_of(run, "recover", "ms", "local"), rounds=run.rounds,
                 replayed=statistics.median(replayed))
