@@ -11,7 +11,7 @@
 #define SEGMENT_MAGIC 0x4e4a5753u /* "SWJN" */
 #define EPOCH_MAGIC 0x50455753u   /* "SWEP" */
 #define SEARCH_BYTES (1u << 20)
-#define WINDOW_BYTES ((size_t)1 << 20)
+#define WINDOW_BYTES ((size_t)256 << 10)
 
 void sw_segment_path(const char *folder, uint64_t base_lsn, char ret_path[SW_PATH_MAX])
 {

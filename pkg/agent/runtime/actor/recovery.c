@@ -536,6 +536,9 @@ static void look_ahead(const struct recovery *recovery, const struct sw_journal_
     const char *instance;
     uint64_t id, pod;
 
+    for (size_t at = 0; at < entry->ahead[1].size && at < 4 * CACHE_LINE_BYTES;
+         at += CACHE_LINE_BYTES)
+        __builtin_prefetch((const char *)entry->ahead[1].data + at);
     if (sw_record_peek(entry->ahead[1], &id, &pod))
         sw_idmap_prefetch(worker_of(recovery, pod)->instances, id);
     if (!sw_record_peek(entry->ahead[0], &id, &pod))
