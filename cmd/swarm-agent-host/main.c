@@ -173,7 +173,9 @@ static void stop(struct sw_worker **workers)
     sw_host_close_volatile(driver.host);
     link_give(&driver);
     driver_settle(&driver);
-    rc = sw_journal_commit(driver.shared.journal, &err);
+    do /* When the disk has room again, what had waited for it goes first. */
+        rc = sw_journal_commit(driver.shared.journal, &err);
+    while (rc == SW_OK && sw_journal_is_dirty(driver.shared.journal));
     if (rc != SW_OK && rc != SW_E_EXHAUSTED)
         driver_die(SW_HOST_EXIT_JOURNAL, err.message);
     link_flush(&driver);

@@ -505,8 +505,10 @@ static void stop(struct sim_host *host)
             return;
     sw_host_close_volatile(host->core);
     settle(host);
-    if (!commit(host))
-        return;
+    do { /* When the disk has room again, what had waited for it goes first. */
+        if (!commit(host))
+            return;
+    } while (!host->is_disk_full && sw_journal_is_dirty(host->shared.journal));
     rc = host->is_disk_full ? SW_E_EXHAUSTED : sw_snapshot_take(&options, &err);
     if (host->options.disk->is_dead)
         return;
