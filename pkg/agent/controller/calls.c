@@ -12,10 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALLS_MAX (1u << 20) /* Running, or answered and not yet over. */
-#define RESULTS_BYTES_MAX ((uint64_t)256 << 20)
 #define KEPT_MS 600000u
 #define TYPE_MAX 255u
+
+struct share { /* What a namespace has under way; gone with the last one. */
+    uint32_t count;
+    uint32_t name_size;
+    char name[];
+};
 
 struct call {
     struct sw_list all;  /* In agents->calls. */
@@ -23,6 +27,7 @@ struct call {
     struct sw_agents *agents;
     struct sw_frame_call_name name;
     uint64_t pod;
+    struct share *share;
     const struct sw_service *service;
     void *ticket;         /* While it runs. */
     uint64_t answered_ms; /* 0: it runs. */
@@ -30,6 +35,35 @@ struct call {
     uint32_t code, type_size, body_size;
     uint32_t host; /* Of view.host_starts: the last one that asked for it. */
 };
+
+/* One more call of the namespace.  NULL: no memory. */
+static struct share *share_take(struct sw_agents *agents, const char *name)
+{
+    size_t size = strlen(name);
+    struct share *share = sw_map_find(agents->calls_by_space, name, size);
+
+    if (share != NULL) {
+        share->count++;
+        return share;
+    }
+    share = malloc(sizeof *share + size);
+    if (share == NULL)
+        return NULL;
+    *share = (struct share){.count = 1, .name_size = (uint32_t)size};
+    memcpy(share->name, name, size);
+    if (sw_map_put(agents->calls_by_space, name, size, share, NULL) == SW_OK)
+        return share;
+    free(share);
+    return NULL;
+}
+
+static void share_put(struct sw_agents *agents, struct share *share)
+{
+    if (--share->count > 0)
+        return;
+    (void)sw_map_remove(agents->calls_by_space, share->name, share->name_size);
+    free(share);
+}
 
 static void call_free(struct sw_agents *agents, struct call *call)
 {
@@ -39,6 +73,7 @@ static void call_free(struct sw_agents *agents, struct call *call)
     sw_list_remove(&call->all);
     sw_list_remove(&call->told);
     agents->results_bytes -= (uint64_t)call->type_size + call->body_size;
+    share_put(agents, call->share);
     free(call->result);
     free(call);
 }
@@ -94,7 +129,7 @@ static void answered(struct sw_agents *agents, struct call *call,
 
     if (body.size > SW_FRAME_BODY_MAX || type.size > TYPE_MAX)
         rc = SW_E_INTERNAL, type.size = body.size = 0;
-    else if (agents->results_bytes + type.size + body.size > RESULTS_BYTES_MAX)
+    else if (agents->results_bytes + type.size + body.size > SW_CALLS_RESULTS_BYTES_MAX)
         rc = SW_E_EXHAUSTED, type.size = 0, body = (struct sw_bytes){words, sizeof words - 1};
     call->result = malloc(type.size + body.size + 1);
     if (call->result == NULL)
@@ -136,18 +171,40 @@ static void refuse(struct sw_agents *agents, const struct sw_frame_call *asked,
     sw_host_send(agents, &frame);
 }
 
+/* Room for one more, in all and of the namespace, which leaves a fifth of all to others. */
+static enum sw_rc check_room(const struct sw_agents *agents, const char *name, struct sw_err *err)
+{
+    const struct share *share = sw_map_find(agents->calls_by_space, name, strlen(name));
+    unsigned calls_max = agents->options.calls_max, space_max = calls_max / 5 * 4;
+
+    if (share != NULL && share->count >= space_max)
+        return sw_err_set(err, SW_E_EXHAUSTED,
+                          "%u calls of the namespace %s are under way on this node; call again "
+                          "later",
+                          space_max, name);
+    if (sw_map_count(agents->calls_by_name) >= calls_max)
+        return sw_err_set(err, SW_E_EXHAUSTED,
+                          "%u calls of services are under way on this node; call again later",
+                          calls_max);
+    return SW_OK;
+}
+
 static struct call *call_new(struct sw_agents *agents, const struct sw_frame_call *asked,
-                             const struct sw_service *service)
+                             const char *name_space)
 {
     struct call *call = calloc(1, sizeof *call);
 
-    if (call == NULL)
+    if (call != NULL)
+        call->share = share_take(agents, name_space);
+    if (call == NULL || call->share == NULL) {
+        free(call);
         return NULL;
+    }
     call->agents = agents;
     call->name = asked->name;
-    call->service = service;
     sw_list_init(&call->told);
     if (sw_map_put(agents->calls_by_name, &call->name, sizeof call->name, call, NULL) != SW_OK) {
+        share_put(agents, call->share);
         free(call);
         return NULL;
     }
@@ -187,13 +244,13 @@ static enum sw_rc begin(struct sw_agents *agents, const struct sw_frame_call *as
     service = sw_services_find(agents->options.services, asked->service, err);
     if (service == NULL)
         return err->rc;
-    if (sw_map_count(agents->calls_by_name) >= CALLS_MAX)
-        return sw_err_set(err, SW_E_EXHAUSTED,
-                          "%u calls of services are under way on this node; call again later",
-                          CALLS_MAX);
-    call = call_new(agents, asked, service);
+    rc = check_room(agents, pod->spec.namespace_name, err);
+    if (rc != SW_OK)
+        return rc;
+    call = call_new(agents, asked, pod->spec.namespace_name);
     if (call == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a call");
+    call->service = service;
     call->pod = asked->pod;
     call->host = (uint32_t)agents->view.host_starts;
     rc = call_start(call, pod, asked, err);

@@ -18,6 +18,9 @@
 #include "pkg/utils/loop/loop.h"
 #include "pkg/utils/system/system.h"
 
+#define SW_CALLS_MAX (5u << 18) /* Of services; a namespace may have four fifths of them. */
+#define SW_CALLS_RESULTS_BYTES_MAX (256u << 20) /* Kept until their calls are over. */
+
 struct sw_agents; /* Opaque. */
 
 /* Where machine code comes from: swarmd's module cache and sandboxed compiler. */
@@ -64,6 +67,7 @@ struct sw_agents_options {
     struct sw_agents_observer observer;
     unsigned workers;                    /* 0: one per processor. */
     unsigned requests_max;               /* Without an answer; 0: 65,536. */
+    unsigned calls_max;                  /* Of services, not yet over; 0: SW_CALLS_MAX. */
     uint64_t snapshot_bytes;             /* Of the journal between two snapshots; 0: 64 MiB. */
     uint64_t stop_deadline_ms;           /* For a clean stop with snapshot; 0: 20,000. */
     uint64_t ping_ms;                    /* A host silent for three of these is killed; 0: 5,000. */

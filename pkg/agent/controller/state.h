@@ -95,7 +95,7 @@ struct sw_agents {
 
     /* Of struct call in calls.c: all, those whose results wait for room, and by their names. */
     struct sw_list calls, calls_answers;
-    struct sw_map *calls_by_name;
+    struct sw_map *calls_by_name, *calls_by_space;
     struct sw_timer *calls_sweep;
     uint64_t results_bytes; /* Kept until their calls are over. */
 

@@ -208,6 +208,26 @@ static void a_service_that_refuses_is_heard(void **state)
     assert_int_equal(open_calls(), 0);
 }
 
+static void a_namespace_leaves_room_to_others(void **state)
+{
+    char words[64];
+
+    (void)state;
+    for (int i = 1; i <= 4; i++) {
+        (void)snprintf(words, sizeof words, "call %d slow hello", i);
+        tell(words);
+    }
+    tell("call 5 slow hello"); /* Of five that there may be, four are its own. */
+    until(world, &world->lines, 1);
+    assert_string_equal(world->line, "5 8 4 calls of the namespace default are under way on this "
+                                     "node; call again later");
+    assert_int_equal(slow.starts, 4);
+    tell("end 2");
+    tell("call 5 slow hello");
+    assert_int_equal(slow.starts, 5);
+    assert_int_equal(open_calls(), 4);
+}
+
 static void the_delay_answers_with_its_body_after_its_time(void **state)
 {
     uint64_t begun = sw_loop_now_ms(world->loop);
@@ -245,6 +265,7 @@ int main(int count, char **words)
         TEST(what_nobody_waits_for_any_more_is_cancelled),
         TEST(an_unknown_service_is_answered_with_those_that_there_are),
         TEST(a_service_that_refuses_is_heard),
+        TEST(a_namespace_leaves_room_to_others),
         TEST(the_delay_answers_with_its_body_after_its_time),
     };
 

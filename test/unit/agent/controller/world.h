@@ -168,6 +168,7 @@ static inline void world_start(struct world *world, const char *role)
                                         .folder = folder,
                                         .machine_code = {world, code_has, code_get},
                                         .services = world->services,
+                                        .calls_max = 5,
                                         .observer = {world, on_log, on_host},
                                         .ping_ms = 50,
                                         .backoff_ms = 1,
