@@ -41,6 +41,9 @@ struct host_process {
     uint64_t ready_instances, ready_messages, events, logs;
     bool is_ready, is_stopped, has_module, is_gone;
     uint32_t pods_running, pods_closed, stop_code;
+    struct sw_frame_call_name call; /* The last one, */
+    uint64_t call_pod;
+    uint32_t calls, ends; /* and how many there were. */
     char last_event[64], words[256];
 };
 
@@ -123,6 +126,14 @@ static inline void host_see(struct host_process *host, const struct sw_frame *fr
         return;
     case SW_FRAME_LOG:
         host->logs++;
+        return;
+    case SW_FRAME_CALL:
+        host->call = frame->call.name;
+        host->call_pod = frame->call.pod;
+        host->calls++;
+        return;
+    case SW_FRAME_CALL_END:
+        host->ends++;
         return;
     case SW_FRAME_STATS:
         host->stats = frame->stats;

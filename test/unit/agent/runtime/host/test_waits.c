@@ -212,6 +212,83 @@ static void each_of_many_goes_on_once(void **state)
     assert_int_equal(host.events, 0);
 }
 
+static void put_result(const struct sw_frame_call_name *name, uint64_t pod, const char *body)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_CALL_RESULT,
+                             .call_result = {.name = *name,
+                                             .pod = pod,
+                                             .service = host_text("swarm.delay"),
+                                             .type = host_text("text/plain"),
+                                             .body = host_text(body)}};
+
+    sw_frame_put(&frame, &host.out);
+}
+
+static void wait_call(uint32_t count)
+{
+    for (int waited = 0; host.calls < count && !host.is_gone && waited < HOST_WAIT_MS; waited += 10)
+        host_pump(&host, 10);
+    assert_int_equal(host.calls, count);
+}
+
+static void only_the_result_of_the_call_is_taken(void **state)
+{
+    struct sw_frame_call_name wrong;
+    struct host_answer *answer;
+    uint64_t request;
+
+    (void)state;
+    open_waiters();
+    request = host_send(&host, "waiter", "a", "outside", true);
+    wait_call(1);
+    wrong = host.call;
+    wrong.incarnation++;
+    put_result(&wrong, host.call_pod, "of another host");
+    wrong = host.call;
+    wrong.number++;
+    put_result(&wrong, host.call_pod, "of another call");
+    wrong = host.call;
+    wrong.instance += 256;
+    put_result(&wrong, host.call_pod, "of another instance");
+    put_result(&host.call, 999999, "by way of a Pod that there never was");
+    assert_durable();
+    answer = host_answer(&host, request);
+    assert_false(answer->is_there);
+    put_result(&host.call, host.call_pod, "right");
+    put_result(&host.call, host.call_pod, "right, but late");
+    assert_true(host_wait(&host, &answer->is_there));
+    assert_int_equal(answer->status, 0);
+    assert_int_equal(answer->body.size, 5);
+    assert_memory_equal(answer->body.data, "right", 5);
+    assert_int_equal(host.events, 0);
+}
+
+static void a_call_is_made_again_after_a_kill(void **state)
+{
+    struct sw_frame_call_name first;
+
+    (void)state;
+    open_waiters();
+    (void)host_send(&host, "waiter", "a", "outside", true);
+    wait_call(1);
+    first = host.call;
+    put_result(&first, host.call_pod, "lost"); /* Perhaps it arrives, perhaps it does not. */
+    assert_int_equal(host_kill(&host), -SIGKILL);
+    assert_true(host_start(&host, 2));
+    open_waiters();
+    wait_call(2);
+    assert_memory_equal(&host.call, &first, sizeof first);
+    put_result(&host.call, host.call_pod, "right");
+    assert_counts("a", 2, 0); /* Answered when its call is over. */
+    assert_int_equal(host.ends, 1);
+    assert_int_equal(host_kill(&host), -SIGKILL);
+    assert_true(host_start(&host, 1));
+    open_waiters();
+    assert_counts("a", 3, 0);
+    assert_int_equal(host.calls, 2);
+    assert_int_equal(host.events, 0);
+}
+
 int main(void)
 {
 #define TESTS(name)                                                                                \
@@ -223,6 +300,8 @@ int main(void)
         TESTS(a_handler_that_waits_is_in_a_snapshot),
         TESTS(a_trap_after_a_wait_keeps_what_was_before),
         TESTS(each_of_many_goes_on_once),
+        TESTS(only_the_result_of_the_call_is_taken),
+        TESTS(a_call_is_made_again_after_a_kill),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
