@@ -20,3 +20,7 @@ target_link_libraries(bench-load PRIVATE pkg_communication_protocol pkg_client_c
 add_executable(bench-raw ${CMAKE_SOURCE_DIR}/test/bench/peers/raw/raw.c)
 set_target_properties(bench-raw PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 add_custom_target(bench DEPENDS bench-load bench-raw ${bench_guests})
+# What a message costs on one worker alone, to be profiled.
+add_executable(bench-micro ${CMAKE_SOURCE_DIR}/test/bench/micro/main.c)
+set_target_properties(bench-micro PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+target_link_libraries(bench-micro PRIVATE pkg_agent_runtime_host pkg_agent_modules pkg_utils_system)

@@ -10,6 +10,12 @@ endif()
 # Assertions stay on in every build.
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
 set(CMAKE_C_FLAGS_RELEASE "-O2")
+# Code for any x86-64, in the order and with the string operations that processors of the last ten
+# years like: "rep stos", which the default takes for a structure of some hundred bytes, begins
+# slowly. Worth a tenth of the cost of a message.
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  add_compile_options(-mtune=skylake-avx512)
+endif()
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 option(SWARM_WERROR "Treat warnings as errors (on for developers, off for users)" OFF)

@@ -1,6 +1,5 @@
 #include "pkg/utils/base/buffer.h"
 
-#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +28,7 @@ void sw_buffer_reset(struct sw_buffer *buffer)
     buffer->failed = false;
 }
 
-static bool buffer_grow(struct sw_buffer *buffer, size_t needed)
+static bool grow(struct sw_buffer *buffer, size_t needed)
 {
     size_t capacity =
         buffer->capacity < BUFFER_CAPACITY_MIN ? BUFFER_CAPACITY_MIN : buffer->capacity;
@@ -47,13 +46,13 @@ static bool buffer_grow(struct sw_buffer *buffer, size_t needed)
     return true;
 }
 
-uint8_t *sw_buffer_reserve(struct sw_buffer *buffer, size_t size_bytes)
+uint8_t *sw_buffer_grow(struct sw_buffer *buffer, size_t size_bytes)
 {
     if (buffer->failed)
         return NULL;
     if (buffer->size > buffer->size_max || size_bytes > buffer->size_max - buffer->size ||
-        ((buffer->data == NULL || buffer->size + size_bytes > buffer->capacity) &&
-         !buffer_grow(buffer, buffer->size + size_bytes))) {
+        ((buffer->data == NULL || size_bytes > buffer->capacity - buffer->size) &&
+         !grow(buffer, buffer->size + size_bytes))) {
         buffer->failed = true;
         return NULL;
     }
@@ -73,16 +72,6 @@ void sw_buffer_consume(struct sw_buffer *buffer, size_t size_bytes)
 enum sw_rc sw_buffer_check(const struct sw_buffer *buffer)
 {
     return buffer->failed ? SW_E_EXHAUSTED : SW_OK;
-}
-
-void sw_buffer_put(struct sw_buffer *buffer, const void *bytes, size_t size_bytes)
-{
-    uint8_t *room = sw_buffer_reserve(buffer, size_bytes);
-
-    if (room == NULL || size_bytes == 0)
-        return;
-    (void)memcpy(room, bytes, size_bytes);
-    buffer->size += size_bytes;
 }
 
 void sw_buffer_put_text(struct sw_buffer *buffer, const char *text)
@@ -107,107 +96,4 @@ void sw_buffer_print(struct sw_buffer *buffer, const char *format, ...)
     }
     va_end(again);
     va_end(arguments);
-}
-
-void sw_buffer_put_u8(struct sw_buffer *buffer, uint8_t value)
-{
-    sw_buffer_put(buffer, &value, 1);
-}
-
-static void put_word(struct sw_buffer *buffer, uint64_t value, size_t size_bytes)
-{
-    uint64_t word = htole64(value); /* Its first bytes are its lowest. */
-
-    sw_buffer_put(buffer, &word, size_bytes);
-}
-
-void sw_buffer_put_u16(struct sw_buffer *buffer, uint16_t value)
-{
-    put_word(buffer, value, 2);
-}
-
-void sw_buffer_put_u32(struct sw_buffer *buffer, uint32_t value)
-{
-    put_word(buffer, value, 4);
-}
-
-void sw_buffer_put_u64(struct sw_buffer *buffer, uint64_t value)
-{
-    put_word(buffer, value, 8);
-}
-
-void sw_buffer_put_bytes(struct sw_buffer *buffer, struct sw_bytes bytes)
-{
-    if (bytes.size > UINT32_MAX) {
-        buffer->failed = true;
-        return;
-    }
-    sw_buffer_put_u32(buffer, (uint32_t)bytes.size);
-    sw_buffer_put(buffer, bytes.data, bytes.size);
-}
-
-struct sw_reader sw_reader_of(const void *bytes, size_t size_bytes)
-{
-    return (struct sw_reader){.data = bytes, .size = size_bytes};
-}
-
-struct sw_bytes sw_reader_take(struct sw_reader *reader, size_t size_bytes)
-{
-    struct sw_bytes taken = {NULL, 0};
-
-    if (reader->failed || size_bytes > reader->size - reader->at) {
-        reader->failed = true;
-        return taken;
-    }
-    if (size_bytes > 0)
-        taken.data = reader->data + reader->at;
-    taken.size = size_bytes;
-    reader->at += size_bytes;
-    return taken;
-}
-
-static uint64_t take_word(struct sw_reader *reader, size_t size_bytes)
-{
-    struct sw_bytes bytes = sw_reader_take(reader, size_bytes);
-    uint64_t word = 0;
-
-    if (bytes.size > 0)
-        (void)memcpy(&word, bytes.data, bytes.size);
-    return le64toh(word);
-}
-
-uint8_t sw_reader_u8(struct sw_reader *reader)
-{
-    return (uint8_t)take_word(reader, 1);
-}
-
-uint16_t sw_reader_u16(struct sw_reader *reader)
-{
-    return (uint16_t)take_word(reader, 2);
-}
-
-uint32_t sw_reader_u32(struct sw_reader *reader)
-{
-    return (uint32_t)take_word(reader, 4);
-}
-
-uint64_t sw_reader_u64(struct sw_reader *reader)
-{
-    return take_word(reader, 8);
-}
-
-struct sw_bytes sw_reader_bytes(struct sw_reader *reader, size_t size_max)
-{
-    uint32_t size = sw_reader_u32(reader);
-
-    if (size > size_max) {
-        reader->failed = true;
-        return (struct sw_bytes){NULL, 0};
-    }
-    return sw_reader_take(reader, size);
-}
-
-bool sw_reader_is_finished(const struct sw_reader *reader)
-{
-    return !reader->failed && reader->at == reader->size;
 }

@@ -6,8 +6,10 @@
 #pragma once
 #include "pkg/utils/errors/errors.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 struct sw_bytes { /* Borrowed bytes; data may be NULL when size is 0. */
     const void *data;
@@ -29,23 +31,61 @@ void sw_buffer_init(struct sw_buffer *buffer, size_t size_max);
 void sw_buffer_done(struct sw_buffer *buffer);
 /* Forget the content and the failure, keep the memory. */
 void sw_buffer_reset(struct sw_buffer *buffer);
+/* As sw_buffer_reserve, when the room is not there yet. */
+uint8_t *sw_buffer_grow(struct sw_buffer *buffer, size_t size_bytes);
 /* Room for size more bytes, and a pointer to it, not yet counted in size; NULL and failed if over.
  */
-uint8_t *sw_buffer_reserve(struct sw_buffer *buffer, size_t size_bytes);
+static inline uint8_t *sw_buffer_reserve(struct sw_buffer *buffer, size_t size_bytes)
+{
+    if (buffer->failed || buffer->data == NULL || size_bytes > buffer->capacity - buffer->size)
+        return sw_buffer_grow(buffer, size_bytes);
+    return buffer->data + buffer->size;
+}
 /* Drop the first size_bytes bytes (at most all). */
 void sw_buffer_consume(struct sw_buffer *buffer, size_t size_bytes);
 /* SW_OK, or SW_E_EXHAUSTED if any append since the last reset failed. */
 SW_MUST_CHECK enum sw_rc sw_buffer_check(const struct sw_buffer *buffer);
 
-void sw_buffer_put(struct sw_buffer *buffer, const void *bytes, size_t size_bytes);
+static inline void sw_buffer_put(struct sw_buffer *buffer, const void *bytes, size_t size_bytes)
+{
+    uint8_t *room = sw_buffer_reserve(buffer, size_bytes);
+
+    if (room == NULL || size_bytes == 0)
+        return;
+    (void)memcpy(room, bytes, size_bytes);
+    buffer->size += size_bytes;
+}
 void sw_buffer_put_text(struct sw_buffer *buffer, const char *text);
 void sw_buffer_print(struct sw_buffer *buffer, const char *format, ...) SW_PRINTF(2, 3);
-void sw_buffer_put_u8(struct sw_buffer *buffer, uint8_t value);
-void sw_buffer_put_u16(struct sw_buffer *buffer, uint16_t value);
-void sw_buffer_put_u32(struct sw_buffer *buffer, uint32_t value);
-void sw_buffer_put_u64(struct sw_buffer *buffer, uint64_t value);
+static inline void sw_buffer_put_u8(struct sw_buffer *buffer, uint8_t value)
+{
+    sw_buffer_put(buffer, &value, sizeof value);
+}
+static inline void sw_buffer_put_u16(struct sw_buffer *buffer, uint16_t value)
+{
+    value = htole16(value);
+    sw_buffer_put(buffer, &value, sizeof value);
+}
+static inline void sw_buffer_put_u32(struct sw_buffer *buffer, uint32_t value)
+{
+    value = htole32(value);
+    sw_buffer_put(buffer, &value, sizeof value);
+}
+static inline void sw_buffer_put_u64(struct sw_buffer *buffer, uint64_t value)
+{
+    value = htole64(value);
+    sw_buffer_put(buffer, &value, sizeof value);
+}
 /* A u32 size and then the bytes. */
-void sw_buffer_put_bytes(struct sw_buffer *buffer, struct sw_bytes bytes);
+static inline void sw_buffer_put_bytes(struct sw_buffer *buffer, struct sw_bytes bytes)
+{
+    if (bytes.size > UINT32_MAX) {
+        buffer->failed = true;
+        return;
+    }
+    sw_buffer_put_u32(buffer, (uint32_t)bytes.size);
+    sw_buffer_put(buffer, bytes.data, bytes.size);
+}
 
 struct sw_reader { /* Borrows what it reads. */
     const uint8_t *data;
@@ -53,14 +93,71 @@ struct sw_reader { /* Borrows what it reads. */
     bool failed; /* Something asked for was not there; values since then are zero. */
 };
 
-struct sw_reader sw_reader_of(const void *bytes, size_t size_bytes);
-uint8_t sw_reader_u8(struct sw_reader *reader);
-uint16_t sw_reader_u16(struct sw_reader *reader);
-uint32_t sw_reader_u32(struct sw_reader *reader);
-uint64_t sw_reader_u64(struct sw_reader *reader);
+static inline struct sw_reader sw_reader_of(const void *bytes, size_t size_bytes)
+{
+    return (struct sw_reader){.data = bytes, .size = size_bytes};
+}
 /* size bytes, borrowed from the input; {NULL, 0} when they are not all there. */
-struct sw_bytes sw_reader_take(struct sw_reader *reader, size_t size_bytes);
+static inline struct sw_bytes sw_reader_take(struct sw_reader *reader, size_t size_bytes)
+{
+    struct sw_bytes taken = {NULL, 0};
+
+    if (reader->failed || size_bytes > reader->size - reader->at) {
+        reader->failed = true;
+        return taken;
+    }
+    if (size_bytes > 0)
+        taken.data = reader->data + reader->at;
+    taken.size = size_bytes;
+    reader->at += size_bytes;
+    return taken;
+}
+static inline uint8_t sw_reader_u8(struct sw_reader *reader)
+{
+    struct sw_bytes bytes = sw_reader_take(reader, 1);
+
+    return bytes.size == 0 ? 0 : *(const uint8_t *)bytes.data;
+}
+static inline uint16_t sw_reader_u16(struct sw_reader *reader)
+{
+    struct sw_bytes bytes = sw_reader_take(reader, 2);
+    uint16_t value = 0;
+
+    if (bytes.size > 0)
+        (void)memcpy(&value, bytes.data, sizeof value);
+    return le16toh(value);
+}
+static inline uint32_t sw_reader_u32(struct sw_reader *reader)
+{
+    struct sw_bytes bytes = sw_reader_take(reader, 4);
+    uint32_t value = 0;
+
+    if (bytes.size > 0)
+        (void)memcpy(&value, bytes.data, sizeof value);
+    return le32toh(value);
+}
+static inline uint64_t sw_reader_u64(struct sw_reader *reader)
+{
+    struct sw_bytes bytes = sw_reader_take(reader, 8);
+    uint64_t value = 0;
+
+    if (bytes.size > 0)
+        (void)memcpy(&value, bytes.data, sizeof value);
+    return le64toh(value);
+}
 /* A u32 size of at most size_max and that many bytes. */
-struct sw_bytes sw_reader_bytes(struct sw_reader *reader, size_t size_max);
+static inline struct sw_bytes sw_reader_bytes(struct sw_reader *reader, size_t size_max)
+{
+    uint32_t size = sw_reader_u32(reader);
+
+    if (size > size_max) {
+        reader->failed = true;
+        return (struct sw_bytes){NULL, 0};
+    }
+    return sw_reader_take(reader, size);
+}
 /* True when nothing failed and nothing is left over. */
-bool sw_reader_is_finished(const struct sw_reader *reader);
+static inline bool sw_reader_is_finished(const struct sw_reader *reader)
+{
+    return !reader->failed && reader->at == reader->size;
+}

@@ -128,6 +128,42 @@ static struct sw_instance *find_instance(struct sw_worker *worker, struct sw_mes
     return instance != NULL ? instance : make_instance(worker, pod, message);
 }
 
+/* Where an instance is remembered that messages like this one are for; NULL: nowhere. */
+static struct sw_found *place_of(struct sw_worker *worker, const struct sw_message *message)
+{
+    uint64_t hash =
+        message->instance != 0 ? message->instance * UINT64_C(0x9e3779b97f4a7c15) : message->hash;
+
+    return hash == 0 ? NULL : &worker->found[hash >> 50];
+}
+
+_Static_assert(SW_FOUND_MAX == 1u << 14, "14 bits are left of a hash");
+
+/* Whether a message is for the instance, which is there. */
+static bool is_for(const struct sw_message *message, const struct sw_instance *instance)
+{
+    if (instance->pod->config.pod != message->pod || instance->pod->state == SW_POD_DISCARDING)
+        return false;
+    return message->instance != 0 ? instance->id == message->instance
+                                  : sw_bytes_is_equal(sw_instance_key(instance), message->key);
+}
+
+/* As find_instance, for those that get many messages. */
+static struct sw_instance *find_again(struct sw_worker *worker, struct sw_message *message)
+{
+    struct sw_found *found = place_of(worker, message);
+    struct sw_instance *instance;
+
+    if (found == NULL)
+        return find_instance(worker, message);
+    if (found->removals == worker->removals && is_for(message, found->instance))
+        return found->instance;
+    instance = find_instance(worker, message);
+    if (instance != NULL)
+        *found = (struct sw_found){worker->removals, instance};
+    return instance;
+}
+
 /* Only from outside: what an instance sent is in the journal and cannot be refused. True: it was
  * refused. */
 static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instance,
@@ -158,7 +194,7 @@ static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instanc
 
 void sw_deliver_message(struct sw_worker *worker, struct sw_message *message)
 {
-    struct sw_instance *instance = find_instance(worker, message);
+    struct sw_instance *instance = find_again(worker, message);
     const struct sw_pod_config *config;
 
     if (instance == NULL)

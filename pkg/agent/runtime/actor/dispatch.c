@@ -1,6 +1,7 @@
-#include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/dispatch.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/state.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -12,38 +13,11 @@
 
 /* --- Where to -------------------------------------------------------------------------------- */
 
-struct way {                      /* Where a send goes. */
-    const struct sw_route *route; /* NULL: nowhere, with `status`. */
-    uint64_t pod;
-    struct sw_bytes key;
-    char replica[24]; /* Behind key when it was chosen. */
-    int32_t status;
-};
-
-static void find_way(const struct sw_worker *worker, struct sw_bytes to, uint64_t replica,
-                     struct way *ret_way)
+static void find_way(struct sw_worker *worker, struct sw_bytes to, uint64_t replica,
+                     struct sw_way *ret_way)
 {
-    struct sw_bytes space = worker->running->pod->config.name_space, agent, key;
-    const struct sw_route *route;
-
-    memset(ret_way, 0, sizeof *ret_way);
-    ret_way->status = SW_E_UNAVAILABLE;
-    if (!sw_name_split(to, &agent, &key))
-        return;
-    route = sw_routes_agent(worker->routes, space, agent);
-    if (route == NULL)
-        return;
-    ret_way->key = key;
-    if (key.size == 0) {
-        ret_way->status = route->is_keyed ? SW_E_INVALID : SW_E_UNAVAILABLE;
-        if (route->is_keyed || route->replicas == 0)
-            return;
-        snprintf(ret_way->replica, sizeof ret_way->replica, "%" PRIu64, replica % route->replicas);
-        ret_way->key = (struct sw_bytes){ret_way->replica, strlen(ret_way->replica)};
-    }
-    ret_way->pod = route->pods[sw_slot_of(route->hash_key, ret_way->key)];
-    if (ret_way->pod != 0)
-        ret_way->route = route;
+    sw_ways_find(worker->ways, worker->routes, worker->running->pod->config.name_space, to, replica,
+                 ret_way);
 }
 
 /* Whether this segment has answered the question that `ask` waits with: its reply is an effect, but
@@ -89,9 +63,7 @@ static int32_t admit_wait(struct sw_worker *worker, uint64_t to, uint64_t number
 static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effect,
                           struct sw_turn_route *ret_route)
 {
-    const struct sw_route_pod *pod;
-    struct way way;
-    uint64_t to;
+    struct sw_way way;
     int32_t code;
 
     find_way(worker, effect->to, worker->last_replica + 1, &way);
@@ -101,17 +73,15 @@ static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effe
     }
     if (effect->body.size > way.route->body_bytes)
         return SW_E_INVALID;
-    to = sw_board_key(way.route->hash_key, way.key);
-    if (sw_board_get(&worker->shared->board, to) != SW_NOT_FULL ||
-        sw_board_get(&worker->shared->board, sw_board_rate_key(to)) != SW_NOT_FULL)
+    if (sw_board_get(&worker->shared->board, way.hash) != SW_NOT_FULL ||
+        sw_board_get(&worker->shared->board, sw_board_rate_key(way.hash)) != SW_NOT_FULL)
         return SW_E_EXHAUSTED;
-    code = effect->kind == SW_EFFECT_ASK ? admit_wait(worker, to, effect->number) : 0;
+    code = effect->kind == SW_EFFECT_ASK ? admit_wait(worker, way.hash, effect->number) : 0;
     if (code != 0)
         return code;
-    pod = sw_routes_pod(worker->routes, way.pod);
-    if (pod != NULL && !pod->is_durable)
+    if (!way.is_durable)
         ret_route->end |= SW_ROUTE_VOLATILE;
-    if (way.key.data == way.replica) {
+    if (way.is_replica) {
         ret_route->end |= SW_ROUTE_REPLICA;
         ret_route->value = ++worker->last_replica;
     }
@@ -357,7 +327,8 @@ static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *eff
     struct sw_turn_route route = route_of(dispatch, index);
     struct sw_message template = template_of(dispatch, effect, index);
     struct sw_origin *origin = &template.head.origin;
-    struct way way;
+    struct sw_message *message;
+    struct sw_way way;
 
     worker->counts.sends++;
     if (effect->number != 0) {
@@ -378,8 +349,15 @@ static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *eff
     find_way(worker, effect->to, route.value, &way);
     assert(way.route != NULL); /* It was there when the guest called, within this segment. */
     template.pod = way.pod;
-    template.key = way.key;
-    post(worker, &template);
+    template.key = sw_way_key(&way, effect->to);
+    template.hash = way.hash;
+    message = sw_message_new(&template);
+    if (message == NULL)
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a message");
+    else if (way.worker != worker->options.index)
+        sw_item_put(&worker->sent[way.worker], &message->item);
+    else
+        sw_deliver_message(worker, message);
 }
 
 static void dispatch_reply(struct dispatch *dispatch, const struct sw_effect *effect,

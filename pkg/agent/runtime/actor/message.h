@@ -41,6 +41,7 @@ struct sw_message {
     uint64_t pod;        /* Number. */
     uint64_t instance;   /* Its id; 0: the one named by key. */
     struct sw_bytes key; /* In this allocation. */
+    uint64_t hash;       /* sw_board_key of the receiver; 0: not known. */
     /* What. */
     bool is_timer;               /* Not a message but a timer that is due; tag is its id. */
     struct sw_message_head head; /* Texts in this allocation. */

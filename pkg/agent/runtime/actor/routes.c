@@ -23,6 +23,7 @@ struct sw_routes {
     struct sw_map *agents; /* struct sw_route by namespace, NUL, agent. */
     struct sw_map *pods;   /* struct known_pod by number. */
     struct sw_map *gone;   /* struct gone by number. */
+    uint64_t changes;
 };
 
 struct sw_routes *sw_routes_new(uint64_t seed)
@@ -31,6 +32,7 @@ struct sw_routes *sw_routes_new(uint64_t seed)
 
     if (routes == NULL)
         return NULL;
+    routes->changes = 1;
     routes->agents = sw_map_new(seed);
     routes->pods = sw_map_new(seed);
     routes->gone = sw_map_new(seed);
@@ -71,6 +73,11 @@ static size_t agent_key(struct sw_bytes name_space, struct sw_bytes agent,
     ret_key[name_space.size] = 0;
     memcpy(ret_key + name_space.size + 1, agent.data, agent.size);
     return name_space.size + 1 + agent.size;
+}
+
+uint64_t sw_routes_changes(const struct sw_routes *routes)
+{
+    return routes->changes;
 }
 
 const struct sw_route *sw_routes_agent(const struct sw_routes *routes, struct sw_bytes name_space,
@@ -220,6 +227,7 @@ enum sw_rc sw_routes_change(struct sw_routes *routes, const struct sw_route_chan
     struct known_pod *pod;
     struct sw_route *route;
 
+    routes->changes++;
     if (size == 0)
         return SW_E_INVALID;
     if (change->is_gone)

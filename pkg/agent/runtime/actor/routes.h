@@ -40,6 +40,8 @@ SW_DEFINE_CLEANUP(struct sw_routes, sw_routes_free)
 
 SW_MUST_CHECK enum sw_rc sw_routes_change(struct sw_routes *routes,
                                           const struct sw_route_change *change);
+/* How often they were changed, counted from 1: what was found holds as long as this does. */
+uint64_t sw_routes_changes(const struct sw_routes *routes);
 /* NULL: no such Agent here. */
 const struct sw_route *sw_routes_agent(const struct sw_routes *routes, struct sw_bytes name_space,
                                        struct sw_bytes agent);

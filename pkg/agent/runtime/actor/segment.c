@@ -11,6 +11,10 @@
 #include <string.h>
 
 #define BODY_INLINE_MAX 64u
+/* Effects that the bus has a part in, and those that leave the actor as it was. */
+#define BUS_KINDS                                                                                  \
+    (1u << SW_EFFECT_SUBSCRIBE | 1u << SW_EFFECT_UNSUBSCRIBE | 1u << SW_EFFECT_PUBLISH)
+#define SENT_KINDS (1u << SW_EFFECT_SEND | 1u << SW_EFFECT_PUBLISH)
 
 /* --- Recording ------------------------------------------------------------------------------- */
 
@@ -36,14 +40,17 @@ enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *re
 
 static void append_segment(struct sw_worker *worker, struct segment *segment)
 {
-    struct sw_record record = {.kind = SW_RECORD_SEGMENT, .segment = segment->record};
-    struct sw_err err = {0};
+    struct sw_record record;
+    struct sw_err err;
     enum sw_rc rc;
 
+    sw_err_clear(&err);
     segment->place = (struct sw_journal_place){0, segment->instance->epoch};
     if (!segment->instance->pod->config.is_durable)
         return;
-    record.segment.digest = sw_effects_digest(record.segment.effects);
+    segment->record.digest = sw_effects_digest(segment->record.effects);
+    record.kind = SW_RECORD_SEGMENT;
+    record.segment = segment->record;
     sw_buffer_reset(&worker->record);
     sw_record_put(&record, &worker->record, &segment->effects_at);
     rc = sw_buffer_check(&worker->record);
@@ -55,18 +62,6 @@ static void append_segment(struct sw_worker *worker, struct segment *segment)
         sw_worker_fail(worker, rc, err.message[0] != 0 ? err.message : "no memory for a record");
     segment->instance->epoch = segment->place.epoch;
     worker->appended_epoch = segment->place.epoch;
-}
-
-static bool touches_bus(const struct sw_turn *turn)
-{
-    struct sw_reader reader = sw_reader_of(turn->effects.data, turn->effects.size);
-    struct sw_effect effect;
-
-    while (sw_effect_take(&reader, &effect))
-        if (effect.kind == SW_EFFECT_SUBSCRIBE || effect.kind == SW_EFFECT_UNSUBSCRIBE ||
-            effect.kind == SW_EFFECT_PUBLISH)
-            return true;
-    return false;
 }
 
 /* Append and change or search the subscriptions in one step, so that their order is the journal's.
@@ -318,9 +313,10 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
     struct sw_instance *instance = segment->instance;
     struct sw_turn *turn = &worker->turn;
     struct sw_record_segment *record = &segment->record;
-    struct sw_err err = {0};
+    struct sw_err err;
     bool is_done = sw_outcome_counts(record->outcome);
 
+    sw_err_clear(&err);
     segment->asker = asker_of(&instance->actor);
     if (!is_done)
         sw_buffer_reset(&turn->effects);
@@ -332,7 +328,7 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
     record->effects = (struct sw_bytes){turn->effects.data, turn->effects.size};
     record->routes = (struct sw_bytes){turn->routes.data, is_done ? turn->routes.size : 0};
     record->results = (struct sw_bytes){turn->results.data, is_done ? turn->results.size : 0};
-    if (is_done && touches_bus(turn))
+    if (is_done && (turn->kinds & BUS_KINDS) != 0)
         append_on_bus(worker, segment);
     else
         append_segment(worker, segment);
@@ -341,6 +337,8 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
     if (is_done)
         sw_dispatch_effects(worker, instance, segment->message, segment->place,
                             segment->effects_at);
+    if ((turn->kinds & ~SENT_KINDS) == 0) /* Nothing for the actor in them: not worth reading. */
+        record->effects.size = 0;
     if (sw_actor_apply(&instance->actor, record, segment->place.lsn, &err) != SW_OK) {
         sw_worker_fail(worker, err.rc, err.message);
         return;
@@ -457,11 +455,12 @@ static enum sw_rc make_volatile(struct sw_worker *worker, struct sw_instance *in
 
 bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance, struct sw_err *err)
 {
-    const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
+    const struct sw_program *program;
     enum sw_rc rc;
 
     if (instance->guest != NULL)
         return true;
+    program = sw_program_find(worker, instance->spec->digest);
     if (program == NULL) {
         sw_program_want(worker, instance);
         sw_err_set(err, SW_E_UNAVAILABLE, "its program, an older module of the Agent, is not here");
@@ -521,35 +520,37 @@ static void restart_volatile(struct sw_worker *worker, struct sw_instance *insta
 
 /* --- One input ------------------------------------------------------------------------------- */
 
-static struct sw_record_segment record_of(struct sw_worker *worker,
-                                          const struct sw_instance *instance,
-                                          const struct sw_message *message)
+/* Begin the record of a segment, which is zeroed: what it is about. */
+static void begin_record(struct sw_worker *worker, struct segment *segment)
 {
-    struct sw_record_segment record = {
-        .instance = instance->id,
-        .previous = instance->actor.last_lsn,
-        .pod = instance->pod->config.pod,
-        .time_ns = worker->now_ns,
-        .spec = instance->spec->number,
-        .entry = message != NULL && message->is_timer ? SW_ENTRY_TIMER : SW_ENTRY_MESSAGE,
-        .timer = message != NULL && message->is_timer ? message->head.tag : 0,
-        .again = message != NULL && message->is_timer ? message->head.source.lsn : 0,
-    };
+    const struct sw_instance *instance = segment->instance;
+    const struct sw_message *message = segment->message;
+    struct sw_record_segment *record = &segment->record;
 
+    record->instance = instance->id;
+    record->previous = instance->actor.last_lsn;
+    record->pod = instance->pod->config.pod;
+    record->time_ns = worker->now_ns;
+    record->spec = instance->spec->number;
+    record->entry = SW_ENTRY_MESSAGE;
+    if (message != NULL && message->is_timer) {
+        record->entry = SW_ENTRY_TIMER;
+        record->timer = message->head.tag;
+        record->again = message->head.source.lsn;
+    }
     if (message == NULL || message->is_timer)
-        return record;
-    record.has_message = true;
-    record.head = message->head;
-    record.body_bytes = (uint32_t)message->body.size;
+        return;
+    record->has_message = true;
+    record->head = message->head;
+    record->body_bytes = (uint32_t)message->body.size;
     /* What stands before the point of a snapshot may soon be gone. */
     if (message->body_lsn != 0 && message->body_lsn >= worker->shared->snapshots->point &&
         message->body.size > BODY_INLINE_MAX) {
-        record.body_lsn = message->body_lsn;
-        record.body_at = message->body_at;
+        record->body_lsn = message->body_lsn;
+        record->body_at = message->body_at;
     } else {
-        record.body = message->body;
+        record->body = message->body;
     }
-    return record;
 }
 
 /* Timers and messages may have been overtaken while they waited. */
@@ -651,7 +652,7 @@ static bool handle(struct sw_worker *worker, struct sw_instance *instance,
 
     if (message->epoch > instance->epoch)
         instance->epoch = message->epoch;
-    segment.record = record_of(worker, instance, message);
+    begin_record(worker, &segment);
     enter(worker, &segment);
     sw_retry_decide(worker, instance, message, &segment.record);
     sw_segment_commit(worker, &segment);
@@ -739,11 +740,12 @@ static void put_end_back(struct sw_worker *worker, struct sw_instance *instance,
 static void resume(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct segment segment = {.instance = instance};
-    struct sw_err err = {0};
     struct sw_message *message;
+    struct sw_err err;
     int32_t ended;
     bool was_call;
 
+    sw_err_clear(&err);
     if (instance->is_parked || !take_end(worker, instance, &message, &ended))
         return;
     if (!sw_segment_prepare(worker, instance, &err)) {
@@ -753,7 +755,7 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
     if (message != NULL && message->epoch > instance->epoch)
         instance->epoch = message->epoch;
     segment.message = message;
-    segment.record = record_of(worker, instance, message);
+    begin_record(worker, &segment);
     segment.record.entry = SW_ENTRY_RESUME;
     segment.record.wait = instance->actor.wait.number;
     segment.record.ended = ended;
@@ -894,8 +896,9 @@ static bool is_expired(struct sw_worker *worker, struct sw_instance *instance)
 void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
 {
     struct sw_message *message;
-    struct sw_err err = {0};
+    struct sw_err err;
 
+    sw_err_clear(&err);
     if (instance->pod->state == SW_POD_CLOSED)
         return;
     sw_capture_instance_first(worker, instance);

@@ -77,7 +77,7 @@ void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options)
     turn->handle = options->handle;
     turn->random = options->random;
     turn->recorded = sw_reader_of(options->results.data, options->results.size);
-    turn->effects_count = turn->calls = turn->subscribe_calls = 0;
+    turn->effects_count = turn->calls = turn->subscribe_calls = turn->kinds = 0;
     turn->timers_added = turn->patterns_added = 0;
     turn->is_handle_used = turn->is_waiting = false;
     turn->can_wait = options->can_wait;
@@ -118,6 +118,7 @@ static int32_t add_effect(struct sw_turn *turn, const struct sw_effect *effect)
         return SW_E_EXHAUSTED;
     }
     turn->effects_count++;
+    turn->kinds |= 1u << effect->kind;
     return 0;
 }
 

@@ -45,7 +45,8 @@ struct sw_turn { /* Filled by sw_turn_begin; read by its owner afterwards. */
     struct sw_turn_random random;
     struct sw_buffer effects, results, routes, logs; /* logs: u32 level, u32 size, text ... */
     uint32_t effects_count, calls, subscribe_calls;  /* calls: of the host's say, but for those. */
-    struct sw_reader recorded;                       /* The results of a replay. */
+    uint32_t kinds;            /* Of the effects: a bit for each enum sw_effect_kind. */
+    struct sw_reader recorded; /* The results of a replay. */
     /* What this segment changed on top of the actor. */
     struct sw_buffer used_handles; /* u64 each. */
     struct sw_buffer timers;       /* u64 id, u64 is it there. */

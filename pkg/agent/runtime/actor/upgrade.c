@@ -135,10 +135,11 @@ static bool adopt_engine(struct sw_worker *worker, struct sw_instance *instance)
 bool sw_upgrade_settle(struct sw_worker *worker, struct sw_instance *instance)
 {
     const struct sw_spec *spec = instance->pod->spec;
-    struct sw_err err = {0};
+    struct sw_err err;
 
     if (instance->spec == spec)
         return true;
+    sw_err_clear(&err);
     if (!adopt_engine(worker, instance))
         return false;
     if (sw_spec_is_same_version(instance->spec, spec)) {

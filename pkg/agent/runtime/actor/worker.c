@@ -52,12 +52,16 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     sw_list_init(&worker->uncaptured);
     sw_list_init(&worker->uncaptured_pods);
     worker->routes = sw_routes_new(seed);
+    worker->ways = sw_ways_new();
+    worker->found = calloc(SW_FOUND_MAX, sizeof *worker->found);
+    worker->removals = 1;
     worker->pods = sw_map_new(seed);
     worker->programs = sw_map_new(seed);
     worker->instances = sw_idmap_new(seed, 8); /* An id ends with its slot. */
     worker->sent = calloc(options->count, sizeof *worker->sent);
-    if (worker->routes == NULL || worker->pods == NULL || worker->programs == NULL ||
-        worker->instances == NULL || worker->sent == NULL)
+    if (worker->routes == NULL || worker->ways == NULL || worker->found == NULL ||
+        worker->pods == NULL || worker->programs == NULL || worker->instances == NULL ||
+        worker->sent == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
     *ret_worker = SW_TAKE(worker);
     return SW_OK;
@@ -115,6 +119,8 @@ void sw_worker_free(struct sw_worker *worker)
         free(output);
     sw_ready_done(&worker->ready);
     sw_routes_free(worker->routes);
+    sw_ways_free(worker->ways);
+    free(worker->found);
     sw_heap_done(&worker->timers);
     sw_turn_done(&worker->turn);
     sw_buffer_done(&worker->record);
@@ -146,28 +152,30 @@ void sw_worker_put(struct sw_worker *worker, struct sw_item *item)
     sw_item_put(&worker->inbox, item);
 }
 
+/* Returns how long ago it was looked at last. */
+static uint64_t look_at_monotonic_clock(struct sw_worker *worker)
+{
+    const struct sw_system *system = worker->shared->system;
+    uint64_t monotonic = system->monotonic_ns(system->ctx);
+    uint64_t passed_ns = worker->monotonic_ns == 0 ? 0 : monotonic - worker->monotonic_ns;
+
+    worker->monotonic_ns = monotonic;
+    worker->now_ns += passed_ns;
+    return passed_ns;
+}
+
 /* The clock of records never goes back: when the machine's is set back, it goes on from where it
  * was at the pace of the monotonic clock, so that timers need not wait until the day is made up
  * for. */
 static void look_at_clock(struct sw_worker *worker)
 {
     const struct sw_system *system = worker->shared->system;
-    uint64_t now = system->utc_ns(system->ctx), monotonic = system->monotonic_ns(system->ctx);
+    uint64_t now;
 
-    if (worker->monotonic_ns != 0)
-        worker->now_ns += monotonic - worker->monotonic_ns;
-    worker->monotonic_ns = monotonic;
+    (void)look_at_monotonic_clock(worker);
+    now = system->utc_ns(system->ctx);
     if (now > worker->now_ns)
         worker->now_ns = now;
-}
-
-/* Look at the clock, and charge what ran since to whose it was. */
-static void charge(struct sw_worker *worker)
-{
-    uint64_t since = worker->monotonic_ns;
-
-    look_at_clock(worker);
-    sw_ready_charge(&worker->ready, worker->monotonic_ns - since);
 }
 
 uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
@@ -192,7 +200,7 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
         if (next == NULL)
             break;
         sw_segment_run(worker, SW_LIST_ITEM(next, struct sw_instance, ready), priority);
-        charge(worker);
+        sw_ready_charge(&worker->ready, look_at_monotonic_clock(worker));
         count++;
     }
     if (worker->failure.rc == SW_OK)

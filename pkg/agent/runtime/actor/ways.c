@@ -1,0 +1,104 @@
+#include "pkg/agent/runtime/actor/ways.h"
+
+#include "pkg/agent/runtime/actor/shared.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TEXT_MAX 120u
+
+struct known {        /* A name, behind its namespace. */
+    uint64_t changes; /* Of the routes, for which it holds; 0: nothing is known. */
+    struct sw_way way;
+    uint8_t space_size, to_size;
+    char text[TEXT_MAX];
+};
+
+struct sw_ways {
+    struct known known[SW_WAYS_MAX];
+};
+
+struct sw_ways *sw_ways_new(void)
+{
+    return calloc(1, sizeof(struct sw_ways));
+}
+
+void sw_ways_free(struct sw_ways *ways)
+{
+    free(ways);
+}
+
+/* By the end of the name, which tells most names apart; who makes names collide slows only the
+ * namespace down whose names they are. */
+static size_t place_of(struct sw_bytes to)
+{
+    size_t size = to.size < 8 ? to.size : 8;
+    uint64_t end = 0;
+
+    memcpy(&end, (const char *)to.data + to.size - size, size);
+    return (size_t)((end + to.size) * UINT64_C(0x9e3779b97f4a7c15) >> 52);
+}
+
+_Static_assert(SW_WAYS_MAX == 1u << 12, "12 bits are left of the product");
+
+static bool is_known(const struct known *known, struct sw_bytes space, struct sw_bytes to)
+{
+    return known->space_size == space.size && known->to_size == to.size &&
+           memcmp(known->text, space.data, space.size) == 0 &&
+           memcmp(known->text + space.size, to.data, to.size) == 0;
+}
+
+static void find(const struct sw_routes *routes, struct sw_bytes name_space, struct sw_bytes to,
+                 uint64_t replica, struct sw_way *ret_way)
+{
+    const struct sw_route_pod *pod;
+    const struct sw_route *route;
+    struct sw_bytes agent, key;
+
+    memset(ret_way, 0, sizeof *ret_way);
+    ret_way->status = SW_E_UNAVAILABLE;
+    if (!sw_name_split(to, &agent, &key))
+        return;
+    ret_way->agent_size = (uint16_t)agent.size;
+    route = sw_routes_agent(routes, name_space, agent);
+    if (route == NULL)
+        return;
+    if (key.size == 0) {
+        ret_way->status = route->is_keyed ? SW_E_INVALID : SW_E_UNAVAILABLE;
+        if (route->is_keyed || route->replicas == 0)
+            return;
+        ret_way->is_replica = true;
+        snprintf(ret_way->replica, sizeof ret_way->replica, "%" PRIu64, replica % route->replicas);
+        key = sw_way_key(ret_way, to);
+    }
+    ret_way->hash = sw_board_key(route->hash_key, key);
+    ret_way->pod = route->pods[ret_way->hash % SW_SLOTS];
+    pod = sw_routes_pod(routes, ret_way->pod);
+    if (ret_way->pod == 0 || pod == NULL)
+        return;
+    ret_way->worker = pod->worker;
+    ret_way->is_durable = pod->is_durable;
+    ret_way->route = route;
+}
+
+void sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes, struct sw_bytes name_space,
+                  struct sw_bytes to, uint64_t replica, struct sw_way *ret_way)
+{
+    struct known *known = &ways->known[place_of(to)];
+    uint64_t changes = sw_routes_changes(routes);
+
+    if (known->changes == changes && is_known(known, name_space, to)) {
+        *ret_way = known->way;
+        return;
+    }
+    find(routes, name_space, to, replica, ret_way);
+    if (ret_way->route == NULL || ret_way->is_replica || name_space.size + to.size > TEXT_MAX)
+        return;
+    known->changes = changes;
+    known->way = *ret_way;
+    known->space_size = (uint8_t)name_space.size;
+    known->to_size = (uint8_t)to.size;
+    memcpy(known->text, name_space.data, name_space.size);
+    memcpy(known->text + name_space.size, to.data, to.size);
+}

@@ -1,0 +1,37 @@
+/* Where sends go: the Pod of a name's slot, and its worker. What was found is remembered under the
+ * name, since agents write to the same few names again and again; a change of routes forgets it.
+ *
+ * Threads: one at a time.  I/O: none.  Limits: SW_WAYS_MAX names; colliding ones take turns. */
+#pragma once
+#include "pkg/agent/runtime/actor/routes.h"
+
+#define SW_WAYS_MAX 4096u
+
+struct sw_way {
+    const struct sw_route *route; /* NULL: nowhere, with `status`. */
+    uint64_t pod;
+    uint64_t hash;       /* sw_board_key of the receiver. */
+    uint32_t worker;     /* Of the Pod. */
+    bool is_durable;     /* The Pod is. */
+    bool is_replica;     /* A replica was chosen: its key stands in `replica`. */
+    uint16_t agent_size; /* Of the name: its agent; the key follows behind a slash. */
+    int32_t status;      /* A negative code. */
+    char replica[22];
+};
+
+struct sw_ways; /* Opaque. */
+
+struct sw_ways *sw_ways_new(void); /* NULL: no memory. */
+void sw_ways_free(struct sw_ways *ways);
+
+/* The way from the namespace to a name, "agent/key" or "agent": for the latter the replica of that
+ * number modulo their count. */
+void sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes, struct sw_bytes name_space,
+                  struct sw_bytes to, uint64_t replica, struct sw_way *ret_way);
+/* The key of the receiver, out of the way or out of the name that it was found for. */
+static inline struct sw_bytes sw_way_key(const struct sw_way *way, struct sw_bytes to)
+{
+    return way->is_replica ? (struct sw_bytes){way->replica, strlen(way->replica)}
+                           : (struct sw_bytes){(const char *)to.data + way->agent_size + 1,
+                                               to.size - way->agent_size - 1};
+}
