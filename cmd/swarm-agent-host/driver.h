@@ -38,6 +38,7 @@ struct lane { /* One worker and its thread. */
 struct driver {
     const struct sw_system *system;
     const char *folder;
+    bool is_replay; /* It replays its journal instead of serving it. */
     struct sw_shared shared;
     struct sw_guest_engine engine; /* Of the link, for counting references of modules. */
     struct sw_wasm_engine *wasm;
@@ -146,6 +147,14 @@ SW_MUST_CHECK enum sw_rc link_hello(struct driver *driver, struct sw_frame_hello
 void link_emit(void *ctx, const struct sw_frame *frame);
 void link_put(void *ctx, uint32_t worker, struct sw_item *item);
 enum sw_rc link_still(void *ctx, void (*work)(void *work_ctx), void *work_ctx);
+/* Wait for more frames and hand each whole one to take(ctx, frame). Errors: of take, and
+ * SW_E_CORRUPT, SW_E_UNAVAILABLE as link_hello. Instead of link_serve. */
+SW_MUST_CHECK enum sw_rc link_receive(struct driver *driver,
+                                      enum sw_rc (*take)(void *ctx, const struct sw_frame *frame,
+                                                         struct sw_err *err),
+                                      void *ctx, struct sw_err *err);
+/* Write all frames that wait, blocking.  SW_E_UNAVAILABLE: the link ended. */
+SW_MUST_CHECK enum sw_rc link_write(struct driver *driver, struct sw_err *err);
 /* Serve until STOP came (SW_OK) or the link ended (SW_E_UNAVAILABLE). */
 SW_MUST_CHECK enum sw_rc link_serve(struct driver *driver, struct sw_err *err);
 /* Hand workers what waits for them, past their rings. Their threads stand still, or are gone. */
@@ -155,3 +164,12 @@ void link_flush(struct driver *driver);
 /* Send what may leave and the socket takes, from the thread that made it so: a switch to the link's
  * thread less on the way of each answer. What is left, the link's thread sends. Any thread. */
 void link_push(struct driver *driver);
+
+/* --- replay.c -------------------------------------------------------------------------------- */
+
+/* Run all that the journal holds again, tell swarmd what differs, and how much it was (REPLAYED).
+ * Machine code is asked for by MODULE_WANTED; MODULE_DROP says that it cannot be had. */
+_Noreturn void replay_run(struct driver *driver, struct sw_worker *worker,
+                          enum sw_rc (*open_module)(void *ctx, struct sw_bytes code,
+                                                    struct sw_guest_module **ret_module,
+                                                    struct sw_err *err));

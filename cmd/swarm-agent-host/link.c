@@ -119,6 +119,22 @@ void link_flush(struct driver *driver)
     } while (has_left && (poll(&poll_file, 1, -1) > 0 || errno == EINTR));
 }
 
+enum sw_rc link_write(struct driver *driver, struct sw_err *err)
+{
+    struct pollfd poll_file = {.fd = driver->link, .events = POLLOUT};
+    bool is_good = true, has_left = true;
+
+    while (is_good && has_left) {
+        pthread_mutex_lock(&driver->out_mutex);
+        is_good = write_some(driver);
+        has_left = driver->out.size > 0;
+        pthread_mutex_unlock(&driver->out_mutex);
+        if (is_good && has_left)
+            is_good = poll(&poll_file, 1, -1) > 0 || errno == EINTR;
+    }
+    return is_good ? SW_OK : sw_err_set(err, SW_E_UNAVAILABLE, "swarmd is gone");
+}
+
 static void tell_stats(struct driver *driver)
 {
     struct sw_frame frame = {.kind = SW_FRAME_STATS};
@@ -275,6 +291,27 @@ static enum sw_rc take_frames(struct driver *driver, bool *ret_stop, struct sw_e
         } else {
             rc = sw_host_receive(driver->host, &frame, err);
         }
+    }
+    sw_buffer_consume(&driver->in, taken);
+    return rc;
+}
+
+enum sw_rc link_receive(struct driver *driver,
+                        enum sw_rc (*take)(void *ctx, const struct sw_frame *frame,
+                                           struct sw_err *err),
+                        void *ctx, struct sw_err *err)
+{
+    size_t taken = 0, size = 1;
+    enum sw_rc rc = read_some(driver, 0, err);
+
+    while (rc == SW_OK && size > 0) {
+        struct sw_bytes rest = {driver->in.data + taken, driver->in.size - taken};
+        struct sw_frame frame;
+
+        rc = sw_frame_take(rest, SW_FRAME_TO_HOST, &frame, &size, err);
+        if (rc == SW_OK && size > 0)
+            rc = take(ctx, &frame, err);
+        taken += size;
     }
     sw_buffer_consume(&driver->in, taken);
     return rc;

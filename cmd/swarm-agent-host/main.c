@@ -8,6 +8,7 @@
 #include "pkg/agent/sandbox/sandbox.h"
 #include "pkg/utils/base/text.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -16,12 +17,14 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LINK_FILE 3
 #define LOCK_TRIES 100
+#define LOCK_TRIES_REPLAY 20 /* Somebody waits for it. */
 #define LOCK_WAIT_NS 100000000
 #define NS_PER_MS 1000000u
 #define LINK_BYTES_MAX ((size_t)512 << 20)
@@ -33,8 +36,8 @@ static uint64_t stop_by_ns;
 static _Noreturn void usage(void)
 {
     fprintf(stderr,
-            "usage: swarm-agent-host --folder DIR   (started by swarmd, its socket is "
-            "descriptor %d)\n",
+            "usage: swarm-agent-host --folder DIR [--replay]   (started by swarmd or swarmctl, "
+            "its socket is descriptor %d)\n",
             LINK_FILE);
     exit(SW_HOST_EXIT_USAGE);
 }
@@ -47,20 +50,25 @@ static void lock_folder(const char *folder)
     struct sw_err err = {0};
     int file;
 
-    if (driver.system->folder_make(driver.system->ctx, folder, &err) != SW_OK)
-        driver_die(SW_HOST_EXIT_RESOURCES, err.message);
     snprintf(path, sizeof path, "%s/lock", folder);
-    file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (driver.is_replay)
+        file = open(path, O_RDONLY | O_CLOEXEC);
+    else if (driver.system->folder_make(driver.system->ctx, folder, &err) == SW_OK)
+        file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    else
+        driver_die(SW_HOST_EXIT_RESOURCES, err.message);
+    if (file < 0 && driver.is_replay && errno == ENOENT)
+        return; /* No host was ever here. */
     if (file < 0)
         driver_die(SW_HOST_EXIT_RESOURCES, "its folder cannot be written");
-    for (int i = 0; i < LOCK_TRIES; i++) {
+    for (int i = 0; i < (driver.is_replay ? LOCK_TRIES_REPLAY : LOCK_TRIES); i++) {
         struct timespec wait = {.tv_nsec = LOCK_WAIT_NS};
 
         if (flock(file, LOCK_EX | LOCK_NB) == 0)
             return;
         nanosleep(&wait, NULL);
     }
-    driver_die(SW_HOST_EXIT_RESOURCES, "another agent host uses its folder");
+    driver_die(SW_HOST_EXIT_BUSY, "another agent host uses its folder");
 }
 
 static uint32_t count_workers(uint32_t wanted)
@@ -102,7 +110,7 @@ static enum sw_rc open_module(void *ctx, struct sw_bytes code, struct sw_guest_m
     return sw_guest_wasm_open(driver.wasm, code, ret_module, err);
 }
 
-static void recover(struct sw_worker **workers, uint64_t snapshot_bytes)
+static void recover(struct sw_worker **workers, const struct sw_frame_hello *hello)
 {
     struct sw_journal_options journal = {.system = driver.system,
                                          .folder = driver.folder,
@@ -125,10 +133,12 @@ static void recover(struct sw_worker **workers, uint64_t snapshot_bytes)
     char words[512];
     enum sw_rc rc;
 
+    sw_snapshot_limit(&driver.shared,
+                      &(struct sw_snapshot_limits){.bytes_min = hello->snapshot_bytes,
+                                                   .history_bytes = hello->history_bytes});
     rc = sw_recover(&journal, &driver.shared, workers, driver.lanes_count, &report, &err);
     if (rc != SW_OK)
         driver_die(rc == SW_E_NOT_FOUND ? SW_HOST_EXIT_LOST : SW_HOST_EXIT_UNREADABLE, err.message);
-    sw_snapshot_limit(&driver.shared, &(struct sw_snapshot_limits){.bytes_min = snapshot_bytes});
     sw_buffer_init(&identity, 64);
     sw_hex_encode(sw_journal_uuid(driver.shared.journal), 16, &identity);
     if (sw_host_new(&options, &driver.host, &err) != SW_OK)
@@ -193,7 +203,8 @@ static void stop(struct sw_worker **workers)
  * after it; and nothing of a journal or a guest is looked at before it. */
 static void enter_sandbox(void)
 {
-    struct sw_sandbox_options options = {.profile = SW_SANDBOX_HOST, .folder = driver.folder};
+    struct sw_sandbox_options options = {
+        .profile = SW_SANDBOX_HOST, .folder = driver.folder, .is_read_only = driver.is_replay};
     struct sw_err err = {0};
 
     if (sw_sandbox_enter(&options, &sandbox, &err) != SW_OK)
@@ -221,19 +232,22 @@ static void leave_signals_to_swarmd(void)
     (void)signal(SIGHUP, SIG_IGN);
 }
 
-int main(int argc, char **argv)
+static void read_arguments(int argc, char **argv)
 {
-    static struct sw_worker *workers[SW_WORKERS_MAX];
-    struct sw_frame_hello hello;
-    struct sw_err err = {0};
-    uint32_t count;
-    enum sw_rc rc;
-
-    if (argc != 3 || strcmp(argv[1], "--folder") != 0)
+    if (argc < 3 || argc > 4 || strcmp(argv[1], "--folder") != 0 ||
+        (argc == 4 && strcmp(argv[3], "--replay") != 0))
         usage();
-    leave_signals_to_swarmd();
-    driver.system = sw_system_real();
     driver.folder = argv[2];
+    driver.is_replay = argc == 4;
+}
+
+/* All that comes before the sandbox. Returns how many workers there are to be. */
+static uint32_t prepare(struct sw_frame_hello *ret_hello)
+{
+    struct sw_err err = {0};
+    uint32_t count = 1;
+
+    driver.system = sw_system_real();
     driver.link = LINK_FILE;
     sw_buffer_init(&driver.in, SW_FRAME_BYTES_MAX * 2);
     sw_buffer_init(&driver.out, LINK_BYTES_MAX);
@@ -243,12 +257,30 @@ int main(int argc, char **argv)
     driver.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (driver.wake < 0 || fcntl(LINK_FILE, F_SETFD, FD_CLOEXEC) != 0)
         usage();
-    rc = link_hello(&driver, &hello, &err);
-    if (rc != SW_OK)
+    if (driver.is_replay) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* It may not look at its link for long. */
+        lock_folder(driver.folder);
+        return count;
+    }
+    if (link_hello(&driver, ret_hello, &err) != SW_OK)
         driver_die(SW_HOST_EXIT_PROTOCOL, err.message);
     lock_folder(driver.folder);
-    count = count_workers(hello.workers); /* It looks at /sys. */
-    notes_open(&driver, hello.crashed != 0);
+    count = count_workers(ret_hello->workers); /* It looks at /sys. */
+    notes_open(&driver, ret_hello->crashed != 0);
+    return count;
+}
+
+int main(int argc, char **argv)
+{
+    static struct sw_worker *workers[SW_WORKERS_MAX];
+    struct sw_frame_hello hello = {0};
+    struct sw_err err = {0};
+    uint32_t count;
+    enum sw_rc rc;
+
+    read_arguments(argc, argv);
+    leave_signals_to_swarmd();
+    count = prepare(&hello);
     enter_sandbox();
     if (sw_shared_init(&driver.shared, driver.system, SW_ABI_FINGERPRINT) != SW_OK ||
         make_lanes(count, &err) != SW_OK)
@@ -258,7 +290,9 @@ int main(int argc, char **argv)
     driver.engine = sw_guest_wasm_worker(driver.lanes[0].wasm);
     for (uint32_t i = 0; i < driver.lanes_count; i++)
         workers[i] = driver.lanes[i].worker;
-    recover(workers, hello.snapshot_bytes);
+    if (driver.is_replay)
+        replay_run(&driver, workers[0], open_module);
+    recover(workers, &hello);
     if (driver_start(&driver, &err) != SW_OK)
         driver_die(SW_HOST_EXIT_RESOURCES, err.message);
     rc = link_serve(&driver, &err);

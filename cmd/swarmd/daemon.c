@@ -19,7 +19,6 @@
 
 #define DRAIN_CHECK_MS 20
 #define DRAIN_MS_MAX 5000
-#define LIBEXEC "libexec"
 #define KEY_FILE "compiler.key"
 #define ADDRESS_SIZE 320 /* More than api.listen may have, and a port. */
 
@@ -206,26 +205,13 @@ static enum sw_rc store_start(struct daemon *daemon, struct sw_err *err)
     return daemon->failure.rc;
 }
 
-/* PROGRAM beside our own folder: build/bin/swarmd finds build/libexec/PROGRAM. */
+/* The one that the settings give, or the one that was installed with us. */
 static enum sw_rc program_find(const char *given, const char *program, char ret_path[SW_PATH_MAX],
                                struct sw_err *err)
 {
-    char own[SW_PATH_MAX];
-    ssize_t size = readlink("/proc/self/exe", own, sizeof own - 1);
-    char *slash;
-
-    if (given[0] != '\0') {
-        (void)snprintf(ret_path, SW_PATH_MAX, "%s", given);
-        return SW_OK;
-    }
-    if (size < 0)
-        return sw_err_set(err, SW_E_UNSUPPORTED, "/proc is not mounted");
-    own[size] = '\0';
-    for (int i = 0; i < 2; i++)
-        if ((slash = strrchr(own, '/')) != NULL)
-            *slash = '\0';
-    if (snprintf(ret_path, SW_PATH_MAX, "%s/" LIBEXEC "/%s", own, program) >= SW_PATH_MAX)
-        return sw_err_set(err, SW_E_INVALID, "the path of swarmd is too long");
+    if (given[0] == '\0')
+        return sw_system_program(program, ret_path, err);
+    (void)snprintf(ret_path, SW_PATH_MAX, "%s", given);
     return SW_OK;
 }
 
@@ -327,6 +313,7 @@ static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
         .workers = (unsigned)settings->agents.workers,
         .requests_max = (unsigned)settings->agents.requests_max,
         .snapshot_bytes = settings->agents.snapshot_bytes,
+        .history_bytes = settings->agents.history_bytes,
         .stop_deadline_ms = settings->agents.stop_timeout_ns / 1000000,
         .ping_ms = settings->agents.ping_ns / 1000000,
     };

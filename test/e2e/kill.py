@@ -49,6 +49,8 @@ class Kills:
         os.environ["XDG_DATA_HOME"] = folder
         # Snapshots go on all the time, so that kills meet every phase of them.
         os.environ["SWARM_AGENTS_SNAPSHOT_SIZE"] = "1MiB"
+        if number % 2 == 1:  # Removing what snapshots stand for is met by kills, too; all that the
+            os.environ["SWARM_AGENTS_HISTORY_SIZE"] = "0"  # others did is replayed at the end.
         self.folder, self.snapshots = folder, set()
         self.daemon = Daemon()
         self.daemon.start()

@@ -37,6 +37,12 @@ class Counting(unittest.TestCase):
         self.assertEqual(self.tally("run", "[==========] Running 2 test(s).\n"
                                     "[       OK ] a\n[       OK ] b\n"), (2, [], {}))
 
+    def test_replayed_segments_are_counted(self):
+        tally = run.Tally()
+        tally.add("t", "run", "replayed /tmp/a: 57 segments of 7 instances, since the journal's "
+                  "beginning (0.2 s)\nreplayed /tmp/b: 3 segments of 1 instances, since (0.1 s)\n")
+        self.assertEqual(tally.replays, [(57, 7), (3, 1)])
+
     def test_cmocka_failure_is_counted_once(self):
         output = ("[       OK ] a\n[  FAILED  ] b\n[==========] 2 test(s) run.\n"
                   "[  FAILED  ] 1 test(s), listed below:\n[  FAILED  ] b\n")

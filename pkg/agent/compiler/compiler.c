@@ -42,6 +42,7 @@ struct sw_compiler {
     char program[SW_PATH_MAX], folder[SW_PATH_MAX];
     uint8_t key[SW_COMPILER_KEY_SIZE];
     uint64_t timeout_ms, cache_bytes_max;
+    bool is_read_only;
     struct sw_compiler_view view;
     size_t queue_bytes;
     struct sw_list queue, answered;
@@ -203,6 +204,8 @@ static void write_cache(struct sw_compiler *compiler, const struct job *job)
     char path[SW_PATH_MAX];
     struct sw_buffer entry;
 
+    if (compiler->is_read_only)
+        return;
     sw_buffer_init(&entry, ENTRY_BYTES_MAX);
     sw_seal_put(compiler->key, job->digest, job->result, &entry);
     if (!entry.failed && entry_path(compiler, job, path) == SW_OK &&
@@ -408,13 +411,14 @@ enum sw_rc sw_compiler_new(const struct sw_compiler_options *options,
     compiler->timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS : options->timeout_ms;
     compiler->cache_bytes_max =
         options->cache_bytes_max == 0 ? CACHE_BYTES_MAX : options->cache_bytes_max;
+    compiler->is_read_only = options->is_read_only;
     memcpy(compiler->key, options->key, sizeof compiler->key);
     sw_list_init(&compiler->queue);
     sw_list_init(&compiler->answered);
     rc = copy_path(compiler->program, options->program, err);
     if (rc == SW_OK)
         rc = copy_path(compiler->folder, options->folder, err);
-    if (rc == SW_OK)
+    if (rc == SW_OK && !options->is_read_only)
         rc = options->system->folder_make(options->system->ctx, options->folder, err);
     if (rc != SW_OK)
         return rc;

@@ -23,6 +23,7 @@ struct sw_compiler_options {
     uint8_t key[SW_COMPILER_KEY_SIZE]; /* Secret, and the same after a restart. */
     uint64_t timeout_ms;               /* For one module; 0: 60 s. */
     uint64_t cache_bytes_max;          /* Beyond it the oldest files go; 0: 4 GiB. */
+    bool is_read_only; /* The cache is only read; nothing is made, folder included. */
 };
 
 SW_MUST_CHECK enum sw_rc sw_compiler_new(const struct sw_compiler_options *options,

@@ -69,6 +69,7 @@ struct sw_agents_options {
     unsigned requests_max;               /* Without an answer; 0: 65,536. */
     unsigned calls_max;                  /* Of services, not yet over; 0: SW_CALLS_MAX. */
     uint64_t snapshot_bytes;             /* Of the journal between two snapshots; 0: 64 MiB. */
+    uint64_t history_bytes;              /* Of the journal that is kept without need. */
     uint64_t stop_deadline_ms;           /* For a clean stop with snapshot; 0: 20,000. */
     uint64_t ping_ms;                    /* A host silent for three of these is killed; 0: 5,000. */
     uint64_t backoff_ms, backoff_max_ms; /* Between restarts; 0: 100 and 10,000. */

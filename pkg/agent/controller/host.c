@@ -152,6 +152,9 @@ static const char *exit_words(int status)
     switch (status) {
     case SW_HOST_EXIT_RESOURCES:
         return "it lacks memory, files or its folder; the log of swarmd says which";
+    case SW_HOST_EXIT_BUSY:
+        return "another agent host uses its folder: is a second swarmd running on this data, or a "
+               "swarmctl journal replay?";
     case SW_HOST_EXIT_JOURNAL:
         return "its journal could not be written: look after the disk, the log of swarmd says "
                "what failed; it is started again and goes on where the disk lets it";
@@ -247,6 +250,7 @@ static void hello_send(struct sw_agents *agents)
     identity_load(agents);
     hello.hello.journal = (struct sw_bytes){agents->identity.data, agents->identity.size};
     hello.hello.snapshot_bytes = agents->options.snapshot_bytes;
+    hello.hello.history_bytes = agents->options.history_bytes;
 
     hello.hello.version = SW_LINK_VERSION;
     hello.hello.workers = agents->options.workers;

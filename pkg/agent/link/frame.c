@@ -52,7 +52,7 @@ struct shape { /* Of one kind. */
 
 static const struct field hello_fields[] = {
     U32(hello.version, UINT32_MAX), U32(hello.workers, 1024), U32(hello.crashed, 1),
-    U64(hello.snapshot_bytes), TEXT(hello.journal, JOURNAL_MAX)};
+    U64(hello.snapshot_bytes),      U64(hello.history_bytes), TEXT(hello.journal, JOURNAL_MAX)};
 static const struct field module_fields[] = {NAME(module.digest, DIGEST_MAX), U64(module.offset),
                                              U64(module.total),
                                              BYTES(module.bytes, SW_FRAME_CHUNK_MAX)};
@@ -152,6 +152,9 @@ static const struct field pod_status_fields[] = {
 static const struct field pod_closed_fields[] = {NAME(pod_closed.uid, UID_MAX)};
 static const struct field module_wanted_fields[] = {NAME(module_wanted.uid, UID_MAX),
                                                     NAME(module_wanted.digest, DIGEST_MAX)};
+static const struct field replayed_fields[] = {
+    U64(replayed.begin),    U64(replayed.instances), U64(replayed.segments), U64(replayed.recorded),
+    U64(replayed.compared), U64(replayed.others),    U64(replayed.troubles)};
 static const struct field reply_fields[] = {
     ID(reply.request),
     U32(reply.code, UINT32_MAX),
@@ -242,6 +245,7 @@ static const struct shape shapes[] = {
     SHAPE(MODULE_WANTED, SW_FRAME_FROM_HOST, module_wanted_fields),
     SHAPE(CALL, SW_FRAME_FROM_HOST, call_fields),
     SHAPE(CALL_END, SW_FRAME_FROM_HOST, call_end_fields),
+    SHAPE(REPLAYED, SW_FRAME_FROM_HOST, replayed_fields),
 };
 #define SHAPES_COUNT (sizeof shapes / sizeof *shapes)
 

@@ -12,7 +12,7 @@
 #include "pkg/agent/link/stats.h"
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 5
+#define SW_LINK_VERSION 6
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -51,7 +51,8 @@ enum sw_frame_kind {
     SW_FRAME_LETTERS_PAGE,
     SW_FRAME_MODULE_WANTED, /* Instances of a Pod wait for an older module of their Agent. */
     SW_FRAME_CALL,          /* An instance calls a service, perhaps not for the first time. */
-    SW_FRAME_CALL_END /* It waits for that no more: the result was taken, or nobody wants it. */
+    SW_FRAME_CALL_END, /* It waits for that no more: the result was taken, or nobody wants it. */
+    SW_FRAME_REPLAYED  /* The last one of a host that replayed its journal. */
 };
 
 enum sw_frame_direction { SW_FRAME_TO_HOST, SW_FRAME_FROM_HOST };
@@ -60,6 +61,7 @@ struct sw_frame_hello {
     uint32_t version, workers; /* SW_LINK_VERSION; 0: as many as there are processors. */
     uint32_t crashed;          /* 1: the host before was ended by a fault of its own. */
     uint64_t snapshot_bytes;   /* The journal grows by so much between two snapshots; 0: 64 MiB. */
+    uint64_t history_bytes;    /* It is kept whole until it is longer than this. */
     struct sw_bytes journal;   /* That must be there, as READY names it; empty: any. */
 };
 
@@ -214,6 +216,7 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
         struct sw_frame_pod_status pod_status;
         struct sw_frame_uid pod_closed;
         struct sw_frame_module_wanted module_wanted;
+        struct sw_frame_replayed replayed;
         struct sw_frame_reply reply;
         struct sw_frame_instances instances; /* INSTANCES, LETTERS_PAGE. */
         struct sw_frame_event event;

@@ -13,3 +13,7 @@ struct sw_frame_stats { /* Since the host's start, but for the first five. */
     uint64_t snapshots, snapshots_failed, snapshot_bytes; /* bytes: of the last one. */
     uint64_t still_ns; /* The longest time that all workers stood still. */
 };
+
+struct sw_frame_replayed { /* What replaying a journal came to: struct sw_rerun_report. */
+    uint64_t begin, instances, segments, recorded, compared, others, troubles;
+};

@@ -201,3 +201,31 @@ enum sw_rc sw_modules_get(const struct sw_modules *modules, const char *namespac
     sw_err_hint(err, "remove %s and push the module again", path);
     return SW_E_CORRUPT;
 }
+
+struct search { /* Through the namespaces. */
+    const struct sw_modules *modules;
+    const char *digest;
+    char namespace[NAMESPACE_MAX + 1]; /* That has it; "": none so far. */
+};
+
+static bool look_into(void *ctx, const char *name)
+{
+    struct search *search = ctx;
+
+    if (!sw_modules_has(search->modules, name, search->digest))
+        return true;
+    (void)snprintf(search->namespace, sizeof search->namespace, "%s", name);
+    return false;
+}
+
+enum sw_rc sw_modules_find(const struct sw_modules *modules, const char *digest,
+                           struct sw_buffer *out, struct sw_err *err)
+{
+    const struct sw_system *system = modules->system;
+    struct search search = {.modules = modules, .digest = digest};
+    enum sw_rc rc = system->folder_list(system->ctx, modules->folder, look_into, &search, err);
+
+    if (rc == SW_OK && search.namespace[0] == '\0')
+        rc = sw_err_set(err, SW_E_NOT_FOUND, "module %s is in no namespace", digest);
+    return rc == SW_OK ? sw_modules_get(modules, search.namespace, digest, out, err) : rc;
+}

@@ -49,3 +49,7 @@ bool sw_modules_has(const struct sw_modules *modules, const char *namespace, con
 SW_MUST_CHECK enum sw_rc sw_modules_get(const struct sw_modules *modules, const char *namespace,
                                         const char *digest, struct sw_buffer *out,
                                         struct sw_err *err);
+/* The same whatever namespace it was pushed to: for whoever keeps the data, not for its users.
+ * SW_E_NOT_FOUND  it is in none */
+SW_MUST_CHECK enum sw_rc sw_modules_find(const struct sw_modules *modules, const char *digest,
+                                         struct sw_buffer *out, struct sw_err *err);

@@ -73,6 +73,8 @@ static enum sw_rc add_rules(int rules, const struct sw_sandbox_options *options,
                     FS_MAKE_DIR | FS_MAKE_REG | FS_REFER | FS_TRUNCATE;
     enum sw_rc rc = SW_OK;
 
+    if (options->is_read_only)
+        data = FS_READ_FILE | FS_READ_DIR;
     if (options->profile == SW_SANDBOX_HOST)
         rc = allow_below(rules, options->folder, data & handled, err);
 #ifdef SW_SANITIZED /* The sanitizers look at /proc/self when they report. */

@@ -17,6 +17,7 @@ enum sw_sandbox_profile {
 struct sw_sandbox_options {
     enum sw_sandbox_profile profile;
     const char *folder;       /* HOST: may be read and written below this, nothing elsewhere. */
+    bool is_read_only;        /* HOST: what is below the folder may only be read. */
     size_t memory_bytes_max;  /* COMPILER: address space; 0: no limit. */
     unsigned cpu_seconds_max; /* COMPILER: processor time; 0: no limit. */
 };

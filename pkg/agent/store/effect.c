@@ -4,6 +4,15 @@
 
 #include <assert.h>
 
+const char *sw_effect_kind_name(enum sw_effect_kind kind)
+{
+    static const char *const names[] = {"?",         "send",        "reply",       "publish",
+                                        "subscribe", "unsubscribe", "timer start", "timer cancel",
+                                        "ask",       "receive",     "sleep",       "call"};
+
+    return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "?";
+}
+
 bool sw_effect_is_wait(enum sw_effect_kind kind)
 {
     return kind >= SW_EFFECT_ASK;

@@ -37,6 +37,7 @@ struct sw_effect { /* Which fields count depends on the kind; the others are zer
     uint64_t due_ns; /* TIMER_START, waits; of a wait, UINT64_MAX: it does not end by itself. */
 };
 
+const char *sw_effect_kind_name(enum sw_effect_kind kind); /* "send" */
 /* Whether it is a wait. */
 bool sw_effect_is_wait(enum sw_effect_kind kind);
 /* Append; fails as buffers do. */

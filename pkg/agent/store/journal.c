@@ -198,9 +198,10 @@ static enum sw_rc settle(struct sw_journal *journal, const struct sw_segment_wal
     return rc;
 }
 
-static enum sw_rc open_files(struct sw_journal *journal, const uint8_t *uuid,
+static enum sw_rc open_files(struct sw_journal *journal, const struct sw_journal_options *options,
                              sw_journal_visit *visit, void *ctx, struct sw_err *err)
 {
+    const uint8_t *uuid = options->uuid;
     struct sw_segment_walk walk;
     enum sw_rc rc = sw_segment_walk(journal->system, journal->folder, visit, ctx, &walk, err);
 
@@ -208,6 +209,8 @@ static enum sw_rc open_files(struct sw_journal *journal, const uint8_t *uuid,
         (walk.count == 0 || memcmp(walk.report.uuid, uuid, sizeof walk.report.uuid) != 0))
         rc = sw_err_set(err, SW_E_NOT_FOUND, "the journal in %s is %s", journal->folder,
                         walk.count == 0 ? "gone" : "another one than before");
+    if (rc == SW_OK && walk.count == 0 && options->is_read_only)
+        rc = sw_err_set(err, SW_E_NOT_FOUND, "no journal in %s", journal->folder);
     if (rc == SW_OK && walk.count == 0) {
         char path[SW_PATH_MAX];
         sw_segment_path(journal->folder, walk.stray_base, path);
@@ -226,14 +229,15 @@ static enum sw_rc open_files(struct sw_journal *journal, const uint8_t *uuid,
     journal->chain = walk.chain;
     atomic_store(&journal->durable, walk.report.last_epoch);
     epoch_begin(journal->open, walk.report.last_epoch + 1, walk.report.end_lsn);
-    return settle(journal, &walk, err);
+    journal->last = walk.segments[walk.count - 1];
+    return options->is_read_only ? SW_OK : settle(journal, &walk, err);
 }
 
 enum sw_rc sw_journal_open(const struct sw_journal_options *options, sw_journal_visit *visit,
                            void *ctx, struct sw_journal **ret_journal, struct sw_err *err)
 {
     SW_CLEANUP(sw_journal_closep) struct sw_journal *journal = calloc(1, sizeof *journal);
-    enum sw_rc rc;
+    enum sw_rc rc = SW_OK;
 
     if (journal == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the journal");
@@ -249,9 +253,12 @@ enum sw_rc sw_journal_open(const struct sw_journal_options *options, sw_journal_
     if (strlen(options->folder) + 40 > sizeof journal->folder)
         return sw_err_set(err, SW_E_INVALID, "the journal's path is too long");
     memcpy(journal->folder, options->folder, strlen(options->folder) + 1);
-    rc = journal->system->folder_make(journal->system->ctx, journal->folder, err);
+    if (options->is_read_only)
+        journal->failure = SW_E_PRECONDITION; /* Of every commit. */
+    else
+        rc = journal->system->folder_make(journal->system->ctx, journal->folder, err);
     if (rc == SW_OK)
-        rc = open_files(journal, options->uuid, visit, ctx, err);
+        rc = open_files(journal, options, visit, ctx, err);
     if (rc != SW_OK)
         return rc;
     *ret_journal = SW_TAKE(journal);

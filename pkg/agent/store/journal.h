@@ -34,6 +34,7 @@ struct sw_journal_options {
     uint64_t segment_bytes; /* Preallocated per segment file; 0: SW_JOURNAL_SEGMENT_BYTES. */
     const uint8_t *uuid; /* 16 bytes: of the journal that must be there; NULL: any, or a new one. */
     size_t epoch_bytes;  /* sw_journal_has_room is false beyond it; 0: 16 MiB. */
+    bool is_read_only;   /* Nothing on the disk is made or changed, and nothing can be committed. */
 };
 
 struct sw_journal_place {
@@ -66,7 +67,7 @@ struct sw_journal_report { /* What a scan found. */
  * is an epoch whose write was interrupted; nothing of it ever left the host, and it is removed.
  * SW_E_CORRUPT      damage before the cut: a complete epoch follows it, or a segment is missing
  * SW_E_UNSUPPORTED  written by a newer version
- * SW_E_NOT_FOUND    options->uuid: it is not there; nothing was made
+ * SW_E_NOT_FOUND    options->uuid, is_read_only: it is not there; nothing was made
  * others            as the system's file calls and visit */
 SW_MUST_CHECK enum sw_rc sw_journal_open(const struct sw_journal_options *options,
                                          sw_journal_visit *visit, void *ctx,

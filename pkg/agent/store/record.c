@@ -11,6 +11,8 @@
 #define REQUEST_ID_MAX 128u
 #define SLOTS_MAX 512u
 #define REASON_MAX 63u
+#define PRIORITY_NORMAL 1u
+#define PRIORITY_UNNAMED 255u
 
 bool sw_origin_is_durable(const struct sw_origin *origin)
 {
@@ -431,6 +433,7 @@ static void pod_take(struct sw_reader *reader, struct sw_record_pod *pod)
         reader->failed = true;
 }
 
+/* Journals are about in which a publish has what its client did not name. */
 static void publish_take(struct sw_reader *reader, struct sw_record_publish *publish)
 {
     publish->time_ns = sw_reader_u64(reader);
@@ -440,6 +443,8 @@ static void publish_take(struct sw_reader *reader, struct sw_record_publish *pub
     publish->type = sw_reader_bytes(reader, TEXT_MAX);
     publish->request_id = sw_reader_bytes(reader, REQUEST_ID_MAX);
     publish->body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
+    if (publish->priority == PRIORITY_UNNAMED)
+        publish->priority = PRIORITY_NORMAL;
     if (publish->priority > 3)
         reader->failed = true;
 }

@@ -20,6 +20,7 @@ enum sw_rc sw_operator_store_restore(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_operator_store_verify(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_operator_journal_dump(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_operator_journal_verify(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_operator_journal_replay(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_operator_snapshot_verify(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_operator_check(struct sw_cli *cli, struct sw_err *err);
 

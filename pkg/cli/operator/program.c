@@ -10,6 +10,7 @@ enum action {
     STORE_VERIFY,
     JOURNAL_DUMP,
     JOURNAL_VERIFY,
+    JOURNAL_REPLAY,
     SNAPSHOT_VERIFY,
     CHECK,
     COMPLETION,
@@ -26,6 +27,7 @@ static enum sw_rc (*const actions[ACTIONS_COUNT])(struct sw_cli *cli, struct sw_
     [STORE_VERIFY] = sw_operator_store_verify,
     [JOURNAL_DUMP] = sw_operator_journal_dump,
     [JOURNAL_VERIFY] = sw_operator_journal_verify,
+    [JOURNAL_REPLAY] = sw_operator_journal_replay,
     [SNAPSHOT_VERIFY] = sw_operator_snapshot_verify,
     [CHECK] = sw_operator_check,
     [COMPLETION] = sw_command_completion,
@@ -119,6 +121,16 @@ static const struct sw_command commands[] = {
      .arguments = "",
      .summary = "Check all journals of the data folder from end to end",
      .examples = "swarmctl journal verify\nswarmctl journal verify --data /var/lib/swarm"},
+    {.name = "journal replay",
+     .action = JOURNAL_REPLAY,
+     .arguments = "",
+     .summary = "Run all that the journals hold again and compare; the daemon must be stopped",
+     .details =
+         "Each segment of each instance runs again in an agent host that may read the journal and\n"
+         "nothing else; nothing that it asks for is carried out. It must come to the effects that\n"
+         "are recorded, and the memory to the one in the snapshot. What differs is printed, and\n"
+         "then the exit status is 1. Segments that another engine ran are left out and counted.",
+     .examples = "swarmctl journal replay\nswarmctl journal replay --data /var/lib/swarm"},
     {.name = "snapshot verify",
      .action = SNAPSHOT_VERIFY,
      .arguments = "[FOLDER|FILE]",

@@ -71,6 +71,10 @@ static const struct sw_setting rows[] = {
      AT(agents.snapshot_bytes),
      "The journal of agents grows by so much, and by the size of the last snapshot, before the "
      "next one is taken."},
+    {"agents.history-size", SW_SETTING_SIZE, "0", NULL, 0, 1024 * GIB, NULL,
+     AT(agents.history_bytes),
+     "The journal of agents is kept from its beginning until it is longer than this, though "
+     "snapshots stand for it: swarmctl journal replay runs it again."},
     {"agents.stop-timeout", SW_SETTING_DURATION, "20s", NULL, 100 * MS_NS, 60 * MIN_NS, NULL,
      AT(agents.stop_timeout_ns), "Time for a clean stop of the agent host with its snapshot."},
     {"agents.ping", SW_SETTING_DURATION, "5s", NULL, 100 * MS_NS, 10 * MIN_NS, NULL,

@@ -333,3 +333,20 @@ const struct sw_system *sw_system_real(void)
 
     return &real;
 }
+
+enum sw_rc sw_system_program(const char *name, char ret_path[SW_PATH_MAX], struct sw_err *err)
+{
+    char own[SW_PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", own, sizeof own - 1);
+    char *slash;
+
+    if (size < 0)
+        return sw_err_set(err, SW_E_UNSUPPORTED, "/proc is not mounted");
+    own[size] = '\0';
+    for (int i = 0; i < 2; i++)
+        if ((slash = strrchr(own, '/')) != NULL)
+            *slash = '\0';
+    if (snprintf(ret_path, SW_PATH_MAX, "%s/libexec/%s", own, name) >= SW_PATH_MAX)
+        return sw_err_set(err, SW_E_INVALID, "the path of this program is too long");
+    return SW_OK;
+}

@@ -68,6 +68,12 @@ struct sw_system {
 /* The machine itself. Static; nothing to free. Only cmd/ and tests call this. */
 const struct sw_system *sw_system_real(void);
 
+/* Where a program of the same installation is: BIN/../libexec/NAME, BIN being the folder of the
+ * running program. Only cmd/, pkg/cli and tests call this.
+ * SW_E_UNSUPPORTED: /proc is not mounted.  SW_E_INVALID: the path is too long. */
+SW_MUST_CHECK enum sw_rc sw_system_program(const char *name, char ret_path[SW_PATH_MAX],
+                                           struct sw_err *err);
+
 /* Read a whole file of at most size_max bytes into out (appended).
  * SW_E_RANGE: it is larger. Other errors as file_open and file_read. */
 SW_MUST_CHECK enum sw_rc sw_file_load(const struct sw_system *system, const char *path,

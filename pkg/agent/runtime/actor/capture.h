@@ -30,7 +30,7 @@ struct sw_capture_block { /* On its way to the file. */
 struct sw_snapshots {
     const struct sw_system *system; /* With the folder, set by recovery. */
     char folder[SW_PATH_MAX - SW_SNAPSHOT_NAME_MAX - 1];
-    uint64_t bytes_min, waiting_max, sweep_bytes;
+    uint64_t bytes_min, waiting_max, sweep_bytes, history_bytes;
     _Atomic int phase;
     _Atomic uint64_t waiting_bytes; /* Captured, and not written yet. */
     _Atomic uint32_t workers_left;  /* So many have uncaptured instances. */

@@ -1,4 +1,4 @@
-/* The state of a recovery; seen by recovery.c and recovery_effects.c only.
+/* The state of a recovery; seen by recovery.c, recovery_effects.c and rerun.c only.
  *
  * Threads, I/O, Limits: as recovery.h. */
 #pragma once
@@ -14,7 +14,23 @@ struct pending_key {
     uint64_t lsn, index, instance; /* instance: the subscriber of a publish; otherwise 0. */
 };
 
+/* Somebody who looks on while a journal is read, and for whom nothing is changed: no file, and at
+ * the end nothing is queued. It is read from its birth, if that is there. */
+struct sw_recovery_watch {
+    void *ctx;
+    /* This instance will end, or begin anew with the memory that a record holds. */
+    enum sw_rc (*leave)(void *ctx, struct sw_worker *worker, struct sw_instance *instance,
+                        struct sw_err *err);
+    /* The journal was read up to the point of the snapshot that counts, which is open. `visit` is
+     * called for each of its blocks before. */
+    enum sw_rc (*visit)(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err);
+    enum sw_rc (*point)(void *ctx, struct sw_err *err);
+};
+
 struct recovery {
+    const struct sw_recovery_watch *watch; /* NULL: nobody. */
+    bool is_point_passed;
+    uint64_t recorded; /* Segments that a replay runs, so many were read. */
     struct sw_shared *shared;
     struct sw_worker **workers;
     uint32_t count;
@@ -56,6 +72,9 @@ static inline enum sw_rc contradiction(struct recovery *recovery, const char *wh
     return sw_err_set(recovery->err, SW_E_CORRUPT, "journal: %s, at lsn %" PRIu64, what,
                       recovery->place.lsn);
 }
+
+/* All of it: recovery->{shared, workers, count, options, report, err} and watch are set. */
+SW_MUST_CHECK enum sw_rc sw_recovery_run(struct recovery *recovery);
 
 /* --- recovery_effects.c ----------------------------------------------------------------------- */
 

@@ -259,6 +259,16 @@ static enum sw_rc take_failure(struct recovery *recovery, const struct sw_instan
         segment->entry == SW_ENTRY_RESUME ? SW_INDEX_RECEIVED : SW_INDEX_FAILURE, code);
 }
 
+/* Tell who looks on that all that is known of an instance's memory is about to go. */
+static enum sw_rc leave(struct recovery *recovery, struct sw_instance *instance)
+{
+    const struct sw_recovery_watch *watch = recovery->watch;
+
+    return watch == NULL ? SW_OK
+                         : watch->leave(watch->ctx, worker_of(recovery, instance->pod->config.pod),
+                                        instance, recovery->err);
+}
+
 static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record_segment *segment)
 {
     struct sw_worker *worker = worker_of(recovery, segment->pod);
@@ -273,6 +283,11 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
         return rc;
     if (instance == NULL || segment->previous != instance->actor.last_lsn)
         return contradiction(recovery, "a record that does not follow its instance's last one");
+    if (segment->entry == SW_ENTRY_RESET ||
+        (segment->entry == SW_ENTRY_UPGRADE && segment->outcome == SW_OUTCOME_DONE))
+        rc = leave(recovery, instance);
+    if (rc != SW_OK)
+        return rc;
     if (segment->entry != SW_ENTRY_RESET) {
         instance->spec = sw_specs_find(&recovery->shared->specs, segment->spec);
         if (instance->spec == NULL)
@@ -282,12 +297,16 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
     }
     if (segment->time_ns > recovery->latest_ns)
         recovery->latest_ns = segment->time_ns;
+    recovery->recorded += sw_outcome_counts(segment->outcome) && segment->entry != SW_ENTRY_RESET &&
+                          segment->entry != SW_ENTRY_UPGRADE;
     rc = take_input(recovery, instance, segment);
     if (rc == SW_OK)
         rc = sw_outcome_counts(segment->outcome) ? sw_recovery_effects(recovery, instance, segment)
                                                  : take_failure(recovery, instance, segment);
     if (rc == SW_OK)
         rc = sw_actor_apply(&instance->actor, segment, recovery->place.lsn, recovery->err);
+    if (rc == SW_OK && segment->entry == SW_ENTRY_STOP)
+        rc = leave(recovery, instance);
     if (rc == SW_OK && (segment->entry == SW_ENTRY_STOP || segment->entry == SW_ENTRY_RESET))
         rc = end_instance(recovery, instance);
     return rc;
@@ -501,8 +520,8 @@ static enum sw_rc note_snapshot(void *ctx, const struct sw_journal_entry *entry,
     return SW_OK;
 }
 
-/* Begin with the snapshot that counts, if there is one. */
-static enum sw_rc take_snapshot(struct recovery *recovery)
+/* Open the snapshot that counts. */
+static enum sw_rc open_snapshot(struct recovery *recovery, sw_snapshot_visit *visit, void *ctx)
 {
     struct sw_shared *shared = recovery->shared;
     struct sw_snapshot_source source = {.system = shared->system,
@@ -510,20 +529,42 @@ static enum sw_rc take_snapshot(struct recovery *recovery)
                                         .uuid = sw_journal_uuid(shared->journal),
                                         .record = &recovery->snapshot};
     struct sw_snapshot *snapshot;
+    enum sw_rc rc = sw_snapshot_open(&source, visit, ctx, &snapshot, recovery->err);
+
+    if (rc == SW_OK && sw_snapshots_set_ground(shared, &recovery->snapshot, snapshot) != SW_OK)
+        return no_memory(recovery);
+    return rc;
+}
+
+/* The journal was read from its birth: here is the snapshot that would stand for that. */
+static enum sw_rc pass_point(struct recovery *recovery)
+{
+    const struct sw_recovery_watch *watch = recovery->watch;
+    enum sw_rc rc;
+
+    recovery->is_point_passed = true;
+    rc = open_snapshot(recovery, watch->visit, watch->ctx);
+    return rc == SW_OK ? watch->point(watch->ctx, recovery->err) : rc;
+}
+
+/* Begin with the snapshot that counts, if there is one. */
+static enum sw_rc take_snapshot(struct recovery *recovery)
+{
+    struct sw_shared *shared = recovery->shared;
     uint64_t begin = sw_journal_begin(shared->journal);
     enum sw_rc rc;
 
     sw_snapshots_set_folder(shared, recovery->options->folder);
     if (!recovery->has_snapshot && begin != SW_JOURNAL_BIRTH_LSN)
         return contradiction(recovery, "its beginning is missing, and it names no snapshot");
-    if (!recovery->has_snapshot)
+    recovery->is_point_passed =
+        !recovery->has_snapshot || recovery->watch == NULL || begin != SW_JOURNAL_BIRTH_LSN;
+    if (!recovery->has_snapshot || !recovery->is_point_passed)
         return SW_OK;
     recovery->place.lsn = recovery->begin = recovery->snapshot.lsn;
     if (recovery->begin < begin)
         return contradiction(recovery, "what follows its snapshot is missing");
-    rc = sw_snapshot_open(&source, load_block, recovery, &snapshot, recovery->err);
-    if (rc == SW_OK && sw_snapshots_set_ground(shared, &recovery->snapshot, snapshot) != SW_OK)
-        return no_memory(recovery);
+    rc = open_snapshot(recovery, load_block, recovery);
     if (rc == SW_OK)
         atomic_store(&shared->snapshots->idle_lsn, recovery->snapshot_end);
     return rc;
@@ -557,6 +598,9 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
 
     recovery->place = entry->place;
     look_ahead(recovery, entry);
+    if (!recovery->is_point_passed && entry->place.lsn >= recovery->snapshot.lsn &&
+        (rc = pass_point(recovery)) != SW_OK)
+        return rc;
     rc = sw_record_take(entry->record, &record, err);
     if (rc != SW_OK) {
         sw_err_context(err, "lsn %" PRIu64, entry->place.lsn);
@@ -664,7 +708,7 @@ static enum sw_rc requeue_all(struct recovery *recovery)
     return SW_OK;
 }
 
-/* A recovery that has failed. */
+/* A recovery that has failed, or that nobody goes on from. */
 static void free_pending(struct recovery *recovery)
 {
     struct sw_map_entry entry;
@@ -701,6 +745,42 @@ static void settle(struct recovery *recovery)
     }
 }
 
+enum sw_rc sw_recovery_run(struct recovery *recovery)
+{
+    struct sw_shared *shared = recovery->shared;
+    bool is_watched = recovery->watch != NULL;
+    struct sw_err *err = recovery->err;
+    enum sw_rc rc;
+
+    memset(recovery->report, 0, sizeof *recovery->report);
+    recovery->pending = sw_idmap_new(shared->incarnation, 0);
+    recovery->others = sw_map_new(shared->incarnation);
+    if (recovery->pending == NULL || recovery->others == NULL) {
+        sw_idmap_free(recovery->pending);
+        sw_map_free(recovery->others);
+        return no_memory(recovery);
+    }
+    rc = sw_journal_open(recovery->options, note_snapshot, recovery, &shared->journal, err);
+    if (rc == SW_OK)
+        rc = take_snapshot(recovery);
+    if (rc == SW_OK)
+        rc = sw_journal_revisit(shared->journal, recovery->begin, take_record, recovery, err);
+    if (rc == SW_OK && !is_watched)
+        rc = sw_snapshots_clean(shared, err);
+    if (rc == SW_OK && !is_watched) {
+        settle(recovery);
+        rc = requeue_all(recovery);
+    }
+    if (rc != SW_OK || is_watched)
+        free_pending(recovery);
+    recovery->report->next_pod = atomic_load(&shared->next_pod);
+    sw_idmap_free(recovery->pending);
+    sw_map_free(recovery->others);
+    for (uint32_t i = 0; rc == SW_OK && i < recovery->count; i++)
+        rc = sw_worker_failure(recovery->workers[i], err);
+    return rc;
+}
+
 enum sw_rc sw_recover(const struct sw_journal_options *options, struct sw_shared *shared,
                       struct sw_worker **workers, uint32_t count,
                       struct sw_recovery_report *ret_report, struct sw_err *err)
@@ -711,35 +791,8 @@ enum sw_rc sw_recover(const struct sw_journal_options *options, struct sw_shared
                                 .report = ret_report,
                                 .err = err,
                                 .options = options};
-    enum sw_rc rc;
 
-    memset(ret_report, 0, sizeof *ret_report);
-    recovery.pending = sw_idmap_new(shared->incarnation, 0);
-    recovery.others = sw_map_new(shared->incarnation);
-    if (recovery.pending == NULL || recovery.others == NULL) {
-        sw_idmap_free(recovery.pending);
-        sw_map_free(recovery.others);
-        return no_memory(&recovery);
-    }
-    rc = sw_journal_open(options, note_snapshot, &recovery, &shared->journal, err);
-    if (rc == SW_OK)
-        rc = take_snapshot(&recovery);
-    if (rc == SW_OK)
-        rc = sw_journal_revisit(shared->journal, recovery.begin, take_record, &recovery, err);
-    if (rc == SW_OK)
-        rc = sw_snapshots_clean(shared, err);
-    if (rc == SW_OK) {
-        settle(&recovery);
-        rc = requeue_all(&recovery);
-    }
-    if (rc != SW_OK)
-        free_pending(&recovery);
-    ret_report->next_pod = atomic_load(&shared->next_pod);
-    sw_idmap_free(recovery.pending);
-    sw_map_free(recovery.others);
-    for (uint32_t i = 0; rc == SW_OK && i < count; i++)
-        rc = sw_worker_failure(workers[i], err);
-    return rc;
+    return sw_recovery_run(&recovery);
 }
 
 bool sw_recovered_next(const struct sw_worker *worker, size_t *cursor,

@@ -2,6 +2,7 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/segment.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -175,6 +176,58 @@ static enum sw_rc begin(struct replay *replay, const struct sw_record_segment *s
     return SW_OK;
 }
 
+/* The place of the first effect, counted from 1, that the two lists do not share; 0: they are
+ * equal. *ret_kind: of what was recorded there; 0: nothing. */
+static uint32_t find_difference(struct sw_bytes recorded, struct sw_bytes replayed,
+                                enum sw_effect_kind *ret_kind)
+{
+    struct sw_reader one = sw_reader_of(recorded.data, recorded.size);
+    struct sw_reader other = sw_reader_of(replayed.data, replayed.size);
+    uint32_t place = 0;
+    size_t begin = 0, end = 0;
+
+    do {
+        struct sw_effect effect = {0}, unused;
+        bool is_there = sw_effect_take(&one, &effect);
+
+        place++;
+        *ret_kind = is_there ? effect.kind : (enum sw_effect_kind)0;
+        if (is_there != sw_effect_take(&other, &unused))
+            return place;
+        if (!is_there)
+            return 0;
+        begin = end;
+        end = one.at;
+    } while (end == other.at && memcmp((const uint8_t *)recorded.data + begin,
+                                       (const uint8_t *)replayed.data + begin, end - begin) == 0);
+    return place;
+}
+
+/* Say what came out otherwise than it was recorded. */
+static enum sw_rc tell_difference(struct replay *replay, const struct sw_record_segment *segment,
+                                  uint64_t lsn)
+{
+    const struct sw_worker *worker = replay->worker;
+    struct sw_bytes replayed = {worker->turn.effects.data, worker->turn.effects.size};
+    enum sw_outcome outcome = sw_segment_outcome(worker->outcome.end);
+    enum sw_effect_kind kind;
+    uint32_t place = find_difference(segment->effects, replayed, &kind);
+
+    if (outcome != segment->outcome)
+        return sw_err_set(replay->err, SW_E_PRECONDITION,
+                          "its segment %" PRIu64 ", a %s at lsn %" PRIu64
+                          ", was recorded as %s, and the replay ends as %s%s%s",
+                          replay->actor.segments + 1, sw_entry_name(segment->entry), lsn,
+                          sw_outcome_name(segment->outcome), sw_outcome_name(outcome),
+                          worker->outcome.report[0] != 0 ? ": " : "", worker->outcome.report);
+    return sw_err_set(
+        replay->err, SW_E_PRECONDITION,
+        "its segment %" PRIu64 ", a %s at lsn %" PRIu64
+        ", has other effects in the replay than were recorded: number %" PRIu32 " differs%s%s",
+        replay->actor.segments + 1, sw_entry_name(segment->entry), lsn, place,
+        kind == 0 ? "" : ", recorded as ", kind == 0 ? "" : sw_effect_kind_name(kind));
+}
+
 /* Run one recorded segment again and compare what it asks for. */
 static enum sw_rc rerun(struct replay *replay, const struct sw_record_segment *segment,
                         uint64_t lsn)
@@ -201,10 +254,7 @@ static enum sw_rc rerun(struct replay *replay, const struct sw_record_segment *s
         worker->turn.effects.size != segment->effects.size ||
         (segment->effects.size > 0 &&
          memcmp(worker->turn.effects.data, segment->effects.data, segment->effects.size) != 0))
-        return sw_err_set(replay->err, SW_E_PRECONDITION,
-                          "replaying the record at lsn %" PRIu64
-                          " came to another end than was recorded%s%s",
-                          lsn, worker->outcome.report[0] != 0 ? ": " : "", worker->outcome.report);
+        return tell_difference(replay, segment, lsn);
     replay->random = worker->turn.random;
     worker->counts.replayed++;
     return SW_OK;

@@ -151,6 +151,7 @@ void sw_snapshot_limit(struct sw_shared *shared, const struct sw_snapshot_limits
     snapshots->bytes_min = limits->bytes_min == 0 ? SW_SNAPSHOT_BYTES_MIN : limits->bytes_min;
     snapshots->waiting_max =
         limits->waiting_max == 0 ? SW_SNAPSHOT_WAITING_MAX : limits->waiting_max;
+    snapshots->history_bytes = limits->history_bytes;
     snapshots->sweep_bytes =
         limits->sweep_bytes == 0 ? SW_SNAPSHOT_SWEEP_BYTES : limits->sweep_bytes;
 }
@@ -524,7 +525,7 @@ static bool remove_other(void *ctx, const char *name)
     return true;
 }
 
-/* Everything before the ground's point is needless. */
+/* Everything before the ground's point is needless, but for history that is to be kept. */
 static enum sw_rc remove_needless(struct sw_shared *shared, struct sw_err *err)
 {
     struct sw_snapshots *snapshots = shared->snapshots;
@@ -534,7 +535,9 @@ static enum sw_rc remove_needless(struct sw_shared *shared, struct sw_err *err)
 
     if (ground->file != NULL) {
         sw_snapshot_name(ground->lsn, removal.keep);
-        rc = sw_journal_remove_before(shared->journal, ground->lsn, err);
+        if (sw_journal_end(shared->journal) - sw_journal_begin(shared->journal) >
+            snapshots->history_bytes)
+            rc = sw_journal_remove_before(shared->journal, ground->lsn, err);
     }
     listed = snapshots->system->folder_list(snapshots->system->ctx, snapshots->folder, remove_other,
                                             &removal, err);

@@ -33,9 +33,10 @@ bool sw_snapshot_is_due(const struct sw_shared *shared);
 struct sw_snapshot_limits { /* 0: as the defaults. */
     uint64_t bytes_min;     /* That the journal grows between two; SW_SNAPSHOT_BYTES_MIN. */
     uint64_t waiting_max;   /* Bytes that wait for the disk; SW_SNAPSHOT_WAITING_MAX. */
+    uint64_t history_bytes; /* The journal is kept whole until it is longer; none. */
     uint64_t sweep_bytes;   /* A worker looks through after each run; SW_SNAPSHOT_SWEEP_BYTES. */
 };
-/* Before the workers run. */
+/* Before the workers run; before recovery, which removes what is needless. */
 void sw_snapshot_limit(struct sw_shared *shared, const struct sw_snapshot_limits *limits);
 
 /* Begin one, at a moment at which all workers are at rest (worker.h). It takes as long as there are

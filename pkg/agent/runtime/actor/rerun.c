@@ -1,0 +1,270 @@
+#include "pkg/agent/runtime/actor/rerun.h"
+
+#include "pkg/agent/runtime/actor/recovering.h"
+#include "pkg/agent/runtime/actor/replay.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct rerun {
+    const struct sw_rerun_options *options;
+    struct sw_rerun_report *report;
+    struct sw_buffer saved; /* An actor, or the memory that the segments came to. */
+    uint64_t again;         /* Segments that the snapshot holds as records, and so run twice. */
+};
+
+static void tell(struct rerun *rerun, const struct sw_instance *instance, const char *words)
+{
+    const struct sw_pod_config *pod = &instance->pod->config;
+    struct sw_rerun_trouble trouble = {.pod = pod->uid,
+                                       .name_space = pod->name_space,
+                                       .agent = pod->agent,
+                                       .key = sw_instance_key(instance),
+                                       .words = words};
+
+    rerun->report->troubles++;
+    rerun->options->tell(rerun->options->ctx, &trouble);
+}
+
+/* A failure of one instance alone is told; what else fails ends it all. own: of rc. */
+static enum sw_rc judge(struct rerun *rerun, const struct sw_instance *instance, enum sw_rc rc,
+                        const struct sw_err *own, struct sw_err *err)
+{
+    switch ((int)rc) {
+    case SW_OK:
+        return SW_OK;
+    case SW_E_UNSUPPORTED:
+        rerun->report->others++;
+        return SW_OK;
+    case SW_E_PRECONDITION:
+    case SW_E_NOT_FOUND:
+    case SW_E_CORRUPT:
+        tell(rerun, instance, own->message);
+        return SW_OK;
+    default:
+        *err = *own;
+        return rc;
+    }
+}
+
+/* --- Running --------------------------------------------------------------------------------- */
+
+static enum sw_rc get_program(struct rerun *rerun, struct sw_worker *worker,
+                              const struct sw_instance *instance, struct sw_err *err)
+{
+    const struct sw_rerun_options *options = rerun->options;
+    struct sw_bytes digest = instance->spec->digest;
+    enum sw_rc rc;
+
+    if (sw_program_find(worker, digest) != NULL)
+        return SW_OK;
+    rc = options->program(options->ctx, worker, instance->pod->config.uid, digest, err);
+    if (rc == SW_OK)
+        (void)sw_worker_run(worker, 0); /* It takes what came. */
+    if (rc == SW_OK && sw_program_find(worker, digest) == NULL)
+        rc = sw_err_set(err, SW_E_NOT_FOUND, "the module %.*s that it runs cannot be had",
+                        (int)digest.size, (const char *)digest.data);
+    return rc;
+}
+
+/* Have the guest of an instance made of all that is known of it. */
+static enum sw_rc rebuild(struct rerun *rerun, struct sw_worker *worker,
+                          struct sw_instance *instance, struct sw_err *err)
+{
+    const char *own = worker->shared->fingerprint;
+    enum sw_rc rc;
+
+    if (!sw_bytes_is_equal(instance->spec->fingerprint, (struct sw_bytes){own, strlen(own)}))
+        return sw_err_set(err, SW_E_UNSUPPORTED, "another engine ran it");
+    rc = get_program(rerun, worker, instance, err);
+    if (rc == SW_OK)
+        rc = sw_instance_rebuild(worker, instance, err);
+    if (rc != SW_OK)
+        sw_instance_sleep(worker, instance);
+    return rc;
+}
+
+/* Run what the journal has of an instance, up to where it was read. */
+static enum sw_rc live(void *ctx, struct sw_worker *worker, struct sw_instance *instance,
+                       struct sw_err *err)
+{
+    struct rerun *rerun = ctx;
+    uint64_t before = worker->counts.replayed;
+    struct sw_err own = {0};
+    enum sw_rc rc = rebuild(rerun, worker, instance, &own);
+
+    rerun->report->segments += worker->counts.replayed - before;
+    rerun->report->instances += rc == SW_OK;
+    sw_instance_sleep(worker, instance);
+    return judge(rerun, instance, rc, &own, err);
+}
+
+/* --- The snapshot ---------------------------------------------------------------------------- */
+
+static struct sw_instance *find(const struct rerun *rerun, uint64_t pod, uint64_t id,
+                                struct sw_worker **ret_worker)
+{
+    *ret_worker = rerun->options->workers[pod % rerun->options->count];
+    return sw_idmap_find((*ret_worker)->instances, id);
+}
+
+/* What the snapshot has of an instance besides its memory must be what the journal came to. */
+static enum sw_rc visit(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err)
+{
+    struct rerun *rerun = ctx;
+    const struct sw_snapshot_instance *saved = &block->instance;
+    struct sw_instance *instance;
+    struct sw_worker *worker;
+
+    if (block->kind != SW_SNAPSHOT_INSTANCE)
+        return SW_OK;
+    instance = find(rerun, saved->pod, saved->id, &worker);
+    if (instance == NULL)
+        return sw_err_set(err, SW_E_CORRUPT,
+                          "the snapshot holds an instance that the journal does not");
+    instance->stored_at[0] = block->at;
+    instance->stored_generation[0] = 1;
+    sw_buffer_reset(&rerun->saved);
+    sw_actor_save(&instance->actor, &rerun->saved);
+    if (rerun->saved.failed)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for an actor");
+    if (saved->last_lsn != instance->actor.last_lsn ||
+        saved->state_lsn != instance->actor.state_lsn ||
+        !sw_bytes_is_equal(saved->actor, (struct sw_bytes){rerun->saved.data, rerun->saved.size}))
+        tell(rerun, instance,
+             "its timers, handles and marks in the snapshot are not those of its records");
+    return SW_OK;
+}
+
+static enum sw_rc save(struct sw_worker *worker, struct sw_instance *instance,
+                       struct sw_buffer *out, struct sw_err *err)
+{
+    enum sw_rc rc;
+
+    sw_buffer_reset(out);
+    rc = worker->engine.save(worker->engine.ctx, instance->guest, out, err);
+    sw_buffer_put_u64(out, instance->random.next);
+    sw_instance_sleep(worker, instance);
+    return rc == SW_OK ? sw_buffer_check(out) : rc;
+}
+
+/* Make it from the snapshot, and compare that with rerun->saved. */
+static enum sw_rc compare(struct rerun *rerun, struct sw_worker *worker,
+                          struct sw_instance *instance, struct sw_err *err)
+{
+    uint64_t before = worker->counts.replayed;
+    struct sw_buffer stored;
+    enum sw_rc rc = rebuild(rerun, worker, instance, err);
+
+    rerun->again += worker->counts.replayed - before;
+    if (rc != SW_OK)
+        return rc;
+    sw_buffer_init(&stored, SIZE_MAX / 2);
+    rc = save(worker, instance, &stored, err);
+    if (rc == SW_OK && !sw_bytes_is_equal((struct sw_bytes){stored.data, stored.size},
+                                          (struct sw_bytes){rerun->saved.data, rerun->saved.size}))
+        rc = sw_err_set(err, SW_E_PRECONDITION,
+                        "its memory in the snapshot is not what its records come to");
+    sw_buffer_done(&stored);
+    rerun->report->compared += rc == SW_OK;
+    return rc;
+}
+
+/* Run one from its first record to the snapshot, and compare the two. */
+static enum sw_rc reach(struct rerun *rerun, struct sw_worker *worker, struct sw_instance *instance,
+                        struct sw_err *err)
+{
+    uint64_t before = worker->counts.replayed, at = instance->stored_at[0];
+    enum sw_rc rc;
+
+    if (at == 0 && instance->pod->config.is_durable) {
+        tell(rerun, instance, "the snapshot does not hold it");
+        return SW_OK;
+    }
+    instance->stored_at[0] = 0;
+    rc = rebuild(rerun, worker, instance, err);
+    instance->stored_at[0] = at;
+    rerun->report->segments += worker->counts.replayed - before;
+    if (rc == SW_OK)
+        rc = save(worker, instance, &rerun->saved, err);
+    return rc == SW_OK ? compare(rerun, worker, instance, err) : rc;
+}
+
+static enum sw_rc point(void *ctx, struct sw_err *err)
+{
+    struct rerun *rerun = ctx;
+    enum sw_rc rc = SW_OK;
+
+    for (uint32_t i = 0; i < rerun->options->count; i++) {
+        struct sw_worker *worker = rerun->options->workers[i];
+        size_t cursor = 0;
+        void *value;
+
+        while (rc == SW_OK && sw_idmap_next(worker->instances, &cursor, NULL, &value)) {
+            struct sw_err own = {0};
+
+            rc = reach(rerun, worker, value, &own);
+            rc = judge(rerun, value, rc, &own, err);
+        }
+    }
+    return rc;
+}
+
+/* --- All of it ------------------------------------------------------------------------------- */
+
+static enum sw_rc live_all(struct rerun *rerun, struct sw_err *err)
+{
+    enum sw_rc rc = SW_OK;
+
+    for (uint32_t i = 0; i < rerun->options->count; i++) {
+        struct sw_worker *worker = rerun->options->workers[i];
+        size_t cursor = 0;
+        void *value;
+
+        while (rc == SW_OK && sw_idmap_next(worker->instances, &cursor, NULL, &value))
+            rc = live(rerun, worker, value, err);
+    }
+    return rc;
+}
+
+/* Without a difference each segment must have run once; what the snapshot that it began with holds
+ * as records comes on top. */
+static enum sw_rc check_count(const struct sw_rerun_report *report, struct sw_err *err)
+{
+    bool is_all = report->begin == SW_JOURNAL_BIRTH_LSN ? report->segments == report->recorded
+                                                        : report->segments >= report->recorded;
+
+    if (is_all || report->others > 0 || report->troubles > 0)
+        return SW_OK;
+    return sw_err_set(err, SW_E_INTERNAL, "of %" PRIu64 " segments %" PRIu64 " ran again",
+                      report->recorded, report->segments);
+}
+
+enum sw_rc sw_rerun(const struct sw_rerun_options *options, struct sw_rerun_report *ret_report,
+                    struct sw_err *err)
+{
+    struct rerun rerun = {.options = options, .report = ret_report};
+    struct sw_recovery_watch watch = {.ctx = &rerun, .leave = live, .visit = visit, .point = point};
+    struct sw_recovery_report recovered;
+    struct recovery recovery = {.watch = &watch,
+                                .shared = options->shared,
+                                .workers = options->workers,
+                                .count = options->count,
+                                .report = &recovered,
+                                .err = err,
+                                .options = options->journal};
+    enum sw_rc rc;
+
+    memset(ret_report, 0, sizeof *ret_report);
+    sw_buffer_init(&rerun.saved, SIZE_MAX / 2);
+    rc = sw_recovery_run(&recovery);
+    ret_report->begin = recovery.begin == 0 ? SW_JOURNAL_BIRTH_LSN : recovery.begin;
+    ret_report->recorded = recovery.recorded;
+    if (rc == SW_OK)
+        rc = live_all(&rerun, err);
+    ret_report->segments -= rerun.again;
+    if (rc == SW_OK)
+        rc = check_count(ret_report, err);
+    sw_buffer_done(&rerun.saved);
+    return rc;
+}

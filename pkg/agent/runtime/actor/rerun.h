@@ -1,0 +1,50 @@
+/* Living through a journal again: every segment that it holds is run once more by the guest that it
+ * was of, and must come to the effects that are recorded.
+ *
+ *     the journal's birth ─► segments ─► the snapshot that counts ─► segments ─► the cut
+ *                                        compared with what the segments before came to
+ *
+ * The journal is read as recovery reads it; whoever ends or is handed to another module is run
+ * before that, all others at the end. Where the birth is gone it begins with the snapshot. Nothing
+ * is written, and nothing leaves.
+ *
+ * Threads: one.  I/O: the journal and the snapshot are read.  Limits: the journal's. */
+#pragma once
+#include "pkg/agent/runtime/actor/worker.h"
+
+struct sw_rerun_trouble { /* Borrowed. */
+    struct sw_bytes pod;  /* Uid. */
+    struct sw_bytes name_space, agent, key;
+    const char *words; /* What differs. */
+};
+
+struct sw_rerun_options {
+    /* is_read_only is set. The workers are new; one is enough. */
+    const struct sw_journal_options *journal;
+    struct sw_shared *shared;
+    struct sw_worker **workers;
+    uint32_t count;
+    void *ctx; /* First argument of what follows. */
+    /* Have the worker get the program (sw_item_program_new), for a Pod. Errors end it all, but for
+     * SW_E_NOT_FOUND, which is a trouble of the instance that runs it. */
+    enum sw_rc (*program)(void *ctx, struct sw_worker *worker, struct sw_bytes pod,
+                          struct sw_bytes digest, struct sw_err *err);
+    void (*tell)(void *ctx, const struct sw_rerun_trouble *trouble);
+};
+
+struct sw_rerun_report {
+    uint64_t begin; /* The lsn of the first record; SW_JOURNAL_BIRTH_LSN: with all there was. */
+    uint64_t
+        instances;     /* Lives of instances: one that was handed to another module counts twice. */
+    uint64_t segments; /* Run again. */
+    uint64_t recorded; /* That were to be run again. */
+    uint64_t compared; /* Instances of the snapshot whose memory is the same. */
+    uint64_t others;   /* Lives that another engine's segments are part of: not run. */
+    uint64_t troubles; /* Told. */
+};
+
+/* Differences are no error but told and counted.
+ * SW_E_INTERNAL  without a difference, segments of the journal were left out: a mistake of ours
+ * others         as sw_recover, and of options->program */
+SW_MUST_CHECK enum sw_rc sw_rerun(const struct sw_rerun_options *options,
+                                  struct sw_rerun_report *ret_report, struct sw_err *err);
