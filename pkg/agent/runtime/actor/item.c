@@ -1,3 +1,4 @@
+#include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/worker.h"
 
 #include <stdlib.h>
@@ -97,6 +98,8 @@ struct sw_item *sw_item_publish_new(const struct sw_item_publish *publish)
     struct sw_bytes *texts[] = {&template.name_space, &template.subject,    &template.type,
                                 &template.body,       &template.request_id, NULL};
 
+    if (template.priority > SWARM_PRIORITY_URGENT) /* Its client named none. */
+        template.priority = SWARM_PRIORITY_NORMAL;
     copy = item_new(&template, sizeof template, texts, SW_ITEM_PUBLISH);
     if (copy == NULL)
         return NULL;

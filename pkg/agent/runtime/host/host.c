@@ -458,9 +458,7 @@ static enum sw_rc take_publish(struct sw_host *host, const struct sw_frame_publi
                                    .type = publish->type,
                                    .body = publish->body,
                                    .request_id = publish->request_id,
-                                   .priority = publish->priority > SWARM_PRIORITY_URGENT
-                                                   ? SWARM_PRIORITY_NORMAL
-                                                   : publish->priority};
+                                   .priority = publish->priority};
     struct sw_item *copy;
 
     if (!sw_subject_is_valid(publish->subject)) {

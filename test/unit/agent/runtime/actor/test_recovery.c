@@ -108,6 +108,25 @@ static void a_publish_reaches_after_the_restart_whom_it_had_not_reached(void **s
     assert_int_equal(field_of(1, "k", "published"), 2);
 }
 
+static void a_publish_of_no_named_priority_can_be_read_back(void **state)
+{
+    struct sw_item_publish publish = {.request = 1,
+                                      .name_space = script_text("default"),
+                                      .subject = script_text("news"),
+                                      .type = script_text(""),
+                                      .body = script_text("one"),
+                                      .request_id = script_text(""),
+                                      .priority = SW_FRAME_PRIORITY_DEFAULT};
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "sub news");
+    sw_worker_put(actors.workers[0], sw_item_publish_new(&publish));
+    actors_settle(&actors);
+    restart(true);
+    open_pods();
+    assert_int_equal(field_of(1, "k", "published"), 1);
+}
+
 static void overdue_timers_fire_once_after_the_restart(void **state)
 {
     (void)state;
@@ -708,6 +727,7 @@ int main(void)
         TEST(memory_comes_back_by_replay),
         TEST(what_was_sent_and_not_handled_is_handled_after_the_restart),
         TEST(a_publish_reaches_after_the_restart_whom_it_had_not_reached),
+        TEST(a_publish_of_no_named_priority_can_be_read_back),
         TEST(overdue_timers_fire_once_after_the_restart),
         TEST(a_question_between_instances_outlives_a_restart),
         TEST(an_answer_to_a_client_of_before_goes_nowhere),
