@@ -41,6 +41,8 @@ struct sw_compiler {
     const struct sw_system *system;
     char program[SW_PATH_MAX], folder[SW_PATH_MAX];
     uint8_t key[SW_COMPILER_KEY_SIZE];
+    char fingerprint[SW_SEAL_FINGERPRINT_MAX + 1];
+    struct sw_seal seal; /* Of both. */
     uint64_t timeout_ms, cache_bytes_max;
     bool is_read_only;
     struct sw_compiler_view view;
@@ -132,7 +134,7 @@ static enum sw_rc entry_path(const struct sw_compiler *compiler, const struct jo
 {
     char name[SW_DIGEST_TEXT_SIZE];
 
-    sw_seal_name(job->digest, name);
+    sw_seal_name(&compiler->seal, job->digest, name);
     int size = snprintf(ret_path, SW_PATH_MAX, "%s/%s.cwasm", compiler->folder, name);
     return size > 0 && size < SW_PATH_MAX ? SW_OK : SW_E_INVALID;
 }
@@ -145,7 +147,7 @@ static bool read_cache(struct sw_compiler *compiler, struct job *job)
     if (entry_path(compiler, job, path) != SW_OK ||
         sw_file_load(compiler->system, path, ENTRY_BYTES_MAX, &job->code, NULL) != SW_OK)
         return false;
-    if (sw_seal_get(compiler->key, job->digest, (struct sw_bytes){job->code.data, job->code.size},
+    if (sw_seal_get(&compiler->seal, job->digest, (struct sw_bytes){job->code.data, job->code.size},
                     &job->result) == SW_OK)
         return true;
     compiler->view.rejected++;
@@ -207,7 +209,7 @@ static void write_cache(struct sw_compiler *compiler, const struct job *job)
     if (compiler->is_read_only)
         return;
     sw_buffer_init(&entry, ENTRY_BYTES_MAX);
-    sw_seal_put(compiler->key, job->digest, job->result, &entry);
+    sw_seal_put(&compiler->seal, job->digest, job->result, &entry);
     if (!entry.failed && entry_path(compiler, job, path) == SW_OK &&
         sw_file_save(compiler->system, path, entry.data, entry.size, NULL) == SW_OK)
         shrink_cache(compiler, path);
@@ -413,6 +415,9 @@ enum sw_rc sw_compiler_new(const struct sw_compiler_options *options,
         options->cache_bytes_max == 0 ? CACHE_BYTES_MAX : options->cache_bytes_max;
     compiler->is_read_only = options->is_read_only;
     memcpy(compiler->key, options->key, sizeof compiler->key);
+    (void)snprintf(compiler->fingerprint, sizeof compiler->fingerprint, "%s",
+                   options->fingerprint == NULL ? SW_ABI_FINGERPRINT : options->fingerprint);
+    compiler->seal = (struct sw_seal){compiler->key, compiler->fingerprint};
     sw_list_init(&compiler->queue);
     sw_list_init(&compiler->answered);
     rc = copy_path(compiler->program, options->program, err);

@@ -20,6 +20,7 @@ struct sw_compiler_options {
     const struct sw_system *system;
     const char *program;               /* Path of swarm-compiler; copied, as is folder. */
     const char *folder;                /* Of the cache; made if it is not there. */
+    const char *fingerprint;           /* Of the engine of program; copied. NULL: of this build. */
     uint8_t key[SW_COMPILER_KEY_SIZE]; /* Secret, and the same after a restart. */
     uint64_t timeout_ms;               /* For one module; 0: 60 s. */
     uint64_t cache_bytes_max;          /* Beyond it the oldest files go; 0: 4 GiB. */

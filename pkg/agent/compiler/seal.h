@@ -8,13 +8,21 @@
 #include "pkg/agent/compiler/compiler.h"
 #include "pkg/security/crypto/digest.h"
 
+#define SW_SEAL_FINGERPRINT_MAX 255
+
+struct sw_seal { /* Borrowed. */
+    const uint8_t *key;      /* SW_COMPILER_KEY_SIZE bytes. */
+    const char *fingerprint; /* Of the engine that the code is for. */
+};
+
 /* Append an entry. A buffer that is full says so itself. */
-void sw_seal_put(const uint8_t key[SW_COMPILER_KEY_SIZE], const uint8_t digest[SW_SHA256_SIZE],
+void sw_seal_put(const struct sw_seal *seal, const uint8_t digest[SW_SHA256_SIZE],
                  struct sw_bytes code, struct sw_buffer *out);
 /* Open an entry; *ret_code borrows from it.  SW_E_CORRUPT: damaged, forged, of another key, module
  * or fingerprint: which of these is not told apart. */
-SW_MUST_CHECK enum sw_rc sw_seal_get(const uint8_t key[SW_COMPILER_KEY_SIZE],
+SW_MUST_CHECK enum sw_rc sw_seal_get(const struct sw_seal *seal,
                                      const uint8_t digest[SW_SHA256_SIZE], struct sw_bytes entry,
                                      struct sw_bytes *ret_code);
 /* The name of an entry's file: 64 hex digits that stand for the module and the fingerprint. */
-void sw_seal_name(const uint8_t digest[SW_SHA256_SIZE], char ret_name[SW_DIGEST_TEXT_SIZE]);
+void sw_seal_name(const struct sw_seal *seal, const uint8_t digest[SW_SHA256_SIZE],
+                  char ret_name[SW_DIGEST_TEXT_SIZE]);

@@ -1,5 +1,6 @@
-#include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/worker.h"
+
+#include "include/swarm/agent.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* labels: threaded */
 /* uses: pkg/agent/modules pkg/agent/runtime/wasm */
 #include "pkg/agent/compiler/compiler.h"
+#include "pkg/agent/abi/abi.h"
 #include "pkg/agent/compiler/seal.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
 #include "test/unit/agent/modules/build.h"
@@ -118,7 +119,7 @@ static void entry_path(const struct fixture *f, char path[SW_PATH_MAX])
     char name[SW_DIGEST_TEXT_SIZE];
 
     assert_int_equal(sw_digest_parse(f->digest, digest), SW_OK);
-    sw_seal_name(digest, name);
+    sw_seal_name(&(struct sw_seal){f->options.key, SW_ABI_FINGERPRINT}, digest, name);
     (void)snprintf(path, SW_PATH_MAX, "%s/%s.cwasm", f->cache, name);
 }
 
@@ -211,13 +212,14 @@ static void an_entry_under_another_key_is_no_entry(void **state)
 {
     struct fixture *f = *state;
     uint8_t digest[SW_SHA256_SIZE], key[SW_COMPILER_KEY_SIZE] = "an attacker's";
+    struct sw_seal seal = {key, SW_ABI_FINGERPRINT};
     struct sw_buffer entry;
     char path[SW_PATH_MAX];
 
     start_with(f, f->program);
     assert_int_equal(sw_digest_parse(f->digest, digest), SW_OK);
     sw_buffer_init(&entry, 4096);
-    sw_seal_put(key, digest, (struct sw_bytes){"evil code", 9}, &entry);
+    sw_seal_put(&seal, digest, (struct sw_bytes){"evil code", 9}, &entry);
     entry_path(f, path);
     assert_int_equal(sw_file_save(sw_system_real(), path, entry.data, entry.size, &f->err), SW_OK);
     assert_int_equal(get(f), SW_OK);

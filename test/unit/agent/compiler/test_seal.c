@@ -1,5 +1,7 @@
 #include "pkg/agent/compiler/seal.h"
 
+#include "pkg/agent/abi/abi.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -8,6 +10,7 @@
 #include <cmocka.h>
 
 static const uint8_t key[SW_COMPILER_KEY_SIZE] = "a key that nobody else has......";
+static const struct sw_seal seal = {key, SW_ABI_FINGERPRINT};
 static const uint8_t digest[SW_SHA256_SIZE] = "the digest of a module..........";
 
 static struct sw_buffer sealed(void)
@@ -15,7 +18,7 @@ static struct sw_buffer sealed(void)
     struct sw_buffer entry;
 
     sw_buffer_init(&entry, 4096);
-    sw_seal_put(key, digest, (struct sw_bytes){"machine code", 12}, &entry);
+    sw_seal_put(&seal, digest, (struct sw_bytes){"machine code", 12}, &entry);
     assert_false(entry.failed);
     return entry;
 }
@@ -26,7 +29,7 @@ static void what_was_sealed_opens(void **state)
     struct sw_bytes code = {0};
 
     (void)state;
-    assert_int_equal(sw_seal_get(key, digest, (struct sw_bytes){entry.data, entry.size}, &code),
+    assert_int_equal(sw_seal_get(&seal, digest, (struct sw_bytes){entry.data, entry.size}, &code),
                      SW_OK);
     assert_int_equal(code.size, 12);
     assert_memory_equal(code.data, "machine code", 12);
@@ -41,9 +44,9 @@ static void an_entry_may_follow_other_bytes(void **state)
     (void)state;
     sw_buffer_init(&entry, 4096);
     sw_buffer_put_text(&entry, "before");
-    sw_seal_put(key, digest, (struct sw_bytes){NULL, 0}, &entry);
+    sw_seal_put(&seal, digest, (struct sw_bytes){NULL, 0}, &entry);
     assert_int_equal(
-        sw_seal_get(key, digest, (struct sw_bytes){entry.data + 6, entry.size - 6}, &code), SW_OK);
+        sw_seal_get(&seal, digest, (struct sw_bytes){entry.data + 6, entry.size - 6}, &code), SW_OK);
     assert_int_equal(code.size, 0);
     sw_buffer_done(&entry);
 }
@@ -56,7 +59,7 @@ static void every_flipped_bit_is_found(void **state)
     (void)state;
     for (size_t bit = 0; bit < entry.size * 8; bit++) {
         entry.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        assert_int_equal(sw_seal_get(key, digest, (struct sw_bytes){entry.data, entry.size}, &code),
+        assert_int_equal(sw_seal_get(&seal, digest, (struct sw_bytes){entry.data, entry.size}, &code),
                          SW_E_CORRUPT);
         entry.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
@@ -70,7 +73,7 @@ static void every_cut_is_found(void **state)
 
     (void)state;
     for (size_t size = 0; size < entry.size; size++)
-        assert_int_equal(sw_seal_get(key, digest, (struct sw_bytes){entry.data, size}, &code),
+        assert_int_equal(sw_seal_get(&seal, digest, (struct sw_bytes){entry.data, size}, &code),
                          SW_E_CORRUPT);
     sw_buffer_done(&entry);
 }
@@ -82,8 +85,8 @@ static void another_key_or_module_is_refused(void **state)
     uint8_t other[32] = {1};
 
     (void)state;
-    assert_int_equal(sw_seal_get(other, digest, bytes, &code), SW_E_CORRUPT);
-    assert_int_equal(sw_seal_get(key, other, bytes, &code), SW_E_CORRUPT);
+    assert_int_equal(sw_seal_get(&(struct sw_seal){other, SW_ABI_FINGERPRINT}, digest, bytes, &code), SW_E_CORRUPT);
+    assert_int_equal(sw_seal_get(&seal, other, bytes, &code), SW_E_CORRUPT);
     sw_buffer_done(&entry);
 }
 
@@ -100,7 +103,7 @@ static void another_fingerprint_is_refused(void **state)
     sw_hmac_sha256((struct sw_bytes){key, sizeof key}, (struct sw_bytes){entry.data, entry.size},
                    mac);
     sw_buffer_put(&entry, mac, sizeof mac);
-    assert_int_equal(sw_seal_get(key, digest, (struct sw_bytes){entry.data, entry.size}, &code),
+    assert_int_equal(sw_seal_get(&seal, digest, (struct sw_bytes){entry.data, entry.size}, &code),
                      SW_E_CORRUPT);
     sw_buffer_done(&entry);
 }
@@ -111,11 +114,13 @@ static void names_stand_for_module_and_fingerprint(void **state)
     uint8_t changed[SW_SHA256_SIZE];
 
     (void)state;
-    sw_seal_name(digest, one);
+    sw_seal_name(&seal, digest, one);
     assert_int_equal(strlen(one), 64);
     memcpy(changed, digest, sizeof changed);
     changed[0] ^= 1;
-    sw_seal_name(changed, other);
+    sw_seal_name(&seal, changed, other);
+    assert_string_not_equal(one, other);
+    sw_seal_name(&(struct sw_seal){key, "an older engine"}, digest, other);
     assert_string_not_equal(one, other);
 }
 
@@ -125,7 +130,7 @@ static void a_full_buffer_says_so(void **state)
 
     (void)state;
     sw_buffer_init(&entry, 100);
-    sw_seal_put(key, digest, (struct sw_bytes){"machine code", 12}, &entry);
+    sw_seal_put(&seal, digest, (struct sw_bytes){"machine code", 12}, &entry);
     assert_true(entry.failed);
     sw_buffer_done(&entry);
 }
