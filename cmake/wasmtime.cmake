@@ -30,3 +30,6 @@ add_library(wasmtime SHARED IMPORTED GLOBAL)
 set_target_properties(wasmtime PROPERTIES IMPORTED_LOCATION ${wasmtime_library}
                                           IMPORTED_NO_SONAME TRUE)
 install(FILES ${wasmtime_library} DESTINATION lib/swarm)
+# As it is installed, so that swarmd finds it beside the agent host, to keep it with that.
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/lib/swarm)
+file(CREATE_LINK ${wasmtime_library} ${CMAKE_BINARY_DIR}/lib/swarm/libwasmtime.so SYMBOLIC)

@@ -38,7 +38,8 @@ struct lane { /* One worker and its thread. */
 struct driver {
     const struct sw_system *system;
     const char *folder;
-    bool is_replay; /* It replays its journal instead of serving it. */
+    bool is_replay; /* It replays its journal instead of serving it, */
+    bool is_pack;   /* or has all that it can replay become images. */
     struct sw_shared shared;
     struct sw_guest_engine engine; /* Of the link, for counting references of modules. */
     struct sw_wasm_engine *wasm;
@@ -167,8 +168,8 @@ void link_push(struct driver *driver);
 
 /* --- replay.c -------------------------------------------------------------------------------- */
 
-/* Run all that the journal holds again, tell swarmd what differs, and how much it was (REPLAYED).
- * Machine code is asked for by MODULE_WANTED; MODULE_DROP says that it cannot be had. */
+/* Run all that the journal holds again, tell swarmd what differs, and how much it was (REPLAYED);
+ * or, if driver->is_pack, pack it (sw_repack), and tell how much that was. Machine code is asked for by MODULE_WANTED; MODULE_DROP says that it cannot be had. */
 _Noreturn void replay_run(struct driver *driver, struct sw_worker *worker,
                           enum sw_rc (*open_module)(void *ctx, struct sw_bytes code,
                                                     struct sw_guest_module **ret_module,

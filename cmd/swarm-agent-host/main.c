@@ -35,10 +35,11 @@ static uint64_t stop_by_ns;
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr,
-            "usage: swarm-agent-host --folder DIR [--replay]   (started by swarmd or swarmctl, "
-            "its socket is descriptor %d)\n",
-            LINK_FILE);
+    fprintf(
+        stderr,
+        "usage: swarm-agent-host --folder DIR [--replay|--pack]   (started by swarmd, swarmctl; "
+        "its socket is descriptor %d)\n",
+        LINK_FILE);
     exit(SW_HOST_EXIT_USAGE);
 }
 
@@ -235,10 +236,11 @@ static void leave_signals_to_swarmd(void)
 static void read_arguments(int argc, char **argv)
 {
     if (argc < 3 || argc > 4 || strcmp(argv[1], "--folder") != 0 ||
-        (argc == 4 && strcmp(argv[3], "--replay") != 0))
+        (argc == 4 && strcmp(argv[3], "--replay") != 0 && strcmp(argv[3], "--pack") != 0))
         usage();
     driver.folder = argv[2];
-    driver.is_replay = argc == 4;
+    driver.is_replay = argc == 4 && strcmp(argv[3], "--replay") == 0;
+    driver.is_pack = argc == 4 && !driver.is_replay;
 }
 
 /* All that comes before the sandbox. Returns how many workers there are to be. */
@@ -257,7 +259,7 @@ static uint32_t prepare(struct sw_frame_hello *ret_hello)
     driver.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (driver.wake < 0 || fcntl(LINK_FILE, F_SETFD, FD_CLOEXEC) != 0)
         usage();
-    if (driver.is_replay) {
+    if (driver.is_replay || driver.is_pack) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* It may not look at its link for long. */
         lock_folder(driver.folder);
         return count;
@@ -290,7 +292,7 @@ int main(int argc, char **argv)
     driver.engine = sw_guest_wasm_worker(driver.lanes[0].wasm);
     for (uint32_t i = 0; i < driver.lanes_count; i++)
         workers[i] = driver.lanes[i].worker;
-    if (driver.is_replay)
+    if (driver.is_replay || driver.is_pack)
         replay_run(&driver, workers[0], open_module);
     recover(workers, &hello);
     if (driver_start(&driver, &err) != SW_OK)

@@ -121,7 +121,7 @@ _Noreturn void replay_run(struct driver *driver, struct sw_worker *worker,
 {
     struct replay replay = {.driver = driver, .worker = worker};
     struct sw_journal_options journal = {
-        .system = driver->system, .folder = driver->folder, .is_read_only = true};
+        .system = driver->system, .folder = driver->folder, .is_read_only = driver->is_replay};
     struct sw_host_options host = {.system = driver->system,
                                    .shared = &driver->shared,
                                    .workers = &worker,
@@ -140,11 +140,13 @@ _Noreturn void replay_run(struct driver *driver, struct sw_worker *worker,
                                        .tell = tell};
     struct sw_rerun_report report;
     struct sw_err err = {0};
+    enum sw_rc rc;
 
     if (sw_host_new(&host, &driver->host, &err) != SW_OK)
         driver_die(SW_HOST_EXIT_RESOURCES, err.message);
-    if (sw_rerun(&options, &report, &err) != SW_OK)
-        driver_die(err.rc == SW_E_UNAVAILABLE ? SW_HOST_EXIT_PROTOCOL : SW_HOST_EXIT_UNREADABLE,
+    rc = driver->is_pack ? sw_repack(&options, &report, &err) : sw_rerun(&options, &report, &err);
+    if (rc != SW_OK)
+        driver_die(rc == SW_E_UNAVAILABLE ? SW_HOST_EXIT_PROTOCOL : SW_HOST_EXIT_UNREADABLE,
                    err.message);
     tell_report(driver, &report);
     _exit(SW_HOST_EXIT_STOPPED);

@@ -2,6 +2,7 @@
 
 #include "cmd/swarmd/agents.h"
 #include "cmd/swarmd/controllers.h"
+#include "cmd/swarmd/engines.h"
 #include "cmd/swarmd/figures.h"
 #include "cmd/swarmd/identity.h"
 #include "cmd/swarmd/modules.h"
@@ -34,6 +35,7 @@ struct daemon {
     struct sw_collector *collector;
     struct sw_logs *logs;
     struct modules_adapter modules;
+    struct engines engines;
     struct agents_adapter agents;
     struct sw_services *services; /* That agents may call; */
     struct sw_delay *delay;       /* and the one of them that is always there. */
@@ -240,7 +242,8 @@ static enum sw_rc key_open(struct daemon *daemon, uint8_t ret_key[SW_COMPILER_KE
 
 static enum sw_rc modules_start(struct daemon *daemon, struct sw_err *err)
 {
-    char folder[SW_PATH_MAX], cache[SW_PATH_MAX], program[SW_PATH_MAX];
+    static char program[SW_PATH_MAX]; /* Borrowed for good. */
+    char folder[SW_PATH_MAX], cache[SW_PATH_MAX];
     struct sw_compiler_options options = {.loop = daemon->loop,
                                           .system = daemon->system,
                                           .program = program,
@@ -252,9 +255,27 @@ static enum sw_rc modules_start(struct daemon *daemon, struct sw_err *err)
         rc = key_open(daemon, options.key, err);
     if (rc == SW_OK)
         rc = program_find(daemon->settings->compiler_program, "swarm-compiler", program, err);
+    daemon->engines.compiler_path = program;
+    memcpy(daemon->engines.key, options.key, sizeof options.key);
     if (rc == SW_OK)
         rc = sw_compiler_new(&options, &daemon->modules.compiler, err);
     return rc;
+}
+
+/* Older engines have their say before ours is started. */
+static void engines_start(struct daemon *daemon, const char *host_path, const char *journal_folder)
+{
+    struct engines *engines = &daemon->engines;
+
+    engines->system = daemon->system;
+    engines->logger = daemon->logger;
+    engines->loop = daemon->loop;
+    engines->modules = daemon->modules.modules;
+    engines->host_path = host_path;
+    engines->journal_folder = journal_folder;
+    (void)path_in(daemon, "engines", engines->folder);
+    (void)path_in(daemon, "compiled", engines->cache);
+    engines_pack(engines);
 }
 
 static void on_host(void *ctx, bool is_up, const char *words)
@@ -324,6 +345,8 @@ static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
         rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for the logs of agents");
     if (rc == SW_OK)
         rc = daemon->system->folder_make(daemon->system->ctx, folder, err);
+    if (rc == SW_OK)
+        engines_start(daemon, program, folder);
     if (rc == SW_OK)
         rc = sw_agents_new(&options, &daemon->agents.agents, err);
     daemon->agents.logs = daemon->logs;
@@ -505,6 +528,7 @@ enum sw_rc daemon_run(const struct sw_system *system, const struct sw_settings *
         rc = identity_write_admin(daemon.identity, sw_http_server_port(daemon.server), err);
     if (rc == SW_OK) {
         ready_print(&daemon);
+        engines_keep(&daemon.engines);
         sw_loop_run(daemon.loop);
         rc = daemon.failure.rc;
         if (rc != SW_OK)

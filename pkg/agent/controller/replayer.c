@@ -16,6 +16,7 @@ struct replayer {
     const struct sw_replay_options *options;
     struct sw_child *child;
     struct sw_stream *link;
+    struct sw_timer *deadline;
     struct sw_buffer inbound, outbound;
     char digest[SW_FRAME_NAME_MAX + 17]; /* Of the module that is asked for. */
     bool is_fetching, is_through;
@@ -206,17 +207,33 @@ static void on_exit_host(void *ctx, struct sw_child *child, int status, int sign
     look(replayer);
 }
 
+static void on_deadline(void *ctx)
+{
+    struct replayer *replayer = ctx;
+    struct sw_err err = {0};
+
+    (void)sw_err_set(&err, SW_E_TIMEOUT, "the agent host was not through after %llu s",
+                     (unsigned long long)replayer->options->timeout_ms / 1000);
+    fail(replayer, &err);
+}
+
 static enum sw_rc start(struct replayer *replayer, int link, struct sw_err *err)
 {
     const struct sw_replay_options *options = replayer->options;
-    const char *arguments[] = {options->host_path, "--folder", options->folder, "--replay", NULL};
+    const char *arguments[] = {options->host_path, "--folder", options->folder,
+                               options->is_pack ? "--pack" : "--replay", NULL};
+    char library[SW_PATH_MAX + 32];
+    const char *environment[] = {options->library_folder == NULL ? NULL : library, NULL};
     const int files[LINK_FILE_COUNT] = {-1, STANDARD_ERROR, STANDARD_ERROR, link};
     struct sw_child_options child = {.arguments = arguments,
+                                     .environment = environment,
                                      .files = files,
                                      .files_count = LINK_FILE_COUNT,
                                      .on_exit = on_exit_host,
                                      .ctx = replayer};
 
+    if (options->library_folder != NULL)
+        (void)snprintf(library, sizeof library, "LD_LIBRARY_PATH=%s", options->library_folder);
     return sw_child_start(options->loop, &child, &replayer->child, err);
 }
 
@@ -240,6 +257,8 @@ static enum sw_rc begin(struct replayer *replayer, struct sw_err *err)
         return rc;
     }
     sw_stream_start(replayer->link, &handler, LINK_BYTES_MAX);
+    if (replayer->options->timeout_ms > 0)
+        sw_timer_start(replayer->deadline, replayer->options->timeout_ms);
     return SW_OK;
 }
 
@@ -251,7 +270,9 @@ enum sw_rc sw_replay_run(const struct sw_replay_options *options,
 
     sw_buffer_init(&replayer.inbound, SW_FRAME_BYTES_MAX * 2);
     sw_buffer_init(&replayer.outbound, SW_FRAME_BYTES_MAX);
-    rc = begin(&replayer, err);
+    replayer.deadline = sw_timer_new(options->loop, on_deadline, &replayer);
+    rc = replayer.deadline == NULL ? sw_err_set(err, SW_E_EXHAUSTED, "no memory for a timer")
+                                   : begin(&replayer, err);
     if (rc == SW_OK) {
         sw_loop_run(options->loop);
         if (replayer.failure.rc == SW_OK && !replayer.is_through)
@@ -261,6 +282,8 @@ enum sw_rc sw_replay_run(const struct sw_replay_options *options,
         if (rc != SW_OK)
             *err = replayer.failure;
     }
+    if (replayer.deadline != NULL)
+        sw_timer_free(replayer.deadline);
     sw_buffer_done(&replayer.inbound);
     sw_buffer_done(&replayer.outbound);
     if (rc == SW_OK)

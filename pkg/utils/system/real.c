@@ -232,9 +232,55 @@ static enum sw_rc real_path_rename(void *ctx, const char *from, const char *to, 
 static enum sw_rc real_path_remove(void *ctx, const char *path, struct sw_err *err)
 {
     (void)ctx;
-    if (unlink(path) != 0)
+    if (unlink(path) != 0 && (errno != EISDIR || rmdir(path) != 0))
         return sw_err_errno(err, errno, "remove %s", path);
     return SW_OK;
+}
+
+/* Until all of it is written, or *ret_number says what failed. */
+static bool copy_bytes(int from, int to, int *ret_number)
+{
+    char bytes[16384];
+    ssize_t got, put = 0;
+
+    do {
+        got = read(from, bytes, sizeof bytes);
+        for (ssize_t at = 0; got > 0 && at < got; at += put) {
+            put = write(to, bytes + at, (size_t)(got - at));
+            if (put < 0)
+                break;
+        }
+    } while (got > 0 && put > 0);
+    *ret_number = errno;
+    return got == 0 && fsync(to) == 0;
+}
+
+static enum sw_rc real_path_copy(void *ctx, const char *from, const char *to, struct sw_err *err)
+{
+    struct stat status;
+    int source, target = -1, number = 0;
+    bool is_good;
+
+    (void)ctx;
+    if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0)
+        return SW_OK;
+    source = open(from, O_RDONLY | O_CLOEXEC);
+    if (source < 0 || fstat(source, &status) != 0)
+        number = errno;
+    else
+        target = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, status.st_mode & 0700);
+    is_good = target >= 0 && copy_bytes(source, target, &number);
+    if (target < 0 && number == 0)
+        number = errno;
+    if (source >= 0)
+        (void)close(source);
+    if (target >= 0)
+        (void)close(target);
+    if (is_good)
+        return SW_OK;
+    if (target >= 0)
+        (void)unlink(to);
+    return sw_err_errno(err, number, "copy %s to %s", from, to);
 }
 
 /* Make one folder; one that is there already is as good. */
@@ -326,6 +372,7 @@ const struct sw_system *sw_system_real(void)
         .path_view = real_path_view,
         .path_rename = real_path_rename,
         .path_remove = real_path_remove,
+        .path_copy = real_path_copy,
         .folder_make = real_folder_make,
         .folder_sync = real_folder_sync,
         .folder_list = real_folder_list,

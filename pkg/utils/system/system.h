@@ -57,7 +57,11 @@ struct sw_system {
     enum sw_rc (*path_view)(void *ctx, const char *path, struct sw_file_view *ret_view,
                             struct sw_err *err);
     enum sw_rc (*path_rename)(void *ctx, const char *from, const char *to, struct sw_err *err);
-    enum sw_rc (*path_remove)(void *ctx, const char *path, struct sw_err *err); /* File or link. */
+    /* A file, a link, or an empty folder. */
+    enum sw_rc (*path_remove)(void *ctx, const char *path, struct sw_err *err);
+    /* `to`, which is not there, becomes the same file under a second name, or, where the file
+     * system cannot do that, a synced copy with the same mode. */
+    enum sw_rc (*path_copy)(void *ctx, const char *from, const char *to, struct sw_err *err);
     enum sw_rc (*folder_make)(void *ctx, const char *path,
                               struct sw_err *err); /* 0700; parents too. */
     enum sw_rc (*folder_sync)(void *ctx, const char *path, struct sw_err *err); /* Names durable. */

@@ -67,14 +67,20 @@ static enum sw_rc get_program(struct rerun *rerun, struct sw_worker *worker,
     return rc;
 }
 
+static bool is_own(const struct sw_worker *worker, const struct sw_instance *instance)
+{
+    const char *own = worker->shared->fingerprint;
+
+    return sw_bytes_is_equal(instance->spec->fingerprint, (struct sw_bytes){own, strlen(own)});
+}
+
 /* Have the guest of an instance made of all that is known of it. */
 static enum sw_rc rebuild(struct rerun *rerun, struct sw_worker *worker,
                           struct sw_instance *instance, struct sw_err *err)
 {
-    const char *own = worker->shared->fingerprint;
     enum sw_rc rc;
 
-    if (!sw_bytes_is_equal(instance->spec->fingerprint, (struct sw_bytes){own, strlen(own)}))
+    if (!is_own(worker, instance))
         return sw_err_set(err, SW_E_UNSUPPORTED, "another engine ran it");
     rc = get_program(rerun, worker, instance, err);
     if (rc == SW_OK)
@@ -266,5 +272,76 @@ enum sw_rc sw_rerun(const struct sw_rerun_options *options, struct sw_rerun_repo
     if (rc == SW_OK)
         rc = check_count(ret_report, err);
     sw_buffer_done(&rerun.saved);
+    return rc;
+}
+
+/* --- Packing --------------------------------------------------------------------------------- */
+
+/* What recovery queued is in mailboxes, and nothing runs. */
+static void come_to_rest(const struct sw_rerun_options *options)
+{
+    bool goes_on = true;
+
+    while (goes_on) {
+        goes_on = false;
+        for (uint32_t i = 0; i < options->count; i++) {
+            (void)sw_worker_run(options->workers[i], 0);
+            for (uint32_t target = 0; target < options->count; target++) {
+                struct sw_item *item;
+
+                while ((item = sw_worker_sent(options->workers[i], target)) != NULL) {
+                    sw_worker_put(options->workers[target], item);
+                    goes_on = true;
+                }
+            }
+        }
+    }
+}
+
+/* The snapshot wakes whoever has its program. */
+static enum sw_rc get_programs(struct rerun *rerun, struct sw_worker *worker, struct sw_err *err)
+{
+    size_t cursor = 0;
+    void *value;
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && sw_idmap_next(worker->instances, &cursor, NULL, &value)) {
+        struct sw_instance *instance = value;
+        struct sw_err own = {0};
+
+        if (!is_own(worker, instance)) {
+            rerun->report->others++;
+            continue;
+        }
+        rerun->report->instances++;
+        rc = get_program(rerun, worker, instance, &own);
+        rc = judge(rerun, instance, rc, &own, err);
+    }
+    return rc;
+}
+
+enum sw_rc sw_repack(const struct sw_rerun_options *options, struct sw_rerun_report *ret_report,
+                     struct sw_err *err)
+{
+    struct rerun rerun = {.options = options, .report = ret_report};
+    struct sw_snapshot_options snapshot = {.shared = options->shared,
+                                           .workers = options->workers,
+                                           .count = options->count,
+                                           .is_forced = true};
+    struct sw_recovery_report recovered;
+    enum sw_rc rc = sw_recover(options->journal, options->shared, options->workers, options->count,
+                               &recovered, err);
+
+    memset(ret_report, 0, sizeof *ret_report);
+    if (rc == SW_OK)
+        come_to_rest(options);
+    for (uint32_t i = 0; rc == SW_OK && i < options->count; i++)
+        rc = get_programs(&rerun, options->workers[i], err);
+    if (rc == SW_OK)
+        rc = sw_journal_commit(options->shared->journal, err);
+    if (rc == SW_OK)
+        rc = sw_snapshot_take(&snapshot, err);
+    for (uint32_t i = 0; i < options->count; i++)
+        ret_report->segments += options->workers[i]->counts.replayed;
     return rc;
 }

@@ -48,3 +48,11 @@ struct sw_rerun_report {
  * others         as sw_recover, and of options->program */
 SW_MUST_CHECK enum sw_rc sw_rerun(const struct sw_rerun_options *options,
                                   struct sw_rerun_report *ret_report, struct sw_err *err);
+
+/* Recover, have all that this engine can replay become images in a new snapshot, and leave the rest
+ * as it is: what goes on with another engine. options->journal may be written; nothing is told but
+ * instances whose program cannot be had. Of the report `instances` counts those of this engine,
+ * `segments` those that ran again, `others` those that are left.
+ * Errors: as sw_recover and sw_snapshot_take. */
+SW_MUST_CHECK enum sw_rc sw_repack(const struct sw_rerun_options *options,
+                                   struct sw_rerun_report *ret_report, struct sw_err *err);

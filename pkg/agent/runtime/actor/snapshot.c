@@ -679,7 +679,8 @@ enum sw_rc sw_snapshot_take(const struct sw_snapshot_options *options, struct sw
     enum sw_rc rc = end_running(shared, err);
 
     assert(!sw_journal_is_dirty(shared->journal));
-    if (rc == SW_OK && sw_journal_end(shared->journal) == shared->snapshots->idle_lsn)
+    if (rc == SW_OK && !options->is_forced &&
+        sw_journal_end(shared->journal) == shared->snapshots->idle_lsn)
         return SW_OK;
     if (rc == SW_OK)
         rc = sw_snapshot_begin(shared, options->workers, options->count, err);

@@ -72,6 +72,7 @@ struct sw_snapshot_options {
     /* True: less than so much of the time is left, in percent; NULL: there always is enough. */
     bool (*is_late)(void *ctx, unsigned percent);
     void *ctx;
+    bool is_forced; /* Also without a record since the last one, which may hold records itself. */
 };
 
 /* All of it at once, at a clean stop: the workers are at rest for good and the journal is

@@ -1,0 +1,156 @@
+#!/usr/bin/python3
+"""An update of Swarm right after a crash: the version before ran another engine, and its last records
+are nobody else's to replay. It was kept beside the data, packs what it left, and the new one goes on:
+nothing is parked, nothing is lost. The other version is this one with another fingerprint in all
+of its programs."""
+# timeout: 180
+# labels: kill
+import os
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+import swarmd
+from swarmd import BUILD, TMP, Client, Daemon, apply
+
+DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
+NOTES = 60
+KEYS = "abcdefg"
+
+
+def make_version(name, settings):
+    """The programs under a folder of their own, with "settings 1" of the fingerprint changed."""
+    folder = os.path.join(TMP, name)
+    for part in ("bin/swarmd", "bin/swarmctl", "libexec/swarm-agent-host", "libexec/swarm-compiler"):
+        os.makedirs(os.path.dirname(os.path.join(folder, part)), exist_ok=True)
+        with open(os.path.join(BUILD, part), "rb") as file:
+            program = file.read()
+        assert b"settings 1," in program or part[-4:] in ("mctl", "iler"), part
+        with open(os.open(os.path.join(folder, part), os.O_WRONLY | os.O_CREAT, 0o755),
+                  "wb") as file:
+            file.write(program.replace(b"settings 1,", b"settings %d," % settings))
+    os.makedirs(os.path.join(folder, "lib", "swarm"))
+    os.symlink(os.path.realpath(os.path.join(BUILD, "lib", "swarm", "libwasmtime.so")),
+               os.path.join(folder, "lib", "swarm", "libwasmtime.so"))
+    return folder
+
+
+def engines():
+    folder = os.path.join(DATA, "engines")
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+class Engines(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.versions = [make_version(f"version-{number}", number) for number in (1, 2, 3)]
+        cls.daemon = Daemon()
+        cls.client = None
+        cls.start(cls.versions[0])
+        apply("diary", "diary: keyed: true")
+        apply("waiter", "waiter: keyed: true")
+        for number in range(NOTES):
+            cls.note(number)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+        cls.daemon.end()
+        with open(os.path.join(DATA, "not-replayed"), "w", encoding="ascii") as file:
+            file.write("Programs with other fingerprints ran it.\n")
+
+    @classmethod
+    def start(cls, version):
+        """Start the daemon of that version, and wait until it has kept its engine."""
+        swarmd.BUILD, build = version, swarmd.BUILD
+        cls.daemon.start()
+        swarmd.BUILD = build
+        cls.client = cls.client or Client(cls.daemon)
+        cls.wait_for(lambda: any(os.path.exists(os.path.join(DATA, "engines", name, "manifest"))
+                                 for name in engines()), "that an engine is kept")
+
+    @classmethod
+    def kill(cls):
+        cls.client.close()
+        assert cls.daemon.end(signal.SIGKILL) == -signal.SIGKILL
+
+    @staticmethod
+    def wait_for(function, words):
+        end = time.monotonic() + 60
+        while not function():
+            if time.monotonic() > end:
+                raise AssertionError(f"not within a minute: {words}")
+            time.sleep(0.02)
+
+    @classmethod
+    def note(cls, number):
+        key = KEYS[number % len(KEYS)]
+        answer = cls.until_taken(f"diary/{key}", f"put 0 {number}")
+        assert answer == str(number // len(KEYS) + 1).encode(), (number, answer)
+
+    @classmethod
+    def until_taken(cls, to, body):
+        """The answer, once the Pods are open again."""
+        end = time.monotonic() + 60
+        while True:
+            status, answer = cls.client.send(to, body)
+            if status == 200:
+                return answer
+            if status != 503 or time.monotonic() > end:
+                raise AssertionError(f"{to}: {status} {answer}")
+
+    def told(self):
+        with open(self.daemon.log, encoding="utf-8") as file:
+            return file.read()
+
+    def check_goes_on(self, first):
+        """Every instance has all that it was told, takes more, and nobody is parked."""
+        for number in range(first, first + NOTES):
+            self.note(number)
+        self.assertEqual(self.client.events("EngineChanged"), [])
+        items = self.client.get("/namespaces/default/agents/diary/instances")["items"]
+        self.assertEqual(len(items), len(KEYS))
+        self.assertNotIn("Parked", [item["state"] for item in items])
+
+    def test_1_an_update_after_a_crash_goes_on(self):
+        first, = engines()
+        self.kill()
+        self.start(self.versions[1])
+        self.check_goes_on(NOTES)
+        self.assertRegex(self.told(), r'settings 1, .*" packed 7 instances and replayed \d+ segments')
+        self.wait_for(lambda: len(engines()) == 1, "one engine is left")
+        self.assertNotEqual(engines(), [first])
+
+    def test_2_back_to_the_one_before_after_a_crash_too(self):
+        self.kill()
+        self.start(self.versions[0])
+        self.check_goes_on(2 * NOTES)
+
+    def test_3_an_engine_that_was_changed_is_not_run(self):
+        self.kill()
+        engine, = engines()
+        path = os.path.join(DATA, "engines", engine, "swarm-agent-host")
+        with open(path, "rb") as file:
+            program = file.read()
+        os.remove(path)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o700), "wb") as file:
+            file.write(program + b"\0")
+        self.start(self.versions[2])
+        self.assertIn("swarm-agent-host was changed", self.told())
+        status, answer = self.client.send("diary/a", "put 0 9999")
+        self.assertNotEqual(status, 200, answer)
+        self.wait_for(lambda: self.client.events("EngineChanged"), "that somebody is parked")
+        # Once it is what it was, the next start goes on.
+        self.kill()
+        os.remove(path)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o700), "wb") as file:
+            file.write(program)
+        self.start(self.versions[2])
+        for key in KEYS:
+            self.assertGreater(int(self.until_taken(f"diary/{key}", "put 1 0")), NOTES // 3)
+
+
+if __name__ == "__main__":
+    unittest.main()
