@@ -156,8 +156,8 @@ static enum sw_rc files_find(const struct engines *engines, struct sw_engine_fil
 
     (void)snprintf(ret_files->host, SW_PATH_MAX, "%s", engines->host_path);
     (void)snprintf(ret_files->compiler, SW_PATH_MAX, "%s", engines->compiler_path);
-    return snprintf(ret_files->library, SW_PATH_MAX, "%.*s/../" LIBRARY, size,
-                    engines->host_path) < SW_PATH_MAX
+    return snprintf(ret_files->library, SW_PATH_MAX, "%.*s/../" LIBRARY, size, engines->host_path) <
+                   SW_PATH_MAX
                ? SW_OK
                : sw_err_set(err, SW_E_INVALID, "the path of the agent host is too long");
 }

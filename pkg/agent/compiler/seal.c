@@ -36,8 +36,8 @@ enum sw_rc sw_seal_get(const struct sw_seal *seal, const uint8_t digest[SW_SHA25
     if (entry.size < SW_SHA256_SIZE)
         return SW_E_CORRUPT;
     size_t size = entry.size - SW_SHA256_SIZE;
-    sw_hmac_sha256((struct sw_bytes){seal->key, SW_COMPILER_KEY_SIZE}, (struct sw_bytes){bytes, size},
-                   mac);
+    sw_hmac_sha256((struct sw_bytes){seal->key, SW_COMPILER_KEY_SIZE},
+                   (struct sw_bytes){bytes, size}, mac);
     if (!sw_bytes_are_equal_secret(mac, bytes + size, sizeof mac))
         return SW_E_CORRUPT;
     reader = sw_reader_of(bytes, size);
@@ -47,8 +47,7 @@ enum sw_rc sw_seal_get(const struct sw_seal *seal, const uint8_t digest[SW_SHA25
     struct sw_bytes module = sw_reader_take(&reader, SW_SHA256_SIZE);
     struct sw_bytes code = sw_reader_bytes(&reader, SW_COMPILER_CODE_BYTES_MAX);
     if (!sw_reader_is_finished(&reader) || magic != SEAL_MAGIC || version != SEAL_VERSION ||
-        !sw_bytes_is_equal(print, own) ||
-        memcmp(module.data, digest, SW_SHA256_SIZE) != 0)
+        !sw_bytes_is_equal(print, own) || memcmp(module.data, digest, SW_SHA256_SIZE) != 0)
         return SW_E_CORRUPT;
     *ret_code = code;
     return SW_OK;

@@ -10,7 +10,7 @@
 
 #define SW_SEAL_FINGERPRINT_MAX 255
 
-struct sw_seal { /* Borrowed. */
+struct sw_seal {             /* Borrowed. */
     const uint8_t *key;      /* SW_COMPILER_KEY_SIZE bytes. */
     const char *fingerprint; /* Of the engine that the code is for. */
 };

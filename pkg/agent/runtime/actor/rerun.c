@@ -277,6 +277,22 @@ enum sw_rc sw_rerun(const struct sw_rerun_options *options, struct sw_rerun_repo
 
 /* --- Packing --------------------------------------------------------------------------------- */
 
+/* Carry what a worker sent to those whom it is for. False: there was nothing. */
+static bool carry(const struct sw_rerun_options *options, struct sw_worker *from)
+{
+    bool has_carried = false;
+
+    for (uint32_t target = 0; target < options->count; target++) {
+        struct sw_item *item;
+
+        while ((item = sw_worker_sent(from, target)) != NULL) {
+            sw_worker_put(options->workers[target], item);
+            has_carried = true;
+        }
+    }
+    return has_carried;
+}
+
 /* What recovery queued is in mailboxes, and nothing runs. */
 static void come_to_rest(const struct sw_rerun_options *options)
 {
@@ -286,14 +302,7 @@ static void come_to_rest(const struct sw_rerun_options *options)
         goes_on = false;
         for (uint32_t i = 0; i < options->count; i++) {
             (void)sw_worker_run(options->workers[i], 0);
-            for (uint32_t target = 0; target < options->count; target++) {
-                struct sw_item *item;
-
-                while ((item = sw_worker_sent(options->workers[i], target)) != NULL) {
-                    sw_worker_put(options->workers[target], item);
-                    goes_on = true;
-                }
-            }
+            goes_on = carry(options, options->workers[i]) || goes_on;
         }
     }
 }

@@ -46,7 +46,8 @@ static void an_entry_may_follow_other_bytes(void **state)
     sw_buffer_put_text(&entry, "before");
     sw_seal_put(&seal, digest, (struct sw_bytes){NULL, 0}, &entry);
     assert_int_equal(
-        sw_seal_get(&seal, digest, (struct sw_bytes){entry.data + 6, entry.size - 6}, &code), SW_OK);
+        sw_seal_get(&seal, digest, (struct sw_bytes){entry.data + 6, entry.size - 6}, &code),
+        SW_OK);
     assert_int_equal(code.size, 0);
     sw_buffer_done(&entry);
 }
@@ -59,8 +60,9 @@ static void every_flipped_bit_is_found(void **state)
     (void)state;
     for (size_t bit = 0; bit < entry.size * 8; bit++) {
         entry.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        assert_int_equal(sw_seal_get(&seal, digest, (struct sw_bytes){entry.data, entry.size}, &code),
-                         SW_E_CORRUPT);
+        assert_int_equal(
+            sw_seal_get(&seal, digest, (struct sw_bytes){entry.data, entry.size}, &code),
+            SW_E_CORRUPT);
         entry.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
     sw_buffer_done(&entry);
@@ -85,7 +87,9 @@ static void another_key_or_module_is_refused(void **state)
     uint8_t other[32] = {1};
 
     (void)state;
-    assert_int_equal(sw_seal_get(&(struct sw_seal){other, SW_ABI_FINGERPRINT}, digest, bytes, &code), SW_E_CORRUPT);
+    assert_int_equal(
+        sw_seal_get(&(struct sw_seal){other, SW_ABI_FINGERPRINT}, digest, bytes, &code),
+        SW_E_CORRUPT);
     assert_int_equal(sw_seal_get(&seal, other, bytes, &code), SW_E_CORRUPT);
     sw_buffer_done(&entry);
 }

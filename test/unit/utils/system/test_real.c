@@ -312,6 +312,51 @@ static void rename_and_remove_move_names(void **state)
     assert_int_equal(f->system->path_remove(NULL, to, &f->err), SW_E_NOT_FOUND);
 }
 
+static void an_empty_folder_is_removed_and_a_full_one_stays(void **state)
+{
+    struct fixture *f = *state;
+    char folder[SW_PATH_MAX], file[SW_PATH_MAX];
+    int opened;
+
+    (void)snprintf(folder, sizeof folder, "%s/inner", f->folder);
+    (void)snprintf(file, sizeof file, "%s/inner/a", f->folder);
+    assert_int_equal(f->system->folder_make(NULL, folder, &f->err), SW_OK);
+    assert_int_equal(
+        f->system->file_open(NULL, file, SW_FILE_WRITE | SW_FILE_CREATE, &opened, &f->err), SW_OK);
+    f->system->file_close(NULL, opened);
+    assert_int_not_equal(f->system->path_remove(NULL, folder, &f->err), SW_OK);
+    assert_int_equal(f->system->path_remove(NULL, file, &f->err), SW_OK);
+    assert_int_equal(f->system->path_remove(NULL, folder, &f->err), SW_OK);
+}
+
+/* From another file system, where no second name is to be had, it is a copy. */
+static void a_copy_has_what_the_file_has(void **state)
+{
+    struct fixture *f = *state;
+    const char *const sources[] = {"/proc/self/exe", "/proc/version"};
+    struct sw_buffer one, other;
+    char to[SW_PATH_MAX];
+
+    (void)snprintf(to, sizeof to, "%s/copy", f->folder);
+    for (int i = 0; i < 2; i++) {
+        sw_buffer_init(&one, (size_t)1 << 28);
+        sw_buffer_init(&other, (size_t)1 << 28);
+        assert_int_equal(f->system->path_copy(NULL, sources[i], to, &f->err), SW_OK);
+        assert_int_equal(sw_file_load(f->system, sources[i], (size_t)1 << 28, &one, &f->err),
+                         SW_OK);
+        assert_int_equal(sw_file_load(f->system, to, (size_t)1 << 28, &other, &f->err), SW_OK);
+        assert_true(one.size > 0);
+        assert_int_equal(one.size, other.size);
+        assert_memory_equal(one.data, other.data, one.size);
+        assert_int_equal(access(to, X_OK), i == 0 ? 0 : -1);
+        assert_int_not_equal(f->system->path_copy(NULL, sources[i], to, &f->err), SW_OK);
+        assert_int_equal(f->system->path_remove(NULL, to, &f->err), SW_OK);
+        sw_buffer_done(&one);
+        sw_buffer_done(&other);
+    }
+    assert_int_equal(f->system->path_copy(NULL, "/nowhere", to, &f->err), SW_E_NOT_FOUND);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -331,6 +376,8 @@ int main(void)
         TEST(folders_that_cannot_be_made_are_refused),
         TEST(a_listing_stops_when_told),
         TEST(rename_and_remove_move_names),
+        TEST(an_empty_folder_is_removed_and_a_full_one_stays),
+        TEST(a_copy_has_what_the_file_has),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,11 +66,13 @@ static void tell(void *ctx, const struct sw_rerun_trouble *trouble)
              (const char *)trouble->key.data, trouble->words);
 }
 
-/* The host is gone; one that only reads comes in its place, and goes. */
-static enum sw_rc rerun(const char *engine)
+/* The host is gone; one of that engine comes in its place to replay or pack, and goes. */
+static enum sw_rc work(const char *engine, bool is_pack)
 {
-    struct sw_journal_options journal = {
-        .system = &actors.disk.system, .folder = "host", .is_read_only = true};
+    struct sw_journal_options journal = {.system = &actors.disk.system,
+                                         .folder = "host",
+                                         .segment_bytes = 1u << 16,
+                                         .is_read_only = !is_pack};
     struct sw_shared shared;
     struct script_engine guests;
     struct sw_worker_options options = {
@@ -89,15 +91,27 @@ static enum sw_rc rerun(const char *engine)
     actors_kill(&actors);
     assert_int_equal(sw_shared_init(&shared, &actors.disk.system, engine), SW_OK);
     assert_int_equal(sw_worker_new(&options, &worker, &err), SW_OK);
-    rc = sw_rerun(&all, &report, &err);
+    rc = is_pack ? sw_repack(&all, &report, &err) : sw_rerun(&all, &report, &err);
     if (rc != SW_OK)
         snprintf(told, sizeof told, "%s", err.message);
     sw_worker_free(worker);
     sw_journal_close(shared.journal);
     sw_shared_done(&shared);
-    assert_int_equal(actors.disk.writes, writes);
-    assert_int_equal(actors.disk.syncs, syncs);
+    assert_true(is_pack || (actors.disk.writes == writes && actors.disk.syncs == syncs));
     return rc;
+}
+
+static enum sw_rc rerun(const char *engine)
+{
+    return work(engine, false);
+}
+
+/* A host of another engine, and its only chance to see that what it goes on with is complete. */
+static void go_on_with(const char *engine)
+{
+    assert_int_equal(actors_start(&actors, 2), SW_OK);
+    snprintf(actors.shared.fingerprint, sizeof actors.shared.fingerprint, "%s", engine);
+    open_with(&actors.module, "sha256:1");
 }
 
 static void take_snapshot(void)
@@ -223,6 +237,49 @@ static void without_its_birth_it_begins_with_the_snapshot(void **state)
     assert_true(report.recorded >= 1 && report.segments >= report.recorded);
 }
 
+static void what_is_packed_goes_on_with_another_engine(void **state)
+{
+    (void)state;
+    live_a_little();
+    assert_int_equal(work("engine 1", true), SW_OK);
+    assert_string_equal(told, "");
+    assert_true(report.instances >= 4 && report.segments >= 8);
+    assert_int_equal(report.others, 0);
+    go_on_with("engine 2");
+    assert_non_null(strstr(actors_ask(&actors, 1, "k", "get"), "counter=5 "));
+    assert_non_null(strstr(actors_ask(&actors, 1, "m", "get"), "counter=2 "));
+    actors_ask(&actors, 1, "h", "release"); /* Whom the one that waits has asked. */
+    assert_non_null(strstr(actors_ask(&actors, 1, "w", "get"), "counter=3 "));
+    assert_string_not_equal(actors.last_event, "EngineChanged");
+    actors_kill(&actors);
+}
+
+/* A snapshot of a host that runs holds records of those who sleep: they are packed as well. */
+static void records_in_the_last_snapshot_are_packed_too(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    assert_int_equal(actors_restart(&actors, false), SW_OK);
+    take_snapshot();
+    assert_int_equal(work("engine 1", true), SW_OK);
+    assert_true(report.segments >= 1);
+    go_on_with("engine 2");
+    assert_non_null(strstr(actors_ask(&actors, 1, "k", "get"), "counter=5 "));
+    actors_kill(&actors);
+}
+
+static void another_engine_packs_nothing(void **state)
+{
+    (void)state;
+    live_a_little();
+    assert_int_equal(work("engine 3", true), SW_OK);
+    assert_int_equal(report.segments, 0);
+    assert_true(report.others >= 4);
+    go_on_with("engine 1"); /* Who ran it still can. */
+    assert_non_null(strstr(actors_ask(&actors, 1, "k", "get"), "counter=5 "));
+    actors_kill(&actors);
+}
+
 static void a_folder_without_a_journal_is_an_error(void **state)
 {
     (void)state;
@@ -244,6 +301,9 @@ int main(void)
         TEST(a_module_that_cannot_be_had_is_told),
         TEST(segments_of_another_engine_are_left_out),
         TEST(without_its_birth_it_begins_with_the_snapshot),
+        TEST(what_is_packed_goes_on_with_another_engine),
+        TEST(records_in_the_last_snapshot_are_packed_too),
+        TEST(another_engine_packs_nothing),
         TEST(a_folder_without_a_journal_is_an_error),
     };
 
