@@ -12,13 +12,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* What is taken can be put again and is then the same bytes. */
 static void read_effects(struct sw_bytes bytes)
 {
     struct sw_reader reader = sw_reader_of(bytes.data, bytes.size);
     struct sw_effect effect;
+    struct sw_buffer out;
 
-    while (sw_effect_take(&reader, &effect))
+    sw_buffer_init(&out, 1u << 24);
+    while (sw_effect_take(&reader, &effect)) {
         assert(effect.body.size <= bytes.size && effect.body_at <= bytes.size);
+        sw_effect_put(&effect, &out);
+        assert(out.size == reader.at);
+    }
+    assert(out.size == 0 || memcmp(out.data, bytes.data, out.size) == 0);
+    sw_buffer_done(&out);
 }
 
 /* A record that is read can be printed, and written again as one that reads the same. */
@@ -89,15 +97,15 @@ static void append(struct sw_journal *journal)
     assert(rc == SW_OK);
 }
 
-/* Looking changes nothing; opening agrees with it; what was opened can be opened again, and goes
- * on. */
+/* Looking changes nothing; opening agrees with it; what was opened can be opened again, shows the
+ * same once more, and goes on. */
 static void read_journal(struct disk *disk)
 {
     struct sw_journal_options options = {
         .system = &disk->system, .folder = FOLDER, .segment_bytes = 4096};
     struct sw_journal_report report = {{0}, 0, 0, 0, 0, 0, 0, 0};
     struct sw_err err = {0};
-    uint64_t seen = 0, opened = 0, again = 0, last = 0;
+    uint64_t seen = 0, opened = 0, again = 0, revisited = 0, last = 0;
     enum sw_rc looked = sw_journal_scan(&disk->system, FOLDER, visit, &seen, &report, &err), rc;
     struct sw_journal *journal = NULL;
 
@@ -110,6 +118,8 @@ static void read_journal(struct disk *disk)
     journal = NULL;
     rc = sw_journal_open(&options, visit, &again, &journal, &err);
     assert(rc == SW_OK && again == opened);
+    rc = sw_journal_revisit(journal, 0, visit, &revisited, &err);
+    assert(rc == SW_OK && revisited == again);
     append(journal);
     sw_journal_close(journal);
     rc = sw_journal_scan(&disk->system, FOLDER, visit, &last, &report, &err);
