@@ -379,6 +379,7 @@ static enum sw_rc visit_blocks(const struct sw_snapshot *snapshot, sw_snapshot_v
         rc = read_block(snapshot, &window, at, &block, &size, err);
         if (rc != SW_OK)
             break;
+        report->check = sw_crc32c(report->check, window.p, (size_t)size);
         at += size;
         rc = count_block(&block, report, err);
         if (rc == SW_OK && block.kind != SW_SNAPSHOT_END && visit != NULL)
@@ -415,28 +416,8 @@ static enum sw_rc take_head(const struct sw_snapshot *snapshot, struct sw_snapsh
     }
     if (sw_reader_u32(&reader) != sw_crc32c(0, bytes, sizeof bytes - 4))
         return sw_err_set(err, SW_E_CORRUPT, "the head of the snapshot is damaged");
+    report->check = sw_crc32c(0, bytes, sizeof bytes);
     return SW_OK;
-}
-
-/* The CRC-32C of the whole file. */
-static enum sw_rc sum(const struct sw_snapshot *snapshot, uint32_t *ret_check, struct sw_err *err)
-{
-    uint8_t *chunk = malloc(READ_BYTES);
-    uint32_t check = 0;
-    enum sw_rc rc =
-        chunk == NULL ? sw_err_set(err, SW_E_EXHAUSTED, "no memory for a snapshot") : SW_OK;
-
-    for (uint64_t at = 0; rc == SW_OK && at < snapshot->bytes; at += READ_BYTES) {
-        uint64_t left = snapshot->bytes - at;
-        size_t size = left < READ_BYTES ? (size_t)left : READ_BYTES;
-
-        rc = read_exact(snapshot, at, chunk, size, err);
-        if (rc == SW_OK)
-            check = sw_crc32c(check, chunk, size);
-    }
-    free(chunk);
-    *ret_check = check;
-    return rc;
 }
 
 struct sw_snapshot *sw_snapshot_adopt(const struct sw_system *system, int file, uint64_t bytes)
@@ -485,8 +466,6 @@ enum sw_rc sw_snapshot_scan(const struct sw_system *system, const char *path,
     if (rc == SW_OK)
         rc = take_head(snapshot, &report, err);
     if (rc == SW_OK)
-        rc = sum(snapshot, &report.check, err);
-    if (rc == SW_OK)
         rc = visit_blocks(snapshot, visit, ctx, &report, err);
     if (rc != SW_OK) {
         (void)sw_err_context(err, "%s", path);
@@ -497,21 +476,24 @@ enum sw_rc sw_snapshot_scan(const struct sw_system *system, const char *path,
     return SW_OK;
 }
 
-/* Whether the file is the one that the record means. */
-static enum sw_rc verify(const struct sw_snapshot *snapshot,
-                         const struct sw_snapshot_source *source, struct sw_err *err)
+/* Visit the blocks of the file if it is the one that the record means. */
+static enum sw_rc visit_meant(const struct sw_snapshot *snapshot,
+                              const struct sw_snapshot_source *source, sw_snapshot_visit *visit,
+                              void *ctx, struct sw_err *err)
 {
     const struct sw_record_snapshot *record = source->record;
     struct sw_snapshot_report report = {.bytes = 0};
-    enum sw_rc rc = snapshot->bytes == record->bytes
-                        ? take_head(snapshot, &report, err)
-                        : sw_err_set(err, SW_E_CORRUPT, "it is not as long as the journal says");
+    bool is_meant = snapshot->bytes == record->bytes;
+    enum sw_rc rc = take_head(snapshot, &report, err);
 
-    if (rc == SW_OK)
-        rc = sum(snapshot, &report.check, err);
-    if (rc == SW_OK && (report.check != record->check || report.lsn != record->lsn ||
-                        memcmp(report.uuid, source->uuid, sizeof report.uuid) != 0))
-        return sw_err_set(err, SW_E_CORRUPT, "it is not the file that the journal means");
+    if (rc != SW_OK && is_meant)
+        return rc;
+    is_meant = is_meant && report.lsn == record->lsn &&
+               memcmp(report.uuid, source->uuid, sizeof report.uuid) == 0;
+    if (is_meant)
+        rc = visit_blocks(snapshot, visit, ctx, &report, err);
+    if (rc == SW_OK && (!is_meant || report.check != record->check))
+        rc = sw_err_set(err, SW_E_CORRUPT, "it is not the file that the journal means");
     return rc;
 }
 
@@ -519,7 +501,6 @@ enum sw_rc sw_snapshot_open(const struct sw_snapshot_source *source, sw_snapshot
                             void *ctx, struct sw_snapshot **ret_snapshot, struct sw_err *err)
 {
     SW_CLEANUP(sw_snapshot_closep) struct sw_snapshot *snapshot = NULL;
-    struct sw_snapshot_report report = {.bytes = 0};
     char path[SW_PATH_MAX], name[SW_SNAPSHOT_NAME_MAX];
     enum sw_rc rc = SW_OK;
 
@@ -533,9 +514,7 @@ enum sw_rc sw_snapshot_open(const struct sw_snapshot_source *source, sw_snapshot
     if (rc == SW_E_NOT_FOUND)
         rc = sw_err_set(err, SW_E_CORRUPT, "it is not there");
     if (rc == SW_OK)
-        rc = verify(snapshot, source, err);
-    if (rc == SW_OK)
-        rc = visit_blocks(snapshot, visit, ctx, &report, err);
+        rc = visit_meant(snapshot, source, visit, ctx, err);
     if (rc != SW_OK) {
         (void)sw_err_context(err, "snapshot %s", path);
         if (rc == SW_E_CORRUPT)

@@ -119,7 +119,8 @@ struct sw_snapshot_source {
     const struct sw_record_snapshot *record; /* That names the file. */
 };
 
-/* Open the file that a record names, check all of it, and visit its blocks in order.
+/* Open the file that a record names and visit its blocks in order, each checked; whether it is as
+ * a whole what the record says is known, and told, when the last one was visited.
  * SW_E_CORRUPT      it is not there, or not what the record says, or malformed
  * SW_E_UNSUPPORTED  another release wrote it
  * others            as the system's file calls, and visit */

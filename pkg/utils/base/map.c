@@ -99,14 +99,12 @@ static size_t distance_of(const struct sw_map *map, size_t at)
 }
 
 /* The place of the key, or SIZE_MAX. Probing ends where an entry nearer to its home begins. */
-static size_t slot_find(const struct sw_map *map, const void *key, size_t key_size)
+static size_t slot_find(const struct sw_map *map, uint32_t hash, const void *key, size_t key_size)
 {
-    uint32_t hash;
     size_t at;
 
     if (map->count == 0)
         return SIZE_MAX;
-    hash = key_hash(map, key, key_size);
     at = home_of(map, hash);
     for (size_t distance = 0;; distance++, at = (at + 1) & (map->capacity - 1)) {
         const struct slot *slot = &map->slots[at];
@@ -121,7 +119,8 @@ static size_t slot_find(const struct sw_map *map, const void *key, size_t key_si
 
 void *sw_map_find(const struct sw_map *map, const void *key, size_t key_size)
 {
-    size_t at = slot_find(map, key, key_size);
+    size_t at =
+        map->count == 0 ? SIZE_MAX : slot_find(map, key_hash(map, key, key_size), key, key_size);
 
     return at == SIZE_MAX ? NULL : map->slots[at].value;
 }
@@ -168,8 +167,9 @@ static bool map_resize(struct sw_map *map, size_t capacity)
 enum sw_rc sw_map_put(struct sw_map *map, const void *key, size_t key_size, void *value,
                       void **ret_old)
 {
-    size_t at = slot_find(map, key, key_size);
-    struct slot slot = {.value = value, .key_size = (uint32_t)key_size};
+    uint32_t hash = key_hash(map, key, key_size);
+    size_t at = slot_find(map, hash, key, key_size);
+    struct slot slot = {.hash = hash, .value = value, .key_size = (uint32_t)key_size};
 
     assert(key_size <= UINT32_MAX);
     if (ret_old != NULL)
@@ -184,7 +184,6 @@ enum sw_rc sw_map_put(struct sw_map *map, const void *key, size_t key_size, void
         return SW_E_EXHAUSTED;
     if (!key_copy(&slot, key))
         return SW_E_EXHAUSTED;
-    slot.hash = key_hash(map, key, key_size);
     slot_insert(map, slot);
     map->count++;
     return SW_OK;
@@ -192,7 +191,7 @@ enum sw_rc sw_map_put(struct sw_map *map, const void *key, size_t key_size, void
 
 void *sw_map_remove(struct sw_map *map, const void *key, size_t key_size)
 {
-    size_t at = slot_find(map, key, key_size);
+    size_t at = slot_find(map, key_hash(map, key, key_size), key, key_size);
     size_t next;
     void *value;
 

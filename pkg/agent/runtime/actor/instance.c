@@ -11,6 +11,31 @@
 
 /* --- Life ------------------------------------------------------------------------------------ */
 
+/* False: there is no memory, or another one stands there. */
+static bool enter_tables(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_map *by_key = instance->pod->instances;
+    void *old = NULL;
+    enum sw_rc rc = sw_idmap_put(worker->instances, instance->id, instance, &old);
+
+    if (rc == SW_OK && old != NULL) { /* It takes its place again, for which there is room. */
+        rc = sw_idmap_put(worker->instances, instance->id, old, NULL);
+        assert(rc == SW_OK);
+        return false;
+    }
+    if (rc != SW_OK)
+        return false;
+    rc = sw_map_put(by_key, instance->key, instance->key_size, instance, &old);
+    if (rc == SW_OK && old == NULL)
+        return true;
+    (void)sw_idmap_remove(worker->instances, instance->id);
+    if (rc == SW_OK) {
+        rc = sw_map_put(by_key, instance->key, instance->key_size, old, NULL);
+        assert(rc == SW_OK);
+    }
+    return false;
+}
+
 struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod,
                                     struct sw_bytes key, uint64_t id)
 {
@@ -30,12 +55,7 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
     instance->captured = worker->generation;
     sw_list_init(&instance->capture);
     instance->memory_bytes = pod->config.memory_bytes;
-    if (sw_idmap_put(worker->instances, instance->id, instance, NULL) != SW_OK) {
-        free(instance);
-        return NULL;
-    }
-    if (sw_map_put(pod->instances, key.data, key.size, instance, NULL) != SW_OK) {
-        (void)sw_idmap_remove(worker->instances, instance->id);
+    if (!enter_tables(worker, instance)) {
         free(instance);
         return NULL;
     }
@@ -288,8 +308,9 @@ static void hibernate(struct sw_worker *worker, struct sw_instance *instance)
         leave_waiters(worker, instance);
         return;
     }
-    sw_instance_set_image(worker, instance, image);
+    sw_instance_set_image(worker, instance, NULL);
     instance->is_hibernated = true;
+    sw_instance_set_image(worker, instance, image);
     sw_instance_sleep(worker, instance);
 }
 
@@ -319,8 +340,8 @@ void sw_instance_wake(struct sw_worker *worker, struct sw_instance *instance)
     leave_waiters(worker, instance);
     if (!instance->is_hibernated)
         return;
-    instance->is_hibernated = false;
     sw_instance_set_image(worker, instance, NULL);
+    instance->is_hibernated = false;
 }
 
 void sw_instance_end_wait(struct sw_worker *worker, struct sw_instance *instance)

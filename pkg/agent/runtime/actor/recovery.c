@@ -111,11 +111,13 @@ static enum sw_rc take_start(struct recovery *recovery, const struct sw_record_s
     struct sw_pod *pod = find_pod(recovery, segment->pod);
     struct sw_instance *instance;
 
-    if (pod == NULL || segment->previous != 0 ||
-        sw_map_find(pod->instances, segment->key.data, segment->key.size) != NULL ||
-        sw_idmap_find(worker->instances, segment->instance) != NULL)
-        return contradiction(recovery, "the birth of an instance that is there, or of no Pod");
+    if (pod == NULL || segment->previous != 0)
+        return contradiction(recovery, "the birth of an instance in no Pod");
     instance = sw_instance_add(worker, pod, segment->key, segment->instance);
+    if (instance == NULL &&
+        (sw_map_find(pod->instances, segment->key.data, segment->key.size) != NULL ||
+         sw_idmap_find(worker->instances, segment->instance) != NULL))
+        return contradiction(recovery, "the birth of an instance that is there");
     if (instance == NULL)
         return no_memory(recovery);
     memcpy(instance->random.seed, segment->seed.data, sizeof instance->random.seed);

@@ -51,16 +51,23 @@ struct sw_image *sw_image_new(struct sw_worker *worker, const struct sw_instance
     return image;
 }
 
+void sw_image_count(struct sw_worker *worker, const struct sw_instance *instance, bool is_there)
+{
+    uint64_t *count = instance->is_hibernated ? &worker->packed_bytes : &worker->images_bytes;
+    uint64_t bytes = instance->image == NULL
+                         ? 0
+                         : (uint64_t)instance->image->actor_bytes + instance->image->guest_bytes;
+
+    *count = is_there ? *count + bytes : *count - bytes;
+}
+
 void sw_instance_set_image(struct sw_worker *worker, struct sw_instance *instance,
                            struct sw_image *image)
 {
-    if (instance->image != NULL) {
-        worker->images_bytes -= instance->image->actor_bytes + instance->image->guest_bytes;
-        free(instance->image);
-    }
+    sw_image_count(worker, instance, false);
+    free(instance->image);
     instance->image = image;
-    if (image != NULL)
-        worker->images_bytes += image->actor_bytes + image->guest_bytes;
+    sw_image_count(worker, instance, true);
 }
 
 /* --- Records --------------------------------------------------------------------------------- */

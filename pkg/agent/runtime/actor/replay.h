@@ -40,5 +40,7 @@ SW_MUST_CHECK enum sw_rc sw_base_extend(struct sw_worker *worker, struct sw_inst
 /* An image of an instance with a guest, or one that needs none.  NULL: failed; err is set. */
 struct sw_image *sw_image_new(struct sw_worker *worker, const struct sw_instance *instance,
                               struct sw_err *err);
+/* Its image, if it has one, is of this worker, or is no more. */
+void sw_image_count(struct sw_worker *worker, const struct sw_instance *instance, bool is_there);
 void sw_instance_set_image(struct sw_worker *worker, struct sw_instance *instance,
                            struct sw_image *image);

@@ -67,8 +67,7 @@ static void leave(const struct move *move, struct sw_instance *instance)
 
     sw_capture_instance_first(from, instance); /* A snapshot may want it as it was. */
     pack(move, instance);
-    if (instance->image != NULL)
-        from->images_bytes -= instance->image->actor_bytes + instance->image->guest_bytes;
+    sw_image_count(from, instance, false);
     if (instance->ready.queued != 0)
         sw_ready_remove(&from->ready, move->from->share, &instance->ready);
     sw_heap_remove(&from->timers, &instance->timer);
@@ -114,8 +113,7 @@ static void enter(const struct move *move, struct sw_instance *instance, bool wa
         sw_worker_fail(to, SW_E_EXHAUSTED, "no memory for an instance that moves");
         return;
     }
-    if (instance->image != NULL)
-        to->images_bytes += instance->image->actor_bytes + instance->image->guest_bytes;
+    sw_image_count(to, instance, true);
     to->counts.waiting += instance->waiting;
     if (instance->is_started && !instance->is_parked)
         move->to->ready++;

@@ -118,7 +118,7 @@ struct sw_worker {
     struct sw_guest_outcome outcome;
     struct sw_buffer record, frame, replay, body, image, targets, block;
     struct sw_bodies bodies;
-    uint64_t images_bytes;
+    uint64_t images_bytes, packed_bytes; /* Of images; packed: of those that are hibernated. */
     struct sw_worker_view counts;
     struct sw_err failure;
 };
@@ -130,7 +130,7 @@ static inline struct sw_bytes sw_instance_key(const struct sw_instance *instance
 
 /* --- instance.c: life and mailboxes ----------------------------------------------------------- */
 
-/* A new instance in its pod's and worker's tables; id 0: a new one.  NULL: no memory. */
+/* A new instance in all tables; id 0: a new one.  NULL: no memory, or its key or id is there. */
 struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod,
                                     struct sw_bytes key, uint64_t id);
 /* Take it out of all tables and free it; its messages are refused with `status`. */

@@ -245,5 +245,5 @@ void sw_worker_view(const struct sw_worker *worker, struct sw_worker_view *ret_v
     ret_view->pods = sw_map_count(worker->pods);
     ret_view->instances = sw_idmap_count(worker->instances);
     ret_view->memory_bytes = worker->engine.total_bytes(worker->engine.ctx);
-    ret_view->packed_bytes = worker->images_bytes;
+    ret_view->packed_bytes = worker->packed_bytes;
 }
