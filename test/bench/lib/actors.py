@@ -169,7 +169,7 @@ def recover(run):
             reports.append(restart(run, daemon, keys, 1 if run.is_quick else 1 + 2 * number))
             replayed.append(daemon.metric("swarm_agent_host_replayed_segments"))
     head = dict(head_of(run, "recover", "ms", "local"), rounds=run.rounds,
-                replayed=statistics.median(replayed))
+                replayed=sum(replayed))
     first = [one["first_us"] / 1000 for one in reports]
     value = statistics.median(first)
     figures.emit(**head, case=f"n={keys} mode=start", value=figures.rounded(value),
