@@ -16,6 +16,7 @@
 #define TYPE_MAX 255u
 
 struct share { /* What a namespace has under way; gone with the last one. */
+    struct sw_agents *agents;
     uint32_t count;
     uint32_t name_size;
     char name[];
@@ -24,7 +25,6 @@ struct share { /* What a namespace has under way; gone with the last one. */
 struct call {
     struct sw_list all;  /* In agents->calls. */
     struct sw_list told; /* In agents->calls_answers while the link has no room for its result. */
-    struct sw_agents *agents;
     struct sw_frame_call_name name;
     uint64_t pod;
     struct share *share;
@@ -49,7 +49,7 @@ static struct share *share_take(struct sw_agents *agents, const char *name)
     share = malloc(sizeof *share + size);
     if (share == NULL)
         return NULL;
-    *share = (struct share){.count = 1, .name_size = (uint32_t)size};
+    *share = (struct share){.agents = agents, .count = 1, .name_size = (uint32_t)size};
     memcpy(share->name, name, size);
     if (sw_map_put(agents->calls_by_space, name, size, share, NULL) == SW_OK)
         return share;
@@ -151,7 +151,7 @@ static void on_done(void *ctx, const struct sw_service_answer *answer)
 {
     struct call *call = ctx;
 
-    answered(call->agents, call, answer);
+    answered(call->share->agents, call, answer);
 }
 
 /* --- Calls ----------------------------------------------------------------------------------- */
@@ -200,7 +200,6 @@ static struct call *call_new(struct sw_agents *agents, const struct sw_frame_cal
         free(call);
         return NULL;
     }
-    call->agents = agents;
     call->name = asked->name;
     sw_list_init(&call->told);
     if (sw_map_put(agents->calls_by_name, &call->name, sizeof call->name, call, NULL) != SW_OK) {
