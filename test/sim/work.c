@@ -417,12 +417,12 @@ bool sim_work_is_quiet(const struct sim_work *work)
 void sim_work_init(struct sim_work *work, struct sim_front *front, uint64_t seed)
 {
     static const uint32_t base[SIM_OP_KINDS] = {
-        [SIM_OP_PUT] = 10,   [SIM_OP_TRANSFER] = 12, [SIM_OP_RELAY] = 10, [SIM_OP_GATHER] = 8,
-        [SIM_OP_JOIN] = 3,   [SIM_OP_LEAVE] = 2,     [SIM_OP_TELL] = 6,   [SIM_OP_SET] = 8,
-        [SIM_OP_CANCEL] = 5, [SIM_OP_PAGE] = 6,      [SIM_OP_MIRROR] = 6, [SIM_OP_RANDOM] = 3,
-        [SIM_OP_POISON] = 2, [SIM_OP_ASK] = 4,       [SIM_OP_SLEEP] = 2,  [SIM_OP_TAKE] = 3,
-        [SIM_OP_CALL] = 4,   [SIM_OP_RACE] = 3,      [SIM_OP_SPAM] = 3,   [SIM_OP_TRAP] = 4,
-        [SIM_OP_LOOK] = 6};
+        [SIM_OP_PUT] = 10,   [SIM_OP_TRANSFER] = 12, [SIM_OP_RELAY] = 10,  [SIM_OP_GATHER] = 8,
+        [SIM_OP_JOIN] = 3,   [SIM_OP_LEAVE] = 2,     [SIM_OP_TELL] = 6,    [SIM_OP_SET] = 8,
+        [SIM_OP_CANCEL] = 5, [SIM_OP_PAGE] = 6,      [SIM_OP_MIRROR] = 12, [SIM_OP_RANDOM] = 3,
+        [SIM_OP_POISON] = 2, [SIM_OP_ASK] = 4,       [SIM_OP_SLEEP] = 2,   [SIM_OP_TAKE] = 3,
+        [SIM_OP_CALL] = 4,   [SIM_OP_RACE] = 3,      [SIM_OP_SPAM] = 3,    [SIM_OP_TRAP] = 4,
+        [SIM_OP_LOOK] = 12};
 
     memset(work, 0, sizeof *work);
     work->front = front;
