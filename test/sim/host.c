@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FOLDER "host"
 #define FULL_DISK_WAIT_NS (500 * SIM_MS)
 #define BUSY_WAIT_NS (10 * SIM_MS)
 #define STILL_AGAIN_NS (5 * SIM_MS)
@@ -373,7 +372,7 @@ static enum sw_rc stand_still(void *ctx, void (*work)(void *work_ctx), void *wor
 static bool recover(struct sim_host *host)
 {
     struct sw_journal_options journal = {.system = &host->options.disk->system,
-                                         .folder = FOLDER,
+                                         .folder = SIM_HOST_FOLDER,
                                          .segment_bytes = host->options.segment_bytes,
                                          .epoch_bytes = host->options.epoch_bytes};
     struct sw_host_options options = {.system = &host->options.disk->system,
@@ -642,6 +641,7 @@ static void make_lane(struct sim_host *host, uint32_t i)
 void sim_host_start(struct sim_host *host)
 {
     struct sw_snapshot_limits limits = {.bytes_min = host->options.snapshot_bytes,
+                                        .history_bytes = host->options.history_bytes,
                                         .sweep_bytes = host->options.snapshot_bytes / 4};
 
     assert(host->state == SIM_HOST_DOWN);

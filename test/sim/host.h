@@ -63,6 +63,8 @@ enum sim_end { /* How a host ends. */
                SIM_END_UNREADABLE /* It could not recover, or broke a rule: always wrong. */
 };
 
+#define SIM_HOST_FOLDER "host" /* On the disk. */
+
 struct sim_host_options {
     struct sim_loop *loop;
     struct sim_disk *disk;
@@ -74,6 +76,7 @@ struct sim_host_options {
     uint64_t segment_bytes;
     size_t epoch_bytes;
     uint64_t snapshot_bytes; /* That the journal grows between two snapshots, at least. */
+    uint64_t history_bytes;  /* It is kept whole until it is longer. */
     void *ctx;
     void (*frame)(void *ctx, const struct sw_frame *frame); /* One that arrived at swarmd. */
     void (*ended)(void *ctx, enum sim_end end, const char *words);

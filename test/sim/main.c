@@ -3,7 +3,8 @@
  *     sim --seed N [--trace] [--twice] [--keep DIR] [--minutes M]
  *                                                         one run; its digest, and what is wrong
  *     sim --seeds A-B [--jobs J] [--first] [--minutes M]  many, each in a process of its own;
- * --first: no more once one was wrong
+ * --first: no more once one was wrong. --clients: judged by what clients saw alone, and not
+ * replayed at its end.
  *
  * The exit code is 0 when nothing is wrong, 1 when something is, 2 for a wrong command line. */
 #include "pkg/agent/modules/rewrite.h"
@@ -30,7 +31,7 @@
 struct arguments {
     uint64_t first, last;
     uint32_t jobs, minutes;
-    bool prints, twice, is_one, ends_at_first;
+    bool prints, twice, is_one, ends_at_first, by_clients;
     const char *keep;
 };
 
@@ -41,7 +42,8 @@ struct job { /* A child that runs one seed. */
 };
 
 struct totals {
-    uint64_t runs, wrong, virtual_ns, operations, acknowledged, segments, replayed, lives, commits;
+    uint64_t runs, wrong, virtual_ns, operations, acknowledged, segments, replayed, rerun, lives,
+        commits;
     uint64_t first_wrong;
 };
 
@@ -104,6 +106,8 @@ static struct arguments take_arguments(int argc, char **argv)
             arguments.twice = true;
         } else if (strcmp(argv[i], "--first") == 0) {
             arguments.ends_at_first = true;
+        } else if (strcmp(argv[i], "--clients") == 0) {
+            arguments.by_clients = true;
         } else if (strcmp(argv[i], "--seed") == 0) {
             arguments.first = arguments.last = only_number(argv[++i]);
             arguments.is_one = true;
@@ -156,6 +160,7 @@ static void run_one(const struct arguments *arguments, uint64_t seed,
                                       .seed = seed,
                                       .minutes = arguments->minutes,
                                       .prints = arguments->prints,
+                                      .by_clients = arguments->by_clients,
                                       .keep = arguments->is_one ? arguments->keep : NULL};
 
     sim_run(&options, ret_result);
@@ -232,6 +237,7 @@ static void finish(const struct arguments *arguments, struct job *job, struct to
     totals->acknowledged += result.acknowledged;
     totals->segments += result.segments;
     totals->replayed += result.replayed;
+    totals->rerun += result.rerun;
     totals->lives += result.lives;
     totals->commits += result.commits;
     if (result.words[0] == 0)
@@ -271,10 +277,11 @@ static int many(const struct arguments *arguments)
     }
     printf("%" PRIu64 " seeds, %" PRIu64 " wrong; %.1f virtual hours, %" PRIu64
            " operations (%" PRIu64 " acknowledged), %" PRIu64 " segments, %" PRIu64
-           " replayed, %" PRIu64 " commits, %" PRIu64 " lives of a host\n",
+           " replayed, %" PRIu64 " commits, %" PRIu64 " lives of a host; %" PRIu64
+           " segments ran again at the end\n",
            totals.runs, totals.wrong, (double)totals.virtual_ns / (double)SIM_S / 3600,
            totals.operations, totals.acknowledged, totals.segments, totals.replayed, totals.commits,
-           totals.lives);
+           totals.lives, totals.rerun);
     return totals.wrong == 0 ? 0 : 1;
 }
 

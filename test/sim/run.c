@@ -2,6 +2,7 @@
 
 #include "test/sim/faults.h"
 #include "test/sim/reader.h"
+#include "test/sim/rerun.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #define BURST_GAP_NS (150 * SIM_S)
 #define BURST_OPS 12u
 #define SETTLE_NS (300 * SIM_S)
+#define HISTORY_SEEDS 4u /* Of so many one keeps its journal from the beginning. */
 #define QUIET_NS (60 * SIM_S)
 
 struct run {
@@ -80,6 +82,8 @@ static void init(struct run *run)
     host.segment_ns = SIM_US << sim_random_below(&run->random, 8);
     host.segment_bytes = (uint64_t)65536 << sim_random_below(&run->random, 4);
     host.snapshot_bytes = (uint64_t)32768 << sim_random_below(&run->random, 6);
+    /* All that happened is there at the end, to be replayed. */
+    host.history_bytes = run->options->seed % HISTORY_SEEDS == 0 ? UINT64_MAX : 0;
     host.epoch_bytes = (size_t)8192 << sim_random_below(&run->random, 7);
     sim_host_init(&run->host, &host);
     sim_front_init(&run->front, &run->host, run->options->code, sim_random_next(&run->random));
@@ -162,6 +166,19 @@ static void judge(struct run *run)
     run->result->unknown = verdict.unknown;
 }
 
+/* All that the journal holds comes to the same once more. No client can see that, so planted bugs
+ * are not judged by it. */
+static void rerun(struct run *run)
+{
+    struct sim_rerun_result replayed;
+
+    if (run->options->by_clients)
+        return;
+    sim_rerun(&run->host, run->front.code, &replayed);
+    (void)is_wrong(run, replayed.words);
+    run->result->rerun = replayed.segments;
+}
+
 static void tell(struct run *run)
 {
     struct sim_run_result *result = run->result;
@@ -191,8 +208,10 @@ void sim_run(const struct sim_run_options *options, struct sim_run_result *ret_r
     run->options = options;
     run->result = ret_result;
     init(run);
-    if (wait_up(run) && work(run) && settle(run) && read_thrice(run))
+    if (wait_up(run) && work(run) && settle(run) && read_thrice(run)) {
         judge(run);
+        rerun(run);
+    }
     tell(run);
     if (ret_result->words[0] != 0)
         sim_trace(&run->trace, "run: WRONG: %s", ret_result->words);

@@ -12,12 +12,14 @@ struct sim_run_options {
     uint64_t seed;
     uint32_t minutes; /* Virtual ones, of clients at work. */
     bool prints;      /* The trace, to standard output. */
+    bool by_clients;  /* It is not replayed at its end. */
     const char *keep; /* A folder that gets the disk as it was at the end; NULL: none. */
 };
 
 struct sim_run_result {
     uint64_t seed, digest;
     uint64_t virtual_ns, steps, lives, segments, replayed, commits;
+    uint64_t rerun; /* Segments that were run again at the end, and came to the same. */
     uint64_t operations, acknowledged, unknown, entries;
     uint32_t kills, powers, stops, disk_ends;
     char words[700]; /* What is wrong; "": nothing. */

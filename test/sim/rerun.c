@@ -1,0 +1,79 @@
+#include "test/sim/rerun.h"
+
+#include "pkg/agent/abi/abi.h"
+#include "pkg/agent/runtime/actor/rerun.h"
+#include "pkg/agent/runtime/host/guest_wasm.h"
+#include "pkg/agent/runtime/wasm/wasm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct rerun {
+    struct sw_guest_engine engine;
+    struct sw_guest_module *module;
+    struct sim_rerun_result *result;
+};
+
+static enum sw_rc get_program(void *ctx, struct sw_worker *worker, struct sw_bytes pod,
+                              struct sw_bytes digest, struct sw_err *err)
+{
+    struct rerun *rerun = ctx;
+    struct sw_item *item =
+        sw_item_program_new(digest, rerun->engine.module_ref(rerun->engine.ctx, rerun->module));
+
+    (void)pod;
+    if (item == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a module");
+    sw_worker_put(worker, item);
+    return SW_OK;
+}
+
+static void tell(void *ctx, const struct sw_rerun_trouble *trouble)
+{
+    const struct rerun *rerun = ctx;
+
+    snprintf(rerun->result->words, sizeof rerun->result->words, "replayed, %.*s/%.*s: %s",
+             (int)trouble->agent.size, (const char *)trouble->agent.data, (int)trouble->key.size,
+             trouble->key.size > 0 ? (const char *)trouble->key.data : "", trouble->words);
+}
+
+void sim_rerun(const struct sim_host *host, struct sw_bytes code,
+               struct sim_rerun_result *ret_result)
+{
+    struct sw_journal_options journal = {
+        .system = &host->options.disk->system, .folder = SIM_HOST_FOLDER, .is_read_only = true};
+    struct rerun rerun = {.result = ret_result};
+    struct sw_shared shared;
+    struct sw_wasm_worker *wasm;
+    struct sw_worker *worker;
+    struct sw_worker_options options = {.shared = &shared, .count = 1};
+    struct sw_rerun_options all = {.journal = &journal,
+                                   .shared = &shared,
+                                   .workers = &worker,
+                                   .count = 1,
+                                   .ctx = &rerun,
+                                   .program = get_program,
+                                   .tell = tell};
+    struct sw_rerun_report report;
+    struct sw_err err = {0};
+
+    memset(ret_result, 0, sizeof *ret_result);
+    if (sw_shared_init(&shared, &host->options.disk->system, SW_ABI_FINGERPRINT) != SW_OK ||
+        sw_wasm_worker_new(host->options.wasm, &wasm, &err) != SW_OK)
+        abort();
+    rerun.engine = options.engine = sw_guest_wasm_worker(wasm);
+    if (sw_worker_new(&options, &worker, &err) != SW_OK ||
+        sw_guest_wasm_open(host->options.wasm, code, &rerun.module, &err) != SW_OK)
+        abort();
+    if (sw_rerun(&all, &report, &err) != SW_OK)
+        snprintf(ret_result->words, sizeof ret_result->words, "it cannot be replayed: %.500s",
+                 err.message);
+    ret_result->segments = report.segments;
+    ret_result->compared = report.compared;
+    sw_worker_free(worker);
+    rerun.engine.module_unref(rerun.engine.ctx, rerun.module);
+    sw_wasm_worker_free(wasm);
+    sw_journal_close(shared.journal);
+    sw_shared_done(&shared);
+}
