@@ -141,12 +141,13 @@ class Replay(unittest.TestCase):
         folder = self.copy("running")
         daemon = subprocess.Popen(
             [os.path.join(BUILD, "bin", "swarmd"), "--dev", "--data", folder],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.assertIn(b"serves", daemon.stdout.readline())
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(lambda: daemon.poll() is None and daemon.kill())
+        self.addCleanup(daemon.stderr.close)
+        self.assertTrue(any(b"the agent host is up" in line for line in daemon.stderr))
         _, errors = replay(folder, 1)
         daemon.terminate()
         self.assertEqual(daemon.wait(60), 0)
-        daemon.stdout.close()
         self.assertIn("stop swarmd first", errors)
         words, _ = replay(folder, 0)  # The stop took a snapshot, which is compared.
         self.assertIn("; 3 are in the snapshot as they were\n", words)
