@@ -6,6 +6,7 @@
 # serial: yes
 # chaos: SW_CALL_KILLS=60
 # chaos-timeout: 1800
+import glob
 import os
 import random
 import signal
@@ -31,10 +32,12 @@ class Calls:
 
     def __init__(self, chance):
         self.chance = chance
+        # Snapshots go on all the time, so that kills meet calls that only they hold.
+        os.environ["SWARM_AGENTS_SNAPSHOT_SIZE"] = "1MiB"
         self.daemon = Daemon()
         self.daemon.start()
         self.client = Client(self.daemon)
-        self.killed = 0
+        self.killed, self.snapshots = 0, set()
 
     def until(self, words, function):
         end = time.monotonic() + WAIT_S
@@ -58,6 +61,8 @@ class Calls:
         what = ("host", "daemon", "host", "both")[self.killed % 4]
         self.killed += 1
         host = self.daemon.host()
+        self.snapshots.update(
+            glob.glob(f"{os.environ['XDG_DATA_HOME']}/**/snapshot-*.snap", recursive=True))
         if what in ("host", "both"):
             os.kill(host, signal.SIGKILL)
         if what in ("daemon", "both"):
@@ -100,6 +105,7 @@ def main():
         calls.round(number, min(left, KILLS_OF_ROUND))
         left -= KILLS_OF_ROUND
     calls.client.close()
+    check("snapshots were taken meanwhile", len(calls.snapshots) >= 2, f"{calls.snapshots}")
     check("swarmd ends well", calls.daemon.end() == 0)
     return 1 if Calls.failed else 0
 

@@ -5,9 +5,11 @@
  * of them twice, and how many had something wrong. */
 #include <swarm/wait.h>
 
-#define COUNT_MAX 4096u
+#define COUNT_MAX 16384u
 #define CALLS 3u
 #define LOCALS 8u
+#define BATCH 64u
+#define LETTER_BYTES 3000u /* So that the journal grows, and snapshots are taken. */
 #define NS_PER_MS 1000000u
 
 SWARM_AGENT;
@@ -82,14 +84,15 @@ static int32_t go(uint32_t number)
 
 int32_t SWARM_EXPORT(on_timer)(uint64_t id)
 {
-    for (; started < count; started++) {
-        char to[24] = "courier/", body[13] = "go ";
-        uint32_t to_size = put_number(to, 8, started), body_size = put_number(body, 3, started);
+    for (uint32_t i = 0; i < BATCH && started < count; i++, started++) {
+        char to[24] = "courier/", body[LETTER_BYTES] = "go ";
+        uint32_t to_size = put_number(to, 8, started);
 
-        if (swarm_send(to, to_size, "", 0, body, body_size, SWARM_PRIORITY_NORMAL, 0) != SWARM_OK)
+        (void)put_number(body, 3, started);
+        if (swarm_send(to, to_size, "", 0, body, sizeof body, SWARM_PRIORITY_NORMAL, 0) != SWARM_OK)
             return swarm_timer_start(id, NS_PER_MS);
     }
-    return SWARM_DONE;
+    return started < count ? swarm_timer_start(id, 0) : SWARM_DONE;
 }
 
 static int32_t take_report(const struct report *report)
