@@ -419,6 +419,32 @@ static void the_journal_of_a_host_that_never_stops_stays_bounded(void **state)
     assert_int_equal(field_of(2, "x", "counter"), 6000);
 }
 
+/* History that is wanted is kept whole, until it is longer than it was to be. */
+static void history_is_kept_until_it_is_too_long(void **state)
+{
+    struct sw_snapshot_limits limits = {.bytes_min = 1u << 15, .history_bytes = 1u << 18};
+    struct sw_snapshot_view view;
+    uint64_t end = 0;
+
+    (void)state;
+    sw_snapshot_limit(&actors.shared, &limits);
+    for (int i = 0; end < limits.history_bytes + (limits.history_bytes >> 1); i++) {
+        assert_true(i < 40000);
+        actors_ask(&actors, 1, i % 2 == 0 ? "k" : "l", "add 1;random;send b/x|add 1");
+        actors_rest(&actors);
+        if (sw_snapshot_is_due(&actors.shared))
+            assert_int_equal(sw_snapshot_begin(&actors.shared, actors.workers, actors.count, NULL),
+                             SW_OK);
+        assert_int_equal(actors_snapshot(&actors), SW_OK);
+        end = sw_journal_end(actors.shared.journal);
+        sw_snapshot_view(&actors.shared, &view);
+        if (end < limits.history_bytes)
+            assert_int_equal(sw_journal_begin(actors.shared.journal), SW_JOURNAL_BIRTH_LSN);
+    }
+    assert_true(view.taken >= 3);
+    assert_true(sw_journal_begin(actors.shared.journal) > limits.history_bytes / 2);
+}
+
 static void without_its_record_it_does_not_count(void **state)
 {
     (void)state;
@@ -719,6 +745,7 @@ int main(void)
         TEST(a_question_to_a_volatile_instance_fails_once),
         TEST(it_is_due_when_the_journal_has_grown),
         TEST(the_journal_of_a_host_that_never_stops_stays_bounded),
+        TEST(history_is_kept_until_it_is_too_long),
         TEST(without_its_record_it_does_not_count),
         TEST(a_journal_without_its_beginning_and_without_a_snapshot_is_refused),
         TEST(one_that_cannot_be_written_is_tried_again_later),
