@@ -200,14 +200,17 @@ static enum sw_rc take_input(struct recovery *recovery, struct sw_instance *inst
     bool is_again = segment->entry == SW_ENTRY_TIMER && segment->again != 0;
     const struct sw_message_head *head = &segment->head;
     struct sw_message_head timer = {.source = {segment->again, 0}};
-    struct pending_key key, asked = {head->answers.lsn, head->answers.index, 0};
-    struct sw_message *pending;
+    struct pending_key key = {head->source.lsn, head->source.index, 0};
+    struct pending_key asked = {head->answers.lsn, head->answers.index, 0};
+    struct sw_message *pending = NULL;
     enum sw_fate fate = sw_outcome_counts(segment->outcome) ? SW_FATE_TOLD : segment->fate;
     enum sw_rc rc = SW_OK;
 
     if (!segment->has_message && segment->entry != SW_ENTRY_TIMER)
         return SW_OK;
-    pending = pending_of(recovery, is_again ? &timer : head, segment->instance, &key);
+    /* Of what was handled and has one receiver, which most is, nothing but the name is needed. */
+    if (is_again || fate != SW_FATE_TOLD || (head->flags & SWARM_MESSAGE_PUBLISHED) != 0)
+        pending = pending_of(recovery, is_again ? &timer : head, segment->instance, &key);
     if (fate == SW_FATE_RETRY && (segment->has_message || is_again)) {
         if (pending == NULL)
             rc = pending_make(recovery, segment, &pending);
@@ -291,7 +294,8 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
     if (rc != SW_OK)
         return rc;
     if (segment->entry != SW_ENTRY_RESET) {
-        instance->spec = sw_specs_find(&recovery->shared->specs, segment->spec);
+        if (instance->spec == NULL || instance->spec->number != segment->spec)
+            instance->spec = sw_specs_find(&recovery->shared->specs, segment->spec);
         if (instance->spec == NULL)
             return contradiction(recovery, "a segment under no spec");
         if (segment->entry == SW_ENTRY_UPGRADE)

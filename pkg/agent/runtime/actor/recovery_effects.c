@@ -133,6 +133,8 @@ struct effects { /* Of the record being taken in. */
     const struct sw_record_segment *segment;
     struct sw_instance *instance;
     struct sw_reader routes;
+    const struct sw_route *route; /* Of the last send, whose Agent was this; NULL: none yet. */
+    struct sw_bytes agent;
     char from[320];
     size_t from_size;
 };
@@ -181,7 +183,7 @@ static struct sw_message template_of(const struct recovery *recovery, struct eff
  * record comes before any send to it. Later its sender may be gone, or another Pod in its
  * receiver's place: neither changes who is to get it. False: nowhere; the receiver was on its way
  * out. */
-static bool find_way(struct recovery *recovery, const struct effects *effects,
+static bool find_way(struct recovery *recovery, struct effects *effects,
                      const struct sw_turn_route *decided, struct sw_message *message, char name[24])
 {
     struct sw_bytes agent, key;
@@ -191,8 +193,12 @@ static bool find_way(struct recovery *recovery, const struct effects *effects,
     if ((decided->end & (SW_ROUTE_VOLATILE | SW_ROUTE_UNREACHABLE)) != 0 ||
         !sw_name_split(message->key, &agent, &key))
         return false;
-    route = sw_routes_agent(recovery->workers[0]->routes, effects->instance->pod->config.name_space,
-                            agent);
+    if (effects->route == NULL || !sw_bytes_is_equal(effects->agent, agent)) {
+        effects->route = sw_routes_agent(recovery->workers[0]->routes,
+                                         effects->instance->pod->config.name_space, agent);
+        effects->agent = agent;
+    }
+    route = effects->route;
     if (route == NULL)
         return false;
     if ((decided->end & SW_ROUTE_REPLICA) != 0) {
