@@ -10,7 +10,9 @@
 
 #define INSTANCE_BYTES 2048u /* What capturing costs besides the memory that is looked through. */
 #define SWEEP_NS 500000u     /* So long messages wait for a sweep, and for one instance more. */
-#define BUSY_PART 8          /* With so much of the limit waiting, workers sweep no further. */
+#define STEP_RECORDS 64u     /* Of one that sleeps are copied before others may have their turn. */
+#define RECORD_BYTES 256u
+#define BUSY_PART 8 /* With so much of the limit waiting, workers sweep no further. */
 
 static bool is_taking(const struct sw_snapshots *snapshots)
 {
@@ -129,15 +131,70 @@ static void put_queue(struct sw_worker *worker, const struct sw_item *last, bool
 
 /* --- Instances ------------------------------------------------------------------------------- */
 
+struct sw_sleeper { /* One with many records: they are copied in steps. */
+    struct sw_instance *instance;
+    struct sw_base base;
+};
+
+void sw_capture_end_sleeper(struct sw_worker *worker)
+{
+    if (worker->sleeper == NULL)
+        return;
+    sw_base_done(&worker->sleeper->base);
+    free(worker->sleeper);
+    worker->sleeper = NULL;
+}
+
+/* Copy some more records of one that sleeps, which nobody has touched meanwhile. True: they are all
+ * there, or an attempt to have them at once may say what is wrong. */
+static bool step_sleeper(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_sleeper *sleeper = worker->sleeper;
+    enum sw_rc rc = SW_OK;
+
+    if (sleeper != NULL && sleeper->instance != instance) {
+        sw_capture_end_sleeper(worker);
+        sleeper = NULL;
+    }
+    if (sleeper == NULL) {
+        sleeper = worker->sleeper = calloc(1, sizeof *sleeper);
+        if (sleeper == NULL)
+            return true;
+        sleeper->instance = instance;
+        sw_base_init(&sleeper->base);
+        rc = sw_base_find(worker, instance, &sleeper->base, NULL);
+    }
+    if (rc == SW_OK)
+        rc = sw_base_extend(worker, instance, &sleeper->base, STEP_RECORDS, NULL);
+    if (rc == SW_OK)
+        return sw_base_is_extended(&sleeper->base);
+    sw_capture_end_sleeper(worker);
+    return true;
+}
+
+/* What was copied of it in steps, if it was. */
+static void take_sleeper(struct sw_worker *worker, const struct sw_instance *instance,
+                         struct sw_base *base)
+{
+    struct sw_sleeper *sleeper = worker->sleeper;
+
+    if (sleeper == NULL || sleeper->instance != instance)
+        return;
+    sw_base_done(base);
+    *base = sleeper->base;
+    free(sleeper);
+    worker->sleeper = NULL;
+}
+
 /* It sleeps: what it would be rebuilt from goes into the file. */
 static enum sw_rc describe_sleeper(struct sw_worker *worker, struct sw_instance *instance,
                                    struct sw_base *base, struct sw_snapshot_instance *saved,
                                    struct sw_err *err)
 {
-    enum sw_rc rc = sw_base_find(worker, instance, base, err);
+    enum sw_rc rc = base->ground != NULL ? SW_OK : sw_base_find(worker, instance, base, err);
 
     if (rc == SW_OK)
-        rc = sw_base_extend(worker, instance, base, err);
+        rc = sw_base_extend(worker, instance, base, UINT32_MAX, err);
     if (rc == SW_E_CORRUPT && instance->is_parked)
         return SW_OK; /* Nobody can read it any more, and who asked for it was told. */
     if (rc != SW_OK)
@@ -217,6 +274,7 @@ static void put_instance(struct sw_worker *worker, struct sw_instance *instance)
     enum sw_rc rc;
 
     sw_base_init(&base);
+    take_sleeper(worker, instance, &base);
     rc = describe(worker, instance, &base, &block.instance, &err);
     if (rc == SW_OK && block.instance.tail.size > 0 && wake(worker, instance)) {
         is_woken = true;
@@ -317,6 +375,7 @@ void sw_capture_begin(struct sw_worker *worker)
     struct sw_map_entry entry;
     size_t cursor = 0;
 
+    sw_capture_end_sleeper(worker); /* Of a snapshot that was given up. */
     worker->generation = worker->shared->snapshots->generation;
     worker->is_swept = false;
     sw_list_join(&worker->uncaptured, &worker->captured);
@@ -353,6 +412,9 @@ static uint64_t sweep_one(struct sw_worker *worker)
     if (node == NULL)
         return 0;
     instance = SW_LIST_ITEM(node, struct sw_instance, capture);
+    if (instance->guest == NULL && instance->is_started && instance->pod->config.is_durable &&
+        !step_sleeper(worker, instance))
+        return STEP_RECORDS * (uint64_t)RECORD_BYTES;
     sw_capture_instance(worker, instance);
     return INSTANCE_BYTES +
            (instance->guest == NULL

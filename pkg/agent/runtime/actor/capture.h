@@ -80,6 +80,8 @@ void sw_ground_put(struct sw_ground *ground);
 
 /* --- capture.c -------------------------------------------------------------------------------- */
 
+/* Forget whose records are being copied. */
+void sw_capture_end_sleeper(struct sw_worker *worker);
 /* Everything of this worker becomes uncaptured. At rest. */
 void sw_capture_begin(struct sw_worker *worker);
 /* Append a block to the file to be. *ret_at (may be NULL): where it will stand. */

@@ -16,7 +16,6 @@ struct replay {
     struct sw_instance *instance;
     struct sw_actor actor; /* As it was at the point that the replay has reached. */
     struct sw_turn_random random;
-    bool is_whole; /* The records begin with an upgrade: no image is needed. */
     struct sw_err *err;
 };
 
@@ -98,30 +97,30 @@ static bool is_upgrade(const struct sw_record_segment *segment)
     return segment->entry == SW_ENTRY_UPGRADE && segment->outcome == SW_OUTCOME_DONE;
 }
 
-/* The lsns of the instance's records after base_lsn up to the last that changed state, newest
- * first, as u64. An upgrade among them is the last one listed: it holds all that was before. */
-static enum sw_rc collect(struct replay *replay, uint64_t base_lsn, struct sw_buffer *out)
+/* Follow the instance's records from the last that changed state back to base_lsn, or to an
+ * upgrade, which holds all that was before; at most so many in this call. */
+static enum sw_rc collect(struct replay *replay, uint64_t base_lsn, struct sw_chain *chain,
+                          uint32_t records_max)
 {
-    uint64_t lsn = replay->instance->actor.state_lsn;
-    bool is_whole = false;
+    struct sw_record_segment segment;
     enum sw_rc rc = SW_OK;
 
-    while (rc == SW_OK && lsn > base_lsn && !is_whole) {
-        struct sw_record_segment segment;
-
-        sw_buffer_put_u64(out, lsn);
-        rc = read_segment(replay, lsn, &segment);
+    if (!chain->is_begun)
+        chain->next = replay->instance->actor.state_lsn;
+    chain->is_begun = true;
+    for (; chain->next > base_lsn && !chain->is_whole && records_max > 0; records_max--) {
+        sw_buffer_put_u64(&chain->lsns, chain->next);
+        rc = read_segment(replay, chain->next, &segment);
         if (rc != SW_OK)
-            break;
-        lsn = segment.previous;
-        is_whole = is_upgrade(&segment);
+            return rc;
+        chain->next = segment.previous;
+        chain->is_whole = is_upgrade(&segment);
     }
-    replay->is_whole = is_whole;
-    if (rc == SW_OK && !is_whole && out->size > 0 && lsn != base_lsn)
+    chain->is_over = chain->next <= base_lsn || chain->is_whole;
+    if (chain->is_over && !chain->is_whole && chain->lsns.size > 0 && chain->next != base_lsn)
         return sw_err_set(replay->err, SW_E_CORRUPT, "the records of the instance have a gap");
-    return rc == SW_OK && out->failed
-               ? sw_err_set(replay->err, SW_E_EXHAUSTED, "no memory for a replay")
-               : rc;
+    return chain->lsns.failed ? sw_err_set(replay->err, SW_E_EXHAUSTED, "no memory for a replay")
+                              : SW_OK;
 }
 
 /* The body of a message, from the record itself or from where it says. */
@@ -274,6 +273,7 @@ void sw_base_init(struct sw_base *base)
     memset(base, 0, sizeof *base);
     sw_buffer_init(&base->block, SW_SNAPSHOT_BLOCK_MAX);
     sw_buffer_init(&base->tail, SW_SNAPSHOT_BLOCK_MAX);
+    sw_buffer_init(&base->chain.lsns, SIZE_MAX / 2);
 }
 
 void sw_base_done(struct sw_base *base)
@@ -282,6 +282,7 @@ void sw_base_done(struct sw_base *base)
         sw_ground_put(base->ground);
     sw_buffer_done(&base->block);
     sw_buffer_done(&base->tail);
+    sw_buffer_done(&base->chain.lsns);
 }
 
 /* What the snapshot that counts has of the instance. */
@@ -344,25 +345,28 @@ static enum sw_rc extend_by(struct replay *replay, struct sw_base *base, uint64_
 }
 
 enum sw_rc sw_base_extend(struct sw_worker *worker, struct sw_instance *instance,
-                          struct sw_base *base, struct sw_err *err)
+                          struct sw_base *base, uint32_t records_max, struct sw_err *err)
 {
     struct replay replay = {.worker = worker, .instance = instance, .err = err};
-    struct sw_buffer chain;
-    enum sw_rc rc;
+    struct sw_chain *chain = &base->chain;
+    enum sw_rc rc = SW_OK;
 
-    sw_buffer_init(&chain, SIZE_MAX / 2);
-    rc = collect(&replay, base->chain_lsn, &chain);
-    if (rc == SW_OK && replay.is_whole) { /* It begins there. */
-        base->lsn = 0;
-        base->actor = base->guest = (struct sw_bytes){NULL, 0};
-        sw_buffer_reset(&base->tail);
+    if (!chain->is_over) {
+        rc = collect(&replay, base->chain_lsn, chain, records_max);
+        if (rc == SW_OK && chain->is_whole) { /* It begins there. */
+            base->lsn = 0;
+            base->actor = base->guest = (struct sw_bytes){NULL, 0};
+            sw_buffer_reset(&base->tail);
+        }
     }
-    for (size_t at = chain.size; rc == SW_OK && at > 0; at -= sizeof(uint64_t)) {
-        struct sw_reader reader = sw_reader_of(chain.data + at - sizeof(uint64_t), 8);
+    for (; rc == SW_OK && chain->is_over && chain->lsns.size > 0 && records_max > 0;
+         records_max--) {
+        size_t at = chain->lsns.size - sizeof(uint64_t);
+        struct sw_reader reader = sw_reader_of(chain->lsns.data + at, sizeof(uint64_t));
 
         rc = extend_by(&replay, base, sw_reader_u64(&reader));
+        chain->lsns.size = at;
     }
-    sw_buffer_done(&chain);
     return rc;
 }
 
@@ -452,7 +456,7 @@ static enum sw_rc rebuild(struct replay *replay, const struct sw_base *base, siz
 {
     struct sw_worker *worker = replay->worker;
     struct sw_instance *instance = replay->instance;
-    struct sw_buffer chain;
+    struct sw_chain chain = {.is_over = false};
     const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
     enum sw_rc rc;
 
@@ -463,16 +467,16 @@ static enum sw_rc rebuild(struct replay *replay, const struct sw_base *base, siz
     if (rc != SW_OK)
         return rc;
     memcpy(replay->random.seed, instance->random.seed, sizeof replay->random.seed);
-    sw_buffer_init(&chain, SIZE_MAX / 2);
-    rc = collect(replay, base->chain_lsn, &chain);
-    if (rc == SW_OK && !replay->is_whole)
+    sw_buffer_init(&chain.lsns, SIZE_MAX / 2);
+    rc = collect(replay, base->chain_lsn, &chain, UINT32_MAX);
+    if (rc == SW_OK && !chain.is_whole)
         rc = load_base(replay, base);
-    if (rc == SW_OK && !replay->is_whole)
+    if (rc == SW_OK && !chain.is_whole)
         rc = replay_tail(replay, base, ret_tail);
     if (rc == SW_OK)
-        rc = catch_up(replay, &chain);
-    *ret_tail += chain.size / sizeof(uint64_t);
-    sw_buffer_done(&chain);
+        rc = catch_up(replay, &chain.lsns);
+    *ret_tail += chain.lsns.size / sizeof(uint64_t);
+    sw_buffer_done(&chain.lsns);
     sw_actor_done(&replay->actor);
     return rc;
 }

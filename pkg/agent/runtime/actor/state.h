@@ -105,6 +105,7 @@ struct sw_worker {
     uint32_t generation;
     bool is_swept; /* Nobody is left. */
     struct sw_list captured, uncaptured, uncaptured_pods;
+    struct sw_sleeper *sleeper;    /* Whose records are being copied; NULL: nobody's. */
     uint64_t now_ns, monotonic_ns; /* The clock of records, and when it was last looked at. */
     uint64_t last_replica;
     uint64_t output_epoch, appended_epoch; /* Of the last output; of the last record. */

@@ -104,6 +104,7 @@ void sw_worker_free(struct sw_worker *worker)
 
     if (worker == NULL)
         return;
+    sw_capture_end_sleeper(worker);
     free_instances(worker);
     while (worker->pods != NULL && sw_map_next(worker->pods, &cursor, &entry)) {
         ((struct sw_pod *)entry.value)->share = NULL; /* They all go below. */
