@@ -175,6 +175,38 @@ static void a_body_before_the_point_is_put_into_the_record(void **state)
     assert_int_equal(field_of(2, "x", "counter"), 3);
 }
 
+/* Whether or not it is woken in the middle of it. */
+static void many_records_of_one_that_sleeps_are_saved_in_steps(void **state)
+{
+    char before[160], after[160];
+
+    (void)state;
+    for (int is_touched = 0; is_touched < 2; is_touched++) {
+        for (int i = 0; i < 300; i++)
+            actors_ask(&actors, 1, "k", "add 1;random");
+        restart(true);
+        open_pods();
+        begin();
+        for (int i = 0; i < 4; i++)
+            (void)sw_worker_run(actors.workers[1], 1);
+        assert_non_null(actors.workers[1]->sleeper);
+        if (is_touched == 1)
+            actors_ask(&actors, 1, "k", "add 1000");
+        assert_int_equal(actors.workers[1]->sleeper == NULL, is_touched);
+        assert_int_equal(actors_snapshot(&actors), SW_OK);
+        assert_null(actors.workers[1]->sleeper);
+        restart(true);
+        open_pods();
+        assert_int_equal(field_of(1, "k", "counter"), 300 * (is_touched + 1) + 1000 * is_touched);
+        describe(1, "k", before);
+        restart(true);
+        open_pods();
+        describe(1, "k", after);
+        assert_string_equal(before, after);
+    }
+    assert_int_equal(actors.events, 0);
+}
+
 static void one_that_sleeps_is_saved_with_its_records(void **state)
 {
     (void)state;
@@ -736,6 +768,7 @@ int main(void)
         TEST(a_message_is_in_it_or_in_the_journal_but_not_in_both),
         TEST(a_body_before_the_point_is_put_into_the_record),
         TEST(one_that_sleeps_is_saved_with_its_records),
+        TEST(many_records_of_one_that_sleeps_are_saved_in_steps),
         TEST(a_parked_instance_does_not_prevent_one),
         TEST(a_closed_pod_keeps_what_waits_for_it),
         TEST(messages_for_those_who_are_not_made_yet_are_in_it_once),
