@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEPT_MS 600000u
 #define TYPE_MAX 255u
 
 struct share { /* What a namespace has under way; gone with the last one. */
@@ -286,7 +285,7 @@ void sw_calls_end(struct sw_agents *agents, const struct sw_frame_call_name *nam
 
 void sw_calls_host_up(struct sw_agents *agents)
 {
-    sw_timer_start(agents->calls_sweep, KEPT_MS);
+    sw_timer_start(agents->calls_sweep, agents->options.calls_kept_ms);
 }
 
 void sw_calls_host_down(struct sw_agents *agents)
@@ -307,8 +306,8 @@ void sw_calls_on_sweep(void *ctx)
         struct call *call = SW_LIST_ITEM(node, struct call, all);
 
         if (call->host != (uint32_t)agents->view.host_starts ||
-            (call->answered_ms != 0 && call->answered_ms + KEPT_MS <= now))
+            (call->answered_ms != 0 && call->answered_ms + agents->options.calls_kept_ms <= now))
             call_free(agents, call);
     }
-    sw_timer_start(agents->calls_sweep, KEPT_MS);
+    sw_timer_start(agents->calls_sweep, agents->options.calls_kept_ms);
 }

@@ -68,6 +68,7 @@ struct sw_agents_options {
     unsigned workers;                    /* 0: one per processor. */
     unsigned requests_max;               /* Without an answer; 0: 65,536. */
     unsigned calls_max;                  /* Of services, not yet over; 0: SW_CALLS_MAX. */
+    uint64_t calls_kept_ms;              /* That no host asks for, or takes; 0: 600,000. */
     uint64_t snapshot_bytes;             /* Of the journal between two snapshots; 0: 64 MiB. */
     uint64_t history_bytes;              /* Of the journal that is kept without need. */
     uint64_t stop_deadline_ms;           /* For a clean stop with snapshot; 0: 20,000. */

@@ -51,12 +51,11 @@ static void slow_answer(enum sw_rc rc, const char *body)
                                  .rc = rc, .type = {"t", 1}, .body = {body, strlen(body)}});
 }
 
-static int set_up(void **state)
+static int begin(uint64_t calls_kept_ms)
 {
     struct sw_service service = {"slow", &slow, slow_start, slow_cancel};
     struct sw_service waits;
 
-    (void)state;
     memset(&slow, 0, sizeof slow);
     world = world_make();
     services = sw_services_new();
@@ -65,10 +64,23 @@ static int set_up(void **state)
     assert_int_equal(sw_services_add(services, &service, NULL), SW_OK);
     assert_int_equal(sw_services_add(services, &waits, NULL), SW_OK);
     world->services = services;
+    world->calls_kept_ms = calls_kept_ms;
     world_start(world, "mortal");
     pod_open(world);
     until(world, &world->reports, 1);
     return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return begin(0);
+}
+
+static int set_up_forgetful(void **state)
+{
+    (void)state;
+    return begin(20);
 }
 
 static int tear_down(void **state)
@@ -228,6 +240,27 @@ static void a_namespace_leaves_room_to_others(void **state)
     assert_int_equal(open_calls(), 4);
 }
 
+/* The instance that called has gone with a host that could not say so. */
+static void what_no_host_asks_for_any_more_is_cancelled(void **state)
+{
+    (void)state;
+    tell("call 1 slow hello");
+    kill_host();
+    until(world, &slow.cancels, 1);
+    assert_int_equal(open_calls(), 0);
+}
+
+static void a_result_that_is_never_taken_is_forgotten(void **state)
+{
+    (void)state;
+    tell("call 1 swarm.delay 0");
+    until(world, &world->lines, 1);
+    tell("call 2 slow hello"); /* What runs in the present host goes on. */
+    while (open_calls() > 1)
+        tell("nothing");
+    assert_int_equal(slow.cancels, 0);
+}
+
 static void the_delay_answers_with_its_body_after_its_time(void **state)
 {
     uint64_t begun = sw_loop_now_ms(world->loop);
@@ -257,6 +290,7 @@ static void the_delay_answers_with_its_body_after_its_time(void **state)
 int main(int count, char **words)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define FORGETFUL(name) cmocka_unit_test_setup_teardown(name, set_up_forgetful, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_call_reaches_its_service_with_who_makes_it),
         TEST(who_asks_again_joins_what_runs),
@@ -266,6 +300,8 @@ int main(int count, char **words)
         TEST(an_unknown_service_is_answered_with_those_that_there_are),
         TEST(a_service_that_refuses_is_heard),
         TEST(a_namespace_leaves_room_to_others),
+        FORGETFUL(what_no_host_asks_for_any_more_is_cancelled),
+        FORGETFUL(a_result_that_is_never_taken_is_forgotten),
         TEST(the_delay_answers_with_its_body_after_its_time),
     };
 

@@ -15,6 +15,7 @@ struct world {
     char line[128]; /* The last one of the log. */
     char host_words[128];
     const struct sw_services *services;
+    uint64_t calls_kept_ms;
     bool is_unpushed, is_broken_code, is_late;
     enum sw_rc rc;
     char body[64];
@@ -169,6 +170,7 @@ static inline void world_start(struct world *world, const char *role)
                                         .machine_code = {world, code_has, code_get},
                                         .services = world->services,
                                         .calls_max = 5,
+                                        .calls_kept_ms = world->calls_kept_ms,
                                         .observer = {world, on_log, on_host},
                                         .ping_ms = 50,
                                         .backoff_ms = 1,
