@@ -8,6 +8,7 @@
 #include "pkg/utils/base/ring.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #define RING_ITEMS 65536u
@@ -33,6 +34,14 @@ struct lane { /* One worker and its thread. */
     struct sw_worker_view view;
 
     _Atomic bool is_sleeping; /* It looks at inbox again after setting this, before it waits. */
+    _Atomic bool is_called;   /* The helper wants something; looked at as inbox is. */
+    bool is_stuck;            /* Of its thread: what it made has no room, so no more is made. */
+
+    pthread_t helper;     /* Runs long segments of this worker, at a lower priority. */
+    bool has_helper;      /* Of its thread: it was started. */
+    sem_t helper_due;     /* There is work for it, or it is to end. */
+    void (*work)(void *); /* Its thread gives it, NULL to end. */
+    void *work_ctx;
 };
 
 struct driver {
@@ -98,6 +107,8 @@ void driver_join(struct driver *driver);
 SW_MUST_CHECK bool lane_put(struct lane *lane, struct sw_item *item);
 /* Wake a lane if it sleeps; once after several puts costs one switch instead of many. */
 void lane_wake(struct lane *lane);
+/* What a worker asks for while it lets others pass (struct sw_passing_host); ctx is the lane. */
+extern const struct sw_passing_host lane_host;
 /* The outputs of a lane that may leave now, at most all; the caller frees them. */
 struct sw_output *lane_outputs(struct lane *lane, uint64_t durable);
 /* Move what a worker put out to where the link finds it. */

@@ -91,7 +91,11 @@ static enum sw_rc make_lanes(uint32_t count, struct sw_err *err)
     driver.lanes_count = count;
     for (uint32_t i = 0; rc == SW_OK && i < count; i++) {
         struct lane *lane = &driver.lanes[i];
-        struct sw_worker_options options = {.shared = &driver.shared, .index = i, .count = count};
+        struct sw_worker_options options = {.shared = &driver.shared,
+                                            .index = i,
+                                            .count = count,
+                                            .passing = &lane_host,
+                                            .passing_ctx = lane};
 
         lane->driver = &driver;
         lane->index = i;

@@ -3,11 +3,24 @@
 #include <sched.h>
 #include <stdint.h>
 
+#define CALM_WAIT_NS 2000000000u /* For long segments, while all others go on. */
+
+/* Whoever waits for the workers is to look at them. */
+static void still_look(struct driver *driver)
+{
+    pthread_mutex_lock(&driver->still_mutex);
+    pthread_cond_signal(&driver->still_come);
+    pthread_mutex_unlock(&driver->still_mutex);
+}
+
 /* A worker comes by between two rounds, with all that it had for others in rings or in `stuck`. */
 void lane_pass(struct lane *lane)
 {
     struct driver *driver = lane->driver;
 
+    if (atomic_load_explicit(&driver->shared.wants_calm, memory_order_relaxed) &&
+        atomic_load(&driver->shared.passing) == 0)
+        still_look(driver);
     if (!atomic_load_explicit(&driver->shared.wants_still, memory_order_relaxed))
         return;
     pthread_mutex_lock(&driver->still_mutex);
@@ -79,52 +92,90 @@ static void let_go(struct driver *driver)
     pthread_mutex_lock(&driver->still_mutex);
     driver->is_still = false;
     atomic_store(&driver->shared.wants_still, false);
+    atomic_store(&driver->shared.wants_calm, false);
     pthread_cond_broadcast(&driver->still_over);
     pthread_mutex_unlock(&driver->still_mutex);
 }
 
-/* Nobody comes any more: whoever waits for it is not to. */
 void still_give_up(struct driver *driver)
 {
+    still_look(driver);
+}
+
+static void wake_all(struct driver *driver)
+{
+    for (uint32_t i = 0; i < driver->lanes_count; i++)
+        lane_wake(&driver->lanes[i]);
+}
+
+static bool all_calm(const struct driver *driver)
+{
+    return atomic_load(&driver->shared.passing) == 0;
+}
+
+static bool all_stand(const struct driver *driver)
+{
+    return driver->standing == driver->lanes_count;
+}
+
+/* Wait, with the mutex, until it is so (true), the time is over, or the workers end. */
+static bool wait_until(struct driver *driver, bool (*is_so)(const struct driver *driver),
+                       uint64_t until_ns)
+{
+    const struct sw_system *system = driver->system;
+    uint64_t now_ns = system->monotonic_ns(system->ctx);
+    bool is_it;
+
+    while (!(is_it = is_so(driver)) && now_ns < until_ns && !atomic_load(&driver->is_stopping)) {
+        cond_wait_ns(&driver->still_come, &driver->still_mutex,
+                     until_ns == UINT64_MAX ? UINT64_MAX : until_ns - now_ns);
+        now_ns = system->monotonic_ns(system->ctx);
+    }
+    return is_it;
+}
+
+/* First of all the segments that are passed come to their end, and no more are begun: nobody waits
+ * for those but the Agents that have them. */
+static void calm_down(struct driver *driver)
+{
+    uint64_t now_ns = driver->system->monotonic_ns(driver->system->ctx);
+
+    atomic_store(&driver->shared.wants_calm, true);
     pthread_mutex_lock(&driver->still_mutex);
-    pthread_cond_signal(&driver->still_come);
+    (void)wait_until(driver, all_calm, now_ns + CALM_WAIT_NS);
     pthread_mutex_unlock(&driver->still_mutex);
 }
 
 enum sw_rc driver_stand_still(struct driver *driver, uint64_t wait_ns,
                               void (*work)(void *ctx, struct driver *driver), void *ctx)
 {
-    uint64_t start_ns = driver->system->monotonic_ns(driver->system->ctx), until_ns, now_ns;
-    bool all_stand;
+    const struct sw_system *system = driver->system;
+    uint64_t start_ns, until_ns, took_ns;
+    bool do_stand;
 
-    until_ns = wait_ns > UINT64_MAX - start_ns ? UINT64_MAX : start_ns + wait_ns;
     pthread_mutex_lock(&driver->still_mutex);
     if (driver->is_still) {
         pthread_mutex_unlock(&driver->still_mutex);
         return SW_E_TIMEOUT;
     }
     driver->is_still = true;
+    pthread_mutex_unlock(&driver->still_mutex);
+    calm_down(driver);
+    start_ns = system->monotonic_ns(system->ctx);
+    until_ns = wait_ns > UINT64_MAX - start_ns ? UINT64_MAX : start_ns + wait_ns;
     atomic_store(&driver->shared.wants_still, true);
-    pthread_mutex_unlock(&driver->still_mutex);
-    for (uint32_t i = 0; i < driver->lanes_count; i++)
-        lane_wake(&driver->lanes[i]);
+    wake_all(driver);
     pthread_mutex_lock(&driver->still_mutex);
-    for (;;) {
-        all_stand = driver->standing == driver->lanes_count;
-        now_ns = driver->system->monotonic_ns(driver->system->ctx);
-        if (all_stand || now_ns >= until_ns || atomic_load(&driver->is_stopping))
-            break;
-        cond_wait_ns(&driver->still_come, &driver->still_mutex,
-                     until_ns == UINT64_MAX ? UINT64_MAX : until_ns - now_ns);
-    }
+    do_stand = wait_until(driver, all_stand, until_ns);
     pthread_mutex_unlock(&driver->still_mutex);
-    if (all_stand) {
+    if (do_stand) {
         driver_settle(driver);
         work(ctx, driver);
-        now_ns = driver->system->monotonic_ns(driver->system->ctx);
     }
     let_go(driver);
-    if (now_ns - start_ns > atomic_load(&driver->still_ns))
-        atomic_store(&driver->still_ns, now_ns - start_ns);
-    return all_stand ? SW_OK : atomic_load(&driver->is_stopping) ? SW_E_UNAVAILABLE : SW_E_TIMEOUT;
+    wake_all(driver); /* What was held for calm may run. */
+    took_ns = system->monotonic_ns(system->ctx) - start_ns;
+    if (took_ns > atomic_load(&driver->still_ns))
+        atomic_store(&driver->still_ns, took_ns);
+    return do_stand ? SW_OK : atomic_load(&driver->is_stopping) ? SW_E_UNAVAILABLE : SW_E_TIMEOUT;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #define NS_PER_S 1000000000u
 #define FULL_DISK_WAIT_NS 500000000u
 #define STUCK_WAIT_NS 1000000u
+#define HELPER_NICE 10 /* About a tenth of a processor that somebody else wants as well. */
 
 void driver_die(enum sw_host_exit code, const char *words)
 {
@@ -188,32 +190,144 @@ static uint32_t lane_take(struct lane *lane)
     return count;
 }
 
-/* Sleep until there is something to do. */
-static void lane_sleep(struct lane *lane, bool is_stuck)
+/* Sleep until there is something to do. While a segment that was passed has not ended, a worker
+ * does not stand still or end. */
+static void lane_sleep(struct lane *lane, bool is_passed)
 {
     struct driver *driver = lane->driver;
     uint64_t ns = sw_worker_wait_ns(lane->worker);
-    bool can_run;
+    bool is_over, can_run;
 
-    if (is_stuck && ns > STUCK_WAIT_NS)
+    if (lane->is_stuck && ns > STUCK_WAIT_NS)
         ns = STUCK_WAIT_NS;
     pthread_mutex_lock(&lane->mutex);
     atomic_store(&lane->is_sleeping, true);
     atomic_thread_fence(memory_order_seq_cst);
-    can_run = !is_stuck && sw_worker_has_work(lane->worker) &&
+    is_over = atomic_load(&driver->is_stopping) || atomic_load(&driver->shared.wants_still);
+    can_run = !is_over && !lane->is_stuck && sw_worker_has_work(lane->worker) &&
               sw_journal_has_room(driver->shared.journal);
-    if (sw_ring_count(lane->inbox) == 0 && !can_run && !atomic_load(&driver->is_stopping) &&
-        !atomic_load(&driver->shared.wants_still) && ns > 0)
+    if (sw_ring_count(lane->inbox) == 0 && !can_run && (is_passed || !is_over) &&
+        !atomic_load(&lane->is_called) && ns > 0)
         cond_wait_ns(&lane->wake, &lane->mutex, ns);
     atomic_store(&lane->is_sleeping, false);
     pthread_mutex_unlock(&lane->mutex);
 }
 
+/* Whether more may be run now. */
+static bool may_run(const struct lane *lane)
+{
+    return !lane->is_stuck && !atomic_load(&lane->driver->is_stopping);
+}
+
+/* What a worker made goes on its way, and whoever has to do with it is woken. */
+static void lane_give(struct lane *lane, bool has_news)
+{
+    struct driver *driver = lane->driver;
+
+    lane->is_stuck = !lane_flush(lane) || atomic_load(&driver->outputs_bytes) > OUT_BYTES_MAX;
+    lane_publish(lane);
+    /* Instances without durability leave nothing to write, and then that thread sleeps on. */
+    if (has_news && sw_journal_is_dirty(driver->shared.journal))
+        journal_wake(driver);
+    if (sw_snapshot_has_work(&driver->shared))
+        snapshot_wake(driver);
+}
+
+static bool lane_carry(void *ctx)
+{
+    struct lane *lane = ctx;
+
+    (void)lane_take(lane);
+    lane_give(lane, true);
+    return may_run(lane);
+}
+
+static void lane_wait(void *ctx)
+{
+    struct lane *lane = ctx;
+
+    lane_sleep(lane, true);
+    atomic_store(&lane->is_called, false);
+}
+
+static void lane_notify(void *ctx)
+{
+    struct lane *lane = ctx;
+
+    atomic_store(&lane->is_called, true);
+    lane_wake(lane);
+}
+
+/* --- Helpers --------------------------------------------------------------------------------- */
+
+/* What runs for long is to leave the processor to what does not, swarmd's threads among them. */
+static void *helper_main(void *ctx)
+{
+    struct lane *lane = ctx;
+
+    if (setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + HELPER_NICE) != 0)
+        fprintf(stderr, "swarm-agent-host: long segments run at the priority of others: %s\n",
+                strerror(errno));
+    for (;;) {
+        while (sem_wait(&lane->helper_due) != 0)
+            continue;
+        if (lane->work == NULL)
+            return NULL;
+        lane->work(lane->work_ctx);
+    }
+}
+
+/* The last work is done by now: a worker lends one thing at a time. */
+static bool lane_lend(void *ctx, void (*work)(void *), void *work_ctx)
+{
+    struct lane *lane = ctx;
+
+    if (!lane->has_helper) {
+        if (sem_init(&lane->helper_due, 0, 0) != 0)
+            return false;
+        lane->has_helper = pthread_create(&lane->helper, NULL, helper_main, lane) == 0;
+    }
+    if (!lane->has_helper)
+        return false;
+    lane->work = work;
+    lane->work_ctx = work_ctx;
+    return sem_post(&lane->helper_due) == 0;
+}
+
+static void lane_rest(void *ctx, uint64_t ns)
+{
+    struct timespec pause = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+
+    (void)ctx;
+    (void)nanosleep(&pause, NULL);
+}
+
+static uint64_t lane_cpu_ns(void *ctx)
+{
+    struct timespec now = {0};
+
+    (void)ctx;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void lane_end_helper(struct lane *lane)
+{
+    if (!lane->has_helper || !lane_lend(lane, NULL, NULL))
+        return;
+    pthread_join(lane->helper, NULL);
+    lane->has_helper = false;
+}
+
+const struct sw_passing_host lane_host = {lane_carry, lane_wait, lane_notify,
+                                          lane_lend,  lane_rest, lane_cpu_ns};
+
+/* --- The thread of a worker ------------------------------------------------------------------- */
+
 static void *lane_main(void *ctx)
 {
     struct lane *lane = ctx;
     struct driver *driver = lane->driver;
-    bool is_stuck = false;
 
     for (;;) {
         bool is_stopping = atomic_load(&driver->is_stopping);
@@ -222,21 +336,17 @@ static void *lane_main(void *ctx)
 
         lane_pass(lane);
         taken = lane_take(lane);
-        ran = sw_worker_run(lane->worker, is_stuck || is_stopping ? 0 : SEGMENTS_PER_ROUND);
+        ran = sw_worker_run(lane->worker, may_run(lane) && !is_stopping ? SEGMENTS_PER_ROUND : 0);
         if (sw_worker_failure(lane->worker, &err) != SW_OK)
             driver_die(SW_HOST_EXIT_RESOURCES, err.message);
-        is_stuck = !lane_flush(lane) || atomic_load(&driver->outputs_bytes) > OUT_BYTES_MAX;
-        lane_publish(lane);
-        /* Instances without durability leave nothing to write, and then that thread sleeps on. */
-        if ((taken > 0 || ran > 0) && sw_journal_is_dirty(driver->shared.journal))
-            journal_wake(driver);
-        if (sw_snapshot_has_work(&driver->shared))
-            snapshot_wake(driver);
+        lane_give(lane, taken > 0 || ran > 0);
         if (taken > 0 || ran > 0)
             continue;
-        if (is_stopping)
+        if (is_stopping) {
+            lane_end_helper(lane);
             return NULL;
-        lane_sleep(lane, is_stuck);
+        }
+        lane_sleep(lane, false);
     }
 }
 

@@ -1,11 +1,10 @@
 #!/usr/bin/python3
 """A crowd of hostile instances beside as many good ones, which are asked by turns with and without
-the crowd at work. Each is answered rightly, their 99th percentile stays within RATIO_MAX, memory
-stays bounded, and each culprit is named in an Event. SW_CROWD says how large the crowd is.
-
-The ratio is a guard against what was seen once (a thousand). The aim is 2: a worker does not
-interrupt a turn, so a request may wait for the rest of one that uses its deadline up."""
-# timeout: 240
+the crowd at work. Each is answered rightly, their 99th percentile stays within RATIO_MAX of what it
+is without the crowd, memory stays bounded, and each culprit is named in an Event. SW_CROWD says how
+large the crowd is; the large one is held to the aim, the small one, which runs beside whatever else
+the machine does, to a bound that a segment which holds its worker up to its deadline breaks."""
+# timeout: 300
 # serial: yes
 # chaos: SW_CROWD=1000
 # chaos-timeout: 900
@@ -26,8 +25,9 @@ CROWD = int(os.environ.get("SW_CROWD", "100"))
 KINDS = "lmrxwofiS"  # As test/guests/hostile.c has them.
 REASONS = {"l": "Deadline", "m": "NoMemory", "r": "Trapped", "x": "Trapped", "w": "Failed",
            "o": "Failed", "f": "Failed", "i": "Failed", "S": "Deadline"}  # Or a Deadline before.
-ROUNDS, ASKED_EACH, WAIT_S = 2 if CROWD < 1000 else 5, 40, 120
-RATIO_MAX = 100.0
+IS_LARGE = CROWD >= 1000
+ROUNDS, ASKED_EACH, WAIT_S = 9 if IS_LARGE else 3, 40, 120
+RATIO_MAX = 2.0 if IS_LARGE else 10.0
 MEMORY_OF_CULPRIT_MAX = 2 << 20  # What it may take, 1 MiB, and its host may keep of it.
 
 
@@ -116,7 +116,8 @@ def main():
     daemon.start()
     client = Client(daemon)
     apply("echo", "good: keyed: true", prefix="bench")
-    apply("hostile", "hostile: keyed: true, limits: {deadline: 10ms, memory: 1MiB, mailbox: 64}")
+    apply("hostile", "hostile: keyed: true, retry: {attempts: 1}, "
+                     "limits: {deadline: 30ms, memory: 1MiB, mailbox: 64}")
     host = daemon.host()
     crowd = Crowd(daemon)
     crowd.start()
@@ -143,11 +144,12 @@ def main():
         crowd.join()
     ratios = [b / a for a, b in zip(alone, beside)]
     print(f"p99 of {CROWD} good agents: {statistics.median(alone) / 1000:.1f} ms alone, "
-          f"{statistics.median(beside) / 1000:.1f} ms beside {CROWD} hostile ones "
-          f"({', '.join(f'{ratio:.2f}' for ratio in ratios)}); {crowd.attacks} attacks; memory "
+          f"{statistics.median(beside) / 1000:.1f} ms beside {CROWD} hostile ones, "
+          f"{statistics.median(ratios):.2f} times as long at the median of "
+          f"{', '.join(f'{ratio:.2f}' for ratio in ratios)}; {crowd.attacks} attacks; memory "
           f"{before >> 20} to {after >> 20} MiB", flush=True)
     check("the crowd worked", crowd.attacks >= ROUNDS and not crowd.wrong, crowd.wrong[:3])
-    check("good agents' 99th percentile is within bounds",
+    check(f"good agents' 99th percentile is within {RATIO_MAX:.0f} times",
           SANITIZED or statistics.median(ratios) <= RATIO_MAX, ratios)
     check("memory is bounded", SANITIZED or after - before < CROWD * MEMORY_OF_CULPRIT_MAX,
           f"{before} to {after}")

@@ -31,6 +31,13 @@ static inline void script_drop(void *ctx, struct sw_guest *guest)
     free(guest);
 }
 
+static inline void script_bind(void *ctx, struct sw_guest *guest, struct sw_turn *turn,
+                               bool is_aside)
+{
+    (void)ctx, (void)is_aside;
+    guest->turn = turn;
+}
+
 static inline void script_enter(void *ctx, struct sw_guest *guest,
                                 const struct sw_guest_input *input,
                                 struct sw_guest_outcome *ret_outcome)
@@ -122,6 +129,7 @@ static inline struct sw_guest_engine script_guest_engine(struct script_engine *e
         .ctx = engine,
         .create = script_create,
         .drop = script_drop,
+        .bind = script_bind,
         .enter = script_enter,
         .state = script_handover,
         .save = script_save,

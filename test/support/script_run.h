@@ -8,7 +8,7 @@
  * spam COUNT TO|BODY | pubs COUNT SUBJECT|BODY | churn COUNT (start and cancel a timer) | flip
  * COUNT (subscribe and unsubscribe) | flaky COUNT (ends badly so many times) | seq FROM N COUNT
  * (the same for this message, and notes whether the N of FROM rise) | await NS TO|BODY | recv NS |
- * call NS SERVICE|BODY (as await) |
+ * call NS SERVICE|BODY (as await) | pass NS (it has run for so long by now) |
  * sleep NS | ack | code. What follows await (behind '~'), recv and sleep runs when the wait is over
  * (NS of await 0: never by itself); "ack" answers what was received. "get" replies with the state
  * in words. Replies, publishes and timers that arrive are counted; publishes and timers run as
@@ -107,7 +107,12 @@ static inline bool script_message(struct script_engine *engine, struct sw_guest 
     unsigned count = 1;
     bool is_publish = false;
 
-    (void)engine;
+    if (sscanf(command, "pass %llu", &number) == 1) {
+        if (engine->clock_ns != NULL)
+            *engine->clock_ns += number;
+        sw_turn_tick(guest->turn, number);
+        return true;
+    }
     if (bar == NULL)
         return false;
     script_inner(bar + 1, body, sizeof body);

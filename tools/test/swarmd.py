@@ -67,7 +67,11 @@ class Client:
         raise AssertionError(f"there is no metric {name}")
 
     def events(self, reason=None):
-        items = self.get("/namespaces/default/events")["items"]
+        items, after = [], ""
+        while after is not None:
+            page = self.get(f"/namespaces/default/events?limit=500&continue={after}")
+            items += page["items"]
+            after = page["metadata"].get("continue") or None
         return [item for item in items if reason in (None, item["reason"])]
 
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define CALLS(...) ((const int[]){__VA_ARGS__, END_OF_CALLS})
@@ -93,8 +94,9 @@ static int add_own_signals(scmp_filter_ctx filter)
     return rc;
 }
 
-/* Threads but no processes. clone3 hides its flags behind a pointer; told that it does not exist,
- * libc falls back to clone. Reading a limit is prlimit64 without a new one. */
+/* Threads but no processes, and the priority of the thread that asks. clone3 hides its flags behind
+ * a pointer; told that it does not exist, libc falls back to clone. Reading a limit is prlimit64
+ * without a new one. */
 static int add_threads(scmp_filter_ctx filter)
 {
     const scmp_datum_t thread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
@@ -106,6 +108,12 @@ static int add_threads(scmp_filter_ctx filter)
     if (rc == 0)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
                               SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+    if (rc == 0)
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), 2,
+                              SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1(SCMP_CMP_EQ, 0));
+    if (rc == 0)
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getpriority), 2,
+                              SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1(SCMP_CMP_EQ, 0));
     if (rc == 0)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
                               SCMP_A1(SCMP_CMP_EQ, FIONBIO));

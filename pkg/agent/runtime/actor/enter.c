@@ -30,15 +30,17 @@ void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
                       const struct sw_guest_input *input)
 {
     struct sw_suspects *suspects = &worker->shared->suspects;
-    struct sw_note note, *place;
+    struct sw_note note, below, *place;
     uint64_t crashes;
 
     if (suspects->notes == NULL) {
-        worker->engine.enter(worker->engine.ctx, segment->instance->guest, input, &worker->outcome);
+        sw_overtake_enter(worker, segment->instance, input);
         return;
     }
     note = note_of(segment);
     place = &suspects->notes->running[worker->options.index];
+    if (sw_overtake_lends(worker))
+        place += SW_NOTES_MAX / 2;
     crashes = sw_suspects_find(suspects, &note);
     if (crashes >= SW_SUSPECT_CRASHES_MAX) {
         worker->outcome.end = SW_GUEST_CRASHED;
@@ -47,11 +49,14 @@ void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
                  "the agent host crashed %u times while this was handled", SW_SUSPECT_CRASHES_MAX);
         return;
     }
-    if (crashes > 0)
+    if (crashes > 0) {
         pthread_mutex_lock(&suspects->mutex);
+        worker->passing.is_passable = false;
+    }
+    below = *place; /* Of a segment that this one passes. */
     *place = note;
-    worker->engine.enter(worker->engine.ctx, segment->instance->guest, input, &worker->outcome);
-    *place = (struct sw_note){0};
+    sw_overtake_enter(worker, segment->instance, input);
+    *place = below;
     if (crashes > 0)
         pthread_mutex_unlock(&suspects->mutex);
 }

@@ -30,6 +30,7 @@ struct sw_pod {
     struct sw_letters letters;
     struct sw_share *share; /* Of its Agent, in the worker's ready queues; NULL: never opened. */
     uint64_t ready, failing;
+    uint32_t passed;     /* Its segments that others pass now (overtake.h). */
     uint64_t status_ns;  /* When its status was last told, */
     uint32_t told_phase; /* and what it was. */
     bool is_status_due;

@@ -6,7 +6,7 @@
 
 #define KEY_MAX 512u
 
-struct queue {                  /* Of one share at one priority. */
+struct sw_ready_queue {         /* Of one share at one priority. */
     struct sw_heap_entry entry; /* First: a heap entry is its queue. By time used / weight. */
     struct sw_share *share;
     /* Of an Agent: its ready instances, a ring held by the last one. */
@@ -14,13 +14,19 @@ struct queue {                  /* Of one share at one priority. */
     /* Of a namespace: its Agents that have any, and the time of the one that was picked last. */
     struct sw_heap agents;
     uint64_t floor_ns;
+    /* Of an Agent: how many those are; whether it is held, and the next one that is. */
+    uint64_t count;
+    struct sw_ready_queue *held_next;
+    bool is_held;
 };
 
 struct sw_share { /* An Agent, or a namespace, which is the parent of its Agents. */
     struct sw_share *parent;
     uint64_t refs;
     uint32_t weight;
-    struct queue queues[SW_PRIORITIES];
+    bool is_slow;
+    uint32_t quick; /* Segments that were not, since. */
+    struct sw_ready_queue queues[SW_PRIORITIES];
     uint32_t key_size;
     uint8_t key[];
 };
@@ -103,12 +109,25 @@ struct sw_share *sw_ready_share_get(struct sw_ready *ready, struct sw_bytes name
 }
 
 /* Out of its heap. */
-static void leave(struct sw_ready *ready, struct queue *queue, uint32_t priority)
+static void leave(struct sw_ready *ready, struct sw_ready_queue *queue, uint32_t priority)
 {
     struct sw_share *parent = queue->share->parent;
 
     sw_heap_remove(parent == NULL ? &ready->spaces[priority] : &parent->queues[priority].agents,
                    &queue->entry);
+}
+
+/* Out of what is held. */
+static void release(struct sw_ready *ready, struct sw_ready_queue *queue)
+{
+    struct sw_ready_queue **at = &ready->held;
+
+    if (!queue->is_held)
+        return;
+    while (*at != queue)
+        at = &(*at)->held_next;
+    *at = queue->held_next;
+    queue->is_held = false;
 }
 
 void sw_ready_share_put(struct sw_ready *ready, struct sw_share *share)
@@ -121,6 +140,7 @@ void sw_ready_share_put(struct sw_ready *ready, struct sw_share *share)
     for (uint32_t p = 0; p < SW_PRIORITIES; p++) {
         assert(share->queues[p].last == NULL);
         leave(ready, &share->queues[p], p);
+        release(ready, &share->queues[p]);
     }
     if (ready->picked == share || (ready->picked != NULL && ready->picked->parent == share))
         ready->picked = NULL;
@@ -137,7 +157,7 @@ void sw_share_set_weight(struct sw_share *share, uint32_t weight)
 /* --- Queues ---------------------------------------------------------------------------------- */
 
 /* Into its heap, not before whoever runs there now. */
-static enum sw_rc enter(struct sw_heap *heap, struct queue *queue, uint64_t floor_ns)
+static enum sw_rc enter(struct sw_heap *heap, struct sw_ready_queue *queue, uint64_t floor_ns)
 {
     if (queue->entry.at != SW_HEAP_ABSENT)
         return SW_OK;
@@ -145,14 +165,25 @@ static enum sw_rc enter(struct sw_heap *heap, struct queue *queue, uint64_t floo
                        queue->entry.rank > floor_ns ? queue->entry.rank : floor_ns);
 }
 
+/* An Agent into its namespace, and that among the others, unless it is held. */
+static enum sw_rc enter_both(struct sw_ready *ready, struct sw_ready_queue *queue,
+                             uint32_t priority)
+{
+    struct sw_ready_queue *space = &queue->share->parent->queues[priority];
+    enum sw_rc rc;
+
+    if (queue->is_held)
+        return SW_OK;
+    rc = enter(&space->agents, queue, space->floor_ns);
+    return rc != SW_OK ? rc : enter(&ready->spaces[priority], space, ready->floor_ns[priority]);
+}
+
 enum sw_rc sw_ready_add(struct sw_ready *ready, struct sw_share *share, struct sw_ready_link *link,
                         uint32_t priority)
 {
-    struct queue *queue = &share->queues[priority], *space = &share->parent->queues[priority];
-    enum sw_rc rc = enter(&space->agents, queue, space->floor_ns);
+    struct sw_ready_queue *queue = &share->queues[priority];
+    enum sw_rc rc = enter_both(ready, queue, priority);
 
-    if (rc == SW_OK)
-        rc = enter(&ready->spaces[priority], space, ready->floor_ns[priority]);
     if (rc != SW_OK)
         return rc;
     link->queued |= (uint8_t)(1u << priority);
@@ -163,12 +194,14 @@ enum sw_rc sw_ready_add(struct sw_ready *ready, struct sw_share *share, struct s
         queue->last->next[priority] = link;
     }
     queue->last = link;
-    ready->queued[priority]++;
+    queue->count++;
+    if (!queue->is_held)
+        ready->queued[priority]++;
     return SW_OK;
 }
 
-static void leave_ring(struct sw_ready *ready, struct queue *queue, struct sw_ready_link *link,
-                       uint32_t priority)
+static void leave_ring(struct sw_ready *ready, struct sw_ready_queue *queue,
+                       struct sw_ready_link *link, uint32_t priority)
 {
     struct sw_ready_link *before = queue->last;
 
@@ -182,7 +215,9 @@ static void leave_ring(struct sw_ready *ready, struct queue *queue, struct sw_re
             queue->last = before;
     }
     link->queued &= (uint8_t)~(1u << priority);
-    ready->queued[priority]--;
+    queue->count--;
+    if (!queue->is_held)
+        ready->queued[priority]--;
 }
 
 void sw_ready_remove(struct sw_ready *ready, struct sw_share *share, struct sw_ready_link *link)
@@ -201,27 +236,35 @@ static struct sw_heap_entry *first_of(const struct sw_heap *heap) /* On the hot 
 
 /* The first queue of a heap that has anything ready. Queues that ran empty stay in their heaps
  * until they come first, since most are filled again before that. */
-static struct queue *first_agent(struct sw_heap *agents)
+static struct sw_ready_queue *first_agent(struct sw_ready *ready, struct sw_heap *agents,
+                                          uint32_t priority)
 {
     struct sw_heap_entry *entry;
 
     while ((entry = first_of(agents)) != NULL) {
-        struct queue *queue = (struct queue *)(void *)entry;
+        struct sw_ready_queue *queue = (struct sw_ready_queue *)(void *)entry;
+        bool is_held = ready->holds_slow && queue->share->is_slow;
 
-        if (queue->last != NULL)
+        if (queue->last != NULL && !is_held)
             return queue;
         sw_heap_remove(agents, entry);
+        if (queue->last == NULL)
+            continue;
+        queue->is_held = true;
+        ready->queued[priority] -= queue->count;
+        queue->held_next = ready->held;
+        ready->held = queue;
     }
     return NULL;
 }
 
-static struct queue *pick(struct sw_ready *ready, uint32_t priority)
+static struct sw_ready_queue *pick(struct sw_ready *ready, uint32_t priority)
 {
     struct sw_heap_entry *entry;
 
     while ((entry = first_of(&ready->spaces[priority])) != NULL) {
-        struct queue *space = (struct queue *)(void *)entry;
-        struct queue *queue = first_agent(&space->agents);
+        struct sw_ready_queue *space = (struct sw_ready_queue *)(void *)entry;
+        struct sw_ready_queue *queue = first_agent(ready, &space->agents, priority);
 
         if (queue != NULL) {
             ready->floor_ns[priority] = entry->rank;
@@ -242,13 +285,14 @@ struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priori
         for (uint32_t p = SW_PRIORITIES; p > 0; p--) {
             uint32_t priority = p - 1;
             struct sw_ready_link *first;
-            struct queue *queue;
+            struct sw_ready_queue *queue;
 
             if (ready->queued[priority] == 0 || ready->credits[priority] == 0)
                 continue;
-            ready->credits[priority]--;
             queue = pick(ready, priority);
-            assert(queue != NULL);
+            if (queue == NULL) /* All of it is held. */
+                continue;
+            ready->credits[priority]--;
             first = queue->last->next[priority];
             leave_ring(ready, queue, first, priority);
             ready->picked = queue->share;
@@ -264,7 +308,7 @@ struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priori
 
 /* Move it back by the time it used. It is in the heap, so no memory is needed; one that left the
  * heap meanwhile keeps its time for when it returns. */
-static void add_time(struct sw_heap *heap, struct queue *queue, uint64_t ns)
+static void add_time(struct sw_heap *heap, struct sw_ready_queue *queue, uint64_t ns)
 {
     if (queue->entry.at == SW_HEAP_ABSENT || heap->count == 1)
         queue->entry.rank += ns;
@@ -276,7 +320,7 @@ void sw_ready_charge(struct sw_ready *ready, uint64_t ns)
 {
     struct sw_share *share = ready->picked;
     uint32_t priority = ready->picked_priority;
-    struct queue *space;
+    struct sw_ready_queue *space;
     uint64_t weighted;
 
     if (share == NULL)
@@ -287,6 +331,48 @@ void sw_ready_charge(struct sw_ready *ready, uint64_t ns)
     space = &share->parent->queues[priority];
     add_time(&space->agents, &share->queues[priority], weighted);
     add_time(&ready->spaces[priority], space, ns);
+}
+
+void sw_ready_pick_again(struct sw_ready *ready, struct sw_share *share, uint32_t priority)
+{
+    ready->picked = share;
+    ready->picked_priority = priority;
+}
+
+/* --- Slow Agents ------------------------------------------------------------------------------ */
+
+enum sw_rc sw_ready_hold_slow(struct sw_ready *ready, bool holds)
+{
+    struct sw_ready_queue *queue;
+    enum sw_rc rc = SW_OK;
+    uint32_t priority;
+
+    ready->holds_slow = holds;
+    while (!holds && rc == SW_OK && (queue = ready->held) != NULL) {
+        ready->held = queue->held_next;
+        priority = (uint32_t)(queue - queue->share->queues);
+        queue->is_held = false;
+        ready->queued[priority] += queue->count;
+        rc = enter_both(ready, queue, priority);
+    }
+    return rc;
+}
+
+void sw_share_set_slow(struct sw_share *share)
+{
+    share->is_slow = true;
+    share->quick = 0;
+}
+
+void sw_share_note_quick(struct sw_share *share)
+{
+    if (share->is_slow && ++share->quick >= SW_SHARE_QUICK_MIN)
+        share->is_slow = false;
+}
+
+bool sw_share_is_slow(const struct sw_share *share)
+{
+    return share->is_slow;
 }
 
 bool sw_ready_is_empty(const struct sw_ready *ready)

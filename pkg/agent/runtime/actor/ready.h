@@ -27,15 +27,20 @@ struct sw_ready_link { /* In each instance; zeroed: nowhere. */
 };
 
 struct sw_share; /* Opaque: an Agent in a worker, with its part of the processor. */
+struct sw_ready_queue;
+
+#define SW_SHARE_QUICK_MIN 64u /* Segments until a slow Agent is taken for a quick one again. */
 
 struct sw_ready {
     struct sw_map *shares;                /* struct sw_share by namespace, and by Agent. */
     struct sw_heap spaces[SW_PRIORITIES]; /* Namespaces with ready Agents, by their time. */
     uint64_t floor_ns[SW_PRIORITIES];     /* Time of the namespace that was picked last. */
     uint32_t credits[SW_PRIORITIES];      /* Picks left of this round. */
-    uint64_t queued[SW_PRIORITIES];       /* Instances. */
+    uint64_t queued[SW_PRIORITIES];       /* Instances, but for those that are held. */
     struct sw_share *picked;              /* Whose time is not charged yet; NULL: nobody's. */
     uint32_t picked_priority;
+    bool holds_slow;             /* Nothing of slow Agents is picked. */
+    struct sw_ready_queue *held; /* Of theirs, out of their heaps for as long. */
 };
 
 /* After a failure sw_ready_done is still to be called. */
@@ -59,4 +64,14 @@ void sw_ready_remove(struct sw_ready *ready, struct sw_share *share, struct sw_r
 struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priority);
 /* How long what was picked last ran. */
 void sw_ready_charge(struct sw_ready *ready, uint64_t ns);
+/* Have the next charge be for `share`, as if it had been picked at this priority. */
+void sw_ready_pick_again(struct sw_ready *ready, struct sw_share *share, uint32_t priority);
+/* Whether slow Agents wait, whatever they have ready, or are picked as others are.
+ * SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc sw_ready_hold_slow(struct sw_ready *ready, bool holds);
+/* A segment of the Agent ran for long: it is slow until so many of its segments did not. */
+void sw_share_set_slow(struct sw_share *share);
+void sw_share_note_quick(struct sw_share *share);
+bool sw_share_is_slow(const struct sw_share *share);
+/* Whether there is nothing to pick, as far as is known without looking. */
 bool sw_ready_is_empty(const struct sw_ready *ready);

@@ -197,6 +197,21 @@ static void settle_ask(struct sw_worker *worker, const struct segment *segment)
         sw_waits_set_answered(waits, worker->answered.instance, worker->answered.number, false);
 }
 
+/* Others may pass it while it runs, but not one that says goodbye: who stops it waits for that. */
+static void enter_guest(struct sw_worker *worker, const struct segment *segment,
+                        const struct sw_guest_input *input)
+{
+    bool was_passable;
+
+    if (segment->record.entry == SW_ENTRY_STOP) {
+        sw_segment_enter(worker, segment, input);
+        return;
+    }
+    was_passable = sw_overtake_begin(worker);
+    sw_segment_enter(worker, segment, input);
+    sw_overtake_end(worker, segment->instance, was_passable);
+}
+
 /* Enter the guest, or find that it need not or must not be entered. */
 static void enter(struct sw_worker *worker, struct segment *segment)
 {
@@ -217,7 +232,7 @@ static void enter(struct sw_worker *worker, struct segment *segment)
         snprintf(worker->outcome.report, sizeof worker->outcome.report,
                  "%u messages wait for a reply of this instance", SW_HANDLES_MAX);
     } else {
-        sw_segment_enter(worker, segment, &input);
+        enter_guest(worker, segment, &input);
         sw_segment_judge(&worker->turn, &worker->outcome);
         record->outcome = sw_segment_outcome(worker->outcome.end);
         record->code = worker->outcome.code;

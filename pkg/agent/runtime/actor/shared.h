@@ -57,6 +57,8 @@ struct sw_shared {
     _Atomic uint64_t next_letter;             /* Of volatile Pods. */
     _Atomic uint64_t queued_bytes;
     _Atomic bool wants_still; /* Workers are to come to rest: sw_worker_run begins no segment. */
+    _Atomic bool wants_calm;  /* Soon: segments of slow Agents are not begun (overtake.h). */
+    _Atomic uint32_t passing; /* Workers with such a segment on its way. */
     struct sw_bus bus;
     struct sw_board board;
     struct sw_specs specs;

@@ -4,10 +4,10 @@
 #pragma once
 #include "pkg/agent/runtime/actor/bodies.h"
 #include "pkg/agent/runtime/actor/dispatch.h"
+#include "pkg/agent/runtime/actor/overtake.h"
 #include "pkg/agent/runtime/actor/pod.h"
 #include "pkg/agent/runtime/actor/program.h"
 #include "pkg/agent/runtime/actor/ready.h"
-#include "pkg/agent/runtime/actor/turn.h"
 #include "pkg/agent/runtime/actor/ways.h"
 #include "pkg/agent/runtime/actor/worker.h"
 #include "pkg/utils/base/heap.h"
@@ -62,6 +62,7 @@ struct sw_instance {
     bool is_over_rate;  /* Told on the board. */
     bool is_expiring;   /* It was idle for too long, and ends unless something came meanwhile. */
     bool is_stopping;   /* on_stop is next, then it is gone. */
+    bool is_passed;     /* Its segment is not over, and others run meanwhile (overtake.h). */
     bool is_hibernated; /* Its image was made for as long as it waits. */
     bool is_counted_failing;
     bool has_trapped; /* Since it was last rebuilt without need: keep an image. */
@@ -111,6 +112,7 @@ struct sw_worker {
     uint64_t output_epoch, appended_epoch; /* Of the last output; of the last record. */
     struct sw_turn turn;
     struct sw_turn_host turn_host;
+    struct sw_passing passing;
     struct sw_instance *running;            /* Whose segment runs now, */
     const struct sw_origin *running_origin; /* and who sent what it handles. */
     bool has_ask;                           /* It has an ask in shared->waits, for which */
@@ -182,8 +184,7 @@ void sw_instance_unsubscribe(struct sw_worker *worker, struct sw_instance *insta
 /* Count it as failing or not in its Pod's status. */
 void sw_instance_set_failing(struct sw_worker *worker, struct sw_instance *instance, bool failing);
 
-/* --- segment.c: running ------------------------------------------------------------------------
- */
+/* --- segment.c: running ----------------------------------------------------------------------- */
 
 /* Run what is next for an instance that stood in the ready queue of `priority`. */
 void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);

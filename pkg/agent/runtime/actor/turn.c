@@ -104,6 +104,12 @@ void sw_turn_end(struct sw_turn *turn)
     }
 }
 
+void sw_turn_tick(struct sw_turn *turn, uint64_t used_ns)
+{
+    if (turn->host != NULL && turn->host->tick != NULL)
+        turn->host->tick(turn->host->ctx, used_ns);
+}
+
 /* Put one effect down, whole or not at all. */
 static int32_t add_effect(struct sw_turn *turn, const struct sw_effect *effect)
 {

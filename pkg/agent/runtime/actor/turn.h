@@ -25,6 +25,8 @@ struct sw_turn_host { /* The host's say while a segment runs for the first time.
     /* May this send, publish or call go out, may this subscription be added? 0 or a negative code.
      */
     int32_t (*admit)(void *ctx, const struct sw_effect *effect, struct sw_turn_route *ret_route);
+    /* The guest has used so much processor time and goes on when this returns; NULL: so what. */
+    void (*tick)(void *ctx, uint64_t used_ns);
 };
 
 struct sw_turn_self { /* Borrowed for the segment. */
@@ -77,6 +79,9 @@ void sw_turn_done(struct sw_turn *turn);
 void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options);
 /* The segment is over: release what it marked in the actor. Effects stay readable. */
 void sw_turn_end(struct sw_turn *turn);
+
+/* Not a call of the guest's but of what runs it, now and then while it does. */
+void sw_turn_tick(struct sw_turn *turn, uint64_t used_ns);
 
 /* The guest's calls; what they return is what the guest gets. Bytes are borrowed from it. */
 int32_t sw_turn_send(struct sw_turn *turn, struct sw_effect *effect, int32_t priority);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define FRAME_BYTES_MAX (6u << 20)
-#define TARGETS_BYTES_MAX ((size_t)1 << 30)
 #define IMAGE_BYTES_MAX ((size_t)5 << 30)
 /* What a call of sw_worker_run takes, and a segment: who comes meanwhile, and who is to hear, waits
  * so long at most, and long segments of one Agent do not hold up the others. */
@@ -18,12 +17,13 @@
 static void init_buffers(struct sw_worker *worker)
 {
     sw_turn_init(&worker->turn);
+    sw_passing_init(&worker->passing);
     sw_buffer_init(&worker->record, SW_JOURNAL_RECORD_MAX);
     sw_buffer_init(&worker->replay, SW_JOURNAL_RECORD_MAX);
     sw_buffer_init(&worker->body, SW_JOURNAL_RECORD_MAX);
     sw_bodies_init(&worker->bodies);
     sw_buffer_init(&worker->frame, FRAME_BYTES_MAX);
-    sw_buffer_init(&worker->targets, TARGETS_BYTES_MAX);
+    sw_buffer_init(&worker->targets, SW_TARGETS_BYTES_MAX);
     sw_buffer_init(&worker->image, IMAGE_BYTES_MAX);
     sw_buffer_init(&worker->block, IMAGE_BYTES_MAX);
 }
@@ -42,7 +42,7 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     worker->options = *options;
     worker->shared = options->shared;
     worker->engine = options->engine;
-    worker->turn_host = (struct sw_turn_host){worker, sw_dispatch_admit};
+    worker->turn_host = (struct sw_turn_host){worker, sw_dispatch_admit, sw_overtake_tick};
     init_buffers(worker);
     sw_heap_init(&worker->timers);
     if (sw_ready_init(&worker->ready, seed) != SW_OK)
@@ -124,6 +124,7 @@ void sw_worker_free(struct sw_worker *worker)
     free(worker->found);
     sw_heap_done(&worker->timers);
     sw_turn_done(&worker->turn);
+    sw_passing_done(&worker->passing);
     sw_buffer_done(&worker->record);
     sw_buffer_done(&worker->replay);
     sw_buffer_done(&worker->body);
@@ -168,7 +169,7 @@ static uint64_t look_at_monotonic_clock(struct sw_worker *worker)
 /* The clock of records never goes back: when the machine's is set back, it goes on from where it
  * was at the pace of the monotonic clock, so that timers need not wait until the day is made up
  * for. */
-static void look_at_clock(struct sw_worker *worker)
+void sw_worker_look_at_clock(struct sw_worker *worker)
 {
     const struct sw_system *system = worker->shared->system;
     uint64_t now;
@@ -179,17 +180,24 @@ static void look_at_clock(struct sw_worker *worker)
         worker->now_ns = now;
 }
 
+void sw_worker_charge(struct sw_worker *worker)
+{
+    sw_ready_charge(&worker->ready, look_at_monotonic_clock(worker));
+}
+
 uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
 {
     struct sw_item *item;
     uint32_t count = 0;
     uint64_t begun_ns;
 
-    look_at_clock(worker);
+    sw_overtake_settle(worker);
+    sw_worker_look_at_clock(worker);
     while (worker->failure.rc == SW_OK && (item = sw_item_get(&worker->inbox)) != NULL)
-        sw_deliver(worker, item);
+        if (!sw_overtake_keeps(worker, item))
+            sw_deliver(worker, item);
     sw_worker_fire(worker);
-    look_at_clock(worker);
+    sw_worker_look_at_clock(worker);
     begun_ns = worker->monotonic_ns;
     while (count < segments_max && worker->monotonic_ns - begun_ns < ROUND_NS &&
            worker->failure.rc == SW_OK &&
@@ -197,11 +205,15 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
            sw_journal_has_room(worker->shared->journal)) {
         uint32_t priority;
         struct sw_ready_link *next = sw_ready_next(&worker->ready, &priority);
+        struct sw_instance *instance;
 
         if (next == NULL)
             break;
-        sw_segment_run(worker, SW_LIST_ITEM(next, struct sw_instance, ready), priority);
-        sw_ready_charge(&worker->ready, look_at_monotonic_clock(worker));
+        instance = SW_LIST_ITEM(next, struct sw_instance, ready);
+        if (instance->is_passed) /* When its segment ends it is looked at again. */
+            continue;
+        sw_segment_run(worker, instance, priority);
+        sw_worker_charge(worker);
         count++;
     }
     if (worker->failure.rc == SW_OK)
@@ -213,7 +225,7 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
 
 bool sw_worker_has_work(const struct sw_worker *worker)
 {
-    if (worker->inbox != NULL || sw_capture_is_wanted(worker))
+    if (worker->inbox != NULL || sw_capture_is_wanted(worker) || sw_overtake_may_settle(worker))
         return true;
     return !sw_ready_is_empty(&worker->ready);
 }
@@ -231,7 +243,7 @@ uint64_t sw_worker_wait_ns(struct sw_worker *worker)
     }
     if (due == UINT64_MAX)
         return UINT64_MAX;
-    look_at_clock(worker);
+    sw_worker_look_at_clock(worker);
     return due > worker->now_ns ? due - worker->now_ns : 0;
 }
 

@@ -22,10 +22,28 @@
 struct sw_worker; /* Opaque. */
 struct sw_pod;    /* Opaque; of one worker. */
 
+/* What a worker asks of whoever drives it while long segments let others pass (overtake.h). What
+ * is not said to be of another one is called on its thread, within sw_worker_run, and get
+ * passing_ctx. */
+struct sw_passing_host {
+    /* Carry items and outputs as between two runs. False: nothing more is to be run for now. */
+    bool (*carry)(void *ctx);
+    /* Wait until an item came, a timer is due, or notify was called. */
+    void (*wait)(void *ctx);
+    void (*notify)(void *ctx); /* From the other thread: have `wait` return. */
+    /* Have another thread of less priority do work(work_ctx). False: there is none. */
+    bool (*lend)(void *ctx, void (*work)(void *work_ctx), void *work_ctx);
+    /* On that thread: sleep; and how much processor time it has used. */
+    void (*rest)(void *ctx, uint64_t ns);
+    uint64_t (*cpu_ns)(void *ctx);
+};
+
 struct sw_worker_options {
     struct sw_shared *shared; /* Borrowed; outlives the worker. */
     struct sw_guest_engine engine;
-    uint32_t index, count; /* This worker, of so many. */
+    uint32_t index, count;                 /* This worker, of so many. */
+    const struct sw_passing_host *passing; /* Borrowed; NULL: long segments are not passed. */
+    void *passing_ctx;
 };
 
 SW_MUST_CHECK enum sw_rc sw_worker_new(const struct sw_worker_options *options,

@@ -162,6 +162,12 @@ static uint8_t *memory_get(void *env, size_t *byte_size, size_t *byte_capacity)
     return slot->base;
 }
 
+/* An instance that is bound aside grows beside the others of its worker. */
+static void count(struct sw_wasm_worker *worker, uint64_t bytes)
+{
+    atomic_fetch_add_explicit(&worker->memory_bytes, bytes, memory_order_relaxed);
+}
+
 static struct wasmtime_error *memory_grow(void *env, size_t new_size)
 {
     struct sw_wasm_slot *slot = env;
@@ -171,7 +177,7 @@ static struct wasmtime_error *memory_grow(void *env, size_t new_size)
         return wasmtime_error_new("the instance's memory limit is reached");
     }
     if (slot->worker != NULL)
-        slot->worker->memory_bytes += new_size - slot->size_bytes;
+        count(slot->worker, new_size - slot->size_bytes);
     slot->size_bytes = new_size;
     return NULL;
 }
@@ -181,7 +187,7 @@ static void memory_finalize(void *env)
     struct sw_wasm_slot *slot = env;
 
     if (slot->worker != NULL) {
-        slot->worker->memory_bytes -= slot->size_bytes;
+        count(slot->worker, 0 - slot->size_bytes);
         slot_give_back(slot);
     } else if (slot->base != NULL) {
         (void)munmap(slot->base, slot->limit_bytes);
@@ -207,7 +213,7 @@ static struct wasmtime_error *memory_new(void *env, const struct wasm_memorytype
         slot->base = slot_take(slot->worker, slot->class);
         if (slot->base == NULL)
             return wasmtime_error_new("no address space is left for memories");
-        slot->worker->memory_bytes += minimum;
+        count(slot->worker, minimum);
     } else {
         void *base = mmap(NULL, slot->limit_bytes, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -220,6 +220,29 @@ static void only_the_host_makes_threads_and_they_are_bound(void **state)
     assert_int_equal(attempt_in(SW_SANDBOX_HOST, escape_on_a_thread), REFUSED);
 }
 
+static int lower_own_priority(void)
+{
+    int before = getpriority(PRIO_PROCESS, 0);
+
+    return setpriority(PRIO_PROCESS, 0, before + 1) == 0 && getpriority(PRIO_PROCESS, 0) > before
+               ? 0
+               : 10;
+}
+
+static int change_priority_of_others(void)
+{
+    return setpriority(PRIO_PROCESS, (id_t)getppid(), 10) == 0 || setpriority(PRIO_USER, 0, 10) == 0
+               ? ESCAPED
+               : REFUSED;
+}
+
+static void a_host_lowers_its_own_priority_and_nobody_elses(void **state)
+{
+    (void)state;
+    assert_int_equal(attempt_in(SW_SANDBOX_HOST, lower_own_priority), 0);
+    assert_int_equal(attempt_in(SW_SANDBOX_HOST, change_priority_of_others), REFUSED);
+}
+
 /* --- What must go on working ----------------------------------------------------------------- */
 
 static int use_its_folder(void)
@@ -381,6 +404,7 @@ int main(void)
         cmocka_unit_test(nothing_escapes_from_the_compiler),
         cmocka_unit_test(only_the_host_makes_threads_and_they_are_bound),
 #endif
+        cmocka_unit_test(a_host_lowers_its_own_priority_and_nobody_elses),
         cmocka_unit_test(a_host_uses_its_folder),
         cmocka_unit_test(both_use_memory_and_their_streams),
         cmocka_unit_test(a_bug_of_ours_still_aborts),

@@ -220,6 +220,71 @@ static void what_is_removed_does_not_run_and_shares_go_with_their_last_owner(voi
     assert_int_equal(sw_map_count(ready.shares), 0);
 }
 
+static void slow_agents_wait_while_they_are_held(void **state)
+{
+    struct sw_share *slow = share("a", "slow"), *quick = share("a", "quick");
+    struct sw_ready_link links[3] = {0}, other = {0};
+    uint32_t priority;
+
+    (void)state;
+    sw_share_set_slow(slow);
+    add(slow, links, 2, NORMAL);
+    assert_int_equal(sw_ready_hold_slow(&ready, true), SW_OK);
+    assert_null(sw_ready_next(&ready, &priority));
+    assert_true(sw_ready_is_empty(&ready));
+    add(slow, &links[2], 1, NORMAL);
+    add(quick, &other, 1, LOW);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &other);
+    assert_null(sw_ready_next(&ready, &priority));
+    sw_ready_remove(&ready, slow, &links[1]);
+    assert_int_equal(sw_ready_hold_slow(&ready, false), SW_OK);
+    assert_false(sw_ready_is_empty(&ready));
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[0]);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[2]);
+    assert_null(sw_ready_next(&ready, &priority));
+    sw_ready_share_put(&ready, slow);
+    sw_ready_share_put(&ready, quick);
+}
+
+static void an_agent_may_go_while_it_is_held(void **state)
+{
+    struct sw_share *slow = share("a", "slow"), *more = share("b", "slow");
+    struct sw_ready_link links[2] = {0};
+    uint32_t priority;
+
+    (void)state;
+    sw_share_set_slow(slow);
+    sw_share_set_slow(more);
+    add(slow, links, 1, NORMAL);
+    add(more, &links[1], 1, NORMAL);
+    assert_int_equal(sw_ready_hold_slow(&ready, true), SW_OK);
+    assert_null(sw_ready_next(&ready, &priority));
+    sw_ready_remove(&ready, slow, &links[0]);
+    sw_ready_share_put(&ready, slow);
+    assert_int_equal(sw_ready_hold_slow(&ready, false), SW_OK);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[1]);
+    sw_ready_share_put(&ready, more);
+}
+
+static void slow_agents_are_quick_again(void **state)
+{
+    struct sw_share *slow = share("a", "slow");
+
+    (void)state;
+    assert_false(sw_share_is_slow(slow));
+    sw_share_set_slow(slow);
+    for (uint32_t i = 1; i < SW_SHARE_QUICK_MIN; i++)
+        sw_share_note_quick(slow);
+    assert_true(sw_share_is_slow(slow));
+    sw_share_set_slow(slow);
+    sw_share_note_quick(slow);
+    assert_true(sw_share_is_slow(slow));
+    for (uint32_t i = 1; i < SW_SHARE_QUICK_MIN; i++)
+        sw_share_note_quick(slow);
+    assert_false(sw_share_is_slow(slow));
+    sw_ready_share_put(&ready, slow);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -232,6 +297,9 @@ int main(void)
         TEST(weights_divide_a_namespace),
         TEST(priorities_have_their_shares),
         TEST(who_rests_saves_nothing_up),
+        TEST(slow_agents_wait_while_they_are_held),
+        TEST(an_agent_may_go_while_it_is_held),
+        TEST(slow_agents_are_quick_again),
         TEST(what_is_removed_does_not_run_and_shares_go_with_their_last_owner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,9 @@ struct fixture {
     struct sw_wasm_module *module;
     struct sw_wasm_instance *instance;
     struct sw_buffer calls;
-    int32_t answer; /* What every call returns. */
+    int32_t answer;                                       /* What every call returns. */
+    void (*on_tick)(struct fixture *f, uint64_t used_ns); /* NULL: nothing. */
+    unsigned ticks;
     struct sw_wasm_outcome outcome;
     struct sw_err err;
 };
@@ -145,6 +147,15 @@ static int32_t fixed_self(void *ctx, int32_t what, void *ret_text, uint32_t size
     return (int32_t)sizeof name - 1;
 }
 
+static void count_tick(void *ctx, uint64_t used_ns)
+{
+    struct fixture *f = ctx;
+
+    f->ticks++;
+    if (f->on_tick != NULL)
+        f->on_tick(f, used_ns);
+}
+
 static const struct sw_wasm_calls noted_calls = {
     .send = note_send,
     .reply = note_reply,
@@ -157,6 +168,7 @@ static const struct sw_wasm_calls noted_calls = {
     .now = fixed_now,
     .random = fixed_random,
     .self = fixed_self,
+    .tick = count_tick,
 };
 
 /* Machine code of a guest built from test/guests, as the compiler makes it. */

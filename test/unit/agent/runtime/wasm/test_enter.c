@@ -2,6 +2,8 @@
 /* uses: pkg/agent/modules pkg/utils/system */
 #include "test/unit/agent/runtime/wasm/fixture.h"
 
+#include <pthread.h>
+
 static void results_are_judged(void **state)
 {
     struct fixture *f = *state;
@@ -96,6 +98,68 @@ static void a_deadline_works_after_a_long_rest(void **state)
     assert_int_equal(tell(f, "spin"), SW_WASM_DEADLINE);
 }
 
+static struct sw_wasm_instance *neighbour;
+static uint64_t neighbours_ns;
+
+/* Each tick of the one that spins lets its neighbour spin for twice the deadline. */
+static void let_neighbour_spin(struct fixture *f, uint64_t used_ns)
+{
+    struct sw_wasm_message message = {.body = text("spin")};
+    struct sw_wasm_input input = {.entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = 40};
+    const struct sw_system *system = sw_system_real();
+    struct sw_wasm_outcome outcome;
+    uint64_t before = system->monotonic_ns(NULL);
+
+    if (f->ticks > 1)
+        return;
+    assert_int_equal(used_ns, 0);
+    sw_wasm_enter(neighbour, &input, &outcome);
+    assert_int_equal(outcome.end, SW_WASM_DEADLINE);
+    neighbours_ns = system->monotonic_ns(NULL) - before;
+}
+
+static void others_run_within_a_tick_on_their_own_time(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_wasm_instance *own = f->instance;
+
+    neighbour = new_instance(f);
+    neighbours_ns = 0;
+    f->on_tick = let_neighbour_spin;
+    an_endless_loop_ends_at_its_deadline(state);
+    assert_true(neighbours_ns >= 40000000);
+    assert_true(f->ticks > 20); /* Of both. The first one went on for its own 20 ms. */
+    f->on_tick = NULL;
+    assert_ptr_equal(f->instance, own);
+    assert_int_equal(tell_one(f, neighbour, "ask host"), SW_WASM_DONE);
+    sw_wasm_instance_free(neighbour);
+}
+
+static void *spin_aside(void *ctx)
+{
+    an_endless_loop_ends_at_its_deadline(&ctx);
+    return NULL;
+}
+
+static void one_instance_runs_aside(void **state)
+{
+    struct fixture *f = *state, other = *f;
+    struct sw_wasm_instance *here = new_instance(f);
+    pthread_t thread;
+
+    sw_buffer_init(&other.calls, 1u << 20);
+    sw_wasm_instance_bind(f->instance, &other, true);
+    assert_int_equal(pthread_create(&thread, NULL, spin_aside, &other), 0);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(tell_one(f, here, "count"), SW_WASM_DONE);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(other.ticks > 0);
+    sw_wasm_instance_bind(f->instance, f, false);
+    assert_int_equal(tell(f, "ask host"), SW_WASM_DONE);
+    sw_buffer_done(&other.calls);
+    sw_wasm_instance_free(here);
+}
+
 static void the_memory_limit_is_what_memory_grow_meets(void **state)
 {
     struct fixture *f = *state;
@@ -164,6 +228,8 @@ int main(void)
         TEST(the_first_byte_beyond_the_memory_traps),
         TEST(an_endless_loop_ends_at_its_deadline),
         TEST(a_deadline_works_after_a_long_rest),
+        TEST(others_run_within_a_tick_on_their_own_time),
+        TEST(one_instance_runs_aside),
         TEST(the_memory_limit_is_what_memory_grow_meets),
         TEST(a_message_without_room_fails_the_turn),
         TEST(a_lying_allocator_fails_the_turn),
