@@ -1,8 +1,10 @@
 /* The Agent of `make bench BENCH=fan`: "a" and "b" send what spec.config says, MODE MESSAGES KEYS,
  * to "0" to KEYS - 1: round about, or at random. Each of those counts, and tells "sum" how many it
  * got once both senders have told it that there are no more; "sum" answers when it has heard of
- * all. */
+ * all. Then all of it can begin again. */
 #include <swarm/agent.h>
+
+#include <stdbool.h>
 
 #define BATCH 512u
 #define BODY 128u
@@ -11,7 +13,7 @@
 SWARM_AGENT;
 
 static uint64_t state, handle, total;
-static uint32_t random_mode, messages, keys, sent, ended, count, ends, reports, agent_size;
+static uint32_t random_mode, messages, keys, sent, ended, count, told, ends, reports, agent_size;
 static char to[96];
 
 static uint32_t number_at(const char *text, uint32_t size, uint32_t *at)
@@ -62,8 +64,11 @@ static int32_t send_to(uint32_t key, const void *body, uint32_t size)
 
 static int32_t tell_sum(void)
 {
+    uint32_t part = count - told;
+
+    told = count;
     to[agent_size] = 's', to[agent_size + 1] = 'u', to[agent_size + 2] = 'm';
-    return swarm_send(to, agent_size + 3, "", 0, &count, sizeof count, SWARM_PRIORITY_NORMAL, 0);
+    return swarm_send(to, agent_size + 3, "", 0, &part, sizeof part, SWARM_PRIORITY_NORMAL, 0);
 }
 
 /* One batch; what does not fit goes out after the timer, which lets the receivers work. */
@@ -82,6 +87,7 @@ int32_t SWARM_EXPORT(on_timer)(uint64_t id)
 
 static int32_t sum(const struct swarm_message *m)
 {
+    bool is_right;
     uint32_t part;
 
     __builtin_memcpy(&part, m->body, sizeof part);
@@ -89,8 +95,9 @@ static int32_t sum(const struct swarm_message *m)
     reports++;
     if (reports < keys)
         return SWARM_DONE;
-    return swarm_reply(handle, total == (uint64_t)messages * SENDERS ? 0 : SWARM_E_INVALID, "", 0,
-                       "", 0);
+    is_right = total == (uint64_t)messages * SENDERS;
+    reports = 0, total = 0;
+    return swarm_reply(handle, is_right ? 0 : SWARM_E_INVALID, "", 0, "", 0);
 }
 
 int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
@@ -104,6 +111,7 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
     if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0) { /* "a" and "b", to begin. */
         int32_t code = swarm_timer_start(1, 0);
 
+        sent = ended = 0;
         return code == SWARM_OK ? swarm_reply(m->reply_handle, 0, "", 0, "", 0) : code;
     }
     if (m->body_size == sizeof count)
@@ -112,6 +120,6 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
         count++;
         return SWARM_DONE;
     }
-    ends++;
-    return ends == SENDERS ? tell_sum() : SWARM_DONE;
+    ends = (ends + 1) % SENDERS;
+    return ends == 0 ? tell_sum() : SWARM_DONE;
 }
