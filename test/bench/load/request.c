@@ -37,6 +37,7 @@ static void ask(void *ctx, size_t worker, size_t n, struct sw_buffer *out)
     request.namespace = asking->load->options.space;
     request.to = asking->load->options.keys == 0 ? asking->load->options.agent : to;
     request.content_type = "text/plain";
+    request.timeout = "5m"; /* A play of many balls takes long where others work, too. */
     request.body = (struct sw_bytes){asking->body, asking->load->options.size};
     request.want_reply = true;
     sw_protobuf_encode(&sw_api_send_request_message, &request, out);
@@ -54,7 +55,17 @@ static void check(void *ctx, size_t worker, size_t n, struct sw_bytes answer)
         return;
     }
     fill(asking, worker, n);
-    if (response.status != 0 || response.body.size != asking->load->options.size ||
+    if (response.status != 0) {
+        char words[256];
+
+        (void)snprintf(words, sizeof words, "the Agent answered %s: %.*s",
+                       sw_rc_name((enum sw_rc)response.status),
+                       response.body.size > 128 ? 128 : (int)response.body.size,
+                       response.body.size == 0 ? "" : (const char *)response.body.data);
+        load_fail(asking->load, SW_E_CORRUPT, words);
+        return;
+    }
+    if (response.body.size != asking->load->options.size ||
         memcmp(response.body.data, asking->body, response.body.size) != 0)
         load_fail(asking->load, SW_E_CORRUPT, "the Agent's answer is wrong");
 }

@@ -1,6 +1,7 @@
-/* bench-micro BUILD [durable]: messages between instances on one worker, without threads, sockets
- * or other processes, so that what a message costs can be profiled and compared. Prints ns of
- * processor time for a message, for rounds of `pairs` (build/guests/bench_pairs.wasm).
+/* bench-micro BUILD [durable|fan]: messages to instances on one worker, without threads, sockets or
+ * other processes, so that what a message costs can be profiled and compared. Prints ns of
+ * processor time for a message, for rounds of `pairs` (build/guests/bench_pairs.wasm), or, with
+ * `fan`, for messages at random to 100,000 instances of bench_fan.wasm, 512 at a time.
  *
  * The worker, its journal and the guests are what ships; nothing is committed, and with `durable`
  * records are made and dropped. */
@@ -20,6 +21,9 @@
 #define PAIRS 100u
 #define ROUND_TRIPS "10000"
 #define ROUNDS 5
+#define FAN_KEYS 100000u
+#define FAN_MESSAGES 1000000u
+#define FAN_BATCH 512u
 #define MODULE_BYTES_MAX (16u << 20)
 #define CODE_BYTES_MAX (64u << 20)
 
@@ -31,7 +35,7 @@ struct micro {
     struct sw_guest_module *module;
     struct sw_shared shared;
     struct sw_worker *worker;
-    bool is_durable;
+    bool is_durable, is_fan;
 };
 
 static void check(enum sw_rc rc, const struct sw_err *err)
@@ -48,7 +52,7 @@ static void open_module(struct micro *micro, const char *build)
     struct sw_err err = {0};
     char path[512];
 
-    snprintf(path, sizeof path, "%s/guests/bench_pairs.wasm", build);
+    snprintf(path, sizeof path, "%s/guests/bench_%s.wasm", build, micro->is_fan ? "fan" : "pairs");
     sw_buffer_init(&module, MODULE_BYTES_MAX);
     sw_buffer_init(&rewritten, MODULE_BYTES_MAX);
     sw_buffer_init(&code, CODE_BYTES_MAX);
@@ -94,7 +98,7 @@ static void open_pod(struct micro *micro)
                                    .priority = SWARM_PRIORITY_NORMAL,
                                    .deadline_ms = 1000,
                                    .mailbox = 1024,
-                                   .instances_max = 100000,
+                                   .instances_max = FAN_KEYS + 100,
                                    .memory_bytes = 1u << 20,
                                    .body_bytes = 262144,
                                    .retry_attempts = 1};
@@ -158,6 +162,43 @@ static uint32_t drop_outputs(struct micro *micro)
     return count;
 }
 
+static void tell(struct micro *micro, uint32_t number)
+{
+    static const uint8_t body[128];
+    char key[16];
+    struct sw_message template = {.pod = 1,
+                                  .head = {.priority = SWARM_PRIORITY_NORMAL, .from = {"fan/a", 5}},
+                                  .body = {body, sizeof body}};
+    static const uint8_t hash_key[16] = {0x01, 0x93, 0x2c, 0x07, 0x8b, 0xa2, 0x7c, 0x1e,
+                                         0x9a, 0x2b, 0x01, 0x23, 0x45, 0x67, 0x89, 0x02};
+
+    template.key = (struct sw_bytes){key, (size_t)snprintf(key, sizeof key, "%u", number)};
+    template.hash = sw_board_key(hash_key, template.key);
+    sw_worker_put(micro->worker, &sw_message_new(&template)->item);
+}
+
+static void fan(struct micro *micro, bool is_first)
+{
+    uint32_t count = is_first ? FAN_KEYS : FAN_MESSAGES;
+    struct sw_err err = {0};
+    uint64_t begun = cpu_ns(), state = 1;
+
+    for (uint32_t i = 0; i < count;) {
+        for (uint32_t k = 0; k < FAN_BATCH && i < count; k++, i++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            tell(micro, is_first ? i : (uint32_t)(state >> 33) % FAN_KEYS);
+        }
+        while (sw_worker_has_work(micro->worker)) {
+            (void)sw_worker_run(micro->worker, 64);
+            (void)drop_outputs(micro);
+        }
+    }
+    check(sw_worker_failure(micro->worker, &err), &err);
+    printf("%7.1f ns a message, %u messages%s\n", (double)(cpu_ns() - begun) / (double)count, count,
+           is_first ? ", each to an instance that was not there" : "");
+    fflush(stdout);
+}
+
 static void round_of(struct micro *micro)
 {
     struct sw_worker_view before, after;
@@ -185,10 +226,11 @@ static void round_of(struct micro *micro)
 int main(int argc, char **argv)
 {
     struct micro micro = {.system = sw_system_real(),
-                          .is_durable = argc > 2 && strcmp(argv[2], "durable") == 0};
+                          .is_durable = argc > 2 && strcmp(argv[2], "durable") == 0,
+                          .is_fan = argc > 2 && strcmp(argv[2], "fan") == 0};
 
     if (argc < 2) {
-        fprintf(stderr, "usage: bench-micro BUILD [durable]\n");
+        fprintf(stderr, "usage: bench-micro BUILD [durable|fan]\n");
         return 2;
     }
     snprintf(micro.folder, sizeof micro.folder, "%.90s/bench/micro.%d", argv[1],
@@ -196,8 +238,10 @@ int main(int argc, char **argv)
     open_module(&micro, argv[1]);
     open_host(&micro);
     open_pod(&micro);
+    if (micro.is_fan)
+        fan(&micro, true);
     for (int i = 0; i < ROUNDS; i++)
-        round_of(&micro);
+        micro.is_fan ? fan(&micro, false) : round_of(&micro);
     close_host(&micro);
     return 0;
 }

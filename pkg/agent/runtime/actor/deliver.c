@@ -134,10 +134,10 @@ static struct sw_found *place_of(struct sw_worker *worker, const struct sw_messa
     uint64_t hash =
         message->instance != 0 ? message->instance * UINT64_C(0x9e3779b97f4a7c15) : message->hash;
 
-    return hash == 0 ? NULL : &worker->found[hash >> 50];
+    return hash == 0 ? NULL : &worker->found[hash >> 47];
 }
 
-_Static_assert(SW_FOUND_MAX == 1u << 14, "14 bits are left of a hash");
+_Static_assert(SW_FOUND_MAX == 1u << 17, "17 bits are left of a hash");
 
 /* Whether a message is for the instance, which is there. */
 static bool is_for(const struct sw_message *message, const struct sw_instance *instance)
@@ -162,6 +162,22 @@ static struct sw_instance *find_again(struct sw_worker *worker, struct sw_messag
     if (instance != NULL)
         *found = (struct sw_found){worker->removals, instance};
     return instance;
+}
+
+/* Have come into the processor's caches whom the first message of a queue is for, and where the
+ * second one's is remembered, while the one before is delivered. */
+void sw_deliver_fetch(struct sw_worker *worker, const struct sw_item *last)
+{
+    const struct sw_item *first = last == NULL ? NULL : last->next;
+    const struct sw_found *found;
+
+    if (first == NULL || first->kind != SW_ITEM_MESSAGE)
+        return;
+    found = place_of(worker, (const struct sw_message *)(const void *)first);
+    if (found != NULL && found->removals == worker->removals)
+        sw_fetch(found->instance, sizeof *found->instance);
+    if (first->next->kind == SW_ITEM_MESSAGE)
+        __builtin_prefetch(place_of(worker, (const void *)first->next));
 }
 
 /* Only from outside: what an instance sent is in the journal and cannot be refused. True: it was

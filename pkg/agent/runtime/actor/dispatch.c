@@ -283,7 +283,8 @@ struct dispatch {
     struct sw_journal_place place;
     uint32_t effects_at;
     struct sw_reader routes;
-    struct sw_bytes from; /* "agent/key". */
+    struct sw_bytes from;  /* "agent/key". */
+    struct sw_item *local; /* Messages that stay with this worker, to be delivered. */
 };
 
 /* What was recorded about the route of effect `index`. */
@@ -357,7 +358,17 @@ static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *eff
     else if (way.worker != worker->options.index)
         sw_item_put(&worker->sent[way.worker], &message->item);
     else
-        sw_deliver_message(worker, message);
+        sw_item_put(&dispatch->local, &message->item);
+}
+
+static void deliver_local(struct dispatch *dispatch)
+{
+    struct sw_item *item;
+
+    while ((item = sw_item_get(&dispatch->local)) != NULL) {
+        sw_deliver_fetch(dispatch->worker, dispatch->local);
+        sw_deliver_message(dispatch->worker, (struct sw_message *)(void *)item);
+    }
 }
 
 static void dispatch_reply(struct dispatch *dispatch, const struct sw_effect *effect,
@@ -395,7 +406,7 @@ void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,
     struct dispatch dispatch = {worker,     instance,
                                 message,    place,
                                 effects_at, sw_reader_of(turn->routes.data, turn->routes.size),
-                                {NULL, 0}};
+                                {NULL, 0},  NULL};
     char name[NAME_MAX_BYTES];
     struct sw_effect effect;
 
@@ -408,7 +419,10 @@ void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,
     for (uint32_t i = 0; worker->failure.rc == SW_OK && sw_effect_take(&reader, &effect); i++) {
         if (effect.kind == SW_EFFECT_SEND || effect.kind == SW_EFFECT_ASK) {
             dispatch_send(&dispatch, &effect, i);
-        } else if (effect.kind == SW_EFFECT_REPLY) {
+            continue;
+        }
+        deliver_local(&dispatch); /* What goes to one receiver goes in the order of the effects. */
+        if (effect.kind == SW_EFFECT_REPLY) {
             dispatch_reply(&dispatch, &effect, i);
         } else if (effect.kind == SW_EFFECT_PUBLISH) {
             struct sw_message template = template_of(&dispatch, &effect, i);
@@ -417,5 +431,6 @@ void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,
             sw_dispatch_publish(worker, &template, i);
         }
     }
+    deliver_local(&dispatch);
     worker->running = NULL;
 }

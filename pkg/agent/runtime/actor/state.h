@@ -70,7 +70,7 @@ struct sw_instance {
     char key[];
 };
 
-#define SW_FOUND_MAX 16384u
+#define SW_FOUND_MAX 131072u
 struct sw_found { /* Whom a message was for: the next one for it need not look it up. */
     uint64_t removals;
     struct sw_instance *instance;
@@ -125,6 +125,13 @@ struct sw_worker {
     struct sw_worker_view counts;
     struct sw_err failure;
 };
+
+/* Have bytes that are needed soon come into the processor's caches. */
+static inline void sw_fetch(const void *bytes, size_t size)
+{
+    for (size_t at = 0; at < size; at += 64)
+        __builtin_prefetch((const uint8_t *)bytes + at);
+}
 
 static inline struct sw_bytes sw_instance_key(const struct sw_instance *instance)
 {
@@ -205,6 +212,7 @@ enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *re
 
 void sw_deliver(struct sw_worker *worker, struct sw_item *item);
 void sw_deliver_message(struct sw_worker *worker, struct sw_message *message);
+void sw_deliver_fetch(struct sw_worker *worker, const struct sw_item *last);
 /* deliver_letters.c; the items are owned. */
 void sw_deliver_letters(struct sw_worker *worker, struct sw_item_letters *letters);
 void sw_deliver_letters_change(struct sw_worker *worker, struct sw_item_letters_change *change);

@@ -13,6 +13,8 @@
 /* What a call of sw_worker_run takes, and a segment: who comes meanwhile, and who is to hear, waits
  * so long at most, and long segments of one Agent do not hold up the others. */
 #define ROUND_NS 1000000u
+#define FETCH_READY_MIN 256u     /* With fewer ready than this all are in the caches anyway. */
+#define MESSAGE_FETCH_BYTES 512u /* Of a message: its fields and a small body. */
 
 static void init_buffers(struct sw_worker *worker)
 {
@@ -185,6 +187,33 @@ void sw_worker_charge(struct sw_worker *worker)
     sw_ready_charge(&worker->ready, look_at_monotonic_clock(worker));
 }
 
+/* Where many instances are ready, none of them is in the processor's caches: have those that run
+ * soon come there while others run. Each step follows pointers that the one before had fetched. */
+static void fetch_next(const struct sw_worker *worker, struct sw_ready_link *link,
+                       uint32_t priority)
+{
+    const struct sw_instance *soon, *later, *last;
+
+    if (worker->ready.queued[priority] < FETCH_READY_MIN)
+        return;
+    link = link->next[priority];
+    soon = SW_LIST_ITEM(link, struct sw_instance, ready);
+    link = link->next[priority];
+    later = SW_LIST_ITEM(link, struct sw_instance, ready);
+    last = SW_LIST_ITEM(link->next[priority], struct sw_instance, ready);
+    sw_fetch(last, sizeof *last);
+    if (later->mailbox[priority] != NULL)
+        sw_fetch(later->mailbox[priority], sizeof(struct sw_item));
+    if (soon->mailbox[priority] != NULL)
+        sw_fetch(soon->mailbox[priority]->next, MESSAGE_FETCH_BYTES);
+    if (worker->engine.fetch == NULL)
+        return;
+    if (later->guest != NULL)
+        worker->engine.fetch(worker->engine.ctx, later->guest, 0);
+    if (soon->guest != NULL && !soon->is_passed) /* Otherwise it may run elsewhere now. */
+        worker->engine.fetch(worker->engine.ctx, soon->guest, 1);
+}
+
 uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
 {
     struct sw_item *item;
@@ -193,9 +222,11 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
 
     sw_overtake_settle(worker);
     sw_worker_look_at_clock(worker);
-    while (worker->failure.rc == SW_OK && (item = sw_item_get(&worker->inbox)) != NULL)
+    while (worker->failure.rc == SW_OK && (item = sw_item_get(&worker->inbox)) != NULL) {
+        sw_deliver_fetch(worker, worker->inbox);
         if (!sw_overtake_keeps(worker, item))
             sw_deliver(worker, item);
+    }
     sw_worker_fire(worker);
     sw_worker_look_at_clock(worker);
     begun_ns = worker->monotonic_ns;
@@ -209,6 +240,7 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
 
         if (next == NULL)
             break;
+        fetch_next(worker, next, priority);
         instance = SW_LIST_ITEM(next, struct sw_instance, ready);
         if (instance->is_passed) /* When its segment ends it is looked at again. */
             continue;

@@ -269,6 +269,12 @@ static enum sw_rc load(void *ctx, struct sw_guest *guest, struct sw_bytes image,
     return sw_wasm_image_load(instance_of(guest), image, err);
 }
 
+static void fetch(void *ctx, const struct sw_guest *guest, int step)
+{
+    (void)ctx;
+    sw_wasm_instance_fetch((const struct sw_wasm_instance *)(const void *)guest, step);
+}
+
 static uint64_t memory_bytes(void *ctx, const struct sw_guest *guest)
 {
     (void)ctx;
@@ -318,6 +324,7 @@ struct sw_guest_engine sw_guest_wasm_worker(struct sw_wasm_worker *worker)
         .state = state,
         .save = save,
         .load = load,
+        .fetch = fetch,
         .memory_bytes = memory_bytes,
         .total_bytes = total_bytes,
         .module_ref = module_ref,

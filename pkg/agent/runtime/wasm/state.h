@@ -199,7 +199,8 @@ struct sw_wasm_instance {
     struct sw_wasm_slot slot;
     struct wasmtime_instance instance;
     struct wasmtime_func alloc, on_message, on_timer;
-    uint64_t started_ns; /* Processor time at the first tick of this entry; 0: none came yet. */
+    uint32_t last_pointer; /* Where the last message was put in its memory; 0: nowhere. */
+    uint64_t started_ns;   /* Processor time at the first tick of this entry; 0: none came yet. */
     uint32_t deadline_ms;
     bool is_aside;     /* Entered beside others of its worker. */
     bool is_late;      /* The deadline ended this entry. */
