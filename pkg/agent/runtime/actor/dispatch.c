@@ -301,36 +301,32 @@ static struct sw_turn_route route_of(struct dispatch *dispatch, uint32_t index)
     return route;
 }
 
-static struct sw_message template_of(const struct dispatch *dispatch,
-                                     const struct sw_effect *effect, uint32_t index)
+static void template_of(const struct dispatch *dispatch, const struct sw_effect *effect,
+                        uint32_t index, struct sw_message *ret_template)
 {
-    struct sw_message template = {
-        .head = {.priority = effect->priority,
-                 .source = {dispatch->place.lsn, index},
-                 .from = dispatch->from,
-                 .type = effect->type},
-        .body = effect->body,
-        .epoch = dispatch->place.epoch,
-    };
-
-    if (dispatch->place.lsn != 0) {
-        template.body_lsn = dispatch->place.lsn;
-        template.body_at = dispatch->effects_at + effect->body_at;
-    } else {
-        template.head.source.index = 0;
-    }
-    return template;
+    memset(ret_template, 0, sizeof *ret_template);
+    ret_template->head.priority = effect->priority;
+    ret_template->head.from = dispatch->from;
+    ret_template->head.type = effect->type;
+    ret_template->body = effect->body;
+    ret_template->epoch = dispatch->place.epoch;
+    if (dispatch->place.lsn == 0)
+        return;
+    ret_template->head.source = (struct sw_effect_name){dispatch->place.lsn, index};
+    ret_template->body_lsn = dispatch->place.lsn;
+    ret_template->body_at = dispatch->effects_at + effect->body_at;
 }
 
 static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *effect, uint32_t index)
 {
     struct sw_worker *worker = dispatch->worker;
     struct sw_turn_route route = route_of(dispatch, index);
-    struct sw_message template = template_of(dispatch, effect, index);
+    struct sw_message template;
     struct sw_origin *origin = &template.head.origin;
     struct sw_message *message;
     struct sw_way way;
 
+    template_of(dispatch, effect, index, &template);
     worker->counts.sends++;
     if (effect->number != 0) {
         template.head.flags = SWARM_MESSAGE_WANTS_REPLY;
@@ -376,8 +372,9 @@ static void dispatch_reply(struct dispatch *dispatch, const struct sw_effect *ef
 {
     struct sw_worker *worker = dispatch->worker;
     const struct sw_handle *handle = sw_actor_handle(&dispatch->instance->actor, effect->number);
-    struct sw_message template = template_of(dispatch, effect, index);
+    struct sw_message template;
 
+    template_of(dispatch, effect, index, &template);
     worker->counts.replies++;
     if (handle == NULL)
         assert(dispatch->message != NULL && effect->number == worker->turn.handle);
@@ -425,7 +422,8 @@ void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,
         if (effect.kind == SW_EFFECT_REPLY) {
             dispatch_reply(&dispatch, &effect, i);
         } else if (effect.kind == SW_EFFECT_PUBLISH) {
-            struct sw_message template = template_of(&dispatch, &effect, i);
+            struct sw_message template;
+            template_of(&dispatch, &effect, i, &template);
             template.head.flags = SWARM_MESSAGE_PUBLISHED;
             template.head.subject = effect.to;
             sw_dispatch_publish(worker, &template, i);
