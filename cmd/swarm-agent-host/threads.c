@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SEGMENTS_PER_ROUND 64u
+#define SEGMENTS_PER_ROUND 16u /* Then others get what is for them; with more they wait for it. */
 #define ITEMS_PER_ROUND 4096u
 #define NS_PER_S 1000000000u
 #define FULL_DISK_WAIT_NS 500000000u

@@ -42,7 +42,8 @@ def pairs(run):
     head = dict(head_of(run, "pairs", "messages/s", "none"),
                 case=f"n={PAIRS} mode=live")
     with run.daemon("pairs") as daemon:
-        daemon.apply_keyed("pairs", "pairs", durability="none", config=str(round_trips))
+        daemon.apply_keyed("pairs", "pairs", durability="none", pods=figures.cores(),
+                           config=str(round_trips))
         play(daemon, "pairs", PAIRS, round_trips)
         is_alone = True
         for name, kind in (("erlang", peers.Erlang), ("caf", peers.Caf), ("pekko", peers.Pekko)):
@@ -114,7 +115,8 @@ def durable(run):
             figures.emit_rates(dict(head, case=f"inflight={group} group={group}"), ours, theirs,
                                {"words": ">= 0.6x", "reached": lambda line: line["ratio"] >= 0.6})
         in_flight, rounds = run.many(4096), run.many(100)
-        daemon.apply_keyed("chain", "pairs", durability="local", config=str(rounds))
+        daemon.apply_keyed("chain", "pairs", durability="local", pods=figures.cores(),
+                           config=str(rounds))
         ours, theirs = run.alternate(lambda _: play(daemon, "chain", in_flight, rounds),
                                      lambda _: raw(run, 4096))
         figures.emit_rates(

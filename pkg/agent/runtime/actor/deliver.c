@@ -193,7 +193,7 @@ static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instanc
         refuse(worker, message, SW_E_INVALID, "the body is over the Agent's limit");
     } else if (instance->waiting >= config->mailbox) {
         refuse(worker, message, SW_E_EXHAUSTED, "the mailbox is full");
-    } else if (atomic_load(&worker->shared->queued_bytes) > SW_QUEUED_BYTES_EDGE_MAX) {
+    } else if (sw_worker_queued_bytes(worker) > SW_QUEUED_BYTES_EDGE_MAX) {
         refuse(worker, message, SW_E_EXHAUSTED,
                "too many messages wait in this node; send again later");
     } else if (!sw_rate_has_room(&instance->rate, per_s, worker->now_ns)) {
@@ -302,7 +302,7 @@ static void deliver_publish(struct sw_worker *worker, const struct sw_item_publi
         publish_reply(worker, publish, 0, count, worker->output_epoch);
         return;
     }
-    if (atomic_load(&worker->shared->queued_bytes) > SW_QUEUED_BYTES_EDGE_MAX ||
+    if (sw_worker_queued_bytes(worker) > SW_QUEUED_BYTES_EDGE_MAX ||
         atomic_load(&worker->shared->board.overfull) > 0 ||
         !sw_journal_has_room(worker->shared->journal)) {
         publish_reply(worker, publish, SW_E_EXHAUSTED, 0, worker->output_epoch);

@@ -144,8 +144,7 @@ int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
 
     if (effect->kind == SW_EFFECT_SUBSCRIBE)
         return admit_subscribe(worker);
-    if (atomic_load_explicit(&worker->shared->queued_bytes, memory_order_relaxed) >
-        SW_QUEUED_BYTES_MAX)
+    if (sw_worker_queued_bytes(worker) > SW_QUEUED_BYTES_MAX)
         return SW_E_EXHAUSTED;
     if (effect->kind == SW_EFFECT_CALL)
         return 0;

@@ -182,8 +182,7 @@ void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance
 
     instance->waiting++;
     worker->counts.waiting++;
-    atomic_fetch_add_explicit(&worker->shared->queued_bytes, message->size_bytes,
-                              memory_order_relaxed);
+    sw_worker_count_bytes(worker, message->size_bytes);
     if (instance->waiting >= limit)
         sw_instance_set_fullness(worker, instance,
                                  instance->waiting / SW_MAILBOX_SPILL >= limit ? SW_OVERFULL
@@ -249,8 +248,7 @@ struct sw_message *sw_instance_take(struct sw_worker *worker, struct sw_instance
     message = (struct sw_message *)(void *)item;
     instance->waiting--;
     worker->counts.waiting--;
-    atomic_fetch_sub_explicit(&worker->shared->queued_bytes, message->size_bytes,
-                              memory_order_relaxed);
+    sw_worker_count_bytes(worker, -(int64_t)message->size_bytes);
     /* Full until half of it is gone, so that the board does not flicker. */
     if (instance->fullness != SW_NOT_FULL && instance->waiting <= instance->pod->config.mailbox / 2)
         sw_instance_set_fullness(worker, instance, SW_NOT_FULL);
@@ -281,8 +279,7 @@ void sw_instance_answer(struct sw_worker *worker, struct sw_instance *instance,
     }
     message->generation = worker->generation;
     instance->answer = message;
-    atomic_fetch_add_explicit(&worker->shared->queued_bytes, message->size_bytes,
-                              memory_order_relaxed);
+    sw_worker_count_bytes(worker, message->size_bytes);
     sw_instance_wake_up(worker, instance, message->head.priority);
 }
 
@@ -293,8 +290,7 @@ struct sw_message *sw_instance_take_answer(struct sw_worker *worker, struct sw_i
     assert(message == NULL || instance->captured == worker->generation);
     instance->answer = NULL;
     if (message != NULL)
-        atomic_fetch_sub_explicit(&worker->shared->queued_bytes, message->size_bytes,
-                                  memory_order_relaxed);
+        sw_worker_count_bytes(worker, -(int64_t)message->size_bytes);
     return message;
 }
 

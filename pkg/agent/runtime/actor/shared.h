@@ -18,9 +18,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define SW_QUEUED_BYTES_MAX ((uint64_t)1 << 30)
+#define SW_QUEUED_BYTES_MAX ((int64_t)1 << 30)
 /* Clients are refused at half of it, so that what instances do for them can still end. */
-#define SW_QUEUED_BYTES_EDGE_MAX ((uint64_t)1 << 29)
+#define SW_QUEUED_BYTES_EDGE_MAX ((int64_t)1 << 29)
+#define SW_COUNTED_BYTES_MAX 65536
 #define SW_FANOUT_MAX 262144u /* Deliveries of one segment's publishes, but for its first. */
 
 struct sw_snapshots; /* capture.h */
@@ -55,7 +56,9 @@ struct sw_shared {
     uint64_t incarnation;                     /* Random; of this run of the host. */
     _Atomic uint64_t next_instance, next_pod; /* Numbers, never given twice in this journal. */
     _Atomic uint64_t next_letter;             /* Of volatile Pods. */
-    _Atomic uint64_t queued_bytes;
+    /* But for up to SW_COUNTED_BYTES_MAX that each worker has counted and not told yet, so that
+     * they do not all write here with each message; so it may be below 0 for a while. */
+    _Atomic int64_t queued_bytes;
     _Atomic bool wants_still; /* Workers are to come to rest: sw_worker_run begins no segment. */
     _Atomic bool wants_calm;  /* Soon: segments of slow Agents are not begun (overtake.h). */
     _Atomic uint32_t passing; /* Workers with such a segment on its way. */

@@ -122,6 +122,7 @@ struct sw_worker {
     struct sw_buffer record, frame, replay, body, image, targets, block;
     struct sw_bodies bodies;
     uint64_t images_bytes, packed_bytes; /* Of images; packed: of those that are hibernated. */
+    int64_t counted_bytes; /* Of messages, and not told to shared->queued_bytes yet. */
     struct sw_worker_view counts;
     struct sw_err failure;
 };
@@ -136,6 +137,31 @@ static inline void sw_fetch(const void *bytes, size_t size)
 static inline struct sw_bytes sw_instance_key(const struct sw_instance *instance)
 {
     return (struct sw_bytes){instance->key, instance->key_size};
+}
+
+/* Tell how many bytes of messages wait: what was counted here. */
+static inline void sw_worker_settle_bytes(struct sw_worker *worker)
+{
+    if (worker->counted_bytes != 0)
+        atomic_fetch_add_explicit(&worker->shared->queued_bytes, worker->counted_bytes,
+                                  memory_order_relaxed);
+    worker->counted_bytes = 0;
+}
+
+/* So many bytes of messages begin to wait, or do no more. */
+static inline void sw_worker_count_bytes(struct sw_worker *worker, int64_t bytes)
+{
+    worker->counted_bytes += bytes;
+    if (worker->counted_bytes > SW_COUNTED_BYTES_MAX ||
+        worker->counted_bytes < -SW_COUNTED_BYTES_MAX)
+        sw_worker_settle_bytes(worker);
+}
+
+/* Of messages that wait in the host. */
+static inline int64_t sw_worker_queued_bytes(const struct sw_worker *worker)
+{
+    return atomic_load_explicit(&worker->shared->queued_bytes, memory_order_relaxed) +
+           worker->counted_bytes;
 }
 
 /* --- instance.c: life and mailboxes ----------------------------------------------------------- */

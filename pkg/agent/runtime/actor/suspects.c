@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define MAGIC 0x4e525753u /* "SWRN" */
-#define VERSION 2u
+#define VERSION 3u
 
 void sw_suspects_init(struct sw_suspects *suspects)
 {

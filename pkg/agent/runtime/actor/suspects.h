@@ -25,6 +25,7 @@ struct sw_note {         /* An input by its name; zeroed: nothing that has one. 
     uint64_t lsn, index; /* The effect that sent it. */
     uint64_t instance;   /* Of a published message or a timer: whose. */
     uint64_t timer;
+    uint64_t apart[4]; /* Zero. Each worker writes its own with each input: no line is shared. */
 };
 
 struct sw_suspect {
@@ -34,6 +35,7 @@ struct sw_suspect {
 
 struct sw_notes { /* As the file has it; of one build and machine, so in its own byte order. */
     uint32_t magic, version;
+    uint64_t apart[7];
     struct sw_note running[SW_NOTES_MAX];
     struct sw_suspect suspects[SW_SUSPECTS_MAX];
 };

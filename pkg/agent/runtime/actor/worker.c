@@ -250,6 +250,7 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
     }
     if (worker->failure.rc == SW_OK)
         sw_output_statuses(worker);
+    sw_worker_settle_bytes(worker);
     if (segments_max > 0)
         (void)sw_capture_sweep(worker, worker->shared->snapshots->sweep_bytes);
     return count;

@@ -223,7 +223,8 @@ static void a_restart_does_not_count_children_twice(void **state)
 
 static void overload_refuses_at_the_edge_first(void **state)
 {
-    uint64_t held, request, published;
+    uint64_t request, published;
+    int64_t held;
 
     (void)state;
     actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true});
