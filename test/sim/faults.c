@@ -113,6 +113,11 @@ static void happen(struct sim_faults *faults, struct sim_fault *fault)
     case SIM_FAULT_STOP:
         sim_front_stop(faults->front);
         return;
+    case SIM_FAULT_NAMED:
+        faults->host->disk_ends =
+            sim_random_permille(&faults->random, 600) ? SIM_END_POWER : SIM_END_KILLED;
+        faults->host->cut_when_named = 1 + (uint32_t)sim_random_below(&faults->random, 6);
+        return;
     }
 }
 
@@ -149,6 +154,7 @@ void sim_faults_end(struct sim_faults *faults)
         sim_event_stop(faults->front->loop, &faults->pending[i].event);
     faults->disk->full_until_ns = faults->disk->slow_until_ns = 0;
     sim_disk_arm(faults->disk, SIM_DISK_GOOD, 0);
+    faults->host->cut_when_named = 0;
     for (uint32_t i = 0; i < SIM_PODS; i++)
         sim_front_want(faults->front, i, true);
 }
@@ -159,7 +165,8 @@ void sim_faults_init(struct sim_faults *faults, struct sim_front *front, uint64_
         [SIM_FAULT_KILL] = 4,  [SIM_FAULT_POWER] = 6, [SIM_FAULT_CUT] = 8,
         [SIM_FAULT_WRITE] = 2, [SIM_FAULT_SYNC] = 2,  [SIM_FAULT_FULL] = 2,
         [SIM_FAULT_SLOW] = 2,  [SIM_FAULT_CLOCK] = 2, [SIM_FAULT_POD] = 4,
-        [SIM_FAULT_SPLIT] = 5, [SIM_FAULT_STOP] = 2,  [SIM_FAULT_BROKEN_STOP] = 2};
+        [SIM_FAULT_SPLIT] = 5, [SIM_FAULT_STOP] = 2,  [SIM_FAULT_BROKEN_STOP] = 2,
+        [SIM_FAULT_NAMED] = 3};
 
     memset(faults, 0, sizeof *faults);
     faults->front = front;

@@ -7,20 +7,21 @@
 #define SIM_FAULTS_PENDING 8u
 
 enum sim_fault_kind {
-    SIM_FAULT_KILL,       /* The host's process, at some event. */
-    SIM_FAULT_POWER,      /* The machine's, at some event. */
-    SIM_FAULT_CUT,        /* Either, in the middle of a call of the disk. */
-    SIM_FAULT_WRITE,      /* A write fails in its middle. */
-    SIM_FAULT_SYNC,       /* A sync fails. */
-    SIM_FAULT_FULL,       /* The disk is full for a while. */
-    SIM_FAULT_SLOW,       /* The disk is slow for a while. */
-    SIM_FAULT_CLOCK,      /* Somebody sets the clock of the day. */
-    SIM_FAULT_POD,        /* A Pod is closed, and opened again later. */
-    SIM_FAULT_SPLIT,      /* Slots of the accounts move from one of their Pods to the other. */
-    SIM_FAULT_STOP,       /* A clean stop, with a snapshot. */
-    SIM_FAULT_BROKEN_STOP /* A clean stop that is cut off. */
+    SIM_FAULT_KILL,        /* The host's process, at some event. */
+    SIM_FAULT_POWER,       /* The machine's, at some event. */
+    SIM_FAULT_CUT,         /* Either, in the middle of a call of the disk. */
+    SIM_FAULT_WRITE,       /* A write fails in its middle. */
+    SIM_FAULT_SYNC,        /* A sync fails. */
+    SIM_FAULT_FULL,        /* The disk is full for a while. */
+    SIM_FAULT_SLOW,        /* The disk is slow for a while. */
+    SIM_FAULT_CLOCK,       /* Somebody sets the clock of the day. */
+    SIM_FAULT_POD,         /* A Pod is closed, and opened again later. */
+    SIM_FAULT_SPLIT,       /* Slots of the accounts move from one of their Pods to the other. */
+    SIM_FAULT_STOP,        /* A clean stop, with a snapshot. */
+    SIM_FAULT_BROKEN_STOP, /* A clean stop that is cut off. */
+    SIM_FAULT_NAMED        /* As CUT, just when the next snapshot is named and not durable yet. */
 };
-#define SIM_FAULT_KINDS (SIM_FAULT_BROKEN_STOP + 1)
+#define SIM_FAULT_KINDS (SIM_FAULT_NAMED + 1)
 
 struct sim_faults;
 

@@ -558,8 +558,14 @@ static void advance(struct sim_host *host)
             return;
         for (uint32_t i = 0; i < host->options.workers; i++)
             sim_event_by(host->options.loop, &host->lanes[i].step, now_of(host) + SIM_US);
-        if (sw_snapshot_phase(&host->shared) == SW_SNAPSHOT_NAMED)
-            wake(&host->journal);
+        if (sw_snapshot_phase(&host->shared) != SW_SNAPSHOT_NAMED)
+            continue;
+        wake(&host->journal);
+        if (host->cut_when_named == 0)
+            continue;
+        sim_disk_arm(host->options.disk, SIM_DISK_CRASHES, host->cut_when_named - 1);
+        sim_trace(host->options.trace, "fault: cut off behind the name of a snapshot");
+        host->cut_when_named = 0;
     }
 }
 

@@ -96,8 +96,10 @@ struct sim_host {
     struct sim_task journal, snapshots;
     struct sim_task *inside; /* The one that runs; NULL: none. */
     bool is_disk_full;
-    enum sim_end ending;    /* Set: it is over, at the next event. */
-    enum sim_end disk_ends; /* How it ends when the disk's armed crash comes. */
+    enum sim_end ending;     /* Set: it is over, at the next event. */
+    enum sim_end disk_ends;  /* How it ends when the disk's armed crash comes. */
+    uint32_t cut_when_named; /* Arm it for so many calls of the disk after a snapshot was named; 0:
+                                do not. */
     char words[600];
     uint64_t lives, commits, segments, replayed, snapshots_taken;
 };
