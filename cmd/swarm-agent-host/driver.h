@@ -73,6 +73,7 @@ struct driver {
     uint32_t standing;         /* Workers that stand still. */
     bool is_still;             /* They are to. */
     uint32_t still_tries;      /* Of the link, since it last succeeded. */
+    bool wants_calm;           /* The link does, in shared.wants_calm. */
     _Atomic uint64_t still_ns; /* From asking to letting go, the longest. */
 
     int link, wake; /* The socket; the eventfd that the link waits on besides. */
@@ -128,13 +129,18 @@ _Noreturn void driver_die(enum sw_host_exit code, const char *words);
 /* Have all workers pause between two segments, with nothing in flight between them, call
  * work(ctx, driver), which may look at and change every worker, and let them go on. What comes from
  * the link meanwhile waits in rings; the journal and what leaves go on. The pause is as long as the
- * longest segment that runs, and work itself. Any thread, but for a worker's.
- * SW_E_TIMEOUT      a segment ran on for wait_ns (UINT64_MAX: never), or another thread has them
- *                   stand still: nothing was done
+ * longest segment that runs, and work itself; before that, segments that are passed (overtake.h)
+ * have calm_ns to end, while all others go on. Any thread, but for a worker's.
+ * SW_E_TIMEOUT      a passed segment ran on for calm_ns, and nobody paused; one that was not ran
+ *                   on for wait_ns (UINT64_MAX: never), or another thread has them stand still
  * SW_E_UNAVAILABLE  the workers end: nothing was done */
-SW_MUST_CHECK enum sw_rc driver_stand_still(struct driver *driver, uint64_t wait_ns,
+SW_MUST_CHECK enum sw_rc driver_stand_still(struct driver *driver, uint64_t calm_ns,
+                                            uint64_t wait_ns,
                                             void (*work)(void *ctx, struct driver *driver),
                                             void *ctx);
+/* Whether no segment is passed now. is_wanted: and none is to be from here on, but for those that
+ * have begun, until this is called without it. The link's thread. */
+bool still_is_calm(struct driver *driver, bool is_wanted);
 /* is_stopping was set: whoever waits for the workers waits no longer. */
 void still_give_up(struct driver *driver);
 /* A worker comes by, with nothing in its hands: here it stands while it is to. */

@@ -3,8 +3,6 @@
 #include <sched.h>
 #include <stdint.h>
 
-#define CALM_WAIT_NS 2000000000u /* For long segments, while all others go on. */
-
 /* Whoever waits for the workers is to look at them. */
 static void still_look(struct driver *driver)
 {
@@ -18,7 +16,7 @@ void lane_pass(struct lane *lane)
 {
     struct driver *driver = lane->driver;
 
-    if (atomic_load_explicit(&driver->shared.wants_calm, memory_order_relaxed) &&
+    if (atomic_load_explicit(&driver->shared.wants_calm, memory_order_relaxed) > 0 &&
         atomic_load(&driver->shared.passing) == 0)
         still_look(driver);
     if (!atomic_load_explicit(&driver->shared.wants_still, memory_order_relaxed))
@@ -92,7 +90,7 @@ static void let_go(struct driver *driver)
     pthread_mutex_lock(&driver->still_mutex);
     driver->is_still = false;
     atomic_store(&driver->shared.wants_still, false);
-    atomic_store(&driver->shared.wants_calm, false);
+    atomic_fetch_sub(&driver->shared.wants_calm, 1);
     pthread_cond_broadcast(&driver->still_over);
     pthread_mutex_unlock(&driver->still_mutex);
 }
@@ -135,23 +133,38 @@ static bool wait_until(struct driver *driver, bool (*is_so)(const struct driver 
 }
 
 /* First of all the segments that are passed come to their end, and no more are begun: nobody waits
- * for those but the Agents that have them. */
-static void calm_down(struct driver *driver)
+ * for those but the Agents that have them. False: they did not, so nobody needs to stop. */
+static bool calm_down(struct driver *driver, uint64_t wait_ns)
 {
     uint64_t now_ns = driver->system->monotonic_ns(driver->system->ctx);
+    bool is_calm;
 
-    atomic_store(&driver->shared.wants_calm, true);
+    atomic_fetch_add(&driver->shared.wants_calm, 1);
     pthread_mutex_lock(&driver->still_mutex);
-    (void)wait_until(driver, all_calm, now_ns + CALM_WAIT_NS);
+    is_calm = wait_until(driver, all_calm, now_ns + wait_ns);
     pthread_mutex_unlock(&driver->still_mutex);
+    return is_calm;
 }
 
-enum sw_rc driver_stand_still(struct driver *driver, uint64_t wait_ns,
+bool still_is_calm(struct driver *driver, bool is_wanted)
+{
+    if (driver->wants_calm != is_wanted) {
+        if (is_wanted)
+            atomic_fetch_add(&driver->shared.wants_calm, 1);
+        else
+            atomic_fetch_sub(&driver->shared.wants_calm, 1);
+        driver->wants_calm = is_wanted;
+        wake_all(driver); /* What was held may run. */
+    }
+    return all_calm(driver);
+}
+
+enum sw_rc driver_stand_still(struct driver *driver, uint64_t calm_ns, uint64_t wait_ns,
                               void (*work)(void *ctx, struct driver *driver), void *ctx)
 {
     const struct sw_system *system = driver->system;
     uint64_t start_ns, until_ns, took_ns;
-    bool do_stand;
+    bool do_stand = false, is_calm;
 
     pthread_mutex_lock(&driver->still_mutex);
     if (driver->is_still) {
@@ -160,14 +173,16 @@ enum sw_rc driver_stand_still(struct driver *driver, uint64_t wait_ns,
     }
     driver->is_still = true;
     pthread_mutex_unlock(&driver->still_mutex);
-    calm_down(driver);
+    is_calm = calm_down(driver, calm_ns);
     start_ns = system->monotonic_ns(system->ctx);
     until_ns = wait_ns > UINT64_MAX - start_ns ? UINT64_MAX : start_ns + wait_ns;
-    atomic_store(&driver->shared.wants_still, true);
-    wake_all(driver);
-    pthread_mutex_lock(&driver->still_mutex);
-    do_stand = wait_until(driver, all_stand, until_ns);
-    pthread_mutex_unlock(&driver->still_mutex);
+    if (is_calm) {
+        atomic_store(&driver->shared.wants_still, true);
+        wake_all(driver);
+        pthread_mutex_lock(&driver->still_mutex);
+        do_stand = wait_until(driver, all_stand, until_ns);
+        pthread_mutex_unlock(&driver->still_mutex);
+    }
     if (do_stand) {
         driver_settle(driver);
         work(ctx, driver);

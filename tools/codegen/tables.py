@@ -10,7 +10,7 @@ from reference import SIZES, cell, with_unit
 
 ERROR_ROW = re.compile(r'\[(\d+)\] = \{"([A-Z_]+)", (\d+), "([^"]*)"\}')
 DEFINE = r"^#define {} +(?P<value>[^/\n]+?) *(?:/\*.*)?$"
-CAST = re.compile(r"\((?:size_t|uint64_t|uint32_t)\)")
+CAST = re.compile(r"\((?:size_t|uint64_t|int64_t|uint32_t)\)")
 SUFFIX = re.compile(r"\b(\d+)[uUlL]+\b")
 OPERATORS = {ast.Mult: operator.mul, ast.LShift: operator.lshift, ast.Add: operator.add}
 

@@ -189,7 +189,8 @@ static bool has_size(const struct sw_system *system, const char *path, const cha
            one.size_bytes == two.size_bytes;
 }
 
-/* The host is what changes from build to build: it is compared to the byte, the rest by size. */
+/* The host is what changes from build to build: it is compared to the byte, the rest by size. What
+ * is kept must be what it was when it was: files rot. */
 static bool is_kept(const struct sw_engines_place *place, const struct sw_engine *engine,
                     const struct sw_engine_files *files, const char *name)
 {
@@ -200,9 +201,16 @@ static bool is_kept(const struct sw_engines_place *place, const struct sw_engine
         if (!has_size(place->system, path_of_part(&engine->files, (enum part)part),
                       path_of_part(files, (enum part)part)))
             return false;
-    return manifest_load(place, name, &manifest, NULL) == SW_OK &&
-           digest_of(place->system, files->host, digest, NULL) == SW_OK &&
-           memcmp(digest, manifest.digests[HOST], sizeof digest) == 0;
+    if (manifest_load(place, name, &manifest, NULL) != SW_OK ||
+        digest_of(place->system, files->host, digest, NULL) != SW_OK ||
+        memcmp(digest, manifest.digests[HOST], sizeof digest) != 0)
+        return false;
+    for (int part = 0; part < PARTS_COUNT; part++)
+        if (digest_of(place->system, path_of_part(&engine->files, (enum part)part), digest, NULL) !=
+                SW_OK ||
+            memcmp(digest, manifest.digests[part], sizeof digest) != 0)
+            return false;
+    return true;
 }
 
 static enum sw_rc copy_part(const struct sw_system *system, const char *from, const char *to,

@@ -299,7 +299,7 @@ bool sw_overtake_begin(struct sw_worker *worker)
 void sw_overtake_settle(struct sw_worker *worker)
 {
     bool holds = worker->passing.passed > 0 ||
-                 atomic_load_explicit(&worker->shared->wants_calm, memory_order_relaxed);
+                 atomic_load_explicit(&worker->shared->wants_calm, memory_order_relaxed) > 0;
 
     if (holds != worker->ready.holds_slow && sw_ready_hold_slow(&worker->ready, holds) != SW_OK)
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a ready instance");
@@ -308,7 +308,7 @@ void sw_overtake_settle(struct sw_worker *worker)
 bool sw_overtake_may_settle(const struct sw_worker *worker)
 {
     return worker->ready.held != NULL && worker->passing.passed == 0 &&
-           !atomic_load(&worker->shared->wants_calm);
+           atomic_load(&worker->shared->wants_calm) == 0;
 }
 
 /* Put a queue before another one. */
@@ -350,27 +350,48 @@ void sw_overtake_end(struct sw_worker *worker, struct sw_instance *instance, boo
 
 /* --- Items that have to wait ------------------------------------------------------------------ */
 
-/* Where a segment sent, and its own Pod, are there until it has ended. Items that come behind one
- * that is kept, and tell of the same Pod, stay behind it. */
-static bool is_to_keep(const struct sw_worker *worker, const struct sw_item *item)
+/* The Pod that an item tells of; 0: of none. */
+static uint64_t pod_of(const struct sw_item *item)
 {
-    const struct sw_passing *passing = &worker->passing;
-    const struct sw_pod *pod;
-    uint64_t number;
-
     switch ((unsigned)item->kind) {
     case SW_ITEM_POD_CLOSE:
-        return true;
+        return ((const struct sw_item_pod_close *)(const void *)item)->pod;
     case SW_ITEM_ROUTE:
-        return passing->items != NULL ||
-               ((const struct sw_item_route *)(const void *)item)->change.is_gone;
+        return ((const struct sw_item_route *)(const void *)item)->change.pod.pod;
     case SW_ITEM_POD_OPEN:
-        number = ((const struct sw_item_pod_open *)(const void *)item)->config.pod;
-        pod = sw_map_find(worker->pods, &number, sizeof number);
-        return pod != NULL && (pod->passed > 0 || passing->items != NULL);
+        return ((const struct sw_item_pod_open *)(const void *)item)->config.pod;
     default:
-        return false;
+        return 0;
     }
+}
+
+static bool has_kept(const struct sw_passing *passing, uint64_t pod)
+{
+    const struct sw_item *item = passing->items;
+
+    if (item == NULL)
+        return false;
+    do
+        item = item->next;
+    while (pod_of(item) != pod && item != passing->items);
+    return pod_of(item) == pod;
+}
+
+/* Where a segment sent, and its own Pod, are there until it has ended. Items that come behind one
+ * that is kept, and tell of the same Pod, stay behind it; what tells of others does not wait. */
+static bool is_to_keep(const struct sw_worker *worker, const struct sw_item *item)
+{
+    uint64_t number = pod_of(item);
+    const struct sw_pod *pod;
+
+    if (number == 0)
+        return false;
+    if (item->kind == SW_ITEM_POD_CLOSE || has_kept(&worker->passing, number))
+        return true;
+    if (item->kind == SW_ITEM_ROUTE)
+        return ((const struct sw_item_route *)(const void *)item)->change.is_gone;
+    pod = sw_map_find(worker->pods, &number, sizeof number);
+    return pod != NULL && pod->passed > 0;
 }
 
 bool sw_overtake_keeps(struct sw_worker *worker, struct sw_item *item)

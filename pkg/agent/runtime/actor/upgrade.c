@@ -118,7 +118,8 @@ static bool adopt_engine(struct sw_worker *worker, struct sw_instance *instance)
     struct sw_spec_content content = {
         .digest = instance->spec->digest,
         .fingerprint = {shared->fingerprint, strlen(shared->fingerprint)},
-        .config = instance->spec->config};
+        .config = instance->spec->config,
+        .timers_max = instance->spec->timers_max};
     const struct sw_spec *spec;
 
     if (sw_bytes_is_equal(instance->spec->fingerprint, content.fingerprint))

@@ -29,15 +29,22 @@ void sw_ways_free(struct sw_ways *ways)
     free(ways);
 }
 
-/* By the end of the name, which tells most names apart; who makes names collide slows only the
- * namespace down whose names they are. */
-static size_t place_of(struct sw_bytes to)
+static uint64_t end_of(struct sw_bytes text)
 {
-    size_t size = to.size < 8 ? to.size : 8;
+    size_t size = text.size < 8 ? text.size : 8;
     uint64_t end = 0;
 
-    memcpy(&end, (const char *)to.data + to.size - size, size);
-    return (size_t)((end + to.size) * UINT64_C(0x9e3779b97f4a7c15) >> 52);
+    memcpy(&end, (const char *)text.data + text.size - size, size);
+    return end + text.size;
+}
+
+/* By the ends of the names, which tell most apart. Who makes names collide has them looked up, no
+ * more: those of others that stand in the same places, too. */
+static size_t place_of(struct sw_bytes space, struct sw_bytes to)
+{
+    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+
+    return (size_t)((end_of(space) * odd + end_of(to)) * odd >> 52);
 }
 
 _Static_assert(SW_WAYS_MAX == 1u << 12, "12 bits are left of the product");
@@ -85,7 +92,7 @@ static void find(const struct sw_routes *routes, struct sw_bytes name_space, str
 void sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes, struct sw_bytes name_space,
                   struct sw_bytes to, uint64_t replica, struct sw_way *ret_way)
 {
-    struct known *known = &ways->known[place_of(to)];
+    struct known *known = &ways->known[place_of(name_space, to)];
     uint64_t changes = sw_routes_changes(routes);
 
     if (known->changes == changes && is_known(known, name_space, to)) {

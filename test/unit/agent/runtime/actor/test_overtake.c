@@ -230,6 +230,37 @@ static void a_pod_closes_after_what_is_passed(void **state)
     assert_int_equal(actors_reply(&actors, request)->status, 0);
 }
 
+/* While its Pod waits for its end to be closed, what others come by is told. */
+static void close_and_tell(unsigned carry)
+{
+    struct sw_route_change change = {.name_space = script_text("default"),
+                                     .agent = script_text("new"),
+                                     .pod = {.pod = 2, .is_durable = true},
+                                     .body_bytes = 1024,
+                                     .is_keyed = true};
+
+    if (carry == 0) {
+        actors_close(&actors, 1, true);
+        memset(change.pod.slots, 0xff, sizeof change.pod.slots);
+        sw_worker_put(actors.workers[0], sw_item_route_new(&change));
+    } else if (carry == 1) {
+        (void)actors_send(&actors, 3, "o", "send new/z|add 5");
+    }
+}
+
+static void routes_of_others_do_not_wait(void **state)
+{
+    (void)state;
+    driver.meanwhile = close_and_tell;
+    (void)actors_send(&actors, 1, "l",
+                      "pass " LONG_NS ";pass " LONG_NS ";pass " LONG_NS ";add 1;get");
+    sw_worker_run(actors.workers[0], 16);
+    driver.meanwhile = NULL;
+    assert_true(driver.carries >= 2);
+    actors_settle(&actors);
+    assert_int_equal(field_of(2, "z", "counter"), 5);
+}
+
 /* While the long one is passed: one of its Agent waits, a long one of another Agent is passed. */
 static uint64_t same, other, last;
 static bool same_was_there;
@@ -350,14 +381,14 @@ static void nothing_slow_begins_while_calm_is_wanted(void **state)
     driver.lends = true;
     (void)actors_ask(&actors, 1, "l", "pass " LONG_NS ";get");
     actors.engines[0].clock_ns = NULL;
-    atomic_store(&actors.shared.wants_calm, true);
+    atomic_store(&actors.shared.wants_calm, 1);
     slow = actors_send(&actors, 1, "l", "get");
     quick = actors_send(&actors, 2, "q", "get");
     actors_settle(&actors);
     assert_true(actors_reply(&actors, quick)->is_there);
     assert_false(actors_reply(&actors, slow)->is_there);
     assert_false(sw_worker_has_work(actors.workers[0]));
-    atomic_store(&actors.shared.wants_calm, false);
+    atomic_store(&actors.shared.wants_calm, 0);
     assert_true(sw_worker_has_work(actors.workers[0]));
     actors_settle(&actors);
     assert_true(actors_reply(&actors, slow)->is_there);
@@ -370,6 +401,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_short_segment_is_not_passed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_comes_for_the_passed_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_pod_closes_after_what_is_passed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(routes_of_others_do_not_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(slow_agents_wait_and_others_are_passed_in_turn, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_late_answer_is_not_taken_for_the_next, set_up, tear_down),
