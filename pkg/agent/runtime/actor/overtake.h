@@ -1,4 +1,4 @@
-/* How long segments let others pass: nobody waits for the end of somebody else's.
+/* How long segments let others pass: whoever is quick waits for no end of somebody else's.
  *
  *     a segment of an Agent that is not known as slow runs on the worker's thread
  *        '- after a quantum its Agent is slow; at each tick from then on the segment is set aside,
