@@ -1,1 +1,0 @@
-test/bench: fan measures messages to instances that are theren-cnprintf %s\n "test/bench: fan measures messages to instances that are there" > /work/main/.git/worktrees/hot/COMMIT_EDITMSGn
