@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define CONFLICT_RETRY_MS 1
+#define NS_PER_MS 1000000u
 
 struct sw_reconciler {
     struct sw_reconciler_options options;
@@ -26,7 +27,16 @@ static uint64_t now_ms(const struct sw_reconciler *reconciler)
 {
     const struct sw_system *system = reconciler->options.system;
 
-    return system->monotonic_ns(system->ctx) / 1000000;
+    return system->monotonic_ns(system->ctx) / NS_PER_MS;
+}
+
+/* From when on a wait of whole milliseconds counts: the next one, or it would end up to one of them
+ * too early. What is not to wait counts from now. */
+static uint64_t begin_ms(const struct sw_reconciler *reconciler, bool waits)
+{
+    const struct sw_system *system = reconciler->options.system;
+
+    return (system->monotonic_ns(system->ctx) + (waits ? NS_PER_MS - 1 : 0)) / NS_PER_MS;
 }
 
 /* Wake for the next name that is due. While as many passes run as may, their ends wake it. */
@@ -52,13 +62,12 @@ static void pass_free(struct pass *pass)
 static void pass_end(struct pass *pass, enum sw_rc rc, const struct sw_err *err)
 {
     struct sw_reconciler *reconciler = pass->reconciler;
-    uint64_t now, again_ms = pass->view.again_ms;
+    uint64_t again_ms = pass->view.again_ms;
 
     if (reconciler == NULL) {
         pass_free(pass);
         return;
     }
-    now = now_ms(reconciler);
     if (rc == SW_OK && reconciler->options.committed != NULL)
         reconciler->options.committed(reconciler->options.ctx, &pass->view);
     if (rc == SW_E_CONFLICT) {
@@ -69,7 +78,7 @@ static void pass_end(struct pass *pass, enum sw_rc rc, const struct sw_err *err)
         sw_log(reconciler->options.logger, SW_LOG_WARN, reconciler->options.name,
                "%s: %s; trying again", pass->key, err->message);
     }
-    sw_queue_done(reconciler->queue, pass->key, now, rc != SW_OK);
+    sw_queue_done(reconciler->queue, pass->key, begin_ms(reconciler, rc != SW_OK), rc != SW_OK);
     if (again_ms != 0 && rc == SW_OK)
         sw_reconciler_add(reconciler, pass->key, again_ms);
     reconciler->passes_count--;
@@ -118,7 +127,7 @@ static void pass_run(struct sw_reconciler *reconciler, const char *key)
     enum sw_rc rc;
 
     if (pass == NULL) {
-        sw_queue_done(reconciler->queue, key, now_ms(reconciler), true);
+        sw_queue_done(reconciler->queue, key, begin_ms(reconciler, true), true);
         return;
     }
     rc = reconciler->options.reconcile(reconciler->options.ctx, &pass->view, &err);
@@ -179,7 +188,7 @@ void sw_reconciler_free(struct sw_reconciler *reconciler)
 
 void sw_reconciler_add(struct sw_reconciler *reconciler, const char *key, uint64_t delay_ms)
 {
-    if (sw_queue_add(reconciler->queue, key, now_ms(reconciler), delay_ms) != SW_OK)
+    if (sw_queue_add(reconciler->queue, key, begin_ms(reconciler, delay_ms > 0), delay_ms) != SW_OK)
         sw_log(reconciler->options.logger, SW_LOG_ERROR, reconciler->options.name,
                "no room to look at %s; its next change will", key);
     timer_arm(reconciler);

@@ -5,6 +5,7 @@
 
 #define KEY "templates"
 #define BACKOFF_MS 20
+#define PASSES_NOTED 4
 
 struct world {
     struct sw_reconciler *reconciler;
@@ -14,6 +15,9 @@ struct world {
     int wanted_passes;   /* Of `until`. */
     uint64_t again_ms;   /* What each pass asks for. */
     bool is_stale;       /* The first pass plans from a version that is no longer there. */
+    uint64_t clock_ns;   /* What the reconciler takes for the time; 0: it is the real one. */
+    uint64_t passed_ns[PASSES_NOTED]; /* By that clock. */
+    struct sw_timer *tick;
 };
 
 static void *template_named(struct fixture *fixture, const char *name, const char *space)
@@ -33,6 +37,11 @@ static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
     struct world *world = fixture->ctx;
     const struct sw_kind *kind = sw_kind_find("AgentTemplate");
 
+    /* By a clock of ours, each pass begins as a millisecond does, and ends as it does. */
+    if (world->clock_ns != 0 && world->passes < PASSES_NOTED)
+        world->passed_ns[world->passes] = world->clock_ns;
+    if (world->clock_ns != 0)
+        world->clock_ns += 900000;
     world->passes++;
     fixture_look(fixture);
     pass->again_ms = world->again_ms;
@@ -60,15 +69,25 @@ static void committed(void *ctx, struct sw_pass *pass)
     fixture_look(fixture);
 }
 
+static struct world *clock_world; /* The system is shared by all that run, its clock is ours. */
+
+static uint64_t clock_ns(void *ctx)
+{
+    const struct sw_system *real = sw_system_real();
+
+    return clock_world->clock_ns == 0 ? real->monotonic_ns(ctx) : clock_world->clock_ns;
+}
+
 static int setup(void **state)
 {
+    static struct sw_system system;
     static const struct sw_queue_options queue = {.backoff_ms = BACKOFF_MS};
     int rc = fixture_setup(state);
     struct fixture *fixture = *state;
     struct world *world = calloc(1, sizeof(*world));
     const struct sw_reconciler_options options = {.name = "test",
                                                   .loop = fixture->loop,
-                                                  .system = sw_system_real(),
+                                                  .system = &system,
                                                   .logger = &fixture->logger,
                                                   .objects = fixture->objects,
                                                   .queue = &queue,
@@ -76,6 +95,9 @@ static int setup(void **state)
                                                   .reconcile = reconcile,
                                                   .committed = committed};
 
+    system = *sw_system_real();
+    system.monotonic_ns = clock_ns;
+    clock_world = world;
     fixture->ctx = world;
     world->space = "default";
     assert_int_equal(sw_reconciler_new(&options, &world->reconciler, NULL), SW_OK);
@@ -88,6 +110,7 @@ static int teardown(void **state)
     struct world *world = fixture->ctx;
 
     sw_reconciler_free(world->reconciler);
+    sw_timer_free(world->tick);
     free(world);
     return fixture_teardown(state);
 }
@@ -160,6 +183,30 @@ static void a_pass_that_asks_for_it_comes_again(void **state)
     assert_false(sw_reconciler_is_idle(world_of(state)->reconciler));
 }
 
+static void tick(void *ctx)
+{
+    struct world *world = ctx;
+
+    world->clock_ns = world->clock_ns / 1000000 * 1000000 + 1000000;
+    sw_timer_start(world->tick, 1);
+}
+
+static void a_back_off_that_begins_within_a_millisecond_is_no_shorter(void **state)
+{
+    struct world *world = world_of(state);
+
+    world->name = "one";
+    world->space = "nowhere";
+    world->clock_ns = 1000000;
+    world->tick = sw_timer_new(((struct fixture *)*state)->loop, tick, world);
+    assert_non_null(world->tick);
+    sw_timer_start(world->tick, 1);
+    (void)passes_take_ms(state, PASSES_NOTED);
+    for (uint64_t i = 0; i + 1 < PASSES_NOTED; i++)
+        assert_true(world->passed_ns[i + 1] - world->passed_ns[i] >=
+                    900000 + (BACKOFF_MS << i) * 1000000ULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -169,6 +216,7 @@ int main(void)
         TEST(a_namespace_that_is_missing_is_tried_again_with_back_off),
         TEST(what_was_read_and_is_gone_is_read_again),
         TEST(a_pass_that_asks_for_it_comes_again),
+        TEST(a_back_off_that_begins_within_a_millisecond_is_no_shorter),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
