@@ -2,9 +2,10 @@
 """An update of Swarm right after a crash: the version before ran another engine, and its last
 records are nobody else's to replay. It was kept beside the data, packs what it left, and the new
 one goes on: nothing is parked, nothing is lost. The other version is this one with another
-fingerprint in all of its programs."""
+fingerprint in all of its programs, written over the one before in place, as cp does it."""
 # timeout: 180
 # labels: kill
+import errno
 import os
 import re
 import signal
@@ -19,21 +20,36 @@ NOTES = 60
 KEYS = "abcdefg"
 
 
-def make_version(name, settings):
-    """The programs under a folder of their own, with "settings 1" of the fingerprint changed."""
-    folder = os.path.join(TMP, name)
-    for part in ("bin/swarmd", "libexec/swarm-agent-host", "libexec/swarm-compiler"):
-        os.makedirs(os.path.dirname(os.path.join(folder, part)), exist_ok=True)
+PROGRAMS = ("bin/swarmd", "libexec/swarm-agent-host", "libexec/swarm-compiler")
+INSTALLED = os.path.join(TMP, "installed")
+
+
+def write_over(path, content):
+    """In the place where it is, once nobody runs it any more."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    end = time.monotonic() + 60
+    while True:
+        try:
+            file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o755), "wb")
+            break
+        except OSError as error:
+            if error.errno != errno.ETXTBSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+    with file:
+        file.write(content)
+
+
+def install(settings):
+    """The programs, with "settings 1" of the fingerprint changed."""
+    for part in PROGRAMS:
         with open(os.path.join(BUILD, part), "rb") as file:
             program = file.read()
         assert b"settings 1," in program or part.endswith("compiler"), part
-        with open(os.open(os.path.join(folder, part), os.O_WRONLY | os.O_CREAT, 0o755),
-                  "wb") as file:
-            file.write(program.replace(b"settings 1,", b"settings %d," % settings))
-    os.makedirs(os.path.join(folder, "lib", "swarm"))
-    os.symlink(os.path.realpath(os.path.join(BUILD, "lib", "swarm", "libwasmtime.so")),
-               os.path.join(folder, "lib", "swarm", "libwasmtime.so"))
-    return folder
+        write_over(os.path.join(INSTALLED, part),
+                   program.replace(b"settings 1,", b"settings %d," % settings))
+    with open(os.path.join(BUILD, "lib", "swarm", "libwasmtime.so"), "rb") as file:
+        write_over(os.path.join(INSTALLED, "lib", "swarm", "libwasmtime.so"), file.read())
 
 
 def engines():
@@ -44,10 +60,9 @@ def engines():
 class Engines(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.versions = [make_version(f"version-{number}", number) for number in (1, 2, 3)]
         cls.daemon = Daemon()
         cls.client = None
-        cls.start(cls.versions[0])
+        cls.start(1)
         apply("diary", "diary: keyed: true")
         for number in range(NOTES):
             cls.note(number)
@@ -62,7 +77,8 @@ class Engines(unittest.TestCase):
     @classmethod
     def start(cls, version):
         """Start the daemon of that version, and wait until it has kept its engine."""
-        swarmd.BUILD, build = version, swarmd.BUILD
+        install(version)
+        swarmd.BUILD, build = INSTALLED, swarmd.BUILD
         cls.daemon.start()
         swarmd.BUILD = build
         cls.client = cls.client or Client(cls.daemon)
@@ -115,7 +131,7 @@ class Engines(unittest.TestCase):
     def test_1_an_update_after_a_crash_goes_on(self):
         first, = engines()
         self.kill()
-        self.start(self.versions[1])
+        self.start(2)
         self.check_goes_on(NOTES)
         found = re.search(r'settings 1, .*" packed 7 instances and replayed (\d+) segments',
                           self.told())
@@ -126,7 +142,7 @@ class Engines(unittest.TestCase):
 
     def test_2_back_to_the_one_before_after_a_crash_too(self):
         self.kill()
-        self.start(self.versions[0])
+        self.start(1)
         self.check_goes_on(2 * NOTES)
 
     def test_3_an_engine_that_was_changed_is_not_run(self):
@@ -138,7 +154,7 @@ class Engines(unittest.TestCase):
         os.remove(path)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o700), "wb") as file:
             file.write(program + b"\0")
-        self.start(self.versions[2])
+        self.start(3)
         self.assertIn("swarm-agent-host was changed", self.told())
         status, answer = self.client.send("diary/a", "put 0 9999")
         self.assertNotEqual(status, 200, answer)
@@ -148,7 +164,7 @@ class Engines(unittest.TestCase):
         os.remove(path)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o700), "wb") as file:
             file.write(program)
-        self.start(self.versions[2])
+        self.start(3)
         for key in KEYS:
             self.assertGreater(int(self.until_taken(f"diary/{key}", "put 1 0")), NOTES // 3)
 

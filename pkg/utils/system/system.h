@@ -59,8 +59,8 @@ struct sw_system {
     enum sw_rc (*path_rename)(void *ctx, const char *from, const char *to, struct sw_err *err);
     /* A file, a link, or an empty folder. */
     enum sw_rc (*path_remove)(void *ctx, const char *path, struct sw_err *err);
-    /* `to`, which is not there, becomes the same file under a second name, or, where the file
-     * system cannot do that, a synced copy with the same mode. */
+    /* `to`, which is not there, becomes a synced copy with the mode that the owner has; its blocks
+     * are shared until one of the two changes, where the file system can do that. */
     enum sw_rc (*path_copy)(void *ctx, const char *from, const char *to, struct sw_err *err);
     enum sw_rc (*folder_make)(void *ctx, const char *path,
                               struct sw_err *err); /* 0700; parents too. */

@@ -109,6 +109,16 @@ static void it_outlives_the_files_that_it_came_from(void **state)
     assert_int_equal(open_kept(), SW_OK);
 }
 
+/* Or are written over where they are, as cp does it. */
+static void it_outlives_a_change_in_place(void **state)
+{
+    (void)state;
+    keep();
+    write_file(files.host, "c host");
+    write_file(files.library, "b library");
+    assert_int_equal(open_kept(), SW_OK);
+}
+
 static void another_build_of_it_takes_its_place(void **state)
 {
     (void)state;
@@ -186,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_was_kept_can_be_run),
         TEST(it_outlives_the_files_that_it_came_from),
+        TEST(it_outlives_a_change_in_place),
         TEST(another_build_of_it_takes_its_place),
         TEST(changed_files_are_refused),
         TEST(another_key_opens_nothing),

@@ -329,7 +329,29 @@ static void an_empty_folder_is_removed_and_a_full_one_stays(void **state)
     assert_int_equal(f->system->path_remove(NULL, folder, &f->err), SW_OK);
 }
 
-/* From another file system, where no second name is to be had, it is a copy. */
+/* What is copied may be written over in place. */
+static void a_copy_stays_when_the_file_changes(void **state)
+{
+    struct fixture *f = *state;
+    char from[SW_PATH_MAX], to[SW_PATH_MAX];
+    struct sw_buffer found;
+    int file;
+
+    (void)snprintf(from, sizeof from, "%s/from", f->folder);
+    (void)snprintf(to, sizeof to, "%s/to", f->folder);
+    assert_int_equal(sw_file_save(f->system, from, "before", 6, &f->err), SW_OK);
+    assert_int_equal(f->system->path_copy(NULL, from, to, &f->err), SW_OK);
+    assert_int_equal(f->system->file_open(NULL, from, SW_FILE_WRITE, &file, &f->err), SW_OK);
+    assert_int_equal(f->system->file_write(NULL, file, 0, "behind", 6, &f->err), SW_OK);
+    f->system->file_close(NULL, file);
+    sw_buffer_init(&found, 16);
+    assert_int_equal(sw_file_load(f->system, to, 16, &found, &f->err), SW_OK);
+    assert_int_equal(found.size, 6);
+    assert_memory_equal(found.data, "before", 6);
+    sw_buffer_done(&found);
+}
+
+/* Also from file systems that share nothing, one of which says that its files are empty. */
 static void a_copy_has_what_the_file_has(void **state)
 {
     struct fixture *f = *state;
@@ -377,6 +399,7 @@ int main(void)
         TEST(a_listing_stops_when_told),
         TEST(rename_and_remove_move_names),
         TEST(an_empty_folder_is_removed_and_a_full_one_stays),
+        TEST(a_copy_stays_when_the_file_changes),
         TEST(a_copy_has_what_the_file_has),
     };
 
