@@ -28,6 +28,8 @@ static void defaults_fill(struct sw_agents_options *options)
         options->requests_max = REQUESTS_MAX_DEFAULT;
     if (options->calls_max == 0)
         options->calls_max = SW_CALLS_MAX;
+    if (options->results_bytes_max == 0)
+        options->results_bytes_max = SW_CALLS_RESULTS_BYTES_MAX;
     if (options->calls_kept_ms == 0)
         options->calls_kept_ms = CALLS_KEPT_MS_DEFAULT;
     if (options->stop_deadline_ms == 0)
@@ -87,13 +89,14 @@ static bool parts_make(struct sw_agents *agents)
     agents->calls_sweep = sw_timer_new(loop, sw_calls_on_sweep, agents);
     agents->calls_by_name = sw_map_new(seed_of(agents));
     agents->calls_by_space = sw_map_new(0);
+    agents->calls_by_agent = sw_map_new(0);
     agents->pods = sw_map_new(0);
     agents->modules = sw_map_new(0);
     agents->agents_known = sw_map_new(0);
     return agents->backoff != NULL && agents->ping != NULL && agents->deadline != NULL &&
            agents->calls_sweep != NULL && agents->calls_by_name != NULL &&
-           agents->calls_by_space != NULL && agents->pods != NULL && agents->modules != NULL &&
-           agents->agents_known != NULL;
+           agents->calls_by_space != NULL && agents->calls_by_agent != NULL &&
+           agents->pods != NULL && agents->modules != NULL && agents->agents_known != NULL;
 }
 
 enum sw_rc sw_agents_new(const struct sw_agents_options *options, struct sw_agents **ret_agents,
@@ -190,6 +193,7 @@ void sw_agents_free(struct sw_agents *agents)
     sw_calls_done(agents);
     sw_map_free(agents->calls_by_name);
     sw_map_free(agents->calls_by_space);
+    sw_map_free(agents->calls_by_agent);
     if (agents->pods != NULL && agents->modules != NULL && agents->agents_known != NULL)
         sw_pods_done(agents);
     if (agents->modules != NULL)

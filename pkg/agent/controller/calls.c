@@ -3,8 +3,10 @@
  *     CALL -> new: RUNNING in its service -> ANSWERED, told to the host -> CALL_END: forgotten
  *             known and RUNNING: nothing more; known and ANSWERED: told again
  *
- * A host that was started again asks for all that its instances still wait for, so what runs or is
- * answered outlives hosts; what no host asks for any more is forgotten after a while. */
+ * A host that was started again asks for all that its instances still wait for once their Pods run,
+ * so what runs or is answered outlives hosts. It is kept until the host says that it is over; what
+ * a later host does not ask for is nobody's once all Pods of its Agent have run for a while.
+ * Nothing that may be asked for again gives way: with too much kept, new calls are refused. */
 #include "pkg/agent/controller/state.h"
 
 #include <inttypes.h>
@@ -14,10 +16,13 @@
 
 #define TYPE_MAX 255u
 
-struct share { /* What a namespace has under way; gone with the last one. */
+struct share { /* What a namespace, or an Agent, has under way; gone with the last one. */
     struct sw_agents *agents;
+    struct sw_map *map; /* That it is in. */
+    uint64_t bytes;     /* Of results. */
     uint32_t count;
     uint32_t name_size;
+    bool is_unsettled; /* In a sweep: an Agent with Pods that have not run for long enough. */
     char name[];
 };
 
@@ -26,20 +31,21 @@ struct call {
     struct sw_list told; /* In agents->calls_answers while the link has no room for its result. */
     struct sw_frame_call_name name;
     uint64_t pod;
-    struct share *share;
+    struct share *share, *agent; /* Of its namespace, and "namespace/agent". */
     const struct sw_service *service;
-    void *ticket;         /* While it runs. */
-    uint64_t answered_ms; /* 0: it runs. */
-    uint8_t *result;      /* Owned: type and body. */
+    void *ticket;     /* While it runs. */
+    bool is_answered; /* Otherwise it runs. */
+    bool is_orphan;   /* The last sweep found none of its Agent's Pods here. */
+    uint8_t *result;  /* Owned: type and body. */
     uint32_t code, type_size, body_size;
     uint32_t host; /* Of view.host_starts: the last one that asked for it. */
 };
 
-/* One more call of the namespace.  NULL: no memory. */
-static struct share *share_take(struct sw_agents *agents, const char *name)
+/* One more call under that name.  NULL: no memory. */
+static struct share *share_take(struct sw_agents *agents, struct sw_map *map, const char *name)
 {
     size_t size = strlen(name);
-    struct share *share = sw_map_find(agents->calls_by_space, name, size);
+    struct share *share = sw_map_find(map, name, size);
 
     if (share != NULL) {
         share->count++;
@@ -48,19 +54,19 @@ static struct share *share_take(struct sw_agents *agents, const char *name)
     share = malloc(sizeof *share + size);
     if (share == NULL)
         return NULL;
-    *share = (struct share){.agents = agents, .count = 1, .name_size = (uint32_t)size};
+    *share = (struct share){.agents = agents, .map = map, .count = 1, .name_size = (uint32_t)size};
     memcpy(share->name, name, size);
-    if (sw_map_put(agents->calls_by_space, name, size, share, NULL) == SW_OK)
+    if (sw_map_put(map, name, size, share, NULL) == SW_OK)
         return share;
     free(share);
     return NULL;
 }
 
-static void share_put(struct sw_agents *agents, struct share *share)
+static void share_put(struct share *share)
 {
-    if (--share->count > 0)
+    if (share == NULL || --share->count > 0)
         return;
-    (void)sw_map_remove(agents->calls_by_space, share->name, share->name_size);
+    (void)sw_map_remove(share->map, share->name, share->name_size);
     free(share);
 }
 
@@ -72,7 +78,9 @@ static void call_free(struct sw_agents *agents, struct call *call)
     sw_list_remove(&call->all);
     sw_list_remove(&call->told);
     agents->results_bytes -= (uint64_t)call->type_size + call->body_size;
-    share_put(agents, call->share);
+    call->share->bytes -= (uint64_t)call->type_size + call->body_size;
+    share_put(call->share);
+    share_put(call->agent);
     free(call->result);
     free(call);
 }
@@ -128,7 +136,7 @@ static void answered(struct sw_agents *agents, struct call *call,
 
     if (body.size > SW_FRAME_BODY_MAX || type.size > TYPE_MAX)
         rc = SW_E_INTERNAL, type.size = body.size = 0;
-    else if (agents->results_bytes + type.size + body.size > SW_CALLS_RESULTS_BYTES_MAX)
+    else if (agents->results_bytes + type.size + body.size > agents->options.results_bytes_max)
         rc = SW_E_EXHAUSTED, type.size = 0, body = (struct sw_bytes){words, sizeof words - 1};
     call->result = malloc(type.size + body.size + 1);
     if (call->result == NULL)
@@ -140,9 +148,10 @@ static void answered(struct sw_agents *agents, struct call *call,
     call->code = (uint32_t)-rc;
     call->type_size = (uint32_t)type.size;
     call->body_size = (uint32_t)body.size;
-    call->answered_ms = sw_host_now_ms(agents) + 1;
+    call->is_answered = true;
     call->ticket = NULL;
     agents->results_bytes += type.size + body.size;
+    call->share->bytes += type.size + body.size;
     tell(agents, call);
 }
 
@@ -170,11 +179,14 @@ static void refuse(struct sw_agents *agents, const struct sw_frame_call *asked,
     sw_host_send(agents, &frame);
 }
 
-/* Room for one more, in all and of the namespace, which leaves a fifth of all to others. */
+/* Room for one more, in all and of the namespace, which leaves a fifth of all to others. Results
+ * may fill one half before new calls are refused; the other is for those of calls that run by then.
+ */
 static enum sw_rc check_room(const struct sw_agents *agents, const char *name, struct sw_err *err)
 {
     const struct share *share = sw_map_find(agents->calls_by_space, name, strlen(name));
     unsigned calls_max = agents->options.calls_max, space_max = calls_max / 5 * 4;
+    uint64_t bytes_max = agents->options.results_bytes_max / 2;
 
     if (share != NULL && share->count >= space_max)
         return sw_err_set(err, SW_E_EXHAUSTED,
@@ -185,24 +197,28 @@ static enum sw_rc check_room(const struct sw_agents *agents, const char *name, s
         return sw_err_set(err, SW_E_EXHAUSTED,
                           "%u calls of services are under way on this node; call again later",
                           calls_max);
+    if (agents->results_bytes >= bytes_max || (share != NULL && share->bytes >= bytes_max / 5 * 4))
+        return sw_err_set(err, SW_E_EXHAUSTED,
+                          "too many results wait for agents %s to take them; call again later",
+                          agents->results_bytes >= bytes_max ? "of this node" : "of the namespace");
     return SW_OK;
 }
 
 static struct call *call_new(struct sw_agents *agents, const struct sw_frame_call *asked,
-                             const char *name_space)
+                             const struct sw_pod *pod)
 {
     struct call *call = calloc(1, sizeof *call);
 
-    if (call != NULL)
-        call->share = share_take(agents, name_space);
-    if (call == NULL || call->share == NULL) {
-        free(call);
+    if (call == NULL)
         return NULL;
-    }
+    call->share = share_take(agents, agents->calls_by_space, pod->spec.namespace_name);
+    call->agent = share_take(agents, agents->calls_by_agent, pod->agent_key);
     call->name = asked->name;
     sw_list_init(&call->told);
-    if (sw_map_put(agents->calls_by_name, &call->name, sizeof call->name, call, NULL) != SW_OK) {
-        share_put(agents, call->share);
+    if (call->share == NULL || call->agent == NULL ||
+        sw_map_put(agents->calls_by_name, &call->name, sizeof call->name, call, NULL) != SW_OK) {
+        share_put(call->share);
+        share_put(call->agent);
         free(call);
         return NULL;
     }
@@ -245,7 +261,7 @@ static enum sw_rc begin(struct sw_agents *agents, const struct sw_frame_call *as
     rc = check_room(agents, pod->spec.namespace_name, err);
     if (rc != SW_OK)
         return rc;
-    call = call_new(agents, asked, pod->spec.namespace_name);
+    call = call_new(agents, asked, pod);
     if (call == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a call");
     call->service = service;
@@ -269,7 +285,7 @@ void sw_calls_take(struct sw_agents *agents, const struct sw_frame_call *asked)
     }
     call->pod = asked->pod;
     call->host = (uint32_t)agents->view.host_starts;
-    if (call->answered_ms != 0)
+    if (call->is_answered)
         tell(agents, call);
 }
 
@@ -295,18 +311,50 @@ void sw_calls_host_down(struct sw_agents *agents)
         sw_list_remove(sw_list_first(&agents->calls_answers));
 }
 
-/* The present host has been up for a while: what it did not ask for is nobody's. */
+/* Agents some of whose Pods do not run, or not for long enough to have asked for all they wait for.
+ */
+static void mark_unsettled(struct sw_agents *agents)
+{
+    uint64_t now_ms = sw_host_now_ms(agents);
+    struct sw_map_entry found;
+    size_t cursor = 0;
+
+    while (sw_map_next(agents->calls_by_agent, &cursor, &found))
+        ((struct share *)found.value)->is_unsettled = false;
+    cursor = 0;
+    while (sw_map_next(agents->pods, &cursor, &found)) {
+        const struct sw_pod *pod = found.value;
+        struct share *share =
+            sw_map_find(agents->calls_by_agent, pod->agent_key, strlen(pod->agent_key));
+
+        if (share != NULL &&
+            (pod->running_ms == 0 || now_ms - pod->running_ms < agents->options.calls_kept_ms))
+            share->is_unsettled = true;
+    }
+}
+
+/* Whether nobody will ask for it any more. */
+static bool is_over(const struct sw_agents *agents, struct call *call)
+{
+    bool was_orphan = call->is_orphan;
+
+    call->is_orphan =
+        sw_map_find(agents->agents_known, call->agent->name, call->agent->name_size) == NULL;
+    if (call->is_orphan)
+        return was_orphan;
+    return call->host != (uint32_t)agents->view.host_starts && !call->agent->is_unsettled;
+}
+
 void sw_calls_on_sweep(void *ctx)
 {
     struct sw_agents *agents = ctx;
-    uint64_t now = sw_host_now_ms(agents);
 
+    mark_unsettled(agents);
     SW_LIST_EACH(&agents->calls, node)
     {
         struct call *call = SW_LIST_ITEM(node, struct call, all);
 
-        if (call->host != (uint32_t)agents->view.host_starts ||
-            (call->answered_ms != 0 && call->answered_ms + agents->options.calls_kept_ms <= now))
+        if (is_over(agents, call))
             call_free(agents, call);
     }
     sw_timer_start(agents->calls_sweep, agents->options.calls_kept_ms);

@@ -19,7 +19,9 @@
 #include "pkg/utils/system/system.h"
 
 #define SW_CALLS_MAX (5u << 18) /* Of services; a namespace may have four fifths of them. */
-#define SW_CALLS_RESULTS_BYTES_MAX (256u << 20) /* Kept until their calls are over. */
+/* Of results, kept until their calls are over: with half of it new calls are refused; results
+ * beyond it are lost, and their calls fail with SW_E_EXHAUSTED. */
+#define SW_CALLS_RESULTS_BYTES_MAX (256u << 20)
 
 struct sw_agents; /* Opaque. */
 
@@ -65,14 +67,15 @@ struct sw_agents_options {
     struct sw_machine_code machine_code;
     const struct sw_services *services; /* What instances may call. NULL: nothing. */
     struct sw_agents_observer observer;
-    unsigned workers;                    /* 0: one per processor. */
-    unsigned requests_max;               /* Without an answer; 0: 65,536. */
-    unsigned calls_max;                  /* Of services, not yet over; 0: SW_CALLS_MAX. */
-    uint64_t calls_kept_ms;              /* That no host asks for, or takes; 0: 600,000. */
-    uint64_t snapshot_bytes;             /* Of the journal between two snapshots; 0: 64 MiB. */
-    uint64_t history_bytes;              /* Of the journal that is kept without need. */
-    uint64_t stop_deadline_ms;           /* For a clean stop with snapshot; 0: 20,000. */
-    uint64_t ping_ms;                    /* A host silent for three of these is killed; 0: 5,000. */
+    unsigned workers;           /* 0: one per processor. */
+    unsigned requests_max;      /* Without an answer; 0: 65,536. */
+    unsigned calls_max;         /* Of services, not yet over; 0: SW_CALLS_MAX. */
+    uint64_t results_bytes_max; /* Of calls; 0: SW_CALLS_RESULTS_BYTES_MAX. */
+    uint64_t calls_kept_ms;     /* That no host asks for though its Agent's Pods run; 0: 600,000. */
+    uint64_t snapshot_bytes;    /* Of the journal between two snapshots; 0: 64 MiB. */
+    uint64_t history_bytes;     /* Of the journal that is kept without need. */
+    uint64_t stop_deadline_ms;  /* For a clean stop with snapshot; 0: 20,000. */
+    uint64_t ping_ms;           /* A host silent for three of these is killed; 0: 5,000. */
     uint64_t backoff_ms, backoff_max_ms; /* Between restarts; 0: 100 and 10,000. */
 };
 

@@ -79,7 +79,7 @@ static enum sw_rc on_module(struct sw_agents *agents, const struct sw_frame_resu
 static enum sw_rc on_pod_status(struct sw_agents *agents, const struct sw_frame_pod_status *status,
                                 struct sw_err *err)
 {
-    const struct sw_pod *pod = sw_pods_find(agents, status->uid);
+    struct sw_pod *pod = sw_pods_find(agents, status->uid);
     char reason[REASON_SIZE], words[WORDS_SIZE];
     struct sw_pod_report report = {.observed_generation = status->generation,
                                    .instances = status->instances,
@@ -95,6 +95,10 @@ static enum sw_rc on_pod_status(struct sw_agents *agents, const struct sw_frame_
     report.uid = pod->uid;
     report.restarts = pod->restarts;
     report.phase = (enum sw_pod_phase)status->phase;
+    if (report.phase != SW_POD_RUNNING)
+        pod->running_ms = 0;
+    else if (pod->running_ms == 0)
+        pod->running_ms = sw_host_now_ms(agents) + 1;
     sw_pods_report(agents, &report);
     return SW_OK;
 }

@@ -217,6 +217,7 @@ static void pod_open_send(struct sw_agents *agents, struct sw_pod *pod)
         .config = spec->config,
     };
     pod->is_opened = true;
+    pod->running_ms = 0;
     sw_host_send(agents, &frame);
 }
 
@@ -283,6 +284,7 @@ void sw_pods_host_down(struct sw_agents *agents)
                                        .message = agents->words};
 
         pod->closes_open = 0;
+        pod->running_ms = 0;
         if (!pod->is_opened)
             continue;
         pod->is_opened = false;

@@ -44,6 +44,7 @@ struct sw_pod {
     bool is_opened;  /* POD_OPEN with this spec went to the present host. */
     bool is_closing; /* Only CLOSED is awaited. */
     bool is_discarded;
+    uint64_t running_ms;  /* Since when the present host says that it runs; 0: it does not. */
     uint32_t closes_open; /* POD_CLOSE frames to the present host without their POD_CLOSED. */
     uint64_t restarts;
 };
@@ -95,7 +96,7 @@ struct sw_agents {
 
     /* Of struct call in calls.c: all, those whose results wait for room, and by their names. */
     struct sw_list calls, calls_answers;
-    struct sw_map *calls_by_name, *calls_by_space;
+    struct sw_map *calls_by_name, *calls_by_space, *calls_by_agent;
     struct sw_timer *calls_sweep;
     uint64_t results_bytes; /* Kept until their calls are over. */
 

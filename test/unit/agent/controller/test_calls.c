@@ -250,15 +250,69 @@ static void what_no_host_asks_for_any_more_is_cancelled(void **state)
     assert_int_equal(open_calls(), 0);
 }
 
-static void a_result_that_is_never_taken_is_forgotten(void **state)
+static void a_result_is_kept_until_the_host_says_that_it_is_over(void **state)
 {
     (void)state;
-    tell("call 1 swarm.delay 0");
+    tell("call 1 slow hello");
+    slow_answer(SW_OK, "done");
     until(world, &world->lines, 1);
-    tell("call 2 slow hello"); /* What runs in the present host goes on. */
-    while (open_calls() > 1)
+    tell("call 2 slow hello");
+    kill_host();
+    tell("call 1 slow hello"); /* Of the second, nobody knows any more. */
+    until(world, &world->lines, 2);
+    until(world, &slow.cancels, 1);
+    assert_int_equal(open_calls(), 1);
+    tell("call 1 slow hello");
+    until(world, &world->lines, 3);
+    assert_string_equal(world->line, "1 0 done");
+    assert_int_equal(slow.starts, 2);
+}
+
+/* It cannot ask again before its Pod runs, however long that takes. */
+static void a_result_is_kept_while_the_pod_cannot_run(void **state)
+{
+    uint64_t begun;
+
+    (void)state;
+    tell("call 1 slow hello");
+    slow_answer(SW_OK, "done");
+    until(world, &world->lines, 1);
+    world->is_unpushed = true;
+    kill_host();
+    assert_string_equal(world->reason, "ModuleNotFound");
+    for (begun = sw_loop_now_ms(world->loop); sw_loop_now_ms(world->loop) < begun + 100;)
         tell("nothing");
-    assert_int_equal(slow.cancels, 0);
+    assert_int_equal(open_calls(), 1);
+    world->is_unpushed = false;
+    pod_open(world);
+    until(world, &world->reports, 3);
+    tell("call 1 slow hello");
+    until(world, &world->lines, 2);
+    assert_string_equal(world->line, "1 0 done");
+    assert_int_equal(slow.starts, 1);
+}
+
+/* Of forty bytes half is for results before calls are refused, four fifths of that for one. */
+static void with_too_many_results_new_calls_are_refused(void **state)
+{
+    (void)state;
+    tell("call 1 slow hello");
+    slow_answer(SW_OK, "0123456789abcde");
+    until(world, &world->lines, 1);
+    tell("call 2 slow hello");
+    until(world, &world->lines, 2);
+    assert_string_equal(world->line, "2 8 too many results wait for agents of the namespace to "
+                                     "take them; call again later");
+    assert_int_equal(slow.starts, 1);
+    tell("call 1 slow hello"); /* What there is has not given way. */
+    until(world, &world->lines, 3);
+    assert_string_equal(world->line, "1 0 0123456789abcde");
+    tell("end 1");
+    tell("call 2 slow hello");
+    assert_int_equal(slow.starts, 2);
+    slow_answer(SW_OK, "0123456789abcdef0123456789abcdef01234567");
+    until(world, &world->lines, 4);
+    assert_string_equal(world->line, "2 8 too many results wait for the agents of this node");
 }
 
 static void the_delay_answers_with_its_body_after_its_time(void **state)
@@ -301,7 +355,9 @@ int main(int count, char **words)
         TEST(a_service_that_refuses_is_heard),
         TEST(a_namespace_leaves_room_to_others),
         FORGETFUL(what_no_host_asks_for_any_more_is_cancelled),
-        FORGETFUL(a_result_that_is_never_taken_is_forgotten),
+        FORGETFUL(a_result_is_kept_until_the_host_says_that_it_is_over),
+        FORGETFUL(a_result_is_kept_while_the_pod_cannot_run),
+        TEST(with_too_many_results_new_calls_are_refused),
         TEST(the_delay_answers_with_its_body_after_its_time),
     };
 

@@ -170,6 +170,7 @@ static inline void world_start(struct world *world, const char *role)
                                         .machine_code = {world, code_has, code_get},
                                         .services = world->services,
                                         .calls_max = 5,
+                                        .results_bytes_max = 40,
                                         .calls_kept_ms = world->calls_kept_ms,
                                         .observer = {world, on_log, on_host},
                                         .ping_ms = 50,
