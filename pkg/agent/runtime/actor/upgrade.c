@@ -96,6 +96,7 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
         sw_instance_sleep(worker, instance);
         sw_instance_set_image(worker, instance, NULL);
         instance->guest = guest;
+        instance->refused = 0; /* From here it may well be taken over by what failed before. */
     } else {
         instance->spec = old;
         if (guest != NULL)

@@ -147,6 +147,20 @@ static void one_that_fails_stays_what_it_is(void **state)
     assert_int_equal(field_of("k", "counter"), 106);
 }
 
+/* A program that cannot take over from the first one may well do so from the third. */
+static void one_that_failed_is_tried_again_from_another_program(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    second.on_upgrade = "fail";
+    open_with(&second, "sha256:2");
+    open_with(&third, "sha256:3");
+    second.on_upgrade = "";
+    open_with(&second, "sha256:2");
+    actors_ask(&actors, 1, "k", "add 1");
+    assert_int_equal(field_of("k", "counter"), 15);
+}
+
 static void one_that_failed_waits_for_its_old_program_after_a_restart(void **state)
 {
     uint64_t request;
@@ -227,6 +241,7 @@ int main(void)
         TEST(replay_begins_at_the_upgrade_and_needs_the_new_program_only),
         TEST(a_sleeping_instance_is_upgraded_too),
         TEST(one_that_fails_stays_what_it_is),
+        TEST(one_that_failed_is_tried_again_from_another_program),
         TEST(one_that_failed_waits_for_its_old_program_after_a_restart),
         TEST(without_on_upgrade_instances_stay_and_an_event_says_so),
         TEST(what_is_not_durable_is_handed_over_in_memory),
