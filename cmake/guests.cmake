@@ -62,3 +62,9 @@ endforeach()
 sw_guest(test_waiter_unwind ${CMAKE_SOURCE_DIR}/test/guests/waiter.c ASYNCIFY)
 sw_guest(test_waiter_return ${CMAKE_SOURCE_DIR}/test/guests/waiter.c DEFINES BY_RETURN)
 sw_guest(test_caller_relive ${CMAKE_SOURCE_DIR}/test/guests/caller.c)
+
+# What the simulator upgrades its instances to.
+sw_guest(test_sim_moved ${CMAKE_SOURCE_DIR}/test/guests/sim.c ASYNCIFY
+         DEFINES SIM_PROGRAM=1u)
+sw_guest(test_sim_kept ${CMAKE_SOURCE_DIR}/test/guests/sim.c ASYNCIFY
+         DEFINES SIM_PROGRAM=2u)

@@ -8,10 +8,15 @@
 
 #include "../sim/protocol.h"
 
+#ifndef SIM_PROGRAM
+#define SIM_PROGRAM SIM_PROGRAM_FIRST
+#endif
 #define HEAP_BYTES 4096u
 #define GATHERS_MAX 64u
 #define WATCHERS_MAX 16u
-#define LOG_STRIDE 1237u /* Prime to SIM_LOG_MAX: neighbours stand far apart. */
+
+/* Prime to SIM_LOG_MAX: neighbours stand far apart, and elsewhere in each program. */
+static const uint32_t log_strides[SIM_PROGRAMS] = {1237, 1471, 809};
 
 struct gather { /* A question to several that is not answered yet. */
     uint64_t id, handle;
@@ -19,7 +24,8 @@ struct gather { /* A question to several that is not answered yet. */
     struct sim_mark marks[SIM_HOPS_MAX];
 };
 
-static struct memory {
+struct state {
+    uint32_t version, program;
     uint64_t position, hash;
     int64_t balance;
     uint32_t self;
@@ -32,19 +38,29 @@ static struct memory {
     uint64_t watchers[WATCHERS_MAX]; /* Who waits at a mirror for what it is told next. */
     uint32_t watchers_count;
     uint64_t incarnation;
-} memory;
+};
+static struct {
+    uint64_t shift[1 + SIM_PROGRAM * 700];
+    struct state memory;
+} placed;
+#define memory placed.memory
 static uint64_t heap[HEAP_BYTES / 8];
 
 void *SWARM_EXPORT(swarm_alloc)(uint32_t size)
 {
-    return size <= sizeof heap ? heap : 0;
+    __SIZE_TYPE__ page;
+
+    if (size <= sizeof heap)
+        return heap;
+    page = __builtin_wasm_memory_grow(0, (size + 65535) / 65536); /* For a state. */
+    return page == (__SIZE_TYPE__)-1 ? 0 : (void *)(page * 65536);
 }
 
 /* --- The log --------------------------------------------------------------------------------- */
 
 static struct sim_entry *entry_at(uint64_t position)
 {
-    return &memory.log[position * LOG_STRIDE % SIM_LOG_MAX];
+    return &memory.log[position * log_strides[SIM_PROGRAM] % SIM_LOG_MAX];
 }
 
 static void note(uint32_t kind, uint32_t peer, uint64_t number, uint64_t value)
@@ -59,6 +75,14 @@ static void note(uint32_t kind, uint32_t peer, uint64_t number, uint64_t value)
 static int is_full(void)
 {
     return memory.position + 64 > SIM_LOG_MAX;
+}
+
+static struct sim_config read_config(void)
+{
+    char letters[SIM_CONFIG_LETTERS] = {0};
+
+    (void)swarm_self(SWARM_SELF_CONFIG, letters, sizeof letters);
+    return sim_config_read(letters);
 }
 
 /* --- Names ----------------------------------------------------------------------------------- */
@@ -137,10 +161,15 @@ static int32_t send(uint32_t to, struct sim_note *what, uint64_t tag)
 
 static int32_t answer(uint64_t handle, struct sim_answer *what)
 {
+    struct sim_config config = read_config();
+
+    if (config.version != memory.version || memory.program != SIM_PROGRAM)
+        note(SIM_ENTRY_BROKEN, config.version, memory.version, memory.program);
     if (handle == 0)
         return SWARM_DONE;
     what->position = memory.position;
     what->hash = memory.hash;
+    what->version = config.version;
     return swarm_reply(handle, 0, "", 0, what, sizeof *what);
 }
 
@@ -722,8 +751,55 @@ int32_t SWARM_EXPORT(on_start)(void)
     memory.self = peer_of(name, size);
     (void)swarm_random(&memory.incarnation, sizeof memory.incarnation);
     note(SIM_ENTRY_START, memory.self, memory.incarnation, dirty);
+    memory.version = read_config().version;
+    memory.program = SIM_PROGRAM;
+    note(SIM_ENTRY_VERSION, memory.version, 0, memory.program);
     return SWARM_DONE;
 }
+
+#if SIM_PROGRAM != SIM_PROGRAM_KEPT
+/* All of the old memory; the log stands in this program's order. */
+static void take_over(const struct state *old)
+{
+    memory = *old;
+    __builtin_memset(memory.log, 0, sizeof memory.log);
+    for (uint64_t i = 0; i < old->position; i++)
+        *entry_at(i) = old->log[i * log_strides[old->program % SIM_PROGRAMS] % SIM_LOG_MAX];
+}
+
+/* Tell somebody, and end as the config asks: unless that is well, nothing of it may be seen. */
+int32_t SWARM_EXPORT(on_upgrade)(const struct swarm_upgrade *upgrade)
+{
+    const struct state *old = (const void *)upgrade->state;
+    struct sim_note what = {.kind = SIM_NOTE_PLAIN};
+    struct sim_config config = read_config();
+    uint32_t program;
+    volatile uint32_t zero = 0;
+
+    if (upgrade->state_size != sizeof *old)
+        return SWARM_E_INVALID;
+    program = old->program;
+    take_over(old);
+    memory.version = config.version;
+    memory.program = SIM_PROGRAM;
+    note(SIM_ENTRY_VERSION, config.version, upgrade->old_version, SIM_PROGRAM);
+    if (memory.self < SIM_MIRROR_FIRST && !is_full())
+        (void)send((uint32_t)(memory.hash % SIM_MIRROR_FIRST), &what, 0);
+    __builtin_memset((void *)(uintptr_t)upgrade->state, 0, upgrade->state_size);
+    if (config.handover == SIM_HANDOVER_GOOD ||
+        (config.handover == SIM_HANDOVER_SOME && program != SIM_PROGRAM_MOVED))
+        return SWARM_DONE;
+    (void)swarm_timer_start(0, 1000000);
+    while (config.handover == SIM_HANDOVER_SPINS && zero == 0)
+        memory.hash++;
+    if (config.handover == SIM_HANDOVER_FAILS)
+        return SWARM_E_PRECONDITION;
+    __builtin_trap();
+}
+#endif
+
+/* Where it stands and in which version; it changes nothing. */
+SWARM_STATE(memory, memory.version);
 
 int32_t SWARM_EXPORT(on_timer)(uint64_t id)
 {

@@ -48,6 +48,7 @@ void sim_lives_done(struct sim_lives *lives)
     for (uint32_t i = 0; i < SIM_MIRROR_FIRST; i++) {
         free(lives->of[i].entries);
         free(lives->of[i].hashes);
+        free(lives->of[i].versions);
     }
     free(lives->letters);
     memset(lives, 0, sizeof *lives);
@@ -82,6 +83,8 @@ struct walk { /* Through the log of one instance. */
     const struct sim_life *life;
     uint64_t at; /* Of the entry looked at. */
     int64_t balance;
+    uint32_t version, program;      /* That it has. */
+    uint32_t rollout;               /* That brought it, counted from 1. */
     uint64_t armed[SIM_TIMERS + 1]; /* When each timer is due; 0: it is not set. */
     uint64_t page_seed[SIM_PAGES];
     uint64_t heard[SIM_PEERS][SIM_SUBJECTS];
@@ -128,6 +131,8 @@ static int64_t amount_of(struct walk *walk, const struct sim_entry *entry)
 {
     const struct sim_record *record = sim_work_find(walk->check->work, entry->value);
 
+    if (entry->value == 0) /* Of an upgrade. */
+        return 0;
     if (record == NULL || record->request.op == SIM_OP_TRAP) {
         wrong_at(walk, "a message of an operation that left none", entry->value);
         return 0;
@@ -211,6 +216,47 @@ static void walk_call(struct walk *walk, const struct sim_entry *entry)
         wrong_at(walk, "a result was taken twice", entry->number);
 }
 
+static bool takes_over(const struct sim_config *config, uint32_t old_program)
+{
+    return config->program != SIM_PROGRAM_KEPT &&
+           (config->handover == SIM_HANDOVER_GOOD ||
+            (config->handover == SIM_HANDOVER_SOME && old_program != SIM_PROGRAM_MOVED));
+}
+
+/* Versions come in the order in which they were rolled out, each at most once for each time, and
+ * only from a program that hands over to one that takes over. */
+static void walk_version(struct walk *walk, const struct sim_entry *entry)
+{
+    const struct sim_front *front = walk->check->work->front;
+    const struct sim_rollout *found = NULL;
+
+    while (found == NULL && walk->rollout < front->rollouts_count)
+        if (front->rollouts[walk->rollout++].config.version == entry->peer)
+            found = &front->rollouts[walk->rollout - 1];
+    if (found == NULL) {
+        wrong_at(walk, "a version that came again, or never was", entry->peer);
+        return;
+    }
+    if (entry->number != walk->version || (entry->number == 0) != (walk->at == 1))
+        wrong_at(walk, "an upgrade from another version than it had", entry->number);
+    if (entry->value != found->config.program)
+        wrong_at(walk, "the program of another version", entry->value);
+    if (entry->number != 0 && !takes_over(&found->config, walk->program))
+        wrong_at(walk, "an upgrade that failed was kept", entry->peer);
+    walk->version = entry->peer;
+    walk->program = (uint32_t)entry->value;
+}
+
+/* The last rollout reached it, unless on_upgrade failed. */
+static void check_version(const struct walk *walk)
+{
+    const struct sim_front *front = walk->check->work->front;
+    const struct sim_config *last = &front->rollouts[front->rollouts_count - 1].config;
+
+    if (walk->version != last->version && takes_over(last, walk->program))
+        wrong_at(walk, "it never came to the last version", walk->version);
+}
+
 static void walk_entry(struct walk *walk, const struct sim_entry *entry)
 {
     switch ((enum sim_entry_kind)entry->kind) {
@@ -257,8 +303,11 @@ static void walk_entry(struct walk *walk, const struct sim_entry *entry)
     case SIM_ENTRY_CALLED:
         walk_call(walk, entry);
         return;
+    case SIM_ENTRY_VERSION:
+        walk_version(walk, entry);
+        return;
     case SIM_ENTRY_BROKEN:
-        wrong_at(walk, "a handler lost its locals in a wait", entry->value);
+        wrong_at(walk, "a handler lost its locals in a wait, or its program", entry->value);
         return;
     case SIM_ENTRY_ASKED:
     case SIM_ENTRY_WAS_ASKED:
@@ -300,7 +349,8 @@ static void check_life(struct check *check, uint32_t peer)
     uint64_t hash = 0;
 
     life->hashes = calloc(life->position + 1, sizeof *life->hashes);
-    if (life->hashes == NULL)
+    life->versions = calloc(life->position + 1, sizeof *life->versions);
+    if (life->hashes == NULL || life->versions == NULL)
         abort();
     for (walk.at = 0; walk.at < life->position; walk.at++) {
         const struct sim_entry *entry = &life->entries[walk.at];
@@ -310,6 +360,7 @@ static void check_life(struct check *check, uint32_t peer)
         walk_entry(&walk, entry);
         hash = sim_entry_mix(hash, entry);
         life->hashes[walk.at + 1] = hash;
+        life->versions[walk.at + 1] = walk.version;
     }
     if (hash != life->hash)
         wrong_at(&walk, "the log does not fit its hash", hash);
@@ -317,6 +368,7 @@ static void check_life(struct check *check, uint32_t peer)
         wrong_at(&walk, "the balance is not what came and went", (uint64_t)life->balance);
     check->verdict->entries += life->position;
     check_rest(&walk);
+    check_version(&walk);
 }
 
 /* --- Between two ----------------------------------------------------------------------------- */
@@ -576,6 +628,21 @@ static void check_mark(struct check *check, uint64_t id, uint32_t peer, uint64_t
               position, name_of(peer, name));
 }
 
+/* It answered in the version that its log says, so it never went back from there. */
+static void check_answer_version(struct check *check, const struct sim_record *record)
+{
+    const struct sim_life *life = &check->lives->of[record->peer % SIM_MIRROR_FIRST];
+    const struct sim_answer *answer = &record->answer;
+    char name[24];
+
+    if (answer->position <= life->position && life->versions[answer->position] != answer->version)
+        wrong(check->verdict,
+              "op %" PRIu64 ": %s answered in version %" PRIu32 " at entry %" PRIu64
+              ", where it had %" PRIu32,
+              record->request.id, name_of(record->peer, name), answer->version, answer->position,
+              life->versions[answer->position]);
+}
+
 static void check_record(struct check *check, const struct sim_record *record)
 {
     const struct sim_request *request = &record->request;
@@ -603,6 +670,7 @@ static void check_record(struct check *check, const struct sim_record *record)
     if (!record->wants_reply)
         return;
     check_mark(check, request->id, record->peer, record->answer.position, record->answer.hash);
+    check_answer_version(check, record);
     for (uint32_t i = 0; i < record->answer.count && i < SIM_HOPS_MAX; i++)
         check_mark(check, request->id, record->answer.marks[i].peer,
                    record->answer.marks[i].position, record->answer.marks[i].hash);

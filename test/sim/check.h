@@ -8,6 +8,7 @@
 struct sim_life {              /* What an instance tells of itself. */
     struct sim_entry *entries; /* Owned. */
     uint64_t *hashes;          /* Owned: of the first 0, 1 ... entries; made by the checker. */
+    uint32_t *versions;        /* Owned, made by the checker: that it had after so many entries. */
     uint64_t position, hash;
     int64_t balance;
 };

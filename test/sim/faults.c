@@ -54,6 +54,23 @@ static void close_pod(struct sim_faults *faults, struct sim_fault *fault)
                  faults->front->loop->now_ns + sim_random_around(&faults->random, 2 * SIM_S));
 }
 
+/* Often it is cut off soon. */
+static void roll_out(struct sim_faults *faults)
+{
+    struct sim_front *front = faults->front;
+    struct sim_random *random = &faults->random;
+    struct sim_config config = {.version = ++faults->version};
+
+    config.program = sim_random_permille(random, 100) ? SIM_PROGRAM_KEPT : config.version % 2;
+    if (sim_random_permille(random, 400))
+        config.handover = (uint32_t)sim_random_below(random, SIM_HANDOVERS);
+    if (front->rollouts_count > 4 && sim_random_permille(random, 250))
+        config = front->rollouts[front->rollouts_count - 1 - sim_random_below(random, 4)].config;
+    sim_front_rollout(front, &config);
+    if (sim_random_permille(random, 400))
+        cut(faults, 30);
+}
+
 static enum sim_fault_kind choose(struct sim_faults *faults)
 {
     uint64_t at = sim_random_below(&faults->random, faults->weights_sum);
@@ -118,6 +135,9 @@ static void happen(struct sim_faults *faults, struct sim_fault *fault)
             sim_random_permille(&faults->random, 600) ? SIM_END_POWER : SIM_END_KILLED;
         faults->host->cut_when_named = 1 + (uint32_t)sim_random_below(&faults->random, 6);
         return;
+    case SIM_FAULT_ROLLOUT:
+        roll_out(faults);
+        return;
     }
 }
 
@@ -150,6 +170,9 @@ void sim_faults_plan(struct sim_faults *faults, uint64_t length_ns)
 
 void sim_faults_end(struct sim_faults *faults)
 {
+    struct sim_config config = {.version = ++faults->version};
+
+    config.program = config.version % 2;
     for (uint32_t i = 0; i < SIM_FAULTS_PENDING; i++)
         sim_event_stop(faults->front->loop, &faults->pending[i].event);
     faults->disk->full_until_ns = faults->disk->slow_until_ns = 0;
@@ -157,16 +180,18 @@ void sim_faults_end(struct sim_faults *faults)
     faults->host->cut_when_named = 0;
     for (uint32_t i = 0; i < SIM_PODS; i++)
         sim_front_want(faults->front, i, true);
+    if (sim_random_permille(&faults->random, 500))
+        sim_front_rollout(faults->front, &config);
 }
 
 void sim_faults_init(struct sim_faults *faults, struct sim_front *front, uint64_t seed)
 {
     static const uint32_t base[SIM_FAULT_KINDS] = {
-        [SIM_FAULT_KILL] = 4,  [SIM_FAULT_POWER] = 6, [SIM_FAULT_CUT] = 8,
-        [SIM_FAULT_WRITE] = 2, [SIM_FAULT_SYNC] = 2,  [SIM_FAULT_FULL] = 2,
-        [SIM_FAULT_SLOW] = 2,  [SIM_FAULT_CLOCK] = 2, [SIM_FAULT_POD] = 4,
-        [SIM_FAULT_SPLIT] = 5, [SIM_FAULT_STOP] = 2,  [SIM_FAULT_BROKEN_STOP] = 2,
-        [SIM_FAULT_NAMED] = 3};
+        [SIM_FAULT_KILL] = 4,  [SIM_FAULT_POWER] = 6,   [SIM_FAULT_CUT] = 8,
+        [SIM_FAULT_WRITE] = 2, [SIM_FAULT_SYNC] = 2,    [SIM_FAULT_FULL] = 2,
+        [SIM_FAULT_SLOW] = 2,  [SIM_FAULT_CLOCK] = 2,   [SIM_FAULT_POD] = 4,
+        [SIM_FAULT_SPLIT] = 5, [SIM_FAULT_STOP] = 2,    [SIM_FAULT_BROKEN_STOP] = 2,
+        [SIM_FAULT_NAMED] = 3, [SIM_FAULT_ROLLOUT] = 12};
 
     memset(faults, 0, sizeof *faults);
     faults->front = front;
@@ -180,6 +205,7 @@ void sim_faults_init(struct sim_faults *faults, struct sim_front *front, uint64_
     }
     faults->weights[SIM_FAULT_KILL]++;
     faults->weights_sum++;
+    faults->version = 1;
     faults->per_burst = (uint32_t)sim_random_between(&faults->random, 0, 4);
     for (uint32_t i = 0; i < SIM_FAULTS_PENDING; i++) {
         faults->pending[i].faults = faults;

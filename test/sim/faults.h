@@ -19,9 +19,10 @@ enum sim_fault_kind {
     SIM_FAULT_SPLIT,       /* Slots of the accounts move from one of their Pods to the other. */
     SIM_FAULT_STOP,        /* A clean stop, with a snapshot. */
     SIM_FAULT_BROKEN_STOP, /* A clean stop that is cut off. */
-    SIM_FAULT_NAMED        /* As CUT, just when the next snapshot is named and not durable yet. */
+    SIM_FAULT_NAMED,       /* As CUT, just when the next snapshot is named and not durable yet. */
+    SIM_FAULT_ROLLOUT /* Another version of all Agents, sometimes one that was, or that fails. */
 };
-#define SIM_FAULT_KINDS (SIM_FAULT_NAMED + 1)
+#define SIM_FAULT_KINDS (SIM_FAULT_ROLLOUT + 1)
 
 struct sim_faults;
 
@@ -40,6 +41,7 @@ struct sim_faults {
     struct sim_fault pending[SIM_FAULTS_PENDING];
     uint32_t weights[SIM_FAULT_KINDS], weights_sum;
     uint32_t per_burst;
+    uint32_t version;   /* The last new one. */
     uint64_t jumped_ns; /* How far the clock was set forward in all. */
     uint32_t counts[SIM_FAULT_KINDS];
 };
@@ -47,5 +49,5 @@ struct sim_faults {
 void sim_faults_init(struct sim_faults *faults, struct sim_front *front, uint64_t seed);
 /* Some faults within the next length_ns. */
 void sim_faults_plan(struct sim_faults *faults, uint64_t length_ns);
-/* No more faults; the disk is good and all Pods are wanted. */
+/* No more faults; the disk is good, all Pods are wanted, and some runs end with a good version. */
 void sim_faults_end(struct sim_faults *faults);

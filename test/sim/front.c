@@ -1,16 +1,14 @@
 #include "test/sim/front.h"
 
-#include "test/sim/protocol.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGEST "sha256:51"
+#define DIGEST_BYTES 32
 #define DEADLINE_MS 20u
-#define MEMORY_BYTES (512u << 10)
+#define MEMORY_BYTES (1u << 20)
 #define MAILBOX_TIGHT 6u
 #define RETRY_ATTEMPTS 5u
 #define LETTERS_PER_PAGE 7u
@@ -18,6 +16,52 @@
 static struct sw_bytes text(const char *words)
 {
     return (struct sw_bytes){words, strlen(words)};
+}
+
+/* --- Modules --------------------------------------------------------------------------------- */
+
+/* Each version is a module of its own, though some have the same code. */
+static void digest_of(const struct sim_config *config, char ret_digest[DIGEST_BYTES])
+{
+    snprintf(ret_digest, DIGEST_BYTES, "sha256:%08" PRIx32, config->version);
+}
+
+static const struct sim_config *config_now(const struct sim_front *front)
+{
+    return &front->rollouts[front->rollouts_count - 1].config;
+}
+
+static void send_module(struct sim_front *front, struct sw_bytes digest)
+{
+    struct sw_bytes code = sim_front_code(front, digest);
+
+    for (size_t at = 0; at < code.size;) {
+        size_t size = code.size - at;
+        struct sw_frame frame = {.kind = SW_FRAME_MODULE};
+
+        if (size > SW_FRAME_CHUNK_MAX)
+            size = SW_FRAME_CHUNK_MAX;
+        frame.module = (struct sw_frame_module){.digest = digest,
+                                                .offset = at,
+                                                .total = code.size,
+                                                .bytes = {(const uint8_t *)code.data + at, size}};
+        sim_host_send(front->host, &frame);
+        at += size;
+    }
+}
+
+struct sw_bytes sim_front_code(const struct sim_front *front, struct sw_bytes digest)
+{
+    char known[DIGEST_BYTES];
+
+    for (uint32_t i = 0; i < front->rollouts_count; i++) {
+        const struct sim_config *config = &front->rollouts[i].config;
+
+        digest_of(config, known);
+        if (sw_bytes_is_equal(digest, text(known)))
+            return front->codes[config->program % SIM_PROGRAMS];
+    }
+    return (struct sw_bytes){NULL, 0};
 }
 
 /* --- Pods ------------------------------------------------------------------------------------ */
@@ -66,12 +110,15 @@ static void make_pods(struct sim_front *front)
 
 static void open_pod(struct sim_front *front, struct sim_pod *pod)
 {
+    const struct sim_config *config = config_now(front);
+    char digest[DIGEST_BYTES], letters[SIM_CONFIG_LETTERS];
     struct sw_frame frame = {.kind = SW_FRAME_POD_OPEN,
                              .pod_open = {.uid = text(pod->uid),
                                           .name_space = text("default"),
                                           .agent = text(pod->agent),
                                           .agent_uid = text(pod->agent_uid),
-                                          .digest = text(DIGEST),
+                                          .digest = {digest, sizeof "sha256:00000000" - 1},
+                                          .config = {letters, sizeof letters},
                                           .slots = {pod->slots, sizeof pod->slots},
                                           .is_keyed = pod->is_keyed,
                                           .replicas = pod->replicas,
@@ -86,6 +133,8 @@ static void open_pod(struct sim_front *front, struct sim_pod *pod)
                                           .retry_max_ns = SIM_S,
                                           .instances_max = 1000}};
 
+    digest_of(config, digest);
+    sim_config_write(config, letters);
     pod->generation = frame.pod_open.generation = ++front->next_generation;
     pod->is_running = false;
     sim_host_send(front->host, &frame);
@@ -126,6 +175,32 @@ void sim_front_split(struct sim_front *front, uint32_t first)
     for (uint32_t i = 0; i < 2 && front->is_ready; i++)
         if (front->pods[i ^ order].is_wanted)
             open_pod(front, &front->pods[i ^ order]);
+}
+
+/* The module before the Pods, as swarmd does; the old one is dropped, or kept for a while. */
+void sim_front_rollout(struct sim_front *front, const struct sim_config *config)
+{
+    uint32_t first = (uint32_t)sim_random_below(&front->random, SIM_PODS);
+    bool drops = sim_random_permille(&front->random, 500);
+    char old[DIGEST_BYTES], digest[DIGEST_BYTES];
+    struct sw_frame drop = {.kind = SW_FRAME_MODULE_DROP, .module_drop = {{old, 0}}};
+
+    if (front->rollouts_count == SIM_ROLLOUTS_MAX)
+        return;
+    digest_of(config_now(front), old);
+    drop.module_drop.digest = text(old);
+    front->rollouts[front->rollouts_count++] = (struct sim_rollout){*config, front->loop->now_ns};
+    sim_trace(front->trace, "front: version %" PRIu32 ", program %" PRIu32 ", handover %" PRIu32,
+              config->version, config->program, config->handover);
+    digest_of(config, digest);
+    if (!front->is_ready)
+        return;
+    send_module(front, text(digest));
+    for (uint32_t i = 0; i < SIM_PODS; i++)
+        if (front->pods[(first + i) % SIM_PODS].is_wanted)
+            open_pod(front, &front->pods[(first + i) % SIM_PODS]);
+    if (drops && strcmp(old, digest) != 0)
+        sim_host_send(front->host, &drop);
 }
 
 bool sim_front_is_up(const struct sim_front *front)
@@ -243,22 +318,10 @@ static void breach(struct sim_front *front, const char *what, struct sw_bytes wo
 
 static void begin(struct sim_front *front)
 {
-    size_t at = 0;
+    char digest[DIGEST_BYTES];
 
-    while (at < front->code.size) {
-        size_t size = front->code.size - at;
-        struct sw_frame frame = {.kind = SW_FRAME_MODULE};
-
-        if (size > SW_FRAME_CHUNK_MAX)
-            size = SW_FRAME_CHUNK_MAX;
-        frame.module =
-            (struct sw_frame_module){.digest = text(DIGEST),
-                                     .offset = at,
-                                     .total = front->code.size,
-                                     .bytes = {(const uint8_t *)front->code.data + at, size}};
-        sim_host_send(front->host, &frame);
-        at += size;
-    }
+    digest_of(config_now(front), digest);
+    send_module(front, text(digest));
     front->is_ready = true;
     for (uint32_t i = 0; i < SIM_PODS; i++)
         if (front->pods[i].is_wanted)
@@ -304,6 +367,12 @@ void sim_front_frame(void *ctx, const struct sw_frame *frame)
     case SW_FRAME_MODULE_RESULT:
         if (frame->result.code != 0)
             breach(front, "the module was refused", frame->result.words);
+        return;
+    case SW_FRAME_MODULE_WANTED:
+        if (sim_front_code(front, frame->module_wanted.digest).size == 0)
+            breach(front, "a module was wanted that never was", frame->module_wanted.digest);
+        else if (front->is_ready)
+            send_module(front, frame->module_wanted.digest);
         return;
     case SW_FRAME_POD_STATUS:
         take_status(front, &frame->pod_status);
@@ -393,14 +462,15 @@ void sim_front_done(struct sim_front *front)
     sim_service_done(&front->service);
 }
 
-void sim_front_init(struct sim_front *front, struct sim_host *host, struct sw_bytes code,
+void sim_front_init(struct sim_front *front, struct sim_host *host, const struct sw_bytes *codes,
                     uint64_t seed)
 {
     memset(front, 0, sizeof *front);
     front->loop = host->options.loop;
     front->trace = host->options.trace;
     front->host = host;
-    front->code = code;
+    front->codes = codes;
+    front->rollouts[front->rollouts_count++].config = (struct sim_config){.version = 1};
     front->random.state = seed;
     front->restart_ns = 100 * SIM_MS;
     sim_service_init(&front->service,

@@ -4,10 +4,12 @@
  * Threads: one.  I/O: none. */
 #pragma once
 #include "test/sim/host.h"
+#include "test/sim/protocol.h"
 #include "test/sim/service.h"
 
 #define SIM_PODS 5u
 #define SIM_REQUESTS_MAX 4096u
+#define SIM_ROLLOUTS_MAX 500u
 #define SIM_CODE_LOST 2000u /* The host ended: what became of the request is unknown. */
 
 struct sim_front;
@@ -28,12 +30,19 @@ struct sim_pod {
     uint64_t generation;
 };
 
+struct sim_rollout { /* From then on all Agents are to run that version. */
+    struct sim_config config;
+    uint64_t at_ns;
+};
+
 struct sim_front {
     struct sim_loop *loop;
     struct sim_host *host;
     struct sim_trace *trace;
     struct sim_random random;
-    struct sw_bytes code; /* Of the guest; borrowed. */
+    const struct sw_bytes *codes; /* Of the guest, by program; borrowed. */
+    struct sim_rollout rollouts[SIM_ROLLOUTS_MAX];
+    uint32_t rollouts_count; /* The last one is what holds now. */
     struct sim_pod pods[SIM_PODS];
     struct sim_request_slot requests[SIM_REQUESTS_MAX];
     struct sim_event start;
@@ -63,7 +72,7 @@ struct sim_publish {
 };
 
 void sim_front_done(struct sim_front *front);
-void sim_front_init(struct sim_front *front, struct sim_host *host, struct sw_bytes code,
+void sim_front_init(struct sim_front *front, struct sim_host *host, const struct sw_bytes *codes,
                     uint64_t seed);
 /* The hooks of the host: ctx is the front. */
 void sim_front_frame(void *ctx, const struct sw_frame *frame);
@@ -86,6 +95,10 @@ void sim_front_forget(struct sim_front *front, uint64_t request);
 void sim_front_want(struct sim_front *front, uint32_t pod, bool is_wanted);
 /* Give the accounts' Pods other shares of the slots: the first one those below `first`. */
 void sim_front_split(struct sim_front *front, uint32_t first);
+/* Have all Agents run that version: a new one, or one that there was. */
+void sim_front_rollout(struct sim_front *front, const struct sim_config *config);
+/* The code of a module that was rolled out; empty: none was of that digest. */
+struct sw_bytes sim_front_code(const struct sim_front *front, struct sw_bytes digest);
 /* Ask the host to stop; it is started again afterwards. */
 void sim_front_stop(struct sim_front *front);
 /* All wanted Pods run. */

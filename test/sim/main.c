@@ -12,6 +12,7 @@
 #include "pkg/agent/runtime/wasm/wasm.h"
 #include "pkg/utils/system/system.h"
 #include "test/sim/host.h"
+#include "test/sim/protocol.h"
 #include "test/sim/run.h"
 
 #include <errno.h>
@@ -48,7 +49,7 @@ struct totals {
 };
 
 static struct sw_wasm_engine *wasm;
-static struct sw_buffer code;
+static struct sw_bytes codes[SIM_PROGRAMS];
 
 /* --- The command line ------------------------------------------------------------------------ */
 
@@ -129,34 +130,50 @@ static struct arguments take_arguments(int argc, char **argv)
     return arguments;
 }
 
-/* --- The engine and the guest, once for all runs ---------------------------------------------- */
+/* --- The engine and the guests, once for all runs ----------------------------------------------
+ */
 
-static void prepare(void)
+static void load(const char *path, struct sw_buffer *code, struct sw_err *err)
 {
     struct sw_buffer guest, rewritten;
-    struct sw_err err = {0};
 
     sw_buffer_init(&guest, GUEST_BYTES_MAX);
     sw_buffer_init(&rewritten, 2 * GUEST_BYTES_MAX);
-    sw_buffer_init(&code, CODE_BYTES_MAX);
-    if (sw_file_load(sw_system_real(), SW_TEST_BUILD "/guests/test_sim.wasm", GUEST_BYTES_MAX,
-                     &guest, &err) != SW_OK ||
-        sw_module_rewrite((struct sw_bytes){guest.data, guest.size}, &rewritten, &err) != SW_OK ||
-        sw_wasm_compile_fuel((struct sw_bytes){rewritten.data, rewritten.size}, &code, &err) !=
-            SW_OK ||
-        sw_guest_wasm_engine(SIM_FUEL_PER_MS, &wasm, &err) != SW_OK) {
-        fprintf(stderr, "sim: %s\n", err.message);
+    sw_buffer_init(code, CODE_BYTES_MAX);
+    if (sw_file_load(sw_system_real(), path, GUEST_BYTES_MAX, &guest, err) != SW_OK ||
+        sw_module_rewrite((struct sw_bytes){guest.data, guest.size}, &rewritten, err) != SW_OK ||
+        sw_wasm_compile_fuel((struct sw_bytes){rewritten.data, rewritten.size}, code, err) !=
+            SW_OK) {
+        fprintf(stderr, "sim: %s\n", err->message);
         exit(1);
     }
     sw_buffer_done(&guest);
     sw_buffer_done(&rewritten);
 }
 
+static void prepare(void)
+{
+    static const char *const guests[SIM_PROGRAMS] = {SW_TEST_BUILD "/guests/test_sim.wasm",
+                                                     SW_TEST_BUILD "/guests/test_sim_moved.wasm",
+                                                     SW_TEST_BUILD "/guests/test_sim_kept.wasm"};
+    static struct sw_buffer buffers[SIM_PROGRAMS];
+    struct sw_err err = {0};
+
+    for (uint32_t i = 0; i < SIM_PROGRAMS; i++) {
+        load(guests[i], &buffers[i], &err);
+        codes[i] = (struct sw_bytes){buffers[i].data, buffers[i].size};
+    }
+    if (sw_guest_wasm_engine(SIM_FUEL_PER_MS, &wasm, &err) != SW_OK) {
+        fprintf(stderr, "sim: %s\n", err.message);
+        exit(1);
+    }
+}
+
 static void run_one(const struct arguments *arguments, uint64_t seed,
                     struct sim_run_result *ret_result)
 {
     struct sim_run_options options = {.wasm = wasm,
-                                      .code = {code.data, code.size},
+                                      .codes = codes,
                                       .seed = seed,
                                       .minutes = arguments->minutes,
                                       .prints = arguments->prints,

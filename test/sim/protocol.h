@@ -29,6 +29,46 @@
 #define SIM_DUMP_ENTRIES 500u
 #define SIM_ASK_NS ((uint64_t)1000000000) /* So long an answer is waited for, for each hop. */
 
+/* --- Programs and versions ------------------------------------------------------------------- */
+
+/* The guest is built so often (SIM_PROGRAM), with its memory at other places each time. */
+#define SIM_PROGRAM_FIRST 0u
+#define SIM_PROGRAM_MOVED 1u
+#define SIM_PROGRAM_KEPT 2u /* Takes nothing over: instances keep the program that they have. */
+#define SIM_PROGRAMS 3u
+
+enum sim_handover { /* How on_upgrade ends. */
+                    SIM_HANDOVER_GOOD,
+                    SIM_HANDOVER_SOME, /* Good from all programs but SIM_PROGRAM_MOVED. */
+                    SIM_HANDOVER_TRAPS,
+                    SIM_HANDOVER_FAILS,
+                    SIM_HANDOVER_SPINS,
+                    SIM_HANDOVERS
+};
+
+struct sim_config { /* Of an Agent, with each version: what swarm_self tells, as letters. */
+    uint32_t version, program, handover;
+};
+
+#define SIM_CONFIG_LETTERS 10u
+
+static inline void sim_config_write(const struct sim_config *config, char *ret_letters)
+{
+    for (uint32_t i = 0; i < 8; i++)
+        ret_letters[i] = (char)('a' + (config->version >> i * 4) % 16);
+    ret_letters[8] = (char)('a' + config->program);
+    ret_letters[9] = (char)('a' + config->handover);
+}
+
+static inline struct sim_config sim_config_read(const char *letters)
+{
+    struct sim_config config = {0, (uint32_t)(letters[8] - 'a'), (uint32_t)(letters[9] - 'a')};
+
+    for (uint32_t i = 0; i < 8; i++)
+        config.version |= (uint32_t)(letters[i] - 'a') << i * 4;
+    return config;
+}
+
 /* --- The log --------------------------------------------------------------------------------- */
 
 enum sim_entry_kind {
@@ -54,7 +94,10 @@ enum sim_entry_kind {
     SIM_ENTRY_TOOK,      /* The end of a wait for a message. number: the code. */
     SIM_ENTRY_CALLED,    /* The end of an outside call. peer: the code without its sign; number: of
                             the receipt; value: the op. */
-    SIM_ENTRY_BROKEN     /* What a handler had in its locals was another thing after a wait. */
+    SIM_ENTRY_VERSION,   /* Its program. peer: the version; number: the one before, 0: it began with
+                            this one; value: the program. */
+    SIM_ENTRY_BROKEN     /* What a handler had in its locals was another thing after a wait, or it
+                            runs in another program than its memory says. */
 };
 
 struct sim_entry {
@@ -164,8 +207,8 @@ struct sim_receipt { /* What comes back. */
 
 struct sim_answer { /* To a client. */
     uint64_t position, hash, value;
-    uint32_t count, reserved;
-    struct sim_mark { /* GATHER: of those who were asked. */
+    uint32_t count, version; /* version: of whoever answers. */
+    struct sim_mark {        /* GATHER: of those who were asked. */
         uint32_t peer, status;
         uint64_t position, hash;
     } marks[SIM_HOPS_MAX];

@@ -9,6 +9,8 @@
 
 #define LATE_NS (60 * SIM_S)
 #define EXHAUSTED_CODE 8u
+#define UNAVAILABLE_CODE 14u
+#define TRIES_MAX 20u
 
 static void ask(struct sim_reader *reader);
 static void ask_letters(struct sim_reader *reader);
@@ -29,6 +31,7 @@ static void breach(struct sim_reader *reader, const char *what, uint64_t number)
 static void next(struct sim_reader *reader)
 {
     reader->peer++;
+    reader->tries = 0;
     reader->request.value = 0;
     if (reader->peer < SIM_MIRROR_FIRST) {
         ask(reader);
@@ -130,6 +133,11 @@ static void answered(void *ctx, const struct sw_frame_reply *reply)
 {
     struct sim_reader *reader = ctx;
 
+    /* Its program is an older one, which the host has asked for. */
+    if (reply->code == UNAVAILABLE_CODE && reader->tries++ < TRIES_MAX) {
+        sim_event_at(reader->front->loop, &reader->again, reader->front->loop->now_ns + SIM_S);
+        return;
+    }
     if (reply->code != 0 && !(reader->is_marking && reply->code == EXHAUSTED_CODE))
         breach(reader, "it cannot be read at the end", reply->code);
     else if (reader->is_marking)
@@ -174,9 +182,15 @@ static void late(void *ctx)
     breach(reader, "no answer, though nothing is wrong any more", reader->request.value);
 }
 
+static void again(void *ctx)
+{
+    ask(ctx);
+}
+
 static void begin(struct sim_reader *reader, struct sim_front *front)
 {
     reader->front = front;
+    sim_event_init(&reader->again, again, reader);
     sim_event_init(&reader->late, late, reader);
     ask(reader);
 }

@@ -8,7 +8,8 @@ struct sim_reader {
     struct sim_front *front;
     struct sim_lives *lives; /* Filled; borrowed. */
     struct sim_request request;
-    struct sim_event late;
+    struct sim_event late, again;
+    uint32_t tries;
     uint64_t number; /* Of the request under way. */
     uint32_t peer;   /* Whom it reads. */
     uint64_t after;  /* Letters of higher numbers are next. */

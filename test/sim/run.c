@@ -86,7 +86,7 @@ static void init(struct run *run)
     host.history_bytes = run->options->seed % HISTORY_SEEDS == 0 ? UINT64_MAX : 0;
     host.epoch_bytes = (size_t)8192 << sim_random_below(&run->random, 7);
     sim_host_init(&run->host, &host);
-    sim_front_init(&run->front, &run->host, run->options->code, sim_random_next(&run->random));
+    sim_front_init(&run->front, &run->host, run->options->codes, sim_random_next(&run->random));
     sim_work_init(&run->work, &run->front, sim_random_next(&run->random));
     sim_faults_init(&run->faults, &run->front, sim_random_next(&run->random));
     run->front.restart_ns = SIM_MS << sim_random_below(&run->random, 12);
@@ -174,7 +174,7 @@ static void rerun(struct run *run)
 
     if (run->options->by_clients)
         return;
-    sim_rerun(&run->host, run->front.code, &replayed);
+    sim_rerun(&run->front, &replayed);
     (void)is_wrong(run, replayed.words);
     run->result->rerun = replayed.segments;
 }

@@ -7,8 +7,8 @@
 struct sw_wasm_engine;
 
 struct sim_run_options {
-    struct sw_wasm_engine *wasm; /* That counts fuel; borrowed. */
-    struct sw_bytes code;        /* Of the guest; borrowed. */
+    struct sw_wasm_engine *wasm;  /* That counts fuel; borrowed. */
+    const struct sw_bytes *codes; /* Of the guest, by program; borrowed. */
     uint64_t seed;
     uint32_t minutes; /* Virtual ones, of clients at work. */
     bool prints;      /* The trace, to standard output. */
