@@ -126,7 +126,9 @@ class Replay(unittest.TestCase):
         self.assertIn(f"differs the file of module sha256:{digest} is damaged", words)
         os.remove(os.path.join(folder, "modules", "default", digest + ".wasm"))
         words, _ = replay(folder, 1)
-        self.assertIn(f"differs module sha256:{digest} is in no namespace", words)
+        for name in "abc":
+            self.assertIn(f"differs default/diary/{name}: the module sha256:{digest} that it runs "
+                          "cannot be had", words)
 
     def test_a_damaged_record_is_refused(self):
         folder = self.copy("damaged")

@@ -73,12 +73,15 @@ static void send_code(struct replayer *replayer, struct sw_bytes code)
     }
 }
 
-static void send_none(struct replayer *replayer)
+/* The host tells what it cannot do without a module that is not there: it may not need it. */
+static void send_none(struct replayer *replayer, enum sw_rc rc, const char *words)
 {
     struct sw_frame frame = {
         .kind = SW_FRAME_MODULE_DROP,
         .module_drop = {.digest = {replayer->digest, strlen(replayer->digest)}}};
 
+    if (rc != SW_E_NOT_FOUND)
+        replayer->options->on_trouble(replayer->options->ctx, words);
     send_frame(replayer, &frame);
 }
 
@@ -87,12 +90,10 @@ static void on_code(void *ctx, enum sw_rc rc, struct sw_bytes code, const struct
     struct replayer *replayer = ctx;
 
     replayer->is_fetching = false;
-    if (rc == SW_OK && code.size > 0) {
+    if (rc == SW_OK && code.size > 0)
         send_code(replayer, code);
-    } else {
-        replayer->options->on_trouble(replayer->options->ctx, err == NULL ? "" : err->message);
-        send_none(replayer);
-    }
+    else
+        send_none(replayer, rc, err == NULL ? "" : err->message);
     look(replayer);
 }
 
@@ -100,17 +101,18 @@ static enum sw_rc on_wanted(struct replayer *replayer, struct sw_bytes digest, s
 {
     const struct sw_machine_code *code = &replayer->options->machine_code;
     struct sw_err reason = {0};
+    enum sw_rc rc;
 
     if (replayer->is_fetching || digest.size >= sizeof replayer->digest)
         return sw_err_set(err, SW_E_CORRUPT, "the agent host asks for what is no module");
     (void)snprintf(replayer->digest, sizeof replayer->digest, "%.*s", (int)digest.size,
                    (const char *)digest.data);
     replayer->is_fetching = true;
-    if (code->get(code->ctx, "", replayer->digest, on_code, replayer, &reason) == SW_OK)
+    rc = code->get(code->ctx, "", replayer->digest, on_code, replayer, &reason);
+    if (rc == SW_OK)
         return SW_OK;
     replayer->is_fetching = false;
-    replayer->options->on_trouble(replayer->options->ctx, reason.message);
-    send_none(replayer);
+    send_none(replayer, rc, reason.message);
     return SW_OK;
 }
 

@@ -57,6 +57,8 @@ static const struct field module_fields[] = {NAME(module.digest, DIGEST_MAX), U6
                                              U64(module.total),
                                              BYTES(module.bytes, SW_FRAME_CHUNK_MAX)};
 static const struct field module_drop_fields[] = {NAME(module_drop.digest, DIGEST_MAX)};
+static const struct field module_ask_fields[] = {ID(module_ask.request),
+                                                 NAME(module_ask.digest, DIGEST_MAX)};
 static const struct field pod_open_fields[] = {
     NAME(pod_open.uid, UID_MAX),
     U64(pod_open.generation),
@@ -230,6 +232,7 @@ static const struct shape shapes[] = {
     SHAPE(LETTERS, SW_FRAME_TO_HOST, letters_fields),
     SHAPE(LETTERS_CHANGE, SW_FRAME_TO_HOST, letters_change_fields),
     SHAPE(CALL_RESULT, SW_FRAME_TO_HOST, call_result_fields),
+    SHAPE(MODULE_ASK, SW_FRAME_TO_HOST, module_ask_fields),
     SHAPE(READY, SW_FRAME_FROM_HOST, ready_fields),
     SHAPE(MODULE_RESULT, SW_FRAME_FROM_HOST, result_fields),
     SHAPE(POD_STATUS, SW_FRAME_FROM_HOST, pod_status_fields),

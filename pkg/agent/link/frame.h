@@ -12,7 +12,7 @@
 #include "pkg/agent/link/stats.h"
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 6
+#define SW_LINK_VERSION 7
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -36,12 +36,13 @@ enum sw_frame_kind {
     SW_FRAME_LETTERS,
     SW_FRAME_LETTERS_CHANGE,
     SW_FRAME_CALL_RESULT,
+    SW_FRAME_MODULE_ASK, /* Whether anything needs a module that no Pod has. */
     /* From the host. */
     SW_FRAME_READY = 64, /* The first one: the journal is recovered. */
     SW_FRAME_MODULE_RESULT,
     SW_FRAME_POD_STATUS,
     SW_FRAME_POD_CLOSED,
-    SW_FRAME_REPLY, /* To SEND, PUBLISH, LETTERS_CHANGE: exactly one each. */
+    SW_FRAME_REPLY, /* To SEND, PUBLISH, LETTERS_CHANGE, MODULE_ASK: exactly one each. */
     SW_FRAME_INSTANCES,
     SW_FRAME_EVENT,
     SW_FRAME_LOG,
@@ -124,6 +125,11 @@ struct sw_frame_module_wanted {
     struct sw_bytes digest;
 };
 
+struct sw_frame_module_ask { /* Answered with the code of SW_E_PRECONDITION if it is needed. */
+    uint64_t request;
+    struct sw_bytes digest;
+};
+
 struct sw_frame_request { /* PING, PONG: a number. */
     uint64_t request;
 };
@@ -202,6 +208,7 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
         struct sw_frame_hello hello;
         struct sw_frame_module module;
         struct sw_frame_digest module_drop;
+        struct sw_frame_module_ask module_ask;
         struct sw_frame_pod_open pod_open;
         struct sw_frame_pod_close pod_close;
         struct sw_frame_send send;

@@ -131,7 +131,11 @@ static void print_report(struct replay *replay, const struct sw_frame_replayed *
     if (report->compared > 0)
         sw_cli_print(cli, "; %" PRIu64 " are in the snapshot as they were", report->compared);
     if (report->others > 0)
-        sw_cli_print(cli, "; %" PRIu64 " ran on another engine and were left out", report->others);
+        sw_cli_print(
+            cli,
+            "; %" PRIu64
+            " ran on another engine, or a module that is not kept any more, and were left out",
+            report->others);
     sw_cli_print(cli, "\n");
 }
 

@@ -322,6 +322,8 @@ void sw_capture_instance(struct sw_worker *worker, struct sw_instance *instance)
     sw_list_remove(&instance->capture);
     sw_list_add(&worker->captured, &instance->capture);
     instance->captured = worker->generation;
+    if (instance->spec != NULL)
+        sw_capture_use(worker, instance->spec);
     if (!is_taking(snapshots) || !has_room(snapshots))
         return;
     if (!is_kept)

@@ -13,6 +13,8 @@
 #include "pkg/agent/runtime/actor/snapshot.h"
 #include "pkg/agent/store/snapshot.h"
 
+#define SW_SNAPSHOT_RECOVERED 1u /* The generation of the one that recovery began with. */
+
 /* What rebuilding begins with: the snapshot that counts, or the journal's birth. */
 struct sw_ground {
     _Atomic uint32_t refs;
@@ -93,6 +95,13 @@ void sw_capture_pod(struct sw_worker *worker, struct sw_pod *pod);
 bool sw_capture_sweep(struct sw_worker *worker, uint64_t bytes);
 /* Whether there is something to sweep, and room for it. */
 bool sw_capture_is_wanted(const struct sw_worker *worker);
+
+/* A Pod or an instance of this worker has the spec from now on. What has one at the point of a
+ * snapshot is looked at then, or when it is captured. */
+static inline void sw_capture_use(const struct sw_worker *worker, const struct sw_spec *spec)
+{
+    sw_spec_use(spec, worker->shared->snapshots->generation);
+}
 
 static inline void sw_capture_instance_first(struct sw_worker *worker, struct sw_instance *instance)
 {

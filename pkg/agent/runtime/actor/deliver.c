@@ -498,6 +498,9 @@ void sw_deliver(struct sw_worker *worker, struct sw_item *item)
     case SW_ITEM_LETTERS_CHANGE:
         sw_deliver_letters_change(worker, (struct sw_item_letters_change *)(void *)item);
         return;
+    case SW_ITEM_PROGRAM_ASK:
+        sw_program_ask(worker, (struct sw_item_program_ask *)(void *)item);
+        return;
     case SW_ITEM_ROUTE:
         if (sw_routes_change(worker->routes, &((struct sw_item_route *)(void *)item)->change) !=
             SW_OK)

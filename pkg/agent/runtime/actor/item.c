@@ -70,6 +70,18 @@ struct sw_item *sw_item_program_new(struct sw_bytes digest, struct sw_guest_modu
     return &copy->item;
 }
 
+struct sw_item *sw_item_program_ask_new(uint64_t request, struct sw_bytes digest)
+{
+    struct sw_item_program_ask template = {.request = request, .digest = digest}, *copy;
+    struct sw_bytes *texts[] = {&template.digest, NULL};
+
+    copy = item_new(&template, sizeof template, texts, SW_ITEM_PROGRAM_ASK);
+    if (copy == NULL)
+        return NULL;
+    keep_texts(copy + 1, (struct sw_bytes *[]){&copy->digest, NULL});
+    return &copy->item;
+}
+
 struct sw_item *sw_item_pod_close_new(uint64_t pod, bool discard)
 {
     struct sw_item_pod_close *item = malloc(sizeof *item);
@@ -179,6 +191,7 @@ void sw_item_free(struct sw_item *item, const struct sw_guest_engine *engine)
     case SW_ITEM_POD_CLOSE:
     case SW_ITEM_PUBLISH:
     case SW_ITEM_LETTERS_CHANGE:
+    case SW_ITEM_PROGRAM_ASK:
         break;
     }
     free(item);

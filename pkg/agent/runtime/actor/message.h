@@ -21,7 +21,8 @@ enum sw_item_kind { /* What can come to a worker. */
                     SW_ITEM_LIST,
                     SW_ITEM_LETTERS,
                     SW_ITEM_LETTERS_CHANGE,
-                    SW_ITEM_PROGRAM
+                    SW_ITEM_PROGRAM,
+                    SW_ITEM_PROGRAM_ASK
 };
 
 struct sw_item {          /* The beginning of each of them. */

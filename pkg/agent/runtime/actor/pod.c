@@ -357,6 +357,8 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
     enum sw_rc rc = sw_specs_make(&shared->specs, &content,
                                   item->config.is_durable ? shared->journal : NULL, &spec);
 
+    if (rc == SW_OK)
+        sw_capture_use(worker, spec);
     sw_capture_pod_first(worker, pod);
     if (rc == SW_OK && item->config.resets && pod->spec != NULL &&
         !sw_bytes_is_equal(pod->spec->digest, spec->digest))

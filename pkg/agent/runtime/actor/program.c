@@ -1,8 +1,8 @@
 #include "pkg/agent/runtime/actor/program.h"
 
-#include "pkg/agent/runtime/actor/state.h"
-
 #include "pkg/agent/link/frame.h"
+#include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/state.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -11,6 +11,13 @@
 #define PROGRAMS_KEPT                                                                              \
     16u /* And two for each Pod, before those that nobody runs are looked for.                     \
          */
+
+static void forget(struct sw_worker *worker, struct sw_program *program, struct sw_bytes digest)
+{
+    (void)sw_map_remove(worker->programs, digest.data, digest.size);
+    worker->engine.module_unref(worker->engine.ctx, program->module);
+    free(program);
+}
 
 /* Forget programs that no Pod and no instance of this worker runs. */
 static void sweep(struct sw_worker *worker)
@@ -40,9 +47,7 @@ static void sweep(struct sw_worker *worker)
         struct sw_program *program = entry.value;
         if (program->is_used)
             continue;
-        (void)sw_map_remove(worker->programs, entry.key.data, entry.key.size);
-        worker->engine.module_unref(worker->engine.ctx, program->module);
-        free(program);
+        forget(worker, program, entry.key);
         cursor = 0;
     }
 }
@@ -87,6 +92,54 @@ void sw_programs_done(struct sw_worker *worker)
         free(program);
     }
     sw_map_free(worker->programs);
+}
+
+/* --- Whether it is needed -------------------------------------------------------------------- */
+
+/* With a history that is to be kept, the journal is read from its birth, and so by all that there
+ * ever was. */
+static bool is_needed(const struct sw_worker *worker, struct sw_bytes digest)
+{
+    struct sw_shared *shared = worker->shared;
+    const struct sw_snapshots *snapshots = shared->snapshots;
+    bool has_history =
+        snapshots->history_bytes > 0 && sw_journal_begin(shared->journal) == SW_JOURNAL_BIRTH_LSN;
+    uint32_t generation = has_history ? 0 : atomic_load(&snapshots->ground_generation);
+
+    /* What changes Pods and came before may still wait. */
+    return worker->passing.items != NULL || sw_specs_need(&shared->specs, digest, generation);
+}
+
+static bool has_pod(const struct sw_worker *worker, const struct sw_program *program)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (sw_map_next(worker->pods, &cursor, &entry))
+        if (((const struct sw_pod *)entry.value)->program == program)
+            return true;
+    return false;
+}
+
+void sw_program_ask(struct sw_worker *worker, struct sw_item_program_ask *ask)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_REPLY, .reply = {.request = ask->request}};
+    struct sw_program *program = sw_program_find(worker, ask->digest);
+
+    ask->is_needed = ask->is_needed || is_needed(worker, ask->digest) ||
+                     (program != NULL && has_pod(worker, program));
+    if (!ask->is_needed && program != NULL)
+        forget(worker, program, ask->digest);
+    if (sw_output_epoch_now(worker) > ask->epoch)
+        ask->epoch = sw_output_epoch_now(worker);
+    if (worker->options.index + 1 < worker->options.count) {
+        sw_item_put(&worker->sent[worker->options.index + 1], &ask->item);
+        return;
+    }
+    if (ask->is_needed)
+        frame.reply.code = (uint32_t)-SW_E_PRECONDITION;
+    sw_output_frame(worker, &frame, ask->epoch);
+    sw_item_free(&ask->item, &worker->engine);
 }
 
 void sw_program_want(struct sw_worker *worker, const struct sw_instance *instance)

@@ -20,4 +20,8 @@ struct sw_program *sw_program_add(struct sw_worker *worker, struct sw_bytes dige
                                   struct sw_guest_module *module);
 /* Ask for the program of an instance that is not here. */
 void sw_program_want(struct sw_worker *worker, const struct sw_instance *instance);
+/* Whether anybody needs a module: a Pod, an instance, a record since the point of the snapshot that
+ * counts, or one of a history that is to be kept. If not, it is forgotten here; the last worker
+ * answers, with SW_E_PRECONDITION if so. Takes the item over. */
+void sw_program_ask(struct sw_worker *worker, struct sw_item_program_ask *ask);
 void sw_programs_done(struct sw_worker *worker);

@@ -34,6 +34,16 @@ static enum sw_rc announce(struct recovery *recovery, const struct sw_pod *pod)
     return SW_OK;
 }
 
+/* Somebody has it, or had it after the point of the snapshot with which recovery began. */
+static const struct sw_spec *use_spec(struct recovery *recovery, uint32_t number)
+{
+    const struct sw_spec *spec = sw_specs_find(&recovery->shared->specs, number);
+
+    if (spec != NULL)
+        sw_spec_use(spec, recovery->has_snapshot ? SW_SNAPSHOT_RECOVERED : 0);
+    return spec;
+}
+
 static enum sw_rc take_pod(struct recovery *recovery, const struct sw_record_pod *record)
 {
     struct sw_worker *worker = worker_of(recovery, record->pod);
@@ -53,7 +63,7 @@ static enum sw_rc take_pod(struct recovery *recovery, const struct sw_record_pod
         .body_bytes = record->body_bytes,
     };
 
-    const struct sw_spec *spec = sw_specs_find(&recovery->shared->specs, record->spec);
+    const struct sw_spec *spec = use_spec(recovery, record->spec);
 
     if (record->slots.size != sizeof config.slots || spec == NULL)
         return contradiction(recovery, "a Pod with other slots, or without a spec");
@@ -295,7 +305,7 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
         return rc;
     if (segment->entry != SW_ENTRY_RESET) {
         if (instance->spec == NULL || instance->spec->number != segment->spec)
-            instance->spec = sw_specs_find(&recovery->shared->specs, segment->spec);
+            instance->spec = use_spec(recovery, segment->spec);
         if (instance->spec == NULL)
             return contradiction(recovery, "a segment under no spec");
         if (segment->entry == SW_ENTRY_UPGRADE)
@@ -414,7 +424,7 @@ static enum sw_rc load_instance(struct recovery *recovery, const struct sw_snaps
     instance->actor.state_lsn = saved->state_lsn;
     instance->random.next = saved->random_next;
     instance->refused = saved->refused;
-    instance->spec = sw_specs_find(&recovery->shared->specs, saved->spec);
+    instance->spec = use_spec(recovery, saved->spec);
     if (instance->spec == NULL)
         return contradiction(recovery, "an instance without a spec");
     if (instance->actor.last_ns > recovery->latest_ns)

@@ -8,6 +8,7 @@
 
 struct rerun {
     const struct sw_rerun_options *options;
+    const struct recovery *recovery;
     struct sw_rerun_report *report;
     struct sw_buffer saved; /* An actor, or the memory that the segments came to. */
     uint64_t again;         /* Segments that the snapshot holds as records, and so run twice. */
@@ -99,6 +100,8 @@ static enum sw_rc live(void *ctx, struct sw_worker *worker, struct sw_instance *
     struct sw_err own = {0};
     enum sw_rc rc = rebuild(rerun, worker, instance, &own);
 
+    if (rc == SW_E_NOT_FOUND && !rerun->recovery->is_point_passed)
+        rc = SW_E_UNSUPPORTED; /* The snapshot stands for it; its module need not be kept. */
     rerun->report->segments += worker->counts.replayed - before;
     rerun->report->instances += rc == SW_OK;
     sw_instance_sleep(worker, instance);
@@ -261,6 +264,7 @@ enum sw_rc sw_rerun(const struct sw_rerun_options *options, struct sw_rerun_repo
                                 .options = options->journal};
     enum sw_rc rc;
 
+    rerun.recovery = &recovery;
     memset(ret_report, 0, sizeof *ret_report);
     sw_buffer_init(&rerun.saved, SIZE_MAX / 2);
     rc = sw_recovery_run(&recovery);

@@ -132,13 +132,13 @@ enum sw_rc sw_snapshots_set_ground(struct sw_shared *shared,
                                    struct sw_snapshot *file)
 {
     struct sw_snapshots *snapshots = shared->snapshots;
-    struct sw_ground *ground = ground_new(record->lsn, record->bytes, 1, file);
+    struct sw_ground *ground = ground_new(record->lsn, record->bytes, SW_SNAPSHOT_RECOVERED, file);
 
     if (ground == NULL) {
         sw_snapshot_close(file);
         return SW_E_EXHAUSTED;
     }
-    snapshots->generation = 1;
+    snapshots->generation = SW_SNAPSHOT_RECOVERED;
     snapshots->point = record->lsn;
     sw_ground_put(ground_change(snapshots, ground));
     return SW_OK;
@@ -220,9 +220,14 @@ static enum sw_rc put_pods(struct sw_shared *shared, struct sw_worker **workers,
         struct sw_map_entry entry;
         size_t cursor = 0;
 
-        while (sw_map_next(workers[i]->pods, &cursor, &entry))
-            if (((const struct sw_pod *)entry.value)->config.is_durable)
-                list[at++] = entry.value;
+        while (sw_map_next(workers[i]->pods, &cursor, &entry)) {
+            const struct sw_pod *pod = entry.value;
+
+            if (pod->spec != NULL)
+                sw_spec_use(pod->spec, shared->snapshots->generation + 1);
+            if (pod->config.is_durable)
+                list[at++] = pod;
+        }
     }
     if (at > 1)
         qsort(list, at, sizeof *list, compare_pods);

@@ -14,13 +14,19 @@ enum sw_rc sw_specs_init(struct sw_specs *specs, uint64_t seed)
     return specs->by_number == NULL || specs->by_content == NULL ? SW_E_EXHAUSTED : SW_OK;
 }
 
+static void spec_free(struct sw_spec *spec)
+{
+    free(spec->used);
+    free(spec);
+}
+
 void sw_specs_done(struct sw_specs *specs)
 {
     struct sw_map_entry entry;
     size_t cursor = 0;
 
     while (specs->by_number != NULL && sw_map_next(specs->by_number, &cursor, &entry))
-        free(entry.value);
+        spec_free(entry.value);
     sw_map_free(specs->by_number);
     sw_map_free(specs->by_content);
     pthread_mutex_destroy(&specs->mutex);
@@ -43,6 +49,11 @@ static struct sw_spec *add(struct sw_specs *specs, uint32_t number, const struct
 
     if (spec == NULL)
         return NULL;
+    spec->used = calloc(1, sizeof *spec->used);
+    if (spec->used == NULL) {
+        free(spec);
+        return NULL;
+    }
     spec->number = number;
     spec->size = (uint32_t)content->size;
     memcpy(spec->bytes, content->data, content->size);
@@ -52,12 +63,12 @@ static struct sw_spec *add(struct sw_specs *specs, uint32_t number, const struct
     spec->config = sw_reader_bytes(&reader, CONTENT_BYTES_MAX);
     spec->timers_max = sw_reader_u32(&reader);
     if (sw_map_put(specs->by_number, &number, sizeof number, spec, NULL) != SW_OK) {
-        free(spec);
+        spec_free(spec);
         return NULL;
     }
     if (sw_map_put(specs->by_content, spec->bytes, spec->size, spec, NULL) != SW_OK) {
         (void)sw_map_remove(specs->by_number, &number, sizeof number);
-        free(spec);
+        spec_free(spec);
         return NULL;
     }
     if (specs->next <= number)
@@ -154,6 +165,31 @@ const struct sw_spec *sw_specs_find(struct sw_specs *specs, uint32_t number)
     spec = sw_map_find(specs->by_number, &number, sizeof number);
     pthread_mutex_unlock(&specs->mutex);
     return spec;
+}
+
+void sw_spec_use(const struct sw_spec *spec, uint32_t generation)
+{
+    uint32_t used = atomic_load_explicit(spec->used, memory_order_relaxed);
+
+    while (used < generation && !atomic_compare_exchange_weak(spec->used, &used, generation))
+        continue;
+}
+
+bool sw_specs_need(struct sw_specs *specs, struct sw_bytes digest, uint32_t generation)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+    bool is_needed = false;
+
+    pthread_mutex_lock(&specs->mutex);
+    while (!is_needed && sw_map_next(specs->by_number, &cursor, &entry)) {
+        const struct sw_spec *spec = entry.value;
+
+        is_needed =
+            atomic_load(spec->used) >= generation && sw_bytes_is_equal(spec->digest, digest);
+    }
+    pthread_mutex_unlock(&specs->mutex);
+    return is_needed;
 }
 
 bool sw_spec_is_same_version(const struct sw_spec *one, const struct sw_spec *other)

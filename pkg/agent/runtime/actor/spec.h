@@ -3,7 +3,8 @@
  *
  * Every record of a segment says by number under which spec it ran, so a replay does the same
  * whatever Pod the instance belongs to by then. Equal specs have one number: the Pods of an Agent
- * share theirs. A spec never changes and lives as long as the table.
+ * share theirs. A spec never changes and lives as long as the table; its module is kept as long as
+ * it is needed.
  *
  * Threads: any; the lock is "specs" of docs/LOCKS.md.  I/O: the journal's appends.
  * Limits: of a spec's texts as record.h says. */
@@ -12,8 +13,10 @@
 #include "pkg/utils/base/map.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct sw_spec {
+    _Atomic uint32_t *used;                      /* sw_spec_use; owned by the table. */
     uint32_t number;                             /* In this journal; not 0. */
     bool is_recorded;                            /* The journal knows it; under the lock. */
     uint32_t size;                               /* Of bytes. */
@@ -48,6 +51,12 @@ SW_MUST_CHECK enum sw_rc sw_specs_make(struct sw_specs *specs,
 SW_MUST_CHECK enum sw_rc sw_specs_load(struct sw_specs *specs, const struct sw_record_spec *record);
 /* NULL: there is none of that number. */
 const struct sw_spec *sw_specs_find(struct sw_specs *specs, uint32_t number);
+/* It is in use at or after the point of the snapshot of that generation; any thread. What was last
+ * used before the point of the one that counts is not needed any more. */
+void sw_spec_use(const struct sw_spec *spec, uint32_t generation);
+/* Whether something of that module was used at or after the point of the snapshot of that
+ * generation. It takes as long as there are specs. */
+bool sw_specs_need(struct sw_specs *specs, struct sw_bytes digest, uint32_t generation);
 /* The record of a spec; borrows. */
 struct sw_record sw_spec_record(const struct sw_spec *spec);
 /* Whether instances can go on from one to the other by replaying: the same program and engine. */

@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/segment.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/replay.h"
 
 #include <assert.h>
@@ -130,6 +131,7 @@ static bool adopt_engine(struct sw_worker *worker, struct sw_instance *instance)
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a spec");
         return false;
     }
+    sw_capture_use(worker, spec);
     instance->spec = spec;
     return true;
 }

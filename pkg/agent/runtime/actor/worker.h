@@ -81,6 +81,13 @@ struct sw_item_program { /* A module that an instance may wait for. */
     struct sw_guest_module *module; /* One reference, taken over. */
     struct sw_bytes digest;
 };
+struct sw_item_program_ask { /* Whether anybody needs it. Goes through all workers as a list does.
+                              */
+    struct sw_item item;
+    uint64_t request, epoch;
+    struct sw_bytes digest;
+    bool is_needed; /* So far. */
+};
 struct sw_item_pod_close {
     struct sw_item item;
     uint64_t pod;
@@ -125,6 +132,7 @@ struct sw_item_letters_change { /* The same, to deliver them again or drop them.
 struct sw_item *sw_item_pod_open_new(const struct sw_pod_config *config,
                                      struct sw_guest_module *module);
 struct sw_item *sw_item_program_new(struct sw_bytes digest, struct sw_guest_module *module);
+struct sw_item *sw_item_program_ask_new(uint64_t request, struct sw_bytes digest);
 struct sw_item *sw_item_pod_close_new(uint64_t pod, bool discard);
 struct sw_item *sw_item_route_new(const struct sw_route_change *change);
 struct sw_item *sw_item_publish_new(const struct sw_item_publish *publish);

@@ -563,6 +563,10 @@ enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, s
     case SW_FRAME_MODULE_DROP:
         drop_module(host, frame->module_drop.digest);
         return SW_OK;
+    case SW_FRAME_MODULE_ASK:
+        return put_first(
+            host, sw_item_program_ask_new(frame->module_ask.request, frame->module_ask.digest),
+            err);
     case SW_FRAME_POD_OPEN:
     case SW_FRAME_POD_CLOSE:
         return sw_host_take_pod_frame(host, frame, err);

@@ -231,6 +231,138 @@ static void state_crosses_engines_by_image_and_never_by_replay(void **state)
     assert_int_equal(field_of("k", "counter"), 5);
 }
 
+/* --- How long a module is needed ------------------------------------------------------------- */
+
+static bool is_needed(const char *digest)
+{
+    uint64_t request = actors.next_request++;
+    const struct actors_reply *reply;
+
+    sw_worker_put(actors.workers[0], sw_item_program_ask_new(request, script_text(digest)));
+    actors_settle(&actors);
+    reply = actors_reply(&actors, request);
+    assert_true(reply->is_there);
+    assert_true(reply->status == 0 || reply->status == SW_E_PRECONDITION);
+    return reply->status != 0;
+}
+
+static void begin_snapshot(void)
+{
+    actors_rest(&actors);
+    assert_int_equal(
+        sw_snapshot_begin(&actors.shared, actors.workers, actors.count, &actors.failure), SW_OK);
+}
+
+static void take_snapshot(void)
+{
+    begin_snapshot();
+    assert_int_equal(actors_snapshot(&actors), SW_OK);
+}
+
+static void a_module_is_needed_until_a_snapshot_stands_for_its_records(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    take_snapshot();
+    assert_true(is_needed("sha256:1"));
+    assert_false(is_needed("sha256:2"));
+    open_with(&second, "sha256:2");
+    assert_true(is_needed("sha256:1")); /* The upgrade may not be durable yet. */
+    assert_true(is_needed("sha256:2"));
+    begin_snapshot();
+    assert_true(is_needed("sha256:1"));
+    assert_true(actors.module.refs > 1);
+    assert_int_equal(actors_snapshot(&actors), SW_OK);
+    assert_false(is_needed("sha256:1"));
+    assert_true(is_needed("sha256:2"));
+    assert_int_equal(actors.module.refs, 1); /* No worker has it any more. */
+    assert_int_equal(field_of("k", "counter"), 5);
+    restart(true);
+    assert_false(is_needed("sha256:1"));
+    assert_true(is_needed("sha256:2"));
+    open_with(&second, "sha256:2");
+    assert_int_equal(field_of("k", "counter"), 5);
+    open_with(&actors.module, "sha256:1"); /* Back to it. */
+    assert_true(is_needed("sha256:1"));
+    take_snapshot();
+    assert_true(is_needed("sha256:1"));
+}
+
+static void a_snapshot_that_was_given_up_frees_nothing(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    take_snapshot();
+    open_with(&second, "sha256:2");
+    begin_snapshot();
+    sw_snapshot_abandon(&actors.shared);
+    assert_true(is_needed("sha256:1"));
+    begin_snapshot();
+    restart(true);
+    assert_true(is_needed("sha256:1")); /* Its records are behind the one that counts. */
+    open_with(&second, "sha256:2");
+    take_snapshot();
+    assert_false(is_needed("sha256:1"));
+}
+
+static void who_waits_in_a_module_needs_it(void **state)
+{
+    (void)state;
+    actors_send(&actors, 1, "k", "add 5;sleep 1000000000;add 1");
+    actors_ask(&actors, 1, "other", "add 2");
+    open_with(&second, "sha256:2");
+    take_snapshot();
+    assert_true(is_needed("sha256:1"));
+    restart(true);
+    assert_true(is_needed("sha256:1"));
+    open_with(&second, "sha256:2");
+    actors.module.refs++;
+    sw_worker_put(actors.workers[1], sw_item_program_new(script_text("sha256:1"), &actors.module));
+    actors.disk.now_ns += 40000000000u;
+    actors_settle(&actors);
+    assert_int_equal(field_of("k", "counter"), 6);
+    assert_true(is_needed("sha256:1"));
+    take_snapshot();
+    assert_false(is_needed("sha256:1"));
+    assert_int_equal(field_of("k", "counter"), 6);
+}
+
+static void who_could_not_be_upgraded_needs_its_module(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    second.on_upgrade = "fail";
+    open_with(&second, "sha256:2");
+    take_snapshot();
+    restart(true); /* It sleeps from here on, and its Pod is not open. */
+    take_snapshot();
+    assert_true(is_needed("sha256:1"));
+    actors_close(&actors, 1, true);
+    actors_settle(&actors);
+    assert_true(is_needed("sha256:1"));
+    assert_true(is_needed("sha256:2"));
+    take_snapshot();
+    assert_false(is_needed("sha256:1"));
+    assert_false(is_needed("sha256:2"));
+}
+
+static void a_history_that_is_kept_needs_all_that_it_ran(void **state)
+{
+    struct sw_snapshot_limits limits = {.history_bytes = 1u << 20};
+
+    (void)state;
+    sw_snapshot_limit(&actors.shared, &limits);
+    actors_ask(&actors, 1, "k", "add 5");
+    open_with(&second, "sha256:2");
+    take_snapshot();
+    assert_true(is_needed("sha256:1"));
+    restart(true);
+    sw_snapshot_limit(&actors.shared, &limits);
+    assert_true(is_needed("sha256:1"));
+    sw_snapshot_limit(&actors.shared, &(struct sw_snapshot_limits){.history_bytes = 0});
+    assert_false(is_needed("sha256:1"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -246,6 +378,11 @@ int main(void)
         TEST(without_on_upgrade_instances_stay_and_an_event_says_so),
         TEST(what_is_not_durable_is_handed_over_in_memory),
         TEST(state_crosses_engines_by_image_and_never_by_replay),
+        TEST(a_module_is_needed_until_a_snapshot_stands_for_its_records),
+        TEST(a_snapshot_that_was_given_up_frees_nothing),
+        TEST(who_waits_in_a_module_needs_it),
+        TEST(who_could_not_be_upgraded_needs_its_module),
+        TEST(a_history_that_is_kept_needs_all_that_it_ran),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
