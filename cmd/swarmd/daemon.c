@@ -365,6 +365,20 @@ static void address_fill(struct daemon *daemon)
                    (unsigned)sw_http_server_port(daemon->server));
 }
 
+static enum sw_rc collector_start(struct daemon *daemon, struct sw_err *err)
+{
+    struct sw_module_controller_options options = {
+        .loop = daemon->loop,
+        .system = daemon->system,
+        .logger = daemon->logger,
+        .store = daemon->store,
+        .grace_ms = daemon->settings->agents.module_grace_ns / 1000000};
+
+    daemon->modules.agents = daemon->agents.agents;
+    modules_adapter_collect(&daemon->modules, &options);
+    return sw_module_controller_new(&options, &daemon->modules.collector, err);
+}
+
 /* After the server has its port, which the Node tells others. */
 static enum sw_rc controllers_start(struct daemon *daemon, struct sw_err *err)
 {
@@ -430,7 +444,9 @@ static enum sw_rc gateway_start(struct daemon *daemon, struct sw_err *err)
     if (daemon->collector == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for metrics");
     options.collector = daemon->collector;
-    rc = figures_add(&daemon->figures, daemon->agents.agents, daemon->collector, err);
+    daemon->figures.agents = daemon->agents.agents;
+    daemon->figures.modules = daemon->modules.collector;
+    rc = figures_add(&daemon->figures, daemon->collector, err);
     if (rc == SW_OK)
         rc = sw_gateway_new(&options, &daemon->gateway, err);
     if (rc != SW_OK)
@@ -477,6 +493,8 @@ static enum sw_rc daemon_start(struct daemon *daemon, struct sw_err *err)
     if (rc == SW_OK)
         rc = agents_start(daemon, err);
     if (rc == SW_OK)
+        rc = collector_start(daemon, err);
+    if (rc == SW_OK)
         rc = gateway_start(daemon, err);
     if (rc == SW_OK)
         rc = controllers_start(daemon, err);
@@ -491,6 +509,8 @@ static void daemon_free(struct daemon *daemon)
     if (daemon->gateway != NULL)
         sw_gateway_set_server(daemon->gateway, NULL);
     sw_http_server_free(daemon->server);
+    sw_module_controller_free(daemon->modules.collector);
+    daemon->modules.collector = NULL;
     sw_agents_free(daemon->agents.agents);
     sw_services_free(daemon->services);
     sw_delay_free(daemon->delay);

@@ -3,49 +3,68 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Gauges, since all but the first count from the start of the present agent host. */
+struct views {
+    struct sw_agents_view agents;
+    struct sw_module_controller_view modules;
+};
+
+/* Gauges, since nearly all count from the start of the present agent host. */
 static const struct {
-    const char *name, *help;
-    size_t at; /* In struct sw_agents_view. */
+    const char *name, *help; /* Behind "swarm_". */
+    size_t at;               /* In struct views. */
 } known[] = {
-    {"starts", "Agent hosts started since this daemon was.",
-     offsetof(struct sw_agents_view, host_starts)},
-    {"instances", "Instances of the agent host.", offsetof(struct sw_agents_view, instances)},
-    {"waiting_messages", "Messages that wait in mailboxes.",
-     offsetof(struct sw_agents_view, waiting)},
-    {"memory_bytes", "Memory of the guests.", offsetof(struct sw_agents_view, memory_bytes)},
-    {"packed_bytes", "What instances are that sleep while they wait, packed.",
-     offsetof(struct sw_agents_view, packed_bytes)},
-    {"segments", "Segments run since the agent host's start.",
-     offsetof(struct sw_agents_view, segments)},
-    {"failed_segments", "Segments that failed, since the agent host's start.",
-     offsetof(struct sw_agents_view, failures)},
-    {"replayed_segments", "Recorded segments run again to rebuild memories, since its start.",
-     offsetof(struct sw_agents_view, replayed)},
-    {"refused_messages", "Messages refused, since the agent host's start.",
-     offsetof(struct sw_agents_view, refused)},
-    {"retried_messages", "Failed messages that were tried again, since the agent host's start.",
-     offsetof(struct sw_agents_view, retried)},
-    {"parked_messages", "Messages that became dead letters, since the agent host's start.",
-     offsetof(struct sw_agents_view, parked)},
-    {"expired_instances", "Idle instances that were deleted, since the agent host's start.",
-     offsetof(struct sw_agents_view, expired)},
-    {"service_calls", "Calls of services by instances, since the agent host's start.",
-     offsetof(struct sw_agents_view, calls)},
-    {"open_service_calls", "Calls of services whose results were not taken yet.",
-     offsetof(struct sw_agents_view, calls_open)},
-    {"epochs", "Epochs made durable.", offsetof(struct sw_agents_view, epochs)},
-    {"journal_bytes", "Where the journal ends, counted from its beginning.",
-     offsetof(struct sw_agents_view, journal_bytes)},
+    {"agent_host_starts", "Agent hosts started since this daemon was.",
+     offsetof(struct views, agents.host_starts)},
+    {"agent_host_instances", "Instances of the agent host.",
+     offsetof(struct views, agents.instances)},
+    {"agent_host_waiting_messages", "Messages that wait in mailboxes.",
+     offsetof(struct views, agents.waiting)},
+    {"agent_host_memory_bytes", "Memory of the guests.",
+     offsetof(struct views, agents.memory_bytes)},
+    {"agent_host_packed_bytes", "What instances are that sleep while they wait, packed.",
+     offsetof(struct views, agents.packed_bytes)},
+    {"agent_host_segments", "Segments run since the agent host's start.",
+     offsetof(struct views, agents.segments)},
+    {"agent_host_failed_segments", "Segments that failed, since the agent host's start.",
+     offsetof(struct views, agents.failures)},
+    {"agent_host_replayed_segments",
+     "Recorded segments run again to rebuild memories, since its start.",
+     offsetof(struct views, agents.replayed)},
+    {"agent_host_refused_messages", "Messages refused, since the agent host's start.",
+     offsetof(struct views, agents.refused)},
+    {"agent_host_retried_messages",
+     "Failed messages that were tried again, since the agent host's start.",
+     offsetof(struct views, agents.retried)},
+    {"agent_host_parked_messages",
+     "Messages that became dead letters, since the agent host's start.",
+     offsetof(struct views, agents.parked)},
+    {"agent_host_expired_instances",
+     "Idle instances that were deleted, since the agent host's start.",
+     offsetof(struct views, agents.expired)},
+    {"agent_host_service_calls", "Calls of services by instances, since the agent host's start.",
+     offsetof(struct views, agents.calls)},
+    {"agent_host_open_service_calls", "Calls of services whose results were not taken yet.",
+     offsetof(struct views, agents.calls_open)},
+    {"agent_host_epochs", "Epochs made durable.", offsetof(struct views, agents.epochs)},
+    {"agent_host_journal_bytes", "Where the journal ends, counted from its beginning.",
+     offsetof(struct views, agents.journal_bytes)},
+    {"modules", "Modules that are stored.", offsetof(struct views, modules.modules)},
+    {"modules_unnamed", "Of those, that no object and no Pod names any more.",
+     offsetof(struct views, modules.unnamed)},
+    {"modules_held", "Of those, that the agent host still needs.",
+     offsetof(struct views, modules.held)},
+    {"modules_removed", "Modules removed since nothing needed them, since this daemon's start.",
+     offsetof(struct views, modules.removed)},
 };
 #define FIGURES (sizeof known / sizeof known[0])
 
 static void collect(void *ctx)
 {
     struct figures *figures = ctx;
-    struct sw_agents_view view;
+    struct views view;
 
-    sw_agents_view(figures->agents, &view);
+    sw_agents_view(figures->agents, &view.agents);
+    sw_module_controller_view(figures->modules, &view.modules);
     for (size_t i = 0; i < FIGURES; i++) {
         const void *at = (const char *)&view + known[i].at;
 
@@ -53,11 +72,9 @@ static void collect(void *ctx)
     }
 }
 
-enum sw_rc figures_add(struct figures *figures, const struct sw_agents *agents,
-                       struct sw_collector *collector, struct sw_err *err)
+enum sw_rc figures_add(struct figures *figures, struct sw_collector *collector, struct sw_err *err)
 {
     _Static_assert(FIGURES <= FIGURES_MAX, "each figure has its series");
-    figures->agents = agents;
     for (size_t i = 0; i < FIGURES; i++) {
         char name[64];
         struct sw_metric_options options = {
@@ -65,7 +82,7 @@ enum sw_rc figures_add(struct figures *figures, const struct sw_agents *agents,
         struct sw_metric *metric;
         enum sw_rc rc;
 
-        (void)snprintf(name, sizeof name, "swarm_agent_host_%s", known[i].name);
+        (void)snprintf(name, sizeof name, "swarm_%s", known[i].name);
         rc = sw_metric_new(collector, &options, &metric, err);
         if (rc != SW_OK)
             return rc;

@@ -53,6 +53,8 @@ gateway_put(void *ctx, const char *namespace_, const char *digest, struct sw_byt
         rc = sw_compiler_get(adapter->compiler, digest, wasm, on_compiled, pushing, err);
     if (rc != SW_OK)
         free(pushing);
+    else
+        sw_module_controller_touch(adapter->collector, namespace_, digest);
     return rc;
 }
 
@@ -68,6 +70,8 @@ static bool gateway_has(void *ctx, const char *namespace_, const char *digest,
     if (is_there)
         *ret_module = (struct sw_gateway_module){.digest = digest, .size_bytes = bytes.size};
     sw_buffer_done(&bytes);
+    if (is_there) /* Who hears that it is there need not push it. */
+        sw_module_controller_touch(adapter->collector, namespace_, digest);
     return is_there;
 }
 
@@ -81,8 +85,11 @@ struct sw_gateway_modules modules_adapter_gateway(struct modules_adapter *adapte
 static bool code_has(void *ctx, const char *name_space, const char *digest)
 {
     struct modules_adapter *adapter = ctx;
+    bool is_there = sw_modules_has(adapter->modules, name_space, digest);
 
-    return sw_modules_has(adapter->modules, name_space, digest);
+    if (is_there)
+        sw_module_controller_touch(adapter->collector, name_space, digest);
+    return is_there;
 }
 
 static enum sw_rc code_get(void *ctx, const char *name_space, const char *digest,
@@ -106,4 +113,62 @@ static enum sw_rc code_get(void *ctx, const char *name_space, const char *digest
 struct sw_machine_code modules_adapter_code(struct modules_adapter *adapter)
 {
     return (struct sw_machine_code){.ctx = adapter, .has = code_has, .get = code_get};
+}
+
+/* --- For the controller ---------------------------------------------------------------------- */
+
+struct asking { /* Whether the agent host needs a module. */
+    void (*done)(void *ctx, enum sw_rc rc);
+    void *ctx;
+};
+
+static void on_asked(void *ctx, const struct sw_agent_result *result)
+{
+    struct asking asking = *(struct asking *)ctx;
+
+    free(ctx);
+    asking.done(asking.ctx, result->rc);
+}
+
+static enum sw_rc collector_ask(void *ctx, const char *digest,
+                                void (*done)(void *done_ctx, enum sw_rc rc), void *done_ctx,
+                                struct sw_err *err)
+{
+    struct modules_adapter *adapter = ctx;
+    struct asking *asking = malloc(sizeof *asking);
+    enum sw_rc rc;
+
+    if (asking == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a question");
+    *asking = (struct asking){done, done_ctx};
+    rc = sw_agents_ask_module(adapter->agents, digest, on_asked, asking, err);
+    if (rc != SW_OK)
+        free(asking);
+    return rc;
+}
+
+static bool collector_has(void *ctx, const struct sw_module_name *name)
+{
+    struct modules_adapter *adapter = ctx;
+
+    return sw_agents_has_module(adapter->agents, name->namespace, name->digest);
+}
+
+static void collector_drop(void *ctx, const char *digest, bool is_last)
+{
+    struct modules_adapter *adapter = ctx;
+
+    sw_agents_drop_module(adapter->agents, digest);
+    if (is_last)
+        sw_compiler_forget(adapter->compiler, digest);
+}
+
+void modules_adapter_collect(struct modules_adapter *adapter,
+                             struct sw_module_controller_options *options)
+{
+    options->modules = adapter->modules;
+    options->ctx = adapter;
+    options->has = collector_has;
+    options->ask = collector_ask;
+    options->drop = collector_drop;
 }

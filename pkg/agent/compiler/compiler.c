@@ -129,12 +129,12 @@ static void on_answer(void *ctx)
 
 /* --- The cache ------------------------------------------------------------------------------- */
 
-static enum sw_rc entry_path(const struct sw_compiler *compiler, const struct job *job,
-                             char ret_path[SW_PATH_MAX])
+static enum sw_rc entry_path(const struct sw_compiler *compiler,
+                             const uint8_t digest[SW_SHA256_SIZE], char ret_path[SW_PATH_MAX])
 {
     char name[SW_DIGEST_TEXT_SIZE];
 
-    sw_seal_name(&compiler->seal, job->digest, name);
+    sw_seal_name(&compiler->seal, digest, name);
     int size = snprintf(ret_path, SW_PATH_MAX, "%s/%s.cwasm", compiler->folder, name);
     return size > 0 && size < SW_PATH_MAX ? SW_OK : SW_E_INVALID;
 }
@@ -144,7 +144,7 @@ static bool read_cache(struct sw_compiler *compiler, struct job *job)
 {
     char path[SW_PATH_MAX];
 
-    if (entry_path(compiler, job, path) != SW_OK ||
+    if (entry_path(compiler, job->digest, path) != SW_OK ||
         sw_file_load(compiler->system, path, ENTRY_BYTES_MAX, &job->code, NULL) != SW_OK)
         return false;
     if (sw_seal_get(&compiler->seal, job->digest, (struct sw_bytes){job->code.data, job->code.size},
@@ -210,7 +210,7 @@ static void write_cache(struct sw_compiler *compiler, const struct job *job)
         return;
     sw_buffer_init(&entry, ENTRY_BYTES_MAX);
     sw_seal_put(&compiler->seal, job->digest, job->result, &entry);
-    if (!entry.failed && entry_path(compiler, job, path) == SW_OK &&
+    if (!entry.failed && entry_path(compiler, job->digest, path) == SW_OK &&
         sw_file_save(compiler->system, path, entry.data, entry.size, NULL) == SW_OK)
         shrink_cache(compiler, path);
     sw_buffer_done(&entry);
@@ -530,6 +530,16 @@ enum sw_rc sw_compiler_get(struct sw_compiler *compiler, const char *digest, str
     }
     compiler->view.waiting++;
     return SW_OK;
+}
+
+void sw_compiler_forget(struct sw_compiler *compiler, const char *digest)
+{
+    uint8_t bytes[SW_SHA256_SIZE];
+    char path[SW_PATH_MAX];
+
+    if (!compiler->is_read_only && sw_digest_parse(digest, bytes) == SW_OK &&
+        entry_path(compiler, bytes, path) == SW_OK)
+        (void)compiler->system->path_remove(compiler->system->ctx, path, NULL);
 }
 
 void sw_compiler_view(const struct sw_compiler *compiler, struct sw_compiler_view *ret_view)

@@ -201,6 +201,17 @@ SW_MUST_CHECK enum sw_rc sw_agents_letters_change(struct sw_agents *agents,
                                                   sw_agent_done *done, void *ctx,
                                                   struct sw_err *err);
 
+/* Ask the host whether anything needs a module besides the Pods that have it: instances that were
+ * not upgraded, records since its last snapshot, a history that is kept. done hears SW_OK if not,
+ * SW_E_PRECONDITION if so. Errors as sw_agents_send. */
+SW_MUST_CHECK enum sw_rc sw_agents_ask_module(struct sw_agents *agents, const char *digest,
+                                              sw_agent_done *done, void *ctx, struct sw_err *err);
+/* Whether a Pod of that namespace has it as its module. */
+bool sw_agents_has_module(const struct sw_agents *agents, const char *name_space,
+                          const char *digest);
+/* Nothing needs it: the host drops machine code that was there for instances which ran it once. */
+void sw_agents_drop_module(struct sw_agents *agents, const char *digest);
+
 struct sw_agents_view { /* For metrics, top and status. Counts since the host's start. */
     bool is_up;
     uint64_t host_starts, host_pid, pods, instances, waiting, memory_bytes, packed_bytes;

@@ -253,7 +253,7 @@ static void pod_begin(struct sw_agents *agents, struct sw_pod *pod)
     if (pod->is_closing)
         pod_close_send(agents, pod);
     else if (!code->has(code->ctx, pod->spec.namespace_name, pod->module->digest))
-        fail_later(agents, pod, "ModuleNotFound", "it was not pushed to this namespace");
+        fail_later(agents, pod, "ModuleNotFound", "it is not in this namespace: push it");
     else if (pod->module->is_sent)
         pod_open_send(agents, pod);
     else
@@ -382,6 +382,42 @@ void sw_pods_closed(struct sw_agents *agents, struct sw_pod *pod)
     pod_free(agents, pod);
     if (agents->pod_observer.on_closed != NULL)
         agents->pod_observer.on_closed(agents->pod_observer.ctx, uid);
+}
+
+bool sw_agents_has_module(const struct sw_agents *agents, const char *name_space,
+                          const char *digest)
+{
+    struct sw_map_entry found;
+    size_t cursor = 0;
+
+    while (sw_map_next(agents->pods, &cursor, &found)) {
+        const struct sw_pod *pod = found.value;
+
+        if (strcmp(pod->module->digest, digest) == 0 &&
+            strcmp(pod->spec.namespace_name, name_space) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void drop_older(struct sw_agents *agents, struct sw_pod *pod, const char *digest)
+{
+    for (uint32_t i = 0; i < pod->older_count; i++) {
+        if (strcmp(pod->older[i]->digest, digest) != 0)
+            continue;
+        sw_modules_release(agents, pod->older[i]);
+        pod->older[i] = pod->older[--pod->older_count];
+        return; /* It is there once. */
+    }
+}
+
+void sw_agents_drop_module(struct sw_agents *agents, const char *digest)
+{
+    struct sw_map_entry found;
+    size_t cursor = 0;
+
+    while (sw_map_next(agents->pods, &cursor, &found))
+        drop_older(agents, found.value, digest);
 }
 
 /* --- The runner ------------------------------------------------------------------------------ */

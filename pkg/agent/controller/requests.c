@@ -393,3 +393,25 @@ enum sw_rc sw_agents_letters_change(struct sw_agents *agents,
     sw_host_send(agents, &frame);
     return SW_OK;
 }
+
+/* --- Modules --------------------------------------------------------------------------------- */
+
+enum sw_rc sw_agents_ask_module(struct sw_agents *agents, const char *digest, sw_agent_done *done,
+                                void *ctx, struct sw_err *err)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_MODULE_ASK};
+    struct sw_request *request;
+    enum sw_rc rc = host_check(agents, err);
+
+    if (rc == SW_OK)
+        rc = request_new(agents, LIST_TIMEOUT_MS, &request, err);
+    if (rc != SW_OK)
+        return rc;
+    request->kind = SW_REQUEST_MESSAGE;
+    request->message_done = done;
+    request->ctx = ctx;
+    frame.module_ask.request = number_of(request);
+    frame.module_ask.digest = (struct sw_bytes){digest, strlen(digest)};
+    sw_host_send(agents, &frame);
+    return SW_OK;
+}

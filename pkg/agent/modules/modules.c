@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMESPACE_MAX 63
+#define NAMESPACE_MAX SW_MODULE_NAMESPACE_MAX
+#define SUFFIX ".wasm"
 
 struct sw_modules {
     const struct sw_system *system;
@@ -62,7 +63,7 @@ static enum sw_rc path_of(const struct sw_modules *modules, const char *namespac
         if (sw_digest_parse(digest, bytes) != SW_OK)
             return sw_err_set(err, SW_E_INVALID,
                               "a module is named by \"sha256:\" and 64 lowercase hex digits");
-        size = snprintf(ret_path, SW_PATH_MAX, "%s/%s/%s.wasm", modules->folder, namespace,
+        size = snprintf(ret_path, SW_PATH_MAX, "%s/%s/%s" SUFFIX, modules->folder, namespace,
                         digest + strlen("sha256:"));
     }
     if (size < 0 || size >= SW_PATH_MAX)
@@ -228,4 +229,71 @@ enum sw_rc sw_modules_find(const struct sw_modules *modules, const char *digest,
     if (rc == SW_OK && search.namespace[0] == '\0')
         rc = sw_err_set(err, SW_E_NOT_FOUND, "module %s is in no namespace", digest);
     return rc == SW_OK ? sw_modules_get(modules, search.namespace, digest, out, err) : rc;
+}
+
+/* --- All of them ----------------------------------------------------------------------------- */
+
+struct walk {
+    const struct sw_modules *modules;
+    sw_module_visit *visit;
+    void *ctx;
+    struct sw_module_name name; /* Of the namespace that is walked, and of one in it. */
+    bool is_ended;              /* The visitor wants no more. */
+    enum sw_rc rc;
+    struct sw_err *err;
+};
+
+/* HEX.wasm; what else there may be, such as what a crash left half written, is nobody's module. */
+static bool walk_file(void *ctx, const char *name)
+{
+    struct walk *walk = ctx;
+    uint8_t bytes[SW_SHA256_SIZE];
+    size_t hex = sizeof walk->name.digest - sizeof "sha256:";
+
+    if (strlen(name) != hex + strlen(SUFFIX) || strcmp(name + hex, SUFFIX) != 0)
+        return true;
+    (void)snprintf(walk->name.digest, sizeof walk->name.digest, "sha256:%.*s", (int)hex, name);
+    if (sw_digest_parse(walk->name.digest, bytes) != SW_OK)
+        return true;
+    walk->is_ended = !walk->visit(walk->ctx, &walk->name);
+    return !walk->is_ended;
+}
+
+static bool walk_namespace(void *ctx, const char *name)
+{
+    struct walk *walk = ctx;
+    const struct sw_system *system = walk->modules->system;
+    char path[SW_PATH_MAX];
+
+    if (path_of(walk->modules, name, NULL, path, NULL) != SW_OK)
+        return true;
+    (void)snprintf(walk->name.namespace, sizeof walk->name.namespace, "%s", name);
+    walk->rc = system->folder_list(system->ctx, path, walk_file, walk, walk->err);
+    return walk->rc == SW_OK && !walk->is_ended;
+}
+
+enum sw_rc sw_modules_each(const struct sw_modules *modules, sw_module_visit *visit, void *ctx,
+                           struct sw_err *err)
+{
+    const struct sw_system *system = modules->system;
+    struct walk walk = {.modules = modules, .visit = visit, .ctx = ctx, .err = err};
+    enum sw_rc rc = system->folder_list(system->ctx, modules->folder, walk_namespace, &walk, err);
+
+    return rc == SW_OK ? walk.rc : rc;
+}
+
+enum sw_rc sw_modules_remove(struct sw_modules *modules, const struct sw_module_name *name,
+                             struct sw_err *err)
+{
+    const struct sw_system *system = modules->system;
+    char path[SW_PATH_MAX];
+    enum sw_rc rc = path_of(modules, name->namespace, name->digest, path, err);
+
+    if (rc == SW_OK)
+        rc = system->path_remove(system->ctx, path, err);
+    if (rc != SW_OK && rc != SW_E_NOT_FOUND)
+        return rc;
+    if (path_of(modules, name->namespace, NULL, path, NULL) == SW_OK)
+        (void)system->path_remove(system->ctx, path, NULL); /* Others may be in it. */
+    return SW_OK;
 }

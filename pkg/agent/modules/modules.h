@@ -6,6 +6,7 @@
  * Limits: SW_ABI_MODULE_BYTES_MAX each; SW_MODULE_PUSHES_MAX pushes under way. */
 #pragma once
 #include "pkg/agent/modules/validate.h"
+#include "pkg/security/crypto/digest.h"
 #include "pkg/utils/system/system.h"
 
 #define SW_MODULE_PUSHES_MAX 8
@@ -53,3 +54,19 @@ SW_MUST_CHECK enum sw_rc sw_modules_get(const struct sw_modules *modules, const 
  * SW_E_NOT_FOUND  it is in none */
 SW_MUST_CHECK enum sw_rc sw_modules_find(const struct sw_modules *modules, const char *digest,
                                          struct sw_buffer *out, struct sw_err *err);
+
+#define SW_MODULE_NAMESPACE_MAX 63
+
+struct sw_module_name {
+    char namespace[SW_MODULE_NAMESPACE_MAX + 1];
+    char digest[SW_DIGEST_TEXT_SIZE];
+};
+/* Call visit for each module that is present, in no order, until it returns false; nothing is
+ * changed meanwhile. */
+typedef bool sw_module_visit(void *ctx, const struct sw_module_name *name);
+SW_MUST_CHECK enum sw_rc sw_modules_each(const struct sw_modules *modules, sw_module_visit *visit,
+                                         void *ctx, struct sw_err *err);
+/* Have it be absent, and its namespace's folder with the last one. A loss of power may undo that.
+ * SW_E_INVALID: no such name can be.  Others: as path_remove; SW_OK also if it was not there. */
+SW_MUST_CHECK enum sw_rc sw_modules_remove(struct sw_modules *modules,
+                                           const struct sw_module_name *name, struct sw_err *err);

@@ -15,6 +15,7 @@
 
 #define LINK 3
 #define DIGEST "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+#define OLDER "sha256:0000000000000000000000000000000000000000000000000000000000000001"
 #define POD "0190b5a0-0000-7000-8000-000000000001"
 #define CODE_SIZE ((2u << 20) + 5) /* Three pieces. */
 
@@ -71,7 +72,8 @@ static inline void host_reply(const struct sw_frame_send *send)
     host_put(&reply);
 }
 
-/* A message "call N SERVICE BODY" is an instance's Nth call, "end N" the end of it. */
+/* A message "call N SERVICE BODY" is an instance's Nth call, "end N" the end of it; at "want"
+ * instances want an older module. */
 static inline void host_call(const struct sw_frame_send *send)
 {
     struct sw_frame frame = {.kind = SW_FRAME_CALL};
@@ -91,6 +93,11 @@ static inline void host_call(const struct sw_frame_send *send)
     } else if (sscanf(words, "end %llu", &number) == 1) {
         frame = (struct sw_frame){.kind = SW_FRAME_CALL_END, .call_end = {7, 8, number}};
         host_put(&frame);
+    } else if (strcmp(words, "want") == 0) {
+        frame = (struct sw_frame){
+            .kind = SW_FRAME_MODULE_WANTED,
+            .module_wanted = {.uid = {POD, strlen(POD)}, .digest = {OLDER, strlen(OLDER)}}};
+        host_put(&frame);
     }
 }
 
@@ -107,6 +114,25 @@ static inline void host_result(const struct sw_frame_call_result *result)
                    result->body.size == 0 ? "" : (const char *)result->body.data);
     line.log.uid = (struct sw_bytes){POD, strlen(POD)};
     line.log.text = (struct sw_bytes){words, strlen(words)};
+    host_put(&line);
+}
+
+/* It needs the module that Pods have, and no other. */
+static inline void host_judge(const struct sw_frame_module_ask *ask)
+{
+    struct sw_frame reply = {.kind = SW_FRAME_REPLY, .reply = {.request = ask->request}};
+
+    if (sw_bytes_is_equal(ask->digest, (struct sw_bytes){DIGEST, strlen(DIGEST)}))
+        reply.reply.code = (uint32_t)-SW_E_PRECONDITION;
+    host_put(&reply);
+}
+
+static inline void host_log(struct sw_bytes text)
+{
+    struct sw_frame line = {.kind = SW_FRAME_LOG};
+
+    line.log.uid = (struct sw_bytes){POD, strlen(POD)};
+    line.log.text = text;
     host_put(&line);
 }
 
@@ -128,6 +154,10 @@ static inline void host_act(const char *folder, const struct sw_frame *frame, ui
             _exit(1);
     } else if (frame->kind == SW_FRAME_MODULE) {
         *code_bytes += frame->module.bytes.size;
+    } else if (frame->kind == SW_FRAME_MODULE_ASK) {
+        host_judge(&frame->module_ask);
+    } else if (frame->kind == SW_FRAME_MODULE_DROP) {
+        host_log(frame->module_drop.digest);
     } else if (frame->kind == SW_FRAME_POD_OPEN) {
         host_open(&frame->pod_open, *code_bytes);
     } else if (frame->kind == SW_FRAME_POD_CLOSE) {

@@ -120,6 +120,36 @@ static void test_a_module_that_does_not_compile_fails_the_pod_until_it_does(void
     world_free(world);
 }
 
+static void test_an_older_module_is_dropped_when_nothing_needs_it(void **state)
+{
+    struct world *world = world_new("mortal");
+
+    (void)state;
+    until(world, &world->ups, 1);
+    pod_open(world);
+    until(world, &world->reports, 1);
+    assert_true(sw_agents_has_module(world->agents, "default", DIGEST));
+    assert_false(sw_agents_has_module(world->agents, "other", DIGEST));
+    assert_int_equal(sw_agents_ask_module(world->agents, DIGEST, on_done, world, NULL), SW_OK);
+    until(world, &world->replies, 1);
+    assert_int_equal(world->rc, SW_E_PRECONDITION);
+    assert_int_equal(say(world, "echo/a", "want", WAIT_MS), SW_OK);
+    until(world, &world->gets, 2);
+    assert_false(sw_agents_has_module(world->agents, "default", OLDER)); /* It had it once. */
+    assert_int_equal(sw_agents_ask_module(world->agents, OLDER, on_done, world, NULL), SW_OK);
+    until(world, &world->replies, 3);
+    assert_int_equal(world->rc, SW_OK);
+    sw_agents_drop_module(world->agents, DIGEST); /* What the Pod has stays. */
+    sw_agents_drop_module(world->agents, OLDER);
+    until(world, &world->lines, 1);
+    assert_string_equal(world->line, OLDER);
+    sw_agents_drop_module(world->agents, OLDER);
+    assert_int_equal(say(world, "echo/a", "hello", WAIT_MS), SW_OK);
+    until(world, &world->replies, 4);
+    assert_int_equal(world->lines, 1);
+    world_free(world);
+}
+
 static void test_a_closed_pod_takes_no_more_messages(void **state)
 {
     struct world *world = world_new("kind");
@@ -223,6 +253,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_a_message_without_an_answer_ends_by_its_time),
         cmocka_unit_test(test_a_module_that_was_not_pushed_fails_the_pod),
         cmocka_unit_test(test_a_module_that_does_not_compile_fails_the_pod_until_it_does),
+        cmocka_unit_test(test_an_older_module_is_dropped_when_nothing_needs_it),
         cmocka_unit_test(test_a_closed_pod_takes_no_more_messages),
         cmocka_unit_test(test_a_pod_may_be_closed_and_opened_faster_than_the_host_answers),
         cmocka_unit_test(test_numbers_that_are_no_code_do_not_reach_clients),

@@ -200,6 +200,42 @@ static void a_folder_that_cannot_be_made_is_told(void **state)
     assert_null(modules);
 }
 
+static bool note_one(void *ctx, const struct sw_module_name *name)
+{
+    char(*seen)[2 * sizeof *name] = ctx;
+    size_t size = strlen(*seen);
+
+    (void)snprintf(*seen + size, sizeof *seen - size, "%s ", name->namespace);
+    return strlen(name->digest) == SW_DIGEST_TEXT_SIZE - 1;
+}
+
+static void what_is_removed_is_gone_and_its_folder_with_the_last(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_module_name name = {.namespace = "one"};
+    char seen[2 * sizeof name] = "", path[SW_PATH_MAX];
+
+    (void)snprintf(name.digest, sizeof name.digest, "%s", f->digest);
+    assert_int_equal(sw_modules_each(f->modules, note_one, &seen, &f->err), SW_OK);
+    assert_string_equal(seen, "");
+    assert_int_equal(sw_modules_put(f->modules, "one", f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_int_equal(sw_modules_put(f->modules, "two", f->digest, bytes_of(f), &f->err), SW_OK);
+    path_in(f, "two", path);
+    (void)memcpy(path + strlen(path) - 4, "half", 4); /* As a crash may leave it. */
+    assert_int_equal(sw_file_save(sw_system_real(), path, "", 0, &f->err), SW_OK);
+    assert_int_equal(sw_modules_each(f->modules, note_one, &seen, &f->err), SW_OK);
+    assert_true(strcmp(seen, "one two ") == 0 || strcmp(seen, "two one ") == 0);
+    assert_int_equal(sw_modules_remove(f->modules, &name, &f->err), SW_OK);
+    assert_int_equal(sw_modules_remove(f->modules, &name, &f->err), SW_OK);
+    assert_false(sw_modules_has(f->modules, "one", f->digest));
+    assert_true(sw_modules_has(f->modules, "two", f->digest));
+    (void)snprintf(path, sizeof path, "%s/modules/one", f->folder);
+    assert_int_equal(access(path, F_OK), -1);
+    (void)snprintf(name.namespace, sizeof name.namespace, "..");
+    assert_int_equal(sw_modules_remove(f->modules, &name, &f->err), SW_E_INVALID);
+    assert_int_equal(sw_modules_put(f->modules, "one", f->digest, bytes_of(f), &f->err), SW_OK);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -214,6 +250,7 @@ int main(void)
         TEST(pushes_are_bounded_in_size),
         TEST(pushes_are_bounded_in_number),
         TEST(a_folder_that_cannot_be_made_is_told),
+        TEST(what_is_removed_is_gone_and_its_folder_with_the_last),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
