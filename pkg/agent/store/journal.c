@@ -13,6 +13,8 @@
 
 #define READ_BYTES 512u /* At once with the head of a record: most are smaller. */
 #define EPOCH_BYTES_DEFAULT (16u << 20)
+#define LAY_BYTES (256u << 10)    /* So many zeros are laid at once ... */
+#define LAY_EPOCH_MAX (32u << 10) /* ... for epochs that are no larger than this. */
 
 /* Records of one epoch in memory, behind room for its head. */
 struct epoch {
@@ -39,6 +41,7 @@ struct sw_journal {
 
     /* Of the committing thread alone. */
     struct sw_segment last; /* Of the segments: where it writes. */
+    uint64_t laid_end;      /* In its file: up to here something was written, if only zeros. */
     uint32_t chain;
     /* Of the removing thread alone. */
     bool is_removal_open; /* A name was removed, and that is not durable yet. */
@@ -100,6 +103,7 @@ static enum sw_rc segments_add(struct sw_journal *journal, uint64_t base_lsn, in
         return SW_E_EXHAUSTED;
     journal->segments = grown;
     grown[journal->segments_count++] = journal->last = (struct sw_segment){base_lsn, file};
+    journal->laid_end = 0;
     return SW_OK;
 }
 
@@ -489,12 +493,36 @@ static enum sw_rc rotate(struct sw_journal *journal, const struct epoch *epoch, 
     return rc;
 }
 
+/* Room that was only reserved costs a sync a second write, which makes it part of the file. For
+ * small epochs, whose sync is what they wait for, zeros are written ahead, many epochs' at once:
+ * all but one of them change what is part of it already. Large ones would weigh twice. */
+static enum sw_rc lay_ahead(struct sw_journal *journal, uint64_t end, struct sw_err *err)
+{
+    static uint8_t zeros[LAY_BYTES]; /* Not const: as a constant it would fill the program. */
+    const struct sw_system *system = journal->system;
+    size_t size = sizeof zeros;
+    enum sw_rc rc;
+
+    if (end <= journal->laid_end)
+        return SW_OK;
+    journal->laid_end = end;
+    if (journal->closed->bytes.size > LAY_EPOCH_MAX || end >= journal->segment_bytes)
+        return SW_OK;
+    if (size > journal->segment_bytes - end)
+        size = (size_t)(journal->segment_bytes - end);
+    rc = system->file_write(system->ctx, journal->last.file, end, zeros, size, err);
+    if (rc == SW_OK)
+        journal->laid_end = end + size;
+    return rc;
+}
+
 static enum sw_rc write_closed(struct sw_journal *journal, struct sw_err *err)
 {
     const struct sw_system *system = journal->system;
     struct epoch *epoch = journal->closed;
     struct sw_epoch_head head = {.epoch = epoch->number, .lsn = epoch->lsn};
     const struct sw_segment *last = &journal->last;
+    uint64_t at;
     uint32_t check;
     enum sw_rc rc = rotate(journal, epoch, err);
 
@@ -505,9 +533,11 @@ static enum sw_rc write_closed(struct sw_journal *journal, struct sw_err *err)
     head.body_crc = sw_crc32c(0, epoch->bytes.data + SW_EPOCH_HEAD_BYTES, head.body_bytes);
     head.chain = journal->chain;
     check = sw_epoch_head_put(&head, journal->uuid, epoch->bytes.data);
-    rc = system->file_write(system->ctx, last->file,
-                            SW_SEGMENT_HEAD_BYTES + (epoch->lsn - last->base_lsn),
-                            epoch->bytes.data, epoch->bytes.size, err);
+    at = SW_SEGMENT_HEAD_BYTES + (epoch->lsn - last->base_lsn);
+    rc = lay_ahead(journal, at + epoch->bytes.size, err);
+    if (rc == SW_OK)
+        rc = system->file_write(system->ctx, last->file, at, epoch->bytes.data, epoch->bytes.size,
+                                err);
     if (rc != SW_OK)
         return rc;
     rc = system->file_sync(system->ctx, last->file, err);

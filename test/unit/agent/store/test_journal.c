@@ -179,6 +179,8 @@ static void an_epoch_is_one_write_and_one_sync(void **state)
     (void)state;
     disk_init(&disk, 1);
     journal = open_journal(&disk, &seen);
+    put(journal, 0, 30);
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK); /* With zeros for the next ones. */
     writes = disk.writes;
     syncs = disk.syncs;
     for (uint64_t i = 1; i <= 20; i++)
@@ -187,6 +189,58 @@ static void an_epoch_is_one_write_and_one_sync(void **state)
     assert_int_equal(disk.writes, writes + 1);
     assert_int_equal(disk.syncs, syncs + 1);
     sw_journal_close(journal);
+    disk_done(&disk);
+}
+
+/* How many writes a commit of so many records takes. Their numbers go on from *number. */
+static uint64_t writes_of(struct disk *disk, struct sw_journal *journal, uint64_t *number,
+                          unsigned count, size_t size)
+{
+    uint64_t writes = disk->writes, syncs = disk->syncs;
+
+    for (unsigned i = 0; i < count; i++)
+        put(journal, ++*number, size);
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    assert_int_equal(disk->syncs, syncs + 1);
+    return disk->writes - writes;
+}
+
+/* Zeros are part of the file before small epochs come to stand there, once for many of them. Large
+ * ones have none written, and nothing is ever written behind the end of a segment. */
+static void small_epochs_find_zeros_laid_ahead(void **state)
+{
+    enum { SEGMENT_BYTES = 600 << 10 };
+    struct disk disk;
+    struct seen seen = {.is_in_order = true};
+    struct sw_journal_options options = {
+        .system = &disk.system, .folder = FOLDER, .segment_bytes = SEGMENT_BYTES};
+    struct sw_journal_report report;
+    struct sw_journal *journal = NULL;
+    struct disk_file *file;
+    uint64_t number = 0;
+
+    (void)state;
+    disk_init(&disk, 1);
+    assert_int_equal(sw_journal_open(&options, see, &seen, &journal, NULL), SW_OK);
+    assert_int_equal(writes_of(&disk, journal, &number, 1, 100), 2);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(writes_of(&disk, journal, &number, 1, 100), 1);
+    for (unsigned i = 0; i < 10; i++) /* Beyond the zeros. */
+        assert_int_equal(writes_of(&disk, journal, &number, 10, 4000), 1);
+    assert_int_equal(writes_of(&disk, journal, &number, 1, 100), 2);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(writes_of(&disk, journal, &number, 10, 4000), 1);
+    for (unsigned i = 0; i < 20; i++) /* Into the last piece, which is shorter, and to its end. */
+        (void)writes_of(&disk, journal, &number, 1, 1000);
+    file = disk_find(&disk, FOLDER "/journal-0000000000000040.seg");
+    assert_non_null(file);
+    assert_int_equal(file->seen_size, SEGMENT_BYTES);
+    sw_journal_close(journal);
+    disk_crash(&disk);
+    assert_int_equal(sw_journal_scan(&disk.system, FOLDER, see, &seen, &report, NULL), SW_OK);
+    assert_int_equal(report.records, number);
+    assert_int_equal(report.torn_bytes, 0);
+    assert_true(seen.is_in_order);
     disk_done(&disk);
 }
 
@@ -669,6 +723,7 @@ int main(void)
         cmocka_unit_test(damage_before_a_stray_segment_is_told),
         cmocka_unit_test(a_commit_without_appends_writes_nothing),
         cmocka_unit_test(an_epoch_is_one_write_and_one_sync),
+        cmocka_unit_test(small_epochs_find_zeros_laid_ahead),
         cmocka_unit_test(records_are_read_by_lsn_wherever_they_are),
         cmocka_unit_test(a_failed_sync_fails_every_later_commit),
         cmocka_unit_test(a_full_disk_loses_nothing_and_resumes),
