@@ -34,6 +34,7 @@ struct lane { /* One worker and its thread. */
     struct sw_worker_view view;
 
     _Atomic bool is_sleeping; /* It looks at inbox again after setting this, before it waits. */
+    _Atomic bool wants_room;  /* It sleeps though it has work: the journal had no room. */
     _Atomic bool is_called;   /* The helper wants something; looked at as inbox is. */
     bool is_stuck;            /* Of its thread: what it made has no room, so no more is made. */
 

@@ -196,16 +196,19 @@ static void lane_sleep(struct lane *lane, bool is_passed)
 {
     struct driver *driver = lane->driver;
     uint64_t ns = sw_worker_wait_ns(lane->worker);
-    bool is_over, can_run;
+    bool is_over, can_run, has_work;
 
     if (lane->is_stuck && ns > STUCK_WAIT_NS)
         ns = STUCK_WAIT_NS;
     pthread_mutex_lock(&lane->mutex);
     atomic_store(&lane->is_sleeping, true);
     atomic_thread_fence(memory_order_seq_cst);
+    has_work = sw_worker_has_work(lane->worker);
+    atomic_store(&lane->wants_room, has_work);
+    atomic_thread_fence(memory_order_seq_cst);
     is_over = atomic_load(&driver->is_stopping) || atomic_load(&driver->shared.wants_still);
-    can_run = !is_over && !lane->is_stuck && sw_worker_has_work(lane->worker) &&
-              sw_journal_has_room(driver->shared.journal);
+    can_run =
+        !is_over && !lane->is_stuck && has_work && sw_journal_has_room(driver->shared.journal);
     if (sw_ring_count(lane->inbox) == 0 && !can_run && (is_passed || !is_over) &&
         !atomic_load(&lane->is_called) && ns > 0)
         cond_wait_ns(&lane->wake, &lane->mutex, ns);
@@ -375,8 +378,10 @@ static void *journal_main(void *ctx)
             driver_die(SW_HOST_EXIT_JOURNAL, err.message);
         tell_disk(driver, is_full);
         link_push(driver);
+        atomic_thread_fence(memory_order_seq_cst); /* As with is_to_wake: after there is room. */
         for (uint32_t i = 0; i < driver->lanes_count; i++)
-            lane_wake(&driver->lanes[i]);
+            if (atomic_load(&driver->lanes[i].wants_room))
+                lane_wake(&driver->lanes[i]);
         if (driver_wants_snapshot(driver))
             snapshot_wake(driver);
         pthread_mutex_lock(&driver->journal_mutex);
