@@ -14,6 +14,7 @@ import sys
 import time
 
 from swarmd import Client, Daemon, apply
+from waiting import wait_for
 
 KILLS = int(os.environ.get("SW_CALL_KILLS", "6"))
 COURIERS, IN_FLIGHT_MIN, WAIT_S = 500, 200, 90
@@ -39,17 +40,14 @@ class Calls:
         self.client = Client(self.daemon)
         self.killed, self.snapshots = 0, set()
 
-    def until(self, words, function):
-        end = time.monotonic() + WAIT_S
-        while time.monotonic() < end:
+    @staticmethod
+    def until(words, function):
+        def look():
             try:
-                found = function()
+                return function()
             except OSError:  # The daemon that is asked was just started.
-                found = None
-            if found:
-                return found
-            time.sleep(0.02)
-        raise AssertionError(f"after {WAIT_S} s: {words}")
+                return None
+        return wait_for(look, words, WAIT_S)
 
     def open_calls(self):
         return self.client.metric("swarm_agent_host_open_service_calls")

@@ -7,23 +7,13 @@ HostCrashed, and everything else goes on. One that is killed by others accuses n
 # labels: kill
 import os
 import signal
-import time
 import unittest
 
 from swarmd import BASE, TMP, Client, Daemon, apply
+from waiting import wait_for
 
-WAIT_S = 60
 NOTES = slice(8, 8 + 256 * 32)  # Of the file: what each worker runs.
 LETTERS = "/namespaces/default/agents/crasher/deadletters"
-
-
-def wait_for(what, words):
-    deadline = time.monotonic() + WAIT_S
-    while not (result := what()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {WAIT_S} s: {words}")
-        time.sleep(0.02)
-    return result
 
 
 class Crash(unittest.TestCase):

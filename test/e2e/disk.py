@@ -18,6 +18,7 @@ import time
 
 import history
 from swarmd import Client, Daemon, apply, run
+from waiting import wait_for
 
 TMP, BUILD, SOURCE = (os.environ[name] for name in ("SW_TMP", "SW_BUILD", "SW_SOURCE"))
 ROUNDS = int(os.environ.get("SW_ROUNDS", "1"))
@@ -35,13 +36,7 @@ def check(name, good, detail=""):
 
 
 def until(words, function):
-    end = time.monotonic() + WAIT_S
-    while time.monotonic() < end:
-        found = function()
-        if found:
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"after {WAIT_S} s: {words}")
+    return wait_for(function, words, WAIT_S, 0.01)
 
 
 class Site:

@@ -14,6 +14,7 @@ import unittest
 
 import swarmd
 from swarmd import BUILD, TMP, Client, Daemon, apply
+from waiting import wait_for
 
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
 NOTES = 60
@@ -82,21 +83,13 @@ class Engines(unittest.TestCase):
         cls.daemon.start()
         swarmd.BUILD = build
         cls.client = cls.client or Client(cls.daemon)
-        cls.wait_for(lambda: any(os.path.exists(os.path.join(DATA, "engines", name, "manifest"))
-                                 for name in engines()), "that an engine is kept")
+        wait_for(lambda: any(os.path.exists(os.path.join(DATA, "engines", name, "manifest"))
+                             for name in engines()), "that an engine is kept")
 
     @classmethod
     def kill(cls):
         cls.client.close()
         assert cls.daemon.end(signal.SIGKILL) == -signal.SIGKILL
-
-    @staticmethod
-    def wait_for(function, words):
-        end = time.monotonic() + 60
-        while not function():
-            if time.monotonic() > end:
-                raise AssertionError(f"not within a minute: {words}")
-            time.sleep(0.02)
 
     @classmethod
     def note(cls, number):
@@ -137,7 +130,7 @@ class Engines(unittest.TestCase):
                           self.told())
         self.assertIsNotNone(found, self.told())
         self.assertGreaterEqual(int(found[1]), NOTES)
-        self.wait_for(lambda: len(engines()) == 1, "one engine is left")
+        wait_for(lambda: len(engines()) == 1, "one engine is left")
         self.assertNotEqual(engines(), [first])
 
     def test_2_back_to_the_one_before_after_a_crash_too(self):
@@ -158,7 +151,7 @@ class Engines(unittest.TestCase):
         self.assertIn("swarm-agent-host was changed", self.told())
         status, answer = self.client.send("diary/a", "put 0 9999")
         self.assertNotEqual(status, 200, answer)
-        self.wait_for(lambda: self.client.events("EngineChanged"), "that somebody is parked")
+        wait_for(lambda: self.client.events("EngineChanged"), "that somebody is parked")
         # Once it is what it was, the next start goes on.
         self.kill()
         os.remove(path)

@@ -18,6 +18,7 @@ import time
 
 import history
 from swarmd import Client, Daemon, apply
+from waiting import wait_for
 
 KILLS = int(os.environ.get("SW_KILLS", "10"))
 IN_FLIGHT_MIN, SENDERS = 1000, 1280
@@ -65,14 +66,9 @@ class Kills:
         self.kept, self.hosts_killed = KEPT, 0
         self.in_flight, self.recoveries_ms, self.replayed = [], [], []
 
-    def until(self, words, function):
-        end = time.monotonic() + WAIT_S
-        while time.monotonic() < end:
-            found = function()
-            if found:
-                return found
-            time.sleep(0.002)
-        raise AssertionError(f"after {WAIT_S} s: {words}")
+    @staticmethod
+    def until(words, function):
+        return wait_for(function, words, WAIT_S, 0.002)
 
     def kill(self, what, before=None):
         """The agent host that was killed, if it was the only one."""

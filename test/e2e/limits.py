@@ -3,21 +3,10 @@
 instances, tries of poison, and the figures that tell of them."""
 # timeout: 120
 import json
-import time
 import unittest
 
 from swarmd import BASE, Client, Daemon, apply, run
-
-WAIT_S = 30
-
-
-def wait_for(what, words):
-    deadline = time.monotonic() + WAIT_S
-    while not (result := what()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {WAIT_S} s: {words}")
-        time.sleep(0.05)
-    return result
+from waiting import wait_for
 
 
 class Limits(unittest.TestCase):

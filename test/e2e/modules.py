@@ -14,6 +14,7 @@ import time
 import unittest
 
 from swarmd import BUILD, TMP, Client, Daemon, run
+from waiting import wait_for
 
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
 MODULES = "/apis/swarm/v1/namespaces/default/modules/"
@@ -40,14 +41,6 @@ def hello(word):
 def is_there(digest, namespace="default"):
     """By looking at the file, since asking for it has it kept."""
     return os.path.exists(os.path.join(DATA, "modules", namespace, digest + ".wasm"))
-
-
-def wait_for(function, words):
-    end = time.monotonic() + 60
-    while not function():
-        if time.monotonic() > end:
-            raise AssertionError(f"not within a minute: {words}")
-        time.sleep(0.02)
 
 
 def apply(name, path, namespace="default"):
