@@ -58,7 +58,7 @@ struct sw_bytes sim_front_code(const struct sim_front *front, struct sw_bytes di
         const struct sim_config *config = &front->rollouts[i].config;
 
         digest_of(config, known);
-        if (sw_bytes_is_equal(digest, text(known)))
+        if (!front->rollouts[i].is_collected && sw_bytes_is_equal(digest, text(known)))
             return front->codes[config->program % SIM_PROGRAMS];
     }
     return (struct sw_bytes){NULL, 0};
@@ -189,7 +189,8 @@ void sim_front_rollout(struct sim_front *front, const struct sim_config *config)
         return;
     digest_of(config_now(front), old);
     drop.module_drop.digest = text(old);
-    front->rollouts[front->rollouts_count++] = (struct sim_rollout){*config, front->loop->now_ns};
+    front->rollouts[front->rollouts_count++] =
+        (struct sim_rollout){.config = *config, .at_ns = front->loop->now_ns};
     sim_trace(front->trace, "front: version %" PRIu32 ", program %" PRIu32 ", handover %" PRIu32,
               config->version, config->program, config->handover);
     digest_of(config, digest);
@@ -306,6 +307,41 @@ static void take_page(struct sim_front *front, const struct sw_frame_instances *
     copy.paged(copy.ctx, page);
 }
 
+/* --- Modules that nothing needs --------------------------------------------------------------- */
+
+/* As swarmd does: what nobody needs, and nobody has come for meanwhile, is removed. Who wants it
+ * after that will not get it. */
+static void take_need(void *ctx, const struct sw_frame_reply *reply)
+{
+    struct sim_front *front = ctx;
+    uint32_t version = front->asked_version;
+
+    front->asked_version = 0;
+    if (reply->code != 0 || front->asked_rollouts != front->rollouts_count)
+        return;
+    sim_trace(front->trace, "front: nothing needs version %" PRIu32, version);
+    for (uint32_t i = 0; i < front->rollouts_count; i++)
+        front->rollouts[i].is_collected |= front->rollouts[i].config.version == version;
+}
+
+/* Now and then, for one that Pods had before. */
+static void ask_need(struct sim_front *front)
+{
+    const struct sim_rollout *rollout =
+        &front->rollouts[sim_random_below(&front->asks, front->rollouts_count)];
+    char digest[DIGEST_BYTES];
+    struct sw_frame frame = {.kind = SW_FRAME_MODULE_ASK};
+
+    if (front->asked_version != 0 || rollout->is_collected ||
+        rollout->config.version == config_now(front)->version)
+        return;
+    front->asked_version = rollout->config.version;
+    front->asked_rollouts = front->rollouts_count;
+    digest_of(&rollout->config, digest);
+    frame.module_ask = (struct sw_frame_module_ask){keep(front, take_need, front), text(digest)};
+    sim_host_send(front->host, &frame);
+}
+
 /* --- The host -------------------------------------------------------------------------------- */
 
 static void breach(struct sim_front *front, const char *what, struct sw_bytes words)
@@ -337,6 +373,8 @@ static void take_status(struct sim_front *front, const struct sw_frame_pod_statu
             front->pods[i].is_running = status->phase == SW_FRAME_POD_RUNNING;
     if (status->phase == SW_FRAME_POD_FAILED)
         breach(front, "a Pod failed", status->words);
+    else if (front->is_ready)
+        ask_need(front);
 }
 
 /* Traps and the like are what some operations ask for; these say that state was lost. */
@@ -370,7 +408,8 @@ void sim_front_frame(void *ctx, const struct sw_frame *frame)
         return;
     case SW_FRAME_MODULE_WANTED:
         if (sim_front_code(front, frame->module_wanted.digest).size == 0)
-            breach(front, "a module was wanted that never was", frame->module_wanted.digest);
+            breach(front, "a module was wanted that never was, or that nothing needs",
+                   frame->module_wanted.digest);
         else if (front->is_ready)
             send_module(front, frame->module_wanted.digest);
         return;
@@ -472,6 +511,7 @@ void sim_front_init(struct sim_front *front, struct sim_host *host, const struct
     front->codes = codes;
     front->rollouts[front->rollouts_count++].config = (struct sim_config){.version = 1};
     front->random.state = seed;
+    front->asks.state = ~seed;
     front->restart_ns = 100 * SIM_MS;
     sim_service_init(&front->service,
                      &(struct sim_service_options){.loop = front->loop,

@@ -33,6 +33,7 @@ struct sim_pod {
 struct sim_rollout { /* From then on all Agents are to run that version. */
     struct sim_config config;
     uint64_t at_ns;
+    bool is_collected; /* The host said that nothing needs its module: it is not there any more. */
 };
 
 struct sim_front {
@@ -46,6 +47,9 @@ struct sim_front {
     struct sim_pod pods[SIM_PODS];
     struct sim_request_slot requests[SIM_REQUESTS_MAX];
     struct sim_event start;
+    struct sim_random asks;     /* Which modules the host is asked for; */
+    uint32_t asked_version;     /* 0: for none now. */
+    uint32_t asked_rollouts;    /* So many there were then. */
     struct sim_service service; /* That instances call. */
     uint64_t next_request, next_generation;
     bool is_ready, is_broken;
@@ -97,7 +101,7 @@ void sim_front_want(struct sim_front *front, uint32_t pod, bool is_wanted);
 void sim_front_split(struct sim_front *front, uint32_t first);
 /* Have all Agents run that version: a new one, or one that there was. */
 void sim_front_rollout(struct sim_front *front, const struct sim_config *config);
-/* The code of a module that was rolled out; empty: none was of that digest. */
+/* The code of a module that was rolled out; empty: none was of that digest, or nobody needed it. */
 struct sw_bytes sim_front_code(const struct sim_front *front, struct sw_bytes digest);
 /* Ask the host to stop; it is started again afterwards. */
 void sim_front_stop(struct sim_front *front);
