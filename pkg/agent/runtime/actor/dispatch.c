@@ -13,11 +13,10 @@
 
 /* --- Where to -------------------------------------------------------------------------------- */
 
-static void find_way(struct sw_worker *worker, struct sw_bytes to, uint64_t replica,
-                     struct sw_way *ret_way)
+static const struct sw_way *find_way(struct sw_worker *worker, struct sw_bytes to, uint64_t replica)
 {
-    sw_ways_find(worker->ways, worker->routes, worker->running->pod->config.name_space, to, replica,
-                 ret_way);
+    return sw_ways_find(worker->ways, worker->routes, worker->running->pod->config.name_space, to,
+                        replica);
 }
 
 /* Whether this segment has answered the question that `ask` waits with: its reply is an effect, but
@@ -60,28 +59,81 @@ static int32_t admit_wait(struct sw_worker *worker, uint64_t to, uint64_t number
     return rc;
 }
 
+static void set_origin(struct sw_origin *origin, const struct sw_worker *worker,
+                       const struct sw_instance *instance, const struct sw_effect *effect)
+{
+    origin->kind = effect->kind == SW_EFFECT_ASK ? SW_ORIGIN_WAIT : SW_ORIGIN_INSTANCE;
+    origin->incarnation = instance->pod->config.is_durable ? 0 : worker->shared->incarnation;
+    origin->pod = instance->pod->config.pod;
+    origin->instance = instance->id;
+    origin->number = effect->number;
+}
+
+/* Make the message that a send is, where nothing is recorded: one copy, out of the guest into what
+ * its receiver gets. False: no memory. */
+static bool take_send(struct sw_worker *worker, const struct sw_effect *effect,
+                      const struct sw_way *way)
+{
+    const struct sw_instance *instance = worker->running;
+    struct sw_turn *turn = &worker->turn;
+    struct sw_bytes agent = instance->pod->config.agent, key = sw_way_key(way, effect->to);
+    size_t from_size = agent.size + 1 + instance->key_size;
+    struct sw_message *message =
+        sw_message_make(key.size + from_size + effect->type.size + effect->body.size);
+    struct sw_bytes part;
+    uint8_t *at;
+
+    if (message == NULL)
+        return false;
+    at = sw_message_keep(key, (uint8_t *)(message + 1), &message->key);
+    message->head.from = (struct sw_bytes){at, from_size};
+    at = sw_message_keep(agent, at, &part);
+    *at++ = '/';
+    at = sw_message_keep(sw_instance_key(instance), at, &part);
+    at = sw_message_keep(effect->type, at, &message->head.type);
+    (void)sw_message_keep(effect->body, at, &message->body);
+    message->pod = way->pod;
+    message->hash = way->hash;
+    message->worker = way->worker;
+    message->head.priority = effect->priority;
+    if (effect->number != 0) {
+        message->head.flags = SWARM_MESSAGE_WANTS_REPLY;
+        set_origin(&message->head.origin, worker, instance, effect);
+    }
+    message->effects_before = (uint32_t)turn->effects.size;
+    if (turn->taken == NULL)
+        turn->taken_changes = sw_routes_changes(worker->routes);
+    sw_item_put(&turn->taken, &message->item);
+    return true;
+}
+
 static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effect,
                           struct sw_turn_route *ret_route)
 {
-    struct sw_way way;
+    const struct sw_way *way = find_way(worker, effect->to, worker->last_replica + 1);
     int32_t code;
 
-    find_way(worker, effect->to, worker->last_replica + 1, &way);
-    if (way.route == NULL) {
-        *ret_route = (struct sw_turn_route){SW_ROUTE_UNREACHABLE, (uint64_t)-way.status};
+    if (way->route == NULL) {
+        ret_route->end = SW_ROUTE_UNREACHABLE;
+        ret_route->value = (uint64_t)-way->status;
         return 0;
     }
-    if (effect->body.size > way.route->body_bytes)
+    if (effect->body.size > way->route->body_bytes)
         return SW_E_INVALID;
-    if (sw_board_get(&worker->shared->board, way.hash) != SW_NOT_FULL ||
-        sw_board_get(&worker->shared->board, sw_board_rate_key(way.hash)) != SW_NOT_FULL)
+    if (sw_board_get(&worker->shared->board, way->hash) != SW_NOT_FULL ||
+        sw_board_get(&worker->shared->board, sw_board_rate_key(way->hash)) != SW_NOT_FULL)
         return SW_E_EXHAUSTED;
-    code = effect->kind == SW_EFFECT_ASK ? admit_wait(worker, way.hash, effect->number) : 0;
+    code = effect->kind == SW_EFFECT_ASK ? admit_wait(worker, way->hash, effect->number) : 0;
     if (code != 0)
         return code;
-    if (!way.is_durable)
+    if (effect->kind == SW_EFFECT_SEND && worker->turn.takes_sends) {
+        ret_route->is_taken = true;
+        if (!take_send(worker, effect, way))
+            return SW_E_EXHAUSTED;
+    }
+    if (!way->is_durable)
         ret_route->end |= SW_ROUTE_VOLATILE;
-    if (way.is_replica) {
+    if (way->is_replica) {
         ret_route->end |= SW_ROUTE_REPLICA;
         ret_route->value = ++worker->last_replica;
     }
@@ -323,17 +375,13 @@ static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *eff
     struct sw_message template;
     struct sw_origin *origin = &template.head.origin;
     struct sw_message *message;
-    struct sw_way way;
+    const struct sw_way *way;
 
     template_of(dispatch, effect, index, &template);
     worker->counts.sends++;
     if (effect->number != 0) {
         template.head.flags = SWARM_MESSAGE_WANTS_REPLY;
-        origin->kind = effect->kind == SW_EFFECT_ASK ? SW_ORIGIN_WAIT : SW_ORIGIN_INSTANCE;
-        origin->incarnation = dispatch->place.lsn == 0 ? worker->shared->incarnation : 0;
-        origin->pod = dispatch->instance->pod->config.pod;
-        origin->instance = dispatch->instance->id;
-        origin->number = effect->number;
+        set_origin(origin, worker, dispatch->instance, effect);
         origin->send = template.head.source;
     }
     if ((route.end & SW_ROUTE_UNREACHABLE) != 0) {
@@ -342,16 +390,16 @@ static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *eff
                            "no such Agent is reachable here");
         return;
     }
-    find_way(worker, effect->to, route.value, &way);
-    assert(way.route != NULL); /* It was there when the guest called, within this segment. */
-    template.pod = way.pod;
-    template.key = sw_way_key(&way, effect->to);
-    template.hash = way.hash;
+    way = find_way(worker, effect->to, route.value);
+    assert(way->route != NULL); /* It was there when the guest called, within this segment. */
+    template.pod = way->pod;
+    template.key = sw_way_key(way, effect->to);
+    template.hash = way->hash;
     message = sw_message_new(&template);
     if (message == NULL)
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a message");
-    else if (way.worker != worker->options.index)
-        sw_item_put(&worker->sent[way.worker], &message->item);
+    else if (way->worker != worker->options.index)
+        sw_item_put(&worker->sent[way->worker], &message->item);
     else
         sw_item_put(&dispatch->local, &message->item);
 }
@@ -392,42 +440,94 @@ static void dispatch_reply(struct dispatch *dispatch, const struct sw_effect *ef
                                                    .body_at = template.body_at});
 }
 
+/* Hand over what was made of sends when there were no more than so many bytes of effects. */
+static void send_taken(struct sw_worker *worker, uint64_t epoch, size_t effects_bytes)
+{
+    struct sw_item **taken = &worker->turn.taken;
+    bool is_still = sw_routes_changes(worker->routes) == worker->turn.taken_changes;
+
+    while (*taken != NULL) {
+        struct sw_message *message = (struct sw_message *)(void *)(*taken)->next;
+        uint64_t holder;
+
+        if (message->effects_before > effects_bytes)
+            return;
+        (void)sw_item_get(taken);
+        message->epoch = epoch;
+        worker->counts.sends++;
+        if (!is_still) {
+            holder = sw_routes_holder(worker->routes, message->pod, 0, message->key);
+            message->pod = holder != 0 ? holder : message->pod;
+            sw_dispatch_message(worker, message);
+        } else if (message->worker != worker->options.index) {
+            sw_item_put(&worker->sent[message->worker], &message->item);
+        } else {
+            sw_deliver_fetch(worker, *taken);
+            sw_deliver_message(worker, message);
+        }
+    }
+}
+
+static void dispatch_effect(struct dispatch *dispatch, const struct sw_effect *effect,
+                            uint32_t index)
+{
+    struct sw_message template;
+
+    if (effect->kind == SW_EFFECT_SEND || effect->kind == SW_EFFECT_ASK) {
+        dispatch_send(dispatch, effect, index);
+        return;
+    }
+    deliver_local(dispatch); /* What goes to one receiver goes in the order of the effects. */
+    if (effect->kind == SW_EFFECT_REPLY) {
+        dispatch_reply(dispatch, effect, index);
+    } else if (effect->kind == SW_EFFECT_PUBLISH) {
+        template_of(dispatch, effect, index, &template);
+        template.head.flags = SWARM_MESSAGE_PUBLISHED;
+        template.head.subject = effect->to;
+        sw_dispatch_publish(dispatch->worker, &template, index);
+    }
+}
+
+/* Those that were put down. */
+static void dispatch_effects(struct dispatch *dispatch)
+{
+    struct sw_worker *worker = dispatch->worker;
+    const struct sw_instance *instance = dispatch->instance;
+    struct sw_bytes agent = instance->pod->config.agent;
+    struct sw_reader reader = sw_reader_of(worker->turn.effects.data, worker->turn.effects.size);
+    char name[NAME_MAX_BYTES];
+    struct sw_effect effect;
+
+    assert(agent.size + 1 + instance->key_size <= sizeof name);
+    memcpy(name, agent.data, agent.size);
+    name[agent.size] = '/';
+    memcpy(name + agent.size + 1, instance->key, instance->key_size);
+    dispatch->from = (struct sw_bytes){name, agent.size + 1 + instance->key_size};
+    for (uint32_t i = 0; worker->failure.rc == SW_OK; i++) {
+        send_taken(worker, dispatch->place.epoch, reader.at);
+        if (!sw_effect_take(&reader, &effect))
+            break;
+        dispatch_effect(dispatch, &effect, i);
+    }
+    deliver_local(dispatch);
+}
+
 void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,
                          const struct sw_message *message, struct sw_journal_place place,
                          uint32_t effects_at)
 {
-    const struct sw_pod_config *config = &instance->pod->config;
-    struct sw_turn *turn = &worker->turn;
-    struct sw_reader reader = sw_reader_of(turn->effects.data, turn->effects.size);
-    struct dispatch dispatch = {worker,     instance,
-                                message,    place,
-                                effects_at, sw_reader_of(turn->routes.data, turn->routes.size),
-                                {NULL, 0},  NULL};
-    char name[NAME_MAX_BYTES];
-    struct sw_effect effect;
+    const struct sw_turn *turn = &worker->turn;
 
-    assert(config->agent.size + 1 + instance->key_size <= sizeof name);
-    memcpy(name, config->agent.data, config->agent.size);
-    name[config->agent.size] = '/';
-    memcpy(name + config->agent.size + 1, instance->key, instance->key_size);
-    dispatch.from = (struct sw_bytes){name, config->agent.size + 1 + instance->key_size};
     worker->running = instance;
-    for (uint32_t i = 0; worker->failure.rc == SW_OK && sw_effect_take(&reader, &effect); i++) {
-        if (effect.kind == SW_EFFECT_SEND || effect.kind == SW_EFFECT_ASK) {
-            dispatch_send(&dispatch, &effect, i);
-            continue;
-        }
-        deliver_local(&dispatch); /* What goes to one receiver goes in the order of the effects. */
-        if (effect.kind == SW_EFFECT_REPLY) {
-            dispatch_reply(&dispatch, &effect, i);
-        } else if (effect.kind == SW_EFFECT_PUBLISH) {
-            struct sw_message template;
-            template_of(&dispatch, &effect, i, &template);
-            template.head.flags = SWARM_MESSAGE_PUBLISHED;
-            template.head.subject = effect.to;
-            sw_dispatch_publish(worker, &template, i);
-        }
-    }
-    deliver_local(&dispatch);
+    if (turn->effects.size > 0)
+        dispatch_effects(
+            &(struct dispatch){.worker = worker,
+                               .instance = instance,
+                               .message = message,
+                               .place = place,
+                               .effects_at = effects_at,
+                               .routes = sw_reader_of(turn->routes.data, turn->routes.size)});
+    else
+        send_taken(worker, place.epoch, 0);
     worker->running = NULL;
 }

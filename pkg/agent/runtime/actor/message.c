@@ -23,13 +23,16 @@ void sw_body_unref(struct sw_body *body)
         free(body);
 }
 
-/* Copy a text behind the message and let `text` name the copy. */
-static uint8_t *keep(struct sw_bytes *text, uint8_t *at)
+struct sw_message *sw_message_make(size_t texts_bytes)
 {
-    if (text->size > 0)
-        memcpy(at, text->data, text->size);
-    text->data = at;
-    return at + text->size;
+    struct sw_message *message = malloc(sizeof *message + texts_bytes);
+
+    if (message == NULL)
+        return NULL;
+    memset(message, 0, sizeof *message);
+    message->item.kind = SW_ITEM_MESSAGE;
+    message->size_bytes = (uint32_t)(sizeof *message + texts_bytes);
+    return message;
 }
 
 struct sw_message *sw_message_new(const struct sw_message *template)
@@ -46,13 +49,13 @@ struct sw_message *sw_message_new(const struct sw_message *template)
     message->item = (struct sw_item){NULL, SW_ITEM_MESSAGE};
     message->size_bytes = (uint32_t)(sizeof *message + texts);
     at = (uint8_t *)(message + 1);
-    at = keep(&message->key, at);
-    at = keep(&message->head.from, at);
-    at = keep(&message->head.subject, at);
-    at = keep(&message->head.type, at);
-    at = keep(&message->head.request_id, at);
+    at = sw_message_keep(template->key, at, &message->key);
+    at = sw_message_keep(head->from, at, &message->head.from);
+    at = sw_message_keep(head->subject, at, &message->head.subject);
+    at = sw_message_keep(head->type, at, &message->head.type);
+    at = sw_message_keep(head->request_id, at, &message->head.request_id);
     if (message->shared == NULL) {
-        keep(&message->body, at);
+        sw_message_keep(template->body, at, &message->body);
     } else {
         atomic_fetch_add_explicit(&message->shared->refs, 1, memory_order_relaxed);
         message->body = (struct sw_bytes){message->shared->bytes, message->shared->size};

@@ -45,6 +45,7 @@ struct sw_message {
     uint64_t hash;       /* sw_board_key of the receiver; 0: not known. */
     /* What. */
     bool is_timer;               /* Not a message but a timer that is due; tag is its id. */
+    uint32_t effects_before;     /* Of one that was made of a send at once: bytes of effects, */
     struct sw_message_head head; /* Texts in this allocation. */
     struct sw_bytes body;        /* In this allocation or in shared. */
     struct sw_body *shared;      /* Counted, or NULL. */
@@ -57,9 +58,21 @@ struct sw_message {
     bool is_lost;         /* Recovery: nobody is there to handle it. */
     bool is_admitted;     /* Its sender's limit of births was looked at, or does not hold. */
     uint32_t attempts;    /* How often its handler did not come to its end. */
+    uint32_t worker;      /* and of whose Pod it is, by the routes of that moment. */
     uint64_t retry_ns;    /* Not handled before, by the clock of records; 0: at once. */
 };
 
+/* A zeroed one with room for so many bytes of texts behind it, for sw_message_keep. NULL: no
+ * memory. */
+struct sw_message *sw_message_make(size_t texts_bytes);
+/* Copy a text to `at`, within that room, and have *ret_text name the copy. Returns its end. */
+static inline uint8_t *sw_message_keep(struct sw_bytes text, uint8_t *at, struct sw_bytes *ret_text)
+{
+    *ret_text = (struct sw_bytes){at, text.size};
+    if (text.size > 0)
+        memcpy(at, text.data, text.size);
+    return at + text.size;
+}
 /* A copy of what the template says; its shared body, if any, is referenced. NULL: no memory. */
 struct sw_message *sw_message_new(const struct sw_message *template);
 void sw_message_free(struct sw_message *message);

@@ -132,6 +132,7 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment)
         .can_wait = segment->record.entry != SW_ENTRY_START &&
                     segment->record.entry != SW_ENTRY_STOP &&
                     segment->record.entry != SW_ENTRY_UPGRADE,
+        .takes_sends = !config->is_durable,
         .timers_max = instance->spec->timers_max,
     };
 
@@ -333,8 +334,10 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
 
     sw_err_clear(&err);
     segment->asker = asker_of(&instance->actor);
-    if (!is_done)
+    if (!is_done) {
         sw_buffer_reset(&turn->effects);
+        sw_turn_drop_taken(turn);
+    }
     if (turn->results.failed || turn->routes.failed || turn->used_handles.failed ||
         turn->timers.failed || turn->patterns.failed) {
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a segment");

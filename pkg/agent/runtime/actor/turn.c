@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/turn.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/message.h"
 #include "pkg/agent/runtime/actor/routes.h"
 #include "pkg/communication/pubsub/subject.h"
 #include "pkg/utils/base/hash.h"
@@ -26,8 +27,18 @@ void sw_turn_init(struct sw_turn *turn)
     sw_buffer_init(&turn->patterns, SW_EFFECTS_BYTES_MAX + (size_t)SW_EFFECTS_MAX * 8);
 }
 
+void sw_turn_drop_taken(struct sw_turn *turn)
+{
+    struct sw_item *item;
+
+    while ((item = sw_item_get(&turn->taken)) != NULL)
+        sw_message_free((struct sw_message *)(void *)item);
+    turn->taken_bytes = turn->taken_count = 0;
+}
+
 void sw_turn_done(struct sw_turn *turn)
 {
+    sw_turn_drop_taken(turn);
     sw_buffer_done(&turn->effects);
     sw_buffer_done(&turn->results);
     sw_buffer_done(&turn->routes);
@@ -81,7 +92,9 @@ void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options)
     turn->timers_added = turn->patterns_added = 0;
     turn->is_handle_used = turn->is_waiting = false;
     turn->can_wait = options->can_wait;
+    turn->takes_sends = options->takes_sends;
     turn->timers_max = options->timers_max == 0 ? SW_TIMERS_MAX : options->timers_max;
+    sw_turn_drop_taken(turn);
     sw_buffer_reset(&turn->effects);
     sw_buffer_reset(&turn->results);
     sw_buffer_reset(&turn->routes);
@@ -118,7 +131,7 @@ static int32_t add_effect(struct sw_turn *turn, const struct sw_effect *effect)
     if (turn->effects_count >= SW_EFFECTS_MAX)
         return SW_E_EXHAUSTED;
     sw_effect_put(effect, &turn->effects);
-    if (turn->effects.failed) {
+    if (turn->effects.failed || turn->effects.size + turn->taken_bytes > SW_EFFECTS_BYTES_MAX) {
         turn->effects.failed = false;
         turn->effects.size = start;
         return SW_E_EXHAUSTED;
@@ -138,7 +151,7 @@ static uint32_t next_call(struct sw_turn *turn, const struct sw_effect *effect)
 
 /* What the host says to a call: asked now, or as it was recorded. These calls are counted, so that
  * a guest which tries again and again meets a limit of its turn and not one of the record. */
-static int32_t host_result(struct sw_turn *turn, const struct sw_effect *effect)
+static int32_t host_result(struct sw_turn *turn, const struct sw_effect *effect, bool *ret_is_taken)
 {
     struct sw_turn_route route = {0};
     uint32_t call;
@@ -156,11 +169,12 @@ static int32_t host_result(struct sw_turn *turn, const struct sw_effect *effect)
         return code;
     }
     code = turn->host->admit(turn->host->ctx, effect, &route);
+    *ret_is_taken = route.is_taken;
     if (code != 0) {
         sw_buffer_put_u32(&turn->results, call);
         sw_buffer_put_u32(&turn->results, (uint32_t)code);
-    } else if (route.end != 0) {
-        sw_buffer_put_u32(&turn->routes, turn->effects_count);
+    } else if (route.end != 0 && !route.is_taken) {
+        sw_buffer_put_u32(&turn->routes, turn->effects_count - turn->taken_count);
         sw_buffer_put_u32(&turn->routes, route.end);
         sw_buffer_put_u64(&turn->routes, route.value);
     }
@@ -184,16 +198,39 @@ static int32_t add_hosted(struct sw_turn *turn, const struct sw_effect *effect)
 {
     size_t start = turn->effects.size;
     int32_t code = add_effect(turn, effect);
+    bool is_taken;
 
     if (code != 0)
         return code;
     turn->effects_count--;
-    code = host_result(turn, effect);
+    code = host_result(turn, effect, &is_taken);
     if (code != 0)
         turn->effects.size = start;
     else
         turn->effects_count++;
     return code;
+}
+
+/* The same where the host may take it: what it takes counts as if it had been put down. */
+static int32_t add_send(struct sw_turn *turn, const struct sw_effect *effect)
+{
+    size_t size = sw_effect_send_size(effect);
+    bool is_taken = false;
+    int32_t code;
+
+    if (turn->effects_count >= SW_EFFECTS_MAX ||
+        turn->effects.size + turn->taken_bytes + size > SW_EFFECTS_BYTES_MAX)
+        return SW_E_EXHAUSTED;
+    code = host_result(turn, effect, &is_taken);
+    if (code != 0)
+        return code;
+    if (!is_taken)
+        return add_effect(turn, effect);
+    turn->taken_bytes += size;
+    turn->taken_count++;
+    turn->effects_count++;
+    turn->kinds |= 1u << effect->kind;
+    return 0;
 }
 
 int32_t sw_turn_send(struct sw_turn *turn, struct sw_effect *effect, int32_t priority)
@@ -205,7 +242,7 @@ int32_t sw_turn_send(struct sw_turn *turn, struct sw_effect *effect, int32_t pri
         return SW_E_INVALID;
     effect->kind = SW_EFFECT_SEND;
     effect->priority = (uint32_t)priority;
-    return add_hosted(turn, effect);
+    return turn->takes_sends ? add_send(turn, effect) : add_hosted(turn, effect);
 }
 
 int32_t sw_turn_publish(struct sw_turn *turn, struct sw_effect *effect, int32_t priority)

@@ -18,6 +18,7 @@
 struct sw_turn_route { /* What the host decided about a send; end 0: nothing to record. */
     uint32_t end;      /* Bits of enum sw_route_end. */
     uint64_t value;
+    bool is_taken; /* The message was made of it already: it is no effect that is put down. */
 };
 
 struct sw_turn_host { /* The host's say while a segment runs for the first time. */
@@ -46,7 +47,13 @@ struct sw_turn { /* Filled by sw_turn_begin; read by its owner afterwards. */
     uint64_t handle; /* Of the message being handled; 0: it wants no reply. */
     struct sw_turn_random random;
     struct sw_buffer effects, results, routes, logs; /* logs: u32 level, u32 size, text ... */
-    uint32_t effects_count, calls, subscribe_calls;  /* calls: of the host's say, but for those. */
+    /* Messages that the host made of sends, which stand in no effects then: as a queue of struct
+     * sw_item, and how many bytes of effects they would be. */
+    struct sw_item *taken;
+    size_t taken_bytes;
+    uint64_t taken_changes; /* Of the routes when the first of them was made. */
+    uint32_t taken_count;
+    uint32_t effects_count, calls, subscribe_calls; /* calls: of the host's say, but for those. */
     uint32_t kinds;            /* Of the effects: a bit for each enum sw_effect_kind. */
     struct sw_reader recorded; /* The results of a replay. */
     /* What this segment changed on top of the actor. */
@@ -57,6 +64,7 @@ struct sw_turn { /* Filled by sw_turn_begin; read by its owner afterwards. */
     uint32_t timers_max;
     bool is_handle_used;
     bool can_wait;
+    bool takes_sends;
     bool is_waiting; /* A wait is among the effects. */
 };
 
@@ -70,6 +78,7 @@ struct sw_turn_options { /* Of one segment. */
     bool has_fired; /* It is the segment of timer `fired`, which is gone by now. */
     uint64_t fired;
     bool can_wait;       /* Not while an instance starts or stops. */
+    bool takes_sends;    /* Nothing is recorded: the host may make messages of sends at once. */
     uint32_t timers_max; /* 0: SW_TIMERS_MAX. */
 };
 
@@ -79,6 +88,8 @@ void sw_turn_done(struct sw_turn *turn);
 void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options);
 /* The segment is over: release what it marked in the actor. Effects stay readable. */
 void sw_turn_end(struct sw_turn *turn);
+/* What was taken is not to be sent. */
+void sw_turn_drop_taken(struct sw_turn *turn);
 
 /* Not a call of the guest's but of what runs it, now and then while it does. */
 void sw_turn_tick(struct sw_turn *turn, uint64_t used_ns);

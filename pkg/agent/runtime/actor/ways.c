@@ -17,6 +17,7 @@ struct known {        /* A name, behind its namespace. */
 
 struct sw_ways {
     struct known known[SW_WAYS_MAX];
+    struct sw_way last; /* That is not to be remembered. */
 };
 
 struct sw_ways *sw_ways_new(void)
@@ -89,23 +90,23 @@ static void find(const struct sw_routes *routes, struct sw_bytes name_space, str
     ret_way->route = route;
 }
 
-void sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes, struct sw_bytes name_space,
-                  struct sw_bytes to, uint64_t replica, struct sw_way *ret_way)
+const struct sw_way *sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes,
+                                  struct sw_bytes name_space, struct sw_bytes to, uint64_t replica)
 {
     struct known *known = &ways->known[place_of(name_space, to)];
     uint64_t changes = sw_routes_changes(routes);
+    struct sw_way *way = &ways->last;
 
-    if (known->changes == changes && is_known(known, name_space, to)) {
-        *ret_way = known->way;
-        return;
-    }
-    find(routes, name_space, to, replica, ret_way);
-    if (ret_way->route == NULL || ret_way->is_replica || name_space.size + to.size > TEXT_MAX)
-        return;
+    if (known->changes == changes && is_known(known, name_space, to))
+        return &known->way;
+    find(routes, name_space, to, replica, way);
+    if (way->route == NULL || way->is_replica || name_space.size + to.size > TEXT_MAX)
+        return way;
     known->changes = changes;
-    known->way = *ret_way;
+    known->way = *way;
     known->space_size = (uint8_t)name_space.size;
     known->to_size = (uint8_t)to.size;
     memcpy(known->text, name_space.data, name_space.size);
     memcpy(known->text + name_space.size, to.data, to.size);
+    return &known->way;
 }

@@ -25,9 +25,9 @@ struct sw_ways *sw_ways_new(void); /* NULL: no memory. */
 void sw_ways_free(struct sw_ways *ways);
 
 /* The way from the namespace to a name, "agent/key" or "agent": for the latter the replica of that
- * number modulo their count. */
-void sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes, struct sw_bytes name_space,
-                  struct sw_bytes to, uint64_t replica, struct sw_way *ret_way);
+ * number modulo their count. It holds until the next one is looked for. */
+const struct sw_way *sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes,
+                                  struct sw_bytes name_space, struct sw_bytes to, uint64_t replica);
 /* The key of the receiver, out of the way or out of the name that it was found for. */
 static inline struct sw_bytes sw_way_key(const struct sw_way *way, struct sw_bytes to)
 {

@@ -441,6 +441,59 @@ static void a_volatile_instance_begins_anew_after_a_trap(void **state)
     assert_int_equal(field_of(7, "k", "timers"), 0);
 }
 
+static void open_volatile(void)
+{
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 7, .agent = "v", .is_keyed = true, .is_volatile = true});
+}
+
+static void what_a_volatile_instance_sends_keeps_its_order(void **state)
+{
+    (void)state;
+    open_volatile();
+    actors_ask(&actors, 2, "x", "sub t");
+    actors_ask(&actors, 7, "k",
+               "send b/x|seq 1 1 0~pub t|!seq 1 2 0~send b/x|seq 1 3 0~send b/x|seq 1 4 0~"
+               "pub t|!seq 1 5 0~ask 7 b/x|seq 1 6 0;get");
+    assert_int_equal(field_of(2, "x", "inorder"), 6);
+    assert_int_equal(field_of(2, "x", "disorder"), 0);
+    assert_int_equal(field_of(7, "k", "replies"), 1);
+}
+
+static void a_volatile_turn_that_fails_sends_nothing(void **state)
+{
+    (void)state;
+    open_volatile();
+    actors_send(&actors, 7, "k", "send b/x|add 1~trap");
+    actors_settle(&actors);
+    assert_int_equal(field_of(2, "x", "counter"), 0);
+    actors_ask(&actors, 7, "k", "send b/x|add 10");
+    assert_int_equal(field_of(2, "x", "counter"), 10);
+}
+
+/* The limits of a turn are the same, whether what it sends is put down or not. */
+static void a_volatile_turn_may_send_as_much_as_a_durable_one(void **state)
+{
+    char script[2100];
+    int at;
+
+    (void)state;
+    open_volatile();
+    actors_ask(&actors, 7, "k", "spam 70000 b/x|add 1");
+    assert_int_equal(field_of(7, "k", "code"), SW_E_EXHAUSTED);
+    assert_int_equal(field_of(2, "x", "counter"), 65536);
+    at = snprintf(script, sizeof script, "spam 6000 b/y|add ");
+    memset(script + at, '0', 1900); /* Of a number that begins with many. */
+    memcpy(script + at + 1900, "1", 2);
+    actors_ask(&actors, 1, "k", script);
+    assert_int_equal(field_of(1, "k", "code"), SW_E_EXHAUSTED);
+    memcpy(strstr(script, "b/y"), "b/z", 3);
+    actors_ask(&actors, 7, "k", script);
+    assert_int_equal(field_of(7, "k", "code"), SW_E_EXHAUSTED);
+    assert_in_range(field_of(2, "y", "counter"), 4000, 5000);
+    assert_int_equal(field_of(2, "y", "counter"), field_of(2, "z", "counter"));
+}
+
 static void volatile_work_writes_no_epoch(void **state)
 {
     uint64_t durable;
@@ -717,6 +770,9 @@ int main(void)
         TEST(sends_without_a_key_go_round),
         TEST(a_failing_start_is_tried_again_with_back_off),
         TEST(a_volatile_instance_begins_anew_after_a_trap),
+        TEST(what_a_volatile_instance_sends_keeps_its_order),
+        TEST(a_volatile_turn_that_fails_sends_nothing),
+        TEST(a_volatile_turn_may_send_as_much_as_a_durable_one),
         TEST(volatile_work_writes_no_epoch),
         TEST(the_limit_of_instances_holds),
         TEST(a_pod_that_is_discarded_answers_whoever_waits),
