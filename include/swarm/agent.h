@@ -83,6 +83,9 @@ struct swarm_message {
 /* Room for size bytes, aligned to 8, that stays untouched until the entry made next returns; 0 when
  * there is none, which fails the turn with SWARM_E_EXHAUSTED. */
 void *swarm_alloc(uint32_t size);
+/* Never called, but a promise: swarm_alloc, asked for no more than before, would return the same
+ * block again and change nothing. So messages that fit come there without a call. */
+void swarm_alloc_keeps(void);
 /* The first entry of every new instance, before any message. */
 int32_t on_start(void);
 /* The next message of the mailbox. */
@@ -240,5 +243,8 @@ int32_t swarm_self(int32_t what, char *ret_text, uint32_t size);
         at = end - kept;                                                                           \
         room = kept + (pages << 16);                                                               \
         return (void *)at;                                                                         \
+    }                                                                                              \
+    void SWARM_EXPORT(swarm_alloc_keeps)(void)                                                     \
+    {                                                                                              \
     }                                                                                              \
     _Static_assert(sizeof(struct swarm_message) == 72, "the layout that hosts write")

@@ -10,8 +10,8 @@ ROW = re.compile(r'\{\.name = "(\w+)",\s+\.parameters = "(\w*)",\s+\.result = "(
                  r'(?:,\s+\.is_required = (true))?')
 IMPORT = re.compile(r"(?:/\*((?:(?!\*/).)*)\*/\s*)?^SWARM_IMPORT\((\w+)\)\n(.*?;)", re.M | re.S)
 EXPORT = re.compile(r"(?:/\*((?:(?!\*/).)*)\*/\s*)?"
-                    r"^(?:void \*|int32_t |const struct swarm_state \*)"
-                    r"(on_\w+|swarm_alloc|swarm_state)\(.*?\);", re.M | re.S)
+                    r"^(?:void \*?|int32_t |const struct swarm_state \*)"
+                    r"(on_\w+|swarm_alloc|swarm_alloc_keeps|swarm_state)\(.*?\);", re.M | re.S)
 ERROR = re.compile(r"SWARM_E_(\w+) {2,}(.*?)(?= SWARM_E_\w+ {2,}|$)", re.S)
 CODE = re.compile(r"SWARM_(\w+) = (-?\d+),? */\*(.*?)\*/", re.S)
 FIELD = re.compile(r"^ {4}(.+?)(\w+); *(?:/\*(.*?)\*/)?$", re.M)

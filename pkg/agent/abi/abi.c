@@ -75,6 +75,7 @@ static const struct sw_abi_function wasi[] = {
 static const struct sw_abi_function exports[] = {
     {.name = "swarm_alloc", .parameters = "i", .result = "i", .is_required = true},
     {.name = "on_message", .parameters = "i", .result = "i", .is_required = true},
+    {.name = "swarm_alloc_keeps", .parameters = "", .result = ""},
     {.name = "_initialize", .parameters = "", .result = ""},
     {.name = "on_start", .parameters = "", .result = "i"},
     {.name = "on_timer", .parameters = "l", .result = "i"},

@@ -276,6 +276,7 @@ enum sw_rc sw_wasm_image_load(struct sw_wasm_instance *instance, struct sw_bytes
     struct sw_reader numbers;
     enum sw_rc rc;
 
+    instance->room_bytes = 0;
     if (reader.failed || magic != IMAGE_MAGIC || version != IMAGE_VERSION)
         return corrupt(err, "it is no image of a known version");
     if (globals != instance->module->view.globals_count)

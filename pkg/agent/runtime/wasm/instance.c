@@ -198,6 +198,7 @@ enum sw_rc sw_wasm_instance_renew(struct sw_wasm_instance *instance, struct sw_e
 
     wasmtime_store_delete(instance->store);
     instance->stack.store_id = 0;
+    instance->room_bytes = 0;
     instance->slot = (struct sw_wasm_slot){.worker = instance->worker, .limit_bytes = limit};
     return open_store(instance, err);
 }
@@ -331,6 +332,10 @@ static bool make_room(struct sw_wasm_instance *instance, uint64_t total, uint32_
     union wasmtime_val_raw value;
     uint32_t pointer;
 
+    if (total <= instance->room_bytes) {
+        *ret_pointer = instance->last_pointer;
+        return true;
+    }
     if (total > instance->slot.limit_bytes) {
         sw_wasm_fail(outcome, SW_E_EXHAUSTED,
                      "the message is larger than the instance's memory limit");
@@ -351,6 +356,8 @@ static bool make_room(struct sw_wasm_instance *instance, uint64_t total, uint32_
         return false;
     }
     *ret_pointer = instance->last_pointer = pointer;
+    if (instance->module->keeps_room)
+        instance->room_bytes = (uint32_t)total;
     return true;
 }
 

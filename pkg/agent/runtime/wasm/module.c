@@ -142,6 +142,7 @@ static enum sw_rc read_exports(struct sw_wasm_module *module, struct sw_err *err
         has_on_message |= has_name(types.data[i], "on_message");
         module->has_start |= has_name(types.data[i], SW_ABI_START);
         module->has_initialize |= has_name(types.data[i], "_initialize");
+        module->keeps_room |= has_name(types.data[i], "swarm_alloc_keeps");
         module->view.has_on_start |= has_name(types.data[i], "on_start");
         module->view.has_on_timer |= has_name(types.data[i], "on_timer");
         module->view.has_on_stop |= has_name(types.data[i], "on_stop");

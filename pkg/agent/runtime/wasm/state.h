@@ -158,6 +158,7 @@ struct sw_wasm_module {
     struct wasmtime_instance_pre *pre;
     struct sw_wasm_module_view view;
     bool has_start, has_initialize; /* Called before on_start. */
+    bool keeps_room;                /* swarm_alloc_keeps. */
     enum sw_wasm_suspend suspend;
     const char *stack_pointer;      /* Name of that global; NULL: none is known. */
     struct sw_wasm_global *globals; /* view.globals_count mutable ones. */
@@ -200,6 +201,7 @@ struct sw_wasm_instance {
     struct wasmtime_instance instance;
     struct wasmtime_func alloc, on_message, on_timer;
     uint32_t last_pointer; /* Where the last message was put in its memory; 0: nowhere. */
+    uint32_t room_bytes;   /* So many can be put there again without asking. */
     uint64_t started_ns;   /* Processor time at the first tick of this entry; 0: none came yet. */
     uint32_t deadline_ms;
     bool is_aside;     /* Entered beside others of its worker. */

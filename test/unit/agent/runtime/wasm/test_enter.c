@@ -206,6 +206,42 @@ static void a_lying_allocator_fails_the_turn(void **state)
     assert_non_null(strstr(f->outcome.report, "swarm_alloc at 0x"));
     assert_int_equal(tell(f, "sssss"), SW_WASM_DEADLINE);
     assert_int_equal(tell(f, "......"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "tttt"), SW_WASM_TRAPPED); /* Who promises nothing is always asked. */
+}
+
+/* How often the guest was asked for room, as it tells in its last send. */
+static int asked(struct fixture *f, const char *command)
+{
+    const char *body;
+
+    assert_int_equal(tell(f, command), SW_WASM_DONE);
+    body = strstr(calls_of(f), "body=");
+    assert_non_null(body);
+    return body[5] - '0';
+}
+
+static void room_that_is_kept_is_asked_for_once(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_buffer image;
+
+    sw_wasm_instance_free(f->instance);
+    sw_wasm_module_unref(f->module);
+    f->module = open_guest(f, "test_keeper");
+    f->instance = new_instance(f);
+    assert_int_equal(asked(f, "four"), 1);
+    assert_int_equal(asked(f, "4444"), 1);
+    assert_int_equal(asked(f, "longer"), 2);
+    assert_int_equal(asked(f, "four"), 2);
+    sw_buffer_init(&image, 8u << 20);
+    assert_int_equal(sw_wasm_image_save(f->instance, &image, &f->err), SW_OK);
+    assert_int_equal(asked(f, "longer"), 2);
+    /* What was promised before is nothing that an image holds. */
+    assert_int_equal(
+        sw_wasm_image_load(f->instance, (struct sw_bytes){image.data, image.size}, &f->err), SW_OK);
+    assert_int_equal(asked(f, "four"), 3);
+    assert_int_equal(asked(f, "four"), 3);
+    sw_buffer_done(&image);
 }
 
 static void ends_have_names(void **state)
@@ -233,6 +269,7 @@ int main(void)
         TEST(the_memory_limit_is_what_memory_grow_meets),
         TEST(a_message_without_room_fails_the_turn),
         TEST(a_lying_allocator_fails_the_turn),
+        TEST(room_that_is_kept_is_asked_for_once),
         cmocka_unit_test(ends_have_names),
     };
 
