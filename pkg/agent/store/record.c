@@ -20,11 +20,6 @@ bool sw_origin_is_durable(const struct sw_origin *origin)
            origin->incarnation == 0;
 }
 
-bool sw_outcome_counts(enum sw_outcome outcome)
-{
-    return outcome == SW_OUTCOME_DONE || outcome == SW_OUTCOME_WAITING;
-}
-
 int32_t sw_outcome_code(const struct sw_record_segment *segment)
 {
     switch (segment->outcome) {

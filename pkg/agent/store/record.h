@@ -215,7 +215,10 @@ void sw_origin_take(struct sw_reader *reader, struct sw_origin *ret_origin);
 /* Whether the answer goes to an instance that the journal knows. */
 bool sw_origin_is_durable(const struct sw_origin *origin);
 /* Whether a segment that ended so changed state and has effects. */
-bool sw_outcome_counts(enum sw_outcome outcome);
+static inline bool sw_outcome_counts(enum sw_outcome outcome)
+{
+    return outcome == SW_OUTCOME_DONE || outcome == SW_OUTCOME_WAITING;
+}
 /* The code that whoever asked gets when a turn ended so. */
 int32_t sw_outcome_code(const struct sw_record_segment *segment);
 

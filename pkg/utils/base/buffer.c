@@ -6,11 +6,6 @@
 
 #define BUFFER_CAPACITY_MIN 256
 
-bool sw_bytes_is_equal(struct sw_bytes one, struct sw_bytes other)
-{
-    return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
-}
-
 void sw_buffer_init(struct sw_buffer *buffer, size_t size_max)
 {
     *buffer = (struct sw_buffer){.size_max = size_max};
@@ -20,12 +15,6 @@ void sw_buffer_done(struct sw_buffer *buffer)
 {
     free(buffer->data);
     *buffer = (struct sw_buffer){.size_max = buffer->size_max};
-}
-
-void sw_buffer_reset(struct sw_buffer *buffer)
-{
-    buffer->size = 0;
-    buffer->failed = false;
 }
 
 static bool grow(struct sw_buffer *buffer, size_t needed)

@@ -16,8 +16,33 @@ struct sw_bytes { /* Borrowed bytes; data may be NULL when size is 0. */
     size_t size;
 };
 
+/* As memcmp would have it, for names and other short bytes: without a call. */
+static inline bool sw_is_same(const void *one, const void *other, size_t size_bytes)
+{
+    const uint8_t *left = one, *right = other;
+    uint64_t a, b;
+
+    if (size_bytes < sizeof a) {
+        for (size_t i = 0; i < size_bytes; i++)
+            if (left[i] != right[i])
+                return false;
+        return true;
+    }
+    for (size_t at = 0; at + sizeof a < size_bytes; at += sizeof a) {
+        (void)memcpy(&a, left + at, sizeof a);
+        (void)memcpy(&b, right + at, sizeof b);
+        if (a != b)
+            return false;
+    }
+    (void)memcpy(&a, left + size_bytes - sizeof a, sizeof a); /* The end, once more in part. */
+    (void)memcpy(&b, right + size_bytes - sizeof b, sizeof b);
+    return a == b;
+}
 /* Whether they are the same bytes, also when there are none. */
-bool sw_bytes_is_equal(struct sw_bytes one, struct sw_bytes other);
+static inline bool sw_bytes_is_equal(struct sw_bytes one, struct sw_bytes other)
+{
+    return one.size == other.size && sw_is_same(one.data, other.data, one.size);
+}
 
 struct sw_buffer {
     uint8_t *data; /* Owned. */
@@ -30,7 +55,11 @@ void sw_buffer_init(struct sw_buffer *buffer, size_t size_max);
 /* Free the memory; the buffer is empty and usable again. */
 void sw_buffer_done(struct sw_buffer *buffer);
 /* Forget the content and the failure, keep the memory. */
-void sw_buffer_reset(struct sw_buffer *buffer);
+static inline void sw_buffer_reset(struct sw_buffer *buffer)
+{
+    buffer->size = 0;
+    buffer->failed = false;
+}
 /* As sw_buffer_reserve, when the room is not there yet. */
 uint8_t *sw_buffer_grow(struct sw_buffer *buffer, size_t size_bytes);
 /* Room for size more bytes, and a pointer to it, not yet counted in size; NULL and failed if over.

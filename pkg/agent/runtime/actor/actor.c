@@ -308,12 +308,14 @@ static enum sw_rc apply_entry(struct sw_actor *actor, const struct sw_record_seg
     if (is_resumed && segment->wait != wait->number)
         return SW_E_CORRUPT;
     wait->kind = SW_WAIT_NONE;
-    free(wait->call);
+    if (wait->call != NULL)
+        free(wait->call);
     wait->call = NULL;
     if (is_resumed)
         return SW_OK;
     wait->handle = 0;
-    wait->asker = (struct sw_origin){.kind = SW_ORIGIN_NONE};
+    if (wait->asker.kind != SW_ORIGIN_NONE)
+        wait->asker = (struct sw_origin){.kind = SW_ORIGIN_NONE};
     if (segment->entry == SW_ENTRY_TIMER && segment->again == 0)
         apply_timer(actor, segment);
     return SW_OK;

@@ -111,6 +111,7 @@ static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effe
                           struct sw_turn_route *ret_route)
 {
     const struct sw_way *way = find_way(worker, effect->to, worker->last_replica + 1);
+    struct sw_board *board = &worker->shared->board;
     int32_t code;
 
     if (way->route == NULL) {
@@ -120,8 +121,9 @@ static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effe
     }
     if (effect->body.size > way->route->body_bytes)
         return SW_E_INVALID;
-    if (sw_board_get(&worker->shared->board, way->hash) != SW_NOT_FULL ||
-        sw_board_get(&worker->shared->board, sw_board_rate_key(way->hash)) != SW_NOT_FULL)
+    if (!sw_board_is_clear(board) &&
+        (sw_board_get(board, way->hash) != SW_NOT_FULL ||
+         sw_board_get(board, sw_board_rate_key(way->hash)) != SW_NOT_FULL))
         return SW_E_EXHAUSTED;
     code = effect->kind == SW_EFFECT_ASK ? admit_wait(worker, way->hash, effect->number) : 0;
     if (code != 0)

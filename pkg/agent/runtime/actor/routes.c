@@ -288,18 +288,48 @@ uint32_t sw_slot_of(const uint8_t hash_key[16], struct sw_bytes key)
     return (uint32_t)(sw_siphash(hash_key, key.data, key.size) % SW_SLOTS);
 }
 
+/* Where the first slash is, or the size; SIZE_MAX: it is not all plain ASCII, or short. Most names
+ * are, so this looks at eight bytes at a time, the last of them twice. */
+static size_t find_slash(const char *text, size_t size)
+{
+    const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
+    size_t slash = size;
+
+    for (size_t next = 0; next < size; next += 8) {
+        size_t at = next + 8 <= size ? next : size - 8;
+        uint64_t word, other;
+
+        if (size < 8)
+            return SIZE_MAX;
+        memcpy(&word, text + at, sizeof word);
+        if (((word | (word - ones)) & highs) != 0)
+            return SIZE_MAX;
+        other = htole64(word) ^ ones * '/';
+        other = (other - ones) & ~other & highs; /* The lowest bit is at a slash. */
+        if (other != 0 && slash == size)
+            slash = at + (size_t)__builtin_ctzll(other) / 8;
+    }
+    return slash;
+}
+
 bool sw_name_split(struct sw_bytes name, struct sw_bytes *ret_agent, struct sw_bytes *ret_key)
 {
-    const char *text = name.data;
-    const char *slash;
+    const char *text = name.data, *found;
+    size_t slash;
 
-    if (name.size == 0 || name.size > NAME_MAX_BYTES || !sw_text_is_utf8(text, name.size))
+    if (name.size == 0 || name.size > NAME_MAX_BYTES)
         return false;
-    slash = memchr(text, '/', name.size);
-    if (slash == text || (slash != NULL && slash + 1 == text + name.size))
+    slash = find_slash(text, name.size);
+    if (slash == SIZE_MAX) {
+        if (!sw_text_is_utf8(text, name.size))
+            return false;
+        found = memchr(text, '/', name.size);
+        slash = found == NULL ? name.size : (size_t)(found - text);
+    }
+    if (slash == 0 || slash + 1 == name.size)
         return false;
-    *ret_agent = (struct sw_bytes){text, slash == NULL ? name.size : (size_t)(slash - text)};
-    *ret_key = slash == NULL ? (struct sw_bytes){text + name.size, 0}
-                             : (struct sw_bytes){slash + 1, name.size - ret_agent->size - 1};
+    *ret_agent = (struct sw_bytes){text, slash};
+    *ret_key = slash == name.size ? (struct sw_bytes){text + slash, 0}
+                                  : (struct sw_bytes){text + slash + 1, name.size - slash - 1};
     return true;
 }

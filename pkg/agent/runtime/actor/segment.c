@@ -317,7 +317,8 @@ static void look_further(struct sw_worker *worker, struct sw_instance *instance,
         sw_instance_set_timer(worker, instance);
     if (wait->kind != SW_WAIT_NONE)
         sw_instance_begin_wait(worker, instance);
-    sw_call_send(worker, instance);
+    if (wait->kind == SW_WAIT_CALL)
+        sw_call_send(worker, instance);
     if (wait->kind == SW_WAIT_RECEIVE || (was_waiting && wait->kind == SW_WAIT_NONE))
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             if (instance->mailbox[p] != NULL)
@@ -333,7 +334,8 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
     bool is_done = sw_outcome_counts(record->outcome);
 
     sw_err_clear(&err);
-    segment->asker = asker_of(&instance->actor);
+    if (record->entry == SW_ENTRY_RESUME)
+        segment->asker = asker_of(&instance->actor);
     if (!is_done) {
         sw_buffer_reset(&turn->effects);
         sw_turn_drop_taken(turn);
@@ -363,7 +365,8 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
     }
     if (is_done)
         instance->random = turn->random;
-    sw_output_logs(worker, instance, segment->place.epoch);
+    if (turn->logs.size > 0)
+        sw_output_logs(worker, instance, segment->place.epoch);
     worker->counts.segments++;
     if (is_done)
         tell_success(worker, segment);
@@ -591,19 +594,17 @@ static bool is_stale(struct sw_worker *worker, const struct sw_instance *instanc
 
 /* Whether a client repeats a request that was handled: it gets the first answer, now or when it is
  * given. The last to ask hears it; whoever asked before is told so. */
-static bool is_repeat(struct sw_worker *worker, struct sw_instance *instance,
-                      const struct sw_message *message)
+static bool answer_repeat(struct sw_worker *worker, struct sw_instance *instance,
+                          const struct sw_message_head *head)
 {
     static const char words[] = "a repeat of this request waits for the answer now";
-    const struct sw_message_head *head = &message->head;
     struct sw_answer answer = {.priority = head->priority,
                                .from_key = sw_instance_key(instance),
                                .epoch = instance->epoch};
     struct sw_request_view request;
     struct sw_handle *handle;
 
-    if (message->is_timer || head->request_id.size == 0 || head->origin.kind != SW_ORIGIN_CLIENT ||
-        !sw_requests_find(instance->actor.requests, head->request_id, worker->now_ns, &request))
+    if (!sw_requests_find(instance->actor.requests, head->request_id, worker->now_ns, &request))
         return false;
     handle = request.handle == 0 ? NULL : sw_actor_handle(&instance->actor, request.handle);
     if (handle == NULL) {
@@ -621,6 +622,21 @@ static bool is_repeat(struct sw_worker *worker, struct sw_instance *instance,
     sw_dispatch_answer(worker, &answer);
     handle->origin = head->origin;
     return true;
+}
+
+/* Whether it has to wait behind one that is tried again. */
+static bool is_behind_held(const struct sw_instance *instance, const struct sw_message *message)
+{
+    return instance->held != NULL && sw_held_blocks(instance->held, message);
+}
+
+static bool is_repeat(struct sw_worker *worker, struct sw_instance *instance,
+                      const struct sw_message *message)
+{
+    const struct sw_message_head *head = &message->head;
+
+    return head->request_id.size != 0 && !message->is_timer &&
+           head->origin.kind == SW_ORIGIN_CLIENT && answer_repeat(worker, instance, head);
 }
 
 /* The instance cannot run now. A client may try again; what an instance sent, and a timer, cannot:
@@ -672,7 +688,8 @@ static bool handle(struct sw_worker *worker, struct sw_instance *instance,
         instance->epoch = message->epoch;
     begin_record(worker, &segment);
     enter(worker, &segment);
-    sw_retry_decide(worker, instance, message, &segment.record);
+    if (!sw_outcome_counts(segment.record.outcome))
+        sw_retry_decide(worker, instance, message, &segment.record);
     sw_segment_commit(worker, &segment);
     return clean_up(worker, &segment, message);
 }
@@ -696,7 +713,7 @@ static bool can_receive(struct sw_worker *worker, struct sw_instance *instance,
         sw_message_free(message);
     } else if (is_stale(worker, instance, message) || is_repeat(worker, instance, message)) {
         sw_message_free(message);
-    } else if (sw_held_blocks(instance->held, message)) {
+    } else if (is_behind_held(instance, message)) {
         sw_retry_hold(worker, instance, message);
     } else {
         return true;
@@ -928,7 +945,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     }
     if (instance->retry_ns > worker->now_ns || !be_started(worker, instance, priority))
         return;
-    if (!sw_upgrade_settle(worker, instance)) {
+    if (instance->spec != instance->pod->spec && !sw_upgrade_settle(worker, instance)) {
         sw_instance_back_off(worker, instance);
         return;
     }
@@ -942,7 +959,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     if (is_stale(worker, instance, message) || is_repeat(worker, instance, message)) {
         sw_message_free(message);
         look_further(worker, instance, false);
-    } else if (sw_held_blocks(instance->held, message)) {
+    } else if (is_behind_held(instance, message)) {
         sw_retry_hold(worker, instance, message);
     } else if (instance->is_parked || !sw_segment_prepare(worker, instance, &err)) {
         postpone(worker, instance, message, priority, err.message);

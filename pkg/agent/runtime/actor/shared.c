@@ -211,7 +211,7 @@ enum sw_fullness sw_board_get(struct sw_board *board, uint64_t key)
     enum sw_fullness fullness = SW_NOT_FULL;
     const uint8_t *mark;
 
-    if (atomic_load_explicit(&board->full, memory_order_relaxed) == 0)
+    if (sw_board_is_clear(board))
         return SW_NOT_FULL;
     pthread_mutex_lock(&board->mutex);
     mark = sw_map_find(board->map, &key, sizeof key);

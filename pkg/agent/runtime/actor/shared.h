@@ -112,3 +112,8 @@ static inline uint64_t sw_board_rate_key(uint64_t key)
 }
 void sw_board_set(struct sw_board *board, uint64_t key, enum sw_fullness fullness);
 enum sw_fullness sw_board_get(struct sw_board *board, uint64_t key);
+/* Nobody is. */
+static inline bool sw_board_is_clear(const struct sw_board *board)
+{
+    return atomic_load_explicit(&board->full, memory_order_relaxed) == 0;
+}

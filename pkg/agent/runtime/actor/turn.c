@@ -66,7 +66,7 @@ static size_t timer_note(const struct sw_turn *turn, uint64_t id)
     return SIZE_MAX;
 }
 
-static void note_timer(struct sw_turn *turn, uint64_t id, bool is_there)
+void sw_turn_note_timer(struct sw_turn *turn, uint64_t id, bool is_there)
 {
     size_t note = timer_note(turn, id);
 
@@ -77,33 +77,6 @@ static void note_timer(struct sw_turn *turn, uint64_t id, bool is_there)
         sw_buffer_put_u64(&turn->timers, is_there);
     }
     turn->timers_added += is_there ? 1 : -1;
-}
-
-void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options)
-{
-    turn->actor = options->actor;
-    turn->host = options->host;
-    turn->self = options->self;
-    turn->time_ns = options->time_ns;
-    turn->handle = options->handle;
-    turn->random = options->random;
-    turn->recorded = sw_reader_of(options->results.data, options->results.size);
-    turn->effects_count = turn->calls = turn->subscribe_calls = turn->kinds = 0;
-    turn->timers_added = turn->patterns_added = 0;
-    turn->is_handle_used = turn->is_waiting = false;
-    turn->can_wait = options->can_wait;
-    turn->takes_sends = options->takes_sends;
-    turn->timers_max = options->timers_max == 0 ? SW_TIMERS_MAX : options->timers_max;
-    sw_turn_drop_taken(turn);
-    sw_buffer_reset(&turn->effects);
-    sw_buffer_reset(&turn->results);
-    sw_buffer_reset(&turn->routes);
-    sw_buffer_reset(&turn->logs);
-    sw_buffer_reset(&turn->used_handles);
-    sw_buffer_reset(&turn->timers);
-    sw_buffer_reset(&turn->patterns);
-    if (options->has_fired)
-        note_timer(turn, options->fired, false);
 }
 
 void sw_turn_end(struct sw_turn *turn)
@@ -368,7 +341,7 @@ int32_t sw_turn_timer_start(struct sw_turn *turn, uint64_t id, uint64_t delay_ns
     effect.due_ns = delay_ns > UINT64_MAX - turn->time_ns ? UINT64_MAX : turn->time_ns + delay_ns;
     code = add_effect(turn, &effect);
     if (code == 0 && !was_there)
-        note_timer(turn, id, true);
+        sw_turn_note_timer(turn, id, true);
     return code;
 }
 
@@ -378,7 +351,7 @@ int32_t sw_turn_timer_cancel(struct sw_turn *turn, uint64_t id)
     int32_t code = has_timer(turn, id) ? add_effect(turn, &effect) : SW_E_NOT_FOUND;
 
     if (code == 0)
-        note_timer(turn, id, false);
+        sw_turn_note_timer(turn, id, false);
     return code;
 }
 

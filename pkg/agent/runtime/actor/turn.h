@@ -85,11 +85,40 @@ struct sw_turn_options { /* Of one segment. */
 /* A turn is made once per worker and begun once per segment. */
 void sw_turn_init(struct sw_turn *turn);
 void sw_turn_done(struct sw_turn *turn);
-void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options);
-/* The segment is over: release what it marked in the actor. Effects stay readable. */
-void sw_turn_end(struct sw_turn *turn);
+/* Note that a timer is there, or no more, for as long as the segment runs. */
+void sw_turn_note_timer(struct sw_turn *turn, uint64_t id, bool is_there);
 /* What was taken is not to be sent. */
 void sw_turn_drop_taken(struct sw_turn *turn);
+static inline void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options)
+{
+    turn->actor = options->actor;
+    turn->host = options->host;
+    turn->self = options->self;
+    turn->time_ns = options->time_ns;
+    turn->handle = options->handle;
+    turn->random = options->random;
+    turn->recorded = sw_reader_of(options->results.data, options->results.size);
+    turn->effects_count = turn->calls = turn->subscribe_calls = turn->kinds = 0;
+    turn->timers_added = turn->patterns_added = 0;
+    turn->is_handle_used = turn->is_waiting = false;
+    turn->can_wait = options->can_wait;
+    turn->takes_sends = options->takes_sends;
+    turn->timers_max = options->timers_max == 0 ? SW_TIMERS_MAX : options->timers_max;
+    if (turn->taken != NULL)
+        sw_turn_drop_taken(turn);
+    turn->taken_bytes = turn->taken_count = 0;
+    sw_buffer_reset(&turn->effects);
+    sw_buffer_reset(&turn->results);
+    sw_buffer_reset(&turn->routes);
+    sw_buffer_reset(&turn->logs);
+    sw_buffer_reset(&turn->used_handles);
+    sw_buffer_reset(&turn->timers);
+    sw_buffer_reset(&turn->patterns);
+    if (options->has_fired)
+        sw_turn_note_timer(turn, options->fired, false);
+}
+/* The segment is over: release what it marked in the actor. Effects stay readable. */
+void sw_turn_end(struct sw_turn *turn);
 
 /* Not a call of the guest's but of what runs it, now and then while it does. */
 void sw_turn_tick(struct sw_turn *turn, uint64_t used_ns);

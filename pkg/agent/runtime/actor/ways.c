@@ -32,10 +32,13 @@ void sw_ways_free(struct sw_ways *ways)
 
 static uint64_t end_of(struct sw_bytes text)
 {
-    size_t size = text.size < 8 ? text.size : 8;
+    const uint8_t *bytes = text.data;
     uint64_t end = 0;
 
-    memcpy(&end, (const char *)text.data + text.size - size, size);
+    if (text.size >= sizeof end)
+        memcpy(&end, bytes + text.size - sizeof end, sizeof end);
+    for (size_t i = 0; text.size < sizeof end && i < text.size; i++)
+        end = end << 8 | bytes[i];
     return end + text.size;
 }
 
@@ -53,8 +56,8 @@ _Static_assert(SW_WAYS_MAX == 1u << 12, "12 bits are left of the product");
 static bool is_known(const struct known *known, struct sw_bytes space, struct sw_bytes to)
 {
     return known->space_size == space.size && known->to_size == to.size &&
-           memcmp(known->text, space.data, space.size) == 0 &&
-           memcmp(known->text + space.size, to.data, to.size) == 0;
+           sw_is_same(known->text + space.size, to.data, to.size) &&
+           sw_is_same(known->text, space.data, space.size);
 }
 
 static void find(const struct sw_routes *routes, struct sw_bytes name_space, struct sw_bytes to,

@@ -172,7 +172,8 @@ bool sw_wasm_has_suspended(struct sw_wasm_instance *instance, int32_t result,
     }
     if (instance->taken == 0 ||
         (instance->mode == SW_WASM_NORMAL && result != SWARM_WAITING)) { /* RETURN, or a mistake. */
-        memset(&instance->suspended, 0, sizeof instance->suspended);
+        if (instance->suspended.wait != 0)
+            memset(&instance->suspended, 0, sizeof instance->suspended);
         return false;
     }
     if (instance->mode == SW_WASM_UNWINDING && !end_unwinding(instance, outcome))
