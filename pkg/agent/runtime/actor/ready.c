@@ -306,6 +306,18 @@ struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priori
     return NULL;
 }
 
+bool sw_ready_is_alone(const struct sw_ready *ready)
+{
+    const struct sw_share *share = ready->picked;
+    uint32_t priority = ready->picked_priority;
+    uint64_t queued = 0;
+
+    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+        queued += ready->queued[p];
+    return share != NULL && queued == ready->queued[priority] &&
+           ready->spaces[priority].count == 1 && share->parent->queues[priority].agents.count == 1;
+}
+
 /* Move it back by the time it used. It is in the heap, so no memory is needed; one that left the
  * heap meanwhile keeps its time for when it returns. */
 static void add_time(struct sw_heap *heap, struct sw_ready_queue *queue, uint64_t ns)

@@ -62,6 +62,9 @@ SW_MUST_CHECK enum sw_rc sw_ready_add(struct sw_ready *ready, struct sw_share *s
 void sw_ready_remove(struct sw_ready *ready, struct sw_share *share, struct sw_ready_link *link);
 /* The next one, out of its queue; NULL: none. */
 struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priority);
+/* Whether nothing else is ready than what belongs to the share and the priority that were picked
+ * last: the next pick is the same, whatever that is charged. */
+bool sw_ready_is_alone(const struct sw_ready *ready);
 /* How long what was picked last ran. */
 void sw_ready_charge(struct sw_ready *ready, uint64_t ns);
 /* Have the next charge be for `share`, as if it had been picked at this priority. */

@@ -108,6 +108,8 @@ struct sw_worker {
     struct sw_list captured, uncaptured, uncaptured_pods;
     struct sw_sleeper *sleeper;    /* Whose records are being copied; NULL: nobody's. */
     uint64_t now_ns, monotonic_ns; /* The clock of records, and when it was last looked at. */
+    /* Segments that ran since, and are not charged yet; and how many may. */
+    uint32_t unclocked, unclocked_max;
     uint64_t last_replica;
     uint64_t output_epoch, appended_epoch; /* Of the last output; of the last record. */
     struct sw_turn turn;

@@ -13,6 +13,11 @@
 /* What a call of sw_worker_run takes, and a segment: who comes meanwhile, and who is to hear, waits
  * so long at most, and long segments of one Agent do not hold up the others. */
 #define ROUND_NS 1000000u
+/* Where one Agent alone has anything to do, the clock is looked at once in so many segments, as
+ * long as they are short: who is charged is known without, and whoever comes meanwhile waits for
+ * them. */
+#define UNCLOCKED_MAX 7u
+#define UNCLOCKED_NS 5000u
 #define FETCH_READY_MIN 256u     /* With fewer ready than this all are in the caches anyway. */
 #define MESSAGE_FETCH_BYTES 512u /* Of a message: its fields and a small body. */
 
@@ -184,7 +189,21 @@ void sw_worker_look_at_clock(struct sw_worker *worker)
 
 void sw_worker_charge(struct sw_worker *worker)
 {
-    sw_ready_charge(&worker->ready, look_at_monotonic_clock(worker));
+    uint64_t passed_ns = look_at_monotonic_clock(worker);
+    uint64_t costs_ns = (uint64_t)worker->unclocked * SW_READY_COST_NS;
+
+    worker->unclocked_max = passed_ns / (worker->unclocked + 1) < UNCLOCKED_NS ? UNCLOCKED_MAX : 0;
+    worker->unclocked = 0;
+    sw_ready_charge(&worker->ready, passed_ns + costs_ns);
+}
+
+/* After a segment: charge it now, or with those that follow. */
+static void charge_soon(struct sw_worker *worker)
+{
+    if (worker->unclocked < worker->unclocked_max && sw_ready_is_alone(&worker->ready))
+        worker->unclocked++;
+    else
+        sw_worker_charge(worker);
 }
 
 /* Where many instances are ready, none of them is in the processor's caches: have those that run
@@ -245,9 +264,11 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
         if (instance->is_passed) /* When its segment ends it is looked at again. */
             continue;
         sw_segment_run(worker, instance, priority);
-        sw_worker_charge(worker);
+        charge_soon(worker);
         count++;
     }
+    if (worker->unclocked > 0)
+        sw_worker_charge(worker);
     if (worker->failure.rc == SW_OK)
         sw_output_statuses(worker);
     sw_worker_settle_bytes(worker);

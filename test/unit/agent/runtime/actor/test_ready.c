@@ -287,10 +287,40 @@ static void slow_agents_are_quick_again(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void who_is_picked_next_is_known_while_nobody_else_has_anything(void **state)
+{
+    struct sw_share *one = share("n", "one"), *two = share("n", "two"), *far = share("m", "far");
+    struct sw_ready_link links[2] = {0}, second[2] = {0};
+    uint32_t priority;
+
+    (void)state;
+    assert_false(sw_ready_is_alone(&ready)); /* Nothing was picked. */
+    add(one, links, 2, NORMAL);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[0]);
+    assert_true(sw_ready_is_alone(&ready));
+    add(two, second, 1, NORMAL);
+    assert_false(sw_ready_is_alone(&ready)); /* Another Agent has something. */
+    sw_ready_remove(&ready, two, second);
+    sw_ready_charge(&ready, 1000000);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[1]); /* Which forgets that one. */
+    assert_true(sw_ready_is_alone(&ready));
+    add(one, second, 1, URGENT);
+    assert_false(sw_ready_is_alone(&ready)); /* Another priority has. */
+    sw_ready_remove(&ready, one, second);
+    assert_true(sw_ready_is_alone(&ready));
+    add(far, second + 1, 1, NORMAL);
+    assert_false(sw_ready_is_alone(&ready)); /* Another namespace. */
+    sw_ready_remove(&ready, far, second + 1);
+    sw_ready_share_put(&ready, far);
+    sw_ready_share_put(&ready, two);
+    sw_ready_share_put(&ready, one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(instances_of_an_agent_run_in_order),
+        TEST(who_is_picked_next_is_known_while_nobody_else_has_anything),
         TEST(a_crowd_does_not_starve_a_neighbour_with_one),
         TEST(time_counts_and_not_turns),
         TEST(namespaces_come_before_agents),
