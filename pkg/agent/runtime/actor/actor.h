@@ -41,24 +41,24 @@ struct sw_wait {            /* What the turn that is under way waits for. */
     uint64_t number;        /* Of the last wait of this instance; they rise by one. */
     uint64_t due_ns;        /* When it ends by itself; UINT64_MAX: never. */
     uint64_t handle;        /* Of the message that the turn handles; 0: it wants no reply. */
-    struct sw_origin asker; /* Who only waits for the turn to end; usually NONE. */
     struct sw_call *call;   /* CALL: owned; otherwise NULL. */
+    struct sw_origin asker; /* Who only waits for the turn to end; usually NONE. */
 };
 
-struct sw_actor {
+struct sw_actor {       /* What each segment looks at comes first. */
     uint64_t last_lsn;  /* Of its last record; 0: none, or nothing is recorded. */
     uint64_t state_lsn; /* Of the last one that changed state. */
     uint64_t next_handle;
     uint64_t segments, last_ns;
+    uint32_t handles_count, handles_dead; /* count includes the dead. */
+    uint32_t timers_count, patterns_count;
+    struct sw_wait wait;
     uint32_t failures;
-    uint32_t handles_count, handles_dead, handles_capacity; /* count includes the dead. */
-    uint32_t timers_count, timers_capacity;
-    uint32_t patterns_count, patterns_capacity;
+    uint32_t handles_capacity, timers_capacity, patterns_capacity;
     struct sw_handle *handles;     /* Owned, ascending. */
     struct sw_actor_timer *timers; /* Owned, in no order. */
     struct sw_pattern **patterns;  /* Owned, in the order of subscribing. */
     struct sw_requests *requests;  /* Owned; NULL: no client has named one. */
-    struct sw_wait wait;
 };
 
 /* A zeroed actor is a new one. */

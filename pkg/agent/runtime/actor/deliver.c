@@ -164,6 +164,16 @@ static struct sw_instance *find_again(struct sw_worker *worker, struct sw_messag
     return instance;
 }
 
+struct sw_instance *sw_deliver_remembered(struct sw_worker *worker,
+                                          const struct sw_message *message)
+{
+    const struct sw_found *found = place_of(worker, message);
+
+    return found != NULL && found->removals == worker->removals && is_for(message, found->instance)
+               ? found->instance
+               : NULL;
+}
+
 /* Have come into the processor's caches whom the first message of a queue is for, and where the
  * second one's is remembered, while the one before is delivered. */
 void sw_deliver_fetch(struct sw_worker *worker, const struct sw_item *last)
@@ -208,13 +218,11 @@ static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instanc
     return true;
 }
 
-void sw_deliver_message(struct sw_worker *worker, struct sw_message *message)
+static void deliver_to(struct sw_worker *worker, struct sw_instance *instance,
+                       struct sw_message *message)
 {
-    struct sw_instance *instance = find_again(worker, message);
     const struct sw_pod_config *config;
 
-    if (instance == NULL)
-        return;
     if ((message->head.flags & SW_MESSAGE_ENDS_WAIT) != 0) {
         sw_instance_answer(worker, instance, message);
         return;
@@ -238,6 +246,23 @@ void sw_deliver_message(struct sw_worker *worker, struct sw_message *message)
         (message->head.flags & (SWARM_MESSAGE_IS_REPLY | SWARM_MESSAGE_PUBLISHED)) == 0)
         sw_instance_take_rate(worker, instance);
     sw_instance_post(worker, instance, message);
+}
+
+void sw_deliver_message(struct sw_worker *worker, struct sw_message *message)
+{
+    struct sw_instance *instance = find_again(worker, message);
+
+    if (instance != NULL)
+        deliver_to(worker, instance, message);
+}
+
+void sw_deliver_to(struct sw_worker *worker, struct sw_instance *instance,
+                   struct sw_message *message)
+{
+    if (instance->pod->config.pod == message->pod && instance->pod->state != SW_POD_DISCARDING)
+        deliver_to(worker, instance, message);
+    else
+        sw_deliver_message(worker, message);
 }
 
 /* --- Publishes from outside ------------------------------------------------------------------ */

@@ -13,7 +13,7 @@
 
 /* --- Where to -------------------------------------------------------------------------------- */
 
-static const struct sw_way *find_way(struct sw_worker *worker, struct sw_bytes to, uint64_t replica)
+static struct sw_way *find_way(struct sw_worker *worker, struct sw_bytes to, uint64_t replica)
 {
     return sw_ways_find(worker->ways, worker->routes, worker->running->pod->config.name_space, to,
                         replica);
@@ -71,8 +71,7 @@ static void set_origin(struct sw_origin *origin, const struct sw_worker *worker,
 
 /* Make the message that a send is, where nothing is recorded: one copy, out of the guest into what
  * its receiver gets. False: no memory. */
-static bool take_send(struct sw_worker *worker, const struct sw_effect *effect,
-                      const struct sw_way *way)
+static bool take_send(struct sw_worker *worker, const struct sw_effect *effect, struct sw_way *way)
 {
     const struct sw_instance *instance = worker->running;
     struct sw_turn *turn = &worker->turn;
@@ -101,8 +100,17 @@ static bool take_send(struct sw_worker *worker, const struct sw_effect *effect,
         set_origin(&message->head.origin, worker, instance, effect);
     }
     message->effects_before = (uint32_t)turn->effects.size;
-    if (turn->taken == NULL)
+    if (turn->taken == NULL) {
         turn->taken_changes = sw_routes_changes(worker->routes);
+        turn->taken_removals = worker->removals;
+    }
+    if (way->worker == worker->options.index) {
+        if (way->removals != worker->removals) {
+            way->instance = sw_deliver_remembered(worker, message);
+            way->removals = way->instance != NULL ? worker->removals : 0;
+        }
+        message->receiver = way->removals != 0 ? way->instance : NULL;
+    }
     sw_item_put(&turn->taken, &message->item);
     return true;
 }
@@ -110,7 +118,7 @@ static bool take_send(struct sw_worker *worker, const struct sw_effect *effect,
 static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effect,
                           struct sw_turn_route *ret_route)
 {
-    const struct sw_way *way = find_way(worker, effect->to, worker->last_replica + 1);
+    struct sw_way *way = find_way(worker, effect->to, worker->last_replica + 1);
     struct sw_board *board = &worker->shared->board;
     int32_t code;
 
@@ -447,6 +455,7 @@ static void send_taken(struct sw_worker *worker, uint64_t epoch, size_t effects_
 {
     struct sw_item **taken = &worker->turn.taken;
     bool is_still = sw_routes_changes(worker->routes) == worker->turn.taken_changes;
+    bool are_there = worker->removals == worker->turn.taken_removals;
 
     while (*taken != NULL) {
         struct sw_message *message = (struct sw_message *)(void *)(*taken)->next;
@@ -463,6 +472,8 @@ static void send_taken(struct sw_worker *worker, uint64_t epoch, size_t effects_
             sw_dispatch_message(worker, message);
         } else if (message->worker != worker->options.index) {
             sw_item_put(&worker->sent[message->worker], &message->item);
+        } else if (are_there && message->receiver != NULL) {
+            sw_deliver_to(worker, message->receiver, message);
         } else {
             sw_deliver_fetch(worker, *taken);
             sw_deliver_message(worker, message);

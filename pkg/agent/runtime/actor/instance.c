@@ -40,10 +40,13 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
                                     struct sw_bytes key, uint64_t id)
 {
     size_t size = offsetof(struct sw_instance, key) + key.size;
-    struct sw_instance *instance = calloc(1, size < sizeof *instance ? sizeof *instance : size);
+    size_t lines = (size + _Alignof(struct sw_instance) - 1) / _Alignof(struct sw_instance);
+    struct sw_instance *instance =
+        aligned_alloc(_Alignof(struct sw_instance), lines * _Alignof(struct sw_instance));
 
     if (instance == NULL)
         return NULL;
+    memset(instance, 0, lines * _Alignof(struct sw_instance));
     assert(key.size <= UINT8_MAX);
     instance->id = id != 0 ? id
                            : atomic_fetch_add(&worker->shared->next_instance, 1) * SW_SLOTS +

@@ -36,6 +36,8 @@ struct sw_body { /* Immutable bytes, counted. */
     uint8_t bytes[];
 };
 
+struct sw_instance; /* state.h */
+
 struct sw_message {
     struct sw_item item; /* SW_ITEM_MESSAGE. */
     /* Where to. */
@@ -60,6 +62,8 @@ struct sw_message {
     uint32_t attempts;    /* How often its handler did not come to its end. */
     uint32_t worker;      /* and of whose Pod it is, by the routes of that moment. */
     uint64_t retry_ns;    /* Not handled before, by the clock of records; 0: at once. */
+    /* Of one that was made of a send, while no instance goes; NULL: to be looked for. */
+    struct sw_instance *receiver;
 };
 
 /* A zeroed one with room for so many bytes of texts behind it, for sw_message_keep. NULL: no

@@ -29,31 +29,32 @@
 #define SW_INDEX_RECEIVED (UINT32_MAX - 2) /* The failure of a message that a turn received. */
 #define SW_INDEX_ENDED 0x80000000u
 
+/* What each message looks at stands in front and at the end, in six lines of the processor's cache.
+ */
 struct sw_instance {
-    uint64_t id;
-    struct sw_pod *pod;
+    _Alignas(64) struct sw_pod *pod;
+    struct sw_guest *guest;     /* NULL: asleep, or nothing was entered yet. */
     const struct sw_spec *spec; /* That it runs under; NULL: nothing ran yet. */
+    uint64_t id;
+    struct sw_item *mailbox[SW_PRIORITIES];
+    struct sw_ready_link ready;
+    uint64_t epoch;       /* Highest that it depends on. */
+    struct sw_held *held; /* retry.h; NULL: nothing waits to be tried again. */
+    uint64_t retry_ns;    /* After a failed start or load: not before. */
+    uint32_t waiting;     /* Messages in all mailboxes. */
+    uint32_t captured;    /* Generation of the snapshot that it was last captured for. */
+    struct sw_turn_random random;
+    struct sw_heap_entry timer; /* At its earliest timer or retry. */
+    struct sw_rate rate;        /* Of messages to it. */
     struct sw_actor actor;
-    struct sw_guest *guest; /* NULL: asleep, or nothing was entered yet. */
-    struct sw_image *image; /* NULL: rebuilt from the snapshot or its first record. */
-    /* Where it stands in the snapshot that counts, and in the one that is being taken; at 0:
-     * nowhere. */
+    struct sw_message *answer; /* What ends its wait; NULL: nothing has yet. */
+    struct sw_image *image;    /* NULL: rebuilt from the snapshot or its first record. */
+    /* Where it stands in the snapshot that counts, and in the one being taken; at 0: nowhere. */
     uint64_t stored_at[2];
     uint32_t stored_generation[2];
-    uint32_t captured;      /* Generation of the snapshot that it was last captured for. */
-    uint32_t refused;       /* Number of the spec to which it could not be upgraded; 0: none. */
     struct sw_list capture; /* In worker->captured or worker->uncaptured. */
-    struct sw_turn_random random;
-    uint64_t memory_bytes;      /* Limit for life. */
-    uint64_t epoch;             /* Highest that it depends on. */
-    uint64_t retry_ns;          /* After a failed start or load: not before. */
-    struct sw_heap_entry timer; /* At its earliest timer or retry. */
-    struct sw_item *mailbox[SW_PRIORITIES];
-    struct sw_held *held;       /* retry.h; NULL: nothing waits to be tried again. */
-    struct sw_message *answer;  /* What ends its wait; NULL: nothing has yet. */
-    struct sw_ready_link ready; /* Where it stands to be run. */
-    struct sw_rate rate;        /* Of messages to it. */
-    uint32_t waiting;           /* Messages in all mailboxes. */
+    uint64_t memory_bytes;  /* Limit for life. */
+    uint32_t refused;       /* Number of the spec to which it could not be upgraded; 0: none. */
     uint32_t start_failures;
     uint16_t waiter;    /* Its place in worker->waiters, from 1, while it stands there. */
     uint8_t fullness;   /* enum sw_fullness as on the board. */

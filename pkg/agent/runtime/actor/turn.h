@@ -51,7 +51,8 @@ struct sw_turn { /* Filled by sw_turn_begin; read by its owner afterwards. */
      * sw_item, and how many bytes of effects they would be. */
     struct sw_item *taken;
     size_t taken_bytes;
-    uint64_t taken_changes; /* Of the routes when the first of them was made. */
+    /* Of the routes, and of instances, when the first of them was made. */
+    uint64_t taken_changes, taken_removals;
     uint32_t taken_count;
     uint32_t effects_count, calls, subscribe_calls; /* calls: of the host's say, but for those. */
     uint32_t kinds;            /* Of the effects: a bit for each enum sw_effect_kind. */

@@ -6,23 +6,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TEXT_MAX 120u
+#define TEXT_MAX 128u
+#define REPLICA_MAX 22u
 
-struct known {        /* A name, behind its namespace. */
-    uint64_t changes; /* Of the routes, for which it holds; 0: nothing is known. */
-    struct sw_way way;
-    uint8_t space_size, to_size;
+struct known { /* A name, behind its namespace. */
+    _Alignas(64) struct sw_way way;
     char text[TEXT_MAX];
 };
 
 struct sw_ways {
     struct known known[SW_WAYS_MAX];
-    struct sw_way last; /* That is not to be remembered. */
+    struct { /* That is not to be remembered. */
+        struct sw_way way;
+        char replica[REPLICA_MAX];
+    } last;
 };
+
+_Static_assert(sizeof(struct sw_way) == 64, "a line of the cache");
 
 struct sw_ways *sw_ways_new(void)
 {
-    return calloc(1, sizeof(struct sw_ways));
+    struct sw_ways *ways = aligned_alloc(_Alignof(struct sw_ways), sizeof *ways);
+
+    if (ways != NULL)
+        memset(ways, 0, sizeof *ways);
+    return ways;
 }
 
 void sw_ways_free(struct sw_ways *ways)
@@ -55,13 +63,13 @@ _Static_assert(SW_WAYS_MAX == 1u << 12, "12 bits are left of the product");
 
 static bool is_known(const struct known *known, struct sw_bytes space, struct sw_bytes to)
 {
-    return known->space_size == space.size && known->to_size == to.size &&
+    return known->way.space_size == space.size && known->way.to_size == to.size &&
            sw_is_same(known->text + space.size, to.data, to.size) &&
            sw_is_same(known->text, space.data, space.size);
 }
 
 static void find(const struct sw_routes *routes, struct sw_bytes name_space, struct sw_bytes to,
-                 uint64_t replica, struct sw_way *ret_way)
+                 uint64_t replica, struct sw_way *ret_way, char *ret_replica)
 {
     const struct sw_route_pod *pod;
     const struct sw_route *route;
@@ -80,7 +88,7 @@ static void find(const struct sw_routes *routes, struct sw_bytes name_space, str
         if (route->is_keyed || route->replicas == 0)
             return;
         ret_way->is_replica = true;
-        snprintf(ret_way->replica, sizeof ret_way->replica, "%" PRIu64, replica % route->replicas);
+        snprintf(ret_replica, REPLICA_MAX, "%" PRIu64, replica % route->replicas);
         key = sw_way_key(ret_way, to);
     }
     ret_way->hash = sw_board_key(route->hash_key, key);
@@ -93,22 +101,22 @@ static void find(const struct sw_routes *routes, struct sw_bytes name_space, str
     ret_way->route = route;
 }
 
-const struct sw_way *sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes,
-                                  struct sw_bytes name_space, struct sw_bytes to, uint64_t replica)
+struct sw_way *sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes,
+                            struct sw_bytes name_space, struct sw_bytes to, uint64_t replica)
 {
     struct known *known = &ways->known[place_of(name_space, to)];
     uint64_t changes = sw_routes_changes(routes);
-    struct sw_way *way = &ways->last;
+    struct sw_way *way = &ways->last.way;
 
-    if (known->changes == changes && is_known(known, name_space, to))
+    if (known->way.changes == changes && is_known(known, name_space, to))
         return &known->way;
-    find(routes, name_space, to, replica, way);
+    find(routes, name_space, to, replica, way, ways->last.replica);
     if (way->route == NULL || way->is_replica || name_space.size + to.size > TEXT_MAX)
         return way;
-    known->changes = changes;
     known->way = *way;
-    known->space_size = (uint8_t)name_space.size;
-    known->to_size = (uint8_t)to.size;
+    known->way.changes = changes;
+    known->way.space_size = (uint8_t)name_space.size;
+    known->way.to_size = (uint8_t)to.size;
     memcpy(known->text, name_space.data, name_space.size);
     memcpy(known->text + name_space.size, to.data, to.size);
     return &known->way;

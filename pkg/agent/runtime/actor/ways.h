@@ -7,16 +7,21 @@
 
 #define SW_WAYS_MAX 4096u
 
-struct sw_way {
+struct sw_instance; /* state.h */
+
+struct sw_way {        /* All that a send needs of it is in one line of the processor's cache. */
+    uint64_t changes;  /* Of the routes, for which it holds; 0: nothing is known. */
+    uint64_t removals; /* As long as the worker counts so many, it leads to */
+    struct sw_instance *instance;
     const struct sw_route *route; /* NULL: nowhere, with `status`. */
     uint64_t pod;
     uint64_t hash;       /* sw_board_key of the receiver. */
     uint32_t worker;     /* Of the Pod. */
-    bool is_durable;     /* The Pod is. */
-    bool is_replica;     /* A replica was chosen: its key stands in `replica`. */
-    uint16_t agent_size; /* Of the name: its agent; the key follows behind a slash. */
     int32_t status;      /* A negative code. */
-    char replica[22];
+    uint16_t agent_size; /* Of the name: its agent; the key follows behind a slash. */
+    bool is_durable;     /* The Pod is. */
+    bool is_replica;     /* A replica was chosen: its key stands behind this, NUL-terminated. */
+    uint8_t space_size, to_size; /* Of the names that it was found for. */
 };
 
 struct sw_ways; /* Opaque. */
@@ -25,13 +30,14 @@ struct sw_ways *sw_ways_new(void); /* NULL: no memory. */
 void sw_ways_free(struct sw_ways *ways);
 
 /* The way from the namespace to a name, "agent/key" or "agent": for the latter the replica of that
- * number modulo their count. It holds until the next one is looked for. */
-const struct sw_way *sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes,
-                                  struct sw_bytes name_space, struct sw_bytes to, uint64_t replica);
+ * number modulo their count. It holds until the next one is looked for; `instance`
+ * and `removals` are the caller's. */
+struct sw_way *sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes,
+                            struct sw_bytes name_space, struct sw_bytes to, uint64_t replica);
 /* The key of the receiver, out of the way or out of the name that it was found for. */
 static inline struct sw_bytes sw_way_key(const struct sw_way *way, struct sw_bytes to)
 {
-    return way->is_replica ? (struct sw_bytes){way->replica, strlen(way->replica)}
+    return way->is_replica ? (struct sw_bytes){way + 1, strlen((const char *)(way + 1))}
                            : (struct sw_bytes){(const char *)to.data + way->agent_size + 1,
                                                to.size - way->agent_size - 1};
 }

@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/wasm/waits.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,11 +161,13 @@ enum sw_rc sw_wasm_instance_new(struct sw_wasm_worker *worker, struct sw_wasm_mo
                                 struct sw_wasm_instance **ret_instance, struct sw_err *err)
 {
     uint64_t limit = memory_max_bytes - memory_max_bytes % SW_WASM_PAGE_BYTES;
-    struct sw_wasm_instance *instance = calloc(1, sizeof *instance);
+    struct sw_wasm_instance *instance =
+        aligned_alloc(_Alignof(struct sw_wasm_instance), sizeof *instance);
     enum sw_rc rc;
 
     if (instance == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for an instance");
+    memset(instance, 0, sizeof *instance);
     if (limit > module->view.memory_max_bytes)
         limit = module->view.memory_max_bytes;
     if (limit < module->view.memory_bytes) {
@@ -232,7 +235,7 @@ static void fetch(const void *bytes, size_t size)
 void sw_wasm_instance_fetch(const struct sw_wasm_instance *instance, int step)
 {
     if (step == 0) {
-        fetch(instance, sizeof *instance);
+        fetch(instance, offsetof(struct sw_wasm_instance, exit_code));
         return;
     }
     fetch((const uint8_t *)instance->context + STORE_FETCH_AT, STORE_FETCH_BYTES);

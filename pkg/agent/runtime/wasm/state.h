@@ -191,36 +191,37 @@ struct sw_wasm_suspended {  /* An entry that waits; part of the image. */
 
 /* --- instance.c ------------------------------------------------------------------------------ */
 
+/* What each message looks at comes first. */
 struct sw_wasm_instance {
-    struct sw_wasm_worker *worker;
+    _Alignas(64) struct sw_wasm_worker *worker;
     struct sw_wasm_module *module;
-    struct wasmtime_store *store;
     struct wasmtime_context *context;
     void *ctx;
-    struct sw_wasm_slot slot;
-    struct wasmtime_instance instance;
-    struct wasmtime_func alloc, on_message, on_timer;
+    struct sw_wasm_slot slot;          /* To the end of it: what an import looks at, too. */
+    const struct sw_wasm_calls *calls; /* Where imports go, */
+    void *calls_ctx;                   /* with this. */
+    struct wasmtime_func on_message;
     uint32_t last_pointer; /* Where the last message was put in its memory; 0: nowhere. */
     uint32_t room_bytes;   /* So many can be put there again without asking. */
     uint64_t started_ns;   /* Processor time at the first tick of this entry; 0: none came yet. */
     uint32_t deadline_ms;
-    bool is_aside;     /* Entered beside others of its worker. */
-    bool is_late;      /* The deadline ended this entry. */
-    bool has_exited;   /* proc_exit did. */
-    int32_t exit_code; /* What it was given. */
-    /* Waiting. */
+    bool is_aside;         /* Entered beside others of its worker. */
+    bool is_late;          /* The deadline ended this entry. */
+    bool has_exited;       /* proc_exit did. */
     const char *violation; /* What the guest did while its stack was moved; NULL: nothing. */
     enum sw_wasm_mode mode;
     enum sw_wasm_wait taken;             /* The wait that this entry took; 0: none. */
-    struct sw_wasm_suspended suspended;  /* What waits, */
-    struct sw_wasm_suspended turn;       /* and what would, if the entry that runs now waited. */
+    struct sw_wasm_relive *relive;       /* RELIVE; otherwise NULL. */
     const struct sw_wasm_input *resumed; /* With what its wait ended; NULL: it is past. */
     const struct sw_wasm_input *entered; /* With what this entry was made. */
-    struct sw_wasm_relive *relive;       /* RELIVE; otherwise NULL. */
-    struct wasmtime_global stack;        /* Its pointer; store_id 0: not looked for yet. */
+    struct sw_wasm_suspended suspended;  /* What waits, */
+    struct sw_wasm_suspended turn;       /* and what would, if the entry that runs now waited. */
+    int32_t exit_code;                   /* What proc_exit was given. */
+    struct wasmtime_store *store;
+    struct wasmtime_instance instance;
+    struct wasmtime_func alloc, on_timer;
+    struct wasmtime_global stack; /* Its pointer; store_id 0: not looked for yet. */
     struct wasmtime_func moves[SW_WASM_MOVES];
-    const struct sw_wasm_calls *calls; /* Where imports go, */
-    void *calls_ctx;                   /* with this. */
 };
 
 /* The handle of an export, and of an entry; store_id 0: there is none. */
