@@ -38,6 +38,11 @@ struct state {
     uint64_t watchers[WATCHERS_MAX]; /* Who waits at a mirror for what it is told next. */
     uint32_t watchers_count;
     uint64_t incarnation;
+    struct { /* A brief/N's life. */
+        uint64_t last_ns, visits[SIM_VISITS_MAX], held[SIM_VISITS_MAX];
+        uint32_t visits_count, held_count, is_joined, is_asleep;
+        uint32_t armed[SIM_VISITS];
+    } life;
 };
 static struct {
     uint64_t shift[1 + SIM_PROGRAM * 700];
@@ -93,7 +98,8 @@ static const struct agent {
 } agents[] = {{"account", 7, 0, SIM_ACCOUNTS},
               {"tight", 5, SIM_TIGHT_FIRST, SIM_TIGHT},
               {"hub", 3, SIM_HUB_FIRST, SIM_HUBS},
-              {"mirror", 6, SIM_MIRROR_FIRST, SIM_MIRRORS}};
+              {"mirror", 6, SIM_MIRROR_FIRST, SIM_MIRRORS},
+              {"brief", 5, SIM_BRIEF_FIRST, SIM_BRIEFS}};
 
 static uint32_t write_name(uint32_t peer, char *text)
 {
@@ -170,6 +176,7 @@ static int32_t answer(uint64_t handle, struct sim_answer *what)
     what->position = memory.position;
     what->hash = memory.hash;
     what->version = config.version;
+    what->life = memory.incarnation;
     return swarm_reply(handle, 0, "", 0, what, sizeof *what);
 }
 
@@ -210,6 +217,14 @@ static int32_t start_relay(const struct sim_request *r, uint64_t handle)
     for (uint32_t i = 0; i < sizeof what.path; i++)
         what.path[i] = r->path[i];
     (void)relay(&what);
+    return answer_plain(handle);
+}
+
+static int32_t call_on(const struct sim_request *r, uint64_t handle)
+{
+    struct sim_note what = {.kind = SIM_NOTE_PLAIN, .id = r->id};
+
+    (void)send(r->path[0], &what, 0);
     return answer_plain(handle);
 }
 
@@ -434,6 +449,88 @@ static int32_t take(const struct sim_request *r, uint64_t handle)
     return answer_plain(handle);
 }
 
+/* --- Short lives ----------------------------------------------------------------------------- */
+
+static void live(uint64_t id)
+{
+    memory.life.last_ns = swarm_now();
+    if (id != 0 && memory.life.visits_count < SIM_VISITS_MAX)
+        memory.life.visits[memory.life.visits_count++] = id;
+}
+
+static int32_t visit(const struct sim_request *r, uint64_t handle)
+{
+    uint32_t what = (uint32_t)(r->value % SIM_VISITS);
+    char subject[8];
+    int32_t code;
+
+    if (what == SIM_VISIT_PLAIN || memory.life.held_count == SIM_VISITS_MAX)
+        return answer_plain(handle);
+    if (what == SIM_VISIT_SLEEP) {
+        memory.life.is_asleep = 1;
+        code = sleep(r, handle);
+        memory.life.is_asleep = 0;
+        live(0);
+        return code;
+    }
+    code = swarm_timer_start(what, r->delay_ns);
+    if (code != 0)
+        return code;
+    memory.life.armed[what] = 1;
+    if (what == SIM_VISIT_JOIN) {
+        (void)swarm_subscribe(subject, write_subject(0, subject));
+        memory.life.is_joined = 1;
+    }
+    if (what != SIM_VISIT_HOLD || handle == 0)
+        return answer_plain(handle);
+    memory.life.held[memory.life.held_count++] = handle;
+    return SWARM_DONE;
+}
+
+static int32_t end_visit(uint32_t what)
+{
+    char subject[8];
+
+    live(0);
+    memory.life.armed[what] = 0;
+    while (what == SIM_VISIT_HOLD && memory.life.held_count > 0)
+        (void)answer_plain(memory.life.held[--memory.life.held_count]);
+    if (what == SIM_VISIT_JOIN) {
+        (void)swarm_unsubscribe(subject, write_subject(0, subject));
+        memory.life.is_joined = 0;
+    }
+    return SWARM_DONE;
+}
+
+static void tell_of_life(uint32_t kind, uint64_t what)
+{
+    struct sim_note note = {.kind = kind, .position = what, .hash = memory.incarnation};
+    char name[16];
+    uint32_t size = write_name(SIM_HUB_FIRST + memory.self % SIM_HUBS, name);
+
+    (void)swarm_send(name, size, "", 0, &note, sizeof note, SWARM_PRIORITY_NORMAL, 0);
+}
+
+/* Its log is lost with it: a hub is told of all that it had. */
+int32_t SWARM_EXPORT(on_stop)(void)
+{
+    uint64_t flags = 0, now_ns = swarm_now();
+
+    if (memory.self < SIM_BRIEF_FIRST || memory.self >= SIM_PEERS)
+        return SWARM_DONE;
+    if (now_ns < memory.life.last_ns + SIM_IDLE_NS)
+        flags |= SIM_ENDED_EARLY;
+    for (uint32_t i = 0; i < SIM_VISITS; i++)
+        flags |= memory.life.armed[i] != 0 ? SIM_ENDED_ARMED : 0;
+    flags |= memory.life.held_count > 0 ? SIM_ENDED_ASKED : 0;
+    flags |= memory.life.is_joined ? SIM_ENDED_JOINED : 0;
+    flags |= memory.life.is_asleep ? SIM_ENDED_ASLEEP : 0;
+    for (uint32_t i = 0; i < memory.life.visits_count; i++)
+        tell_of_life(SIM_NOTE_VISITED, memory.life.visits[i]);
+    tell_of_life(SIM_NOTE_ENDED, flags << 32 | memory.life.visits_count);
+    return SWARM_DONE;
+}
+
 /* --- Notes of other instances ---------------------------------------------------------------- */
 
 static int32_t answer_note(uint64_t handle, struct sim_note *reply)
@@ -485,6 +582,15 @@ static int32_t take_note(const struct swarm_message *m, const struct sim_note *w
         memory.seen[from] = copy;
         return tell_watchers(from);
     }
+    if (copy.kind == SIM_NOTE_VISITED || copy.kind == SIM_NOTE_ENDED) {
+        note(copy.kind == SIM_NOTE_VISITED ? SIM_ENTRY_VISITED : SIM_ENTRY_ENDED, from, copy.hash,
+             copy.position);
+        return SWARM_DONE;
+    }
+    if (memory.self >= SIM_BRIEF_FIRST) {
+        live(copy.id);
+        return SWARM_DONE;
+    }
     if (copy.kind == SIM_NOTE_ASK) {
         note(SIM_ENTRY_WAS_ASKED, from, copy.number, copy.id);
         ask_on(&copy);
@@ -509,6 +615,7 @@ static int32_t take_news(const struct swarm_message *m)
 
     if (m->body_size != sizeof *news)
         return SWARM_E_INVALID;
+    live(0);
     note(SIM_ENTRY_HEARD, news->publisher, news->publisher == SIM_CLIENT ? news->id : news->number,
          news->subject);
     return SWARM_DONE;
@@ -722,6 +829,11 @@ static int32_t take_op(const struct sim_request *r, uint64_t handle)
         return take_random(handle);
     case SIM_OP_SPAM:
         return spam(r, handle);
+    case SIM_OP_VISIT:
+        live(r->id);
+        return visit(r, handle);
+    case SIM_OP_CALL_ON:
+        return call_on(r, handle);
     case SIM_OP_TRAP:
         return end_badly(r, handle);
     default:
@@ -754,6 +866,7 @@ int32_t SWARM_EXPORT(on_start)(void)
     memory.version = read_config().version;
     memory.program = SIM_PROGRAM;
     note(SIM_ENTRY_VERSION, memory.version, 0, memory.program);
+    live(0);
     return SWARM_DONE;
 }
 
@@ -804,6 +917,8 @@ SWARM_STATE(memory, memory.version);
 int32_t SWARM_EXPORT(on_timer)(uint64_t id)
 {
     note(SIM_ENTRY_FIRED, (uint32_t)id, 0, 0);
+    if (memory.self >= SIM_BRIEF_FIRST)
+        return end_visit((uint32_t)id % SIM_VISITS);
     return SWARM_DONE;
 }
 

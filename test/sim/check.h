@@ -28,8 +28,8 @@ struct sim_lives {
 };
 
 struct sim_verdict {
-    char words[400]; /* What is wrong first; "": nothing. */
-    uint64_t entries, acknowledged, unknown, refused;
+    char words[400];                                         /* What is wrong first; "": nothing. */
+    uint64_t entries, acknowledged, unknown, refused, lives; /* lives: that ended by idling. */
 };
 
 void sim_lives_done(struct sim_lives *lives);

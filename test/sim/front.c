@@ -101,11 +101,19 @@ static void make_pods(struct sim_front *front)
                              .is_keyed = true,
                              .mailbox = 256};
 
+    struct sim_pod brief = {.agent = "brief",
+                            .agent_uid = "10000000-0000-7000-8000-000000000005",
+                            .is_keyed = true,
+                            .is_durable = true,
+                            .idle_ns = SIM_IDLE_NS,
+                            .mailbox = 256};
+
     make_pod(front, 0, &account, 0, 2);
     make_pod(front, 1, &account, 1, 2);
     make_pod(front, 2, &tight, 0, 1);
     make_pod(front, 3, &hub, 0, 1);
     make_pod(front, 4, &mirror, 0, 1);
+    make_pod(front, 5, &brief, 0, 1);
 }
 
 static void open_pod(struct sim_front *front, struct sim_pod *pod)
@@ -131,6 +139,7 @@ static void open_pod(struct sim_front *front, struct sim_pod *pod)
                                           .retry_attempts = RETRY_ATTEMPTS,
                                           .retry_first_ns = 30 * SIM_MS,
                                           .retry_max_ns = SIM_S,
+                                          .idle_ns = pod->idle_ns,
                                           .instances_max = 1000}};
 
     digest_of(config, digest);

@@ -7,7 +7,7 @@
 #include "test/sim/protocol.h"
 #include "test/sim/service.h"
 
-#define SIM_PODS 5u
+#define SIM_PODS 6u
 #define SIM_REQUESTS_MAX 4096u
 #define SIM_ROLLOUTS_MAX 500u
 #define SIM_CODE_LOST 2000u /* The host ended: what became of the request is unknown. */
@@ -27,6 +27,7 @@ struct sim_pod {
     uint8_t slots[SW_FRAME_SLOTS_BYTES];
     bool is_keyed, is_durable, is_wanted, is_running;
     uint32_t mailbox, replicas;
+    uint64_t idle_ns;
     uint64_t generation;
 };
 

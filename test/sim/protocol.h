@@ -13,11 +13,13 @@
 #define SIM_TIGHT 4u     /* tight/0 ...: keyed, durable, with mailboxes of few messages. */
 #define SIM_HUBS 3u      /* hub/0 ...: replicated, durable. */
 #define SIM_MIRRORS 4u   /* mirror/0 ...: keyed, without durability. */
+#define SIM_BRIEFS 16u   /* brief/0 ...: keyed, durable, and gone when they idle. */
 
 #define SIM_TIGHT_FIRST SIM_ACCOUNTS
 #define SIM_HUB_FIRST (SIM_TIGHT_FIRST + SIM_TIGHT)
 #define SIM_MIRROR_FIRST (SIM_HUB_FIRST + SIM_HUBS)
-#define SIM_PEERS (SIM_MIRROR_FIRST + SIM_MIRRORS)
+#define SIM_BRIEF_FIRST (SIM_MIRROR_FIRST + SIM_MIRRORS)
+#define SIM_PEERS (SIM_BRIEF_FIRST + SIM_BRIEFS)
 #define SIM_CLIENT 255u /* A sender that is no instance. */
 
 #define SIM_SUBJECTS 4u /* "news.0" ... */
@@ -27,6 +29,8 @@
 #define SIM_LOG_MAX 4500u
 #define SIM_HOPS_MAX 6u
 #define SIM_DUMP_ENTRIES 500u
+#define SIM_IDLE_NS ((uint64_t)3000000000)
+#define SIM_VISITS_MAX 64u                /* Of one life of a brief/N. */
 #define SIM_ASK_NS ((uint64_t)1000000000) /* So long an answer is waited for, for each hop. */
 
 /* --- Programs and versions ------------------------------------------------------------------- */
@@ -96,13 +100,25 @@ enum sim_entry_kind {
                             the receipt; value: the op. */
     SIM_ENTRY_VERSION,   /* Its program. peer: the version; number: the one before, 0: it began with
                             this one; value: the program. */
-    SIM_ENTRY_BROKEN     /* What a handler had in its locals was another thing after a wait, or it
-                            runs in another program than its memory says. */
+    SIM_ENTRY_VISITED, /* Of a brief/N when its life ends. peer: which; number: the life; value: an
+                          op that it had. */
+    SIM_ENTRY_ENDED,   /* Its end. peer: which; number: the life; value: visits, and above bit 32
+                          enum sim_end_flag. */
+    SIM_ENTRY_BROKEN   /* What a handler had in its locals was another thing after a wait, or it
+                          runs in another program than its memory says. */
 };
 
 struct sim_entry {
     uint32_t kind, peer;
     uint64_t number, value, time_ns;
+};
+
+enum sim_end_flag { /* Why it should not have ended. */
+                    SIM_ENDED_EARLY = 1,
+                    SIM_ENDED_ARMED = 2,
+                    SIM_ENDED_ASKED = 4,
+                    SIM_ENDED_JOINED = 8,
+                    SIM_ENDED_ASLEEP = 16
 };
 
 static inline uint64_t sim_mix(uint64_t hash, uint64_t word)
@@ -146,12 +162,14 @@ enum sim_op {
     SIM_OP_PAGE,   /* value: page. */
     SIM_OP_MIRROR, /* path[0]: the mirror that is told the hash. */
     SIM_OP_RANDOM,
-    SIM_OP_SPAM,   /* path[0]: to whom; value: how many. */
-    SIM_OP_TRAP,   /* path[0]: whom it sends to before it ends badly; value: enum sim_trap. */
-    SIM_OP_POISON, /* path[0]: whom it sends what ends badly there; value: see SIM_NOTE_POISON. */
-    SIM_OP_LOOK,   /* At a mirror: what it was told by `value`, or with a delay by whoever tells it
-                      next. Nothing is logged. */
-    SIM_OP_DUMP    /* value: first entry. Nothing is logged. */
+    SIM_OP_SPAM,    /* path[0]: to whom; value: how many. */
+    SIM_OP_TRAP,    /* path[0]: whom it sends to before it ends badly; value: enum sim_trap. */
+    SIM_OP_POISON,  /* path[0]: whom it sends what ends badly there; value: see SIM_NOTE_POISON. */
+    SIM_OP_LOOK,    /* At a mirror: what it was told by `value`, or with a delay by whoever tells it
+                       next. Nothing is logged. */
+    SIM_OP_VISIT,   /* At a brief/N. value: enum sim_visit; delay_ns. */
+    SIM_OP_CALL_ON, /* path[0]: the brief/N that is sent a note. */
+    SIM_OP_DUMP     /* value: first entry. Nothing is logged. */
 };
 
 enum sim_trap {
@@ -164,6 +182,15 @@ enum sim_trap {
 };
 #define SIM_LONG_ROUNDS 1000000u
 
+enum sim_visit { /* What it does for the next delay_ns, in which it must not end. */
+                 SIM_VISIT_PLAIN,
+                 SIM_VISIT_TIMER,
+                 SIM_VISIT_HOLD, /* The visit is answered when the time is over. */
+                 SIM_VISIT_JOIN,
+                 SIM_VISIT_SLEEP,
+                 SIM_VISITS
+};
+
 struct sim_request { /* From a client. */
     uint32_t op, hops;
     uint64_t id, value, delay_ns;
@@ -175,10 +202,12 @@ enum sim_note_kind {
     SIM_NOTE_RELAY,
     SIM_NOTE_QUESTION,
     SIM_NOTE_MIRROR,
-    SIM_NOTE_CANCEL, /* path[0]: a timer. */
-    SIM_NOTE_ASK,    /* Answered when whoever path names next has answered. */
-    SIM_NOTE_POISON  /* Handled in one of path[0] milliseconds only, and else ends badly; 0: always.
-                      */
+    SIM_NOTE_CANCEL,  /* path[0]: a timer. */
+    SIM_NOTE_ASK,     /* Answered when whoever path names next has answered. */
+    SIM_NOTE_VISITED, /* From a brief/N; hash: its life; position: an op. */
+    SIM_NOTE_ENDED,   /* hash: its life; position: as in SIM_ENTRY_ENDED. */
+    SIM_NOTE_POISON /* Handled in one of path[0] milliseconds only, and else ends badly; 0: always.
+                     */
 };
 
 struct sim_note { /* Between instances. */
@@ -205,10 +234,10 @@ struct sim_receipt { /* What comes back. */
     uint64_t number, op;
 };
 
-struct sim_answer { /* To a client. */
-    uint64_t position, hash, value;
-    uint32_t count, version; /* version: of whoever answers. */
-    struct sim_mark {        /* GATHER: of those who were asked. */
+struct sim_answer {                       /* To a client. */
+    uint64_t position, hash, value, life; /* life: of a brief/N. */
+    uint32_t count, version;              /* version: of whoever answers. */
+    struct sim_mark {                     /* GATHER: of those who were asked. */
         uint32_t peer, status;
         uint64_t position, hash;
     } marks[SIM_HOPS_MAX];

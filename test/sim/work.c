@@ -19,11 +19,13 @@ void sim_peer_name(uint32_t peer, const char **ret_agent, char ret_key[8])
     uint32_t first = peer < SIM_TIGHT_FIRST    ? 0
                      : peer < SIM_HUB_FIRST    ? SIM_TIGHT_FIRST
                      : peer < SIM_MIRROR_FIRST ? SIM_HUB_FIRST
-                                               : SIM_MIRROR_FIRST;
+                     : peer < SIM_BRIEF_FIRST  ? SIM_MIRROR_FIRST
+                                               : SIM_BRIEF_FIRST;
 
     *ret_agent = first == 0                 ? "account"
                  : first == SIM_TIGHT_FIRST ? "tight"
                  : first == SIM_HUB_FIRST   ? "hub"
+                 : first == SIM_BRIEF_FIRST ? "brief"
                                             : "mirror";
     snprintf(ret_key, 8, "%" PRIu32, (peer - first) % 1000);
 }
@@ -44,10 +46,10 @@ uint32_t sim_peer_of(struct sw_bytes name)
 
 const char *sim_op_name(uint32_t op)
 {
-    static const char *const names[] = {"?",     "put",  "transfer", "relay",  "gather", "join",
-                                        "leave", "tell", "set",      "cancel", "race",   "ask",
-                                        "sleep", "take", "call",     "page",   "mirror", "random",
-                                        "spam",  "trap", "poison",   "look",   "dump"};
+    static const char *const names[] = {
+        "?",      "put",  "transfer", "relay", "gather", "join",    "leave", "tell",   "set",
+        "cancel", "race", "ask",      "sleep", "take",   "call",    "page",  "mirror", "random",
+        "spam",   "trap", "poison",   "look",  "visit",  "call on", "dump"};
 
     return op < sizeof names / sizeof *names ? names[op] : "?";
 }
@@ -110,6 +112,22 @@ static void fill_look(struct sim_client *client, struct sim_record *record)
     record->is_named = false;
 }
 
+static uint8_t choose_brief(struct sim_client *client)
+{
+    return (uint8_t)(SIM_BRIEF_FIRST + sim_random_below(&client->random, SIM_BRIEFS));
+}
+
+/* What has a name is remembered for an hour: only some are visited by name. */
+static void fill_visit(struct sim_client *client, struct sim_record *record)
+{
+    struct sim_request *request = &record->request;
+
+    record->peer = choose_brief(client);
+    record->is_named = record->is_named && sim_is_remembered(record->peer);
+    request->value = sim_random_below(&client->random, SIM_VISITS);
+    request->delay_ns = 1 + sim_random_around(&client->random, SIM_IDLE_NS);
+}
+
 static void fill_spam(struct sim_client *client, struct sim_request *request)
 {
     request->value = sim_random_between(&client->random, 2, 20);
@@ -124,6 +142,21 @@ static void fill_call(struct sim_client *client, struct sim_request *request)
     request->value = sim_random_between(&client->random, 1, 3);
     if (sim_random_permille(&client->random, 500))
         request->delay_ns = 1 + sim_random_around(&client->random, SIM_S);
+}
+
+static void fill_timer(struct sim_client *client, struct sim_request *request)
+{
+    request->value = 1 + sim_random_below(&client->random, SIM_TIMERS);
+    request->delay_ns = sim_random_permille(&client->random, 600)
+                            ? sim_random_around(&client->random, 20 * SIM_MS)
+                            : sim_random_below(&client->random, TIMER_MAX_NS);
+}
+
+static void fill_race(struct sim_client *client, struct sim_request *request)
+{
+    request->value = 1 + sim_random_below(&client->random, SIM_TIMERS);
+    request->delay_ns =
+        sim_random_below(&client->random, 3) * sim_random_around(&client->random, 50 * SIM_US);
 }
 
 static void fill_request(struct sim_client *client, struct sim_record *record)
@@ -151,10 +184,7 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
         return;
     case SIM_OP_SET:
     case SIM_OP_CANCEL:
-        request->value = 1 + sim_random_below(&client->random, SIM_TIMERS);
-        request->delay_ns = sim_random_permille(&client->random, 600)
-                                ? sim_random_around(&client->random, 20 * SIM_MS)
-                                : sim_random_below(&client->random, TIMER_MAX_NS);
+        fill_timer(client, request);
         return;
     case SIM_OP_ASK:
         fill_path(client, request, 3);
@@ -164,9 +194,7 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
         request->delay_ns = sim_random_around(&client->random, 300 * SIM_MS);
         return;
     case SIM_OP_RACE:
-        request->value = 1 + sim_random_below(&client->random, SIM_TIMERS);
-        request->delay_ns =
-            sim_random_below(&client->random, 3) * sim_random_around(&client->random, 50 * SIM_US);
+        fill_race(client, request);
         return;
     case SIM_OP_PAGE:
         request->value = sim_random_below(&client->random, SIM_PAGES);
@@ -176,6 +204,12 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
         return;
     case SIM_OP_LOOK:
         fill_look(client, record);
+        return;
+    case SIM_OP_VISIT:
+        fill_visit(client, record);
+        return;
+    case SIM_OP_CALL_ON:
+        request->path[0] = choose_brief(client);
         return;
     case SIM_OP_POISON:
         request->value = sim_random_below(&client->random, 8);
@@ -283,7 +317,7 @@ static bool has_segments(const struct sim_record *record)
     uint32_t op = record->request.op;
 
     return op == SIM_OP_GATHER || op == SIM_OP_ASK || op == SIM_OP_SLEEP || op == SIM_OP_TAKE ||
-           op == SIM_OP_CALL;
+           op == SIM_OP_CALL || op == SIM_OP_VISIT;
 }
 
 static bool is_expected(const struct sim_record *record, uint32_t code)
@@ -422,7 +456,7 @@ void sim_work_init(struct sim_work *work, struct sim_front *front, uint64_t seed
         [SIM_OP_CANCEL] = 5, [SIM_OP_PAGE] = 6,      [SIM_OP_MIRROR] = 12, [SIM_OP_RANDOM] = 3,
         [SIM_OP_POISON] = 2, [SIM_OP_ASK] = 4,       [SIM_OP_SLEEP] = 2,   [SIM_OP_TAKE] = 3,
         [SIM_OP_CALL] = 4,   [SIM_OP_RACE] = 3,      [SIM_OP_SPAM] = 3,    [SIM_OP_TRAP] = 4,
-        [SIM_OP_LOOK] = 12};
+        [SIM_OP_LOOK] = 12,  [SIM_OP_VISIT] = 8,     [SIM_OP_CALL_ON] = 3};
 
     memset(work, 0, sizeof *work);
     work->front = front;

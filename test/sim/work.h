@@ -8,7 +8,7 @@
 
 #define SIM_OPS_MAX 20000u
 #define SIM_CLIENTS 10u
-#define SIM_OP_KINDS (SIM_OP_LOOK + 1)
+#define SIM_OP_KINDS (SIM_OP_CALL_ON + 1)
 
 enum sim_fate {
     SIM_FATE_OPEN,
@@ -69,3 +69,8 @@ void sim_peer_name(uint32_t peer, const char **ret_agent, char ret_key[8]);
 /* The number of "account/3"; SIM_CLIENT: of nobody. */
 uint32_t sim_peer_of(struct sw_bytes name);
 const char *sim_op_name(uint32_t op);
+/* Whether clients give names to what they ask of that brief/N. */
+static inline bool sim_is_remembered(uint32_t peer)
+{
+    return peer % 4 == 0;
+}

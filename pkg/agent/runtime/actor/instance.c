@@ -359,6 +359,7 @@ static uint64_t idle_end_ns(const struct sw_instance *instance)
 {
     const struct sw_pod_config *config = &instance->pod->config;
     const struct sw_actor *actor = &instance->actor;
+    uint64_t requests_end = sw_requests_end_ns(actor->requests), end;
 
     if (config->idle_ns == 0 || !config->is_keyed || instance->pod->state != SW_POD_OPEN ||
         !instance->is_started || instance->is_parked || instance->is_stopping ||
@@ -366,8 +367,11 @@ static uint64_t idle_end_ns(const struct sw_instance *instance)
         actor->patterns_count > 0 || sw_actor_waiting(actor) > 0 ||
         actor->wait.kind != SW_WAIT_NONE)
         return UINT64_MAX;
-    return actor->last_ns > UINT64_MAX - config->idle_ns ? UINT64_MAX
-                                                         : actor->last_ns + config->idle_ns;
+    end = actor->last_ns > UINT64_MAX - config->idle_ns ? UINT64_MAX
+                                                        : actor->last_ns + config->idle_ns;
+    if (end < requests_end) /* A new life would handle a repeat again. */
+        end = requests_end;
+    return end < instance->retry_ns ? instance->retry_ns : end;
 }
 
 bool sw_instance_is_expired(const struct sw_worker *worker, const struct sw_instance *instance)

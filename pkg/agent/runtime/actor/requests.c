@@ -129,6 +129,13 @@ bool sw_requests_find(const struct sw_requests *requests, struct sw_bytes id, ui
     return true;
 }
 
+uint64_t sw_requests_end_ns(const struct sw_requests *requests)
+{
+    return requests == NULL || requests->count == 0
+               ? 0
+               : requests->items[requests->count - 1].request->time_ns + SW_REQUESTS_KEPT_NS + 1;
+}
+
 /* Room for one more. */
 static enum sw_rc grow(struct sw_requests *requests)
 {

@@ -27,6 +27,8 @@ void sw_requests_free(struct sw_requests *requests);
 /* The request of this name as it was at now_ns.  False: none, or forgotten. */
 bool sw_requests_find(const struct sw_requests *requests, struct sw_bytes id, uint64_t now_ns,
                       struct sw_request_view *ret_view);
+/* When the newest of them may be forgotten; 0: there is none. */
+uint64_t sw_requests_end_ns(const struct sw_requests *requests);
 /* Remember a request that was handled at time_ns; one of the same name is replaced. *requests is
  * made when it is NULL.  SW_E_EXHAUSTED: no memory. */
 SW_MUST_CHECK enum sw_rc sw_requests_add(struct sw_requests **requests, struct sw_bytes id,

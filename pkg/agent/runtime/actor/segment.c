@@ -912,6 +912,21 @@ static bool be_started(struct sw_worker *worker, struct sw_instance *instance, u
     return true;
 }
 
+/* Whether it can be entered once more, if its program has an on_stop. An older program comes when
+ * it is asked for; what is only idle can wait for that. */
+static bool can_say_goodbye(struct sw_worker *worker, struct sw_instance *instance)
+{
+    const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
+    struct sw_err err = {0};
+
+    if ((program != NULL && !program->view.has_on_stop) ||
+        sw_segment_prepare(worker, instance, &err))
+        return true;
+    if (!instance->is_parked)
+        sw_instance_back_off(worker, instance);
+    return false;
+}
+
 /* Whether its idle time is over: nothing came since that was found. */
 static bool is_expired(struct sw_worker *worker, struct sw_instance *instance)
 {
@@ -921,6 +936,8 @@ static bool is_expired(struct sw_worker *worker, struct sw_instance *instance)
     if (!was_expiring)
         return false;
     if (sw_instance_is_expired(worker, instance)) {
+        if (!can_say_goodbye(worker, instance))
+            return false;
         worker->counts.expired++;
         return true;
     }

@@ -306,6 +306,25 @@ static void an_instance_that_waits_for_something_is_not_idle(void **state)
     assert_int_equal(instances(), 0);
 }
 
+/* A new life would handle it once more. */
+static void a_named_request_is_known_for_its_time_though_all_is_idle(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 2, .agent = "b", .is_keyed = true, .idle_ns = SECOND});
+    actors_send_named(&actors, "once", 2, "x", "add 5;get");
+    actors_settle(&actors);
+    actors_pass(&actors, HOUR - SECOND);
+    assert_int_equal(expired(), 0);
+    request = actors_send_named(&actors, "once", 2, "x", "add 5;get");
+    actors_settle(&actors);
+    assert_non_null(strstr(actors_reply(&actors, request)->body, "counter=5 "));
+    actors_pass(&actors, 2 * SECOND);
+    assert_int_equal(expired(), 1);
+}
+
 static void idle_time_goes_on_over_restarts_and_with_a_new_policy(void **state)
 {
     (void)state;
@@ -362,6 +381,7 @@ int main(void)
         TEST(overload_refuses_at_the_edge_first),
         TEST(an_idle_instance_is_deleted_and_begins_anew),
         TEST(an_instance_that_waits_for_something_is_not_idle),
+        TEST(a_named_request_is_known_for_its_time_though_all_is_idle),
         TEST(idle_time_goes_on_over_restarts_and_with_a_new_policy),
         TEST(what_comes_at_the_last_moment_is_handled),
         TEST(replicas_and_volatile_ones),

@@ -184,6 +184,35 @@ static void one_that_failed_waits_for_its_old_program_after_a_restart(void **sta
     assert_int_equal(field_of("k", "counter"), 6);
 }
 
+/* What it says goodbye with is in its old program, which is asked for. */
+static void one_that_idles_waits_for_its_old_program_to_say_goodbye(void **state)
+{
+    struct actors_pod idle = {
+        .number = 1, .agent = "a", .is_keyed = true, .digest = "sha256:2", .idle_ns = 1000000000u};
+
+    (void)state;
+    actors.module.has_on_stop = second.has_on_stop = true;
+    actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "watcher", .is_keyed = true});
+    open_with(&actors.module, "sha256:1");
+    actors_ask(&actors, 1, "k", "add 5");
+    second.on_upgrade = "fail";
+    open_with(&second, "sha256:2");
+    restart(true);
+    actors.next_module = &second;
+    actors_open(&actors, &idle);
+    actors.disk.now_ns += 2000000000u;
+    actors_settle(&actors);
+    assert_true(actors.wanted > 0);
+    actors.module.refs++;
+    sw_worker_put(actors.workers[1], sw_item_program_new(script_text("sha256:1"), &actors.module));
+    actors.disk.now_ns += 120000000000u;
+    actors_settle(&actors);
+    actors.next_module = NULL;
+    actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "watcher", .is_keyed = true});
+    actors_settle(&actors);
+    assert_non_null(strstr(actors_ask(&actors, 2, "1", "get"), "counter=1 "));
+}
+
 static void without_on_upgrade_instances_stay_and_an_event_says_so(void **state)
 {
     (void)state;
@@ -375,6 +404,7 @@ int main(void)
         TEST(one_that_fails_stays_what_it_is),
         TEST(one_that_failed_is_tried_again_from_another_program),
         TEST(one_that_failed_waits_for_its_old_program_after_a_restart),
+        TEST(one_that_idles_waits_for_its_old_program_to_say_goodbye),
         TEST(without_on_upgrade_instances_stay_and_an_event_says_so),
         TEST(what_is_not_durable_is_handed_over_in_memory),
         TEST(state_crosses_engines_by_image_and_never_by_replay),
