@@ -224,7 +224,8 @@ static int32_t call_on(const struct sim_request *r, uint64_t handle)
 {
     struct sim_note what = {.kind = SIM_NOTE_PLAIN, .id = r->id};
 
-    (void)send(r->path[0], &what, 0);
+    for (uint32_t i = 0; i < r->hops && i < SIM_HOPS_MAX; i++)
+        (void)send(r->path[i], &what, 0);
     return answer_plain(handle);
 }
 
@@ -658,18 +659,22 @@ static int32_t join(const struct sim_request *r, uint64_t handle)
     return answer_plain(handle);
 }
 
+static void arm(uint64_t id, uint64_t delay_ns)
+{
+    int32_t code = swarm_timer_start(id, delay_ns);
+
+    if (code == 0)
+        note(SIM_ENTRY_SET, (uint32_t)id, swarm_now() + delay_ns, 0);
+    else
+        note(SIM_ENTRY_UNSET, (uint32_t)id, (uint64_t)(int64_t)code, 0);
+}
+
 static int32_t set_timer(const struct sim_request *r, uint64_t handle)
 {
-    int32_t code;
-
-    if (r->op == SIM_OP_SET) {
-        code = swarm_timer_start(r->value, r->delay_ns);
-        if (code != 0)
-            return code;
-        note(SIM_ENTRY_SET, (uint32_t)r->value, swarm_now() + r->delay_ns, 0);
-    } else {
+    if (r->op == SIM_OP_SET)
+        arm(r->value, r->delay_ns);
+    else
         (void)cancel_timer(r->value);
-    }
     return answer_plain(handle);
 }
 
@@ -677,11 +682,8 @@ static int32_t set_timer(const struct sim_request *r, uint64_t handle)
 static int32_t race(const struct sim_request *r, uint64_t handle)
 {
     struct sim_note what = {.kind = SIM_NOTE_CANCEL, .id = r->id, .path = {(uint8_t)r->value}};
-    int32_t code = swarm_timer_start(r->value, r->delay_ns);
 
-    if (code != 0)
-        return code;
-    note(SIM_ENTRY_SET, (uint32_t)r->value, swarm_now() + r->delay_ns, 0);
+    arm(r->value, r->delay_ns);
     (void)send(memory.self, &what, 0);
     return answer_plain(handle);
 }

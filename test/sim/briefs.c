@@ -15,9 +15,18 @@ struct briefs {
         bool has_ended;
     } *lives;
     uint32_t lives_count;
-    uint64_t *visited; /* By op: in which life; 0: in none that was told of. */
-    bool *was_sent;    /* By op: a note of it to a brief/N went out. */
+    struct visit {        /* By op and brief/N. */
+        uint64_t life;    /* 0: of none that was told of. */
+        bool was_sent;    /* A note of it went out, */
+        bool is_a_letter; /* and could not be born there. */
+    } *visits;
 };
+
+static struct visit *visit_of(const struct briefs *briefs, uint64_t op, uint32_t peer)
+{
+    return &briefs->visits[op % (SIM_OPS_MAX + 1) * SIM_BRIEFS +
+                           (peer - SIM_BRIEF_FIRST) % SIM_BRIEFS];
+}
 
 static void wrong(const struct briefs *briefs, const char *what, uint32_t peer, uint64_t number)
 {
@@ -56,15 +65,14 @@ static void take_visit(struct briefs *briefs, const struct sim_entry *entry)
     if (life->has_ended || life->peer != entry->peer)
         wrong(briefs, "a visit after the end", entry->peer, entry->value);
     if (record == NULL ||
-        (record->request.op == SIM_OP_VISIT ? record->peer : record->request.path[0]) !=
-            entry->peer ||
-        (record->request.op != SIM_OP_VISIT && record->request.op != SIM_OP_CALL_ON)) {
+        (record->request.op == SIM_OP_VISIT ? record->peer != entry->peer
+                                            : record->request.op != SIM_OP_CALL_ON)) {
         wrong(briefs, "a visit that nobody made", entry->peer, entry->value);
         return;
     }
-    if (briefs->visited[entry->value] != 0)
+    if (visit_of(briefs, entry->value, entry->peer)->life != 0)
         wrong(briefs, "a visit came twice", entry->peer, entry->value);
-    briefs->visited[entry->value] = entry->number;
+    visit_of(briefs, entry->value, entry->peer)->life = entry->number;
 }
 
 static void take_end(struct briefs *briefs, const struct sim_entry *entry)
@@ -91,14 +99,14 @@ static void read_log(struct briefs *briefs, const struct sim_life *life)
             take_end(briefs, entry);
         else if (entry->kind == SIM_ENTRY_SENT && entry->peer >= SIM_BRIEF_FIRST &&
                  entry->value <= briefs->work->records_count)
-            briefs->was_sent[entry->value] = true;
+            visit_of(briefs, entry->value, entry->peer)->was_sent = true;
     }
 }
 
 /* Whether the life that answered is the one that had the visit. */
 static void check_visit(const struct briefs *briefs, const struct sim_record *record)
 {
-    uint64_t id = record->request.id, visited = briefs->visited[id];
+    uint64_t id = record->request.id, visited = visit_of(briefs, id, record->peer)->life;
     const struct life *life;
 
     if (record->fate == SIM_FATE_REFUSED && visited != 0)
@@ -114,27 +122,41 @@ static void check_visit(const struct briefs *briefs, const struct sim_record *re
         wrong(briefs, "a visit was acknowledged and is in no life", record->peer, id);
 }
 
-static void check_note(const struct briefs *briefs, const struct sim_record *record)
+/* What an instance sent came once, or is a dead letter: it may only bring so many to life. */
+static void check_note(const struct briefs *briefs, uint64_t op, uint32_t peer)
 {
-    uint64_t id = record->request.id;
-    uint32_t peer = record->request.path[0];
+    const struct visit *visit = visit_of(briefs, op, peer);
 
-    if (briefs->visited[id] != 0 && !briefs->was_sent[id])
-        wrong(briefs, "a note that was not sent", peer, id);
-    if (briefs->visited[id] == 0 && briefs->was_sent[id] && !sim_is_remembered(peer))
-        wrong(briefs, "a note was lost", peer, id);
+    if (visit->life != 0 && (!visit->was_sent || visit->is_a_letter))
+        wrong(briefs, "a note that was not sent, or was a dead letter", peer, op);
+    if (visit->life == 0 && visit->was_sent && !visit->is_a_letter && !sim_is_remembered(peer))
+        wrong(briefs, "a note was lost", peer, op);
+}
+
+static void read_letters(const struct briefs *briefs, const struct sim_lives *lives)
+{
+    for (uint32_t i = 0; i < lives->letters_count; i++) {
+        const struct sim_letter *letter = &lives->letters[i];
+
+        if (letter->to < SIM_BRIEF_FIRST || letter->to == SIM_CLIENT)
+            continue;
+        if (letter->from >= SIM_HUB_FIRST + SIM_HUBS || letter->note.id == 0 ||
+            letter->note.id > briefs->work->records_count)
+            wrong(briefs, "a dead letter of nobody", letter->to, letter->note.id);
+        visit_of(briefs, letter->note.id, letter->to)->is_a_letter = true;
+    }
 }
 
 void sim_check_briefs(const struct sim_work *work, const struct sim_lives *lives,
                       struct sim_verdict *verdict)
 {
-    struct briefs briefs = {.work = work,
-                            .verdict = verdict,
-                            .lives = calloc(LIVES_MAX, sizeof *briefs.lives),
-                            .visited = calloc(SIM_OPS_MAX + 1, sizeof *briefs.visited),
-                            .was_sent = calloc(SIM_OPS_MAX + 1, sizeof *briefs.was_sent)};
+    struct briefs briefs = {
+        .work = work,
+        .verdict = verdict,
+        .lives = calloc(LIVES_MAX, sizeof *briefs.lives),
+        .visits = calloc((SIM_OPS_MAX + 1) * (size_t)SIM_BRIEFS, sizeof *briefs.visits)};
 
-    if (briefs.lives == NULL || briefs.visited == NULL || briefs.was_sent == NULL)
+    if (briefs.lives == NULL || briefs.visits == NULL)
         abort();
     for (uint32_t peer = 0; peer < SIM_MIRROR_FIRST; peer++)
         read_log(&briefs, &lives->of[peer]);
@@ -142,14 +164,16 @@ void sim_check_briefs(const struct sim_work *work, const struct sim_lives *lives
         if (!briefs.lives[i].has_ended)
             wrong(&briefs, "it told of visits and not of its end", briefs.lives[i].peer,
                   briefs.lives[i].number);
+    read_letters(&briefs, lives);
     for (uint32_t i = 0; i < work->records_count; i++) {
-        if (work->records[i].request.op == SIM_OP_VISIT)
+        const struct sim_request *request = &work->records[i].request;
+
+        if (request->op == SIM_OP_VISIT)
             check_visit(&briefs, &work->records[i]);
-        else if (work->records[i].request.op == SIM_OP_CALL_ON)
-            check_note(&briefs, &work->records[i]);
+        for (uint32_t k = 0; request->op == SIM_OP_CALL_ON && k < request->hops; k++)
+            check_note(&briefs, request->id, request->path[k]);
     }
     verdict->lives = briefs.lives_count;
     free(briefs.lives);
-    free(briefs.visited);
-    free(briefs.was_sent);
+    free(briefs.visits);
 }

@@ -10,6 +10,7 @@
 
 #define TIMEOUT_CODE 4u
 #define UNAVAILABLE_CODE 14u
+#define EXHAUSTED_CODE 8u
 
 struct check {
     const struct sim_work *work;
@@ -145,9 +146,20 @@ static int64_t amount_of(struct walk *walk, const struct sim_entry *entry)
 static void walk_timer(struct walk *walk, const struct sim_entry *entry)
 {
     uint64_t *due = &walk->armed[entry->peer <= SIM_TIMERS ? entry->peer : 0];
+    uint32_t others = 0;
 
+    for (uint32_t i = 0; i <= SIM_TIMERS; i++)
+        others += walk->armed[i] != 0 && &walk->armed[i] != due;
     if (entry->kind == SIM_ENTRY_SET) {
+        if (walk->self < SIM_TIGHT_FIRST && others >= SIM_ACCOUNT_TIMERS)
+            wrong_at(walk, "more timers than it may have", others + 1);
         *due = entry->number;
+        return;
+    }
+    if (entry->kind == SIM_ENTRY_UNSET) {
+        if (walk->self >= SIM_TIGHT_FIRST || others < SIM_ACCOUNT_TIMERS || *due != 0 ||
+            entry->number != (uint64_t)-(int64_t)EXHAUSTED_CODE)
+            wrong_at(walk, "a timer was refused without a cause", entry->number);
         return;
     }
     if (entry->kind == SIM_ENTRY_CANCELLED) {
@@ -282,6 +294,7 @@ static void walk_entry(struct walk *walk, const struct sim_entry *entry)
             wrong_at(walk, "an answer that nobody waits for, or a failure", entry->value);
         return;
     case SIM_ENTRY_SET:
+    case SIM_ENTRY_UNSET:
     case SIM_ENTRY_CANCELLED:
     case SIM_ENTRY_FIRED:
         walk_timer(walk, entry);
@@ -399,7 +412,8 @@ static void check_letters(struct check *check)
     for (uint32_t i = 0; i < check->lives->letters_count; i++) {
         const struct sim_letter *letter = &check->lives->letters[i];
 
-        if (letter->note.kind != SIM_NOTE_POISON || letter->from >= SIM_MIRROR_FIRST ||
+        if ((letter->note.kind != SIM_NOTE_POISON && letter->to < SIM_BRIEF_FIRST) ||
+            letter->from >= SIM_MIRROR_FIRST ||
             count_letters(check, letter->from, letter->to, letter->note.number) != 1)
             wrong(check->verdict,
                   "message %" PRIu64 " of %s to %s (op %" PRIu64 ") is a dead letter, twice or "

@@ -47,7 +47,9 @@ static void fail_disk(struct sim_faults *faults, enum sim_disk_fault fault)
 
 static void close_pod(struct sim_faults *faults, struct sim_fault *fault)
 {
-    fault->pod = (uint32_t)sim_random_below(&faults->random, SIM_PODS);
+    fault->pod = sim_random_permille(&faults->random, 250)
+                     ? SIM_PODS - 1 /* What comes meanwhile meets instances that idle. */
+                     : (uint32_t)sim_random_below(&faults->random, SIM_PODS);
     fault->is_reopen = true;
     sim_front_want(faults->front, fault->pod, false);
     sim_event_at(faults->front->loop, &fault->event,

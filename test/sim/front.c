@@ -10,6 +10,8 @@
 #define DEADLINE_MS 20u
 #define MEMORY_BYTES (1u << 20)
 #define MAILBOX_TIGHT 6u
+#define TIGHT_PER_S 10u
+#define CHILDREN_PER_S 2u
 #define RETRY_ATTEMPTS 5u
 #define LETTERS_PER_PAGE 7u
 
@@ -85,11 +87,14 @@ static void make_pods(struct sim_front *front)
                               .agent_uid = "10000000-0000-7000-8000-000000000001",
                               .is_keyed = true,
                               .is_durable = true,
+                              .timers = SIM_ACCOUNT_TIMERS,
+                              .children_per_s = CHILDREN_PER_S,
                               .mailbox = 1024};
     struct sim_pod tight = {.agent = "tight",
                             .agent_uid = "10000000-0000-7000-8000-000000000002",
                             .is_keyed = true,
                             .is_durable = true,
+                            .messages_per_s = TIGHT_PER_S,
                             .mailbox = MAILBOX_TIGHT};
     struct sim_pod hub = {.agent = "hub",
                           .agent_uid = "10000000-0000-7000-8000-000000000003",
@@ -140,6 +145,9 @@ static void open_pod(struct sim_front *front, struct sim_pod *pod)
                                           .retry_first_ns = 30 * SIM_MS,
                                           .retry_max_ns = SIM_S,
                                           .idle_ns = pod->idle_ns,
+                                          .timers_max = pod->timers,
+                                          .messages_per_s = pod->messages_per_s,
+                                          .children_per_s = pod->children_per_s,
                                           .instances_max = 1000}};
 
     digest_of(config, digest);

@@ -28,6 +28,7 @@ struct sim_pod {
     bool is_keyed, is_durable, is_wanted, is_running;
     uint32_t mailbox, replicas;
     uint64_t idle_ns;
+    uint32_t timers, messages_per_s, children_per_s;
     uint64_t generation;
 };
 

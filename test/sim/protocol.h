@@ -29,6 +29,7 @@
 #define SIM_LOG_MAX 4500u
 #define SIM_HOPS_MAX 6u
 #define SIM_DUMP_ENTRIES 500u
+#define SIM_ACCOUNT_TIMERS 2u /* That an account/N may have at once. */
 #define SIM_IDLE_NS ((uint64_t)3000000000)
 #define SIM_VISITS_MAX 64u                /* Of one life of a brief/N. */
 #define SIM_ASK_NS ((uint64_t)1000000000) /* So long an answer is waited for, for each hop. */
@@ -83,6 +84,7 @@ enum sim_entry_kind {
     SIM_ENTRY_GOT,       /* peer: from whom; number: within the pair; value: the op. */
     SIM_ENTRY_ANSWER,    /* Of a question. peer: who was asked; number: status; value: the op. */
     SIM_ENTRY_SET,       /* A timer. peer: its id; number: when it is due. */
+    SIM_ENTRY_UNSET,     /* A timer that was refused. peer: its id; number: the code. */
     SIM_ENTRY_CANCELLED, /* peer: its id; number: the code. */
     SIM_ENTRY_FIRED,     /* peer: its id. */
     SIM_ENTRY_TOLD,      /* A publish. peer: subject; number: of this publisher; value: the op. */
@@ -168,7 +170,7 @@ enum sim_op {
     SIM_OP_LOOK,    /* At a mirror: what it was told by `value`, or with a delay by whoever tells it
                        next. Nothing is logged. */
     SIM_OP_VISIT,   /* At a brief/N. value: enum sim_visit; delay_ns. */
-    SIM_OP_CALL_ON, /* path[0]: the brief/N that is sent a note. */
+    SIM_OP_CALL_ON, /* path: the brief/N that are sent a note each. */
     SIM_OP_DUMP     /* value: first entry. Nothing is logged. */
 };
 

@@ -95,11 +95,22 @@ static void init(struct run *run)
               run->options->seed, host.workers, host.segments_per_step);
 }
 
+static bool wait_reader(struct run *run)
+{
+    while (!run->reader.is_done)
+        if (!go_on(run, SIM_S))
+            return false;
+    return !is_wrong(run, run->reader.breach);
+}
+
 /* Clients at work, in bursts with long rests between, while things go wrong. */
 static bool work(struct run *run)
 {
     uint64_t end_ns = run->loop.now_ns + run->options->minutes * 60 * SIM_S;
 
+    sim_reader_mark(&run->reader, &run->front); /* All that last are there from the beginning. */
+    if (!wait_reader(run))
+        return false;
     while (run->loop.now_ns < end_ns) {
         sim_work_burst(&run->work, BURST_OPS);
         sim_faults_plan(&run->faults, BURST_OPS * (run->work.think_ns + 50 * SIM_MS));
@@ -122,14 +133,6 @@ static bool settle(struct run *run)
     if (!wait_up(run) || !go_on(run, SETTLE_NS))
         return false;
     return !is_wrong(run, sim_service_open(&run->front.service) > 0 ? "calls are never over" : "");
-}
-
-static bool wait_reader(struct run *run)
-{
-    while (!run->reader.is_done)
-        if (!go_on(run, SIM_S))
-            return false;
-    return !is_wrong(run, run->reader.breach);
 }
 
 static bool read_all(struct run *run, struct sim_lives *lives)

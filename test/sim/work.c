@@ -128,6 +128,16 @@ static void fill_visit(struct sim_client *client, struct sim_record *record)
     request->delay_ns = 1 + sim_random_around(&client->random, SIM_IDLE_NS);
 }
 
+/* Several at once: more than one may bring to life. */
+static void fill_call_on(struct sim_client *client, struct sim_request *request)
+{
+    uint32_t first = choose_brief(client) - SIM_BRIEF_FIRST;
+
+    request->hops = (uint32_t)sim_random_between(&client->random, 1, SIM_HOPS_MAX);
+    for (uint32_t i = 0; i < request->hops; i++)
+        request->path[i] = (uint8_t)(SIM_BRIEF_FIRST + (first + i) % SIM_BRIEFS);
+}
+
 static void fill_spam(struct sim_client *client, struct sim_request *request)
 {
     request->value = sim_random_between(&client->random, 2, 20);
@@ -209,7 +219,7 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
         fill_visit(client, record);
         return;
     case SIM_OP_CALL_ON:
-        request->path[0] = choose_brief(client);
+        fill_call_on(client, request);
         return;
     case SIM_OP_POISON:
         request->value = sim_random_below(&client->random, 8);
