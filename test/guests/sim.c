@@ -396,10 +396,27 @@ static int32_t sleep(const struct sim_request *r, uint64_t handle)
     return answer_plain(handle);
 }
 
+/* What it knows of itself, or as a mirror of another one. */
+static void fill_knowledge(struct sim_call *call)
+{
+    const struct sim_note *seen = &memory.seen[call->op % SIM_MIRROR_FIRST];
+
+    if (memory.self < SIM_MIRROR_FIRST) {
+        call->position = memory.position;
+        call->hash = memory.hash;
+        call->peer = memory.self;
+        return;
+    }
+    call->position = seen->position;
+    call->hash = seen->hash;
+    call->peer = call->op % SIM_MIRROR_FIRST;
+}
+
 /* Get receipts from outside. */
 static int32_t call(const struct sim_request *r, uint64_t handle)
 {
     struct sim_receipt receipt;
+    struct sim_answer all = {0};
     volatile uint64_t locals[LOCALS];
     uint64_t id = r->id, count = r->value, timeout_ns = r->delay_ns;
 
@@ -411,20 +428,27 @@ static int32_t call(const struct sim_request *r, uint64_t handle)
             char from[sizeof SIM_SERVICE];
         } room = {.receipt = {0}};
         struct swarm_reading reading = {.room = &room, .room_size = sizeof room};
-        int32_t code = swarm_call(&(struct swarm_question){.to = SIM_SERVICE,
-                                                           .to_size = sizeof SIM_SERVICE - 1,
-                                                           .body = &what,
-                                                           .body_size = sizeof what,
-                                                           .timeout_ns = timeout_ns},
-                                  &reading);
+        int32_t code;
+
+        fill_knowledge(&what);
+        code = swarm_call(&(struct swarm_question){.to = SIM_SERVICE,
+                                                   .to_size = sizeof SIM_SERVICE - 1,
+                                                   .body = &what,
+                                                   .body_size = sizeof what,
+                                                   .timeout_ns = timeout_ns},
+                          &reading);
 
         receipt = (struct sim_receipt){0, 0};
         if (reading.message.body_size == sizeof receipt)
             __builtin_memcpy(&receipt, reading.message.body, sizeof receipt);
         check_locals(locals, id);
         note(SIM_ENTRY_CALLED, (uint32_t)-code, receipt.number, id);
+        if (memory.self < SIM_MIRROR_FIRST || all.count == SIM_HOPS_MAX)
+            continue;
+        all.marks[all.count++] = (struct sim_mark){
+            .status = (uint32_t)-code, .position = receipt.number, .hash = receipt.op};
     }
-    return answer_plain(handle);
+    return answer(handle, &all);
 }
 
 /* Handle the next message here, in the middle of another one. */

@@ -663,6 +663,48 @@ static void check_answer_version(struct check *check, const struct sim_record *r
               life->versions[answer->position]);
 }
 
+/* A receipt is taken once, by who was given it. */
+static bool take_receipt(struct check *check, uint32_t peer, uint64_t number, uint64_t op)
+{
+    const struct sim_receipt_record *receipt =
+        sim_service_receipt(&check->work->front->service, number);
+    char name[24];
+
+    return receipt != NULL && receipt->op == op &&
+           strcmp(receipt->caller, name_of(peer, name)) == 0 && check->taken[number]++ == 0;
+}
+
+/* A mirror keeps no log: its answer has the receipts that it got. */
+static void check_mirror_call(struct check *check, const struct sim_record *record)
+{
+    const struct sim_answer *answer = &record->answer;
+    char name[24];
+
+    if (record->wants_reply && answer->count != record->request.value)
+        wrong(check->verdict, "op %" PRIu64 ": %" PRIu32 " of its %" PRIu64 " calls ended",
+              record->request.id, answer->count, record->request.value);
+    for (uint32_t i = 0; record->wants_reply && i < answer->count && i < SIM_HOPS_MAX; i++) {
+        const struct sim_mark *mark = &answer->marks[i];
+
+        if (mark->status == TIMEOUT_CODE && record->request.delay_ns != 0 && mark->position == 0)
+            continue;
+        if ((mark->status != 0 && mark->status != UNAVAILABLE_CODE) ||
+            !take_receipt(check, record->peer, mark->position, record->request.id))
+            wrong(check->verdict, "op %" PRIu64 ": %s got result %" PRIu64 ", twice or of another",
+                  record->request.id, name_of(record->peer, name), mark->position);
+    }
+}
+
+/* Whatever is told to the service is of a life that somebody has: it left when that was durable. */
+static void check_heard(struct check *check)
+{
+    const struct sim_service *service = &check->work->front->service;
+
+    for (uint64_t i = 0; i < service->heard_count; i++)
+        check_mark(check, service->heard[i].op, (uint32_t)service->heard[i].peer,
+                   service->heard[i].position, service->heard[i].hash);
+}
+
 static void check_record(struct check *check, const struct sim_record *record)
 {
     const struct sim_request *request = &record->request;
@@ -678,6 +720,8 @@ static void check_record(struct check *check, const struct sim_record *record)
                    record->answer.hash);
         return;
     }
+    if (request->op == SIM_OP_CALL && record->peer >= SIM_MIRROR_FIRST)
+        check_mirror_call(check, record);
     if (record->peer >= SIM_MIRROR_FIRST) /* Of nobody in particular, or of a short life. */
         return;
     if (times != 1)
@@ -727,6 +771,7 @@ void sim_check(const struct sim_work *work, struct sim_lives *lives, uint64_t qu
         wrong(verdict, "%" PRId64 " of money was made or lost", sum);
     check_letters(&check);
     check_all_news(&check);
+    check_heard(&check);
     sim_check_briefs(work, lives, verdict);
     free(check.times);
     free(check.calls);

@@ -228,8 +228,10 @@ struct sim_news { /* A publish. */
 
 #define SIM_SERVICE "sim.receipts"
 
-struct sim_call {        /* Of an instance, to the service. */
-    uint64_t op, number; /* number: of this op. */
+struct sim_call {            /* Of an instance, to the service. */
+    uint64_t op, number;     /* number: of this op. */
+    uint64_t position, hash; /* Of the log of `peer`, as far as the caller knows. */
+    uint64_t peer;
 };
 
 struct sim_receipt { /* What comes back. */
@@ -239,7 +241,7 @@ struct sim_receipt { /* What comes back. */
 struct sim_answer {                       /* To a client. */
     uint64_t position, hash, value, life; /* life: of a brief/N. */
     uint32_t count, version;              /* version: of whoever answers. */
-    struct sim_mark {                     /* GATHER: of those who were asked. */
+    struct sim_mark {                     /* GATHER: who was asked. CALL, of a mirror: receipts. */
         uint32_t peer, status;
         uint64_t position, hash;
     } marks[SIM_HOPS_MAX];

@@ -1,7 +1,5 @@
 #include "test/sim/service.h"
 
-#include "test/sim/protocol.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -101,6 +99,8 @@ static struct call *make(struct sim_service *service, const struct sw_frame_call
              options->agent_of(options->ctx, asked->uid), (int)asked->key.size,
              (const char *)asked->key.data);
     memcpy(&call->body, asked->body.data, sizeof call->body);
+    assert(service->heard_count < SIM_HEARD_MAX);
+    service->heard[service->heard_count++] = call->body;
     sim_event_init(&call->answer, on_answer, call);
     sim_event_init(&call->again, on_again, call);
     begin(call);
@@ -201,7 +201,8 @@ void sim_service_init(struct sim_service *service, const struct sim_service_opti
     service->calls = sw_map_new(options->seed);
     service->receipts = calloc(SIM_RECEIPTS_MAX, sizeof *service->receipts);
     service->mean_ns = SIM_MS << sim_random_below(&service->random, 12);
-    if (service->calls == NULL || service->receipts == NULL)
+    service->heard = calloc(SIM_HEARD_MAX, sizeof *service->heard);
+    if (service->calls == NULL || service->receipts == NULL || service->heard == NULL)
         abort();
 }
 
@@ -219,4 +220,5 @@ void sim_service_done(struct sim_service *service)
     }
     sw_map_free(service->calls);
     free(service->receipts);
+    free(service->heard);
 }

@@ -4,15 +4,17 @@
  * after a while, sometimes twice, sometimes again when the call is long over. An answer is a
  * receipt with a number of its own, so the lives of the instances show who took which.
  *
- * Threads: one.  I/O: none.  Limits: SIM_RECEIPTS_MAX. */
+ * Threads: one.  I/O: none.  Limits: SIM_RECEIPTS_MAX, SIM_HEARD_MAX. */
 #pragma once
 #include "pkg/agent/link/frame.h"
 #include "pkg/utils/base/map.h"
 #include "test/sim/loop.h"
+#include "test/sim/protocol.h"
 #include "test/sim/random.h"
 #include "test/sim/trace.h"
 
 #define SIM_RECEIPTS_MAX 65536u
+#define SIM_HEARD_MAX 65536u
 
 struct sim_service_options {
     struct sim_loop *loop;
@@ -34,6 +36,8 @@ struct sim_service {
         char caller[24]; /* "account/3" */
     } *receipts;         /* Owned; number 1 is the first. */
     uint64_t receipts_count;
+    struct sim_call *heard; /* Owned: all that ever arrived. */
+    uint64_t heard_count;
     uint64_t hosts; /* That ended. */
     uint64_t mean_ns;
     char breach[200]; /* What must never be seen; "": nothing was. */

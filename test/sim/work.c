@@ -147,8 +147,14 @@ static void fill_spam(struct sim_client *client, struct sim_request *request)
     request->path[0] = (uint8_t)(SIM_TIGHT_FIRST + sim_random_below(&client->random, SIM_TIGHT));
 }
 
-static void fill_call(struct sim_client *client, struct sim_request *request)
+static void fill_call(struct sim_client *client, struct sim_record *record)
 {
+    struct sim_request *request = &record->request;
+
+    if (sim_random_permille(&client->random, 300)) {
+        record->peer = choose_mirror(client);
+        record->is_named = false; /* Whoever is not durable forgets names with a host. */
+    }
     request->value = sim_random_between(&client->random, 1, 3);
     if (sim_random_permille(&client->random, 500))
         request->delay_ns = 1 + sim_random_around(&client->random, SIM_S);
@@ -231,7 +237,7 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
         request->value = sim_random_below(&client->random, SIM_TRAPS);
         return;
     case SIM_OP_CALL:
-        fill_call(client, request);
+        fill_call(client, record);
         return;
     case SIM_OP_PUT:
     case SIM_OP_RANDOM:
