@@ -2,6 +2,7 @@
 
 #include "pkg/agent/store/effect.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #define REASON_MAX 63u
 #define PRIORITY_NORMAL 1u
 #define PRIORITY_UNNAMED 255u
+#define NAME_BYTES 12u
+#define SEED_BYTES 16u
 
 bool sw_origin_is_durable(const struct sw_origin *origin)
 {
@@ -73,111 +76,233 @@ const char *sw_record_kind_name(enum sw_record_kind kind)
 
 /* --- Writing --------------------------------------------------------------------------------- */
 
-static void name_put(const struct sw_effect_name *name, struct sw_buffer *out)
+/* The room for all of a record is there before it is written, so its many small fields only move a
+ * pointer on. Each function writes at `at` and returns where it ended. */
+static uint8_t *write_u8(uint8_t *at, uint8_t value)
 {
-    sw_buffer_put_u64(out, name->lsn);
-    sw_buffer_put_u32(out, name->index);
+    *at = value;
+    return at + 1;
+}
+
+static uint8_t *write_u32(uint8_t *at, uint32_t value)
+{
+    value = htole32(value);
+    memcpy(at, &value, sizeof value);
+    return at + sizeof value;
+}
+
+static uint8_t *write_u64(uint8_t *at, uint64_t value)
+{
+    value = htole64(value);
+    memcpy(at, &value, sizeof value);
+    return at + sizeof value;
+}
+
+static uint8_t *write_bytes(uint8_t *at, struct sw_bytes bytes)
+{
+    at = write_u32(at, (uint32_t)bytes.size);
+    if (bytes.size > 0)
+        memcpy(at, bytes.data, bytes.size);
+    return at + bytes.size;
+}
+
+static size_t size_of_bytes(struct sw_bytes bytes)
+{
+    return sizeof(uint32_t) + bytes.size;
+}
+
+/* NULL, and out has failed: there is no room. */
+static uint8_t *room_for(struct sw_buffer *out, size_t size)
+{
+    if (size > UINT32_MAX) {
+        out->failed = true;
+        return NULL;
+    }
+    return sw_buffer_reserve(out, size);
+}
+
+static uint8_t *write_name(uint8_t *at, const struct sw_effect_name *name)
+{
+    at = write_u64(at, name->lsn);
+    return write_u32(at, name->index);
+}
+
+static size_t size_of_origin(const struct sw_origin *origin)
+{
+    if (origin->kind == SW_ORIGIN_NONE)
+        return 1;
+    return origin->kind == SW_ORIGIN_CLIENT ? 1 + 2 * 8 : 1 + 4 * 8 + NAME_BYTES;
+}
+
+static uint8_t *write_origin(uint8_t *at, const struct sw_origin *origin)
+{
+    at = write_u8(at, (uint8_t)origin->kind);
+    if (origin->kind == SW_ORIGIN_NONE)
+        return at;
+    at = write_u64(at, origin->incarnation);
+    at = write_u64(at, origin->number);
+    if (origin->kind == SW_ORIGIN_CLIENT)
+        return at;
+    at = write_u64(at, origin->pod);
+    at = write_u64(at, origin->instance);
+    return write_name(at, &origin->send);
 }
 
 void sw_origin_put(const struct sw_origin *origin, struct sw_buffer *out)
 {
-    sw_buffer_put_u8(out, (uint8_t)origin->kind);
-    if (origin->kind == SW_ORIGIN_NONE)
+    size_t size = size_of_origin(origin);
+    uint8_t *room = room_for(out, size);
+
+    if (room == NULL)
         return;
-    sw_buffer_put_u64(out, origin->incarnation);
-    sw_buffer_put_u64(out, origin->number);
-    if (origin->kind == SW_ORIGIN_CLIENT)
-        return;
-    sw_buffer_put_u64(out, origin->pod);
-    sw_buffer_put_u64(out, origin->instance);
-    name_put(&origin->send, out);
+    (void)write_origin(room, origin);
+    out->size += size;
+}
+
+static size_t size_of_head(const struct sw_message_head *head)
+{
+    return 4 + 1 + 4 + 8 + size_of_origin(&head->origin) + 2 * NAME_BYTES +
+           size_of_bytes(head->from) + size_of_bytes(head->subject) + size_of_bytes(head->type) +
+           size_of_bytes(head->request_id);
+}
+
+static uint8_t *write_head(uint8_t *at, const struct sw_message_head *head)
+{
+    at = write_u32(at, head->flags);
+    at = write_u8(at, (uint8_t)head->priority);
+    at = write_u32(at, (uint32_t)head->status);
+    at = write_u64(at, head->tag);
+    at = write_origin(at, &head->origin);
+    at = write_name(at, &head->source);
+    at = write_name(at, &head->answers);
+    at = write_bytes(at, head->from);
+    at = write_bytes(at, head->subject);
+    at = write_bytes(at, head->type);
+    return write_bytes(at, head->request_id);
 }
 
 void sw_message_head_put(const struct sw_message_head *head, struct sw_buffer *out)
 {
-    sw_buffer_put_u32(out, head->flags);
-    sw_buffer_put_u8(out, (uint8_t)head->priority);
-    sw_buffer_put_u32(out, (uint32_t)head->status);
-    sw_buffer_put_u64(out, head->tag);
-    sw_origin_put(&head->origin, out);
-    name_put(&head->source, out);
-    name_put(&head->answers, out);
-    sw_buffer_put_bytes(out, head->from);
-    sw_buffer_put_bytes(out, head->subject);
-    sw_buffer_put_bytes(out, head->type);
-    sw_buffer_put_bytes(out, head->request_id);
+    size_t size = size_of_head(head);
+    uint8_t *room = room_for(out, size);
+
+    if (room == NULL)
+        return;
+    (void)write_head(room, head);
+    out->size += size;
 }
 
 /* What became of an input that was not handled to its end. */
-static void fate_put(const struct sw_record_segment *segment, struct sw_buffer *out)
+static size_t size_of_fate(const struct sw_record_segment *segment)
 {
     if (sw_outcome_counts(segment->outcome))
-        return;
-    sw_buffer_put_u8(out, (uint8_t)segment->fate);
-    sw_buffer_put_u32(out, segment->attempt);
+        return 0;
     if (segment->fate == SW_FATE_RETRY)
-        sw_buffer_put_u64(out, segment->retry_ns);
-    else if (segment->fate == SW_FATE_PARKED)
-        sw_buffer_put_bytes(out, segment->words);
+        return 1 + 4 + 8;
+    return 1 + 4 + (segment->fate == SW_FATE_PARKED ? size_of_bytes(segment->words) : 0);
 }
 
-static void message_put(const struct sw_record_segment *segment, struct sw_buffer *out)
+static uint8_t *write_fate(uint8_t *at, const struct sw_record_segment *segment)
 {
-    sw_message_head_put(&segment->head, out);
-    sw_buffer_put_u64(out, segment->body_lsn);
-    if (segment->body_lsn != 0) {
-        sw_buffer_put_u32(out, segment->body_at);
-        sw_buffer_put_u32(out, segment->body_bytes);
-    } else {
-        sw_buffer_put_bytes(out, segment->body);
-    }
+    if (sw_outcome_counts(segment->outcome))
+        return at;
+    at = write_u8(at, (uint8_t)segment->fate);
+    at = write_u32(at, segment->attempt);
+    if (segment->fate == SW_FATE_RETRY)
+        return write_u64(at, segment->retry_ns);
+    return segment->fate == SW_FATE_PARKED ? write_bytes(at, segment->words) : at;
 }
 
-static void segment_put(const struct sw_record_segment *segment, struct sw_buffer *out)
+static size_t size_of_message(const struct sw_record_segment *segment)
 {
-    sw_buffer_put_u64(out, segment->instance);
-    sw_buffer_put_u64(out, segment->previous);
-    sw_buffer_put_u64(out, segment->pod);
-    sw_buffer_put_u64(out, segment->time_ns);
-    sw_buffer_put_u32(out, segment->spec);
-    sw_buffer_put_u8(out, (uint8_t)segment->entry);
-    sw_buffer_put_u8(out, (uint8_t)segment->outcome);
-    sw_buffer_put_u32(out, (uint32_t)segment->code);
-    fate_put(segment, out);
+    return size_of_head(&segment->head) + 8 +
+           (segment->body_lsn != 0 ? 4 + 4 : size_of_bytes(segment->body));
+}
+
+static uint8_t *write_message(uint8_t *at, const struct sw_record_segment *segment)
+{
+    at = write_head(at, &segment->head);
+    at = write_u64(at, segment->body_lsn);
+    if (segment->body_lsn == 0)
+        return write_bytes(at, segment->body);
+    at = write_u32(at, segment->body_at);
+    return write_u32(at, segment->body_bytes);
+}
+
+static size_t size_of_entry(const struct sw_record_segment *segment)
+{
     switch (segment->entry) {
     case SW_ENTRY_START:
-        sw_buffer_put_bytes(out, segment->key);
-        sw_buffer_put(out, segment->seed.data, 16);
-        sw_buffer_put_u64(out, segment->memory_bytes);
-        break;
+        return size_of_bytes(segment->key) + SEED_BYTES + 8;
     case SW_ENTRY_MESSAGE:
-        message_put(segment, out);
-        break;
+        return size_of_message(segment);
     case SW_ENTRY_TIMER:
-        sw_buffer_put_u64(out, segment->timer);
-        sw_buffer_put_u64(out, segment->again);
-        break;
+        return 8 + 8;
     case SW_ENTRY_RESUME:
-        sw_buffer_put_u64(out, segment->wait);
-        sw_buffer_put_u32(out, (uint32_t)segment->ended);
-        sw_buffer_put_u8(out, segment->has_message);
-        if (segment->has_message)
-            message_put(segment, out);
-        break;
+        return 8 + 4 + 1 + (segment->has_message ? size_of_message(segment) : 0);
     case SW_ENTRY_UPGRADE:
-        sw_buffer_put_u32(out, segment->to);
-        sw_buffer_put_u64(out, segment->random_next);
-        sw_buffer_put_bytes(out, segment->actor);
-        sw_buffer_put_bytes(out, segment->image);
-        break;
+        return 4 + 8 + size_of_bytes(segment->actor) + size_of_bytes(segment->image);
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
         break;
     }
-    sw_buffer_put_bytes(out, segment->results);
-    sw_buffer_put_bytes(out, segment->routes);
-    sw_buffer_put_u64(out, segment->digest);
-    sw_buffer_put_bytes(out, segment->effects);
+    return 0;
+}
+
+static uint8_t *write_entry(uint8_t *at, const struct sw_record_segment *segment)
+{
+    switch (segment->entry) {
+    case SW_ENTRY_START:
+        at = write_bytes(at, segment->key);
+        memcpy(at, segment->seed.data, SEED_BYTES);
+        return write_u64(at + SEED_BYTES, segment->memory_bytes);
+    case SW_ENTRY_MESSAGE:
+        return write_message(at, segment);
+    case SW_ENTRY_TIMER:
+        at = write_u64(at, segment->timer);
+        return write_u64(at, segment->again);
+    case SW_ENTRY_RESUME:
+        at = write_u64(at, segment->wait);
+        at = write_u32(at, (uint32_t)segment->ended);
+        at = write_u8(at, segment->has_message);
+        return segment->has_message ? write_message(at, segment) : at;
+    case SW_ENTRY_UPGRADE:
+        at = write_u32(at, segment->to);
+        at = write_u64(at, segment->random_next);
+        at = write_bytes(at, segment->actor);
+        return write_bytes(at, segment->image);
+    case SW_ENTRY_STOP:
+    case SW_ENTRY_RESET:
+        break;
+    }
+    return at;
+}
+
+static void segment_put(const struct sw_record_segment *segment, struct sw_buffer *out)
+{
+    size_t size = 4 * 8 + 4 + 1 + 1 + 4 + size_of_fate(segment) + size_of_entry(segment) +
+                  size_of_bytes(segment->results) + size_of_bytes(segment->routes) + 8 +
+                  size_of_bytes(segment->effects);
+    uint8_t *room = room_for(out, size), *at = room;
+
+    if (room == NULL)
+        return;
+    at = write_u64(at, segment->instance);
+    at = write_u64(at, segment->previous);
+    at = write_u64(at, segment->pod);
+    at = write_u64(at, segment->time_ns);
+    at = write_u32(at, segment->spec);
+    at = write_u8(at, (uint8_t)segment->entry);
+    at = write_u8(at, (uint8_t)segment->outcome);
+    at = write_u32(at, (uint32_t)segment->code);
+    at = write_fate(at, segment);
+    at = write_entry(at, segment);
+    at = write_bytes(at, segment->results);
+    at = write_bytes(at, segment->routes);
+    at = write_u64(at, segment->digest);
+    at = write_bytes(at, segment->effects);
+    assert((size_t)(at - room) == size);
+    out->size += size;
 }
 
 static void spec_put(const struct sw_record_spec *spec, struct sw_buffer *out)
