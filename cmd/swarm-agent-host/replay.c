@@ -33,7 +33,7 @@ static void emit(void *ctx, const struct sw_frame *frame)
         return;
     replay->is_answered = true;
     if (frame->result.code != 0)
-        (void)sw_err_set(&replay->reason, SW_E_NOT_FOUND, "the module %.*s: %.*s",
+        (void)sw_err_set(&replay->reason, SW_E_PRECONDITION, "the module %.*s: %.*s",
                          (int)frame->result.what.size, (const char *)frame->result.what.data,
                          (int)frame->result.words.size, (const char *)frame->result.words.data);
 }

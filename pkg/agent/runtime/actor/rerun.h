@@ -26,7 +26,8 @@ struct sw_rerun_options {
     uint32_t count;
     void *ctx; /* First argument of what follows. */
     /* Have the worker get the program (sw_item_program_new), for a Pod. Errors end it all, but for
-     * SW_E_NOT_FOUND, which is a trouble of the instance that runs it. */
+     * two that are a trouble of the instance which runs it: SW_E_NOT_FOUND (no trouble where the
+     * snapshot stands for it), and SW_E_PRECONDITION, it is there and cannot be run. */
     enum sw_rc (*program)(void *ctx, struct sw_worker *worker, struct sw_bytes pod,
                           struct sw_bytes digest, struct sw_err *err);
     void (*tell)(void *ctx, const struct sw_rerun_trouble *trouble);

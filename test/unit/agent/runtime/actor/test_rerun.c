@@ -207,6 +207,37 @@ static void a_module_that_cannot_be_had_is_told(void **state)
     assert_non_null(strstr(told, ": it is not to be had"));
 }
 
+static void for_whom_the_snapshot_stands_no_module_is_needed(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    open_with(&second, "sha256:2");
+    actors_ask(&actors, 1, "k", "add 1");
+    take_snapshot();
+    actors_ask(&actors, 1, "k", "add 1");
+    first_is = NULL;
+    assert_int_equal(rerun("engine 1"), SW_OK);
+    assert_string_equal(told, "");
+    assert_int_equal(report.begin, SW_JOURNAL_BIRTH_LSN);
+    assert_int_equal(report.troubles, 0);
+    assert_int_equal(report.others, 1);
+    assert_int_equal(report.compared, 1);
+    assert_true(report.segments >= 2);
+}
+
+static void who_was_upgraded_after_it_needs_both(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    take_snapshot();
+    open_with(&second, "sha256:2");
+    actors_ask(&actors, 1, "k", "add 1");
+    first_is = NULL;
+    assert_int_equal(rerun("engine 1"), SW_OK);
+    assert_true(report.troubles >= 1);
+    assert_string_equal(told, "a/k: it is not to be had");
+}
+
 static void segments_of_another_engine_are_left_out(void **state)
 {
     (void)state;
@@ -299,6 +330,8 @@ int main(void)
         TEST(a_program_with_another_constant_is_told),
         TEST(memory_that_came_out_otherwise_is_told),
         TEST(a_module_that_cannot_be_had_is_told),
+        TEST(for_whom_the_snapshot_stands_no_module_is_needed),
+        TEST(who_was_upgraded_after_it_needs_both),
         TEST(segments_of_another_engine_are_left_out),
         TEST(without_its_birth_it_begins_with_the_snapshot),
         TEST(what_is_packed_goes_on_with_another_engine),
