@@ -532,14 +532,48 @@ enum sw_rc sw_compiler_get(struct sw_compiler *compiler, const char *digest, str
     return SW_OK;
 }
 
+struct hunt { /* For an entry of a module, of whatever engine. */
+    const struct sw_compiler *compiler;
+    uint8_t digest[SW_SHA256_SIZE];
+    char path[SW_PATH_MAX]; /* "": none was found. */
+};
+
+static bool look_at_file(void *ctx, const char *name)
+{
+    struct hunt *hunt = ctx;
+    const struct sw_system *system = hunt->compiler->system;
+    uint8_t head[SW_SEAL_HEAD_BYTES], digest[SW_SHA256_SIZE];
+    char path[SW_PATH_MAX];
+    size_t size = 0;
+    int file;
+
+    if (snprintf(path, sizeof path, "%s/%s", hunt->compiler->folder, name) >= (int)sizeof path ||
+        system->file_open(system->ctx, path, SW_FILE_READ, &file, NULL) != SW_OK)
+        return true;
+    if (system->file_read(system->ctx, file, 0, head, sizeof head, &size, NULL) == SW_OK &&
+        sw_seal_peek((struct sw_bytes){head, size}, digest) &&
+        memcmp(digest, hunt->digest, sizeof digest) == 0)
+        memcpy(hunt->path, path, sizeof path);
+    system->file_close(system->ctx, file);
+    return hunt->path[0] == '\0';
+}
+
 void sw_compiler_forget(struct sw_compiler *compiler, const char *digest)
 {
-    uint8_t bytes[SW_SHA256_SIZE];
-    char path[SW_PATH_MAX];
+    const struct sw_system *system = compiler->system;
+    struct hunt hunt = {.compiler = compiler};
+    enum sw_rc rc = SW_OK;
 
-    if (!compiler->is_read_only && sw_digest_parse(digest, bytes) == SW_OK &&
-        entry_path(compiler, bytes, path) == SW_OK)
-        (void)compiler->system->path_remove(compiler->system->ctx, path, NULL);
+    if (compiler->is_read_only || sw_digest_parse(digest, hunt.digest) != SW_OK)
+        return;
+    do {
+        hunt.path[0] = '\0';
+        if (system->folder_list(system->ctx, compiler->folder, look_at_file, &hunt, NULL) !=
+                SW_OK ||
+            hunt.path[0] == '\0')
+            return;
+        rc = system->path_remove(system->ctx, hunt.path, NULL);
+    } while (rc == SW_OK);
 }
 
 void sw_compiler_view(const struct sw_compiler *compiler, struct sw_compiler_view *ret_view)

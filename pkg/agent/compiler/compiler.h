@@ -46,8 +46,8 @@ SW_MUST_CHECK enum sw_rc sw_compiler_get(struct sw_compiler *compiler, const cha
                                          struct sw_bytes module, sw_compiler_done *done, void *ctx,
                                          struct sw_err *err);
 
-/* Remove what the cache has of a module for this engine; what is being compiled comes into it all
- * the same. */
+/* Remove what the cache has of a module, for all engines; what is being compiled comes into it all
+ * the same. It takes as long as there are entries. */
 void sw_compiler_forget(struct sw_compiler *compiler, const char *digest);
 
 struct sw_compiler_view { /* For metrics. */

@@ -53,6 +53,20 @@ enum sw_rc sw_seal_get(const struct sw_seal *seal, const uint8_t digest[SW_SHA25
     return SW_OK;
 }
 
+bool sw_seal_peek(struct sw_bytes head, uint8_t ret_digest[SW_SHA256_SIZE])
+{
+    struct sw_reader reader = sw_reader_of(head.data, head.size);
+    bool is_entry = sw_reader_u32(&reader) == SEAL_MAGIC && sw_reader_u32(&reader) == SEAL_VERSION;
+    struct sw_bytes module;
+
+    (void)sw_reader_bytes(&reader, SW_SEAL_FINGERPRINT_MAX);
+    module = sw_reader_take(&reader, SW_SHA256_SIZE);
+    if (!is_entry || reader.failed)
+        return false;
+    memcpy(ret_digest, module.data, SW_SHA256_SIZE);
+    return true;
+}
+
 void sw_seal_name(const struct sw_seal *seal, const uint8_t digest[SW_SHA256_SIZE],
                   char ret_name[SW_DIGEST_TEXT_SIZE])
 {

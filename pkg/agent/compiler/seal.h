@@ -9,6 +9,7 @@
 #include "pkg/security/crypto/digest.h"
 
 #define SW_SEAL_FINGERPRINT_MAX 255
+#define SW_SEAL_HEAD_BYTES (12u + SW_SEAL_FINGERPRINT_MAX + SW_SHA256_SIZE) /* At most. */
 
 struct sw_seal {             /* Borrowed. */
     const uint8_t *key;      /* SW_COMPILER_KEY_SIZE bytes. */
@@ -23,6 +24,9 @@ void sw_seal_put(const struct sw_seal *seal, const uint8_t digest[SW_SHA256_SIZE
 SW_MUST_CHECK enum sw_rc sw_seal_get(const struct sw_seal *seal,
                                      const uint8_t digest[SW_SHA256_SIZE], struct sw_bytes entry,
                                      struct sw_bytes *ret_code);
+/* Of which module an entry claims to be, whatever its engine; head has its first bytes. Good for
+ * throwing it away, and for nothing else.  False: it is no entry. */
+SW_MUST_CHECK bool sw_seal_peek(struct sw_bytes head, uint8_t ret_digest[SW_SHA256_SIZE]);
 /* The name of an entry's file: 64 hex digits that stand for the module and the fingerprint. */
 void sw_seal_name(const struct sw_seal *seal, const uint8_t digest[SW_SHA256_SIZE],
                   char ret_name[SW_DIGEST_TEXT_SIZE]);

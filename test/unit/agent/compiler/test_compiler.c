@@ -187,6 +187,48 @@ static void the_cache_does_not_grow_without_end(void **state)
     assert_int_not_equal(access(first, F_OK), 0);
 }
 
+static bool count_entry(void *ctx, const char *name)
+{
+    (void)name;
+    ++*(int *)ctx;
+    return true;
+}
+
+static int entries_of(const struct fixture *f)
+{
+    const struct sw_system *system = sw_system_real();
+    int count = 0;
+
+    assert_int_equal(system->folder_list(system->ctx, f->cache, count_entry, &count, NULL), SW_OK);
+    return count;
+}
+
+static void what_is_forgotten_is_forgotten_for_all_engines(void **state)
+{
+    struct fixture *f = *state;
+    char path[SW_PATH_MAX], digest[SW_DIGEST_TEXT_SIZE];
+
+    start_with(f, f->program);
+    assert_int_equal(get(f), SW_OK);
+    sw_compiler_free(f->compiler);
+    f->options.fingerprint = "an older engine";
+    start_with(f, f->program);
+    assert_int_equal(get(f), SW_OK);
+    (void)snprintf(path, sizeof path, "%s/no entry", f->cache);
+    assert_int_equal(sw_file_save(sw_system_real(), path, "short", 5, &f->err), SW_OK);
+    memcpy(digest, f->digest, sizeof digest);
+    f->digest[strlen(f->digest) - 1] = f->digest[strlen(f->digest) - 1] == '0' ? '1' : '0';
+    assert_int_equal(get(f), SW_OK);
+    assert_int_equal(entries_of(f), 4);
+    sw_compiler_forget(f->compiler, digest);
+    assert_int_equal(entries_of(f), 2);
+    sw_compiler_forget(f->compiler, digest);
+    sw_compiler_forget(f->compiler, "no digest");
+    assert_int_equal(entries_of(f), 2);
+    assert_int_equal(get(f), SW_OK);
+    assert_int_equal(view_of(f).compiled, 2); /* The other one is still there. */
+}
+
 static void a_changed_entry_is_compiled_again(void **state)
 {
     struct fixture *f = *state;
@@ -392,6 +434,7 @@ int main(void)
         TEST(the_second_answer_comes_from_the_cache),
         TEST(the_cache_outlives_the_process),
         TEST(the_cache_does_not_grow_without_end),
+        TEST(what_is_forgotten_is_forgotten_for_all_engines),
         TEST(a_changed_entry_is_compiled_again),
         TEST(an_entry_under_another_key_is_no_entry),
         TEST(requests_for_one_module_share_a_compilation),
