@@ -2,7 +2,7 @@
 """Modules that nothing needs go, and nothing else does: through upgrades, snapshots, kills and the
 end of a namespace. A module goes a moment after the last snapshot in which somebody had it; that
 something stays is looked at when a module that nobody ever named has gone."""
-# timeout: 240
+# timeout: 480
 # labels: kill
 import glob
 import hashlib
@@ -18,7 +18,7 @@ from waiting import wait_for
 
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
 MODULES = "/apis/swarm/v1/namespaces/default/modules/"
-GRACE_S = 0.5
+GRACE_S = 3  # Who pushes a module and then names it is to be quicker, also on a busy machine.
 
 
 def variant(guest, word):
@@ -169,13 +169,13 @@ class Modules(unittest.TestCase):
         """Whenever it is applied, the client pushes what has gone, and what is there stays."""
         path, digest = hello("ahoi-")
         went = 0
-        for _ in range(12):
+        for _ in range(5):
             went += not is_there(digest)
             apply("sailor", path)
             run("swarm", "delete", "agent/sailor")
             self.snapshot()
-            time.sleep(self.random.uniform(GRACE_S / 2, GRACE_S * 2))
-        self.assertGreater(went, 1, "it never went in between")
+            time.sleep(self.random.uniform(GRACE_S / 2, GRACE_S * 2.5))
+        self.assertGreater(went, 1, "it never went in between")  # The first time it is new.
 
     def test_3_an_agent_without_its_module_starts_when_it_is_pushed(self):
         path, digest = hello("late-")
@@ -196,18 +196,18 @@ class Modules(unittest.TestCase):
         versions = [hello(word) for word in ("one--", "two--", "three")]
         apply("greeter", versions[0][0])
         first = self.count()
-        for number in range(6):
+        for number in range(5):
             path, digest = versions[(number + 1) % 3]
             apply("greeter", path)
             for _ in range(self.random.randrange(4)):
                 self.push(*hello("%05d" % self.random.randrange(10 ** 5)))
-            time.sleep(self.random.uniform(0, GRACE_S * 1.5))
+            time.sleep(self.random.uniform(0, GRACE_S * 1.3))
             self.restart(signal.SIGKILL)
             self.assertTrue(is_there(digest))
             self.assertEqual(self.count(),
                              first + 1 + number)
         self.snapshot()
-        named = {hello("salve")[1], versions[0][1]}
+        named = {hello("salve")[1], digest}
         left = os.path.join(DATA, "modules", "default")
         wait_for(lambda: {name[:-5] for name in os.listdir(left)} == named,
                  "only what is named is left")

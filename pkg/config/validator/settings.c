@@ -75,7 +75,7 @@ static const struct sw_setting rows[] = {
      AT(agents.history_bytes),
      "The journal of agents is kept from its beginning until it is longer than this, though "
      "snapshots stand for it: swarmctl journal replay runs it again."},
-    {"agents.module-grace", SW_SETTING_DURATION, "1h", NULL, 100 * MS_NS, 8760 * 60 * MIN_NS, NULL,
+    {"agents.module-grace", SW_SETTING_DURATION, "1h", NULL, 1000 * MS_NS, 8760 * 60 * MIN_NS, NULL,
      AT(agents.module_grace_ns),
      "A module that nothing needs any more is kept for so long after its last push or look-up, and "
      "for half of it after anything named it."},
