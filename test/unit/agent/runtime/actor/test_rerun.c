@@ -173,6 +173,20 @@ static void what_a_snapshot_holds_is_compared(void **state)
     assert_int_equal(report.segments, report.recorded);
 }
 
+/* Its answer goes to who asked last, and no record says who that is. */
+static void a_request_that_was_asked_for_again_is_the_same(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        actors_send_named(&actors, "once", 1, "k", "hold");
+        actors_settle(&actors);
+    }
+    take_snapshot();
+    assert_int_equal(rerun("engine 1"), SW_OK);
+    assert_string_equal(told, "");
+    assert_int_equal(report.compared, 1);
+}
+
 static void a_program_with_another_constant_is_told(void **state)
 {
     (void)state;
@@ -327,6 +341,7 @@ int main(void)
         TEST(all_segments_of_all_lives_run_again),
         TEST(those_who_ended_run_again_up_to_their_end),
         TEST(what_a_snapshot_holds_is_compared),
+        TEST(a_request_that_was_asked_for_again_is_the_same),
         TEST(a_program_with_another_constant_is_told),
         TEST(memory_that_came_out_otherwise_is_told),
         TEST(a_module_that_cannot_be_had_is_told),
