@@ -6,9 +6,9 @@
 #include "pkg/agent/link/exit.h"
 #include "pkg/agent/runtime/host/host.h"
 #include "pkg/utils/base/ring.h"
+#include "pkg/utils/strands/strands.h"
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 
 #define RING_ITEMS 65536u
@@ -17,10 +17,10 @@
 struct sw_wasm_worker;
 struct driver;
 
-struct lane { /* One worker and its thread. */
+struct lane { /* One worker and its thread: whichever of its strands runs. */
     struct driver *driver;
     uint32_t index;
-    pthread_t thread;
+    struct sw_strands *strands;
     struct sw_worker *worker;    /* Of its thread while that runs. */
     struct sw_wasm_worker *wasm; /* As worker. */
     struct sw_item **stuck;  /* Of its thread: per target, items that its ring had no room for. */
@@ -35,14 +35,7 @@ struct lane { /* One worker and its thread. */
 
     _Atomic bool is_sleeping; /* It looks at inbox again after setting this, before it waits. */
     _Atomic bool wants_room;  /* It sleeps though it has work: the journal had no room. */
-    _Atomic bool is_called;   /* The helper wants something; looked at as inbox is. */
     bool is_stuck;            /* Of its thread: what it made has no room, so no more is made. */
-
-    pthread_t helper;     /* Runs long segments of this worker, at a lower priority. */
-    bool has_helper;      /* Of its thread: it was started. */
-    sem_t helper_due;     /* There is work for it, or it is to end. */
-    void (*work)(void *); /* Its thread gives it, NULL to end. */
-    void *work_ctx;
 };
 
 struct driver {
@@ -74,7 +67,6 @@ struct driver {
     uint32_t standing;         /* Workers that stand still. */
     bool is_still;             /* They are to. */
     uint32_t still_tries;      /* Of the link, since it last succeeded. */
-    bool wants_calm;           /* The link does, in shared.wants_calm. */
     _Atomic uint64_t still_ns; /* From asking to letting go, the longest. */
 
     int link, wake; /* The socket; the eventfd that the link waits on besides. */
@@ -109,8 +101,8 @@ void driver_join(struct driver *driver);
 SW_MUST_CHECK bool lane_put(struct lane *lane, struct sw_item *item);
 /* Wake a lane if it sleeps; once after several puts costs one switch instead of many. */
 void lane_wake(struct lane *lane);
-/* What a worker asks for while it lets others pass (struct sw_passing_host); ctx is the lane. */
-extern const struct sw_passing_host lane_host;
+/* What the strands of a lane do: run its worker. */
+void lane_run(void *ctx);
 /* The outputs of a lane that may leave now, at most all; the caller frees them. */
 struct sw_output *lane_outputs(struct lane *lane, uint64_t durable);
 /* Move what a worker put out to where the link finds it. */
@@ -129,19 +121,15 @@ _Noreturn void driver_die(enum sw_host_exit code, const char *words);
 
 /* Have all workers pause between two segments, with nothing in flight between them, call
  * work(ctx, driver), which may look at and change every worker, and let them go on. What comes from
- * the link meanwhile waits in rings; the journal and what leaves go on. The pause is as long as the
- * longest segment that runs, and work itself; before that, segments that are passed (overtake.h)
- * have calm_ns to end, while all others go on. Any thread, but for a worker's.
- * SW_E_TIMEOUT      a passed segment ran on for calm_ns, and nobody paused; one that was not ran
- *                   on for wait_ns (UINT64_MAX: never), or another thread has them stand still
+ * the link meanwhile waits in rings; the journal and what leaves go on. The pause is as long as
+ * what runs takes to its end or until it is set aside (overtake.h), and work itself. Any thread,
+ * but for a worker's.
+ * SW_E_TIMEOUT      a segment ran on for wait_ns (UINT64_MAX: never), or another thread has them
+ *                   stand still
  * SW_E_UNAVAILABLE  the workers end: nothing was done */
-SW_MUST_CHECK enum sw_rc driver_stand_still(struct driver *driver, uint64_t calm_ns,
-                                            uint64_t wait_ns,
+SW_MUST_CHECK enum sw_rc driver_stand_still(struct driver *driver, uint64_t wait_ns,
                                             void (*work)(void *ctx, struct driver *driver),
                                             void *ctx);
-/* Whether no segment is passed now. is_wanted: and none is to be from here on, but for those that
- * have begun, until this is called without it. The link's thread. */
-bool still_is_calm(struct driver *driver, bool is_wanted);
 /* is_stopping was set: whoever waits for the workers waits no longer. */
 void still_give_up(struct driver *driver);
 /* A worker comes by, with nothing in its hands: here it stands while it is to. */

@@ -239,8 +239,7 @@ static void work_still(void *ctx, struct driver *driver)
     still->work(still->work_ctx);
 }
 
-/* Frames wait meanwhile, so it is given up soon, and tried again for longer; while long segments
- * are passed it is not tried at all, and no more of them begin. */
+/* Frames wait meanwhile, so it is given up soon, and tried again for longer. */
 enum sw_rc link_still(void *ctx, void (*work)(void *work_ctx), void *work_ctx)
 {
     struct driver *driver = ctx;
@@ -248,11 +247,9 @@ enum sw_rc link_still(void *ctx, void (*work)(void *work_ctx), void *work_ctx)
     uint32_t tries = driver->still_tries;
     enum sw_rc rc;
 
-    if (!still_is_calm(driver, true))
-        return SW_E_TIMEOUT;
     if (driver->still_tries < STILL_TRIES_MAX)
         driver->still_tries++;
-    rc = driver_stand_still(driver, 0, STILL_FIRST_NS << tries, work_still, &still);
+    rc = driver_stand_still(driver, STILL_FIRST_NS << tries, work_still, &still);
     if (rc == SW_OK)
         driver->still_tries = 0;
     return rc;
@@ -397,8 +394,6 @@ enum sw_rc link_serve(struct driver *driver, struct sw_err *err)
         }
         if (rc == SW_OK && sw_host_is_waiting(driver->host))
             rc = sw_host_go_on(driver->host, err);
-        if (!sw_host_is_waiting(driver->host))
-            (void)still_is_calm(driver, false);
         if (atomic_load(&driver->has_news) && driver->stats_ns + STATS_NS <= now) {
             driver->stats_ns = now;
             tell_stats(driver);

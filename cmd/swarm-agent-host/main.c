@@ -91,14 +91,13 @@ static enum sw_rc make_lanes(uint32_t count, struct sw_err *err)
     driver.lanes_count = count;
     for (uint32_t i = 0; rc == SW_OK && i < count; i++) {
         struct lane *lane = &driver.lanes[i];
-        struct sw_worker_options options = {.shared = &driver.shared,
-                                            .index = i,
-                                            .count = count,
-                                            .passing = &lane_host,
-                                            .passing_ctx = lane};
+        struct sw_worker_options options = {.shared = &driver.shared, .index = i, .count = count};
 
         lane->driver = &driver;
         lane->index = i;
+        options.strands = lane->strands = sw_strands_new(lane_run, lane, SW_WORKER_STRANDS);
+        if (lane->strands == NULL)
+            return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the workers");
         rc = sw_wasm_worker_new(driver.wasm, &lane->wasm, err);
         if (rc != SW_OK)
             break;

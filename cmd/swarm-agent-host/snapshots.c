@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define CALM_WAIT_NS 2000000000u      /* For long segments, while all others go on. */
 #define STILL_WAIT_NS 2000000u        /* For segments that run, at the first try; */
 #define STILL_WAIT_MAX_NS 1000000000u /* each further one waits twice as long, up to this. */
 #define STILL_PAUSE 4u                /* Between two tries, so many times their wait. */
@@ -50,7 +49,7 @@ static uint64_t try_begin(struct driver *driver, struct tries *tries)
         return UINT64_MAX;
     if (now_ns < tries->not_before_ns) /* It was woken for something else. */
         return tries->not_before_ns - now_ns;
-    rc = driver_stand_still(driver, CALM_WAIT_NS, tries->wait_ns, begin, &point);
+    rc = driver_stand_still(driver, tries->wait_ns, begin, &point);
     if (rc == SW_OK && point.rc == SW_OK) {
         tries->wait_ns = STILL_WAIT_NS;
         return UINT64_MAX;

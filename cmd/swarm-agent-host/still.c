@@ -16,9 +16,6 @@ void lane_pass(struct lane *lane)
 {
     struct driver *driver = lane->driver;
 
-    if (atomic_load_explicit(&driver->shared.wants_calm, memory_order_relaxed) > 0 &&
-        atomic_load(&driver->shared.passing) == 0)
-        still_look(driver);
     if (!atomic_load_explicit(&driver->shared.wants_still, memory_order_relaxed))
         return;
     pthread_mutex_lock(&driver->still_mutex);
@@ -90,7 +87,6 @@ static void let_go(struct driver *driver)
     pthread_mutex_lock(&driver->still_mutex);
     driver->is_still = false;
     atomic_store(&driver->shared.wants_still, false);
-    atomic_fetch_sub(&driver->shared.wants_calm, 1);
     pthread_cond_broadcast(&driver->still_over);
     pthread_mutex_unlock(&driver->still_mutex);
 }
@@ -106,65 +102,27 @@ static void wake_all(struct driver *driver)
         lane_wake(&driver->lanes[i]);
 }
 
-static bool all_calm(const struct driver *driver)
-{
-    return atomic_load(&driver->shared.passing) == 0;
-}
-
-static bool all_stand(const struct driver *driver)
-{
-    return driver->standing == driver->lanes_count;
-}
-
-/* Wait, with the mutex, until it is so (true), the time is over, or the workers end. */
-static bool wait_until(struct driver *driver, bool (*is_so)(const struct driver *driver),
-                       uint64_t until_ns)
+/* Wait, with the mutex, until all stand (true), the time is over, or the workers end. */
+static bool all_stand(struct driver *driver, uint64_t until_ns)
 {
     const struct sw_system *system = driver->system;
     uint64_t now_ns = system->monotonic_ns(system->ctx);
-    bool is_it;
 
-    while (!(is_it = is_so(driver)) && now_ns < until_ns && !atomic_load(&driver->is_stopping)) {
+    while (driver->standing < driver->lanes_count && now_ns < until_ns &&
+           !atomic_load(&driver->is_stopping)) {
         cond_wait_ns(&driver->still_come, &driver->still_mutex,
                      until_ns == UINT64_MAX ? UINT64_MAX : until_ns - now_ns);
         now_ns = system->monotonic_ns(system->ctx);
     }
-    return is_it;
+    return driver->standing == driver->lanes_count;
 }
 
-/* First of all the segments that are passed come to their end, and no more are begun: nobody waits
- * for those but the Agents that have them. False: they did not, so nobody needs to stop. */
-static bool calm_down(struct driver *driver, uint64_t wait_ns)
-{
-    uint64_t now_ns = driver->system->monotonic_ns(driver->system->ctx);
-    bool is_calm;
-
-    atomic_fetch_add(&driver->shared.wants_calm, 1);
-    pthread_mutex_lock(&driver->still_mutex);
-    is_calm = wait_until(driver, all_calm, now_ns + wait_ns);
-    pthread_mutex_unlock(&driver->still_mutex);
-    return is_calm;
-}
-
-bool still_is_calm(struct driver *driver, bool is_wanted)
-{
-    if (driver->wants_calm != is_wanted) {
-        if (is_wanted)
-            atomic_fetch_add(&driver->shared.wants_calm, 1);
-        else
-            atomic_fetch_sub(&driver->shared.wants_calm, 1);
-        driver->wants_calm = is_wanted;
-        wake_all(driver); /* What was held may run. */
-    }
-    return all_calm(driver);
-}
-
-enum sw_rc driver_stand_still(struct driver *driver, uint64_t calm_ns, uint64_t wait_ns,
+enum sw_rc driver_stand_still(struct driver *driver, uint64_t wait_ns,
                               void (*work)(void *ctx, struct driver *driver), void *ctx)
 {
     const struct sw_system *system = driver->system;
     uint64_t start_ns, until_ns, took_ns;
-    bool do_stand = false, is_calm;
+    bool do_stand;
 
     pthread_mutex_lock(&driver->still_mutex);
     if (driver->is_still) {
@@ -172,23 +130,19 @@ enum sw_rc driver_stand_still(struct driver *driver, uint64_t calm_ns, uint64_t 
         return SW_E_TIMEOUT;
     }
     driver->is_still = true;
+    atomic_store(&driver->shared.wants_still, true);
     pthread_mutex_unlock(&driver->still_mutex);
-    is_calm = calm_down(driver, calm_ns);
     start_ns = system->monotonic_ns(system->ctx);
     until_ns = wait_ns > UINT64_MAX - start_ns ? UINT64_MAX : start_ns + wait_ns;
-    if (is_calm) {
-        atomic_store(&driver->shared.wants_still, true);
-        wake_all(driver);
-        pthread_mutex_lock(&driver->still_mutex);
-        do_stand = wait_until(driver, all_stand, until_ns);
-        pthread_mutex_unlock(&driver->still_mutex);
-    }
+    wake_all(driver);
+    pthread_mutex_lock(&driver->still_mutex);
+    do_stand = all_stand(driver, until_ns);
+    pthread_mutex_unlock(&driver->still_mutex);
     if (do_stand) {
         driver_settle(driver);
         work(ctx, driver);
     }
     let_go(driver);
-    wake_all(driver); /* What was held for calm may run. */
     took_ns = system->monotonic_ns(system->ctx) - start_ns;
     if (took_ns > atomic_load(&driver->still_ns))
         atomic_store(&driver->still_ns, took_ns);

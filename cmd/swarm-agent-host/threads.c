@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +15,6 @@
 #define NS_PER_S 1000000000u
 #define FULL_DISK_WAIT_NS 500000000u
 #define STUCK_WAIT_NS 1000000u
-#define HELPER_NICE 10 /* About a tenth of a processor that somebody else wants as well. */
 
 void driver_die(enum sw_host_exit code, const char *words)
 {
@@ -190,9 +188,8 @@ static uint32_t lane_take(struct lane *lane)
     return count;
 }
 
-/* Sleep until there is something to do. While a segment that was passed has not ended, a worker
- * does not stand still or end. */
-static void lane_sleep(struct lane *lane, bool is_passed)
+/* Sleep until there is something to do. */
+static void lane_sleep(struct lane *lane)
 {
     struct driver *driver = lane->driver;
     uint64_t ns = sw_worker_wait_ns(lane->worker);
@@ -207,10 +204,8 @@ static void lane_sleep(struct lane *lane, bool is_passed)
     atomic_store(&lane->wants_room, has_work);
     atomic_thread_fence(memory_order_seq_cst);
     is_over = atomic_load(&driver->is_stopping) || atomic_load(&driver->shared.wants_still);
-    can_run =
-        !is_over && !lane->is_stuck && has_work && sw_journal_has_room(driver->shared.journal);
-    if (sw_ring_count(lane->inbox) == 0 && !can_run && (is_passed || !is_over) &&
-        !atomic_load(&lane->is_called) && ns > 0)
+    can_run = !lane->is_stuck && has_work && sw_journal_has_room(driver->shared.journal);
+    if (sw_ring_count(lane->inbox) == 0 && !can_run && !is_over && ns > 0)
         cond_wait_ns(&lane->wake, &lane->mutex, ns);
     atomic_store(&lane->is_sleeping, false);
     pthread_mutex_unlock(&lane->mutex);
@@ -236,98 +231,8 @@ static void lane_give(struct lane *lane, bool has_news)
         snapshot_wake(driver);
 }
 
-static bool lane_carry(void *ctx)
-{
-    struct lane *lane = ctx;
-
-    (void)lane_take(lane);
-    lane_give(lane, true);
-    return may_run(lane);
-}
-
-static void lane_wait(void *ctx)
-{
-    struct lane *lane = ctx;
-
-    lane_sleep(lane, true);
-    atomic_store(&lane->is_called, false);
-}
-
-static void lane_notify(void *ctx)
-{
-    struct lane *lane = ctx;
-
-    atomic_store(&lane->is_called, true);
-    lane_wake(lane);
-}
-
-/* --- Helpers --------------------------------------------------------------------------------- */
-
-/* What runs for long is to leave the processor to what does not, swarmd's threads among them. */
-static void *helper_main(void *ctx)
-{
-    struct lane *lane = ctx;
-
-    if (setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + HELPER_NICE) != 0)
-        fprintf(stderr, "swarm-agent-host: long segments run at the priority of others: %s\n",
-                strerror(errno));
-    for (;;) {
-        while (sem_wait(&lane->helper_due) != 0)
-            continue;
-        if (lane->work == NULL)
-            return NULL;
-        lane->work(lane->work_ctx);
-    }
-}
-
-/* The last work is done by now: a worker lends one thing at a time. */
-static bool lane_lend(void *ctx, void (*work)(void *), void *work_ctx)
-{
-    struct lane *lane = ctx;
-
-    if (!lane->has_helper) {
-        if (sem_init(&lane->helper_due, 0, 0) != 0)
-            return false;
-        lane->has_helper = pthread_create(&lane->helper, NULL, helper_main, lane) == 0;
-    }
-    if (!lane->has_helper)
-        return false;
-    lane->work = work;
-    lane->work_ctx = work_ctx;
-    return sem_post(&lane->helper_due) == 0;
-}
-
-static void lane_rest(void *ctx, uint64_t ns)
-{
-    struct timespec pause = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-
-    (void)ctx;
-    (void)nanosleep(&pause, NULL);
-}
-
-static uint64_t lane_cpu_ns(void *ctx)
-{
-    struct timespec now = {0};
-
-    (void)ctx;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static void lane_end_helper(struct lane *lane)
-{
-    if (!lane->has_helper || !lane_lend(lane, NULL, NULL))
-        return;
-    pthread_join(lane->helper, NULL);
-    lane->has_helper = false;
-}
-
-const struct sw_passing_host lane_host = {lane_carry, lane_wait, lane_notify,
-                                          lane_lend,  lane_rest, lane_cpu_ns};
-
-/* --- The thread of a worker ------------------------------------------------------------------- */
-
-static void *lane_main(void *ctx)
+/* Its strands run this one after the other: the one that runs is the worker's thread. */
+void lane_run(void *ctx)
 {
     struct lane *lane = ctx;
     struct driver *driver = lane->driver;
@@ -340,16 +245,18 @@ static void *lane_main(void *ctx)
         lane_pass(lane);
         taken = lane_take(lane);
         ran = sw_worker_run(lane->worker, may_run(lane) && !is_stopping ? SEGMENTS_PER_ROUND : 0);
+        if (sw_strands_is_replaced(lane->strands))
+            return;
+        if (is_stopping && sw_worker_finish(lane->worker))
+            ran++;
         if (sw_worker_failure(lane->worker, &err) != SW_OK)
             driver_die(SW_HOST_EXIT_RESOURCES, err.message);
         lane_give(lane, taken > 0 || ran > 0);
         if (taken > 0 || ran > 0)
             continue;
-        if (is_stopping) {
-            lane_end_helper(lane);
-            return NULL;
-        }
-        lane_sleep(lane, false);
+        if (is_stopping)
+            return;
+        lane_sleep(lane);
     }
 }
 
@@ -435,8 +342,8 @@ enum sw_rc driver_start(struct driver *driver, struct sw_err *err)
     if (pthread_create(&driver->snapshot_thread, NULL, snapshot_main, driver) != 0)
         return sw_err_set(err, SW_E_EXHAUSTED, "no thread for snapshots");
     for (uint32_t i = 0; i < driver->lanes_count; i++)
-        if (pthread_create(&driver->lanes[i].thread, NULL, lane_main, &driver->lanes[i]) != 0)
-            return sw_err_set(err, SW_E_EXHAUSTED, "no thread for a worker");
+        if (sw_strands_start(driver->lanes[i].strands, err) != SW_OK)
+            return sw_err_context(err, "a worker");
     return SW_OK;
 }
 
@@ -450,7 +357,7 @@ void driver_join(struct driver *driver)
     for (uint32_t i = 0; i < driver->lanes_count; i++)
         lane_wake(&driver->lanes[i]);
     for (uint32_t i = 0; i < driver->lanes_count; i++)
-        pthread_join(driver->lanes[i].thread, NULL);
+        sw_strands_join(driver->lanes[i].strands);
     atomic_store(&driver->is_ended, true);
     journal_wake(driver);
     pthread_join(driver->journal_thread, NULL);

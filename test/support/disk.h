@@ -322,6 +322,32 @@ static inline void disk_done(struct disk *disk)
         disk_forget(&disk->files[i]);
 }
 
+static inline void disk_copy_bytes(uint8_t **bytes, size_t size)
+{
+    uint8_t *copy = malloc(size + 1);
+
+    assert(copy != NULL);
+    memcpy(copy, *bytes, size);
+    *bytes = copy;
+}
+
+/* Have all files of one disk on another, instead of what it has. */
+static inline void disk_copy(const struct disk *from, struct disk *to)
+{
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        struct disk_file *file = &to->files[i];
+
+        disk_forget(file);
+        *file = from->files[i];
+        if (file->seen != NULL)
+            disk_copy_bytes(&file->seen, file->seen_size);
+        if (file->stored != NULL)
+            disk_copy_bytes(&file->stored, file->stored_size);
+        if (file->dropped != NULL)
+            disk_copy_bytes(&file->dropped, file->dropped_size);
+    }
+}
+
 /* The machine loses power: of what was not synced, each sector is there or not by chance, and a
  * file whose name was not synced is gone by chance. */
 static inline void disk_crash(struct disk *disk)

@@ -31,13 +31,6 @@ static inline void script_drop(void *ctx, struct sw_guest *guest)
     free(guest);
 }
 
-static inline void script_bind(void *ctx, struct sw_guest *guest, struct sw_turn *turn,
-                               bool is_aside)
-{
-    (void)ctx, (void)is_aside;
-    guest->turn = turn;
-}
-
 static inline void script_enter(void *ctx, struct sw_guest *guest,
                                 const struct sw_guest_input *input,
                                 struct sw_guest_outcome *ret_outcome)
@@ -46,13 +39,17 @@ static inline void script_enter(void *ctx, struct sw_guest *guest,
     bool is_fine;
 
     engine->entered++;
+    guest->used_ns = 0;
+    guest->ended = NULL;
     if (engine->clock_ns != NULL)
         *engine->clock_ns += engine->entry_ns;
     ret_outcome->end = script_input(engine, guest, input);
     is_fine = ret_outcome->end == SW_GUEST_DONE || ret_outcome->end == SW_GUEST_WAITING;
-    ret_outcome->code = is_fine ? 0 : SW_E_PRECONDITION;
+    ret_outcome->code = is_fine ? 0 : guest->ended != NULL ? SW_E_UNAVAILABLE : SW_E_PRECONDITION;
     snprintf(ret_outcome->report, sizeof ret_outcome->report, "%s",
-             is_fine ? "" : "it ended badly\n  at script");
+             is_fine                ? ""
+             : guest->ended != NULL ? guest->ended
+                                    : "it ended badly\n  at script");
     if (!is_fine)
         guest->state.counter = -999999; /* In the middle of a change. */
 }
@@ -129,7 +126,6 @@ static inline struct sw_guest_engine script_guest_engine(struct script_engine *e
         .ctx = engine,
         .create = script_create,
         .drop = script_drop,
-        .bind = script_bind,
         .enter = script_enter,
         .state = script_handover,
         .save = script_save,

@@ -4,11 +4,11 @@
  * all that follows '|', up to a '~'; in there '^' stands for '~', and '`' for '^'. The state is a
  * struct, so saving and loading it is a copy. add N | get | hold | release | send TO|BODY | ask TAG
  * TO|BODY | pub SUBJECT|BODY | sub PATTERN unsub PATTERN | timer ID DELAY_NS | cancel ID | log TEXT
- * | random | now | self | fail | trap | wait deadline | drift | once (ends badly the next time) |
+ * | random | now | config | fail | trap | wait deadline | drift | once (ends badly the next time) |
  * spam COUNT TO|BODY | pubs COUNT SUBJECT|BODY | churn COUNT (start and cancel a timer) | flip
  * COUNT (subscribe and unsubscribe) | flaky COUNT (ends badly so many times) | seq FROM N COUNT
  * (the same for this message, and notes whether the N of FROM rise) | await NS TO|BODY | recv NS |
- * call NS SERVICE|BODY (as await) | pass NS (it has run for so long by now) |
+ * call NS SERVICE|BODY (as await) | pass NS COUNT (it runs on for so long, so often) |
  * sleep NS | ack | code. What follows await (behind '~'), recv and sleep runs when the wait is over
  * (NS of await 0: never by itself); "ack" answers what was received. "get" replies with the state
  * in words. Replies, publishes and timers that arrive are counted; publishes and timers run as
@@ -56,6 +56,8 @@ struct script_state {
 struct sw_guest {
     struct sw_turn *turn;
     struct sw_guest_module *module;
+    uint64_t used_ns;  /* By "pass", in this entry. */
+    const char *ended; /* Why it was to end. */
     struct script_state state;
 };
 
@@ -96,9 +98,21 @@ static inline void script_inner(const char *text, char *ret_body, size_t size)
         *at = *at == '^' ? '~' : *at == '`' ? '^' : *at;
 }
 
+/* Run for so long, and be looked at, so often. */
+static inline enum sw_guest_end script_pass(struct script_engine *engine, struct sw_guest *guest,
+                                            uint64_t ns, uint64_t count)
+{
+    for (uint64_t i = 0; i < count && guest->ended == NULL; i++) {
+        if (engine->clock_ns != NULL)
+            *engine->clock_ns += ns;
+        guest->used_ns += ns;
+        guest->ended = sw_turn_tick(guest->turn, guest->used_ns);
+    }
+    return guest->ended == NULL ? SW_GUEST_DONE : SW_GUEST_DEADLINE;
+}
+
 /* Commands that carry a name and, behind '|', a body. */
-static inline bool script_message(struct script_engine *engine, struct sw_guest *guest,
-                                  const char *command)
+static inline bool script_message(struct sw_guest *guest, const char *command)
 {
     const char *bar = strchr(command, '|');
     char name[300] = "", body[2048];
@@ -107,12 +121,6 @@ static inline bool script_message(struct script_engine *engine, struct sw_guest 
     unsigned count = 1;
     bool is_publish = false;
 
-    if (sscanf(command, "pass %llu", &number) == 1) {
-        if (engine->clock_ns != NULL)
-            *engine->clock_ns += number;
-        sw_turn_tick(guest->turn, number);
-        return true;
-    }
     if (bar == NULL)
         return false;
     script_inner(bar + 1, body, sizeof body);
@@ -264,7 +272,9 @@ static inline enum sw_guest_end script_command(struct script_engine *engine, str
         return SW_GUEST_WAITING;
     else if (strcmp(command, "deadline") == 0)
         return SW_GUEST_DEADLINE;
-    else if (!script_message(engine, guest, command))
+    else if (sscanf(command, "pass %llu %llu", &delay, &id) == 2)
+        return script_pass(engine, guest, delay, id);
+    else if (!script_message(guest, command))
         return SW_GUEST_FAILED;
     return SW_GUEST_DONE;
 }

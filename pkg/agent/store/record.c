@@ -29,8 +29,8 @@ int32_t sw_outcome_code(const struct sw_record_segment *segment)
     case SW_OUTCOME_FAILED:
     case SW_OUTCOME_REFUSED:
         return segment->code < 0 ? segment->code : SW_E_INTERNAL;
-    case SW_OUTCOME_DEADLINE:
-        return SW_E_TIMEOUT;
+    case SW_OUTCOME_DEADLINE: /* Or it was stopped before it. */
+        return segment->code == SW_E_UNAVAILABLE ? SW_E_UNAVAILABLE : SW_E_TIMEOUT;
     case SW_OUTCOME_NO_MEMORY:
         return SW_E_EXHAUSTED;
     case SW_OUTCOME_DONE:

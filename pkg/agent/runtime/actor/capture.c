@@ -231,7 +231,7 @@ static enum sw_rc describe(struct sw_worker *worker, struct sw_instance *instanc
     sw_buffer_reset(out);
     sw_actor_save(actor, out);
     actor_bytes = out->size;
-    if (instance->guest == NULL) {
+    if (!sw_instance_is_awake(instance)) {
         rc = describe_sleeper(worker, instance, base, saved, err);
     } else {
         rc = worker->engine.save(worker->engine.ctx, instance->guest, out, err);
@@ -243,7 +243,7 @@ static enum sw_rc describe(struct sw_worker *worker, struct sw_instance *instanc
     if (rc != SW_OK)
         return rc;
     saved->actor = (struct sw_bytes){out->data, actor_bytes};
-    if (instance->guest != NULL)
+    if (sw_instance_is_awake(instance))
         saved->guest = (struct sw_bytes){out->data + actor_bytes, out->size - actor_bytes};
     return SW_OK;
 }
@@ -254,7 +254,7 @@ static bool wake(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct sw_err err = {0};
 
-    if (!worker->shared->snapshots->rebuilds || instance->is_parked ||
+    if (!worker->shared->snapshots->rebuilds || instance->is_parked || instance->passed != NULL ||
         sw_program_find(worker, instance->spec->digest) == NULL)
         return false;
     if (sw_instance_rebuild(worker, instance, &err) == SW_OK)
@@ -317,6 +317,7 @@ static bool has_room(struct sw_snapshots *snapshots)
 void sw_capture_instance(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct sw_snapshots *snapshots = worker->shared->snapshots;
+    const struct sw_message *handled = sw_overtake_message(worker, instance);
     bool is_kept = instance->pod->config.is_durable;
 
     sw_list_remove(&instance->capture);
@@ -330,6 +331,8 @@ void sw_capture_instance(struct sw_worker *worker, struct sw_instance *instance)
         put_volatile(worker, instance);
     else if (instance->is_started)
         put_instance(worker, instance);
+    if (handled != NULL) /* As long as its segment has not ended it waits. */
+        put_message(worker, handled, is_kept);
     put_queue(worker, sw_held_items(instance->held), is_kept);
     for (uint32_t p = 0; p < SW_PRIORITIES; p++)
         put_queue(worker, instance->mailbox[p], is_kept);
@@ -414,12 +417,12 @@ static uint64_t sweep_one(struct sw_worker *worker)
     if (node == NULL)
         return 0;
     instance = SW_LIST_ITEM(node, struct sw_instance, capture);
-    if (instance->guest == NULL && instance->is_started && instance->pod->config.is_durable &&
-        !step_sleeper(worker, instance))
+    if (!sw_instance_is_awake(instance) && instance->is_started &&
+        instance->pod->config.is_durable && !step_sleeper(worker, instance))
         return STEP_RECORDS * (uint64_t)RECORD_BYTES;
     sw_capture_instance(worker, instance);
     return INSTANCE_BYTES +
-           (instance->guest == NULL
+           (!sw_instance_is_awake(instance)
                 ? 0
                 : worker->engine.memory_bytes(worker->engine.ctx, instance->guest));
 }

@@ -421,7 +421,7 @@ static struct sw_frame_instance row_of(struct sw_worker *worker, const struct sw
         .waiting = instance->waiting,
         .segments = instance->actor.segments,
         .failures = instance->actor.failures,
-        .memory_bytes = instance->guest == NULL || instance->is_passed
+        .memory_bytes = instance->guest == NULL
                             ? 0
                             : worker->engine.memory_bytes(worker->engine.ctx, instance->guest),
         .last_ns = instance->actor.last_ns,

@@ -401,7 +401,11 @@ static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *eff
         return;
     }
     way = find_way(worker, effect->to, route.value);
-    assert(way->route != NULL); /* It was there when the guest called, within this segment. */
+    if (way->route == NULL) { /* It was there when the guest called, but others ran since. */
+        template.key = effect->to;
+        sw_dispatch_refuse(worker, &template, SW_E_UNAVAILABLE, "the Agent is gone");
+        return;
+    }
     template.pod = way->pod;
     template.key = sw_way_key(way, effect->to);
     template.hash = way->hash;

@@ -2,6 +2,7 @@
 #include "pkg/agent/runtime/actor/segment.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* By what name the input comes again after a restart. One that starts comes with the message that
  * it is started for. */
@@ -30,17 +31,15 @@ void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
                       const struct sw_guest_input *input)
 {
     struct sw_suspects *suspects = &worker->shared->suspects;
-    struct sw_note note, below, *place;
+    struct sw_note note, *place;
     uint64_t crashes;
 
     if (suspects->notes == NULL) {
-        sw_overtake_enter(worker, segment->instance, input);
+        worker->engine.enter(worker->engine.ctx, segment->instance->guest, input, &worker->outcome);
         return;
     }
     note = note_of(segment);
     place = &suspects->notes->running[worker->options.index];
-    if (sw_overtake_lends(worker))
-        place += SW_NOTES_MAX / 2;
     crashes = sw_suspects_find(suspects, &note);
     if (crashes >= SW_SUSPECT_CRASHES_MAX) {
         worker->outcome.end = SW_GUEST_CRASHED;
@@ -53,10 +52,9 @@ void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
         pthread_mutex_lock(&suspects->mutex);
         worker->passing.is_passable = false;
     }
-    below = *place; /* Of a segment that this one passes. */
     *place = note;
-    sw_overtake_enter(worker, segment->instance, input);
-    *place = below;
+    worker->engine.enter(worker->engine.ctx, segment->instance->guest, input, &worker->outcome);
+    memset(place, 0, sizeof *place);
     if (crashes > 0)
         pthread_mutex_unlock(&suspects->mutex);
 }

@@ -1,8 +1,8 @@
 /* What an actor needs of whatever runs its code: a vtable, implemented over Wasmtime by the agent
  * host and in plain C by tests and the simulator.
  *
- * Threads: a guest belongs to the thread of its worker, unless it is bound aside; modules are
- * shared and counted. I/O: none.  Limits: memory_bytes of each guest. */
+ * Threads: a guest belongs to its worker; modules are shared and counted.  I/O: none.
+ * Limits: memory_bytes of each guest. */
 #pragma once
 #include "pkg/utils/base/buffer.h"
 
@@ -72,10 +72,6 @@ struct sw_guest_engine {
     enum sw_rc (*create)(void *ctx, struct sw_guest_module *module, uint64_t memory_bytes,
                          struct sw_turn *turn, struct sw_guest **ret_guest, struct sw_err *err);
     void (*drop)(void *ctx, struct sw_guest *guest);
-    /* Its host calls go to another turn from the next entry on. is_aside: another thread makes that
-     * entry, beside those of the worker; one guest at a time, and its memory is looked at by nobody
-     * else until it is back. NULL: no guest can be entered so. */
-    void (*bind)(void *ctx, struct sw_guest *guest, struct sw_turn *turn, bool is_aside);
     /* Run it once. After any end but DONE and WAITING the guest is dropped by the caller. WAITING
      * comes only after the turn took a wait in this entry. */
     void (*enter)(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,

@@ -276,7 +276,8 @@ static bool waits_for(const struct sw_worker *worker, const struct sw_instance *
 void sw_instance_answer(struct sw_worker *worker, struct sw_instance *instance,
                         struct sw_message *message)
 {
-    if (instance->answer != NULL || instance->is_passed || !waits_for(worker, instance, message)) {
+    if (instance->answer != NULL || instance->passed != NULL ||
+        !waits_for(worker, instance, message)) {
         sw_message_free(message); /* It came too late. */
         return;
     }

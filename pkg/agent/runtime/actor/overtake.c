@@ -1,314 +1,274 @@
 #include "pkg/agent/runtime/actor/overtake.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/slots.h"
 #include "pkg/agent/runtime/actor/state.h"
+#include "pkg/utils/strands/strands.h"
 
-#include <semaphore.h>
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define SEGMENTS_PER_ROUND 64u
-
-/* --- Setting aside, and taking up again ------------------------------------------------------- */
+#define SPARES_MAX 8u
 
 struct aside { /* What a segment on its way has in its worker, or those that run meanwhile. */
     struct sw_turn turn;
-    struct sw_buffer targets;
+    struct sw_buffer targets, replay, body;
+    struct sw_bodies bodies;
     struct sw_instance *running;
     const struct sw_origin *origin;
+    const struct sw_message *message;
     struct sw_ask answered;
     uint64_t fanout;
     bool has_ask;
+    struct sw_note note;
 };
+
+struct sw_passed {
+    struct sw_ready_link link; /* Where it waits to go on. */
+    struct sw_passed *next;    /* In passing->all, or spares. */
+    struct sw_instance *instance;
+    struct sw_share *share;
+    struct sw_strand *strand;
+    struct aside aside; /* Its own while it waits, otherwise what is to be reused. */
+    uint32_t priority;
+    enum sw_pass_kind kind;
+    bool is_hurried;            /* It is to end now. */
+    uint64_t since_ns, used_ns; /* When it went on, and the processor time that it had by then. */
+    uint64_t end_ns;            /* It is to end then; UINT64_MAX: by itself. */
+    const char *end_words;
+};
+
+/* --- Setting aside, and taking up again ------------------------------------------------------- */
+
+/* The note of what runs; NULL: none are kept. */
+static struct sw_note *note_of(const struct sw_worker *worker)
+{
+    struct sw_notes *notes = worker->shared->suspects.notes;
+
+    return notes == NULL ? NULL : &notes->running[worker->options.index];
+}
 
 static void exchange(struct sw_worker *worker, struct aside *aside)
 {
+    struct sw_note *note = note_of(worker);
     struct aside own = {.turn = worker->turn,
                         .targets = worker->targets,
+                        .replay = worker->replay,
+                        .body = worker->body,
+                        .bodies = worker->bodies,
                         .running = worker->running,
                         .origin = worker->running_origin,
+                        .message = worker->running_message,
                         .answered = worker->answered,
                         .fanout = worker->fanout,
                         .has_ask = worker->has_ask};
 
     worker->turn = aside->turn;
     worker->targets = aside->targets;
+    worker->replay = aside->replay;
+    worker->body = aside->body;
+    worker->bodies = aside->bodies;
     worker->running = aside->running;
     worker->running_origin = aside->origin;
+    worker->running_message = aside->message;
     worker->answered = aside->answered;
     worker->fanout = aside->fanout;
     worker->has_ask = aside->has_ask;
+    if (note != NULL) {
+        own.note = *note;
+        *note = aside->note;
+    }
     *aside = own;
 }
 
-struct held { /* The segment, as the one that is passed. */
-    struct aside aside;
-    struct sw_share *share;
-    uint32_t priority;
-};
+static void passed_free(struct sw_passed *passed)
+{
+    sw_turn_done(&passed->aside.turn);
+    sw_buffer_done(&passed->aside.targets);
+    sw_buffer_done(&passed->aside.replay);
+    sw_buffer_done(&passed->aside.body);
+    sw_bodies_done(&passed->aside.bodies);
+    free(passed);
+}
 
-/* From here on others may run. False: no memory, and nothing has changed. */
-static bool set_aside(struct sw_worker *worker, struct held *held)
+/* The segment that runs, as one that is passed from here on. NULL: no memory. */
+static struct sw_passed *passed_new(struct sw_worker *worker)
 {
     struct sw_passing *passing = &worker->passing;
-    struct sw_passed *spare = &passing->spares[passing->depth];
+    struct sw_passed *passed = passing->spares;
     struct sw_instance *instance = worker->running;
 
-    *held = (struct held){.aside = {.turn = spare->turn, .targets = spare->targets},
-                          .share = worker->ready.picked,
-                          .priority = worker->ready.picked_priority};
-    sw_worker_charge(worker);
-    if (sw_ready_hold_slow(&worker->ready, true) != SW_OK)
-        return false;
-    exchange(worker, &held->aside);
-    passing->depth++;
-    passing->is_passable = false;
-    if (instance->is_passed)
-        return true;
-    instance->is_passed = true;
+    if (passed != NULL) {
+        passing->spares = passed->next;
+        passing->spares_count--;
+    } else {
+        passed = calloc(1, sizeof *passed);
+        if (passed == NULL)
+            return NULL;
+        sw_turn_init(&passed->aside.turn);
+        sw_buffer_init(&passed->aside.targets, SW_TARGETS_BYTES_MAX);
+        sw_buffer_init(&passed->aside.replay, SW_JOURNAL_RECORD_MAX);
+        sw_buffer_init(&passed->aside.body, SW_JOURNAL_RECORD_MAX);
+        sw_bodies_init(&passed->aside.bodies);
+    }
+    passed->kind = passing->kind;
+    passed->instance = instance;
+    passed->share = instance->pod->share;
+    passed->priority = worker->ready.picked_priority;
+    passed->strand = sw_strands_self(worker->options.strands);
+    passed->end_ns = UINT64_MAX;
+    passed->used_ns = passed->since_ns = 0;
+    passed->is_hurried = false;
+    passed->next = passing->all;
+    passing->all = passed;
+    passing->count++;
+    worker->ready.holds_slow = passing->count >= SW_PASS_SLOW_MAX;
+    sw_share_begin_going(passed->share);
+    instance->passed = passed;
     instance->pod->passed++;
-    if (passing->passed++ == 0)
-        atomic_fetch_add(&worker->shared->passing, 1);
-    return true;
+    return passed;
 }
 
-static void take_up(struct sw_worker *worker, struct held *held)
+/* It has ended, or was not passed after all. */
+static void passed_end(struct sw_worker *worker, struct sw_passed *passed)
 {
     struct sw_passing *passing = &worker->passing;
-    struct sw_passed *spare = &passing->spares[--passing->depth];
+    struct sw_passed **at = &passing->all;
 
-    exchange(worker, &held->aside);
-    spare->turn = held->aside.turn;
-    spare->targets = held->aside.targets;
-    passing->is_passable = true;
-    sw_worker_look_at_clock(worker); /* What ran meanwhile was charged. */
-    sw_ready_pick_again(&worker->ready, held->share, held->priority);
+    while (*at != passed)
+        at = &(*at)->next;
+    *at = passed->next;
+    passing->count--;
+    worker->ready.holds_slow = passing->count >= SW_PASS_SLOW_MAX;
+    passed->instance->passed = NULL;
+    passed->instance->pod->passed--;
+    if (sw_share_end_going(&worker->ready, passed->share) != SW_OK)
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a ready instance");
+    if (passing->spares_count == SPARES_MAX) {
+        passed_free(passed);
+        return;
+    }
+    passed->next = passing->spares;
+    passing->spares = passed;
+    passing->spares_count++;
 }
 
-/* Run some of the others. False: there is nothing for now. */
-static bool run_others(struct sw_worker *worker)
+/* Where it had less of the processor than time went by, others wanted it, which stand in no queue
+ * here: they are to have theirs. */
+static void rest_if_wanted(struct sw_worker *worker, const struct sw_passed *passed,
+                           uint64_t used_ns)
 {
-    const struct sw_worker_options *options = &worker->options;
+    uint64_t slice_ns = worker->monotonic_ns - passed->since_ns;
+    uint64_t rest_ns = slice_ns * SW_PASS_REST;
 
-    return options->passing->carry(options->passing_ctx) && worker->failure.rc == SW_OK &&
-           !atomic_load_explicit(&worker->shared->wants_still, memory_order_relaxed) &&
-           sw_worker_run(worker, SEGMENTS_PER_ROUND) > 0;
+    if (passed->since_ns == 0 || used_ns - passed->used_ns >= slice_ns - slice_ns / 4)
+        return;
+    worker->passing.rest_ns =
+        worker->monotonic_ns + (rest_ns < SW_PASS_REST_NS_MAX ? rest_ns : SW_PASS_REST_NS_MAX);
 }
 
-/* --- Passed on its own thread ----------------------------------------------------------------- */
+/* Others run until it is picked again. False: they cannot. */
+static bool set_aside(struct sw_worker *worker, struct sw_passed *passed)
+{
+    struct sw_strands *strands = worker->options.strands;
+    enum sw_pass_kind kind = worker->passing.kind;
+    bool has_left = true;
 
-void sw_overtake_tick(void *ctx, uint64_t used_ns)
+    if (sw_ready_add_going(&worker->ready, passed->share, &passed->link, passed->priority) != SW_OK)
+        return false;
+    exchange(worker, &passed->aside);
+    worker->passing.is_passable = false;
+    if (sw_strands_is_replaced(strands))
+        sw_strands_yield(strands);
+    else
+        has_left = sw_strands_leave(strands);
+    exchange(worker, &passed->aside);
+    worker->passing.is_passable = true;
+    worker->passing.kind = kind;
+    if (!has_left) /* Nothing has happened. */
+        sw_ready_remove_going(&worker->ready, passed->share, &passed->link);
+    return has_left;
+}
+
+/* Whether the segment that runs is to be set aside: it, or its Agent, has run for long. */
+static bool is_slow(struct sw_worker *worker, uint64_t used_ns)
+{
+    struct sw_share *share = worker->running->pod->share;
+
+    if (share == NULL)
+        return false;
+    if (used_ns >= SW_PASS_QUANTUM_NS && sw_share_set_slow(&worker->ready, share) != SW_OK)
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a ready instance");
+    return sw_share_is_slow(share);
+}
+
+const char *sw_overtake_tick(void *ctx, uint64_t used_ns)
 {
     struct sw_worker *worker = ctx;
     struct sw_passing *passing = &worker->passing;
-    struct sw_share *share = worker->ready.picked;
-    uint64_t since_ns = worker->monotonic_ns, budget_ns;
-    struct held held;
+    struct sw_passed *passed;
+    bool is_first;
 
-    if (worker->options.passing == NULL || !passing->is_passable || share == NULL ||
-        passing->depth == SW_PASS_DEPTH_MAX)
-        return;
-    if (used_ns >= SW_PASS_QUANTUM_NS)
-        sw_share_set_slow(share);
-    if (!sw_share_is_slow(share) || !set_aside(worker, &held))
-        return;
-    budget_ns = (worker->monotonic_ns - since_ns) * SW_PASS_SHARE;
-    if (budget_ns > SW_PASS_NS_MAX)
-        budget_ns = SW_PASS_NS_MAX;
-    since_ns = worker->monotonic_ns;
-    while (worker->monotonic_ns - since_ns < budget_ns && run_others(worker))
-        continue;
-    take_up(worker, &held);
-}
-
-/* --- Lent to another thread ------------------------------------------------------------------- */
-
-enum loan_state {
-    RUNS, /* The helper has the guest, its turn, and `effect` and what follows. */
-    ASKS, /* The worker has them, and posts `told`. */
-    ENDED /* The worker has all of it. */
-};
-
-struct loan { /* A guest that another thread runs. */
-    struct sw_worker *worker;
-    struct sw_guest *guest;
-    const struct sw_guest_input *input;
-    struct held held;
-    struct sw_turn_host host;
-    _Atomic int state;
-    sem_t told;
-    const struct sw_effect *effect;
-    struct sw_turn_route *route;
-    int32_t code;
-    uint64_t tick_ns, used_ns; /* The time, and the guest's processor time, at its last tick. */
-    uint64_t cpu_ns;           /* All of it, when it has ended. */
-    struct sw_guest_outcome outcome;
-};
-
-static void loan_tell(struct loan *loan, enum loan_state state)
-{
-    const struct sw_worker_options *options = &loan->worker->options;
-
-    atomic_store(&loan->state, state); /* After ENDED the loan may be gone. */
-    options->passing->notify(options->passing_ctx);
-}
-
-/* On the helper: what only the worker can say. */
-static int32_t loan_admit(void *ctx, const struct sw_effect *effect,
-                          struct sw_turn_route *ret_route)
-{
-    struct loan *loan = ctx;
-
-    loan->effect = effect;
-    loan->route = ret_route;
-    loan_tell(loan, ASKS);
-    while (sem_wait(&loan->told) != 0)
-        continue;
-    return loan->code;
-}
-
-/* On the helper. Where it had less of the processor than time went by, others wanted it, which
- * stand in no queue here. Its priority holds within a group of processes only, so it rests. */
-static void loan_tick(void *ctx, uint64_t used_ns)
-{
-    struct loan *loan = ctx;
-    const struct sw_worker_options *options = &loan->worker->options;
-    const struct sw_system *system = loan->worker->shared->system;
-    uint64_t now_ns = system->monotonic_ns(system->ctx), slice_ns = now_ns - loan->tick_ns;
-    uint64_t rest_ns = slice_ns * SW_PASS_SHARE;
-
-    if (loan->tick_ns != 0 && used_ns - loan->used_ns < slice_ns - slice_ns / 4)
-        options->passing->rest(options->passing_ctx,
-                               rest_ns < SW_PASS_NS_MAX ? rest_ns : SW_PASS_NS_MAX);
-    loan->tick_ns = system->monotonic_ns(system->ctx);
-    loan->used_ns = used_ns;
-}
-
-/* On the helper. */
-static void loan_work(void *ctx)
-{
-    struct loan *loan = ctx;
-    const struct sw_guest_engine *engine = &loan->worker->engine;
-    const struct sw_worker_options *options = &loan->worker->options;
-    uint64_t begun_ns = options->passing->cpu_ns(options->passing_ctx);
-
-    engine->enter(engine->ctx, loan->guest, loan->input, &loan->outcome);
-    loan->cpu_ns = options->passing->cpu_ns(options->passing_ctx) - begun_ns;
-    loan_tell(loan, ENDED);
-}
-
-/* On the worker again, as if its own segment had called. */
-static void loan_answer(struct loan *loan)
-{
-    struct sw_worker *worker = loan->worker;
-
-    exchange(worker, &loan->held.aside);
-    loan->code = sw_dispatch_admit(worker, loan->effect, loan->route);
-    exchange(worker, &loan->held.aside);
-    atomic_store(&loan->state, RUNS);
-    (void)sem_post(&loan->told);
-}
-
-static bool loan_begin(struct loan *loan)
-{
-    struct sw_worker *worker = loan->worker;
-    const struct sw_worker_options *options = &worker->options;
-    struct sw_turn *turn = &loan->held.aside.turn;
-
-    if (!set_aside(worker, &loan->held))
-        return false;
-    turn->host = &loan->host;
-    worker->engine.bind(worker->engine.ctx, loan->guest, turn, true);
-    if (options->passing->lend(options->passing_ctx, loan_work, loan))
-        return true;
-    worker->engine.bind(worker->engine.ctx, loan->guest, &worker->turn, false);
-    turn->host = &worker->turn_host;
-    take_up(worker, &loan->held);
-    return false;
-}
-
-static void loan_end(struct loan *loan)
-{
-    struct sw_worker *worker = loan->worker;
-    struct sw_guest_outcome *outcome = &worker->outcome;
-
-    worker->engine.bind(worker->engine.ctx, loan->guest, &worker->turn, false);
-    loan->held.aside.turn.host = &worker->turn_host;
-    take_up(worker, &loan->held);
-    sw_ready_charge(&worker->ready, loan->cpu_ns);
-    sw_ready_pick_again(&worker->ready, loan->held.share, loan->held.priority);
-    if (loan->cpu_ns >= SW_PASS_QUANTUM_NS)
-        sw_share_set_slow(loan->held.share);
-    else
-        sw_share_note_quick(loan->held.share);
-    outcome->end = loan->outcome.end;
-    outcome->code = loan->outcome.code;
-    memcpy(outcome->report, loan->outcome.report, strlen(loan->outcome.report) + 1);
-}
-
-static bool lend(struct sw_worker *worker, struct sw_guest *guest,
-                 const struct sw_guest_input *input)
-{
-    const struct sw_worker_options *options = &worker->options;
-    struct loan loan = {.worker = worker, .guest = guest, .input = input, .state = RUNS};
-    int state;
-
-    loan.host = (struct sw_turn_host){&loan, loan_admit, loan_tick};
-    if (sem_init(&loan.told, 0, 0) != 0)
-        return false;
-    if (!loan_begin(&loan)) {
-        (void)sem_destroy(&loan.told);
-        return false;
+    if (worker->options.strands == NULL || !passing->is_passable || !is_slow(worker, used_ns))
+        return NULL;
+    passed = worker->running->passed;
+    is_first = passed == NULL;
+    if (is_first && passing->count == SW_PASS_MAX)
+        return passing->kind == SW_PASS_SEGMENT
+                   ? "too many long segments are on their way here already"
+                   : NULL;
+    if (is_first)
+        passed = passed_new(worker);
+    if (passed == NULL)
+        return NULL;
+    sw_worker_charge(worker);
+    rest_if_wanted(worker, passed, used_ns);
+    if (!set_aside(worker, passed)) {
+        if (is_first)
+            passed_end(worker, passed);
+        return NULL;
     }
-    while ((state = atomic_load(&loan.state)) != ENDED) {
-        if (state == ASKS)
-            loan_answer(&loan);
-        else if (!run_others(worker))
-            options->passing->wait(options->passing_ctx);
-    }
-    loan_end(&loan);
-    (void)sem_destroy(&loan.told);
-    return true;
+    sw_worker_look_at_clock(worker);
+    passed->since_ns = worker->monotonic_ns;
+    passed->used_ns = used_ns;
+    passed->is_hurried = passed->end_ns <= worker->monotonic_ns;
+    return passed->is_hurried && passed->kind != SW_PASS_REPLAY ? passed->end_words : NULL;
 }
 
-bool sw_overtake_lends(const struct sw_worker *worker)
+bool sw_overtake_is_hurried(const struct sw_instance *instance)
 {
-    const struct sw_passing *passing = &worker->passing;
-
-    return worker->options.passing != NULL && worker->options.passing->lend != NULL &&
-           worker->engine.bind != NULL && passing->is_passable && passing->passed == 0 &&
-           worker->ready.picked != NULL && sw_share_is_slow(worker->ready.picked);
+    return instance->passed != NULL && instance->passed->is_hurried;
 }
 
-void sw_overtake_enter(struct sw_worker *worker, struct sw_instance *instance,
-                       const struct sw_guest_input *input)
+void sw_overtake_go_on(struct sw_worker *worker, struct sw_ready_link *link)
 {
-    if (!sw_overtake_lends(worker) || !lend(worker, instance->guest, input))
-        worker->engine.enter(worker->engine.ctx, instance->guest, input, &worker->outcome);
+    struct sw_passed *passed = SW_LIST_ITEM(link, struct sw_passed, link);
+
+    sw_strands_resume(worker->options.strands, passed->strand);
 }
 
-/* --- The segment ------------------------------------------------------------------------------ */
-
-bool sw_overtake_begin(struct sw_worker *worker)
+bool sw_overtake_is_replaced(const struct sw_worker *worker)
 {
-    bool was_passable = worker->passing.is_passable;
-
-    worker->passing.is_passable = true;
-    return was_passable;
+    return worker->options.strands != NULL && sw_strands_is_replaced(worker->options.strands);
 }
 
 void sw_overtake_settle(struct sw_worker *worker)
 {
-    bool holds = worker->passing.passed > 0 ||
-                 atomic_load_explicit(&worker->shared->wants_calm, memory_order_relaxed) > 0;
+    struct sw_passing *passing = &worker->passing;
 
-    if (holds != worker->ready.holds_slow && sw_ready_hold_slow(&worker->ready, holds) != SW_OK)
-        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a ready instance");
+    if (passing->rest_ns <= worker->monotonic_ns)
+        passing->rest_ns = 0;
+    worker->ready.rests = passing->rest_ns != 0;
 }
 
-bool sw_overtake_may_settle(const struct sw_worker *worker)
+/* --- The segment ------------------------------------------------------------------------------ */
+
+void sw_overtake_begin(struct sw_worker *worker, enum sw_pass_kind kind)
 {
-    return worker->ready.held != NULL && worker->passing.passed == 0 &&
-           atomic_load(&worker->shared->wants_calm) == 0;
+    worker->passing.is_passable = true;
+    worker->passing.kind = kind;
 }
 
 /* Put a queue before another one. */
@@ -326,38 +286,50 @@ static void join(struct sw_item **first, struct sw_item **last)
     *first = NULL;
 }
 
+void sw_overtake_note_quick(struct sw_worker *worker, const struct sw_instance *instance)
+{
+    struct sw_share *share = instance->pod->share;
+
+    if (share != NULL && sw_share_is_slow(share) &&
+        sw_share_note_quick(&worker->ready, share) != SW_OK)
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a ready instance");
+}
+
 /* What came for the instance meanwhile stands in its mailbox, but not in the ready queues where it
  * was picked too early. */
-void sw_overtake_end(struct sw_worker *worker, struct sw_instance *instance, bool was_passable)
+bool sw_overtake_end(struct sw_worker *worker, struct sw_instance *instance)
 {
-    struct sw_passing *passing = &worker->passing;
+    struct sw_passed *passed = instance->passed;
 
-    passing->is_passable = was_passable;
-    if (!instance->is_passed)
-        return;
-    instance->is_passed = false;
-    instance->pod->passed--;
-    join(&passing->items, &worker->inbox);
-    if (--passing->passed == 0) {
-        atomic_fetch_sub(&worker->shared->passing, 1);
-        sw_overtake_settle(worker);
-    }
+    worker->passing.is_passable = false;
+    if (passed == NULL)
+        return false;
+    sw_capture_instance_first(worker, instance); /* A snapshot began meanwhile. */
+    passed_end(worker, passed);
+    join(&worker->passing.items, &worker->inbox);
     sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
     for (uint32_t p = 0; p < SW_PRIORITIES; p++)
         if (instance->mailbox[p] != NULL)
             sw_instance_wake_up(worker, instance, p);
+    return true;
+}
+
+const struct sw_message *sw_overtake_message(const struct sw_worker *worker,
+                                             const struct sw_instance *instance)
+{
+    if (instance->passed == NULL)
+        return NULL;
+    return worker->running == instance ? worker->running_message : instance->passed->aside.message;
 }
 
 /* --- Items that have to wait ------------------------------------------------------------------ */
 
-/* The Pod that an item tells of; 0: of none. */
+/* The Pod that an item changes; 0: none. */
 static uint64_t pod_of(const struct sw_item *item)
 {
     switch ((unsigned)item->kind) {
     case SW_ITEM_POD_CLOSE:
         return ((const struct sw_item_pod_close *)(const void *)item)->pod;
-    case SW_ITEM_ROUTE:
-        return ((const struct sw_item_route *)(const void *)item)->change.pod.pod;
     case SW_ITEM_POD_OPEN:
         return ((const struct sw_item_pod_open *)(const void *)item)->config.pod;
     default:
@@ -377,45 +349,79 @@ static bool has_kept(const struct sw_passing *passing, uint64_t pod)
     return pod_of(item) == pod;
 }
 
-/* Where a segment sent, and its own Pod, are there until it has ended. Items that come behind one
- * that is kept, and tell of the same Pod, stay behind it; what tells of others does not wait. */
-static bool is_to_keep(const struct sw_worker *worker, const struct sw_item *item)
+/* A passed segment is in the way: it has so long to end. */
+static void hurry(const struct sw_worker *worker, struct sw_passed *passed, uint64_t grace_ns,
+                  const char *words)
 {
-    uint64_t number = pod_of(item);
-    const struct sw_pod *pod;
+    uint64_t end_ns = worker->monotonic_ns + grace_ns;
 
-    if (number == 0)
-        return false;
-    if (item->kind == SW_ITEM_POD_CLOSE || has_kept(&worker->passing, number))
-        return true;
-    if (item->kind == SW_ITEM_ROUTE)
-        return ((const struct sw_item_route *)(const void *)item)->change.is_gone;
-    pod = sw_map_find(worker->pods, &number, sizeof number);
-    return pod != NULL && pod->passed > 0;
+    if (end_ns >= passed->end_ns || (grace_ns > 0 && passed->kind == SW_PASS_UPGRADE))
+        return;
+    passed->end_ns = end_ns;
+    passed->end_words = words;
 }
 
+static void hurry_pod(struct sw_worker *worker, struct sw_pod *pod, uint64_t grace_ns,
+                      const char *words)
+{
+    for (struct sw_passed *passed = worker->passing.all; passed != NULL; passed = passed->next)
+        if (passed->instance->pod == pod)
+            hurry(worker, passed, grace_ns, words);
+}
+
+static bool is_reset(const struct sw_pod *pod, const struct sw_pod_config *config)
+{
+    return config->resets && pod->spec != NULL &&
+           !sw_bytes_is_equal(pod->spec->digest, config->digest);
+}
+
+/* What closes a Pod, or begins its instances anew, comes after what runs of it has ended, and what
+ * comes behind that stays behind it. */
 bool sw_overtake_keeps(struct sw_worker *worker, struct sw_item *item)
 {
-    if (worker->passing.passed == 0 || !is_to_keep(worker, item))
+    uint64_t number = worker->passing.count == 0 ? 0 : pod_of(item);
+    struct sw_pod *pod = number == 0 ? NULL : sw_map_find(worker->pods, &number, sizeof number);
+
+    if (pod == NULL || pod->passed == 0)
         return false;
+    if (item->kind == SW_ITEM_POD_CLOSE) {
+        bool is_discarded = ((const struct sw_item_pod_close *)(const void *)item)->discard;
+
+        pod->is_leaving = true;
+        hurry_pod(worker, pod, is_discarded ? 0 : SW_PASS_GRACE_NS, "its Pod closes");
+    } else if (is_reset(pod, &((const struct sw_item_pod_open *)(const void *)item)->config)) {
+        hurry_pod(worker, pod, 0, "its Agent begins with empty state");
+    } else if (!has_kept(&worker->passing, number)) {
+        return false;
+    }
     sw_item_put(&worker->passing.items, item);
     return true;
 }
 
-/* --- Life ------------------------------------------------------------------------------------- */
-
-void sw_passing_init(struct sw_passing *passing)
+void sw_overtake_want_slots(struct sw_worker *worker, const struct sw_pod *pod,
+                            const uint8_t *wanted, uint8_t *ret_busy)
 {
-    for (uint32_t i = 0; i < SW_PASS_DEPTH_MAX; i++) {
-        sw_turn_init(&passing->spares[i].turn);
-        sw_buffer_init(&passing->spares[i].targets, SW_TARGETS_BYTES_MAX);
+    memset(ret_busy, 0, SW_SLOTS / 8);
+    for (struct sw_passed *passed = worker->passing.all; passed != NULL; passed = passed->next) {
+        uint32_t slot = sw_instance_slot(passed->instance->id);
+        uint8_t bit = (uint8_t)(1u << slot % 8);
+
+        if (passed->instance->pod != pod || (wanted[slot / 8] & bit) == 0)
+            continue;
+        ret_busy[slot / 8] |= bit;
+        passed->instance->is_leaving = true;
+        hurry(worker, passed, SW_PASS_GRACE_NS, "its slot moves to another Pod");
     }
 }
 
+/* --- Life ------------------------------------------------------------------------------------- */
+
 void sw_passing_done(struct sw_passing *passing)
 {
-    for (uint32_t i = 0; i < SW_PASS_DEPTH_MAX; i++) {
-        sw_turn_done(&passing->spares[i].turn);
-        sw_buffer_done(&passing->spares[i].targets);
+    while (passing->spares != NULL) {
+        struct sw_passed *passed = passing->spares;
+
+        passing->spares = passed->next;
+        passed_free(passed);
     }
 }

@@ -1,70 +1,85 @@
 /* How long segments let others pass: whoever is quick waits for no end of somebody else's.
  *
- *     a segment of an Agent that is not known as slow runs on the worker's thread
- *        '- after a quantum its Agent is slow; at each tick from then on the segment is set aside,
- *           others run on top of its stack, for so long at most, and it is taken up again
- *     a segment of a slow Agent is lent: another thread, of less priority, runs its guest
- *        '- the worker goes on with others; it answers what only it can say, and when the guest
- *           has ended it takes the segment up again and commits it like any other
+ *     a segment runs on the strand that runs the worker's loop (pkg/utils/strands)
+ *        '- at a tick, after a quantum, its Agent is slow: the segment is set aside with its stack,
+ *           another strand goes on with the loop, and the segment stands in the ready queues like
+ *           any other that is to run (ready.h)
+ *              '- picked again: its strand goes on until the next tick, or to its end
  *
- * So all that is a worker's is still touched by its own thread alone, one thing at a time, and
- * nothing of it is locked. What is lent is the guest's memory, the segment's turn, and what the
- * turn reads of the actor. Until a segment that was passed has ended nothing touches its instance
- * but its mailbox and the marks of its timers, its Pod is neither opened anew nor closed, and
- * nobody stands still.
+ * So long segments share the time in slices, by priority, namespace and Agent; and all that is a
+ * worker's is still touched by one thing at a time, and nothing of it is locked. Until a segment
+ * that was passed has ended nothing touches its instance but its mailbox and the marks of its
+ * timers. A snapshot takes the instance from its records, as it does one that sleeps, and what the
+ * segment handles with it. A Pod closes when its own such segments have ended: at once if it is
+ * discarded, after SW_PASS_GRACE_NS otherwise; so do slots move.
  *
- * While a segment is being passed nothing else of slow Agents begins: known culprits of a worker
- * run one after the other, at the priority of its helper, so that a host full of them leaves the
- * machine to others. What is not known yet is passed in turn, up to SW_PASS_DEPTH_MAX on a stack.
- *
- * Threads: the worker's, but for what is said above.  I/O: none but what struct sw_passing_host
- * does.  Limits: SW_PASS_DEPTH_MAX. */
+ * Threads: the worker's.  I/O: none.
+ * Limits: SW_PASS_MAX of a worker; one more ends as if its deadline had come. */
 #pragma once
 #include "pkg/agent/runtime/actor/message.h"
+#include "pkg/agent/runtime/actor/suspects.h"
 #include "pkg/agent/runtime/actor/turn.h"
 
-#define SW_PASS_DEPTH_MAX 8u
+#define SW_PASS_MAX 256u
+#define SW_PASS_SLOW_MAX 192u /* With so many no more begin of Agents that are known as slow. */
 #define SW_PASS_QUANTUM_NS 1000000u
-#define SW_PASS_SHARE 4u         /* Others have so many times what the segment had since, */
-#define SW_PASS_NS_MAX 20000000u /* up to this. */
+#define SW_PASS_REST 4u /* Where others want the processor they get so many times a slice, */
+#define SW_PASS_REST_NS_MAX 20000000u          /* up to this. */
+#define SW_PASS_GRACE_NS 30000000000u          /* For a segment that is in somebody's way. */
 #define SW_TARGETS_BYTES_MAX ((size_t)1 << 30) /* Of the publishes of a segment. */
 
 struct sw_worker;
 struct sw_instance;
-struct sw_guest_input;
+struct sw_pod;
+struct sw_ready_link;
+struct sw_passed; /* Opaque: a segment that was set aside and has not ended. */
 
-struct sw_passing {        /* Of a worker. */
-    uint32_t depth;        /* Segments that are set aside now. */
-    uint32_t passed;       /* Segments that were passed and have not ended. */
-    bool is_passable;      /* The segment that runs may be. */
-    struct sw_item *items; /* That change Pods and routes: taken in afterwards. */
-    struct sw_passed {     /* For those that run while others are aside. */
-        struct sw_turn turn;
-        struct sw_buffer targets;
-    } spares[SW_PASS_DEPTH_MAX];
+enum sw_pass_kind {
+    SW_PASS_SEGMENT,
+    SW_PASS_UPGRADE, /* Ends early only if its Pod is discarded: it is not tried again by itself. */
+    SW_PASS_REPLAY   /* Of a memory: ends early between two of its segments. */
 };
 
-void sw_passing_init(struct sw_passing *passing);
+struct sw_passing {         /* Of a worker. */
+    bool is_passable;       /* What runs may be set aside, */
+    enum sw_pass_kind kind; /* and is this. */
+    uint32_t count;         /* Segments that were and have not ended. */
+    uint64_t rest_ns;       /* Until then none goes on, by the monotonic clock; 0: they may. */
+    struct sw_item *items;  /* That would change Pods of such segments: taken in afterwards. */
+    struct sw_passed *all, *spares;
+    uint32_t spares_count;
+};
+
 void sw_passing_done(struct sw_passing *passing);
 
-/* The segment that is entered from here on may be passed. What it returns goes to sw_overtake_end
- * when the segment's guest has come back. */
-bool sw_overtake_begin(struct sw_worker *worker);
-void sw_overtake_end(struct sw_worker *worker, struct sw_instance *instance, bool was_passable);
-/* Enter the guest of the segment, here or by lending it; worker->outcome then says how it ended. */
-void sw_overtake_enter(struct sw_worker *worker, struct sw_instance *instance,
-                       const struct sw_guest_input *input);
-/* Whether that would lend it. */
-bool sw_overtake_lends(const struct sw_worker *worker);
-/* Have slow Agents held or not, as is right now; and whether that would set some free. */
-void sw_overtake_settle(struct sw_worker *worker);
-bool sw_overtake_may_settle(const struct sw_worker *worker);
+/* Guests of worker->running that are entered between these two may be set aside, each of an actor
+ * that worker->turn was begun for. End: whether one was. */
+void sw_overtake_begin(struct sw_worker *worker, enum sw_pass_kind kind);
+bool sw_overtake_end(struct sw_worker *worker, struct sw_instance *instance);
+/* A segment of it ended without being set aside. */
+void sw_overtake_note_quick(struct sw_worker *worker, const struct sw_instance *instance);
+/* Whether what runs of it is to end now. */
+bool sw_overtake_is_hurried(const struct sw_instance *instance);
 /* The running guest was looked at: it has used so much processor time (struct sw_turn_host). Others
- * may have run when this returns; the segment goes on as if nothing had been. */
-void sw_overtake_tick(void *ctx, uint64_t used_ns);
-/* Keep an item for later that would change the Pod of a segment that is passed, or take away where
- * it sent. True: it was kept. */
+ * may have run when this returns; the segment goes on as if nothing had been, unless it is to end
+ * now: then why. */
+const char *sw_overtake_tick(void *ctx, uint64_t used_ns);
+/* Have one go on that was picked; returns at its next tick, or when it has ended. */
+void sw_overtake_go_on(struct sw_worker *worker, struct sw_ready_link *link);
+/* Have those rest that are to, or go on, by the worker's clock. */
+void sw_overtake_settle(struct sw_worker *worker);
+/* The worker's loop is another strand's by now: whoever runs it is to return. */
+bool sw_overtake_is_replaced(const struct sw_worker *worker);
+/* Keep an item for later that would change the Pod of a segment that was passed. True: it was kept.
+ */
 bool sw_overtake_keeps(struct sw_worker *worker, struct sw_item *item);
+/* The slots that passed segments of a Pod are in, as bits, which cannot be moved before they have
+ * ended; from here on they are in the way, and their instances begin nothing else. */
+void sw_overtake_want_slots(struct sw_worker *worker, const struct sw_pod *pod,
+                            const uint8_t *wanted, uint8_t *ret_busy);
+/* What the segment of an instance handles that was passed; NULL: nothing that came as a message. */
+const struct sw_message *sw_overtake_message(const struct sw_worker *worker,
+                                             const struct sw_instance *instance);
 
 /* --- worker.c --------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/retry.h"
+#include "pkg/agent/runtime/actor/segment.h"
 #include "pkg/utils/base/text.h"
 
 #include <assert.h>
@@ -14,6 +15,21 @@
 #include <string.h>
 
 /* --- The object ------------------------------------------------------------------------------ */
+
+struct sw_pod_texts {
+    struct sw_pod_texts *older; /* Borrowed by segments that were passed. */
+    char bytes[];
+};
+
+static void free_texts(struct sw_pod_texts *texts)
+{
+    while (texts != NULL) {
+        struct sw_pod_texts *older = texts->older;
+
+        free(texts);
+        texts = older;
+    }
+}
 
 /* The texts of a config, for copying; NULL ends the list. */
 static void list_texts(struct sw_pod_config *config, struct sw_bytes *ret_texts[8])
@@ -30,15 +46,16 @@ enum sw_rc sw_pod_set_config(struct sw_pod *pod, const struct sw_pod_config *con
     struct sw_pod_config copy = *config;
     struct sw_bytes *texts[8];
     size_t size = 0;
-    char *block, *at;
+    struct sw_pod_texts *block;
+    char *at;
 
     list_texts(&copy, texts);
     for (size_t i = 0; texts[i] != NULL; i++)
         size += texts[i]->size + 1;
-    block = malloc(size);
+    block = malloc(sizeof *block + size);
     if (block == NULL)
         return SW_E_EXHAUSTED;
-    at = block;
+    at = block->bytes;
     for (size_t i = 0; texts[i] != NULL; i++) {
         if (texts[i]->size > 0)
             memcpy(at, texts[i]->data, texts[i]->size);
@@ -46,7 +63,11 @@ enum sw_rc sw_pod_set_config(struct sw_pod *pod, const struct sw_pod_config *con
         texts[i]->data = at;
         at += texts[i]->size + 1;
     }
-    free(pod->texts);
+    if (pod->passed == 0) {
+        free_texts(pod->texts);
+        pod->texts = NULL;
+    }
+    block->older = pod->texts;
     pod->texts = block;
     pod->config = copy;
     sw_slot_key(copy.agent_uid, pod->hash_key);
@@ -97,7 +118,7 @@ void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod)
     sw_list_remove(&pod->dirty);
     sw_list_remove(&pod->capture);
     sw_map_free(pod->instances);
-    free(pod->texts);
+    free_texts(pod->texts);
     free(pod);
 }
 
@@ -275,6 +296,7 @@ static void wake_instances(struct sw_worker *worker, struct sw_pod *pod)
     while (sw_map_next(pod->instances, &cursor, &entry)) {
         struct sw_instance *instance = entry.value;
 
+        instance->is_leaving = false;
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             if (instance->mailbox[p] != NULL)
                 sw_instance_wake_up(worker, instance, p);
@@ -486,6 +508,7 @@ void sw_pod_close(struct sw_worker *worker, const struct sw_item_pod_close *item
 
     if (pod == NULL || pod->state == SW_POD_DISCARDING)
         return;
+    pod->is_leaving = false;
     if (item->discard)
         discard(worker, pod);
     else

@@ -16,11 +16,12 @@ enum sw_pod_state {
     SW_POD_DISCARDING /* Instances are stopped one by one, then it is gone. */
 };
 
-struct sw_share; /* ready.h */
+struct sw_share;     /* ready.h */
+struct sw_pod_texts; /* Opaque. */
 
 struct sw_pod {
     struct sw_pod_config config; /* Texts are NUL-terminated copies in `texts`. */
-    char *texts;
+    struct sw_pod_texts *texts;
     uint8_t hash_key[16];
     enum sw_pod_state state;
     const struct sw_spec *spec; /* What its instances see; NULL: none yet. */
@@ -30,7 +31,8 @@ struct sw_pod {
     struct sw_letters letters;
     struct sw_share *share; /* Of its Agent, in the worker's ready queues; NULL: never opened. */
     uint64_t ready, failing;
-    uint32_t passed;     /* Its segments that others pass now (overtake.h). */
+    uint32_t passed;     /* Its segments that others passed (overtake.h). */
+    bool is_leaving;     /* It closes when those have ended; none begins before. */
     uint64_t status_ns;  /* When its status was last told, */
     uint32_t told_phase; /* and what it was. */
     bool is_status_due;

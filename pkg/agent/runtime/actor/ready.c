@@ -6,18 +6,15 @@
 
 #define KEY_MAX 512u
 
-struct sw_ready_queue {         /* Of one share at one priority. */
+struct sw_ready_queue {         /* Of one share, of one kind and priority. */
     struct sw_heap_entry entry; /* First: a heap entry is its queue. By time used / weight. */
     struct sw_share *share;
     /* Of an Agent: its ready instances, a ring held by the last one. */
     struct sw_ready_link *last;
+    uint64_t count;
     /* Of a namespace: its Agents that have any, and the time of the one that was picked last. */
     struct sw_heap agents;
     uint64_t floor_ns;
-    /* Of an Agent: how many those are; whether it is held, and the next one that is. */
-    uint64_t count;
-    struct sw_ready_queue *held_next;
-    bool is_held;
 };
 
 struct sw_share { /* An Agent, or a namespace, which is the parent of its Agents. */
@@ -26,24 +23,30 @@ struct sw_share { /* An Agent, or a namespace, which is the parent of its Agents
     uint32_t weight;
     bool is_slow;
     uint32_t quick; /* Segments that were not, since. */
-    struct sw_ready_queue queues[SW_PRIORITIES];
+    uint32_t going; /* Segments that are set aside. */
+    struct sw_ready_queue queues[SW_READY_KINDS][SW_PRIORITIES];
     uint32_t key_size;
     uint8_t key[];
 };
 
+/* Walk over all kinds and priorities. */
+#define EACH_QUEUE(k, p)                                                                           \
+    for (uint32_t k = 0; k < SW_READY_KINDS; k++)                                                  \
+        for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+
 enum sw_rc sw_ready_init(struct sw_ready *ready, uint64_t seed)
 {
     memset(ready, 0, sizeof *ready);
-    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-        sw_heap_init(&ready->spaces[p]);
+    EACH_QUEUE(k, p)
+    sw_heap_init(&ready->orders[k].spaces[p]);
     ready->shares = sw_map_new(seed);
     return ready->shares == NULL ? SW_E_EXHAUSTED : SW_OK;
 }
 
 static void share_free(struct sw_share *share)
 {
-    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-        sw_heap_done(&share->queues[p].agents);
+    EACH_QUEUE(k, p)
+    sw_heap_done(&share->queues[k][p].agents);
     free(share);
 }
 
@@ -55,8 +58,8 @@ void sw_ready_done(struct sw_ready *ready)
     while (ready->shares != NULL && sw_map_next(ready->shares, &cursor, &entry))
         share_free(entry.value);
     sw_map_free(ready->shares);
-    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-        sw_heap_done(&ready->spaces[p]);
+    EACH_QUEUE(k, p)
+    sw_heap_done(&ready->orders[k].spaces[p]);
 }
 
 /* --- Shares ---------------------------------------------------------------------------------- */
@@ -74,10 +77,11 @@ static struct sw_share *share_get(struct sw_ready *ready, struct sw_share *paren
         share->weight = SW_WEIGHT_STANDARD;
         share->key_size = (uint32_t)key.size;
         memcpy(share->key, key.data, key.size);
-        for (uint32_t p = 0; p < SW_PRIORITIES; p++) {
-            share->queues[p].entry.at = SW_HEAP_ABSENT;
-            share->queues[p].share = share;
-            sw_heap_init(&share->queues[p].agents);
+        EACH_QUEUE(k, p)
+        {
+            share->queues[k][p].entry.at = SW_HEAP_ABSENT;
+            share->queues[k][p].share = share;
+            sw_heap_init(&share->queues[k][p].agents);
         }
         if (sw_map_put(ready->shares, key.data, key.size, share, NULL) != SW_OK) {
             share_free(share);
@@ -109,25 +113,14 @@ struct sw_share *sw_ready_share_get(struct sw_ready *ready, struct sw_bytes name
 }
 
 /* Out of its heap. */
-static void leave(struct sw_ready *ready, struct sw_ready_queue *queue, uint32_t priority)
+static void leave(struct sw_ready *ready, enum sw_ready_kind kind, uint32_t priority,
+                  struct sw_ready_queue *queue)
 {
     struct sw_share *parent = queue->share->parent;
 
-    sw_heap_remove(parent == NULL ? &ready->spaces[priority] : &parent->queues[priority].agents,
+    sw_heap_remove(parent == NULL ? &ready->orders[kind].spaces[priority]
+                                  : &parent->queues[kind][priority].agents,
                    &queue->entry);
-}
-
-/* Out of what is held. */
-static void release(struct sw_ready *ready, struct sw_ready_queue *queue)
-{
-    struct sw_ready_queue **at = &ready->held;
-
-    if (!queue->is_held)
-        return;
-    while (*at != queue)
-        at = &(*at)->held_next;
-    *at = queue->held_next;
-    queue->is_held = false;
 }
 
 void sw_ready_share_put(struct sw_ready *ready, struct sw_share *share)
@@ -137,10 +130,10 @@ void sw_ready_share_put(struct sw_ready *ready, struct sw_share *share)
     if (share == NULL || --share->refs > 0)
         return;
     parent = share->parent;
-    for (uint32_t p = 0; p < SW_PRIORITIES; p++) {
-        assert(share->queues[p].last == NULL);
-        leave(ready, &share->queues[p], p);
-        release(ready, &share->queues[p]);
+    EACH_QUEUE(k, p)
+    {
+        assert(share->queues[k][p].last == NULL);
+        leave(ready, k, p, &share->queues[k][p]);
     }
     if (ready->picked == share || (ready->picked != NULL && ready->picked->parent == share))
         ready->picked = NULL;
@@ -165,24 +158,22 @@ static enum sw_rc enter(struct sw_heap *heap, struct sw_ready_queue *queue, uint
                        queue->entry.rank > floor_ns ? queue->entry.rank : floor_ns);
 }
 
-/* An Agent into its namespace, and that among the others, unless it is held. */
-static enum sw_rc enter_both(struct sw_ready *ready, struct sw_ready_queue *queue,
-                             uint32_t priority)
+/* An Agent into its namespace, and that among the others. */
+static enum sw_rc enter_both(struct sw_ready *ready, struct sw_share *share,
+                             enum sw_ready_kind kind, uint32_t priority)
 {
-    struct sw_ready_queue *space = &queue->share->parent->queues[priority];
-    enum sw_rc rc;
+    struct sw_ready_queue *space = &share->parent->queues[kind][priority];
+    struct sw_ready_order *order = &ready->orders[kind];
+    enum sw_rc rc = enter(&space->agents, &share->queues[kind][priority], space->floor_ns);
 
-    if (queue->is_held)
-        return SW_OK;
-    rc = enter(&space->agents, queue, space->floor_ns);
-    return rc != SW_OK ? rc : enter(&ready->spaces[priority], space, ready->floor_ns[priority]);
+    return rc != SW_OK ? rc : enter(&order->spaces[priority], space, order->floor_ns[priority]);
 }
 
-enum sw_rc sw_ready_add(struct sw_ready *ready, struct sw_share *share, struct sw_ready_link *link,
-                        uint32_t priority)
+static enum sw_rc add(struct sw_ready *ready, struct sw_share *share, enum sw_ready_kind kind,
+                      struct sw_ready_link *link, uint32_t priority)
 {
-    struct sw_ready_queue *queue = &share->queues[priority];
-    enum sw_rc rc = enter_both(ready, queue, priority);
+    struct sw_ready_queue *queue = &share->queues[kind][priority];
+    enum sw_rc rc = enter_both(ready, share, kind, priority);
 
     if (rc != SW_OK)
         return rc;
@@ -195,14 +186,26 @@ enum sw_rc sw_ready_add(struct sw_ready *ready, struct sw_share *share, struct s
     }
     queue->last = link;
     queue->count++;
-    if (!queue->is_held)
-        ready->queued[priority]++;
+    ready->orders[kind].queued[priority]++;
+    ready->slow_count += kind != SW_READY_QUICK;
     return SW_OK;
 }
 
-static void leave_ring(struct sw_ready *ready, struct sw_ready_queue *queue,
+static enum sw_ready_kind kind_of(const struct sw_share *share)
+{
+    return share->is_slow ? SW_READY_SLOW : SW_READY_QUICK;
+}
+
+enum sw_rc sw_ready_add(struct sw_ready *ready, struct sw_share *share, struct sw_ready_link *link,
+                        uint32_t priority)
+{
+    return add(ready, share, kind_of(share), link, priority);
+}
+
+static void leave_ring(struct sw_ready *ready, struct sw_share *share, enum sw_ready_kind kind,
                        struct sw_ready_link *link, uint32_t priority)
 {
+    struct sw_ready_queue *queue = &share->queues[kind][priority];
     struct sw_ready_link *before = queue->last;
 
     while (before->next[priority] != link)
@@ -216,15 +219,21 @@ static void leave_ring(struct sw_ready *ready, struct sw_ready_queue *queue,
     }
     link->queued &= (uint8_t)~(1u << priority);
     queue->count--;
-    if (!queue->is_held)
-        ready->queued[priority]--;
+    ready->orders[kind].queued[priority]--;
+    ready->slow_count -= kind != SW_READY_QUICK;
+}
+
+static void remove_all(struct sw_ready *ready, struct sw_share *share, enum sw_ready_kind kind,
+                       struct sw_ready_link *link)
+{
+    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+        if ((link->queued & 1u << p) != 0)
+            leave_ring(ready, share, kind, link, p);
 }
 
 void sw_ready_remove(struct sw_ready *ready, struct sw_share *share, struct sw_ready_link *link)
 {
-    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-        if ((link->queued & 1u << p) != 0)
-            leave_ring(ready, &share->queues[p], link, p);
+    remove_all(ready, share, kind_of(share), link);
 }
 
 /* --- Picking --------------------------------------------------------------------------------- */
@@ -234,52 +243,56 @@ static struct sw_heap_entry *first_of(const struct sw_heap *heap) /* On the hot 
     return heap->count == 0 ? NULL : heap->entries[0];
 }
 
+/* Whether the share has as many that are set aside as it may begin. */
+static bool is_capped(const struct sw_share *share, enum sw_ready_kind kind)
+{
+    return kind == SW_READY_SLOW &&
+           share->going >= (share->parent == NULL ? SW_GOING_SPACE_MAX : SW_GOING_AGENT_MAX);
+}
+
 /* The first queue of a heap that has anything ready. Queues that ran empty stay in their heaps
- * until they come first, since most are filled again before that. */
-static struct sw_ready_queue *first_agent(struct sw_ready *ready, struct sw_heap *agents,
-                                          uint32_t priority)
+ * until they come first, since most are filled again before that. Those that are capped come back
+ * with sw_share_end_going. */
+static struct sw_ready_queue *first_agent(struct sw_heap *agents, enum sw_ready_kind kind)
 {
     struct sw_heap_entry *entry;
 
     while ((entry = first_of(agents)) != NULL) {
         struct sw_ready_queue *queue = (struct sw_ready_queue *)(void *)entry;
-        bool is_held = ready->holds_slow && queue->share->is_slow;
 
-        if (queue->last != NULL && !is_held)
+        if (queue->last != NULL && !is_capped(queue->share, kind))
             return queue;
         sw_heap_remove(agents, entry);
-        if (queue->last == NULL)
-            continue;
-        queue->is_held = true;
-        ready->queued[priority] -= queue->count;
-        queue->held_next = ready->held;
-        ready->held = queue;
     }
     return NULL;
 }
 
-static struct sw_ready_queue *pick(struct sw_ready *ready, uint32_t priority)
+static struct sw_ready_queue *pick(struct sw_ready_order *order, enum sw_ready_kind kind,
+                                   uint32_t priority)
 {
     struct sw_heap_entry *entry;
 
-    while ((entry = first_of(&ready->spaces[priority])) != NULL) {
+    while ((entry = first_of(&order->spaces[priority])) != NULL) {
         struct sw_ready_queue *space = (struct sw_ready_queue *)(void *)entry;
-        struct sw_ready_queue *queue = first_agent(ready, &space->agents, priority);
+        struct sw_ready_queue *queue =
+            is_capped(space->share, kind) ? NULL : first_agent(&space->agents, kind);
 
         if (queue != NULL) {
-            ready->floor_ns[priority] = entry->rank;
+            order->floor_ns[priority] = entry->rank;
             space->floor_ns = queue->entry.rank;
             return queue;
         }
-        sw_heap_remove(&ready->spaces[priority], entry);
+        sw_heap_remove(&order->spaces[priority], entry);
     }
     return NULL;
 }
 
 /* Of 15 picks 8 are urgent, 4 high, 2 normal and 1 low, as far as each has any; so none starves. */
-struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priority)
+static struct sw_ready_link *next_of(struct sw_ready *ready, enum sw_ready_kind kind,
+                                     uint32_t *ret_priority)
 {
     static const uint32_t shares[SW_PRIORITIES] = {1, 2, 4, 8};
+    struct sw_ready_order *order = &ready->orders[kind];
 
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t p = SW_PRIORITIES; p > 0; p--) {
@@ -287,35 +300,70 @@ struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priori
             struct sw_ready_link *first;
             struct sw_ready_queue *queue;
 
-            if (ready->queued[priority] == 0 || ready->credits[priority] == 0)
+            if (order->queued[priority] == 0 || order->credits[priority] == 0)
                 continue;
-            queue = pick(ready, priority);
-            if (queue == NULL) /* All of it is held. */
+            queue = pick(order, kind, priority);
+            if (queue == NULL) /* All of it is capped. */
                 continue;
-            ready->credits[priority]--;
+            order->credits[priority]--;
             first = queue->last->next[priority];
-            leave_ring(ready, queue, first, priority);
+            leave_ring(ready, queue->share, kind, first, priority);
             ready->picked = queue->share;
             ready->picked_priority = priority;
+            ready->picked_kind = kind;
             *ret_priority = priority;
             return first;
         }
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-            ready->credits[p] = shares[p];
+            order->credits[p] = shares[p];
     }
     return NULL;
 }
 
+static bool has_slow(const struct sw_ready *ready)
+{
+    return ready->slow_count > 0 && !ready->rests;
+}
+
+/* One that is to begin, or to go on: in turn. */
+static struct sw_ready_link *next_slow(struct sw_ready *ready, uint32_t *ret_priority)
+{
+    struct sw_ready_link *link = NULL;
+
+    for (int pass = 0; pass < 2 && link == NULL; pass++) {
+        ready->turn_of_slow = !ready->turn_of_slow;
+        if (!ready->turn_of_slow || !ready->holds_slow)
+            link =
+                next_of(ready, ready->turn_of_slow ? SW_READY_SLOW : SW_READY_GOING, ret_priority);
+    }
+    return link;
+}
+
+struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priority)
+{
+    struct sw_ready_link *link = NULL;
+
+    if (!has_slow(ready))
+        return next_of(ready, SW_READY_QUICK, ret_priority);
+    if (ready->debt_ns == 0)
+        link = next_slow(ready, ret_priority);
+    if (link == NULL)
+        link = next_of(ready, SW_READY_QUICK, ret_priority);
+    return link != NULL ? link : next_slow(ready, ret_priority);
+}
+
 bool sw_ready_is_alone(const struct sw_ready *ready)
 {
+    const struct sw_ready_order *quick = &ready->orders[SW_READY_QUICK];
     const struct sw_share *share = ready->picked;
     uint32_t priority = ready->picked_priority;
-    uint64_t queued = 0;
+    uint64_t queued = ready->slow_count;
 
     for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-        queued += ready->queued[p];
-    return share != NULL && queued == ready->queued[priority] &&
-           ready->spaces[priority].count == 1 && share->parent->queues[priority].agents.count == 1;
+        queued += quick->queued[p];
+    return share != NULL && ready->picked_kind == SW_READY_QUICK &&
+           queued == quick->queued[priority] && quick->spaces[priority].count == 1 &&
+           share->parent->queues[SW_READY_QUICK][priority].agents.count == 1;
 }
 
 /* Move it back by the time it used. It is in the heap, so no memory is needed; one that left the
@@ -332,6 +380,7 @@ void sw_ready_charge(struct sw_ready *ready, uint64_t ns)
 {
     struct sw_share *share = ready->picked;
     uint32_t priority = ready->picked_priority;
+    enum sw_ready_kind kind = ready->picked_kind;
     struct sw_ready_queue *space;
     uint64_t weighted;
 
@@ -340,46 +389,64 @@ void sw_ready_charge(struct sw_ready *ready, uint64_t ns)
     ready->picked = NULL;
     ns += SW_READY_COST_NS;
     weighted = share->weight == SW_WEIGHT_STANDARD ? ns : ns * SW_WEIGHT_STANDARD / share->weight;
-    space = &share->parent->queues[priority];
-    add_time(&space->agents, &share->queues[priority], weighted);
-    add_time(&ready->spaces[priority], space, ns);
+    space = &share->parent->queues[kind][priority];
+    add_time(&space->agents, &share->queues[kind][priority], weighted);
+    add_time(&ready->orders[kind].spaces[priority], space, ns);
+    if (kind == SW_READY_QUICK) {
+        ready->debt_ns -= ns < ready->debt_ns ? ns : ready->debt_ns;
+    } else {
+        ready->debt_ns += ns * SW_READY_QUICK_PART;
+        if (ready->debt_ns > SW_READY_DEBT_NS_MAX)
+            ready->debt_ns = SW_READY_DEBT_NS_MAX;
+    }
 }
 
-void sw_ready_pick_again(struct sw_ready *ready, struct sw_share *share, uint32_t priority)
+bool sw_ready_is_empty(const struct sw_ready *ready)
 {
-    ready->picked = share;
-    ready->picked_priority = priority;
+    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+        if (ready->orders[SW_READY_QUICK].queued[p] > 0)
+            return false;
+    return !has_slow(ready);
 }
 
 /* --- Slow Agents ------------------------------------------------------------------------------ */
 
-enum sw_rc sw_ready_hold_slow(struct sw_ready *ready, bool holds)
+/* All that is queued of an Agent goes where it belongs by now. */
+static enum sw_rc change_kind(struct sw_ready *ready, struct sw_share *share, bool is_slow)
 {
-    struct sw_ready_queue *queue;
+    enum sw_ready_kind from = kind_of(share), to;
     enum sw_rc rc = SW_OK;
-    uint32_t priority;
 
-    ready->holds_slow = holds;
-    while (!holds && rc == SW_OK && (queue = ready->held) != NULL) {
-        ready->held = queue->held_next;
-        priority = (uint32_t)(queue - queue->share->queues);
-        queue->is_held = false;
-        ready->queued[priority] += queue->count;
-        rc = enter_both(ready, queue, priority);
+    share->is_slow = is_slow;
+    to = kind_of(share);
+    for (uint32_t p = 0; p < SW_PRIORITIES && rc == SW_OK; p++) {
+        struct sw_ready_queue *old = &share->queues[from][p], *new = &share->queues[to][p];
+
+        if (old->last == NULL)
+            continue;
+        rc = enter_both(ready, share, to, p);
+        new->last = old->last;
+        new->count = old->count;
+        ready->orders[from].queued[p] -= old->count;
+        ready->orders[to].queued[p] += old->count;
+        ready->slow_count += is_slow ? old->count : -old->count;
+        old->last = NULL;
+        old->count = 0;
     }
     return rc;
 }
 
-void sw_share_set_slow(struct sw_share *share)
+enum sw_rc sw_share_set_slow(struct sw_ready *ready, struct sw_share *share)
 {
-    share->is_slow = true;
     share->quick = 0;
+    return share->is_slow ? SW_OK : change_kind(ready, share, true);
 }
 
-void sw_share_note_quick(struct sw_share *share)
+enum sw_rc sw_share_note_quick(struct sw_ready *ready, struct sw_share *share)
 {
-    if (share->is_slow && ++share->quick >= SW_SHARE_QUICK_MIN)
-        share->is_slow = false;
+    if (!share->is_slow || ++share->quick < SW_SHARE_QUICK_MIN)
+        return SW_OK;
+    return change_kind(ready, share, false);
 }
 
 bool sw_share_is_slow(const struct sw_share *share)
@@ -387,10 +454,45 @@ bool sw_share_is_slow(const struct sw_share *share)
     return share->is_slow;
 }
 
-bool sw_ready_is_empty(const struct sw_ready *ready)
+void sw_share_begin_going(struct sw_share *share)
 {
-    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-        if (ready->queued[p] > 0)
-            return false;
-    return true;
+    share->going++;
+    share->parent->going++;
+}
+
+enum sw_rc sw_share_end_going(struct sw_ready *ready, struct sw_share *share)
+{
+    struct sw_ready_order *order = &ready->orders[SW_READY_SLOW];
+    enum sw_rc rc = SW_OK;
+
+    share->going--;
+    share->parent->going--;
+    for (uint32_t p = 0; p < SW_PRIORITIES && rc == SW_OK; p++) {
+        struct sw_ready_queue *space = &share->parent->queues[SW_READY_SLOW][p];
+
+        if (share->queues[SW_READY_SLOW][p].last != NULL)
+            rc = enter_both(ready, share, SW_READY_SLOW, p);
+        else if (space->agents.count > 0)
+            rc = enter(&order->spaces[p], space, order->floor_ns[p]);
+    }
+    return rc;
+}
+
+enum sw_rc sw_ready_add_going(struct sw_ready *ready, struct sw_share *share,
+                              struct sw_ready_link *link, uint32_t priority)
+{
+    return add(ready, share, SW_READY_GOING, link, priority);
+}
+
+void sw_ready_remove_going(struct sw_ready *ready, struct sw_share *share,
+                           struct sw_ready_link *link)
+{
+    remove_all(ready, share, SW_READY_GOING, link);
+}
+
+struct sw_ready_link *sw_ready_next_going(struct sw_ready *ready)
+{
+    uint32_t priority;
+
+    return next_of(ready, SW_READY_GOING, &priority);
 }

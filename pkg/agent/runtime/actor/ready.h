@@ -1,14 +1,19 @@
-/* Who runs next on a worker: by priority, then fair by processor time between namespaces, then
- * between the Agents of a namespace, then in order.
+/* Who runs next on a worker: the quick before the slow, then by priority, then fair by processor
+ * time between namespaces, then between the Agents of a namespace, then in order.
  *
- *     priority (8 : 4 : 2 : 1 of the picks)
- *        '- namespace with the least time ---- Agent of it with the least time / weight
- *                                                 '- its ready instances, first come first
+ *     quick | slow | going          (four fifths and one fifth of the time, where both have any)
+ *        '- priority                (8 : 4 : 2 : 1 of the picks)
+ *              '- namespace with the least time ---- Agent of it with the least time / weight
+ *                                                       '- its ready instances, first come first
  *
+ * An Agent is slow once one of its segments ran for long. Slow are those that are to begin, going
+ * those that have begun and were set aside (overtake.h): these two take turns.
  * Start-time fair queueing: whoever comes back after a rest begins at the time of who runs now, so
  * nobody saves up, and nobody starves: an Agent with a hundred thousand ready instances gets as
  * much as its neighbour with one.
  * Threads: one at a time.  I/O: none; whoever runs what was picked says how long it took.
+ * Limits: SW_GOING_AGENT_MAX and SW_GOING_SPACE_MAX segments of an Agent, of a namespace, are begun
+ * while they are slow; others of theirs wait, and no others do.
  * Cost: O(log n) in the namespaces and Agents that have anything ready; with one of them, O(1). */
 #pragma once
 #include "pkg/utils/base/buffer.h"
@@ -18,8 +23,13 @@
 #define SW_PRIORITIES 4
 #define SW_WEIGHT_STANDARD 100u
 #define SW_READY_COST_NS                                                                           \
-    1000u /* A pick costs this beside its time, so that picks alternate even                       \
-             where a clock stands still. */
+    1000u                      /* A pick costs this beside its time, so that picks alternate even  \
+                                  where a clock stands still. */
+#define SW_READY_QUICK_PART 4u /* The quick have so many times what the slow had, */
+#define SW_READY_DEBT_NS_MAX 20000000u /* up to this at once. */
+#define SW_SHARE_QUICK_MIN 64u /* Segments until a slow Agent is taken for a quick one again. */
+#define SW_GOING_AGENT_MAX 8u
+#define SW_GOING_SPACE_MAX 64u
 
 struct sw_ready_link { /* In each instance; zeroed: nowhere. */
     struct sw_ready_link *next[SW_PRIORITIES];
@@ -27,20 +37,27 @@ struct sw_ready_link { /* In each instance; zeroed: nowhere. */
 };
 
 struct sw_share; /* Opaque: an Agent in a worker, with its part of the processor. */
-struct sw_ready_queue;
 
-#define SW_SHARE_QUICK_MIN 64u /* Segments until a slow Agent is taken for a quick one again. */
+enum sw_ready_kind { SW_READY_QUICK, SW_READY_SLOW, SW_READY_GOING, SW_READY_KINDS };
 
-struct sw_ready {
-    struct sw_map *shares;                /* struct sw_share by namespace, and by Agent. */
+struct sw_ready_order {                   /* Of one kind. */
     struct sw_heap spaces[SW_PRIORITIES]; /* Namespaces with ready Agents, by their time. */
     uint64_t floor_ns[SW_PRIORITIES];     /* Time of the namespace that was picked last. */
     uint32_t credits[SW_PRIORITIES];      /* Picks left of this round. */
-    uint64_t queued[SW_PRIORITIES];       /* Instances, but for those that are held. */
-    struct sw_share *picked;              /* Whose time is not charged yet; NULL: nobody's. */
+    uint64_t queued[SW_PRIORITIES];       /* Instances. */
+};
+
+struct sw_ready {
+    struct sw_map *shares; /* struct sw_share by namespace, and by Agent. */
+    struct sw_ready_order orders[SW_READY_KINDS];
+    uint64_t slow_count;     /* Queued in the last two of them. */
+    uint64_t debt_ns;        /* That the quick have before one of those is picked again. */
+    struct sw_share *picked; /* Whose time is not charged yet; NULL: nobody's. */
     uint32_t picked_priority;
-    bool holds_slow;             /* Nothing of slow Agents is picked. */
-    struct sw_ready_queue *held; /* Of theirs, out of their heaps for as long. */
+    enum sw_ready_kind picked_kind;
+    bool turn_of_slow; /* And not of going. */
+    bool holds_slow;   /* No slow one begins. */
+    bool rests;        /* Neither a slow nor a going one is picked. */
 };
 
 /* After a failure sw_ready_done is still to be called. */
@@ -60,21 +77,31 @@ SW_MUST_CHECK enum sw_rc sw_ready_add(struct sw_ready *ready, struct sw_share *s
                                       struct sw_ready_link *link, uint32_t priority);
 /* Take it out of all queues. O(n) in the queue. */
 void sw_ready_remove(struct sw_ready *ready, struct sw_share *share, struct sw_ready_link *link);
-/* The next one, out of its queue; NULL: none. */
+/* The next one, out of its queue, and its kind in ready->picked_kind; NULL: none. */
 struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priority);
 /* Whether nothing else is ready than what belongs to the share and the priority that were picked
  * last: the next pick is the same, whatever that is charged. */
 bool sw_ready_is_alone(const struct sw_ready *ready);
 /* How long what was picked last ran. */
 void sw_ready_charge(struct sw_ready *ready, uint64_t ns);
-/* Have the next charge be for `share`, as if it had been picked at this priority. */
-void sw_ready_pick_again(struct sw_ready *ready, struct sw_share *share, uint32_t priority);
-/* Whether slow Agents wait, whatever they have ready, or are picked as others are.
- * SW_E_EXHAUSTED: no memory. */
-SW_MUST_CHECK enum sw_rc sw_ready_hold_slow(struct sw_ready *ready, bool holds);
-/* A segment of the Agent ran for long: it is slow until so many of its segments did not. */
-void sw_share_set_slow(struct sw_share *share);
-void sw_share_note_quick(struct sw_share *share);
-bool sw_share_is_slow(const struct sw_share *share);
 /* Whether there is nothing to pick, as far as is known without looking. */
 bool sw_ready_is_empty(const struct sw_ready *ready);
+
+/* --- Slow Agents ------------------------------------------------------------------------------ */
+
+/* A segment of the Agent ran for long: it is slow until so many of its segments did not.
+ * SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc sw_share_set_slow(struct sw_ready *ready, struct sw_share *share);
+SW_MUST_CHECK enum sw_rc sw_share_note_quick(struct sw_ready *ready, struct sw_share *share);
+bool sw_share_is_slow(const struct sw_share *share);
+/* A segment of the Agent was set aside for the first time, and has ended. */
+void sw_share_begin_going(struct sw_share *share);
+SW_MUST_CHECK enum sw_rc sw_share_end_going(struct sw_ready *ready, struct sw_share *share);
+/* Queue one that is set aside. */
+SW_MUST_CHECK enum sw_rc sw_ready_add_going(struct sw_ready *ready, struct sw_share *share,
+                                            struct sw_ready_link *link, uint32_t priority);
+/* Take it out again. O(n) in the queue. */
+void sw_ready_remove_going(struct sw_ready *ready, struct sw_share *share,
+                           struct sw_ready_link *link);
+/* One of those that are set aside, whoever's turn it is, out of its queue; NULL: none. */
+struct sw_ready_link *sw_ready_next_going(struct sw_ready *ready);

@@ -154,6 +154,7 @@ static enum sw_rc begin(struct replay *replay, const struct sw_record_segment *s
     const struct sw_spec *spec = sw_specs_find(&replay->worker->shared->specs, segment->spec);
     struct sw_turn_options options = {
         .actor = &replay->actor,
+        .watch = &replay->worker->turn_watch,
         .self = {pod->config.name_space,
                  pod->config.agent,
                  sw_instance_key(replay->instance),
@@ -243,6 +244,8 @@ static enum sw_rc rerun(struct replay *replay, const struct sw_record_segment *s
     struct sw_guest_input input;
     enum sw_rc rc;
 
+    if (sw_overtake_is_hurried(replay->instance))
+        return sw_err_set(replay->err, SW_E_UNAVAILABLE, "its Pod closes");
     sw_segment_input(segment, &message, &input);
     /* It ended in time once; a busy machine must not decide otherwise now. */
     input.deadline_ms = replay->instance->pod->config.deadline_ms * 4 + 1000;
@@ -498,6 +501,8 @@ enum sw_rc sw_instance_rebuild(struct sw_worker *worker, struct sw_instance *ins
     if (rc != SW_OK)
         return rc;
     instance->random = replay.random;
+    if (instance->passed != NULL) /* A snapshot may read its image until here. */
+        sw_capture_instance_first(worker, instance);
     /* One that traps again and again then costs a load each time, not a replay. */
     if (instance->has_trapped && (instance->image == NULL || tail > SW_IMAGE_TAIL_MAX) &&
         worker->images_bytes < SW_IMAGES_BYTES_MAX)

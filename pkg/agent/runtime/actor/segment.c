@@ -38,6 +38,18 @@ enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *re
     return rc;
 }
 
+/* What stands before the point of a snapshot may soon be gone: such a body is written once more. */
+static void settle_body(const struct sw_worker *worker, struct segment *segment)
+{
+    struct sw_record_segment *record = &segment->record;
+
+    if (record->body_lsn == 0 || record->body_lsn >= worker->shared->snapshots->point)
+        return;
+    record->body_lsn = 0;
+    record->body_at = 0;
+    record->body = segment->message->body;
+}
+
 static void append_segment(struct sw_worker *worker, struct segment *segment)
 {
     struct sw_record record;
@@ -120,11 +132,12 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment)
 {
     struct sw_instance *instance = segment->instance;
     const struct sw_pod_config *config = &instance->pod->config;
+    const struct sw_spec *spec = segment->spec != NULL ? segment->spec : instance->spec;
     struct sw_turn_options options = {
         .actor = &instance->actor,
         .host = &worker->turn_host,
-        .self = {config->name_space, config->agent, sw_instance_key(instance),
-                 instance->spec->config},
+        .watch = &worker->turn_watch,
+        .self = {config->name_space, config->agent, sw_instance_key(instance), spec->config},
         .time_ns = segment->record.time_ns,
         .random = instance->random,
         .has_fired = segment->record.entry == SW_ENTRY_TIMER && segment->record.again == 0,
@@ -133,7 +146,7 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment)
                     segment->record.entry != SW_ENTRY_STOP &&
                     segment->record.entry != SW_ENTRY_UPGRADE,
         .takes_sends = !config->is_durable,
-        .timers_max = instance->spec->timers_max,
+        .timers_max = spec->timers_max,
     };
 
     if (segment->record.has_message &&
@@ -142,6 +155,7 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment)
     sw_turn_begin(&worker->turn, &options);
     worker->running = instance;
     worker->running_origin = &segment->record.head.origin;
+    worker->running_message = segment->message;
     worker->has_ask = false;
     worker->answered.instance = 0;
     worker->fanout = 0;
@@ -198,21 +212,6 @@ static void settle_ask(struct sw_worker *worker, const struct segment *segment)
         sw_waits_set_answered(waits, worker->answered.instance, worker->answered.number, false);
 }
 
-/* Others may pass it while it runs, but not one that says goodbye: who stops it waits for that. */
-static void enter_guest(struct sw_worker *worker, const struct segment *segment,
-                        const struct sw_guest_input *input)
-{
-    bool was_passable;
-
-    if (segment->record.entry == SW_ENTRY_STOP) {
-        sw_segment_enter(worker, segment, input);
-        return;
-    }
-    was_passable = sw_overtake_begin(worker);
-    sw_segment_enter(worker, segment, input);
-    sw_overtake_end(worker, segment->instance, was_passable);
-}
-
 /* Enter the guest, or find that it need not or must not be entered. */
 static void enter(struct sw_worker *worker, struct segment *segment)
 {
@@ -233,7 +232,10 @@ static void enter(struct sw_worker *worker, struct segment *segment)
         snprintf(worker->outcome.report, sizeof worker->outcome.report,
                  "%u messages wait for a reply of this instance", SW_HANDLES_MAX);
     } else {
-        enter_guest(worker, segment, &input);
+        sw_overtake_begin(worker, SW_PASS_SEGMENT);
+        sw_segment_enter(worker, segment, &input);
+        if (!sw_overtake_end(worker, instance))
+            sw_overtake_note_quick(worker, instance);
         sw_segment_judge(&worker->turn, &worker->outcome);
         record->outcome = sw_segment_outcome(worker->outcome.end);
         record->code = worker->outcome.code;
@@ -334,6 +336,7 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
     bool is_done = sw_outcome_counts(record->outcome);
 
     sw_err_clear(&err);
+    settle_body(worker, segment);
     if (record->entry == SW_ENTRY_RESUME)
         segment->asker = asker_of(&instance->actor);
     if (!is_done) {
@@ -474,7 +477,23 @@ static enum sw_rc make_volatile(struct sw_worker *worker, struct sw_instance *in
     return rc;
 }
 
-bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance, struct sw_err *err)
+/* Rebuild its memory, which may take a while. */
+static enum sw_rc rebuild(struct sw_worker *worker, struct sw_instance *instance,
+                          const struct sw_message *message, struct sw_err *err)
+{
+    enum sw_rc rc;
+
+    worker->running = instance;
+    worker->running_message = message;
+    sw_overtake_begin(worker, SW_PASS_REPLAY);
+    rc = sw_instance_rebuild(worker, instance, err);
+    (void)sw_overtake_end(worker, instance);
+    worker->running = NULL;
+    return rc;
+}
+
+bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance,
+                        const struct sw_message *message, struct sw_err *err)
 {
     const struct sw_program *program;
     enum sw_rc rc;
@@ -490,12 +509,14 @@ bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance, 
     if (!instance->pod->config.is_durable)
         rc = make_volatile(worker, instance, program, err);
     else
-        rc = sw_instance_rebuild(worker, instance, err);
+        rc = rebuild(worker, instance, message, err);
     if (rc == SW_OK) {
         instance->start_failures = 0;
         return true;
     }
     sw_instance_sleep(worker, instance);
+    if (rc == SW_E_UNAVAILABLE) /* It was given up, since its Pod closes. */
+        return false;
     if (rc == SW_E_EXHAUSTED) { /* May pass: the instance stays as it is. */
         sw_output_event(worker, instance, "NoMemory", err->message, instance->epoch);
         return false;
@@ -564,9 +585,7 @@ static void begin_record(struct sw_worker *worker, struct segment *segment)
     record->has_message = true;
     record->head = message->head;
     record->body_bytes = (uint32_t)message->body.size;
-    /* What stands before the point of a snapshot may soon be gone. */
-    if (message->body_lsn != 0 && message->body_lsn >= worker->shared->snapshots->point &&
-        message->body.size > BODY_INLINE_MAX) {
+    if (message->body_lsn != 0 && message->body.size > BODY_INLINE_MAX) {
         record->body_lsn = message->body_lsn;
         record->body_at = message->body_at;
     } else {
@@ -783,7 +802,7 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
     sw_err_clear(&err);
     if (instance->is_parked || !take_end(worker, instance, &message, &ended))
         return;
-    if (!sw_segment_prepare(worker, instance, &err)) {
+    if (!sw_segment_prepare(worker, instance, message, &err)) {
         put_end_back(worker, instance, message);
         return;
     }
@@ -884,7 +903,7 @@ static void stop(struct sw_worker *worker, struct sw_instance *instance)
 
         /* One whose older program is not here cannot say goodbye. */
         if (program != NULL && program->view.has_on_stop &&
-            sw_segment_prepare(worker, instance, &err)) {
+            sw_segment_prepare(worker, instance, NULL, &err)) {
             enter(worker, &segment);
         } else {
             sw_segment_begin(worker, &segment);
@@ -951,7 +970,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     struct sw_err err;
 
     sw_err_clear(&err);
-    if (instance->pod->state == SW_POD_CLOSED)
+    if (instance->pod->state == SW_POD_CLOSED || instance->pod->is_leaving || instance->is_leaving)
         return;
     sw_capture_instance_first(worker, instance);
     if (!instance->is_started)
@@ -978,7 +997,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
         look_further(worker, instance, false);
     } else if (is_behind_held(instance, message)) {
         sw_retry_hold(worker, instance, message);
-    } else if (instance->is_parked || !sw_segment_prepare(worker, instance, &err)) {
+    } else if (instance->is_parked || !sw_segment_prepare(worker, instance, message, &err)) {
         postpone(worker, instance, message, priority, err.message);
     } else if (!handle(worker, instance, message)) {
         sw_message_free(message);

@@ -1,4 +1,4 @@
-/* What a segment is about, from its input to its record; seen by segment.c and upgrade.c only.
+/* What a segment is about, from its input to its record; seen by this room's files only.
  *
  * Threads, I/O, Limits: as worker.h. */
 #pragma once
@@ -7,6 +7,7 @@
 struct segment {
     struct sw_instance *instance;
     const struct sw_message *message; /* NULL: START, STOP or UPGRADE. */
+    const struct sw_spec *spec;       /* That it runs under; NULL: the instance's. */
     struct sw_record_segment record;
     struct sw_journal_place place;
     uint32_t effects_at;    /* Within the record. */
@@ -17,9 +18,22 @@ struct segment {
 void sw_segment_begin(struct sw_worker *worker, const struct segment *segment);
 /* Make what happened part of the journal, of the instance and of the world, in this order. */
 void sw_segment_commit(struct sw_worker *worker, struct segment *segment);
-/* Have the guest ready to be entered. False: it cannot be now, or never (then it is parked). */
-bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance, struct sw_err *err);
+/* Have the guest ready to be entered, with a message or without one (NULL). False: it cannot be
+ * now, or never (then it is parked). */
+bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance,
+                        const struct sw_message *message, struct sw_err *err);
 enum sw_outcome sw_segment_outcome(enum sw_guest_end end);
+
+/* Run what is next for an instance that stood in the ready queue of `priority`. */
+void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);
+/* What a guest is entered with for a record, but for the body of its message and the deadline.
+ * *ret_input refers to *ret_message. */
+void sw_segment_input(const struct sw_record_segment *record, struct sw_guest_message *ret_message,
+                      struct sw_guest_input *ret_input);
+/* A guest that took a wait and did not end as waiting, or the other way round, has failed. */
+void sw_segment_judge(const struct sw_turn *turn, struct sw_guest_outcome *outcome);
+/* Record that an instance is gone (STOP, or RESET) and answer its open handles. Removes it. */
+void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum sw_entry entry);
 
 /* --- enter.c ---------------------------------------------------------------------------------- */
 

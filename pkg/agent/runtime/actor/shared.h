@@ -60,9 +60,6 @@ struct sw_shared {
      * they do not all write here with each message; so it may be below 0 for a while. */
     _Atomic int64_t queued_bytes;
     _Atomic bool wants_still; /* Workers are to come to rest: sw_worker_run begins no segment. */
-    /* How many want them to rest soon: segments of slow Agents are not begun (overtake.h). */
-    _Atomic uint32_t wants_calm;
-    _Atomic uint32_t passing; /* Workers with such a segment on its way. */
     struct sw_bus bus;
     struct sw_board board;
     struct sw_specs specs;

@@ -106,6 +106,7 @@ static void enter(const struct move *move, struct sw_instance *instance, bool wa
 
     sw_list_add(&to->captured, &instance->capture);
     instance->pod = move->to;
+    instance->is_leaving = false;
     set_pod(instance, move->to->config.pod);
     if (sw_idmap_put(to->instances, instance->id, instance, NULL) != SW_OK ||
         sw_map_put(move->to->instances, instance->key, instance->key_size, instance, NULL) !=
@@ -246,14 +247,18 @@ static void take_from(struct sw_slots_take *take, struct move *move)
                                          .to = move->to->config.pod,
                                          .slots = {move->slots, sizeof move->slots}}};
     struct sw_journal_place place;
+    uint8_t busy[SW_SLOTS / 8];
     bool has_any = false;
 
     if (!is_same_agent(&move->from->config, &move->to->config) ||
         move->from->state == SW_POD_DISCARDING ||
         move->from->config.is_durable != move->to->config.is_durable)
         return;
+    sw_overtake_want_slots(move->from_worker, move->from, take->slots, busy);
     for (size_t i = 0; i < sizeof move->slots; i++) {
-        move->slots[i] = take->slots[i] & move->from->config.slots[i];
+        move->slots[i] = take->slots[i] & move->from->config.slots[i] & (uint8_t)~busy[i];
+        take->ret_is_partial =
+            take->ret_is_partial || (take->slots[i] & move->from->config.slots[i] & busy[i]) != 0;
         take->ret_taken[i] |= move->slots[i];
         has_any = has_any || move->slots[i] != 0;
     }
@@ -269,6 +274,7 @@ void sw_slots_take(struct sw_slots_take *take)
     struct move move = {.to_worker = take->workers[take->pod % take->count]};
 
     memset(take->ret_taken, 0, sizeof take->ret_taken);
+    take->ret_is_partial = false;
     move.to = sw_map_find(move.to_worker->pods, &take->pod, sizeof take->pod);
     if (move.to == NULL || move.to->state != SW_POD_OPEN)
         return;

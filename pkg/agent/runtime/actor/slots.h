@@ -15,6 +15,7 @@ struct sw_slots_take {
     uint64_t pod;                    /* That takes them; it is open. */
     const uint8_t *slots;            /* SW_SLOTS / 8 bytes. */
     uint8_t ret_taken[SW_SLOTS / 8]; /* Those that another Pod had. */
+    bool ret_is_partial; /* In some of the others a segment is on its way: try again soon. */
 };
 
 /* Carry what workers have for each other until all are at rest. Nobody else runs them. */

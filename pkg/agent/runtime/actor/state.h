@@ -52,9 +52,10 @@ struct sw_instance {
     /* Where it stands in the snapshot that counts, and in the one being taken; at 0: nowhere. */
     uint64_t stored_at[2];
     uint32_t stored_generation[2];
-    struct sw_list capture; /* In worker->captured or worker->uncaptured. */
-    uint64_t memory_bytes;  /* Limit for life. */
-    uint32_t refused;       /* Number of the spec to which it could not be upgraded; 0: none. */
+    struct sw_list capture;   /* In worker->captured or worker->uncaptured. */
+    struct sw_passed *passed; /* Its segment that others passed (overtake.h); NULL: none. */
+    uint64_t memory_bytes;    /* Limit for life. */
+    uint32_t refused;         /* Number of the spec to which it could not be upgraded; 0: none. */
     uint32_t start_failures;
     uint16_t waiter;    /* Its place in worker->waiters, from 1, while it stands there. */
     uint8_t fullness;   /* enum sw_fullness as on the board. */
@@ -63,7 +64,7 @@ struct sw_instance {
     bool is_over_rate;  /* Told on the board. */
     bool is_expiring;   /* It was idle for too long, and ends unless something came meanwhile. */
     bool is_stopping;   /* on_stop is next, then it is gone. */
-    bool is_passed;     /* Its segment is not over, and others run meanwhile (overtake.h). */
+    bool is_leaving;    /* Its slot is to move: it begins nothing before that. */
     bool is_hibernated; /* Its image was made for as long as it waits. */
     bool is_counted_failing;
     bool has_trapped; /* Since it was last rebuilt without need: keep an image. */
@@ -115,12 +116,14 @@ struct sw_worker {
     uint64_t output_epoch, appended_epoch; /* Of the last output; of the last record. */
     struct sw_turn turn;
     struct sw_turn_host turn_host;
+    struct sw_turn_watch turn_watch;
     struct sw_passing passing;
-    struct sw_instance *running;            /* Whose segment runs now, */
-    const struct sw_origin *running_origin; /* and who sent what it handles. */
-    bool has_ask;                           /* It has an ask in shared->waits, for which */
-    struct sw_ask answered;                 /* this one was set aside; instance 0: none. */
-    uint64_t fanout;                        /* Deliveries that its publishes ask for, at most. */
+    struct sw_instance *running;              /* Whose segment runs now, */
+    const struct sw_origin *running_origin;   /* who sent what it handles, */
+    const struct sw_message *running_message; /* and that; NULL: it handles no message. */
+    bool has_ask;                             /* It has an ask in shared->waits, for which */
+    struct sw_ask answered;                   /* this one was set aside; instance 0: none. */
+    uint64_t fanout;                          /* Deliveries that its publishes ask for, at most. */
     struct sw_guest_outcome outcome;
     struct sw_buffer record, frame, replay, body, image, targets, block;
     struct sw_bodies bodies;
@@ -135,6 +138,12 @@ static inline void sw_fetch(const void *bytes, size_t size)
 {
     for (size_t at = 0; at < size; at += 64)
         __builtin_prefetch((const uint8_t *)bytes + at);
+}
+
+/* Whether there is a guest whose memory is as the last record left it. */
+static inline bool sw_instance_is_awake(const struct sw_instance *instance)
+{
+    return instance->guest != NULL && instance->passed == NULL;
 }
 
 static inline struct sw_bytes sw_instance_key(const struct sw_instance *instance)
@@ -220,18 +229,8 @@ void sw_instance_unsubscribe(struct sw_worker *worker, struct sw_instance *insta
 /* Count it as failing or not in its Pod's status. */
 void sw_instance_set_failing(struct sw_worker *worker, struct sw_instance *instance, bool failing);
 
-/* --- segment.c: running ----------------------------------------------------------------------- */
+/* --- segment.c -------------------------------------------------------------------------------- */
 
-/* Run what is next for an instance that stood in the ready queue of `priority`. */
-void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);
-/* What a guest is entered with for a record, but for the body of its message and the deadline.
- * *ret_input refers to *ret_message. */
-void sw_segment_input(const struct sw_record_segment *record, struct sw_guest_message *ret_message,
-                      struct sw_guest_input *ret_input);
-/* A guest that took a wait and did not end as waiting, or the other way round, has failed. */
-void sw_segment_judge(const struct sw_turn *turn, struct sw_guest_outcome *outcome);
-/* Record that an instance is gone (STOP, or RESET) and answer its open handles. Removes it. */
-void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum sw_entry entry);
 /* Append a record outside of a segment. */
 enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *record,
                             struct sw_journal_place *ret_place);

@@ -19,7 +19,7 @@
 
 #define SW_SUSPECTS_MAX 64u
 #define SW_SUSPECT_CRASHES_MAX 3u /* So many, and it is not entered any more. */
-#define SW_NOTES_MAX 512u         /* Of 256 workers: what they run, and what they have lent. */
+#define SW_NOTES_MAX 256u         /* Of as many workers: what they run. */
 
 struct sw_note {         /* An input by its name; zeroed: nothing that has one. */
     uint64_t lsn, index; /* The effect that sent it. */

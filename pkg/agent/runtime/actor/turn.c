@@ -90,10 +90,9 @@ void sw_turn_end(struct sw_turn *turn)
     }
 }
 
-void sw_turn_tick(struct sw_turn *turn, uint64_t used_ns)
+const char *sw_turn_tick(struct sw_turn *turn, uint64_t used_ns)
 {
-    if (turn->host != NULL && turn->host->tick != NULL)
-        turn->host->tick(turn->host->ctx, used_ns);
+    return turn->watch == NULL ? NULL : turn->watch->tick(turn->watch->ctx, used_ns);
 }
 
 /* Put one effect down, whole or not at all. */

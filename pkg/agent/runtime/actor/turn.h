@@ -26,8 +26,13 @@ struct sw_turn_host { /* The host's say while a segment runs for the first time.
     /* May this send, publish or call go out, may this subscription be added? 0 or a negative code.
      */
     int32_t (*admit)(void *ctx, const struct sw_effect *effect, struct sw_turn_route *ret_route);
-    /* The guest has used so much processor time and goes on when this returns; NULL: so what. */
-    void (*tick)(void *ctx, uint64_t used_ns);
+};
+
+struct sw_turn_watch { /* Whoever looks on while a segment runs, a replay as well. */
+    void *ctx;
+    /* The guest has used so much processor time, and goes on when this returns NULL; otherwise it
+     * is to end now, and this says why. */
+    const char *(*tick)(void *ctx, uint64_t used_ns);
 };
 
 struct sw_turn_self { /* Borrowed for the segment. */
@@ -41,7 +46,8 @@ struct sw_turn_random { /* Random numbers are SipHash of a counter under the ins
 
 struct sw_turn { /* Filled by sw_turn_begin; read by its owner afterwards. */
     struct sw_actor *actor;
-    const struct sw_turn_host *host; /* NULL: a replay. */
+    const struct sw_turn_host *host;   /* NULL: a replay. */
+    const struct sw_turn_watch *watch; /* NULL: nobody looks on. */
     struct sw_turn_self self;
     uint64_t time_ns;
     uint64_t handle; /* Of the message being handled; 0: it wants no reply. */
@@ -71,7 +77,8 @@ struct sw_turn { /* Filled by sw_turn_begin; read by its owner afterwards. */
 
 struct sw_turn_options { /* Of one segment. */
     struct sw_actor *actor;
-    const struct sw_turn_host *host; /* NULL: a replay, with `results`. */
+    const struct sw_turn_host *host;   /* NULL: a replay, with `results`. */
+    const struct sw_turn_watch *watch; /* May be NULL. */
     struct sw_turn_self self;
     uint64_t time_ns, handle;
     struct sw_turn_random random;
@@ -94,6 +101,7 @@ static inline void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_opti
 {
     turn->actor = options->actor;
     turn->host = options->host;
+    turn->watch = options->watch;
     turn->self = options->self;
     turn->time_ns = options->time_ns;
     turn->handle = options->handle;
@@ -121,8 +129,9 @@ static inline void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_opti
 /* The segment is over: release what it marked in the actor. Effects stay readable. */
 void sw_turn_end(struct sw_turn *turn);
 
-/* Not a call of the guest's but of what runs it, now and then while it does. */
-void sw_turn_tick(struct sw_turn *turn, uint64_t used_ns);
+/* Not a call of the guest's but of what runs it, now and then while it does. Why the guest is to
+ * end now; NULL: it is not. */
+const char *sw_turn_tick(struct sw_turn *turn, uint64_t used_ns);
 
 /* The guest's calls; what they return is what the guest gets. Bytes are borrowed from it. */
 int32_t sw_turn_send(struct sw_turn *turn, struct sw_effect *effect, int32_t priority);

@@ -20,13 +20,23 @@ static bool take_state(struct sw_worker *worker, struct segment *segment,
 
     sw_buffer_reset(&worker->body);
     sw_segment_begin(worker, segment);
+    sw_overtake_begin(worker, SW_PASS_UPGRADE);
     worker->engine.state(worker->engine.ctx, instance->guest, instance->pod->config.deadline_ms,
                          &worker->body, &upgrade->old_version, &worker->outcome);
+    (void)sw_overtake_end(worker, instance);
     sw_turn_end(&worker->turn);
     worker->running = NULL;
     upgrade->state = (struct sw_bytes){worker->body.data, worker->body.size};
     upgrade->old_module = instance->spec->digest;
     return worker->outcome.end == SW_GUEST_DONE;
+}
+
+static void enter(struct sw_worker *worker, struct sw_instance *instance, struct sw_guest *guest,
+                  const struct sw_guest_input *input)
+{
+    sw_overtake_begin(worker, SW_PASS_UPGRADE);
+    worker->engine.enter(worker->engine.ctx, guest, input, &worker->outcome);
+    (void)sw_overtake_end(worker, instance);
 }
 
 /* Make the new guest, enter it, and have its image in worker->image. */
@@ -44,7 +54,7 @@ static void run(struct sw_worker *worker, struct segment *segment,
     sw_segment_begin(worker, segment);
     if (worker->engine.create(worker->engine.ctx, instance->pod->program->module,
                               instance->memory_bytes, &worker->turn, ret_guest, &err) == SW_OK)
-        worker->engine.enter(worker->engine.ctx, *ret_guest, &input, outcome);
+        enter(worker, instance, *ret_guest, &input);
     else
         outcome->end = SW_GUEST_NO_MEMORY;
     sw_turn_end(&worker->turn);
@@ -84,12 +94,13 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
     sw_buffer_init(&actor, SW_JOURNAL_RECORD_MAX);
     sw_actor_save(&instance->actor, &actor);
     if (take_state(worker, &segment, &given)) {
-        instance->spec = spec; /* Its config is what the new program sees. */
+        segment.spec = spec; /* Its config is what the new program sees. */
         run(worker, &segment, &given, &guest);
     }
     segment.record.outcome = sw_segment_outcome(worker->outcome.end);
     segment.record.code = worker->outcome.code;
     if (segment.record.outcome == SW_OUTCOME_DONE) {
+        instance->spec = spec;
         segment.record.spec = spec->number;
         segment.record.random_next = worker->turn.random.next;
         segment.record.actor = (struct sw_bytes){actor.data, actor.size};
@@ -99,7 +110,6 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
         instance->guest = guest;
         instance->refused = 0; /* From here it may well be taken over by what failed before. */
     } else {
-        instance->spec = old;
         if (guest != NULL)
             worker->engine.drop(worker->engine.ctx, guest);
         if (instance->pod->config.is_durable) /* swarm_state may have left anything behind. */
@@ -154,7 +164,7 @@ bool sw_upgrade_settle(struct sw_worker *worker, struct sw_instance *instance)
     if (instance->actor.wait.kind != SW_WAIT_NONE || instance->refused == spec->number ||
         !instance->pod->program->view.has_on_upgrade)
         return true;
-    if (!sw_segment_prepare(worker, instance, &err))
+    if (!sw_segment_prepare(worker, instance, NULL, &err))
         return instance->is_parked;
     upgrade(worker, instance);
     return worker->failure.rc == SW_OK;

@@ -2,6 +2,7 @@
 
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/retry.h"
+#include "pkg/agent/runtime/actor/segment.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -24,7 +25,6 @@
 static void init_buffers(struct sw_worker *worker)
 {
     sw_turn_init(&worker->turn);
-    sw_passing_init(&worker->passing);
     sw_buffer_init(&worker->record, SW_JOURNAL_RECORD_MAX);
     sw_buffer_init(&worker->replay, SW_JOURNAL_RECORD_MAX);
     sw_buffer_init(&worker->body, SW_JOURNAL_RECORD_MAX);
@@ -49,7 +49,8 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     worker->options = *options;
     worker->shared = options->shared;
     worker->engine = options->engine;
-    worker->turn_host = (struct sw_turn_host){worker, sw_dispatch_admit, sw_overtake_tick};
+    worker->turn_host = (struct sw_turn_host){worker, sw_dispatch_admit};
+    worker->turn_watch = (struct sw_turn_watch){worker, sw_overtake_tick};
     init_buffers(worker);
     sw_heap_init(&worker->timers);
     if (sw_ready_init(&worker->ready, seed) != SW_OK)
@@ -213,7 +214,7 @@ static void fetch_next(const struct sw_worker *worker, struct sw_ready_link *lin
 {
     const struct sw_instance *soon, *later, *last;
 
-    if (worker->ready.queued[priority] < FETCH_READY_MIN)
+    if (worker->ready.orders[worker->ready.picked_kind].queued[priority] < FETCH_READY_MIN)
         return;
     link = link->next[priority];
     soon = SW_LIST_ITEM(link, struct sw_instance, ready);
@@ -229,8 +230,34 @@ static void fetch_next(const struct sw_worker *worker, struct sw_ready_link *lin
         return;
     if (later->guest != NULL)
         worker->engine.fetch(worker->engine.ctx, later->guest, 0);
-    if (soon->guest != NULL && !soon->is_passed) /* Otherwise it may run elsewhere now. */
+    if (soon->guest != NULL)
         worker->engine.fetch(worker->engine.ctx, soon->guest, 1);
+}
+
+/* Run what was picked, or have it go on. False: the worker's loop is another strand's by now. */
+static bool run_next(struct sw_worker *worker, struct sw_ready_link *next, uint32_t priority)
+{
+    struct sw_instance *instance;
+
+    if (worker->ready.picked_kind == SW_READY_GOING) {
+        sw_overtake_go_on(worker, next);
+    } else {
+        instance = SW_LIST_ITEM(next, struct sw_instance, ready);
+        if (instance->passed != NULL) /* When its segment ends it is looked at again. */
+            return true;
+        fetch_next(worker, next, priority);
+        sw_segment_run(worker, instance, priority);
+    }
+    return !sw_overtake_is_replaced(worker);
+}
+
+bool sw_worker_finish(struct sw_worker *worker)
+{
+    struct sw_ready_link *next = sw_ready_next_going(&worker->ready);
+
+    if (next != NULL)
+        sw_overtake_go_on(worker, next);
+    return next != NULL;
 }
 
 uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
@@ -239,7 +266,6 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
     uint32_t count = 0;
     uint64_t begun_ns;
 
-    sw_overtake_settle(worker);
     sw_worker_look_at_clock(worker);
     while (worker->failure.rc == SW_OK && (item = sw_item_get(&worker->inbox)) != NULL) {
         sw_deliver_fetch(worker, worker->inbox);
@@ -254,16 +280,14 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
            !atomic_load_explicit(&worker->shared->wants_still, memory_order_relaxed) &&
            sw_journal_has_room(worker->shared->journal)) {
         uint32_t priority;
-        struct sw_ready_link *next = sw_ready_next(&worker->ready, &priority);
-        struct sw_instance *instance;
+        struct sw_ready_link *next;
 
+        sw_overtake_settle(worker);
+        next = sw_ready_next(&worker->ready, &priority);
         if (next == NULL)
             break;
-        fetch_next(worker, next, priority);
-        instance = SW_LIST_ITEM(next, struct sw_instance, ready);
-        if (instance->is_passed) /* When its segment ends it is looked at again. */
-            continue;
-        sw_segment_run(worker, instance, priority);
+        if (!run_next(worker, next, priority))
+            return count + 1;
         charge_soon(worker);
         count++;
     }
@@ -279,7 +303,7 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
 
 bool sw_worker_has_work(const struct sw_worker *worker)
 {
-    if (worker->inbox != NULL || sw_capture_is_wanted(worker) || sw_overtake_may_settle(worker))
+    if (worker->inbox != NULL || sw_capture_is_wanted(worker))
         return true;
     return !sw_ready_is_empty(&worker->ready);
 }
@@ -295,10 +319,15 @@ uint64_t sw_worker_wait_ns(struct sw_worker *worker)
         if (pod->status_ns + SW_STATUS_INTERVAL_NS < due)
             due = pod->status_ns + SW_STATUS_INTERVAL_NS;
     }
-    if (due == UINT64_MAX)
+    if (due == UINT64_MAX && worker->passing.rest_ns == 0)
         return UINT64_MAX;
     sw_worker_look_at_clock(worker);
-    return due > worker->now_ns ? due - worker->now_ns : 0;
+    sw_overtake_settle(worker);
+    if (due != UINT64_MAX)
+        due = due > worker->now_ns ? due - worker->now_ns : 0;
+    if (worker->passing.rest_ns != 0 && worker->passing.rest_ns - worker->monotonic_ns < due)
+        due = worker->passing.rest_ns - worker->monotonic_ns;
+    return due;
 }
 
 struct sw_item *sw_worker_sent(struct sw_worker *worker, uint32_t target)

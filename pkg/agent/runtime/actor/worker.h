@@ -6,7 +6,9 @@
  *
  * It has no thread, clock or queue between threads of its own: whoever drives it hands items in,
  * lets it run, and carries what comes out. The agent host does so with threads and rings, tests and
- * the simulator in a loop.
+ * the simulator in a loop. That loop may be given to it as strands, so that long segments let
+ * others pass (overtake.h): it is run by one of them after the other, and each returns from it when
+ * sw_strands_is_replaced after sw_worker_run.
  *
  * Threads: one at a time.  I/O: the clock and the random source of struct sw_system; the journal.
  * Limits: SW_MAILBOX_SPILL times a mailbox; SW_QUEUED_BYTES_MAX in the host. */
@@ -17,33 +19,18 @@
 #include "pkg/agent/runtime/actor/shared.h"
 
 #define SW_WORKERS_MAX 256u
-#define SW_MAILBOX_SPILL 8u /* Publishing to an instance is refused at so many mailboxes full. */
+#define SW_WORKER_STRANDS 257u /* That it can make use of: one, and those of long segments. */
+#define SW_MAILBOX_SPILL 8u    /* Publishing to an instance is refused at so many mailboxes full. */
 
-struct sw_worker; /* Opaque. */
-struct sw_pod;    /* Opaque; of one worker. */
-
-/* What a worker asks of whoever drives it while long segments let others pass (overtake.h). What
- * is not said to be of another one is called on its thread, within sw_worker_run, and get
- * passing_ctx. */
-struct sw_passing_host {
-    /* Carry items and outputs as between two runs. False: nothing more is to be run for now. */
-    bool (*carry)(void *ctx);
-    /* Wait until an item came, a timer is due, or notify was called. */
-    void (*wait)(void *ctx);
-    void (*notify)(void *ctx); /* From the other thread: have `wait` return. */
-    /* Have another thread of less priority do work(work_ctx). False: there is none. */
-    bool (*lend)(void *ctx, void (*work)(void *work_ctx), void *work_ctx);
-    /* On that thread: sleep; and how much processor time it has used. */
-    void (*rest)(void *ctx, uint64_t ns);
-    uint64_t (*cpu_ns)(void *ctx);
-};
+struct sw_worker;  /* Opaque. */
+struct sw_pod;     /* Opaque; of one worker. */
+struct sw_strands; /* Opaque (pkg/utils/strands). */
 
 struct sw_worker_options {
     struct sw_shared *shared; /* Borrowed; outlives the worker. */
     struct sw_guest_engine engine;
-    uint32_t index, count;                 /* This worker, of so many. */
-    const struct sw_passing_host *passing; /* Borrowed; NULL: long segments are not passed. */
-    void *passing_ctx;
+    uint32_t index, count;      /* This worker, of so many. */
+    struct sw_strands *strands; /* Borrowed; NULL: long segments are not passed. */
 };
 
 SW_MUST_CHECK enum sw_rc sw_worker_new(const struct sw_worker_options *options,
@@ -158,6 +145,9 @@ void sw_worker_put(struct sw_worker *worker, struct sw_item *item);
  * shared->wants_still. Between two calls, with nothing in `sent` of any worker, all of them are at
  * rest: that is the moment at which they may be looked at and changed together. */
 uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max);
+/* Have a segment that others passed (overtake.h) go on for a while, and begin none: before the end,
+ * until there are no more. False: there was none. */
+bool sw_worker_finish(struct sw_worker *worker);
 /* Whether sw_worker_run would find something to do now, the journal's room aside. */
 bool sw_worker_has_work(const struct sw_worker *worker);
 /* How long until the next timer is due, in ns by the worker's own clock; UINT64_MAX: none is. */

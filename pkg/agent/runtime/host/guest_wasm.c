@@ -106,9 +106,9 @@ static int32_t on_call(void *ctx, const struct sw_wasm_send *call, uint64_t time
     return sw_turn_call(ctx, &effect, timeout_ns);
 }
 
-static void on_tick(void *ctx, uint64_t used_ns)
+static const char *on_tick(void *ctx, uint64_t used_ns)
 {
-    sw_turn_tick(ctx, used_ns);
+    return sw_turn_tick(ctx, used_ns);
 }
 
 enum sw_rc sw_guest_wasm_engine(uint64_t fuel_per_ms, struct sw_wasm_engine **ret_engine,
@@ -155,12 +155,6 @@ static void drop(void *ctx, struct sw_guest *guest)
 {
     (void)ctx;
     sw_wasm_instance_free(instance_of(guest));
-}
-
-static void bind(void *ctx, struct sw_guest *guest, struct sw_turn *turn, bool is_aside)
-{
-    (void)ctx;
-    sw_wasm_instance_bind(instance_of(guest), turn, is_aside);
 }
 
 static enum sw_guest_end end_of(enum sw_wasm_end end)
@@ -319,7 +313,6 @@ struct sw_guest_engine sw_guest_wasm_worker(struct sw_wasm_worker *worker)
         .ctx = worker,
         .create = create,
         .drop = drop,
-        .bind = bind,
         .enter = enter,
         .state = state,
         .save = save,

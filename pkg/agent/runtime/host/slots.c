@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PARTIAL_WAIT_NS 50000000u /* For a segment in one of the slots that are to move. */
+
 /* Which Pod has which slots here. A slot stays with the Pod that holds it until another one of its
  * Agent asks for it: whatever order the Pods' new specs come in, no slot is without a holder. */
 
@@ -100,6 +102,7 @@ static void work(void *ctx)
     sw_workers_settle(options->workers, options->workers_count);
     take.pod = pod->number;
     sw_slots_take(&take);
+    host->is_partial = take.ret_is_partial;
     if (change_routes(host, pod, take.ret_taken) != SW_OK)
         work->rc = sw_err_set(work->err, SW_E_EXHAUSTED, "no memory for a route");
 }
@@ -117,7 +120,9 @@ static enum sw_rc act(struct sw_host *host, const struct sw_frame *frame, struct
     if (!wish.has_moved)
         return sw_host_open_pod(host, &frame->pod_open, wish.slots, err);
     rc = host->options.stand_still(host->options.ctx, work, &job);
-    return rc == SW_OK ? job.rc : SW_E_TIMEOUT;
+    if (rc != SW_OK || (job.rc == SW_OK && host->is_partial))
+        return SW_E_TIMEOUT;
+    return job.rc;
 }
 
 /* --- Waiting --------------------------------------------------------------------------------- */
@@ -127,10 +132,33 @@ bool sw_host_is_waiting(const struct sw_host *host)
     return host->waiting != NULL;
 }
 
-static enum sw_rc wait_for_slots(struct sw_host *host, const struct sw_frame *frame,
-                                 struct sw_err *err)
+/* The Agent that a frame is about. False: nobody here knows. */
+static bool agent_of(const struct sw_host *host, const struct sw_frame *frame, uint8_t agent[16])
 {
-    struct waiting *waiting = NULL;
+    struct sw_bytes uid =
+        frame->kind == SW_FRAME_POD_CLOSE ? frame->pod_close.uid : frame->pod_open.uid;
+    const struct pod *pod = sw_map_find(host->pods, uid.data, uid.size);
+
+    if (frame->kind == SW_FRAME_POD_OPEN)
+        sw_slot_key(frame->pod_open.agent_uid, agent);
+    else if (pod != NULL)
+        memcpy(agent, pod->route.hash_key, 16);
+    return frame->kind == SW_FRAME_POD_OPEN || pod != NULL;
+}
+
+static bool has_waiting(const struct waiting *first, const struct waiting *end,
+                        const uint8_t agent[16])
+{
+    for (const struct waiting *at = first; at != end; at = at->next)
+        if (memcmp(at->agent, agent, sizeof at->agent) == 0)
+            return true;
+    return false;
+}
+
+static enum sw_rc wait_for_slots(struct sw_host *host, const struct sw_frame *frame,
+                                 const uint8_t agent[16], struct sw_err *err)
+{
+    struct waiting *waiting = NULL, **last = &host->waiting;
     struct sw_buffer bytes;
 
     sw_buffer_init(&bytes, SW_FRAME_BYTES_MAX + 16);
@@ -139,12 +167,11 @@ static enum sw_rc wait_for_slots(struct sw_host *host, const struct sw_frame *fr
         waiting = malloc(sizeof *waiting + bytes.size);
     if (waiting != NULL) {
         *waiting = (struct waiting){.size = bytes.size};
+        memcpy(waiting->agent, agent, sizeof waiting->agent);
         memcpy(waiting->bytes, bytes.data, bytes.size);
-        if (host->waiting == NULL)
-            host->waiting = waiting;
-        else
-            host->waiting_last->next = waiting;
-        host->waiting_last = waiting;
+        while (*last != NULL)
+            last = &(*last)->next;
+        *last = waiting;
     }
     sw_buffer_done(&bytes);
     return waiting != NULL ? SW_OK
@@ -154,42 +181,67 @@ static enum sw_rc wait_for_slots(struct sw_host *host, const struct sw_frame *fr
 enum sw_rc sw_host_take_pod_frame(struct sw_host *host, const struct sw_frame *frame,
                                   struct sw_err *err)
 {
+    uint8_t agent[16];
+    bool is_known = agent_of(host, frame, agent);
     enum sw_rc rc;
 
-    if (host->waiting != NULL)
-        return wait_for_slots(host, frame, err);
+    if (is_known && has_waiting(host->waiting, NULL, agent))
+        return wait_for_slots(host, frame, agent, err);
     rc = act(host, frame, err);
-    return rc == SW_E_TIMEOUT ? wait_for_slots(host, frame, err) : rc;
+    return rc == SW_E_TIMEOUT ? wait_for_slots(host, frame, agent, err) : rc;
 }
 
-static void forget_first(struct sw_host *host)
+/* SW_E_TIMEOUT: not now. */
+static enum sw_rc act_on_waiting(struct sw_host *host, struct waiting *waiting, struct sw_err *err)
 {
-    struct waiting *first = host->waiting;
+    const struct sw_system *system = host->options.system;
+    struct sw_bytes bytes = {waiting->bytes, waiting->size};
+    uint64_t now_ns = system->monotonic_ns(system->ctx);
+    struct sw_frame frame;
+    size_t size;
+    enum sw_rc rc;
 
-    host->waiting = first->next;
-    free(first);
+    if (now_ns < waiting->retry_ns)
+        return SW_E_TIMEOUT;
+    rc = sw_frame_take(bytes, SW_FRAME_TO_HOST, &frame, &size, err);
+    assert(rc == SW_OK && size == bytes.size);
+    host->is_partial = false;
+    rc = act(host, &frame, err);
+    if (host->is_partial)
+        waiting->retry_ns = now_ns + PARTIAL_WAIT_NS;
+    return rc;
 }
 
+/* Each Agent's in order. */
 enum sw_rc sw_host_go_on(struct sw_host *host, struct sw_err *err)
 {
+    struct waiting **at = &host->waiting;
     enum sw_rc rc = SW_OK;
 
-    while (rc == SW_OK && host->waiting != NULL) {
-        struct sw_bytes bytes = {host->waiting->bytes, host->waiting->size};
-        struct sw_frame frame;
-        size_t size;
+    while (rc == SW_OK && *at != NULL) {
+        struct waiting *waiting = *at;
 
-        rc = sw_frame_take(bytes, SW_FRAME_TO_HOST, &frame, &size, err);
-        assert(rc == SW_OK && size == bytes.size);
-        rc = act(host, &frame, err);
-        if (rc != SW_E_TIMEOUT)
-            forget_first(host);
+        if (!has_waiting(host->waiting, waiting, waiting->agent))
+            rc = act_on_waiting(host, waiting, err);
+        else
+            rc = SW_E_TIMEOUT;
+        if (rc == SW_OK) {
+            *at = waiting->next;
+            free(waiting);
+        } else if (rc == SW_E_TIMEOUT) {
+            at = &waiting->next;
+            rc = SW_OK;
+        }
     }
-    return rc == SW_E_TIMEOUT ? SW_OK : rc;
+    return rc;
 }
 
 void sw_host_free_waiting(struct sw_host *host)
 {
-    while (host->waiting != NULL)
-        forget_first(host);
+    while (host->waiting != NULL) {
+        struct waiting *first = host->waiting;
+
+        host->waiting = first->next;
+        free(first);
+    }
 }

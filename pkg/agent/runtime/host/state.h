@@ -19,8 +19,10 @@ struct module {                   /* By digest. */
     uint64_t total;
 };
 
-struct waiting { /* A frame that came while slots were to move. */
+struct waiting { /* A frame that came while slots of its Agent were to move. */
     struct waiting *next;
+    uint8_t agent[16]; /* As slots of its keys are found with. */
+    uint64_t retry_ns; /* Not before, by the monotonic clock. */
     size_t size;
     uint8_t bytes[];
 };
@@ -31,8 +33,9 @@ struct sw_host {
     struct sw_map *pods, *modules;
     struct sw_map *open; /* Numbers of open Pods; the value is the pod. */
     uint64_t next_replica;
-    struct waiting *waiting, *waiting_last; /* Frames about Pods, behind one whose slots move. */
-    bool is_still; /* All workers are at rest, and this thread hands them items itself. */
+    struct waiting *waiting; /* Frames about Pods, the oldest first. */
+    bool is_partial; /* A segment was in the way when slots moved last: some are to move yet. */
+    bool is_still;   /* All workers are at rest, and this thread hands them items itself. */
 };
 
 /* Open a Pod, or change one that is open. `slots` are those that it gets now. */
@@ -44,8 +47,8 @@ sw_host_close_pod(struct sw_host *host, const struct sw_frame_pod_close *close, 
 
 /* --- slots.c ---------------------------------------------------------------------------------- */
 
-/* Act on POD_OPEN or POD_CLOSE in the order in which they came; those whose slots others hold, and
- * all behind them, wait until slots can move. */
+/* Act on POD_OPEN or POD_CLOSE. Those whose slots others hold wait until those can move, and what
+ * comes for the same Agent waits behind them, in order. */
 SW_MUST_CHECK enum sw_rc sw_host_take_pod_frame(struct sw_host *host, const struct sw_frame *frame,
                                                 struct sw_err *err);
 void sw_host_free_waiting(struct sw_host *host);

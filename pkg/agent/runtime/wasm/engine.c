@@ -25,9 +25,8 @@
 static bool is_any_running(struct sw_wasm_engine *engine)
 {
     for (size_t i = 0; i < SW_WASM_WORKERS_MAX; i++)
-        for (size_t aside = 0; aside < 2; aside++)
-            if (atomic_load_explicit(&engine->seats[i].is_running[aside], memory_order_relaxed))
-                return true;
+        if (atomic_load_explicit(&engine->seats[i].is_running, memory_order_relaxed))
+            return true;
     return false;
 }
 
@@ -65,19 +64,19 @@ static void *tick(void *ctx)
     return NULL;
 }
 
-void sw_wasm_run_begin(struct sw_wasm_worker *worker, bool is_aside)
+void sw_wasm_run_begin(struct sw_wasm_worker *worker)
 {
     struct sw_wasm_engine *engine = worker->engine;
 
-    atomic_store_explicit(&worker->seat->is_running[is_aside], true, memory_order_relaxed);
+    atomic_store_explicit(&worker->seat->is_running, true, memory_order_relaxed);
     if (atomic_load_explicit(&engine->is_parked, memory_order_relaxed) &&
         atomic_exchange(&engine->is_parked, false))
         (void)sem_post(&engine->wake);
 }
 
-void sw_wasm_run_end(struct sw_wasm_worker *worker, bool is_aside)
+void sw_wasm_run_end(struct sw_wasm_worker *worker)
 {
-    atomic_store_explicit(&worker->seat->is_running[is_aside], false, memory_order_relaxed);
+    atomic_store_explicit(&worker->seat->is_running, false, memory_order_relaxed);
 }
 
 /* Signals of the process are for its main thread. */

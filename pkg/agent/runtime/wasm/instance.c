@@ -55,28 +55,27 @@ static uint64_t thread_time_ns(void)
     return (uint64_t)now.tv_sec * 1000u * NS_PER_MS + (uint64_t)now.tv_nsec;
 }
 
-/* Have others run, if they are to. Their output must not mix with what this one has not ended. */
-static void pass(struct sw_wasm_instance *instance, uint64_t used_ns)
+/* Have others run, if they are to. Their output must not mix with what this one has not ended.
+ * Returns why it is to end now; NULL: it is not. */
+static const char *pass(struct sw_wasm_instance *instance, uint64_t used_ns)
 {
     struct sw_wasm_worker *worker = instance->worker;
-    struct sw_wasm_line *lines = worker->lines[0], *kept = NULL;
+    struct sw_wasm_line *lines = worker->lines, *kept = NULL;
+    const char *words;
 
-    if (instance->is_aside) {
-        worker->engine->calls->tick(instance->ctx, used_ns);
-        return;
-    }
     if (lines[0].size + lines[1].size > 0) {
-        kept = malloc(sizeof worker->lines[0]);
+        kept = malloc(sizeof worker->lines);
         if (kept == NULL)
-            return;
-        memcpy(kept, lines, sizeof worker->lines[0]);
+            return NULL;
+        memcpy(kept, lines, sizeof worker->lines);
         lines[0].size = lines[1].size = 0;
     }
-    worker->engine->calls->tick(instance->ctx, used_ns);
+    words = worker->engine->calls->tick(instance->ctx, used_ns);
     if (kept != NULL)
-        memcpy(lines, kept, sizeof worker->lines[0]);
+        memcpy(lines, kept, sizeof worker->lines);
     free(kept);
-    sw_wasm_run_begin(worker, false);
+    sw_wasm_run_begin(worker);
+    return words;
 }
 
 /* A tick is wall time, the deadline is processor time: on a busy machine a guest that hardly ran
@@ -99,8 +98,10 @@ static struct wasmtime_error *on_tick(const struct wasmtime_context *context, vo
     }
     *ret_ticks = instance->deadline_ms - used_ms;
     if (instance->worker->engine->calls->tick != NULL) {
-        pass(instance, now_ns - instance->started_ns);
+        instance->ended = pass(instance, now_ns - instance->started_ns);
         instance->started_ns += thread_time_ns() - now_ns;
+        if (instance->ended != NULL)
+            return wasmtime_error_new("ended");
         *ret_ticks = 1;
     }
     *ret_kind = WASMTIME_UPDATE_DEADLINE_CONTINUE;
@@ -204,14 +205,6 @@ enum sw_rc sw_wasm_instance_renew(struct sw_wasm_instance *instance, struct sw_e
     instance->room_bytes = 0;
     instance->slot = (struct sw_wasm_slot){.worker = instance->worker, .limit_bytes = limit};
     return open_store(instance, err);
-}
-
-void sw_wasm_instance_bind(struct sw_wasm_instance *instance, void *ctx, bool is_aside)
-{
-    if (instance->calls_ctx == instance->ctx)
-        instance->calls_ctx = ctx;
-    instance->ctx = ctx;
-    instance->is_aside = is_aside;
 }
 
 void sw_wasm_instance_free(struct sw_wasm_instance *instance)
@@ -433,6 +426,7 @@ static void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms)
     instance->started_ns = 0;
     instance->deadline_ms = deadline_ms;
     instance->is_late = false;
+    instance->ended = NULL;
     instance->has_exited = false;
     instance->violation = NULL;
     instance->mode = SW_WASM_NORMAL;
@@ -440,7 +434,7 @@ static void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms)
     instance->resumed = NULL;
     instance->slot.is_refused = false;
     sw_wasm_set_deadline(instance->worker->engine, instance->context, 1, deadline_ms);
-    sw_wasm_run_begin(instance->worker, instance->is_aside);
+    sw_wasm_run_begin(instance->worker);
 }
 
 /* Copy out what a guest says its state is. */
@@ -548,7 +542,7 @@ void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, stru
     if (sw_wasm_call_function(instance, &function, &value, ret_outcome))
         take_state(instance, (uint32_t)value.i32, out, ret_version, ret_outcome);
     sw_wasm_wasi_flush(instance);
-    sw_wasm_run_end(instance->worker, instance->is_aside);
+    sw_wasm_run_end(instance->worker);
 }
 
 void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
@@ -567,5 +561,5 @@ void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input
         conclude(value.i32, ret_outcome);
     instance->resumed = NULL;
     sw_wasm_wasi_flush(instance);
-    sw_wasm_run_end(instance->worker, instance->is_aside);
+    sw_wasm_run_end(instance->worker);
 }

@@ -162,7 +162,7 @@ static uint8_t *memory_get(void *env, size_t *byte_size, size_t *byte_capacity)
     return slot->base;
 }
 
-/* An instance that is bound aside grows beside the others of its worker. */
+/* Any thread may look at it. */
 static void count(struct sw_wasm_worker *worker, uint64_t bytes)
 {
     atomic_fetch_add_explicit(&worker->memory_bytes, bytes, memory_order_relaxed);

@@ -112,7 +112,11 @@ static void report_error(const struct sw_wasm_instance *instance, struct wasmtim
     struct wasm_frame_vec_t frames;
     size_t used = 0;
 
-    if (instance->is_late) {
+    if (instance->ended != NULL) {
+        outcome->end = SW_WASM_DEADLINE;
+        outcome->code = SW_E_UNAVAILABLE;
+        add(outcome, &used, "stopped before its deadline: %s", instance->ended);
+    } else if (instance->is_late) {
         outcome->end = SW_WASM_DEADLINE;
         outcome->code = SW_E_TIMEOUT;
         add(outcome, &used, "stopped after %u ms of processor time",

@@ -63,7 +63,7 @@ void sw_wasm_slots_done(struct sw_wasm_worker *worker);
 /* A worker's place in its engine; the ticker looks at it, so it outlives the worker. */
 struct sw_wasm_seat {
     _Alignas(64) atomic_bool is_taken;
-    atomic_bool is_running[2]; /* Inside a guest: on its thread, and aside. */
+    atomic_bool is_running; /* Inside a guest. */
 };
 
 struct sw_wasm_engine {
@@ -82,7 +82,7 @@ struct sw_wasm_engine {
 };
 
 /* A line of standard output or error that has no end yet. Every line ends with its entry, so the
- * entries that run on a worker now are the only ones that need them. */
+ * entry that runs on a worker now is the only one that needs them. */
 struct sw_wasm_line {
     uint32_t size;
     uint8_t bytes[SW_WASM_LINE_BYTES_MAX];
@@ -94,16 +94,16 @@ struct sw_wasm_worker {
     struct sw_wasm_slots slots[SW_WASM_CLASSES_COUNT];
     uint64_t instances, hot_slots;
     _Atomic uint64_t memory_bytes;
-    uint8_t *scratch;                /* Two chunks for images; made when first needed. */
-    struct sw_wasm_line lines[2][2]; /* Of the entry on its thread, and of that aside. */
+    uint8_t *scratch;             /* Two chunks for images; made when first needed. */
+    struct sw_wasm_line lines[2]; /* Of the entry that runs. */
 };
 
 /* Settings that the compiler and the host must share; part of SW_ABI_FINGERPRINT. counts_fuel: for
  * deadlines in fuel instead of epochs. */
 struct wasm_config_t *sw_wasm_config(bool counts_fuel, struct sw_err *err);
 /* Note that a guest runs on this worker, or no longer. */
-void sw_wasm_run_begin(struct sw_wasm_worker *worker, bool is_aside);
-void sw_wasm_run_end(struct sw_wasm_worker *worker, bool is_aside);
+void sw_wasm_run_begin(struct sw_wasm_worker *worker);
+void sw_wasm_run_end(struct sw_wasm_worker *worker);
 /* What runs next in the store stops after so many ticks, or where fuel is counted after that of so
  * many milliseconds. */
 void sw_wasm_set_deadline(const struct sw_wasm_engine *engine, struct wasmtime_context *context,
@@ -205,8 +205,8 @@ struct sw_wasm_instance {
     uint32_t room_bytes;   /* So many can be put there again without asking. */
     uint64_t started_ns;   /* Processor time at the first tick of this entry; 0: none came yet. */
     uint32_t deadline_ms;
-    bool is_aside;         /* Entered beside others of its worker. */
-    bool is_late;          /* The deadline ended this entry. */
+    bool is_late;          /* The deadline ended this entry, */
+    const char *ended;     /* or whoever runs it, and why; NULL: it did not. */
     bool has_exited;       /* proc_exit did. */
     const char *violation; /* What the guest did while its stack was moved; NULL: nothing. */
     enum sw_wasm_mode mode;

@@ -191,7 +191,7 @@ static uint32_t yield(const struct call *call)
 
 static void emit(struct sw_wasm_instance *instance, size_t index)
 {
-    struct sw_wasm_line *line = &instance->worker->lines[instance->is_aside][index];
+    struct sw_wasm_line *line = &instance->worker->lines[index];
 
     /* A log that is full must not change what a program does: what does not fit is left out. */
     (void)instance->calls->log(instance->calls_ctx, index == 0 ? SWARM_LOG_INFO : SWARM_LOG_ERROR,
@@ -202,7 +202,7 @@ static void emit(struct sw_wasm_instance *instance, size_t index)
 /* Add to a line what fits and ends it at most; returns how many bytes that is. */
 static uint32_t add(const struct call *call, size_t index, const uint8_t *bytes, uint32_t size)
 {
-    struct sw_wasm_line *line = &call->instance->worker->lines[call->instance->is_aside][index];
+    struct sw_wasm_line *line = &call->instance->worker->lines[index];
     const uint8_t *newline = memchr(bytes, '\n', size);
     uint32_t part = newline == NULL ? size : (uint32_t)(newline - bytes);
 
@@ -220,7 +220,7 @@ static uint32_t add(const struct call *call, size_t index, const uint8_t *bytes,
 void sw_wasm_wasi_flush(struct sw_wasm_instance *instance)
 {
     for (size_t i = 0; i < 2; i++)
-        if (instance->worker->lines[instance->is_aside][i].size > 0)
+        if (instance->worker->lines[i].size > 0)
             emit(instance, i);
 }
 

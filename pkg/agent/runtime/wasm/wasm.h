@@ -8,8 +8,8 @@
  * Nothing here decides what a send or a timer means: imports of the module "swarm_1" (see
  * include/swarm/agent.h) and of WASI preview 1 are checked against the guest's memory and handed to
  * struct sw_wasm_calls.
- * Threads: engine and modules are shared; a worker and its instances belong to one thread, but for
- * one instance that is bound aside.
+ * Threads: engine and modules are shared; a worker and its instances are used by one thread at a
+ * time, and an entry ends on the thread on which it began.
  * I/O: none (memory mappings, one thread, the thread's processor clock: see README.md).
  * Limits: memory_max_bytes of each instance; the address space of the engine. */
 #pragma once
@@ -68,9 +68,10 @@ struct sw_wasm_calls {
     /* `to` is a service; no priority, no tag. */
     int32_t (*call)(void *ctx, const struct sw_wasm_send *call, uint64_t timeout_ns);
     /* No import: the guest was interrupted and has used so much processor time since it was first.
-     * Unless it is bound aside, other instances of its worker may be made, entered and freed in
-     * here; what time they take is not the guest's. NULL: nothing is to be done then. */
-    void (*tick)(void *ctx, uint64_t used_ns);
+     * Other instances of its worker may be made, entered and freed before this returns, also by
+     * another thread; what time they take is not the guest's. It returns NULL, or why the guest is
+     * to end now. May be NULL. */
+    const char *(*tick)(void *ctx, uint64_t used_ns);
 };
 
 /* --- Engine and workers ---------------------------------------------------------------------- */
@@ -156,10 +157,6 @@ SW_MUST_CHECK enum sw_rc sw_wasm_instance_new(struct sw_wasm_worker *worker,
                                               uint64_t memory_max_bytes, void *ctx,
                                               struct sw_wasm_instance **ret_instance,
                                               struct sw_err *err);
-/* Have its imports go to another ctx from the next entry on. is_aside: that entry is made by
- * another thread, which may run beside one of the worker's own; so one instance of a worker at a
- * time. */
-void sw_wasm_instance_bind(struct sw_wasm_instance *instance, void *ctx, bool is_aside);
 void sw_wasm_instance_free(struct sw_wasm_instance *instance);
 SW_DEFINE_CLEANUP(struct sw_wasm_instance, sw_wasm_instance_free)
 /* It will be entered soon: have it (step 0), and a little later its store and what its memory's

@@ -1,115 +1,98 @@
 /* labels: threaded */
-/* uses: pkg/agent/link */
+/* uses: pkg/agent/link pkg/utils/strands */
+#include "pkg/agent/runtime/actor/slots.h"
 #include "pkg/agent/runtime/actor/state.h"
+#include "pkg/utils/strands/strands.h"
 #include "test/support/actors.h"
 
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
 #define LONG_NS "2000000" /* More than a quantum. */
+#define LONG "pass " LONG_NS " 1;"
 
 static struct actors actors;
+static struct sw_strands *strands;
+static unsigned rounds;                   /* Of the loop beside a segment. */
+static void (*meanwhile)(unsigned round); /* NULL: nothing. */
 
-/* --- A driver: what it does each time it is asked to carry ------------------------------------ */
+/* --- The loop of a worker, as another strand runs it ------------------------------------------ */
 
-static struct driver {
-    unsigned carries;
-    void (*meanwhile)(unsigned carry); /* NULL: nothing. */
-    pthread_t helper;
-    bool has_helper, lends;
-    sem_t called;
-    void (*work)(void *);
-    void *work_ctx;
-    unsigned lent, rests;
-    uint64_t cpu_ns;
-} driver;
+static void let_out(void)
+{
+    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
+    (void)actors_release(&actors);
+}
 
-static bool carry(void *ctx)
+/* One round of the loop. True: there may be more to do. */
+static bool step(void)
+{
+    bool is_passing = actors.workers[0]->passing.count > 0;
+
+    if (is_passing && meanwhile != NULL)
+        meanwhile(rounds);
+    rounds += is_passing;
+    return sw_worker_run(actors.workers[0], 1) > 0 || actors_carry(&actors, 0);
+}
+
+static void loop(void *ctx)
 {
     (void)ctx;
-    (void)actors_carry(&actors, 0);
-    if (driver.meanwhile != NULL)
-        driver.meanwhile(driver.carries);
-    driver.carries++;
-    return true;
+    while (!sw_strands_is_replaced(strands)) {
+        (void)step();
+        if (!sw_strands_is_replaced(strands))
+            let_out();
+    }
 }
 
-static void wait_call(void *ctx)
+/* Run all until it is quiet. The thread of the test runs the loop whenever it has what it had left.
+ */
+static void settle(void)
 {
-    (void)ctx;
-    while (sem_wait(&driver.called) != 0)
-        continue;
+    do {
+        while (step()) {
+            if (sw_strands_is_replaced(strands))
+                sw_strands_reclaim(strands);
+            if (actors.workers[0]->passing.count > 0)
+                let_out();
+        }
+        assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
+    } while (actors_release(&actors) > 0);
 }
 
-static void notify(void *ctx)
+static const char *ask(uint64_t pod, const char *key, const char *body)
 {
-    (void)ctx;
-    (void)sem_post(&driver.called);
+    uint64_t request = actors_send(&actors, pod, key, body);
+
+    settle();
+    return actors_reply(&actors, request)->body;
 }
 
-static void *help(void *ctx)
+static void use_strands(void)
 {
-    driver.work(ctx);
-    return NULL;
-}
-
-static void join_helper(void)
-{
-    if (driver.has_helper)
-        pthread_join(driver.helper, NULL);
-    driver.has_helper = false;
-}
-
-static bool lend(void *ctx, void (*work)(void *), void *work_ctx)
-{
-    (void)ctx;
-    if (!driver.lends)
-        return false;
-    join_helper();
-    driver.work = work;
-    driver.lent++;
-    driver.has_helper = pthread_create(&driver.helper, NULL, help, work_ctx) == 0;
-    return driver.has_helper;
-}
-
-static void rest(void *ctx, uint64_t ns)
-{
-    (void)ctx, (void)ns;
-    driver.rests++;
-}
-
-/* The clock of the helper: each segment takes so long. */
-static uint64_t cpu_ns(void *ctx)
-{
-    (void)ctx;
-    return driver.cpu_ns += 1000;
-}
-
-static const struct sw_passing_host host = {carry, wait_call, notify, lend, rest, cpu_ns};
-
-static void use_driver(void)
-{
-    actors.workers[0]->options.passing = &host;
+    actors.workers[0]->options.strands = strands;
     actors.engines[0].clock_ns = &actors.disk.now_ns;
     actors.engines[0].entry_ns = 1000;
 }
 
 static void open_pods(void)
 {
-    use_driver();
+    use_strands();
     actors_open(&actors, &(struct actors_pod){.number = 1, .agent = "long", .is_keyed = true});
     actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "quick", .is_keyed = true});
     actors_open(&actors, &(struct actors_pod){.number = 3, .agent = "other", .is_keyed = true});
-    actors_settle(&actors);
+    settle();
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    memset(&driver, 0, sizeof driver);
-    (void)sem_init(&driver.called, 0, 0);
+    rounds = 0;
+    meanwhile = NULL;
+    strands = sw_strands_new(loop, NULL, 16);
+    assert_non_null(strands);
+    sw_strands_adopt(strands);
     actors_init(&actors, 1, 1);
     open_pods();
     return 0;
@@ -118,8 +101,10 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    join_helper();
-    (void)sem_destroy(&driver.called);
+    sw_strands_join(strands);
+    sw_strands_free(strands);
+    assert_int_equal(actors.workers[0]->passing.count, 0);
+    assert_null(actors.workers[0]->passing.items);
     assert_int_equal(actors.early, 0);
     actors_done(&actors);
     return 0;
@@ -127,52 +112,57 @@ static int tear_down(void **state)
 
 static long long field_of(uint64_t pod, const char *key, const char *name)
 {
-    const char *words = actors_ask(&actors, pod, key, "get"), *at = strstr(words, name);
+    const char *words = ask(pod, key, "get"), *at = strstr(words, name);
 
     if (at == NULL)
         fail_msg("%s; %s: %s", words, actors.last_event, actors.last_words);
     return strtoll(at + strlen(name) + 1, NULL, 10);
 }
 
-static void let_out(void)
+static void restart(void)
 {
-    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
-    (void)actors_release(&actors);
+    assert_int_equal(actors_restart(&actors, false), SW_OK);
+    open_pods();
 }
 
-/* --- Passed on its own thread ----------------------------------------------------------------- */
+static struct sw_instance *instance_of(uint64_t pod, const char *key)
+{
+    const struct sw_pod *found = sw_map_find(actors.workers[0]->pods, &pod, sizeof pod);
 
-static uint64_t long_one, quick_one;
+    return sw_map_find(found->instances, key, strlen(key));
+}
+
+/* --- Others pass ------------------------------------------------------------------------------ */
+
+static uint64_t first, second;
 static bool has_seen;
 
-static void quick_is_answered(unsigned carry)
+static void quick_is_answered(unsigned round)
 {
-    if (carry == 0)
-        quick_one = actors_send(&actors, 2, "q", "add 5;get");
-    let_out();
-    if (carry == 0 || has_seen || !actors_reply(&actors, quick_one)->is_there)
+    if (round == 0)
+        second = actors_send(&actors, 2, "q", "add 5;get");
+    if (round == 0 || has_seen || !actors_reply(&actors, second)->is_there)
         return;
     has_seen = true;
-    assert_false(actors_reply(&actors, long_one)->is_there);
-    assert_non_null(strstr(actors_reply(&actors, quick_one)->body, "5"));
+    assert_false(actors_reply(&actors, first)->is_there);
+    assert_non_null(strstr(actors_reply(&actors, second)->body, "5"));
 }
 
 static void a_long_segment_lets_others_pass(void **state)
 {
     (void)state;
     has_seen = false;
-    driver.meanwhile = quick_is_answered;
-    long_one = actors_send(&actors, 1, "l", "add 3;send quick/z|add 9~pass " LONG_NS ";add 4;get");
-    actors_settle(&actors);
-    driver.meanwhile = NULL;
+    meanwhile = quick_is_answered;
+    first = actors_send(&actors, 1, "l", "add 3;send quick/z|add 9~" LONG LONG "add 4;get");
+    settle();
+    meanwhile = NULL;
     assert_true(has_seen);
-    assert_true(actors_reply(&actors, long_one)->is_there);
+    assert_true(actors_reply(&actors, first)->is_there);
     assert_int_equal(field_of(1, "l", "counter"), 7);
     assert_int_equal(field_of(2, "z", "counter"), 9);
     assert_int_equal(field_of(2, "q", "counter"), 5);
     /* Its record is like any other: a new host comes to the same. */
-    assert_int_equal(actors_restart(&actors, false), SW_OK);
-    open_pods();
+    restart();
     assert_int_equal(field_of(1, "l", "counter"), 7);
     assert_int_equal(actors.events, 0);
 }
@@ -180,15 +170,15 @@ static void a_long_segment_lets_others_pass(void **state)
 static void a_short_segment_is_not_passed(void **state)
 {
     (void)state;
-    (void)actors_ask(&actors, 1, "l", "pass 1000;get");
-    assert_int_equal(driver.carries, 0);
-    (void)actors_ask(&actors, 1, "l", "pass " LONG_NS ";get");
-    assert_true(driver.carries > 0);
+    (void)ask(1, "l", "pass 1000 1;get");
+    assert_int_equal(rounds, 0);
+    (void)ask(1, "l", LONG "get");
+    assert_true(rounds > 0);
 }
 
-static void send_to_the_passed(unsigned carry)
+static void send_to_the_passed(unsigned round)
 {
-    if (carry == 0) {
+    if (round == 0) {
         (void)actors_send(&actors, 1, "l", "seq 1 1 0");
         (void)actors_send(&actors, 1, "l", "seq 1 2 0");
         (void)actors_send_at(&actors, 1, "l", "add 1", SWARM_PRIORITY_URGENT);
@@ -198,220 +188,461 @@ static void send_to_the_passed(unsigned carry)
 static void what_comes_for_the_passed_waits(void **state)
 {
     (void)state;
-    driver.meanwhile = send_to_the_passed;
-    (void)actors_send(&actors, 1, "l", "pass " LONG_NS ";pass " LONG_NS ";add 10");
-    actors_settle(&actors);
-    driver.meanwhile = NULL;
+    meanwhile = send_to_the_passed;
+    (void)actors_send(&actors, 1, "l", LONG LONG "add 10");
+    settle();
+    meanwhile = NULL;
     assert_int_equal(field_of(1, "l", "counter"), 11);
     assert_int_equal(field_of(1, "l", "inorder"), 2);
     assert_int_equal(field_of(1, "l", "disorder"), 0);
 }
 
-static void close_the_pod(unsigned carry)
+/* --- Long ones among themselves --------------------------------------------------------------- */
+
+static unsigned order[8], ended;
+static uint64_t requests[8];
+
+static void note_ends(unsigned round)
 {
-    if (carry == 0)
+    (void)round;
+    for (unsigned i = 0; i < 8; i++) {
+        bool is_known = requests[i] == 0 || !actors_reply(&actors, requests[i])->is_there;
+
+        for (unsigned k = 0; k < ended; k++)
+            is_known = is_known || order[k] == i;
+        if (!is_known)
+            order[ended++] = i;
+    }
+}
+
+#define FOREVER "pass " LONG_NS " 10;"
+
+/* Whoever needs less of the processor ends first, whoever came first. */
+static void long_segments_share_the_time(void **state)
+{
+    (void)state;
+    memset(requests, 0, sizeof requests);
+    ended = 0;
+    (void)ask(1, "l", LONG "get"); /* All of them are known. */
+    (void)ask(3, "o", LONG "get");
+    meanwhile = note_ends;
+    requests[0] = actors_send(&actors, 1, "a", FOREVER FOREVER FOREVER "add 1;get");
+    requests[1] = actors_send(&actors, 1, "b", FOREVER FOREVER FOREVER FOREVER "add 2;get");
+    requests[2] = actors_send(&actors, 3, "c", LONG LONG "add 3;get");
+    requests[3] = actors_send(&actors, 2, "d", LONG LONG LONG "add 4;get");
+    settle();
+    note_ends(0);
+    assert_int_equal(ended, 4);
+    assert_in_range(order[0], 2, 3);
+    assert_in_range(order[1], 2, 3);
+    assert_int_equal(order[2], 0);
+    assert_int_equal(order[3], 1);
+    for (uint64_t i = 0; i < 4; i++)
+        assert_int_equal(actors_reply(&actors, requests[i])->status, 0);
+}
+
+static void more_than_there_is_room_for(void **state)
+{
+    char key[16];
+    unsigned refused = 0;
+
+    (void)state;
+    sw_strands_join(strands);
+    sw_strands_free(strands);
+    strands = sw_strands_new(loop, NULL, SW_WORKER_STRANDS);
+    sw_strands_adopt(strands);
+    use_strands();
+    /* Each of an Agent of its own, and none is known. */
+    for (uint64_t pod = 10; pod < 10 + SW_PASS_MAX + 8; pod++) {
+        snprintf(key, sizeof key, "agent-%u", (unsigned)pod);
+        actors_open(&actors, &(struct actors_pod){.number = pod, .agent = key, .is_keyed = true});
+    }
+    settle();
+    for (uint64_t pod = 10; pod < 10 + SW_PASS_MAX + 8; pod++)
+        (void)actors_send(&actors, pod, "x", FOREVER FOREVER FOREVER "add 1;get");
+    first = actors.next_request - SW_PASS_MAX - 8;
+    settle();
+    for (uint64_t request = first; request < actors.next_request; request++) {
+        assert_true(actors_reply(&actors, request)->is_there);
+        refused += actors_reply(&actors, request)->status != 0;
+    }
+    assert_in_range(refused, 0, 8);
+}
+
+static void an_agent_is_quick_again_after_quick_segments(void **state)
+{
+    const struct sw_pod *pod;
+
+    (void)state;
+    (void)ask(1, "l", LONG "get");
+    pod = instance_of(1, "l")->pod;
+    for (unsigned i = 0; i < SW_SHARE_QUICK_MIN; i++) {
+        assert_true(sw_share_is_slow(pod->share));
+        (void)ask(1, "l", "get");
+    }
+    assert_false(sw_share_is_slow(pod->share));
+}
+
+/* --- What happens to its Pod meanwhile -------------------------------------------------------- */
+
+static void discard_the_pod(unsigned round)
+{
+    if (round == 0)
         actors_close(&actors, 1, true);
-    if (carry > 0)
+}
+
+static void a_pod_that_is_discarded_ends_what_is_passed(void **state)
+{
+    (void)state;
+    meanwhile = discard_the_pod;
+    first = actors_send(&actors, 1, "l", FOREVER FOREVER "add 1;get");
+    settle();
+    meanwhile = NULL;
+    assert_int_equal(actors.closed, 1);
+    assert_int_equal(actors_reply(&actors, first)->status, SW_E_UNAVAILABLE);
+    assert_non_null(strstr(actors_reply(&actors, first)->body, "its Pod closes"));
+    assert_true(rounds < 8);
+}
+
+static void close_the_pod(unsigned round)
+{
+    if (round == 0) {
+        actors_close(&actors, 1, false);
+        second = actors_send(&actors, 1, "m", "add 1;get");
+    }
+    if (round < 4)
         assert_int_equal(actors.closed, 0);
 }
 
 static void a_pod_closes_after_what_is_passed(void **state)
 {
-    uint64_t request;
-
     (void)state;
-    driver.meanwhile = close_the_pod;
-    request = actors_send(&actors, 1, "l", "pass " LONG_NS ";pass " LONG_NS ";add 1;get");
-    sw_worker_run(actors.workers[0], 16);
-    driver.meanwhile = NULL;
-    assert_true(driver.carries >= 2);
-    actors_settle(&actors);
+    meanwhile = close_the_pod;
+    first = actors_send(&actors, 1, "l", LONG LONG LONG LONG LONG LONG "add 1;get");
+    settle();
+    meanwhile = NULL;
     assert_int_equal(actors.closed, 1);
-    assert_int_equal(actors_reply(&actors, request)->status, 0);
+    assert_int_equal(actors_reply(&actors, first)->status, 0);
+    assert_false(actors_reply(&actors, second)->is_there); /* It began nothing any more. */
+    open_pods();
+    assert_true(actors_reply(&actors, second)->is_there);
+    assert_int_equal(field_of(1, "l", "counter"), 1);
 }
 
-/* While its Pod waits for its end to be closed, what others come by is told. */
-static void close_and_tell(unsigned carry)
+static void close_and_wait_long(unsigned round)
 {
-    struct sw_route_change change = {.name_space = script_text("default"),
-                                     .agent = script_text("new"),
-                                     .pod = {.pod = 2, .is_durable = true},
-                                     .body_bytes = 1024,
-                                     .is_keyed = true};
+    if (round == 0)
+        actors_close(&actors, 1, false);
+    else if (round == 2)
+        actors.disk.now_ns += SW_PASS_GRACE_NS;
+}
 
-    if (carry == 0) {
-        actors_close(&actors, 1, true);
-        memset(change.pod.slots, 0xff, sizeof change.pod.slots);
-        sw_worker_put(actors.workers[0], sw_item_route_new(&change));
-    } else if (carry == 1) {
-        (void)actors_send(&actors, 3, "o", "send new/z|add 5");
+static void what_is_passed_has_so_long_to_end(void **state)
+{
+    (void)state;
+    meanwhile = close_and_wait_long;
+    first = actors_send(&actors, 1, "l", FOREVER FOREVER "add 1;get");
+    settle();
+    meanwhile = NULL;
+    assert_int_equal(actors.closed, 1);
+    assert_int_equal(actors_reply(&actors, first)->status, SW_E_UNAVAILABLE);
+    open_pods();
+    assert_int_equal(field_of(1, "l", "counter"), 0);
+}
+
+/* Other Pods, and the same one with another spec, open and close at once. */
+static void change_others(unsigned round)
+{
+    if (round == 0) {
+        actors_close(&actors, 3, true);
+        actors_open(&actors, &(struct actors_pod){
+                                 .number = 1, .agent = "long", .config = "two", .is_keyed = true});
+        (void)actors_send(&actors, 1, "m", "config;add 1");
+        actors_open(&actors, &(struct actors_pod){.number = 4, .agent = "new", .is_keyed = true});
+        second = actors_send(&actors, 4, "n", "add 5;get");
+    }
+    if (round == 8) {
+        assert_int_equal(actors.closed, 1);
+        assert_true(actors_reply(&actors, second)->is_there);
+        assert_false(actors_reply(&actors, first)->is_there);
+        has_seen = true;
     }
 }
 
-static void routes_of_others_do_not_wait(void **state)
+static void others_do_not_wait(void **state)
 {
     (void)state;
-    driver.meanwhile = close_and_tell;
-    (void)actors_send(&actors, 1, "l",
-                      "pass " LONG_NS ";pass " LONG_NS ";pass " LONG_NS ";add 1;get");
-    sw_worker_run(actors.workers[0], 16);
-    driver.meanwhile = NULL;
-    assert_true(driver.carries >= 2);
-    actors_settle(&actors);
-    assert_int_equal(field_of(2, "z", "counter"), 5);
+    has_seen = false;
+    meanwhile = change_others;
+    first = actors_send(&actors, 1, "l", FOREVER FOREVER "send other/x|add 1~config;add 2;get");
+    settle();
+    meanwhile = NULL;
+    assert_true(has_seen);
+    assert_int_equal(actors_reply(&actors, first)->status, 0);
+    assert_int_equal(field_of(1, "l", "counter"), 2);
+    assert_int_equal(field_of(1, "m", "counter"), 1);
 }
 
-/* While the long one is passed: one of its Agent waits, a long one of another Agent is passed. */
-static uint64_t same, other, last;
-static bool same_was_there;
+/* Slots move while all stand still: those of the others at once, its own when it has ended. */
+static struct sw_slots_take take;
+static uint8_t all_slots[SW_SLOTS / 8];
 
-static void more_come(unsigned carry)
+static void move_slots(unsigned round)
 {
-    if (carry == 0) {
-        same = actors_send(&actors, 1, "m", "add 1;get");
-        other = actors_send(&actors, 3, "o", "pass " LONG_NS ";add 2;get");
-    } else if (carry == 1) {
-        last = actors_send(&actors, 2, "q", "add 3;get");
+    if (round % 4 != 0 || (round > 0 && !take.ret_is_partial))
+        return;
+    if (round == 0)
+        actors_open(&actors, &(struct actors_pod){.number = 5,
+                                                  .agent = "long",
+                                                  .is_keyed = true,
+                                                  .slots = (uint8_t[SW_SLOTS / 8]){0}});
+    (void)sw_worker_run(actors.workers[0], 0);
+    memset(all_slots, 0xff, sizeof all_slots);
+    take = (struct sw_slots_take){.shared = &actors.shared,
+                                  .workers = actors.workers,
+                                  .count = 1,
+                                  .pod = 5,
+                                  .slots = all_slots};
+    sw_slots_take(&take);
+    if (round == 0) {
+        assert_true(take.ret_is_partial);
+        assert_int_equal(instance_of(1, "l")->is_leaving, true);
+        assert_null(instance_of(1, "m"));
+        assert_non_null(instance_of(5, "m"));
+        (void)actors_send(&actors, 1, "l", "add 100");
     }
-    let_out();
-    same_was_there = same_was_there || actors_reply(&actors, same)->is_there;
 }
 
-static void slow_agents_wait_and_others_are_passed_in_turn(void **state)
+static void slots_move_around_what_is_passed(void **state)
 {
     (void)state;
-    same_was_there = false;
-    driver.meanwhile = more_come;
-    (void)actors_send(&actors, 1, "l", "pass " LONG_NS ";add 1;get");
-    sw_worker_run(actors.workers[0], 1);
-    driver.meanwhile = NULL;
-    let_out();
-    assert_false(same_was_there);
-    assert_true(actors_reply(&actors, other)->is_there);
-    assert_true(actors_reply(&actors, last)->is_there);
-    assert_false(actors_reply(&actors, same)->is_there);
-    actors_settle(&actors);
-    assert_true(actors_reply(&actors, same)->is_there);
-    assert_int_equal(actors.workers[0]->passing.passed, 0);
-    assert_int_equal(actors.workers[0]->passing.depth, 0);
+    (void)ask(1, "m", "add 1;get");
+    meanwhile = move_slots;
+    first = actors_send(&actors, 1, "l", FOREVER "add 1;get");
+    settle();
+    meanwhile = NULL;
+    assert_int_equal(actors_reply(&actors, first)->status, 0);
+    assert_true(take.ret_is_partial);
+    rounds = 0;
+    move_slots(4);
+    assert_false(take.ret_is_partial);
+    settle();
+    assert_non_null(instance_of(5, "l"));
+    assert_int_equal(field_of(5, "l", "counter"), 101);
+    assert_int_equal(field_of(5, "m", "counter"), 1);
 }
 
-static void answer_late(unsigned carry)
+/* --- Snapshots -------------------------------------------------------------------------------- */
+
+static void take_snapshot(unsigned round)
 {
-    if (carry == 0)
+    if (round == 0) {
+        struct sw_err err = {0};
+
+        (void)sw_worker_run(actors.workers[0], 0);
+        if (sw_snapshot_begin(&actors.shared, actors.workers, 1, &err) != SW_OK)
+            fail_msg("%s", err.message);
+    }
+    assert_int_equal(sw_snapshot_advance(&actors.shared, NULL), SW_OK);
+    if (round == 10) {
+        assert_int_equal(sw_snapshot_phase(&actors.shared), SW_SNAPSHOT_NONE);
+        has_seen = true;
+    }
+}
+
+/* It counts while the segment runs; a host that dies then, or afterwards, comes back from it. */
+static void a_snapshot_does_not_wait_for_what_is_passed(void **state)
+{
+    (void)state;
+    has_seen = false;
+    (void)ask(1, "l", "add 5;timer 7 90000000000;get");
+    (void)ask(2, "q", "send long/l|add 1~get");
+    meanwhile = take_snapshot;
+    (void)actors_send(&actors, 2, "q", "send long/l|" LONG LONG LONG FOREVER "add 3");
+    settle();
+    meanwhile = NULL;
+    assert_true(has_seen);
+    restart();
+    assert_int_equal(field_of(1, "l", "counter"), 9);
+}
+
+static struct disk kept;
+
+static void snapshot_and_die(unsigned round)
+{
+    take_snapshot(round);
+    if (round == 10)
+        disk_copy(&actors.disk, &kept);
+}
+
+static void what_is_handled_is_in_the_snapshot(void **state)
+{
+    (void)state;
+    (void)ask(1, "l", "add 5;get");
+    meanwhile = snapshot_and_die;
+    (void)actors_send(&actors, 2, "q", "send long/l|" LONG LONG LONG FOREVER "add 3");
+    settle();
+    meanwhile = NULL;
+    assert_true(has_seen);
+    actors_kill(&actors);
+    disk_copy(&kept, &actors.disk);
+    disk_done(&kept);
+    assert_int_equal(actors_start(&actors, 1), SW_OK);
+    open_pods();
+    assert_int_equal(field_of(1, "l", "counter"), 8);
+}
+
+/* --- Waits ------------------------------------------------------------------------------------ */
+
+static void answer_late(unsigned round)
+{
+    if (round == 0)
         (void)actors_send(&actors, 2, "q", "release");
 }
 
 static void a_late_answer_is_not_taken_for_the_next(void **state)
 {
     (void)state;
-    (void)actors_ask(&actors, 2, "q", "get");
+    (void)ask(2, "q", "get");
     /* It waits for an answer of quick/q, which holds it; the time is over first. */
-    (void)actors_send(&actors, 1, "l", "await 1000 quick/q|hold~pass " LONG_NS ";add 1");
-    actors_settle(&actors);
-    driver.meanwhile = answer_late;
-    driver.carries = 0;
+    (void)actors_send(&actors, 1, "l", "await 1000 quick/q|hold~" LONG "add 1");
+    settle();
+    meanwhile = answer_late;
+    rounds = 0;
     actors.disk.now_ns += 1000000;
-    actors_settle(&actors);
-    driver.meanwhile = NULL;
+    settle();
+    meanwhile = NULL;
     assert_int_equal(field_of(1, "l", "counter"), 1);
-    assert_null(
-        ((struct sw_instance *)sw_map_find(
-             ((struct sw_pod *)sw_map_find(actors.workers[0]->pods, &(uint64_t){1}, 8))->instances,
-             "l", 1))
-            ->answer);
+    assert_null(instance_of(1, "l")->answer);
 }
 
-/* --- Lent ------------------------------------------------------------------------------------- */
-
-static void a_segment_of_a_slow_agent_is_lent(void **state)
+static void a_passed_segment_that_fails_leaves_nothing(void **state)
 {
     (void)state;
-    driver.lends = true;
-    (void)actors_ask(&actors, 1, "l", "pass " LONG_NS ";get");
-    assert_int_equal(driver.lent, 0);  /* It was not known then. */
-    actors.engines[0].clock_ns = NULL; /* The disk's clock is of one thread. */
-    assert_int_equal(field_of(1, "l", "counter"), 0);
-    (void)actors_ask(&actors, 1, "l", "add 2;send quick/q|add 4~sub a.b;send nobody/x|add 1;get");
-    assert_true(driver.lent >= 2);
-    assert_int_equal(field_of(1, "l", "counter"), 2);
-    assert_int_equal(field_of(2, "q", "counter"), 4);
-    (void)actors_publish(&actors, "a.b", "!add 30");
-    assert_int_equal(field_of(1, "l", "counter"), 32);
-    assert_int_equal(actors_restart(&actors, false), SW_OK);
-    driver.lends = false;
-    open_pods();
-    assert_int_equal(field_of(1, "l", "counter"), 32);
-    assert_int_equal(field_of(2, "q", "counter"), 4);
-}
-
-static void a_lent_segment_that_fails_leaves_nothing(void **state)
-{
-    (void)state;
-    driver.lends = true;
-    (void)actors_ask(&actors, 1, "l", "pass " LONG_NS ";add 1;get");
-    actors.engines[0].clock_ns = NULL;
-    (void)actors_ask(&actors, 1, "l", "add 5;send quick/q|add 4~trap");
+    (void)ask(1, "l", LONG "add 1;get");
+    (void)ask(1, "l", "add 5;send quick/q|add 4~" LONG "trap");
     assert_string_equal(actors.last_event, "Trapped");
     assert_int_equal(field_of(1, "l", "counter"), 1);
     assert_int_equal(field_of(2, "q", "counter"), 0);
 }
 
-static void an_agent_is_quick_again_after_quick_segments(void **state)
-{
-    unsigned lent;
+/* --- What else runs guests -------------------------------------------------------------------- */
 
+static void a_start_and_what_follows_are_passed(void **state)
+{
     (void)state;
-    driver.lends = true;
-    (void)actors_ask(&actors, 1, "l", "pass " LONG_NS ";get");
-    actors.engines[0].clock_ns = NULL;
-    for (unsigned i = 0; i < SW_SHARE_QUICK_MIN; i++)
-        (void)actors_ask(&actors, 1, "l", "get");
-    lent = driver.lent;
-    assert_int_equal(lent, SW_SHARE_QUICK_MIN);
-    (void)actors_ask(&actors, 1, "l", "get");
-    assert_int_equal(driver.lent, lent);
+    actors.module.on_start = "pass " LONG_NS " 3;add 10";
+    has_seen = false;
+    meanwhile = quick_is_answered;
+    first = actors_send(&actors, 1, "l", FOREVER "add 1;get");
+    settle();
+    meanwhile = NULL;
+    actors.module.on_start = NULL;
+    assert_true(has_seen);
+    assert_int_equal(actors_reply(&actors, first)->status, 0);
+    assert_int_equal(field_of(1, "l", "counter"), 11);
 }
 
-static void nothing_slow_begins_while_calm_is_wanted(void **state)
+static void others_pass_while_a_memory_is_rebuilt(void **state)
 {
-    uint64_t slow, quick;
+    (void)state;
+    (void)ask(1, "l", FOREVER "add 1;get");
+    (void)ask(1, "l", FOREVER "add 1;send quick/x|add 1~get");
+    restart();
+    has_seen = false;
+    rounds = 0;
+    meanwhile = quick_is_answered;
+    first = actors_send(&actors, 1, "l", "add 2;get");
+    settle();
+    meanwhile = NULL;
+    assert_true(has_seen);
+    assert_true(rounds >= 20);
+    assert_int_equal(actors_reply(&actors, first)->status, 0);
+    assert_int_equal(field_of(1, "l", "counter"), 4);
+    assert_int_equal(actors.events, 0);
+}
+
+static void a_snapshot_does_not_wait_for_a_memory_that_is_rebuilt(void **state)
+{
+    (void)state;
+    (void)ask(1, "l", FOREVER "add 1;get");
+    restart();
+    has_seen = false;
+    rounds = 0;
+    meanwhile = snapshot_and_die;
+    (void)actors_send(&actors, 2, "q", "send long/l|" FOREVER "add 3");
+    settle();
+    meanwhile = NULL;
+    assert_true(has_seen);
+    actors_kill(&actors);
+    disk_copy(&kept, &actors.disk);
+    disk_done(&kept);
+    assert_int_equal(actors_start(&actors, 1), SW_OK);
+    open_pods();
+    assert_int_equal(field_of(1, "l", "counter"), 4);
+}
+
+static void a_rebuilt_memory_does_not_hold_up_the_end_of_its_pod(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        (void)ask(1, "l", FOREVER "add 1;get");
+    restart();
+    rounds = 0;
+    meanwhile = discard_the_pod;
+    first = actors_send(&actors, 1, "l", "add 2;get");
+    settle();
+    meanwhile = NULL;
+    assert_int_equal(actors.closed, 1);
+    assert_int_equal(actors_reply(&actors, first)->status, SW_E_UNAVAILABLE);
+    assert_true(rounds < 24);
+}
+
+static void others_pass_an_upgrade(void **state)
+{
+    struct sw_guest_module next = {
+        .refs = 1, .on_upgrade = "pass " LONG_NS " 10;add 100", .version = 1};
 
     (void)state;
-    driver.lends = true;
-    (void)actors_ask(&actors, 1, "l", "pass " LONG_NS ";get");
-    actors.engines[0].clock_ns = NULL;
-    atomic_store(&actors.shared.wants_calm, 1);
-    slow = actors_send(&actors, 1, "l", "get");
-    quick = actors_send(&actors, 2, "q", "get");
-    actors_settle(&actors);
-    assert_true(actors_reply(&actors, quick)->is_there);
-    assert_false(actors_reply(&actors, slow)->is_there);
-    assert_false(sw_worker_has_work(actors.workers[0]));
-    atomic_store(&actors.shared.wants_calm, 0);
-    assert_true(sw_worker_has_work(actors.workers[0]));
-    actors_settle(&actors);
-    assert_true(actors_reply(&actors, slow)->is_there);
+    actors.module.version = 1;
+    (void)ask(1, "l", "add 1;get");
+    has_seen = false;
+    meanwhile = quick_is_answered;
+    actors.next_module = &next;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 1, .agent = "long", .digest = "sha256:2", .is_keyed = true});
+    first = actors_send(&actors, 1, "l", LONG "get");
+    settle();
+    meanwhile = NULL;
+    assert_true(has_seen);
+    assert_int_equal(field_of(1, "l", "counter"), 101);
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_long_segment_lets_others_pass, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_short_segment_is_not_passed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_comes_for_the_passed_waits, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_pod_closes_after_what_is_passed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(routes_of_others_do_not_wait, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(slow_agents_wait_and_others_are_passed_in_turn, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_late_answer_is_not_taken_for_the_next, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_segment_of_a_slow_agent_is_lent, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_lent_segment_that_fails_leaves_nothing, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(an_agent_is_quick_again_after_quick_segments, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(nothing_slow_begins_while_calm_is_wanted, set_up,
-                                        tear_down),
+        TEST(a_long_segment_lets_others_pass),
+        TEST(a_short_segment_is_not_passed),
+        TEST(what_comes_for_the_passed_waits),
+        TEST(long_segments_share_the_time),
+        TEST(more_than_there_is_room_for),
+        TEST(an_agent_is_quick_again_after_quick_segments),
+        TEST(a_pod_that_is_discarded_ends_what_is_passed),
+        TEST(a_pod_closes_after_what_is_passed),
+        TEST(what_is_passed_has_so_long_to_end),
+        TEST(others_do_not_wait),
+        TEST(slots_move_around_what_is_passed),
+        TEST(a_snapshot_does_not_wait_for_what_is_passed),
+        TEST(what_is_handled_is_in_the_snapshot),
+        TEST(a_late_answer_is_not_taken_for_the_next),
+        TEST(a_passed_segment_that_fails_leaves_nothing),
+        TEST(a_start_and_what_follows_are_passed),
+        TEST(others_pass_while_a_memory_is_rebuilt),
+        TEST(a_snapshot_does_not_wait_for_a_memory_that_is_rebuilt),
+        TEST(a_rebuilt_memory_does_not_hold_up_the_end_of_its_pod),
+        TEST(others_pass_an_upgrade),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,68 +220,172 @@ static void what_is_removed_does_not_run_and_shares_go_with_their_last_owner(voi
     assert_int_equal(sw_map_count(ready.shares), 0);
 }
 
-static void slow_agents_wait_while_they_are_held(void **state)
+static void set_slow(struct sw_share *which)
+{
+    assert_int_equal(sw_share_set_slow(&ready, which), SW_OK);
+}
+
+static void note_quick(struct sw_share *which)
+{
+    assert_int_equal(sw_share_note_quick(&ready, which), SW_OK);
+}
+
+static void the_quick_come_before_the_slow(void **state)
+{
+    struct crowd crowds[2] = {{.share = share("a", "slow"), .count = 4, .cost_ns = 1000000},
+                              {.share = share("b", "quick"), .count = 4, .cost_ns = 9000}};
+
+    (void)state;
+    begin(&crowds[0], NORMAL); /* They are queued already when it is seen. */
+    set_slow(crowds[0].share);
+    begin(&crowds[1], NORMAL);
+    for (int i = 0; i < 10000; i++)
+        step(crowds, 2);
+    assert_in_range(crowds[1].time_ns, crowds[0].time_ns * 38 / 10, crowds[0].time_ns * 42 / 10);
+    /* Without quick ones the slow have all of it. */
+    for (size_t i = 0; i < crowds[1].count; i++)
+        sw_ready_remove(&ready, crowds[1].share, &crowds[1].links[i]);
+    crowds[0].ran = 0;
+    for (int i = 0; i < 100; i++)
+        step(crowds, 2);
+    assert_int_equal(crowds[0].ran, 100);
+}
+
+static void the_slow_are_fair_among_themselves(void **state)
+{
+    struct crowd crowds[3] = {{.share = share("a", "one"), .count = 4, .cost_ns = 1000000},
+                              {.share = share("a", "two"), .count = 1, .cost_ns = 1000000},
+                              {.share = share("b", "one"), .count = 1, .cost_ns = 1000000}};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        set_slow(crowds[i].share);
+        begin(&crowds[i], NORMAL);
+    }
+    for (int i = 0; i < 4000; i++)
+        step(crowds, 3);
+    assert_in_range(crowds[0].ran, 995, 1005);
+    assert_in_range(crowds[1].ran, 995, 1005);
+    assert_in_range(crowds[2].ran, 1990, 2010);
+}
+
+static void what_goes_and_what_begins_take_turns(void **state)
+{
+    struct sw_share *slow = share("a", "slow");
+    struct sw_ready_link going[2] = {0}, begins[2] = {0};
+    uint32_t priority, count[SW_READY_KINDS] = {0};
+
+    (void)state;
+    set_slow(slow);
+    add(slow, begins, 2, NORMAL);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(sw_ready_add_going(&ready, slow, &going[i], NORMAL), SW_OK);
+    for (int i = 0; i < 4; i++) {
+        assert_non_null(sw_ready_next(&ready, &priority));
+        count[ready.picked_kind]++;
+        assert_int_equal(count[SW_READY_GOING] + count[SW_READY_SLOW], i + 1);
+        assert_true(count[SW_READY_GOING] - count[SW_READY_SLOW] + 1 <= 2);
+        sw_ready_charge(&ready, 1000000);
+    }
+    assert_null(sw_ready_next(&ready, &priority));
+    sw_ready_share_put(&ready, slow);
+}
+
+static void what_is_slow_is_held_and_rests(void **state)
 {
     struct sw_share *slow = share("a", "slow"), *quick = share("a", "quick");
-    struct sw_ready_link links[3] = {0}, other = {0};
+    struct sw_ready_link begins = {0}, going = {0}, other = {0};
     uint32_t priority;
 
     (void)state;
-    sw_share_set_slow(slow);
-    add(slow, links, 2, NORMAL);
-    assert_int_equal(sw_ready_hold_slow(&ready, true), SW_OK);
+    set_slow(slow);
+    add(slow, &begins, 1, NORMAL);
+    ready.holds_slow = true;
     assert_null(sw_ready_next(&ready, &priority));
+    assert_int_equal(sw_ready_add_going(&ready, slow, &going, NORMAL), SW_OK);
+    ready.rests = true;
     assert_true(sw_ready_is_empty(&ready));
-    add(slow, &links[2], 1, NORMAL);
+    assert_null(sw_ready_next(&ready, &priority));
     add(quick, &other, 1, LOW);
     assert_ptr_equal(sw_ready_next(&ready, &priority), &other);
+    ready.rests = false;
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &going);
     assert_null(sw_ready_next(&ready, &priority));
-    sw_ready_remove(&ready, slow, &links[1]);
-    assert_int_equal(sw_ready_hold_slow(&ready, false), SW_OK);
-    assert_false(sw_ready_is_empty(&ready));
-    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[0]);
-    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[2]);
-    assert_null(sw_ready_next(&ready, &priority));
+    ready.holds_slow = false;
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &begins);
     sw_ready_share_put(&ready, slow);
     sw_ready_share_put(&ready, quick);
 }
 
-static void an_agent_may_go_while_it_is_held(void **state)
+/* Returns how many of the Agent begin, one after the other, without an end. */
+static unsigned begin_all(struct sw_share *which, struct sw_ready_link *links, unsigned count)
 {
-    struct sw_share *slow = share("a", "slow"), *more = share("b", "slow");
-    struct sw_ready_link links[2] = {0};
+    uint32_t priority;
+    unsigned begun = 0;
+
+    add(which, links, count, NORMAL);
+    while (sw_ready_next(&ready, &priority) != NULL) {
+        sw_share_begin_going(which);
+        sw_ready_charge(&ready, 1000000);
+        begun++;
+    }
+    return begun;
+}
+
+static void an_agent_and_a_namespace_begin_so_many(void **state)
+{
+    static struct sw_ready_link links[SW_GOING_SPACE_MAX][SW_GOING_AGENT_MAX + 1];
+    struct sw_share *agents[SW_GOING_SPACE_MAX / SW_GOING_AGENT_MAX + 1], *other = share("b", "x");
+    const unsigned count = SW_GOING_SPACE_MAX / SW_GOING_AGENT_MAX;
     uint32_t priority;
 
     (void)state;
-    sw_share_set_slow(slow);
-    sw_share_set_slow(more);
-    add(slow, links, 1, NORMAL);
-    add(more, &links[1], 1, NORMAL);
-    assert_int_equal(sw_ready_hold_slow(&ready, true), SW_OK);
-    assert_null(sw_ready_next(&ready, &priority));
-    sw_ready_remove(&ready, slow, &links[0]);
-    sw_ready_share_put(&ready, slow);
-    assert_int_equal(sw_ready_hold_slow(&ready, false), SW_OK);
-    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[1]);
-    sw_ready_share_put(&ready, more);
+    memset(links, 0, sizeof links);
+    for (unsigned i = 0; i <= count; i++) {
+        char name[8] = {'a', (char)('a' + i), 0};
+
+        agents[i] = share("a", name);
+        set_slow(agents[i]);
+        assert_int_equal(begin_all(agents[i], links[i], SW_GOING_AGENT_MAX + 1),
+                         i < count ? SW_GOING_AGENT_MAX : 0);
+    }
+    set_slow(other);
+    assert_int_equal(begin_all(other, links[20], 1), 1);
+    /* Each that ends makes room for one: of whoever's turn it is. */
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(sw_share_end_going(&ready, agents[0]), SW_OK);
+        assert_non_null(sw_ready_next(&ready, &priority));
+        assert_ptr_not_equal(ready.picked, other);
+        sw_share_begin_going(ready.picked);
+        sw_ready_charge(&ready, 1000000);
+        assert_null(sw_ready_next(&ready, &priority));
+    }
 }
 
 static void slow_agents_are_quick_again(void **state)
 {
     struct sw_share *slow = share("a", "slow");
+    struct sw_ready_link links[2] = {0};
+    uint32_t priority;
 
     (void)state;
     assert_false(sw_share_is_slow(slow));
-    sw_share_set_slow(slow);
+    set_slow(slow);
     for (uint32_t i = 1; i < SW_SHARE_QUICK_MIN; i++)
-        sw_share_note_quick(slow);
+        note_quick(slow);
     assert_true(sw_share_is_slow(slow));
-    sw_share_set_slow(slow);
-    sw_share_note_quick(slow);
+    set_slow(slow);
+    note_quick(slow);
     assert_true(sw_share_is_slow(slow));
+    add(slow, links, 2, NORMAL);
     for (uint32_t i = 1; i < SW_SHARE_QUICK_MIN; i++)
-        sw_share_note_quick(slow);
+        note_quick(slow);
     assert_false(sw_share_is_slow(slow));
+    assert_int_equal(ready.slow_count, 0);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[0]);
+    assert_int_equal(ready.picked_kind, SW_READY_QUICK);
+    sw_ready_remove(&ready, slow, &links[1]);
+    assert_true(sw_ready_is_empty(&ready));
     sw_ready_share_put(&ready, slow);
 }
 
@@ -327,8 +431,11 @@ int main(void)
         TEST(weights_divide_a_namespace),
         TEST(priorities_have_their_shares),
         TEST(who_rests_saves_nothing_up),
-        TEST(slow_agents_wait_while_they_are_held),
-        TEST(an_agent_may_go_while_it_is_held),
+        TEST(the_quick_come_before_the_slow),
+        TEST(the_slow_are_fair_among_themselves),
+        TEST(what_goes_and_what_begins_take_turns),
+        TEST(what_is_slow_is_held_and_rests),
+        TEST(an_agent_and_a_namespace_begin_so_many),
         TEST(slow_agents_are_quick_again),
         TEST(what_is_removed_does_not_run_and_shares_go_with_their_last_owner),
     };

@@ -26,6 +26,7 @@ struct fixture {
     int32_t answer;                                       /* What every call returns. */
     void (*on_tick)(struct fixture *f, uint64_t used_ns); /* NULL: nothing. */
     unsigned ticks;
+    const char *end_words; /* The next tick ends what runs; NULL: it does not. */
     struct sw_wasm_outcome outcome;
     struct sw_err err;
 };
@@ -147,13 +148,14 @@ static int32_t fixed_self(void *ctx, int32_t what, void *ret_text, uint32_t size
     return (int32_t)sizeof name - 1;
 }
 
-static void count_tick(void *ctx, uint64_t used_ns)
+static const char *count_tick(void *ctx, uint64_t used_ns)
 {
     struct fixture *f = ctx;
 
     f->ticks++;
     if (f->on_tick != NULL)
         f->on_tick(f, used_ns);
+    return f->end_words;
 }
 
 static const struct sw_wasm_calls noted_calls = {

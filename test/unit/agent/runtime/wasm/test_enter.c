@@ -135,29 +135,48 @@ static void others_run_within_a_tick_on_their_own_time(void **state)
     sw_wasm_instance_free(neighbour);
 }
 
-static void *spin_aside(void *ctx)
+static void *let_it_spin(void *ctx)
 {
-    an_endless_loop_ends_at_its_deadline(&ctx);
+    let_neighbour_spin(ctx, 0);
     return NULL;
 }
 
-static void one_instance_runs_aside(void **state)
+static void let_it_spin_on_another_thread(struct fixture *f, uint64_t used_ns)
 {
-    struct fixture *f = *state, other = *f;
-    struct sw_wasm_instance *here = new_instance(f);
     pthread_t thread;
 
-    sw_buffer_init(&other.calls, 1u << 20);
-    sw_wasm_instance_bind(f->instance, &other, true);
-    assert_int_equal(pthread_create(&thread, NULL, spin_aside, &other), 0);
-    for (int i = 0; i < 1000; i++)
-        assert_int_equal(tell_one(f, here, "count"), SW_WASM_DONE);
+    (void)used_ns;
+    if (f->ticks > 1)
+        return;
+    assert_int_equal(pthread_create(&thread, NULL, let_it_spin, f), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_true(other.ticks > 0);
-    sw_wasm_instance_bind(f->instance, f, false);
+}
+
+/* An entry keeps its thread, the others of its worker may have another one meanwhile. */
+static void others_run_within_a_tick_on_another_thread(void **state)
+{
+    struct fixture *f = *state;
+
+    neighbour = new_instance(f);
+    f->on_tick = let_it_spin_on_another_thread;
+    an_endless_loop_ends_at_its_deadline(state);
+    assert_true(f->ticks > 20);
+    f->on_tick = NULL;
+    assert_int_equal(tell_one(f, neighbour, "ask host"), SW_WASM_DONE);
+    sw_wasm_instance_free(neighbour);
+}
+
+static void whoever_runs_it_may_end_it(void **state)
+{
+    struct fixture *f = *state;
+
+    f->end_words = "it is in the way";
+    assert_int_equal(tell(f, "spin"), SW_WASM_DEADLINE);
+    assert_int_equal(f->outcome.code, SW_E_UNAVAILABLE);
+    assert_non_null(strstr(f->outcome.report, "stopped before its deadline: it is in the way"));
+    assert_int_equal(f->ticks, 1);
+    f->end_words = NULL;
     assert_int_equal(tell(f, "ask host"), SW_WASM_DONE);
-    sw_buffer_done(&other.calls);
-    sw_wasm_instance_free(here);
 }
 
 static void the_memory_limit_is_what_memory_grow_meets(void **state)
@@ -265,7 +284,8 @@ int main(void)
         TEST(an_endless_loop_ends_at_its_deadline),
         TEST(a_deadline_works_after_a_long_rest),
         TEST(others_run_within_a_tick_on_their_own_time),
-        TEST(one_instance_runs_aside),
+        TEST(others_run_within_a_tick_on_another_thread),
+        TEST(whoever_runs_it_may_end_it),
         TEST(the_memory_limit_is_what_memory_grow_meets),
         TEST(a_message_without_room_fails_the_turn),
         TEST(a_lying_allocator_fails_the_turn),
