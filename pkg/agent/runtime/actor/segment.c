@@ -212,8 +212,7 @@ static void settle_ask(struct sw_worker *worker, const struct segment *segment)
         sw_waits_set_answered(waits, worker->answered.instance, worker->answered.number, false);
 }
 
-/* Enter the guest, or find that it need not or must not be entered. */
-static void enter(struct sw_worker *worker, struct segment *segment)
+void sw_segment_execute(struct sw_worker *worker, struct segment *segment)
 {
     struct sw_instance *instance = segment->instance;
     struct sw_record_segment *record = &segment->record;
@@ -438,7 +437,7 @@ static void start(struct sw_worker *worker, struct sw_instance *instance)
             start_failed(worker, instance, err.message);
             return;
         }
-        enter(worker, &segment);
+        sw_segment_execute(worker, &segment);
     } else {
         sw_segment_begin(worker, &segment);
         sw_turn_end(&worker->turn);
@@ -706,7 +705,7 @@ static bool handle(struct sw_worker *worker, struct sw_instance *instance,
     if (message->epoch > instance->epoch)
         instance->epoch = message->epoch;
     begin_record(worker, &segment);
-    enter(worker, &segment);
+    sw_segment_execute(worker, &segment);
     if (!sw_outcome_counts(segment.record.outcome))
         sw_retry_decide(worker, instance, message, &segment.record);
     sw_segment_commit(worker, &segment);
@@ -816,7 +815,7 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
     sw_instance_wake(worker, instance);
     was_call = sw_call_forget(worker, instance);
     sw_instance_end_wait(worker, instance);
-    enter(worker, &segment);
+    sw_segment_execute(worker, &segment);
     if (message != NULL && (message->head.flags & SW_MESSAGE_ENDS_WAIT) == 0)
         sw_retry_decide(worker, instance, message, &segment.record);
     sw_segment_commit(worker, &segment);
@@ -826,96 +825,7 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
         sw_message_free(message);
 }
 
-/* --- The end --------------------------------------------------------------------------------- */
-
-/* The turn that waits will not go on: a client that waits for its end hears so. */
-static void give_up_turn(struct sw_worker *worker, struct sw_instance *instance, uint64_t epoch)
-{
-    struct sw_origin *asker = &instance->actor.wait.asker;
-
-    sw_instance_end_wait(worker, instance);
-    if (instance->actor.wait.kind != SW_WAIT_NONE)
-        sw_dispatch_answer(worker, &(struct sw_answer){.origin = asker,
-                                                       .status = SW_E_UNAVAILABLE,
-                                                       .from_key = sw_instance_key(instance),
-                                                       .type = {"text/plain", 10},
-                                                       .body = {"the instance is gone", 20},
-                                                       .epoch = epoch});
-    asker->kind = SW_ORIGIN_NONE;
-}
-
-void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum sw_entry entry)
-{
-    struct sw_journal_place place = {0, instance->epoch};
-    struct sw_record record = {.kind = SW_RECORD_SEGMENT,
-                               .segment = {.instance = instance->id,
-                                           .previous = instance->actor.last_lsn,
-                                           .pod = instance->pod->config.pod,
-                                           .time_ns = worker->now_ns,
-                                           .entry = entry}};
-    uint32_t index = 0;
-
-    sw_capture_instance_first(worker, instance);
-    record.segment.digest = sw_effects_digest((struct sw_bytes){NULL, 0});
-    if (entry == SW_ENTRY_RESET && instance->pod->config.is_durable && instance->is_started &&
-        sw_worker_append(worker, &record, &place) != SW_OK)
-        return;
-    if (entry == SW_ENTRY_STOP)
-        place.lsn = instance->actor.last_lsn;
-    give_up_turn(worker, instance, place.epoch);
-    for (uint32_t i = 0; i < instance->actor.handles_count; i++) {
-        const struct sw_origin *origin = &instance->actor.handles[i].origin;
-
-        if (origin->kind == SW_ORIGIN_NONE)
-            continue;
-        sw_dispatch_answer(worker,
-                           &(struct sw_answer){.origin = origin,
-                                               .status = SW_E_UNAVAILABLE,
-                                               .priority = SWARM_PRIORITY_NORMAL,
-                                               .from_key = sw_instance_key(instance),
-                                               .type = {"text/plain", 10},
-                                               .body = {"the instance is gone", 20},
-                                               .source = {place.lsn, SW_INDEX_ENDED + index++},
-                                               .epoch = place.epoch});
-    }
-    sw_instance_unsubscribe(worker, instance);
-    sw_instance_remove(worker, instance, SW_E_UNAVAILABLE);
-}
-
-/* Run on_stop, the last segment. However it ends, the instance is gone afterwards. */
-static void stop(struct sw_worker *worker, struct sw_instance *instance)
-{
-    struct sw_pod *pod = instance->pod;
-    struct segment segment = {.instance = instance};
-    struct sw_err err = {0};
-
-    segment.record = (struct sw_record_segment){.instance = instance->id,
-                                                .previous = instance->actor.last_lsn,
-                                                .pod = pod->config.pod,
-                                                .time_ns = worker->now_ns,
-                                                .spec = instance->spec->number,
-                                                .entry = SW_ENTRY_STOP};
-    if (!instance->is_started || instance->is_parked) {
-        sw_segment_end(worker, instance, SW_ENTRY_RESET);
-    } else {
-        give_up_turn(worker, instance, instance->epoch);
-        const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
-
-        /* One whose older program is not here cannot say goodbye. */
-        if (program != NULL && program->view.has_on_stop &&
-            sw_segment_prepare(worker, instance, NULL, &err)) {
-            enter(worker, &segment);
-        } else {
-            sw_segment_begin(worker, &segment);
-            sw_turn_end(&worker->turn);
-        }
-        sw_segment_commit(worker, &segment);
-        if (worker->failure.rc == SW_OK)
-            sw_segment_end(worker, instance, SW_ENTRY_STOP);
-    }
-    if (pod->state == SW_POD_DISCARDING && sw_map_count(pod->instances) == 0)
-        sw_pod_finish(worker, pod);
-}
+/* --- What is next ---------------------------------------------------------------------------- */
 
 /* Have it started, which may take a while. False: it is not. */
 static bool be_started(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
@@ -939,7 +849,7 @@ static bool can_say_goodbye(struct sw_worker *worker, struct sw_instance *instan
     struct sw_err err = {0};
 
     if ((program != NULL && !program->view.has_on_stop) ||
-        sw_segment_prepare(worker, instance, &err))
+        sw_segment_prepare(worker, instance, NULL, &err))
         return true;
     if (!instance->is_parked)
         sw_instance_back_off(worker, instance);
@@ -976,7 +886,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     if (!instance->is_started)
         instance->spec = instance->pod->spec;
     if (instance->is_stopping || is_expired(worker, instance)) {
-        stop(worker, instance);
+        sw_segment_stop(worker, instance);
         return;
     }
     if (instance->retry_ns > worker->now_ns || !be_started(worker, instance, priority))

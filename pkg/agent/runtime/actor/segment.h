@@ -16,6 +16,9 @@ struct segment {
 
 /* Have worker->turn take the guest's calls from here on, until sw_turn_end. */
 void sw_segment_begin(struct sw_worker *worker, const struct segment *segment);
+/* Enter the guest, or find that it need not or must not be entered; the record says how it ended.
+ */
+void sw_segment_execute(struct sw_worker *worker, struct segment *segment);
 /* Make what happened part of the journal, of the instance and of the world, in this order. */
 void sw_segment_commit(struct sw_worker *worker, struct segment *segment);
 /* Have the guest ready to be entered, with a message or without one (NULL). False: it cannot be
@@ -32,6 +35,11 @@ void sw_segment_input(const struct sw_record_segment *record, struct sw_guest_me
                       struct sw_guest_input *ret_input);
 /* A guest that took a wait and did not end as waiting, or the other way round, has failed. */
 void sw_segment_judge(const struct sw_turn *turn, struct sw_guest_outcome *outcome);
+/* --- stop.c ----------------------------------------------------------------------------------- */
+
+/* Run on_stop, the last segment. However it ends, the instance is gone afterwards, unless it has to
+ * wait for something. */
+void sw_segment_stop(struct sw_worker *worker, struct sw_instance *instance);
 /* Record that an instance is gone (STOP, or RESET) and answer its open handles. Removes it. */
 void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum sw_entry entry);
 
