@@ -227,14 +227,14 @@ int32_t swarm_self(int32_t what, char *ret_text, uint32_t size);
 
 /* --- For agents without an allocator of their own -------------------------------------------- */
 
-/* Define swarm_alloc: one block at the end of the memory, as large as the largest message yet. It
- * takes whole pages of 64 KiB from memory.grow and so shares the memory with any malloc. */
+/* Define swarm_alloc: room beside the module's data while messages are small, then whole pages. */
 #define SWARM_AGENT                                                                                \
     void *SWARM_EXPORT(swarm_alloc)(uint32_t size)                                                 \
     {                                                                                              \
+        static uint64_t small[64];                                                                 \
         static uint32_t at, room;                                                                  \
-        if (size <= room)                                                                          \
-            return (void *)at;                                                                     \
+        if (size <= (room > 0 ? room : sizeof small))                                              \
+            return room > 0 ? (void *)at : small;                                                  \
         uint32_t end = (uint32_t)__builtin_wasm_memory_size(0) << 16;                              \
         uint32_t kept = at + room == end ? room : 0; /* Nobody grew since: enlarge in place. */    \
         uint32_t pages = ((size - kept - 1) >> 16) + 1;                                            \
