@@ -6,6 +6,7 @@
  *   x trap after having counted, sent, logged and set a timer
  *   w wild pointers to every call of the host      o all of them with too much
  *   f flood the log, then fail                     i start timers until refused, then fail
+ *   y work: so many million additions as the number that follows says, then the count
  *   a send to "hostile/KIND-N", N below the number that follows, what its kind is: one of KINDS
  * An instance whose key begins with 'S' never gets through its start. What is wild, too much or a
  * flood fails its turn, as an agent that checks what it gets would. */
@@ -157,12 +158,29 @@ static int32_t attack(uint32_t number)
     return swarm_send(to, size, "", 0, &kind, 1, SWARM_PRIORITY_NORMAL, 0);
 }
 
-static int32_t attack_all(const struct swarm_message *m)
+/* The number behind the first byte. */
+static uint32_t number_of(const struct swarm_message *m)
 {
-    uint32_t count = 0, sent = 0;
+    uint32_t number = 0;
 
     for (uint32_t i = 1; i < m->body_size; i++)
-        count = count * 10 + (uint32_t)(m->body[i] - '0');
+        number = number * 10 + (uint32_t)(m->body[i] - '0');
+    return number;
+}
+
+static uint32_t work(uint32_t millions)
+{
+    volatile uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < millions * 1000000; i++)
+        sum += i;
+    return ++count;
+}
+
+static int32_t attack_all(const struct swarm_message *m)
+{
+    uint32_t count = number_of(m), sent = 0;
+
     for (uint32_t i = 0; i < count; i++)
         sent += attack(i) == SWARM_OK;
     return answer(m, sent);
@@ -199,6 +217,8 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
     case 'l':
         for (;;)
             count++;
+    case 'y':
+        return answer(m, work(number_of(m)));
     case 'h':
         return answer(m, take_memory());
     case 'm':
