@@ -72,8 +72,9 @@ struct driver {
     int link, wake; /* The socket; the eventfd that the link waits on besides. */
     _Atomic bool is_link_sleeping;
     _Atomic bool is_stopping, is_ended; /* No more segments; no more commits. */
-    _Atomic uint64_t outputs_bytes;     /* Waiting in lanes. */
-    struct sw_buffer in;                /* Of the link. */
+    uint64_t finish_ns; /* Set before is_stopping: so long segments on their way may go on. */
+    _Atomic uint64_t outputs_bytes; /* Waiting in lanes. */
+    struct sw_buffer in;            /* Of the link. */
 
     pthread_mutex_t out_mutex; /* Guards what follows; its holder may take a lane's mutex. */
     struct sw_buffer out;
@@ -95,8 +96,10 @@ void notes_open(struct driver *driver, bool has_crashed);
 /* --- threads.c ------------------------------------------------------------------------------- */
 
 SW_MUST_CHECK enum sw_rc driver_start(struct driver *driver, struct sw_err *err);
-/* End all segments and threads; what is in flight is in mailboxes afterwards. */
-void driver_join(struct driver *driver);
+/* End all segments and threads; what is in flight is in mailboxes afterwards. Long segments have
+ * until then, by the monotonic clock: those that go on longer are left where they are, with their
+ * threads, as if they had never begun. */
+void driver_join(struct driver *driver, uint64_t finish_ns);
 /* Put an item into a lane's ring, for lane_wake to tell of. False: it is full. */
 SW_MUST_CHECK bool lane_put(struct lane *lane, struct sw_item *item);
 /* Wake a lane if it sleeps; once after several puts costs one switch instead of many. */

@@ -27,6 +27,7 @@
 #define LOCK_TRIES_REPLAY 20 /* Somebody waits for it. */
 #define LOCK_WAIT_NS 100000000
 #define NS_PER_MS 1000000u
+#define FINISH_PART 10 /* Of the time for a stop is for long segments to end. */
 #define LINK_BYTES_MAX ((size_t)512 << 20)
 
 static struct driver driver; /* One per process. */
@@ -183,7 +184,8 @@ static void stop(struct sw_worker **workers)
 
     stop_by_ns =
         driver.system->monotonic_ns(driver.system->ctx) + (uint64_t)driver.stop_ms * NS_PER_MS;
-    driver_join(&driver);
+    driver_join(&driver, driver.system->monotonic_ns(driver.system->ctx) +
+                             (uint64_t)driver.stop_ms * NS_PER_MS / FINISH_PART);
     sw_host_close_volatile(driver.host);
     link_give(&driver);
     driver_settle(&driver);

@@ -231,6 +231,11 @@ static void lane_give(struct lane *lane, bool has_news)
         snapshot_wake(driver);
 }
 
+static bool may_finish(const struct driver *driver)
+{
+    return driver->system->monotonic_ns(driver->system->ctx) < driver->finish_ns;
+}
+
 /* Its strands run this one after the other: the one that runs is the worker's thread. */
 void lane_run(void *ctx)
 {
@@ -247,7 +252,7 @@ void lane_run(void *ctx)
         ran = sw_worker_run(lane->worker, may_run(lane) && !is_stopping ? SEGMENTS_PER_ROUND : 0);
         if (sw_strands_is_replaced(lane->strands))
             return;
-        if (is_stopping && sw_worker_finish(lane->worker))
+        if (is_stopping && may_finish(driver) && sw_worker_finish(lane->worker))
             ran++;
         if (sw_worker_failure(lane->worker, &err) != SW_OK)
             driver_die(SW_HOST_EXIT_RESOURCES, err.message);
@@ -347,8 +352,9 @@ enum sw_rc driver_start(struct driver *driver, struct sw_err *err)
     return SW_OK;
 }
 
-void driver_join(struct driver *driver)
+void driver_join(struct driver *driver, uint64_t finish_ns)
 {
+    driver->finish_ns = finish_ns;
     atomic_store(&driver->is_stopping, true);
     still_give_up(driver);
     atomic_store(&driver->is_snapshot_ended, true);
@@ -357,7 +363,7 @@ void driver_join(struct driver *driver)
     for (uint32_t i = 0; i < driver->lanes_count; i++)
         lane_wake(&driver->lanes[i]);
     for (uint32_t i = 0; i < driver->lanes_count; i++)
-        sw_strands_join(driver->lanes[i].strands);
+        (void)sw_strands_join(driver->lanes[i].strands);
     atomic_store(&driver->is_ended, true);
     journal_wake(driver);
     pthread_join(driver->journal_thread, NULL);

@@ -108,6 +108,24 @@ class Long(unittest.TestCase):
             self.assertEqual(asker.answer[0], 503, asker.answer)
         self.assertEqual(self.client.metric("swarm_agent_host_starts"), 1)
 
+    def test_7_a_stop_leaves_them_for_later(self):
+        """What an instance was sent is handled anew by the next host; a client is told."""
+        apply("hostile", "hostile: keyed: true, limits: {deadline: 1h}")
+        self.assertEqual(self.client.send("hostile/ringleader", "a1"), (200, b"1"))
+        asker = Asker(self.daemon, "hostile/x", "l")
+        wait_for(lambda: sum(int(item["mailbox"]) == 0 for item in self.instances("hostile")) == 3,
+                 "that they loop")
+        self.client.close()
+        self.soon(lambda: self.assertEqual(self.daemon.end(), 0), "a stop")
+        asker.join(SOON_S)
+        self.daemon.start()
+        self.client = type(self).client = Client(self.daemon)
+        self.assertEqual(self.client.send("hostile/other", "c"), (200, b"1"))  # When it has come.
+        wait_for(lambda: [item for item in self.instances("hostile")
+                          if item["name"].endswith("l-0") and int(item["memoryBytes"]) > 0],
+                 "that it loops again")
+        self.soon(lambda: run("swarm", "delete", "agent/hostile", "--wait"), "the end of both")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

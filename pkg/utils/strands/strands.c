@@ -126,18 +126,29 @@ void sw_strands_adopt(struct sw_strands *strands)
     assert(strands->loop != NULL);
 }
 
-void sw_strands_join(struct sw_strands *strands)
+static void join(const struct sw_strand *strand)
 {
+    if (!strand->is_adopted)
+        (void)pthread_join(strand->thread, NULL);
+}
+
+bool sw_strands_join(struct sw_strands *strands)
+{
+    uint32_t joined = 0;
+
     if (strands->loop == NULL)
-        return;
+        return true;
     if (!strands->loop->is_adopted)
         wait(&strands->over);
     strands->is_over = true;
-    for (struct sw_strand *idle = strands->idle; idle != NULL; idle = idle->next_idle)
+    join(strands->loop);
+    joined++;
+    for (struct sw_strand *idle = strands->idle; idle != NULL; idle = idle->next_idle) {
         (void)sem_post(&idle->go);
-    for (struct sw_strand *strand = strands->all; strand != NULL; strand = strand->next)
-        if (!strand->is_adopted)
-            (void)pthread_join(strand->thread, NULL);
+        join(idle);
+        joined++;
+    }
+    return joined == strands->count;
 }
 
 struct sw_strand *sw_strands_self(const struct sw_strands *strands)

@@ -22,14 +22,15 @@ struct sw_strand;  /* Opaque: one thread, with its stack. */
 /* run is to return once sw_strands_is_replaced, and otherwise at the end of all. NULL: no memory.
  */
 struct sw_strands *sw_strands_new(void (*run)(void *ctx), void *ctx, uint32_t count_max);
-void sw_strands_free(struct sw_strands *strands); /* Before start, or after join. */
+void sw_strands_free(struct sw_strands *strands); /* Before start, or after join was true. */
 SW_DEFINE_CLEANUP(struct sw_strands, sw_strands_free)
 /* Have the first one run.  SW_E_EXHAUSTED: there is no thread. */
 SW_MUST_CHECK enum sw_rc sw_strands_start(struct sw_strands *strands, struct sw_err *err);
 /* Instead: the thread that calls is the first one. For whoever has a loop of its own. */
 void sw_strands_adopt(struct sw_strands *strands);
-/* Wait for the end of the loop, or end what was adopted; no strand is set aside then. */
-void sw_strands_join(struct sw_strands *strands);
+/* Wait for the end of the loop, or end what was adopted. False: strands are set aside still, and
+ * stay where they are until the process ends. */
+bool sw_strands_join(struct sw_strands *strands);
 
 /* The one that runs. */
 struct sw_strand *sw_strands_self(const struct sw_strands *strands);

@@ -46,7 +46,7 @@ static void a_loop_that_returns_is_the_end(void **state)
     (void)state;
     strands = sw_strands_new(run_and_return, NULL, 4);
     assert_int_equal(sw_strands_start(strands, NULL), SW_OK);
-    sw_strands_join(strands);
+    assert_true(sw_strands_join(strands));
     sw_strands_free(strands);
     assert_string_equal(trace, "x");
 }
@@ -88,7 +88,7 @@ static void strands_go_on_in_any_order(void **state)
     (void)state;
     strands = sw_strands_new(run_in_turn, NULL, 3);
     assert_int_equal(sw_strands_start(strands, NULL), SW_OK);
-    sw_strands_join(strands);
+    assert_true(sw_strands_join(strands));
     sw_strands_free(strands);
     assert_string_equal(trace, "abdecfghi");
 }
@@ -115,7 +115,7 @@ static void there_is_a_limit(void **state)
     (void)state;
     strands = sw_strands_new(run_to_the_limit, NULL, 3);
     assert_int_equal(sw_strands_start(strands, NULL), SW_OK);
-    sw_strands_join(strands);
+    assert_true(sw_strands_join(strands));
     sw_strands_free(strands);
     assert_int_equal(loops, 3);
     assert_string_equal(trace, "x");
@@ -142,10 +142,27 @@ static void who_was_adopted_takes_the_loop_back(void **state)
         sw_strands_reclaim(strands);
         assert_false(sw_strands_is_replaced(strands));
     }
-    sw_strands_join(strands);
+    assert_true(sw_strands_join(strands));
     sw_strands_free(strands);
     assert_int_equal(steps, 6);
     assert_string_equal(trace, "abrabrabr");
+}
+
+static void run_and_leave_behind(void *ctx)
+{
+    (void)ctx;
+    if (loops++ == 0)
+        set_aside(0, "a", "never");
+    note("x");
+}
+
+static void who_is_set_aside_at_the_end_stays_there(void **state)
+{
+    (void)state;
+    strands = sw_strands_new(run_and_leave_behind, NULL, 4);
+    assert_int_equal(sw_strands_start(strands, NULL), SW_OK);
+    assert_false(sw_strands_join(strands)); /* It is there until the process ends. */
+    assert_string_equal(trace, "ax");
 }
 
 int main(void)
@@ -155,6 +172,7 @@ int main(void)
         cmocka_unit_test_setup(strands_go_on_in_any_order, set_up),
         cmocka_unit_test_setup(there_is_a_limit, set_up),
         cmocka_unit_test_setup(who_was_adopted_takes_the_loop_back, set_up),
+        cmocka_unit_test_setup(who_is_set_aside_at_the_end_stays_there, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

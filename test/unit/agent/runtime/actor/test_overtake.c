@@ -101,7 +101,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    sw_strands_join(strands);
+    assert_true(sw_strands_join(strands));
     sw_strands_free(strands);
     assert_int_equal(actors.workers[0]->passing.count, 0);
     assert_null(actors.workers[0]->passing.items);
@@ -247,7 +247,7 @@ static void more_than_there_is_room_for(void **state)
     unsigned refused = 0;
 
     (void)state;
-    sw_strands_join(strands);
+    assert_true(sw_strands_join(strands));
     sw_strands_free(strands);
     strands = sw_strands_new(loop, NULL, SW_WORKER_STRANDS);
     sw_strands_adopt(strands);
@@ -492,6 +492,42 @@ static void what_is_handled_is_in_the_snapshot(void **state)
     assert_int_equal(field_of(1, "l", "counter"), 8);
 }
 
+/* A clean stop: what is passed is left as it is, and handled by the next host. */
+static void stop_cleanly(unsigned round)
+{
+    struct sw_snapshot_options options = {
+        .shared = &actors.shared, .workers = actors.workers, .count = 1, .is_forced = true};
+    struct sw_err err = {0};
+
+    if (round != 3)
+        return;
+    actors_rest(&actors);
+    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
+    if (sw_snapshot_take(&options, &err) != SW_OK)
+        fail_msg("%s", err.message);
+    disk_copy(&actors.disk, &kept);
+    has_seen = true;
+}
+
+static void a_clean_stop_keeps_what_is_passed_for_later(void **state)
+{
+    (void)state;
+    has_seen = false;
+    (void)ask(1, "l", "add 5;get");
+    meanwhile = stop_cleanly;
+    (void)actors_send(&actors, 2, "q", "send long/l|" FOREVER "add 3");
+    settle();
+    meanwhile = NULL;
+    assert_true(has_seen);
+    actors_kill(&actors);
+    disk_copy(&kept, &actors.disk);
+    disk_done(&kept);
+    assert_int_equal(actors_start(&actors, 1), SW_OK);
+    open_pods();
+    assert_int_equal(field_of(1, "l", "counter"), 8);
+    assert_int_equal(field_of(1, "l", "messages"), 4);
+}
+
 /* --- Waits ------------------------------------------------------------------------------------ */
 
 static void answer_late(unsigned round)
@@ -636,6 +672,7 @@ int main(void)
         TEST(slots_move_around_what_is_passed),
         TEST(a_snapshot_does_not_wait_for_what_is_passed),
         TEST(what_is_handled_is_in_the_snapshot),
+        TEST(a_clean_stop_keeps_what_is_passed_for_later),
         TEST(a_late_answer_is_not_taken_for_the_next),
         TEST(a_passed_segment_that_fails_leaves_nothing),
         TEST(a_start_and_what_follows_are_passed),
