@@ -22,6 +22,7 @@ struct sw_strands {
     struct sw_strand *idle, *all;
     bool is_over;
     sem_t over;
+    bool is_started; /* Of the owner's thread: there is a loop to wait for. */
 };
 
 static void wait(sem_t *semaphore)
@@ -116,6 +117,7 @@ enum sw_rc sw_strands_start(struct sw_strands *strands, struct sw_err *err)
     if (first == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no thread");
     strands->loop = first;
+    strands->is_started = true;
     go(strands, first);
     return SW_OK;
 }
@@ -136,10 +138,10 @@ bool sw_strands_join(struct sw_strands *strands)
 {
     uint32_t joined = 0;
 
-    if (strands->loop == NULL)
-        return true;
-    if (!strands->loop->is_adopted)
+    if (strands->is_started)
         wait(&strands->over);
+    else if (strands->loop == NULL)
+        return true;
     strands->is_over = true;
     join(strands->loop);
     joined++;

@@ -204,7 +204,7 @@ static void a_back_off_that_begins_within_a_millisecond_is_no_shorter(void **sta
     (void)passes_take_ms(state, PASSES_NOTED);
     for (uint64_t i = 0; i + 1 < PASSES_NOTED; i++)
         assert_true(world->passed_ns[i + 1] - world->passed_ns[i] >=
-                    900000 + (BACKOFF_MS << i) * 1000000ULL);
+                    900000 + (uint64_t)(BACKOFF_MS << i) * 1000000);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
