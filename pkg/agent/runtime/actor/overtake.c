@@ -167,6 +167,13 @@ static void rest_if_wanted(struct sw_worker *worker, const struct sw_passed *pas
         return;
     worker->passing.rest_ns =
         worker->monotonic_ns + (rest_ns < SW_PASS_REST_NS_MAX ? rest_ns : SW_PASS_REST_NS_MAX);
+    worker->ready.rests = true;
+}
+
+static bool leave(struct sw_worker *worker, struct sw_strands *strands)
+{
+    worker->passing.asides++;
+    return sw_strands_leave(strands);
 }
 
 /* Others run until it is picked again. False: they cannot. */
@@ -183,7 +190,7 @@ static bool set_aside(struct sw_worker *worker, struct sw_passed *passed)
     if (sw_strands_is_replaced(strands))
         sw_strands_yield(strands);
     else
-        has_left = sw_strands_leave(strands);
+        has_left = leave(worker, strands);
     exchange(worker, &passed->aside);
     worker->passing.is_passable = true;
     worker->passing.kind = kind;
@@ -265,12 +272,6 @@ void sw_overtake_settle(struct sw_worker *worker)
 
 /* --- The segment ------------------------------------------------------------------------------ */
 
-void sw_overtake_begin(struct sw_worker *worker, enum sw_pass_kind kind)
-{
-    worker->passing.is_passable = true;
-    worker->passing.kind = kind;
-}
-
 /* Put a queue before another one. */
 static void join(struct sw_item **first, struct sw_item **last)
 {
@@ -290,28 +291,21 @@ void sw_overtake_note_quick(struct sw_worker *worker, const struct sw_instance *
 {
     struct sw_share *share = instance->pod->share;
 
-    if (share != NULL && sw_share_is_slow(share) &&
-        sw_share_note_quick(&worker->ready, share) != SW_OK)
+    if (sw_share_note_quick(&worker->ready, share) != SW_OK)
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a ready instance");
 }
 
 /* What came for the instance meanwhile stands in its mailbox, but not in the ready queues where it
  * was picked too early. */
-bool sw_overtake_end(struct sw_worker *worker, struct sw_instance *instance)
+void sw_overtake_end_passed(struct sw_worker *worker, struct sw_instance *instance)
 {
-    struct sw_passed *passed = instance->passed;
-
-    worker->passing.is_passable = false;
-    if (passed == NULL)
-        return false;
     sw_capture_instance_first(worker, instance); /* A snapshot began meanwhile. */
-    passed_end(worker, passed);
+    passed_end(worker, instance->passed);
     join(&worker->passing.items, &worker->inbox);
     sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
     for (uint32_t p = 0; p < SW_PRIORITIES; p++)
         if (instance->mailbox[p] != NULL)
             sw_instance_wake_up(worker, instance, p);
-    return true;
 }
 
 const struct sw_message *sw_overtake_message(const struct sw_worker *worker,

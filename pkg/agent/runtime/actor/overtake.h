@@ -43,6 +43,7 @@ enum sw_pass_kind {
 struct sw_passing {         /* Of a worker. */
     bool is_passable;       /* What runs may be set aside, */
     enum sw_pass_kind kind; /* and is this. */
+    uint64_t asides;        /* So often another strand began the loop. */
     uint32_t count;         /* Segments that were and have not ended. */
     uint64_t rest_ns;       /* Until then none goes on, by the monotonic clock; 0: they may. */
     struct sw_item *items;  /* That would change Pods of such segments: taken in afterwards. */
@@ -52,11 +53,9 @@ struct sw_passing {         /* Of a worker. */
 
 void sw_passing_done(struct sw_passing *passing);
 
-/* Guests of worker->running that are entered between these two may be set aside, each of an actor
- * that worker->turn was begun for. End: whether one was. */
-void sw_overtake_begin(struct sw_worker *worker, enum sw_pass_kind kind);
-bool sw_overtake_end(struct sw_worker *worker, struct sw_instance *instance);
-/* A segment of it ended without being set aside. */
+/* What was set aside and is entered no more has ended (segment.h: sw_overtake_end). */
+void sw_overtake_end_passed(struct sw_worker *worker, struct sw_instance *instance);
+/* A segment of a slow Agent ended without being set aside. */
 void sw_overtake_note_quick(struct sw_worker *worker, const struct sw_instance *instance);
 /* Whether what runs of it is to end now. */
 bool sw_overtake_is_hurried(const struct sw_instance *instance);
@@ -66,7 +65,7 @@ bool sw_overtake_is_hurried(const struct sw_instance *instance);
 const char *sw_overtake_tick(void *ctx, uint64_t used_ns);
 /* Have one go on that was picked; returns at its next tick, or when it has ended. */
 void sw_overtake_go_on(struct sw_worker *worker, struct sw_ready_link *link);
-/* Have those rest that are to, or go on, by the worker's clock. */
+/* If passing.rest_ns is not 0: have those rest that are to, or go on, by the worker's clock. */
 void sw_overtake_settle(struct sw_worker *worker);
 /* The worker's loop is another strand's by now: whoever runs it is to return. */
 bool sw_overtake_is_replaced(const struct sw_worker *worker);

@@ -130,6 +130,7 @@ void sw_ready_share_put(struct sw_ready *ready, struct sw_share *share)
     if (share == NULL || --share->refs > 0)
         return;
     parent = share->parent;
+    ready->slow -= share->is_slow;
     EACH_QUEUE(k, p)
     {
         assert(share->queues[k][p].last == NULL);
@@ -418,6 +419,7 @@ static enum sw_rc change_kind(struct sw_ready *ready, struct sw_share *share, bo
     enum sw_rc rc = SW_OK;
 
     share->is_slow = is_slow;
+    ready->slow += is_slow ? 1u : -1u;
     to = kind_of(share);
     for (uint32_t p = 0; p < SW_PRIORITIES && rc == SW_OK; p++) {
         struct sw_ready_queue *old = &share->queues[from][p], *new = &share->queues[to][p];

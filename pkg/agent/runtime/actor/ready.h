@@ -51,6 +51,7 @@ struct sw_ready {
     struct sw_map *shares; /* struct sw_share by namespace, and by Agent. */
     struct sw_ready_order orders[SW_READY_KINDS];
     uint64_t slow_count;     /* Queued in the last two of them. */
+    uint32_t slow;           /* Agents that are. */
     uint64_t debt_ns;        /* That the quick have before one of those is picked again. */
     struct sw_share *picked; /* Whose time is not charged yet; NULL: nobody's. */
     uint32_t picked_priority;

@@ -233,8 +233,7 @@ void sw_segment_execute(struct sw_worker *worker, struct segment *segment)
     } else {
         sw_overtake_begin(worker, SW_PASS_SEGMENT);
         sw_segment_enter(worker, segment, &input);
-        if (!sw_overtake_end(worker, instance))
-            sw_overtake_note_quick(worker, instance);
+        sw_overtake_end(worker, instance);
         sw_segment_judge(&worker->turn, &worker->outcome);
         record->outcome = sw_segment_outcome(worker->outcome.end);
         record->code = worker->outcome.code;
@@ -486,7 +485,7 @@ static enum sw_rc rebuild(struct sw_worker *worker, struct sw_instance *instance
     worker->running_message = message;
     sw_overtake_begin(worker, SW_PASS_REPLAY);
     rc = sw_instance_rebuild(worker, instance, err);
-    (void)sw_overtake_end(worker, instance);
+    sw_overtake_end(worker, instance);
     worker->running = NULL;
     return rc;
 }

@@ -43,6 +43,29 @@ void sw_segment_stop(struct sw_worker *worker, struct sw_instance *instance);
 /* Record that an instance is gone (STOP, or RESET) and answer its open handles. Removes it. */
 void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum sw_entry entry);
 
+/* --- overtake.h, for each segment ---------------------------------------------------------------
+ */
+
+/* Guests of worker->running that are entered between these two may be set aside, each of an actor
+ * that worker->turn was begun for. */
+static inline void sw_overtake_begin(struct sw_worker *worker, enum sw_pass_kind kind)
+{
+    worker->passing.is_passable = true;
+    worker->passing.kind = kind;
+}
+
+static inline void sw_overtake_end(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_share *share = instance->pod->share;
+
+    worker->passing.is_passable = false;
+    if (instance->passed != NULL)
+        sw_overtake_end_passed(worker, instance);
+    else if (worker->ready.slow > 0 && share != NULL && sw_share_is_slow(share) &&
+             worker->passing.kind == SW_PASS_SEGMENT)
+        sw_overtake_note_quick(worker, instance);
+}
+
 /* --- enter.c ---------------------------------------------------------------------------------- */
 
 /* Enter the guest, with a note of what it is entered for. A suspect runs alone, or, after too many

@@ -23,7 +23,7 @@ static bool take_state(struct sw_worker *worker, struct segment *segment,
     sw_overtake_begin(worker, SW_PASS_UPGRADE);
     worker->engine.state(worker->engine.ctx, instance->guest, instance->pod->config.deadline_ms,
                          &worker->body, &upgrade->old_version, &worker->outcome);
-    (void)sw_overtake_end(worker, instance);
+    sw_overtake_end(worker, instance);
     sw_turn_end(&worker->turn);
     worker->running = NULL;
     upgrade->state = (struct sw_bytes){worker->body.data, worker->body.size};
@@ -36,7 +36,7 @@ static void enter(struct sw_worker *worker, struct sw_instance *instance, struct
 {
     sw_overtake_begin(worker, SW_PASS_UPGRADE);
     worker->engine.enter(worker->engine.ctx, guest, input, &worker->outcome);
-    (void)sw_overtake_end(worker, instance);
+    sw_overtake_end(worker, instance);
 }
 
 /* Make the new guest, enter it, and have its image in worker->image. */

@@ -237,18 +237,19 @@ static void fetch_next(const struct sw_worker *worker, struct sw_ready_link *lin
 /* Run what was picked, or have it go on. False: the worker's loop is another strand's by now. */
 static bool run_next(struct sw_worker *worker, struct sw_ready_link *next, uint32_t priority)
 {
+    uint64_t asides = worker->passing.asides;
     struct sw_instance *instance;
 
     if (worker->ready.picked_kind == SW_READY_GOING) {
         sw_overtake_go_on(worker, next);
-    } else {
-        instance = SW_LIST_ITEM(next, struct sw_instance, ready);
-        if (instance->passed != NULL) /* When its segment ends it is looked at again. */
-            return true;
-        fetch_next(worker, next, priority);
-        sw_segment_run(worker, instance, priority);
+        return !sw_overtake_is_replaced(worker);
     }
-    return !sw_overtake_is_replaced(worker);
+    instance = SW_LIST_ITEM(next, struct sw_instance, ready);
+    if (instance->passed != NULL) /* When its segment ends it is looked at again. */
+        return true;
+    fetch_next(worker, next, priority);
+    sw_segment_run(worker, instance, priority);
+    return asides == worker->passing.asides || !sw_overtake_is_replaced(worker);
 }
 
 bool sw_worker_finish(struct sw_worker *worker)
@@ -282,7 +283,8 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
         uint32_t priority;
         struct sw_ready_link *next;
 
-        sw_overtake_settle(worker);
+        if (worker->passing.rest_ns != 0)
+            sw_overtake_settle(worker);
         next = sw_ready_next(&worker->ready, &priority);
         if (next == NULL)
             break;
