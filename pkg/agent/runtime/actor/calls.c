@@ -23,7 +23,8 @@ void sw_call_send(struct sw_worker *worker, const struct sw_instance *instance)
     const struct sw_pod *pod = instance->pod;
     struct sw_frame frame = {.kind = SW_FRAME_CALL};
 
-    if (wait->kind != SW_WAIT_CALL || wait->call->is_sent || pod->state != SW_POD_OPEN)
+    if (wait->kind != SW_WAIT_CALL || wait->call->is_sent || pod->state != SW_POD_OPEN ||
+        instance->passed != NULL) /* Its result was taken. */
         return;
     frame.call = (struct sw_frame_call){.name = name_of(worker, instance, wait->number),
                                         .pod = pod->config.pod,

@@ -302,8 +302,10 @@ struct sw_message *sw_instance_take_answer(struct sw_worker *worker, struct sw_i
 static void hibernate(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct sw_err err = {0};
-    struct sw_image *image = sw_image_new(worker, instance, &err);
+    struct sw_image *image;
 
+    assert(instance->passed == NULL);
+    image = sw_image_new(worker, instance, &err);
     if (image == NULL) { /* It stays awake. */
         leave_waiters(worker, instance);
         return;

@@ -93,6 +93,31 @@ static void passed_free(struct sw_passed *passed)
     free(passed);
 }
 
+/* How many more may begin. */
+static void settle_room(struct sw_worker *worker)
+{
+    uint32_t count = worker->passing.count;
+    enum sw_ready_room room = count >= SW_PASS_MAX        ? SW_READY_FULL
+                              : count >= SW_PASS_SLOW_MAX ? SW_READY_SCARCE
+                                                          : SW_READY_ROOM;
+
+    if (room != worker->ready.room && sw_ready_set_room(&worker->ready, room) != SW_OK)
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a ready instance");
+}
+
+/* Why what runs cannot be set aside; NULL: it can. Each namespace has some places of its own. */
+static const char *refuse(const struct sw_worker *worker)
+{
+    uint32_t going = sw_share_space_going(worker->running->pod->share);
+
+    if (going >= SW_GOING_SPACE_MAX)
+        return "its namespace has too many long segments on their way here already";
+    if (worker->passing.count >= SW_PASS_MAX ||
+        (worker->passing.count >= SW_PASS_SHARED_MAX && going >= SW_GOING_SPACE_MIN))
+        return "too many long segments are on their way here already";
+    return NULL;
+}
+
 /* The segment that runs, as one that is passed from here on. NULL: no memory. */
 static struct sw_passed *passed_new(struct sw_worker *worker)
 {
@@ -124,8 +149,8 @@ static struct sw_passed *passed_new(struct sw_worker *worker)
     passed->next = passing->all;
     passing->all = passed;
     passing->count++;
-    worker->ready.holds_slow = passing->count >= SW_PASS_SLOW_MAX;
     sw_share_begin_going(passed->share);
+    settle_room(worker);
     instance->passed = passed;
     instance->pod->passed++;
     return passed;
@@ -141,11 +166,11 @@ static void passed_end(struct sw_worker *worker, struct sw_passed *passed)
         at = &(*at)->next;
     *at = passed->next;
     passing->count--;
-    worker->ready.holds_slow = passing->count >= SW_PASS_SLOW_MAX;
     passed->instance->passed = NULL;
     passed->instance->pod->passed--;
     if (sw_share_end_going(&worker->ready, passed->share) != SW_OK)
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a ready instance");
+    settle_room(worker);
     if (passing->spares_count == SPARES_MAX) {
         passed_free(passed);
         return;
@@ -216,16 +241,15 @@ const char *sw_overtake_tick(void *ctx, uint64_t used_ns)
     struct sw_worker *worker = ctx;
     struct sw_passing *passing = &worker->passing;
     struct sw_passed *passed;
+    const char *words;
     bool is_first;
 
     if (worker->options.strands == NULL || !passing->is_passable || !is_slow(worker, used_ns))
         return NULL;
     passed = worker->running->passed;
     is_first = passed == NULL;
-    if (is_first && passing->count == SW_PASS_MAX)
-        return passing->kind == SW_PASS_SEGMENT
-                   ? "too many long segments are on their way here already"
-                   : NULL;
+    if (is_first && (words = refuse(worker)) != NULL)
+        return passing->kind == SW_PASS_SEGMENT ? words : NULL;
     if (is_first)
         passed = passed_new(worker);
     if (passed == NULL)
@@ -240,7 +264,8 @@ const char *sw_overtake_tick(void *ctx, uint64_t used_ns)
     sw_worker_look_at_clock(worker);
     passed->since_ns = worker->monotonic_ns;
     passed->used_ns = used_ns;
-    passed->is_hurried = passed->end_ns <= worker->monotonic_ns;
+    if (passed->end_ns <= worker->monotonic_ns)
+        passed->is_hurried = true;
     return passed->is_hurried && passed->kind != SW_PASS_REPLAY ? passed->end_words : NULL;
 }
 
@@ -343,6 +368,12 @@ static bool has_kept(const struct sw_passing *passing, uint64_t pod)
     return pod_of(item) == pod;
 }
 
+void sw_overtake_give_up_replays(struct sw_worker *worker)
+{
+    for (struct sw_passed *passed = worker->passing.all; passed != NULL; passed = passed->next)
+        passed->is_hurried = passed->is_hurried || passed->kind == SW_PASS_REPLAY;
+}
+
 /* A passed segment is in the way: it has so long to end. */
 static void hurry(const struct sw_worker *worker, struct sw_passed *passed, uint64_t grace_ns,
                   const char *words)
@@ -376,7 +407,7 @@ bool sw_overtake_keeps(struct sw_worker *worker, struct sw_item *item)
     uint64_t number = worker->passing.count == 0 ? 0 : pod_of(item);
     struct sw_pod *pod = number == 0 ? NULL : sw_map_find(worker->pods, &number, sizeof number);
 
-    if (pod == NULL || pod->passed == 0)
+    if (pod == NULL || pod->passed == 0 || pod->state == SW_POD_DISCARDING)
         return false;
     if (item->kind == SW_ITEM_POD_CLOSE) {
         bool is_discarded = ((const struct sw_item_pod_close *)(const void *)item)->discard;

@@ -20,8 +20,11 @@
 #include "pkg/agent/runtime/actor/suspects.h"
 #include "pkg/agent/runtime/actor/turn.h"
 
-#define SW_PASS_MAX 256u
-#define SW_PASS_SLOW_MAX 192u /* With so many no more begin of Agents that are known as slow. */
+#define SW_PASS_MAX 320u
+/* With so many, of Agents that are known as slow only those of namespaces begin that have fewer
+ * than SW_GOING_SPACE_MIN; with so many, no others are set aside either. */
+#define SW_PASS_SLOW_MAX 192u
+#define SW_PASS_SHARED_MAX 256u
 #define SW_PASS_QUANTUM_NS 1000000u
 #define SW_PASS_REST 4u /* Where others want the processor they get so many times a slice, */
 #define SW_PASS_REST_NS_MAX 20000000u          /* up to this. */
@@ -57,6 +60,8 @@ void sw_passing_done(struct sw_passing *passing);
 void sw_overtake_end_passed(struct sw_worker *worker, struct sw_instance *instance);
 /* A segment of a slow Agent ended without being set aside. */
 void sw_overtake_note_quick(struct sw_worker *worker, const struct sw_instance *instance);
+/* Memories are not rebuilt any further. */
+void sw_overtake_give_up_replays(struct sw_worker *worker);
 /* Whether what runs of it is to end now. */
 bool sw_overtake_is_hurried(const struct sw_instance *instance);
 /* The running guest was looked at: it has used so much processor time (struct sw_turn_host). Others

@@ -166,8 +166,7 @@ void sw_limbo_put(struct sw_worker *worker, struct sw_pod *pod, struct sw_messag
     sw_item_put(&pod->limbo, &message->item);
 }
 
-/* Keep what waits in an instance's mailbox for the one that takes its place. */
-static void save_mailbox(struct sw_worker *worker, struct sw_instance *instance)
+void sw_pod_keep_mail(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct sw_pod *pod = instance->pod;
 
@@ -201,7 +200,7 @@ static void reset_instances(struct sw_worker *worker, struct sw_pod *pod)
     if (count == 0)
         return;
     for (size_t i = 0; i < count && worker->failure.rc == SW_OK; i++) {
-        save_mailbox(worker, list[i]);
+        sw_pod_keep_mail(worker, list[i]);
         sw_segment_end(worker, list[i], SW_ENTRY_RESET);
     }
     free(list);
@@ -315,7 +314,7 @@ static void wake_instances(struct sw_worker *worker, struct sw_pod *pod)
     tell_outdated(worker, pod, outdated);
 }
 
-static void empty_limbo(struct sw_worker *worker, struct sw_pod *pod)
+void sw_pod_give_mail(struct sw_worker *worker, struct sw_pod *pod)
 {
     struct sw_item *waiting = pod->limbo, *item;
 
@@ -409,7 +408,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
     if (!pod->config.is_keyed)
         sw_pod_set_replicas(worker, pod);
     wake_instances(worker, pod);
-    empty_limbo(worker, pod);
+    sw_pod_give_mail(worker, pod);
     sw_output_status(worker, pod);
 }
 

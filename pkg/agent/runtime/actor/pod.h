@@ -16,6 +16,7 @@ enum sw_pod_state {
     SW_POD_DISCARDING /* Instances are stopped one by one, then it is gone. */
 };
 
+struct sw_instance;
 struct sw_share;     /* ready.h */
 struct sw_pod_texts; /* Opaque. */
 
@@ -50,6 +51,10 @@ void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod);
 SW_MUST_CHECK enum sw_rc sw_pod_set_config(struct sw_pod *pod, const struct sw_pod_config *config);
 /* What its record says. Borrows. */
 struct sw_record_pod sw_pod_record(const struct sw_pod_config *config, uint32_t spec);
+/* Keep what waits in an instance's mailbox for the one that takes its place; and give it to that.
+ */
+void sw_pod_keep_mail(struct sw_worker *worker, struct sw_instance *instance);
+void sw_pod_give_mail(struct sw_worker *worker, struct sw_pod *pod);
 /* Keep a message until the Pod is open; owned. */
 void sw_limbo_put(struct sw_worker *worker, struct sw_pod *pod, struct sw_message *message);
 void sw_pod_open(struct sw_worker *worker, struct sw_item_pod_open *item);

@@ -245,38 +245,43 @@ static struct sw_heap_entry *first_of(const struct sw_heap *heap) /* On the hot 
 }
 
 /* Whether the share has as many that are set aside as it may begin. */
-static bool is_capped(const struct sw_share *share, enum sw_ready_kind kind)
+static bool is_capped(const struct sw_ready *ready, const struct sw_share *share,
+                      enum sw_ready_kind kind)
 {
+    uint32_t space_max = ready->room == SW_READY_ROOM ? SW_GOING_SPACE_MAX : SW_GOING_SPACE_MIN;
+
     return kind == SW_READY_SLOW &&
-           share->going >= (share->parent == NULL ? SW_GOING_SPACE_MAX : SW_GOING_AGENT_MAX);
+           share->going >= (share->parent == NULL ? space_max : SW_GOING_AGENT_MAX);
 }
 
 /* The first queue of a heap that has anything ready. Queues that ran empty stay in their heaps
  * until they come first, since most are filled again before that. Those that are capped come back
  * with sw_share_end_going. */
-static struct sw_ready_queue *first_agent(struct sw_heap *agents, enum sw_ready_kind kind)
+static struct sw_ready_queue *first_agent(const struct sw_ready *ready, struct sw_heap *agents,
+                                          enum sw_ready_kind kind)
 {
     struct sw_heap_entry *entry;
 
     while ((entry = first_of(agents)) != NULL) {
         struct sw_ready_queue *queue = (struct sw_ready_queue *)(void *)entry;
 
-        if (queue->last != NULL && !is_capped(queue->share, kind))
+        if (queue->last != NULL && !is_capped(ready, queue->share, kind))
             return queue;
         sw_heap_remove(agents, entry);
     }
     return NULL;
 }
 
-static struct sw_ready_queue *pick(struct sw_ready_order *order, enum sw_ready_kind kind,
+static struct sw_ready_queue *pick(struct sw_ready *ready, enum sw_ready_kind kind,
                                    uint32_t priority)
 {
+    struct sw_ready_order *order = &ready->orders[kind];
     struct sw_heap_entry *entry;
 
     while ((entry = first_of(&order->spaces[priority])) != NULL) {
         struct sw_ready_queue *space = (struct sw_ready_queue *)(void *)entry;
         struct sw_ready_queue *queue =
-            is_capped(space->share, kind) ? NULL : first_agent(&space->agents, kind);
+            is_capped(ready, space->share, kind) ? NULL : first_agent(ready, &space->agents, kind);
 
         if (queue != NULL) {
             order->floor_ns[priority] = entry->rank;
@@ -303,7 +308,7 @@ static struct sw_ready_link *next_of(struct sw_ready *ready, enum sw_ready_kind 
 
             if (order->queued[priority] == 0 || order->credits[priority] == 0)
                 continue;
-            queue = pick(order, kind, priority);
+            queue = pick(ready, kind, priority);
             if (queue == NULL) /* All of it is capped. */
                 continue;
             order->credits[priority]--;
@@ -333,7 +338,7 @@ static struct sw_ready_link *next_slow(struct sw_ready *ready, uint32_t *ret_pri
 
     for (int pass = 0; pass < 2 && link == NULL; pass++) {
         ready->turn_of_slow = !ready->turn_of_slow;
-        if (!ready->turn_of_slow || !ready->holds_slow)
+        if (!ready->turn_of_slow || ready->room != SW_READY_FULL)
             link =
                 next_of(ready, ready->turn_of_slow ? SW_READY_SLOW : SW_READY_GOING, ret_priority);
     }
@@ -478,6 +483,37 @@ enum sw_rc sw_share_end_going(struct sw_ready *ready, struct sw_share *share)
             rc = enter(&order->spaces[p], space, order->floor_ns[p]);
     }
     return rc;
+}
+
+uint32_t sw_share_space_going(const struct sw_share *share)
+{
+    return share->parent->going;
+}
+
+/* Namespaces that had been capped may be picked again. */
+static enum sw_rc let_in(struct sw_ready *ready)
+{
+    struct sw_ready_order *order = &ready->orders[SW_READY_SLOW];
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && sw_map_next(ready->shares, &cursor, &entry)) {
+        struct sw_share *share = entry.value;
+
+        for (uint32_t p = 0; share->parent == NULL && p < SW_PRIORITIES && rc == SW_OK; p++)
+            if (share->queues[SW_READY_SLOW][p].agents.count > 0)
+                rc = enter(&order->spaces[p], &share->queues[SW_READY_SLOW][p], order->floor_ns[p]);
+    }
+    return rc;
+}
+
+enum sw_rc sw_ready_set_room(struct sw_ready *ready, enum sw_ready_room room)
+{
+    bool is_more = room < ready->room;
+
+    ready->room = room;
+    return is_more ? let_in(ready) : SW_OK;
 }
 
 enum sw_rc sw_ready_add_going(struct sw_ready *ready, struct sw_share *share,

@@ -30,6 +30,7 @@
 #define SW_SHARE_QUICK_MIN 64u /* Segments until a slow Agent is taken for a quick one again. */
 #define SW_GOING_AGENT_MAX 8u
 #define SW_GOING_SPACE_MAX 64u
+#define SW_GOING_SPACE_MIN 2u /* So many a namespace may begin whatever others have. */
 
 struct sw_ready_link { /* In each instance; zeroed: nowhere. */
     struct sw_ready_link *next[SW_PRIORITIES];
@@ -38,6 +39,12 @@ struct sw_ready_link { /* In each instance; zeroed: nowhere. */
 
 struct sw_share; /* Opaque: an Agent in a worker, with its part of the processor. */
 
+enum sw_ready_room { /* For slow ones to begin: */
+                     SW_READY_ROOM,
+                     SW_READY_SCARCE, /* only those of namespaces with fewer than
+                                         SW_GOING_SPACE_MIN, */
+                     SW_READY_FULL    /* none. */
+};
 enum sw_ready_kind { SW_READY_QUICK, SW_READY_SLOW, SW_READY_GOING, SW_READY_KINDS };
 
 struct sw_ready_order {                   /* Of one kind. */
@@ -57,8 +64,8 @@ struct sw_ready {
     uint32_t picked_priority;
     enum sw_ready_kind picked_kind;
     bool turn_of_slow; /* And not of going. */
-    bool holds_slow;   /* No slow one begins. */
-    bool rests;        /* Neither a slow nor a going one is picked. */
+    enum sw_ready_room room;
+    bool rests; /* Neither a slow nor a going one is picked. */
 };
 
 /* After a failure sw_ready_done is still to be called. */
@@ -98,6 +105,9 @@ bool sw_share_is_slow(const struct sw_share *share);
 /* A segment of the Agent was set aside for the first time, and has ended. */
 void sw_share_begin_going(struct sw_share *share);
 SW_MUST_CHECK enum sw_rc sw_share_end_going(struct sw_ready *ready, struct sw_share *share);
+/* Those of its namespace that are. */
+uint32_t sw_share_space_going(const struct sw_share *share);
+SW_MUST_CHECK enum sw_rc sw_ready_set_room(struct sw_ready *ready, enum sw_ready_room room);
 /* Queue one that is set aside. */
 SW_MUST_CHECK enum sw_rc sw_ready_add_going(struct sw_ready *ready, struct sw_share *share,
                                             struct sw_ready_link *link, uint32_t priority);

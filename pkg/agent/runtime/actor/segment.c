@@ -675,7 +675,17 @@ static void postpone(struct sw_worker *worker, struct sw_instance *instance,
     sw_message_free(message);
 }
 
-/* After a segment that failed: its memory may be in the middle of a change. True: the message that
+/* One that long segments keep from being saved would be rebuilt from all of its records. */
+static void make_image(struct sw_worker *worker, struct sw_instance *instance)
+{
+    if (!instance->wants_image || instance->guest == NULL)
+        return;
+    instance->wants_image = false;
+    if (worker->images_bytes < SW_IMAGES_BYTES_MAX)
+        sw_instance_set_image(worker, instance, sw_image_new(worker, instance, NULL));
+}
+
+/* After a segment. If it failed its memory may be in the middle of a change. True: the message that
  * it had waits for its next try, and is not the caller's any more. */
 static bool clean_up(struct sw_worker *worker, const struct segment *segment,
                      struct sw_message *message)
@@ -684,8 +694,10 @@ static bool clean_up(struct sw_worker *worker, const struct segment *segment,
     enum sw_outcome outcome = segment->record.outcome;
     bool is_held = false;
 
-    if (sw_outcome_counts(outcome) || outcome == SW_OUTCOME_REFUSED)
+    if (sw_outcome_counts(outcome) || outcome == SW_OUTCOME_REFUSED) {
+        make_image(worker, instance);
         return false;
+    }
     sw_instance_sleep(worker, instance);
     instance->has_trapped = true;
     if (worker->failure.rc == SW_OK && message != NULL)

@@ -68,6 +68,7 @@ struct sw_instance {
     bool is_hibernated; /* Its image was made for as long as it waits. */
     bool is_counted_failing;
     bool has_trapped; /* Since it was last rebuilt without need: keep an image. */
+    bool wants_image; /* A snapshot could take its records only. */
     uint8_t key_size;
     char key[];
 };

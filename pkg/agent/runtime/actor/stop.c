@@ -63,6 +63,8 @@ void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum
 void sw_segment_stop(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct sw_pod *pod = instance->pod;
+    /* Idle, and not told to go: what came meanwhile is for the next one of its key. */
+    bool is_kept = !instance->is_stopping && pod->state == SW_POD_OPEN && pod->config.is_keyed;
     struct segment segment = {.instance = instance};
     struct sw_err err = {0};
 
@@ -81,14 +83,19 @@ void sw_segment_stop(struct sw_worker *worker, struct sw_instance *instance)
         /* One whose older program is not here cannot say goodbye. */
         if (program != NULL && program->view.has_on_stop &&
             sw_segment_prepare(worker, instance, NULL, &err)) {
+            sw_instance_wake(worker, instance); /* It waits for nothing any more. */
             sw_segment_execute(worker, &segment);
         } else {
             sw_segment_begin(worker, &segment);
             sw_turn_end(&worker->turn);
         }
         sw_segment_commit(worker, &segment);
+        if (is_kept)
+            sw_pod_keep_mail(worker, instance);
         if (worker->failure.rc == SW_OK)
             sw_segment_end(worker, instance, SW_ENTRY_STOP);
+        if (is_kept)
+            sw_pod_give_mail(worker, pod);
     }
     if (pod->state == SW_POD_DISCARDING && sw_map_count(pod->instances) == 0)
         sw_pod_finish(worker, pod);

@@ -2,6 +2,7 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/replay.h"
 
 #include <assert.h>
@@ -94,6 +95,12 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
     sw_buffer_init(&actor, SW_JOURNAL_RECORD_MAX);
     sw_actor_save(&instance->actor, &actor);
     if (take_state(worker, &segment, &given)) {
+        if (instance->pod->spec != spec) { /* The Pod changed once more meanwhile: that is next. */
+            if (instance->pod->config.is_durable)
+                sw_instance_sleep(worker, instance);
+            sw_buffer_done(&actor);
+            return;
+        }
         segment.spec = spec; /* Its config is what the new program sees. */
         run(worker, &segment, &given, &guest);
     }
@@ -101,6 +108,7 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
     segment.record.code = worker->outcome.code;
     if (segment.record.outcome == SW_OUTCOME_DONE) {
         instance->spec = spec;
+        sw_capture_use(worker, spec);
         segment.record.spec = spec->number;
         segment.record.random_next = worker->turn.random.next;
         segment.record.actor = (struct sw_bytes){actor.data, actor.size};

@@ -256,6 +256,7 @@ bool sw_worker_finish(struct sw_worker *worker)
 {
     struct sw_ready_link *next = sw_ready_next_going(&worker->ready);
 
+    sw_overtake_give_up_replays(worker);
     if (next != NULL)
         sw_overtake_go_on(worker, next);
     return next != NULL;

@@ -19,7 +19,7 @@
 #include "pkg/agent/runtime/actor/shared.h"
 
 #define SW_WORKERS_MAX 256u
-#define SW_WORKER_STRANDS 257u /* That it can make use of: one, and those of long segments. */
+#define SW_WORKER_STRANDS 321u /* That it can make use of: one, and those of long segments. */
 #define SW_MAILBOX_SPILL 8u    /* Publishing to an instance is refused at so many mailboxes full. */
 
 struct sw_worker;  /* Opaque. */

@@ -300,7 +300,7 @@ static void what_is_slow_is_held_and_rests(void **state)
     (void)state;
     set_slow(slow);
     add(slow, &begins, 1, NORMAL);
-    ready.holds_slow = true;
+    assert_int_equal(sw_ready_set_room(&ready, SW_READY_FULL), SW_OK);
     assert_null(sw_ready_next(&ready, &priority));
     assert_int_equal(sw_ready_add_going(&ready, slow, &going, NORMAL), SW_OK);
     ready.rests = true;
@@ -311,7 +311,7 @@ static void what_is_slow_is_held_and_rests(void **state)
     ready.rests = false;
     assert_ptr_equal(sw_ready_next(&ready, &priority), &going);
     assert_null(sw_ready_next(&ready, &priority));
-    ready.holds_slow = false;
+    assert_int_equal(sw_ready_set_room(&ready, SW_READY_ROOM), SW_OK);
     assert_ptr_equal(sw_ready_next(&ready, &priority), &begins);
     sw_ready_share_put(&ready, slow);
     sw_ready_share_put(&ready, quick);
