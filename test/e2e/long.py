@@ -94,8 +94,6 @@ class Long(unittest.TestCase):
     def test_5_specs_and_slots_change(self):
         self.soon(lambda: apply("chronicle", "writes: keyed: true, pods: 5, config: {a: b}"),
                   "slots of another Agent")
-        self.soon(lambda: apply("hostile", "loops: keyed: true, limits: {deadline: 50m}, pods: 2"),
-                  "a new spec of its own")
         self.soon(lambda: apply("hostile", "more: keyed: true"), "a new Agent")
         self.assertEqual(self.client.send("more/a", "c")[0], 200)
         self.soon(lambda: run("swarm", "delete", "agent/more", "--wait"), "the end of another")

@@ -484,7 +484,9 @@ static void a_rebuilt_memory_does_not_hold_up_the_end_of_its_pod(void **state)
 
 static void others_pass_an_upgrade(void **state)
 {
-    struct sw_guest_module next = {
+    static struct sw_guest_module next;
+
+    next = (struct sw_guest_module){
         .refs = 1, .on_upgrade = "pass " LONG_NS " 10;add 100", .version = 1};
 
     (void)state;

@@ -27,7 +27,9 @@ static void open_third(unsigned round)
 
 static void an_upgrade_stays_with_its_program(void **state)
 {
-    struct sw_guest_module next = {.refs = 1, .on_upgrade = "add 100", .version = 2};
+    static struct sw_guest_module next;
+
+    next = (struct sw_guest_module){.refs = 1, .on_upgrade = "add 100", .version = 2};
 
     (void)state;
     third = (struct sw_guest_module){.refs = 1, .on_upgrade = "add 1000", .version = 3};
