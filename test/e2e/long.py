@@ -12,7 +12,7 @@ import unittest
 from swarmd import BASE, Client, Daemon, apply, run
 from waiting import wait_for
 
-LOOPING = 12  # Of one Agent, which runs up to 8 on each worker.
+LOOPING = 24  # Of one Agent, which runs up to 8 on each worker: some wait for their start.
 SOON_S = 20   # An hour it is not; the machine may be busy.
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
 
@@ -94,6 +94,8 @@ class Long(unittest.TestCase):
     def test_5_specs_and_slots_change(self):
         self.soon(lambda: apply("chronicle", "writes: keyed: true, pods: 5, config: {a: b}"),
                   "slots of another Agent")
+        self.soon(lambda: apply("hostile", "loops: keyed: true, limits: {deadline: 50m}, pods: 2"),
+                  "a new spec of its own")
         self.soon(lambda: apply("hostile", "more: keyed: true"), "a new Agent")
         self.assertEqual(self.client.send("more/a", "c")[0], 200)
         self.soon(lambda: run("swarm", "delete", "agent/more", "--wait"), "the end of another")

@@ -4,8 +4,7 @@
  * agent host; tests implement it in memory. Neither side knows the other.
  *
  * The life of a Pod here:
- *     open -> on_status(STARTING) ... on_status(RUNNING, ready == instances) -> update -> on_status
- * ...
+ *     open -> on_status(STARTING) ... on_status(RUNNING) -> update -> on_status ...
  *          -> close -> on_closed            on_status(FAILED): not running; open it again to retry
  *
  * Threads: the loop's thread on both sides; no callback runs inside the call that causes it.
@@ -60,6 +59,8 @@ struct sw_pod_spec {            /* Borrowed for the call. */
     struct sw_bytes config; /* spec.config, handed to the guest as it stands. */
 };
 
+/* RUNNING: all replicas are ready; keyed instances come and go, so their Pod is once it takes
+ * messages. */
 enum sw_pod_phase { SW_POD_STARTING, SW_POD_RUNNING, SW_POD_FAILED };
 
 struct sw_pod_report { /* Borrowed for the call. */

@@ -121,7 +121,6 @@ static enum sw_api_pod_phase phase_wanted(const struct sw_node_pod *entry)
     if (entry->phase == SW_POD_FAILED)
         return SW_API_POD_PHASE_FAILED;
     bool is_ready = entry->is_open && entry->phase == SW_POD_RUNNING &&
-                    entry->ready >= entry->instances &&
                     entry->observed_generation == entry->generation;
     return is_ready ? SW_API_POD_PHASE_READY : SW_API_POD_PHASE_STARTING;
 }

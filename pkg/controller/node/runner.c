@@ -66,8 +66,7 @@ static void take_report(struct sw_node_controller *controller, struct sw_node_po
     entry->host_restarts = report->restarts;
     copy_text(entry->reason, sizeof(entry->reason), report->reason);
     copy_text(entry->message, sizeof(entry->message), report->message);
-    bool is_ready = report->phase == SW_POD_RUNNING && report->ready >= report->instances;
-    if (!is_ready)
+    if (report->phase != SW_POD_RUNNING)
         entry->ready_since_ms = 0;
     else if (entry->ready_since_ms == 0)
         entry->ready_since_ms = sw_node_now_ms(controller);
