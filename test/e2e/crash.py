@@ -12,7 +12,7 @@ import unittest
 from swarmd import BASE, TMP, Client, Daemon, apply
 from waiting import wait_for
 
-NOTES = slice(8, 8 + 256 * 32)  # Of the file: what each worker runs.
+NOTES = slice(64, 64 + 256 * 64)  # Of the file: what each worker runs.
 LETTERS = "/namespaces/default/agents/crasher/deadletters"
 
 

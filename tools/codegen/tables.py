@@ -87,6 +87,11 @@ LIMITS = (
     ("One Agent, one Node", (
         ("Instances that wait for each other's answers, in a row", False,
          "pkg/agent/runtime/actor/waits.h", "SW_WAITS_WALK_MAX"),
+        ("Long turns of an Agent that share the time of one worker", False,
+         "pkg/agent/runtime/actor/ready.h", "SW_GOING_AGENT_MAX"),
+        ("The same, of a namespace", False, "pkg/agent/runtime/actor/ready.h",
+         "SW_GOING_SPACE_MAX"),
+        ("The same, of all", False, "pkg/agent/runtime/actor/overtake.h", "SW_PASS_MAX"),
         ("Pods of an Agent", False, "pkg/controller/agent/controller.h", "SW_AGENT_PODS_MAX"),
         ("Pods of a Node", False, "pkg/controller/pod/controller.h", "SW_NODE_PODS_MAX"),
         ("Dead letters of a Pod", False, "pkg/agent/runtime/actor/letters.h", "SW_LETTERS_MAX"),

@@ -14,7 +14,8 @@
  * discarded, after SW_PASS_GRACE_NS otherwise; so do slots move.
  *
  * Threads: the worker's.  I/O: none.
- * Limits: SW_PASS_MAX of a worker; one more ends as if its deadline had come. */
+ * Limits: SW_PASS_MAX of a worker, SW_GOING_SPACE_MAX of a namespace (ready.h); one more ends as if
+ * its deadline had come. */
 #pragma once
 #include "pkg/agent/runtime/actor/message.h"
 #include "pkg/agent/runtime/actor/suspects.h"

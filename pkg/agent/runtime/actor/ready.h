@@ -13,7 +13,8 @@
  * much as its neighbour with one.
  * Threads: one at a time.  I/O: none; whoever runs what was picked says how long it took.
  * Limits: SW_GOING_AGENT_MAX and SW_GOING_SPACE_MAX segments of an Agent, of a namespace, are begun
- * while they are slow; others of theirs wait, and no others do.
+ * while they are slow; others of theirs wait. Where room is scarce, SW_GOING_SPACE_MIN of a
+ * namespace may begin.
  * Cost: O(log n) in the namespaces and Agents that have anything ready; with one of them, O(1). */
 #pragma once
 #include "pkg/utils/base/buffer.h"

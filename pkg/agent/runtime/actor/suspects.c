@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define MAGIC 0x4e525753u /* "SWRN" */
-#define VERSION 3u
+#define VERSION 4u
 
 void sw_suspects_init(struct sw_suspects *suspects)
 {

@@ -75,8 +75,18 @@ static void run(struct sw_worker *worker, struct segment *segment,
     }
 }
 
+/* It stays what it was. */
+static void give_up(struct sw_worker *worker, struct sw_instance *instance, struct sw_guest *guest)
+{
+    if (guest != NULL)
+        worker->engine.drop(worker->engine.ctx, guest);
+    if (instance->pod->config.is_durable) /* swarm_state may have left anything behind. */
+        sw_instance_sleep(worker, instance);
+}
+
 /* Hand the state of an instance to its Pod's program: its memory becomes the new guest's, all else
- * that is its own stays. If it fails, nothing has happened but a record that says so. */
+ * that is its own stays. If it fails, nothing has happened but a record that says so; and not even
+ * that if the Pod changed once more while guests of either program ran: that is next. */
 static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
 {
     const struct sw_spec *old = instance->spec, *spec = instance->pod->spec;
@@ -94,15 +104,14 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
 
     sw_buffer_init(&actor, SW_JOURNAL_RECORD_MAX);
     sw_actor_save(&instance->actor, &actor);
-    if (take_state(worker, &segment, &given)) {
-        if (instance->pod->spec != spec) { /* The Pod changed once more meanwhile: that is next. */
-            if (instance->pod->config.is_durable)
-                sw_instance_sleep(worker, instance);
-            sw_buffer_done(&actor);
-            return;
-        }
+    if (take_state(worker, &segment, &given) && instance->pod->spec == spec) {
         segment.spec = spec; /* Its config is what the new program sees. */
         run(worker, &segment, &given, &guest);
+    }
+    if (instance->pod->spec != spec) {
+        give_up(worker, instance, guest);
+        sw_buffer_done(&actor);
+        return;
     }
     segment.record.outcome = sw_segment_outcome(worker->outcome.end);
     segment.record.code = worker->outcome.code;
@@ -118,10 +127,7 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
         instance->guest = guest;
         instance->refused = 0; /* From here it may well be taken over by what failed before. */
     } else {
-        if (guest != NULL)
-            worker->engine.drop(worker->engine.ctx, guest);
-        if (instance->pod->config.is_durable) /* swarm_state may have left anything behind. */
-            sw_instance_sleep(worker, instance);
+        give_up(worker, instance, guest);
         instance->refused = spec->number;
     }
     sw_segment_commit(worker, &segment);

@@ -145,8 +145,8 @@ void sw_worker_put(struct sw_worker *worker, struct sw_item *item);
  * shared->wants_still. Between two calls, with nothing in `sent` of any worker, all of them are at
  * rest: that is the moment at which they may be looked at and changed together. */
 uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max);
-/* Have a segment that others passed (overtake.h) go on for a while, and begin none: before the end,
- * until there are no more. False: there was none. */
+/* Have a segment that others passed (overtake.h) go on for a while, and begin none; memories that
+ * are rebuilt are given up. Before the end, until there are no more. False: there was none. */
 bool sw_worker_finish(struct sw_worker *worker);
 /* Whether sw_worker_run would find something to do now, the journal's room aside. */
 bool sw_worker_has_work(const struct sw_worker *worker);

@@ -156,4 +156,24 @@ static inline void stop_cleanly(unsigned round)
     has_seen = true;
 }
 
+/* As many strands as a worker can make use of. */
+static inline void have_all_strands(void)
+{
+    assert_true(sw_strands_join(strands));
+    sw_strands_free(strands);
+    strands = sw_strands_new(loop, NULL, SW_WORKER_STRANDS);
+    sw_strands_adopt(strands);
+    use_strands();
+}
+
+/* The host dies, and the next one finds the disk as it was kept. */
+static inline void die_as_kept(void)
+{
+    actors_kill(&actors);
+    disk_copy(&kept, &actors.disk);
+    disk_done(&kept);
+    assert_int_equal(actors_start(&actors, 1), SW_OK);
+    open_pods();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -114,11 +114,7 @@ static void more_than_there_is_room_for(void **state)
     unsigned refused = 0;
 
     (void)state;
-    assert_true(sw_strands_join(strands));
-    sw_strands_free(strands);
-    strands = sw_strands_new(loop, NULL, SW_WORKER_STRANDS);
-    sw_strands_adopt(strands);
-    use_strands();
+    have_all_strands();
     /* Each of an Agent of its own, and none is known. */
     for (uint64_t pod = 10; pod < 10 + SW_PASS_MAX + 8; pod++) {
         snprintf(key, sizeof key, "agent-%u", (unsigned)pod);
@@ -349,11 +345,7 @@ static void what_is_handled_is_in_the_snapshot(void **state)
     settle();
     meanwhile = NULL;
     assert_true(has_seen);
-    actors_kill(&actors);
-    disk_copy(&kept, &actors.disk);
-    disk_done(&kept);
-    assert_int_equal(actors_start(&actors, 1), SW_OK);
-    open_pods();
+    die_as_kept();
     assert_int_equal(field_of(1, "l", "counter"), 8);
 }
 
@@ -367,11 +359,7 @@ static void a_clean_stop_keeps_what_is_passed_for_later(void **state)
     settle();
     meanwhile = NULL;
     assert_true(has_seen);
-    actors_kill(&actors);
-    disk_copy(&kept, &actors.disk);
-    disk_done(&kept);
-    assert_int_equal(actors_start(&actors, 1), SW_OK);
-    open_pods();
+    die_as_kept();
     assert_int_equal(field_of(1, "l", "counter"), 8);
     assert_int_equal(field_of(1, "l", "messages"), 4);
 }
@@ -458,11 +446,7 @@ static void a_snapshot_does_not_wait_for_a_memory_that_is_rebuilt(void **state)
     settle();
     meanwhile = NULL;
     assert_true(has_seen);
-    actors_kill(&actors);
-    disk_copy(&kept, &actors.disk);
-    disk_done(&kept);
-    assert_int_equal(actors_start(&actors, 1), SW_OK);
-    open_pods();
+    die_as_kept();
     assert_int_equal(field_of(1, "l", "counter"), 4);
 }
 

@@ -338,11 +338,7 @@ static void each_namespace_may_begin_something(void **state)
     uint64_t pod = 100;
 
     (void)state;
-    assert_true(sw_strands_join(strands));
-    sw_strands_free(strands);
-    strands = sw_strands_new(loop, NULL, SW_WORKER_STRANDS);
-    sw_strands_adopt(strands);
-    use_strands();
+    have_all_strands();
     open_in("innocent", 99, "victim");
     settle();
     (void)ask(99, "v", LONG "get");
@@ -375,11 +371,7 @@ static void a_namespace_has_its_part_of_the_places(void **state)
     char words[24];
 
     (void)state;
-    assert_true(sw_strands_join(strands));
-    sw_strands_free(strands);
-    strands = sw_strands_new(loop, NULL, SW_WORKER_STRANDS);
-    sw_strands_adopt(strands);
-    use_strands();
+    have_all_strands();
     open_in("innocent", 99, "victim");
     for (uint64_t p = 100; p < 100 + SW_PASS_MAX; p++) {
         snprintf(words, sizeof words, "agent%u", (unsigned)p);
