@@ -192,6 +192,8 @@ void sw_message_head_put(const struct sw_message_head *head, struct sw_buffer *o
     out->size += size;
 }
 
+#define WAITS_ON 0x80u /* Beside the fate. */
+
 /* What became of an input that was not handled to its end. */
 static size_t size_of_fate(const struct sw_record_segment *segment)
 {
@@ -206,7 +208,7 @@ static uint8_t *write_fate(uint8_t *at, const struct sw_record_segment *segment)
 {
     if (sw_outcome_counts(segment->outcome))
         return at;
-    at = write_u8(at, (uint8_t)segment->fate);
+    at = write_u8(at, (uint8_t)(segment->fate | (segment->waits_on ? WAITS_ON : 0)));
     at = write_u32(at, segment->attempt);
     if (segment->fate == SW_FATE_RETRY)
         return write_u64(at, segment->retry_ns);
@@ -455,9 +457,13 @@ static void message_take(struct sw_reader *reader, struct sw_record_segment *seg
 
 static void fate_take(struct sw_reader *reader, struct sw_record_segment *segment)
 {
+    uint8_t fate;
+
     if (sw_outcome_counts(segment->outcome))
         return;
-    segment->fate = (enum sw_fate)sw_reader_u8(reader);
+    fate = sw_reader_u8(reader);
+    segment->waits_on = segment->entry == SW_ENTRY_RESUME && (fate & WAITS_ON) != 0;
+    segment->fate = (enum sw_fate)(segment->waits_on ? fate & ~WAITS_ON : fate);
     segment->attempt = sw_reader_u32(reader);
     if (segment->fate == SW_FATE_RETRY)
         segment->retry_ns = sw_reader_u64(reader);
@@ -733,6 +739,8 @@ static void segment_print(const struct sw_record_segment *segment, struct sw_buf
         sw_buffer_print(out, " retry=%" PRIu64, segment->retry_ns);
     if (segment->outcome != SW_OUTCOME_DONE && segment->fate == SW_FATE_PARKED)
         sw_buffer_put_text(out, " parked");
+    if (segment->waits_on)
+        sw_buffer_put_text(out, " waits-on");
     if (segment->entry == SW_ENTRY_START)
         text_print(out, "key", segment->key);
     if (segment->entry == SW_ENTRY_TIMER)

@@ -118,6 +118,8 @@ struct sw_record_segment {
     uint32_t attempt;            /* of which this was the so many-th try; */
     uint64_t retry_ns;           /* RETRY: when it comes again; */
     struct sw_bytes words;       /* PARKED: why, at most SW_RECORD_WORDS_MAX bytes. */
+    bool waits_on;               /* RESUME, the same: the turn waits as it did before; otherwise
+                                    it is over. */
     struct sw_bytes key;         /* START: the instance's. */
     struct sw_bytes seed;        /* START: 16 bytes its random numbers come from. */
     uint64_t memory_bytes;       /* START: limit for life. */
@@ -218,6 +220,20 @@ bool sw_origin_is_durable(const struct sw_origin *origin);
 static inline bool sw_outcome_counts(enum sw_outcome outcome)
 {
     return outcome == SW_OUTCOME_DONE || outcome == SW_OUTCOME_WAITING;
+}
+/* Whether it is a turn that went on with a message which it received, not with what it had asked or
+ * waited for. */
+static inline bool sw_record_received(const struct sw_record_segment *segment)
+{
+    return segment->entry == SW_ENTRY_RESUME && segment->has_message &&
+           (segment->head.flags & SW_MESSAGE_ENDS_WAIT) == 0;
+}
+/* Whether it begins a turn whose end nobody is told of: if that waits and fails later, what it
+ * handles is to be kept. */
+static inline bool sw_record_begins_unheard(const struct sw_record_segment *segment)
+{
+    return (segment->entry == SW_ENTRY_MESSAGE || segment->entry == SW_ENTRY_TIMER) &&
+           segment->head.origin.kind == SW_ORIGIN_NONE;
 }
 /* The code that whoever asked gets when a turn ended so. */
 int32_t sw_outcome_code(const struct sw_record_segment *segment);

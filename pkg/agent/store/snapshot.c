@@ -53,11 +53,13 @@ static void instance_put(const struct sw_snapshot_instance *instance, struct sw_
     sw_buffer_put_bytes(out, instance->tail);
 }
 
+#define HANDLED 2u /* In place of whether it is lost. */
+
 static void message_put(const struct sw_snapshot_message *message, struct sw_buffer *out)
 {
     sw_buffer_put_u64(out, message->pod);
     sw_buffer_put_u64(out, message->instance);
-    sw_buffer_put_u8(out, message->is_lost);
+    sw_buffer_put_u8(out, message->is_handled ? HANDLED : message->is_lost);
     sw_buffer_put_u8(out, message->is_timer);
     sw_buffer_put_u32(out, message->attempts);
     sw_buffer_put_u64(out, message->retry_ns);
@@ -194,11 +196,13 @@ static bool instance_take(struct sw_reader *reader, struct sw_snapshot_instance 
 static bool message_take(struct sw_reader *reader, struct sw_snapshot_message *message)
 {
     uint8_t is_lost, is_timer;
+    bool is_named;
 
     message->pod = sw_reader_u64(reader);
     message->instance = sw_reader_u64(reader);
     is_lost = sw_reader_u8(reader);
-    message->is_lost = is_lost != 0;
+    message->is_lost = is_lost == 1;
+    message->is_handled = is_lost == HANDLED;
     is_timer = sw_reader_u8(reader);
     message->is_timer = is_timer != 0;
     message->attempts = sw_reader_u32(reader);
@@ -206,10 +210,12 @@ static bool message_take(struct sw_reader *reader, struct sw_snapshot_message *m
     message->key = sw_reader_bytes(reader, UINT8_MAX);
     sw_message_head_take(reader, &message->head);
     message->body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
-    return sw_reader_is_finished(reader) && is_lost <= 1 && is_timer <= 1 &&
+    is_named = message->is_handled
+                   ? message->instance != 0
+                   : message->head.source.lsn != 0 || message->head.answers.lsn != 0;
+    return sw_reader_is_finished(reader) && is_lost <= HANDLED && is_timer <= 1 &&
            (message->is_lost ? sw_origin_is_durable(&message->head.origin)
-                             : message->pod != 0 && (message->head.source.lsn != 0 ||
-                                                     message->head.answers.lsn != 0));
+                             : message->pod != 0 && is_named);
 }
 
 static bool record_take(struct sw_reader *reader, enum sw_record_kind kind,

@@ -56,6 +56,7 @@ struct sw_snapshot_message { /* Borrowed. */
     uint64_t retry_ns; /* not before this time again. */
     bool is_timer;     /* A timer that was parked and is delivered again. */
     bool is_lost;      /* A question whose receiver keeps nothing: after a restart it fails. */
+    bool is_handled;   /* By the turn that `instance` is in. */
 };
 
 struct sw_snapshot_numbers { /* What is given next: those who had lower ones may still be named. */

@@ -65,6 +65,13 @@ uint64_t sw_actor_next_handle(const struct sw_actor *actor)
     return actor->next_handle + 1;
 }
 
+const struct sw_origin *sw_actor_asker(const struct sw_actor *actor)
+{
+    const struct sw_handle *handle = sw_actor_handle(actor, actor->wait.handle);
+
+    return handle != NULL ? &handle->origin : &actor->wait.asker;
+}
+
 static enum sw_rc handle_add(struct sw_actor *actor, const struct sw_origin *origin)
 {
     enum sw_rc rc = grow((void **)&actor->handles, actor->handles_count, &actor->handles_capacity,
@@ -217,6 +224,7 @@ static enum sw_rc wait_begin(struct sw_actor *actor, enum sw_wait_kind kind,
     wait->number = effect->number;
     wait->due_ns = effect->due_ns;
     wait->is_due = false;
+    wait->attempts = 0;
     return kind == SW_WAIT_CALL ? call_begin(wait, effect->to, effect->type, effect->body) : SW_OK;
 }
 
@@ -295,6 +303,17 @@ static void apply_timer(struct sw_actor *actor, const struct sw_record_segment *
             .id = segment->timer, .due_ns = segment->retry_ns, .attempts = segment->attempt};
 }
 
+/* The turn failed when its wait had ended, and waits on: for other messages than the one that it
+ * had received, or for another try with what it had waited for. */
+static void wait_on(struct sw_wait *wait, const struct sw_record_segment *segment)
+{
+    wait->attempts++;
+    if (sw_record_received(segment))
+        return;
+    wait->due_ns = segment->retry_ns;
+    wait->is_due = false;
+}
+
 /* Whatever comes next, the wait is over; a new turn has nobody who asks yet. */
 static enum sw_rc apply_entry(struct sw_actor *actor, const struct sw_record_segment *segment)
 {
@@ -307,6 +326,10 @@ static enum sw_rc apply_entry(struct sw_actor *actor, const struct sw_record_seg
         return SW_E_CORRUPT;
     if (is_resumed && segment->wait != wait->number)
         return SW_E_CORRUPT;
+    if (segment->waits_on) {
+        wait_on(wait, segment);
+        return SW_OK;
+    }
     wait->kind = SW_WAIT_NONE;
     if (wait->call != NULL)
         free(wait->call);
@@ -367,7 +390,8 @@ enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment
     actor->last_ns = segment->time_ns;
     if (rc == SW_OK && !sw_outcome_counts(segment->outcome)) {
         actor->failures++;
-        if (segment->entry == SW_ENTRY_RESUME) { /* Its wait is over: that is a change of state. */
+        if (segment->entry == SW_ENTRY_RESUME && !segment->waits_on) {
+            /* Its wait is over: that is a change of state. */
             if (lsn != 0)
                 actor->state_lsn = lsn;
             rc = apply_failed_turn(actor, segment);
@@ -383,6 +407,8 @@ enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment
 }
 
 /* --- Saving ---------------------------------------------------------------------------------- */
+
+#define TRIED 0x80u /* Beside the kind of a wait that a turn failed after: so often follows. */
 
 void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
 {
@@ -407,7 +433,9 @@ void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
     for (uint32_t i = 0; i < actor->patterns_count; i++)
         sw_buffer_put_bytes(out,
                             (struct sw_bytes){actor->patterns[i]->text, actor->patterns[i]->size});
-    sw_buffer_put_u8(out, (uint8_t)actor->wait.kind);
+    sw_buffer_put_u8(out, (uint8_t)(actor->wait.kind | (actor->wait.attempts > 0 ? TRIED : 0)));
+    if (actor->wait.attempts > 0)
+        sw_buffer_put_u32(out, actor->wait.attempts);
     sw_buffer_put_u64(out, actor->wait.number);
     sw_buffer_put_u64(out, actor->wait.due_ns);
     sw_buffer_put_u64(out, actor->wait.handle);
@@ -431,14 +459,17 @@ static enum sw_rc load_call(struct sw_wait *wait, struct sw_reader *reader)
 
 static enum sw_rc load_wait(struct sw_wait *wait, struct sw_reader *reader)
 {
-    uint8_t kind = sw_reader_u8(reader);
+    uint8_t first = sw_reader_u8(reader), kind = first & (uint8_t)~TRIED;
+    uint32_t attempts = (first & TRIED) == 0 ? 0 : sw_reader_u32(reader);
 
     wait->kind = (enum sw_wait_kind)kind;
+    wait->attempts = (uint16_t)attempts;
     wait->number = sw_reader_u64(reader);
     wait->due_ns = sw_reader_u64(reader);
     wait->handle = sw_reader_u64(reader);
     sw_origin_take(reader, &wait->asker);
-    if (reader->failed || kind > SW_WAIT_CALL || (kind != SW_WAIT_NONE && wait->number == 0))
+    if (reader->failed || kind > SW_WAIT_CALL || attempts > UINT16_MAX ||
+        (kind != SW_WAIT_NONE && wait->number == 0))
         return SW_E_CORRUPT;
     return kind == SW_WAIT_CALL ? load_call(wait, reader) : SW_OK;
 }

@@ -38,8 +38,9 @@ struct sw_call { /* An outside call that is not over, in one allocation. */
 struct sw_wait {            /* What the turn that is under way waits for. */
     enum sw_wait_kind kind; /* NONE: no turn is under way. */
     bool is_due;            /* It has come, and the instance was woken; not part of the state. */
+    uint16_t attempts;      /* How often the turn failed when this had ended, and waits on. */
     uint64_t number;        /* Of the last wait of this instance; they rise by one. */
-    uint64_t due_ns;        /* When it ends by itself; UINT64_MAX: never. */
+    uint64_t due_ns;        /* When it ends by itself, or the next try is; UINT64_MAX: never. */
     uint64_t handle;        /* Of the message that the turn handles; 0: it wants no reply. */
     struct sw_call *call;   /* CALL: owned; otherwise NULL. */
     struct sw_origin asker; /* Who only waits for the turn to end; usually NONE. */
@@ -72,6 +73,9 @@ bool sw_actor_has_pattern(const struct sw_actor *actor, struct sw_bytes pattern)
 uint32_t sw_actor_waiting(const struct sw_actor *actor);
 /* The number that the handle of the next message gets. */
 uint64_t sw_actor_next_handle(const struct sw_actor *actor);
+/* Who is to hear of the end of the turn that is under way; kind NONE: nobody, or who asked was
+ * answered already. */
+const struct sw_origin *sw_actor_asker(const struct sw_actor *actor);
 
 /* Take in what a segment did. place.lsn 0: it is not recorded (durability none). The record was
  * made by this program or has passed sw_record_take; effects that do not fit the actor are damage.

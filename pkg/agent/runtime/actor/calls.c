@@ -24,7 +24,7 @@ void sw_call_send(struct sw_worker *worker, const struct sw_instance *instance)
     struct sw_frame frame = {.kind = SW_FRAME_CALL};
 
     if (wait->kind != SW_WAIT_CALL || wait->call->is_sent || pod->state != SW_POD_OPEN ||
-        instance->passed != NULL) /* Its result was taken. */
+        instance->passed != NULL || instance->answer != NULL) /* Its result was taken or is here. */
         return;
     frame.call = (struct sw_frame_call){.name = name_of(worker, instance, wait->number),
                                         .pod = pod->config.pod,

@@ -93,21 +93,26 @@ static void put_lost(struct sw_worker *worker, const struct sw_origin *origin, u
     put(worker, &block, NULL);
 }
 
+static struct sw_snapshot_block block_of(const struct sw_message *message)
+{
+    return (struct sw_snapshot_block){.kind = SW_SNAPSHOT_MESSAGE,
+                                      .message = {.pod = message->pod,
+                                                  .instance = message->instance,
+                                                  .key = message->key,
+                                                  .body = message->body,
+                                                  .head = message->head,
+                                                  .attempts = message->attempts,
+                                                  .retry_ns = message->retry_ns,
+                                                  .is_timer = message->is_timer}};
+}
+
 /* What waits is kept if the journal knows of it. Clients hear that the host ended. */
 static void put_message(struct sw_worker *worker, const struct sw_message *message, bool is_kept)
 {
     const struct sw_message_head *head = &message->head;
     bool is_known = head->source.lsn != 0 ||
                     ((head->flags & SWARM_MESSAGE_IS_REPLY) != 0 && head->answers.lsn != 0);
-    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_MESSAGE,
-                                      .message = {.pod = message->pod,
-                                                  .instance = message->instance,
-                                                  .key = message->key,
-                                                  .body = message->body,
-                                                  .head = *head,
-                                                  .attempts = message->attempts,
-                                                  .retry_ns = message->retry_ns,
-                                                  .is_timer = message->is_timer}};
+    struct sw_snapshot_block block = block_of(message);
 
     if (message->generation == worker->generation)
         return;
@@ -115,6 +120,16 @@ static void put_message(struct sw_worker *worker, const struct sw_message *messa
         put_lost(worker, &head->origin, head->priority);
     else if (is_kept && is_known && head->origin.kind != SW_ORIGIN_CLIENT)
         put(worker, &block, NULL);
+}
+
+/* What its turn handles that waits. */
+static void put_handled(struct sw_worker *worker, const struct sw_instance *instance)
+{
+    struct sw_snapshot_block block = block_of(instance->handled);
+
+    block.message.is_handled = true;
+    block.message.instance = instance->id;
+    put(worker, &block, NULL);
 }
 
 static void put_queue(struct sw_worker *worker, const struct sw_item *last, bool is_kept)
@@ -337,6 +352,8 @@ void sw_capture_instance(struct sw_worker *worker, struct sw_instance *instance)
     put_queue(worker, sw_held_items(instance->held), is_kept);
     for (uint32_t p = 0; p < SW_PRIORITIES; p++)
         put_queue(worker, instance->mailbox[p], is_kept);
+    if (instance->handled != NULL && is_kept)
+        put_handled(worker, instance);
     if (instance->answer != NULL)
         put_message(worker, instance->answer, is_kept);
 }

@@ -346,12 +346,24 @@ void sw_instance_wake(struct sw_worker *worker, struct sw_instance *instance)
     instance->is_hibernated = false;
 }
 
+void sw_instance_set_handled(struct sw_worker *worker, struct sw_instance *instance,
+                             struct sw_message *message)
+{
+    if (instance->handled != NULL)
+        sw_worker_count_bytes(worker, -(int64_t)instance->handled->size_bytes);
+    sw_message_free(instance->handled);
+    instance->handled = message;
+    if (message != NULL)
+        sw_worker_count_bytes(worker, message->size_bytes);
+}
+
 void sw_instance_end_wait(struct sw_worker *worker, struct sw_instance *instance)
 {
     if (instance->actor.wait.kind == SW_WAIT_ASK)
         sw_waits_remove(&worker->shared->waits, instance->id, instance->actor.wait.number);
     sw_call_end(worker, instance);
     sw_message_free(sw_instance_take_answer(worker, instance));
+    sw_instance_set_handled(worker, instance, NULL);
 }
 
 /* --- Timers ---------------------------------------------------------------------------------- */

@@ -13,8 +13,9 @@
 #define SW_LETTERS_BYTES_MAX (1u << 20)
 
 struct sw_letter {
-    uint64_t number;            /* Its name within the Agent: the lsn of the record that parked it.
-                                   Letters of volatile Pods are counted. */
+    uint64_t number;            /* Its name within the Agent: the lsn of the record that parked it,
+                                   or one more (sw_retry_turn_letter). Letters of volatile Pods
+                                   are counted. */
     struct sw_message *message; /* Owned. Its key is the instance's; nobody waits for its answer. */
     uint64_t time_ns;
     uint32_t attempts;

@@ -3,6 +3,7 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/letters.h"
 #include "pkg/agent/runtime/actor/recovering.h"
+#include "pkg/agent/runtime/actor/retry.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -178,29 +179,51 @@ static enum sw_rc pending_make(struct recovery *recovery, const struct sw_record
     return rc;
 }
 
+/* What came to an instance, if that was not on its way. */
+static struct sw_message input_of(const struct sw_record_segment *segment)
+{
+    if (segment->entry == SW_ENTRY_TIMER)
+        return (struct sw_message){
+            .pod = segment->pod,
+            .is_timer = true,
+            .head = {.priority = SWARM_PRIORITY_NORMAL, .tag = segment->timer}};
+    return (struct sw_message){.pod = segment->pod, .head = segment->head, .body = segment->body};
+}
+
 static enum sw_rc letter_add(struct recovery *recovery, struct sw_instance *instance,
                              const struct sw_record_segment *segment,
                              const struct sw_message *waiting)
 {
     const char *reason = sw_outcome_reason(segment->outcome);
-    struct sw_message timer = {.pod = segment->pod,
-                               .is_timer = true,
-                               .head = {.priority = SWARM_PRIORITY_NORMAL, .tag = segment->timer}};
-    struct sw_message message = {.pod = segment->pod, .head = segment->head, .body = segment->body};
+    struct sw_message message = input_of(segment);
     struct sw_letter letter = {.number = recovery->place.lsn,
                                .time_ns = segment->time_ns,
                                .attempts = segment->attempt,
                                .reason = {reason, strlen(reason)},
                                .words = segment->words};
 
-    if (segment->entry == SW_ENTRY_TIMER)
-        message = timer;
-    else if (waiting == NULL && segment->body_lsn != 0)
+    if (waiting == NULL && segment->body_lsn != 0)
         return contradiction(recovery, "a dead letter that was not on its way");
     return sw_letters_add(&instance->pod->letters, &letter, sw_instance_key(instance),
                           waiting != NULL ? waiting : &message) == SW_OK
                ? SW_OK
                : no_memory(recovery);
+}
+
+/* What begins a turn that waits, and whose end nobody would hear of, is kept for as long. */
+static enum sw_rc keep_handled(struct recovery *recovery, struct sw_instance *instance,
+                               const struct sw_record_segment *segment,
+                               const struct sw_message *waiting)
+{
+    struct sw_message input = input_of(segment), *message;
+
+    if (waiting == NULL && segment->body_lsn != 0)
+        return contradiction(recovery, "a turn that handles what was not on its way");
+    message = sw_message_new(waiting != NULL ? waiting : &input);
+    if (message == NULL)
+        return no_memory(recovery);
+    sw_instance_set_handled(worker_of(recovery, segment->pod), instance, message);
+    return SW_OK;
 }
 
 /* A message came to a handler: it does not wait any more, unless it is to be tried again. */
@@ -214,12 +237,13 @@ static enum sw_rc take_input(struct recovery *recovery, struct sw_instance *inst
     struct pending_key asked = {head->answers.lsn, head->answers.index, 0};
     struct sw_message *pending = NULL;
     enum sw_fate fate = sw_outcome_counts(segment->outcome) ? SW_FATE_TOLD : segment->fate;
+    bool is_kept = segment->outcome == SW_OUTCOME_WAITING && sw_record_begins_unheard(segment);
     enum sw_rc rc = SW_OK;
 
     if (!segment->has_message && segment->entry != SW_ENTRY_TIMER)
         return SW_OK;
     /* Of what was handled and has one receiver, which most is, nothing but the name is needed. */
-    if (is_again || fate != SW_FATE_TOLD || (head->flags & SWARM_MESSAGE_PUBLISHED) != 0)
+    if (is_again || is_kept || fate != SW_FATE_TOLD || (head->flags & SWARM_MESSAGE_PUBLISHED) != 0)
         pending = pending_of(recovery, is_again ? &timer : head, segment->instance, &key);
     if (fate == SW_FATE_RETRY && (segment->has_message || is_again)) {
         if (pending == NULL)
@@ -229,8 +253,10 @@ static enum sw_rc take_input(struct recovery *recovery, struct sw_instance *inst
         pending->attempts = segment->attempt;
         pending->retry_ns = segment->retry_ns;
     } else {
-        if (fate == SW_FATE_PARKED)
+        if (fate == SW_FATE_PARKED && (head->flags & SW_MESSAGE_ENDS_WAIT) == 0)
             rc = letter_add(recovery, instance, segment, pending);
+        else if (is_kept)
+            rc = keep_handled(recovery, instance, segment, pending);
         sw_recovery_remove(recovery, &key);
     }
     if (asked.lsn != 0)
@@ -253,19 +279,38 @@ static enum sw_rc end_instance(struct recovery *recovery, struct sw_instance *in
     return rc;
 }
 
+/* What a turn handled that failed for the last time. */
+static enum sw_rc park_handled(struct recovery *recovery, struct sw_instance *instance,
+                               const struct sw_record_segment *segment)
+{
+    bool is_parked = segment->fate == SW_FATE_PARKED && !sw_record_received(segment);
+    struct sw_letter letter;
+
+    if (instance->handled == NULL)
+        return is_parked ? contradiction(recovery, "a dead letter of a turn that handled none")
+                         : SW_OK;
+    sw_retry_turn_letter(&instance->actor, segment, recovery->place.lsn, &letter);
+    return sw_letters_add(&instance->pod->letters, &letter, sw_instance_key(instance),
+                          instance->handled) == SW_OK
+               ? SW_OK
+               : no_memory(recovery);
+}
+
 /* Whoever asked for what failed is to hear so: of a turn that had waited, and of a message that it
- * received. */
-static enum sw_rc take_failure(struct recovery *recovery, const struct sw_instance *instance,
+ * received. What nobody asked for is parked. */
+static enum sw_rc take_failure(struct recovery *recovery, struct sw_instance *instance,
                                const struct sw_record_segment *segment)
 {
     int32_t code = sw_outcome_code(segment);
     const struct sw_handle *handle;
     enum sw_rc rc = SW_OK;
 
-    if (segment->entry == SW_ENTRY_RESUME) {
+    if (segment->entry == SW_ENTRY_RESUME && !segment->waits_on) {
         handle = sw_actor_handle(&instance->actor, instance->actor.wait.handle);
         if (handle != NULL)
             rc = sw_recovery_fail(recovery, &handle->origin, SW_INDEX_FAILURE, code);
+        if (rc == SW_OK)
+            rc = park_handled(recovery, instance, segment);
     }
     if (rc != SW_OK || !segment->has_message || segment->fate == SW_FATE_RETRY)
         return rc;
@@ -321,6 +366,8 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
                                                  : take_failure(recovery, instance, segment);
     if (rc == SW_OK)
         rc = sw_actor_apply(&instance->actor, segment, recovery->place.lsn, recovery->err);
+    if (rc == SW_OK && instance->actor.wait.kind == SW_WAIT_NONE)
+        sw_instance_set_handled(worker, instance, NULL);
     if (rc == SW_OK && segment->entry == SW_ENTRY_STOP)
         rc = leave(recovery, instance);
     if (rc == SW_OK && (segment->entry == SW_ENTRY_STOP || segment->entry == SW_ENTRY_RESET))
@@ -442,6 +489,21 @@ static enum sw_rc load_instance(struct recovery *recovery, const struct sw_snaps
     return rc;
 }
 
+static enum sw_rc load_handled(struct recovery *recovery, const struct sw_message *template)
+{
+    struct sw_worker *worker = worker_of(recovery, template->pod);
+    struct sw_instance *instance = sw_idmap_find(worker->instances, template->instance);
+    struct sw_message *message;
+
+    if (instance == NULL || instance->actor.wait.kind == SW_WAIT_NONE || instance->handled != NULL)
+        return contradiction(recovery, "what a turn handles that is not there");
+    message = sw_message_new(template);
+    if (message == NULL)
+        return no_memory(recovery);
+    sw_instance_set_handled(worker, instance, message);
+    return SW_OK;
+}
+
 static enum sw_rc load_message(struct recovery *recovery, const struct sw_snapshot_message *saved)
 {
     const struct sw_message_head *head = &saved->head;
@@ -456,6 +518,8 @@ static enum sw_rc load_message(struct recovery *recovery, const struct sw_snapsh
                                  .body = saved->body};
     struct pending_key key = {head->source.lsn, head->source.index, 0};
 
+    if (saved->is_handled)
+        return load_handled(recovery, &message);
     if ((head->flags & SWARM_MESSAGE_PUBLISHED) != 0)
         key.instance = saved->instance;
     if (key.lsn == 0)

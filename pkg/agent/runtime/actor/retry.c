@@ -203,15 +203,54 @@ static uint64_t backoff_ns(const struct sw_pod_config *config, uint32_t attempt)
     return backoff < config->retry_max_ns ? backoff : config->retry_max_ns;
 }
 
+static void park_record(const struct sw_worker *worker, struct sw_record_segment *record)
+{
+    const char *report = worker->outcome.report;
+
+    record->fate = SW_FATE_PARKED;
+    record->words = (struct sw_bytes){report, strcspn(report, "\n")};
+    if (record->words.size > SW_RECORD_WORDS_MAX)
+        record->words.size = SW_RECORD_WORDS_MAX;
+}
+
+/* A turn that went on failed: whether it waits on as before. */
+static bool waits_on(const struct sw_instance *instance, const struct sw_record_segment *record)
+{
+    const struct sw_pod_config *config = &instance->pod->config;
+
+    if (!config->is_durable) /* What it had is lost. */
+        return false;
+    if (record->outcome == SW_OUTCOME_CRASHED && !sw_record_received(record))
+        return false;
+    return sw_actor_asker(&instance->actor)->kind != SW_ORIGIN_CLIENT &&
+           instance->actor.wait.attempts + 1u < config->retry_attempts;
+}
+
+static void decide_turn(const struct sw_worker *worker, const struct sw_instance *instance,
+                        struct sw_record_segment *record)
+{
+    record->attempt = instance->actor.wait.attempts + 1u;
+    if (record->waits_on) {
+        record->fate = SW_FATE_RETRY;
+        record->retry_ns = record->time_ns + backoff_ns(&instance->pod->config, record->attempt);
+    } else if (instance->handled != NULL) {
+        park_record(worker, record);
+    }
+}
+
 void sw_retry_decide(struct sw_worker *worker, const struct sw_instance *instance,
                      const struct sw_message *message, struct sw_record_segment *record)
 {
     const struct sw_pod_config *config = &instance->pod->config;
-    const char *report = worker->outcome.report;
     const struct sw_actor_timer *timer;
 
     if (sw_outcome_counts(record->outcome))
         return;
+    record->waits_on = record->entry == SW_ENTRY_RESUME && waits_on(instance, record);
+    if (record->entry == SW_ENTRY_RESUME && !sw_record_received(record)) {
+        decide_turn(worker, instance, record);
+        return;
+    }
     record->attempt = message->attempts + 1;
     if (record->entry == SW_ENTRY_TIMER && record->again == 0) {
         timer = sw_actor_timer(&instance->actor, record->timer);
@@ -224,10 +263,7 @@ void sw_retry_decide(struct sw_worker *worker, const struct sw_instance *instanc
         record->retry_ns = record->time_ns + backoff_ns(config, record->attempt);
         return;
     }
-    record->fate = SW_FATE_PARKED;
-    record->words = (struct sw_bytes){report, strcspn(report, "\n")};
-    if (record->words.size > SW_RECORD_WORDS_MAX)
-        record->words.size = SW_RECORD_WORDS_MAX;
+    park_record(worker, record);
 }
 
 /* --- Dead letters ----------------------------------------------------------------------------- */
@@ -271,6 +307,33 @@ static void park(struct sw_worker *worker, struct sw_pod *pod, struct sw_bytes k
     sw_output_frame(worker, &event, sw_output_epoch_now(worker));
 }
 
+void sw_retry_turn_letter(const struct sw_actor *actor, const struct sw_record_segment *record,
+                          uint64_t lsn, struct sw_letter *ret_letter)
+{
+    static const char words[] = "its turn failed with a message that it had received";
+    const char *reason = sw_outcome_reason(record->outcome);
+
+    *ret_letter = (struct sw_letter){.number = lsn,
+                                     .time_ns = record->time_ns,
+                                     .attempts = actor->wait.attempts + 1u,
+                                     .reason = {reason, strlen(reason)},
+                                     .words = record->words};
+    if (!sw_record_received(record))
+        return;
+    ret_letter->number = lsn + 1; /* That message may be one as well. */
+    ret_letter->words = (struct sw_bytes){words, sizeof words - 1};
+}
+
+/* What a turn handled that is over now, and that nobody else hears of. */
+static void park_handled(struct sw_worker *worker, struct sw_instance *instance,
+                         const struct sw_record_segment *record, uint64_t lsn)
+{
+    struct sw_letter letter;
+
+    sw_retry_turn_letter(&instance->actor, record, lsn, &letter);
+    park(worker, instance->pod, sw_instance_key(instance), instance->handled, &letter);
+}
+
 bool sw_retry_settle(struct sw_worker *worker, struct sw_instance *instance,
                      struct sw_message *message, const struct sw_record_segment *record,
                      uint64_t lsn)
@@ -281,18 +344,25 @@ bool sw_retry_settle(struct sw_worker *worker, struct sw_instance *instance,
                                .attempts = record->attempt,
                                .reason = {reason, strlen(reason)},
                                .words = record->words};
+    bool is_turn = record->entry == SW_ENTRY_RESUME && !sw_record_received(record);
 
-    if (record->fate == SW_FATE_PARKED)
+    if (record->fate == SW_FATE_PARKED && !is_turn)
         park(worker, instance->pod, sw_instance_key(instance), message, &letter);
+    if (record->entry == SW_ENTRY_RESUME && !record->waits_on && instance->handled != NULL)
+        park_handled(worker, instance, record, lsn);
     if (record->fate != SW_FATE_RETRY)
         return false;
     worker->counts.retried++;
-    if (message->is_timer && record->again == 0) /* It is the actor's, and fires again. */
-        return false;
-    message->attempts = record->attempt;
-    message->retry_ns = record->retry_ns;
+    if (message == NULL || (message->is_timer && record->again == 0))
+        return false;                              /* It is the actor's, and comes again. */
     if (message->head.source.lsn == 0 && lsn != 0) /* From now on the journal knows it. */
         message->head.source = (struct sw_effect_name){lsn, SW_INDEX_RETRY};
+    if (is_turn) {
+        sw_instance_answer(worker, instance, message);
+        return true;
+    }
+    message->attempts = record->attempt;
+    message->retry_ns = record->retry_ns;
     sw_retry_hold(worker, instance, message);
     return true;
 }

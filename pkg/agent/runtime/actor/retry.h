@@ -4,12 +4,18 @@
  *                ^                       '-> fails: held again, or parked after the last try
  *                '-- later messages of the same sender or subject wait behind it
  *
+ *     a turn fails when its wait has ended -> waits until its time -> goes on from there -> done
+ *                                                ^                        '-> fails: once more, or
+ *                                                '------------------------'   it is over
+ *
  * A client decides for itself: its message fails at once. All else is tried again with back-off,
  * and then parked as a dead letter of the Pod; only then does an asker hear of it.
  * Threads, I/O, Limits: as worker.h. */
 #pragma once
 #include "pkg/agent/runtime/actor/message.h"
 
+struct sw_actor;
+struct sw_letter;
 struct sw_worker;
 struct sw_instance;
 struct sw_pod;
@@ -40,13 +46,22 @@ void sw_retry_hold(struct sw_worker *worker, struct sw_instance *instance,
                    struct sw_message *message);
 /* Back into the mailboxes with all that is due at now_ns. */
 void sw_retry_release(struct sw_worker *worker, struct sw_instance *instance, uint64_t now_ns);
-/* Decide what becomes of the input of a segment that was not done, and put it into its record. */
+/* Decide what becomes of the input of a segment that was not done, and put it into its record. A
+ * turn that had waited is tried as often as a message: what it had received fails like all messages
+ * and the turn waits on for others; with what else its wait ended it is tried again.
+ * message may be NULL if a wait ended by itself. */
 void sw_retry_decide(struct sw_worker *worker, const struct sw_instance *instance,
                      const struct sw_message *message, struct sw_record_segment *record);
-/* Do what was decided and is recorded. True: the message is held, and not the caller's any more. */
+/* Do what was decided and is recorded. True: the message (may be NULL) is kept for the next try,
+ * and not the caller's any more. */
 bool sw_retry_settle(struct sw_worker *worker, struct sw_instance *instance,
                      struct sw_message *message, const struct sw_record_segment *record,
                      uint64_t lsn);
+
+/* The dead letter that the message is which a turn handled when it failed for the last time, by the
+ * record of that. Its texts are borrowed. */
+void sw_retry_turn_letter(const struct sw_actor *actor, const struct sw_record_segment *record,
+                          uint64_t lsn, struct sw_letter *ret_letter);
 
 struct sw_refusal { /* Why a message cannot be handled, now or ever. */
     int32_t status;

@@ -269,7 +269,7 @@ static void tell_failure(struct sw_worker *worker, const struct segment *segment
                                                       : sw_outcome_reason(record->outcome),
                     report, segment->place.epoch);
     worker->counts.failures++;
-    if (record->entry == SW_ENTRY_RESUME)
+    if (record->entry == SW_ENTRY_RESUME && !record->waits_on)
         tell_asker(worker, segment, &segment->asker, SW_INDEX_FAILURE);
     if (record->has_message && record->fate != SW_FATE_RETRY)
         tell_asker(worker, segment, &record->head.origin,
@@ -299,14 +299,6 @@ static void tell_success(struct sw_worker *worker, const struct segment *segment
         acknowledge(worker, segment, &record->head.origin);
 }
 
-/* Who hears of the failure of a turn that goes on now: the asker, as it is before the record. */
-static struct sw_origin asker_of(const struct sw_actor *actor)
-{
-    const struct sw_handle *handle = sw_actor_handle(actor, actor->wait.handle);
-
-    return handle != NULL ? handle->origin : actor->wait.asker;
-}
-
 /* Have it run when there is what it waits for, or, when its turn is over, what came meanwhile. */
 static void look_further(struct sw_worker *worker, struct sw_instance *instance, bool was_waiting)
 {
@@ -315,10 +307,6 @@ static void look_further(struct sw_worker *worker, struct sw_instance *instance,
     if (instance->actor.timers_count > 0 || wait->kind != SW_WAIT_NONE ||
         instance->timer.at != SW_HEAP_ABSENT || instance->pod->config.idle_ns != 0)
         sw_instance_set_timer(worker, instance);
-    if (wait->kind != SW_WAIT_NONE)
-        sw_instance_begin_wait(worker, instance);
-    if (wait->kind == SW_WAIT_CALL)
-        sw_call_send(worker, instance);
     if (wait->kind == SW_WAIT_RECEIVE || (was_waiting && wait->kind == SW_WAIT_NONE))
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             if (instance->mailbox[p] != NULL)
@@ -336,7 +324,7 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
     sw_err_clear(&err);
     settle_body(worker, segment);
     if (record->entry == SW_ENTRY_RESUME)
-        segment->asker = asker_of(&instance->actor);
+        segment->asker = *sw_actor_asker(&instance->actor); /* As it is before the record. */
     if (!is_done) {
         sw_buffer_reset(&turn->effects);
         sw_turn_drop_taken(turn);
@@ -373,6 +361,10 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
         tell_success(worker, segment);
     else
         tell_failure(worker, segment);
+    if (record->outcome == SW_OUTCOME_WAITING) {
+        sw_instance_begin_wait(worker, instance);
+        sw_call_send(worker, instance);
+    }
     look_further(worker, instance, record->entry == SW_ENTRY_RESUME);
 }
 
@@ -685,8 +677,20 @@ static void make_image(struct sw_worker *worker, struct sw_instance *instance)
         sw_instance_set_image(worker, instance, sw_image_new(worker, instance, NULL));
 }
 
+/* The turn goes on later, and nobody waits for its end: what it handles is kept for as long. True:
+ * it was, and is not the caller's any more. */
+static bool keep_handled(struct sw_worker *worker, const struct segment *segment,
+                         struct sw_message *message)
+{
+    if (segment->record.outcome != SW_OUTCOME_WAITING || worker->failure.rc != SW_OK ||
+        !sw_record_begins_unheard(&segment->record))
+        return false;
+    sw_instance_set_handled(worker, segment->instance, message);
+    return true;
+}
+
 /* After a segment. If it failed its memory may be in the middle of a change. True: the message that
- * it had waits for its next try, and is not the caller's any more. */
+ * it had is kept, for its next try or for the time of its turn, and not the caller's any more. */
 static bool clean_up(struct sw_worker *worker, const struct segment *segment,
                      struct sw_message *message)
 {
@@ -696,12 +700,16 @@ static bool clean_up(struct sw_worker *worker, const struct segment *segment,
 
     if (sw_outcome_counts(outcome) || outcome == SW_OUTCOME_REFUSED) {
         make_image(worker, instance);
-        return false;
+        if (instance->actor.wait.kind == SW_WAIT_NONE)
+            sw_instance_set_handled(worker, instance, NULL);
+        return keep_handled(worker, segment, message);
     }
     sw_instance_sleep(worker, instance);
     instance->has_trapped = true;
-    if (worker->failure.rc == SW_OK && message != NULL)
+    if (worker->failure.rc == SW_OK)
         is_held = sw_retry_settle(worker, instance, message, &segment->record, segment->place.lsn);
+    if (instance->actor.wait.kind == SW_WAIT_NONE)
+        sw_instance_set_handled(worker, instance, NULL);
     if (!instance->pod->config.is_durable)
         restart_volatile(worker, instance);
     return is_held;
@@ -783,6 +791,8 @@ static bool take_end(struct sw_worker *worker, struct sw_instance *instance,
 {
     const struct sw_wait *wait = &instance->actor.wait;
 
+    if (wait->attempts > 0 && wait->kind != SW_WAIT_RECEIVE && wait->due_ns > worker->now_ns)
+        return false;
     *ret_message = wait->kind == SW_WAIT_RECEIVE ? take_received(worker, instance)
                                                  : sw_instance_take_answer(worker, instance);
     *ret_ended = wait->kind == SW_WAIT_SLEEP || *ret_message != NULL ? 0 : SW_E_TIMEOUT;
@@ -807,7 +817,7 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
     struct sw_message *message;
     struct sw_err err;
     int32_t ended;
-    bool was_call;
+    bool ends_call;
 
     sw_err_clear(&err);
     if (instance->is_parked || !take_end(worker, instance, &message, &ended))
@@ -824,13 +834,16 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
     segment.record.wait = instance->actor.wait.number;
     segment.record.ended = ended;
     sw_instance_wake(worker, instance);
-    was_call = sw_call_forget(worker, instance);
-    sw_instance_end_wait(worker, instance);
+    if (instance->actor.wait.kind == SW_WAIT_ASK)
+        sw_waits_remove(&worker->shared->waits, instance->id, segment.record.wait);
     sw_segment_execute(worker, &segment);
-    if (message != NULL && (message->head.flags & SW_MESSAGE_ENDS_WAIT) == 0)
-        sw_retry_decide(worker, instance, message, &segment.record);
+    sw_retry_decide(worker, instance, message, &segment.record);
+    ends_call = instance->actor.wait.kind == SW_WAIT_CALL && !segment.record.waits_on;
+    if (ends_call)
+        (void)sw_call_forget(worker, instance);
     sw_segment_commit(worker, &segment);
-    if (was_call) /* Not before what it came to is durable: until then it may be asked for again. */
+    if (ends_call) /* Not before what it came to is durable: until then it may be asked for again.
+                    */
         sw_call_tell_end(worker, instance, segment.record.wait, segment.place.epoch);
     if (!clean_up(worker, &segment, message))
         sw_message_free(message);

@@ -96,6 +96,8 @@ static void set_pod(struct sw_instance *instance, uint64_t pod)
     sw_held_set_pod(instance->held, pod);
     if (instance->answer != NULL)
         instance->answer->pod = pod;
+    if (instance->handled != NULL)
+        instance->handled->pod = pod;
 }
 
 static void enter(const struct move *move, struct sw_instance *instance, bool was_failing)

@@ -8,6 +8,7 @@
 #include "pkg/agent/runtime/actor/pod.h"
 #include "pkg/agent/runtime/actor/program.h"
 #include "pkg/agent/runtime/actor/ready.h"
+#include "pkg/agent/runtime/actor/waiting.h"
 #include "pkg/agent/runtime/actor/ways.h"
 #include "pkg/agent/runtime/actor/worker.h"
 #include "pkg/utils/base/heap.h"
@@ -17,8 +18,6 @@
 #define SW_STATUS_INTERVAL_NS 200000000u
 #define SW_BACKOFF_FIRST_NS 100000000u
 #define SW_BACKOFF_MAX_NS 30000000000u
-#define SW_WAITERS_AWAKE 64u
-#define SW_WAITERS_RING 512u /* A power of two. */
 #define SW_IMAGES_BYTES_MAX (64u << 20)
 #define SW_IMAGE_TAIL_MAX 64u /* Segments replayed on an image before a newer one is made. */
 
@@ -47,8 +46,10 @@ struct sw_instance {
     struct sw_heap_entry timer; /* At its earliest timer or retry. */
     struct sw_rate rate;        /* Of messages to it. */
     struct sw_actor actor;
-    struct sw_message *answer; /* What ends its wait; NULL: nothing has yet. */
-    struct sw_image *image;    /* NULL: rebuilt from the snapshot or its first record. */
+    struct sw_message *answer;  /* What ends its wait; NULL: nothing has yet. */
+    struct sw_message *handled; /* What its turn handles that waits, if nobody would hear that it
+                                   failed; otherwise NULL. */
+    struct sw_image *image;     /* NULL: rebuilt from the snapshot or its first record. */
     /* Where it stands in the snapshot that counts, and in the one being taken; at 0: nowhere. */
     uint64_t stored_at[2];
     uint32_t stored_generation[2];
@@ -213,18 +214,6 @@ void sw_instance_back_off(struct sw_worker *worker, struct sw_instance *instance
 /* Take the next message out; NULL: none. */
 struct sw_message *sw_instance_take(struct sw_worker *worker, struct sw_instance *instance,
                                     uint32_t priority);
-/* Take in an answer that ends a wait, if the instance waits for it still; owned. */
-void sw_instance_answer(struct sw_worker *worker, struct sw_instance *instance,
-                        struct sw_message *message);
-/* Take it out; NULL: there is none. */
-struct sw_message *sw_instance_take_answer(struct sw_worker *worker, struct sw_instance *instance);
-/* It begins to wait. Of those that do, the last SW_WAITERS_AWAKE keep their guest: the others are
- * packed and have no memory of their own. */
-void sw_instance_begin_wait(struct sw_worker *worker, struct sw_instance *instance);
-/* It has its guest again, and goes on. */
-void sw_instance_wake(struct sw_worker *worker, struct sw_instance *instance);
-/* It waits no more: forget its ask and the answer. */
-void sw_instance_end_wait(struct sw_worker *worker, struct sw_instance *instance);
 /* All subscriptions of an instance off the bus (locks it). */
 void sw_instance_unsubscribe(struct sw_worker *worker, struct sw_instance *instance);
 /* Count it as failing or not in its Pod's status. */

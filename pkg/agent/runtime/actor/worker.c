@@ -96,6 +96,7 @@ static void free_instances(struct sw_worker *worker)
         sw_instance_set_image(worker, instance, NULL);
         free_queue(worker, &held);
         sw_message_free(instance->answer);
+        sw_message_free(instance->handled);
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             free_queue(worker, &instance->mailbox[p]);
         sw_actor_done(&instance->actor);
