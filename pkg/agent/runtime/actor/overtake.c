@@ -34,7 +34,8 @@ struct sw_passed {
     struct aside aside; /* Its own while it waits, otherwise what is to be reused. */
     uint32_t priority;
     enum sw_pass_kind kind;
-    bool is_hurried;            /* It is to end now. */
+    bool is_hurried;            /* It is to end now, */
+    bool is_for_later;          /* and to be handled again. */
     uint64_t since_ns, used_ns; /* When it went on, and the processor time that it had by then. */
     uint64_t end_ns;            /* It is to end then; UINT64_MAX: by itself. */
     const char *end_words;
@@ -145,7 +146,7 @@ static struct sw_passed *passed_new(struct sw_worker *worker)
     passed->strand = sw_strands_self(worker->options.strands);
     passed->end_ns = UINT64_MAX;
     passed->used_ns = passed->since_ns = 0;
-    passed->is_hurried = false;
+    passed->is_hurried = passed->is_for_later = false;
     passed->next = passing->all;
     passing->all = passed;
     passing->count++;
@@ -274,6 +275,11 @@ bool sw_overtake_is_hurried(const struct sw_instance *instance)
     return instance->passed != NULL && instance->passed->is_hurried;
 }
 
+bool sw_overtake_is_for_later(const struct sw_instance *instance)
+{
+    return sw_overtake_is_hurried(instance) && instance->passed->is_for_later;
+}
+
 void sw_overtake_go_on(struct sw_worker *worker, struct sw_ready_link *link)
 {
     struct sw_passed *passed = SW_LIST_ITEM(link, struct sw_passed, link);
@@ -374,24 +380,29 @@ void sw_overtake_give_up_replays(struct sw_worker *worker)
         passed->is_hurried = passed->is_hurried || passed->kind == SW_PASS_REPLAY;
 }
 
-/* A passed segment is in the way: it has so long to end. */
-static void hurry(const struct sw_worker *worker, struct sw_passed *passed, uint64_t grace_ns,
-                  const char *words)
-{
-    uint64_t end_ns = worker->monotonic_ns + grace_ns;
+struct hurry {         /* Of passed segments that are in the way. */
+    uint64_t grace_ns; /* They have so long to end. */
+    bool is_for_later;
+    const char *words;
+};
 
-    if (end_ns >= passed->end_ns || (grace_ns > 0 && passed->kind == SW_PASS_UPGRADE))
+static void hurry_one(const struct sw_worker *worker, struct sw_passed *passed,
+                      const struct hurry *hurry)
+{
+    uint64_t end_ns = worker->monotonic_ns + hurry->grace_ns;
+
+    if (end_ns >= passed->end_ns || (hurry->grace_ns > 0 && passed->kind == SW_PASS_UPGRADE))
         return;
     passed->end_ns = end_ns;
-    passed->end_words = words;
+    passed->end_words = hurry->words;
+    passed->is_for_later = hurry->is_for_later;
 }
 
-static void hurry_pod(struct sw_worker *worker, struct sw_pod *pod, uint64_t grace_ns,
-                      const char *words)
+static void hurry_pod(struct sw_worker *worker, const struct sw_pod *pod, const struct hurry *hurry)
 {
     for (struct sw_passed *passed = worker->passing.all; passed != NULL; passed = passed->next)
         if (passed->instance->pod == pod)
-            hurry(worker, passed, grace_ns, words);
+            hurry_one(worker, passed, hurry);
 }
 
 static bool is_reset(const struct sw_pod *pod, const struct sw_pod_config *config)
@@ -413,9 +424,11 @@ bool sw_overtake_keeps(struct sw_worker *worker, struct sw_item *item)
         bool is_discarded = ((const struct sw_item_pod_close *)(const void *)item)->discard;
 
         pod->is_leaving = true;
-        hurry_pod(worker, pod, is_discarded ? 0 : SW_PASS_GRACE_NS, "its Pod closes");
+        hurry_pod(
+            worker, pod,
+            &(struct hurry){is_discarded ? 0 : SW_PASS_GRACE_NS, !is_discarded, "its Pod closes"});
     } else if (is_reset(pod, &((const struct sw_item_pod_open *)(const void *)item)->config)) {
-        hurry_pod(worker, pod, 0, "its Agent begins with empty state");
+        hurry_pod(worker, pod, &(struct hurry){0, true, "its Agent begins with empty state"});
     } else if (!has_kept(&worker->passing, number)) {
         return false;
     }
@@ -426,6 +439,8 @@ bool sw_overtake_keeps(struct sw_worker *worker, struct sw_item *item)
 void sw_overtake_want_slots(struct sw_worker *worker, const struct sw_pod *pod,
                             const uint8_t *wanted, uint8_t *ret_busy)
 {
+    const struct hurry hurry = {SW_PASS_GRACE_NS, true, "its slot moves to another Pod"};
+
     memset(ret_busy, 0, SW_SLOTS / 8);
     for (struct sw_passed *passed = worker->passing.all; passed != NULL; passed = passed->next) {
         uint32_t slot = sw_instance_slot(passed->instance->id);
@@ -435,7 +450,7 @@ void sw_overtake_want_slots(struct sw_worker *worker, const struct sw_pod *pod,
             continue;
         ret_busy[slot / 8] |= bit;
         passed->instance->is_leaving = true;
-        hurry(worker, passed, SW_PASS_GRACE_NS, "its slot moves to another Pod");
+        hurry_one(worker, passed, &hurry);
     }
 }
 

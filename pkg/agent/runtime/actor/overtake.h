@@ -11,7 +11,9 @@
  * that was passed has ended nothing touches its instance but its mailbox and the marks of its
  * timers. A snapshot takes the instance from its records, as it does one that sleeps, and what the
  * segment handles with it. A Pod closes when its own such segments have ended: at once if it is
- * discarded, after SW_PASS_GRACE_NS otherwise; so do slots move.
+ * discarded, after SW_PASS_GRACE_NS otherwise; so do slots move. A segment that ends for that is
+ * undone: its input is as if it had not begun, and is handled when the Pod or the slot is open
+ * again. (One of a volatile instance, which cannot be as it was, has failed.)
  *
  * Threads: the worker's.  I/O: none.
  * Limits: SW_PASS_MAX of a worker, SW_GOING_SPACE_MAX of a namespace (ready.h); one more ends as if
@@ -65,6 +67,8 @@ void sw_overtake_note_quick(struct sw_worker *worker, const struct sw_instance *
 void sw_overtake_give_up_replays(struct sw_worker *worker);
 /* Whether what runs of it is to end now. */
 bool sw_overtake_is_hurried(const struct sw_instance *instance);
+/* Whether it is to be handled again when it ends for that. */
+bool sw_overtake_is_for_later(const struct sw_instance *instance);
 /* The running guest was looked at: it has used so much processor time (struct sw_turn_host). Others
  * may have run when this returns; the segment goes on as if nothing had been, unless it is to end
  * now: then why. */

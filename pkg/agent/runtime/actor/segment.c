@@ -212,6 +212,15 @@ static void settle_ask(struct sw_worker *worker, const struct segment *segment)
         sw_waits_set_answered(waits, worker->answered.instance, worker->answered.number, false);
 }
 
+/* Whether its input can be handled again. What a volatile instance had is lost. */
+static bool can_be_undone(const struct segment *segment)
+{
+    enum sw_entry entry = segment->record.entry;
+
+    return segment->instance->pod->config.is_durable && entry != SW_ENTRY_STOP &&
+           entry != SW_ENTRY_UPGRADE;
+}
+
 void sw_segment_execute(struct sw_worker *worker, struct segment *segment)
 {
     struct sw_instance *instance = segment->instance;
@@ -233,6 +242,8 @@ void sw_segment_execute(struct sw_worker *worker, struct segment *segment)
     } else {
         sw_overtake_begin(worker, SW_PASS_SEGMENT);
         sw_segment_enter(worker, segment, &input);
+        segment->is_undone = worker->outcome.end == SW_GUEST_DEADLINE &&
+                             sw_overtake_is_for_later(instance) && can_be_undone(segment);
         sw_overtake_end(worker, instance);
         sw_segment_judge(&worker->turn, &worker->outcome);
         record->outcome = sw_segment_outcome(worker->outcome.end);
@@ -432,6 +443,10 @@ static void start(struct sw_worker *worker, struct sw_instance *instance)
     } else {
         sw_segment_begin(worker, &segment);
         sw_turn_end(&worker->turn);
+    }
+    if (segment.is_undone) {
+        sw_instance_sleep(worker, instance);
+        return;
     }
     if (segment.record.outcome != SW_OUTCOME_DONE) {
         segment.place.epoch = instance->epoch;
@@ -715,6 +730,18 @@ static bool clean_up(struct sw_worker *worker, const struct segment *segment,
     return is_held;
 }
 
+/* It was in the way of something, and is as if it had not begun: its message is in the mailbox
+ * again. */
+static void undo(struct sw_worker *worker, struct sw_instance *instance, struct sw_message *message)
+{
+    sw_turn_drop_taken(&worker->turn);
+    sw_instance_sleep(worker, instance);
+    if (message != NULL) {
+        sw_instance_put_back(worker, instance, message, message->head.priority);
+        sw_instance_wake_up(worker, instance, message->head.priority);
+    }
+}
+
 /* True: the message waits for its next try, and is not the caller's any more. */
 static bool handle(struct sw_worker *worker, struct sw_instance *instance,
                    struct sw_message *message)
@@ -725,6 +752,10 @@ static bool handle(struct sw_worker *worker, struct sw_instance *instance,
         instance->epoch = message->epoch;
     begin_record(worker, &segment);
     sw_segment_execute(worker, &segment);
+    if (segment.is_undone) {
+        undo(worker, instance, message);
+        return true;
+    }
     if (!sw_outcome_counts(segment.record.outcome))
         sw_retry_decide(worker, instance, message, &segment.record);
     sw_segment_commit(worker, &segment);
@@ -807,8 +838,6 @@ static void put_end_back(struct sw_worker *worker, struct sw_instance *instance,
         sw_instance_put_back(worker, instance, message, message->head.priority);
     else if (message != NULL)
         sw_instance_answer(worker, instance, message);
-    if (!instance->is_parked)
-        sw_instance_back_off(worker, instance);
 }
 
 static void resume(struct sw_worker *worker, struct sw_instance *instance)
@@ -824,6 +853,8 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
         return;
     if (!sw_segment_prepare(worker, instance, message, &err)) {
         put_end_back(worker, instance, message);
+        if (!instance->is_parked)
+            sw_instance_back_off(worker, instance);
         return;
     }
     if (message != NULL && message->epoch > instance->epoch)
@@ -837,6 +868,11 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
     if (instance->actor.wait.kind == SW_WAIT_ASK)
         sw_waits_remove(&worker->shared->waits, instance->id, segment.record.wait);
     sw_segment_execute(worker, &segment);
+    if (segment.is_undone) {
+        undo(worker, instance, NULL);
+        put_end_back(worker, instance, message);
+        return;
+    }
     sw_retry_decide(worker, instance, message, &segment.record);
     ends_call = instance->actor.wait.kind == SW_WAIT_CALL && !segment.record.waits_on;
     if (ends_call)

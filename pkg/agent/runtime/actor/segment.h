@@ -11,6 +11,7 @@ struct segment {
     struct sw_record_segment record;
     struct sw_journal_place place;
     uint32_t effects_at;    /* Within the record. */
+    bool is_undone;         /* It is as if it had not begun, and comes again. */
     struct sw_origin asker; /* Of a turn that goes on. */
 };
 

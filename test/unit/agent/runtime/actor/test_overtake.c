@@ -192,27 +192,6 @@ static void a_pod_closes_after_what_is_passed(void **state)
     assert_int_equal(field_of(1, "l", "counter"), 1);
 }
 
-static void close_and_wait_long(unsigned round)
-{
-    if (round == 0)
-        actors_close(&actors, 1, false);
-    else if (round == 2)
-        actors.disk.now_ns += SW_PASS_GRACE_NS;
-}
-
-static void what_is_passed_has_so_long_to_end(void **state)
-{
-    (void)state;
-    meanwhile = close_and_wait_long;
-    first = actors_send(&actors, 1, "l", FOREVER FOREVER "add 1;get");
-    settle();
-    meanwhile = NULL;
-    assert_int_equal(actors.closed, 1);
-    assert_int_equal(actors_reply(&actors, first)->status, SW_E_UNAVAILABLE);
-    open_pods();
-    assert_int_equal(field_of(1, "l", "counter"), 0);
-}
-
 /* Other Pods, and the same one with another spec, open and close at once. */
 static void change_others(unsigned round)
 {
@@ -499,7 +478,6 @@ int main(void)
         TEST(an_agent_is_quick_again_after_quick_segments),
         TEST(a_pod_that_is_discarded_ends_what_is_passed),
         TEST(a_pod_closes_after_what_is_passed),
-        TEST(what_is_passed_has_so_long_to_end),
         TEST(others_do_not_wait),
         TEST(slots_move_around_what_is_passed),
         TEST(a_snapshot_does_not_wait_for_what_is_passed),
