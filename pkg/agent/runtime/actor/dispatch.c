@@ -189,14 +189,16 @@ static int32_t admit_publish(struct sw_worker *worker, const struct sw_effect *e
     return code;
 }
 
-/* A subscription beyond the table's limit could not be made again by recovery. */
-static int32_t admit_subscribe(const struct sw_worker *worker)
+/* A subscription beyond the table's limit could not be made when the segment ends, and not again by
+ * recovery: room is kept for the most that it may have added at once. */
+static int32_t admit_subscribe(struct sw_worker *worker)
 {
-    const struct sw_bus *bus = &worker->shared->bus;
-
-    return atomic_load_explicit(&bus->subscriptions, memory_order_relaxed) < bus->subscriptions_max
-               ? 0
-               : SW_E_EXHAUSTED;
+    if (worker->turn.patterns_added < (int64_t)worker->reserved)
+        return 0;
+    if (!sw_bus_reserve(&worker->shared->bus))
+        return SW_E_EXHAUSTED;
+    worker->reserved++;
+    return 0;
 }
 
 int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,

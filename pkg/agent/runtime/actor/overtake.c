@@ -21,6 +21,7 @@ struct aside { /* What a segment on its way has in its worker, or those that run
     const struct sw_message *message;
     struct sw_ask answered;
     uint64_t fanout;
+    uint32_t reserved;
     bool has_ask;
     struct sw_note note;
 };
@@ -64,6 +65,7 @@ static void exchange(struct sw_worker *worker, struct aside *aside)
                         .message = worker->running_message,
                         .answered = worker->answered,
                         .fanout = worker->fanout,
+                        .reserved = worker->reserved,
                         .has_ask = worker->has_ask};
 
     worker->turn = aside->turn;
@@ -76,6 +78,7 @@ static void exchange(struct sw_worker *worker, struct aside *aside)
     worker->running_message = aside->message;
     worker->answered = aside->answered;
     worker->fanout = aside->fanout;
+    worker->reserved = aside->reserved;
     worker->has_ask = aside->has_ask;
     if (note != NULL) {
         own.note = *note;

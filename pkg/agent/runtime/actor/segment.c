@@ -76,6 +76,14 @@ static void append_segment(struct sw_worker *worker, struct segment *segment)
     worker->appended_epoch = segment->place.epoch;
 }
 
+/* What was reserved for the subscriptions of a segment that has ended. */
+static void give_back(struct sw_worker *worker)
+{
+    if (worker->reserved > 0)
+        sw_bus_give_back(&worker->shared->bus, worker->reserved);
+    worker->reserved = 0;
+}
+
 /* Append and change or search the subscriptions in one step, so that their order is the journal's.
  */
 static void append_on_bus(struct sw_worker *worker, struct segment *segment)
@@ -101,6 +109,7 @@ static void append_on_bus(struct sw_worker *worker, struct segment *segment)
             sw_dispatch_match(worker, space, effect.to, i);
     }
     pthread_mutex_unlock(&bus->mutex);
+    give_back(worker);
     if (rc != SW_OK)
         sw_worker_fail(worker, rc, "no memory for a subscription");
 }
@@ -159,6 +168,7 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment)
     worker->has_ask = false;
     worker->answered.instance = 0;
     worker->fanout = 0;
+    give_back(worker);
     sw_buffer_reset(&worker->targets);
 }
 
@@ -251,6 +261,8 @@ void sw_segment_execute(struct sw_worker *worker, struct segment *segment)
     }
     sw_turn_end(&worker->turn);
     settle_ask(worker, segment);
+    if (!sw_outcome_counts(record->outcome))
+        give_back(worker);
     worker->running = NULL;
 }
 

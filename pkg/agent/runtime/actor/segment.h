@@ -15,7 +15,8 @@ struct segment {
     struct sw_origin asker; /* Of a turn that goes on. */
 };
 
-/* Have worker->turn take the guest's calls from here on, until sw_turn_end. */
+/* Have worker->turn take the guest's calls from here on, until sw_turn_end. What the segment before
+ * had reserved and did not use is given back. */
 void sw_segment_begin(struct sw_worker *worker, const struct segment *segment);
 /* Enter the guest, or find that it need not or must not be entered; the record says how it ended.
  */

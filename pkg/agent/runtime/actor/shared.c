@@ -28,9 +28,7 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
     atomic_init(&shared->next_pod, 1);
     atomic_init(&shared->next_letter, 1);
     snprintf(shared->fingerprint, sizeof shared->fingerprint, "%s", fingerprint);
-    /* The table is not full before each worker's running segment has added all that it may. */
-    shared->bus.subscriptions_max =
-        SW_SUBSCRIPTIONS_MAX - (uint64_t)SW_WORKERS_MAX * SW_PATTERNS_MAX;
+    shared->bus.subscriptions_max = SW_SUBSCRIPTIONS_MAX;
     pthread_mutex_init(&shared->bus.mutex, NULL);
     pthread_mutex_init(&shared->board.mutex, NULL);
     sw_buffer_init(&shared->bus.found, (size_t)SW_SUBSCRIPTIONS_MAX * 16);
@@ -81,6 +79,23 @@ uint64_t sw_shared_incarnation(const struct sw_shared *shared, bool is_durable)
 }
 
 /* --- The bus --------------------------------------------------------------------------------- */
+
+/* What becomes a subscription meanwhile is counted twice, never not at all: it is added before it
+ * is given back, and looked at in the other order. */
+bool sw_bus_reserve(struct sw_bus *bus)
+{
+    uint64_t reserved = atomic_fetch_add(&bus->reserved, 1) + 1;
+
+    if (reserved + atomic_load(&bus->subscriptions) <= bus->subscriptions_max)
+        return true;
+    (void)atomic_fetch_sub(&bus->reserved, 1);
+    return false;
+}
+
+void sw_bus_give_back(struct sw_bus *bus, uint64_t count)
+{
+    (void)atomic_fetch_sub(&bus->reserved, count);
+}
 
 enum sw_rc sw_bus_add(struct sw_bus *bus, const struct sw_subscriber *who, struct sw_bytes space,
                       struct sw_bytes pattern)

@@ -33,7 +33,8 @@ struct sw_subscriber { /* An instance with subscriptions. */
 };
 
 struct sw_bus {
-    uint64_t subscriptions_max;     /* At so many no segment adds any; set before workers run. */
+    uint64_t subscriptions_max;     /* With what is reserved; set before workers run. */
+    _Atomic uint64_t reserved;      /* That segments on their way may add. */
     pthread_mutex_t mutex;          /* Guards all below. */
     _Atomic uint64_t subscriptions; /* There are; read without the mutex. */
     struct sw_pubsub *table;
@@ -77,6 +78,11 @@ void sw_shared_done(struct sw_shared *shared);
 /* Within which numbers of instances are never given twice: in the journal, or, for one that keeps
  * nothing, in this run of the host. Never 0. */
 uint64_t sw_shared_incarnation(const struct sw_shared *shared, bool is_durable);
+
+/* Keep room for one more subscription, without the mutex. False: there is none. */
+bool sw_bus_reserve(struct sw_bus *bus);
+/* So many were added, with the mutex, or are not wanted any more. */
+void sw_bus_give_back(struct sw_bus *bus, uint64_t count);
 
 /* --- The bus. The caller holds bus->mutex. --------------------------------------------------- */
 

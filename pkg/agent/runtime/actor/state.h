@@ -126,6 +126,7 @@ struct sw_worker {
     bool has_ask;                             /* It has an ask in shared->waits, for which */
     struct sw_ask answered;                   /* this one was set aside; instance 0: none. */
     uint64_t fanout;                          /* Deliveries that its publishes ask for, at most. */
+    uint32_t reserved;                        /* Subscriptions that it has room for. */
     struct sw_guest_outcome outcome;
     struct sw_buffer record, frame, replay, body, image, targets, block;
     struct sw_bodies bodies;

@@ -393,6 +393,31 @@ static void a_namespace_has_its_part_of_the_places(void **state)
     assert_int_equal(actors_reply(&actors, victim)->status, 0);
 }
 
+/* --- Subscriptions ---------------------------------------------------------------------------- */
+
+/* None is on the bus before its segment has ended: there is room for all the same. */
+static void what_is_passed_has_room_for_what_it_subscribed_to(void **state)
+{
+    struct sw_bus *bus = &actors.shared.bus;
+    uint64_t others[2];
+
+    (void)state;
+    bus->subscriptions_max = 3;
+    others[0] = actors_send(&actors, 1, "l", "sub one;sub two;" FOREVER "get");
+    others[1] = actors_send(&actors, 3, "o", LONG "sub three;sub four;" FOREVER "get");
+    settle();
+    assert_int_equal(sw_worker_failure(actors.workers[0], NULL), SW_OK);
+    assert_int_equal(atomic_load(&bus->subscriptions), 3);
+    assert_int_equal(atomic_load(&bus->reserved), 0);
+    assert_non_null(strstr(actors_reply(&actors, others[0])->body, "code=0"));
+    assert_null(strstr(actors_reply(&actors, others[1])->body, "code=0"));
+    (void)ask(1, "l", "unsub one");
+    (void)ask(2, "q", "sub five;" LONG "trap");
+    assert_int_equal(atomic_load(&bus->reserved), 0);
+    (void)ask(2, "q", "sub six");
+    assert_int_equal(atomic_load(&bus->subscriptions), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +431,7 @@ int main(void)
         TEST(what_comes_while_an_idle_one_stops_is_kept),
         TEST(each_namespace_may_begin_something),
         TEST(a_namespace_has_its_part_of_the_places),
+        TEST(what_is_passed_has_room_for_what_it_subscribed_to),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
