@@ -37,6 +37,7 @@ struct sw_passed {
     enum sw_pass_kind kind;
     bool is_hurried;            /* It is to end now, */
     bool is_for_later;          /* and to be handled again. */
+    uint64_t waiting_bytes;     /* Of what it is about to send, counted among what waits. */
     uint64_t since_ns, used_ns; /* When it went on, and the processor time that it had by then. */
     uint64_t end_ns;            /* It is to end then; UINT64_MAX: by itself. */
     const char *end_words;
@@ -148,7 +149,7 @@ static struct sw_passed *passed_new(struct sw_worker *worker)
     passed->priority = worker->ready.picked_priority;
     passed->strand = sw_strands_self(worker->options.strands);
     passed->end_ns = UINT64_MAX;
-    passed->used_ns = passed->since_ns = 0;
+    passed->used_ns = passed->since_ns = passed->waiting_bytes = 0;
     passed->is_hurried = passed->is_for_later = false;
     passed->next = passing->all;
     passing->all = passed;
@@ -160,12 +161,20 @@ static struct sw_passed *passed_new(struct sw_worker *worker)
     return passed;
 }
 
+/* What it is about to send takes as much memory as if it had been sent. */
+static void count_bytes(struct sw_worker *worker, struct sw_passed *passed, uint64_t bytes)
+{
+    sw_worker_count_bytes(worker, (int64_t)(bytes - passed->waiting_bytes));
+    passed->waiting_bytes = bytes;
+}
+
 /* It has ended, or was not passed after all. */
 static void passed_end(struct sw_worker *worker, struct sw_passed *passed)
 {
     struct sw_passing *passing = &worker->passing;
     struct sw_passed **at = &passing->all;
 
+    count_bytes(worker, passed, 0);
     while (*at != passed)
         at = &(*at)->next;
     *at = passed->next;
@@ -258,6 +267,7 @@ const char *sw_overtake_tick(void *ctx, uint64_t used_ns)
         passed = passed_new(worker);
     if (passed == NULL)
         return NULL;
+    count_bytes(worker, passed, worker->turn.effects.size + worker->turn.taken_bytes);
     sw_worker_charge(worker);
     rest_if_wanted(worker, passed, used_ns);
     if (!set_aside(worker, passed)) {

@@ -418,6 +418,38 @@ static void what_is_passed_has_room_for_what_it_subscribed_to(void **state)
     assert_int_equal(atomic_load(&bus->subscriptions), 3);
 }
 
+/* --- Memory ----------------------------------------------------------------------------------- */
+
+static void send_beside_it(unsigned round)
+{
+    int64_t waiting = sw_worker_queued_bytes(actors.workers[0]);
+
+    if (round != 2)
+        return;
+    assert_in_range(waiting, SW_QUEUED_BYTES_EDGE_MAX, SW_QUEUED_BYTES_EDGE_MAX + (8 << 20));
+    first = actors_send(&actors, 2, "q", "add 1;get");
+}
+
+/* Clients are refused by what is about to be sent as by what waits. */
+static void what_is_about_to_be_sent_counts_as_waiting(void **state)
+{
+    _Atomic int64_t *waiting = &actors.shared.queued_bytes;
+
+    (void)state;
+    (void)ask(2, "q", "add 1;get");
+    sw_worker_settle_bytes(actors.workers[0]);
+    assert_int_equal(atomic_load(waiting), 0);
+    atomic_store(waiting, SW_QUEUED_BYTES_EDGE_MAX - (256 << 10));
+    meanwhile = send_beside_it;
+    (void)actors_send(&actors, 1, "l", "spam 20000 other/x|add 1~" FOREVER "add 1;trap");
+    settle();
+    meanwhile = NULL;
+    assert_int_equal(actors_reply(&actors, first)->status, SW_E_EXHAUSTED);
+    sw_worker_settle_bytes(actors.workers[0]);
+    assert_int_equal(atomic_load(waiting), SW_QUEUED_BYTES_EDGE_MAX - (256 << 10));
+    assert_int_equal(field_of(2, "q", "counter"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +464,7 @@ int main(void)
         TEST(each_namespace_may_begin_something),
         TEST(a_namespace_has_its_part_of_the_places),
         TEST(what_is_passed_has_room_for_what_it_subscribed_to),
+        TEST(what_is_about_to_be_sent_counts_as_waiting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
