@@ -166,9 +166,10 @@ static void turn(struct world *w, struct sw_bytes body, const struct run *record
     uint32_t refusals = body.size < 4 ? 0 : *(const uint8_t *)body.data * 0x01010101u;
     struct sw_turn_host host = {.ctx = &refusals, .admit = admit};
     struct sw_actor actor = {0};
+    static const struct sw_bytes space = {"space", 5}, agent = {"caller", 6}, config = {"{}", 2};
     struct sw_turn_options options = {.actor = &actor,
                                       .host = record == NULL ? &host : NULL,
-                                      .self = {{"space", 5}, {"caller", 6}, {"k", 1}, {"{}", 2}},
+                                      .self = {&space, &agent, &config, {"k", 1}},
                                       .time_ns = 1234567890,
                                       .handle = 7,
                                       .can_wait = true};

@@ -21,12 +21,20 @@ static inline bool sw_is_same(const void *one, const void *other, size_t size_by
 {
     const uint8_t *left = one, *right = other;
     uint64_t a, b;
+    uint32_t c[2], d[2];
 
-    if (size_bytes < sizeof a) {
+    if (size_bytes < sizeof c[0]) {
         for (size_t i = 0; i < size_bytes; i++)
             if (left[i] != right[i])
                 return false;
         return true;
+    }
+    if (size_bytes < sizeof a) { /* Beginning and end, in part the same bytes. */
+        (void)memcpy(&c[0], left, sizeof c[0]);
+        (void)memcpy(&c[1], left + size_bytes - sizeof c[1], sizeof c[1]);
+        (void)memcpy(&d[0], right, sizeof d[0]);
+        (void)memcpy(&d[1], right + size_bytes - sizeof d[1], sizeof d[1]);
+        return c[0] == d[0] && c[1] == d[1];
     }
     for (size_t at = 0; at + sizeof a < size_bytes; at += sizeof a) {
         (void)memcpy(&a, left + at, sizeof a);
@@ -37,6 +45,31 @@ static inline bool sw_is_same(const void *one, const void *other, size_t size_by
     (void)memcpy(&a, left + size_bytes - sizeof a, sizeof a); /* The end, once more in part. */
     (void)memcpy(&b, right + size_bytes - sizeof b, sizeof b);
     return a == b;
+}
+/* As memcpy would do it, for names and other short bytes: without a call up to 16 of them. */
+static inline void sw_copy_short(void *to, const void *from, size_t size_bytes)
+{
+    const uint8_t *source = from;
+    uint8_t *target = to;
+    uint64_t a, b;
+    uint32_t c, d;
+
+    if (size_bytes > 2 * sizeof a) {
+        (void)memcpy(target, source, size_bytes);
+    } else if (size_bytes >= sizeof a) { /* Beginning and end, in part the same bytes. */
+        (void)memcpy(&a, source, sizeof a);
+        (void)memcpy(&b, source + size_bytes - sizeof b, sizeof b);
+        (void)memcpy(target, &a, sizeof a);
+        (void)memcpy(target + size_bytes - sizeof b, &b, sizeof b);
+    } else if (size_bytes >= sizeof c) {
+        (void)memcpy(&c, source, sizeof c);
+        (void)memcpy(&d, source + size_bytes - sizeof d, sizeof d);
+        (void)memcpy(target, &c, sizeof c);
+        (void)memcpy(target + size_bytes - sizeof d, &d, sizeof d);
+    } else {
+        for (size_t i = 0; i < size_bytes; i++)
+            target[i] = source[i];
+    }
 }
 /* Whether they are the same bytes, also when there are none. */
 static inline bool sw_bytes_is_equal(struct sw_bytes one, struct sw_bytes other)

@@ -15,8 +15,7 @@
 
 static struct sw_way *find_way(struct sw_worker *worker, struct sw_bytes to, uint64_t replica)
 {
-    return sw_ways_find(worker->ways, worker->routes, worker->running->pod->config.name_space, to,
-                        replica);
+    return sw_ways_find(worker->ways, worker->routes, &worker->running->pod->space, to, replica);
 }
 
 /* Whether this segment has answered the question that `ask` waits with: its reply is an effect, but
@@ -77,8 +76,8 @@ static bool take_send(struct sw_worker *worker, const struct sw_effect *effect, 
     struct sw_turn *turn = &worker->turn;
     struct sw_bytes agent = instance->pod->config.agent, key = sw_way_key(way, effect->to);
     size_t from_size = agent.size + 1 + instance->key_size;
-    struct sw_message *message =
-        sw_message_make(key.size + from_size + effect->type.size + effect->body.size);
+    struct sw_message *message = sw_spares_take(
+        &worker->spares, key.size + from_size + effect->type.size + effect->body.size);
     struct sw_bytes part;
     uint8_t *at;
 
@@ -122,6 +121,8 @@ static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effe
     struct sw_board *board = &worker->shared->board;
     int32_t code;
 
+    if (way->agent_size == 0)
+        return SW_E_INVALID;
     if (way->route == NULL) {
         ret_route->end = SW_ROUTE_UNREACHABLE;
         ret_route->value = (uint64_t)-way->status;

@@ -23,16 +23,31 @@ void sw_body_unref(struct sw_body *body)
         free(body);
 }
 
-struct sw_message *sw_message_make(size_t texts_bytes)
+struct sw_message *sw_spares_miss(size_t texts_bytes)
 {
-    struct sw_message *message = malloc(sizeof *message + texts_bytes);
+    size_t size_class = (texts_bytes + SW_SPARE_STEP_BYTES - 1) / SW_SPARE_STEP_BYTES;
+    size_t room = size_class < SW_SPARE_CLASSES ? size_class * SW_SPARE_STEP_BYTES : texts_bytes;
+    struct sw_message *message = malloc(sizeof *message + room);
 
     if (message == NULL)
         return NULL;
     memset(message, 0, sizeof *message);
     message->item.kind = SW_ITEM_MESSAGE;
+    message->size_class = size_class < SW_SPARE_CLASSES ? (uint8_t)size_class : 0;
     message->size_bytes = (uint32_t)(sizeof *message + texts_bytes);
     return message;
+}
+
+void sw_spares_done(struct sw_spares *spares)
+{
+    for (size_t i = 0; i < SW_SPARE_CLASSES; i++)
+        while (spares->classes[i].first != NULL) {
+            struct sw_message *message = spares->classes[i].first;
+
+            spares->classes[i].first = (struct sw_message *)(void *)message->item.next;
+            free(message);
+        }
+    memset(spares, 0, sizeof *spares);
 }
 
 struct sw_message *sw_message_new(const struct sw_message *template)
@@ -47,6 +62,7 @@ struct sw_message *sw_message_new(const struct sw_message *template)
         return NULL;
     *message = *template;
     message->item = (struct sw_item){NULL, SW_ITEM_MESSAGE};
+    message->size_class = 0;
     message->size_bytes = (uint32_t)(sizeof *message + texts);
     at = (uint8_t *)(message + 1);
     at = sw_message_keep(template->key, at, &message->key);

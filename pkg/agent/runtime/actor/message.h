@@ -59,6 +59,7 @@ struct sw_message {
     uint32_t size_bytes;  /* Of all this, for limits. */
     bool is_lost;         /* Recovery: nobody is there to handle it. */
     bool is_admitted;     /* Its sender's limit of births was looked at, or does not hold. */
+    uint8_t size_class;   /* Its room for texts, in SW_SPARE_STEP_BYTES; 0: as much as it needs. */
     uint32_t attempts;    /* How often its handler did not come to its end. */
     uint32_t worker;      /* and of whose Pod it is, by the routes of that moment. */
     uint64_t retry_ns;    /* Not handled before, by the clock of records; 0: at once. */
@@ -66,21 +67,64 @@ struct sw_message {
     struct sw_instance *receiver;
 };
 
-/* A zeroed one with room for so many bytes of texts behind it, for sw_message_keep. NULL: no
- * memory. */
-struct sw_message *sw_message_make(size_t texts_bytes);
-/* Copy a text to `at`, within that room, and have *ret_text name the copy. Returns its end. */
-static inline uint8_t *sw_message_keep(struct sw_bytes text, uint8_t *at, struct sw_bytes *ret_text)
-{
-    *ret_text = (struct sw_bytes){at, text.size};
-    if (text.size > 0)
-        memcpy(at, text.data, text.size);
-    return at + text.size;
-}
 /* A copy of what the template says; its shared body, if any, is referenced. NULL: no memory. */
 struct sw_message *sw_message_new(const struct sw_message *template);
 void sw_message_free(struct sw_message *message);
 SW_DEFINE_CLEANUP(struct sw_message, sw_message_free)
+
+/* Messages that are over, kept by a worker for those that it makes next: most come and go in the
+ * same few sizes, some of them from one processor to another and back. */
+#define SW_SPARE_STEP_BYTES 64u
+#define SW_SPARE_CLASSES 9u
+#define SW_SPARES_MAX 64u /* Of each size. */
+struct sw_spares {
+    struct {
+        struct sw_message *first; /* The next one in item.next. */
+        uint32_t count;
+    } classes[SW_SPARE_CLASSES];
+};
+
+void sw_spares_done(struct sw_spares *spares);
+struct sw_message *sw_spares_miss(size_t texts_bytes); /* As below, when there is none. */
+/* A zeroed message with room for so many bytes of texts behind it, for sw_message_keep. NULL: no
+ * memory. */
+static inline struct sw_message *sw_spares_take(struct sw_spares *spares, size_t texts_bytes)
+{
+    size_t size_class = (texts_bytes + SW_SPARE_STEP_BYTES - 1) / SW_SPARE_STEP_BYTES;
+    struct sw_message *message;
+
+    if (size_class >= SW_SPARE_CLASSES || spares->classes[size_class].first == NULL)
+        return sw_spares_miss(texts_bytes);
+    message = spares->classes[size_class].first;
+    spares->classes[size_class].first = (struct sw_message *)(void *)message->item.next;
+    spares->classes[size_class].count--;
+    memset(message, 0, sizeof *message);
+    message->item.kind = SW_ITEM_MESSAGE;
+    message->size_class = (uint8_t)size_class;
+    message->size_bytes = (uint32_t)(sizeof *message + texts_bytes);
+    return message;
+}
+/* Instead of sw_message_free. */
+static inline void sw_spares_put(struct sw_spares *spares, struct sw_message *message)
+{
+    uint32_t size_class = message->size_class;
+
+    if (size_class == 0 || message->shared != NULL ||
+        spares->classes[size_class].count >= SW_SPARES_MAX) {
+        sw_message_free(message);
+        return;
+    }
+    message->item.next = (struct sw_item *)(void *)spares->classes[size_class].first;
+    spares->classes[size_class].first = message;
+    spares->classes[size_class].count++;
+}
+/* Copy a text to `at`, within that room, and have *ret_text name the copy. Returns its end. */
+static inline uint8_t *sw_message_keep(struct sw_bytes text, uint8_t *at, struct sw_bytes *ret_text)
+{
+    *ret_text = (struct sw_bytes){at, text.size};
+    sw_copy_short(at, text.data, text.size);
+    return at + text.size;
+}
 
 /* A counted copy of bytes, with one reference.  NULL: no memory. */
 struct sw_body *sw_body_new(struct sw_bytes bytes);

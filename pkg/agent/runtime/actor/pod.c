@@ -7,6 +7,7 @@
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/segment.h"
 #include "pkg/utils/base/text.h"
+#include "pkg/utils/base/hash.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -70,8 +71,19 @@ enum sw_rc sw_pod_set_config(struct sw_pod *pod, const struct sw_pod_config *con
     block->older = pod->texts;
     pod->texts = block;
     pod->config = copy;
+    pod->space.name = copy.name_space;
     sw_slot_key(copy.agent_uid, pod->hash_key);
     return SW_OK;
+}
+
+/* Under a key that nobody outside knows, so that none can be made that is taken for another. */
+static void set_space(const struct sw_shared *shared, struct sw_pod *pod)
+{
+    uint8_t key[16];
+
+    memcpy(key, &shared->incarnation, sizeof shared->incarnation);
+    memcpy(key + sizeof shared->incarnation, &shared->incarnation, sizeof shared->incarnation);
+    pod->space.hash = sw_siphash(key, pod->space.name.data, pod->space.name.size);
 }
 
 struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_config *config)
@@ -91,6 +103,7 @@ struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_co
         free(pod);
         return NULL;
     }
+    set_space(shared, pod);
     return pod;
 }
 

@@ -7,6 +7,7 @@
  * Threads, I/O, Limits: as worker.h. */
 #pragma once
 #include "pkg/agent/runtime/actor/letters.h"
+#include "pkg/agent/runtime/actor/ways.h"
 #include "pkg/agent/runtime/actor/worker.h"
 #include "pkg/utils/base/list.h"
 
@@ -24,6 +25,7 @@ struct sw_pod {
     struct sw_pod_config config; /* Texts are NUL-terminated copies in `texts`. */
     struct sw_pod_texts *texts;
     uint8_t hash_key[16];
+    struct sw_space space; /* Its namespace. */
     enum sw_pod_state state;
     const struct sw_spec *spec; /* What its instances see; NULL: none yet. */
     struct sw_program *program; /* Of spec; NULL: never opened since the host's start. */

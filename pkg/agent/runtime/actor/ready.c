@@ -136,6 +136,7 @@ void sw_ready_share_put(struct sw_ready *ready, struct sw_share *share)
         assert(share->queues[k][p].last == NULL);
         leave(ready, k, p, &share->queues[k][p]);
     }
+    ready->alone = NULL;
     if (ready->picked == share || (ready->picked != NULL && ready->picked->parent == share))
         ready->picked = NULL;
     (void)sw_map_remove(ready->shares, share->key, share->key_size);
@@ -174,8 +175,12 @@ static enum sw_rc add(struct sw_ready *ready, struct sw_share *share, enum sw_re
                       struct sw_ready_link *link, uint32_t priority)
 {
     struct sw_ready_queue *queue = &share->queues[kind][priority];
-    enum sw_rc rc = enter_both(ready, share, kind, priority);
+    enum sw_rc rc = SW_OK;
 
+    if (ready->alone != queue) { /* Which is where it belongs. */
+        ready->alone = NULL;
+        rc = enter_both(ready, share, kind, priority);
+    }
     if (rc != SW_OK)
         return rc;
     link->queued |= (uint8_t)(1u << priority);
@@ -345,7 +350,44 @@ static struct sw_ready_link *next_slow(struct sw_ready *ready, uint32_t *ret_pri
     return link;
 }
 
-struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priority)
+/* The first of the queue in which all stands, as `next_of` would pick it. */
+static struct sw_ready_link *next_alone(struct sw_ready *ready, uint32_t *ret_priority)
+{
+    struct sw_ready_queue *queue = ready->alone, *space;
+    uint32_t priority = ready->alone_priority;
+    struct sw_ready_order *order = &ready->orders[SW_READY_QUICK];
+    struct sw_ready_link *first;
+
+    if (queue->last == NULL)
+        return NULL;
+    space = &queue->share->parent->queues[SW_READY_QUICK][priority];
+    order->floor_ns[priority] = space->entry.rank;
+    space->floor_ns = queue->entry.rank;
+    first = queue->last->next[priority];
+    leave_ring(ready, queue->share, SW_READY_QUICK, first, priority);
+    ready->picked = queue->share;
+    ready->picked_priority = priority;
+    ready->picked_kind = SW_READY_QUICK;
+    *ret_priority = priority;
+    return first;
+}
+
+/* After a pick: whether all that is left stands in the same queue. */
+static void look_for_alone(struct sw_ready *ready)
+{
+    const struct sw_ready_order *quick = &ready->orders[SW_READY_QUICK];
+    struct sw_ready_queue *queue = &ready->picked->queues[SW_READY_QUICK][ready->picked_priority];
+    uint64_t queued = ready->slow_count;
+
+    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+        queued += quick->queued[p];
+    if (ready->picked_kind == SW_READY_QUICK && queued == queue->count) {
+        ready->alone = queue;
+        ready->alone_priority = ready->picked_priority;
+    }
+}
+
+static struct sw_ready_link *next_of_all(struct sw_ready *ready, uint32_t *ret_priority)
 {
     struct sw_ready_link *link = NULL;
 
@@ -358,18 +400,19 @@ struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priori
     return link != NULL ? link : next_slow(ready, ret_priority);
 }
 
-bool sw_ready_is_alone(const struct sw_ready *ready)
+struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priority)
 {
-    const struct sw_ready_order *quick = &ready->orders[SW_READY_QUICK];
-    const struct sw_share *share = ready->picked;
-    uint32_t priority = ready->picked_priority;
-    uint64_t queued = ready->slow_count;
+    struct sw_ready_link *link = NULL;
 
-    for (uint32_t p = 0; p < SW_PRIORITIES; p++)
-        queued += quick->queued[p];
-    return share != NULL && ready->picked_kind == SW_READY_QUICK &&
-           queued == quick->queued[priority] && quick->spaces[priority].count == 1 &&
-           share->parent->queues[SW_READY_QUICK][priority].agents.count == 1;
+    if (ready->alone != NULL)
+        link = next_alone(ready, ret_priority);
+    if (link != NULL)
+        return link;
+    ready->alone = NULL;
+    link = next_of_all(ready, ret_priority);
+    if (link != NULL)
+        look_for_alone(ready);
+    return link;
 }
 
 /* Move it back by the time it used. It is in the heap, so no memory is needed; one that left the
@@ -423,6 +466,7 @@ static enum sw_rc change_kind(struct sw_ready *ready, struct sw_share *share, bo
     enum sw_ready_kind from = kind_of(share), to;
     enum sw_rc rc = SW_OK;
 
+    ready->alone = NULL;
     share->is_slow = is_slow;
     ready->slow += is_slow ? 1u : -1u;
     to = kind_of(share);

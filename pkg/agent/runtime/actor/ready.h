@@ -55,7 +55,12 @@ struct sw_ready_order {                   /* Of one kind. */
     uint64_t queued[SW_PRIORITIES];       /* Instances. */
 };
 
+struct sw_ready_queue; /* Opaque: of a share, a kind and a priority. */
+
 struct sw_ready {
+    /* In which all stands that is ready, of this priority; NULL: not known, or not in one. */
+    struct sw_ready_queue *alone;
+    uint32_t alone_priority;
     struct sw_map *shares; /* struct sw_share by namespace, and by Agent. */
     struct sw_ready_order orders[SW_READY_KINDS];
     uint64_t slow_count;     /* Queued in the last two of them. */
@@ -89,8 +94,11 @@ void sw_ready_remove(struct sw_ready *ready, struct sw_share *share, struct sw_r
 /* The next one, out of its queue, and its kind in ready->picked_kind; NULL: none. */
 struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priority);
 /* Whether nothing else is ready than what belongs to the share and the priority that were picked
- * last: the next pick is the same, whatever that is charged. */
-bool sw_ready_is_alone(const struct sw_ready *ready);
+ * last: the next pick is the same, whatever that is charged. False, too, if it is not known. */
+static inline bool sw_ready_is_alone(const struct sw_ready *ready)
+{
+    return ready->alone != NULL;
+}
 /* How long what was picked last ran. */
 void sw_ready_charge(struct sw_ready *ready, uint64_t ns);
 /* Whether there is nothing to pick, as far as is known without looking. */

@@ -155,10 +155,8 @@ static enum sw_rc begin(struct replay *replay, const struct sw_record_segment *s
     struct sw_turn_options options = {
         .actor = &replay->actor,
         .watch = &replay->worker->turn_watch,
-        .self = {pod->config.name_space,
-                 pod->config.agent,
-                 sw_instance_key(replay->instance),
-                 {NULL, 0}},
+        .self = {&pod->config.name_space, &pod->config.agent, NULL,
+                 sw_instance_key(replay->instance)},
         .time_ns = segment->time_ns,
         .random = replay->random,
         .results = segment->results,
@@ -175,7 +173,7 @@ static enum sw_rc begin(struct replay *replay, const struct sw_record_segment *s
                           "its last messages were handled by the engine \"%.*s\": start that "
                           "version of Swarm once more and stop it cleanly",
                           (int)spec->fingerprint.size, (const char *)spec->fingerprint.data);
-    options.self.config = spec->config;
+    options.self.config = &spec->config;
     options.timers_max = spec->timers_max;
     if (segment->has_message && (segment->head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
         options.handle = sw_actor_next_handle(&replay->actor);

@@ -146,7 +146,7 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment)
         .actor = &instance->actor,
         .host = &worker->turn_host,
         .watch = &worker->turn_watch,
-        .self = {config->name_space, config->agent, sw_instance_key(instance), spec->config},
+        .self = {&config->name_space, &config->agent, &spec->config, sw_instance_key(instance)},
         .time_ns = segment->record.time_ns,
         .random = instance->random,
         .has_fired = segment->record.entry == SW_ENTRY_TIMER && segment->record.again == 0,
@@ -982,7 +982,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     } else if (instance->is_parked || !sw_segment_prepare(worker, instance, message, &err)) {
         postpone(worker, instance, message, priority, err.message);
     } else if (!handle(worker, instance, message)) {
-        sw_message_free(message);
+        sw_spares_put(&worker->spares, message);
     }
     if (instance->mailbox[priority] != NULL && instance->actor.wait.kind == SW_WAIT_NONE)
         sw_instance_wake_up(worker, instance, priority);

@@ -120,6 +120,7 @@ struct sw_worker {
     struct sw_turn_host turn_host;
     struct sw_turn_watch turn_watch;
     struct sw_passing passing;
+    struct sw_spares spares;
     struct sw_instance *running;              /* Whose segment runs now, */
     const struct sw_origin *running_origin;   /* who sent what it handles, */
     const struct sw_message *running_message; /* and that; NULL: it handles no message. */
@@ -226,8 +227,7 @@ void sw_instance_set_failing(struct sw_worker *worker, struct sw_instance *insta
 enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *record,
                             struct sw_journal_place *ret_place);
 
-/* --- deliver.c: what comes in ------------------------------------------------------------------
- */
+/* --- deliver.c: what comes in ----------------------------------------------------------------- */
 
 void sw_deliver(struct sw_worker *worker, struct sw_item *item);
 void sw_deliver_message(struct sw_worker *worker, struct sw_message *message);

@@ -121,9 +121,23 @@ static uint32_t next_call(struct sw_turn *turn, const struct sw_effect *effect)
                                                : turn->calls++;
 }
 
+/* Put down what the host said to a call, where a replay could not tell. */
+static void note_result(struct sw_turn *turn, uint32_t call, int32_t code,
+                        const struct sw_turn_route *route)
+{
+    if (code != 0) {
+        sw_buffer_put_u32(&turn->results, call);
+        sw_buffer_put_u32(&turn->results, (uint32_t)code);
+    } else if (route->end != 0) {
+        sw_buffer_put_u32(&turn->routes, turn->effects_count - turn->taken_count);
+        sw_buffer_put_u32(&turn->routes, route->end);
+        sw_buffer_put_u64(&turn->routes, route->value);
+    }
+}
+
 /* What the host says to a call: asked now, or as it was recorded. These calls are counted, so that
  * a guest which tries again and again meets a limit of its turn and not one of the record. */
-static int32_t host_result(struct sw_turn *turn, const struct sw_effect *effect, bool *ret_is_taken)
+static int32_t host_result(struct sw_turn *turn, const struct sw_effect *effect)
 {
     struct sw_turn_route route = {0};
     uint32_t call;
@@ -141,15 +155,7 @@ static int32_t host_result(struct sw_turn *turn, const struct sw_effect *effect,
         return code;
     }
     code = turn->host->admit(turn->host->ctx, effect, &route);
-    *ret_is_taken = route.is_taken;
-    if (code != 0) {
-        sw_buffer_put_u32(&turn->results, call);
-        sw_buffer_put_u32(&turn->results, (uint32_t)code);
-    } else if (route.end != 0 && !route.is_taken) {
-        sw_buffer_put_u32(&turn->routes, turn->effects_count - turn->taken_count);
-        sw_buffer_put_u32(&turn->routes, route.end);
-        sw_buffer_put_u64(&turn->routes, route.value);
-    }
+    note_result(turn, call, code, &route);
     return code;
 }
 
@@ -170,12 +176,11 @@ static int32_t add_hosted(struct sw_turn *turn, const struct sw_effect *effect)
 {
     size_t start = turn->effects.size;
     int32_t code = add_effect(turn, effect);
-    bool is_taken;
 
     if (code != 0)
         return code;
     turn->effects_count--;
-    code = host_result(turn, effect, &is_taken);
+    code = host_result(turn, effect);
     if (code != 0)
         turn->effects.size = start;
     else
@@ -183,21 +188,26 @@ static int32_t add_hosted(struct sw_turn *turn, const struct sw_effect *effect)
     return code;
 }
 
-/* The same where the host may take it: what it takes counts as if it had been put down. */
+/* The same where nothing is recorded and the host may take it: what it takes counts as if it had
+ * been put down. */
 static int32_t add_send(struct sw_turn *turn, const struct sw_effect *effect)
 {
     size_t size = sw_effect_send_size(effect);
-    bool is_taken = false;
+    struct sw_turn_route route = {0};
     int32_t code;
 
     if (turn->effects_count >= SW_EFFECTS_MAX ||
+        turn->calls + turn->subscribe_calls >= SW_EFFECTS_MAX ||
         turn->effects.size + turn->taken_bytes + size > SW_EFFECTS_BYTES_MAX)
         return SW_E_EXHAUSTED;
-    code = host_result(turn, effect, &is_taken);
+    turn->calls++;
+    code = turn->host->admit(turn->host->ctx, effect, &route);
     if (code != 0)
         return code;
-    if (!is_taken)
+    if (!route.is_taken) {
+        note_result(turn, turn->calls - 1, code, &route);
         return add_effect(turn, effect);
+    }
     turn->taken_bytes += size;
     turn->taken_count++;
     turn->effects_count++;
@@ -209,12 +219,13 @@ int32_t sw_turn_send(struct sw_turn *turn, struct sw_effect *effect, int32_t pri
 {
     struct sw_bytes agent, key;
 
-    if (!sw_name_split(effect->to, &agent, &key) || !content_is_valid(effect) ||
-        !priority_is_valid(priority))
+    if (!content_is_valid(effect) || !priority_is_valid(priority))
         return SW_E_INVALID;
     effect->kind = SW_EFFECT_SEND;
     effect->priority = (uint32_t)priority;
-    return turn->takes_sends ? add_send(turn, effect) : add_hosted(turn, effect);
+    if (turn->takes_sends) /* Whoever finds the receiver sees what is no name. */
+        return add_send(turn, effect);
+    return sw_name_split(effect->to, &agent, &key) ? add_hosted(turn, effect) : SW_E_INVALID;
 }
 
 int32_t sw_turn_publish(struct sw_turn *turn, struct sw_effect *effect, int32_t priority)
@@ -450,10 +461,10 @@ int32_t sw_turn_random(struct sw_turn *turn, void *ret_bytes, uint32_t size)
 int32_t sw_turn_self(const struct sw_turn *turn, int32_t what, void *ret_text, uint32_t size)
 {
     const struct sw_bytes facts[] = {
-        [SWARM_SELF_NAMESPACE] = turn->self.name_space,
-        [SWARM_SELF_AGENT] = turn->self.agent,
+        [SWARM_SELF_NAMESPACE] = *turn->self.name_space,
+        [SWARM_SELF_AGENT] = *turn->self.agent,
         [SWARM_SELF_KEY] = turn->self.key,
-        [SWARM_SELF_CONFIG] = turn->self.config,
+        [SWARM_SELF_CONFIG] = *turn->self.config,
     };
     struct sw_bytes fact;
 

@@ -24,7 +24,7 @@ struct sw_turn_route { /* What the host decided about a send; end 0: nothing to 
 struct sw_turn_host { /* The host's say while a segment runs for the first time. */
     void *ctx;
     /* May this send, publish or call go out, may this subscription be added? 0 or a negative code.
-     */
+     * Of a turn that takes sends, SW_E_INVALID if the receiver's name is none. */
     int32_t (*admit)(void *ctx, const struct sw_effect *effect, struct sw_turn_route *ret_route);
 };
 
@@ -36,7 +36,8 @@ struct sw_turn_watch { /* Whoever looks on while a segment runs, a replay as wel
 };
 
 struct sw_turn_self { /* Borrowed for the segment. */
-    struct sw_bytes name_space, agent, key, config;
+    const struct sw_bytes *name_space, *agent, *config;
+    struct sw_bytes key;
 };
 
 struct sw_turn_random { /* Random numbers are SipHash of a counter under the instance's seed. */

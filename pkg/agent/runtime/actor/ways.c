@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TEXT_MAX 128u
+#define TEXT_MAX 120u
 #define REPLICA_MAX 22u
 
-struct known { /* A name, behind its namespace. */
+struct known {
     _Alignas(64) struct sw_way way;
-    char text[TEXT_MAX];
+    uint64_t space; /* The hash of the namespace. */
+    char to[TEXT_MAX];
 };
 
 struct sw_ways {
@@ -38,34 +39,29 @@ void sw_ways_free(struct sw_ways *ways)
     free(ways);
 }
 
-static uint64_t end_of(struct sw_bytes text)
-{
-    const uint8_t *bytes = text.data;
-    uint64_t end = 0;
-
-    if (text.size >= sizeof end)
-        memcpy(&end, bytes + text.size - sizeof end, sizeof end);
-    for (size_t i = 0; text.size < sizeof end && i < text.size; i++)
-        end = end << 8 | bytes[i];
-    return end + text.size;
-}
-
-/* By the ends of the names, which tell most apart. Who makes names collide has them looked up, no
+/* By the end of the name, which tells most apart. Who makes names collide has them looked up, no
  * more: those of others that stand in the same places, too. */
-static size_t place_of(struct sw_bytes space, struct sw_bytes to)
+static size_t place_of(uint64_t space, struct sw_bytes to)
 {
-    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+    const uint8_t *bytes = to.data;
+    uint64_t end = to.size + space;
 
-    return (size_t)((end_of(space) * odd + end_of(to)) * odd >> 52);
+    if (to.size >= sizeof end) {
+        memcpy(&end, bytes + to.size - sizeof end, sizeof end);
+        end += to.size + space;
+    } else {
+        for (size_t i = 0; i < to.size; i++)
+            end = end << 8 ^ bytes[i];
+    }
+    return (size_t)(end * UINT64_C(0x9e3779b97f4a7c15) >> 52);
 }
 
 _Static_assert(SW_WAYS_MAX == 1u << 12, "12 bits are left of the product");
 
-static bool is_known(const struct known *known, struct sw_bytes space, struct sw_bytes to)
+static bool is_known(const struct known *known, uint64_t space, struct sw_bytes to)
 {
-    return known->way.space_size == space.size && known->way.to_size == to.size &&
-           sw_is_same(known->text + space.size, to.data, to.size) &&
-           sw_is_same(known->text, space.data, space.size);
+    return known->way.to_size == to.size && known->space == space &&
+           sw_is_same(known->to, to.data, to.size);
 }
 
 static void find(const struct sw_routes *routes, struct sw_bytes name_space, struct sw_bytes to,
@@ -102,22 +98,21 @@ static void find(const struct sw_routes *routes, struct sw_bytes name_space, str
 }
 
 struct sw_way *sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes,
-                            struct sw_bytes name_space, struct sw_bytes to, uint64_t replica)
+                            const struct sw_space *space, struct sw_bytes to, uint64_t replica)
 {
-    struct known *known = &ways->known[place_of(name_space, to)];
+    struct known *known = &ways->known[place_of(space->hash, to)];
     uint64_t changes = sw_routes_changes(routes);
     struct sw_way *way = &ways->last.way;
 
-    if (known->way.changes == changes && is_known(known, name_space, to))
+    if (known->way.changes == changes && is_known(known, space->hash, to))
         return &known->way;
-    find(routes, name_space, to, replica, way, ways->last.replica);
-    if (way->route == NULL || way->is_replica || name_space.size + to.size > TEXT_MAX)
+    find(routes, space->name, to, replica, way, ways->last.replica);
+    if (way->route == NULL || way->is_replica || to.size > TEXT_MAX)
         return way;
     known->way = *way;
     known->way.changes = changes;
-    known->way.space_size = (uint8_t)name_space.size;
     known->way.to_size = (uint8_t)to.size;
-    memcpy(known->text, name_space.data, name_space.size);
-    memcpy(known->text + name_space.size, to.data, to.size);
+    known->space = space->hash;
+    memcpy(known->to, to.data, to.size);
     return &known->way;
 }

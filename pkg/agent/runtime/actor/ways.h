@@ -15,12 +15,13 @@ struct sw_way {        /* All that a send needs of it is in one line of the proc
     struct sw_instance *instance;
     const struct sw_route *route; /* NULL: nowhere, with `status`. */
     uint64_t pod;
-    uint64_t hash;       /* sw_board_key of the receiver. */
-    uint32_t worker;     /* Of the Pod. */
-    int32_t status;      /* A negative code. */
-    uint16_t agent_size; /* Of the name: its agent; the key follows behind a slash. */
-    bool is_durable;     /* The Pod is. */
-    bool is_replica;     /* A replica was chosen: its key stands behind this, NUL-terminated. */
+    uint64_t hash;   /* sw_board_key of the receiver. */
+    uint32_t worker; /* Of the Pod. */
+    int32_t status;  /* A negative code. */
+    uint16_t
+        agent_size;  /* Of the name: its agent; the key follows behind a slash. 0: it is none. */
+    bool is_durable; /* The Pod is. */
+    bool is_replica; /* A replica was chosen: its key stands behind this, NUL-terminated. */
     uint8_t space_size, to_size; /* Of the names that it was found for. */
 };
 
@@ -29,11 +30,16 @@ struct sw_ways; /* Opaque. */
 struct sw_ways *sw_ways_new(void); /* NULL: no memory. */
 void sw_ways_free(struct sw_ways *ways);
 
+struct sw_space {         /* A namespace, */
+    struct sw_bytes name; /* and what stands for it: equal for equal names, else different. */
+    uint64_t hash;
+};
+
 /* The way from the namespace to a name, "agent/key" or "agent": for the latter the replica of that
  * number modulo their count. It holds until the next one is looked for; `instance`
  * and `removals` are the caller's. */
 struct sw_way *sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes,
-                            struct sw_bytes name_space, struct sw_bytes to, uint64_t replica);
+                            const struct sw_space *space, struct sw_bytes to, uint64_t replica);
 /* The key of the receiver, out of the way or out of the name that it was found for. */
 static inline struct sw_bytes sw_way_key(const struct sw_way *way, struct sw_bytes to)
 {

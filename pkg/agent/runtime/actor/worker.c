@@ -134,6 +134,7 @@ void sw_worker_free(struct sw_worker *worker)
     sw_heap_done(&worker->timers);
     sw_turn_done(&worker->turn);
     sw_passing_done(&worker->passing);
+    sw_spares_done(&worker->spares);
     sw_buffer_done(&worker->record);
     sw_buffer_done(&worker->replay);
     sw_buffer_done(&worker->body);

@@ -157,97 +157,18 @@ static void drop(void *ctx, struct sw_guest *guest)
     sw_wasm_instance_free(instance_of(guest));
 }
 
-static enum sw_guest_end end_of(enum sw_wasm_end end)
-{
-    switch (end) {
-    case SW_WASM_DONE:
-        return SW_GUEST_DONE;
-    case SW_WASM_FAILED:
-        return SW_GUEST_FAILED;
-    case SW_WASM_TRAPPED:
-        return SW_GUEST_TRAPPED;
-    case SW_WASM_DEADLINE:
-        return SW_GUEST_DEADLINE;
-    case SW_WASM_NO_MEMORY:
-        return SW_GUEST_NO_MEMORY;
-    case SW_WASM_WAITING:
-        return SW_GUEST_WAITING;
-    }
-    return SW_GUEST_TRAPPED;
-}
-
-static enum sw_wasm_entry entry_of(enum sw_guest_entry entry)
-{
-    switch (entry) {
-    case SW_GUEST_START:
-        return SW_WASM_START;
-    case SW_GUEST_MESSAGE:
-        return SW_WASM_MESSAGE;
-    case SW_GUEST_TIMER:
-        return SW_WASM_TIMER;
-    case SW_GUEST_STOP:
-        return SW_WASM_STOP;
-    case SW_GUEST_UPGRADE:
-        return SW_WASM_UPGRADE;
-    case SW_GUEST_RESUME:
-        return SW_WASM_RESUME;
-    }
-    return SW_WASM_STOP;
-}
-
-static void pass_on(const struct sw_wasm_outcome *outcome, struct sw_guest_outcome *ret_outcome)
-{
-    ret_outcome->end = end_of(outcome->end);
-    ret_outcome->code = outcome->code;
-    _Static_assert(sizeof ret_outcome->report >= sizeof outcome->report, "reports fit");
-    if (outcome->report[0] == 0)
-        ret_outcome->report[0] = 0;
-    else
-        memcpy(ret_outcome->report, outcome->report, strlen(outcome->report) + 1);
-}
-
 static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
                   struct sw_guest_outcome *ret_outcome)
 {
-    const struct sw_guest_message *given = input->message;
-    struct sw_wasm_message message = {0};
-    struct sw_wasm_input wasm = {.entry = entry_of(input->entry),
-                                 .message = given == NULL ? NULL : &message,
-                                 .status = input->status,
-                                 .timer_id = input->timer,
-                                 .deadline_ms = input->deadline_ms};
-    struct sw_wasm_upgrade upgrade;
-    struct sw_wasm_outcome outcome;
-
     (void)ctx;
-    if (input->upgrade != NULL) {
-        upgrade = (struct sw_wasm_upgrade){input->upgrade->old_version, input->upgrade->old_module,
-                                           input->upgrade->state};
-        wasm.upgrade = &upgrade;
-    }
-    if (given != NULL)
-        message = (struct sw_wasm_message){.flags = given->flags,
-                                           .priority = given->priority,
-                                           .time_ns = given->time_ns,
-                                           .reply_handle = given->reply_handle,
-                                           .tag = given->tag,
-                                           .status = given->status,
-                                           .from = given->from,
-                                           .subject = given->subject,
-                                           .type = given->type,
-                                           .body = given->body};
-    sw_wasm_enter(instance_of(guest), &wasm, &outcome);
-    pass_on(&outcome, ret_outcome);
+    sw_wasm_enter(instance_of(guest), input, ret_outcome);
 }
 
 static void state(void *ctx, struct sw_guest *guest, uint32_t deadline_ms, struct sw_buffer *out,
                   uint32_t *ret_version, struct sw_guest_outcome *ret_outcome)
 {
-    struct sw_wasm_outcome outcome;
-
     (void)ctx;
-    sw_wasm_state(instance_of(guest), deadline_ms, out, ret_version, &outcome);
-    pass_on(&outcome, ret_outcome);
+    sw_wasm_state(instance_of(guest), deadline_ms, out, ret_version, ret_outcome);
 }
 
 static enum sw_rc save(void *ctx, const struct sw_guest *guest, struct sw_buffer *out,

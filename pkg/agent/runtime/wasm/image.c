@@ -254,14 +254,14 @@ static bool load_suspended(struct sw_wasm_instance *instance, struct sw_reader *
         return sw_reader_is_finished(reader);
     entry = sw_reader_u8(reader);
     *suspended = (struct sw_wasm_suspended){.wait = (enum sw_wasm_wait)wait,
-                                            .entry = (enum sw_wasm_entry)entry,
+                                            .entry = (enum sw_guest_entry)entry,
                                             .argument = sw_reader_u64(reader)};
     suspended->stack_pointer = sw_reader_u32(reader);
     suspended->area = sw_reader_u32(reader);
     if (instance->relive != NULL && !sw_wasm_relive_load(instance->relive, reader))
         return false;
     return sw_reader_is_finished(reader) && wait <= SW_WASM_CALL &&
-           (entry == SW_WASM_MESSAGE || entry == SW_WASM_TIMER);
+           (entry == SW_GUEST_MESSAGE || entry == SW_GUEST_TIMER);
 }
 
 enum sw_rc sw_wasm_image_load(struct sw_wasm_instance *instance, struct sw_bytes image,

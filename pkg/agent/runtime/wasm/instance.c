@@ -244,15 +244,15 @@ uint64_t sw_wasm_instance_memory(const struct sw_wasm_instance *instance)
 
 /* --- Entries --------------------------------------------------------------------------------- */
 
-void sw_wasm_fail(struct sw_wasm_outcome *outcome, int32_t code, const char *words)
+void sw_wasm_fail(struct sw_guest_outcome *outcome, int32_t code, const char *words)
 {
-    outcome->end = code == SW_E_EXHAUSTED ? SW_WASM_NO_MEMORY : SW_WASM_FAILED;
+    outcome->end = code == SW_E_EXHAUSTED ? SW_GUEST_NO_MEMORY : SW_GUEST_FAILED;
     outcome->code = code;
     (void)snprintf(outcome->report, sizeof outcome->report, "%s", words);
 }
 
 bool sw_wasm_call_function(struct sw_wasm_instance *instance, const struct wasmtime_func *function,
-                           union wasmtime_val_raw *value, struct sw_wasm_outcome *outcome)
+                           union wasmtime_val_raw *value, struct sw_guest_outcome *outcome)
 {
     struct wasm_trap_t *trap = NULL;
     struct wasmtime_error *error =
@@ -265,23 +265,24 @@ bool sw_wasm_call_function(struct sw_wasm_instance *instance, const struct wasmt
 }
 
 /* Copy bytes to `at` of the guest's memory and say where they are. */
-static void put(const struct sw_wasm_instance *instance, uint32_t *at, struct sw_bytes bytes,
-                uint32_t *ret_pointer)
+static inline void put(const struct sw_wasm_instance *instance, uint32_t *at, struct sw_bytes bytes,
+                       uint32_t *ret_pointer)
 {
-    if (bytes.size > 0)
-        memcpy(instance->slot.base + *at, bytes.data, bytes.size);
     *ret_pointer = *at;
+    if (bytes.size == 0)
+        return;
+    (void)memcpy(instance->slot.base + *at, bytes.data, bytes.size);
     *at += (uint32_t)bytes.size;
 }
 
-uint64_t sw_wasm_message_texts(const struct sw_wasm_message *message)
+uint64_t sw_wasm_message_texts(const struct sw_guest_message *message)
 {
     return (uint64_t)message->from.size + message->subject.size + message->type.size +
            message->body.size;
 }
 
 void sw_wasm_write_message(const struct sw_wasm_instance *instance,
-                           const struct sw_wasm_message *message, uint32_t pointer, uint32_t texts)
+                           const struct sw_guest_message *message, uint32_t pointer, uint32_t texts)
 {
     uint32_t at = texts;
     struct guest_message guest = {
@@ -306,7 +307,7 @@ void sw_wasm_write_message(const struct sw_wasm_instance *instance,
 }
 
 static void write_upgrade(const struct sw_wasm_instance *instance,
-                          const struct sw_wasm_upgrade *upgrade, uint32_t pointer)
+                          const struct sw_guest_upgrade *upgrade, uint32_t pointer)
 {
     uint32_t at = pointer + (uint32_t)sizeof(struct guest_upgrade);
     struct guest_upgrade guest = {
@@ -322,16 +323,12 @@ static void write_upgrade(const struct sw_wasm_instance *instance,
 }
 
 /* Have the guest make room for so many bytes. */
-static bool make_room(struct sw_wasm_instance *instance, uint64_t total, uint32_t *ret_pointer,
-                      struct sw_wasm_outcome *outcome)
+static bool ask_for_room(struct sw_wasm_instance *instance, uint64_t total,
+                         struct sw_guest_outcome *outcome)
 {
     union wasmtime_val_raw value;
     uint32_t pointer;
 
-    if (total <= instance->room_bytes) {
-        *ret_pointer = instance->last_pointer;
-        return true;
-    }
     if (total > instance->slot.limit_bytes) {
         sw_wasm_fail(outcome, SW_E_EXHAUSTED,
                      "the message is larger than the instance's memory limit");
@@ -351,42 +348,50 @@ static bool make_room(struct sw_wasm_instance *instance, uint64_t total, uint32_
                      "not inside the memory");
         return false;
     }
-    *ret_pointer = instance->last_pointer = pointer;
+    instance->last_pointer = pointer;
     if (instance->module->keeps_room)
         instance->room_bytes = (uint32_t)total;
     return true;
 }
 
-/* Lay out in the guest's memory what the entry is about. */
-static bool deliver(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
-                    uint32_t *ret_pointer, struct sw_wasm_outcome *outcome)
+/* Have that room at last_pointer. */
+static bool make_room(struct sw_wasm_instance *instance, uint64_t total,
+                      struct sw_guest_outcome *outcome)
 {
-    const struct sw_wasm_message *message = input->message;
-    const struct sw_wasm_upgrade *upgrade = input->upgrade;
+    return total <= instance->room_bytes || ask_for_room(instance, total, outcome);
+}
 
-    if (input->entry == SW_WASM_UPGRADE) {
-        if (!make_room(instance,
-                       sizeof(struct guest_upgrade) + (uint64_t)upgrade->state.size +
-                           upgrade->old_module.size,
-                       ret_pointer, outcome))
-            return false;
-        write_upgrade(instance, upgrade, *ret_pointer);
-        return true;
-    }
-    if (!make_room(instance, sizeof(struct guest_message) + sw_wasm_message_texts(message),
-                   ret_pointer, outcome))
+static bool deliver_upgrade(struct sw_wasm_instance *instance,
+                            const struct sw_guest_upgrade *upgrade,
+                            struct sw_guest_outcome *outcome)
+{
+    if (!make_room(instance,
+                   sizeof(struct guest_upgrade) + (uint64_t)upgrade->state.size +
+                       upgrade->old_module.size,
+                   outcome))
         return false;
-    sw_wasm_write_message(instance, message, *ret_pointer,
-                          *ret_pointer + (uint32_t)sizeof(struct guest_message));
+    write_upgrade(instance, upgrade, instance->last_pointer);
+    return true;
+}
+
+static bool deliver_message(struct sw_wasm_instance *instance,
+                            const struct sw_guest_message *message,
+                            struct sw_guest_outcome *outcome)
+{
+    if (!make_room(instance, sizeof(struct guest_message) + sw_wasm_message_texts(message),
+                   outcome))
+        return false;
+    sw_wasm_write_message(instance, message, instance->last_pointer,
+                          instance->last_pointer + (uint32_t)sizeof(struct guest_message));
     return true;
 }
 
 /* Judge what an entry returned. */
-static void conclude(int32_t result, struct sw_wasm_outcome *outcome)
+static void conclude(int32_t result, struct sw_guest_outcome *outcome)
 {
     if (result == 0)
         return;
-    outcome->end = SW_WASM_FAILED;
+    outcome->end = SW_GUEST_FAILED;
     if (result < 0) {
         outcome->code = result;
         (void)snprintf(outcome->report, sizeof outcome->report, "the handler returned %d (%s)",
@@ -401,21 +406,21 @@ static void conclude(int32_t result, struct sw_wasm_outcome *outcome)
 }
 
 struct wasmtime_func sw_wasm_entry_function(struct sw_wasm_instance *instance,
-                                            enum sw_wasm_entry entry)
+                                            enum sw_guest_entry entry)
 {
     switch (entry) {
-    case SW_WASM_START:
+    case SW_GUEST_START:
         return sw_wasm_function(instance,
                                 "on_start"); /* Once in a life: not worth a cached handle. */
-    case SW_WASM_MESSAGE:
+    case SW_GUEST_MESSAGE:
         return instance->on_message;
-    case SW_WASM_TIMER:
+    case SW_GUEST_TIMER:
         return instance->on_timer;
-    case SW_WASM_STOP:
+    case SW_GUEST_STOP:
         return sw_wasm_function(instance, "on_stop");
-    case SW_WASM_UPGRADE:
+    case SW_GUEST_UPGRADE:
         return sw_wasm_function(instance, "on_upgrade");
-    case SW_WASM_RESUME:
+    case SW_GUEST_RESUME:
         break;
     }
     return (struct wasmtime_func){0};
@@ -440,7 +445,7 @@ static void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms)
 /* Copy out what a guest says its state is. */
 static void take_state(const struct sw_wasm_instance *instance, uint32_t pointer,
                        struct sw_buffer *out, uint32_t *ret_version,
-                       struct sw_wasm_outcome *outcome)
+                       struct sw_guest_outcome *outcome)
 {
     uint64_t size_bytes = instance->slot.size_bytes;
     struct guest_state state = {0};
@@ -459,7 +464,7 @@ static void take_state(const struct sw_wasm_instance *instance, uint32_t pointer
 }
 
 /* What comes before on_start: the module's start function and, in a WASI reactor, _initialize. */
-static bool initialize(struct sw_wasm_instance *instance, struct sw_wasm_outcome *outcome)
+static bool initialize(struct sw_wasm_instance *instance, struct sw_guest_outcome *outcome)
 {
     union wasmtime_val_raw value = {0};
     struct wasmtime_func function;
@@ -477,39 +482,40 @@ static bool initialize(struct sw_wasm_instance *instance, struct sw_wasm_outcome
 
 /* Have the function of an entry ready, and its argument. False: there is nothing to call, or
  * *outcome says why it cannot be. */
-static bool prepare_entry(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
+static bool prepare_entry(struct sw_wasm_instance *instance, const struct sw_guest_input *input,
                           struct wasmtime_func *ret_function, union wasmtime_val_raw *ret_value,
-                          struct sw_wasm_outcome *outcome)
+                          struct sw_guest_outcome *outcome)
 {
-    uint32_t pointer = 0;
+    bool is_message = input->entry == SW_GUEST_MESSAGE;
 
-    *ret_function = sw_wasm_entry_function(instance, input->entry);
-    ret_value->i64 = (int64_t)input->timer_id;
-    if ((input->entry == SW_WASM_START || input->entry == SW_WASM_UPGRADE) &&
+    *ret_function =
+        is_message ? instance->on_message : sw_wasm_entry_function(instance, input->entry);
+    ret_value->i64 = (int64_t)input->timer;
+    if ((input->entry == SW_GUEST_START || input->entry == SW_GUEST_UPGRADE) &&
         !initialize(instance, outcome))
         return false;
     if (ret_function->store_id == 0)
         return false;
-    if (input->entry == SW_WASM_MESSAGE || input->entry == SW_WASM_UPGRADE) {
-        assert(input->entry == SW_WASM_MESSAGE ? input->message != NULL : input->upgrade != NULL);
-        if (!deliver(instance, input, &pointer, outcome))
+    if (is_message || input->entry == SW_GUEST_UPGRADE) {
+        if (is_message ? !deliver_message(instance, input->message, outcome)
+                       : !deliver_upgrade(instance, input->upgrade, outcome))
             return false;
-        ret_value->i32 = (int32_t)pointer;
+        ret_value->i32 = (int32_t)instance->last_pointer;
     }
     instance->turn.entry = input->entry;
     instance->turn.argument = (uint64_t)ret_value->i64;
     return true;
 }
 
-static bool prepare(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
+static bool prepare(struct sw_wasm_instance *instance, const struct sw_guest_input *input,
                     struct wasmtime_func *ret_function, union wasmtime_val_raw *ret_value,
-                    struct sw_wasm_outcome *outcome)
+                    struct sw_guest_outcome *outcome)
 {
-    struct sw_wasm_message message = {0};
-    struct sw_wasm_input first;
+    struct sw_guest_message message = {0};
+    struct sw_guest_input first;
 
     instance->entered = input;
-    if (input->entry != SW_WASM_RESUME)
+    if (input->entry != SW_GUEST_RESUME)
         return sw_wasm_begin_turn(instance, input, outcome) &&
                prepare_entry(instance, input, ret_function, ret_value, outcome);
     instance->resumed = input;
@@ -526,12 +532,12 @@ static bool prepare(struct sw_wasm_instance *instance, const struct sw_wasm_inpu
 }
 
 void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, struct sw_buffer *out,
-                   uint32_t *ret_version, struct sw_wasm_outcome *ret_outcome)
+                   uint32_t *ret_version, struct sw_guest_outcome *ret_outcome)
 {
     union wasmtime_val_raw value = {0};
     struct wasmtime_func function;
 
-    ret_outcome->end = SW_WASM_DONE;
+    ret_outcome->end = SW_GUEST_DONE;
     ret_outcome->code = SW_OK;
     ret_outcome->report[0] = '\0';
     *ret_version = 0;
@@ -545,13 +551,13 @@ void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, stru
     sw_wasm_run_end(instance->worker);
 }
 
-void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
-                   struct sw_wasm_outcome *ret_outcome)
+void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_guest_input *input,
+                   struct sw_guest_outcome *ret_outcome)
 {
     union wasmtime_val_raw value = {.i64 = 0}; /* Results need a place also without arguments. */
     struct wasmtime_func function;
 
-    ret_outcome->end = SW_WASM_DONE;
+    ret_outcome->end = SW_GUEST_DONE;
     ret_outcome->code = SW_OK;
     ret_outcome->report[0] = '\0';
     begin(instance, input->deadline_ms);

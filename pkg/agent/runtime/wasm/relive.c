@@ -43,8 +43,8 @@ struct sw_wasm_relive {
     struct sw_buffer log;
     struct sw_reader past; /* What of the log is still to be lived through. */
     uint32_t waits;
-    struct sw_wasm_input ended; /* What ended the wait that was last lived through. */
-    struct sw_wasm_message message;
+    struct sw_guest_input ended; /* What ended the wait that was last lived through. */
+    struct sw_guest_message message;
 };
 
 /* --- Life --------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ void sw_wasm_relive_free(struct sw_wasm_relive *relive)
 /* --- Messages ----------------------------------------------------------------------------------
  */
 
-static void put_message(const struct sw_wasm_message *message, struct sw_buffer *out)
+static void put_message(const struct sw_guest_message *message, struct sw_buffer *out)
 {
     sw_buffer_put_u32(out, message->flags);
     sw_buffer_put_u32(out, message->priority);
@@ -98,7 +98,7 @@ static void put_message(const struct sw_wasm_message *message, struct sw_buffer 
     sw_buffer_put_bytes(out, message->body);
 }
 
-static void take_message(struct sw_reader *reader, struct sw_wasm_message *ret_message)
+static void take_message(struct sw_reader *reader, struct sw_guest_message *ret_message)
 {
     ret_message->flags = sw_reader_u32(reader);
     ret_message->priority = sw_reader_u32(reader);
@@ -115,16 +115,16 @@ static void take_message(struct sw_reader *reader, struct sw_wasm_message *ret_m
 /* --- A turn ------------------------------------------------------------------------------------
  */
 
-bool sw_wasm_relive_begin(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
-                          struct sw_wasm_outcome *outcome)
+bool sw_wasm_relive_begin(struct sw_wasm_instance *instance, const struct sw_guest_input *input,
+                          struct sw_guest_outcome *outcome)
 {
     struct sw_wasm_relive *relive = instance->relive;
     struct sw_err err = {0};
 
     reset(relive);
-    if (input->entry != SW_WASM_MESSAGE && input->entry != SW_WASM_TIMER)
+    if (input->entry != SW_GUEST_MESSAGE && input->entry != SW_GUEST_TIMER)
         return true;
-    if (input->entry == SW_WASM_MESSAGE)
+    if (input->entry == SW_GUEST_MESSAGE)
         put_message(input->message, &relive->input);
     if (sw_wasm_image_save(instance, &relive->before, &err) == SW_OK && !relive->input.failed)
         return true;
@@ -132,11 +132,11 @@ bool sw_wasm_relive_begin(struct sw_wasm_instance *instance, const struct sw_was
     return false;
 }
 
-bool sw_wasm_relive_resume(struct sw_wasm_instance *instance, struct sw_wasm_input *ret_input,
-                           struct sw_wasm_message *ret_message, struct sw_wasm_outcome *outcome)
+bool sw_wasm_relive_resume(struct sw_wasm_instance *instance, struct sw_guest_input *ret_input,
+                           struct sw_guest_message *ret_message, struct sw_guest_outcome *outcome)
 {
     struct sw_wasm_relive *relive = instance->relive;
-    const struct sw_wasm_input *resumed = instance->resumed;
+    const struct sw_guest_input *resumed = instance->resumed;
     struct sw_reader reader = sw_reader_of(relive->input.data, relive->input.size);
     struct sw_err err = {0};
 
@@ -157,11 +157,11 @@ bool sw_wasm_relive_resume(struct sw_wasm_instance *instance, struct sw_wasm_inp
         sw_wasm_fail(outcome, err.rc, err.message);
         return false;
     }
-    *ret_input = (struct sw_wasm_input){.entry = instance->turn.entry,
-                                        .timer_id = instance->turn.argument,
-                                        .message = ret_message,
-                                        .deadline_ms = resumed->deadline_ms};
-    if (ret_input->entry == SW_WASM_MESSAGE)
+    *ret_input = (struct sw_guest_input){.entry = instance->turn.entry,
+                                         .timer = instance->turn.argument,
+                                         .message = ret_message,
+                                         .deadline_ms = resumed->deadline_ms};
+    if (ret_input->entry == SW_GUEST_MESSAGE)
         take_message(&reader, ret_message);
     return true;
 }
@@ -225,7 +225,7 @@ static void hash_bytes(struct call *call, struct sw_bytes bytes)
 }
 
 /* Take a wait's end out of the past. The last one is what the entry was resumed with itself. */
-static void take_end(struct sw_wasm_instance *instance, const struct sw_wasm_input *resumed)
+static void take_end(struct sw_wasm_instance *instance, const struct sw_guest_input *resumed)
 {
     struct sw_wasm_relive *relive = instance->relive;
     struct sw_reader *past = &relive->past;
@@ -233,7 +233,7 @@ static void take_end(struct sw_wasm_instance *instance, const struct sw_wasm_inp
 
     if (sw_reader_u8(past) != KIND_ENDED)
         past->failed = true;
-    relive->ended = (struct sw_wasm_input){.status = (int32_t)sw_reader_u32(past)};
+    relive->ended = (struct sw_guest_input){.status = (int32_t)sw_reader_u32(past)};
     has_message = sw_reader_u8(past) != 0;
     if (has_message)
         take_message(past, &relive->message);

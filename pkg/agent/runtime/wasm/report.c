@@ -32,9 +32,9 @@ static const char *trap_words(uint8_t code)
 }
 
 /* Append to a report, cut at its end. */
-static void add(struct sw_wasm_outcome *outcome, size_t *used, const char *format, ...)
+static void add(struct sw_guest_outcome *outcome, size_t *used, const char *format, ...)
     SW_PRINTF(3, 4);
-static void add(struct sw_wasm_outcome *outcome, size_t *used, const char *format, ...)
+static void add(struct sw_guest_outcome *outcome, size_t *used, const char *format, ...)
 {
     va_list arguments;
     int size;
@@ -49,7 +49,7 @@ static void add(struct sw_wasm_outcome *outcome, size_t *used, const char *forma
 }
 
 /* Names come from the module and are shown to people: whatever is not plain text is masked. */
-static void add_name(struct sw_wasm_outcome *outcome, size_t *used,
+static void add_name(struct sw_guest_outcome *outcome, size_t *used,
                      const struct wasm_byte_vec_t *name)
 {
     char text[128];
@@ -61,7 +61,7 @@ static void add_name(struct sw_wasm_outcome *outcome, size_t *used,
     add(outcome, used, "%s", text);
 }
 
-static void add_frames(struct sw_wasm_outcome *outcome, size_t *used,
+static void add_frames(struct sw_guest_outcome *outcome, size_t *used,
                        struct wasm_frame_vec_t *frames)
 {
     for (size_t i = 0; i < frames->size; i++) {
@@ -77,7 +77,7 @@ static void add_frames(struct sw_wasm_outcome *outcome, size_t *used,
 }
 
 static void report_trap(const struct sw_wasm_instance *instance, struct wasm_trap_t *trap,
-                        struct sw_wasm_outcome *outcome)
+                        struct sw_guest_outcome *outcome)
 {
     struct wasm_frame_vec_t frames;
     uint8_t code = UINT8_MAX;
@@ -86,16 +86,16 @@ static void report_trap(const struct sw_wasm_instance *instance, struct wasm_tra
     if (!wasmtime_trap_code(trap, &code))
         code = UINT8_MAX;
     if (code == WASMTIME_TRAP_CODE_OUT_OF_FUEL) {
-        outcome->end = SW_WASM_DEADLINE;
+        outcome->end = SW_GUEST_DEADLINE;
         outcome->code = SW_E_TIMEOUT;
         add(outcome, &used, "stopped after the fuel of %u ms: ", (unsigned)instance->deadline_ms);
     } else if (instance->slot.is_refused) {
-        outcome->end = SW_WASM_NO_MEMORY;
+        outcome->end = SW_GUEST_NO_MEMORY;
         outcome->code = SW_E_EXHAUSTED;
         add(outcome, &used,
             "out of memory at %llu KiB: ", (unsigned long long)(instance->slot.limit_bytes / 1024));
     } else {
-        outcome->end = SW_WASM_TRAPPED;
+        outcome->end = SW_GUEST_TRAPPED;
         outcome->code = SW_E_INTERNAL;
     }
     add(outcome, &used, "%s", trap_words(code));
@@ -107,23 +107,23 @@ static void report_trap(const struct sw_wasm_instance *instance, struct wasm_tra
 /* Whatever is no trap: the deadline, which our epoch callback reports as an error, or a failure of
  * Wasmtime itself. */
 static void report_error(const struct sw_wasm_instance *instance, struct wasmtime_error *error,
-                         struct sw_wasm_outcome *outcome)
+                         struct sw_guest_outcome *outcome)
 {
     struct wasm_frame_vec_t frames;
     size_t used = 0;
 
     if (instance->ended != NULL) {
-        outcome->end = SW_WASM_DEADLINE;
+        outcome->end = SW_GUEST_DEADLINE;
         outcome->code = SW_E_UNAVAILABLE;
         add(outcome, &used, "stopped before its deadline: %s", instance->ended);
     } else if (instance->is_late) {
-        outcome->end = SW_WASM_DEADLINE;
+        outcome->end = SW_GUEST_DEADLINE;
         outcome->code = SW_E_TIMEOUT;
         add(outcome, &used, "stopped after %u ms of processor time",
             (unsigned)instance->deadline_ms);
     } else {
         struct wasm_byte_vec_t message;
-        outcome->end = SW_WASM_TRAPPED;
+        outcome->end = SW_GUEST_TRAPPED;
         outcome->code = SW_E_INTERNAL;
         wasmtime_error_message(error, &message);
         add_name(outcome, &used, &message);
@@ -136,9 +136,9 @@ static void report_error(const struct sw_wasm_instance *instance, struct wasmtim
 
 /* Not a way to end a turn well: the frames that exit leaves behind never ran to their end, and the
  * stack pointer stays where it was. */
-static void report_exit(const struct sw_wasm_instance *instance, struct sw_wasm_outcome *outcome)
+static void report_exit(const struct sw_wasm_instance *instance, struct sw_guest_outcome *outcome)
 {
-    outcome->end = SW_WASM_FAILED;
+    outcome->end = SW_GUEST_FAILED;
     outcome->code = SW_E_INTERNAL;
     (void)snprintf(outcome->report, sizeof outcome->report,
                    "the agent called exit(%d): a handler returns instead, and nothing of this turn "
@@ -147,7 +147,7 @@ static void report_exit(const struct sw_wasm_instance *instance, struct sw_wasm_
 }
 
 void sw_wasm_report(struct sw_wasm_instance *instance, struct wasmtime_error *error,
-                    struct wasm_trap_t *trap, struct sw_wasm_outcome *outcome)
+                    struct wasm_trap_t *trap, struct sw_guest_outcome *outcome)
 {
     bool has_left = instance->mode == SW_WASM_LEAVING;
 
@@ -180,15 +180,4 @@ enum sw_rc sw_wasm_err(struct sw_err *err, enum sw_rc rc, struct wasmtime_error 
     wasm_byte_vec_delete(&message);
     wasmtime_error_delete(error);
     return rc;
-}
-
-const char *sw_wasm_end_name(enum sw_wasm_end end)
-{
-    static const char *const names[] = {
-        [SW_WASM_DONE] = "done",           [SW_WASM_FAILED] = "failed",
-        [SW_WASM_TRAPPED] = "trapped",     [SW_WASM_DEADLINE] = "deadline",
-        [SW_WASM_NO_MEMORY] = "no-memory", [SW_WASM_WAITING] = "waiting",
-    };
-
-    return names[end];
 }

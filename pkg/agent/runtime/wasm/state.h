@@ -183,7 +183,7 @@ enum sw_wasm_wait { SW_WASM_ASK = 1, SW_WASM_RECEIVE, SW_WASM_SLEEP, SW_WASM_CAL
 
 struct sw_wasm_suspended {  /* An entry that waits; part of the image. */
     enum sw_wasm_wait wait; /* 0: none does. */
-    enum sw_wasm_entry entry;
+    enum sw_guest_entry entry;
     uint64_t argument;      /* Of the entry, as it was called. */
     uint32_t stack_pointer; /* When it began. */
     uint32_t area;          /* Where its stack is kept. */
@@ -210,13 +210,13 @@ struct sw_wasm_instance {
     bool has_exited;       /* proc_exit did. */
     const char *violation; /* What the guest did while its stack was moved; NULL: nothing. */
     enum sw_wasm_mode mode;
-    enum sw_wasm_wait taken;             /* The wait that this entry took; 0: none. */
-    struct sw_wasm_relive *relive;       /* RELIVE; otherwise NULL. */
-    const struct sw_wasm_input *resumed; /* With what its wait ended; NULL: it is past. */
-    const struct sw_wasm_input *entered; /* With what this entry was made. */
-    struct sw_wasm_suspended suspended;  /* What waits, */
-    struct sw_wasm_suspended turn;       /* and what would, if the entry that runs now waited. */
-    int32_t exit_code;                   /* What proc_exit was given. */
+    enum sw_wasm_wait taken;              /* The wait that this entry took; 0: none. */
+    struct sw_wasm_relive *relive;        /* RELIVE; otherwise NULL. */
+    const struct sw_guest_input *resumed; /* With what its wait ended; NULL: it is past. */
+    const struct sw_guest_input *entered; /* With what this entry was made. */
+    struct sw_wasm_suspended suspended;   /* What waits, */
+    struct sw_wasm_suspended turn;        /* and what would, if the entry that runs now waited. */
+    int32_t exit_code;                    /* What proc_exit was given. */
     struct wasmtime_store *store;
     struct wasmtime_instance instance;
     struct wasmtime_func alloc, on_timer;
@@ -227,23 +227,24 @@ struct sw_wasm_instance {
 /* The handle of an export, and of an entry; store_id 0: there is none. */
 struct wasmtime_func sw_wasm_function(struct sw_wasm_instance *instance, const char *name);
 struct wasmtime_func sw_wasm_entry_function(struct sw_wasm_instance *instance,
-                                            enum sw_wasm_entry entry);
+                                            enum sw_guest_entry entry);
 /* Call one function of the guest; false, and an outcome, when it did not return. */
 bool sw_wasm_call_function(struct sw_wasm_instance *instance, const struct wasmtime_func *function,
-                           union wasmtime_val_raw *value, struct sw_wasm_outcome *outcome);
-void sw_wasm_fail(struct sw_wasm_outcome *outcome, int32_t code, const char *words);
+                           union wasmtime_val_raw *value, struct sw_guest_outcome *outcome);
+void sw_wasm_fail(struct sw_guest_outcome *outcome, int32_t code, const char *words);
 /* Lay a message out, inside the memory: its struct at `pointer`, the rest from `texts` on. */
 void sw_wasm_write_message(const struct sw_wasm_instance *instance,
-                           const struct sw_wasm_message *message, uint32_t pointer, uint32_t texts);
+                           const struct sw_guest_message *message, uint32_t pointer,
+                           uint32_t texts);
 /* Bytes of what a message refers to. */
-uint64_t sw_wasm_message_texts(const struct sw_wasm_message *message);
+uint64_t sw_wasm_message_texts(const struct sw_guest_message *message);
 #define SW_WASM_GUEST_MESSAGE_BYTES 72u
 
 /* --- report.c -------------------------------------------------------------------------------- */
 
 /* Describe a trap or an error of wasmtime in outcome, and free both. */
 void sw_wasm_report(struct sw_wasm_instance *instance, struct wasmtime_error *error,
-                    struct wasm_trap_t *trap, struct sw_wasm_outcome *outcome);
+                    struct wasm_trap_t *trap, struct sw_guest_outcome *outcome);
 /* Take an error of wasmtime over into ours; returns rc. */
 enum sw_rc sw_wasm_err(struct sw_err *err, enum sw_rc rc, struct wasmtime_error *error,
                        const char *words);

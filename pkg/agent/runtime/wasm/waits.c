@@ -77,11 +77,10 @@ static const struct wasmtime_func *move(struct sw_wasm_instance *instance, unsig
 
 /* --- Entries ---------------------------------------------------------------------------------- */
 
-bool sw_wasm_begin_turn(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
-                        struct sw_wasm_outcome *outcome)
+bool sw_wasm_begin_waiting_turn(struct sw_wasm_instance *instance,
+                                const struct sw_guest_input *input,
+                                struct sw_guest_outcome *outcome)
 {
-    if (instance->module->suspend == SW_WASM_SUSPEND_NONE)
-        return true;
     if (instance->suspended.wait != 0)
         set_stack_pointer(instance, instance->suspended.stack_pointer);
     memset(&instance->suspended, 0, sizeof instance->suspended);
@@ -111,7 +110,7 @@ static bool is_area(const struct sw_wasm_instance *instance, uint32_t area)
 
 struct wasmtime_func sw_wasm_begin_resume(struct sw_wasm_instance *instance,
                                           union wasmtime_val_raw *ret_value,
-                                          struct sw_wasm_outcome *outcome)
+                                          struct sw_guest_outcome *outcome)
 {
     const struct sw_wasm_suspended *suspended = &instance->suspended;
     struct wasmtime_func none = {0};
@@ -139,7 +138,7 @@ struct wasmtime_func sw_wasm_begin_resume(struct sw_wasm_instance *instance,
 }
 
 /* All functions have returned: whether their locals found room in the area. */
-static bool end_unwinding(struct sw_wasm_instance *instance, struct sw_wasm_outcome *outcome)
+static bool end_unwinding(struct sw_wasm_instance *instance, struct sw_guest_outcome *outcome)
 {
     uint32_t area = instance->turn.area, end = load(instance, area + 4);
     union wasmtime_val_raw value = {.i64 = 0};
@@ -147,7 +146,7 @@ static bool end_unwinding(struct sw_wasm_instance *instance, struct sw_wasm_outc
     instance->mode = SW_WASM_NORMAL;
     if (load(instance, area) <= end)
         return sw_wasm_call_function(instance, move(instance, MOVE_STOP_UNWIND), &value, outcome);
-    outcome->end = SW_WASM_NO_MEMORY;
+    outcome->end = SW_GUEST_NO_MEMORY;
     outcome->code = SW_E_EXHAUSTED;
     (void)snprintf(
         outcome->report, sizeof outcome->report,
@@ -157,8 +156,8 @@ static bool end_unwinding(struct sw_wasm_instance *instance, struct sw_wasm_outc
     return false;
 }
 
-bool sw_wasm_has_suspended(struct sw_wasm_instance *instance, int32_t result,
-                           struct sw_wasm_outcome *outcome)
+bool sw_wasm_look_for_wait(struct sw_wasm_instance *instance, int32_t result,
+                           struct sw_guest_outcome *outcome)
 {
     if (instance->mode == SW_WASM_REWINDING) {
         sw_wasm_fail(outcome, SW_E_PRECONDITION,
@@ -180,7 +179,7 @@ bool sw_wasm_has_suspended(struct sw_wasm_instance *instance, int32_t result,
         return true;
     instance->turn.wait = instance->taken;
     instance->suspended = instance->turn;
-    outcome->end = SW_WASM_WAITING;
+    outcome->end = SW_GUEST_WAITING;
     return true;
 }
 
@@ -217,11 +216,11 @@ static struct wasm_trap_t *call_back(struct sw_wasm_instance *instance,
     return wasmtime_trap_new("late", 4);
 }
 
-void sw_wasm_has_left(struct sw_wasm_instance *instance, struct sw_wasm_outcome *outcome)
+void sw_wasm_has_left(struct sw_wasm_instance *instance, struct sw_guest_outcome *outcome)
 {
     instance->turn.wait = instance->taken;
     instance->suspended = instance->turn;
-    outcome->end = SW_WASM_WAITING;
+    outcome->end = SW_GUEST_WAITING;
     outcome->code = SW_OK;
     outcome->report[0] = '\0';
 }
@@ -391,8 +390,8 @@ struct wasm_trap_t *sw_wasm_call_result(void *env, struct wasmtime_caller *calle
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
     uint32_t message = (uint32_t)values[0].i32, texts = (uint32_t)values[1].i32;
     uint32_t room = (uint32_t)values[2].i32;
-    struct sw_wasm_message nothing = {0};
-    const struct sw_wasm_message *result = &nothing;
+    struct sw_guest_message nothing = {0};
+    const struct sw_guest_message *result = &nothing;
     uint64_t size;
 
     (void)env;

@@ -13,11 +13,10 @@
  * I/O: none (memory mappings, one thread, the thread's processor clock: see README.md).
  * Limits: memory_max_bytes of each instance; the address space of the engine. */
 #pragma once
-#include "pkg/utils/base/buffer.h"
+#include "pkg/agent/abi/entry.h"
 
 #define SW_WASM_PAGE_BYTES 65536u
 #define SW_WASM_MEMORY_BYTES_MAX ((uint64_t)1 << 32) /* What a 32-bit guest can address. */
-#define SW_WASM_REPORT_MAX 2048
 
 struct sw_wasm_engine;   /* Opaque. */
 struct sw_wasm_worker;   /* Opaque. */
@@ -49,7 +48,7 @@ struct sw_wasm_publish {
  * instance's thread, inside sw_wasm_enter, and must not enter or free any instance of this worker.
  * Each returns what the guest gets: 0 or a negative enum sw_rc (self: a size). A pointer or size
  * out of the guest's bounds never arrives here: the guest gets SW_E_INVALID. The last four begin a
- * wait: after 0 the entry ends as SW_WASM_WAITING, or fails. */
+ * wait: after 0 the entry ends as SW_GUEST_WAITING, or fails. */
 struct sw_wasm_calls {
     int32_t (*send)(void *ctx, const struct sw_wasm_send *send);
     int32_t (*reply)(void *ctx, const struct sw_wasm_reply *reply);
@@ -115,7 +114,7 @@ void sw_wasm_worker_view(const struct sw_wasm_worker *worker, struct sw_wasm_wor
 /* --- Modules --------------------------------------------------------------------------------- */
 
 struct sw_wasm_module_view {
-    bool has_on_start; /* Or another function that the first entry calls: see SW_WASM_START. */
+    bool has_on_start; /* Or another function that the first entry calls: see SW_GUEST_START. */
     bool has_on_timer, has_on_stop, has_on_upgrade, has_state;
     uint64_t memory_bytes;     /* Of a new instance. */
     uint64_t memory_max_bytes; /* What the module declares; 4 GiB if it declares nothing. */
@@ -147,9 +146,8 @@ SW_MUST_CHECK enum sw_rc sw_wasm_compile_fuel(struct sw_bytes module, struct sw_
 /* --- Instances ------------------------------------------------------------------------------- */
 
 /* A new instance: memory and globals as the module declares them, nothing entered yet (its owner
- * enters SW_WASM_START once). memory_max_bytes, a multiple of SW_WASM_PAGE_BYTES, bounds its linear
- * memory for life: memory.grow beyond it is refused, and for no other reason.
- * About 5 us.
+ * enters SW_GUEST_START once). memory_max_bytes, a multiple of SW_WASM_PAGE_BYTES, bounds its
+ * linear memory for life: memory.grow beyond it is refused, and for no other reason. About 5 us.
  * SW_E_EXHAUSTED  the module's first memory is larger than the limit, or no address space is left
  */
 SW_MUST_CHECK enum sw_rc sw_wasm_instance_new(struct sw_wasm_worker *worker,
@@ -165,68 +163,18 @@ void sw_wasm_instance_fetch(const struct sw_wasm_instance *instance, int step);
 /* Its linear memory now, in bytes. */
 uint64_t sw_wasm_instance_memory(const struct sw_wasm_instance *instance);
 
-enum sw_wasm_entry {
-    SW_WASM_START,   /* The module's start function, _initialize and on_start: what there is. */
-    SW_WASM_MESSAGE, /* on_message */
-    SW_WASM_TIMER,   /* on_timer, if there is one. */
-    SW_WASM_STOP,    /* on_stop, if there is one. */
-    SW_WASM_UPGRADE, /* on_upgrade, which takes the place of on_start in a new instance. */
-    SW_WASM_RESUME   /* Where the entry that ended as SW_WASM_WAITING waits. */
-};
-
-struct sw_wasm_upgrade { /* Copied into the guest as struct swarm_upgrade. */
-    uint32_t old_version;
-    struct sw_bytes old_module, state;
-};
-
-struct sw_wasm_message { /* Copied into the guest as struct swarm_message. */
-    uint32_t flags;      /* enum swarm_message_flag. */
-    uint32_t priority;
-    uint64_t time_ns, reply_handle, tag;
-    int32_t status;
-    struct sw_bytes from, subject, type, body;
-};
-
-struct sw_wasm_input {
-    enum sw_wasm_entry entry;
-    const struct sw_wasm_message *message; /* MESSAGE. RESUME: what ended the wait, or NULL. */
-    int32_t status;                        /* RESUME: what the wait returns. */
-    uint64_t timer_id;                     /* TIMER. */
-    const struct sw_wasm_upgrade *upgrade; /* UPGRADE. */
-    uint32_t deadline_ms; /* Processor time that this entry may use, to within 2 ms; not 0. */
-};
-
-enum sw_wasm_end {
-    SW_WASM_DONE,     /* The entry returned SWARM_DONE, or the module does not export it. */
-    SW_WASM_WAITING,  /* It waits; until SW_WASM_RESUME the instance is data like any other. */
-    SW_WASM_FAILED,   /* It returned a negative code, or a number that is no result. */
-    SW_WASM_TRAPPED,  /* Unreachable, out of bounds, division by zero, stack overflow ... */
-    SW_WASM_DEADLINE, /* Stopped at deadline_ms. */
-    SW_WASM_NO_MEMORY /* swarm_alloc gave none, or it trapped after memory.grow was refused. */
-};
-
-struct sw_wasm_outcome {
-    enum sw_wasm_end end;
-    int32_t code; /* FAILED: the negative code. DONE, WAITING: 0. Else a fitting enum sw_rc. */
-    /* What happened and the wasm backtrace, innermost first, one frame a line with function name
-     * and module offset; "" when the code is 0. */
-    char report[SW_WASM_REPORT_MAX];
-};
-
 /* Enter the guest once and wait until it returns. A host entry costs some 20 ns, a message its copy
  * besides. An entry other than RESUME gives up one that waits: the memory stays as it is, the stack
  * pointer goes back to where that entry began. After any end but DONE and WAITING the memory is as
  * the guest left it, possibly in the middle of a change: load an image or free the instance; a
  * trapped one may be entered again all the same. */
-void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_wasm_input *input,
-                   struct sw_wasm_outcome *ret_outcome);
+void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_guest_input *input,
+                   struct sw_guest_outcome *ret_outcome);
 /* Call swarm_state, if the module exports it, and append what it points to to out. *ret_version is
  * the version that it names; without one it is 0 and nothing is appended. Outcomes as of an entry,
  * FAILED too when what it points to is not inside the memory or does not fit out. */
 void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, struct sw_buffer *out,
-                   uint32_t *ret_version, struct sw_wasm_outcome *ret_outcome);
-/* "done", "waiting", "failed", "trapped", "deadline", "no-memory". */
-const char *sw_wasm_end_name(enum sw_wasm_end end);
+                   uint32_t *ret_version, struct sw_guest_outcome *ret_outcome);
 
 /* --- Images ---------------------------------------------------------------------------------- */
 

@@ -411,6 +411,14 @@ static void who_is_picked_next_is_known_while_nobody_else_has_anything(void **st
     add(one, second, 1, URGENT);
     assert_false(sw_ready_is_alone(&ready)); /* Another priority has. */
     sw_ready_remove(&ready, one, second);
+    assert_false(sw_ready_is_alone(&ready)); /* That is known with the next pick. */
+    add(one, links, 2, NORMAL);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[0]);
+    assert_true(sw_ready_is_alone(&ready));
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[1]); /* With none left, too: */
+    assert_null(sw_ready_next(&ready, &priority));
+    add(one, links, 1, NORMAL); /* whoever comes then is found. */
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[0]);
     assert_true(sw_ready_is_alone(&ready));
     add(far, second + 1, 1, NORMAL);
     assert_false(sw_ready_is_alone(&ready)); /* Another namespace. */

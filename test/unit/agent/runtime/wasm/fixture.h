@@ -27,7 +27,7 @@ struct fixture {
     void (*on_tick)(struct fixture *f, uint64_t used_ns); /* NULL: nothing. */
     unsigned ticks;
     const char *end_words; /* The next tick ends what runs; NULL: it does not. */
-    struct sw_wasm_outcome outcome;
+    struct sw_guest_outcome outcome;
     struct sw_err err;
 };
 
@@ -244,9 +244,9 @@ static inline int teardown(void **state)
     return 0;
 }
 
-static inline enum sw_wasm_end enter(struct fixture *f, enum sw_wasm_entry entry)
+static inline enum sw_guest_end enter(struct fixture *f, enum sw_guest_entry entry)
 {
-    struct sw_wasm_input input = {.entry = entry, .timer_id = 41, .deadline_ms = SHORT_MS};
+    struct sw_guest_input input = {.entry = entry, .timer = 41, .deadline_ms = SHORT_MS};
 
     sw_buffer_reset(&f->calls);
     traps_use();
@@ -260,12 +260,12 @@ static inline struct sw_bytes text(const char *words)
     return (struct sw_bytes){words, strlen(words)};
 }
 
-static inline enum sw_wasm_end tell_one(struct fixture *f, struct sw_wasm_instance *instance,
-                                        const char *command)
+static inline enum sw_guest_end tell_one(struct fixture *f, struct sw_wasm_instance *instance,
+                                         const char *command)
 {
-    struct sw_wasm_message message = {.body = text(command), .type = text("text/plain")};
-    struct sw_wasm_input input = {
-        .entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
+    struct sw_guest_message message = {.body = text(command), .type = text("text/plain")};
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
 
     sw_buffer_reset(&f->calls);
     traps_use();
@@ -274,7 +274,7 @@ static inline enum sw_wasm_end tell_one(struct fixture *f, struct sw_wasm_instan
     return f->outcome.end;
 }
 
-static inline enum sw_wasm_end tell(struct fixture *f, const char *command)
+static inline enum sw_guest_end tell(struct fixture *f, const char *command)
 {
     return tell_one(f, f->instance, command);
 }

@@ -5,23 +5,23 @@
 static void every_field_of_a_message_arrives(void **state)
 {
     struct fixture *f = *state;
-    struct sw_wasm_message message = {.flags = 5,
-                                      .priority = 3,
-                                      .time_ns = 1111111111111111111u,
-                                      .reply_handle = 0xfedcba9876543210u,
-                                      .tag = 0x123456789abcdef0u,
-                                      .status = -5,
-                                      .from = text("librarian/7"),
-                                      .subject = text("books.new"),
-                                      .type = text("text/plain"),
-                                      .body = text("hello")};
-    struct sw_wasm_input input = {
-        .entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
+    struct sw_guest_message message = {.flags = 5,
+                                       .priority = 3,
+                                       .time_ns = 1111111111111111111u,
+                                       .reply_handle = 0xfedcba9876543210u,
+                                       .tag = 0x123456789abcdef0u,
+                                       .status = -5,
+                                       .from = text("librarian/7"),
+                                       .subject = text("books.new"),
+                                       .type = text("text/plain"),
+                                       .body = text("hello")};
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
 
     sw_wasm_enter(f->instance, &input, &f->outcome);
     sw_buffer_put_u8(&f->calls, 0);
     assert_string_equal(f->outcome.report, "");
-    assert_int_equal(f->outcome.end, SW_WASM_DONE);
+    assert_int_equal(f->outcome.end, SW_GUEST_DONE);
     assert_string_equal(
         calls_of(f),
         "send to=librarian/7 type=text/plain body=hello priority=3 tag=1311768467463790320\n"
@@ -33,13 +33,13 @@ static void every_field_of_a_message_arrives(void **state)
 static void an_empty_message_arrives(void **state)
 {
     struct fixture *f = *state;
-    struct sw_wasm_message message = {0};
-    struct sw_wasm_input input = {
-        .entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
+    struct sw_guest_message message = {0};
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
 
     sw_wasm_enter(f->instance, &input, &f->outcome);
     sw_buffer_put_u8(&f->calls, 0);
-    assert_int_equal(f->outcome.end, SW_WASM_DONE);
+    assert_int_equal(f->outcome.end, SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "send to= type= body= priority=0 tag=0\n"
                                      "publish subject= type= body= priority=0\n"
                                      "reply handle=0 status=0 type= body=\n"
@@ -50,7 +50,7 @@ static void the_host_answers_what_the_guest_asks(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell(f, "ask host"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "ask host"), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "subscribe subject=reader\n"
                                      "unsubscribe subject=rrrrrrrrrrrrrrrr\n"
                                      "timer_start id=7 delay=1234567890123456789\n");
@@ -61,7 +61,7 @@ static void the_answer_of_a_call_reaches_the_guest(void **state)
     struct fixture *f = *state;
 
     f->answer = SW_E_DENIED;
-    assert_int_equal(tell(f, "anything"), SW_WASM_FAILED);
+    assert_int_equal(tell(f, "anything"), SW_GUEST_FAILED);
     assert_int_equal(f->outcome.code, SW_E_DENIED);
 }
 
@@ -69,7 +69,7 @@ static void pointers_beyond_the_memory_never_reach_the_host(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell(f, "wrong pointers"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "wrong pointers"), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "subscribe subject=\n");
 }
 
@@ -77,11 +77,11 @@ static void the_other_entries_are_called(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(enter(f, SW_WASM_START), SW_WASM_DONE);
+    assert_int_equal(enter(f, SW_GUEST_START), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "log level=1 text=born\n");
-    assert_int_equal(enter(f, SW_WASM_TIMER), SW_WASM_DONE);
+    assert_int_equal(enter(f, SW_GUEST_TIMER), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "timer_cancel id=42\n");
-    assert_int_equal(enter(f, SW_WASM_STOP), SW_WASM_DONE);
+    assert_int_equal(enter(f, SW_GUEST_STOP), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "log level=2 text=gone\n");
 }
 
@@ -93,9 +93,9 @@ static void entries_that_a_module_lacks_are_done_at_once(void **state)
     sw_wasm_module_unref(f->module);
     f->module = open_guest(f, "test_small");
     f->instance = new_instance(f);
-    assert_int_equal(enter(f, SW_WASM_START), SW_WASM_DONE);
-    assert_int_equal(enter(f, SW_WASM_TIMER), SW_WASM_DONE);
-    assert_int_equal(enter(f, SW_WASM_STOP), SW_WASM_DONE);
+    assert_int_equal(enter(f, SW_GUEST_START), SW_GUEST_DONE);
+    assert_int_equal(enter(f, SW_GUEST_TIMER), SW_GUEST_DONE);
+    assert_int_equal(enter(f, SW_GUEST_STOP), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "");
 }
 
@@ -111,13 +111,13 @@ static void the_sdk_allocator_takes_messages_of_every_size(void **state)
     f->instance = new_instance(f);
     memset(body, 'b', sizeof body);
     for (size_t size = 1; size < sizeof body; size = size * 3 + 1) {
-        struct sw_wasm_message message = {
+        struct sw_guest_message message = {
             .flags = 1, .reply_handle = 9, .body = {body, size}, .type = text("t")};
-        struct sw_wasm_input input = {
-            .entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
+        struct sw_guest_input input = {
+            .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
         sw_buffer_reset(&f->calls);
         sw_wasm_enter(f->instance, &input, &f->outcome);
-        assert_int_equal(f->outcome.end, SW_WASM_DONE);
+        assert_int_equal(f->outcome.end, SW_GUEST_DONE);
         assert_int_equal(f->calls.size, strlen("reply handle=9 status=0 type=t body=\n") + size);
     }
     assert_true(sw_wasm_instance_memory(f->instance) <= 6 * SW_WASM_PAGE_BYTES);

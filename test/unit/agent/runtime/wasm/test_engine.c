@@ -71,7 +71,7 @@ static void an_instance_keeps_its_module_alive(void **state)
     assert_ptr_equal(sw_wasm_module_ref(f->module), f->module);
     sw_wasm_module_unref(f->module);
     sw_wasm_module_unref(f->module);
-    assert_int_equal(tell(f, "count"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "count"), SW_GUEST_DONE);
     sw_wasm_instance_free(f->instance);
     f->instance = NULL;
     f->module = NULL;
@@ -97,8 +97,8 @@ static void *work(void *ctx)
             continue;
         }
         sw_buffer_init(&image, 1u << 20);
-        job->failures += tell_one(&job->own, instance, "count") != SW_WASM_DONE;
-        job->failures += tell_one(&job->own, instance, "trap") != SW_WASM_TRAPPED;
+        job->failures += tell_one(&job->own, instance, "count") != SW_GUEST_DONE;
+        job->failures += tell_one(&job->own, instance, "trap") != SW_GUEST_TRAPPED;
         job->failures += sw_wasm_image_save(instance, &image, NULL) != SW_OK;
         sw_buffer_done(&image);
         sw_wasm_instance_free(instance);

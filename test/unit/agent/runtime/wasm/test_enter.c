@@ -8,15 +8,15 @@ static void results_are_judged(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell(f, "fail"), SW_WASM_FAILED);
+    assert_int_equal(tell(f, "fail"), SW_GUEST_FAILED);
     assert_int_equal(f->outcome.code, SW_E_UNAVAILABLE);
     assert_string_equal(f->outcome.report, "the handler returned -14 (UNAVAILABLE)");
-    assert_int_equal(tell(f, "wait"), SW_WASM_FAILED);
+    assert_int_equal(tell(f, "wait"), SW_GUEST_FAILED);
     assert_int_equal(f->outcome.code, SW_E_INVALID);
     assert_non_null(strstr(f->outcome.report, "SWARM_WAITING"));
-    assert_int_equal(tell(f, "nonsense"), SW_WASM_FAILED);
+    assert_int_equal(tell(f, "nonsense"), SW_GUEST_FAILED);
     assert_string_equal(f->outcome.report, "the handler returned 77, which is no result");
-    assert_int_equal(tell(f, "count"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "count"), SW_GUEST_DONE);
     assert_string_equal(f->outcome.report, "");
 }
 
@@ -36,13 +36,13 @@ static void a_trap_tells_what_and_where(void **state)
     for (size_t i = 0; i < sizeof traps / sizeof traps[0]; i++) {
         struct sw_wasm_instance *instance = new_instance(f);
 
-        assert_int_equal(tell_one(f, instance, traps[i].command), SW_WASM_TRAPPED);
+        assert_int_equal(tell_one(f, instance, traps[i].command), SW_GUEST_TRAPPED);
         assert_int_equal(f->outcome.code, SW_E_INTERNAL);
         assert_non_null(strstr(f->outcome.report, traps[i].words));
         assert_non_null(strstr(f->outcome.report, " at 0x"));
         sw_wasm_instance_free(instance);
     }
-    assert_int_equal(tell(f, "trap"), SW_WASM_TRAPPED);
+    assert_int_equal(tell(f, "trap"), SW_GUEST_TRAPPED);
     assert_non_null(strstr(f->outcome.report, "\n  0: on_message at 0x"));
 }
 
@@ -51,8 +51,8 @@ static void a_trapped_instance_can_be_entered_again(void **state)
     struct fixture *f = *state;
 
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(tell(f, "trap"), SW_WASM_TRAPPED);
-        assert_int_equal(tell(f, "count"), SW_WASM_DONE);
+        assert_int_equal(tell(f, "trap"), SW_GUEST_TRAPPED);
+        assert_int_equal(tell(f, "count"), SW_GUEST_DONE);
     }
     assert_string_equal(calls_of(f), "timer_start id=3 delay=0\n");
 }
@@ -62,27 +62,28 @@ static void the_first_byte_beyond_the_memory_traps(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell(f, "just beyond"), SW_WASM_TRAPPED);
+    assert_int_equal(tell(f, "just beyond"), SW_GUEST_TRAPPED);
     assert_non_null(strstr(f->outcome.report, "out of bounds"));
-    assert_int_equal(tell(f, "grow"), SW_WASM_DONE);
-    assert_int_equal(tell(f, "just beyond"), SW_WASM_TRAPPED);
+    assert_int_equal(tell(f, "grow"), SW_GUEST_DONE);
+    assert_int_equal(tell(f, "just beyond"), SW_GUEST_TRAPPED);
 }
 
 static void an_endless_loop_ends_at_its_deadline(void **state)
 {
     struct fixture *f = *state;
-    struct sw_wasm_message message = {.body = text("spin")};
-    struct sw_wasm_input input = {.entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = 20};
+    struct sw_guest_message message = {.body = text("spin")};
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = 20};
     const struct sw_system *system = sw_system_real();
     uint64_t before = system->monotonic_ns(NULL);
 
     sw_wasm_enter(f->instance, &input, &f->outcome);
-    assert_int_equal(f->outcome.end, SW_WASM_DEADLINE);
+    assert_int_equal(f->outcome.end, SW_GUEST_DEADLINE);
     assert_int_equal(f->outcome.code, SW_E_TIMEOUT);
     assert_non_null(strstr(f->outcome.report, "stopped after 20 ms"));
     assert_non_null(strstr(f->outcome.report, "on_message at 0x"));
     assert_true(system->monotonic_ns(NULL) - before >= 20000000);
-    assert_int_equal(tell(f, "ask host"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "ask host"), SW_GUEST_DONE);
 }
 
 /* The ticker parks itself when nobody runs; an entry after that is stopped like any other. */
@@ -95,7 +96,7 @@ static void a_deadline_works_after_a_long_rest(void **state)
     while (system->monotonic_ns(NULL) < rested)
         ;
     an_endless_loop_ends_at_its_deadline(state);
-    assert_int_equal(tell(f, "spin"), SW_WASM_DEADLINE);
+    assert_int_equal(tell(f, "spin"), SW_GUEST_DEADLINE);
 }
 
 static struct sw_wasm_instance *neighbour;
@@ -104,17 +105,18 @@ static uint64_t neighbours_ns;
 /* Each tick of the one that spins lets its neighbour spin for twice the deadline. */
 static void let_neighbour_spin(struct fixture *f, uint64_t used_ns)
 {
-    struct sw_wasm_message message = {.body = text("spin")};
-    struct sw_wasm_input input = {.entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = 40};
+    struct sw_guest_message message = {.body = text("spin")};
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = 40};
     const struct sw_system *system = sw_system_real();
-    struct sw_wasm_outcome outcome;
+    struct sw_guest_outcome outcome;
     uint64_t before = system->monotonic_ns(NULL);
 
     if (f->ticks > 1)
         return;
     assert_int_equal(used_ns, 0);
     sw_wasm_enter(neighbour, &input, &outcome);
-    assert_int_equal(outcome.end, SW_WASM_DEADLINE);
+    assert_int_equal(outcome.end, SW_GUEST_DEADLINE);
     neighbours_ns = system->monotonic_ns(NULL) - before;
 }
 
@@ -131,7 +133,7 @@ static void others_run_within_a_tick_on_their_own_time(void **state)
     assert_true(f->ticks > 20); /* Of both. The first one went on for its own 20 ms. */
     f->on_tick = NULL;
     assert_ptr_equal(f->instance, own);
-    assert_int_equal(tell_one(f, neighbour, "ask host"), SW_WASM_DONE);
+    assert_int_equal(tell_one(f, neighbour, "ask host"), SW_GUEST_DONE);
     sw_wasm_instance_free(neighbour);
 }
 
@@ -162,7 +164,7 @@ static void others_run_within_a_tick_on_another_thread(void **state)
     an_endless_loop_ends_at_its_deadline(state);
     assert_true(f->ticks > 20);
     f->on_tick = NULL;
-    assert_int_equal(tell_one(f, neighbour, "ask host"), SW_WASM_DONE);
+    assert_int_equal(tell_one(f, neighbour, "ask host"), SW_GUEST_DONE);
     sw_wasm_instance_free(neighbour);
 }
 
@@ -171,19 +173,19 @@ static void whoever_runs_it_may_end_it(void **state)
     struct fixture *f = *state;
 
     f->end_words = "it is in the way";
-    assert_int_equal(tell(f, "spin"), SW_WASM_DEADLINE);
+    assert_int_equal(tell(f, "spin"), SW_GUEST_DEADLINE);
     assert_int_equal(f->outcome.code, SW_E_UNAVAILABLE);
     assert_non_null(strstr(f->outcome.report, "stopped before its deadline: it is in the way"));
     assert_int_equal(f->ticks, 1);
     f->end_words = NULL;
-    assert_int_equal(tell(f, "ask host"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "ask host"), SW_GUEST_DONE);
 }
 
 static void the_memory_limit_is_what_memory_grow_meets(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell(f, "exhaust"), SW_WASM_NO_MEMORY);
+    assert_int_equal(tell(f, "exhaust"), SW_GUEST_NO_MEMORY);
     assert_int_equal(f->outcome.code, SW_E_EXHAUSTED);
     assert_non_null(strstr(f->outcome.report, "out of memory at 1024 KiB"));
     assert_int_equal(sw_wasm_instance_memory(f->instance), MEMORY_MAX);
@@ -193,16 +195,16 @@ static void a_message_without_room_fails_the_turn(void **state)
 {
     struct fixture *f = *state;
     static char body[2 * MEMORY_MAX];
-    struct sw_wasm_message message = {.body = {body, 9000}};
-    struct sw_wasm_input input = {
-        .entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
+    struct sw_guest_message message = {.body = {body, 9000}};
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
 
     sw_wasm_enter(f->instance, &input, &f->outcome);
-    assert_int_equal(f->outcome.end, SW_WASM_NO_MEMORY);
+    assert_int_equal(f->outcome.end, SW_GUEST_NO_MEMORY);
     assert_non_null(strstr(f->outcome.report, "swarm_alloc"));
     message.body.size = sizeof body;
     sw_wasm_enter(f->instance, &input, &f->outcome);
-    assert_int_equal(f->outcome.end, SW_WASM_NO_MEMORY);
+    assert_int_equal(f->outcome.end, SW_GUEST_NO_MEMORY);
     assert_int_equal(f->outcome.code, SW_E_EXHAUSTED);
 }
 
@@ -215,17 +217,17 @@ static void a_lying_allocator_fails_the_turn(void **state)
     sw_wasm_module_unref(f->module);
     f->module = open_guest(f, "test_liar");
     f->instance = new_instance(f);
-    assert_int_equal(tell(f, "u"), SW_WASM_FAILED); /* Not aligned. */
+    assert_int_equal(tell(f, "u"), SW_GUEST_FAILED); /* Not aligned. */
     assert_int_equal(f->outcome.code, SW_E_INVALID);
-    assert_int_equal(tell(f, "oo"), SW_WASM_FAILED); /* Outside. */
+    assert_int_equal(tell(f, "oo"), SW_GUEST_FAILED); /* Outside. */
     assert_int_equal(f->outcome.code, SW_E_INVALID);
-    assert_int_equal(tell(f, "eee"), SW_WASM_FAILED); /* Begins inside, ends outside. */
+    assert_int_equal(tell(f, "eee"), SW_GUEST_FAILED); /* Begins inside, ends outside. */
     assert_int_equal(f->outcome.code, SW_E_INVALID);
-    assert_int_equal(tell(f, "tttt"), SW_WASM_TRAPPED);
+    assert_int_equal(tell(f, "tttt"), SW_GUEST_TRAPPED);
     assert_non_null(strstr(f->outcome.report, "swarm_alloc at 0x"));
-    assert_int_equal(tell(f, "sssss"), SW_WASM_DEADLINE);
-    assert_int_equal(tell(f, "......"), SW_WASM_DONE);
-    assert_int_equal(tell(f, "tttt"), SW_WASM_TRAPPED); /* Who promises nothing is always asked. */
+    assert_int_equal(tell(f, "sssss"), SW_GUEST_DEADLINE);
+    assert_int_equal(tell(f, "......"), SW_GUEST_DONE);
+    assert_int_equal(tell(f, "tttt"), SW_GUEST_TRAPPED); /* Who promises nothing is always asked. */
 }
 
 /* How often the guest was asked for room, as it tells in its last send. */
@@ -233,7 +235,7 @@ static int asked(struct fixture *f, const char *command)
 {
     const char *body;
 
-    assert_int_equal(tell(f, command), SW_WASM_DONE);
+    assert_int_equal(tell(f, command), SW_GUEST_DONE);
     body = strstr(calls_of(f), "body=");
     assert_non_null(body);
     return body[5] - '0';
@@ -266,11 +268,11 @@ static void room_that_is_kept_is_asked_for_once(void **state)
 static void ends_have_names(void **state)
 {
     (void)state;
-    assert_string_equal(sw_wasm_end_name(SW_WASM_DONE), "done");
-    assert_string_equal(sw_wasm_end_name(SW_WASM_FAILED), "failed");
-    assert_string_equal(sw_wasm_end_name(SW_WASM_TRAPPED), "trapped");
-    assert_string_equal(sw_wasm_end_name(SW_WASM_DEADLINE), "deadline");
-    assert_string_equal(sw_wasm_end_name(SW_WASM_NO_MEMORY), "no-memory");
+    assert_string_equal(sw_guest_end_name(SW_GUEST_DONE), "done");
+    assert_string_equal(sw_guest_end_name(SW_GUEST_FAILED), "failed");
+    assert_string_equal(sw_guest_end_name(SW_GUEST_TRAPPED), "trapped");
+    assert_string_equal(sw_guest_end_name(SW_GUEST_DEADLINE), "deadline");
+    assert_string_equal(sw_guest_end_name(SW_GUEST_NO_MEMORY), "no-memory");
 }
 
 int main(void)

@@ -47,9 +47,9 @@ static enum sw_rc open_module(struct fixture *f,
 
 static void an_endless_loop_ends_when_its_fuel_is_used(void **state)
 {
-    struct sw_wasm_message message = {.body = text("spin")}, other = {.body = text("ask host")};
-    struct sw_wasm_input spin = {.entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = 5};
-    struct sw_wasm_input ask = {.entry = SW_WASM_MESSAGE, .message = &other, .deadline_ms = 5};
+    struct sw_guest_message message = {.body = text("spin")}, other = {.body = text("ask host")};
+    struct sw_guest_input spin = {.entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = 5};
+    struct sw_guest_input ask = {.entry = SW_GUEST_MESSAGE, .message = &other, .deadline_ms = 5};
     struct fixture f = {0};
 
     (void)state;
@@ -59,11 +59,11 @@ static void an_endless_loop_ends_when_its_fuel_is_used(void **state)
     traps_use();
     for (int i = 0; i < 3; i++) {
         sw_wasm_enter(f.instance, &spin, &f.outcome);
-        assert_int_equal(f.outcome.end, SW_WASM_DEADLINE);
+        assert_int_equal(f.outcome.end, SW_GUEST_DEADLINE);
         assert_int_equal(f.outcome.code, SW_E_TIMEOUT);
         assert_non_null(strstr(f.outcome.report, "stopped after the fuel of 5 ms"));
         sw_wasm_enter(f.instance, &ask, &f.outcome);
-        assert_int_equal(f.outcome.end, SW_WASM_DONE);
+        assert_int_equal(f.outcome.end, SW_GUEST_DONE);
     }
     close_fuel(&f);
 }

@@ -24,13 +24,13 @@ static void a_loaded_instance_goes_on_where_it_was(void **state)
     struct fixture *f = *state;
     struct sw_buffer image;
 
-    assert_int_equal(enter(f, SW_WASM_START), SW_WASM_DONE);
-    assert_int_equal(tell(f, "count"), SW_WASM_DONE);
+    assert_int_equal(enter(f, SW_GUEST_START), SW_GUEST_DONE);
+    assert_int_equal(tell(f, "count"), SW_GUEST_DONE);
     image = save(f);
     assert_true(image.size < 400);
-    assert_int_equal(tell(f, "count"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "count"), SW_GUEST_DONE);
     assert_int_equal(load(f, &image), SW_OK);
-    assert_int_equal(tell(f, "count"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "count"), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "timer_start id=102 delay=0\n");
     sw_buffer_done(&image);
 }
@@ -40,8 +40,8 @@ static void grown_memory_comes_back_byte_by_byte(void **state)
     struct fixture *f = *state;
     struct sw_buffer image, again;
 
-    assert_int_equal(tell(f, "grow"), SW_WASM_DONE);
-    assert_int_equal(tell(f, "leave traces"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "grow"), SW_GUEST_DONE);
+    assert_int_equal(tell(f, "leave traces"), SW_GUEST_DONE);
     image = save(f);
     assert_int_equal(load(f, &image), SW_OK);
     assert_int_equal(sw_wasm_instance_memory(f->instance), 3 * SW_WASM_PAGE_BYTES);
@@ -71,7 +71,7 @@ static void globals_are_part_of_the_image(void **state)
 
     sw_wasm_module_view(f->module, &view);
     assert_int_equal(view.globals_count, 1);
-    assert_int_equal(tell(f, "trap"), SW_WASM_TRAPPED);
+    assert_int_equal(tell(f, "trap"), SW_GUEST_TRAPPED);
     image = save(f);
     assert_int_equal(load(f, &image), SW_OK);
     sw_buffer_done(&image);
@@ -84,7 +84,7 @@ static void an_image_larger_than_its_room_is_told(void **state)
 
     for (size_t room = 0; room < 1200; room += 7) {
         sw_buffer_init(&image, room);
-        assert_int_equal(tell(f, "leave traces"), SW_WASM_DONE);
+        assert_int_equal(tell(f, "leave traces"), SW_GUEST_DONE);
         enum sw_rc rc = sw_wasm_image_save(f->instance, &image, &f->err);
         assert_true(rc == SW_OK || rc == SW_E_EXHAUSTED);
         sw_buffer_done(&image);
@@ -96,7 +96,7 @@ static void an_image_beyond_the_limit_is_refused(void **state)
     struct fixture *f = *state;
     struct sw_buffer image;
 
-    assert_int_equal(tell(f, "grow"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "grow"), SW_GUEST_DONE);
     image = save(f);
     sw_wasm_instance_free(f->instance);
     assert_int_equal(
@@ -113,7 +113,7 @@ static void every_cut_is_corrupt(void **state)
     struct fixture *f = *state;
     struct sw_buffer image;
 
-    assert_int_equal(tell(f, "count"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "count"), SW_GUEST_DONE);
     image = save(f);
     for (size_t size = image.size; size-- > 0;) {
         struct sw_buffer cut = image;
@@ -131,7 +131,7 @@ static void every_flipped_byte_is_survived(void **state)
     struct fixture *f = *state;
     struct sw_buffer image;
 
-    assert_int_equal(tell(f, "count"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "count"), SW_GUEST_DONE);
     image = save(f);
     for (size_t i = 0; i < image.size; i++) {
         image.data[i] ^= 0xff;

@@ -21,13 +21,13 @@ static void the_next_tenant_finds_nothing(void **state)
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         for (int round = 0; round < 3; round++) {
             struct sw_wasm_instance *one = instance_of_limit(f, limits[i]);
-            enum sw_wasm_end end = tell_one(f, one, "exhaust");
+            enum sw_guest_end end = tell_one(f, one, "exhaust");
 
-            assert_int_equal(end, SW_WASM_NO_MEMORY);
+            assert_int_equal(end, SW_GUEST_NO_MEMORY);
             assert_int_equal(sw_wasm_instance_memory(one), limits[i]);
-            assert_int_equal(tell_one(f, one, "look for leaks"), SW_WASM_DONE);
-            assert_int_equal(tell_one(f, one, "leave traces"), SW_WASM_DONE);
-            assert_int_equal(tell_one(f, one, "look for leaks"), SW_WASM_FAILED);
+            assert_int_equal(tell_one(f, one, "look for leaks"), SW_GUEST_DONE);
+            assert_int_equal(tell_one(f, one, "leave traces"), SW_GUEST_DONE);
+            assert_int_equal(tell_one(f, one, "look for leaks"), SW_GUEST_FAILED);
             sw_wasm_instance_free(one);
         }
     }
@@ -38,11 +38,11 @@ static void a_new_instance_has_its_data_again(void **state)
     struct fixture *f = *state;
     struct sw_wasm_instance *one = new_instance(f);
 
-    assert_int_equal(tell_one(f, one, "count"), SW_WASM_DONE);
+    assert_int_equal(tell_one(f, one, "count"), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "timer_start id=1 delay=0\n");
     sw_wasm_instance_free(one);
     one = new_instance(f);
-    assert_int_equal(tell_one(f, one, "count"), SW_WASM_DONE);
+    assert_int_equal(tell_one(f, one, "count"), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "timer_start id=1 delay=0\n");
     sw_wasm_instance_free(one);
 }
@@ -56,9 +56,9 @@ static void neighbours_share_nothing(void **state)
     for (size_t i = 0; i < COUNT; i++)
         all[i] = instance_of_limit(f, SW_WASM_PAGE_BYTES);
     for (size_t i = 0; i < COUNT; i += 2)
-        assert_int_equal(tell_one(f, all[i], "leave traces"), SW_WASM_DONE);
+        assert_int_equal(tell_one(f, all[i], "leave traces"), SW_GUEST_DONE);
     for (size_t i = 1; i < COUNT; i += 2)
-        assert_int_equal(tell_one(f, all[i], "look for leaks"), SW_WASM_DONE);
+        assert_int_equal(tell_one(f, all[i], "look for leaks"), SW_GUEST_DONE);
     for (size_t i = 0; i < COUNT; i++)
         sw_wasm_instance_free(all[i]);
 }
@@ -83,7 +83,7 @@ static void the_worker_counts_what_is_alive(void **state)
 
     sw_wasm_worker_view(f->worker, &before);
     one = new_instance(f);
-    assert_int_equal(tell_one(f, one, "grow"), SW_WASM_DONE);
+    assert_int_equal(tell_one(f, one, "grow"), SW_GUEST_DONE);
     sw_wasm_worker_view(f->worker, &view);
     assert_int_equal(view.instances, before.instances + 1);
     assert_int_equal(view.memory_bytes, before.memory_bytes + sw_wasm_instance_memory(one));

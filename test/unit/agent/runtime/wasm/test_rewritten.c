@@ -66,9 +66,9 @@ static void hidden_globals_are_part_of_an_image(void **state)
     sw_wasm_module_view(f->module, &view);
     assert_int_equal(view.globals_count, 2);
     assert_true(view.has_on_start);
-    assert_int_equal(enter(f, SW_WASM_START), SW_WASM_DONE);
+    assert_int_equal(enter(f, SW_GUEST_START), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "");
-    assert_int_equal(tell(f, ""), SW_WASM_DONE);
+    assert_int_equal(tell(f, ""), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "timer_start id=111 delay=21\n");
     sw_buffer_init(&image, 1u << 20);
     assert_int_equal(sw_wasm_image_save(f->instance, &image, &f->err), SW_OK);
@@ -76,7 +76,7 @@ static void hidden_globals_are_part_of_an_image(void **state)
     f->instance = new_instance(f);
     assert_int_equal(
         sw_wasm_image_load(f->instance, (struct sw_bytes){image.data, image.size}, &f->err), SW_OK);
-    assert_int_equal(tell(f, ""), SW_WASM_DONE);
+    assert_int_equal(tell(f, ""), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "timer_start id=112 delay=63\n");
     sw_buffer_done(&image);
 }
@@ -88,7 +88,7 @@ static void the_start_runs_within_the_first_entry(void **state)
     struct parts parts = hidden_parts();
 
     use_parts(f, &parts);
-    assert_int_equal(tell(f, ""), SW_WASM_DONE);
+    assert_int_equal(tell(f, ""), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "timer_start id=1 delay=0\n");
 }
 
@@ -99,7 +99,7 @@ static void a_start_that_never_ends_meets_the_deadline(void **state)
 
     parts.code = BYTES("\x04" ALLOC ON_MESSAGE START_FOR_EVER INITIALIZE);
     use_parts(f, &parts);
-    assert_int_equal(enter(f, SW_WASM_START), SW_WASM_DEADLINE);
+    assert_int_equal(enter(f, SW_GUEST_START), SW_GUEST_DEADLINE);
     assert_non_null(strstr(f->outcome.report, "stopped after 200 ms"));
 }
 
@@ -110,7 +110,7 @@ static void an_initialize_that_traps_is_told(void **state)
 
     parts.code = BYTES("\x04" ALLOC ON_MESSAGE START INITIALIZE_TRAPS);
     use_parts(f, &parts);
-    assert_int_equal(enter(f, SW_WASM_START), SW_WASM_TRAPPED);
+    assert_int_equal(enter(f, SW_GUEST_START), SW_GUEST_TRAPPED);
     assert_non_null(strstr(f->outcome.report, "unreachable"));
 }
 

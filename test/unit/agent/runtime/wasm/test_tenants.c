@@ -49,13 +49,13 @@ static struct sw_wasm_instance *move_in(struct fixture *f, uint64_t limit)
     return instance;
 }
 
-static enum sw_wasm_end do_it(struct fixture *f, struct sw_wasm_instance *instance, char what)
+static enum sw_guest_end do_it(struct fixture *f, struct sw_wasm_instance *instance, char what)
 {
     uint32_t step = instance->slot.limit_bytes <= FILLED_MAX ? 1 : 1u << 20;
     char body[5] = {what};
-    struct sw_wasm_message message = {.body = {body, sizeof body}};
-    struct sw_wasm_input input = {
-        .entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = DEADLINE_MS};
+    struct sw_guest_message message = {.body = {body, sizeof body}};
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = DEADLINE_MS};
 
     memcpy(body + 1, &step, sizeof step);
     traps_use();
@@ -105,10 +105,10 @@ static void expect_clean(struct fixture *f, uint64_t limit, const uint8_t *befor
 
     assert_ptr_equal(next->slot.base, before);
     expect_fresh(next);
-    assert_int_equal(do_it(f, next, 's'), SW_WASM_DONE);
-    assert_int_equal(do_it(f, next, 'g'), SW_WASM_DONE);
+    assert_int_equal(do_it(f, next, 's'), SW_GUEST_DONE);
+    assert_int_equal(do_it(f, next, 'g'), SW_GUEST_DONE);
     assert_int_equal(next->slot.size_bytes, limit);
-    assert_int_equal(do_it(f, next, 's'), SW_WASM_DONE);
+    assert_int_equal(do_it(f, next, 's'), SW_GUEST_DONE);
     sw_wasm_instance_free(next);
 }
 
@@ -118,8 +118,8 @@ static void a_secret_is_found(void **state)
     struct fixture *f = *state;
     struct sw_wasm_instance *one = move_in(f, limit_of(1));
 
-    assert_int_equal(do_it(f, one, 'f'), SW_WASM_DONE);
-    assert_int_equal(do_it(f, one, 's'), SW_WASM_FAILED);
+    assert_int_equal(do_it(f, one, 'f'), SW_GUEST_DONE);
+    assert_int_equal(do_it(f, one, 's'), SW_GUEST_FAILED);
     sw_wasm_instance_free(one);
 }
 
@@ -132,9 +132,9 @@ static void after_a_life_in_a_slot_of_any_size(void **state)
             struct sw_wasm_instance *one = move_in(f, limit_of(class));
             const uint8_t *base = one->slot.base;
             if (has_grown)
-                assert_int_equal(do_it(f, one, 'g'), SW_WASM_DONE);
-            assert_int_equal(do_it(f, one, 'r'), SW_WASM_DONE);
-            assert_int_equal(do_it(f, one, 'f'), SW_WASM_DONE);
+                assert_int_equal(do_it(f, one, 'g'), SW_GUEST_DONE);
+            assert_int_equal(do_it(f, one, 'r'), SW_GUEST_DONE);
+            assert_int_equal(do_it(f, one, 'f'), SW_GUEST_DONE);
             sw_wasm_instance_free(one);
             expect_clean(f, limit_of(class), base);
         }
@@ -148,8 +148,8 @@ static void after_a_trap(void **state)
     for (unsigned class = 0; class < SW_WASM_CLASSES_COUNT; class ++) {
         struct sw_wasm_instance *one = move_in(f, limit_of(class));
         const uint8_t *base = one->slot.base;
-        assert_int_equal(do_it(f, one, 'g'), SW_WASM_DONE);
-        assert_int_equal(do_it(f, one, 't'), SW_WASM_TRAPPED);
+        assert_int_equal(do_it(f, one, 'g'), SW_GUEST_DONE);
+        assert_int_equal(do_it(f, one, 't'), SW_GUEST_TRAPPED);
         sw_wasm_instance_free(one);
         expect_clean(f, limit_of(class), base);
     }
@@ -163,8 +163,8 @@ static void after_a_single_byte_at_the_end_of_each_page(void **state)
     for (unsigned class = 0; limit_of(class) <= FILLED_MAX; class ++) {
         struct sw_wasm_instance *one = move_in(f, limit_of(class));
         const uint8_t *base = one->slot.base;
-        assert_int_equal(do_it(f, one, 'g'), SW_WASM_DONE);
-        assert_int_equal(do_it(f, one, 'l'), SW_WASM_DONE);
+        assert_int_equal(do_it(f, one, 'g'), SW_GUEST_DONE);
+        assert_int_equal(do_it(f, one, 'l'), SW_GUEST_DONE);
         sw_wasm_instance_free(one);
         expect_clean(f, limit_of(class), base);
     }
@@ -178,8 +178,8 @@ static void after_a_tenant_with_a_larger_limit(void **state)
     for (unsigned class = 1; class < SW_WASM_CLASSES_COUNT; class ++) {
         struct sw_wasm_instance *one = move_in(f, limit_of(class));
         const uint8_t *base = one->slot.base;
-        assert_int_equal(do_it(f, one, 'g'), SW_WASM_DONE);
-        assert_int_equal(do_it(f, one, 'f'), SW_WASM_DONE);
+        assert_int_equal(do_it(f, one, 'g'), SW_GUEST_DONE);
+        assert_int_equal(do_it(f, one, 'f'), SW_GUEST_DONE);
         sw_wasm_instance_free(one);
         expect_clean(f, limit_of(class) / 2, base);
         expect_clean(f, limit_of(class), base);
@@ -196,8 +196,8 @@ static void after_an_image(void **state)
         struct sw_wasm_instance *one = move_in(f, limit_of(class));
         const uint8_t *base = one->slot.base;
         sw_buffer_init(&image, 16u << 20);
-        assert_int_equal(do_it(f, one, 'g'), SW_WASM_DONE);
-        assert_int_equal(do_it(f, one, 'f'), SW_WASM_DONE);
+        assert_int_equal(do_it(f, one, 'g'), SW_GUEST_DONE);
+        assert_int_equal(do_it(f, one, 'f'), SW_GUEST_DONE);
         assert_int_equal(sw_wasm_image_save(one, &image, &f->err), SW_OK);
         sw_wasm_instance_free(one);
         for (size_t cut = 0; cut < 2; cut++) {
@@ -207,7 +207,7 @@ static void after_an_image(void **state)
                 sw_wasm_image_load(one, (struct sw_bytes){image.data, image.size - cut}, &f->err),
                 cut == 0 ? SW_OK : SW_E_CORRUPT);
             if (cut == 0)
-                assert_int_equal(do_it(f, one, 's'), SW_WASM_FAILED);
+                assert_int_equal(do_it(f, one, 's'), SW_GUEST_FAILED);
             sw_wasm_instance_free(one);
             expect_clean(f, limit_of(class), base);
         }
@@ -230,8 +230,8 @@ static void after_a_crowd(void **state)
         }
         for (size_t i = 0; i < COUNT; i++) {
             if (i % 5 == 0)
-                assert_int_equal(do_it(f, all[i], 'g'), SW_WASM_DONE);
-            assert_int_equal(do_it(f, all[i], i % 7 == 0 ? 'r' : 'f'), SW_WASM_DONE);
+                assert_int_equal(do_it(f, all[i], 'g'), SW_GUEST_DONE);
+            assert_int_equal(do_it(f, all[i], i % 7 == 0 ? 'r' : 'f'), SW_GUEST_DONE);
         }
         for (size_t i = 0; i < COUNT; i++)
             sw_wasm_instance_free(all[i * 7 % COUNT]);

@@ -107,11 +107,11 @@ static int returning(void **state)
     return open_waiter(state, "test_waiter_return");
 }
 
-static enum sw_wasm_end tell_waiter(struct fixture *f, const char *command)
+static enum sw_guest_end tell_waiter(struct fixture *f, const char *command)
 {
-    struct sw_wasm_message message = {.body = text(command), .reply_handle = 1};
-    struct sw_wasm_input input = {
-        .entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
+    struct sw_guest_message message = {.body = text(command), .reply_handle = 1};
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
 
     sw_buffer_reset(&f->calls);
     traps_use();
@@ -120,16 +120,16 @@ static enum sw_wasm_end tell_waiter(struct fixture *f, const char *command)
     return f->outcome.end;
 }
 
-static enum sw_wasm_end resume(struct fixture *f, int32_t status, const char *body)
+static enum sw_guest_end resume(struct fixture *f, int32_t status, const char *body)
 {
-    struct sw_wasm_message message = {.body = text(body == NULL ? "" : body),
-                                      .from = text("oracle/one"),
-                                      .type = text("text/plain"),
-                                      .status = status};
-    struct sw_wasm_input input = {.entry = SW_WASM_RESUME,
-                                  .message = body == NULL ? NULL : &message,
-                                  .status = status,
-                                  .deadline_ms = SHORT_MS};
+    struct sw_guest_message message = {.body = text(body == NULL ? "" : body),
+                                       .from = text("oracle/one"),
+                                       .type = text("text/plain"),
+                                       .status = status};
+    struct sw_guest_input input = {.entry = SW_GUEST_RESUME,
+                                   .message = body == NULL ? NULL : &message,
+                                   .status = status,
+                                   .deadline_ms = SHORT_MS};
 
     sw_buffer_reset(&f->calls);
     traps_use();
@@ -165,7 +165,7 @@ static void assert_counts(struct fixture *f, uint32_t turns, uint32_t kept)
 {
     uint32_t counts[2];
 
-    assert_int_equal(tell_waiter(f, "count"), SW_WASM_DONE);
+    assert_int_equal(tell_waiter(f, "count"), SW_GUEST_DONE);
     assert_int_equal(reply_size, sizeof counts);
     memcpy(counts, reply_bytes, sizeof counts);
     assert_int_equal(counts[0], turns);
@@ -206,10 +206,10 @@ static void locals_are_there_after_a_wait(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell_waiter(f, "once"), SW_WASM_WAITING);
+    assert_int_equal(tell_waiter(f, "once"), SW_GUEST_WAITING);
     assert_string_equal(f->outcome.report, "");
     assert_string_equal(calls_of(f), "ask oracle/one 64\n");
-    assert_int_equal(resume(f, 0, "yes"), SW_WASM_DONE);
+    assert_int_equal(resume(f, 0, "yes"), SW_GUEST_DONE);
     assert_int_equal(replied_number(), expect_once(9, 2.5, "yes"));
     assert_counts(f, 2, expect_once(9, 2.5, "yes"));
 }
@@ -220,20 +220,20 @@ static void recursion_and_callbacks_are_there_after_hibernation(void **state)
     char command[64] = "deep";
 
     memset(command + 4, '.', 20);
-    assert_int_equal(tell_waiter(f, command), SW_WASM_WAITING);
+    assert_int_equal(tell_waiter(f, command), SW_GUEST_WAITING);
     hibernate(f);
-    assert_int_equal(resume(f, 0, "forty-two"), SW_WASM_DONE);
+    assert_int_equal(resume(f, 0, "forty-two"), SW_GUEST_DONE);
     assert_int_equal(replied_number(), expect_deep(20, 5, "forty-two"));
     memset(command, 0, sizeof command);
     strcpy(command, "loop");
     memset(command + 4, '.', TURNS_OF_A_LOOP);
-    assert_int_equal(tell_waiter(f, command), SW_WASM_WAITING);
+    assert_int_equal(tell_waiter(f, command), SW_GUEST_WAITING);
     for (int i = 0; i < TURNS_OF_A_LOOP / 2 - 1; i++) {
         hibernate(f);
-        assert_int_equal(resume(f, 0, "again"), SW_WASM_WAITING);
+        assert_int_equal(resume(f, 0, "again"), SW_GUEST_WAITING);
     }
     hibernate(f);
-    assert_int_equal(resume(f, 0, "again"), SW_WASM_DONE);
+    assert_int_equal(resume(f, 0, "again"), SW_GUEST_DONE);
     assert_int_equal(replied_number(), expect_loop(TURNS_OF_A_LOOP, "again"));
     assert_counts(f, 3, replied_number());
 }
@@ -242,11 +242,11 @@ static void the_end_of_a_wait_has_a_code(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell_waiter(f, "once"), SW_WASM_WAITING);
-    assert_int_equal(resume(f, SW_E_TIMEOUT, NULL), SW_WASM_DONE);
+    assert_int_equal(tell_waiter(f, "once"), SW_GUEST_WAITING);
+    assert_int_equal(resume(f, SW_E_TIMEOUT, NULL), SW_GUEST_DONE);
     assert_int_equal((int32_t)replied_number(), SW_E_TIMEOUT);
     f->answer = SW_E_CONFLICT; /* The host refuses: there is no wait at all. */
-    assert_int_equal(tell_waiter(f, "once"), SW_WASM_DONE);
+    assert_int_equal(tell_waiter(f, "once"), SW_GUEST_DONE);
     assert_int_equal((int32_t)replied_number(), SW_E_CONFLICT);
 }
 
@@ -254,8 +254,8 @@ static void a_result_is_read_into_a_room_that_fits(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell_waiter(f, "small"), SW_WASM_WAITING);
-    assert_int_equal(resume(f, 0, "more than eight bytes"), SW_WASM_DONE);
+    assert_int_equal(tell_waiter(f, "small"), SW_GUEST_WAITING);
+    assert_int_equal(resume(f, 0, "more than eight bytes"), SW_GUEST_DONE);
     assert_int_equal(reply_status, 0);
     assert_int_equal(reply_size, 21);
     assert_memory_equal(reply_bytes, "more than eight bytes", 21);
@@ -265,12 +265,12 @@ static void messages_are_received_within_a_handler(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell_waiter(f, "receive"), SW_WASM_WAITING);
+    assert_int_equal(tell_waiter(f, "receive"), SW_GUEST_WAITING);
     assert_string_equal(calls_of(f), "receive 1000000000\n");
-    assert_int_equal(resume(f, 0, "a"), SW_WASM_WAITING);
+    assert_int_equal(resume(f, 0, "a"), SW_GUEST_WAITING);
     hibernate(f);
-    assert_int_equal(resume(f, 0, "b"), SW_WASM_WAITING);
-    assert_int_equal(resume(f, 0, "stop"), SW_WASM_DONE);
+    assert_int_equal(resume(f, 0, "b"), SW_GUEST_WAITING);
+    assert_int_equal(resume(f, 0, "stop"), SW_GUEST_DONE);
     assert_int_equal(reply_size, 2);
     assert_memory_equal(reply_bytes, "ab", 2);
 }
@@ -278,12 +278,12 @@ static void messages_are_received_within_a_handler(void **state)
 static void a_timer_may_wait_too(void **state)
 {
     struct fixture *f = *state;
-    struct sw_wasm_input input = {.entry = SW_WASM_TIMER, .timer_id = 7, .deadline_ms = SHORT_MS};
+    struct sw_guest_input input = {.entry = SW_GUEST_TIMER, .timer = 7, .deadline_ms = SHORT_MS};
 
     sw_wasm_enter(f->instance, &input, &f->outcome);
-    assert_int_equal(f->outcome.end, SW_WASM_WAITING);
+    assert_int_equal(f->outcome.end, SW_GUEST_WAITING);
     hibernate(f);
-    assert_int_equal(resume(f, 0, NULL), SW_WASM_DONE);
+    assert_int_equal(resume(f, 0, NULL), SW_GUEST_DONE);
     assert_counts(f, 1, 7 + 1007);
 }
 
@@ -295,13 +295,13 @@ static void a_turn_that_is_given_up_leaves_a_whole_stack(void **state)
 
     memset(command + 4, '.', 30);
     for (int i = 0; i < 50; i++) {
-        assert_int_equal(tell_waiter(f, command), SW_WASM_WAITING);
+        assert_int_equal(tell_waiter(f, command), SW_GUEST_WAITING);
         if (i % 2 == 0)
             hibernate(f);
         assert_counts(f, (uint32_t)(i + 1) * 2, 0); /* An entry that is no RESUME. */
     }
-    assert_int_equal(tell_waiter(f, "once"), SW_WASM_WAITING);
-    assert_int_equal(resume(f, 0, "yes"), SW_WASM_DONE);
+    assert_int_equal(tell_waiter(f, "once"), SW_GUEST_WAITING);
+    assert_int_equal(resume(f, 0, "yes"), SW_GUEST_DONE);
     assert_int_equal(replied_number(), expect_once(9, 2.5, "yes"));
 }
 
@@ -311,7 +311,7 @@ static void too_many_locals_fail_the_turn(void **state)
     char command[600] = "deep";
 
     memset(command + 4, '.', 300);
-    assert_int_equal(tell_waiter(f, command), SW_WASM_NO_MEMORY);
+    assert_int_equal(tell_waiter(f, command), SW_GUEST_NO_MEMORY);
     assert_int_equal(f->outcome.code, SW_E_EXHAUSTED);
     assert_non_null(strstr(f->outcome.report, "SWARM_WAIT_BYTES"));
     assert_non_null(strstr(f->outcome.report, "has 4104"));
@@ -321,8 +321,8 @@ static void a_trap_after_a_wait_is_reported(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell_waiter(f, "trap after"), SW_WASM_WAITING);
-    assert_int_equal(resume(f, 0, "yes"), SW_WASM_TRAPPED);
+    assert_int_equal(tell_waiter(f, "trap after"), SW_GUEST_WAITING);
+    assert_int_equal(resume(f, 0, "yes"), SW_GUEST_TRAPPED);
     assert_non_null(strstr(f->outcome.report, "on_message"));
 }
 
@@ -330,11 +330,11 @@ static void nothing_is_resumed_that_does_not_wait(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(resume(f, 0, "yes"), SW_WASM_FAILED);
+    assert_int_equal(resume(f, 0, "yes"), SW_GUEST_FAILED);
     assert_int_equal(f->outcome.code, SW_E_PRECONDITION);
-    assert_int_equal(tell_waiter(f, "once"), SW_WASM_WAITING);
-    assert_int_equal(resume(f, 0, "yes"), SW_WASM_DONE);
-    assert_int_equal(resume(f, 0, "yes"), SW_WASM_FAILED);
+    assert_int_equal(tell_waiter(f, "once"), SW_GUEST_WAITING);
+    assert_int_equal(resume(f, 0, "yes"), SW_GUEST_DONE);
+    assert_int_equal(resume(f, 0, "yes"), SW_GUEST_FAILED);
 }
 
 static void a_damaged_image_of_a_wait_is_refused(void **state)
@@ -342,7 +342,7 @@ static void a_damaged_image_of_a_wait_is_refused(void **state)
     struct fixture *f = *state;
     struct sw_buffer image;
 
-    assert_int_equal(tell_waiter(f, "once"), SW_WASM_WAITING);
+    assert_int_equal(tell_waiter(f, "once"), SW_GUEST_WAITING);
     sw_buffer_init(&image, 4u << 20);
     assert_int_equal(sw_wasm_image_save(f->instance, &image, &f->err), SW_OK);
     for (size_t cut = 1; cut < 18; cut++) {
@@ -362,15 +362,15 @@ static void nothing_happens_twice(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell_waiter(f, "effects"), SW_WASM_WAITING);
+    assert_int_equal(tell_waiter(f, "effects"), SW_GUEST_WAITING);
     assert_non_null(strstr(calls_of(f), "timer_start id=1"));
     assert_non_null(strstr(calls_of(f), "log level=1 text=before"));
     hibernate(f);
-    assert_int_equal(resume(f, 0, NULL), SW_WASM_WAITING);
+    assert_int_equal(resume(f, 0, NULL), SW_GUEST_WAITING);
     assert_null(strstr(calls_of(f), "id=1"));
     assert_null(strstr(calls_of(f), "before"));
     assert_non_null(strstr(calls_of(f), "timer_start id=2"));
-    assert_int_equal(resume(f, 0, NULL), SW_WASM_DONE);
+    assert_int_equal(resume(f, 0, NULL), SW_GUEST_DONE);
     assert_string_equal(calls_of(f), "");
     assert_int_equal(reply_size, 2 * sizeof(uint64_t)); /* What random gave, before and after. */
 }
@@ -378,12 +378,12 @@ static void nothing_happens_twice(void **state)
 static void a_turn_waits_so_often_only(void **state)
 {
     struct fixture *f = *state;
-    enum sw_wasm_end end = tell_waiter(f, "forever");
+    enum sw_guest_end end = tell_waiter(f, "forever");
     unsigned count = 0;
 
-    for (; end == SW_WASM_WAITING && count < 2000; count++)
+    for (; end == SW_GUEST_WAITING && count < 2000; count++)
         end = resume(f, 0, NULL);
-    assert_int_equal(end, SW_WASM_FAILED);
+    assert_int_equal(end, SW_GUEST_FAILED);
     assert_int_equal(f->outcome.code, SW_E_EXHAUSTED);
     assert_int_equal(count, 1000);
 }
@@ -392,12 +392,12 @@ static void only_a_turn_that_waits_must_fit_the_log(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell_waiter(f, "noise"), SW_WASM_DONE);
+    assert_int_equal(tell_waiter(f, "noise"), SW_GUEST_DONE);
     assert_int_equal(reply_size, 5);
-    assert_int_equal(tell_waiter(f, "noise, wait"), SW_WASM_FAILED);
+    assert_int_equal(tell_waiter(f, "noise, wait"), SW_GUEST_FAILED);
     assert_int_equal(f->outcome.code, SW_E_EXHAUSTED);
-    assert_int_equal(tell_waiter(f, "once"), SW_WASM_WAITING);
-    assert_int_equal(resume(f, 0, "yes"), SW_WASM_DONE);
+    assert_int_equal(tell_waiter(f, "once"), SW_GUEST_WAITING);
+    assert_int_equal(resume(f, 0, "yes"), SW_GUEST_DONE);
 }
 
 /* --- on_resume -------------------------------------------------------------------------------- */
@@ -406,12 +406,12 @@ static void a_handler_may_return_and_go_on_in_on_resume(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell_waiter(f, "anything"), SW_WASM_WAITING);
+    assert_int_equal(tell_waiter(f, "anything"), SW_GUEST_WAITING);
     assert_string_equal(calls_of(f), "ask oracle/one 8\n");
     hibernate(f);
-    assert_int_equal(resume(f, 0, "fiver"), SW_WASM_WAITING);
+    assert_int_equal(resume(f, 0, "fiver"), SW_GUEST_WAITING);
     assert_string_equal(calls_of(f), "receive 1000000000\n");
-    assert_int_equal(resume(f, SW_E_TIMEOUT, NULL), SW_WASM_DONE);
+    assert_int_equal(resume(f, SW_E_TIMEOUT, NULL), SW_GUEST_DONE);
     assert_int_equal(reply_status, SW_E_TIMEOUT);
     assert_counts(f, 2, 0);
 }
@@ -420,12 +420,12 @@ static void it_must_say_that_it_waits_and_nothing_else(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell_waiter(f, "lie"), SW_WASM_FAILED);
-    assert_int_equal(tell_waiter(f, "twice"), SW_WASM_WAITING);
-    assert_int_equal(resume(f, 0, NULL), SW_WASM_DONE);
+    assert_int_equal(tell_waiter(f, "lie"), SW_GUEST_FAILED);
+    assert_int_equal(tell_waiter(f, "twice"), SW_GUEST_WAITING);
+    assert_int_equal(resume(f, 0, NULL), SW_GUEST_DONE);
     /* Took a wait and is done: the owner of the turn judges that. */
-    assert_int_equal(tell_waiter(f, "forget"), SW_WASM_DONE);
-    assert_int_equal(resume(f, 0, NULL), SW_WASM_FAILED);
+    assert_int_equal(tell_waiter(f, "forget"), SW_GUEST_DONE);
+    assert_int_equal(resume(f, 0, NULL), SW_GUEST_FAILED);
 }
 
 /* In all three ways. */
@@ -433,15 +433,15 @@ static void a_result_of_a_service_comes_back_to_its_call(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell_waiter(f, "outside"), SW_WASM_WAITING);
+    assert_int_equal(tell_waiter(f, "outside"), SW_GUEST_WAITING);
     assert_string_equal(calls_of(f), "call swarm.delay t 25 18446744073709551615\n");
     hibernate(f);
-    assert_int_equal(resume(f, 0, "25 it was"), SW_WASM_DONE);
+    assert_int_equal(resume(f, 0, "25 it was"), SW_GUEST_DONE);
     assert_int_equal(reply_status, 0);
     assert_int_equal(reply_size, 9);
     assert_memory_equal(reply_bytes, "25 it was", 9);
-    assert_int_equal(tell_waiter(f, "outside"), SW_WASM_WAITING);
-    assert_int_equal(resume(f, SW_E_TIMEOUT, NULL), SW_WASM_DONE);
+    assert_int_equal(tell_waiter(f, "outside"), SW_GUEST_WAITING);
+    assert_int_equal(resume(f, SW_E_TIMEOUT, NULL), SW_GUEST_DONE);
     assert_int_equal(reply_status, SW_E_TIMEOUT);
 }
 

@@ -17,7 +17,7 @@ static int setup_wasi(void **state)
 /* The message is handled to its end, and these are the calls that arrived. */
 static void expect_calls(struct fixture *f, const char *command, const char *calls)
 {
-    if (tell(f, command) != SW_WASM_DONE)
+    if (tell(f, command) != SW_GUEST_DONE)
         fail_msg("%s: %s; calls: %s", command, f->outcome.report, calls_of(f));
     assert_string_equal(calls_of(f), calls);
 }
@@ -66,7 +66,7 @@ static void one_write_takes_a_bounded_part(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell(f, "flood"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "flood"), SW_GUEST_DONE);
     assert_in_range(f->calls.size, 65536, 65536 + 200);
 }
 
@@ -76,7 +76,7 @@ static void a_full_log_does_not_fail_a_write(void **state)
     struct fixture *f = *state;
 
     f->answer = SW_E_EXHAUSTED;
-    assert_int_equal(tell(f, "print"), SW_WASM_DONE);
+    assert_int_equal(tell(f, "print"), SW_GUEST_DONE);
 }
 
 static void pointers_beyond_the_memory_are_faults(void **state)
@@ -97,25 +97,25 @@ static void everything_else_links_and_is_absent(void **state)
 static void exit_fails_the_turn_with_its_code(void **state)
 {
     struct fixture *f = *state;
-    struct sw_wasm_message message = {.flags = 1, .body = text("exit")};
-    struct sw_wasm_input input = {
-        .entry = SW_WASM_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
+    struct sw_guest_message message = {.flags = 1, .body = text("exit")};
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
 
-    assert_int_equal(tell(f, "exit"), SW_WASM_FAILED);
+    assert_int_equal(tell(f, "exit"), SW_GUEST_FAILED);
     assert_non_null(strstr(f->outcome.report, "exit(0)"));
     assert_int_equal(f->outcome.code, SW_E_INTERNAL);
     assert_string_equal(calls_of(f), "log level=1 text=bye\n");
     sw_wasm_enter(f->instance, &input, &f->outcome);
-    assert_int_equal(f->outcome.end, SW_WASM_FAILED);
+    assert_int_equal(f->outcome.end, SW_GUEST_FAILED);
     assert_non_null(strstr(f->outcome.report, "exit(3)"));
-    assert_int_equal(tell(f, "absent"), SW_WASM_DONE); /* It is forgotten with its entry. */
+    assert_int_equal(tell(f, "absent"), SW_GUEST_DONE); /* It is forgotten with its entry. */
 }
 
 static void last_words_are_kept(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(tell(f, "print and trap"), SW_WASM_TRAPPED);
+    assert_int_equal(tell(f, "print and trap"), SW_GUEST_TRAPPED);
     assert_string_equal(calls_of(f), "log level=3 text=last words\n");
 }
 

@@ -1,0 +1,61 @@
+/* How a guest is entered, and how that ended: what those who run actors and those who run machine
+ * code say to each other about one entry.
+ *
+ * Threads: values.  I/O: none. */
+#pragma once
+#include "pkg/utils/base/buffer.h"
+
+#define SW_GUEST_REPORT_MAX 2048
+
+struct sw_guest_message { /* As struct swarm_message of include/swarm/agent.h; borrowed. */
+    uint32_t flags, priority;
+    uint64_t time_ns, reply_handle, tag;
+    int32_t status;
+    struct sw_bytes from, subject, type, body;
+};
+
+struct sw_guest_upgrade { /* As struct swarm_upgrade of include/swarm/agent.h; borrowed. */
+    uint32_t old_version;
+    struct sw_bytes old_module, state;
+};
+
+/* RESUME goes on with the entry that ended as waiting. Any other entry gives that one up: its
+ * memory stays as it is, its stack is forgotten. */
+enum sw_guest_entry {
+    SW_GUEST_START,   /* The module's start function, _initialize and on_start: what there is. */
+    SW_GUEST_MESSAGE, /* on_message */
+    SW_GUEST_TIMER,   /* on_timer, if there is one. */
+    SW_GUEST_STOP,    /* on_stop, if there is one. */
+    SW_GUEST_RESUME,  /* Where the entry that ended as SW_GUEST_WAITING waits. */
+    SW_GUEST_UPGRADE  /* on_upgrade, which takes the place of on_start in a new instance. */
+};
+
+struct sw_guest_input {
+    enum sw_guest_entry entry;
+    const struct sw_guest_message *message; /* MESSAGE. RESUME: what ended the wait; NULL: none. */
+    int32_t status;                         /* RESUME: what the wait returns. */
+    uint64_t timer;                         /* TIMER. */
+    const struct sw_guest_upgrade *upgrade; /* UPGRADE: instead of START, in a new guest. */
+    uint32_t deadline_ms; /* Processor time that this entry may use, to within 2 ms; not 0. */
+};
+
+enum sw_guest_end {
+    SW_GUEST_DONE,      /* The entry returned SWARM_DONE, or the module does not export it. */
+    SW_GUEST_WAITING,   /* It waits; until RESUME the guest is data like any other. */
+    SW_GUEST_FAILED,    /* It returned a negative code, or a number that is no result. */
+    SW_GUEST_TRAPPED,   /* Unreachable, out of bounds, division by zero, stack overflow ... */
+    SW_GUEST_DEADLINE,  /* Stopped at deadline_ms, or by whoever looks on. */
+    SW_GUEST_NO_MEMORY, /* swarm_alloc gave none, or it trapped after memory.grow was refused. */
+    SW_GUEST_CRASHED    /* Only said by the actors' own room: it was not entered. */
+};
+
+struct sw_guest_outcome {
+    enum sw_guest_end end;
+    int32_t code; /* FAILED: the negative code. DONE, WAITING: 0. Else a fitting enum sw_rc. */
+    /* What happened and the guest's backtrace, innermost first, one frame a line with function name
+     * and module offset; "" when the code is 0. */
+    char report[SW_GUEST_REPORT_MAX];
+};
+
+/* "done", "waiting", "failed", "trapped", "deadline", "no-memory", "crashed". */
+const char *sw_guest_end_name(enum sw_guest_end end);
