@@ -1,8 +1,25 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/segment.h"
+#include "pkg/utils/base/hash.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* One that starts by itself, or for a client, has no number yet that lasts: it is named by its Pod,
+ * its key, and the module, so that a mended one has lives of its own. */
+static struct sw_note note_of_start(const struct sw_instance *instance)
+{
+    const struct sw_bytes parts[] = {instance->pod->config.uid, sw_instance_key(instance),
+                                     instance->spec->digest};
+    uint8_t key[16] = "start";
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        memcpy(key + 8, &hash, sizeof hash);
+        hash = sw_siphash(key, parts[i].data, parts[i].size);
+    }
+    return (struct sw_note){.instance = hash | 1, .timer = UINT64_MAX};
+}
 
 /* By what name the input comes again after a restart. One that starts comes with the message that
  * it is started for. */
@@ -15,6 +32,9 @@ static struct sw_note note_of(const struct segment *segment)
     for (uint32_t p = SW_PRIORITIES; segment->record.entry == SW_ENTRY_START && p > 0; p--)
         if (message == NULL && instance->mailbox[p - 1] != NULL)
             message = (const struct sw_message *)(const void *)instance->mailbox[p - 1]->next;
+    if (segment->record.entry == SW_ENTRY_START &&
+        (message == NULL || message->head.source.lsn == 0 || !instance->pod->config.is_durable))
+        return note_of_start(instance);
     if (!instance->pod->config.is_durable || message == NULL)
         return note;
     note.lsn = message->head.source.lsn;

@@ -7,7 +7,7 @@
  * says whether the last host crashed or was killed). Whatever ran beside the culprit is suspected
  * as well, so suspects run one at a time from then on: the next crash finds only one of them.
  * What has no name in the journal, such as a client's message, does not come again and is not
- * noted.
+ * noted; but an instance that starts does: it is named by its Pod, key and module.
  *
  * Threads: a note belongs to its worker; finding is for any; the lock is "suspects" of
  * docs/LOCKS.md.  I/O: none.  Limits: SW_SUSPECTS_MAX; one more replaces the one with the fewest
@@ -23,9 +23,9 @@
 
 struct sw_note {         /* An input by its name; zeroed: nothing that has one. */
     uint64_t lsn, index; /* The effect that sent it. */
-    uint64_t instance;   /* Of a published message or a timer: whose. */
-    uint64_t timer;
-    uint64_t apart[4]; /* Zero. Each worker writes its own with each input: no line is shared. */
+    uint64_t instance;   /* Of a published message or a timer: whose. Of a start: its name. */
+    uint64_t timer;      /* UINT64_MAX: a start. */
+    uint64_t apart[4];   /* Zero. Each worker writes its own with each input: no line is shared. */
 };
 
 struct sw_suspect {

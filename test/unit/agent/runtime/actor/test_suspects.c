@@ -7,12 +7,14 @@
 #include <cmocka.h>
 
 static struct actors actors;
-static struct sw_notes notes, seen; /* seen: as they were while a guest ran last. */
+static struct sw_notes notes, seen; /* seen: as they were while a guest ran last, */
+static bool sees_starts;            /* or started. */
 
 static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
                   struct sw_guest_outcome *ret_outcome)
 {
-    seen = notes;
+    if (!sees_starts || input->entry == SW_GUEST_START)
+        seen = notes;
     script_enter(ctx, guest, input, ret_outcome);
 }
 
@@ -32,6 +34,7 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&notes, 0, sizeof notes);
+    sees_starts = false;
     actors_init(&actors, 2, 1);
     open_pods(false);
     return 0;
@@ -151,6 +154,52 @@ static void clients_messages_are_not_noted(void **state)
     assert_memory_equal(&seen.running[0], &none, sizeof none);
 }
 
+static void open_replica(const char *digest)
+{
+    actors_open(&actors,
+                &(struct actors_pod){.number = 4, .agent = "r", .replicas = 1, .digest = digest});
+}
+
+/* No message is there that could be parked: it is not entered, and the host goes on without it. */
+static void a_replica_that_crashes_the_host_as_it_starts_is_not_entered(void **state)
+{
+    (void)state;
+    actors_settle(&actors);
+    for (int i = 0; i < 3; i++) {
+        open_replica("sha256:1");
+        sw_worker_run(actors.workers[0], 4);
+        crash(true);
+    }
+    open_replica("sha256:1");
+    actors_settle(&actors);
+    assert_string_equal(actors.last_event, "HostCrashed");
+    assert_int_equal(actors.engines[0].entered, 0);
+    assert_int_equal(field_of(2, "x", "counter"), 0);
+    open_replica("sha256:2"); /* Mended. */
+    actors.disk.now_ns += 60000000000;
+    actors_settle(&actors);
+    assert_int_equal(field_of(4, "0", "starts"), 1);
+}
+
+static void a_key_whose_start_crashes_the_host_is_not_entered_for_clients(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    sees_starts = true;
+    actors_settle(&actors);
+    for (int i = 0; i < 3; i++) {
+        actors_send(&actors, 2, "x", "add 1");
+        sw_worker_run(actors.workers[0], 1);
+        crash(true);
+    }
+    request = actors_send(&actors, 2, "x", "add 1");
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, request)->status, SW_E_UNAVAILABLE);
+    assert_int_equal(actors.engines[0].entered, 0);
+    assert_int_equal(field_of(2, "y", "counter"), 0);
+}
+
 static void the_least_suspected_makes_room(void **state)
 {
     (void)state;
@@ -189,6 +238,8 @@ int main(void)
         TEST(a_timer_that_crashes_the_host_is_parked),
         TEST(what_is_published_accuses_one_subscriber),
         TEST(clients_messages_are_not_noted),
+        TEST(a_replica_that_crashes_the_host_as_it_starts_is_not_entered),
+        TEST(a_key_whose_start_crashes_the_host_is_not_entered_for_clients),
         TEST(the_least_suspected_makes_room),
         TEST(notes_of_another_version_are_forgotten),
     };
