@@ -104,7 +104,8 @@ static enum sw_rc copy_file(const char *path, const char *target, uint64_t gap,
     return rc == SW_OK ? SW_OK : sw_err_context(err, "%s", target);
 }
 
-static enum sw_rc sync_parent(const struct sw_system *system, const char *path, struct sw_err *err)
+enum sw_rc sw_sqlite_sync_parent(const struct sw_system *system, const char *path,
+                                 struct sw_err *err)
 {
     char folder[SW_PATH_MAX];
     const char *slash = strrchr(path, '/');
@@ -161,7 +162,7 @@ static enum sw_rc copy_into_place(const struct sw_system *system, const char *pa
         remove_quietly(system, partial, "");
         return rc;
     }
-    return sync_parent(system, target, err);
+    return sw_sqlite_sync_parent(system, target, err);
 }
 
 enum sw_rc sw_sqlite_backup(const struct sw_system *system, const char *path, const char *target,

@@ -235,6 +235,8 @@ enum sw_rc sw_sqlite_file_open_writer(const struct sw_system *system, const char
 
     enum sw_rc rc = make_private(system, path, err);
     if (rc == SW_OK)
+        rc = sw_sqlite_renew_suspect(system, path, err);
+    if (rc == SW_OK)
         rc = open_file(path, vfs, SQLITE_OPEN_READWRITE, &db, err);
     if (rc != SW_OK)
         return rc;

@@ -5,7 +5,8 @@
  * the writer thread together with everything else that queued while the last group was synced (WAL,
  * synchronous=FULL), and shown and acknowledged when it is durable.
  * The file carries an application id and a format version; a newer one is refused. Beside it stand
- * SQLite's own -wal and -shm files and PATH.lock, held while a store is open.
+ * SQLite's own -wal and -shm files and PATH.lock, held while a store is open; after a failed sync
+ * also PATH-suspect, until the next open.
  * Threads: as pkg/store; one private writer thread.  I/O: files, by SQLite.  Limits: pkg/store's.
  */
 #pragma once

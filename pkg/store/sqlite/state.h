@@ -134,8 +134,23 @@ void sw_sqlite_commit_on_wake(void *argument); /* Of type struct wake. */
 /* The store closes while a post with this wake is under way. */
 void sw_sqlite_wake_retire(struct wake *wake);
 
+/* --- renew.c: the log after a failed write or sync --- */
+
+/* Note that the log is suspect: its pages may look clean and not be on the disk. Best effort, since
+ * the disk is failing; the note lies in the page cache at least as long as what it warns of. */
+void sw_sqlite_mark_suspect(const struct sw_system *system, const char *path);
+/* Before the store is opened for writing: put a log that is suspect into a new file, synced, with
+ * what can be read of it. What is appended to the old one would lie behind a hole, and a failure of
+ * power take it away although it was acknowledged. The file itself needs no such thing: the log has
+ * all that was to be copied into it, and is copied again.  SW_E_EXHAUSTED: no room for that. */
+enum sw_rc sw_sqlite_renew_suspect(const struct sw_system *system, const char *path,
+                                   struct sw_err *err);
+
 /* --- backup.c --- */
 
+/* Have the names in a path's folder be durable. */
+enum sw_rc sw_sqlite_sync_parent(const struct sw_system *system, const char *path,
+                                 struct sw_err *err);
 enum sw_rc sw_sqlite_backup_start(struct sqlite_store *store, const char *target,
                                   sw_store_backup_done *done, void *ctx, struct sw_err *err);
 /* Run its done if it is finished, or, if is_closing, once it is. */

@@ -204,6 +204,12 @@ static void hand_back(struct sqlite_store *store, struct txn_list *group, uint64
 }
 
 /* After a failure nothing more is written: what the disk has is no longer known. */
+static void give_up(struct sqlite_store *store)
+{
+    sw_sqlite_mark_suspect(store->system, store->path);
+    sqlite3_db_config(store->writer.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 static void *writer_run(void *argument)
 {
     struct sqlite_store *store = argument;
@@ -218,11 +224,13 @@ static void *writer_run(void *argument)
             refuse_group(store, &group);
         else if (!had_failed)
             (void)write_group(store, &group, &written, &failure);
-        hand_back(store, &group, written, &failure);
-        if (!had_failed && failure.rc == SW_OK && checkpoint(&store->writer, &failure) != SW_OK)
-            hand_back(store, &group, 0, &failure);
         if (!had_failed && failure.rc != SW_OK)
-            sqlite3_db_config(store->writer.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+            give_up(store);
+        hand_back(store, &group, written, &failure);
+        if (!had_failed && failure.rc == SW_OK && checkpoint(&store->writer, &failure) != SW_OK) {
+            give_up(store);
+            hand_back(store, &group, 0, &failure);
+        }
     }
     return NULL;
 }

@@ -2,13 +2,27 @@
 /* A disk that fails stops the store instead of letting it lie. The disk is a layer over SQLite's
  * own file layer whose writes and syncs fail from a chosen one on. */
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "test/unit/store/sqlite/fixture.h"
+
+#define PAGE_BYTES 4096
+#define LOG_PAGES_MAX 256
 
 struct faulty_file {
     sqlite3_file base;
     sqlite3_file *real; /* Behind this struct, in the same block. */
+    bool is_log;
 };
+
+/* The log as the disk has it. What is written is in the page cache only; a sync takes it to the
+ * disk, and one that fails leaves it where it is and counts it as clean, as the kernel does. */
+static struct {
+    ino_t file;
+    char bytes[LOG_PAGES_MAX * PAGE_BYTES];
+    bool is_dirty[LOG_PAGES_MAX];
+    size_t pages;
+} on_disk;
 
 static struct {
     sqlite3_vfs vfs;
@@ -30,11 +44,53 @@ static int on_read(sqlite3_file *file, void *bytes, int size, sqlite3_int64 at)
 {
     return real_of(file)->pMethods->xRead(real_of(file), bytes, size, at);
 }
+static void read_page(sqlite3_file *real, size_t page)
+{
+    /* What is beyond the end is read as zeros. */
+    (void)real->pMethods->xRead(real, on_disk.bytes + page * PAGE_BYTES, PAGE_BYTES,
+                                (sqlite3_int64)(page * PAGE_BYTES));
+    if (page >= on_disk.pages)
+        on_disk.pages = page + 1;
+}
+
+static void note_write(const sqlite3_file *file, int size, sqlite3_int64 at)
+{
+    if (!((const struct faulty_file *)file)->is_log)
+        return;
+    for (sqlite3_int64 page = at / PAGE_BYTES; page * PAGE_BYTES < at + size; page++)
+        on_disk.is_dirty[page % LOG_PAGES_MAX] = true; /* Only short logs are looked at. */
+}
+
+static void note_sync(sqlite3_file *file, bool is_fine)
+{
+    if (!((struct faulty_file *)file)->is_log)
+        return;
+    for (size_t page = 0; page < LOG_PAGES_MAX; page++) {
+        if (on_disk.is_dirty[page] && is_fine)
+            read_page(real_of(file), page);
+        on_disk.is_dirty[page] = false;
+    }
+}
+
+/* What was not written here was synced by who made it. */
+static void note_open(const char *name, sqlite3_file *real)
+{
+    struct stat view;
+
+    if (stat(name, &view) != 0 || view.st_ino == on_disk.file)
+        return;
+    memset(&on_disk, 0, sizeof on_disk);
+    on_disk.file = view.st_ino;
+    for (size_t page = 0; page < LOG_PAGES_MAX && (off_t)(page * PAGE_BYTES) < view.st_size; page++)
+        read_page(real, page);
+}
+
 static int on_write(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 at)
 {
     if (disk.writes_left == 0)
         return disk.code;
     disk.writes_left -= disk.writes_left > 0;
+    note_write(file, size, at);
     return real_of(file)->pMethods->xWrite(real_of(file), bytes, size, at);
 }
 static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
@@ -43,6 +99,7 @@ static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
 }
 static int on_sync(sqlite3_file *file, int flags)
 {
+    note_sync(file, disk.syncs_left != 0);
     if (disk.syncs_left == 0)
         return SQLITE_IOERR_FSYNC;
     disk.syncs_left -= disk.syncs_left > 0;
@@ -122,8 +179,11 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int f
     faulty->base.pMethods = NULL;
     faulty->real = (sqlite3_file *)(faulty + 1);
     int code = disk.real->xOpen(disk.real, name, faulty->real, flags, ret_flags);
+    faulty->is_log = (flags & SQLITE_OPEN_WAL) != 0;
     if (code == SQLITE_OK)
         faulty->base.pMethods = &METHODS;
+    if (code == SQLITE_OK && faulty->is_log)
+        note_open(name, faulty->real);
     return code;
 }
 
@@ -312,6 +372,56 @@ static void a_failed_checkpoint_stops_the_store(void **state)
     disk.syncs_left = -1;
 }
 
+static void copy_file(const struct harness *from, const struct harness *to, const char *name)
+{
+    char command[400];
+
+    snprintf(command, sizeof command, "cp %s/%s %s/", from->folder, name, to->folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* The machine loses its power now: another one, with what the disk has. */
+static struct harness *with_what_is_on_disk(const struct harness *harness)
+{
+    struct harness *other;
+    char path[128];
+    FILE *log;
+
+    assert_int_equal(sqlite_setup_closed((void **)&other), 0);
+    copy_file(harness, other, "store.db");
+    sqlite_path(other, "store.db-wal", path);
+    log = fopen(path, "w");
+    assert_non_null(log);
+    assert_int_equal(fwrite(on_disk.bytes, PAGE_BYTES, on_disk.pages, log), on_disk.pages);
+    assert_int_equal(fclose(log), 0);
+    harness_open(other);
+    return other;
+}
+
+/* What the failed sync left in the page cache is no ground to build on. */
+static void what_is_written_after_a_failed_sync_and_a_restart_survives_the_power(void **state)
+{
+    struct harness *harness = *state, *other;
+    char value[2 * PAGE_BYTES + 1] = {0};
+    struct sw_store_op op = harness_put_op("agents/a/y", value);
+
+    memset(value, 'y', sizeof value - 1);
+    harness_put(harness, "agents/a/x", "1");
+    disk.syncs_left = 0;
+    assert_int_equal(harness_commit(harness, &op, 1).rc, SW_E_UNAVAILABLE);
+    harness_close(harness);
+    disk.syncs_left = -1;
+    other = with_what_is_on_disk(harness);
+    assert_null(sw_store_find(other->store, "agents/a/y"));
+    harness_free(other);
+    harness_open(harness);
+    harness_put(harness, "agents/a/z", "3");
+    other = with_what_is_on_disk(harness);
+    assert_string_equal(harness_get(other, "agents/a/x"), "1");
+    assert_string_equal(harness_get(other, "agents/a/z"), "3");
+    harness_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +433,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(what_waits_behind_a_failed_sync_fails_too, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_checkpoint_stops_the_store, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            what_is_written_after_a_failed_sync_and_a_restart_survives_the_power, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
