@@ -25,10 +25,18 @@ static void begin(void *ctx, struct driver *driver)
     point->rc = sw_snapshot_begin(&driver->shared, workers, driver->lanes_count, &point->err);
 }
 
-static void tell(const struct sw_err *err)
+static void tell(struct driver *driver, const struct sw_err *err)
 {
-    fprintf(stderr, "swarm-agent-host: no snapshot this time, the journal goes on: %s\n",
-            err->message);
+    struct sw_frame event = {.kind = SW_FRAME_EVENT};
+    char words[sizeof err->message + 64];
+    int size = snprintf(words, sizeof words, "no snapshot this time, the journal goes on: %s",
+                        err->message);
+
+    event.event.is_warning = 1;
+    event.event.reason = (struct sw_bytes){"SnapshotFailed", 14};
+    event.event.words = (struct sw_bytes){words, (size_t)size};
+    link_emit(driver, &event);
+    link_wake(driver);
 }
 
 struct tries {              /* To have all workers stand still. */
@@ -55,7 +63,7 @@ static uint64_t try_begin(struct driver *driver, struct tries *tries)
         return UINT64_MAX;
     }
     if (rc == SW_OK)
-        tell(&point.err);
+        tell(driver, &point.err);
     pause_ns = rc == SW_OK ? STILL_WAIT_MAX_NS : tries->wait_ns * STILL_PAUSE;
     tries->wait_ns =
         tries->wait_ns * 2 > STILL_WAIT_MAX_NS ? STILL_WAIT_MAX_NS : tries->wait_ns * 2;
@@ -76,7 +84,7 @@ static uint64_t step(struct driver *driver, struct tries *tries)
     while (sw_snapshot_has_work(shared) || is_busy) {
         is_busy = false;
         if (sw_snapshot_advance(shared, &err) != SW_OK)
-            tell(&err);
+            tell(driver, &err);
         for (uint32_t i = 0; i < driver->lanes_count; i++) /* There is room for more. */
             lane_wake(&driver->lanes[i]);
         if (sw_snapshot_phase(shared) == SW_SNAPSHOT_NAMED)

@@ -100,12 +100,13 @@ void controllers_free(struct controllers *controllers)
     free(controllers);
 }
 
-void controllers_tell_host_down(struct controllers *controllers, const char *words)
+void controllers_tell_host(struct controllers *controllers, bool is_warning, const char *reason,
+                           const char *words)
 {
     sw_events_record(controllers->events, &(struct sw_occurrence){.kind = sw_kind_find("Node"),
                                                                   .name = controllers->node_name,
-                                                                  .is_warning = true,
-                                                                  .reason = "HostDown",
+                                                                  .is_warning = is_warning,
+                                                                  .reason = reason,
                                                                   .component = "agent-host",
                                                                   .message = words});
 }

@@ -21,8 +21,9 @@ SW_MUST_CHECK enum sw_rc controllers_new(const struct controllers_options *optio
                                          struct controllers **ret_controllers, struct sw_err *err);
 void controllers_free(struct controllers *controllers);
 SW_DEFINE_CLEANUP(struct controllers, controllers_free)
-/* Tell people that the agent host died, for a reason in words: it may be up again before the Node's
- * phase shows it. */
-void controllers_tell_host_down(struct controllers *controllers, const char *words);
+/* Tell people, by an Event on the Node, what happened to its agent host: that it died, since it may
+ * be up again before the Node's phase shows it, or what it says itself. */
+void controllers_tell_host(struct controllers *controllers, bool is_warning, const char *reason,
+                           const char *words);
 /* The agent host began or ceased to take Pods. */
 void controllers_set_ready(struct controllers *controllers, bool is_ready, const char *words);

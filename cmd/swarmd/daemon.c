@@ -288,8 +288,16 @@ static void on_host(void *ctx, bool is_up, const char *words)
     if (daemon->controllers == NULL)
         return;
     if (!is_up && !daemon->is_stopping)
-        controllers_tell_host_down(daemon->controllers, words);
+        controllers_tell_host(daemon->controllers, true, "HostDown", words);
     controllers_set_ready(daemon->controllers, is_up, words);
+}
+
+static void on_host_event(void *ctx, bool is_warning, const char *reason, const char *words)
+{
+    struct daemon *daemon = ctx;
+
+    if (daemon->controllers != NULL)
+        controllers_tell_host(daemon->controllers, is_warning, reason, words);
 }
 
 static void on_log(void *ctx, const struct sw_agent_log *log)
@@ -330,7 +338,10 @@ static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
         .identity_path = path_in(daemon, "agents-journal", identity),
         .machine_code = modules_adapter_code(&daemon->modules),
         .services = daemon->services,
-        .observer = {.ctx = daemon, .on_log = on_log, .on_host = on_host},
+        .observer = {.ctx = daemon,
+                     .on_log = on_log,
+                     .on_host = on_host,
+                     .on_event = on_host_event},
         .workers = (unsigned)settings->agents.workers,
         .requests_max = (unsigned)settings->agents.requests_max,
         .snapshot_bytes = settings->agents.snapshot_bytes,

@@ -11,6 +11,7 @@ stops at a failed sync, refuses and resumes at a full disk, and its errors say w
 import contextlib
 import os
 import random
+import resource
 import struct
 import subprocess
 import sys
@@ -259,6 +260,35 @@ def broken_disk():
     subprocess.run(["umount", site.agents], check=True)
 
 
+# --- Snapshots that fail -------------------------------------------------------------------------
+
+def let_it_open(pid, may_open):
+    """The host can open no further file, or as many as it wants again."""
+    used = set(map(int, os.listdir(f"/proc/{pid}/fd")))
+    most = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+    lowest = min(set(range(len(used) + 1)) - used)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most if may_open else lowest, most))
+
+
+def failing_snapshots():
+    os.environ["SWARM_AGENTS_SNAPSHOT_SIZE"] = "1MiB"
+    site = Site("snapshots")
+    site.start()
+    host = site.daemon.host()
+    let_it_open(host, False)
+    site.world.load.go()
+    until("no Event of a snapshot that failed", lambda: site.client.events("SnapshotFailed"))
+    event = site.client.events("SnapshotFailed")[0]
+    check("snapshots: an Event on the Node says so, and why",
+          event["involvedObject"]["kind"] == "Node" and
+          "the journal goes on: " in event["message"], event)
+    let_it_open(host, True)
+    site.verify("snapshots: what was acknowledged is there")
+    check("snapshots: the host never stopped", site.daemon.host() == host)
+    site.end()
+    del os.environ["SWARM_AGENTS_SNAPSHOT_SIZE"]
+
+
 def main():
     if os.environ.get("SW_PRIVATE_MOUNTS") != "1":
         if subprocess.run([os.path.join(SOURCE, "tools", "test", "probe"), "root", "mount"],
@@ -269,7 +299,7 @@ def main():
     seed = int(os.environ.get("SW_SEED") or time.time())
     print(f"seed {seed} (SW_SEED repeats it)")
     parts = {"syncs": lambda: failing_syncs(random.Random(seed)), "full": full_disk,
-             "broken": broken_disk}
+             "broken": broken_disk, "snapshots": failing_snapshots}
     for name in sys.argv[1:] or parts:
         parts[name]()
     return 1 if failed else 0

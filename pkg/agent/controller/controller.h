@@ -53,6 +53,10 @@ struct sw_agents_observer { /* What the host lets out, besides Pods (struct sw_p
     void (*on_log)(void *ctx, const struct sw_agent_log *log);
     /* The host began (is_up) or ceased to take messages; words say why. */
     void (*on_host)(void *ctx, bool is_up, const char *words);
+    /* Something happened to the host as a whole: reason is a CamelCase word. NULL: it is logged
+     * only.
+     */
+    void (*on_event)(void *ctx, bool is_warning, const char *reason, const char *words);
 };
 
 struct sw_agents_options {

@@ -246,6 +246,9 @@ static enum sw_rc on_event(struct sw_agents *agents, const struct sw_frame_event
     if (pod == NULL) {
         sw_log(agents->options.logger, event.is_warning ? SW_LOG_WARN : SW_LOG_INFO, "host",
                "%s: %s", event.reason, event.message);
+        if (said->uid.size == 0 && agents->options.observer.on_event != NULL)
+            agents->options.observer.on_event(agents->options.observer.ctx, event.is_warning,
+                                              event.reason, event.message);
         return SW_OK;
     }
     event.uid = pod->uid;

@@ -93,6 +93,11 @@ static inline void host_call(const struct sw_frame_send *send)
     } else if (sscanf(words, "end %llu", &number) == 1) {
         frame = (struct sw_frame){.kind = SW_FRAME_CALL_END, .call_end = {7, 8, number}};
         host_put(&frame);
+    } else if (strcmp(words, "event") == 0) { /* About itself. */
+        frame = (struct sw_frame){
+            .kind = SW_FRAME_EVENT,
+            .event = {.is_warning = 1, .reason = {"Odd", 3}, .words = {"something is", 12}}};
+        host_put(&frame);
     } else if (strcmp(words, "want") == 0) {
         frame = (struct sw_frame){
             .kind = SW_FRAME_MODULE_WANTED,

@@ -19,6 +19,19 @@ static void test_a_pod_gets_its_module_and_then_its_messages(void **state)
     world_free(world);
 }
 
+static void test_what_a_host_says_of_itself_is_told(void **state)
+{
+    struct world *world = world_new("mortal");
+
+    (void)state;
+    pod_open(world);
+    until(world, &world->reports, 1);
+    assert_int_equal(say(world, "echo/a", "event", WAIT_MS), SW_OK);
+    until(world, &world->host_events, 1);
+    assert_string_equal(world->host_words, "warning Odd: something is");
+    world_free(world);
+}
+
 static void test_an_unknown_agent_and_a_bad_name_are_refused_at_once(void **state)
 {
     struct world *world = world_new("kind");
@@ -246,6 +259,7 @@ int main(int count, char **words)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_pod_gets_its_module_and_then_its_messages),
+        cmocka_unit_test(test_what_a_host_says_of_itself_is_told),
         cmocka_unit_test(test_an_unknown_agent_and_a_bad_name_are_refused_at_once),
         cmocka_unit_test(test_a_host_that_dies_is_started_again_with_its_pods),
         cmocka_unit_test(test_a_host_that_breaks_the_protocol_is_killed_and_replaced),

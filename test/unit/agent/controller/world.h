@@ -11,7 +11,7 @@ struct world {
     struct sw_logger logger;
     struct sw_pod_report report;
     char reason[64];
-    int ups, downs, replies, closes, reports, stops, gets, lines;
+    int ups, downs, host_events, replies, closes, reports, stops, gets, lines;
     char line[128]; /* The last one of the log. */
     char host_words[128];
     const struct sw_services *services;
@@ -62,6 +62,16 @@ static inline void on_host(void *ctx, bool is_up, const char *words)
     else
         world->downs++;
     (void)snprintf(world->host_words, sizeof world->host_words, "%s", words);
+    look(world);
+}
+
+static inline void on_host_event(void *ctx, bool is_warning, const char *reason, const char *words)
+{
+    struct world *world = ctx;
+
+    world->host_events++;
+    (void)snprintf(world->host_words, sizeof world->host_words, "%s %s: %s",
+                   is_warning ? "warning" : "note", reason, words);
     look(world);
 }
 
@@ -172,7 +182,7 @@ static inline void world_start(struct world *world, const char *role)
                                         .calls_max = 5,
                                         .results_bytes_max = 40,
                                         .calls_kept_ms = world->calls_kept_ms,
-                                        .observer = {world, on_log, on_host},
+                                        .observer = {world, on_log, on_host, on_host_event},
                                         .ping_ms = 50,
                                         .backoff_ms = 1,
                                         .backoff_max_ms = 10};

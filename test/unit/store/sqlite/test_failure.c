@@ -383,7 +383,7 @@ static void copy_file(const struct harness *from, const struct harness *to, cons
 /* The machine loses its power now: another one, with what the disk has. */
 static struct harness *with_what_is_on_disk(const struct harness *harness)
 {
-    struct harness *other;
+    struct harness *other = NULL;
     char path[128];
     FILE *log;
 
@@ -401,7 +401,7 @@ static struct harness *with_what_is_on_disk(const struct harness *harness)
 /* What the failed sync left in the page cache is no ground to build on. */
 static void what_is_written_after_a_failed_sync_and_a_restart_survives_the_power(void **state)
 {
-    struct harness *harness = *state, *other;
+    struct harness *harness = *state, *other = NULL;
     char value[2 * PAGE_BYTES + 1] = {0};
     struct sw_store_op op = harness_put_op("agents/a/y", value);
 

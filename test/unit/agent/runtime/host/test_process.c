@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <fcntl.h>
+#include <sys/resource.h>
 
 static struct host_process host;
 
@@ -161,6 +163,43 @@ static void snapshots_go_on_beside_the_work_and_bound_the_journal(void **state)
     }
 }
 
+/* The host can open no further file, or as many as it wants again. */
+static void let_it_open(bool may_open)
+{
+    struct rlimit limit;
+    char path[64];
+    rlim_t lowest = 0;
+
+    do
+        snprintf(path, sizeof path, "/proc/%d/fd/%u", (int)host.pid, (unsigned)lowest);
+    while (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && ++lowest < 1000);
+    assert_int_equal(prlimit(host.pid, RLIMIT_NOFILE, NULL, &limit), 0);
+    limit.rlim_cur = may_open ? limit.rlim_max : lowest;
+    assert_int_equal(prlimit(host.pid, RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+static void a_snapshot_that_fails_is_told_and_the_next_one_may_not(void **state)
+{
+    (void)state;
+    host.snapshot_bytes = 256u << 10;
+    assert_true(host_start(&host, 2));
+    host_open(&host, &(struct host_pod){.number = 1, .agent = "ledger", .is_keyed = true});
+    put_many(64, 64);
+    let_it_open(false);
+    for (int i = 0; i < 3000 && strcmp(host.last_event, "SnapshotFailed") != 0; i++)
+        put_many(256, 64);
+    assert_string_equal(host.last_event, "SnapshotFailed");
+    assert_int_equal(files_of("snapshot-"), 0);
+    let_it_open(true);
+    for (int i = 0; i < 3000 && host.stats.snapshots == 0; i++) {
+        put_many(64, 64);
+        host_pump(&host, 10); /* For the next STATS. */
+    }
+    assert_true(host.stats.snapshots > 0);
+    assert_true(host.stats.snapshots_failed > 0);
+    assert_true(host_stop(&host));
+}
+
 static void a_journal_that_is_gone_is_not_taken_for_a_beginning(void **state)
 {
     char path[600];
@@ -281,6 +320,7 @@ int main(void)
         TEST(state_survives_a_kill_by_replay),
         TEST(a_clean_stop_leaves_a_snapshot_to_go_on_from),
         TEST(snapshots_go_on_beside_the_work_and_bound_the_journal),
+        TEST(a_snapshot_that_fails_is_told_and_the_next_one_may_not),
         TEST(a_journal_that_is_gone_is_not_taken_for_a_beginning),
         TEST(many_replicas_open_quickly),
         TEST(a_frame_that_is_none_ends_the_host),
