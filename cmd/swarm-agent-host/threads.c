@@ -12,6 +12,8 @@
 
 #define SEGMENTS_PER_ROUND 16u /* Then others get what is for them; with more they wait for it. */
 #define ITEMS_PER_ROUND 4096u
+#define ITEM_FETCH_BYTES 512u /* Of what another processor has in its caches, all at once. */
+#define CACHE_LINE 64u
 #define NS_PER_S 1000000000u
 #define FULL_DISK_WAIT_NS 500000000u
 #define STUCK_WAIT_NS 1000000u
@@ -182,6 +184,8 @@ static uint32_t lane_take(struct lane *lane)
     uint32_t count = 0;
 
     while (count < ITEMS_PER_ROUND && (item = sw_ring_get(lane->inbox)) != NULL) {
+        for (size_t at = 0; at < ITEM_FETCH_BYTES; at += CACHE_LINE)
+            __builtin_prefetch((const uint8_t *)item + at, 1);
         sw_worker_put(lane->worker, item);
         count++;
     }

@@ -320,15 +320,15 @@ static void the_delay_answers_with_its_body_after_its_time(void **state)
     uint64_t begun = sw_loop_now_ms(world->loop);
 
     (void)state;
-    tell("call 1 swarm.delay 40");
+    tell("call 1 swarm.delay 400");
     tell("call 2 swarm.delay 20");
     tell("call 3 swarm.delay 3600000");
     tell("end 3");
     until(world, &world->lines, 1);
     assert_string_equal(world->line, "2 0 20");
     until(world, &world->lines, 2);
-    assert_string_equal(world->line, "1 0 40");
-    assert_true(sw_loop_now_ms(world->loop) - begun >= 39);
+    assert_string_equal(world->line, "1 0 400");
+    assert_true(sw_loop_now_ms(world->loop) - begun >= 399);
     assert_int_equal(open_calls(), 2);
     tell("call 4 swarm.delay 3600001");
     until(world, &world->lines, 3);
