@@ -13,29 +13,38 @@
 
 #define RING_ITEMS 65536u
 #define OUT_BYTES_MAX (64u << 20)
+#define CACHE_LINE_BYTES 64u
 
 struct sw_wasm_worker;
 struct driver;
 
-struct lane { /* One worker and its thread: whichever of its strands runs. */
-    struct driver *driver;
+/* One worker and its thread: whichever of its strands runs. What only that looks at stands apart
+ * from what others do, too, so that they need not wait for each other's caches. */
+struct lane {
+    _Alignas(CACHE_LINE_BYTES) struct driver *driver;
     uint32_t index;
     struct sw_strands *strands;
-    struct sw_worker *worker;    /* Of its thread while that runs. */
-    struct sw_wasm_worker *wasm; /* As worker. */
-    struct sw_item **stuck;  /* Of its thread: per target, items that its ring had no room for. */
-    struct sw_ring *inbox;   /* Any thread puts, its thread gets. */
-    struct sw_item *waiting; /* Of the link: items that inbox had no room for. */
-    bool is_wake_due;        /* Of the link: it got something in this round. */
+    struct sw_ring *inbox; /* Any thread puts, its thread gets. */
+    /* Of its thread, while that runs: */
+    struct sw_worker *worker;
+    struct sw_wasm_worker *wasm;
+    struct sw_item **stuck; /* Per target, items that its ring had no room for. */
+    bool is_stuck;          /* What it made has no room, so no more is made. */
+    uint32_t unviewed;      /* Rounds since its figures were told. */
+    uint32_t linger_skips;  /* So often it goes to sleep at once. */
 
+    /* Of any thread: */
+    _Alignas(CACHE_LINE_BYTES) _Atomic bool is_sleeping; /* It looks at inbox again after setting
+                                                               this, before it waits. */
+    _Atomic bool wants_room; /* It sleeps though it has work: the journal had no room. */
+    /* Of the link: */
+    struct sw_item *waiting; /* Items that inbox had no room for. */
+    bool is_wake_due;        /* It got something in this round. */
+
+    _Alignas(CACHE_LINE_BYTES) pthread_cond_t wake;
     pthread_mutex_t mutex; /* Guards what follows. */
-    pthread_cond_t wake;
     struct sw_output *outputs, *outputs_last;
     struct sw_worker_view view;
-
-    _Atomic bool is_sleeping; /* It looks at inbox again after setting this, before it waits. */
-    _Atomic bool wants_room;  /* It sleeps though it has work: the journal had no room. */
-    bool is_stuck;            /* Of its thread: what it made has no room, so no more is made. */
 };
 
 struct driver {
@@ -108,8 +117,9 @@ void lane_wake(struct lane *lane);
 void lane_run(void *ctx);
 /* The outputs of a lane that may leave now, at most all; the caller frees them. */
 struct sw_output *lane_outputs(struct lane *lane, uint64_t durable);
-/* Move what a worker put out to where the link finds it. */
-void lane_publish(struct lane *lane);
+/* Move what a worker put out to where the link finds it, and its figures as well, these not each
+ * time while there is more to come (has_news). */
+void lane_publish(struct lane *lane, bool has_news);
 /* Wake the link if it sleeps. */
 void link_wake(struct driver *driver);
 /* Wake the journal's thread, or that of snapshots, if it sleeps. */

@@ -86,7 +86,9 @@ static enum sw_rc make_lanes(uint32_t count, struct sw_err *err)
 {
     enum sw_rc rc = sw_guest_wasm_engine(0, &driver.wasm, err);
 
-    driver.lanes = calloc(count, sizeof *driver.lanes);
+    driver.lanes = aligned_alloc(_Alignof(struct lane), count * sizeof *driver.lanes);
+    if (driver.lanes != NULL)
+        memset(driver.lanes, 0, count * sizeof *driver.lanes);
     if (rc == SW_OK && driver.lanes == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the workers");
     driver.lanes_count = count;

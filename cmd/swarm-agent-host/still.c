@@ -79,7 +79,7 @@ void driver_settle(struct driver *driver)
         }
     }
     for (uint32_t i = 0; i < driver->lanes_count; i++)
-        lane_publish(&driver->lanes[i]);
+        lane_publish(&driver->lanes[i], false);
 }
 
 static void let_go(struct driver *driver)

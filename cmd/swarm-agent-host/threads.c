@@ -12,11 +12,16 @@
 
 #define SEGMENTS_PER_ROUND 16u /* Then others get what is for them; with more they wait for it. */
 #define ITEMS_PER_ROUND 4096u
+#define ROUNDS_PER_VIEW 64u   /* While more comes its figures are told so often. */
 #define ITEM_FETCH_BYTES 512u /* Of what another processor has in its caches, all at once. */
-#define CACHE_LINE 64u
 #define NS_PER_S 1000000000u
 #define FULL_DISK_WAIT_NS 500000000u
 #define STUCK_WAIT_NS 1000000u
+/* How long a worker with nothing to do looks for more before it sleeps, while another one runs that
+ * may send it some; and how often it does not when it looked in vain. A sleep and the way out of it
+ * take longer, on both sides. */
+#define LINGER_NS 20000u
+#define LINGER_SKIPS 15u
 
 void driver_die(enum sw_host_exit code, const char *words)
 {
@@ -93,7 +98,7 @@ void cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t ns)
 
 /* --- Workers --------------------------------------------------------------------------------- */
 
-void lane_publish(struct lane *lane)
+void lane_publish(struct lane *lane, bool has_news)
 {
     struct driver *driver = lane->driver;
     struct sw_output *first = NULL, *last = NULL, *output;
@@ -108,6 +113,9 @@ void lane_publish(struct lane *lane)
         last = output;
         bytes += output->size;
     }
+    if (first == NULL && has_news && ++lane->unviewed < ROUNDS_PER_VIEW)
+        return;
+    lane->unviewed = 0;
     first_epoch = first == NULL ? 0 : first->epoch; /* Once handed over it may be gone. */
     pthread_mutex_lock(&lane->mutex);
     sw_worker_view(lane->worker, &lane->view);
@@ -184,12 +192,59 @@ static uint32_t lane_take(struct lane *lane)
     uint32_t count = 0;
 
     while (count < ITEMS_PER_ROUND && (item = sw_ring_get(lane->inbox)) != NULL) {
-        for (size_t at = 0; at < ITEM_FETCH_BYTES; at += CACHE_LINE)
+        for (size_t at = 0; at < ITEM_FETCH_BYTES; at += CACHE_LINE_BYTES)
             __builtin_prefetch((const uint8_t *)item + at, 1);
         sw_worker_put(lane->worker, item);
         count++;
     }
     return count;
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static bool is_other_awake(const struct lane *lane)
+{
+    const struct driver *driver = lane->driver;
+
+    for (uint32_t i = 0; i < driver->lanes_count; i++)
+        if (i != lane->index &&
+            !atomic_load_explicit(&driver->lanes[i].is_sleeping, memory_order_relaxed))
+            return true;
+    return false;
+}
+
+/* Workers that write to each other have something for each other every few microseconds. True: it
+ * came. Clients' messages come from a thread that wants the processor: nobody waits for those so,
+ * unless others run anyway. */
+static bool lane_linger(struct lane *lane)
+{
+    struct driver *driver = lane->driver;
+    const struct sw_system *system = driver->system;
+    uint64_t end_ns;
+
+    if (lane->linger_skips > 0 || lane->is_stuck) {
+        lane->linger_skips -= lane->linger_skips > 0;
+        return false;
+    }
+    end_ns = system->monotonic_ns(system->ctx) + LINGER_NS;
+    while (is_other_awake(lane) && !atomic_load(&driver->is_stopping) &&
+           !atomic_load(&driver->shared.wants_still)) {
+        if (sw_ring_count(lane->inbox) > 0)
+            return true;
+        if (system->monotonic_ns(system->ctx) >= end_ns)
+            break;
+        for (int i = 0; i < 8; i++)
+            relax();
+    }
+    lane->linger_skips = LINGER_SKIPS;
+    return false;
 }
 
 /* Sleep until there is something to do. */
@@ -227,7 +282,7 @@ static void lane_give(struct lane *lane, bool has_news)
     struct driver *driver = lane->driver;
 
     lane->is_stuck = !lane_flush(lane) || atomic_load(&driver->outputs_bytes) > OUT_BYTES_MAX;
-    lane_publish(lane);
+    lane_publish(lane, has_news);
     /* Instances without durability leave nothing to write, and then that thread sleeps on. */
     if (has_news && sw_journal_is_dirty(driver->shared.journal))
         journal_wake(driver);
@@ -265,7 +320,8 @@ void lane_run(void *ctx)
             continue;
         if (is_stopping)
             return;
-        lane_sleep(lane);
+        if (!lane_linger(lane))
+            lane_sleep(lane);
     }
 }
 

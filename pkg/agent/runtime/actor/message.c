@@ -88,32 +88,6 @@ void sw_message_free(struct sw_message *message)
     free(message);
 }
 
-void sw_item_put(struct sw_item **last, struct sw_item *item)
-{
-    if (*last == NULL) {
-        item->next = item;
-    } else {
-        item->next = (*last)->next;
-        (*last)->next = item;
-    }
-    *last = item;
-}
-
-struct sw_item *sw_item_get(struct sw_item **last)
-{
-    struct sw_item *first;
-
-    if (*last == NULL)
-        return NULL;
-    first = (*last)->next;
-    if (first == *last)
-        *last = NULL;
-    else
-        (*last)->next = first->next;
-    first->next = NULL;
-    return first;
-}
-
 void sw_item_put_back(struct sw_item **last, struct sw_item *item)
 {
     struct sw_item *kept = *last;

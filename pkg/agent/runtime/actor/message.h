@@ -131,6 +131,28 @@ struct sw_body *sw_body_new(struct sw_bytes bytes);
 void sw_body_unref(struct sw_body *body);
 
 /* Queues are singly linked rings held by their last item: NULL when empty. */
-void sw_item_put(struct sw_item **last, struct sw_item *item);
-struct sw_item *sw_item_get(struct sw_item **last);                 /* NULL when empty. */
+static inline void sw_item_put(struct sw_item **last, struct sw_item *item)
+{
+    if (*last == NULL) {
+        item->next = item;
+    } else {
+        item->next = (*last)->next;
+        (*last)->next = item;
+    }
+    *last = item;
+}
+static inline struct sw_item *sw_item_get(struct sw_item **last) /* NULL when empty. */
+{
+    struct sw_item *first;
+
+    if (*last == NULL)
+        return NULL;
+    first = (*last)->next;
+    if (first == *last)
+        *last = NULL;
+    else
+        (*last)->next = first->next;
+    first->next = NULL;
+    return first;
+}
 void sw_item_put_back(struct sw_item **last, struct sw_item *item); /* It is the first again. */

@@ -79,7 +79,7 @@ void sw_turn_note_timer(struct sw_turn *turn, uint64_t id, bool is_there)
     turn->timers_added += is_there ? 1 : -1;
 }
 
-void sw_turn_end(struct sw_turn *turn)
+void sw_turn_release(struct sw_turn *turn)
 {
     struct sw_reader reader = sw_reader_of(turn->used_handles.data, turn->used_handles.size);
 

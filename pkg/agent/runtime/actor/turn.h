@@ -128,7 +128,12 @@ static inline void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_opti
         sw_turn_note_timer(turn, options->fired, false);
 }
 /* The segment is over: release what it marked in the actor. Effects stay readable. */
-void sw_turn_end(struct sw_turn *turn);
+void sw_turn_release(struct sw_turn *turn);
+static inline void sw_turn_end(struct sw_turn *turn)
+{
+    if (turn->used_handles.size > 0)
+        sw_turn_release(turn);
+}
 
 /* Not a call of the guest's but of what runs it, now and then while it does. Why the guest is to
  * end now; NULL: it is not. */

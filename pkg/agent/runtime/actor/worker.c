@@ -277,7 +277,7 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
             sw_deliver(worker, item);
     }
     sw_worker_fire(worker);
-    sw_worker_look_at_clock(worker);
+    (void)look_at_monotonic_clock(worker); /* Nobody is charged for what came in. */
     begun_ns = worker->monotonic_ns;
     while (count < segments_max && worker->monotonic_ns - begun_ns < ROUND_NS &&
            worker->failure.rc == SW_OK &&
@@ -300,7 +300,8 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
         sw_worker_charge(worker);
     if (worker->failure.rc == SW_OK)
         sw_output_statuses(worker);
-    sw_worker_settle_bytes(worker);
+    if (sw_ready_is_empty(&worker->ready))
+        sw_worker_settle_bytes(worker);
     if (segments_max > 0)
         (void)sw_capture_sweep(worker, worker->shared->snapshots->sweep_bytes);
     return count;
