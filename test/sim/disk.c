@@ -45,10 +45,17 @@ static bool is_cut_off(struct sim_disk *disk)
     return disk->is_dead;
 }
 
-static bool is_full(struct sim_disk *disk)
+/* Whether there is no room for a file of that size any more. */
+static bool is_full(struct sim_disk *disk, const struct sim_inode *inode, uint64_t size)
 {
-    if (*disk->now_ns >= disk->full_until_ns)
+    uint64_t grown = size > inode->seen_size ? size - inode->seen_size : 0;
+
+    if (*disk->now_ns >= disk->full_until_ns || (grown == 0 && !disk->is_full_for_all))
         return false;
+    if (grown <= disk->full_room_bytes && !disk->is_full_for_all) {
+        disk->full_room_bytes -= grown;
+        return false;
+    }
     disk->refused++;
     return true;
 }
@@ -424,7 +431,7 @@ static enum sw_rc file_write(void *ctx, int file, uint64_t offset, const void *b
         return dead(err);
     disk->writes++;
     inode = inode_of(disk, file);
-    if (is_full(disk) && (disk->is_full_for_all || offset + size > inode->seen_size)) {
+    if (is_full(disk, inode, offset + size)) {
         inode_write(inode, offset, bytes, part_of(disk, size));
         return full(err);
     }
@@ -475,9 +482,9 @@ static enum sw_rc file_allocate(void *ctx, int file, uint64_t size, struct sw_er
 
     if (is_cut_off(disk))
         return dead(err);
-    if (is_full(disk))
-        return full(err);
     inode = inode_of(disk, file);
+    if (is_full(disk, inode, size))
+        return full(err);
     if (size > inode->seen_size) {
         size_t written = inode->written_end;
 

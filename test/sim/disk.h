@@ -57,8 +57,9 @@ struct sim_disk {
     uint64_t utc_base_ns;
     int64_t utc_offset_ns; /* How far the clock of the day was set. */
     uint64_t full_until_ns, slow_until_ns;
-    bool is_full_for_all; /* A full disk also refuses writes into what was reserved. */
-    bool is_dead;         /* Whoever uses it was killed: nothing has an effect any more. */
+    bool is_full_for_all;     /* A full disk also refuses writes into what was reserved. */
+    uint64_t full_room_bytes; /* By so much files may still grow on a full disk. */
+    bool is_dead;             /* Whoever uses it was killed: nothing has an effect any more. */
     enum sim_disk_fault fault;
     uint32_t fault_after; /* Of those calls that it can hit. */
     bool crashes_then;    /* The call after the one that failed does not come to its end. */

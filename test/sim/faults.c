@@ -7,6 +7,8 @@
 /* Names of requests are kept for an hour of the records' time: the clock must not eat it up. */
 #define CLOCK_FORWARD_MAX_NS (1500 * SIM_S)
 
+#define FULL_ROOM_BYTES (96u << 10) /* Left on some of the full disks: less than most segments. */
+
 static void set_clock(struct sim_faults *faults)
 {
     uint64_t by_ns = sim_random_below(&faults->random, CLOCK_JUMP_MAX_NS);
@@ -110,6 +112,7 @@ static void happen(struct sim_faults *faults, struct sim_fault *fault)
     case SIM_FAULT_FULL:
         faults->disk->full_until_ns = now_ns + sim_random_around(&faults->random, 5 * SIM_S);
         faults->disk->is_full_for_all = sim_random_permille(&faults->random, 500);
+        faults->disk->full_room_bytes = FULL_ROOM_BYTES;
         sim_trace(faults->front->trace, "fault: the disk is full");
         return;
     case SIM_FAULT_SLOW:

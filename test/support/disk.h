@@ -31,6 +31,8 @@ struct disk {
     uint64_t writes, syncs;
     /* Countdowns: the call that reaches 0 fails, as do all later ones until it is set again. */
     int64_t fail_writes_after, fail_syncs_after, full_after; /* -1: never. */
+    uint64_t room_bytes;    /* That all files may have together; 0: there is no end of it. */
+    uint64_t refused_bytes; /* The most that a file was to grow by at once, and could not. */
     pthread_mutex_t mutex;
 };
 
@@ -128,6 +130,19 @@ static inline enum sw_rc disk_read(void *ctx, int number, uint64_t offset, void 
     return SW_OK;
 }
 
+/* Whether there is room for a file to be so large. */
+static inline bool disk_has_room(struct disk *disk, const struct disk_file *file, uint64_t size)
+{
+    uint64_t used = 0, grown = size > file->seen_size ? size - file->seen_size : 0;
+
+    for (size_t i = 0; i < DISK_FILES_MAX; i++)
+        used += disk->files[i].seen_size;
+    if (disk->room_bytes == 0 || grown == 0 || used + grown <= disk->room_bytes)
+        return true;
+    disk->refused_bytes = grown > disk->refused_bytes ? grown : disk->refused_bytes;
+    return false;
+}
+
 static inline enum sw_rc disk_write(void *ctx, int number, uint64_t offset, const void *bytes,
                                     size_t size, struct sw_err *err)
 {
@@ -137,7 +152,7 @@ static inline enum sw_rc disk_write(void *ctx, int number, uint64_t offset, cons
     disk->writes++;
     if (disk_fails(&disk->fail_writes_after))
         return sw_err_set(err, SW_E_INTERNAL, "write: input/output error");
-    if (disk_fails(&disk->full_after))
+    if (disk_fails(&disk->full_after) || !disk_has_room(disk, file, offset + size))
         return sw_err_set(err, SW_E_EXHAUSTED, "write: no space left");
     if (offset + size > file->seen_size)
         disk_resize(&file->seen, &file->seen_size, (size_t)(offset + size));
@@ -197,7 +212,7 @@ static inline enum sw_rc disk_allocate(void *ctx, int number, uint64_t size, str
     struct disk *disk = ctx;
     struct disk_file *file = &disk->files[number];
 
-    if (disk_fails(&disk->full_after))
+    if (disk_fails(&disk->full_after) || !disk_has_room(disk, file, size))
         return sw_err_set(err, SW_E_EXHAUSTED, "allocate: no space left");
     if (size > file->seen_size)
         disk_resize(&file->seen, &file->seen_size, (size_t)size);

@@ -13,6 +13,7 @@
 
 #define READ_BYTES 512u /* At once with the head of a record: most are smaller. */
 #define EPOCH_BYTES_DEFAULT (16u << 20)
+#define ROOM_BYTES (1u << 20)     /* Reserved at once in a segment that is not whole. */
 #define LAY_BYTES (256u << 10)    /* So many zeros are laid at once ... */
 #define LAY_EPOCH_MAX (32u << 10) /* ... for epochs that are no larger than this. */
 
@@ -41,6 +42,7 @@ struct sw_journal {
 
     /* Of the committing thread alone. */
     struct sw_segment last; /* Of the segments: where it writes. */
+    uint64_t room_end;      /* In its file: up to here room is reserved; 0: not known yet. */
     uint64_t laid_end;      /* In its file: up to here something was written, if only zeros. */
     uint32_t chain;
     /* Of the removing thread alone. */
@@ -63,7 +65,7 @@ static void epoch_begin(struct epoch *epoch, uint64_t number, uint64_t lsn)
 
 /* A new segment file whose name and head are durable before anything is written behind them. */
 static enum sw_rc segment_create(struct sw_journal *journal, const struct sw_segment_head *head,
-                                 int *ret_file, struct sw_err *err)
+                                 uint64_t room, int *ret_file, struct sw_err *err)
 {
     const struct sw_system *system = journal->system;
     uint8_t bytes[SW_SEGMENT_HEAD_BYTES];
@@ -78,7 +80,7 @@ static enum sw_rc segment_create(struct sw_journal *journal, const struct sw_seg
     if (rc != SW_OK)
         return rc;
     sw_segment_head_put(head, bytes);
-    rc = system->file_allocate(system->ctx, file, journal->segment_bytes, err);
+    rc = system->file_allocate(system->ctx, file, room, err);
     if (rc == SW_OK)
         rc = system->file_write(system->ctx, file, 0, bytes, sizeof bytes, err);
     if (rc == SW_OK)
@@ -107,19 +109,39 @@ static enum sw_rc segments_add(struct sw_journal *journal, uint64_t base_lsn, in
     return SW_OK;
 }
 
-static enum sw_rc create_first(struct sw_journal *journal, struct sw_err *err)
+/* Go on in a new segment: one that has all its room from the start, or where the disk has not so
+ * much, one with room for `size` bytes, which grows as it is written. A disk that is known to be
+ * full is not asked for more than that: others want what room comes there. */
+static enum sw_rc segment_begin(struct sw_journal *journal, struct sw_segment_head *head,
+                                uint64_t size, struct sw_err *err)
 {
-    struct sw_segment_head head = {.base_lsn = SW_JOURNAL_BIRTH_LSN, .first_epoch = 1};
+    uint64_t room = atomic_load(&journal->is_full) ? size : journal->segment_bytes;
     enum sw_rc rc;
     int file;
 
-    journal->system->random(journal->system->ctx, journal->uuid, sizeof journal->uuid);
-    memcpy(head.uuid, journal->uuid, sizeof head.uuid);
-    rc = segment_create(journal, &head, &file, err);
+    memcpy(head->uuid, journal->uuid, sizeof head->uuid);
+    rc = segment_create(journal, head, room, &file, err);
+    if (rc == SW_E_EXHAUSTED && room > size) {
+        room = size;
+        rc = segment_create(journal, head, room, &file, err);
+    }
     if (rc != SW_OK)
         return rc;
+    pthread_mutex_lock(&journal->mutex);
+    rc = segments_add(journal, head->base_lsn, file);
+    pthread_mutex_unlock(&journal->mutex);
+    if (rc == SW_OK)
+        journal->room_end = room;
+    return rc;
+}
+
+static enum sw_rc create_first(struct sw_journal *journal, struct sw_err *err)
+{
+    struct sw_segment_head head = {.base_lsn = SW_JOURNAL_BIRTH_LSN, .first_epoch = 1};
+
+    journal->system->random(journal->system->ctx, journal->uuid, sizeof journal->uuid);
     epoch_begin(journal->open, 1, head.base_lsn);
-    return segments_add(journal, head.base_lsn, file);
+    return segment_begin(journal, &head, SW_SEGMENT_HEAD_BYTES, err);
 }
 
 /* Write the last epoch again as it was read. If the sync of a process failed that was killed before
@@ -158,11 +180,8 @@ static enum sw_rc settle_last(struct sw_journal *journal, const struct sw_segmen
     int file = journal->segments[journal->segments_count - 1].file;
     enum sw_rc rc = SW_OK;
 
-    if (walk->report.torn_bytes > 0) {
+    if (walk->report.torn_bytes > 0)
         rc = system->file_truncate(system->ctx, file, end, err);
-        if (rc == SW_OK && end < journal->segment_bytes)
-            rc = system->file_allocate(system->ctx, file, journal->segment_bytes, err);
-    }
     if (rc == SW_OK)
         rc = rewrite_last(journal, walk, err);
     return rc == SW_OK ? system->file_sync(system->ctx, file, err) : rc;
@@ -188,7 +207,7 @@ static enum sw_rc settle(struct sw_journal *journal, const struct sw_segment_wal
     if (rc == SW_OK)
         rc = system->file_open(system->ctx, path, SW_FILE_READ | SW_FILE_WRITE, &last->file, err);
     if (rc == SW_OK && sw_recast_is_marked(system, journal->folder)) {
-        const struct sw_recast recast = {system, journal->folder, end, journal->segment_bytes};
+        const struct sw_recast recast = {system, journal->folder, end};
 
         rc = sw_recast_segment(&recast, last, err);
     } else if (rc == SW_OK) {
@@ -477,19 +496,32 @@ static enum sw_rc rotate(struct sw_journal *journal, const struct epoch *epoch, 
     uint64_t base = journal->last.base_lsn;
     struct sw_segment_head head = {
         .base_lsn = epoch->lsn, .first_epoch = epoch->number, .chain = journal->chain};
-    enum sw_rc rc;
-    int file;
 
     if (epoch->lsn == base ||
         SW_SEGMENT_HEAD_BYTES + (epoch->lsn - base) + epoch->bytes.size <= journal->segment_bytes)
         return SW_OK;
-    memcpy(head.uuid, journal->uuid, sizeof head.uuid);
-    rc = segment_create(journal, &head, &file, err);
-    if (rc != SW_OK)
-        return rc;
-    pthread_mutex_lock(&journal->mutex);
-    rc = segments_add(journal, head.base_lsn, file);
-    pthread_mutex_unlock(&journal->mutex);
+    return segment_begin(journal, &head, SW_SEGMENT_HEAD_BYTES + epoch->bytes.size, err);
+}
+
+/* Have room in the file up to `end`, and where the disk has it, for some more that comes behind. So
+ * it is here that a full disk is met, which can be tried again, and not in a sync. */
+static enum sw_rc reserve(struct sw_journal *journal, uint64_t end, struct sw_err *err)
+{
+    const struct sw_system *system = journal->system;
+    uint64_t room = end + ROOM_BYTES;
+    enum sw_rc rc;
+
+    if (end <= journal->room_end)
+        return SW_OK;
+    if (room > journal->segment_bytes)
+        room = end > journal->segment_bytes ? end : journal->segment_bytes;
+    rc = system->file_allocate(system->ctx, journal->last.file, room, err);
+    if (rc == SW_E_EXHAUSTED && room > end) {
+        room = end;
+        rc = system->file_allocate(system->ctx, journal->last.file, room, err);
+    }
+    if (rc == SW_OK)
+        journal->room_end = room;
     return rc;
 }
 
@@ -506,10 +538,10 @@ static enum sw_rc lay_ahead(struct sw_journal *journal, uint64_t end, struct sw_
     if (end <= journal->laid_end)
         return SW_OK;
     journal->laid_end = end;
-    if (journal->closed->bytes.size > LAY_EPOCH_MAX || end >= journal->segment_bytes)
+    if (journal->closed->bytes.size > LAY_EPOCH_MAX || end >= journal->room_end)
         return SW_OK;
-    if (size > journal->segment_bytes - end)
-        size = (size_t)(journal->segment_bytes - end);
+    if (size > journal->room_end - end)
+        size = (size_t)(journal->room_end - end);
     rc = system->file_write(system->ctx, journal->last.file, end, zeros, size, err);
     if (rc == SW_OK)
         journal->laid_end = end + size;
@@ -534,7 +566,9 @@ static enum sw_rc write_closed(struct sw_journal *journal, struct sw_err *err)
     head.chain = journal->chain;
     check = sw_epoch_head_put(&head, journal->uuid, epoch->bytes.data);
     at = SW_SEGMENT_HEAD_BYTES + (epoch->lsn - last->base_lsn);
-    rc = lay_ahead(journal, at + epoch->bytes.size, err);
+    rc = reserve(journal, at + epoch->bytes.size, err);
+    if (rc == SW_OK)
+        rc = lay_ahead(journal, at + epoch->bytes.size, err);
     if (rc == SW_OK)
         rc = system->file_write(system->ctx, last->file, at, epoch->bytes.data, epoch->bytes.size,
                                 err);

@@ -31,7 +31,9 @@ struct sw_journal; /* Opaque. */
 struct sw_journal_options {
     const struct sw_system *system; /* Borrowed; outlives the journal. */
     const char *folder;             /* Made if it is not there. */
-    uint64_t segment_bytes; /* Preallocated per segment file; 0: SW_JOURNAL_SEGMENT_BYTES. */
+    /* Of a segment file, all reserved at once if the disk has so much; 0: as the default,
+     * SW_JOURNAL_SEGMENT_BYTES. */
+    uint64_t segment_bytes;
     const uint8_t *uuid; /* 16 bytes: of the journal that must be there; NULL: any, or a new one. */
     size_t epoch_bytes;  /* sw_journal_has_room is false beyond it; 0: 16 MiB. */
     bool is_read_only;   /* Nothing on the disk is made or changed, and nothing can be committed. */
@@ -98,8 +100,9 @@ SW_MUST_CHECK enum sw_rc sw_journal_read(struct sw_journal *journal, uint64_t ls
                                          struct sw_buffer *out, struct sw_err *err);
 
 /* Make durable what was appended before the call; nothing appended: does nothing.
- * SW_E_EXHAUSTED  the disk is full. Nothing is lost: the epoch stays in memory and the next commit
- *                 tries it again; sw_journal_has_room is false until one succeeds
+ * SW_E_EXHAUSTED  the disk has no room for the epoch. Nothing is lost: it stays in memory and the
+ *                 next commit tries it again, without asking for more room than it needs;
+ *                 sw_journal_has_room is false until one succeeds
  * others          a write or sync failed. What is on the disk is unknown: nothing more may leave
  *                 the host, which must stop; every later call fails the same way */
 SW_MUST_CHECK enum sw_rc sw_journal_commit(struct sw_journal *journal, struct sw_err *err);

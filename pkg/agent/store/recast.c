@@ -70,10 +70,7 @@ enum sw_rc sw_recast_segment(const struct sw_recast *recast, struct sw_segment *
                            err);
     if (rc != SW_OK)
         return rc;
-    if (recast->room_bytes > recast->end_bytes)
-        rc = system->file_allocate(system->ctx, file, recast->room_bytes, err);
-    if (rc == SW_OK)
-        rc = copy(recast, segment->file, file, err);
+    rc = copy(recast, segment->file, file, err);
     if (rc == SW_OK)
         rc = system->file_sync(system->ctx, file, err);
     if (rc == SW_OK)

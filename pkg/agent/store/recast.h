@@ -16,8 +16,7 @@ bool sw_recast_is_marked(const struct sw_system *system, const char *folder);
 struct sw_recast {
     const struct sw_system *system;
     const char *folder;
-    uint64_t end_bytes;  /* So much of the file counts. */
-    uint64_t room_bytes; /* What to allocate in all, if that is more. */
+    uint64_t end_bytes; /* So much of the file counts. */
 };
 /* Copy the file into a new one, durable under the same name, and take the mark away. On success
  * segment->file is the new one, open for reading and writing. Otherwise nothing has changed. */

@@ -373,6 +373,118 @@ static void a_disk_that_is_full_when_a_segment_is_due_resumes(void **state)
     }
 }
 
+/* Commit records until there is no room for one, which waits. Returns its number. */
+static uint64_t fill_disk(struct sw_journal *journal, uint64_t number)
+{
+    enum sw_rc rc = sw_journal_commit(journal, NULL);
+
+    for (unsigned i = 0; rc == SW_OK && i < 100; i++) {
+        put(journal, ++number, 500);
+        rc = sw_journal_commit(journal, NULL);
+    }
+    assert_int_equal(rc, SW_E_EXHAUSTED);
+    return number;
+}
+
+/* A segment is begun with what room there is, and goes on with each little more that there is. */
+static void a_disk_with_less_room_than_a_segment_is_used_up(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+    uint64_t number, before;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    number = fill_segment(journal);
+    disk.room_bytes = 4096 + 3000;
+    before = number;
+    number = fill_disk(journal, number);
+    assert_true(number >= before + 3);
+    for (unsigned i = 0; i < 20; i++) { /* Also past the next ends of segments. */
+        disk.room_bytes += 700;
+        before = number;
+        number = fill_disk(journal, number);
+        assert_true(number > before);
+    }
+    sw_journal_close(journal);
+    disk_crash(&disk);
+    journal = open_journal(&disk, &seen);
+    assert_int_equal(seen.last_number, number - 1);
+    assert_true(seen.is_in_order);
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
+/* Others want room on that disk too: to try again takes none from them, not for a moment. */
+static void a_try_at_a_full_disk_asks_for_no_more_than_it_writes(void **state)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+    uint64_t number;
+
+    (void)state;
+    disk_init(&disk, 1);
+    journal = open_journal(&disk, &seen);
+    number = fill_segment(journal);
+    disk.room_bytes = 4096;
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_E_EXHAUSTED);
+    disk.refused_bytes = 0;
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_E_EXHAUSTED);
+    assert_in_range(disk.refused_bytes, 1000, 1200);
+    disk.room_bytes = 0;
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    put(journal, number + 1, 100);
+    assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    sw_journal_close(journal);
+    disk_done(&disk);
+}
+
+/* What is there can be read, and served, before there is room for more. */
+static void a_journal_opens_on_a_full_disk(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < 2; variant++) { /* A torn epoch; a failed sync. */
+        struct disk disk;
+        struct seen seen;
+        struct sw_journal *journal;
+        struct sw_journal_place place;
+
+        disk_init(&disk, 1);
+        journal = open_journal(&disk, &seen);
+        put(journal, 1, 500);
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+        place = put(journal, 2, 500);
+        if (variant == 0) {
+            assert_int_equal(disk_write(&disk, 0, place.lsn, "torn", 4, NULL), SW_OK);
+            disk.room_bytes = 1; /* Others take at once what is given back. */
+        } else {
+            disk.fail_syncs_after = 1;
+            assert_int_equal(sw_journal_commit(journal, NULL), SW_E_INTERNAL);
+            disk.fail_syncs_after = -1;
+            disk.room_bytes = 4096 + 1300; /* For what counts once more. */
+        }
+        sw_journal_close(journal);
+        journal = open_journal(&disk, &seen);
+        assert_non_null(journal);
+        assert_int_equal(seen.last_number, 1 + variant);
+        put(journal, 2 + variant, 2000);
+        disk.room_bytes = 1;
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_E_EXHAUSTED);
+        disk.room_bytes = 0;
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+        sw_journal_close(journal);
+        disk_crash(&disk);
+        journal = open_journal(&disk, &seen);
+        assert_int_equal(seen.last_number, 2 + variant);
+        assert_true(seen.is_in_order);
+        sw_journal_close(journal);
+        disk_done(&disk);
+    }
+}
+
 static void a_segment_that_was_begun_in_vain_is_no_damage(void **state)
 {
     (void)state;
@@ -728,6 +840,9 @@ int main(void)
         cmocka_unit_test(a_failed_sync_fails_every_later_commit),
         cmocka_unit_test(a_full_disk_loses_nothing_and_resumes),
         cmocka_unit_test(a_disk_that_is_full_when_a_segment_is_due_resumes),
+        cmocka_unit_test(a_disk_with_less_room_than_a_segment_is_used_up),
+        cmocka_unit_test(a_try_at_a_full_disk_asks_for_no_more_than_it_writes),
+        cmocka_unit_test(a_journal_opens_on_a_full_disk),
         cmocka_unit_test(a_segment_that_was_begun_in_vain_is_no_damage),
         cmocka_unit_test(a_removal_that_fails_is_taken_up_again),
         cmocka_unit_test(a_large_open_epoch_has_no_room),
