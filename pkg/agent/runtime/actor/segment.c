@@ -473,6 +473,8 @@ static void start(struct sw_worker *worker, struct sw_instance *instance)
     pod->ready++;
     sw_instance_set_failing(worker, instance, false);
     sw_output_status(worker, pod);
+    if (pod->config.idle_ns != 0) /* Whoever it was started for may have gone meanwhile. */
+        sw_instance_set_timer(worker, instance);
 }
 
 /* Without durability a guest is new, unless it slept while it waited, or for a move from another

@@ -280,6 +280,24 @@ static void an_idle_instance_is_deleted_and_begins_anew(void **state)
     assert_int_equal(instances(), 1); /* The watcher. */
 }
 
+/* Who asked was told, so that nothing is left for it to handle when it has started at last. */
+static void one_that_started_for_nobody_idles_like_any_other(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    actors.module.on_start = "flaky 1";
+    open_idle();
+    request = actors_send(&actors, 2, "x", "get");
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, request)->status, SW_E_UNAVAILABLE);
+    actors_pass(&actors, SECOND);
+    assert_int_equal(instances(), 1);
+    actors_pass(&actors, HOUR);
+    assert_int_equal(expired(), 1);
+    assert_int_equal(instances(), 0);
+}
+
 static void an_instance_that_waits_for_something_is_not_idle(void **state)
 {
     static const char *const reasons[] = {"timer 1 360000000000000", "sub news", "hold"};
@@ -380,6 +398,7 @@ int main(void)
         TEST(a_restart_does_not_count_children_twice),
         TEST(overload_refuses_at_the_edge_first),
         TEST(an_idle_instance_is_deleted_and_begins_anew),
+        TEST(one_that_started_for_nobody_idles_like_any_other),
         TEST(an_instance_that_waits_for_something_is_not_idle),
         TEST(a_named_request_is_known_for_its_time_though_all_is_idle),
         TEST(idle_time_goes_on_over_restarts_and_with_a_new_policy),
