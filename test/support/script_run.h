@@ -359,6 +359,8 @@ static inline enum sw_guest_end script_input(struct script_engine *engine, struc
                    : script_run(engine, guest, script_text(guest->module->on_timer), 0);
     }
     if (input->entry == SW_GUEST_UPGRADE) {
+        if (guest->module->on_upgrade == NULL) /* Nothing is called, and nothing taken over. */
+            return SW_GUEST_DONE;
         if (input->upgrade->state.size == sizeof state->counter)
             memcpy(&state->counter, input->upgrade->state.data, sizeof state->counter);
         state->starts += 1000 + input->upgrade->old_version;

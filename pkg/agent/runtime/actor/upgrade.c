@@ -180,6 +180,8 @@ bool sw_upgrade_settle(struct sw_worker *worker, struct sw_instance *instance)
         return true;
     if (!sw_segment_prepare(worker, instance, NULL, &err))
         return instance->is_parked;
+    if (instance->pod->spec != spec) /* Others passed while its memory was rebuilt. */
+        return sw_upgrade_settle(worker, instance);
     upgrade(worker, instance);
     return worker->failure.rc == SW_OK;
 }

@@ -48,6 +48,31 @@ static void an_upgrade_stays_with_its_program(void **state)
     assert_int_not_equal(field_of(1, "l", "counter"), 2001);
 }
 
+/* What is to take it over was chosen before its memory was rebuilt, which others passed. */
+static void nobody_takes_over_without_an_on_upgrade(void **state)
+{
+    static struct sw_guest_module next;
+
+    next = (struct sw_guest_module){.refs = 1, .on_upgrade = "add 100", .version = 2};
+
+    (void)state;
+    third = (struct sw_guest_module){.refs = 1, .version = 3};
+    actors.module.version = 1;
+    (void)ask(1, "l", "add 1");
+    (void)ask(1, "l", FOREVER "add 1");
+    restart();
+    rounds = 0;
+    meanwhile = open_third;
+    actors.next_module = &next;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 1, .agent = "long", .digest = "sha256:2", .is_keyed = true});
+    first = actors_send(&actors, 1, "l", "get");
+    settle();
+    meanwhile = NULL;
+    assert_true(rounds > 0);
+    assert_int_equal(field_of(1, "l", "counter"), 2);
+}
+
 static void stop_enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
                        struct sw_guest_outcome *ret_outcome)
 {
@@ -454,6 +479,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_upgrade_stays_with_its_program),
+        TEST(nobody_takes_over_without_an_on_upgrade),
         TEST(one_that_waited_and_stops_is_not_packed),
         TEST(a_call_whose_result_was_taken_is_not_sent_again),
         TEST(a_pod_that_is_discarded_twice_ends_once),
