@@ -168,6 +168,9 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
     if (is_command(m, "spin"))
         for (;;)
             counter++;
+    if (is_command(m, "spin and call"))
+        for (;;)
+            (void)swarm_now();
     if (is_command(m, "exhaust"))
         return exhaust();
     if (is_command(m, "grow"))

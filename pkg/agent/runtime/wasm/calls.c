@@ -246,6 +246,22 @@ static struct wasm_trap_t *on_import(void *env, struct wasmtime_caller *caller,
     return trap == NULL && instance->violation != NULL ? wasmtime_trap_new("violation", 9) : trap;
 }
 
+/* Where fuel is counted no thread makes ticks: what the guest has used is looked at when it calls,
+ * and the tick comes where it next begins a function or a round of a loop. */
+static struct wasm_trap_t *on_import_with_fuel(void *env, struct wasmtime_caller *caller,
+                                               union wasmtime_val_raw *values, size_t count)
+{
+    struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
+    struct sw_wasm_worker *worker = instance->worker;
+
+    sw_wasm_look_at_fuel(instance);
+    if (worker->fuel >= worker->tick_fuel) {
+        worker->tick_fuel = worker->fuel + worker->engine->fuel_per_ms;
+        wasmtime_engine_increment_epoch(worker->engine->engine);
+    }
+    return on_import(env, caller, values, count);
+}
+
 enum sw_rc sw_wasm_define(struct sw_wasm_engine *engine,
                           const struct sw_wasm_definition *definition, struct sw_err *err)
 {
@@ -263,7 +279,8 @@ enum sw_rc sw_wasm_define(struct sw_wasm_engine *engine,
     type = wasm_functype_new(&parameters, &results);
     error = wasmtime_linker_define_func_unchecked(
         engine->linker, definition->module, strlen(definition->module), function->name,
-        strlen(function->name), type, on_import, binding, free);
+        strlen(function->name), type, engine->fuel_per_ms == 0 ? on_import : on_import_with_fuel,
+        binding, free);
     wasm_functype_delete(type);
     return error == NULL ? SW_OK : sw_wasm_err(err, SW_E_INTERNAL, error, function->name);
 }

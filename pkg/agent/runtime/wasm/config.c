@@ -51,7 +51,7 @@ struct wasm_config_t *sw_wasm_config(bool counts_fuel, struct sw_err *err)
     wasmtime_config_cranelift_nan_canonicalization_set(config, false);
     wasmtime_config_parallel_compilation_set(config, false); /* The compiler may make no thread. */
     wasmtime_config_native_unwind_info_set(config, false);   /* Backtraces do not need it. */
-    wasmtime_config_epoch_interruption_set(config, !counts_fuel);
+    wasmtime_config_epoch_interruption_set(config, true);
     wasmtime_config_consume_fuel_set(config, counts_fuel);
     wasmtime_config_max_wasm_stack_set(config, WASM_STACK_BYTES_MAX);
     /* Memories never move and have no guard: every access is compared with the current size. A

@@ -167,10 +167,9 @@ void sw_wasm_set_deadline(const struct sw_wasm_engine *engine, struct wasmtime_c
 {
     struct wasmtime_error *error;
 
-    if (engine->fuel_per_ms == 0) {
-        wasmtime_context_set_epoch_deadline(context, ticks);
+    wasmtime_context_set_epoch_deadline(context, ticks);
+    if (engine->fuel_per_ms == 0)
         return;
-    }
     if (fuel_ms > UINT64_MAX / 2 / engine->fuel_per_ms)
         fuel_ms = UINT64_MAX / 2 / engine->fuel_per_ms;
     error = wasmtime_context_set_fuel(context, fuel_ms * engine->fuel_per_ms);
@@ -215,4 +214,5 @@ void sw_wasm_worker_view(const struct sw_wasm_worker *worker, struct sw_wasm_wor
     ret_view->instances = worker->instances;
     ret_view->memory_bytes = atomic_load_explicit(&worker->memory_bytes, memory_order_relaxed);
     ret_view->hot_slots = worker->hot_slots;
+    ret_view->fuel = worker->fuel;
 }

@@ -46,10 +46,29 @@ _Static_assert(sizeof(struct guest_upgrade) == 24 && sizeof(struct guest_state) 
 
 /* --- Birth and end --------------------------------------------------------------------------- */
 
-static uint64_t thread_time_ns(void)
+void sw_wasm_look_at_fuel(struct sw_wasm_instance *instance)
 {
+    struct wasmtime_error *error;
+    uint64_t left = 0;
+
+    if (instance->worker->engine->fuel_per_ms == 0)
+        return;
+    error = wasmtime_context_get_fuel(instance->context, &left);
+    assert(error == NULL); /* Only an engine that counts none has none. */
+    (void)error;
+    instance->worker->fuel += instance->fuel_left - left;
+    instance->fuel_left = left;
+}
+
+/* Of the thread, or where fuel is counted what the worker's guests have used. */
+static uint64_t processor_time_ns(const struct sw_wasm_worker *worker)
+{
+    uint64_t fuel_per_ms = worker->engine->fuel_per_ms;
     struct timespec now;
 
+    if (fuel_per_ms != 0)
+        return worker->fuel / fuel_per_ms * NS_PER_MS +
+               worker->fuel % fuel_per_ms * NS_PER_MS / fuel_per_ms;
     if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0)
         return 1;
     return (uint64_t)now.tv_sec * 1000u * NS_PER_MS + (uint64_t)now.tv_nsec;
@@ -85,7 +104,7 @@ static struct wasmtime_error *on_tick(const struct wasmtime_context *context, vo
                                       uint64_t *ret_ticks, uint8_t *ret_kind)
 {
     struct sw_wasm_instance *instance = data;
-    uint64_t now_ns = thread_time_ns();
+    uint64_t now_ns = processor_time_ns(instance->worker);
     uint64_t used_ms;
 
     (void)context;
@@ -99,7 +118,7 @@ static struct wasmtime_error *on_tick(const struct wasmtime_context *context, vo
     *ret_ticks = instance->deadline_ms - used_ms;
     if (instance->worker->engine->calls->tick != NULL) {
         instance->ended = pass(instance, now_ns - instance->started_ns);
-        instance->started_ns += thread_time_ns() - now_ns;
+        instance->started_ns += processor_time_ns(instance->worker) - now_ns;
         if (instance->ended != NULL)
             return wasmtime_error_new("ended");
         *ret_ticks = 1;
@@ -426,6 +445,22 @@ struct wasmtime_func sw_wasm_entry_function(struct sw_wasm_instance *instance,
     return (struct wasmtime_func){0};
 }
 
+static void set_deadline(struct sw_wasm_instance *instance, uint32_t deadline_ms)
+{
+    const struct sw_wasm_engine *engine = instance->worker->engine;
+
+    sw_wasm_set_deadline(engine, instance->context, 1, deadline_ms);
+    instance->fuel_left = deadline_ms * engine->fuel_per_ms;
+}
+
+/* The guest does not run any more. */
+static void finish(struct sw_wasm_instance *instance)
+{
+    sw_wasm_look_at_fuel(instance);
+    sw_wasm_wasi_flush(instance);
+    sw_wasm_run_end(instance->worker);
+}
+
 static void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms)
 {
     instance->started_ns = 0;
@@ -438,7 +473,7 @@ static void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms)
     instance->taken = 0;
     instance->resumed = NULL;
     instance->slot.is_refused = false;
-    sw_wasm_set_deadline(instance->worker->engine, instance->context, 1, deadline_ms);
+    set_deadline(instance, deadline_ms);
     sw_wasm_run_begin(instance->worker);
 }
 
@@ -527,7 +562,8 @@ static bool prepare(struct sw_wasm_instance *instance, const struct sw_guest_inp
     memset(&instance->suspended, 0, sizeof instance->suspended);
     if (!sw_wasm_relive_resume(instance, &first, &message, outcome))
         return false;
-    sw_wasm_set_deadline(instance->worker->engine, instance->context, 1, input->deadline_ms);
+    sw_wasm_look_at_fuel(instance);
+    set_deadline(instance, input->deadline_ms);
     return prepare_entry(instance, &first, ret_function, ret_value, outcome);
 }
 
@@ -547,8 +583,7 @@ void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, stru
     begin(instance, deadline_ms);
     if (sw_wasm_call_function(instance, &function, &value, ret_outcome))
         take_state(instance, (uint32_t)value.i32, out, ret_version, ret_outcome);
-    sw_wasm_wasi_flush(instance);
-    sw_wasm_run_end(instance->worker);
+    finish(instance);
 }
 
 void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_guest_input *input,
@@ -566,6 +601,5 @@ void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_guest_inpu
         !sw_wasm_has_suspended(instance, value.i32, ret_outcome))
         conclude(value.i32, ret_outcome);
     instance->resumed = NULL;
-    sw_wasm_wasi_flush(instance);
-    sw_wasm_run_end(instance->worker);
+    finish(instance);
 }

@@ -92,20 +92,18 @@ struct sw_wasm_worker {
     struct sw_wasm_engine *engine;
     struct sw_wasm_seat *seat;
     struct sw_wasm_slots slots[SW_WASM_CLASSES_COUNT];
-    uint64_t instances, hot_slots;
+    uint64_t instances, hot_slots, fuel, tick_fuel; /* Fuel that guests used; when a tick comes. */
     _Atomic uint64_t memory_bytes;
     uint8_t *scratch;             /* Two chunks for images; made when first needed. */
     struct sw_wasm_line lines[2]; /* Of the entry that runs. */
 };
 
-/* Settings that the compiler and the host must share; part of SW_ABI_FINGERPRINT. counts_fuel: for
- * deadlines in fuel instead of epochs. */
+/* Settings that compiler and host share; part of SW_ABI_FINGERPRINT. */
 struct wasm_config_t *sw_wasm_config(bool counts_fuel, struct sw_err *err);
 /* Note that a guest runs on this worker, or no longer. */
 void sw_wasm_run_begin(struct sw_wasm_worker *worker);
 void sw_wasm_run_end(struct sw_wasm_worker *worker);
-/* What runs next in the store stops after so many ticks, or where fuel is counted after that of so
- * many milliseconds. */
+/* What runs next is interrupted after so many ticks, and stops, if fuel counts, after so much. */
 void sw_wasm_set_deadline(const struct sw_wasm_engine *engine, struct wasmtime_context *context,
                           uint64_t ticks, uint64_t fuel_ms);
 
@@ -204,6 +202,7 @@ struct sw_wasm_instance {
     uint32_t last_pointer; /* Where the last message was put in its memory; 0: nowhere. */
     uint32_t room_bytes;   /* So many can be put there again without asking. */
     uint64_t started_ns;   /* Processor time at the first tick of this entry; 0: none came yet. */
+    uint64_t fuel_left;    /* When it was looked at last, where it is counted. */
     uint32_t deadline_ms;
     bool is_late;          /* The deadline ended this entry, */
     const char *ended;     /* or whoever runs it, and why; NULL: it did not. */
@@ -228,6 +227,7 @@ struct sw_wasm_instance {
 struct wasmtime_func sw_wasm_function(struct sw_wasm_instance *instance, const char *name);
 struct wasmtime_func sw_wasm_entry_function(struct sw_wasm_instance *instance,
                                             enum sw_guest_entry entry);
+void sw_wasm_look_at_fuel(struct sw_wasm_instance *instance); /* Its worker has used it, too. */
 /* Call one function of the guest; false, and an outcome, when it did not return. */
 bool sw_wasm_call_function(struct sw_wasm_instance *instance, const struct wasmtime_func *function,
                            union wasmtime_val_raw *value, struct sw_guest_outcome *outcome);

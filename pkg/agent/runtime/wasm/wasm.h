@@ -80,8 +80,9 @@ struct sw_wasm_engine_options {
     uint64_t address_bytes; /* For all guest memories; 0: 4 TiB. Less where not to be had. */
     uint32_t hot_slots_max; /* Cleared in place and kept per worker; 0: 1,024. */
     /* 0: a deadline is processor time. Otherwise it is so much fuel, about one unit an instruction,
-     * for each of its milliseconds: the same on every machine, at up to 75 % more time. Modules
-     * are then of sw_wasm_compile_fuel. No thread is started. */
+     * for each of its milliseconds: the same on every machine, at up to 75 % more time. A tick
+     * comes after each millisecond's fuel, when the guest next calls something. Modules are then of
+     * sw_wasm_compile_fuel. No thread is started. */
     uint64_t fuel_per_ms;
 };
 
@@ -108,6 +109,7 @@ struct sw_wasm_worker_view { /* For metrics. */
     uint64_t instances;      /* Alive. */
     uint64_t memory_bytes;   /* Sum of their linear memories, as the guests see them. */
     uint64_t hot_slots;      /* Cleared and waiting for the next instance. */
+    uint64_t fuel;           /* That its guests used; 0: it is not counted. */
 };
 void sw_wasm_worker_view(const struct sw_wasm_worker *worker, struct sw_wasm_worker_view *ret_view);
 

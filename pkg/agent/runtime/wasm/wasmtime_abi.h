@@ -128,6 +128,8 @@ struct wasmtime_context *wasmtime_caller_context(struct wasmtime_caller *caller)
 void *wasmtime_context_get_data(const struct wasmtime_context *context);
 void wasmtime_context_set_epoch_deadline(struct wasmtime_context *context, uint64_t ticks);
 struct wasmtime_error *wasmtime_context_set_fuel(struct wasmtime_context *context, uint64_t fuel);
+struct wasmtime_error *wasmtime_context_get_fuel(const struct wasmtime_context *context,
+                                                 uint64_t *ret_fuel);
 void wasmtime_store_epoch_deadline_callback(
     struct wasmtime_store *store,
     struct wasmtime_error *(*call)(const struct wasmtime_context *context, void *data,

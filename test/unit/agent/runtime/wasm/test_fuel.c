@@ -68,6 +68,51 @@ static void an_endless_loop_ends_when_its_fuel_is_used(void **state)
     close_fuel(&f);
 }
 
+static uint64_t ticks_ns[8]; /* What each tick was told. */
+
+static void note_tick(struct fixture *f, uint64_t used_ns)
+{
+    ticks_ns[(f->ticks - 1) % 8] = used_ns;
+}
+
+/* A guest that calls nothing sees none; whoever calls sees one after each millisecond's fuel, at
+ * the same places each time. */
+static void ticks_come_with_the_fuel(void **state)
+{
+    struct sw_guest_message silent = {.body = text("spin")},
+                            calls = {.body = text("spin and call")};
+    struct sw_guest_input spin = {.entry = SW_GUEST_MESSAGE, .message = &silent, .deadline_ms = 5};
+    struct sw_wasm_worker_view view;
+    struct fixture f = {.on_tick = note_tick};
+    uint64_t first_ns[8];
+
+    (void)state;
+    open_fuel(&f);
+    assert_int_equal(open_module(&f, sw_wasm_compile_fuel), SW_OK);
+    f.instance = new_instance(&f);
+    traps_use();
+    sw_wasm_enter(f.instance, &spin, &f.outcome);
+    assert_int_equal(f.ticks, 0);
+    sw_wasm_worker_view(f.worker, &view);
+    assert_int_equal(view.fuel, 500000);
+    spin.message = &calls;
+    for (int i = 0; i < 2; i++) {
+        f.ticks = 0;
+        sw_wasm_enter(f.instance, &spin, &f.outcome);
+        assert_int_equal(f.outcome.end, SW_GUEST_DEADLINE);
+        assert_int_equal(f.ticks, 5);
+        assert_int_equal(ticks_ns[0], 0);
+        for (int k = 1; k < 5; k++)
+            assert_in_range(ticks_ns[k] - ticks_ns[k - 1], 1000000, 1001000);
+        if (i > 0)
+            assert_memory_equal(first_ns, ticks_ns, sizeof ticks_ns);
+        memcpy(first_ns, ticks_ns, sizeof ticks_ns);
+    }
+    sw_wasm_worker_view(f.worker, &view);
+    assert_int_equal(view.fuel, 1500000);
+    close_fuel(&f);
+}
+
 static void code_without_fuel_is_refused(void **state)
 {
     struct fixture f = {0};
@@ -82,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_endless_loop_ends_when_its_fuel_is_used),
+        cmocka_unit_test(ticks_come_with_the_fuel),
         cmocka_unit_test(code_without_fuel_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
