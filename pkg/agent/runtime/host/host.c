@@ -142,6 +142,8 @@ static enum sw_rc take_piece(struct sw_host *host, const struct sw_frame_module 
     struct sw_err reason = {0};
     enum sw_rc rc;
 
+    if (module != NULL)
+        module->is_dropped = false;
     if (module == NULL) {
         module = calloc(1, sizeof *module);
         if (module == NULL || sw_map_put(host->modules, piece->digest.data, piece->digest.size,
@@ -177,10 +179,30 @@ static enum sw_rc take_piece(struct sw_host *host, const struct sw_frame_module 
 
 static void drop_module(struct sw_host *host, struct sw_bytes digest)
 {
-    struct module *module = sw_map_remove(host->modules, digest.data, digest.size);
+    struct module *module = sw_map_find(host->modules, digest.data, digest.size);
 
-    if (module != NULL)
-        module_free(host, module);
+    if (module == NULL)
+        return;
+    module->is_dropped = true;
+    if (sw_host_awaits(host, digest))
+        return;
+    (void)sw_map_remove(host->modules, digest.data, digest.size);
+    module_free(host, module);
+}
+
+void sw_host_drop_modules(struct sw_host *host)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (sw_map_next(host->modules, &cursor, &entry)) {
+        const struct module *module = entry.value;
+
+        if (!module->is_dropped || sw_host_awaits(host, entry.key))
+            continue;
+        drop_module(host, entry.key);
+        cursor = 0; /* The map has changed. */
+    }
 }
 
 /* Hand an item to its worker: past the rings while all are at rest. */

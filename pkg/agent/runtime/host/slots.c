@@ -216,6 +216,7 @@ static enum sw_rc act_on_waiting(struct sw_host *host, struct waiting *waiting, 
 enum sw_rc sw_host_go_on(struct sw_host *host, struct sw_err *err)
 {
     struct waiting **at = &host->waiting;
+    bool has_acted = false;
     enum sw_rc rc = SW_OK;
 
     while (rc == SW_OK && *at != NULL) {
@@ -228,12 +229,31 @@ enum sw_rc sw_host_go_on(struct sw_host *host, struct sw_err *err)
         if (rc == SW_OK) {
             *at = waiting->next;
             free(waiting);
+            has_acted = true;
         } else if (rc == SW_E_TIMEOUT) {
             at = &waiting->next;
             rc = SW_OK;
         }
     }
+    if (has_acted)
+        sw_host_drop_modules(host);
     return rc;
+}
+
+bool sw_host_awaits(const struct sw_host *host, struct sw_bytes digest)
+{
+    for (const struct waiting *at = host->waiting; at != NULL; at = at->next) {
+        struct sw_frame frame;
+        struct sw_err err = {0};
+        size_t size;
+        enum sw_rc rc = sw_frame_take((struct sw_bytes){at->bytes, at->size}, SW_FRAME_TO_HOST,
+                                      &frame, &size, &err);
+
+        if (rc == SW_OK && frame.kind == SW_FRAME_POD_OPEN &&
+            sw_bytes_is_equal(frame.pod_open.digest, digest))
+            return true;
+    }
+    return false;
 }
 
 void sw_host_free_waiting(struct sw_host *host)

@@ -17,6 +17,7 @@ struct module {                   /* By digest. */
     struct sw_guest_module *code; /* NULL while it arrives. */
     struct sw_buffer arriving;
     uint64_t total;
+    bool is_dropped; /* It goes when no frame waits that names it. */
 };
 
 struct waiting { /* A frame that came while slots of its Agent were to move. */
@@ -52,3 +53,9 @@ sw_host_close_pod(struct sw_host *host, const struct sw_frame_pod_close *close, 
 SW_MUST_CHECK enum sw_rc sw_host_take_pod_frame(struct sw_host *host, const struct sw_frame *frame,
                                                 struct sw_err *err);
 void sw_host_free_waiting(struct sw_host *host);
+/* Whether a Pod that waits for its slots is to run this module. */
+bool sw_host_awaits(const struct sw_host *host, struct sw_bytes digest);
+/* --- host.c ----------------------------------------------------------------------------------- */
+
+/* Frames that waited were acted on: modules that were dropped meanwhile may go now. */
+void sw_host_drop_modules(struct sw_host *host);
