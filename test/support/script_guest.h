@@ -36,6 +36,7 @@ static inline void script_enter(void *ctx, struct sw_guest *guest,
                                 struct sw_guest_outcome *ret_outcome)
 {
     struct script_engine *engine = ctx;
+    enum sw_guest_end end;
     bool is_fine;
 
     engine->entered++;
@@ -43,8 +44,12 @@ static inline void script_enter(void *ctx, struct sw_guest *guest,
     guest->ended = NULL;
     if (engine->clock_ns != NULL)
         *engine->clock_ns += engine->entry_ns;
-    ret_outcome->end = script_input(engine, guest, input);
-    is_fine = ret_outcome->end == SW_GUEST_DONE || ret_outcome->end == SW_GUEST_WAITING;
+    *ret_outcome = (struct sw_guest_outcome){.end = SW_GUEST_DONE};
+    end = script_input(engine, guest, input);
+    if (end == SW_GUEST_DONE) /* As it was said before: others may have been entered meanwhile. */
+        return;
+    ret_outcome->end = end;
+    is_fine = end == SW_GUEST_WAITING;
     ret_outcome->code = is_fine ? 0 : guest->ended != NULL ? SW_E_UNAVAILABLE : SW_E_PRECONDITION;
     snprintf(ret_outcome->report, sizeof ret_outcome->report, "%s",
              is_fine                ? ""

@@ -23,6 +23,7 @@ struct aside { /* What a segment on its way has in its worker, or those that run
     uint64_t fanout;
     uint32_t reserved;
     bool has_ask;
+    struct sw_guest_outcome outcome; /* That its guest is to fill. */
     struct sw_note note;
 };
 
@@ -67,7 +68,8 @@ static void exchange(struct sw_worker *worker, struct aside *aside)
                         .answered = worker->answered,
                         .fanout = worker->fanout,
                         .reserved = worker->reserved,
-                        .has_ask = worker->has_ask};
+                        .has_ask = worker->has_ask,
+                        .outcome = worker->outcome};
 
     worker->turn = aside->turn;
     worker->targets = aside->targets;
@@ -81,6 +83,7 @@ static void exchange(struct sw_worker *worker, struct aside *aside)
     worker->fanout = aside->fanout;
     worker->reserved = aside->reserved;
     worker->has_ask = aside->has_ask;
+    worker->outcome = aside->outcome;
     if (note != NULL) {
         own.note = *note;
         *note = aside->note;

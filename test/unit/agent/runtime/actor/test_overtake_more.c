@@ -73,6 +73,23 @@ static void nobody_takes_over_without_an_on_upgrade(void **state)
     assert_int_equal(field_of(1, "l", "counter"), 2);
 }
 
+static void quick_ones_trap(unsigned round)
+{
+    if (round < 3)
+        (void)actors_send(&actors, 2, "q", "trap");
+}
+
+static void it_ends_as_it_ends_though_others_fail_meanwhile(void **state)
+{
+    (void)state;
+    meanwhile = quick_ones_trap;
+    first = actors_send(&actors, 1, "l", FOREVER "add 1");
+    settle();
+    meanwhile = NULL;
+    assert_int_equal(actors_reply(&actors, first)->status, SW_OK);
+    assert_int_equal(field_of(1, "l", "counter"), 1);
+}
+
 static void stop_enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
                        struct sw_guest_outcome *ret_outcome)
 {
@@ -479,6 +496,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_upgrade_stays_with_its_program),
+        TEST(it_ends_as_it_ends_though_others_fail_meanwhile),
         TEST(nobody_takes_over_without_an_on_upgrade),
         TEST(one_that_waited_and_stops_is_not_packed),
         TEST(a_call_whose_result_was_taken_is_not_sent_again),
