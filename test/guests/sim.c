@@ -1,54 +1,10 @@
 /* waits */
 /* The guest of the simulator (test/sim): an instance keeps a log of all that happens to it, and its
- * answers carry the log's length and hash. test/sim/protocol.h has the operations.
- *
- * The log is strewn over many pages of the memory, so that a page which is lost, or is of another
- * time, shows. */
-#include <swarm/wait.h>
+ * answers carry the log's length and hash. test/sim/protocol.h has the operations. */
+#include "sim_state.h"
 
-#include "../sim/protocol.h"
-
-#ifndef SIM_PROGRAM
-#define SIM_PROGRAM SIM_PROGRAM_FIRST
-#endif
 #define HEAP_BYTES 4096u
-#define GATHERS_MAX 64u
-#define WATCHERS_MAX 16u
 
-/* Prime to SIM_LOG_MAX: neighbours stand far apart, and elsewhere in each program. */
-static const uint32_t log_strides[SIM_PROGRAMS] = {1237, 1471, 809};
-
-struct gather { /* A question to several that is not answered yet. */
-    uint64_t id, handle;
-    uint32_t waiting, count;
-    struct sim_mark marks[SIM_HOPS_MAX];
-};
-
-struct state {
-    uint32_t version, program;
-    uint64_t position, hash;
-    int64_t balance;
-    uint32_t self;
-    uint32_t gathers_count;
-    uint64_t sent_to[SIM_PEERS], asked_of[SIM_PEERS], told[SIM_SUBJECTS];
-    struct gather gathers[GATHERS_MAX];
-    uint64_t pages[SIM_PAGES][SIM_PAGE_WORDS];
-    struct sim_entry log[SIM_LOG_MAX];
-    struct sim_note seen[SIM_PEERS]; /* A mirror's: what it was told last by whom. */
-    uint64_t watchers[WATCHERS_MAX]; /* Who waits at a mirror for what it is told next. */
-    uint32_t watchers_count;
-    uint64_t incarnation;
-    struct { /* A brief/N's life. */
-        uint64_t last_ns, visits[SIM_VISITS_MAX], held[SIM_VISITS_MAX];
-        uint32_t visits_count, held_count, is_joined, is_asleep;
-        uint32_t armed[SIM_VISITS];
-    } life;
-};
-static struct {
-    uint64_t shift[1 + SIM_PROGRAM * 700];
-    struct state memory;
-} placed;
-#define memory placed.memory
 static uint64_t heap[HEAP_BYTES / 8];
 
 void *SWARM_EXPORT(swarm_alloc)(uint32_t size)
@@ -59,87 +15,6 @@ void *SWARM_EXPORT(swarm_alloc)(uint32_t size)
         return heap;
     page = __builtin_wasm_memory_grow(0, (size + 65535) / 65536); /* For a state. */
     return page == (__SIZE_TYPE__)-1 ? 0 : (void *)(page * 65536);
-}
-
-/* --- The log --------------------------------------------------------------------------------- */
-
-static struct sim_entry *entry_at(uint64_t position)
-{
-    return &memory.log[position * log_strides[SIM_PROGRAM] % SIM_LOG_MAX];
-}
-
-static void note(uint32_t kind, uint32_t peer, uint64_t number, uint64_t value)
-{
-    struct sim_entry *entry = entry_at(memory.position);
-
-    *entry = (struct sim_entry){kind, peer, number, value, swarm_now()};
-    memory.hash = sim_entry_mix(memory.hash, entry);
-    memory.position++;
-}
-
-static int is_full(void)
-{
-    return memory.position + 64 > SIM_LOG_MAX;
-}
-
-static struct sim_config read_config(void)
-{
-    char letters[SIM_CONFIG_LETTERS] = {0};
-
-    (void)swarm_self(SWARM_SELF_CONFIG, letters, sizeof letters);
-    return sim_config_read(letters);
-}
-
-/* --- Names ----------------------------------------------------------------------------------- */
-
-static const struct agent {
-    const char *name;
-    uint32_t size, first, count;
-} agents[] = {{"account", 7, 0, SIM_ACCOUNTS},
-              {"tight", 5, SIM_TIGHT_FIRST, SIM_TIGHT},
-              {"hub", 3, SIM_HUB_FIRST, SIM_HUBS},
-              {"mirror", 6, SIM_MIRROR_FIRST, SIM_MIRRORS},
-              {"brief", 5, SIM_BRIEF_FIRST, SIM_BRIEFS}};
-
-static uint32_t write_name(uint32_t peer, char *text)
-{
-    const struct agent *agent = agents;
-    uint32_t size = 0, key;
-
-    while (peer >= agent->first + agent->count)
-        agent++;
-    for (; size < agent->size; size++)
-        text[size] = agent->name[size];
-    text[size++] = '/';
-    key = peer - agent->first;
-    if (key >= 10)
-        text[size++] = (char)('0' + key / 10);
-    text[size++] = (char)('0' + key % 10);
-    return size;
-}
-
-static uint32_t peer_of(const char *text, uint32_t size)
-{
-    for (uint32_t peer = 0; peer < SIM_PEERS; peer++) {
-        char name[16];
-        uint32_t at = 0, wanted = write_name(peer, name);
-
-        while (at < size && at < wanted && name[at] == text[at])
-            at++;
-        if (at == size && at == wanted)
-            return peer;
-    }
-    return SIM_CLIENT;
-}
-
-static uint32_t write_subject(uint64_t subject, char *text)
-{
-    static const char begin[] = "news.";
-
-    for (uint32_t i = 0; i < 5; i++)
-        text[i] = begin[i];
-    text[5] = (char)('0' + subject % SIM_SUBJECTS);
-    return 6;
 }
 
 /* --- Acting ---------------------------------------------------------------------------------- */
@@ -185,6 +60,16 @@ static int32_t answer_plain(uint64_t handle)
     struct sim_answer what = {0};
 
     return answer(handle, &what);
+}
+
+static void tell_mirror(uint32_t mirror, uint64_t id)
+{
+    struct sim_note what = {
+        .kind = SIM_NOTE_MIRROR, .id = id, .position = memory.position, .hash = memory.hash};
+    char name[16];
+    uint32_t size = write_name(mirror, name);
+
+    (void)swarm_send(name, size, "", 0, &what, sizeof what, SWARM_PRIORITY_NORMAL, 0);
 }
 
 static int32_t relay(const struct sim_note *what)
@@ -396,6 +281,37 @@ static int32_t sleep(const struct sim_request *r, uint64_t handle)
     return answer_plain(handle);
 }
 
+/* It tells others before and after. */
+static int32_t compute_for(const struct sim_request *r, uint64_t handle)
+{
+    struct sim_note what = {.kind = SIM_NOTE_COMPUTE, .id = r->id, .path = {(uint8_t)r->value}};
+    volatile uint64_t locals[LOCALS];
+    uint64_t before = swarm_now(), delay_ns = r->delay_ns, ms = r->value, id = r->id;
+    uint32_t other = r->path[0], mirror = r->path[1];
+    int32_t code;
+
+    fill(locals, id);
+    if (memory.self < SIM_MIRROR_FIRST) {
+        tell_mirror(mirror, id);
+        (void)send(other, &what, 0);
+    }
+    compute(ms);
+    if (delay_ns != 0) {
+        code = swarm_sleep(delay_ns);
+        if (code != 0)
+            return code;
+        note(SIM_ENTRY_SLEPT, 0, before, delay_ns);
+        compute(ms);
+    }
+    check_locals(locals, id);
+    if (memory.self < SIM_MIRROR_FIRST) {
+        tell_mirror(mirror, id);
+        what.kind = SIM_NOTE_PLAIN;
+        (void)send(other, &what, 0);
+    }
+    return answer_plain(handle);
+}
+
 /* What it knows of itself, or as a mirror of another one. */
 static void fill_knowledge(struct sim_call *call)
 {
@@ -543,6 +459,8 @@ int32_t SWARM_EXPORT(on_stop)(void)
 
     if (memory.self < SIM_BRIEF_FIRST || memory.self >= SIM_PEERS)
         return SWARM_DONE;
+    if (memory.incarnation % 8 == 1)
+        compute(3);
     if (now_ns < memory.life.last_ns + SIM_IDLE_NS)
         flags |= SIM_ENDED_EARLY;
     for (uint32_t i = 0; i < SIM_VISITS; i++)
@@ -570,6 +488,8 @@ static void try_poison(const struct sim_note *what)
 {
     uint64_t ms = swarm_now() / 1000000;
 
+    if (what->id % 4 == 0)
+        compute(2);
     if (what->path[0] != 0 && (ms + what->id) % what->path[0] == 0)
         return;
     memory.balance -= 77;
@@ -618,11 +538,17 @@ static int32_t take_note(const struct swarm_message *m, const struct sim_note *w
     }
     if (copy.kind == SIM_NOTE_ASK) {
         note(SIM_ENTRY_WAS_ASKED, from, copy.number, copy.id);
+        if (copy.id % 4 == 0)
+            compute(2);
         ask_on(&copy);
+        if (copy.id % 4 == 1)
+            compute(2);
         return answer_note(m->reply_handle, &reply);
     }
     if (copy.kind == SIM_NOTE_POISON)
         try_poison(&copy);
+    if (copy.kind == SIM_NOTE_COMPUTE)
+        compute(copy.path[0] % (SIM_COMPUTE_MS_MAX + 1));
     memory.balance += copy.amount;
     note(SIM_ENTRY_GOT, from, copy.number, copy.id);
     if (copy.kind == SIM_NOTE_CANCEL)
@@ -724,14 +650,9 @@ static int32_t fill_page(const struct sim_request *r, uint64_t handle)
     return answer_plain(handle);
 }
 
-static int32_t tell_mirror(const struct sim_request *r, uint64_t handle)
+static int32_t show_mirror(const struct sim_request *r, uint64_t handle)
 {
-    struct sim_note what = {
-        .kind = SIM_NOTE_MIRROR, .id = r->id, .position = memory.position, .hash = memory.hash};
-    char name[16];
-    uint32_t size = write_name(r->path[0], name);
-
-    (void)swarm_send(name, size, "", 0, &what, sizeof what, SWARM_PRIORITY_NORMAL, 0);
+    tell_mirror(r->path[0], r->id);
     return answer_plain(handle);
 }
 
@@ -763,11 +684,11 @@ static int32_t end_badly(const struct sim_request *r, uint64_t handle)
         return SWARM_E_PRECONDITION;
     case SIM_TRAP_SPIN:
         while (zero == 0)
-            memory.hash++;
+            spin();
         break;
     case SIM_TRAP_LONG:
         for (volatile uint32_t i = 0; i < SIM_LONG_ROUNDS; i++)
-            memory.hash++;
+            spin();
         return SWARM_DONE;
     case SIM_TRAP_GROW:
         while (__builtin_wasm_memory_grow(0, 1) != (__SIZE_TYPE__)-1)
@@ -850,7 +771,7 @@ static int32_t take_op(const struct sim_request *r, uint64_t handle)
     case SIM_OP_PAGE:
         return fill_page(r, handle);
     case SIM_OP_MIRROR:
-        return tell_mirror(r, handle);
+        return show_mirror(r, handle);
     case SIM_OP_RANDOM:
         return take_random(handle);
     case SIM_OP_SPAM:
@@ -860,6 +781,8 @@ static int32_t take_op(const struct sim_request *r, uint64_t handle)
         return visit(r, handle);
     case SIM_OP_CALL_ON:
         return call_on(r, handle);
+    case SIM_OP_COMPUTE:
+        return compute_for(r, handle);
     case SIM_OP_TRAP:
         return end_badly(r, handle);
     default:
@@ -874,13 +797,18 @@ int32_t SWARM_EXPORT(on_start)(void)
 {
     const uint64_t *words = (const uint64_t *)&memory;
     char agent[16], key[8], name[24];
-    uint32_t size = 0;
+    uint32_t size = 0, count = sizeof memory / sizeof *words;
     uint64_t dirty = 0;
     int32_t agent_size = swarm_self(SWARM_SELF_AGENT, agent, sizeof agent);
     int32_t key_size = swarm_self(SWARM_SELF_KEY, key, sizeof key);
 
-    for (uint32_t i = 0; i < sizeof memory / sizeof *words; i++)
-        dirty += words[i] != 0;
+    for (uint32_t i = 0; i < count; i += 1024) {
+        uint32_t end = count - i < 1024 ? count : i + 1024;
+
+        for (uint32_t k = i; k < end; k++)
+            dirty += words[k] != 0;
+        (void)swarm_now(); /* A long segment: others may run meanwhile. */
+    }
     for (int32_t i = 0; i < agent_size && i < 16; i++)
         name[size++] = agent[i];
     name[size++] = '/';
@@ -892,6 +820,10 @@ int32_t SWARM_EXPORT(on_start)(void)
     memory.version = read_config().version;
     memory.program = SIM_PROGRAM;
     note(SIM_ENTRY_VERSION, memory.version, 0, memory.program);
+    if (memory.incarnation % 4 == 0)
+        compute(memory.incarnation / 4 % 8);
+    if (memory.self >= SIM_BRIEF_FIRST && memory.incarnation % 16 == 3)
+        compute(2 * SIM_COMPUTE_MS_MAX); /* Past its deadline. */
     live(0);
     return SWARM_DONE;
 }
@@ -922,6 +854,8 @@ int32_t SWARM_EXPORT(on_upgrade)(const struct swarm_upgrade *upgrade)
     memory.version = config.version;
     memory.program = SIM_PROGRAM;
     note(SIM_ENTRY_VERSION, config.version, upgrade->old_version, SIM_PROGRAM);
+    if (config.version % 3 == 0)
+        compute(1); /* All before was long by itself. */
     if (memory.self < SIM_MIRROR_FIRST && !is_full())
         (void)send((uint32_t)(memory.hash % SIM_MIRROR_FIRST), &what, 0);
     __builtin_memset((void *)(uintptr_t)upgrade->state, 0, upgrade->state_size);
@@ -930,7 +864,7 @@ int32_t SWARM_EXPORT(on_upgrade)(const struct swarm_upgrade *upgrade)
         return SWARM_DONE;
     (void)swarm_timer_start(0, 1000000);
     while (config.handover == SIM_HANDOVER_SPINS && zero == 0)
-        memory.hash++;
+        spin();
     if (config.handover == SIM_HANDOVER_FAILS)
         return SWARM_E_PRECONDITION;
     __builtin_trap();
@@ -943,6 +877,8 @@ SWARM_STATE(memory, memory.version);
 int32_t SWARM_EXPORT(on_timer)(uint64_t id)
 {
     note(SIM_ENTRY_FIRED, (uint32_t)id, 0, 0);
+    if (id == SIM_TIMERS)
+        compute(3);
     if (memory.self >= SIM_BRIEF_FIRST)
         return end_visit((uint32_t)id % SIM_VISITS);
     return SWARM_DONE;

@@ -14,6 +14,8 @@ static void take_time(struct sim_disk *disk, uint64_t us)
 {
     uint64_t ns = sim_random_around(&disk->random, us * NS_PER_US) + NS_PER_US;
 
+    if (disk->is_fast)
+        ns = NS_PER_US;
     if (*disk->now_ns < disk->slow_until_ns)
         ns *= 200;
     if (disk->hooks.wait != NULL && !disk->is_dead)
@@ -71,16 +73,23 @@ void sim_disk_arm(struct sim_disk *disk, enum sim_disk_fault fault, uint32_t aft
     disk->fault_after = after;
 }
 
+static uint64_t look(const struct sim_disk *disk)
+{
+    if (disk->hooks.look != NULL)
+        disk->hooks.look(disk->hooks.ctx);
+    return *disk->now_ns;
+}
+
 static uint64_t now_monotonic(void *ctx)
 {
-    return *((struct sim_disk *)ctx)->now_ns + 1;
+    return look(ctx) + 1;
 }
 
 static uint64_t now_utc(void *ctx)
 {
     const struct sim_disk *disk = ctx;
 
-    return disk->utc_base_ns + *disk->now_ns + (uint64_t)disk->utc_offset_ns;
+    return disk->utc_base_ns + look(disk) + (uint64_t)disk->utc_offset_ns;
 }
 
 static void random_bytes(void *ctx, void *ret_bytes, size_t size)

@@ -44,6 +44,8 @@ struct sim_disk_hooks {
     void (*wait)(void *ctx, uint64_t ns);
     /* The host is to be cut off here; returns when it was, with is_dead set. */
     void (*crash)(void *ctx);
+    /* Somebody looks at the clock: what ran until now may have taken time. */
+    void (*look)(void *ctx);
 };
 
 struct sim_disk {
@@ -57,6 +59,7 @@ struct sim_disk {
     uint64_t utc_base_ns;
     int64_t utc_offset_ns; /* How far the clock of the day was set. */
     uint64_t full_until_ns, slow_until_ns;
+    bool is_fast;             /* Calls take hardly any time. */
     bool is_full_for_all;     /* A full disk also refuses writes into what was reserved. */
     uint64_t full_room_bytes; /* By so much files may still grow on a full disk. */
     bool is_dead;             /* Whoever uses it was killed: nothing has an effect any more. */

@@ -65,7 +65,7 @@ static void roll_out(struct sim_faults *faults)
     struct sim_random *random = &faults->random;
     struct sim_config config = {.version = ++faults->version};
 
-    config.program = sim_random_permille(random, 100) ? SIM_PROGRAM_KEPT : config.version % 2;
+    config.program = sim_random_permille(random, 200) ? SIM_PROGRAM_KEPT : config.version % 2;
     if (sim_random_permille(random, 400))
         config.handover = (uint32_t)sim_random_below(random, SIM_HANDOVERS);
     if (front->rollouts_count > 4 && sim_random_permille(random, 250))

@@ -14,6 +14,7 @@
 #define FULL_DISK_WAIT_NS (500 * SIM_MS)
 #define BUSY_WAIT_NS (10 * SIM_MS)
 #define STILL_AGAIN_NS (5 * SIM_MS)
+#define FINISH_SLICES_MAX 40u
 #define FRAME_MAX ((size_t)SW_FRAME_BYTES_MAX + 64)
 
 /* --- What is under way ----------------------------------------------------------------------- */
@@ -60,6 +61,30 @@ static void fifo_done(struct sim_fifo *fifo, void (*release)(void *what))
 static uint64_t now_of(const struct sim_host *host)
 {
     return host->options.loop->now_ns;
+}
+
+static uint64_t fuel_of(const struct sim_host *host)
+{
+    uint64_t fuel = 0;
+
+    for (uint32_t i = 0; i < host->options.workers && host->lanes[i].wasm != NULL; i++) {
+        struct sw_wasm_worker_view view;
+
+        sw_wasm_worker_view(host->lanes[i].wasm, &view);
+        fuel += view.fuel;
+    }
+    return fuel;
+}
+
+/* What guests computed since the last look took its time. */
+static void look_at_clock(void *ctx)
+{
+    struct sim_host *host = ctx;
+    uint64_t fuel = fuel_of(host);
+
+    sim_loop_spend(host->options.loop,
+                   (fuel - host->fuel) * (SIM_MS / SIM_FUEL_PER_MS) * host->options.pace);
+    host->fuel = fuel;
 }
 
 /* Over, before anything more leaves it. */
@@ -269,19 +294,15 @@ static void sleep_lane(struct sim_lane *lane)
         sim_event_by(loop, &lane->step, loop->now_ns + wait_ns + SIM_US);
 }
 
-static void run_lane(void *ctx)
+/* What a worker made goes on its way, and others get the processor. */
+static void end_step(struct sim_lane *lane, uint32_t ran)
 {
-    struct sim_lane *lane = ctx;
     struct sim_host *host = lane->host;
+    bool has_news = lane->has_taken || ran > 0;
     struct sw_err err = {0};
-    uint32_t taken, ran;
 
-    if (host->state != SIM_HOST_RUNNING || host->ending != SIM_END_NONE)
-        return;
-    taken = take_items(lane, now_of(host));
-    ran = sw_worker_run(lane->worker, (uint32_t)sim_random_between(
-                                          &host->random, 1, host->options.segments_per_step));
-    host->segments += ran;
+    look_at_clock(host);
+    host->stepping = NULL;
     if (sw_worker_failure(lane->worker, &err) != SW_OK) {
         die(host, SIM_END_UNREADABLE, err.message);
         return;
@@ -290,16 +311,41 @@ static void run_lane(void *ctx)
         for (struct sw_item *item; (item = sw_worker_sent(lane->worker, i)) != NULL;)
             pass(host, lane->index, i, item);
     publish(lane);
-    if ((taken > 0 || ran > 0) && sw_journal_is_dirty(host->shared.journal))
+    if (has_news && sw_journal_is_dirty(host->shared.journal))
         wake(&host->journal);
     if (sw_snapshot_has_work(&host->shared))
         wake(&host->snapshots);
-    if (taken > 0 || ran > 0)
+    if (has_news)
         sim_event_by(host->options.loop, &lane->step,
                      now_of(host) + SIM_US +
                          ran * sim_random_around(&host->random, host->options.segment_ns));
     else
         sleep_lane(lane);
+}
+
+static void run_lane(void *ctx)
+{
+    struct sim_lane *lane = ctx;
+    struct sim_host *host = lane->host;
+    uint32_t ran;
+
+    if (host->state != SIM_HOST_RUNNING || host->ending != SIM_END_NONE)
+        return;
+    host->stepping = lane;
+    lane->has_taken = take_items(lane, now_of(host)) > 0;
+    ran = sw_worker_run(lane->worker, (uint32_t)sim_random_between(
+                                          &host->random, 1, host->options.segments_per_step));
+    if (!sw_strands_is_replaced(host->options.loop->strands)) /* What was set aside has ended. */
+        end_step(lane, ran);
+}
+
+/* Another strand has the loop from here on: it ends the step in which one was set aside. */
+static void step_aside(void *ctx)
+{
+    struct sim_host *host = ctx;
+
+    host->asides++;
+    end_step(host->stepping, 1);
 }
 
 static void settle(struct sim_host *host);
@@ -488,6 +534,19 @@ static void settle(struct sim_host *host)
         publish(&host->lanes[i]);
 }
 
+/* Long segments have some time to end; what has not ended then is handled again. */
+static void finish(struct sim_host *host)
+{
+    uint64_t left = sim_random_below(&host->random, FINISH_SLICES_MAX);
+    struct sim_task *inside = host->inside;
+
+    host->inside = NULL; /* They have stacks of their own. */
+    for (uint32_t i = 0; i < host->options.workers; i++)
+        while (left > 0 && sw_worker_finish(host->workers[i]))
+            left--;
+    host->inside = inside;
+}
+
 static void stop(struct sim_host *host)
 {
     struct sw_snapshot_options options = {
@@ -498,6 +557,7 @@ static void stop(struct sim_host *host)
 
     while (!host->snapshots.is_over && !host->options.disk->is_dead)
         sleep_until(host, now_of(host) + SIM_MS); /* Its thread is joined. */
+    finish(host);
     settle(host);
     while (sw_journal_is_dirty(host->shared.journal) && !host->is_disk_full)
         if (!commit(host))
@@ -627,8 +687,10 @@ static void free_item(void *item)
 static void make_lane(struct sim_host *host, uint32_t i)
 {
     struct sim_lane *lane = &host->lanes[i];
-    struct sw_worker_options options = {
-        .shared = &host->shared, .index = i, .count = host->options.workers};
+    struct sw_worker_options options = {.shared = &host->shared,
+                                        .index = i,
+                                        .count = host->options.workers,
+                                        .strands = host->options.loop->strands};
     struct sw_err err = {0};
 
     lane->host = host;
@@ -669,6 +731,7 @@ static void free_lane(struct sim_host *host, struct sim_lane *lane)
 
     sw_worker_view(lane->worker, &view);
     host->replayed += view.replayed;
+    host->segments += view.segments;
     sim_event_stop(host->options.loop, &lane->step);
     for (uint32_t i = 0; i <= SIM_WORKERS_MAX; i++) {
         while (lane->inbox[i].count > 0)
@@ -681,12 +744,23 @@ static void free_lane(struct sim_host *host, struct sim_lane *lane)
     }
 }
 
-/* The process is gone: its memory is, what it wrote to the link arrives or not. */
-static void end_life(struct sim_host *host)
+/* Segments that were set aside have stacks, which have to go: they come to their ends, and nothing
+ * of that is seen by anybody. */
+static void abandon(struct sim_host *host)
 {
+    for (uint32_t i = 0; i < host->options.workers; i++)
+        while (sw_worker_finish(host->workers[i]))
+            continue;
+}
+
+/* The process is gone: its memory is, what it wrote to the link arrives or not. */
+static void end_life(void *ctx)
+{
+    struct sim_host *host = ctx;
     struct sim_disk *disk = host->options.disk;
 
     disk->is_dead = true;
+    abandon(host);
     end_task(host, &host->journal);
     end_task(host, &host->snapshots);
     sim_event_stop(host->options.loop, &host->link_in);
@@ -700,6 +774,7 @@ static void end_life(struct sim_host *host)
     for (uint32_t i = 0; i < host->options.workers; i++)
         sw_wasm_worker_free(host->lanes[i].wasm);
     memset(host->lanes, 0, sizeof host->lanes);
+    host->fuel = 0;
     sw_journal_close(host->shared.journal);
     sw_shared_done(&host->shared);
     memset(&host->shared, 0, sizeof host->shared);
@@ -733,7 +808,8 @@ static void run_end(void *ctx)
     }
     host->out.last_ns = 0;
     sim_event_stop(host->options.loop, &host->link_out);
-    sim_trace(host->options.trace, "host: ended, %s: %s", names[end], host->words);
+    sim_trace(host->options.trace, "host: ended, %s: %s; so far %" PRIu64 " were set aside",
+              names[end], host->words, host->asides);
     host->ending = SIM_END_NONE;
     host->options.ended(host->options.ctx, end, host->words);
 }
@@ -752,12 +828,14 @@ void sim_host_init(struct sim_host *host, const struct sim_host_options *options
     sim_event_init(&host->link_in, run_link_in, host);
     sim_event_init(&host->link_out, run_link_out, host);
     sim_event_init(&host->end, run_end, host);
-    options->disk->hooks = (struct sim_disk_hooks){host, disk_wait, disk_crash};
+    options->disk->hooks = (struct sim_disk_hooks){host, disk_wait, disk_crash, look_at_clock};
+    options->loop->aside = step_aside;
+    options->loop->ctx = host;
 }
 
 void sim_host_done(struct sim_host *host)
 {
     if (host->state != SIM_HOST_DOWN)
-        end_life(host);
+        sim_loop_call(host->options.loop, end_life, host);
     fifo_done(&host->out, free);
 }

@@ -8,8 +8,11 @@
  * What cmd/swarm-agent-host does with threads, rings and poll is done here by events: a worker
  * takes what has arrived, runs a few segments, and its outputs leave when their epoch is durable.
  * While a call of the disk takes its time the workers run on, so epochs are pipelined.
+ * The machine has one processor: what guests compute takes the time of their fuel, for all. A long
+ * segment is set aside (actor/overtake.h) as an event of the loop, whose strands are those of all
+ * workers.
  *
- * Threads: one.  I/O: that of the simulated disk. */
+ * Threads: events of the loop.  I/O: that of the simulated disk. */
 #pragma once
 #include "pkg/agent/runtime/host/host.h"
 #include "test/sim/disk.h"
@@ -50,6 +53,7 @@ struct sim_lane { /* A worker and what a thread would keep for it. */
     struct sw_output *outputs, *outputs_last;   /* Until their epoch is durable. */
     struct sim_event step;
     uint32_t index;
+    bool has_taken; /* Something, in the step that runs. */
 };
 
 enum sim_host_state { SIM_HOST_DOWN, SIM_HOST_BOOTING, SIM_HOST_RUNNING, SIM_HOST_STOPPING };
@@ -73,6 +77,7 @@ struct sim_host_options {
     uint64_t seed;
     uint32_t workers, segments_per_step;
     uint64_t item_delay_ns, link_delay_ns, segment_ns; /* On average. */
+    uint32_t pace; /* So much time the fuel takes, in its own: more than 1 where others compute. */
     uint64_t segment_bytes;
     size_t epoch_bytes;
     uint64_t snapshot_bytes; /* That the journal grows between two snapshots, at least. */
@@ -94,14 +99,16 @@ struct sim_host {
     struct sim_fifo in, out;
     struct sim_event link_in, link_out, end;
     struct sim_task journal, snapshots;
-    struct sim_task *inside; /* The one that runs; NULL: none. */
+    struct sim_task *inside;   /* The one that runs; NULL: none. */
+    struct sim_lane *stepping; /* Likewise. */
+    uint64_t fuel;             /* That its guests had used when the clock was looked at last. */
     bool is_disk_full;
     enum sim_end ending;     /* Set: it is over, at the next event. */
     enum sim_end disk_ends;  /* How it ends when the disk's armed crash comes. */
     uint32_t cut_when_named; /* Arm it for so many calls of the disk after a snapshot was named; 0:
                                 do not. */
     char words[600];
-    uint64_t lives, commits, segments, replayed, snapshots_taken;
+    uint64_t lives, commits, segments, replayed, asides;
 };
 
 void sim_host_init(struct sim_host *host, const struct sim_host_options *options);

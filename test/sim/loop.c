@@ -10,14 +10,84 @@
 
 #define STACK_BYTES ((size_t)2 << 20)
 
+static void wait(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0)
+        continue;
+}
+
+static bool has_next(struct sim_loop *loop)
+{
+    const struct sw_heap_entry *first = sw_heap_first(&loop->heap);
+
+    return first != NULL && first->rank <= loop->until_ns && loop->steps < loop->steps_max;
+}
+
+static void step(struct sim_loop *loop)
+{
+    struct sw_heap_entry *first = sw_heap_first(&loop->heap);
+    struct sim_event *event = SW_LIST_ITEM(first, struct sim_event, entry);
+
+    loop->steps++;
+    if (first->rank > loop->now_ns)
+        loop->now_ns = first->rank;
+    sw_heap_remove(&loop->heap, first);
+    event->run(event->ctx);
+}
+
+/* Of a strand: until what it ran was set aside and came to its end later, or all is over. */
+static void run_strand(void *ctx)
+{
+    struct sim_loop *loop = ctx;
+
+    if (loop->is_running)
+        loop->aside(loop->ctx);
+    while (!sw_strands_is_replaced(loop->strands)) {
+        if (loop->is_running && has_next(loop)) {
+            step(loop);
+            continue;
+        }
+        loop->is_running = false;
+        (void)sem_post(&loop->rested);
+        wait(&loop->go);
+        if (loop->is_over)
+            return;
+        loop->is_running = loop->call == NULL;
+        if (loop->call != NULL)
+            loop->call(loop->call_ctx);
+        loop->call = NULL;
+    }
+}
+
+/* Have the strands do what they are to. */
+static void let_run(struct sim_loop *loop)
+{
+    (void)sem_post(&loop->go);
+    wait(&loop->rested);
+}
+
 void sim_loop_init(struct sim_loop *loop)
 {
+    struct sw_err err = {0};
+
     memset(loop, 0, sizeof *loop);
     sw_heap_init(&loop->heap);
+    loop->strands = sw_strands_new(run_strand, loop, SIM_STRANDS_MAX);
+    if (loop->strands == NULL || sem_init(&loop->go, 0, 0) != 0 ||
+        sem_init(&loop->rested, 0, 0) != 0 || sw_strands_start(loop->strands, &err) != SW_OK)
+        abort();
+    wait(&loop->rested);
 }
 
 void sim_loop_done(struct sim_loop *loop)
 {
+    loop->is_over = true;
+    (void)sem_post(&loop->go);
+    if (!sw_strands_join(loop->strands))
+        abort();
+    sw_strands_free(loop->strands);
+    (void)sem_destroy(&loop->go);
+    (void)sem_destroy(&loop->rested);
     sw_heap_done(&loop->heap);
 }
 
@@ -49,21 +119,26 @@ void sim_event_stop(struct sim_loop *loop, struct sim_event *event)
 
 bool sim_loop_run(struct sim_loop *loop, uint64_t until_ns, uint64_t steps_max)
 {
-    struct sw_heap_entry *first;
-
-    while ((first = sw_heap_first(&loop->heap)) != NULL && first->rank <= until_ns) {
-        struct sim_event *event = SW_LIST_ITEM(first, struct sim_event, entry);
-
-        if (loop->steps >= steps_max)
-            return false;
-        loop->steps++;
-        loop->now_ns = first->rank;
-        sw_heap_remove(&loop->heap, first);
-        event->run(event->ctx);
-    }
+    loop->until_ns = until_ns;
+    loop->steps_max = steps_max;
+    let_run(loop);
+    if (loop->steps >= steps_max)
+        return false;
     if (loop->now_ns < until_ns)
         loop->now_ns = until_ns;
     return true;
+}
+
+void sim_loop_call(struct sim_loop *loop, void (*call)(void *ctx), void *ctx)
+{
+    loop->call = call;
+    loop->call_ctx = ctx;
+    let_run(loop);
+}
+
+void sim_loop_spend(struct sim_loop *loop, uint64_t ns)
+{
+    loop->now_ns += ns;
 }
 
 /* --- Coroutines ------------------------------------------------------------------------------ */

@@ -43,8 +43,8 @@ struct job { /* A child that runs one seed. */
 };
 
 struct totals {
-    uint64_t runs, wrong, virtual_ns, operations, acknowledged, segments, replayed, rerun, lives,
-        commits;
+    uint64_t runs, wrong, virtual_ns, operations, acknowledged, segments, asides, replayed, rerun,
+        lives, commits;
     uint64_t first_wrong;
 };
 
@@ -192,13 +192,14 @@ static int one(const struct arguments *arguments)
     run_one(arguments, arguments->first, &result);
     printf("seed %" PRIu64 ": digest %016" PRIx64 ", %" PRIu64 " virtual s, %" PRIu64
            " operations (%" PRIu64 " acknowledged, %" PRIu64 " unknown), %" PRIu64
-           " entries, %" PRIu64 " segments, %" PRIu64 " replayed, %" PRIu64 " commits\n"
+           " entries, %" PRIu64 " segments (%" PRIu64 " set aside), %" PRIu64 " replayed, %" PRIu64
+           " commits\n"
            "seed %" PRIu64 ": %" PRIu32 " kills, %" PRIu32 " power failures, %" PRIu32
            " clean stops, %" PRIu32 " failed disks, %" PRIu64 " steps\n",
            result.seed, result.digest, result.virtual_ns / SIM_S, result.operations,
-           result.acknowledged, result.unknown, result.entries, result.segments, result.replayed,
-           result.commits, result.seed, result.kills, result.powers, result.stops, result.disk_ends,
-           result.steps);
+           result.acknowledged, result.unknown, result.entries, result.segments, result.asides,
+           result.replayed, result.commits, result.seed, result.kills, result.powers, result.stops,
+           result.disk_ends, result.steps);
     if (arguments->twice) {
         run_one(arguments, arguments->first, &again);
         if (again.digest != result.digest) {
@@ -253,6 +254,7 @@ static void finish(const struct arguments *arguments, struct job *job, struct to
     totals->operations += result.operations;
     totals->acknowledged += result.acknowledged;
     totals->segments += result.segments;
+    totals->asides += result.asides;
     totals->replayed += result.replayed;
     totals->rerun += result.rerun;
     totals->lives += result.lives;
@@ -293,12 +295,12 @@ static int many(const struct arguments *arguments)
                 finish(arguments, &jobs[i], &totals);
     }
     printf("%" PRIu64 " seeds, %" PRIu64 " wrong; %.1f virtual hours, %" PRIu64
-           " operations (%" PRIu64 " acknowledged), %" PRIu64 " segments, %" PRIu64
-           " replayed, %" PRIu64 " commits, %" PRIu64 " lives of a host; %" PRIu64
-           " segments ran again at the end\n",
+           " operations (%" PRIu64 " acknowledged), %" PRIu64 " segments (%" PRIu64
+           " set aside), %" PRIu64 " replayed, %" PRIu64 " commits, %" PRIu64
+           " lives of a host; %" PRIu64 " segments ran again at the end\n",
            totals.runs, totals.wrong, (double)totals.virtual_ns / (double)SIM_S / 3600,
-           totals.operations, totals.acknowledged, totals.segments, totals.replayed, totals.commits,
-           totals.lives, totals.rerun);
+           totals.operations, totals.acknowledged, totals.segments, totals.asides, totals.replayed,
+           totals.commits, totals.lives, totals.rerun);
     return totals.wrong == 0 ? 0 : 1;
 }
 

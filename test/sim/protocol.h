@@ -106,8 +106,9 @@ enum sim_entry_kind {
                           op that it had. */
     SIM_ENTRY_ENDED,   /* Its end. peer: which; number: the life; value: visits, and above bit 32
                           enum sim_end_flag. */
-    SIM_ENTRY_BROKEN   /* What a handler had in its locals was another thing after a wait, or it
-                          runs in another program than its memory says. */
+    SIM_ENTRY_BROKEN /* What a handler had in its locals was another thing after a wait, it runs in
+                        another program than its memory says, or what is its own changed while it
+                        computed. */
 };
 
 struct sim_entry {
@@ -171,6 +172,8 @@ enum sim_op {
                        next. Nothing is logged. */
     SIM_OP_VISIT,   /* At a brief/N. value: enum sim_visit; delay_ns. */
     SIM_OP_CALL_ON, /* path: the brief/N that are sent a note each. */
+    SIM_OP_COMPUTE, /* value: milliseconds, once more after a wait of delay_ns if that is not 0;
+                       path[0]: whom it has compute as well; path[1]: the mirror that it tells. */
     SIM_OP_DUMP     /* value: first entry. Nothing is logged. */
 };
 
@@ -183,6 +186,8 @@ enum sim_trap {
     SIM_TRAPS
 };
 #define SIM_LONG_ROUNDS 1000000u
+#define SIM_ROUNDS_PER_MS 2000u /* About: see SIM_FUEL_PER_MS. */
+#define SIM_COMPUTE_MS_MAX 12u  /* Below the deadline. */
 
 enum sim_visit { /* What it does for the next delay_ns, in which it must not end. */
                  SIM_VISIT_PLAIN,
@@ -208,6 +213,7 @@ enum sim_note_kind {
     SIM_NOTE_ASK,     /* Answered when whoever path names next has answered. */
     SIM_NOTE_VISITED, /* From a brief/N; hash: its life; position: an op. */
     SIM_NOTE_ENDED,   /* hash: its life; position: as in SIM_ENTRY_ENDED. */
+    SIM_NOTE_COMPUTE, /* path[0]: milliseconds. */
     SIM_NOTE_POISON /* Handled in one of path[0] milliseconds only, and else ends badly; 0: always.
                      */
 };

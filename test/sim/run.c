@@ -1,6 +1,7 @@
 #include "test/sim/run.h"
 
 #include "test/sim/faults.h"
+#include "test/sim/prompt.h"
 #include "test/sim/reader.h"
 #include "test/sim/rerun.h"
 
@@ -27,6 +28,7 @@ struct run {
     struct sim_work work;
     struct sim_faults faults;
     struct sim_reader reader;
+    struct sim_prompt prompt;
     struct sim_lives lives[3];
     struct sim_random random;
 };
@@ -80,6 +82,7 @@ static void init(struct run *run)
     host.item_delay_ns = SIM_US << sim_random_below(&run->random, 11);
     host.link_delay_ns = 10 * SIM_US << sim_random_below(&run->random, 11);
     host.segment_ns = SIM_US << sim_random_below(&run->random, 8);
+    host.pace = sim_random_permille(&run->random, 250) ? 2 : 1;
     host.segment_bytes = (uint64_t)65536 << sim_random_below(&run->random, 4);
     host.snapshot_bytes = (uint64_t)32768 << sim_random_below(&run->random, 6);
     /* All that happened is there at the end, to be replayed. */
@@ -141,13 +144,26 @@ static bool read_all(struct run *run, struct sim_lives *lives)
     return wait_reader(run);
 }
 
+/* Who is quick waits for nobody, on a machine whose disk and links take no time. */
+static bool ask_promptly(struct run *run)
+{
+    run->host.options.link_delay_ns = run->host.options.item_delay_ns = SIM_US;
+    run->host.options.segment_ns = SIM_US;
+    run->disk.is_fast = true;
+    sim_prompt_begin(&run->prompt, &run->front);
+    while (!run->prompt.is_done)
+        if (!go_on(run, SIM_S))
+            return false;
+    return !is_wrong(run, run->prompt.breach);
+}
+
 /* Read every life; then again after a restart that replays all of them, and after one from a
  * snapshot. */
 static bool read_thrice(struct run *run)
 {
     sim_trace(&run->trace, "run: all is read");
     sim_reader_mark(&run->reader, &run->front);
-    if (!wait_reader(run) || !read_all(run, &run->lives[0]))
+    if (!wait_reader(run) || !read_all(run, &run->lives[0]) || !ask_promptly(run))
         return false;
     sim_host_crash(&run->host, SIM_END_KILLED, "to replay all");
     if (!go_on(run, SIM_S) || !wait_up(run) || !read_all(run, &run->lives[1]))
@@ -189,8 +205,8 @@ static void tell(struct run *run)
     result->virtual_ns = run->loop.now_ns;
     result->steps = run->loop.steps;
     result->lives = run->host.lives;
-    result->segments = run->host.segments;
     result->commits = run->host.commits;
+    result->asides = run->host.asides;
     result->operations = run->work.records_count;
     result->kills = run->front.ends[SIM_END_KILLED];
     result->powers = run->front.ends[SIM_END_POWER];
@@ -223,6 +239,7 @@ void sim_run(const struct sim_run_options *options, struct sim_run_result *ret_r
     sim_host_done(&run->host);
     sim_front_done(&run->front);
     ret_result->replayed = run->host.replayed;
+    ret_result->segments = run->host.segments;
     for (size_t i = 0; i < 3; i++)
         sim_lives_done(&run->lives[i]);
     sim_work_done(&run->work);

@@ -47,9 +47,9 @@ uint32_t sim_peer_of(struct sw_bytes name)
 const char *sim_op_name(uint32_t op)
 {
     static const char *const names[] = {
-        "?",      "put",  "transfer", "relay", "gather", "join",    "leave", "tell",   "set",
-        "cancel", "race", "ask",      "sleep", "take",   "call",    "page",  "mirror", "random",
-        "spam",   "trap", "poison",   "look",  "visit",  "call on", "dump"};
+        "?",      "put",  "transfer", "relay", "gather", "join",    "leave",   "tell",   "set",
+        "cancel", "race", "ask",      "sleep", "take",   "call",    "page",    "mirror", "random",
+        "spam",   "trap", "poison",   "look",  "visit",  "call on", "compute", "dump"};
 
     return op < sizeof names / sizeof *names ? names[op] : "?";
 }
@@ -160,6 +160,21 @@ static void fill_call(struct sim_client *client, struct sim_record *record)
         request->delay_ns = 1 + sim_random_around(&client->random, SIM_S);
 }
 
+/* More than others wait for. */
+static void fill_compute(struct sim_client *client, struct sim_record *record)
+{
+    struct sim_request *request = &record->request;
+
+    if (sim_random_permille(&client->random, 200)) {
+        record->peer = choose_mirror(client);
+        record->is_named = false;
+    }
+    request->value = sim_random_between(&client->random, 1, SIM_COMPUTE_MS_MAX);
+    if (sim_random_permille(&client->random, 400))
+        request->delay_ns = 1 + sim_random_around(&client->random, 100 * SIM_MS);
+    request->path[1] = choose_mirror(client);
+}
+
 static void fill_timer(struct sim_client *client, struct sim_request *request)
 {
     request->value = 1 + sim_random_below(&client->random, SIM_TIMERS);
@@ -173,6 +188,19 @@ static void fill_race(struct sim_client *client, struct sim_request *request)
     request->value = 1 + sim_random_below(&client->random, SIM_TIMERS);
     request->delay_ns =
         sim_random_below(&client->random, 3) * sim_random_around(&client->random, 50 * SIM_US);
+}
+
+/* Of operations that are not sent to just anybody. */
+static void fill_record(struct sim_client *client, struct sim_record *record)
+{
+    if (record->request.op == SIM_OP_LOOK)
+        fill_look(client, record);
+    else if (record->request.op == SIM_OP_VISIT)
+        fill_visit(client, record);
+    else if (record->request.op == SIM_OP_CALL)
+        fill_call(client, record);
+    else
+        fill_compute(client, record);
 }
 
 static void fill_request(struct sim_client *client, struct sim_record *record)
@@ -218,12 +246,6 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
     case SIM_OP_MIRROR:
         request->path[0] = choose_mirror(client);
         return;
-    case SIM_OP_LOOK:
-        fill_look(client, record);
-        return;
-    case SIM_OP_VISIT:
-        fill_visit(client, record);
-        return;
     case SIM_OP_CALL_ON:
         fill_call_on(client, request);
         return;
@@ -236,8 +258,11 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
     case SIM_OP_TRAP:
         request->value = sim_random_below(&client->random, SIM_TRAPS);
         return;
+    case SIM_OP_LOOK:
+    case SIM_OP_VISIT:
     case SIM_OP_CALL:
-        fill_call(client, record);
+    case SIM_OP_COMPUTE:
+        fill_record(client, record);
         return;
     case SIM_OP_PUT:
     case SIM_OP_RANDOM:
@@ -333,7 +358,7 @@ static bool has_segments(const struct sim_record *record)
     uint32_t op = record->request.op;
 
     return op == SIM_OP_GATHER || op == SIM_OP_ASK || op == SIM_OP_SLEEP || op == SIM_OP_TAKE ||
-           op == SIM_OP_CALL || op == SIM_OP_VISIT;
+           op == SIM_OP_CALL || op == SIM_OP_VISIT || op == SIM_OP_COMPUTE;
 }
 
 static bool is_expected(const struct sim_record *record, uint32_t code)
@@ -472,7 +497,7 @@ void sim_work_init(struct sim_work *work, struct sim_front *front, uint64_t seed
         [SIM_OP_CANCEL] = 5, [SIM_OP_PAGE] = 6,      [SIM_OP_MIRROR] = 12, [SIM_OP_RANDOM] = 3,
         [SIM_OP_POISON] = 2, [SIM_OP_ASK] = 4,       [SIM_OP_SLEEP] = 2,   [SIM_OP_TAKE] = 3,
         [SIM_OP_CALL] = 4,   [SIM_OP_RACE] = 3,      [SIM_OP_SPAM] = 3,    [SIM_OP_TRAP] = 4,
-        [SIM_OP_LOOK] = 12,  [SIM_OP_VISIT] = 8,     [SIM_OP_CALL_ON] = 3};
+        [SIM_OP_LOOK] = 12,  [SIM_OP_VISIT] = 8,     [SIM_OP_CALL_ON] = 3, [SIM_OP_COMPUTE] = 4};
 
     memset(work, 0, sizeof *work);
     work->front = front;

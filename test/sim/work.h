@@ -8,7 +8,7 @@
 
 #define SIM_OPS_MAX 20000u
 #define SIM_CLIENTS 10u
-#define SIM_OP_KINDS (SIM_OP_CALL_ON + 1)
+#define SIM_OP_KINDS (SIM_OP_COMPUTE + 1)
 
 enum sim_fate {
     SIM_FATE_OPEN,
