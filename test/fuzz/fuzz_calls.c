@@ -136,8 +136,9 @@ static void enter(struct world *w, struct sw_guest *guest, const struct sw_guest
                   struct sw_turn_options *options, struct run *run)
 {
     unsigned segment = run->segments++;
+    struct sw_turn_random random = {.next = run->random_next};
 
-    options->random.next = run->random_next;
+    options->random = &random;
     sw_turn_begin(&w->turn, options);
     w->engine.enter(w->engine.ctx, guest, input, &run->outcome);
     sw_turn_end(&w->turn);

@@ -117,6 +117,7 @@ static inline bool script_message(struct sw_guest *guest, const char *command)
     const char *bar = strchr(command, '|');
     char name[300] = "", body[2048];
     struct sw_effect effect = {0};
+    struct sw_guest_send send;
     unsigned long long number = 0;
     unsigned count = 1;
     bool is_publish = false;
@@ -145,13 +146,16 @@ static inline bool script_message(struct sw_guest *guest, const char *command)
         return false;
     }
     for (; count > 0; count--) {
-        effect = (struct sw_effect){.to = script_text(name),
-                                    .number = number,
-                                    .type = script_text("text/plain"),
-                                    .body = script_text(body)};
+        effect = (struct sw_effect){
+            .to = script_text(name), .type = script_text("text/plain"), .body = script_text(body)};
+        send = (struct sw_guest_send){.to = effect.to,
+                                      .type = effect.type,
+                                      .body = effect.body,
+                                      .priority = SWARM_PRIORITY_NORMAL,
+                                      .tag = number};
         guest->state.last_code = is_publish
                                      ? sw_turn_publish(guest->turn, &effect, SWARM_PRIORITY_NORMAL)
-                                     : sw_turn_send(guest->turn, &effect, SWARM_PRIORITY_NORMAL);
+                                     : sw_turn_send(guest->turn, &send);
     }
     return true;
 }

@@ -14,6 +14,12 @@ struct sw_guest_message { /* As struct swarm_message of include/swarm/agent.h; b
     struct sw_bytes from, subject, type, body;
 };
 
+struct sw_guest_send { /* What a guest sends; borrowed from its memory, and as it gave it. */
+    struct sw_bytes to, type, body;
+    int32_t priority;
+    uint64_t tag;
+};
+
 struct sw_guest_upgrade { /* As struct swarm_upgrade of include/swarm/agent.h; borrowed. */
     uint32_t old_version;
     struct sw_bytes old_module, state;

@@ -42,10 +42,10 @@ const char *sw_effect_kind_name(enum sw_effect_kind kind); /* "send" */
 bool sw_effect_is_wait(enum sw_effect_kind kind);
 /* Append; fails as buffers do. */
 void sw_effect_put(const struct sw_effect *effect, struct sw_buffer *out);
-/* How many bytes that appends for a SEND. */
-static inline size_t sw_effect_send_size(const struct sw_effect *effect)
+/* How many bytes that appends for a SEND whose texts and body have so many. */
+static inline size_t sw_effect_send_size(size_t content_bytes)
 {
-    return 1 + 4 + effect->to.size + 1 + 8 + 4 + effect->type.size + 4 + effect->body.size;
+    return 1 + 4 + 1 + 8 + 4 + 4 + content_bytes;
 }
 /* The next effect of a list; false at its end or, with reader->failed set, on a malformed one. */
 SW_MUST_CHECK bool sw_effect_take(struct sw_reader *reader, struct sw_effect *ret_effect);

@@ -58,26 +58,27 @@ static int32_t admit_wait(struct sw_worker *worker, uint64_t to, uint64_t number
     return rc;
 }
 
+/* Of a message that is to be answered under this number; its kind is the caller's. */
 static void set_origin(struct sw_origin *origin, const struct sw_worker *worker,
-                       const struct sw_instance *instance, const struct sw_effect *effect)
+                       const struct sw_instance *instance, uint64_t number)
 {
-    origin->kind = effect->kind == SW_EFFECT_ASK ? SW_ORIGIN_WAIT : SW_ORIGIN_INSTANCE;
     origin->incarnation = instance->pod->config.is_durable ? 0 : worker->shared->incarnation;
     origin->pod = instance->pod->config.pod;
     origin->instance = instance->id;
-    origin->number = effect->number;
+    origin->number = number;
 }
 
 /* Make the message that a send is, where nothing is recorded: one copy, out of the guest into what
  * its receiver gets. False: no memory. */
-static bool take_send(struct sw_worker *worker, const struct sw_effect *effect, struct sw_way *way)
+static bool take_send(struct sw_worker *worker, const struct sw_guest_send *send,
+                      struct sw_way *way)
 {
     const struct sw_instance *instance = worker->running;
     struct sw_turn *turn = &worker->turn;
-    struct sw_bytes agent = instance->pod->config.agent, key = sw_way_key(way, effect->to);
+    struct sw_bytes agent = instance->pod->config.agent, key = sw_way_key(way, send->to);
     size_t from_size = agent.size + 1 + instance->key_size;
-    struct sw_message *message = sw_spares_take(
-        &worker->spares, key.size + from_size + effect->type.size + effect->body.size);
+    struct sw_message *message =
+        sw_spares_take(&worker->spares, key.size + from_size + send->type.size + send->body.size);
     struct sw_bytes part;
     uint8_t *at;
 
@@ -88,15 +89,16 @@ static bool take_send(struct sw_worker *worker, const struct sw_effect *effect, 
     at = sw_message_keep(agent, at, &part);
     *at++ = '/';
     at = sw_message_keep(sw_instance_key(instance), at, &part);
-    at = sw_message_keep(effect->type, at, &message->head.type);
-    (void)sw_message_keep(effect->body, at, &message->body);
+    at = sw_message_keep(send->type, at, &message->head.type);
+    (void)sw_message_keep(send->body, at, &message->body);
     message->pod = way->pod;
     message->hash = way->hash;
     message->worker = way->worker;
-    message->head.priority = effect->priority;
-    if (effect->number != 0) {
+    message->head.priority = (uint32_t)send->priority;
+    if (send->tag != 0) {
         message->head.flags = SWARM_MESSAGE_WANTS_REPLY;
-        set_origin(&message->head.origin, worker, instance, effect);
+        message->head.origin.kind = SW_ORIGIN_INSTANCE;
+        set_origin(&message->head.origin, worker, instance, send->tag);
     }
     message->effects_before = (uint32_t)turn->effects.size;
     if (turn->taken == NULL) {
@@ -114,40 +116,64 @@ static bool take_send(struct sw_worker *worker, const struct sw_effect *effect, 
     return true;
 }
 
-static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effect,
-                          struct sw_turn_route *ret_route)
+/* Whether a send may go this way; *ret_route says if it leads nowhere. */
+static int32_t look_at_way(const struct sw_worker *worker, const struct sw_way *way,
+                           size_t body_bytes, struct sw_turn_route *ret_route)
 {
-    struct sw_way *way = find_way(worker, effect->to, worker->last_replica + 1);
     struct sw_board *board = &worker->shared->board;
-    int32_t code;
 
-    if (way->agent_size == 0)
-        return SW_E_INVALID;
     if (way->route == NULL) {
         ret_route->end = SW_ROUTE_UNREACHABLE;
         ret_route->value = (uint64_t)-way->status;
         return 0;
     }
-    if (effect->body.size > way->route->body_bytes)
+    if (body_bytes > way->route->body_bytes)
         return SW_E_INVALID;
     if (!sw_board_is_clear(board) &&
         (sw_board_get(board, way->hash) != SW_NOT_FULL ||
          sw_board_get(board, sw_board_rate_key(way->hash)) != SW_NOT_FULL))
         return SW_E_EXHAUSTED;
-    code = effect->kind == SW_EFFECT_ASK ? admit_wait(worker, way->hash, effect->number) : 0;
-    if (code != 0)
+    return 0;
+}
+
+static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effect,
+                          struct sw_turn_route *ret_route)
+{
+    const struct sw_way *way = find_way(worker, effect->to, worker->last_replica + 1);
+    int32_t code = look_at_way(worker, way, effect->body.size, ret_route);
+
+    if (code == 0 && way->route != NULL && effect->kind == SW_EFFECT_ASK)
+        code = admit_wait(worker, way->hash, effect->number);
+    if (code != 0 || way->route == NULL)
         return code;
-    if (effect->kind == SW_EFFECT_SEND && worker->turn.takes_sends) {
-        ret_route->is_taken = true;
-        if (!take_send(worker, effect, way))
-            return SW_E_EXHAUSTED;
-    }
     if (!way->is_durable)
         ret_route->end |= SW_ROUTE_VOLATILE;
     if (way->is_replica) {
         ret_route->end |= SW_ROUTE_REPLICA;
         ret_route->value = ++worker->last_replica;
     }
+    return 0;
+}
+
+int32_t sw_dispatch_take(void *ctx, const struct sw_guest_send *send,
+                         struct sw_turn_route *ret_route)
+{
+    struct sw_worker *worker = ctx;
+    struct sw_way *way;
+    int32_t code;
+
+    if (sw_worker_queued_bytes(worker) > SW_QUEUED_BYTES_MAX)
+        return SW_E_EXHAUSTED;
+    way = find_way(worker, send->to, worker->last_replica + 1);
+    if (way->agent_size == 0)
+        return SW_E_INVALID;
+    code = look_at_way(worker, way, send->body.size, ret_route);
+    if (code != 0 || way->route == NULL)
+        return code;
+    if (!take_send(worker, send, way))
+        return SW_E_EXHAUSTED;
+    ret_route->is_taken = true;
+    worker->last_replica += way->is_replica;
     return 0;
 }
 
@@ -394,7 +420,8 @@ static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *eff
     worker->counts.sends++;
     if (effect->number != 0) {
         template.head.flags = SWARM_MESSAGE_WANTS_REPLY;
-        set_origin(origin, worker, dispatch->instance, effect);
+        origin->kind = effect->kind == SW_EFFECT_ASK ? SW_ORIGIN_WAIT : SW_ORIGIN_INSTANCE;
+        set_origin(origin, worker, dispatch->instance, effect->number);
         origin->send = template.head.source;
     }
     if ((route.end & SW_ROUTE_UNREACHABLE) != 0) {

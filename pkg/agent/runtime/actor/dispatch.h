@@ -13,6 +13,8 @@ struct sw_instance; /* state.h */
 /* Decide about a send or publish of the running segment (struct sw_turn_host). */
 int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
                           struct sw_turn_route *ret_route);
+int32_t sw_dispatch_take(void *ctx, const struct sw_guest_send *send,
+                         struct sw_turn_route *ret_route);
 /* Carry out sends, replies and publishes of the segment that `turn` holds. targets: what the
  * publishes found. place.lsn 0: nothing was recorded. */
 void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,

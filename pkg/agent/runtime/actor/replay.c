@@ -158,7 +158,7 @@ static enum sw_rc begin(struct replay *replay, const struct sw_record_segment *s
         .self = {&pod->config.name_space, &pod->config.agent, NULL,
                  sw_instance_key(replay->instance)},
         .time_ns = segment->time_ns,
-        .random = replay->random,
+        .random = &replay->random,
         .results = segment->results,
         .has_fired = segment->entry == SW_ENTRY_TIMER && segment->again == 0,
         .fired = segment->timer,

@@ -142,26 +142,28 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment)
     struct sw_instance *instance = segment->instance;
     const struct sw_pod_config *config = &instance->pod->config;
     const struct sw_spec *spec = segment->spec != NULL ? segment->spec : instance->spec;
-    struct sw_turn_options options = {
-        .actor = &instance->actor,
-        .host = &worker->turn_host,
-        .watch = &worker->turn_watch,
-        .self = {&config->name_space, &config->agent, &spec->config, sw_instance_key(instance)},
-        .time_ns = segment->record.time_ns,
-        .random = instance->random,
-        .has_fired = segment->record.entry == SW_ENTRY_TIMER && segment->record.again == 0,
-        .fired = segment->record.timer,
-        .can_wait = segment->record.entry != SW_ENTRY_START &&
-                    segment->record.entry != SW_ENTRY_STOP &&
-                    segment->record.entry != SW_ENTRY_UPGRADE,
-        .takes_sends = !config->is_durable,
-        .timers_max = spec->timers_max,
-    };
+    const struct sw_record_segment *record = &segment->record;
+    enum sw_entry entry = record->entry;
 
-    if (segment->record.has_message &&
-        (segment->record.head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
-        options.handle = sw_actor_next_handle(&instance->actor);
-    sw_turn_begin(&worker->turn, &options);
+    sw_turn_begin(
+        &worker->turn,
+        &(struct sw_turn_options){
+            .actor = &instance->actor,
+            .host = &worker->turn_host,
+            .watch = &worker->turn_watch,
+            .self = {&config->name_space, &config->agent, &spec->config, sw_instance_key(instance)},
+            .time_ns = record->time_ns,
+            .random = &instance->random,
+            .has_fired = entry == SW_ENTRY_TIMER && record->again == 0,
+            .fired = record->timer,
+            .can_wait =
+                entry != SW_ENTRY_START && entry != SW_ENTRY_STOP && entry != SW_ENTRY_UPGRADE,
+            .takes_sends = !config->is_durable,
+            .timers_max = spec->timers_max,
+            .handle = record->has_message && (record->head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0
+                          ? sw_actor_next_handle(&instance->actor)
+                          : 0,
+        });
     worker->running = instance;
     worker->running_origin = &segment->record.head.origin;
     worker->running_message = segment->message;

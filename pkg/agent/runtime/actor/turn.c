@@ -159,10 +159,10 @@ static int32_t host_result(struct sw_turn *turn, const struct sw_effect *effect)
     return code;
 }
 
-static bool content_is_valid(const struct sw_effect *effect)
+static bool is_content(struct sw_bytes type, struct sw_bytes body)
 {
-    return effect->type.size <= TYPE_MAX && effect->body.size <= SW_EFFECT_BODY_MAX &&
-           (effect->type.size == 0 || sw_text_is_utf8(effect->type.data, effect->type.size));
+    return type.size <= TYPE_MAX && body.size <= SW_EFFECT_BODY_MAX &&
+           (type.size == 0 || sw_text_is_utf8(type.data, type.size));
 }
 
 static bool priority_is_valid(int32_t priority)
@@ -188,12 +188,23 @@ static int32_t add_hosted(struct sw_turn *turn, const struct sw_effect *effect)
     return code;
 }
 
-/* The same where nothing is recorded and the host may take it: what it takes counts as if it had
- * been put down. */
-static int32_t add_send(struct sw_turn *turn, const struct sw_effect *effect)
+static struct sw_effect effect_of(const struct sw_guest_send *send)
 {
-    size_t size = sw_effect_send_size(effect);
+    return (struct sw_effect){.kind = SW_EFFECT_SEND,
+                              .to = send->to,
+                              .type = send->type,
+                              .body = send->body,
+                              .priority = (uint32_t)send->priority,
+                              .number = send->tag};
+}
+
+/* Where nothing is recorded and the host may take it: what it takes counts as if it had been put
+ * down. */
+static int32_t take_send(struct sw_turn *turn, const struct sw_guest_send *send)
+{
+    size_t size = sw_effect_send_size(send->to.size + send->type.size + send->body.size);
     struct sw_turn_route route = {0};
+    struct sw_effect effect;
     int32_t code;
 
     if (turn->effects_count >= SW_EFFECTS_MAX ||
@@ -201,36 +212,39 @@ static int32_t add_send(struct sw_turn *turn, const struct sw_effect *effect)
         turn->effects.size + turn->taken_bytes + size > SW_EFFECTS_BYTES_MAX)
         return SW_E_EXHAUSTED;
     turn->calls++;
-    code = turn->host->admit(turn->host->ctx, effect, &route);
+    code = turn->host->take(turn->host->ctx, send, &route);
     if (code != 0)
         return code;
     if (!route.is_taken) {
+        effect = effect_of(send);
         note_result(turn, turn->calls - 1, code, &route);
-        return add_effect(turn, effect);
+        return add_effect(turn, &effect);
     }
     turn->taken_bytes += size;
     turn->taken_count++;
     turn->effects_count++;
-    turn->kinds |= 1u << effect->kind;
+    turn->kinds |= 1u << SW_EFFECT_SEND;
     return 0;
 }
 
-int32_t sw_turn_send(struct sw_turn *turn, struct sw_effect *effect, int32_t priority)
+int32_t sw_turn_send(struct sw_turn *turn, const struct sw_guest_send *send)
 {
     struct sw_bytes agent, key;
+    struct sw_effect effect;
 
-    if (!content_is_valid(effect) || !priority_is_valid(priority))
+    if (!is_content(send->type, send->body) || !priority_is_valid(send->priority))
         return SW_E_INVALID;
-    effect->kind = SW_EFFECT_SEND;
-    effect->priority = (uint32_t)priority;
     if (turn->takes_sends) /* Whoever finds the receiver sees what is no name. */
-        return add_send(turn, effect);
-    return sw_name_split(effect->to, &agent, &key) ? add_hosted(turn, effect) : SW_E_INVALID;
+        return take_send(turn, send);
+    if (!sw_name_split(send->to, &agent, &key))
+        return SW_E_INVALID;
+    effect = effect_of(send);
+    return add_hosted(turn, &effect);
 }
 
 int32_t sw_turn_publish(struct sw_turn *turn, struct sw_effect *effect, int32_t priority)
 {
-    if (!sw_subject_is_valid(effect->to) || !content_is_valid(effect) ||
+    if (!sw_subject_is_valid(effect->to) || !is_content(effect->type, effect->body) ||
         !priority_is_valid(priority))
         return SW_E_INVALID;
     effect->kind = SW_EFFECT_PUBLISH;
@@ -243,7 +257,7 @@ int32_t sw_turn_reply(struct sw_turn *turn, struct sw_effect *effect)
     struct sw_handle *handle = NULL;
     int32_t code;
 
-    if (!content_is_valid(effect) || effect->status > 0)
+    if (!is_content(effect->type, effect->body) || effect->status > 0)
         return SW_E_INVALID;
     if (effect->number == 0 || effect->number != turn->handle) {
         handle = sw_actor_handle(turn->actor, effect->number);
@@ -388,7 +402,7 @@ int32_t sw_turn_ask(struct sw_turn *turn, struct sw_effect *effect, int32_t prio
 {
     struct sw_bytes agent, key;
 
-    if (!sw_name_split(effect->to, &agent, &key) || !content_is_valid(effect) ||
+    if (!sw_name_split(effect->to, &agent, &key) || !is_content(effect->type, effect->body) ||
         !priority_is_valid(priority))
         return SW_E_INVALID;
     effect->kind = SW_EFFECT_ASK;
@@ -409,7 +423,8 @@ int32_t sw_turn_sleep(struct sw_turn *turn, uint64_t duration_ns)
 int32_t sw_turn_call(struct sw_turn *turn, struct sw_effect *effect, uint64_t timeout_ns)
 {
     if (effect->to.size == 0 || effect->to.size > SW_TURN_SERVICE_MAX ||
-        !sw_text_is_utf8(effect->to.data, effect->to.size) || !content_is_valid(effect))
+        !sw_text_is_utf8(effect->to.data, effect->to.size) ||
+        !is_content(effect->type, effect->body))
         return SW_E_INVALID;
     effect->kind = SW_EFFECT_CALL;
     effect->priority = SWARM_PRIORITY_NORMAL;

@@ -7,6 +7,7 @@
  * Limits: SW_EFFECTS_MAX (of effects, and of calls that the host has a say in),
  * SW_EFFECTS_BYTES_MAX, SW_TURN_LOG_BYTES_MAX for one segment. */
 #pragma once
+#include "pkg/agent/abi/entry.h"
 #include "pkg/agent/runtime/actor/actor.h"
 #include "pkg/agent/store/effect.h"
 
@@ -24,8 +25,11 @@ struct sw_turn_route { /* What the host decided about a send; end 0: nothing to 
 struct sw_turn_host { /* The host's say while a segment runs for the first time. */
     void *ctx;
     /* May this send, publish or call go out, may this subscription be added? 0 or a negative code.
-     * Of a turn that takes sends, SW_E_INVALID if the receiver's name is none. */
+     */
     int32_t (*admit)(void *ctx, const struct sw_effect *effect, struct sw_turn_route *ret_route);
+    /* The same of a send in a turn that takes them, and, if it may and somebody is there, make a
+     * message of it (ret_route->is_taken). SW_E_INVALID, too, if the receiver's name is none. */
+    int32_t (*take)(void *ctx, const struct sw_guest_send *send, struct sw_turn_route *ret_route);
 };
 
 struct sw_turn_watch { /* Whoever looks on while a segment runs, a replay as well. */
@@ -82,7 +86,7 @@ struct sw_turn_options { /* Of one segment. */
     const struct sw_turn_watch *watch; /* May be NULL. */
     struct sw_turn_self self;
     uint64_t time_ns, handle;
-    struct sw_turn_random random;
+    const struct sw_turn_random *random; /* NULL: zeros. */
     struct sw_bytes results;
     bool has_fired; /* It is the segment of timer `fired`, which is gone by now. */
     uint64_t fired;
@@ -98,22 +102,12 @@ void sw_turn_done(struct sw_turn *turn);
 void sw_turn_note_timer(struct sw_turn *turn, uint64_t id, bool is_there);
 /* What was taken is not to be sent. */
 void sw_turn_drop_taken(struct sw_turn *turn);
-static inline void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options)
+/* Forget what the segment before did. */
+static inline void sw_turn_reset(struct sw_turn *turn)
 {
-    turn->actor = options->actor;
-    turn->host = options->host;
-    turn->watch = options->watch;
-    turn->self = options->self;
-    turn->time_ns = options->time_ns;
-    turn->handle = options->handle;
-    turn->random = options->random;
-    turn->recorded = sw_reader_of(options->results.data, options->results.size);
     turn->effects_count = turn->calls = turn->subscribe_calls = turn->kinds = 0;
     turn->timers_added = turn->patterns_added = 0;
     turn->is_handle_used = turn->is_waiting = false;
-    turn->can_wait = options->can_wait;
-    turn->takes_sends = options->takes_sends;
-    turn->timers_max = options->timers_max == 0 ? SW_TIMERS_MAX : options->timers_max;
     if (turn->taken != NULL)
         sw_turn_drop_taken(turn);
     turn->taken_bytes = turn->taken_count = 0;
@@ -124,6 +118,28 @@ static inline void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_opti
     sw_buffer_reset(&turn->used_handles);
     sw_buffer_reset(&turn->timers);
     sw_buffer_reset(&turn->patterns);
+}
+/* Have the turn take the calls of a segment. */
+static inline void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_options *options)
+{
+    sw_turn_reset(turn);
+    turn->actor = options->actor;
+    turn->host = options->host;
+    turn->watch = options->watch;
+    turn->self = options->self;
+    turn->time_ns = options->time_ns;
+    turn->handle = options->handle;
+    if (options->random != NULL)
+        turn->random = *options->random;
+    else
+        turn->random = (struct sw_turn_random){.next = 0};
+    turn->recorded.data = options->results.data; /* One by one: a struct that was just put */
+    turn->recorded.size = options->results.size; /* together and is copied waits for itself. */
+    turn->recorded.at = 0;
+    turn->recorded.failed = false;
+    turn->can_wait = options->can_wait;
+    turn->takes_sends = options->takes_sends;
+    turn->timers_max = options->timers_max == 0 ? SW_TIMERS_MAX : options->timers_max;
     if (options->has_fired)
         sw_turn_note_timer(turn, options->fired, false);
 }
@@ -140,7 +156,7 @@ static inline void sw_turn_end(struct sw_turn *turn)
 const char *sw_turn_tick(struct sw_turn *turn, uint64_t used_ns);
 
 /* The guest's calls; what they return is what the guest gets. Bytes are borrowed from it. */
-int32_t sw_turn_send(struct sw_turn *turn, struct sw_effect *effect, int32_t priority);
+int32_t sw_turn_send(struct sw_turn *turn, const struct sw_guest_send *send);
 int32_t sw_turn_publish(struct sw_turn *turn, struct sw_effect *effect, int32_t priority);
 int32_t sw_turn_reply(struct sw_turn *turn, struct sw_effect *effect);
 int32_t sw_turn_subscribe(struct sw_turn *turn, struct sw_bytes pattern);

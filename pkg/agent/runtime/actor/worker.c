@@ -49,7 +49,7 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     worker->options = *options;
     worker->shared = options->shared;
     worker->engine = options->engine;
-    worker->turn_host = (struct sw_turn_host){worker, sw_dispatch_admit};
+    worker->turn_host = (struct sw_turn_host){worker, sw_dispatch_admit, sw_dispatch_take};
     worker->turn_watch = (struct sw_turn_watch){worker, sw_overtake_tick};
     init_buffers(worker);
     sw_heap_init(&worker->timers);

@@ -18,12 +18,9 @@ static struct sw_wasm_module *module_of(struct sw_guest_module *module)
 
 /* --- What guests call ------------------------------------------------------------------------ */
 
-static int32_t on_send(void *ctx, const struct sw_wasm_send *send)
+static int32_t on_send(void *ctx, const struct sw_guest_send *send)
 {
-    struct sw_effect effect = {
-        .to = send->to, .type = send->type, .body = send->body, .number = send->tag};
-
-    return sw_turn_send(ctx, &effect, send->priority);
+    return sw_turn_send(ctx, send);
 }
 
 static int32_t on_reply(void *ctx, const struct sw_wasm_reply *reply)
@@ -82,7 +79,7 @@ static int32_t on_self(void *ctx, int32_t what, void *ret_text, uint32_t size)
     return sw_turn_self(ctx, what, ret_text, size);
 }
 
-static int32_t on_ask(void *ctx, const struct sw_wasm_send *ask, uint64_t timeout_ns)
+static int32_t on_ask(void *ctx, const struct sw_guest_send *ask, uint64_t timeout_ns)
 {
     struct sw_effect effect = {.to = ask->to, .type = ask->type, .body = ask->body};
 
@@ -99,7 +96,7 @@ static int32_t on_sleep(void *ctx, uint64_t duration_ns)
     return sw_turn_sleep(ctx, duration_ns);
 }
 
-static int32_t on_call(void *ctx, const struct sw_wasm_send *call, uint64_t timeout_ns)
+static int32_t on_call(void *ctx, const struct sw_guest_send *call, uint64_t timeout_ns)
 {
     struct sw_effect effect = {.to = call->to, .type = call->type, .body = call->body};
 

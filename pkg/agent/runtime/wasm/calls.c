@@ -33,7 +33,7 @@ static struct wasm_trap_t *call_send(void *env, struct wasmtime_caller *caller,
                                      union wasmtime_val_raw *values, size_t count)
 {
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
-    struct sw_wasm_send send = {.priority = values[6].i32, .tag = (uint64_t)values[7].i64};
+    struct sw_guest_send send = {.priority = values[6].i32, .tag = (uint64_t)values[7].i64};
 
     (void)env;
     (void)count;

@@ -18,8 +18,8 @@
 #define FUNCTION_FETCH_BEFORE 256u
 #define MESSAGE_FETCH_BYTES 256u /* Of the memory: a message and its texts. */
 
-/* struct swarm_message of include/swarm/agent.h, as a 32-bit guest lays it out. */
-struct guest_message {
+/* struct swarm_message of include/swarm/agent.h, as a 32-bit guest lays it out, wherever. */
+struct __attribute__((packed, may_alias)) guest_message {
     uint32_t struct_size, flags;
     uint64_t time_ns, reply_handle, tag;
     int32_t status;
@@ -283,15 +283,17 @@ bool sw_wasm_call_function(struct sw_wasm_instance *instance, const struct wasmt
     return false;
 }
 
-/* Copy bytes to `at` of the guest's memory and say where they are. */
-static inline void put(const struct sw_wasm_instance *instance, uint32_t *at, struct sw_bytes bytes,
-                       uint32_t *ret_pointer)
+/* Copy bytes to `at` of the guest's memory, and move that on. Returns where they are. */
+static inline uint32_t put(const struct sw_wasm_instance *instance, uint32_t *at,
+                           struct sw_bytes bytes)
 {
-    *ret_pointer = *at;
+    uint32_t pointer = *at;
+
     if (bytes.size == 0)
-        return;
-    (void)memcpy(instance->slot.base + *at, bytes.data, bytes.size);
+        return pointer;
+    (void)memcpy(instance->slot.base + pointer, bytes.data, bytes.size);
     *at += (uint32_t)bytes.size;
+    return pointer;
 }
 
 uint64_t sw_wasm_message_texts(const struct sw_guest_message *message)
@@ -303,26 +305,27 @@ uint64_t sw_wasm_message_texts(const struct sw_guest_message *message)
 void sw_wasm_write_message(const struct sw_wasm_instance *instance,
                            const struct sw_guest_message *message, uint32_t pointer, uint32_t texts)
 {
+    /* Each field goes to its place by itself: a struct that is put together first and copied in
+     * larger pieces waits for its own fields. */
+    struct guest_message *guest = (void *)(instance->slot.base + pointer);
     uint32_t at = texts;
-    struct guest_message guest = {
-        .struct_size = sizeof guest,
-        .flags = message->flags,
-        .time_ns = message->time_ns,
-        .reply_handle = message->reply_handle,
-        .tag = message->tag,
-        .status = message->status,
-        .priority = message->priority,
-        .from_size = (uint32_t)message->from.size,
-        .subject_size = (uint32_t)message->subject.size,
-        .type_size = (uint32_t)message->type.size,
-        .body_size = (uint32_t)message->body.size,
-    };
 
-    put(instance, &at, message->body, &guest.body); /* First: so it is aligned like the struct. */
-    put(instance, &at, message->from, &guest.from);
-    put(instance, &at, message->subject, &guest.subject);
-    put(instance, &at, message->type, &guest.type);
-    memcpy(instance->slot.base + pointer, &guest, sizeof guest);
+    guest->struct_size = sizeof *guest;
+    guest->flags = message->flags;
+    guest->time_ns = message->time_ns;
+    guest->reply_handle = message->reply_handle;
+    guest->tag = message->tag;
+    guest->status = message->status;
+    guest->priority = message->priority;
+    /* The body first: so it is aligned like the struct. */
+    guest->body = put(instance, &at, message->body);
+    guest->body_size = (uint32_t)message->body.size;
+    guest->from = put(instance, &at, message->from);
+    guest->from_size = (uint32_t)message->from.size;
+    guest->subject = put(instance, &at, message->subject);
+    guest->subject_size = (uint32_t)message->subject.size;
+    guest->type = put(instance, &at, message->type);
+    guest->type_size = (uint32_t)message->type.size;
 }
 
 static void write_upgrade(const struct sw_wasm_instance *instance,
@@ -336,8 +339,8 @@ static void write_upgrade(const struct sw_wasm_instance *instance,
         .old_module_size = (uint32_t)upgrade->old_module.size,
     };
 
-    put(instance, &at, upgrade->state, &guest.state); /* First: so it is aligned like the struct. */
-    put(instance, &at, upgrade->old_module, &guest.old_module);
+    guest.state = put(instance, &at, upgrade->state); /* First: so it is aligned like the struct. */
+    guest.old_module = put(instance, &at, upgrade->old_module);
     memcpy(instance->slot.base + pointer, &guest, sizeof guest);
 }
 
@@ -535,7 +538,7 @@ static bool prepare_entry(struct sw_wasm_instance *instance, const struct sw_gue
         if (is_message ? !deliver_message(instance, input->message, outcome)
                        : !deliver_upgrade(instance, input->upgrade, outcome))
             return false;
-        ret_value->i32 = (int32_t)instance->last_pointer;
+        ret_value->i64 = (int64_t)instance->last_pointer; /* As i32, in all its bytes. */
     }
     instance->turn.entry = input->entry;
     instance->turn.argument = (uint64_t)ret_value->i64;

@@ -289,7 +289,7 @@ static int32_t end_call(const struct call *call, int32_t result)
     return result;
 }
 
-static void hash_content(struct call *call, const struct sw_wasm_send *send)
+static void hash_content(struct call *call, const struct sw_guest_send *send)
 {
     hash_bytes(call, send->to);
     hash_bytes(call, send->type);
@@ -298,7 +298,7 @@ static void hash_content(struct call *call, const struct sw_wasm_send *send)
     hash_number(call, send->tag);
 }
 
-static int32_t on_send(void *ctx, const struct sw_wasm_send *send)
+static int32_t on_send(void *ctx, const struct sw_guest_send *send)
 {
     struct call call = call_of(ctx, KIND_SEND);
     int64_t result;
@@ -445,7 +445,7 @@ static bool may_wait(const struct call *call)
            relive->log.size + ENTRY_BYTES_MAX <= LOG_BYTES_MAX;
 }
 
-static int32_t on_ask(void *ctx, const struct sw_wasm_send *ask, uint64_t timeout_ns)
+static int32_t on_ask(void *ctx, const struct sw_guest_send *ask, uint64_t timeout_ns)
 {
     struct call call = call_of(ctx, KIND_ASK);
     int64_t result;
@@ -482,7 +482,7 @@ static int32_t on_sleep(void *ctx, uint64_t duration_ns)
                                            : SW_E_EXHAUSTED);
 }
 
-static int32_t on_call(void *ctx, const struct sw_wasm_send *outside, uint64_t timeout_ns)
+static int32_t on_call(void *ctx, const struct sw_guest_send *outside, uint64_t timeout_ns)
 {
     struct call call = call_of(ctx, KIND_CALL);
     int64_t result;

@@ -290,7 +290,7 @@ static bool borrow(const struct sw_wasm_instance *instance, const union wasmtime
 }
 
 static bool borrow_content(const struct sw_wasm_instance *instance,
-                           const union wasmtime_val_raw *values, struct sw_wasm_send *send)
+                           const union wasmtime_val_raw *values, struct sw_guest_send *send)
 {
     return borrow(instance, &values[0], &send->to) && borrow(instance, &values[2], &send->type) &&
            borrow(instance, &values[4], &send->body);
@@ -322,7 +322,7 @@ struct wasm_trap_t *sw_wasm_call_ask(void *env, struct wasmtime_caller *caller,
                                      union wasmtime_val_raw *values, size_t count)
 {
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
-    struct sw_wasm_send ask = {.priority = values[6].i32};
+    struct sw_guest_send ask = {.priority = values[6].i32};
     int32_t code = sw_wasm_may_wait(instance);
 
     (void)env;
@@ -340,7 +340,7 @@ struct wasm_trap_t *sw_wasm_call_outside(void *env, struct wasmtime_caller *call
                                          union wasmtime_val_raw *values, size_t count)
 {
     struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
-    struct sw_wasm_send call = {.priority = 0};
+    struct sw_guest_send call = {.priority = 0};
     int32_t code = sw_wasm_may_wait(instance);
 
     (void)env;

@@ -27,12 +27,6 @@ struct sw_wasm_instance; /* Opaque. */
 
 /* Bytes are borrowed from guest memory, whole and in bounds; texts are not checked for UTF-8, and
  * numbers are as the guest gave them. */
-struct sw_wasm_send {
-    struct sw_bytes to, type, body;
-    int32_t priority;
-    uint64_t tag;
-};
-
 struct sw_wasm_reply {
     uint64_t handle;
     int32_t status;
@@ -50,7 +44,7 @@ struct sw_wasm_publish {
  * out of the guest's bounds never arrives here: the guest gets SW_E_INVALID. The last four begin a
  * wait: after 0 the entry ends as SW_GUEST_WAITING, or fails. */
 struct sw_wasm_calls {
-    int32_t (*send)(void *ctx, const struct sw_wasm_send *send);
+    int32_t (*send)(void *ctx, const struct sw_guest_send *send);
     int32_t (*reply)(void *ctx, const struct sw_wasm_reply *reply);
     int32_t (*publish)(void *ctx, const struct sw_wasm_publish *publish);
     int32_t (*subscribe)(void *ctx, struct sw_bytes subject);
@@ -61,11 +55,11 @@ struct sw_wasm_calls {
     uint64_t (*now)(void *ctx);
     int32_t (*random)(void *ctx, void *ret_bytes, uint32_t size);
     int32_t (*self)(void *ctx, int32_t what, void *ret_text, uint32_t size);
-    int32_t (*ask)(void *ctx, const struct sw_wasm_send *ask, uint64_t timeout_ns); /* No tag. */
+    int32_t (*ask)(void *ctx, const struct sw_guest_send *ask, uint64_t timeout_ns); /* No tag. */
     int32_t (*receive)(void *ctx, uint64_t timeout_ns);
     int32_t (*sleep)(void *ctx, uint64_t duration_ns);
     /* `to` is a service; no priority, no tag. */
-    int32_t (*call)(void *ctx, const struct sw_wasm_send *call, uint64_t timeout_ns);
+    int32_t (*call)(void *ctx, const struct sw_guest_send *call, uint64_t timeout_ns);
     /* No import: the guest was interrupted and has used so much processor time since it was first.
      * Other instances of its worker may be made, entered and freed before this returns, also by
      * another thread; what time they take is not the guest's. It returns NULL, or why the guest is

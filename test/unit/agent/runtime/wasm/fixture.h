@@ -37,7 +37,7 @@ static void note_bytes(struct fixture *f, const char *name, struct sw_bytes byte
                     bytes.size == 0 ? "" : (const char *)bytes.data);
 }
 
-static int32_t note_send(void *ctx, const struct sw_wasm_send *send)
+static int32_t note_send(void *ctx, const struct sw_guest_send *send)
 {
     struct fixture *f = ctx;
 

@@ -30,7 +30,7 @@ static int32_t take_reply(void *ctx, const struct sw_wasm_reply *reply)
     return 0;
 }
 
-static int32_t take_ask(void *ctx, const struct sw_wasm_send *ask, uint64_t timeout_ns)
+static int32_t take_ask(void *ctx, const struct sw_guest_send *ask, uint64_t timeout_ns)
 {
     struct fixture *f = ctx;
 
@@ -57,7 +57,7 @@ static int32_t take_sleep(void *ctx, uint64_t duration_ns)
     return f->answer;
 }
 
-static int32_t take_call(void *ctx, const struct sw_wasm_send *call, uint64_t timeout_ns)
+static int32_t take_call(void *ctx, const struct sw_guest_send *call, uint64_t timeout_ns)
 {
     struct fixture *f = ctx;
 
