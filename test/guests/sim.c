@@ -483,13 +483,17 @@ static int32_t answer_note(uint64_t handle, struct sim_note *reply)
     return handle == 0 ? SWARM_DONE : swarm_reply(handle, 0, "", 0, reply, sizeof *reply);
 }
 
-/* Fails until the time is right, after a change that must not be seen. */
+/* Fails until the time is right, after a change that must not be seen; some after they have waited,
+ * but none in the middle of another turn: that is what would fail then. */
 static void try_poison(const struct sim_note *what)
 {
-    uint64_t ms = swarm_now() / 1000000;
+    uint64_t ms;
 
+    if (what->id % 2 == 0 && depth == 0)
+        (void)swarm_sleep((1 + what->id % 64) * 1000000);
     if (what->id % 4 == 0)
         compute(2);
+    ms = swarm_now() / 1000000;
     if (what->path[0] != 0 && (ms + what->id) % what->path[0] == 0)
         return;
     memory.balance -= 77;

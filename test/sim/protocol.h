@@ -215,7 +215,7 @@ enum sim_note_kind {
     SIM_NOTE_ENDED,   /* hash: its life; position: as in SIM_ENTRY_ENDED. */
     SIM_NOTE_COMPUTE, /* path[0]: milliseconds. */
     SIM_NOTE_POISON /* Handled in one of path[0] milliseconds only, and else ends badly; 0: always.
-                     */
+                       If its id is even it waits before that. */
 };
 
 struct sim_note { /* Between instances. */
