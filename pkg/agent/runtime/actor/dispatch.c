@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAX_BYTES 320u /* Agent, slash, key. */
+#define RECEIVER_FETCH_BYTES 128u /* Of whom a message will be delivered to. */
+#define NAME_MAX_BYTES 320u       /* Agent, slash, key. */
 
 /* --- Where to -------------------------------------------------------------------------------- */
 
@@ -111,6 +112,7 @@ static bool take_send(struct sw_worker *worker, const struct sw_guest_send *send
             way->removals = way->instance != NULL ? worker->removals : 0;
         }
         message->receiver = way->removals != 0 ? way->instance : NULL;
+        sw_fetch(message->receiver, RECEIVER_FETCH_BYTES);
     }
     sw_item_put(&turn->taken, &message->item);
     return true;

@@ -54,7 +54,9 @@ void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
     struct sw_note note, *place;
     uint64_t crashes;
 
-    if (suspects->notes == NULL) {
+    /* What a volatile one handles does not come again: it needs no note. */
+    if (suspects->notes == NULL ||
+        (!segment->instance->pod->config.is_durable && segment->record.entry != SW_ENTRY_START)) {
         worker->engine.enter(worker->engine.ctx, segment->instance->guest, input, &worker->outcome);
         return;
     }

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #define SW_BODY_SHARED_MIN 512u
+#define SW_MESSAGE_FETCH_BYTES 512u /* Its fields and a small body, for the processor's caches. */
 
 enum sw_item_kind { /* What can come to a worker. */
                     SW_ITEM_MESSAGE = 1,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define BODY_INLINE_MAX 64u
+#define GUEST_FETCH_BYTES 128u /* Of what is looked at first when it is entered. */
 /* Effects that the bus has a part in, and those that leave the actor as it was. */
 #define BUS_KINDS                                                                                  \
     (1u << SW_EFFECT_SUBSCRIBE | 1u << SW_EFFECT_UNSUBSCRIBE | 1u << SW_EFFECT_PUBLISH)
@@ -956,6 +957,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     struct sw_err err;
 
     sw_err_clear(&err);
+    sw_fetch(instance->guest, GUEST_FETCH_BYTES);
     if (instance->pod->state == SW_POD_CLOSED || instance->pod->is_leaving || instance->is_leaving)
         return;
     sw_capture_instance_first(worker, instance);
@@ -978,6 +980,7 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     message = sw_instance_take(worker, instance, priority);
     if (message == NULL)
         return;
+    sw_fetch(message, SW_MESSAGE_FETCH_BYTES);
     if (is_stale(worker, instance, message) || is_repeat(worker, instance, message)) {
         sw_message_free(message);
         look_further(worker, instance, false);

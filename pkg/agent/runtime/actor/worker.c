@@ -19,8 +19,7 @@
  * them. */
 #define UNCLOCKED_MAX 7u
 #define UNCLOCKED_NS 5000u
-#define FETCH_READY_MIN 256u     /* With fewer ready than this all are in the caches anyway. */
-#define MESSAGE_FETCH_BYTES 512u /* Of a message: its fields and a small body. */
+#define FETCH_READY_MIN 256u /* With fewer ready than this most are in the caches anyway. */
 
 static void init_buffers(struct sw_worker *worker)
 {
@@ -227,7 +226,7 @@ static void fetch_next(const struct sw_worker *worker, struct sw_ready_link *lin
     if (later->mailbox[priority] != NULL)
         sw_fetch(later->mailbox[priority], sizeof(struct sw_item));
     if (soon->mailbox[priority] != NULL)
-        sw_fetch(soon->mailbox[priority]->next, MESSAGE_FETCH_BYTES);
+        sw_fetch(soon->mailbox[priority]->next, SW_MESSAGE_FETCH_BYTES);
     if (worker->engine.fetch == NULL)
         return;
     if (later->guest != NULL)
