@@ -151,10 +151,11 @@ void sw_share_set_weight(struct sw_share *share, uint32_t weight)
 
 /* --- Queues ---------------------------------------------------------------------------------- */
 
-/* Into its heap, not before whoever runs there now. */
+/* Into its heap, not before whoever runs there now. One that ran empty may stand in it still, at
+ * the time that it had then: while one queue has all that is ready, nobody looks. */
 static enum sw_rc enter(struct sw_heap *heap, struct sw_ready_queue *queue, uint64_t floor_ns)
 {
-    if (queue->entry.at != SW_HEAP_ABSENT)
+    if (queue->entry.at != SW_HEAP_ABSENT && queue->entry.rank >= floor_ns)
         return SW_OK;
     return sw_heap_put(heap, &queue->entry,
                        queue->entry.rank > floor_ns ? queue->entry.rank : floor_ns);

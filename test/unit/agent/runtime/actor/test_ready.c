@@ -428,6 +428,42 @@ static void who_is_picked_next_is_known_while_nobody_else_has_anything(void **st
     sw_ready_share_put(&ready, one);
 }
 
+/* Whoever rests while one alone has anything stands in its heap still, at the time that it had. */
+static void rest_beside_one_alone(const char *space)
+{
+    struct crowd crowds[2] = {{.share = share("default", "busy"), .count = 4, .cost_ns = 5000},
+                              {.share = share(space, "rests"), .count = 1, .cost_ns = 500000}};
+
+    begin(&crowds[0], NORMAL);
+    begin(&crowds[1], NORMAL);
+    for (int i = 0; i < 4; i++)
+        step(crowds, 2);
+    assert_int_equal(crowds[1].ran, 1);
+    sw_ready_remove(&ready, crowds[1].share, crowds[1].links);
+    for (int i = 0; i < 10000; i++)
+        step(crowds, 2);
+    assert_true(sw_ready_is_alone(&ready));
+    crowds[1].cost_ns = 5000;
+    begin(&crowds[1], NORMAL);
+    crowds[0].ran = 0;
+    for (int i = 0; i < 1000; i++)
+        step(crowds, 2);
+    assert_in_range(crowds[1].ran, 499, 501);
+    assert_in_range(crowds[0].ran, 499, 501);
+    for (int i = 0; i < 4; i++)
+        sw_ready_remove(&ready, crowds[0].share, &crowds[0].links[i]);
+    sw_ready_remove(&ready, crowds[1].share, crowds[1].links);
+    sw_ready_share_put(&ready, crowds[0].share);
+    sw_ready_share_put(&ready, crowds[1].share);
+}
+
+static void nobody_saves_up_beside_one_alone(void **state)
+{
+    (void)state;
+    rest_beside_one_alone("default");
+    rest_beside_one_alone("other");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +475,7 @@ int main(void)
         TEST(weights_divide_a_namespace),
         TEST(priorities_have_their_shares),
         TEST(who_rests_saves_nothing_up),
+        TEST(nobody_saves_up_beside_one_alone),
         TEST(the_quick_come_before_the_slow),
         TEST(the_slow_are_fair_among_themselves),
         TEST(what_goes_and_what_begins_take_turns),
