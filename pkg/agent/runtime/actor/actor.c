@@ -308,10 +308,9 @@ static void apply_timer(struct sw_actor *actor, const struct sw_record_segment *
 static void wait_on(struct sw_wait *wait, const struct sw_record_segment *segment)
 {
     wait->attempts++;
-    if (sw_record_received(segment))
-        return;
-    wait->due_ns = segment->retry_ns;
-    wait->is_due = false;
+    wait->is_due = false; /* If it had come, nothing was made of that. */
+    if (!sw_record_received(segment))
+        wait->due_ns = segment->retry_ns;
 }
 
 /* Whatever comes next, the wait is over; a new turn has nobody who asks yet. */

@@ -377,6 +377,22 @@ static void what_a_turn_handles_moves_with_its_slot(void **state)
     assert_int_equal(field_of(5, "x", "counter"), 1);
 }
 
+/* Its time was noticed when the message was there as well, and was not used with it. */
+static void a_turn_that_fails_with_what_it_received_keeps_its_time(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "send b/x|add 1;recv 1000;flaky 1;add 10");
+    actors.disk.now_ns += 1000;
+    request = actors_send(&actors, 2, "x", "hello");
+    actors_settle(&actors);
+    assert_int_not_equal(actors_reply(&actors, request)->status, 0);
+    actors_pass(&actors, 1);
+    assert_int_equal(actors.module.flaky, 2);
+    assert_int_equal(field_of(2, "x", "counter"), 11);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -396,6 +412,7 @@ int main(void)
         TEST(a_message_and_the_turn_that_received_it_may_be_parked_together),
         TEST(a_volatile_turn_is_parked_at_once),
         TEST(what_a_turn_handles_moves_with_its_slot),
+        TEST(a_turn_that_fails_with_what_it_received_keeps_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
