@@ -732,6 +732,8 @@ static bool clean_up(struct sw_worker *worker, const struct segment *segment,
 
     if (sw_outcome_counts(outcome) || outcome == SW_OUTCOME_REFUSED) {
         make_image(worker, instance);
+        if (outcome == SW_OUTCOME_REFUSED && worker->failure.rc == SW_OK) /* A turn may be over. */
+            (void)sw_retry_settle(worker, instance, message, &segment->record, segment->place.lsn);
         if (instance->actor.wait.kind == SW_WAIT_NONE)
             sw_instance_set_handled(worker, instance, NULL);
         return keep_handled(worker, segment, message);

@@ -393,6 +393,27 @@ static void a_turn_that_fails_with_what_it_received_keeps_its_time(void **state)
     assert_int_equal(field_of(2, "x", "counter"), 11);
 }
 
+static void fill_with_questions(uint64_t pod, const char *key)
+{
+    for (uint32_t i = 0; i < SW_HANDLES_MAX; i++) {
+        (void)actors_send(&actors, pod, key, "log hold");
+        if (i % 512 == 511)
+            actors_settle(&actors);
+    }
+}
+
+static void a_turn_that_is_over_without_being_entered_leaves_a_letter(void **state)
+{
+    (void)state;
+    fill_with_questions(2, "x");
+    actors_ask(&actors, 1, "k", "send b/x|add 1;recv " FOREVER ";add 10");
+    for (int i = 0; i < 3; i++)
+        actors_ask(&actors, 2, "x", "get");
+    assert_int_equal(actors_letters(&actors, "b", ""), 1);
+    restart();
+    assert_int_equal(actors_letters(&actors, "b", ""), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -413,6 +434,7 @@ int main(void)
         TEST(a_volatile_turn_is_parked_at_once),
         TEST(what_a_turn_handles_moves_with_its_slot),
         TEST(a_turn_that_fails_with_what_it_received_keeps_its_time),
+        TEST(a_turn_that_is_over_without_being_entered_leaves_a_letter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
