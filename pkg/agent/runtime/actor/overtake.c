@@ -444,6 +444,7 @@ bool sw_overtake_keeps(struct sw_worker *worker, struct sw_item *item)
             worker, pod,
             &(struct hurry){is_discarded ? 0 : SW_PASS_GRACE_NS, !is_discarded, "its Pod closes"});
     } else if (is_reset(pod, &((const struct sw_item_pod_open *)(const void *)item)->config)) {
+        pod->is_leaving = true;
         hurry_pod(worker, pod, &(struct hurry){0, true, "its Agent begins with empty state"});
     } else if (!has_kept(&worker->passing, number)) {
         return false;

@@ -416,6 +416,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
     if (pod->program == NULL)
         return;
     pod->state = SW_POD_OPEN;
+    pod->is_leaving = false;
     announce(worker, pod, false);
     pod->is_recovered = false;
     if (!pod->config.is_keyed)

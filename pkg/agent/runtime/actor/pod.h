@@ -35,7 +35,7 @@ struct sw_pod {
     struct sw_share *share; /* Of its Agent, in the worker's ready queues; NULL: never opened. */
     uint64_t ready, failing;
     uint32_t passed;     /* Its segments that others passed (overtake.h). */
-    bool is_leaving;     /* It closes when those have ended; none begins before. */
+    bool is_leaving;     /* It closes, or begins anew, when those have ended; none begins before. */
     uint64_t status_ns;  /* When its status was last told, */
     uint32_t told_phase; /* and what it was. */
     bool is_status_due;

@@ -149,6 +149,47 @@ static void what_ends_for_its_slot_is_handled_where_that_is(void **state)
     assert_int_equal(field_of(5, "l", "counter"), 3);
 }
 
+static struct sw_guest_module empty;
+
+static void begin_anew(unsigned round)
+{
+    if (round == 2) {
+        actors.resets = true;
+        actors.next_module = &empty;
+        actors_open(&actors,
+                    &(struct actors_pod){
+                        .number = 1, .agent = "long", .digest = "sha256:2", .is_keyed = true});
+        actors.resets = false;
+    }
+    if (round == 3000)
+        fail_msg("what is undone for it runs again before it");
+}
+
+static void what_is_undone_does_not_run_again_before_what_it_was_undone_for(void **state)
+{
+    uint64_t requests[4];
+    char key[8];
+
+    (void)state;
+    empty = (struct sw_guest_module){.refs = 1, .version = 2};
+    for (unsigned i = 0; i < 4; i++) {
+        snprintf(key, sizeof key, "l%u", i);
+        (void)ask(1, key, "add 100");
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        snprintf(key, sizeof key, "l%u", i);
+        requests[i] = actors_send(&actors, 1, key, LONGER "add 1;get");
+    }
+    meanwhile = begin_anew;
+    rounds = 0;
+    settle();
+    meanwhile = NULL;
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(actors_reply(&actors, requests[i])->status, 0);
+        assert_non_null(strstr(actors_reply(&actors, requests[i])->body, "counter=1 "));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +199,7 @@ int main(void)
         TEST(a_timer_fires_later),
         TEST(one_that_started_does_so_later),
         TEST(what_ends_for_its_slot_is_handled_where_that_is),
+        TEST(what_is_undone_does_not_run_again_before_what_it_was_undone_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
