@@ -260,6 +260,7 @@ const char *sw_overtake_tick(void *ctx, uint64_t used_ns)
     const char *words;
     bool is_first;
 
+    worker->unclocked_max = 0; /* It is not short: the clock is looked at when it has ended. */
     if (worker->options.strands == NULL || !passing->is_passable || !is_slow(worker, used_ns))
         return NULL;
     passed = worker->running->passed;

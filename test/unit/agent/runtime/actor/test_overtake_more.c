@@ -90,6 +90,24 @@ static void it_ends_as_it_ends_though_others_fail_meanwhile(void **state)
     assert_int_equal(field_of(1, "l", "counter"), 1);
 }
 
+/* As long as all are short the clock is looked at once in some of them. */
+static void who_comes_meanwhile_waits_for_few_that_are_not_short(void **state)
+{
+    uint64_t before;
+
+    (void)state;
+    (void)ask(2, "q", "add 1");
+    (void)ask(2, "q", "add 1");
+    for (unsigned i = 0; i < 2; i++)
+        (void)actors_send(&actors, 2, "q", "add 1");
+    for (unsigned i = 0; i < 8; i++)
+        (void)actors_send(&actors, 2, "q", "pass 900000 1");
+    before = actors.disk.now_ns;
+    (void)sw_worker_run(actors.workers[0], 16);
+    assert_in_range(actors.disk.now_ns - before, 0, 2000000);
+    settle();
+}
+
 static void stop_enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
                        struct sw_guest_outcome *ret_outcome)
 {
@@ -498,6 +516,7 @@ int main(void)
         TEST(an_upgrade_stays_with_its_program),
         TEST(it_ends_as_it_ends_though_others_fail_meanwhile),
         TEST(nobody_takes_over_without_an_on_upgrade),
+        TEST(who_comes_meanwhile_waits_for_few_that_are_not_short),
         TEST(one_that_waited_and_stops_is_not_packed),
         TEST(a_call_whose_result_was_taken_is_not_sent_again),
         TEST(a_pod_that_is_discarded_twice_ends_once),
