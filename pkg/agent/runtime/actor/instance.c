@@ -170,11 +170,29 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
 
 /* --- Mailboxes ------------------------------------------------------------------------------- */
 
+/* Have it run next. */
+static enum sw_rc hand_on(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
+{
+    bool is_next;
+    enum sw_rc rc = sw_ready_add_next(&worker->ready, instance->pod->share, &instance->ready,
+                                      priority, &is_next);
+
+    worker->hand_on.is_open = false;
+    worker->hand_on.link = is_next ? &instance->ready : NULL;
+    return rc;
+}
+
 void sw_instance_wake_up(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
 {
+    enum sw_rc rc;
+
     if ((instance->ready.queued & 1u << priority) != 0 || instance->pod->state == SW_POD_CLOSED)
         return;
-    if (sw_ready_add(&worker->ready, instance->pod->share, &instance->ready, priority) != SW_OK)
+    if (worker->hand_on.is_open)
+        rc = hand_on(worker, instance, priority);
+    else
+        rc = sw_ready_add(&worker->ready, instance->pod->share, &instance->ready, priority);
+    if (rc != SW_OK)
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a ready instance");
 }
 

@@ -209,6 +209,20 @@ enum sw_rc sw_ready_add(struct sw_ready *ready, struct sw_share *share, struct s
     return add(ready, share, kind_of(share), link, priority);
 }
 
+enum sw_rc sw_ready_add_next(struct sw_ready *ready, struct sw_share *share,
+                             struct sw_ready_link *link, uint32_t priority, bool *ret_is_next)
+{
+    struct sw_ready_queue *queue = &share->queues[kind_of(share)][priority];
+    struct sw_ready_link *last = queue->last;
+    enum sw_rc rc = add(ready, share, kind_of(share), link, priority);
+
+    *ret_is_next = rc == SW_OK && ready->alone == queue;
+    if (*ret_is_next &&
+        last != NULL) /* Behind the one that was last it is the first of the ring. */
+        queue->last = last;
+    return rc;
+}
+
 static void leave_ring(struct sw_ready *ready, struct sw_share *share, enum sw_ready_kind kind,
                        struct sw_ready_link *link, uint32_t priority)
 {

@@ -4,7 +4,8 @@
  *     quick | slow | going          (four fifths and one fifth of the time, where both have any)
  *        '- priority                (8 : 4 : 2 : 1 of the picks)
  *              '- namespace with the least time ---- Agent of it with the least time / weight
- *                                                       '- its ready instances, first come first
+ *                                                       '- its ready instances, first come first,
+ *                                                          but for sw_ready_add_next
  *
  * An Agent is slow once one of its segments ran for long. Slow are those that are to begin, going
  * those that have begun and were set aside (overtake.h): these two take turns.
@@ -74,6 +75,14 @@ struct sw_ready {
     bool rests; /* Neither a slow nor a going one is picked. */
 };
 
+/* Whom a segment writes to first runs right after it, while what both need is in the processor's
+ * caches; so many times in a row, and as long as segments are short (worker.c). */
+struct sw_hand_on {
+    struct sw_ready_link *link; /* That it was done for; NULL: for none. */
+    uint32_t count;             /* In a row. */
+    bool is_open;               /* The segment that runs now has not yet. */
+};
+
 /* After a failure sw_ready_done is still to be called. */
 SW_MUST_CHECK enum sw_rc sw_ready_init(struct sw_ready *ready, uint64_t seed);
 void sw_ready_done(struct sw_ready *ready);
@@ -89,6 +98,11 @@ void sw_share_set_weight(struct sw_share *share, uint32_t weight);
 /* Queue it at a priority; once.  SW_E_EXHAUSTED: no memory. */
 SW_MUST_CHECK enum sw_rc sw_ready_add(struct sw_ready *ready, struct sw_share *share,
                                       struct sw_ready_link *link, uint32_t priority);
+/* The same; it is picked next if all that is ready stands in the queue where it belongs. Returns
+ * through *ret_is_next whether it is. */
+SW_MUST_CHECK enum sw_rc sw_ready_add_next(struct sw_ready *ready, struct sw_share *share,
+                                           struct sw_ready_link *link, uint32_t priority,
+                                           bool *ret_is_next);
 /* Take it out of all queues. O(n) in the queue. */
 void sw_ready_remove(struct sw_ready *ready, struct sw_share *share, struct sw_ready_link *link);
 /* The next one, out of its queue, and its kind in ready->picked_kind; NULL: none. */

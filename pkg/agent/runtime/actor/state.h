@@ -110,10 +110,10 @@ struct sw_worker {
     uint32_t generation;
     bool is_swept; /* Nobody is left. */
     struct sw_list captured, uncaptured, uncaptured_pods;
-    struct sw_sleeper *sleeper;    /* Whose records are being copied; NULL: nobody's. */
-    uint64_t now_ns, monotonic_ns; /* The clock of records, and when it was last looked at. */
-    /* Segments that ran since, and are not charged yet; and how many may. */
-    uint32_t unclocked, unclocked_max;
+    struct sw_sleeper *sleeper;        /* Whose records are being copied; NULL: nobody's. */
+    uint64_t now_ns, monotonic_ns;     /* The clock of records, and when it was last looked at. */
+    uint32_t unclocked, unclocked_max; /* Segments since then, not charged yet; how many may be. */
+    struct sw_hand_on hand_on;
     uint64_t last_replica;
     uint64_t output_epoch, appended_epoch; /* Of the last output; of the last record. */
     struct sw_turn turn;

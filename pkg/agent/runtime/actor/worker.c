@@ -18,6 +18,7 @@
  * long as they are short: who is charged is known without, and whoever comes meanwhile waits for
  * them. */
 #define UNCLOCKED_MAX 7u
+#define HAND_ONS_MAX 15u
 #define UNCLOCKED_NS 5000u
 #define FETCH_READY_MIN 256u /* With fewer ready than this most are in the caches anyway. */
 
@@ -235,6 +236,17 @@ static void fetch_next(const struct sw_worker *worker, struct sw_ready_link *lin
         worker->engine.fetch(worker->engine.ctx, soon->guest, 1);
 }
 
+/* Whether what runs now may hand on (ready.h): others of its Agent wait for HAND_ONS_MAX short
+ * segments more, no longer. */
+static void begin_hand_on(struct sw_worker *worker, const struct sw_ready_link *next)
+{
+    struct sw_hand_on *hand_on = &worker->hand_on;
+
+    hand_on->count = next == hand_on->link ? hand_on->count + 1 : 0;
+    hand_on->link = NULL;
+    hand_on->is_open = hand_on->count < HAND_ONS_MAX && worker->unclocked_max > 0;
+}
+
 /* Run what was picked, or have it go on. False: the worker's loop is another strand's by now. */
 static bool run_next(struct sw_worker *worker, struct sw_ready_link *next, uint32_t priority)
 {
@@ -249,7 +261,9 @@ static bool run_next(struct sw_worker *worker, struct sw_ready_link *next, uint3
     if (instance->passed != NULL) /* When its segment ends it is looked at again. */
         return true;
     fetch_next(worker, next, priority);
+    begin_hand_on(worker, next);
     sw_segment_run(worker, instance, priority);
+    worker->hand_on.is_open = false;
     return asides == worker->passing.asides || !sw_overtake_is_replaced(worker);
 }
 

@@ -464,11 +464,44 @@ static void nobody_saves_up_beside_one_alone(void **state)
     rest_beside_one_alone("other");
 }
 
+static void one_that_is_handed_on_to_is_next_where_nobody_else_has_anything(void **state)
+{
+    struct sw_share *one = share("n", "one"), *two = share("n", "two");
+    struct sw_ready_link links[3] = {0}, handed = {0}, other = {0};
+    uint32_t priority;
+    bool is_next;
+
+    (void)state;
+    add(one, links, 3, NORMAL);
+    assert_int_equal(sw_ready_add_next(&ready, one, &handed, NORMAL, &is_next), SW_OK);
+    assert_false(is_next); /* Nothing was picked yet: whether others are there is not known. */
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[0]);
+    assert_int_equal(sw_ready_add_next(&ready, one, &links[0], NORMAL, &is_next), SW_OK);
+    assert_true(is_next);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[0]);
+    assert_int_equal(sw_ready_add_next(&ready, two, &other, NORMAL, &is_next), SW_OK);
+    assert_false(is_next); /* Another Agent has its turn by its time. */
+    assert_int_equal(sw_ready_add_next(&ready, one, &links[0], NORMAL, &is_next), SW_OK);
+    assert_false(is_next); /* Nor is anybody put before others of its Agent then. */
+    sw_ready_remove(&ready, two, &other);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[1]);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[2]);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &handed);
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &links[0]);
+    assert_int_equal(sw_ready_add_next(&ready, one, &handed, NORMAL, &is_next), SW_OK);
+    assert_true(is_next); /* The only one. */
+    assert_ptr_equal(sw_ready_next(&ready, &priority), &handed);
+    assert_null(sw_ready_next(&ready, &priority));
+    sw_ready_share_put(&ready, two);
+    sw_ready_share_put(&ready, one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(instances_of_an_agent_run_in_order),
         TEST(who_is_picked_next_is_known_while_nobody_else_has_anything),
+        TEST(one_that_is_handed_on_to_is_next_where_nobody_else_has_anything),
         TEST(a_crowd_does_not_starve_a_neighbour_with_one),
         TEST(time_counts_and_not_turns),
         TEST(namespaces_come_before_agents),

@@ -739,6 +739,45 @@ static void a_volatile_instance_carries_the_epoch_of_what_it_saw(void **state)
     assert_true(epoch_of_output(0, SW_FRAME_LOG) > durable);
 }
 
+/* How many segments run until what was asked for is answered. */
+static uint32_t segments_until_answered(struct sw_worker *worker)
+{
+    struct sw_worker_view view;
+    uint32_t count = 0;
+    uint64_t before;
+
+    sw_worker_view(worker, &view);
+    before = view.replies;
+    while (view.replies == before) {
+        assert_true(count < 1000);
+        count += sw_worker_run(worker, 1);
+        sw_worker_view(worker, &view);
+    }
+    return count;
+}
+
+static void two_that_write_to_each_other_run_in_turn_and_hold_nobody_up_for_long(void **state)
+{
+    struct sw_worker *worker = actors.workers[1];
+    char chain[4096] = "";
+    uint32_t count;
+
+    (void)state;
+    actors_ask(&actors, 1, "x", "add 0");
+    actors_ask(&actors, 1, "y", "add 0");
+    actors_ask(&actors, 1, "other", "add 0");
+    for (int i = 0; i < 100; i++) /* x, y, x, y ... */
+        snprintf(chain + strlen(chain), sizeof chain - strlen(chain), "send a/%s|",
+                 i % 2 == 0 ? "y" : "x");
+    strcat(chain, "add 1");
+    actors_send(&actors, 1, "x", chain);
+    actors_send(&actors, 1, "other", "get");
+    count = segments_until_answered(worker);
+    assert_in_range(count, 10, 20); /* Not the second, and not the last of a hundred. */
+    actors_settle(&actors);
+    assert_non_null(strstr(actors_ask(&actors, 1, "x", "get"), "counter=1"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -786,6 +825,7 @@ int main(void)
         TEST(what_is_told_of_instances_waits_for_their_records),
         TEST(a_volatile_instance_carries_the_epoch_of_what_made_it),
         TEST(a_volatile_instance_carries_the_epoch_of_what_it_saw),
+        TEST(two_that_write_to_each_other_run_in_turn_and_hold_nobody_up_for_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
