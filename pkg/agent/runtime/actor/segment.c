@@ -387,10 +387,11 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
         tell_success(worker, segment);
     else
         tell_failure(worker, segment);
-    if (record->outcome == SW_OUTCOME_WAITING) {
+    if (record->outcome == SW_OUTCOME_WAITING ||
+        (record->outcome == SW_OUTCOME_REFUSED && record->waits_on))
         sw_instance_begin_wait(worker, instance);
+    if (record->outcome == SW_OUTCOME_WAITING)
         sw_call_send(worker, instance);
-    }
     look_further(worker, instance, record->entry == SW_ENTRY_RESUME);
 }
 

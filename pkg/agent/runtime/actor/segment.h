@@ -21,7 +21,7 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment);
 /* Enter the guest, or find that it need not or must not be entered; the record says how it ended.
  */
 void sw_segment_execute(struct sw_worker *worker, struct segment *segment);
-/* Make what happened part of the journal, of the instance and of the world, in this order. */
+/* Make what happened part of the journal, and then of the world and of the instance. */
 void sw_segment_commit(struct sw_worker *worker, struct segment *segment);
 /* Have the guest ready to be entered, with a message or without one (NULL). False: it cannot be
  * now, or never (then it is parked). */

@@ -3,6 +3,7 @@
  * from there; what fails for good leaves a trace, over restarts and snapshots as well. */
 #include "pkg/agent/runtime/actor/slots.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
+#include "pkg/agent/runtime/actor/state.h"
 #include "test/support/letters.h"
 
 #include <setjmp.h>
@@ -402,13 +403,23 @@ static void fill_with_questions(uint64_t pod, const char *key)
     }
 }
 
+static const struct sw_instance *instance_of(uint64_t number, const char *key)
+{
+    const struct sw_worker *worker = actors.workers[number % actors.count];
+    const struct sw_pod *pod = sw_map_find(worker->pods, &number, sizeof number);
+
+    return sw_map_find(pod->instances, key, strlen(key));
+}
+
 static void a_turn_that_is_over_without_being_entered_leaves_a_letter(void **state)
 {
     (void)state;
     fill_with_questions(2, "x");
     actors_ask(&actors, 1, "k", "send b/x|add 1;recv " FOREVER ";add 10");
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
+        assert_int_not_equal(instance_of(2, "x")->waiter, 0); /* It can be packed. */
         actors_ask(&actors, 2, "x", "get");
+    }
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
     restart();
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
