@@ -716,7 +716,7 @@ static bool keep_handled(struct sw_worker *worker, const struct segment *segment
                          struct sw_message *message)
 {
     if (segment->record.outcome != SW_OUTCOME_WAITING || worker->failure.rc != SW_OK ||
-        !sw_record_begins_unheard(&segment->record))
+        !segment->instance->pod->config.is_durable || !sw_record_begins_unheard(&segment->record))
         return false;
     sw_instance_set_handled(worker, segment->instance, message);
     return true;
