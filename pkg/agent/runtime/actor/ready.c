@@ -217,8 +217,7 @@ enum sw_rc sw_ready_add_next(struct sw_ready *ready, struct sw_share *share,
     enum sw_rc rc = add(ready, share, kind_of(share), link, priority);
 
     *ret_is_next = rc == SW_OK && ready->alone == queue;
-    if (*ret_is_next &&
-        last != NULL) /* Behind the one that was last it is the first of the ring. */
+    if (*ret_is_next && last != NULL) /* Behind the one that was last it is the first. */
         queue->last = last;
     return rc;
 }
@@ -313,6 +312,19 @@ static struct sw_ready_queue *pick(struct sw_ready *ready, enum sw_ready_kind ki
     return NULL;
 }
 
+/* The first of a queue that has any, which is picked by that. */
+static inline struct sw_ready_link *take_first(struct sw_ready *ready, struct sw_ready_queue *queue,
+                                               enum sw_ready_kind kind, uint32_t priority)
+{
+    struct sw_ready_link *first = queue->last->next[priority];
+
+    leave_ring(ready, queue->share, kind, first, priority);
+    ready->picked = queue->share;
+    ready->picked_priority = priority;
+    ready->picked_kind = kind;
+    return first;
+}
+
 /* Of 15 picks 8 are urgent, 4 high, 2 normal and 1 low, as far as each has any; so none starves. */
 static struct sw_ready_link *next_of(struct sw_ready *ready, enum sw_ready_kind kind,
                                      uint32_t *ret_priority)
@@ -323,7 +335,6 @@ static struct sw_ready_link *next_of(struct sw_ready *ready, enum sw_ready_kind 
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t p = SW_PRIORITIES; p > 0; p--) {
             uint32_t priority = p - 1;
-            struct sw_ready_link *first;
             struct sw_ready_queue *queue;
 
             if (order->queued[priority] == 0 || order->credits[priority] == 0)
@@ -332,13 +343,8 @@ static struct sw_ready_link *next_of(struct sw_ready *ready, enum sw_ready_kind 
             if (queue == NULL) /* All of it is capped. */
                 continue;
             order->credits[priority]--;
-            first = queue->last->next[priority];
-            leave_ring(ready, queue->share, kind, first, priority);
-            ready->picked = queue->share;
-            ready->picked_priority = priority;
-            ready->picked_kind = kind;
             *ret_priority = priority;
-            return first;
+            return take_first(ready, queue, kind, priority);
         }
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             order->credits[p] = shares[p];
@@ -371,20 +377,14 @@ static struct sw_ready_link *next_alone(struct sw_ready *ready, uint32_t *ret_pr
     struct sw_ready_queue *queue = ready->alone, *space;
     uint32_t priority = ready->alone_priority;
     struct sw_ready_order *order = &ready->orders[SW_READY_QUICK];
-    struct sw_ready_link *first;
 
     if (queue->last == NULL)
         return NULL;
     space = &queue->share->parent->queues[SW_READY_QUICK][priority];
     order->floor_ns[priority] = space->entry.rank;
     space->floor_ns = queue->entry.rank;
-    first = queue->last->next[priority];
-    leave_ring(ready, queue->share, SW_READY_QUICK, first, priority);
-    ready->picked = queue->share;
-    ready->picked_priority = priority;
-    ready->picked_kind = SW_READY_QUICK;
     *ret_priority = priority;
-    return first;
+    return take_first(ready, queue, SW_READY_QUICK, priority);
 }
 
 /* After a pick: whether all that is left stands in the same queue. */

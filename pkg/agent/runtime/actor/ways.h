@@ -15,13 +15,12 @@ struct sw_way {        /* All that a send needs of it is in one line of the proc
     struct sw_instance *instance;
     const struct sw_route *route; /* NULL: nowhere, with `status`. */
     uint64_t pod;
-    uint64_t hash;   /* sw_board_key of the receiver. */
-    uint32_t worker; /* Of the Pod. */
-    int32_t status;  /* A negative code. */
-    uint16_t
-        agent_size;  /* Of the name: its agent; the key follows behind a slash. 0: it is none. */
-    bool is_durable; /* The Pod is. */
-    bool is_replica; /* A replica was chosen: its key stands behind this, NUL-terminated. */
+    uint64_t hash;       /* sw_board_key of the receiver. */
+    uint32_t worker;     /* Of the Pod. */
+    int32_t status;      /* A negative code. */
+    uint16_t agent_size; /* Of the name: its agent, then a slash and the key. 0: it is none. */
+    bool is_durable;     /* The Pod is. */
+    bool is_replica;     /* A replica was chosen: its key stands behind this, NUL-terminated. */
     uint8_t space_size, to_size; /* Of the names that it was found for. */
 };
 
