@@ -23,20 +23,40 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment);
 void sw_segment_execute(struct sw_worker *worker, struct segment *segment);
 /* Make what happened part of the journal, and then of the world and of the instance. */
 void sw_segment_commit(struct sw_worker *worker, struct segment *segment);
-/* Have the guest ready to be entered, with a message or without one (NULL). False: it cannot be
- * now, or never (then it is parked). */
-bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance,
-                        const struct sw_message *message, struct sw_err *err);
+/* Its handler did not come to its end: whoever asked hears of it, and so do people. */
+void sw_segment_tell_failure(struct sw_worker *worker, const struct segment *segment);
 enum sw_outcome sw_segment_outcome(enum sw_guest_end end);
-
-/* Run what is next for an instance that stood in the ready queue of `priority`. */
-void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);
 /* What a guest is entered with for a record, but for the body of its message and the deadline.
  * *ret_input refers to *ret_message. */
 void sw_segment_input(const struct sw_record_segment *record, struct sw_guest_message *ret_message,
                       struct sw_guest_input *ret_input);
 /* A guest that took a wait and did not end as waiting, or the other way round, has failed. */
 void sw_segment_judge(const struct sw_turn *turn, struct sw_guest_outcome *outcome);
+
+/* --- next.c ----------------------------------------------------------------------------------- */
+
+/* Run what is next for an instance that stood in the ready queue of `priority`. */
+void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);
+
+/* --- start.c ---------------------------------------------------------------------------------- */
+
+/* Run on_start, the first segment. instance->is_started says whether it is; otherwise it is tried
+ * again later, and what waits for it was dealt with. */
+void sw_segment_start(struct sw_worker *worker, struct sw_instance *instance);
+/* As sw_segment_prepare, for an instance that has no guest. */
+bool sw_segment_make_guest(struct sw_worker *worker, struct sw_instance *instance,
+                           const struct sw_message *message, struct sw_err *err);
+/* A volatile instance has lost its memory: it begins anew, and who waits for it has heard so. */
+void sw_segment_restart(struct sw_worker *worker, struct sw_instance *instance);
+
+/* Have the guest ready to be entered, with a message or without one (NULL). False: it cannot be
+ * now, or never (then it is parked). */
+static inline bool sw_segment_prepare(struct sw_worker *worker, struct sw_instance *instance,
+                                      const struct sw_message *message, struct sw_err *err)
+{
+    return instance->guest != NULL || sw_segment_make_guest(worker, instance, message, err);
+}
+
 /* --- stop.c ----------------------------------------------------------------------------------- */
 
 /* Run on_stop, the last segment. However it ends, the instance is gone afterwards, unless it has to
