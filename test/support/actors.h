@@ -258,8 +258,8 @@ struct actors_pod {
     const char *agent, *digest, *config;
     bool is_keyed, is_volatile;
     uint32_t replicas, mailbox, instances_max;
-    uint64_t idle_ns;
-    uint32_t timers_max, messages_per_s, children_per_s;
+    uint64_t idle_ns, memory_bytes;
+    uint32_t timers_max, messages_per_s, children_per_s, deadline_ms;
     uint32_t attempts;    /* 0: 1. The waits in between are 1,000, 2,000 and then 4,000 ns. */
     const uint8_t *slots; /* SW_SLOTS / 8 bytes; NULL: all. */
 };
@@ -281,10 +281,10 @@ static inline void actors_open(struct actors *actors, const struct actors_pod *p
         .is_durable = !pod->is_volatile,
         .replicas = pod->replicas,
         .priority = SWARM_PRIORITY_NORMAL,
-        .deadline_ms = 1000,
+        .deadline_ms = pod->deadline_ms == 0 ? 1000 : pod->deadline_ms,
         .mailbox = pod->mailbox == 0 ? 1024 : pod->mailbox,
         .instances_max = pod->instances_max == 0 ? 100000 : pod->instances_max,
-        .memory_bytes = 1u << 20,
+        .memory_bytes = pod->memory_bytes == 0 ? 1u << 20 : pod->memory_bytes,
         .body_bytes = 262144,
         .idle_ns = pod->idle_ns,
         .timers_max = pod->timers_max,

@@ -10,7 +10,6 @@ static inline enum sw_rc script_create(void *ctx, struct sw_guest_module *module
     struct script_engine *engine = ctx;
     struct sw_guest *guest;
 
-    (void)memory_bytes;
     if (engine->fail_create_after >= 0 && engine->fail_create_after-- == 0) {
         engine->fail_create_after = 0;
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a guest");
@@ -20,6 +19,7 @@ static inline enum sw_rc script_create(void *ctx, struct sw_guest_module *module
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a guest");
     guest->turn = turn;
     guest->module = module;
+    guest->memory_bytes = memory_bytes;
     engine->created++;
     *ret_guest = guest;
     return SW_OK;
@@ -40,6 +40,7 @@ static inline void script_enter(void *ctx, struct sw_guest *guest,
     bool is_fine;
 
     engine->entered++;
+    guest->deadline_ms = input->deadline_ms;
     guest->used_ns = 0;
     guest->ended = NULL;
     if (engine->clock_ns != NULL)

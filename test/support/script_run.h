@@ -9,64 +9,20 @@
  * COUNT (subscribe and unsubscribe) | flaky COUNT (ends badly so many times) | seq FROM N COUNT
  * (the same for this message, and notes whether the N of FROM rise) | await NS TO|BODY | recv NS |
  * call NS SERVICE|BODY (as await) | pass NS COUNT (it runs on for so long, so often) |
- * sleep NS | ack | code. What follows await (behind '~'), recv and sleep runs when the wait is over
- * (NS of await 0: never by itself); "ack" answers what was received. "get" replies with the state
- * in words. Replies, publishes and timers that arrive are counted; publishes and timers run as
- * commands what begins with '!'. */
+ * sleep NS | ack | code | grow BYTES (of memory) | needs MS (ends at a deadline before that). What
+ * follows await (behind '~'), recv and sleep runs when the wait is over (NS of await 0: never by
+ * itself); "ack" answers what was received. "get" replies with the state in words. Replies,
+ * publishes and timers that arrive are counted; publishes and timers run as commands what begins
+ * with '!'. */
 #pragma once
-#include "include/swarm/agent.h"
-#include "pkg/agent/runtime/actor/guest.h"
-#include "pkg/agent/runtime/actor/turn.h"
+#include "test/support/script_state.h"
+
 #include "pkg/communication/pubsub/subject.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SCRIPT_HELD_MAX 64
-#define SCRIPT_SENDERS 8
-#define SCRIPT_TRIES 4096
-
-struct sw_guest_module { /* Of this engine. */
-    uint32_t refs;
-    bool has_on_start, has_on_timer, has_on_stop;
-    const char *on_start, *on_timer; /* Commands; NULL: none. */
-    /* Commands of on_upgrade, after the counter was taken over; NULL: there is none. */
-    const char *on_upgrade;
-    uint32_t version; /* Of its state; 0: it names none. */
-    int64_t factor;   /* What "add" multiplies with, so that programs differ; 0 counts as 1. */
-    uint64_t flaky;   /* How often "flaky" was tried, and "seq": over restarts. */
-    uint8_t tries[SCRIPT_SENDERS][SCRIPT_TRIES];
-};
-
-struct script_state {
-    int64_t counter, messages, replies, published, timers, starts;
-    int64_t last_status;
-    uint64_t random;
-    uint64_t held[SCRIPT_HELD_MAX];
-    int64_t held_count;
-    int64_t in_order, last_of[SCRIPT_SENDERS], disorder;
-    int32_t last_code;
-    char last[200];  /* Body of the last reply or publish, or of what ended a wait. */
-    char rest[1024]; /* Of the script of a turn that waits; "": none does. */
-    uint64_t turn_handle, received;
-};
-
-struct sw_guest {
-    struct sw_turn *turn;
-    struct sw_guest_module *module;
-    uint64_t used_ns;  /* By "pass", in this entry. */
-    const char *ended; /* Why it was to end. */
-    struct script_state state;
-};
-
-struct script_engine { /* Counters of what the host did with guests. */
-    uint64_t created, dropped, entered, loaded;
-    uint64_t drift;               /* Not part of any state: whoever uses it is not deterministic. */
-    int64_t fail_create_after;    /* Counts down to 0: from then on create fails; -1: never. */
-    uint64_t *clock_ns, entry_ns; /* If there is a clock, an entry takes so long. */
-};
 
 static inline struct sw_bytes script_text(const char *words)
 {
@@ -213,6 +169,39 @@ static inline enum sw_guest_end script_seq(struct sw_guest *guest, const char *c
     return SW_GUEST_DONE;
 }
 
+/* As memory.grow would: refused beyond the limit, and for no other reason. */
+static inline int32_t script_grow(struct sw_guest *guest, uint64_t bytes)
+{
+    bool is_refused = bytes > guest->memory_bytes - guest->state.grown;
+
+    return is_refused ? -1 : (guest->state.grown += bytes, 0);
+}
+
+/* Commands that may end the entry, and what is none. */
+static inline enum sw_guest_end script_end(struct script_engine *engine, struct sw_guest *guest,
+                                           const char *command)
+{
+    unsigned long long ns, count;
+
+    if (strcmp(command, "once") == 0)
+        return engine->drift++ == 0 ? SW_GUEST_DONE : SW_GUEST_TRAPPED;
+    if (sscanf(command, "flaky %llu", &count) == 1)
+        return guest->module->flaky++ < count ? SW_GUEST_TRAPPED : SW_GUEST_DONE;
+    if (strncmp(command, "seq ", 4) == 0)
+        return script_seq(guest, command);
+    if (strcmp(command, "trap") == 0)
+        return SW_GUEST_TRAPPED;
+    if (strcmp(command, "wait") == 0)
+        return SW_GUEST_WAITING;
+    if (strcmp(command, "deadline") == 0)
+        return SW_GUEST_DEADLINE;
+    if (sscanf(command, "pass %llu %llu", &ns, &count) == 2)
+        return script_pass(engine, guest, ns, count);
+    if (sscanf(command, "needs %llu", &count) == 1)
+        return guest->deadline_ms < count ? SW_GUEST_DEADLINE : SW_GUEST_DONE;
+    return SW_GUEST_FAILED;
+}
+
 /* How one command ends: DONE to go on. */
 static inline enum sw_guest_end script_command(struct script_engine *engine, struct sw_guest *guest,
                                                const char *command, uint64_t handle)
@@ -262,24 +251,10 @@ static inline enum sw_guest_end script_command(struct script_engine *engine, str
         state->last_code = sw_turn_sleep(turn, delay);
     else if (strcmp(command, "ack") == 0)
         script_ack(guest);
-    else if (strcmp(command, "once") == 0)
-        return engine->drift++ == 0 ? SW_GUEST_DONE : SW_GUEST_TRAPPED;
-    else if (sscanf(command, "flaky %lld", &number) == 1)
-        return guest->module->flaky++ < (uint64_t)number ? SW_GUEST_TRAPPED : SW_GUEST_DONE;
-    else if (strncmp(command, "seq ", 4) == 0)
-        return script_seq(guest, command);
-    else if (strcmp(command, "fail") == 0)
-        return SW_GUEST_FAILED;
-    else if (strcmp(command, "trap") == 0)
-        return SW_GUEST_TRAPPED;
-    else if (strcmp(command, "wait") == 0)
-        return SW_GUEST_WAITING;
-    else if (strcmp(command, "deadline") == 0)
-        return SW_GUEST_DEADLINE;
-    else if (sscanf(command, "pass %llu %llu", &delay, &id) == 2)
-        return script_pass(engine, guest, delay, id);
+    else if (sscanf(command, "grow %llu", &delay) == 1)
+        state->last_code = script_grow(guest, delay);
     else if (!script_message(guest, command))
-        return SW_GUEST_FAILED;
+        return script_end(engine, guest, command);
     return SW_GUEST_DONE;
 }
 

@@ -181,6 +181,45 @@ static void open_breeders(void)
     actors_settle(&actors);
 }
 
+static void memory_has_the_limit_of_its_beginning_also_in_a_replay(void **state)
+{
+    struct actors_pod pod = {.number = 2, .agent = "b", .is_keyed = true, .memory_bytes = 4096};
+
+    (void)state;
+    actors_open(&actors, &pod);
+    actors_ask(&actors, 2, "x", "grow 4000");
+    actors_ask(&actors, 2, "x", "grow 100");
+    assert_int_equal(field(actors_ask(&actors, 2, "x", "grow 100;get"), "code"), -1);
+    for (int i = 0; i < 2; i++) {
+        pod.memory_bytes *= 16;
+        restart(); /* What is refused is an answer, which the replay has to come to again. */
+        actors_open(&actors, &pod);
+        assert_int_equal(field(actors_ask(&actors, 2, "x", "grow 100;get"), "code"), -1);
+        assert_int_equal(
+            field(actors_ask(&actors, 2, i == 0 ? "y" : "z", "grow 40000;get"), "code"), 0);
+        assert_int_equal(
+            sw_snapshot_begin(&actors.shared, actors.workers, actors.count, &actors.failure),
+            SW_OK);
+        assert_int_equal(actors_snapshot(&actors), SW_OK);
+    }
+}
+
+static void a_replay_has_all_the_time_that_a_segment_had(void **state)
+{
+    struct actors_pod pod = {
+        .number = 2, .agent = "b", .is_keyed = true, .deadline_ms = 3600 * 1000};
+
+    (void)state;
+    actors_open(&actors, &pod);
+    actors_ask(&actors, 2, "x", "needs 3599000;add 1");
+    pod.deadline_ms = 1; /* Of those from now on. */
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    restart();
+    actors_open(&actors, &pod);
+    assert_int_equal(field_of(2, "x", "counter"), 1);
+}
+
 static void an_instance_brings_so_many_to_life_in_a_second(void **state)
 {
     (void)state;
@@ -394,6 +433,8 @@ int main(void)
         TEST(the_board_lets_senders_on_when_there_is_room_again),
         TEST(publishes_and_answers_are_not_counted),
         TEST(the_limit_of_timers_is_that_of_the_recorded_spec),
+        TEST(memory_has_the_limit_of_its_beginning_also_in_a_replay),
+        TEST(a_replay_has_all_the_time_that_a_segment_had),
         TEST(an_instance_brings_so_many_to_life_in_a_second),
         TEST(a_restart_does_not_count_children_twice),
         TEST(overload_refuses_at_the_edge_first),

@@ -706,6 +706,34 @@ static void what_is_told_of_instances_waits_for_their_records(void **state)
     assert_true(epoch_of_output(1, SW_FRAME_INSTANCES) > durable);
 }
 
+static void what_is_told_of_dead_letters_waits_for_their_records(void **state)
+{
+    struct sw_item_letters letters = {.request = 77,
+                                      .name_space = script_text("default"),
+                                      .agent = script_text("b"),
+                                      .limit = 10};
+    struct sw_item_letters_change change = {.request = 78,
+                                            .name_space = script_text("default"),
+                                            .agent = script_text("b"),
+                                            .is_drop = true};
+    uint64_t durable;
+
+    (void)state;
+    actors_settle(&actors);
+    durable = sw_journal_durable(actors.shared.journal);
+    actors_send(&actors, 2, "y", "send b/x|trap"); /* Worker 1 has no part in it. */
+    actors_run(&actors);
+    (void)epoch_of_output(0, SW_FRAME_REPLY);
+    sw_worker_put(actors.workers[0], sw_item_letters_new(&letters));
+    actors_run(&actors);
+    assert_true(epoch_of_output(1, SW_FRAME_LETTERS_PAGE) > durable);
+    actors_settle(&actors);
+    durable = sw_journal_durable(actors.shared.journal);
+    sw_worker_put(actors.workers[0], sw_item_letters_change_new(&change));
+    actors_run(&actors);
+    assert_true(epoch_of_output(1, SW_FRAME_REPLY) > durable);
+}
+
 static void a_volatile_instance_carries_the_epoch_of_what_made_it(void **state)
 {
     uint64_t durable;
@@ -823,6 +851,7 @@ int main(void)
         TEST(publishes_from_outside_are_refused_while_the_journal_has_no_room),
         TEST(a_question_to_a_volatile_pod_that_was_closed_is_refused),
         TEST(what_is_told_of_instances_waits_for_their_records),
+        TEST(what_is_told_of_dead_letters_waits_for_their_records),
         TEST(a_volatile_instance_carries_the_epoch_of_what_made_it),
         TEST(a_volatile_instance_carries_the_epoch_of_what_it_saw),
         TEST(two_that_write_to_each_other_run_in_turn_and_hold_nobody_up_for_long),
