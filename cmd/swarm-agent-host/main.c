@@ -138,11 +138,13 @@ static void recover(struct sw_worker **workers, const struct sw_frame_hello *hel
     struct sw_err err = {0};
     struct sw_buffer identity;
     char words[512];
+    uint64_t began_ns;
     enum sw_rc rc;
 
     sw_snapshot_limit(&driver.shared,
                       &(struct sw_snapshot_limits){.bytes_min = hello->snapshot_bytes,
                                                    .history_bytes = hello->history_bytes});
+    began_ns = driver.system->monotonic_ns(driver.system->ctx);
     rc = sw_recover(&journal, &driver.shared, workers, driver.lanes_count, &report, &err);
     if (rc != SW_OK)
         driver_die(rc == SW_E_NOT_FOUND ? SW_HOST_EXIT_LOST : SW_HOST_EXIT_UNREADABLE, err.message);
@@ -151,8 +153,12 @@ static void recover(struct sw_worker **workers, const struct sw_frame_hello *hel
     if (sw_host_new(&options, &driver.host, &err) != SW_OK)
         driver_die(SW_HOST_EXIT_RESOURCES, err.message);
     snprintf(words, sizeof words,
-             "recovered %" PRIu64 " Pods, %" PRIu64 " instances, %" PRIu64 " waiting messages%s%s",
+             "recovered %" PRIu64 " Pods, %" PRIu64 " instances, %" PRIu64
+             " waiting messages in %" PRIu64 " ms, from %" PRIu64
+             " KiB of snapshot and the last %" PRIu64 " of %" PRIu64 " KiB of journal%s%s",
              report.pods, report.instances, report.messages,
+             (driver.system->monotonic_ns(driver.system->ctx) - began_ns) / NS_PER_MS,
+             report.snapshot_bytes >> 10, report.tail_bytes >> 10, report.journal_bytes >> 10,
              sandbox.missing[0] == 0 ? "" : "; the sandbox is without ", sandbox.missing);
     ready.ready = (struct sw_frame_ready){.version = SW_LINK_VERSION,
                                           .workers = driver.lanes_count,

@@ -2,6 +2,7 @@
 #include "pkg/agent/controller/state.h"
 #include "pkg/agent/link/exit.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 
 #define LINK_BYTES_MAX ((size_t)512 << 20) /* Waiting to be sent; machine code is the largest. */
 #define LINK_BYTES_BUSY ((size_t)32 << 20) /* With this much waiting, messages are refused. */
-#define BACKOFF_FORGET 4u /* Up for so many of its next waits, a host's deaths are forgotten. */
+#define SERVED_WAITS 4u /* A host that was up for so many of the first waits may have served. */
 #define STANDARD_ERROR 2
 #define IDENTITY_BYTES_MAX 32
 #define LINK_FILE_COUNT 4 /* 0, 1, 2 and the link. */
@@ -106,14 +107,25 @@ static void on_link_closed(void *ctx, struct sw_stream *stream, enum sw_rc rc)
 
 /* --- Life ------------------------------------------------------------------------------------ */
 
-/* Becoming ready is no proof of health: one that dies right after it would die so again, so it must
- * have lived for some of its waits before they are short again. */
+/* Becoming ready is no proof of health: one that dies right after it would die so again. Whether it
+ * was up for some of the first waits, and for as long as its start had taken. */
+static bool has_served(const struct sw_agents *agents)
+{
+    uint64_t start_ms = agents->up_since_ms - agents->started_ms;
+    uint64_t lived_ms = sw_host_now_ms(agents) - agents->up_since_ms;
+
+    return lived_ms >= SERVED_WAITS * agents->options.backoff_ms && lived_ms >= start_ms;
+}
+
+/* One that has served is followed soon, however many had died before it: what each must have lived
+ * for does not grow with the waits, or a few deaths in a row would make each later one a long
+ * silence. The others are awaited longer each time, so that no node is busy with starts alone. */
 static void start_later(struct sw_agents *agents, bool was_up)
 {
-    uint64_t lived_ms = was_up ? sw_host_now_ms(agents) - agents->up_since_ms : 0;
-
-    if (lived_ms >= BACKOFF_FORGET * agents->backoff_ms)
+    if (was_up && has_served(agents))
         agents->backoff_ms = agents->options.backoff_ms;
+    sw_log(agents->options.logger, SW_LOG_INFO, "agents",
+           "the agent host is started again in %" PRIu64 " ms", agents->backoff_ms);
     sw_timer_start(agents->backoff, agents->backoff_ms);
     agents->backoff_ms *= 2;
     if (agents->backoff_ms > agents->options.backoff_max_ms)
@@ -269,6 +281,7 @@ void sw_host_start(struct sw_agents *agents)
     struct sw_err err = {0};
     enum sw_rc rc = sw_socket_pair(files, &err);
 
+    agents->started_ms = sw_host_now_ms(agents);
     agents->is_broken = false;
     agents->pings_open = 0;
     agents->words[0] = '\0';

@@ -76,7 +76,7 @@ struct sw_agents {
     struct sw_buffer identity; /* Of the host's journal, as READY says it; empty: not known. */
     struct sw_buffer inbound, outbound; /* Received and not yet whole; a frame in the making. */
     struct sw_timer *backoff, *ping;
-    uint64_t backoff_ms, up_since_ms;
+    uint64_t backoff_ms, started_ms, up_since_ms; /* The next wait; the present host. */
     uint64_t ping_number;
     unsigned pings_open; /* Sent since the last answer. */
     bool has_crashed;    /* The host before ended by a fault of its own. */

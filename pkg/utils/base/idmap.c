@@ -1,9 +1,9 @@
 #include "pkg/utils/base/idmap.h"
 
-#include <assert.h>
-#include <stdlib.h>
+#include "pkg/utils/base/robin.h"
 
-#define CAPACITY_MIN 16
+#include <assert.h>
+
 #define GROUP_BITS 2u /* So many ids that follow one another share a cache line. */
 #define MIX 0x9e3779b97f4a7c15u
 
@@ -13,11 +13,52 @@ struct slot {
 };
 
 struct sw_idmap {
-    struct slot *slots;
-    size_t capacity, count; /* capacity is a power of two. */
+    struct sw_robin robin;
     uint64_t seed;
     unsigned skip_bits;
 };
+
+static size_t home_of(const struct sw_idmap *map, uint64_t id)
+{
+    uint64_t number = id >> map->skip_bits;
+    uint64_t mixed = ((number >> GROUP_BITS) ^ map->seed) * MIX;
+
+    mixed ^= mixed >> 32;
+    return (size_t)((mixed << GROUP_BITS) | (number & ((1u << GROUP_BITS) - 1)));
+}
+
+/* --- For robin.h ----------------------------------------------------------------------------- */
+
+static bool slot_is_free(const void *slot)
+{
+    return ((const struct slot *)slot)->value == NULL;
+}
+
+static bool slot_has(const void *slot, const void *id)
+{
+    return ((const struct slot *)slot)->id == *(const uint64_t *)id;
+}
+
+static size_t slot_home(const struct sw_robin *robin, const void *slot)
+{
+    return home_of((const struct sw_idmap *)(const void *)robin, ((const struct slot *)slot)->id);
+}
+
+static const struct sw_robin_kind kind = {.slot_bytes = sizeof(struct slot),
+                                          .full_16ths = 13,
+                                          .is_free = slot_is_free,
+                                          .has = slot_has,
+                                          .home = slot_home};
+
+/* NULL: the id is not there. */
+static struct slot *slot_find(const struct sw_idmap *map, uint64_t id)
+{
+    size_t at = sw_robin_find(&map->robin, &kind, home_of(map, id), &id);
+
+    return at == SIZE_MAX ? NULL : sw_robin_slot(&map->robin, &kind, at);
+}
+
+/* --- The map --------------------------------------------------------------------------------- */
 
 struct sw_idmap *sw_idmap_new(uint64_t seed, unsigned skip_bits)
 {
@@ -35,158 +76,64 @@ void sw_idmap_free(struct sw_idmap *map)
 {
     if (map == NULL)
         return;
-    free(map->slots);
+    free(map->robin.slots);
     free(map);
 }
 
 size_t sw_idmap_count(const struct sw_idmap *map)
 {
-    return map->count;
-}
-
-static size_t home_of(const struct sw_idmap *map, uint64_t id)
-{
-    uint64_t number = id >> map->skip_bits;
-    uint64_t mixed = ((number >> GROUP_BITS) ^ map->seed) * MIX;
-
-    mixed ^= mixed >> 32;
-    return (size_t)((mixed << GROUP_BITS) | (number & ((1u << GROUP_BITS) - 1))) &
-           (map->capacity - 1);
-}
-
-static size_t distance_of(const struct sw_idmap *map, size_t at)
-{
-    return (at - home_of(map, map->slots[at].id)) & (map->capacity - 1);
-}
-
-/* The place of the id, or SIZE_MAX. Probing ends where an entry nearer to its home begins. */
-static size_t slot_find(const struct sw_idmap *map, uint64_t id)
-{
-    size_t at;
-
-    if (map->count == 0)
-        return SIZE_MAX;
-    at = home_of(map, id);
-    for (size_t distance = 0;; distance++, at = (at + 1) & (map->capacity - 1)) {
-        const struct slot *slot = &map->slots[at];
-
-        if (slot->value == NULL)
-            return SIZE_MAX;
-        if (slot->id == id)
-            return at;
-        if (distance_of(map, at) < distance)
-            return SIZE_MAX;
-    }
+    return map->robin.count;
 }
 
 void *sw_idmap_find(const struct sw_idmap *map, uint64_t id)
 {
-    size_t at = slot_find(map, id);
+    const struct slot *slot = slot_find(map, id);
 
-    return at == SIZE_MAX ? NULL : map->slots[at].value;
+    return slot == NULL ? NULL : slot->value;
 }
 
 void sw_idmap_prefetch(const struct sw_idmap *map, uint64_t id)
 {
-    if (map->count > 0)
-        __builtin_prefetch(&map->slots[home_of(map, id)]);
-}
-
-/* Put a slot whose id is known to be absent; the richer entry gives way to the poorer. */
-static void slot_insert(struct sw_idmap *map, struct slot entering)
-{
-    size_t at = home_of(map, entering.id);
-
-    for (size_t distance = 0;; distance++, at = (at + 1) & (map->capacity - 1)) {
-        struct slot *slot = &map->slots[at];
-        size_t other;
-
-        if (slot->value == NULL) {
-            *slot = entering;
-            return;
-        }
-        other = distance_of(map, at);
-        if (other < distance) {
-            struct slot displaced = *slot;
-
-            distance = other;
-            *slot = entering;
-            entering = displaced;
-        }
-    }
-}
-
-static bool resize(struct sw_idmap *map, size_t capacity)
-{
-    struct slot *old = map->slots;
-    size_t old_capacity = map->capacity;
-    struct slot *slots = calloc(capacity, sizeof *slots);
-
-    if (slots == NULL)
-        return false;
-    map->slots = slots;
-    map->capacity = capacity;
-    for (size_t i = 0; i < old_capacity; i++)
-        if (old[i].value != NULL)
-            slot_insert(map, old[i]);
-    free(old);
-    return true;
+    if (map->robin.count > 0)
+        __builtin_prefetch(
+            sw_robin_slot(&map->robin, &kind, home_of(map, id) & (map->robin.capacity - 1)));
 }
 
 enum sw_rc sw_idmap_put(struct sw_idmap *map, uint64_t id, void *value, void **ret_old)
 {
-    size_t at = slot_find(map, id);
+    struct slot *there = slot_find(map, id);
+    struct slot slot = {id, value};
 
     assert(value != NULL);
     if (ret_old != NULL)
-        *ret_old = at == SIZE_MAX ? NULL : map->slots[at].value;
-    if (at != SIZE_MAX) {
-        map->slots[at].value = value;
+        *ret_old = there == NULL ? NULL : there->value;
+    if (there != NULL) {
+        there->value = value;
         return SW_OK;
     }
-    /* At most thirteen sixteenths full. */
-    if (map->count + 1 > map->capacity - map->capacity / 16 * 3 &&
-        !resize(map, map->capacity == 0 ? CAPACITY_MIN : map->capacity * 2))
-        return SW_E_EXHAUSTED;
-    slot_insert(map, (struct slot){id, value});
-    map->count++;
-    return SW_OK;
+    return sw_robin_add(&map->robin, &kind, &slot) ? SW_OK : SW_E_EXHAUSTED;
 }
 
 void *sw_idmap_remove(struct sw_idmap *map, uint64_t id)
 {
-    size_t at = slot_find(map, id);
+    size_t at = sw_robin_find(&map->robin, &kind, home_of(map, id), &id);
     void *value;
 
     if (at == SIZE_MAX)
         return NULL;
-    value = map->slots[at].value;
-    /* Shift followers back until one is at its home, so no tombstones are needed. */
-    for (;;) {
-        size_t next = (at + 1) & (map->capacity - 1);
-
-        if (map->slots[next].value == NULL || distance_of(map, next) == 0)
-            break;
-        map->slots[at] = map->slots[next];
-        at = next;
-    }
-    map->slots[at] = (struct slot){0};
-    map->count--;
+    value = ((const struct slot *)sw_robin_slot(&map->robin, &kind, at))->value;
+    sw_robin_remove(&map->robin, &kind, at);
     return value;
 }
 
 bool sw_idmap_next(const struct sw_idmap *map, size_t *cursor, uint64_t *ret_id, void **ret_value)
 {
-    for (; *cursor < map->capacity; (*cursor)++) {
-        const struct slot *slot = &map->slots[*cursor];
+    const struct slot *slot = sw_robin_next(&map->robin, &kind, cursor);
 
-        if (slot->value == NULL)
-            continue;
-        if (ret_id != NULL)
-            *ret_id = slot->id;
-        *ret_value = slot->value;
-        (*cursor)++;
-        return true;
-    }
-    return false;
+    if (slot == NULL)
+        return false;
+    if (ret_id != NULL)
+        *ret_id = slot->id;
+    *ret_value = slot->value;
+    return true;
 }

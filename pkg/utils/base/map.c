@@ -1,14 +1,11 @@
 #include "pkg/utils/base/map.h"
 
 #include "pkg/utils/base/hash.h"
+#include "pkg/utils/base/robin.h"
 
 #include <assert.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define MAP_CAPACITY_MIN 16
 #define EMPTY 0 /* A hash of 0 marks a free place; real hashes have their lowest bit set. */
-
 #define KEY_INLINE_MAX 24 /* Short keys, which most are, stand in the slot itself. */
 
 struct slot {
@@ -18,9 +15,13 @@ struct slot {
 };
 
 struct sw_map {
-    struct slot *slots;
-    size_t capacity, count; /* capacity is a power of two. */
+    struct sw_robin robin;
     uint8_t seed[16];
+};
+
+struct key {
+    uint32_t hash;
+    struct sw_bytes bytes;
 };
 
 static uint8_t *long_key(const struct slot *slot)
@@ -59,6 +60,54 @@ static void key_free(const struct slot *slot)
         free(long_key(slot));
 }
 
+static struct key key_make(const struct sw_map *map, const void *key, size_t key_size)
+{
+    return (struct key){(uint32_t)sw_siphash(map->seed, key, key_size) | 1, {key, key_size}};
+}
+
+/* --- For robin.h ----------------------------------------------------------------------------- */
+
+static bool slot_is_free(const void *slot)
+{
+    return ((const struct slot *)slot)->hash == EMPTY;
+}
+
+static bool slot_has(const void *some_slot, const void *some_key)
+{
+    const struct slot *slot = some_slot;
+    const struct key *key = some_key;
+
+    return slot->hash == key->hash && slot->key_size == key->bytes.size &&
+           (slot->key_size == 0 || memcmp(key_of(slot), key->bytes.data, slot->key_size) == 0);
+}
+
+static size_t home_of(uint32_t hash)
+{
+    return hash >> 1;
+}
+
+static size_t slot_home(const struct sw_robin *robin, const void *slot)
+{
+    (void)robin;
+    return home_of(((const struct slot *)slot)->hash);
+}
+
+static const struct sw_robin_kind kind = {.slot_bytes = sizeof(struct slot),
+                                          .full_16ths = 14,
+                                          .is_free = slot_is_free,
+                                          .has = slot_has,
+                                          .home = slot_home};
+
+/* NULL: the key is not there. */
+static struct slot *slot_find(const struct sw_map *map, const struct key *key)
+{
+    size_t at = sw_robin_find(&map->robin, &kind, home_of(key->hash), key);
+
+    return at == SIZE_MAX ? NULL : sw_robin_slot(&map->robin, &kind, at);
+}
+
+/* --- The map --------------------------------------------------------------------------------- */
+
 struct sw_map *sw_map_new(uint64_t seed)
 {
     struct sw_map *map = calloc(1, sizeof *map);
@@ -70,159 +119,79 @@ struct sw_map *sw_map_new(uint64_t seed)
 
 void sw_map_free(struct sw_map *map)
 {
+    const struct slot *slot;
+    size_t cursor = 0;
+
     if (map == NULL)
         return;
-    for (size_t i = 0; i < map->capacity; i++)
-        key_free(&map->slots[i]);
-    free(map->slots);
+    while ((slot = sw_robin_next(&map->robin, &kind, &cursor)) != NULL)
+        key_free(slot);
+    free(map->robin.slots);
     free(map);
 }
 
 size_t sw_map_count(const struct sw_map *map)
 {
-    return map->count;
-}
-
-static uint32_t key_hash(const struct sw_map *map, const void *key, size_t key_size)
-{
-    return (uint32_t)sw_siphash(map->seed, key, key_size) | 1;
-}
-
-static size_t home_of(const struct sw_map *map, uint32_t hash)
-{
-    return (size_t)(hash >> 1) & (map->capacity - 1);
-}
-
-static size_t distance_of(const struct sw_map *map, size_t at)
-{
-    return (at - home_of(map, map->slots[at].hash)) & (map->capacity - 1);
-}
-
-/* The place of the key, or SIZE_MAX. Probing ends where an entry nearer to its home begins. */
-static size_t slot_find(const struct sw_map *map, uint32_t hash, const void *key, size_t key_size)
-{
-    size_t at;
-
-    if (map->count == 0)
-        return SIZE_MAX;
-    at = home_of(map, hash);
-    for (size_t distance = 0;; distance++, at = (at + 1) & (map->capacity - 1)) {
-        const struct slot *slot = &map->slots[at];
-
-        if (slot->hash == EMPTY || distance_of(map, at) < distance)
-            return SIZE_MAX;
-        if (slot->hash == hash && slot->key_size == key_size &&
-            (key_size == 0 || memcmp(key_of(slot), key, key_size) == 0))
-            return at;
-    }
+    return map->robin.count;
 }
 
 void *sw_map_find(const struct sw_map *map, const void *key, size_t key_size)
 {
-    size_t at =
-        map->count == 0 ? SIZE_MAX : slot_find(map, key_hash(map, key, key_size), key, key_size);
+    const struct slot *slot;
+    struct key sought;
 
-    return at == SIZE_MAX ? NULL : map->slots[at].value;
-}
-
-/* Put a slot whose key is known to be absent; the richer entry gives way to the poorer. */
-static void slot_insert(struct sw_map *map, struct slot entering)
-{
-    size_t at = home_of(map, entering.hash);
-
-    for (size_t distance = 0;; distance++, at = (at + 1) & (map->capacity - 1)) {
-        struct slot *slot = &map->slots[at];
-
-        if (slot->hash == EMPTY) {
-            *slot = entering;
-            return;
-        }
-        if (distance_of(map, at) < distance) {
-            struct slot displaced = *slot;
-
-            distance = distance_of(map, at);
-            *slot = entering;
-            entering = displaced;
-        }
-    }
-}
-
-static bool map_resize(struct sw_map *map, size_t capacity)
-{
-    struct slot *old = map->slots;
-    size_t old_capacity = map->capacity;
-    struct slot *slots = calloc(capacity, sizeof *slots);
-
-    if (slots == NULL)
-        return false;
-    map->slots = slots;
-    map->capacity = capacity;
-    for (size_t i = 0; i < old_capacity; i++)
-        if (old[i].hash != EMPTY)
-            slot_insert(map, old[i]);
-    free(old);
-    return true;
+    if (map->robin.count == 0) /* Not worth a hash. */
+        return NULL;
+    sought = key_make(map, key, key_size);
+    slot = slot_find(map, &sought);
+    return slot == NULL ? NULL : slot->value;
 }
 
 enum sw_rc sw_map_put(struct sw_map *map, const void *key, size_t key_size, void *value,
                       void **ret_old)
 {
-    uint32_t hash = key_hash(map, key, key_size);
-    size_t at = slot_find(map, hash, key, key_size);
-    struct slot slot = {.hash = hash, .value = value, .key_size = (uint32_t)key_size};
+    struct key sought = key_make(map, key, key_size);
+    struct slot *there = slot_find(map, &sought);
+    struct slot slot = {.hash = sought.hash, .value = value, .key_size = (uint32_t)key_size};
 
     assert(key_size <= UINT32_MAX);
     if (ret_old != NULL)
-        *ret_old = at == SIZE_MAX ? NULL : map->slots[at].value;
-    if (at != SIZE_MAX) {
-        map->slots[at].value = value;
+        *ret_old = there == NULL ? NULL : there->value;
+    if (there != NULL) {
+        there->value = value;
         return SW_OK;
     }
-    /* At most seven eighths full. */
-    if (map->count + 1 > map->capacity - map->capacity / 8 &&
-        !map_resize(map, map->capacity == 0 ? MAP_CAPACITY_MIN : map->capacity * 2))
-        return SW_E_EXHAUSTED;
     if (!key_copy(&slot, key))
         return SW_E_EXHAUSTED;
-    slot_insert(map, slot);
-    map->count++;
+    if (!sw_robin_add(&map->robin, &kind, &slot)) {
+        key_free(&slot);
+        return SW_E_EXHAUSTED;
+    }
     return SW_OK;
 }
 
 void *sw_map_remove(struct sw_map *map, const void *key, size_t key_size)
 {
-    size_t at = slot_find(map, key_hash(map, key, key_size), key, key_size);
-    size_t next;
+    struct key sought = key_make(map, key, key_size);
+    size_t at = sw_robin_find(&map->robin, &kind, home_of(sought.hash), &sought);
+    const struct slot *slot;
     void *value;
 
     if (at == SIZE_MAX)
         return NULL;
-    value = map->slots[at].value;
-    key_free(&map->slots[at]);
-    /* Shift followers back until one is at its home, so no tombstones are needed. */
-    for (;;) {
-        next = (at + 1) & (map->capacity - 1);
-        if (map->slots[next].hash == EMPTY || distance_of(map, next) == 0)
-            break;
-        map->slots[at] = map->slots[next];
-        at = next;
-    }
-    map->slots[at] = (struct slot){0};
-    map->count--;
+    slot = sw_robin_slot(&map->robin, &kind, at);
+    value = slot->value;
+    key_free(slot);
+    sw_robin_remove(&map->robin, &kind, at);
     return value;
 }
 
 bool sw_map_next(const struct sw_map *map, size_t *cursor, struct sw_map_entry *ret_entry)
 {
-    for (; *cursor < map->capacity; (*cursor)++) {
-        const struct slot *slot = &map->slots[*cursor];
+    const struct slot *slot = sw_robin_next(&map->robin, &kind, cursor);
 
-        if (slot->hash == EMPTY)
-            continue;
-        *ret_entry =
-            (struct sw_map_entry){.key = {key_of(slot), slot->key_size}, .value = slot->value};
-        (*cursor)++;
-        return true;
-    }
-    return false;
+    if (slot == NULL)
+        return false;
+    *ret_entry = (struct sw_map_entry){.key = {key_of(slot), slot->key_size}, .value = slot->value};
+    return true;
 }

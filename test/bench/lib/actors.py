@@ -21,11 +21,11 @@ def head_of(run, bench, unit, durability):
             "fs": run.filesystem, "config": run.config}
 
 
-def play(daemon, agent, pairs, round_trips):
-    """The report of a play: messages and seconds."""
+def play(daemon, agent, pairs, round_trips, near=1):
+    """The report of a play: messages and seconds. near: a pair's keys share what is in braces."""
     before = daemon.host_cpu_s()
-    report = daemon.load("request", agent=agent, keys=1, workers=pairs, count=pairs, warm=0,
-                         size=BODY_BYTES)
+    report = daemon.load("request", agent=agent, keys=1, near=near, workers=pairs,
+                         count=pairs, warm=0, size=BODY_BYTES)
     report.update(count=2 * pairs * round_trips, cpu_s=daemon.host_cpu_s() - before)
     return report
 
@@ -37,14 +37,24 @@ def cpu_us(reports):
 
 
 def pairs(run):
-    """One line per peer, each of which alternates with ours."""
+    """Two lines per peer, which alternates with ours: of pairs whose keys keep them together, as a
+    process that begins another at the peers keeps it near, and of pairs that lie anywhere."""
     round_trips = run.many(ROUND_TRIPS)
-    head = dict(head_of(run, "pairs", "messages/s", "none"),
-                case=f"n={PAIRS} mode=live")
+    head = head_of(run, "pairs", "messages/s", "none")
     with run.daemon("pairs") as daemon:
         daemon.apply_keyed("pairs", "pairs", durability="none", pods=figures.cores(),
                            config=str(round_trips))
-        play(daemon, "pairs", PAIRS, round_trips)
+
+        def both(_):
+            return [play(daemon, "pairs", PAIRS, round_trips, near) for near in (1, 0)]
+
+        def emit(ours, theirs=None, **words):
+            for place, reports in zip(("near", "anywhere"), zip(*ours)):
+                figures.emit_rates(dict(head, case=f"n={PAIRS} mode=live place={place}",
+                                        cpu_us=cpu_us(reports), **words), reports, theirs,
+                                   {"words": ">= 2x", "reached": lambda line: line["ratio"] >= 2})
+
+        both(0)
         is_alone = True
         for name, kind in (("erlang", peers.Erlang), ("caf", peers.Caf), ("pekko", peers.Pekko)):
             with run.other(name, kind) as other:
@@ -52,15 +62,11 @@ def pairs(run):
                     continue
                 is_alone = False
                 ours, theirs = run.alternate(
-                    lambda _: play(daemon, "pairs", PAIRS, round_trips),
-                    lambda _, o=other: o.measure("pairs", PAIRS, round_trips))
-                figures.emit_rates(dict(head, peer=name, peer_durability="none",
-                                        peer_isolation="one memory", cpu_us=cpu_us(ours),
-                                        peer_cpu_us=cpu_us(theirs)), ours, theirs,
-                                   {"words": ">= 2x", "reached": lambda line: line["ratio"] >= 2})
+                    both, lambda _, o=other: o.measure("pairs", PAIRS, round_trips))
+                emit(ours, theirs, peer=name, peer_durability="none", peer_isolation="one memory",
+                     peer_cpu_us=cpu_us(theirs))
         if is_alone:
-            ours = [play(daemon, "pairs", PAIRS, round_trips) for _ in range(run.rounds)]
-            figures.emit_rates(dict(head, cpu_us=cpu_us(ours)), ours)
+            emit(run.alternate(both, None)[0])
 
 
 def fan_out(daemon, agent, pool):

@@ -18,6 +18,7 @@ struct load_options {  /* From the command line, as NAME=VALUE. */
     size_t workers;    /* Calls under way at once. */
     size_t keys;       /* For `request`: not 0: each worker asks an instance of its own. For
                         * `recover`: so many instances there are. */
+    size_t near;       /* For `request`: not 0: the keys stand in braces. */
     size_t expect;     /* For `recover`: what each of them answers, a 32-bit number. */
     size_t watchers;   /* For `watch`. */
     size_t objects;    /* For `list`: how many must be there. */

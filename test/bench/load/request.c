@@ -32,7 +32,8 @@ static void ask(void *ctx, size_t worker, size_t n, struct sw_buffer *out)
     char to[320];
 
     fill(asking, worker, n);
-    (void)snprintf(to, sizeof to, "%s/%zu", asking->load->options.agent, worker);
+    (void)snprintf(to, sizeof to, asking->load->options.near == 0 ? "%s/%zu" : "%s/{%zu}",
+                   asking->load->options.agent, worker);
     sw_api_init(&sw_api_send_request_message, &request);
     request.namespace = asking->load->options.space;
     request.to = asking->load->options.keys == 0 ? asking->load->options.agent : to;

@@ -724,6 +724,17 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
 
 /* --- The end --------------------------------------------------------------------------------- */
 
+/* What was read. */
+static void report_bytes(const struct recovery *recovery)
+{
+    struct sw_journal *journal = recovery->shared->journal;
+    uint64_t begin = sw_journal_begin(journal), end = sw_journal_end(journal);
+
+    recovery->report->snapshot_bytes = recovery->has_snapshot ? recovery->snapshot.bytes : 0;
+    recovery->report->journal_bytes = end - begin;
+    recovery->report->tail_bytes = end - (recovery->begin > begin ? recovery->begin : begin);
+}
+
 /* An instance in whatever Pod it is by now; NULL: gone. */
 static const struct sw_instance *instance_of(const struct recovery *recovery, uint64_t id)
 {
@@ -848,6 +859,7 @@ enum sw_rc sw_recovery_run(struct recovery *recovery)
     if (rc == SW_OK && !is_watched)
         rc = sw_snapshots_clean(shared, err);
     if (rc == SW_OK && !is_watched) {
+        report_bytes(recovery); /* Before anything new is written. */
         settle(recovery);
         rc = requeue_all(recovery);
     }

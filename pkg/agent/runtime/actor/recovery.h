@@ -12,6 +12,8 @@
 struct sw_recovery_report {
     uint64_t pods, instances, messages; /* Recovered; messages: queued again. */
     uint64_t next_pod;                  /* Number for the next new Pod. */
+    uint64_t snapshot_bytes;            /* Of the one that counts; 0: there is none. */
+    uint64_t journal_bytes, tail_bytes; /* All that was checked; what was taken in after it. */
 };
 
 /* Open the journal of options into shared->journal and fill the workers. Every Pod found is closed

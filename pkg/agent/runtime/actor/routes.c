@@ -283,9 +283,24 @@ void sw_slot_key(struct sw_bytes agent_uid, uint8_t ret_key[16])
     }
 }
 
+/* What decides the slot of a key: what stands in its first braces, if anything does. */
+static struct sw_bytes part_of(struct sw_bytes key)
+{
+    const char *text = key.data, *open = key.size == 0 ? NULL : memchr(text, '{', key.size);
+    const char *close;
+
+    if (open == NULL)
+        return key;
+    open++;
+    close = memchr(open, '}', (size_t)(text + key.size - open));
+    return close == NULL || close == open ? key : (struct sw_bytes){open, (size_t)(close - open)};
+}
+
 uint32_t sw_slot_of(const uint8_t hash_key[16], struct sw_bytes key)
 {
-    return (uint32_t)(sw_siphash(hash_key, key.data, key.size) % SW_SLOTS);
+    struct sw_bytes part = part_of(key);
+
+    return (uint32_t)(sw_siphash(hash_key, part.data, part.size) % SW_SLOTS);
 }
 
 /* Where the first slash is, or the size; SIZE_MAX: it is not all plain ASCII, or short. Most names

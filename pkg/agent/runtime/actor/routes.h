@@ -61,7 +61,8 @@ const struct sw_route_pod *sw_routes_pod(const struct sw_routes *routes, uint64_
 
 /* The 16 bytes of "01932c07-8ba2-7c1e-9a2b-0123456789ab"; another text is hashed into them. */
 void sw_slot_key(struct sw_bytes agent_uid, uint8_t ret_key[16]);
-/* The slot of an instance's key: SipHash-2-4 under the Agent's uid. */
+/* The slot of an instance's key: SipHash-2-4 of it under the Agent's uid, or of what stands in its
+ * first pair of braces if that is not empty, so that "{17}" and "log {17}" are neighbours. */
 uint32_t sw_slot_of(const uint8_t hash_key[16], struct sw_bytes key);
 /* The slot of an instance, which its id ends with. */
 static inline uint32_t sw_instance_slot(uint64_t id)

@@ -88,7 +88,7 @@ static void find(const struct sw_routes *routes, struct sw_bytes name_space, str
         key = sw_way_key(ret_way, to);
     }
     ret_way->hash = sw_board_key(route->hash_key, key);
-    ret_way->pod = route->pods[ret_way->hash % SW_SLOTS];
+    ret_way->pod = route->pods[sw_slot_of(route->hash_key, key)];
     pod = sw_routes_pod(routes, ret_way->pod);
     if (ret_way->pod == 0 || pod == NULL)
         return;

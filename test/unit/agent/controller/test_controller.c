@@ -1,6 +1,8 @@
 /* The supervisor: the life of hosts, Pods, messages. */
 #include "test/unit/agent/controller/world.h"
 
+#include <signal.h>
+
 static void test_a_pod_gets_its_module_and_then_its_messages(void **state)
 {
     struct world *world = world_new("kind");
@@ -225,16 +227,90 @@ static void test_numbers_that_are_no_code_do_not_reach_clients(void **state)
 
 static void test_a_host_that_dies_again_and_again_is_started_less_often(void **state)
 {
-    struct world *world = world_new("fragile");
+    struct world *world = world_make();
     uint64_t began = sw_system_real()->monotonic_ns(NULL);
 
     (void)state;
+    world->backoff_ms = 10;
+    world->backoff_max_ms = 1000;
+    world_start(world, "fragile");
     until(world, &world->downs, 5);
 
     assert_int_equal(world->ups, 5);
     assert_true(sw_system_real()->monotonic_ns(NULL) - began >
                 (10 + 20 + 40 + 80) * (uint64_t)1000000);
     world_free(world);
+}
+
+struct clock {                /* The supervisor's, which the test moves on. */
+    uint64_t now_ms, step_ms; /* It goes on by the step once, when it has told the time. */
+};
+
+static uint64_t clock_ns(void *ctx)
+{
+    struct clock *clock = ctx;
+    uint64_t now_ms = clock->now_ms;
+
+    clock->now_ms += clock->step_ms;
+    clock->step_ms = 0;
+    return now_ms * 1000000;
+}
+
+/* The wait that the log told of last. */
+static int last_wait_ms(int log)
+{
+    static const char words[] = "the agent host is started again in ";
+    char text[8192] = "";
+    const char *found = NULL;
+
+    assert_true(pread(log, text, sizeof text - 1, 0) > 0);
+    for (const char *at = text; (at = strstr(at, words)) != NULL; at++)
+        found = at + sizeof words - 1;
+    assert_non_null(found);
+    return (int)strtol(found, NULL, 10);
+}
+
+/* What it must have lived for grows with no wait, or those that die now and then after a few that
+ * died in a row would be awaited for the longest time each. */
+static void test_a_host_that_has_served_is_started_again_soon(void **state)
+{
+    static const struct {
+        uint64_t start_ms, lived_ms;
+        int wait_ms;
+    } hosts[] = {
+        {0, 0, 10},     {0, 39, 20},   {0, 0, 40}, {0, 0, 80}, /* As long as it gets. */
+        {0, 40, 10},                   /* It was up for four of the first waits. */
+        {0, 0, 20},     {100, 99, 40}, /* Its start took longer than it lived. */
+        {100, 100, 10}, {0, 0, 20},
+    };
+    struct sw_system system = *sw_system_real();
+    struct clock clock = {.now_ms = 1000};
+    struct world *world = world_make();
+    FILE *log = tmpfile();
+
+    (void)state;
+    assert_non_null(log);
+    system.ctx = &clock;
+    system.monotonic_ns = clock_ns;
+    world->system = &system;
+    world->logger.file = fileno(log);
+    world->backoff_ms = 10;
+    world->backoff_max_ms = 80;
+    for (int i = 0; i < (int)(sizeof hosts / sizeof hosts[0]); i++) {
+        struct sw_agents_view view;
+
+        clock.step_ms = hosts[i].start_ms; /* Asked when it starts, and when it is ready. */
+        if (i == 0)
+            world_start(world, "kind");
+        until(world, &world->ups, i + 1);
+        clock.now_ms += hosts[i].lived_ms;
+        sw_agents_view(world->agents, &view);
+        assert_int_equal(kill((pid_t)view.host_pid, SIGKILL), 0);
+        until(world, &world->downs, i + 1);
+        assert_int_equal(last_wait_ms(fileno(log)), hosts[i].wait_ms);
+    }
+    world_free(world);
+    (void)fclose(log);
 }
 
 static void test_a_stop_ends_the_host_and_refuses_what_comes_after(void **state)
@@ -272,6 +348,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_a_pod_may_be_closed_and_opened_faster_than_the_host_answers),
         cmocka_unit_test(test_numbers_that_are_no_code_do_not_reach_clients),
         cmocka_unit_test(test_a_host_that_dies_again_and_again_is_started_less_often),
+        cmocka_unit_test(test_a_host_that_has_served_is_started_again_soon),
         cmocka_unit_test(test_a_stop_ends_the_host_and_refuses_what_comes_after),
     };
 

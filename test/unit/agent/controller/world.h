@@ -15,7 +15,9 @@ struct world {
     char line[128]; /* The last one of the log. */
     char host_words[128];
     const struct sw_services *services;
+    const struct sw_system *system; /* NULL: the machine. */
     uint64_t calls_kept_ms;
+    uint64_t backoff_ms, backoff_max_ms; /* 0: 1 and 10. */
     bool is_unpushed, is_broken_code, is_late;
     enum sw_rc rc;
     char body[64];
@@ -165,6 +167,7 @@ static inline struct world *world_make(void)
     struct world *world = calloc(1, sizeof *world);
 
     assert_int_equal(sw_loop_new(&world->loop, NULL), SW_OK);
+    world->logger = (struct sw_logger){.file = -1, .utc_ns = utc_ns};
     return world;
 }
 
@@ -173,7 +176,7 @@ static inline void world_start(struct world *world, const char *role)
 {
     static char self[SW_PATH_MAX], folder[128];
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
-    struct sw_agents_options options = {.system = sw_system_real(),
+    struct sw_agents_options options = {.system = world->system,
                                         .logger = &world->logger,
                                         .host_path = self,
                                         .folder = folder,
@@ -183,19 +186,21 @@ static inline void world_start(struct world *world, const char *role)
                                         .results_bytes_max = 40,
                                         .calls_kept_ms = world->calls_kept_ms,
                                         .observer = {world, on_log, on_host, on_host_event},
-                                        .ping_ms = 50,
-                                        .backoff_ms = 1,
-                                        .backoff_max_ms = 10};
+                                        /* The others are on a busy machine, too. */
+                                        .ping_ms = strcmp(role, "mute") == 0 ? 50 : 0,
+                                        .backoff_ms = world->backoff_ms,
+                                        .backoff_max_ms = world->backoff_max_ms};
     struct sw_pod_observer observer = {
         .ctx = world, .on_status = on_status, .on_event = on_pod_event, .on_closed = on_closed};
 
     assert_true(size > 0);
     self[size] = '\0';
     (void)snprintf(folder, sizeof folder, "/nowhere/%s", role);
-    world->logger = (struct sw_logger){.file = -1, .utc_ns = utc_ns};
     options.loop = world->loop;
-    if (strcmp(role, "fragile") == 0)
-        options.backoff_ms = 10, options.backoff_max_ms = 1000;
+    if (world->system == NULL)
+        options.system = sw_system_real();
+    if (world->backoff_ms == 0)
+        options.backoff_ms = 1, options.backoff_max_ms = 10;
     world->guard = sw_timer_new(world->loop, on_late, world);
     assert_int_equal(sw_agents_new(&options, &world->agents, NULL), SW_OK);
     sw_agents_runner(world->agents)->observe(sw_agents_runner(world->agents)->ctx, &observer);

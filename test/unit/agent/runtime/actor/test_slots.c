@@ -2,6 +2,7 @@
 /* timeout: 300 */
 #include "pkg/agent/runtime/actor/slots.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
+#include "pkg/utils/base/hash.h"
 #include "test/support/actors.h"
 
 #include <setjmp.h>
@@ -132,6 +133,63 @@ static void instances_move_with_their_slots_and_back(void **state)
     check(0);
     sw_worker_view(actors.workers[1], &first);
     assert_int_equal(first.instances, KEYS);
+}
+
+static uint8_t hash_key[16]; /* Of Agent "a". */
+
+static uint32_t slot_of(const char *key)
+{
+    sw_slot_key((struct sw_bytes){"01932c07-8ba2-7c1e-9a2b-012345678961", 36}, hash_key);
+    return sw_slot_of(hash_key, (struct sw_bytes){key, strlen(key)});
+}
+
+static void what_stands_in_braces_decides_the_slot(void **state)
+{
+    static const char *const whole[] = {"", "{", "}", "{}", "}{", "{ada", "ada}", "{}{ada}"};
+    bool differs = false;
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        char alone[32], braced[32], longer[64];
+
+        snprintf(alone, sizeof alone, "%d", i);
+        snprintf(braced, sizeof braced, "{%d}", i);
+        snprintf(longer, sizeof longer, "a}trip-{%d}-{%d}}", i, i + 1);
+        assert_int_equal(slot_of(alone), slot_of(braced));
+        assert_int_equal(slot_of(alone), slot_of(longer));
+        differs |= slot_of(alone) != slot_of("0");
+    }
+    assert_true(differs);
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++) {
+        uint32_t slot = slot_of(whole[i]);
+
+        assert_int_equal(slot, sw_siphash(hash_key, whole[i], strlen(whole[i])) % SW_SLOTS);
+    }
+}
+
+/* Each writes to its neighbour, by name: that is on the same worker, also after half have moved. */
+static void what_shares_its_braces_lives_and_moves_together(void **state)
+{
+    char script[64], key[32];
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < KEYS; i++) {
+            snprintf(script, sizeof script, "send a/trip-{%d}|add %d", i, i);
+            snprintf(key, sizeof key, "{%d}", i);
+            actors_send(&actors, round == 1 && slot_of(key) < 128 ? 2 : 1, key, script);
+        }
+        for (uint32_t worker = 0; worker < 2; worker++) {
+            sw_worker_run(actors.workers[worker], 4096);
+            assert_null(sw_worker_sent(actors.workers[worker], 1 - worker));
+        }
+        actors_settle(&actors);
+        take(2, 0, 128);
+    }
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(key, sizeof key, "trip-{%d}", i);
+        assert_int_equal(field_of(key, "counter"), 2 * i);
+    }
 }
 
 static void a_restart_finds_them_where_they_were_moved(void **state)
@@ -321,6 +379,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(instances_move_with_their_slots_and_back),
+        TEST(what_stands_in_braces_decides_the_slot),
+        TEST(what_shares_its_braces_lives_and_moves_together),
         TEST(a_restart_finds_them_where_they_were_moved),
         TEST(what_waits_in_mailboxes_and_for_timers_moves_along),
         TEST(an_answer_finds_who_asked_after_both_moved_and_the_pod_is_gone),

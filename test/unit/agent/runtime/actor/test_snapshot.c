@@ -277,6 +277,28 @@ static void a_closed_pod_keeps_what_waits_for_it(void **state)
     assert_int_equal(field_of(2, "new", "counter"), 7);
 }
 
+/* All that is kept is checked, and what follows the snapshot is taken in. */
+static void a_recovery_tells_what_it_read(void **state)
+{
+    struct sw_snapshot_view view;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 1");
+    restart(true);
+    assert_int_equal(actors.report.snapshot_bytes, 0);
+    assert_true(actors.report.journal_bytes > 0);
+    assert_int_equal(actors.report.tail_bytes, actors.report.journal_bytes);
+    open_pods();
+    begin();
+    assert_int_equal(actors_snapshot(&actors), SW_OK);
+    sw_snapshot_view(&actors.shared, &view);
+    restart(true);
+    assert_true(view.bytes > 0);
+    assert_int_equal(actors.report.snapshot_bytes, view.bytes);
+    assert_true(actors.report.tail_bytes > 0);
+    assert_true(actors.report.tail_bytes < actors.report.journal_bytes);
+}
+
 /* Save what is left and have it count, while nobody runs. */
 static void sweep_to_the_end(void)
 {
@@ -771,6 +793,7 @@ int main(void)
         TEST(many_records_of_one_that_sleeps_are_saved_in_steps),
         TEST(a_parked_instance_does_not_prevent_one),
         TEST(a_closed_pod_keeps_what_waits_for_it),
+        TEST(a_recovery_tells_what_it_read),
         TEST(messages_for_those_who_are_not_made_yet_are_in_it_once),
         TEST(what_failed_is_in_it_with_its_tries),
         TEST(a_config_that_changes_while_it_is_taken_is_seen_from_then_on),
