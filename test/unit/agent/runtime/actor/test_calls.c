@@ -2,12 +2,7 @@
 /* Outside calls: whatever happens to the host meanwhile, a handler gets one result, and the same
  * call has the same name. */
 #include "pkg/agent/runtime/actor/slots.h"
-#include "pkg/agent/runtime/actor/snapshot.h"
-#include "test/support/actors.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "test/unit/agent/runtime/actor/asking.h"
 
 #define SECOND 1000000000u
 #define CALLS_MAX 4096u
@@ -19,7 +14,6 @@ struct seen { /* A CALL frame. */
     bool has_ended;
 };
 
-static struct actors actors;
 static struct seen seen[CALLS_MAX];
 static uint32_t calls, ends;
 
@@ -42,58 +36,27 @@ static void see(const struct sw_frame *frame)
     actors_copy(call->body, sizeof call->body, frame->call.body);
 }
 
-static void open_pods(void)
-{
-    actors_open(&actors, &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true});
-    actors_open(&actors, &(struct actors_pod){
-                             .number = 3, .agent = "v", .is_keyed = true, .is_volatile = true});
-    actors_settle(&actors);
-}
-
 static int set_up(void **state)
 {
     (void)state;
     actors_init(&actors, 2, 1);
     actors.see = see;
     calls = ends = 0;
-    open_pods();
+    open_three(0);
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    assert_int_equal(actors.early, 0);
-    for (uint32_t i = 0; i < actors.count; i++)
-        assert_int_equal(sw_worker_failure(actors.workers[i], NULL), SW_OK);
-    actors_done(&actors);
-    return 0;
-}
-
-static void restart_closed(void)
+static void reopen(void)
 {
     actors.events = 0;
-    assert_int_equal(actors_restart(&actors, true), SW_OK);
-}
-
-static void restart(void)
-{
-    restart_closed();
-    open_pods();
+    restart(true);
+    open_three(0);
 }
 
 static void pass(uint64_t seconds)
 {
     actors.disk.now_ns += seconds * SECOND;
     actors_settle(&actors);
-}
-
-static uint64_t send(uint64_t pod, const char *key, const char *body)
-{
-    uint64_t request = actors_send(&actors, pod, key, body);
-
-    actors_settle(&actors);
-    return request;
 }
 
 /* A result of a call, as the host hands it to the worker of the Pod that it left from. */
@@ -116,33 +79,6 @@ static void answer(const struct seen *call, int32_t code, const char *body)
 {
     put_result(call, code, body);
     actors_settle(&actors);
-}
-
-static long long field(const char *words, const char *name)
-{
-    const char *at = strstr(words, name);
-
-    if (at == NULL)
-        fail_msg("no %s in \"%s\"", name, words);
-    return strtoll(at + strlen(name) + 1, NULL, 10);
-}
-
-static long long field_of(uint64_t pod, const char *key, const char *name)
-{
-    return field(actors_ask(&actors, pod, key, "get"), name);
-}
-
-static const char *reply_to(uint64_t request)
-{
-    const struct actors_reply *reply = actors_reply(&actors, request);
-
-    assert_true(reply->is_there);
-    return reply->body;
-}
-
-static void assert_waits(uint64_t request)
-{
-    assert_false(actors_reply(&actors, request)->is_there);
 }
 
 static bool is_same(const struct seen *one, const struct seen *other)
@@ -274,20 +210,20 @@ static void a_host_that_starts_again_calls_again_under_the_same_name(void **stat
 {
     (void)state;
     send(1, "k", "add 1;call 0 s|x~add 10");
-    restart_closed();
+    restart(true);
     actors_settle(&actors);
     assert_int_equal(calls, 1); /* Not before its Pod is open. */
-    open_pods();
+    open_three(0);
     assert_int_equal(calls, 2);
     assert_true(is_same(&seen[0], &seen[1]));
     assert_string_equal(seen[1].service, "s");
     assert_string_equal(seen[1].type, "t");
     assert_string_equal(seen[1].body, "x");
-    open_pods(); /* A change of the Pod is no reason to ask again. */
+    open_three(0); /* A change of the Pod is no reason to ask again. */
     assert_int_equal(calls, 2);
     answer(&seen[1], 0, "y");
     assert_int_equal(field_of(1, "k", "counter"), 11);
-    restart();
+    reopen();
     assert_int_equal(calls, 2);
     assert_int_equal(field_of(1, "k", "counter"), 11);
     assert_int_equal(actors.events, 0);
@@ -299,7 +235,7 @@ static void a_result_that_was_lost_is_asked_for_again(void **state)
     send(1, "k", "call 0 s|x~add 1");
     put_result(&seen[0], 0, "y");
     actors_run(&actors); /* It was taken, and the host ends before that is durable. */
-    restart();
+    reopen();
     assert_int_equal(calls, 2);
     assert_true(is_same(&seen[0], &seen[1]));
     answer(&seen[1], 0, "y");
@@ -311,24 +247,19 @@ static void a_time_that_passed_while_nobody_ran_ends_the_call(void **state)
 {
     (void)state;
     send(1, "k", "call 5000000000 s|x~add 1");
-    restart_closed();
+    restart(true);
     actors.disk.now_ns += 10ull * SECOND;
-    open_pods();
+    open_three(0);
     assert_int_equal(field_of(1, "k", "code"), SW_E_TIMEOUT);
     assert_int_equal(field_of(1, "k", "counter"), 1);
 }
 
 static void a_snapshot_holds_calls(void **state)
 {
-    struct sw_snapshot_options options = {
-        .shared = &actors.shared, .workers = actors.workers, .count = 2};
-    struct sw_err err = {0};
-
     (void)state;
     send(1, "k", "add 1;call 0 s|x~add 10");
-    if (sw_snapshot_take(&options, &err) != SW_OK)
-        fail_msg("%s", err.message);
-    restart();
+    save_all();
+    reopen();
     assert_int_equal(calls, 2);
     assert_true(is_same(&seen[0], &seen[1]));
     assert_string_equal(seen[1].body, "x");
@@ -341,7 +272,7 @@ static void what_keeps_nothing_calls_under_another_name_after_a_restart(void **s
 {
     (void)state;
     send(3, "k", "call 0 s|x~add 1");
-    restart();
+    reopen();
     assert_int_equal(calls, 1); /* It is gone, and its call with it. */
     send(3, "k", "call 0 s|x~add 1");
     assert_int_equal(calls, 2);
@@ -363,7 +294,7 @@ static void crash_after(uint32_t steps)
             if (!seen[c].has_ended)
                 put_result(&seen[c], 0, "y");
     }
-    restart();
+    reopen();
 }
 
 static void a_crash_at_any_point_loses_and_doubles_nothing(void **state)
@@ -419,7 +350,7 @@ static void a_pod_that_sleeps_keeps_its_calls(void **state)
     actors_settle(&actors);
     assert_int_equal(ends, 0);
     answer(&seen[0], 0, "y");
-    open_pods();
+    open_three(0);
     assert_int_equal(calls, 1);
     assert_int_equal(field_of(1, "k", "counter"), 11);
 }
@@ -458,7 +389,7 @@ static void each_of_many_is_answered_once(void **state)
         actors_send(&actors, 1, key, script);
     }
     actors_settle(&actors);
-    restart();
+    reopen();
     assert_int_equal(calls, 2 * COUNT);
     for (uint32_t i = 0; i < COUNT; i++)
         put_result(&seen[(i * 7919) % COUNT], 0, "y");
@@ -474,7 +405,7 @@ static void each_of_many_is_answered_once(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_unbroken)
     const struct CMUnitTest tests[] = {
         TEST(a_call_leaves_with_its_name_and_its_result_ends_the_wait),
         TEST(a_call_does_not_leave_before_its_epoch_is_durable),

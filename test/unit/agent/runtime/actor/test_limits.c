@@ -1,14 +1,9 @@
 /* uses: pkg/agent/link */
 #include "test/support/letters.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "test/unit/agent/runtime/actor/asking.h"
 
 #define SECOND 1000000000ull
 #define HOUR (3600 * SECOND)
-
-static struct actors actors;
 
 static int set_up(void **state)
 {
@@ -18,33 +13,10 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static void reopen(void)
 {
-    (void)state;
-    assert_int_equal(actors.early, 0);
-    actors_done(&actors);
-    return 0;
-}
-
-static void restart(void)
-{
-    if (actors_restart(&actors, true) != SW_OK)
-        fail_msg("restart: %s", actors.failure.message);
+    restart(true);
     actors_open(&actors, &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true});
-}
-
-static long long field(const char *words, const char *name)
-{
-    const char *at = strstr(words, name);
-
-    if (at == NULL)
-        fail_msg("%s; %s: %s", words, actors.last_event, actors.last_words);
-    return strtoll(at + strlen(name) + 1, NULL, 10);
-}
-
-static long long field_of(uint64_t pod, const char *key, const char *name)
-{
-    return field(actors_ask(&actors, pod, key, "get"), name);
 }
 
 static uint64_t instances(void)
@@ -109,7 +81,7 @@ static void an_instance_that_sends_too_fast_gets_exhausted_also_in_a_replay(void
     actors_ask(&actors, 1, "k", "send b/x|add 1");
     assert_int_equal(field_of(1, "k", "code"), SW_E_EXHAUSTED);
     actors_ask(&actors, 1, "k", "send b/x|add 1");
-    restart();
+    reopen();
     open_slow(0);
     assert_int_equal(field_of(1, "k", "code"), SW_E_EXHAUSTED);
     assert_int_equal(field_of(2, "x", "counter"), 3);
@@ -157,14 +129,14 @@ static void the_limit_of_timers_is_that_of_the_recorded_spec(void **state)
     actors_ask(&actors, 2, "x", "timer 2 800000000000"); /* It is one of the two. */
     assert_int_equal(field_of(2, "x", "code"), 0);
     actors_ask(&actors, 2, "x", "timer 3 900000000000");
-    restart();
+    reopen();
     pod.timers_max =
         10; /* What was refused then is refused in a replay, though it would fit now. */
     actors_open(&actors, &pod);
     assert_int_equal(field_of(2, "x", "code"), SW_E_EXHAUSTED);
     actors_ask(&actors, 2, "x", "timer 3 900000000000");
     assert_int_equal(field_of(2, "x", "code"), 0);
-    restart();
+    reopen();
     pod.timers_max = 1;
     actors_open(&actors, &pod);
     actors_ask(&actors, 2, "x", "cancel 3");
@@ -250,7 +222,7 @@ static void a_restart_does_not_count_children_twice(void **state)
     sw_worker_run(actors.workers[0], 4);
     assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
     for (int i = 0; i < 3; i++) {
-        restart();
+        reopen();
         open_breeders();
     }
     assert_int_equal(field_of(3, "1", "counter"), 1);
@@ -314,7 +286,7 @@ static void an_idle_instance_is_deleted_and_begins_anew(void **state)
     assert_int_equal(field_of(2, "x", "counter"), 0);
     actors_pass(&actors, 10 * HOUR);
     assert_int_equal(expired(), 2);
-    restart();
+    reopen();
     open_idle();
     assert_int_equal(instances(), 1); /* The watcher. */
 }
@@ -388,7 +360,7 @@ static void idle_time_goes_on_over_restarts_and_with_a_new_policy(void **state)
     actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true});
     actors_ask(&actors, 2, "x", "add 5");
     actors_pass(&actors, HOUR / 2);
-    restart();
+    reopen();
     open_idle(); /* It was for ever before. */
     assert_int_equal(instances(), 1);
     actors_pass(&actors, HOUR / 2);

@@ -1,54 +1,13 @@
 /* uses: pkg/agent/link */
 /* timeout: 300 */
-#include "pkg/agent/runtime/actor/snapshot.h"
-#include "test/support/actors.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-static struct actors actors;
-
-static void open_pods(void)
-{
-    actors_open(&actors, &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true});
-    actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true});
-    actors_settle(&actors);
-}
+#include "test/unit/agent/runtime/actor/asking.h"
 
 static int set_up(void **state)
 {
     (void)state;
     actors_init(&actors, 2, 1);
-    open_pods();
+    open_three(0);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    assert_int_equal(actors.early, 0);
-    actors_done(&actors);
-    return 0;
-}
-
-static void restart(bool power_fails)
-{
-    if (actors_restart(&actors, power_fails) != SW_OK)
-        fail_msg("restart: %s", actors.failure.message);
-}
-
-static long long field(const char *words, const char *name)
-{
-    const char *at = strstr(words, name);
-
-    assert_non_null(at);
-    return strtoll(at + strlen(name) + 1, NULL, 10);
-}
-
-static long long field_of(uint64_t pod, const char *key, const char *name)
-{
-    return field(actors_ask(&actors, pod, key, "get"), name);
 }
 
 static void memory_comes_back_by_replay(void **state)
@@ -64,7 +23,7 @@ static void memory_comes_back_by_replay(void **state)
     restart(true);
     assert_int_equal(actors.report.instances, 2);
     assert_int_equal(actors.report.messages, 0);
-    open_pods();
+    open_three(0);
     assert_int_equal(field(actors_ask(&actors, 1, "k", "get"), "counter"),
                      field(before, "counter"));
     assert_int_equal(field_of(1, "k", "replies"), 1);
@@ -79,7 +38,7 @@ static void what_was_sent_and_not_handled_is_handled_after_the_restart(void **st
     assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
     restart(false);
     assert_int_equal(actors.report.messages, 3);
-    open_pods();
+    open_three(0);
     actors_settle(&actors);
     assert_int_equal(field_of(2, "x", "counter"), 1);
     assert_int_equal(field_of(2, "y", "counter"), 2);
@@ -99,7 +58,7 @@ static void a_publish_reaches_after_the_restart_whom_it_had_not_reached(void **s
     assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
     restart(true);
     assert_int_equal(actors.report.messages, 1);
-    open_pods();
+    open_three(0);
     actors_settle(&actors);
     assert_int_equal(field_of(1, "k", "published"), 1);
     assert_int_equal(field_of(2, "x", "published"), 1);
@@ -123,7 +82,7 @@ static void a_publish_of_no_named_priority_can_be_read_back(void **state)
     sw_worker_put(actors.workers[0], sw_item_publish_new(&publish));
     actors_settle(&actors);
     restart(true);
-    open_pods();
+    open_three(0);
     assert_int_equal(field_of(1, "k", "published"), 1);
 }
 
@@ -133,11 +92,11 @@ static void overdue_timers_fire_once_after_the_restart(void **state)
     actors_ask(&actors, 1, "k", "timer 1 1000;timer 2 900000000000");
     restart(true);
     actors.disk.now_ns += 5000;
-    open_pods();
+    open_three(0);
     actors_settle(&actors);
     assert_int_equal(field_of(1, "k", "timers"), 1);
     restart(true);
-    open_pods();
+    open_three(0);
     actors_settle(&actors);
     assert_int_equal(field_of(1, "k", "timers"), 1);
 }
@@ -147,7 +106,7 @@ static void a_question_between_instances_outlives_a_restart(void **state)
     (void)state;
     actors_ask(&actors, 1, "k", "ask 6 b/x|hold");
     restart(true);
-    open_pods();
+    open_three(0);
     actors_ask(&actors, 2, "x", "release");
     assert_int_equal(field_of(1, "k", "replies"), 1);
     assert_non_null(strstr(actors_ask(&actors, 1, "k", "get"), "last=released"));
@@ -160,7 +119,7 @@ static void an_answer_to_a_client_of_before_goes_nowhere(void **state)
     (void)state;
     actors_settle(&actors);
     restart(true);
-    open_pods();
+    open_three(0);
     actors_ask(&actors, 1, "k", "release");
     assert_int_equal(field_of(1, "k", "code"), 0);
     assert_false(actors_reply(&actors, held)->is_there);
@@ -176,12 +135,12 @@ static void a_question_to_a_volatile_instance_fails_after_a_restart(void **state
     actors_ask(&actors, 1, "k", "ask 7 v/y|get");
     assert_int_equal(field_of(1, "k", "replies"), 1);
     restart(true);
-    open_pods();
+    open_three(0);
     actors_settle(&actors);
     assert_int_equal(field_of(1, "k", "replies"), 2);
     assert_int_equal(field_of(1, "k", "status"), SW_E_UNAVAILABLE);
     restart(true);
-    open_pods();
+    open_three(0);
     assert_int_equal(field_of(1, "k", "replies"), 2);
 }
 
@@ -196,7 +155,7 @@ static void a_failure_that_was_not_heard_of_is_told_after_the_restart(void **sta
     assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
     restart(true);
     assert_int_equal(actors.report.messages, 1);
-    open_pods();
+    open_three(0);
     actors_settle(&actors);
     assert_int_equal(field_of(1, "k", "status"), SW_E_INTERNAL);
 }
@@ -225,7 +184,7 @@ static void a_pod_that_is_closed_keeps_what_it_is_sent(void **state)
     actors_settle(&actors);
     actors_ask(&actors, 1, "k", "send b/x|add 5~send b/new|add 7");
     restart(true);
-    open_pods();
+    open_three(0);
     actors_settle(&actors);
     assert_int_equal(field_of(2, "x", "counter"), 6);
     assert_int_equal(field_of(2, "new", "counter"), 7);
@@ -260,7 +219,7 @@ static void a_replay_that_comes_to_other_effects_parks_the_instance(void **state
     actors_ask(&actors, 1, "other", "add 3");
     restart(true);
     actors.engines[1].drift = 100;
-    open_pods();
+    open_three(0);
     request = actors_send(&actors, 1, "k", "add 1");
     actors_settle(&actors);
     assert_string_equal(actors.last_event, "ReplayMismatch");
@@ -277,7 +236,7 @@ static void effects_of_equal_size_are_not_taken_for_the_same(void **state)
     actors_ask(&actors, 1, "k", "drift");
     restart(false);
     actors.engines[1].drift = 1;
-    open_pods();
+    open_three(0);
     actors_ask(&actors, 1, "k", "get");
     assert_string_equal(actors.last_event, "ReplayMismatch");
 }
@@ -288,7 +247,7 @@ static void a_replay_that_ends_otherwise_parks_the_instance(void **state)
     actors_ask(&actors, 1, "k", "add 5;once"); /* No effects: only the end tells the difference. */
     restart(false);
     actors.engines[1].drift = 1;
-    open_pods();
+    open_three(0);
     actors_ask(&actors, 1, "k", "get");
     assert_string_equal(actors.last_event, "ReplayMismatch");
 }
@@ -322,7 +281,7 @@ static void recorded_push_back_is_replayed(void **state)
     sw_worker_run(actors.workers[1], 4);
     actors_settle(&actors);
     restart(true);
-    open_pods();
+    open_three(0);
     actors_open(&actors, &small);
     assert_int_equal(field_of(1, "k", "code"), SW_E_EXHAUSTED);
     assert_int_equal(field_of(4, "k", "counter"), 1);
@@ -372,7 +331,7 @@ static void time_does_not_go_back_over_a_restart(void **state)
     before = field_of(1, "k", "counter");
     restart(true);
     actors.disk.utc_behind_ns = 500;
-    open_pods();
+    open_three(0);
     actors_ask(&actors, 1, "k", "now");
     assert_true(field_of(1, "k", "counter") >= before);
 }
@@ -405,7 +364,7 @@ static void a_snapshot_holds_everything(void **state)
     restart(true);
     assert_int_equal(actors.report.instances, 2);
     assert_int_equal(actors.report.messages, 1);
-    open_pods();
+    open_three(0);
     actors_settle(&actors);
     entered = actors.engines[1].entered;
     assert_int_equal(field_of(2, "y", "counter"), 9);
@@ -435,7 +394,7 @@ static void numbers_are_not_given_again_after_a_snapshot(void **state)
     restart(true);
     number = actors.report.next_pod;
     actors_open(&actors, &(struct actors_pod){.number = number, .agent = "d", .is_keyed = true});
-    open_pods();
+    open_three(0);
     actors_ask(&actors, number, "z", "add 1");
     actors_ask(&actors, 2, "x", "release"); /* To c/y, which is gone; d/z is somebody else. */
     assert_int_equal(field_of(number, "z", "replies"), 0);
@@ -447,7 +406,7 @@ static void segments_after_a_snapshot_are_replayed_on_top_of_it(void **state)
     actors_ask(&actors, 1, "k", "add 5;random;mix");
     assert_int_equal(snapshot(NULL), SW_OK);
     restart(true);
-    open_pods();
+    open_three(0);
     actors_ask(&actors, 1, "k", "trap");
     actors_ask(&actors, 1, "k", "add 1000000;random");
     for (int round = 0; round < 3; round++) {
@@ -457,7 +416,7 @@ static void segments_after_a_snapshot_are_replayed_on_top_of_it(void **state)
         if (round == 1)
             assert_int_equal(snapshot(NULL), SW_OK);
         restart(true);
-        open_pods();
+        open_three(0);
         assert_int_equal(field_of(1, "k", "counter"), counter);
     }
 }
@@ -474,7 +433,7 @@ static void an_instance_that_slept_keeps_its_image_in_the_next_snapshot(void **s
     assert_int_equal(snapshot(NULL), SW_OK); /* Not even opened. */
     assert_int_equal(actors.engines[1].created, created);
     restart(true);
-    open_pods();
+    open_three(0);
     assert_int_equal(field_of(1, "k", "counter"), 5);
 }
 
@@ -490,7 +449,7 @@ static void without_a_snapshot_in_time_the_journal_serves(void **state)
     actors_ask(&actors, 1, "k", "add 5");
     assert_int_equal(snapshot(at_once), SW_E_TIMEOUT);
     restart(true);
-    open_pods();
+    open_three(0);
     assert_int_equal(field_of(1, "k", "counter"), 5);
 }
 
@@ -503,14 +462,14 @@ static void a_crash_within_a_snapshot_leaves_the_journal(void **state)
         (void)snapshot(NULL);
         actors.disk.fail_writes_after = -1;
         restart(true);
-        open_pods();
+        open_three(0);
         assert_int_equal(field_of(1, "k", "counter"), fail);
         actors_ask(&actors, 1, "k", "add 1");
         actors.disk.fail_syncs_after = fail;
         (void)snapshot(NULL);
         actors.disk.fail_syncs_after = -1;
         restart(true);
-        open_pods();
+        open_three(0);
         assert_int_equal(field(actors_ask(&actors, 1, "k", "add -1;get"), "counter"), fail);
     }
 }
@@ -579,7 +538,7 @@ static void a_whole_snapshot_of_before_is_refused(void **state)
     assert_non_null(before);
     memcpy(before, file->seen, size);
     restart(false);
-    open_pods();
+    open_three(0);
     actors_ask(&actors, 1, "k", "add 1");
     assert_int_equal(snapshot(NULL), SW_OK);
     file = newest_snapshot();
@@ -688,7 +647,7 @@ static void play_round(struct model *model, unsigned seed, int round)
     struct sent sent[40];
     unsigned count;
 
-    open_pods();
+    open_three(0);
     count = work(model, sent);
     let_out();
     for (unsigned i = 0; i < count; i++)
@@ -701,7 +660,7 @@ static void play_round(struct model *model, unsigned seed, int round)
             fail_msg("seed %u: snapshot: %s", seed, actors.failure.message);
     }
     restart(chance(3) != 0);
-    open_pods();
+    open_three(0);
     actors_settle(&actors);
     compare(model, seed, round);
 }

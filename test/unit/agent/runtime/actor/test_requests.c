@@ -2,46 +2,22 @@
 /* uses: pkg/agent/link */
 #include "pkg/agent/runtime/actor/actor.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
-#include "test/support/actors.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-static struct actors actors;
-
-static void open_pods(void)
-{
-    actors_open(&actors, &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true});
-    actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true});
-    actors_settle(&actors);
-}
+#include "test/unit/agent/runtime/actor/asking.h"
 
 static int set_up(void **state)
 {
     (void)state;
     actors_init(&actors, 2, 1);
-    open_pods();
+    open_three(0);
     return 0;
 }
 
-static int tear_down(void **state)
+static void reopen(bool takes_snapshot)
 {
-    (void)state;
-    assert_int_equal(actors.early, 0);
-    actors_done(&actors);
-    return 0;
-}
-
-static void restart(bool takes_snapshot)
-{
-    struct sw_snapshot_options options = {
-        .shared = &actors.shared, .workers = actors.workers, .count = actors.count};
-
     if (takes_snapshot)
-        assert_int_equal(sw_snapshot_take(&options, &actors.failure), SW_OK);
-    assert_int_equal(actors_restart(&actors, true), SW_OK);
-    open_pods();
+        save_all();
+    restart(true);
+    open_three(0);
 }
 
 static const struct actors_reply *ask(const char *name, const char *body)
@@ -129,7 +105,7 @@ static void names_outlive_a_crash(void **state)
     assert_counter("one", "add 5;get", 5);
     actors_send_named(&actors, "held", 1, "k", "add 1;hold");
     actors_settle(&actors);
-    restart(false);
+    reopen(false);
     assert_counter("one", "add 5;get", 5);
     held = actors_send_named(&actors, "held", 1, "k", "add 1;hold");
     actors_settle(&actors);
@@ -144,11 +120,11 @@ static void names_stand_in_snapshots(void **state)
     (void)state;
     assert_counter("one", "add 5;get", 5);
     ask("quiet", "add 1");
-    restart(true);
+    reopen(true);
     assert_counter("one", "add 5;get", 5);
     ask("quiet", "add 1");
     assert_counter("", "get", 6);
-    restart(true); /* What slept through the time between two snapshots is kept as well. */
+    reopen(true); /* What slept through the time between two snapshots is kept as well. */
     assert_counter("one", "add 5;get", 5);
 }
 
@@ -215,10 +191,10 @@ static void a_repeated_publish_reaches_nobody_again(void **state)
     assert_int_equal(subscribers_of("p", "sport"), 0); /* The name counts within its subject. */
     assert_int_equal(subscribers_of("q", "news"), 1);
     assert_published(2);
-    restart(false);
+    reopen(false);
     assert_int_equal(subscribers_of("p", "news"), 1);
     assert_published(2);
-    restart(true);
+    reopen(true);
     assert_int_equal(subscribers_of("q", "news"), 1);
     assert_published(2);
 }

@@ -4,76 +4,30 @@
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
 #include "test/support/letters.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "test/unit/agent/runtime/actor/asking.h"
 
 #define SECOND 1000000000u
-
-static struct actors actors;
-
-static void open_pods(void)
-{
-    actors_open(&actors,
-                &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true, .attempts = 3});
-    actors_open(&actors,
-                &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true, .attempts = 3});
-    actors_open(
-        &actors,
-        &(struct actors_pod){
-            .number = 3, .agent = "v", .is_keyed = true, .is_volatile = true, .attempts = 3});
-    actors_settle(&actors);
-}
 
 static int set_up(void **state)
 {
     (void)state;
     actors_init(&actors, 2, 1);
-    open_pods();
+    open_three(3);
     return 0;
 }
 
-static int tear_down(void **state)
+static void reopen(bool power_fails)
 {
-    (void)state;
-    assert_int_equal(actors.early, 0);
-    actors_done(&actors);
-    return 0;
+    restart(power_fails);
+    open_three(3);
 }
 
-static void restart(bool power_fails)
+/* A clean stop, and then another process. */
+static void save_and_reopen(void)
 {
-    if (actors_restart(&actors, power_fails) != SW_OK)
-        fail_msg("restart: %s", actors.failure.message);
-    open_pods();
-}
-
-/* A clean stop: a snapshot of all, and then another process. */
-static void snapshot_and_restart(void)
-{
-    struct sw_snapshot_options options = {
-        .shared = &actors.shared, .workers = actors.workers, .count = actors.count};
-    struct sw_err err = {0};
-
     actors_settle(&actors);
-    if (sw_snapshot_take(&options, &err) != SW_OK)
-        fail_msg("snapshot: %s", err.message);
-    restart(true);
-}
-
-static long long field(const char *words, const char *name)
-{
-    const char *at = strstr(words, name);
-
-    if (at == NULL)
-        fail_msg("%s; %s: %s", words, actors.last_event, actors.last_words);
-    return strtoll(at + strlen(name) + 1, NULL, 10);
-}
-
-static long long field_of(uint64_t pod, const char *key, const char *name)
-{
-    return field(actors_ask(&actors, pod, key, "get"), name);
+    save_all();
+    reopen(true);
 }
 
 static void what_an_instance_sent_is_tried_again_until_it_succeeds(void **state)
@@ -197,7 +151,7 @@ static void a_parked_timer_may_be_delivered_again_beside_the_one_that_was_set_si
     actors_ask(&actors, 1, "k", "timer 1 900000000000");
     assert_int_equal(actors_change_letters(&actors, "a", 0, false), 1);
     assert_int_equal(field_of(1, "k", "timers"), 1);
-    restart(true); /* Replays it as well. */
+    reopen(true); /* Replays it as well. */
     assert_int_equal(field_of(1, "k", "timers"), 1);
     actors_ask(&actors, 1, "k", "cancel 1");
     assert_int_equal(field_of(1, "k", "code"), 0);
@@ -208,11 +162,11 @@ static void tries_are_counted_over_restarts_and_snapshots(void **state)
 {
     (void)state;
     actors_ask(&actors, 1, "k", "send b/x|seq 0 1 2~send b/x|seq 0 2 0~ask 4 b/y|fail");
-    restart(true);
+    reopen(true);
     assert_int_equal(actors.report.messages, 3);
     assert_int_equal(field_of(2, "x", "inorder"), 0);
     actors_pass(&actors, 1000);
-    snapshot_and_restart();
+    save_and_reopen();
     assert_int_equal(field_of(1, "k", "replies"), 0);
     actors_pass(&actors, 2000);
     assert_int_equal(field_of(2, "x", "inorder"), 2);
@@ -228,13 +182,13 @@ static void timers_tries_are_counted_over_restarts_and_snapshots(void **state)
     actors.module.on_timer = "flaky 100";
     actors_ask(&actors, 1, "k", "timer 1 10");
     actors_pass(&actors, 10);
-    restart(true);
+    reopen(true);
     actors_pass(&actors, 1000);
-    snapshot_and_restart();
+    save_and_reopen();
     actors_pass(&actors, 2000);
     assert_int_equal(actors.module.flaky, 3);
     assert_int_equal(actors_letters(&actors, "a", ""), 1);
-    restart(true);
+    reopen(true);
     assert_int_equal(actors_letters(&actors, "a", ""), 1);
     assert_int_equal(actors.letter.attempts, 3);
 }
@@ -249,15 +203,15 @@ static void letters_survive_restarts_and_snapshots(void **state)
     actors_pass(&actors, 2000);
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
     number = actors.last_letter;
-    restart(true);
+    reopen(true);
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
-    snapshot_and_restart();
+    save_and_reopen();
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
     assert_int_equal(actors.last_letter, number);
     assert_string_equal(actors.letter.body, "trap");
     assert_string_equal(actors.letter.words, "it ended badly");
     assert_int_equal(actors_change_letters(&actors, "b", number, true), 1);
-    restart(true);
+    reopen(true);
     assert_int_equal(actors_letters(&actors, "b", ""), 0);
     assert_int_equal(actors_change_letters(&actors, "b", number, true), SW_E_NOT_FOUND);
 }
@@ -277,10 +231,10 @@ static void what_was_delivered_again_comes_once_over_a_restart(void **state)
             .request = 4000, .name_space = script_text("default"), .agent = script_text("b")}));
     sw_worker_run(actors.workers[0], 0);
     assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
-    restart(true);
+    reopen(true);
     assert_int_equal(actors.report.messages, 1);
     assert_int_equal(field_of(2, "x", "counter"), 1);
-    restart(true);
+    reopen(true);
     assert_int_equal(actors.report.messages, 0);
     assert_int_equal(field_of(2, "x", "counter"), 1);
     assert_int_equal(actors_letters(&actors, "b", ""), 0);
@@ -290,10 +244,10 @@ static void what_a_volatile_instance_sent_is_kept_from_its_first_failure_on(void
 {
     (void)state;
     actors_ask(&actors, 3, "k", "send b/x|flaky 2;add 1");
-    restart(true);
+    reopen(true);
     assert_int_equal(actors.report.messages, 1);
     actors_pass(&actors, 1000);
-    restart(true);
+    reopen(true);
     assert_int_equal(actors.report.messages, 1);
     actors_pass(&actors, 2000);
     assert_int_equal(field_of(2, "x", "counter"), 1);
@@ -309,7 +263,7 @@ static void a_volatile_pod_has_letters_until_the_host_ends(void **state)
     assert_int_equal(actors_letters(&actors, "v", ""), 1);
     assert_int_equal(actors_change_letters(&actors, "v", 0, false), 1);
     assert_int_equal(field_of(3, "x", "inorder"), 2);
-    restart(false);
+    reopen(false);
     assert_int_equal(actors_letters(&actors, "v", ""), 0);
 }
 
@@ -328,7 +282,7 @@ static void the_oldest_letters_make_room(void **state)
     }
     assert_string_equal(actors.last_event, "DeadLettersDropped");
     assert_int_equal(actors_letters(&actors, "b", ""), SW_LETTERS_MAX);
-    restart(true);
+    reopen(true);
     assert_int_equal(actors_letters(&actors, "b", ""), SW_LETTERS_MAX);
 }
 
@@ -355,7 +309,7 @@ static void an_instance_that_cannot_start_keeps_what_was_sent_and_parks_it_in_th
     assert_int_equal(field_of(1, "k", "status"), SW_E_UNAVAILABLE);
     assert_int_equal(actors_letters(&actors, "b", "z"), 1);
     assert_string_equal(actors.letter.reason, "StartFailed");
-    restart(true);
+    reopen(true);
     assert_int_equal(actors.report.messages, 0);
     assert_int_equal(actors_letters(&actors, "b", "z"), 1);
 }
@@ -369,7 +323,7 @@ static void what_nobody_can_take_is_parked(void **state)
     assert_int_equal(actors_letters(&actors, "c", ""), 1);
     assert_string_equal(actors.letter.key, "two");
     assert_string_equal(actors.letter.reason, "InstancesLimit");
-    restart(true);
+    reopen(true);
     assert_int_equal(actors_letters(&actors, "c", ""), 1);
 }
 
@@ -440,7 +394,7 @@ static void handled_and_parked_are_what_was_sent(void **state)
             actors.disk.now_ns += (unsigned)rand() % 1500;
             if (rand() % 16 == 0) {
                 actors_settle(&actors); /* What clients sent is not lost with the process. */
-                restart(rand() % 2 == 0);
+                reopen(rand() % 2 == 0);
             }
         }
         for (unsigned i = 0; i < 400; i++)

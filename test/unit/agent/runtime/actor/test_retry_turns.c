@@ -5,14 +5,10 @@
 #include "pkg/agent/runtime/actor/snapshot.h"
 #include "pkg/agent/runtime/actor/state.h"
 #include "test/support/letters.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "test/unit/agent/runtime/actor/asking.h"
 
 #define FOREVER "18446744073709551615"
 
-static struct actors actors;
 static struct sw_frame_call_name call; /* The last that was seen. */
 static uint32_t calls, ends;
 
@@ -24,70 +20,28 @@ static void see(const struct sw_frame *frame)
         call = frame->call.name;
 }
 
-static void open_pods(void)
-{
-    actors_open(&actors,
-                &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true, .attempts = 3});
-    actors_open(&actors,
-                &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true, .attempts = 3});
-    actors_open(
-        &actors,
-        &(struct actors_pod){
-            .number = 3, .agent = "v", .is_keyed = true, .is_volatile = true, .attempts = 3});
-    actors_settle(&actors);
-}
-
 static int set_up(void **state)
 {
     (void)state;
     actors_init(&actors, 2, 1);
     actors.see = see;
     calls = ends = 0;
-    open_pods();
+    open_three(3);
     return 0;
 }
 
-static int tear_down(void **state)
+static void reopen(void)
 {
-    (void)state;
-    assert_int_equal(actors.early, 0);
-    for (uint32_t i = 0; i < actors.count; i++)
-        assert_int_equal(sw_worker_failure(actors.workers[i], NULL), SW_OK);
-    actors_done(&actors);
-    return 0;
+    restart(true);
+    open_three(3);
 }
 
-static void restart(void)
+/* A clean stop, and then another process. */
+static void save_and_reopen(void)
 {
-    if (actors_restart(&actors, true) != SW_OK)
-        fail_msg("restart: %s", actors.failure.message);
-    open_pods();
-}
-
-static void snapshot_and_restart(void)
-{
-    struct sw_snapshot_options options = {
-        .shared = &actors.shared, .workers = actors.workers, .count = actors.count};
-    struct sw_err err = {0};
-
     actors_settle(&actors);
-    if (sw_snapshot_take(&options, &err) != SW_OK)
-        fail_msg("snapshot: %s", err.message);
-    restart();
-}
-
-static long long field(const char *words, const char *name)
-{
-    const char *at = strstr(words, name);
-
-    if (at == NULL)
-        fail_msg("%s; %s: %s", words, actors.last_event, actors.last_words);
-    return strtoll(at + strlen(name) + 1, NULL, 10);
-}
-
-static long long field_of(uint64_t pod, const char *key, const char *name)
-{
-    return field(actors_ask(&actors, pod, key, "get"), name);
+    save_all();
+    reopen();
 }
 
 static void a_turn_is_tried_again_from_where_it_waited(void **state)
@@ -104,7 +58,7 @@ static void a_turn_is_tried_again_from_where_it_waited(void **state)
     assert_int_equal(actors.module.flaky, 3);
     assert_int_equal(field_of(2, "x", "counter"), 11);
     assert_int_equal(actors_letters(&actors, "b", ""), 0);
-    restart();
+    reopen();
     assert_int_equal(field_of(2, "x", "counter"), 11);
 }
 
@@ -125,7 +79,7 @@ static void after_the_last_try_what_it_handled_is_a_dead_letter(void **state)
     assert_string_equal(actors.letter.words, "it ended badly");
     assert_string_equal(actors.letter.body, "add 1;sleep 10;flaky 3;add 10");
     assert_int_equal(actors.letter.attempts, 3);
-    restart();
+    reopen();
     assert_int_equal(actors_letters(&actors, "b", "x"), 1);
     assert_int_equal(actors_change_letters(&actors, "b", 0, false), 1);
     actors_pass(&actors, 10);
@@ -136,19 +90,19 @@ static void tries_are_counted_over_restarts_and_snapshots(void **state)
 {
     (void)state;
     actors_ask(&actors, 1, "k", "send b/x|add 1;sleep 10;flaky 100");
-    snapshot_and_restart();
+    save_and_reopen();
     actors_pass(&actors, 10);
-    restart();
+    reopen();
     actors_pass(&actors, 999);
     assert_int_equal(actors.module.flaky, 1);
     actors_pass(&actors, 1);
     assert_int_equal(actors.module.flaky, 2);
-    snapshot_and_restart();
+    save_and_reopen();
     actors_pass(&actors, 2000);
     assert_int_equal(actors.module.flaky, 3);
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
     assert_string_equal(actors.letter.body, "add 1;sleep 10;flaky 100");
-    restart();
+    reopen();
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
     assert_int_equal(actors.letter.attempts, 3);
     assert_int_equal(field_of(2, "x", "counter"), 1);
@@ -159,10 +113,10 @@ static void what_nobody_durable_had_sent_is_kept_as_well(void **state)
 {
     (void)state;
     actors_ask(&actors, 3, "k", "send b/x|sleep 10;trap");
-    restart();
+    reopen();
     actors_pass(&actors, 10);
     actors_pass(&actors, 1000);
-    snapshot_and_restart();
+    save_and_reopen();
     actors_pass(&actors, 2000);
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
     assert_string_equal(actors.letter.body, "sleep 10;trap");
@@ -174,10 +128,10 @@ static void the_answer_to_an_ask_is_kept_for_the_next_try(void **state)
     (void)state;
     actors_ask(&actors, 1, "k", "send b/x|await 0 b/y|add 5;get^flaky 2;add 1");
     assert_int_equal(actors.module.flaky, 1);
-    restart();
+    reopen();
     actors_pass(&actors, 1000);
     assert_int_equal(actors.module.flaky, 2);
-    snapshot_and_restart();
+    save_and_reopen();
     actors_pass(&actors, 1999);
     assert_int_equal(actors.module.flaky, 2);
     actors_pass(&actors, 1);
@@ -206,10 +160,10 @@ static void the_result_of_a_call_is_kept_for_the_next_try(void **state)
     actors_settle(&actors);
     assert_int_equal(actors.module.flaky, 1);
     assert_int_equal(ends, 0);
-    restart();
+    reopen();
     assert_int_equal(calls, 1); /* Its result is here. */
     actors_pass(&actors, 1000);
-    snapshot_and_restart();
+    save_and_reopen();
     assert_int_equal(calls, 1);
     assert_int_equal(ends, 0);
     actors_pass(&actors, 2000);
@@ -225,7 +179,7 @@ static void who_asked_hears_after_the_last_try(void **state)
     actors_pass(&actors, 10);
     actors_pass(&actors, 1000);
     assert_int_equal(field_of(1, "k", "replies"), 0);
-    restart();
+    reopen();
     actors_pass(&actors, 2000);
     assert_int_equal(field_of(1, "k", "replies"), 1);
     assert_int_equal(field_of(1, "k", "status"), SW_E_PRECONDITION);
@@ -252,9 +206,9 @@ static void a_timer_s_turn_is_tried_again_and_parked(void **state)
     actors_ask(&actors, 1, "k", "timer 1 10");
     actors_pass(&actors, 10);
     actors_pass(&actors, 10);
-    restart();
+    reopen();
     actors_pass(&actors, 1000);
-    snapshot_and_restart();
+    save_and_reopen();
     actors_pass(&actors, 2000);
     assert_int_equal(actors.module.flaky, 3);
     assert_int_equal(actors_letters(&actors, "a", "k"), 1);
@@ -273,7 +227,7 @@ static void a_turn_waits_on_when_it_fails_with_what_it_received(void **state)
     actors_ask(&actors, 1, "k", "send b/x|recv " FOREVER ";flaky 1;add 100");
     actors_ask(&actors, 1, "l", "send b/x|add 1");
     assert_int_equal(actors.module.flaky, 1);
-    restart();
+    reopen();
     actors_ask(&actors, 1, "m", "send b/x|add 2");
     assert_int_equal(actors.module.flaky, 2);
     assert_int_equal(field_of(2, "x", "counter"), 100);
@@ -294,7 +248,7 @@ static void what_fails_with_each_message_is_over_after_the_last_try(void **state
         request = actors_send(&actors, 2, "x", "add 10");
         actors_settle(&actors);
         assert_int_equal(actors_reply(&actors, request)->status, SW_E_INTERNAL);
-        snapshot_and_restart();
+        save_and_reopen();
     }
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
     number = actors.last_letter;
@@ -302,7 +256,7 @@ static void what_fails_with_each_message_is_over_after_the_last_try(void **state
     assert_string_equal(actors.letter.words, "its turn failed with a message that it had received");
     assert_int_equal(actors.letter.attempts, 3);
     assert_int_equal(field_of(2, "x", "counter"), 1);
-    restart();
+    reopen();
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
     assert_int_equal(actors.last_letter, number);
 }
@@ -316,7 +270,7 @@ static void a_message_and_the_turn_that_received_it_may_be_parked_together(void 
     actors_pass(&actors, 2000);
     assert_int_equal(actors_letters(&actors, "b", ""), 2);
     assert_string_equal(actors.letter.from, "a/k");
-    restart();
+    reopen();
     assert_int_equal(actors_letters(&actors, "b", ""), 2);
     assert_int_equal(actors_change_letters(&actors, "b", actors.last_letter, true), 1);
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
@@ -355,8 +309,6 @@ static void what_a_turn_handles_moves_with_its_slot(void **state)
                                 .count = actors.count,
                                 .pod = 5,
                                 .slots = all};
-    struct sw_snapshot_options options = {
-        .shared = &actors.shared, .workers = actors.workers, .count = actors.count};
 
     (void)state;
     memset(all, 0xff, sizeof all);
@@ -367,8 +319,8 @@ static void what_a_turn_handles_moves_with_its_slot(void **state)
     sw_workers_settle(actors.workers, actors.count);
     sw_slots_take(&job);
     actors_settle(&actors);
-    assert_int_equal(sw_snapshot_take(&options, &actors.failure), SW_OK);
-    assert_int_equal(actors_restart(&actors, true), SW_OK);
+    save_all();
+    restart(true);
     open_pod(2, none);
     open_pod(5, all);
     actors_pass(&actors, 1000);
@@ -422,11 +374,11 @@ static void a_turn_that_is_over_without_being_entered_leaves_a_letter(void **sta
         actors_ask(&actors, 2, "x", "get");
     }
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
-    restart();
+    reopen();
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_unbroken)
 
 int main(void)
 {

@@ -3,15 +3,9 @@
 #include "pkg/agent/runtime/actor/slots.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
 #include "pkg/utils/base/hash.h"
-#include "test/support/actors.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "test/unit/agent/runtime/actor/asking.h"
 
 #define KEYS 40
-
-static struct actors actors;
 
 /* Pod 1 has all slots of Agent "a" at first, Pod 2 has none: they are on different workers. Pod 3
  * is of Agent "b". */
@@ -49,20 +43,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    assert_int_equal(actors.early, 0);
-    actors_done(&actors);
-    return 0;
-}
-
-static void restart(bool power_fails)
-{
-    if (actors_restart(&actors, power_fails) != SW_OK)
-        fail_msg("restart: %s", actors.failure.message);
-}
-
 static void take(uint64_t pod, uint32_t first, uint32_t count)
 {
     uint8_t slots[SW_SLOTS / 8] = {0};
@@ -86,21 +66,6 @@ static const char *key_of(int i)
     return key;
 }
 
-static long long field(const char *words, const char *name)
-{
-    const char *at = strstr(words, name);
-
-    if (at == NULL)
-        fail_msg("no %s in: %s", name, words);
-    return strtoll(at + strlen(name) + 1, NULL, 10);
-}
-
-/* Asked through Pod 1, whoever has the key. */
-static long long field_of(const char *key, const char *name)
-{
-    return field(actors_ask(&actors, 1, key, "get"), name);
-}
-
 static void fill(void)
 {
     char body[32];
@@ -114,7 +79,7 @@ static void fill(void)
 static void check(long long more)
 {
     for (int i = 0; i < KEYS; i++)
-        assert_int_equal(field_of(key_of(i), "counter"), i + more);
+        assert_int_equal(field_of(1, key_of(i), "counter"), i + more);
 }
 
 static void instances_move_with_their_slots_and_back(void **state)
@@ -188,7 +153,7 @@ static void what_shares_its_braces_lives_and_moves_together(void **state)
     }
     for (int i = 0; i < KEYS; i++) {
         snprintf(key, sizeof key, "trip-{%d}", i);
-        assert_int_equal(field_of(key, "counter"), 2 * i);
+        assert_int_equal(field_of(1, key, "counter"), 2 * i);
     }
 }
 
@@ -223,19 +188,9 @@ static void what_waits_in_mailboxes_and_for_timers_moves_along(void **state)
     actors_settle(&actors);
     for (int i = 0; i < KEYS; i++) {
         assert_int_equal(field(actors_reply(&actors, requests[i])->body, "counter"), i + 1);
-        assert_int_equal(field_of(key_of(i), "timers"), 1);
-        assert_int_equal(field_of(key_of(i), "published"), 1);
+        assert_int_equal(field_of(1, key_of(i), "timers"), 1);
+        assert_int_equal(field_of(1, key_of(i), "published"), 1);
     }
-}
-
-static void snapshot(void)
-{
-    struct sw_snapshot_options options = {
-        .shared = &actors.shared, .workers = actors.workers, .count = actors.count};
-    struct sw_err err = {0};
-
-    if (sw_snapshot_take(&options, &err) != SW_OK)
-        fail_msg("%s", err.message);
 }
 
 static void an_answer_finds_who_asked_after_both_moved_and_the_pod_is_gone(void **state)
@@ -249,7 +204,7 @@ static void an_answer_finds_who_asked_after_both_moved_and_the_pod_is_gone(void 
     actors_close(&actors, 1, true);
     actors_settle(&actors);
     assert_int_equal(actors.closed, 1);
-    snapshot();
+    save_all();
     restart(true);
     actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "a", .is_keyed = true});
     actors_open(&actors, &(struct actors_pod){.number = 3, .agent = "b", .is_keyed = true});
@@ -294,8 +249,8 @@ static void a_handler_in_the_middle_moves_with_its_slot(void **state)
     actors_settle(&actors);
     for (uint32_t i = 0; i < COUNT; i++) {
         snprintf(key, sizeof key, "w%u", i);
-        assert_int_equal(field_of(key, "counter"), 3);
-        assert_int_equal(field_of(key, "code"), 0);
+        assert_int_equal(field_of(1, key, "counter"), 3);
+        assert_int_equal(field_of(1, key, "code"), 0);
     }
     /* A circle is seen wherever its members are by now. */
     actors_send(&actors, 1, "round", "await 0 b/r|sleep 1000000000;await 0 a/round|get^get~get");
@@ -370,7 +325,7 @@ static void random_moves_lose_and_double_nothing(void **state)
     actors_settle(&actors);
     assert_true(begun > 3 && snapshots > 3);
     for (int i = 0; i < KEYS; i++)
-        assert_int_equal(field_of(key_of(i), "counter"), wanted[i]);
+        assert_int_equal(field_of(1, key_of(i), "counter"), wanted[i]);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

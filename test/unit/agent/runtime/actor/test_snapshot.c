@@ -4,12 +4,7 @@
 
 #include "pkg/agent/runtime/actor/capture.h"
 #include "test/support/letters.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-static struct actors actors;
+#include "test/unit/agent/runtime/actor/asking.h"
 
 static const char *config; /* Of the Pods. */
 
@@ -36,33 +31,6 @@ static int set_up(void **state)
     actors_init(&actors, 2, 1);
     open_pods();
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    assert_int_equal(actors.early, 0);
-    actors_done(&actors);
-    return 0;
-}
-
-static void restart(bool power_fails)
-{
-    if (actors_restart(&actors, power_fails) != SW_OK)
-        fail_msg("restart: %s", actors.failure.message);
-}
-
-static long long field(const char *words, const char *name)
-{
-    const char *at = strstr(words, name);
-
-    assert_non_null(at);
-    return strtoll(at + strlen(name) + 1, NULL, 10);
-}
-
-static long long field_of(uint64_t pod, const char *key, const char *name)
-{
-    return field(actors_ask(&actors, pod, key, "get"), name);
 }
 
 /* Begin one that goes on in the smallest steps. */

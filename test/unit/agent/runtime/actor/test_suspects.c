@@ -1,12 +1,8 @@
 /* uses: pkg/agent/link */
 #include "pkg/agent/runtime/actor/state.h"
 #include "test/support/letters.h"
+#include "test/unit/agent/runtime/actor/asking.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-static struct actors actors;
 static struct sw_notes notes, seen; /* seen: as they were while a guest ran last, */
 static bool sees_starts;            /* or started. */
 
@@ -40,30 +36,12 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    assert_int_equal(actors.early, 0);
-    actors_done(&actors);
-    return 0;
-}
-
 /* The process dies while worker 0 runs what it ran last. */
 static void crash(bool by_itself)
 {
     notes = seen;
-    if (actors_restart(&actors, true) != SW_OK)
-        fail_msg("restart: %s", actors.failure.message);
+    restart(true);
     open_pods(by_itself);
-}
-
-static long long field_of(uint64_t pod, const char *key, const char *name)
-{
-    const char *words = actors_ask(&actors, pod, key, "get"), *at = strstr(words, name);
-
-    if (at == NULL)
-        fail_msg("%s; %s: %s", words, actors.last_event, actors.last_words);
-    return strtoll(at + strlen(name) + 1, NULL, 10);
 }
 
 /* Have a/k record a turn, which sends to b or starts a timer, and nothing follow from it yet. */

@@ -1,54 +1,21 @@
 /* uses: pkg/agent/link */
 /* What one segment may ask for, at its limits: whatever a guest does, only its own segment suffers
  * and the host goes on. */
-#include "test/support/actors.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-static struct actors actors;
+#include "test/unit/agent/runtime/actor/asking.h"
 
 static int set_up(void **state)
 {
     (void)state;
     actors_init(&actors, 2, 1);
-    actors_open(&actors, &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true});
-    actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true});
-    actors_settle(&actors);
+    open_three(0);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    assert_int_equal(actors.early, 0);
-    actors_done(&actors);
-    return 0;
-}
-
-static long long field_of(uint64_t pod, const char *key, const char *name)
-{
-    const char *words = actors_ask(&actors, pod, key, "get");
-    const char *at = strstr(words, name);
-
-    assert_non_null(at);
-    return strtoll(at + strlen(name) + 1, NULL, 10);
-}
-
-static void assert_no_worker_failed(void)
-{
-    for (uint32_t i = 0; i < actors.count; i++)
-        assert_int_equal(sw_worker_failure(actors.workers[i], NULL), SW_OK);
 }
 
 /* And the same after a restart: what was recorded can be replayed. */
 static void assert_replay(uint64_t pod, const char *key, long long counter)
 {
-    assert_int_equal(actors_restart(&actors, true), SW_OK);
-    actors_open(&actors, &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true});
-    actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true});
-    actors_settle(&actors);
+    restart(true);
+    open_three(0);
     assert_int_equal(field_of(pod, key, "counter"), counter);
     assert_int_equal(actors.events, 0);
 }

@@ -1,92 +1,31 @@
 /* uses: pkg/agent/link */
 /* Handlers that wait in the middle: whatever happens to the host meanwhile, the turn goes on where
  * it was, once. */
-#include "pkg/agent/runtime/actor/snapshot.h"
-#include "test/support/actors.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "test/unit/agent/runtime/actor/asking.h"
 
 #define SECOND 1000000000u
 #define AWAKE_MAX 64u /* As SW_WAITERS_AWAKE. */
 #define FOREVER "18446744073709551615"
 
-static struct actors actors;
-
-static void open_pods(void)
-{
-    actors_open(&actors, &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true});
-    actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true});
-    actors_open(&actors, &(struct actors_pod){
-                             .number = 3, .agent = "v", .is_keyed = true, .is_volatile = true});
-    actors_settle(&actors);
-}
-
 static int set_up(void **state)
 {
     (void)state;
     actors_init(&actors, 2, 1);
-    open_pods();
+    open_three(0);
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    assert_int_equal(actors.early, 0);
-    for (uint32_t i = 0; i < actors.count; i++)
-        assert_int_equal(sw_worker_failure(actors.workers[i], NULL), SW_OK);
-    actors_done(&actors);
-    return 0;
-}
-
-static void restart(void)
+static void reopen(void)
 {
     actors.events = 0;
-    assert_int_equal(actors_restart(&actors, true), SW_OK);
-    open_pods();
+    restart(true);
+    open_three(0);
 }
 
 static void pass(uint64_t seconds)
 {
     actors.disk.now_ns += seconds * SECOND;
     actors_settle(&actors);
-}
-
-static long long field(const char *words, const char *name)
-{
-    const char *at = strstr(words, name);
-
-    if (at == NULL)
-        fail_msg("no %s in \"%s\"", name, words);
-    return strtoll(at + strlen(name) + 1, NULL, 10);
-}
-
-static long long field_of(uint64_t pod, const char *key, const char *name)
-{
-    return field(actors_ask(&actors, pod, key, "get"), name);
-}
-
-static uint64_t send(uint64_t pod, const char *key, const char *body)
-{
-    uint64_t request = actors_send(&actors, pod, key, body);
-
-    actors_settle(&actors);
-    return request;
-}
-
-static const char *reply_to(uint64_t request)
-{
-    const struct actors_reply *reply = actors_reply(&actors, request);
-
-    assert_true(reply->is_there);
-    return reply->body;
-}
-
-static void assert_waits(uint64_t request)
-{
-    assert_false(actors_reply(&actors, request)->is_there);
 }
 
 /* --- Asking ---------------------------------------------------------------------------------- */
@@ -158,7 +97,7 @@ static void an_answer_that_comes_too_late_is_dropped(void **state)
     send(2, "y", "add 1;release");
     assert_non_null(strstr(reply_to(waits), "last=released"));
     assert_int_equal(field_of(1, "k", "replies"), 0);
-    restart();
+    reopen();
     assert_int_equal(field_of(1, "k", "messages"), 4);
     assert_int_equal(actors.events, 0);
 }
@@ -172,7 +111,7 @@ static void a_sleep_ends_at_its_time(void **state)
     (void)state;
     pass(9);
     assert_waits(waits);
-    restart();
+    reopen();
     pass(0);
     assert_int_equal(actors.engines[1].entered, 0);
     pass(2);
@@ -186,7 +125,7 @@ static void a_timer_that_comes_due_in_a_turn_fires_after_it(void **state)
     (void)state;
     pass(3);
     assert_waits(waits);
-    restart();
+    reopen();
     pass(3);
     assert_int_equal(field_of(1, "k", "timers"), 1);
     waits = send(1, "k", "timer 1 0;sleep 5000000000;get");
@@ -209,7 +148,7 @@ static void a_handler_receives_the_next_message_by_priority(void **state)
     assert_int_equal(field(reply_to(waits), "messages"), 1);
     assert_true(actors_reply(&actors, low)->is_there);
     assert_true(actors_reply(&actors, high)->is_there);
-    restart();
+    reopen();
     assert_int_equal(field_of(1, "k", "messages"), 2);
     assert_int_equal(actors.events, 0);
 }
@@ -222,7 +161,7 @@ static void a_received_message_can_be_answered(void **state)
     (void)state;
     assert_string_equal(reply_to(received), "received");
     assert_non_null(strstr(reply_to(waits), "last=hold"));
-    restart();
+    reopen();
     assert_int_equal(field_of(1, "k", "messages"), 2);
 }
 
@@ -271,7 +210,7 @@ static void a_trap_after_a_wait_undoes_no_finished_segment(void **state)
     assert_string_equal(actors.last_event, "Trapped");
     assert_int_equal(field_of(1, "k", "counter"), 5);
     assert_int_equal(field_of(2, "y", "counter"), 0);
-    restart();
+    reopen();
     assert_int_equal(field_of(1, "k", "counter"), 5);
     assert_int_equal(field_of(1, "k", "held"), 0);
     assert_int_equal(actors.events, 0);
@@ -289,7 +228,7 @@ static void turns_that_fail_again_and_again_change_nothing(void **state)
         send(1, "k", "trap");
     }
     assert_int_equal(field_of(1, "k", "counter"), 10);
-    restart();
+    reopen();
     assert_int_equal(field_of(1, "k", "counter"), 10);
     assert_int_equal(actors.events, 0);
 }
@@ -299,12 +238,12 @@ static void an_instance_hears_that_the_turn_it_asked_failed(void **state)
     uint64_t waits = send(1, "k", "await 0 b/x|sleep 1000000000;trap;get~get");
 
     (void)state;
-    restart();
+    reopen();
     pass(2);
     (void)waits;
     assert_int_equal(field_of(1, "k", "messages"), 2);
     assert_non_null(strstr(actors_ask(&actors, 1, "k", "get"), "last=it ended badly"));
-    restart();
+    reopen();
     assert_non_null(strstr(actors_ask(&actors, 1, "k", "get"), "last=it ended badly"));
     assert_int_equal(actors.events, 0);
 }
@@ -346,7 +285,7 @@ static void a_repeated_request_gets_the_end_of_its_turn(void **state)
     actors_send_named(&actors, "two", 1, "k", "add 1;sleep 1000000000;trap;get");
     pass(0);
     pass(2);
-    restart();
+    reopen();
     second = actors_send_named(&actors, "two", 1, "k", "add 1;sleep 1000000000;trap;get");
     actors_settle(&actors);
     assert_int_equal(actors_reply(&actors, second)->status, SW_E_INTERNAL);
@@ -405,7 +344,7 @@ static void a_circle_of_asks_fails(void **state)
     assert_non_null(strstr(words, "code=-10"));
     /* Three, on two workers; and it is noticed after a restart as well. */
     send(1, "p", "await 0 b/q|sleep 1000000000;await 0 a/r|await 0 a/p|get`get^get~get");
-    restart();
+    reopen();
     pass(2);
     assert_int_equal(field_of(2, "q", "messages"), 2);
     assert_int_equal(field_of(1, "p", "messages"), 2);
@@ -449,7 +388,7 @@ static void crash_after(uint32_t steps)
         assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
         (void)actors_release(&actors);
     }
-    restart();
+    reopen();
     for (int i = 0; i < 8; i++)
         pass(1);
 }
@@ -471,7 +410,7 @@ static void a_crash_at_any_point_loses_and_doubles_nothing(void **state)
         assert_int_equal(field_of(1, key, "counter"), 5);
         assert_int_equal(field_of(2, key, "counter"), 102);
         assert_int_equal(field_of(2, key, "held"), 1);
-        restart();
+        reopen();
         assert_int_equal(field_of(1, key, "counter"), 5);
         assert_int_equal(actors.events, 0);
     }
@@ -479,26 +418,21 @@ static void a_crash_at_any_point_loses_and_doubles_nothing(void **state)
 
 static void a_snapshot_holds_what_waits(void **state)
 {
-    struct sw_snapshot_options options = {
-        .shared = &actors.shared, .workers = actors.workers, .count = 2};
-    struct sw_err err = {0};
-
     (void)state;
     send(1, "ask", "add 1;await 0 b/x|hold~add 1");
     send(1, "sleep", "add 1;sleep 5000000000;add 1");
     send(1, "receive", "add 1;recv " FOREVER ";add 1");
     send(2, "x", "add 1");
     actors.module.on_start = NULL;
-    if (sw_snapshot_take(&options, &err) != SW_OK)
-        fail_msg("%s", err.message);
-    restart();
+    save_all();
+    reopen();
     send(2, "x", "release");
     send(1, "receive", "add 50");
     pass(6);
     assert_int_equal(field_of(1, "ask", "counter"), 2);
     assert_int_equal(field_of(1, "sleep", "counter"), 2);
     assert_int_equal(field_of(1, "receive", "counter"), 2);
-    restart();
+    reopen();
     assert_int_equal(field_of(1, "ask", "counter"), 2);
     assert_int_equal(actors.events, 0);
 }
@@ -516,7 +450,7 @@ static void a_snapshot_knows_of_a_turn_that_failed_that_it_waits_no_more(void **
     assert_int_equal(sw_snapshot_begin(&actors.shared, actors.workers, 2, &err), SW_OK);
     assert_int_equal(actors_snapshot(&actors), SW_OK);
     send(1, "k", "add 2");
-    restart();
+    reopen();
     assert_int_equal(field_of(1, "k", "counter"), 3);
     assert_int_equal(actors.events, 0);
 }
@@ -541,7 +475,7 @@ static void of_many_that_wait_few_are_awake(void **state)
         assert_int_equal(field_of(1, key, "messages"), 2);
     }
     assert_int_equal(actors.events, 0);
-    restart();
+    reopen();
     for (uint32_t i = 0; i < 1000; i += 13) {
         snprintf(key, sizeof key, "%u", i);
         assert_int_equal(field_of(1, key, "messages"), 3);
@@ -611,7 +545,7 @@ static void each_of_many_is_answered_once(void **state)
     }
     actors_settle(&actors);
     assert_true(actors.engines[1].created - actors.engines[1].dropped <= AWAKE_MAX);
-    restart();
+    reopen();
     for (uint32_t i = COUNT; i > 0; i--) {
         char key[16];
 
@@ -631,7 +565,7 @@ static void each_of_many_is_answered_once(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_unbroken)
     const struct CMUnitTest tests[] = {
         TEST(an_ask_gives_the_answer_in_the_middle_of_a_handler),
         TEST(what_comes_meanwhile_is_handled_afterwards),

@@ -1,11 +1,5 @@
 /* uses: pkg/agent/link */
-#include "test/support/actors.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-static struct actors actors;
+#include "test/unit/agent/runtime/actor/asking.h"
 
 static int set_up(void **state)
 {
@@ -14,28 +8,6 @@ static int set_up(void **state)
     actors_open(&actors, &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true});
     actors_open(&actors, &(struct actors_pod){.number = 2, .agent = "b", .is_keyed = true});
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    assert_int_equal(actors.early, 0);
-    actors_done(&actors);
-    return 0;
-}
-
-/* The number behind "name=" in the words that "get" answers. */
-static long long field(const char *words, const char *name)
-{
-    const char *at = strstr(words, name);
-
-    assert_non_null(at);
-    return strtoll(at + strlen(name) + 1, NULL, 10);
-}
-
-static long long field_of(uint64_t pod, const char *key, const char *name)
-{
-    return field(actors_ask(&actors, pod, key, "get"), name);
 }
 
 static void a_keyed_instance_is_made_by_its_first_message(void **state)
