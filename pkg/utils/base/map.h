@@ -1,7 +1,7 @@
 /* A hash map from bytes to pointers (robin-hood probing, SipHash-2-4 with a per-map key).
  *
- * Keys are copied; values are borrowed. Threads: one at a time.  I/O: none.
- * Limits: the caller bounds how many entries it adds. */
+ * Keys are copied, or are part of the values; values are borrowed. Threads: one at a time.  I/O:
+ * none. Limits: the caller bounds how many entries it adds. */
 #pragma once
 #include "pkg/utils/base/buffer.h"
 
@@ -12,8 +12,13 @@ struct sw_map_entry { /* Yielded by iteration; valid until the map changes. */
     void *value;
 };
 
-/* seed should come from the system's random source when keys come from outside. */
+/* seed should come from the system's random source when keys come from outside.  NULL: no memory.
+ */
 struct sw_map *sw_map_new(uint64_t seed);
+/* A map whose values hold their keys: an entry takes less than half of the memory. What key_of says
+ * of a value is the key that it was put under, and does not move, for as long as it is in there. */
+typedef struct sw_bytes sw_map_key_of(const void *value);
+struct sw_map *sw_map_new_of(uint64_t seed, sw_map_key_of *key_of);
 void sw_map_free(struct sw_map *map); /* Values are not touched. */
 SW_DEFINE_CLEANUP(struct sw_map, sw_map_free)
 size_t sw_map_count(const struct sw_map *map);

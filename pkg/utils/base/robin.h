@@ -1,8 +1,8 @@
 /* How the entries of map.c and idmap.c stand and move: in one array of slots, each as near to its
  * home as those let it that are further from theirs (robin-hood probing). Seen by these two only.
  *
- * A slot is whatever its map makes of it, but for its size and three functions. Those are
- * constants, and everything here is inlined: no call is made through a pointer.
+ * A slot is whatever its map makes of it, but for its size and three functions. The functions
+ * are constants, and everything here is inlined: no call is made through a pointer.
  * Threads, I/O: as the map.  Limits: a slot has at most SW_ROBIN_SLOT_MAX bytes. */
 #pragma once
 #include <stdbool.h>

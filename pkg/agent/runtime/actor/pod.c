@@ -86,6 +86,11 @@ static void set_space(const struct sw_shared *shared, struct sw_pod *pod)
     pod->space.hash = sw_siphash(key, pod->space.name.data, pod->space.name.size);
 }
 
+static struct sw_bytes key_of(const void *value)
+{
+    return sw_instance_key(value);
+}
+
 struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_config *config)
 {
     struct sw_pod *pod = calloc(1, sizeof *pod);
@@ -97,7 +102,7 @@ struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_co
     sw_list_init(&pod->capture);
     /* Keys are chosen by clients: they must not be able to choose ones that collide. */
     shared->system->random(shared->system->ctx, &seed, sizeof seed);
-    pod->instances = sw_map_new(seed);
+    pod->instances = sw_map_new_of(seed, key_of);
     if (pod->instances == NULL || sw_pod_set_config(pod, config) != SW_OK) {
         sw_map_free(pod->instances);
         free(pod);

@@ -50,49 +50,96 @@ static void keys_are_bytes_and_copied(void **state)
 
 #define KEYS 500
 
-/* Keys of many lengths, so that some stand in their slot and others behind it. */
-static size_t key_of(uint16_t number, char ret_key[64])
-{
-    size_t size = sizeof number + number % 40;
+struct cell { /* A value of the model; where maps copy keys, what counts of it is its address. */
+    size_t size;
+    char key[64];
+};
 
-    (void)memset(ret_key, 'k', 64);
-    (void)memcpy(ret_key, &number, sizeof number);
-    return size;
+/* Keys of many lengths, so that some stand in their slot and others behind it. */
+static void cells_init(struct cell cells[KEYS])
+{
+    for (uint16_t number = 0; number < KEYS; number++) {
+        cells[number].size = sizeof number + number % 40;
+        (void)memset(cells[number].key, 'k', sizeof cells[number].key);
+        (void)memcpy(cells[number].key, &number, sizeof number);
+    }
 }
 
-static void agrees_with_an_array_over_random_operations(void **state)
+static struct sw_bytes key_of_cell(const void *value)
 {
-    SW_CLEANUP(sw_map_freep) struct sw_map *map = sw_map_new(7);
-    static char model[KEYS]; /* The address of a cell is the value under its number. */
+    const struct cell *cell = value;
+
+    return (struct sw_bytes){cell->key, cell->size};
+}
+
+static void compare_with_an_array(struct sw_map *map)
+{
+    static struct cell cells[KEYS];
     bool is_there[KEYS] = {false};
     size_t count = 0;
 
-    (void)state;
+    cells_init(cells);
     srand(3);
     for (int step = 0; step < 50000; step++) {
-        uint16_t key = (uint16_t)(rand() % KEYS);
-        char text[64];
-        size_t size = key_of(key, text);
+        int key = rand() % KEYS;
+        const struct cell asked = cells[key]; /* Other bytes of the same words. */
 
         if (rand() % 2 == 0) {
-            assert_int_equal(sw_map_put(map, text, size, &model[key], NULL), SW_OK);
+            assert_int_equal(sw_map_put(map, asked.key, asked.size, &cells[key], NULL), SW_OK);
             count += !is_there[key];
             is_there[key] = true;
         } else {
-            void *removed = sw_map_remove(map, text, size);
+            void *removed = sw_map_remove(map, asked.key, asked.size);
 
-            assert_ptr_equal(removed, is_there[key] ? &model[key] : NULL);
+            assert_ptr_equal(removed, is_there[key] ? &cells[key] : NULL);
             count -= is_there[key];
             is_there[key] = false;
         }
         assert_int_equal(sw_map_count(map), count);
     }
-    for (uint16_t key = 0; key < KEYS; key++) {
-        char text[64];
-        size_t size = key_of(key, text);
+    for (int key = 0; key < KEYS; key++) {
+        const struct cell asked = cells[key];
 
-        assert_ptr_equal(sw_map_find(map, text, size), is_there[key] ? &model[key] : NULL);
+        assert_ptr_equal(sw_map_find(map, asked.key, asked.size),
+                         is_there[key] ? &cells[key] : NULL);
     }
+}
+
+static void agrees_with_an_array_over_random_operations(void **state)
+{
+    SW_CLEANUP(sw_map_freep) struct sw_map *map = sw_map_new(7);
+
+    (void)state;
+    compare_with_an_array(map);
+}
+
+static void values_that_hold_their_keys_are_found_by_them(void **state)
+{
+    SW_CLEANUP(sw_map_freep) struct sw_map *map = sw_map_new_of(7, key_of_cell);
+
+    (void)state;
+    compare_with_an_array(map);
+}
+
+static void iteration_yields_the_keys_that_values_hold(void **state)
+{
+    SW_CLEANUP(sw_map_freep) struct sw_map *map = sw_map_new_of(9, key_of_cell);
+    static struct cell cells[KEYS];
+    struct sw_map_entry entry;
+    size_t cursor = 0, visits = 0;
+
+    (void)state;
+    cells_init(cells);
+    for (int key = 0; key < KEYS; key++)
+        assert_int_equal(sw_map_put(map, cells[key].key, cells[key].size, &cells[key], NULL),
+                         SW_OK);
+    for (; sw_map_next(map, &cursor, &entry); visits++) {
+        const struct cell *cell = entry.value;
+
+        assert_ptr_equal(entry.key.data, cell->key);
+        assert_int_equal(entry.key.size, cell->size);
+    }
+    assert_int_equal(visits, KEYS);
 }
 
 static void iteration_visits_each_entry_once(void **state)
@@ -135,7 +182,9 @@ int main(void)
         cmocka_unit_test(put_returns_what_it_replaced),
         cmocka_unit_test(keys_are_bytes_and_copied),
         cmocka_unit_test(agrees_with_an_array_over_random_operations),
+        cmocka_unit_test(values_that_hold_their_keys_are_found_by_them),
         cmocka_unit_test(iteration_visits_each_entry_once),
+        cmocka_unit_test(iteration_yields_the_keys_that_values_hold),
         cmocka_unit_test(iteration_of_an_empty_map_ends_at_once),
     };
 
