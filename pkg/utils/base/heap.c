@@ -19,16 +19,17 @@ void sw_heap_done(struct sw_heap *heap)
 
 static bool is_before(const struct sw_heap_entry *one, const struct sw_heap_entry *other)
 {
-    return one->rank != other->rank ? one->rank < other->rank : one->order < other->order;
+    return one->rank != other->rank ? one->rank < other->rank
+                                    : (int32_t)(one->order - other->order) < 0;
 }
 
-static void place(struct sw_heap *heap, size_t at, struct sw_heap_entry *entry)
+static void place(struct sw_heap *heap, uint32_t at, struct sw_heap_entry *entry)
 {
     heap->entries[at] = entry;
     entry->at = at;
 }
 
-static void sift_up(struct sw_heap *heap, size_t at)
+static void sift_up(struct sw_heap *heap, uint32_t at)
 {
     struct sw_heap_entry *entry = heap->entries[at];
 
@@ -39,12 +40,12 @@ static void sift_up(struct sw_heap *heap, size_t at)
     place(heap, at, entry);
 }
 
-static void sift_down(struct sw_heap *heap, size_t at)
+static void sift_down(struct sw_heap *heap, uint32_t at)
 {
     struct sw_heap_entry *entry = heap->entries[at];
 
     for (;;) {
-        size_t child = 2 * at + 1;
+        uint32_t child = 2 * at + 1;
 
         if (child >= heap->count)
             break;
@@ -60,9 +61,12 @@ static void sift_down(struct sw_heap *heap, size_t at)
 
 static bool heap_grow(struct sw_heap *heap)
 {
-    size_t capacity = heap->capacity == 0 ? HEAP_CAPACITY_MIN : heap->capacity * 2;
-    struct sw_heap_entry **entries = reallocarray(heap->entries, capacity, sizeof *entries);
+    uint32_t capacity = heap->capacity == 0 ? HEAP_CAPACITY_MIN : heap->capacity * 2;
+    struct sw_heap_entry **entries;
 
+    if (capacity < heap->capacity) /* No 32 bits count so many. */
+        return false;
+    entries = reallocarray(heap->entries, capacity, sizeof *entries);
     if (entries == NULL)
         return false;
     heap->entries = entries;
@@ -84,7 +88,7 @@ enum sw_rc sw_heap_put(struct sw_heap *heap, struct sw_heap_entry *entry, uint64
 
 void sw_heap_remove(struct sw_heap *heap, struct sw_heap_entry *entry)
 {
-    size_t at = entry->at;
+    uint32_t at = entry->at;
     struct sw_heap_entry *last;
 
     if (at == SW_HEAP_ABSENT)

@@ -71,6 +71,16 @@ static void equal_ranks_leave_in_order_of_insertion(void **state)
         assert_ptr_equal(take_first(), &entries[i]);
 }
 
+static void equal_ranks_stay_in_order_when_their_numbers_begin_anew(void **state)
+{
+    (void)state;
+    heap.next_order = UINT32_MAX - ENTRIES / 2;
+    for (size_t i = 0; i < ENTRIES; i++)
+        assert_int_equal(sw_heap_put(&heap, &entries[i], 7), SW_OK);
+    for (size_t i = 0; i < ENTRIES; i++)
+        assert_ptr_equal(take_first(), &entries[i]);
+}
+
 static void put_again_moves_the_entry(void **state)
 {
     (void)state;
@@ -111,6 +121,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(empty_heap_has_no_first, setup, teardown),
         cmocka_unit_test_setup_teardown(entries_leave_by_rank, setup, teardown),
         cmocka_unit_test_setup_teardown(equal_ranks_leave_in_order_of_insertion, setup, teardown),
+        cmocka_unit_test_setup_teardown(equal_ranks_stay_in_order_when_their_numbers_begin_anew,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(put_again_moves_the_entry, setup, teardown),
         cmocka_unit_test_setup_teardown(any_entry_can_be_removed, setup, teardown),
     };
