@@ -87,7 +87,7 @@ static bool parts_make(struct sw_agents *agents)
     agents->ping = sw_timer_new(loop, on_ping, agents);
     agents->deadline = sw_timer_new(loop, sw_requests_on_deadline, agents);
     agents->calls_sweep = sw_timer_new(loop, sw_calls_on_sweep, agents);
-    agents->calls_by_name = sw_map_new(seed_of(agents));
+    agents->calls_by_name = sw_calls_map_new(seed_of(agents));
     agents->calls_by_space = sw_map_new(0);
     agents->calls_by_agent = sw_map_new(0);
     agents->pods = sw_map_new(0);
@@ -116,7 +116,6 @@ enum sw_rc sw_agents_new(const struct sw_agents_options *options, struct sw_agen
     sw_buffer_init(&made->outbound, SW_FRAME_BYTES_MAX + 8);
     sw_heap_init(&made->deadlines);
     sw_list_init(&made->fetches);
-    sw_list_init(&made->calls);
     sw_list_init(&made->calls_answers);
     sw_list_init(&made->closings);
     sw_pods_init(made);

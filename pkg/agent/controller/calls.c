@@ -18,28 +18,39 @@
 
 struct share { /* What a namespace, or an Agent, has under way; gone with the last one. */
     struct sw_agents *agents;
-    struct sw_map *map; /* That it is in. */
-    uint64_t bytes;     /* Of results. */
+    struct sw_map *map;  /* That it is in. */
+    struct share *space; /* Of an Agent: its namespace's. */
+    uint64_t bytes;      /* Of results; of a namespace. */
     uint32_t count;
     uint32_t name_size;
     bool is_unsettled; /* In a sweep: an Agent with Pods that have not run for long enough. */
     char name[];
 };
 
-struct call {
-    struct sw_list all;  /* In agents->calls. */
-    struct sw_list told; /* In agents->calls_answers while the link has no room for its result. */
+struct result {
+    uint32_t code, type_size, body_size;
+    uint8_t bytes[]; /* Type and body. */
+};
+
+struct call { /* There may be a hundred thousand: each byte counts. */
     struct sw_frame_call_name name;
+    struct sw_list told; /* In agents->calls_answers while the link has no room for its result. */
     uint64_t pod;
-    struct share *share, *agent; /* Of its namespace, and "namespace/agent". */
+    struct share *agent; /* "namespace/agent" */
     const struct sw_service *service;
-    void *ticket;     /* While it runs. */
+    union {
+        void *ticket;          /* While it runs. */
+        struct result *result; /* When it is answered: owned. */
+    };
+    uint32_t host;    /* Of view.host_starts: the last one that asked for it. */
     bool is_answered; /* Otherwise it runs. */
     bool is_orphan;   /* The last sweep found none of its Agent's Pods here. */
-    uint8_t *result;  /* Owned: type and body. */
-    uint32_t code, type_size, body_size;
-    uint32_t host; /* Of view.host_starts: the last one that asked for it. */
 };
+
+_Static_assert(sizeof(struct call) <= 80, "ninety-six bytes of the heap");
+
+/* Instead of a result for which there was no memory. */
+static struct result no_result = {.code = (uint32_t)-SW_E_EXHAUSTED};
 
 /* One more call under that name.  NULL: no memory. */
 static struct share *share_take(struct sw_agents *agents, struct sw_map *map, const char *name)
@@ -70,40 +81,100 @@ static void share_put(struct share *share)
     free(share);
 }
 
-static void call_free(struct sw_agents *agents, struct call *call)
+/* The same for an Agent and its namespace at once. */
+static struct share *agent_take(struct sw_agents *agents, const struct sw_pod *pod)
 {
-    if (call->ticket != NULL)
+    struct share *space = share_take(agents, agents->calls_by_space, pod->spec.namespace_name);
+    struct share *agent =
+        space == NULL ? NULL : share_take(agents, agents->calls_by_agent, pod->agent_key);
+
+    if (agent == NULL)
+        share_put(space);
+    else
+        agent->space = space;
+    return agent;
+}
+
+static void agent_put(struct share *agent)
+{
+    share_put(agent->space);
+    share_put(agent);
+}
+
+static uint64_t size_of(const struct result *result)
+{
+    return (uint64_t)result->type_size + result->body_size;
+}
+
+static void result_free(struct call *call)
+{
+    call->agent->agents->results_bytes -= size_of(call->result);
+    call->agent->space->bytes -= size_of(call->result);
+    if (call->result != &no_result)
+        free(call->result);
+}
+
+static void call_free(struct call *call)
+{
+    if (call->is_answered)
+        result_free(call);
+    else if (call->ticket != NULL)
         call->service->cancel(call->service->ctx, call->ticket);
-    (void)sw_map_remove(agents->calls_by_name, &call->name, sizeof call->name);
-    sw_list_remove(&call->all);
+    (void)sw_map_remove(call->agent->agents->calls_by_name, &call->name, sizeof call->name);
     sw_list_remove(&call->told);
-    agents->results_bytes -= (uint64_t)call->type_size + call->body_size;
-    call->share->bytes -= (uint64_t)call->type_size + call->body_size;
-    share_put(call->share);
-    share_put(call->agent);
-    free(call->result);
+    agent_put(call->agent);
     free(call);
+}
+
+/* Those of a list by their `told`. */
+static void calls_free(struct sw_list *calls)
+{
+    SW_LIST_EACH(calls, node)
+    call_free(SW_LIST_ITEM(node, struct call, told));
 }
 
 void sw_calls_done(struct sw_agents *agents)
 {
-    SW_LIST_EACH(&agents->calls, node)
-    call_free(agents, SW_LIST_ITEM(node, struct call, all));
+    struct sw_map_entry entry;
+    struct sw_list all;
+    size_t cursor = 0;
+
+    sw_list_init(&all);
+    while (agents->calls_by_name != NULL && sw_map_next(agents->calls_by_name, &cursor, &entry)) {
+        struct call *call = entry.value;
+
+        sw_list_remove(&call->told);
+        sw_list_add(&all, &call->told);
+    }
+    calls_free(&all);
+}
+
+static struct sw_bytes key_of(const void *value)
+{
+    const struct call *call = value;
+
+    return (struct sw_bytes){&call->name, sizeof call->name};
+}
+
+struct sw_map *sw_calls_map_new(uint64_t seed)
+{
+    return sw_map_new_of(seed, key_of);
 }
 
 /* --- Results --------------------------------------------------------------------------------- */
 
 static void result_send(struct sw_agents *agents, const struct call *call)
 {
+    const struct result *result = call->result;
     struct sw_frame frame = {.kind = SW_FRAME_CALL_RESULT};
 
     frame.call_result = (struct sw_frame_call_result){
         .name = call->name,
         .pod = call->pod,
-        .code = call->code,
+        .code = result->code,
         .service = {call->service->name, strlen(call->service->name)},
-        .type = {call->result, call->type_size},
-        .body = {call->body_size == 0 ? NULL : call->result + call->type_size, call->body_size}};
+        .type = {result->bytes, result->type_size},
+        .body = {result->bytes + result->type_size, result->body_size}};
     sw_host_send(agents, &frame);
 }
 
@@ -127,6 +198,21 @@ static void tell(struct sw_agents *agents, struct call *call)
     sw_calls_on_drain(agents);
 }
 
+static struct result *result_new(enum sw_rc rc, struct sw_bytes type, struct sw_bytes body)
+{
+    struct result *result = malloc(sizeof *result + type.size + body.size);
+
+    if (result == NULL)
+        return &no_result;
+    *result = (struct result){
+        .code = (uint32_t)-rc, .type_size = (uint32_t)type.size, .body_size = (uint32_t)body.size};
+    if (type.size > 0)
+        memcpy(result->bytes, type.data, type.size);
+    if (body.size > 0)
+        memcpy(result->bytes + type.size, body.data, body.size);
+    return result;
+}
+
 static void answered(struct sw_agents *agents, struct call *call,
                      const struct sw_service_answer *answer)
 {
@@ -138,20 +224,10 @@ static void answered(struct sw_agents *agents, struct call *call,
         rc = SW_E_INTERNAL, type.size = body.size = 0;
     else if (agents->results_bytes + type.size + body.size > agents->options.results_bytes_max)
         rc = SW_E_EXHAUSTED, type.size = 0, body = (struct sw_bytes){words, sizeof words - 1};
-    call->result = malloc(type.size + body.size + 1);
-    if (call->result == NULL)
-        rc = SW_E_EXHAUSTED, type.size = body.size = 0;
-    if (type.size > 0)
-        memcpy(call->result, type.data, type.size);
-    if (body.size > 0)
-        memcpy(call->result + type.size, body.data, body.size);
-    call->code = (uint32_t)-rc;
-    call->type_size = (uint32_t)type.size;
-    call->body_size = (uint32_t)body.size;
+    call->result = result_new(rc, type, body);
     call->is_answered = true;
-    call->ticket = NULL;
-    agents->results_bytes += type.size + body.size;
-    call->share->bytes += type.size + body.size;
+    agents->results_bytes += size_of(call->result);
+    call->agent->space->bytes += size_of(call->result);
     tell(agents, call);
 }
 
@@ -159,7 +235,7 @@ static void on_done(void *ctx, const struct sw_service_answer *answer)
 {
     struct call *call = ctx;
 
-    answered(call->share->agents, call, answer);
+    answered(call->agent->agents, call, answer);
 }
 
 /* --- Calls ----------------------------------------------------------------------------------- */
@@ -211,19 +287,16 @@ static struct call *call_new(struct sw_agents *agents, const struct sw_frame_cal
 
     if (call == NULL)
         return NULL;
-    call->share = share_take(agents, agents->calls_by_space, pod->spec.namespace_name);
-    call->agent = share_take(agents, agents->calls_by_agent, pod->agent_key);
+    call->agent = agent_take(agents, pod);
     call->name = asked->name;
     sw_list_init(&call->told);
-    if (call->share == NULL || call->agent == NULL ||
-        sw_map_put(agents->calls_by_name, &call->name, sizeof call->name, call, NULL) != SW_OK) {
-        share_put(call->share);
-        share_put(call->agent);
-        free(call);
-        return NULL;
-    }
-    sw_list_add(&agents->calls, &call->all);
-    return call;
+    if (call->agent != NULL &&
+        sw_map_put(agents->calls_by_name, &call->name, sizeof call->name, call, NULL) == SW_OK)
+        return call;
+    if (call->agent != NULL)
+        agent_put(call->agent);
+    free(call);
+    return NULL;
 }
 
 static enum sw_rc call_start(struct call *call, const struct sw_pod *pod,
@@ -269,7 +342,7 @@ static enum sw_rc begin(struct sw_agents *agents, const struct sw_frame_call *as
     call->host = (uint32_t)agents->view.host_starts;
     rc = call_start(call, pod, asked, err);
     if (rc != SW_OK)
-        call_free(agents, call);
+        call_free(call);
     return rc;
 }
 
@@ -294,7 +367,7 @@ void sw_calls_end(struct sw_agents *agents, const struct sw_frame_call_name *nam
     struct call *call = sw_map_find(agents->calls_by_name, name, sizeof *name);
 
     if (call != NULL) /* Otherwise it was refused. */
-        call_free(agents, call);
+        call_free(call);
 }
 
 /* --- Hosts ----------------------------------------------------------------------------------- */
@@ -348,14 +421,20 @@ static bool is_over(const struct sw_agents *agents, struct call *call)
 void sw_calls_on_sweep(void *ctx)
 {
     struct sw_agents *agents = ctx;
+    struct sw_map_entry entry;
+    struct sw_list over;
+    size_t cursor = 0;
 
+    sw_list_init(&over);
     mark_unsettled(agents);
-    SW_LIST_EACH(&agents->calls, node)
-    {
-        struct call *call = SW_LIST_ITEM(node, struct call, all);
+    while (sw_map_next(agents->calls_by_name, &cursor, &entry)) {
+        struct call *call = entry.value;
 
-        if (is_over(agents, call))
-            call_free(agents, call);
+        if (!is_over(agents, call))
+            continue;
+        sw_list_remove(&call->told);
+        sw_list_add(&over, &call->told);
     }
+    calls_free(&over);
     sw_timer_start(agents->calls_sweep, agents->options.calls_kept_ms);
 }

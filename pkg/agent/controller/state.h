@@ -94,8 +94,8 @@ struct sw_agents {
     struct sw_timer *deadline;
     uint64_t deadline_armed_ms;
 
-    /* Of struct call in calls.c: all, those whose results wait for room, and by their names. */
-    struct sw_list calls, calls_answers;
+    /* Of struct call in calls.c: those whose results wait for room, and all by their names. */
+    struct sw_list calls_answers;
     struct sw_map *calls_by_name, *calls_by_space, *calls_by_agent;
     struct sw_timer *calls_sweep;
     uint64_t results_bytes; /* Kept until their calls are over. */
@@ -152,6 +152,7 @@ void sw_modules_host_down(struct sw_agents *agents);
 void sw_modules_done(struct sw_agents *agents);
 
 /* calls.c */
+struct sw_map *sw_calls_map_new(uint64_t seed); /* For agents->calls_by_name.  NULL: no memory. */
 /* An instance calls, perhaps again. */
 void sw_calls_take(struct sw_agents *agents, const struct sw_frame_call *asked);
 /* It waits for that no more. */

@@ -24,6 +24,8 @@ struct waiting {                /* A call: a ticket. */
     char body[DIGITS_MAX];
 };
 
+_Static_assert(sizeof(struct waiting) <= 40, "forty-eight bytes of the heap");
+
 static uint64_t now_ms(const struct sw_delay *delay)
 {
     return delay->system->monotonic_ns(delay->system->ctx) / NS_PER_MS;
