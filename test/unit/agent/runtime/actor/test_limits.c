@@ -164,7 +164,7 @@ static void memory_has_the_limit_of_its_beginning_also_in_a_replay(void **state)
     assert_int_equal(field(actors_ask(&actors, 2, "x", "grow 100;get"), "code"), -1);
     for (int i = 0; i < 2; i++) {
         pod.memory_bytes *= 16;
-        restart(); /* What is refused is an answer, which the replay has to come to again. */
+        reopen(); /* What is refused is an answer, which the replay has to come to again. */
         actors_open(&actors, &pod);
         assert_int_equal(field(actors_ask(&actors, 2, "x", "grow 100;get"), "code"), -1);
         assert_int_equal(
@@ -187,7 +187,7 @@ static void a_replay_has_all_the_time_that_a_segment_had(void **state)
     pod.deadline_ms = 1; /* Of those from now on. */
     actors_open(&actors, &pod);
     actors_settle(&actors);
-    restart();
+    reopen();
     actors_open(&actors, &pod);
     assert_int_equal(field_of(2, "x", "counter"), 1);
 }
