@@ -50,6 +50,7 @@ void sw_connection_finish(struct connection *connection)
         sw_h2_flush(connection);
     if (!connection->is_closing) {
         drop_exchanges(connection);
+        connection->progress_ms = sw_loop_now_ms(connection->server->loop);
         sw_link_shut(&connection->link);
         if (connection->stream != NULL)
             sw_stream_finish(connection->stream);

@@ -184,9 +184,22 @@ void sw_http_server_drain(struct sw_http_server *server)
     }
 }
 
+/* All was sent, our end too, and the client has had time to read it. Its own end may never come:
+ * one that is idle need not look at its connection before its next request. */
+static bool is_over(const struct connection *connection)
+{
+    return connection->is_closing &&
+           (connection->stream == NULL || sw_stream_pending(connection->stream) == 0) &&
+           sw_loop_now_ms(connection->server->loop) - connection->progress_ms >= SW_HTTP_DRAIN_MS;
+}
+
 bool sw_http_server_is_drained(const struct sw_http_server *server)
 {
-    return server->is_draining && sw_list_is_empty(&server->connections);
+    bool is_drained = server->is_draining;
+
+    SW_LIST_EACH(&server->connections, node)
+    is_drained = is_drained && is_over(SW_LIST_ITEM(node, struct connection, node));
+    return is_drained;
 }
 
 void sw_http_server_serve(struct sw_http_server *server, struct sw_stream *stream)

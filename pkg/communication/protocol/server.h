@@ -37,7 +37,9 @@ SW_MUST_CHECK enum sw_rc sw_http_server_new(const struct sw_http_server_options 
 void sw_http_server_free(struct sw_http_server *server);
 SW_DEFINE_CLEANUP(struct sw_http_server, sw_http_server_free)
 /* Take no new connections, tell clients to go (GOAWAY, Connection: close), and let what is under
- * way finish. is_drained becomes true when no connection is left. */
+ * way finish. is_drained becomes true when no connection is left but those on which everything was
+ * sent SW_HTTP_DRAIN_MS ago, and only the client's end is missing. */
+#define SW_HTTP_DRAIN_MS 250u
 void sw_http_server_drain(struct sw_http_server *server);
 bool sw_http_server_is_drained(const struct sw_http_server *server);
 /* Serve a connected stream as if it had been accepted. */

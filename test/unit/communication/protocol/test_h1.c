@@ -523,6 +523,22 @@ static void a_drain_closes_idle_connections(void **state)
     run_until(f, is_raw_over);
 }
 
+/* A client that does not look at its connection before its next request holds up no stop. */
+static void a_drain_does_not_wait_for_the_end_of_an_idle_client(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t began_ms;
+
+    ask(f, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    sw_stream_pause(f->raw);
+    began_ms = sw_loop_now_ms(f->loop);
+    sw_http_server_drain(f->server);
+    assert_false(sw_http_server_is_drained(f->server)); /* It may still read what it was sent. */
+    while (!sw_http_server_is_drained(f->server))
+        run_for(f, 10);
+    assert_true(sw_loop_now_ms(f->loop) - began_ms < SW_STREAM_FINISH_MS / 2);
+}
+
 static void refuse(struct fixture *f, struct sw_http_request *request)
 {
     (void)f;
@@ -575,6 +591,7 @@ int main(void)
         TEST(a_client_that_ends_inside_of_a_request_is_let_go),
         TEST(flooding_with_pipelined_requests_is_held_back),
         TEST(a_drain_closes_idle_connections),
+        TEST(a_drain_does_not_wait_for_the_end_of_an_idle_client),
         TEST(a_refusal_in_begin_closes_only_if_a_body_was_coming),
     };
 
