@@ -12,6 +12,7 @@ import datetime
 import glob
 import os
 import random
+import re
 import signal
 import statistics
 import sys
@@ -118,9 +119,12 @@ class Kills:
             file.seek(log_at)
             lines = file.read().decode().splitlines()
         story = []
-        for line in lines:  # Times have nanoseconds there, which Python does not read.
-            at = datetime.datetime.fromisoformat(line[:26] + "+00:00")
-            story.append(f"  {ms - (now - at).total_seconds() * 1000:6.0f} ms {line[31:]}")
+        for line in lines:  # Nanoseconds are more than Python reads; the host's lines have no time.
+            found = re.match(r"(\d{4}-\d\d-\d\dT[\d:]+\.\d{6})\d*Z (.*)", line)
+            if found is not None:
+                at = datetime.datetime.fromisoformat(found.group(1) + "+00:00")
+                line = f"{ms - (now - at).total_seconds() * 1000:6.0f} ms {found.group(2)}"
+            story.append("  " + line)
         Kills.slowest = (ms, "\n".join(story))
 
     def round(self, name, what, meets_snapshot):
