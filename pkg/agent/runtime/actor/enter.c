@@ -18,7 +18,26 @@ static struct sw_note note_of_start(const struct sw_instance *instance)
         memcpy(key + 8, &hash, sizeof hash);
         hash = sw_siphash(key, parts[i].data, parts[i].size);
     }
-    return (struct sw_note){.instance = hash | 1, .timer = UINT64_MAX};
+    return (struct sw_note){.instance = hash | 1, .timer = SW_NOTE_OF_START};
+}
+
+/* What has no message that names it, and comes again as long as its instance has not come further:
+ * the end of a wait, whatever that was, its last words, and its upgrade. */
+static struct sw_note note_of_entry(const struct segment *segment)
+{
+    const struct sw_record_segment *record = &segment->record;
+    struct sw_note note = {.instance = segment->instance->id};
+
+    if (record->entry == SW_ENTRY_RESUME) {
+        note.index = record->wait;
+        note.timer = SW_NOTE_OF_WAIT;
+    } else if (record->entry == SW_ENTRY_UPGRADE) {
+        note.index = record->to;
+        note.timer = SW_NOTE_OF_UPGRADE;
+    } else {
+        note.timer = SW_NOTE_OF_STOP;
+    }
+    return note;
 }
 
 /* By what name the input comes again after a restart. One that starts comes with the message that
@@ -27,16 +46,17 @@ static struct sw_note note_of(const struct segment *segment)
 {
     const struct sw_instance *instance = segment->instance;
     const struct sw_message *message = segment->message;
+    enum sw_entry entry = segment->record.entry;
     struct sw_note note = {0};
 
-    for (uint32_t p = SW_PRIORITIES; segment->record.entry == SW_ENTRY_START && p > 0; p--)
+    for (uint32_t p = SW_PRIORITIES; entry == SW_ENTRY_START && p > 0; p--)
         if (message == NULL && instance->mailbox[p - 1] != NULL)
             message = (const struct sw_message *)(const void *)instance->mailbox[p - 1]->next;
-    if (segment->record.entry == SW_ENTRY_START &&
+    if (entry == SW_ENTRY_START &&
         (message == NULL || message->head.source.lsn == 0 || !instance->pod->config.is_durable))
         return note_of_start(instance);
-    if (!instance->pod->config.is_durable || message == NULL)
-        return note;
+    if (message == NULL || (entry == SW_ENTRY_RESUME && !sw_record_received(&segment->record)))
+        return note_of_entry(segment);
     note.lsn = message->head.source.lsn;
     note.index = message->head.source.index;
     if (message->is_timer ||
@@ -48,7 +68,7 @@ static struct sw_note note_of(const struct segment *segment)
 }
 
 void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
-                      const struct sw_guest_input *input)
+                      struct sw_guest *guest, const struct sw_guest_input *input)
 {
     struct sw_suspects *suspects = &worker->shared->suspects;
     struct sw_note note, *place;
@@ -57,7 +77,7 @@ void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
     /* What a volatile one handles does not come again: it needs no note. */
     if (suspects->notes == NULL ||
         (!segment->instance->pod->config.is_durable && segment->record.entry != SW_ENTRY_START)) {
-        worker->engine.enter(worker->engine.ctx, segment->instance->guest, input, &worker->outcome);
+        worker->engine.enter(worker->engine.ctx, guest, input, &worker->outcome);
         return;
     }
     note = note_of(segment);
@@ -75,7 +95,7 @@ void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
         worker->passing.is_passable = false;
     }
     *place = note;
-    worker->engine.enter(worker->engine.ctx, segment->instance->guest, input, &worker->outcome);
+    worker->engine.enter(worker->engine.ctx, guest, input, &worker->outcome);
     memset(place, 0, sizeof *place);
     if (crashes > 0)
         pthread_mutex_unlock(&suspects->mutex);

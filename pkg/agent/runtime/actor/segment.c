@@ -251,7 +251,7 @@ void sw_segment_execute(struct sw_worker *worker, struct segment *segment)
                  "%u messages wait for a reply of this instance", SW_HANDLES_MAX);
     } else {
         sw_overtake_begin(worker, SW_PASS_SEGMENT);
-        sw_segment_enter(worker, segment, &input);
+        sw_segment_enter(worker, segment, instance->guest, &input);
         segment->is_undone = worker->outcome.end == SW_GUEST_DEADLINE &&
                              sw_overtake_is_for_later(instance) && can_be_undone(segment);
         sw_overtake_end(worker, instance);

@@ -93,7 +93,7 @@ static inline void sw_overtake_end(struct sw_worker *worker, struct sw_instance 
 /* Enter the guest, with a note of what it is entered for. A suspect runs alone, or, after too many
  * crashes, not at all: worker->outcome then says so. */
 void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
-                      const struct sw_guest_input *input);
+                      struct sw_guest *guest, const struct sw_guest_input *input);
 
 /* --- upgrade.c -------------------------------------------------------------------------------- */
 

@@ -7,7 +7,8 @@
  * says whether the last host crashed or was killed). Whatever ran beside the culprit is suspected
  * as well, so suspects run one at a time from then on: the next crash finds only one of them.
  * What has no name in the journal, such as a client's message, does not come again and is not
- * noted; but an instance that starts does: it is named by its Pod, key and module.
+ * noted; but an instance that starts does: it is named by its Pod, key and module. So do the end of
+ * a wait, the last words of an instance and its upgrade, which are named by the instance.
  *
  * Threads: a note belongs to its worker; finding is for any; the lock is "suspects" of
  * docs/LOCKS.md.  I/O: none.  Limits: SW_SUSPECTS_MAX; one more replaces the one with the fewest
@@ -21,10 +22,15 @@
 #define SW_SUSPECT_CRASHES_MAX 3u /* So many, and it is not entered any more. */
 #define SW_NOTES_MAX 256u         /* Of as many workers: what they run. */
 
+#define SW_NOTE_OF_START UINT64_MAX
+#define SW_NOTE_OF_WAIT (UINT64_MAX - 1)    /* index: which. */
+#define SW_NOTE_OF_UPGRADE (UINT64_MAX - 2) /* index: to which spec. */
+#define SW_NOTE_OF_STOP (UINT64_MAX - 3)
+
 struct sw_note {         /* An input by its name; zeroed: nothing that has one. */
     uint64_t lsn, index; /* The effect that sent it. */
-    uint64_t instance;   /* Of a published message or a timer: whose. Of a start: its name. */
-    uint64_t timer;      /* UINT64_MAX: a start. */
+    uint64_t instance;   /* Whose it is, where that is not clear. Of a start: its name. */
+    uint64_t timer;      /* Or SW_NOTE_OF_... */
     uint64_t apart[4];   /* Zero. Each worker writes its own with each input: no line is shared. */
 };
 

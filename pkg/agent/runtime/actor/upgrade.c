@@ -32,12 +32,12 @@ static bool take_state(struct sw_worker *worker, struct segment *segment,
     return worker->outcome.end == SW_GUEST_DONE;
 }
 
-static void enter(struct sw_worker *worker, struct sw_instance *instance, struct sw_guest *guest,
+static void enter(struct sw_worker *worker, const struct segment *segment, struct sw_guest *guest,
                   const struct sw_guest_input *input)
 {
     sw_overtake_begin(worker, SW_PASS_UPGRADE);
-    worker->engine.enter(worker->engine.ctx, guest, input, &worker->outcome);
-    sw_overtake_end(worker, instance);
+    sw_segment_enter(worker, segment, guest, input);
+    sw_overtake_end(worker, segment->instance);
 }
 
 /* Make the new guest, enter it, and have its image in worker->image. */
@@ -55,7 +55,7 @@ static void run(struct sw_worker *worker, struct segment *segment,
     sw_segment_begin(worker, segment);
     if (worker->engine.create(worker->engine.ctx, instance->pod->program->module,
                               instance->memory_bytes, &worker->turn, ret_guest, &err) == SW_OK)
-        enter(worker, instance, *ret_guest, &input);
+        enter(worker, segment, *ret_guest, &input);
     else
         outcome->end = SW_GUEST_NO_MEMORY;
     sw_turn_end(&worker->turn);

@@ -4,12 +4,12 @@
 #include "test/unit/agent/runtime/actor/asking.h"
 
 static struct sw_notes notes, seen; /* seen: as they were while a guest ran last, */
-static bool sees_starts;            /* or started. */
+static int sees;                    /* for this entry; -1: for any. */
 
 static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
                   struct sw_guest_outcome *ret_outcome)
 {
-    if (!sees_starts || input->entry == SW_GUEST_START)
+    if (sees < 0 || (int)input->entry == sees)
         seen = notes;
     script_enter(ctx, guest, input, ret_outcome);
 }
@@ -30,7 +30,7 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&notes, 0, sizeof notes);
-    sees_starts = false;
+    sees = -1;
     actors_init(&actors, 2, 1);
     open_pods(false);
     return 0;
@@ -108,6 +108,86 @@ static void a_timer_that_crashes_the_host_is_parked(void **state)
     assert_string_equal(actors.letter.reason, "HostCrashed");
 }
 
+static void a_turn_that_crashes_the_host_after_its_wait_is_parked(void **state)
+{
+    (void)state;
+    begin("send b/x|sleep 1000;add 1");
+    sw_worker_run(actors.workers[0], 4);
+    actors_settle(&actors);
+    actors.disk.now_ns += 5000;
+    for (int i = 0; i < 3; i++) {
+        sw_worker_run(actors.workers[0], 4);
+        assert_int_equal(actors.shared.suspects.count, i == 0 ? 0 : 1);
+        crash(true);
+    }
+    actors_settle(&actors);
+    assert_int_equal(field_of(2, "x", "counter"), 0);
+    assert_int_equal(actors_letters(&actors, "b", ""), 1);
+    assert_string_equal(actors.letter.reason, "HostCrashed");
+    /* Delivered again it waits once more, and that has another name. */
+    assert_int_equal(actors_change_letters(&actors, "b", 0, false), 1);
+    actors_pass(&actors, 5000);
+    assert_int_equal(field_of(2, "x", "counter"), 1);
+}
+
+static void what_a_turn_receives_accuses_its_sender_and_not_the_turn(void **state)
+{
+    (void)state;
+    begin("send b/x|recv 900000000000;add 1");
+    sw_worker_run(actors.workers[0], 4);
+    actors_settle(&actors);
+    for (int i = 0; i < 4; i++) { /* A client's does not come again. */
+        actors_send(&actors, 2, "x", "poison");
+        sw_worker_run(actors.workers[0], 4);
+        assert_int_equal(actors.shared.suspects.count, 0);
+        crash(true);
+    }
+    actors_ask(&actors, 1, "k", "send b/x|last");
+    assert_int_equal(field_of(2, "x", "counter"), 1);
+    assert_int_equal(actors_letters(&actors, "b", ""), 0);
+}
+
+static void last_words_that_crash_the_host_are_not_said(void **state)
+{
+    (void)state;
+    sees = SW_GUEST_STOP;
+    actors.module.has_on_stop = true;
+    actors_ask(&actors, 2, "x", "add 1");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(actors.shared.suspects.count, i == 0 ? 0 : 1);
+        actors_close(&actors, 2, true);
+        sw_worker_run(actors.workers[0], 4);
+        crash(true);
+        actors_settle(&actors);
+        assert_int_equal(field_of(2, "x", "counter"), 1);
+    }
+    actors_close(&actors, 2, true);
+    actors_settle(&actors);
+    assert_string_equal(actors.last_event, "HostCrashed");
+    open_pods(false);
+    assert_int_equal(field_of(2, "x", "counter"), 0);
+}
+
+static void an_upgrade_that_crashes_the_host_fails(void **state)
+{
+    struct actors_pod next = {.number = 2, .agent = "b", .is_keyed = true, .digest = "sha256:2"};
+
+    (void)state;
+    sees = SW_GUEST_UPGRADE;
+    actors.module.on_upgrade = "add 100";
+    actors_ask(&actors, 2, "x", "add 1");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(actors.shared.suspects.count, i == 0 ? 0 : 1);
+        actors_open(&actors, &next);
+        actors_send(&actors, 2, "x", "add 10");
+        sw_worker_run(actors.workers[0], 4);
+        crash(true);
+    }
+    actors_open(&actors, &next);
+    assert_int_equal(field_of(2, "x", "counter"), 1);
+    assert_int_equal(field_of(2, "y", "counter"), 0); /* One that begins is of the new module. */
+}
+
 static void what_is_published_accuses_one_subscriber(void **state)
 {
     (void)state;
@@ -164,7 +244,7 @@ static void a_key_whose_start_crashes_the_host_is_not_entered_for_clients(void *
     uint64_t request;
 
     (void)state;
-    sees_starts = true;
+    sees = SW_GUEST_START;
     actors_settle(&actors);
     for (int i = 0; i < 3; i++) {
         actors_send(&actors, 2, "x", "add 1");
@@ -214,6 +294,10 @@ int main(void)
         TEST(what_ran_in_three_crashes_is_parked),
         TEST(a_host_that_was_killed_accuses_nobody),
         TEST(a_timer_that_crashes_the_host_is_parked),
+        TEST(a_turn_that_crashes_the_host_after_its_wait_is_parked),
+        TEST(what_a_turn_receives_accuses_its_sender_and_not_the_turn),
+        TEST(last_words_that_crash_the_host_are_not_said),
+        TEST(an_upgrade_that_crashes_the_host_fails),
         TEST(what_is_published_accuses_one_subscriber),
         TEST(clients_messages_are_not_noted),
         TEST(a_replica_that_crashes_the_host_as_it_starts_is_not_entered),

@@ -678,6 +678,23 @@ static void what_is_told_of_instances_waits_for_their_records(void **state)
     assert_true(epoch_of_output(1, SW_FRAME_INSTANCES) > durable);
 }
 
+static void events_and_publishes_are_told_when_their_records_are_durable(void **state)
+{
+    uint64_t durable;
+
+    (void)state;
+    actors_ask(&actors, 2, "x", "sub news"); /* That it is there is told before. */
+    durable = sw_journal_durable(actors.shared.journal);
+    actors_send(&actors, 2, "x", "trap");
+    actors_run(&actors);
+    assert_true(epoch_of_output(0, SW_FRAME_EVENT) > durable);
+    actors_settle(&actors);
+    durable = sw_journal_durable(actors.shared.journal);
+    actors_publish(&actors, "news", "one");
+    actors_run(&actors);
+    assert_true(epoch_of_output(0, SW_FRAME_REPLY) > durable);
+}
+
 static void what_is_told_of_dead_letters_waits_for_their_records(void **state)
 {
     struct sw_item_letters letters = {.request = 77,
@@ -823,6 +840,7 @@ int main(void)
         TEST(publishes_from_outside_are_refused_while_the_journal_has_no_room),
         TEST(a_question_to_a_volatile_pod_that_was_closed_is_refused),
         TEST(what_is_told_of_instances_waits_for_their_records),
+        TEST(events_and_publishes_are_told_when_their_records_are_durable),
         TEST(what_is_told_of_dead_letters_waits_for_their_records),
         TEST(a_volatile_instance_carries_the_epoch_of_what_made_it),
         TEST(a_volatile_instance_carries_the_epoch_of_what_it_saw),
