@@ -4,12 +4,15 @@
  * Each file has two contents: what a reader sees, and what the disk has. file_sync makes them
  * equal; disk_crash replaces the first by the second plus a random choice of the sectors written
  * since. What a failed sync was to write is clean for all later ones, as with Linux: it never
- * reaches the disk unless it is written again. */
+ * reaches the disk unless it is written again.
+ *
+ * The simulator has another one (test/sim/disk.h), and both are meant to be: there calls take time,
+ * a host is cut off inside of them and faults pass; here a test bends bytes by hand, a fault lasts
+ * until the test ends it, room has a number, and the file system knows nothing about holes. */
 #pragma once
 #include "pkg/utils/system/system.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +36,6 @@ struct disk {
     int64_t fail_writes_after, fail_syncs_after, full_after; /* -1: never. */
     uint64_t room_bytes;    /* That all files may have together; 0: there is no end of it. */
     uint64_t refused_bytes; /* The most that a file was to grow by at once, and could not. */
-    pthread_mutex_t mutex;
 };
 
 static inline uint64_t disk_random(struct disk *disk)
@@ -390,10 +392,4 @@ static inline void disk_crash(struct disk *disk)
         disk_resize(&file->dropped, &file->dropped_size, 0);
         file->is_named = true;
     }
-}
-
-/* The process dies and the machine goes on: all that was written is there. */
-static inline void disk_kill(struct disk *disk)
-{
-    (void)disk;
 }

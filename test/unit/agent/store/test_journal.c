@@ -111,7 +111,6 @@ static void an_epoch_that_is_read_after_a_failed_sync_stays(void **state)
     assert_int_not_equal(sw_journal_commit(journal, NULL), SW_OK);
     disk.fail_syncs_after = -1;
     sw_journal_close(journal);
-    disk_kill(&disk);
     journal = open_journal(&disk, &seen);
     assert_int_equal(seen.count, 2); /* From now on others hear of it. */
     put(journal, 3, 100);
