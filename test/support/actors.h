@@ -24,14 +24,13 @@ struct actors {
     struct sw_guest_module module;
     struct sw_guest_module *next_module; /* That Pods are opened with; NULL: module. */
     bool resets;
-    uint64_t wanted; /* MODULE_WANTED frames. */
     struct sw_shared shared;
     struct sw_worker *workers[ACTORS_WORKERS_MAX];
-    uint32_t count;
+    uint32_t count, priority; /* Of workers; of what is sent. */
     struct sw_recovery_report report;
+    struct sw_snapshot_limits limits; /* From the next start on. */
     struct actors_reply replies[ACTORS_REPLIES_MAX];
-    uint64_t next_request;
-    uint32_t priority; /* Of what is sent. */
+    uint64_t next_request, wanted; /* wanted: MODULE_WANTED frames. */
     /* What came out. */
     uint64_t events, logs, closed, early; /* early: outputs whose epoch was not durable. */
     char last_event[64], last_words[256], last_log[128];
@@ -62,9 +61,11 @@ static inline enum sw_rc actors_start(struct actors *actors, uint32_t count)
         rc = sw_worker_new(&worker, &actors->workers[i], &actors->failure);
     }
     memset(actors->replies, 0, sizeof actors->replies);
-    return rc == SW_OK ? sw_recover(&options, &actors->shared, actors->workers, count,
-                                    &actors->report, &actors->failure)
-                       : rc;
+    if (rc != SW_OK)
+        return rc;
+    sw_snapshot_limit(&actors->shared, &actors->limits);
+    return sw_recover(&options, &actors->shared, actors->workers, count, &actors->report,
+                      &actors->failure);
 }
 
 static inline void actors_init(struct actors *actors, uint32_t count, uint64_t seed)

@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define WRITE_BYTES ((size_t)1 << 20)
-#define RECOVERED_WAIT_NS 2000000000u /* After a start those who ask come first. */
+#define RECOVERED_WAIT_NS 2000000000u /* After a start those who ask come first, */
+#define RECOVERED_TAILS 4u            /* but not with a tail so many times as long as one is due. */
 #define BACKOFF_FIRST_NS 1000000000u
 #define BACKOFF_MAX_NS 60000000000u
 #define STOP_SWEEP_BYTES ((uint64_t)256 << 10)
@@ -156,13 +157,22 @@ void sw_snapshot_limit(struct sw_shared *shared, const struct sw_snapshot_limits
         limits->sweep_bytes == 0 ? SW_SNAPSHOT_SWEEP_BYTES : limits->sweep_bytes;
 }
 
-bool sw_snapshot_is_due(const struct sw_shared *shared)
+/* Whether the journal has grown by so many times what a snapshot is due after. */
+static bool has_grown(const struct sw_shared *shared, uint64_t times)
 {
     const struct sw_snapshots *snapshots = shared->snapshots;
     uint64_t grown = sw_journal_end(shared->journal) - atomic_load(&snapshots->ground_lsn);
 
-    return atomic_load(&snapshots->phase) == SW_SNAPSHOT_NONE && grown > snapshots->bytes_min &&
-           grown > atomic_load(&snapshots->ground_bytes) && !sw_journal_is_full(shared->journal) &&
+    return grown / times > snapshots->bytes_min &&
+           grown / times > atomic_load(&snapshots->ground_bytes);
+}
+
+bool sw_snapshot_is_due(const struct sw_shared *shared)
+{
+    const struct sw_snapshots *snapshots = shared->snapshots;
+
+    return atomic_load(&snapshots->phase) == SW_SNAPSHOT_NONE && has_grown(shared, 1) &&
+           !sw_journal_is_full(shared->journal) &&
            snapshots->system->monotonic_ns(snapshots->system->ctx) >=
                atomic_load(&snapshots->retry_ns);
 }
@@ -555,7 +565,8 @@ enum sw_rc sw_snapshots_clean(struct sw_shared *shared, struct sw_err *err)
 {
     struct sw_snapshots *snapshots = shared->snapshots;
 
-    if (sw_snapshot_is_due(shared))
+    /* Hosts that always end sooner than that would leave ever more to the next one. */
+    if (sw_snapshot_is_due(shared) && !has_grown(shared, RECOVERED_TAILS))
         atomic_store(&snapshots->retry_ns,
                      snapshots->system->monotonic_ns(snapshots->system->ctx) + RECOVERED_WAIT_NS);
     return remove_needless(shared, err);

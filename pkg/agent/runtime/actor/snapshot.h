@@ -28,7 +28,8 @@ enum sw_snapshot_phase {
 };
 
 /* Whether it is time: the journal has grown since the last point by more than that snapshot's size
- * and by bytes_min, and the last failure, if any, is long enough ago. Any thread. */
+ * and by bytes_min, and the last failure, if any, is long enough ago. A recovery that finds one due
+ * has it wait for two seconds, unless the journal has grown by four times that. Any thread. */
 bool sw_snapshot_is_due(const struct sw_shared *shared);
 struct sw_snapshot_limits { /* 0: as the defaults. */
     uint64_t bytes_min;     /* That the journal grows between two; SW_SNAPSHOT_BYTES_MIN. */

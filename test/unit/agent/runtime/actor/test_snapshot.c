@@ -410,6 +410,28 @@ static void it_is_due_when_the_journal_has_grown(void **state)
     }
 }
 
+static void fill_until(uint64_t end)
+{
+    while (sw_journal_end(actors.shared.journal) < end)
+        actors_ask(&actors, 1, "k", "add 1");
+}
+
+/* Hosts that always end sooner than that would leave ever more to the next one. */
+static void after_a_start_it_waits_only_while_the_tail_is_not_far_too_long(void **state)
+{
+    (void)state;
+    actors.limits.bytes_min = 20000;
+    fill_until(40000);
+    restart(true);
+    open_pods();
+    assert_false(sw_snapshot_is_due(&actors.shared)); /* Those who ask come first. */
+    actors.disk.now_ns += 2000000000u;
+    assert_true(sw_snapshot_is_due(&actors.shared));
+    fill_until(100000);
+    restart(true);
+    assert_true(sw_snapshot_is_due(&actors.shared));
+}
+
 static void the_journal_of_a_host_that_never_stops_stays_bounded(void **state)
 {
     uint64_t kept_max = 0, taken;
@@ -768,6 +790,7 @@ int main(void)
         TEST(one_that_goes_while_it_is_taken_is_gone),
         TEST(a_question_to_a_volatile_instance_fails_once),
         TEST(it_is_due_when_the_journal_has_grown),
+        TEST(after_a_start_it_waits_only_while_the_tail_is_not_far_too_long),
         TEST(the_journal_of_a_host_that_never_stops_stays_bounded),
         TEST(history_is_kept_until_it_is_too_long),
         TEST(without_its_record_it_does_not_count),
