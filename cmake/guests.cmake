@@ -31,6 +31,7 @@ function(sw_guest name source)
     set(optimise COMMAND ${SWARM_WASM_OPT} ${SWARM_ASYNCIFY} ${linked} -o ${output})
   endif()
   # Compiled and linked in two steps: clang as linker driver would run wasm-opt if it finds one.
+  # The stack as pkg/cli/commands/toolchain.c has it.
   add_custom_command(
     OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${SWARM_GUESTS_DIR}
@@ -38,7 +39,7 @@ function(sw_guest name source)
             -mmutable-globals -mbulk-memory -msign-ext -ffreestanding ${GUEST_DEFINES}
             -I${CMAKE_SOURCE_DIR}/include -MD -MF ${object}.d -MT guests/${name}.wasm
             -c ${source} -o ${object}
-    COMMAND ${SWARM_GUEST_LD} --no-entry --stack-first -z stack-size=16384
+    COMMAND ${SWARM_GUEST_LD} --no-entry --stack-first -z stack-size=14336
             ${object} -o ${linked}
     ${optimise}
     DEPENDS ${source} DEPFILE ${object}.d

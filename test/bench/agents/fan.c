@@ -1,19 +1,19 @@
-/* The Agent of `make bench BENCH=fan`: "a" and "b" send what spec.config says, MODE MESSAGES KEYS,
- * to "0" to KEYS - 1: round about, or at random. Each of those counts, and tells "sum" how many it
- * got once both senders have told it that there are no more; "sum" answers when it has heard of
- * all. Then all of it can begin again. */
+/* The Agent of `make bench BENCH=fan`: senders, "a" and so on, send what spec.config says, MODE
+ * MESSAGES KEYS SENDERS, to "0" to KEYS - 1: round about, or at random. Each of those counts, and
+ * tells "sum" how many it got once all senders have told it that there are no more; "sum" answers
+ * when it has heard of all. Then all of it can begin again. */
 #include <swarm/agent.h>
 
 #include <stdbool.h>
 
-#define BATCH 512u
+#define BATCH 128u
 #define BODY 128u
-#define SENDERS 2u
 
 SWARM_AGENT;
 
 static uint64_t state, handle, total;
-static uint32_t random_mode, messages, keys, sent, ended, count, told, ends, reports, agent_size;
+static uint32_t random_mode, messages, keys, senders;
+static uint32_t sent, ended, count, told, ends, reports, agent_size;
 static char to[96];
 
 static uint32_t number_at(const char *text, uint32_t size, uint32_t *at)
@@ -41,6 +41,7 @@ int32_t SWARM_EXPORT(on_start)(void)
     random_mode = number_at(config, size, &at);
     messages = number_at(config, size, &at);
     keys = number_at(config, size, &at);
+    senders = number_at(config, size, &at);
     agent_size = (uint32_t)swarm_self(SWARM_SELF_AGENT, to, sizeof to / 2);
     to[agent_size++] = '/';
     (void)swarm_self(SWARM_SELF_KEY, &key, 1);
@@ -95,7 +96,7 @@ static int32_t sum(const struct swarm_message *m)
     reports++;
     if (reports < keys)
         return SWARM_DONE;
-    is_right = total == (uint64_t)messages * SENDERS;
+    is_right = total == (uint64_t)messages * senders;
     reports = 0, total = 0;
     return swarm_reply(handle, is_right ? 0 : SWARM_E_INVALID, "", 0, "", 0);
 }
@@ -108,7 +109,7 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
     }
     if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0 && m->body[0] == '?')
         return swarm_reply(m->reply_handle, 0, "", 0, &count, sizeof count);
-    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0) { /* "a" and "b", to begin. */
+    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0) { /* A sender, to begin. */
         int32_t code = swarm_timer_start(1, 0);
 
         sent = ended = 0;
@@ -120,6 +121,6 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
         count++;
         return SWARM_DONE;
     }
-    ends = (ends + 1) % SENDERS;
+    ends = (ends + 1) % senders;
     return ends == 0 ? tell_sum() : SWARM_DONE;
 }

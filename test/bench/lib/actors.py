@@ -12,7 +12,7 @@ import peers
 from daemon import Failure, output_of
 
 PAIRS, ROUND_TRIPS, BODY_BYTES = 100, 20000, 128
-INSTANCES = 100000
+INSTANCES, SENDERS = 100000, 8
 
 
 def head_of(run, bench, unit, durability):
@@ -69,11 +69,11 @@ def pairs(run):
             emit(run.alternate(both, None)[0])
 
 
-def fan_out(daemon, agent, pool):
+def fan_out(daemon, agent, pool, senders):
     """Seconds until all has arrived."""
     collected = pool.submit(daemon.swarm, "send", f"{agent}/sum", "s", "--timeout=300s")
     begun = time.monotonic()
-    for key in ("a", "b"):
+    for key in "abcdefgh"[:senders]:
         daemon.swarm("send", f"{agent}/{key}", "go")
     collected.result()
     return time.monotonic() - begun
@@ -81,19 +81,20 @@ def fan_out(daemon, agent, pool):
 
 def fan(run):
     """Messages to instances that are there: the first part makes them."""
-    keys, messages = run.many(INSTANCES), run.many(1000000)
+    keys, messages = run.many(INSTANCES), run.many(2000000 // SENDERS)
+    # Of each sender a last word to each, and from each one to who sums up.
+    count = SENDERS * messages + (SENDERS + 1) * keys
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for mode, number in (("roundrobin", 0), ("random", 1)):
             with run.daemon(f"fan-{number}") as daemon:
                 daemon.apply_keyed("fan", "fan", durability="none", pods=4,
                                    limits={"mailbox": 1000000},
-                                   config=f"{number} {messages} {keys}")
-                fan_out(daemon, "fan", pool)
+                                   config=f"{number} {messages} {keys} {SENDERS}")
+                fan_out(daemon, "fan", pool, SENDERS)
                 before = daemon.host_cpu_s()
-                seconds = [fan_out(daemon, "fan", pool) for _ in range(run.rounds)]
-                cost = (daemon.host_cpu_s() - before) / run.rounds / (2 * messages + 3 * keys)
-            # Of each sender a last word to each, and from each one to who sums up.
-            rates = [(2 * messages + 3 * keys) / one for one in seconds]
+                seconds = [fan_out(daemon, "fan", pool, SENDERS) for _ in range(run.rounds)]
+                cost = (daemon.host_cpu_s() - before) / run.rounds / count
+            rates = [count / one for one in seconds]
             value = statistics.median(rates)
             figures.emit(**head_of(run, "fan", "messages/s", "none"), case=f"n={keys} mode={mode}",
                          value=figures.rounded(value), cpu_us=figures.rounded(1e6 * cost),
@@ -164,10 +165,10 @@ def recover(run):
     keys = run.many(INSTANCES)
     with run.daemon("recover") as daemon, concurrent.futures.ThreadPoolExecutor() as pool:
         daemon.environment["SWARM_API_LISTEN"] = daemon.address  # The next one has it, too.
-        daemon.apply_keyed("fan", "fan", pods=4, config=f"0 {keys} {keys}",
+        daemon.apply_keyed("fan", "fan", pods=4, config=f"0 {keys} {keys} 2",
                            limits={"mailbox": 1000000})
         daemon.apply("bench-echo", 1, "local")
-        fan_out(daemon, "fan", pool)
+        fan_out(daemon, "fan", pool, 2)
         reports, replayed = [], []
         for number in range(run.rounds):  # So that what is behind the last snapshot differs.
             reports.append(restart(run, daemon, keys, 1 if run.is_quick else 1 + 2 * number))

@@ -2,6 +2,7 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/link/entries.h"
+#include "pkg/agent/runtime/actor/fetch.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
 #include <assert.h>
@@ -9,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FETCH_NEAR 3 /* So many messages on is one whose receiver is fetched, and so many */
+#define FETCH_FAR 6  /* one for which it is looked up where that is. */
 
 /* --- Messages -------------------------------------------------------------------------------- */
 
@@ -174,20 +178,25 @@ struct sw_instance *sw_deliver_remembered(struct sw_worker *worker,
                : NULL;
 }
 
-/* Have come into the processor's caches whom the first message of a queue is for, and where the
- * second one's is remembered, while the one before is delivered. */
+/* Have come into the processor's caches whom the messages at the beginning of a queue are for,
+ * while those before them are delivered: for one that is a few further on where its receiver is
+ * remembered, for one in between the receiver. */
 void sw_deliver_fetch(struct sw_worker *worker, const struct sw_item *last)
 {
-    const struct sw_item *first = last == NULL ? NULL : last->next;
+    const struct sw_item *item = last == NULL ? NULL : last->next;
     const struct sw_found *found;
 
-    if (first == NULL || first->kind != SW_ITEM_MESSAGE)
+    if (item == NULL || !sw_worker_is_crowded(worker))
         return;
-    found = place_of(worker, (const struct sw_message *)(const void *)first);
+    for (int i = 0; i < FETCH_NEAR; i++)
+        item = item->next;
+    found = item->kind == SW_ITEM_MESSAGE ? place_of(worker, (const void *)item) : NULL;
     if (found != NULL && found->removals == worker->removals)
-        sw_fetch(found->instance, sizeof *found->instance);
-    if (first->next->kind == SW_ITEM_MESSAGE)
-        __builtin_prefetch(place_of(worker, (const void *)first->next));
+        sw_instance_fetch_post(found->instance);
+    for (int i = FETCH_NEAR; i < FETCH_FAR; i++)
+        item = item->next;
+    if (item->kind == SW_ITEM_MESSAGE)
+        __builtin_prefetch(place_of(worker, (const void *)item));
 }
 
 /* Only from outside: what an instance sent is in the journal and cannot be refused. True: it was

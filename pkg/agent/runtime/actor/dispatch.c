@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/dispatch.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/fetch.h"
 #include "pkg/agent/runtime/actor/state.h"
 
 #include <assert.h>
@@ -9,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECEIVER_FETCH_BYTES 128u /* Of whom a message will be delivered to. */
-#define NAME_MAX_BYTES 320u       /* Agent, slash, key. */
+#define NAME_MAX_BYTES 320u /* Agent, slash, key. */
 
 /* --- Where to -------------------------------------------------------------------------------- */
 
@@ -107,12 +107,13 @@ static bool take_send(struct sw_worker *worker, const struct sw_guest_send *send
         turn->taken_removals = worker->removals;
     }
     if (way->worker == worker->options.index) {
-        if (way->removals != worker->removals) {
+        if (way->removals != worker->removals && !way->is_new) {
             way->instance = sw_deliver_remembered(worker, message);
             way->removals = way->instance != NULL ? worker->removals : 0;
         }
-        message->receiver = way->removals != 0 ? way->instance : NULL;
-        sw_fetch(message->receiver, RECEIVER_FETCH_BYTES);
+        message->receiver = way->removals == worker->removals ? way->instance : NULL;
+        if (message->receiver != NULL)
+            sw_instance_fetch_post(message->receiver);
     }
     sw_item_put(&turn->taken, &message->item);
     return true;

@@ -41,10 +41,10 @@ struct sw_message *sw_spares_miss(size_t texts_bytes)
 void sw_spares_done(struct sw_spares *spares)
 {
     for (size_t i = 0; i < SW_SPARE_CLASSES; i++)
-        while (spares->classes[i].first != NULL) {
-            struct sw_message *message = spares->classes[i].first;
+        while (spares->classes[i] != NULL) {
+            struct sw_message *message = spares->classes[i];
 
-            spares->classes[i].first = (struct sw_message *)(void *)message->item.next;
+            spares->classes[i] = (struct sw_message *)(void *)message->item.next;
             free(message);
         }
     memset(spares, 0, sizeof *spares);

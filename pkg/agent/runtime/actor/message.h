@@ -77,13 +77,16 @@ SW_DEFINE_CLEANUP(struct sw_message, sw_message_free)
  * same few sizes, some of them from one processor to another and back. */
 #define SW_SPARE_STEP_BYTES 64u
 #define SW_SPARE_CLASSES 9u
-#define SW_SPARES_MAX 64u /* Of each size. */
+#define SW_SPARES_BYTES_MAX (1u << 20) /* Of all sizes. */
 struct sw_spares {
-    struct {
-        struct sw_message *first; /* The next one in item.next. */
-        uint32_t count;
-    } classes[SW_SPARE_CLASSES];
+    struct sw_message *classes[SW_SPARE_CLASSES]; /* The first ones; the next in item.next. */
+    uint32_t bytes;
 };
+
+static inline uint32_t sw_spare_bytes(size_t size_class)
+{
+    return (uint32_t)(sizeof(struct sw_message) + size_class * SW_SPARE_STEP_BYTES);
+}
 
 void sw_spares_done(struct sw_spares *spares);
 struct sw_message *sw_spares_miss(size_t texts_bytes); /* As below, when there is none. */
@@ -94,11 +97,11 @@ static inline struct sw_message *sw_spares_take(struct sw_spares *spares, size_t
     size_t size_class = (texts_bytes + SW_SPARE_STEP_BYTES - 1) / SW_SPARE_STEP_BYTES;
     struct sw_message *message;
 
-    if (size_class >= SW_SPARE_CLASSES || spares->classes[size_class].first == NULL)
+    if (size_class >= SW_SPARE_CLASSES || spares->classes[size_class] == NULL)
         return sw_spares_miss(texts_bytes);
-    message = spares->classes[size_class].first;
-    spares->classes[size_class].first = (struct sw_message *)(void *)message->item.next;
-    spares->classes[size_class].count--;
+    message = spares->classes[size_class];
+    spares->classes[size_class] = (struct sw_message *)(void *)message->item.next;
+    spares->bytes -= sw_spare_bytes(size_class);
     memset(message, 0, sizeof *message);
     message->item.kind = SW_ITEM_MESSAGE;
     message->size_class = (uint8_t)size_class;
@@ -110,14 +113,13 @@ static inline void sw_spares_put(struct sw_spares *spares, struct sw_message *me
 {
     uint32_t size_class = message->size_class;
 
-    if (size_class == 0 || message->shared != NULL ||
-        spares->classes[size_class].count >= SW_SPARES_MAX) {
+    if (size_class == 0 || message->shared != NULL || spares->bytes >= SW_SPARES_BYTES_MAX) {
         sw_message_free(message);
         return;
     }
-    message->item.next = (struct sw_item *)(void *)spares->classes[size_class].first;
-    spares->classes[size_class].first = message;
-    spares->classes[size_class].count++;
+    message->item.next = (struct sw_item *)(void *)spares->classes[size_class];
+    spares->classes[size_class] = message;
+    spares->bytes += sw_spare_bytes(size_class);
 }
 /* Copy a text to `at`, within that room, and have *ret_text name the copy. Returns its end. */
 static inline uint8_t *sw_message_keep(struct sw_bytes text, uint8_t *at, struct sw_bytes *ret_text)

@@ -3,6 +3,7 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/fetch.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
 /* What an instance does next: it begins or ends, handles a message or timer, or goes on after a

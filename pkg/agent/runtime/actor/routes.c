@@ -296,11 +296,18 @@ static struct sw_bytes part_of(struct sw_bytes key)
     return close == NULL || close == open ? key : (struct sw_bytes){open, (size_t)(close - open)};
 }
 
-uint32_t sw_slot_of(const uint8_t hash_key[16], struct sw_bytes key)
+uint32_t sw_slot_of_hashed(const uint8_t hash_key[16], struct sw_bytes key, uint64_t hash)
 {
     struct sw_bytes part = part_of(key);
 
-    return (uint32_t)(sw_siphash(hash_key, part.data, part.size) % SW_SLOTS);
+    if (part.size != key.size)
+        hash = sw_siphash(hash_key, part.data, part.size);
+    return (uint32_t)(hash % SW_SLOTS);
+}
+
+uint32_t sw_slot_of(const uint8_t hash_key[16], struct sw_bytes key)
+{
+    return sw_slot_of_hashed(hash_key, key, sw_siphash(hash_key, key.data, key.size));
 }
 
 /* Where the first slash is, or the size; SIZE_MAX: it is not all plain ASCII, or short. Most names

@@ -64,6 +64,8 @@ void sw_slot_key(struct sw_bytes agent_uid, uint8_t ret_key[16]);
 /* The slot of an instance's key: SipHash-2-4 of it under the Agent's uid, or of what stands in its
  * first pair of braces if that is not empty, so that "{17}" and "log {17}" are neighbours. */
 uint32_t sw_slot_of(const uint8_t hash_key[16], struct sw_bytes key);
+/* The same, for who has the hash of the whole key. */
+uint32_t sw_slot_of_hashed(const uint8_t hash_key[16], struct sw_bytes key, uint64_t hash);
 /* The slot of an instance, which its id ends with. */
 static inline uint32_t sw_instance_slot(uint64_t id)
 {

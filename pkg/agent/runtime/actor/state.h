@@ -137,13 +137,6 @@ struct sw_worker {
     struct sw_err failure;
 };
 
-/* Have bytes that are needed soon come into the processor's caches; NULL is fine. */
-static inline void sw_fetch(const void *bytes, size_t size)
-{
-    for (size_t at = 0; at < size; at += 64) /* No pointer is made of NULL, nor one past the end. */
-        __builtin_prefetch((const void *)((uintptr_t)bytes + at));
-}
-
 /* Whether there is a guest whose memory is as the last record left it. */
 static inline bool sw_instance_is_awake(const struct sw_instance *instance)
 {

@@ -88,7 +88,7 @@ static void find(const struct sw_routes *routes, struct sw_bytes name_space, str
         key = sw_way_key(ret_way, to);
     }
     ret_way->hash = sw_board_key(route->hash_key, key);
-    ret_way->pod = route->pods[sw_slot_of(route->hash_key, key)];
+    ret_way->pod = route->pods[sw_slot_of_hashed(route->hash_key, key, ret_way->hash)];
     pod = sw_routes_pod(routes, ret_way->pod);
     if (ret_way->pod == 0 || pod == NULL)
         return;
@@ -104,13 +104,16 @@ struct sw_way *sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes
     uint64_t changes = sw_routes_changes(routes);
     struct sw_way *way = &ways->last.way;
 
-    if (known->way.changes == changes && is_known(known, space->hash, to))
+    if (known->way.changes == changes && is_known(known, space->hash, to)) {
+        known->way.is_new = false;
         return &known->way;
+    }
     find(routes, space->name, to, replica, way, ways->last.replica);
     if (way->route == NULL || way->is_replica || to.size > TEXT_MAX)
         return way;
     known->way = *way;
     known->way.changes = changes;
+    known->way.is_new = true;
     known->way.to_size = (uint8_t)to.size;
     known->space = space->hash;
     memcpy(known->to, to.data, to.size);

@@ -20,6 +20,7 @@ struct sw_way {        /* All that a send needs of it is in one line of the proc
     int32_t status;      /* A negative code. */
     uint16_t agent_size; /* Of the name: its agent, then a slash and the key. 0: it is none. */
     bool is_durable;     /* The Pod is. */
+    bool is_new;         /* It was found just now, not remembered. */
     bool is_replica;     /* A replica was chosen: its key stands behind this, NUL-terminated. */
     uint8_t space_size, to_size; /* Of the names that it was found for. */
 };

@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/worker.h"
 
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/fetch.h"
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/segment.h"
 
@@ -20,7 +21,7 @@
 #define UNCLOCKED_MAX 7u
 #define HAND_ONS_MAX 15u
 #define UNCLOCKED_NS 5000u
-#define FETCH_READY_MIN 256u /* With fewer ready than this most are in the caches anyway. */
+#define FETCH_READY_MIN 4u /* With fewer the same ones would come again. */
 
 static void init_buffers(struct sw_worker *worker)
 {
@@ -216,7 +217,8 @@ static void fetch_next(const struct sw_worker *worker, struct sw_ready_link *lin
 {
     const struct sw_instance *soon, *later, *last;
 
-    if (worker->ready.orders[worker->ready.picked_kind].queued[priority] < FETCH_READY_MIN)
+    if (worker->ready.orders[worker->ready.picked_kind].queued[priority] < FETCH_READY_MIN ||
+        !sw_worker_is_crowded(worker))
         return;
     link = link->next[priority];
     soon = SW_LIST_ITEM(link, struct sw_instance, ready);

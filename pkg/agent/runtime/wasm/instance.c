@@ -14,8 +14,8 @@
  * front of its functions an instance begins, for most modules. Another version has them elsewhere,
  * which costs time and nothing else. */
 #define STORE_FETCH_AT 2048u
-#define STORE_FETCH_BYTES 256u
-#define FUNCTION_FETCH_BEFORE 256u
+#define STORE_FETCH_BYTES 384u
+#define FUNCTION_FETCH_BEFORE 512u
 #define MESSAGE_FETCH_BYTES 256u /* Of the memory: a message and its texts. */
 
 /* struct swarm_message of include/swarm/agent.h, as a 32-bit guest lays it out, wherever. */
@@ -251,7 +251,7 @@ void sw_wasm_instance_fetch(const struct sw_wasm_instance *instance, int step)
         return;
     }
     fetch((const uint8_t *)instance->context + STORE_FETCH_AT, STORE_FETCH_BYTES);
-    fetch((const uint8_t *)instance->alloc.hidden - FUNCTION_FETCH_BEFORE,
+    fetch((const uint8_t *)instance->on_message.hidden - FUNCTION_FETCH_BEFORE,
           FUNCTION_FETCH_BEFORE + CACHE_LINE);
     fetch(instance->slot.base + instance->last_pointer, MESSAGE_FETCH_BYTES);
 }

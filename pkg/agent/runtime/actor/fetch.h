@@ -1,0 +1,29 @@
+/* What is needed soon comes into the processor's caches while something else runs: with more than a
+ * few hundred instances each message meets memory that no cache has, and each page of it costs a
+ * walk through the page tables as well.
+ *
+ * Threads, I/O, Limits: as worker.h. */
+#pragma once
+#include "pkg/agent/runtime/actor/state.h"
+
+#define SW_CROWD_MIN 512u
+
+/* Have bytes that are needed soon come into the processor's caches; NULL is fine. */
+static inline void sw_fetch(const void *bytes, size_t size)
+{
+    for (size_t at = 0; at < size; at += 64) /* No pointer is made of NULL, nor one past the end. */
+        __builtin_prefetch((const void *)((uintptr_t)bytes + at));
+}
+
+/* What is looked at and changed of whom gets a message: its beginning, and its flags. */
+static inline void sw_instance_fetch_post(const struct sw_instance *instance)
+{
+    sw_fetch(instance, offsetof(struct sw_instance, random));
+    sw_fetch(&instance->is_parked, 1);
+}
+
+/* Whether it has so many instances that few of them are in the processor's caches. */
+static inline bool sw_worker_is_crowded(const struct sw_worker *worker)
+{
+    return sw_idmap_count(worker->instances) > SW_CROWD_MIN;
+}
