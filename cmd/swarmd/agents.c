@@ -90,7 +90,7 @@ static enum sw_rc agents_send(void *ctx, const struct sw_gateway_message *messag
     waiting->ctx = done_ctx;
     text_of((struct sw_bytes){message->to, strcspn(message->to, "/")}, waiting->agent,
             sizeof waiting->agent);
-    rc = sw_agents_send(adapter->agents, &send, on_sent, waiting, NULL, err);
+    rc = sw_agents_send(adapter->agents, &send, on_sent, waiting, err);
     if (rc != SW_OK)
         free(waiting);
     return rc;
@@ -129,7 +129,7 @@ static enum sw_rc agents_publish(void *ctx, const struct sw_gateway_publication 
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a message");
     waiting->publish_done = done;
     waiting->ctx = done_ctx;
-    rc = sw_agents_publish(adapter->agents, &publish, on_published, waiting, NULL, err);
+    rc = sw_agents_publish(adapter->agents, &publish, on_published, waiting, err);
     if (rc != SW_OK)
         free(waiting);
     return rc;

@@ -118,12 +118,11 @@ struct sw_agent_send { /* Borrowed for the call. */
     uint64_t timeout_ms;
 };
 
-/* Send; done is called exactly once unless an error is returned. *ret_request (may be NULL) can be
- * cancelled.  SW_E_EXHAUSTED: too many requests.  SW_E_INVALID: the name.
+/* Send; done is called exactly once unless an error is returned.
+ * SW_E_EXHAUSTED: too many requests.  SW_E_INVALID: the name.
  * SW_E_NOT_FOUND: no such Agent on this node.  SW_E_UNAVAILABLE: the host is not up. */
 SW_MUST_CHECK enum sw_rc sw_agents_send(struct sw_agents *agents, const struct sw_agent_send *send,
-                                        sw_agent_done *done, void *ctx, uint64_t *ret_request,
-                                        struct sw_err *err);
+                                        sw_agent_done *done, void *ctx, struct sw_err *err);
 
 struct sw_agent_publish { /* Borrowed for the call. */
     const char *name_space;
@@ -133,10 +132,7 @@ struct sw_agent_publish { /* Borrowed for the call. */
 };
 SW_MUST_CHECK enum sw_rc sw_agents_publish(struct sw_agents *agents,
                                            const struct sw_agent_publish *publish,
-                                           sw_agent_done *done, void *ctx, uint64_t *ret_request,
-                                           struct sw_err *err);
-/* The caller lost interest: done is not called any more. Unknown numbers are ignored. */
-void sw_agents_cancel(struct sw_agents *agents, uint64_t request);
+                                           sw_agent_done *done, void *ctx, struct sw_err *err);
 
 struct sw_agent_instance { /* Borrowed for the call. */
     struct sw_bytes key;

@@ -218,7 +218,7 @@ static enum sw_rc body_check(struct sw_bytes type, struct sw_bytes body, struct 
 }
 
 enum sw_rc sw_agents_send(struct sw_agents *agents, const struct sw_agent_send *send,
-                          sw_agent_done *done, void *ctx, uint64_t *ret_request, struct sw_err *err)
+                          sw_agent_done *done, void *ctx, struct sw_err *err)
 {
     struct sw_frame frame = {.kind = SW_FRAME_SEND};
     struct sw_request *request;
@@ -248,15 +248,12 @@ enum sw_rc sw_agents_send(struct sw_agents *agents, const struct sw_agent_send *
     frame.send.body = send->body;
     frame.send.priority = priority_of(send->priority);
     frame.send.want_reply = send->want_reply;
-    if (ret_request != NULL)
-        *ret_request = frame.send.request;
     sw_host_send(agents, &frame);
     return SW_OK;
 }
 
 enum sw_rc sw_agents_publish(struct sw_agents *agents, const struct sw_agent_publish *publish,
-                             sw_agent_done *done, void *ctx, uint64_t *ret_request,
-                             struct sw_err *err)
+                             sw_agent_done *done, void *ctx, struct sw_err *err)
 {
     struct sw_frame frame = {.kind = SW_FRAME_PUBLISH};
     struct sw_request *request;
@@ -281,16 +278,8 @@ enum sw_rc sw_agents_publish(struct sw_agents *agents, const struct sw_agent_pub
     frame.publish.body = publish->body;
     frame.publish.request_id = publish->request_id;
     frame.publish.priority = priority_of(publish->priority);
-    if (ret_request != NULL)
-        *ret_request = frame.publish.request;
     sw_host_send(agents, &frame);
     return SW_OK;
-}
-
-/* The message itself cannot be called back; its reply is dropped when it comes. */
-void sw_agents_cancel(struct sw_agents *agents, uint64_t request)
-{
-    (void)sw_requests_take(agents, request, SW_REQUEST_MESSAGE);
 }
 
 #define LIST_TIMEOUT_MS 10000

@@ -612,16 +612,6 @@ uint64_t sw_journal_durable(const struct sw_journal *journal)
     return atomic_load_explicit(&journal->durable, memory_order_acquire);
 }
 
-uint64_t sw_journal_open_epoch(struct sw_journal *journal)
-{
-    uint64_t number;
-
-    pthread_mutex_lock(&journal->mutex);
-    number = journal->open->number;
-    pthread_mutex_unlock(&journal->mutex);
-    return number;
-}
-
 uint64_t sw_journal_end(struct sw_journal *journal)
 {
     uint64_t end;

@@ -108,8 +108,6 @@ SW_MUST_CHECK enum sw_rc sw_journal_read(struct sw_journal *journal, uint64_t ls
 SW_MUST_CHECK enum sw_rc sw_journal_commit(struct sw_journal *journal, struct sw_err *err);
 /* The last durable epoch. Any thread. */
 uint64_t sw_journal_durable(const struct sw_journal *journal);
-/* The epoch that the next append gets. Any thread. */
-uint64_t sw_journal_open_epoch(struct sw_journal *journal);
 /* Whether anything waits for a commit. Any thread. */
 bool sw_journal_is_dirty(struct sw_journal *journal);
 /* Whether a new segment of an instance may begin: the disk is not full and the open epoch is below

@@ -3,7 +3,6 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/store/effect.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +54,7 @@ struct sw_handle *sw_actor_handle(const struct sw_actor *actor, uint64_t number)
     return &actor->handles[low];
 }
 
-uint32_t sw_actor_waiting(const struct sw_actor *actor)
+uint32_t sw_actor_open_handles(const struct sw_actor *actor)
 {
     return actor->handles_count - actor->handles_dead;
 }
@@ -431,7 +430,7 @@ void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
     sw_buffer_put_u64(out, actor->segments);
     sw_buffer_put_u64(out, actor->last_ns);
     sw_buffer_put_u32(out, actor->failures);
-    sw_buffer_put_u32(out, sw_actor_waiting(actor));
+    sw_buffer_put_u32(out, sw_actor_open_handles(actor));
     for (uint32_t i = 0; i < actor->handles_count; i++) {
         if (actor->handles[i].origin.kind == SW_ORIGIN_NONE)
             continue;

@@ -69,8 +69,8 @@ void sw_actor_done(struct sw_actor *actor);
 struct sw_handle *sw_actor_handle(const struct sw_actor *actor, uint64_t number);
 struct sw_actor_timer *sw_actor_timer(const struct sw_actor *actor, uint64_t id);
 bool sw_actor_has_pattern(const struct sw_actor *actor, struct sw_bytes pattern);
-/* Open handles. */
-uint32_t sw_actor_waiting(const struct sw_actor *actor);
+/* How many messages wait for their answer. */
+uint32_t sw_actor_open_handles(const struct sw_actor *actor);
 /* The number that the handle of the next message gets. */
 uint64_t sw_actor_next_handle(const struct sw_actor *actor);
 /* Who is to hear of the end of the turn that is under way; kind NONE: nobody, or who asked was

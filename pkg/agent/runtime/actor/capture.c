@@ -3,7 +3,6 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

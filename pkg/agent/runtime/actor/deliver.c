@@ -5,7 +5,6 @@
 #include "pkg/agent/runtime/actor/fetch.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +64,7 @@ static bool may_be_born(struct sw_worker *worker, const struct sw_pod *pod,
 static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod *pod,
                                          struct sw_message *message)
 {
-    uint32_t slot = sw_slot_of(pod->hash_key, message->key);
+    bool has_slot = sw_slots_have(pod->config.slots, sw_slot_of(pod->hash_key, message->key));
     struct sw_instance *instance;
 
     if (pod->state == SW_POD_CLOSED && !pod->config.is_durable) {
@@ -77,10 +76,9 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
         sw_limbo_put(worker, pod, message);
         return NULL;
     }
-    if ((pod->config.slots[slot / 8] >> slot % 8 & 1) == 0 && forward(worker, message))
+    if (!has_slot && forward(worker, message))
         return NULL;
-    if (!pod->config.is_keyed || message->key.size == 0 ||
-        (pod->config.slots[slot / 8] >> slot % 8 & 1) == 0) {
+    if (!pod->config.is_keyed || message->key.size == 0 || !has_slot) {
         park(worker, pod, message,
              &(struct sw_refusal){SW_E_NOT_FOUND, "NoSuchInstance", "no such instance"});
         return NULL;

@@ -139,13 +139,6 @@ enum sw_rc sw_letters_put(struct sw_letters *letters, struct sw_letter *letter)
     return SW_OK;
 }
 
-const struct sw_letter *sw_letters_find(const struct sw_letters *letters, uint64_t number)
-{
-    size_t at = place_of(letters, number);
-
-    return at < letters->count && letters->items[at]->number == number ? letters->items[at] : NULL;
-}
-
 struct sw_letter *sw_letters_take(struct sw_letters *letters, uint64_t number)
 {
     size_t at = place_of(letters, number);

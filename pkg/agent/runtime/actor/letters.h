@@ -38,9 +38,7 @@ SW_MUST_CHECK enum sw_rc sw_letters_add(struct sw_letters *letters,
 /* Put a letter of another Pod in its place; owned.  SW_E_EXHAUSTED: no memory; it stays the
  * caller's. */
 SW_MUST_CHECK enum sw_rc sw_letters_put(struct sw_letters *letters, struct sw_letter *letter);
-/* NULL: none of that number. */
-const struct sw_letter *sw_letters_find(const struct sw_letters *letters, uint64_t number);
-/* Take it out; now the caller's. NULL: none. */
+/* Take it out; now the caller's. NULL: none of that number. */
 struct sw_letter *sw_letters_take(struct sw_letters *letters, uint64_t number);
 void sw_letter_free(struct sw_letter *letter);
 SW_DEFINE_CLEANUP(struct sw_letter, sw_letter_free)

@@ -1,6 +1,5 @@
 #include "pkg/agent/runtime/actor/message.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

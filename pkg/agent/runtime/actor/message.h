@@ -48,7 +48,7 @@ struct sw_message {
     uint64_t hash;       /* sw_board_key of the receiver; 0: not known. */
     /* What. */
     bool is_timer;               /* Not a message but a timer that is due; tag is its id. */
-    uint32_t effects_before;     /* Of one that was made of a send at once: bytes of effects, */
+    uint32_t effects_before;     /* Of one made of a send at once: bytes of effects before it. */
     struct sw_message_head head; /* Texts in this allocation. */
     struct sw_bytes body;        /* In this allocation or in shared. */
     struct sw_body *shared;      /* Counted, or NULL. */
@@ -62,7 +62,7 @@ struct sw_message {
     bool is_admitted;     /* Its sender's limit of births was looked at, or does not hold. */
     uint8_t size_class;   /* Its room for texts, in SW_SPARE_STEP_BYTES; 0: as much as it needs. */
     uint32_t attempts;    /* How often its handler did not come to its end. */
-    uint32_t worker;      /* and of whose Pod it is, by the routes of that moment. */
+    uint32_t worker;      /* Of one made of a send at once: its receiver's, by the routes then. */
     uint64_t retry_ns;    /* Not handled before, by the clock of records; 0: at once. */
     /* Of one that was made of a send, while no instance goes; NULL: to be looked for. */
     struct sw_instance *receiver;

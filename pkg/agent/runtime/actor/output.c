@@ -4,8 +4,6 @@
 #include "pkg/agent/link/frame.h"
 #include "pkg/utils/base/text.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -6,7 +6,6 @@
 #include "pkg/agent/runtime/actor/state.h"
 #include "pkg/utils/strands/strands.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -9,7 +9,6 @@
 #include "pkg/utils/base/text.h"
 #include "pkg/utils/base/hash.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,9 +154,7 @@ static struct sw_instance **list_instances(const struct sw_pod *pod, size_t *ret
 
 static bool has_slot(const struct sw_pod *pod, struct sw_bytes key)
 {
-    uint32_t slot = sw_slot_of(pod->hash_key, key);
-
-    return (pod->config.slots[slot / 8] >> slot % 8 & 1) != 0;
+    return sw_slots_have(pod->config.slots, sw_slot_of(pod->hash_key, key));
 }
 
 bool sw_pod_has_replica(const struct sw_pod *pod, struct sw_bytes key)

@@ -4,7 +4,6 @@
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/state.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,9 +5,7 @@
 #include "pkg/agent/runtime/actor/recovering.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
-#include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -94,11 +94,6 @@ const struct sw_route_pod *sw_routes_pod(const struct sw_routes *routes, uint64_
     return sw_map_find(routes->pods, &pod, sizeof pod);
 }
 
-static bool has_slot(const uint8_t *slots, uint32_t slot)
-{
-    return (slots[slot / 8] >> slot % 8 & 1) != 0;
-}
-
 uint64_t sw_routes_holder(const struct sw_routes *routes, uint64_t pod, uint64_t instance,
                           struct sw_bytes key)
 {
@@ -113,7 +108,7 @@ uint64_t sw_routes_holder(const struct sw_routes *routes, uint64_t pod, uint64_t
     if (agent == NULL)
         return 0;
     slot = instance != 0 ? sw_instance_slot(instance) : sw_slot_of(agent->hash_key, key);
-    return known != NULL && has_slot(known->pod.slots, slot) ? pod : agent->pods[slot];
+    return known != NULL && sw_slots_have(known->pod.slots, slot) ? pod : agent->pods[slot];
 }
 
 static void set_slots(struct sw_route *route, const struct sw_route_change *change)
@@ -122,7 +117,7 @@ static void set_slots(struct sw_route *route, const struct sw_route_change *chan
         if (route->pods[i] == change->pod.pod)
             route->pods[i] = 0;
     for (uint32_t i = 0; i < SW_SLOTS && !change->is_gone; i++)
-        if (has_slot(change->pod.slots, i))
+        if (sw_slots_have(change->pod.slots, i))
             route->pods[i] = change->pod.pod;
 }
 

@@ -66,6 +66,11 @@ void sw_slot_key(struct sw_bytes agent_uid, uint8_t ret_key[16]);
 uint32_t sw_slot_of(const uint8_t hash_key[16], struct sw_bytes key);
 /* The same, for who has the hash of the whole key. */
 uint32_t sw_slot_of_hashed(const uint8_t hash_key[16], struct sw_bytes key, uint64_t hash);
+/* Whether a slot is among these, of which each has a bit. */
+static inline bool sw_slots_have(const uint8_t slots[SW_SLOTS / 8], uint32_t slot)
+{
+    return (slots[slot / 8] >> slot % 8 & 1) != 0;
+}
 /* The slot of an instance, which its id ends with. */
 static inline uint32_t sw_instance_slot(uint64_t id)
 {

@@ -16,14 +16,16 @@
 
 /* --- Recording ------------------------------------------------------------------------------- */
 
-enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *record,
-                            struct sw_journal_place *ret_place)
+/* ret_effects_at may be NULL. */
+static enum sw_rc append(struct sw_worker *worker, const struct sw_record *record,
+                         uint32_t *ret_effects_at, struct sw_journal_place *ret_place)
 {
-    struct sw_err err = {0};
+    struct sw_err err;
     enum sw_rc rc;
 
+    sw_err_clear(&err);
     sw_buffer_reset(&worker->record);
-    sw_record_put(record, &worker->record, NULL);
+    sw_record_put(record, &worker->record, ret_effects_at);
     rc = sw_buffer_check(&worker->record);
     if (rc == SW_OK)
         rc = sw_journal_append(worker->shared->journal,
@@ -34,6 +36,12 @@ enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *re
     else
         worker->appended_epoch = ret_place->epoch;
     return rc;
+}
+
+enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *record,
+                            struct sw_journal_place *ret_place)
+{
+    return append(worker, record, NULL, ret_place);
 }
 
 /* What stands before the point of a snapshot may soon be gone: such a body is written once more. */
@@ -51,27 +59,15 @@ static void settle_body(const struct sw_worker *worker, struct segment *segment)
 static void append_segment(struct sw_worker *worker, struct segment *segment)
 {
     struct sw_record record;
-    struct sw_err err;
-    enum sw_rc rc;
 
-    sw_err_clear(&err);
     segment->place = (struct sw_journal_place){0, segment->instance->epoch};
     if (!segment->instance->pod->config.is_durable)
         return;
     segment->record.digest = sw_effects_digest(segment->record.effects);
     record.kind = SW_RECORD_SEGMENT;
     record.segment = segment->record;
-    sw_buffer_reset(&worker->record);
-    sw_record_put(&record, &worker->record, &segment->effects_at);
-    rc = sw_buffer_check(&worker->record);
-    if (rc == SW_OK)
-        rc = sw_journal_append(worker->shared->journal,
-                               (struct sw_bytes){worker->record.data, worker->record.size},
-                               &segment->place, &err);
-    if (rc != SW_OK)
-        sw_worker_fail(worker, rc, err.message[0] != 0 ? err.message : "no memory for a record");
-    segment->instance->epoch = segment->place.epoch;
-    worker->appended_epoch = segment->place.epoch;
+    if (append(worker, &record, &segment->effects_at, &segment->place) == SW_OK)
+        segment->instance->epoch = segment->place.epoch;
 }
 
 /* What was reserved for the subscriptions of a segment that has ended. */
@@ -244,7 +240,7 @@ void sw_segment_execute(struct sw_worker *worker, struct segment *segment)
     if (segment->message != NULL)
         message.body = segment->message->body;
     message.reply_handle = worker->turn.handle;
-    if (message.reply_handle != 0 && sw_actor_waiting(&instance->actor) >= SW_HANDLES_MAX) {
+    if (message.reply_handle != 0 && sw_actor_open_handles(&instance->actor) >= SW_HANDLES_MAX) {
         record->outcome = SW_OUTCOME_REFUSED;
         record->code = SW_E_EXHAUSTED;
         snprintf(worker->outcome.report, sizeof worker->outcome.report,

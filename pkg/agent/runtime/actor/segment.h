@@ -62,6 +62,10 @@ static inline bool sw_segment_prepare(struct sw_worker *worker, struct sw_instan
 /* Run on_stop, the last segment. However it ends, the instance is gone afterwards, unless it has to
  * wait for something. */
 void sw_segment_stop(struct sw_worker *worker, struct sw_instance *instance);
+/* Nobody will answer what the instance has open: all who wait for that hear so, in words. place:
+ * of the record that it follows from; lsn 0: of none. */
+void sw_segment_fail_handles(struct sw_worker *worker, struct sw_instance *instance,
+                             const char *words, const struct sw_journal_place *place);
 /* Record that an instance is gone (STOP, or RESET) and answer its open handles. Removes it. */
 void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum sw_entry entry);
 

@@ -6,7 +6,6 @@
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/state.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,11 +15,6 @@ struct move {
     struct sw_pod *from, *to;
     uint8_t slots[SW_SLOTS / 8];
 };
-
-static bool has_slot(const uint8_t *slots, uint32_t slot)
-{
-    return (slots[slot / 8] >> slot % 8 & 1) != 0;
-}
 
 void sw_workers_settle(struct sw_worker **workers, uint32_t count)
 {
@@ -148,7 +142,7 @@ static void move_instances(const struct move *move)
     }
     while (sw_map_next(move->from->instances, &cursor, &entry)) {
         struct sw_instance *instance = entry.value;
-        if (has_slot(move->slots, sw_instance_slot(instance->id)))
+        if (sw_slots_have(move->slots, sw_instance_slot(instance->id)))
             list[at++] = instance;
     }
     for (size_t i = 0; i < at && move->to_worker->failure.rc == SW_OK; i++) {
@@ -170,7 +164,7 @@ static void move_letters(const struct move *move)
         uint32_t slot = sw_slot_of(move->from->hash_key, from->items[i]->message->key);
         struct sw_letter *letter;
 
-        if (!has_slot(move->slots, slot)) {
+        if (!sw_slots_have(move->slots, slot)) {
             i++;
             continue;
         }
@@ -193,7 +187,7 @@ static void move_limbo(const struct move *move)
     while ((item = sw_item_get(&waiting)) != NULL) {
         struct sw_message *message = (struct sw_message *)(void *)item;
 
-        if (!has_slot(move->slots, sw_slot_of(move->from->hash_key, message->key))) {
+        if (!sw_slots_have(move->slots, sw_slot_of(move->from->hash_key, message->key))) {
             sw_item_put(&move->from->limbo, item);
             continue;
         }

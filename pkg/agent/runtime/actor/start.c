@@ -167,18 +167,10 @@ bool sw_segment_make_guest(struct sw_worker *worker, struct sw_instance *instanc
 /* A volatile instance has lost its memory: it begins anew, and who waits for it hears so. */
 void sw_segment_restart(struct sw_worker *worker, struct sw_instance *instance)
 {
+    const struct sw_journal_place place = {0, instance->epoch};
     uint64_t waits = instance->actor.wait.number;
 
-    for (uint32_t i = 0; i < instance->actor.handles_count; i++)
-        if (instance->actor.handles[i].origin.kind != SW_ORIGIN_NONE)
-            sw_dispatch_answer(worker,
-                               &(struct sw_answer){.origin = &instance->actor.handles[i].origin,
-                                                   .status = SW_E_UNAVAILABLE,
-                                                   .priority = SWARM_PRIORITY_NORMAL,
-                                                   .from_key = sw_instance_key(instance),
-                                                   .type = {"text/plain", 10},
-                                                   .body = {"the instance was restarted", 26},
-                                                   .epoch = instance->epoch});
+    sw_segment_fail_handles(worker, instance, "the instance was restarted", &place);
     sw_instance_unsubscribe(worker, instance);
     sw_instance_end_wait(worker, instance);
     sw_actor_done(&instance->actor);

@@ -214,6 +214,11 @@ void sw_instance_unsubscribe(struct sw_worker *worker, struct sw_instance *insta
 /* Count it as failing or not in its Pod's status. */
 void sw_instance_set_failing(struct sw_worker *worker, struct sw_instance *instance, bool failing);
 
+/* --- worker.c --------------------------------------------------------------------------------- */
+
+/* Something that a host cannot live with: it stops before anything more leaves. */
+void sw_worker_fail(struct sw_worker *worker, enum sw_rc rc, const char *words);
+
 /* --- segment.c -------------------------------------------------------------------------------- */
 
 /* Append a record outside of a segment. */
@@ -228,6 +233,3 @@ void sw_deliver_fetch(struct sw_worker *worker, const struct sw_item *last);
 /* deliver_letters.c; the items are owned. */
 void sw_deliver_letters(struct sw_worker *worker, struct sw_item_letters *letters);
 void sw_deliver_letters_change(struct sw_worker *worker, struct sw_item_letters_change *change);
-
-/* Something that a host cannot live with: it stops before anything more leaves. */
-void sw_worker_fail(struct sw_worker *worker, enum sw_rc rc, const char *words);

@@ -3,6 +3,8 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/capture.h"
 
+#include <string.h>
+
 /* How instances end: with their last words, or without. */
 
 /* The turn that waits will not go on: a client that waits for its end hears so. */
@@ -21,6 +23,25 @@ static void give_up_turn(struct sw_worker *worker, struct sw_instance *instance,
     asker->kind = SW_ORIGIN_NONE;
 }
 
+void sw_segment_fail_handles(struct sw_worker *worker, struct sw_instance *instance,
+                             const char *words, const struct sw_journal_place *place)
+{
+    const struct sw_actor *actor = &instance->actor;
+    uint32_t index = 0;
+
+    for (uint32_t i = 0; i < actor->handles_count; i++)
+        if (actor->handles[i].origin.kind != SW_ORIGIN_NONE)
+            sw_dispatch_answer(worker,
+                               &(struct sw_answer){.origin = &actor->handles[i].origin,
+                                                   .status = SW_E_UNAVAILABLE,
+                                                   .priority = SWARM_PRIORITY_NORMAL,
+                                                   .from_key = sw_instance_key(instance),
+                                                   .type = {"text/plain", 10},
+                                                   .body = {words, strlen(words)},
+                                                   .source = {place->lsn, SW_INDEX_ENDED + index++},
+                                                   .epoch = place->epoch});
+}
+
 void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum sw_entry entry)
 {
     struct sw_journal_place place = {0, instance->epoch};
@@ -30,7 +51,6 @@ void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum
                                            .pod = instance->pod->config.pod,
                                            .time_ns = worker->now_ns,
                                            .entry = entry}};
-    uint32_t index = 0;
 
     sw_capture_instance_first(worker, instance);
     record.segment.digest = sw_effects_digest((struct sw_bytes){NULL, 0});
@@ -40,21 +60,7 @@ void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum
     if (entry == SW_ENTRY_STOP)
         place.lsn = instance->actor.last_lsn;
     give_up_turn(worker, instance, place.epoch);
-    for (uint32_t i = 0; i < instance->actor.handles_count; i++) {
-        const struct sw_origin *origin = &instance->actor.handles[i].origin;
-
-        if (origin->kind == SW_ORIGIN_NONE)
-            continue;
-        sw_dispatch_answer(worker,
-                           &(struct sw_answer){.origin = origin,
-                                               .status = SW_E_UNAVAILABLE,
-                                               .priority = SWARM_PRIORITY_NORMAL,
-                                               .from_key = sw_instance_key(instance),
-                                               .type = {"text/plain", 10},
-                                               .body = {"the instance is gone", 20},
-                                               .source = {place.lsn, SW_INDEX_ENDED + index++},
-                                               .epoch = place.epoch});
-    }
+    sw_segment_fail_handles(worker, instance, "the instance is gone", &place);
     sw_instance_unsubscribe(worker, instance);
     sw_instance_remove(worker, instance, SW_E_UNAVAILABLE);
 }

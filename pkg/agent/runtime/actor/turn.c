@@ -7,7 +7,6 @@
 #include "pkg/utils/base/hash.h"
 #include "pkg/utils/base/text.h"
 
-#include <assert.h>
 #include <string.h>
 
 #define TYPE_MAX 255u

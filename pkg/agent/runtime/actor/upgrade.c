@@ -2,11 +2,8 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/capture.h"
-#include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/replay.h"
 
-#include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

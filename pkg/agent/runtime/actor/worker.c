@@ -6,7 +6,6 @@
 #include "pkg/agent/runtime/actor/segment.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -261,5 +261,5 @@ static inline enum sw_rc say(struct world *world, const char *to, const char *bo
                                  .want_reply = true,
                                  .timeout_ms = timeout_ms};
 
-    return sw_agents_send(world->agents, &send, on_done, world, NULL, NULL);
+    return sw_agents_send(world->agents, &send, on_done, world, NULL);
 }
