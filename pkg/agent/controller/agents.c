@@ -7,6 +7,7 @@
 
 #define REQUESTS_MAX_DEFAULT 65536
 #define CALLS_KEPT_MS_DEFAULT 600000
+#define CALLS_SETTLE_MS_DEFAULT 10000
 #define STOP_MS_DEFAULT 20000
 #define PING_MS_DEFAULT 5000
 #define BACKOFF_MS_DEFAULT 100
@@ -32,6 +33,8 @@ static void defaults_fill(struct sw_agents_options *options)
         options->results_bytes_max = SW_CALLS_RESULTS_BYTES_MAX;
     if (options->calls_kept_ms == 0)
         options->calls_kept_ms = CALLS_KEPT_MS_DEFAULT;
+    if (options->calls_settle_ms == 0)
+        options->calls_settle_ms = CALLS_SETTLE_MS_DEFAULT;
     if (options->stop_deadline_ms == 0)
         options->stop_deadline_ms = STOP_MS_DEFAULT;
     if (options->ping_ms == 0)

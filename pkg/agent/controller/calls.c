@@ -3,10 +3,11 @@
  *     CALL -> new: RUNNING in its service -> ANSWERED, told to the host -> CALL_END: forgotten
  *             known and RUNNING: nothing more; known and ANSWERED: told again
  *
- * A host that was started again asks for all that its instances still wait for once their Pods run,
- * so what runs or is answered outlives hosts. It is kept until the host says that it is over; what
- * a later host does not ask for is nobody's once all Pods of its Agent have run for a while.
- * Nothing that may be asked for again gives way: with too much kept, new calls are refused. */
+ * A host that was started again asks for all that its instances still wait for when their Pods are
+ * opened, before it says that they run, so what runs or is answered outlives hosts. It is kept
+ * until the host says that it is over; what a later host does not ask for is nobody's once all Pods
+ * of its Agent have run for a moment: the host before it died with the end of it unsaid. Nothing
+ * that may be asked for again gives way: with too much kept, new calls are refused. */
 #include "pkg/agent/controller/state.h"
 
 #include <inttypes.h>
@@ -42,9 +43,9 @@ struct call { /* There may be a hundred thousand: each byte counts. */
         void *ticket;          /* While it runs. */
         struct result *result; /* When it is answered: owned. */
     };
-    uint32_t host;    /* Of view.host_starts: the last one that asked for it. */
-    bool is_answered; /* Otherwise it runs. */
-    bool is_orphan;   /* The last sweep found none of its Agent's Pods here. */
+    uint32_t host;          /* Of view.host_starts: the last one that asked for it. */
+    uint16_t orphan_sweeps; /* So many, the last ones, found none of its Agent's Pods here. */
+    bool is_answered;       /* Otherwise it runs. */
 };
 
 _Static_assert(sizeof(struct call) <= 80, "ninety-six bytes of the heap");
@@ -374,7 +375,7 @@ void sw_calls_end(struct sw_agents *agents, const struct sw_frame_call_name *nam
 
 void sw_calls_host_up(struct sw_agents *agents)
 {
-    sw_timer_start(agents->calls_sweep, agents->options.calls_kept_ms);
+    sw_timer_start(agents->calls_sweep, agents->options.calls_settle_ms);
 }
 
 void sw_calls_host_down(struct sw_agents *agents)
@@ -401,7 +402,7 @@ static void mark_unsettled(struct sw_agents *agents)
             sw_map_find(agents->calls_by_agent, pod->agent_key, strlen(pod->agent_key));
 
         if (share != NULL &&
-            (pod->running_ms == 0 || now_ms - pod->running_ms < agents->options.calls_kept_ms))
+            (pod->running_ms == 0 || now_ms - pod->running_ms < agents->options.calls_settle_ms))
             share->is_unsettled = true;
     }
 }
@@ -409,12 +410,11 @@ static void mark_unsettled(struct sw_agents *agents)
 /* Whether nobody will ask for it any more. */
 static bool is_over(const struct sw_agents *agents, struct call *call)
 {
-    bool was_orphan = call->is_orphan;
+    uint64_t sweeps_max = agents->options.calls_kept_ms / agents->options.calls_settle_ms;
 
-    call->is_orphan =
-        sw_map_find(agents->agents_known, call->agent->name, call->agent->name_size) == NULL;
-    if (call->is_orphan)
-        return was_orphan;
+    if (sw_map_find(agents->agents_known, call->agent->name, call->agent->name_size) == NULL)
+        return call->orphan_sweeps == UINT16_MAX || ++call->orphan_sweeps > sweeps_max;
+    call->orphan_sweeps = 0;
     return call->host != (uint32_t)agents->view.host_starts && !call->agent->is_unsettled;
 }
 
@@ -436,5 +436,5 @@ void sw_calls_on_sweep(void *ctx)
         sw_list_add(&over, &call->told);
     }
     calls_free(&over);
-    sw_timer_start(agents->calls_sweep, agents->options.calls_kept_ms);
+    sw_timer_start(agents->calls_sweep, agents->options.calls_settle_ms);
 }

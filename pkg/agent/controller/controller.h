@@ -75,7 +75,9 @@ struct sw_agents_options {
     unsigned requests_max;      /* Without an answer; 0: 65,536. */
     unsigned calls_max;         /* Of services, not yet over; 0: SW_CALLS_MAX. */
     uint64_t results_bytes_max; /* Of calls; 0: SW_CALLS_RESULTS_BYTES_MAX. */
-    uint64_t calls_kept_ms;     /* That no host asks for though its Agent's Pods run; 0: 600,000. */
+    uint64_t calls_kept_ms;     /* Of an Agent without a Pod here; 0: 600,000. */
+    uint64_t calls_settle_ms;   /* Of one whose Pods have all run for so long, and no host that has
+                                 * them asks for the call; 0: 10,000. */
     uint64_t snapshot_bytes;    /* Of the journal between two snapshots; 0: 64 MiB. */
     uint64_t history_bytes;     /* Of the journal that is kept without need. */
     uint64_t stop_deadline_ms;  /* For a clean stop with snapshot; 0: 20,000. */

@@ -51,7 +51,7 @@ static void slow_answer(enum sw_rc rc, const char *body)
                                  .rc = rc, .type = {"t", 1}, .body = {body, strlen(body)}});
 }
 
-static int begin(uint64_t calls_kept_ms)
+static int begin(uint64_t calls_kept_ms, uint64_t calls_settle_ms)
 {
     struct sw_service service = {"slow", &slow, slow_start, slow_cancel};
     struct sw_service waits;
@@ -65,6 +65,7 @@ static int begin(uint64_t calls_kept_ms)
     assert_int_equal(sw_services_add(services, &waits, NULL), SW_OK);
     world->services = services;
     world->calls_kept_ms = calls_kept_ms;
+    world->calls_settle_ms = calls_settle_ms;
     world_start(world, "mortal");
     pod_open(world);
     until(world, &world->reports, 1);
@@ -74,13 +75,19 @@ static int begin(uint64_t calls_kept_ms)
 static int set_up(void **state)
 {
     (void)state;
-    return begin(0);
+    return begin(0, 0);
 }
 
 static int set_up_forgetful(void **state)
 {
     (void)state;
-    return begin(20);
+    return begin(0, 20);
+}
+
+static int set_up_brief(void **state)
+{
+    (void)state;
+    return begin(40, 20);
 }
 
 static int tear_down(void **state)
@@ -268,6 +275,21 @@ static void a_result_is_kept_until_the_host_says_that_it_is_over(void **state)
     assert_int_equal(slow.starts, 2);
 }
 
+static void what_an_agent_without_pods_had_is_kept_for_a_while(void **state)
+{
+    const struct sw_pod_runner *runner = sw_agents_runner(world->agents);
+    uint64_t begun_ms;
+
+    (void)state;
+    tell("call 1 slow hello");
+    runner->close(runner->ctx, POD, false);
+    until(world, &world->closes, 1);
+    begun_ms = sw_loop_now_ms(world->loop);
+    until(world, &slow.cancels, 1);
+    assert_true(sw_loop_now_ms(world->loop) - begun_ms >= 40); /* Three sweeps found none. */
+    assert_int_equal(open_calls(), 0);
+}
+
 /* It cannot ask again before its Pod runs, however long that takes. */
 static void a_result_is_kept_while_the_pod_cannot_run(void **state)
 {
@@ -357,6 +379,8 @@ int main(int count, char **words)
         FORGETFUL(what_no_host_asks_for_any_more_is_cancelled),
         FORGETFUL(a_result_is_kept_until_the_host_says_that_it_is_over),
         FORGETFUL(a_result_is_kept_while_the_pod_cannot_run),
+        cmocka_unit_test_setup_teardown(what_an_agent_without_pods_had_is_kept_for_a_while,
+                                        set_up_brief, tear_down),
         TEST(with_too_many_results_new_calls_are_refused),
         TEST(the_delay_answers_with_its_body_after_its_time),
     };

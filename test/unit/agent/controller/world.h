@@ -16,7 +16,7 @@ struct world {
     char host_words[128];
     const struct sw_services *services;
     const struct sw_system *system; /* NULL: the machine. */
-    uint64_t calls_kept_ms;
+    uint64_t calls_kept_ms, calls_settle_ms;
     uint64_t backoff_ms, backoff_max_ms; /* 0: 1 and 10. */
     bool is_unpushed, is_broken_code, is_late;
     enum sw_rc rc;
@@ -185,6 +185,7 @@ static inline void world_start(struct world *world, const char *role)
                                         .calls_max = 5,
                                         .results_bytes_max = 40,
                                         .calls_kept_ms = world->calls_kept_ms,
+                                        .calls_settle_ms = world->calls_settle_ms,
                                         .observer = {world, on_log, on_host, on_host_event},
                                         /* The others are on a busy machine, too. */
                                         .ping_ms = strcmp(role, "mute") == 0 ? 50 : 0,
