@@ -54,8 +54,8 @@ class Crowd(threading.Thread):
             self.may_work.wait()
             if client.metric("swarm_agent_host_waiting_messages") < CROWD / 2:
                 status, body = client.send("hostile/ringleader", f"a{CROWD}")
-                self.attacks += 1
-                if status != 200:
+                self.attacks += status == 200
+                if status not in (200, 504):  # On a busy machine its turn comes too late to tell.
                     self.wrong.append((status, body))
             time.sleep(0.02)
         client.close()
