@@ -1,8 +1,7 @@
 /* One run of `swarm`: what every command has at hand, and how it ends.
  *
  * A command is a function that gets the run and returns a code; its words go into the error, which
- * is printed in one form for all, and the code becomes the exit status:
- *   0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unreachable, 7 timeout
+ * is printed in one form for all, and the code becomes the exit status (enum sw_exit).
  * Threads: one.  I/O: through the terminal, the system and the client that it holds. */
 #pragma once
 #include "pkg/cli/arguments/arguments.h"
@@ -23,6 +22,10 @@ enum sw_exit {
     SW_EXIT_UNREACHABLE = 6,
     SW_EXIT_TIMEOUT = 7
 };
+/* What the help says of them. */
+#define SW_EXIT_FOOTER                                                                             \
+    "Exit status: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unreachable, "      \
+    "7 timeout."
 
 struct sw_cli {
     const struct sw_terminal *terminal;

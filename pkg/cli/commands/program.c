@@ -414,15 +414,12 @@ static const struct sw_command commands[] = {
      FLAGS(version_flags)},
 };
 
-const struct sw_program sw_swarm_program = {
-    .name = "swarm",
-    .summary = "Run swarms of agents",
-    .commands = commands,
-    .commands_count = COUNT(commands),
-    FLAGS(global_flags),
-    .footer =
-        "Exit status: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unreachable, "
-        "7 timeout."};
+const struct sw_program sw_swarm_program = {.name = "swarm",
+                                            .summary = "Run swarms of agents",
+                                            .commands = commands,
+                                            .commands_count = COUNT(commands),
+                                            FLAGS(global_flags),
+                                            .footer = SW_EXIT_FOOTER};
 
 enum sw_rc sw_swarm_run(struct sw_cli *cli, int action, struct sw_err *err)
 {

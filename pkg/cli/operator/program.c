@@ -176,15 +176,12 @@ static const struct sw_command commands[] = {
      FLAGS(version_flags)},
 };
 
-const struct sw_program sw_swarmctl_program = {
-    .name = "swarmctl",
-    .summary = "Keep a swarm daemon and its data",
-    .commands = commands,
-    .commands_count = COUNT(commands),
-    FLAGS(global_flags),
-    .footer =
-        "Exit status: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unreachable, "
-        "7 timeout."};
+const struct sw_program sw_swarmctl_program = {.name = "swarmctl",
+                                               .summary = "Keep a swarm daemon and its data",
+                                               .commands = commands,
+                                               .commands_count = COUNT(commands),
+                                               FLAGS(global_flags),
+                                               .footer = SW_EXIT_FOOTER};
 
 enum sw_rc sw_swarmctl_run(struct sw_cli *cli, int action, struct sw_err *err)
 {

@@ -88,8 +88,9 @@ void sw_instance_sleep(struct sw_worker *worker, struct sw_instance *instance)
     leave_waiters(worker, instance);
 }
 
-void sw_instance_set_fullness(struct sw_worker *worker, struct sw_instance *instance,
-                              enum sw_fullness fullness)
+/* Say on the board how full its mailbox is. */
+static void set_fullness(struct sw_worker *worker, struct sw_instance *instance,
+                         enum sw_fullness fullness)
 {
     struct sw_board *board = &worker->shared->board;
 
@@ -155,7 +156,7 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
     if (instance->ready.queued != 0)
         sw_ready_remove(&worker->ready, pod->share, &instance->ready);
     sw_instance_end_wait(worker, instance);
-    sw_instance_set_fullness(worker, instance, SW_NOT_FULL);
+    set_fullness(worker, instance, SW_NOT_FULL);
     set_over_rate(worker, instance, false);
     sw_heap_remove(&worker->timers, &instance->timer);
     (void)sw_idmap_remove(worker->instances, instance->id);
@@ -205,9 +206,8 @@ void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance
     worker->counts.waiting++;
     sw_worker_count_bytes(worker, message->size_bytes);
     if (instance->waiting >= limit)
-        sw_instance_set_fullness(worker, instance,
-                                 instance->waiting / SW_MAILBOX_SPILL >= limit ? SW_OVERFULL
-                                                                               : SW_FULL);
+        set_fullness(worker, instance,
+                     instance->waiting / SW_MAILBOX_SPILL >= limit ? SW_OVERFULL : SW_FULL);
 }
 
 void sw_instance_take_rate(struct sw_worker *worker, struct sw_instance *instance)
@@ -272,7 +272,7 @@ struct sw_message *sw_instance_take(struct sw_worker *worker, struct sw_instance
     sw_worker_count_bytes(worker, -(int64_t)message->size_bytes);
     /* Full until half of it is gone, so that the board does not flicker. */
     if (instance->fullness != SW_NOT_FULL && instance->waiting <= instance->pod->config.mailbox / 2)
-        sw_instance_set_fullness(worker, instance, SW_NOT_FULL);
+        set_fullness(worker, instance, SW_NOT_FULL);
     return message;
 }
 

@@ -69,9 +69,9 @@ void sw_overtake_give_up_replays(struct sw_worker *worker);
 bool sw_overtake_is_hurried(const struct sw_instance *instance);
 /* Whether it is to be handled again when it ends for that. */
 bool sw_overtake_is_for_later(const struct sw_instance *instance);
-/* The running guest was looked at: it has used so much processor time (struct sw_turn_host). Others
- * may have run when this returns; the segment goes on as if nothing had been, unless it is to end
- * now: then why. */
+/* The running guest was looked at: it has used so much processor time (struct sw_turn_watch).
+ * Others may have run when this returns; the segment goes on as if nothing had been, unless it is
+ * to end now: then why. */
 const char *sw_overtake_tick(void *ctx, uint64_t used_ns);
 /* Have one go on that was picked; returns at its next tick, or when it has ended. */
 void sw_overtake_go_on(struct sw_worker *worker, struct sw_ready_link *link);
@@ -89,9 +89,3 @@ void sw_overtake_want_slots(struct sw_worker *worker, const struct sw_pod *pod,
 /* What the segment of an instance handles that was passed; NULL: nothing that came as a message. */
 const struct sw_message *sw_overtake_message(const struct sw_worker *worker,
                                              const struct sw_instance *instance);
-
-/* --- worker.c --------------------------------------------------------------------------------- */
-
-void sw_worker_look_at_clock(struct sw_worker *worker);
-/* Look at it, and charge what ran since the last look to whose it was. */
-void sw_worker_charge(struct sw_worker *worker);

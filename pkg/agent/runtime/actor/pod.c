@@ -157,7 +157,8 @@ static bool has_slot(const struct sw_pod *pod, struct sw_bytes key)
     return sw_slots_have(pod->config.slots, sw_slot_of(pod->hash_key, key));
 }
 
-bool sw_pod_has_replica(const struct sw_pod *pod, struct sw_bytes key)
+/* Whether the instance of that key should exist in a replicated Pod. */
+static bool has_replica(const struct sw_pod *pod, struct sw_bytes key)
 {
     char text[24];
     uint64_t number;
@@ -260,7 +261,7 @@ void sw_pod_set_replicas(struct sw_worker *worker, struct sw_pod *pod)
     struct sw_instance **list = list_instances(pod, &count);
 
     for (size_t i = 0; i < count; i++)
-        list[i]->is_stopping = !sw_pod_has_replica(pod, sw_instance_key(list[i]));
+        list[i]->is_stopping = !has_replica(pod, sw_instance_key(list[i]));
     free(list);
     for (uint32_t i = 0; i < pod->config.replicas; i++) {
         char text[24];

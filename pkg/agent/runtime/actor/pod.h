@@ -65,11 +65,6 @@ void sw_pod_close(struct sw_worker *worker, const struct sw_item_pod_close *item
 void sw_pod_finish(struct sw_worker *worker, struct sw_pod *pod);
 /* Make the instances of a replicated Pod that are missing, stop those too many. */
 void sw_pod_set_replicas(struct sw_worker *worker, struct sw_pod *pod);
-/* Recovery: what a record of moved slots says.  SW_E_CORRUPT: there are no such Pods. */
-SW_MUST_CHECK enum sw_rc sw_slots_recover(struct sw_worker **workers, uint32_t count,
-                                          const struct sw_record_slots *record);
-/* Whether the instance of that key should exist in a replicated Pod. */
-bool sw_pod_has_replica(const struct sw_pod *pod, struct sw_bytes key);
 
 /* Its route, as everybody is to know it; texts are the pod's. */
 void sw_pod_route(const struct sw_pod *pod, uint32_t worker, struct sw_route_change *ret_change);

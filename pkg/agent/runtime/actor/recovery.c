@@ -4,6 +4,7 @@
 #include "pkg/agent/runtime/actor/letters.h"
 #include "pkg/agent/runtime/actor/recovering.h"
 #include "pkg/agent/runtime/actor/retry.h"
+#include "pkg/agent/runtime/actor/slots.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

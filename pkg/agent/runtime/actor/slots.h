@@ -23,3 +23,6 @@ void sw_workers_settle(struct sw_worker **workers, uint32_t count);
 /* Give the Pod those of the slots that other Pods of its Agent hold, and tell all workers. A
  * failure is the failure of a worker (sw_worker_failure): the host cannot go on. */
 void sw_slots_take(struct sw_slots_take *take);
+/* Recovery: what a record of moved slots says.  SW_E_CORRUPT: there are no such Pods. */
+SW_MUST_CHECK enum sw_rc sw_slots_recover(struct sw_worker **workers, uint32_t count,
+                                          const struct sw_record_slots *record);

@@ -198,9 +198,6 @@ void sw_instance_wake_up(struct sw_worker *worker, struct sw_instance *instance,
 void sw_instance_set_timer(struct sw_worker *worker, struct sw_instance *instance);
 /* Fire what is due. */
 void sw_worker_fire(struct sw_worker *worker);
-/* Say on the board how full its mailbox is. */
-void sw_instance_set_fullness(struct sw_worker *worker, struct sw_instance *instance,
-                              enum sw_fullness fullness);
 /* Put a message back that was just taken: it is the next one again. */
 void sw_instance_put_back(struct sw_worker *worker, struct sw_instance *instance,
                           struct sw_message *message, uint32_t priority);
@@ -218,6 +215,9 @@ void sw_instance_set_failing(struct sw_worker *worker, struct sw_instance *insta
 
 /* Something that a host cannot live with: it stops before anything more leaves. */
 void sw_worker_fail(struct sw_worker *worker, enum sw_rc rc, const char *words);
+void sw_worker_look_at_clock(struct sw_worker *worker);
+/* Look at it, and charge what ran since the last look to whose it was. */
+void sw_worker_charge(struct sw_worker *worker);
 
 /* --- segment.c -------------------------------------------------------------------------------- */
 
