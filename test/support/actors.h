@@ -21,17 +21,16 @@ struct actors_reply {
 struct actors {
     struct disk disk;
     struct script_engine engines[ACTORS_WORKERS_MAX];
-    struct sw_guest_module module;
-    struct sw_guest_module *next_module; /* That Pods are opened with; NULL: module. */
+    struct sw_guest_module module, *next_module; /* That Pods are opened with; NULL: module. */
     bool resets;
     struct sw_shared shared;
     struct sw_worker *workers[ACTORS_WORKERS_MAX];
     uint32_t count, priority; /* Of workers; of what is sent. */
     struct sw_recovery_report report;
     struct sw_snapshot_limits limits; /* From the next start on. */
+    struct sw_notes *notes;           /* That starts begin with; NULL: none. */
     struct actors_reply replies[ACTORS_REPLIES_MAX];
-    uint64_t next_request, wanted; /* wanted: MODULE_WANTED frames. */
-    /* What came out. */
+    uint64_t next_request, wanted;        /* wanted: MODULE_WANTED frames. */
     uint64_t events, logs, closed, early; /* early: outputs whose epoch was not durable. */
     char last_event[64], last_words[256], last_log[128];
     uint64_t letters, last_letter; /* Of the last page: how many, and the last one's number. */
@@ -51,7 +50,6 @@ static inline enum sw_rc actors_start(struct actors *actors, uint32_t count)
                                          .segment_bytes = 1u << 16,
                                          .epoch_bytes = 1u << 20};
     enum sw_rc rc = sw_shared_init(&actors->shared, &actors->disk.system, "engine 1");
-
     actors->count = count;
     for (uint32_t i = 0; rc == SW_OK && i < count; i++) {
         struct sw_worker_options worker = {.shared = &actors->shared,
@@ -61,6 +59,8 @@ static inline enum sw_rc actors_start(struct actors *actors, uint32_t count)
         rc = sw_worker_new(&worker, &actors->workers[i], &actors->failure);
     }
     memset(actors->replies, 0, sizeof actors->replies);
+    if (actors->notes != NULL)
+        sw_suspects_begin(&actors->shared.suspects, actors->notes);
     if (rc != SW_OK)
         return rc;
     sw_snapshot_limit(&actors->shared, &actors->limits);

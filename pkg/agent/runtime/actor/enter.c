@@ -26,7 +26,8 @@ static struct sw_note note_of_start(const struct sw_instance *instance)
 static struct sw_note note_of_entry(const struct segment *segment)
 {
     const struct sw_record_segment *record = &segment->record;
-    struct sw_note note = {.instance = segment->instance->id};
+    struct sw_note note = {.instance = segment->instance->id,
+                           .since = segment->instance->actor.last_lsn};
 
     if (record->entry == SW_ENTRY_RESUME) {
         note.index = record->wait;
@@ -62,8 +63,11 @@ static struct sw_note note_of(const struct segment *segment)
     if (message->is_timer ||
         (note.lsn != 0 && (message->head.flags & SWARM_MESSAGE_PUBLISHED) != 0))
         note.instance = instance->id;
-    if (message->is_timer)
+    note.since = note.lsn;
+    if (message->is_timer) {
         note.timer = message->head.tag;
+        note.since = instance->actor.last_lsn;
+    }
     return note;
 }
 

@@ -859,6 +859,7 @@ enum sw_rc sw_recovery_run(struct recovery *recovery)
         rc = sw_snapshots_clean(shared, err);
     if (rc == SW_OK && !is_watched) {
         report_bytes(recovery); /* Before anything new is written. */
+        sw_suspects_recovered(&shared->suspects, sw_journal_end(shared->journal));
         settle(recovery);
         rc = requeue_all(recovery);
     }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define MAGIC 0x4e525753u /* "SWRN" */
-#define VERSION 4u
+#define VERSION 5u
 
 void sw_suspects_init(struct sw_suspects *suspects)
 {
@@ -36,6 +36,7 @@ static void accuse(struct sw_notes *notes, const struct sw_note *note)
 
         if (suspect->crashes > 0 && is_same(&suspect->note, note)) {
             suspect->crashes++;
+            suspect->note.since = note->since;
             return;
         }
         if (suspect->crashes < place->crashes)
@@ -56,12 +57,31 @@ void sw_notes_settle(struct sw_notes *notes, bool has_crashed)
     memset(notes->running, 0, sizeof notes->running);
 }
 
+static void count(struct sw_suspects *suspects)
+{
+    suspects->count = 0;
+    for (size_t i = 0; i < SW_SUSPECTS_MAX; i++)
+        suspects->count += suspects->notes->suspects[i].crashes > 0;
+}
+
 void sw_suspects_begin(struct sw_suspects *suspects, struct sw_notes *notes)
 {
     suspects->notes = notes;
-    suspects->count = 0;
-    for (size_t i = 0; i < SW_SUSPECTS_MAX; i++)
-        suspects->count += notes->suspects[i].crashes > 0;
+    count(suspects);
+}
+
+void sw_suspects_recovered(struct sw_suspects *suspects, uint64_t end_lsn)
+{
+    for (size_t i = 0; suspects->count > 0 && i < SW_SUSPECTS_MAX; i++) {
+        struct sw_suspect *suspect = &suspects->notes->suspects[i];
+
+        if (suspect->crashes == 0 || suspect->note.since < end_lsn)
+            continue;
+        suspect->crashes--;
+        suspect->note.since = 0;
+    }
+    if (suspects->notes != NULL)
+        count(suspects);
 }
 
 void sw_suspects_end(struct sw_suspects *suspects)

@@ -31,7 +31,8 @@ struct sw_note {         /* An input by its name; zeroed: nothing that has one. 
     uint64_t lsn, index; /* The effect that sent it. */
     uint64_t instance;   /* Whose it is, where that is not clear. Of a start: its name. */
     uint64_t timer;      /* Or SW_NOTE_OF_... */
-    uint64_t apart[4];   /* Zero. Each worker writes its own with each input: no line is shared. */
+    uint64_t since;      /* The record by which it came to be; 0: it was there before. */
+    uint64_t apart[3];   /* Zero. Each worker writes its own with each input: no line is shared. */
 };
 
 struct sw_suspect {
@@ -57,6 +58,9 @@ void sw_suspects_done(struct sw_suspects *suspects);
 /* First of all in a new host, so that a fault before anything runs accuses nobody: take the notes
  * that the last one left, or zeroes, suspect what ran when it crashed, and begin anew. */
 void sw_notes_settle(struct sw_notes *notes, bool has_crashed);
+/* After a recovery that found the journal to end there: what came to be behind that has never been,
+ * and its name is given to something else. It is not suspected of the last crash. */
+void sw_suspects_recovered(struct sw_suspects *suspects, uint64_t end_lsn);
 /* Before anything runs: use these notes, and keep them up to date from then on. */
 void sw_suspects_begin(struct sw_suspects *suspects, struct sw_notes *notes);
 /* A clean stop: nobody is suspected any more. */

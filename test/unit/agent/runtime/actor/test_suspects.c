@@ -14,10 +14,8 @@ static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input
     script_enter(ctx, guest, input, ret_outcome);
 }
 
-static void open_pods(bool has_crashed)
+static void open_pods(void)
 {
-    sw_notes_settle(&notes, has_crashed);
-    sw_suspects_begin(&actors.shared.suspects, &notes);
     for (uint32_t i = 0; i < actors.count; i++)
         actors.workers[i]->engine.enter = enter;
     actors_open(&actors,
@@ -32,7 +30,10 @@ static int set_up(void **state)
     memset(&notes, 0, sizeof notes);
     sees = -1;
     actors_init(&actors, 2, 1);
-    open_pods(false);
+    sw_notes_settle(&notes, false);
+    sw_suspects_begin(&actors.shared.suspects, &notes);
+    actors.notes = &notes;
+    open_pods();
     return 0;
 }
 
@@ -40,8 +41,9 @@ static int set_up(void **state)
 static void crash(bool by_itself)
 {
     notes = seen;
+    sw_notes_settle(&notes, by_itself);
     restart(true);
-    open_pods(by_itself);
+    open_pods();
 }
 
 /* Have a/k record a turn, which sends to b or starts a timer, and nothing follow from it yet. */
@@ -75,6 +77,30 @@ static void what_ran_in_three_crashes_is_parked(void **state)
     assert_int_equal(actors.letter.attempts, 1); /* It is not tried again. */
     /* Delivered again it has another name, and so another three lives. */
     assert_int_equal(actors_change_letters(&actors, "b", 0, false), 1);
+    assert_int_equal(field_of(2, "x", "counter"), 1);
+}
+
+/* After the crash its name is that of another message. */
+static void what_was_never_durable_is_not_suspected(void **state)
+{
+    (void)state;
+    begin("add 1");
+    for (int i = 0; i < 4; i++) {
+        actors_send(&actors, 1, "k", "send b/x|add 1");
+        sw_worker_run(actors.workers[1], 4);
+        (void)actors_carry(&actors, 1);
+        sw_worker_run(actors.workers[0], 4);
+        assert_true(seen.running[0].lsn > 0);
+        crash(true);
+        assert_int_equal(actors.shared.suspects.count, 0);
+    }
+    begin("send b/x|add 1");
+    for (int i = 0; i < 2; i++) {
+        sw_worker_run(actors.workers[0], 4);
+        crash(true);
+        assert_int_equal(actors.shared.suspects.count, 1);
+    }
+    actors_settle(&actors);
     assert_int_equal(field_of(2, "x", "counter"), 1);
 }
 
@@ -164,7 +190,7 @@ static void last_words_that_crash_the_host_are_not_said(void **state)
     actors_close(&actors, 2, true);
     actors_settle(&actors);
     assert_string_equal(actors.last_event, "HostCrashed");
-    open_pods(false);
+    open_pods();
     assert_int_equal(field_of(2, "x", "counter"), 0);
 }
 
@@ -292,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_ran_in_three_crashes_is_parked),
+        TEST(what_was_never_durable_is_not_suspected),
         TEST(a_host_that_was_killed_accuses_nobody),
         TEST(a_timer_that_crashes_the_host_is_parked),
         TEST(a_turn_that_crashes_the_host_after_its_wait_is_parked),
