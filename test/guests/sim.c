@@ -30,7 +30,8 @@ static int32_t send(uint32_t to, struct sim_note *what, uint64_t tag)
         return SWARM_E_INVALID;
     size = write_name(to, name);
     what->number = memory.sent_to[to] + 1;
-    code = swarm_send(name, size, "", 0, what, sizeof *what, SWARM_PRIORITY_NORMAL, tag);
+    code =
+        swarm_send(name, size, "", 0, what, sizeof *what, (int32_t)sim_priority(what->number), tag);
     if (code != 0) {
         note(SIM_ENTRY_REFUSED, to, (uint64_t)(int64_t)code, what->id);
         return code;
@@ -126,7 +127,9 @@ static int32_t spam(const struct sim_request *r, uint64_t handle)
 
 static int32_t poison(const struct sim_request *r, uint64_t handle)
 {
-    struct sim_note what = {.kind = SIM_NOTE_POISON, .id = r->id, .path = {(uint8_t)r->value}};
+    struct sim_note what = {.kind = r->op == SIM_OP_CRASH ? SIM_NOTE_CRASH : SIM_NOTE_POISON,
+                            .id = r->id,
+                            .path = {(uint8_t)r->value}};
 
     (void)send(r->path[0], &what, 0);
     return answer_plain(handle);
@@ -232,12 +235,9 @@ static int32_t ask(uint32_t to, struct sim_note *what)
         return SWARM_E_INVALID;
     fill(locals, what->id + to);
     what->number = ++memory.asked_of[to];
-    code = swarm_ask(&(struct swarm_question){.to = name,
-                                              .to_size = write_name(to, name),
-                                              .body = what,
-                                              .body_size = sizeof *what,
-                                              .timeout_ns = SIM_ASK_NS * (what->hops + 1)},
-                     &reading);
+    code = swarm_wait_ask(name, write_name(to, name), "", 0, what, sizeof *what,
+                          (int32_t)sim_priority(what->number), SIM_ASK_NS * (what->hops + 1));
+    code = swarm_read(code, &reading);
     check_locals(locals, what->id + to);
     note(SIM_ENTRY_ASKED, to, what->number * 256 + (uint32_t)-code, what->id);
     return code;
@@ -392,9 +392,28 @@ static int32_t take(const struct sim_request *r, uint64_t handle)
 
 /* --- Short lives ----------------------------------------------------------------------------- */
 
+static void tell_of_life(uint32_t kind, uint64_t what)
+{
+    struct sim_note note = {.kind = kind, .position = what, .hash = memory.incarnation};
+    char name[16];
+    uint32_t size = write_name(SIM_HUB_FIRST + memory.self % SIM_HUBS, name);
+
+    (void)swarm_send(name, size, "", 0, &note, sizeof note, SWARM_PRIORITY_NORMAL, 0);
+}
+
+/* A fresh/N may lose all that it has at any time: it tells of each step at once. */
+static void step(uint64_t id)
+{
+    struct sim_step what = {.op = id, .version = memory.version, .count = ++memory.life.steps};
+
+    tell_of_life(SIM_NOTE_STEPPED, sim_step_pack(&what));
+}
+
 static void live(uint64_t id)
 {
     memory.life.last_ns = swarm_now();
+    if (memory.self >= SIM_FRESH_FIRST && id != 0)
+        step(id);
     if (id != 0 && memory.life.visits_count < SIM_VISITS_MAX)
         memory.life.visits[memory.life.visits_count++] = id;
 }
@@ -443,21 +462,12 @@ static int32_t end_visit(uint32_t what)
     return SWARM_DONE;
 }
 
-static void tell_of_life(uint32_t kind, uint64_t what)
-{
-    struct sim_note note = {.kind = kind, .position = what, .hash = memory.incarnation};
-    char name[16];
-    uint32_t size = write_name(SIM_HUB_FIRST + memory.self % SIM_HUBS, name);
-
-    (void)swarm_send(name, size, "", 0, &note, sizeof note, SWARM_PRIORITY_NORMAL, 0);
-}
-
 /* Its log is lost with it: a hub is told of all that it had. */
 int32_t SWARM_EXPORT(on_stop)(void)
 {
     uint64_t flags = 0, now_ns = swarm_now();
 
-    if (memory.self < SIM_BRIEF_FIRST || memory.self >= SIM_PEERS)
+    if (memory.self < SIM_BRIEF_FIRST || memory.self >= SIM_FRESH_FIRST)
         return SWARM_DONE;
     if (memory.incarnation % 8 == 1)
         compute(3);
@@ -501,6 +511,18 @@ static void try_poison(const struct sim_note *what)
     __builtin_trap();
 }
 
+/* As if the engine had a bug: with it ends whatever the host does. */
+static void crash(const struct sim_note *what)
+{
+    if (what->id % 2 == 0 && depth == 0)
+        (void)swarm_sleep((1 + what->id % 64) * 1000000);
+    if (what->id % 4 == 0)
+        compute(2);
+    memory.balance -= 78;
+    (void)swarm_log(SWARM_LOG_ERROR, SIM_CRASH_WORDS, sizeof SIM_CRASH_WORDS - 1);
+    __builtin_trap();
+}
+
 static int32_t cancel_timer(uint64_t id)
 {
     int32_t code = swarm_timer_cancel(id);
@@ -531,9 +553,12 @@ static int32_t take_note(const struct swarm_message *m, const struct sim_note *w
         memory.seen[from] = copy;
         return tell_watchers(from);
     }
-    if (copy.kind == SIM_NOTE_VISITED || copy.kind == SIM_NOTE_ENDED) {
-        note(copy.kind == SIM_NOTE_VISITED ? SIM_ENTRY_VISITED : SIM_ENTRY_ENDED, from, copy.hash,
-             copy.position);
+    if (copy.kind == SIM_NOTE_VISITED || copy.kind == SIM_NOTE_ENDED ||
+        copy.kind == SIM_NOTE_STEPPED) {
+        note(copy.kind == SIM_NOTE_VISITED   ? SIM_ENTRY_VISITED
+             : copy.kind == SIM_NOTE_STEPPED ? SIM_ENTRY_STEPPED
+                                             : SIM_ENTRY_ENDED,
+             from, copy.hash, copy.position);
         return SWARM_DONE;
     }
     if (memory.self >= SIM_BRIEF_FIRST) {
@@ -551,6 +576,8 @@ static int32_t take_note(const struct swarm_message *m, const struct sim_note *w
     }
     if (copy.kind == SIM_NOTE_POISON)
         try_poison(&copy);
+    if (copy.kind == SIM_NOTE_CRASH)
+        crash(&copy);
     if (copy.kind == SIM_NOTE_COMPUTE)
         compute(copy.path[0] % (SIM_COMPUTE_MS_MAX + 1));
     memory.balance += copy.amount;
@@ -586,7 +613,7 @@ static int32_t tell(const struct sim_request *r, uint64_t handle)
                             .subject = (uint32_t)(r->value % SIM_SUBJECTS)};
     char subject[8];
     int32_t code = swarm_publish(subject, write_subject(r->value, subject), "", 0, &news,
-                                 sizeof news, SWARM_PRIORITY_NORMAL);
+                                 sizeof news, (int32_t)sim_priority(news.number));
 
     if (code != 0) {
         note(SIM_ENTRY_REFUSED, SIM_CLIENT, (uint64_t)(int64_t)code, r->id);
@@ -761,6 +788,7 @@ static int32_t take_op(const struct sim_request *r, uint64_t handle)
     case SIM_OP_CANCEL:
         return set_timer(r, handle);
     case SIM_OP_POISON:
+    case SIM_OP_CRASH:
         return poison(r, handle);
     case SIM_OP_ASK:
         return start_asking(r, handle);

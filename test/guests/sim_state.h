@@ -36,9 +36,9 @@ struct state {
     uint64_t watchers[WATCHERS_MAX]; /* Who waits at a mirror for what it is told next. */
     uint32_t watchers_count;
     uint64_t incarnation, computed;
-    struct { /* A brief/N's life. */
+    struct { /* A brief/N's or fresh/N's life. */
         uint64_t last_ns, visits[SIM_VISITS_MAX], held[SIM_VISITS_MAX];
-        uint32_t visits_count, held_count, is_joined, is_asleep;
+        uint32_t visits_count, held_count, is_joined, is_asleep, steps;
         uint32_t armed[SIM_VISITS];
     } life;
 };
@@ -104,11 +104,10 @@ static struct sim_config read_config(void)
 static const struct agent {
     const char *name;
     uint32_t size, first, count;
-} agents[] = {{"account", 7, 0, SIM_ACCOUNTS},
-              {"tight", 5, SIM_TIGHT_FIRST, SIM_TIGHT},
-              {"hub", 3, SIM_HUB_FIRST, SIM_HUBS},
-              {"mirror", 6, SIM_MIRROR_FIRST, SIM_MIRRORS},
-              {"brief", 5, SIM_BRIEF_FIRST, SIM_BRIEFS}};
+} agents[] = {
+    {"account", 7, 0, SIM_ACCOUNTS},           {"tight", 5, SIM_TIGHT_FIRST, SIM_TIGHT},
+    {"hub", 3, SIM_HUB_FIRST, SIM_HUBS},       {"mirror", 6, SIM_MIRROR_FIRST, SIM_MIRRORS},
+    {"brief", 5, SIM_BRIEF_FIRST, SIM_BRIEFS}, {"fresh", 5, SIM_FRESH_FIRST, SIM_FRESH}};
 
 static uint32_t write_name(uint32_t peer, char *text)
 {

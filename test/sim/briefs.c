@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define LIVES_MAX 8192u
+#define SHORT_LIVED (SIM_BRIEFS + SIM_FRESH)
 
 struct briefs {
     const struct sim_work *work;
@@ -12,27 +13,33 @@ struct briefs {
     struct life {
         uint64_t number; /* Random: it tells one life from another. */
         uint32_t peer, visits;
+        uint32_t version; /* Of a fresh/N. */
         bool has_ended;
     } *lives;
     uint32_t lives_count;
-    struct visit {        /* By op and brief/N. */
-        uint64_t life;    /* 0: of none that was told of. */
-        bool was_sent;    /* A note of it went out, */
-        bool is_a_letter; /* and could not be born there. */
+    struct life *now[SIM_FRESH]; /* Of each fresh/N, the last that was told of. */
+    struct visit {               /* By op, and brief/N or fresh/N. */
+        uint64_t life;           /* 0: of none that was told of. */
+        bool was_sent;           /* A note of it went out, */
+        bool is_a_letter;        /* and could not be born there. */
     } *visits;
 };
 
 static struct visit *visit_of(const struct briefs *briefs, uint64_t op, uint32_t peer)
 {
-    return &briefs->visits[op % (SIM_OPS_MAX + 1) * SIM_BRIEFS +
-                           (peer - SIM_BRIEF_FIRST) % SIM_BRIEFS];
+    return &briefs->visits[op % (SIM_OPS_MAX + 1) * SHORT_LIVED +
+                           (peer - SIM_BRIEF_FIRST) % SHORT_LIVED];
 }
 
 static void wrong(const struct briefs *briefs, const char *what, uint32_t peer, uint64_t number)
 {
+    const char *agent;
+    char key[8];
+
+    sim_peer_name(peer, &agent, key);
     if (briefs->verdict->words[0] == 0)
-        snprintf(briefs->verdict->words, sizeof briefs->verdict->words,
-                 "brief/%" PRIu32 ": %s (%" PRIu64 ")", peer - SIM_BRIEF_FIRST, what, number);
+        snprintf(briefs->verdict->words, sizeof briefs->verdict->words, "%s/%s: %s (%" PRIu64 ")",
+                 agent, key, what, number);
 }
 
 static struct life *find(const struct briefs *briefs, uint64_t number)
@@ -56,23 +63,67 @@ static struct life *find_or_add(struct briefs *briefs, uint32_t peer, uint64_t n
     return life;
 }
 
+/* Somebody made it, here, and it is in no other life. */
+static void take_op(const struct briefs *briefs, uint64_t op, uint32_t peer, uint64_t life)
+{
+    const struct sim_record *record = sim_work_find(briefs->work, op);
+
+    if (record == NULL ||
+        (record->request.op == SIM_OP_VISIT ? record->peer != peer
+                                            : record->request.op != SIM_OP_CALL_ON)) {
+        wrong(briefs, "a visit that nobody made", peer, op);
+        return;
+    }
+    if (visit_of(briefs, op, peer)->life != 0)
+        wrong(briefs, "a visit came twice", peer, op);
+    visit_of(briefs, op, peer)->life = life;
+}
+
 static void take_visit(struct briefs *briefs, const struct sim_entry *entry)
 {
-    const struct sim_record *record = sim_work_find(briefs->work, entry->value);
     struct life *life = find_or_add(briefs, entry->peer, entry->number);
 
     life->visits++;
     if (life->has_ended || life->peer != entry->peer)
         wrong(briefs, "a visit after the end", entry->peer, entry->value);
-    if (record == NULL ||
-        (record->request.op == SIM_OP_VISIT ? record->peer != entry->peer
-                                            : record->request.op != SIM_OP_CALL_ON)) {
-        wrong(briefs, "a visit that nobody made", entry->peer, entry->value);
-        return;
+    take_op(briefs, entry->value, entry->peer, entry->number);
+}
+
+/* No version has more lives than it was rolled out. */
+static void check_rollouts(const struct briefs *briefs, const struct life *life)
+{
+    const struct sim_front *front = briefs->work->front;
+    uint32_t lives = 0, rollouts = 0;
+
+    for (uint32_t i = 0; i < briefs->lives_count; i++)
+        lives += briefs->lives[i].peer == life->peer && briefs->lives[i].version == life->version;
+    for (uint32_t i = 0; i < front->rollouts_count; i++)
+        rollouts += front->rollouts[i].config.version == life->version;
+    if (lives > rollouts)
+        wrong(briefs, "it began anew without a new version", life->peer, life->version);
+}
+
+/* All that a life of a fresh/N had went on from there, in one version; the next one begins empty
+ * with another rollout, and no older one goes on then. */
+static void take_step(struct briefs *briefs, const struct sim_entry *entry)
+{
+    struct sim_step step = sim_step_unpack(entry->value);
+    struct life *life = find_or_add(briefs, entry->peer, entry->number);
+    struct life **now = &briefs->now[(entry->peer - SIM_FRESH_FIRST) % SIM_FRESH];
+
+    if (life->visits == 0) {
+        life->version = step.version;
+        check_rollouts(briefs, life);
     }
-    if (visit_of(briefs, entry->value, entry->peer)->life != 0)
-        wrong(briefs, "a visit came twice", entry->peer, entry->value);
-    visit_of(briefs, entry->value, entry->peer)->life = entry->number;
+    if (life->peer != entry->peer || life->version != step.version)
+        wrong(briefs, "a life went over into another one", entry->peer, step.op);
+    if (step.count != ++life->visits)
+        wrong(briefs, "a life lost or doubled what it had", entry->peer, step.op);
+    if (*now != life && life->visits != 1)
+        wrong(briefs, "a life went on after its end", entry->peer, step.op);
+    *now = life;
+    life->has_ended = true; /* Nobody tells of that. */
+    take_op(briefs, step.op, entry->peer, entry->number);
 }
 
 static void take_end(struct briefs *briefs, const struct sim_entry *entry)
@@ -95,6 +146,8 @@ static void read_log(struct briefs *briefs, const struct sim_life *life)
 
         if (entry->kind == SIM_ENTRY_VISITED)
             take_visit(briefs, entry);
+        else if (entry->kind == SIM_ENTRY_STEPPED)
+            take_step(briefs, entry);
         else if (entry->kind == SIM_ENTRY_ENDED)
             take_end(briefs, entry);
         else if (entry->kind == SIM_ENTRY_SENT && entry->peer >= SIM_BRIEF_FIRST &&
@@ -154,7 +207,7 @@ void sim_check_briefs(const struct sim_work *work, const struct sim_lives *lives
         .work = work,
         .verdict = verdict,
         .lives = calloc(LIVES_MAX, sizeof *briefs.lives),
-        .visits = calloc((SIM_OPS_MAX + 1) * (size_t)SIM_BRIEFS, sizeof *briefs.visits)};
+        .visits = calloc((SIM_OPS_MAX + 1) * (size_t)SHORT_LIVED, sizeof *briefs.visits)};
 
     if (briefs.lives == NULL || briefs.visits == NULL)
         abort();

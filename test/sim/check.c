@@ -11,6 +11,7 @@
 #define TIMEOUT_CODE 4u
 #define UNAVAILABLE_CODE 14u
 #define EXHAUSTED_CODE 8u
+#define PRIORITIES 4u
 
 struct check {
     const struct sim_work *work;
@@ -107,7 +108,7 @@ struct walk { /* Through the log of one instance. */
     uint32_t rollout;               /* That brought it, counted from 1. */
     uint64_t armed[SIM_TIMERS + 1]; /* When each timer is due; 0: it is not set. */
     uint64_t page_seed[SIM_PAGES];
-    uint64_t heard[SIM_PEERS][SIM_SUBJECTS];
+    uint64_t heard[SIM_PEERS][SIM_SUBJECTS][PRIORITIES];
     bool has_joined[SIM_SUBJECTS], is_joined[SIM_SUBJECTS]; /* Ever; now. */
 };
 
@@ -205,7 +206,7 @@ static void walk_news(struct walk *walk, const struct sim_entry *entry)
     }
     if (entry->peer >= SIM_MIRROR_FIRST || subject >= SIM_SUBJECTS)
         return;
-    last = &walk->heard[entry->peer][subject];
+    last = &walk->heard[entry->peer][subject][sim_priority(entry->number)];
     if (entry->number <= *last)
         wrong_at(walk, "news came twice or out of order", entry->number);
     *last = entry->number;
@@ -347,6 +348,7 @@ static void walk_entry(struct walk *walk, const struct sim_entry *entry)
     case SIM_ENTRY_REFUSED:
     case SIM_ENTRY_TOLD:
     case SIM_ENTRY_VISITED:
+    case SIM_ENTRY_STEPPED:
     case SIM_ENTRY_ENDED:
     case SIM_ENTRY_RANDOM:
         return;
@@ -429,7 +431,8 @@ static void check_letters(struct check *check)
     for (uint32_t i = 0; i < check->lives->letters_count; i++) {
         const struct sim_letter *letter = &check->lives->letters[i];
 
-        if ((letter->note.kind != SIM_NOTE_POISON && letter->to < SIM_BRIEF_FIRST) ||
+        if ((letter->note.kind != SIM_NOTE_POISON && letter->note.kind != SIM_NOTE_CRASH &&
+             letter->to < SIM_BRIEF_FIRST) ||
             letter->from >= SIM_MIRROR_FIRST ||
             count_letters(check, letter->from, letter->to, letter->note.number) != 1)
             wrong(check->verdict,
@@ -440,8 +443,19 @@ static void check_letters(struct check *check)
     }
 }
 
-/* What one sent to another came once each, in the order of sending, or is a dead letter. */
-static void check_pair(struct check *check, uint32_t from, uint32_t to)
+/* The next message of that one, and of that priority, from entry at on. */
+static uint64_t next_got(const struct sim_life *life, uint32_t from, uint32_t priority, uint64_t at)
+{
+    for (; at < life->position; at++)
+        if (life->entries[at].kind == SIM_ENTRY_GOT && life->entries[at].peer == from &&
+            sim_priority(life->entries[at].number) == priority)
+            break;
+    return at;
+}
+
+/* What one sent to another came once each, in the order of sending among what has one priority, or
+ * is a dead letter. */
+static void check_pair_at(struct check *check, uint32_t from, uint32_t to, uint32_t priority)
 {
     const struct sim_life *one = &check->lives->of[from], *other = &check->lives->of[to];
     uint64_t at = 0, number = 0;
@@ -453,11 +467,9 @@ static void check_pair(struct check *check, uint32_t from, uint32_t to)
         if (sent->kind != SIM_ENTRY_SENT || sent->peer != to)
             continue;
         number++;
-        if (count_letters(check, from, to, number) > 0)
+        if (sim_priority(number) != priority || count_letters(check, from, to, number) > 0)
             continue;
-        while (at < other->position &&
-               (other->entries[at].kind != SIM_ENTRY_GOT || other->entries[at].peer != from))
-            at++;
+        at = next_got(other, from, priority, at);
         if (at == other->position || other->entries[at].number != sent->number ||
             other->entries[at].value != sent->value || sent->number != number) {
             wrong(check->verdict,
@@ -467,12 +479,16 @@ static void check_pair(struct check *check, uint32_t from, uint32_t to)
         }
         at++;
     }
-    for (; at < other->position; at++)
-        if (other->entries[at].kind == SIM_ENTRY_GOT && other->entries[at].peer == from) {
-            wrong(check->verdict, "%s got a message (op %" PRIu64 ") that %s never sent",
-                  name_of(to, peer), other->entries[at].value, name_of(from, name));
-            return;
-        }
+    at = next_got(other, from, priority, at);
+    if (at < other->position)
+        wrong(check->verdict, "%s got a message (op %" PRIu64 ") that %s never sent",
+              name_of(to, peer), other->entries[at].value, name_of(from, name));
+}
+
+static void check_pair(struct check *check, uint32_t from, uint32_t to)
+{
+    for (uint32_t priority = 0; priority < PRIORITIES; priority++)
+        check_pair_at(check, from, to, priority);
 }
 
 /* Whether it put down that it asked `to` with that number, and how that ended. */
@@ -489,21 +505,22 @@ static const struct sim_entry *find_asked(const struct sim_life *life, uint32_t 
 static void check_asked(struct check *check, uint32_t from, uint32_t to)
 {
     const struct sim_life *one = &check->lives->of[from], *other = &check->lives->of[to];
-    uint64_t last = 0, answered = 0, asked = 0;
+    uint64_t lasts[PRIORITIES] = {0}, answered = 0, asked = 0;
     char name[24], peer[24];
 
     for (uint64_t i = 0; i < other->position; i++) {
         const struct sim_entry *entry = &other->entries[i], *found;
+        uint64_t *last = &lasts[sim_priority(entry->number)];
 
         if (entry->kind != SIM_ENTRY_WAS_ASKED || entry->peer != from)
             continue;
         found = find_asked(one, to, entry->number);
-        if (entry->number <= last || found == NULL || found->value != entry->value)
+        if (entry->number <= *last || found == NULL || found->value != entry->value)
             wrong(check->verdict,
                   "question %" PRIu64 " of %s to %s (op %" PRIu64
                   ") was doubled, overtaken or made up",
                   entry->number, name_of(from, name), name_of(to, peer), entry->value);
-        last = entry->number;
+        *last = entry->number;
         answered += found != NULL && found->number % 256 == 0;
     }
     for (uint64_t i = 0; i < one->position; i++)

@@ -50,7 +50,7 @@ static void fail_disk(struct sim_faults *faults, enum sim_disk_fault fault)
 static void close_pod(struct sim_faults *faults, struct sim_fault *fault)
 {
     fault->pod = sim_random_permille(&faults->random, 250)
-                     ? SIM_PODS - 1 /* What comes meanwhile meets instances that idle. */
+                     ? SIM_POD_BRIEF /* What comes meanwhile meets instances that idle. */
                      : (uint32_t)sim_random_below(&faults->random, SIM_PODS);
     fault->is_reopen = true;
     sim_front_want(faults->front, fault->pod, false);

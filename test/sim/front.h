@@ -7,7 +7,8 @@
 #include "test/sim/protocol.h"
 #include "test/sim/service.h"
 
-#define SIM_PODS 6u
+#define SIM_PODS 7u
+#define SIM_POD_BRIEF 5u
 #define SIM_REQUESTS_MAX 4096u
 #define SIM_ROLLOUTS_MAX 500u
 #define SIM_CODE_LOST 2000u /* The host ended: what became of the request is unknown. */
@@ -25,7 +26,7 @@ struct sim_pod {
     const char *agent;
     char uid[40], agent_uid[40];
     uint8_t slots[SW_FRAME_SLOTS_BYTES];
-    bool is_keyed, is_durable, is_wanted, is_running;
+    bool is_keyed, is_durable, resets, is_wanted, is_running;
     uint32_t mailbox, replicas;
     uint64_t idle_ns;
     uint32_t timers, messages_per_s, children_per_s;
@@ -55,7 +56,7 @@ struct sim_front {
     struct sim_service service; /* That instances call. */
     uint64_t next_request, next_generation;
     bool is_ready, is_broken;
-    uint32_t ends[SIM_END_UNREADABLE + 1];
+    uint32_t ends[SIM_END_ABORTED + 1];
     uint64_t restart_ns; /* How long the host stays down, on average. */
     char breach[700];    /* What must never be seen; "": nothing was. */
     uint64_t warnings;
@@ -64,14 +65,15 @@ struct sim_front {
 struct sim_send {                   /* Texts are borrowed. */
     const char *agent, *key, *name; /* name: of the request, or "". */
     struct sw_bytes body;
-    bool wants_reply;
-    uint32_t timeout_ms;
+    bool wants_reply, has_priority; /* Otherwise it is that of the Agent. */
+    uint32_t timeout_ms, priority;
     void (*answered)(void *ctx, const struct sw_frame_reply *reply);
     void *ctx;
 };
 
 struct sim_publish {
     const char *subject, *name;
+    uint32_t priority;
     struct sw_bytes body;
     void (*answered)(void *ctx, const struct sw_frame_reply *reply);
     void *ctx;

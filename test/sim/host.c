@@ -2,8 +2,10 @@
 
 #include "pkg/agent/abi/abi.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
+#include "pkg/agent/runtime/actor/state.h"
 #include "pkg/agent/runtime/host/guest_wasm.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
+#include "test/sim/protocol.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -465,8 +467,11 @@ static bool commit(struct sim_host *host)
 {
     struct sw_err err = {0};
     uint64_t before = sw_journal_durable(host->shared.journal);
-    enum sw_rc rc = sw_journal_commit(host->shared.journal, &err);
+    enum sw_rc rc;
 
+    if (host->ending == SIM_END_ABORTED)
+        return false;
+    rc = sw_journal_commit(host->shared.journal, &err);
     if (host->options.disk->is_dead)
         return false;
     host->is_disk_full = rc == SW_E_EXHAUSTED;
@@ -571,6 +576,7 @@ static void stop(struct sim_host *host)
     rc = host->is_disk_full ? SW_E_EXHAUSTED : sw_snapshot_take(&options, &err);
     if (host->options.disk->is_dead)
         return;
+    sw_suspects_end(&host->shared.suspects);
     sim_trace(host->options.trace, "host: stops, %s",
               rc == SW_OK ? "with a snapshot" : err.message);
     stopped.result.code = (uint32_t)-rc;
@@ -677,6 +683,50 @@ static void end_task(struct sim_host *host, struct sim_task *task)
     sim_event_stop(host->options.loop, &task->resume);
 }
 
+/* --- Guests that take it along ---------------------------------------------------------------- */
+
+static struct sim_host *entering; /* A process has one at a time. */
+
+static bool takes_host_along(const struct sim_host *host, const void *wasm)
+{
+    static const char words[] = SIM_CRASH_WORDS;
+
+    for (uint32_t i = 0; i < host->options.workers; i++) {
+        const struct sw_buffer *logs = &host->workers[i]->turn.logs;
+
+        if (host->lanes[i].wasm == wasm && logs->size >= sizeof words - 1 &&
+            memcmp(logs->data + logs->size - (sizeof words - 1), words, sizeof words - 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Where the engine would abort, nothing is written any more, and what workers ran is noted. What
+ * goes on in this process until the event of its end is seen by nobody. */
+static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
+                  struct sw_guest_outcome *ret_outcome)
+{
+    struct sim_host *host = entering;
+
+    host->enter(ctx, guest, input, ret_outcome);
+    if (ret_outcome->end != SW_GUEST_TRAPPED || host->ending != SIM_END_NONE ||
+        !takes_host_along(host, ctx))
+        return;
+    host->left = host->notes;
+    die(host, SIM_END_ABORTED, "a guest took it along");
+}
+
+/* What the last life noted: a machine without power may have lost it. */
+static void begin_notes(struct sim_host *host)
+{
+    if (host->last == SIM_END_POWER)
+        memset(&host->notes, 0, sizeof host->notes);
+    if (host->last == SIM_END_ABORTED)
+        host->notes = host->left;
+    sw_notes_settle(&host->notes, host->last == SIM_END_ABORTED);
+    sw_suspects_begin(&host->shared.suspects, &host->notes);
+}
+
 /* --- Birth and end --------------------------------------------------------------------------- */
 
 static void free_item(void *item)
@@ -699,6 +749,9 @@ static void make_lane(struct sim_host *host, uint32_t i)
     if (sw_wasm_worker_new(host->options.wasm, &lane->wasm, &err) != SW_OK)
         abort();
     options.engine = sw_guest_wasm_worker(lane->wasm);
+    entering = host;
+    host->enter = options.engine.enter;
+    options.engine.enter = enter;
     if (i == 0)
         host->engine = options.engine;
     if (sw_worker_new(&options, &lane->worker, &err) != SW_OK)
@@ -716,6 +769,7 @@ void sim_host_start(struct sim_host *host)
     if (sw_shared_init(&host->shared, &host->options.disk->system, SW_ABI_FINGERPRINT) != SW_OK)
         abort();
     sw_snapshot_limit(&host->shared, &limits);
+    begin_notes(host);
     for (uint32_t i = 0; i < host->options.workers; i++)
         make_lane(host, i);
     host->state = SIM_HOST_BOOTING;
@@ -787,9 +841,9 @@ static void end_life(void *ctx)
 static void run_end(void *ctx)
 {
     struct sim_host *host = ctx;
-    enum sim_end end = host->ending;
-    static const char *const names[] = {"?",       "killed",  "power lost",
-                                        "stopped", "journal", "unreadable"};
+    enum sim_end end = host->last = host->ending;
+    static const char *const names[] = {"?",       "killed",     "power lost", "stopped",
+                                        "journal", "unreadable", "aborted"};
 
     end_life(host);
     if (end == SIM_END_POWER) {

@@ -62,9 +62,10 @@ enum sim_end { /* How a host ends. */
                SIM_END_NONE,
                SIM_END_KILLED,
                SIM_END_POWER,
-               SIM_END_STOPPED,   /* As it was asked to. */
-               SIM_END_JOURNAL,   /* A write or sync failed. */
-               SIM_END_UNREADABLE /* It could not recover, or broke a rule: always wrong. */
+               SIM_END_STOPPED,    /* As it was asked to. */
+               SIM_END_JOURNAL,    /* A write or sync failed. */
+               SIM_END_UNREADABLE, /* It could not recover, or broke a rule: always wrong. */
+               SIM_END_ABORTED     /* A guest took it along. */
 };
 
 #define SIM_HOST_FOLDER "host" /* On the disk. */
@@ -99,9 +100,14 @@ struct sim_host {
     struct sim_fifo in, out;
     struct sim_event link_in, link_out, end;
     struct sim_task journal, snapshots;
-    struct sim_task *inside;   /* The one that runs; NULL: none. */
-    struct sim_lane *stepping; /* Likewise. */
-    uint64_t fuel;             /* That its guests had used when the clock was looked at last. */
+    struct sim_task *inside;     /* The one that runs; NULL: none. */
+    struct sim_lane *stepping;   /* Likewise. */
+    struct sw_notes notes, left; /* Of what runs: they outlive the process. left: as they were when
+                                    a guest took it along. */
+    enum sim_end last;           /* How the life before ended. */
+    void (*enter)(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
+                  struct sw_guest_outcome *ret_outcome);
+    uint64_t fuel; /* That its guests had used when the clock was looked at last. */
     bool is_disk_full;
     enum sim_end ending;     /* Set: it is over, at the next event. */
     enum sim_end disk_ends;  /* How it ends when the disk's armed crash comes. */

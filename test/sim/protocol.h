@@ -15,11 +15,14 @@
 #define SIM_MIRRORS 4u   /* mirror/0 ...: keyed, without durability. */
 #define SIM_BRIEFS 16u   /* brief/0 ...: keyed, durable, and gone when they idle. */
 
+#define SIM_FRESH 6u /* fresh/0 ...: keyed, durable, and empty with each version. */
+
 #define SIM_TIGHT_FIRST SIM_ACCOUNTS
 #define SIM_HUB_FIRST (SIM_TIGHT_FIRST + SIM_TIGHT)
 #define SIM_MIRROR_FIRST (SIM_HUB_FIRST + SIM_HUBS)
 #define SIM_BRIEF_FIRST (SIM_MIRROR_FIRST + SIM_MIRRORS)
-#define SIM_PEERS (SIM_BRIEF_FIRST + SIM_BRIEFS)
+#define SIM_FRESH_FIRST (SIM_BRIEF_FIRST + SIM_BRIEFS)
+#define SIM_PEERS (SIM_FRESH_FIRST + SIM_FRESH)
 #define SIM_CLIENT 255u /* A sender that is no instance. */
 
 #define SIM_SUBJECTS 4u /* "news.0" ... */
@@ -104,6 +107,7 @@ enum sim_entry_kind {
                             this one; value: the program. */
     SIM_ENTRY_VISITED, /* Of a brief/N when its life ends. peer: which; number: the life; value: an
                           op that it had. */
+    SIM_ENTRY_STEPPED, /* Of a fresh/N. peer: which; number: the life; value: see sim_step. */
     SIM_ENTRY_ENDED,   /* Its end. peer: which; number: the life; value: visits, and above bit 32
                           enum sim_end_flag. */
     SIM_ENTRY_BROKEN /* What a handler had in its locals was another thing after a wait, it runs in
@@ -115,6 +119,22 @@ struct sim_entry {
     uint32_t kind, peer;
     uint64_t number, value, time_ns;
 };
+
+struct sim_step { /* What a fresh/N came to with an operation. */
+    uint64_t op;
+    uint32_t version, count; /* count: of its life, with this one. */
+};
+
+static inline uint64_t sim_step_pack(const struct sim_step *step)
+{
+    return step->op | (uint64_t)step->version << 20 | (uint64_t)step->count << 40;
+}
+
+static inline struct sim_step sim_step_unpack(uint64_t value)
+{
+    return (struct sim_step){value & 0xfffff, (uint32_t)(value >> 20 & 0xfffff),
+                             (uint32_t)(value >> 40)};
+}
 
 enum sim_end_flag { /* Why it should not have ended. */
                     SIM_ENDED_EARLY = 1,
@@ -170,10 +190,11 @@ enum sim_op {
     SIM_OP_POISON,  /* path[0]: whom it sends what ends badly there; value: see SIM_NOTE_POISON. */
     SIM_OP_LOOK,    /* At a mirror: what it was told by `value`, or with a delay by whoever tells it
                        next. Nothing is logged. */
-    SIM_OP_VISIT,   /* At a brief/N. value: enum sim_visit; delay_ns. */
-    SIM_OP_CALL_ON, /* path: the brief/N that are sent a note each. */
+    SIM_OP_VISIT,   /* At a brief/N or fresh/N. value: enum sim_visit; delay_ns. */
+    SIM_OP_CALL_ON, /* path: the brief/N and fresh/N that are sent a note each. */
     SIM_OP_COMPUTE, /* value: milliseconds, once more after a wait of delay_ns if that is not 0;
                        path[0]: whom it has compute as well; path[1]: the mirror that it tells. */
+    SIM_OP_CRASH,   /* path[0]: whom it sends what ends the host there. */
     SIM_OP_DUMP     /* value: first entry. Nothing is logged. */
 };
 
@@ -212,11 +233,25 @@ enum sim_note_kind {
     SIM_NOTE_CANCEL,  /* path[0]: a timer. */
     SIM_NOTE_ASK,     /* Answered when whoever path names next has answered. */
     SIM_NOTE_VISITED, /* From a brief/N; hash: its life; position: an op. */
+    SIM_NOTE_STEPPED, /* From a fresh/N; hash: its life; position: as in SIM_ENTRY_STEPPED. */
     SIM_NOTE_ENDED,   /* hash: its life; position: as in SIM_ENTRY_ENDED. */
     SIM_NOTE_COMPUTE, /* path[0]: milliseconds. */
+    SIM_NOTE_CRASH,   /* Ends the host whenever it is handled; if its id is even, after a wait. */
     SIM_NOTE_POISON /* Handled in one of path[0] milliseconds only, and else ends badly; 0: always.
                        If its id is even it waits before that. */
 };
+
+#define SIM_CRASH_WORDS                                                                            \
+    "this takes the host down" /* In the log of a guest that does: see host.c. */
+
+/* What is numbered so between two of them has this priority: there is an order among equals only.
+ */
+static inline uint32_t sim_priority(uint64_t number)
+{
+    uint64_t hash = sim_mix(number, 7);
+
+    return number == 0 || hash % 2 == 0 ? 1 : (uint32_t)(hash / 2 % 4);
+}
 
 struct sim_note { /* Between instances. */
     uint32_t kind, hops;

@@ -47,7 +47,7 @@ static void next(struct sim_reader *reader)
 
 /* --- Dead letters ---------------------------------------------------------------------------- */
 
-static const char *const agents[] = {"account", "tight", "hub", "brief"};
+static const char *const agents[] = {"account", "tight", "hub", "brief", "fresh"};
 
 static bool keep_letter(struct sim_reader *reader, const struct sw_frame_letter *letter)
 {

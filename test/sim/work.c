@@ -12,6 +12,8 @@
 #define UNAVAILABLE_CODE 14u
 #define CANCELLED_CODE 1u
 #define SPAM_MAX 1500u /* The logs of those who get it have an end. */
+#define CRASHES 2u     /* Each of them ends some lives of the host: most seeds have few of them. */
+#define CRASHES_OF_MANY 14u
 #define TIMER_MAX_NS (120 * SIM_S)
 
 void sim_peer_name(uint32_t peer, const char **ret_agent, char ret_key[8])
@@ -20,12 +22,14 @@ void sim_peer_name(uint32_t peer, const char **ret_agent, char ret_key[8])
                      : peer < SIM_HUB_FIRST    ? SIM_TIGHT_FIRST
                      : peer < SIM_MIRROR_FIRST ? SIM_HUB_FIRST
                      : peer < SIM_BRIEF_FIRST  ? SIM_MIRROR_FIRST
-                                               : SIM_BRIEF_FIRST;
+                     : peer < SIM_FRESH_FIRST  ? SIM_BRIEF_FIRST
+                                               : SIM_FRESH_FIRST;
 
     *ret_agent = first == 0                 ? "account"
                  : first == SIM_TIGHT_FIRST ? "tight"
                  : first == SIM_HUB_FIRST   ? "hub"
                  : first == SIM_BRIEF_FIRST ? "brief"
+                 : first == SIM_FRESH_FIRST ? "fresh"
                                             : "mirror";
     snprintf(ret_key, 8, "%" PRIu32, (peer - first) % 1000);
 }
@@ -49,7 +53,7 @@ const char *sim_op_name(uint32_t op)
     static const char *const names[] = {
         "?",      "put",  "transfer", "relay", "gather", "join",    "leave",   "tell",   "set",
         "cancel", "race", "ask",      "sleep", "take",   "call",    "page",    "mirror", "random",
-        "spam",   "trap", "poison",   "look",  "visit",  "call on", "compute", "dump"};
+        "spam",   "trap", "poison",   "look",  "visit",  "call on", "compute", "crash",  "dump"};
 
     return op < sizeof names / sizeof *names ? names[op] : "?";
 }
@@ -117,12 +121,18 @@ static uint8_t choose_brief(struct sim_client *client)
     return (uint8_t)(SIM_BRIEF_FIRST + sim_random_below(&client->random, SIM_BRIEFS));
 }
 
+static uint8_t choose_fresh(struct sim_client *client)
+{
+    return (uint8_t)(SIM_FRESH_FIRST + sim_random_below(&client->random, SIM_FRESH));
+}
+
 /* What has a name is remembered for an hour: only some are visited by name. */
 static void fill_visit(struct sim_client *client, struct sim_record *record)
 {
     struct sim_request *request = &record->request;
 
-    record->peer = choose_brief(client);
+    record->peer =
+        sim_random_permille(&client->random, 300) ? choose_fresh(client) : choose_brief(client);
     record->is_named = record->is_named && sim_is_remembered(record->peer);
     request->value = sim_random_below(&client->random, SIM_VISITS);
     request->delay_ns = 1 + sim_random_around(&client->random, SIM_IDLE_NS);
@@ -135,7 +145,9 @@ static void fill_call_on(struct sim_client *client, struct sim_request *request)
 
     request->hops = (uint32_t)sim_random_between(&client->random, 1, SIM_HOPS_MAX);
     for (uint32_t i = 0; i < request->hops; i++)
-        request->path[i] = (uint8_t)(SIM_BRIEF_FIRST + (first + i) % SIM_BRIEFS);
+        request->path[i] = sim_random_permille(&client->random, 300)
+                               ? (uint8_t)(SIM_FRESH_FIRST + (first + i) % SIM_FRESH)
+                               : (uint8_t)(SIM_BRIEF_FIRST + (first + i) % SIM_BRIEFS);
 }
 
 static void fill_spam(struct sim_client *client, struct sim_request *request)
@@ -188,6 +200,16 @@ static void fill_race(struct sim_client *client, struct sim_request *request)
     request->value = 1 + sim_random_below(&client->random, SIM_TIMERS);
     request->delay_ns =
         sim_random_below(&client->random, 3) * sim_random_around(&client->random, 50 * SIM_US);
+}
+
+static void fill_poison(struct sim_client *client, struct sim_request *request)
+{
+    if (request->op == SIM_OP_POISON)
+        request->value = sim_random_below(&client->random, 8);
+    else if (client->work->crashes_left == 0)
+        request->op = SIM_OP_PUT;
+    else
+        client->work->crashes_left--;
 }
 
 /* Of operations that are not sent to just anybody. */
@@ -250,7 +272,8 @@ static void fill_request(struct sim_client *client, struct sim_record *record)
         fill_call_on(client, request);
         return;
     case SIM_OP_POISON:
-        request->value = sim_random_below(&client->random, 8);
+    case SIM_OP_CRASH:
+        fill_poison(client, request);
         return;
     case SIM_OP_SPAM:
         fill_spam(client, request);
@@ -407,6 +430,7 @@ static void send_publish(struct sim_client *client, const char *name)
     char subject[16];
     struct sim_publish publish = {.subject = subject,
                                   .name = name,
+                                  .priority = sim_priority(news.id),
                                   .body = {&news, sizeof news},
                                   .answered = answered,
                                   .ctx = client};
@@ -423,6 +447,8 @@ static void send(struct sim_client *client)
                             .key = key,
                             .body = {&record->request, sizeof record->request},
                             .wants_reply = record->wants_reply,
+                            .has_priority = record->request.id % 3 != 0,
+                            .priority = sim_priority(record->request.id),
                             .answered = answered,
                             .ctx = client};
 
@@ -497,7 +523,8 @@ void sim_work_init(struct sim_work *work, struct sim_front *front, uint64_t seed
         [SIM_OP_CANCEL] = 5, [SIM_OP_PAGE] = 6,      [SIM_OP_MIRROR] = 12, [SIM_OP_RANDOM] = 3,
         [SIM_OP_POISON] = 2, [SIM_OP_ASK] = 4,       [SIM_OP_SLEEP] = 2,   [SIM_OP_TAKE] = 3,
         [SIM_OP_CALL] = 4,   [SIM_OP_RACE] = 3,      [SIM_OP_SPAM] = 3,    [SIM_OP_TRAP] = 4,
-        [SIM_OP_LOOK] = 12,  [SIM_OP_VISIT] = 8,     [SIM_OP_CALL_ON] = 3, [SIM_OP_COMPUTE] = 4};
+        [SIM_OP_LOOK] = 12,  [SIM_OP_VISIT] = 8,     [SIM_OP_CALL_ON] = 3, [SIM_OP_COMPUTE] = 4,
+        [SIM_OP_CRASH] = 1};
 
     memset(work, 0, sizeof *work);
     work->front = front;
@@ -513,6 +540,9 @@ void sim_work_init(struct sim_work *work, struct sim_front *front, uint64_t seed
     work->think_ns = SIM_MS * sim_random_between(&work->random, 1, 60);
     work->named_permille = (uint32_t)sim_random_between(&work->random, 100, 900);
     work->spam_left = SPAM_MAX;
+    work->crashes_left = sim_random_permille(&work->random, 250)
+                             ? CRASHES_OF_MANY
+                             : (uint32_t)sim_random_below(&work->random, CRASHES + 1);
     work->hot_peer = (uint32_t)sim_random_below(&work->random, SIM_MIRROR_FIRST);
     for (uint32_t i = 0; i < SIM_CLIENTS; i++) {
         struct sim_client *client = &work->clients[i];

@@ -8,7 +8,7 @@
 
 #define SIM_OPS_MAX 20000u
 #define SIM_CLIENTS 10u
-#define SIM_OP_KINDS (SIM_OP_COMPUTE + 1)
+#define SIM_OP_KINDS (SIM_OP_CRASH + 1)
 
 enum sim_fate {
     SIM_FATE_OPEN,
@@ -52,7 +52,7 @@ struct sim_work {
     uint32_t weights[SIM_OP_KINDS]; /* Of operations, by enum sim_op. */
     uint32_t weights_sum;
     uint64_t think_ns;
-    uint32_t named_permille, hot_peer, spam_left;
+    uint32_t named_permille, hot_peer, spam_left, crashes_left;
     char breach[300]; /* An answer that must never be given; "": none was. */
 };
 
@@ -72,5 +72,5 @@ const char *sim_op_name(uint32_t op);
 /* Whether clients give names to what they ask of that brief/N. */
 static inline bool sim_is_remembered(uint32_t peer)
 {
-    return peer % 4 == 0;
+    return peer % 4 == 0 && peer < SIM_FRESH_FIRST;
 }
