@@ -165,7 +165,7 @@ static enum sw_rc begin(struct replay *replay, const struct sw_record_segment *s
         .results = segment->results,
         .has_fired = segment->entry == SW_ENTRY_TIMER && segment->again == 0,
         .fired = segment->timer,
-        .can_wait = segment->entry != SW_ENTRY_START,
+        .can_wait = sw_segment_can_wait(segment->entry),
     };
 
     if (spec == NULL)

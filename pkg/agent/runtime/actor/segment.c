@@ -150,8 +150,7 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment)
             .random = &instance->random,
             .has_fired = entry == SW_ENTRY_TIMER && record->again == 0,
             .fired = record->timer,
-            .can_wait =
-                entry != SW_ENTRY_START && entry != SW_ENTRY_STOP && entry != SW_ENTRY_UPGRADE,
+            .can_wait = sw_segment_can_wait(entry),
             .takes_sends = !config->is_durable,
             .timers_max = spec->timers_max,
             .handle = record->has_message && (record->head.flags & SWARM_MESSAGE_WANTS_REPLY) != 0

@@ -26,6 +26,11 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment);
 /* Its handler did not come to its end: whoever asked hears of it, and so do people. */
 void sw_segment_tell_failure(struct sw_worker *worker, const struct segment *segment);
 enum sw_outcome sw_segment_outcome(enum sw_guest_end end);
+/* Whether a handler may wait: not while its instance begins, ends or is handed over. */
+static inline bool sw_segment_can_wait(enum sw_entry entry)
+{
+    return entry != SW_ENTRY_START && entry != SW_ENTRY_STOP && entry != SW_ENTRY_UPGRADE;
+}
 /* What a guest is entered with for a record, but for the body of its message and the deadline.
  * *ret_input refers to *ret_message. */
 void sw_segment_input(const struct sw_record_segment *record, struct sw_guest_message *ret_message,

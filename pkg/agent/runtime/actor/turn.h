@@ -90,7 +90,7 @@ struct sw_turn_options { /* Of one segment. */
     struct sw_bytes results;
     bool has_fired; /* It is the segment of timer `fired`, which is gone by now. */
     uint64_t fired;
-    bool can_wait;       /* Not while an instance starts or stops. */
+    bool can_wait;       /* Not while an instance begins, ends or is handed over. */
     bool takes_sends;    /* Nothing is recorded: the host may make messages of sends at once. */
     uint32_t timers_max; /* 0: SW_TIMERS_MAX. */
 };
