@@ -3,6 +3,7 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/store/effect.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,19 +20,18 @@ void sw_actor_done(struct sw_actor *actor)
     memset(actor, 0, sizeof *actor);
 }
 
-/* Room for one more item in an owned array. */
-static enum sw_rc grow(void **items, uint32_t count, uint32_t *capacity, size_t size)
+/* Room for one more item in an owned array, which has room for the next power of two from 2 on, or
+ * more: so nobody needs to remember for how many. */
+static enum sw_rc grow(void **items, uint32_t count, size_t size)
 {
-    uint32_t wanted = *capacity == 0 ? 2 : *capacity * 2;
     void *grown;
 
-    if (count < *capacity)
+    if (count == 1 || (count & (count - 1)) != 0)
         return SW_OK;
-    grown = realloc(*items, wanted * size);
+    grown = realloc(*items, (count == 0 ? 2 : (size_t)count * 2) * size);
     if (grown == NULL)
         return SW_E_EXHAUSTED;
     *items = grown;
-    *capacity = wanted;
     return SW_OK;
 }
 
@@ -64,17 +64,16 @@ uint64_t sw_actor_next_handle(const struct sw_actor *actor)
     return actor->next_handle + 1;
 }
 
-const struct sw_origin *sw_actor_asker(const struct sw_actor *actor)
+struct sw_origin sw_actor_asker(const struct sw_actor *actor)
 {
     const struct sw_handle *handle = sw_actor_handle(actor, actor->wait.handle);
 
-    return handle != NULL ? &handle->origin : &actor->wait.asker;
+    return handle != NULL ? handle->origin : sw_wait_asker(&actor->wait);
 }
 
 static enum sw_rc handle_add(struct sw_actor *actor, const struct sw_origin *origin)
 {
-    enum sw_rc rc = grow((void **)&actor->handles, actor->handles_count, &actor->handles_capacity,
-                         sizeof *actor->handles);
+    enum sw_rc rc = grow((void **)&actor->handles, actor->handles_count, sizeof *actor->handles);
 
     if (rc == SW_OK)
         actor->handles[actor->handles_count++] =
@@ -98,7 +97,6 @@ static void handle_remove(struct sw_actor *actor, struct sw_handle *handle)
     if (kept == 0) {
         free(actor->handles);
         actor->handles = NULL;
-        actor->handles_capacity = 0;
     }
 }
 
@@ -121,8 +119,7 @@ static enum sw_rc timer_start(struct sw_actor *actor, uint64_t id, uint64_t due_
         *timer = (struct sw_actor_timer){.id = id, .due_ns = due_ns};
         return SW_OK;
     }
-    rc = grow((void **)&actor->timers, actor->timers_count, &actor->timers_capacity,
-              sizeof *actor->timers);
+    rc = grow((void **)&actor->timers, actor->timers_count, sizeof *actor->timers);
     if (rc == SW_OK)
         actor->timers[actor->timers_count++] = (struct sw_actor_timer){.id = id, .due_ns = due_ns};
     return rc;
@@ -155,8 +152,7 @@ bool sw_actor_has_pattern(const struct sw_actor *actor, struct sw_bytes pattern)
 
 static enum sw_rc pattern_add(struct sw_actor *actor, struct sw_bytes pattern)
 {
-    enum sw_rc rc = grow((void **)&actor->patterns, actor->patterns_count,
-                         &actor->patterns_capacity, sizeof *actor->patterns);
+    enum sw_rc rc = grow((void **)&actor->patterns, actor->patterns_count, sizeof *actor->patterns);
     struct sw_pattern *copy;
 
     if (rc != SW_OK)
@@ -185,29 +181,28 @@ static bool pattern_remove(struct sw_actor *actor, struct sw_bytes pattern)
 
 /* --- Records --------------------------------------------------------------------------------- */
 
-static struct sw_bytes keep(struct sw_bytes bytes, uint8_t **at)
+static uint8_t *keep(struct sw_bytes bytes, uint8_t *at)
 {
-    struct sw_bytes copy = {*at, bytes.size};
-
     if (bytes.size > 0)
-        memcpy(*at, bytes.data, bytes.size);
-    *at += bytes.size;
-    return copy;
+        memcpy(at, bytes.data, bytes.size);
+    return at + bytes.size;
 }
 
 /* Keep what is called until it is over.  SW_E_EXHAUSTED: no memory. */
 static enum sw_rc call_begin(struct sw_wait *wait, struct sw_bytes service, struct sw_bytes type,
                              struct sw_bytes body)
 {
-    struct sw_call *call = malloc(sizeof *call + service.size + type.size + body.size);
-    uint8_t *at = (uint8_t *)(call + 1);
+    struct sw_call *call =
+        malloc(offsetof(struct sw_call, bytes) + service.size + type.size + body.size);
 
     if (call == NULL)
         return SW_E_EXHAUSTED;
-    call->is_sent = false;
-    call->service = keep(service, &at);
-    call->type = keep(type, &at);
-    call->body = keep(body, &at);
+    assert(service.size <= UINT8_MAX && type.size <= UINT8_MAX && body.size <= UINT32_MAX);
+    call->service_size = (uint8_t)service.size;
+    call->type_size = (uint8_t)type.size;
+    call->body_size = (uint32_t)body.size;
+    (void)keep(body, keep(type, keep(service, call->bytes)));
+    wait->is_sent = false;
     wait->call = call;
     return SW_OK;
 }
@@ -219,7 +214,7 @@ static enum sw_rc wait_begin(struct sw_actor *actor, enum sw_wait_kind kind,
 
     if (wait->kind != SW_WAIT_NONE || effect->number != wait->number + 1)
         return SW_E_CORRUPT;
-    wait->kind = kind;
+    wait->kind = (uint8_t)kind;
     wait->number = effect->number;
     wait->due_ns = effect->due_ns;
     wait->is_due = false;
@@ -266,6 +261,14 @@ static enum sw_rc apply_effect(struct sw_actor *actor, const struct sw_effect *e
     return SW_E_CORRUPT;
 }
 
+/* NULL: none. */
+static void set_asker(struct sw_wait *wait, const struct sw_origin *client)
+{
+    wait->has_asker = client != NULL;
+    wait->asker_incarnation = client == NULL ? 0 : client->incarnation;
+    wait->asker_number = client == NULL ? 0 : client->number;
+}
+
 /* What a message that was handled leaves, before the effects of its handler: a handle if an answer
  * is wanted, and its name if a client gave it one. A failed turn leaves neither, so a repeat of it
  * is a new try. */
@@ -278,7 +281,7 @@ static enum sw_rc apply_message(struct sw_actor *actor, const struct sw_record_s
     if (segment->entry == SW_ENTRY_MESSAGE)
         actor->wait.handle = wants_reply ? actor->next_handle : 0;
     if (segment->entry == SW_ENTRY_MESSAGE && !wants_reply && head->origin.kind == SW_ORIGIN_CLIENT)
-        actor->wait.asker = head->origin;
+        set_asker(&actor->wait, &head->origin);
     if (rc != SW_OK || head->request_id.size == 0 || head->origin.kind != SW_ORIGIN_CLIENT)
         return rc;
     return sw_requests_add(
@@ -335,8 +338,8 @@ static enum sw_rc apply_entry(struct sw_actor *actor, const struct sw_record_seg
     if (is_resumed)
         return SW_OK;
     wait->handle = 0;
-    if (wait->asker.kind != SW_ORIGIN_NONE)
-        wait->asker = (struct sw_origin){.kind = SW_ORIGIN_NONE};
+    if (wait->has_asker)
+        set_asker(wait, NULL);
     if (segment->entry == SW_ENTRY_TIMER && segment->again == 0)
         apply_timer(actor, segment);
     return SW_OK;
@@ -383,7 +386,7 @@ static bool is_plain(const struct sw_actor *actor, const struct sw_record_segmen
     return segment->entry == SW_ENTRY_MESSAGE && segment->outcome == SW_OUTCOME_DONE &&
            segment->effects.size == 0 && segment->head.origin.kind != SW_ORIGIN_CLIENT &&
            (segment->head.flags & SWARM_MESSAGE_WANTS_REPLY) == 0 &&
-           actor->wait.kind == SW_WAIT_NONE && actor->wait.asker.kind == SW_ORIGIN_NONE;
+           actor->wait.kind == SW_WAIT_NONE && !actor->wait.has_asker;
 }
 
 enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment *segment,
@@ -426,6 +429,8 @@ enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment
 
 void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
 {
+    const struct sw_origin asker = sw_wait_asker(&actor->wait);
+
     sw_buffer_put_u64(out, actor->next_handle);
     sw_buffer_put_u64(out, actor->segments);
     sw_buffer_put_u64(out, actor->last_ns);
@@ -453,11 +458,11 @@ void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
     sw_buffer_put_u64(out, actor->wait.number);
     sw_buffer_put_u64(out, actor->wait.due_ns);
     sw_buffer_put_u64(out, actor->wait.handle);
-    sw_origin_put(&actor->wait.asker, out);
+    sw_origin_put(&asker, out);
     if (actor->wait.kind == SW_WAIT_CALL) {
-        sw_buffer_put_bytes(out, actor->wait.call->service);
-        sw_buffer_put_bytes(out, actor->wait.call->type);
-        sw_buffer_put_bytes(out, actor->wait.call->body);
+        sw_buffer_put_bytes(out, sw_call_service(actor->wait.call));
+        sw_buffer_put_bytes(out, sw_call_type(actor->wait.call));
+        sw_buffer_put_bytes(out, sw_call_body(actor->wait.call));
     }
     sw_requests_save(actor->requests, out);
 }
@@ -475,16 +480,19 @@ static enum sw_rc load_wait(struct sw_wait *wait, struct sw_reader *reader)
 {
     uint8_t first = sw_reader_u8(reader), kind = first & (uint8_t)~TRIED;
     uint32_t attempts = (first & TRIED) == 0 ? 0 : sw_reader_u32(reader);
+    struct sw_origin asker;
 
-    wait->kind = (enum sw_wait_kind)kind;
+    wait->kind = kind;
     wait->attempts = (uint16_t)attempts;
     wait->number = sw_reader_u64(reader);
     wait->due_ns = sw_reader_u64(reader);
     wait->handle = sw_reader_u64(reader);
-    sw_origin_take(reader, &wait->asker);
+    sw_origin_take(reader, &asker);
     if (reader->failed || kind > SW_WAIT_CALL || attempts > UINT16_MAX ||
-        (kind != SW_WAIT_NONE && wait->number == 0))
+        (kind != SW_WAIT_NONE && wait->number == 0) ||
+        (asker.kind != SW_ORIGIN_NONE && asker.kind != SW_ORIGIN_CLIENT))
         return SW_E_CORRUPT;
+    set_asker(wait, asker.kind == SW_ORIGIN_CLIENT ? &asker : NULL);
     return kind == SW_WAIT_CALL ? load_call(wait, reader) : SW_OK;
 }
 

@@ -31,19 +31,22 @@ struct sw_pattern { /* A subscription. */
 enum sw_wait_kind { SW_WAIT_NONE, SW_WAIT_ASK, SW_WAIT_RECEIVE, SW_WAIT_SLEEP, SW_WAIT_CALL };
 
 struct sw_call { /* An outside call that is not over, in one allocation. */
-    struct sw_bytes service, type, body;
-    bool is_sent; /* By this run of the host; not part of the state. */
+    uint32_t body_size;
+    uint8_t service_size, type_size;
+    uint8_t bytes[]; /* Of the service's name, the type, the body. */
 };
 
-struct sw_wait {            /* What the turn that is under way waits for. */
-    enum sw_wait_kind kind; /* NONE: no turn is under way. */
-    bool is_due;            /* It has come, and the instance was woken; not part of the state. */
-    uint16_t attempts;      /* How often the turn failed when this had ended, and waits on. */
-    uint64_t number;        /* Of the last wait of this instance; they rise by one. */
-    uint64_t due_ns;        /* When it ends by itself, or the next try is; UINT64_MAX: never. */
-    uint64_t handle;        /* Of the message that the turn handles; 0: it wants no reply. */
-    struct sw_call *call;   /* CALL: owned; otherwise NULL. */
-    struct sw_origin asker; /* Who only waits for the turn to end; usually NONE. */
+struct sw_wait {          /* What the turn that is under way waits for. */
+    uint8_t kind;         /* enum sw_wait_kind; NONE: no turn is under way. */
+    bool has_asker;       /* A client only waits for the turn to end. */
+    bool is_due;          /* It has come, and the instance was woken; not part of the state. */
+    bool is_sent;         /* CALL: by this run of the host; not part of the state. */
+    uint16_t attempts;    /* How often the turn failed when this had ended, and waits on. */
+    uint64_t number;      /* Of the last wait of this instance; they rise by one. */
+    uint64_t due_ns;      /* When it ends by itself, or the next try is; UINT64_MAX: never. */
+    uint64_t handle;      /* Of the message that the turn handles; 0: it wants no reply. */
+    struct sw_call *call; /* CALL: owned; otherwise NULL. */
+    uint64_t asker_incarnation, asker_number; /* As an origin has them; 0 without an asker. */
 };
 
 struct sw_actor {       /* What each segment looks at comes first. */
@@ -53,14 +56,34 @@ struct sw_actor {       /* What each segment looks at comes first. */
     uint64_t segments, last_ns;
     uint32_t handles_count, handles_dead; /* count includes the dead. */
     uint32_t timers_count, patterns_count;
-    struct sw_wait wait;
     uint32_t failures;
-    uint32_t handles_capacity, timers_capacity, patterns_capacity;
+    struct sw_wait wait;
     struct sw_handle *handles;     /* Owned, ascending. */
     struct sw_actor_timer *timers; /* Owned, in no order. */
     struct sw_pattern **patterns;  /* Owned, in the order of subscribing. */
     struct sw_requests *requests;  /* Owned; NULL: no client has named one. */
 };
+
+static inline struct sw_bytes sw_call_service(const struct sw_call *call)
+{
+    return (struct sw_bytes){call->bytes, call->service_size};
+}
+static inline struct sw_bytes sw_call_type(const struct sw_call *call)
+{
+    return (struct sw_bytes){call->bytes + call->service_size, call->type_size};
+}
+static inline struct sw_bytes sw_call_body(const struct sw_call *call)
+{
+    return (struct sw_bytes){call->bytes + call->service_size + call->type_size, call->body_size};
+}
+
+/* The client that only waits for the turn to end; kind NONE: there is none. */
+static inline struct sw_origin sw_wait_asker(const struct sw_wait *wait)
+{
+    return (struct sw_origin){.kind = wait->has_asker ? SW_ORIGIN_CLIENT : SW_ORIGIN_NONE,
+                              .incarnation = wait->asker_incarnation,
+                              .number = wait->asker_number};
+}
 
 /* A zeroed actor is a new one. */
 void sw_actor_done(struct sw_actor *actor);
@@ -75,7 +98,7 @@ uint32_t sw_actor_open_handles(const struct sw_actor *actor);
 uint64_t sw_actor_next_handle(const struct sw_actor *actor);
 /* Who is to hear of the end of the turn that is under way; kind NONE: nobody, or who asked was
  * answered already. */
-const struct sw_origin *sw_actor_asker(const struct sw_actor *actor);
+struct sw_origin sw_actor_asker(const struct sw_actor *actor);
 
 /* Take in what a segment did. place.lsn 0: it is not recorded (durability none). The record was
  * made by this program or has passed sw_record_take; effects that do not fit the actor are damage.

@@ -5,7 +5,7 @@
 
 static uint64_t size_of(const struct sw_call *call)
 {
-    return sizeof *call + call->service.size + call->type.size + call->body.size;
+    return sizeof *call + call->service_size + call->type_size + call->body_size;
 }
 
 static struct sw_frame_call_name name_of(const struct sw_worker *worker,
@@ -17,36 +17,36 @@ static struct sw_frame_call_name name_of(const struct sw_worker *worker,
         .number = number};
 }
 
-void sw_call_send(struct sw_worker *worker, const struct sw_instance *instance)
+void sw_call_send(struct sw_worker *worker, struct sw_instance *instance)
 {
-    const struct sw_wait *wait = &instance->actor.wait;
+    struct sw_wait *wait = &instance->actor.wait;
     const struct sw_pod *pod = instance->pod;
     struct sw_frame frame = {.kind = SW_FRAME_CALL};
 
-    if (wait->kind != SW_WAIT_CALL || wait->call->is_sent || pod->state != SW_POD_OPEN ||
+    if (wait->kind != SW_WAIT_CALL || wait->is_sent || pod->state != SW_POD_OPEN ||
         instance->passed != NULL || instance->answer != NULL) /* Its result was taken or is here. */
         return;
     frame.call = (struct sw_frame_call){.name = name_of(worker, instance, wait->number),
                                         .pod = pod->config.pod,
                                         .uid = pod->config.uid,
                                         .key = sw_instance_key(instance),
-                                        .service = wait->call->service,
-                                        .type = wait->call->type,
-                                        .body = wait->call->body};
-    wait->call->is_sent = true;
+                                        .service = sw_call_service(wait->call),
+                                        .type = sw_call_type(wait->call),
+                                        .body = sw_call_body(wait->call)};
+    wait->is_sent = true;
     worker->counts.calls++;
     atomic_fetch_add_explicit(&worker->shared->queued_bytes, size_of(wait->call),
                               memory_order_relaxed);
     sw_output_frame(worker, &frame, instance->epoch);
 }
 
-bool sw_call_forget(struct sw_worker *worker, const struct sw_instance *instance)
+bool sw_call_forget(struct sw_worker *worker, struct sw_instance *instance)
 {
-    const struct sw_wait *wait = &instance->actor.wait;
+    struct sw_wait *wait = &instance->actor.wait;
 
-    if (wait->kind != SW_WAIT_CALL || !wait->call->is_sent)
+    if (wait->kind != SW_WAIT_CALL || !wait->is_sent)
         return false;
-    wait->call->is_sent = false;
+    wait->is_sent = false;
     atomic_fetch_sub_explicit(&worker->shared->queued_bytes, size_of(wait->call),
                               memory_order_relaxed);
     return true;
@@ -61,7 +61,7 @@ void sw_call_tell_end(struct sw_worker *worker, const struct sw_instance *instan
     sw_output_frame(worker, &frame, epoch);
 }
 
-void sw_call_end(struct sw_worker *worker, const struct sw_instance *instance)
+void sw_call_end(struct sw_worker *worker, struct sw_instance *instance)
 {
     if (sw_call_forget(worker, instance))
         sw_call_tell_end(worker, instance, instance->actor.wait.number,

@@ -10,11 +10,11 @@ struct sw_instance;
 
 /* Send the call that the instance waits for, if it does, its Pod is open, and this run of the host
  * has not sent it yet. */
-void sw_call_send(struct sw_worker *worker, const struct sw_instance *instance);
+void sw_call_send(struct sw_worker *worker, struct sw_instance *instance);
 /* Its wait is over: forget that the call was sent. Whether it was: swarmd is then to hear so. */
-bool sw_call_forget(struct sw_worker *worker, const struct sw_instance *instance);
+bool sw_call_forget(struct sw_worker *worker, struct sw_instance *instance);
 /* Tell swarmd that call `number` is over; not before `epoch` is durable. */
 void sw_call_tell_end(struct sw_worker *worker, const struct sw_instance *instance, uint64_t number,
                       uint64_t epoch);
 /* The same for the present one, now. */
-void sw_call_end(struct sw_worker *worker, const struct sw_instance *instance);
+void sw_call_end(struct sw_worker *worker, struct sw_instance *instance);

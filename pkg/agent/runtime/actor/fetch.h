@@ -19,7 +19,7 @@ static inline void sw_fetch(const void *bytes, size_t size)
 static inline void sw_instance_fetch_post(const struct sw_instance *instance)
 {
     sw_fetch(instance, offsetof(struct sw_instance, random));
-    sw_fetch(&instance->is_parked, 1);
+    sw_fetch(&instance->fullness, 1);
 }
 
 /* Whether it has so many instances that few of them are in the processor's caches. */

@@ -9,6 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ALLOCATOR_BYTES sizeof(size_t)
+
+_Static_assert(offsetof(struct sw_instance, key) + ALLOCATOR_BYTES <= 7 * SW_INSTANCE_LINE - 8,
+               "an instance with a short key takes seven lines");
+
 /* --- Life ------------------------------------------------------------------------------------ */
 
 /* False: there is no memory, or another one stands there. */
@@ -36,17 +41,27 @@ static bool enter_tables(struct sw_worker *worker, struct sw_instance *instance)
     return false;
 }
 
+/* Zeroed, with room for a key, at the beginning of a line. What the allocator keeps in front of
+ * each block stands at the end of the line before it: instances that follow one another leave no
+ * gaps. NULL: no memory. */
+static struct sw_instance *allocate(size_t key_size)
+{
+    size_t size = offsetof(struct sw_instance, key) + key_size + ALLOCATOR_BYTES;
+    void *instance;
+
+    size = (size + SW_INSTANCE_LINE - 1) / SW_INSTANCE_LINE * SW_INSTANCE_LINE - ALLOCATOR_BYTES;
+    if (posix_memalign(&instance, SW_INSTANCE_LINE, size) != 0)
+        return NULL;
+    return memset(instance, 0, size);
+}
+
 struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod,
                                     struct sw_bytes key, uint64_t id)
 {
-    size_t size = offsetof(struct sw_instance, key) + key.size;
-    size_t lines = (size + _Alignof(struct sw_instance) - 1) / _Alignof(struct sw_instance);
-    struct sw_instance *instance =
-        aligned_alloc(_Alignof(struct sw_instance), lines * _Alignof(struct sw_instance));
+    struct sw_instance *instance = allocate(key.size);
 
     if (instance == NULL)
         return NULL;
-    memset(instance, 0, lines * _Alignof(struct sw_instance));
     assert(key.size <= UINT8_MAX);
     instance->id = id != 0 ? id
                            : atomic_fetch_add(&worker->shared->next_instance, 1) * SW_SLOTS +

@@ -222,7 +222,7 @@ static bool waits_on(const struct sw_instance *instance, const struct sw_record_
         return false;
     if (record->outcome == SW_OUTCOME_CRASHED && !sw_record_received(record))
         return false;
-    return sw_actor_asker(&instance->actor)->kind != SW_ORIGIN_CLIENT &&
+    return sw_actor_asker(&instance->actor).kind != SW_ORIGIN_CLIENT &&
            instance->actor.wait.attempts + 1u < config->retry_attempts;
 }
 

@@ -309,9 +309,13 @@ static void acknowledge(struct sw_worker *worker, const struct segment *segment,
 static void tell_success(struct sw_worker *worker, const struct segment *segment)
 {
     const struct sw_record_segment *record = &segment->record;
+    const struct sw_wait *wait = &segment->instance->actor.wait;
 
-    if (record->outcome == SW_OUTCOME_DONE)
-        acknowledge(worker, segment, &segment->instance->actor.wait.asker);
+    if (record->outcome == SW_OUTCOME_DONE && wait->has_asker) {
+        const struct sw_origin asker = sw_wait_asker(wait);
+
+        acknowledge(worker, segment, &asker);
+    }
     if (record->entry == SW_ENTRY_RESUME && record->has_message &&
         (record->head.flags & SWARM_MESSAGE_WANTS_REPLY) == 0)
         acknowledge(worker, segment, &record->head.origin);
@@ -342,7 +346,7 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
     sw_err_clear(&err);
     settle_body(worker, segment);
     if (record->entry == SW_ENTRY_RESUME)
-        segment->asker = *sw_actor_asker(&instance->actor); /* As it is before the record. */
+        segment->asker = sw_actor_asker(&instance->actor); /* As it is before the record. */
     if (!is_done) {
         sw_buffer_reset(&turn->effects);
         sw_turn_drop_taken(turn);

@@ -28,10 +28,11 @@
 #define SW_INDEX_RECEIVED (UINT32_MAX - 2) /* The failure of a message that a turn received. */
 #define SW_INDEX_ENDED 0x80000000u
 
-/* What each message looks at stands in front and at the end, in six lines of the processor's cache.
- */
+/* It begins a line of the processor's cache. What each message looks at stands in front and at the
+ * end, in six lines. There may be a million: each byte counts, and flags are bits. */
+#define SW_INSTANCE_LINE 64u
 struct sw_instance {
-    _Alignas(64) struct sw_pod *pod;
+    struct sw_pod *pod;
     struct sw_guest *guest;     /* NULL: asleep, or nothing was entered yet. */
     const struct sw_spec *spec; /* That it runs under; NULL: nothing ran yet. */
     uint64_t id;
@@ -58,18 +59,18 @@ struct sw_instance {
     uint64_t memory_bytes;    /* Limit for life. */
     uint32_t refused;         /* Number of the spec to which it could not be upgraded; 0: none. */
     uint32_t start_failures;
-    uint16_t waiter;    /* Its place in worker->waiters, from 1, while it stands there. */
-    uint8_t fullness;   /* enum sw_fullness as on the board. */
-    bool is_started;    /* on_start is done. */
-    bool is_parked;     /* It does not run any more: its state cannot be rebuilt. */
-    bool is_over_rate;  /* Told on the board. */
-    bool is_expiring;   /* It was idle for too long, and ends unless something came meanwhile. */
-    bool is_stopping;   /* on_stop is next, then it is gone. */
-    bool is_leaving;    /* Its slot is to move: it begins nothing before that. */
-    bool is_hibernated; /* Its image was made for as long as it waits. */
-    bool is_counted_failing;
-    bool has_trapped; /* Since it was last rebuilt without need: keep an image. */
-    bool wants_image; /* A snapshot could take its records only. */
+    uint16_t waiter;       /* Its place in worker->waiters, from 1, while it stands there. */
+    uint8_t fullness;      /* enum sw_fullness as on the board. */
+    bool is_started : 1;   /* on_start is done. */
+    bool is_parked : 1;    /* It does not run any more: its state cannot be rebuilt. */
+    bool is_over_rate : 1; /* Told on the board. */
+    bool is_expiring : 1;  /* It was idle for too long, and ends unless something came meanwhile. */
+    bool is_stopping : 1;  /* on_stop is next, then it is gone. */
+    bool is_leaving : 1;   /* Its slot is to move: it begins nothing before that. */
+    bool is_hibernated : 1; /* Its image was made for as long as it waits. */
+    bool is_counted_failing : 1;
+    bool has_trapped : 1; /* Since it was last rebuilt without need: keep an image. */
+    bool wants_image : 1; /* A snapshot could take its records only. */
     uint8_t key_size;
     char key[];
 };

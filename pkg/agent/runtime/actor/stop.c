@@ -10,17 +10,17 @@
 /* The turn that waits will not go on: a client that waits for its end hears so. */
 static void give_up_turn(struct sw_worker *worker, struct sw_instance *instance, uint64_t epoch)
 {
-    struct sw_origin *asker = &instance->actor.wait.asker;
+    const struct sw_origin asker = sw_wait_asker(&instance->actor.wait);
 
     sw_instance_end_wait(worker, instance);
     if (instance->actor.wait.kind != SW_WAIT_NONE)
-        sw_dispatch_answer(worker, &(struct sw_answer){.origin = asker,
+        sw_dispatch_answer(worker, &(struct sw_answer){.origin = &asker,
                                                        .status = SW_E_UNAVAILABLE,
                                                        .from_key = sw_instance_key(instance),
                                                        .type = {"text/plain", 10},
                                                        .body = {"the instance is gone", 20},
                                                        .epoch = epoch});
-    asker->kind = SW_ORIGIN_NONE;
+    instance->actor.wait.has_asker = false;
 }
 
 void sw_segment_fail_handles(struct sw_worker *worker, struct sw_instance *instance,
