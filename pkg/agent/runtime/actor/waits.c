@@ -5,27 +5,27 @@
 enum sw_rc sw_waits_init(struct sw_waits *waits, uint64_t seed)
 {
     pthread_mutex_init(&waits->mutex, NULL);
-    waits->by_key = sw_map_new(seed);
-    waits->by_instance = sw_map_new(seed);
+    waits->by_key = sw_idmap_new(seed, 0);
+    waits->by_instance = sw_idmap_new(seed, 0);
     return waits->by_key == NULL || waits->by_instance == NULL ? SW_E_EXHAUSTED : SW_OK;
 }
 
 void sw_waits_done(struct sw_waits *waits)
 {
-    struct sw_map_entry entry;
     size_t cursor = 0;
+    void *ask;
 
-    while (waits->by_key != NULL && sw_map_next(waits->by_key, &cursor, &entry))
-        free(entry.value);
-    sw_map_free(waits->by_key);
-    sw_map_free(waits->by_instance);
+    while (waits->by_key != NULL && sw_idmap_next(waits->by_key, &cursor, NULL, &ask))
+        free(ask);
+    sw_idmap_free(waits->by_key);
+    sw_idmap_free(waits->by_instance);
     pthread_mutex_destroy(&waits->mutex);
 }
 
 static void forget(struct sw_waits *waits, struct sw_ask *ask)
 {
-    (void)sw_map_remove(waits->by_key, &ask->from, sizeof ask->from);
-    (void)sw_map_remove(waits->by_instance, &ask->instance, sizeof ask->instance);
+    (void)sw_idmap_remove(waits->by_key, ask->from);
+    (void)sw_idmap_remove(waits->by_instance, ask->instance);
     free(ask);
 }
 
@@ -40,7 +40,7 @@ static enum sw_rc walk(const struct sw_waits *waits, const struct sw_ask *ask,
         return SW_E_CONFLICT;
     }
     for (uint32_t i = 0; i < SW_WAITS_WALK_MAX; i++) {
-        const struct sw_ask *next = sw_map_find(waits->by_key, &at, sizeof at);
+        const struct sw_ask *next = sw_idmap_find(waits->by_key, at);
 
         if (next == NULL || next->is_answered)
             return SW_OK;
@@ -55,7 +55,7 @@ static enum sw_rc walk(const struct sw_waits *waits, const struct sw_ask *ask,
 
 static enum sw_rc add(struct sw_waits *waits, const struct sw_ask *ask)
 {
-    struct sw_ask *copy = sw_map_find(waits->by_key, &ask->from, sizeof ask->from);
+    struct sw_ask *copy = sw_idmap_find(waits->by_key, ask->from);
 
     if (copy != NULL)
         forget(waits, copy);
@@ -63,8 +63,8 @@ static enum sw_rc add(struct sw_waits *waits, const struct sw_ask *ask)
     if (copy == NULL)
         return SW_E_EXHAUSTED;
     *copy = *ask;
-    if (sw_map_put(waits->by_key, &copy->from, sizeof copy->from, copy, NULL) == SW_OK &&
-        sw_map_put(waits->by_instance, &copy->instance, sizeof copy->instance, copy, NULL) == SW_OK)
+    if (sw_idmap_put(waits->by_key, copy->from, copy, NULL) == SW_OK &&
+        sw_idmap_put(waits->by_instance, copy->instance, copy, NULL) == SW_OK)
         return SW_OK;
     forget(waits, copy);
     return SW_E_EXHAUSTED;
@@ -98,7 +98,7 @@ void sw_waits_set_answered(struct sw_waits *waits, uint64_t instance, uint64_t n
     struct sw_ask *ask;
 
     pthread_mutex_lock(&waits->mutex);
-    ask = sw_map_find(waits->by_instance, &instance, sizeof instance);
+    ask = sw_idmap_find(waits->by_instance, instance);
     if (ask != NULL && ask->number == number)
         ask->is_answered = is_answered;
     pthread_mutex_unlock(&waits->mutex);
@@ -109,7 +109,7 @@ void sw_waits_remove(struct sw_waits *waits, uint64_t instance, uint64_t number)
     struct sw_ask *ask;
 
     pthread_mutex_lock(&waits->mutex);
-    ask = sw_map_find(waits->by_instance, &instance, sizeof instance);
+    ask = sw_idmap_find(waits->by_instance, instance);
     if (ask != NULL && ask->number == number)
         forget(waits, ask);
     pthread_mutex_unlock(&waits->mutex);

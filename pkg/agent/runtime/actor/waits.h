@@ -7,16 +7,16 @@
  * Threads: any; the lock is "waits" of docs/LOCKS.md.  I/O: none.
  * Limits: SW_WAITS_WALK_MAX asks in a row. */
 #pragma once
-#include "pkg/utils/base/map.h"
+#include "pkg/utils/base/idmap.h"
 
 #include <pthread.h>
 
 #define SW_WAITS_WALK_MAX 4096u
 
 struct sw_waits {
-    pthread_mutex_t mutex;      /* Guards all below. */
-    struct sw_map *by_key;      /* struct sw_ask, owned, by `from`. */
-    struct sw_map *by_instance; /* The same by the id of the instance. */
+    pthread_mutex_t mutex;        /* Guards all below. */
+    struct sw_idmap *by_key;      /* struct sw_ask, owned, by `from`: a hash. */
+    struct sw_idmap *by_instance; /* The same by the id of the instance. */
 };
 
 struct sw_ask {
