@@ -14,6 +14,7 @@
 #define CHILDREN_PER_S 2u
 #define RETRY_ATTEMPTS 5u
 #define LETTERS_PER_PAGE 7u
+#define ABORTS_MAX 400u /* More than all that may take the host down have lives. */
 
 static struct sw_bytes text(const char *words)
 {
@@ -498,6 +499,8 @@ void sim_front_ended(void *ctx, enum sim_end end, const char *words)
     }
     if (end == SIM_END_UNREADABLE)
         breach(front, "the host gave up", text(words));
+    else if (front->ends[SIM_END_ABORTED] > ABORTS_MAX)
+        breach(front, "nothing ends what takes the host down", text(words));
     else
         sim_event_at(front->loop, &front->start,
                      front->loop->now_ns + SIM_MS +
