@@ -84,6 +84,7 @@ inside() {
         fresh=$1
         shift
         mount --make-rprivate /
+        mount --bind "$fresh" "$fresh" # Its root is a mount: tests make namespaces of their own.
         mount -t proc proc "$fresh/proc"
         mount --rbind /sys "$fresh/sys"
         mount --rbind /dev "$fresh/dev"

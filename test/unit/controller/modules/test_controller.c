@@ -204,7 +204,11 @@ static void what_an_object_names_stays_until_that_has_gone(void **state)
 {
     struct world *world = world_of(*state);
 
+    world->wanted = 1;
+    until(*state, has_dropped);
+    world->drops = world->asks = world->lasts = 0;
     must(*state, sw_objects_create, template_of(*state));
+    (void)push(*state, "default", 'a'); /* Named before it is there: no grace to be late for. */
     until_collected(*state);
     until_collected(*state);
     assert_true(is_there(*state));
