@@ -1,5 +1,6 @@
 """Workloads of the engine: messages between instances, durable turns, waits, recovery."""
 import concurrent.futures
+import functools
 import json
 import os
 import signal
@@ -36,47 +37,51 @@ def cpu_us(reports):
                                              for one in reports))
 
 
+def beside(run, head, workload, ours, words, goal):
+    """A line for each runtime of actors that is asked for, which alternates with ours, or one for
+    ours alone."""
+    is_alone = True
+    for name, kind in (("erlang", peers.Erlang), ("caf", peers.Caf), ("pekko", peers.Pekko)):
+        with run.other(name, kind) as other:
+            if other is None:
+                continue
+            is_alone = False
+            mine, theirs = run.alternate(ours, lambda _, o=other: o.measure(workload, *words))
+            figures.emit_rates(dict(head, peer=name, peer_durability="none",
+                                    peer_isolation="one memory", cpu_us=cpu_us(mine),
+                                    peer_cpu_us=cpu_us(theirs)), mine, theirs, goal)
+    if is_alone:
+        mine, _ = run.alternate(ours, None)
+        figures.emit_rates(dict(head, cpu_us=cpu_us(mine)), mine, None, goal)
+
+
 def pairs(run):
-    """Two lines per peer, which alternates with ours: of pairs whose keys keep them together, as a
-    process that begins another at the peers keeps it near, and of pairs that lie anywhere."""
+    """Of pairs whose keys keep them together, as a process that begins another at the peers keeps
+    it near, and of pairs that lie anywhere."""
     round_trips = run.many(ROUND_TRIPS)
-    head = head_of(run, "pairs", "messages/s", "none")
     with run.daemon("pairs") as daemon:
         daemon.apply_keyed("pairs", "pairs", durability="none", pods=figures.cores(),
                            config=str(round_trips))
-
-        def both(_):
-            return [play(daemon, "pairs", PAIRS, round_trips, near) for near in (1, 0)]
-
-        def emit(ours, theirs=None, **words):
-            for place, reports in zip(("near", "anywhere"), zip(*ours)):
-                figures.emit_rates(dict(head, case=f"n={PAIRS} mode=live place={place}",
-                                        cpu_us=cpu_us(reports), **words), reports, theirs,
-                                   {"words": ">= 2x", "reached": lambda line: line["ratio"] >= 2})
-
-        both(0)
-        is_alone = True
-        for name, kind in (("erlang", peers.Erlang), ("caf", peers.Caf), ("pekko", peers.Pekko)):
-            with run.other(name, kind) as other:
-                if other is None:
-                    continue
-                is_alone = False
-                ours, theirs = run.alternate(
-                    both, lambda _, o=other: o.measure("pairs", PAIRS, round_trips))
-                emit(ours, theirs, peer=name, peer_durability="none", peer_isolation="one memory",
-                     peer_cpu_us=cpu_us(theirs))
-        if is_alone:
-            emit(run.alternate(both, None)[0])
+        for near, place in ((1, "near"), (0, "anywhere")):
+            head = dict(head_of(run, "pairs", "messages/s", "none"),
+                        case=f"n={PAIRS} mode=live place={place}")
+            ours = functools.partial(play, daemon, "pairs", PAIRS, round_trips, near)
+            ours()
+            beside(run, head, "pairs", lambda _, o=ours: o(), (PAIRS, round_trips),
+                   {"words": ">= 2x", "reached": lambda line: line["ratio"] >= 2})
 
 
-def fan_out(daemon, agent, pool, senders):
-    """Seconds until all has arrived."""
+def fan_out(daemon, agent, pool, senders, count):
+    """The report of a play: so many messages, and the time until all have arrived."""
+    before = daemon.host_cpu_s()
     collected = pool.submit(daemon.swarm, "send", f"{agent}/sum", "s", "--timeout=300s")
     begun = time.monotonic()
     for key in "abcdefgh"[:senders]:
         daemon.swarm("send", f"{agent}/{key}", "go")
     collected.result()
-    return time.monotonic() - begun
+    seconds = time.monotonic() - begun
+    return {"seconds": seconds, "count": count, "cpu_s": daemon.host_cpu_s() - before,
+            "p50_us": 1e6 * seconds, "p99_us": 1e6 * seconds}
 
 
 def fan(run):
@@ -85,21 +90,18 @@ def fan(run):
     # Of each sender a last word to each, and from each one to who sums up.
     count = SENDERS * messages + (SENDERS + 1) * keys
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        for mode, number in (("roundrobin", 0), ("random", 1)):
+        for number, mode in enumerate(("roundrobin", "random")):
+            head = dict(head_of(run, "fan", "messages/s", "none"), case=f"n={keys} mode={mode}")
             with run.daemon(f"fan-{number}") as daemon:
                 daemon.apply_keyed("fan", "fan", durability="none", pods=4,
                                    limits={"mailbox": 1000000},
                                    config=f"{number} {messages} {keys} {SENDERS}")
-                fan_out(daemon, "fan", pool, SENDERS)
-                before = daemon.host_cpu_s()
-                seconds = [fan_out(daemon, "fan", pool, SENDERS) for _ in range(run.rounds)]
-                cost = (daemon.host_cpu_s() - before) / run.rounds / count
-            rates = [count / one for one in seconds]
-            value = statistics.median(rates)
-            figures.emit(**head_of(run, "fan", "messages/s", "none"), case=f"n={keys} mode={mode}",
-                         value=figures.rounded(value), cpu_us=figures.rounded(1e6 * cost),
-                         range=[figures.rounded(f(rates)) for f in (min, max)], rounds=run.rounds,
-                         goal=">= 3M/s", reached=value >= 3e6)
+                ours = functools.partial(fan_out, daemon, "fan", pool, SENDERS, count)
+                ours()
+                beside(run, head, "fan", lambda _, o=ours: o(),
+                       (keys, messages, SENDERS, number),
+                       {"words": ">= 3M/s", "alone": True,
+                        "reached": lambda line: line["value"] >= 3e6})
 
 
 def raw(run, group):
@@ -168,7 +170,7 @@ def recover(run):
         daemon.apply_keyed("fan", "fan", pods=4, config=f"0 {keys} {keys} 2",
                            limits={"mailbox": 1000000})
         daemon.apply("bench-echo", 1, "local")
-        fan_out(daemon, "fan", pool, 2)
+        fan_out(daemon, "fan", pool, 2, 0)
         reports, replayed = [], []
         for number in range(run.rounds):  # So that what is behind the last snapshot differs.
             reports.append(restart(run, daemon, keys, 1 if run.is_quick else 1 + 2 * number))

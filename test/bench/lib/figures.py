@@ -38,7 +38,8 @@ def emit(**fields):
 
 def emit_rates(head, ours, theirs=None, goal=None):
     """A rate, higher being better, from the reports of all rounds; beside a peer's when there is
-    one. goal has the words of it, and `reached`, which judges the line."""
+    one. goal has the words of it, `reached`, which judges the line, and `alone` if that needs no
+    peer."""
     rates = [rate(one) for one in ours]
     line = dict(head, value=rounded(statistics.median(rates)), unit=head["unit"],
                 p50_us=middle(ours, "p50_us"), p99_us=middle(ours, "p99_us"),
@@ -53,6 +54,6 @@ def emit_rates(head, ours, theirs=None, goal=None):
                                  for f in (min, max)],
                     ratio_p99=rounded(statistics.median(
                         b["p99_us"] / a["p99_us"] for a, b in zip(ours, theirs))))
-    if goal is not None and theirs:
+    if goal is not None and (theirs or goal.get("alone")):
         line.update(goal=goal["words"], reached=goal["reached"](line))
     emit(**line)

@@ -63,47 +63,49 @@ class Peer:
 
 
 class Runtime:
-    """Another runtime of actors: one program, which runs a workload and ends."""
+    """Another runtime of actors: a program for each workload, which runs it and ends."""
 
     def __init__(self, build, folder):
         del folder
-        self.build, self.words = build, None
+        self.build, self.words = build, {}
 
     def start(self):
-        self.words = self.make()
+        pass
 
     def stop(self):
         pass
 
     def measure(self, workload, *words):
-        del workload
-        return json.loads(output_of([*self.words, *map(str, words)],
+        if workload not in self.words:
+            self.words[workload] = self.make(workload)
+        return json.loads(output_of([*self.words[workload], *map(str, words)],
                                     env=dict(os.environ, ERL_CRASH_DUMP_SECONDS="0")))
 
 
 class Erlang(Runtime):
-    def make(self):
+    def make(self, workload):
         folder = os.path.join(self.build, "bench", "erlang")
         os.makedirs(folder, exist_ok=True)
-        output_of(["erlc", "-o", folder, os.path.join(SOURCE, "erlang", "pairs.erl")])
-        return ["erl", "-noshell", "-pa", folder, "-run", "pairs", "main"]
+        output_of(["erlc", "-o", folder, os.path.join(SOURCE, "erlang", f"{workload}.erl")])
+        return ["erl", "-noshell", "-pa", folder, "-run", workload, "main"]
 
 
 class Caf(Runtime):
-    def make(self):
-        program = os.path.join(self.build, "bench", "caf-pairs")
+    def make(self, workload):
+        program = os.path.join(self.build, "bench", f"caf-{workload}")
         output_of(["g++", "-O2", "-std=c++17", "-o", program,
-                   os.path.join(SOURCE, "caf", "pairs.cpp"), "-lcaf_core"])
+                   os.path.join(SOURCE, "caf", f"{workload}.cpp"), "-lcaf_core"])
         return [program]
 
 
 class Pekko(Runtime):
-    def make(self):
+    def make(self, workload):
         folder = os.path.join(self.build, "bench", "pekko")
         output_of(["mvn", "-q", "-B", f"-Dbench.build={folder}", "package",
                    "dependency:copy-dependencies"], cwd=os.path.join(SOURCE, "pekko"))
         jars = os.path.join(folder, "dependency", "*")
-        return ["java", "-cp", f"{folder}/classes:{jars}", "Pairs"]
+        return ["java", "-cp", f"{folder}/classes:{jars}",
+                workload.capitalize()]
 
 
 class Etcd(Peer):
