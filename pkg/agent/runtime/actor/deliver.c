@@ -130,16 +130,35 @@ static struct sw_instance *find_instance(struct sw_worker *worker, struct sw_mes
     return instance != NULL ? instance : make_instance(worker, pod, message);
 }
 
-/* Where an instance is remembered that messages like this one are for; NULL: nowhere. */
-static struct sw_found *place_of(struct sw_worker *worker, const struct sw_message *message)
+/* Where an instance is remembered that messages with this id, or else this hash of its key, are
+ * for; NULL: nowhere. */
+static struct sw_instance **place_of(const struct sw_worker *worker, uint64_t id, uint64_t hash)
 {
-    uint64_t hash =
-        message->instance != 0 ? message->instance * UINT64_C(0x9e3779b97f4a7c15) : message->hash;
-
-    return hash == 0 ? NULL : &worker->found[hash >> 47];
+    if (id != 0)
+        hash = id * UINT64_C(0x9e3779b97f4a7c15);
+    return hash == 0 ? NULL : &worker->found[hash >> (64 - SW_FOUND_BITS)];
 }
 
-_Static_assert(SW_FOUND_MAX == 1u << 17, "17 bits are left of a hash");
+static struct sw_instance **place_for(const struct sw_worker *worker, const void *message)
+{
+    const struct sw_message *sent = message;
+
+    return place_of(worker, sent->instance, sent->hash);
+}
+
+static void forget(struct sw_instance **found, const struct sw_instance *instance)
+{
+    if (found != NULL && *found == instance)
+        *found = NULL;
+}
+
+void sw_deliver_forget(struct sw_worker *worker, const struct sw_instance *instance)
+{
+    worker->removals++;
+    forget(place_of(worker, instance->id, 0), instance);
+    forget(place_of(worker, 0, sw_board_key(instance->pod->hash_key, sw_instance_key(instance))),
+           instance);
+}
 
 /* Whether a message is for the instance, which is there. */
 static bool is_for(const struct sw_message *message, const struct sw_instance *instance)
@@ -153,27 +172,24 @@ static bool is_for(const struct sw_message *message, const struct sw_instance *i
 /* As find_instance, for those that get many messages. */
 static struct sw_instance *find_again(struct sw_worker *worker, struct sw_message *message)
 {
-    struct sw_found *found = place_of(worker, message);
-    struct sw_instance *instance;
+    struct sw_instance **found = place_for(worker, message), *instance;
 
     if (found == NULL)
         return find_instance(worker, message);
-    if (found->removals == worker->removals && is_for(message, found->instance))
-        return found->instance;
+    if (*found != NULL && is_for(message, *found))
+        return *found;
     instance = find_instance(worker, message);
     if (instance != NULL)
-        *found = (struct sw_found){worker->removals, instance};
+        *found = instance;
     return instance;
 }
 
 struct sw_instance *sw_deliver_remembered(struct sw_worker *worker,
                                           const struct sw_message *message)
 {
-    const struct sw_found *found = place_of(worker, message);
+    struct sw_instance **found = place_for(worker, message);
 
-    return found != NULL && found->removals == worker->removals && is_for(message, found->instance)
-               ? found->instance
-               : NULL;
+    return found != NULL && *found != NULL && is_for(message, *found) ? *found : NULL;
 }
 
 /* Have come into the processor's caches whom the messages at the beginning of a queue are for,
@@ -182,19 +198,19 @@ struct sw_instance *sw_deliver_remembered(struct sw_worker *worker,
 void sw_deliver_fetch(struct sw_worker *worker, const struct sw_item *last)
 {
     const struct sw_item *item = last == NULL ? NULL : last->next;
-    const struct sw_found *found;
+    struct sw_instance **found;
 
     if (item == NULL || !sw_worker_is_crowded(worker))
         return;
     for (int i = 0; i < FETCH_NEAR; i++)
         item = item->next;
-    found = item->kind == SW_ITEM_MESSAGE ? place_of(worker, (const void *)item) : NULL;
-    if (found != NULL && found->removals == worker->removals)
-        sw_instance_fetch_post(found->instance);
+    found = item->kind == SW_ITEM_MESSAGE ? place_for(worker, item) : NULL;
+    if (found != NULL && *found != NULL)
+        sw_instance_fetch_post(*found);
     for (int i = FETCH_NEAR; i < FETCH_FAR; i++)
         item = item->next;
     if (item->kind == SW_ITEM_MESSAGE)
-        __builtin_prefetch(place_of(worker, (const void *)item));
+        __builtin_prefetch(place_for(worker, item));
 }
 
 /* Only from outside: what an instance sent is in the journal and cannot be refused. True: it was

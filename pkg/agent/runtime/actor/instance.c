@@ -155,7 +155,7 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
     struct sw_pod *pod = instance->pod;
 
     assert(instance->captured == worker->generation);
-    worker->removals++;
+    sw_deliver_forget(worker, instance);
     sw_list_remove(&instance->capture);
     sw_instance_sleep(worker, instance);
     sw_instance_set_image(worker, instance, NULL);

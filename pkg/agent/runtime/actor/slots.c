@@ -66,7 +66,7 @@ static void leave(const struct move *move, struct sw_instance *instance)
         sw_ready_remove(&from->ready, move->from->share, &instance->ready);
     sw_heap_remove(&from->timers, &instance->timer);
     sw_list_remove(&instance->capture);
-    from->removals++;
+    sw_deliver_forget(from, instance);
     (void)sw_idmap_remove(from->instances, instance->id);
     (void)sw_map_remove(move->from->instances, instance->key, instance->key_size);
     from->counts.waiting -= instance->waiting;

@@ -75,11 +75,7 @@ struct sw_instance {
     char key[];
 };
 
-#define SW_FOUND_MAX 131072u
-struct sw_found { /* Whom a message was for: the next one for it need not look it up. */
-    uint64_t removals;
-    struct sw_instance *instance;
-};
+#define SW_FOUND_BITS 19
 
 struct sw_target { /* A subscriber found by a publish of this segment. */
     uint32_t effect;
@@ -95,8 +91,10 @@ struct sw_worker {
     struct sw_map *pods;        /* By number. */
     struct sw_map *programs;    /* struct sw_program by digest. */
     struct sw_idmap *instances; /* By id. */
-    struct sw_found *found;     /* SW_FOUND_MAX of them, by what messages name them with, */
-    uint64_t removals;          /* as long as no instance goes. */
+    /* Whom messages were for, by what these name them with, in 2^SW_FOUND_BITS places: the next
+     * message for the same need not look it up. */
+    struct sw_instance **found;
+    uint64_t removals; /* How often one went. */
     struct sw_item *inbox;
     struct sw_item **sent; /* A queue per worker. */
     struct sw_output *outputs, *outputs_last;
@@ -231,6 +229,8 @@ enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *re
 void sw_deliver(struct sw_worker *worker, struct sw_item *item);
 void sw_deliver_message(struct sw_worker *worker, struct sw_message *message);
 void sw_deliver_fetch(struct sw_worker *worker, const struct sw_item *last);
+/* It goes away: nobody may remember it. */
+void sw_deliver_forget(struct sw_worker *worker, const struct sw_instance *instance);
 /* deliver_letters.c; the items are owned. */
 void sw_deliver_letters(struct sw_worker *worker, struct sw_item_letters *letters);
 void sw_deliver_letters_change(struct sw_worker *worker, struct sw_item_letters_change *change);

@@ -61,7 +61,7 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     sw_list_init(&worker->uncaptured_pods);
     worker->routes = sw_routes_new(seed);
     worker->ways = sw_ways_new();
-    worker->found = calloc(SW_FOUND_MAX, sizeof *worker->found);
+    worker->found = calloc((size_t)1 << SW_FOUND_BITS, sizeof *worker->found);
     worker->removals = 1;
     worker->pods = sw_map_new(seed);
     worker->programs = sw_map_new(seed);

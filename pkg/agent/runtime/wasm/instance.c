@@ -13,6 +13,7 @@
 /* Where a store of this version of Wasmtime has what each entry reads and writes, and how far in
  * front of its functions an instance begins, for most modules. Another version has them elsewhere,
  * which costs time and nothing else. */
+#define STORE_ID_AT 1448u
 #define STORE_FETCH_AT 2048u
 #define STORE_FETCH_BYTES 384u
 #define FUNCTION_FETCH_BEFORE 512u
@@ -250,6 +251,7 @@ void sw_wasm_instance_fetch(const struct sw_wasm_instance *instance, int step)
         fetch(instance, offsetof(struct sw_wasm_instance, exit_code));
         return;
     }
+    fetch((const uint8_t *)instance->context + STORE_ID_AT, 1);
     fetch((const uint8_t *)instance->context + STORE_FETCH_AT, STORE_FETCH_BYTES);
     fetch((const uint8_t *)instance->on_message.hidden - FUNCTION_FETCH_BEFORE,
           FUNCTION_FETCH_BEFORE + CACHE_LINE);
