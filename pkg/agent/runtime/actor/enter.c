@@ -71,36 +71,82 @@ static struct sw_note note_of(const struct segment *segment)
     return note;
 }
 
-void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
-                      struct sw_guest *guest, const struct sw_guest_input *input)
+static struct sw_note *place_of(const struct sw_worker *worker)
+{
+    return &worker->shared->suspects.notes->running[worker->options.index];
+}
+
+bool sw_note_begin(struct sw_worker *worker, const struct sw_note *note)
 {
     struct sw_suspects *suspects = &worker->shared->suspects;
-    struct sw_note note, *place;
-    uint64_t crashes;
+    uint64_t crashes = sw_suspects_find(suspects, note);
 
-    /* What a volatile one handles does not come again: it needs no note. */
-    if (suspects->notes == NULL ||
-        (!segment->instance->pod->config.is_durable && segment->record.entry != SW_ENTRY_START)) {
-        worker->engine.enter(worker->engine.ctx, guest, input, &worker->outcome);
-        return;
-    }
-    note = note_of(segment);
-    place = &suspects->notes->running[worker->options.index];
-    crashes = sw_suspects_find(suspects, &note);
-    if (crashes >= SW_SUSPECT_CRASHES_MAX) {
-        worker->outcome.end = SW_GUEST_CRASHED;
-        worker->outcome.code = SW_E_INTERNAL;
-        snprintf(worker->outcome.report, sizeof worker->outcome.report,
-                 "the agent host crashed %u times while this was handled", SW_SUSPECT_CRASHES_MAX);
-        return;
-    }
+    if (crashes >= SW_SUSPECT_CRASHES_MAX)
+        return false;
     if (crashes > 0) {
         pthread_mutex_lock(&suspects->mutex);
         worker->passing.is_passable = false;
     }
-    *place = note;
-    worker->engine.enter(worker->engine.ctx, guest, input, &worker->outcome);
-    memset(place, 0, sizeof *place);
-    if (crashes > 0)
+    if (suspects->notes != NULL)
+        *place_of(worker) = *note;
+    return true;
+}
+
+void sw_note_end(struct sw_worker *worker, const struct sw_note *note)
+{
+    struct sw_suspects *suspects = &worker->shared->suspects;
+
+    if (suspects->notes != NULL)
+        memset(place_of(worker), 0, sizeof *note);
+    if (sw_suspects_find(suspects, note) > 0)
         pthread_mutex_unlock(&suspects->mutex);
+}
+
+/* What a volatile one handles does not come again: it needs no note. */
+static bool has_note(const struct sw_worker *worker, const struct segment *segment)
+{
+    return worker->shared->suspects.notes != NULL &&
+           (segment->instance->pod->config.is_durable || segment->record.entry == SW_ENTRY_START);
+}
+
+static bool begin(struct sw_worker *worker, const struct segment *segment, struct sw_note *ret_note)
+{
+    struct sw_guest_outcome *outcome = &worker->outcome;
+
+    *ret_note = note_of(segment);
+    if (sw_note_begin(worker, ret_note))
+        return true;
+    outcome->end = SW_GUEST_CRASHED;
+    outcome->code = SW_E_INTERNAL;
+    snprintf(outcome->report, sizeof outcome->report,
+             "the agent host crashed %u times while this was handled", SW_SUSPECT_CRASHES_MAX);
+    return false;
+}
+
+void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
+                      struct sw_guest *guest, const struct sw_guest_input *input)
+{
+    bool is_noted = has_note(worker, segment);
+    struct sw_note note;
+
+    if (is_noted && !begin(worker, segment, &note))
+        return;
+    worker->engine.enter(worker->engine.ctx, guest, input, &worker->outcome);
+    if (is_noted)
+        sw_note_end(worker, &note);
+}
+
+void sw_segment_take_state(struct sw_worker *worker, const struct segment *segment,
+                           struct sw_buffer *out, uint32_t *ret_version)
+{
+    const struct sw_instance *instance = segment->instance;
+    bool is_noted = has_note(worker, segment);
+    struct sw_note note;
+
+    if (is_noted && !begin(worker, segment, &note))
+        return;
+    worker->engine.state(worker->engine.ctx, instance->guest, instance->pod->config.deadline_ms,
+                         out, ret_version, &worker->outcome);
+    if (is_noted)
+        sw_note_end(worker, &note);
 }

@@ -487,17 +487,26 @@ static enum sw_rc rebuild(struct replay *replay, const struct sw_base *base, siz
 enum sw_rc sw_instance_rebuild(struct sw_worker *worker, struct sw_instance *instance,
                                struct sw_err *err)
 {
+    const struct sw_note note = {.index = instance->actor.last_lsn,
+                                 .instance = instance->id,
+                                 .timer = SW_NOTE_OF_REBUILD,
+                                 .since = instance->actor.last_lsn};
     struct replay replay = {.worker = worker, .instance = instance, .err = err};
     struct sw_base base;
     size_t tail = 0;
     enum sw_rc rc;
 
     assert(instance->guest == NULL);
+    if (!sw_note_begin(worker, &note))
+        return sw_err_set(err, SW_E_INTERNAL,
+                          "the agent host crashed %u times while its memory was rebuilt",
+                          SW_SUSPECT_CRASHES_MAX);
     sw_base_init(&base);
     rc = sw_base_find(worker, instance, &base, err);
     if (rc == SW_OK)
         rc = rebuild(&replay, &base, &tail);
     sw_base_done(&base);
+    sw_note_end(worker, &note);
     if (rc != SW_OK)
         return rc;
     instance->random = replay.random;

@@ -17,7 +17,8 @@ struct sw_image { /* An instance at a point between two segments. */
 
 /* Make the guest of an instance that sleeps: from its image and its records.
  * SW_E_PRECONDITION: the replay came to other effects than were recorded; the instance is to be
- * parked. Others: as the journal's and the engine's. */
+ * parked.  SW_E_INTERNAL: that took the host down too often (suspects.h); likewise.  Others: as the
+ * journal's and the engine's. */
 SW_MUST_CHECK enum sw_rc sw_instance_rebuild(struct sw_worker *worker, struct sw_instance *instance,
                                              struct sw_err *err);
 struct sw_ground;

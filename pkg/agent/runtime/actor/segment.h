@@ -103,6 +103,9 @@ static inline void sw_overtake_end(struct sw_worker *worker, struct sw_instance 
  * crashes, not at all: worker->outcome then says so. */
 void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
                       struct sw_guest *guest, const struct sw_guest_input *input);
+/* The same for what its guest hands to another program, appended to out. */
+void sw_segment_take_state(struct sw_worker *worker, const struct segment *segment,
+                           struct sw_buffer *out, uint32_t *ret_version);
 
 /* --- upgrade.c -------------------------------------------------------------------------------- */
 

@@ -218,6 +218,13 @@ void sw_worker_look_at_clock(struct sw_worker *worker);
 /* Look at it, and charge what ran since the last look to whose it was. */
 void sw_worker_charge(struct sw_worker *worker);
 
+/* --- enter.c ---------------------------------------------------------------------------------- */
+
+/* What runs from here on has that name, if the host crashes (suspects.h). A suspect runs alone.
+ * False: it is not to run at all, after too many crashes. */
+bool sw_note_begin(struct sw_worker *worker, const struct sw_note *note);
+void sw_note_end(struct sw_worker *worker, const struct sw_note *note); /* The same one. */
+
 /* --- segment.c -------------------------------------------------------------------------------- */
 
 /* Append a record outside of a segment. */

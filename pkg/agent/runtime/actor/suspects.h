@@ -8,7 +8,8 @@
  * as well, so suspects run one at a time from then on: the next crash finds only one of them.
  * What has no name in the journal, such as a client's message, does not come again and is not
  * noted; but an instance that starts does: it is named by its Pod, key and module. So do the end of
- * a wait, the last words of an instance and its upgrade, which are named by the instance.
+ * a wait, the last words of an instance, its upgrade and the rebuilding of its memory, which are
+ * named by the instance.
  *
  * Threads: a note belongs to its worker; finding is for any; the lock is "suspects" of
  * docs/LOCKS.md.  I/O: none.  Limits: SW_SUSPECTS_MAX; one more replaces the one with the fewest
@@ -26,6 +27,7 @@
 #define SW_NOTE_OF_WAIT (UINT64_MAX - 1)    /* index: which. */
 #define SW_NOTE_OF_UPGRADE (UINT64_MAX - 2) /* index: to which spec. */
 #define SW_NOTE_OF_STOP (UINT64_MAX - 3)
+#define SW_NOTE_OF_REBUILD (UINT64_MAX - 4) /* index: the last record. */
 
 struct sw_note {         /* An input by its name; zeroed: nothing that has one. */
     uint64_t lsn, index; /* The effect that sent it. */

@@ -19,8 +19,7 @@ static bool take_state(struct sw_worker *worker, struct segment *segment,
     sw_buffer_reset(&worker->body);
     sw_segment_begin(worker, segment);
     sw_overtake_begin(worker, SW_PASS_UPGRADE);
-    worker->engine.state(worker->engine.ctx, instance->guest, instance->pod->config.deadline_ms,
-                         &worker->body, &upgrade->old_version, &worker->outcome);
+    sw_segment_take_state(worker, segment, &worker->body, &upgrade->old_version);
     sw_overtake_end(worker, instance);
     sw_turn_end(&worker->turn);
     worker->running = NULL;

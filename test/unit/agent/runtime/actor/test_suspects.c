@@ -5,6 +5,8 @@
 
 static struct sw_notes notes, seen; /* seen: as they were while a guest ran last, */
 static int sees;                    /* for this entry; -1: for any. */
+#define SEES_STATE 1000             /* While it hands over its state, */
+#define SEES_CREATE 1001            /* or is made. */
 
 static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
                   struct sw_guest_outcome *ret_outcome)
@@ -14,10 +16,29 @@ static void enter(void *ctx, struct sw_guest *guest, const struct sw_guest_input
     script_enter(ctx, guest, input, ret_outcome);
 }
 
+static void state_of(void *ctx, struct sw_guest *guest, uint32_t deadline_ms, struct sw_buffer *out,
+                     uint32_t *ret_version, struct sw_guest_outcome *ret_outcome)
+{
+    if (sees == SEES_STATE)
+        seen = notes;
+    script_handover(ctx, guest, deadline_ms, out, ret_version, ret_outcome);
+}
+
+static enum sw_rc create(void *ctx, struct sw_guest_module *module, uint64_t memory_bytes,
+                         struct sw_turn *turn, struct sw_guest **ret_guest, struct sw_err *err)
+{
+    if (sees == SEES_CREATE)
+        seen = notes;
+    return script_create(ctx, module, memory_bytes, turn, ret_guest, err);
+}
+
 static void open_pods(void)
 {
-    for (uint32_t i = 0; i < actors.count; i++)
+    for (uint32_t i = 0; i < actors.count; i++) {
         actors.workers[i]->engine.enter = enter;
+        actors.workers[i]->engine.state = state_of;
+        actors.workers[i]->engine.create = create;
+    }
     actors_open(&actors,
                 &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true, .attempts = 3});
     actors_open(&actors,
@@ -194,12 +215,11 @@ static void last_words_that_crash_the_host_are_not_said(void **state)
     assert_int_equal(field_of(2, "x", "counter"), 0);
 }
 
-static void an_upgrade_that_crashes_the_host_fails(void **state)
+static void upgrade_until_it_fails(int crashes_in)
 {
     struct actors_pod next = {.number = 2, .agent = "b", .is_keyed = true, .digest = "sha256:2"};
 
-    (void)state;
-    sees = SW_GUEST_UPGRADE;
+    sees = crashes_in;
     actors.module.on_upgrade = "add 100";
     actors_ask(&actors, 2, "x", "add 1");
     for (int i = 0; i < 3; i++) {
@@ -212,6 +232,43 @@ static void an_upgrade_that_crashes_the_host_fails(void **state)
     actors_open(&actors, &next);
     assert_int_equal(field_of(2, "x", "counter"), 1);
     assert_int_equal(field_of(2, "y", "counter"), 0); /* One that begins is of the new module. */
+}
+
+static void an_upgrade_that_crashes_the_host_fails(void **state)
+{
+    (void)state;
+    upgrade_until_it_fails(SW_GUEST_UPGRADE);
+}
+
+static void a_state_whose_handover_crashes_the_host_is_not_handed_over(void **state)
+{
+    (void)state;
+    upgrade_until_it_fails(SEES_STATE);
+}
+
+static void a_memory_whose_rebuilding_crashes_the_host_is_left_alone(void **state)
+{
+    uint64_t request;
+
+    (void)state;
+    actors_ask(&actors, 2, "x", "add 1");
+    memset(&seen, 0, sizeof seen);
+    sees = SEES_CREATE;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(actors.shared.suspects.count, i < 2 ? 0 : 1);
+        crash(true);
+        request = actors_send(&actors, 2, "x", "add 1");
+        sw_worker_run(actors.workers[0], 4);
+    }
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, request)->status, SW_E_UNAVAILABLE);
+    assert_string_equal(actors.last_event, "StateUnreadable");
+    assert_int_equal(actors.engines[0].entered, 0);
+    assert_int_equal(field_of(2, "y", "counter"), 0);
+    sw_suspects_end(&actors.shared.suspects); /* A clean stop: it is tried again. */
+    restart(true);
+    open_pods();
+    assert_int_equal(field_of(2, "x", "counter"), 1);
 }
 
 static void what_is_published_accuses_one_subscriber(void **state)
@@ -325,6 +382,8 @@ int main(void)
         TEST(what_a_turn_receives_accuses_its_sender_and_not_the_turn),
         TEST(last_words_that_crash_the_host_are_not_said),
         TEST(an_upgrade_that_crashes_the_host_fails),
+        TEST(a_state_whose_handover_crashes_the_host_is_not_handed_over),
+        TEST(a_memory_whose_rebuilding_crashes_the_host_is_left_alone),
         TEST(what_is_published_accuses_one_subscriber),
         TEST(clients_messages_are_not_noted),
         TEST(a_replica_that_crashes_the_host_as_it_starts_is_not_entered),
