@@ -37,16 +37,29 @@ struct sw_message *sw_spares_miss(size_t texts_bytes)
     return message;
 }
 
+static void spare_free(struct sw_spares *spares, size_t size_class)
+{
+    struct sw_message *message = spares->classes[size_class];
+
+    spares->classes[size_class] = (struct sw_message *)(void *)message->item.next;
+    spares->bytes -= sw_spare_bytes(size_class);
+    free(message);
+}
+
+bool sw_spares_give_way(struct sw_spares *spares, size_t size_class)
+{
+    for (size_t other = SW_SPARE_CLASSES - 1; other > 0; other--)
+        while (other != size_class && spares->classes[other] != NULL &&
+               spares->bytes >= SW_SPARES_BYTES_MAX)
+            spare_free(spares, other);
+    return spares->bytes < SW_SPARES_BYTES_MAX;
+}
+
 void sw_spares_done(struct sw_spares *spares)
 {
     for (size_t i = 0; i < SW_SPARE_CLASSES; i++)
-        while (spares->classes[i] != NULL) {
-            struct sw_message *message = spares->classes[i];
-
-            spares->classes[i] = (struct sw_message *)(void *)message->item.next;
-            free(message);
-        }
-    memset(spares, 0, sizeof *spares);
+        while (spares->classes[i] != NULL)
+            spare_free(spares, i);
 }
 
 struct sw_message *sw_message_new(const struct sw_message *template)

@@ -90,6 +90,9 @@ static inline uint32_t sw_spare_bytes(size_t size_class)
 
 void sw_spares_done(struct sw_spares *spares);
 struct sw_message *sw_spares_miss(size_t texts_bytes); /* As below, when there is none. */
+/* Make room for one more of that size: those of other sizes give way, or what was much in use once
+ * would keep out what is now. False: they are all of that size. */
+bool sw_spares_give_way(struct sw_spares *spares, size_t size_class);
 /* A zeroed message with room for so many bytes of texts behind it, for sw_message_keep. NULL: no
  * memory. */
 static inline struct sw_message *sw_spares_take(struct sw_spares *spares, size_t texts_bytes)
@@ -113,7 +116,8 @@ static inline void sw_spares_put(struct sw_spares *spares, struct sw_message *me
 {
     uint32_t size_class = message->size_class;
 
-    if (size_class == 0 || message->shared != NULL || spares->bytes >= SW_SPARES_BYTES_MAX) {
+    if (size_class == 0 || message->shared != NULL ||
+        (spares->bytes >= SW_SPARES_BYTES_MAX && !sw_spares_give_way(spares, size_class))) {
         sw_message_free(message);
         return;
     }
