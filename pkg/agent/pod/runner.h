@@ -12,9 +12,7 @@
 #pragma once
 #include "pkg/utils/base/buffer.h"
 
-#define SW_POD_SLOTS                                                                               \
-    256 /* Key slots of an Agent: slot = SipHash-2-4(key under agent_uid) % 256.                   \
-         */
+#define SW_POD_SLOTS 256 /* Key slots of an Agent; actor/routes.h says in which one a key is. */
 
 enum sw_pod_durability { SW_POD_DURABILITY_NONE, SW_POD_DURABILITY_LOCAL };
 
