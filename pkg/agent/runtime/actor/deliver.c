@@ -169,6 +169,15 @@ static bool is_for(const struct sw_message *message, const struct sw_instance *i
                                   : sw_bytes_is_equal(sw_instance_key(instance), message->key);
 }
 
+/* Whether it may be remembered in the message's place, which is then where sw_deliver_forget looks
+ * for it. The hash may be that of another Agent's key: a message goes on to an Agent that was made
+ * anew under the same name. */
+static bool is_named_right(const struct sw_message *message, const struct sw_instance *instance)
+{
+    return message->instance != 0 ||
+           sw_board_key(instance->pod->hash_key, message->key) == message->hash;
+}
+
 /* As find_instance, for those that get many messages. */
 static struct sw_instance *find_again(struct sw_worker *worker, struct sw_message *message)
 {
@@ -179,7 +188,7 @@ static struct sw_instance *find_again(struct sw_worker *worker, struct sw_messag
     if (*found != NULL && is_for(message, *found))
         return *found;
     instance = find_instance(worker, message);
-    if (instance != NULL)
+    if (instance != NULL && is_named_right(message, instance))
         *found = instance;
     return instance;
 }
