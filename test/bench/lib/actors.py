@@ -14,6 +14,7 @@ from daemon import Failure, output_of
 
 PAIRS, ROUND_TRIPS, BODY_BYTES = 100, 20000, 128
 INSTANCES, SENDERS = 100000, 8
+RUNTIMES = {"erlang": peers.Erlang, "caf": peers.Caf, "pekko": peers.Pekko}
 
 
 def head_of(run, bench, unit, durability):
@@ -41,7 +42,9 @@ def beside(run, head, workload, ours, words, goal):
     """A line for each runtime of actors that is asked for, which alternates with ours, or one for
     ours alone."""
     is_alone = True
-    for name, kind in (("erlang", peers.Erlang), ("caf", peers.Caf), ("pekko", peers.Pekko)):
+    for name, kind in RUNTIMES.items():
+        if workload not in kind.workloads:
+            continue
         with run.other(name, kind) as other:
             if other is None:
                 continue

@@ -83,6 +83,8 @@ class Runtime:
 
 
 class Erlang(Runtime):
+    workloads = ("pairs", "fan")
+
     def make(self, workload):
         folder = os.path.join(self.build, "bench", "erlang")
         os.makedirs(folder, exist_ok=True)
@@ -91,6 +93,8 @@ class Erlang(Runtime):
 
 
 class Caf(Runtime):
+    workloads = ("pairs",)
+
     def make(self, workload):
         program = os.path.join(self.build, "bench", f"caf-{workload}")
         output_of(["g++", "-O2", "-std=c++17", "-o", program,
@@ -99,6 +103,8 @@ class Caf(Runtime):
 
 
 class Pekko(Runtime):
+    workloads = ("pairs", "fan")
+
     def make(self, workload):
         folder = os.path.join(self.build, "bench", "pekko")
         output_of(["mvn", "-q", "-B", f"-Dbench.build={folder}", "package",
