@@ -190,7 +190,7 @@ static void test_explain(void **state)
     assert_contains(explained(f, "agent"), "  spec  <AgentSpec>  required\n");
     const char *limits = explained(f, "ag.spec.limits");
     assert_contains(limits, "KIND   Agent\nFIELD  limits  <AgentLimits>\n  What one instance");
-    assert_contains(limits, "  memory  <size>\n      Memory of one instance.\n");
+    assert_contains(limits, "  memory  <size>\n      Memory of one instance. One that is there");
     const char *memory = explained(f, "agent.spec.limits.memory");
     assert_contains(memory, "  default: 1MiB\n  from 65536 to 4294967296 bytes\n");
     assert_contains(explained(f, "agent.spec.limits.deadline"), "ns\n");
