@@ -75,7 +75,7 @@ struct sw_instance {
     char key[];
 };
 
-#define SW_FOUND_BITS 19
+#define SW_FOUND_BITS 19 /* Of places in which whom a message was for is remembered. */
 
 struct sw_target { /* A subscriber found by a publish of this segment. */
     uint32_t effect;

@@ -22,7 +22,7 @@ struct sw_way {        /* All that a send needs of it is in one line of the proc
     bool is_durable;     /* The Pod is. */
     bool is_new;         /* It was found just now, not remembered. */
     bool is_replica;     /* A replica was chosen: its key stands behind this, NUL-terminated. */
-    uint8_t space_size, to_size; /* Of the names that it was found for. */
+    uint8_t to_size;     /* Of the name that it was found for. */
 };
 
 struct sw_ways; /* Opaque. */

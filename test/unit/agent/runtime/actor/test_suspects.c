@@ -78,10 +78,9 @@ static void begin(const char *script)
     (void)actors_carry(&actors, 1);
 }
 
-static void what_ran_in_three_crashes_is_parked(void **state)
+/* What "b/x" handles next ends the host three times. */
+static void crash_at_x_three_times(void)
 {
-    (void)state;
-    begin("ask 5 b/x|add 1");
     for (int i = 0; i < 3; i++) {
         sw_worker_run(actors.workers[0], 4);
         assert_int_equal(actors.shared.suspects.count, i == 0 ? 0 : 1);
@@ -89,6 +88,13 @@ static void what_ran_in_three_crashes_is_parked(void **state)
     }
     actors_settle(&actors);
     assert_int_equal(field_of(2, "x", "counter"), 0);
+}
+
+static void what_ran_in_three_crashes_is_parked(void **state)
+{
+    (void)state;
+    begin("ask 5 b/x|add 1");
+    crash_at_x_three_times();
     assert_int_equal(field_of(1, "k", "replies"), 1);
     assert_int_equal(field_of(1, "k", "status"), SW_E_INTERNAL);
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
@@ -162,13 +168,7 @@ static void a_turn_that_crashes_the_host_after_its_wait_is_parked(void **state)
     sw_worker_run(actors.workers[0], 4);
     actors_settle(&actors);
     actors.disk.now_ns += 5000;
-    for (int i = 0; i < 3; i++) {
-        sw_worker_run(actors.workers[0], 4);
-        assert_int_equal(actors.shared.suspects.count, i == 0 ? 0 : 1);
-        crash(true);
-    }
-    actors_settle(&actors);
-    assert_int_equal(field_of(2, "x", "counter"), 0);
+    crash_at_x_three_times();
     assert_int_equal(actors_letters(&actors, "b", ""), 1);
     assert_string_equal(actors.letter.reason, "HostCrashed");
     /* Delivered again it waits once more, and that has another name. */
