@@ -1,7 +1,8 @@
-/* The Agent of `make bench BENCH=fan`: senders, "a" and so on, send what spec.config says, MODE
- * MESSAGES KEYS SENDERS, to "0" to KEYS - 1: round about, or at random. Each of those counts, and
- * tells "sum" how many it got once all senders have told it that there are no more; "sum" answers
- * when it has heard of all. Then all of it can begin again. */
+/* The Agent of `make bench BENCH=fan`: whoever asks "sum" has it tell the senders, "a" and so on,
+ * to begin. They send what spec.config says, MODE MESSAGES KEYS SENDERS, to "0" to KEYS - 1: round
+ * about, or at random. Each of those counts, and tells "sum" how many it got once all senders have
+ * told it that there are no more; "sum" answers when it has heard of all. Then all of it can begin
+ * again. */
 #include <swarm/agent.h>
 
 #include <stdbool.h>
@@ -86,6 +87,19 @@ int32_t SWARM_EXPORT(on_timer)(uint64_t id)
     return ended < keys ? swarm_timer_start(id, 0) : SWARM_DONE;
 }
 
+/* "sum" is asked: answered when all is over. */
+static int32_t begin(uint64_t reply_handle)
+{
+    int32_t code = SWARM_OK;
+
+    handle = reply_handle;
+    for (uint32_t i = 0; i < senders && code == SWARM_OK; i++) {
+        to[agent_size] = (char)('a' + i);
+        code = swarm_send(to, agent_size + 1, "", 0, "g", 1, SWARM_PRIORITY_NORMAL, 0);
+    }
+    return code == SWARM_OK ? SWARM_DONE : code;
+}
+
 static int32_t sum(const struct swarm_message *m)
 {
     bool is_right;
@@ -103,17 +117,13 @@ static int32_t sum(const struct swarm_message *m)
 
 int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
 {
-    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0 && m->body[0] == 's') {
-        handle = m->reply_handle; /* "sum" is asked first. */
-        return SWARM_DONE;
-    }
-    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0 && m->body[0] == '?')
+    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0 && m->body[0] == 's')
+        return begin(m->reply_handle);
+    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0) /* Of `recover`. */
         return swarm_reply(m->reply_handle, 0, "", 0, &count, sizeof count);
-    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0) { /* A sender, to begin. */
-        int32_t code = swarm_timer_start(1, 0);
-
+    if (m->body_size == 1 && m->body[0] == 'g') { /* A sender. */
         sent = ended = 0;
-        return code == SWARM_OK ? swarm_reply(m->reply_handle, 0, "", 0, "", 0) : code;
+        return swarm_timer_start(1, 0);
     }
     if (m->body_size == sizeof count)
         return sum(m);

@@ -74,14 +74,11 @@ def pairs(run):
                    {"words": ">= 2x", "reached": lambda line: line["ratio"] >= 2})
 
 
-def fan_out(daemon, agent, pool, senders, count):
+def fan_out(daemon, agent, count):
     """The report of a play: so many messages, and the time until all have arrived."""
     before = daemon.host_cpu_s()
-    collected = pool.submit(daemon.swarm, "send", f"{agent}/sum", "s", "--timeout=300s")
     begun = time.monotonic()
-    for key in "abcdefgh"[:senders]:
-        daemon.swarm("send", f"{agent}/{key}", "go")
-    collected.result()
+    daemon.swarm("send", f"{agent}/sum", "s", "--timeout=300s")
     seconds = time.monotonic() - begun
     return {"seconds": seconds, "count": count, "cpu_s": daemon.host_cpu_s() - before,
             "p50_us": 1e6 * seconds, "p99_us": 1e6 * seconds}
@@ -92,19 +89,18 @@ def fan(run):
     keys, messages = run.many(INSTANCES), run.many(2000000 // SENDERS)
     # Of each sender a last word to each, and from each one to who sums up.
     count = SENDERS * messages + (SENDERS + 1) * keys
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        for number, mode in enumerate(("roundrobin", "random")):
-            head = dict(head_of(run, "fan", "messages/s", "none"), case=f"n={keys} mode={mode}")
-            with run.daemon(f"fan-{number}") as daemon:
-                daemon.apply_keyed("fan", "fan", durability="none", pods=4,
-                                   limits={"mailbox": 1000000},
-                                   config=f"{number} {messages} {keys} {SENDERS}")
-                ours = functools.partial(fan_out, daemon, "fan", pool, SENDERS, count)
-                ours()
-                beside(run, head, "fan", lambda _, o=ours: o(),
-                       (keys, messages, SENDERS, number),
-                       {"words": ">= 3M/s", "alone": True,
-                        "reached": lambda line: line["value"] >= 3e6})
+    for number, mode in enumerate(("roundrobin", "random")):
+        head = dict(head_of(run, "fan", "messages/s", "none"), case=f"n={keys} mode={mode}")
+        with run.daemon(f"fan-{number}") as daemon:
+            daemon.apply_keyed("fan", "fan", durability="none", pods=4,
+                               limits={"mailbox": 1000000},
+                               config=f"{number} {messages} {keys} {SENDERS}")
+            ours = functools.partial(fan_out, daemon, "fan", count)
+            ours()
+            beside(run, head, "fan", lambda _, o=ours: o(),
+                   (keys, messages, SENDERS, number),
+                   {"words": ">= 3M/s", "alone": True,
+                    "reached": lambda line: line["value"] >= 3e6})
 
 
 def raw(run, group):
@@ -168,12 +164,12 @@ def recover(run):
     """kill -9 of daemon and host beside all those instances: the time from the start of the new
     daemon to the first answer, and of answers from 0.5 s on."""
     keys = run.many(INSTANCES)
-    with run.daemon("recover") as daemon, concurrent.futures.ThreadPoolExecutor() as pool:
+    with run.daemon("recover") as daemon:
         daemon.environment["SWARM_API_LISTEN"] = daemon.address  # The next one has it, too.
         daemon.apply_keyed("fan", "fan", pods=4, config=f"0 {keys} {keys} 2",
                            limits={"mailbox": 1000000})
         daemon.apply("bench-echo", 1, "local")
-        fan_out(daemon, "fan", pool, 2, 0)
+        fan_out(daemon, "fan", 0)
         reports, replayed = [], []
         for number in range(run.rounds):  # So that what is behind the last snapshot differs.
             reports.append(restart(run, daemon, keys, 1 if run.is_quick else 1 + 2 * number))

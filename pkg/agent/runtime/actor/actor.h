@@ -36,32 +36,33 @@ struct sw_call { /* An outside call that is not over, in one allocation. */
     uint8_t bytes[]; /* Of the service's name, the type, the body. */
 };
 
-struct sw_wait {          /* What the turn that is under way waits for. */
-    uint8_t kind;         /* enum sw_wait_kind; NONE: no turn is under way. */
-    bool has_asker;       /* A client only waits for the turn to end. */
-    bool is_due;          /* It has come, and the instance was woken; not part of the state. */
-    bool is_sent;         /* CALL: by this run of the host; not part of the state. */
-    uint16_t attempts;    /* How often the turn failed when this had ended, and waits on. */
+struct sw_wait { /* What the turn that is under way waits for. What each segment looks at is last.
+                  */
+    struct sw_call *call; /* CALL: owned; otherwise NULL. */
     uint64_t number;      /* Of the last wait of this instance; they rise by one. */
     uint64_t due_ns;      /* When it ends by itself, or the next try is; UINT64_MAX: never. */
     uint64_t handle;      /* Of the message that the turn handles; 0: it wants no reply. */
-    struct sw_call *call; /* CALL: owned; otherwise NULL. */
     uint64_t asker_incarnation, asker_number; /* As an origin has them; 0 without an asker. */
+    uint8_t kind;                             /* enum sw_wait_kind; NONE: no turn is under way. */
+    bool has_asker;                           /* A client only waits for the turn to end. */
+    bool is_due;       /* It has come, and the instance was woken; not part of the state. */
+    bool is_sent;      /* CALL: by this run of the host; not part of the state. */
+    uint16_t attempts; /* How often the turn failed when this had ended, and waits on. */
 };
 
-struct sw_actor {       /* What each segment looks at comes first. */
-    uint64_t last_lsn;  /* Of its last record; 0: none, or nothing is recorded. */
-    uint64_t state_lsn; /* Of the last one that changed state. */
-    uint64_t next_handle;
-    uint64_t segments, last_ns;
-    uint32_t handles_count, handles_dead; /* count includes the dead. */
-    uint32_t timers_count, patterns_count;
-    uint32_t failures;
-    struct sw_wait wait;
+struct sw_actor {                  /* What each segment looks at is last. */
     struct sw_handle *handles;     /* Owned, ascending. */
     struct sw_actor_timer *timers; /* Owned, in no order. */
     struct sw_pattern **patterns;  /* Owned, in the order of subscribing. */
     struct sw_requests *requests;  /* Owned; NULL: no client has named one. */
+    uint64_t state_lsn;            /* Of the last one that changed state. */
+    uint64_t next_handle;
+    uint32_t handles_count, handles_dead; /* count includes the dead. */
+    uint32_t patterns_count, failures;
+    struct sw_wait wait;
+    uint64_t last_lsn; /* Of its last record; 0: none, or nothing is recorded. */
+    uint64_t segments, last_ns;
+    uint32_t timers_count;
 };
 
 static inline struct sw_bytes sw_call_service(const struct sw_call *call)

@@ -15,11 +15,16 @@ static inline void sw_fetch(const void *bytes, size_t size)
         __builtin_prefetch((const void *)((uintptr_t)bytes + at));
 }
 
-/* What is looked at and changed of whom gets a message: its beginning, and its flags. */
+/* What is looked at and changed of whom gets a message. */
 static inline void sw_instance_fetch_post(const struct sw_instance *instance)
 {
-    sw_fetch(instance, offsetof(struct sw_instance, random));
-    sw_fetch(&instance->fullness, 1);
+    sw_fetch(&instance->pod, 3 * (size_t)SW_INSTANCE_LINE);
+}
+
+/* What each segment looks at. */
+static inline void sw_instance_fetch_all(const struct sw_instance *instance)
+{
+    sw_fetch((const uint8_t *)instance + SW_INSTANCE_USED_AT, 4 * (size_t)SW_INSTANCE_LINE);
 }
 
 /* Whether it has so many instances that few of them are in the processor's caches. */

@@ -28,45 +28,43 @@
 #define SW_INDEX_RECEIVED (UINT32_MAX - 2) /* The failure of a message that a turn received. */
 #define SW_INDEX_ENDED 0x80000000u
 
-/* It begins a line of the processor's cache. What each message looks at stands in front and at the
- * end, in six lines. There may be a million: each byte counts, and flags are bits. */
+/* It begins a line of the processor's cache. What each message looks at stands in the last four,
+ * and in three of them what its delivery does. There may be a million: each byte counts. */
 #define SW_INSTANCE_LINE 64u
 struct sw_instance {
+    struct sw_list capture; /* In worker->captured or worker->uncaptured. */
+    struct sw_image *image; /* NULL: rebuilt from the snapshot or its first record. */
+    uint64_t stored_at[2];  /* In the snapshot that counts, and in the new one; 0: nowhere. */
+    uint32_t stored_generation[2];
+    uint64_t memory_bytes;     /* Limit for life. */
+    struct sw_message *answer; /* What ends its wait; NULL: nothing has yet. */
+    struct sw_rate rate;       /* Of messages to it. */
+    uint32_t refused;          /* Number of the spec to which it could not be upgraded; 0: none. */
+    uint32_t start_failures;
+    struct sw_actor actor; /* Its end is the first of those lines, with */
+    struct sw_turn_random random;
     struct sw_pod *pod;
     struct sw_guest *guest;     /* NULL: asleep, or nothing was entered yet. */
     const struct sw_spec *spec; /* That it runs under; NULL: nothing ran yet. */
     uint64_t id;
     struct sw_item *mailbox[SW_PRIORITIES];
     struct sw_ready_link ready;
-    uint64_t epoch;       /* Highest that it depends on. */
-    struct sw_held *held; /* retry.h; NULL: nothing waits to be tried again. */
-    uint64_t retry_ns;    /* After a failed start or load: not before. */
-    uint32_t waiting;     /* Messages in all mailboxes. */
-    uint32_t captured;    /* Generation of the snapshot that it was last captured for. */
-    struct sw_turn_random random;
+    uint64_t epoch;             /* Highest that it depends on. */
+    uint32_t waiting;           /* Messages in all mailboxes. */
+    uint32_t captured;          /* Generation of the snapshot that it was last captured for. */
+    struct sw_passed *passed;   /* Its segment that others passed (overtake.h); NULL: none. */
+    struct sw_held *held;       /* retry.h; NULL: nothing waits to be tried again. */
+    uint64_t retry_ns;          /* After a failed start or load: not before. */
     struct sw_heap_entry timer; /* At its earliest timer or retry. */
-    struct sw_rate rate;        /* Of messages to it. */
-    struct sw_actor actor;
-    struct sw_message *answer;  /* What ends its wait; NULL: nothing has yet. */
-    struct sw_message *handled; /* What its turn handles that waits, if nobody would hear that it
-                                   failed; otherwise NULL. */
-    struct sw_image *image;     /* NULL: rebuilt from the snapshot or its first record. */
-    /* Where it stands in the snapshot that counts, and in the one being taken; at 0: nowhere. */
-    uint64_t stored_at[2];
-    uint32_t stored_generation[2];
-    struct sw_list capture;   /* In worker->captured or worker->uncaptured. */
-    struct sw_passed *passed; /* Its segment that others passed (overtake.h); NULL: none. */
-    uint64_t memory_bytes;    /* Limit for life. */
-    uint32_t refused;         /* Number of the spec to which it could not be upgraded; 0: none. */
-    uint32_t start_failures;
-    uint16_t waiter;       /* Its place in worker->waiters, from 1, while it stands there. */
-    uint8_t fullness;      /* enum sw_fullness as on the board. */
-    bool is_started : 1;   /* on_start is done. */
-    bool is_parked : 1;    /* It does not run any more: its state cannot be rebuilt. */
-    bool is_over_rate : 1; /* Told on the board. */
-    bool is_expiring : 1;  /* It was idle for too long, and ends unless something came meanwhile. */
-    bool is_stopping : 1;  /* on_stop is next, then it is gone. */
-    bool is_leaving : 1;   /* Its slot is to move: it begins nothing before that. */
+    struct sw_message *handled; /* Its turn's that waits, if nobody would hear that it failed. */
+    uint16_t waiter;            /* Its place in worker->waiters, from 1, while it stands there. */
+    uint8_t fullness;           /* enum sw_fullness as on the board. */
+    bool is_started : 1;        /* on_start is done. */
+    bool is_parked : 1;         /* It does not run any more: its state cannot be rebuilt. */
+    bool is_over_rate : 1;      /* Told on the board. */
+    bool is_expiring : 1; /* It was idle for too long, and ends unless something came meanwhile. */
+    bool is_stopping : 1; /* on_stop is next, then it is gone. */
+    bool is_leaving : 1;  /* Its slot is to move: it begins nothing before that. */
     bool is_hibernated : 1; /* Its image was made for as long as it waits. */
     bool is_counted_failing : 1;
     bool has_trapped : 1; /* Since it was last rebuilt without need: keep an image. */
@@ -74,6 +72,14 @@ struct sw_instance {
     uint8_t key_size;
     char key[];
 };
+
+#define SW_INSTANCE_USED_AT                                                                        \
+    (offsetof(struct sw_instance, actor) + offsetof(struct sw_actor, wait) +                       \
+     offsetof(struct sw_wait, kind))
+_Static_assert(SW_INSTANCE_USED_AT == 3 * SW_INSTANCE_LINE &&
+                   offsetof(struct sw_instance, pod) == 4 * SW_INSTANCE_LINE &&
+                   offsetof(struct sw_instance, held) == 6 * SW_INSTANCE_LINE,
+               "what is looked at together is together");
 
 #define SW_FOUND_BITS 19 /* Of places in which whom a message was for is remembered. */
 

@@ -8,6 +8,9 @@
 
 #define TEXT_MAX 120u
 #define REPLICA_MAX 22u
+#define AGENT_MAX 64u
+#define PLACE_BITS 12
+#define WORTH_MAX 64u
 
 struct known {
     _Alignas(64) struct sw_way way;
@@ -15,15 +18,27 @@ struct known {
     char to[TEXT_MAX];
 };
 
+/* A few bytes stand for each name that is known, and for the one that was asked for in its place
+ * last. While more names come by than there is room for, so that hardly any is known, none drives
+ * another out but by coming twice in a row. */
 struct sw_ways {
     struct known known[SW_WAYS_MAX];
-    struct { /* That is not to be remembered. */
+    uint64_t changes; /* Of the routes, for which all of this holds. */
+    uint32_t marks[SW_WAYS_MAX], strangers[SW_WAYS_MAX];
+    uint32_t worth; /* How often lately one was known, less how often one was not; 0 at least. */
+    struct {        /* That is not remembered. */
         struct sw_way way;
         char replica[REPLICA_MAX];
     } last;
+    struct {                          /* The Agent that was looked for last. */
+        const struct sw_route *route; /* NULL: none was. */
+        uint64_t space;
+        size_t size;
+        char name[AGENT_MAX];
+    } agent;
 };
 
-_Static_assert(sizeof(struct sw_way) == 64, "a line of the cache");
+_Static_assert(sizeof(struct sw_way) <= 64, "a line of the cache");
 
 struct sw_ways *sw_ways_new(void)
 {
@@ -41,7 +56,7 @@ void sw_ways_free(struct sw_ways *ways)
 
 /* By the end of the name, which tells most apart. Who makes names collide has them looked up, no
  * more: those of others that stand in the same places, too. */
-static size_t place_of(uint64_t space, struct sw_bytes to)
+static uint64_t hash_of(uint64_t space, struct sw_bytes to)
 {
     const uint8_t *bytes = to.data;
     uint64_t end = to.size + space;
@@ -53,10 +68,36 @@ static size_t place_of(uint64_t space, struct sw_bytes to)
         for (size_t i = 0; i < to.size; i++)
             end = end << 8 ^ bytes[i];
     }
-    return (size_t)(end * UINT64_C(0x9e3779b97f4a7c15) >> 52);
+    return end * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-_Static_assert(SW_WAYS_MAX == 1u << 12, "12 bits are left of the product");
+_Static_assert(SW_WAYS_MAX == 1u << PLACE_BITS, "so many bits of the hash are a place");
+
+static void forget(struct sw_ways *ways, uint64_t changes)
+{
+    memset(ways->marks, 0, sizeof ways->marks);
+    ways->agent.route = NULL;
+    ways->changes = changes;
+}
+
+/* As sw_routes_agent. */
+static const struct sw_route *agent_of(struct sw_ways *ways, const struct sw_routes *routes,
+                                       const struct sw_space *space, struct sw_bytes agent)
+{
+    const struct sw_route *route;
+
+    if (ways->agent.route != NULL && ways->agent.space == space->hash &&
+        ways->agent.size == agent.size && sw_is_same(ways->agent.name, agent.data, agent.size))
+        return ways->agent.route;
+    route = sw_routes_agent(routes, space->name, agent);
+    if (route == NULL || agent.size > sizeof ways->agent.name)
+        return route;
+    ways->agent.route = route;
+    ways->agent.space = space->hash;
+    ways->agent.size = agent.size;
+    memcpy(ways->agent.name, agent.data, agent.size);
+    return route;
+}
 
 static bool is_known(const struct known *known, uint64_t space, struct sw_bytes to)
 {
@@ -64,9 +105,10 @@ static bool is_known(const struct known *known, uint64_t space, struct sw_bytes 
            sw_is_same(known->to, to.data, to.size);
 }
 
-static void find(const struct sw_routes *routes, struct sw_bytes name_space, struct sw_bytes to,
-                 uint64_t replica, struct sw_way *ret_way, char *ret_replica)
+static void find(struct sw_ways *ways, const struct sw_routes *routes, const struct sw_space *space,
+                 struct sw_bytes to, uint64_t replica)
 {
+    struct sw_way *ret_way = &ways->last.way;
     const struct sw_route_pod *pod;
     const struct sw_route *route;
     struct sw_bytes agent, key;
@@ -76,7 +118,7 @@ static void find(const struct sw_routes *routes, struct sw_bytes name_space, str
     if (!sw_name_split(to, &agent, &key))
         return;
     ret_way->agent_size = (uint16_t)agent.size;
-    route = sw_routes_agent(routes, name_space, agent);
+    route = agent_of(ways, routes, space, agent);
     if (route == NULL)
         return;
     if (key.size == 0) {
@@ -84,7 +126,7 @@ static void find(const struct sw_routes *routes, struct sw_bytes name_space, str
         if (route->is_keyed || route->replicas == 0)
             return;
         ret_way->is_replica = true;
-        snprintf(ret_replica, REPLICA_MAX, "%" PRIu64, replica % route->replicas);
+        snprintf(ways->last.replica, REPLICA_MAX, "%" PRIu64, replica % route->replicas);
         key = sw_way_key(ret_way, to);
     }
     ret_way->hash = sw_board_key(route->hash_key, key);
@@ -100,20 +142,32 @@ static void find(const struct sw_routes *routes, struct sw_bytes name_space, str
 struct sw_way *sw_ways_find(struct sw_ways *ways, const struct sw_routes *routes,
                             const struct sw_space *space, struct sw_bytes to, uint64_t replica)
 {
-    struct known *known = &ways->known[place_of(space->hash, to)];
-    uint64_t changes = sw_routes_changes(routes);
+    uint64_t hash = hash_of(space->hash, to);
+    size_t place = (size_t)(hash >> (64 - PLACE_BITS));
+    uint32_t mark = (uint32_t)(hash >> (32 - PLACE_BITS)) | 1; /* 0: nobody's. */
+    struct known *known = &ways->known[place];
     struct sw_way *way = &ways->last.way;
 
-    if (known->way.changes == changes && is_known(known, space->hash, to)) {
+    if (ways->changes != sw_routes_changes(routes))
+        forget(ways, sw_routes_changes(routes));
+    if (ways->marks[place] == mark && is_known(known, space->hash, to)) {
         known->way.is_new = false;
+        if (ways->worth < WORTH_MAX)
+            ways->worth++;
         return &known->way;
     }
-    find(routes, space->name, to, replica, way, ways->last.replica);
+    find(ways, routes, space, to, replica);
+    way->is_new = true;
     if (way->route == NULL || way->is_replica || to.size > TEXT_MAX)
         return way;
+    if (ways->worth > 0)
+        ways->worth--;
+    if (ways->worth == 0 && ways->marks[place] != 0 && ways->strangers[place] != mark) {
+        ways->strangers[place] = mark; /* Once more, and it is remembered. */
+        return way;
+    }
+    ways->marks[place] = mark;
     known->way = *way;
-    known->way.changes = changes;
-    known->way.is_new = true;
     known->way.to_size = (uint8_t)to.size;
     known->space = space->hash;
     memcpy(known->to, to.data, to.size);

@@ -10,7 +10,6 @@
 struct sw_instance; /* state.h */
 
 struct sw_way {        /* All that a send needs of it is in one line of the processor's cache. */
-    uint64_t changes;  /* Of the routes, for which it holds; 0: nothing is known. */
     uint64_t removals; /* As long as the worker counts so many, it leads to */
     struct sw_instance *instance;
     const struct sw_route *route; /* NULL: nowhere, with `status`. */

@@ -224,7 +224,7 @@ static void fetch_next(const struct sw_worker *worker, struct sw_ready_link *lin
     link = link->next[priority];
     later = SW_LIST_ITEM(link, struct sw_instance, ready);
     last = SW_LIST_ITEM(link->next[priority], struct sw_instance, ready);
-    sw_fetch(last, sizeof *last);
+    sw_instance_fetch_all(last);
     if (later->mailbox[priority] != NULL)
         sw_fetch(later->mailbox[priority], sizeof(struct sw_item));
     if (soon->mailbox[priority] != NULL)
