@@ -16,6 +16,7 @@ static uint64_t state, handle, total;
 static uint32_t random_mode, messages, keys, senders;
 static uint32_t sent, ended, count, told, ends, reports, agent_size;
 static char to[96];
+static uint8_t asked;
 
 static uint32_t number_at(const char *text, uint32_t size, uint32_t *at)
 {
@@ -87,12 +88,13 @@ int32_t SWARM_EXPORT(on_timer)(uint64_t id)
     return ended < keys ? swarm_timer_start(id, 0) : SWARM_DONE;
 }
 
-/* "sum" is asked: answered when all is over. */
-static int32_t begin(uint64_t reply_handle)
+/* "sum" is asked, with one byte, which it answers when all is over. */
+static int32_t begin(const struct swarm_message *m)
 {
     int32_t code = SWARM_OK;
 
-    handle = reply_handle;
+    handle = m->reply_handle;
+    asked = m->body[0];
     for (uint32_t i = 0; i < senders && code == SWARM_OK; i++) {
         to[agent_size] = (char)('a' + i);
         code = swarm_send(to, agent_size + 1, "", 0, "g", 1, SWARM_PRIORITY_NORMAL, 0);
@@ -112,15 +114,15 @@ static int32_t sum(const struct swarm_message *m)
         return SWARM_DONE;
     is_right = total == (uint64_t)messages * senders;
     reports = 0, total = 0;
-    return swarm_reply(handle, is_right ? 0 : SWARM_E_INVALID, "", 0, "", 0);
+    return swarm_reply(handle, is_right ? 0 : SWARM_E_INVALID, "", 0, &asked, sizeof asked);
 }
 
 int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
 {
-    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0 && m->body[0] == 's')
-        return begin(m->reply_handle);
-    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0) /* Of `recover`. */
+    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0 && m->body[0] == '?') /* Of `recover`. */
         return swarm_reply(m->reply_handle, 0, "", 0, &count, sizeof count);
+    if ((m->flags & SWARM_MESSAGE_WANTS_REPLY) != 0)
+        return begin(m);
     if (m->body_size == 1 && m->body[0] == 'g') { /* A sender. */
         sent = ended = 0;
         return swarm_timer_start(1, 0);
