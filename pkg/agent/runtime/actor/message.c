@@ -22,46 +22,6 @@ void sw_body_unref(struct sw_body *body)
         free(body);
 }
 
-struct sw_message *sw_spares_miss(size_t texts_bytes)
-{
-    size_t size_class = (texts_bytes + SW_SPARE_STEP_BYTES - 1) / SW_SPARE_STEP_BYTES;
-    size_t room = size_class < SW_SPARE_CLASSES ? size_class * SW_SPARE_STEP_BYTES : texts_bytes;
-    struct sw_message *message = malloc(sizeof *message + room);
-
-    if (message == NULL)
-        return NULL;
-    memset(message, 0, sizeof *message);
-    message->item.kind = SW_ITEM_MESSAGE;
-    message->size_class = size_class < SW_SPARE_CLASSES ? (uint8_t)size_class : 0;
-    message->size_bytes = (uint32_t)(sizeof *message + texts_bytes);
-    return message;
-}
-
-static void spare_free(struct sw_spares *spares, size_t size_class)
-{
-    struct sw_message *message = spares->classes[size_class];
-
-    spares->classes[size_class] = (struct sw_message *)(void *)message->item.next;
-    spares->bytes -= sw_spare_bytes(size_class);
-    free(message);
-}
-
-bool sw_spares_give_way(struct sw_spares *spares, size_t size_class)
-{
-    for (size_t other = SW_SPARE_CLASSES - 1; other > 0; other--)
-        while (other != size_class && spares->classes[other] != NULL &&
-               spares->bytes >= SW_SPARES_BYTES_MAX)
-            spare_free(spares, other);
-    return spares->bytes < SW_SPARES_BYTES_MAX;
-}
-
-void sw_spares_done(struct sw_spares *spares)
-{
-    for (size_t i = 0; i < SW_SPARE_CLASSES; i++)
-        while (spares->classes[i] != NULL)
-            spare_free(spares, i);
-}
-
 struct sw_message *sw_message_new(const struct sw_message *template)
 {
     const struct sw_message_head *head = &template->head;

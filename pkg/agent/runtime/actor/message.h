@@ -73,58 +73,6 @@ struct sw_message *sw_message_new(const struct sw_message *template);
 void sw_message_free(struct sw_message *message);
 SW_DEFINE_CLEANUP(struct sw_message, sw_message_free)
 
-/* Messages that are over, kept by a worker for those that it makes next: most come and go in the
- * same few sizes, some of them from one processor to another and back. */
-#define SW_SPARE_STEP_BYTES 64u
-#define SW_SPARE_CLASSES 9u
-#define SW_SPARES_BYTES_MAX (1u << 20) /* Of all sizes. */
-struct sw_spares {
-    struct sw_message *classes[SW_SPARE_CLASSES]; /* The first ones; the next in item.next. */
-    uint32_t bytes;
-};
-
-static inline uint32_t sw_spare_bytes(size_t size_class)
-{
-    return (uint32_t)(sizeof(struct sw_message) + size_class * SW_SPARE_STEP_BYTES);
-}
-
-void sw_spares_done(struct sw_spares *spares);
-struct sw_message *sw_spares_miss(size_t texts_bytes); /* As below, when there is none. */
-/* Make room for one more of that size: those of other sizes give way, or what was much in use once
- * would keep out what is now. False: they are all of that size. */
-bool sw_spares_give_way(struct sw_spares *spares, size_t size_class);
-/* A zeroed message with room for so many bytes of texts behind it, for sw_message_keep. NULL: no
- * memory. */
-static inline struct sw_message *sw_spares_take(struct sw_spares *spares, size_t texts_bytes)
-{
-    size_t size_class = (texts_bytes + SW_SPARE_STEP_BYTES - 1) / SW_SPARE_STEP_BYTES;
-    struct sw_message *message;
-
-    if (size_class >= SW_SPARE_CLASSES || spares->classes[size_class] == NULL)
-        return sw_spares_miss(texts_bytes);
-    message = spares->classes[size_class];
-    spares->classes[size_class] = (struct sw_message *)(void *)message->item.next;
-    spares->bytes -= sw_spare_bytes(size_class);
-    memset(message, 0, sizeof *message);
-    message->item.kind = SW_ITEM_MESSAGE;
-    message->size_class = (uint8_t)size_class;
-    message->size_bytes = (uint32_t)(sizeof *message + texts_bytes);
-    return message;
-}
-/* Instead of sw_message_free. */
-static inline void sw_spares_put(struct sw_spares *spares, struct sw_message *message)
-{
-    uint32_t size_class = message->size_class;
-
-    if (size_class == 0 || message->shared != NULL ||
-        (spares->bytes >= SW_SPARES_BYTES_MAX && !sw_spares_give_way(spares, size_class))) {
-        sw_message_free(message);
-        return;
-    }
-    message->item.next = (struct sw_item *)(void *)spares->classes[size_class];
-    spares->classes[size_class] = message;
-    spares->bytes += sw_spare_bytes(size_class);
-}
 /* Copy a text to `at`, within that room, and have *ret_text name the copy. Returns its end. */
 static inline uint8_t *sw_message_keep(struct sw_bytes text, uint8_t *at, struct sw_bytes *ret_text)
 {

@@ -8,6 +8,7 @@
 #pragma once
 #include "pkg/agent/runtime/actor/rates.h"
 #include "pkg/agent/runtime/actor/requests.h"
+#include "pkg/agent/runtime/actor/spares.h"
 #include "pkg/agent/runtime/actor/spec.h"
 #include "pkg/agent/runtime/actor/suspects.h"
 #include "pkg/agent/runtime/actor/waits.h"
@@ -67,6 +68,7 @@ struct sw_shared {
     struct sw_waits waits;
     struct sw_births births;
     struct sw_suspects suspects;
+    struct sw_depot depot;
     struct sw_snapshots *snapshots; /* The one that counts, and the one being taken. */
     char fingerprint[256];          /* Of the engine. */
 };

@@ -53,6 +53,7 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     worker->turn_watch = (struct sw_turn_watch){worker, sw_overtake_tick};
     init_buffers(worker);
     sw_heap_init(&worker->timers);
+    worker->spares.depot = &worker->shared->depot;
     if (sw_ready_init(&worker->ready, seed) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
     sw_list_init(&worker->dirty);

@@ -1,10 +1,12 @@
-#include "pkg/agent/runtime/actor/message.h"
+#include "pkg/agent/runtime/actor/spares.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
 #define MANY (SW_SPARES_BYTES_MAX / 64)
+#define TEXTS 128u
+#define CLASS (TEXTS / SW_SPARE_STEP_BYTES)
 
 static struct sw_spares spares;
 static struct sw_message *messages[MANY];
@@ -87,6 +89,64 @@ static void what_is_too_large_is_not_kept(void **state)
     assert_int_equal(spares.bytes, 0);
 }
 
+static uint64_t chains_of(const struct sw_depot *depot, size_t size_class)
+{
+    const struct sw_message *chain = depot->chains[size_class];
+    uint64_t count = 0;
+
+    for (; chain != NULL; chain = (const void *)chain->receiver)
+        count++;
+    return count;
+}
+
+/* One worker sends, the other handles: no more messages are made than are on their way or kept. */
+static void what_one_has_too_many_of_another_makes_use_of(void **state)
+{
+    struct sw_spares sender = {0}, handler = {0};
+    struct sw_message *sent[SW_SPARE_CHAIN];
+    uint32_t most = SW_SPARES_BYTES_MAX + SW_SPARE_CHAIN * sw_spare_bytes(CLASS);
+    struct sw_depot depot;
+    size_t had = 0;
+
+    (void)state;
+    sw_depot_init(&depot);
+    sender.depot = handler.depot = &depot;
+    for (size_t round = 0; round < 2 * MANY / SW_SPARE_CHAIN; round++) {
+        had += sender.classes[CLASS] != NULL || depot.chains[CLASS] != NULL;
+        for (size_t i = 0; i < SW_SPARE_CHAIN; i++)
+            sent[i] = sw_spares_take(&sender, TEXTS);
+        for (size_t i = 0; i < SW_SPARE_CHAIN; i++) {
+            assert_null(sent[i]->receiver);
+            sw_spares_put(&handler, sent[i]);
+        }
+        assert_true(handler.bytes <= most);
+        assert_true(depot.bytes <= SW_DEPOT_BYTES_MAX);
+        assert_int_equal(depot.bytes,
+                         chains_of(&depot, CLASS) * SW_SPARE_CHAIN * sw_spare_bytes(CLASS));
+    }
+    assert_true(had > MANY / SW_SPARE_CHAIN); /* Nearly all of them, once there were enough. */
+    sw_spares_done(&sender);
+    sw_spares_done(&handler);
+    sw_depot_done(&depot);
+    assert_int_equal(depot.bytes, 0);
+}
+
+static void a_depot_that_is_full_takes_no_more(void **state)
+{
+    struct sw_depot depot;
+
+    (void)state;
+    sw_depot_init(&depot);
+    spares.depot = &depot;
+    put_many(TEXTS);
+    assert_true(depot.bytes <= SW_DEPOT_BYTES_MAX);
+    assert_true(depot.bytes + SW_SPARE_CHAIN * sw_spare_bytes(CLASS) > SW_DEPOT_BYTES_MAX);
+    assert_true(spares.bytes <= SW_SPARES_BYTES_MAX + sw_spare_bytes(CLASS));
+    sw_spares_done(&spares);
+    spares.depot = NULL;
+    sw_depot_done(&depot);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void)
@@ -96,6 +156,8 @@ int main(void)
         TEST(what_was_in_use_once_gives_way_to_what_is_now),
         TEST(one_that_is_taken_again_is_as_new),
         TEST(what_is_too_large_is_not_kept),
+        TEST(what_one_has_too_many_of_another_makes_use_of),
+        TEST(a_depot_that_is_full_takes_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
