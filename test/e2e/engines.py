@@ -46,9 +46,9 @@ def install(settings):
     for part in PROGRAMS:
         with open(os.path.join(BUILD, part), "rb") as file:
             program = file.read()
-        assert b"settings 1," in program or part.endswith("compiler"), part
+        assert b"settings 1 (" in program or part.endswith("compiler"), part
         write_over(os.path.join(INSTALLED, part),
-                   program.replace(b"settings 1,", b"settings %d," % settings))
+                   program.replace(b"settings 1 (", b"settings %d (" % settings))
     with open(os.path.join(BUILD, "lib", "swarm", "libwasmtime.so"), "rb") as file:
         write_over(os.path.join(INSTALLED, "lib", "swarm", "libwasmtime.so"), file.read())
 
@@ -126,7 +126,7 @@ class Engines(unittest.TestCase):
         self.kill()
         self.start(2)
         self.check_goes_on(NOTES)
-        found = re.search(r'settings 1, .*" packed 7 instances and replayed (\d+) segments',
+        found = re.search(r'settings 1 \(.*" packed 7 instances and replayed (\d+) segments',
                           self.told())
         self.assertIsNotNone(found, self.told())
         self.assertGreaterEqual(int(found[1]), NOTES)

@@ -199,6 +199,21 @@ class Words(TidyTest):
         self.assert_finds(words.check_locks, "docs/LOCKS.md:1:", "no lock")
 
 
+    def test_settings_of_the_engine_are_in_its_fingerprint(self):
+        self.write("pkg/agent/runtime/wasm/config.c", "/* A. */\nint   a;\n")
+        self.write("pkg/agent/abi/abi.h", '#define F "settings 4 (00000000), x"\n')
+        self.assert_finds(words.check_settings, "pkg/agent/abi/abi.h:1:", "settings 5 (")
+        digest = self.findings(words.check_settings)[0].split("settings 5 (")[1][:8]
+        self.write("pkg/agent/abi/abi.h", f'#define F "settings 5 ({digest}), x"\n')
+        self.assert_clean(words.check_settings)
+        self.write("pkg/agent/runtime/wasm/config.c", "/* Another comment. */\nint a;\n")
+        self.assert_clean(words.check_settings)
+        self.write("pkg/agent/runtime/wasm/config.c", "int b;\n")
+        self.assert_finds(words.check_settings, "pkg/agent/abi/abi.h:1:", "settings 6 (")
+        self.write("pkg/agent/abi/abi.h", "\n")
+        self.assert_finds(words.check_settings, "pkg/agent/abi/abi.h:1:", "names no settings")
+
+
 class Built(TidyTest):
     def test_symbol_without_prefix_is_found(self):
         self.library("pkg/low", "int sw_fine; int coarse; static int hidden;\n"

@@ -1,4 +1,5 @@
 """Words that may not stand in the tree, links of the documents, and rows that documents owe."""
+import hashlib
 import os
 import re
 
@@ -12,6 +13,7 @@ LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 MUTEX = re.compile(r"^\s*(?:static )?(?:pthread_mutex_t|pthread_rwlock_t|uv_mutex_t|mtx_t)"
                    r" (\w+)", re.M)
 LOCKS = "docs/LOCKS.md"
+SETTINGS, ABI = "pkg/agent/runtime/wasm/config.c", "pkg/agent/abi/abi.h"
 
 
 def check_banned(tree):
@@ -105,4 +107,20 @@ def check_locks(tree):
             yield Finding(LOCKS, number, f"no lock {lock} in {name}", "remove the row")
 
 
-CHECKS = (check_banned, check_links, check_locks)
+def check_settings(tree):
+    """The settings of the engine are in its fingerprint, by a digest of their text."""
+    if SETTINGS not in tree.files:
+        return
+    code = re.sub(r"/\*.*?\*/|\s+", "", tree.text(SETTINGS), flags=re.S)
+    digest = hashlib.sha256(code.encode()).hexdigest()[:8]
+    for number, line in tree.lines(ABI):
+        match = re.search(r"settings (\d+) \((\w+)\)", line)
+        if match and match.group(2) != digest:
+            yield Finding(ABI, number, f"{SETTINGS} is not what the fingerprint was made for",
+                          f"make it settings {int(match.group(1)) + 1} ({digest})")
+        if match:
+            return
+    yield Finding(ABI, 1, "the fingerprint names no settings", f"add settings 1 ({digest})")
+
+
+CHECKS = (check_banned, check_links, check_locks, check_settings)
