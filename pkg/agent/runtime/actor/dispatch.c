@@ -267,7 +267,7 @@ void sw_dispatch_message(struct sw_worker *worker, struct sw_message *message)
 /* Copy and hand over; without memory the host stops rather than lose a message. */
 static void post(struct sw_worker *worker, const struct sw_message *template)
 {
-    struct sw_message *message = sw_message_new(template);
+    struct sw_message *message = sw_spares_copy(&worker->spares, template);
 
     if (message == NULL)
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a message");
@@ -440,7 +440,7 @@ static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *eff
     template.pod = way->pod;
     template.key = sw_way_key(way, effect->to);
     template.hash = way->hash;
-    message = sw_message_new(&template);
+    message = sw_spares_copy(&worker->spares, &template);
     if (message == NULL)
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a message");
     else if (way->worker != worker->options.index)

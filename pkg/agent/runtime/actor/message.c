@@ -22,21 +22,25 @@ void sw_body_unref(struct sw_body *body)
         free(body);
 }
 
-struct sw_message *sw_message_new(const struct sw_message *template)
+size_t sw_message_texts_bytes(const struct sw_message *message)
+{
+    const struct sw_message_head *head = &message->head;
+
+    return message->key.size + head->from.size + head->subject.size + head->type.size +
+           head->request_id.size + (message->shared == NULL ? message->body.size : 0);
+}
+
+void sw_message_fill(struct sw_message *message, const struct sw_message *template)
 {
     const struct sw_message_head *head = &template->head;
-    size_t texts = template->key.size + head->from.size + head->subject.size + head->type.size +
-                   head->request_id.size + (template->shared == NULL ? template->body.size : 0);
-    struct sw_message *message = malloc(sizeof *message + texts);
-    uint8_t *at;
+    uint32_t size_bytes = message->size_bytes;
+    uint8_t size_class = message->size_class;
+    uint8_t *at = (uint8_t *)(message + 1);
 
-    if (message == NULL)
-        return NULL;
     *message = *template;
     message->item = (struct sw_item){NULL, SW_ITEM_MESSAGE};
-    message->size_class = 0;
-    message->size_bytes = (uint32_t)(sizeof *message + texts);
-    at = (uint8_t *)(message + 1);
+    message->size_class = size_class;
+    message->size_bytes = size_bytes;
     at = sw_message_keep(template->key, at, &message->key);
     at = sw_message_keep(head->from, at, &message->head.from);
     at = sw_message_keep(head->subject, at, &message->head.subject);
@@ -49,6 +53,18 @@ struct sw_message *sw_message_new(const struct sw_message *template)
         message->body = (struct sw_bytes){message->shared->bytes, message->shared->size};
         message->size_bytes += message->shared->size;
     }
+}
+
+struct sw_message *sw_message_new(const struct sw_message *template)
+{
+    size_t texts = sw_message_texts_bytes(template);
+    struct sw_message *message = malloc(sizeof *message + texts);
+
+    if (message == NULL)
+        return NULL;
+    message->size_class = 0;
+    message->size_bytes = (uint32_t)(sizeof *message + texts);
+    sw_message_fill(message, template);
     return message;
 }
 

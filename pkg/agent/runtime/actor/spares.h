@@ -62,6 +62,16 @@ static inline struct sw_message *sw_spares_take(struct sw_spares *spares, size_t
     message->size_bytes = (uint32_t)(sizeof *message + texts_bytes);
     return message;
 }
+/* As sw_message_new. */
+static inline struct sw_message *sw_spares_copy(struct sw_spares *spares,
+                                                const struct sw_message *template)
+{
+    struct sw_message *message = sw_spares_take(spares, sw_message_texts_bytes(template));
+
+    if (message != NULL)
+        sw_message_fill(message, template);
+    return message;
+}
 /* Instead of sw_message_free. */
 static inline void sw_spares_put(struct sw_spares *spares, struct sw_message *message)
 {

@@ -89,6 +89,25 @@ static void what_is_too_large_is_not_kept(void **state)
     assert_int_equal(spares.bytes, 0);
 }
 
+static void a_copy_is_kept_like_any_other(void **state)
+{
+    const struct sw_message template = {
+        .pod = 7, .key = {"k", 1}, .head = {.from = {"a/b", 3}}, .body = {"body", 4}};
+    struct sw_message *message = sw_spares_copy(&spares, &template), *again;
+
+    (void)state;
+    assert_int_equal(message->pod, 7);
+    assert_int_equal(message->size_bytes, sizeof *message + 8);
+    assert_memory_equal(message->body.data, "body", 4);
+    assert_memory_equal(message->head.from.data, "a/b", 3);
+    assert_ptr_not_equal(message->key.data, template.key.data);
+    sw_spares_put(&spares, message);
+    again = sw_spares_copy(&spares, &template);
+    assert_ptr_equal(again, message);
+    assert_memory_equal(again->key.data, "k", 1);
+    sw_message_free(again);
+}
+
 static uint64_t chains_of(const struct sw_depot *depot, size_t size_class)
 {
     const struct sw_message *chain = depot->chains[size_class];
@@ -156,6 +175,7 @@ int main(void)
         TEST(what_was_in_use_once_gives_way_to_what_is_now),
         TEST(one_that_is_taken_again_is_as_new),
         TEST(what_is_too_large_is_not_kept),
+        TEST(a_copy_is_kept_like_any_other),
         TEST(what_one_has_too_many_of_another_makes_use_of),
         TEST(a_depot_that_is_full_takes_no_more),
     };
