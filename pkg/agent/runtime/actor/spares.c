@@ -27,33 +27,26 @@ void sw_depot_init(struct sw_depot *depot)
     pthread_mutex_init(&depot->mutex, NULL);
 }
 
-/* False: it has no room. */
-static bool depot_put(struct sw_depot *depot, size_t size_class, struct sw_message *chain)
+static struct sw_message *unlink_first(struct sw_depot *depot, size_t size_class)
 {
-    bool has_room;
+    struct sw_message *chain = depot->chains[size_class];
 
-    pthread_mutex_lock(&depot->mutex);
-    has_room = depot->bytes + chain_bytes(size_class) <= SW_DEPOT_BYTES_MAX;
-    if (has_room) {
-        chain->receiver = (struct sw_instance *)(void *)depot->chains[size_class];
-        depot->chains[size_class] = chain;
-        depot->bytes += chain_bytes(size_class);
-    }
-    pthread_mutex_unlock(&depot->mutex);
-    return has_room;
+    if (chain == NULL)
+        return NULL;
+    depot->chains[size_class] = link_of(chain);
+    depot->bytes -= chain_bytes(size_class);
+    return chain;
 }
 
-static struct sw_message *depot_take(struct sw_depot *depot, size_t size_class)
+/* A chain that has to go for one more of that size: of another one, the largest first.  NULL: they
+ * are all of that size. */
+static struct sw_message *unlink_other(struct sw_depot *depot, size_t size_class)
 {
-    struct sw_message *chain;
+    struct sw_message *chain = NULL;
 
-    pthread_mutex_lock(&depot->mutex);
-    chain = depot->chains[size_class];
-    if (chain != NULL) {
-        depot->chains[size_class] = link_of(chain);
-        depot->bytes -= chain_bytes(size_class);
-    }
-    pthread_mutex_unlock(&depot->mutex);
+    for (size_t other = SW_SPARE_CLASSES - 1; other > 0 && chain == NULL; other--)
+        if (other != size_class)
+            chain = unlink_first(depot, other);
     return chain;
 }
 
@@ -65,6 +58,37 @@ static void chain_free(struct sw_message *chain)
         free(chain);
         chain = next;
     }
+}
+
+/* False: it has no room. */
+static bool depot_put(struct sw_depot *depot, size_t size_class, struct sw_message *chain)
+{
+    struct sw_message *other = chain;
+    bool has_room = false;
+
+    while (!has_room && other != NULL) {
+        pthread_mutex_lock(&depot->mutex);
+        has_room = depot->bytes + chain_bytes(size_class) <= SW_DEPOT_BYTES_MAX;
+        other = has_room ? NULL : unlink_other(depot, size_class);
+        if (has_room) {
+            chain->receiver = (struct sw_instance *)(void *)depot->chains[size_class];
+            depot->chains[size_class] = chain;
+            depot->bytes += chain_bytes(size_class);
+        }
+        pthread_mutex_unlock(&depot->mutex);
+        chain_free(other);
+    }
+    return has_room;
+}
+
+static struct sw_message *depot_take(struct sw_depot *depot, size_t size_class)
+{
+    struct sw_message *chain;
+
+    pthread_mutex_lock(&depot->mutex);
+    chain = unlink_first(depot, size_class);
+    pthread_mutex_unlock(&depot->mutex);
+    return chain;
 }
 
 void sw_depot_done(struct sw_depot *depot)
@@ -117,22 +141,27 @@ static void spare_free(struct sw_spares *spares, size_t size_class)
     free(message);
 }
 
-/* Have a chain of those that were put last go to the depot: they may be in a cache still. */
+/* Have a chain of those that were put last go to the depot: they may be in a cache still. Where
+ * there are too few, or the depot is full of them, it is not tried again for a while. */
 static void hand_over(struct sw_spares *spares, size_t size_class)
 {
     struct sw_message *first = spares->classes[size_class], *last = first;
+    uint32_t count = 1;
 
-    for (uint32_t i = 1; i < SW_SPARE_CHAIN; i++) {
-        if (last == NULL)
-            return;
-        last = next_of(last);
+    if (spares->refused > 0) {
+        spares->refused--;
+        return;
     }
+    for (; last != NULL && count < SW_SPARE_CHAIN; count++)
+        last = next_of(last);
+    spares->refused = SW_SPARE_CHAIN;
     if (last == NULL)
         return;
     spares->classes[size_class] = next_of(last);
     last->item.next = NULL;
     if (depot_put(spares->depot, size_class, first)) {
         spares->bytes -= chain_bytes(size_class);
+        spares->refused = 0;
         return;
     }
     last->item.next = (struct sw_item *)(void *)spares->classes[size_class];
@@ -141,12 +170,12 @@ static void hand_over(struct sw_spares *spares, size_t size_class)
 
 bool sw_spares_give_way(struct sw_spares *spares, size_t size_class)
 {
+    if (spares->depot != NULL)
+        hand_over(spares, size_class);
     for (size_t other = SW_SPARE_CLASSES - 1; other > 0; other--)
         while (other != size_class && spares->classes[other] != NULL &&
                spares->bytes >= SW_SPARES_BYTES_MAX)
             spare_free(spares, other);
-    if (spares->bytes >= SW_SPARES_BYTES_MAX && spares->depot != NULL)
-        hand_over(spares, size_class);
     return spares->bytes < SW_SPARES_BYTES_MAX;
 }
 
@@ -156,5 +185,5 @@ void sw_spares_done(struct sw_spares *spares)
         chain_free(spares->classes[i]);
         spares->classes[i] = NULL;
     }
-    spares->bytes = 0;
+    spares->bytes = spares->refused = 0;
 }

@@ -5,7 +5,8 @@
  *     take <- spares of the worker <-> depot of the host, SW_SPARE_CHAIN at a time
  *
  * Threads: a worker's spares: one at a time; the depot: any.  I/O: none.
- * Limits: SW_SPARES_BYTES_MAX of each worker, SW_DEPOT_BYTES_MAX of the depot.
+ * Limits: SW_SPARES_BYTES_MAX of each worker, and a chain of each size; SW_DEPOT_BYTES_MAX of the
+ * depot. What is in use now drives out the sizes that were once, here and there.
  * After: Bonwick and Adams, Magazines and Vmem, USENIX 2001. */
 #pragma once
 #include "pkg/agent/runtime/actor/message.h"
@@ -28,6 +29,7 @@ struct sw_spares {
     struct sw_depot *depot;                       /* Borrowed; NULL: there is none. */
     struct sw_message *classes[SW_SPARE_CLASSES]; /* The first ones; the next in item.next. */
     uint32_t bytes;
+    uint32_t refused; /* So many times more the depot is not asked, which had no room. */
 };
 
 static inline uint32_t sw_spare_bytes(size_t size_class)
@@ -41,8 +43,8 @@ void sw_depot_done(struct sw_depot *depot);
 void sw_spares_done(struct sw_spares *spares);
 /* As below, when there is none. */
 struct sw_message *sw_spares_miss(struct sw_spares *spares, size_t texts_bytes);
-/* Make room for one more of that size: those of other sizes give way, or what was much in use once
- * would keep out what is now; then a chain goes to the depot. False: there is no room. */
+/* Make room for one more of that size: a chain of them goes to the depot, or else those of other
+ * sizes give way, or what was much in use once would keep out what is now. False: no room. */
 bool sw_spares_give_way(struct sw_spares *spares, size_t size_class);
 /* A zeroed message with room for so many bytes of texts behind it, for sw_message_keep. NULL: no
  * memory. */

@@ -1,3 +1,4 @@
+/* labels: threaded */
 #include "pkg/agent/runtime/actor/spares.h"
 
 #include <setjmp.h>
@@ -166,6 +167,100 @@ static void a_depot_that_is_full_takes_no_more(void **state)
     sw_depot_done(&depot);
 }
 
+/* A size that nobody uses any more keeps out neither those of a worker nor those of the depot. */
+static void a_depot_full_of_what_was_in_use_once_takes_what_is_now(void **state)
+{
+    static const size_t sizes[] = {512, 100, 300, 1, 512};
+    struct sw_depot depot;
+
+    (void)state;
+    sw_depot_init(&depot);
+    spares.depot = &depot;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        size_t size_class = (sizes[i] + SW_SPARE_STEP_BYTES - 1) / SW_SPARE_STEP_BYTES;
+        uint64_t chain = SW_SPARE_CHAIN * sw_spare_bytes(size_class);
+
+        put_many(sizes[i]);
+        assert_true(chains_of(&depot, size_class) * chain + chain > SW_DEPOT_BYTES_MAX);
+        assert_int_equal(depot.bytes, chains_of(&depot, size_class) * chain);
+        assert_true(depot.bytes <= SW_DEPOT_BYTES_MAX);
+        assert_int_equal(kept(sizes[i]), spares.bytes);
+    }
+    sw_spares_done(&spares);
+    spares.depot = NULL;
+    sw_depot_done(&depot);
+}
+
+/* Sizes that are in use at the same time do not drive each other out while the depot has room. */
+static void several_sizes_go_back_to_who_sends(void **state)
+{
+    static const size_t sizes[] = {50, 128, 300};
+    struct sw_spares sender = {0}, handler = {0};
+    struct sw_depot depot;
+    size_t made = 0, round = 0;
+
+    (void)state;
+    sw_depot_init(&depot);
+    sender.depot = handler.depot = &depot;
+    for (; round < MANY; round++) {
+        size_t size = sizes[round % 3];
+        size_t size_class = (size + SW_SPARE_STEP_BYTES - 1) / SW_SPARE_STEP_BYTES;
+
+        made += sender.classes[size_class] == NULL && depot.chains[size_class] == NULL;
+        sw_spares_put(&handler, sw_spares_take(&sender, size));
+    }
+    assert_true(made < MANY / 3); /* As many as the handler keeps. */
+    sw_spares_done(&sender);
+    sw_spares_done(&handler);
+    sw_depot_done(&depot);
+}
+
+struct side { /* A worker, with a thread of its own. */
+    pthread_t thread;
+    struct sw_spares spares;
+    struct sw_message *messages[MANY];
+    bool is_as_new;
+};
+
+static void *take_and_put(void *ctx)
+{
+    struct side *side = ctx;
+
+    side->is_as_new = true;
+    for (size_t round = 0; round < 3; round++) {
+        for (size_t i = 0; i < MANY; i++) {
+            side->messages[i] = sw_spares_take(&side->spares, TEXTS);
+            side->is_as_new = side->is_as_new && side->messages[i]->receiver == NULL &&
+                              side->messages[i]->epoch == 0 && side->messages[i]->item.next == NULL;
+            side->messages[i]->epoch = i + 1;
+        }
+        for (size_t i = 0; i < MANY; i++)
+            sw_spares_put(&side->spares, side->messages[i]);
+    }
+    sw_spares_done(&side->spares);
+    return NULL;
+}
+
+static void many_threads_may_use_the_depot(void **state)
+{
+    static struct side sides[2];
+    struct sw_depot depot;
+
+    (void)state;
+    sw_depot_init(&depot);
+    for (size_t i = 0; i < 2; i++) {
+        sides[i].spares.depot = &depot;
+        assert_int_equal(pthread_create(&sides[i].thread, NULL, take_and_put, &sides[i]), 0);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(sides[i].thread, NULL), 0);
+        assert_true(sides[i].is_as_new);
+    }
+    assert_true(depot.bytes <= SW_DEPOT_BYTES_MAX);
+    sw_depot_done(&depot);
+    assert_int_equal(depot.bytes, 0);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void)
@@ -178,6 +273,9 @@ int main(void)
         TEST(a_copy_is_kept_like_any_other),
         TEST(what_one_has_too_many_of_another_makes_use_of),
         TEST(a_depot_that_is_full_takes_no_more),
+        TEST(a_depot_full_of_what_was_in_use_once_takes_what_is_now),
+        TEST(several_sizes_go_back_to_who_sends),
+        TEST(many_threads_may_use_the_depot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
