@@ -138,6 +138,7 @@ static void close_host(struct micro *micro)
 {
     sw_worker_free(micro->worker);
     sw_journal_close(micro->shared.journal);
+    sw_shared_done(&micro->shared);
     (void)micro->system->folder_list(micro->system->ctx, micro->folder, remove_file, micro, NULL);
     (void)rmdir(micro->folder);
 }

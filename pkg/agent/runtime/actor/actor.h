@@ -36,8 +36,8 @@ struct sw_call { /* An outside call that is not over, in one allocation. */
     uint8_t bytes[]; /* Of the service's name, the type, the body. */
 };
 
-struct sw_wait { /* What the turn that is under way waits for. What each segment looks at is last.
-                  */
+/* What the turn that is under way waits for. What each segment looks at is last. */
+struct sw_wait {
     struct sw_call *call; /* CALL: owned; otherwise NULL. */
     uint64_t number;      /* Of the last wait of this instance; they rise by one. */
     uint64_t due_ns;      /* When it ends by itself, or the next try is; UINT64_MAX: never. */

@@ -1,7 +1,8 @@
 /* Where sends go: the Pod of a name's slot, and its worker. What was found is remembered under the
  * name, since agents write to the same few names again and again; a change of routes forgets it.
  *
- * Threads: one at a time.  I/O: none.  Limits: SW_WAYS_MAX names; colliding ones take turns. */
+ * Threads: one at a time.  I/O: none.  Limits: SW_WAYS_MAX names. Colliding ones take turns; where
+ * hardly any comes again, only one that comes twice in a row takes another one's place. */
 #pragma once
 #include "pkg/agent/runtime/actor/routes.h"
 
