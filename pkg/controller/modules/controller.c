@@ -26,7 +26,8 @@ struct sw_module_controller {
     struct sw_timer *timer;
     struct sw_map *entries; /* By "namespace/digest". */
     uint64_t started_ms;
-    /* Of the pass that goes on: what may go. */
+    /* Of the pass that goes on: when it began, and what may go. */
+    uint64_t pass_began_ms;
     struct sw_module_name *candidates;
     size_t count, at;
     struct question *question;                  /* That is open. */
@@ -311,10 +312,14 @@ static bool note(void *ctx, const struct sw_module_name *name)
     return true;
 }
 
+/* As of when the pass began: what it saw itself is not old, however long it takes. */
 static bool is_due(const struct sw_module_controller *controller, const struct entry *entry,
                    uint64_t part)
 {
-    return now_ms(controller) - entry->needed_ms >= controller->options.grace_ms / part;
+    uint64_t began_ms = controller->pass_began_ms;
+
+    return entry->needed_ms <= began_ms &&
+           began_ms - entry->needed_ms >= controller->options.grace_ms / part;
 }
 
 /* Look for who names what is in that namespace, if it was not looked at lately. */
@@ -367,6 +372,7 @@ static void on_timer(void *ctx)
     struct sw_err err = {0};
     enum sw_rc rc;
 
+    controller->pass_began_ms = now_ms(controller);
     controller->count = controller->at = 0;
     controller->searched[0] = '\0';
     controller->next = (struct sw_module_controller_view){0};
