@@ -93,11 +93,11 @@ class Erlang(Runtime):
 
 
 class Caf(Runtime):
-    workloads = ("pairs",)
+    workloads = ("pairs", "fan")
 
     def make(self, workload):
         program = os.path.join(self.build, "bench", f"caf-{workload}")
-        output_of(["g++", "-O2", "-std=c++17", "-o", program,
+        output_of(["g++", "-O2", "-DNDEBUG", "-std=c++17", "-o", program,
                    os.path.join(SOURCE, "caf", f"{workload}.cpp"), "-lcaf_core"])
         return [program]
 
