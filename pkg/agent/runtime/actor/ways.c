@@ -9,6 +9,7 @@
 #define TEXT_MAX 120u
 #define REPLICA_MAX 22u
 #define AGENT_MAX 64u
+#define PODS_MAX 16u
 #define PLACE_BITS 12
 #define WORTH_MAX 64u
 
@@ -36,6 +37,7 @@ struct sw_ways {
         size_t size;
         char name[AGENT_MAX];
     } agent;
+    const struct sw_route_pod *pods[PODS_MAX]; /* That were looked for last, by their numbers. */
 };
 
 _Static_assert(sizeof(struct sw_way) <= 64, "a line of the cache");
@@ -76,6 +78,7 @@ _Static_assert(SW_WAYS_MAX == 1u << PLACE_BITS, "so many bits of the hash are a 
 static void forget(struct sw_ways *ways, uint64_t changes)
 {
     memset(ways->marks, 0, sizeof ways->marks);
+    memset(ways->pods, 0, sizeof ways->pods);
     ways->agent.route = NULL;
     ways->changes = changes;
 }
@@ -97,6 +100,17 @@ static const struct sw_route *agent_of(struct sw_ways *ways, const struct sw_rou
     ways->agent.size = agent.size;
     memcpy(ways->agent.name, agent.data, agent.size);
     return route;
+}
+
+/* As sw_routes_pod. */
+static const struct sw_route_pod *pod_of(struct sw_ways *ways, const struct sw_routes *routes,
+                                         uint64_t number)
+{
+    const struct sw_route_pod **pod = &ways->pods[number % PODS_MAX];
+
+    if (*pod == NULL || (*pod)->pod != number)
+        *pod = sw_routes_pod(routes, number);
+    return *pod;
 }
 
 static bool is_known(const struct known *known, uint64_t space, struct sw_bytes to)
@@ -131,7 +145,7 @@ static void find(struct sw_ways *ways, const struct sw_routes *routes, const str
     }
     ret_way->hash = sw_board_key(route->hash_key, key);
     ret_way->pod = route->pods[sw_slot_of_hashed(route->hash_key, key, ret_way->hash)];
-    pod = sw_routes_pod(routes, ret_way->pod);
+    pod = pod_of(ways, routes, ret_way->pod);
     if (ret_way->pod == 0 || pod == NULL)
         return;
     ret_way->worker = pod->worker;

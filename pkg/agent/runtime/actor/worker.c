@@ -262,7 +262,8 @@ static bool run_next(struct sw_worker *worker, struct sw_ready_link *next, uint3
     instance = SW_LIST_ITEM(next, struct sw_instance, ready);
     if (instance->passed != NULL) /* When its segment ends it is looked at again. */
         return true;
-    fetch_next(worker, next, priority);
+    if (next != worker->hand_on.link) /* Else what is behind it was fetched before. */
+        fetch_next(worker, next, priority);
     begin_hand_on(worker, next);
     sw_segment_run(worker, instance, priority);
     worker->hand_on.is_open = false;
