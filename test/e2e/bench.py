@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(SOURCE, "test", "bench", "lib"))
 from daemon import Daemon, Failure  # pylint: disable=wrong-import-position
 
 CASES = {"idle": 3, "apply": 3, "store": 10, "request": 4, "pairs": 2, "fan": 2, "durable": 4,
-         "recover": 2, "wait": 1}
+         "recover": 3, "wait": 1}
 failed = 0
 
 
