@@ -198,7 +198,6 @@ class Words(TidyTest):
         self.write("pkg/low/a.c", "\n")
         self.assert_finds(words.check_locks, "docs/LOCKS.md:1:", "no lock")
 
-
     def test_settings_of_the_engine_are_in_its_fingerprint(self):
         self.write("pkg/agent/runtime/wasm/config.c", "/* A. */\nint   a;\n")
         self.write("pkg/agent/abi/abi.h", '#define F "settings 4 (00000000), x"\n')

@@ -70,8 +70,8 @@ struct sw_message {
 
 /* A copy of what the template says; its shared body, if any, is referenced. NULL: no memory. */
 struct sw_message *sw_message_new(const struct sw_message *template);
-/* How much room its texts need, and that copy into one with as much: what stands in size_class and
- * size_bytes stays. */
+/* The bytes of room that its texts need; and such a copy, made in a message that has as much behind
+ * it, whose size_class and size_bytes are set and stay. */
 size_t sw_message_texts_bytes(const struct sw_message *message);
 void sw_message_fill(struct sw_message *message, const struct sw_message *template);
 void sw_message_free(struct sw_message *message);
