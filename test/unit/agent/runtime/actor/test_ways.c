@@ -119,6 +119,29 @@ static void more_names_than_places_leave_some_that_are_known(void **state)
     assert_true(known <= SW_WAYS_MAX);
 }
 
+/* What is remembered of it is not read after it went: the sanitizer looks on. */
+static void a_pod_that_comes_back_is_looked_for_again(void **state)
+{
+    struct sw_route_change change = {.name_space = zoo.name,
+                                     .agent = {"a", 1},
+                                     .pod = {.pod = 2, .worker = 7},
+                                     .is_keyed = true};
+    char to[32];
+    uint32_t i = 0;
+
+    (void)state;
+    open_pod(&zoo, "a", 1, false);
+    open_pod(&zoo, "a", 2, true);
+    do
+        (void)snprintf(to, sizeof to, "a/%u", i++);
+    while (pod_of(&zoo, to) != 2);
+    assert_int_equal(find(&zoo, to)->worker, 2);
+    close_pod(&zoo, "a", 2);
+    memset(change.pod.slots, 0xff, sizeof change.pod.slots);
+    assert_int_equal(sw_routes_change(routes, &change), SW_OK);
+    assert_int_equal(find(&zoo, to)->worker, 7);
+}
+
 /* Names that end alike stand in one place. */
 static void a_stranger_is_remembered_when_it_comes_twice_in_a_row(void **state)
 {
@@ -279,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_name_is_remembered_with_what_was_noted_of_it),
         TEST(more_names_than_places_leave_some_that_are_known),
+        TEST(a_pod_that_comes_back_is_looked_for_again),
         TEST(a_stranger_is_remembered_when_it_comes_twice_in_a_row),
         TEST(one_that_comes_once_drives_nobody_out),
         TEST(a_change_of_routes_forgets),
