@@ -1,17 +1,17 @@
-#include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/deliver.h"
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/link/entries.h"
 #include "pkg/agent/runtime/actor/fetch.h"
 #include "pkg/agent/runtime/actor/retry.h"
+#include "pkg/agent/runtime/actor/state.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FETCH_NEAR 3 /* So many messages on is one whose receiver is fetched, and so many */
-#define FETCH_FAR 6  /* one for which it is looked up where that is. */
+#define INBOX_AHEAD 16u /* Messages that are expected before the first of them is delivered. */
 
 /* --- Messages -------------------------------------------------------------------------------- */
 
@@ -201,25 +201,16 @@ struct sw_instance *sw_deliver_remembered(struct sw_worker *worker,
     return found != NULL && *found != NULL && is_for(message, *found) ? *found : NULL;
 }
 
-/* Have come into the processor's caches whom the messages at the beginning of a queue are for,
- * while those before them are delivered: for one that is a few further on where its receiver is
- * remembered, for one in between the receiver. */
-void sw_deliver_fetch(struct sw_worker *worker, const struct sw_item *last)
+void sw_deliver_expect(struct sw_worker *worker, const struct sw_message *message)
 {
-    const struct sw_item *item = last == NULL ? NULL : last->next;
-    struct sw_instance **found;
+    struct sw_expected *expected = &worker->expected;
+    struct sw_instance ***place = &expected->places[expected->at++ % SW_EXPECTED];
 
-    if (item == NULL || !sw_worker_is_crowded(worker))
-        return;
-    for (int i = 0; i < FETCH_NEAR; i++)
-        item = item->next;
-    found = item->kind == SW_ITEM_MESSAGE ? place_for(worker, item) : NULL;
-    if (found != NULL && *found != NULL)
-        sw_instance_fetch_post(*found);
-    for (int i = FETCH_NEAR; i < FETCH_FAR; i++)
-        item = item->next;
-    if (item->kind == SW_ITEM_MESSAGE)
-        __builtin_prefetch(place_for(worker, item));
+    if (*place != NULL && **place != NULL)
+        sw_instance_fetch_post(**place);
+    *place = message != NULL && sw_worker_is_crowded(worker) ? place_for(worker, message) : NULL;
+    if (*place != NULL)
+        __builtin_prefetch(*place);
 }
 
 /* Only from outside: what an instance sent is in the journal and cannot be refused. True: it was
@@ -540,7 +531,7 @@ static void deliver_program(struct sw_worker *worker, struct sw_item_program *it
 
 /* --- All items ------------------------------------------------------------------------------- */
 
-void sw_deliver(struct sw_worker *worker, struct sw_item *item)
+static void deliver(struct sw_worker *worker, struct sw_item *item)
 {
     switch (item->kind) {
     case SW_ITEM_MESSAGE:
@@ -577,4 +568,33 @@ void sw_deliver(struct sw_worker *worker, struct sw_item *item)
         break;
     }
     sw_item_free(item, &worker->engine);
+}
+
+/* What stands behind `ahead`, which is NULL at first, is expected. Returns how far that went. */
+static const struct sw_item *expect_next(struct sw_worker *worker, const struct sw_item *ahead)
+{
+    const struct sw_item *next = ahead == NULL ? worker->inbox->next : ahead->next;
+
+    if (ahead == worker->inbox) { /* The last one. */
+        sw_deliver_expect(worker, NULL);
+        return ahead;
+    }
+    sw_deliver_expect(worker, next->kind == SW_ITEM_MESSAGE
+                                  ? (const struct sw_message *)(const void *)next
+                                  : NULL);
+    return next;
+}
+
+void sw_deliver_inbox(struct sw_worker *worker)
+{
+    const struct sw_item *ahead = NULL;
+    struct sw_item *item;
+
+    for (uint32_t i = 0; i < INBOX_AHEAD && worker->inbox != NULL; i++)
+        ahead = expect_next(worker, ahead);
+    while (worker->failure.rc == SW_OK && (item = sw_item_get(&worker->inbox)) != NULL) {
+        ahead = worker->inbox == NULL ? NULL : expect_next(worker, ahead);
+        if (!sw_overtake_keeps(worker, item))
+            deliver(worker, item);
+    }
 }

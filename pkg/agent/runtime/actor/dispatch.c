@@ -112,6 +112,8 @@ static bool take_send(struct sw_worker *worker, const struct sw_guest_send *send
         message->receiver = way->removals == worker->removals ? way->instance : NULL;
         if (message->receiver != NULL)
             sw_instance_fetch_post(message->receiver);
+        else
+            sw_deliver_expect(worker, message);
     }
     sw_item_put(&turn->taken, &message->item);
     return true;
@@ -408,6 +410,12 @@ static void template_of(const struct dispatch *dispatch, const struct sw_effect 
     ret_template->body_at = dispatch->effects_at + effect->body_at;
 }
 
+static void put_local(struct dispatch *dispatch, struct sw_message *message)
+{
+    sw_deliver_expect(dispatch->worker, message);
+    sw_item_put(&dispatch->local, &message->item);
+}
+
 static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *effect, uint32_t index)
 {
     struct sw_worker *worker = dispatch->worker;
@@ -446,17 +454,15 @@ static void dispatch_send(struct dispatch *dispatch, const struct sw_effect *eff
     else if (way->worker != worker->options.index)
         sw_item_put(&worker->sent[way->worker], &message->item);
     else
-        sw_item_put(&dispatch->local, &message->item);
+        put_local(dispatch, message);
 }
 
 static void deliver_local(struct dispatch *dispatch)
 {
     struct sw_item *item;
 
-    while ((item = sw_item_get(&dispatch->local)) != NULL) {
-        sw_deliver_fetch(dispatch->worker, dispatch->local);
+    while ((item = sw_item_get(&dispatch->local)) != NULL)
         sw_deliver_message(dispatch->worker, (struct sw_message *)(void *)item);
-    }
 }
 
 static void dispatch_reply(struct dispatch *dispatch, const struct sw_effect *effect,
@@ -510,7 +516,6 @@ static void send_taken(struct sw_worker *worker, uint64_t epoch, size_t effects_
         } else if (are_there && message->receiver != NULL) {
             sw_deliver_to(worker, message->receiver, message);
         } else {
-            sw_deliver_fetch(worker, *taken);
             sw_deliver_message(worker, message);
         }
     }

@@ -43,14 +43,6 @@ void sw_dispatch_publish(struct sw_worker *worker, struct sw_message *message, u
 void sw_dispatch_match(struct sw_worker *worker, struct sw_bytes space, struct sw_bytes subject,
                        uint32_t effect);
 
-/* --- deliver.c -------------------------------------------------------------------------------- */
-
-/* Whom a message is for, if that is remembered; and deliver it to whom that was, if it still is. */
-struct sw_instance *sw_deliver_remembered(struct sw_worker *worker,
-                                          const struct sw_message *message);
-void sw_deliver_to(struct sw_worker *worker, struct sw_instance *instance,
-                   struct sw_message *message);
-
 /* --- output.c: frames ------------------------------------------------------------------------- */
 
 struct sw_frame;

@@ -383,7 +383,7 @@ static bool is_expired(struct sw_worker *worker, struct sw_instance *instance)
     return false;
 }
 
-void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
+bool sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
 {
     struct sw_message *message;
     struct sw_err err;
@@ -391,28 +391,30 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     sw_err_clear(&err);
     sw_fetch(instance->guest, GUEST_FETCH_BYTES);
     if (instance->pod->state == SW_POD_CLOSED || instance->pod->is_leaving || instance->is_leaving)
-        return;
+        return false;
     sw_capture_instance_first(worker, instance);
     if (!instance->is_started)
         instance->spec = instance->pod->spec;
     if (instance->is_stopping || is_expired(worker, instance)) {
         sw_segment_stop(worker, instance);
-        return;
+        return false;
     }
     if (instance->retry_ns > worker->now_ns || !be_started(worker, instance, priority))
-        return;
+        return false;
     if (instance->spec != instance->pod->spec && !sw_upgrade_settle(worker, instance)) {
         sw_instance_back_off(worker, instance);
-        return;
+        return false;
     }
     if (instance->actor.wait.kind != SW_WAIT_NONE) {
         resume(worker, instance);
-        return;
+        return false;
     }
     message = sw_instance_take(worker, instance, priority);
     if (message == NULL)
-        return;
+        return false;
     sw_fetch(message, SW_MESSAGE_FETCH_BYTES);
+    if (instance->mailbox[priority] != NULL) /* It is likely to follow at once. */
+        sw_fetch(instance->mailbox[priority]->next, SW_MESSAGE_FETCH_BYTES);
     if (is_stale(worker, instance, message) || is_repeat(worker, instance, message)) {
         sw_message_free(message);
         sw_instance_set_timer(worker, instance);
@@ -423,6 +425,5 @@ void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     } else if (!handle(worker, instance, message)) {
         sw_spares_put(&worker->spares, message);
     }
-    if (instance->mailbox[priority] != NULL && instance->actor.wait.kind == SW_WAIT_NONE)
-        sw_instance_wake_up(worker, instance, priority);
+    return instance->mailbox[priority] != NULL && instance->actor.wait.kind == SW_WAIT_NONE;
 }

@@ -40,8 +40,9 @@ void sw_segment_judge(const struct sw_turn *turn, struct sw_guest_outcome *outco
 
 /* --- next.c ----------------------------------------------------------------------------------- */
 
-/* Run what is next for an instance that stood in the ready queue of `priority`. */
-void sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);
+/* Run what is next for an instance that stood in the ready queue of `priority`. True: there is more
+ * of that for it, and it is there; it is the caller who has it run again. */
+bool sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);
 
 /* --- start.c ---------------------------------------------------------------------------------- */
 

@@ -57,6 +57,9 @@ static inline struct sw_message *sw_spares_take(struct sw_spares *spares, size_t
         return sw_spares_miss(spares, texts_bytes);
     message = spares->classes[size_class];
     spares->classes[size_class] = (struct sw_message *)(void *)message->item.next;
+    /* The next one may be in another processor's caches, where it was handled. */
+    for (uint32_t at = 0; at < sw_spare_bytes(size_class); at += 64)
+        __builtin_prefetch((const void *)((uintptr_t)message->item.next + at), 1);
     spares->bytes -= sw_spare_bytes(size_class);
     memset(message, 0, sizeof *message);
     message->item.kind = SW_ITEM_MESSAGE;

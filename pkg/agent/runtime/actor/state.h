@@ -3,6 +3,7 @@
  * Threads, I/O, Limits: as worker.h. */
 #pragma once
 #include "pkg/agent/runtime/actor/bodies.h"
+#include "pkg/agent/runtime/actor/deliver.h"
 #include "pkg/agent/runtime/actor/dispatch.h"
 #include "pkg/agent/runtime/actor/overtake.h"
 #include "pkg/agent/runtime/actor/pod.h"
@@ -100,6 +101,7 @@ struct sw_worker {
     /* Whom messages were for, by what these name them with, in 2^SW_FOUND_BITS places: the next
      * message for the same need not look it up. */
     struct sw_instance **found;
+    struct sw_expected expected;
     uint64_t removals; /* How often one went. */
     struct sw_item *inbox;
     struct sw_item **sent; /* A queue per worker. */
@@ -236,14 +238,3 @@ void sw_note_end(struct sw_worker *worker, const struct sw_note *note); /* The s
 /* Append a record outside of a segment. */
 enum sw_rc sw_worker_append(struct sw_worker *worker, const struct sw_record *record,
                             struct sw_journal_place *ret_place);
-
-/* --- deliver.c: what comes in ----------------------------------------------------------------- */
-
-void sw_deliver(struct sw_worker *worker, struct sw_item *item);
-void sw_deliver_message(struct sw_worker *worker, struct sw_message *message);
-void sw_deliver_fetch(struct sw_worker *worker, const struct sw_item *last);
-/* It goes away: nobody may remember it. */
-void sw_deliver_forget(struct sw_worker *worker, const struct sw_instance *instance);
-/* deliver_letters.c; the items are owned. */
-void sw_deliver_letters(struct sw_worker *worker, struct sw_item_letters *letters);
-void sw_deliver_letters_change(struct sw_worker *worker, struct sw_item_letters_change *change);

@@ -20,7 +20,7 @@
 #define UNCLOCKED_MAX 7u
 #define HAND_ONS_MAX 15u
 #define UNCLOCKED_NS 5000u
-#define FETCH_READY_MIN 4u /* With fewer the same ones would come again. */
+#define FETCH_AHEAD 4u /* With fewer ready the same ones would come again. */
 
 static void init_buffers(struct sw_worker *worker)
 {
@@ -211,31 +211,29 @@ static void charge_soon(struct sw_worker *worker)
 }
 
 /* Where many instances are ready, none of them is in the processor's caches: have those that run
- * soon come there while others run. Each step follows pointers that the one before had fetched. */
+ * soon come there while others run, the fourth first, and of each a part only, since all of it at
+ * once waits for itself. Each step follows pointers that the one before had fetched. */
 static void fetch_next(const struct sw_worker *worker, struct sw_ready_link *link,
                        uint32_t priority)
 {
-    const struct sw_instance *soon, *later, *last;
+    const struct sw_guest_engine *engine = &worker->engine;
+    const struct sw_instance *ahead[FETCH_AHEAD];
 
-    if (worker->ready.orders[worker->ready.picked_kind].queued[priority] < FETCH_READY_MIN ||
+    if (worker->ready.orders[worker->ready.picked_kind].queued[priority] < FETCH_AHEAD ||
         !sw_worker_is_crowded(worker))
         return;
-    link = link->next[priority];
-    soon = SW_LIST_ITEM(link, struct sw_instance, ready);
-    link = link->next[priority];
-    later = SW_LIST_ITEM(link, struct sw_instance, ready);
-    last = SW_LIST_ITEM(link->next[priority], struct sw_instance, ready);
-    sw_instance_fetch_all(last);
-    if (later->mailbox[priority] != NULL)
-        sw_fetch(later->mailbox[priority], sizeof(struct sw_item));
-    if (soon->mailbox[priority] != NULL)
-        sw_fetch(soon->mailbox[priority]->next, SW_MESSAGE_FETCH_BYTES);
-    if (worker->engine.fetch == NULL)
-        return;
-    if (later->guest != NULL)
-        worker->engine.fetch(worker->engine.ctx, later->guest, 0);
-    if (soon->guest != NULL)
-        worker->engine.fetch(worker->engine.ctx, soon->guest, 1);
+    for (uint32_t i = 0; i < FETCH_AHEAD; i++) {
+        link = link->next[priority];
+        ahead[i] = SW_LIST_ITEM(link, struct sw_instance, ready);
+    }
+    sw_instance_fetch_all(ahead[3]);
+    if (ahead[2]->mailbox[priority] != NULL)
+        sw_fetch(ahead[2]->mailbox[priority], sizeof(struct sw_item));
+    for (uint32_t step = 0; step < 3 && engine->fetch != NULL; step++)
+        if (ahead[2 - step]->guest != NULL)
+            engine->fetch(engine->ctx, ahead[2 - step]->guest, (int)step);
+    if (ahead[0]->mailbox[priority] != NULL)
+        sw_fetch(ahead[0]->mailbox[priority]->next, SW_MESSAGE_FETCH_BYTES);
 }
 
 /* Whether what runs now may hand on (ready.h): others of its Agent wait for HAND_ONS_MAX short
@@ -249,12 +247,28 @@ static void begin_hand_on(struct sw_worker *worker, const struct sw_ready_link *
     hand_on->is_open = hand_on->count < HAND_ONS_MAX && worker->unclocked_max > 0;
 }
 
-/* Run what was picked, or have it go on. False: the worker's loop is another strand's by now. */
-static bool run_next(struct sw_worker *worker, struct sw_ready_link *next, uint32_t priority)
+/* Whether the instance whose segment is over, and that has handed on to nobody, may run once more
+ * as if it had handed on to itself: then it need not be queued and picked for that. */
+static bool may_run_again(const struct sw_worker *worker, uint64_t asides)
+{
+    return worker->hand_on.is_open && worker->hand_on.count + 1 < HAND_ONS_MAX &&
+           worker->unclocked < worker->unclocked_max && worker->ready.picked != NULL &&
+           sw_ready_is_alone(&worker->ready) && asides == worker->passing.asides &&
+           worker->passing.rest_ns == 0 && worker->failure.rc == SW_OK &&
+           !atomic_load_explicit(&worker->shared->wants_still, memory_order_relaxed) &&
+           sw_journal_has_room(worker->shared->journal);
+}
+
+/* Run what was picked, and again until *count, of the segments that ran, is segments_max; or have
+ * it go on. False: the worker's loop is another strand's by now. */
+static bool run_next(struct sw_worker *worker, struct sw_ready_link *next, uint32_t priority,
+                     uint32_t segments_max, uint32_t *count)
 {
     uint64_t asides = worker->passing.asides;
     struct sw_instance *instance;
+    bool has_more;
 
+    ++*count;
     if (worker->ready.picked_kind == SW_READY_GOING) {
         sw_overtake_go_on(worker, next);
         return !sw_overtake_is_replaced(worker);
@@ -265,7 +279,14 @@ static bool run_next(struct sw_worker *worker, struct sw_ready_link *next, uint3
     if (next != worker->hand_on.link) /* Else what is behind it was fetched before. */
         fetch_next(worker, next, priority);
     begin_hand_on(worker, next);
-    sw_segment_run(worker, instance, priority);
+    while ((has_more = sw_segment_run(worker, instance, priority)) && *count < segments_max &&
+           may_run_again(worker, asides)) {
+        worker->hand_on.count++;
+        worker->unclocked++;
+        ++*count;
+    }
+    if (has_more)
+        sw_instance_wake_up(worker, instance, priority);
     worker->hand_on.is_open = false;
     return asides == worker->passing.asides || !sw_overtake_is_replaced(worker);
 }
@@ -282,16 +303,11 @@ bool sw_worker_finish(struct sw_worker *worker)
 
 uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
 {
-    struct sw_item *item;
     uint32_t count = 0;
     uint64_t begun_ns;
 
     sw_worker_look_at_clock(worker);
-    while (worker->failure.rc == SW_OK && (item = sw_item_get(&worker->inbox)) != NULL) {
-        sw_deliver_fetch(worker, worker->inbox);
-        if (!sw_overtake_keeps(worker, item))
-            sw_deliver(worker, item);
-    }
+    sw_deliver_inbox(worker);
     sw_worker_fire(worker);
     (void)look_at_monotonic_clock(worker); /* Nobody is charged for what came in. */
     begun_ns = worker->monotonic_ns;
@@ -307,10 +323,9 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
         next = sw_ready_next(&worker->ready, &priority);
         if (next == NULL)
             break;
-        if (!run_next(worker, next, priority))
-            return count + 1;
+        if (!run_next(worker, next, priority, segments_max, &count))
+            return count;
         charge_soon(worker);
-        count++;
     }
     if (worker->unclocked > 0)
         sw_worker_charge(worker);

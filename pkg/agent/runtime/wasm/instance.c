@@ -254,13 +254,14 @@ void sw_wasm_instance_fetch(const struct sw_wasm_instance *instance, int step)
 {
     if (step == 0) {
         fetch(instance, offsetof(struct sw_wasm_instance, exit_code));
-        return;
+    } else if (step == 1) {
+        fetch((const uint8_t *)instance->context + STORE_ID_AT, 1);
+        fetch((const uint8_t *)instance->context + STORE_FETCH_AT, STORE_FETCH_BYTES);
+        fetch((const uint8_t *)instance->on_message.hidden - FUNCTION_FETCH_BEFORE,
+              FUNCTION_FETCH_BEFORE + CACHE_LINE);
+    } else {
+        fetch(instance->slot.base + instance->last_pointer, MESSAGE_FETCH_BYTES);
     }
-    fetch((const uint8_t *)instance->context + STORE_ID_AT, 1);
-    fetch((const uint8_t *)instance->context + STORE_FETCH_AT, STORE_FETCH_BYTES);
-    fetch((const uint8_t *)instance->on_message.hidden - FUNCTION_FETCH_BEFORE,
-          FUNCTION_FETCH_BEFORE + CACHE_LINE);
-    fetch(instance->slot.base + instance->last_pointer, MESSAGE_FETCH_BYTES);
 }
 
 uint64_t sw_wasm_instance_memory(const struct sw_wasm_instance *instance)
