@@ -36,6 +36,15 @@ enum sw_guest_entry {
     SW_GUEST_UPGRADE  /* on_upgrade, which takes the place of on_start in a new instance. */
 };
 
+/* Parts of a guest that an entry looks at, for the processor's caches, in the order in which their
+ * addresses can be known. */
+enum sw_guest_part {
+    SW_GUEST_ITSELF,
+    SW_GUEST_CODE,         /* What calls of its functions look at. */
+    SW_GUEST_MESSAGE_PAGE, /* The first byte of what its messages take, */
+    SW_GUEST_MESSAGES      /* and all of that. */
+};
+
 struct sw_guest_input {
     enum sw_guest_entry entry;
     const struct sw_guest_message *message; /* MESSAGE. RESUME: what ended the wait; NULL: none. */

@@ -11,6 +11,7 @@
 /* Have bytes that are needed soon come into the processor's caches; NULL is fine. */
 static inline void sw_fetch(const void *bytes, size_t size)
 {
+#pragma GCC unroll 8
     for (size_t at = 0; at < size; at += 64) /* No pointer is made of NULL, nor one past the end. */
         __builtin_prefetch((const void *)((uintptr_t)bytes + at));
 }

@@ -35,10 +35,9 @@ struct sw_guest_engine {
                        struct sw_err *err);
     enum sw_rc (*load)(void *ctx, struct sw_guest *guest, struct sw_bytes image,
                        struct sw_err *err);
-    /* It will be entered soon: have the guest itself (step 0), a little later what its code looks
-     * at (step 1), and then what its messages take (step 2), come into the processor's caches.
-     * NULL: nothing to do. */
-    void (*fetch)(void *ctx, const struct sw_guest *guest, int step);
+    /* It will be entered soon: have a part of it come into the processor's caches, those before it
+     * a little earlier. NULL: nothing to do. */
+    void (*fetch)(void *ctx, const struct sw_guest *guest, enum sw_guest_part part);
     uint64_t (*memory_bytes)(void *ctx, const struct sw_guest *guest);
     uint64_t (*total_bytes)(void *ctx); /* Of all guests of this worker. */
     struct sw_guest_module *(*module_ref)(void *ctx, struct sw_guest_module *module);

@@ -412,7 +412,6 @@ bool sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     message = sw_instance_take(worker, instance, priority);
     if (message == NULL)
         return false;
-    sw_fetch(message, SW_MESSAGE_FETCH_BYTES);
     if (instance->mailbox[priority] != NULL) /* It is likely to follow at once. */
         sw_fetch(instance->mailbox[priority]->next, SW_MESSAGE_FETCH_BYTES);
     if (is_stale(worker, instance, message) || is_repeat(worker, instance, message)) {

@@ -210,13 +210,20 @@ static void charge_soon(struct sw_worker *worker)
         sw_worker_charge(worker);
 }
 
+static void fetch_part(const struct sw_worker *worker, const struct sw_instance *instance,
+                       enum sw_guest_part part)
+{
+    if (worker->engine.fetch != NULL && instance->guest != NULL)
+        worker->engine.fetch(worker->engine.ctx, instance->guest, part);
+}
+
 /* Where many instances are ready, none of them is in the processor's caches: have those that run
  * soon come there while others run, the fourth first, and of each a part only, since all of it at
- * once waits for itself. Each step follows pointers that the one before had fetched. */
+ * once waits for itself. Each part is where the one before had said. A byte of each page comes
+ * first: several walks through the page tables at once take as long as one. */
 static void fetch_next(const struct sw_worker *worker, struct sw_ready_link *link,
                        uint32_t priority)
 {
-    const struct sw_guest_engine *engine = &worker->engine;
     const struct sw_instance *ahead[FETCH_AHEAD];
 
     if (worker->ready.orders[worker->ready.picked_kind].queued[priority] < FETCH_AHEAD ||
@@ -226,12 +233,15 @@ static void fetch_next(const struct sw_worker *worker, struct sw_ready_link *lin
         link = link->next[priority];
         ahead[i] = SW_LIST_ITEM(link, struct sw_instance, ready);
     }
+    sw_fetch((const uint8_t *)ahead[3] + SW_INSTANCE_USED_AT, 1);
+    sw_fetch(ahead[2]->guest, 1);
+    fetch_part(worker, ahead[0], SW_GUEST_MESSAGE_PAGE);
     sw_instance_fetch_all(ahead[3]);
     if (ahead[2]->mailbox[priority] != NULL)
         sw_fetch(ahead[2]->mailbox[priority], sizeof(struct sw_item));
-    for (uint32_t step = 0; step < 3 && engine->fetch != NULL; step++)
-        if (ahead[2 - step]->guest != NULL)
-            engine->fetch(engine->ctx, ahead[2 - step]->guest, (int)step);
+    fetch_part(worker, ahead[2], SW_GUEST_ITSELF);
+    fetch_part(worker, ahead[1], SW_GUEST_CODE);
+    fetch_part(worker, ahead[0], SW_GUEST_MESSAGES);
     if (ahead[0]->mailbox[priority] != NULL)
         sw_fetch(ahead[0]->mailbox[priority]->next, SW_MESSAGE_FETCH_BYTES);
 }

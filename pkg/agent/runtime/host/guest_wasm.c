@@ -181,10 +181,10 @@ static enum sw_rc load(void *ctx, struct sw_guest *guest, struct sw_bytes image,
     return sw_wasm_image_load(instance_of(guest), image, err);
 }
 
-static void fetch(void *ctx, const struct sw_guest *guest, int step)
+static void fetch(void *ctx, const struct sw_guest *guest, enum sw_guest_part part)
 {
     (void)ctx;
-    sw_wasm_instance_fetch((const struct sw_wasm_instance *)(const void *)guest, step);
+    sw_wasm_instance_fetch((const struct sw_wasm_instance *)(const void *)guest, part);
 }
 
 static uint64_t memory_bytes(void *ctx, const struct sw_guest *guest)

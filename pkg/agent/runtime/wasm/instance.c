@@ -250,17 +250,24 @@ static void fetch(const void *bytes, size_t size)
         __builtin_prefetch((const void *)at);
 }
 
-void sw_wasm_instance_fetch(const struct sw_wasm_instance *instance, int step)
+void sw_wasm_instance_fetch(const struct sw_wasm_instance *instance, enum sw_guest_part part)
 {
-    if (step == 0) {
+    switch (part) {
+    case SW_GUEST_ITSELF:
         fetch(instance, offsetof(struct sw_wasm_instance, exit_code));
-    } else if (step == 1) {
+        break;
+    case SW_GUEST_CODE:
         fetch((const uint8_t *)instance->context + STORE_ID_AT, 1);
         fetch((const uint8_t *)instance->context + STORE_FETCH_AT, STORE_FETCH_BYTES);
         fetch((const uint8_t *)instance->on_message.hidden - FUNCTION_FETCH_BEFORE,
               FUNCTION_FETCH_BEFORE + CACHE_LINE);
-    } else {
+        break;
+    case SW_GUEST_MESSAGE_PAGE:
+        fetch(instance->slot.base + instance->last_pointer, 1);
+        break;
+    case SW_GUEST_MESSAGES:
         fetch(instance->slot.base + instance->last_pointer, MESSAGE_FETCH_BYTES);
+        break;
     }
 }
 

@@ -153,10 +153,9 @@ SW_MUST_CHECK enum sw_rc sw_wasm_instance_new(struct sw_wasm_worker *worker,
                                               struct sw_err *err);
 void sw_wasm_instance_free(struct sw_wasm_instance *instance);
 SW_DEFINE_CLEANUP(struct sw_wasm_instance, sw_wasm_instance_free)
-/* It will be entered soon: have it (step 0), a little later its store and functions (step 1), and
- * what its memory's last message took (step 2), come into the processor's caches. Changes nothing.
- */
-void sw_wasm_instance_fetch(const struct sw_wasm_instance *instance, int step);
+/* It will be entered soon: have a part of it come into the processor's caches, after those before
+ * that. Changes nothing. */
+void sw_wasm_instance_fetch(const struct sw_wasm_instance *instance, enum sw_guest_part part);
 /* Its linear memory now, in bytes. */
 uint64_t sw_wasm_instance_memory(const struct sw_wasm_instance *instance);
 
