@@ -9,10 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALLOCATOR_BYTES sizeof(size_t)
+#define KEY_MAX 255u
 
-_Static_assert(offsetof(struct sw_instance, key) + ALLOCATOR_BYTES <= 7 * SW_INSTANCE_LINE - 8,
+_Static_assert(offsetof(struct sw_instance, key) + 16 <= 7 * SW_INSTANCE_LINE,
                "an instance with a short key takes seven lines");
+_Static_assert(offsetof(struct sw_instance, key) + KEY_MAX <= SW_SLAB_BYTES_MAX &&
+                   SW_INSTANCE_LINE == SW_SLAB_ALIGN,
+               "each begins a line");
 
 /* --- Life ------------------------------------------------------------------------------------ */
 
@@ -41,28 +44,41 @@ static bool enter_tables(struct sw_worker *worker, struct sw_instance *instance)
     return false;
 }
 
-/* Zeroed, with room for a key, at the beginning of a line. What the allocator keeps in front of
- * each block stands at the end of the line before it: instances that follow one another leave no
- * gaps. NULL: no memory. */
-static struct sw_instance *allocate(size_t key_size)
+static size_t size_of(size_t key_size)
 {
-    size_t size = offsetof(struct sw_instance, key) + key_size + ALLOCATOR_BYTES;
-    void *instance;
+    return offsetof(struct sw_instance, key) + key_size;
+}
 
-    size = (size + SW_INSTANCE_LINE - 1) / SW_INSTANCE_LINE * SW_INSTANCE_LINE - ALLOCATOR_BYTES;
-    if (posix_memalign(&instance, SW_INSTANCE_LINE, size) != 0)
-        return NULL;
-    return memset(instance, 0, size);
+/* Zeroed, with room for a key.  NULL: no memory. */
+static struct sw_instance *allocate(struct sw_instance_room *room, size_t key_size)
+{
+    struct sw_instance *instance;
+
+    pthread_mutex_lock(&room->mutex);
+    instance = sw_slabs_take(&room->slabs, size_of(key_size));
+    pthread_mutex_unlock(&room->mutex);
+    return instance;
+}
+
+void sw_instance_free(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_instance_room *room = &worker->shared->room;
+
+    pthread_mutex_lock(&room->mutex);
+    sw_slabs_put(&room->slabs, instance, size_of(instance->key_size));
+    pthread_mutex_unlock(&room->mutex);
 }
 
 struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod,
                                     struct sw_bytes key, uint64_t id)
 {
-    struct sw_instance *instance = allocate(key.size);
+    struct sw_instance *instance;
+
+    assert(key.size <= KEY_MAX);
+    instance = allocate(&worker->shared->room, key.size);
 
     if (instance == NULL)
         return NULL;
-    assert(key.size <= UINT8_MAX);
     instance->id = id != 0 ? id
                            : atomic_fetch_add(&worker->shared->next_instance, 1) * SW_SLOTS +
                                  sw_slot_of(pod->hash_key, key);
@@ -74,7 +90,7 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
     sw_list_init(&instance->capture);
     instance->memory_bytes = pod->config.memory_bytes;
     if (!enter_tables(worker, instance)) {
-        free(instance);
+        sw_instance_free(worker, instance);
         return NULL;
     }
     sw_list_add(&worker->captured, &instance->capture);
@@ -181,7 +197,7 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
     sw_instance_set_failing(worker, instance, false);
     sw_output_status(worker, pod);
     sw_actor_done(&instance->actor);
-    free(instance);
+    sw_instance_free(worker, instance);
 }
 
 /* --- Mailboxes ------------------------------------------------------------------------------- */

@@ -40,6 +40,8 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
     is_ready = sw_waits_init(&shared->waits, seed) == SW_OK && is_ready;
     sw_suspects_init(&shared->suspects);
     sw_depot_init(&shared->depot);
+    pthread_mutex_init(&shared->room.mutex, NULL);
+    sw_slabs_init(&shared->room.slabs);
     is_ready = sw_births_init(&shared->births, seed) == SW_OK && is_ready;
     if (is_ready && shared->snapshots != NULL && shared->bus.table != NULL &&
         shared->bus.subscribers != NULL && shared->board.map != NULL)
@@ -64,6 +66,8 @@ void sw_shared_done(struct sw_shared *shared)
     sw_births_done(&shared->births);
     sw_suspects_done(&shared->suspects);
     sw_depot_done(&shared->depot);
+    sw_slabs_done(&shared->room.slabs);
+    pthread_mutex_destroy(&shared->room.mutex);
     sw_buffer_done(&shared->bus.found);
     sw_requests_free(shared->bus.published);
     pthread_mutex_destroy(&shared->bus.mutex);

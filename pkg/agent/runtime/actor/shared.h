@@ -15,6 +15,7 @@
 #include "pkg/agent/store/journal.h"
 #include "pkg/communication/pubsub/table.h"
 #include "pkg/utils/base/map.h"
+#include "pkg/utils/base/slab.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -52,6 +53,11 @@ struct sw_board { /* Mailboxes that push back; usually empty, then looking costs
     struct sw_map *map;    /* A mark for each fullness by sw_board_key. */
 };
 
+struct sw_instance_room { /* Where all instances are, which move between workers. */
+    pthread_mutex_t mutex;
+    struct sw_slabs slabs;
+};
+
 struct sw_shared {
     const struct sw_system *system;
     struct sw_journal *journal;
@@ -67,6 +73,7 @@ struct sw_shared {
     struct sw_specs specs;
     struct sw_waits waits;
     struct sw_births births;
+    struct sw_instance_room room;
     struct sw_suspects suspects;
     struct sw_depot depot;
     struct sw_snapshots *snapshots; /* The one that counts, and the one being taken. */

@@ -185,6 +185,8 @@ static inline int64_t sw_worker_queued_bytes(const struct sw_worker *worker)
 /* A new instance in all tables; id 0: a new one.  NULL: no memory, or its key or id is there. */
 struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod,
                                     struct sw_bytes key, uint64_t id);
+/* Its memory only. */
+void sw_instance_free(struct sw_worker *worker, struct sw_instance *instance);
 /* Take it out of all tables and free it; its messages are refused with `status`. */
 void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, int32_t status);
 /* Drop the guest: the next segment rebuilds it. */

@@ -101,7 +101,7 @@ static void free_instances(struct sw_worker *worker)
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             free_queue(worker, &instance->mailbox[p]);
         sw_actor_done(&instance->actor);
-        free(instance);
+        sw_instance_free(worker, instance);
     }
     sw_idmap_free(worker->instances);
 }
