@@ -380,30 +380,19 @@ static enum sw_rc apply_effects(struct sw_actor *actor, const struct sw_record_s
                : SW_OK;
 }
 
-/* Whether it leaves nothing behind but that it was: so it is with most messages. */
-static bool is_plain(const struct sw_actor *actor, const struct sw_record_segment *segment)
-{
-    return segment->entry == SW_ENTRY_MESSAGE && segment->outcome == SW_OUTCOME_DONE &&
-           segment->effects.size == 0 && segment->head.origin.kind != SW_ORIGIN_CLIENT &&
-           (segment->head.flags & SWARM_MESSAGE_WANTS_REPLY) == 0 &&
-           actor->wait.kind == SW_WAIT_NONE && !actor->wait.has_asker;
-}
-
 enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment *segment,
                           uint64_t lsn, struct sw_err *err)
 {
     enum sw_rc rc;
 
+    if (sw_actor_is_plain(actor, segment)) {
+        sw_actor_apply_plain(actor, segment, lsn);
+        return SW_OK;
+    }
     if (lsn != 0)
         actor->last_lsn = lsn;
     actor->segments++;
     actor->last_ns = segment->time_ns;
-    if (is_plain(actor, segment)) {
-        actor->wait.handle = 0;
-        if (lsn != 0)
-            actor->state_lsn = lsn;
-        return SW_OK;
-    }
     rc = apply_entry(actor, segment);
     if (rc == SW_OK && !sw_outcome_counts(segment->outcome)) {
         actor->failures++;

@@ -4,6 +4,7 @@
  *
  * Threads: one at a time.  I/O: none.  Limits: SW_HANDLES_MAX, SW_TIMERS_MAX, SW_PATTERNS_MAX. */
 #pragma once
+#include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/requests.h"
 #include "pkg/agent/store/record.h"
 
@@ -108,6 +109,26 @@ struct sw_origin sw_actor_asker(const struct sw_actor *actor);
 SW_MUST_CHECK enum sw_rc sw_actor_apply(struct sw_actor *actor,
                                         const struct sw_record_segment *segment, uint64_t lsn,
                                         struct sw_err *err);
+
+/* Whether a segment leaves nothing behind but that it was: so it is with most messages. Then this
+ * is all of sw_actor_apply. */
+static inline bool sw_actor_is_plain(const struct sw_actor *actor,
+                                     const struct sw_record_segment *segment)
+{
+    return segment->entry == SW_ENTRY_MESSAGE && segment->outcome == SW_OUTCOME_DONE &&
+           segment->effects.size == 0 && segment->head.origin.kind != SW_ORIGIN_CLIENT &&
+           (segment->head.flags & SWARM_MESSAGE_WANTS_REPLY) == 0 &&
+           actor->wait.kind == SW_WAIT_NONE && !actor->wait.has_asker;
+}
+static inline void sw_actor_apply_plain(struct sw_actor *actor,
+                                        const struct sw_record_segment *segment, uint64_t lsn)
+{
+    if (lsn != 0)
+        actor->last_lsn = actor->state_lsn = lsn;
+    actor->segments++;
+    actor->last_ns = segment->time_ns;
+    actor->wait.handle = 0;
+}
 
 /* All of an actor as bytes, and back into a zeroed one.  SW_E_CORRUPT: not such bytes. */
 void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out);

@@ -201,7 +201,7 @@ struct sw_instance *sw_deliver_remembered(struct sw_worker *worker,
     return found != NULL && *found != NULL && is_for(message, *found) ? *found : NULL;
 }
 
-void sw_deliver_expect(struct sw_worker *worker, const struct sw_message *message)
+static inline void expect(struct sw_worker *worker, const struct sw_message *message)
 {
     struct sw_expected *expected = &worker->expected;
     struct sw_instance ***place = &expected->places[expected->at++ % SW_EXPECTED];
@@ -211,6 +211,11 @@ void sw_deliver_expect(struct sw_worker *worker, const struct sw_message *messag
     *place = message != NULL && sw_worker_is_crowded(worker) ? place_for(worker, message) : NULL;
     if (*place != NULL)
         __builtin_prefetch(*place);
+}
+
+void sw_deliver_expect(struct sw_worker *worker, const struct sw_message *message)
+{
+    expect(worker, message);
 }
 
 /* Only from outside: what an instance sent is in the journal and cannot be refused. True: it was
@@ -241,8 +246,8 @@ static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instanc
     return true;
 }
 
-static void deliver_to(struct sw_worker *worker, struct sw_instance *instance,
-                       struct sw_message *message)
+static void deliver_any(struct sw_worker *worker, struct sw_instance *instance,
+                        struct sw_message *message)
 {
     const struct sw_pod_config *config;
 
@@ -269,6 +274,20 @@ static void deliver_to(struct sw_worker *worker, struct sw_instance *instance,
         (message->head.flags & (SWARM_MESSAGE_IS_REPLY | SWARM_MESSAGE_PUBLISHED)) == 0)
         sw_instance_take_rate(worker, instance);
     sw_instance_post(worker, instance, message);
+}
+
+/* Most messages need nothing but their place in the mailbox. */
+static inline void deliver_to(struct sw_worker *worker, struct sw_instance *instance,
+                              struct sw_message *message)
+{
+    const struct sw_message_head *head = &message->head;
+
+    if ((head->flags & SW_MESSAGE_ENDS_WAIT) == 0 && head->priority < SW_PRIORITIES &&
+        head->origin.kind != SW_ORIGIN_CLIENT && !instance->is_stopping && !instance->is_parked &&
+        instance->pod->config.messages_per_s == 0)
+        sw_instance_post(worker, instance, message);
+    else
+        deliver_any(worker, instance, message);
 }
 
 void sw_deliver_message(struct sw_worker *worker, struct sw_message *message)
@@ -576,12 +595,11 @@ static const struct sw_item *expect_next(struct sw_worker *worker, const struct 
     const struct sw_item *next = ahead == NULL ? worker->inbox->next : ahead->next;
 
     if (ahead == worker->inbox) { /* The last one. */
-        sw_deliver_expect(worker, NULL);
+        expect(worker, NULL);
         return ahead;
     }
-    sw_deliver_expect(worker, next->kind == SW_ITEM_MESSAGE
-                                  ? (const struct sw_message *)(const void *)next
-                                  : NULL);
+    expect(worker,
+           next->kind == SW_ITEM_MESSAGE ? (const struct sw_message *)(const void *)next : NULL);
     return next;
 }
 
@@ -594,7 +612,7 @@ void sw_deliver_inbox(struct sw_worker *worker)
         ahead = expect_next(worker, ahead);
     while (worker->failure.rc == SW_OK && (item = sw_item_get(&worker->inbox)) != NULL) {
         ahead = worker->inbox == NULL ? NULL : expect_next(worker, ahead);
-        if (!sw_overtake_keeps(worker, item))
+        if (worker->passing.count == 0 || !sw_overtake_keeps(worker, item))
             deliver(worker, item);
     }
 }

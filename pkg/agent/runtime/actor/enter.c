@@ -102,13 +102,6 @@ void sw_note_end(struct sw_worker *worker, const struct sw_note *note)
         pthread_mutex_unlock(&suspects->mutex);
 }
 
-/* What a volatile one handles does not come again: it needs no note. */
-static bool has_note(const struct sw_worker *worker, const struct segment *segment)
-{
-    return worker->shared->suspects.notes != NULL &&
-           (segment->instance->pod->config.is_durable || segment->record.entry == SW_ENTRY_START);
-}
-
 static bool begin(struct sw_worker *worker, const struct segment *segment, struct sw_note *ret_note)
 {
     struct sw_guest_outcome *outcome = &worker->outcome;
@@ -123,24 +116,22 @@ static bool begin(struct sw_worker *worker, const struct segment *segment, struc
     return false;
 }
 
-void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
-                      struct sw_guest *guest, const struct sw_guest_input *input)
+void sw_segment_enter_noted(struct sw_worker *worker, const struct segment *segment,
+                            struct sw_guest *guest, const struct sw_guest_input *input)
 {
-    bool is_noted = has_note(worker, segment);
     struct sw_note note;
 
-    if (is_noted && !begin(worker, segment, &note))
+    if (!begin(worker, segment, &note))
         return;
     worker->engine.enter(worker->engine.ctx, guest, input, &worker->outcome);
-    if (is_noted)
-        sw_note_end(worker, &note);
+    sw_note_end(worker, &note);
 }
 
 void sw_segment_take_state(struct sw_worker *worker, const struct segment *segment,
                            struct sw_buffer *out, uint32_t *ret_version)
 {
     const struct sw_instance *instance = segment->instance;
-    bool is_noted = has_note(worker, segment);
+    bool is_noted = sw_segment_has_note(worker, segment);
     struct sw_note note;
 
     if (is_noted && !begin(worker, segment, &note))

@@ -228,8 +228,8 @@ void sw_instance_wake_up(struct sw_worker *worker, struct sw_instance *instance,
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a ready instance");
 }
 
-void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance,
-                          const struct sw_message *message)
+static inline void count_in(struct sw_worker *worker, struct sw_instance *instance,
+                            const struct sw_message *message)
 {
     uint32_t limit = instance->pod->config.mailbox;
 
@@ -239,6 +239,12 @@ void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance
     if (instance->waiting >= limit)
         set_fullness(worker, instance,
                      instance->waiting / SW_MAILBOX_SPILL >= limit ? SW_OVERFULL : SW_FULL);
+}
+
+void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance,
+                          const struct sw_message *message)
+{
+    count_in(worker, instance, message);
 }
 
 void sw_instance_take_rate(struct sw_worker *worker, struct sw_instance *instance)
@@ -264,8 +270,9 @@ void sw_instance_post(struct sw_worker *worker, struct sw_instance *instance,
         return;
     }
     sw_item_put(&instance->mailbox[priority], &message->item);
-    sw_instance_count_in(worker, instance, message);
-    sw_instance_wake_up(worker, instance, priority);
+    count_in(worker, instance, message);
+    if ((instance->ready.queued & 1u << priority) == 0) /* Most often it stands there already. */
+        sw_instance_wake_up(worker, instance, priority);
 }
 
 void sw_instance_put_back(struct sw_worker *worker, struct sw_instance *instance,

@@ -45,9 +45,9 @@ static void begin_record(struct sw_worker *worker, struct segment *segment)
     }
 }
 
-/* Timers and messages may have been overtaken while they waited. */
-static bool is_stale(struct sw_worker *worker, const struct sw_instance *instance,
-                     const struct sw_message *message)
+/* As is_stale, for timers and for messages with a deadline. */
+static bool is_overdue(struct sw_worker *worker, const struct sw_instance *instance,
+                       const struct sw_message *message)
 {
     const struct sw_actor_timer *timer;
 
@@ -57,10 +57,18 @@ static bool is_stale(struct sw_worker *worker, const struct sw_instance *instanc
         timer = sw_actor_timer(&instance->actor, message->head.tag);
         return timer == NULL || !timer->is_queued;
     }
-    if (message->deadline_ns == 0 || worker->monotonic_ns <= message->deadline_ns)
+    if (worker->monotonic_ns <= message->deadline_ns)
         return false;
     sw_dispatch_refuse(worker, message, SW_E_TIMEOUT, "it waited too long in the mailbox");
     return true;
+}
+
+/* Timers and messages may have been overtaken while they waited. */
+static bool is_stale(struct sw_worker *worker, const struct sw_instance *instance,
+                     const struct sw_message *message)
+{
+    return (message->is_timer || message->deadline_ns != 0) &&
+           is_overdue(worker, instance, message);
 }
 
 /* Whether a client repeats a request that was handled: it gets the first answer, now or when it is
@@ -151,10 +159,17 @@ static bool keep_handled(struct sw_worker *worker, const struct segment *segment
     return true;
 }
 
+/* No turn is under way that it would be kept for. */
+static void drop_handled(struct sw_worker *worker, struct sw_instance *instance)
+{
+    if (instance->handled != NULL && instance->actor.wait.kind == SW_WAIT_NONE)
+        sw_instance_set_handled(worker, instance, NULL);
+}
+
 /* After a segment. If it failed its memory may be in the middle of a change. True: the message that
  * it had is kept, for its next try or for the time of its turn, and not the caller's any more. */
-static bool clean_up(struct sw_worker *worker, const struct segment *segment,
-                     struct sw_message *message)
+static bool clean_up_any(struct sw_worker *worker, const struct segment *segment,
+                         struct sw_message *message)
 {
     struct sw_instance *instance = segment->instance;
     enum sw_outcome outcome = segment->record.outcome;
@@ -164,19 +179,29 @@ static bool clean_up(struct sw_worker *worker, const struct segment *segment,
         make_image(worker, instance);
         if (outcome == SW_OUTCOME_REFUSED && worker->failure.rc == SW_OK) /* A turn may be over. */
             (void)sw_retry_settle(worker, instance, message, &segment->record, segment->place.lsn);
-        if (instance->actor.wait.kind == SW_WAIT_NONE)
-            sw_instance_set_handled(worker, instance, NULL);
+        drop_handled(worker, instance);
         return keep_handled(worker, segment, message);
     }
     sw_instance_sleep(worker, instance);
     instance->has_trapped = true;
     if (worker->failure.rc == SW_OK)
         is_held = sw_retry_settle(worker, instance, message, &segment->record, segment->place.lsn);
-    if (instance->actor.wait.kind == SW_WAIT_NONE)
-        sw_instance_set_handled(worker, instance, NULL);
+    drop_handled(worker, instance);
     if (!instance->pod->config.is_durable)
         sw_segment_restart(worker, instance);
     return is_held;
+}
+
+/* The same, where most often nothing is left to be done. */
+static bool clean_up(struct sw_worker *worker, const struct segment *segment,
+                     struct sw_message *message)
+{
+    const struct sw_instance *instance = segment->instance;
+
+    if (segment->record.outcome == SW_OUTCOME_DONE && instance->handled == NULL &&
+        !instance->wants_image)
+        return false;
+    return clean_up_any(worker, segment, message);
 }
 
 /* It was in the way of something, and is as if it had not begun: its message is in the mailbox
@@ -368,11 +393,9 @@ static bool can_say_goodbye(struct sw_worker *worker, struct sw_instance *instan
 /* Whether its idle time is over: nothing came since that was found. */
 static bool is_expired(struct sw_worker *worker, struct sw_instance *instance)
 {
-    bool was_expiring = instance->is_expiring;
-
-    instance->is_expiring = false;
-    if (!was_expiring)
+    if (!instance->is_expiring)
         return false;
+    instance->is_expiring = false;
     if (sw_instance_is_expired(worker, instance)) {
         if (!can_say_goodbye(worker, instance))
             return false;

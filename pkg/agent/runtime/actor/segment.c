@@ -167,31 +167,6 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment)
     sw_buffer_reset(&worker->targets);
 }
 
-void sw_segment_input(const struct sw_record_segment *record, struct sw_guest_message *ret_message,
-                      struct sw_guest_input *ret_input)
-{
-    static const enum sw_guest_entry entries[] = {
-        [SW_ENTRY_START] = SW_GUEST_START,    [SW_ENTRY_MESSAGE] = SW_GUEST_MESSAGE,
-        [SW_ENTRY_TIMER] = SW_GUEST_TIMER,    [SW_ENTRY_STOP] = SW_GUEST_STOP,
-        [SW_ENTRY_RESET] = SW_GUEST_STOP,     [SW_ENTRY_RESUME] = SW_GUEST_RESUME,
-        [SW_ENTRY_UPGRADE] = SW_GUEST_UPGRADE};
-    const struct sw_message_head *head = &record->head;
-    bool is_answer = (head->flags & SW_MESSAGE_ENDS_WAIT) != 0;
-
-    *ret_message = (struct sw_guest_message){.flags = head->flags & ~SW_MESSAGE_ENDS_WAIT,
-                                             .priority = head->priority,
-                                             .time_ns = record->time_ns,
-                                             .tag = is_answer ? 0 : head->tag,
-                                             .status = head->status,
-                                             .from = head->from,
-                                             .subject = head->subject,
-                                             .type = head->type};
-    *ret_input = (struct sw_guest_input){.entry = entries[record->entry],
-                                         .message = record->has_message ? ret_message : NULL,
-                                         .timer = record->timer,
-                                         .status = is_answer ? head->status : record->ended};
-}
-
 void sw_segment_judge(const struct sw_turn *turn, struct sw_guest_outcome *outcome)
 {
     bool is_waiting = outcome->end == SW_GUEST_WAITING;
@@ -321,21 +296,48 @@ static void tell_success(struct sw_worker *worker, const struct segment *segment
         acknowledge(worker, segment, &record->head.origin);
 }
 
-/* Have it run when there is what it waits for, or, when its turn is over, what came meanwhile. */
+/* Have it run when something is due. */
+static void look_at_timers(struct sw_worker *worker, struct sw_instance *instance)
+{
+    if (instance->actor.timers_count > 0 || instance->actor.wait.kind != SW_WAIT_NONE ||
+        instance->timer.at != SW_HEAP_ABSENT || instance->pod->config.idle_ns != 0)
+        sw_instance_set_timer(worker, instance);
+}
+
+/* The same, or when there is what it waits for, or, when its turn is over, what came meanwhile. */
 static void look_further(struct sw_worker *worker, struct sw_instance *instance, bool was_waiting)
 {
     const struct sw_wait *wait = &instance->actor.wait;
 
-    if (instance->actor.timers_count > 0 || wait->kind != SW_WAIT_NONE ||
-        instance->timer.at != SW_HEAP_ABSENT || instance->pod->config.idle_ns != 0)
-        sw_instance_set_timer(worker, instance);
+    look_at_timers(worker, instance);
     if (wait->kind == SW_WAIT_RECEIVE || (was_waiting && wait->kind == SW_WAIT_NONE))
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             if (instance->mailbox[p] != NULL)
                 sw_instance_wake_up(worker, instance, p);
 }
 
-void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
+/* A message that was handled well, where nothing is recorded, has often left nothing but what was
+ * made of its sends: of all that commit_any does only this is to be done then. False: there is
+ * more, and nothing was done. */
+static bool commit_plain(struct sw_worker *worker, struct segment *segment)
+{
+    struct sw_instance *instance = segment->instance;
+    const struct sw_turn *turn = &worker->turn;
+
+    if (instance->pod->config.is_durable || worker->failure.rc != SW_OK ||
+        !sw_turn_is_plain(turn) || !sw_actor_is_plain(&instance->actor, &segment->record))
+        return false;
+    segment->place = (struct sw_journal_place){0, instance->epoch};
+    if (turn->taken != NULL)
+        sw_dispatch_effects(worker, instance, segment->message, segment->place, 0);
+    sw_actor_apply_plain(&instance->actor, &segment->record, 0);
+    instance->random = turn->random;
+    worker->counts.segments++;
+    look_at_timers(worker, instance);
+    return true;
+}
+
+static void commit_any(struct sw_worker *worker, struct segment *segment)
 {
     struct sw_instance *instance = segment->instance;
     struct sw_turn *turn = &worker->turn;
@@ -389,4 +391,10 @@ void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
     if (record->outcome == SW_OUTCOME_WAITING)
         sw_call_send(worker, instance);
     look_further(worker, instance, record->entry == SW_ENTRY_RESUME);
+}
+
+void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
+{
+    if (!commit_plain(worker, segment))
+        commit_any(worker, segment);
 }

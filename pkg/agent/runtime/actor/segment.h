@@ -29,12 +29,37 @@ enum sw_outcome sw_segment_outcome(enum sw_guest_end end);
 /* Whether a handler may wait: not while its instance begins, ends or is handed over. */
 static inline bool sw_segment_can_wait(enum sw_entry entry)
 {
-    return entry != SW_ENTRY_START && entry != SW_ENTRY_STOP && entry != SW_ENTRY_UPGRADE;
+    const uint32_t none = 1u << SW_ENTRY_START | 1u << SW_ENTRY_STOP | 1u << SW_ENTRY_UPGRADE;
+
+    return (1u << entry & none) == 0;
 }
 /* What a guest is entered with for a record, but for the body of its message and the deadline.
  * *ret_input refers to *ret_message. */
-void sw_segment_input(const struct sw_record_segment *record, struct sw_guest_message *ret_message,
-                      struct sw_guest_input *ret_input);
+static inline void sw_segment_input(const struct sw_record_segment *record,
+                                    struct sw_guest_message *ret_message,
+                                    struct sw_guest_input *ret_input)
+{
+    static const enum sw_guest_entry entries[] = {
+        [SW_ENTRY_START] = SW_GUEST_START,    [SW_ENTRY_MESSAGE] = SW_GUEST_MESSAGE,
+        [SW_ENTRY_TIMER] = SW_GUEST_TIMER,    [SW_ENTRY_STOP] = SW_GUEST_STOP,
+        [SW_ENTRY_RESET] = SW_GUEST_STOP,     [SW_ENTRY_RESUME] = SW_GUEST_RESUME,
+        [SW_ENTRY_UPGRADE] = SW_GUEST_UPGRADE};
+    const struct sw_message_head *head = &record->head;
+    bool is_answer = (head->flags & SW_MESSAGE_ENDS_WAIT) != 0;
+
+    *ret_message = (struct sw_guest_message){.flags = head->flags & ~SW_MESSAGE_ENDS_WAIT,
+                                             .priority = head->priority,
+                                             .time_ns = record->time_ns,
+                                             .tag = is_answer ? 0 : head->tag,
+                                             .status = head->status,
+                                             .from = head->from,
+                                             .subject = head->subject,
+                                             .type = head->type};
+    *ret_input = (struct sw_guest_input){.entry = entries[record->entry],
+                                         .message = record->has_message ? ret_message : NULL,
+                                         .timer = record->timer,
+                                         .status = is_answer ? head->status : record->ended};
+}
 /* A guest that took a wait and did not end as waiting, or the other way round, has failed. */
 void sw_segment_judge(const struct sw_turn *turn, struct sw_guest_outcome *outcome);
 
@@ -100,10 +125,25 @@ static inline void sw_overtake_end(struct sw_worker *worker, struct sw_instance 
 
 /* --- enter.c ---------------------------------------------------------------------------------- */
 
+/* What a volatile one handles does not come again: it needs no note. */
+static inline bool sw_segment_has_note(const struct sw_worker *worker,
+                                       const struct segment *segment)
+{
+    return worker->shared->suspects.notes != NULL &&
+           (segment->instance->pod->config.is_durable || segment->record.entry == SW_ENTRY_START);
+}
+void sw_segment_enter_noted(struct sw_worker *worker, const struct segment *segment,
+                            struct sw_guest *guest, const struct sw_guest_input *input);
 /* Enter the guest, with a note of what it is entered for. A suspect runs alone, or, after too many
  * crashes, not at all: worker->outcome then says so. */
-void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
-                      struct sw_guest *guest, const struct sw_guest_input *input);
+static inline void sw_segment_enter(struct sw_worker *worker, const struct segment *segment,
+                                    struct sw_guest *guest, const struct sw_guest_input *input)
+{
+    if (sw_segment_has_note(worker, segment))
+        sw_segment_enter_noted(worker, segment, guest, input);
+    else
+        worker->engine.enter(worker->engine.ctx, guest, input, &worker->outcome);
+}
 /* The same for what its guest hands to another program, appended to out. */
 void sw_segment_take_state(struct sw_worker *worker, const struct segment *segment,
                            struct sw_buffer *out, uint32_t *ret_version);

@@ -151,6 +151,14 @@ static inline void sw_turn_end(struct sw_turn *turn)
         sw_turn_release(turn);
 }
 
+/* Whether all that its guest did was to send, and the host took all of that: nothing is put down,
+ * no buffer was asked for more, and none has failed. (A timer that fired is noted besides.) */
+static inline bool sw_turn_is_plain(const struct sw_turn *turn)
+{
+    return turn->effects_count == turn->taken_count && turn->calls == turn->taken_count &&
+           turn->subscribe_calls == 0 && turn->logs.size == 0;
+}
+
 /* Not a call of the guest's but of what runs it, now and then while it does. Why the guest is to
  * end now; NULL: it is not. */
 const char *sw_turn_tick(struct sw_turn *turn, uint64_t used_ns);

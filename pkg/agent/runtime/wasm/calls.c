@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/wasm/waits.h"
 
 #include "pkg/agent/abi/abi.h"
+#include "pkg/agent/runtime/wasm/running.h"
 
 #include <assert.h>
 #include <stdlib.h>

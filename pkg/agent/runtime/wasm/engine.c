@@ -1,5 +1,5 @@
 #include "pkg/agent/runtime/wasm/wasm.h"
-#include "pkg/agent/runtime/wasm/state.h"
+#include "pkg/agent/runtime/wasm/running.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -64,19 +64,10 @@ static void *tick(void *ctx)
     return NULL;
 }
 
-void sw_wasm_run_begin(struct sw_wasm_worker *worker)
+void sw_wasm_wake_ticker(struct sw_wasm_engine *engine)
 {
-    struct sw_wasm_engine *engine = worker->engine;
-
-    atomic_store_explicit(&worker->seat->is_running, true, memory_order_relaxed);
-    if (atomic_load_explicit(&engine->is_parked, memory_order_relaxed) &&
-        atomic_exchange(&engine->is_parked, false))
+    if (atomic_exchange(&engine->is_parked, false))
         (void)sem_post(&engine->wake);
-}
-
-void sw_wasm_run_end(struct sw_wasm_worker *worker)
-{
-    atomic_store_explicit(&worker->seat->is_running, false, memory_order_relaxed);
 }
 
 /* Signals of the process are for its main thread. */
@@ -162,14 +153,11 @@ void sw_wasm_engine_free(struct sw_wasm_engine *engine)
     free(engine);
 }
 
-void sw_wasm_set_deadline(const struct sw_wasm_engine *engine, struct wasmtime_context *context,
-                          uint64_t ticks, uint64_t fuel_ms)
+void sw_wasm_set_fuel(const struct sw_wasm_engine *engine, struct wasmtime_context *context,
+                      uint64_t fuel_ms)
 {
     struct wasmtime_error *error;
 
-    wasmtime_context_set_epoch_deadline(context, ticks);
-    if (engine->fuel_per_ms == 0)
-        return;
     if (fuel_ms > UINT64_MAX / 2 / engine->fuel_per_ms)
         fuel_ms = UINT64_MAX / 2 / engine->fuel_per_ms;
     error = wasmtime_context_set_fuel(context, fuel_ms * engine->fuel_per_ms);

@@ -1,3 +1,4 @@
+#include "pkg/agent/runtime/wasm/running.h"
 #include "pkg/agent/runtime/wasm/waits.h"
 
 #include <assert.h>
@@ -49,14 +50,11 @@ _Static_assert(sizeof(struct guest_upgrade) == 24 && sizeof(struct guest_state) 
 
 /* --- Birth and end --------------------------------------------------------------------------- */
 
-void sw_wasm_look_at_fuel(struct sw_wasm_instance *instance)
+void sw_wasm_count_fuel(struct sw_wasm_instance *instance)
 {
-    struct wasmtime_error *error;
     uint64_t left = 0;
+    struct wasmtime_error *error = wasmtime_context_get_fuel(instance->context, &left);
 
-    if (instance->worker->engine->fuel_per_ms == 0)
-        return;
-    error = wasmtime_context_get_fuel(instance->context, &left);
     assert(error == NULL); /* Only an engine that counts none has none. */
     (void)error;
     instance->worker->fuel += instance->fuel_left - left;
@@ -241,13 +239,15 @@ void sw_wasm_instance_free(struct sw_wasm_instance *instance)
     free(instance);
 }
 
-/* Each line once that one of those bytes is in. */
-static void fetch(const void *bytes, size_t size)
+/* Each line that one of those bytes is in; the last one perhaps twice, which costs less than to
+ * count them. */
+static inline void fetch(const void *bytes, size_t size)
 {
-    uintptr_t at = (uintptr_t)bytes & ~(uintptr_t)(CACHE_LINE - 1);
-
-    for (; at < (uintptr_t)bytes + size; at += CACHE_LINE)
-        __builtin_prefetch((const void *)at);
+#pragma GCC unroll 16
+    for (size_t at = 0; at < size; at += CACHE_LINE)
+        __builtin_prefetch((const void *)((uintptr_t)bytes + at));
+    if (size > 1)
+        __builtin_prefetch((const void *)((uintptr_t)bytes + size - 1));
 }
 
 void sw_wasm_instance_fetch(const struct sw_wasm_instance *instance, enum sw_guest_part part)
@@ -317,8 +317,9 @@ uint64_t sw_wasm_message_texts(const struct sw_guest_message *message)
            message->body.size;
 }
 
-void sw_wasm_write_message(const struct sw_wasm_instance *instance,
-                           const struct sw_guest_message *message, uint32_t pointer, uint32_t texts)
+static inline void write_message(const struct sw_wasm_instance *instance,
+                                 const struct sw_guest_message *message, uint32_t pointer,
+                                 uint32_t texts)
 {
     /* Each field goes to its place by itself: a struct that is put together first and copied in
      * larger pieces waits for its own fields. */
@@ -341,6 +342,12 @@ void sw_wasm_write_message(const struct sw_wasm_instance *instance,
     guest->subject_size = (uint32_t)message->subject.size;
     guest->type = put(instance, &at, message->type);
     guest->type_size = (uint32_t)message->type.size;
+}
+
+void sw_wasm_write_message(const struct sw_wasm_instance *instance,
+                           const struct sw_guest_message *message, uint32_t pointer, uint32_t texts)
+{
+    write_message(instance, message, pointer, texts);
 }
 
 static void write_upgrade(const struct sw_wasm_instance *instance,
@@ -418,8 +425,8 @@ static bool deliver_message(struct sw_wasm_instance *instance,
     if (!make_room(instance, sizeof(struct guest_message) + sw_wasm_message_texts(message),
                    outcome))
         return false;
-    sw_wasm_write_message(instance, message, instance->last_pointer,
-                          instance->last_pointer + (uint32_t)sizeof(struct guest_message));
+    write_message(instance, message, instance->last_pointer,
+                  instance->last_pointer + (uint32_t)sizeof(struct guest_message));
     return true;
 }
 
@@ -472,14 +479,15 @@ static void set_deadline(struct sw_wasm_instance *instance, uint32_t deadline_ms
 }
 
 /* The guest does not run any more. */
-static void finish(struct sw_wasm_instance *instance)
+static inline void finish(struct sw_wasm_instance *instance)
 {
     sw_wasm_look_at_fuel(instance);
-    sw_wasm_wasi_flush(instance);
+    if (instance->worker->lines[0].size + instance->worker->lines[1].size > 0)
+        sw_wasm_wasi_flush(instance);
     sw_wasm_run_end(instance->worker);
 }
 
-static void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms)
+static inline void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms)
 {
     instance->started_ns = 0;
     instance->deadline_ms = deadline_ms;
@@ -533,25 +541,37 @@ static bool initialize(struct sw_wasm_instance *instance, struct sw_guest_outcom
     return sw_wasm_call_function(instance, &function, &value, outcome);
 }
 
+/* As prepare_entry, for a message, as most of them are. */
+static bool prepare_message(struct sw_wasm_instance *instance, const struct sw_guest_input *input,
+                            struct wasmtime_func *ret_function, union wasmtime_val_raw *ret_value,
+                            struct sw_guest_outcome *outcome)
+{
+    *ret_function = instance->on_message;
+    if (ret_function->store_id == 0 || !deliver_message(instance, input->message, outcome))
+        return false;
+    ret_value->i64 = (int64_t)instance->last_pointer; /* As i32, in all its bytes. */
+    instance->turn.entry = input->entry;
+    instance->turn.argument = (uint64_t)ret_value->i64;
+    return true;
+}
+
 /* Have the function of an entry ready, and its argument. False: there is nothing to call, or
  * *outcome says why it cannot be. */
 static bool prepare_entry(struct sw_wasm_instance *instance, const struct sw_guest_input *input,
                           struct wasmtime_func *ret_function, union wasmtime_val_raw *ret_value,
                           struct sw_guest_outcome *outcome)
 {
-    bool is_message = input->entry == SW_GUEST_MESSAGE;
-
-    *ret_function =
-        is_message ? instance->on_message : sw_wasm_entry_function(instance, input->entry);
+    if (input->entry == SW_GUEST_MESSAGE)
+        return prepare_message(instance, input, ret_function, ret_value, outcome);
+    *ret_function = sw_wasm_entry_function(instance, input->entry);
     ret_value->i64 = (int64_t)input->timer;
     if ((input->entry == SW_GUEST_START || input->entry == SW_GUEST_UPGRADE) &&
         !initialize(instance, outcome))
         return false;
     if (ret_function->store_id == 0)
         return false;
-    if (is_message || input->entry == SW_GUEST_UPGRADE) {
-        if (is_message ? !deliver_message(instance, input->message, outcome)
-                       : !deliver_upgrade(instance, input->upgrade, outcome))
+    if (input->entry == SW_GUEST_UPGRADE) {
+        if (!deliver_upgrade(instance, input->upgrade, outcome))
             return false;
         ret_value->i64 = (int64_t)instance->last_pointer; /* As i32, in all its bytes. */
     }
@@ -560,17 +580,14 @@ static bool prepare_entry(struct sw_wasm_instance *instance, const struct sw_gue
     return true;
 }
 
-static bool prepare(struct sw_wasm_instance *instance, const struct sw_guest_input *input,
-                    struct wasmtime_func *ret_function, union wasmtime_val_raw *ret_value,
-                    struct sw_guest_outcome *outcome)
+/* The same where a wait goes on: what was entered before it may be to be entered again. */
+static bool prepare_resume(struct sw_wasm_instance *instance, const struct sw_guest_input *input,
+                           struct wasmtime_func *ret_function, union wasmtime_val_raw *ret_value,
+                           struct sw_guest_outcome *outcome)
 {
     struct sw_guest_message message = {0};
     struct sw_guest_input first;
 
-    instance->entered = input;
-    if (input->entry != SW_GUEST_RESUME)
-        return sw_wasm_begin_turn(instance, input, outcome) &&
-               prepare_entry(instance, input, ret_function, ret_value, outcome);
     instance->resumed = input;
     if (instance->relive == NULL || instance->suspended.wait == 0) {
         *ret_function = sw_wasm_begin_resume(instance, ret_value, outcome);
@@ -583,6 +600,20 @@ static bool prepare(struct sw_wasm_instance *instance, const struct sw_guest_inp
     sw_wasm_look_at_fuel(instance);
     set_deadline(instance, input->deadline_ms);
     return prepare_entry(instance, &first, ret_function, ret_value, outcome);
+}
+
+static bool prepare(struct sw_wasm_instance *instance, const struct sw_guest_input *input,
+                    struct wasmtime_func *ret_function, union wasmtime_val_raw *ret_value,
+                    struct sw_guest_outcome *outcome)
+{
+    instance->entered = input;
+    if (input->entry == SW_GUEST_RESUME)
+        return prepare_resume(instance, input, ret_function, ret_value, outcome);
+    if (!sw_wasm_begin_turn(instance, input, outcome))
+        return false;
+    return input->entry == SW_GUEST_MESSAGE
+               ? prepare_message(instance, input, ret_function, ret_value, outcome)
+               : prepare_entry(instance, input, ret_function, ret_value, outcome);
 }
 
 void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, struct sw_buffer *out,

@@ -100,12 +100,6 @@ struct sw_wasm_worker {
 
 /* Settings that compiler and host share; part of SW_ABI_FINGERPRINT. */
 struct wasm_config_t *sw_wasm_config(bool counts_fuel, struct sw_err *err);
-/* Note that a guest runs on this worker, or no longer. */
-void sw_wasm_run_begin(struct sw_wasm_worker *worker);
-void sw_wasm_run_end(struct sw_wasm_worker *worker);
-/* What runs next is interrupted after so many ticks, and stops, if fuel counts, after so much. */
-void sw_wasm_set_deadline(const struct sw_wasm_engine *engine, struct wasmtime_context *context,
-                          uint64_t ticks, uint64_t fuel_ms);
 
 /* --- calls.c, wasi.c -------------------------------------------------------------------------- */
 
@@ -227,7 +221,6 @@ struct sw_wasm_instance {
 struct wasmtime_func sw_wasm_function(struct sw_wasm_instance *instance, const char *name);
 struct wasmtime_func sw_wasm_entry_function(struct sw_wasm_instance *instance,
                                             enum sw_guest_entry entry);
-void sw_wasm_look_at_fuel(struct sw_wasm_instance *instance); /* Its worker has used it, too. */
 /* Call one function of the guest; false, and an outcome, when it did not return. */
 bool sw_wasm_call_function(struct sw_wasm_instance *instance, const struct wasmtime_func *function,
                            union wasmtime_val_raw *value, struct sw_guest_outcome *outcome);

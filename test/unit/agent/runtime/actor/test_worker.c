@@ -444,6 +444,31 @@ static void a_volatile_turn_that_fails_sends_nothing(void **state)
     assert_int_equal(field_of(2, "x", "counter"), 10);
 }
 
+/* Nobody asks, and nothing is recorded: what such a message leaves is looked at before anything
+ * that it cannot have left is passed over. */
+static void what_a_volatile_instance_does_unasked_counts(void **state)
+{
+    long long first;
+
+    (void)state;
+    open_volatile();
+    actors_ask(&actors, 2, "x", "send v/k|random;mix");
+    first = field_of(7, "k", "counter");
+    actors_ask(&actors, 2, "x", "send v/k|random;mix"); /* The next number, not the same again. */
+    assert_int_not_equal(field_of(7, "k", "counter"), first);
+    actors_ask(&actors, 2, "x", "send v/k|log hello");
+    assert_int_equal(actors.logs, 1);
+    actors_ask(&actors, 2, "x", "send v/k|timer 1 50");
+    actors_ask(&actors, 2, "x", "send v/k|sub t");
+    actors_ask(&actors, 2, "x", "send v/k|send b/y|add 3");
+    actors.disk.now_ns += 1000;
+    actors_publish(&actors, "t", "x");
+    actors_settle(&actors);
+    assert_int_equal(field_of(7, "k", "timers"), 1);
+    assert_int_equal(field_of(7, "k", "published"), 1);
+    assert_int_equal(field_of(2, "y", "counter"), 3);
+}
+
 /* The limits of a turn are the same, whether what it sends is put down or not. */
 static void a_volatile_turn_may_send_as_much_as_a_durable_one(void **state)
 {
@@ -859,6 +884,7 @@ int main(void)
         TEST(a_volatile_instance_begins_anew_after_a_trap),
         TEST(what_a_volatile_instance_sends_keeps_its_order),
         TEST(a_volatile_turn_that_fails_sends_nothing),
+        TEST(what_a_volatile_instance_does_unasked_counts),
         TEST(a_volatile_turn_may_send_as_much_as_a_durable_one),
         TEST(volatile_work_writes_no_epoch),
         TEST(the_limit_of_instances_holds),
