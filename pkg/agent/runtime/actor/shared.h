@@ -3,7 +3,7 @@
  * A segment that publishes or subscribes is appended to the journal under the bus's lock, so the
  * order of the journal is the order of subscriptions, and recovery finds the same subscribers.
  *
- * Threads: any; the locks are "bus", "board" and "waits" of docs/LOCKS.md.  I/O: none here.
+ * Threads: any; the locks stand in docs/LOCKS.md.  I/O: none here.
  * Limits: SW_QUEUED_BYTES_MAX of messages waiting in the whole host. */
 #pragma once
 #include "pkg/agent/runtime/actor/rates.h"
