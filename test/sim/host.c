@@ -768,6 +768,7 @@ void sim_host_start(struct sim_host *host)
     assert(host->state == SIM_HOST_DOWN);
     if (sw_shared_init(&host->shared, &host->options.disk->system, SW_ABI_FINGERPRINT) != SW_OK)
         abort();
+    host->shared.image_tail = host->options.image_tail;
     sw_snapshot_limit(&host->shared, &limits);
     begin_notes(host);
     for (uint32_t i = 0; i < host->options.workers; i++)

@@ -83,6 +83,7 @@ struct sim_host_options {
     size_t epoch_bytes;
     uint64_t snapshot_bytes; /* That the journal grows between two snapshots, at least. */
     uint64_t history_bytes;  /* It is kept whole until it is longer. */
+    uint32_t image_tail;     /* Records of an instance before the journal has it whole. */
     void *ctx;
     void (*frame)(void *ctx, const struct sw_frame *frame); /* One that arrived at swarmd. */
     void (*ended)(void *ctx, enum sim_end end, const char *words);

@@ -14,6 +14,7 @@
 #define BURST_GAP_NS (150 * SIM_S)
 #define BURST_OPS 12u
 #define SETTLE_NS (300 * SIM_S)
+#define IMAGE_TAILS 13u  /* Records before the journal has an instance whole: up to so many. */
 #define HISTORY_SEEDS 4u /* Of so many one keeps its journal from the beginning. */
 #define QUIET_NS (60 * SIM_S)
 
@@ -87,6 +88,7 @@ static void init(struct run *run)
     host.snapshot_bytes = (uint64_t)32768 << sim_random_below(&run->random, 6);
     /* All that happened is there at the end, to be replayed. */
     host.history_bytes = run->options->seed % HISTORY_SEEDS == 0 ? UINT64_MAX : 0;
+    host.image_tail = 1 + (uint32_t)(run->options->seed % IMAGE_TAILS);
     host.epoch_bytes = (size_t)8192 << sim_random_below(&run->random, 7);
     sim_host_init(&run->host, &host);
     sim_front_init(&run->front, &run->host, run->options->codes, sim_random_next(&run->random));

@@ -94,7 +94,7 @@ static inline enum sw_rc script_load(void *ctx, struct sw_guest *guest, struct s
 static inline uint64_t script_memory(void *ctx, const struct sw_guest *guest)
 {
     (void)ctx;
-    return sizeof guest->state;
+    return sizeof guest->state + guest->state.grown;
 }
 
 static inline uint64_t script_total(void *ctx)

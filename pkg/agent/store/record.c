@@ -23,6 +23,12 @@ bool sw_origin_is_durable(const struct sw_origin *origin)
            origin->incarnation == 0;
 }
 
+bool sw_record_received(const struct sw_record_segment *segment)
+{
+    return segment->entry == SW_ENTRY_RESUME && segment->has_message &&
+           (segment->head.flags & SW_MESSAGE_ENDS_WAIT) == 0;
+}
+
 int32_t sw_outcome_code(const struct sw_record_segment *segment)
 {
     switch (segment->outcome) {
@@ -44,8 +50,8 @@ int32_t sw_outcome_code(const struct sw_record_segment *segment)
 
 const char *sw_entry_name(enum sw_entry entry)
 {
-    static const char *const names[] = {"?",    "start", "message", "timer",
-                                        "stop", "reset", "resume",  "upgrade"};
+    static const char *const names[] = {"?",     "start",  "message", "timer", "stop",
+                                        "reset", "resume", "upgrade", "image"};
 
     return (unsigned)entry < sizeof names / sizeof *names ? names[entry] : "?";
 }
@@ -231,6 +237,18 @@ static uint8_t *write_message(uint8_t *at, const struct sw_record_segment *segme
     return write_u32(at, segment->body_bytes);
 }
 
+static size_t size_of_whole(const struct sw_record_segment *segment)
+{
+    return 8 + size_of_bytes(segment->actor) + size_of_bytes(segment->image);
+}
+
+static uint8_t *write_whole(uint8_t *at, const struct sw_record_segment *segment)
+{
+    at = write_u64(at, segment->random_next);
+    at = write_bytes(at, segment->actor);
+    return write_bytes(at, segment->image);
+}
+
 static size_t size_of_entry(const struct sw_record_segment *segment)
 {
     switch (segment->entry) {
@@ -243,7 +261,9 @@ static size_t size_of_entry(const struct sw_record_segment *segment)
     case SW_ENTRY_RESUME:
         return 8 + 4 + 1 + (segment->has_message ? size_of_message(segment) : 0);
     case SW_ENTRY_UPGRADE:
-        return 4 + 8 + size_of_bytes(segment->actor) + size_of_bytes(segment->image);
+        return 4 + size_of_whole(segment);
+    case SW_ENTRY_IMAGE:
+        return size_of_whole(segment);
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
         break;
@@ -270,9 +290,9 @@ static uint8_t *write_entry(uint8_t *at, const struct sw_record_segment *segment
         return segment->has_message ? write_message(at, segment) : at;
     case SW_ENTRY_UPGRADE:
         at = write_u32(at, segment->to);
-        at = write_u64(at, segment->random_next);
-        at = write_bytes(at, segment->actor);
-        return write_bytes(at, segment->image);
+        return write_whole(at, segment);
+    case SW_ENTRY_IMAGE:
+        return write_whole(at, segment);
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
         break;
@@ -483,6 +503,13 @@ static void resume_take(struct sw_reader *reader, struct sw_record_segment *segm
         reader->failed = true;
 }
 
+static void whole_take(struct sw_reader *reader, struct sw_record_segment *segment)
+{
+    segment->random_next = sw_reader_u64(reader);
+    segment->actor = sw_reader_bytes(reader, SW_JOURNAL_RECORD_MAX);
+    segment->image = sw_reader_bytes(reader, SW_JOURNAL_RECORD_MAX);
+}
+
 static void segment_take(struct sw_reader *reader, struct sw_record_segment *segment)
 {
     segment->instance = sw_reader_u64(reader);
@@ -512,9 +539,10 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
         break;
     case SW_ENTRY_UPGRADE:
         segment->to = sw_reader_u32(reader);
-        segment->random_next = sw_reader_u64(reader);
-        segment->actor = sw_reader_bytes(reader, SW_JOURNAL_RECORD_MAX);
-        segment->image = sw_reader_bytes(reader, SW_JOURNAL_RECORD_MAX);
+        whole_take(reader, segment);
+        break;
+    case SW_ENTRY_IMAGE:
+        whole_take(reader, segment);
         break;
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
@@ -530,6 +558,9 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
         reader->failed = true;
     segment->digest = sw_reader_u64(reader);
     segment->effects = sw_reader_bytes(reader, SW_EFFECTS_BYTES_MAX);
+    if (segment->entry == SW_ENTRY_IMAGE &&
+        (segment->outcome != SW_OUTCOME_DONE || segment->effects.size > 0))
+        reader->failed = true;
 }
 
 static void spec_take(struct sw_reader *reader, struct sw_record_spec *spec)
@@ -750,7 +781,9 @@ static void segment_print(const struct sw_record_segment *segment, struct sw_buf
     if (segment->ended != 0)
         sw_buffer_print(out, " ended=%" PRId32, segment->ended);
     if (segment->entry == SW_ENTRY_UPGRADE)
-        sw_buffer_print(out, " to=%" PRIu32 " image=%zu bytes", segment->to, segment->image.size);
+        sw_buffer_print(out, " to=%" PRIu32, segment->to);
+    if (sw_record_is_whole(segment))
+        sw_buffer_print(out, " image=%zu bytes", segment->image.size);
     if (segment->has_message) {
         text_print(out, "from", segment->head.from);
         sw_buffer_print(out, " bytes=%" PRIu32, segment->body_bytes);

@@ -46,12 +46,12 @@ enum sw_entry { /* What an instance is entered for. */
                 SW_ENTRY_START = 1,
                 SW_ENTRY_MESSAGE,
                 SW_ENTRY_TIMER,
-                SW_ENTRY_STOP,   /* Its last: afterwards it is gone. */
-                SW_ENTRY_RESET,  /* Not entered at all: its state is forgotten, and with it the
-                                    instance. */
-                SW_ENTRY_RESUME, /* A turn that waited goes on. */
-                SW_ENTRY_UPGRADE /* To another program: if DONE, its memory is in `image` and all
-                                    before is not needed to rebuild it. */
+                SW_ENTRY_STOP,  /* Its last: afterwards it is gone. */
+                SW_ENTRY_RESET, /* Not entered: its state is forgotten, and with it the instance. */
+                SW_ENTRY_RESUME,  /* A turn that waited goes on. */
+                SW_ENTRY_UPGRADE, /* To another program: if DONE, its memory is in `image` and all
+                                     before is not needed to rebuild it. */
+                SW_ENTRY_IMAGE    /* Not entered: as that, and nothing changed. Always DONE. */
 };
 
 enum sw_outcome { /* Only DONE and WAITING change state and have effects. */
@@ -128,9 +128,9 @@ struct sw_record_segment {
     uint64_t wait;               /* RESUME: the number of the wait that ended, */
     int32_t ended;               /* and how: 0, or a negative code such as that of a timeout. */
     uint32_t to;                 /* UPGRADE: the spec that was tried. */
-    uint64_t random_next;        /* UPGRADE: of the random numbers, afterwards. */
-    struct sw_bytes actor;       /* UPGRADE: as sw_actor_save wrote it, before this segment. */
-    struct sw_bytes image;       /* UPGRADE: of the new guest, after it. */
+    uint64_t random_next;        /* UPGRADE, IMAGE: of the random numbers, afterwards. */
+    struct sw_bytes actor;       /* The same: as sw_actor_save wrote it, before this segment. */
+    struct sw_bytes image;       /* The same: of the guest, after it. */
     bool has_message;            /* MESSAGE: true. RESUME: a message ended it. */
     struct sw_message_head head; /* Of the message. */
     /* Of the message: the body, or where it stands: in the record at body_lsn from body_at on. */
@@ -221,19 +221,20 @@ static inline bool sw_outcome_counts(enum sw_outcome outcome)
 {
     return outcome == SW_OUTCOME_DONE || outcome == SW_OUTCOME_WAITING;
 }
-/* Whether it is a turn that went on with a message which it received, not with what it had asked or
- * waited for. */
-static inline bool sw_record_received(const struct sw_record_segment *segment)
-{
-    return segment->entry == SW_ENTRY_RESUME && segment->has_message &&
-           (segment->head.flags & SW_MESSAGE_ENDS_WAIT) == 0;
-}
+/* Whether it is a turn that went on with a message which it received, not with an answer. */
+bool sw_record_received(const struct sw_record_segment *segment);
 /* Whether it begins a turn whose end nobody is told of: if that waits and fails later, what it
  * handles is to be kept. */
 static inline bool sw_record_begins_unheard(const struct sw_record_segment *segment)
 {
     return (segment->entry == SW_ENTRY_MESSAGE || segment->entry == SW_ENTRY_TIMER) &&
            segment->head.origin.kind == SW_ORIGIN_NONE;
+}
+/* Whether all that an instance was before it is not needed to rebuild it. */
+static inline bool sw_record_is_whole(const struct sw_record_segment *segment)
+{
+    return segment->entry == SW_ENTRY_IMAGE ||
+           (segment->entry == SW_ENTRY_UPGRADE && segment->outcome == SW_OUTCOME_DONE);
 }
 /* The code that whoever asked gets when a turn ended so. */
 int32_t sw_outcome_code(const struct sw_record_segment *segment);

@@ -201,7 +201,8 @@ def recover(run):
     waits = [one for one, _ in busiest]
     value = statistics.median(waits)
     figures.emit(**head, case="n=1 mode=busiest", value=figures.rounded(value),
-                 range=[figures.rounded(f(waits)) for f in (min, max)])
+                 range=[figures.rounded(f(waits)) for f in (min, max)], goal="<= 50 ms",
+                 reached=value <= 50)
 
 
 def wait(run):

@@ -391,6 +391,10 @@ enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment
     }
     if (lsn != 0)
         actor->last_lsn = lsn;
+    if (segment->entry == SW_ENTRY_IMAGE) {
+        actor->state_lsn = lsn;
+        return SW_OK;
+    }
     actor->segments++;
     actor->last_ns = segment->time_ns;
     rc = apply_entry(actor, segment);

@@ -300,7 +300,8 @@ static void put_instance(struct sw_worker *worker, struct sw_instance *instance)
             instance->stored_generation[0] == atomic_load(&snapshots->ground_generation);
 
         put(worker, &block, &at);
-        instance->wants_image = instance->passed != NULL && block.instance.tail.size > 0;
+        if (instance->passed != NULL && block.instance.tail.size > 0)
+            instance->wants_image = true;
         instance->stored_at[slot] = at;
         instance->stored_generation[slot] = worker->generation;
     } else {

@@ -290,7 +290,8 @@ void sw_instance_back_off(struct sw_worker *worker, struct sw_instance *instance
         backoff *= 2;
     if (backoff > SW_BACKOFF_MAX_NS)
         backoff = SW_BACKOFF_MAX_NS;
-    instance->start_failures++;
+    if (instance->start_failures < UINT16_MAX)
+        instance->start_failures++;
     instance->retry_ns = worker->now_ns + backoff;
     sw_instance_set_timer(worker, instance);
 }

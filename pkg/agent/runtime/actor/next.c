@@ -4,6 +4,7 @@
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/fetch.h"
+#include "pkg/agent/runtime/actor/image.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
 /* What an instance does next: it begins or ends, handles a message or timer, or goes on after a
@@ -137,16 +138,6 @@ static void postpone(struct sw_worker *worker, struct sw_instance *instance,
     sw_message_free(message);
 }
 
-/* One that long segments keep from being saved would be rebuilt from all of its records. */
-static void make_image(struct sw_worker *worker, struct sw_instance *instance)
-{
-    if (!instance->wants_image || instance->guest == NULL)
-        return;
-    instance->wants_image = false;
-    if (worker->images_bytes < SW_IMAGES_BYTES_MAX)
-        sw_instance_set_image(worker, instance, sw_image_new(worker, instance, NULL));
-}
-
 /* The turn goes on later, and nobody waits for its end: what it handles is kept for as long. True:
  * it was, and is not the caller's any more. */
 static bool keep_handled(struct sw_worker *worker, const struct segment *segment,
@@ -176,7 +167,8 @@ static bool clean_up_any(struct sw_worker *worker, const struct segment *segment
     bool is_held = false;
 
     if (sw_outcome_counts(outcome) || outcome == SW_OUTCOME_REFUSED) {
-        make_image(worker, instance);
+        if (instance->wants_image && instance->guest != NULL && worker->failure.rc == SW_OK)
+            sw_image_make_wanted(worker, instance);
         if (outcome == SW_OUTCOME_REFUSED && worker->failure.rc == SW_OK) /* A turn may be over. */
             (void)sw_retry_settle(worker, instance, message, &segment->record, segment->place.lsn);
         drop_handled(worker, instance);

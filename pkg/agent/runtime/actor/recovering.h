@@ -18,9 +18,9 @@ struct pending_key {
  * the end nothing is queued. It is read from its birth, if that is there. */
 struct sw_recovery_watch {
     void *ctx;
-    /* This instance will end, or begin anew with the memory that a record holds. */
+    /* With this record the instance will end, or go on with the memory that the record holds. */
     enum sw_rc (*leave)(void *ctx, struct sw_worker *worker, struct sw_instance *instance,
-                        struct sw_err *err);
+                        const struct sw_record_segment *segment, struct sw_err *err);
     /* The journal was read up to the point of the snapshot that counts, which is open. `visit` is
      * called for each of its blocks before. */
     enum sw_rc (*visit)(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err);

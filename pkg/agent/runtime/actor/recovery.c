@@ -319,13 +319,21 @@ static enum sw_rc take_failure(struct recovery *recovery, struct sw_instance *in
 }
 
 /* Tell who looks on that all that is known of an instance's memory is about to go. */
-static enum sw_rc leave(struct recovery *recovery, struct sw_instance *instance)
+static enum sw_rc leave(struct recovery *recovery, struct sw_instance *instance,
+                        const struct sw_record_segment *segment)
 {
     const struct sw_recovery_watch *watch = recovery->watch;
 
     return watch == NULL ? SW_OK
                          : watch->leave(watch->ctx, worker_of(recovery, instance->pod->config.pod),
-                                        instance, recovery->err);
+                                        instance, segment, recovery->err);
+}
+
+/* Whether a guest was entered for it, in an instance that has its memory from that. */
+static bool is_replayed(const struct sw_record_segment *segment)
+{
+    return sw_outcome_counts(segment->outcome) && segment->entry != SW_ENTRY_RESET &&
+           segment->entry != SW_ENTRY_UPGRADE && segment->entry != SW_ENTRY_IMAGE;
 }
 
 static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record_segment *segment)
@@ -342,9 +350,8 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
         return rc;
     if (instance == NULL || segment->previous != instance->actor.last_lsn)
         return contradiction(recovery, "a record that does not follow its instance's last one");
-    if (segment->entry == SW_ENTRY_RESET ||
-        (segment->entry == SW_ENTRY_UPGRADE && segment->outcome == SW_OUTCOME_DONE))
-        rc = leave(recovery, instance);
+    if (segment->entry == SW_ENTRY_RESET || sw_record_is_whole(segment))
+        rc = leave(recovery, instance, segment);
     if (rc != SW_OK)
         return rc;
     if (segment->entry != SW_ENTRY_RESET) {
@@ -357,8 +364,7 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
     }
     if (segment->time_ns > recovery->latest_ns)
         recovery->latest_ns = segment->time_ns;
-    recovery->recorded += sw_outcome_counts(segment->outcome) && segment->entry != SW_ENTRY_RESET &&
-                          segment->entry != SW_ENTRY_UPGRADE;
+    recovery->recorded += is_replayed(segment);
     rc = take_input(recovery, instance, segment);
     if (rc == SW_OK)
         rc = sw_outcome_counts(segment->outcome) ? sw_recovery_effects(recovery, instance, segment)
@@ -368,7 +374,7 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
     if (rc == SW_OK && instance->actor.wait.kind == SW_WAIT_NONE)
         sw_instance_set_handled(worker, instance, NULL);
     if (rc == SW_OK && segment->entry == SW_ENTRY_STOP)
-        rc = leave(recovery, instance);
+        rc = leave(recovery, instance, segment);
     if (rc == SW_OK && (segment->entry == SW_ENTRY_STOP || segment->entry == SW_ENTRY_RESET))
         rc = end_instance(recovery, instance);
     return rc;

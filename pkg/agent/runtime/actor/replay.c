@@ -22,56 +22,6 @@ struct replay {
     struct sw_err *err;
 };
 
-/* --- Images ---------------------------------------------------------------------------------- */
-
-struct sw_image *sw_image_new(struct sw_worker *worker, const struct sw_instance *instance,
-                              struct sw_err *err)
-{
-    struct sw_buffer *out = &worker->image;
-    struct sw_image *image;
-    size_t actor_bytes;
-    enum sw_rc rc = SW_OK;
-
-    sw_buffer_reset(out);
-    if (instance->pod->config.is_durable) /* Others stay what they are as long as they live. */
-        sw_actor_save(&instance->actor, out);
-    actor_bytes = out->size;
-    if (instance->guest != NULL)
-        rc = worker->engine.save(worker->engine.ctx, instance->guest, out, err);
-    if (rc != SW_OK)
-        return NULL;
-    image = out->failed || out->size > UINT32_MAX ? NULL : malloc(sizeof *image + out->size);
-    if (image == NULL) {
-        sw_err_set(err, SW_E_EXHAUSTED, "no memory for an image");
-        return NULL;
-    }
-    image->lsn = instance->actor.last_lsn;
-    image->random_next = instance->random.next;
-    image->actor_bytes = (uint32_t)actor_bytes;
-    image->guest_bytes = (uint32_t)(out->size - actor_bytes);
-    memcpy(image->bytes, out->data, out->size);
-    return image;
-}
-
-void sw_image_count(struct sw_worker *worker, const struct sw_instance *instance, bool is_there)
-{
-    uint64_t *count = instance->is_hibernated ? &worker->packed_bytes : &worker->images_bytes;
-    uint64_t bytes = instance->image == NULL
-                         ? 0
-                         : (uint64_t)instance->image->actor_bytes + instance->image->guest_bytes;
-
-    *count = is_there ? *count + bytes : *count - bytes;
-}
-
-void sw_instance_set_image(struct sw_worker *worker, struct sw_instance *instance,
-                           struct sw_image *image)
-{
-    sw_image_count(worker, instance, false);
-    free(instance->image);
-    instance->image = image;
-    sw_image_count(worker, instance, true);
-}
-
 /* --- Records --------------------------------------------------------------------------------- */
 
 static enum sw_rc read_segment(struct replay *replay, uint64_t lsn,
@@ -95,13 +45,8 @@ static enum sw_rc read_segment(struct replay *replay, uint64_t lsn,
     return SW_OK;
 }
 
-static bool is_upgrade(const struct sw_record_segment *segment)
-{
-    return segment->entry == SW_ENTRY_UPGRADE && segment->outcome == SW_OUTCOME_DONE;
-}
-
-/* Follow the instance's records from the last that changed state back to base_lsn, or to an
- * upgrade, which holds all that was before; at most so many in this call. */
+/* Follow the instance's records from the last that changed state back to base_lsn, or to one
+ * that holds all that was before; at most so many in this call. */
 static enum sw_rc collect(struct replay *replay, uint64_t base_lsn, struct sw_chain *chain,
                           uint32_t records_max)
 {
@@ -117,7 +62,7 @@ static enum sw_rc collect(struct replay *replay, uint64_t base_lsn, struct sw_ch
         if (rc != SW_OK)
             return rc;
         chain->next = segment.previous;
-        chain->is_whole = is_upgrade(&segment);
+        chain->is_whole = sw_record_is_whole(&segment);
     }
     chain->is_over = chain->next <= base_lsn || chain->is_whole;
     if (chain->is_over && !chain->is_whole && chain->lsns.size > 0 && chain->next != base_lsn)
@@ -390,8 +335,8 @@ static enum sw_rc load_base(struct replay *replay, const struct sw_base *base)
     return rc;
 }
 
-/* Begin at the record of an upgrade. */
-static enum sw_rc load_upgrade(struct replay *replay, const struct sw_record_segment *segment)
+/* Begin at a record that holds all. */
+static enum sw_rc load_whole(struct replay *replay, const struct sw_record_segment *segment)
 {
     struct sw_worker *worker = replay->worker;
     enum sw_rc rc = sw_actor_load(&replay->actor, segment->actor, replay->err);
@@ -407,8 +352,8 @@ static enum sw_rc take_in(struct replay *replay, const struct sw_record_segment 
 {
     enum sw_rc rc = SW_OK;
 
-    if (is_upgrade(segment))
-        rc = load_upgrade(replay, segment);
+    if (sw_record_is_whole(segment))
+        rc = load_whole(replay, segment);
     else if (sw_outcome_counts(segment->outcome))
         rc = rerun(replay, segment, lsn);
     return rc == SW_OK ? sw_actor_apply(&replay->actor, segment, lsn, replay->err) : rc;
@@ -510,6 +455,8 @@ enum sw_rc sw_instance_rebuild(struct sw_worker *worker, struct sw_instance *ins
     if (rc != SW_OK)
         return rc;
     instance->random = replay.random;
+    if (tail > instance->tail) /* Else more is known of it already: this began with an image. */
+        sw_image_note_tail(worker, instance, tail - instance->tail);
     if (instance->passed != NULL) /* A snapshot may read its image until here. */
         sw_capture_instance_first(worker, instance);
     /* One that traps again and again then costs a load each time, not a replay. */

@@ -6,14 +6,7 @@
  *
  * Threads: each worker its own instances.  I/O: the journal, the snapshot.  Limits: none. */
 #pragma once
-#include "pkg/agent/runtime/actor/state.h"
-
-struct sw_image { /* An instance at a point between two segments. */
-    uint64_t lsn; /* Of its last record. */
-    uint64_t random_next;
-    uint32_t actor_bytes, guest_bytes;
-    uint8_t bytes[]; /* The actor's, then the guest's. */
-};
+#include "pkg/agent/runtime/actor/image.h"
 
 /* Make the guest of an instance that sleeps: from its image and its records.
  * SW_E_PRECONDITION: the replay came to other effects than were recorded; the instance is to be
@@ -27,7 +20,7 @@ struct sw_chain {          /* The journal's records of an instance, as far as it
     struct sw_buffer lsns; /* Newest first, as u64. */
     uint64_t next;         /* Where it goes on. */
     bool is_begun, is_over;
-    bool is_whole; /* They begin with an upgrade: no image is needed. */
+    bool is_whole; /* They begin with one that holds all: no image is needed. */
 };
 
 /* What rebuilding an instance begins with, from where records are replayed. */
@@ -53,10 +46,3 @@ static inline bool sw_base_is_extended(const struct sw_base *base)
 {
     return base->chain.is_over && base->chain.lsns.size == 0;
 }
-/* An image of an instance with a guest, or one that needs none.  NULL: failed; err is set. */
-struct sw_image *sw_image_new(struct sw_worker *worker, const struct sw_instance *instance,
-                              struct sw_err *err);
-/* Its image, if it has one, is of this worker, or is no more. */
-void sw_image_count(struct sw_worker *worker, const struct sw_instance *instance, bool is_there);
-void sw_instance_set_image(struct sw_worker *worker, struct sw_instance *instance,
-                           struct sw_image *image);

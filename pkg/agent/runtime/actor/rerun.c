@@ -91,10 +91,64 @@ static enum sw_rc rebuild(struct rerun *rerun, struct sw_worker *worker,
     return rc;
 }
 
-/* Run what the journal has of an instance, up to where it was read. */
-static enum sw_rc live(void *ctx, struct sw_worker *worker, struct sw_instance *instance,
-                       struct sw_err *err)
+/* Whether the actor in rerun->saved is that which was saved, but for which client's try of a
+ * request gets its answer: a repeat takes the place of the one before, and leaves no record. */
+static bool is_saved(struct rerun *rerun, struct sw_bytes image)
 {
+    struct sw_bytes saved = {rerun->saved.data, rerun->saved.size};
+    struct sw_actor one = {0}, other = {0};
+    struct sw_err err = {0};
+    bool is_same = sw_bytes_is_equal(image, saved);
+
+    if (is_same)
+        return true;
+    if (sw_actor_load(&one, saved, &err) == SW_OK && sw_actor_load(&other, image, &err) == SW_OK) {
+        for (uint32_t i = 0; i < one.handles_count && i < other.handles_count; i++)
+            if (one.handles[i].origin.kind == SW_ORIGIN_CLIENT &&
+                other.handles[i].origin.kind == SW_ORIGIN_CLIENT)
+                one.handles[i].origin = other.handles[i].origin;
+        sw_buffer_reset(&rerun->saved);
+        sw_actor_save(&one, &rerun->saved);
+        is_same = sw_bytes_is_equal(image, (struct sw_bytes){rerun->saved.data, rerun->saved.size});
+    }
+    sw_actor_done(&one);
+    sw_actor_done(&other);
+    return is_same;
+}
+
+/* What an instance has come to must be what its record holds. */
+static enum sw_rc check_image(struct rerun *rerun, struct sw_worker *worker,
+                              struct sw_instance *instance, const struct sw_record_segment *segment,
+                              struct sw_err *err)
+{
+    struct sw_buffer *saved = &rerun->saved;
+    enum sw_rc rc;
+
+    sw_buffer_reset(saved);
+    sw_actor_save(&instance->actor, saved);
+    rc = sw_buffer_check(saved);
+    if (rc != SW_OK)
+        return sw_err_set(err, rc, "no memory for an actor");
+    if (!is_saved(rerun, segment->actor))
+        return sw_err_set(err, SW_E_PRECONDITION,
+                          "its timers, handles and marks in an image are not those of its records");
+    sw_buffer_reset(saved);
+    rc = worker->engine.save(worker->engine.ctx, instance->guest, saved, err);
+    if (rc == SW_OK &&
+        (!sw_bytes_is_equal((struct sw_bytes){saved->data, saved->size}, segment->image) ||
+         instance->random.next != segment->random_next))
+        rc = sw_err_set(err, SW_E_PRECONDITION,
+                        "its memory in an image is not what its records come to");
+    rerun->report->images += rc == SW_OK;
+    return rc;
+}
+
+/* Run what the journal has of an instance, up to where it was read: the record segment, or its end
+ * (NULL). */
+static enum sw_rc live(void *ctx, struct sw_worker *worker, struct sw_instance *instance,
+                       const struct sw_record_segment *segment, struct sw_err *err)
+{
+    bool is_image = segment != NULL && segment->entry == SW_ENTRY_IMAGE;
     struct rerun *rerun = ctx;
     uint64_t before = worker->counts.replayed;
     struct sw_err own = {0};
@@ -103,7 +157,9 @@ static enum sw_rc live(void *ctx, struct sw_worker *worker, struct sw_instance *
     if (rc == SW_E_NOT_FOUND && !rerun->recovery->is_point_passed)
         rc = SW_E_UNSUPPORTED; /* The snapshot stands for it; its module need not be kept. */
     rerun->report->segments += worker->counts.replayed - before;
-    rerun->report->instances += rc == SW_OK;
+    rerun->report->instances += rc == SW_OK && !is_image;
+    if (rc == SW_OK && is_image)
+        rc = check_image(rerun, worker, instance, segment, &own);
     sw_instance_sleep(worker, instance);
     return judge(rerun, instance, rc, &own, err);
 }
@@ -115,33 +171,6 @@ static struct sw_instance *find(const struct rerun *rerun, uint64_t pod, uint64_
 {
     *ret_worker = rerun->options->workers[pod % rerun->options->count];
     return sw_idmap_find((*ret_worker)->instances, id);
-}
-
-/* Whether the actor in rerun->saved is that of the snapshot, but for which client's try of a
- * request gets its answer: a repeat takes the place of the one before, and leaves no record. */
-static bool is_saved(struct rerun *rerun, struct sw_bytes snapshot)
-{
-    struct sw_bytes saved = {rerun->saved.data, rerun->saved.size};
-    struct sw_actor one = {0}, other = {0};
-    struct sw_err err = {0};
-    bool is_same = sw_bytes_is_equal(snapshot, saved);
-
-    if (is_same)
-        return true;
-    if (sw_actor_load(&one, saved, &err) == SW_OK &&
-        sw_actor_load(&other, snapshot, &err) == SW_OK) {
-        for (uint32_t i = 0; i < one.handles_count && i < other.handles_count; i++)
-            if (one.handles[i].origin.kind == SW_ORIGIN_CLIENT &&
-                other.handles[i].origin.kind == SW_ORIGIN_CLIENT)
-                one.handles[i].origin = other.handles[i].origin;
-        sw_buffer_reset(&rerun->saved);
-        sw_actor_save(&one, &rerun->saved);
-        is_same =
-            sw_bytes_is_equal(snapshot, (struct sw_bytes){rerun->saved.data, rerun->saved.size});
-    }
-    sw_actor_done(&one);
-    sw_actor_done(&other);
-    return is_same;
 }
 
 /* What the snapshot has of an instance besides its memory must be what the journal came to. */
@@ -257,7 +286,7 @@ static enum sw_rc live_all(struct rerun *rerun, struct sw_err *err)
         void *value;
 
         while (rc == SW_OK && sw_idmap_next(worker->instances, &cursor, NULL, &value))
-            rc = live(rerun, worker, value, err);
+            rc = live(rerun, worker, value, NULL, err);
     }
     return rc;
 }

@@ -40,6 +40,7 @@ struct sw_rerun_report {
     uint64_t segments; /* Run again. */
     uint64_t recorded; /* That were to be run again. */
     uint64_t compared; /* Instances of the snapshot whose memory is the same. */
+    uint64_t images;   /* Of the journal that are what the records before came to. */
     uint64_t others;   /* Lives that were not run: another engine's segments are part of them, or
                           they ended before the snapshot and their module is not kept. */
     uint64_t troubles; /* Told. */

@@ -3,6 +3,7 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/image.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -66,8 +67,10 @@ static void append_segment(struct sw_worker *worker, struct segment *segment)
     segment->record.digest = sw_effects_digest(segment->record.effects);
     record.kind = SW_RECORD_SEGMENT;
     record.segment = segment->record;
-    if (append(worker, &record, &segment->effects_at, &segment->place) == SW_OK)
+    if (append(worker, &record, &segment->effects_at, &segment->place) == SW_OK) {
         segment->instance->epoch = segment->place.epoch;
+        sw_image_note_tail(worker, segment->instance, 1);
+    }
 }
 
 /* What was reserved for the subscriptions of a segment that has ended. */

@@ -2,6 +2,7 @@
 
 #include "pkg/agent/runtime/actor/actor.h"
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/image.h"
 #include "pkg/agent/runtime/actor/worker.h"
 #include "pkg/utils/base/hash.h"
 
@@ -29,6 +30,7 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
     atomic_init(&shared->next_letter, 1);
     snprintf(shared->fingerprint, sizeof shared->fingerprint, "%s", fingerprint);
     shared->bus.subscriptions_max = SW_SUBSCRIPTIONS_MAX;
+    shared->image_tail = SW_IMAGE_TAIL_RECORDS;
     pthread_mutex_init(&shared->bus.mutex, NULL);
     pthread_mutex_init(&shared->board.mutex, NULL);
     sw_buffer_init(&shared->bus.found, (size_t)SW_SUBSCRIPTIONS_MAX * 16);

@@ -77,7 +77,8 @@ struct sw_shared {
     struct sw_suspects suspects;
     struct sw_depot depot;
     struct sw_snapshots *snapshots; /* The one that counts, and the one being taken. */
-    char fingerprint[256];          /* Of the engine. */
+    uint32_t image_tail;   /* image.h; not 0, set before workers run: SW_IMAGE_TAIL_RECORDS. */
+    char fingerprint[256]; /* Of the engine. */
 };
 
 SW_MUST_CHECK enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *system,

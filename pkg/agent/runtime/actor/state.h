@@ -41,7 +41,8 @@ struct sw_instance {
     struct sw_message *answer; /* What ends its wait; NULL: nothing has yet. */
     struct sw_rate rate;       /* Of messages to it. */
     uint32_t refused;          /* Number of the spec to which it could not be upgraded; 0: none. */
-    uint32_t start_failures;
+    uint16_t start_failures;
+    uint16_t tail;         /* Records since its last that holds all (image.h). */
     struct sw_actor actor; /* Its end is the first of those lines, with */
     struct sw_turn_random random;
     struct sw_pod *pod;
@@ -69,7 +70,8 @@ struct sw_instance {
     bool is_hibernated : 1; /* Its image was made for as long as it waits. */
     bool is_counted_failing : 1;
     bool has_trapped : 1; /* Since it was last rebuilt without need: keep an image. */
-    bool wants_image : 1; /* A snapshot could take its records only. */
+    bool wants_image : 1; /* A snapshot could take its records only, or there are many of them. */
+    uint8_t image_delay : 3; /* So often its tail doubles before that is looked at again. */
     uint8_t key_size;
     char key[];
 };

@@ -127,6 +127,8 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
         instance->refused = spec->number;
     }
     sw_segment_commit(worker, &segment);
+    if (segment.record.outcome == SW_OUTCOME_DONE)
+        instance->tail = instance->image_delay = 0;
     if (actor.failed)
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for an upgrade");
     sw_buffer_done(&actor);

@@ -173,6 +173,48 @@ static void what_a_snapshot_holds_is_compared(void **state)
     assert_int_equal(report.segments, report.recorded);
 }
 
+/* In a host that has an instance whole in the journal after each second record. */
+static void begin_with_images(void)
+{
+    assert_int_equal(actors_start(&actors, 2), SW_OK);
+    actors.shared.image_tail = 2;
+    open_with(&actors.module, "sha256:1");
+}
+
+static void images_of_the_journal_are_compared(void **state)
+{
+    (void)state;
+    actors_kill(&actors);
+    begin_with_images();
+    live_a_little();
+    actors_send_named(&actors, "once", 1, "r", "hold");
+    actors_settle(&actors);
+    actors_send_named(&actors, "once", 1, "r", "hold");
+    actors_ask(&actors, 1, "r", "add 1");
+    take_snapshot();
+    live_a_little();
+    open_with(&second, "sha256:2");
+    live_a_little();
+    assert_int_equal(rerun("engine 1"), SW_OK);
+    assert_string_equal(told, "");
+    assert_int_equal(report.segments, report.recorded);
+    assert_true(report.images >= 8);
+    assert_true(report.compared >= 4);
+}
+
+static void an_image_that_came_out_otherwise_is_told(void **state)
+{
+    (void)state;
+    actors_kill(&actors);
+    begin_with_images();
+    actors_ask(&actors, 1, "k", "add 5");
+    first_is = &second;
+    assert_int_equal(rerun("engine 1"), SW_OK);
+    assert_int_equal(report.troubles, 1);
+    assert_int_equal(report.images, 0);
+    assert_string_equal(told, "a/k: its memory in an image is not what its records come to");
+}
+
 /* Its answer goes to who asked last, and no record says who that is. */
 static void a_request_that_was_asked_for_again_is_the_same(void **state)
 {
@@ -341,6 +383,8 @@ int main(void)
         TEST(all_segments_of_all_lives_run_again),
         TEST(those_who_ended_run_again_up_to_their_end),
         TEST(what_a_snapshot_holds_is_compared),
+        TEST(images_of_the_journal_are_compared),
+        TEST(an_image_that_came_out_otherwise_is_told),
         TEST(a_request_that_was_asked_for_again_is_the_same),
         TEST(a_program_with_another_constant_is_told),
         TEST(memory_that_came_out_otherwise_is_told),
