@@ -140,6 +140,9 @@ static void happen(struct sim_faults *faults, struct sim_fault *fault)
             sim_random_permille(&faults->random, 600) ? SIM_END_POWER : SIM_END_KILLED;
         faults->host->cut_when_named = 1 + (uint32_t)sim_random_below(&faults->random, 6);
         return;
+    case SIM_FAULT_TOLD:
+        faults->front->ends_when_told = true;
+        return;
     case SIM_FAULT_ROLLOUT:
         roll_out(faults);
         return;
@@ -183,6 +186,7 @@ void sim_faults_end(struct sim_faults *faults)
     faults->disk->full_until_ns = faults->disk->slow_until_ns = 0;
     sim_disk_arm(faults->disk, SIM_DISK_GOOD, 0);
     faults->host->cut_when_named = 0;
+    faults->front->ends_when_told = false;
     for (uint32_t i = 0; i < SIM_PODS; i++)
         sim_front_want(faults->front, i, true);
     if (sim_random_permille(&faults->random, 500))
@@ -192,11 +196,11 @@ void sim_faults_end(struct sim_faults *faults)
 void sim_faults_init(struct sim_faults *faults, struct sim_front *front, uint64_t seed)
 {
     static const uint32_t base[SIM_FAULT_KINDS] = {
-        [SIM_FAULT_KILL] = 4,  [SIM_FAULT_POWER] = 6,   [SIM_FAULT_CUT] = 8,
-        [SIM_FAULT_WRITE] = 2, [SIM_FAULT_SYNC] = 2,    [SIM_FAULT_FULL] = 2,
-        [SIM_FAULT_SLOW] = 2,  [SIM_FAULT_CLOCK] = 2,   [SIM_FAULT_POD] = 4,
-        [SIM_FAULT_SPLIT] = 5, [SIM_FAULT_STOP] = 2,    [SIM_FAULT_BROKEN_STOP] = 2,
-        [SIM_FAULT_NAMED] = 3, [SIM_FAULT_ROLLOUT] = 12};
+        [SIM_FAULT_KILL] = 4,  [SIM_FAULT_POWER] = 6, [SIM_FAULT_CUT] = 8,
+        [SIM_FAULT_WRITE] = 2, [SIM_FAULT_SYNC] = 2,  [SIM_FAULT_FULL] = 2,
+        [SIM_FAULT_SLOW] = 2,  [SIM_FAULT_CLOCK] = 2, [SIM_FAULT_POD] = 4,
+        [SIM_FAULT_SPLIT] = 5, [SIM_FAULT_STOP] = 2,  [SIM_FAULT_BROKEN_STOP] = 2,
+        [SIM_FAULT_NAMED] = 3, [SIM_FAULT_TOLD] = 6,  [SIM_FAULT_ROLLOUT] = 12};
 
     memset(faults, 0, sizeof *faults);
     faults->front = front;

@@ -20,6 +20,8 @@ enum sim_fault_kind {
     SIM_FAULT_STOP,        /* A clean stop, with a snapshot. */
     SIM_FAULT_BROKEN_STOP, /* A clean stop that is cut off. */
     SIM_FAULT_NAMED,       /* As CUT, just when the next snapshot is named and not durable yet. */
+    SIM_FAULT_TOLD,        /* As POWER, just when a mirror has told of somebody's log: whose record
+                              of that is not durable, if it left too early. */
     SIM_FAULT_ROLLOUT /* Another version of all Agents, sometimes one that was, or that fails. */
 };
 #define SIM_FAULT_KINDS (SIM_FAULT_ROLLOUT + 1)

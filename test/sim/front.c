@@ -266,6 +266,14 @@ static void answer(struct sim_front *front, const struct sw_frame_reply *reply)
     copy.answered(copy.ctx, reply);
 }
 
+void sim_front_told(struct sim_front *front)
+{
+    if (!front->ends_when_told)
+        return;
+    front->ends_when_told = false;
+    sim_host_crash(front->host, SIM_END_POWER, "when a mirror had told");
+}
+
 void sim_front_forget(struct sim_front *front, uint64_t request)
 {
     struct sim_request_slot *slot = &front->requests[request % SIM_REQUESTS_MAX];

@@ -56,6 +56,7 @@ struct sim_front {
     struct sim_service service; /* That instances call. */
     uint64_t next_request, next_generation;
     bool is_ready, is_broken;
+    bool ends_when_told; /* The machine's power fails at the next sim_front_told. */
     uint32_t ends[SIM_END_ABORTED + 1];
     uint64_t restart_ns; /* How long the host stays down, on average. */
     char breach[700];    /* What must never be seen; "": nothing was. */
@@ -97,6 +98,8 @@ struct sim_letters_query {
 };
 /* Dead letters of an Agent, with their bodies. */
 uint64_t sim_front_letters(struct sim_front *front, const struct sim_letters_query *query);
+/* A client heard from an instance that keeps nothing what is in another one's log. */
+void sim_front_told(struct sim_front *front);
 /* Whoever asked has gone: answered is not called any more. */
 void sim_front_forget(struct sim_front *front, uint64_t request);
 /* Have a Pod run or not. */

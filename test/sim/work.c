@@ -373,6 +373,8 @@ static void take_answer(struct sim_client *client, const struct sw_frame_reply *
     record->subscribers = reply->subscribers;
     record->fate = SIM_FATE_DONE;
     record->done_ns = client->work->loop->now_ns;
+    if (record->request.op == SIM_OP_LOOK && answer.position > 0)
+        sim_front_told(client->work->front);
 }
 
 /* What is answered in a later segment than the one it began in may have happened even so. */
