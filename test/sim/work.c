@@ -525,7 +525,7 @@ void sim_work_init(struct sim_work *work, struct sim_front *front, uint64_t seed
         [SIM_OP_CANCEL] = 5, [SIM_OP_PAGE] = 6,      [SIM_OP_MIRROR] = 12, [SIM_OP_RANDOM] = 3,
         [SIM_OP_POISON] = 2, [SIM_OP_ASK] = 4,       [SIM_OP_SLEEP] = 2,   [SIM_OP_TAKE] = 3,
         [SIM_OP_CALL] = 4,   [SIM_OP_RACE] = 3,      [SIM_OP_SPAM] = 3,    [SIM_OP_TRAP] = 4,
-        [SIM_OP_LOOK] = 12,  [SIM_OP_VISIT] = 8,     [SIM_OP_CALL_ON] = 3, [SIM_OP_COMPUTE] = 4,
+        [SIM_OP_LOOK] = 12,  [SIM_OP_VISIT] = 8,     [SIM_OP_CALL_ON] = 8, [SIM_OP_COMPUTE] = 4,
         [SIM_OP_CRASH] = 1};
 
     memset(work, 0, sizeof *work);
