@@ -76,7 +76,6 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
 
     assert(key.size <= KEY_MAX);
     instance = allocate(&worker->shared->room, key.size);
-
     if (instance == NULL)
         return NULL;
     instance->id = id != 0 ? id
@@ -171,7 +170,6 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
     struct sw_pod *pod = instance->pod;
 
     assert(instance->captured == worker->generation);
-    sw_deliver_forget(worker, instance);
     sw_list_remove(&instance->capture);
     sw_instance_sleep(worker, instance);
     sw_instance_set_image(worker, instance, NULL);
@@ -192,6 +190,8 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
     sw_heap_remove(&worker->timers, &instance->timer);
     (void)sw_idmap_remove(worker->instances, instance->id);
     (void)sw_map_remove(pod->instances, instance->key, instance->key_size);
+    sw_deliver_forget(worker, instance); /* Not before it is out of all tables: what it asked itself
+                                            was refused, and that delivered to it. */
     if (instance->is_started && !instance->is_parked)
         pod->ready--;
     sw_instance_set_failing(worker, instance, false);

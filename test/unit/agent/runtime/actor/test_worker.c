@@ -799,12 +799,12 @@ static uint32_t segments_until_answered(struct sw_worker *worker)
     return count;
 }
 
-static uint64_t count_remembered(void)
+static uint64_t count_remembered(const struct sw_worker *worker)
 {
     uint64_t count = 0;
 
     for (size_t i = 0; i < (size_t)1 << SW_FOUND_BITS; i++)
-        count += actors.workers[0]->found[i] != NULL;
+        count += worker->found[i] != NULL;
     return count;
 }
 
@@ -823,10 +823,27 @@ static void one_that_ends_is_not_remembered_by_any_hash(void **state)
     assert_int_equal(field_of(2, "k", "counter"), 3);
     actors_ask(&actors, 1, "x", "send b/k|add 1");
     assert_int_equal(field_of(2, "k", "counter"), 4);
-    assert_int_equal(count_remembered(), 1); /* Of what was sent by its name. */
+    assert_int_equal(count_remembered(actors.workers[0]), 1); /* Of what was sent by its name. */
     actors_close(&actors, 2, true);
     actors_settle(&actors);
-    assert_int_equal(count_remembered(), 0);
+    assert_int_equal(count_remembered(actors.workers[0]), 0);
+}
+
+/* Its question to itself is refused while it goes, and the refusal finds it. What comes for it
+ * later must not. */
+static void one_that_ends_with_a_question_to_itself_is_not_remembered(void **state)
+{
+    (void)state;
+    open_volatile();
+    actors_open(&actors, &(struct actors_pod){.number = 9, .agent = "c", .is_keyed = true});
+    actors_ask(&actors, 7, "k", "ask 9 c/h|hold");
+    actors_send(&actors, 7, "k", "ask 7 v/k|get");
+    assert_int_equal(sw_worker_run(actors.workers[1], 1), 1);
+    actors_close(&actors, 7, false);
+    actors_settle(&actors);
+    assert_int_equal(count_remembered(actors.workers[1]), 1); /* c/h */
+    actors_ask(&actors, 9, "h", "release");
+    assert_int_equal(field_of(9, "h", "held"), 0);
 }
 
 static void two_that_write_to_each_other_run_in_turn_and_hold_nobody_up_for_long(void **state)
@@ -902,6 +919,7 @@ int main(void)
         TEST(a_volatile_instance_carries_the_epoch_of_what_made_it),
         TEST(a_volatile_instance_carries_the_epoch_of_what_it_saw),
         TEST(one_that_ends_is_not_remembered_by_any_hash),
+        TEST(one_that_ends_with_a_question_to_itself_is_not_remembered),
         TEST(two_that_write_to_each_other_run_in_turn_and_hold_nobody_up_for_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
