@@ -69,8 +69,9 @@ void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum
 void sw_segment_stop(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct sw_pod *pod = instance->pod;
-    /* Idle, and not told to go: what came meanwhile is for the next one of its key. */
-    bool is_kept = !instance->is_stopping && pod->state == SW_POD_OPEN && pod->config.is_keyed;
+    /* Its Pod stays: what came is for the next one of its key, or a dead letter of a replica that
+     * there is no more. */
+    bool is_kept = pod->state == SW_POD_OPEN;
     struct segment segment = {.instance = instance};
     struct sw_err err = {0};
 
@@ -81,6 +82,8 @@ void sw_segment_stop(struct sw_worker *worker, struct sw_instance *instance)
                                                 .spec = instance->spec->number,
                                                 .entry = SW_ENTRY_STOP};
     if (!instance->is_started || instance->is_parked) {
+        if (is_kept)
+            sw_pod_keep_mail(worker, instance);
         sw_segment_end(worker, instance, SW_ENTRY_RESET);
     } else {
         give_up_turn(worker, instance, instance->epoch);
@@ -100,9 +103,9 @@ void sw_segment_stop(struct sw_worker *worker, struct sw_instance *instance)
             sw_pod_keep_mail(worker, instance);
         if (worker->failure.rc == SW_OK)
             sw_segment_end(worker, instance, SW_ENTRY_STOP);
-        if (is_kept)
-            sw_pod_give_mail(worker, pod);
     }
+    if (is_kept)
+        sw_pod_give_mail(worker, pod);
     if (pod->state == SW_POD_DISCARDING && sw_map_count(pod->instances) == 0)
         sw_pod_finish(worker, pod);
 }

@@ -334,6 +334,34 @@ static struct sw_message *message_of(uint64_t retry_ns, const struct sw_message_
     return sw_message_new(&template);
 }
 
+/* Of a replica that there is no more once the Agent has fewer. */
+static void what_waits_for_a_replica_that_goes_is_parked(void **state)
+{
+    struct actors_pod pod = {.number = 5, .agent = "r", .replicas = 2, .attempts = 3};
+    uint64_t asked;
+
+    (void)state;
+    for (int life = 0; life < 2; life++) {
+        actors_open(&actors, &pod);
+        actors_settle(&actors);
+        actors_send(&actors, 1, "k", life == 0 ? "spam 3 r/1|add 1" : "ask 7 r/1|get");
+        assert_int_equal(sw_worker_run(actors.workers[1], 1), 1);
+        asked = actors_send(&actors, 5, "1", "get");
+        pod.replicas = 1;
+        actors_open(&actors, &pod);
+        actors_settle(&actors);
+        assert_string_equal(reply_to(asked), "the instance is gone");
+        assert_int_equal(actors_letters(&actors, "r", "1"), 3 + life);
+        assert_string_equal(actors.letter.reason, "NoSuchInstance");
+        assert_string_equal(actors.letter.from, "a/k");
+        assert_int_equal(field_of(1, "k", "replies"), life); /* That nobody will answer. */
+        reopen(true);
+        actors_settle(&actors);
+        assert_int_equal(actors_letters(&actors, "r", "1"), 3 + life);
+        pod.replicas = 2;
+    }
+}
+
 static void clients_and_the_host_wait_behind_nobody(void **state)
 {
     struct sw_message_head nobody = {.priority = SWARM_PRIORITY_NORMAL},
@@ -435,6 +463,7 @@ int main(void)
         TEST(the_oldest_letters_make_room),
         TEST(an_instance_that_cannot_start_keeps_what_was_sent_and_parks_it_in_the_end),
         TEST(what_nobody_can_take_is_parked),
+        TEST(what_waits_for_a_replica_that_goes_is_parked),
         TEST(clients_and_the_host_wait_behind_nobody),
         TEST(handled_and_parked_are_what_was_sent),
     };
