@@ -24,30 +24,6 @@ struct sw_module_push {
     char digest[SW_DIGEST_TEXT_SIZE];
 };
 
-enum sw_rc sw_modules_open(const struct sw_system *system, const char *folder,
-                           struct sw_modules **ret_modules, struct sw_err *err)
-{
-    SW_CLEANUP(sw_modules_closep) struct sw_modules *modules = calloc(1, sizeof *modules);
-    enum sw_rc rc;
-
-    if (modules == NULL)
-        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the store of modules");
-    modules->system = system;
-    if (strlen(folder) >= sizeof modules->folder)
-        return sw_err_set(err, SW_E_INVALID, "the folder of modules has too long a path");
-    memcpy(modules->folder, folder, strlen(folder) + 1);
-    rc = system->folder_make(system->ctx, folder, err);
-    if (rc != SW_OK)
-        return rc;
-    *ret_modules = SW_TAKE(modules);
-    return SW_OK;
-}
-
-void sw_modules_close(struct sw_modules *modules)
-{
-    free(modules);
-}
-
 /* FOLDER/NAMESPACE or, with a digest, the file in it. Both are checked: they become a path. */
 static enum sw_rc path_of(const struct sw_modules *modules, const char *namespace,
                           const char *digest, char ret_path[SW_PATH_MAX], struct sw_err *err)
@@ -69,6 +45,62 @@ static enum sw_rc path_of(const struct sw_modules *modules, const char *namespac
     if (size < 0 || size >= SW_PATH_MAX)
         return sw_err_set(err, SW_E_INVALID, "the folder of modules has too long a path");
     return SW_OK;
+}
+
+struct sync { /* Of the folders of all namespaces. */
+    const struct sw_modules *modules;
+    enum sw_rc rc;
+    struct sw_err *err;
+};
+
+static bool sync_namespace(void *ctx, const char *name)
+{
+    struct sync *sync = ctx;
+    const struct sw_system *system = sync->modules->system;
+    char path[SW_PATH_MAX];
+
+    if (path_of(sync->modules, name, NULL, path, NULL) == SW_OK)
+        sync->rc = system->folder_sync(system->ctx, path, sync->err);
+    return sync->rc == SW_OK;
+}
+
+/* What stands there is taken for durable from now on, also by objects that name it: but a process
+ * that ended between giving a file its name and syncing that may have left it. */
+static enum sw_rc sync_all(const struct sw_modules *modules, struct sw_err *err)
+{
+    const struct sw_system *system = modules->system;
+    struct sync sync = {.modules = modules, .err = err};
+    enum sw_rc rc = system->folder_sync(system->ctx, modules->folder, err);
+
+    if (rc == SW_OK)
+        rc = system->folder_list(system->ctx, modules->folder, sync_namespace, &sync, err);
+    return rc == SW_OK ? sync.rc : rc;
+}
+
+enum sw_rc sw_modules_open(const struct sw_system *system, const char *folder,
+                           struct sw_modules **ret_modules, struct sw_err *err)
+{
+    SW_CLEANUP(sw_modules_closep) struct sw_modules *modules = calloc(1, sizeof *modules);
+    enum sw_rc rc;
+
+    if (modules == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the store of modules");
+    modules->system = system;
+    if (strlen(folder) >= sizeof modules->folder)
+        return sw_err_set(err, SW_E_INVALID, "the folder of modules has too long a path");
+    memcpy(modules->folder, folder, strlen(folder) + 1);
+    rc = system->folder_make(system->ctx, folder, err);
+    if (rc == SW_OK)
+        rc = sync_all(modules, err);
+    if (rc != SW_OK)
+        return rc;
+    *ret_modules = SW_TAKE(modules);
+    return SW_OK;
+}
+
+void sw_modules_close(struct sw_modules *modules)
+{
+    free(modules);
 }
 
 /* --- Push ------------------------------------------------------------------------------------ */
@@ -132,7 +164,12 @@ static enum sw_rc store(struct sw_modules *modules, const char *namespace, const
         rc = system->folder_sync(system->ctx, modules->folder, err);
     if (rc == SW_OK)
         rc = path_of(modules, namespace, digest, path, err);
-    return rc == SW_OK ? sw_file_save(system, path, bytes.data, bytes.size, err) : rc;
+    if (rc != SW_OK)
+        return rc;
+    rc = sw_file_save(system, path, bytes.data, bytes.size, err);
+    if (rc != SW_OK) /* It may stand there and not be durable: nobody is to take it for stored. */
+        (void)system->path_remove(system->ctx, path, NULL);
+    return rc;
 }
 
 enum sw_rc sw_modules_put(struct sw_modules *modules, const char *namespace, const char *digest,

@@ -236,6 +236,91 @@ static void what_is_removed_is_gone_and_its_folder_with_the_last(void **state)
     assert_int_equal(sw_modules_put(f->modules, "one", f->digest, bytes_of(f), &f->err), SW_OK);
 }
 
+/* --- What is said to be there outlives a loss of power --------------------------------------- */
+
+static struct syncs { /* What a disk that is watched was asked to make durable. */
+    char folders[256];
+    size_t prefix;
+    int fails_at; /* The call of that number fails; 0: none. */
+    int folders_count, files_count;
+} syncs;
+
+static enum sw_rc watch_folder_sync(void *ctx, const char *path, struct sw_err *err)
+{
+    size_t used = strlen(syncs.folders);
+
+    syncs.folders_count++;
+    (void)snprintf(syncs.folders + used, sizeof syncs.folders - used, "%s ", path + syncs.prefix);
+    if (syncs.folders_count == syncs.fails_at)
+        return sw_err_set(err, SW_E_INTERNAL, "the disk fails");
+    return sw_system_real()->folder_sync(ctx, path, err);
+}
+
+static enum sw_rc watch_file_sync(void *ctx, int file, struct sw_err *err)
+{
+    syncs.files_count++;
+    return sw_system_real()->file_sync(ctx, file, err);
+}
+
+/* Open the modules again, over a disk that is watched. */
+static void open_watched(struct fixture *f, struct sw_system *ret_system)
+{
+    char path[128];
+
+    *ret_system = *sw_system_real();
+    ret_system->folder_sync = watch_folder_sync;
+    ret_system->file_sync = watch_file_sync;
+    syncs = (struct syncs){.prefix = strlen(f->folder) + 1};
+    (void)snprintf(path, sizeof path, "%s/modules", f->folder);
+    sw_modules_close(f->modules);
+    f->modules = NULL;
+    assert_int_equal(sw_modules_open(ret_system, path, &f->modules, &f->err), SW_OK);
+}
+
+static void what_is_acknowledged_is_durable(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_system system;
+
+    open_watched(f, &system);
+    syncs.folders[0] = '\0';
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_int_equal(syncs.files_count, 1);
+    assert_string_equal(syncs.folders, "modules modules/default ");
+}
+
+static void what_could_not_be_made_durable_is_not_there(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_system system;
+
+    for (int fails_at = 1; fails_at <= 2; fails_at++) {
+        open_watched(f, &system);
+        syncs.fails_at = syncs.folders_count + fails_at;
+        assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err),
+                         SW_E_INTERNAL);
+        assert_false(sw_modules_has(f->modules, "default", f->digest));
+    }
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err), SW_OK);
+}
+
+/* The process before may have ended just when a file had got its name. */
+static void what_is_found_at_the_start_is_made_durable(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_system system;
+    struct sw_modules *modules = NULL;
+    char path[128];
+
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err), SW_OK);
+    open_watched(f, &system);
+    assert_string_equal(syncs.folders, "modules modules/default ");
+    (void)snprintf(path, sizeof path, "%s/modules", f->folder);
+    syncs.fails_at = syncs.folders_count + 2;
+    assert_int_equal(sw_modules_open(&system, path, &modules, &f->err), SW_E_INTERNAL);
+    assert_null(modules);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -251,6 +336,9 @@ int main(void)
         TEST(pushes_are_bounded_in_number),
         TEST(a_folder_that_cannot_be_made_is_told),
         TEST(what_is_removed_is_gone_and_its_folder_with_the_last),
+        TEST(what_is_acknowledged_is_durable),
+        TEST(what_could_not_be_made_durable_is_not_there),
+        TEST(what_is_found_at_the_start_is_made_durable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
