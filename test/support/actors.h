@@ -257,7 +257,7 @@ static inline enum sw_rc actors_snapshot(struct actors *actors)
 struct actors_pod {
     uint64_t number;
     const char *agent, *digest, *config;
-    bool is_keyed, is_volatile;
+    bool is_keyed, is_volatile, is_urgent;
     uint32_t replicas, mailbox, instances_max;
     uint64_t idle_ns, memory_bytes;
     uint32_t timers_max, messages_per_s, children_per_s, deadline_ms;
@@ -281,7 +281,7 @@ static inline void actors_open(struct actors *actors, const struct actors_pod *p
         .is_keyed = pod->is_keyed,
         .is_durable = !pod->is_volatile,
         .replicas = pod->replicas,
-        .priority = SWARM_PRIORITY_NORMAL,
+        .priority = pod->is_urgent ? SWARM_PRIORITY_URGENT : SWARM_PRIORITY_NORMAL,
         .deadline_ms = pod->deadline_ms == 0 ? 1000 : pod->deadline_ms,
         .mailbox = pod->mailbox == 0 ? 1024 : pod->mailbox,
         .instances_max = pod->instances_max == 0 ? 100000 : pod->instances_max,

@@ -86,3 +86,17 @@ static inline void expect(const struct parts *parts, enum sw_rc wanted, const ch
     if (rc != wanted || strstr(err.message, words) == NULL)
         fail_msg("%d %s (wanted %d %s)", (int)rc, err.message, (int)wanted, words);
 }
+
+static inline void expect_hint(const struct parts *parts, const char *words)
+{
+    struct sw_err err = {0};
+    struct sw_buffer module;
+
+    sw_buffer_init(&module, 1024);
+    build(parts, &module);
+    assert_int_equal(sw_module_validate((struct sw_bytes){module.data, module.size}, NULL, &err),
+                     SW_E_INVALID);
+    sw_buffer_done(&module);
+    if (strstr(err.hint, words) == NULL)
+        fail_msg("the hint is: %s", err.hint);
+}

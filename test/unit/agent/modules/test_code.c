@@ -71,6 +71,17 @@ static void what_an_image_cannot_hold_is_refused(void **state)
     CODE("\xfc\x09\x00", SW_E_INVALID, "drops a data segment");
 }
 
+static void what_is_refused_has_a_hint(void **state)
+{
+    struct parts parts = valid_parts();
+
+    (void)state;
+    parts.code = BYTES("\x02\x06\x00\x26\x00\x41\x00\x0b" BODY_ZERO);
+    expect_hint(&parts, "keep function pointers in memory");
+    parts.code = BYTES("\x02\x07\x00\xfc\x09\x00\x41\x00\x0b" BODY_ZERO);
+    expect_hint(&parts, "link without --shared-memory and passive segments");
+}
+
 static void proposals_that_are_off_are_named(void **state)
 {
     (void)state;
@@ -152,6 +163,7 @@ int main(void)
         cmocka_unit_test(saturating_and_bulk_instructions_pass),
         cmocka_unit_test(vector_instructions_pass),
         cmocka_unit_test(what_an_image_cannot_hold_is_refused),
+        cmocka_unit_test(what_is_refused_has_a_hint),
         cmocka_unit_test(proposals_that_are_off_are_named),
         cmocka_unit_test(damaged_code_is_told),
         cmocka_unit_test(bodies_have_bounds),

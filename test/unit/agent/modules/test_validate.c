@@ -159,20 +159,6 @@ static void imports_are_those_of_the_abi(void **state)
            SW_E_INVALID, "fd_open from wasi_snapshot_preview1, which has no such function");
 }
 
-static void expect_hint(struct parts *parts, const char *words)
-{
-    struct sw_err err = {0};
-    struct sw_buffer module;
-
-    sw_buffer_init(&module, 1024);
-    build(parts, &module);
-    assert_int_equal(sw_module_validate((struct sw_bytes){module.data, module.size}, NULL, &err),
-                     SW_E_INVALID);
-    sw_buffer_done(&module);
-    if (strstr(err.hint, words) == NULL)
-        fail_msg("the hint is: %s", err.hint);
-}
-
 static void an_unknown_import_has_a_hint(void **state)
 {
     struct parts parts = valid_parts();
@@ -201,6 +187,15 @@ static void an_unknown_import_has_a_hint(void **state)
     parts.imports = BYTES("\x01\x04gojs\x03"
                           "foo\x00\x00");
     expect_hint(&parts, "what swarm/agent.h declares");
+}
+
+static void a_memory_that_is_shared_has_a_hint(void **state)
+{
+    struct parts parts = valid_parts();
+
+    (void)state;
+    parts.memories = BYTES("\x01\x03\x01\x10");
+    expect_hint(&parts, "build without -pthread and --shared-memory");
 }
 
 /* A program runs once, from its start to its end; an agent is called again and again. */
@@ -359,6 +354,7 @@ int main(void)
         cmocka_unit_test(types_are_functions_of_values),
         cmocka_unit_test(imports_are_those_of_the_abi),
         cmocka_unit_test(an_unknown_import_has_a_hint),
+        cmocka_unit_test(a_memory_that_is_shared_has_a_hint),
         cmocka_unit_test(a_command_is_told_from_a_reactor),
         cmocka_unit_test(exports_have_the_types_of_the_abi),
         cmocka_unit_test(functions_have_types_and_bodies),

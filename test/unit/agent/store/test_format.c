@@ -2,6 +2,7 @@
 #include "pkg/agent/store/record.h"
 #include "pkg/agent/store/segment.h"
 #include "pkg/agent/store/snapshot.h"
+#include "test/support/disk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,12 +69,42 @@ static void kinds_of_blocks(void **state)
     says("| %u | end |", SW_SNAPSHOT_END);
 }
 
+/* Journals have their own such test. */
+static void a_snapshot_of_another_version_is_refused(void **state)
+{
+    static const uint8_t uuid[16] = {1};
+    static const struct sw_snapshot_block end = {.kind = SW_SNAPSHOT_END};
+    struct disk *disk = calloc(1, sizeof *disk);
+    struct sw_snapshot_report report;
+    struct sw_buffer bytes;
+    struct sw_err err = {0};
+
+    (void)state;
+    assert_non_null(disk);
+    disk_init(disk, 1);
+    sw_buffer_init(&bytes, 4096);
+    sw_snapshot_head_put(uuid, 64, &bytes);
+    sw_snapshot_block_put(&end, &bytes);
+    assert_int_equal(sw_file_save(&disk->system, "d/s", bytes.data, bytes.size, &err), SW_OK);
+    assert_int_equal(sw_snapshot_scan(&disk->system, "d/s", NULL, NULL, &report, &err), SW_OK);
+    for (unsigned version = 0; version <= 2 * SW_SNAPSHOT_VERSION; version++) {
+        disk_find(disk, "d/s")->seen[4] = (uint8_t)version;
+        assert_int_equal(sw_snapshot_scan(&disk->system, "d/s", NULL, NULL, &report, &err),
+                         version == SW_SNAPSHOT_VERSION ? SW_OK : SW_E_UNSUPPORTED);
+    }
+    assert_non_null(strstr(err.hint, "another release"));
+    sw_buffer_done(&bytes);
+    disk_done(disk);
+    free(disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(versions_and_sizes),
         cmocka_unit_test(kinds_of_records),
         cmocka_unit_test(kinds_of_blocks),
+        cmocka_unit_test(a_snapshot_of_another_version_is_refused),
     };
     return cmocka_run_group_tests(tests, read_page, NULL);
 }

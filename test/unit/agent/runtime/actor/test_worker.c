@@ -331,6 +331,36 @@ static void higher_priorities_go_first_and_lower_ones_do_not_starve(void **state
     actors_settle(&actors);
 }
 
+static void a_message_that_names_no_priority_has_its_agent_s(void **state)
+{
+    uint64_t low[8], unnamed[64];
+    unsigned low_done = 0, unnamed_done = 0;
+    char key[16];
+
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 7, .agent = "u", .is_keyed = true, .is_urgent = true});
+    actors_settle(&actors);
+    for (int i = 0; i < 8; i++) {
+        snprintf(key, sizeof key, "low%d", i);
+        low[i] = actors_send_at(&actors, 7, key, "add 1", SWARM_PRIORITY_LOW);
+    }
+    for (int i = 0; i < 64; i++) {
+        snprintf(key, sizeof key, "unnamed%d", i);
+        unnamed[i] = actors_send_at(&actors, 7, key, "add 1", SW_FRAME_PRIORITY_DEFAULT);
+    }
+    sw_worker_run(actors.workers[1], 36);
+    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
+    actors_release(&actors);
+    for (int i = 0; i < 8; i++)
+        low_done += actors_reply(&actors, low[i])->is_there;
+    for (int i = 0; i < 64; i++)
+        unnamed_done += actors_reply(&actors, unnamed[i])->is_there;
+    assert_int_equal(low_done, 4);
+    assert_int_equal(unnamed_done, 32);
+    actors_settle(&actors);
+}
+
 static void replicas_are_made_and_stopped(void **state)
 {
     struct actors_pod pod = {.number = 5, .agent = "r", .replicas = 5};
@@ -894,6 +924,7 @@ int main(void)
         TEST(a_full_mailbox_pushes_back_to_clients_and_to_senders),
         TEST(an_instance_that_sends_to_a_full_mailbox_is_told),
         TEST(higher_priorities_go_first_and_lower_ones_do_not_starve),
+        TEST(a_message_that_names_no_priority_has_its_agent_s),
         TEST(replicas_are_made_and_stopped),
         TEST(that_a_pod_runs_is_told_without_delay),
         TEST(sends_without_a_key_go_round),
