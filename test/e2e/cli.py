@@ -190,6 +190,8 @@ class Cli(unittest.TestCase):
                        "retry: {attempts: 2, initialBackoff: 10ms}}\n")
         self.swarm("agent", "build", "victim")
         self.swarm("apply", "-f", "victim")
+        # What one instance sends to another before the Pod of that one is there comes back to it.
+        self.swarm("wait", "agent/victim", "--for=condition=Ready")
         self.swarm("send", "victim/a", "relay", "--no-reply")
         self.swarm("send", "victim/b", "relay", "--no-reply")
         deadline = time.monotonic() + 20
@@ -205,7 +207,8 @@ class Cli(unittest.TestCase):
         self.assertRegex(seen, r"ID +TIME +INSTANCE +FROM .*\n\d+ .* victim/v +victim/[ab] ")
         seen, _ = self.swarm("agent", "deadletters", "victim", "--show", first["id"])
         self.assertRegex(seen, r"Reason +Failed\n(.*\n)*\npoison\n$")
-        while "MessageParked" not in self.swarm("events", "--for", "agent/victim")[0]:
+        while not re.search(r"MessageParked +Agent/victim +victim/",
+                            self.swarm("events", "--for", "agent/victim")[0]):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
         seen, _ = self.swarm("agent", "deadletters", "victim", "--drop", first["id"])

@@ -223,7 +223,7 @@ class Objects(Case):
 
     def test_describe_shows_conditions_and_events(self):
         happened = {"apiVersion": "swarm/v1", "kind": "Event", "metadata": {"name": "e"},
-                    "involvedObject": {"kind": "Agent", "name": "reader",
+                    "involvedObject": {"kind": "Agent", "name": "reader", "instance": "reader/a",
                                        "uid": agent()["metadata"]["uid"]},
                     "type": "Warning", "reason": "HostDied", "message": "it ended", "count": 3}
         other = {**happened, "involvedObject": {"kind": "Agent", "name": "x", "uid": "y"},
@@ -232,7 +232,7 @@ class Objects(Case):
                    if request.path.endswith("events") else (200, agent()))
         seen, _ = self.swarm("describe", "agent/reader")
         self.assertIn("Ready   True     Why      -     because", seen)
-        self.assertIn("Warning   HostDied   it ended", seen)
+        self.assertIn("Warning   HostDied   reader/a   it ended", seen)
         self.assertIn("(x3)", seen)
         self.assertNotIn("Elsewhere", seen)
 

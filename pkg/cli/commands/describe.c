@@ -150,13 +150,14 @@ static void add_event(struct sw_table *table, const struct sw_api_event *event, 
     sw_table_add(table, age.failed ? "" : (const char *)age.data);
     sw_table_add(table, sw_api_enum_text(&sw_api_event_type_enum, (int)event->type));
     sw_table_add(table, event->reason);
+    sw_table_add(table, event->involved_object.instance);
     sw_table_add(table, event->message);
 }
 
 static enum sw_rc put_events(struct sw_cli *cli, const struct sw_object_key *key,
                              const void *object, struct sw_buffer *out, struct sw_err *err)
 {
-    SW_CLEANUP(sw_table_freep) struct sw_table *table = sw_table_new(5);
+    SW_CLEANUP(sw_table_freep) struct sw_table *table = sw_table_new(6);
     const struct sw_object_key all = {.kind = sw_kind_find("Event"),
                                       .namespace = key->kind->is_namespaced ? key->namespace : "",
                                       .name = ""};
