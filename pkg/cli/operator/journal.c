@@ -13,7 +13,7 @@
 #define LINE_BYTES_MAX ((size_t)32 * 1024 * 1024)
 
 struct instance {    /* Who a number in a journal is. */
-    const char *key; /* NULL: its start stands in a segment that was removed. */
+    const char *key; /* NULL: neither its start nor a snapshot tells. */
     const char *agent;
 };
 
@@ -63,6 +63,23 @@ static enum sw_rc note_instance(struct dump *dump, const struct sw_record_segmen
         instance->agent = sw_map_find(dump->pods, &segment->pod, sizeof segment->pod);
     *ret_instance = instance;
     return SW_OK;
+}
+
+/* Who was there already when the journal's first segment that is left began. */
+static enum sw_rc note_block(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err)
+{
+    struct dump *dump = ctx;
+    const struct instance *instance;
+    struct sw_record_segment birth = {.entry = SW_ENTRY_START};
+
+    if (block->kind == SW_SNAPSHOT_POD)
+        return note_pod(dump, &block->pod, err);
+    if (block->kind != SW_SNAPSHOT_INSTANCE)
+        return SW_OK;
+    birth.instance = block->instance.id;
+    birth.pod = block->instance.pod;
+    birth.key = block->instance.key;
+    return note_instance(dump, &birth, &instance, err);
 }
 
 static bool is_wanted(const struct dump *dump, const char *agent, const char *key)
@@ -148,38 +165,6 @@ static void print_cut(struct sw_cli *cli, const char *folder,
     sw_cli_say(cli, "\n");
 }
 
-static enum sw_rc dump_one(struct sw_cli *cli, const char *folder, struct sw_err *err)
-{
-    struct dump dump = {.cli = cli,
-                        .pods = sw_map_new(1),
-                        .instances = sw_map_new(2),
-                        .agent = sw_arguments_text(cli->arguments, "agent"),
-                        .key = sw_arguments_text(cli->arguments, "key")};
-    struct sw_journal_report report = {0};
-    enum sw_rc rc;
-
-    sw_buffer_init(&dump.line, LINE_BYTES_MAX);
-    rc = dump.pods == NULL || dump.instances == NULL
-             ? sw_cli_no_memory(err)
-             : sw_journal_scan(cli->system, folder, visit, &dump, &report, err);
-    sw_buffer_done(&dump.line);
-    sw_map_free(dump.pods);
-    sw_map_free(dump.instances);
-    if (rc == SW_OK)
-        print_cut(cli, folder, &report);
-    return rc;
-}
-
-enum sw_rc sw_operator_journal_dump(struct sw_cli *cli, struct sw_err *err)
-{
-    struct sw_operator_journals journals;
-    enum sw_rc rc = sw_operator_find_journals(cli, &journals, err);
-
-    for (size_t i = 0; i < journals.count && rc == SW_OK; i++)
-        rc = dump_one(cli, journals.folders[i], err);
-    return rc;
-}
-
 struct verify {
     struct sw_record_snapshot snapshot; /* That the last record of one names; bytes 0: none. */
     char name[SW_SNAPSHOT_NAME_MAX];
@@ -203,6 +188,62 @@ static enum sw_rc check_record(void *ctx, const struct sw_journal_entry *entry, 
     if (rc != SW_OK)
         (void)sw_err_context(err, "record %" PRIu64 " of epoch %" PRIu64, entry->place.lsn,
                              entry->place.epoch);
+    return rc;
+}
+
+/* Names that the records do not tell any more. Of a damaged folder they are left out: a dump is
+ * what people make of that as well. */
+static void note_names(struct dump *dump, const char *folder)
+{
+    SW_CLEANUP(sw_snapshot_closep) struct sw_snapshot *snapshot = NULL;
+    struct sw_journal_report report = {0};
+    struct verify verify = {0};
+    struct sw_snapshot_source source = {.system = dump->cli->system,
+                                        .folder = folder,
+                                        .uuid = report.uuid,
+                                        .record = &verify.snapshot};
+    enum sw_rc rc =
+        sw_journal_scan(dump->cli->system, folder, check_record, &verify, &report, NULL);
+
+    if (rc != SW_OK || report.first_lsn == SW_JOURNAL_BIRTH_LSN || verify.snapshot.bytes == 0)
+        return;
+    rc = sw_snapshot_open(&source, note_block, dump, &snapshot, NULL);
+    if (rc != SW_OK)
+        sw_cli_say(dump->cli, "%s: its snapshot cannot be read, so some names are missing\n",
+                   folder);
+}
+
+static enum sw_rc dump_one(struct sw_cli *cli, const char *folder, struct sw_err *err)
+{
+    struct dump dump = {.cli = cli,
+                        .pods = sw_map_new(1),
+                        .instances = sw_map_new(2),
+                        .agent = sw_arguments_text(cli->arguments, "agent"),
+                        .key = sw_arguments_text(cli->arguments, "key")};
+    struct sw_journal_report report = {0};
+    enum sw_rc rc;
+
+    sw_buffer_init(&dump.line, LINE_BYTES_MAX);
+    rc = dump.pods == NULL || dump.instances == NULL ? sw_cli_no_memory(err) : SW_OK;
+    if (rc == SW_OK) {
+        note_names(&dump, folder);
+        rc = sw_journal_scan(cli->system, folder, visit, &dump, &report, err);
+    }
+    sw_buffer_done(&dump.line);
+    sw_map_free(dump.pods);
+    sw_map_free(dump.instances);
+    if (rc == SW_OK)
+        print_cut(cli, folder, &report);
+    return rc;
+}
+
+enum sw_rc sw_operator_journal_dump(struct sw_cli *cli, struct sw_err *err)
+{
+    struct sw_operator_journals journals;
+    enum sw_rc rc = sw_operator_find_journals(cli, &journals, err);
+
+    for (size_t i = 0; i < journals.count && rc == SW_OK; i++)
+        rc = dump_one(cli, journals.folders[i], err);
     return rc;
 }
 

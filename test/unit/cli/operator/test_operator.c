@@ -4,6 +4,7 @@
 #include "pkg/cli/operator/operator.h"
 #include "pkg/agent/store/journal.h"
 #include "pkg/agent/store/record.h"
+#include "pkg/agent/store/snapshot.h"
 #include "pkg/store/sqlite/sqlite.h"
 #include "test/unit/cli/commands/fixture.h"
 
@@ -132,6 +133,74 @@ static void a_dump_can_be_of_one_agent_or_instance(void **state)
     assert_int_equal(lines_of(seen(p)), 0);
 }
 
+/* A snapshot of a journal: its one Pod and instance. Returns the record that names it. */
+static struct sw_record make_snapshot(struct sw_journal *journal, char ret_name[])
+{
+    struct sw_snapshot_block pod = {.kind = SW_SNAPSHOT_POD},
+                             instance = {.kind = SW_SNAPSHOT_INSTANCE},
+                             end = {.kind = SW_SNAPSHOT_END};
+    struct sw_record record = {.kind = SW_RECORD_SNAPSHOT};
+    struct sw_snapshot_report report;
+    struct sw_buffer bytes;
+    char path[SW_PATH_MAX];
+
+    pod.pod.pod = 1;
+    pod.pod.uid = pod.pod.agent_uid = BYTES("uid");
+    pod.pod.name_space = BYTES("default");
+    pod.pod.agent = BYTES("reader");
+    pod.pod.spec = 1;
+    instance.instance = (struct sw_snapshot_instance){
+        .pod = 1, .id = 11, .spec = 1, .key = BYTES("a.txt"), .seed = BYTES("0123456789abcdef")};
+    sw_buffer_init(&bytes, 4096);
+    sw_snapshot_head_put(sw_journal_uuid(journal), sw_journal_end(journal), &bytes);
+    sw_snapshot_block_put(&pod, &bytes);
+    sw_snapshot_block_put(&instance, &bytes);
+    sw_snapshot_block_put(&end, &bytes);
+    sw_snapshot_name(sw_journal_end(journal), ret_name);
+    (void)snprintf(path, sizeof path, "data/agents/journal/%s", ret_name);
+    assert_int_equal(sw_file_save(sw_system_real(), path, bytes.data, bytes.size, NULL), SW_OK);
+    sw_buffer_done(&bytes);
+    assert_int_equal(sw_snapshot_scan(sw_system_real(), path, NULL, NULL, &report, NULL), SW_OK);
+    record.snapshot = (struct sw_record_snapshot){.lsn = report.lsn,
+                                                  .file = {ret_name, strlen(ret_name)},
+                                                  .bytes = report.bytes,
+                                                  .check = report.check};
+    return record;
+}
+
+static void a_dump_names_whom_only_a_snapshot_knows(void **state)
+{
+    const struct sw_journal_options options = {
+        .system = sw_system_real(), .folder = "data/agents/journal", .segment_bytes = 65536};
+    static char body[60000];
+    struct person *p = *state;
+    struct sw_record record = {.kind = SW_RECORD_SEGMENT}, named;
+    struct sw_journal *journal = NULL;
+    char name[SW_SNAPSHOT_NAME_MAX];
+
+    assert_int_equal(sw_journal_open(&options, NULL, NULL, &journal, NULL), SW_OK);
+    record.segment.instance = 11;
+    record.segment.pod = 1;
+    record.segment.entry = SW_ENTRY_MESSAGE;
+    record.segment.head.type = BYTES("text/plain");
+    record.segment.body = BYTES(body);
+    record.segment.body_bytes = sizeof body - 1;
+    for (int i = 0; i < 3; i++) { /* In a file each. */
+        if (i == 2) {
+            named = make_snapshot(journal, name);
+            append(journal, &named);
+        }
+        append(journal, &record);
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    }
+    assert_int_equal(sw_journal_remove_before(journal, named.snapshot.lsn, NULL), SW_OK);
+    sw_journal_close(journal);
+    assert_int_equal(TYPE(p, "journal", "dump", "-d", "data", "--agent=reader", "--key=a.txt"),
+                     SW_EXIT_OK);
+    assert_int_equal(lines_of(seen(p)), 1);
+    assert_non_null(strstr(seen(p), "\treader/a.txt\t"));
+}
+
 static void a_sound_journal_is_said_to_be(void **state)
 {
     struct person *p = *state;
@@ -227,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_journal_is_found_and_printed_a_record_a_line),
         TEST(a_dump_can_be_of_one_agent_or_instance),
+        TEST(a_dump_names_whom_only_a_snapshot_knows),
         TEST(a_sound_journal_is_said_to_be),
         TEST(a_data_folder_without_journals_is_told),
         TEST(a_store_is_saved_verified_and_restored),
