@@ -187,8 +187,8 @@ static enum sw_rc agent_check(const struct sw_agents *agents, const char *name_s
     key[space_size] = '/';
     (void)memcpy(key + space_size + 1, agent.data, agent.size);
     if (sw_map_find(agents->agents_known, key, space_size + 1 + agent.size) == NULL)
-        return sw_err_set(err, SW_E_NOT_FOUND, "there is no Agent %s/%.*s here", name_space,
-                          (int)agent.size, (const char *)agent.data);
+        return sw_err_set(err, SW_E_NOT_FOUND, "there is no Agent %.*s in namespace %s",
+                          (int)agent.size, (const char *)agent.data, name_space);
     return SW_OK;
 }
 

@@ -446,8 +446,8 @@ enum sw_rc sw_manifests_push(struct sw_cli *cli, const struct sw_manifests *mani
         if (rc != SW_OK)
             return rc;
         if (is_new)
-            sw_cli_say(cli, "pushed %s (%zu KiB) as %.19s...\n", module->path,
-                       (module->wasm.size + 1023) / 1024, module->digest);
+            sw_cli_say(cli, "pushed %s (%.1f KiB) as %.19s...\n", module->path,
+                       (double)module->wasm.size / 1024.0, module->digest);
     }
     return SW_OK;
 }

@@ -3,6 +3,7 @@
 #include "pkg/communication/protocol/connection.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,6 +226,15 @@ bool sw_exchange_set_target(struct exchange *exchange, struct sw_bytes target)
     return true;
 }
 
+static void refuse_large(struct exchange *exchange)
+{
+    char words[80];
+
+    (void)snprintf(words, sizeof words, "the body is larger than %zu bytes, the most allowed here",
+                   exchange->body_max);
+    sw_exchange_refuse(exchange, 413, words);
+}
+
 void sw_exchange_begin(struct exchange *exchange)
 {
     struct sw_http_server *server = exchange->server;
@@ -250,7 +260,7 @@ void sw_exchange_begin(struct exchange *exchange)
     }
     if (exchange->content_length != UINT64_MAX && exchange->content_length > exchange->body_max &&
         !exchange->is_body_streamed)
-        sw_exchange_refuse(exchange, 413, "the body is larger than is allowed here");
+        refuse_large(exchange);
     release(exchange);
 }
 
@@ -283,7 +293,7 @@ void sw_exchange_take_body(struct exchange *exchange, struct sw_bytes bytes)
         return;
     }
     if (bytes.size > exchange->body_max || exchange->body.size > exchange->body_max - bytes.size) {
-        sw_exchange_refuse(exchange, 413, "the body is larger than is allowed here");
+        refuse_large(exchange);
         return;
     }
     sw_buffer_put(&exchange->body, bytes.data, bytes.size);
