@@ -230,6 +230,28 @@ static void a_replay_that_comes_to_other_effects_parks_the_instance(void **state
     assert_int_equal(field_of(1, "other", "counter"), 3);
 }
 
+static void what_is_parked_begins_anew_by_a_reset_only(void **state)
+{
+    struct actors_pod pod = {.number = 1, .agent = "a", .is_keyed = true, .digest = "sha256:2"};
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5;drift");
+    restart(true);
+    actors.engines[1].drift = 100;
+    open_three(0);
+    actors_ask(&actors, 1, "k", "add 1");
+    assert_string_equal(actors.last_event, "ReplayMismatch");
+    actors.module.on_upgrade = "";
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    assert_string_equal(actors_ask(&actors, 1, "k", "get"), "the instance is parked");
+    pod.digest = "sha256:3";
+    actors.resets = true;
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    assert_int_equal(field_of(1, "k", "counter"), 0);
+}
+
 static void effects_of_equal_size_are_not_taken_for_the_same(void **state)
 {
     (void)state;
@@ -696,6 +718,7 @@ int main(void)
         TEST(a_pod_that_is_closed_keeps_what_it_is_sent),
         TEST(another_module_after_the_restart_begins_empty_and_keeps_messages),
         TEST(a_replay_that_comes_to_other_effects_parks_the_instance),
+        TEST(what_is_parked_begins_anew_by_a_reset_only),
         TEST(effects_of_equal_size_are_not_taken_for_the_same),
         TEST(a_replay_that_ends_otherwise_parks_the_instance),
         TEST(the_config_of_then_is_seen_in_a_replay),
