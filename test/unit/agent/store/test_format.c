@@ -1,4 +1,5 @@
 /* The page docs/reference/disk-format.md says the numbers that the code writes. */
+#include "pkg/agent/store/effect.h"
 #include "pkg/agent/store/record.h"
 #include "pkg/agent/store/segment.h"
 #include "pkg/agent/store/snapshot.h"
@@ -57,6 +58,13 @@ static void kinds_of_records(void **state)
         says("%u %s", entry, sw_entry_name((enum sw_entry)entry));
 }
 
+static void kinds_of_effects(void **state)
+{
+    (void)state;
+    for (unsigned kind = 1; kind <= SW_EFFECT_CALL; kind++)
+        says("| %u | %s |", kind, sw_effect_kind_name((enum sw_effect_kind)kind));
+}
+
 static void kinds_of_blocks(void **state)
 {
     static const char *const names[] = {"?",         "spec",    "pod",    "instance", "message",
@@ -103,6 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(versions_and_sizes),
         cmocka_unit_test(kinds_of_records),
+        cmocka_unit_test(kinds_of_effects),
         cmocka_unit_test(kinds_of_blocks),
         cmocka_unit_test(a_snapshot_of_another_version_is_refused),
     };
