@@ -99,12 +99,12 @@ class Skips(unittest.TestCase):
 
 
 class Isolate(unittest.TestCase):
-    def isolate(self, script, **environment):
+    def isolate(self, script, build="/tmp", **environment):
         with tempfile.NamedTemporaryFile("w", suffix=".sh", encoding="utf-8") as file:
             file.write(script)
             file.flush()
             return subprocess.run(
-                [os.path.join(HERE, "isolate"), "/tmp", "t", file.name], check=False, text=True,
+                [os.path.join(HERE, "isolate"), build, "t", file.name], check=False, text=True,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 env=dict(os.environ, SW_KEEP="no", **environment))
 
@@ -130,6 +130,24 @@ class Isolate(unittest.TestCase):
         result = self.isolate("sleep 1000\n", SW_TIMEOUT_S="0.3")
         self.assertEqual(result.returncode, 124)
         self.assertIn("not ended after", result.stdout)
+
+    def test_what_comes_to_something_else_in_the_replay_fails_it(self):
+        with tempfile.TemporaryDirectory() as build:
+            os.mkdir(os.path.join(build, "bin"))
+            swarmctl = os.path.join(build, "bin", "swarmctl")
+            with open(swarmctl, "w", encoding="utf-8") as file:
+                file.write("#!/bin/sh\necho \"asked: $*\"\ntest ! -e $4/differs\n")
+            os.chmod(swarmctl, 0o755)
+            script = "mkdir -p a/agents\n>a/agents/journal-1.seg\n"
+            result = self.isolate(script, build)
+            self.assertEqual(result.returncode, 0, result.stdout)
+            self.assertRegex(result.stdout, "asked: journal replay --data /.*/a ")
+            script += ">a/differs\n"
+            result = self.isolate(script, build)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("not ok - the replay of", result.stdout)
+            result = self.isolate(script + "echo why >a/not-replayed\n", build)
+            self.assertEqual((result.returncode, result.stdout), (0, ""))
 
 
 if __name__ == "__main__":
