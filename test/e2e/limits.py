@@ -15,7 +15,8 @@ class Limits(unittest.TestCase):
         cls.daemon = Daemon()
         cls.daemon.start()
         cls.client = Client(cls.daemon)
-        apply("small", "slow: keyed: true, limits: {messagesPerSecond: 1}",
+        apply("small", "tight: keyed: true, limits: {messageSize: 16B}",
+              "slow: keyed: true, limits: {messagesPerSecond: 1}",
               "idle: keyed: true, idle: {after: 200ms}", "stays: keyed: true, weight: 50")
 
     @classmethod
@@ -41,6 +42,12 @@ class Limits(unittest.TestCase):
         self.assertIn("takes 1 messages a second; send again in ", problem["detail"])
         self.assertEqual(self.client.send("slow/b", "x")[0], 200)  # Each instance has its own.
         wait_for(lambda: self.client.send("slow/a", "x")[0] == 200, "room again")
+
+    def test_bodies_beyond_the_agent_s_size_are_refused(self):
+        self.assertEqual(self.client.send("tight/a", "x" * 16), (200, b"x" * 16))
+        status, body = self.client.send("tight/a", "x" * 17)
+        self.assertEqual(status, 400)
+        self.assertIn(b"the body has 17 bytes, the Agent takes 16 at most", body)
 
     def test_idle_instances_go_and_are_counted(self):
         self.assertEqual(self.client.send("idle/a", "x")[0], 200)

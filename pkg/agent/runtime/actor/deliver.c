@@ -228,7 +228,10 @@ static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instanc
     char words[128];
 
     if (message->body.size > config->body_bytes) {
-        refuse(worker, message, SW_E_INVALID, "the body is over the Agent's limit");
+        (void)snprintf(words, sizeof words,
+                       "the body has %zu bytes, the Agent takes %" PRIu64 " at most",
+                       message->body.size, config->body_bytes);
+        refuse(worker, message, SW_E_INVALID, words);
     } else if (instance->waiting >= config->mailbox) {
         refuse(worker, message, SW_E_EXHAUSTED, "the mailbox is full");
     } else if (sw_worker_queued_bytes(worker) > SW_QUEUED_BYTES_EDGE_MAX) {
