@@ -40,7 +40,7 @@ enum swarm_code {
     SWARM_E_PRECONDITION = -9, /* Not in this entry point. */
     SWARM_E_DEADLOCK = -10,    /* An ask of somebody who waits for an answer of ours. */
     SWARM_E_INTERNAL = -13,    /* As the status of a reply: the receiver's handler trapped. */
-    SWARM_E_UNAVAILABLE = -14  /* As the status of a reply: the receiver cannot be reached now. */
+    SWARM_E_UNAVAILABLE = -14  /* The receiver cannot be reached now. */
 };
 
 enum swarm_priority { /* Shares of the processor are weighted; none starves. */
@@ -136,8 +136,8 @@ int32_t on_upgrade(const struct swarm_upgrade *upgrade);
  * tag.
  * SWARM_E_INVALID    `to` is neither "agent" nor "agent/key"; the type is longer than 255 bytes or
  *                    not UTF-8; the body is larger than the receiver takes; no such priority
- * SWARM_E_EXHAUSTED  the receiver's mailbox or the host is full, or this turn has no room for
- *                    another effect */
+ * SWARM_E_EXHAUSTED  the receiver's mailbox or the host is full, or this turn is full of effects
+ * SWARM_E_UNAVAILABLE  tag is 0, and there is no such Agent, or it does not run yet */
 SWARM_IMPORT(send)
 int32_t swarm_send(const char *to, uint32_t to_size, const char *type, uint32_t type_size,
                    const void *body, uint32_t body_size, int32_t priority, uint64_t tag);

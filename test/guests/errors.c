@@ -172,7 +172,7 @@ static void try_sends(void)
     tell("send", SEND("errors/sink", 11, "", 0, 0, 4), SWARM_E_INVALID, "priority 4");
     tell("send", SEND("errors/sink", 11, "", 0, 0, -1), SWARM_E_INVALID, "priority -1");
     tell("send", SEND("errors/sink", 11, longest, 255, 1024, 0), SWARM_OK, "at all its limits");
-    tell("send", SEND("nobody", 6, "", 0, 0, 3), SWARM_OK, "an agent that there is not");
+    tell("send", SEND("nobody", 6, "", 0, 0, 3), SWARM_E_UNAVAILABLE, "an agent that is not");
 }
 
 static void try_replies(const struct swarm_message *m)

@@ -119,12 +119,15 @@ static bool take_send(struct sw_worker *worker, const struct sw_guest_send *send
     return true;
 }
 
-/* Whether a send may go this way; *ret_route says if it leads nowhere. */
-static int32_t look_at_way(const struct sw_worker *worker, const struct sw_way *way,
+/* Whether a send may go this way. If it leads nowhere, the sender is told: in a reply, as
+ * *ret_route says, or, if it wants none, here. */
+static int32_t look_at_way(const struct sw_worker *worker, const struct sw_way *way, uint64_t tag,
                            size_t body_bytes, struct sw_turn_route *ret_route)
 {
     struct sw_board *board = &worker->shared->board;
 
+    if (way->route == NULL && tag == 0)
+        return way->status;
     if (way->route == NULL) {
         ret_route->end = SW_ROUTE_UNREACHABLE;
         ret_route->value = (uint64_t)-way->status;
@@ -143,7 +146,7 @@ static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effe
                           struct sw_turn_route *ret_route)
 {
     const struct sw_way *way = find_way(worker, effect->to, worker->last_replica + 1);
-    int32_t code = look_at_way(worker, way, effect->body.size, ret_route);
+    int32_t code = look_at_way(worker, way, effect->number, effect->body.size, ret_route);
 
     if (code == 0 && way->route != NULL && effect->kind == SW_EFFECT_ASK)
         code = admit_wait(worker, way->hash, effect->number);
@@ -170,7 +173,7 @@ int32_t sw_dispatch_take(void *ctx, const struct sw_guest_send *send,
     way = find_way(worker, send->to, worker->last_replica + 1);
     if (way->agent_size == 0)
         return SW_E_INVALID;
-    code = look_at_way(worker, way, send->body.size, ret_route);
+    code = look_at_way(worker, way, send->tag, send->body.size, ret_route);
     if (code != 0 || way->route == NULL)
         return code;
     if (!take_send(worker, send, way))

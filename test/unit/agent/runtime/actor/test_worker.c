@@ -138,6 +138,23 @@ static void sending_to_nobody_comes_back_as_a_failure(void **state)
     assert_int_equal(field_of(1, "k", "code"), SW_E_INVALID);
 }
 
+/* Who wants no reply hears it from the call: also one that keeps nothing, and after a restart. */
+static void sending_to_nobody_without_a_tag_is_refused(void **state)
+{
+    (void)state;
+    open_three(0);
+    for (int life = 0; life < 2; life++) {
+        actors_ask(&actors, 1, "k", "send nobody/x|add 1");
+        assert_int_equal(field_of(1, "k", "code"), SW_E_UNAVAILABLE);
+        actors_ask(&actors, 1, "k", "send b|add 1");
+        assert_int_equal(field_of(1, "k", "code"), SW_E_INVALID);
+        restart(true);
+        open_three(0);
+        actors_ask(&actors, 3, "k", "send nobody/x|add 1");
+        assert_int_equal(field_of(3, "k", "code"), SW_E_UNAVAILABLE);
+    }
+}
+
 static void publishes_reach_subscribers_on_all_workers(void **state)
 {
     uint64_t request;
@@ -913,6 +930,7 @@ int main(void)
         TEST(who_asked_a_failing_instance_hears_of_it),
         TEST(an_instance_that_traps_each_time_costs_a_load_not_a_replay),
         TEST(sending_to_nobody_comes_back_as_a_failure),
+        TEST(sending_to_nobody_without_a_tag_is_refused),
         TEST(publishes_reach_subscribers_on_all_workers),
         TEST(a_timer_fires_once_when_due_and_can_be_cancelled),
         TEST(a_timer_fires_in_time_when_the_clock_is_set_back),
