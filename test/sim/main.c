@@ -264,8 +264,9 @@ static void finish(const struct arguments *arguments, struct job *job, struct to
     if (totals->wrong++ == 0 || job->seed < totals->first_wrong)
         totals->first_wrong = job->seed;
     printf("seed %" PRIu64 ": WRONG: %s\n"
-           "    to repeat it: build/test/sim --seed %" PRIu64 " --minutes %" PRIu32 " --trace\n",
-           job->seed, result.words, job->seed, arguments->minutes);
+           "    to repeat it: build/test/sim --seed %" PRIu64 " --minutes %" PRIu32 "%s --trace\n",
+           job->seed, result.words, job->seed, arguments->minutes,
+           arguments->by_clients ? " --clients" : "");
 }
 
 static int many(const struct arguments *arguments)
