@@ -28,8 +28,10 @@ static bool grow(struct sw_buffer *buffer, size_t needed)
     if (capacity > buffer->size_max)
         capacity = buffer->size_max;
     data = realloc(buffer->data, capacity);
-    if (data == NULL)
+    if (data == NULL) {
+        buffer->lacks_memory = true;
         return false;
+    }
     buffer->data = data;
     buffer->capacity = capacity;
     return true;

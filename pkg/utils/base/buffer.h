@@ -80,7 +80,8 @@ static inline bool sw_bytes_is_equal(struct sw_bytes one, struct sw_bytes other)
 struct sw_buffer {
     uint8_t *data; /* Owned. */
     size_t size, capacity, size_max;
-    bool failed; /* An append did not fit; the content is not to be used. */
+    bool failed;       /* An append did not fit; the content is not to be used. */
+    bool lacks_memory; /* The same, since there was no memory for it: not size_max was too small. */
 };
 
 /* Start empty; nothing is allocated yet. */
@@ -91,7 +92,7 @@ void sw_buffer_done(struct sw_buffer *buffer);
 static inline void sw_buffer_reset(struct sw_buffer *buffer)
 {
     buffer->size = 0;
-    buffer->failed = false;
+    buffer->failed = buffer->lacks_memory = false;
 }
 /* As sw_buffer_reserve, when the room is not there yet. */
 uint8_t *sw_buffer_grow(struct sw_buffer *buffer, size_t size_bytes);

@@ -203,6 +203,8 @@ static enum sw_rc rerun(struct replay *replay, const struct sw_record_segment *s
     worker->engine.enter(worker->engine.ctx, replay->instance->guest, &input, &worker->outcome);
     sw_turn_end(&worker->turn);
     sw_segment_judge(&worker->turn, &worker->outcome);
+    if (worker->turn.lacks_memory)
+        return sw_err_set(replay->err, SW_E_EXHAUSTED, "no memory for a replay");
     if (worker->outcome.end !=
             (segment->outcome == SW_OUTCOME_WAITING ? SW_GUEST_WAITING : SW_GUEST_DONE) ||
         worker->turn.effects.size != segment->effects.size ||

@@ -174,7 +174,15 @@ void sw_segment_judge(const struct sw_turn *turn, struct sw_guest_outcome *outco
 {
     bool is_waiting = outcome->end == SW_GUEST_WAITING;
 
-    if ((outcome->end != SW_GUEST_DONE && !is_waiting) || is_waiting == turn->is_waiting)
+    if (outcome->end != SW_GUEST_DONE && !is_waiting)
+        return;
+    if (turn->lacks_memory) {
+        outcome->end = SW_GUEST_NO_MEMORY;
+        outcome->code = SW_E_EXHAUSTED;
+        snprintf(outcome->report, sizeof outcome->report,
+                 "the agent host had no memory for what it asked for");
+    }
+    if (turn->lacks_memory || is_waiting == turn->is_waiting)
         return;
     outcome->end = SW_GUEST_FAILED;
     outcome->code = SW_E_PRECONDITION;

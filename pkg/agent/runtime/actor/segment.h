@@ -60,7 +60,8 @@ static inline void sw_segment_input(const struct sw_record_segment *record,
                                          .timer = record->timer,
                                          .status = is_answer ? head->status : record->ended};
 }
-/* A guest that took a wait and did not end as waiting, or the other way round, has failed. */
+/* A guest that took a wait and did not end as waiting, or the other way round, has failed; and one
+ * that the host had no memory for, whatever it made of that. */
 void sw_segment_judge(const struct sw_turn *turn, struct sw_guest_outcome *outcome);
 
 /* --- next.c ----------------------------------------------------------------------------------- */

@@ -94,6 +94,15 @@ const char *sw_turn_tick(struct sw_turn *turn, uint64_t used_ns)
     return turn->watch == NULL ? NULL : turn->watch->tick(turn->watch->ctx, used_ns);
 }
 
+/* What was put there last is too much: it is as if it had not been. */
+static int32_t take_back(struct sw_turn *turn, struct sw_buffer *buffer, size_t size)
+{
+    turn->lacks_memory = turn->lacks_memory || buffer->lacks_memory;
+    buffer->failed = buffer->lacks_memory = false;
+    buffer->size = size;
+    return SW_E_EXHAUSTED;
+}
+
 /* Put one effect down, whole or not at all. */
 static int32_t add_effect(struct sw_turn *turn, const struct sw_effect *effect)
 {
@@ -102,11 +111,8 @@ static int32_t add_effect(struct sw_turn *turn, const struct sw_effect *effect)
     if (turn->effects_count >= SW_EFFECTS_MAX)
         return SW_E_EXHAUSTED;
     sw_effect_put(effect, &turn->effects);
-    if (turn->effects.failed || turn->effects.size + turn->taken_bytes > SW_EFFECTS_BYTES_MAX) {
-        turn->effects.failed = false;
-        turn->effects.size = start;
-        return SW_E_EXHAUSTED;
-    }
+    if (turn->effects.failed || turn->effects.size + turn->taken_bytes > SW_EFFECTS_BYTES_MAX)
+        return take_back(turn, &turn->effects, start);
     turn->effects_count++;
     turn->kinds |= 1u << effect->kind;
     return 0;
@@ -442,11 +448,7 @@ int32_t sw_turn_log(struct sw_turn *turn, int32_t level, struct sw_bytes text)
         text.size = SW_TURN_LOG_LINE_MAX;
     sw_buffer_put_u32(&turn->logs, (uint32_t)level);
     sw_buffer_put_bytes(&turn->logs, text);
-    if (!turn->logs.failed)
-        return 0;
-    turn->logs.failed = false;
-    turn->logs.size = start;
-    return SW_E_EXHAUSTED;
+    return turn->logs.failed ? take_back(turn, &turn->logs, start) : 0;
 }
 
 uint64_t sw_turn_now(const struct sw_turn *turn)

@@ -77,7 +77,9 @@ struct sw_turn { /* Filled by sw_turn_begin; read by its owner afterwards. */
     bool is_handle_used;
     bool can_wait;
     bool takes_sends;
-    bool is_waiting; /* A wait is among the effects. */
+    bool is_waiting;   /* A wait is among the effects. */
+    bool lacks_memory; /* A call failed for that, which no replay could repeat: the segment failed.
+                        */
 };
 
 struct sw_turn_options { /* Of one segment. */
@@ -107,7 +109,7 @@ static inline void sw_turn_reset(struct sw_turn *turn)
 {
     turn->effects_count = turn->calls = turn->subscribe_calls = turn->kinds = 0;
     turn->timers_added = turn->patterns_added = 0;
-    turn->is_handle_used = turn->is_waiting = false;
+    turn->is_handle_used = turn->is_waiting = turn->lacks_memory = false;
     if (turn->taken != NULL)
         sw_turn_drop_taken(turn);
     turn->taken_bytes = turn->taken_count = 0;

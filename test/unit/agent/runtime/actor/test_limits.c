@@ -1,4 +1,5 @@
 /* uses: pkg/agent/link */
+#include "pkg/agent/runtime/actor/state.h"
 #include "test/support/letters.h"
 #include "test/unit/agent/runtime/actor/asking.h"
 
@@ -395,6 +396,41 @@ static void replicas_and_volatile_ones(void **state)
     assert_int_equal(field_of(4, "x", "counter"), 0);
 }
 
+static void enter_without_memory(void *ctx, struct sw_guest *guest,
+                                 const struct sw_guest_input *input,
+                                 struct sw_guest_outcome *ret_outcome)
+{
+    guest->turn->effects.failed = guest->turn->effects.lacks_memory = true;
+    script_enter(ctx, guest, input, ret_outcome);
+}
+
+/* That there was no memory cannot be replayed: a guest that made something of it has failed. */
+static void a_call_that_the_host_has_no_memory_for_fails_its_segment(void **state)
+{
+    struct sw_guest_engine *engine = &actors.workers[1]->engine;
+
+    (void)state;
+    open_three(3);
+    actors_ask(&actors, 1, "k", "add 1");
+    actors_ask(&actors, 2, "x", "add 1");
+    engine->enter = enter_without_memory;
+    assert_string_equal(actors_ask(&actors, 1, "k", "send b/x|add 1;add 1"),
+                        "the agent host had no memory for what it asked for");
+    assert_string_equal(actors.last_event, "NoMemory");
+    actors_ask(&actors, 2, "x", "send a/k|sub news~add 1");
+    engine->enter = script_enter;
+    actors_pass(&actors, 2000); /* It is tried again. */
+    assert_int_equal(field_of(1, "k", "counter"), 1);
+    assert_int_equal(field_of(2, "x", "counter"), 2);
+    actors_publish(&actors, "news", "one");
+    actors_settle(&actors);
+    restart(true);
+    open_three(3);
+    assert_int_equal(field_of(1, "k", "counter"), 1);
+    assert_int_equal(field_of(1, "k", "published"), 1);
+    assert_no_worker_failed();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -417,6 +453,7 @@ int main(void)
         TEST(idle_time_goes_on_over_restarts_and_with_a_new_policy),
         TEST(what_comes_at_the_last_moment_is_handled),
         TEST(replicas_and_volatile_ones),
+        TEST(a_call_that_the_host_has_no_memory_for_fails_its_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
