@@ -92,6 +92,10 @@ static void record(struct sw_worker *worker, struct sw_instance *instance)
     struct sw_err err = {0};
     size_t actor_bytes;
 
+    if (!sw_journal_has_room(worker->shared->journal)) {
+        instance->wants_image = true; /* After a later segment: this one was the last with room. */
+        return;
+    }
     if (!save_cheaply(worker, instance, &actor_bytes)) {
         instance->image_delay++;
         return;

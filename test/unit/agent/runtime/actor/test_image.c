@@ -133,6 +133,34 @@ static void what_costs_more_than_its_records_is_not_made(void **state)
     assert_int_equal(replayed(), 42); /* With its on_start. */
 }
 
+/* Where an epoch is full nothing more may be put down until it is written. */
+static void a_full_epoch_puts_it_off(void **state)
+{
+    static char body[200001];
+    const struct sw_instance *instance;
+    const struct sw_pod *pod;
+    uint64_t number = 1;
+
+    (void)state;
+    start(1);
+    actors_ask(&actors, 1, "k", "add 1");
+    memset(body, 'x', sizeof body - 1);
+    for (int i = 0; i < 6; i++)
+        actors_send(&actors, 1, "k", body);
+    while (sw_worker_run(actors.workers[1], 1) > 0)
+        continue;
+    assert_false(sw_journal_has_room(actors.shared.journal));
+    pod = sw_map_find(actors.workers[1]->pods, &number, sizeof number);
+    instance = sw_map_find(pod->instances, "k", 1);
+    assert_int_equal(instance->tail, 1);
+    assert_true(instance->wants_image);
+    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
+    actors_ask(&actors, 1, "k", "add 0");
+    assert_int_equal(instance->tail, 0);
+    assert_int_equal(field(ask_after_restart("k", "get"), "messages"), 9);
+    assert_int_equal(replayed(), 0);
+}
+
 static void volatile_ones_leave_none(void **state)
 {
     uint64_t writes;
@@ -181,6 +209,7 @@ int main(void)
         TEST(all_that_it_is_comes_back),
         TEST(a_turn_that_waits_goes_on_from_one),
         TEST(what_costs_more_than_its_records_is_not_made),
+        TEST(a_full_epoch_puts_it_off),
         TEST(volatile_ones_leave_none),
         TEST(a_snapshot_goes_on_from_one),
         TEST(another_engine_goes_on_from_one),
