@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <lz4.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,10 @@
 #define MAGIC 0x4e535753u /* "SWSN" */
 #define READ_BYTES (1u << 20)
 #define READ_ONE_BYTES 2048u /* An instance of the small kind and some more. */
+#define PACK_MIN 512u        /* Bytes that may shrink, for which it is tried; */
+#define PACK_PART 8u         /* and one part of so many is saved at least. */
+#define PACKED_BYTES 5u      /* Of a packed block before what LZ4 made. */
+#define PACKED_RATIO 255u    /* LZ4 makes no byte of more than these. */
 
 void sw_snapshot_name(uint64_t lsn, char ret_name[SW_SNAPSHOT_NAME_MAX])
 {
@@ -108,7 +113,10 @@ static void content_put(const struct sw_snapshot_block *block, struct sw_buffer 
         return;
     case SW_SNAPSHOT_END:
         return;
+    case SW_SNAPSHOT_PACKED: /* Only `pack` makes one, of another. */
+        break;
     }
+    out->failed = true;
 }
 
 static void put_u32(uint8_t *at, uint32_t value)
@@ -117,21 +125,53 @@ static void put_u32(uint8_t *at, uint32_t value)
         at[i] = (uint8_t)(value >> 8 * i);
 }
 
+/* Whether it is tried: a guest is packed already, so the rest must be what makes it smaller. */
+static bool may_shrink(const struct sw_snapshot_block *block, size_t size)
+{
+    size_t rest = block->kind == SW_SNAPSHOT_INSTANCE ? size - block->instance.guest.size : size;
+
+    return rest >= PACK_MIN && rest >= size / PACK_PART && size <= LZ4_MAX_INPUT_SIZE;
+}
+
+/* Pack what stands in out from `at` on, if it becomes small enough. */
+static void pack(struct sw_buffer *out, size_t at)
+{
+    size_t size = out->size - at, room_size = size - size / PACK_PART - PACKED_BYTES;
+    uint8_t *room;
+    int packed;
+
+    if (room_size > out->size_max - out->size)
+        return;
+    room = sw_buffer_reserve(out, room_size);
+    if (room == NULL)
+        return;
+    packed =
+        LZ4_compress_default((const char *)out->data + at, (char *)room, (int)size, (int)room_size);
+    if (packed <= 0) /* It found no room there. */
+        return;
+    out->data[at] = SW_SNAPSHOT_PACKED;
+    put_u32(out->data + at + 1, (uint32_t)size);
+    memmove(out->data + at + PACKED_BYTES, room, (size_t)packed);
+    out->size = at + PACKED_BYTES + (size_t)packed;
+}
+
 void sw_snapshot_block_put(const struct sw_snapshot_block *block, struct sw_buffer *out)
 {
     static const uint8_t no_head[SW_SNAPSHOT_BLOCK_HEAD_BYTES];
-    size_t start = out->size, size;
+    size_t start = out->size, content = start + sizeof no_head, size;
 
     sw_buffer_put(out, no_head, sizeof no_head);
     sw_buffer_put_u8(out, (uint8_t)block->kind);
     content_put(block, out);
-    size = out->size - start - sizeof no_head;
-    if (size > SW_SNAPSHOT_BLOCK_MAX)
+    if (out->size - start > SW_SNAPSHOT_BLOCK_MAX)
         out->failed = true;
+    if (!out->failed && may_shrink(block, out->size - content))
+        pack(out, content);
     if (out->failed)
         return;
+    size = out->size - content;
     put_u32(out->data + start, (uint32_t)size);
-    put_u32(out->data + start + 4, sw_crc32c(0, out->data + start + sizeof no_head, size));
+    put_u32(out->data + start + 4, sw_crc32c(0, out->data + content, size));
 }
 
 void sw_snapshot_tail_put(uint64_t lsn, struct sw_bytes record, struct sw_buffer *out)
@@ -266,6 +306,8 @@ static bool content_take(struct sw_reader *reader, struct sw_snapshot_block *blo
         return sw_reader_is_finished(reader);
     case SW_SNAPSHOT_END:
         return sw_reader_is_finished(reader);
+    case SW_SNAPSHOT_PACKED: /* Within another: nobody writes that. */
+        return false;
     }
     return false;
 }
@@ -293,9 +335,10 @@ static enum sw_rc read_exact(const struct sw_snapshot *snapshot, uint64_t at, vo
 /* What was read of a file at once. */
 struct window {
     struct sw_buffer *bytes;
-    uint64_t at;      /* Where they begin. */
-    size_t size_min;  /* So much is read, if there is so much. */
-    const uint8_t *p; /* What was asked for last. */
+    struct sw_buffer *unpacked; /* What was in the last packed block. */
+    uint64_t at;                /* Where they begin. */
+    size_t size_min;            /* So much is read, if there is so much. */
+    const uint8_t *p;           /* What was asked for last. */
 };
 
 /* Have window->p point to size bytes of the file, which has them. */
@@ -324,6 +367,47 @@ static enum sw_rc window_get(const struct sw_snapshot *snapshot, struct window *
     return SW_OK;
 }
 
+/* Unpack the block that is packed; *reader then stands behind the kind of what was in it. */
+static enum sw_rc unpack(struct sw_buffer *out, struct sw_reader *reader, struct sw_err *err)
+{
+    size_t size = sw_reader_u32(reader), packed_size = reader->size - reader->at;
+    const char *packed = (const char *)reader->data + reader->at;
+    char *room;
+
+    if (reader->failed || size <= packed_size || size > LZ4_MAX_INPUT_SIZE ||
+        size / PACKED_RATIO > packed_size)
+        return sw_err_set(err, SW_E_CORRUPT, "a block of a snapshot does not unpack to its size");
+    sw_buffer_reset(out);
+    room = (char *)sw_buffer_reserve(out, size);
+    if (room == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a block of a snapshot");
+    if (LZ4_decompress_safe(packed, room, (int)packed_size, (int)size) != (int)size)
+        return sw_err_set(err, SW_E_CORRUPT, "a block of a snapshot does not unpack to its size");
+    out->size = size;
+    *reader = sw_reader_of(out->data, size);
+    return SW_OK;
+}
+
+/* Parse what a block holds; it borrows from that or, if it was packed, from window->unpacked. */
+static enum sw_rc take_block(struct window *window, struct sw_reader reader,
+                             struct sw_snapshot_block *ret_block, struct sw_err *err)
+{
+    uint8_t kind = sw_reader_u8(&reader);
+    enum sw_rc rc = SW_OK;
+
+    sw_buffer_reset(window->unpacked);
+    if (kind == SW_SNAPSHOT_PACKED) {
+        rc = unpack(window->unpacked, &reader, err);
+        kind = sw_reader_u8(&reader);
+    }
+    if (rc != SW_OK)
+        return rc;
+    ret_block->kind = (enum sw_snapshot_kind)kind;
+    return content_take(&reader, ret_block)
+               ? SW_OK
+               : sw_err_set(err, SW_E_CORRUPT, "malformed block of a snapshot");
+}
+
 /* Read the block at `at`, and parse it; it borrows from the window. *ret_size: with its head. */
 static enum sw_rc read_block(const struct sw_snapshot *snapshot, struct window *window, uint64_t at,
                              struct sw_snapshot_block *ret_block, uint64_t *ret_size,
@@ -349,14 +433,13 @@ static enum sw_rc read_block(const struct sw_snapshot *snapshot, struct window *
         return rc;
     if (check != sw_crc32c(0, window->p + head, size))
         return sw_err_set(err, SW_E_CORRUPT, "damaged block of a snapshot at %" PRIu64, at);
-    reader = sw_reader_of(window->p + head, size);
     memset(ret_block, 0, sizeof *ret_block);
     ret_block->at = at;
-    ret_block->kind = (enum sw_snapshot_kind)sw_reader_u8(&reader);
     *ret_size = head + size;
-    return content_take(&reader, ret_block)
-               ? SW_OK
-               : sw_err_set(err, SW_E_CORRUPT, "malformed block of a snapshot at %" PRIu64, at);
+    rc = take_block(window, sw_reader_of(window->p + head, size), ret_block, err);
+    if (rc != SW_OK)
+        (void)sw_err_context(err, "block at %" PRIu64, at);
+    return rc;
 }
 
 static enum sw_rc count_block(const struct sw_snapshot_block *block,
@@ -375,12 +458,13 @@ static enum sw_rc visit_blocks(const struct sw_snapshot *snapshot, sw_snapshot_v
                                void *ctx, struct sw_snapshot_report *report, struct sw_err *err)
 {
     struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_SPEC};
-    struct sw_buffer buffer;
-    struct window window = {.bytes = &buffer, .size_min = READ_BYTES};
+    struct sw_buffer buffer, unpacked;
+    struct window window = {.bytes = &buffer, .unpacked = &unpacked, .size_min = READ_BYTES};
     uint64_t at = SW_SNAPSHOT_HEAD_BYTES, size;
     enum sw_rc rc = SW_OK;
 
     sw_buffer_init(&buffer, SW_SNAPSHOT_BLOCK_MAX);
+    sw_buffer_init(&unpacked, SW_SNAPSHOT_BLOCK_MAX);
     while (rc == SW_OK && block.kind != SW_SNAPSHOT_END) {
         rc = read_block(snapshot, &window, at, &block, &size, err);
         if (rc != SW_OK)
@@ -392,6 +476,7 @@ static enum sw_rc visit_blocks(const struct sw_snapshot *snapshot, sw_snapshot_v
             rc = visit(ctx, &block, err);
     }
     sw_buffer_done(&buffer);
+    sw_buffer_done(&unpacked);
     if (rc == SW_OK && at != snapshot->bytes)
         return sw_err_set(err, SW_E_CORRUPT, "something stands behind the snapshot's end");
     return rc;
@@ -536,16 +621,23 @@ enum sw_rc sw_snapshot_read(struct sw_snapshot *snapshot, uint64_t at, struct sw
                             struct sw_snapshot_instance *ret_instance, struct sw_err *err)
 {
     struct sw_snapshot_block block;
-    struct window window = {.bytes = out, .size_min = READ_ONE_BYTES};
+    struct sw_buffer bytes;
+    struct window window = {.bytes = &bytes, .unpacked = out, .size_min = READ_ONE_BYTES};
     uint64_t size;
     enum sw_rc rc;
 
-    sw_buffer_reset(out);
+    sw_buffer_init(&bytes, out->size_max);
     rc = read_block(snapshot, &window, at, &block, &size, err);
-
     if (rc == SW_OK && block.kind != SW_SNAPSHOT_INSTANCE)
         rc = sw_err_set(err, SW_E_CORRUPT, "no instance in the snapshot at %" PRIu64, at);
     if (rc == SW_OK)
         *ret_instance = block.instance;
+    if (rc == SW_OK && out->size == 0) { /* It was not packed: what was read is what it borrows. */
+        struct sw_buffer other = *out;
+
+        *out = bytes;
+        bytes = other;
+    }
+    sw_buffer_done(&bytes);
     return rc;
 }

@@ -3,7 +3,9 @@
  *     FOLDER/snapshot-<lsn, 16 hex digits>.snap
  *     head: magic, version, journal's uuid, lsn, check | block | block ... | END block
  *     block: u32 size, u32 CRC-32C, u8 kind, bytes
+ *     packed block: PACKED for its kind, u32 size of what is in it, LZ4 block of kind and bytes
  *
+ * A block is packed when that makes it an eighth smaller; readers need not know which are.
  * It counts only when a SNAPSHOT record inside the durable cut of the journal names it with its
  * size and check. Then the state of a host is what the file says, with all records from lsn on.
  * At recovery the file is read once; what an instance's memory is made of is read again when the
@@ -14,7 +16,7 @@
 #pragma once
 #include "pkg/agent/store/record.h"
 
-#define SW_SNAPSHOT_VERSION 8u /* As journals have theirs. */
+#define SW_SNAPSHOT_VERSION 9u /* As journals have theirs. */
 #define SW_SNAPSHOT_HEAD_BYTES 40u
 #define SW_SNAPSHOT_BLOCK_HEAD_BYTES 8u
 #define SW_SNAPSHOT_BLOCK_MAX ((uint64_t)UINT32_MAX)
@@ -29,6 +31,7 @@ enum sw_snapshot_kind {
     SW_SNAPSHOT_NUMBERS,
     SW_SNAPSHOT_LETTER,   /* As a record that parks one, with its number. */
     SW_SNAPSHOT_GONE,     /* A Pod whose slots are others' now. */
+    SW_SNAPSHOT_PACKED,   /* In the file only: one of the others, never visited as this. */
     SW_SNAPSHOT_END = 255 /* The last one, empty. */
 };
 
@@ -89,7 +92,7 @@ struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
 /* "snapshot-<lsn>.snap". */
 void sw_snapshot_name(uint64_t lsn, char ret_name[SW_SNAPSHOT_NAME_MAX]);
 void sw_snapshot_head_put(const uint8_t uuid[16], uint64_t lsn, struct sw_buffer *out);
-/* Append a whole block, with its head. Fails as buffers do. */
+/* Append a whole block, with its head, packed if that is worth it. Fails as buffers do. */
 void sw_snapshot_block_put(const struct sw_snapshot_block *block, struct sw_buffer *out);
 /* Append a record to a tail. It must hold its body: what it names may be removed. */
 void sw_snapshot_tail_put(uint64_t lsn, struct sw_bytes record, struct sw_buffer *out);

@@ -576,6 +576,7 @@ static enum sw_rc load_block(void *ctx, const struct sw_snapshot_block *block, s
         return load_letter(recovery, &block->letter);
     case SW_SNAPSHOT_PUBLISHED:
         return load_published(recovery, block->published);
+    case SW_SNAPSHOT_PACKED:
     case SW_SNAPSHOT_END:
         break;
     }

@@ -68,11 +68,11 @@ static void kinds_of_effects(void **state)
 static void kinds_of_blocks(void **state)
 {
     static const char *const names[] = {"?",         "spec",    "pod",    "instance", "message",
-                                        "published", "numbers", "letter", "gone"};
+                                        "published", "numbers", "letter", "gone",     "packed"};
 
     (void)state;
-    assert_int_equal(SW_SNAPSHOT_GONE + 1, sizeof names / sizeof *names);
-    for (unsigned kind = 1; kind <= SW_SNAPSHOT_GONE; kind++)
+    assert_int_equal(SW_SNAPSHOT_PACKED + 1, sizeof names / sizeof *names);
+    for (unsigned kind = 1; kind <= SW_SNAPSHOT_PACKED; kind++)
         says("| %u | %s |", kind, names[kind]);
     says("| %u | end |", SW_SNAPSHOT_END);
 }
