@@ -1,6 +1,7 @@
 #include "pkg/agent/store/record.h"
 
 #include "pkg/agent/store/effect.h"
+#include "pkg/utils/base/text.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -703,11 +704,22 @@ static void text_print(struct sw_buffer *out, const char *name, struct sw_bytes 
     sw_buffer_put_u8(out, '"');
 }
 
+/* UTC, as RFC 3339 has it. */
+static void time_print(struct sw_buffer *out, const char *before, uint64_t utc_ns)
+{
+    char text[SW_TIME_TEXT_SIZE];
+
+    sw_time_print(utc_ns, text);
+    sw_buffer_print(out, "%s%s", before, text);
+}
+
 static void wait_print(struct sw_buffer *out, const struct sw_effect *effect)
 {
     sw_buffer_print(out, " wait=%" PRIu64, effect->number);
-    if (effect->due_ns != UINT64_MAX)
-        sw_buffer_print(out, "(due %" PRIu64 ")", effect->due_ns);
+    if (effect->due_ns == UINT64_MAX)
+        return;
+    time_print(out, "(due ", effect->due_ns);
+    sw_buffer_put_u8(out, ')');
 }
 
 static void effect_print(struct sw_buffer *out, const struct sw_effect *effect)
@@ -732,7 +744,9 @@ static void effect_print(struct sw_buffer *out, const struct sw_effect *effect)
         text_print(out, "unsubscribe", effect->to);
         return;
     case SW_EFFECT_TIMER_START:
-        sw_buffer_print(out, " timer=%" PRIu64 "(due %" PRIu64 ")", effect->number, effect->due_ns);
+        sw_buffer_print(out, " timer=%" PRIu64, effect->number);
+        time_print(out, "(due ", effect->due_ns);
+        sw_buffer_put_u8(out, ')');
         return;
     case SW_EFFECT_TIMER_CANCEL:
         sw_buffer_print(out, " timer-cancel=%" PRIu64, effect->number);
@@ -756,18 +770,18 @@ static void segment_print(const struct sw_record_segment *segment, struct sw_buf
     struct sw_reader reader = sw_reader_of(segment->effects.data, segment->effects.size);
     struct sw_effect effect;
 
-    sw_buffer_print(out,
-                    "segment instance=%" PRIu64 " pod=%" PRIu64 " spec=%" PRIu32
-                    " previous=%" PRIu64 " time=%" PRIu64 " entry=%s outcome=%s",
-                    segment->instance, segment->pod, segment->spec, segment->previous,
-                    segment->time_ns, sw_entry_name(segment->entry),
+    sw_buffer_print(
+        out, "segment instance=%" PRIu64 " pod=%" PRIu64 " spec=%" PRIu32 " previous=%" PRIu64,
+        segment->instance, segment->pod, segment->spec, segment->previous);
+    time_print(out, " time=", segment->time_ns);
+    sw_buffer_print(out, " entry=%s outcome=%s", sw_entry_name(segment->entry),
                     sw_outcome_name(segment->outcome));
     if (segment->code != 0)
         sw_buffer_print(out, " code=%" PRId32, segment->code);
     if (segment->outcome != SW_OUTCOME_DONE)
         sw_buffer_print(out, " attempt=%" PRIu32, segment->attempt);
     if (segment->outcome != SW_OUTCOME_DONE && segment->fate == SW_FATE_RETRY)
-        sw_buffer_print(out, " retry=%" PRIu64, segment->retry_ns);
+        time_print(out, " retry=", segment->retry_ns);
     if (segment->outcome != SW_OUTCOME_DONE && segment->fate == SW_FATE_PARKED)
         sw_buffer_put_text(out, " parked");
     if (segment->waits_on)
@@ -801,8 +815,8 @@ static void letter_print(const struct sw_record_letter *letter, struct sw_buffer
 {
     static const char *const acts[] = {"?", "park", "redeliver", "drop"};
 
-    sw_buffer_print(out, "letter %s pod=%" PRIu64 " time=%" PRIu64, acts[letter->act], letter->pod,
-                    letter->time_ns);
+    sw_buffer_print(out, "letter %s pod=%" PRIu64, acts[letter->act], letter->pod);
+    time_print(out, " time=", letter->time_ns);
     if (letter->number != 0)
         sw_buffer_print(out, " number=%" PRIu64, letter->number);
     if (letter->act != SW_LETTER_PARK)
@@ -836,7 +850,7 @@ void sw_record_print(const struct sw_record *record, struct sw_buffer *out)
         segment_print(&record->segment, out);
         return;
     case SW_RECORD_PUBLISH:
-        sw_buffer_print(out, "publish time=%" PRIu64, record->publish.time_ns);
+        time_print(out, "publish time=", record->publish.time_ns);
         text_print(out, "namespace", record->publish.name_space);
         text_print(out, "subject", record->publish.subject);
         sw_buffer_print(out, " bytes=%zu", record->publish.body.size);

@@ -115,6 +115,7 @@ static void a_journal_is_found_and_printed_a_record_a_line(void **state)
     assert_int_equal(lines_of(seen(p)), 6);
     assert_non_null(strstr(seen(p), "\treader/a.txt\t"));
     assert_non_null(strstr(seen(p), "\twriter\t"));
+    assert_non_null(strstr(seen(p), " time=1970-01-01T00:00:00.000001Z entry=start "));
     assert_non_null(strstr(told(p), "data/agents/journal: 6 records in 1 epochs"));
 }
 
