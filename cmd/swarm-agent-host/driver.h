@@ -129,6 +129,8 @@ void snapshot_wake(struct driver *driver);
 void cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t ns);
 /* Say why and end the process at once, before anything more leaves it. */
 _Noreturn void driver_die(enum sw_host_exit code, const char *words);
+/* The same with the words of an error, and its hint. */
+_Noreturn void driver_die_of(enum sw_host_exit code, const struct sw_err *err);
 
 /* --- still.c ---------------------------------------------------------------------------------- */
 

@@ -147,7 +147,7 @@ static void recover(struct sw_worker **workers, const struct sw_frame_hello *hel
     began_ns = driver.system->monotonic_ns(driver.system->ctx);
     rc = sw_recover(&journal, &driver.shared, workers, driver.lanes_count, &report, &err);
     if (rc != SW_OK)
-        driver_die(rc == SW_E_NOT_FOUND ? SW_HOST_EXIT_LOST : SW_HOST_EXIT_UNREADABLE, err.message);
+        driver_die_of(rc == SW_E_NOT_FOUND ? SW_HOST_EXIT_LOST : SW_HOST_EXIT_UNREADABLE, &err);
     sw_buffer_init(&identity, 64);
     sw_hex_encode(sw_journal_uuid(driver.shared.journal), 16, &identity);
     if (sw_host_new(&options, &driver.host, &err) != SW_OK)

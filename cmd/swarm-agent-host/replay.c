@@ -146,8 +146,8 @@ _Noreturn void replay_run(struct driver *driver, struct sw_worker *worker,
         driver_die(SW_HOST_EXIT_RESOURCES, err.message);
     rc = driver->is_pack ? sw_repack(&options, &report, &err) : sw_rerun(&options, &report, &err);
     if (rc != SW_OK)
-        driver_die(rc == SW_E_UNAVAILABLE ? SW_HOST_EXIT_PROTOCOL : SW_HOST_EXIT_UNREADABLE,
-                   err.message);
+        driver_die_of(rc == SW_E_UNAVAILABLE ? SW_HOST_EXIT_PROTOCOL : SW_HOST_EXIT_UNREADABLE,
+                      &err);
     tell_report(driver, &report);
     _exit(SW_HOST_EXIT_STOPPED);
 }

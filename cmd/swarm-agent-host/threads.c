@@ -29,6 +29,13 @@ void driver_die(enum sw_host_exit code, const char *words)
     _exit((int)code);
 }
 
+_Noreturn void driver_die_of(enum sw_host_exit code, const struct sw_err *err)
+{
+    fprintf(stderr, "swarm-agent-host: %s%s%s\n", err->message, err->hint[0] == 0 ? "" : "; ",
+            err->hint);
+    _exit((int)code);
+}
+
 /* --- Waking ---------------------------------------------------------------------------------- */
 
 /* A sleeper sets its flag, looks once more, and waits; whoever gives it something to do does so

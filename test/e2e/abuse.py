@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import unittest
 
@@ -140,6 +141,28 @@ class Abuse(unittest.TestCase):
         self.stop()
         for path in glob.glob(f"{DATA}/agents/journal-*") + glob.glob(f"{DATA}/agents/snapshot-*"):
             os.remove(path)
+    def test_files_of_another_release_are_told_with_both_versions(self):
+        self.stop()
+        [snapshot] = glob.glob(f"{DATA}/agents/snapshot-*.snap")
+        [journal] = glob.glob(f"{DATA}/agents/journal-*.seg")
+        for path, told in ((snapshot, f"snapshot {snapshot}: the snapshot is of version 99; "),
+                           (journal, f"journal {DATA}/agents, segment "
+                                     f"{os.path.basename(journal)[8:-4]}: journal segment of "
+                                     "version 99; ")):
+            with open(path, "r+b") as file:
+                file.seek(4)
+                version = file.read(4)
+                file.seek(4)
+                file.write(struct.pack("<I", 99))
+            self.start()
+            self.swarm("wait", "node/node-1", "--timeout=20s", "--for=condition=Ready=False")
+            self.stop()
+            self.assertIn(f"swarm-agent-host: {told}it was written by another release of Swarm; "
+                          f"this one reads version {struct.unpack('<I', version)[0]}\n", read(LOG))
+            with open(path, "r+b") as file:
+                file.seek(4)
+                file.write(version)
+
         self.start()
         self.swarm("wait", "node/node-1", "--timeout=20s",
                    "--for=jsonpath={.status.conditions[0].message}=its journal, which agents had "
