@@ -150,7 +150,7 @@ class Replay(unittest.TestCase):
         _, errors = replay(folder, 1)
         daemon.terminate()
         self.assertEqual(daemon.wait(60), 0)
-        self.assertIn("stop swarmd first", errors)
+        self.assertRegex(errors, r"\Aerror: [^\n]*running/agents: stop swarmd first\n\Z")
         words, _ = replay(folder, 0)  # The stop took a snapshot, which is compared.
         self.assertIn("; 3 are in the snapshot as they were\n", words)
         self.assertIn("records", run("swarmctl", "journal", "verify", "--data", folder))
