@@ -123,7 +123,11 @@ class Abuse(unittest.TestCase):
         self.assertIn(os.path.basename(snapshot), told)
         for path in (), (snapshot,):
             _, told = self.run_program("swarmctl", "snapshot", "verify", *path, status=1)
+            self.assertEqual(told.count(os.path.dirname(snapshot)), 1, told)
             self.assertIn(os.path.basename(snapshot), told)
+            self.assertNotIn("swarmctl snapshot verify", told)
+        self.assertIn("restore the folder from a copy", self.run_program(
+            "swarmctl", "snapshot", "verify", status=1)[1])
         os.remove(snapshot)
         _, told = self.run_program("swarmctl", "journal", "verify", status=1)
         self.assertIn(os.path.basename(snapshot), told)
@@ -137,10 +141,6 @@ class Abuse(unittest.TestCase):
                    "--for=jsonpath={.status.conditions[0].message}=its journal cannot be read: "
                    "swarmctl journal verify tells what is damaged (status 4)")
 
-    def test_a_journal_that_is_gone_is_not_taken_for_a_beginning(self):
-        self.stop()
-        for path in glob.glob(f"{DATA}/agents/journal-*") + glob.glob(f"{DATA}/agents/snapshot-*"):
-            os.remove(path)
     def test_files_of_another_release_are_told_with_both_versions(self):
         self.stop()
         [snapshot] = glob.glob(f"{DATA}/agents/snapshot-*.snap")
@@ -163,6 +163,10 @@ class Abuse(unittest.TestCase):
                 file.seek(4)
                 file.write(version)
 
+    def test_a_journal_that_is_gone_is_not_taken_for_a_beginning(self):
+        self.stop()
+        for path in glob.glob(f"{DATA}/agents/journal-*") + glob.glob(f"{DATA}/agents/snapshot-*"):
+            os.remove(path)
         self.start()
         self.swarm("wait", "node/node-1", "--timeout=20s",
                    "--for=jsonpath={.status.conditions[0].message}=its journal, which agents had "

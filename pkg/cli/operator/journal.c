@@ -255,13 +255,18 @@ static enum sw_rc check_snapshot(const struct sw_system *system, const char *fol
     SW_CLEANUP(sw_snapshot_closep) struct sw_snapshot *snapshot = NULL;
     struct sw_snapshot_source source = {
         .system = system, .folder = folder, .uuid = report->uuid, .record = &verify->snapshot};
+    enum sw_rc rc;
 
     if (verify->snapshot.bytes == 0 && report->first_lsn == SW_JOURNAL_BIRTH_LSN)
         return SW_OK;
     if (verify->snapshot.bytes == 0 || verify->snapshot.lsn < report->first_lsn)
         return sw_err_set(err, SW_E_CORRUPT,
                           "its beginning is missing, and no snapshot stands for it");
-    return sw_snapshot_open(&source, NULL, NULL, &snapshot, err);
+    rc = sw_snapshot_open(&source, NULL, NULL, &snapshot, err);
+    if (rc == SW_E_CORRUPT) /* What is damaged was just told. */
+        sw_err_hint(err, "without this file no agent of the folder starts: restore the folder from "
+                         "a copy");
+    return rc;
 }
 
 /* Check a journal with the snapshot that it names. */
@@ -275,7 +280,7 @@ static enum sw_rc verify_one(struct sw_cli *cli, const char *folder,
     rc = sw_journal_scan(cli->system, folder, check_record, ret_verify, ret_report, err);
     if (rc == SW_OK)
         rc = check_snapshot(cli->system, folder, ret_report, ret_verify, err);
-    if (rc != SW_OK)
+    if (rc != SW_OK && strstr(err->message, folder) == NULL)
         (void)sw_err_context(err, "%s", folder);
     return rc;
 }
