@@ -233,7 +233,11 @@ static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instanc
                        message->body.size, config->body_bytes);
         refuse(worker, message, SW_E_INVALID, words);
     } else if (instance->waiting >= config->mailbox) {
-        refuse(worker, message, SW_E_EXHAUSTED, "the mailbox is full");
+        (void)snprintf(words, sizeof words,
+                       "the mailbox is full: %" PRIu32
+                       " messages wait, its limit (limits.mailbox) is %" PRIu32,
+                       instance->waiting, config->mailbox);
+        refuse(worker, message, SW_E_EXHAUSTED, words);
     } else if (sw_worker_queued_bytes(worker) > SW_QUEUED_BYTES_EDGE_MAX) {
         refuse(worker, message, SW_E_EXHAUSTED,
                "too many messages wait in this node; send again later");

@@ -297,6 +297,8 @@ static void a_full_mailbox_pushes_back_to_clients_and_to_senders(void **state)
     actors_settle(&actors);
     assert_int_equal(actors_reply(&actors, first)->status, 0);
     assert_int_equal(actors_reply(&actors, last)->status, SW_E_EXHAUSTED);
+    assert_string_equal(actors_reply(&actors, last)->body,
+                        "the mailbox is full: 4 messages wait, its limit (limits.mailbox) is 4");
     /* An instance: the call says so, and nothing is lost. */
     actors_ask(&actors, 1, "k", "spam 3 small/k|add 10");
     assert_int_equal(field_of(3, "k", "counter"), 34);
