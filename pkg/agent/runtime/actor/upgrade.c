@@ -80,6 +80,21 @@ static void give_up(struct sw_worker *worker, struct sw_instance *instance, stru
         sw_instance_sleep(worker, instance);
 }
 
+/* Behind the first line of the report: what follows it may be long, and is cut where it is shown.
+ */
+static void tell_what_goes_on(struct sw_guest_outcome *outcome)
+{
+    static const char words[] = "the instance goes on with its old program";
+    char rest[SW_GUEST_REPORT_MAX];
+    size_t at = strcspn(outcome->report, "\n");
+
+    if (at > sizeof rest - sizeof words - 2)
+        at = sizeof rest - sizeof words - 2;
+    memcpy(rest, outcome->report, sizeof rest);
+    (void)snprintf(outcome->report, sizeof outcome->report, "%.*s%s%s%s", (int)at, rest,
+                   at == 0 ? "" : "; ", words, rest + at);
+}
+
 /* Hand the state of an instance to its Pod's program: its memory becomes the new guest's, all else
  * that is its own stays. If it fails, nothing has happened but a record that says so; and not even
  * that if the Pod changed once more while guests of either program ran: that is next. */
@@ -125,6 +140,7 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
     } else {
         give_up(worker, instance, guest);
         instance->refused = spec->number;
+        tell_what_goes_on(&worker->outcome);
     }
     sw_segment_commit(worker, &segment);
     if (segment.record.outcome == SW_OUTCOME_DONE)

@@ -135,6 +135,7 @@ static void one_that_fails_stays_what_it_is(void **state)
     second.on_upgrade = "send b/x|add 1~trap";
     open_with(&second, "sha256:2");
     assert_string_equal(actors.last_event, "UpgradeFailed");
+    assert_non_null(strstr(actors.last_words, "; the instance goes on with its old program\n"));
     actors.events = 0;
     actors_ask(&actors, 1, "k", "add 1");
     assert_int_equal(field_of("k", "counter"), 6);
