@@ -67,10 +67,20 @@ static void agent_words(const struct sw_api_agent *agent, char *words)
              agent->status.pods, (unsigned long long)agent->status.instances);
 }
 
+/* Instances of a keyed Agent begin with their first messages: no count of them says how ready a Pod
+ * is for the next one. */
 static void pod_words(const struct sw_api_pod *pod, char *words)
 {
     const char *node = pod->spec.node_name[0] == '\0' ? "no Node" : pod->spec.node_name;
 
+    if (pod->spec.agent.keyed) {
+        snprintf(words, WORDS_MAX, "on %s: %s%llu so far", node,
+                 pod->status.phase == SW_API_POD_PHASE_READY
+                     ? "ready for messages; a key's first one begins its instance, "
+                     : "instances begin with their first messages, ",
+                 (unsigned long long)pod->status.instances);
+        return;
+    }
     snprintf(words, WORDS_MAX, "on %s: %llu of %llu instances are ready", node,
              (unsigned long long)pod->status.ready_instances,
              (unsigned long long)pod->status.instances);

@@ -5,7 +5,7 @@
 
 struct seen { /* Events found by looking through the store. */
     struct fixture *fixture;
-    struct sw_api_event *last;
+    struct sw_api_event *last, *ready; /* ready: whose reason is PodReady. */
     size_t count;
 };
 
@@ -60,6 +60,8 @@ static bool note(void *ctx, const struct sw_store_item *item)
     assert_int_equal(
         sw_object_of_item(sw_kind_find("Event"), item, seen->fixture->arena, &object, NULL), SW_OK);
     seen->last = object;
+    if (strcmp(seen->last->reason, "PodReady") == 0)
+        seen->ready = object;
     seen->count++;
     return true;
 }
@@ -172,6 +174,33 @@ static void moves_of_an_agent_become_events(void **state)
     want(*state, 3, 0);
 }
 
+/* Its instances come with their messages, so that it has none says nothing against it. */
+static void a_keyed_pod_that_is_ready_is_not_told_by_counts_of_ready_instances(void **state)
+{
+    must(
+        *state, sw_objects_create,
+        make(
+            *state, "Pod",
+            "{\"metadata\":{\"name\":\"reader-0\"},\"spec\":{\"agentName\":\"reader\",\"agentUid\":"
+            "\"01932c07-8ba2-7c1e-9a2b-0123456789ab\",\"nodeName\":\"here\","
+            "\"agentGeneration\":1,\"agent\":{\"module\":\"" FIXTURE_DIGEST
+            "\",\"keyed\":true}}}"));
+    want(*state, 1, 1);
+    const enum sw_api_pod_phase phases[] = {SW_API_POD_PHASE_BOUND, SW_API_POD_PHASE_STARTING,
+                                            SW_API_POD_PHASE_READY};
+
+    for (size_t i = 0; i < 3; i++) {
+        struct sw_api_pod *pod = read_object(*state, "Pod", "reader-0");
+
+        pod->status.phase = phases[i];
+        must(*state, sw_objects_update_status, pod);
+    }
+    want(*state, 4, 0);
+    assert_string_equal(look(*state).ready->message,
+                        "on here: ready for messages; a key's first one begins its instance, 0 so "
+                        "far");
+}
+
 static void what_was_there_at_the_start_is_no_news(void **state)
 {
     struct fixture *fixture = *state;
@@ -260,6 +289,7 @@ int main(void)
         TEST(long_names_and_words_are_cut),
         TEST(what_cannot_be_written_is_dropped),
         TEST(moves_of_an_agent_become_events),
+        TEST(a_keyed_pod_that_is_ready_is_not_told_by_counts_of_ready_instances),
         TEST(what_was_there_at_the_start_is_no_news),
         TEST(old_events_are_deleted),
         TEST(a_flood_of_different_events_is_bounded),
