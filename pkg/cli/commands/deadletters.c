@@ -96,7 +96,7 @@ static void list_row(struct sw_table *table, const struct sw_tree *item)
     sw_table_add(table, text_of(item, "reason"));
     sw_table_add(table, text_of(item, "attempts"));
     sw_table_add(table, text_of(item, "sizeBytes"));
-    sw_table_print(table, "%.*s", WORDS_SHOWN, text_of(item, "message"));
+    sw_table_add_cut(table, text_of(item, "message"), WORDS_SHOWN);
 }
 
 /* As the API has it, with all pages in one list. */

@@ -358,7 +358,8 @@ static const struct sw_command commands[] = {
                 "take, is kept with its reason: at most 1,000 messages or 1 MiB in each Pod, of "
                 "which the\n"
                 "oldest make room. Messages of clients are never among them: their senders were "
-                "told.",
+                "told.\n"
+                "The table has the beginning of each reason in words; -o json has the whole.",
      .examples = "swarm agent deadletters reader\nswarm agent deadletters reader --show 8112\n"
                  "swarm agent deadletters reader --key a.txt --redeliver all\n"
                  "swarm agent deadletters reader --drop 8112",

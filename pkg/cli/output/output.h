@@ -57,6 +57,9 @@ SW_DEFINE_CLEANUP(struct sw_table, sw_table_free)
 void sw_table_add(struct sw_table *table, const char *text);
 /* As sw_table_add, formatted, cut at 1 KiB. */
 void sw_table_print(struct sw_table *table, const char *format, ...) SW_PRINTF(2, 3);
+/* As sw_table_add, of a text of more than size_max (4 to 1,023) bytes only whole characters of its
+ * beginning and "...", in at most size_max bytes. */
+void sw_table_add_cut(struct sw_table *table, const char *text, size_t size_max);
 /* Make columns at least as wide as widths says, and note there how wide they have become. Call it
  * when all cells are in, before sw_table_put. */
 void sw_table_share_widths(struct sw_table *table, struct sw_output_widths *widths);

@@ -80,6 +80,23 @@ void sw_table_print(struct sw_table *table, const char *format, ...)
     sw_table_add(table, text);
 }
 
+void sw_table_add_cut(struct sw_table *table, const char *text, size_t size_max)
+{
+    static const char dots[] = "...";
+    char cut[CELL_BYTES_MAX];
+
+    assert(size_max >= sizeof dots && size_max < sizeof cut);
+    if (strlen(text) <= size_max) {
+        sw_table_add(table, text);
+        return;
+    }
+    memcpy(cut, text, size_max + 1 - sizeof dots);
+    cut[size_max + 1 - sizeof dots] = '\0';
+    sw_text_mend_end(cut);
+    strcat(cut, dots);
+    sw_table_add(table, cut);
+}
+
 void sw_table_share_widths(struct sw_table *table, struct sw_output_widths *widths)
 {
     assert(table->columns <= SW_OUTPUT_COLUMNS_MAX);

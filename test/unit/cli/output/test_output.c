@@ -205,6 +205,26 @@ static void cells_are_as_wide_as_their_characters(void **state)
     sw_table_free(table);
 }
 
+static void long_cells_are_cut_between_characters(void **state)
+{
+    static const char *const cells[][2] = {{"12345678", "12345678"},
+                                           {"123456789", "12345..."},
+                                           {"1234\xc3\xbc 789", "1234..."},
+                                           {"123\xc3\xbc 6789", "123\xc3\xbc..."}};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
+        struct sw_table *table = sw_table_new(1);
+
+        sw_table_add_cut(table, cells[i][0], 8);
+        sw_buffer_reset(&f->out);
+        assert_int_equal(sw_table_put(table, &f->out), SW_OK);
+        assert_int_equal(f->out.size, strlen(cells[i][1]) + 1);
+        assert_memory_equal(f->out.data, cells[i][1], strlen(cells[i][1]));
+        sw_table_free(table);
+    }
+}
+
 static void rows_of_a_watch_line_up(void **state)
 {
     struct sw_output_widths widths = {0};
@@ -248,6 +268,7 @@ int main(void)
         TEST(an_unknown_format_is_refused_with_the_nearest),
         TEST(control_characters_are_replaced),
         TEST(cells_are_as_wide_as_their_characters),
+        TEST(long_cells_are_cut_between_characters),
         TEST(rows_of_a_watch_line_up),
         TEST(an_age_is_never_below_zero),
     };
