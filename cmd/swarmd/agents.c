@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define NAME_TEXT_MAX 320 /* "agent/key" and the NUL. */
+#define DIGEST_TEXT_MAX 72
 #define TYPE_TEXT_MAX 256
 #define AGENT_NAME_SIZE 64
 #define PUBLISH_TIMEOUT_MS 30000
@@ -222,6 +223,10 @@ struct listing {
     char agent[AGENT_NAME_SIZE];
 };
 
+struct listed { /* Texts of an instance. */
+    char name[NAME_TEXT_MAX], module[DIGEST_TEXT_MAX];
+};
+
 static const char *state_of(const struct sw_agent_instance *instance)
 {
     if (instance->is_parked)
@@ -245,19 +250,22 @@ static void on_listed(void *ctx, const struct sw_agent_page *page)
 {
     struct listing *listing = ctx;
     struct sw_gateway_instance *items = calloc(page->count + 1, sizeof *items);
-    char(*names)[NAME_TEXT_MAX] = calloc(page->count + 1, sizeof *names);
+    struct listed *texts = calloc(page->count + 1, sizeof *texts);
     struct sw_err err = {0};
-    enum sw_rc rc = items == NULL || names == NULL ? SW_E_EXHAUSTED : page->rc;
+    enum sw_rc rc = items == NULL || texts == NULL ? SW_E_EXHAUSTED : page->rc;
 
     if (rc != SW_OK)
         (void)sw_err_set(&err, rc, "the instances of Agent %s cannot be listed", listing->agent);
     for (size_t i = 0; rc == SW_OK && i < page->count; i++) {
         const struct sw_agent_instance *instance = &page->instances[i];
 
-        (void)snprintf(names[i], sizeof names[i], "%s/%.*s", listing->agent,
+        (void)snprintf(texts[i].name, sizeof texts[i].name, "%s/%.*s", listing->agent,
                        (int)instance->key.size,
                        instance->key.size > 0 ? (const char *)instance->key.data : "");
-        items[i] = (struct sw_gateway_instance){.name = names[i],
+        (void)snprintf(texts[i].module, sizeof texts[i].module, "%.*s", (int)instance->digest.size,
+                       instance->digest.size > 0 ? (const char *)instance->digest.data : "");
+        items[i] = (struct sw_gateway_instance){.name = texts[i].name,
+                                                .module = texts[i].module,
                                                 .pod = instance->pod,
                                                 .node = listing->node_name,
                                                 .state = state_of(instance),
@@ -268,7 +276,7 @@ static void on_listed(void *ctx, const struct sw_agent_page *page)
     }
     listing->done(listing->ctx, rc, items, rc == SW_OK ? page->count : 0,
                   rc == SW_OK && page->has_more, rc == SW_OK ? NULL : &err);
-    free(names);
+    free(texts);
     free(items);
     free(listing);
 }

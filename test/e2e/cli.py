@@ -168,8 +168,8 @@ class Cli(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
         seen, _ = self.swarm("get", "instances", "broken")
-        self.assertRegex(seen, r"broken/0 +Failing .* broken-\w+ +it cannot be started; the Events "
-                               r"of its Agent tell why")
+        self.assertRegex(seen, r"broken/0 +Failing .* broken-\w+ +sha256:\w{12} +it cannot be "
+                               r"started; the Events of its Agent tell why")
         # An Event is written a moment after what it tells of.
         while not re.search(r"\bFailed\b", self.swarm("events", "--for", "agent/broken")[0]):
             self.assertLess(time.monotonic(), deadline)

@@ -6,6 +6,7 @@ something stays is looked at when a module that nobody ever named has gone."""
 # labels: kill
 import glob
 import hashlib
+import json
 import os
 import random
 import signal
@@ -161,6 +162,11 @@ class Modules(unittest.TestCase):
             self.assertEqual(self.ask("diary/a", f"put 0 {number + 1}"),
                              (str(number + 2), "text/plein"))
         self.assertIsNotNone(self.client.events("UpgradeUnsupported"))
+        found = json.loads(run("swarm", "get", "instances", "diary", "-o", "json"))
+        self.assertEqual([(item["name"], item["module"]) for item in found["items"]],
+                         [("diary/a", f"sha256:{old[1]}"), ("diary/new", f"sha256:{new[1]}")])
+        words = run("swarm", "get", "instances", "diary")
+        self.assertRegex(words, rf"diary/a .* sha256:{old[1][:12]}(\s|\Z)")
         run("swarm", "delete", "agent/diary")
         self.snapshot()
         wait_for(lambda: not is_there(old[1]) and not is_there(new[1]), "both have gone")

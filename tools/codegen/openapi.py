@@ -314,6 +314,8 @@ def instance_list():
     """Instances are not objects, so api/v1 does not describe them."""
     texts = {"name": "Its name, \"agent/key\".", "pod": "Name of its Pod.", "node": "Its Node.",
              "state": "What it is doing, such as \"Running\".",
+             "module": "Digest of the module that it runs: its Agent's, or an older one if an "
+                       "upgrade failed or is still to come; empty while it has none yet.",
              "message": "Why it failed, or nothing."}
     numbers = {"turns": "Turns handled so far.", "mailbox": "Messages that wait.",
                "memoryBytes": "Memory in use."}

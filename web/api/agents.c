@@ -159,11 +159,8 @@ static void put_instance(const struct sw_gateway_instance *item, struct sw_buffe
 {
     const struct {
         const char *name, *text;
-    } texts[] = {{"name", item->name},
-                 {"pod", item->pod},
-                 {"node", item->node},
-                 {"state", item->state},
-                 {"message", item->message}};
+    } texts[] = {{"name", item->name},   {"pod", item->pod},       {"node", item->node},
+                 {"state", item->state}, {"module", item->module}, {"message", item->message}};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         sw_buffer_print(out, "%c\"%s\":", i == 0 ? '{' : ',', texts[i].name);

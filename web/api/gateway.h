@@ -72,9 +72,10 @@ struct sw_gateway_instance { /* Borrowed for the call of done. */
     const char *name;        /* "agent/key" */
     const char *pod;         /* Name of its Pod. */
     const char *node;
-    const char *state; /* "Running", "Waiting", "Failed" ... */
-    uint64_t turns;    /* Handled so far. */
-    uint64_t mailbox;  /* Messages that wait. */
+    const char *module; /* Digest of the one that it runs; "": it has none yet. */
+    const char *state;  /* "Running", "Waiting", "Failed" ... */
+    uint64_t turns;     /* Handled so far. */
+    uint64_t mailbox;   /* Messages that wait. */
     uint64_t memory_bytes;
     const char *message; /* Why it failed, or "". */
 };

@@ -138,7 +138,8 @@ SW_MUST_CHECK enum sw_rc sw_agents_publish(struct sw_agents *agents,
 
 struct sw_agent_instance { /* Borrowed for the call. */
     struct sw_bytes key;
-    const char *pod; /* Name of its Pod; "" while that is being closed. */
+    const char *pod;        /* Name of its Pod; "" while that is being closed. */
+    struct sw_bytes digest; /* Of the module that it runs; empty: it has none yet. */
     bool is_busy, is_parked, is_failing;
     const char *wait; /* What its handler waits for, in words; "": nothing. */
     uint32_t waiting;

@@ -168,6 +168,7 @@ static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_i
         items[page.count++] = (struct sw_agent_instance){
             .key = entry.key,
             .pod = pod == NULL ? "" : pod->spec.name,
+            .digest = entry.digest,
             .is_busy = entry.state == SW_FRAME_INSTANCE_BUSY,
             .is_parked = entry.state == SW_FRAME_INSTANCE_PARKED,
             .is_failing = entry.state == SW_FRAME_INSTANCE_FAILING,

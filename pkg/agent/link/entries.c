@@ -2,10 +2,20 @@
 
 #include "pkg/utils/base/text.h"
 
+#define DIGEST_MAX 71
 #define TYPE_MAX 255
 #define SUBJECT_MAX 255
 #define REASON_MAX 63
 #define FROM_MAX (SW_FRAME_NAME_MAX + 1 + SW_FRAME_KEY_MAX)
+
+static struct sw_bytes text_take(struct sw_reader *reader, size_t size_max)
+{
+    struct sw_bytes text = sw_reader_bytes(reader, size_max);
+
+    if (text.size > 0 && !sw_text_is_utf8(text.data, text.size))
+        reader->failed = true;
+    return text;
+}
 
 void sw_frame_instance_put(const struct sw_frame_instance *instance, struct sw_buffer *out)
 {
@@ -17,6 +27,7 @@ void sw_frame_instance_put(const struct sw_frame_instance *instance, struct sw_b
     sw_buffer_put_u64(out, instance->failures);
     sw_buffer_put_u64(out, instance->memory_bytes);
     sw_buffer_put_u64(out, instance->last_ns);
+    sw_buffer_put_bytes(out, instance->digest);
 }
 
 bool sw_frame_instance_take(struct sw_reader *reader, struct sw_frame_instance *ret_instance)
@@ -25,7 +36,7 @@ bool sw_frame_instance_take(struct sw_reader *reader, struct sw_frame_instance *
 
     if (reader->failed || reader->at == reader->size)
         return false;
-    instance.key = sw_reader_bytes(reader, SW_FRAME_KEY_MAX);
+    instance.key = text_take(reader, SW_FRAME_KEY_MAX);
     instance.pod = sw_reader_bytes(reader, SW_FRAME_KEY_MAX);
     instance.state = sw_reader_u32(reader);
     instance.waiting = sw_reader_u32(reader);
@@ -33,8 +44,8 @@ bool sw_frame_instance_take(struct sw_reader *reader, struct sw_frame_instance *
     instance.failures = sw_reader_u64(reader);
     instance.memory_bytes = sw_reader_u64(reader);
     instance.last_ns = sw_reader_u64(reader);
-    if (reader->failed || instance.state > SW_FRAME_INSTANCE_CALLS ||
-        (instance.key.size > 0 && !sw_text_is_utf8(instance.key.data, instance.key.size))) {
+    instance.digest = text_take(reader, DIGEST_MAX);
+    if (reader->failed || instance.state > SW_FRAME_INSTANCE_CALLS) {
         reader->failed = true;
         return false;
     }
@@ -59,15 +70,6 @@ void sw_frame_letter_put(const struct sw_frame_letter *letter, struct sw_buffer 
     sw_buffer_put_u64(out, letter->timer);
     sw_buffer_put_u64(out, letter->size_bytes);
     sw_buffer_put_bytes(out, letter->body);
-}
-
-static struct sw_bytes text_take(struct sw_reader *reader, size_t size_max)
-{
-    struct sw_bytes text = sw_reader_bytes(reader, size_max);
-
-    if (text.size > 0 && !sw_text_is_utf8(text.data, text.size))
-        reader->failed = true;
-    return text;
 }
 
 bool sw_frame_letter_take(struct sw_reader *reader, struct sw_frame_letter *ret_letter)

@@ -7,13 +7,14 @@
 
 struct sw_frame_instance { /* One of the entries. */
     struct sw_bytes key;
-    struct sw_bytes pod;   /* Uid of its Pod. */
-    uint32_t state;        /* enum sw_frame_instance_state. */
-    uint32_t waiting;      /* Messages in its mailbox. */
-    uint64_t segments;     /* Handled since its birth. */
-    uint64_t failures;     /* Of those, ended by a trap, a deadline or an error. */
-    uint64_t memory_bytes; /* Linear memory; 0 while it sleeps. */
-    uint64_t last_ns;      /* Time of its last segment. */
+    struct sw_bytes pod;    /* Uid of its Pod. */
+    struct sw_bytes digest; /* Of the module that it runs; empty: it has none yet. */
+    uint32_t state;         /* enum sw_frame_instance_state. */
+    uint32_t waiting;       /* Messages in its mailbox. */
+    uint64_t segments;      /* Handled since its birth. */
+    uint64_t failures;      /* Of those, ended by a trap, a deadline or an error. */
+    uint64_t memory_bytes;  /* Linear memory; 0 while it sleeps. */
+    uint64_t last_ns;       /* Time of its last segment. */
 };
 enum sw_frame_instance_state {
     SW_FRAME_INSTANCE_IDLE,

@@ -9,6 +9,8 @@
 
 #define PATH_BYTES_MAX 4096
 #define PAGE_ITEMS 1000
+#define MODULE_SHOWN 19 /* "sha256:" and 12 digits. */
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* The text of a member, "" when it is missing. */
 static const char *text_of(const struct sw_tree *map, const char *name)
@@ -79,6 +81,7 @@ enum sw_rc sw_instances_each(struct sw_cli *cli, const char *agent, sw_instance_
                                                   .pod = text_of(item, "pod"),
                                                   .node = text_of(item, "node"),
                                                   .state = text_of(item, "state"),
+                                                  .module = text_of(item, "module"),
                                                   .message = text_of(item, "message"),
                                                   .turns = number_of(item, "turns"),
                                                   .mailbox = number_of(item, "mailbox"),
@@ -113,6 +116,7 @@ static bool list_instance(void *ctx, const struct sw_instance_view *view)
     sw_table_print(listing->table, "%" PRIu64, view->mailbox);
     sw_table_print(listing->table, "%" PRIu64 " KiB", (view->memory_bytes + 1023) / 1024);
     sw_table_add(listing->table, view->pod);
+    sw_table_print(listing->table, "%.*s", MODULE_SHOWN, view->module);
     sw_table_add(listing->table, view->message);
     return true;
 }
@@ -123,11 +127,8 @@ static bool put_json(void *ctx, const struct sw_instance_view *view)
     struct sw_buffer *out = ctx;
     const struct {
         const char *name, *text;
-    } texts[] = {{"name", view->name},
-                 {"pod", view->pod},
-                 {"node", view->node},
-                 {"state", view->state},
-                 {"message", view->message}};
+    } texts[] = {{"name", view->name},   {"pod", view->pod},       {"node", view->node},
+                 {"state", view->state}, {"module", view->module}, {"message", view->message}};
 
     sw_buffer_put_text(out, out->data[out->size - 1] == '[' ? "\n  {" : ",\n  {");
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -162,8 +163,8 @@ static enum sw_rc print_json(struct sw_cli *cli, const char *agent, struct sw_er
 enum sw_rc sw_command_instances(struct sw_cli *cli, struct sw_err *err)
 {
     static const char *const header[] = {"NAME",   "STATE", "TURNS",  "WAITING",
-                                         "MEMORY", "POD",   "MESSAGE"};
-    SW_CLEANUP(sw_table_freep) struct sw_table *table = sw_table_new(7);
+                                         "MEMORY", "POD",   "MODULE", "MESSAGE"};
+    SW_CLEANUP(sw_table_freep) struct sw_table *table = sw_table_new(COUNT(header));
     SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
     struct listing listing = {.table = table, .out = &text};
     const char *agent = sw_arguments_at(cli->arguments, 1);
@@ -182,7 +183,8 @@ enum sw_rc sw_command_instances(struct sw_cli *cli, struct sw_err *err)
     if (output.format == SW_OUTPUT_YAML || output.format == SW_OUTPUT_JSONPATH)
         return sw_cli_usage(cli, err, "instances are shown as table, name or json");
     listing.names_only = output.format == SW_OUTPUT_NAME;
-    for (size_t i = 0; i < 7 && !sw_arguments_is(cli->arguments, "no-headers", false); i++)
+    for (size_t i = 0; i < COUNT(header) && !sw_arguments_is(cli->arguments, "no-headers", false);
+         i++)
         sw_table_add(table, header[i]);
     rc = sw_instances_each(cli, agent, list_instance, &listing, err);
     if (rc == SW_OK && !listing.names_only && sw_table_put(table, &text) != SW_OK)

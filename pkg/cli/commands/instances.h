@@ -6,7 +6,7 @@
 
 struct sw_instance_view { /* Borrowed for the visit. */
     const char *name;     /* "agent/key". */
-    const char *pod, *node, *state, *message;
+    const char *pod, *node, *state, *module, *message;
     uint64_t turns, mailbox, memory_bytes;
 };
 

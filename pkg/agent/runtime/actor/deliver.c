@@ -466,6 +466,7 @@ static struct sw_frame_instance row_of(struct sw_worker *worker, const struct sw
     return (struct sw_frame_instance){
         .key = sw_instance_key(instance),
         .pod = instance->pod->config.uid,
+        .digest = instance->spec == NULL ? (struct sw_bytes){NULL, 0} : instance->spec->digest,
         .state = state_of(instance),
         .waiting = instance->waiting,
         .segments = instance->actor.segments,

@@ -145,6 +145,7 @@ static void instances_come_back_and_bad_ones_are_refused(void **state)
 {
     struct sw_frame_instance instance = {.key = text("k"),
                                          .pod = text("01932c07-8ba2-7c1e-9a2b-0123456789ab"),
+                                         .digest = text("sha256:0123"),
                                          .state = SW_FRAME_INSTANCE_PARKED,
                                          .waiting = 3,
                                          .segments = 4,
@@ -163,9 +164,15 @@ static void instances_come_back_and_bad_ones_are_refused(void **state)
     assert_int_equal(back.waiting, 3);
     assert_int_equal(back.last_ns, 5);
     assert_int_equal(back.pod.size, 36);
+    assert_true(sw_bytes_is_equal(back.digest, instance.digest));
     assert_false(sw_frame_instance_take(&reader, &back));
     assert_true(sw_reader_is_finished(&reader));
     out.data[4 + 1 + 4 + 36] = 9; /* Its state. */
+    reader = sw_reader_of(out.data, out.size);
+    assert_false(sw_frame_instance_take(&reader, &back));
+    assert_true(reader.failed);
+    out.data[4 + 1 + 4 + 36] = SW_FRAME_INSTANCE_PARKED;
+    out.data[out.size / 2 - 1] = 0xff; /* Its digest. */
     reader = sw_reader_of(out.data, out.size);
     assert_false(sw_frame_instance_take(&reader, &back));
     assert_true(reader.failed);

@@ -75,6 +75,7 @@ static inline enum sw_rc fake_instances(void *ctx, const struct sw_gateway_insta
 {
     struct fixture *f = ctx;
     const struct sw_gateway_instance items[] = {{.name = "reader/a",
+                                                 .module = "sha256:01",
                                                  .pod = "reader-0",
                                                  .node = "one",
                                                  .state = "Running",

@@ -262,7 +262,8 @@ static void instances_are_listed_in_pages(void **state)
     assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents", AGENT("reader")), 201);
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader/instances"), 200);
     assert_true(body_has(f, "{\"name\":\"reader/a\",\"pod\":\"reader-0\",\"node\":\"one\","
-                            "\"state\":\"Running\",\"message\":\"\",\"turns\":\"5\""));
+                            "\"state\":\"Running\",\"module\":\"sha256:01\",\"message\":\"\","
+                            "\"turns\":\"5\""));
     assert_true(body_has(f, "\"continue\":\"\""));
     assert_string_equal(f->told, "default|reader||500");
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader/instances?limit=2&continue=reader%2F9"),

@@ -647,6 +647,7 @@ static void lists_come_in_pages_over_all_workers(void **state)
     assert_true(sw_frame_instance_take(&reader, &row));
     assert_memory_equal(row.key.data, "c", 1);
     assert_int_equal(row.segments, 2);
+    assert_true(sw_bytes_is_equal(row.digest, script_text("sha256:1")));
     assert_true(sw_frame_instance_take(&reader, &row));
     assert_memory_equal(row.key.data, "d", 1);
     free(output);
