@@ -194,7 +194,7 @@ void sw_pod_keep_mail(struct sw_worker *worker, struct sw_instance *instance)
         while ((message = sw_instance_take(worker, instance, p)) != NULL) {
             if (message->instance != 0) { /* A timer, or an answer to who is not any more. */
                 sw_message_free(message);
-            } else if (!pod->config.is_keyed && message->head.origin.kind == SW_ORIGIN_CLIENT) {
+            } else if (instance->is_stopping && message->head.origin.kind == SW_ORIGIN_CLIENT) {
                 sw_dispatch_refuse(worker, message, SW_E_UNAVAILABLE, "the instance is gone");
                 sw_message_free(message);
             } else {

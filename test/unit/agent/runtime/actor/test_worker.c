@@ -598,6 +598,24 @@ static void another_module_begins_with_empty_state(void **state)
     assert_int_equal(field(actors_reply(&actors, request)->body, "counter"), 0);
 }
 
+/* The client's message waits as what instances sent does: its replica is there again at once. */
+static void a_replica_that_begins_anew_gets_its_mail(void **state)
+{
+    struct actors_pod pod = {.number = 5, .agent = "r", .replicas = 2, .digest = "sha256:1"};
+    uint64_t asked;
+
+    (void)state;
+    actors.resets = true;
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    asked = actors_send(&actors, 5, "1", "get");
+    pod.digest = "sha256:2";
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    assert_string_equal(actors.last_event, "StateDiscarded");
+    assert_int_equal(field(reply_to(asked), "counter"), 0);
+}
+
 static void a_message_that_waited_too_long_is_not_handled(void **state)
 {
     struct sw_message template = {.pod = 1,
@@ -959,6 +977,7 @@ int main(void)
         TEST(the_limit_of_instances_holds),
         TEST(a_pod_that_is_discarded_answers_whoever_waits),
         TEST(another_module_begins_with_empty_state),
+        TEST(a_replica_that_begins_anew_gets_its_mail),
         TEST(a_message_that_waited_too_long_is_not_handled),
         TEST(lists_come_in_pages_over_all_workers),
         TEST(the_config_is_seen_as_it_stands),
