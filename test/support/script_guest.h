@@ -76,8 +76,10 @@ static inline void script_handover(void *ctx, struct sw_guest *guest, uint32_t d
 static inline enum sw_rc script_save(void *ctx, const struct sw_guest *guest, struct sw_buffer *out,
                                      struct sw_err *err)
 {
-    (void)ctx, (void)err;
+    (void)err;
     sw_buffer_put(out, &guest->state, sizeof guest->state);
+    if (((const struct script_engine *)ctx)->packs_otherwise)
+        sw_buffer_put_u8(out, 0);
     return SW_OK;
 }
 
@@ -85,9 +87,9 @@ static inline enum sw_rc script_load(void *ctx, struct sw_guest *guest, struct s
                                      struct sw_err *err)
 {
     ((struct script_engine *)ctx)->loaded++;
-    if (image.size != sizeof guest->state)
+    if (image.size != sizeof guest->state && image.size != sizeof guest->state + 1)
         return sw_err_set(err, SW_E_CORRUPT, "not an image");
-    memcpy(&guest->state, image.data, image.size);
+    memcpy(&guest->state, image.data, sizeof guest->state);
     return SW_OK;
 }
 

@@ -47,4 +47,5 @@ struct script_engine { /* Counters of what the host did with guests. */
     uint64_t drift;               /* Not part of any state: whoever uses it is not deterministic. */
     int64_t fail_create_after;    /* Counts down to 0: from then on create fails; -1: never. */
     uint64_t *clock_ns, entry_ns; /* If there is a clock, an entry takes so long. */
+    bool packs_otherwise;         /* What it saves has other bytes, and says the same. */
 };

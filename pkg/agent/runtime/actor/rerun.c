@@ -116,6 +116,44 @@ static bool is_saved(struct rerun *rerun, struct sw_bytes image)
     return is_same;
 }
 
+/* Load an image into a new guest, and save that: what packed the image may have been another
+ * version of the library, and this one packs all alike. */
+static enum sw_rc save_anew(struct sw_worker *worker, struct sw_instance *instance,
+                            struct sw_bytes image, struct sw_buffer *out, struct sw_err *err)
+{
+    const struct sw_guest_engine *engine = &worker->engine;
+    const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
+    enum sw_rc rc;
+
+    sw_instance_sleep(worker, instance);
+    rc = engine->create(engine->ctx, program->module, instance->memory_bytes, &worker->turn,
+                        &instance->guest, err);
+    if (rc == SW_OK)
+        rc = engine->load(engine->ctx, instance->guest, image, err);
+    return rc == SW_OK ? engine->save(engine->ctx, instance->guest, out, err) : rc;
+}
+
+/* Whether its memory is what its record holds. Its guest may be another one afterwards. */
+static enum sw_rc check_memory(struct rerun *rerun, struct sw_worker *worker,
+                               struct sw_instance *instance, struct sw_bytes image,
+                               struct sw_err *err)
+{
+    struct sw_buffer *saved = &rerun->saved, anew;
+    enum sw_rc rc;
+
+    sw_buffer_reset(saved);
+    rc = worker->engine.save(worker->engine.ctx, instance->guest, saved, err);
+    if (rc != SW_OK || sw_bytes_is_equal((struct sw_bytes){saved->data, saved->size}, image))
+        return rc;
+    sw_buffer_init(&anew, SIZE_MAX / 2);
+    rc = save_anew(worker, instance, image, &anew, err);
+    if (rc == SW_OK && !sw_bytes_is_equal((struct sw_bytes){saved->data, saved->size},
+                                          (struct sw_bytes){anew.data, anew.size}))
+        rc = SW_E_PRECONDITION;
+    sw_buffer_done(&anew);
+    return rc;
+}
+
 /* What an instance has come to must be what its record holds. */
 static enum sw_rc check_image(struct rerun *rerun, struct sw_worker *worker,
                               struct sw_instance *instance, const struct sw_record_segment *segment,
@@ -132,11 +170,8 @@ static enum sw_rc check_image(struct rerun *rerun, struct sw_worker *worker,
     if (!is_saved(rerun, segment->actor))
         return sw_err_set(err, SW_E_PRECONDITION,
                           "its timers, handles and marks in an image are not those of its records");
-    sw_buffer_reset(saved);
-    rc = worker->engine.save(worker->engine.ctx, instance->guest, saved, err);
-    if (rc == SW_OK &&
-        (!sw_bytes_is_equal((struct sw_bytes){saved->data, saved->size}, segment->image) ||
-         instance->random.next != segment->random_next))
+    rc = check_memory(rerun, worker, instance, segment->image, err);
+    if (rc == SW_E_PRECONDITION || (rc == SW_OK && instance->random.next != segment->random_next))
         rc = sw_err_set(err, SW_E_PRECONDITION,
                         "its memory in an image is not what its records come to");
     rerun->report->images += rc == SW_OK;
