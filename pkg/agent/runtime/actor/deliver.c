@@ -265,7 +265,7 @@ static void deliver_any(struct sw_worker *worker, struct sw_instance *instance,
     config = &instance->pod->config;
     if (message->head.priority >= SW_PRIORITIES)
         message->head.priority = config->priority;
-    if (instance->is_stopping) {
+    if (instance->is_stopping && message->head.origin.kind == SW_ORIGIN_CLIENT) {
         refuse(worker, message, SW_E_UNAVAILABLE, "the instance is stopping");
         return;
     }

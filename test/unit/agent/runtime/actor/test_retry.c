@@ -362,6 +362,32 @@ static void what_waits_for_a_replica_that_goes_is_parked(void **state)
     }
 }
 
+/* It was told to go, and has not come to that. */
+static void what_comes_for_a_replica_that_is_to_go_is_parked(void **state)
+{
+    struct actors_pod pod = {.number = 5, .agent = "r", .replicas = 2, .attempts = 3};
+    uint64_t asked;
+
+    (void)state;
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    actors_send(&actors, 1, "k", "spam 3 r/1|add 1");
+    asked = actors_send(&actors, 1, "k", "ask 7 r/1|get");
+    pod.replicas = 1;
+    actors_open(&actors, &pod);
+    assert_int_equal(sw_worker_run(actors.workers[1], 2), 2);
+    assert_false(actors_reply(&actors, asked)->is_there);
+    asked = actors_send(&actors, 5, "1", "get");
+    actors_settle(&actors);
+    assert_int_equal(actors_reply(&actors, asked)->status, SW_E_UNAVAILABLE);
+    assert_int_equal(actors_letters(&actors, "r", "1"), 4);
+    assert_string_equal(actors.letter.reason, "NoSuchInstance");
+    assert_int_equal(field_of(1, "k", "replies"), 1);
+    reopen(true);
+    actors_settle(&actors);
+    assert_int_equal(actors_letters(&actors, "r", "1"), 4);
+}
+
 static void clients_and_the_host_wait_behind_nobody(void **state)
 {
     struct sw_message_head nobody = {.priority = SWARM_PRIORITY_NORMAL},
@@ -464,6 +490,7 @@ int main(void)
         TEST(an_instance_that_cannot_start_keeps_what_was_sent_and_parks_it_in_the_end),
         TEST(what_nobody_can_take_is_parked),
         TEST(what_waits_for_a_replica_that_goes_is_parked),
+        TEST(what_comes_for_a_replica_that_is_to_go_is_parked),
         TEST(clients_and_the_host_wait_behind_nobody),
         TEST(handled_and_parked_are_what_was_sent),
     };
