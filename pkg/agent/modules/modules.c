@@ -47,6 +47,17 @@ static enum sw_rc path_of(const struct sw_modules *modules, const char *namespac
     return SW_OK;
 }
 
+/* Whether an entry of the folder is a namespace, and where; people may have left other things. */
+static bool is_namespace(const struct sw_modules *modules, const char *name,
+                         char ret_path[SW_PATH_MAX])
+{
+    const struct sw_system *system = modules->system;
+    struct sw_file_view view;
+
+    return path_of(modules, name, NULL, ret_path, NULL) == SW_OK &&
+           system->path_view(system->ctx, ret_path, &view, NULL) == SW_OK && view.is_folder;
+}
+
 struct sync { /* Of the folders of all namespaces. */
     const struct sw_modules *modules;
     enum sw_rc rc;
@@ -59,7 +70,7 @@ static bool sync_namespace(void *ctx, const char *name)
     const struct sw_system *system = sync->modules->system;
     char path[SW_PATH_MAX];
 
-    if (path_of(sync->modules, name, NULL, path, NULL) == SW_OK)
+    if (is_namespace(sync->modules, name, path))
         sync->rc = system->folder_sync(system->ctx, path, sync->err);
     return sync->rc == SW_OK;
 }
@@ -302,7 +313,7 @@ static bool walk_namespace(void *ctx, const char *name)
     const struct sw_system *system = walk->modules->system;
     char path[SW_PATH_MAX];
 
-    if (path_of(walk->modules, name, NULL, path, NULL) != SW_OK)
+    if (!is_namespace(walk->modules, name, path))
         return true;
     (void)snprintf(walk->name.namespace, sizeof walk->name.namespace, "%s", name);
     walk->rc = system->folder_list(system->ctx, path, walk_file, walk, walk->err);

@@ -321,6 +321,32 @@ static void what_is_found_at_the_start_is_made_durable(void **state)
     assert_null(modules);
 }
 
+static bool count_one(void *ctx, const struct sw_module_name *name)
+{
+    (void)name;
+    ++*(int *)ctx;
+    return true;
+}
+
+static void what_is_no_namespace_is_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    int count = 0;
+    struct sw_system system;
+    char path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "%s/modules/notes", f->folder);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fclose(file), 0);
+    open_watched(f, &system);
+    assert_string_equal(syncs.folders, "modules ");
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_int_equal(sw_modules_each(f->modules, count_one, &count, &f->err), SW_OK);
+    assert_int_equal(count, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -339,6 +365,7 @@ int main(void)
         TEST(what_is_acknowledged_is_durable),
         TEST(what_could_not_be_made_durable_is_not_there),
         TEST(what_is_found_at_the_start_is_made_durable),
+        TEST(what_is_no_namespace_is_passed_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
