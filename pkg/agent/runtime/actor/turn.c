@@ -97,7 +97,8 @@ const char *sw_turn_tick(struct sw_turn *turn, uint64_t used_ns)
 /* What was put there last is too much: it is as if it had not been. */
 static int32_t take_back(struct sw_turn *turn, struct sw_buffer *buffer, size_t size)
 {
-    turn->lacks_memory = turn->lacks_memory || buffer->lacks_memory;
+    turn->lacks_memory =
+        turn->lacks_memory || (buffer->lacks_memory && !turn->takes_sends); /* It is recorded. */
     buffer->failed = buffer->lacks_memory = false;
     buffer->size = size;
     return SW_E_EXHAUSTED;

@@ -429,6 +429,14 @@ static void a_call_that_the_host_has_no_memory_for_fails_its_segment(void **stat
     assert_int_equal(field_of(1, "k", "counter"), 1);
     assert_int_equal(field_of(1, "k", "published"), 1);
     assert_no_worker_failed();
+    /* Where nothing is recorded the guest may make of it what it likes. */
+    engine = &actors.workers[1]->engine;
+    actors_ask(&actors, 3, "k", "add 1");
+    engine->enter = enter_without_memory;
+    actors_send(&actors, 3, "k", "log one;add 1;sub news");
+    actors_settle(&actors);
+    engine->enter = script_enter;
+    assert_int_equal(field_of(3, "k", "counter"), 2);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
