@@ -323,20 +323,20 @@ static void an_instance_that_sends_to_a_full_mailbox_is_told(void **state)
     assert_int_equal(field_of(4, "k", "counter"), 12);
 }
 
-static void higher_priorities_go_first_and_lower_ones_do_not_starve(void **state)
+/* 64 messages at `priority` have 8 of every 9 segments beside 8 of low priority. */
+static void share_with_low(uint64_t pod, uint32_t priority)
 {
-    uint64_t low[8], urgent[64];
-    unsigned low_done = 0, urgent_done = 0;
+    uint64_t low[8], high[64];
+    unsigned low_done = 0, high_done = 0;
     char key[16];
 
-    (void)state;
     for (int i = 0; i < 8; i++) {
         snprintf(key, sizeof key, "low%d", i);
-        low[i] = actors_send_at(&actors, 1, key, "add 1", SWARM_PRIORITY_LOW);
+        low[i] = actors_send_at(&actors, pod, key, "add 1", SWARM_PRIORITY_LOW);
     }
     for (int i = 0; i < 64; i++) {
-        snprintf(key, sizeof key, "urgent%d", i);
-        urgent[i] = actors_send_at(&actors, 1, key, "add 1", SWARM_PRIORITY_URGENT);
+        snprintf(key, sizeof key, "high%d", i);
+        high[i] = actors_send_at(&actors, pod, key, "add 1", priority);
     }
     sw_worker_run(actors.workers[1], 36);
     assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
@@ -344,40 +344,25 @@ static void higher_priorities_go_first_and_lower_ones_do_not_starve(void **state
     for (int i = 0; i < 8; i++)
         low_done += actors_reply(&actors, low[i])->is_there;
     for (int i = 0; i < 64; i++)
-        urgent_done += actors_reply(&actors, urgent[i])->is_there;
+        high_done += actors_reply(&actors, high[i])->is_there;
     assert_int_equal(low_done, 4);
-    assert_int_equal(urgent_done, 32);
+    assert_int_equal(high_done, 32);
     actors_settle(&actors);
+}
+
+static void higher_priorities_go_first_and_lower_ones_do_not_starve(void **state)
+{
+    (void)state;
+    share_with_low(1, SWARM_PRIORITY_URGENT);
 }
 
 static void a_message_that_names_no_priority_has_its_agent_s(void **state)
 {
-    uint64_t low[8], unnamed[64];
-    unsigned low_done = 0, unnamed_done = 0;
-    char key[16];
-
     (void)state;
     actors_open(&actors, &(struct actors_pod){
                              .number = 7, .agent = "u", .is_keyed = true, .is_urgent = true});
     actors_settle(&actors);
-    for (int i = 0; i < 8; i++) {
-        snprintf(key, sizeof key, "low%d", i);
-        low[i] = actors_send_at(&actors, 7, key, "add 1", SWARM_PRIORITY_LOW);
-    }
-    for (int i = 0; i < 64; i++) {
-        snprintf(key, sizeof key, "unnamed%d", i);
-        unnamed[i] = actors_send_at(&actors, 7, key, "add 1", SW_FRAME_PRIORITY_DEFAULT);
-    }
-    sw_worker_run(actors.workers[1], 36);
-    assert_int_equal(sw_journal_commit(actors.shared.journal, NULL), SW_OK);
-    actors_release(&actors);
-    for (int i = 0; i < 8; i++)
-        low_done += actors_reply(&actors, low[i])->is_there;
-    for (int i = 0; i < 64; i++)
-        unnamed_done += actors_reply(&actors, unnamed[i])->is_there;
-    assert_int_equal(low_done, 4);
-    assert_int_equal(unnamed_done, 32);
-    actors_settle(&actors);
+    share_with_low(7, SW_FRAME_PRIORITY_DEFAULT);
 }
 
 static void replicas_are_made_and_stopped(void **state)
