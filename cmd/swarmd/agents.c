@@ -91,7 +91,7 @@ static enum sw_rc agents_send(void *ctx, const struct sw_gateway_message *messag
     waiting->ctx = done_ctx;
     text_of((struct sw_bytes){message->to, strcspn(message->to, "/")}, waiting->agent,
             sizeof waiting->agent);
-    rc = sw_agents_send(adapter->agents, &send, on_sent, waiting, err);
+    rc = sw_hosts_send(adapter->hosts, &send, on_sent, waiting, err);
     if (rc != SW_OK)
         free(waiting);
     return rc;
@@ -130,7 +130,7 @@ static enum sw_rc agents_publish(void *ctx, const struct sw_gateway_publication 
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a message");
     waiting->publish_done = done;
     waiting->ctx = done_ctx;
-    rc = sw_agents_publish(adapter->agents, &publish, on_published, waiting, err);
+    rc = sw_hosts_publish(adapter->hosts, &publish, on_published, waiting, err);
     if (rc != SW_OK)
         free(waiting);
     return rc;
@@ -300,7 +300,7 @@ static enum sw_rc agents_instances(void *ctx, const struct sw_gateway_instances 
     listing->ctx = done_ctx;
     listing->node_name = adapter->node_name;
     (void)snprintf(listing->agent, sizeof listing->agent, "%s", query->agent);
-    rc = sw_agents_list(adapter->agents, &list, on_listed, listing, err);
+    rc = sw_hosts_list(adapter->hosts, &list, on_listed, listing, err);
     if (rc != SW_OK)
         free(listing);
     return rc;

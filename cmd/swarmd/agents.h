@@ -1,14 +1,14 @@
-/* The gateway's view of the agents of this node: thin words between pkg/agent/controller,
+/* The gateway's view of the agents of this node: thin words between pkg/agent/hosts,
  * pkg/agent/logs and web/api.
  *
  * Threads: the loop's.  I/O: none of its own. */
 #pragma once
-#include "pkg/agent/controller/controller.h"
+#include "pkg/agent/hosts/hosts.h"
 #include "pkg/agent/logs/logs.h"
 #include "web/api/gateway.h"
 
 struct agents_adapter {
-    struct sw_agents *agents; /* Borrowed, as the others; set before the first call. */
+    struct sw_hosts *hosts; /* Borrowed, as the others; set before the first call. */
     struct sw_logs *logs;
     const char *node_name;
 };

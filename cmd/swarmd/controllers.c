@@ -62,7 +62,9 @@ static enum sw_rc node_start(struct controllers *made, const struct controllers_
                                               .name = options->node_name,
                                               .address = options->address,
                                               .cpus = options->cpus,
-                                              .memory_bytes = options->memory_bytes};
+                                              .memory_bytes = options->memory_bytes,
+                                              .each_host = options->each_host,
+                                              .hosts_ctx = options->hosts_ctx};
     enum sw_rc rc = sw_events_new(&events, &made->events, err);
 
     node.events = made->events;
@@ -114,4 +116,9 @@ void controllers_tell_host(struct controllers *controllers, bool is_warning, con
 void controllers_set_ready(struct controllers *controllers, bool is_ready, const char *words)
 {
     sw_node_controller_set_ready(controllers->node, is_ready, words);
+}
+
+void controllers_hosts_changed(struct controllers *controllers)
+{
+    sw_node_controller_hosts_changed(controllers->node);
 }

@@ -4,6 +4,7 @@
 #include "cmd/swarmd/controllers.h"
 #include "cmd/swarmd/engines.h"
 #include "cmd/swarmd/figures.h"
+#include "cmd/swarmd/hosts.h"
 #include "cmd/swarmd/identity.h"
 #include "cmd/swarmd/modules.h"
 #include "pkg/broker/service/delay.h"
@@ -79,7 +80,7 @@ static void on_drain(void *ctx)
         sw_timer_start(daemon->drain, DRAIN_CHECK_MS);
         return;
     }
-    sw_agents_stop(daemon->agents.agents, on_agents_stopped, daemon);
+    sw_hosts_stop(daemon->agents.hosts, on_agents_stopped, daemon);
 }
 
 static void on_signal(void *ctx, int number)
@@ -137,6 +138,22 @@ static bool is_no_journal(void *ctx, const char *name)
     return !*ret_has_journal;
 }
 
+struct journal_search {
+    const struct sw_system *system;
+    bool has_journal;
+    char folder[SW_PATH_MAX + 96]; /* Where it is. */
+};
+
+static bool has_no_journal(void *ctx, const char *folder)
+{
+    struct journal_search *search = ctx;
+
+    (void)snprintf(search->folder, sizeof search->folder, "%s", folder);
+    return search->system->folder_list(search->system->ctx, folder, is_no_journal,
+                                       &search->has_journal, NULL) != SW_OK ||
+           !search->has_journal;
+}
+
 static bool is_empty(const struct daemon *daemon, const char *name)
 {
     struct sw_file_view view;
@@ -153,20 +170,17 @@ static enum sw_rc store_check(const struct daemon *daemon, struct sw_err *err)
 {
     const struct sw_system *system = daemon->system;
     const char *folder = daemon->settings->data_folder;
-    bool has_journal = false;
-    char path[SW_PATH_MAX];
+    struct journal_search search = {.system = system};
 
     if (!is_empty(daemon, "store.db") || !is_empty(daemon, "store.db-wal") ||
-        system->folder_list(system->ctx, path_in(daemon, "agents", path), is_no_journal,
-                            &has_journal, NULL) != SW_OK ||
-        !has_journal)
+        sw_hosts_folders(system, folder, has_no_journal, &search, NULL) != SW_OK ||
+        !search.has_journal)
         return SW_OK;
     (void)sw_err_set(err, SW_E_CORRUPT,
-                     "%.150s/store.db is missing or empty, but %.150s/agents holds the memory of "
-                     "agents",
-                     folder, folder);
+                     "%.150s/store.db is missing or empty, but %.200s holds the memory of agents",
+                     folder, search.folder);
     sw_err_hint(err, "put a backup in its place with: swarmctl store restore FILE; to begin anew, "
-                     "move the folder agents away");
+                     "move the folders agents and hosts away");
     return SW_E_CORRUPT;
 }
 
@@ -263,7 +277,7 @@ static enum sw_rc modules_start(struct daemon *daemon, struct sw_err *err)
 }
 
 /* Older engines have their say before ours is started. */
-static void engines_start(struct daemon *daemon, const char *host_path, const char *journal_folder)
+static void engines_start(struct daemon *daemon, const char *host_path)
 {
     struct engines *engines = &daemon->engines;
 
@@ -272,32 +286,47 @@ static void engines_start(struct daemon *daemon, const char *host_path, const ch
     engines->loop = daemon->loop;
     engines->modules = daemon->modules.modules;
     engines->host_path = host_path;
-    engines->journal_folder = journal_folder;
+    engines->data_folder = daemon->settings->data_folder;
     (void)path_in(daemon, "engines", engines->folder);
     (void)path_in(daemon, "compiled", engines->cache);
     engines_pack(engines);
 }
 
-static void on_host(void *ctx, bool is_up, const char *words)
+/* An Event of the Node about one of its hosts. */
+static void host_tell(struct daemon *daemon, const struct sw_host_about *about, bool is_warning,
+                      const char *reason, const char *words)
+{
+    char text[SW_ERR_MESSAGE_MAX + SW_HOST_NAME_SIZE + 16];
+
+    (void)snprintf(text, sizeof text, "agent host %s: %s", about->name, words);
+    controllers_tell_host(daemon->controllers, is_warning, reason, text);
+}
+
+static void on_host(void *ctx, const struct sw_host_about *about, bool is_up, const char *words)
 {
     struct daemon *daemon = ctx;
+    bool is_shared = about->isolation == SW_POD_ISOLATION_SHARED;
 
-    daemon->is_host_up = is_up;
+    if (is_shared)
+        daemon->is_host_up = is_up;
     sw_log(daemon->logger, is_up || daemon->is_stopping ? SW_LOG_INFO : SW_LOG_WARN, "agents",
-           "the agent host is %s: %s", is_up ? "up" : "down", words);
+           "the agent host %s is %s: %s", about->name, is_up ? "up" : "down", words);
     if (daemon->controllers == NULL)
         return;
     if (!is_up && !daemon->is_stopping)
-        controllers_tell_host(daemon->controllers, true, "HostDown", words);
-    controllers_set_ready(daemon->controllers, is_up, words);
+        host_tell(daemon, about, true, "HostDown", words);
+    if (is_shared)
+        controllers_set_ready(daemon->controllers, is_up, words);
+    controllers_hosts_changed(daemon->controllers);
 }
 
-static void on_host_event(void *ctx, bool is_warning, const char *reason, const char *words)
+static void on_host_event(void *ctx, const struct sw_host_about *about, bool is_warning,
+                          const char *reason, const char *words)
 {
     struct daemon *daemon = ctx;
 
     if (daemon->controllers != NULL)
-        controllers_tell_host(daemon->controllers, is_warning, reason, words);
+        host_tell(daemon, about, is_warning, reason, words);
 }
 
 static void on_log(void *ctx, const struct sw_agent_log *log)
@@ -327,27 +356,29 @@ static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
     struct sw_logs_options logs = {.bytes_max = settings->agents.log_bytes_max,
                                    .agent_bytes_max = settings->agents.log_agent_bytes_max,
                                    .followers_max = settings->agents.log_followers_max};
-    static char program[SW_PATH_MAX], folder[SW_PATH_MAX]; /* Borrowed for good. */
-    static char identity[SW_PATH_MAX];
-    struct sw_agents_options options = {
-        .loop = daemon->loop,
-        .system = daemon->system,
-        .logger = daemon->logger,
-        .host_path = program,
-        .folder = path_in(daemon, "agents", folder),
-        .identity_path = path_in(daemon, "agents-journal", identity),
-        .machine_code = modules_adapter_code(&daemon->modules),
-        .services = daemon->services,
+    static char program[SW_PATH_MAX]; /* Borrowed for good. */
+    struct sw_hosts_options options = {
+        .host = {.loop = daemon->loop,
+                 .system = daemon->system,
+                 .logger = daemon->logger,
+                 .host_path = program,
+                 .machine_code = modules_adapter_code(&daemon->modules),
+                 .services = daemon->services,
+                 .workers = (unsigned)settings->agents.workers,
+                 .requests_max = (unsigned)settings->agents.requests_max,
+                 .snapshot_bytes = settings->agents.snapshot_bytes,
+                 .history_bytes = settings->agents.history_bytes,
+                 .stop_deadline_ms = settings->agents.stop_timeout_ns / 1000000,
+                 .ping_ms = settings->agents.ping_ns / 1000000},
+        .data_folder = settings->data_folder,
         .observer = {.ctx = daemon,
                      .on_log = on_log,
                      .on_host = on_host,
                      .on_event = on_host_event},
-        .workers = (unsigned)settings->agents.workers,
-        .requests_max = (unsigned)settings->agents.requests_max,
-        .snapshot_bytes = settings->agents.snapshot_bytes,
-        .history_bytes = settings->agents.history_bytes,
-        .stop_deadline_ms = settings->agents.stop_timeout_ns / 1000000,
-        .ping_ms = settings->agents.ping_ns / 1000000,
+        .hosts_max = (unsigned)settings->agents.hosts_max,
+        .linger_ms = settings->agents.host_linger_ns / 1000000,
+        .is_needed = hosts_is_needed,
+        .ctx = daemon->objects,
     };
     enum sw_rc rc = program_find(settings->agent_host_program, "swarm-agent-host", program, err);
 
@@ -355,11 +386,9 @@ static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
     if (rc == SW_OK && daemon->logs == NULL)
         rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for the logs of agents");
     if (rc == SW_OK)
-        rc = daemon->system->folder_make(daemon->system->ctx, folder, err);
+        engines_start(daemon, program);
     if (rc == SW_OK)
-        engines_start(daemon, program, folder);
-    if (rc == SW_OK)
-        rc = sw_agents_new(&options, &daemon->agents.agents, err);
+        rc = sw_hosts_new(&options, &daemon->agents.hosts, err);
     daemon->agents.logs = daemon->logs;
     daemon->agents.node_name = settings->node;
     return rc;
@@ -385,7 +414,7 @@ static enum sw_rc collector_start(struct daemon *daemon, struct sw_err *err)
         .store = daemon->store,
         .grace_ms = daemon->settings->agents.module_grace_ns / 1000000};
 
-    daemon->modules.agents = daemon->agents.agents;
+    daemon->modules.hosts = daemon->agents.hosts;
     modules_adapter_collect(&daemon->modules, &options);
     return sw_module_controller_new(&options, &daemon->modules.collector, err);
 }
@@ -399,11 +428,13 @@ static enum sw_rc controllers_start(struct daemon *daemon, struct sw_err *err)
         .system = daemon->system,
         .logger = daemon->logger,
         .objects = daemon->objects,
-        .runner = sw_agents_runner(daemon->agents.agents),
+        .runner = sw_hosts_runner(daemon->agents.hosts),
         .node_name = daemon->settings->node,
         .address = daemon->address,
         .cpus = cpus > 0 ? (uint32_t)cpus : 1,
         .memory_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0,
+        .each_host = hosts_each,
+        .hosts_ctx = daemon->agents.hosts,
     };
 
     address_fill(daemon);
@@ -455,7 +486,7 @@ static enum sw_rc gateway_start(struct daemon *daemon, struct sw_err *err)
     if (daemon->collector == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for metrics");
     options.collector = daemon->collector;
-    daemon->figures.agents = daemon->agents.agents;
+    daemon->figures.hosts = daemon->agents.hosts;
     daemon->figures.modules = daemon->modules.collector;
     rc = figures_add(&daemon->figures, daemon->collector, err);
     if (rc == SW_OK)
@@ -522,7 +553,7 @@ static void daemon_free(struct daemon *daemon)
     sw_http_server_free(daemon->server);
     sw_module_controller_free(daemon->modules.collector);
     daemon->modules.collector = NULL;
-    sw_agents_free(daemon->agents.agents);
+    sw_hosts_free(daemon->agents.hosts);
     sw_services_free(daemon->services);
     sw_delay_free(daemon->delay);
     if (daemon->modules.compiler != NULL)

@@ -2,6 +2,7 @@
 
 #include "pkg/agent/abi/abi.h"
 #include "pkg/agent/controller/replayer.h"
+#include "pkg/agent/hosts/hosts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -61,7 +62,7 @@ static void on_trouble(void *ctx, const char *words)
 }
 
 /* Its own compiler, for what is not in the cache, under the same key. */
-static enum sw_rc run(struct engines *engines, const struct sw_engine *engine,
+static enum sw_rc run(struct engines *engines, const struct sw_engine *engine, const char *journal,
                       struct sw_frame_replayed *ret_report, struct sw_err *err)
 {
     struct sw_compiler_options compiler = {.loop = engines->loop,
@@ -71,7 +72,7 @@ static enum sw_rc run(struct engines *engines, const struct sw_engine *engine,
                                            .fingerprint = engine->fingerprint};
     struct sw_replay_options options = {.loop = engines->loop,
                                         .host_path = engine->files.host,
-                                        .folder = engines->journal_folder,
+                                        .folder = journal,
                                         .is_pack = true,
                                         .library_folder = engine->folder,
                                         .timeout_ms = PACK_MS_MAX,
@@ -90,34 +91,12 @@ static enum sw_rc run(struct engines *engines, const struct sw_engine *engine,
     return rc;
 }
 
-static void pack_one(struct engines *engines, const char *name)
-{
-    struct sw_engines_place place = place_of(engines);
-    static struct sw_engine engine; /* Large, and one at a time. */
-    struct sw_frame_replayed report;
-    struct sw_err err = {0};
-    enum sw_rc rc = sw_engine_open(&place, name, &engine, &err);
-
-    if (rc == SW_E_NOT_FOUND) { /* It was never whole. */
-        sw_engine_remove(&place, name);
-        return;
-    }
-    if (rc == SW_OK)
-        rc = run(engines, &engine, &report, &err);
-    if (rc != SW_OK) {
-        sw_log(engines->logger, SW_LOG_WARN, "engines",
-               "an older engine that is kept in %.200s/%.16s... cannot be used: %.300s; instances "
-               "whose last messages it handled are parked, and it is tried again at the next start",
-               engines->folder, name, err.message);
-        return;
-    }
-    sw_log(engines->logger, SW_LOG_INFO, "engines",
-           "the engine \"%.200s\" packed %" PRIu64 " instances and replayed %" PRIu64
-           " segments for this one to go on with",
-           engine.fingerprint, report.instances, report.segments);
-    if (report.troubles == 0)
-        sw_engine_remove(&place, name);
-}
+struct packing { /* What an older engine does about all journals. */
+    struct engines *engines;
+    const struct sw_engine *engine;
+    const char *name;
+    bool is_through; /* It packed all that it was wanted for. */
+};
 
 static bool is_journal(void *ctx, const char *name)
 {
@@ -127,21 +106,73 @@ static bool is_journal(void *ctx, const char *name)
     return !*ret_is_there;
 }
 
+/* One host's journal. Each is tried, whatever became of the others. */
+static bool pack_journal(void *ctx, const char *folder)
+{
+    struct packing *packing = ctx;
+    struct engines *engines = packing->engines;
+    const struct sw_system *system = engines->system;
+    char host[SW_HOST_NAME_SIZE];
+    struct sw_frame_replayed report;
+    bool is_there = false;
+    struct sw_err err = {0};
+    enum sw_rc rc = system->folder_list(system->ctx, folder, is_journal, &is_there, &err);
+
+    if (rc == SW_E_NOT_FOUND || (rc == SW_OK && !is_there))
+        return true;
+    sw_hosts_name_of(system, folder, host);
+    if (rc == SW_OK)
+        rc = run(engines, packing->engine, folder, &report, &err);
+    if (rc != SW_OK) {
+        packing->is_through = false;
+        sw_log(engines->logger, SW_LOG_WARN, "engines",
+               "an older engine that is kept in %.200s/%.16s... cannot be used for the agent host "
+               "%s: %.300s; instances whose last messages it handled are parked, and it is tried "
+               "again at the next start",
+               engines->folder, packing->name, host, err.message);
+        return true;
+    }
+    sw_log(engines->logger, SW_LOG_INFO, "engines",
+           "the engine \"%.200s\" packed %" PRIu64 " instances of the agent host %s and replayed "
+           "%" PRIu64 " segments for this one to go on with",
+           packing->engine->fingerprint, report.instances, host, report.segments);
+    packing->is_through = packing->is_through && report.troubles == 0;
+    return true;
+}
+
+static void pack_one(struct engines *engines, const char *name)
+{
+    struct sw_engines_place place = place_of(engines);
+    static struct sw_engine engine; /* Large, and one at a time. */
+    struct packing packing = {engines, &engine, name, true};
+    struct sw_err err = {0};
+    enum sw_rc rc = sw_engine_open(&place, name, &engine, &err);
+
+    if (rc == SW_E_NOT_FOUND) { /* It was never whole. */
+        sw_engine_remove(&place, name);
+        return;
+    }
+    if (rc == SW_OK)
+        rc = sw_hosts_folders(engines->system, engines->data_folder, pack_journal, &packing, &err);
+    if (rc != SW_OK)
+        sw_log(engines->logger, SW_LOG_WARN, "engines",
+               "an older engine that is kept in %.200s/%.16s... cannot be used: %.300s; instances "
+               "whose last messages it handled are parked, and it is tried again at the next start",
+               engines->folder, name, err.message);
+    else if (packing.is_through)
+        sw_engine_remove(&place, name);
+}
+
 void engines_pack(struct engines *engines)
 {
-    const struct sw_system *system = engines->system;
     struct sw_engines_place place = place_of(engines);
     struct older older = {.count = 0};
-    bool is_there = false;
     struct sw_err err = {0};
 
     sw_engine_name(SW_ABI_FINGERPRINT, older.own);
     if (sw_engines_list(&place, note_older, &older, &err) != SW_OK)
         sw_log(engines->logger, SW_LOG_WARN, "engines", "%s", err.message);
-    if (older.count > 0 && system->folder_list(system->ctx, engines->journal_folder, is_journal,
-                                               &is_there, &err) != SW_OK)
-        sw_log(engines->logger, SW_LOG_WARN, "engines", "%s", err.message);
-    for (size_t i = 0; is_there && i < older.count; i++)
+    for (size_t i = 0; i < older.count; i++)
         pack_one(engines, older.names[i]);
 }
 

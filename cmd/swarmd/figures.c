@@ -8,7 +8,8 @@ struct views {
     struct sw_module_controller_view modules;
 };
 
-/* Gauges, since nearly all count from the start of the present agent host. */
+/* Gauges, since nearly all count from the start of the present agent hosts. Those of agent hosts
+ * are sums of all hosts. */
 static const struct {
     const char *name, *help; /* Behind "swarm_". */
     size_t at;               /* In struct views. */
@@ -58,18 +59,77 @@ static const struct {
 };
 #define FIGURES (sizeof known / sizeof known[0])
 
+/* The same of each host. */
+static const struct {
+    const char *name, *help; /* Behind "swarm_host_". */
+    size_t at;               /* In struct sw_agents_view. */
+} of_host[] = {
+    {"starts", "Times that this agent host was started.",
+     offsetof(struct sw_agents_view, host_starts)},
+    {"pods", "Pods in this agent host.", offsetof(struct sw_agents_view, pods)},
+    {"instances", "Instances of this agent host.", offsetof(struct sw_agents_view, instances)},
+    {"waiting_messages", "Messages that wait in mailboxes of this agent host.",
+     offsetof(struct sw_agents_view, waiting)},
+    {"memory_bytes", "Memory of the guests of this agent host.",
+     offsetof(struct sw_agents_view, memory_bytes)},
+    {"segments", "Segments run since this agent host's start.",
+     offsetof(struct sw_agents_view, segments)},
+    {"journal_kept_bytes", "Size of the journal of this agent host that is kept.",
+     offsetof(struct sw_agents_view, journal_kept_bytes)},
+};
+#define OF_HOST (sizeof of_host / sizeof of_host[0])
+
+static void collect_host(void *ctx, const struct sw_host_view *view)
+{
+    struct figures *figures = ctx;
+    const char *labels[] = {view->about->name};
+
+    for (size_t i = 0; i < OF_HOST; i++) {
+        const void *at = (const char *)&view->agents + of_host[i].at;
+
+        sw_series_set(sw_metric_series(figures->of_hosts[i], labels),
+                      (int64_t)*(const uint64_t *)at);
+    }
+    sw_series_set(sw_metric_series(figures->of_hosts[OF_HOST], labels), view->agents.is_up);
+}
+
 static void collect(void *ctx)
 {
     struct figures *figures = ctx;
     struct views view;
 
-    sw_agents_view(figures->agents, &view.agents);
+    sw_hosts_view(figures->hosts, &view.agents);
     sw_module_controller_view(figures->modules, &view.modules);
     for (size_t i = 0; i < FIGURES; i++) {
         const void *at = (const char *)&view + known[i].at;
 
         sw_series_set(figures->series[i], (int64_t)*(const uint64_t *)at);
     }
+    for (size_t i = 0; i <= OF_HOST; i++)
+        sw_metric_clear(figures->of_hosts[i]); /* Some hosts are gone. */
+    sw_hosts_each(figures->hosts, collect_host, figures);
+}
+
+static enum sw_rc of_hosts_add(struct figures *figures, struct sw_collector *collector,
+                               struct sw_err *err)
+{
+    static const char *const labels[] = {"host", NULL};
+    enum sw_rc rc = SW_OK;
+
+    _Static_assert(OF_HOST < FIGURES_OF_HOST_MAX, "and one more: whether it is up");
+    for (size_t i = 0; rc == SW_OK && i <= OF_HOST; i++) {
+        char name[64];
+        struct sw_metric_options options = {.name = name,
+                                            .help = i < OF_HOST ? of_host[i].help
+                                                                : "Whether this agent host is up.",
+                                            .type = SW_METRIC_GAUGE,
+                                            .labels = labels,
+                                            .series_max = SW_HOSTS_MAX};
+
+        (void)snprintf(name, sizeof name, "swarm_host_%s", i < OF_HOST ? of_host[i].name : "up");
+        rc = sw_metric_new(collector, &options, &figures->of_hosts[i], err);
+    }
+    return rc;
 }
 
 enum sw_rc figures_add(struct figures *figures, struct sw_collector *collector, struct sw_err *err)
@@ -88,5 +148,7 @@ enum sw_rc figures_add(struct figures *figures, struct sw_collector *collector, 
             return rc;
         figures->series[i] = sw_metric_series(metric, NULL);
     }
+    if (of_hosts_add(figures, collector, err) != SW_OK)
+        return err->rc;
     return sw_collector_before_read(collector, collect, figures);
 }

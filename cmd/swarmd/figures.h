@@ -2,16 +2,18 @@
  *
  * Threads: the loop's.  I/O: none. */
 #pragma once
-#include "pkg/agent/controller/controller.h"
+#include "pkg/agent/hosts/hosts.h"
 #include "pkg/controller/modules/controller.h"
 #include "pkg/metrics/collector/collector.h"
 
 #define FIGURES_MAX 24
+#define FIGURES_OF_HOST_MAX 8
 
-struct figures {                    /* Outlives the collector. */
-    const struct sw_agents *agents; /* Both set before the first call, and borrowed. */
+struct figures {                  /* Outlives the collector. */
+    const struct sw_hosts *hosts; /* Both set before the first call, and borrowed. */
     const struct sw_module_controller *modules;
     struct sw_series *series[FIGURES_MAX];
+    struct sw_metric *of_hosts[FIGURES_OF_HOST_MAX]; /* With a series for each host. */
 };
 
 /* Register them; each is read from a view whenever the collector is read.

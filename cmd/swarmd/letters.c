@@ -111,7 +111,7 @@ static enum sw_rc agents_letters(void *ctx, const struct sw_gateway_letters *que
     listing->ctx = done_ctx;
     listing->node_name = adapter->node_name;
     (void)snprintf(listing->agent, sizeof listing->agent, "%s", query->agent);
-    rc = sw_agents_letters(adapter->agents, &letters, on_letters, listing, err);
+    rc = sw_hosts_letters(adapter->hosts, &letters, on_letters, listing, err);
     if (rc != SW_OK)
         free(listing);
     return rc;
@@ -154,7 +154,7 @@ static enum sw_rc agents_letters_change(void *ctx, const struct sw_gateway_lette
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory to change dead letters");
     changing->done = done;
     changing->ctx = done_ctx;
-    rc = sw_agents_letters_change(adapter->agents, &wanted, on_changed, changing, err);
+    rc = sw_hosts_letters_change(adapter->hosts, &wanted, on_changed, changing, err);
     if (rc != SW_OK)
         free(changing);
     return rc;

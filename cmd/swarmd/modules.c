@@ -141,7 +141,7 @@ static enum sw_rc collector_ask(void *ctx, const char *digest,
     if (asking == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a question");
     *asking = (struct asking){done, done_ctx};
-    rc = sw_agents_ask_module(adapter->agents, digest, on_asked, asking, err);
+    rc = sw_hosts_ask_module(adapter->hosts, digest, on_asked, asking, err);
     if (rc != SW_OK)
         free(asking);
     return rc;
@@ -151,14 +151,14 @@ static bool collector_has(void *ctx, const struct sw_module_name *name)
 {
     struct modules_adapter *adapter = ctx;
 
-    return sw_agents_has_module(adapter->agents, name->namespace, name->digest);
+    return sw_hosts_has_module(adapter->hosts, name->namespace, name->digest);
 }
 
 static void collector_drop(void *ctx, const char *digest, bool is_last)
 {
     struct modules_adapter *adapter = ctx;
 
-    sw_agents_drop_module(adapter->agents, digest);
+    sw_hosts_drop_module(adapter->hosts, digest);
     if (is_last)
         sw_compiler_forget(adapter->compiler, digest);
 }

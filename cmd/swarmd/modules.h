@@ -3,7 +3,7 @@
  * Threads: the loop's.  I/O: through pkg/agent/modules and pkg/agent/compiler. */
 #pragma once
 #include "pkg/agent/compiler/compiler.h"
-#include "pkg/agent/controller/controller.h"
+#include "pkg/agent/hosts/hosts.h"
 #include "pkg/agent/modules/modules.h"
 #include "pkg/controller/modules/controller.h"
 #include "web/api/gateway.h"
@@ -11,7 +11,7 @@
 struct modules_adapter { /* Borrowed; set before the first call. */
     struct sw_modules *modules;
     struct sw_compiler *compiler;
-    struct sw_agents *agents;               /* Set before the controller is made. */
+    struct sw_hosts *hosts;                 /* Set before the controller is made. */
     struct sw_module_controller *collector; /* NULL before it is. */
 };
 

@@ -80,7 +80,7 @@ class Abuse(unittest.TestCase):
 
     def test_a_signal_to_the_whole_group_is_a_clean_stop_too(self):
         self.stop(is_group=True)
-        self.assertIn("the agent host is down: it ended (status 0)", read(LOG))
+        self.assertIn("the agent host shared is down: it ended (status 0)", read(LOG))
         self.assertEqual(len(glob.glob(f"{DATA}/agents/snapshot-*.snap")), 1)
 
     def test_a_wait_begins_though_the_server_forgot_the_objects_last_change(self):
@@ -171,7 +171,7 @@ class Abuse(unittest.TestCase):
         self.swarm("wait", "node/node-1", "--timeout=20s",
                    "--for=jsonpath={.status.conditions[0].message}=its journal, which agents had "
                    "written, is gone or another one: restore its folder, or remove the file "
-                   "agents-journal of the data folder to begin with empty agents (status 6)")
+                   "agents-journal beside that to begin with empty agents (status 6)")
         self.assertEqual(glob.glob(f"{DATA}/agents/journal-*"), [])
         os.remove(f"{DATA}/agents-journal")
         self.swarm("wait", "node/node-1", "--timeout=20s", "--for=condition=Ready")

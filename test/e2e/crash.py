@@ -54,7 +54,7 @@ class Crash(unittest.TestCase):
     def ups(self):
         """Hosts that have recovered so far; what the last of them notes is its own."""
         with open(self.daemon.log, encoding="utf-8") as file:
-            return file.read().count("the agent host is up")
+            return file.read().count("the agent host shared is up")
 
     def letters(self):
         try:

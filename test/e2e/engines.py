@@ -64,7 +64,8 @@ class Engines(unittest.TestCase):
         cls.daemon = Daemon()
         cls.client = None
         cls.start(1)
-        apply("diary", "diary: keyed: true")
+        apply("diary", "diary: keyed: true", "lone: keyed: true, isolation: agent")
+        assert cls.client.send("lone/k", "put 0 0") == (200, b"1")
         for number in range(NOTES):
             cls.note(number)
 
@@ -126,10 +127,12 @@ class Engines(unittest.TestCase):
         self.kill()
         self.start(2)
         self.check_goes_on(NOTES)
-        found = re.search(r'settings 1 \(.*" packed 7 instances and replayed (\d+) segments',
-                          self.told())
+        found = re.search(r'settings 1 \(.*" packed 7 instances of the agent host shared and '
+                          r"replayed (\d+) segments", self.told())
         self.assertIsNotNone(found, self.told())
         self.assertGreaterEqual(int(found[1]), NOTES)
+        self.assertIn("packed 1 instances of the agent host agent/default/lone", self.told())
+        self.assertEqual(self.until_taken("lone/k", "put 0 1"), b"2")
         wait_for(lambda: len(engines()) == 1, "one engine is left")
         self.assertNotEqual(engines(), [first])
 

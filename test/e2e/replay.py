@@ -146,7 +146,7 @@ class Replay(unittest.TestCase):
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.addCleanup(lambda: daemon.poll() is None and daemon.kill())
         self.addCleanup(daemon.stderr.close)
-        self.assertTrue(any(b"the agent host is up" in line for line in daemon.stderr))
+        self.assertTrue(any(b"the agent host shared is up" in line for line in daemon.stderr))
         _, errors = replay(folder, 1)
         daemon.terminate()
         self.assertEqual(daemon.wait(60), 0)

@@ -110,18 +110,29 @@ class Daemon:
         tls.load_cert_chain(path)
         return tls
 
-    def host(self):
-        """The process of the agent host, or None while there is none."""
-        pid = self.process.pid
-        try:
-            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-                children = [int(word) for word in file.read().split()]
-            for child in children:
+    def hosts(self):
+        """The processes of the agent hosts, by the folders of their journals."""
+        pid, found = self.process.pid, {}
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = [int(word) for word in file.read().split()]
+        for child in children:
+            try:
+                with open(f"/proc/{child}/cmdline", "rb") as file:
+                    words = file.read().decode().split("\0")
                 if os.path.basename(os.readlink(f"/proc/{child}/exe")) == "swarm-agent-host":
-                    return child
+                    found[words[words.index("--folder") + 1]] = child
+            except (OSError, ValueError):
+                pass
+        return found
+
+    def host(self):
+        """The process of the shared agent host, or None while there is none."""
+        try:
+            return next((pid for folder, pid in self.hosts().items()
+                         if os.path.basename(os.path.dirname(os.path.dirname(folder))) != "hosts"),
+                        None)
         except OSError:
-            pass
-        return None
+            return None
 
     def end(self, number=signal.SIGTERM):
         """Send the signal; the status that swarmd ended with."""

@@ -40,7 +40,8 @@ class Counting(unittest.TestCase):
     def test_replayed_segments_are_counted(self):
         tally = run.Tally()
         tally.add("t", "run", "replayed /tmp/a: 57 segments of 7 instances, since the journal's "
-                  "beginning (0.2 s)\nreplayed /tmp/b: 3 segments of 1 instances, since (0.1 s)\n")
+                  "beginning (0.2 s)\nreplayed /tmp/b of agent/a/b: 3 segments of 1 instances, "
+                  "since (0.1 s)\n")
         self.assertEqual(tally.replays, [(57, 7), (3, 1)])
 
     def test_cmocka_failure_is_counted_once(self):

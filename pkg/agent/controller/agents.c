@@ -25,6 +25,8 @@ uint64_t sw_host_now_ms(const struct sw_agents *agents)
 
 static void defaults_fill(struct sw_agents_options *options)
 {
+    if (options->name == NULL)
+        options->name = "shared";
     if (options->requests_max == 0)
         options->requests_max = REQUESTS_MAX_DEFAULT;
     if (options->calls_max == 0)
@@ -91,15 +93,16 @@ static bool parts_make(struct sw_agents *agents)
     agents->deadline = sw_timer_new(loop, sw_requests_on_deadline, agents);
     agents->calls_sweep = sw_timer_new(loop, sw_calls_on_sweep, agents);
     agents->calls_by_name = sw_calls_map_new(seed_of(agents));
-    agents->calls_by_space = sw_map_new(0);
     agents->calls_by_agent = sw_map_new(0);
     agents->pods = sw_map_new(0);
     agents->modules = sw_map_new(0);
     agents->agents_known = sw_map_new(0);
+    if (agents->options.calls_budget == NULL)
+        agents->options.calls_budget = agents->calls_own = sw_calls_budget_new();
     return agents->backoff != NULL && agents->ping != NULL && agents->deadline != NULL &&
            agents->calls_sweep != NULL && agents->calls_by_name != NULL &&
-           agents->calls_by_space != NULL && agents->calls_by_agent != NULL &&
-           agents->pods != NULL && agents->modules != NULL && agents->agents_known != NULL;
+           agents->calls_by_agent != NULL && agents->pods != NULL && agents->modules != NULL &&
+           agents->agents_known != NULL && agents->options.calls_budget != NULL;
 }
 
 enum sw_rc sw_agents_new(const struct sw_agents_options *options, struct sw_agents **ret_agents,
@@ -156,6 +159,14 @@ void sw_agents_stop(struct sw_agents *agents, void (*stopped)(void *ctx), void *
     sw_timer_start(agents->ping, agents->options.stop_deadline_ms + STOP_GRACE_MS);
 }
 
+void sw_agents_start(struct sw_agents *agents)
+{
+    assert(agents->state == SW_HOST_STOPPED);
+    agents->stopped = NULL;
+    agents->backoff_ms = agents->options.backoff_ms;
+    sw_host_start(agents);
+}
+
 /* What a link says after its supervisor was freed. */
 static void ignore_data(void *ctx, struct sw_stream *stream, struct sw_bytes bytes)
 {
@@ -194,7 +205,6 @@ void sw_agents_free(struct sw_agents *agents)
     sw_requests_done(agents);
     sw_calls_done(agents);
     sw_map_free(agents->calls_by_name);
-    sw_map_free(agents->calls_by_space);
     sw_map_free(agents->calls_by_agent);
     if (agents->pods != NULL && agents->modules != NULL && agents->agents_known != NULL)
         sw_pods_done(agents);
@@ -214,6 +224,7 @@ void sw_agents_free(struct sw_agents *agents)
     sw_buffer_done(&agents->identity);
     sw_buffer_done(&agents->outbound);
     sw_heap_done(&agents->deadlines);
+    sw_calls_budget_free(agents->calls_own);
     free(agents);
 }
 

@@ -53,6 +53,30 @@ _Static_assert(sizeof(struct call) <= 80, "ninety-six bytes of the heap");
 /* Instead of a result for which there was no memory. */
 static struct result no_result = {.code = (uint32_t)-SW_E_EXHAUSTED};
 
+struct sw_calls_budget *sw_calls_budget_new(void)
+{
+    struct sw_calls_budget *budget = calloc(1, sizeof *budget);
+
+    if (budget != NULL)
+        budget->by_space = sw_map_new(0);
+    if (budget != NULL && budget->by_space != NULL)
+        return budget;
+    free(budget);
+    return NULL;
+}
+
+void sw_calls_budget_free(struct sw_calls_budget *budget)
+{
+    if (budget != NULL)
+        sw_map_free(budget->by_space);
+    free(budget);
+}
+
+static struct sw_calls_budget *budget_of(const struct call *call)
+{
+    return call->agent->agents->options.calls_budget;
+}
+
 /* One more call under that name.  NULL: no memory. */
 static struct share *share_take(struct sw_agents *agents, struct sw_map *map, const char *name)
 {
@@ -85,7 +109,8 @@ static void share_put(struct share *share)
 /* The same for an Agent and its namespace at once. */
 static struct share *agent_take(struct sw_agents *agents, const struct sw_pod *pod)
 {
-    struct share *space = share_take(agents, agents->calls_by_space, pod->spec.namespace_name);
+    struct share *space =
+        share_take(agents, agents->options.calls_budget->by_space, pod->spec.namespace_name);
     struct share *agent =
         space == NULL ? NULL : share_take(agents, agents->calls_by_agent, pod->agent_key);
 
@@ -109,7 +134,7 @@ static uint64_t size_of(const struct result *result)
 
 static void result_free(struct call *call)
 {
-    call->agent->agents->results_bytes -= size_of(call->result);
+    budget_of(call)->results_bytes -= size_of(call->result);
     call->agent->space->bytes -= size_of(call->result);
     if (call->result != &no_result)
         free(call->result);
@@ -122,6 +147,7 @@ static void call_free(struct call *call)
     else if (call->ticket != NULL)
         call->service->cancel(call->service->ctx, call->ticket);
     (void)sw_map_remove(call->agent->agents->calls_by_name, &call->name, sizeof call->name);
+    budget_of(call)->calls--;
     sw_list_remove(&call->told);
     agent_put(call->agent);
     free(call);
@@ -223,11 +249,12 @@ static void answered(struct sw_agents *agents, struct call *call,
 
     if (body.size > SW_FRAME_BODY_MAX || type.size > TYPE_MAX)
         rc = SW_E_INTERNAL, type.size = body.size = 0;
-    else if (agents->results_bytes + type.size + body.size > agents->options.results_bytes_max)
+    else if (budget_of(call)->results_bytes + type.size + body.size >
+             agents->options.results_bytes_max)
         rc = SW_E_EXHAUSTED, type.size = 0, body = (struct sw_bytes){words, sizeof words - 1};
     call->result = result_new(rc, type, body);
     call->is_answered = true;
-    agents->results_bytes += size_of(call->result);
+    budget_of(call)->results_bytes += size_of(call->result);
     call->agent->space->bytes += size_of(call->result);
     tell(agents, call);
 }
@@ -261,7 +288,8 @@ static void refuse(struct sw_agents *agents, const struct sw_frame_call *asked,
  */
 static enum sw_rc check_room(const struct sw_agents *agents, const char *name, struct sw_err *err)
 {
-    const struct share *share = sw_map_find(agents->calls_by_space, name, strlen(name));
+    const struct sw_calls_budget *budget = agents->options.calls_budget;
+    const struct share *share = sw_map_find(budget->by_space, name, strlen(name));
     unsigned calls_max = agents->options.calls_max, space_max = calls_max / 5 * 4;
     uint64_t bytes_max = agents->options.results_bytes_max / 2;
 
@@ -270,14 +298,14 @@ static enum sw_rc check_room(const struct sw_agents *agents, const char *name, s
                           "%u calls of the namespace %s are under way on this node; call again "
                           "later",
                           space_max, name);
-    if (sw_map_count(agents->calls_by_name) >= calls_max)
+    if (budget->calls >= calls_max)
         return sw_err_set(err, SW_E_EXHAUSTED,
                           "%u calls of services are under way on this node; call again later",
                           calls_max);
-    if (agents->results_bytes >= bytes_max || (share != NULL && share->bytes >= bytes_max / 5 * 4))
+    if (budget->results_bytes >= bytes_max || (share != NULL && share->bytes >= bytes_max / 5 * 4))
         return sw_err_set(err, SW_E_EXHAUSTED,
                           "too many results wait for agents %s to take them; call again later",
-                          agents->results_bytes >= bytes_max ? "of this node" : "of the namespace");
+                          budget->results_bytes >= bytes_max ? "of this node" : "of the namespace");
     return SW_OK;
 }
 
@@ -292,8 +320,10 @@ static struct call *call_new(struct sw_agents *agents, const struct sw_frame_cal
     call->name = asked->name;
     sw_list_init(&call->told);
     if (call->agent != NULL &&
-        sw_map_put(agents->calls_by_name, &call->name, sizeof call->name, call, NULL) == SW_OK)
+        sw_map_put(agents->calls_by_name, &call->name, sizeof call->name, call, NULL) == SW_OK) {
+        agents->options.calls_budget->calls++;
         return call;
+    }
     if (call->agent != NULL)
         agent_put(call->agent);
     free(call);

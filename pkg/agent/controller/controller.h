@@ -1,7 +1,8 @@
-/* The agents of this node as swarmd sees them: supervises the agent host and speaks for it.
+/* One agent host as swarmd sees it: supervises the process and speaks for it. pkg/agent/hosts has
+ * as many of these as the Agents of the node ask for.
  *
- *     node controller --- struct sw_pod_runner ---+
- *     gateway --- sw_agents_send, _publish ... ---+-- this room -- frames -- agent-host process
+ *     pkg/agent/hosts --- struct sw_pod_runner ---+
+ *                 --- sw_agents_send, _publish ---+-- this room -- frames -- agent-host process
  *     compiler --- struct sw_machine_code --------+
  *     broker --- struct sw_services --------------+
  *
@@ -24,6 +25,12 @@
 #define SW_CALLS_RESULTS_BYTES_MAX (256u << 20)
 
 struct sw_agents; /* Opaque. */
+
+/* What calls of services take, of all agent hosts of a node together. NULL: no memory. It outlives
+ * whoever was given it. */
+struct sw_calls_budget; /* Opaque. */
+struct sw_calls_budget *sw_calls_budget_new(void);
+void sw_calls_budget_free(struct sw_calls_budget *budget);
 
 /* Where machine code comes from: swarmd's module cache and sandboxed compiler. */
 struct sw_machine_code {
@@ -63,6 +70,7 @@ struct sw_agents_options {
     struct sw_loop *loop; /* Borrowed, as all below. */
     const struct sw_system *system;
     const struct sw_logger *logger;
+    const char *name;      /* Of the host, for people; NULL: "shared". */
     const char *host_path; /* The program swarm-agent-host. */
     const char *folder;    /* Its journal and snapshots. */
     /* A file outside of it that says which journal is there, so that its loss is not taken for a
@@ -71,8 +79,10 @@ struct sw_agents_options {
     struct sw_machine_code machine_code;
     const struct sw_services *services; /* What instances may call. NULL: nothing. */
     struct sw_agents_observer observer;
-    unsigned workers;           /* 0: one per processor. */
-    unsigned requests_max;      /* Without an answer; 0: 65,536. */
+    unsigned workers;      /* 0: one per processor. */
+    unsigned requests_max; /* Without an answer; 0: 65,536. */
+    /* What the next two bound; NULL: one that this host has for itself. */
+    struct sw_calls_budget *calls_budget;
     unsigned calls_max;         /* Of services, not yet over; 0: SW_CALLS_MAX. */
     uint64_t results_bytes_max; /* Of calls; 0: SW_CALLS_RESULTS_BYTES_MAX. */
     uint64_t calls_kept_ms;     /* Of an Agent without a Pod here; 0: 600,000. */
@@ -88,14 +98,22 @@ struct sw_agents_options {
 /* Start the host at once. Options are copied, what they point to is borrowed. */
 SW_MUST_CHECK enum sw_rc sw_agents_new(const struct sw_agents_options *options,
                                        struct sw_agents **ret_agents, struct sw_err *err);
-/* Stop the host cleanly (snapshot), then call stopped(ctx). Requests fail with UNAVAILABLE. */
+/* Stop the host cleanly (snapshot), then call stopped(ctx). Requests fail with UNAVAILABLE; Pods
+ * that are opened meanwhile wait for the next host. */
 void sw_agents_stop(struct sw_agents *agents, void (*stopped)(void *ctx), void *ctx);
+/* Start a host once more, after stopped was called but not inside of it. */
+void sw_agents_start(struct sw_agents *agents);
 /* Frees at once; a host that still runs is killed, which loses nothing that was acknowledged. */
 void sw_agents_free(struct sw_agents *agents);
 SW_DEFINE_CLEANUP(struct sw_agents, sw_agents_free)
 
 /* For pkg/controller/node. Lives as long as agents. */
 const struct sw_pod_runner *sw_agents_runner(struct sw_agents *agents);
+
+/* Whether the host takes messages now; the errors say why not, and are those of sw_agents_send. */
+SW_MUST_CHECK enum sw_rc sw_agents_check(const struct sw_agents *agents, struct sw_err *err);
+/* Whether a Pod of that Agent is here. */
+bool sw_agents_knows(const struct sw_agents *agents, const char *name_space, struct sw_bytes agent);
 
 /* How a message ended; borrowed for the call. rc is as the instance replied, or
  *   NOT_FOUND    no such Agent or key here

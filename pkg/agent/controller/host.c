@@ -125,7 +125,8 @@ static void start_later(struct sw_agents *agents, bool was_up)
     if (was_up && has_served(agents))
         agents->backoff_ms = agents->options.backoff_ms;
     sw_log(agents->options.logger, SW_LOG_INFO, "agents",
-           "the agent host is started again in %" PRIu64 " ms", agents->backoff_ms);
+           "the agent host %s is started again in %" PRIu64 " ms", agents->options.name,
+           agents->backoff_ms);
     sw_timer_start(agents->backoff, agents->backoff_ms);
     agents->backoff_ms *= 2;
     if (agents->backoff_ms > agents->options.backoff_max_ms)
@@ -147,7 +148,7 @@ static void host_gone(struct sw_agents *agents)
     sw_pods_host_down(agents);
     sw_calls_host_down(agents);
     sw_requests_fail(agents, SW_E_UNAVAILABLE,
-                     is_stopping ? "the node is stopping"
+                     is_stopping ? "the agent host is stopping"
                                  : "the agent host went away; it is being started again");
     if (agents->options.observer.on_host != NULL)
         agents->options.observer.on_host(agents->options.observer.ctx, false, agents->words);
@@ -174,7 +175,7 @@ static const char *exit_words(int status)
         return "its journal cannot be read: swarmctl journal verify tells what is damaged";
     case SW_HOST_EXIT_LOST:
         return "its journal, which agents had written, is gone or another one: restore its folder, "
-               "or remove the file agents-journal of the data folder to begin with empty agents";
+               "or remove the file agents-journal beside that to begin with empty agents";
     case SW_HOST_EXIT_PROTOCOL:
         return "it and swarmd do not understand each other; are both of one build?";
     default:

@@ -160,7 +160,7 @@ void sw_requests_done(struct sw_agents *agents)
 
 /* --- Calls ----------------------------------------------------------------------------------- */
 
-static enum sw_rc host_check(const struct sw_agents *agents, struct sw_err *err)
+enum sw_rc sw_agents_check(const struct sw_agents *agents, struct sw_err *err)
 {
     if (agents->state != SW_HOST_UP)
         return sw_err_set(err, SW_E_UNAVAILABLE, "the agent host is %s",
@@ -175,18 +175,38 @@ static enum sw_rc host_check(const struct sw_agents *agents, struct sw_err *err)
     return SW_OK;
 }
 
+bool sw_agents_key(const char *name_space, struct sw_bytes agent,
+                   char ret_key[2 * (SW_FRAME_NAME_MAX + 1)], size_t *ret_size)
+{
+    size_t space_size = strlen(name_space);
+
+    if (space_size > SW_FRAME_NAME_MAX || agent.size > SW_FRAME_NAME_MAX || agent.size == 0)
+        return false;
+    (void)memcpy(ret_key, name_space, space_size);
+    ret_key[space_size] = '/';
+    (void)memcpy(ret_key + space_size + 1, agent.data, agent.size);
+    *ret_size = space_size + 1 + agent.size;
+    return true;
+}
+
+bool sw_agents_knows(const struct sw_agents *agents, const char *name_space, struct sw_bytes agent)
+{
+    char key[2 * (SW_FRAME_NAME_MAX + 1)];
+    size_t size;
+
+    return sw_agents_key(name_space, agent, key, &size) &&
+           sw_map_find(agents->agents_known, key, size) != NULL;
+}
+
 static enum sw_rc agent_check(const struct sw_agents *agents, const char *name_space,
                               struct sw_bytes agent, struct sw_err *err)
 {
     char key[2 * (SW_FRAME_NAME_MAX + 1)];
-    size_t space_size = strlen(name_space);
+    size_t size;
 
-    if (space_size > SW_FRAME_NAME_MAX || agent.size > SW_FRAME_NAME_MAX || agent.size == 0)
+    if (!sw_agents_key(name_space, agent, key, &size))
         return sw_err_set(err, SW_E_INVALID, "no Agent has such a name");
-    (void)memcpy(key, name_space, space_size);
-    key[space_size] = '/';
-    (void)memcpy(key + space_size + 1, agent.data, agent.size);
-    if (sw_map_find(agents->agents_known, key, space_size + 1 + agent.size) == NULL)
+    if (sw_map_find(agents->agents_known, key, size) == NULL)
         return sw_err_set(err, SW_E_NOT_FOUND, "there is no Agent %.*s in namespace %s",
                           (int)agent.size, (const char *)agent.data, name_space);
     return SW_OK;
@@ -233,7 +253,7 @@ enum sw_rc sw_agents_send(struct sw_agents *agents, const struct sw_agent_send *
     if (rc == SW_OK)
         rc = body_check(send->type, send->body, err);
     if (rc == SW_OK)
-        rc = host_check(agents, err);
+        rc = sw_agents_check(agents, err);
     if (rc == SW_OK)
         rc = request_new(agents, send->timeout_ms, &request, err);
     if (rc != SW_OK)
@@ -263,7 +283,7 @@ enum sw_rc sw_agents_publish(struct sw_agents *agents, const struct sw_agent_pub
                         publish->request_id.size > SW_FRAME_KEY_MAX))
         rc = sw_err_set(err, SW_E_INVALID, "a subject has 1 to %d bytes", SW_FRAME_KEY_MAX);
     if (rc == SW_OK)
-        rc = host_check(agents, err);
+        rc = sw_agents_check(agents, err);
     if (rc == SW_OK)
         rc = request_new(agents, publish->timeout_ms, &request, err);
     if (rc != SW_OK)
@@ -297,7 +317,7 @@ enum sw_rc sw_agents_list(struct sw_agents *agents, const struct sw_agent_list *
     if (rc == SW_OK && list->after.size > SW_FRAME_KEY_MAX)
         rc = sw_err_set(err, SW_E_INVALID, "a key is longer than %d bytes", SW_FRAME_KEY_MAX);
     if (rc == SW_OK)
-        rc = host_check(agents, err);
+        rc = sw_agents_check(agents, err);
     if (rc == SW_OK)
         rc = request_new(agents, LIST_TIMEOUT_MS, &request, err);
     if (rc != SW_OK)
@@ -327,7 +347,7 @@ static enum sw_rc letters_begin(struct sw_agents *agents, const char *name_space
     if (rc == SW_OK && key.size > SW_FRAME_KEY_MAX)
         rc = sw_err_set(err, SW_E_INVALID, "a key is longer than %d bytes", SW_FRAME_KEY_MAX);
     if (rc == SW_OK)
-        rc = host_check(agents, err);
+        rc = sw_agents_check(agents, err);
     return rc == SW_OK ? request_new(agents, LIST_TIMEOUT_MS, ret_request, err) : rc;
 }
 
@@ -390,7 +410,7 @@ enum sw_rc sw_agents_ask_module(struct sw_agents *agents, const char *digest, sw
 {
     struct sw_frame frame = {.kind = SW_FRAME_MODULE_ASK};
     struct sw_request *request;
-    enum sw_rc rc = host_check(agents, err);
+    enum sw_rc rc = sw_agents_check(agents, err);
 
     if (rc == SW_OK)
         rc = request_new(agents, LIST_TIMEOUT_MS, &request, err);

@@ -64,6 +64,12 @@ struct sw_request {             /* A place in the table; its number is generatio
     uint32_t next_free; /* Index + 1 of the next free place. */
 };
 
+struct sw_calls_budget {
+    struct sw_map *by_space; /* Of struct share in calls.c, by namespace. */
+    uint64_t calls;          /* Not yet over. */
+    uint64_t results_bytes;  /* Kept until their calls are over. */
+};
+
 struct sw_agents {
     uint32_t magic;
     struct sw_agents_options options;
@@ -96,9 +102,9 @@ struct sw_agents {
 
     /* Of struct call in calls.c: those whose results wait for room, and all by their names. */
     struct sw_list calls_answers;
-    struct sw_map *calls_by_name, *calls_by_space, *calls_by_agent;
+    struct sw_map *calls_by_name, *calls_by_agent;
     struct sw_timer *calls_sweep;
-    uint64_t results_bytes; /* Kept until their calls are over. */
+    struct sw_calls_budget *calls_own; /* When none was given; options.calls_budget has it, too. */
 
     void (*stopped)(void *ctx);
     void *stopped_ctx;
@@ -165,6 +171,9 @@ void sw_calls_on_sweep(void *ctx);
 void sw_calls_done(struct sw_agents *agents);
 
 /* requests.c */
+/* "namespace/agent" as agents_known has it.  False: no Agent has such a name. */
+bool sw_agents_key(const char *name_space, struct sw_bytes agent,
+                   char ret_key[2 * (SW_FRAME_NAME_MAX + 1)], size_t *ret_size);
 void sw_requests_done(struct sw_agents *agents);
 /* Fail all that wait: the host is gone. */
 void sw_requests_fail(struct sw_agents *agents, enum sw_rc rc, const char *words);

@@ -14,6 +14,14 @@
 
 #define SW_POD_SLOTS 256 /* Key slots of an Agent; actor/routes.h says in which one a key is. */
 
+/* Who shares the process that a Pod's instances run in: all that say SHARED, those of a namespace
+ * that say NAMESPACE, those of an Agent that says AGENT. */
+enum sw_pod_isolation {
+    SW_POD_ISOLATION_SHARED,
+    SW_POD_ISOLATION_NAMESPACE,
+    SW_POD_ISOLATION_AGENT
+};
+
 enum sw_pod_durability { SW_POD_DURABILITY_NONE, SW_POD_DURABILITY_LOCAL };
 
 struct sw_pod_limits {         /* 0: the runner's default. */
@@ -46,6 +54,7 @@ struct sw_pod_spec {            /* Borrowed for the call. */
      * true: an instance comes to be with the first message to its key. */
     bool is_keyed;
     uint64_t replicas;
+    enum sw_pod_isolation isolation; /* Never another one for an Agent. */
     enum sw_pod_durability durability;
     /* Another module begins with empty instances, instead of being handed their state. */
     bool resets;

@@ -157,11 +157,50 @@ static void check_server(struct doctor *doctor)
          "install the same version of both");
 }
 
+static void check_node(struct doctor *doctor, const struct sw_api_node *node)
+{
+    struct sw_cli *cli = doctor->cli;
+    size_t up = 0;
+
+    for (size_t i = 0; i < node->status.hosts_count; i++) {
+        const struct sw_api_node_host *host = &node->status.hosts[i];
+        bool is_well = strcmp(host->phase, "Up") == 0 || strcmp(host->phase, "Stopping") == 0;
+
+        up += is_well;
+        if (!is_well)
+            tell(doctor, VERDICT_WARN,
+                 sw_cli_format(cli, "the agent host %s of node %s is %s: %s", host->name,
+                               node->metadata.name, host->phase, host->message),
+                 "it is started again by itself; swarm events -A and the log of swarmd tell why");
+    }
+    if (up > 0)
+        tell(doctor, VERDICT_OK,
+             sw_cli_format(cli, "node %s: %zu agent host%s up", node->metadata.name, up,
+                           up == 1 ? "" : "s"),
+             "");
+}
+
+/* What the server tells of its nodes; that it answers was checked before. */
+static void check_nodes(struct doctor *doctor)
+{
+    struct sw_cli *cli = doctor->cli;
+    struct sw_object_key key = {.kind = sw_kind_find("Node"), .namespace = "", .name = ""};
+    struct sw_objects objects;
+    struct sw_err ignored = {0};
+
+    if (cli->client == NULL ||
+        sw_client_list(cli->client, &key, "", cli->arena, &objects, &ignored) != SW_OK)
+        return;
+    for (size_t i = 0; i < objects.count; i++)
+        check_node(doctor, objects.items[i]);
+}
+
 enum sw_rc sw_command_doctor(struct sw_cli *cli, struct sw_err *err)
 {
     struct doctor doctor = {.cli = cli};
 
     check_server(&doctor);
+    check_nodes(&doctor);
     check_kernel(&doctor);
     check_isolation(&doctor);
     check_toolchain(&doctor);

@@ -1,4 +1,5 @@
 #include "pkg/cli/operator/operator.h"
+#include "pkg/agent/hosts/hosts.h"
 
 #include <string.h>
 
@@ -108,4 +109,12 @@ enum sw_rc sw_operator_find_journals(struct sw_cli *cli, struct sw_operator_jour
     if (rc == SW_E_NOT_FOUND)
         sw_err_hint(err, "name the daemon's folder with --data");
     return rc;
+}
+
+const char *sw_operator_journal_title(struct sw_cli *cli, const char *folder)
+{
+    char name[SW_HOST_NAME_SIZE];
+
+    sw_hosts_name_of(cli->system, folder, name);
+    return strcmp(name, "shared") == 0 ? folder : sw_cli_format(cli, "%s of %s", folder, name);
 }

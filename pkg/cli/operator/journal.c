@@ -159,7 +159,8 @@ static void print_cut(struct sw_cli *cli, const char *folder,
                       const struct sw_journal_report *report)
 {
     sw_cli_say(cli, "%s: %" PRIu64 " records in %" PRIu64 " epochs and %" PRIu64 " segments",
-               folder, report->records, report->epochs, report->segments);
+               sw_operator_journal_title(cli, folder), report->records, report->epochs,
+               report->segments);
     if (report->torn_bytes > 0)
         sw_cli_say(cli, ", then %" PRIu64 " bytes of an unfinished epoch", report->torn_bytes);
     sw_cli_say(cli, "\n");
@@ -301,7 +302,8 @@ enum sw_rc sw_operator_journal_verify(struct sw_cli *cli, struct sw_err *err)
         sw_cli_print(cli,
                      "sound %s: %" PRIu64 " records, %" PRIu64 " epochs, %" PRIu64
                      " segments, the last epoch is %" PRIu64,
-                     folder, report.records, report.epochs, report.segments, report.last_epoch);
+                     sw_operator_journal_title(cli, folder), report.records, report.epochs,
+                     report.segments, report.last_epoch);
         if (verify.snapshot.bytes > 0)
             sw_cli_print(cli, ", a snapshot of %" PRIu64 " bytes", verify.snapshot.bytes);
         if (report.torn_bytes > 0)
@@ -339,7 +341,8 @@ static enum sw_rc verify_folder(struct sw_cli *cli, const char *folder, struct s
     enum sw_rc rc = verify_one(cli, folder, &report, &verify, err);
 
     if (rc == SW_OK && verify.snapshot.bytes == 0) {
-        sw_cli_print(cli, "none %s: its journal goes back to its birth\n", folder);
+        sw_cli_print(cli, "none %s: its journal goes back to its birth\n",
+                     sw_operator_journal_title(cli, folder));
         return SW_OK;
     }
     if (rc != SW_OK)

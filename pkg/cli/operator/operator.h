@@ -8,7 +8,7 @@
 #include "pkg/cli/commands/cli.h"
 
 #define SW_OPERATOR_STORE_FILE "store.db"
-#define SW_OPERATOR_JOURNALS_MAX 256
+#define SW_OPERATOR_JOURNALS_MAX 1024
 
 extern const struct sw_program sw_swarmctl_program;
 /* Run the command with this number of the table; for sw_cli_run. */
@@ -37,3 +37,5 @@ struct sw_operator_journals { /* In the run's arena. */
 SW_MUST_CHECK enum sw_rc sw_operator_find_journals(struct sw_cli *cli,
                                                    struct sw_operator_journals *ret_journals,
                                                    struct sw_err *err);
+/* The folder, and which agent host's journal it is if not the shared one's; in the run's arena. */
+const char *sw_operator_journal_title(struct sw_cli *cli, const char *folder);

@@ -123,7 +123,8 @@ static void print_report(struct replay *replay, const struct sw_frame_replayed *
     struct sw_cli *cli = replay->cli;
 
     sw_cli_print(cli, "replayed %s: %" PRIu64 " segments of %" PRIu64 " instances, since ",
-                 replay->journal, report->segments, report->instances);
+                 sw_operator_journal_title(cli, replay->journal), report->segments,
+                 report->instances);
     if (report->begin == SW_JOURNAL_BIRTH_LSN)
         sw_cli_print(cli, "the journal's beginning");
     else

@@ -64,9 +64,15 @@ static const struct sw_setting rows[] = {
     {"store.watches", SW_SETTING_COUNT, "4096", NULL, 64, 1000000, NULL, AT(store.watches_max),
      "Most watches at once."},
     {"agents.workers", SW_SETTING_COUNT, "0", NULL, 0, 256, NULL, AT(agents.workers),
-     "Threads that run instances; 0: one per processor."},
+     "Threads of an agent host that run instances; 0: one per processor."},
+    {"agents.hosts", SW_SETTING_COUNT, "32", NULL, 1, 256, NULL, AT(agents.hosts_max),
+     "Most agent hosts at once: the shared one, and those of Agents and namespaces that are "
+     "isolated. A Pod that would need one more waits."},
+    {"agents.host-linger", SW_SETTING_DURATION, "2s", NULL, MS_NS, 60 * MIN_NS, NULL,
+     AT(agents.host_linger_ns),
+     "An agent host without Pods, other than the shared one, is stopped after so long."},
     {"agents.requests", SW_SETTING_COUNT, "65536", NULL, 1, 10000000, NULL, AT(agents.requests_max),
-     "Messages from clients that may be without an answer."},
+     "Messages from clients to an agent host that may be without an answer."},
     {"agents.snapshot-size", SW_SETTING_SIZE, "64MiB", NULL, MIB, 1024 * GIB, NULL,
      AT(agents.snapshot_bytes),
      "The journal of agents grows by so much, and by the size of the last snapshot, before the "

@@ -31,7 +31,7 @@ struct sw_settings {
     } store;
     struct {
         uint64_t workers, requests_max, snapshot_bytes, history_bytes, stop_timeout_ns, ping_ns;
-        uint64_t module_grace_ns;
+        uint64_t module_grace_ns, hosts_max, host_linger_ns;
         uint64_t log_bytes_max, log_agent_bytes_max, log_followers_max;
     } agents;
 };

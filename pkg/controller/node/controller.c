@@ -257,6 +257,12 @@ void sw_node_controller_set_ready(struct sw_node_controller *controller, bool is
     sw_reconciler_add(controller->reconciler, controller->key, 0);
 }
 
+void sw_node_controller_hosts_changed(struct sw_node_controller *controller)
+{
+    controller->are_hosts_other = true;
+    sw_reconciler_add(controller->reconciler, controller->key, 0);
+}
+
 /* --- Life ---------------------------------------------------------------------------------------
  */
 

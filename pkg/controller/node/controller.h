@@ -19,6 +19,12 @@
 
 struct sw_node_controller; /* Opaque. */
 
+struct sw_node_host { /* An agent host; borrowed for the visit. */
+    const char *name, *phase, *message;
+    uint64_t starts, pods, instances;
+};
+typedef void sw_node_host_visit(void *ctx, const struct sw_node_host *host);
+
 struct sw_node_controller_options { /* All borrowed. */
     struct sw_loop *loop;
     const struct sw_system *system;
@@ -30,6 +36,9 @@ struct sw_node_controller_options { /* All borrowed. */
     const char *address;                /* Where others reach it, "address:port", or "". */
     uint32_t cpus;
     uint64_t memory_bytes;
+    /* Visit the agent hosts, for the Node's status. NULL: it tells of none. */
+    void (*each_host)(void *ctx, sw_node_host_visit *visit, void *visit_ctx);
+    void *hosts_ctx;
 };
 
 /* Register the Node and begin to run its Pods. The Node is Ready only after
@@ -43,3 +52,5 @@ SW_DEFINE_CLEANUP(struct sw_node_controller, sw_node_controller_free)
 /* The agent host began, or ceased, to take Pods; words say why it does not. */
 void sw_node_controller_set_ready(struct sw_node_controller *controller, bool is_ready,
                                   const char *words);
+/* An agent host came, went, or changed its phase: the Node's status is to say so. */
+void sw_node_controller_hosts_changed(struct sw_node_controller *controller);

@@ -76,6 +76,20 @@ static unsigned priority_of(enum sw_api_priority priority)
     return 1;
 }
 
+static enum sw_pod_isolation isolation_of(enum sw_api_isolation isolation)
+{
+    switch (isolation) {
+    case SW_API_ISOLATION_NAMESPACE:
+        return SW_POD_ISOLATION_NAMESPACE;
+    case SW_API_ISOLATION_AGENT:
+        return SW_POD_ISOLATION_AGENT;
+    case SW_API_ISOLATION_SHARED:
+    case SW_API_ISOLATION_UNSPECIFIED:
+        break;
+    }
+    return SW_POD_ISOLATION_SHARED;
+}
+
 enum sw_rc sw_node_pod_spec(const struct sw_api_pod *pod, struct sw_pod_spec *ret_spec,
                             struct sw_err *err)
 {
@@ -94,6 +108,7 @@ enum sw_rc sw_node_pod_spec(const struct sw_api_pod *pod, struct sw_pod_spec *re
         .replicas = agent->keyed ? 0 : agent->replicas,
         .durability = agent->durability == SW_API_DURABILITY_NONE ? SW_POD_DURABILITY_NONE
                                                                   : SW_POD_DURABILITY_LOCAL,
+        .isolation = isolation_of(agent->isolation),
         .priority = priority_of(agent->priority),
         .weight = agent->weight,
         .config = {.data = agent->config, .size = strlen(agent->config)},

@@ -31,6 +31,57 @@ static void count_pods(const struct sw_node_controller *controller,
     }
 }
 
+struct hosts_list {
+    struct sw_arena *arena;
+    struct sw_api_node_host *items; /* NULL: they are counted. */
+    size_t count, room;
+};
+
+static void note_host(void *ctx, const struct sw_node_host *host)
+{
+    struct hosts_list *list = ctx;
+
+    if (list->items != NULL && list->count < list->room) {
+        const char *message = host->message == NULL ? "" : host->message;
+        char *words = sw_arena_copy(list->arena, message, strlen(message));
+
+        if (words != NULL)
+            sw_text_mend_end(words);
+        list->items[list->count] = (struct sw_api_node_host){
+            .name = sw_arena_copy(list->arena, host->name, strlen(host->name)),
+            .phase = sw_arena_copy(list->arena, host->phase, strlen(host->phase)),
+            .starts = (uint32_t)host->starts,
+            .pods = (uint32_t)host->pods,
+            .instances = host->instances,
+            .message = words};
+    }
+    list->count++;
+}
+
+static enum sw_rc put_hosts(const struct sw_node_controller *controller, struct sw_arena *arena,
+                            struct sw_api_node_status *status)
+{
+    const struct sw_node_controller_options *options = &controller->options;
+    struct hosts_list list = {.arena = arena};
+
+    if (options->each_host == NULL)
+        return SW_OK;
+    options->each_host(options->hosts_ctx, note_host, &list);
+    list.room = list.count;
+    list.count = 0;
+    list.items = sw_arena_array(arena, list.room + 1, sizeof *list.items);
+    if (list.items == NULL)
+        return SW_E_EXHAUSTED;
+    options->each_host(options->hosts_ctx, note_host, &list);
+    for (size_t i = 0; i < list.room; i++)
+        if (list.items[i].name == NULL || list.items[i].phase == NULL ||
+            list.items[i].message == NULL)
+            return SW_E_EXHAUSTED;
+    status->hosts = list.items;
+    status->hosts_count = list.room;
+    return SW_OK;
+}
+
 static enum sw_rc put_ready(const struct sw_node_controller *controller, const struct sw_pass *pass,
                             struct sw_api_node *node)
 {
@@ -77,7 +128,7 @@ enum sw_rc sw_node_reconcile_self(struct sw_node_controller *controller, struct 
     enum sw_api_node_phase phase = phase_of(controller, status->phase);
     uint64_t age_ms = now_ns < status->heartbeat_time ? SW_NODE_HEARTBEAT_MS
                                                       : (now_ns - status->heartbeat_time) / 1000000;
-    if (phase == status->phase && age_ms < SW_NODE_HEARTBEAT_MS &&
+    if (phase == status->phase && !controller->are_hosts_other && age_ms < SW_NODE_HEARTBEAT_MS &&
         strcmp(status->version, sw_version()) == 0 &&
         strcmp(status->address, options->address) == 0) {
         pass->again_ms = SW_NODE_HEARTBEAT_MS - age_ms;
@@ -91,7 +142,9 @@ enum sw_rc sw_node_reconcile_self(struct sw_node_controller *controller, struct 
     status->capacity.memory_bytes = options->memory_bytes;
     count_pods(controller, status);
     pass->again_ms = SW_NODE_HEARTBEAT_MS;
-    if (put_ready(controller, pass, node) != SW_OK)
-        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the Node's conditions");
+    if (put_ready(controller, pass, node) != SW_OK ||
+        put_hosts(controller, pass->arena, status) != SW_OK)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the Node's status");
+    controller->are_hosts_other = false;
     return sw_plan_update_status(pass->plan, kind, node, err);
 }

@@ -36,7 +36,8 @@ struct sw_node_controller {
     struct sw_map *by_uid; /* Uid -> struct sw_node_pod, owned. */
     struct sw_map *by_key; /* Store key -> the entry of the Pod that has the name now. */
     struct sw_arena *scratch;
-    bool is_ready; /* The agent host takes Pods. */
+    bool is_ready;        /* The agent host takes Pods. */
+    bool are_hosts_other; /* Than the Node's status tells. */
     char words[SW_NODE_WORDS_SIZE];
     char key[SW_OBJECT_KEY_MAX]; /* Of the Node. */
 };

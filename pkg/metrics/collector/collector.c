@@ -259,6 +259,15 @@ struct sw_series *sw_metric_series(struct sw_metric *metric, const char *const *
     return series;
 }
 
+void sw_metric_clear(struct sw_metric *metric)
+{
+    for (size_t i = 0; i < metric->series_count; i++) {
+        series_free(metric->series[i]);
+        metric->series[i] = NULL;
+    }
+    metric->series_count = 0;
+}
+
 void sw_series_add(struct sw_series *series, uint64_t amount)
 {
     atomic_fetch_add_explicit(&series->total, amount, memory_order_relaxed);

@@ -52,6 +52,9 @@ SW_MUST_CHECK enum sw_rc sw_metric_new(struct sw_collector *collector,
  * labels. Made when it is not there. Never NULL. O(series). */
 struct sw_series *sw_metric_series(struct sw_metric *metric, const char *const *values);
 
+/* Forget all series of a metric with labels, whose things are gone: nobody may hold one of them. */
+void sw_metric_clear(struct sw_metric *metric);
+
 /* Count up; of counters and gauges. Any thread. */
 void sw_series_add(struct sw_series *series, uint64_t amount);
 /* Set a gauge, or move it by an amount that may be negative. Any thread. */

@@ -53,7 +53,7 @@ def mend_agent(case, spec, old):
         if read(case, TEMPLATES + TEMPLATE) is None:
             del spec["template"]
             spec.setdefault("module", DIGEST)
-    for name in ("keyed", "runtime", "durability"):
+    for name in ("keyed", "runtime", "durability", "isolation"):
         if old is not None:
             spec.pop(name, None)
             if name in old:
@@ -103,14 +103,14 @@ def mend_meta(metadata):
 
 
 def mend_texts(value):
-    """JSON Schema counts characters, limits are in bytes."""
+    """JSON Schema counts characters, limits are in bytes; and no text of ours has a NUL."""
     if isinstance(value, dict):
-        return {name: mend_texts(item) for name, item in value.items()}
+        return {name.replace("\0", "?"): mend_texts(item) for name, item in value.items()}
     if isinstance(value, list):
         return [mend_texts(item) for item in value]
     if isinstance(value, str) and len(value.encode(errors="replace")) > TEXT_BYTES:
         return re.sub("[^ -~]", "?", value)
-    return value
+    return value.replace("\0", "?") if isinstance(value, str) else value
 
 
 def is_key(key):

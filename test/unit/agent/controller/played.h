@@ -19,6 +19,9 @@
 #define POD "0190b5a0-0000-7000-8000-000000000001"
 #define CODE_SIZE ((2u << 20) + 5) /* Three pieces. */
 
+/* What a host does before it stops; NULL: nothing. */
+static void (*host_before_stop)(void);
+
 /* --- The host that is played ----------------------------------------------------------------- */
 
 static inline void host_put(const struct sw_frame *frame)
@@ -181,6 +184,8 @@ static inline void host_act(const char *folder, const struct sw_frame *frame, ui
         answer = (struct sw_frame){.kind = SW_FRAME_PONG, .request = frame->request};
         host_put(&answer);
     } else if (frame->kind == SW_FRAME_STOP) {
+        if (host_before_stop != NULL)
+            host_before_stop();
         answer.pod_closed.uid = (struct sw_bytes){POD, strlen(POD)};
         host_put(&answer); /* One without durability: it is closed before the end. */
         _exit(0);

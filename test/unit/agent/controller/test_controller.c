@@ -259,7 +259,7 @@ static uint64_t clock_ns(void *ctx)
 /* The wait that the log told of last. */
 static int last_wait_ms(int log)
 {
-    static const char words[] = "the agent host is started again in ";
+    static const char words[] = "the agent host shared is started again in ";
     char text[8192] = "";
     const char *found = NULL;
 

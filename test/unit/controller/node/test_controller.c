@@ -17,7 +17,22 @@ struct world {
     struct sw_pod_controller *pods;
     struct sw_events *events;
     struct sw_node_controller *node;
+    const char *second_host; /* Its phase; NULL: there is one host only. */
 };
+
+static void each_host(void *ctx, sw_node_host_visit *visit, void *visit_ctx)
+{
+    const struct world *world = ctx;
+    struct sw_node_host host = {.name = "shared", .phase = "Up", .message = "", .pods = 3};
+
+    visit(visit_ctx, &host);
+    host = (struct sw_node_host){.name = "agent/default/lone",
+                                 .phase = world->second_host,
+                                 .message = "ended by signal 9",
+                                 .starts = 2};
+    if (world->second_host != NULL)
+        visit(visit_ctx, &host);
+}
 
 static void node_start(struct fixture *fixture, const char *address)
 {
@@ -31,7 +46,9 @@ static void node_start(struct fixture *fixture, const char *address)
                                                  .name = "here",
                                                  .address = address,
                                                  .cpus = 2,
-                                                 .memory_bytes = 1 << 30};
+                                                 .memory_bytes = 1 << 30,
+                                                 .each_host = each_host,
+                                                 .hosts_ctx = world};
 
     assert_int_equal(sw_node_controller_new(&options, &world->node, NULL), SW_OK);
     sw_node_controller_set_ready(world->node, true, "");
@@ -160,6 +177,43 @@ static void a_node_that_is_back_at_another_address_says_so(void **state)
     until(*state, node_has_moved);
     assert_in_range(system->monotonic_ns(system->ctx) - begin_ns, 0,
                     SW_NODE_HEARTBEAT_MS * 1000000ull / 2);
+}
+
+static bool node_tells_of_two(struct fixture *fixture)
+{
+    const struct sw_api_node *node = read_object(fixture, "Node", "here");
+
+    return node->status.hosts_count == 2;
+}
+
+static bool node_tells_of_one(struct fixture *fixture)
+{
+    const struct sw_api_node *node = read_object(fixture, "Node", "here");
+
+    return node->status.hosts_count == 1;
+}
+
+/* At once, and what is gone is not told of any more. */
+static void the_node_tells_of_its_hosts(void **state)
+{
+    struct world *world = world_of(state);
+
+    until(*state, node_is_ready);
+    until(*state, node_tells_of_one);
+    world->second_host = "Down";
+    sw_node_controller_hosts_changed(world->node);
+    until(*state, node_tells_of_two);
+    const struct sw_api_node *node = read_object(*state, "Node", "here");
+
+    assert_string_equal(node->status.hosts[0].name, "shared");
+    assert_int_equal(node->status.hosts[0].pods, 3);
+    assert_string_equal(node->status.hosts[1].name, "agent/default/lone");
+    assert_string_equal(node->status.hosts[1].phase, "Down");
+    assert_string_equal(node->status.hosts[1].message, "ended by signal 9");
+    assert_int_equal(node->status.hosts[1].starts, 2);
+    world->second_host = NULL;
+    sw_node_controller_hosts_changed(world->node);
+    until(*state, node_tells_of_one);
 }
 
 static void a_host_that_is_away_makes_the_node_not_ready(void **state)
@@ -458,6 +512,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_node_registers_itself),
         TEST(a_node_that_is_back_at_another_address_says_so),
+        TEST(the_node_tells_of_its_hosts),
         TEST(a_host_that_is_away_makes_the_node_not_ready),
         TEST(bound_pods_are_opened_and_become_ready),
         TEST(a_changed_spec_updates_the_open_pods),

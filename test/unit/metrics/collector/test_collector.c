@@ -129,6 +129,23 @@ static void test_label_values_find_their_series(void **state)
     assert_int_equal(read_all(*state).count, 3);
 }
 
+static void test_a_cleared_metric_has_no_series(void **state)
+{
+    static const char *const labels[] = {"host", NULL};
+    struct sw_metric *metric = new_metric(
+        *state,
+        &(struct sw_metric_options){
+            .name = "swarm_up", .help = "Hosts.", .labels = labels, .type = SW_METRIC_GAUGE});
+
+    sw_series_set(sw_metric_series(metric, (const char *const[]){"a"}), 1);
+    sw_series_set(sw_metric_series(metric, (const char *const[]){"b"}), 1);
+    sw_metric_clear(metric);
+    assert_int_equal(read_all(*state).count, 0);
+    sw_series_set(sw_metric_series(metric, (const char *const[]){"b"}), 2);
+    assert_int_equal(read_all(*state).count, 1);
+    assert_int_equal(read_all(*state).view.value, 2);
+}
+
 static void test_series_beyond_the_limit_are_counted_together(void **state)
 {
     static const char *const labels[] = {"name", NULL};
@@ -295,6 +312,7 @@ int main(void)
         TEST(test_gauges_go_both_ways),
         TEST(test_histograms_put_values_below_their_bounds),
         TEST(test_label_values_find_their_series),
+        TEST(test_a_cleared_metric_has_no_series),
         TEST(test_series_beyond_the_limit_are_counted_together),
         TEST(test_long_label_values_are_cut_between_characters),
         TEST(test_what_cannot_be_registered),

@@ -1,0 +1,110 @@
+/* The agent hosts of this node as one: processes by the isolation that Agents ask for.
+ *
+ *     node controller --- struct sw_pod_runner -+                +- struct sw_agents: shared
+ *     gateway --- sw_hosts_send, _publish ... --+-- this room --+- struct sw_agents: namespace/shop
+ *                                                                +- struct sw_agents:
+ * agent/shop/cart
+ *
+ *              open            no Pods for a while             needless
+ *     DORMANT ------> RUNNING --------------------> STOPPING --+--------> removed
+ *       ^                ^                             |       |
+ *       |                +-----------------------------+       |
+ *       +------------------- a Pod came meanwhile              + needed: DORMANT
+ *
+ * The shared host is there from the start and stays.
+ * Threads: the loop's thread; no callback runs inside the call that causes it.
+ * I/O: child processes, socket pairs, folders.  Limits: hosts_max, and those of each host. */
+#pragma once
+#include "pkg/agent/controller/controller.h"
+
+#define SW_HOSTS_MAX 256
+#define SW_HOST_NAME_SIZE 144 /* "agent/NAMESPACE/AGENT" */
+
+struct sw_hosts; /* Opaque. */
+
+struct sw_host_about { /* Who a host is for; texts are "" where the class has none. */
+    enum sw_pod_isolation isolation;
+    char name[SW_HOST_NAME_SIZE]; /* "shared", "namespace/shop", "agent/shop/cart" */
+    char name_space[64], agent[64], agent_uid[64];
+};
+
+struct sw_hosts_observer { /* What hosts let out, besides Pods (struct sw_pod_observer). */
+    void *ctx;
+    void (*on_log)(void *ctx, const struct sw_agent_log *log);
+    /* A host began (is_up) or ceased to take messages; words say why. */
+    void (*on_host)(void *ctx, const struct sw_host_about *about, bool is_up, const char *words);
+    /* Something happened to a host as a whole, as struct sw_agents_observer has it. */
+    void (*on_event)(void *ctx, const struct sw_host_about *about, bool is_warning,
+                     const char *reason, const char *words);
+};
+
+struct sw_hosts_options {
+    /* Of each host; its name, folder, identity_path, observer and calls_budget are set here. */
+    struct sw_agents_options host;
+    const char *data_folder; /* Borrowed. */
+    struct sw_hosts_observer observer;
+    unsigned hosts_max;  /* At most SW_HOSTS_MAX; 0: 32. The shared one counts. */
+    uint64_t linger_ms;  /* That a host without Pods is kept running; 0: 2,000. */
+    uint64_t recheck_ms; /* Between looks at folders that nobody uses; 0: 30,000. */
+    /* Whether an object of the store needs the data of such a host, or will. NULL: none ever does.
+     * An answer that cannot be had is yes. */
+    bool (*is_needed)(void *ctx, const struct sw_host_about *about);
+    void *ctx;
+};
+
+/* Start the shared host, and look which folders of others there are. Errors: memory, the folder. */
+SW_MUST_CHECK enum sw_rc sw_hosts_new(const struct sw_hosts_options *options,
+                                      struct sw_hosts **ret_hosts, struct sw_err *err);
+/* Stop all hosts cleanly, then call stopped(ctx). */
+void sw_hosts_stop(struct sw_hosts *hosts, void (*stopped)(void *ctx), void *ctx);
+/* Frees at once; hosts that still run are killed, which loses nothing that was acknowledged. */
+void sw_hosts_free(struct sw_hosts *hosts);
+SW_DEFINE_CLEANUP(struct sw_hosts, sw_hosts_free)
+
+/* For pkg/controller/node. open fails with SW_E_EXHAUSTED when there are hosts_max hosts. */
+const struct sw_pod_runner *sw_hosts_runner(struct sw_hosts *hosts);
+
+/* As the calls of struct sw_agents of the same names; a publication goes to all hosts that have
+ * Pods of the namespace, or, if one of them takes none now, to none. */
+SW_MUST_CHECK enum sw_rc sw_hosts_send(struct sw_hosts *hosts, const struct sw_agent_send *send,
+                                       sw_agent_done *done, void *ctx, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_hosts_publish(struct sw_hosts *hosts,
+                                          const struct sw_agent_publish *publish,
+                                          sw_agent_done *done, void *ctx, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_hosts_list(struct sw_hosts *hosts, const struct sw_agent_list *list,
+                                       void (*done)(void *ctx, const struct sw_agent_page *page),
+                                       void *ctx, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc
+sw_hosts_letters(struct sw_hosts *hosts, const struct sw_agent_letters *letters,
+                 void (*done)(void *ctx, const struct sw_agent_letters_page *page), void *ctx,
+                 struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_hosts_letters_change(struct sw_hosts *hosts,
+                                                 const struct sw_agent_letters_change *change,
+                                                 sw_agent_done *done, void *ctx,
+                                                 struct sw_err *err);
+/* Asks all hosts; SW_E_UNAVAILABLE, too, as long as a folder waits for its Pods to be opened. */
+SW_MUST_CHECK enum sw_rc sw_hosts_ask_module(struct sw_hosts *hosts, const char *digest,
+                                             sw_agent_done *done, void *ctx, struct sw_err *err);
+bool sw_hosts_has_module(const struct sw_hosts *hosts, const char *name_space, const char *digest);
+void sw_hosts_drop_module(struct sw_hosts *hosts, const char *digest);
+
+struct sw_host_view { /* Borrowed for the visit. */
+    const struct sw_host_about *about;
+    const char *phase; /* "Up", "Starting", "Down", "Stopping" */
+    const char *words; /* Why it is down, or "". */
+    struct sw_agents_view agents;
+};
+/* Visit all hosts that run or are to, the shared one first. */
+void sw_hosts_each(const struct sw_hosts *hosts,
+                   void (*visit)(void *ctx, const struct sw_host_view *view), void *ctx);
+/* The sum of all; is_up is the shared one's. */
+void sw_hosts_view(const struct sw_hosts *hosts, struct sw_agents_view *ret_view);
+
+/* Visit the journal folders below a data folder, "DATA/agents" first, whether they are there or
+ * not. Before sw_hosts_new. */
+SW_MUST_CHECK enum sw_rc sw_hosts_folders(const struct sw_system *system, const char *data_folder,
+                                          bool (*visit)(void *ctx, const char *folder), void *ctx,
+                                          struct sw_err *err);
+/* Whose journal that folder is, as its file `host` says; "shared" where there is none. */
+void sw_hosts_name_of(const struct sw_system *system, const char *folder,
+                      char ret_name[SW_HOST_NAME_SIZE]);

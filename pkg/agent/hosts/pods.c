@@ -1,0 +1,196 @@
+/* Which host a Pod runs in, and what hosts tell of Pods. */
+#include "pkg/agent/hosts/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct sw_host_pod *pod_find(const struct sw_hosts *hosts, const char *uid)
+{
+    return sw_map_find(hosts->pods, uid, strlen(uid));
+}
+
+/* A Pod's host; the names are labels, and the uid is a UUID. */
+static enum sw_rc about_of(const struct sw_pod_spec *spec, struct sw_host_about *ret_about,
+                           struct sw_err *err)
+{
+    struct sw_host_about about = {.isolation = spec->isolation, .name = "shared"};
+
+    if (strlen(spec->namespace_name) >= sizeof about.name_space ||
+        strlen(spec->agent_name) >= sizeof about.agent ||
+        strlen(spec->agent_uid) >= sizeof about.agent_uid ||
+        strchr(spec->namespace_name, '/') != NULL || strchr(spec->agent_uid, '/') != NULL)
+        return sw_err_set(err, SW_E_INVALID, "a name of Pod %.80s cannot be one", spec->name);
+    if (spec->isolation == SW_POD_ISOLATION_NAMESPACE) {
+        (void)snprintf(about.name_space, sizeof about.name_space, "%s", spec->namespace_name);
+        (void)snprintf(about.name, sizeof about.name, "namespace/%s", spec->namespace_name);
+    } else if (spec->isolation == SW_POD_ISOLATION_AGENT) {
+        (void)snprintf(about.name_space, sizeof about.name_space, "%s", spec->namespace_name);
+        (void)snprintf(about.agent, sizeof about.agent, "%s", spec->agent_name);
+        (void)snprintf(about.agent_uid, sizeof about.agent_uid, "%s", spec->agent_uid);
+        (void)snprintf(about.name, sizeof about.name, "agent/%s/%s", spec->namespace_name,
+                       spec->agent_name);
+    }
+    *ret_about = about;
+    return SW_OK;
+}
+
+/* --- What hosts tell ------------------------------------------------------------------------- */
+
+static void on_status(void *ctx, const struct sw_pod_report *report)
+{
+    struct sw_hosts *hosts = ((struct sw_host *)ctx)->hosts;
+
+    if (hosts->pod_observer.on_status != NULL)
+        hosts->pod_observer.on_status(hosts->pod_observer.ctx, report);
+}
+
+static void on_event(void *ctx, const struct sw_pod_event *event)
+{
+    struct sw_hosts *hosts = ((struct sw_host *)ctx)->hosts;
+
+    if (hosts->pod_observer.on_event != NULL)
+        hosts->pod_observer.on_event(hosts->pod_observer.ctx, event);
+}
+
+/* Messages for its Agent go there no more, if that was the last Pod of it. */
+static void route_end(struct sw_host *host, const char *agent_key)
+{
+    struct sw_hosts *hosts = host->hosts;
+    const char *slash = strchr(agent_key, '/');
+    char space[64];
+
+    (void)snprintf(space, sizeof space, "%.*s", (int)(slash - agent_key), agent_key);
+    if (sw_map_find(hosts->routes, agent_key, strlen(agent_key)) == host &&
+        (host->agents == NULL ||
+         !sw_agents_knows(host->agents, space, (struct sw_bytes){slash + 1, strlen(slash + 1)})))
+        (void)sw_map_remove(hosts->routes, agent_key, strlen(agent_key));
+}
+
+static void pod_free(struct sw_host_pod *pod)
+{
+    struct sw_host *host = pod->host;
+
+    (void)sw_map_remove(host->hosts->pods, pod->uid, strlen(pod->uid));
+    route_end(host, pod->agent_key);
+    if (--host->pods == 0) {
+        host->idle_since_ms = sw_hosts_now_ms(host->hosts);
+        sw_hosts_sweep_soon(host->hosts);
+    }
+    free(pod);
+}
+
+static void on_closed(void *ctx, const char *uid)
+{
+    struct sw_host *host = ctx;
+    struct sw_hosts *hosts = host->hosts;
+    struct sw_host_pod *pod = pod_find(hosts, uid);
+    char name[64];
+
+    (void)snprintf(name, sizeof name, "%s", uid);
+    if (pod != NULL && pod->host != host)
+        return; /* It runs elsewhere by now. */
+    if (pod != NULL)
+        pod_free(pod);
+    else /* Its host was not started; once the Pod is gone from the store, its folder may go. */
+        sw_timer_start(hosts->sweep, hosts->options.linger_ms);
+    if (hosts->pod_observer.on_closed != NULL)
+        hosts->pod_observer.on_closed(hosts->pod_observer.ctx, name);
+}
+
+struct sw_pod_observer sw_hosts_pod_observer(struct sw_host *host)
+{
+    return (struct sw_pod_observer){
+        .ctx = host, .on_status = on_status, .on_event = on_event, .on_closed = on_closed};
+}
+
+/* --- The runner ------------------------------------------------------------------------------ */
+
+static void runner_observe(void *ctx, const struct sw_pod_observer *observer)
+{
+    struct sw_hosts *hosts = ctx;
+
+    hosts->pod_observer = *observer;
+}
+
+static enum sw_rc pod_add(struct sw_hosts *hosts, const struct sw_pod_spec *spec,
+                          struct sw_host_pod **ret_pod, struct sw_err *err)
+{
+    struct sw_host_pod *pod = calloc(1, sizeof *pod);
+    struct sw_host_about about;
+    enum sw_rc rc = about_of(spec, &about, err);
+
+    if (rc == SW_OK && pod == NULL)
+        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for a Pod");
+    if (rc == SW_OK)
+        rc = sw_hosts_get(hosts, &about, &pod->host, err);
+    if (rc == SW_OK) {
+        (void)snprintf(pod->uid, sizeof pod->uid, "%.63s", spec->uid);
+        (void)snprintf(pod->agent_key, sizeof pod->agent_key, "%s/%s", spec->namespace_name,
+                       spec->agent_name);
+        rc = sw_map_put(hosts->pods, pod->uid, strlen(pod->uid), pod, NULL);
+    }
+    if (rc != SW_OK) {
+        free(pod);
+        return rc;
+    }
+    pod->host->pods++;
+    *ret_pod = pod;
+    return SW_OK;
+}
+
+static enum sw_rc runner_open(void *ctx, const struct sw_pod_spec *spec, struct sw_err *err)
+{
+    struct sw_hosts *hosts = ctx;
+    struct sw_host_pod *pod = pod_find(hosts, spec->uid);
+    const struct sw_pod_runner *runner;
+    bool is_new = pod == NULL;
+    enum sw_rc rc = is_new ? pod_add(hosts, spec, &pod, err) : SW_OK;
+
+    if (rc != SW_OK)
+        return rc;
+    runner = sw_agents_runner(pod->host->agents);
+    rc = runner->open(runner->ctx, spec, err);
+    if (rc == SW_OK &&
+        sw_map_put(hosts->routes, pod->agent_key, strlen(pod->agent_key), pod->host, NULL) != SW_OK)
+        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for the way to a Pod");
+    if (rc != SW_OK && is_new)
+        pod_free(pod);
+    else if (pod->host->phase == SW_HOST_ENDED)
+        sw_hosts_sweep_soon(hosts);
+    return rc;
+}
+
+static void runner_close(void *ctx, const char *uid, bool discard)
+{
+    struct sw_hosts *hosts = ctx;
+    const struct sw_host_pod *pod = pod_find(hosts, uid);
+    const struct sw_pod_runner *runner;
+
+    /* Of one that is not open the shared host says so in its own time. */
+    runner = sw_agents_runner(pod == NULL ? hosts->shared->agents : pod->host->agents);
+    runner->close(runner->ctx, uid, discard);
+}
+
+const struct sw_pod_runner *sw_hosts_runner(struct sw_hosts *hosts)
+{
+    return &hosts->runner;
+}
+
+void sw_hosts_pods_init(struct sw_hosts *hosts)
+{
+    hosts->runner = (struct sw_pod_runner){.ctx = hosts,
+                                           .observe = runner_observe,
+                                           .open = runner_open,
+                                           .update = runner_open,
+                                           .close = runner_close};
+}
+
+void sw_hosts_pods_done(struct sw_hosts *hosts)
+{
+    struct sw_map_entry found;
+    size_t cursor = 0;
+
+    while (hosts->pods != NULL && sw_map_next(hosts->pods, &cursor, &found))
+        free(found.value);
+}

@@ -1,0 +1,492 @@
+/* Several agent hosts as one, each of them played by this program. A host is mortal: a message of
+ * three bytes ends it. */
+#include "pkg/agent/hosts/hosts.h"
+#include "test/unit/agent/controller/played.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define WAIT_MS 20000
+#define SHARED "0190b5a0-0000-7000-8000-0000000000a0"
+#define SHOP "0190b5a0-0000-7000-8000-0000000000a1"
+#define CART "0190b5a0-0000-7000-8000-0000000000a2"
+
+static char gate[SW_PATH_MAX]; /* In the process of a host: it does not stop while this is there. */
+
+static void await_gate(void)
+{
+    while (access(gate, F_OK) == 0)
+        (void)usleep(1000);
+}
+
+struct world {
+    struct sw_loop *loop;
+    struct sw_hosts *hosts;
+    struct sw_timer *guard, *look;
+    struct sw_logger logger;
+    char folder[64];
+    char downs[512]; /* Names of hosts that went down, each with a space. */
+    int runs, fails, closes, replies, stops;
+    enum sw_rc rc;
+    uint64_t subscribers;
+    bool is_needed, is_late;
+    unsigned hosts_max;
+    bool (*until)(const struct world *world);
+};
+
+static void on_look(void *ctx)
+{
+    struct world *world = ctx;
+
+    if (world->until(world))
+        sw_loop_stop(world->loop);
+    else
+        sw_timer_start(world->look, 1);
+}
+
+static void on_late(void *ctx)
+{
+    struct world *world = ctx;
+
+    world->is_late = true;
+    sw_loop_stop(world->loop);
+}
+
+static void until(struct world *world, bool (*holds)(const struct world *world))
+{
+    world->until = holds;
+    sw_timer_start(world->guard, WAIT_MS);
+    sw_timer_start(world->look, 0);
+    sw_loop_run(world->loop);
+    sw_timer_stop(world->guard);
+    sw_timer_stop(world->look);
+    assert_false(world->is_late);
+}
+
+static void on_host(void *ctx, const struct sw_host_about *about, bool is_up, const char *words)
+{
+    struct world *world = ctx;
+    size_t used = strlen(world->downs);
+
+    (void)words;
+    if (!is_up)
+        (void)snprintf(world->downs + used, sizeof world->downs - used, "%s ", about->name);
+}
+
+static void on_status(void *ctx, const struct sw_pod_report *report)
+{
+    struct world *world = ctx;
+
+    world->runs += report->phase == SW_POD_RUNNING;
+    world->fails += report->phase == SW_POD_FAILED;
+}
+
+static void on_closed(void *ctx, const char *uid)
+{
+    (void)uid;
+    ((struct world *)ctx)->closes++;
+}
+
+static void on_done(void *ctx, const struct sw_agent_result *result)
+{
+    struct world *world = ctx;
+
+    world->replies++;
+    world->rc = result->rc;
+    world->subscribers = result->subscribers;
+}
+
+static void on_stopped(void *ctx)
+{
+    ((struct world *)ctx)->stops++;
+}
+
+static bool code_has(void *ctx, const char *name_space, const char *digest)
+{
+    (void)ctx;
+    (void)name_space;
+    (void)digest;
+    return true;
+}
+
+struct got {
+    void (*done)(void *ctx, enum sw_rc rc, struct sw_bytes bytes, const struct sw_err *err);
+    void *ctx;
+};
+
+static void code_answer(void *ctx)
+{
+    struct got got = *(struct got *)ctx;
+
+    free(ctx);
+    got.done(got.ctx, SW_OK, (struct sw_bytes){"code", 4}, NULL);
+}
+
+static enum sw_rc code_get(void *ctx, const char *name_space, const char *digest,
+                           void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
+                                        const struct sw_err *err),
+                           void *done_ctx, struct sw_err *err)
+{
+    struct got *got = malloc(sizeof *got);
+
+    (void)name_space;
+    (void)digest;
+    (void)err;
+    *got = (struct got){done, done_ctx};
+    return sw_loop_post(((struct world *)ctx)->loop, code_answer, got);
+}
+
+static bool is_needed(void *ctx, const struct sw_host_about *about)
+{
+    (void)about;
+    return ((struct world *)ctx)->is_needed;
+}
+
+static uint64_t utc_ns(void *ctx)
+{
+    return sw_system_real()->utc_ns(ctx);
+}
+
+static void hosts_start(struct world *world)
+{
+    static char self[SW_PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    struct sw_hosts_options options = {.host = {.loop = world->loop,
+                                                .system = sw_system_real(),
+                                                .logger = &world->logger,
+                                                .host_path = self,
+                                                .machine_code = {world, code_has, code_get},
+                                                .backoff_ms = 1,
+                                                .backoff_max_ms = 10},
+                                       .data_folder = world->folder,
+                                       .observer = {.ctx = world, .on_host = on_host},
+                                       .hosts_max = world->hosts_max,
+                                       .linger_ms = 1,
+                                       .recheck_ms = 5,
+                                       .is_needed = is_needed,
+                                       .ctx = world};
+    struct sw_pod_observer observer = {
+        .ctx = world, .on_status = on_status, .on_closed = on_closed};
+
+    assert_true(size > 0);
+    self[size] = '\0';
+    assert_int_equal(sw_hosts_new(&options, &world->hosts, NULL), SW_OK);
+    sw_hosts_runner(world->hosts)->observe(world->hosts, &observer);
+}
+
+static struct world *world_new(void)
+{
+    struct world *world = calloc(1, sizeof *world);
+
+    assert_int_equal(sw_loop_new(&world->loop, NULL), SW_OK);
+    world->logger = (struct sw_logger){.file = -1, .utc_ns = utc_ns};
+    (void)snprintf(world->folder, sizeof world->folder, "/tmp/sw-hosts-XXXXXX");
+    assert_non_null(mkdtemp(world->folder));
+    world->guard = sw_timer_new(world->loop, on_late, world);
+    world->look = sw_timer_new(world->loop, on_look, world);
+    return world;
+}
+
+static void world_free(struct world *world)
+{
+    char command[128];
+
+    sw_hosts_free(world->hosts);
+    sw_timer_free(world->guard);
+    sw_timer_free(world->look);
+    sw_loop_free(world->loop);
+    (void)snprintf(command, sizeof command, "rm -r %s", world->folder);
+    assert_int_equal(system(command), 0);
+    free(world);
+}
+
+static enum sw_rc open_pod(struct world *world, const char *uid, enum sw_pod_isolation isolation,
+                           const char *agent, struct sw_err *err)
+{
+    const struct sw_pod_runner *runner = sw_hosts_runner(world->hosts);
+    struct sw_pod_spec spec = {.uid = uid,
+                               .namespace_name = "shop",
+                               .name = "pod",
+                               .generation = 1,
+                               .agent_name = agent,
+                               .agent_uid = uid,
+                               .module_digest = DIGEST,
+                               .runtime = "wasm",
+                               .isolation = isolation};
+
+    return runner->open(runner->ctx, &spec, err);
+}
+
+static void close_pod(struct world *world, const char *uid)
+{
+    const struct sw_pod_runner *runner = sw_hosts_runner(world->hosts);
+
+    runner->close(runner->ctx, uid, true);
+}
+
+static enum sw_rc say(struct world *world, const char *to, const char *body, struct sw_err *err)
+{
+    struct sw_agent_send send = {.name_space = "shop",
+                                 .to = {to, strlen(to)},
+                                 .body = {body, strlen(body)},
+                                 .want_reply = true,
+                                 .timeout_ms = WAIT_MS};
+
+    return sw_hosts_send(world->hosts, &send, on_done, world, err);
+}
+
+static bool is_folder(const struct world *world, const char *name)
+{
+    char path[128];
+    struct stat view;
+
+    (void)snprintf(path, sizeof path, "%s/%s", world->folder, name);
+    return stat(path, &view) == 0;
+}
+
+static bool all_run(const struct world *world)
+{
+    return world->runs >= 3;
+}
+
+static bool has_reply(const struct world *world)
+{
+    return world->replies > 0;
+}
+
+static bool is_stopped(const struct world *world)
+{
+    return world->stops > 0;
+}
+
+static bool is_cart_gone(const struct world *world)
+{
+    return !is_folder(world, "hosts/agent-" CART);
+}
+
+struct names {
+    char text[512];
+};
+
+static void note(void *ctx, const struct sw_host_view *view)
+{
+    struct names *names = ctx;
+    size_t used = strlen(names->text);
+
+    (void)snprintf(names->text + used, sizeof names->text - used, "%s=%s %u; ", view->about->name,
+                   view->phase, (unsigned)view->agents.pods);
+}
+
+static struct names names_of(const struct world *world)
+{
+    struct names names = {""};
+
+    sw_hosts_each(world->hosts, note, &names);
+    return names;
+}
+
+/* Three Pods, in a host of each class. */
+static struct world *world_of_three(void)
+{
+    struct world *world = world_new();
+
+    hosts_start(world);
+    assert_int_equal(open_pod(world, SHARED, SW_POD_ISOLATION_SHARED, "all", NULL), SW_OK);
+    assert_int_equal(open_pod(world, SHOP, SW_POD_ISOLATION_NAMESPACE, "some", NULL), SW_OK);
+    assert_int_equal(open_pod(world, CART, SW_POD_ISOLATION_AGENT, "cart", NULL), SW_OK);
+    until(world, all_run);
+    return world;
+}
+
+static void test_each_class_has_its_host(void **state)
+{
+    struct world *world = world_of_three();
+    char name[SW_HOST_NAME_SIZE], path[128];
+    struct sw_agents_view sum;
+
+    (void)state;
+    assert_string_equal(names_of(world).text,
+                        "shared=Up 1; namespace/shop=Up 1; agent/shop/cart=Up 1; ");
+    (void)snprintf(path, sizeof path, "%s/hosts/agent-" CART "/agents", world->folder);
+    sw_hosts_name_of(sw_system_real(), path, name);
+    assert_string_equal(name, "agent/shop/cart");
+    (void)snprintf(path, sizeof path, "%s/agents", world->folder);
+    sw_hosts_name_of(sw_system_real(), path, name);
+    assert_string_equal(name, "shared");
+    sw_hosts_view(world->hosts, &sum);
+    assert_int_equal(sum.pods, 3);
+    world_free(world);
+}
+
+static void test_a_host_that_dies_takes_no_other_along(void **state)
+{
+    struct world *world = world_of_three();
+
+    (void)state;
+    assert_int_equal(say(world, "cart/k", "die", NULL), SW_OK);
+    until(world, has_reply);
+    assert_int_equal(world->rc, SW_E_UNAVAILABLE);
+    assert_string_equal(world->downs, "agent/shop/cart ");
+    world->replies = 0;
+    assert_int_equal(say(world, "some/k", "hello", NULL), SW_OK);
+    until(world, has_reply);
+    assert_int_equal(world->rc, SW_OK);
+    assert_int_equal(say(world, "nobody/k", "hello", NULL), SW_E_NOT_FOUND);
+    world_free(world);
+}
+
+static void test_a_publication_asks_all_hosts_of_the_namespace_or_none(void **state)
+{
+    struct world *world = world_of_three();
+    struct sw_agent_publish publish = {.name_space = "shop", .subject = {"a", 1}};
+
+    (void)state;
+    publish.timeout_ms = 20; /* Played hosts do not answer: the sum is that of failures. */
+    assert_int_equal(sw_hosts_publish(world->hosts, &publish, on_done, world, NULL), SW_OK);
+    until(world, has_reply);
+    assert_int_equal(world->rc, SW_E_TIMEOUT);
+    assert_int_equal(world->replies, 1);
+    world_free(world);
+}
+
+static void test_a_module_is_needed_if_one_host_needs_it_or_cannot_say(void **state)
+{
+    struct world *world = world_of_three();
+
+    (void)state;
+    assert_int_equal(sw_hosts_ask_module(world->hosts, OLDER, on_done, world, NULL), SW_OK);
+    until(world, has_reply);
+    assert_int_equal(world->rc, SW_OK);
+    world->replies = 0;
+    assert_int_equal(sw_hosts_ask_module(world->hosts, DIGEST, on_done, world, NULL), SW_OK);
+    until(world, has_reply);
+    assert_int_equal(world->rc, SW_E_PRECONDITION);
+    assert_true(sw_hosts_has_module(world->hosts, "shop", DIGEST));
+    sw_hosts_free(world->hosts);
+
+    world->is_needed = true; /* Folders wait for their Pods. */
+    hosts_start(world);
+    assert_int_not_equal(sw_hosts_ask_module(world->hosts, OLDER, on_done, world, NULL), SW_OK);
+    world_free(world);
+}
+
+static void test_a_host_goes_with_its_last_pod(void **state)
+{
+    struct world *world = world_of_three();
+
+    (void)state;
+    assert_true(is_folder(world, "hosts/agent-" CART "/host"));
+    close_pod(world, CART);
+    until(world, is_cart_gone);
+    assert_string_equal(names_of(world).text, "shared=Up 1; namespace/shop=Up 1; ");
+    assert_string_equal(world->downs, ""); /* It was told to. */
+    assert_true(is_folder(world, "hosts/namespace-shop/host"));
+    world_free(world);
+}
+
+static bool is_ending(const struct world *world)
+{
+    return strstr(names_of(world).text, "agent/shop/cart=Stopping") != NULL;
+}
+
+static bool runs_again(const struct world *world)
+{
+    return world->runs >= 4;
+}
+
+static void test_a_pod_that_comes_while_its_host_ends_gets_the_next_one(void **state)
+{
+    struct world *world = world_of_three();
+    char path[128];
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/hosts/agent-" CART "/agents.gate", world->folder);
+    (void)close(open(path, O_CREAT | O_WRONLY, 0600));
+    close_pod(world, CART);
+    until(world, is_ending);
+    assert_int_equal(open_pod(world, CART, SW_POD_ISOLATION_AGENT, "cart", NULL), SW_OK);
+    assert_int_equal(unlink(path), 0);
+    until(world, runs_again);
+    assert_true(is_folder(world, "hosts/agent-" CART));
+    world_free(world);
+}
+
+static void
+test_data_that_is_needed_stays_and_what_nobody_needs_goes_at_the_next_start(void **state)
+{
+    struct world *world = world_of_three();
+
+    (void)state;
+    sw_hosts_stop(world->hosts, on_stopped, world);
+    until(world, is_stopped);
+    sw_hosts_free(world->hosts);
+    world->is_needed = true;
+    hosts_start(world);
+    assert_int_equal(open_pod(world, SHOP, SW_POD_ISOLATION_NAMESPACE, "some", NULL), SW_OK);
+    until(world, runs_again);
+    assert_false(is_cart_gone(world));
+    world->is_needed = false;
+    until(world, is_cart_gone);
+    assert_true(is_folder(world, "hosts/namespace-shop")); /* It has a Pod. */
+    world_free(world);
+}
+
+static bool are_leftovers_gone(const struct world *world)
+{
+    return !is_folder(world, "hosts/.agent-x-1");
+}
+
+static void test_what_is_half_removed_goes_and_what_nobody_can_name_stays(void **state)
+{
+    struct world *world = world_new();
+    char command[256];
+
+    (void)state;
+    (void)snprintf(command, sizeof command,
+                   "cd %s && mkdir -p hosts/.agent-x-1/agents hosts/agent-y && "
+                   "touch hosts/.agent-x-1/agents/journal-1.seg hosts/.agent-x-1/host",
+                   world->folder);
+    assert_int_equal(system(command), 0);
+    hosts_start(world);
+    until(world, are_leftovers_gone);
+    assert_true(is_folder(world, "hosts/agent-y"));
+    world_free(world);
+}
+
+static void test_there_are_no_more_hosts_than_allowed(void **state)
+{
+    struct world *world = world_new();
+    struct sw_err err = {0};
+
+    (void)state;
+    world->hosts_max = 2;
+    hosts_start(world);
+    assert_int_equal(open_pod(world, SHOP, SW_POD_ISOLATION_NAMESPACE, "some", NULL), SW_OK);
+    assert_int_equal(open_pod(world, CART, SW_POD_ISOLATION_AGENT, "cart", &err), SW_E_EXHAUSTED);
+    assert_non_null(strstr(err.message, "runs 2 agent hosts"));
+    assert_int_equal(open_pod(world, SHARED, SW_POD_ISOLATION_SHARED, "all", NULL), SW_OK);
+    world_free(world);
+}
+
+int main(int count, char **words)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_class_has_its_host),
+        cmocka_unit_test(test_a_host_that_dies_takes_no_other_along),
+        cmocka_unit_test(test_a_publication_asks_all_hosts_of_the_namespace_or_none),
+        cmocka_unit_test(test_a_module_is_needed_if_one_host_needs_it_or_cannot_say),
+        cmocka_unit_test(test_a_host_goes_with_its_last_pod),
+        cmocka_unit_test(test_a_pod_that_comes_while_its_host_ends_gets_the_next_one),
+        cmocka_unit_test(
+            test_data_that_is_needed_stays_and_what_nobody_needs_goes_at_the_next_start),
+        cmocka_unit_test(test_what_is_half_removed_goes_and_what_nobody_can_name_stays),
+        cmocka_unit_test(test_there_are_no_more_hosts_than_allowed),
+    };
+
+    if (count == 3 && strcmp(words[1], "--folder") == 0) {
+        (void)snprintf(gate, sizeof gate, "%s.gate", words[2]);
+        host_before_stop = await_gate;
+        return host_main("/mortal");
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
