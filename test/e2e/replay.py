@@ -6,15 +6,16 @@ the daemon's own key. Every other script is replayed at its end by tools/test/is
 # timeout: 120
 import glob
 import hashlib
-import hmac
 import os
 import re
 import shutil
 import signal
-import struct
 import subprocess
+import sys
 import unittest
 
+sys.path.insert(0, os.path.join(os.environ["SW_SOURCE"], "test", "bench", "lib"))
+import forge  # pylint: disable=wrong-import-position
 from swarmd import BUILD, TMP, Client, Daemon, apply, run
 
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
@@ -41,22 +42,6 @@ def files(folder):
     return found
 
 
-def digest_of(path):
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
-
-
-def entry_of(folder, digest):
-    """(path, head, code) of a module's machine code, as pkg/agent/compiler/seal.h draws it."""
-    for path in glob.glob(os.path.join(folder, "compiled", "*.cwasm")):
-        with open(path, "rb") as file:
-            entry = file.read()
-        size, = struct.unpack_from("<I", entry, 8)
-        if entry[12 + size:44 + size].hex() == digest:
-            return path, entry[:12 + size], entry[44 + size:-32]
-    raise AssertionError(f"there is no machine code of {digest}")
-
-
 class Replay(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -77,7 +62,7 @@ class Replay(unittest.TestCase):
         path = os.path.join(TMP, "other.wasm")
         with open(DIARY, "rb") as source, open(path, "wb") as target:
             target.write(source.read().replace(b"text/plain", b"text/plein"))
-        cls.other = digest_of(path)
+        cls.other = forge.digest_of(path)
         with open(path, "rb") as file:
             status, _, answer = cls.client.request(
                 "PUT", f"/apis/swarm/v1/namespaces/default/modules/sha256:{cls.other}",
@@ -102,11 +87,8 @@ class Replay(unittest.TestCase):
         self.assertEqual(files(DATA), before)
 
     def test_machine_code_with_another_constant_is_found(self):
-        folder, digest = self.copy("forged"), digest_of(DIARY)
-        path, head, _ = entry_of(folder, digest)
-        entry = head + bytes.fromhex(digest) + entry_of(folder, self.other)[2]
-        with open(os.path.join(folder, "compiler.key"), "rb") as key, open(path, "wb") as file:
-            file.write(entry + hmac.digest(key.read(), entry, "sha256"))
+        folder, digest = self.copy("forged"), forge.digest_of(DIARY)
+        forge.replace_code(folder, digest, self.other)
         words, errors = replay(folder, 1)
         for name in "abc":
             self.assertRegex(words, rf"differs default/diary/{name}: its segment 2, a message at "
@@ -119,7 +101,7 @@ class Replay(unittest.TestCase):
         self.assertIn("segments of 3 instances", replay(folder, 0)[0])
 
     def test_a_module_that_was_changed_is_refused(self):
-        folder, digest = self.copy("changed"), digest_of(DIARY)
+        folder, digest = self.copy("changed"), forge.digest_of(DIARY)
         shutil.copy(os.path.join(TMP, "other.wasm"),
                     os.path.join(folder, "modules", "default", digest + ".wasm"))
         words, _ = replay(folder, 1)

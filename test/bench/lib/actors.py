@@ -38,9 +38,14 @@ def cpu_us(reports):
                                              for one in reports))
 
 
-def beside(run, head, workload, ours, words, goal):
+def beside(run, head, workload, ours, words, goal, more=None):
     """A line for each runtime of actors that is asked for, which alternates with ours, or one for
-    ours alone."""
+    ours alone. ours is given the round's number; more makes further fields of reports, for ours
+    with "" and for a peer's with "peer_" before their names."""
+    def fields(reports, prefix):
+        found = {f"{prefix}cpu_us": cpu_us(reports)}
+        return found if more is None else {**found, **more(reports, prefix)}
+
     is_alone = True
     for name, kind in RUNTIMES.items():
         if workload not in kind.workloads:
@@ -51,11 +56,11 @@ def beside(run, head, workload, ours, words, goal):
             is_alone = False
             mine, theirs = run.alternate(ours, lambda _, o=other: o.measure(workload, *words))
             figures.emit_rates(dict(head, peer=name, peer_durability="none",
-                                    peer_isolation="one memory", cpu_us=cpu_us(mine),
-                                    peer_cpu_us=cpu_us(theirs)), mine, theirs, goal)
+                                    peer_isolation="one memory", **fields(mine, ""),
+                                    **fields(theirs, "peer_")), mine, theirs, goal)
     if is_alone:
         mine, _ = run.alternate(ours, None)
-        figures.emit_rates(dict(head, cpu_us=cpu_us(mine)), mine, None, goal)
+        figures.emit_rates(dict(head, **fields(mine, "")), mine, None, goal)
 
 
 def pairs(run):

@@ -9,6 +9,7 @@ import urllib.request
 
 import yaml
 
+METRIC_TIMEOUT_S = 30
 MANIFEST = """apiVersion: swarm/v1
 kind: Agent
 metadata: {{name: {name}}}
@@ -21,6 +22,10 @@ spec:
 
 class Failure(Exception):
     """The work was not done as it should have been."""
+
+
+class Lacking(Failure):
+    """This daemon cannot do what is to be measured."""
 
 
 def output_of(words, **options):
@@ -39,6 +44,7 @@ class Daemon:
         self.environment = dict(kept, HOME=folder, NO_COLOR="1", SWARM_API_LISTEN="127.0.0.1:0",
                                 SWARM_API_STREAMS="8192")
         self.environment["PATH"] = os.path.join(build, "bin") + ":" + kept.get("PATH", "/usr/bin")
+        self.data = os.path.join(folder, ".local", "share", "swarm")
         os.makedirs(folder, exist_ok=True)
 
     def start(self):
@@ -90,14 +96,21 @@ class Daemon:
         self.swarm("apply", "-f", path)
 
     def apply_keyed(self, name, module, **spec):
-        """An Agent with a key for each instance, of the module build/guests/bench_MODULE.wasm."""
+        """An Agent with a key for each instance, of the module build/guests/bench_MODULE.wasm, or
+        of a path."""
         path = os.path.join(self.folder, f"{name}.yaml")
-        spec = {"module": os.path.join(self.build, "guests", f"bench_{module}.wasm"),
-                "keyed": True, **spec}
+        if "/" not in module:
+            module = os.path.join(self.build, "guests", f"bench_{module}.wasm")
+        spec = {"module": module, "keyed": True, **spec}
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"apiVersion": "swarm/v1", "kind": "Agent", "metadata": {"name": name},
                        "spec": spec}, file)
-        self.swarm("apply", "-f", path)
+        try:
+            self.swarm("apply", "-f", path)
+        except Failure as failure:
+            if "has no field of this name" in str(failure):
+                raise Lacking(f"this swarmd has no such field: {failure}") from failure
+            raise
         self.swarm("wait", f"agent/{name}", "--for=condition=Ready", "--timeout=60s")
 
     def apply(self, name, replicas, durability):
@@ -140,6 +153,17 @@ class Daemon:
             if line.startswith(name + " "):
                 return float(line.split()[1])
         raise Failure(f"there is no metric {name}")
+
+    def wait_for_metric(self, name, is_right):
+        """The value once it is as wanted: what a host has counted is told a few times a second."""
+        until = time.monotonic() + METRIC_TIMEOUT_S
+        value = self.metric(name)
+        while not is_right(value):
+            if time.monotonic() > until:
+                raise Failure(f"{name} is {value:.0f}, which is not what it should be")
+            time.sleep(0.05)
+            value = self.metric(name)
+        return value
 
     def host_cpu_s(self):
         """Processor time of the agent host so far."""

@@ -41,8 +41,8 @@ def emit_rates(head, ours, theirs=None, goal=None):
     one. goal has the words of it, `reached`, which judges the line, and `alone` if that needs no
     peer."""
     rates = [rate(one) for one in ours]
-    line = dict(head, value=rounded(statistics.median(rates)), unit=head["unit"],
-                p50_us=middle(ours, "p50_us"), p99_us=middle(ours, "p99_us"),
+    times = {name: middle(ours, name) for name in ("p50_us", "p99_us") if name in ours[0]}
+    line = dict(head, value=rounded(statistics.median(rates)), unit=head["unit"], **times,
                 range=[rounded(min(rates)), rounded(max(rates))], rounds=len(ours))
     if theirs:
         others = [rate(one) for one in theirs]

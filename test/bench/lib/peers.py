@@ -83,17 +83,18 @@ class Runtime:
 
 
 class Erlang(Runtime):
-    workloads = ("pairs", "fan")
+    workloads = ("pairs", "fan", "spawn")
 
     def make(self, workload):
         folder = os.path.join(self.build, "bench", "erlang")
         os.makedirs(folder, exist_ok=True)
         output_of(["erlc", "-o", folder, os.path.join(SOURCE, "erlang", f"{workload}.erl")])
-        return ["erl", "-noshell", "-pa", folder, "-run", workload, "main"]
+        many = ["+P", "2000000"] if workload == "spawn" else []  # Processes that there may be.
+        return ["erl", *many, "-noshell", "-pa", folder, "-run", workload, "main"]
 
 
 class Caf(Runtime):
-    workloads = ("pairs", "fan")
+    workloads = ("pairs", "fan", "spawn")
 
     def make(self, workload):
         program = os.path.join(self.build, "bench", f"caf-{workload}")
@@ -103,7 +104,7 @@ class Caf(Runtime):
 
 
 class Pekko(Runtime):
-    workloads = ("pairs", "fan")
+    workloads = ("pairs", "fan", "spawn")
 
     def make(self, workload):
         folder = os.path.join(self.build, "bench", "pekko")

@@ -15,6 +15,7 @@
 struct load_options {  /* From the command line, as NAME=VALUE. */
     const char *space; /* Namespace of the objects, or of the Agent. */
     const char *agent; /* For `request`. */
+    const char *text;  /* For `request`: not NULL: the body of each, instead of `size` bytes. */
     size_t workers;    /* Calls under way at once. */
     size_t keys;       /* For `request`: not 0: each worker asks an instance of its own. For
                         * `recover`: so many instances there are. */

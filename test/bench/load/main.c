@@ -36,7 +36,7 @@ static bool take_option(struct load_options *options, const char *word)
                  {"watchers=", &options->watchers, NULL}, {"objects=", &options->objects, NULL},
                  {"count=", &options->count, NULL},       {"warm=", &options->warm, NULL},
                  {"size=", &options->size, NULL},         {"expect=", &options->expect, NULL},
-                 {"near=", &options->near, NULL}};
+                 {"near=", &options->near, NULL},         {"text=", NULL, &options->text}};
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t size = strlen(known[i].name);

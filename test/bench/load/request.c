@@ -20,6 +20,8 @@ static void fill(struct asking *asking, size_t worker, size_t n)
     size_t taken =
         (size_t)size < asking->load->options.size ? (size_t)size : asking->load->options.size;
 
+    if (asking->load->options.text != NULL)
+        return;
     (void)memset(asking->body, 'x', asking->load->options.size);
     (void)memcpy(asking->body, text, taken);
 }
@@ -74,16 +76,21 @@ static void check(void *ctx, size_t worker, size_t n, struct sw_bytes answer)
 bool load_request(struct load *load)
 {
     SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(LOAD_MESSAGE_MAX);
-    struct asking asking = {
-        .load = load, .arena = arena, .body = sw_arena_get(load->arena, load->options.size + 1)};
+    const char *text = load->options.text;
+    struct asking asking = {.load = load, .arena = arena};
     const struct load_work work = {
         .path = "/swarm.v1.Messages/Send", .ctx = &asking, .ask = ask, .check = check};
     size_t workers = load->options.workers;
 
+    if (text != NULL)
+        load->options.size = strlen(text);
+    asking.body = sw_arena_get(load->arena, load->options.size + 1);
     if (asking.body == NULL || arena == NULL) {
         load_fail(load, SW_E_EXHAUSTED, "no memory for the body");
         return false;
     }
+    if (text != NULL)
+        (void)memcpy(asking.body, text, load->options.size);
     return load_run(load, &work, load->options.warm / workers, false) &&
            load_run(load, &work, load->options.count / workers, true);
 }
