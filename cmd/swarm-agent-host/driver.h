@@ -14,6 +14,7 @@
 #define RING_ITEMS 65536u
 #define OUT_BYTES_MAX (64u << 20)
 #define CACHE_LINE_BYTES 64u
+#define READERS 16u /* So many blocks of instances that sleep are waited for at once. */
 
 struct sw_wasm_worker;
 struct driver;
@@ -42,7 +43,9 @@ struct lane {
     bool is_wake_due;        /* It got something in this round. */
 
     _Alignas(CACHE_LINE_BYTES) pthread_cond_t wake;
-    pthread_mutex_t mutex; /* Guards what follows. */
+    _Atomic bool has_loaded; /* `loaded` is not empty. */
+    pthread_mutex_t mutex;   /* Guards what follows. */
+    struct sw_item *loaded;  /* Blocks that were read for the worker. */
     struct sw_output *outputs, *outputs_last;
     struct sw_worker_view view;
 };
@@ -70,6 +73,18 @@ struct driver {
     pthread_cond_t snapshot_due;
     _Atomic bool is_snapshot_sleeping, is_snapshot_ended;
     _Atomic uint64_t snapshots, snapshots_failed, snapshot_bytes; /* As in STATS. */
+
+    uint64_t awake_max; /* Memory that instances may have which are awake; 0: any. */
+    int statm;          /* A file of the kernel that says how much the process has. */
+    long page_bytes;
+    int pressure; /* A file of the kernel that says how short memory is; -1: none. */
+
+    pthread_t readers[READERS];
+    uint32_t readers_count;
+    pthread_mutex_t reads_mutex; /* Guards `reads` and `is_reading_ended`. */
+    pthread_cond_t reads_due;
+    struct sw_item *reads; /* Blocks that are to be read. */
+    bool is_reading_ended;
 
     pthread_mutex_t still_mutex; /* Guards `standing` and `is_still`. */
     pthread_cond_t still_come, still_over;
@@ -153,6 +168,29 @@ void lane_pass(struct lane *lane);
 void lane_empty(struct lane *lane);
 /* Carry items between workers until none is left. Their threads stand still, or are gone. */
 void driver_settle(struct driver *driver);
+
+/* --- memory.c -------------------------------------------------------------------------------- */
+
+/* Before the sandbox: find out how much memory instances that are awake may have. 0: half of what
+ * there is. */
+void memory_open(struct driver *driver, uint64_t wanted);
+/* Have workers know. */
+void memory_watch(struct driver *driver);
+/* Once a second: while memory is short they may have less. */
+void memory_look(struct driver *driver);
+
+/* --- shelf.c --------------------------------------------------------------------------------- */
+
+SW_MUST_CHECK enum sw_rc readers_start(struct driver *driver, struct sw_err *err);
+/* Workers have ended: nobody wants to read any more. */
+void readers_join(struct driver *driver);
+/* Have read what a lane's worker wants. Its thread. */
+void lane_read(struct lane *lane);
+/* Hand it what was read. Its thread. How many. */
+uint32_t lane_take_loaded(struct lane *lane);
+/* Write what waits of instances that sleep, if it is much. The thread of snapshots. False: the disk
+ * is full; any other failure ends the host. */
+bool shelf_write(struct driver *driver);
 
 /* --- snapshots.c ----------------------------------------------------------------------------- */
 

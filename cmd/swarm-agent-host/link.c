@@ -1,5 +1,7 @@
 #include "cmd/swarm-agent-host/driver.h"
 
+#include "pkg/agent/store/shelf.h"
+
 #include "pkg/utils/base/text.h"
 
 #include <errno.h>
@@ -152,6 +154,9 @@ static void tell_stats(struct driver *driver)
         stats->waiting += view.waiting;
         stats->memory_bytes += view.memory_bytes;
         stats->packed_bytes += view.packed_bytes;
+        stats->asleep += view.asleep;
+        stats->hibernated += view.hibernated;
+        stats->woken += view.woken;
         stats->segments += view.segments;
         stats->failures += view.failures;
         stats->sends += view.sends;
@@ -164,6 +169,7 @@ static void tell_stats(struct driver *driver)
         stats->expired += view.expired;
         stats->calls += view.calls;
     }
+    stats->shelf_bytes = sw_shelf_bytes(driver->shared.shelf);
     stats->epochs = sw_journal_durable(driver->shared.journal);
     stats->journal_bytes = sw_journal_end(driver->shared.journal);
     stats->journal_kept_bytes = stats->journal_bytes - sw_journal_begin(driver->shared.journal);
@@ -171,6 +177,7 @@ static void tell_stats(struct driver *driver)
     stats->snapshots_failed = atomic_load(&driver->snapshots_failed);
     stats->snapshot_bytes = atomic_load(&driver->snapshot_bytes);
     stats->still_ns = atomic_load(&driver->still_ns);
+    memory_look(driver);
     stats->outputs_waiting = atomic_load(&driver->outputs_bytes);
     link_emit(driver, &frame);
     atomic_store(&driver->has_news, false);

@@ -282,6 +282,7 @@ static uint32_t prepare(struct sw_frame_hello *ret_hello)
     if (link_hello(&driver, ret_hello, &err) != SW_OK)
         driver_die(SW_HOST_EXIT_PROTOCOL, err.message);
     lock_folder(driver.folder);
+    memory_open(&driver, ret_hello->awake_bytes);
     count = count_workers(ret_hello->workers); /* It looks at /sys. */
     notes_open(&driver, ret_hello->crashed != 0);
     return count;
@@ -302,6 +303,7 @@ int main(int argc, char **argv)
     if (sw_shared_init(&driver.shared, driver.system, SW_ABI_FINGERPRINT) != SW_OK ||
         make_lanes(count, &err) != SW_OK)
         driver_die(SW_HOST_EXIT_RESOURCES, err.message);
+    memory_watch(&driver);
     if (driver.notes != NULL)
         sw_suspects_begin(&driver.shared.suspects, driver.notes);
     driver.engine = sw_guest_wasm_worker(driver.lanes[0].wasm);

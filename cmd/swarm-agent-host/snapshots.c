@@ -1,6 +1,7 @@
 #include "cmd/swarm-agent-host/driver.h"
 
 #include "pkg/agent/runtime/actor/snapshot.h"
+#include "pkg/agent/store/shelf.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,7 +9,8 @@
 #define STILL_WAIT_NS 2000000u        /* For segments that run, at the first try; */
 #define STILL_WAIT_MAX_NS 1000000000u /* each further one waits twice as long, up to this. */
 #define STILL_PAUSE 4u                /* Between two tries, so many times their wait. */
-#define BUSY_WAIT_NS 10000000u        /* While somebody rebuilds from what is to be removed. */
+#define FULL_DISK_WAIT_NS 500000000u
+#define BUSY_WAIT_NS 10000000u /* While somebody rebuilds from what is to be removed. */
 
 struct point { /* Of one try to begin a snapshot. */
     enum sw_rc rc;
@@ -79,12 +81,15 @@ static uint64_t step(struct driver *driver, struct tries *tries)
     struct sw_snapshot_view view;
     struct sw_err err = {0};
 
+    if (!shelf_write(driver))
+        return FULL_DISK_WAIT_NS;
     if (sw_snapshot_phase(shared) == SW_SNAPSHOT_NONE)
         return try_begin(driver, tries);
     while (sw_snapshot_has_work(shared) || is_busy) {
         is_busy = false;
         if (sw_snapshot_advance(shared, &err) != SW_OK)
             tell(driver, &err);
+        (void)shelf_write(driver);
         for (uint32_t i = 0; i < driver->lanes_count; i++) /* There is room for more. */
             lane_wake(&driver->lanes[i]);
         if (sw_snapshot_phase(shared) == SW_SNAPSHOT_NAMED)
@@ -99,7 +104,8 @@ static uint64_t step(struct driver *driver, struct tries *tries)
 
 bool driver_wants_snapshot(const struct driver *driver)
 {
-    return sw_snapshot_has_work(&driver->shared) || sw_snapshot_is_due(&driver->shared);
+    return sw_snapshot_has_work(&driver->shared) || sw_snapshot_is_due(&driver->shared) ||
+           sw_shelf_has_work(driver->shared.shelf);
 }
 
 void *snapshot_main(void *ctx)
@@ -114,6 +120,7 @@ void *snapshot_main(void *ctx)
         atomic_store(&driver->is_snapshot_sleeping, true);
         atomic_thread_fence(memory_order_seq_cst);
         if (!atomic_load(&driver->is_snapshot_ended) && !sw_snapshot_has_work(&driver->shared) &&
+            (ns == FULL_DISK_WAIT_NS || !sw_shelf_has_work(driver->shared.shelf)) &&
             (ns != UINT64_MAX || !sw_snapshot_is_due(&driver->shared)))
             cond_wait_ns(&driver->snapshot_due, &driver->snapshot_mutex, ns);
         atomic_store(&driver->is_snapshot_sleeping, false);

@@ -1,5 +1,7 @@
 #include "cmd/swarm-agent-host/driver.h"
 
+#include "pkg/agent/store/shelf.h"
+
 #include "pkg/agent/runtime/actor/snapshot.h"
 
 #include <errno.h>
@@ -204,7 +206,7 @@ static uint32_t lane_take(struct lane *lane)
         sw_worker_put(lane->worker, item);
         count++;
     }
-    return count;
+    return count + lane_take_loaded(lane);
 }
 
 static void relax(void)
@@ -243,7 +245,7 @@ static bool lane_linger(struct lane *lane)
     end_ns = system->monotonic_ns(system->ctx) + LINGER_NS;
     while (is_other_awake(lane) && !atomic_load(&driver->is_stopping) &&
            !atomic_load(&driver->shared.wants_still)) {
-        if (sw_ring_count(lane->inbox) > 0)
+        if (sw_ring_count(lane->inbox) > 0 || atomic_load(&lane->has_loaded))
             return true;
         if (system->monotonic_ns(system->ctx) >= end_ns)
             break;
@@ -271,7 +273,8 @@ static void lane_sleep(struct lane *lane)
     atomic_thread_fence(memory_order_seq_cst);
     is_over = atomic_load(&driver->is_stopping) || atomic_load(&driver->shared.wants_still);
     can_run = !lane->is_stuck && has_work && sw_journal_has_room(driver->shared.journal);
-    if (sw_ring_count(lane->inbox) == 0 && !can_run && !is_over && ns > 0)
+    if (sw_ring_count(lane->inbox) == 0 && !atomic_load(&lane->has_loaded) && !can_run &&
+        !is_over && ns > 0)
         cond_wait_ns(&lane->wake, &lane->mutex, ns);
     atomic_store(&lane->is_sleeping, false);
     pthread_mutex_unlock(&lane->mutex);
@@ -288,12 +291,13 @@ static void lane_give(struct lane *lane, bool has_news)
 {
     struct driver *driver = lane->driver;
 
+    lane_read(lane);
     lane->is_stuck = !lane_flush(lane) || atomic_load(&driver->outputs_bytes) > OUT_BYTES_MAX;
     lane_publish(lane, has_news);
     /* Instances without durability leave nothing to write, and then that thread sleeps on. */
     if (has_news && sw_journal_is_dirty(driver->shared.journal))
         journal_wake(driver);
-    if (sw_snapshot_has_work(&driver->shared))
+    if (sw_snapshot_has_work(&driver->shared) || sw_shelf_has_work(driver->shared.shelf))
         snapshot_wake(driver);
 }
 
@@ -409,6 +413,8 @@ enum sw_rc driver_start(struct driver *driver, struct sw_err *err)
         if (lane->inbox == NULL || lane->stuck == NULL)
             return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the rings");
     }
+    if (readers_start(driver, err) != SW_OK)
+        return SW_E_EXHAUSTED;
     if (pthread_create(&driver->journal_thread, NULL, journal_main, driver) != 0)
         return sw_err_set(err, SW_E_EXHAUSTED, "no thread for the journal");
     if (pthread_create(&driver->snapshot_thread, NULL, snapshot_main, driver) != 0)
@@ -431,6 +437,7 @@ void driver_join(struct driver *driver, uint64_t finish_ns)
         lane_wake(&driver->lanes[i]);
     for (uint32_t i = 0; i < driver->lanes_count; i++)
         (void)sw_strands_join(driver->lanes[i].strands);
+    readers_join(driver);
     atomic_store(&driver->is_ended, true);
     journal_wake(driver);
     pthread_join(driver->journal_thread, NULL);

@@ -235,6 +235,8 @@ static const char *state_of(const struct sw_agent_instance *instance)
         return "Failing";
     if (instance->wait[0] != '\0')
         return "Waiting";
+    if (instance->is_asleep)
+        return "Asleep";
     return instance->is_busy || instance->waiting > 0 ? "Running" : "Idle";
 }
 

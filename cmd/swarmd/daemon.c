@@ -367,6 +367,7 @@ static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
                  .workers = (unsigned)settings->agents.workers,
                  .requests_max = (unsigned)settings->agents.requests_max,
                  .snapshot_bytes = settings->agents.snapshot_bytes,
+                 .awake_bytes = settings->agents.awake_bytes,
                  .history_bytes = settings->agents.history_bytes,
                  .stop_deadline_ms = settings->agents.stop_timeout_ns / 1000000,
                  .ping_ms = settings->agents.ping_ns / 1000000},

@@ -413,6 +413,17 @@ static enum sw_rc file_read(void *ctx, int file, uint64_t offset, void *ret_byte
     return SW_OK;
 }
 
+/* Whether a file is in memory is chance. */
+static enum sw_rc file_read_now(void *ctx, int file, uint64_t offset, void *ret_bytes, size_t size,
+                                size_t *ret_size, struct sw_err *err)
+{
+    struct sim_disk *disk = ctx;
+
+    if (sim_random_permille(&disk->random, 300))
+        return sw_err_set(err, SW_E_UNAVAILABLE, "the disk has to be waited for");
+    return file_read(ctx, file, offset, ret_bytes, size, ret_size, err);
+}
+
 static enum sw_rc file_written_end(void *ctx, int file, uint64_t *ret_offset, struct sw_err *err)
 {
     struct sim_disk *disk = ctx;
@@ -524,6 +535,7 @@ void sim_disk_init(struct sim_disk *disk, uint64_t seed, const uint64_t *now_ns)
         .file_open = file_open,
         .file_close = file_close,
         .file_read = file_read,
+        .file_read_now = file_read_now,
         .file_written_end = file_written_end,
         .file_write = file_write,
         .file_sync = file_sync,

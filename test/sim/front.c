@@ -154,6 +154,7 @@ static void open_pod(struct sim_front *front, struct sim_pod *pod)
                                           .retry_attempts = RETRY_ATTEMPTS,
                                           .retry_first_ns = 30 * SIM_MS,
                                           .retry_max_ns = SIM_S,
+                                          .rest_ns = front->rest_ns,
                                           .idle_ns = pod->idle_ns,
                                           .timers_max = pod->timers,
                                           .messages_per_s = pod->messages_per_s,

@@ -5,6 +5,7 @@
 #include "pkg/agent/runtime/actor/state.h"
 #include "pkg/agent/runtime/host/guest_wasm.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
+#include "pkg/agent/store/shelf.h"
 #include "test/sim/protocol.h"
 
 #include <assert.h>
@@ -106,6 +107,10 @@ static void put_out(struct sim_host *host, void *bytes, size_t size)
     uint64_t at =
         now_of(host) + sim_random_around(&host->random, host->options.link_delay_ns) + SIM_US;
 
+    if (host->options.disk->is_dead) { /* The process was ended, and does nothing any more. */
+        free(bytes);
+        return;
+    }
     at = fifo_put(&host->out, bytes, size, at);
     sim_event_by(host->options.loop, &host->link_out, at);
 }
@@ -296,6 +301,17 @@ static void sleep_lane(struct sim_lane *lane)
         sim_event_by(loop, &lane->step, loop->now_ns + wait_ns + SIM_US);
 }
 
+/* Blocks that have to be waited for are there a while later. */
+static void read_for(struct sim_host *host, struct sim_lane *lane)
+{
+    struct sw_item_read *read;
+
+    while ((read = sw_worker_read(lane->worker)) != NULL) {
+        sw_item_read_run(&host->shared, read);
+        pass(host, SIM_WORKERS_MAX, lane->index, &read->item);
+    }
+}
+
 /* What a worker made goes on its way, and others get the processor. */
 static void end_step(struct sim_lane *lane, uint32_t ran)
 {
@@ -312,10 +328,11 @@ static void end_step(struct sim_lane *lane, uint32_t ran)
     for (uint32_t i = 0; i < host->options.workers; i++)
         for (struct sw_item *item; (item = sw_worker_sent(lane->worker, i)) != NULL;)
             pass(host, lane->index, i, item);
+    read_for(host, lane);
     publish(lane);
     if (has_news && sw_journal_is_dirty(host->shared.journal))
         wake(&host->journal);
-    if (sw_snapshot_has_work(&host->shared))
+    if (sw_snapshot_has_work(&host->shared) || sw_shelf_has_work(host->shared.shelf))
         wake(&host->snapshots);
     if (has_news)
         sim_event_by(host->options.loop, &lane->step,
@@ -622,6 +639,10 @@ static void advance(struct sim_host *host)
             sim_trace(host->options.trace, "host: no snapshot: %s", err.message);
         if (host->options.disk->is_dead)
             return;
+        if (sw_shelf_failure(host->shared.shelf) != SW_OK) {
+            die(host, SIM_END_JOURNAL, err.message);
+            return;
+        }
         for (uint32_t i = 0; i < host->options.workers; i++)
             sim_event_by(host->options.loop, &host->lanes[i].step, now_of(host) + SIM_US);
         if (sw_snapshot_phase(&host->shared) != SW_SNAPSHOT_NAMED)
@@ -635,6 +656,17 @@ static void advance(struct sim_host *host)
     }
 }
 
+static void write_shelf(struct sim_host *host)
+{
+    struct sw_err err = {0};
+    enum sw_rc rc = SW_OK;
+
+    if (sw_shelf_has_work(host->shared.shelf))
+        rc = sw_shelf_write(host->shared.shelf, &err);
+    if (rc != SW_OK && rc != SW_E_EXHAUSTED && !host->options.disk->is_dead)
+        die(host, SIM_END_JOURNAL, err.message);
+}
+
 static void run_snapshots(void *ctx)
 {
     struct sim_host *host = ctx;
@@ -644,6 +676,7 @@ static void run_snapshots(void *ctx)
         bool is_busy;
 
         if (host->state == SIM_HOST_RUNNING && host->ending == SIM_END_NONE) {
+            write_shelf(host);
             if (sw_snapshot_phase(&host->shared) == SW_SNAPSHOT_NONE)
                 try_begin(host);
             advance(host);
@@ -769,6 +802,7 @@ void sim_host_start(struct sim_host *host)
     if (sw_shared_init(&host->shared, &host->options.disk->system, SW_ABI_FINGERPRINT) != SW_OK)
         abort();
     host->shared.image_tail = host->options.image_tail;
+    host->shared.shelf_bytes = host->options.shelf_bytes;
     sw_snapshot_limit(&host->shared, &limits);
     begin_notes(host);
     for (uint32_t i = 0; i < host->options.workers; i++)
@@ -787,6 +821,8 @@ static void free_lane(struct sim_host *host, struct sim_lane *lane)
     sw_worker_view(lane->worker, &view);
     host->replayed += view.replayed;
     host->segments += view.segments;
+    host->woken += view.woken;
+    host->moved += view.moved;
     sim_event_stop(host->options.loop, &lane->step);
     for (uint32_t i = 0; i <= SIM_WORKERS_MAX; i++) {
         while (lane->inbox[i].count > 0)

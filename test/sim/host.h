@@ -83,6 +83,7 @@ struct sim_host_options {
     size_t epoch_bytes;
     uint64_t snapshot_bytes; /* That the journal grows between two snapshots, at least. */
     uint64_t history_bytes;  /* It is kept whole until it is longer. */
+    uint64_t shelf_bytes;    /* Of a file of those who sleep. */
     uint32_t image_tail;     /* Records of an instance before the journal has it whole. */
     void *ctx;
     void (*frame)(void *ctx, const struct sw_frame *frame); /* One that arrived at swarmd. */
@@ -116,6 +117,7 @@ struct sim_host {
                                 do not. */
     char words[600];
     uint64_t lives, commits, segments, replayed, asides;
+    uint64_t woken, moved; /* Of instances that slept. */
 };
 
 void sim_host_init(struct sim_host *host, const struct sim_host_options *options);

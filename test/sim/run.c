@@ -14,9 +14,14 @@
 #define BURST_GAP_NS (150 * SIM_S)
 #define BURST_OPS 12u
 #define SETTLE_NS (300 * SIM_S)
+#define SHELF_BYTES ((uint64_t)4096)
+#define SHELF_SHIFTS 5u
 #define IMAGE_TAILS 13u  /* Records before the journal has an instance whole: up to so many. */
 #define HISTORY_SEEDS 4u /* Of so many one keeps its journal from the beginning. */
 #define QUIET_NS (60 * SIM_S)
+
+/* How long instances do nothing before they sleep. */
+static const uint64_t rests_ns[] = {0, SIM_MS, 50 * SIM_MS, 2 * SIM_S, UINT64_MAX};
 
 struct run {
     const struct sim_run_options *options;
@@ -88,12 +93,14 @@ static void init(struct run *run)
     host.snapshot_bytes = (uint64_t)32768 << sim_random_below(&run->random, 6);
     /* All that happened is there at the end, to be replayed. */
     host.history_bytes = run->options->seed % HISTORY_SEEDS == 0 ? UINT64_MAX : 0;
+    host.shelf_bytes = SHELF_BYTES << run->options->seed % SHELF_SHIFTS;
     host.image_tail = 1 + (uint32_t)(run->options->seed % IMAGE_TAILS);
     host.epoch_bytes = (size_t)8192 << sim_random_below(&run->random, 7);
     sim_host_init(&run->host, &host);
     sim_front_init(&run->front, &run->host, run->options->codes, sim_random_next(&run->random));
     sim_work_init(&run->work, &run->front, sim_random_next(&run->random));
     sim_faults_init(&run->faults, &run->front, sim_random_next(&run->random));
+    run->front.rest_ns = rests_ns[run->options->seed % (sizeof rests_ns / sizeof *rests_ns)];
     run->front.restart_ns = SIM_MS << sim_random_below(&run->random, 12);
     sim_trace(&run->trace,
               "run: seed %" PRIu64 ", %" PRIu32 " workers, %" PRIu32 " segments a step",
@@ -209,6 +216,8 @@ static void tell(struct run *run)
     result->lives = run->host.lives;
     result->commits = run->host.commits;
     result->asides = run->host.asides;
+    result->woken = run->host.woken;
+    result->moved = run->host.moved;
     result->operations = run->work.records_count;
     result->kills = run->front.ends[SIM_END_KILLED];
     result->powers = run->front.ends[SIM_END_POWER];

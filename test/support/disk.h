@@ -1,14 +1,13 @@
 /* A disk in memory for tests: a struct sw_system whose unsynced writes are lost in a crash, in part
  * or whole, and whose calls can be made to fail by count. The clock is a number that tests set.
- *
  * Each file has two contents: what a reader sees, and what the disk has. file_sync makes them
  * equal; disk_crash replaces the first by the second plus a random choice of the sectors written
  * since. What a failed sync was to write is clean for all later ones, as with Linux: it never
  * reaches the disk unless it is written again.
  *
- * The simulator has another one (test/sim/disk.h), and both are meant to be: there calls take time,
- * a host is cut off inside of them and faults pass; here a test bends bytes by hand, a fault lasts
- * until the test ends it, room has a number, and the file system knows nothing about holes. */
+ * The simulator has another one (test/sim/disk.h): there calls take time, a host is cut off inside
+ * of them and faults pass; here a test bends bytes by hand and ends a fault, and room has a number.
+ */
 #pragma once
 #include "pkg/utils/system/system.h"
 
@@ -35,27 +34,25 @@ struct disk {
     /* Countdowns: the call that reaches 0 fails, as do all later ones until it is set again. */
     int64_t fail_writes_after, fail_syncs_after, full_after; /* -1: never. */
     uint64_t room_bytes;    /* That all files may have together; 0: there is no end of it. */
+    bool is_cold;           /* file_read_now would have to wait now and then. */
     uint64_t refused_bytes; /* The most that a file was to grow by at once, and could not. */
 };
 
-static inline uint64_t disk_random(struct disk *disk)
+static inline uint64_t disk_random(struct disk *disk) /* Marsaglia's xorshift. */
 {
     disk->random ^= disk->random << 13;
     disk->random ^= disk->random >> 7;
-    disk->random ^= disk->random << 17;
-    return disk->random;
+    return disk->random ^= disk->random << 17;
 }
 
 static inline uint64_t disk_now(void *ctx)
 {
     return ((struct disk *)ctx)->now_ns;
 }
-
 static inline uint64_t disk_utc(void *ctx)
 {
     return disk_now(ctx) - ((struct disk *)ctx)->utc_behind_ns;
 }
-
 static inline void disk_bytes(void *ctx, void *ret_bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++)
@@ -69,11 +66,10 @@ static inline struct disk_file *disk_find(struct disk *disk, const char *path)
             return &disk->files[i];
     return NULL;
 }
-
 static inline void disk_resize(uint8_t **bytes, size_t *size, size_t wanted)
 {
     uint8_t *grown = realloc(*bytes, wanted + 1);
-    assert(grown != NULL);
+    assert(grown);
     if (wanted > *size)
         memset(grown + *size, 0, wanted - *size);
     *bytes = grown;
@@ -123,13 +119,21 @@ static inline enum sw_rc disk_read(void *ctx, int number, uint64_t offset, void 
 {
     struct disk_file *file = &((struct disk *)ctx)->files[number];
 
+    size_t left = offset >= file->seen_size ? 0 : (size_t)(file->seen_size - offset);
+
     (void)err;
-    *ret_size = offset >= file->seen_size         ? 0
-                : size > file->seen_size - offset ? (size_t)(file->seen_size - offset)
-                                                  : size;
+    *ret_size = size > left ? left : size;
     if (*ret_size > 0)
         memcpy(ret_bytes, file->seen + offset, *ret_size);
     return SW_OK;
+}
+
+static inline enum sw_rc disk_read_now(void *ctx, int number, uint64_t offset, void *ret_bytes,
+                                       size_t size, size_t *ret_size, struct sw_err *err)
+{
+    return ((struct disk *)ctx)->is_cold && disk_random(ctx) % 2 == 0
+               ? sw_err_set(err, SW_E_UNAVAILABLE, "it would have to wait")
+               : disk_read(ctx, number, offset, ret_bytes, size, ret_size, err);
 }
 
 /* Whether there is room for a file to be so large. */
@@ -319,6 +323,7 @@ static inline void disk_init(struct disk *disk, uint64_t seed)
         .file_open = disk_open,
         .file_close = disk_close,
         .file_read = disk_read,
+        .file_read_now = disk_read_now,
         .file_write = disk_write,
         .file_sync = disk_sync,
         .file_truncate = disk_truncate,

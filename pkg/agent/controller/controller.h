@@ -89,6 +89,7 @@ struct sw_agents_options {
     uint64_t calls_settle_ms;   /* Of one whose Pods have all run for so long, and no host that has
                                  * them asks for the call; 0: 10,000. */
     uint64_t snapshot_bytes;    /* Of the journal between two snapshots; 0: 64 MiB. */
+    uint64_t awake_bytes;       /* Memory of instances that are awake; 0: half of what there is. */
     uint64_t history_bytes;     /* Of the journal that is kept without need. */
     uint64_t stop_deadline_ms;  /* For a clean stop with snapshot; 0: 20,000. */
     uint64_t ping_ms;           /* A host silent for three of these is killed; 0: 5,000. */
@@ -158,7 +159,7 @@ struct sw_agent_instance { /* Borrowed for the call. */
     struct sw_bytes key;
     const char *pod;        /* Name of its Pod; "" while that is being closed. */
     struct sw_bytes digest; /* Of the module that it runs; empty: it has none yet. */
-    bool is_busy, is_parked, is_failing;
+    bool is_busy, is_parked, is_failing, is_asleep;
     const char *wait; /* What its handler waits for, in words; "": nothing. */
     uint32_t waiting;
     uint64_t segments, failures, memory_bytes, last_ns;
@@ -236,6 +237,7 @@ void sw_agents_drop_module(struct sw_agents *agents, const char *digest);
 struct sw_agents_view { /* For metrics, top and status. Counts since the host's start. */
     bool is_up;
     uint64_t host_starts, host_pid, pods, instances, waiting, memory_bytes, packed_bytes;
+    uint64_t asleep, shelf_bytes, hibernated, woken; /* Of instances that sleep. */
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
     uint64_t retried, parked, expired;
     uint64_t calls, calls_open; /* Of services; open: under way, or answered and not taken yet. */

@@ -263,6 +263,7 @@ static void hello_send(struct sw_agents *agents)
     identity_load(agents);
     hello.hello.journal = (struct sw_bytes){agents->identity.data, agents->identity.size};
     hello.hello.snapshot_bytes = agents->options.snapshot_bytes;
+    hello.hello.awake_bytes = agents->options.awake_bytes;
     hello.hello.history_bytes = agents->options.history_bytes;
 
     hello.hello.version = SW_LINK_VERSION;

@@ -171,6 +171,7 @@ static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_i
             .digest = entry.digest,
             .is_busy = entry.state == SW_FRAME_INSTANCE_BUSY,
             .is_parked = entry.state == SW_FRAME_INSTANCE_PARKED,
+            .is_asleep = entry.state == SW_FRAME_INSTANCE_ASLEEP,
             .is_failing = entry.state == SW_FRAME_INSTANCE_FAILING,
             .wait = entry.state == SW_FRAME_INSTANCE_ASKS       ? "its handler waits for an answer"
                     : entry.state == SW_FRAME_INSTANCE_CALLS    ? "its handler waits for a service"
@@ -286,6 +287,10 @@ static enum sw_rc on_stats(struct sw_agents *agents, const struct sw_frame_stats
     view->waiting = stats->waiting;
     view->memory_bytes = stats->memory_bytes;
     view->packed_bytes = stats->packed_bytes;
+    view->asleep = stats->asleep;
+    view->shelf_bytes = stats->shelf_bytes;
+    view->hibernated = stats->hibernated;
+    view->woken = stats->woken;
     view->segments = stats->segments;
     view->failures = stats->failures;
     view->sends = stats->sends;

@@ -209,6 +209,7 @@ static void pod_open_send(struct sw_agents *agents, struct sw_pod *pod)
         .retry_attempts = (uint32_t)or_default(spec->retry.attempts, 1),
         .retry_first_ns = spec->retry.first_ns,
         .retry_max_ns = spec->retry.max_ns,
+        .rest_ns = spec->rest_ns,
         .idle_ns = spec->idle_ns,
         .weight = spec->weight,
         .timers_max = (uint32_t)spec->limits.timers_max,

@@ -45,7 +45,7 @@ bool sw_frame_instance_take(struct sw_reader *reader, struct sw_frame_instance *
     instance.memory_bytes = sw_reader_u64(reader);
     instance.last_ns = sw_reader_u64(reader);
     instance.digest = text_take(reader, DIGEST_MAX);
-    if (reader->failed || instance.state > SW_FRAME_INSTANCE_CALLS) {
+    if (reader->failed || instance.state > SW_FRAME_INSTANCE_ASLEEP) {
         reader->failed = true;
         return false;
     }

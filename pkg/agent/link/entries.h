@@ -24,7 +24,8 @@ enum sw_frame_instance_state {
     SW_FRAME_INSTANCE_ASKS,     /* Its handler waits for an answer, */
     SW_FRAME_INSTANCE_RECEIVES, /* for a message, */
     SW_FRAME_INSTANCE_SLEEPS,   /* until a time, */
-    SW_FRAME_INSTANCE_CALLS     /* or for the result of a service. */
+    SW_FRAME_INSTANCE_CALLS,    /* or for the result of a service. */
+    SW_FRAME_INSTANCE_ASLEEP    /* It does nothing, and is on the disk. */
 };
 
 struct sw_frame_letter { /* One of the entries of a LETTERS_PAGE. */

@@ -51,8 +51,9 @@ struct shape { /* Of one kind. */
 #define PRIORITY_MAX SW_FRAME_PRIORITY_DEFAULT
 
 static const struct field hello_fields[] = {
-    U32(hello.version, UINT32_MAX), U32(hello.workers, 1024), U32(hello.crashed, 1),
-    U64(hello.snapshot_bytes),      U64(hello.history_bytes), TEXT(hello.journal, JOURNAL_MAX)};
+    U32(hello.version, UINT32_MAX),  U32(hello.workers, 1024), U32(hello.crashed, 1),
+    U64(hello.snapshot_bytes),       U64(hello.awake_bytes),   U64(hello.history_bytes),
+    TEXT(hello.journal, JOURNAL_MAX)};
 static const struct field module_fields[] = {NAME(module.digest, DIGEST_MAX), U64(module.offset),
                                              U64(module.total),
                                              BYTES(module.bytes, SW_FRAME_CHUNK_MAX)};
@@ -80,6 +81,7 @@ static const struct field pod_open_fields[] = {
     U32(pod_open.retry_attempts, UINT32_MAX),
     U64(pod_open.retry_first_ns),
     U64(pod_open.retry_max_ns),
+    U64(pod_open.rest_ns),
     U64(pod_open.idle_ns),
     U32(pod_open.weight, 1000),
     U32(pod_open.timers_max, 4096),
@@ -179,6 +181,8 @@ static const struct field stats_fields[] = {U64(stats.pods),
                                             U64(stats.waiting),
                                             U64(stats.memory_bytes),
                                             U64(stats.packed_bytes),
+                                            U64(stats.asleep),
+                                            U64(stats.shelf_bytes),
                                             U64(stats.segments),
                                             U64(stats.failures),
                                             U64(stats.sends),
@@ -190,6 +194,8 @@ static const struct field stats_fields[] = {U64(stats.pods),
                                             U64(stats.parked),
                                             U64(stats.expired),
                                             U64(stats.calls),
+                                            U64(stats.hibernated),
+                                            U64(stats.woken),
                                             U64(stats.epochs),
                                             U64(stats.journal_bytes),
                                             U64(stats.outputs_waiting),

@@ -12,7 +12,7 @@
 #include "pkg/agent/link/stats.h"
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 8
+#define SW_LINK_VERSION 9
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -62,6 +62,7 @@ struct sw_frame_hello {
     uint32_t version, workers; /* SW_LINK_VERSION; 0: as many as there are processors. */
     uint32_t crashed;          /* 1: the host before was ended by a fault of its own. */
     uint64_t snapshot_bytes;   /* The journal grows by so much between two snapshots; 0: 64 MiB. */
+    uint64_t awake_bytes;      /* Memory of instances that are awake; 0: half of the machine's. */
     uint64_t history_bytes;    /* It is kept whole until it is longer than this. */
     struct sw_bytes journal;   /* That must be there, as READY names it; empty: any. */
 };
@@ -91,7 +92,7 @@ struct sw_frame_pod_open {
     uint32_t instances_max;                /* Of a keyed Pod. */
     uint32_t retry_attempts;               /* Of a message whose handler fails, */
     uint64_t retry_first_ns, retry_max_ns; /* with these waits in between. */
-    uint64_t idle_ns;                      /* As struct sw_pod_config has the rest. */
+    uint64_t rest_ns, idle_ns;             /* As struct sw_pod_config has the rest. */
     uint32_t weight, timers_max, messages_per_s, children_per_s;
     struct sw_bytes config;
 };

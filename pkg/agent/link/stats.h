@@ -4,10 +4,10 @@
 #pragma once
 #include <stdint.h>
 
-struct sw_frame_stats { /* Since the host's start, but for the first five. */
-    uint64_t pods, instances, waiting, memory_bytes, packed_bytes;
+struct sw_frame_stats { /* Since the host's start, but for the first seven. */
+    uint64_t pods, instances, waiting, memory_bytes, packed_bytes, asleep, shelf_bytes;
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
-    uint64_t retried, parked, expired, calls;
+    uint64_t retried, parked, expired, calls, hibernated, woken;
     uint64_t epochs, journal_bytes, outputs_waiting;
     uint64_t journal_kept_bytes; /* Of what was ever appended, so much is on the disk. */
     uint64_t snapshots, snapshots_failed, snapshot_bytes; /* bytes: of the last one. */

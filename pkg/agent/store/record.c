@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define POD_KEYED 1u
+#define POD_RESET 2u
 #define TEXT_MAX 255u
 #define CONFIG_MAX 65536u
 #define REQUEST_ID_MAX 128u
@@ -348,7 +350,8 @@ static void pod_put(const struct sw_record_pod *pod, struct sw_buffer *out)
     sw_buffer_put_bytes(out, pod->slots);
     sw_buffer_put_u32(out, pod->replicas);
     sw_buffer_put_u32(out, pod->body_bytes);
-    sw_buffer_put_u8(out, pod->is_keyed);
+    sw_buffer_put_u8(out,
+                     (uint8_t)((pod->is_keyed ? POD_KEYED : 0) | (pod->is_reset ? POD_RESET : 0)));
 }
 
 static void letter_put(const struct sw_record_letter *letter, struct sw_buffer *out)
@@ -577,6 +580,8 @@ static void spec_take(struct sw_reader *reader, struct sw_record_spec *spec)
 
 static void pod_take(struct sw_reader *reader, struct sw_record_pod *pod)
 {
+    uint8_t flags;
+
     pod->pod = sw_reader_u64(reader);
     pod->spec = sw_reader_u32(reader);
     pod->uid = sw_reader_bytes(reader, TEXT_MAX);
@@ -586,8 +591,10 @@ static void pod_take(struct sw_reader *reader, struct sw_record_pod *pod)
     pod->slots = sw_reader_bytes(reader, SLOTS_MAX);
     pod->replicas = sw_reader_u32(reader);
     pod->body_bytes = sw_reader_u32(reader);
-    pod->is_keyed = sw_reader_u8(reader) != 0;
-    if (pod->pod == 0)
+    flags = sw_reader_u8(reader);
+    pod->is_keyed = (flags & POD_KEYED) != 0;
+    pod->is_reset = (flags & POD_RESET) != 0;
+    if (pod->pod == 0 || (flags & ~(POD_KEYED | POD_RESET)) != 0)
         reader->failed = true;
 }
 

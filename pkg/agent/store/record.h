@@ -40,6 +40,7 @@ struct sw_record_pod {
     struct sw_bytes uid, name_space, agent, agent_uid, slots;
     uint32_t replicas, body_bytes;
     bool is_keyed;
+    bool is_reset; /* Whoever slept in it is gone, without a record of its own. */
 };
 
 enum sw_entry { /* What an instance is entered for. */

@@ -48,6 +48,8 @@ static void instance_put(const struct sw_snapshot_instance *instance, struct sw_
     sw_buffer_put_u64(out, instance->random_next);
     sw_buffer_put_u32(out, instance->spec);
     sw_buffer_put_u32(out, instance->refused);
+    sw_buffer_put_u32(out, instance->tail_records);
+    sw_buffer_put_u8(out, instance->image_delay);
     sw_buffer_put_bytes(out, instance->key);
     sw_buffer_put(out, instance->seed.data, 16);
     sw_buffer_put_bytes(out, instance->actor);
@@ -111,6 +113,18 @@ static void content_put(const struct sw_snapshot_block *block, struct sw_buffer 
         sw_buffer_put_bytes(out, block->gone.name_space);
         sw_buffer_put_bytes(out, block->gone.agent);
         return;
+    case SW_SNAPSHOT_SHELF:
+        sw_buffer_put_u32(out, block->shelf.number);
+        sw_buffer_put_u64(out, block->shelf.bytes);
+        sw_buffer_put_u64(out, block->shelf.blocks);
+        return;
+    case SW_SNAPSHOT_PLACES:
+        sw_buffer_put_u64(out, block->places.pod);
+        sw_buffer_put_u32(out, block->places.slot);
+        sw_buffer_put_u32(out, block->places.count);
+        sw_buffer_put_bytes(out, block->places.specs);
+        sw_buffer_put(out, block->places.places.data, block->places.places.size);
+        return;
     case SW_SNAPSHOT_END:
         return;
     case SW_SNAPSHOT_PACKED: /* Only `pack` makes one, of another. */
@@ -130,6 +144,8 @@ static bool may_shrink(const struct sw_snapshot_block *block, size_t size)
 {
     size_t rest = block->kind == SW_SNAPSHOT_INSTANCE ? size - block->instance.guest.size : size;
 
+    if (block->kind == SW_SNAPSHOT_PLACES) /* Hashes do not. */
+        return false;
     return rest >= PACK_MIN && rest >= size / PACK_PART && size <= LZ4_MAX_INPUT_SIZE;
 }
 
@@ -221,6 +237,8 @@ static bool instance_take(struct sw_reader *reader, struct sw_snapshot_instance 
     instance->random_next = sw_reader_u64(reader);
     instance->spec = sw_reader_u32(reader);
     instance->refused = sw_reader_u32(reader);
+    instance->tail_records = sw_reader_u32(reader);
+    instance->image_delay = sw_reader_u8(reader);
     instance->key = sw_reader_bytes(reader, UINT8_MAX);
     instance->seed = sw_reader_take(reader, 16);
     instance->actor = sw_reader_bytes(reader, UINT32_MAX);
@@ -231,6 +249,17 @@ static bool instance_take(struct sw_reader *reader, struct sw_snapshot_instance 
     instance->tail = sw_reader_bytes(reader, UINT32_MAX);
     return sw_reader_is_finished(reader) && instance->pod != 0 && instance->id != 0 &&
            instance->state_lsn <= instance->last_lsn && instance->base_lsn <= instance->last_lsn;
+}
+
+static bool places_take(struct sw_reader *reader, struct sw_snapshot_places *places)
+{
+    places->pod = sw_reader_u64(reader);
+    places->slot = sw_reader_u32(reader);
+    places->count = sw_reader_u32(reader);
+    places->specs = sw_reader_bytes(reader, SW_SNAPSHOT_SPECS_MAX * sizeof(uint32_t));
+    places->places = sw_reader_take(reader, reader->size - reader->at);
+    return !reader->failed && places->pod != 0 && places->specs.size % sizeof(uint32_t) == 0 &&
+           places->places.size == (uint64_t)places->count * SW_SNAPSHOT_PLACE_BYTES;
 }
 
 static bool message_take(struct sw_reader *reader, struct sw_snapshot_message *message)
@@ -304,6 +333,13 @@ static bool content_take(struct sw_reader *reader, struct sw_snapshot_block *blo
         block->gone.name_space = sw_reader_bytes(reader, UINT8_MAX);
         block->gone.agent = sw_reader_bytes(reader, UINT8_MAX);
         return sw_reader_is_finished(reader);
+    case SW_SNAPSHOT_SHELF:
+        block->shelf.number = sw_reader_u32(reader);
+        block->shelf.bytes = sw_reader_u64(reader);
+        block->shelf.blocks = sw_reader_u64(reader);
+        return sw_reader_is_finished(reader);
+    case SW_SNAPSHOT_PLACES:
+        return places_take(reader, &block->places);
     case SW_SNAPSHOT_END:
         return sw_reader_is_finished(reader);
     case SW_SNAPSHOT_PACKED: /* Within another: nobody writes that. */
@@ -448,6 +484,10 @@ static enum sw_rc count_block(const struct sw_snapshot_block *block,
     report->pods += block->kind == SW_SNAPSHOT_POD;
     report->instances += block->kind == SW_SNAPSHOT_INSTANCE;
     report->messages += block->kind == SW_SNAPSHOT_MESSAGE;
+    if (block->kind == SW_SNAPSHOT_PLACES) {
+        report->asleep += block->places.count;
+        report->instances += block->places.count;
+    }
     if (block->kind == SW_SNAPSHOT_INSTANCE && !is_tail(&block->instance, &report->replayed))
         return sw_err_set(err, SW_E_CORRUPT, "malformed records of an instance at %" PRIu64,
                           block->at);
@@ -639,5 +679,35 @@ enum sw_rc sw_snapshot_read(struct sw_snapshot *snapshot, uint64_t at, struct sw
         bytes = other;
     }
     sw_buffer_done(&bytes);
+    return rc;
+}
+
+enum sw_rc sw_snapshot_instance_of(struct sw_buffer *bytes,
+                                   struct sw_snapshot_instance *ret_instance, struct sw_err *err)
+{
+    const size_t head = SW_SNAPSHOT_BLOCK_HEAD_BYTES;
+    struct sw_reader reader = sw_reader_of(bytes->data, bytes->size);
+    uint32_t size = sw_reader_u32(&reader), check = sw_reader_u32(&reader);
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_END};
+    struct sw_buffer unpacked;
+    struct window window = {.unpacked = &unpacked};
+    enum sw_rc rc;
+
+    if (reader.failed || size == 0 || size > bytes->size - head ||
+        check != sw_crc32c(0, bytes->data + head, size))
+        return sw_err_set(err, SW_E_CORRUPT, "damaged block of an instance");
+    sw_buffer_init(&unpacked, bytes->size_max);
+    rc = take_block(&window, sw_reader_of(bytes->data + head, size), &block, err);
+    if (rc == SW_OK && block.kind != SW_SNAPSHOT_INSTANCE)
+        rc = sw_err_set(err, SW_E_CORRUPT, "no instance in a block");
+    if (rc == SW_OK)
+        *ret_instance = block.instance;
+    if (rc == SW_OK && unpacked.size > 0) { /* That is what it borrows from. */
+        struct sw_buffer other = *bytes;
+
+        *bytes = unpacked;
+        unpacked = other;
+    }
+    sw_buffer_done(&unpacked);
     return rc;
 }

@@ -16,7 +16,7 @@
 #pragma once
 #include "pkg/agent/store/record.h"
 
-#define SW_SNAPSHOT_VERSION 9u /* As journals have theirs. */
+#define SW_SNAPSHOT_VERSION 10u /* As journals have theirs. */
 #define SW_SNAPSHOT_HEAD_BYTES 40u
 #define SW_SNAPSHOT_BLOCK_HEAD_BYTES 8u
 #define SW_SNAPSHOT_BLOCK_MAX ((uint64_t)UINT32_MAX)
@@ -29,9 +29,11 @@ enum sw_snapshot_kind {
     SW_SNAPSHOT_MESSAGE,   /* That waits in a mailbox, or for its Pod to be opened. */
     SW_SNAPSHOT_PUBLISHED, /* Names of publishes from outside; absent where there are none. */
     SW_SNAPSHOT_NUMBERS,
-    SW_SNAPSHOT_LETTER,   /* As a record that parks one, with its number. */
-    SW_SNAPSHOT_GONE,     /* A Pod whose slots are others' now. */
-    SW_SNAPSHOT_PACKED,   /* In the file only: one of the others, never visited as this. */
+    SW_SNAPSHOT_LETTER, /* As a record that parks one, with its number. */
+    SW_SNAPSHOT_GONE,   /* A Pod whose slots are others' now. */
+    SW_SNAPSHOT_PACKED, /* In the file only: one of the others, never visited as this. */
+    SW_SNAPSHOT_SHELF,  /* A file of the shelf (shelf.h); before all that name places in it. */
+    SW_SNAPSHOT_PLACES, /* Instances of a slot that lie on the shelf; after their Pod and specs. */
     SW_SNAPSHOT_END = 255 /* The last one, empty. */
 };
 
@@ -42,6 +44,9 @@ struct sw_snapshot_instance { /* Borrowed. */
     uint64_t last_lsn, state_lsn; /* Of its last record, and of the last that changed state. */
     uint64_t random_next;
     uint32_t spec, refused; /* refused: the spec that it could not be upgraded to; 0: none. */
+    uint32_t
+        tail_records;    /* Since its last record that holds all, and how often that was put off: */
+    uint8_t image_delay; /* as pkg/agent/runtime/actor counts them. */
     struct sw_bytes key, seed, actor;
 
     uint64_t base_lsn; /* Of the last record that the base holds; 0: it is not born yet. */
@@ -72,6 +77,24 @@ struct sw_snapshot_gone {
     struct sw_bytes name_space, agent;
 };
 
+struct sw_snapshot_shelf {
+    uint32_t number;
+    uint64_t bytes, blocks; /* What follows its bytes is not meant. */
+};
+
+#define SW_SNAPSHOT_PLACE_BYTES 16u
+#define SW_SNAPSHOT_SPECS_MAX 256u
+struct sw_snapshot_place {
+    uint64_t place;        /* Of shelf.h; its upper bits are the index of the spec. */
+    uint32_t hash, number; /* Of its key, and of its id: both in part. */
+};
+struct sw_snapshot_places {
+    uint64_t pod;
+    uint32_t slot, count;
+    struct sw_bytes specs;  /* Numbers, u32 each. */
+    struct sw_bytes places; /* As sw_snapshot_place_put writes them. */
+};
+
 struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
     enum sw_snapshot_kind kind;
     uint64_t at; /* Where it stands: sw_snapshot_read finds an INSTANCE there again. */
@@ -84,6 +107,8 @@ struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
         struct sw_bytes published; /* As the one who wrote it has it. */
         struct sw_snapshot_numbers numbers;
         struct sw_snapshot_gone gone;
+        struct sw_snapshot_shelf shelf;
+        struct sw_snapshot_places places;
     };
 };
 
@@ -97,7 +122,24 @@ void sw_snapshot_block_put(const struct sw_snapshot_block *block, struct sw_buff
 /* Append a record to a tail. It must hold its body: what it names may be removed. */
 void sw_snapshot_tail_put(uint64_t lsn, struct sw_bytes record, struct sw_buffer *out);
 
+static inline void sw_snapshot_place_put(const struct sw_snapshot_place *place,
+                                         struct sw_buffer *out)
+{
+    sw_buffer_put_u64(out, place->place);
+    sw_buffer_put_u32(out, place->hash);
+    sw_buffer_put_u32(out, place->number);
+}
+
 /* --- Reading --------------------------------------------------------------------------------- */
+
+static inline struct sw_snapshot_place sw_snapshot_place_take(struct sw_reader *reader)
+{
+    struct sw_snapshot_place place = {.place = sw_reader_u64(reader)};
+
+    place.hash = sw_reader_u32(reader);
+    place.number = sw_reader_u32(reader);
+    return place;
+}
 
 /* The next record of a tail, ascending. False at its end or, with reader->failed set, if malformed.
  */
@@ -109,6 +151,7 @@ struct sw_snapshot; /* Opaque: an open file. */
 struct sw_snapshot_report { /* What a look at all of a file found. */
     uint8_t uuid[16];
     uint64_t lsn, bytes, pods, instances, messages;
+    uint64_t asleep;   /* Of the instances, on the shelf. */
     uint64_t replayed; /* Records in tails. */
     uint32_t check;    /* CRC-32C of the file. */
 };
@@ -141,6 +184,11 @@ SW_MUST_CHECK enum sw_rc sw_snapshot_read(struct sw_snapshot *snapshot, uint64_t
                                           struct sw_buffer *out,
                                           struct sw_snapshot_instance *ret_instance,
                                           struct sw_err *err);
+/* Parse the whole block, with its head, that bytes begin with; *ret_instance borrows from bytes,
+ * which holds something else if that was packed.  SW_E_CORRUPT: it is none, or damaged. */
+SW_MUST_CHECK enum sw_rc sw_snapshot_instance_of(struct sw_buffer *bytes,
+                                                 struct sw_snapshot_instance *ret_instance,
+                                                 struct sw_err *err);
 /* Look at a file for itself, whatever a journal says of it. Errors as sw_snapshot_open. */
 SW_MUST_CHECK enum sw_rc sw_snapshot_scan(const struct sw_system *system, const char *path,
                                           sw_snapshot_visit *visit, void *ctx,

@@ -168,6 +168,7 @@ enum sw_rc sw_command_instances(struct sw_cli *cli, struct sw_err *err)
     SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
     struct listing listing = {.table = table, .out = &text};
     const char *agent = sw_arguments_at(cli->arguments, 1);
+    bool has_header = !sw_arguments_is(cli->arguments, "no-headers", false);
     struct sw_output output;
     enum sw_rc rc = sw_output_parse(sw_arguments_text(cli->arguments, "output"), &output, err);
 
@@ -183,10 +184,11 @@ enum sw_rc sw_command_instances(struct sw_cli *cli, struct sw_err *err)
     if (output.format == SW_OUTPUT_YAML || output.format == SW_OUTPUT_JSONPATH)
         return sw_cli_usage(cli, err, "instances are shown as table, name or json");
     listing.names_only = output.format == SW_OUTPUT_NAME;
-    for (size_t i = 0; i < COUNT(header) && !sw_arguments_is(cli->arguments, "no-headers", false);
-         i++)
+    for (size_t i = 0; i < COUNT(header) && has_header; i++)
         sw_table_add(table, header[i]);
     rc = sw_instances_each(cli, agent, list_instance, &listing, err);
+    if (rc == SW_OK && sw_table_sort(table, has_header ? 1 : 0) != SW_OK)
+        return sw_cli_no_memory(err);
     if (rc == SW_OK && !listing.names_only && sw_table_put(table, &text) != SW_OK)
         return sw_cli_no_memory(err);
     sw_cli_put(cli, &text);

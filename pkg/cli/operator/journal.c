@@ -1,5 +1,6 @@
 #include "pkg/agent/store/journal.h"
 #include "pkg/agent/store/record.h"
+#include "pkg/agent/store/shelf.h"
 #include "pkg/agent/store/snapshot.h"
 #include "pkg/cli/operator/operator.h"
 #include "pkg/utils/base/map.h"
@@ -203,12 +204,19 @@ static void note_names(struct dump *dump, const char *folder)
                                         .folder = folder,
                                         .uuid = report.uuid,
                                         .record = &verify.snapshot};
+    struct sw_shelf_options shelf = {.system = dump->cli->system, .folder = folder};
+    struct sw_shelf_visitor visitor = {.visit = note_block, .ctx = dump};
     enum sw_rc rc =
         sw_journal_scan(dump->cli->system, folder, check_record, &verify, &report, NULL);
 
     if (rc != SW_OK || report.first_lsn == SW_JOURNAL_BIRTH_LSN || verify.snapshot.bytes == 0)
         return;
-    rc = sw_snapshot_open(&source, note_block, dump, &snapshot, NULL);
+    shelf.uuid = report.uuid;
+    rc = sw_shelf_new(&shelf, &visitor.shelf, NULL);
+    if (rc == SW_OK)
+        rc = sw_snapshot_open(&source, sw_shelf_visit, &visitor, &snapshot, NULL);
+    sw_buffer_done(&visitor.block);
+    sw_shelf_free(visitor.shelf);
     if (rc != SW_OK)
         sw_cli_say(dump->cli, "%s: its snapshot cannot be read, so some names are missing\n",
                    folder);
@@ -316,18 +324,46 @@ enum sw_rc sw_operator_journal_verify(struct sw_cli *cli, struct sw_err *err)
 
 /* --- Snapshots ------------------------------------------------------------------------------- */
 
+/* Read each instance that sleeps by what the snapshot says. */
+static enum sw_rc check_shelves(struct sw_cli *cli, const char *path,
+                                const struct sw_snapshot_report *report, struct sw_err *err)
+{
+    struct sw_shelf_visitor visitor = {.shelf = NULL};
+    struct sw_snapshot_report again;
+    char folder[SW_PATH_MAX];
+    struct sw_shelf_options options = {
+        .system = cli->system, .folder = folder, .uuid = report->uuid};
+    char *slash;
+    enum sw_rc rc;
+
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    slash = strrchr(folder, '/');
+    if (slash == NULL)
+        (void)snprintf(folder, sizeof folder, ".");
+    else
+        *slash = '\0';
+    rc = sw_shelf_new(&options, &visitor.shelf, err);
+    if (rc == SW_OK)
+        rc = sw_snapshot_scan(cli->system, path, sw_shelf_visit, &visitor, &again, err);
+    sw_buffer_done(&visitor.block);
+    sw_shelf_free(visitor.shelf);
+    return rc;
+}
+
 static enum sw_rc print_snapshot(struct sw_cli *cli, const char *path, const char *what,
                                  struct sw_snapshot_report *report, struct sw_err *err)
 {
     enum sw_rc rc = sw_snapshot_scan(cli->system, path, NULL, NULL, report, err);
 
+    if (rc == SW_OK && report->asleep > 0)
+        rc = check_shelves(cli, path, report, err);
     if (rc == SW_OK)
         sw_cli_print(cli,
                      "sound %s: %" PRIu64 " instances in %" PRIu64 " Pods, %" PRIu64
-                     " waiting messages, %" PRIu64 " records to replay, %" PRIu64
-                     " bytes, taken at %" PRIu64 "%s\n",
-                     path, report->instances, report->pods, report->messages, report->replayed,
-                     report->bytes, report->lsn, what);
+                     " of them asleep, %" PRIu64 " waiting messages, %" PRIu64
+                     " records to replay, %" PRIu64 " bytes, taken at %" PRIu64 "%s\n",
+                     path, report->instances, report->pods, report->asleep, report->messages,
+                     report->replayed, report->bytes, report->lsn, what);
     return rc;
 }
 

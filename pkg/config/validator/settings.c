@@ -77,6 +77,11 @@ static const struct sw_setting rows[] = {
      AT(agents.snapshot_bytes),
      "The journal of agents grows by so much, and by the size of the last snapshot, before the "
      "next one is taken."},
+    {"agents.memory-size", SW_SETTING_SIZE, "0", NULL, 0, 1024 * 1024 * GIB, NULL,
+     AT(agents.awake_bytes),
+     "Memory of instances that are awake: with more, those that did nothing for longest go to "
+     "sleep sooner than their Agents say. 0: half of the machine's memory, or of the control "
+     "group's."},
     {"agents.history-size", SW_SETTING_SIZE, "0", NULL, 0, 1024 * GIB, NULL,
      AT(agents.history_bytes),
      "The journal of agents is kept from its beginning until it is longer than this, though "

@@ -30,7 +30,8 @@ struct sw_settings {
         uint64_t watches_max;
     } store;
     struct {
-        uint64_t workers, requests_max, snapshot_bytes, history_bytes, stop_timeout_ns, ping_ns;
+        uint64_t workers, requests_max, snapshot_bytes, awake_bytes, history_bytes;
+        uint64_t stop_timeout_ns, ping_ns;
         uint64_t module_grace_ns, hosts_max, host_linger_ns;
         uint64_t log_bytes_max, log_agent_bytes_max, log_followers_max;
     } agents;

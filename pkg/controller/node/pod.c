@@ -60,6 +60,17 @@ static enum sw_rc fill_idle(const struct sw_api_idle_policy *idle, uint64_t *ret
     return SW_OK;
 }
 
+/* One that was stored before there was this has none. */
+static enum sw_rc fill_rest(const struct sw_api_hibernation_policy *policy, uint64_t *ret_rest_ns,
+                            struct sw_err *err)
+{
+    const char *after = policy->after == NULL || policy->after[0] == 0 ? "10s" : policy->after;
+
+    return sw_text_to_duration_ns(after, ret_rest_ns) == SW_OK
+               ? SW_OK
+               : sw_err_set(err, SW_E_INVALID, "the Pod's time before sleep cannot be read");
+}
+
 static unsigned priority_of(enum sw_api_priority priority)
 {
     switch (priority) {
@@ -121,6 +132,8 @@ enum sw_rc sw_node_pod_spec(const struct sw_api_pod *pod, struct sw_pod_spec *re
         rc = fill_retry(&agent->retry, &spec.retry, err);
     if (rc == SW_OK)
         rc = fill_idle(&agent->idle, &spec.idle_ns, err);
+    if (rc == SW_OK)
+        rc = fill_rest(&agent->hibernation, &spec.rest_ns, err);
     if (rc == SW_OK)
         *ret_spec = spec;
     return rc;

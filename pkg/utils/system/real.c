@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -119,6 +120,22 @@ static enum sw_rc real_file_read(void *ctx, int file, uint64_t offset, void *ret
         done += (size_t)got;
     }
     *ret_size = done;
+    return SW_OK;
+}
+
+static enum sw_rc real_file_read_now(void *ctx, int file, uint64_t offset, void *ret_bytes,
+                                     size_t size, size_t *ret_size, struct sw_err *err)
+{
+    struct iovec part = {.iov_base = ret_bytes, .iov_len = size};
+    ssize_t got;
+
+    (void)ctx;
+    if (!is_offset_valid(offset, size))
+        return sw_err_set(err, SW_E_INVALID, "read: the offset is out of range");
+    got = preadv2(file, &part, 1, (off_t)offset, RWF_NOWAIT);
+    if (got < 0 || ((size_t)got < size && got > 0)) /* Of a part the rest has to be waited for. */
+        return sw_err_set(err, SW_E_UNAVAILABLE, "the disk has to be waited for");
+    *ret_size = (size_t)got;
     return SW_OK;
 }
 
@@ -381,6 +398,7 @@ const struct sw_system *sw_system_real(void)
         .file_open = real_file_open,
         .file_close = real_file_close,
         .file_read = real_file_read,
+        .file_read_now = real_file_read_now,
         .file_write = real_file_write,
         .file_sync = real_file_sync,
         .file_truncate = real_file_truncate,

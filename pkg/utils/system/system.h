@@ -42,6 +42,9 @@ struct sw_system {
     /* Reads up to size bytes; *ret_size is less only at the end of the file. */
     enum sw_rc (*file_read)(void *ctx, int file, uint64_t offset, void *ret_bytes, size_t size,
                             size_t *ret_size, struct sw_err *err);
+    /* The same, if none of the bytes has to be waited for.  SW_E_UNAVAILABLE: some have. */
+    enum sw_rc (*file_read_now)(void *ctx, int file, uint64_t offset, void *ret_bytes, size_t size,
+                                size_t *ret_size, struct sw_err *err);
     /* Where the bytes end that were ever written, as far as the file system knows: what follows, up
      * to the size, is room that was reserved, all zeros. Reading makes it know less, so ask first.
      */

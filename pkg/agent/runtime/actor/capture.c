@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/capture.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
 #include <inttypes.h>
@@ -159,6 +160,12 @@ void sw_capture_end_sleeper(struct sw_worker *worker)
     worker->sleeper = NULL;
 }
 
+void sw_capture_leave_sleeper(struct sw_worker *worker, const struct sw_instance *instance)
+{
+    if (worker->sleeper != NULL && worker->sleeper->instance == instance)
+        sw_capture_end_sleeper(worker);
+}
+
 /* Copy some more records of one that sleeps, which nobody has touched meanwhile. True: they are all
  * there, or an attempt to have them at once may say what is wrong. */
 static bool step_sleeper(struct sw_worker *worker, struct sw_instance *instance)
@@ -222,9 +229,9 @@ static enum sw_rc describe_sleeper(struct sw_worker *worker, struct sw_instance 
     return SW_OK;
 }
 
-static enum sw_rc describe(struct sw_worker *worker, struct sw_instance *instance,
-                           struct sw_base *base, struct sw_snapshot_instance *saved,
-                           struct sw_err *err)
+enum sw_rc sw_capture_describe(struct sw_worker *worker, struct sw_instance *instance,
+                               struct sw_base *base, struct sw_snapshot_instance *saved,
+                               struct sw_err *err)
 {
     const struct sw_actor *actor = &instance->actor;
     struct sw_buffer *out = &worker->image;
@@ -240,15 +247,18 @@ static enum sw_rc describe(struct sw_worker *worker, struct sw_instance *instanc
         .random_next = instance->random.next,
         .spec = instance->spec->number,
         .refused = instance->refused,
+        .tail_records = instance->tail,
+        .image_delay = instance->image_delay,
         .key = sw_instance_key(instance),
         .seed = {instance->random.seed, sizeof instance->random.seed}};
     sw_buffer_reset(out);
     sw_actor_save(actor, out);
     actor_bytes = out->size;
-    if (!sw_instance_is_awake(instance)) {
+    if (base != NULL && !sw_instance_is_awake(instance)) {
         rc = describe_sleeper(worker, instance, base, saved, err);
     } else {
-        rc = worker->engine.save(worker->engine.ctx, instance->guest, out, err);
+        if (instance->guest != NULL)
+            rc = worker->engine.save(worker->engine.ctx, instance->guest, out, err);
         saved->base_lsn = actor->last_lsn;
         saved->base_random_next = instance->random.next;
     }
@@ -277,6 +287,32 @@ static bool wake(struct sw_worker *worker, struct sw_instance *instance)
     return false;
 }
 
+/* Whether it is rebuilt from that until the next snapshot counts. */
+static bool is_base(const struct sw_worker *worker, const struct sw_instance *instance, unsigned at)
+{
+    uint32_t ground = atomic_load(&worker->shared->snapshots->ground_generation);
+    unsigned other = 1 - at;
+
+    if (instance->stored_at[at] == 0)
+        return false;
+    return instance->stored_generation[at] == ground ||
+           (instance->stored_generation[at] == SW_STORED_ON_SHELF &&
+            (instance->stored_at[other] == 0 || instance->stored_generation[other] != ground));
+}
+
+static void unstore(struct sw_worker *worker, struct sw_instance *instance, unsigned at)
+{
+    if (instance->stored_at[at] != 0 && instance->stored_generation[at] == SW_STORED_ON_SHELF)
+        sw_shelf_drop(worker->shared->shelf, instance->stored_at[at]);
+    instance->stored_at[at] = 0;
+}
+
+void sw_capture_unstore(struct sw_worker *worker, struct sw_instance *instance)
+{
+    unstore(worker, instance, 0);
+    unstore(worker, instance, 1);
+}
+
 static void put_instance(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct sw_snapshots *snapshots = worker->shared->snapshots;
@@ -289,17 +325,16 @@ static void put_instance(struct sw_worker *worker, struct sw_instance *instance)
 
     sw_base_init(&base);
     take_sleeper(worker, instance, &base);
-    rc = describe(worker, instance, &base, &block.instance, &err);
+    rc = sw_capture_describe(worker, instance, &base, &block.instance, &err);
     if (rc == SW_OK && block.instance.tail.size > 0 && wake(worker, instance)) {
         is_woken = true;
-        rc = describe(worker, instance, &base, &block.instance, &err);
+        rc = sw_capture_describe(worker, instance, &base, &block.instance, &err);
     }
     if (rc == SW_OK) {
-        unsigned slot =
-            instance->stored_at[0] != 0 &&
-            instance->stored_generation[0] == atomic_load(&snapshots->ground_generation);
+        unsigned slot = is_base(worker, instance, 0);
 
         put(worker, &block, &at);
+        unstore(worker, instance, slot);
         if (instance->passed != NULL && block.instance.tail.size > 0)
             instance->wants_image = true;
         instance->stored_at[slot] = at;
@@ -387,8 +422,52 @@ void sw_capture_pod(struct sw_worker *worker, struct sw_pod *pod)
     if (!is_taking(snapshots) || !has_room(snapshots))
         return;
     put_queue(worker, pod->limbo, pod->config.is_durable);
+    SW_LIST_EACH(&pod->loadings, node)
+    put_queue(worker, SW_LIST_ITEM(node, struct sw_loading, node)->messages,
+              pod->config.is_durable);
     for (size_t i = 0; pod->config.is_durable && i < pod->letters.count; i++)
         put_letter(worker, pod, pod->letters.items[i]);
+}
+
+static void put_places(struct sw_worker *worker, const struct sw_asleep *asleep, uint64_t pod)
+{
+    struct sw_snapshot_block block = {
+        .kind = SW_SNAPSHOT_PLACES,
+        .places = {.pod = pod, .slot = asleep->slot, .count = (uint32_t)sw_asleep_count(asleep)}};
+    struct sw_asleep_entry entry;
+    struct sw_buffer specs, places;
+    size_t cursor = 0;
+
+    sw_buffer_init(&specs, SW_SNAPSHOT_SPECS_MAX * sizeof(uint32_t));
+    sw_buffer_init(&places, SW_SNAPSHOT_BLOCK_MAX);
+    for (uint32_t i = 0; i < asleep->specs_count; i++)
+        sw_buffer_put_u32(&specs, asleep->specs[i].number);
+    while (sw_asleep_next(asleep, &cursor, &entry)) {
+        struct sw_snapshot_place place = {entry.place, entry.hash, entry.number};
+
+        place.place |= (uint64_t)entry.index << SW_SHELF_PLACE_BITS;
+        sw_snapshot_place_put(&place, &places);
+    }
+    block.places.specs = (struct sw_bytes){specs.data, specs.size};
+    block.places.places = (struct sw_bytes){places.data, places.size};
+    if (specs.failed || places.failed)
+        give_up(worker->shared->snapshots, SW_E_EXHAUSTED, "no memory for a snapshot");
+    else
+        put(worker, &block, NULL);
+    sw_buffer_done(&specs);
+    sw_buffer_done(&places);
+}
+
+void sw_capture_asleep(struct sw_worker *worker, const struct sw_pod *pod, struct sw_asleep *asleep)
+{
+    struct sw_snapshots *snapshots = worker->shared->snapshots;
+
+    sw_list_remove(&asleep->capture);
+    sw_list_add(&worker->rest.asleep, &asleep->capture);
+    asleep->captured = worker->generation;
+    if (is_taking(snapshots) && has_room(snapshots) && pod->config.is_durable &&
+        sw_asleep_count(asleep) > 0)
+        put_places(worker, asleep, pod->config.pod);
 }
 
 /* --- All of a worker ------------------------------------------------------------------------- */
@@ -402,10 +481,12 @@ void sw_capture_begin(struct sw_worker *worker)
     worker->generation = worker->shared->snapshots->generation;
     worker->is_swept = false;
     sw_list_join(&worker->uncaptured, &worker->captured);
+    sw_list_join(&worker->rest.uncaptured, &worker->rest.asleep);
     while (sw_map_next(worker->pods, &cursor, &entry)) {
         struct sw_pod *pod = entry.value;
 
-        if ((pod->limbo == NULL && pod->letters.count == 0) || pod->is_uncaptured)
+        if ((pod->limbo == NULL && pod->letters.count == 0 && sw_list_is_empty(&pod->loadings)) ||
+            pod->is_uncaptured)
             continue;
         pod->is_uncaptured = true;
         sw_list_add(&worker->uncaptured_pods, &pod->capture);
@@ -430,6 +511,14 @@ static uint64_t sweep_one(struct sw_worker *worker)
     if (node != NULL) {
         sw_capture_pod(worker, SW_LIST_ITEM(node, struct sw_pod, capture));
         return INSTANCE_BYTES;
+    }
+    node = sw_list_first(&worker->rest.uncaptured);
+    if (node != NULL) {
+        struct sw_asleep *asleep = SW_LIST_ITEM(node, struct sw_asleep, capture);
+        const struct sw_pod *pod = sw_map_find(worker->pods, &asleep->pod, sizeof asleep->pod);
+
+        sw_capture_asleep(worker, pod, asleep);
+        return INSTANCE_BYTES + sw_asleep_count(asleep) * SW_SNAPSHOT_PLACE_BYTES;
     }
     node = sw_list_first(&worker->uncaptured);
     if (node == NULL)

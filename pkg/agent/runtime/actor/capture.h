@@ -9,11 +9,13 @@
  * Threads: each worker its own instances; the rest as snapshot.h says; the lock is "snapshots" of
  * docs/LOCKS.md.  I/O: journal and snapshot are read for instances that sleep. */
 #pragma once
+#include "pkg/agent/runtime/actor/asleep.h"
 #include "pkg/agent/runtime/actor/replay.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
 #include "pkg/agent/store/snapshot.h"
 
-#define SW_SNAPSHOT_RECOVERED 1u /* The generation of the one that recovery began with. */
+#define SW_STORED_ON_SHELF UINT32_MAX /* No generation: stored_at is a place of the shelf. */
+#define SW_SNAPSHOT_RECOVERED 1u      /* The generation of the one that recovery began with. */
 
 /* What rebuilding begins with: the snapshot that counts, or the journal's birth. */
 struct sw_ground {
@@ -114,6 +116,27 @@ static inline void sw_capture_pod_first(struct sw_worker *worker, struct sw_pod 
     if (pod->is_uncaptured)
         sw_capture_pod(worker, pod);
 }
+
+/* The same of a slot whose instances sleep. */
+void sw_capture_asleep(struct sw_worker *worker, const struct sw_pod *pod,
+                       struct sw_asleep *asleep);
+static inline void sw_capture_asleep_first(struct sw_worker *worker, const struct sw_pod *pod,
+                                           struct sw_asleep *asleep)
+{
+    if (asleep->captured != worker->generation)
+        sw_capture_asleep(worker, pod, asleep);
+}
+/* What a block of it says: base is for who sleeps, to be ended by the caller; NULL: it is awake,
+ * or was never entered.
+ * Borrows from worker->image. */
+SW_MUST_CHECK enum sw_rc sw_capture_describe(struct sw_worker *worker, struct sw_instance *instance,
+                                             struct sw_base *base,
+                                             struct sw_snapshot_instance *ret_saved,
+                                             struct sw_err *err);
+/* Its records are not to be copied any further. */
+void sw_capture_leave_sleeper(struct sw_worker *worker, const struct sw_instance *instance);
+/* It has no use any more for what it is stored as. */
+void sw_capture_unstore(struct sw_worker *worker, struct sw_instance *instance);
 
 /* Where the instance stands in the snapshot of that generation; 0: nowhere. */
 static inline uint64_t sw_stored_at(const struct sw_instance *instance, uint32_t generation)

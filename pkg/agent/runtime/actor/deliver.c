@@ -1,8 +1,10 @@
 #include "pkg/agent/runtime/actor/deliver.h"
 
 #include "include/swarm/agent.h"
-#include "pkg/agent/link/entries.h"
+#include "pkg/agent/link/frame.h"
 #include "pkg/agent/runtime/actor/fetch.h"
+#include "pkg/agent/runtime/actor/hibernate.h"
+#include "pkg/agent/runtime/actor/lists.h"
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/state.h"
 
@@ -83,7 +85,7 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
              &(struct sw_refusal){SW_E_NOT_FOUND, "NoSuchInstance", "no such instance"});
         return NULL;
     }
-    if (sw_map_count(pod->instances) >= pod->config.instances_max) {
+    if (sw_pod_count(pod) >= pod->config.instances_max) {
         park(worker, pod, message,
              &(struct sw_refusal){SW_E_EXHAUSTED, "InstancesLimit",
                                   "the Pod has its limit of instances"});
@@ -108,6 +110,7 @@ static struct sw_instance *find_instance(struct sw_worker *worker, struct sw_mes
 {
     struct sw_pod *pod = sw_map_find(worker->pods, &message->pod, sizeof message->pod);
     struct sw_instance *instance;
+    enum sw_found found;
 
     if ((pod == NULL || pod->state == SW_POD_DISCARDING) && forward(worker, message))
         return NULL;
@@ -117,6 +120,12 @@ static struct sw_instance *find_instance(struct sw_worker *worker, struct sw_mes
     }
     if (message->instance != 0) {
         instance = sw_idmap_find(worker->instances, message->instance);
+        if (instance == NULL &&
+            (found = sw_hibernate_find(worker, pod, message)) != SW_FOUND_NOBODY) {
+            if (found == SW_FOUND_LATER)
+                return NULL;
+            instance = sw_idmap_find(worker->instances, message->instance);
+        }
         if (instance == NULL && forward(worker, message))
             return NULL;
         if (instance == NULL ||
@@ -127,6 +136,11 @@ static struct sw_instance *find_instance(struct sw_worker *worker, struct sw_mes
         return instance;
     }
     instance = sw_map_find(pod->instances, message->key.data, message->key.size);
+    if (instance == NULL && (found = sw_hibernate_find(worker, pod, message)) != SW_FOUND_NOBODY) {
+        if (found == SW_FOUND_LATER)
+            return NULL;
+        instance = sw_map_find(pod->instances, message->key.data, message->key.size);
+    }
     return instance != NULL ? instance : make_instance(worker, pod, message);
 }
 
@@ -402,150 +416,6 @@ static void deliver_publish(struct sw_worker *worker, const struct sw_item_publi
     publish_reply(worker, publish, 0, count, place.epoch);
 }
 
-/* --- Lists ----------------------------------------------------------------------------------- */
-
-struct page { /* The first rows by key, in order. */
-    struct sw_frame_instance *rows;
-    size_t count, limit;
-    bool has_more;
-};
-
-static int compare_keys(struct sw_bytes one, struct sw_bytes other)
-{
-    size_t size = one.size < other.size ? one.size : other.size;
-    int order = size == 0 ? 0 : memcmp(one.data, other.data, size);
-
-    return order != 0 ? order : (one.size > other.size) - (one.size < other.size);
-}
-
-static void page_add(struct page *page, const struct sw_frame_instance *row)
-{
-    size_t low = 0, high = page->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (compare_keys(page->rows[middle].key, row->key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (page->count == page->limit) {
-        page->has_more = true;
-        if (low == page->limit)
-            return;
-        page->count--;
-    }
-    memmove(page->rows + low + 1, page->rows + low, (page->count - low) * sizeof *page->rows);
-    page->rows[low] = *row;
-    page->count++;
-}
-
-static enum sw_frame_instance_state state_of(const struct sw_instance *instance)
-{
-    if (instance->is_parked)
-        return SW_FRAME_INSTANCE_PARKED;
-    if (instance->is_counted_failing)
-        return SW_FRAME_INSTANCE_FAILING;
-    switch (instance->actor.wait.kind) {
-    case SW_WAIT_ASK:
-        return SW_FRAME_INSTANCE_ASKS;
-    case SW_WAIT_RECEIVE:
-        return SW_FRAME_INSTANCE_RECEIVES;
-    case SW_WAIT_SLEEP:
-        return SW_FRAME_INSTANCE_SLEEPS;
-    case SW_WAIT_CALL:
-        return SW_FRAME_INSTANCE_CALLS;
-    case SW_WAIT_NONE:
-        break;
-    }
-    return instance->waiting > 0 ? SW_FRAME_INSTANCE_BUSY : SW_FRAME_INSTANCE_IDLE;
-}
-
-static struct sw_frame_instance row_of(struct sw_worker *worker, const struct sw_instance *instance)
-{
-    return (struct sw_frame_instance){
-        .key = sw_instance_key(instance),
-        .pod = instance->pod->config.uid,
-        .digest = instance->spec == NULL ? (struct sw_bytes){NULL, 0} : instance->spec->digest,
-        .state = state_of(instance),
-        .waiting = instance->waiting,
-        .segments = instance->actor.segments,
-        .failures = instance->actor.failures,
-        .memory_bytes = instance->guest == NULL
-                            ? 0
-                            : worker->engine.memory_bytes(worker->engine.ctx, instance->guest),
-        .last_ns = instance->actor.last_ns,
-    };
-}
-
-static void page_add_pod(struct sw_worker *worker, const struct sw_item_list *list,
-                         const struct sw_pod *pod, struct page *page)
-{
-    struct sw_map_entry entry;
-    size_t cursor = 0;
-
-    if (compare_keys(pod->config.name_space, list->name_space) != 0 ||
-        compare_keys(pod->config.agent, list->agent) != 0)
-        return;
-    while (sw_map_next(pod->instances, &cursor, &entry)) {
-        struct sw_frame_instance row;
-
-        if (compare_keys(entry.key, list->after) <= 0)
-            continue;
-        row = row_of(worker, entry.value);
-        page_add(page, &row);
-    }
-}
-
-static void list_answer(struct sw_worker *worker, const struct sw_item_list *list)
-{
-    struct sw_frame frame = {
-        .kind = SW_FRAME_INSTANCES,
-        .instances = {.request = list->request,
-                      .code = list->entries.failed ? (uint32_t)-SW_E_EXHAUSTED : 0,
-                      .count = list->count,
-                      .has_more = list->has_more,
-                      .entries = {list->entries.data, list->entries.size}}};
-
-    if (list->entries.failed)
-        frame.instances.count = 0, frame.instances.entries.size = 0;
-    sw_output_frame(worker, &frame, list->epoch);
-}
-
-/* Add this worker's rows and pass the list on; the last worker answers. */
-static void deliver_list(struct sw_worker *worker, struct sw_item_list *list)
-{
-    struct page page = {.limit = list->limit, .has_more = list->has_more};
-    struct sw_reader reader = sw_reader_of(list->entries.data, list->entries.size);
-    struct sw_frame_instance row;
-    struct sw_map_entry entry;
-    struct sw_buffer entries;
-    size_t cursor = 0;
-
-    sw_buffer_init(&entries, list->entries.size_max);
-    page.rows = malloc((page.limit + 1) * sizeof *page.rows);
-    entries.failed = page.rows == NULL || list->entries.failed;
-    while (page.rows != NULL && sw_frame_instance_take(&reader, &row))
-        page_add(&page, &row);
-    while (page.rows != NULL && sw_map_next(worker->pods, &cursor, &entry))
-        page_add_pod(worker, list, entry.value, &page);
-    for (size_t i = 0; i < page.count; i++)
-        sw_frame_instance_put(&page.rows[i], &entries);
-    free(page.rows);
-    sw_buffer_done(&list->entries);
-    list->entries = entries;
-    list->count = (uint32_t)page.count;
-    list->has_more = page.has_more;
-    if (sw_output_epoch_now(worker) > list->epoch)
-        list->epoch = sw_output_epoch_now(worker);
-    if (worker->options.index + 1 < worker->options.count) {
-        sw_item_put(&worker->sent[worker->options.index + 1], &list->item);
-        return;
-    }
-    list_answer(worker, list);
-    sw_item_free(&list->item, &worker->engine);
-}
-
 /* --- Programs -------------------------------------------------------------------------------- */
 
 static void deliver_program(struct sw_worker *worker, struct sw_item_program *item)
@@ -565,7 +435,7 @@ static void deliver(struct sw_worker *worker, struct sw_item *item)
         sw_deliver_message(worker, (struct sw_message *)(void *)item);
         return;
     case SW_ITEM_LIST:
-        deliver_list(worker, (struct sw_item_list *)(void *)item);
+        sw_list_deliver(worker, (struct sw_item_list *)(void *)item);
         return;
     case SW_ITEM_LETTERS:
         sw_deliver_letters(worker, (struct sw_item_letters *)(void *)item);
@@ -589,6 +459,9 @@ static void deliver(struct sw_worker *worker, struct sw_item *item)
         break;
     case SW_ITEM_POD_CLOSE:
         sw_pod_close(worker, (struct sw_item_pod_close *)(void *)item);
+        break;
+    case SW_ITEM_READ:
+        sw_hibernate_loaded(worker, (struct sw_item_read *)(void *)item);
         break;
     case SW_ITEM_PUBLISH:
         deliver_publish(worker, (struct sw_item_publish *)(void *)item);

@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/worker.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/store/shelf.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,25 @@ static void keep_texts(void *at, struct sw_bytes *const *texts)
         texts[i]->data = place;
         place += texts[i]->size;
     }
+}
+
+struct sw_item_read *sw_item_read_new(uint32_t worker, uint64_t place)
+{
+    struct sw_item_read *item = calloc(1, sizeof *item);
+
+    if (item == NULL)
+        return NULL;
+    item->item.kind = SW_ITEM_READ;
+    item->worker = worker;
+    item->place = place;
+    sw_buffer_init(&item->block, SW_SNAPSHOT_BLOCK_MAX);
+    return item;
+}
+
+void sw_item_read_run(struct sw_shared *shared, struct sw_item_read *item)
+{
+    item->rc =
+        sw_shelf_read(shared->shelf, item->place, false, &item->block, &item->saved, &item->err);
 }
 
 struct sw_item *sw_item_pod_open_new(const struct sw_pod_config *config,
@@ -186,6 +206,9 @@ void sw_item_free(struct sw_item *item, const struct sw_guest_engine *engine)
         break;
     case SW_ITEM_LETTERS:
         sw_buffer_done(&((struct sw_item_letters *)(void *)item)->entries);
+        break;
+    case SW_ITEM_READ:
+        sw_buffer_done(&((struct sw_item_read *)(void *)item)->block);
         break;
     case SW_ITEM_ROUTE:
     case SW_ITEM_POD_CLOSE:

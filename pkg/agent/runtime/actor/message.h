@@ -23,7 +23,8 @@ enum sw_item_kind { /* What can come to a worker. */
                     SW_ITEM_LETTERS,
                     SW_ITEM_LETTERS_CHANGE,
                     SW_ITEM_PROGRAM,
-                    SW_ITEM_PROGRAM_ASK
+                    SW_ITEM_PROGRAM_ASK,
+                    SW_ITEM_READ
 };
 
 struct sw_item {          /* The beginning of each of them. */

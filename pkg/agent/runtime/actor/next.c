@@ -4,6 +4,7 @@
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/fetch.h"
+#include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/agent/runtime/actor/image.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
@@ -398,6 +399,21 @@ static bool is_expired(struct sw_worker *worker, struct sw_instance *instance)
     return false;
 }
 
+/* It has nothing to do now, and may be gone afterwards. One that was recovered, and has slept since
+ * as its records, is rebuilt for that. */
+static void rest(struct sw_worker *worker, struct sw_instance *instance)
+{
+    bool wants_rest = instance->wants_rest;
+    struct sw_err err = {0};
+
+    instance->wants_rest = false;
+    if (wants_rest && instance->guest == NULL && !instance->is_parked &&
+        !sw_segment_prepare(worker, instance, NULL, &err))
+        return;
+    if (wants_rest || instance->pod->config.rest_ns == 0)
+        (void)sw_hibernate(worker, instance);
+}
+
 bool sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority)
 {
     struct sw_message *message;
@@ -425,8 +441,10 @@ bool sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
         return false;
     }
     message = sw_instance_take(worker, instance, priority);
-    if (message == NULL)
+    if (message == NULL) {
+        rest(worker, instance);
         return false;
+    }
     if (instance->mailbox[priority] != NULL) /* It is likely to follow at once. */
         sw_fetch(instance->mailbox[priority]->next, SW_MESSAGE_FETCH_BYTES);
     if (is_stale(worker, instance, message) || is_repeat(worker, instance, message)) {
@@ -439,5 +457,9 @@ bool sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
     } else if (!handle(worker, instance, message)) {
         sw_spares_put(&worker->spares, message);
     }
-    return instance->mailbox[priority] != NULL && instance->actor.wait.kind == SW_WAIT_NONE;
+    if (instance->mailbox[priority] != NULL)
+        return instance->actor.wait.kind == SW_WAIT_NONE;
+    if (instance->pod->config.rest_ns == 0)
+        rest(worker, instance);
+    return false;
 }

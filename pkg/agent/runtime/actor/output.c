@@ -113,9 +113,8 @@ void sw_output_reply(struct sw_worker *worker, uint64_t request, int32_t status,
 static uint32_t phase_of(const struct sw_pod *pod)
 {
     /* Keyed instances come and go; such a Pod is running once it takes messages. */
-    return pod->config.is_keyed || sw_map_count(pod->instances) == pod->ready
-               ? SW_FRAME_POD_RUNNING
-               : SW_FRAME_POD_STARTING;
+    return pod->config.is_keyed || sw_pod_count(pod) == pod->ready ? SW_FRAME_POD_RUNNING
+                                                                   : SW_FRAME_POD_STARTING;
 }
 
 void sw_output_status(struct sw_worker *worker, struct sw_pod *pod)
@@ -132,7 +131,7 @@ static void tell_status(struct sw_worker *worker, struct sw_pod *pod)
                              .pod_status = {.uid = pod->config.uid,
                                             .generation = pod->config.generation,
                                             .phase = phase_of(pod),
-                                            .instances = sw_map_count(pod->instances),
+                                            .instances = sw_pod_count(pod),
                                             .ready = pod->ready,
                                             .failures = pod->failing}};
 

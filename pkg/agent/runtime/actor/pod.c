@@ -4,6 +4,7 @@
 #include "pkg/agent/link/frame.h"
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/segment.h"
 #include "pkg/utils/base/text.h"
@@ -99,6 +100,7 @@ struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_co
         return NULL;
     sw_list_init(&pod->dirty);
     sw_list_init(&pod->capture);
+    sw_list_init(&pod->loadings);
     /* Keys are chosen by clients: they must not be able to choose ones that collide. */
     shared->system->random(shared->system->ctx, &seed, sizeof seed);
     pod->instances = sw_map_new_of(seed, key_of);
@@ -130,6 +132,7 @@ void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod)
     if (pod == NULL)
         return;
     free_limbo(worker, pod, 0);
+    sw_hibernate_end(worker, pod);
     sw_letters_done(&pod->letters);
     sw_ready_share_put(&worker->ready, pod->share);
     sw_list_remove(&pod->dirty);
@@ -216,15 +219,17 @@ static void reset_instances(struct sw_worker *worker, struct sw_pod *pod)
 
     if (count < sw_map_count(pod->instances))
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory to discard the state of a Pod");
-    if (count == 0)
+    if (count + pod->asleep_count == 0)
         return;
     for (size_t i = 0; i < count && worker->failure.rc == SW_OK; i++) {
         sw_pod_keep_mail(worker, list[i]);
         sw_segment_end(worker, list[i], SW_ENTRY_RESET);
     }
     free(list);
-    snprintf(words, sizeof words, "the module changed: %zu instances begin with empty state",
-             count);
+    snprintf(words, sizeof words,
+             "the module changed: %" PRIu64 " instances begin with empty state",
+             count + pod->asleep_count);
+    sw_hibernate_drop(worker, pod, true); /* The record of the Pod says so. */
     event.event.words = (struct sw_bytes){words, strlen(words)};
     sw_output_frame(worker, &event, sw_output_epoch_now(worker));
 }
@@ -245,7 +250,8 @@ struct sw_record_pod sw_pod_record(const struct sw_pod_config *config, uint32_t 
 
 /* Put the Pod into the journal if anybody could see a difference to what stands there. */
 static enum sw_rc record_pod(struct sw_worker *worker, struct sw_pod *pod,
-                             const struct sw_pod_config *config, const struct sw_spec *spec)
+                             const struct sw_pod_config *config, const struct sw_spec *spec,
+                             bool is_reset)
 {
     const struct sw_pod_config *old = &pod->config;
     struct sw_journal_place place;
@@ -255,22 +261,41 @@ static enum sw_rc record_pod(struct sw_worker *worker, struct sw_pod *pod,
         (pod->spec == spec && memcmp(old->slots, config->slots, sizeof old->slots) == 0 &&
          old->replicas == config->replicas && old->body_bytes == config->body_bytes))
         return SW_OK;
+    record.pod.is_reset = is_reset;
     return sw_worker_append(worker, &record, &place);
+}
+
+/* How many instances there should be. */
+static uint64_t count_replicas(const struct sw_pod *pod)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < pod->config.replicas; i++) {
+        char text[24];
+
+        count += has_slot(
+            pod, (struct sw_bytes){text, (size_t)snprintf(text, sizeof text, "%" PRIu32, i)});
+    }
+    return count;
 }
 
 void sw_pod_set_replicas(struct sw_worker *worker, struct sw_pod *pod)
 {
+    bool is_exact;
     size_t count;
     struct sw_instance **list = list_instances(pod, &count);
 
     for (size_t i = 0; i < count; i++)
         list[i]->is_stopping = !has_replica(pod, sw_instance_key(list[i]));
     free(list);
+    is_exact = pod->asleep_count > 0 && count_replicas(pod) != sw_pod_count(pod);
+    pod->has_surplus = is_exact;
     for (uint32_t i = 0; i < pod->config.replicas; i++) {
         char text[24];
         struct sw_bytes key = {text, (size_t)snprintf(text, sizeof text, "%" PRIu32, i)};
 
-        if (!has_slot(pod, key) || sw_map_find(pod->instances, key.data, key.size) != NULL)
+        if (!has_slot(pod, key) || sw_map_find(pod->instances, key.data, key.size) != NULL ||
+            sw_hibernate_has(worker, pod, key, is_exact))
             continue;
         if (sw_instance_add(worker, pod, key, 0) == NULL) {
             sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for an instance");
@@ -279,12 +304,24 @@ void sw_pod_set_replicas(struct sw_worker *worker, struct sw_pod *pod)
     }
 }
 
+bool sw_pod_is_surplus(const struct sw_pod *pod, const struct sw_instance *instance)
+{
+    return pod->state == SW_POD_OPEN && !pod->config.is_keyed &&
+           !has_replica(pod, sw_instance_key(instance));
+}
+
 /* Whether there is something to hand over between two programs. */
 static bool is_to_upgrade(const struct sw_pod *pod, const struct sw_instance *instance)
 {
     return instance->is_started && instance->spec != NULL &&
            instance->refused != pod->spec->number &&
            !sw_bytes_is_equal(instance->spec->digest, pod->spec->digest);
+}
+
+bool sw_pod_is_to_upgrade(const struct sw_pod *pod, const struct sw_instance *instance)
+{
+    return pod->state == SW_POD_OPEN && pod->program->view.has_on_upgrade &&
+           is_to_upgrade(pod, instance);
 }
 
 /* Instances of an older program that the new one cannot take over stay what they are; say so. */
@@ -303,6 +340,22 @@ static void tell_outdated(struct sw_worker *worker, const struct sw_pod *pod, si
              count);
     event.event.words = (struct sw_bytes){words, strlen(words)};
     sw_output_frame(worker, &event, sw_output_epoch_now(worker));
+}
+
+/* Those that sleep under another program. */
+static size_t count_outdated(struct sw_worker *worker, const struct sw_pod *pod)
+{
+    size_t count = 0;
+
+    for (uint32_t slot = 0; pod->asleep != NULL && slot < SW_SLOTS; slot++)
+        for (uint32_t i = 0; pod->asleep[slot] != NULL && i < pod->asleep[slot]->specs_count; i++) {
+            const struct sw_asleep_spec *of = &pod->asleep[slot]->specs[i];
+            const struct sw_spec *spec = sw_specs_find(&worker->shared->specs, of->number);
+
+            if (of->count > 0 && !sw_bytes_is_equal(spec->digest, pod->spec->digest))
+                count += of->count;
+        }
+    return count;
 }
 
 /* Have everything run that can. */
@@ -330,7 +383,9 @@ static void wake_instances(struct sw_worker *worker, struct sw_pod *pod)
         if (pod->program->view.has_on_upgrade)
             sw_instance_wake_up(worker, instance, SWARM_PRIORITY_LOW);
     }
-    tell_outdated(worker, pod, outdated);
+    tell_outdated(worker, pod, outdated + count_outdated(worker, pod));
+    if (pod->program->view.has_on_upgrade || pod->has_surplus)
+        sw_hibernate_walk(worker, pod);
 }
 
 void sw_pod_give_mail(struct sw_worker *worker, struct sw_pod *pod)
@@ -394,17 +449,19 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
         .config = item->config.config,
         .timers_max = item->config.timers_max};
     const struct sw_spec *spec = NULL;
+    bool is_reset;
     enum sw_rc rc = sw_specs_make(&shared->specs, &content,
                                   item->config.is_durable ? shared->journal : NULL, &spec);
 
     if (rc == SW_OK)
         sw_capture_use(worker, spec);
     sw_capture_pod_first(worker, pod);
-    if (rc == SW_OK && item->config.resets && pod->spec != NULL &&
-        !sw_bytes_is_equal(pod->spec->digest, spec->digest))
+    is_reset = rc == SW_OK && item->config.resets && pod->spec != NULL &&
+               !sw_bytes_is_equal(pod->spec->digest, spec->digest);
+    if (is_reset)
         reset_instances(worker, pod);
     if (rc != SW_OK || worker->failure.rc != SW_OK ||
-        record_pod(worker, pod, &item->config, spec) != SW_OK ||
+        record_pod(worker, pod, &item->config, spec, is_reset) != SW_OK ||
         sw_pod_set_config(pod, &item->config) != SW_OK) {
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a Pod");
         return;
@@ -422,6 +479,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
     if (pod->program == NULL)
         return;
     pod->state = SW_POD_OPEN;
+    worker->rest.is_rested = false; /* There may be some that are to sleep. */
     pod->is_leaving = false;
     announce(worker, pod, false);
     pod->is_recovered = false;
@@ -463,7 +521,7 @@ static void tell_closed(struct sw_worker *worker, const struct sw_pod *pod)
     sw_output_frame(worker, &frame, sw_output_epoch_now(worker));
 }
 
-void sw_pod_finish(struct sw_worker *worker, struct sw_pod *pod)
+static void finish(struct sw_worker *worker, struct sw_pod *pod)
 {
     struct sw_record record = {.kind = SW_RECORD_POD_DROP, .dropped_pod = pod->config.pod};
     struct sw_journal_place place;
@@ -476,6 +534,12 @@ void sw_pod_finish(struct sw_worker *worker, struct sw_pod *pod)
     (void)sw_map_remove(worker->pods, &pod->config.pod, sizeof pod->config.pod);
     worker->counts.pods--;
     sw_pod_free(worker, pod);
+}
+
+void sw_pod_finish_if_empty(struct sw_worker *worker, struct sw_pod *pod)
+{
+    if (pod->state == SW_POD_DISCARDING && sw_pod_count(pod) == 0)
+        finish(worker, pod);
 }
 
 /* Stop running it; what is journalled stays for the next time it is opened. */
@@ -498,6 +562,8 @@ static void put_to_sleep(struct sw_worker *worker, struct sw_pod *pod)
             sw_segment_end(worker, list[i], SW_ENTRY_RESET);
     }
     free(list);
+    if (!pod->config.is_durable)
+        sw_hibernate_drop(worker, pod, false);
     tell_closed(worker, pod);
 }
 
@@ -517,8 +583,11 @@ static void discard(struct sw_worker *worker, struct sw_pod *pod)
             sw_segment_end(worker, list[i], SW_ENTRY_RESET);
     }
     free(list);
-    if (sw_map_count(pod->instances) == 0)
-        sw_pod_finish(worker, pod);
+    if (can_run && pod->program->view.has_on_stop)
+        sw_hibernate_walk(worker, pod);
+    else /* The end of the Pod is theirs. */
+        sw_hibernate_drop(worker, pod, false);
+    sw_pod_finish_if_empty(worker, pod);
 }
 
 void sw_pod_close(struct sw_worker *worker, const struct sw_item_pod_close *item)

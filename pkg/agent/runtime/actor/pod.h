@@ -17,6 +17,7 @@ enum sw_pod_state {
     SW_POD_DISCARDING /* Instances are stopped one by one, then it is gone. */
 };
 
+struct sw_asleep; /* asleep.h */
 struct sw_instance;
 struct sw_share;     /* ready.h */
 struct sw_pod_texts; /* Opaque. */
@@ -39,6 +40,13 @@ struct sw_pod {
     uint64_t status_ns;  /* When its status was last told, */
     uint32_t told_phase; /* and what it was. */
     bool is_status_due;
+    /* Instances that sleep, by slot; NULL: none yet. What waits until one is read. */
+    struct sw_asleep **asleep;
+    uint64_t asleep_count;
+    struct sw_list loadings;
+    uint32_t walk_slot; /* While is_walking: where the walk through them is. */
+    bool is_walking;
+    bool has_surplus;       /* Some of them may be replicas too many. */
     bool is_uncaptured;     /* Limbo and letters are to be saved for a snapshot, */
     struct sw_list capture; /* and then it is in worker->uncaptured_pods. */
     bool is_recovered;      /* Its spec is that of the journal, not of swarmd. */
@@ -61,8 +69,17 @@ void sw_pod_give_mail(struct sw_worker *worker, struct sw_pod *pod);
 void sw_limbo_put(struct sw_worker *worker, struct sw_pod *pod, struct sw_message *message);
 void sw_pod_open(struct sw_worker *worker, struct sw_item_pod_open *item);
 void sw_pod_close(struct sw_worker *worker, const struct sw_item_pod_close *item);
-/* Once the last instance of a Pod that is discarded is gone. */
-void sw_pod_finish(struct sw_worker *worker, struct sw_pod *pod);
+/* If the last instance of a Pod that is discarded is gone, so is the Pod. */
+void sw_pod_finish_if_empty(struct sw_worker *worker, struct sw_pod *pod);
+/* All instances, those that sleep as well. */
+static inline uint64_t sw_pod_count(const struct sw_pod *pod)
+{
+    return sw_map_count(pod->instances) + pod->asleep_count;
+}
+/* Whether it is a replica too many. */
+bool sw_pod_is_surplus(const struct sw_pod *pod, const struct sw_instance *instance);
+/* Whether the Pod's program is to take it over. */
+bool sw_pod_is_to_upgrade(const struct sw_pod *pod, const struct sw_instance *instance);
 /* Make the instances of a replicated Pod that are missing, stop those too many. */
 void sw_pod_set_replicas(struct sw_worker *worker, struct sw_pod *pod);
 

@@ -76,6 +76,31 @@ static inline enum sw_rc contradiction(struct recovery *recovery, const char *wh
 /* All of it: recovery->{shared, workers, count, options, report, err} and watch are set. */
 SW_MUST_CHECK enum sw_rc sw_recovery_run(struct recovery *recovery);
 
+/* --- recovery.c ------------------------------------------------------------------------------- */
+
+/* Numbers are never given twice. */
+void sw_recovery_raise(_Atomic uint64_t *next, uint64_t number);
+/* Somebody has it, or had it after the point of the snapshot with which recovery began. NULL: there
+ * is none of that number. */
+const struct sw_spec *sw_recovery_use_spec(struct recovery *recovery, uint32_t number);
+SW_MUST_CHECK enum sw_rc sw_recovery_spec(struct recovery *recovery,
+                                          const struct sw_record_spec *record);
+SW_MUST_CHECK enum sw_rc sw_recovery_pod(struct recovery *recovery,
+                                         const struct sw_record_pod *record);
+/* An instance is born, or was before the point. */
+SW_MUST_CHECK enum sw_rc sw_recovery_start(struct recovery *recovery,
+                                           const struct sw_record_segment *segment,
+                                           struct sw_instance **ret_instance);
+/* A dead letter of the snapshot. */
+SW_MUST_CHECK enum sw_rc sw_recovery_letter(struct recovery *recovery,
+                                            const struct sw_record_letter *record);
+
+/* --- recovery_snapshot.c ---------------------------------------------------------------------- */
+
+/* Take in a block of the snapshot; ctx is the recovery. */
+SW_MUST_CHECK enum sw_rc sw_recovery_block(void *ctx, const struct sw_snapshot_block *block,
+                                           struct sw_err *err);
+
 /* --- recovery_effects.c ----------------------------------------------------------------------- */
 
 /* Have a message wait until a record says that it was handled. */

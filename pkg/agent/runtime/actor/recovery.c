@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/recovery.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/agent/runtime/actor/letters.h"
 #include "pkg/agent/runtime/actor/recovering.h"
 #include "pkg/agent/runtime/actor/retry.h"
@@ -12,11 +13,11 @@
 
 #define CACHE_LINE_BYTES 64u
 #define MAILBOX_UNTIL_OPENED 1024u
+#define SHELF_EXTENTS 8u
 
 /* --- Records --------------------------------------------------------------------------------- */
 
-/* Numbers are never given twice. */
-static void raise(_Atomic uint64_t *next, uint64_t number)
+void sw_recovery_raise(_Atomic uint64_t *next, uint64_t number)
 {
     if (atomic_load(next) < number)
         atomic_store(next, number);
@@ -34,8 +35,7 @@ static enum sw_rc announce(struct recovery *recovery, const struct sw_pod *pod)
     return SW_OK;
 }
 
-/* Somebody has it, or had it after the point of the snapshot with which recovery began. */
-static const struct sw_spec *use_spec(struct recovery *recovery, uint32_t number)
+const struct sw_spec *sw_recovery_use_spec(struct recovery *recovery, uint32_t number)
 {
     const struct sw_spec *spec = sw_specs_find(&recovery->shared->specs, number);
 
@@ -44,7 +44,29 @@ static const struct sw_spec *use_spec(struct recovery *recovery, uint32_t number
     return spec;
 }
 
-static enum sw_rc take_pod(struct recovery *recovery, const struct sw_record_pod *record)
+static enum sw_rc end_instance(struct recovery *recovery, struct sw_instance *instance);
+static enum sw_rc leave(struct recovery *recovery, struct sw_instance *instance,
+                        const struct sw_record_segment *segment);
+
+/* Those that slept when their Pod ended went with it, without a record of their own. */
+static enum sw_rc end_sleepers(struct recovery *recovery, struct sw_worker *worker,
+                               struct sw_pod *pod)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && sw_map_next(pod->instances, &cursor, &entry)) {
+        rc = leave(recovery, entry.value, NULL);
+        if (rc == SW_OK)
+            rc = end_instance(recovery, entry.value);
+        cursor = 0; /* The map has changed. */
+    }
+    sw_hibernate_drop(worker, pod, true);
+    return rc;
+}
+
+enum sw_rc sw_recovery_pod(struct recovery *recovery, const struct sw_record_pod *record)
 {
     struct sw_worker *worker = worker_of(recovery, record->pod);
     struct sw_pod *pod = find_pod(recovery, record->pod);
@@ -63,7 +85,8 @@ static enum sw_rc take_pod(struct recovery *recovery, const struct sw_record_pod
         .body_bytes = record->body_bytes,
     };
 
-    const struct sw_spec *spec = use_spec(recovery, record->spec);
+    const struct sw_spec *spec = sw_recovery_use_spec(recovery, record->spec);
+    enum sw_rc rc = SW_OK;
 
     if (record->slots.size != sizeof config.slots || spec == NULL)
         return contradiction(recovery, "a Pod with other slots, or without a spec");
@@ -78,15 +101,18 @@ static enum sw_rc take_pod(struct recovery *recovery, const struct sw_record_pod
             return no_memory(recovery);
         }
         pod->is_recovered = true;
-    } else if (sw_pod_set_config(pod, &config) != SW_OK) {
-        return no_memory(recovery);
+    } else {
+        if (record->is_reset)
+            rc = end_sleepers(recovery, worker, pod);
+        if (rc != SW_OK || sw_pod_set_config(pod, &config) != SW_OK)
+            return rc != SW_OK ? rc : no_memory(recovery);
     }
     pod->spec = spec;
-    raise(&recovery->shared->next_pod, record->pod + 1);
+    sw_recovery_raise(&recovery->shared->next_pod, record->pod + 1);
     return announce(recovery, pod);
 }
 
-static enum sw_rc take_spec(struct recovery *recovery, const struct sw_record_spec *record)
+enum sw_rc sw_recovery_spec(struct recovery *recovery, const struct sw_record_spec *record)
 {
     enum sw_rc rc = sw_specs_load(&recovery->shared->specs, record);
 
@@ -100,9 +126,13 @@ static enum sw_rc drop_pod(struct recovery *recovery, uint64_t number)
     struct sw_worker *worker = worker_of(recovery, number);
     struct sw_pod *pod = find_pod(recovery, number);
     struct sw_route_change change = {.is_gone = true};
+    enum sw_rc rc;
 
-    if (pod == NULL || sw_map_count(pod->instances) != 0)
-        return contradiction(recovery, "the end of a Pod that is not there or not empty");
+    if (pod == NULL)
+        return contradiction(recovery, "the end of a Pod that is not there");
+    rc = end_sleepers(recovery, worker, pod);
+    if (rc != SW_OK)
+        return rc;
     change.name_space = pod->config.name_space;
     change.agent = pod->config.agent;
     change.pod.pod = number;
@@ -114,7 +144,7 @@ static enum sw_rc drop_pod(struct recovery *recovery, uint64_t number)
     return SW_OK;
 }
 
-static enum sw_rc take_start(struct recovery *recovery, const struct sw_record_segment *segment,
+enum sw_rc sw_recovery_start(struct recovery *recovery, const struct sw_record_segment *segment,
                              struct sw_instance **ret_instance)
 {
     struct sw_worker *worker = worker_of(recovery, segment->pod);
@@ -134,7 +164,7 @@ static enum sw_rc take_start(struct recovery *recovery, const struct sw_record_s
     instance->memory_bytes = segment->memory_bytes;
     instance->is_started = true;
     pod->ready++;
-    raise(&recovery->shared->next_instance, segment->instance / SW_SLOTS + 1);
+    sw_recovery_raise(&recovery->shared->next_instance, segment->instance / SW_SLOTS + 1);
     *ret_instance = instance;
     return SW_OK;
 }
@@ -336,6 +366,17 @@ static bool is_replayed(const struct sw_record_segment *segment)
            segment->entry != SW_ENTRY_UPGRADE && segment->entry != SW_ENTRY_IMAGE;
 }
 
+/* One that slept at the point of the snapshot has a record since. */
+static enum sw_rc recall(struct recovery *recovery, const struct sw_record_segment *segment,
+                         struct sw_instance **ret_instance)
+{
+    struct sw_pod *pod = find_pod(recovery, segment->pod);
+
+    return pod == NULL ? SW_OK
+                       : sw_hibernate_recall(worker_of(recovery, segment->pod), pod,
+                                             segment->instance, ret_instance, recovery->err);
+}
+
 static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record_segment *segment)
 {
     struct sw_worker *worker = worker_of(recovery, segment->pod);
@@ -343,9 +384,11 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
     enum sw_rc rc = SW_OK;
 
     if (segment->entry == SW_ENTRY_START)
-        rc = take_start(recovery, segment, &instance);
+        rc = sw_recovery_start(recovery, segment, &instance);
     else
         instance = sw_idmap_find(worker->instances, segment->instance);
+    if (instance == NULL && rc == SW_OK)
+        rc = recall(recovery, segment, &instance);
     if (rc != SW_OK)
         return rc;
     if (instance == NULL || segment->previous != instance->actor.last_lsn)
@@ -356,7 +399,7 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
         return rc;
     if (segment->entry != SW_ENTRY_RESET) {
         if (instance->spec == NULL || instance->spec->number != segment->spec)
-            instance->spec = use_spec(recovery, segment->spec);
+            instance->spec = sw_recovery_use_spec(recovery, segment->spec);
         if (instance->spec == NULL)
             return contradiction(recovery, "a segment under no spec");
         if (segment->entry == SW_ENTRY_UPGRADE)
@@ -446,7 +489,7 @@ static enum sw_rc take_letter(struct recovery *recovery, const struct sw_record_
     return record->act == SW_LETTER_REDELIVER ? redeliver(recovery, letter) : SW_OK;
 }
 
-static enum sw_rc load_letter(struct recovery *recovery, const struct sw_record_letter *record)
+enum sw_rc sw_recovery_letter(struct recovery *recovery, const struct sw_record_letter *record)
 {
     struct sw_pod *pod = find_pod(recovery, record->pod);
 
@@ -455,133 +498,6 @@ static enum sw_rc load_letter(struct recovery *recovery, const struct sw_record_
 }
 
 /* --- A snapshot ------------------------------------------------------------------------------ */
-
-static enum sw_rc load_instance(struct recovery *recovery, const struct sw_snapshot_block *block)
-{
-    const struct sw_snapshot_instance *saved = &block->instance;
-    struct sw_record_segment start = {.instance = saved->id,
-                                      .pod = saved->pod,
-                                      .key = saved->key,
-                                      .seed = saved->seed,
-                                      .memory_bytes = saved->memory_bytes};
-    struct sw_subscriber who = {.instance = saved->id, .pod = saved->pod, .is_durable = true};
-    struct sw_instance *instance;
-    enum sw_rc rc = take_start(recovery, &start, &instance);
-
-    if (rc == SW_OK)
-        rc = sw_actor_load(&instance->actor, saved->actor, recovery->err);
-    if (rc != SW_OK)
-        return rc;
-    instance->actor.last_lsn = saved->last_lsn;
-    instance->actor.state_lsn = saved->state_lsn;
-    instance->random.next = saved->random_next;
-    instance->refused = saved->refused;
-    instance->spec = use_spec(recovery, saved->spec);
-    if (instance->spec == NULL)
-        return contradiction(recovery, "an instance without a spec");
-    if (instance->actor.last_ns > recovery->latest_ns)
-        recovery->latest_ns = instance->actor.last_ns;
-    instance->stored_at[0] = block->at;
-    instance->stored_generation[0] = 1;
-    for (uint32_t i = 0; rc == SW_OK && i < instance->actor.patterns_count; i++) {
-        const struct sw_pattern *pattern = instance->actor.patterns[i];
-        struct sw_bytes text = {pattern->text, pattern->size};
-
-        rc = sw_subject_is_pattern(text)
-                 ? sw_bus_add(&recovery->shared->bus, &who, instance->pod->config.name_space, text)
-                 : contradiction(recovery, "a subscription to no subject");
-    }
-    return rc;
-}
-
-static enum sw_rc load_handled(struct recovery *recovery, const struct sw_message *template)
-{
-    struct sw_worker *worker = worker_of(recovery, template->pod);
-    struct sw_instance *instance = sw_idmap_find(worker->instances, template->instance);
-    struct sw_message *message;
-
-    if (instance == NULL || instance->actor.wait.kind == SW_WAIT_NONE || instance->handled != NULL)
-        return contradiction(recovery, "what a turn handles that is not there");
-    message = sw_message_new(template);
-    if (message == NULL)
-        return no_memory(recovery);
-    sw_instance_set_handled(worker, instance, message);
-    return SW_OK;
-}
-
-static enum sw_rc load_message(struct recovery *recovery, const struct sw_snapshot_message *saved)
-{
-    const struct sw_message_head *head = &saved->head;
-    struct sw_message message = {.pod = saved->pod,
-                                 .instance = saved->instance,
-                                 .key = saved->key,
-                                 .head = *head,
-                                 .attempts = saved->attempts,
-                                 .retry_ns = saved->retry_ns,
-                                 .is_timer = saved->is_timer,
-                                 .is_lost = saved->is_lost,
-                                 .body = saved->body};
-    struct pending_key key = {head->source.lsn, head->source.index, 0};
-
-    if (saved->is_handled)
-        return load_handled(recovery, &message);
-    if ((head->flags & SWARM_MESSAGE_PUBLISHED) != 0)
-        key.instance = saved->instance;
-    if (key.lsn == 0)
-        key = (struct pending_key){head->answers.lsn, head->answers.index, 0};
-    return sw_recovery_find(recovery, &key) != NULL
-               ? contradiction(recovery, "a message that waits twice")
-               : sw_recovery_add(recovery, &key, &message);
-}
-
-static enum sw_rc load_published(struct recovery *recovery, struct sw_bytes published)
-{
-    struct sw_reader reader = sw_reader_of(published.data, published.size);
-    enum sw_rc rc = sw_requests_load(&recovery->shared->bus.published, &reader);
-
-    if (rc == SW_E_EXHAUSTED)
-        return no_memory(recovery);
-    return rc == SW_OK && sw_reader_is_finished(&reader)
-               ? SW_OK
-               : contradiction(recovery, "malformed names of publishes");
-}
-
-static enum sw_rc load_block(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err)
-{
-    struct recovery *recovery = ctx;
-
-    (void)err;
-    switch (block->kind) {
-    case SW_SNAPSHOT_GONE:
-        for (uint32_t i = 0; i < recovery->count; i++)
-            if (sw_routes_add_gone(recovery->workers[i]->routes, block->gone.pod,
-                                   block->gone.name_space, block->gone.agent) != SW_OK)
-                return no_memory(recovery);
-        return SW_OK;
-    case SW_SNAPSHOT_NUMBERS:
-        raise(&recovery->shared->next_pod, block->numbers.next_pod);
-        raise(&recovery->shared->next_instance, block->numbers.next_instance);
-        if (block->numbers.time_ns > recovery->latest_ns)
-            recovery->latest_ns = block->numbers.time_ns;
-        return SW_OK;
-    case SW_SNAPSHOT_SPEC:
-        return take_spec(recovery, &block->spec);
-    case SW_SNAPSHOT_POD:
-        return take_pod(recovery, &block->pod);
-    case SW_SNAPSHOT_INSTANCE:
-        return load_instance(recovery, block);
-    case SW_SNAPSHOT_MESSAGE:
-        return load_message(recovery, &block->message);
-    case SW_SNAPSHOT_LETTER:
-        return load_letter(recovery, &block->letter);
-    case SW_SNAPSHOT_PUBLISHED:
-        return load_published(recovery, block->published);
-    case SW_SNAPSHOT_PACKED:
-    case SW_SNAPSHOT_END:
-        break;
-    }
-    return SW_OK;
-}
 
 /* The last record that names a snapshot names the one that counts. */
 static enum sw_rc note_snapshot(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
@@ -633,6 +549,18 @@ static enum sw_rc pass_point(struct recovery *recovery)
     return rc == SW_OK ? watch->point(watch->ctx, recovery->err) : rc;
 }
 
+static enum sw_rc make_shelf(struct recovery *recovery)
+{
+    struct sw_shared *shared = recovery->shared;
+    struct sw_shelf_options options = {.system = shared->system,
+                                       .folder = recovery->options->folder,
+                                       .uuid = sw_journal_uuid(shared->journal),
+                                       .file_bytes = shared->shelf_bytes,
+                                       .extent_bytes = shared->shelf_bytes / SHELF_EXTENTS};
+
+    return sw_shelf_new(&options, &shared->shelf, recovery->err);
+}
+
 /* Begin with the snapshot that counts, if there is one. */
 static enum sw_rc take_snapshot(struct recovery *recovery)
 {
@@ -641,6 +569,9 @@ static enum sw_rc take_snapshot(struct recovery *recovery)
     enum sw_rc rc;
 
     sw_snapshots_set_folder(shared, recovery->options->folder);
+    rc = make_shelf(recovery);
+    if (rc != SW_OK)
+        return rc;
     if (!recovery->has_snapshot && begin != SW_JOURNAL_BIRTH_LSN)
         return contradiction(recovery, "its beginning is missing, and it names no snapshot");
     recovery->is_point_passed =
@@ -650,7 +581,7 @@ static enum sw_rc take_snapshot(struct recovery *recovery)
     recovery->place.lsn = recovery->begin = recovery->snapshot.lsn;
     if (recovery->begin < begin)
         return contradiction(recovery, "what follows its snapshot is missing");
-    rc = open_snapshot(recovery, load_block, recovery);
+    rc = open_snapshot(recovery, sw_recovery_block, recovery);
     if (rc == SW_OK)
         atomic_store(&shared->snapshots->idle_lsn, recovery->snapshot_end);
     return rc;
@@ -694,9 +625,9 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
     }
     switch (record.kind) {
     case SW_RECORD_SPEC:
-        return take_spec(recovery, &record.spec);
+        return sw_recovery_spec(recovery, &record.spec);
     case SW_RECORD_POD:
-        return take_pod(recovery, &record.pod);
+        return sw_recovery_pod(recovery, &record.pod);
     case SW_RECORD_POD_DROP:
         return drop_pod(recovery, record.dropped_pod);
     case SW_RECORD_SEGMENT:
@@ -819,6 +750,21 @@ static void free_pending(struct recovery *recovery)
         sw_message_free(entry.value);
 }
 
+/* Those that sleep as well, who are not looked for by their ids any more. */
+static uint64_t count_instances(struct sw_worker *worker)
+{
+    uint64_t count = sw_idmap_count(worker->instances);
+
+    SW_LIST_EACH(&worker->rest.asleep, node)
+    {
+        struct sw_asleep *asleep = SW_LIST_ITEM(node, struct sw_asleep, capture);
+
+        sw_asleep_settle(asleep);
+        count += sw_asleep_count(asleep);
+    }
+    return count;
+}
+
 /* Timers are set; what is overdue fires at the first run. */
 static void settle(struct recovery *recovery)
 {
@@ -838,7 +784,7 @@ static void settle(struct recovery *recovery)
                             sw_instance_key(instance));
         }
         recovery->report->pods += sw_map_count(worker->pods);
-        recovery->report->instances += sw_idmap_count(worker->instances);
+        recovery->report->instances += count_instances(worker);
     }
 }
 

@@ -235,15 +235,10 @@ void sw_base_done(struct sw_base *base)
     sw_buffer_done(&base->chain.lsns);
 }
 
-/* What the snapshot that counts has of the instance. */
-static enum sw_rc find_stored(struct sw_snapshot *file, uint64_t at, struct sw_base *base,
-                              struct sw_err *err)
+static enum sw_rc begin_at(const struct sw_snapshot_instance *stored, struct sw_base *base)
 {
-    struct sw_snapshot_instance saved;
-    enum sw_rc rc = sw_snapshot_read(file, at, &base->block, &saved, err);
+    const struct sw_snapshot_instance saved = *stored;
 
-    if (rc != SW_OK)
-        return rc;
     base->lsn = saved.base_lsn;
     base->chain_lsn = saved.last_lsn;
     base->random_next = saved.base_random_next;
@@ -251,6 +246,26 @@ static enum sw_rc find_stored(struct sw_snapshot *file, uint64_t at, struct sw_b
     base->guest = saved.guest;
     sw_buffer_put(&base->tail, saved.tail.data, saved.tail.size);
     return sw_buffer_check(&base->tail);
+}
+
+/* What the snapshot that counts has of the instance. */
+static enum sw_rc find_stored(struct sw_snapshot *file, uint64_t at, struct sw_base *base,
+                              struct sw_err *err)
+{
+    struct sw_snapshot_instance saved;
+    enum sw_rc rc = sw_snapshot_read(file, at, &base->block, &saved, err);
+
+    return rc == SW_OK ? begin_at(&saved, base) : rc;
+}
+
+/* What it was when it slept last. */
+static enum sw_rc find_shelved(struct sw_shelf *shelf, uint64_t place, struct sw_base *base,
+                               struct sw_err *err)
+{
+    struct sw_snapshot_instance saved;
+    enum sw_rc rc = sw_shelf_read(shelf, place, false, &base->block, &saved, err);
+
+    return rc == SW_OK ? begin_at(&saved, base) : rc;
 }
 
 enum sw_rc sw_base_find(struct sw_worker *worker, const struct sw_instance *instance,
@@ -269,6 +284,8 @@ enum sw_rc sw_base_find(struct sw_worker *worker, const struct sw_instance *inst
         base->guest = (struct sw_bytes){image->bytes + image->actor_bytes, image->guest_bytes};
     } else if (at != 0) {
         rc = find_stored(ground->file, at, base, err);
+    } else if ((at = sw_stored_at(instance, SW_STORED_ON_SHELF)) != 0) {
+        rc = find_shelved(worker->shared->shelf, at, base, err);
     }
     base->ground = ground;
     return rc;

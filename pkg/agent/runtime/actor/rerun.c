@@ -208,22 +208,20 @@ static struct sw_instance *find(const struct rerun *rerun, uint64_t pod, uint64_
     return sw_idmap_find((*ret_worker)->instances, id);
 }
 
-/* What the snapshot has of an instance besides its memory must be what the journal came to. */
-static enum sw_rc visit(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err)
+/* What the snapshot has of an instance besides its memory must be what the journal came to. It
+ * stands there at `at`. */
+static enum sw_rc visit_instance(struct rerun *rerun, const struct sw_snapshot_instance *saved,
+                                 uint64_t at, uint32_t generation, struct sw_err *err)
 {
-    struct rerun *rerun = ctx;
-    const struct sw_snapshot_instance *saved = &block->instance;
     struct sw_instance *instance;
     struct sw_worker *worker;
 
-    if (block->kind != SW_SNAPSHOT_INSTANCE)
-        return SW_OK;
     instance = find(rerun, saved->pod, saved->id, &worker);
     if (instance == NULL)
         return sw_err_set(err, SW_E_CORRUPT,
                           "the snapshot holds an instance that the journal does not");
-    instance->stored_at[0] = block->at;
-    instance->stored_generation[0] = 1;
+    instance->stored_at[0] = at;
+    instance->stored_generation[0] = generation;
     sw_buffer_reset(&rerun->saved);
     sw_actor_save(&instance->actor, &rerun->saved);
     if (rerun->saved.failed)
@@ -233,6 +231,34 @@ static enum sw_rc visit(void *ctx, const struct sw_snapshot_block *block, struct
         tell(rerun, instance,
              "its timers, handles and marks in the snapshot are not those of its records");
     return SW_OK;
+}
+
+static enum sw_rc visit_block(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err)
+{
+    return block->kind == SW_SNAPSHOT_INSTANCE
+               ? visit_instance(ctx, &block->instance, block->at, SW_SNAPSHOT_RECOVERED, err)
+               : SW_OK;
+}
+
+static enum sw_rc visit_sleeper(void *ctx, const struct sw_snapshot_block *block,
+                                struct sw_err *err)
+{
+    return visit_instance(ctx, &block->instance, block->at, SW_STORED_ON_SHELF, err);
+}
+
+/* Those that slept as well. */
+static enum sw_rc visit(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err)
+{
+    struct rerun *rerun = ctx;
+    struct sw_shelf_visitor visitor = {
+        .shelf = rerun->options->shared->shelf, .visit = visit_sleeper, .ctx = rerun};
+    enum sw_rc rc;
+
+    if (block->kind != SW_SNAPSHOT_SHELF && block->kind != SW_SNAPSHOT_PLACES)
+        return visit_block(ctx, block, err);
+    rc = sw_shelf_visit(&visitor, block, err);
+    sw_buffer_done(&visitor.block);
+    return rc;
 }
 
 static enum sw_rc save(struct sw_worker *worker, struct sw_instance *instance,

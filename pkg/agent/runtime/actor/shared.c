@@ -4,6 +4,7 @@
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/image.h"
 #include "pkg/agent/runtime/actor/worker.h"
+#include "pkg/agent/store/shelf.h"
 #include "pkg/utils/base/hash.h"
 
 #include <assert.h>
@@ -60,6 +61,7 @@ void sw_shared_done(struct sw_shared *shared)
     while (shared->bus.subscribers != NULL && sw_map_next(shared->bus.subscribers, &cursor, &entry))
         free(entry.value);
     sw_snapshots_free(shared->snapshots);
+    sw_shelf_free(shared->shelf);
     sw_specs_done(&shared->specs);
     sw_map_free(shared->bus.subscribers);
     sw_pubsub_free(shared->bus.table);

@@ -26,6 +26,7 @@
 #define SW_COUNTED_BYTES_MAX 65536
 #define SW_FANOUT_MAX 262144u /* Deliveries of one segment's publishes, but for its first. */
 
+struct sw_shelf;     /* pkg/agent/store/shelf.h */
 struct sw_snapshots; /* capture.h */
 
 struct sw_subscriber { /* An instance with subscriptions. */
@@ -76,6 +77,12 @@ struct sw_shared {
     struct sw_instance_room room;
     struct sw_suspects suspects;
     struct sw_depot depot;
+    struct sw_shelf *shelf; /* Where instances sleep; NULL: before recovery. */
+    uint64_t shelf_bytes;   /* Of a file of it; 0: as shelf.h has it. */
+    /* How much memory the process has; NULL: what guests have in each worker is looked at. */
+    uint64_t (*used_bytes)(void *ctx);
+    void *used_ctx;
+    _Atomic uint64_t awake_bytes;   /* Memory of guests that there should be; 0: any. */
     struct sw_snapshots *snapshots; /* The one that counts, and the one being taken. */
     uint32_t image_tail;   /* image.h; not 0, set before workers run: SW_IMAGE_TAIL_RECORDS. */
     char fingerprint[256]; /* Of the engine. */

@@ -3,6 +3,7 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/state.h"
 
@@ -101,6 +102,7 @@ static void enter(const struct move *move, struct sw_instance *instance, bool wa
     struct sw_bus *bus = &to->shared->bus;
 
     sw_list_add(&to->captured, &instance->capture);
+    to->rest.is_rested = false;
     instance->pod = move->to;
     instance->is_leaving = false;
     set_pod(instance, move->to->config.pod);
@@ -206,6 +208,9 @@ static void apply(const struct move *move)
     sw_capture_pod_first(move->from_worker, move->from);
     sw_capture_pod_first(move->to_worker, move->to);
     move_instances(move);
+    for (uint32_t slot = 0; slot < SW_SLOTS; slot++)
+        if (sw_slots_have(move->slots, slot))
+            sw_hibernate_move(move->from_worker, move->from, move->to_worker, move->to, slot);
     move_letters(move);
     move_limbo(move);
     for (size_t i = 0; i < sizeof move->slots; i++) {

@@ -296,6 +296,42 @@ static enum sw_rc put_numbers(struct sw_shared *shared, struct sw_worker **worke
     return sw_capture_put(shared->snapshots, &block, NULL);
 }
 
+/* The files on which instances sleep at the point. */
+static enum sw_rc put_shelf(struct sw_shared *shared)
+{
+    struct sw_shelf_file file;
+    uint32_t cursor = 0;
+    enum sw_rc rc = SW_OK;
+
+    sw_shelf_begin(shared->shelf);
+    while (rc == SW_OK && sw_shelf_next(shared->shelf, &cursor, &file)) {
+        struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_SHELF,
+                                          .shelf = {file.number, file.bytes, file.blocks}};
+
+        if (file.live > 0)
+            rc = sw_capture_put(shared->snapshots, &block, NULL);
+    }
+    return rc;
+}
+
+static void use_specs_of(struct sw_shared *shared, const struct sw_asleep *asleep)
+{
+    for (uint32_t at = 0; at < asleep->specs_count; at++)
+        if (asleep->specs[at].count > 0)
+            sw_spec_use(sw_specs_find(&shared->specs, asleep->specs[at].number),
+                        shared->snapshots->generation);
+}
+
+/* Whoever sleeps has its spec still. */
+static void use_specs_asleep(struct sw_shared *shared, struct sw_worker **workers, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        SW_LIST_EACH(&workers[i]->rest.asleep, node)
+        {
+            use_specs_of(shared, SW_LIST_ITEM(node, struct sw_asleep, capture));
+        }
+}
+
 enum sw_rc sw_snapshot_begin(struct sw_shared *shared, struct sw_worker **workers, uint32_t count,
                              struct sw_err *err)
 {
@@ -310,6 +346,8 @@ enum sw_rc sw_snapshot_begin(struct sw_shared *shared, struct sw_worker **worker
     snapshots->began_ns = snapshots->system->monotonic_ns(snapshots->system->ctx);
     rc = put_specs(shared);
     if (rc == SW_OK)
+        rc = put_shelf(shared);
+    if (rc == SW_OK)
         rc = put_pods(shared, workers, count);
     if (rc == SW_OK)
         rc = put_gone(shared, workers);
@@ -323,6 +361,7 @@ enum sw_rc sw_snapshot_begin(struct sw_shared *shared, struct sw_worker **worker
     }
     snapshots->generation++;
     snapshots->point = sw_journal_end(shared->journal);
+    use_specs_asleep(shared, workers, count);
     atomic_store(&snapshots->workers_left, count);
     for (uint32_t i = 0; i < count; i++)
         sw_capture_begin(workers[i]);
@@ -418,7 +457,9 @@ static enum sw_rc finish(struct sw_shared *shared, struct sw_err *err)
     enum sw_rc rc;
 
     sw_snapshot_block_put(&end, &snapshots->out);
-    rc = flush(snapshots, err);
+    rc = sw_shelf_sync(shared->shelf, err);
+    if (rc == SW_OK)
+        rc = flush(snapshots, err);
     if (rc == SW_OK)
         rc = system->file_sync(system->ctx, snapshots->file, err);
     if (rc == SW_OK)
@@ -564,12 +605,14 @@ static enum sw_rc remove_needless(struct sw_shared *shared, struct sw_err *err)
 enum sw_rc sw_snapshots_clean(struct sw_shared *shared, struct sw_err *err)
 {
     struct sw_snapshots *snapshots = shared->snapshots;
+    enum sw_rc rc;
 
     /* Hosts that always end sooner than that would leave ever more to the next one. */
     if (sw_snapshot_is_due(shared) && !has_grown(shared, RECOVERED_TAILS))
         atomic_store(&snapshots->retry_ns,
                      snapshots->system->monotonic_ns(snapshots->system->ctx) + RECOVERED_WAIT_NS);
-    return remove_needless(shared, err);
+    rc = remove_needless(shared, err);
+    return rc == SW_OK ? sw_shelf_clean(shared->shelf, true, err) : rc;
 }
 
 /* Nothing is removed while somebody still rebuilds from what was before. */
@@ -586,6 +629,8 @@ static enum sw_rc reclaim(struct sw_shared *shared, struct sw_err *err)
     pthread_mutex_unlock(&snapshots->mutex);
     sw_ground_put(old);
     rc = remove_needless(shared, err);
+    if (rc == SW_OK)
+        rc = sw_shelf_clean(shared->shelf, false, err);
     atomic_store(&snapshots->phase, SW_SNAPSHOT_NONE);
     return rc;
 }

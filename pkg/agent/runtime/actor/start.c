@@ -64,6 +64,7 @@ void sw_segment_start(struct sw_worker *worker, struct sw_instance *instance)
             start_failed(worker, instance, err.message);
             return;
         }
+        worker->rest.made++;
         sw_segment_execute(worker, &segment);
     } else {
         sw_segment_begin(worker, &segment);
@@ -141,6 +142,9 @@ bool sw_segment_make_guest(struct sw_worker *worker, struct sw_instance *instanc
     else
         rc = rebuild(worker, instance, message, err);
     if (rc == SW_OK) {
+        worker->rest.made++;
+        if (instance->actor.wait.kind == SW_WAIT_NONE) /* Else when the wait is over. */
+            sw_instance_wake(worker, instance);
         instance->start_failures = 0;
         return true;
     }

@@ -2,6 +2,7 @@
  *
  * Threads, I/O, Limits: as worker.h. */
 #pragma once
+#include "pkg/agent/runtime/actor/asleep.h"
 #include "pkg/agent/runtime/actor/bodies.h"
 #include "pkg/agent/runtime/actor/deliver.h"
 #include "pkg/agent/runtime/actor/dispatch.h"
@@ -70,6 +71,7 @@ struct sw_instance {
     bool is_hibernated : 1; /* Its image was made for as long as it waits. */
     bool is_counted_failing : 1;
     bool has_trapped : 1; /* Since it was last rebuilt without need: keep an image. */
+    bool wants_rest : 1;  /* It is to be rebuilt, to sleep then. */
     bool wants_image : 1; /* A snapshot could take its records only, or there are many of them. */
     uint8_t image_delay : 3; /* So often its tail doubles before that is looked at again. */
     uint8_t key_size;
@@ -119,6 +121,7 @@ struct sw_worker {
     uint32_t generation;
     bool is_swept; /* Nobody is left. */
     struct sw_list captured, uncaptured, uncaptured_pods;
+    struct sw_rest rest;               /* Those who sleep, and who is to. */
     struct sw_sleeper *sleeper;        /* Whose records are being copied; NULL: nobody's. */
     uint64_t now_ns, monotonic_ns;     /* The clock of records, and when it was last looked at. */
     uint32_t unclocked, unclocked_max; /* Segments since then, not charged yet; how many may be. */

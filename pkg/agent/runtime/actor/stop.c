@@ -106,6 +106,5 @@ void sw_segment_stop(struct sw_worker *worker, struct sw_instance *instance)
     }
     if (is_kept)
         sw_pod_give_mail(worker, pod);
-    if (pod->state == SW_POD_DISCARDING && sw_map_count(pod->instances) == 0)
-        sw_pod_finish(worker, pod);
+    sw_pod_finish_if_empty(worker, pod);
 }

@@ -2,6 +2,7 @@
 
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/fetch.h"
+#include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/segment.h"
 
@@ -33,6 +34,7 @@ static void init_buffers(struct sw_worker *worker)
     sw_buffer_init(&worker->targets, SW_TARGETS_BYTES_MAX);
     sw_buffer_init(&worker->image, IMAGE_BYTES_MAX);
     sw_buffer_init(&worker->block, IMAGE_BYTES_MAX);
+    sw_buffer_init(&worker->rest.block, IMAGE_BYTES_MAX);
 }
 
 enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_worker **ret_worker,
@@ -60,6 +62,8 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     sw_list_init(&worker->captured);
     sw_list_init(&worker->uncaptured);
     sw_list_init(&worker->uncaptured_pods);
+    sw_list_init(&worker->rest.asleep);
+    sw_list_init(&worker->rest.uncaptured);
     worker->routes = sw_routes_new(seed);
     worker->ways = sw_ways_new();
     worker->found = calloc((size_t)1 << SW_FOUND_BITS, sizeof *worker->found);
@@ -67,10 +71,11 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     worker->pods = sw_map_new(seed);
     worker->programs = sw_map_new(seed);
     worker->instances = sw_idmap_new(seed, 8); /* An id ends with its slot. */
+    worker->rest.loadings = sw_idmap_new(seed, 0);
     worker->sent = calloc(options->count, sizeof *worker->sent);
     if (worker->routes == NULL || worker->ways == NULL || worker->found == NULL ||
         worker->pods == NULL || worker->programs == NULL || worker->instances == NULL ||
-        worker->sent == NULL)
+        worker->rest.loadings == NULL || worker->sent == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
     *ret_worker = SW_TAKE(worker);
     return SW_OK;
@@ -122,6 +127,8 @@ void sw_worker_free(struct sw_worker *worker)
     }
     sw_map_free(worker->pods);
     sw_programs_done(worker);
+    sw_idmap_free(worker->rest.loadings);
+    free_queue(worker, &worker->rest.reads);
     free_queue(worker, &worker->inbox);
     for (uint32_t i = 0; worker->sent != NULL && i < worker->options.count; i++)
         free_queue(worker, &worker->sent[i]);
@@ -144,6 +151,7 @@ void sw_worker_free(struct sw_worker *worker)
     sw_buffer_done(&worker->targets);
     sw_buffer_done(&worker->image);
     sw_buffer_done(&worker->block);
+    sw_buffer_done(&worker->rest.block);
     free(worker);
 }
 
@@ -335,6 +343,8 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
             break;
         if (!run_next(worker, next, priority, segments_max, &count))
             return count;
+        if (worker->rest.made != worker->rest.room_made)
+            sw_hibernate_make_room(worker);
         charge_soon(worker);
     }
     if (worker->unclocked > 0)
@@ -343,6 +353,10 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
         sw_output_statuses(worker);
     if (sw_ready_is_empty(&worker->ready))
         sw_worker_settle_bytes(worker);
+    if (worker->rest.walked > 0)
+        sw_hibernate_step(worker);
+    if (segments_max > 0)
+        sw_hibernate_sweep(worker);
     if (segments_max > 0)
         (void)sw_capture_sweep(worker, worker->shared->snapshots->sweep_bytes);
     return count;
@@ -359,6 +373,7 @@ uint64_t sw_worker_wait_ns(struct sw_worker *worker)
 {
     const struct sw_heap_entry *first = sw_heap_first(&worker->timers);
     uint64_t due = first == NULL ? UINT64_MAX : first->rank;
+    uint64_t rest_ns = sw_hibernate_wait_ns(worker);
 
     SW_LIST_EACH(&worker->dirty, node)
     {
@@ -367,14 +382,19 @@ uint64_t sw_worker_wait_ns(struct sw_worker *worker)
             due = pod->status_ns + SW_STATUS_INTERVAL_NS;
     }
     if (due == UINT64_MAX && worker->passing.rest_ns == 0)
-        return UINT64_MAX;
+        return rest_ns;
     sw_worker_look_at_clock(worker);
     sw_overtake_settle(worker);
     if (due != UINT64_MAX)
         due = due > worker->now_ns ? due - worker->now_ns : 0;
     if (worker->passing.rest_ns != 0 && worker->passing.rest_ns - worker->monotonic_ns < due)
         due = worker->passing.rest_ns - worker->monotonic_ns;
-    return due;
+    return rest_ns < due ? rest_ns : due;
+}
+
+struct sw_item_read *sw_worker_read(struct sw_worker *worker)
+{
+    return (struct sw_item_read *)(void *)sw_item_get(&worker->rest.reads);
 }
 
 struct sw_item *sw_worker_sent(struct sw_worker *worker, uint32_t target)
@@ -387,6 +407,12 @@ void sw_worker_view(const struct sw_worker *worker, struct sw_worker_view *ret_v
     *ret_view = worker->counts;
     ret_view->pods = sw_map_count(worker->pods);
     ret_view->instances = sw_idmap_count(worker->instances);
+    ret_view->asleep = 0;
+    SW_LIST_EACH(&worker->rest.asleep, node)
+    ret_view->asleep += sw_asleep_count(SW_LIST_ITEM(node, struct sw_asleep, capture));
+    SW_LIST_EACH(&worker->rest.uncaptured, node)
+    ret_view->asleep += sw_asleep_count(SW_LIST_ITEM(node, struct sw_asleep, capture));
+    ret_view->instances += ret_view->asleep;
     ret_view->memory_bytes = worker->engine.total_bytes(worker->engine.ctx);
     ret_view->packed_bytes = worker->packed_bytes;
 }

@@ -17,6 +17,7 @@
 #include "pkg/agent/runtime/actor/message.h"
 #include "pkg/agent/runtime/actor/routes.h"
 #include "pkg/agent/runtime/actor/shared.h"
+#include "pkg/agent/store/snapshot.h"
 
 #define SW_WORKERS_MAX 256u
 #define SW_WORKER_STRANDS 321u /* That it can make use of: one, and those of long segments. */
@@ -51,6 +52,7 @@ struct sw_pod_config { /* What a Pod is to be. Texts are borrowed unless in an i
     uint64_t memory_bytes, body_bytes;
     uint32_t retry_attempts;               /* So often a message is tried before it is parked. */
     uint64_t retry_first_ns, retry_max_ns; /* Waits in between: doubled from the first on. */
+    uint64_t rest_ns;        /* Who does nothing for so long may sleep; UINT64_MAX: never. */
     uint64_t idle_ns;        /* Keyed instances are deleted when idle for so long; 0: never. */
     uint32_t timers_max;     /* Of an instance; 0: SW_TIMERS_MAX. */
     uint32_t messages_per_s; /* To an instance; 0: any number. */
@@ -95,8 +97,9 @@ struct sw_item_list { /* Goes through all workers; the last one answers. */
     uint64_t request, epoch;
     struct sw_bytes name_space, agent, after;
     uint32_t limit, count;
-    bool has_more;
-    struct sw_buffer entries; /* So far: as sw_frame_instance_put writes, ascending by key. */
+    bool has_more, has_hash_key;
+    uint8_t hash_key[16];     /* Of the Agent: it orders the list. */
+    struct sw_buffer entries; /* So far: as sw_frame_instance_put writes, in order. */
 };
 
 struct sw_item_letters { /* Dead letters; goes through all workers as a list does. */
@@ -113,6 +116,23 @@ struct sw_item_letters_change { /* The same, to deliver them again or drop them.
     struct sw_bytes name_space, agent, key;
     bool is_drop;
 };
+
+struct sw_item_read { /* A block of the shelf for a worker. */
+    struct sw_item item;
+    uint32_t worker;
+    uint64_t place;
+    bool is_move; /* It is to be moved: who it is stands in what follows. */
+    uint32_t slot, hash;
+    uint64_t pod;
+    enum sw_rc rc; /* Of reading it. */
+    struct sw_err err;
+    struct sw_buffer block;
+    struct sw_snapshot_instance saved; /* Borrows from block. */
+};
+/* NULL: no memory. */
+struct sw_item_read *sw_item_read_new(uint32_t worker, uint64_t place);
+/* Read it, which may wait for the disk; then it is for sw_worker_put. Any thread. */
+void sw_item_read_run(struct sw_shared *shared, struct sw_item_read *item);
 
 /* Copies with their texts in one allocation.  NULL: no memory (the module stays with the caller).
  * Free with sw_item_free, or hand over with sw_worker_put. */
@@ -154,6 +174,8 @@ bool sw_worker_has_work(const struct sw_worker *worker);
 uint64_t sw_worker_wait_ns(struct sw_worker *worker);
 /* The next item for worker `target`, now the caller's; NULL: none. */
 struct sw_item *sw_worker_sent(struct sw_worker *worker, uint32_t target);
+/* The next block that is to be read for this worker, now the caller's; NULL: none. */
+struct sw_item_read *sw_worker_read(struct sw_worker *worker);
 /* The next output, now the caller's (free it); NULL: none. Epochs never descend. */
 struct sw_output *sw_worker_output(struct sw_worker *worker);
 /* SW_OK, or why this host must stop (no memory, the journal). */
@@ -164,6 +186,8 @@ struct sw_worker_view { /* Counts since the start, but for the first five. */
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;
     uint64_t retried, parked; /* Messages and timers. */
     uint64_t expired;         /* Instances that were idle for too long. */
-    uint64_t calls;           /* Of services, sent again after a restart included. */
+    uint64_t asleep;          /* Instances on the shelf; among `instances`. */
+    uint64_t hibernated, woken, moved;
+    uint64_t calls; /* Of services, sent again after a restart included. */
 };
 void sw_worker_view(const struct sw_worker *worker, struct sw_worker_view *ret_view);

@@ -270,6 +270,7 @@ static struct sw_pod_config config_of(const struct pod *pod, const struct sw_fra
         .retry_attempts = open->retry_attempts,
         .retry_first_ns = open->retry_first_ns,
         .retry_max_ns = open->retry_max_ns,
+        .rest_ns = open->rest_ns,
         .idle_ns = open->idle_ns,
         .weight = open->weight,
         .timers_max = open->timers_max,

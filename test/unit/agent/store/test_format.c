@@ -2,6 +2,7 @@
 #include "pkg/agent/store/effect.h"
 #include "pkg/agent/store/record.h"
 #include "pkg/agent/store/segment.h"
+#include "pkg/agent/store/shelf.h"
 #include "pkg/agent/store/snapshot.h"
 #include "test/support/disk.h"
 
@@ -42,6 +43,10 @@ static void versions_and_sizes(void **state)
     (void)state;
     says("journals of **version %u**", SW_JOURNAL_VERSION);
     says("snapshots of **version %u**", SW_SNAPSHOT_VERSION);
+    says("shelves of **version %u**", SW_SHELF_VERSION);
+    says("a head of %u bytes", SW_SHELF_HEAD_BYTES);
+    says("above %u bits of offset", SW_SHELF_OFFSET_BITS);
+    says("above these %u bits", SW_SHELF_PLACE_BITS);
     says("A segment's head has %u bytes", SW_SEGMENT_HEAD_BYTES);
     says("the first one begins at %u", SW_JOURNAL_BIRTH_LSN);
     says("head has %u bytes", SW_EPOCH_HEAD_BYTES);
@@ -67,12 +72,13 @@ static void kinds_of_effects(void **state)
 
 static void kinds_of_blocks(void **state)
 {
-    static const char *const names[] = {"?",         "spec",    "pod",    "instance", "message",
-                                        "published", "numbers", "letter", "gone",     "packed"};
+    static const char *const names[] = {"?",       "spec",      "pod",     "instance",
+                                        "message", "published", "numbers", "letter",
+                                        "gone",    "packed",    "shelf",   "places"};
 
     (void)state;
-    assert_int_equal(SW_SNAPSHOT_PACKED + 1, sizeof names / sizeof *names);
-    for (unsigned kind = 1; kind <= SW_SNAPSHOT_PACKED; kind++)
+    assert_int_equal(SW_SNAPSHOT_PLACES + 1, sizeof names / sizeof *names);
+    for (unsigned kind = 1; kind <= SW_SNAPSHOT_PLACES; kind++)
         says("| %u | %s |", kind, names[kind]);
     says("| %u | end |", SW_SNAPSHOT_END);
 }

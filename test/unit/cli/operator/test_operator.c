@@ -4,7 +4,7 @@
 #include "pkg/cli/operator/operator.h"
 #include "pkg/agent/store/journal.h"
 #include "pkg/agent/store/record.h"
-#include "pkg/agent/store/snapshot.h"
+#include "pkg/agent/store/shelf.h"
 #include "pkg/store/sqlite/sqlite.h"
 #include "test/unit/cli/commands/fixture.h"
 
@@ -169,6 +169,84 @@ static struct sw_record make_snapshot(struct sw_journal *journal, char ret_name[
     return record;
 }
 
+/* The shelf of a journal, with one instance; its file and its place. */
+static struct sw_shelf_file make_shelf(struct sw_journal *journal, uint64_t *ret_place)
+{
+    struct sw_shelf_options options = {.system = sw_system_real(),
+                                       .folder = "data/agents/journal",
+                                       .uuid = sw_journal_uuid(journal)};
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_INSTANCE,
+                                      .instance = {.pod = 1,
+                                                   .id = 12,
+                                                   .spec = 1,
+                                                   .key = BYTES("asleep.txt"),
+                                                   .seed = BYTES("0123456789abcdef")}};
+    struct sw_shelf *shelf = NULL;
+    struct sw_shelf_file file;
+    uint32_t cursor = 0;
+    struct sw_buffer bytes;
+
+    assert_int_equal(sw_shelf_new(&options, &shelf, NULL), SW_OK);
+    sw_buffer_init(&bytes, 4096);
+    sw_snapshot_block_put(&block, &bytes);
+    assert_int_equal(sw_shelf_put(shelf, (struct sw_bytes){bytes.data, bytes.size}, ret_place),
+                     SW_OK);
+    assert_int_equal(sw_shelf_sync(shelf, NULL), SW_OK);
+    assert_true(sw_shelf_next(shelf, &cursor, &file));
+    sw_buffer_done(&bytes);
+    sw_shelf_free(shelf);
+    return file;
+}
+
+static void verifying_reads_who_sleeps(void **state)
+{
+    const struct sw_journal_options options = {.system = sw_system_real(),
+                                               .folder = "data/agents/journal"};
+    struct sw_snapshot_block pod = {.kind = SW_SNAPSHOT_POD}, end = {.kind = SW_SNAPSHOT_END},
+                             shelf = {.kind = SW_SNAPSHOT_SHELF},
+                             places = {.kind = SW_SNAPSHOT_PLACES,
+                                       .places = {.pod = 1, .count = 1, .specs = {"\1\0\0\0", 4}}};
+    struct sw_snapshot_place place = {.hash = 1, .number = 0};
+    struct person *p = *state;
+    struct sw_journal *journal = NULL;
+    struct sw_shelf_file file;
+    struct sw_buffer bytes, entries;
+    FILE *stream;
+
+    assert_int_equal(sw_journal_open(&options, NULL, NULL, &journal, NULL), SW_OK);
+    file = make_shelf(journal, &place.place);
+    shelf.shelf = (struct sw_snapshot_shelf){file.number, file.bytes, file.blocks};
+    pod.pod = (struct sw_record_pod){.pod = 1,
+                                     .spec = 1,
+                                     .uid = BYTES("uid"),
+                                     .agent_uid = BYTES("uid"),
+                                     .name_space = BYTES("default"),
+                                     .agent = BYTES("reader")};
+    sw_buffer_init(&bytes, 4096);
+    sw_buffer_init(&entries, 4096);
+    sw_snapshot_place_put(&place, &entries);
+    places.places.places = (struct sw_bytes){entries.data, entries.size};
+    sw_snapshot_head_put(sw_journal_uuid(journal), sw_journal_end(journal), &bytes);
+    sw_snapshot_block_put(&shelf, &bytes);
+    sw_snapshot_block_put(&pod, &bytes);
+    sw_snapshot_block_put(&places, &bytes);
+    sw_snapshot_block_put(&end, &bytes);
+    assert_int_equal(
+        sw_file_save(sw_system_real(), "data/agents/journal/s", bytes.data, bytes.size, NULL),
+        SW_OK);
+    sw_journal_close(journal);
+    sw_buffer_done(&bytes);
+    sw_buffer_done(&entries);
+    assert_int_equal(TYPE(p, "snapshot", "verify", "data/agents/journal/s"), SW_EXIT_OK);
+    assert_non_null(strstr(seen(p), "1 instances in 1 Pods, 1 of them asleep"));
+    stream = fopen("data/agents/journal/shelf-00000001.shelf", "r+");
+    assert_non_null(stream);
+    assert_int_equal(fseek(stream, 70, SEEK_SET), 0);
+    assert_int_equal(fputc('x', stream), 'x');
+    assert_int_equal(fclose(stream), 0);
+    assert_int_not_equal(TYPE(p, "snapshot", "verify", "data/agents/journal/s"), SW_EXIT_OK);
+}
+
 static void a_dump_names_whom_only_a_snapshot_knows(void **state)
 {
     const struct sw_journal_options options = {
@@ -298,6 +376,7 @@ int main(void)
         TEST(a_journal_is_found_and_printed_a_record_a_line),
         TEST(a_dump_can_be_of_one_agent_or_instance),
         TEST(a_dump_names_whom_only_a_snapshot_knows),
+        TEST(verifying_reads_who_sleeps),
         TEST(a_sound_journal_is_said_to_be),
         TEST(a_data_folder_without_journals_is_told),
         TEST(a_store_is_saved_verified_and_restored),
