@@ -1,6 +1,6 @@
 /* One of the many of `make bench BENCH=spawn`, `wake`, `recover` and `start`: an instance with 128
  * bytes of state. Whoever pings it, a client or a `pinger`, gets the sum of that state, which says
- * how many pings there were. */
+ * how many pings there were. A client that only asks "?" gets the same, and changes nothing. */
 #include "crowd.h"
 
 #include <swarm/agent.h>
@@ -25,12 +25,15 @@ int32_t SWARM_EXPORT(on_start)(void)
 int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
 {
     struct crowd_answer answer = {.key = own_key};
-    struct crowd_ping ping;
+    struct crowd_ping ping = {0};
+    uint32_t is_ping = m->body_size == sizeof ping;
 
-    if (m->body_size != sizeof ping)
+    if (is_ping == 0 && (m->body_size != 1 || (m->flags & SWARM_MESSAGE_WANTS_REPLY) == 0))
         return SWARM_E_INVALID;
-    __builtin_memcpy(&ping, m->body, sizeof ping);
-    state[CROWD_WORDS - 1] = crowd_word(own_key, ++pings);
+    if (is_ping != 0)
+        __builtin_memcpy(&ping, m->body, sizeof ping);
+    pings += is_ping;
+    state[CROWD_WORDS - 1] = crowd_word(own_key, pings);
     for (uint32_t i = 0; i < CROWD_WORDS; i++)
         answer.sum += state[i];
     answer.pings = pings;

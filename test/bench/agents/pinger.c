@@ -34,7 +34,7 @@ static struct report report;
 /* Of all members that were pinged and have not answered the sum must be nothing in the end. */
 static uint64_t handle, open_sum, random_state;
 static char text[JOB_MAX], own_agent[NAME_MAX / 2], to[NAME_MAX]; /* With a slash behind it. */
-static uint32_t text_size, own_agent_size, to_agent_size, parent, sent, share, owed, reports;
+static uint32_t text_size, own_agent_size, to_agent_size, parent, sent, share, owed, reports, told;
 static bool is_sum;
 
 /* --- Texts ----------------------------------------------------------------------------------- */
@@ -122,8 +122,9 @@ static uint32_t next_key(void)
 
 static int32_t tell_sum(void)
 {
-    report.wrong += open_sum != 0;
-    return send_own("sum", 3, "", 0, &report, sizeof report);
+    return send_own("sum", 3, "", 0, &report, sizeof report) == SWARM_OK
+               ? SWARM_DONE
+               : swarm_timer_start(2, NS_PER_MS);
 }
 
 /* So many pings more, as far as there are. What is pushed back goes out after the timer. */
@@ -145,12 +146,6 @@ static int32_t ping(uint32_t more)
     }
     owed = 0;
     return SWARM_DONE;
-}
-
-int32_t SWARM_EXPORT(on_timer)(uint64_t id)
-{
-    (void)id;
-    return ping(0);
 }
 
 static int32_t begin(const struct swarm_message *m)
@@ -187,16 +182,27 @@ static int32_t take(const struct swarm_message *m)
     report.pings += answer.pings;
     report.times[step_of(passed_ns)]++;
     open_sum -= crowd_word(answer.key, (uint32_t)answer.number);
-    return report.answers < share ? ping(1) : tell_sum();
+    if (report.answers < share)
+        return ping(1);
+    report.wrong += open_sum != 0;
+    return tell_sum();
 }
 
 /* --- "sum" ----------------------------------------------------------------------------------- */
 
-static int32_t set_to_work(const struct swarm_message *m)
+/* Those that were not told yet. Just after a start some cannot be reached. */
+static int32_t tell_parents(void)
 {
     char key[20];
-    int32_t code = SWARM_OK;
 
+    for (; told < job.parents; told++)
+        if (send_own(key, put_number(key, told), "job", 3, text, text_size) != SWARM_OK)
+            return swarm_timer_start(3, NS_PER_MS);
+    return SWARM_DONE;
+}
+
+static int32_t set_to_work(const struct swarm_message *m)
+{
     if (m->body_size > JOB_MAX || !read_job((const char *)m->body, m->body_size))
         return SWARM_E_INVALID;
     report = (struct report){0};
@@ -204,9 +210,8 @@ static int32_t set_to_work(const struct swarm_message *m)
     handle = m->reply_handle;
     text_size = m->body_size;
     __builtin_memcpy(text, m->body, text_size);
-    for (uint32_t i = 0; i < job.parents && code == SWARM_OK; i++)
-        code = send_own(key, put_number(key, i), "job", 3, text, text_size);
-    return code == SWARM_OK ? SWARM_DONE : code;
+    told = 0;
+    return tell_parents();
 }
 
 static int32_t add(const struct swarm_message *m)
@@ -252,6 +257,13 @@ static int32_t tell(const struct swarm_message *m)
         size += put_number(words + size, report.times[i]);
     }
     return swarm_reply(m->reply_handle, 0, "text/plain", 10, words, size);
+}
+
+int32_t SWARM_EXPORT(on_timer)(uint64_t id)
+{
+    if (id == 3)
+        return tell_parents();
+    return id == 2 ? tell_sum() : ping(0);
 }
 
 int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)

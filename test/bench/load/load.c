@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALL_TIMEOUT_MS 60000
+#define CALL_TIMEOUT_MS 300000
 
 uint64_t load_now_ns(const struct load *load)
 {

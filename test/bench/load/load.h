@@ -20,7 +20,9 @@ struct load_options {  /* From the command line, as NAME=VALUE. */
     size_t keys;       /* For `request`: not 0: each worker asks an instance of its own. For
                         * `recover`: so many instances there are. */
     size_t near;       /* For `request`: not 0: the keys stand in braces. */
-    size_t expect;     /* For `recover`: what each of them answers, a 32-bit number. */
+    size_t expect;     /* For `recover`: what each of them answers, a 32-bit number; 0: what a
+                        * member answers (agents/crowd.h). For `keep`: how many pings each of them
+                        * has in the end besides our own. */
     size_t watchers;   /* For `watch`. */
     size_t objects;    /* For `list`: how many must be there. */
     size_t count;      /* Calls in all that are measured. */
@@ -39,7 +41,8 @@ struct load {
     uint64_t *times_ns;     /* Latencies that were measured. */
     size_t times_count, times_max;
     uint64_t started_ns, ended_ns;
-    uint64_t first_ns; /* For `recover`: until the first answer. */
+    uint64_t first_ns;  /* For `recover`: until the first answer. */
+    size_t again_count; /* For `keep`: calls that were made more than once. */
     struct sw_err failure;
 };
 
@@ -85,3 +88,4 @@ bool load_list(struct load *load);    /* List all of them, `count` times. */
 bool load_watch(struct load *load);   /* One writer; how old is a change when a watcher has it. */
 bool load_request(struct load *load); /* Ask an Agent and compare its answer. */
 bool load_recover(struct load *load); /* Ask instances of a daemon that starts. */
+bool load_keep(struct load *load);    /* Ping members of one that is killed again and again. */

@@ -5,7 +5,7 @@
  * It speaks gRPC with the server of the current context, over TLS, on one connection, and prints
  * one JSON object, as the drivers of the peers do:
  * {"seconds":..,"count":..,"p50_us":..,"p99_us":..,"max_us":..,"cpu_s":..}, "first_us" of
- * `recover` besides. Any wrong answer fails the run. */
+ * `recover` and "again" of `keep` besides. Any wrong answer fails the run. */
 #include "test/bench/load/load.h"
 
 #include "pkg/security/tls/tls.h"
@@ -22,7 +22,8 @@ static const struct {
     const char *name;
     bool (*run)(struct load *load);
 } workloads[] = {{"put", load_put},     {"get", load_get},         {"list", load_list},
-                 {"watch", load_watch}, {"request", load_request}, {"recover", load_recover}};
+                 {"watch", load_watch}, {"request", load_request}, {"recover", load_recover},
+                 {"keep", load_keep}};
 
 /* One word of the command line; false: it is none that is known. */
 static bool take_option(struct load_options *options, const char *word)
@@ -112,11 +113,12 @@ static void report(struct load *load)
     cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
             (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
     (void)printf("{\"seconds\":%.6f,\"count\":%zu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,"
-                 "\"first_us\":%.1f,\"cpu_s\":%.3f}\n",
+                 "\"first_us\":%.1f,\"again\":%zu,\"cpu_s\":%.3f}\n",
                  (double)(load->ended_ns - load->started_ns) / 1e9, count,
                  (double)load->times_ns[count / 2] / 1e3,
                  (double)load->times_ns[count * 99 / 100] / 1e3,
-                 (double)load->times_ns[count - 1] / 1e3, (double)load->first_ns / 1e3, cpu_s);
+                 (double)load->times_ns[count - 1] / 1e3, (double)load->first_ns / 1e3,
+                 load->again_count, cpu_s);
 }
 
 static bool work(struct load *load, const char *name)
@@ -144,7 +146,7 @@ int main(int count, char **words)
         is_good = is_good && take_option(&load.options, words[i]);
     if (!is_good || load.options.workers == 0) {
         (void)fprintf(stderr,
-                      "usage: bench-load put|get|list|watch|request|recover NAME=VALUE ...\n");
+                      "usage: bench-load put|get|list|watch|request|recover|keep NAME=VALUE ...\n");
         return 2;
     }
     sw_buffer_init(&load.frame, LOAD_MESSAGE_MAX);

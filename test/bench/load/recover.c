@@ -4,6 +4,8 @@
  * from when it was due to be asked. */
 #include "test/bench/load/load.h"
 
+#include "test/bench/agents/crowd.h"
+
 #include "pkg/apis/swarm/v1/protobuf.h"
 
 #include <stdio.h>
@@ -21,7 +23,7 @@ struct sample {
     struct recovering *recovering;
     struct sw_timer *again; /* Nobody was there: it is asked once more. */
     uint64_t due_ns;
-    char key[24];
+    uint32_t key;
 };
 
 struct recovering {
@@ -44,22 +46,37 @@ static uint64_t next_random(struct recovering *recovering)
 static void draw(struct sample *sample, struct recovering *recovering)
 {
     *sample = (struct sample){.recovering = recovering};
-    (void)snprintf(sample->key, sizeof sample->key, "%llu",
-                   (unsigned long long)(next_random(recovering) % recovering->load->options.keys));
+    sample->key = (uint32_t)(next_random(recovering) % recovering->load->options.keys);
     sample->again = sw_timer_new(recovering->load->loop, ask, sample);
     if (sample->again == NULL)
         load_fail(recovering->load, SW_E_EXHAUSTED, "no memory for a timer");
 }
 
-static bool is_right(struct recovering *recovering, struct sw_bytes answer)
+static bool is_of_member(const struct sample *sample, struct sw_bytes body)
 {
+    struct crowd_answer answer;
+
+    if (body.size != sizeof answer)
+        return false;
+    (void)memcpy(&answer, body.data, sizeof answer);
+    return answer.key == sample->key && answer.pings > 0 &&
+           answer.sum == crowd_sum(answer.key, answer.pings);
+}
+
+static bool is_right(const struct sample *sample, struct sw_bytes answer)
+{
+    struct recovering *recovering = sample->recovering;
     struct sw_api_send_response response;
     uint32_t value;
 
     sw_arena_reset(recovering->arena);
     if (sw_protobuf_decode(&sw_api_send_response_message, answer, recovering->arena, &response,
                            NULL) != SW_OK ||
-        response.status != 0 || response.body.size != sizeof value)
+        response.status != 0)
+        return false;
+    if (recovering->load->options.expect == 0)
+        return is_of_member(sample, response.body);
+    if (response.body.size != sizeof value)
         return false;
     (void)memcpy(&value, response.body.data, sizeof value);
     return value == recovering->load->options.expect;
@@ -75,7 +92,7 @@ static void on_answer(void *ctx, enum sw_rc rc, struct sw_bytes answer)
         sw_timer_start(sample->again, AGAIN_MS);
         return;
     }
-    if (rc != SW_OK || !is_right(recovering, answer)) {
+    if (rc != SW_OK || !is_right(sample, answer)) {
         load_fail(load, rc == SW_OK ? SW_E_CORRUPT : rc, "an instance has lost what it was told");
         return;
     }
@@ -96,7 +113,7 @@ static void ask(void *ctx)
     struct sw_buffer message;
     char to[320];
 
-    (void)snprintf(to, sizeof to, "%s/%s", load->options.agent, sample->key);
+    (void)snprintf(to, sizeof to, "%s/%u", load->options.agent, sample->key);
     sw_api_init(&sw_api_send_request_message, &request);
     request.namespace = load->options.space;
     request.to = to;
