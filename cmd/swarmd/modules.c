@@ -1,5 +1,6 @@
 #include "cmd/swarmd/modules.h"
 
+#include "cmd/swarmd/bridge.h"
 #include "pkg/agent/abi/abi.h"
 
 #include <stdio.h>
@@ -87,9 +88,10 @@ static bool code_has(void *ctx, const char *name_space, const char *digest)
     struct modules_adapter *adapter = ctx;
     bool is_there = sw_modules_has(adapter->modules, name_space, digest);
 
-    if (is_there)
-        sw_module_controller_touch(adapter->collector, name_space, digest);
-    return is_there;
+    if (!is_there) /* Ours are there for all. */
+        return sw_modules_has(adapter->modules, BRIDGE_NAMESPACE, digest);
+    sw_module_controller_touch(adapter->collector, name_space, digest);
+    return true;
 }
 
 static enum sw_rc code_get(void *ctx, const char *name_space, const char *digest,
@@ -102,6 +104,8 @@ static enum sw_rc code_get(void *ctx, const char *name_space, const char *digest
     enum sw_rc rc;
 
     sw_buffer_init(&wasm, SW_ABI_MODULE_BYTES_MAX);
+    if (!sw_modules_has(adapter->modules, name_space, digest))
+        name_space = BRIDGE_NAMESPACE;
     rc = sw_modules_get(adapter->modules, name_space, digest, &wasm, err);
     if (rc == SW_OK)
         rc = sw_compiler_get(adapter->compiler, digest, (struct sw_bytes){wasm.data, wasm.size},
@@ -151,7 +155,8 @@ static bool collector_has(void *ctx, const struct sw_module_name *name)
 {
     struct modules_adapter *adapter = ctx;
 
-    return sw_hosts_has_module(adapter->hosts, name->namespace, name->digest);
+    return strcmp(name->digest, bridge_digest()) == 0 ||
+           sw_hosts_has_module(adapter->hosts, name->namespace, name->digest);
 }
 
 static void collector_drop(void *ctx, const char *digest, bool is_last)

@@ -346,6 +346,21 @@ static enum sw_rc call_start(struct call *call, const struct sw_pod *pod,
     return call->service->start(call->service->ctx, &request, on_done, call, &call->ticket, err);
 }
 
+/* NULL: it has none of that name, and err says so. */
+static const struct sw_service *service_of(const struct sw_agents *agents, const struct sw_pod *pod,
+                                           struct sw_bytes name, struct sw_err *err)
+{
+    const struct sw_service *bridge = pod->spec.is_bridge ? agents->options.bridge : NULL;
+
+    if (bridge != NULL &&
+        sw_bytes_is_equal(name, (struct sw_bytes){bridge->name, strlen(bridge->name)}))
+        return bridge;
+    if (agents->options.services != NULL)
+        return sw_services_find(agents->options.services, name, err);
+    (void)sw_err_set(err, SW_E_NOT_FOUND, "this node has no services");
+    return NULL;
+}
+
 /* Have a new one run.  Otherwise err is the answer. */
 static enum sw_rc begin(struct sw_agents *agents, const struct sw_frame_call *asked,
                         struct sw_err *err)
@@ -357,9 +372,7 @@ static enum sw_rc begin(struct sw_agents *agents, const struct sw_frame_call *as
 
     if (pod == NULL)
         return sw_err_set(err, SW_E_UNAVAILABLE, "the Pod of the caller is being removed");
-    if (agents->options.services == NULL)
-        return sw_err_set(err, SW_E_NOT_FOUND, "this node has no services");
-    service = sw_services_find(agents->options.services, asked->service, err);
+    service = service_of(agents, pod, asked->service, err);
     if (service == NULL)
         return err->rc;
     rc = check_room(agents, pod->spec.namespace_name, err);

@@ -60,9 +60,7 @@ struct sw_agents_observer { /* What the host lets out, besides Pods (struct sw_p
     void (*on_log)(void *ctx, const struct sw_agent_log *log);
     /* The host began (is_up) or ceased to take messages; words say why. */
     void (*on_host)(void *ctx, bool is_up, const char *words);
-    /* Something happened to the host as a whole: reason is a CamelCase word. NULL: it is logged
-     * only.
-     */
+    /* Something happened to the host as a whole: reason is a CamelCase word. */
     void (*on_event)(void *ctx, bool is_warning, const char *reason, const char *words);
 };
 
@@ -78,6 +76,7 @@ struct sw_agents_options {
     const char *identity_path;
     struct sw_machine_code machine_code;
     const struct sw_services *services; /* What instances may call. NULL: nothing. */
+    const struct sw_service *bridge;    /* What those of bridges may call besides. NULL: nothing. */
     struct sw_agents_observer observer;
     unsigned workers;      /* 0: one per processor. */
     unsigned requests_max; /* Without an answer; 0: 65,536. */
@@ -136,6 +135,7 @@ struct sw_agent_send { /* Borrowed for the call. */
     struct sw_bytes type, body, request_id;
     int priority;    /* 0 to 3; negative: the Agent's. */
     bool want_reply; /* false: done once the message is handled and durable. */
+    bool is_inner;   /* From this node itself: what limits clients does not hold for it. */
     uint64_t timeout_ms;
 };
 

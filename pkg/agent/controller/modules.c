@@ -79,7 +79,9 @@ static void on_code(void *ctx, enum sw_rc rc, struct sw_bytes bytes, const struc
     struct sw_agents *agents = fetch->agents;
     struct sw_module *module =
         agents == NULL ? NULL : sw_map_find(agents->modules, fetch->digest, strlen(fetch->digest));
-    bool is_present = module != NULL && fetch->host_starts == agents->view.host_starts;
+    /* The host that it was for may have ended, and the next one not be started yet. */
+    bool is_present = module != NULL && fetch->host_starts == agents->view.host_starts &&
+                      agents->state == SW_HOST_UP;
     char name_space[sizeof fetch->name_space];
 
     (void)memcpy(name_space, fetch->name_space, sizeof name_space);

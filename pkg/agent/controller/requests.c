@@ -267,7 +267,7 @@ enum sw_rc sw_agents_send(struct sw_agents *agents, const struct sw_agent_send *
     frame.send.type = send->type;
     frame.send.body = send->body;
     frame.send.priority = priority_of(send->priority);
-    frame.send.want_reply = send->want_reply;
+    frame.send.want_reply = send->is_inner ? SW_FRAME_INNER : send->want_reply;
     sw_host_send(agents, &frame);
     return SW_OK;
 }

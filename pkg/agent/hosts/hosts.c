@@ -10,6 +10,7 @@
 #define HOSTS_DEFAULT 32
 #define LINGER_MS_DEFAULT 2000
 #define RECHECK_MS_DEFAULT 30000
+#define LEAVING_MS_MAX 60000 /* For last messages of Agents that are gone. */
 #define NEVER UINT64_MAX
 
 uint64_t sw_hosts_now_ms(const struct sw_hosts *hosts)
@@ -66,6 +67,8 @@ static enum sw_rc host_start(struct sw_host *host, struct sw_err *err)
     options.folder = host->journal;
     options.identity_path = host->identity;
     options.calls_budget = hosts->calls_budget;
+    host->bridge_service = sw_host_bridge_service(host);
+    options.bridge = &host->bridge_service;
     options.observer = (struct sw_agents_observer){
         .ctx = host, .on_log = on_log, .on_host = on_host, .on_event = on_event};
     rc = sw_agents_new(&options, &host->agents, err);
@@ -198,6 +201,7 @@ static uint64_t look_at(struct sw_host *host)
 {
     struct sw_hosts *hosts = host->hosts;
     uint64_t idle_ms = sw_hosts_now_ms(hosts) - host->idle_since_ms;
+    struct sw_agents_view view;
 
     if (host == hosts->shared || host->phase == SW_HOST_ENDING)
         return NEVER;
@@ -208,6 +212,7 @@ static uint64_t look_at(struct sw_host *host)
     }
     if (host->phase == SW_HOST_ENDED) {
         sw_agents_free(host->agents);
+        sw_host_bridges_forget(host);
         host->agents = NULL;
         host->phase = SW_HOST_DORMANT;
     }
@@ -217,6 +222,9 @@ static uint64_t look_at(struct sw_host *host)
         return NEVER;
     if (idle_ms < hosts->options.linger_ms)
         return hosts->options.linger_ms - idle_ms;
+    sw_agents_view(host->agents, &view);
+    if (view.calls_open > 0 && idle_ms < LEAVING_MS_MAX)
+        return hosts->options.linger_ms;
     sw_log(hosts->options.host.logger, SW_LOG_INFO, "agents",
            "the agent host %s has no Pods any more: it is stopped", host->about.name);
     host_stop(host);
@@ -266,13 +274,15 @@ enum sw_rc sw_hosts_new(const struct sw_hosts_options *options, struct sw_hosts 
     made->options = *options;
     defaults_fill(&made->options);
     sw_list_init(&made->all);
+    sw_list_init(&made->carriages);
     sw_hosts_pods_init(made);
     made->calls_budget = sw_calls_budget_new();
     made->pods = sw_map_new(0);
     made->routes = sw_map_new(0);
     made->sweep = sw_timer_new(options->host.loop, on_sweep, made);
+    made->bridging = sw_timer_new(options->host.loop, sw_hosts_bridge, made);
     if (made->calls_budget == NULL || made->pods == NULL || made->routes == NULL ||
-        made->sweep == NULL)
+        made->sweep == NULL || made->bridging == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the agent hosts");
     rc = sw_hosts_get(made, &shared, &made->shared, err);
     if (rc == SW_OK)
@@ -291,6 +301,7 @@ void sw_hosts_stop(struct sw_hosts *hosts, void (*stopped)(void *ctx), void *ctx
     hosts->stopped = stopped;
     hosts->stopped_ctx = ctx;
     sw_timer_stop(hosts->sweep);
+    sw_timer_stop(hosts->bridging);
     /* The shared one is among them, so that the last of them is heard of. */
     SW_LIST_EACH(&hosts->all, node)
     {
@@ -307,12 +318,15 @@ void sw_hosts_free(struct sw_hosts *hosts)
         return;
     SW_LIST_EACH(&hosts->all, node)
     sw_host_free(SW_LIST_ITEM(node, struct sw_host, node));
+    sw_hosts_carriages_done(hosts);
     sw_hosts_pods_done(hosts);
     sw_map_free(hosts->pods);
     sw_map_free(hosts->routes);
     sw_calls_budget_free(hosts->calls_budget);
     if (hosts->sweep != NULL)
         sw_timer_free(hosts->sweep);
+    if (hosts->bridging != NULL)
+        sw_timer_free(hosts->bridging);
     free(hosts);
 }
 
@@ -329,6 +343,7 @@ void sw_hosts_each(const struct sw_hosts *hosts,
         if (host->agents == NULL)
             continue;
         sw_agents_view(host->agents, &view.agents);
+        view.agents.pods = host->pods;
         view.phase = host->phase != SW_HOST_RUNNING ? "Stopping"
                      : view.agents.is_up            ? "Up"
                      : view.agents.host_pid != 0    ? "Starting"

@@ -42,9 +42,13 @@ struct sw_hosts_options {
     /* Of each host; its name, folder, identity_path, observer and calls_budget are set here. */
     struct sw_agents_options host;
     const char *data_folder; /* Borrowed. */
+    /* Of the module that bridges run (cmd/swarm-bridge), which machine_code has for every
+     * namespace; borrowed. NULL: Agents of different hosts cannot write to each other. */
+    const char *bridge_digest;
     struct sw_hosts_observer observer;
-    unsigned hosts_max;  /* At most SW_HOSTS_MAX; 0: 32. The shared one counts. */
-    uint64_t linger_ms;  /* That a host without Pods is kept running; 0: 2,000. */
+    unsigned hosts_max; /* At most SW_HOSTS_MAX; 0: 32. The shared one counts. */
+    /* That a host without Pods is kept running, and longer while messages leave it; 0: 2,000. */
+    uint64_t linger_ms;
     uint64_t recheck_ms; /* Between looks at folders that nobody uses; 0: 30,000. */
     /* Whether an object of the store needs the data of such a host, or will. NULL: none ever does.
      * An answer that cannot be had is yes. */
@@ -99,6 +103,9 @@ void sw_hosts_each(const struct sw_hosts *hosts,
                    void (*visit)(void *ctx, const struct sw_host_view *view), void *ctx);
 /* The sum of all; is_up is the shared one's. */
 void sw_hosts_view(const struct sw_hosts *hosts, struct sw_agents_view *ret_view);
+
+/* Whether all bridges between hosts that there are to be take messages. */
+bool sw_hosts_are_bridged(const struct sw_hosts *hosts);
 
 /* Visit the journal folders below a data folder, "DATA/agents" first, whether they are there or
  * not. Before sw_hosts_new. */

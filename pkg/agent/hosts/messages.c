@@ -12,10 +12,10 @@ static struct sw_agents *agents_of(const struct sw_hosts *hosts, const char *nam
     char key[2 * 64];
     int size = snprintf(key, sizeof key, "%s/%.*s", name_space,
                         agent_size > sizeof key ? (int)sizeof key : (int)agent_size, agent);
-    const struct sw_host *host =
+    const struct sw_host_route *route =
         size < (int)sizeof key ? sw_map_find(hosts->routes, key, (size_t)size) : NULL;
 
-    return host == NULL ? hosts->shared->agents : host->agents;
+    return route == NULL ? hosts->shared->agents : route->host->agents;
 }
 
 enum sw_rc sw_hosts_send(struct sw_hosts *hosts, const struct sw_agent_send *send,
@@ -63,6 +63,7 @@ struct spread { /* One question to several hosts: the first error counts, and th
     size_t open; /* Answers that are missing, and one while it is asked. */
     enum sw_rc rc;
     uint64_t subscribers;
+    uint64_t bridges; /* Among them: they are nobody's. */
     char words[256];
 };
 
@@ -74,6 +75,8 @@ static void spread_end(struct spread *spread)
 
     if (--spread->open > 0)
         return;
+    result.subscribers -=
+        spread->bridges < spread->subscribers ? spread->bridges : spread->subscribers;
     spread->done(spread->ctx, &result);
     free(spread);
 }
@@ -162,6 +165,7 @@ enum sw_rc sw_hosts_publish(struct sw_hosts *hosts, const struct sw_agent_publis
         if (!has_space(host, publish->name_space))
             continue;
         spread->open++;
+        spread->bridges += sw_host_hears(host, publish->name_space);
         spread_asked(spread, sw_agents_publish(host->agents, publish, on_part, spread, &part_err),
                      &part_err);
     }

@@ -135,6 +135,23 @@ static bool paths_fill(struct sw_host *host)
                     host->folder) > 0;
 }
 
+/* The lowest that is free. */
+static bool index_take(struct sw_host *host)
+{
+    uint64_t used[SW_HOSTS_MAX / 64] = {0};
+
+    SW_LIST_EACH(&host->hosts->all, node)
+    {
+        unsigned index = SW_LIST_ITEM(node, struct sw_host, node)->index;
+
+        used[index / 64] |= UINT64_C(1) << index % 64;
+    }
+    for (host->index = 0; host->index < SW_HOSTS_MAX; host->index++)
+        if ((used[host->index / 64] >> host->index % 64 & 1) == 0)
+            return true;
+    return false;
+}
+
 struct sw_host *sw_host_new(struct sw_hosts *hosts, const struct sw_host_about *about)
 {
     struct sw_host *host = calloc(1, sizeof *host);
@@ -143,8 +160,10 @@ struct sw_host *sw_host_new(struct sw_hosts *hosts, const struct sw_host_about *
         return NULL;
     host->hosts = hosts;
     host->about = *about;
+    host->bridges = sw_map_new(0);
     sw_list_init(&host->node);
-    if (!paths_fill(host)) {
+    if (host->bridges == NULL || !paths_fill(host) || !index_take(host)) {
+        sw_map_free(host->bridges);
         free(host);
         return NULL;
     }
@@ -156,6 +175,8 @@ void sw_host_free(struct sw_host *host)
 {
     sw_list_remove(&host->node);
     sw_agents_free(host->agents);
+    sw_host_bridges_forget(host);
+    sw_map_free(host->bridges);
     free(host);
 }
 

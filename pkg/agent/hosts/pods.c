@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MESSAGE_BYTES_DEFAULT (256u << 10)
+#define MAILBOX_DEFAULT 1024
+
 static struct sw_host_pod *pod_find(const struct sw_hosts *hosts, const char *uid)
 {
     return sw_map_find(hosts->pods, uid, strlen(uid));
@@ -19,7 +22,8 @@ static enum sw_rc about_of(const struct sw_pod_spec *spec, struct sw_host_about 
     if (strlen(spec->namespace_name) >= sizeof about.name_space ||
         strlen(spec->agent_name) >= sizeof about.agent ||
         strlen(spec->agent_uid) >= sizeof about.agent_uid ||
-        strchr(spec->namespace_name, '/') != NULL || strchr(spec->agent_uid, '/') != NULL)
+        strchr(spec->namespace_name, '/') != NULL || strchr(spec->agent_uid, '/') != NULL ||
+        sw_host_is_bridge(spec->uid))
         return sw_err_set(err, SW_E_INVALID, "a name of Pod %.80s cannot be one", spec->name);
     if (spec->isolation == SW_POD_ISOLATION_NAMESPACE) {
         (void)snprintf(about.name_space, sizeof about.name_space, "%s", spec->namespace_name);
@@ -41,30 +45,77 @@ static void on_status(void *ctx, const struct sw_pod_report *report)
 {
     struct sw_hosts *hosts = ((struct sw_host *)ctx)->hosts;
 
-    if (hosts->pod_observer.on_status != NULL)
+    if (sw_host_is_bridge(report->uid))
+        sw_host_bridge_status(ctx, report);
+    else if (hosts->pod_observer.on_status != NULL)
         hosts->pod_observer.on_status(hosts->pod_observer.ctx, report);
 }
 
 static void on_event(void *ctx, const struct sw_pod_event *event)
 {
-    struct sw_hosts *hosts = ((struct sw_host *)ctx)->hosts;
+    const struct sw_host *host = ctx;
+    struct sw_hosts *hosts = host->hosts;
 
-    if (hosts->pod_observer.on_event != NULL)
+    if (sw_host_is_bridge(event->uid))
+        /* One that fails is tried again: the receiver's mailbox may be full. */
+        sw_log(hosts->options.host.logger,
+               strcmp(event->reason, "Failed") == 0 ? SW_LOG_DEBUG : SW_LOG_WARN, "agents",
+               "a bridge of agent host %s, instance %s: %s: %s", host->about.name, event->instance,
+               event->reason, event->message);
+    else if (hosts->pod_observer.on_event != NULL)
         hosts->pod_observer.on_event(hosts->pod_observer.ctx, event);
+}
+
+/* --- Routes ---------------------------------------------------------------------------------- */
+
+static uint64_t or_default(uint64_t value, uint64_t otherwise)
+{
+    return value == 0 ? otherwise : value;
+}
+
+/* Messages for the Pod's Agent go to its host from now on. */
+static enum sw_rc route_put(struct sw_hosts *hosts, const struct sw_host_pod *pod,
+                            const struct sw_pod_spec *spec, struct sw_err *err)
+{
+    struct sw_host_route *route =
+        sw_map_find(hosts->routes, pod->agent_key, strlen(pod->agent_key));
+    struct sw_host_route made = {
+        .host = pod->host,
+        .message_bytes = or_default(spec->limits.message_bytes_max, MESSAGE_BYTES_DEFAULT),
+        .mailbox = or_default(spec->limits.mailbox_messages_max, MAILBOX_DEFAULT),
+        .replicas = spec->is_keyed ? 0 : (uint32_t)spec->replicas};
+
+    (void)snprintf(made.key, sizeof made.key, "%s", pod->agent_key);
+    (void)snprintf(made.name_space, sizeof made.name_space, "%s", spec->namespace_name);
+    (void)snprintf(made.agent, sizeof made.agent, "%s", spec->agent_name);
+    (void)snprintf(made.agent_uid, sizeof made.agent_uid, "%s", spec->agent_uid);
+    if (route == NULL) {
+        route = calloc(1, sizeof *route);
+        if (route == NULL ||
+            sw_map_put(hosts->routes, made.key, strlen(made.key), route, NULL) != SW_OK) {
+            free(route);
+            return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the way to a Pod");
+        }
+    }
+    *route = made;
+    sw_hosts_bridge_soon(hosts);
+    return SW_OK;
 }
 
 /* Messages for its Agent go there no more, if that was the last Pod of it. */
 static void route_end(struct sw_host *host, const char *agent_key)
 {
     struct sw_hosts *hosts = host->hosts;
-    const char *slash = strchr(agent_key, '/');
-    char space[64];
+    struct sw_host_route *route = sw_map_find(hosts->routes, agent_key, strlen(agent_key));
 
-    (void)snprintf(space, sizeof space, "%.*s", (int)(slash - agent_key), agent_key);
-    if (sw_map_find(hosts->routes, agent_key, strlen(agent_key)) == host &&
-        (host->agents == NULL ||
-         !sw_agents_knows(host->agents, space, (struct sw_bytes){slash + 1, strlen(slash + 1)})))
-        (void)sw_map_remove(hosts->routes, agent_key, strlen(agent_key));
+    if (route == NULL || route->host != host ||
+        (host->agents != NULL &&
+         sw_agents_knows(host->agents, route->name_space,
+                         (struct sw_bytes){route->agent, strlen(route->agent)})))
+        return;
+    (void)sw_map_remove(hosts->routes, agent_key, strlen(agent_key));
+    free(route);
+    sw_hosts_bridge_soon(hosts);
 }
 
 static void pod_free(struct sw_host_pod *pod)
@@ -88,8 +139,8 @@ static void on_closed(void *ctx, const char *uid)
     char name[64];
 
     (void)snprintf(name, sizeof name, "%s", uid);
-    if (pod != NULL && pod->host != host)
-        return; /* It runs elsewhere by now. */
+    if (sw_host_is_bridge(uid) || (pod != NULL && pod->host != host))
+        return; /* Ours; or it runs elsewhere by now. */
     if (pod != NULL)
         pod_free(pod);
     else /* Its host was not started; once the Pod is gone from the store, its folder may go. */
@@ -151,9 +202,8 @@ static enum sw_rc runner_open(void *ctx, const struct sw_pod_spec *spec, struct 
         return rc;
     runner = sw_agents_runner(pod->host->agents);
     rc = runner->open(runner->ctx, spec, err);
-    if (rc == SW_OK &&
-        sw_map_put(hosts->routes, pod->agent_key, strlen(pod->agent_key), pod->host, NULL) != SW_OK)
-        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for the way to a Pod");
+    if (rc == SW_OK)
+        rc = route_put(hosts, pod, spec, err);
     if (rc != SW_OK && is_new)
         pod_free(pod);
     else if (pod->host->phase == SW_HOST_ENDED)
@@ -192,5 +242,8 @@ void sw_hosts_pods_done(struct sw_hosts *hosts)
     size_t cursor = 0;
 
     while (hosts->pods != NULL && sw_map_next(hosts->pods, &cursor, &found))
+        free(found.value);
+    cursor = 0;
+    while (hosts->routes != NULL && sw_map_next(hosts->routes, &cursor, &found))
         free(found.value);
 }

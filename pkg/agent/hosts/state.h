@@ -11,14 +11,20 @@ enum sw_host_phase {
     SW_HOST_ENDED   /* It was: the next sweep says what becomes of it. */
 };
 
+struct sw_bridge; /* bridges.c */
+
 struct sw_host {
     struct sw_list node; /* In hosts->all. */
     struct sw_hosts *hosts;
     struct sw_host_about about;
     enum sw_host_phase phase;
     struct sw_agents *agents; /* NULL while it is dormant. */
-    size_t pods;
-    uint64_t idle_since_ms; /* Without Pods. */
+    unsigned index;           /* Below SW_HOSTS_MAX, and no other host's. */
+    size_t pods;              /* Without those of bridges. */
+    uint64_t idle_since_ms;   /* Without Pods. */
+    struct sw_map *bridges;   /* Uid to struct sw_bridge, owned. */
+    uint64_t bridge_generation;
+    struct sw_service bridge_service;
     bool is_up;
     bool is_unknown;          /* Nothing says whose its folder is, and it stays. */
     char words[256];          /* Why it is down. */
@@ -32,6 +38,14 @@ struct sw_host_pod { /* A Pod that was opened. */
     char uid[64];
 };
 
+struct sw_host_route { /* Which host an Agent runs in, and what a bridge to it is to know. */
+    struct sw_host *host;
+    char key[2 * 64]; /* "namespace/agent" */
+    char name_space[64], agent[64], agent_uid[64];
+    uint64_t message_bytes, mailbox;
+    uint32_t replicas;
+};
+
 struct sw_hosts {
     struct sw_hosts_options options;
     struct sw_pod_runner runner;
@@ -40,9 +54,11 @@ struct sw_hosts {
     struct sw_list all; /* Of struct sw_host, the shared one first. */
     struct sw_host *shared;
     struct sw_map *pods;   /* Uid to struct sw_host_pod, owned. */
-    struct sw_map *routes; /* "namespace/agent" to its struct sw_host. */
-    struct sw_timer *sweep;
+    struct sw_map *routes; /* "namespace/agent" to struct sw_host_route, owned. */
+    struct sw_timer *sweep, *bridging;
+    struct sw_list carriages; /* Of struct carriage in carry.c: envelopes on their way. */
     bool is_stopping;
+    bool is_bridging_due; /* Which bridges there are to be was not looked at since a change. */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 };
@@ -71,3 +87,20 @@ SW_MUST_CHECK enum sw_rc sw_hosts_scan(struct sw_hosts *hosts, struct sw_err *er
 void sw_hosts_pods_init(struct sw_hosts *hosts);
 void sw_hosts_pods_done(struct sw_hosts *hosts);
 struct sw_pod_observer sw_hosts_pod_observer(struct sw_host *host);
+
+/* bridges.c */
+/* Look soon which bridges there are to be: an Agent or a host came, changed, or went. */
+void sw_hosts_bridge_soon(struct sw_hosts *hosts);
+void sw_hosts_bridge(void *ctx); /* Now; ctx is the struct sw_hosts. */
+void sw_host_bridges_forget(struct sw_host *host);
+bool sw_host_is_bridge(const char *uid); /* Whether a Pod is one. */
+void sw_host_bridge_status(struct sw_host *host, const struct sw_pod_report *report);
+/* Whether a bridge in that host subscribes to all that is published in the namespace. */
+bool sw_host_hears(const struct sw_host *host, const char *name_space);
+/* Add to the set, by index, all hosts with Agents of the namespace but one. */
+void sw_hosts_of_space(const struct sw_hosts *hosts, const char *name_space,
+                       const struct sw_host *but, uint64_t ret_set[SW_HOSTS_MAX / 64]);
+
+/* carry.c */
+struct sw_service sw_host_bridge_service(struct sw_host *host);
+void sw_hosts_carriages_done(struct sw_hosts *hosts); /* After all hosts are freed. */

@@ -100,7 +100,7 @@ static const struct field send_fields[] = {
     TEXT(send.type, TYPE_MAX),
     BYTES(send.body, SW_FRAME_BODY_MAX),
     U32(send.priority, PRIORITY_MAX),
-    U32(send.want_reply, 1),
+    U32(send.want_reply, SW_FRAME_INNER),
     U32(send.timeout_ms, 3600000),
 };
 static const struct field publish_fields[] = {

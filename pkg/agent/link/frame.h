@@ -20,6 +20,8 @@
 #define SW_FRAME_WORDS_MAX 2048
 #define SW_FRAME_NAME_MAX 63
 #define SW_FRAME_KEY_MAX 255
+#define SW_FRAME_PRIORITY_DEFAULT 255u /* The Agent's own. */
+#define SW_FRAME_INNER 2u              /* want_reply: as 0, and no limit of clients holds. */
 
 enum sw_frame_kind {
     /* To the host. */
@@ -52,8 +54,9 @@ enum sw_frame_kind {
     SW_FRAME_LETTERS_PAGE,
     SW_FRAME_MODULE_WANTED, /* Instances of a Pod wait for an older module of their Agent. */
     SW_FRAME_CALL,          /* An instance calls a service, perhaps not for the first time. */
-    SW_FRAME_CALL_END, /* It waits for that no more: the result was taken, or nobody wants it. */
-    SW_FRAME_REPLAYED  /* The last one of a host that replayed its journal. */
+    SW_FRAME_CALL_END,      /* It waits for that no more: the result was taken, or nobody wants it.
+                             */
+    SW_FRAME_REPLAYED       /* The last one of a host that replayed its journal. */
 };
 
 enum sw_frame_direction { SW_FRAME_TO_HOST, SW_FRAME_FROM_HOST };
@@ -102,15 +105,13 @@ struct sw_frame_pod_close {
     uint32_t discard; /* 1: run on_stop and forget the state. */
 };
 
-#define SW_FRAME_PRIORITY_DEFAULT 255u /* The Agent's own. */
-
 struct sw_frame_send {
     uint64_t request; /* Chosen by swarmd, unique among those without an answer; not 0. */
     struct sw_bytes name_space, agent, key; /* key empty: any instance of a replicated Agent. */
     struct sw_bytes request_id; /* The client's, or empty: a repeat gets the first result. */
     struct sw_bytes type, body;
     uint32_t priority;   /* 0 to 3, or SW_FRAME_PRIORITY_DEFAULT. */
-    uint32_t want_reply; /* 0: answered once the message is handled. */
+    uint32_t want_reply; /* 0: answered once the message is handled; or SW_FRAME_INNER. */
     uint32_t timeout_ms; /* Not handled any more when it waited that long; 0: no limit. */
 };
 

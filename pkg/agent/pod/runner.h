@@ -56,6 +56,7 @@ struct sw_pod_spec {            /* Borrowed for the call. */
     uint64_t replicas;
     enum sw_pod_isolation isolation; /* Never another one for an Agent. */
     enum sw_pod_durability durability;
+    bool is_bridge; /* The node's own, between hosts (pkg/agent/hosts); not for controllers. */
     /* Another module begins with empty instances, instead of being handed their state. */
     bool resets;
     struct sw_pod_limits limits;

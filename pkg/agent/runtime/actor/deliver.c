@@ -241,6 +241,8 @@ static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instanc
     uint32_t per_s = config->messages_per_s;
     char words[128];
 
+    if (message->is_inner)
+        return false;
     if (message->body.size > config->body_bytes) {
         (void)snprintf(words, sizeof words,
                        "the body has %zu bytes, the Agent takes %" PRIu64 " at most",

@@ -61,6 +61,7 @@ struct sw_message {
     uint32_t size_bytes;  /* Of all this, for limits. */
     bool is_lost;         /* Recovery: nobody is there to handle it. */
     bool is_admitted;     /* Its sender's limit of births was looked at, or does not hold. */
+    bool is_inner;        /* A client's, but from swarmd itself: no limit at the edge holds. */
     uint8_t size_class;   /* Its room for texts, in SW_SPARE_STEP_BYTES; 0: as much as it needs. */
     uint32_t attempts;    /* How often its handler did not come to its end. */
     uint32_t worker;      /* Of one made of a send at once: its receiver's, by the routes then. */

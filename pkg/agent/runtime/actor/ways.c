@@ -137,7 +137,7 @@ static void find(struct sw_ways *ways, const struct sw_routes *routes, const str
         return;
     if (key.size == 0) {
         ret_way->status = route->is_keyed ? SW_E_INVALID : SW_E_UNAVAILABLE;
-        if (route->is_keyed || route->replicas == 0)
+        if (route->replicas == 0) /* A bridge to a replicated Agent is keyed, and has a number. */
             return;
         ret_way->is_replica = true;
         snprintf(ways->last.replica, REPLICA_MAX, "%" PRIu64, replica % route->replicas);

@@ -439,7 +439,8 @@ static enum sw_rc take_send(struct sw_host *host, const struct sw_frame_send *se
 {
     const struct sw_system *system = host->options.system;
     struct sw_message template = {
-        .head = {.flags = send->want_reply != 0 ? SWARM_MESSAGE_WANTS_REPLY : 0,
+        .is_inner = send->want_reply == SW_FRAME_INNER,
+        .head = {.flags = send->want_reply == 1 ? SWARM_MESSAGE_WANTS_REPLY : 0,
                  .priority = send->priority,
                  .origin = {.kind = SW_ORIGIN_CLIENT,
                             .incarnation = host->options.shared->incarnation,

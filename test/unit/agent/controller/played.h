@@ -19,8 +19,10 @@
 #define POD "0190b5a0-0000-7000-8000-000000000001"
 #define CODE_SIZE ((2u << 20) + 5) /* Three pieces. */
 
-/* What a host does before it stops; NULL: nothing. */
+/* What a host does before it stops, and instead of what is below with a frame, if it returns true.
+ * NULL: nothing. */
 static void (*host_before_stop)(void);
+static bool (*host_acts)(const struct sw_frame *frame);
 
 /* --- The host that is played ----------------------------------------------------------------- */
 
@@ -154,6 +156,8 @@ static inline void host_act(const char *folder, const struct sw_frame *frame, ui
 {
     struct sw_frame answer = {.kind = SW_FRAME_POD_CLOSED};
 
+    if (host_acts != NULL && host_acts(frame))
+        return;
     if (frame->kind == SW_FRAME_HELLO) {
         if (host_is(folder, "rude") && write(LINK, "\xff\xff\xff\xff nonsense", 13) > 0)
             pause();

@@ -135,6 +135,30 @@ static void test_a_module_that_does_not_compile_fails_the_pod_until_it_does(void
     world_free(world);
 }
 
+/* Between the end of a host and the start of the next one nobody can take it. */
+static void test_code_that_comes_when_its_host_has_ended_is_got_again(void **state)
+{
+    struct world *world = world_make();
+
+    (void)state;
+    world->backoff_ms = 50;
+    world->backoff_max_ms = 50;
+    world->is_code_held = true;
+    world_start(world, "mortal");
+    until(world, &world->ups, 1);
+    pod_open(world);
+    assert_int_equal(world->gets, 1);
+    assert_int_equal(say(world, "echo/a", "die", WAIT_MS), SW_OK);
+    until(world, &world->downs, 1);
+    code_answer(world);
+    world->is_code_held = false;
+    until(world, &world->reports, 1);
+
+    assert_int_equal(world->report.phase, SW_POD_RUNNING);
+    assert_int_equal(world->report.instances, CODE_SIZE);
+    world_free(world);
+}
+
 static void test_an_older_module_is_dropped_when_nothing_needs_it(void **state)
 {
     struct world *world = world_new("mortal");
@@ -343,6 +367,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_a_message_without_an_answer_ends_by_its_time),
         cmocka_unit_test(test_a_module_that_was_not_pushed_fails_the_pod),
         cmocka_unit_test(test_a_module_that_does_not_compile_fails_the_pod_until_it_does),
+        cmocka_unit_test(test_code_that_comes_when_its_host_has_ended_is_got_again),
         cmocka_unit_test(test_an_older_module_is_dropped_when_nothing_needs_it),
         cmocka_unit_test(test_a_closed_pod_takes_no_more_messages),
         cmocka_unit_test(test_a_pod_may_be_closed_and_opened_faster_than_the_host_answers),

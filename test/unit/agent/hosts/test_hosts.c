@@ -1,6 +1,7 @@
 /* Several agent hosts as one, each of them played by this program. A host is mortal: a message of
  * three bytes ends it. */
 #include "pkg/agent/hosts/hosts.h"
+#include "pkg/agent/hosts/envelope.h"
 #include "test/unit/agent/controller/played.h"
 
 #include <fcntl.h>
@@ -19,17 +20,102 @@ static void await_gate(void)
         (void)usleep(1000);
 }
 
+/* --- A host with bridges ---------------------------------------------------------------------- */
+
+static char out_uid[64]; /* In the process of a host: its Pod _out, and that of its own Agent. */
+static char own_uid[64];
+
+static void host_tells(const char *words)
+{
+    struct sw_frame line = {.kind = SW_FRAME_LOG};
+
+    if (own_uid[0] == '\0')
+        return; /* It has no Agent any more. */
+    line.log.uid = (struct sw_bytes){own_uid, strlen(own_uid)};
+    line.log.text = (struct sw_bytes){words, strlen(words)};
+    host_put(&line);
+}
+
+/* "carry N UID-LETTER NAME TO": call the service of bridges as _out ('o'), or as no bridge. */
+static void host_carries(const char *words)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_CALL};
+    struct sw_envelope head = {.kind = SW_ENVELOPE_SEND, .stream = 7, .body_size = 4};
+    char name[64], to[64] = "", letter;
+    unsigned number;
+    uint8_t body[512];
+
+    if (sscanf(words, "carry %u %c %63s %63s", &number, &letter, name, to) < 3)
+        _exit(1);
+    head.number = number;
+    head.name_size = (uint16_t)strlen(name);
+    head.to_size = (uint16_t)strlen(to);
+    memcpy(body, &head, sizeof head);
+    memcpy(body + sizeof head, name, head.name_size);
+    memcpy(body + sizeof head + head.name_size, to, head.to_size);
+    memcpy(body + sizeof head + head.name_size + head.to_size, "word", 4);
+    frame.call = (struct sw_frame_call){
+        .name = {7, 8, number},
+        .pod = 5,
+        .uid = {letter == 'o' ? out_uid : own_uid, strlen(letter == 'o' ? out_uid : own_uid)},
+        .key = {"x", 1},
+        .service = {SW_BRIDGE_SERVICE, strlen(SW_BRIDGE_SERVICE)},
+        .body = {body, sizeof head + head.name_size + head.to_size + 4}};
+    host_put(&frame);
+}
+
+static bool act(const struct sw_frame *frame)
+{
+    char words[256] = "";
+
+    if (frame->kind == SW_FRAME_POD_OPEN) {
+        bool is_out = frame->pod_open.agent.size == 4 &&
+                      memcmp(frame->pod_open.agent.data, SW_BRIDGE_OUT, 4) == 0;
+        bool is_own = memcmp(frame->pod_open.uid.data, "b:", 2) != 0;
+
+        if (is_out || is_own)
+            (void)snprintf(is_out ? out_uid : own_uid, 64, "%.*s", (int)frame->pod_open.uid.size,
+                           (const char *)frame->pod_open.uid.data);
+        return false;
+    }
+    if (frame->kind == SW_FRAME_CALL_RESULT) {
+        (void)snprintf(words, sizeof words, "result %u of %u", (unsigned)frame->call_result.code,
+                       (unsigned)frame->call_result.name.number);
+        host_tells(words);
+        return true;
+    }
+    if (frame->kind != SW_FRAME_SEND)
+        return false;
+    if (frame->send.want_reply == SW_FRAME_INNER) {
+        (void)snprintf(words, sizeof words, "took %.*s/%.*s", (int)frame->send.agent.size,
+                       (const char *)frame->send.agent.data, (int)frame->send.key.size,
+                       (const char *)frame->send.key.data);
+        host_tells(words);
+        return false;
+    }
+    if (frame->send.body.size > 6 && memcmp(frame->send.body.data, "carry ", 6) == 0) {
+        (void)snprintf(words, sizeof words, "%.*s", (int)frame->send.body.size,
+                       (const char *)frame->send.body.data);
+        host_carries(words);
+    }
+    return false;
+}
+
+/* --- The world ------------------------------------------------------------------------------- */
+
 struct world {
     struct sw_loop *loop;
     struct sw_hosts *hosts;
     struct sw_timer *guard, *look;
     struct sw_logger logger;
     char folder[64];
-    char downs[512]; /* Names of hosts that went down, each with a space. */
+    char downs[512];  /* Names of hosts that went down, each with a space. */
+    char lines[1024]; /* What hosts told, each in a line. */
+    const char *awaited;
     int runs, fails, closes, replies, stops;
     enum sw_rc rc;
     uint64_t subscribers;
-    bool is_needed, is_late;
+    bool is_needed, is_late, has_bridges;
     unsigned hosts_max;
     bool (*until)(const struct world *world);
 };
@@ -71,6 +157,15 @@ static void on_host(void *ctx, const struct sw_host_about *about, bool is_up, co
     (void)words;
     if (!is_up)
         (void)snprintf(world->downs + used, sizeof world->downs - used, "%s ", about->name);
+}
+
+static void on_log(void *ctx, const struct sw_agent_log *log)
+{
+    struct world *world = ctx;
+    size_t used = strlen(world->lines);
+
+    (void)snprintf(world->lines + used, sizeof world->lines - used, "%s: %.*s\n", log->agent,
+                   (int)log->text.size, (const char *)log->text.data);
 }
 
 static void on_status(void *ctx, const struct sw_pod_report *report)
@@ -151,20 +246,22 @@ static void hosts_start(struct world *world)
 {
     static char self[SW_PATH_MAX];
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
-    struct sw_hosts_options options = {.host = {.loop = world->loop,
-                                                .system = sw_system_real(),
-                                                .logger = &world->logger,
-                                                .host_path = self,
-                                                .machine_code = {world, code_has, code_get},
-                                                .backoff_ms = 1,
-                                                .backoff_max_ms = 10},
-                                       .data_folder = world->folder,
-                                       .observer = {.ctx = world, .on_host = on_host},
-                                       .hosts_max = world->hosts_max,
-                                       .linger_ms = 1,
-                                       .recheck_ms = 5,
-                                       .is_needed = is_needed,
-                                       .ctx = world};
+    struct sw_hosts_options options = {
+        .host = {.loop = world->loop,
+                 .system = sw_system_real(),
+                 .logger = &world->logger,
+                 .host_path = self,
+                 .machine_code = {world, code_has, code_get},
+                 .backoff_ms = 1,
+                 .backoff_max_ms = 10},
+        .data_folder = world->folder,
+        .bridge_digest = world->has_bridges ? DIGEST : NULL,
+        .observer = {.ctx = world, .on_log = on_log, .on_host = on_host},
+        .hosts_max = world->hosts_max,
+        .linger_ms = 1,
+        .recheck_ms = 5,
+        .is_needed = is_needed,
+        .ctx = world};
     struct sw_pod_observer observer = {
         .ctx = world, .on_status = on_status, .on_closed = on_closed};
 
@@ -453,6 +550,113 @@ static void test_what_is_half_removed_goes_and_what_nobody_can_name_stays(void *
     world_free(world);
 }
 
+/* --- Bridges --------------------------------------------------------------------------------- */
+
+static bool has_line(const struct world *world)
+{
+    return strstr(world->lines, world->awaited) != NULL;
+}
+
+static void until_line(struct world *world, const char *line)
+{
+    world->awaited = line;
+    until(world, has_line);
+}
+
+static bool are_bridged(const struct world *world)
+{
+    struct sw_agents_view view;
+
+    sw_hosts_view(world->hosts, &view);
+    return view.host_starts == 3 && sw_hosts_are_bridged(world->hosts);
+}
+
+static struct world *world_with_bridges(void)
+{
+    struct world *world = world_new();
+
+    world->has_bridges = true;
+    hosts_start(world);
+    assert_int_equal(open_pod(world, SHARED, SW_POD_ISOLATION_SHARED, "all", NULL), SW_OK);
+    assert_int_equal(open_pod(world, SHOP, SW_POD_ISOLATION_NAMESPACE, "some", NULL), SW_OK);
+    assert_int_equal(open_pod(world, CART, SW_POD_ISOLATION_AGENT, "cart", NULL), SW_OK);
+    until(world, all_run);
+    until(world, are_bridged);
+    return world;
+}
+
+static void test_bridges_are_nobodys_pods(void **state)
+{
+    struct world *world = world_with_bridges();
+
+    (void)state;
+    assert_string_equal(names_of(world).text,
+                        "shared=Up 1; namespace/shop=Up 1; agent/shop/cart=Up 1; ");
+    assert_int_equal(world->runs, 3);
+    world_free(world);
+}
+
+static void test_an_envelope_goes_to_the_bridge_of_its_sender(void **state)
+{
+    struct world *world = world_with_bridges();
+
+    (void)state;
+    assert_int_equal(say(world, "cart/k", "carry 1 o cart/a some/b", NULL), SW_OK);
+    until_line(world, "cart: result 0 of 1\n");
+    assert_non_null(strstr(world->lines, "some: took cart/a\n"));
+    world_free(world);
+}
+
+static void test_a_host_speaks_for_its_own_agents_only(void **state)
+{
+    struct world *world = world_with_bridges();
+
+    (void)state;
+    assert_int_equal(say(world, "cart/k", "carry 1 o some/a all/b", NULL), SW_OK);
+    until_line(world, "cart: result 7 of 1\n"); /* DENIED */
+    assert_int_equal(say(world, "cart/k", "carry 2 - cart/a all/b", NULL), SW_OK);
+    until_line(world, "cart: result 5 of 2\n"); /* To all but bridges there is no such service. */
+    assert_int_equal(say(world, "cart/k", "carry 3 o cart/a nobody/b", NULL), SW_OK);
+    until_line(world, "cart: result 5 of 3\n");
+    assert_int_equal(say(world, "cart/k", "carry 4 o cart/a cart/b", NULL), SW_OK);
+    until_line(world, "cart: result 5 of 4\n"); /* It runs where it is. */
+    assert_int_equal(say(world, "cart/k", "carry 5 o cart/a", NULL), SW_OK);
+    until_line(world, "cart: result 3 of 5\n"); /* INVALID */
+    assert_null(strstr(world->lines, "took"));
+    world_free(world);
+}
+
+static bool is_some_up(const struct world *world)
+{
+    return strstr(names_of(world).text, "namespace/shop=Up") != NULL;
+}
+
+static void test_what_a_host_cannot_take_now_is_sent_again(void **state)
+{
+    struct world *world = world_with_bridges();
+
+    (void)state;
+    assert_int_equal(say(world, "some/k", "die", NULL), SW_OK);
+    until(world, has_reply);
+    assert_int_equal(say(world, "cart/k", "carry 1 o cart/a some/b", NULL), SW_OK);
+    until_line(world, "cart: result 0 of 1\n");
+    until(world, is_some_up);
+    world_free(world);
+}
+
+static void test_nothing_is_sent_to_an_agent_that_went(void **state)
+{
+    struct world *world = world_with_bridges();
+
+    (void)state;
+    assert_int_equal(say(world, "some/k", "die", NULL), SW_OK);
+    until(world, has_reply);
+    close_pod(world, SHOP);
+    assert_int_equal(say(world, "cart/k", "carry 1 o cart/a some/b", NULL), SW_OK);
+    until_line(world, "cart: result ");
+    world_free(world);
+}
+
 static void test_there_are_no_more_hosts_than_allowed(void **state)
 {
     struct world *world = world_new();
@@ -480,12 +684,18 @@ int main(int count, char **words)
         cmocka_unit_test(
             test_data_that_is_needed_stays_and_what_nobody_needs_goes_at_the_next_start),
         cmocka_unit_test(test_what_is_half_removed_goes_and_what_nobody_can_name_stays),
+        cmocka_unit_test(test_bridges_are_nobodys_pods),
+        cmocka_unit_test(test_an_envelope_goes_to_the_bridge_of_its_sender),
+        cmocka_unit_test(test_a_host_speaks_for_its_own_agents_only),
+        cmocka_unit_test(test_what_a_host_cannot_take_now_is_sent_again),
+        cmocka_unit_test(test_nothing_is_sent_to_an_agent_that_went),
         cmocka_unit_test(test_there_are_no_more_hosts_than_allowed),
     };
 
     if (count == 3 && strcmp(words[1], "--folder") == 0) {
         (void)snprintf(gate, sizeof gate, "%s.gate", words[2]);
         host_before_stop = await_gate;
+        host_acts = act;
         return host_main("/mortal");
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
