@@ -12,8 +12,10 @@
 #include "pkg/communication/protocol/server.h"
 #include "pkg/metrics/collector/collector.h"
 #include "pkg/store/sqlite/sqlite.h"
+#include "pkg/utils/base/hash.h"
 #include "pkg/utils/version/version.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +40,7 @@ struct daemon {
     struct sw_logs *logs;
     struct modules_adapter modules;
     struct engines engines;
+    struct sw_cgroups *cgroups;
     struct agents_adapter agents;
     struct sw_services *services; /* That agents may call; */
     struct sw_delay *delay;       /* and the one of them that is always there. */
@@ -279,6 +282,48 @@ static enum sw_rc modules_start(struct daemon *daemon, struct sw_err *err)
     return rc;
 }
 
+/* Of this data folder's daemon, of which one runs at a time. */
+static enum sw_rc cgroups_start(struct daemon *daemon, struct sw_err *err)
+{
+    static const uint8_t key[16] = "control group";
+    const struct sw_settings *settings = daemon->settings;
+    char name[32];
+    struct sw_cgroups_options options = {.system = daemon->system,
+                                         .name = name,
+                                         .memory_bytes_max = settings->agents.host_memory_bytes,
+                                         .cpu_weight = (unsigned)settings->agents.host_cpu_weight};
+    struct sw_cgroups_view view;
+
+    (void)snprintf(name, sizeof name, "swarm-%016" PRIx64,
+                   sw_siphash(key, settings->data_folder, strlen(settings->data_folder)));
+    daemon->cgroups = sw_cgroups_new(&options);
+    if (daemon->cgroups == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for control groups");
+    sw_cgroups_view(daemon->cgroups, &view);
+    if (view.missing[0] != '\0')
+        sw_log(daemon->logger, settings->agents.host_memory_bytes > 0 ? SW_LOG_WARN : SW_LOG_INFO,
+               "agents", "agent hosts go on without control groups of their own for %s",
+               view.missing);
+    return SW_OK;
+}
+
+/* Once, for people: what limits of hosts are not enforced. */
+static void cgroups_tell(struct daemon *daemon)
+{
+    struct sw_cgroups_view view;
+    char words[SW_ERR_MESSAGE_MAX + sizeof view.missing];
+
+    sw_cgroups_view(daemon->cgroups, &view);
+    if (view.missing[0] == '\0')
+        return;
+    (void)snprintf(words, sizeof words,
+                   "agent hosts have no control groups of their own for %s; limits of whole hosts "
+                   "are not enforced there",
+                   view.missing);
+    controllers_tell_host(daemon->controllers, daemon->settings->agents.host_memory_bytes > 0,
+                          "NoControlGroups", words);
+}
+
 /* Older engines have their say before ours is started. */
 static void engines_start(struct daemon *daemon, const char *host_path)
 {
@@ -380,6 +425,7 @@ static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
                      .on_log = on_log,
                      .on_host = on_host,
                      .on_event = on_host_event},
+        .cgroups = daemon->cgroups,
         .hosts_max = (unsigned)settings->agents.hosts_max,
         .linger_ms = settings->agents.host_linger_ns / 1000000,
         .is_needed = hosts_is_needed,
@@ -538,6 +584,8 @@ static enum sw_rc daemon_start(struct daemon *daemon, struct sw_err *err)
     if (rc == SW_OK)
         rc = services_make(daemon, err);
     if (rc == SW_OK)
+        rc = cgroups_start(daemon, err);
+    if (rc == SW_OK)
         rc = agents_start(daemon, err);
     if (rc == SW_OK)
         rc = collector_start(daemon, err);
@@ -559,6 +607,7 @@ static void daemon_free(struct daemon *daemon)
     sw_module_controller_free(daemon->modules.collector);
     daemon->modules.collector = NULL;
     sw_hosts_free(daemon->agents.hosts);
+    sw_cgroups_free(daemon->cgroups);
     sw_services_free(daemon->services);
     sw_delay_free(daemon->delay);
     if (daemon->modules.compiler != NULL)
@@ -594,6 +643,7 @@ enum sw_rc daemon_run(const struct sw_system *system, const struct sw_settings *
     if (rc == SW_OK && settings->is_dev)
         rc = identity_write_admin(daemon.identity, sw_http_server_port(daemon.server), err);
     if (rc == SW_OK) {
+        cgroups_tell(&daemon);
         ready_print(&daemon);
         engines_keep(&daemon.engines);
         sw_loop_run(daemon.loop);

@@ -72,6 +72,7 @@ static void tell(void *ctx, const struct sw_host_view *view)
     const struct sw_node_host host = {.name = view->about->name,
                                       .phase = view->phase,
                                       .message = view->words,
+                                      .cgroup = view->cgroup,
                                       .starts = view->agents.host_starts,
                                       .pods = view->agents.pods,
                                       .instances = view->agents.instances};

@@ -13,6 +13,7 @@ import unittest
 from swarmd import BUILD, TMP, Client, Daemon, apply, run
 from wasm import with_start
 
+ISOLATION = os.environ.get("SW_ISOLATION", "shared")
 SANITIZED = os.environ.get("SW_SANITIZED") == "1"
 WAIT_S = 60 if SANITIZED else 20
 NEIGHBOUR_S_MAX = 20 if SANITIZED else 5  # The longest that a neighbour may take to answer.
@@ -49,9 +50,10 @@ class Hostile(unittest.TestCase):
         cls.daemon.start()
         cls.client = Client(cls.daemon)
         apply("small", "good: keyed: true")
-        apply("hostile", "hostile: keyed: true, pods: 2, limits: "
+        apply("hostile", f"hostile: keyed: true, pods: 2, isolation: {ISOLATION}, limits: "
               "{deadline: 200ms, memory: 1MiB, mailbox: 64, instances: 50}")
-        cls.host = cls.daemon.host()
+        cls.hosts = cls.daemon.hosts()
+        assert len(cls.hosts) == (1 if ISOLATION == "shared" else 2), cls.hosts
         cls.neighbour = Neighbour(cls.daemon)
         cls.neighbour.start()
 
@@ -67,7 +69,7 @@ class Hostile(unittest.TestCase):
             raise AssertionError(f"swarmd ended with {status}")
 
     def tearDown(self):
-        self.assertEqual(self.daemon.host(), self.host, "the agent host died")
+        self.assertEqual(self.daemon.hosts(), self.hosts, "an agent host died")
         self.assertEqual(self.neighbour.wrong, [])
         self.assertLess(self.neighbour.slowest_s, NEIGHBOUR_S_MAX)
 

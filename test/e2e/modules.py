@@ -163,7 +163,7 @@ class Modules(unittest.TestCase):
                              (str(number + 2), "text/plein"))
         self.assertIsNotNone(self.client.events("UpgradeUnsupported"))
         found = json.loads(run("swarm", "get", "instances", "diary", "-o", "json"))
-        self.assertEqual([(item["name"], item["module"]) for item in found["items"]],
+        self.assertEqual(sorted((item["name"], item["module"]) for item in found["items"]),
                          [("diary/a", f"sha256:{old[1]}"), ("diary/new", f"sha256:{new[1]}")])
         words = run("swarm", "get", "instances", "diary")
         self.assertRegex(words, rf"diary/a .* sha256:{old[1][:12]}(\s|\Z)")

@@ -4,6 +4,7 @@
  *   "ask TO BODY"   ask TO, and reply with what it answers, or with "failed CODE"
  *   "cry BODY"      publish it under news.x
  *   "hold"          keep the reply handle; "let" answers all that are held
+ *   "eat MIB"       have so much more memory, and use it
  *   "told"          "NUMBERS DISORDERS CRIES LAST-CRIER": heard so far; of numbers, the last one
  *   from an instance: a number to count, "who": the reply is the sender's name, else an echo */
 #include <swarm/agent.h>
@@ -130,6 +131,18 @@ static int32_t tell(const struct swarm_message *m)
     return answer(m->reply_handle, text, size);
 }
 
+static int32_t eat(const struct swarm_message *m)
+{
+    uint32_t at = 4, pages = take_number(m->body, m->body_size, &at) * 16;
+    __SIZE_TYPE__ begin = __builtin_wasm_memory_grow(0, pages);
+
+    if (begin == (__SIZE_TYPE__)-1)
+        return SWARM_E_EXHAUSTED;
+    for (__SIZE_TYPE__ byte = 0; byte < (__SIZE_TYPE__)pages << 16; byte += 4096)
+        *(volatile uint8_t *)((begin << 16) + byte) = 1;
+    return answer(m->reply_handle, "", 0);
+}
+
 static int32_t let(const struct swarm_message *m)
 {
     while (held_count > 0)
@@ -176,6 +189,8 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
         return ask(m);
     if (is(m, "let", 3))
         return let(m);
+    if (is(m, "eat ", 4))
+        return eat(m);
     if (is(m, "cry ", 4) && swarm_publish("news.x", 6, "", 0, m->body + 4, m->body_size - 4,
                                           SWARM_PRIORITY_NORMAL) != 0)
         return SWARM_E_INTERNAL;

@@ -13,6 +13,7 @@
  * Threads: the loop's thread; no callback runs inside the call that causes it.
  * I/O: a child process and a socket pair on the loop.  Limits: struct sw_agents_options. */
 #pragma once
+#include "pkg/agent/cgroups/cgroups.h"
 #include "pkg/agent/pod/runner.h"
 #include "pkg/broker/service/service.h"
 #include "pkg/utils/logger/logger.h"
@@ -74,6 +75,7 @@ struct sw_agents_options {
     /* A file outside of it that says which journal is there, so that its loss is not taken for a
      * beginning; made when there is none. NULL: not kept. */
     const char *identity_path;
+    const struct sw_cgroup *cgroup; /* That its processes are to be in. NULL: ours. */
     struct sw_machine_code machine_code;
     const struct sw_services *services; /* What instances may call. NULL: nothing. */
     const struct sw_service *bridge;    /* What those of bridges may call besides. NULL: nothing. */

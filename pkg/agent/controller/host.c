@@ -190,6 +190,13 @@ static bool is_crash(int signal)
            signal == SIGFPE || signal == SIGTRAP || signal == SIGSYS;
 }
 
+static bool was_too_large(const struct sw_agents *agents)
+{
+    const struct sw_cgroup *cgroup = agents->options.cgroup;
+
+    return cgroup != NULL && sw_cgroup_oom_kills(cgroup) > agents->oom_kills;
+}
+
 static void on_host_exit(void *ctx, struct sw_child *child, int status, int signal)
 {
     struct sw_agents *agents = ctx;
@@ -197,7 +204,11 @@ static void on_host_exit(void *ctx, struct sw_child *child, int status, int sign
     sw_child_free(child);
     agents->child = NULL;
     agents->has_crashed = is_crash(signal);
-    if (agents->words[0] == '\0' && signal != 0)
+    if (agents->words[0] == '\0' && signal == SIGKILL && was_too_large(agents))
+        (void)snprintf(agents->words, sizeof agents->words,
+                       "it needed more memory than agents.host-memory allows, and the kernel "
+                       "ended it");
+    else if (agents->words[0] == '\0' && signal != 0)
         (void)snprintf(agents->words, sizeof agents->words, "ended by signal %d (%s)", signal,
                        strsignal(signal));
     else if (agents->words[0] == '\0')
@@ -221,13 +232,24 @@ static enum sw_rc child_start(struct sw_agents *agents, int link, struct sw_err 
 {
     const char *arguments[] = {agents->options.host_path, "--folder", agents->options.folder, NULL};
     const int files[LINK_FILE_COUNT] = {-1, STANDARD_ERROR, STANDARD_ERROR, link};
+    const struct sw_cgroup *cgroup = agents->options.cgroup;
+    struct sw_err ignored = {0};
+    enum sw_rc rc;
     struct sw_child_options options = {.arguments = arguments,
                                        .files = files,
                                        .files_count = LINK_FILE_COUNT,
                                        .on_exit = on_host_exit,
                                        .ctx = agents};
 
-    return sw_child_start(agents->options.loop, &options, &agents->child, err);
+    rc = sw_child_start(agents->options.loop, &options, &agents->child, err);
+    if (rc != SW_OK || cgroup == NULL)
+        return rc;
+    agents->oom_kills = sw_cgroup_oom_kills(cgroup);
+    if (sw_cgroup_join(cgroup, sw_child_pid(agents->child), &ignored) != SW_OK)
+        sw_log(agents->options.logger, SW_LOG_DEBUG, "agents",
+               "the agent host %s is in no control group of its own: %s", agents->options.name,
+               ignored.message); /* What is missing was told once, for all. */
+    return SW_OK;
 }
 
 enum sw_rc sw_host_keep_identity(struct sw_agents *agents, struct sw_bytes journal,

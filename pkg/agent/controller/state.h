@@ -85,6 +85,7 @@ struct sw_agents {
     uint64_t backoff_ms, started_ms, up_since_ms; /* The next wait; the present host. */
     uint64_t ping_number;
     unsigned pings_open; /* Sent since the last answer. */
+    uint64_t oom_kills;  /* In its group, when the present host was started. */
     bool has_crashed;    /* The host before ended by a fault of its own. */
     bool is_broken;      /* The host broke the protocol or its link; its death is awaited. */
     uint64_t log_second, logs_in_second;

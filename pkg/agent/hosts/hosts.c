@@ -69,11 +69,14 @@ static enum sw_rc host_start(struct sw_host *host, struct sw_err *err)
     options.calls_budget = hosts->calls_budget;
     host->bridge_service = sw_host_bridge_service(host);
     options.bridge = &host->bridge_service;
+    options.cgroup = host->cgroup = sw_host_cgroup_open(host);
     options.observer = (struct sw_agents_observer){
         .ctx = host, .on_log = on_log, .on_host = on_host, .on_event = on_event};
     rc = sw_agents_new(&options, &host->agents, err);
-    if (rc != SW_OK)
+    if (rc != SW_OK) {
+        sw_host_end(host);
         return rc;
+    }
     runner = sw_agents_runner(host->agents);
     runner->observe(runner->ctx, &observer);
     host->phase = SW_HOST_RUNNING;
@@ -211,9 +214,7 @@ static uint64_t look_at(struct sw_host *host)
         return NEVER;
     }
     if (host->phase == SW_HOST_ENDED) {
-        sw_agents_free(host->agents);
-        sw_host_bridges_forget(host);
-        host->agents = NULL;
+        sw_host_end(host);
         host->phase = SW_HOST_DORMANT;
     }
     if (host->phase == SW_HOST_DORMANT)
@@ -338,7 +339,10 @@ void sw_hosts_each(const struct sw_hosts *hosts,
     SW_LIST_EACH(&hosts->all, node)
     {
         const struct sw_host *host = SW_LIST_ITEM(node, struct sw_host, node);
-        struct sw_host_view view = {.about = &host->about, .words = host->words};
+        struct sw_host_view view = {
+            .about = &host->about,
+            .words = host->words,
+            .cgroup = host->cgroup == NULL ? "" : sw_cgroup_memory_path(host->cgroup)};
 
         if (host->agents == NULL)
             continue;

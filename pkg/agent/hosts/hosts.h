@@ -46,7 +46,8 @@ struct sw_hosts_options {
      * namespace; borrowed. NULL: Agents of different hosts cannot write to each other. */
     const char *bridge_digest;
     struct sw_hosts_observer observer;
-    unsigned hosts_max; /* At most SW_HOSTS_MAX; 0: 32. The shared one counts. */
+    struct sw_cgroups *cgroups; /* Of which each host gets one; borrowed. NULL: none does. */
+    unsigned hosts_max;         /* At most SW_HOSTS_MAX; 0: 32. The shared one counts. */
     /* That a host without Pods is kept running, and longer while messages leave it; 0: 2,000. */
     uint64_t linger_ms;
     uint64_t recheck_ms; /* Between looks at folders that nobody uses; 0: 30,000. */
@@ -94,8 +95,9 @@ void sw_hosts_drop_module(struct sw_hosts *hosts, const char *digest);
 
 struct sw_host_view { /* Borrowed for the visit. */
     const struct sw_host_about *about;
-    const char *phase; /* "Up", "Starting", "Down", "Stopping" */
-    const char *words; /* Why it is down, or "". */
+    const char *phase;  /* "Up", "Starting", "Down", "Stopping" */
+    const char *words;  /* Why it is down, or "". */
+    const char *cgroup; /* The folder of its group's memory controller, or "". */
     struct sw_agents_view agents;
 };
 /* Visit all hosts that run or are to, the shared one first. */

@@ -171,11 +171,29 @@ struct sw_host *sw_host_new(struct sw_hosts *hosts, const struct sw_host_about *
     return host;
 }
 
+void sw_host_end(struct sw_host *host)
+{
+    sw_agents_free(host->agents);
+    host->agents = NULL;
+    sw_host_bridges_forget(host);
+    sw_cgroup_close(host->cgroup);
+    host->cgroup = NULL;
+}
+
+struct sw_cgroup *sw_host_cgroup_open(const struct sw_host *host)
+{
+    struct sw_cgroups *cgroups = host->hosts->options.cgroups;
+    char name[80] = SHARED_NAME;
+
+    if (host->about.isolation != SW_POD_ISOLATION_SHARED)
+        folder_name(&host->about, name, sizeof name);
+    return cgroups == NULL ? NULL : sw_cgroup_open(cgroups, name);
+}
+
 void sw_host_free(struct sw_host *host)
 {
     sw_list_remove(&host->node);
-    sw_agents_free(host->agents);
-    sw_host_bridges_forget(host);
+    sw_host_end(host);
     sw_map_free(host->bridges);
     free(host);
 }

@@ -19,6 +19,7 @@ struct sw_host {
     struct sw_host_about about;
     enum sw_host_phase phase;
     struct sw_agents *agents; /* NULL while it is dormant. */
+    struct sw_cgroup *cgroup; /* The same; or there are none. */
     unsigned index;           /* Below SW_HOSTS_MAX, and no other host's. */
     size_t pods;              /* Without those of bridges. */
     uint64_t idle_since_ms;   /* Without Pods. */
@@ -75,6 +76,10 @@ void sw_hosts_sweep_soon(struct sw_hosts *hosts);
 /* A host without a supervisor, in hosts->all.  NULL: no memory. */
 struct sw_host *sw_host_new(struct sw_hosts *hosts, const struct sw_host_about *about);
 void sw_host_free(struct sw_host *host);
+/* Its supervisor is needed no more: it is dormant. */
+void sw_host_end(struct sw_host *host);
+/* NULL: there are no groups. */
+struct sw_cgroup *sw_host_cgroup_open(const struct sw_host *host);
 /* Make its folder and say in it whose it is. */
 SW_MUST_CHECK enum sw_rc sw_host_place_make(const struct sw_host *host, struct sw_err *err);
 /* Take it out of the list, free it, and remove its folder beside the loop. What fails is logged and

@@ -4,6 +4,7 @@
 #include "pkg/agent/sandbox/profile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -35,12 +36,12 @@ static const int *const host_calls = CALLS(
     SCMP_SYS(fstatfs), SCMP_SYS(statfs), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),
     SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir),
     SCMP_SYS(getdents64), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
-    SCMP_SYS(fcntl), SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe2),
-    SCMP_SYS(eventfd2), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
-    SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(poll), SCMP_SYS(ppoll),
-    SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
-    SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(shutdown), SCMP_SYS(getsockopt),
-    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(getcwd), SCMP_SYS(mincore));
+    SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe2), SCMP_SYS(eventfd2),
+    SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_pwait2), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(timerfd_create),
+    SCMP_SYS(timerfd_settime), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto),
+    SCMP_SYS(sendmsg), SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername), SCMP_SYS(getcwd), SCMP_SYS(mincore));
 
 /* Nobody calls these by accident: the process ends at once. All else that is not listed gets EPERM,
  * because libraries probe for what a kernel can. */
@@ -79,6 +80,22 @@ static int add_all(scmp_filter_ctx filter, uint32_t action, const int *calls)
         if (rc == -EEXIST || rc == -EACCES)
             rc = 0; /* The default action already, or listed twice. */
     }
+    return rc;
+}
+
+/* What is done with open files but for having the kernel send signals about them, which it does to
+ * any process of the same user: F_SETOWN, F_SETSIG and their like are not here. */
+static const unsigned file_commands[] = {F_DUPFD,  F_DUPFD_CLOEXEC, F_GETFD,     F_SETFD,
+                                         F_GETFL,  F_SETFL,         F_GETLK,     F_SETLK,
+                                         F_SETLKW, F_OFD_GETLK,     F_OFD_SETLK, F_OFD_SETLKW};
+
+static int add_file_commands(scmp_filter_ctx filter)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < sizeof file_commands / sizeof file_commands[0]; i++)
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                              SCMP_A1(SCMP_CMP_EQ, file_commands[i]));
     return rc;
 }
 
@@ -125,14 +142,16 @@ static int fill(scmp_filter_ctx filter, enum sw_sandbox_profile profile)
     int rc = add_all(filter, SCMP_ACT_ALLOW, base_calls);
 
     if (rc == 0)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-                              SCMP_A2(SCMP_CMP_EQ, 0));
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
+                              SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
     if (rc == 0)
         rc = add_own_signals(filter);
     if (rc == 0)
         rc = add_all(filter, SCMP_ACT_ALLOW, sanitizer_calls);
     if (rc == 0 && profile == SW_SANDBOX_HOST)
         rc = add_all(filter, SCMP_ACT_ALLOW, host_calls);
+    if (rc == 0 && profile == SW_SANDBOX_HOST)
+        rc = add_file_commands(filter);
     if (rc == 0 && profile == SW_SANDBOX_HOST)
         rc = add_threads(filter);
 #ifndef SW_SANITIZED

@@ -68,6 +68,14 @@ static const struct sw_setting rows[] = {
     {"agents.hosts", SW_SETTING_COUNT, "32", NULL, 1, 256, NULL, AT(agents.hosts_max),
      "Most agent hosts at once: the shared one, and those of Agents and namespaces that are "
      "isolated. A Pod that would need one more waits."},
+    {"agents.host-memory", SW_SETTING_SIZE, "0", NULL, 0, 1024 * GIB, NULL,
+     AT(agents.host_memory_bytes),
+     "Memory that an agent host may use, agents and all, enforced by its control group; 0: no "
+     "limit. One that needs more is ended by the kernel, and started again."},
+    {"agents.host-cpu-weight", SW_SETTING_COUNT, "0", NULL, 0, 10000, NULL,
+     AT(agents.host_cpu_weight),
+     "Processor time of an agent host's control group beside other hosts and other groups, while "
+     "all have work: everybody's is 100. 0: it has none, and its threads count each for itself."},
     {"agents.host-linger", SW_SETTING_DURATION, "2s", NULL, MS_NS, 60 * MIN_NS, NULL,
      AT(agents.host_linger_ns),
      "An agent host without Pods, other than the shared one, is stopped after so long."},

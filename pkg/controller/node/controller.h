@@ -20,7 +20,7 @@
 struct sw_node_controller; /* Opaque. */
 
 struct sw_node_host { /* An agent host; borrowed for the visit. */
-    const char *name, *phase, *message;
+    const char *name, *phase, *message, *cgroup;
     uint64_t starts, pods, instances;
 };
 typedef void sw_node_host_visit(void *ctx, const struct sw_node_host *host);

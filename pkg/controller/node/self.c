@@ -43,6 +43,7 @@ static void note_host(void *ctx, const struct sw_node_host *host)
 
     if (list->items != NULL && list->count < list->room) {
         const char *message = host->message == NULL ? "" : host->message;
+        const char *cgroup = host->cgroup == NULL ? "" : host->cgroup;
         char *words = sw_arena_copy(list->arena, message, strlen(message));
 
         if (words != NULL)
@@ -53,7 +54,8 @@ static void note_host(void *ctx, const struct sw_node_host *host)
             .starts = (uint32_t)host->starts,
             .pods = (uint32_t)host->pods,
             .instances = host->instances,
-            .message = words};
+            .message = words,
+            .cgroup = sw_arena_copy(list->arena, cgroup, strlen(cgroup))};
     }
     list->count++;
 }
@@ -75,7 +77,7 @@ static enum sw_rc put_hosts(const struct sw_node_controller *controller, struct 
     options->each_host(options->hosts_ctx, note_host, &list);
     for (size_t i = 0; i < list.room; i++)
         if (list.items[i].name == NULL || list.items[i].phase == NULL ||
-            list.items[i].message == NULL)
+            list.items[i].message == NULL || list.items[i].cgroup == NULL)
             return SW_E_EXHAUSTED;
     status->hosts = list.items;
     status->hosts_count = list.room;

@@ -7,15 +7,18 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +30,7 @@
 #define KILLED (-SIGSYS)
 
 static char folder[64];
+static pid_t parent; /* Of those that try; the test itself. */
 
 /* Run attempt in a child inside a profile; its exit status, or minus the signal that ended it. */
 static int attempt_in(enum sw_sandbox_profile profile, int (*attempt)(void))
@@ -136,6 +140,195 @@ static int new_namespace(void)
     return unshare(CLONE_NEWUSER) == 0 ? ESCAPED : REFUSED;
 }
 
+/* --- A host that somebody has broken into ----------------------------------------------------- */
+
+static int open_beside(const char *name, int flags)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof path, "%s%s", folder, name);
+    return open(path, flags, 0600) >= 0 ? ESCAPED : REFUSED;
+}
+
+static int read_another_hosts_journal(void)
+{
+    return open_beside("-other/agents/journal-0000000000000040.seg", O_RDONLY);
+}
+
+static int write_another_hosts_journal(void)
+{
+    return open_beside("-other/agents/journal-0000000000000040.seg", O_WRONLY | O_APPEND);
+}
+
+static int change_which_journal_it_has(void)
+{
+    return open_beside("-journal", O_WRONLY | O_TRUNC);
+}
+
+static int link_a_file_in(void)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof path, "%s/passwd", folder);
+    return link("/etc/passwd", path) == 0 ? ESCAPED : REFUSED;
+}
+
+static int move_a_file_out(void)
+{
+    char path[160], out[160];
+
+    (void)snprintf(path, sizeof path, "%s/mine", folder);
+    (void)snprintf(out, sizeof out, "%s-other/mine", folder);
+    (void)close(open(path, O_CREAT | O_WRONLY, 0600));
+    return rename(path, out) == 0 ? ESCAPED : REFUSED;
+}
+
+static int remove_what_is_elsewhere(void)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof path, "%s-journal", folder);
+    return unlink(path) == 0 || truncate(path, 0) == 0 ? ESCAPED : REFUSED;
+}
+
+static int open_of(pid_t pid, const char *name)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    return open(path, O_RDONLY) >= 0 ? ESCAPED : REFUSED;
+}
+
+static int look_into_others(void)
+{
+    static const char *const names[] = {"mem", "maps", "environ", "cmdline", "status", "fd"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (open_of((pid_t)syscall(SYS_getppid), names[i]) == ESCAPED ||
+            open_of(1, names[i]) == ESCAPED)
+            return ESCAPED;
+    return open_of((pid_t)parent, "mem");
+}
+
+static int read_anothers_memory(void)
+{
+    char byte;
+    struct iovec here = {&byte, 1}, there = {&parent, 1};
+
+    return syscall(SYS_process_vm_readv, parent, &here, 1, &there, 1, 0) >= 0 ? ESCAPED : REFUSED;
+}
+
+static int hold_another_process(void)
+{
+    int held = (int)syscall(SYS_pidfd_open, parent, 0);
+
+    if (held >= 0)
+        return ESCAPED;
+    return syscall(SYS_pidfd_send_signal, 0, SIGTERM, NULL, 0) == 0 ||
+                   syscall(SYS_pidfd_getfd, 0, 0, 0) >= 0
+               ? ESCAPED
+               : REFUSED;
+}
+
+static int signal_in_other_ways(void)
+{
+    siginfo_t info = {.si_code = SI_QUEUE};
+
+    return syscall(SYS_tgkill, parent, parent, 0) == 0 || syscall(SYS_tkill, parent, 0) == 0 ||
+                   syscall(SYS_rt_sigqueueinfo, parent, SIGUSR1, &info) == 0
+               ? ESCAPED
+               : REFUSED;
+}
+
+/* The kernel sends a signal about a file to whom its owner names. */
+static int signal_by_a_file(void)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_NONBLOCK) != 0)
+        return NO_SANDBOX;
+    return fcntl(ends[0], F_SETOWN, parent) == 0 || fcntl(ends[0], F_SETSIG, SIGUSR1) == 0 ||
+                   fcntl(ends[0], F_SETLEASE, F_RDLCK) == 0 ||
+                   syscall(SYS_ioctl, ends[0], 0x8902 /* SIOCSPGRP */, &parent) == 0
+               ? ESCAPED
+               : REFUSED;
+}
+
+static int reach_the_network(void)
+{
+    int pair[2];
+
+    for (int family = 0; family < 46; family++)
+        if (socket(family, SOCK_STREAM, 0) >= 0 || socket(family, SOCK_DGRAM, 0) >= 0)
+            return ESCAPED;
+    return socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 ? ESCAPED : REFUSED;
+}
+
+static int use_rings(void)
+{
+    static uint64_t parameters[16];
+
+    return syscall(SYS_io_uring_setup, 4, parameters) >= 0 ? ESCAPED : REFUSED;
+}
+
+static int make_a_file_to_run(void)
+{
+    return syscall(SYS_memfd_create, "code", 0) >= 0 ? ESCAPED : REFUSED;
+}
+
+static int open_by_handle(void)
+{
+    static uint64_t handle[20];
+
+    return syscall(SYS_open_by_handle_at, AT_FDCWD, handle, O_RDONLY) >= 0 ? ESCAPED : REFUSED;
+}
+
+static int make_processes_in_other_ways(void)
+{
+    struct {
+        uint64_t flags, rest[10];
+    } arguments = {0};
+    pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+    if (child == 0)
+        _exit(0);
+    if (child > 0)
+        return ESCAPED;
+    child = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (child == 0)
+        _exit(0);
+    return child > 0 ? ESCAPED : REFUSED;
+}
+
+static int undo_the_sandbox(void)
+{
+    return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 || prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 ||
+                   prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) == 0 ||
+                   syscall(SYS_seccomp, 0, 0, NULL) == 0 || syscall(SYS_personality, 0x0040000) == 0
+               ? ESCAPED
+               : REFUSED;
+}
+
+static int change_owners_and_modes(void)
+{
+    return chmod(folder, 0777) == 0 || chown(folder, 1, 1) == 0 ||
+                   mknod("/tmp/x", S_IFIFO, 0) == 0 || chdir("/") == 0
+               ? ESCAPED
+               : REFUSED;
+}
+
+static int type_on_the_terminal(void)
+{
+    return syscall(SYS_ioctl, STDERR_FILENO, 0x5412 /* TIOCSTI */, "x") == 0 ? ESCAPED : REFUSED;
+}
+
+static int limits_of_others(void)
+{
+    struct rlimit limits;
+
+    return syscall(SYS_prlimit64, parent, RLIMIT_NOFILE, NULL, &limits) == 0 ? ESCAPED : REFUSED;
+}
+
 struct escape {
     const char *name;
     int (*attempt)(void);
@@ -166,12 +359,37 @@ static const struct escape escapes[] = {
     {"raise limits", raise_limits, REFUSED},
     {"change the root", change_the_root, KILLED},
     {"a new namespace", new_namespace, KILLED},
+    {"read another host's journal", read_another_hosts_journal, REFUSED},
+    {"write another host's journal", write_another_hosts_journal, REFUSED},
+    {"change which journal it has", change_which_journal_it_has, REFUSED},
+    {"link a file in", link_a_file_in, REFUSED},
+    {"move a file out", move_a_file_out, REFUSED},
+    {"remove what is elsewhere", remove_what_is_elsewhere, REFUSED},
+    {"look into others", look_into_others, REFUSED},
+    {"read another's memory", read_anothers_memory, KILLED},
+    {"hold another process", hold_another_process, REFUSED},
+    {"signal in other ways", signal_in_other_ways, REFUSED},
+    {"reach the network", reach_the_network, REFUSED},
+    {"use rings", use_rings, REFUSED},
+    {"make a file to run", make_a_file_to_run, KILLED},
+    {"open by handle", open_by_handle, REFUSED},
+    {"make processes in other ways", make_processes_in_other_ways, REFUSED},
+    {"undo the sandbox", undo_the_sandbox, REFUSED},
+    {"change owners and modes", change_owners_and_modes, REFUSED},
+    {"type on the terminal", type_on_the_terminal, REFUSED},
+    {"limits of others", limits_of_others, REFUSED},
+};
+
+/* What only a host can try: the compiler has no pipes. */
+static const struct escape host_escapes[] = {
+    {"signal by a file", signal_by_a_file, REFUSED},
 };
 
 static void nothing_escapes_from_the_host(void **state)
 {
     (void)state;
     expect_none(SW_SANDBOX_HOST, escapes, sizeof escapes / sizeof escapes[0]);
+    expect_none(SW_SANDBOX_HOST, host_escapes, sizeof host_escapes / sizeof host_escapes[0]);
 }
 
 static void nothing_escapes_from_the_compiler(void **state)
@@ -383,16 +601,27 @@ static void what_cannot_be_bound_is_refused(void **state)
 static int setup(void **state)
 {
     (void)state;
+    char command[512];
+
     (void)snprintf(folder, sizeof folder, "/tmp/swarm-sandbox-XXXXXX");
-    return mkdtemp(folder) == NULL ? -1 : 0;
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    /* What lies beside it: another host's folder, and what says which journal it has. */
+    (void)snprintf(command, sizeof command,
+                   "mkdir -p %s-other/agents && touch %s-other/agents/journal-0000000000000040.seg "
+                   "%s-journal",
+                   folder, folder, folder);
+    parent = getpid();
+    return system(command);
 }
 
 static int teardown(void **state)
 {
-    char command[128];
+    char command[256];
 
     (void)state;
-    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
+    (void)snprintf(command, sizeof command, "rm -rf %s %s-other %s-journal", folder, folder,
+                   folder);
     return system(command);
 }
 
