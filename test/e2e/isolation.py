@@ -175,13 +175,25 @@ class Isolation(unittest.TestCase):
         self.until_answer("lone", "00")
         self.assertEqual(sorted(folders()), ["agent/default/lone", "namespace/default"])
 
+    def test_8b_the_host_of_a_namespace_goes_with_the_last_agent_that_asks_for_it(self):
+        make("plain", "walled")
+        self.assertIn("namespace/default", folders())
+        run("swarm", "delete", "agent/plain")  # It is not one of those.
+        self.assertEqual(self.ask("walled"), "12")
+        self.daemon.end()
+        self.daemon.start()
+        self.until_answer("walled", "12")
+        run("swarm", "delete", "agent/walled")
+        wait_for(lambda: "namespace/default" not in folders(), "its folder goes")
+        self.assertNotIn("namespace/default", self.hosts())
+
     def test_9_there_are_as_many_as_the_settings_allow(self):
         self.daemon.end()
-        os.environ["SWARM_AGENTS_HOSTS"] = "3"
+        os.environ["SWARM_AGENTS_HOSTS"] = "2"
         self.daemon.start()
         manifest("other")
         run("swarm", "apply", "-f", "ward")
-        wait_for(lambda: "runs 3 agent hosts, the most it may" in
+        wait_for(lambda: "runs 2 agent hosts, the most it may" in
                  run("swarm", "get", "agent/other", "-o", "yaml"), "the Agent tells why it waits")
         run("swarm", "delete", "agent/lone")
         run("swarm", "wait", "agent/other", "--for=condition=Ready", "--timeout=60s")
