@@ -111,6 +111,20 @@ static void who_does_nothing_sleeps_and_comes_back(void **state)
     assert_int_equal(total().replayed, 0);
 }
 
+/* What one that keeps nothing has seen, it would forget: it sleeps when that is durable. */
+static void what_is_not_durable_keeps_awake_who_saw_it(void **state)
+{
+    (void)state;
+    (void)actors_send(&actors, 1, "k", "add 1;send v/k|add 1~log seen");
+    actors_run(&actors); /* Without a commit. */
+    assert_int_equal(asleep(), 1);
+    assert_int_equal(total().instances, 2);
+    actors_settle(&actors);
+    pass_time();
+    assert_int_equal(asleep(), 2);
+    assert_int_equal(field_of(3, "k", "counter"), 1);
+}
+
 /* What it lacks in memory is only what nobody has: an answer comes by its id. */
 static void an_answer_finds_who_sleeps_by_its_id(void **state)
 {
@@ -675,6 +689,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(who_does_nothing_sleeps_and_comes_back),
+        TEST(what_is_not_durable_keeps_awake_who_saw_it),
         TEST(an_answer_finds_who_sleeps_by_its_id),
         TEST(who_waits_for_something_stays),
         TEST(it_sleeps_through_restarts),
