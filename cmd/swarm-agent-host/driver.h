@@ -31,6 +31,7 @@ struct lane {
     struct sw_wasm_worker *wasm;
     struct sw_item **stuck; /* Per target, items that its ring had no room for. */
     bool is_stuck;          /* What it made has no room, so no more is made. */
+    uint64_t hibernated;    /* How often an instance went to sleep, as it was told. */
     uint32_t unviewed;      /* Rounds since its figures were told. */
     uint32_t linger_skips;  /* So often it goes to sleep at once. */
 
@@ -221,6 +222,8 @@ SW_MUST_CHECK enum sw_rc link_serve(struct driver *driver, struct sw_err *err);
 void link_give(struct driver *driver);
 /* Take outputs that may leave from all lanes, and write all that waits, blocking. */
 void link_flush(struct driver *driver);
+/* Something has changed that figures tell of. Any thread. */
+void link_note(struct driver *driver);
 /* Send what may leave and the socket takes, from the thread that made it so: a switch to the link's
  * thread less on the way of each answer. What is left, the link's thread sends. Any thread. */
 void link_push(struct driver *driver);

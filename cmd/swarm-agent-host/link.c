@@ -93,6 +93,12 @@ static bool send_some(struct driver *driver, bool *ret_left)
     return is_good;
 }
 
+void link_note(struct driver *driver)
+{
+    if (!atomic_exchange(&driver->has_news, true))
+        link_wake(driver);
+}
+
 void link_push(struct driver *driver)
 {
     bool was_quiet = !atomic_exchange(&driver->has_news, true);

@@ -290,10 +290,14 @@ static bool may_run(const struct lane *lane)
 static void lane_give(struct lane *lane, bool has_news)
 {
     struct driver *driver = lane->driver;
+    uint64_t hibernated = sw_worker_hibernated(lane->worker);
 
     lane_read(lane);
     lane->is_stuck = !lane_flush(lane) || atomic_load(&driver->outputs_bytes) > OUT_BYTES_MAX;
     lane_publish(lane, has_news);
+    if (hibernated != lane->hibernated) /* That is seen in figures only. */
+        link_note(driver);
+    lane->hibernated = hibernated;
     /* Instances without durability leave nothing to write, and then that thread sleeps on. */
     if (has_news && sw_journal_is_dirty(driver->shared.journal))
         journal_wake(driver);

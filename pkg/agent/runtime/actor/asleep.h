@@ -40,6 +40,7 @@ struct sw_item; /* message.h */
 /* What a worker knows of those of its instances that sleep, and of who is to (hibernate.h). */
 struct sw_rest {
     struct sw_list asleep, uncaptured; /* Slots; of the second those not saved for a snapshot. */
+    uint64_t count;                    /* Of all in them. */
     struct sw_buffer block;            /* Of whom was read last. */
     /* Blocks that are to be read, and struct sw_loading for each that somebody waits for, by place.
      */

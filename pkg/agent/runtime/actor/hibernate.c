@@ -13,6 +13,12 @@
 
 /* --- Going to sleep -------------------------------------------------------------------------- */
 
+static void count_asleep(struct sw_worker *worker, struct sw_pod *pod, int64_t more)
+{
+    pod->asleep_count += (uint64_t)more;
+    worker->rest.count += (uint64_t)more;
+}
+
 /* Whether nothing but its start is known of it, which entered no guest. */
 static bool is_new(const struct sw_instance *instance)
 {
@@ -125,7 +131,7 @@ bool sw_hibernate(struct sw_worker *worker, struct sw_instance *instance)
         return false;
     }
     sw_capture_use(worker, instance->spec);
-    pod->asleep_count++;
+    count_asleep(worker, pod, 1);
     worker->counts.hibernated++;
     leave(worker, instance);
     return true;
@@ -379,7 +385,7 @@ static enum sw_rc wake(struct sw_worker *worker, struct sw_asleep *asleep, struc
     if (saved->guest.size > 0 && set_image(worker, instance, saved) != SW_OK)
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for an instance");
     sw_asleep_remove(asleep, entry->hash);
-    pod->asleep_count--;
+    count_asleep(worker, pod, -1);
     if (pod->config.is_durable) {
         instance->stored_at[0] = entry->place;
         instance->stored_generation[0] = SW_STORED_ON_SHELF;
@@ -504,7 +510,7 @@ static void give_up(struct sw_worker *worker, struct sw_pod *pod, struct sw_asle
     sw_capture_asleep_first(worker, pod, asleep);
     sw_asleep_remove(asleep, entry->hash);
     sw_shelf_drop(worker->shared->shelf, entry->place);
-    pod->asleep_count--;
+    count_asleep(worker, pod, -1);
     pod->ready--;
 }
 
@@ -718,7 +724,7 @@ static void drop_table(struct sw_worker *worker, struct sw_pod *pod, uint32_t sl
     while (sw_asleep_next(asleep, &cursor, &entry))
         sw_shelf_drop(worker->shared->shelf, entry.place);
     pod->ready -= sw_asleep_count(asleep);
-    pod->asleep_count -= sw_asleep_count(asleep);
+    count_asleep(worker, pod, -(int64_t)sw_asleep_count(asleep));
     sw_asleep_free(asleep);
     pod->asleep[slot] = NULL;
 }
@@ -806,9 +812,9 @@ void sw_hibernate_move(struct sw_worker *from_worker, struct sw_pod *from,
     asleep->captured = to_worker->generation;
     sw_list_remove(&asleep->capture);
     sw_list_add(&to_worker->rest.asleep, &asleep->capture);
-    from->asleep_count -= count;
+    count_asleep(from_worker, from, -(int64_t)count);
     from->ready -= count;
-    to->asleep_count += count;
+    count_asleep(to_worker, to, (int64_t)count);
     to->ready += count;
     while ((item = sw_item_get(&waiting)) != NULL) {
         struct sw_message *message = (struct sw_message *)(void *)item;
@@ -851,7 +857,7 @@ enum sw_rc sw_hibernate_load(struct sw_worker *worker, struct sw_pod *pod,
         rc = sw_asleep_put(asleep, &entry);
         if (rc != SW_OK)
             return rc == SW_E_EXISTS ? SW_E_CORRUPT : rc;
-        pod->asleep_count++;
+        count_asleep(worker, pod, 1);
         pod->ready++;
     }
     return rc;

@@ -407,12 +407,13 @@ void sw_worker_view(const struct sw_worker *worker, struct sw_worker_view *ret_v
     *ret_view = worker->counts;
     ret_view->pods = sw_map_count(worker->pods);
     ret_view->instances = sw_idmap_count(worker->instances);
-    ret_view->asleep = 0;
-    SW_LIST_EACH(&worker->rest.asleep, node)
-    ret_view->asleep += sw_asleep_count(SW_LIST_ITEM(node, struct sw_asleep, capture));
-    SW_LIST_EACH(&worker->rest.uncaptured, node)
-    ret_view->asleep += sw_asleep_count(SW_LIST_ITEM(node, struct sw_asleep, capture));
+    ret_view->asleep = worker->rest.count;
     ret_view->instances += ret_view->asleep;
     ret_view->memory_bytes = worker->engine.total_bytes(worker->engine.ctx);
     ret_view->packed_bytes = worker->packed_bytes;
+}
+
+uint64_t sw_worker_hibernated(const struct sw_worker *worker)
+{
+    return worker->counts.hibernated;
 }

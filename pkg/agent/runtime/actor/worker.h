@@ -191,3 +191,5 @@ struct sw_worker_view { /* Counts since the start, but for the first five. */
     uint64_t calls; /* Of services, sent again after a restart included. */
 };
 void sw_worker_view(const struct sw_worker *worker, struct sw_worker_view *ret_view);
+/* How often an instance of it went to sleep. */
+uint64_t sw_worker_hibernated(const struct sw_worker *worker);
