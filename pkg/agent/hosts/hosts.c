@@ -371,6 +371,10 @@ static void add(void *ctx, const struct sw_host_view *view)
     sum->waiting += one->waiting;
     sum->memory_bytes += one->memory_bytes;
     sum->packed_bytes += one->packed_bytes;
+    sum->asleep += one->asleep;
+    sum->shelf_bytes += one->shelf_bytes;
+    sum->hibernated += one->hibernated;
+    sum->woken += one->woken;
     sum->segments += one->segments;
     sum->failures += one->failures;
     sum->sends += one->sends;

@@ -260,6 +260,22 @@ void sw_hibernate_make_room(struct sw_worker *worker)
     }
 }
 
+void sw_hibernate_next(struct sw_worker *worker, size_t count)
+{
+    for (; count > 0; count--) {
+        struct sw_list *node = sw_list_first(&worker->captured);
+        struct sw_instance *instance;
+
+        if (node == NULL)
+            return;
+        sw_list_remove(node);
+        sw_list_add(&worker->captured, node);
+        instance = SW_LIST_ITEM(node, struct sw_instance, capture);
+        if (instance->pod->config.rest_ns != UINT64_MAX && instance->pod->config.is_durable)
+            (void)sw_hibernate(worker, instance);
+    }
+}
+
 static bool is_rested(const struct sw_worker *worker)
 {
     return worker->rest.is_rested && worker->rest.rested_at == worker->counts.segments;

@@ -37,6 +37,8 @@ void sw_hibernate_sweep(struct sw_worker *worker);
 /* Guests were made since it was called last, and nothing runs now: while memory is short, have
  * about as many sleep. */
 void sw_hibernate_make_room(struct sw_worker *worker);
+/* At a stop: have so many of the next ones sleep that can, of those that keep anything. */
+void sw_hibernate_next(struct sw_worker *worker, size_t count);
 /* How long until it is worth looking again, in ns; UINT64_MAX: until something has run. */
 uint64_t sw_hibernate_wait_ns(const struct sw_worker *worker);
 

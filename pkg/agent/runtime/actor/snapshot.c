@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/snapshot.h"
 
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/utils/base/hash.h"
 
 #include <assert.h>
@@ -14,6 +15,7 @@
 #define RECOVERED_TAILS 4u            /* but not with a tail so many times as long as one is due. */
 #define BACKOFF_FIRST_NS 1000000000u
 #define BACKOFF_MAX_NS 60000000000u
+#define SLEEP_PART 4096u /* Instances are put to sleep before what they left is written. */
 #define STOP_SWEEP_BYTES ((uint64_t)256 << 10)
 
 /* --- The ground ------------------------------------------------------------------------------ */
@@ -734,6 +736,26 @@ static enum sw_rc sweep(const struct sw_snapshot_options *options, struct sw_err
     return rc;
 }
 
+/* Those that are awake and can sleep do: the next start then takes in where they are, and makes
+ * none of them. */
+static void put_to_sleep(const struct sw_snapshot_options *options)
+{
+    struct sw_shelf *shelf = options->shared->shelf;
+
+    for (uint32_t i = 0; i < options->count; i++) {
+        size_t left = sw_idmap_count(options->workers[i]->instances);
+
+        while (left > 0 && !is_late(options, 40)) {
+            size_t part = left < SLEEP_PART ? left : SLEEP_PART;
+
+            sw_hibernate_next(options->workers[i], part);
+            left -= part;
+            if (sw_shelf_has_work(shelf) && sw_shelf_write(shelf, NULL) != SW_OK)
+                return; /* They go into the snapshot, or it fails for that. */
+        }
+    }
+}
+
 enum sw_rc sw_snapshot_take(const struct sw_snapshot_options *options, struct sw_err *err)
 {
     struct sw_shared *shared = options->shared;
@@ -743,6 +765,8 @@ enum sw_rc sw_snapshot_take(const struct sw_snapshot_options *options, struct sw
     if (rc == SW_OK && !options->is_forced &&
         sw_journal_end(shared->journal) == shared->snapshots->idle_lsn)
         return SW_OK;
+    if (rc == SW_OK)
+        put_to_sleep(options);
     if (rc == SW_OK)
         rc = sw_snapshot_begin(shared, options->workers, options->count, err);
     if (rc == SW_OK)

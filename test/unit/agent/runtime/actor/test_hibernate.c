@@ -297,7 +297,7 @@ static void a_pod_that_closes_keeps_who_sleeps(void **state)
 
 static void the_end_of_a_pod_wakes_those_with_last_words(void **state)
 {
-    struct sw_guest_module next = {.refs = 1, .has_on_start = true, .has_on_stop = true};
+    static struct sw_guest_module next = {.refs = 1, .has_on_start = true, .has_on_stop = true};
 
     (void)state;
     actors.disk.is_cold = true;
@@ -339,11 +339,11 @@ static void the_end_of_a_pod_ends_who_sleeps(void **state)
 
 static void who_sleeps_is_handed_to_another_module(void **state)
 {
-    struct sw_guest_module next = {.refs = 1,
-                                   .has_on_start = true,
-                                   .has_on_timer = true,
-                                   .version = 2,
-                                   .on_upgrade = "add 100"};
+    static struct sw_guest_module next = {.refs = 1,
+                                          .has_on_start = true,
+                                          .has_on_timer = true,
+                                          .version = 2,
+                                          .on_upgrade = "add 100"};
 
     (void)state;
     actors.disk.is_cold = true;
