@@ -51,6 +51,7 @@ struct sw_shelf {
     enum sw_rc failure; /* Of writing, for good. */
 
     bool is_folder_unsynced; /* Of the thread that writes. */
+    struct file *kept;       /* Of recovery: whose place was named last. */
 };
 
 void sw_shelf_name(uint32_t number, char ret_name[SW_SHELF_NAME_MAX])
@@ -227,9 +228,12 @@ enum sw_rc sw_shelf_add(struct sw_shelf *shelf, const struct sw_shelf_file *view
 
 bool sw_shelf_keep(struct sw_shelf *shelf, uint64_t place)
 {
-    struct file *file = sw_idmap_find(shelf->files, sw_shelf_number_of(place));
+    uint32_t number = sw_shelf_number_of(place);
+    struct file *file = shelf->kept;
     uint64_t offset = sw_shelf_offset_of(place);
 
+    if (file == NULL || file->number != number) /* Most often it is the same as of the last. */
+        file = shelf->kept = sw_idmap_find(shelf->files, number);
     if (file == NULL || offset < SW_SHELF_HEAD_BYTES ||
         offset + SW_SNAPSHOT_BLOCK_HEAD_BYTES > file->bytes)
         return false;

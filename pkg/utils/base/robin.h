@@ -88,25 +88,44 @@ SW_ROBIN_INLINE void sw_robin_place(const struct sw_robin *robin, const struct s
     }
 }
 
+/* Have so many slots, a power of two that holds those there are. False: no memory, nothing changed.
+ */
+SW_ROBIN_INLINE bool sw_robin_resize(struct sw_robin *robin, const struct sw_robin_kind *kind,
+                                     size_t capacity)
+{
+    const struct sw_robin old = *robin;
+
+    robin->capacity = capacity;
+    robin->slots = calloc(robin->capacity, kind->slot_bytes);
+    if (robin->slots == NULL) {
+        *robin = old;
+        return false;
+    }
+    for (size_t at = 0; at < old.capacity; at++)
+        if (!kind->is_free(sw_robin_slot(&old, kind, at)))
+            sw_robin_place(robin, kind, sw_robin_slot(&old, kind, at));
+    free(old.slots);
+    return true;
+}
+
+/* Have room for so many more. False: no memory, nothing changed. */
+SW_ROBIN_INLINE bool sw_robin_reserve(struct sw_robin *robin, const struct sw_robin_kind *kind,
+                                      size_t more)
+{
+    size_t capacity = robin->capacity == 0 ? SW_ROBIN_CAPACITY_MIN : robin->capacity;
+
+    while (robin->count + more > capacity / 16 * kind->full_16ths)
+        capacity *= 2;
+    return capacity == robin->capacity || sw_robin_resize(robin, kind, capacity);
+}
+
 /* Add a slot whose key is known to be absent; what it holds afterwards means nothing. False: no
  * memory, nothing changed. */
 SW_ROBIN_INLINE bool sw_robin_add(struct sw_robin *robin, const struct sw_robin_kind *kind,
                                   void *entering)
 {
-    const struct sw_robin old = *robin;
-
-    if (old.count + 1 > old.capacity / 16 * kind->full_16ths) {
-        robin->capacity = old.capacity == 0 ? SW_ROBIN_CAPACITY_MIN : old.capacity * 2;
-        robin->slots = calloc(robin->capacity, kind->slot_bytes);
-        if (robin->slots == NULL) {
-            *robin = old;
-            return false;
-        }
-        for (size_t at = 0; at < old.capacity; at++)
-            if (!kind->is_free(sw_robin_slot(&old, kind, at)))
-                sw_robin_place(robin, kind, sw_robin_slot(&old, kind, at));
-        free(old.slots);
-    }
+    if (!sw_robin_reserve(robin, kind, 1))
+        return false;
     sw_robin_place(robin, kind, entering);
     robin->count++;
     return true;

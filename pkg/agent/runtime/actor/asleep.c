@@ -231,3 +231,8 @@ void sw_asleep_move(struct sw_asleep *asleep, uint32_t hash, uint64_t place)
 
     entry->place = (entry->place & ~PLACE_MASK) | place;
 }
+
+enum sw_rc sw_asleep_reserve(struct sw_asleep *asleep, uint32_t more)
+{
+    return sw_robin_reserve(&asleep->slots->robin, &kind, more) ? SW_OK : SW_E_EXHAUSTED;
+}

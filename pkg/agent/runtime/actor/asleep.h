@@ -81,6 +81,8 @@ bool sw_asleep_find_number(struct sw_asleep *asleep, uint32_t number, struct sw_
 /* SW_E_EXISTS: one with that hash is there.  SW_E_EXHAUSTED: no memory, or too many specs. */
 SW_MUST_CHECK enum sw_rc sw_asleep_put(struct sw_asleep *asleep,
                                        const struct sw_asleep_entry *entry);
+/* Have room for so many more.  SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc sw_asleep_reserve(struct sw_asleep *asleep, uint32_t more);
 /* It is there. */
 void sw_asleep_remove(struct sw_asleep *asleep, uint32_t hash);
 /* It is there, and lies at another place from now on. */

@@ -858,6 +858,7 @@ enum sw_rc sw_hibernate_load(struct sw_worker *worker, struct sw_pod *pod,
     asleep = places->slot >= SW_SLOTS ? NULL : table_of(worker, pod, places->slot);
     if (asleep == NULL)
         return places->slot >= SW_SLOTS ? SW_E_CORRUPT : SW_E_EXHAUSTED;
+    rc = sw_asleep_reserve(asleep, places->count);
     for (uint32_t i = 0; rc == SW_OK && i < places->count; i++) {
         struct sw_snapshot_place saved = sw_snapshot_place_take(&reader);
         uint64_t index = saved.place >> SW_SHELF_PLACE_BITS;
@@ -873,8 +874,10 @@ enum sw_rc sw_hibernate_load(struct sw_worker *worker, struct sw_pod *pod,
         rc = sw_asleep_put(asleep, &entry);
         if (rc != SW_OK)
             return rc == SW_E_EXISTS ? SW_E_CORRUPT : rc;
-        count_asleep(worker, pod, 1);
-        pod->ready++;
     }
-    return rc;
+    if (rc != SW_OK)
+        return rc;
+    count_asleep(worker, pod, places->count);
+    pod->ready += places->count;
+    return SW_OK;
 }
