@@ -73,6 +73,52 @@ static void look(uint32_t at)
     sw_buffer_done(&bytes);
 }
 
+static enum sw_rc count(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err)
+{
+    (void)err;
+    *(uint32_t *)ctx += block->kind == SW_SNAPSHOT_INSTANCE;
+    return SW_OK;
+}
+
+/* Whoever reads the snapshot that counts meets everybody in it. */
+static void visit_all(void)
+{
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_PLACES}, end = {.kind = SW_SNAPSHOT_END};
+    struct sw_shelf *own = shelf;
+    uint32_t seen = 0, wanted = 0;
+    struct sw_shelf_visitor visitor = {.visit = count, .ctx = &seen};
+    struct sw_buffer bytes;
+
+    make();
+    visitor.shelf = shelf;
+    shelf = own;
+    sw_buffer_init(&bytes, 1u << 16);
+    for (uint32_t i = 0; i < PLACES_MAX; i++) {
+        struct sw_snapshot_place place = {.place = named_places[i]};
+
+        if (named_places[i] != 0)
+            sw_snapshot_place_put(&place, &bytes);
+        wanted += named_places[i] != 0;
+    }
+    block.places.count = wanted;
+    block.places.places = (struct sw_bytes){bytes.data, bytes.size};
+    assert(wanted == 0 || sw_shelf_visit(&visitor, &block, NULL) == SW_E_CORRUPT);
+    for (uint32_t i = 0; i < named_count; i++) {
+        struct sw_snapshot_block file = {
+            .kind = SW_SNAPSHOT_SHELF, .shelf = {named[i].number, named[i].bytes, named[i].blocks}};
+
+        if (sw_shelf_visit(&visitor, &file, NULL) != SW_OK)
+            abort();
+    }
+    if (sw_shelf_visit(&visitor, &block, NULL) != SW_OK ||
+        sw_shelf_visit(&visitor, &end, NULL) != SW_OK)
+        abort();
+    assert(seen == wanted);
+    sw_buffer_done(&bytes);
+    sw_buffer_done(&visitor.block);
+    sw_shelf_free(visitor.shelf);
+}
+
 /* A snapshot is taken, and counts. */
 static void name_all(void)
 {
@@ -88,6 +134,7 @@ static void name_all(void)
     memcpy(named_places, places, sizeof named_places);
     named_count = count;
     assert(sw_shelf_clean(shelf, false, NULL) == SW_OK);
+    visit_all();
 }
 
 static void restart(bool power_fails)

@@ -18,6 +18,26 @@ struct seen {
     struct sw_buffer again; /* The same blocks, written anew. */
 };
 
+/* An instance that was read is one again when it is written for itself. */
+static void write_alone(const struct sw_snapshot_block *block)
+{
+    struct sw_snapshot_instance instance;
+    struct sw_buffer bytes;
+
+    sw_buffer_init(&bytes, (size_t)1 << 24);
+    sw_snapshot_block_put(block, &bytes);
+    if (!bytes.failed) {
+        uint64_t id = block->instance.id;
+
+        bytes.data[bytes.size - 1] ^= 1;
+        assert(sw_snapshot_instance_of(&bytes, &instance, NULL) == SW_E_CORRUPT);
+        bytes.data[bytes.size - 1] ^= 1;
+        if (sw_snapshot_instance_of(&bytes, &instance, NULL) != SW_OK || instance.id != id)
+            abort();
+    }
+    sw_buffer_done(&bytes);
+}
+
 static enum sw_rc visit(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err)
 {
     struct seen *seen = ctx;
@@ -26,6 +46,8 @@ static enum sw_rc visit(void *ctx, const struct sw_snapshot_block *block, struct
     if (block->kind == SW_SNAPSHOT_INSTANCE && seen->instances < BLOCKS_MAX)
         seen->at[seen->instances++] = block->at;
     sw_snapshot_block_put(block, &seen->again);
+    if (block->kind == SW_SNAPSHOT_INSTANCE)
+        write_alone(block);
     return SW_OK;
 }
 
