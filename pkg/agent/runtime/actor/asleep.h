@@ -51,11 +51,11 @@ struct sw_rest {
     uint32_t sparse_tables, compacting; /* slots that are left, and blocks that are read. */
     uint64_t sweep_ns;                  /* When it looks next for some that can sleep. */
     uint64_t turn_left;                 /* Instances, until it has looked at all of them. */
-    bool has_restless;            /* Of those it has looked at, some are to be looked at again, */
-    bool is_rested;               /* or, of all of them, none, */
-    uint64_t rested_at;           /* as long as no segment more has run than so many. */
-    uint64_t used_bytes, used_ns; /* How much memory there was used at that time. */
-    uint32_t made, room_made;     /* Guests since then, and those that room was made for. */
+    uint64_t due_ns;                    /* When the first of those it has looked at may sleep. */
+    bool is_rested;                     /* None of all of them may, */
+    uint64_t rested_at;                 /* as long as no segment more has run than so many. */
+    uint64_t used_bytes, used_ns;       /* How much memory there was used at that time. */
+    uint32_t made, room_made;           /* Guests since then, and those that room was made for. */
     uint32_t shift; /* While memory is short, halvings of how long instances stay awake. */
 };
 

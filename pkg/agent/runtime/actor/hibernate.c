@@ -144,7 +144,10 @@ bool sw_hibernate(struct sw_worker *worker, struct sw_instance *instance)
 #define SWEEP_SLICE_NS 500000u
 #define SWEEP_CHECK 16u
 #define SHIFT_MAX 20u
-#define MADE_MAX 256u /* Guests that are made before memory is looked at again. */
+#define AGAIN_NS 100000000u /* Of one that could not sleep, though it should have. */
+#define MEMORY_LOOK_NS 1000000000u
+#define WAIT_MIN_NS 1000000u /* A worker that is kept from looking does not spin. */
+#define MADE_MAX 256u        /* Guests that are made before memory is looked at again. */
 #define ROOM_LOOKS 4u /* For one that is made, while memory is short, so many are looked at, */
 #define ROOM_AGE_NS 1000000u /* of which one goes that has done nothing for so long. */
 
@@ -182,8 +185,8 @@ static bool is_recovered(const struct sw_worker *worker, const struct sw_instanc
            sw_program_find(worker, instance->spec->digest) != NULL;
 }
 
-/* Whether it is to be looked at again, though nothing runs meanwhile. */
-static bool sweep_one(struct sw_worker *worker, struct sw_instance *instance)
+/* Look at one. Returns when to do so again, though nothing runs meanwhile; UINT64_MAX: never. */
+static uint64_t sweep_one(struct sw_worker *worker, struct sw_instance *instance)
 {
     uint64_t rest_ns = instance->pod->config.rest_ns >> worker->rest.shift;
 
@@ -191,17 +194,18 @@ static bool sweep_one(struct sw_worker *worker, struct sw_instance *instance)
         is_recovered(worker, instance)) {
         instance->wants_rest = true;
         sw_instance_wake_up(worker, instance, SWARM_PRIORITY_LOW);
-        return false;
+        return UINT64_MAX;
     }
-
     if ((instance->guest == NULL && !is_new(instance)) ||
         instance->pod->config.rest_ns == UINT64_MAX)
-        return false;
+        return UINT64_MAX;
     if (worker->now_ns < instance->actor.last_ns + rest_ns)
-        return true;
-    if (!sw_hibernate(worker, instance) && !pack(worker, instance))
-        return instance->guest != NULL && instance->ready.queued == 0;
-    return false;
+        return instance->actor.last_ns + rest_ns;
+    if (sw_hibernate(worker, instance) || instance->guest == NULL)
+        return UINT64_MAX;
+    if (!has_nothing_to_wait_for(instance) && pack(worker, instance))
+        return UINT64_MAX;
+    return worker->now_ns + AGAIN_NS;
 }
 
 static bool is_short(struct sw_worker *worker)
@@ -228,12 +232,19 @@ static void end_turn(struct sw_worker *worker)
     struct sw_rest *rest = &worker->rest;
 
     sw_compact_begin(worker);
-    rest->is_rested = !rest->has_restless && !sw_compact_is_going(worker);
+    rest->is_rested = rest->due_ns == UINT64_MAX && !sw_compact_is_going(worker);
     rest->rested_at = worker->counts.segments;
-    if (!is_short(worker))
-        rest->shift -= rest->shift > 0;
-    else if (rest->shift < SHIFT_MAX)
-        rest->shift++;
+    if (is_short(worker)) {
+        rest->shift += rest->shift < SHIFT_MAX;
+        return;
+    }
+    rest->shift -= rest->shift > 0;
+    if (sw_compact_is_going(worker) || rest->due_ns == UINT64_MAX || rest->due_ns <= rest->sweep_ns)
+        return;
+    rest->sweep_ns = rest->due_ns; /* Whoever begins to do something is due later. */
+    if (atomic_load(&worker->shared->awake_bytes) != 0 &&
+        rest->sweep_ns > worker->now_ns + MEMORY_LOOK_NS)
+        rest->sweep_ns = worker->now_ns + MEMORY_LOOK_NS; /* Unless memory gets short. */
 }
 
 void sw_hibernate_make_room(struct sw_worker *worker)
@@ -276,6 +287,16 @@ void sw_hibernate_next(struct sw_worker *worker, size_t count)
     }
 }
 
+void sw_instance_note_rest(struct sw_worker *worker, const struct sw_instance *instance)
+{
+    uint64_t rest_ns = instance->pod->config.rest_ns;
+    struct sw_rest *rest = &worker->rest;
+
+    rest->is_rested = false;
+    if (rest->sweep_ns > worker->now_ns && rest->sweep_ns - worker->now_ns > rest_ns)
+        rest->sweep_ns = worker->now_ns + rest_ns;
+}
+
 static bool is_rested(const struct sw_worker *worker)
 {
     return worker->rest.is_rested && worker->rest.rested_at == worker->counts.segments;
@@ -284,7 +305,7 @@ static bool is_rested(const struct sw_worker *worker)
 void sw_hibernate_sweep(struct sw_worker *worker)
 {
     const struct sw_system *system = worker->shared->system;
-    uint64_t until_ns, left;
+    uint64_t until_ns, left, due_ns;
 
     if (worker->now_ns < worker->rest.sweep_ns || is_rested(worker) || worker->failure.rc != SW_OK)
         return;
@@ -292,7 +313,7 @@ void sw_hibernate_sweep(struct sw_worker *worker)
     until_ns = system->monotonic_ns(system->ctx) + SWEEP_SLICE_NS;
     if (worker->rest.turn_left == 0) {
         worker->rest.turn_left = sw_idmap_count(worker->instances);
-        worker->rest.has_restless = false;
+        worker->rest.due_ns = UINT64_MAX;
     }
     left = sw_idmap_count(worker->instances) / SWEEPS_PER_TURN + 1;
     for (; left > 0; left--) {
@@ -303,8 +324,9 @@ void sw_hibernate_sweep(struct sw_worker *worker)
         worker->rest.turn_left--;
         sw_list_remove(node);
         sw_list_add(&worker->captured, node);
-        if (sweep_one(worker, SW_LIST_ITEM(node, struct sw_instance, capture)))
-            worker->rest.has_restless = true;
+        due_ns = sweep_one(worker, SW_LIST_ITEM(node, struct sw_instance, capture));
+        if (due_ns < worker->rest.due_ns)
+            worker->rest.due_ns = due_ns;
         if (left % SWEEP_CHECK == 0 && system->monotonic_ns(system->ctx) >= until_ns) {
             worker->rest.sweep_ns = worker->now_ns; /* There is more to do at once. */
             break;
@@ -319,7 +341,9 @@ uint64_t sw_hibernate_wait_ns(const struct sw_worker *worker)
 {
     if (is_rested(worker) || sw_idmap_count(worker->instances) == 0)
         return UINT64_MAX;
-    return worker->rest.sweep_ns > worker->now_ns ? worker->rest.sweep_ns - worker->now_ns : 0;
+    return worker->rest.sweep_ns > worker->now_ns + WAIT_MIN_NS
+               ? worker->rest.sweep_ns - worker->now_ns
+               : WAIT_MIN_NS;
 }
 
 /* --- Waking up ------------------------------------------------------------------------------- */

@@ -93,7 +93,7 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
         return NULL;
     }
     sw_list_add(&worker->captured, &instance->capture);
-    worker->rest.is_rested = false;
+    sw_instance_note_rest(worker, instance);
     sw_output_status(worker, pod);
     return instance;
 }

@@ -281,6 +281,7 @@ static uint64_t count_replicas(const struct sw_pod *pod)
 
 void sw_pod_set_replicas(struct sw_worker *worker, struct sw_pod *pod)
 {
+    uint64_t wanted;
     bool is_exact;
     size_t count;
     struct sw_instance **list = list_instances(pod, &count);
@@ -288,20 +289,22 @@ void sw_pod_set_replicas(struct sw_worker *worker, struct sw_pod *pod)
     for (size_t i = 0; i < count; i++)
         list[i]->is_stopping = !has_replica(pod, sw_instance_key(list[i]));
     free(list);
-    is_exact = pod->asleep_count > 0 && count_replicas(pod) != sw_pod_count(pod);
-    pod->has_surplus = is_exact;
+    wanted = pod->asleep_count > 0 ? count_replicas(pod) : 0;
+    is_exact = pod->asleep_count > 0 && wanted != sw_pod_count(pod);
+    pod->has_surplus = is_exact && wanted < sw_pod_count(pod);
     for (uint32_t i = 0; i < pod->config.replicas; i++) {
         char text[24];
         struct sw_bytes key = {text, (size_t)snprintf(text, sizeof text, "%" PRIu32, i)};
 
         if (!has_slot(pod, key) || sw_map_find(pod->instances, key.data, key.size) != NULL ||
-            sw_hibernate_has(worker, pod, key, is_exact))
+            sw_hibernate_has(worker, pod, key, is_exact && i >= pod->made))
             continue;
         if (sw_instance_add(worker, pod, key, 0) == NULL) {
             sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for an instance");
             return;
         }
     }
+    pod->made = pod->config.replicas;
 }
 
 bool sw_pod_is_surplus(const struct sw_pod *pod, const struct sw_instance *instance)
@@ -480,6 +483,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
         return;
     pod->state = SW_POD_OPEN;
     worker->rest.is_rested = false; /* There may be some that are to sleep. */
+    worker->rest.sweep_ns = 0;
     pod->is_leaving = false;
     announce(worker, pod, false);
     pod->is_recovered = false;

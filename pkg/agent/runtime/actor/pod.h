@@ -44,6 +44,7 @@ struct sw_pod {
     struct sw_asleep **asleep;
     uint64_t asleep_count;
     struct sw_list loadings;
+    uint32_t made;      /* Replicas below this one were made once, by this run of the host. */
     uint32_t walk_slot; /* While is_walking: where the walk through them is. */
     bool is_walking;
     bool has_surplus;       /* Some of them may be replicas too many. */

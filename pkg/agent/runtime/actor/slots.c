@@ -102,8 +102,8 @@ static void enter(const struct move *move, struct sw_instance *instance, bool wa
     struct sw_bus *bus = &to->shared->bus;
 
     sw_list_add(&to->captured, &instance->capture);
-    to->rest.is_rested = false;
     instance->pod = move->to;
+    sw_instance_note_rest(to, instance);
     instance->is_leaving = false;
     set_pod(instance, move->to->config.pod);
     if (sw_idmap_put(to->instances, instance->id, instance, NULL) != SW_OK ||

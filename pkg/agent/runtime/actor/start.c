@@ -65,6 +65,7 @@ void sw_segment_start(struct sw_worker *worker, struct sw_instance *instance)
             return;
         }
         worker->rest.made++;
+        sw_instance_note_rest(worker, instance);
         sw_segment_execute(worker, &segment);
     } else {
         sw_segment_begin(worker, &segment);
@@ -143,6 +144,7 @@ bool sw_segment_make_guest(struct sw_worker *worker, struct sw_instance *instanc
         rc = rebuild(worker, instance, message, err);
     if (rc == SW_OK) {
         worker->rest.made++;
+        sw_instance_note_rest(worker, instance);
         if (instance->actor.wait.kind == SW_WAIT_NONE) /* Else when the wait is over. */
             sw_instance_wake(worker, instance);
         instance->start_failures = 0;

@@ -185,6 +185,9 @@ static inline int64_t sw_worker_queued_bytes(const struct sw_worker *worker)
            worker->counted_bytes;
 }
 
+/* It has memory from now on: when it has done nothing for as long as its Agent says, it is to be
+ * looked at (hibernate.h). */
+void sw_instance_note_rest(struct sw_worker *worker, const struct sw_instance *instance);
 /* --- instance.c: life and mailboxes ----------------------------------------------------------- */
 
 /* A new instance in all tables; id 0: a new one.  NULL: no memory, or its key or id is there. */
