@@ -40,6 +40,10 @@ class Calls:
         self.client = Client(self.daemon)
         self.killed, self.snapshots = 0, set()
 
+    def look_for_snapshots(self):
+        self.snapshots.update(
+            glob.glob(f"{os.environ['XDG_DATA_HOME']}/**/snapshot-*.snap", recursive=True))
+
     @staticmethod
     def until(words, function):
         def look():
@@ -59,8 +63,7 @@ class Calls:
         what = ("host", "daemon", "host", "both")[self.killed % 4]
         self.killed += 1
         host = self.daemon.host()
-        self.snapshots.update(
-            glob.glob(f"{os.environ['XDG_DATA_HOME']}/**/snapshot-*.snap", recursive=True))
+        self.look_for_snapshots()
         if what in ("host", "both"):
             os.kill(host, signal.SIGKILL)
         if what in ("daemon", "both"):
@@ -102,6 +105,7 @@ def main():
         number += 1
         calls.round(number, min(left, KILLS_OF_ROUND))
         left -= KILLS_OF_ROUND
+        calls.look_for_snapshots()
     calls.client.close()
     check("snapshots were taken meanwhile", len(calls.snapshots) >= 2, f"{calls.snapshots}")
     check("swarmd ends well", calls.daemon.end() == 0)

@@ -377,7 +377,7 @@ static void fill(struct sw_worker *worker, struct sw_instance *instance,
     instance->memory_bytes = saved->memory_bytes;
     instance->refused = saved->refused;
     instance->tail = saved->tail_records < UINT16_MAX ? (uint16_t)saved->tail_records : UINT16_MAX;
-    instance->image_delay = saved->image_delay & 7;
+    instance->image_delay = (uint8_t)saved->image_delay & 7u;
     instance->actor.last_lsn = saved->last_lsn;
     instance->actor.state_lsn = saved->state_lsn;
     instance->spec = spec;

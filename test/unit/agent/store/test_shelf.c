@@ -375,11 +375,11 @@ static void a_file_that_is_not_the_one_meant_is_refused(void **state)
         wrong.bytes = i == 2 ? 10 : wrong.bytes;
         on_disk->seen[8] ^= i == 3;
         on_disk->seen[39] ^= i == 4;
-        on_disk->seen[4] += i == 5;
+        on_disk->seen[4] ^= i == 5;
         assert_int_equal(sw_shelf_add(shelf, &wrong, &err), expected);
         on_disk->seen[8] ^= i == 3;
         on_disk->seen[39] ^= i == 4;
-        on_disk->seen[4] -= i == 5;
+        on_disk->seen[4] ^= i == 5;
     }
     assert_non_null(strstr(err.hint, "another release"));
     sw_shelf_free(shelf);

@@ -622,7 +622,7 @@ static void a_message_that_waited_too_long_is_not_handled(void **state)
 }
 
 /* The keys of a page behind a key, in its order; and whether there are more. */
-static bool list(const char *after, char ret_keys[8])
+static bool list(const char *after, char ret_keys[2])
 {
     struct sw_item_list query = {.request = 77,
                                  .name_space = script_text("default"),
