@@ -19,6 +19,7 @@ endfunction()
 
 sw_example(librarian reader librarian)
 sw_example(hello agent)
+sw_example(society citizen district town)
 
 set(librarian_tests ${CMAKE_SOURCE_DIR}/test/unit/examples/librarian)
 add_library(librarian_check STATIC ${CMAKE_SOURCE_DIR}/tools/librarian-check/collection.c)
