@@ -16,10 +16,13 @@ add_executable(bench-load ${sources})
 set_target_properties(bench-load PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 target_link_libraries(bench-load PRIVATE pkg_communication_protocol pkg_client_contexts
                       pkg_apis_swarm_v1 pkg_security_tls pkg_utils_loop pkg_utils_system)
-# What a disk gives, beside `durable`.
+# What a disk gives, beside `durable`, and beside `wake`.
 add_executable(bench-raw ${CMAKE_SOURCE_DIR}/test/bench/peers/raw/raw.c)
-set_target_properties(bench-raw PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
-add_custom_target(bench DEPENDS bench-load bench-raw ${bench_guests})
+add_executable(bench-reads ${CMAKE_SOURCE_DIR}/test/bench/peers/raw/reads.c)
+target_link_libraries(bench-reads PRIVATE Threads::Threads)
+set_target_properties(bench-raw bench-reads PROPERTIES RUNTIME_OUTPUT_DIRECTORY
+                                                       ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench DEPENDS bench-load bench-raw bench-reads ${bench_guests})
 # What a message costs on one worker alone, to be profiled.
 add_executable(bench-micro ${CMAKE_SOURCE_DIR}/test/bench/micro/main.c)
 set_target_properties(bench-micro PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)

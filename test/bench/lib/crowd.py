@@ -1,5 +1,6 @@
 """Workloads of very many instances: members with 128 bytes of state, whom pingers ping."""
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -7,11 +8,15 @@ import time
 
 import actors
 import figures
-from daemon import Failure
+import limit
+from daemon import Failure, Lacking, output_of
 
 MEMBERS = (100000, 1000000)
 REGISTERED = 10000000
 IN_FLIGHT = 1024
+LIVE = 10000        # Of those that wake and sleep again.
+WAKES_LEAST = 0.95  # Of pings at random: a hundredth may meet somebody who is awake.
+DISK_LIMIT_BYTES = 2 << 30
 STATE_BYTES = 128
 PARENTS, FLIGHT = 8, 64  # Eight ping, or begin others, with 64 of them under way each.
 PAGE_BYTES = 65536       # Of a guest's memory; a member has one.
@@ -90,6 +95,9 @@ def spawn_round(run, keys, is_right, spec, number):
         judge(daemon, report, keys)
         daemon.wait_for_metric("swarm_agent_host_instances", lambda value: value >= keys + warm)
         daemon.wait_for_metric("swarm_agent_host_memory_bytes", is_right)
+        if spec == resting("0s"):
+            daemon.wait_for_metric("swarm_agent_host_sleeping_instances",
+                                   lambda value: value >= keys + warm)
         report["bytes"] = daemon.memory_bytes() - before
     shutil.rmtree(daemon.folder)
     return report
@@ -119,6 +127,120 @@ def spawn(run):
                 lambda number, k=keys, i=is_right, s=spec, m=mode: spawn_round(
                     run, k, i(k + max(k // 100, 1)), s, f"{m}-{k}-{number}"),
                 (keys, PARENTS, FLIGHT), goal, bytes_each)
+
+
+# --- wake ---------------------------------------------------------------------------------------
+
+def woken(run, daemon, keys, count, **options):
+    """The report of pings at random of whom nearly all sleep: of those alone that had to wake."""
+    before = daemon.metric("swarm_agent_host_wakes")
+    report = ping(daemon, 0, keys, count, **options)
+    judge(daemon, report)
+    least = (0.2 if run.is_quick else WAKES_LEAST) * count  # Few are met again before they sleep.
+    wakes = daemon.wait_for_metric("swarm_agent_host_wakes",
+                                   lambda value: value - before >= least) - before
+    report.update(count=min(wakes, count), misses=wakes / count, pings=count)
+    return report
+
+
+def register_at_once(daemon, keys):
+    """Members that have answered one ping each; more sleep than are awake. What they are on the
+    disk, in bytes each."""
+    for first in range(0, keys, MEMBERS[1]):
+        many = min(MEMBERS[1], keys - first)
+        judge(daemon, ping(daemon, first, many), many)
+    daemon.wait_for_metric("swarm_agent_host_sleeping_instances", lambda value: value >= keys // 2,
+                           lambda: daemon.swarm("send", "pinger/sum", "?"))
+    return daemon.wait_for_metric("swarm_agent_host_shelf_bytes", lambda value: value > 0) / keys
+
+
+def count_all(daemon, keys, pings):
+    """Every member has had its pings, all of them together so many, and this one."""
+    found = 0
+    for first in range(0, keys, MEMBERS[1]):
+        many = min(MEMBERS[1], keys - first)
+        report = ping(daemon, first, many)
+        found += judge(daemon, report)
+    expect("pings of all members", found, keys + pings + keys)
+
+
+def emit_wakes(head, reports, theirs, goal):
+    misses = statistics.median(one["misses"] for one in reports)
+    figures.emit_rates(dict(head, misses=figures.rounded(misses), cpu_us=actors.cpu_us(reports)),
+                       reports, theirs, goal)
+
+
+def wake_in_memory(run):
+    keys, live = run.many(MEMBERS[1] // run.shrink), run.many(LIVE // run.shrink)
+    with run.daemon("wake-memory", **room_for(live)) as daemon:
+        apply_both(daemon, "none", **resting("10s"))
+        each = register_at_once(daemon, keys)
+        ours, _ = run.alternate(lambda _: woken(run, daemon, keys, keys), None)
+        alone, _ = run.alternate(
+            lambda _: woken(run, daemon, keys, keys // 20, flight=1, parents=1), None)
+        count_all(daemon, keys, sum(one["pings"] for one in ours + alone))
+    head = dict(actors.head_of(run, "wake", "wakes/s", "none"), live=live,
+                bytes_each=figures.rounded(each))
+    emit_wakes(dict(head, case=f"n={keys} mode=memory inflight={PARENTS * FLIGHT}"), ours, None,
+               {"words": ">= 200k/s", "alone": True,
+                "reached": lambda line: line["value"] >= 200000})
+    emit_wakes(dict(head, case=f"n={keys} mode=memory inflight=1"), alone, None,
+               {"words": "p99 <= 20 us", "alone": True,
+                "reached": lambda line: line["p99_us"] <= 20})
+
+
+def reads(run, before, size, each, threads):
+    """The report of random reads of a file as large as what sleeps, in the same group; of several
+    at once as many as are quickest."""
+    path = os.path.join(run.folder, "reads")
+    found = [json.loads(output_of([*before, os.path.join(run.build, "bench", "bench-reads"), path,
+                                   str(size), str(each), str(many),
+                                   "0.1" if run.is_quick else "2"])) for many in threads]
+    return max(found, key=figures.rate)
+
+
+def wake_on_disk(run, limited):
+    """Here nobody is awake longer than his turn, since memory is for those who sleep: each ping
+    wakes somebody."""
+    keys, before = run.many(REGISTERED // run.shrink), [] if limited is None else limited.words()
+    with run.daemon("wake-disk", before) as daemon:
+        apply_both(daemon, "none", **resting("0s"))
+        each = register_at_once(daemon, keys)
+        size = int(each * keys)
+        if size < 1.5 * DISK_LIMIT_BYTES and not run.is_quick:
+            raise Failure(f"what sleeps is {size} bytes: too little for a limit of "
+                          f"{DISK_LIMIT_BYTES}")
+        if limited is not None:
+            limited.set(DISK_LIMIT_BYTES)
+        ours, theirs = run.alternate(
+            lambda _: woken(run, daemon, keys, keys // 50),
+            lambda _: reads(run, before, size, int(each), (4, 16, 64)))
+        alone, theirs_alone = run.alternate(
+            lambda _: woken(run, daemon, keys, keys // 1000, flight=1, parents=1),
+            lambda _: reads(run, before, size, int(each), (1,)))
+        if limited is not None:
+            limited.set(None)
+        count_all(daemon, keys, sum(one["pings"] for one in ours + alone))
+    os.remove(os.path.join(run.folder, "reads"))
+    head = dict(actors.head_of(run, "wake", "wakes/s", "none"), live=0,
+                bytes_each=figures.rounded(each), limit_bytes=DISK_LIMIT_BYTES,
+                peer="random reads", peer_durability="none", peer_isolation="none")
+    emit_wakes(dict(head, case=f"n={keys} mode=disk inflight={PARENTS * FLIGHT}"), ours, theirs,
+               {"words": ">= 0.5x", "reached": lambda line: line["ratio"] >= 0.5})
+    emit_wakes(dict(head, case=f"n={keys} mode=disk inflight=1"), alone, theirs_alone, None)
+
+
+def wake(run):
+    """Pings at random of members of whom 99 of 100 sleep: in files that the page cache holds, and
+    in files that it cannot hold."""
+    wake_in_memory(run)
+    try:
+        with limit.memory_limit() as limited:
+            wake_on_disk(run, limited)
+    except Lacking:
+        if not run.is_quick:
+            raise
+        wake_on_disk(run, None)  # Its work all the same.
 
 
 # --- recover, start -----------------------------------------------------------------------------
@@ -196,4 +318,4 @@ def start(run):
         actors.emit_samples(head, f"n={keys} after={end}", found)
 
 
-WORKLOADS = {"spawn": spawn, "recover": recover, "start": start}
+WORKLOADS = {"spawn": spawn, "wake": wake, "recover": recover, "start": start}
