@@ -299,7 +299,7 @@ static void lane_give(struct lane *lane, bool has_news)
         link_note(driver);
     lane->hibernated = hibernated;
     /* Instances without durability leave nothing to write, and then that thread sleeps on. */
-    if (has_news && sw_journal_is_dirty(driver->shared.journal))
+    if (sw_journal_is_dirty(driver->shared.journal))
         journal_wake(driver);
     if (sw_snapshot_has_work(&driver->shared) || sw_shelf_has_work(driver->shared.shelf))
         snapshot_wake(driver);

@@ -445,10 +445,17 @@ static void take_event(struct sim_front *front, const struct sw_frame_event *eve
 void sim_front_frame(void *ctx, const struct sw_frame *frame)
 {
     struct sim_front *front = ctx;
+    const char *wrong;
 
     switch ((unsigned)frame->kind) {
     case SW_FRAME_READY:
+        sim_usages_begin(&front->usages);
         begin(front);
+        return;
+    case SW_FRAME_USAGE:
+        wrong = sim_usages_take(&front->usages, &frame->usage);
+        if (wrong != NULL)
+            breach(front, wrong, frame->usage.agent);
         return;
     case SW_FRAME_MODULE_RESULT:
         if (frame->result.code != 0)

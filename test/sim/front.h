@@ -6,6 +6,7 @@
 #include "test/sim/host.h"
 #include "test/sim/protocol.h"
 #include "test/sim/service.h"
+#include "test/sim/usage.h"
 
 #define SIM_PODS 7u
 #define SIM_POD_BRIEF 5u
@@ -62,6 +63,7 @@ struct sim_front {
     uint64_t restart_ns; /* How long the host stays down, on average. */
     char breach[700];    /* What must never be seen; "": nothing was. */
     uint64_t warnings;
+    struct sim_usages usages;
 };
 
 struct sim_send {                   /* Texts are borrowed. */

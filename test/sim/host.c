@@ -330,7 +330,7 @@ static void end_step(struct sim_lane *lane, uint32_t ran)
             pass(host, lane->index, i, item);
     read_for(host, lane);
     publish(lane);
-    if (has_news && sw_journal_is_dirty(host->shared.journal))
+    if (sw_journal_is_dirty(host->shared.journal))
         wake(&host->journal);
     if (sw_snapshot_has_work(&host->shared) || sw_shelf_has_work(host->shared.shelf))
         wake(&host->snapshots);
@@ -586,6 +586,8 @@ static void stop(struct sim_host *host)
             return;
     sw_host_close_volatile(host->core);
     settle(host);
+    for (uint32_t i = 0; i < host->options.workers; i++)
+        sw_worker_settle(host->workers[i]);
     do { /* When the disk has room again, what had waited for it goes first. */
         if (!commit(host))
             return;

@@ -135,6 +135,8 @@ static bool work(struct run *run)
 /* The world is good again, and comes to rest. */
 static bool settle(struct run *run)
 {
+    const char *wrong;
+
     sim_trace(&run->trace, "run: no more faults");
     sim_faults_end(&run->faults);
     for (int i = 0; i < 60 && !sim_work_is_quiet(&run->work); i++)
@@ -144,7 +146,10 @@ static bool settle(struct run *run)
         return !is_wrong(run, "the clients do not come to an end");
     if (!wait_up(run) || !go_on(run, SETTLE_NS))
         return false;
-    return !is_wrong(run, sim_service_open(&run->front.service) > 0 ? "calls are never over" : "");
+    if (is_wrong(run, sim_service_open(&run->front.service) > 0 ? "calls are never over" : ""))
+        return false;
+    wrong = sim_usages_check(&run->front.usages);
+    return !is_wrong(run, wrong == NULL ? "" : wrong);
 }
 
 static bool read_all(struct run *run, struct sim_lives *lives)

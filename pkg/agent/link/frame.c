@@ -205,6 +205,22 @@ static const struct field stats_fields[] = {U64(stats.pods),
                                             U64(stats.snapshot_bytes),
                                             U64(stats.still_ns)};
 
+static const struct field usage_fields[] = {
+    NAME(usage.name_space, SW_FRAME_NAME_MAX),
+    TEXT(usage.agent, SW_FRAME_NAME_MAX),
+    TEXT(usage.agent_uid, UID_MAX),
+    U64(usage.time_ns),
+    U64(usage.pages),
+    U64(usage.open_page_ms),
+    U64(usage.used.cpu_ns),
+    U64(usage.used.handled),
+    U64(usage.used.bytes_in),
+    U64(usage.used.sent),
+    U64(usage.used.bytes_out),
+    U64(usage.used.wakeups),
+    U64(usage.used.page_ms),
+};
+
 #define CALL_NAME(member) ID(member.incarnation), ID(member.instance), ID(member.number)
 static const struct field call_fields[] = {
     CALL_NAME(call.name),
@@ -254,6 +270,7 @@ static const struct shape shapes[] = {
     SHAPE(MODULE_WANTED, SW_FRAME_FROM_HOST, module_wanted_fields),
     SHAPE(CALL, SW_FRAME_FROM_HOST, call_fields),
     SHAPE(CALL_END, SW_FRAME_FROM_HOST, call_end_fields),
+    SHAPE(USAGE, SW_FRAME_FROM_HOST, usage_fields),
     SHAPE(REPLAYED, SW_FRAME_FROM_HOST, replayed_fields),
 };
 #define SHAPES_COUNT (sizeof shapes / sizeof *shapes)

@@ -4,12 +4,12 @@
  *
  * Each side treats the other as hostile: every frame has a direction and a size limit, every field
  * a maximum, texts are UTF-8 without NUL, flags are 0 or 1, and nothing may be left over.
- * Threads: pure functions; a parser belongs to one thread.  I/O: none.
- * Limits: SW_FRAME_BYTES_MAX for a frame; each field's is in frame.c. */
+ * Threads: pure functions.  I/O: none.  Limits: SW_FRAME_BYTES_MAX; each field's is in frame.c. */
 #pragma once
 #include "pkg/agent/link/call.h"
 #include "pkg/agent/link/letters.h"
 #include "pkg/agent/link/stats.h"
+#include "pkg/agent/link/usage.h"
 #include "pkg/utils/base/buffer.h"
 
 #define SW_LINK_VERSION 9
@@ -56,6 +56,7 @@ enum sw_frame_kind {
     SW_FRAME_CALL,          /* An instance calls a service, perhaps not for the first time. */
     SW_FRAME_CALL_END,      /* It waits for that no more: the result was taken, or nobody wants it.
                              */
+    SW_FRAME_USAGE,         /* What an Agent or a namespace used since it began. */
     SW_FRAME_REPLAYED       /* The last one of a host that replayed its journal. */
 };
 
@@ -230,6 +231,7 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
         struct sw_frame_instances instances; /* INSTANCES, LETTERS_PAGE. */
         struct sw_frame_event event;
         struct sw_frame_log log;
+        struct sw_frame_usage usage;
         struct sw_frame_stats stats;
         struct sw_frame_call call;
         struct sw_frame_call_result call_result;

@@ -632,6 +632,16 @@ bool sw_journal_is_dirty(struct sw_journal *journal)
     return is_dirty;
 }
 
+uint64_t sw_journal_epoch(struct sw_journal *journal)
+{
+    uint64_t number;
+
+    pthread_mutex_lock(&journal->mutex);
+    number = journal->open->number - (journal->open->bytes.size == 0);
+    pthread_mutex_unlock(&journal->mutex);
+    return number;
+}
+
 bool sw_journal_has_room(const struct sw_journal *journal)
 {
     return !atomic_load(&journal->is_full) &&

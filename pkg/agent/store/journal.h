@@ -110,6 +110,8 @@ SW_MUST_CHECK enum sw_rc sw_journal_commit(struct sw_journal *journal, struct sw
 uint64_t sw_journal_durable(const struct sw_journal *journal);
 /* Whether anything waits for a commit. Any thread. */
 bool sw_journal_is_dirty(struct sw_journal *journal);
+/* When this epoch is durable, so is all that was appended until now. */
+uint64_t sw_journal_epoch(struct sw_journal *journal);
 /* Whether a new segment of an instance may begin: the disk is not full and the open epoch is below
  * epoch_bytes. Any thread. */
 bool sw_journal_has_room(const struct sw_journal *journal);

@@ -19,6 +19,8 @@
 #define PRIORITY_UNNAMED 255u
 #define NAME_BYTES 12u
 #define SEED_BYTES 16u
+#define WOKEN 1u /* Bits of one byte. */
+#define HAS_PAGES 2u
 
 bool sw_origin_is_durable(const struct sw_origin *origin)
 {
@@ -78,7 +80,7 @@ const char *sw_outcome_reason(enum sw_outcome outcome)
 const char *sw_record_kind_name(enum sw_record_kind kind)
 {
     static const char *const names[] = {"?",        "pod",  "pod-drop", "segment", "publish",
-                                        "snapshot", "spec", "letter",   "slots"};
+                                        "snapshot", "spec", "letter",   "slots",   "usage"};
 
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "?";
 }
@@ -303,11 +305,24 @@ static uint8_t *write_entry(uint8_t *at, const struct sw_record_segment *segment
     return at;
 }
 
+static size_t size_of_used(const struct sw_record_segment *segment)
+{
+    return 4 + 1 + (segment->has_pages ? 4 : 0);
+}
+
+static uint8_t *write_used(uint8_t *at, const struct sw_record_segment *segment)
+{
+    at = write_u32(at, segment->cpu_ns);
+    at = write_u8(
+        at, (uint8_t)((segment->is_woken ? WOKEN : 0) | (segment->has_pages ? HAS_PAGES : 0)));
+    return segment->has_pages ? write_u32(at, segment->pages) : at;
+}
+
 static void segment_put(const struct sw_record_segment *segment, struct sw_buffer *out)
 {
     size_t size = 4 * 8 + 4 + 1 + 1 + 4 + size_of_fate(segment) + size_of_entry(segment) +
                   size_of_bytes(segment->results) + size_of_bytes(segment->routes) + 8 +
-                  size_of_bytes(segment->effects);
+                  size_of_used(segment) + size_of_bytes(segment->effects);
     uint8_t *room = room_for(out, size), *at = room;
 
     if (room == NULL)
@@ -320,6 +335,7 @@ static void segment_put(const struct sw_record_segment *segment, struct sw_buffe
     at = write_u8(at, (uint8_t)segment->entry);
     at = write_u8(at, (uint8_t)segment->outcome);
     at = write_u32(at, (uint32_t)segment->code);
+    at = write_used(at, segment);
     at = write_fate(at, segment);
     at = write_entry(at, segment);
     at = write_bytes(at, segment->results);
@@ -411,6 +427,9 @@ void sw_record_put(const struct sw_record *record, struct sw_buffer *out, uint32
         sw_buffer_put_u64(out, record->slots.from);
         sw_buffer_put_u64(out, record->slots.to);
         sw_buffer_put_bytes(out, record->slots.slots);
+        break;
+    case SW_RECORD_USAGE:
+        sw_record_usage_put(&record->usage, out);
         break;
     case SW_RECORD_LETTER:
         letter_put(&record->letter, out);
@@ -514,6 +533,19 @@ static void whole_take(struct sw_reader *reader, struct sw_record_segment *segme
     segment->image = sw_reader_bytes(reader, SW_JOURNAL_RECORD_MAX);
 }
 
+static void used_take(struct sw_reader *reader, struct sw_record_segment *segment)
+{
+    uint8_t what;
+
+    segment->cpu_ns = sw_reader_u32(reader);
+    what = sw_reader_u8(reader);
+    segment->is_woken = (what & WOKEN) != 0;
+    segment->has_pages = (what & HAS_PAGES) != 0;
+    segment->pages = segment->has_pages ? sw_reader_u32(reader) : 0;
+    if (what > (WOKEN | HAS_PAGES))
+        reader->failed = true;
+}
+
 static void segment_take(struct sw_reader *reader, struct sw_record_segment *segment)
 {
     segment->instance = sw_reader_u64(reader);
@@ -524,6 +556,7 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
     segment->entry = (enum sw_entry)sw_reader_u8(reader);
     segment->outcome = (enum sw_outcome)sw_reader_u8(reader);
     segment->code = (int32_t)sw_reader_u32(reader);
+    used_take(reader, segment);
     fate_take(reader, segment);
     switch (segment->entry) {
     case SW_ENTRY_START:
@@ -680,6 +713,9 @@ enum sw_rc sw_record_take(struct sw_bytes bytes, struct sw_record *ret_record, s
         record.slots.to = sw_reader_u64(&reader);
         record.slots.slots = sw_reader_bytes(&reader, SLOTS_MAX);
         break;
+    case SW_RECORD_USAGE:
+        sw_record_usage_take(&reader, &record.usage);
+        break;
     case SW_RECORD_LETTER:
         letter_take(&reader, &record.letter);
         break;
@@ -814,6 +850,11 @@ static void segment_print(const struct sw_record_segment *segment, struct sw_buf
         if (segment->head.request_id.size > 0)
             text_print(out, "request-id", segment->head.request_id);
     }
+    sw_buffer_print(out, " cpu=%" PRIu32 "ns", segment->cpu_ns);
+    if (segment->is_woken)
+        sw_buffer_put_text(out, " woken");
+    if (segment->has_pages)
+        sw_buffer_print(out, " pages=%" PRIu32, segment->pages);
     while (sw_effect_take(&reader, &effect))
         effect_print(out, &effect);
 }
@@ -870,6 +911,13 @@ void sw_record_print(const struct sw_record *record, struct sw_buffer *out)
     case SW_RECORD_SLOTS:
         sw_buffer_print(out, "slots from=%" PRIu64 " to=%" PRIu64, record->slots.from,
                         record->slots.to);
+        return;
+    case SW_RECORD_USAGE:
+        sw_buffer_put_text(out, "usage");
+        text_print(out, "namespace", record->usage.name_space);
+        text_print(out, "agent", record->usage.agent);
+        time_print(out, " time=", record->usage.time_ns);
+        sw_usage_print(&record->usage.used, out);
         return;
     case SW_RECORD_LETTER:
         letter_print(&record->letter, out);

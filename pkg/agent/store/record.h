@@ -6,6 +6,7 @@
  *     SEGMENT   one segment of one instance: input, results of host calls, outcome, effects
  *     PUBLISH   a publish from outside
  *     SNAPSHOT  the state at an earlier lsn is in the file that it names: nothing before is needed
+ *     USAGE     what an Agent used that no SEGMENT says (usage.h)
  *     LETTER    a message was parked without a segment, or a parked one was delivered again or
  *               dropped
  *
@@ -13,6 +14,8 @@
  * record is at most SW_JOURNAL_RECORD_MAX bytes. */
 #pragma once
 #include "pkg/agent/store/journal.h"
+#include "pkg/agent/store/origin.h"
+#include "pkg/agent/store/usage.h"
 
 #define SW_RECORD_WORDS_MAX 512u
 
@@ -24,7 +27,8 @@ enum sw_record_kind {
     SW_RECORD_SNAPSHOT,
     SW_RECORD_SPEC,
     SW_RECORD_LETTER,
-    SW_RECORD_SLOTS
+    SW_RECORD_SLOTS,
+    SW_RECORD_USAGE
 };
 
 struct sw_record_spec {
@@ -71,26 +75,6 @@ enum sw_fate {                /* Of an input whose segment was not done. */
                SW_FATE_TOLD,  /* Whoever waits for it was told; it does not come again. */
                SW_FATE_RETRY, /* It comes again, not before retry_ns. */
                SW_FATE_PARKED /* It is a dead letter of its Pod, named by the record's lsn. */
-};
-
-enum sw_origin_kind {
-    SW_ORIGIN_NONE,
-    SW_ORIGIN_CLIENT,   /* Somebody outside; holds within one incarnation of the host. */
-    SW_ORIGIN_INSTANCE, /* An instance of this host; if incarnation is not 0, only within it. */
-    SW_ORIGIN_WAIT      /* The same, whose turn waits for the answer. */
-};
-
-struct sw_effect_name { /* One effect of one record; lsn 0: none. */
-    uint64_t lsn;
-    uint32_t index;
-};
-
-struct sw_origin { /* Who gets the answer to a message. */
-    uint32_t kind; /* enum sw_origin_kind. */
-    uint64_t incarnation;
-    uint64_t pod, instance; /* INSTANCE, WAIT. */
-    uint64_t number; /* CLIENT: its request. INSTANCE: the tag of its send. WAIT: its number. */
-    struct sw_effect_name send; /* INSTANCE, WAIT: the send that asked. */
 };
 
 /* A flag beside those of enum swarm_message_flag, which no guest sees: an answer that ends the wait
@@ -142,6 +126,10 @@ struct sw_record_segment {
     struct sw_bytes routes;  /* What became of sends: u32 effect, u32 sw_route_end, u64 value. */
     struct sw_bytes effects; /* As effect.h writes them. */
     uint64_t digest;         /* SipHash of the effects under a fixed key. */
+    uint32_t cpu_ns; /* Of the processor: what its Agent used since another record said so. */
+    bool is_woken;   /* Its memory was made again for it. */
+    bool has_pages;  /* Its memory has become another size, */
+    uint32_t pages;  /* which is this: as usage.h counts them. */
 };
 
 enum sw_route_end { /* Where a send went, when its name alone does not tell: any of these bits. */
@@ -198,6 +186,7 @@ struct sw_record { /* Decoded; borrows. */
         struct sw_record_snapshot snapshot;
         struct sw_record_letter letter;
         struct sw_record_slots slots;
+        struct sw_record_usage usage;
     };
 };
 
@@ -212,11 +201,7 @@ SW_MUST_CHECK enum sw_rc sw_record_take(struct sw_bytes bytes, struct sw_record 
 /* A message head alone, as snapshots store it. */
 void sw_message_head_put(const struct sw_message_head *head, struct sw_buffer *out);
 void sw_message_head_take(struct sw_reader *reader, struct sw_message_head *ret_head);
-void sw_origin_put(const struct sw_origin *origin, struct sw_buffer *out);
-void sw_origin_take(struct sw_reader *reader, struct sw_origin *ret_origin);
 
-/* Whether the answer goes to an instance that the journal knows. */
-bool sw_origin_is_durable(const struct sw_origin *origin);
 /* Whether a segment that ended so changed state and has effects. */
 static inline bool sw_outcome_counts(enum sw_outcome outcome)
 {

@@ -46,6 +46,8 @@ static void instance_put(const struct sw_snapshot_instance *instance, struct sw_
     sw_buffer_put_u64(out, instance->last_lsn);
     sw_buffer_put_u64(out, instance->state_lsn);
     sw_buffer_put_u64(out, instance->random_next);
+    sw_usage_put(&instance->used, out);
+    sw_buffer_put_u32(out, instance->pages);
     sw_buffer_put_u32(out, instance->spec);
     sw_buffer_put_u32(out, instance->refused);
     sw_buffer_put_u32(out, instance->tail_records);
@@ -94,6 +96,11 @@ static void content_put(const struct sw_snapshot_block *block, struct sw_buffer 
         record.letter = block->letter;
         sw_record_put(&record, out, NULL);
         return;
+    case SW_SNAPSHOT_USAGE:
+        record.kind = SW_RECORD_USAGE;
+        record.usage = block->usage;
+        sw_record_put(&record, out, NULL);
+        return;
     case SW_SNAPSHOT_INSTANCE:
         instance_put(&block->instance, out);
         return;
@@ -122,6 +129,9 @@ static void content_put(const struct sw_snapshot_block *block, struct sw_buffer 
         sw_buffer_put_u64(out, block->places.pod);
         sw_buffer_put_u32(out, block->places.slot);
         sw_buffer_put_u32(out, block->places.count);
+        sw_buffer_put_u64(out, block->places.pages);
+        sw_buffer_put_u64(out, block->places.page_since_ms);
+        sw_buffer_put_u64(out, block->places.memory_bytes);
         sw_buffer_put_bytes(out, block->places.specs);
         sw_buffer_put(out, block->places.places.data, block->places.places.size);
         return;
@@ -235,6 +245,8 @@ static bool instance_take(struct sw_reader *reader, struct sw_snapshot_instance 
     instance->last_lsn = sw_reader_u64(reader);
     instance->state_lsn = sw_reader_u64(reader);
     instance->random_next = sw_reader_u64(reader);
+    sw_usage_take(reader, &instance->used);
+    instance->pages = sw_reader_u32(reader);
     instance->spec = sw_reader_u32(reader);
     instance->refused = sw_reader_u32(reader);
     instance->tail_records = sw_reader_u32(reader);
@@ -256,6 +268,9 @@ static bool places_take(struct sw_reader *reader, struct sw_snapshot_places *pla
     places->pod = sw_reader_u64(reader);
     places->slot = sw_reader_u32(reader);
     places->count = sw_reader_u32(reader);
+    places->pages = sw_reader_u64(reader);
+    places->page_since_ms = sw_reader_u64(reader);
+    places->memory_bytes = sw_reader_u64(reader);
     places->specs = sw_reader_bytes(reader, SW_SNAPSHOT_SPECS_MAX * sizeof(uint32_t));
     places->places = sw_reader_take(reader, reader->size - reader->at);
     return !reader->failed && places->pod != 0 && places->specs.size % sizeof(uint32_t) == 0 &&
@@ -315,6 +330,11 @@ static bool content_take(struct sw_reader *reader, struct sw_snapshot_block *blo
         if (!record_take(reader, SW_RECORD_LETTER, &record) || record.letter.act != SW_LETTER_PARK)
             return false;
         block->letter = record.letter;
+        return true;
+    case SW_SNAPSHOT_USAGE:
+        if (!record_take(reader, SW_RECORD_USAGE, &record))
+            return false;
+        block->usage = record.usage;
         return true;
     case SW_SNAPSHOT_INSTANCE:
         return instance_take(reader, &block->instance);

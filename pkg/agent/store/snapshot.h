@@ -16,7 +16,7 @@
 #pragma once
 #include "pkg/agent/store/record.h"
 
-#define SW_SNAPSHOT_VERSION 10u /* As journals have theirs. */
+#define SW_SNAPSHOT_VERSION 11u /* As journals have theirs. */
 #define SW_SNAPSHOT_HEAD_BYTES 40u
 #define SW_SNAPSHOT_BLOCK_HEAD_BYTES 8u
 #define SW_SNAPSHOT_BLOCK_MAX ((uint64_t)UINT32_MAX)
@@ -34,6 +34,7 @@ enum sw_snapshot_kind {
     SW_SNAPSHOT_PACKED, /* In the file only: one of the others, never visited as this. */
     SW_SNAPSHOT_SHELF,  /* A file of the shelf (shelf.h); before all that name places in it. */
     SW_SNAPSHOT_PLACES, /* Instances of a slot that lie on the shelf; after their Pod and specs. */
+    SW_SNAPSHOT_USAGE,  /* As its record: of an Agent or a namespace, since it began. */
     SW_SNAPSHOT_END = 255 /* The last one, empty. */
 };
 
@@ -43,6 +44,8 @@ struct sw_snapshot_instance { /* Borrowed. */
     uint64_t pod, id, memory_bytes;
     uint64_t last_lsn, state_lsn; /* Of its last record, and of the last that changed state. */
     uint64_t random_next;
+    struct sw_usage used;
+    uint32_t pages;         /* Of its memory. */
     uint32_t spec, refused; /* refused: the spec that it could not be upgraded to; 0: none. */
     uint32_t
         tail_records;    /* Since its last record that holds all, and how often that was put off: */
@@ -91,6 +94,9 @@ struct sw_snapshot_place {
 struct sw_snapshot_places {
     uint64_t pod;
     uint32_t slot, count;
+    /* Of all of them: pages of memory, each times the millisecond of its instance's last record,
+     * and the sum of their limits. */
+    uint64_t pages, page_since_ms, memory_bytes;
     struct sw_bytes specs;  /* Numbers, u32 each. */
     struct sw_bytes places; /* As sw_snapshot_place_put writes them. */
 };
@@ -109,6 +115,7 @@ struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
         struct sw_snapshot_gone gone;
         struct sw_snapshot_shelf shelf;
         struct sw_snapshot_places places;
+        struct sw_record_usage usage;
     };
 };
 

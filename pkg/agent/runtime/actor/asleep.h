@@ -24,11 +24,16 @@ struct sw_asleep_spec {
 
 struct sw_asleep_slots; /* Opaque. */
 
+struct sw_slept { /* What instances have that sleep, all of them together: as accounts count it. */
+    uint64_t pages, since_ms, memory_bytes;
+};
+
 struct sw_asleep {          /* Of one slot. */
     struct sw_list capture; /* As an instance's: in rest.asleep or rest.uncaptured. */
     uint32_t captured;      /* Generation of the snapshot that it was last captured for. */
     uint32_t slot, specs_count;
     uint64_t pod; /* That has the slot. */
+    struct sw_slept slept;
     struct sw_asleep_slots *slots;
     struct sw_idmap *by_number; /* Hashes, while somebody is looked for by id; NULL: not made. */
     struct sw_asleep_spec

@@ -245,6 +245,8 @@ enum sw_rc sw_capture_describe(struct sw_worker *worker, struct sw_instance *ins
         .last_lsn = actor->last_lsn,
         .state_lsn = actor->state_lsn,
         .random_next = instance->random.next,
+        .used = instance->is_metered ? *sw_instance_used(instance) : (struct sw_usage){0},
+        .pages = instance->pages,
         .spec = instance->spec->number,
         .refused = instance->refused,
         .tail_records = instance->tail,
@@ -431,9 +433,13 @@ void sw_capture_pod(struct sw_worker *worker, struct sw_pod *pod)
 
 static void put_places(struct sw_worker *worker, const struct sw_asleep *asleep, uint64_t pod)
 {
-    struct sw_snapshot_block block = {
-        .kind = SW_SNAPSHOT_PLACES,
-        .places = {.pod = pod, .slot = asleep->slot, .count = (uint32_t)sw_asleep_count(asleep)}};
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_PLACES,
+                                      .places = {.pod = pod,
+                                                 .slot = asleep->slot,
+                                                 .count = (uint32_t)sw_asleep_count(asleep),
+                                                 .pages = asleep->slept.pages,
+                                                 .page_since_ms = asleep->slept.since_ms,
+                                                 .memory_bytes = asleep->slept.memory_bytes}};
     struct sw_asleep_entry entry;
     struct sw_buffer specs, places;
     size_t cursor = 0;

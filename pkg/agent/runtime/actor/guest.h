@@ -40,6 +40,9 @@ struct sw_guest_engine {
     void (*fetch)(void *ctx, const struct sw_guest *guest, enum sw_guest_part part);
     uint64_t (*memory_bytes)(void *ctx, const struct sw_guest *guest);
     uint64_t (*total_bytes)(void *ctx); /* Of all guests of this worker. */
+    /* A number that is another one whenever the memory of a guest of this worker has become one of
+     * another size. NULL: that is to be looked for. */
+    const _Atomic uint64_t *memory;
     struct sw_guest_module *(*module_ref)(void *ctx, struct sw_guest_module *module);
     void (*module_unref)(void *ctx, struct sw_guest_module *module);
     void (*module_view)(void *ctx, const struct sw_guest_module *module,

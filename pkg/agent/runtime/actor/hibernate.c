@@ -131,6 +131,7 @@ bool sw_hibernate(struct sw_worker *worker, struct sw_instance *instance)
         return false;
     }
     sw_capture_use(worker, instance->spec);
+    sw_meter_sleep(&asleep->slept, instance);
     count_asleep(worker, pod, 1);
     worker->counts.hibernated++;
     leave(worker, instance);
@@ -374,7 +375,10 @@ static void fill(struct sw_worker *worker, struct sw_instance *instance,
 {
     memcpy(instance->random.seed, saved->seed.data, sizeof instance->random.seed);
     instance->random.next = saved->random_next;
-    instance->memory_bytes = saved->memory_bytes;
+    instance->memory_bytes = saved->memory_bytes & SW_INSTANCE_MEMORY_MAX;
+    instance->pages = saved->pages & SW_INSTANCE_PAGES_MAX;
+    if (instance->is_metered)
+        *sw_instance_used(instance) = saved->used;
     instance->refused = saved->refused;
     instance->tail = saved->tail_records < UINT16_MAX ? (uint16_t)saved->tail_records : UINT16_MAX;
     instance->image_delay = (uint8_t)saved->image_delay & 7u;
@@ -425,6 +429,7 @@ static enum sw_rc wake(struct sw_worker *worker, struct sw_asleep *asleep, struc
     if (saved->guest.size > 0 && set_image(worker, instance, saved) != SW_OK)
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for an instance");
     sw_asleep_remove(asleep, entry->hash);
+    sw_meter_wake(&asleep->slept, instance);
     count_asleep(worker, pod, -1);
     if (pod->config.is_durable) {
         instance->stored_at[0] = entry->place;
@@ -763,6 +768,7 @@ static void drop_table(struct sw_worker *worker, struct sw_pod *pod, uint32_t sl
     sw_capture_asleep_first(worker, pod, asleep);
     while (sw_asleep_next(asleep, &cursor, &entry))
         sw_shelf_drop(worker->shared->shelf, entry.place);
+    sw_meter_drop_slept(worker, pod, &asleep->slept);
     pod->ready -= sw_asleep_count(asleep);
     count_asleep(worker, pod, -(int64_t)sw_asleep_count(asleep));
     sw_asleep_free(asleep);
@@ -832,6 +838,7 @@ void sw_hibernate_move(struct sw_worker *from_worker, struct sw_pod *from,
 {
     struct sw_asleep *asleep = from->asleep == NULL ? NULL : from->asleep[slot];
     uint64_t count;
+    struct sw_slept slept;
     struct sw_item *waiting, *item;
 
     if (asleep == NULL)
@@ -846,6 +853,10 @@ void sw_hibernate_move(struct sw_worker *from_worker, struct sw_pod *from,
         return;
     }
     sw_asleep_free(to->asleep[slot]);
+    slept = asleep->slept;
+    sw_meter_drop_slept(from_worker, from, &asleep->slept);
+    asleep->slept = slept;
+    sw_meter_load_slept(to_worker, to, &slept);
     from->asleep[slot] = NULL;
     to->asleep[slot] = asleep;
     asleep->pod = to->config.pod;
@@ -903,5 +914,7 @@ enum sw_rc sw_hibernate_load(struct sw_worker *worker, struct sw_pod *pod,
         return rc;
     count_asleep(worker, pod, places->count);
     pod->ready += places->count;
+    asleep->slept = (struct sw_slept){places->pages, places->page_since_ms, places->memory_bytes};
+    sw_meter_load_slept(worker, pod, &asleep->slept);
     return SW_OK;
 }

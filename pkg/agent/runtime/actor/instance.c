@@ -1,3 +1,5 @@
+#include "pkg/agent/runtime/actor/instance.h"
+
 #include "pkg/agent/runtime/actor/capture.h"
 
 #include "include/swarm/agent.h"
@@ -13,7 +15,8 @@
 
 _Static_assert(offsetof(struct sw_instance, key) + 16 <= 7 * SW_INSTANCE_LINE,
                "an instance with a short key takes seven lines");
-_Static_assert(offsetof(struct sw_instance, key) + KEY_MAX <= SW_SLAB_BYTES_MAX &&
+_Static_assert(offsetof(struct sw_instance, key) + KEY_MAX + 8 + sizeof(struct sw_usage) <=
+                       SW_SLAB_BYTES_MAX &&
                    SW_INSTANCE_LINE == SW_SLAB_ALIGN,
                "each begins a line");
 
@@ -44,18 +47,21 @@ static bool enter_tables(struct sw_worker *worker, struct sw_instance *instance)
     return false;
 }
 
-static size_t size_of(size_t key_size)
+/* What is metered has what it used behind its key. */
+static size_t size_of(size_t key_size, bool is_metered)
 {
-    return offsetof(struct sw_instance, key) + key_size;
+    size_t size = offsetof(struct sw_instance, key) + key_size, align = _Alignof(struct sw_usage);
+
+    return is_metered ? (size + align - 1) / align * align + sizeof(struct sw_usage) : size;
 }
 
 /* Zeroed, with room for a key.  NULL: no memory. */
-static struct sw_instance *allocate(struct sw_instance_room *room, size_t key_size)
+static struct sw_instance *allocate(struct sw_instance_room *room, size_t size)
 {
     struct sw_instance *instance;
 
     pthread_mutex_lock(&room->mutex);
-    instance = sw_slabs_take(&room->slabs, size_of(key_size));
+    instance = sw_slabs_take(&room->slabs, size);
     pthread_mutex_unlock(&room->mutex);
     return instance;
 }
@@ -65,7 +71,7 @@ void sw_instance_free(struct sw_worker *worker, struct sw_instance *instance)
     struct sw_instance_room *room = &worker->shared->room;
 
     pthread_mutex_lock(&room->mutex);
-    sw_slabs_put(&room->slabs, instance, size_of(instance->key_size));
+    sw_slabs_put(&room->slabs, instance, size_of(instance->key_size, instance->is_metered));
     pthread_mutex_unlock(&room->mutex);
 }
 
@@ -75,9 +81,10 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
     struct sw_instance *instance;
 
     assert(key.size <= KEY_MAX);
-    instance = allocate(&worker->shared->room, key.size);
+    instance = allocate(&worker->shared->room, size_of(key.size, pod->config.is_durable));
     if (instance == NULL)
         return NULL;
+    instance->is_metered = pod->config.is_durable;
     instance->id = id != 0 ? id
                            : atomic_fetch_add(&worker->shared->next_instance, 1) * SW_SLOTS +
                                  sw_slot_of(pod->hash_key, key);
@@ -87,7 +94,7 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
     instance->timer.at = SW_HEAP_ABSENT;
     instance->captured = worker->generation;
     sw_list_init(&instance->capture);
-    instance->memory_bytes = pod->config.memory_bytes;
+    instance->memory_bytes = pod->config.memory_bytes & SW_INSTANCE_MEMORY_MAX;
     if (!enter_tables(worker, instance)) {
         sw_instance_free(worker, instance);
         return NULL;
@@ -172,6 +179,7 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
 
     assert(instance->captured == worker->generation);
     sw_list_remove(&instance->capture);
+    sw_meter_set_pages(worker, instance, 0);
     sw_instance_sleep(worker, instance);
     sw_instance_set_image(worker, instance, NULL);
     sw_retry_release(worker, instance, UINT64_MAX);

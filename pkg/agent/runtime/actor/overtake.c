@@ -38,6 +38,7 @@ struct sw_passed {
     bool is_hurried;            /* It is to end now, */
     bool is_for_later;          /* and to be handled again. */
     uint64_t waiting_bytes;     /* Of what it is about to send, counted among what waits. */
+    uint64_t slices_ns;         /* Of its Agent's usage, that is its. */
     uint64_t since_ns, used_ns; /* When it went on, and the processor time that it had by then. */
     uint64_t end_ns;            /* It is to end then; UINT64_MAX: by itself. */
     const char *end_words;
@@ -151,7 +152,7 @@ static struct sw_passed *passed_new(struct sw_worker *worker)
     passed->priority = worker->ready.picked_priority;
     passed->strand = sw_strands_self(worker->options.strands);
     passed->end_ns = UINT64_MAX;
-    passed->used_ns = passed->since_ns = passed->waiting_bytes = 0;
+    passed->used_ns = passed->since_ns = passed->waiting_bytes = passed->slices_ns = 0;
     passed->is_hurried = passed->is_for_later = false;
     passed->next = passing->all;
     passing->all = passed;
@@ -177,6 +178,7 @@ static void passed_end(struct sw_worker *worker, struct sw_passed *passed)
     struct sw_passed **at = &passing->all;
 
     count_bytes(worker, passed, 0);
+    worker->slices_ns += passed->slices_ns;
     while (*at != passed)
         at = &(*at)->next;
     *at = passed->next;
@@ -272,6 +274,7 @@ const char *sw_overtake_tick(void *ctx, uint64_t used_ns)
         return NULL;
     count_bytes(worker, passed, worker->turn.effects.size + worker->turn.taken_bytes);
     sw_worker_charge(worker);
+    passed->slices_ns += sw_share_take_used(passed->share);
     rest_if_wanted(worker, passed, used_ns);
     if (!set_aside(worker, passed)) {
         if (is_first)

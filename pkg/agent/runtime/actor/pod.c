@@ -91,7 +91,7 @@ static struct sw_bytes key_of(const void *value)
     return sw_instance_key(value);
 }
 
-struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_config *config)
+struct sw_pod *sw_pod_new(struct sw_shared *shared, const struct sw_pod_config *config)
 {
     struct sw_pod *pod = calloc(1, sizeof *pod);
     uint64_t seed;
@@ -101,11 +101,14 @@ struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_co
     sw_list_init(&pod->dirty);
     sw_list_init(&pod->capture);
     sw_list_init(&pod->loadings);
+    sw_list_init(&pod->meter.due);
     /* Keys are chosen by clients: they must not be able to choose ones that collide. */
     shared->system->random(shared->system->ctx, &seed, sizeof seed);
     pod->instances = sw_map_new_of(seed, key_of);
-    if (pod->instances == NULL || sw_pod_set_config(pod, config) != SW_OK) {
+    if (pod->instances == NULL || sw_pod_set_config(pod, config) != SW_OK ||
+        sw_account_join(&shared->accounts, pod) != SW_OK) {
         sw_map_free(pod->instances);
+        free_texts(pod->texts);
         free(pod);
         return NULL;
     }
@@ -137,6 +140,7 @@ void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod)
     sw_ready_share_put(&worker->ready, pod->share);
     sw_list_remove(&pod->dirty);
     sw_list_remove(&pod->capture);
+    sw_list_remove(&pod->meter.due);
     sw_map_free(pod->instances);
     free_texts(pod->texts);
     free(pod);
@@ -487,6 +491,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
     pod->is_leaving = false;
     announce(worker, pod, false);
     pod->is_recovered = false;
+    sw_meter_set_due(worker, pod);
     if (!pod->config.is_keyed)
         sw_pod_set_replicas(worker, pod);
     wake_instances(worker, pod);
@@ -530,6 +535,7 @@ static void finish(struct sw_worker *worker, struct sw_pod *pod)
     struct sw_record record = {.kind = SW_RECORD_POD_DROP, .dropped_pod = pod->config.pod};
     struct sw_journal_place place;
 
+    sw_meter_end_pod(worker, pod, false);
     if (pod->config.is_durable && sw_worker_append(worker, &record, &place) != SW_OK)
         return;
     sw_capture_pod_first(worker, pod);

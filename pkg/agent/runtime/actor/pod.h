@@ -7,6 +7,7 @@
  * Threads, I/O, Limits: as worker.h. */
 #pragma once
 #include "pkg/agent/runtime/actor/letters.h"
+#include "pkg/agent/runtime/actor/meter.h"
 #include "pkg/agent/runtime/actor/ways.h"
 #include "pkg/agent/runtime/actor/worker.h"
 #include "pkg/utils/base/list.h"
@@ -34,6 +35,8 @@ struct sw_pod {
     struct sw_item *limbo;      /* Messages to instances that can only be made when it is open. */
     struct sw_letters letters;
     struct sw_share *share; /* Of its Agent, in the worker's ready queues; NULL: never opened. */
+    struct sw_meter meter;
+    struct sw_account *account; /* Of its Agent. */
     uint64_t ready, failing;
     uint32_t passed;     /* Its segments that others passed (overtake.h). */
     bool is_leaving;     /* It closes, or begins anew, when those have ended; none begins before. */
@@ -57,7 +60,7 @@ struct sw_pod {
 /* --- pod.c: opening and closing ----------------------------------------------------------------
  */
 
-struct sw_pod *sw_pod_new(const struct sw_shared *shared, const struct sw_pod_config *config);
+struct sw_pod *sw_pod_new(struct sw_shared *shared, const struct sw_pod_config *config);
 void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod);
 SW_MUST_CHECK enum sw_rc sw_pod_set_config(struct sw_pod *pod, const struct sw_pod_config *config);
 /* What its record says. Borrows. */

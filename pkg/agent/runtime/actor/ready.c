@@ -19,7 +19,7 @@ struct sw_ready_queue {         /* Of one share, of one kind and priority. */
 
 struct sw_share { /* An Agent, or a namespace, which is the parent of its Agents. */
     struct sw_share *parent;
-    uint64_t refs;
+    uint64_t refs, used_ns;
     uint32_t weight;
     bool is_slow;
     uint32_t quick; /* Segments that were not, since. */
@@ -463,6 +463,21 @@ void sw_ready_charge(struct sw_ready *ready, uint64_t ns)
         if (ready->debt_ns > SW_READY_DEBT_NS_MAX)
             ready->debt_ns = SW_READY_DEBT_NS_MAX;
     }
+}
+
+uint64_t sw_share_take_used(struct sw_share *share)
+{
+    uint64_t used_ns = share == NULL ? 0 : share->used_ns;
+
+    if (share != NULL)
+        share->used_ns = 0;
+    return used_ns;
+}
+
+void sw_share_add_used(struct sw_share *share, uint64_t ns)
+{
+    if (share != NULL)
+        share->used_ns += ns;
 }
 
 bool sw_ready_is_empty(const struct sw_ready *ready)

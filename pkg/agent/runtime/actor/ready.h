@@ -115,6 +115,10 @@ static inline bool sw_ready_is_alone(const struct sw_ready *ready)
 }
 /* How long what was picked last ran. */
 void sw_ready_charge(struct sw_ready *ready, uint64_t ns);
+/* Beside its part: a sum of what an Agent used, and all of that, which is 0 again then. share NULL:
+ * nothing. */
+void sw_share_add_used(struct sw_share *share, uint64_t ns);
+uint64_t sw_share_take_used(struct sw_share *share);
 /* Whether there is nothing to pick, as far as is known without looking. */
 bool sw_ready_is_empty(const struct sw_ready *ready);
 

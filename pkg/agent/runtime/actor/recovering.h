@@ -101,6 +101,10 @@ SW_MUST_CHECK enum sw_rc sw_recovery_letter(struct recovery *recovery,
 SW_MUST_CHECK enum sw_rc sw_recovery_block(void *ctx, const struct sw_snapshot_block *block,
                                            struct sw_err *err);
 
+/* What was used by a record, or a block of a snapshot (is_whole). */
+SW_MUST_CHECK enum sw_rc sw_recovery_usage(struct recovery *recovery,
+                                           const struct sw_record_usage *record, bool is_whole);
+
 /* --- recovery_effects.c ----------------------------------------------------------------------- */
 
 /* Have a message wait until a record says that it was handled. */

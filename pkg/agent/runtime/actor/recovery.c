@@ -59,6 +59,8 @@ static enum sw_rc end_sleepers(struct recovery *recovery, struct sw_worker *work
     while (rc == SW_OK && sw_map_next(pod->instances, &cursor, &entry)) {
         rc = leave(recovery, entry.value, NULL);
         if (rc == SW_OK)
+            sw_meter_forget(worker, entry.value);
+        if (rc == SW_OK)
             rc = end_instance(recovery, entry.value);
         cursor = 0; /* The map has changed. */
     }
@@ -140,6 +142,7 @@ static enum sw_rc drop_pod(struct recovery *recovery, uint64_t number)
         if (sw_routes_change(recovery->workers[i]->routes, &change) != SW_OK)
             return no_memory(recovery);
     (void)sw_map_remove(worker->pods, &number, sizeof number);
+    sw_meter_end_pod(worker, pod, true);
     sw_pod_free(worker, pod);
     return SW_OK;
 }
@@ -161,7 +164,7 @@ enum sw_rc sw_recovery_start(struct recovery *recovery, const struct sw_record_s
     if (instance == NULL)
         return no_memory(recovery);
     memcpy(instance->random.seed, segment->seed.data, sizeof instance->random.seed);
-    instance->memory_bytes = segment->memory_bytes;
+    instance->memory_bytes = segment->memory_bytes & SW_INSTANCE_MEMORY_MAX;
     instance->is_started = true;
     pod->ready++;
     sw_recovery_raise(&recovery->shared->next_instance, segment->instance / SW_SLOTS + 1);
@@ -413,6 +416,8 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
         rc = sw_outcome_counts(segment->outcome) ? sw_recovery_effects(recovery, instance, segment)
                                                  : take_failure(recovery, instance, segment);
     if (rc == SW_OK)
+        sw_meter_apply(worker, instance, segment, NULL);
+    if (rc == SW_OK)
         rc = sw_actor_apply(&instance->actor, segment, recovery->place.lsn, recovery->err);
     if (rc == SW_OK && instance->actor.wait.kind == SW_WAIT_NONE)
         sw_instance_set_handled(worker, instance, NULL);
@@ -649,6 +654,8 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
                    : contradiction(recovery, "a publish to no subject");
     case SW_RECORD_SNAPSHOT:
         return SW_OK;
+    case SW_RECORD_USAGE:
+        return sw_recovery_usage(recovery, &record.usage, false);
     case SW_RECORD_SLOTS:
         return sw_slots_recover(recovery->workers, recovery->count, &record.slots) == SW_OK
                    ? SW_OK
@@ -783,6 +790,7 @@ static void settle(struct recovery *recovery)
                 restore_ask(recovery, &instance->actor.handles[h].origin, instance->pod,
                             sw_instance_key(instance));
         }
+        sw_meter_settle_records(worker); /* All of it, before any of it is told. */
         recovery->report->pods += sw_map_count(worker->pods);
         recovery->report->instances += count_instances(worker);
     }

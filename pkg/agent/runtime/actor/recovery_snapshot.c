@@ -23,6 +23,9 @@ static enum sw_rc load_instance(struct recovery *recovery, const struct sw_snaps
     instance->actor.state_lsn = saved->state_lsn;
     instance->random.next = saved->random_next;
     instance->refused = saved->refused;
+    instance->pages = saved->pages & SW_INSTANCE_PAGES_MAX;
+    *sw_instance_used(instance) = saved->used;
+    sw_meter_load(worker_of(recovery, saved->pod), instance);
     instance->spec = sw_recovery_use_spec(recovery, saved->spec);
     if (instance->spec == NULL)
         return contradiction(recovery, "an instance without a spec");
@@ -64,6 +67,16 @@ static enum sw_rc load_places(struct recovery *recovery, const struct sw_snapsho
     if (rc == SW_E_EXHAUSTED)
         return no_memory(recovery);
     return rc == SW_OK ? SW_OK : contradiction(recovery, "instances that sleep nowhere");
+}
+
+enum sw_rc sw_recovery_usage(struct recovery *recovery, const struct sw_record_usage *record,
+                             bool is_whole)
+{
+    if (record->time_ns > recovery->latest_ns)
+        recovery->latest_ns = record->time_ns;
+    return sw_accounts_take(&recovery->shared->accounts, record, is_whole) == SW_OK
+               ? SW_OK
+               : no_memory(recovery);
 }
 
 static enum sw_rc load_handled(struct recovery *recovery, const struct sw_message *template)
@@ -130,6 +143,8 @@ enum sw_rc sw_recovery_block(void *ctx, const struct sw_snapshot_block *block, s
                                    block->gone.name_space, block->gone.agent) != SW_OK)
                 return no_memory(recovery);
         return SW_OK;
+    case SW_SNAPSHOT_USAGE:
+        return sw_recovery_usage(recovery, &block->usage, true);
     case SW_SNAPSHOT_NUMBERS:
         sw_recovery_raise(&recovery->shared->next_pod, block->numbers.next_pod);
         sw_recovery_raise(&recovery->shared->next_instance, block->numbers.next_instance);

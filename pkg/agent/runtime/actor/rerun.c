@@ -208,6 +208,29 @@ static struct sw_instance *find(const struct rerun *rerun, uint64_t pod, uint64_
     return sw_idmap_find((*ret_worker)->instances, id);
 }
 
+static bool is_same_usage(const struct sw_usage *one, const struct sw_usage *other)
+{
+    return memcmp(one, other, sizeof *one) == 0;
+}
+
+/* What an Agent or a namespace used must be the sum over the records. */
+static void check_account(struct rerun *rerun, const struct sw_record_usage *saved)
+{
+    struct sw_accounts *accounts = &rerun->options->shared->accounts;
+    struct sw_rerun_trouble trouble = {
+        .name_space = saved->name_space,
+        .agent = saved->agent,
+        .words = "what it used in the snapshot is not what the records say"};
+    struct sw_usage used;
+
+    for (uint32_t i = 0; i < rerun->options->count; i++)
+        sw_meter_settle_records(rerun->options->workers[i]);
+    if (sw_accounts_find(accounts, saved, &used) && is_same_usage(&used, &saved->used))
+        return;
+    rerun->report->troubles++;
+    rerun->options->tell(rerun->options->ctx, &trouble);
+}
+
 /* What the snapshot has of an instance besides its memory must be what the journal came to. It
  * stands there at `at`. */
 static enum sw_rc visit_instance(struct rerun *rerun, const struct sw_snapshot_instance *saved,
@@ -230,11 +253,15 @@ static enum sw_rc visit_instance(struct rerun *rerun, const struct sw_snapshot_i
         saved->state_lsn != instance->actor.state_lsn || !is_saved(rerun, saved->actor))
         tell(rerun, instance,
              "its timers, handles and marks in the snapshot are not those of its records");
+    if (saved->pages != instance->pages || !is_same_usage(&saved->used, sw_instance_used(instance)))
+        tell(rerun, instance, "what it used in the snapshot is not what its records say");
     return SW_OK;
 }
 
 static enum sw_rc visit_block(void *ctx, const struct sw_snapshot_block *block, struct sw_err *err)
 {
+    if (block->kind == SW_SNAPSHOT_USAGE)
+        check_account(ctx, &block->usage);
     return block->kind == SW_SNAPSHOT_INSTANCE
                ? visit_instance(ctx, &block->instance, block->at, SW_SNAPSHOT_RECOVERED, err)
                : SW_OK;

@@ -65,6 +65,10 @@ static void append_segment(struct sw_worker *worker, struct segment *segment)
     if (!segment->instance->pod->config.is_durable)
         return;
     segment->record.digest = sw_effects_digest(segment->record.effects);
+    segment->record.cpu_ns = sw_worker_take_time(worker, segment->instance);
+    segment->record.is_woken = segment->instance->is_woken;
+    if (sw_outcome_counts(segment->record.outcome))
+        sw_meter_record_memory(worker, segment->instance, &segment->record);
     record.kind = SW_RECORD_SEGMENT;
     record.segment = segment->record;
     if (append(worker, &record, &segment->effects_at, &segment->place) == SW_OK) {
@@ -327,6 +331,42 @@ static void look_further(struct sw_worker *worker, struct sw_instance *instance,
                 sw_instance_wake_up(worker, instance, p);
 }
 
+/* What a volatile instance used, but for the time, which its Agent was charged. */
+static void meter_volatile(struct sw_worker *worker, const struct segment *segment)
+{
+    struct sw_instance *instance = segment->instance;
+    struct sw_meter *meter = &instance->pod->meter;
+    const struct sw_turn *turn = &worker->turn;
+    uint64_t memory = worker->engine.memory == NULL
+                          ? ~worker->memory_seen
+                          : atomic_load_explicit(worker->engine.memory, memory_order_relaxed);
+
+    meter->used.handled += segment->record.has_message;
+    meter->used.bytes_in += segment->record.body_bytes;
+    meter->used.wakeups += instance->is_woken;
+    instance->is_woken = false;
+    if (sw_outcome_counts(segment->record.outcome)) {
+        meter->used.sent += turn->sent;
+        meter->used.bytes_out += turn->sent_bytes;
+        if (memory != worker->memory_seen || segment->record.entry == SW_ENTRY_START)
+            sw_meter_look_at_memory(worker, instance);
+        worker->memory_seen = memory;
+    }
+    if (!meter->is_due)
+        sw_meter_set_due(worker, instance->pod);
+}
+
+/* The same of a durable one, by its record. */
+static void meter_record(struct sw_worker *worker, const struct segment *segment)
+{
+    bool is_done = sw_outcome_counts(segment->record.outcome);
+    const struct sw_usage sent = {.sent = is_done ? worker->turn.sent : 0,
+                                  .bytes_out = is_done ? worker->turn.sent_bytes : 0};
+
+    segment->instance->is_woken = false;
+    sw_meter_apply(worker, segment->instance, &segment->record, &sent);
+}
+
 /* A message that was handled well, where nothing is recorded, has often left nothing but what was
  * made of its sends: of all that commit_any does only this is to be done then. False: there is
  * more, and nothing was done. */
@@ -341,6 +381,7 @@ static bool commit_plain(struct sw_worker *worker, struct segment *segment)
     segment->place = (struct sw_journal_place){0, instance->epoch};
     if (turn->taken != NULL)
         sw_dispatch_effects(worker, instance, segment->message, segment->place, 0);
+    meter_volatile(worker, segment);
     sw_actor_apply_plain(&instance->actor, &segment->record, 0);
     instance->random = turn->random;
     worker->counts.segments++;
@@ -381,6 +422,10 @@ static void commit_any(struct sw_worker *worker, struct segment *segment)
     if (is_done)
         sw_dispatch_effects(worker, instance, segment->message, segment->place,
                             segment->effects_at);
+    if (segment->place.lsn != 0)
+        meter_record(worker, segment);
+    else
+        meter_volatile(worker, segment);
     if ((turn->kinds & ~SENT_KINDS) == 0) /* Nothing for the actor in them: not worth reading. */
         record->effects.size = 0;
     if (sw_actor_apply(&instance->actor, record, segment->place.lsn, &err) != SW_OK) {

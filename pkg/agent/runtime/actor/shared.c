@@ -46,6 +46,7 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
     pthread_mutex_init(&shared->room.mutex, NULL);
     sw_slabs_init(&shared->room.slabs);
     is_ready = sw_births_init(&shared->births, seed) == SW_OK && is_ready;
+    is_ready = sw_accounts_init(&shared->accounts, seed) == SW_OK && is_ready;
     if (is_ready && shared->snapshots != NULL && shared->bus.table != NULL &&
         shared->bus.subscribers != NULL && shared->board.map != NULL)
         return SW_OK;
@@ -68,6 +69,7 @@ void sw_shared_done(struct sw_shared *shared)
     sw_map_free(shared->board.map);
     sw_waits_done(&shared->waits);
     sw_births_done(&shared->births);
+    sw_accounts_done(&shared->accounts);
     sw_suspects_done(&shared->suspects);
     sw_depot_done(&shared->depot);
     sw_slabs_done(&shared->room.slabs);

@@ -6,6 +6,7 @@
  * Threads: any; the locks stand in docs/LOCKS.md.  I/O: none here.
  * Limits: SW_QUEUED_BYTES_MAX of messages waiting in the whole host. */
 #pragma once
+#include "pkg/agent/runtime/actor/meter.h"
 #include "pkg/agent/runtime/actor/rates.h"
 #include "pkg/agent/runtime/actor/requests.h"
 #include "pkg/agent/runtime/actor/spares.h"
@@ -74,6 +75,7 @@ struct sw_shared {
     struct sw_specs specs;
     struct sw_waits waits;
     struct sw_births births;
+    struct sw_accounts accounts;
     struct sw_instance_room room;
     struct sw_suspects suspects;
     struct sw_depot depot;

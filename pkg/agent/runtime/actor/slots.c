@@ -62,6 +62,7 @@ static void leave(const struct move *move, struct sw_instance *instance)
 
     sw_capture_instance_first(from, instance); /* A snapshot may want it as it was. */
     pack(move, instance);
+    sw_meter_set_pages(from, instance, 0);
     sw_image_count(from, instance, false);
     if (instance->ready.queued != 0)
         sw_ready_remove(&from->ready, move->from->share, &instance->ready);
@@ -149,9 +150,11 @@ static void move_instances(const struct move *move)
     }
     for (size_t i = 0; i < at && move->to_worker->failure.rc == SW_OK; i++) {
         bool was_failing = list[i]->is_counted_failing;
+        uint32_t pages = list[i]->pages;
 
         leave(move, list[i]);
         enter(move, list[i], was_failing);
+        sw_meter_set_pages(move->to_worker, list[i], pages);
     }
     free(list);
 }

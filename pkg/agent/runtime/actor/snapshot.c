@@ -355,6 +355,10 @@ enum sw_rc sw_snapshot_begin(struct sw_shared *shared, struct sw_worker **worker
         rc = put_gone(shared, workers);
     if (rc == SW_OK)
         rc = put_published(shared);
+    for (uint32_t i = 0; i < count; i++)
+        sw_meter_settle_records(workers[i]);
+    if (rc == SW_OK)
+        rc = sw_accounts_put(&shared->accounts, snapshots);
     if (rc == SW_OK)
         rc = put_numbers(shared, workers, count);
     if (rc != SW_OK) {

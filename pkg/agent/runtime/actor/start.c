@@ -46,7 +46,7 @@ void sw_segment_start(struct sw_worker *worker, struct sw_instance *instance)
     worker->shared->system->random(worker->shared->system->ctx, instance->random.seed,
                                    sizeof instance->random.seed);
     instance->random.next = 0;
-    instance->memory_bytes = pod->config.memory_bytes;
+    instance->memory_bytes = pod->config.memory_bytes & SW_INSTANCE_MEMORY_MAX;
     segment.record = (struct sw_record_segment){
         .instance = instance->id,
         .pod = pod->config.pod,
@@ -148,6 +148,7 @@ bool sw_segment_make_guest(struct sw_worker *worker, struct sw_instance *instanc
         if (instance->actor.wait.kind == SW_WAIT_NONE) /* Else when the wait is over. */
             sw_instance_wake(worker, instance);
         instance->start_failures = 0;
+        instance->is_woken = instance->actor.segments > 1; /* Else nothing was entered yet. */
         return true;
     }
     sw_instance_sleep(worker, instance);

@@ -6,6 +6,7 @@
 #include "pkg/agent/runtime/actor/bodies.h"
 #include "pkg/agent/runtime/actor/deliver.h"
 #include "pkg/agent/runtime/actor/dispatch.h"
+#include "pkg/agent/runtime/actor/instance.h"
 #include "pkg/agent/runtime/actor/overtake.h"
 #include "pkg/agent/runtime/actor/pod.h"
 #include "pkg/agent/runtime/actor/program.h"
@@ -38,10 +39,11 @@ struct sw_instance {
     struct sw_image *image; /* NULL: rebuilt from the snapshot or its first record. */
     uint64_t stored_at[2];  /* In the snapshot that counts, and in the new one; 0: nowhere. */
     uint32_t stored_generation[2];
-    uint64_t memory_bytes;     /* Limit for life. */
-    struct sw_message *answer; /* What ends its wait; NULL: nothing has yet. */
-    struct sw_rate rate;       /* Of messages to it. */
-    uint32_t refused;          /* Number of the spec to which it could not be upgraded; 0: none. */
+    uint64_t memory_bytes : 40; /* Limit for life. */
+    uint64_t pages : 24;        /* Of its memory, as usage.h counts them; by records, if it has. */
+    struct sw_message *answer;  /* What ends its wait; NULL: nothing has yet. */
+    struct sw_rate rate;        /* Of messages to it. */
+    uint32_t refused;           /* Number of the spec to which it could not be upgraded; 0: none. */
     uint16_t start_failures;
     uint16_t tail;         /* Records since its last that holds all (image.h). */
     struct sw_actor actor; /* Its end is the first of those lines, with */
@@ -72,6 +74,8 @@ struct sw_instance {
     bool is_counted_failing : 1;
     bool has_trapped : 1; /* Since it was last rebuilt without need: keep an image. */
     bool wants_rest : 1;  /* It is to be rebuilt, to sleep then. */
+    bool is_metered : 1;  /* Its records say what it used, which stands behind its key. */
+    bool is_woken : 1;    /* Since its last segment. */
     bool wants_image : 1; /* A snapshot could take its records only, or there are many of them. */
     uint8_t image_delay : 3; /* So often its tail doubles before that is looked at again. */
     uint8_t key_size;
@@ -85,6 +89,9 @@ _Static_assert(SW_INSTANCE_USED_AT == 3 * SW_INSTANCE_LINE &&
                    offsetof(struct sw_instance, pod) == 4 * SW_INSTANCE_LINE &&
                    offsetof(struct sw_instance, held) == 6 * SW_INSTANCE_LINE,
                "what is looked at together is together");
+
+#define SW_INSTANCE_MEMORY_MAX (((uint64_t)1 << 40) - 1)
+#define SW_INSTANCE_PAGES_MAX ((1u << 24) - 1)
 
 #define SW_FOUND_BITS 19 /* Of places in which whom a message was for is remembered. */
 
@@ -112,7 +119,12 @@ struct sw_worker {
     struct sw_output *outputs, *outputs_last;
     struct sw_ready ready;
     struct sw_heap timers;
-    struct sw_list dirty; /* Pods whose status is to be told. */
+    struct sw_list dirty;   /* Pods whose status is to be told. */
+    struct sw_list metered; /* Pods of which something is to be settled, by meter_ns. */
+    uint64_t meter_ns;
+    uint64_t timed_ns;    /* Of the monotonic clock: all time before is somebody's usage. */
+    uint64_t slices_ns;   /* That the segment which has ended had before it was passed. */
+    uint64_t memory_seen; /* What *engine.memory was when it was looked at. */
     /* Instances that wait and are awake, the longest first, with gaps where some went on. */
     struct sw_instance *waiters[SW_WAITERS_RING];
     uint32_t waiters_first, waiters_end, waiters_count;
@@ -160,6 +172,16 @@ static inline struct sw_bytes sw_instance_key(const struct sw_instance *instance
     return (struct sw_bytes){instance->key, instance->key_size};
 }
 
+/* What a durable instance used, by its records. */
+static inline struct sw_usage *sw_instance_used(struct sw_instance *instance)
+{
+    size_t at = offsetof(struct sw_instance, key) + instance->key_size;
+
+    at = (at + _Alignof(struct sw_usage) - 1) / _Alignof(struct sw_usage) *
+         _Alignof(struct sw_usage);
+    return (struct sw_usage *)(void *)((char *)instance + at);
+}
+
 /* Tell how many bytes of messages wait: what was counted here. */
 static inline void sw_worker_settle_bytes(struct sw_worker *worker)
 {
@@ -188,46 +210,6 @@ static inline int64_t sw_worker_queued_bytes(const struct sw_worker *worker)
 /* It has memory from now on: when it has done nothing for as long as its Agent says, it is to be
  * looked at (hibernate.h). */
 void sw_instance_note_rest(struct sw_worker *worker, const struct sw_instance *instance);
-/* --- instance.c: life and mailboxes ----------------------------------------------------------- */
-
-/* A new instance in all tables; id 0: a new one.  NULL: no memory, or its key or id is there. */
-struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod,
-                                    struct sw_bytes key, uint64_t id);
-/* Its memory only. */
-void sw_instance_free(struct sw_worker *worker, struct sw_instance *instance);
-/* Take it out of all tables and free it; its messages are refused with `status`. */
-void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, int32_t status);
-/* Drop the guest: the next segment rebuilds it. */
-void sw_instance_sleep(struct sw_worker *worker, struct sw_instance *instance);
-/* Put a message into the mailbox; owned. */
-void sw_instance_post(struct sw_worker *worker, struct sw_instance *instance,
-                      struct sw_message *message);
-/* Whether it has been idle for as long as its Agent allows. */
-bool sw_instance_is_expired(const struct sw_worker *worker, const struct sw_instance *instance);
-/* Take a message out of what it may get in a second; at the limit instances are pushed back. */
-void sw_instance_take_rate(struct sw_worker *worker, struct sw_instance *instance);
-/* Count a message as one of its own, which it is until it is taken. */
-void sw_instance_count_in(struct sw_worker *worker, struct sw_instance *instance,
-                          const struct sw_message *message);
-/* Have it run soon at this priority. */
-void sw_instance_wake_up(struct sw_worker *worker, struct sw_instance *instance, uint32_t priority);
-/* Set its heap entry by its earliest timer or retry. */
-void sw_instance_set_timer(struct sw_worker *worker, struct sw_instance *instance);
-/* Fire what is due. */
-void sw_worker_fire(struct sw_worker *worker);
-/* Put a message back that was just taken: it is the next one again. */
-void sw_instance_put_back(struct sw_worker *worker, struct sw_instance *instance,
-                          struct sw_message *message, uint32_t priority);
-/* Not to be run before a while, which doubles each time until it was run. */
-void sw_instance_back_off(struct sw_worker *worker, struct sw_instance *instance);
-/* Take the next message out; NULL: none. */
-struct sw_message *sw_instance_take(struct sw_worker *worker, struct sw_instance *instance,
-                                    uint32_t priority);
-/* All subscriptions of an instance off the bus (locks it). */
-void sw_instance_unsubscribe(struct sw_worker *worker, struct sw_instance *instance);
-/* Count it as failing or not in its Pod's status. */
-void sw_instance_set_failing(struct sw_worker *worker, struct sw_instance *instance, bool failing);
-
 /* --- worker.c --------------------------------------------------------------------------------- */
 
 /* Something that a host cannot live with: it stops before anything more leaves. */
@@ -235,6 +217,9 @@ void sw_worker_fail(struct sw_worker *worker, enum sw_rc rc, const char *words);
 void sw_worker_look_at_clock(struct sw_worker *worker);
 /* Look at it, and charge what ran since the last look to whose it was. */
 void sw_worker_charge(struct sw_worker *worker);
+/* What the Agent of an instance used and no record has said yet; now one does. More than a record
+ * can say stays for the next one. */
+uint32_t sw_worker_take_time(struct sw_worker *worker, const struct sw_instance *instance);
 
 /* --- enter.c ---------------------------------------------------------------------------------- */
 

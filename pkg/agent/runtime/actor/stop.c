@@ -54,9 +54,11 @@ void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum
 
     sw_capture_instance_first(worker, instance);
     record.segment.digest = sw_effects_digest((struct sw_bytes){NULL, 0});
-    if (entry == SW_ENTRY_RESET && instance->pod->config.is_durable && instance->is_started &&
-        sw_worker_append(worker, &record, &place) != SW_OK)
-        return;
+    if (entry == SW_ENTRY_RESET && instance->pod->config.is_durable && instance->is_started) {
+        if (sw_worker_append(worker, &record, &place) != SW_OK)
+            return;
+        sw_meter_apply(worker, instance, &record.segment, NULL);
+    }
     if (entry == SW_ENTRY_STOP)
         place.lsn = instance->actor.last_lsn;
     give_up_turn(worker, instance, place.epoch);

@@ -119,6 +119,21 @@ static int32_t add_effect(struct sw_turn *turn, const struct sw_effect *effect)
     return 0;
 }
 
+/* It goes out to somebody. */
+static void count_sent(struct sw_turn *turn, size_t bytes)
+{
+    turn->sent++;
+    turn->sent_bytes += bytes;
+}
+
+/* Of what was put down for good. */
+static int32_t count_if_sent(struct sw_turn *turn, const struct sw_effect *effect, int32_t code)
+{
+    if (code == 0 && sw_usage_counts_effect(effect->kind))
+        count_sent(turn, effect->body.size);
+    return code;
+}
+
 /* The number of a call that the host has a say in. Subscriptions have numbers of their own, since
  * the records of a time when the host had no say in them count the others only. */
 static uint32_t next_call(struct sw_turn *turn, const struct sw_effect *effect)
@@ -191,7 +206,7 @@ static int32_t add_hosted(struct sw_turn *turn, const struct sw_effect *effect)
         turn->effects.size = start;
     else
         turn->effects_count++;
-    return code;
+    return count_if_sent(turn, effect, code);
 }
 
 static struct sw_effect effect_of(const struct sw_guest_send *send)
@@ -224,8 +239,9 @@ static int32_t take_send(struct sw_turn *turn, const struct sw_guest_send *send)
     if (!route.is_taken) {
         effect = effect_of(send);
         note_result(turn, turn->calls - 1, code, &route);
-        return add_effect(turn, &effect);
+        return count_if_sent(turn, &effect, add_effect(turn, &effect));
     }
+    count_sent(turn, send->body.size);
     turn->taken_bytes += size;
     turn->taken_count++;
     turn->effects_count++;
@@ -273,7 +289,7 @@ int32_t sw_turn_reply(struct sw_turn *turn, struct sw_effect *effect)
         return SW_E_NOT_FOUND;
     }
     effect->kind = SW_EFFECT_REPLY;
-    code = add_effect(turn, effect);
+    code = count_if_sent(turn, effect, add_effect(turn, effect));
     if (code != 0)
         return code;
     if (handle == NULL) {

@@ -64,6 +64,7 @@ struct sw_turn { /* Filled by sw_turn_begin; read by its owner afterwards. */
     size_t taken_bytes;
     /* Of the routes, and of instances, when the first of them was made. */
     uint64_t taken_changes, taken_removals;
+    uint64_t sent, sent_bytes; /* Messages and calls among the effects, and their bodies. */
     uint32_t taken_count;
     uint32_t effects_count, calls, subscribe_calls; /* calls: of the host's say, but for those. */
     uint32_t kinds;            /* Of the effects: a bit for each enum sw_effect_kind. */
@@ -113,6 +114,7 @@ static inline void sw_turn_reset(struct sw_turn *turn)
     if (turn->taken != NULL)
         sw_turn_drop_taken(turn);
     turn->taken_bytes = turn->taken_count = 0;
+    turn->sent = turn->sent_bytes = 0;
     sw_buffer_reset(&turn->effects);
     sw_buffer_reset(&turn->results);
     sw_buffer_reset(&turn->routes);

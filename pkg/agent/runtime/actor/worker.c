@@ -59,6 +59,7 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     if (sw_ready_init(&worker->ready, seed) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
     sw_list_init(&worker->dirty);
+    sw_list_init(&worker->metered);
     sw_list_init(&worker->captured);
     sw_list_init(&worker->uncaptured);
     sw_list_init(&worker->uncaptured_pods);
@@ -180,7 +181,7 @@ static uint64_t look_at_monotonic_clock(struct sw_worker *worker)
     uint64_t monotonic = system->monotonic_ns(system->ctx);
     uint64_t passed_ns = worker->monotonic_ns == 0 ? 0 : monotonic - worker->monotonic_ns;
 
-    worker->monotonic_ns = monotonic;
+    worker->monotonic_ns = worker->timed_ns = monotonic;
     worker->now_ns += passed_ns;
     return passed_ns;
 }
@@ -201,12 +202,28 @@ void sw_worker_look_at_clock(struct sw_worker *worker)
 
 void sw_worker_charge(struct sw_worker *worker)
 {
-    uint64_t passed_ns = look_at_monotonic_clock(worker);
+    uint64_t timed_ns = worker->timed_ns, passed_ns = look_at_monotonic_clock(worker);
     uint64_t costs_ns = (uint64_t)worker->unclocked * SW_READY_COST_NS;
 
     worker->unclocked_max = passed_ns / (worker->unclocked + 1) < UNCLOCKED_NS ? UNCLOCKED_MAX : 0;
     worker->unclocked = 0;
+    sw_share_add_used(worker->ready.picked, worker->monotonic_ns - timed_ns + worker->slices_ns);
+    worker->slices_ns = 0;
     sw_ready_charge(&worker->ready, passed_ns + costs_ns);
+}
+
+uint32_t sw_worker_take_time(struct sw_worker *worker, const struct sw_instance *instance)
+{
+    const struct sw_system *system = worker->shared->system;
+    struct sw_share *share = instance->pod->share;
+    uint64_t now_ns = system->monotonic_ns(system->ctx);
+    uint64_t used_ns = now_ns - worker->timed_ns + worker->slices_ns + sw_share_take_used(share);
+    uint32_t taken_ns = used_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)used_ns;
+
+    worker->timed_ns = now_ns;
+    worker->slices_ns = 0;
+    sw_share_add_used(share, used_ns - taken_ns);
+    return taken_ns;
 }
 
 /* After a segment: charge it now, or with those that follow. */
@@ -319,6 +336,19 @@ bool sw_worker_finish(struct sw_worker *worker)
     return next != NULL;
 }
 
+/* A full disk has it wait. */
+static bool is_meter_due(const struct sw_worker *worker)
+{
+    return !sw_list_is_empty(&worker->metered) && worker->meter_ns <= worker->now_ns &&
+           sw_journal_has_room(worker->shared->journal);
+}
+
+void sw_worker_settle(struct sw_worker *worker)
+{
+    if (!sw_journal_is_full(worker->shared->journal) && worker->failure.rc == SW_OK)
+        sw_meter_settle(worker);
+}
+
 uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
 {
     uint32_t count = 0;
@@ -351,6 +381,8 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
         sw_worker_charge(worker);
     if (worker->failure.rc == SW_OK)
         sw_output_statuses(worker);
+    if (segments_max > 0 && worker->failure.rc == SW_OK && is_meter_due(worker))
+        sw_meter_settle(worker);
     if (sw_ready_is_empty(&worker->ready))
         sw_worker_settle_bytes(worker);
     if (worker->rest.walked > 0)
@@ -381,6 +413,9 @@ uint64_t sw_worker_wait_ns(struct sw_worker *worker)
         if (pod->status_ns + SW_STATUS_INTERVAL_NS < due)
             due = pod->status_ns + SW_STATUS_INTERVAL_NS;
     }
+    if (!sw_list_is_empty(&worker->metered) && worker->meter_ns < due &&
+        sw_journal_has_room(worker->shared->journal))
+        due = worker->meter_ns;
     if (due == UINT64_MAX && worker->passing.rest_ns == 0)
         return rest_ns;
     sw_worker_look_at_clock(worker);

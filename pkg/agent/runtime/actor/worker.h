@@ -168,6 +168,8 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max);
 /* Have a segment that others passed (overtake.h) go on for a while, and begin none; memories that
  * are rebuilt are given up. Before the end, until there are no more. False: there was none. */
 bool sw_worker_finish(struct sw_worker *worker);
+/* Put down what its volatile instances used since it did so by itself: at a clean stop. */
+void sw_worker_settle(struct sw_worker *worker);
 /* Whether sw_worker_run would find something to do now, the journal's room aside. */
 bool sw_worker_has_work(const struct sw_worker *worker);
 /* How long until the next timer is due, in ns by the worker's own clock; UINT64_MAX: none is. */

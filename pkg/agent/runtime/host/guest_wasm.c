@@ -238,6 +238,7 @@ struct sw_guest_engine sw_guest_wasm_worker(struct sw_wasm_worker *worker)
         .fetch = fetch,
         .memory_bytes = memory_bytes,
         .total_bytes = total_bytes,
+        .memory = sw_wasm_worker_memory(worker),
         .module_ref = module_ref,
         .module_unref = module_unref,
         .module_view = module_view,

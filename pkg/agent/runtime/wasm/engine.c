@@ -204,3 +204,8 @@ void sw_wasm_worker_view(const struct sw_wasm_worker *worker, struct sw_wasm_wor
     ret_view->hot_slots = worker->hot_slots;
     ret_view->fuel = worker->fuel;
 }
+
+const _Atomic uint64_t *sw_wasm_worker_memory(const struct sw_wasm_worker *worker)
+{
+    return &worker->memory_bytes;
+}

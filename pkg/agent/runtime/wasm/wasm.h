@@ -106,6 +106,8 @@ struct sw_wasm_worker_view { /* For metrics. */
     uint64_t fuel;           /* That its guests used; 0: it is not counted. */
 };
 void sw_wasm_worker_view(const struct sw_wasm_worker *worker, struct sw_wasm_worker_view *ret_view);
+/* Where view.memory_bytes stands, for as long as the worker lives. */
+const _Atomic uint64_t *sw_wasm_worker_memory(const struct sw_wasm_worker *worker);
 
 /* --- Modules --------------------------------------------------------------------------------- */
 

@@ -56,9 +56,9 @@ static void versions_and_sizes(void **state)
 static void kinds_of_records(void **state)
 {
     (void)state;
-    for (unsigned kind = 1; kind <= SW_RECORD_SLOTS; kind++)
+    for (unsigned kind = 1; kind <= SW_RECORD_USAGE; kind++)
         says("| %u | %s |", kind, sw_record_kind_name((enum sw_record_kind)kind));
-    assert_string_equal(sw_record_kind_name((enum sw_record_kind)(SW_RECORD_SLOTS + 1)), "?");
+    assert_string_equal(sw_record_kind_name((enum sw_record_kind)(SW_RECORD_USAGE + 1)), "?");
     for (unsigned entry = 1; entry <= SW_ENTRY_UPGRADE; entry++)
         says("%u %s", entry, sw_entry_name((enum sw_entry)entry));
 }
@@ -72,13 +72,13 @@ static void kinds_of_effects(void **state)
 
 static void kinds_of_blocks(void **state)
 {
-    static const char *const names[] = {"?",       "spec",      "pod",     "instance",
-                                        "message", "published", "numbers", "letter",
-                                        "gone",    "packed",    "shelf",   "places"};
+    static const char *const names[] = {"?",         "spec",    "pod",    "instance", "message",
+                                        "published", "numbers", "letter", "gone",     "packed",
+                                        "shelf",     "places",  "usage"};
 
     (void)state;
-    assert_int_equal(SW_SNAPSHOT_PLACES + 1, sizeof names / sizeof *names);
-    for (unsigned kind = 1; kind <= SW_SNAPSHOT_PLACES; kind++)
+    assert_int_equal(SW_SNAPSHOT_USAGE + 1, sizeof names / sizeof *names);
+    for (unsigned kind = 1; kind <= SW_SNAPSHOT_USAGE; kind++)
         says("| %u | %s |", kind, names[kind]);
     says("| %u | end |", SW_SNAPSHOT_END);
 }

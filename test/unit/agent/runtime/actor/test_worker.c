@@ -658,7 +658,7 @@ static bool list(const char *after, char ret_keys[2])
 /* Each once, in an order that is theirs, and the same from wherever a page begins. */
 static void lists_come_in_pages_over_all_workers(void **state)
 {
-    char keys[8] = {0}, again[8] = {0}, after[2] = {0};
+    char keys[16] = {0}, again[16] = {0}, after[2] = {0};
 
     (void)state;
     for (const char *key = "d\0a\0c\0b\0e\0"; *key != 0; key += 2)
