@@ -248,6 +248,19 @@ static const char *trouble_of(const struct sw_agent_instance *instance)
                                 : instance->wait;
 }
 
+struct sw_gateway_usage agents_usage(const struct sw_pod_used *used)
+{
+    return (struct sw_gateway_usage){.utc_ns = used->utc_ns,
+                                     .cpu_ns = used->cpu_ns,
+                                     .messages = used->handled,
+                                     .message_bytes = used->bytes_in,
+                                     .sent = used->sent,
+                                     .sent_bytes = used->bytes_out,
+                                     .wakeups = used->wakeups,
+                                     .memory_byte_s = used->memory_byte_s,
+                                     .memory_bytes = used->memory_bytes};
+}
+
 static void on_listed(void *ctx, const struct sw_agent_page *page)
 {
     struct listing *listing = ctx;
@@ -274,7 +287,8 @@ static void on_listed(void *ctx, const struct sw_agent_page *page)
                                                 .turns = instance->segments,
                                                 .mailbox = instance->waiting,
                                                 .memory_bytes = instance->memory_bytes,
-                                                .message = trouble_of(instance)};
+                                                .message = trouble_of(instance),
+                                                .usage = agents_usage(&instance->used)};
     }
     listing->done(listing->ctx, rc, items, rc == SW_OK ? page->count : 0,
                   rc == SW_OK && page->has_more, rc == SW_OK ? NULL : &err);

@@ -13,6 +13,8 @@ struct agents_adapter {
     const char *node_name;
 };
 
+/* What was used, as the gateway has it. */
+struct sw_gateway_usage agents_usage(const struct sw_pod_used *used);
 /* Fill the vtable; ctx is the adapter, which outlives the gateway. */
 struct sw_gateway_agents agents_adapter_gateway(struct agents_adapter *adapter);
 /* The part of it about dead letters (letters.c). */

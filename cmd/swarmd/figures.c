@@ -87,6 +87,68 @@ static const struct {
 };
 #define OF_HOST (sizeof of_host / sizeof of_host[0])
 
+/* What namespaces used. The first so many have a series each, the others one together. */
+#define SPACES_MAX 200
+static const struct {
+    const char *name, *help; /* Behind "swarm_namespace_". */
+    enum sw_metric_type type;
+    uint64_t divisor;
+    size_t at; /* In struct sw_pod_used. */
+} of_space[] = {
+    {"cpu_seconds_total", "Time of the processor that the namespace used.", SW_METRIC_COUNTER,
+     1000000000, offsetof(struct sw_pod_used, cpu_ns)},
+    {"messages_total", "Messages that its handlers were given.", SW_METRIC_COUNTER, 1,
+     offsetof(struct sw_pod_used, handled)},
+    {"message_bytes_total", "Bytes of these.", SW_METRIC_COUNTER, 1,
+     offsetof(struct sw_pod_used, bytes_in)},
+    {"sent_messages_total", "Messages and calls that its handlers sent.", SW_METRIC_COUNTER, 1,
+     offsetof(struct sw_pod_used, sent)},
+    {"sent_bytes_total", "Bytes of these.", SW_METRIC_COUNTER, 1,
+     offsetof(struct sw_pod_used, bytes_out)},
+    {"wakeups_total", "Memories that were made again after a sleep or a failure.",
+     SW_METRIC_COUNTER, 1, offsetof(struct sw_pod_used, wakeups)},
+    {"memory_byte_seconds_total", "Memory over time.", SW_METRIC_COUNTER, 1,
+     offsetof(struct sw_pod_used, memory_byte_s)},
+    {"memory_bytes", "Memory that its instances have.", SW_METRIC_GAUGE, 1,
+     offsetof(struct sw_pod_used, memory_bytes)},
+};
+#define OF_SPACE (sizeof of_space / sizeof of_space[0])
+
+/* A namespace that is in several hosts comes several times. */
+static void collect_space(void *ctx, const struct sw_agent_usage *usage)
+{
+    struct figures *figures = ctx;
+    const char *labels[] = {usage->name_space};
+
+    for (size_t i = 0; i < OF_SPACE; i++) {
+        const void *at = (const char *)&usage->used + of_space[i].at;
+
+        sw_series_add(sw_metric_series(figures->of_spaces[i], labels), *(const uint64_t *)at);
+    }
+}
+
+static enum sw_rc of_spaces_add(struct figures *figures, struct sw_collector *collector,
+                                struct sw_err *err)
+{
+    static const char *const labels[] = {"namespace", NULL};
+    enum sw_rc rc = SW_OK;
+
+    _Static_assert(OF_SPACE <= FIGURES_OF_SPACE_MAX, "each has its place");
+    for (size_t i = 0; rc == SW_OK && i < OF_SPACE; i++) {
+        char name[64];
+        struct sw_metric_options options = {.name = name,
+                                            .help = of_space[i].help,
+                                            .type = of_space[i].type,
+                                            .divisor = of_space[i].divisor,
+                                            .labels = labels,
+                                            .series_max = SPACES_MAX};
+
+        (void)snprintf(name, sizeof name, "swarm_namespace_%s", of_space[i].name);
+        rc = sw_metric_new(collector, &options, &figures->of_spaces[i], err);
+    }
+    return rc;
+}
+
 static void collect_host(void *ctx, const struct sw_host_view *view)
 {
     struct figures *figures = ctx;
@@ -116,6 +178,9 @@ static void collect(void *ctx)
     for (size_t i = 0; i <= OF_HOST; i++)
         sw_metric_clear(figures->of_hosts[i]); /* Some hosts are gone. */
     sw_hosts_each(figures->hosts, collect_host, figures);
+    for (size_t i = 0; i < OF_SPACE; i++)
+        sw_metric_clear(figures->of_spaces[i]);
+    sw_hosts_each_space_usage(figures->hosts, NULL, collect_space, figures);
 }
 
 static enum sw_rc of_hosts_add(struct figures *figures, struct sw_collector *collector,
@@ -156,7 +221,8 @@ enum sw_rc figures_add(struct figures *figures, struct sw_collector *collector, 
             return rc;
         figures->series[i] = sw_metric_series(metric, NULL);
     }
-    if (of_hosts_add(figures, collector, err) != SW_OK)
+    if (of_hosts_add(figures, collector, err) != SW_OK ||
+        of_spaces_add(figures, collector, err) != SW_OK)
         return err->rc;
     return sw_collector_before_read(collector, collect, figures);
 }

@@ -8,12 +8,14 @@
 
 #define FIGURES_MAX 24
 #define FIGURES_OF_HOST_MAX 8
+#define FIGURES_OF_SPACE_MAX 8
 
 struct figures {                  /* Outlives the collector. */
     const struct sw_hosts *hosts; /* Both set before the first call, and borrowed. */
     const struct sw_module_controller *modules;
     struct sw_series *series[FIGURES_MAX];
-    struct sw_metric *of_hosts[FIGURES_OF_HOST_MAX]; /* With a series for each host. */
+    struct sw_metric *of_hosts[FIGURES_OF_HOST_MAX];   /* With a series for each host; */
+    struct sw_metric *of_spaces[FIGURES_OF_SPACE_MAX]; /* and for each of some namespaces. */
 };
 
 /* Register them; each is read from a view whenever the collector is read.

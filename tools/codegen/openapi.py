@@ -322,6 +322,7 @@ def instance_list():
     properties = {name: {"description": words, "type": "string"} for name, words in texts.items()}
     properties.update({name: {"description": words, "type": ["string", "integer"]}
                        for name, words in numbers.items()})
+    properties["usage"] = {"$ref": "#/components/schemas/Usage"}
     return {"description": "A page of instances.", "type": "object", "required": ["items"],
             "properties": {
                 "items": {"description": "The instances.", "type": "array", "items": {

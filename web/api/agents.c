@@ -155,6 +155,29 @@ void sw_gateway_serve_logs(struct gateway_call *call)
 
 /* ---- Instances ---- */
 
+void sw_gateway_put_usage(const struct sw_gateway_usage *usage, struct sw_buffer *out)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } fields[] = {{"cpuNanoseconds", usage->cpu_ns},
+                  {"messages", usage->messages},
+                  {"messageBytes", usage->message_bytes},
+                  {"sent", usage->sent},
+                  {"sentBytes", usage->sent_bytes},
+                  {"wakeups", usage->wakeups},
+                  {"memoryByteSeconds", usage->memory_byte_s},
+                  {"memoryBytes", usage->memory_bytes}};
+    char time[SW_TIME_TEXT_SIZE];
+
+    sw_buffer_put_u8(out, '{');
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        sw_buffer_print(out, "\"%s\":\"%llu\",", fields[i].name,
+                        (unsigned long long)fields[i].value);
+    sw_time_print(usage->utc_ns, time);
+    sw_buffer_print(out, "\"time\":\"%s\"}", time);
+}
+
 static void put_instance(const struct sw_gateway_instance *item, struct sw_buffer *out)
 {
     const struct {
@@ -166,9 +189,14 @@ static void put_instance(const struct sw_gateway_instance *item, struct sw_buffe
         sw_buffer_print(out, "%c\"%s\":", i == 0 ? '{' : ',', texts[i].name);
         sw_json_put_text(out, texts[i].text == NULL ? "" : texts[i].text);
     }
-    sw_buffer_print(out, ",\"turns\":\"%llu\",\"mailbox\":\"%llu\",\"memoryBytes\":\"%llu\"}",
+    sw_buffer_print(out, ",\"turns\":\"%llu\",\"mailbox\":\"%llu\",\"memoryBytes\":\"%llu\"",
                     (unsigned long long)item->turns, (unsigned long long)item->mailbox,
                     (unsigned long long)item->memory_bytes);
+    if (item->usage.utc_ns != 0) {
+        sw_buffer_put_text(out, ",\"usage\":");
+        sw_gateway_put_usage(&item->usage, out);
+    }
+    sw_buffer_put_u8(out, '}');
 }
 
 static void on_instances(void *ctx, enum sw_rc rc, const struct sw_gateway_instance *items,

@@ -68,6 +68,12 @@ struct sw_gateway_logs { /* Which log lines; borrowed for the call. */
     void (*on_end)(void *ctx, enum sw_rc rc); /* The last call; not after logs_close. */
 };
 
+struct sw_gateway_usage { /* As message Usage of the API. */
+    uint64_t utc_ns;      /* Up to when; 0: nothing is known. */
+    uint64_t cpu_ns, messages, message_bytes, sent, sent_bytes, wakeups;
+    uint64_t memory_byte_s, memory_bytes;
+};
+
 struct sw_gateway_instance { /* Borrowed for the call of done. */
     const char *name;        /* "agent/key" */
     const char *pod;         /* Name of its Pod. */
@@ -78,6 +84,7 @@ struct sw_gateway_instance { /* Borrowed for the call of done. */
     uint64_t mailbox;   /* Messages that wait. */
     uint64_t memory_bytes;
     const char *message; /* Why it failed, or "". */
+    struct sw_gateway_usage usage;
 };
 
 struct sw_gateway_instances { /* Which instances; borrowed for the call. */

@@ -63,6 +63,8 @@ struct sw_agents_observer { /* What the host lets out, besides Pods (struct sw_p
     void (*on_host)(void *ctx, bool is_up, const char *words);
     /* Something happened to the host as a whole: reason is a CamelCase word. */
     void (*on_event)(void *ctx, bool is_warning, const char *reason, const char *words);
+    /* What an Agent or a namespace used, about once a second while it changes. May be NULL. */
+    void (*on_usage)(void *ctx, const struct sw_agent_usage *usage);
 };
 
 struct sw_agents_options {
@@ -165,6 +167,7 @@ struct sw_agent_instance { /* Borrowed for the call. */
     const char *wait; /* What its handler waits for, in words; "": nothing. */
     uint32_t waiting;
     uint64_t segments, failures, memory_bytes, last_ns;
+    struct sw_pod_used used; /* utc_ns 0: it keeps nothing, and nothing is known. */
 };
 struct sw_agent_page { /* Borrowed for the call. */
     enum sw_rc rc;

@@ -148,6 +148,42 @@ static enum sw_rc on_reply(struct sw_agents *agents, const struct sw_frame_reply
     return SW_OK;
 }
 
+/* --- Usage ----------------------------------------------------------------------------------- */
+
+static struct sw_pod_used used_of(const struct sw_frame_used *used, uint64_t pages,
+                                  uint64_t open_page_ms, uint64_t utc_ns)
+{
+    uint64_t page_ms = used->page_ms + open_page_ms;
+
+    return (struct sw_pod_used){.utc_ns = utc_ns,
+                                .cpu_ns = used->cpu_ns,
+                                .handled = used->handled,
+                                .bytes_in = used->bytes_in,
+                                .sent = used->sent,
+                                .bytes_out = used->bytes_out,
+                                .wakeups = used->wakeups,
+                                .memory_byte_s = page_ms / 1000 * SW_FRAME_PAGE_BYTES +
+                                                 page_ms % 1000 * SW_FRAME_PAGE_BYTES / 1000,
+                                .memory_bytes = pages * SW_FRAME_PAGE_BYTES};
+}
+
+static enum sw_rc on_usage(struct sw_agents *agents, const struct sw_frame_usage *told)
+{
+    const struct sw_agents_observer *observer = &agents->options.observer;
+    char space[SW_FRAME_NAME_MAX + 1], agent[SW_FRAME_NAME_MAX + 1], uid[SW_FRAME_NAME_MAX + 1];
+    const struct sw_agent_usage usage = {
+        .name_space = text_of(told->name_space, space, sizeof space),
+        .agent = text_of(told->agent, agent, sizeof agent),
+        .agent_uid = text_of(told->agent_uid, uid, sizeof uid),
+        .used = used_of(&told->used, told->pages, told->open_page_ms, told->time_ns)};
+
+    if (observer->on_usage != NULL)
+        observer->on_usage(observer->ctx, &usage);
+    return SW_OK;
+}
+
+/* --- Pages ----------------------------------------------------------------------------------- */
+
 static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_instances *list,
                                struct sw_err *err)
 {
@@ -183,6 +219,7 @@ static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_i
             .failures = entry.failures,
             .memory_bytes = entry.memory_bytes,
             .last_ns = entry.last_ns,
+            .used = used_of(&entry.used, entry.pages, entry.open_page_ms, entry.used_ns),
         };
     }
     if (items == NULL || page.count != list->count)
@@ -340,6 +377,8 @@ enum sw_rc sw_host_receive(struct sw_agents *agents, const struct sw_frame *fram
         return on_log(agents, &frame->log);
     if (frame->kind == SW_FRAME_STATS)
         return on_stats(agents, &frame->stats);
+    if (frame->kind == SW_FRAME_USAGE)
+        return on_usage(agents, &frame->usage);
     if (frame->kind == SW_FRAME_CALL)
         sw_calls_take(agents, &frame->call);
     if (frame->kind == SW_FRAME_CALL_END)

@@ -70,8 +70,11 @@ static enum sw_rc host_start(struct sw_host *host, struct sw_err *err)
     host->bridge_service = sw_host_bridge_service(host);
     options.bridge = &host->bridge_service;
     options.cgroup = host->cgroup = sw_host_cgroup_open(host);
-    options.observer = (struct sw_agents_observer){
-        .ctx = host, .on_log = on_log, .on_host = on_host, .on_event = on_event};
+    options.observer = (struct sw_agents_observer){.ctx = host,
+                                                   .on_log = on_log,
+                                                   .on_usage = sw_hosts_on_usage,
+                                                   .on_host = on_host,
+                                                   .on_event = on_event};
     rc = sw_agents_new(&options, &host->agents, err);
     if (rc != SW_OK) {
         sw_host_end(host);
@@ -280,10 +283,11 @@ enum sw_rc sw_hosts_new(const struct sw_hosts_options *options, struct sw_hosts 
     made->calls_budget = sw_calls_budget_new();
     made->pods = sw_map_new(0);
     made->routes = sw_map_new(0);
+    made->usages = sw_map_new(0);
     made->sweep = sw_timer_new(options->host.loop, on_sweep, made);
     made->bridging = sw_timer_new(options->host.loop, sw_hosts_bridge, made);
     if (made->calls_budget == NULL || made->pods == NULL || made->routes == NULL ||
-        made->sweep == NULL || made->bridging == NULL)
+        made->usages == NULL || made->sweep == NULL || made->bridging == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the agent hosts");
     rc = sw_hosts_get(made, &shared, &made->shared, err);
     if (rc == SW_OK)
@@ -323,6 +327,7 @@ void sw_hosts_free(struct sw_hosts *hosts)
     sw_hosts_pods_done(hosts);
     sw_map_free(hosts->pods);
     sw_map_free(hosts->routes);
+    sw_hosts_usage_done(hosts);
     sw_calls_budget_free(hosts->calls_budget);
     if (hosts->sweep != NULL)
         sw_timer_free(hosts->sweep);

@@ -103,6 +103,13 @@ struct sw_host_view { /* Borrowed for the visit. */
 /* Visit all hosts that run or are to, the shared one first. */
 void sw_hosts_each(const struct sw_hosts *hosts,
                    void (*visit)(void *ctx, const struct sw_host_view *view), void *ctx);
+/* Visit what Agents with Pods here used, as the hosts told last; name_space NULL: of all. */
+void sw_hosts_each_usage(const struct sw_hosts *hosts, const char *name_space,
+                         void (*visit)(void *ctx, const struct sw_agent_usage *usage), void *ctx);
+/* The same of namespaces; one that is in several hosts comes several times. */
+void sw_hosts_each_space_usage(const struct sw_hosts *hosts, const char *name_space,
+                               void (*visit)(void *ctx, const struct sw_agent_usage *usage),
+                               void *ctx);
 /* The sum of all; is_up is the shared one's. */
 void sw_hosts_view(const struct sw_hosts *hosts, struct sw_agents_view *ret_view);
 

@@ -56,6 +56,7 @@ struct sw_hosts {
     struct sw_host *shared;
     struct sw_map *pods;   /* Uid to struct sw_host_pod, owned. */
     struct sw_map *routes; /* "namespace/agent" to struct sw_host_route, owned. */
+    struct sw_map *usages; /* Of struct usage in usage.c, owned. */
     struct sw_timer *sweep, *bridging;
     struct sw_list carriages; /* Of struct carriage in carry.c: envelopes on their way. */
     bool is_stopping;
@@ -71,6 +72,10 @@ SW_MUST_CHECK enum sw_rc sw_hosts_get(struct sw_hosts *hosts, const struct sw_ho
                                       struct sw_host **ret_host, struct sw_err *err);
 /* Look soon whether a host is to be stopped or removed. */
 void sw_hosts_sweep_soon(struct sw_hosts *hosts);
+
+/* usage.c */
+void sw_hosts_usage_done(struct sw_hosts *hosts);
+void sw_hosts_on_usage(void *ctx, const struct sw_agent_usage *usage); /* ctx: the host. */
 
 /* place.c */
 /* A host without a supervisor, in hosts->all.  NULL: no memory. */

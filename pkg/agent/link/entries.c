@@ -17,6 +17,38 @@ static struct sw_bytes text_take(struct sw_reader *reader, size_t size_max)
     return text;
 }
 
+static void used_put(const struct sw_frame_instance *instance, struct sw_buffer *out)
+{
+    const struct sw_frame_used *used = &instance->used;
+
+    sw_buffer_put_u64(out, instance->used_ns);
+    sw_buffer_put_u64(out, used->cpu_ns);
+    sw_buffer_put_u64(out, used->handled);
+    sw_buffer_put_u64(out, used->bytes_in);
+    sw_buffer_put_u64(out, used->sent);
+    sw_buffer_put_u64(out, used->bytes_out);
+    sw_buffer_put_u64(out, used->wakeups);
+    sw_buffer_put_u64(out, used->page_ms);
+    sw_buffer_put_u64(out, instance->pages);
+    sw_buffer_put_u64(out, instance->open_page_ms);
+}
+
+static void used_take(struct sw_reader *reader, struct sw_frame_instance *instance)
+{
+    struct sw_frame_used *used = &instance->used;
+
+    instance->used_ns = sw_reader_u64(reader);
+    used->cpu_ns = sw_reader_u64(reader);
+    used->handled = sw_reader_u64(reader);
+    used->bytes_in = sw_reader_u64(reader);
+    used->sent = sw_reader_u64(reader);
+    used->bytes_out = sw_reader_u64(reader);
+    used->wakeups = sw_reader_u64(reader);
+    used->page_ms = sw_reader_u64(reader);
+    instance->pages = sw_reader_u64(reader);
+    instance->open_page_ms = sw_reader_u64(reader);
+}
+
 void sw_frame_instance_put(const struct sw_frame_instance *instance, struct sw_buffer *out)
 {
     sw_buffer_put_bytes(out, instance->key);
@@ -27,6 +59,7 @@ void sw_frame_instance_put(const struct sw_frame_instance *instance, struct sw_b
     sw_buffer_put_u64(out, instance->failures);
     sw_buffer_put_u64(out, instance->memory_bytes);
     sw_buffer_put_u64(out, instance->last_ns);
+    used_put(instance, out);
     sw_buffer_put_bytes(out, instance->digest);
 }
 
@@ -44,6 +77,7 @@ bool sw_frame_instance_take(struct sw_reader *reader, struct sw_frame_instance *
     instance.failures = sw_reader_u64(reader);
     instance.memory_bytes = sw_reader_u64(reader);
     instance.last_ns = sw_reader_u64(reader);
+    used_take(reader, &instance);
     instance.digest = text_take(reader, DIGEST_MAX);
     if (reader->failed || instance.state > SW_FRAME_INSTANCE_ASLEEP) {
         reader->failed = true;

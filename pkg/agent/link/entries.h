@@ -15,6 +15,9 @@ struct sw_frame_instance { /* One of the entries. */
     uint64_t failures;      /* Of those, ended by a trap, a deadline or an error. */
     uint64_t memory_bytes;  /* Linear memory; 0 while it sleeps. */
     uint64_t last_ns;       /* Time of its last segment. */
+    uint64_t used_ns;       /* Up to when it used what follows; 0: it keeps nothing of that. */
+    struct sw_frame_used used;
+    uint64_t pages, open_page_ms; /* As struct sw_frame_usage has them. */
 };
 enum sw_frame_instance_state {
     SW_FRAME_INSTANCE_IDLE,

@@ -4,6 +4,8 @@
 #pragma once
 #include "pkg/utils/base/buffer.h"
 
+#define SW_FRAME_PAGE_BYTES 65536u
+
 struct sw_frame_used {          /* Since it began; never less than was told before. */
     uint64_t cpu_ns;            /* Of the processor. */
     uint64_t handled, bytes_in; /* Messages that came to a handler, each try; their bodies. */

@@ -85,6 +85,24 @@ struct sw_pod_report { /* Borrowed for the call. */
     const char *message; /* A sentence, at most 1,023 bytes; "". */
 };
 
+struct sw_pod_used { /* Since the beginning, but for the first and the last. */
+    uint64_t utc_ns; /* Up to when; 0: nothing is known. */
+    uint64_t cpu_ns;
+    uint64_t handled, bytes_in, sent, bytes_out; /* Messages, and the bytes of their bodies. */
+    uint64_t wakeups, memory_byte_s;
+    uint64_t memory_bytes; /* Now. */
+};
+
+struct sw_pod_usage { /* Of an Agent on this node; borrowed for the call. */
+    const char *uid;  /* Of one of its Pods. */
+    struct sw_pod_used used;
+};
+
+struct sw_agent_usage { /* agent, agent_uid "": of the namespace of a host. */
+    const char *name_space, *agent, *agent_uid; /* NUL-terminated; borrowed for the call. */
+    struct sw_pod_used used;
+};
+
 struct sw_pod_event { /* Something that people should see; borrowed for the call. */
     const char *uid;  /* Of the Pod. */
     bool is_warning;
@@ -98,6 +116,8 @@ struct sw_pod_observer { /* Handed to the runner by its maker's wiring before th
     /* The state of a Pod changed, or its counts did (at most a few times a second per Pod). */
     void (*on_status)(void *ctx, const struct sw_pod_report *report);
     void (*on_event)(void *ctx, const struct sw_pod_event *event);
+    /* What an Agent used, every few seconds while it changes. May be NULL. */
+    void (*on_usage)(void *ctx, const struct sw_pod_usage *usage);
     /* After close: nothing of the Pod runs any more (and, if asked, its data is gone). */
     void (*on_closed)(void *ctx, const char *uid);
 };

@@ -50,6 +50,23 @@ static enum sw_rc ask_page(struct sw_cli *cli, const char *agent, const char *af
     return sw_client_call(cli->client, &request, answer, err);
 }
 
+static void read_usage(const struct sw_tree *usage, struct sw_instance_view *view)
+{
+    view->is_metered = usage != NULL;
+    view->time = "";
+    if (usage == NULL)
+        return;
+    view->time = text_of(usage, "time");
+    view->cpu_ns = number_of(usage, "cpuNanoseconds");
+    view->messages = number_of(usage, "messages");
+    view->message_bytes = number_of(usage, "messageBytes");
+    view->sent = number_of(usage, "sent");
+    view->sent_bytes = number_of(usage, "sentBytes");
+    view->wakeups = number_of(usage, "wakeups");
+    view->memory_byte_s = number_of(usage, "memoryByteSeconds");
+    view->has_bytes = number_of(usage, "memoryBytes");
+}
+
 enum sw_rc sw_instances_each(struct sw_cli *cli, const char *agent, sw_instance_visit *visit,
                              void *ctx, struct sw_err *err)
 {
@@ -77,16 +94,17 @@ enum sw_rc sw_instances_each(struct sw_cli *cli, const char *agent, sw_instance_
         items = sw_tree_find(tree, "items");
         for (const struct sw_tree *item = items == NULL ? NULL : items->first;
              item != NULL && goes_on; item = item->next) {
-            const struct sw_instance_view view = {.name = text_of(item, "name"),
-                                                  .pod = text_of(item, "pod"),
-                                                  .node = text_of(item, "node"),
-                                                  .state = text_of(item, "state"),
-                                                  .module = text_of(item, "module"),
-                                                  .message = text_of(item, "message"),
-                                                  .turns = number_of(item, "turns"),
-                                                  .mailbox = number_of(item, "mailbox"),
-                                                  .memory_bytes = number_of(item, "memoryBytes")};
+            struct sw_instance_view view = {.name = text_of(item, "name"),
+                                            .pod = text_of(item, "pod"),
+                                            .node = text_of(item, "node"),
+                                            .state = text_of(item, "state"),
+                                            .module = text_of(item, "module"),
+                                            .message = text_of(item, "message"),
+                                            .turns = number_of(item, "turns"),
+                                            .mailbox = number_of(item, "mailbox"),
+                                            .memory_bytes = number_of(item, "memoryBytes")};
 
+            read_usage(sw_tree_find(item, "usage"), &view);
             goes_on = visit(ctx, &view);
         }
         (void)snprintf(next, sizeof next, "%s", text_of(tree, "continue"));
@@ -97,9 +115,26 @@ enum sw_rc sw_instances_each(struct sw_cli *cli, const char *agent, sw_instance_
 
 struct listing {
     struct sw_table *table;
-    bool names_only;
+    bool names_only, is_wide;
     struct sw_buffer *out;
 };
+
+/* Of one that keeps nothing there is no such thing: its Agent has all. */
+static void add_usage(struct sw_table *table, const struct sw_instance_view *view)
+{
+    const uint64_t counts[] = {view->messages, view->message_bytes, view->sent, view->sent_bytes,
+                               view->wakeups};
+
+    if (!view->is_metered) {
+        for (size_t i = 0; i < COUNT(counts) + 2; i++)
+            sw_table_add(table, "-");
+        return;
+    }
+    sw_table_print(table, "%.3f s", (double)view->cpu_ns / 1e9);
+    for (size_t i = 0; i < COUNT(counts); i++)
+        sw_table_print(table, "%" PRIu64, counts[i]);
+    sw_table_print(table, "%.1f MiB*s", (double)view->memory_byte_s / 1048576.0);
+}
 
 static bool list_instance(void *ctx, const struct sw_instance_view *view)
 {
@@ -117,8 +152,32 @@ static bool list_instance(void *ctx, const struct sw_instance_view *view)
     sw_table_print(listing->table, "%" PRIu64 " KiB", (view->memory_bytes + 1023) / 1024);
     sw_table_add(listing->table, view->pod);
     sw_table_print(listing->table, "%.*s", MODULE_SHOWN, view->module);
+    if (listing->is_wide)
+        add_usage(listing->table, view);
     sw_table_add(listing->table, view->message);
     return true;
+}
+
+static void put_usage(const struct sw_instance_view *view, struct sw_buffer *out)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } fields[] = {{"cpuNanoseconds", view->cpu_ns},
+                  {"messages", view->messages},
+                  {"messageBytes", view->message_bytes},
+                  {"sent", view->sent},
+                  {"sentBytes", view->sent_bytes},
+                  {"wakeups", view->wakeups},
+                  {"memoryByteSeconds", view->memory_byte_s},
+                  {"memoryBytes", view->has_bytes}};
+
+    sw_buffer_put_text(out, ", \"usage\": {");
+    for (size_t i = 0; i < COUNT(fields); i++)
+        sw_buffer_print(out, "\"%s\": \"%" PRIu64 "\", ", fields[i].name, fields[i].value);
+    sw_buffer_put_text(out, "\"time\": ");
+    sw_json_put_text(out, view->time);
+    sw_buffer_put_u8(out, '}');
 }
 
 /* As the API has it, with all pages in one list. */
@@ -137,8 +196,11 @@ static bool put_json(void *ctx, const struct sw_instance_view *view)
     }
     sw_buffer_print(out,
                     ", \"turns\": \"%" PRIu64 "\", \"mailbox\": \"%" PRIu64
-                    "\", \"memoryBytes\": \"%" PRIu64 "\"}",
+                    "\", \"memoryBytes\": \"%" PRIu64 "\"",
                     view->turns, view->mailbox, view->memory_bytes);
+    if (view->is_metered)
+        put_usage(view, out);
+    sw_buffer_put_u8(out, '}');
     return !out->failed;
 }
 
@@ -164,9 +226,16 @@ enum sw_rc sw_command_instances(struct sw_cli *cli, struct sw_err *err)
 {
     static const char *const header[] = {"NAME",   "STATE", "TURNS",  "WAITING",
                                          "MEMORY", "POD",   "MODULE", "MESSAGE"};
-    SW_CLEANUP(sw_table_freep) struct sw_table *table = sw_table_new(COUNT(header));
+    static const char *const wide[] = {"NAME", "STATE",  "TURNS",   "WAITING",  "MEMORY",
+                                       "POD",  "MODULE", "CPU",     "MESSAGES", "BYTES",
+                                       "SENT", "BYTES",  "WAKEUPS", "MEMORY",   "MESSAGE"};
+    const char *format = sw_arguments_text(cli->arguments, "output");
+    bool is_wide = format != NULL && strcmp(format, "wide") == 0;
+    const char *const *heads = is_wide ? wide : header;
+    size_t columns = is_wide ? COUNT(wide) : COUNT(header);
+    SW_CLEANUP(sw_table_freep) struct sw_table *table = sw_table_new(columns);
     SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
-    struct listing listing = {.table = table, .out = &text};
+    struct listing listing = {.table = table, .is_wide = is_wide, .out = &text};
     const char *agent = sw_arguments_at(cli->arguments, 1);
     bool has_header = !sw_arguments_is(cli->arguments, "no-headers", false);
     struct sw_output output;
@@ -184,8 +253,8 @@ enum sw_rc sw_command_instances(struct sw_cli *cli, struct sw_err *err)
     if (output.format == SW_OUTPUT_YAML || output.format == SW_OUTPUT_JSONPATH)
         return sw_cli_usage(cli, err, "instances are shown as table, name or json");
     listing.names_only = output.format == SW_OUTPUT_NAME;
-    for (size_t i = 0; i < COUNT(header) && has_header; i++)
-        sw_table_add(table, header[i]);
+    for (size_t i = 0; i < columns && has_header; i++)
+        sw_table_add(table, heads[i]);
     rc = sw_instances_each(cli, agent, list_instance, &listing, err);
     if (rc == SW_OK && sw_table_sort(table, has_header ? 1 : 0) != SW_OK)
         return sw_cli_no_memory(err);

@@ -8,6 +8,9 @@ struct sw_instance_view { /* Borrowed for the visit. */
     const char *name;     /* "agent/key". */
     const char *pod, *node, *state, *module, *message;
     uint64_t turns, mailbox, memory_bytes;
+    bool is_metered; /* What follows is known: it is durable. */
+    uint64_t cpu_ns, messages, message_bytes, sent, sent_bytes, wakeups, memory_byte_s, has_bytes;
+    const char *time; /* Up to when. */
 };
 
 /* false ends the listing. */

@@ -282,6 +282,60 @@ static enum sw_rc conditions_fill(const struct sw_agent_view *view, const struct
     return rc;
 }
 
+/* Whether another Pod of the same Node tells something newer. */
+static bool is_older(const struct sw_agent_view *view, const struct sw_api_pod *pod)
+{
+    for (size_t i = 0; i < view->pods_count; i++) {
+        const struct sw_api_pod *other = view->pods[i];
+
+        if (strcmp(other->spec.node_name, pod->spec.node_name) == 0 &&
+            (other->status.usage.time > pod->status.usage.time ||
+             (other->status.usage.time == pod->status.usage.time && other < pod)))
+            return true;
+    }
+    return false;
+}
+
+static void raise(uint64_t *sum, uint64_t value)
+{
+    if (*sum < value)
+        *sum = value;
+}
+
+/* One Pod of each Node tells what the Agent used there. A Pod that went took what it told along,
+ * but sums never become less: the next one that tells knows all. */
+static void usage_fill(const struct sw_agent_view *view)
+{
+    struct sw_api_usage sum = {0}, *usage = &view->agent->status.usage;
+
+    for (size_t i = 0; i < view->pods_count; i++) {
+        const struct sw_api_usage *one = &view->pods[i]->status.usage;
+
+        if (one->time == 0 || is_older(view, view->pods[i]))
+            continue;
+        sum.cpu_nanoseconds += one->cpu_nanoseconds;
+        sum.messages += one->messages;
+        sum.message_bytes += one->message_bytes;
+        sum.sent += one->sent;
+        sum.sent_bytes += one->sent_bytes;
+        sum.wakeups += one->wakeups;
+        sum.memory_byte_seconds += one->memory_byte_seconds;
+        sum.memory_bytes += one->memory_bytes;
+        raise(&sum.time, one->time);
+    }
+    if (sum.time == 0)
+        return;
+    raise(&usage->cpu_nanoseconds, sum.cpu_nanoseconds);
+    raise(&usage->messages, sum.messages);
+    raise(&usage->message_bytes, sum.message_bytes);
+    raise(&usage->sent, sum.sent);
+    raise(&usage->sent_bytes, sum.sent_bytes);
+    raise(&usage->wakeups, sum.wakeups);
+    raise(&usage->memory_byte_seconds, sum.memory_byte_seconds);
+    usage->memory_bytes = sum.memory_bytes;
+    raise(&usage->time, sum.time);
+}
+
 enum sw_rc sw_agent_status_plan(const struct sw_agent_view *view, bool *ret_changed,
                                 struct sw_err *err)
 {
@@ -300,6 +354,7 @@ enum sw_rc sw_agent_status_plan(const struct sw_agent_view *view, bool *ret_chan
     agent->status.instances = tally.instances;
     agent->status.pods = (uint32_t)tally.pods;
     agent->status.ready_pods = (uint32_t)tally.ready_pods;
+    usage_fill(view);
     if (conditions_fill(view, &tally) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the conditions of Agent %s",
                           agent->metadata.name);

@@ -192,6 +192,24 @@ static enum sw_rc put_ready(const struct sw_node_pod *entry, struct sw_api_pod *
                             arena);
 }
 
+/* As often as it may be; what else is written meanwhile does not say it more often. */
+static void put_used(const struct sw_node_pod *entry, struct sw_api_usage *usage)
+{
+    const struct sw_pod_used *used = &entry->used;
+
+    if (used->utc_ns == 0)
+        return;
+    *usage = (struct sw_api_usage){.time = used->utc_ns,
+                                   .cpu_nanoseconds = used->cpu_ns,
+                                   .messages = used->handled,
+                                   .message_bytes = used->bytes_in,
+                                   .sent = used->sent,
+                                   .sent_bytes = used->bytes_out,
+                                   .wakeups = used->wakeups,
+                                   .memory_byte_seconds = used->memory_byte_s,
+                                   .memory_bytes = used->memory_bytes};
+}
+
 enum sw_rc sw_node_pod_status(const struct sw_node_pod *entry, struct sw_api_pod *pod,
                               uint64_t utc_ns, struct sw_arena *arena)
 {
@@ -204,5 +222,6 @@ enum sw_rc sw_node_pod_status(const struct sw_node_pod *entry, struct sw_api_pod
     status->observed_generation = entry->observed_generation;
     if (entry->observed_generation == pod->metadata.generation)
         status->observed_agent_generation = pod->spec.agent_generation;
+    put_used(entry, &status->usage);
     return put_ready(entry, pod, utc_ns, arena);
 }

@@ -86,6 +86,24 @@ static void on_status(void *ctx, const struct sw_pod_report *report)
     sw_reconciler_add(controller->reconciler, entry->key, 0);
 }
 
+static void on_usage(void *ctx, const struct sw_pod_usage *usage)
+{
+    struct sw_node_controller *controller = ctx;
+    struct sw_node_pod *entry = find_uid(controller, usage->uid);
+    uint64_t now_ms, next_ms;
+
+    if (entry == NULL || !entry->is_open)
+        return;
+    entry->used = usage->used;
+    now_ms = sw_node_now_ms(controller);
+    next_ms = entry->used_ms + SW_NODE_USAGE_MS;
+    if (entry->used_ms == 0 || next_ms <= now_ms) {
+        entry->used_ms = now_ms;
+        next_ms = now_ms;
+    }
+    sw_reconciler_add(controller->reconciler, entry->key, next_ms - now_ms);
+}
+
 static void on_event(void *ctx, const struct sw_pod_event *event)
 {
     struct sw_node_controller *controller = ctx;
@@ -129,6 +147,9 @@ static void on_closed(void *ctx, const char *uid)
 
 struct sw_pod_observer sw_node_observer(struct sw_node_controller *controller)
 {
-    return (struct sw_pod_observer){
-        .ctx = controller, .on_status = on_status, .on_event = on_event, .on_closed = on_closed};
+    return (struct sw_pod_observer){.ctx = controller,
+                                    .on_status = on_status,
+                                    .on_event = on_event,
+                                    .on_usage = on_usage,
+                                    .on_closed = on_closed};
 }

@@ -8,6 +8,7 @@
 
 #define SW_NODE_REASON_SIZE 64
 #define SW_NODE_WORDS_SIZE 1024
+#define SW_NODE_USAGE_MS 5000 /* Between two writes of what an Agent used. */
 
 /* What is known of one Pod here, from calls of the runner and its answers. By uid: a Pod of the
  * same name made anew is another one. */
@@ -27,6 +28,8 @@ struct sw_node_pod {
     enum sw_pod_phase phase;
     uint64_t observed_generation, instances, ready, host_restarts;
     char reason[SW_NODE_REASON_SIZE], message[SW_NODE_WORDS_SIZE];
+    struct sw_pod_used used; /* By its Agent, if that is told of this Pod. */
+    uint64_t used_ms;        /* Monotonic; when the store heard of it last. */
 };
 
 struct sw_node_controller {

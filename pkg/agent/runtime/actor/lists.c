@@ -97,10 +97,9 @@ static enum sw_frame_instance_state state_of(const struct sw_instance *instance)
     return instance->waiting > 0 ? SW_FRAME_INSTANCE_BUSY : SW_FRAME_INSTANCE_IDLE;
 }
 
-static struct sw_frame_instance view_of(struct sw_worker *worker,
-                                        const struct sw_instance *instance)
+static struct sw_frame_instance view_of(struct sw_worker *worker, struct sw_instance *instance)
 {
-    return (struct sw_frame_instance){
+    struct sw_frame_instance view = {
         .key = sw_instance_key(instance),
         .pod = instance->pod->config.uid,
         .digest = instance->spec == NULL ? (struct sw_bytes){NULL, 0} : instance->spec->digest,
@@ -112,7 +111,12 @@ static struct sw_frame_instance view_of(struct sw_worker *worker,
                             ? 0
                             : worker->engine.memory_bytes(worker->engine.ctx, instance->guest),
         .last_ns = instance->actor.last_ns,
+        .pages = instance->pages,
     };
+
+    if (instance->is_metered)
+        sw_meter_fill_row(worker->now_ns, sw_instance_used(instance), &view);
+    return view;
 }
 
 static void add_awake(struct sw_worker *worker, const struct sw_pod *pod, struct page *page)
@@ -201,7 +205,10 @@ static bool fill(struct sw_worker *worker, struct row *row, struct sw_buffer *te
                                            .state = SW_FRAME_INSTANCE_ASLEEP,
                                            .segments = actor.segments,
                                            .failures = actor.failures,
-                                           .last_ns = actor.last_ns};
+                                           .last_ns = actor.last_ns,
+                                           .pages = saved.pages};
+    if (row->pod->config.is_durable)
+        sw_meter_fill_row(worker->now_ns, &saved.used, &row->view);
     sw_buffer_put(texts, saved.key.data, saved.key.size);
     sw_actor_done(&actor);
     return true;

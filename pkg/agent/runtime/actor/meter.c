@@ -1,7 +1,7 @@
 #include "pkg/agent/runtime/actor/meter.h"
 
 #include "pkg/agent/runtime/actor/capture.h"
-#include "pkg/agent/link/frame.h"
+#include "pkg/agent/link/entries.h"
 #include "pkg/agent/runtime/actor/segment.h"
 
 #include <assert.h>
@@ -364,6 +364,26 @@ void sw_meter_look_at_memory(struct sw_worker *worker, struct sw_instance *insta
     sw_meter_set_pages(worker, instance, pages_of(worker, instance));
 }
 
+struct sw_frame_used sw_meter_told(const struct sw_usage *used)
+{
+    return (struct sw_frame_used){.cpu_ns = used->cpu_ns,
+                                  .handled = used->handled,
+                                  .bytes_in = used->bytes_in,
+                                  .sent = used->sent,
+                                  .bytes_out = used->bytes_out,
+                                  .wakeups = used->wakeups,
+                                  .page_ms = used->page_ms};
+}
+
+void sw_meter_fill_row(uint64_t now_ns, const struct sw_usage *used, struct sw_frame_instance *row)
+{
+    uint64_t now_ms = now_ns / SW_USAGE_MS_NS, last_ms = row->last_ns / SW_USAGE_MS_NS;
+
+    row->used = sw_meter_told(used);
+    row->used_ns = now_ns;
+    row->open_page_ms = now_ms <= last_ms ? 0 : row->pages * (now_ms - last_ms);
+}
+
 /* --- Settling --------------------------------------------------------------------------------- */
 
 /* With the lock. */
@@ -430,17 +450,6 @@ static void record(struct sw_worker *worker, struct sw_account *account, bool is
         return;
     account_add(account, &record.usage.used);
     memset(&account->unrecorded, 0, sizeof account->unrecorded);
-}
-
-struct sw_frame_used sw_meter_told(const struct sw_usage *used)
-{
-    return (struct sw_frame_used){.cpu_ns = used->cpu_ns,
-                                  .handled = used->handled,
-                                  .bytes_in = used->bytes_in,
-                                  .sent = used->sent,
-                                  .bytes_out = used->bytes_out,
-                                  .wakeups = used->wakeups,
-                                  .page_ms = used->page_ms};
 }
 
 /* With the lock. */

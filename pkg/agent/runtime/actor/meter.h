@@ -109,6 +109,10 @@ void sw_meter_set_due(struct sw_worker *worker, struct sw_pod *pod);
 /* As swarmd is told of it. */
 struct sw_frame_used sw_meter_told(const struct sw_usage *used);
 
+/* The same of a durable instance among others, whose row has its pages and its last time. */
+struct sw_frame_instance;
+void sw_meter_fill_row(uint64_t now_ns, const struct sw_usage *used, struct sw_frame_instance *row);
+
 /* --- Settling --------------------------------------------------------------------------------- */
 
 /* Have the accounts hold all that records of this worker say. */

@@ -403,6 +403,38 @@ static void test_a_failing_pod_degrades_the_agent_until_it_recovers(void **state
     until(fixture, agent_is_ready);
 }
 
+static bool agent_has_both(struct fixture *fixture)
+{
+    const struct sw_api_agent *agent = read_object(fixture, "Agent", "worker");
+
+    return agent->status.usage.messages == 107 && agent->status.usage.memory_bytes == 7;
+}
+
+static void pod_tell(struct fixture *fixture, const char *name, uint64_t time, uint64_t messages)
+{
+    struct sw_api_pod *pod = read_object(fixture, "Pod", name);
+
+    pod->status.usage.time = time;
+    pod->status.usage.messages = messages;
+    pod->status.usage.memory_bytes = messages % 100;
+    must(fixture, sw_objects_update_status, pod);
+}
+
+/* Of the Pods of a Node the one that speaks last knows all, and no sum becomes less. */
+static void test_usage_is_what_its_nodes_tell(void **state)
+{
+    struct fixture *fixture = *state;
+
+    node_join(fixture);
+    agent_apply(fixture, 1);
+    until(fixture, agent_is_ready);
+    pod_tell(fixture, "worker-0", 10, 100);
+    pod_tell(fixture, "worker-1", 11, 107);
+    until(fixture, agent_has_both);
+    pod_tell(fixture, "worker-2", 12, 7);
+    until(fixture, agent_has_both);
+}
+
 static bool template_is_gone(struct fixture *fixture)
 {
     return read_object(fixture, "AgentTemplate", "small") == NULL;
@@ -584,6 +616,7 @@ int main(void)
         WORLD_TEST(test_pods_wait_for_a_node_and_say_so),
         WORLD_TEST(test_a_pod_deleted_by_hand_comes_back_with_its_slots),
         WORLD_TEST(test_a_failing_pod_degrades_the_agent_until_it_recovers),
+        WORLD_TEST(test_usage_is_what_its_nodes_tell),
         WORLD_TEST(test_an_agent_goes_though_its_template_went_before),
         WORLD_TEST(test_an_agent_goes_though_its_node_was_removed),
         WORLD_TEST(test_a_large_agent_is_deployed_changed_and_deleted),

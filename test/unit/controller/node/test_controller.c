@@ -505,6 +505,30 @@ static void words_that_are_no_text_are_masked(void **state)
     until(*state, pod_says_masked);
 }
 
+static bool agent_has_used(struct fixture *fixture)
+{
+    const struct sw_api_agent *agent = read_object(fixture, "Agent", "worker");
+
+    return agent->status.usage.messages == 12 && agent->status.usage.cpu_nanoseconds == 345 &&
+           agent->status.usage.memory_bytes == 65536 && agent->status.usage.time == 1000;
+}
+
+/* One Pod tells what the whole Agent used on its Node. */
+static void what_an_agent_used_comes_into_its_status(void **state)
+{
+    struct world *world = world_of(state);
+    struct sw_pod_usage usage = {
+        .used = {.utc_ns = 1000, .cpu_ns = 345, .handled = 12, .memory_bytes = 65536}};
+
+    apply(state, 2);
+    until(*state, agent_is_ready);
+    usage.uid = "nobody's";
+    world->fake.observer.on_usage(world->fake.observer.ctx, &usage);
+    usage.uid = world->fake.pods[0].uid;
+    world->fake.observer.on_usage(world->fake.observer.ctx, &usage);
+    until(*state, agent_has_used);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -524,6 +548,7 @@ int main(void)
         TEST(what_happens_to_an_instance_becomes_an_event_of_its_agent),
         TEST(long_words_and_keys_are_cut_between_characters),
         TEST(words_that_are_no_text_are_masked),
+        TEST(what_an_agent_used_comes_into_its_status),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

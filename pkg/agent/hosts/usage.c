@@ -1,0 +1,161 @@
+#include "pkg/agent/hosts/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define USAGES_MAX 262144u /* Of all hosts: what more of them say is not kept. */
+#define USAGES_SPARE 1024u
+
+struct usage { /* What a host told last of an Agent, or of a namespace in it. */
+    char name_space[64], agent[64], agent_uid[64];
+    char pod[64]; /* Uid of a Pod of the Agent, which tells it to the store; "": not known. */
+    struct sw_pod_used used;
+};
+
+void sw_hosts_usage_done(struct sw_hosts *hosts)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (hosts->usages != NULL && sw_map_next(hosts->usages, &cursor, &entry))
+        free(entry.value);
+    sw_map_free(hosts->usages);
+}
+
+/* Those of Agents that are gone. */
+static void sweep(struct sw_hosts *hosts)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (sw_map_next(hosts->usages, &cursor, &entry)) {
+        struct usage *usage = entry.value;
+
+        if (usage->agent_uid[0] == '\0' ||
+            sw_map_find(hosts->pods, usage->pod, strlen(usage->pod)) != NULL)
+            continue;
+        (void)sw_map_remove(hosts->usages, entry.key.data, entry.key.size);
+        free(usage);
+        cursor = 0; /* Whatever moved is met again. */
+    }
+}
+
+static struct usage *usage_get(struct sw_hosts *hosts, const struct sw_host *host,
+                               const struct sw_agent_usage *told)
+{
+    char key[3 * 64 + SW_HOST_NAME_SIZE];
+    int size =
+        snprintf(key, sizeof key, "%s/%s/%s", told->name_space, told->agent_uid, host->about.name);
+    struct usage *usage = sw_map_find(hosts->usages, key, (size_t)size);
+
+    if (usage != NULL)
+        return usage;
+    if (sw_map_count(hosts->usages) >= 2 * sw_map_count(hosts->pods) + USAGES_SPARE)
+        sweep(hosts);
+    if (sw_map_count(hosts->usages) >= USAGES_MAX)
+        return NULL;
+    usage = calloc(1, sizeof *usage);
+    if (usage == NULL)
+        return NULL;
+    (void)snprintf(usage->name_space, sizeof usage->name_space, "%s", told->name_space);
+    (void)snprintf(usage->agent, sizeof usage->agent, "%s", told->agent);
+    (void)snprintf(usage->agent_uid, sizeof usage->agent_uid, "%s", told->agent_uid);
+    if (sw_map_put(hosts->usages, key, (size_t)size, usage, NULL) == SW_OK)
+        return usage;
+    free(usage);
+    return NULL;
+}
+
+/* A Pod of the Agent in that host: the same one as long as it is there. */
+static bool find_pod(const struct sw_hosts *hosts, const struct sw_host *host, struct usage *usage)
+{
+    char agent_key[2 * 64];
+    const struct sw_host_route *route;
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    if (sw_map_find(hosts->pods, usage->pod, strlen(usage->pod)) != NULL)
+        return true;
+    (void)snprintf(agent_key, sizeof agent_key, "%s/%s", usage->name_space, usage->agent);
+    route = sw_map_find(hosts->routes, agent_key, strlen(agent_key));
+    if (route == NULL || route->host != host)
+        return false; /* It is a bridge to it. */
+    while (sw_map_next(hosts->pods, &cursor, &entry)) {
+        const struct sw_host_pod *pod = entry.value;
+
+        if (pod->host != host || strcmp(pod->agent_key, agent_key) != 0)
+            continue;
+        (void)snprintf(usage->pod, sizeof usage->pod, "%s", pod->uid);
+        return true;
+    }
+    return false;
+}
+
+/* Sums never become less: several threads of a host tell them, in no order. */
+static void raise(struct sw_pod_used *used, const struct sw_pod_used *told)
+{
+    uint64_t *const sums[] = {&used->cpu_ns,    &used->handled, &used->bytes_in,     &used->sent,
+                              &used->bytes_out, &used->wakeups, &used->memory_byte_s};
+    const uint64_t news[] = {told->cpu_ns,    told->handled, told->bytes_in,     told->sent,
+                             told->bytes_out, told->wakeups, told->memory_byte_s};
+
+    for (size_t i = 0; i < sizeof news / sizeof *news; i++)
+        if (*sums[i] < news[i])
+            *sums[i] = news[i];
+    if (told->utc_ns < used->utc_ns)
+        return;
+    used->utc_ns = told->utc_ns;
+    used->memory_bytes = told->memory_bytes;
+}
+
+void sw_hosts_on_usage(void *ctx, const struct sw_agent_usage *told)
+{
+    struct sw_host *host = ctx;
+    struct sw_hosts *hosts = host->hosts;
+    const struct sw_pod_observer *observer = &hosts->pod_observer;
+    struct usage *usage = usage_get(hosts, host, told);
+    struct sw_pod_usage of_pod;
+
+    if (usage == NULL)
+        return;
+    raise(&usage->used, &told->used);
+    if (usage->agent_uid[0] == '\0' || observer->on_usage == NULL || !find_pod(hosts, host, usage))
+        return;
+    of_pod = (struct sw_pod_usage){.uid = usage->pod, .used = usage->used};
+    observer->on_usage(observer->ctx, &of_pod);
+}
+
+static void each(const struct sw_hosts *hosts, const char *name_space, bool of_agents,
+                 void (*visit)(void *ctx, const struct sw_agent_usage *usage), void *ctx)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (sw_map_next(hosts->usages, &cursor, &entry)) {
+        const struct usage *usage = entry.value;
+        const struct sw_agent_usage view = {.name_space = usage->name_space,
+                                            .agent = usage->agent,
+                                            .agent_uid = usage->agent_uid,
+                                            .used = usage->used};
+        bool is_there =
+            !of_agents || sw_map_find(hosts->pods, usage->pod, strlen(usage->pod)) != NULL;
+
+        if ((usage->agent_uid[0] != '\0') == of_agents && is_there &&
+            (name_space == NULL || strcmp(usage->name_space, name_space) == 0))
+            visit(ctx, &view);
+    }
+}
+
+void sw_hosts_each_usage(const struct sw_hosts *hosts, const char *name_space,
+                         void (*visit)(void *ctx, const struct sw_agent_usage *usage), void *ctx)
+{
+    each(hosts, name_space, true, visit, ctx);
+}
+
+void sw_hosts_each_space_usage(const struct sw_hosts *hosts, const char *name_space,
+                               void (*visit)(void *ctx, const struct sw_agent_usage *usage),
+                               void *ctx)
+{
+    each(hosts, name_space, false, visit, ctx);
+}
