@@ -5,6 +5,7 @@
 #include "pkg/controller/collector/controller.h"
 #include "pkg/controller/namespace/controller.h"
 #include "pkg/controller/pod/controller.h"
+#include "pkg/controller/quota/controller.h"
 
 #include <stdlib.h>
 
@@ -15,6 +16,7 @@ struct controllers {
     struct sw_pod_controller *pods;
     struct sw_namespace_controller *namespaces;
     struct sw_garbage_collector *collector;
+    struct sw_quota_controller *quotas;
     struct sw_cluster_controller *cluster;
     struct sw_node_controller *node;
 };
@@ -33,6 +35,8 @@ static enum sw_rc hive_start(struct controllers *made, const struct controllers_
                                                      options->logger, options->objects};
     struct sw_cluster_controller_options cluster = {options->loop, options->system, options->logger,
                                                     options->objects};
+    struct sw_quota_controller_options quotas = {options->loop, options->system, options->logger,
+                                                 options->objects};
     enum sw_rc rc = sw_agent_controller_new(&agents, &made->agents, err);
 
     if (rc == SW_OK)
@@ -41,6 +45,8 @@ static enum sw_rc hive_start(struct controllers *made, const struct controllers_
         rc = sw_namespace_controller_new(&namespaces, &made->namespaces, err);
     if (rc == SW_OK)
         rc = sw_garbage_collector_new(&collector, &made->collector, err);
+    if (rc == SW_OK)
+        rc = sw_quota_controller_new(&quotas, &made->quotas, err);
     if (rc == SW_OK)
         rc = sw_cluster_controller_new(&cluster, &made->cluster, err);
     return rc;
@@ -94,6 +100,7 @@ void controllers_free(struct controllers *controllers)
         return;
     sw_node_controller_free(controllers->node);
     sw_cluster_controller_free(controllers->cluster);
+    sw_quota_controller_free(controllers->quotas);
     sw_garbage_collector_free(controllers->collector);
     sw_namespace_controller_free(controllers->namespaces);
     sw_pod_controller_free(controllers->pods);

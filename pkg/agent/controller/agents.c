@@ -97,12 +97,14 @@ static bool parts_make(struct sw_agents *agents)
     agents->pods = sw_map_new(0);
     agents->modules = sw_map_new(0);
     agents->agents_known = sw_map_new(0);
+    agents->quotas = sw_map_new(0);
     if (agents->options.calls_budget == NULL)
         agents->options.calls_budget = agents->calls_own = sw_calls_budget_new();
     return agents->backoff != NULL && agents->ping != NULL && agents->deadline != NULL &&
            agents->calls_sweep != NULL && agents->calls_by_name != NULL &&
            agents->calls_by_agent != NULL && agents->pods != NULL && agents->modules != NULL &&
-           agents->agents_known != NULL && agents->options.calls_budget != NULL;
+           agents->agents_known != NULL && agents->quotas != NULL &&
+           agents->options.calls_budget != NULL;
 }
 
 enum sw_rc sw_agents_new(const struct sw_agents_options *options, struct sw_agents **ret_agents,
@@ -213,6 +215,7 @@ void sw_agents_free(struct sw_agents *agents)
     sw_map_free(agents->pods);
     sw_map_free(agents->modules);
     sw_map_free(agents->agents_known);
+    sw_quotas_done(agents);
     for (size_t i = 0; i < 4; i++) {
         struct sw_timer *timers[] = {agents->backoff, agents->ping, agents->deadline,
                                      agents->calls_sweep};

@@ -14,6 +14,7 @@
  * I/O: a child process and a socket pair on the loop.  Limits: struct sw_agents_options. */
 #pragma once
 #include "pkg/agent/cgroups/cgroups.h"
+#include "pkg/agent/controller/view.h"
 #include "pkg/agent/pod/runner.h"
 #include "pkg/broker/service/service.h"
 #include "pkg/utils/logger/logger.h"
@@ -114,6 +115,9 @@ SW_DEFINE_CLEANUP(struct sw_agents, sw_agents_free)
 /* For pkg/controller/node. Lives as long as agents. */
 const struct sw_pod_runner *sw_agents_runner(struct sw_agents *agents);
 
+/* What a namespace may have in this host.  SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc sw_agents_set_quota(struct sw_agents *agents, const char *name_space,
+                                             const struct sw_pod_quota *quota);
 /* Whether the host takes messages now; the errors say why not, and are those of sw_agents_send. */
 SW_MUST_CHECK enum sw_rc sw_agents_check(const struct sw_agents *agents, struct sw_err *err);
 /* Whether a Pod of that Agent is here. */
@@ -239,14 +243,4 @@ bool sw_agents_has_module(const struct sw_agents *agents, const char *name_space
 /* Nothing needs it: the host drops machine code that was there for instances which ran it once. */
 void sw_agents_drop_module(struct sw_agents *agents, const char *digest);
 
-struct sw_agents_view { /* For metrics, top and status. Counts since the host's start. */
-    bool is_up;
-    uint64_t host_starts, host_pid, pods, instances, waiting, memory_bytes, packed_bytes;
-    uint64_t asleep, shelf_bytes, hibernated, woken; /* Of instances that sleep. */
-    uint64_t segments, failures, sends, publishes, replies, refused, replayed;
-    uint64_t retried, parked, expired;
-    uint64_t calls, calls_open; /* Of services; open: under way, or answered and not taken yet. */
-    uint64_t epochs, journal_bytes, requests;
-    uint64_t journal_kept_bytes, snapshots, snapshots_failed, snapshot_bytes, still_ns;
-};
 void sw_agents_view(const struct sw_agents *agents, struct sw_agents_view *ret_view);

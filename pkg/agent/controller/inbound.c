@@ -57,6 +57,7 @@ static enum sw_rc on_ready(struct sw_agents *agents, const struct sw_frame_ready
         agents->options.observer.on_host(agents->options.observer.ctx, true,
                                          text_of(ready->words, words, sizeof words));
     sw_calls_host_up(agents);
+    sw_quotas_host_up(agents);
     sw_pods_host_up(agents);
     return SW_OK;
 }

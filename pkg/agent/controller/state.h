@@ -93,6 +93,7 @@ struct sw_agents {
 
     struct sw_map *pods;         /* uid to struct sw_pod. */
     struct sw_map *modules;      /* digest to struct sw_module. */
+    struct sw_map *quotas;       /* Owned struct sw_pod_quota by namespace. */
     struct sw_map *agents_known; /* "namespace/agent" to a count of Pods, as a pointer. */
 
     struct sw_request **requests; /* Of requests_capacity places. */
@@ -147,6 +148,10 @@ void sw_pods_module_failed(struct sw_agents *agents, const struct sw_module *mod
 void sw_pods_closed(struct sw_agents *agents, struct sw_pod *pod);
 struct sw_pod *sw_pods_find(const struct sw_agents *agents, struct sw_bytes uid);
 void sw_pods_report(struct sw_agents *agents, const struct sw_pod_report *report);
+
+/* quota.c */
+void sw_quotas_host_up(struct sw_agents *agents);
+void sw_quotas_done(struct sw_agents *agents);
 
 /* modules.c */
 SW_MUST_CHECK enum sw_rc sw_modules_use(struct sw_agents *agents, const char *digest,

@@ -284,10 +284,12 @@ enum sw_rc sw_hosts_new(const struct sw_hosts_options *options, struct sw_hosts 
     made->pods = sw_map_new(0);
     made->routes = sw_map_new(0);
     made->usages = sw_map_new(0);
+    made->quotas = sw_map_new(0);
     made->sweep = sw_timer_new(options->host.loop, on_sweep, made);
     made->bridging = sw_timer_new(options->host.loop, sw_hosts_bridge, made);
     if (made->calls_budget == NULL || made->pods == NULL || made->routes == NULL ||
-        made->usages == NULL || made->sweep == NULL || made->bridging == NULL)
+        made->usages == NULL || made->quotas == NULL || made->sweep == NULL ||
+        made->bridging == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the agent hosts");
     rc = sw_hosts_get(made, &shared, &made->shared, err);
     if (rc == SW_OK)
@@ -328,6 +330,7 @@ void sw_hosts_free(struct sw_hosts *hosts)
     sw_map_free(hosts->pods);
     sw_map_free(hosts->routes);
     sw_hosts_usage_done(hosts);
+    sw_hosts_quota_done(hosts);
     sw_calls_budget_free(hosts->calls_budget);
     if (hosts->sweep != NULL)
         sw_timer_free(hosts->sweep);

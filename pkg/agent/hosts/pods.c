@@ -123,6 +123,7 @@ static void pod_free(struct sw_host_pod *pod)
     struct sw_host *host = pod->host;
 
     (void)sw_map_remove(host->hosts->pods, pod->uid, strlen(pod->uid));
+    sw_hosts_share_quota_of(host->hosts, pod);
     route_end(host, pod->agent_key);
     if (--host->pods == 0) {
         host->idle_since_ms = sw_hosts_now_ms(host->hosts);
@@ -186,6 +187,7 @@ static enum sw_rc pod_add(struct sw_hosts *hosts, const struct sw_pod_spec *spec
         return rc;
     }
     pod->host->pods++;
+    sw_hosts_share_quota_of(hosts, pod);
     *ret_pod = pod;
     return SW_OK;
 }
@@ -233,7 +235,8 @@ void sw_hosts_pods_init(struct sw_hosts *hosts)
                                            .observe = runner_observe,
                                            .open = runner_open,
                                            .update = runner_open,
-                                           .close = runner_close};
+                                           .close = runner_close,
+                                           .set_quota = sw_hosts_set_quota};
 }
 
 void sw_hosts_pods_done(struct sw_hosts *hosts)

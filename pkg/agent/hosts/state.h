@@ -27,6 +27,7 @@ struct sw_host {
     uint64_t bridge_generation;
     struct sw_service bridge_service;
     bool is_up;
+    bool is_marked;           /* For a walk over all. */
     bool is_unknown;          /* Nothing says whose its folder is, and it stays. */
     char words[256];          /* Why it is down. */
     char folder[SW_PATH_MAX]; /* What agents and agents-journal are in. */
@@ -56,6 +57,7 @@ struct sw_hosts {
     struct sw_host *shared;
     struct sw_map *pods;   /* Uid to struct sw_host_pod, owned. */
     struct sw_map *routes; /* "namespace/agent" to struct sw_host_route, owned. */
+    struct sw_map *quotas; /* Owned struct sw_pod_quota by namespace. */
     struct sw_map *usages; /* Of struct usage in usage.c, owned. */
     struct sw_timer *sweep, *bridging;
     struct sw_list carriages; /* Of struct carriage in carry.c: envelopes on their way. */
@@ -72,6 +74,13 @@ SW_MUST_CHECK enum sw_rc sw_hosts_get(struct sw_hosts *hosts, const struct sw_ho
                                       struct sw_host **ret_host, struct sw_err *err);
 /* Look soon whether a host is to be stopped or removed. */
 void sw_hosts_sweep_soon(struct sw_hosts *hosts);
+
+/* quota.c */
+void sw_hosts_set_quota(void *ctx, const char *name_space, const struct sw_pod_quota *quota);
+/* Pods of the namespace, or of that of a Pod, came to a host or left it. */
+void sw_hosts_share_quota(struct sw_hosts *hosts, const char *name_space);
+void sw_hosts_share_quota_of(struct sw_hosts *hosts, const struct sw_host_pod *pod);
+void sw_hosts_quota_done(struct sw_hosts *hosts);
 
 /* usage.c */
 void sw_hosts_usage_done(struct sw_hosts *hosts);

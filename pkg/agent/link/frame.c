@@ -205,6 +205,9 @@ static const struct field stats_fields[] = {U64(stats.pods),
                                             U64(stats.snapshot_bytes),
                                             U64(stats.still_ns)};
 
+static const struct field quota_fields[] = {NAME(quota.name_space, SW_FRAME_NAME_MAX),
+                                            U64(quota.instances), U64(quota.memory_bytes),
+                                            U32(quota.messages_per_s, UINT32_MAX)};
 static const struct field usage_fields[] = {
     NAME(usage.name_space, SW_FRAME_NAME_MAX),
     TEXT(usage.agent, SW_FRAME_NAME_MAX),
@@ -255,6 +258,7 @@ static const struct shape shapes[] = {
     SHAPE(LETTERS_CHANGE, SW_FRAME_TO_HOST, letters_change_fields),
     SHAPE(CALL_RESULT, SW_FRAME_TO_HOST, call_result_fields),
     SHAPE(MODULE_ASK, SW_FRAME_TO_HOST, module_ask_fields),
+    SHAPE(QUOTA, SW_FRAME_TO_HOST, quota_fields),
     SHAPE(READY, SW_FRAME_FROM_HOST, ready_fields),
     SHAPE(MODULE_RESULT, SW_FRAME_FROM_HOST, result_fields),
     SHAPE(POD_STATUS, SW_FRAME_FROM_HOST, pod_status_fields),

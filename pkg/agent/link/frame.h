@@ -38,6 +38,7 @@ enum sw_frame_kind {
     SW_FRAME_LETTERS,
     SW_FRAME_LETTERS_CHANGE,
     SW_FRAME_CALL_RESULT,
+    SW_FRAME_QUOTA,      /* What a namespace may have in this host. */
     SW_FRAME_MODULE_ASK, /* Whether anything needs a module that no Pod has. */
     /* From the host. */
     SW_FRAME_READY = 64, /* The first one: the journal is recovered. */
@@ -131,10 +132,6 @@ struct sw_frame_module_wanted {
 struct sw_frame_module_ask { /* Answered with the code of SW_E_PRECONDITION if it is needed. */
     uint64_t request;
     struct sw_bytes digest;
-};
-
-struct sw_frame_request { /* PING, PONG: a number. */
-    uint64_t request;
 };
 
 struct sw_frame_list {
@@ -231,6 +228,7 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
         struct sw_frame_instances instances; /* INSTANCES, LETTERS_PAGE. */
         struct sw_frame_event event;
         struct sw_frame_log log;
+        struct sw_frame_quota quota;
         struct sw_frame_usage usage;
         struct sw_frame_stats stats;
         struct sw_frame_call call;

@@ -1,8 +1,12 @@
-/* Figures of an agent host: what its STATS frame holds.
+/* Signs of life of an agent host: what its frames PONG, STATS and REPLAYED hold.
  *
  * Threads, I/O, Limits: none. */
 #pragma once
 #include <stdint.h>
+
+struct sw_frame_request { /* PING, PONG: a number. */
+    uint64_t request;
+};
 
 struct sw_frame_stats { /* Since the host's start, but for the first seven. */
     uint64_t pods, instances, waiting, memory_bytes, packed_bytes, asleep, shelf_bytes;

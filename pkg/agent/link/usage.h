@@ -14,6 +14,12 @@ struct sw_frame_used {          /* Since it began; never less than was told befo
     uint64_t page_ms;           /* Of memory, in pages of 64 KiB. */
 };
 
+struct sw_frame_quota { /* As struct sw_quota_limits has it. */
+    struct sw_bytes name_space;
+    uint64_t instances, memory_bytes;
+    uint32_t messages_per_s;
+};
+
 struct sw_frame_usage {
     struct sw_bytes name_space, agent, agent_uid; /* agent, agent_uid empty: of the namespace. */
     uint64_t time_ns;                             /* Up to when. */

@@ -103,6 +103,13 @@ struct sw_agent_usage { /* agent, agent_uid "": of the namespace of a host. */
     struct sw_pod_used used;
 };
 
+#define SW_POD_QUOTA_NONE UINT64_MAX
+
+struct sw_pod_quota {                 /* Of a namespace on this node. */
+    uint64_t instances, memory_bytes; /* SW_POD_QUOTA_NONE: any number. */
+    uint64_t messages_per_s;          /* 0: any number. */
+};
+
 struct sw_pod_event { /* Something that people should see; borrowed for the call. */
     const char *uid;  /* Of the Pod. */
     bool is_warning;
@@ -136,4 +143,7 @@ struct sw_pod_runner {
     /* Stop a Pod's instances; on_closed follows, also for a uid that is not open. discard: the Pod
      * was deleted, so on_stop runs and its state is removed; otherwise the state stays. */
     void (*close)(void *ctx, const char *uid, bool discard);
+    /* What all instances of a namespace may have together from here on; to be told before its first
+     * Pod is opened. */
+    void (*set_quota)(void *ctx, const char *name_space, const struct sw_pod_quota *quota);
 };

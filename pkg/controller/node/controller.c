@@ -272,7 +272,9 @@ static enum sw_rc follow(struct sw_node_controller *controller, struct sw_err *e
     const struct sw_informer_handler pods = {.ctx = controller, .on_change = on_pod};
     const struct sw_informer_handler nodes = {.ctx = controller, .on_change = on_node};
 
-    enum sw_rc rc = sw_informer_new(objects, sw_kind_find("Pod"), &pods, &controller->pods, err);
+    enum sw_rc rc = sw_node_follow_quotas(controller, err); /* Before any Pod is opened. */
+    if (rc == SW_OK)
+        rc = sw_informer_new(objects, sw_kind_find("Pod"), &pods, &controller->pods, err);
     if (rc == SW_OK)
         rc = sw_informer_new(objects, sw_kind_find("Node"), &nodes, &controller->nodes, err);
     return rc;
@@ -329,6 +331,7 @@ void sw_node_controller_free(struct sw_node_controller *controller)
     if (controller == NULL)
         return;
     sw_informer_free(controller->pods);
+    sw_informer_free(controller->quotas);
     sw_informer_free(controller->nodes);
     sw_reconciler_free(controller->reconciler);
     while (controller->by_uid != NULL && sw_map_next(controller->by_uid, &cursor, &found))

@@ -35,7 +35,7 @@ struct sw_node_pod {
 struct sw_node_controller {
     struct sw_node_controller_options options;
     struct sw_reconciler *reconciler;
-    struct sw_informer *pods, *nodes;
+    struct sw_informer *pods, *nodes, *quotas;
     struct sw_map *by_uid; /* Uid -> struct sw_node_pod, owned. */
     struct sw_map *by_key; /* Store key -> the entry of the Pod that has the name now. */
     struct sw_arena *scratch;
@@ -65,6 +65,12 @@ void sw_node_pod_fail(struct sw_node_controller *controller, struct sw_node_pod 
                       const char *reason, const char *message);
 /* Forget an entry. */
 void sw_node_pod_free(struct sw_node_controller *controller, struct sw_node_pod *entry);
+
+/* --- quota.c --- */
+
+/* Have the runner know all quotas that there are, and follow them. */
+SW_MUST_CHECK enum sw_rc sw_node_follow_quotas(struct sw_node_controller *controller,
+                                               struct sw_err *err);
 
 /* --- self.c: the Node object --- */
 

@@ -6,6 +6,7 @@
 
 #include "pkg/apis/swarm/v1/protobuf.h"
 #include "pkg/apis/swarm/v1/validate.h"
+#include "pkg/store/objects/quota.h"
 #include "pkg/store/objects/state.h"
 #include "pkg/utils/base/text.h"
 
@@ -198,6 +199,125 @@ static enum sw_rc add_removal(struct sw_plan *plan, void *object, const struct c
     return add_step(plan, &op, object, err);
 }
 
+/* --- Quotas --------------------------------------------------------------------------------------
+ */
+
+struct quotas { /* Of a namespace, while an Agent of it is written. */
+    struct sw_plan *plan;
+    struct quota_use now, next;
+    enum sw_rc rc;
+    struct sw_err *err;
+};
+
+/* A quota that this plan writes already counts what that came to. */
+static enum sw_rc put_quota(struct quotas *quotas, struct sw_api_resource_quota *quota,
+                            const struct sw_store_item *item)
+{
+    struct sw_plan *plan = quotas->plan;
+    const struct sw_kind *kind = sw_kind_find("ResourceQuota");
+    struct current current = {.item = item, .object = quota};
+    struct step *step;
+    enum sw_rc rc;
+
+    sw_object_key(kind, quota->metadata.namespace, quota->metadata.name, current.key);
+    step = find_step(plan, current.key);
+    if (step != NULL && step->op.action == SW_STORE_PUT)
+        quota = step->object;
+    rc = sw_quota_check(quota, &quotas->now, &quotas->next, quotas->err);
+    if (rc != SW_OK)
+        return rc;
+    quota->status.used.agents = quotas->next.agents;
+    quota->status.used.replicas = quotas->next.replicas;
+    if (step != NULL && step->op.action == SW_STORE_PUT)
+        return encode(plan, kind, quota, &step->op.value, quotas->err);
+    return add_replacement(plan, kind, quota, &current, quotas->err);
+}
+
+static bool visit_quota(void *ctx, const struct sw_store_item *item)
+{
+    struct quotas *quotas = ctx;
+    void *object = NULL;
+
+    quotas->rc = sw_object_of_item(sw_kind_find("ResourceQuota"), item, quotas->plan->options.arena,
+                                   &object, quotas->err);
+    if (quotas->rc == SW_OK)
+        quotas->rc = put_quota(quotas, object, item);
+    return quotas->rc == SW_OK;
+}
+
+static bool note_any(void *ctx, const struct sw_store_item *item)
+{
+    (void)item;
+    *(bool *)ctx = true;
+    return false;
+}
+
+/* Of Agents whose writes stand in this plan already. */
+static void count_planned(struct quotas *quotas, const struct sw_kind *kind, const char *name_space)
+{
+    for (const struct step *step = quotas->plan->first; step != NULL; step = step->next) {
+        const struct sw_api_agent *agent = step->object;
+
+        if (agent == NULL || step->op.condition != SW_STORE_ABSENT ||
+            sw_object_kind(agent) != kind || strcmp(agent->metadata.namespace, name_space) != 0)
+            continue;
+        sw_quota_add_agent(&quotas->now, agent);
+    }
+}
+
+/* An Agent becomes another one, or begins (old NULL), or is gone (next NULL). */
+static enum sw_rc check_quotas(struct sw_plan *plan, const struct sw_kind *kind, const void *old,
+                               const void *next, struct sw_err *err)
+{
+    const char *name_space = sw_object_namespace(next != NULL ? next : old);
+    struct quotas quotas = {.plan = plan, .err = err};
+    struct quota_use before = {0}, after = {0};
+    bool has_any = false;
+    char prefix[SW_OBJECT_KEY_MAX];
+    struct sw_store_list_request request = {.prefix = prefix, .items_max = 1};
+    struct sw_store_list_end end;
+    enum sw_rc rc;
+
+    if (kind->message != &sw_api_agent_message)
+        return SW_OK;
+    sw_quota_add_agent(&before, old);
+    sw_quota_add_agent(&after, next);
+    if (before.agents == after.agents && before.replicas == after.replicas)
+        return SW_OK;
+    sw_object_key(sw_kind_find("ResourceQuota"), name_space, NULL, prefix);
+    rc = sw_store_list(plan->objects->store, &request, note_any, &has_any, &end, err);
+    if (rc != SW_OK || !has_any)
+        return rc;
+    rc = sw_quota_count(plan->objects, name_space, &quotas.now, err);
+    if (rc != SW_OK)
+        return rc;
+    count_planned(&quotas, kind, name_space);
+    quotas.next =
+        (struct quota_use){.agents = quotas.now.agents + after.agents - before.agents,
+                           .replicas = quotas.now.replicas + after.replicas - before.replicas};
+    request.items_max = 0;
+    rc = sw_store_list(plan->objects->store, &request, visit_quota, &quotas, &end, err);
+    return rc == SW_OK ? quotas.rc : rc;
+}
+
+/* A new quota knows what there is. */
+static enum sw_rc begin_quota(struct sw_plan *plan, const struct sw_kind *kind, void *object,
+                              struct sw_err *err)
+{
+    struct sw_api_resource_quota *quota = object;
+    struct quota_use use;
+    enum sw_rc rc;
+
+    if (kind->message != &sw_api_resource_quota_message)
+        return SW_OK;
+    rc = sw_quota_count(plan->objects, sw_object_namespace(object), &use, err);
+    if (rc != SW_OK)
+        return rc;
+    quota->status.used.agents = use.agents;
+    quota->status.used.replicas = use.replicas;
+    return SW_OK;
+}
+
 /* --- Create -------------------------------------------------------------------------------------
  */
 
@@ -282,6 +402,10 @@ enum sw_rc sw_plan_create(struct sw_plan *plan, const struct sw_kind *kind, void
     if (rc == SW_OK)
         rc = check_home(plan, kind, object, err);
     if (rc == SW_OK)
+        rc = check_quotas(plan, kind, NULL, object, err);
+    if (rc == SW_OK)
+        rc = begin_quota(plan, kind, object, err);
+    if (rc == SW_OK)
         rc = encode(plan, kind, object, &op.value, err);
     if (rc != SW_OK)
         return rc;
@@ -321,6 +445,14 @@ static void keep_ours(const struct sw_kind *kind, void *object, const void *old)
     sw_object_take_part(kind, object, old, "status");
 }
 
+static enum sw_rc remove_it(struct sw_plan *plan, const struct sw_kind *kind, void *object,
+                            const struct current *current, struct sw_err *err)
+{
+    enum sw_rc rc = check_quotas(plan, kind, current->object, NULL, err);
+
+    return rc == SW_OK ? add_removal(plan, object, current, err) : rc;
+}
+
 static enum sw_rc replace(struct sw_plan *plan, const struct sw_kind *kind, void *object,
                           const struct current *current, struct sw_err *err)
 {
@@ -338,9 +470,10 @@ static enum sw_rc replace(struct sw_plan *plan, const struct sw_kind *kind, void
         if (rc != SW_OK)
             return rc;
         if (meta->finalizers_count == 0)
-            return add_removal(plan, object, current, err);
+            return remove_it(plan, kind, object, current, err);
     }
-    return add_replacement(plan, kind, object, current, err);
+    rc = check_quotas(plan, kind, current->object, object, err);
+    return rc == SW_OK ? add_replacement(plan, kind, object, current, err) : rc;
 }
 
 enum sw_rc sw_plan_update(struct sw_plan *plan, const struct sw_kind *kind, void *object,
@@ -467,7 +600,7 @@ enum sw_rc sw_plan_delete(struct sw_plan *plan, const struct sw_kind *kind, void
 
     struct sw_api_object_meta *meta = sw_object_meta(object);
     if (meta->finalizers_count == 0)
-        return add_removal(plan, object, &current, err);
+        return remove_it(plan, kind, object, &current, err);
     if (meta->deletion_timestamp == 0)
         meta->deletion_timestamp = sw_objects_utc_ns(plan->objects);
     if (kind->message == &sw_api_namespace_message)

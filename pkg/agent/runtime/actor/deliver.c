@@ -97,6 +97,12 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
                                   "its sender brings too many instances to life"});
         return NULL;
     }
+    if (!sw_instance_reserve(pod)) {
+        park(worker, pod, message,
+             &(struct sw_refusal){SW_E_EXHAUSTED, "QuotaExceeded",
+                                  "the quota of its namespace has no room for another instance"});
+        return NULL;
+    }
     instance = sw_instance_add(worker, pod, message->key, 0);
     if (instance == NULL)
         refuse(worker, message, SW_E_EXHAUSTED, "no memory for an instance");
@@ -239,6 +245,7 @@ static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instanc
 {
     const struct sw_pod_config *config = &instance->pod->config;
     uint32_t per_s = config->messages_per_s;
+    uint64_t room_ns = 0;
     char words[128];
 
     if (message->is_inner)
@@ -262,6 +269,12 @@ static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instanc
                  "an instance of this Agent takes %" PRIu32
                  " messages a second; send again in %" PRIu64 " ms",
                  per_s, (sw_rate_room_ns(&instance->rate, per_s) - worker->now_ns) / 1000000 + 1);
+        refuse(worker, message, SW_E_EXHAUSTED, words);
+    } else if (!sw_deliver_may_take(worker, instance->pod, &room_ns)) {
+        snprintf(words, sizeof words,
+                 "the quota of the namespace (messagesPerSecond) is used up; send again in %" PRIu64
+                 " ms",
+                 (room_ns - worker->now_ns) / 1000000 + 1);
         refuse(worker, message, SW_E_EXHAUSTED, words);
     } else {
         return false;

@@ -166,6 +166,7 @@ int32_t sw_dispatch_take(void *ctx, const struct sw_guest_send *send,
 {
     struct sw_worker *worker = ctx;
     struct sw_way *way;
+    uint64_t room_ns;
     int32_t code;
 
     if (sw_worker_queued_bytes(worker) > SW_QUEUED_BYTES_MAX)
@@ -174,6 +175,8 @@ int32_t sw_dispatch_take(void *ctx, const struct sw_guest_send *send,
     if (way->agent_size == 0)
         return SW_E_INVALID;
     code = look_at_way(worker, way, send->tag, send->body.size, ret_route);
+    if (code == 0 && !sw_deliver_may_take(worker, worker->running->pod, &room_ns))
+        code = SW_E_EXHAUSTED;
     if (code != 0 || way->route == NULL)
         return code;
     if (!take_send(worker, send, way))
@@ -238,6 +241,8 @@ int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
                           struct sw_turn_route *ret_route)
 {
     struct sw_worker *worker = ctx;
+    uint64_t room_ns;
+    int32_t code;
 
     if (effect->kind == SW_EFFECT_SUBSCRIBE)
         return admit_subscribe(worker);
@@ -245,8 +250,12 @@ int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
         return SW_E_EXHAUSTED;
     if (effect->kind == SW_EFFECT_CALL)
         return 0;
-    return effect->kind == SW_EFFECT_PUBLISH ? admit_publish(worker, effect)
-                                             : admit_send(worker, effect, ret_route);
+    if (effect->kind == SW_EFFECT_PUBLISH)
+        return admit_publish(worker, effect);
+    code = admit_send(worker, effect, ret_route);
+    return code == 0 && !sw_deliver_may_take(worker, worker->running->pod, &room_ns)
+               ? SW_E_EXHAUSTED
+               : code;
 }
 
 /* --- Handing over ---------------------------------------------------------------------------- */

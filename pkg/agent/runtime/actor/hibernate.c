@@ -553,6 +553,7 @@ static void give_up(struct sw_worker *worker, struct sw_pod *pod, struct sw_asle
         return;
     }
     sw_capture_asleep_first(worker, pod, asleep);
+    sw_meter_lose_slept(pod, sw_asleep_count(asleep), &asleep->slept);
     sw_asleep_remove(asleep, entry->hash);
     sw_shelf_drop(worker->shared->shelf, entry->place);
     count_asleep(worker, pod, -1);
@@ -768,7 +769,7 @@ static void drop_table(struct sw_worker *worker, struct sw_pod *pod, uint32_t sl
     sw_capture_asleep_first(worker, pod, asleep);
     while (sw_asleep_next(asleep, &cursor, &entry))
         sw_shelf_drop(worker->shared->shelf, entry.place);
-    sw_meter_drop_slept(worker, pod, &asleep->slept);
+    sw_meter_drop_slept(worker, pod, sw_asleep_count(asleep), &asleep->slept);
     pod->ready -= sw_asleep_count(asleep);
     count_asleep(worker, pod, -(int64_t)sw_asleep_count(asleep));
     sw_asleep_free(asleep);
@@ -854,9 +855,9 @@ void sw_hibernate_move(struct sw_worker *from_worker, struct sw_pod *from,
     }
     sw_asleep_free(to->asleep[slot]);
     slept = asleep->slept;
-    sw_meter_drop_slept(from_worker, from, &asleep->slept);
+    sw_meter_drop_slept(from_worker, from, count, &asleep->slept);
     asleep->slept = slept;
-    sw_meter_load_slept(to_worker, to, &slept);
+    sw_meter_load_slept(to_worker, to, count, &slept);
     from->asleep[slot] = NULL;
     to->asleep[slot] = asleep;
     asleep->pod = to->config.pod;
@@ -915,6 +916,6 @@ enum sw_rc sw_hibernate_load(struct sw_worker *worker, struct sw_pod *pod,
     count_asleep(worker, pod, places->count);
     pod->ready += places->count;
     asleep->slept = (struct sw_slept){places->pages, places->page_since_ms, places->memory_bytes};
-    sw_meter_load_slept(worker, pod, &asleep->slept);
+    sw_meter_load_slept(worker, pod, places->count, &asleep->slept);
     return SW_OK;
 }

@@ -75,6 +75,34 @@ void sw_instance_free(struct sw_worker *worker, struct sw_instance *instance)
     pthread_mutex_unlock(&room->mutex);
 }
 
+bool sw_instance_reserve(const struct sw_pod *pod)
+{
+    struct sw_quota *quota = sw_pod_quota(pod);
+
+    return quota == NULL ||
+           sw_quota_reserve(quota, pod->config.memory_bytes & SW_INSTANCE_MEMORY_MAX);
+}
+
+static void give_back(const struct sw_pod *pod, uint64_t memory_bytes)
+{
+    struct sw_quota *quota = sw_pod_quota(pod);
+
+    if (quota != NULL)
+        sw_quota_release(quota, 1, memory_bytes);
+}
+
+void sw_instance_set_memory(struct sw_instance *instance, uint64_t memory_bytes)
+{
+    struct sw_quota *quota = sw_pod_quota(instance->pod);
+    uint64_t now = instance->memory_bytes, next = memory_bytes & SW_INSTANCE_MEMORY_MAX;
+
+    if (quota != NULL && next > now && !sw_quota_reserve_memory(quota, next - now))
+        return;
+    if (quota != NULL && next < now)
+        sw_quota_release_memory(quota, now - next);
+    instance->memory_bytes = next & SW_INSTANCE_MEMORY_MAX;
+}
+
 struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod,
                                     struct sw_bytes key, uint64_t id)
 {
@@ -82,8 +110,11 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
 
     assert(key.size <= KEY_MAX);
     instance = allocate(&worker->shared->room, size_of(key.size, pod->config.is_durable));
-    if (instance == NULL)
+    if (instance == NULL) {
+        if (id == 0)
+            give_back(pod, pod->config.memory_bytes & SW_INSTANCE_MEMORY_MAX);
         return NULL;
+    }
     instance->is_metered = pod->config.is_durable;
     instance->id = id != 0 ? id
                            : atomic_fetch_add(&worker->shared->next_instance, 1) * SW_SLOTS +
@@ -96,6 +127,8 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
     sw_list_init(&instance->capture);
     instance->memory_bytes = pod->config.memory_bytes & SW_INSTANCE_MEMORY_MAX;
     if (!enter_tables(worker, instance)) {
+        if (id == 0)
+            give_back(pod, instance->memory_bytes);
         sw_instance_free(worker, instance);
         return NULL;
     }
@@ -205,6 +238,7 @@ void sw_instance_remove(struct sw_worker *worker, struct sw_instance *instance, 
         pod->ready--;
     sw_instance_set_failing(worker, instance, false);
     sw_output_status(worker, pod);
+    give_back(pod, instance->memory_bytes);
     sw_actor_done(&instance->actor);
     sw_instance_free(worker, instance);
 }

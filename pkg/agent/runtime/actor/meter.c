@@ -73,6 +73,7 @@ static struct sw_account *account_new(struct sw_map *map, const struct who *who,
 
     if (account == NULL)
         return NULL;
+    sw_quota_init(&account->quota);
     at = account->bytes;
     account->name_space = keep(&at, who->name_space);
     account->agent = keep(&at, who->agent);
@@ -105,6 +106,27 @@ static enum sw_rc account_get(struct sw_accounts *accounts, const struct who *wh
     if (is_space)
         return SW_OK;
     return account_get(accounts, &space, &account->parent);
+}
+
+enum sw_rc sw_accounts_set_quota(struct sw_accounts *accounts, struct sw_bytes name_space,
+                                 const struct sw_quota_limits *limits)
+{
+    const struct who who = {.name_space = name_space};
+    struct sw_account *account;
+    enum sw_rc rc;
+
+    pthread_mutex_lock(&accounts->mutex);
+    rc = account_get(accounts, &who, &account);
+    if (rc == SW_OK && account != NULL) {
+        bool was_rated = atomic_load(&account->quota.messages_per_s) != 0;
+        bool is_rated = limits->messages_per_s != 0;
+
+        sw_quota_set(&account->quota, limits);
+        if (was_rated != is_rated)
+            atomic_fetch_add(&accounts->rated, is_rated ? 1u : UINT32_MAX);
+    }
+    pthread_mutex_unlock(&accounts->mutex);
+    return rc;
 }
 
 enum sw_rc sw_account_join(struct sw_accounts *accounts, struct sw_pod *pod)
@@ -196,7 +218,8 @@ static enum sw_rc put_all(struct sw_map *map, struct sw_snapshots *snapshots)
                                                     .agent_uid = account->agent_uid,
                                                     .used = account->used}};
 
-        rc = sw_capture_put(snapshots, &block, NULL);
+        if (!sw_usage_is_zero(&account->used))
+            rc = sw_capture_put(snapshots, &block, NULL);
     }
     return rc;
 }
@@ -321,15 +344,30 @@ static void change_slept(struct sw_worker *worker, struct sw_pod *pod, uint64_t 
     sw_meter_set_due(worker, pod);
 }
 
-void sw_meter_load_slept(struct sw_worker *worker, struct sw_pod *pod, const struct sw_slept *slept)
+void sw_meter_load_slept(struct sw_worker *worker, struct sw_pod *pod, uint64_t count,
+                         const struct sw_slept *slept)
 {
+    if (sw_pod_quota(pod) != NULL)
+        sw_quota_add(sw_pod_quota(pod), count, slept->memory_bytes);
     change_slept(worker, pod, slept->pages, slept->since_ms);
 }
 
-void sw_meter_drop_slept(struct sw_worker *worker, struct sw_pod *pod, struct sw_slept *slept)
+void sw_meter_drop_slept(struct sw_worker *worker, struct sw_pod *pod, uint64_t count,
+                         struct sw_slept *slept)
 {
+    if (sw_pod_quota(pod) != NULL)
+        sw_quota_release(sw_pod_quota(pod), count, slept->memory_bytes);
     change_slept(worker, pod, 0 - slept->pages, 0 - slept->since_ms);
     *slept = (struct sw_slept){0};
+}
+
+void sw_meter_lose_slept(struct sw_pod *pod, uint64_t count, struct sw_slept *slept)
+{
+    uint64_t memory_bytes = slept->memory_bytes / count;
+
+    slept->memory_bytes -= memory_bytes;
+    if (sw_pod_quota(pod) != NULL)
+        sw_quota_release(sw_pod_quota(pod), 1, memory_bytes);
 }
 
 static uint32_t pages_of(const struct sw_worker *worker, const struct sw_instance *instance)
@@ -491,10 +529,23 @@ static void tell_all(struct sw_worker *worker, struct sw_accounts *accounts)
     accounts->is_told = true;
 }
 
+/* Replicas that the quota of their namespace had no room for. */
+static void try_again(struct sw_worker *worker, struct sw_list *lacking)
+{
+    while (!sw_list_is_empty(lacking)) {
+        struct sw_pod *pod = SW_LIST_ITEM(lacking->next, struct sw_pod, meter.due);
+
+        sw_list_remove(&pod->meter.due);
+        sw_pod_retry_replicas(worker, pod);
+    }
+}
+
 void sw_meter_settle(struct sw_worker *worker)
 {
     struct sw_accounts *accounts = &worker->shared->accounts;
+    struct sw_list lacking;
 
+    sw_list_init(&lacking);
     pthread_mutex_lock(&accounts->mutex);
     tell_all(worker, accounts);
     SW_LIST_EACH(&worker->metered, node)
@@ -511,8 +562,11 @@ void sw_meter_settle(struct sw_worker *worker)
 
         take_off(pod);
         tell_due(worker, pod->account);
+        if (pod->lacks_quota)
+            sw_list_add(&lacking, &pod->meter.due);
     }
     pthread_mutex_unlock(&accounts->mutex);
+    try_again(worker, &lacking);
 }
 
 void sw_meter_end_pod(struct sw_worker *worker, struct sw_pod *pod, bool is_recovered)

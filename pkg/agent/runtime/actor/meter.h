@@ -16,6 +16,7 @@
  * I/O: the journal's appends.  Limits: SW_METER_SPACES_MAX namespaces have an account. */
 #pragma once
 #include "pkg/agent/link/usage.h"
+#include "pkg/agent/runtime/actor/quota.h"
 #include "pkg/agent/store/record.h"
 #include "pkg/utils/base/list.h"
 #include "pkg/utils/base/map.h"
@@ -49,7 +50,8 @@ struct sw_account { /* Of an Agent, or of a namespace, which is the parent of it
      * added up. Up to now that is pages * now - since_ms. */
     uint64_t pages, since_ms;
     uint64_t volatile_pages;
-    uint32_t pods; /* Of an Agent, in this host. */
+    struct sw_quota quota; /* Of a namespace. */
+    uint32_t pods;         /* Of an Agent, in this host. */
     bool is_due;
     struct sw_bytes name_space, agent, agent_uid; /* In bytes. */
     char bytes[];
@@ -60,6 +62,8 @@ struct sw_accounts {
     struct sw_map *agents; /* Owned struct sw_account, by namespace and uid of the Agent; */
     struct sw_map *spaces; /* and by namespace. */
     bool is_told;          /* What was recovered. */
+    /* Namespaces in which messages are bounded: usually none, then looking costs one load. */
+    _Atomic uint32_t rated;
 };
 
 /* After a failure sw_accounts_done is still to be called. */
@@ -67,6 +71,10 @@ SW_MUST_CHECK enum sw_rc sw_accounts_init(struct sw_accounts *accounts, uint64_t
 void sw_accounts_done(struct sw_accounts *accounts);
 /* A Pod begins; it has its account from here on.  SW_E_EXHAUSTED: no memory. */
 SW_MUST_CHECK enum sw_rc sw_account_join(struct sw_accounts *accounts, struct sw_pod *pod);
+/* What a namespace may have from here on.  SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc sw_accounts_set_quota(struct sw_accounts *accounts,
+                                               struct sw_bytes name_space,
+                                               const struct sw_quota_limits *limits);
 /* Recovery: a record of the journal, or (is_whole) a block of a snapshot, which says all at once.
  * SW_E_EXHAUSTED: no memory. */
 SW_MUST_CHECK enum sw_rc sw_accounts_take(struct sw_accounts *accounts,
@@ -99,10 +107,13 @@ void sw_meter_forget(struct sw_worker *worker, struct sw_instance *instance);
 /* An instance goes to sleep, and has come back: it is among those who have something together. */
 void sw_meter_sleep(struct sw_slept *slept, const struct sw_instance *instance);
 void sw_meter_wake(struct sw_slept *slept, const struct sw_instance *instance);
-/* Those of a Pod were recovered, went without a word, or are another Pod's from here on. */
-void sw_meter_load_slept(struct sw_worker *worker, struct sw_pod *pod,
+/* So many of a Pod were recovered, went without a word, or are another Pod's from here on. */
+void sw_meter_load_slept(struct sw_worker *worker, struct sw_pod *pod, uint64_t count,
                          const struct sw_slept *slept);
-void sw_meter_drop_slept(struct sw_worker *worker, struct sw_pod *pod, struct sw_slept *slept);
+void sw_meter_drop_slept(struct sw_worker *worker, struct sw_pod *pod, uint64_t count,
+                         struct sw_slept *slept);
+/* One of so many cannot be read and is gone: nobody knows what it had of all. */
+void sw_meter_lose_slept(struct sw_pod *pod, uint64_t count, struct sw_slept *slept);
 /* Have the Pod's meter settled soon. */
 void sw_meter_set_due(struct sw_worker *worker, struct sw_pod *pod);
 

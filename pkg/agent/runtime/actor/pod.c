@@ -283,6 +283,22 @@ static uint64_t count_replicas(const struct sw_pod *pod)
     return count;
 }
 
+/* It is tried again each second; people hear of it once. */
+static void lack_quota(struct sw_worker *worker, struct sw_pod *pod)
+{
+    static const char words[] = "the quota of its namespace has no room for more of its replicas";
+    struct sw_frame event = {.kind = SW_FRAME_EVENT,
+                             .event = {.uid = pod->config.uid,
+                                       .is_warning = 1,
+                                       .reason = {"QuotaExceeded", 13},
+                                       .words = {words, sizeof words - 1}}};
+
+    if (!pod->lacks_quota)
+        sw_output_frame(worker, &event, sw_output_epoch_now(worker));
+    pod->lacks_quota = true;
+    sw_meter_set_due(worker, pod);
+}
+
 void sw_pod_set_replicas(struct sw_worker *worker, struct sw_pod *pod)
 {
     uint64_t wanted;
@@ -303,12 +319,17 @@ void sw_pod_set_replicas(struct sw_worker *worker, struct sw_pod *pod)
         if (!has_slot(pod, key) || sw_map_find(pod->instances, key.data, key.size) != NULL ||
             sw_hibernate_has(worker, pod, key, is_exact && i >= pod->made))
             continue;
+        if (!sw_instance_reserve(pod)) {
+            lack_quota(worker, pod);
+            return;
+        }
         if (sw_instance_add(worker, pod, key, 0) == NULL) {
             sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for an instance");
             return;
         }
     }
     pod->made = pod->config.replicas;
+    pod->lacks_quota = false;
 }
 
 bool sw_pod_is_surplus(const struct sw_pod *pod, const struct sw_instance *instance)
@@ -393,6 +414,19 @@ static void wake_instances(struct sw_worker *worker, struct sw_pod *pod)
     tell_outdated(worker, pod, outdated + count_outdated(worker, pod));
     if (pod->program->view.has_on_upgrade || pod->has_surplus)
         sw_hibernate_walk(worker, pod);
+}
+
+void sw_pod_retry_replicas(struct sw_worker *worker, struct sw_pod *pod)
+{
+    size_t before = sw_map_count(pod->instances);
+
+    if (pod->state != SW_POD_OPEN) {
+        pod->lacks_quota = false;
+        return;
+    }
+    sw_pod_set_replicas(worker, pod);
+    if (sw_map_count(pod->instances) > before)
+        wake_instances(worker, pod);
 }
 
 void sw_pod_give_mail(struct sw_worker *worker, struct sw_pod *pod)

@@ -12,6 +12,8 @@
 #include "pkg/agent/runtime/actor/worker.h"
 #include "pkg/utils/base/list.h"
 
+#include <string.h>
+
 enum sw_pod_state {
     SW_POD_CLOSED, /* Known from the journal, or closed: takes messages, runs nothing. */
     SW_POD_OPEN,
@@ -37,6 +39,7 @@ struct sw_pod {
     struct sw_share *share; /* Of its Agent, in the worker's ready queues; NULL: never opened. */
     struct sw_meter meter;
     struct sw_account *account; /* Of its Agent. */
+    bool lacks_quota;           /* For some of its replicas. */
     uint64_t ready, failing;
     uint32_t passed;     /* Its segments that others passed (overtake.h). */
     bool is_leaving;     /* It closes, or begins anew, when those have ended; none begins before. */
@@ -86,6 +89,16 @@ bool sw_pod_is_surplus(const struct sw_pod *pod, const struct sw_instance *insta
 bool sw_pod_is_to_upgrade(const struct sw_pod *pod, const struct sw_instance *instance);
 /* Make the instances of a replicated Pod that are missing, stop those too many. */
 void sw_pod_set_replicas(struct sw_worker *worker, struct sw_pod *pod);
+/* The same for a Pod that lacked quota for some of them. */
+void sw_pod_retry_replicas(struct sw_worker *worker, struct sw_pod *pod);
+/* Of its namespace; NULL: there are too many of these, or it is a bridge between two hosts
+ * (pkg/agent/hosts), whose uid no object of the store has: those take nothing of it. */
+static inline struct sw_quota *sw_pod_quota(const struct sw_pod *pod)
+{
+    bool is_bridge = pod->config.uid.size > 2 && memcmp(pod->config.uid.data, "b:", 2) == 0;
+
+    return pod->account->parent == NULL || is_bridge ? NULL : &pod->account->parent->quota;
+}
 
 /* Its route, as everybody is to know it; texts are the pod's. */
 void sw_pod_route(const struct sw_pod *pod, uint32_t worker, struct sw_route_change *ret_change);

@@ -165,6 +165,8 @@ enum sw_rc sw_recovery_start(struct recovery *recovery, const struct sw_record_s
         return no_memory(recovery);
     memcpy(instance->random.seed, segment->seed.data, sizeof instance->random.seed);
     instance->memory_bytes = segment->memory_bytes & SW_INSTANCE_MEMORY_MAX;
+    if (sw_pod_quota(pod) != NULL)
+        sw_quota_add(sw_pod_quota(pod), 1, instance->memory_bytes);
     instance->is_started = true;
     pod->ready++;
     sw_recovery_raise(&recovery->shared->next_instance, segment->instance / SW_SLOTS + 1);

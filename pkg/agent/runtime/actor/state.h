@@ -210,6 +210,17 @@ static inline int64_t sw_worker_queued_bytes(const struct sw_worker *worker)
 /* It has memory from now on: when it has done nothing for as long as its Agent says, it is to be
  * looked at (hibernate.h). */
 void sw_instance_note_rest(struct sw_worker *worker, const struct sw_instance *instance);
+
+/* Take a message out of what the namespace of a Pod may have in a second. False: there is no room
+ * before *ret_room_ns. */
+static inline bool sw_deliver_may_take(struct sw_worker *worker, const struct sw_pod *pod,
+                                       uint64_t *ret_room_ns)
+{
+    return atomic_load_explicit(&worker->shared->accounts.rated, memory_order_relaxed) == 0 ||
+           sw_pod_quota(pod) == NULL ||
+           sw_quota_take_message(sw_pod_quota(pod), worker->now_ns, ret_room_ns);
+}
+
 /* --- worker.c --------------------------------------------------------------------------------- */
 
 /* Something that a host cannot live with: it stops before anything more leaves. */

@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+"""A namespace has no more than its ResourceQuota allows: not by writes that come together, not by
+messages, not after its host was killed; and what is freed can be used again."""
+# timeout: 240
+# labels: kill
+import concurrent.futures
+import json
+import os
+import signal
+import unittest
+
+from swarmd import BASE, Client, Daemon, apply, run
+from waiting import wait_for
+
+QUOTAS = BASE + "/namespaces/default/resourcequotas"
+
+
+class Quota(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.daemon = Daemon()
+        cls.daemon.start()
+        cls.client = Client(cls.daemon)
+        apply("crasher", "keyed: keyed: true, pods: 2")
+        cls.module = cls.client.get("/namespaces/default/agents/keyed")["spec"]["module"]
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+        cls.daemon.end()
+
+    def put(self, **hard):
+        body = {"apiVersion": "swarm/v1", "kind": "ResourceQuota", "metadata": {"name": "team"},
+                "spec": {"hard": hard}}
+        status, _, text = self.client.request(
+            "PATCH", QUOTAS + "/team", json.dumps(body), {"content-type": "application/json"})
+        self.assertIn(status, (200, 201), text)
+
+    def tearDown(self):
+        self.client.request("DELETE", QUOTAS + "/team")
+
+    def quota(self):
+        return self.client.get("/namespaces/default/resourcequotas/team")
+
+    def make_agent(self, name, client=None):
+        body = {"apiVersion": "swarm/v1", "kind": "Agent", "metadata": {"name": name},
+                "spec": {"module": self.module, "replicas": 1}}
+        return (client or self.client).request(
+            "POST", BASE + "/namespaces/default/agents", json.dumps(body),
+            {"content-type": "application/json"})
+
+    def make_in_parallel(self, number):
+        client = Client(self.daemon)
+        status, _, text = self.make_agent(f"parallel-{number}", client)
+        client.close()
+        return status, text.decode()
+
+    def test_writes_do_not_pass_it_together(self):
+        self.put(agents=4)
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(self.make_in_parallel, range(12)))
+        self.assertEqual(sorted(status for status, _ in answers), [201] * 3 + [429] * 9)
+        words = next(text for status, text in answers if status == 429)
+        self.assertIn('quota \\"team\\" of namespace \\"default\\": Agents used: 4, '
+                      "asked for: 1 more, allowed: 4", words)
+        self.assertEqual(self.quota()["status"]["used"]["agents"], 4)
+        for number, (status, _) in enumerate(answers):
+            if status == 201:
+                run("swarm", "delete", f"agent/parallel-{number}")
+        wait_for(lambda: self.quota()["status"]["used"]["agents"] == 1, "that they are gone")
+        self.assertEqual(self.make_agent("again")[0], 201)
+        run("swarm", "delete", "agent/again")
+
+    def test_instances_do_not_pass_it_and_a_kill_changes_nothing(self):
+        self.put(instances=3)
+        answers = [self.client.send(f"keyed/k{i}", "hi")[0] for i in range(5)]
+        self.assertEqual(answers, [200] * 3 + [429] * 2)
+        wait_for(lambda: self.quota()["status"]["used"].get("instances") == "3", "the status")
+        self.assertIn("3/3", run("swarm", "get", "quota"))
+        os.kill(self.daemon.host(), signal.SIGKILL)
+        wait_for(lambda: self.send("keyed/k0") == 200, "another host")
+        self.assertEqual(self.send("keyed/k4"), 429)
+        self.put(instances=2)  # Less than there is: nobody goes, nobody comes.
+        wait_for(lambda: self.condition() == ("True", "instances: 3 of 2"), "the condition")
+        self.assertEqual([self.send("keyed/k2"), self.send("keyed/k4")], [200, 429])
+        self.put(instances=4)
+        wait_for(lambda: self.send("keyed/k4") == 200, "room for another one")
+        wait_for(lambda: self.condition()[0] == "False", "the condition")
+
+    def send(self, to):
+        try:
+            return self.client.send(to, "hi")[0]
+        except OSError:
+            return 0
+
+    def condition(self):
+        (condition,) = self.quota()["status"].get("conditions", [{"status": "", "message": ""}])
+        return condition["status"], condition.get("message", "")
+
+    def test_messages_beyond_it_are_pushed_back(self):
+        self.client.send("keyed/k0", "hi")
+        self.put(messagesPerSecond=5)
+        wait_for(lambda: 429 in [self.client.send("keyed/k0", "hi")[0] for _ in range(8)],
+                 "that it holds")
+        status, text = self.client.send("keyed/k0", "hi")
+        self.assertEqual(status, 429)
+        self.assertIn(b"messagesPerSecond", text)
+        wait_for(lambda: self.send("keyed/k0") == 200, "the next second")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,321 @@
+/* labels: threaded */
+/* uses: pkg/agent/link */
+#include "pkg/agent/runtime/actor/state.h"
+#include "test/unit/agent/runtime/actor/asking.h"
+
+#include <pthread.h>
+
+/* Quotas of namespaces at run time. */
+
+#define SECOND_NS 1000000000u
+#define THREADS 4
+#define ROUNDS 20000
+
+static int set_up(void **state)
+{
+    (void)state;
+    actors_init(&actors, 2, 1);
+    open_three(0);
+    return 0;
+}
+
+static void set_quota(uint64_t instances, uint64_t memory_bytes, uint32_t messages_per_s)
+{
+    const struct sw_quota_limits limits = {instances, memory_bytes, messages_per_s};
+
+    assert_int_equal(
+        sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits), SW_OK);
+}
+
+static uint64_t instances(void)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < actors.count; i++)
+        count += sw_idmap_count(actors.workers[i]->instances);
+    return count;
+}
+
+static const struct actors_reply *sent(uint64_t pod, const char *key, const char *body)
+{
+    return actors_reply(&actors, send(pod, key, body));
+}
+
+static void one_instance_too_many_is_not_made(void **state)
+{
+    (void)state;
+    set_quota(2, SW_QUOTA_NONE, 0);
+    assert_int_equal(sent(1, "k1", "add 1")->status, 0);
+    assert_int_equal(sent(2, "k2", "add 1")->status, 0);
+    assert_int_equal(sent(1, "k3", "add 1")->status, SW_E_EXHAUSTED);
+    assert_int_equal(sent(3, "k3", "add 1")->status, SW_E_EXHAUSTED); /* Volatile, as well. */
+    assert_int_equal(sent(1, "k1", "add 1")->status, 0);
+    assert_int_equal(instances(), 2);
+}
+
+static void what_an_instance_sends_beyond_it_is_a_dead_letter(void **state)
+{
+    (void)state;
+    set_quota(1, SW_QUOTA_NONE, 0);
+    assert_int_equal(sent(1, "k1", "send b/x|add 1")->status, 0);
+    assert_int_equal(instances(), 1);
+    assert_string_equal(actors.last_event, "MessageParked");
+    assert_non_null(strstr(actors.last_words, "QuotaExceeded"));
+}
+
+static void memory_counts_as_instances_may_have_it(void **state)
+{
+    (void)state;
+    set_quota(SW_QUOTA_NONE, 3u << 19, 0); /* One and a half of what each may have. */
+    assert_int_equal(sent(1, "k1", "add 1")->status, 0);
+    assert_int_equal(sent(1, "k2", "add 1")->status, SW_E_EXHAUSTED);
+    set_quota(SW_QUOTA_NONE, 2u << 20, 0);
+    assert_int_equal(sent(1, "k2", "add 1")->status, 0);
+    assert_int_equal(sent(1, "k3", "add 1")->status, SW_E_EXHAUSTED);
+}
+
+static void what_is_freed_can_be_used_again(void **state)
+{
+    (void)state;
+    set_quota(2, 2u << 20, 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sent(1, "k1", "add 1")->status, 0);
+        assert_int_equal(sent(1, "k2", "add 1")->status, 0);
+        assert_int_equal(sent(2, "k1", "add 1")->status, SW_E_EXHAUSTED);
+        actors_close(&actors, 1, true);
+        actors_settle(&actors);
+        open_three(0);
+    }
+}
+
+static void a_lowered_quota_takes_nothing_and_admits_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        char key[8];
+
+        snprintf(key, sizeof key, "k%d", i);
+        assert_int_equal(sent(1, key, "add 1")->status, 0);
+    }
+    set_quota(3, SW_QUOTA_NONE, 0);
+    assert_int_equal(sent(1, "k5", "add 1")->status, SW_E_EXHAUSTED);
+    assert_int_equal(sent(1, "k4", "add 1")->status, 0);
+    assert_int_equal(instances(), 5);
+}
+
+/* What the journal has is there, and counts. */
+static void what_was_recovered_counts(void **state)
+{
+    (void)state;
+    assert_int_equal(sent(1, "k1", "add 1")->status, 0);
+    assert_int_equal(sent(1, "k2", "add 1")->status, 0);
+    restart(true);
+    set_quota(2, SW_QUOTA_NONE, 0);
+    open_three(0);
+    assert_int_equal(sent(1, "k3", "add 1")->status, SW_E_EXHAUSTED);
+    assert_int_equal(sent(1, "k1", "add 1")->status, 0);
+    set_quota(3, SW_QUOTA_NONE, 0);
+    assert_int_equal(sent(1, "k3", "add 1")->status, 0);
+}
+
+static void replicas_come_when_there_is_room(void **state)
+{
+    const struct actors_pod pod = {.number = 4, .agent = "r", .replicas = 3};
+
+    (void)state;
+    set_quota(2, SW_QUOTA_NONE, 0);
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    assert_int_equal(instances(), 2);
+    assert_string_equal(actors.last_event, "QuotaExceeded");
+    set_quota(3, SW_QUOTA_NONE, 0);
+    actors.disk.now_ns += 2 * (uint64_t)SECOND_NS;
+    actors_settle(&actors);
+    assert_int_equal(instances(), 3);
+    assert_int_equal(actors.status.ready, 3);
+    assert_int_equal(actors.events, 1); /* People heard of it once. */
+}
+
+static void messages_beyond_it_are_pushed_back(void **state)
+{
+    uint32_t taken = 0;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 1");
+    set_quota(SW_QUOTA_NONE, SW_QUOTA_NONE, 10);
+    actors.disk.now_ns += SECOND_NS;
+    for (int i = 0; i < 30; i++)
+        taken += sent(1 + (uint64_t)i % 3, "k", "add 1")->status == 0;
+    assert_int_equal(taken, 10);
+    actors.disk.now_ns += SECOND_NS / 2;
+    for (int i = 0; i < 30; i++)
+        taken += sent(1, "k", "add 1")->status == 0;
+    assert_int_equal(taken, 15);
+    set_quota(SW_QUOTA_NONE, SW_QUOTA_NONE, 0);
+    assert_int_equal(sent(1, "k", "add 1")->status, 0);
+}
+
+/* Those who send get EXHAUSTED from the call, and a replay the same. */
+static void senders_are_pushed_back_and_that_is_recorded(void **state)
+{
+    long long code;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 1");
+    actors_ask(&actors, 2, "x", "add 1");
+    set_quota(SW_QUOTA_NONE, SW_QUOTA_NONE, 4);
+    actors.disk.now_ns += SECOND_NS;
+    code = field(sent(1, "k", "spam 9 b/x|add 1~get")->body, "code");
+    assert_int_equal(code, SW_E_EXHAUSTED);
+    set_quota(SW_QUOTA_NONE, SW_QUOTA_NONE, 0);
+    assert_int_equal(field_of(2, "x", "counter"), 4); /* One of four was the client's. */
+    restart(true);
+    open_three(0);
+    assert_int_equal(field_of(1, "k", "messages"), 3); /* Rebuilt by a replay, which must agree. */
+    assert_int_equal(field_of(2, "x", "counter"), 4);
+}
+
+/* --- Those who sleep -------------------------------------------------------------------------- */
+
+static void open_restful(void)
+{
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 4, .agent = "s", .is_keyed = true, .rests_at_once = true});
+    actors_settle(&actors);
+}
+
+/* Time goes by, in which those who can go to sleep. */
+static void rest(void)
+{
+    for (int i = 0; i < 200; i++) {
+        actors.disk.now_ns += SECOND_NS / 10;
+        actors_settle(&actors);
+    }
+}
+
+static uint64_t asleep(void)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < actors.count; i++) {
+        struct sw_worker_view view;
+
+        sw_worker_view(actors.workers[i], &view);
+        count += view.asleep;
+    }
+    return count;
+}
+
+static const struct sw_account *space(void)
+{
+    return sw_map_find(actors.shared.accounts.spaces, "default", 7);
+}
+
+static void who_sleeps_counts_and_is_let_in_again(void **state)
+{
+    (void)state;
+    actors.shelf_bytes = 16384;
+    restart(false);
+    open_restful();
+    set_quota(2, SW_QUOTA_NONE, 0);
+    assert_int_equal(sent(4, "k1", "grow 200000")->status, 0);
+    assert_int_equal(sent(4, "k2", "add 1")->status, 0);
+    rest();
+    assert_int_equal(asleep(), 2);
+    assert_int_equal(sent(4, "k3", "add 1")->status, SW_E_EXHAUSTED);
+    assert_int_equal(sent(4, "k1", "add 1")->status, 0);
+    rest();
+    assert_int_equal(space()->pages, 5); /* Four and one, though nobody is awake. */
+    save_all();
+    restart(true);
+    set_quota(2, SW_QUOTA_NONE, 0);
+    open_restful();
+    rest();
+    assert_int_equal(asleep(), 2);
+    assert_int_equal(space()->pages, 5);
+    assert_int_equal(sent(4, "k3", "add 1")->status, SW_E_EXHAUSTED);
+    actors_close(&actors, 4, true);
+    actors_settle(&actors);
+    assert_int_equal(atomic_load(&space()->quota.instances), 0);
+    assert_int_equal(atomic_load(&space()->quota.memory_bytes), 0);
+    assert_int_equal(space()->pages, 0);
+    assert_int_equal(space()->since_ms, 0);
+    restart(true); /* And so say the records. */
+    rest();
+    assert_int_equal(atomic_load(&space()->quota.instances), 0);
+    assert_int_equal(space()->pages, 0);
+    assert_int_equal(space()->since_ms, 0);
+}
+
+/* --- Many at once ----------------------------------------------------------------------------- */
+
+static struct sw_quota shared_quota;
+static _Atomic uint64_t in_use, most_in_use, granted;
+
+static void *use_it(void *ctx)
+{
+    uint64_t random = (uint64_t)(uintptr_t)ctx, held = 0;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        if (random >> 63 == 0 && sw_quota_reserve(&shared_quota, 5)) {
+            uint64_t now = atomic_fetch_add(&in_use, 1) + 1, most = atomic_load(&most_in_use);
+
+            while (now > most && !atomic_compare_exchange_weak(&most_in_use, &most, now))
+                continue;
+            atomic_fetch_add(&granted, 1);
+            held++;
+        } else if (held > 0) {
+            atomic_fetch_sub(&in_use, 1); /* Before it may be another's. */
+            sw_quota_release(&shared_quota, 1, 5);
+            held--;
+        }
+    }
+    for (; held > 0; held--) {
+        atomic_fetch_sub(&in_use, 1);
+        sw_quota_release(&shared_quota, 1, 5);
+    }
+    return NULL;
+}
+
+static void no_interleaving_passes_it(void **state)
+{
+    const struct sw_quota_limits limits = {9, 32, 0}; /* Memory for six. */
+    pthread_t threads[THREADS];
+    uint64_t room_ns;
+
+    (void)state;
+    sw_quota_init(&shared_quota);
+    sw_quota_set(&shared_quota, &limits);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, use_it, (void *)(i + 1)), 0);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_in_range(atomic_load(&most_in_use), 1, 6);
+    assert_in_range(atomic_load(&granted), 7, UINT64_MAX); /* It was used again. */
+    assert_int_equal(atomic_load(&shared_quota.instances), 0);
+    assert_int_equal(atomic_load(&shared_quota.memory_bytes), 0);
+    for (int i = 0; i < 6; i++)
+        assert_true(sw_quota_reserve(&shared_quota, 5));
+    assert_false(sw_quota_reserve(&shared_quota, 5));
+    assert_true(sw_quota_take_message(&shared_quota, 1, &room_ns));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_unbroken)
+        TEST(one_instance_too_many_is_not_made),
+        TEST(what_an_instance_sends_beyond_it_is_a_dead_letter),
+        TEST(memory_counts_as_instances_may_have_it),
+        TEST(what_is_freed_can_be_used_again),
+        TEST(a_lowered_quota_takes_nothing_and_admits_nothing),
+        TEST(what_was_recovered_counts),
+        TEST(replicas_come_when_there_is_room),
+        TEST(messages_beyond_it_are_pushed_back),
+        TEST(senders_are_pushed_back_and_that_is_recorded),
+        TEST(who_sleeps_counts_and_is_let_in_again),
+        cmocka_unit_test(no_interleaving_passes_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
