@@ -72,6 +72,9 @@ const char *sim_usages_take(struct sim_usages *usages, const struct sw_frame_usa
         return "a sum of what was used is below 0";
     raise(&usage->most, &told->used);
     usage->last = told->used;
+    if (usage->is_known && told->time_ns < usage->time_ns)
+        return NULL; /* Clocks go back between lives, not within one. */
+    usage->time_ns = told->time_ns;
     usage->pages = told->pages;
     usage->is_known = true;
     return NULL;

@@ -13,8 +13,8 @@ struct sim_usages {
         struct sw_frame_used most;  /* Ever told; */
         struct sw_frame_used start; /* when this life of the host began. */
         struct sw_frame_used last;
-        uint64_t pages;
-        bool is_known; /* In this life. */
+        uint64_t time_ns, pages; /* Of the last told. */
+        bool is_known;           /* In this life. */
     } of[SIM_USAGES_MAX];
     uint32_t count;
 };

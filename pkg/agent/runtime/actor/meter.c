@@ -493,15 +493,18 @@ static void record(struct sw_worker *worker, struct sw_account *account, bool is
 /* With the lock. */
 static void tell(struct sw_worker *worker, struct sw_account *account)
 {
+    uint64_t next_ns = account->told_ns + 1;
+    uint64_t told_ns = next_ns > worker->now_ns ? next_ns : worker->now_ns;
     struct sw_frame frame = {.kind = SW_FRAME_USAGE,
                              .usage = {.name_space = account->name_space,
                                        .agent = account->agent,
                                        .agent_uid = account->agent_uid,
-                                       .time_ns = worker->now_ns,
+                                       .time_ns = told_ns,
                                        .pages = account->pages + account->volatile_pages}};
     uint64_t now_ms = worker->now_ns / SW_USAGE_MS_NS;
 
     account->is_due = false;
+    account->told_ns = told_ns;
     frame.usage.used = sw_meter_told(&account->used);
     if (account->pages > 0 && account->pages * now_ms > account->since_ms)
         frame.usage.open_page_ms = account->pages * now_ms - account->since_ms;

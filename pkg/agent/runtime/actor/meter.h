@@ -52,6 +52,7 @@ struct sw_account { /* Of an Agent, or of a namespace, which is the parent of it
     uint64_t volatile_pages;
     struct sw_quota quota; /* Of a namespace. */
     uint32_t pods;         /* Of an Agent, in this host. */
+    uint64_t told_ns;      /* When it was told last: who tells more says a later time. */
     bool is_due;
     struct sw_bytes name_space, agent, agent_uid; /* In bytes. */
     char bytes[];
