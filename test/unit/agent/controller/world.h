@@ -177,21 +177,22 @@ static inline void world_start(struct world *world, const char *role)
 {
     static char self[SW_PATH_MAX], folder[128];
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
-    struct sw_agents_options options = {.system = world->system,
-                                        .logger = &world->logger,
-                                        .host_path = self,
-                                        .folder = folder,
-                                        .machine_code = {world, code_has, code_get},
-                                        .services = world->services,
-                                        .calls_max = 5,
-                                        .results_bytes_max = 40,
-                                        .calls_kept_ms = world->calls_kept_ms,
-                                        .calls_settle_ms = world->calls_settle_ms,
-                                        .observer = {world, on_log, on_host, on_host_event},
-                                        /* The others are on a busy machine, too. */
-                                        .ping_ms = strcmp(role, "mute") == 0 ? 50 : 0,
-                                        .backoff_ms = world->backoff_ms,
-                                        .backoff_max_ms = world->backoff_max_ms};
+    struct sw_agents_options options = {
+        .system = world->system,
+        .logger = &world->logger,
+        .host_path = self,
+        .folder = folder,
+        .machine_code = {world, code_has, code_get},
+        .services = world->services,
+        .calls_max = 5,
+        .results_bytes_max = 40,
+        .calls_kept_ms = world->calls_kept_ms,
+        .calls_settle_ms = world->calls_settle_ms,
+        .observer = {.ctx = world, .on_log = on_log, .on_host = on_host, .on_event = on_host_event},
+        /* The others are on a busy machine, too. */
+        .ping_ms = strcmp(role, "mute") == 0 ? 50 : 0,
+        .backoff_ms = world->backoff_ms,
+        .backoff_max_ms = world->backoff_max_ms};
     struct sw_pod_observer observer = {
         .ctx = world, .on_status = on_status, .on_event = on_pod_event, .on_closed = on_closed};
 
