@@ -15,9 +15,8 @@
 #define MEMORY_BYTES (16u << 20)
 #define TURN_MS 5000
 #define OUT_MAILBOX 256
-#define IDLE_NS                                                                                    \
-    (UINT64_C(24) * 3600 * 1000000000) /* Marks are needed as long as a host is down.              \
-                                        */
+/* A host that is down for longer finds marks gone. */
+#define IDLE_NS (UINT64_C(24) * 3600 * 1000000000)
 #define RETRY_FIRST_NS (UINT64_C(5) * 1000000)
 #define RETRY_MAX_NS (UINT64_C(500) * 1000000)
 #define FAILED_AGAIN_MS 1000
@@ -229,10 +228,17 @@ static void want_agent(struct sw_host *host, const struct sw_host_route *route)
     want(host, &wanted);
 }
 
-/* What a host has once for a namespace. */
-static void want_own(struct sw_host *host, const char *name_space, const char *agent, bool is_keyed)
+/* Of the bridge of that name that a host has once for a namespace. */
+static void own_uid(const char *name_space, const char *agent, char ret_uid[64])
 {
     static const uint8_t key[16] = "bridge";
+
+    (void)snprintf(ret_uid, 64, BRIDGE_PREFIX "%s-%016" PRIx64, agent + 1,
+                   sw_siphash(key, name_space, strlen(name_space)));
+}
+
+static void want_own(struct sw_host *host, const char *name_space, const char *agent, bool is_keyed)
+{
     char uid[64];
     struct wanted wanted = {.uid = uid,
                             .name_space = name_space,
@@ -242,8 +248,7 @@ static void want_own(struct sw_host *host, const char *name_space, const char *a
                             .replicas = is_keyed ? 0 : 1,
                             .is_keyed = is_keyed};
 
-    (void)snprintf(uid, sizeof uid, BRIDGE_PREFIX "%s-%016" PRIx64, agent + 1,
-                   sw_siphash(key, name_space, strlen(name_space)));
+    own_uid(name_space, agent, uid);
     want(host, &wanted);
 }
 
@@ -339,12 +344,10 @@ bool sw_host_is_bridge(const char *uid)
 
 bool sw_host_hears(const struct sw_host *host, const char *name_space)
 {
-    static const uint8_t key[16] = "bridge";
     const struct sw_bridge *bridge;
     char uid[64];
 
-    (void)snprintf(uid, sizeof uid, BRIDGE_PREFIX "%s-%016" PRIx64, &SW_BRIDGE_BUS[1],
-                   sw_siphash(key, name_space, strlen(name_space)));
+    own_uid(name_space, SW_BRIDGE_BUS, uid);
     bridge = sw_map_find(host->bridges, uid, strlen(uid));
     return bridge != NULL && bridge->is_running;
 }

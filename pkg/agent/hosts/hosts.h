@@ -1,15 +1,14 @@
 /* The agent hosts of this node as one: processes by the isolation that Agents ask for.
  *
- *     node controller --- struct sw_pod_runner -+                +- struct sw_agents: shared
- *     gateway --- sw_hosts_send, _publish ... --+-- this room --+- struct sw_agents: namespace/shop
- *                                                                +- struct sw_agents:
- * agent/shop/cart
+ *     node controller --- struct sw_pod_runner -+               +- sw_agents: shared
+ *     gateway --- sw_hosts_send, _publish ... --+-- this room --+- sw_agents: namespace/shop
+ *                                                               +- sw_agents: agent/shop/cart
  *
- *              open            no Pods for a while             needless
- *     DORMANT ------> RUNNING --------------------> STOPPING --+--------> removed
- *       ^                ^                             |       |
- *       |                +-----------------------------+       |
- *       +------------------- a Pod came meanwhile              + needed: DORMANT
+ *              open            no Pods for a while                     needless
+ *     DORMANT ------> RUNNING --------------------> ENDING --> ENDED -----------> removed
+ *        ^               ^                                       | |
+ *        |               +------------- a Pod came meanwhile ----+ |
+ *        +------------------------------ an object needs its data -+
  *
  * The shared host is there from the start and stays.
  * Threads: the loop's thread; no callback runs inside the call that causes it.

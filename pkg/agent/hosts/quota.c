@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Quotas of namespaces, in equal parts for the hosts that have Pods of them: the sum of the parts
- * is never more than the quota. */
+/* Quotas of namespaces, in equal parts for the hosts that have Pods of them. The sum of the parts
+ * is never more than the quota, but that each host has one message a second at least. */
 
 static bool is_in(const struct sw_host_pod *pod, const char *name_space)
 {

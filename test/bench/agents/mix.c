@@ -3,13 +3,12 @@
  * into its state and sends on what that came to, so that no later effect is the same if one turn
  * was another. In the end the asked one looks whether it has what all that comes to, and answers
  * with the request's body. */
-#include <swarm/agent.h>
+#include "players.h"
 
 #include <stdbool.h>
 
 #define FACTOR 0x5851f42d4c957f2du /* Test and bench look for it in the module, and change it. */
 #define BODY_MAX 1024u
-#define NAME_MAX 96u
 
 SWARM_AGENT;
 
@@ -18,9 +17,8 @@ struct ball {
 };
 
 static uint8_t body[BODY_MAX];
-static uint32_t body_size, rounds, partner_size;
+static uint32_t body_size;
 static uint64_t handle, own, at_first;
-static char partner[NAME_MAX];
 
 static uint64_t mixed(uint64_t state, uint64_t value)
 {
@@ -29,23 +27,8 @@ static uint64_t mixed(uint64_t state, uint64_t value)
 
 int32_t SWARM_EXPORT(on_start)(void)
 {
-    char config[12];
-    int32_t size = swarm_self(SWARM_SELF_CONFIG, config, sizeof config);
-    int32_t agent = swarm_self(SWARM_SELF_AGENT, partner, NAME_MAX / 2), key;
-
-    for (int32_t i = 0; i < size && i < (int32_t)sizeof config; i++)
-        if (config[i] >= '0' && config[i] <= '9')
-            rounds = rounds * 10 + (uint32_t)(config[i] - '0');
-    partner[agent++] = '/';
-    partner[agent++] = 'q';
-    key = swarm_self(SWARM_SELF_KEY, partner + agent, NAME_MAX / 2 - 2);
-    partner_size = (uint32_t)(agent + key);
+    players_read();
     return SWARM_DONE;
-}
-
-static int32_t play(const char *to, uint32_t to_size, const struct ball *ball)
-{
-    return swarm_send(to, to_size, "", 0, ball, sizeof *ball, SWARM_PRIORITY_NORMAL, 0);
 }
 
 /* What the own state is after so many rounds, the partner beginning with none. */
@@ -72,7 +55,7 @@ static int32_t begin(const struct swarm_message *m)
     at_first = body[0];
     own = mixed(at_first, 1);
     ball = (struct ball){own, rounds};
-    return play(partner, partner_size, &ball);
+    return play(partner, partner_size, &ball, sizeof ball);
 }
 
 int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
@@ -87,8 +70,8 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
     own = mixed(own, ball.value);
     ball.value = own;
     if (handle == 0) /* The partner: back it goes. */
-        return play(m->from, m->from_size, &ball);
+        return play(m->from, m->from_size, &ball, sizeof ball);
     if (--ball.left > 0)
-        return play(partner, partner_size, &ball);
+        return play(partner, partner_size, &ball, sizeof ball);
     return swarm_reply(handle, own == expected() ? 0 : SWARM_E_INVALID, "", 0, body, body_size);
 }
