@@ -147,4 +147,6 @@ void memory_look(struct driver *driver)
         now = max - now < max / GROW_PART ? max : now + max / GROW_PART;
     }
     atomic_store(&driver->shared.awake_bytes, now);
+    for (uint32_t i = 0; used > now && i < driver->lanes_count; i++)
+        lane_wake(&driver->lanes[i]); /* Those that do nothing have somebody who rests, too. */
 }

@@ -298,8 +298,10 @@ static void lane_give(struct lane *lane, bool has_news)
     if (hibernated != lane->hibernated) /* That is seen in figures only. */
         link_note(driver);
     lane->hibernated = hibernated;
-    /* Instances without durability leave nothing to write, and then that thread sleeps on. */
-    if (sw_journal_is_dirty(driver->shared.journal))
+    /* Instances without durability leave nothing to write, and then that thread sleeps on; so it
+     * does on a full disk, until it tries again, or it and the workers that wait for room would
+     * wake each other all the time. */
+    if (sw_journal_is_dirty(driver->shared.journal) && !atomic_load(&driver->is_disk_full))
         journal_wake(driver);
     if (sw_snapshot_has_work(&driver->shared) || sw_shelf_has_work(driver->shared.shelf))
         snapshot_wake(driver);

@@ -330,9 +330,10 @@ static void end_step(struct sim_lane *lane, uint32_t ran)
             pass(host, lane->index, i, item);
     read_for(host, lane);
     publish(lane);
-    if (sw_journal_is_dirty(host->shared.journal))
+    if (sw_journal_is_dirty(host->shared.journal) && !host->is_disk_full)
         wake(&host->journal);
-    if (sw_snapshot_has_work(&host->shared) || sw_shelf_has_work(host->shared.shelf))
+    if (sw_snapshot_has_work(&host->shared) ||
+        (sw_shelf_has_work(host->shared.shelf) && !host->is_shelf_full))
         wake(&host->snapshots);
     if (has_news)
         sim_event_by(host->options.loop, &lane->step,
@@ -665,6 +666,7 @@ static void write_shelf(struct sim_host *host)
 
     if (sw_shelf_has_work(host->shared.shelf))
         rc = sw_shelf_write(host->shared.shelf, &err);
+    host->is_shelf_full = rc == SW_E_EXHAUSTED;
     if (rc != SW_OK && rc != SW_E_EXHAUSTED && !host->options.disk->is_dead)
         die(host, SIM_END_JOURNAL, err.message);
 }
@@ -675,7 +677,7 @@ static void run_snapshots(void *ctx)
 
     host->inside = &host->snapshots;
     while (!host->options.disk->is_dead && host->state < SIM_HOST_STOPPING) {
-        bool is_busy;
+        uint64_t wait_ns = SIM_NEVER;
 
         if (host->state == SIM_HOST_RUNNING && host->ending == SIM_END_NONE) {
             write_shelf(host);
@@ -683,10 +685,13 @@ static void run_snapshots(void *ctx)
                 try_begin(host);
             advance(host);
         }
-        is_busy = host->state == SIM_HOST_RUNNING &&
-                  sw_snapshot_phase(&host->shared) == SW_SNAPSHOT_COUNTS;
+        if (host->is_shelf_full)
+            wait_ns = FULL_DISK_WAIT_NS;
+        if (host->state == SIM_HOST_RUNNING &&
+            sw_snapshot_phase(&host->shared) == SW_SNAPSHOT_COUNTS)
+            wait_ns = BUSY_WAIT_NS;
         if (host->state < SIM_HOST_STOPPING)
-            sleep_until(host, is_busy ? now_of(host) + BUSY_WAIT_NS : SIM_NEVER);
+            sleep_until(host, wait_ns == SIM_NEVER ? SIM_NEVER : now_of(host) + wait_ns);
     }
     host->snapshots.is_over = true;
     while (!host->options.disk->is_dead)
@@ -872,7 +877,7 @@ static void end_life(void *ctx)
     sw_shared_done(&host->shared);
     memset(&host->shared, 0, sizeof host->shared);
     fifo_done(&host->in, free);
-    host->is_disk_full = false;
+    host->is_disk_full = host->is_shelf_full = false;
     host->state = SIM_HOST_DOWN;
     sim_disk_kill(disk);
 }

@@ -110,7 +110,7 @@ struct sim_host {
     void (*enter)(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
                   struct sw_guest_outcome *ret_outcome);
     uint64_t fuel; /* That its guests had used when the clock was looked at last. */
-    bool is_disk_full;
+    bool is_disk_full, is_shelf_full;
     enum sim_end ending;     /* Set: it is over, at the next event. */
     enum sim_end disk_ends;  /* How it ends when the disk's armed crash comes. */
     uint32_t cut_when_named; /* Arm it for so many calls of the disk after a snapshot was named; 0:

@@ -12,6 +12,7 @@
 
 #define MAGIC 0x48535753u /* "SWSH" */
 #define READ_BYTES 1024u  /* Most blocks are smaller, with their heads. */
+#define ROOM_PART 16u     /* With so much of waiting_max left there is room. */
 
 struct file {
     uint32_t number;
@@ -449,6 +450,11 @@ enum sw_rc sw_shelf_read(struct sw_shelf *shelf, uint64_t place, bool is_now, st
 bool sw_shelf_has_work(const struct sw_shelf *shelf)
 {
     return sw_shelf_waiting(shelf) >= shelf->extent_bytes;
+}
+
+bool sw_shelf_has_room(const struct sw_shelf *shelf)
+{
+    return sw_shelf_waiting(shelf) < shelf->waiting_max - shelf->waiting_max / ROOM_PART;
 }
 
 uint64_t sw_shelf_waiting(const struct sw_shelf *shelf)

@@ -100,6 +100,9 @@ SW_MUST_CHECK enum sw_rc sw_shelf_clean(struct sw_shelf *shelf, bool is_all, str
 enum sw_rc sw_shelf_failure(struct sw_shelf *shelf);
 /* Of all files. Any thread. */
 uint64_t sw_shelf_bytes(struct sw_shelf *shelf);
+/* Whether more can be put before some of what waits is written: blocks of usual size can. Any
+ * thread. */
+bool sw_shelf_has_room(const struct sw_shelf *shelf);
 /* So many bytes were put and not written yet. Any thread. */
 uint64_t sw_shelf_waiting(const struct sw_shelf *shelf);
 

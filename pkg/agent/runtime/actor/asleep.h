@@ -8,6 +8,7 @@
  * Threads: one at a time.  I/O: none.  Limits: SW_SNAPSHOT_SPECS_MAX specs. */
 #pragma once
 #include "pkg/agent/store/shelf.h"
+#include "pkg/utils/base/heap.h"
 #include "pkg/utils/base/idmap.h"
 #include "pkg/utils/base/list.h"
 
@@ -54,14 +55,13 @@ struct sw_rest {
     uint32_t walked, walking; /* Pods whose sleepers are woken; blocks that are read for that. */
     uint32_t sparse[SW_SHELF_SPARSE_MAX], sparse_count; /* Shelves that are being moved from, */
     uint32_t sparse_tables, compacting; /* slots that are left, and blocks that are read. */
-    uint64_t sweep_ns;                  /* When it looks next for some that can sleep. */
-    uint64_t turn_left;                 /* Instances, until it has looked at all of them. */
-    uint64_t due_ns;                    /* When the first of those it has looked at may sleep. */
-    bool is_rested;                     /* None of all of them may, */
-    uint64_t rested_at;                 /* as long as no segment more has run than so many. */
-    uint64_t used_bytes, used_ns;       /* How much memory there was used at that time. */
-    uint32_t made, room_made;           /* Guests since then, and those that room was made for. */
-    uint32_t shift; /* While memory is short, halvings of how long instances stay awake. */
+    uint64_t compact_ns;                /* When it goes on with that, or looks whether to. */
+    uint64_t compact_sleeps;            /* So often somebody had slept or woken when it looked. */
+    struct sw_heap due, oldest;         /* Pods whose instances may sleep (resting.h). */
+    uint64_t used_ns;                   /* When it was looked how much memory is used, */
+    bool is_short;                      /* and whether that is more than there should be; */
+    uint64_t surplus;                   /* so many are to sleep before their time for that. */
+    uint32_t made, room_made;           /* Guests since then, and those that were counted there. */
 };
 
 struct sw_asleep *sw_asleep_new(uint64_t pod, uint32_t slot); /* NULL: no memory. */

@@ -2,6 +2,7 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/hibernate.h"
+#include "pkg/agent/runtime/actor/resting.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
 #include <inttypes.h>
@@ -373,9 +374,8 @@ void sw_capture_instance(struct sw_worker *worker, struct sw_instance *instance)
     const struct sw_message *handled = sw_overtake_message(worker, instance);
     bool is_kept = instance->pod->config.is_durable;
 
-    sw_list_remove(&instance->capture);
-    sw_list_add(&worker->captured, &instance->capture);
     instance->captured = worker->generation;
+    sw_resting_captured(worker, instance);
     if (instance->spec != NULL)
         sw_capture_use(worker, instance->spec);
     if (!is_taking(snapshots) || !has_room(snapshots))
@@ -491,6 +491,7 @@ void sw_capture_begin(struct sw_worker *worker)
     while (sw_map_next(worker->pods, &cursor, &entry)) {
         struct sw_pod *pod = entry.value;
 
+        sw_resting_empty(worker, pod, &worker->uncaptured);
         if ((pod->limbo == NULL && pod->letters.count == 0 && sw_list_is_empty(&pod->loadings)) ||
             pod->is_uncaptured)
             continue;

@@ -19,8 +19,7 @@ static void count_asleep(struct sw_worker *worker, struct sw_pod *pod, int64_t m
     worker->rest.count += (uint64_t)more;
 }
 
-/* Whether nothing but its start is known of it, which entered no guest. */
-static bool is_new(const struct sw_instance *instance)
+bool sw_hibernate_is_new(const struct sw_instance *instance)
 {
     const struct sw_pod *pod = instance->pod;
 
@@ -28,7 +27,7 @@ static bool is_new(const struct sw_instance *instance)
            !pod->program->view.has_on_start && instance->spec == pod->spec;
 }
 
-static bool has_nothing_to_wait_for(const struct sw_instance *instance)
+bool sw_hibernate_waits_for_nothing(const struct sw_instance *instance)
 {
     const struct sw_actor *actor = &instance->actor;
 
@@ -40,13 +39,13 @@ static bool has_nothing_to_wait_for(const struct sw_instance *instance)
 /* Whether all that it is lies in its actor and its guest. */
 static bool can_sleep(const struct sw_instance *instance)
 {
-    return (instance->guest != NULL || is_new(instance)) && instance->is_started &&
+    return (instance->guest != NULL || sw_hibernate_is_new(instance)) && instance->is_started &&
            instance->waiting == 0 && instance->ready.queued == 0 && !instance->is_parked &&
            !instance->is_stopping && !instance->is_leaving && !instance->is_expiring &&
            !instance->is_over_rate && !instance->is_counted_failing && instance->passed == NULL &&
            instance->held == NULL && instance->answer == NULL && instance->handled == NULL &&
            instance->retry_ns == 0 && instance->fullness == SW_NOT_FULL &&
-           instance->pod->state == SW_POD_OPEN && has_nothing_to_wait_for(instance);
+           instance->pod->state == SW_POD_OPEN && sw_hibernate_waits_for_nothing(instance);
 }
 
 /* The slot's table; NULL: no memory. */
@@ -136,215 +135,6 @@ bool sw_hibernate(struct sw_worker *worker, struct sw_instance *instance)
     worker->counts.hibernated++;
     leave(worker, instance);
     return true;
-}
-
-/* --- Who is to sleep ------------------------------------------------------------------------- */
-
-#define SWEEP_NS 20000000u
-#define SWEEPS_PER_TURN 50u /* So often somebody is looked at once. */
-#define SWEEP_SLICE_NS 500000u
-#define SWEEP_CHECK 16u
-#define SHIFT_MAX 20u
-#define AGAIN_NS 100000000u /* Of one that could not sleep, though it should have. */
-#define MEMORY_LOOK_NS 1000000000u
-#define WAIT_MIN_NS 1000000u /* A worker that is kept from looking does not spin. */
-#define MADE_MAX 256u        /* Guests that are made before memory is looked at again. */
-#define ROOM_LOOKS 4u /* For one that is made, while memory is short, so many are looked at, */
-#define ROOM_AGE_NS 1000000u /* of which one goes that has done nothing for so long. */
-
-/* It has something to wait for, and stays; its memory need not. */
-static bool pack(struct sw_worker *worker, struct sw_instance *instance)
-{
-    struct sw_image *image;
-    struct sw_err err = {0};
-
-    if (instance->guest == NULL || instance->passed != NULL || instance->ready.queued != 0 ||
-        instance->waiting > 0 || instance->waiter != 0 || !instance->is_started ||
-        instance->is_parked || instance->pod->state != SW_POD_OPEN)
-        return false;
-    image = sw_image_new(worker, instance, &err);
-    if (image == NULL)
-        return false;
-    sw_instance_set_image(worker, instance, NULL);
-    instance->is_hibernated = true;
-    sw_instance_set_image(worker, instance, image);
-    sw_instance_sleep(worker, instance);
-    return true;
-}
-
-/* One that was recovered and has not been needed since: it is known by its records, of which ever
- * more would have to be kept. It is rebuilt when others have nothing to do. */
-static bool is_recovered(const struct sw_worker *worker, const struct sw_instance *instance)
-{
-    const char *own = worker->shared->fingerprint;
-
-    return instance->guest == NULL && instance->image == NULL && instance->passed == NULL &&
-           instance->is_started && !instance->is_parked && instance->pod->config.is_durable &&
-           instance->pod->state == SW_POD_OPEN && instance->ready.queued == 0 &&
-           has_nothing_to_wait_for(instance) && instance->spec != NULL &&
-           sw_bytes_is_equal(instance->spec->fingerprint, (struct sw_bytes){own, strlen(own)}) &&
-           sw_program_find(worker, instance->spec->digest) != NULL;
-}
-
-/* Look at one. Returns when to do so again, though nothing runs meanwhile; UINT64_MAX: never. */
-static uint64_t sweep_one(struct sw_worker *worker, struct sw_instance *instance)
-{
-    uint64_t rest_ns = instance->pod->config.rest_ns >> worker->rest.shift;
-
-    if (instance->pod->config.rest_ns != UINT64_MAX && !is_new(instance) &&
-        is_recovered(worker, instance)) {
-        instance->wants_rest = true;
-        sw_instance_wake_up(worker, instance, SWARM_PRIORITY_LOW);
-        return UINT64_MAX;
-    }
-    if ((instance->guest == NULL && !is_new(instance)) ||
-        instance->pod->config.rest_ns == UINT64_MAX)
-        return UINT64_MAX;
-    if (worker->now_ns < instance->actor.last_ns + rest_ns)
-        return instance->actor.last_ns + rest_ns;
-    if (sw_hibernate(worker, instance) || instance->guest == NULL)
-        return UINT64_MAX;
-    if (!has_nothing_to_wait_for(instance) && pack(worker, instance))
-        return UINT64_MAX;
-    return worker->now_ns + AGAIN_NS;
-}
-
-static bool is_short(struct sw_worker *worker)
-{
-    struct sw_shared *shared = worker->shared;
-    uint64_t max = atomic_load_explicit(&shared->awake_bytes, memory_order_relaxed);
-    struct sw_rest *rest = &worker->rest;
-
-    if (max == 0)
-        return false;
-    if (shared->used_bytes == NULL)
-        return worker->engine.total_bytes(worker->engine.ctx) > max / worker->options.count;
-    if (worker->now_ns >= rest->used_ns + SWEEP_NS || rest->made >= MADE_MAX) {
-        rest->used_bytes = shared->used_bytes(shared->used_ctx);
-        rest->used_ns = worker->now_ns;
-        rest->made = rest->room_made = 0;
-    }
-    return rest->used_bytes > max;
-}
-
-/* Everybody was looked at once more. */
-static void end_turn(struct sw_worker *worker)
-{
-    struct sw_rest *rest = &worker->rest;
-
-    sw_compact_begin(worker);
-    rest->is_rested = rest->due_ns == UINT64_MAX && !sw_compact_is_going(worker);
-    rest->rested_at = worker->counts.segments;
-    if (is_short(worker)) {
-        rest->shift += rest->shift < SHIFT_MAX;
-        return;
-    }
-    rest->shift -= rest->shift > 0;
-    if (sw_compact_is_going(worker) || rest->due_ns == UINT64_MAX || rest->due_ns <= rest->sweep_ns)
-        return;
-    rest->sweep_ns = rest->due_ns; /* Whoever begins to do something is due later. */
-    if (atomic_load(&worker->shared->awake_bytes) != 0 &&
-        rest->sweep_ns > worker->now_ns + MEMORY_LOOK_NS)
-        rest->sweep_ns = worker->now_ns + MEMORY_LOOK_NS; /* Unless memory gets short. */
-}
-
-void sw_hibernate_make_room(struct sw_worker *worker)
-{
-    uint32_t looks = ROOM_LOOKS * (worker->rest.made - worker->rest.room_made);
-
-    worker->rest.room_made = worker->rest.made;
-    if (!is_short(worker))
-        return;
-    while (looks > 0) {
-        struct sw_list *node = sw_list_first(&worker->captured);
-        struct sw_instance *instance;
-        bool is_asleep;
-
-        if (node == NULL)
-            return;
-        sw_list_remove(node);
-        sw_list_add(&worker->captured, node);
-        instance = SW_LIST_ITEM(node, struct sw_instance, capture);
-        is_asleep = instance->guest != NULL && instance->pod->config.rest_ns != UINT64_MAX &&
-                    worker->now_ns >= instance->actor.last_ns + ROOM_AGE_NS &&
-                    (sw_hibernate(worker, instance) || pack(worker, instance));
-        looks -= !is_asleep ? 1 : looks < ROOM_LOOKS ? looks : ROOM_LOOKS;
-    }
-}
-
-void sw_hibernate_next(struct sw_worker *worker, size_t count)
-{
-    for (; count > 0; count--) {
-        struct sw_list *node = sw_list_first(&worker->captured);
-        struct sw_instance *instance;
-
-        if (node == NULL)
-            return;
-        sw_list_remove(node);
-        sw_list_add(&worker->captured, node);
-        instance = SW_LIST_ITEM(node, struct sw_instance, capture);
-        if (instance->pod->config.rest_ns != UINT64_MAX && instance->pod->config.is_durable)
-            (void)sw_hibernate(worker, instance);
-    }
-}
-
-void sw_instance_note_rest(struct sw_worker *worker, const struct sw_instance *instance)
-{
-    uint64_t rest_ns = instance->pod->config.rest_ns;
-    struct sw_rest *rest = &worker->rest;
-
-    rest->is_rested = false;
-    if (rest->sweep_ns > worker->now_ns && rest->sweep_ns - worker->now_ns > rest_ns)
-        rest->sweep_ns = worker->now_ns + rest_ns;
-}
-
-static bool is_rested(const struct sw_worker *worker)
-{
-    return worker->rest.is_rested && worker->rest.rested_at == worker->counts.segments;
-}
-
-void sw_hibernate_sweep(struct sw_worker *worker)
-{
-    const struct sw_system *system = worker->shared->system;
-    uint64_t until_ns, left, due_ns;
-
-    if (worker->now_ns < worker->rest.sweep_ns || is_rested(worker) || worker->failure.rc != SW_OK)
-        return;
-    worker->rest.sweep_ns = worker->now_ns + SWEEP_NS;
-    until_ns = system->monotonic_ns(system->ctx) + SWEEP_SLICE_NS;
-    if (worker->rest.turn_left == 0) {
-        worker->rest.turn_left = sw_idmap_count(worker->instances);
-        worker->rest.due_ns = UINT64_MAX;
-    }
-    left = sw_idmap_count(worker->instances) / SWEEPS_PER_TURN + 1;
-    for (; left > 0; left--) {
-        struct sw_list *node = sw_list_first(&worker->captured);
-
-        if (node == NULL || worker->rest.turn_left == 0)
-            break;
-        worker->rest.turn_left--;
-        sw_list_remove(node);
-        sw_list_add(&worker->captured, node);
-        due_ns = sweep_one(worker, SW_LIST_ITEM(node, struct sw_instance, capture));
-        if (due_ns < worker->rest.due_ns)
-            worker->rest.due_ns = due_ns;
-        if (left % SWEEP_CHECK == 0 && system->monotonic_ns(system->ctx) >= until_ns) {
-            worker->rest.sweep_ns = worker->now_ns; /* There is more to do at once. */
-            break;
-        }
-    }
-    if (worker->rest.turn_left == 0)
-        end_turn(worker);
-    sw_compact_step(worker);
-}
-
-uint64_t sw_hibernate_wait_ns(const struct sw_worker *worker)
-{
-    if (is_rested(worker) || sw_idmap_count(worker->instances) == 0)
-        return UINT64_MAX;
-    return worker->rest.sweep_ns > worker->now_ns + WAIT_MIN_NS
-               ? worker->rest.sweep_ns - worker->now_ns
-               : WAIT_MIN_NS;
 }
 
 /* --- Waking up ------------------------------------------------------------------------------- */

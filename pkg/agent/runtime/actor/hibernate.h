@@ -7,9 +7,9 @@
  *       └── SW_ITEM_READ ◄── whoever waits for the disk ◄── worker->rest.reads, and messages wait
  * here
  *
- * Who has anything to wait for stays in memory: timers, subscriptions, questions that it has not
- * answered, a wait of its own. Its actor and its guest are all that it is; it is rebuilt from them
- * and its records since, as from a snapshot.
+ * Who may sleep next stands in resting.h. Who has anything to wait for stays in memory: timers,
+ * subscriptions, questions that it has not answered, a wait of its own. Its actor and its guest are
+ * all that it is; it is rebuilt from them and its records since, as from a snapshot.
  *
  * Threads: each worker its own; whoever reads for it: sw_item_read_run.  I/O: the shelf.
  * Limits: SW_WALK_MAX are loaded at a time without a message. */
@@ -31,16 +31,28 @@ struct sw_loading {
 
 /* Have it sleep, if it can. False: it stays as it is. */
 bool sw_hibernate(struct sw_worker *worker, struct sw_instance *instance);
-/* Look for some that can sleep, a little at a time: those that have done nothing for as long as
- * their Agent says, or for less, while their memory is more than there should be. */
+/* Whether nothing but its start is known of it, which entered no guest. */
+bool sw_hibernate_is_new(const struct sw_instance *instance);
+bool sw_hibernate_waits_for_nothing(const struct sw_instance *instance);
+
+/* --- sweep.c: who is to sleep ------------------------------------------------------------------
+ */
+
+/* Have some sleep, for half a millisecond at most: those that have done nothing for as long as
+ * their Agent says; and while there is more memory than there should be, those that have done
+ * nothing for longest. */
 void sw_hibernate_sweep(struct sw_worker *worker);
 /* Guests were made since it was called last, and nothing runs now: while memory is short, have
  * about as many sleep. */
 void sw_hibernate_make_room(struct sw_worker *worker);
 /* At a stop: have so many of the next ones sleep that can, of those that keep anything. */
 void sw_hibernate_next(struct sw_worker *worker, size_t count);
-/* How long until it is worth looking again, in ns; UINT64_MAX: until something has run. */
+/* How long until the first of them may sleep, in ns; UINT64_MAX: nobody may before something has
+ * run. */
 uint64_t sw_hibernate_wait_ns(const struct sw_worker *worker);
+
+/* --- hibernate.c: waking, looking, and all of a Pod --------------------------------------------
+ */
 
 enum sw_found {
     SW_FOUND_NOBODY,

@@ -133,7 +133,6 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
         return NULL;
     }
     sw_list_add(&worker->captured, &instance->capture);
-    sw_instance_note_rest(worker, instance);
     sw_output_status(worker, pod);
     return instance;
 }
@@ -167,7 +166,7 @@ static void set_fullness(struct sw_worker *worker, struct sw_instance *instance,
 
     if (instance->fullness == fullness)
         return;
-    instance->fullness = (uint8_t)fullness;
+    instance->fullness = (uint8_t)fullness & 3u;
     sw_board_set(board, sw_board_key(instance->pod->hash_key, sw_instance_key(instance)), fullness);
     sw_board_set(board, instance->id, fullness);
 }

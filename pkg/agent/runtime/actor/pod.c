@@ -5,6 +5,7 @@
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/hibernate.h"
+#include "pkg/agent/runtime/actor/resting.h"
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/segment.h"
 #include "pkg/utils/base/text.h"
@@ -136,6 +137,7 @@ void sw_pod_free(struct sw_worker *worker, struct sw_pod *pod)
         return;
     free_limbo(worker, pod, 0);
     sw_hibernate_end(worker, pod);
+    sw_resting_end(worker, pod);
     sw_letters_done(&pod->letters);
     sw_ready_share_put(&worker->ready, pod->share);
     sw_list_remove(&pod->dirty);
@@ -396,6 +398,8 @@ static void wake_instances(struct sw_worker *worker, struct sw_pod *pod)
         struct sw_instance *instance = entry.value;
 
         instance->is_leaving = false;
+        if (instance->is_started && (instance->guest != NULL || instance->image == NULL))
+            sw_resting_put(worker, instance, instance->actor.last_ns);
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             if (instance->mailbox[p] != NULL)
                 sw_instance_wake_up(worker, instance, p);
@@ -520,8 +524,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
     if (pod->program == NULL)
         return;
     pod->state = SW_POD_OPEN;
-    worker->rest.is_rested = false; /* There may be some that are to sleep. */
-    worker->rest.sweep_ns = 0;
+    sw_resting_empty(worker, pod, &worker->captured); /* After a time that may be another one. */
     pod->is_leaving = false;
     announce(worker, pod, false);
     pod->is_recovered = false;

@@ -24,6 +24,7 @@ struct sw_asleep; /* asleep.h */
 struct sw_instance;
 struct sw_share;     /* ready.h */
 struct sw_pod_texts; /* Opaque. */
+struct sw_resting;
 
 struct sw_pod {
     struct sw_pod_config config; /* Texts are NUL-terminated copies in `texts`. */
@@ -50,6 +51,7 @@ struct sw_pod {
     struct sw_asleep **asleep;
     uint64_t asleep_count;
     struct sw_list loadings;
+    struct sw_resting *resting; /* Who may sleep next (resting.h); NULL: nobody ever might. */
     uint32_t made;      /* Replicas below this one were made once, by this run of the host. */
     uint32_t walk_slot; /* While is_walking: where the walk through them is. */
     bool is_walking;

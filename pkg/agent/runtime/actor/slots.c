@@ -4,6 +4,7 @@
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/hibernate.h"
+#include "pkg/agent/runtime/actor/resting.h"
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/state.h"
 
@@ -104,7 +105,9 @@ static void enter(const struct move *move, struct sw_instance *instance, bool wa
 
     sw_list_add(&to->captured, &instance->capture);
     instance->pod = move->to;
-    sw_instance_note_rest(to, instance);
+    instance->is_resting = false;
+    if (instance->is_started && instance->image == NULL)
+        sw_resting_put(to, instance, instance->actor.last_ns);
     instance->is_leaving = false;
     set_pod(instance, move->to->config.pod);
     if (sw_idmap_put(to->instances, instance->id, instance, NULL) != SW_OK ||

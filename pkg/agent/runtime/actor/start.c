@@ -2,6 +2,7 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/replay.h"
+#include "pkg/agent/runtime/actor/resting.h"
 #include "pkg/agent/runtime/actor/retry.h"
 
 /* How instances begin, how they come back from sleep, and how a volatile one begins anew. */
@@ -65,7 +66,6 @@ void sw_segment_start(struct sw_worker *worker, struct sw_instance *instance)
             return;
         }
         worker->rest.made++;
-        sw_instance_note_rest(worker, instance);
         sw_segment_execute(worker, &segment);
     } else {
         sw_segment_begin(worker, &segment);
@@ -86,6 +86,7 @@ void sw_segment_start(struct sw_worker *worker, struct sw_instance *instance)
     instance->is_started = true;
     instance->start_failures = 0;
     pod->ready++;
+    sw_resting_put(worker, instance, worker->now_ns);
     sw_instance_set_failing(worker, instance, false);
     sw_output_status(worker, pod);
     if (pod->config.idle_ns != 0) /* Whoever it was started for may have gone meanwhile. */
@@ -144,7 +145,7 @@ bool sw_segment_make_guest(struct sw_worker *worker, struct sw_instance *instanc
         rc = rebuild(worker, instance, message, err);
     if (rc == SW_OK) {
         worker->rest.made++;
-        sw_instance_note_rest(worker, instance);
+        sw_resting_put(worker, instance, worker->now_ns);
         if (instance->actor.wait.kind == SW_WAIT_NONE) /* Else when the wait is over. */
             sw_instance_wake(worker, instance);
         instance->start_failures = 0;

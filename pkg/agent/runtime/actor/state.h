@@ -35,7 +35,7 @@
  * and in three of them what its delivery does. There may be a million: each byte counts. */
 #define SW_INSTANCE_LINE 64u
 struct sw_instance {
-    struct sw_list capture; /* In worker->captured or worker->uncaptured. */
+    struct sw_list capture; /* In worker->captured, worker->uncaptured, or pod->resting. */
     struct sw_image *image; /* NULL: rebuilt from the snapshot or its first record. */
     uint64_t stored_at[2];  /* In the snapshot that counts, and in the new one; 0: nowhere. */
     uint32_t stored_generation[2];
@@ -63,7 +63,9 @@ struct sw_instance {
     struct sw_heap_entry timer; /* At its earliest timer or retry. */
     struct sw_message *handled; /* Its turn's that waits, if nobody would hear that it failed. */
     uint16_t waiter;            /* Its place in worker->waiters, from 1, while it stands there. */
-    uint8_t fullness;           /* enum sw_fullness as on the board. */
+    uint16_t placed;            /* When it was put into pod->resting, in part (resting.c). */
+    uint8_t fullness : 2;       /* enum sw_fullness as on the board. */
+    bool is_resting : 1;        /* It stands in pod->resting, or does when it was captured. */
     bool is_started : 1;        /* on_start is done. */
     bool is_parked : 1;         /* It does not run any more: its state cannot be rebuilt. */
     bool is_over_rate : 1;      /* Told on the board. */
@@ -206,10 +208,6 @@ static inline int64_t sw_worker_queued_bytes(const struct sw_worker *worker)
     return atomic_load_explicit(&worker->shared->queued_bytes, memory_order_relaxed) +
            worker->counted_bytes;
 }
-
-/* It has memory from now on: when it has done nothing for as long as its Agent says, it is to be
- * looked at (hibernate.h). */
-void sw_instance_note_rest(struct sw_worker *worker, const struct sw_instance *instance);
 
 /* Take a message out of what the namespace of a Pod may have in a second. False: there is no room
  * before *ret_room_ns. */

@@ -55,6 +55,8 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     worker->turn_watch = (struct sw_turn_watch){worker, sw_overtake_tick};
     init_buffers(worker);
     sw_heap_init(&worker->timers);
+    sw_heap_init(&worker->rest.due);
+    sw_heap_init(&worker->rest.oldest);
     worker->spares.depot = &worker->shared->depot;
     if (sw_ready_init(&worker->ready, seed) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
@@ -141,6 +143,8 @@ void sw_worker_free(struct sw_worker *worker)
     sw_ways_free(worker->ways);
     free(worker->found);
     sw_heap_done(&worker->timers);
+    sw_heap_done(&worker->rest.due);
+    sw_heap_done(&worker->rest.oldest);
     sw_turn_done(&worker->turn);
     sw_passing_done(&worker->passing);
     sw_spares_done(&worker->spares);
