@@ -216,9 +216,9 @@ static void agents_logs_close(void *ctx, void *stream_ptr)
 /* --- Instances ------------------------------------------------------------------------------- */
 
 struct listing {
-    void (*done)(void *ctx, enum sw_rc rc, const struct sw_gateway_instance *items, size_t count,
-                 bool more, const struct sw_err *err);
+    sw_gateway_instances_done *done;
     void *ctx;
+    bool is_count;
     const char *node_name;
     char agent[AGENT_NAME_SIZE];
 };
@@ -227,25 +227,48 @@ struct listed { /* Texts of an instance. */
     char name[NAME_TEXT_MAX], module[DIGEST_TEXT_MAX];
 };
 
-static const char *state_of(const struct sw_agent_instance *instance)
+/* How the API calls what the link has. */
+static const enum sw_gateway_state states[SW_FRAME_STATES] = {
+    [SW_FRAME_INSTANCE_IDLE] = SW_GATEWAY_IDLE,
+    [SW_FRAME_INSTANCE_BUSY] = SW_GATEWAY_RUNNING,
+    [SW_FRAME_INSTANCE_PARKED] = SW_GATEWAY_PARKED,
+    [SW_FRAME_INSTANCE_FAILING] = SW_GATEWAY_FAILING,
+    [SW_FRAME_INSTANCE_ASKS] = SW_GATEWAY_WAITING,
+    [SW_FRAME_INSTANCE_RECEIVES] = SW_GATEWAY_WAITING,
+    [SW_FRAME_INSTANCE_SLEEPS] = SW_GATEWAY_WAITING,
+    [SW_FRAME_INSTANCE_CALLS] = SW_GATEWAY_WAITING,
+    [SW_FRAME_INSTANCE_ASLEEP] = SW_GATEWAY_ASLEEP};
+
+static uint32_t frame_states(uint32_t wanted)
 {
-    if (instance->is_parked)
-        return "Parked";
-    if (instance->is_failing)
-        return "Failing";
-    if (instance->wait[0] != '\0')
-        return "Waiting";
-    if (instance->is_asleep)
-        return "Asleep";
-    return instance->is_busy || instance->waiting > 0 ? "Running" : "Idle";
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; i < SW_FRAME_STATES; i++)
+        found |= (wanted >> states[i] & 1u) << i;
+    return found;
 }
 
 static const char *trouble_of(const struct sw_agent_instance *instance)
 {
-    if (instance->is_parked)
+    switch (instance->state) {
+    case SW_FRAME_INSTANCE_PARKED:
         return "its state cannot be rebuilt; the Events of its Agent tell why";
-    return instance->is_failing ? "it cannot be started; the Events of its Agent tell why"
-                                : instance->wait;
+    case SW_FRAME_INSTANCE_FAILING:
+        return "it cannot be started; the Events of its Agent tell why";
+    case SW_FRAME_INSTANCE_ASKS:
+        return "its handler waits for an answer";
+    case SW_FRAME_INSTANCE_RECEIVES:
+        return "its handler waits for a message";
+    case SW_FRAME_INSTANCE_SLEEPS:
+        return "its handler sleeps";
+    case SW_FRAME_INSTANCE_CALLS:
+        return "its handler waits for a service";
+    case SW_FRAME_INSTANCE_IDLE:
+    case SW_FRAME_INSTANCE_BUSY:
+    case SW_FRAME_INSTANCE_ASLEEP:
+        break;
+    }
+    return "";
 }
 
 struct sw_gateway_usage agents_usage(const struct sw_pod_used *used)
@@ -268,6 +291,8 @@ static void on_listed(void *ctx, const struct sw_agent_page *page)
     struct listed *texts = calloc(page->count + 1, sizeof *texts);
     struct sw_err err = {0};
     enum sw_rc rc = items == NULL || texts == NULL ? SW_E_EXHAUSTED : page->rc;
+    struct sw_gateway_instances_page told = {
+        .items = items, .count = page->count, .next = page->next, .is_count = listing->is_count};
 
     if (rc != SW_OK)
         (void)sw_err_set(&err, rc, "the instances of Agent %s cannot be listed", listing->agent);
@@ -283,15 +308,17 @@ static void on_listed(void *ctx, const struct sw_agent_page *page)
                                                 .module = texts[i].module,
                                                 .pod = instance->pod,
                                                 .node = listing->node_name,
-                                                .state = state_of(instance),
+                                                .state = states[instance->state],
                                                 .turns = instance->segments,
                                                 .mailbox = instance->waiting,
                                                 .memory_bytes = instance->memory_bytes,
+                                                .disk_bytes = instance->disk_bytes,
                                                 .message = trouble_of(instance),
                                                 .usage = agents_usage(&instance->used)};
     }
-    listing->done(listing->ctx, rc, items, rc == SW_OK ? page->count : 0,
-                  rc == SW_OK && page->has_more, rc == SW_OK ? NULL : &err);
+    for (uint32_t i = 0; i < SW_FRAME_STATES; i++)
+        told.counts[states[i]] += page->counts[i];
+    listing->done(listing->ctx, rc, rc == SW_OK ? &told : NULL, rc == SW_OK ? NULL : &err);
     free(texts);
     free(items);
     free(listing);
@@ -303,17 +330,20 @@ static enum sw_rc agents_instances(void *ctx, const struct sw_gateway_instances 
 {
     struct agents_adapter *adapter = ctx;
     struct listing *listing = calloc(1, sizeof *listing);
-    const char *slash = strchr(query->after, '/');
     struct sw_agent_list list = {.name_space = query->namespace_,
                                  .agent = query->agent,
-                                 .after = bytes_of(slash == NULL ? query->after : slash + 1),
-                                 .limit = query->limit};
+                                 .from = query->from,
+                                 .prefix = bytes_of(query->prefix),
+                                 .states = frame_states(query->states),
+                                 .limit = query->limit,
+                                 .is_count = query->is_count};
     enum sw_rc rc;
 
     if (listing == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory to list instances");
     listing->done = done;
     listing->ctx = done_ctx;
+    listing->is_count = query->is_count;
     listing->node_name = adapter->node_name;
     (void)snprintf(listing->agent, sizeof listing->agent, "%s", query->agent);
     rc = sw_hosts_list(adapter->hosts, &list, on_listed, listing, err);

@@ -359,6 +359,80 @@ class Instances(Case):
         self.assertEqual(hive.requests[1].query["continue"], "a/1")
         self.assertEqual(self.swarm("get", "instances", "a", "-o", "name")[0], "a/1\na/2\n")
 
+    def page(self, request):
+        """Of a server that has a million, and now and then finds nothing."""
+        at = int(request.query.get("continue") or "0", 16)
+        limit = int(request.query["limit"])
+        items = [] if at // 10 % 3 == 1 else [
+            {"name": f"a/{(number * 7919) % 1000003:07}", "state": "Asleep", "turns": str(number),
+             "diskBytes": "2048", "usage": {"memoryBytes": "131072", "cpuNanoseconds": "5"}}
+            for number in range(at, at + min(limit, 10))]
+        return 200, {"items": items, "continue": f"{at + 10:010x}" if at < 70 else ""}
+
+    def test_a_limit_ends_with_the_token_to_go_on_with(self):
+        hive = self.serve(self.page)
+        seen, said = self.swarm("get", "instances", "a", "--limit=15", "-o", "wide")
+        self.assertEqual(len(seen.splitlines()), 1 + 15)
+        self.assertRegex(seen, r"NAME +STATE +TURNS +WAITING +MEMORY +DISK .*\n"
+                               r"a/0000000 +Asleep +0 +0 +128 KiB +2.0 KiB ")
+        self.assertEqual(said, "there are more: --continue 000000001e\n")
+        self.assertEqual([request.query["limit"] for request in hive.requests], ["15", "5", "5"])
+        seen, said = self.swarm("get", "instances", "a", "--continue=000000001e", "-o", "name")
+        self.assertEqual(len(seen.splitlines()), 30)
+        self.assertEqual(said, "")
+        page = json.loads(self.swarm("get", "instances", "a", "--limit=3", "-o", "json")[0])
+        self.assertEqual((len(page["items"]), page["continue"]), (3, "000000000a"))
+
+    def test_rows_of_all_pages_line_up_and_can_be_sorted(self):
+        self.serve(self.page)
+        lines = self.swarm("get", "instances", "a")[0].splitlines()
+        self.assertEqual(len(lines), 1 + 50)
+        self.assertEqual({line.index("Asleep") for line in lines[1:]}, {lines[0].index("STATE")})
+        lines = self.swarm("get", "instances", "a", "--sort-by=turns", "--no-headers")[0]
+        turns = [int(line.split()[2]) for line in lines.splitlines()]
+        self.assertEqual(turns, sorted(turns, reverse=True))
+        names = self.swarm("get", "instances", "a", "--sort-by=name", "-o", "name")[0].split()
+        self.assertEqual(names, sorted(names, key=lambda name: int(name[2:])))
+        self.swarm("get", "instances", "a", "--sort-by=colour", status=2)
+
+    def test_yaml_is_that_of_json(self):
+        name = 'a/z"x": {y}'
+        self.serve(lambda request: (200, {"items": [
+            {"name": name, "state": "Idle"}, {"name": "a/2", "usage": {"sent": "3"}}]}))
+        seen = self.swarm("get", "instances", "a", "-o", "yaml")[0]
+        self.assertTrue(seen.startswith('items:\n- name: "a/2"\n  pod: ""\n'))
+        self.assertIn('\n  usage:\n    cpuNanoseconds: "0"\n', seen)
+        self.assertIn(f"\n- name: {json.dumps(name)}\n", seen)
+        self.assertTrue(seen.endswith('\ncontinue: ""\n'))
+        self.serve(lambda request: (200, {"items": [], "continue": ""}))
+        self.assertEqual(self.swarm("get", "instances", "a", "-o", "yaml")[0],
+                         'items: []\ncontinue: ""\n')
+
+    def test_what_is_chosen_is_chosen_by_the_server(self):
+        hive = self.serve(lambda request: (200, {"items": []}))
+        self.swarm("get", "instances", "agents/a/{t} 1", "--state=asleep,parked")
+        self.assertEqual(hive.requests[0].query, {"limit": "1000", "prefix": "{t} 1",
+                                                  "state": "asleep,parked"})
+        self.swarm("get", "instances", "a", "--key-prefix=b&c")
+        self.assertEqual(hive.requests[1].query["prefix"], "b&c")
+        for words in (("instances", "a/b", "--key-prefix=b"), ("instances", "a", "--limit=0"),
+                      ("instances", "a", "--count", "--limit=5"), ("agents", "--limit=5"),
+                      ("instances", "a", "-o", "jsonpath={.items}"), ("agents", "--count")):
+            self.swarm("get", *words, status=2)
+
+    def test_counts_of_all_pages_are_added(self):
+        self.serve(lambda request: (200, {
+            "counts": {"Idle": "2", "Asleep": "999000", "Parked": "0"},
+            "continue": "" if request.query.get("continue") else "0000000001"}))
+        self.assertEqual(self.swarm("get", "instances", "a", "--count")[0],
+                         "STATE    INSTANCES\nIdle     4\nAsleep   1998000\nTotal    1998004\n")
+        counts = json.loads(self.swarm("get", "instances", "a", "--count", "-o", "json")[0])
+        self.assertEqual(counts, {"counts": {"Idle": "4", "Asleep": "1998000", "Parked": "0"},
+                                  "total": "1998004"})
+        self.assertEqual(self.swarm("get", "instances", "a", "--count", "-o", "yaml")[0],
+                         'counts:\n  Idle: "4"\n  Asleep: "1998000"\n  Parked: "0"\n'
+                         'total: "1998004"\n')
+
 
 class Messages(Case):
     def test_send_prints_the_reply_as_it_is(self):

@@ -318,13 +318,17 @@ def instance_list():
                        "upgrade failed or is still to come; empty while it has none yet.",
              "message": "Why it failed, or nothing."}
     numbers = {"turns": "Turns handled so far.", "mailbox": "Messages that wait.",
-               "memoryBytes": "Memory in use."}
+               "memoryBytes": "Memory in use.",
+               "diskBytes": "What it takes on the disk while it sleeps."}
     properties = {name: {"description": words, "type": "string"} for name, words in texts.items()}
     properties.update({name: {"description": words, "type": ["string", "integer"]}
                        for name, words in numbers.items()})
     properties["usage"] = {"$ref": "#/components/schemas/Usage"}
-    return {"description": "A page of instances.", "type": "object", "required": ["items"],
+    return {"description": "A page of instances.", "type": "object", "required": ["continue"],
             "properties": {
+                "counts": {"description": "Instead of items: how many in each state.",
+                           "type": "object",
+                           "additionalProperties": {"type": ["string", "integer"]}},
                 "items": {"description": "The instances.", "type": "array", "items": {
                     "description": "One instance.", "type": "object", "required": ["name"],
                     "properties": properties}},

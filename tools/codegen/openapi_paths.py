@@ -261,15 +261,27 @@ def logs_path(agent):
         {"200": lines, **errors(READ)}, parameters=parameters)}
 
 
+STATES = "Idle|Running|Waiting|Asleep|Parked|Failing|Awake"
+
+
 def instances_path(agent):
     parameters = [
         parameter("limit", "query", "The most instances in a page; 0 means 500.",
                   {"type": "integer", "minimum": 0, "maximum": 1000, "default": 500}),
         parameter("continue", "query", "`continue` of the page before.",
-                  {"type": "string", "pattern": TEXT, "maxLength": 255})]
+                  {"type": "string", "pattern": "^([0-9a-f]{10})?$"}),
+        parameter("prefix", "query", "Only those whose keys begin so.",
+                  {"type": "string", "pattern": TEXT, "maxLength": 255}),
+        parameter("state", "query", "Only those in these states, with commas in between: Idle, "
+                  "Running, Waiting, Asleep, Parked, Failing, or Awake for all but Asleep.",
+                  {"type": "string", "pattern": "^((%s)(,(%s))*)?$" % ((STATES,) * 2)}),
+        parameter("count", "query", "true: count them instead, by state.",
+                  {"type": "string", "enum": ["0", "1", "true", "false"], "default": "0"})]
     return {"parameters": [NAMESPACE, agent], "get": operation(
         "listInstances", "messages", "List the instances of an Agent",
-        "Read a page of the instances of an Agent that exist now, ordered by name.",
+        "Read a page of the instances of an Agent that exist now. Each is in one page, also while "
+        "others come and go, fall asleep or wake. A page can have fewer than the limit, or none, "
+        "and more behind it: a host looks at so many for a page, and no more.",
         answer("The instances.", "InstanceList", READ + ("504",)), parameters=parameters)}
 
 

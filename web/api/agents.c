@@ -4,12 +4,10 @@
 
 #include <string.h>
 
-#define INSTANCES_STANDARD 500u
 #define TAIL_STANDARD 100u
 #define TAIL_MAX 10000u
 #define LINE_BYTES_MAX 262144u
 #define KEY_MAX 253u
-#define CONTINUE_MAX 255u /* It is the name of an instance. */
 
 /* ---- Log lines ---- */
 
@@ -151,110 +149,6 @@ void sw_gateway_serve_logs(struct gateway_call *call)
     stream->is_paused = false;
     stream->logs = opened;
     sw_http_on_cancel(call->request, on_logs_cancel, stream);
-}
-
-/* ---- Instances ---- */
-
-void sw_gateway_put_usage(const struct sw_gateway_usage *usage, struct sw_buffer *out)
-{
-    const struct {
-        const char *name;
-        uint64_t value;
-    } fields[] = {{"cpuNanoseconds", usage->cpu_ns},
-                  {"messages", usage->messages},
-                  {"messageBytes", usage->message_bytes},
-                  {"sent", usage->sent},
-                  {"sentBytes", usage->sent_bytes},
-                  {"wakeups", usage->wakeups},
-                  {"memoryByteSeconds", usage->memory_byte_s},
-                  {"memoryBytes", usage->memory_bytes}};
-    char time[SW_TIME_TEXT_SIZE];
-
-    sw_buffer_put_u8(out, '{');
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        sw_buffer_print(out, "\"%s\":\"%llu\",", fields[i].name,
-                        (unsigned long long)fields[i].value);
-    sw_time_print(usage->utc_ns, time);
-    sw_buffer_print(out, "\"time\":\"%s\"}", time);
-}
-
-static void put_instance(const struct sw_gateway_instance *item, struct sw_buffer *out)
-{
-    const struct {
-        const char *name, *text;
-    } texts[] = {{"name", item->name},   {"pod", item->pod},       {"node", item->node},
-                 {"state", item->state}, {"module", item->module}, {"message", item->message}};
-
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        sw_buffer_print(out, "%c\"%s\":", i == 0 ? '{' : ',', texts[i].name);
-        sw_json_put_text(out, texts[i].text == NULL ? "" : texts[i].text);
-    }
-    sw_buffer_print(out, ",\"turns\":\"%llu\",\"mailbox\":\"%llu\",\"memoryBytes\":\"%llu\"",
-                    (unsigned long long)item->turns, (unsigned long long)item->mailbox,
-                    (unsigned long long)item->memory_bytes);
-    if (item->usage.utc_ns != 0) {
-        sw_buffer_put_text(out, ",\"usage\":");
-        sw_gateway_put_usage(&item->usage, out);
-    }
-    sw_buffer_put_u8(out, '}');
-}
-
-static void on_instances(void *ctx, enum sw_rc rc, const struct sw_gateway_instance *items,
-                         size_t count, bool more, const struct sw_err *err)
-{
-    struct gateway_call *call = ctx;
-    struct sw_buffer body;
-    struct sw_err none = {0};
-
-    if (rc != SW_OK) {
-        sw_gateway_fail(call, rc, err);
-        return;
-    }
-    sw_buffer_init(&body, GATEWAY_LIST_BYTES_MAX);
-    sw_buffer_put_text(&body, "{\"items\":[");
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            sw_buffer_put_u8(&body, ',');
-        put_instance(&items[i], &body);
-    }
-    sw_buffer_put_text(&body, "],\"continue\":");
-    sw_json_put_text(&body, more && count > 0 ? items[count - 1].name : "");
-    sw_buffer_put_u8(&body, '}');
-    if (body.failed) {
-        (void)sw_err_set(&none, SW_E_EXHAUSTED, "no memory for the list");
-        sw_gateway_fail(call, SW_E_EXHAUSTED, &none);
-    } else {
-        sw_gateway_answer_bytes(call, 200, "application/json",
-                                (struct sw_bytes){.data = body.data, .size = body.size});
-    }
-    sw_buffer_done(&body);
-}
-
-void sw_gateway_serve_instances(struct gateway_call *call)
-{
-    struct sw_gateway_agents *agents = &call->gateway->options.agents;
-    const char *after = sw_gateway_query_text(call, "continue");
-    struct sw_gateway_instances query = {.namespace_ = call->route.namespace_,
-                                         .agent = call->route.name,
-                                         .after = after == NULL ? "" : after};
-    struct sw_err err = {0};
-    uint64_t limit = 0;
-    enum sw_rc rc =
-        sw_gateway_query_number(call, "limit", 0, SW_GATEWAY_INSTANCES_MAX, &limit, &err);
-
-    query.limit = limit == 0 ? INSTANCES_STANDARD : (uint32_t)limit;
-    if (rc == SW_OK && strlen(query.after) > CONTINUE_MAX) {
-        rc = sw_err_set(&err, SW_E_INVALID, "not a text that this server gave out");
-        sw_err_field(&err, "continue");
-    }
-    if (rc == SW_OK && agents->instances == NULL)
-        rc = sw_err_set(&err, SW_E_UNSUPPORTED, "this daemon runs no agents");
-    if (rc == SW_OK)
-        rc = sw_gateway_check_agent(call, &err);
-    if (rc == SW_OK)
-        rc = agents->instances(agents->ctx, &query, on_instances, call, &err);
-    if (rc != SW_OK)
-        sw_gateway_fail(call, rc, &err);
 }
 
 /* ---- Modules ---- */

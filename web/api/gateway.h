@@ -74,15 +74,27 @@ struct sw_gateway_usage { /* As message Usage of the API. */
     uint64_t memory_byte_s, memory_bytes;
 };
 
+enum sw_gateway_state {
+    SW_GATEWAY_IDLE,
+    SW_GATEWAY_RUNNING, /* It handles a message, or is about to. */
+    SW_GATEWAY_WAITING, /* Its handler waits for something. */
+    SW_GATEWAY_ASLEEP,
+    SW_GATEWAY_PARKED,
+    SW_GATEWAY_FAILING
+};
+#define SW_GATEWAY_STATES 6u
+#define SW_GATEWAY_STATES_ALL ((1u << SW_GATEWAY_STATES) - 1)
+
 struct sw_gateway_instance { /* Borrowed for the call of done. */
     const char *name;        /* "agent/key" */
     const char *pod;         /* Name of its Pod. */
     const char *node;
     const char *module; /* Digest of the one that it runs; "": it has none yet. */
-    const char *state;  /* "Running", "Waiting", "Failed" ... */
-    uint64_t turns;     /* Handled so far. */
-    uint64_t mailbox;   /* Messages that wait. */
+    enum sw_gateway_state state;
+    uint64_t turns;   /* Handled so far. */
+    uint64_t mailbox; /* Messages that wait. */
     uint64_t memory_bytes;
+    uint64_t disk_bytes; /* While it sleeps. */
     const char *message; /* Why it failed, or "". */
     struct sw_gateway_usage usage;
 };
@@ -90,13 +102,22 @@ struct sw_gateway_instance { /* Borrowed for the call of done. */
 struct sw_gateway_instances { /* Which instances; borrowed for the call. */
     const char *namespace_;
     const char *agent;
-    const char *after; /* Only names ("agent/key") after this one; "": from the first. */
+    uint64_t from;      /* 0, or `next` of the page before. */
+    const char *prefix; /* Of keys; "": any. */
+    uint32_t states;    /* Bits by enum sw_gateway_state. */
     uint32_t limit;
+    bool is_count; /* How many in each state, instead of them. */
 };
-/* more: there are further ones. */
+struct sw_gateway_instances_page { /* Borrowed for the call of done. */
+    const struct sw_gateway_instance *items;
+    size_t count;
+    uint64_t next; /* There are more from here on; 0: there are not. */
+    bool is_count;
+    uint64_t counts[SW_GATEWAY_STATES];
+};
 typedef void sw_gateway_instances_done(void *done_ctx, enum sw_rc rc,
-                                       const struct sw_gateway_instance *items, size_t count,
-                                       bool more, const struct sw_err *err);
+                                       const struct sw_gateway_instances_page *page,
+                                       const struct sw_err *err);
 
 struct sw_gateway_letter { /* A dead letter; borrowed for the call of done. */
     uint64_t number, utc_ns;
@@ -149,7 +170,7 @@ struct sw_gateway_agents {
     enum sw_rc (*logs)(void *ctx, const struct sw_gateway_logs *logs, void **ret_stream,
                        struct sw_err *err);
     void (*logs_close)(void *ctx, void *stream);
-    /* Instances of an Agent in order of their names. */
+    /* A page of the instances of an Agent, in an order that stays. */
     enum sw_rc (*instances)(void *ctx, const struct sw_gateway_instances *query,
                             sw_gateway_instances_done *done, void *done_ctx, struct sw_err *err);
     /* Dead letters of an Agent, oldest first. */

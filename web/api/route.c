@@ -243,7 +243,7 @@ static const char *const *parameters_of(const struct gateway_call *call)
     static const char *const send[] = {"key", "priority", "timeout", "requestId", "reply", NULL};
     static const char *const publish[] = {"subject", "priority", "requestId", NULL};
     static const char *const logs[] = {"key", "tail", "follow", NULL};
-    static const char *const instances[] = {"limit", "continue", NULL};
+    static const char *const instances[] = {"limit", "continue", "prefix", "state", "count", NULL};
     static const char *const letters[] = {"key", "limit", "continue", "body", NULL};
     static const char *const letters_change[] = {"key", "id", NULL};
 

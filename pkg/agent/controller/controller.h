@@ -14,6 +14,7 @@
  * I/O: a child process and a socket pair on the loop.  Limits: struct sw_agents_options. */
 #pragma once
 #include "pkg/agent/cgroups/cgroups.h"
+#include "pkg/agent/controller/pages.h"
 #include "pkg/agent/controller/view.h"
 #include "pkg/agent/pod/runner.h"
 #include "pkg/broker/service/service.h"
@@ -163,28 +164,8 @@ SW_MUST_CHECK enum sw_rc sw_agents_publish(struct sw_agents *agents,
                                            const struct sw_agent_publish *publish,
                                            sw_agent_done *done, void *ctx, struct sw_err *err);
 
-struct sw_agent_instance { /* Borrowed for the call. */
-    struct sw_bytes key;
-    const char *pod;        /* Name of its Pod; "" while that is being closed. */
-    struct sw_bytes digest; /* Of the module that it runs; empty: it has none yet. */
-    bool is_busy, is_parked, is_failing, is_asleep;
-    const char *wait; /* What its handler waits for, in words; "": nothing. */
-    uint32_t waiting;
-    uint64_t segments, failures, memory_bytes, last_ns;
-    struct sw_pod_used used; /* utc_ns 0: it keeps nothing, and nothing is known. */
-};
-struct sw_agent_page { /* Borrowed for the call. */
-    enum sw_rc rc;
-    const struct sw_agent_instance *instances;
-    size_t count;
-    bool has_more; /* Ask again with `after` set to the last key. */
-};
-struct sw_agent_list { /* Borrowed for the call. */
-    const char *name_space, *agent;
-    struct sw_bytes after; /* Keys greater than this, in byte order. */
-    uint32_t limit;        /* 1 to 1,000. */
-};
-/* A page of an Agent's instances on this node. Errors as sw_agents_send. */
+/* A page of an Agent's instances on this node. Errors as sw_agents_send; SW_E_INVALID: the prefix
+ * is longer than a key. */
 SW_MUST_CHECK enum sw_rc sw_agents_list(struct sw_agents *agents, const struct sw_agent_list *list,
                                         void (*done)(void *ctx, const struct sw_agent_page *page),
                                         void *ctx, struct sw_err *err);

@@ -190,13 +190,16 @@ static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_i
 {
     struct sw_reader reader = sw_reader_of(list->entries.data, list->entries.size);
     struct sw_request *request = sw_requests_take(agents, list->request, SW_REQUEST_LIST);
-    struct sw_agent_page page = {.rc = rc_of(list->code), .has_more = list->has_more != 0};
+    struct sw_agent_page page = {.rc = rc_of(list->code), .next = list->next};
+    struct sw_reader counts = sw_reader_of(list->counts.data, list->counts.size);
     struct sw_agent_instance *items;
     struct sw_frame_instance entry;
 
     if (request == NULL)
         return SW_OK;
-    if (list->count > PAGE_ITEMS_MAX)
+    for (uint32_t i = 0; i < SW_FRAME_STATES && list->counts.size > 0; i++)
+        page.counts[i] = sw_reader_u64(&counts);
+    if (counts.failed || list->next >= SW_FRAME_PLACES)
         return unknown(err, "INSTANCES");
     items = calloc(list->count + 1, sizeof *items);
     while (items != NULL && page.count < list->count && sw_frame_instance_take(&reader, &entry)) {
@@ -206,19 +209,12 @@ static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_i
             .key = entry.key,
             .pod = pod == NULL ? "" : pod->spec.name,
             .digest = entry.digest,
-            .is_busy = entry.state == SW_FRAME_INSTANCE_BUSY,
-            .is_parked = entry.state == SW_FRAME_INSTANCE_PARKED,
-            .is_asleep = entry.state == SW_FRAME_INSTANCE_ASLEEP,
-            .is_failing = entry.state == SW_FRAME_INSTANCE_FAILING,
-            .wait = entry.state == SW_FRAME_INSTANCE_ASKS       ? "its handler waits for an answer"
-                    : entry.state == SW_FRAME_INSTANCE_CALLS    ? "its handler waits for a service"
-                    : entry.state == SW_FRAME_INSTANCE_RECEIVES ? "its handler waits for a message"
-                    : entry.state == SW_FRAME_INSTANCE_SLEEPS   ? "its handler sleeps"
-                                                                : "",
+            .state = (enum sw_frame_instance_state)entry.state,
             .waiting = entry.waiting,
             .segments = entry.segments,
             .failures = entry.failures,
             .memory_bytes = entry.memory_bytes,
+            .disk_bytes = entry.disk_bytes,
             .last_ns = entry.last_ns,
             .used = used_of(&entry.used, entry.pages, entry.open_page_ms, entry.used_ns),
         };

@@ -314,8 +314,8 @@ enum sw_rc sw_agents_list(struct sw_agents *agents, const struct sw_agent_list *
     struct sw_request *request;
     enum sw_rc rc = agent_check(agents, list->name_space, agent, err);
 
-    if (rc == SW_OK && list->after.size > SW_FRAME_KEY_MAX)
-        rc = sw_err_set(err, SW_E_INVALID, "a key is longer than %d bytes", SW_FRAME_KEY_MAX);
+    if (rc == SW_OK && list->prefix.size > SW_FRAME_KEY_MAX)
+        rc = sw_err_set(err, SW_E_INVALID, "no key is longer than %d bytes", SW_FRAME_KEY_MAX);
     if (rc == SW_OK)
         rc = sw_agents_check(agents, err);
     if (rc == SW_OK)
@@ -328,7 +328,10 @@ enum sw_rc sw_agents_list(struct sw_agents *agents, const struct sw_agent_list *
     frame.list.request = number_of(request);
     frame.list.name_space = (struct sw_bytes){list->name_space, strlen(list->name_space)};
     frame.list.agent = agent;
-    frame.list.after = list->after;
+    frame.list.from = list->from;
+    frame.list.prefix = list->prefix;
+    frame.list.states = list->states;
+    frame.list.is_count = list->is_count;
     frame.list.limit =
         list->limit == 0 || list->limit > LIST_LIMIT_MAX ? LIST_LIMIT_MAX : list->limit;
     sw_host_send(agents, &frame);

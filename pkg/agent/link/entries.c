@@ -58,6 +58,7 @@ void sw_frame_instance_put(const struct sw_frame_instance *instance, struct sw_b
     sw_buffer_put_u64(out, instance->segments);
     sw_buffer_put_u64(out, instance->failures);
     sw_buffer_put_u64(out, instance->memory_bytes);
+    sw_buffer_put_u64(out, instance->disk_bytes);
     sw_buffer_put_u64(out, instance->last_ns);
     used_put(instance, out);
     sw_buffer_put_bytes(out, instance->digest);
@@ -76,6 +77,7 @@ bool sw_frame_instance_take(struct sw_reader *reader, struct sw_frame_instance *
     instance.segments = sw_reader_u64(reader);
     instance.failures = sw_reader_u64(reader);
     instance.memory_bytes = sw_reader_u64(reader);
+    instance.disk_bytes = sw_reader_u64(reader);
     instance.last_ns = sw_reader_u64(reader);
     used_take(reader, &instance);
     instance.digest = text_take(reader, DIGEST_MAX);

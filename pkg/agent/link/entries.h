@@ -13,7 +13,8 @@ struct sw_frame_instance { /* One of the entries. */
     uint32_t waiting;       /* Messages in its mailbox. */
     uint64_t segments;      /* Handled since its birth. */
     uint64_t failures;      /* Of those, ended by a trap, a deadline or an error. */
-    uint64_t memory_bytes;  /* Linear memory; 0 while it sleeps. */
+    uint64_t memory_bytes;  /* Linear memory; 0 while it has none. */
+    uint64_t disk_bytes;    /* Of what lies on the shelf while it sleeps. */
     uint64_t last_ns;       /* Time of its last segment. */
     uint64_t used_ns;       /* Up to when it used what follows; 0: it keeps nothing of that. */
     struct sw_frame_used used;
@@ -30,6 +31,7 @@ enum sw_frame_instance_state {
     SW_FRAME_INSTANCE_CALLS,    /* or for the result of a service. */
     SW_FRAME_INSTANCE_ASLEEP    /* It does nothing, and is on the disk. */
 };
+_Static_assert(SW_FRAME_INSTANCE_ASLEEP + 1 == SW_FRAME_STATES, "each has its bit");
 
 struct sw_frame_letter { /* One of the entries of a LETTERS_PAGE. */
     uint64_t number, time_ns;

@@ -113,9 +113,14 @@ static const struct field publish_fields[] = {
     U32(publish.priority, PRIORITY_MAX),
 };
 static const struct field request_fields[] = {ID(request.request)};
-static const struct field list_fields[] = {
-    ID(list.request), NAME(list.name_space, SW_FRAME_NAME_MAX), NAME(list.agent, SW_FRAME_NAME_MAX),
-    TEXT(list.after, SW_FRAME_KEY_MAX), U32(list.limit, 1000)};
+static const struct field list_fields[] = {ID(list.request),
+                                           NAME(list.name_space, SW_FRAME_NAME_MAX),
+                                           NAME(list.agent, SW_FRAME_NAME_MAX),
+                                           U64(list.from),
+                                           TEXT(list.prefix, SW_FRAME_KEY_MAX),
+                                           U32(list.states, SW_FRAME_STATES_ALL),
+                                           U32(list.limit, SW_FRAME_PAGE_MAX),
+                                           U32(list.is_count, 1)};
 static const struct field letters_fields[] = {
     ID(letters.request),
     NAME(letters.name_space, SW_FRAME_NAME_MAX),
@@ -167,8 +172,14 @@ static const struct field reply_fields[] = {
     TEXT(reply.from, SW_FRAME_KEY_MAX),
     U64(reply.subscribers),
 };
-static const struct field instances_fields[] = {
-    ID(instances.request), U32(instances.code, 16), U32(instances.count, 1000),
+static const struct field instances_fields[] = {ID(instances.request),
+                                                U32(instances.code, 16),
+                                                U32(instances.count, SW_FRAME_ROWS_MAX),
+                                                U64(instances.next),
+                                                BYTES(instances.counts, 8 * SW_FRAME_STATES),
+                                                BYTES(instances.entries, ENTRIES_MAX)};
+static const struct field letters_page_fields[] = {
+    ID(instances.request), U32(instances.code, 16), U32(instances.count, SW_FRAME_PAGE_MAX),
     U32(instances.has_more, 1), BYTES(instances.entries, ENTRIES_MAX)};
 static const struct field event_fields[] = {
     TEXT(event.uid, UID_MAX), TEXT(event.key, SW_FRAME_KEY_MAX), U32(event.is_warning, 1),
@@ -270,7 +281,7 @@ static const struct shape shapes[] = {
     SHAPE(STATS, SW_FRAME_FROM_HOST, stats_fields),
     SHAPE(PONG, SW_FRAME_FROM_HOST, request_fields),
     SHAPE(STOPPED, SW_FRAME_FROM_HOST, result_fields),
-    SHAPE(LETTERS_PAGE, SW_FRAME_FROM_HOST, instances_fields),
+    SHAPE(LETTERS_PAGE, SW_FRAME_FROM_HOST, letters_page_fields),
     SHAPE(MODULE_WANTED, SW_FRAME_FROM_HOST, module_wanted_fields),
     SHAPE(CALL, SW_FRAME_FROM_HOST, call_fields),
     SHAPE(CALL_END, SW_FRAME_FROM_HOST, call_end_fields),

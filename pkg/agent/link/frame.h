@@ -8,11 +8,12 @@
 #pragma once
 #include "pkg/agent/link/call.h"
 #include "pkg/agent/link/letters.h"
+#include "pkg/agent/link/lists.h"
 #include "pkg/agent/link/stats.h"
 #include "pkg/agent/link/usage.h"
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 10
+#define SW_LINK_VERSION 11
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -134,12 +135,6 @@ struct sw_frame_module_ask { /* Answered with the code of SW_E_PRECONDITION if i
     struct sw_bytes digest;
 };
 
-struct sw_frame_list {
-    uint64_t request;
-    struct sw_bytes name_space, agent, after; /* Keys greater than `after`, in order. */
-    uint32_t limit;                           /* 1 to 1,000. */
-};
-
 struct sw_frame_stop {
     uint32_t deadline_ms; /* For the snapshot; without one in time the journal serves as well. */
 };
@@ -180,12 +175,6 @@ struct sw_frame_reply {
     struct sw_bytes type, body;
     struct sw_bytes from; /* Key of the instance that took the message. */
     uint64_t subscribers; /* Of a PUBLISH. Of a LETTERS_CHANGE: how many letters it was. */
-};
-
-struct sw_frame_instances { /* INSTANCES, LETTERS_PAGE. */
-    uint64_t request;
-    uint32_t code, count, has_more;
-    struct sw_bytes entries; /* count times: as entries.h writes them. */
 };
 
 struct sw_frame_event {

@@ -41,4 +41,6 @@ enum sw_rc sw_command_help(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_version(struct sw_cli *cli, struct sw_err *err);
 
 /* The instances of an Agent, for `get instances` and `top`. */
-enum sw_rc sw_command_instances(struct sw_cli *cli, struct sw_err *err);
+/* Of `get`, whose -o was read. */
+enum sw_rc sw_command_instances(struct sw_cli *cli, enum sw_output_format format,
+                                struct sw_err *err);

@@ -115,6 +115,18 @@ static enum sw_rc follow(struct sw_cli *cli, const struct sw_output *output,
     return printer.rc != SW_OK ? printer.rc : rc;
 }
 
+static enum sw_rc refuse_flags_of_instances(struct sw_cli *cli, struct sw_err *err)
+{
+    static const char *const flags[] = {"key-prefix", "state", "limit", "continue", "sort-by"};
+
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (sw_arguments_text(cli->arguments, flags[i]) != NULL)
+            return sw_cli_usage(cli, err, "--%s is for instances: get instances AGENT", flags[i]);
+    if (sw_arguments_is(cli->arguments, "count", false))
+        return sw_cli_usage(cli, err, "--count is for instances: get instances AGENT");
+    return SW_OK;
+}
+
 enum sw_rc sw_command_get(struct sw_cli *cli, struct sw_err *err)
 {
     struct sw_resources resources;
@@ -127,7 +139,10 @@ enum sw_rc sw_command_get(struct sw_cli *cli, struct sw_err *err)
     if (rc != SW_OK)
         return rc;
     if (strcmp(word, "instances") == 0 || strcmp(word, "instance") == 0)
-        return sw_command_instances(cli, err);
+        return sw_command_instances(cli, output.format, err);
+    rc = refuse_flags_of_instances(cli, err);
+    if (rc != SW_OK)
+        return rc;
     rc = sw_resources_parse(cli, 0, &resources, err);
     if (rc != SW_OK)
         return rc;

@@ -108,7 +108,19 @@ static const struct sw_flag get_flags[] = {
     SELECTOR_FLAG,
     ALL_NAMESPACES_FLAG,
     {.name = "watch", .letter = 'w', .help = "Go on with changes as they happen"},
-    {.name = "no-headers", .help = "No first line with the names of the columns"}};
+    {.name = "no-headers", .help = "No first line with the names of the columns"},
+    {.name = "key-prefix", .value = "TEXT", .help = "Instances: whose keys begin so"},
+    {.name = "state",
+     .value = "STATES",
+     .help = "Instances: idle, running, waiting, asleep, parked, failing, or awake for all but\n"
+             "asleep; several with commas"},
+    {.name = "limit", .value = "N", .help = "Instances: no more than so many"},
+    {.name = "continue", .value = "TOKEN", .help = "Instances: those behind an earlier --limit"},
+    {.name = "sort-by",
+     .value = "WHAT",
+     .help = "Instances: name, state, turns, waiting, memory, disk, cpu or messages, of those\n"
+             "that are listed: at most 100,000"},
+    {.name = "count", .help = "Instances: how many in each state, instead of them"}};
 static const struct sw_flag watch_flags[] = {OUTPUT_FLAG, SELECTOR_FLAG, ALL_NAMESPACES_FLAG};
 static const struct sw_flag describe_flags[] = {SELECTOR_FLAG};
 static const struct sw_flag delete_flags[] = {
@@ -208,11 +220,15 @@ static const struct sw_command commands[] = {
      FLAGS(diff_flags)},
     {.name = "get",
      .action = GET,
-     .arguments = "KIND [NAME...] | KIND/NAME... | instances AGENT",
+     .arguments = "KIND [NAME...] | KIND/NAME... | instances AGENT[/PREFIX]",
      .summary = "List objects",
-     .details = "Kinds may be written as name, plural or short name; `swarm explain` lists them.",
+     .details = "Kinds may be written as name, plural or short name; `swarm explain` lists them.\n"
+                "Instances are printed as they come, page by page: in the order of their names if\n"
+                "they are one page, or else in one that stays whoever comes and goes.",
      .examples = "swarm get agents\nswarm get agent reader -o yaml\nswarm get pods -A -o wide\n"
                  "swarm get agents -l team=search -w\nswarm get instances reader\n"
+                 "swarm get instances reader/user- --state=asleep --limit=20\n"
+                 "swarm get instances reader --count\n"
                  "swarm get agent/reader -o jsonpath={.status.phase}",
      .arguments_min = 1,
      .arguments_max = SW_ARGUMENTS_MAX,

@@ -13,23 +13,27 @@ struct sample { /* Sums over the instances of one Agent. */
     double turns_per_s;
 };
 
-static bool add_instance(void *ctx, const struct sw_instance_view *view)
+static enum sw_rc add_instance(void *ctx, const struct sw_instance_view *view, struct sw_err *err)
 {
     struct sample *sample = ctx;
 
+    (void)err;
     sample->instances++;
     sample->waiting += view->mailbox;
     sample->turns += view->turns;
     sample->memory_bytes += view->memory_bytes;
-    return true;
+    return SW_OK;
 }
 
 static enum sw_rc take_sample(struct sw_cli *cli, struct sample *sample, struct sw_err *err)
 {
     const char *agent = sample->agent;
+    struct sw_instance_query query = {.agent = agent};
+    struct sw_instance_visitor visitor = {.ctx = sample, .visit = add_instance};
+    char next[SW_INSTANCE_CONTINUE_SIZE];
 
     *sample = (struct sample){.agent = agent, .time_ms = sw_client_now_ms(cli->client)};
-    return sw_instances_each(cli, agent, add_instance, sample, err);
+    return sw_instances_visit(cli, &query, &visitor, next, err);
 }
 
 static int compare_samples(const void *one, const void *other)

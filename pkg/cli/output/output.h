@@ -63,9 +63,6 @@ void sw_table_add_cut(struct sw_table *table, const char *text, size_t size_max)
 /* Make columns at least as wide as widths says, and note there how wide they have become. Call it
  * when all cells are in, before sw_table_put. */
 void sw_table_share_widths(struct sw_table *table, struct sw_output_widths *widths);
-/* Put the whole rows from `first` on in the order of their first cells, numbers in them as such.
- * SW_E_EXHAUSTED: no memory; it is as it was. */
-SW_MUST_CHECK enum sw_rc sw_table_sort(struct sw_table *table, size_t first);
 /* Append all rows.  SW_E_EXHAUSTED: memory was out at some cell. */
 SW_MUST_CHECK enum sw_rc sw_table_put(const struct sw_table *table, struct sw_buffer *out);
 

@@ -97,53 +97,6 @@ void sw_table_add_cut(struct sw_table *table, const char *text, size_t size_max)
     sw_table_add(table, cut);
 }
 
-/* Texts in the order of people: numbers in them count as such. */
-static int compare_rows(const void *one, const void *other)
-{
-    const char *a = *(const char *const *)one, *b = *(const char *const *)other;
-
-    return strverscmp(a, b);
-}
-
-/* Where the row behind this one begins. */
-static const char *skip_row(const struct sw_table *table, const char *row)
-{
-    for (size_t i = 0; i < table->columns; i++)
-        row += strlen(row) + 1;
-    return row;
-}
-
-enum sw_rc sw_table_sort(struct sw_table *table, size_t first)
-{
-    size_t count = table->cells / table->columns, size = table->text.size;
-    const char **rows, *row = (const char *)table->text.data;
-    struct sw_buffer sorted;
-    enum sw_rc rc;
-
-    if (table->text.failed || count < first + 2)
-        return SW_OK;
-    rows = malloc(count * sizeof *rows);
-    if (rows == NULL)
-        return SW_E_EXHAUSTED;
-    for (size_t i = 0; i < count; i++, row = skip_row(table, row))
-        rows[i] = row;
-    qsort(rows + first, count - first, sizeof *rows, compare_rows);
-    sw_buffer_init(&sorted, table->text.size_max);
-    for (size_t i = 0; i < count; i++)
-        sw_buffer_put(&sorted, rows[i], (size_t)(skip_row(table, rows[i]) - rows[i]));
-    rc = sw_buffer_check(&sorted);
-    free(rows);
-    assert(rc != SW_OK || sorted.size == size);
-    if (rc == SW_OK) {
-        struct sw_buffer other = table->text;
-
-        table->text = sorted;
-        sorted = other;
-    }
-    sw_buffer_done(&sorted);
-    return rc;
-}
-
 void sw_table_share_widths(struct sw_table *table, struct sw_output_widths *widths)
 {
     assert(table->columns <= SW_OUTPUT_COLUMNS_MAX);

@@ -476,7 +476,10 @@ static void deliver(struct sw_worker *worker, struct sw_item *item)
         sw_pod_close(worker, (struct sw_item_pod_close *)(void *)item);
         break;
     case SW_ITEM_READ:
-        sw_hibernate_loaded(worker, (struct sw_item_read *)(void *)item);
+        if (((struct sw_item_read *)(void *)item)->list != NULL)
+            sw_list_loaded(worker, (struct sw_item_read *)(void *)item);
+        else
+            sw_hibernate_loaded(worker, (struct sw_item_read *)(void *)item);
         break;
     case SW_ITEM_PUBLISH:
         deliver_publish(worker, (struct sw_item_publish *)(void *)item);

@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/worker.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/lists.h"
 #include "pkg/agent/store/shelf.h"
 
 #include <stdlib.h>
@@ -53,6 +54,10 @@ struct sw_item_read *sw_item_read_new(uint32_t worker, uint64_t place)
 
 void sw_item_read_run(struct sw_shared *shared, struct sw_item_read *item)
 {
+    if (item->list != NULL) {
+        sw_list_read(shared, item);
+        return;
+    }
     item->rc =
         sw_shelf_read(shared->shelf, item->place, false, &item->block, &item->saved, &item->err);
 }
@@ -144,13 +149,14 @@ struct sw_item *sw_item_publish_new(const struct sw_item_publish *publish)
 struct sw_item *sw_item_list_new(const struct sw_item_list *list)
 {
     struct sw_item_list template = *list, *copy;
-    struct sw_bytes *texts[] = {&template.name_space, &template.agent, &template.after, NULL};
+    struct sw_bytes *texts[] = {&template.name_space, &template.agent, &template.prefix, NULL};
 
     copy = item_new(&template, sizeof template, texts, SW_ITEM_LIST);
     if (copy == NULL)
         return NULL;
     keep_texts(copy + 1,
-               (struct sw_bytes *[]){&copy->name_space, &copy->agent, &copy->after, NULL});
+               (struct sw_bytes *[]){&copy->name_space, &copy->agent, &copy->prefix, NULL});
+    copy->until = SW_FRAME_PLACES;
     sw_buffer_init(&copy->entries, ENTRIES_BYTES_MAX);
     return &copy->item;
 }
@@ -209,6 +215,7 @@ void sw_item_free(struct sw_item *item, const struct sw_guest_engine *engine)
         break;
     case SW_ITEM_READ:
         sw_buffer_done(&((struct sw_item_read *)(void *)item)->block);
+        sw_list_reads_free(((struct sw_item_read *)(void *)item)->list);
         break;
     case SW_ITEM_ROUTE:
     case SW_ITEM_POD_CLOSE:

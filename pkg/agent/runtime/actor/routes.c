@@ -305,6 +305,16 @@ uint32_t sw_slot_of(const uint8_t hash_key[16], struct sw_bytes key)
     return sw_slot_of_hashed(hash_key, key, sw_siphash(hash_key, key.data, key.size));
 }
 
+bool sw_slot_of_prefix(const uint8_t hash_key[16], struct sw_bytes prefix, uint32_t *ret_slot)
+{
+    struct sw_bytes part = part_of(prefix);
+
+    if (part.size == prefix.size) /* No braces, or none that end here, or with nothing in them. */
+        return false;
+    *ret_slot = (uint32_t)(sw_siphash(hash_key, part.data, part.size) % SW_SLOTS);
+    return true;
+}
+
 /* Where the first slash is, or the size; SIZE_MAX: it is not all plain ASCII, or short. Most names
  * are, so this looks at eight bytes at a time, the last of them twice. */
 static size_t find_slash(const char *text, size_t size)

@@ -66,6 +66,8 @@ void sw_slot_key(struct sw_bytes agent_uid, uint8_t ret_key[16]);
 uint32_t sw_slot_of(const uint8_t hash_key[16], struct sw_bytes key);
 /* The same, for who has the hash of the whole key. */
 uint32_t sw_slot_of_hashed(const uint8_t hash_key[16], struct sw_bytes key, uint64_t hash);
+/* The slot of all keys that begin so. False: they may be in any. */
+bool sw_slot_of_prefix(const uint8_t hash_key[16], struct sw_bytes prefix, uint32_t *ret_slot);
 /* Whether a slot is among these, of which each has a bit. */
 static inline bool sw_slots_have(const uint8_t slots[SW_SLOTS / 8], uint32_t slot)
 {

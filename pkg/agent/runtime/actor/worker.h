@@ -13,6 +13,7 @@
  * Threads: one at a time.  I/O: the clock and the random source of struct sw_system; the journal.
  * Limits: SW_MAILBOX_SPILL times a mailbox; SW_QUEUED_BYTES_MAX in the host. */
 #pragma once
+#include "pkg/agent/link/frame.h"
 #include "pkg/agent/runtime/actor/guest.h"
 #include "pkg/agent/runtime/actor/message.h"
 #include "pkg/agent/runtime/actor/routes.h"
@@ -92,14 +93,17 @@ struct sw_item_publish { /* From outside. */
     struct sw_bytes name_space, subject, type, body, request_id;
     uint32_t priority;
 };
-struct sw_item_list { /* Goes through all workers; the last one answers. */
+struct sw_item_list { /* Goes through all workers; the last one answers (lists.h). */
     struct sw_item item;
     uint64_t request, epoch;
-    struct sw_bytes name_space, agent, after;
-    uint32_t limit, count;
-    bool has_more, has_hash_key;
-    uint8_t hash_key[16];     /* Of the Agent: it orders the list. */
-    struct sw_buffer entries; /* So far: as sw_frame_instance_put writes, in order. */
+    struct sw_bytes name_space, agent, prefix;
+    uint32_t states, limit, count; /* States: bits. count: rows so far. */
+    bool is_count;                 /* Count them instead. */
+    bool has_hash_key;
+    uint8_t hash_key[16];             /* Of the Agent: it orders the list. */
+    uint64_t from, until;             /* The places that it tells all of, until exclusive. */
+    uint64_t counts[SW_FRAME_STATES]; /* If is_count. */
+    struct sw_buffer entries;         /* So far: as sw_frame_instance_put writes, in order. */
 };
 
 struct sw_item_letters { /* Dead letters; goes through all workers as a list does. */
@@ -117,9 +121,12 @@ struct sw_item_letters_change { /* The same, to deliver them again or drop them.
     bool is_drop;
 };
 
+struct sw_list_reads; /* Opaque (lists.h). */
+
 struct sw_item_read { /* A block of the shelf for a worker. */
     struct sw_item item;
     uint32_t worker;
+    struct sw_list_reads *list; /* Or else what a list shows of several; NULL: no list. */
     uint64_t place;
     bool is_move; /* It is to be moved: who it is stands in what follows. */
     uint32_t slot, hash;

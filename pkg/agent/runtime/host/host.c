@@ -511,7 +511,10 @@ static enum sw_rc take_list(struct sw_host *host, const struct sw_frame_list *li
     struct sw_item_list template = {.request = list->request,
                                     .name_space = list->name_space,
                                     .agent = list->agent,
-                                    .after = list->after,
+                                    .prefix = list->prefix,
+                                    .from = list->from,
+                                    .states = list->states,
+                                    .is_count = list->is_count != 0,
                                     .limit = list->limit == 0 ? 1 : list->limit};
 
     return put_first(host, sw_item_list_new(&template), err);

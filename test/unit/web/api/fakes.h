@@ -78,19 +78,25 @@ static inline enum sw_rc fake_instances(void *ctx, const struct sw_gateway_insta
                                                  .module = "sha256:01",
                                                  .pod = "reader-0",
                                                  .node = "one",
-                                                 .state = "Running",
+                                                 .state = SW_GATEWAY_RUNNING,
                                                  .turns = 5,
                                                  .message = ""},
                                                 {.name = "reader/b",
                                                  .pod = "reader-0",
                                                  .node = "one",
-                                                 .state = "Failed",
+                                                 .state = SW_GATEWAY_FAILING,
                                                  .message = "a trap"}};
 
     (void)err;
-    (void)snprintf(f->told, sizeof f->told, "%s|%s|%s|%u", query->namespace_, query->agent,
-                   query->after, query->limit);
-    done(done_ctx, SW_OK, items, 2, query->limit == 2, NULL);
+    (void)snprintf(f->told, sizeof f->told, "%s|%s|%llx|%s|%x|%u", query->namespace_, query->agent,
+                   (unsigned long long)query->from, query->prefix, query->states, query->limit);
+    done(done_ctx, SW_OK,
+         &(struct sw_gateway_instances_page){.items = items,
+                                             .count = 2,
+                                             .next = query->limit == 2 ? 0xabc : 0,
+                                             .is_count = query->is_count,
+                                             .counts = {1, 2, 3, 4, 5, 6}},
+         NULL);
     return SW_OK;
 }
 

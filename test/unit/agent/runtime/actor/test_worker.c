@@ -621,20 +621,21 @@ static void a_message_that_waited_too_long_is_not_handled(void **state)
     assert_int_equal(field_of(1, "k", "counter"), 0);
 }
 
-/* The keys of a page behind a key, in its order; and whether there are more. */
-static bool list(const char *after, char ret_keys[2])
+/* The keys of a page, in its order; where the next one begins, 0: nowhere. */
+static uint64_t list(uint64_t from, char ret_keys[2])
 {
     struct sw_item_list query = {.request = 77,
                                  .name_space = script_text("default"),
                                  .agent = script_text("a"),
-                                 .after = script_text(after),
+                                 .from = from,
+                                 .states = SW_FRAME_STATES_ALL,
                                  .limit = 2};
     struct sw_output *output;
     struct sw_frame_instance row;
     struct sw_reader reader;
     struct sw_frame frame;
     size_t size;
-    bool has_more;
+    uint64_t next;
 
     sw_worker_put(actors.workers[0], sw_item_list_new(&query));
     actors_run(&actors);
@@ -642,8 +643,8 @@ static bool list(const char *after, char ret_keys[2])
     assert_int_equal(sw_frame_take((struct sw_bytes){output->bytes, output->size},
                                    SW_FRAME_FROM_HOST, &frame, &size, NULL),
                      SW_OK);
-    has_more = frame.instances.has_more != 0;
-    assert_int_equal(frame.instances.count, has_more ? 2 : 1);
+    next = frame.instances.next;
+    assert_int_equal(frame.instances.count, next != 0 ? 2 : 1);
     reader = sw_reader_of(frame.instances.entries.data, frame.instances.entries.size);
     for (uint32_t i = 0; i < frame.instances.count; i++) {
         assert_true(sw_frame_instance_take(&reader, &row));
@@ -652,26 +653,24 @@ static bool list(const char *after, char ret_keys[2])
         ret_keys[i] = *(const char *)row.key.data;
     }
     free(output);
-    return has_more;
+    return next;
 }
 
 /* Each once, in an order that is theirs, and the same from wherever a page begins. */
 static void lists_come_in_pages_over_all_workers(void **state)
 {
-    char keys[16] = {0}, again[16] = {0}, after[2] = {0};
+    char keys[16] = {0}, again[16] = {0};
+    uint64_t first, second;
 
     (void)state;
     for (const char *key = "d\0a\0c\0b\0e\0"; *key != 0; key += 2)
         actors_ask(&actors, 1, key, "add 1");
-    assert_true(list("", keys));
-    after[0] = keys[1];
-    assert_true(list(after, keys + 2));
-    after[0] = keys[3];
-    assert_false(list(after, keys + 4));
+    first = list(0, keys);
+    second = list(first, keys + 2);
+    assert_int_equal(list(second, keys + 4), 0);
     for (char key = 'a'; key < 'f'; key++)
         assert_non_null(memchr(keys, key, 5));
-    after[0] = keys[0];
-    assert_true(list(after, again) && memcmp(again, keys + 1, 2) == 0);
+    assert_true(list(first, again) == second && memcmp(again, keys + 2, 2) == 0);
 }
 
 static void the_config_is_seen_as_it_stands(void **state)
@@ -754,6 +753,7 @@ static void what_is_told_of_instances_waits_for_their_records(void **state)
     struct sw_item_list list = {.request = 77,
                                 .name_space = script_text("default"),
                                 .agent = script_text("a"),
+                                .states = SW_FRAME_STATES_ALL,
                                 .limit = 10};
     uint64_t durable;
 
