@@ -1,6 +1,7 @@
 #include "cmd/swarmd/daemon.h"
 
 #include "cmd/swarmd/agents.h"
+#include "cmd/swarmd/backup.h"
 #include "cmd/swarmd/bridge.h"
 #include "cmd/swarmd/controllers.h"
 #include "cmd/swarmd/engines.h"
@@ -8,11 +9,13 @@
 #include "cmd/swarmd/hosts.h"
 #include "cmd/swarmd/identity.h"
 #include "cmd/swarmd/modules.h"
+#include "pkg/backup/lineage.h"
 #include "pkg/broker/service/delay.h"
 #include "pkg/communication/protocol/server.h"
 #include "pkg/metrics/collector/collector.h"
 #include "pkg/store/sqlite/sqlite.h"
 #include "pkg/utils/base/hash.h"
+#include "pkg/utils/base/text.h"
 #include "pkg/utils/version/version.h"
 
 #include <inttypes.h>
@@ -20,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define DRAIN_CHECK_MS 20
@@ -45,6 +49,8 @@ struct daemon {
     struct sw_services *services; /* That agents may call; */
     struct sw_delay *delay;       /* and the one of them that is always there. */
     struct figures figures;
+    struct backup_adapter backup;
+    struct sw_lineage lineage; /* Timeline 1: the folder was never restored. */
     struct sw_gateway *gateway;
     struct sw_http_server *server;
     struct controllers *controllers;
@@ -188,6 +194,49 @@ static enum sw_rc store_check(const struct daemon *daemon, struct sw_err *err)
     return SW_E_CORRUPT;
 }
 
+/* What was restored goes on under the names that it had: Pods are of a Node, identities of a
+ * cluster. */
+static enum sw_rc lineage_check(struct daemon *daemon, struct sw_err *err)
+{
+    const struct sw_settings *settings = daemon->settings;
+    struct sw_lineage *lineage = &daemon->lineage;
+    char point[SW_TIME_TEXT_SIZE];
+    enum sw_rc rc = sw_lineage_load(daemon->system, settings->data_folder, lineage, err);
+
+    if (rc != SW_OK)
+        return rc == SW_E_NOT_FOUND ? SW_OK : rc;
+    if (strcmp(lineage->node, settings->node) != 0 ||
+        strcmp(lineage->cluster, settings->cluster) != 0) {
+        rc = sw_err_set(err, SW_E_PRECONDITION,
+                        "%.150s was restored from Node %s of cluster %s, and this is %s of %s",
+                        settings->data_folder, lineage->node, lineage->cluster, settings->node,
+                        settings->cluster);
+        sw_err_hint(err, "start it with: --node %s --cluster %s", lineage->node, lineage->cluster);
+        return rc;
+    }
+    sw_time_print(lineage->point_ns, point);
+    sw_log(daemon->logger, SW_LOG_INFO, "backup",
+           "this is timeline %" PRIu64 ", restored from backup %s of %s", lineage->timeline,
+           lineage->backup, point);
+    return SW_OK;
+}
+
+/* For people: what they see is not all that was. */
+static void lineage_tell(struct daemon *daemon)
+{
+    const struct sw_lineage *lineage = &daemon->lineage;
+    char words[SW_ERR_MESSAGE_MAX], point[SW_TIME_TEXT_SIZE];
+
+    if (lineage->timeline == 1)
+        return;
+    sw_time_print(lineage->point_ns, point);
+    (void)snprintf(words, sizeof words,
+                   "this is timeline %" PRIu64 ", restored from backup %s of %s; what was "
+                   "acknowledged after that is not in it",
+                   lineage->timeline, lineage->backup, point);
+    controllers_tell_host(daemon->controllers, false, "Restored", words);
+}
+
 static enum sw_rc store_start(struct daemon *daemon, struct sw_err *err)
 {
     const struct sw_settings *settings = daemon->settings;
@@ -207,6 +256,8 @@ static enum sw_rc store_start(struct daemon *daemon, struct sw_err *err)
                                         .ctx = daemon};
     enum sw_rc rc = daemon->system->folder_make(daemon->system->ctx, settings->data_folder, err);
 
+    if (rc == SW_OK)
+        rc = lineage_check(daemon, err);
     if (rc == SW_OK)
         rc = store_check(daemon, err);
     if (rc == SW_OK)
@@ -533,6 +584,15 @@ static enum sw_rc gateway_start(struct daemon *daemon, struct sw_err *err)
     };
     enum sw_rc rc;
 
+    daemon->backup = (struct backup_adapter){.loop = daemon->loop,
+                                             .system = daemon->system,
+                                             .logger = daemon->logger,
+                                             .data_folder = settings->data_folder,
+                                             .cluster = settings->cluster,
+                                             .node = settings->node,
+                                             .engine_key = daemon->engines.key,
+                                             .modules = &daemon->modules};
+    options.backup = backup_adapter_gateway(&daemon->backup);
     daemon->collector = sw_collector_new();
     if (daemon->collector == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for metrics");
@@ -604,6 +664,7 @@ static void daemon_free(struct daemon *daemon)
     if (daemon->gateway != NULL)
         sw_gateway_set_server(daemon->gateway, NULL);
     sw_http_server_free(daemon->server);
+    backup_adapter_stop(&daemon->backup);
     sw_module_controller_free(daemon->modules.collector);
     daemon->modules.collector = NULL;
     sw_hosts_free(daemon->agents.hosts);
@@ -634,16 +695,30 @@ static void ready_print(const struct daemon *daemon)
     (void)fflush(stdout);
 }
 
+/* Connections, and files that a backup holds open, may be many. */
+static void files_raise(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 enum sw_rc daemon_run(const struct sw_system *system, const struct sw_settings *settings,
                       const struct sw_logger *logger, struct sw_err *err)
 {
     struct daemon daemon = {.system = system, .settings = settings, .logger = logger};
-    enum sw_rc rc = daemon_start(&daemon, err);
+    enum sw_rc rc;
 
+    files_raise();
+    rc = daemon_start(&daemon, err);
     if (rc == SW_OK && settings->is_dev)
         rc = identity_write_admin(daemon.identity, sw_http_server_port(daemon.server), err);
     if (rc == SW_OK) {
         cgroups_tell(&daemon);
+        lineage_tell(&daemon);
         ready_print(&daemon);
         engines_keep(&daemon.engines);
         sw_loop_run(daemon.loop);

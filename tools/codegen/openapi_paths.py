@@ -362,6 +362,21 @@ def plain(identifier, summary, description, media, codes, open_to_all):
         **errors(codes)}, **others)}
 
 
+def backup(denied):
+    return {"get": operation(
+        "getBackup", "system", "Save the whole swarm at one point",
+        "The store and what all agent hosts keep, as of one point, as a tar archive whose last "
+        "file is its manifest; what came without that is none. `swarmctl backup` fetches and "
+        "checks it. One is made at a time. Only who may operate the system may ask for it.", {
+            "200": {"description": "The archive.",
+                    "headers": {"swarm-size": {"description": "Its size in bytes.",
+                                               "schema": {"type": "string",
+                                                          "pattern": UINT64}}},
+                    "content": {"application/x-tar": {"schema": {"type": "string",
+                                                                 "format": "binary"}}}},
+            **errors(("400", "429", "500", "503") + denied)})}
+
+
 def system_paths():
     denied = ("401", "403")
     return {
@@ -374,6 +389,7 @@ def system_paths():
         "/metrics": plain("getMetrics", "Read the figures",
                           "All figures in Prometheus' text format.", "text/plain",
                           ("400",) + denied, False),
+        "/backup": backup(denied),
         "/openapi": plain("getOpenapi", "Read this document", "This document.",
                           "application/yaml", ("400",) + denied, False)}
 

@@ -1,5 +1,6 @@
 #include "web/api/gateway.h"
 
+#include "web/api/backup_call.h"
 #include "web/api/state.h"
 
 #include <assert.h>
@@ -109,6 +110,8 @@ void sw_gateway_drain(struct sw_gateway *gateway)
     sw_gateway_hold_tick(gateway); /* What is held is told. */
     sw_grpc_set_health(gateway->grpc, SW_GRPC_NOT_SERVING);
     (void)sw_err_set(&err, SW_E_UNAVAILABLE, "the daemon stops");
+    SW_LIST_EACH(&gateway->backups, node)
+    sw_gateway_backup_end(SW_LIST_ITEM(node, struct gateway_backup, node));
     while (!sw_list_is_empty(&gateway->streams)) {
         struct gateway_stream *stream =
             SW_LIST_ITEM(gateway->streams.next, struct gateway_stream, node);
@@ -141,6 +144,7 @@ enum sw_rc sw_gateway_new(const struct sw_gateway_options *options, struct sw_ga
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the gateway");
     gateway->options = *options;
     sw_list_init(&gateway->streams);
+    sw_list_init(&gateway->backups);
     sw_list_init(&gateway->held);
     gateway->timer = sw_timer_new(options->loop, on_tick, gateway);
     gateway->held_timer = sw_timer_new(options->loop, sw_gateway_hold_tick, gateway);
@@ -161,6 +165,7 @@ void sw_gateway_free(struct sw_gateway *gateway)
     if (gateway == NULL)
         return;
     assert(sw_list_is_empty(&gateway->streams)); /* The HTTP server has been freed first. */
+    assert(sw_list_is_empty(&gateway->backups));
     sw_timer_free(gateway->timer);
     sw_timer_free(gateway->held_timer);
     sw_grpc_free(gateway->grpc);
@@ -201,6 +206,8 @@ static const char *kind_name(const struct gateway_route *route)
         return "Module";
     case TARGET_METRICS:
         return "Metrics";
+    case TARGET_BACKUP:
+        return "Backup";
     case TARGET_OPENAPI:
         return "Openapi";
     case TARGET_HEALTH:
@@ -382,6 +389,9 @@ static void handle(void *ctx, struct sw_http_request *request)
         break;
     case TARGET_MODULE:
         sw_gateway_serve_module(call);
+        break;
+    case TARGET_BACKUP:
+        sw_gateway_serve_backup(call);
         break;
     case TARGET_HEALTH:
     case TARGET_READY:

@@ -138,6 +138,7 @@ enum sw_rc sw_gateway_route(const struct sw_url_path *path, struct gateway_route
     } pages[] = {{"healthz", TARGET_HEALTH},
                  {"readyz", TARGET_READY},
                  {"metrics", TARGET_METRICS},
+                 {"backup", TARGET_BACKUP},
                  {"openapi", TARGET_OPENAPI}};
     const char *const *segments = path->segments;
 
@@ -218,6 +219,10 @@ bool sw_gateway_route_verb(const struct gateway_route *route, enum sw_http_metho
         *ret_allow = "GET, POST, DELETE";
         *ret_verb = is_get ? SW_VERB_GET : method == SW_HTTP_DELETE ? SW_VERB_DELETE : SW_VERB_SEND;
         return is_get || method == SW_HTTP_POST || method == SW_HTTP_DELETE;
+    case TARGET_BACKUP:
+        *ret_allow = "GET";
+        *ret_verb = SW_VERB_OPERATE;
+        return is_get;
     case TARGET_INSTANCES:
     case TARGET_HEALTH:
     case TARGET_READY:
@@ -269,6 +274,7 @@ static const char *const *parameters_of(const struct gateway_call *call)
     case TARGET_HEALTH:
     case TARGET_READY:
     case TARGET_METRICS:
+    case TARGET_BACKUP:
     case TARGET_OPENAPI:
         break;
     }

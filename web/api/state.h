@@ -30,6 +30,7 @@ enum gateway_target { /* What a path names. */
                       TARGET_HEALTH,
                       TARGET_READY,
                       TARGET_METRICS,
+                      TARGET_BACKUP,
                       TARGET_OPENAPI
 };
 
@@ -87,6 +88,7 @@ struct sw_gateway {
     struct sw_timer *timer;
     const struct sw_http_server *server;
     struct sw_list streams;
+    struct sw_list backups;
     struct sw_list held; /* Calls whose message waits until somebody can take it. */
     unsigned held_count;
     struct sw_timer *held_timer;

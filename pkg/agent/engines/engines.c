@@ -254,6 +254,27 @@ enum sw_rc sw_engine_keep(const struct sw_engines_place *place, const char *fing
     return rc == SW_OK ? system->folder_sync(system->ctx, place->folder, err) : rc;
 }
 
+enum sw_rc sw_engine_seal(const struct sw_engines_place *place, const char *name,
+                          const char *fingerprint, struct sw_err *err)
+{
+    char own[SW_ENGINE_NAME_SIZE];
+    struct sw_engine engine;
+    struct manifest manifest = {0};
+    enum sw_rc rc;
+
+    if (strlen(fingerprint) > SW_ENGINE_FINGERPRINT_MAX)
+        return sw_err_set(err, SW_E_INVALID, "the fingerprint of an engine is too long");
+    memcpy(manifest.fingerprint, fingerprint, strlen(fingerprint));
+    sw_engine_name(fingerprint, own);
+    if (strcmp(own, name) != 0)
+        return sw_err_set(err, SW_E_INVALID, "an engine has the name of another one");
+    rc = paths_fill(place, name, &engine, err);
+    for (int part = 0; rc == SW_OK && part < PARTS_COUNT; part++)
+        rc = digest_of(place->system, path_of_part(&engine.files, (enum part)part),
+                       manifest.digests[part], err);
+    return rc == SW_OK ? manifest_save(place, name, &manifest, err) : rc;
+}
+
 /* --- Using ----------------------------------------------------------------------------------- */
 
 enum sw_rc sw_engines_list(const struct sw_engines_place *place, sw_folder_visit *visit, void *ctx,

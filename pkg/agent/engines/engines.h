@@ -35,6 +35,10 @@ void sw_engine_name(const char *fingerprint, char ret_name[SW_ENGINE_NAME_SIZE])
 SW_MUST_CHECK enum sw_rc sw_engine_keep(const struct sw_engines_place *place,
                                         const char *fingerprint,
                                         const struct sw_engine_files *files, struct sw_err *err);
+/* Seal files that stand in its folder already, as those of an engine: for whoever vouches for them.
+ * SW_E_INVALID: `name` is not that of the fingerprint.  Others: as the system's file calls. */
+SW_MUST_CHECK enum sw_rc sw_engine_seal(const struct sw_engines_place *place, const char *name,
+                                        const char *fingerprint, struct sw_err *err);
 /* Call visit(ctx, name) for what is kept, in no order, whole or not. Nothing is changed meanwhile.
  * SW_OK also if nothing was ever kept. */
 SW_MUST_CHECK enum sw_rc sw_engines_list(const struct sw_engines_place *place,

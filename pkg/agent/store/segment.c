@@ -124,6 +124,7 @@ struct walk {
     int window_file;    /* -1: it is empty. */
     uint64_t from;      /* Records before this are not visited. */
     bool is_known;      /* All was checked a moment ago. */
+    uint32_t epoch_max; /* Larger ones are none. */
 };
 
 static bool collect_name(void *ctx, const char *name)
@@ -294,7 +295,7 @@ static enum sw_rc read_epoch(struct walk *walk, int file, uint64_t at, uint64_t 
     rc = window_get(walk, file, at, SW_EPOCH_HEAD_BYTES, &bytes);
     if (rc != SW_OK || !sw_epoch_head_take(bytes, report->uuid, &head, &check) ||
         head.lsn != report->end_lsn || head.epoch != report->last_epoch + 1 ||
-        head.chain != walk->out->chain || head.body_bytes > SW_JOURNAL_EPOCH_MAX ||
+        head.chain != walk->out->chain || head.body_bytes > walk->epoch_max ||
         head.body_bytes > walk->file_bytes - at - SW_EPOCH_HEAD_BYTES)
         return rc;
     rc = window_get(walk, file, at + SW_EPOCH_HEAD_BYTES, head.body_bytes, &bytes);
@@ -467,7 +468,14 @@ enum sw_rc sw_segment_walk(const struct sw_system *system, const char *folder,
                            sw_journal_visit *visit, void *ctx, struct sw_segment_walk *ret_walk,
                            struct sw_err *err)
 {
-    struct walk walk = {system, folder, visit, ctx, ret_walk, err, .window_file = -1};
+    struct walk walk = {.system = system,
+                        .folder = folder,
+                        .visit = visit,
+                        .ctx = ctx,
+                        .out = ret_walk,
+                        .err = err,
+                        .window_file = -1,
+                        .epoch_max = SW_JOURNAL_EPOCH_MAX};
     enum sw_rc rc;
 
     memset(ret_walk, 0, sizeof *ret_walk);
@@ -485,6 +493,154 @@ enum sw_rc sw_segment_walk(const struct sw_system *system, const char *folder,
         rc = check_tail(&walk, &ret_walk->segments[ret_walk->count - 1]);
     ret_walk->report.segments = ret_walk->count;
     sw_buffer_done(&walk.window);
+    return rc;
+}
+
+/* --- Beside a host that writes --------------------------------------------------------------- */
+
+/* Take in what the folder lists: close what has gone, add what has come. */
+static enum sw_rc refresh(struct walk *walk)
+{
+    struct sw_segment_walk *out = walk->out, listed = {.count = 0};
+    size_t kept = 0, from = 0;
+    enum sw_rc rc = walk->system->folder_list(walk->system->ctx, walk->folder, collect_name,
+                                              &listed, walk->err);
+
+    if (rc == SW_OK && listed.count > 0)
+        qsort(listed.segments, listed.count, sizeof *listed.segments, compare_segments);
+    for (size_t i = 0; rc == SW_OK && i < out->count; i++) {
+        while (from < listed.count && listed.segments[from].base_lsn < out->segments[i].base_lsn)
+            from++; /* A stray that came back is none of ours. */
+        if (from < listed.count && listed.segments[from].base_lsn == out->segments[i].base_lsn)
+            listed.segments[from++].file = out->segments[i].file, kept++;
+        else
+            walk->system->file_close(walk->system->ctx, out->segments[i].file);
+        out->segments[i].file = -1;
+    }
+    if (rc != SW_OK) {
+        free(listed.segments);
+        return rc;
+    }
+    if (out->count > 0 && kept == 0)
+        rc = sw_err_set(walk->err, SW_E_UNAVAILABLE, "journal %s: all of it was replaced",
+                        walk->folder);
+    free(out->segments);
+    out->segments = listed.segments;
+    out->count = listed.count;
+    return rc;
+}
+
+/* Whether what stands at `at` is an epoch like any other, but for its size. */
+static bool is_too_large(struct walk *walk, int file, uint64_t at)
+{
+    struct sw_epoch_head head;
+    const uint8_t *bytes;
+    uint32_t check;
+
+    return at + SW_EPOCH_HEAD_BYTES <= walk->file_bytes &&
+           window_get(walk, file, at, SW_EPOCH_HEAD_BYTES, &bytes) == SW_OK &&
+           sw_epoch_head_take(bytes, walk->out->report.uuid, &head, &check) &&
+           head.lsn == walk->out->report.end_lsn && head.body_bytes > walk->epoch_max;
+}
+
+/* Read the epochs of an open segment from where the walk is, until it is at lsn `end_max`. */
+static enum sw_rc follow_segment(struct walk *walk, const struct sw_segment *segment,
+                                 uint64_t end_max)
+{
+    const struct sw_journal_report *report = &walk->out->report;
+    uint64_t at = SW_SEGMENT_HEAD_BYTES + (report->end_lsn - segment->base_lsn), size = 1;
+    enum sw_rc rc = measure(walk, segment);
+
+    for (; rc == SW_OK && size > 0; at += size) {
+        rc = read_epoch(walk, segment->file, at, &size);
+        if (rc == SW_OK && size > 0 && report->end_lsn > end_max)
+            rc = sw_err_set(walk->err, SW_E_RANGE, "journal %s grows faster than it is read",
+                            walk->folder);
+    }
+    if (rc == SW_OK && is_too_large(walk, segment->file, at))
+        rc = sw_err_set(walk->err, SW_E_RANGE,
+                        "journal %s: an epoch of more than %" PRIu32 " bytes at lsn %" PRIu64,
+                        walk->folder, walk->epoch_max, report->end_lsn);
+    return rc;
+}
+
+/* The file of a name, which may be another one than before: a host that could not sync one goes on
+ * in a copy. */
+static enum sw_rc open_again(struct walk *walk, struct sw_segment *segment)
+{
+    char path[SW_PATH_MAX];
+    enum sw_rc rc;
+
+    if (segment->file >= 0)
+        walk->system->file_close(walk->system->ctx, segment->file);
+    segment->file = -1;
+    sw_segment_path(walk->folder, segment->base_lsn, path);
+    rc = walk->system->file_open(walk->system->ctx, path, SW_FILE_READ, &segment->file, walk->err);
+    return rc != SW_E_NOT_FOUND ? rc
+                                : sw_err_set(walk->err, SW_E_UNAVAILABLE,
+                                             "journal %s: a segment was removed", walk->folder);
+}
+
+/* Open one that has come. *ret_is_begun: false, it has no head yet. */
+static enum sw_rc join_segment(struct walk *walk, size_t index, bool *ret_is_begun)
+{
+    struct sw_segment *segment = &walk->out->segments[index];
+    uint8_t bytes[SW_SEGMENT_HEAD_BYTES];
+    struct sw_segment_head head;
+    bool is_stray;
+    enum sw_rc rc = open_again(walk, segment);
+
+    if (rc == SW_OK)
+        rc = read_exact(walk, segment->file, 0, bytes, sizeof bytes);
+    if (rc != SW_OK)
+        return rc;
+    *ret_is_begun = sw_segment_head_take(bytes, &head, walk->err) != SW_E_CORRUPT;
+    return *ret_is_begun || index + 1 < walk->out->count ? check_head(walk, index, &is_stray)
+                                                         : SW_OK;
+}
+
+/* The segments behind this one are not begun. */
+static void forget_from(struct walk *walk, size_t index)
+{
+    struct sw_segment_walk *out = walk->out;
+
+    while (out->count > index) {
+        struct sw_segment *last = &out->segments[--out->count];
+
+        if (last->file >= 0)
+            walk->system->file_close(walk->system->ctx, last->file);
+    }
+}
+
+enum sw_rc sw_segment_walk_on(const struct sw_segment_place *place, sw_journal_visit *visit,
+                              void *ctx, struct sw_segment_walk *walk, struct sw_err *err)
+{
+    struct walk own = {.system = place->system,
+                       .folder = place->folder,
+                       .visit = visit,
+                       .ctx = ctx,
+                       .out = walk,
+                       .err = err,
+                       .window_file = -1,
+                       .epoch_max = place->epoch_max};
+    uint64_t end_max = place->bytes_max == 0 ? UINT64_MAX : walk->report.end_lsn + place->bytes_max;
+    enum sw_rc rc = refresh(&own);
+
+    sw_buffer_init(&own.window, SW_JOURNAL_EPOCH_MAX);
+    for (size_t i = 0; rc == SW_OK && i < walk->count; i++) {
+        struct sw_segment *segment = &walk->segments[i];
+        bool is_begun = true;
+
+        if (segment->file >= 0 && i + 1 < walk->count && walk->segments[i + 1].file >= 0)
+            continue; /* It was read to its end. */
+        rc = segment->file >= 0 ? open_again(&own, segment) : join_segment(&own, i, &is_begun);
+        if (rc == SW_OK && !is_begun)
+            forget_from(&own, i);
+        else if (rc == SW_OK)
+            rc = follow_segment(&own, segment, end_max);
+    }
+    walk->report.segments = walk->count;
+    sw_buffer_done(&own.window);
     return rc;
 }
 
@@ -530,7 +686,8 @@ enum sw_rc sw_segment_revisit(const struct sw_segment_source *source, uint64_t f
                         .err = err,
                         .window_file = -1,
                         .from = from,
-                        .is_known = true};
+                        .is_known = true,
+                        .epoch_max = SW_JOURNAL_EPOCH_MAX};
     enum sw_rc rc = SW_OK;
 
     memcpy(seen.report.uuid, source->uuid, sizeof seen.report.uuid);

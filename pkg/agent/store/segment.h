@@ -61,6 +61,22 @@ SW_MUST_CHECK enum sw_rc sw_segment_walk(const struct sw_system *system, const c
                                          sw_journal_visit *visit, void *ctx,
                                          struct sw_segment_walk *ret_walk, struct sw_err *err);
 
+struct sw_segment_place { /* A journal that another process may write. Borrowed. */
+    const struct sw_system *system;
+    const char *folder;
+    uint64_t bytes_max; /* To be read by one call; 0: any number. */
+    uint32_t epoch_max; /* Bytes of an epoch. */
+};
+/* Go on with a walk from where it ended, or begin with one of zeros, beside a host that writes on:
+ * at the end may stand an epoch that is being written, which is left alone. Segments that were
+ * removed since are closed and forgotten.
+ * SW_E_UNAVAILABLE  a segment was removed while it was to be opened: begin again
+ * SW_E_RANGE        there is more than `limits` allow; what was read is kept
+ * SW_E_NOT_FOUND    there is no folder.  Others: as sw_journal_open */
+SW_MUST_CHECK enum sw_rc sw_segment_walk_on(const struct sw_segment_place *place,
+                                            sw_journal_visit *visit, void *ctx,
+                                            struct sw_segment_walk *walk, struct sw_err *err);
+
 struct sw_segment_source { /* A journal that was walked. Borrowed. */
     const struct sw_system *system;
     const char *folder;

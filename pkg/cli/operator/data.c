@@ -89,11 +89,10 @@ static enum sw_rc search_level(struct sw_cli *cli, struct sw_operator_journals *
     return rc;
 }
 
-enum sw_rc sw_operator_find_journals(struct sw_cli *cli, struct sw_operator_journals *ret_journals,
-                                     struct sw_err *err)
+enum sw_rc sw_operator_find_journals(struct sw_cli *cli, const char *data,
+                                     struct sw_operator_journals *ret_journals, struct sw_err *err)
 {
-    const char *root = sw_operator_data_folder(cli);
-    const char *level[SW_OPERATOR_JOURNALS_MAX] = {root};
+    const char *level[SW_OPERATOR_JOURNALS_MAX] = {data};
     struct search next;
     size_t count = 1;
     enum sw_rc rc = SW_OK;
@@ -105,7 +104,7 @@ enum sw_rc sw_operator_find_journals(struct sw_cli *cli, struct sw_operator_jour
         count = next.deeper_count;
     }
     if (rc == SW_OK && ret_journals->count == 0)
-        rc = sw_err_set(err, SW_E_NOT_FOUND, "there is no journal below %s", root);
+        rc = sw_err_set(err, SW_E_NOT_FOUND, "there is no journal below %s", data);
     if (rc == SW_E_NOT_FOUND)
         sw_err_hint(err, "name the daemon's folder with --data");
     return rc;

@@ -249,7 +249,7 @@ static enum sw_rc dump_one(struct sw_cli *cli, const char *folder, struct sw_err
 enum sw_rc sw_operator_journal_dump(struct sw_cli *cli, struct sw_err *err)
 {
     struct sw_operator_journals journals;
-    enum sw_rc rc = sw_operator_find_journals(cli, &journals, err);
+    enum sw_rc rc = sw_operator_find_journals(cli, sw_operator_data_folder(cli), &journals, err);
 
     for (size_t i = 0; i < journals.count && rc == SW_OK; i++)
         rc = dump_one(cli, journals.folders[i], err);
@@ -299,7 +299,7 @@ enum sw_rc sw_operator_journal_verify(struct sw_cli *cli, struct sw_err *err)
     struct sw_operator_journals journals;
     struct sw_journal_report report;
     struct verify verify;
-    enum sw_rc rc = sw_operator_find_journals(cli, &journals, err);
+    enum sw_rc rc = sw_operator_find_journals(cli, sw_operator_data_folder(cli), &journals, err);
 
     for (size_t i = 0; i < journals.count && rc == SW_OK; i++) {
         const char *folder = journals.folders[i];
@@ -388,6 +388,22 @@ static enum sw_rc verify_folder(struct sw_cli *cli, const char *folder, struct s
     return print_snapshot(cli, path, ", named by its journal", &found, err);
 }
 
+enum sw_rc sw_operator_check_journal(struct sw_cli *cli, const char *folder,
+                                     struct sw_journal_report *ret_report, struct sw_err *err)
+{
+    struct sw_snapshot_report found = {0};
+    struct verify verify;
+    char path[SW_PATH_MAX], name[SW_SNAPSHOT_NAME_MAX];
+    enum sw_rc rc = verify_one(cli, folder, ret_report, &verify, err);
+
+    if (rc != SW_OK || verify.snapshot.bytes == 0)
+        return rc;
+    sw_snapshot_name(verify.snapshot.lsn, name);
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    rc = sw_snapshot_scan(cli->system, path, NULL, NULL, &found, err);
+    return rc == SW_OK && found.asleep > 0 ? check_shelves(cli, path, &found, err) : rc;
+}
+
 enum sw_rc sw_operator_snapshot_verify(struct sw_cli *cli, struct sw_err *err)
 {
     const char *path =
@@ -398,7 +414,7 @@ enum sw_rc sw_operator_snapshot_verify(struct sw_cli *cli, struct sw_err *err)
     enum sw_rc rc = SW_OK;
 
     if (path == NULL) {
-        rc = sw_operator_find_journals(cli, &journals, err);
+        rc = sw_operator_find_journals(cli, sw_operator_data_folder(cli), &journals, err);
         for (size_t i = 0; rc == SW_OK && i < journals.count; i++)
             rc = verify_folder(cli, journals.folders[i], err);
         return rc;
@@ -419,7 +435,8 @@ enum sw_rc sw_operator_check(struct sw_cli *cli, struct sw_err *err)
     if (rc != SW_OK)
         return rc;
     /* A node that has never run an agent has no journal. */
-    if (sw_operator_find_journals(cli, &journals, &none) == SW_E_NOT_FOUND) {
+    if (sw_operator_find_journals(cli, sw_operator_data_folder(cli), &journals, &none) ==
+        SW_E_NOT_FOUND) {
         sw_cli_print(cli, "no journals below %s\n", sw_operator_data_folder(cli));
         return SW_OK;
     }

@@ -5,6 +5,9 @@
 
 enum action {
     STATUS,
+    BACKUP,
+    RESTORE,
+    VERIFY,
     STORE_BACKUP,
     STORE_RESTORE,
     STORE_VERIFY,
@@ -22,6 +25,9 @@ enum action {
 
 static enum sw_rc (*const actions[ACTIONS_COUNT])(struct sw_cli *cli, struct sw_err *err) = {
     [STATUS] = sw_operator_status,
+    [BACKUP] = sw_operator_backup,
+    [RESTORE] = sw_operator_restore,
+    [VERIFY] = sw_operator_verify,
     [STORE_BACKUP] = sw_operator_store_backup,
     [STORE_RESTORE] = sw_operator_store_restore,
     [STORE_VERIFY] = sw_operator_store_verify,
@@ -65,6 +71,12 @@ static const struct sw_flag global_flags[] = {
 static const struct sw_flag store_flags[] = {FILE_FLAG};
 static const struct sw_flag restore_flags[] = {
     FILE_FLAG, {.name = "yes", .help = "Yes, replace the store that is there"}};
+static const struct sw_flag take_over_flags[] = {
+    {.name = "take-over",
+     .help = "Yes, the swarm that was backed up runs no more: this one goes on in its place"}};
+static const struct sw_flag verify_flags[] = {
+    {.name = "quick", .help = "Only compare all digests with the manifest; unpack nothing"},
+    {.name = "replay", .help = "Also run all that the journals hold again, and compare"}};
 static const struct sw_flag dump_flags[] = {
     {.name = "agent", .value = "NAME", .help = "Only records of this Agent"},
     {.name = "key", .value = "KEY", .help = "Only records of the instance with this key"}};
@@ -78,6 +90,48 @@ static const struct sw_command commands[] = {
      .arguments = "",
      .summary = "Show the daemon, its store, the Cluster and the Nodes",
      .examples = "swarmctl status"},
+    {.name = "backup",
+     .action = BACKUP,
+     .arguments = "TARGET",
+     .summary = "Save the whole swarm at one point to a file, while it runs",
+     .details =
+         "The store, the journals, snapshots and sleeping instances of all agent hosts, modules "
+         "and\n"
+         "engines come from the daemon as one archive, a tar file, and are checked on the way.\n"
+         "TARGET is there when all of it is durable, or not at all; - is standard output. It "
+         "holds\n"
+         "all that agents know, and no private keys.",
+     .examples = "swarmctl backup /backup/swarm-monday.tar\n"
+                 "swarmctl backup - | zstd >/backup/swarm-monday.tar.zst",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_FILE},
+    {.name = "restore",
+     .action = RESTORE,
+     .arguments = "SOURCE",
+     .summary = "Make a data folder of a backup",
+     .details =
+         "The folder that --data names must not be there yet, or be empty. All is checked as by\n"
+         "swarmctl verify before the folder gets its name. The swarm goes on from the backup's\n"
+         "point under the same identities, on another timeline: its origin must not run any more.",
+     .examples = "swarmctl restore /backup/swarm-monday.tar --data /var/lib/swarm --take-over",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_FILE,
+     FLAGS(take_over_flags)},
+    {.name = "verify",
+     .action = VERIFY,
+     .arguments = "SOURCE",
+     .summary = "Check a backup from end to end",
+     .details =
+         "Digests are compared, then all is unpacked beside it, into SOURCE.checking: the store,\n"
+         "journals, snapshots and sleeping instances are read, and the folder is removed again.",
+     .examples = "swarmctl verify /backup/swarm-monday.tar\n"
+                 "swarmctl verify --replay /backup/swarm-monday.tar",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_FILE,
+     FLAGS(verify_flags)},
     {.name = "store backup",
      .action = STORE_BACKUP,
      .arguments = "FILE",

@@ -71,9 +71,8 @@ static enum sw_rc modules_open(struct replay *replay, const char *data, struct s
     return sw_modules_open(system, folder, &replay->modules, err);
 }
 
-static enum sw_rc open_all(struct replay *replay, struct sw_err *err)
+static enum sw_rc open_all(struct replay *replay, const char *data, struct sw_err *err)
 {
-    const char *data = sw_operator_data_folder(replay->cli);
     char program[SW_PATH_MAX];
     struct sw_compiler_options compiler = {.system = replay->cli->system,
                                            .program = program,
@@ -158,15 +157,15 @@ static enum sw_rc replay_one(struct replay *replay, const char *folder, struct s
     return rc;
 }
 
-enum sw_rc sw_operator_journal_replay(struct sw_cli *cli, struct sw_err *err)
+enum sw_rc sw_operator_replay(struct sw_cli *cli, const char *data, struct sw_err *err)
 {
     struct sw_operator_journals journals;
     struct replay replay = {.cli = cli};
-    enum sw_rc rc = sw_operator_find_journals(cli, &journals, err);
+    enum sw_rc rc = sw_operator_find_journals(cli, data, &journals, err);
 
     if (rc != SW_OK)
         return rc;
-    rc = open_all(&replay, err);
+    rc = open_all(&replay, data, err);
     for (size_t i = 0; i < journals.count && rc == SW_OK; i++)
         rc = replay_one(&replay, journals.folders[i], err);
     if (rc == SW_OK && replay.troubles > 0) {
@@ -178,4 +177,9 @@ enum sw_rc sw_operator_journal_replay(struct sw_cli *cli, struct sw_err *err)
     }
     close_all(&replay);
     return rc;
+}
+
+enum sw_rc sw_operator_journal_replay(struct sw_cli *cli, struct sw_err *err)
+{
+    return sw_operator_replay(cli, sw_operator_data_folder(cli), err);
 }

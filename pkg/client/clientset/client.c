@@ -2,6 +2,7 @@
 #include "pkg/client/clientset/events.h"
 #include "pkg/client/clientset/problem.h"
 #include "pkg/utils/base/list.h"
+#include "pkg/utils/base/text.h"
 #include "pkg/utils/version/version.h"
 
 #include <assert.h>
@@ -24,6 +25,10 @@ struct call { /* One request under way. */
     struct sw_answer answer;
     struct sw_event_stream *stream; /* NULL: the body is collected. */
     enum sw_rc stream_rc;
+    sw_client_bytes *on_bytes; /* Takes the body; NULL: as `stream` says. */
+    void *bytes_ctx;
+    struct sw_err bytes_err;
+    uint64_t taken_bytes;
     uint64_t heard_ms; /* When the last bytes of the stream came. */
     sw_client_done *done;
     void *ctx;
@@ -171,6 +176,25 @@ size_t sw_client_in_flight(const struct sw_client *client)
     return client->in_flight;
 }
 
+/* What the server says that a body will be. */
+static uint64_t said_size(const struct call *call)
+{
+    struct curl_header *header = NULL;
+    uint64_t size = 0;
+
+    if (curl_easy_header(call->easy, "swarm-size", 0, CURLH_HEADER, -1, &header) != CURLHE_OK ||
+        sw_text_to_u64(header->value, &size) != SW_OK)
+        return 0;
+    return size;
+}
+
+static enum sw_rc pass_on(struct call *call, struct sw_bytes bytes)
+{
+    call->heard_ms = sw_client_now_ms(call->client);
+    call->taken_bytes += bytes.size;
+    return call->on_bytes(call->bytes_ctx, bytes, said_size(call), &call->bytes_err);
+}
+
 /* libcurl hands over a piece of the body; anything but `size` ends the transfer. */
 static size_t take_body(char *bytes, size_t unit, size_t count, void *ctx)
 {
@@ -179,6 +203,10 @@ static size_t take_body(char *bytes, size_t unit, size_t count, void *ctx)
     long status = 0;
 
     (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (call->on_bytes != NULL && status >= 200 && status < 300) {
+        call->stream_rc = pass_on(call, (struct sw_bytes){bytes, size});
+        return call->stream_rc == SW_OK ? size : 0;
+    }
     if (call->stream != NULL && status >= 200 && status < 300) {
         call->heard_ms = sw_client_now_ms(call->client);
         call->stream_rc = sw_event_stream_feed(call->stream, bytes, size);
@@ -405,6 +433,17 @@ static enum sw_rc call_outcome(struct call *call, CURLcode code, struct sw_err *
     read_headers(call);
     trace_call(call, code);
     call->client->is_unreachable = false;
+    if (call->on_bytes != NULL && call->stream_rc != SW_OK) {
+        if (err != NULL)
+            *err = call->bytes_err;
+        return call->stream_rc;
+    }
+    if (code != CURLE_OK && code != CURLE_OPERATION_TIMEDOUT && call->taken_bytes > 0) {
+        (void)sw_err_set(err, SW_E_UNAVAILABLE, "%s broke off after %llu bytes",
+                         call->client->server, (unsigned long long)call->taken_bytes);
+        sw_err_hint(err, "the log of swarmd says why; begin again");
+        return SW_E_UNAVAILABLE;
+    }
     if (call->stream_rc != SW_OK)
         return sw_err_set(err, call->stream_rc, "%s",
                           call->stream_rc == SW_E_CANCELLED ? "enough was read"
@@ -512,7 +551,7 @@ static enum sw_rc check_stream(const struct call *call, struct sw_err *err)
 {
     const struct sw_client *client = call->client;
 
-    if (call->stream == NULL)
+    if (call->stream == NULL && call->taken_bytes == 0)
         return SW_OK;
     if (client->is_wanted != NULL && !client->is_wanted(client->is_wanted_ctx))
         return sw_err_set(err, SW_E_CANCELLED, "nobody reads any more");
@@ -520,7 +559,7 @@ static enum sw_rc check_stream(const struct call *call, struct sw_err *err)
         return SW_OK;
     (void)sw_err_set(err, SW_E_UNAVAILABLE, "%s has been silent for %llu s", client->server,
                      (unsigned long long)client->silence_ms / 1000);
-    sw_err_hint(err, "ask again from the last event");
+    sw_err_hint(err, call->stream == NULL ? "begin again" : "ask again from the last event");
     return SW_E_UNAVAILABLE;
 }
 
@@ -552,6 +591,24 @@ enum sw_rc sw_client_call(struct sw_client *client, const struct sw_request *req
     enum sw_rc rc = call_begin(client, request, NULL, &call, err);
 
     return rc == SW_OK ? wait_for(client, call, &waiter, err) : rc;
+}
+
+enum sw_rc sw_client_download(struct sw_client *client, const struct sw_request *request,
+                              sw_client_bytes *on_bytes, void *ctx, struct sw_err *err)
+{
+    struct sw_err own = {0}; /* on_bytes may have filled the caller's. */
+    struct waiter waiter = {.err = &own};
+    struct call *call = NULL;
+    enum sw_rc rc = call_begin(client, request, NULL, &call, &own);
+
+    if (rc == SW_OK) {
+        call->on_bytes = on_bytes;
+        call->bytes_ctx = ctx;
+        rc = wait_for(client, call, &waiter, &own);
+    }
+    if (rc != SW_OK && err != NULL)
+        *err = own;
+    return rc;
 }
 
 enum sw_rc sw_client_follow(struct sw_client *client, const struct sw_request *request,

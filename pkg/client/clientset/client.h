@@ -99,5 +99,17 @@ SW_MUST_CHECK enum sw_rc sw_client_follow(struct sw_client *client,
                                           const struct sw_request *request,
                                           sw_client_event *on_event, void *ctx, struct sw_err *err);
 
+/* A piece of an answer's body, in order; size_bytes is what the server says that all of it will be,
+ * 0 if it says nothing. An error ends the request. */
+typedef enum sw_rc sw_client_bytes(void *ctx, struct sw_bytes bytes, uint64_t size_bytes,
+                                   struct sw_err *err);
+/* Make one request and take its answer piece by piece, however large it is. Until the first piece
+ * it may take any time; then it may be silent for silence_ms.
+ * SW_E_UNAVAILABLE  the server broke it off.  Others: of on_bytes, and as sw_client_call */
+SW_MUST_CHECK enum sw_rc sw_client_download(struct sw_client *client,
+                                            const struct sw_request *request,
+                                            sw_client_bytes *on_bytes, void *ctx,
+                                            struct sw_err *err);
+
 /* Append text to a path or query with everything but unreserved characters escaped. */
 void sw_client_escape(const char *text, struct sw_buffer *out);

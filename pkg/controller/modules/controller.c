@@ -4,6 +4,7 @@
 #include "pkg/store/objects/objects.h"
 #include "pkg/utils/base/map.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct sw_module_controller {
     struct sw_module_name *candidates;
     size_t count, at;
     struct question *question;                  /* That is open. */
+    unsigned holds;                             /* Nothing is removed while there are some. */
     char searched[SW_MODULE_NAMESPACE_MAX + 1]; /* The namespace that was, last. */
     struct sw_module_controller_view view, next;
 };
@@ -237,7 +239,7 @@ static void on_barrier(void *ctx, const struct sw_store_result *result)
     name = &controller->candidates[controller->at++];
     if (result->rc == SW_OK && search_namespace(controller, name->namespace, &err) == SW_OK) {
         entry = entry_find(controller, name);
-        if (entry != NULL && entry->needed_ms == needed_ms &&
+        if (entry != NULL && entry->needed_ms == needed_ms && controller->holds == 0 &&
             !controller->options.has(controller->options.ctx, name))
             remove_one(controller, name);
     }
@@ -425,6 +427,17 @@ void sw_module_controller_free(struct sw_module_controller *controller)
     sw_map_free(controller->entries);
     free(controller->candidates);
     free(controller);
+}
+
+void sw_module_controller_hold(struct sw_module_controller *controller)
+{
+    controller->holds++;
+}
+
+void sw_module_controller_let_go(struct sw_module_controller *controller)
+{
+    assert(controller->holds > 0);
+    controller->holds--;
 }
 
 void sw_module_controller_view(const struct sw_module_controller *controller,

@@ -50,6 +50,11 @@ SW_DEFINE_CLEANUP(struct sw_module_controller, sw_module_controller_free)
 void sw_module_controller_touch(struct sw_module_controller *controller, const char *namespace,
                                 const char *digest);
 
+/* While it is held nothing is removed: somebody copies what is there. Each hold is let go of once.
+ */
+void sw_module_controller_hold(struct sw_module_controller *controller);
+void sw_module_controller_let_go(struct sw_module_controller *controller);
+
 struct sw_module_controller_view { /* At the last pass, but for `removed`: since the start. */
     uint64_t modules, unnamed;     /* That are there; that no object and no Pod names. */
     uint64_t held;                 /* Of those, that the agent host needs. */

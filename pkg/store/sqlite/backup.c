@@ -73,17 +73,15 @@ static enum sw_rc copy_pages(sqlite3 *from, sqlite3 *to, struct sw_err *err)
     return sw_sqlite_file_error(NULL, code != SQLITE_OK ? code : step, err, "the copy");
 }
 
-/* Make `target` a copy of `path`, in one plain file, its revision raised by `gap`, synced,
+/* Make `target` a copy of an open file, in one plain file, its revision raised by `gap`, synced,
  * verified. */
-static enum sw_rc copy_file(const char *path, const char *target, uint64_t gap,
+static enum sw_rc copy_file(sqlite3 *from, const char *target, uint64_t gap,
                             struct sw_sqlite_report *ret_report, struct sw_err *err)
 {
-    sqlite3 *from = NULL, *to = NULL;
+    sqlite3 *to = NULL;
     char raise[128];
 
-    enum sw_rc rc = sw_sqlite_file_open(path, NULL, false, &from, err);
-    if (rc != SW_OK)
-        return rc;
+    enum sw_rc rc = SW_OK;
     int code = sqlite3_open_v2(target, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
     if (code != SQLITE_OK)
         rc = sw_sqlite_file_error(to, code, err, target);
@@ -99,7 +97,6 @@ static enum sw_rc copy_file(const char *path, const char *target, uint64_t gap,
         rc = sw_sqlite_file_run(to, raise, err);
     if (rc == SW_OK)
         rc = verify_db(to, ret_report, err);
-    sw_sqlite_file_close(from);
     sw_sqlite_file_close(to);
     return rc == SW_OK ? SW_OK : sw_err_context(err, "%s", target);
 }
@@ -142,16 +139,16 @@ static enum sw_rc make_partial(const struct sw_system *system, const char *targe
     return rc;
 }
 
-static enum sw_rc copy_into_place(const struct sw_system *system, const char *path,
-                                  const char *target, uint64_t gap,
-                                  struct sw_sqlite_report *ret_report, struct sw_err *err)
+static enum sw_rc copy_into_place(const struct sw_system *system, sqlite3 *from, const char *target,
+                                  uint64_t gap, struct sw_sqlite_report *ret_report,
+                                  struct sw_err *err)
 {
     char partial[SW_PATH_MAX];
 
     enum sw_rc rc = make_partial(system, target, partial, err);
     if (rc != SW_OK)
         return rc;
-    rc = copy_file(path, partial, gap, ret_report, err);
+    rc = copy_file(from, partial, gap, ret_report, err);
     if (rc == SW_OK && gap > 0) { /* What is replaced must not leave a log behind. */
         remove_quietly(system, target, "-wal");
         remove_quietly(system, target, "-shm");
@@ -165,15 +162,78 @@ static enum sw_rc copy_into_place(const struct sw_system *system, const char *pa
     return sw_sqlite_sync_parent(system, target, err);
 }
 
-enum sw_rc sw_sqlite_backup(const struct sw_system *system, const char *path, const char *target,
-                            struct sw_sqlite_report *ret_report, struct sw_err *err)
+static enum sw_rc check_absent(const struct sw_system *system, const char *target,
+                               struct sw_err *err)
 {
     struct sw_file_view view;
     struct sw_err absent = {0};
 
     if (system->path_view(system->ctx, target, &view, &absent) == SW_OK)
         return sw_err_set(err, SW_E_EXISTS, "%s is there already", target);
-    return copy_into_place(system, path, target, 0, ret_report, err);
+    return SW_OK;
+}
+
+enum sw_rc sw_sqlite_backup(const struct sw_system *system, const char *path, const char *target,
+                            struct sw_sqlite_report *ret_report, struct sw_err *err)
+{
+    sqlite3 *from = NULL;
+
+    enum sw_rc rc = check_absent(system, target, err);
+    if (rc == SW_OK)
+        rc = sw_sqlite_file_open(path, NULL, false, &from, err);
+    if (rc == SW_OK)
+        rc = copy_into_place(system, from, target, 0, ret_report, err);
+    sw_sqlite_file_close(from);
+    return rc;
+}
+
+/* --- A moment that is copied later --------------------------------------------------------------
+ */
+
+struct sw_sqlite_view {
+    sqlite3 *db;
+};
+
+enum sw_rc sw_sqlite_view_open(const char *path, struct sw_sqlite_view **ret_view,
+                               struct sw_err *err)
+{
+    struct sw_sqlite_view *view = calloc(1, sizeof *view);
+
+    if (view == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a view of the store");
+    enum sw_rc rc = sw_sqlite_file_open(path, NULL, false, &view->db, err);
+    if (rc == SW_OK)
+        *ret_view = view;
+    else
+        free(view);
+    return rc;
+}
+
+enum sw_rc sw_sqlite_view_fix(struct sw_sqlite_view *view, struct sw_err *err)
+{
+    int64_t revision = 0;
+
+    enum sw_rc rc = sw_sqlite_file_run(view->db, "BEGIN", err);
+    if (rc == SW_OK) /* The first read is where the transaction begins. */
+        rc = sw_sqlite_file_number(view->db, "SELECT revision FROM meta", &revision, err);
+    return rc;
+}
+
+enum sw_rc sw_sqlite_view_copy(struct sw_sqlite_view *view, const struct sw_system *system,
+                               const char *target, struct sw_sqlite_report *ret_report,
+                               struct sw_err *err)
+{
+    enum sw_rc rc = check_absent(system, target, err);
+
+    return rc == SW_OK ? copy_into_place(system, view->db, target, 0, ret_report, err) : rc;
+}
+
+void sw_sqlite_view_close(struct sw_sqlite_view *view)
+{
+    if (view == NULL)
+        return;
+    sw_sqlite_file_close(view->db);
+    free(view);
 }
 
 /* --- Restoring ----------------------------------------------------------------------------------
@@ -196,7 +256,7 @@ enum sw_rc sw_sqlite_restore(const struct sw_system *system, const char *backup,
                              struct sw_sqlite_report *ret_report, struct sw_err *err)
 {
     struct sw_sqlite_report report;
-    sqlite3 *lock = NULL;
+    sqlite3 *lock = NULL, *from = NULL;
 
     enum sw_rc rc = sw_sqlite_verify(backup, &report, err);
     if (rc != SW_OK)
@@ -205,7 +265,10 @@ enum sw_rc sw_sqlite_restore(const struct sw_system *system, const char *backup,
     if (rc != SW_OK)
         return rc;
     settle_old(path);
-    rc = copy_into_place(system, backup, path, SW_SQLITE_RESTORE_GAP, ret_report, err);
+    rc = sw_sqlite_file_open(backup, NULL, false, &from, err);
+    if (rc == SW_OK)
+        rc = copy_into_place(system, from, path, SW_SQLITE_RESTORE_GAP, ret_report, err);
+    sw_sqlite_file_close(from);
     sw_sqlite_file_close(lock);
     return rc;
 }

@@ -50,6 +50,26 @@ SW_MUST_CHECK enum sw_rc sw_sqlite_backup(const struct sw_system *system, const 
                                           const char *target, struct sw_sqlite_report *ret_report,
                                           struct sw_err *err);
 
+/* A store file as it is at one moment, for copying it later: its view is a read transaction, beside
+ * which the store goes on, but for copying its log into the file.
+ *
+ *     sw_sqlite_view_open --- sw_sqlite_view_fix: here --- sw_sqlite_view_copy --- close
+ *
+ * Threads: one at a time. */
+struct sw_sqlite_view; /* Opaque. */
+/* Errors as sw_sqlite_verify. */
+SW_MUST_CHECK enum sw_rc sw_sqlite_view_open(const char *path, struct sw_sqlite_view **ret_view,
+                                             struct sw_err *err);
+/* What is durable now is what is copied; takes some microseconds. */
+SW_MUST_CHECK enum sw_rc sw_sqlite_view_fix(struct sw_sqlite_view *view, struct sw_err *err);
+/* As sw_sqlite_backup. */
+SW_MUST_CHECK enum sw_rc sw_sqlite_view_copy(struct sw_sqlite_view *view,
+                                             const struct sw_system *system, const char *target,
+                                             struct sw_sqlite_report *ret_report,
+                                             struct sw_err *err);
+void sw_sqlite_view_close(struct sw_sqlite_view *view);
+SW_DEFINE_CLEANUP(struct sw_sqlite_view, sw_sqlite_view_close)
+
 /* Put a verified backup in the place of the store file, whole or not at all. Revisions go on
  * SW_SQLITE_RESTORE_GAP above the backup's, so that no client takes old and new ones for the same.
  * SW_E_PRECONDITION: the store is open somewhere. */

@@ -79,7 +79,7 @@ static enum sw_rc real_file_open(void *ctx, const char *path, unsigned mode, int
     if ((mode & SW_FILE_TRUNCATE) != 0)
         flags |= O_TRUNC;
     do {
-        file = open(path, flags, 0600);
+        file = open(path, flags, (mode & SW_FILE_PROGRAM) != 0 ? 0700 : 0600);
     } while (file < 0 && errno == EINTR);
     if (file < 0)
         return sw_err_errno(err, errno, "open %s", path);

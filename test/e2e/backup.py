@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+"""swarmctl backup, verify and restore: a swarm of several agent hosts is saved while it works, and
+goes on elsewhere from one point: what was acknowledged before that is there once, nothing is there
+twice, and what crossed from one host to another is in both or can still arrive."""
+# labels: kill
+# timeout: 300
+import glob
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import unittest
+
+import waiting
+from swarmd import TMP, Client, Daemon, apply, run
+
+SEED = int(os.environ.get("SW_SEED", "7"))
+DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
+ISOLATIONS = {"near": "shared", "ward": "namespace", "lone": "agent", "far": "agent"}
+SENDERS, NUMBERS = 12, 16384  # Of test/guests/diary.c.
+GO_ON = 10000000
+OTHER_FILES = 20000
+
+
+def ask(*words, status=0):
+    """(what it prints, what it says of errors)."""
+    done = subprocess.run(words, capture_output=True, timeout=120, check=False)
+    if done.returncode != status:
+        raise AssertionError(f"{' '.join(words)} ended with {done.returncode}: "
+                             f"{done.stdout} {done.stderr}")
+    return done.stdout.decode(), done.stderr.decode()
+
+
+def restore(source, data):
+    ask("swarmctl", "restore", source, "--data", data, "--take-over")
+
+
+def point_ns(source):
+    """UTC, of the manifest."""
+    text = run("tar", "-xOf", source, "manifest")
+    found = re.search(r"^time (\S+?)(?:\.(\d+))?Z$", text, re.MULTILINE)
+    seconds = time.mktime(time.strptime(found[1], "%Y-%m-%dT%H:%M:%S")) - time.timezone
+    return int(seconds) * 10**9 + int((found[2] or "0").ljust(9, "0"))
+
+
+class Swarm:
+    """A daemon on a data folder, and a client of it."""
+
+    def __init__(self, data=DATA):
+        os.environ["SWARM_DATA"] = data
+        self.daemon = Daemon()
+        self.daemon.start()
+        self.client = Client(self.daemon)
+
+    def end(self, number=signal.SIGTERM):
+        self.client.close()
+        status = self.daemon.end(number)
+        os.environ.pop("SWARM_DATA", None)
+        return status
+
+    def say(self, to, body):
+        status, answer = self.client.send(to, body)
+        return answer if status == 200 else status
+
+    def wait(self, *agents):
+        run("swarm", "wait", *(f"agent/{name}" for name in agents), "--for=condition=Ready",
+            "--timeout=60s")
+
+    def dump(self, name):
+        """(disorders, [numbers of each sender that are there once], whether any is there twice)."""
+        pages = self.say(f"{name}/k", "dump")
+        counts = pages[8:]
+        assert len(counts) == SENDERS * NUMBERS
+        there = [{at for at in range(NUMBERS) if counts[sender * NUMBERS + at]}
+                 for sender in range(SENDERS)]
+        return int.from_bytes(pages[4:8], "little"), there, max(counts) > 1
+
+
+class Sender(threading.Thread):
+    """Tells number after number, each to the Agent of another host, once the one before was
+    acknowledged: [(when it was sent, when it was acknowledged)]."""
+
+    def __init__(self, swarm, number, stop):
+        super().__init__()
+        self.client, self.number, self.stop, self.told = Client(swarm.daemon), number, stop, []
+
+    def run(self):
+        names = list(ISOLATIONS)
+        while not self.stop.is_set() and len(self.told) < NUMBERS:
+            number = len(self.told)
+            begin = time.time_ns()
+            status, _ = self.client.send(f"book-{names[number % len(names)]}/k",
+                                         f"put {self.number} {number}")
+            assert status == 200, status
+            self.told.append((begin, time.time_ns()))
+        self.client.close()
+
+
+class Quiet(unittest.TestCase):
+    """One host, at rest."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.swarm = Swarm()
+        apply("diary", "diary: keyed: true")
+        for number in range(100):
+            assert cls.swarm.say("diary/k", f"put 0 {number}") == b"%d" % (number + 1)
+        cls.saved = os.path.join(TMP, "quiet.tar")
+        cls.words = run("swarmctl", "backup", cls.saved)
+        cls.swarm.end()
+
+    def test_what_is_saved_is_verified_and_replayed(self):
+        self.assertRegex(self.words, r"\Asaved .*quiet\.tar: backup [0-9a-f]{32} of 20.*Z, Node "
+                                     r"node-1, timeline 1, revision \d+, 1 journals, .* MiB\n\Z")
+        self.assertEqual(os.stat(self.saved).st_mode & 0o777, 0o600)
+        self.assertIn("sound ", run("swarmctl", "verify", self.saved))
+        words = run("swarmctl", "verify", "--replay", self.saved)
+        self.assertRegex(words, r"replayed .*: \d{3} segments of 1 instances, since the journal's "
+                                r"beginning\nsound ")
+        self.assertIn("whole ", run("swarmctl", "verify", "--quick", self.saved))
+        self.assertFalse(os.path.exists(self.saved + ".checking"))
+
+    def test_no_private_key_is_in_it(self):
+        self.assertNotRegex(run("tar", "-tf", self.saved), r"identity|\.key")
+        with open(self.saved, "rb") as file:
+            self.assertNotIn(b"PRIVATE KEY", file.read())
+
+    def test_it_goes_on_elsewhere(self):
+        data = os.path.join(TMP, "elsewhere")
+        words, hints = ask("swarmctl", "restore", self.saved, "--data", data, "--take-over")
+        self.assertIn("restored ", words)
+        self.assertIn("goes on as timeline 2; start it with: swarmd --data ", hints)
+        swarm = Swarm(data)
+        try:
+            swarm.wait("diary")
+            self.assertEqual(swarm.dump("diary"), (0, [set(range(100))] + 11 * [set()], False))
+            self.assertEqual(swarm.say("diary/k", "put 0 100"), b"101")
+            event, = swarm.client.events("Restored")
+            self.assertIn("timeline 2, restored from backup", event["message"])
+            again = run("swarmctl", "backup", os.path.join(TMP, "again.tar"))
+            self.assertIn("timeline 2", again)
+        finally:
+            swarm.end()
+
+    def test_two_of_one_backup_are_not_made_by_accident(self):
+        data = os.path.join(TMP, "twice")
+        _, words = ask("swarmctl", "restore", self.saved, "--data", data, status=2)
+        self.assertIn("say --take-over", words)
+        self.assertFalse(os.path.exists(data))
+
+    def test_what_is_there_is_never_touched(self):
+        data = os.path.join(TMP, "there")
+        os.makedirs(os.path.join(data, "mine"))
+        _, words = ask("swarmctl", "restore", self.saved, "--data", data, "--take-over", status=4)
+        self.assertIn("never touches", words)
+        self.assertEqual(os.listdir(data), ["mine"])
+        os.rmdir(os.path.join(data, "mine"))
+        restore(self.saved, data)  # An empty folder will do.
+        self.assertTrue(os.path.exists(os.path.join(data, "store.db")))
+        shutil.rmtree(data)
+
+    def test_another_node_does_not_take_what_is_not_its_own(self):
+        data = os.path.join(TMP, "node")
+        restore(self.saved, data)
+        _, words = ask("swarmd", "--dev", "--data", data, "--node", "other", status=1)
+        self.assertIn("was restored from Node node-1", words)
+        self.assertIn("--node node-1", words)
+        shutil.rmtree(data)
+
+    def test_what_is_damaged_is_refused_and_leaves_nothing(self):
+        chance, size = random.Random(SEED), os.path.getsize(self.saved)
+        data, bad = os.path.join(TMP, "never"), os.path.join(TMP, "bad.tar")
+        for at in [0, size - 1] + [chance.randrange(size) for _ in range(6)]:
+            shutil.copy(self.saved, bad)
+            with open(bad, "r+b") as file:
+                file.seek(at)
+                byte = file.read(1)
+                file.seek(at)
+                file.write(bytes([byte[0] ^ 1]))
+            for words in (("verify", "--quick", bad), ("verify", bad),
+                          ("restore", bad, "--data", data, "--take-over")):
+                _, errors = ask("swarmctl", *words, status=1)
+                self.assertIn("bad.tar: the backup is damaged", errors, f"SW_SEED={SEED} {at}")
+            self.assertEqual([name for name in os.listdir(TMP)
+                              if name.startswith(("never", "bad.tar."))], [])
+        os.truncate(bad, size // 2)
+        self.assertIn("cut short", ask("swarmctl", "verify", bad, status=1)[1])
+        os.remove(bad)
+
+
+class Busy(unittest.TestCase):
+    """Six hosts that write to each other, and clients that write to all of them."""
+
+    @classmethod
+    def setUpClass(cls):
+        # Snapshots go on all the time, and what they stand for is removed.
+        os.environ["SWARM_AGENTS_SNAPSHOT_SIZE"] = "1MiB"
+        os.environ["SWARM_AGENTS_HISTORY_SIZE"] = "0"
+        cls.swarm = Swarm(os.path.join(TMP, "busy"))
+        apply("crier", *(f"{name}: keyed: true, isolation: {isolation}, pods: 2"
+                         for name, isolation in ISOLATIONS.items()))
+        apply("diary", *(f"book-{name}: keyed: true, isolation: {isolation}"
+                         for name, isolation in ISOLATIONS.items()))
+        cls.ways = [(name, other) for name in ISOLATIONS for other in ISOLATIONS if name != other]
+        for name, other in cls.ways:
+            waiting.wait_for(lambda: cls.swarm.say(f"{name}/a", f"ask {other}/b who") ==
+                             f"{name}/a".encode(), "all are reached")
+            assert cls.swarm.say(f"{name}/to-{other}", f"go {GO_ON} {other}/from-{name}") == b""
+        cls.slow_down()
+        cls.stop = threading.Event()
+        cls.senders = [Sender(cls.swarm, number, cls.stop) for number in range(6)]
+        for sender in cls.senders:
+            sender.start()
+        time.sleep(1)
+
+    @classmethod
+    def slow_down(cls):
+        """Folders that take long to list stand between the moments at which hosts are cut, so that
+        more than enough happens meanwhile: unless nothing can."""
+        for folder in glob.glob(os.path.join(TMP, "busy", "hosts", "*", "agents")):
+            for number in range(OTHER_FILES):
+                with open(os.path.join(folder, f"other-{number}"), "wb"):
+                    pass
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stop.set()
+        cls.swarm.end()
+
+    def check_clients(self, swarm, point):
+        """What was acknowledged before the point is there; of each sender, what is there is what
+        it sent first, so no later message is there without the earlier ones, in whatever host."""
+        dumps = {name: swarm.dump(f"book-{name}") for name in ISOLATIONS}
+        self.assertEqual([dump[0] for dump in dumps.values()], 4 * [0])
+        self.assertFalse(any(dump[2] for dump in dumps.values()), "something is there twice")
+        for sender in self.senders:
+            there = set().union(*(dump[1][sender.number] for dump in dumps.values()))
+            self.assertEqual(there, set(range(len(there))))
+            told = list(sender.told)
+            early = sum(end < point for _, end in told)
+            late = sum(begin < point for begin, _ in told)
+            self.assertLessEqual(early, len(there))
+            self.assertLessEqual(len(there), late)
+            self.assertGreater(early, 10)
+            self.assertLess(late, len(told), "nothing went on after the point")
+
+    def check_hosts(self, swarm):
+        """Numbers go on between all hosts, and each arrives once and in order."""
+        for name, other in self.ways:
+            before = int(swarm.say(f"{other}/from-{name}", "told").split(b" ")[0])
+            waiting.wait_for(lambda: int(swarm.say(f"{other}/from-{name}", "told").split(b" ")[0])
+                             > before, "it goes on")
+        ends = {way: swarm.say(f"{way[0]}/to-{way[1]}", "stop") for way in self.ways}
+        for (name, other), end in ends.items():
+            waiting.wait_for(
+                lambda: swarm.say(f"{other}/from-{name}", "told").split(b" ")[0] == end,
+                f"{name} to {other}: {end}")
+            self.assertEqual(swarm.say(f"{other}/from-{name}", "told").split(b" ")[:2],
+                             [end, b"0"], f"{name} to {other}")
+
+    def test_1_it_goes_on_elsewhere_from_one_point(self):
+        saved = []
+        for number in range(3):
+            saved.append(os.path.join(TMP, f"busy-{number}.tar"))
+            run("swarmctl", "backup", saved[-1])
+            time.sleep(0.3)
+        self.stop.set()
+        for sender in self.senders:
+            sender.join()
+        for number, path in enumerate(saved):
+            words = run("swarmctl", "verify", path)
+            self.assertIn("6 journals", words)
+            data = os.path.join(TMP, f"restored-{number}")
+            restore(path, data)
+            with open(os.path.join(data, "not-replayed"), "w", encoding="ascii") as file:
+                file.write("Its origin keeps no history.\n")
+            restored = Swarm(data)
+            try:
+                restored.wait(*ISOLATIONS, *(f"book-{name}" for name in ISOLATIONS))
+                self.check_clients(restored, point_ns(path))
+                self.check_hosts(restored)
+            finally:
+                restored.end()
+
+
+if __name__ == "__main__":
+    unittest.main(failfast=True)
