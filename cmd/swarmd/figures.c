@@ -114,6 +114,14 @@ static const struct {
 };
 #define OF_SPACE (sizeof of_space / sizeof of_space[0])
 
+/* What pushed Agents back, as the label "limit" has it. */
+static const char *const limits[SW_POD_LIMITS] = {
+    [SW_POD_LIMIT_MESSAGES] = "agent/messagesPerSecond",
+    [SW_POD_LIMIT_QUOTA_MESSAGES] = "quota/messagesPerSecond",
+    [SW_POD_LIMIT_QUOTA_INSTANCES] = "quota/instances",
+    [SW_POD_LIMIT_QUOTA_MEMORY] = "quota/memory",
+};
+
 /* A namespace that is in several hosts comes several times. */
 static void collect_space(void *ctx, const struct sw_agent_usage *usage)
 {
@@ -125,6 +133,26 @@ static void collect_space(void *ctx, const struct sw_agent_usage *usage)
 
         sw_series_add(sw_metric_series(figures->of_spaces[i], labels), *(const uint64_t *)at);
     }
+    for (size_t i = 0; i < SW_POD_LIMITS; i++) {
+        const char *both[] = {usage->name_space, limits[i]};
+
+        if (usage->throttled[i] > 0)
+            sw_series_add(sw_metric_series(figures->throttled, both), usage->throttled[i]);
+    }
+}
+
+static enum sw_rc throttled_add(struct figures *figures, struct sw_collector *collector,
+                                struct sw_err *err)
+{
+    static const char *const labels[] = {"namespace", "limit", NULL};
+    const struct sw_metric_options options = {
+        .name = "swarm_namespace_throttled_total",
+        .help = "How often its Agents were pushed back by a limit.",
+        .type = SW_METRIC_COUNTER,
+        .labels = labels,
+        .series_max = SPACES_MAX * SW_POD_LIMITS};
+
+    return sw_metric_new(collector, &options, &figures->throttled, err);
 }
 
 static enum sw_rc of_spaces_add(struct figures *figures, struct sw_collector *collector,
@@ -146,7 +174,7 @@ static enum sw_rc of_spaces_add(struct figures *figures, struct sw_collector *co
         (void)snprintf(name, sizeof name, "swarm_namespace_%s", of_space[i].name);
         rc = sw_metric_new(collector, &options, &figures->of_spaces[i], err);
     }
-    return rc;
+    return rc == SW_OK ? throttled_add(figures, collector, err) : rc;
 }
 
 static void collect_host(void *ctx, const struct sw_host_view *view)
@@ -180,6 +208,7 @@ static void collect(void *ctx)
     sw_hosts_each(figures->hosts, collect_host, figures);
     for (size_t i = 0; i < OF_SPACE; i++)
         sw_metric_clear(figures->of_spaces[i]);
+    sw_metric_clear(figures->throttled);
     sw_hosts_each_space_usage(figures->hosts, NULL, collect_space, figures);
 }
 

@@ -15,7 +15,8 @@ struct figures {                  /* Outlives the collector. */
     const struct sw_module_controller *modules;
     struct sw_series *series[FIGURES_MAX];
     struct sw_metric *of_hosts[FIGURES_OF_HOST_MAX];   /* With a series for each host; */
-    struct sw_metric *of_spaces[FIGURES_OF_SPACE_MAX]; /* and for each of some namespaces. */
+    struct sw_metric *of_spaces[FIGURES_OF_SPACE_MAX]; /* and for each of some namespaces, */
+    struct sw_metric *throttled;                       /* and limit. */
 };
 
 /* Register them; each is read from a view whenever the collector is read.

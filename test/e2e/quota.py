@@ -93,9 +93,11 @@ class Quota(unittest.TestCase):
         except OSError:
             return 0
 
-    def condition(self):
-        (condition,) = self.quota()["status"].get("conditions", [{"status": "", "message": ""}])
-        return condition["status"], condition.get("message", "")
+    def condition(self, kind="Exceeded"):
+        for condition in self.quota()["status"].get("conditions", []):
+            if condition["type"] == kind:
+                return condition["status"], condition.get("message", "")
+        return "", ""
 
     def test_messages_beyond_it_are_pushed_back(self):
         self.client.send("keyed/k0", "hi")
@@ -106,6 +108,54 @@ class Quota(unittest.TestCase):
         self.assertEqual(status, 429)
         self.assertIn(b"messagesPerSecond", text)
         wait_for(lambda: self.send("keyed/k0") == 200, "the next second")
+
+    def throttled(self, agent="keyed"):
+        status = self.client.get(f"/namespaces/default/agents/{agent}")["status"]
+        for condition in status.get("conditions", []):
+            if condition["type"] == "Throttled":
+                self.assertEqual(status.get("throttled", ""),
+                                 condition["reason"] if condition["status"] == "True" else "")
+                return condition["status"], condition["reason"], condition.get("message", "")
+        return "", "", ""
+
+    def metric(self, limit):
+        line = f'swarm_namespace_throttled_total{{namespace="default",limit="{limit}"}} '
+        text = self.client.request("GET", "/metrics")[2].decode()
+        return sum(float(each[len(line):]) for each in text.splitlines() if each.startswith(line))
+
+    def push(self):
+        """More than the quota allows for as long as that takes to be seen."""
+        for _ in range(20):
+            self.send("keyed/k0")
+        return self.throttled()[1] == "MessageQuota"
+
+    def test_who_is_pushed_back_is_seen_and_until_when(self):
+        self.client.send("keyed/k0", "hi")
+        self.put(messagesPerSecond=5)
+        wait_for(self.push, "that it is seen")
+        status, reason, words = self.throttled()
+        self.assertEqual((status, reason), ("True", "MessageQuota"))
+        self.assertIn("allows 5 messages a second", words)
+        self.assertIn("MessageQuota", run("swarm", "get", "agents", "-o", "wide"))
+        self.assertIn("Throttled", run("swarm", "describe", "agent/keyed"))
+        self.assertGreater(self.metric("quota/messagesPerSecond"), 5)
+        events = [line for line in run("swarm", "events").splitlines()
+                  if "Throttled" in line and "Agent/keyed" in line]
+        self.assertEqual(len(events), 1, events)
+        wait_for(lambda: self.condition("Throttled") == ("True", "Agents pushed back: keyed"),
+                 "the quota's condition")
+        wait_for(lambda: self.throttled()[0] == "False", "that it is over")
+        wait_for(lambda: self.condition("Throttled")[0] == "False", "that the quota says so")
+        self.put(instances=1)
+        self.assertEqual(self.send("keyed/one-more"), 429)
+        wait_for(lambda: self.throttled()[:2] == ("True", "InstanceQuota"), "the other limit")
+
+    def test_an_agent_that_its_own_limit_pushes_back_is_seen(self):
+        apply("crasher", "narrow: keyed: true, limits: {messagesPerSecond: 3}")
+        wait_for(lambda: [self.send("narrow/k") for _ in range(9)].count(429) > 3, "the limit")
+        wait_for(lambda: self.throttled("narrow")[:2] == ("True", "MessageLimit"), "that is seen")
+        self.assertIn("takes 3 messages a second", self.throttled("narrow")[2])
+        run("swarm", "delete", "agent/narrow")
 
 
 if __name__ == "__main__":

@@ -67,6 +67,8 @@ struct sw_agents_observer { /* What the host lets out, besides Pods (struct sw_p
     void (*on_event)(void *ctx, bool is_warning, const char *reason, const char *words);
     /* What an Agent or a namespace used, about once a second while it changes. May be NULL. */
     void (*on_usage)(void *ctx, const struct sw_agent_usage *usage);
+    /* A limit pushed an Agent back, about once a second while it does. May be NULL. */
+    void (*on_throttled)(void *ctx, const struct sw_agent_throttle *throttle);
 };
 
 struct sw_agents_options {

@@ -183,6 +183,28 @@ static enum sw_rc on_usage(struct sw_agents *agents, const struct sw_frame_usage
     return SW_OK;
 }
 
+_Static_assert((int)SW_POD_LIMITS == (int)SW_FRAME_LIMITS &&
+                   (int)SW_POD_LIMIT_QUOTA_MESSAGES == (int)SW_FRAME_LIMIT_QUOTA_MESSAGES &&
+                   (int)SW_POD_LIMIT_QUOTA_INSTANCES == (int)SW_FRAME_LIMIT_QUOTA_INSTANCES &&
+                   (int)SW_POD_LIMIT_QUOTA_MEMORY == (int)SW_FRAME_LIMIT_QUOTA_MEMORY,
+               "both sides count limits alike");
+
+static enum sw_rc on_throttled(struct sw_agents *agents, const struct sw_frame_throttled *told)
+{
+    const struct sw_agents_observer *observer = &agents->options.observer;
+    char space[SW_FRAME_NAME_MAX + 1], agent[SW_FRAME_NAME_MAX + 1], uid[SW_FRAME_NAME_MAX + 1];
+    const struct sw_agent_throttle throttle = {
+        .name_space = text_of(told->name_space, space, sizeof space),
+        .agent = text_of(told->agent, agent, sizeof agent),
+        .agent_uid = text_of(told->agent_uid, uid, sizeof uid),
+        .limit = (enum sw_pod_limit)told->limit,
+        .count = told->count};
+
+    if (observer->on_throttled != NULL)
+        observer->on_throttled(observer->ctx, &throttle);
+    return SW_OK;
+}
+
 /* --- Pages ----------------------------------------------------------------------------------- */
 
 static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_instances *list,
@@ -376,6 +398,8 @@ enum sw_rc sw_host_receive(struct sw_agents *agents, const struct sw_frame *fram
         return on_stats(agents, &frame->stats);
     if (frame->kind == SW_FRAME_USAGE)
         return on_usage(agents, &frame->usage);
+    if (frame->kind == SW_FRAME_THROTTLED)
+        return on_throttled(agents, &frame->throttled);
     if (frame->kind == SW_FRAME_CALL)
         sw_calls_take(agents, &frame->call);
     if (frame->kind == SW_FRAME_CALL_END)

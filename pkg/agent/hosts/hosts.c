@@ -73,6 +73,7 @@ static enum sw_rc host_start(struct sw_host *host, struct sw_err *err)
     options.observer = (struct sw_agents_observer){.ctx = host,
                                                    .on_log = on_log,
                                                    .on_usage = sw_hosts_on_usage,
+                                                   .on_throttled = sw_hosts_on_throttled,
                                                    .on_host = on_host,
                                                    .on_event = on_event};
     rc = sw_agents_new(&options, &host->agents, err);

@@ -85,6 +85,7 @@ void sw_hosts_quota_done(struct sw_hosts *hosts);
 /* usage.c */
 void sw_hosts_usage_done(struct sw_hosts *hosts);
 void sw_hosts_on_usage(void *ctx, const struct sw_agent_usage *usage); /* ctx: the host. */
+void sw_hosts_on_throttled(void *ctx, const struct sw_agent_throttle *throttle); /* The same. */
 
 /* place.c */
 /* A host without a supervisor, in hosts->all.  NULL: no memory. */

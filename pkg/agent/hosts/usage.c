@@ -11,6 +11,7 @@ struct usage { /* What a host told last of an Agent, or of a namespace in it. */
     char name_space[64], agent[64], agent_uid[64];
     char pod[64]; /* Uid of a Pod of the Agent, which tells it to the store; "": not known. */
     struct sw_pod_used used;
+    uint64_t throttled[SW_POD_LIMITS]; /* How often it was pushed back. */
 };
 
 void sw_hosts_usage_done(struct sw_hosts *hosts)
@@ -126,6 +127,31 @@ void sw_hosts_on_usage(void *ctx, const struct sw_agent_usage *told)
     observer->on_usage(observer->ctx, &of_pod);
 }
 
+/* What a hostile host says of counts may wrap, and harms nobody. */
+void sw_hosts_on_throttled(void *ctx, const struct sw_agent_throttle *told)
+{
+    struct sw_host *host = ctx;
+    struct sw_hosts *hosts = host->hosts;
+    const struct sw_pod_observer *observer = &hosts->pod_observer;
+    const struct sw_agent_usage of_agent = {
+        .name_space = told->name_space, .agent = told->agent, .agent_uid = told->agent_uid};
+    const struct sw_agent_usage of_space = {
+        .name_space = told->name_space, .agent = "", .agent_uid = ""};
+    struct usage *space = usage_get(hosts, host, &of_space); /* First: it is never swept. */
+    struct usage *usage = usage_get(hosts, host, &of_agent);
+    struct sw_pod_throttle of_pod = {.limit = told->limit};
+
+    if (space != NULL)
+        space->throttled[told->limit] += told->count;
+    if (usage == NULL)
+        return;
+    usage->throttled[told->limit] += told->count;
+    if (observer->on_throttled == NULL || !find_pod(hosts, host, usage))
+        return;
+    of_pod.uid = usage->pod;
+    observer->on_throttled(observer->ctx, &of_pod);
+}
+
 static void each(const struct sw_hosts *hosts, const char *name_space, bool of_agents,
                  void (*visit)(void *ctx, const struct sw_agent_usage *usage), void *ctx)
 {
@@ -134,13 +160,14 @@ static void each(const struct sw_hosts *hosts, const char *name_space, bool of_a
 
     while (sw_map_next(hosts->usages, &cursor, &entry)) {
         const struct usage *usage = entry.value;
-        const struct sw_agent_usage view = {.name_space = usage->name_space,
-                                            .agent = usage->agent,
-                                            .agent_uid = usage->agent_uid,
-                                            .used = usage->used};
+        struct sw_agent_usage view = {.name_space = usage->name_space,
+                                      .agent = usage->agent,
+                                      .agent_uid = usage->agent_uid,
+                                      .used = usage->used};
         bool is_there =
             !of_agents || sw_map_find(hosts->pods, usage->pod, strlen(usage->pod)) != NULL;
 
+        memcpy(view.throttled, usage->throttled, sizeof view.throttled);
         if ((usage->agent_uid[0] != '\0') == of_agents && is_there &&
             (name_space == NULL || strcmp(usage->name_space, name_space) == 0))
             visit(ctx, &view);

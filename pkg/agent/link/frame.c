@@ -235,6 +235,11 @@ static const struct field usage_fields[] = {
     U64(usage.used.page_ms),
 };
 
+static const struct field throttled_fields[] = {
+    NAME(throttled.name_space, SW_FRAME_NAME_MAX), NAME(throttled.agent, SW_FRAME_NAME_MAX),
+    NAME(throttled.agent_uid, UID_MAX), U32(throttled.limit, SW_FRAME_LIMITS - 1),
+    ID(throttled.count)};
+
 #define CALL_NAME(member) ID(member.incarnation), ID(member.instance), ID(member.number)
 static const struct field call_fields[] = {
     CALL_NAME(call.name),
@@ -287,6 +292,7 @@ static const struct shape shapes[] = {
     SHAPE(CALL_END, SW_FRAME_FROM_HOST, call_end_fields),
     SHAPE(USAGE, SW_FRAME_FROM_HOST, usage_fields),
     SHAPE(REPLAYED, SW_FRAME_FROM_HOST, replayed_fields),
+    SHAPE(THROTTLED, SW_FRAME_FROM_HOST, throttled_fields),
 };
 #define SHAPES_COUNT (sizeof shapes / sizeof *shapes)
 

@@ -9,11 +9,12 @@
 #include "pkg/agent/link/call.h"
 #include "pkg/agent/link/letters.h"
 #include "pkg/agent/link/lists.h"
+#include "pkg/agent/link/module.h"
 #include "pkg/agent/link/stats.h"
 #include "pkg/agent/link/usage.h"
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 11
+#define SW_LINK_VERSION 12
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -59,7 +60,8 @@ enum sw_frame_kind {
     SW_FRAME_CALL_END,      /* It waits for that no more: the result was taken, or nobody wants it.
                              */
     SW_FRAME_USAGE,         /* What an Agent or a namespace used since it began. */
-    SW_FRAME_REPLAYED       /* The last one of a host that replayed its journal. */
+    SW_FRAME_REPLAYED,      /* The last one of a host that replayed its journal. */
+    SW_FRAME_THROTTLED      /* A limit pushes an Agent back. */
 };
 
 enum sw_frame_direction { SW_FRAME_TO_HOST, SW_FRAME_FROM_HOST };
@@ -71,16 +73,6 @@ struct sw_frame_hello {
     uint64_t awake_bytes;      /* Memory of instances that are awake; 0: half of the machine's. */
     uint64_t history_bytes;    /* It is kept whole until it is longer than this. */
     struct sw_bytes journal;   /* That must be there, as READY names it; empty: any. */
-};
-
-struct sw_frame_module {
-    struct sw_bytes digest; /* "sha256:..." of the program, not of the machine code. */
-    uint64_t offset, total; /* Pieces come in order; offset + size of bytes == total is the last. */
-    struct sw_bytes bytes;  /* At most SW_FRAME_CHUNK_MAX. */
-};
-
-struct sw_frame_digest {
-    struct sw_bytes digest;
 };
 
 struct sw_frame_pod_open {
@@ -123,16 +115,6 @@ struct sw_frame_publish {
     struct sw_bytes name_space, subject, type, body;
     struct sw_bytes request_id;
     uint32_t priority;
-};
-
-struct sw_frame_module_wanted {
-    struct sw_bytes uid; /* Of the Pod. */
-    struct sw_bytes digest;
-};
-
-struct sw_frame_module_ask { /* Answered with the code of SW_E_PRECONDITION if it is needed. */
-    uint64_t request;
-    struct sw_bytes digest;
 };
 
 struct sw_frame_stop {
@@ -219,6 +201,7 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
         struct sw_frame_log log;
         struct sw_frame_quota quota;
         struct sw_frame_usage usage;
+        struct sw_frame_throttled throttled;
         struct sw_frame_stats stats;
         struct sw_frame_call call;
         struct sw_frame_call_result call_result;

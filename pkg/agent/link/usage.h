@@ -20,6 +20,21 @@ struct sw_frame_quota { /* As struct sw_quota_limits has it. */
     uint32_t messages_per_s;
 };
 
+enum sw_frame_limit {                                 /* What an Agent is pushed back by. */
+                      SW_FRAME_LIMIT_MESSAGES,        /* Its own limits.messagesPerSecond, */
+                      SW_FRAME_LIMIT_QUOTA_MESSAGES,  /* and the quota of its namespace: of messages
+                                                         in a second, */
+                      SW_FRAME_LIMIT_QUOTA_INSTANCES, /* of instances, */
+                      SW_FRAME_LIMIT_QUOTA_MEMORY,    /* and of their memory. */
+                      SW_FRAME_LIMITS
+};
+
+struct sw_frame_throttled {
+    struct sw_bytes name_space, agent, agent_uid;
+    uint32_t limit; /* enum sw_frame_limit. */
+    uint64_t count; /* So often since it was told last; not 0. */
+};
+
 struct sw_frame_usage {
     struct sw_bytes name_space, agent, agent_uid; /* agent, agent_uid empty: of the namespace. */
     uint64_t time_ns;                             /* Up to when. */

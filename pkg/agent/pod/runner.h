@@ -93,6 +93,20 @@ struct sw_pod_used { /* Since the beginning, but for the first and the last. */
     uint64_t memory_bytes; /* Now. */
 };
 
+enum sw_pod_limit {                               /* What an Agent is pushed back by. */
+                    SW_POD_LIMIT_MESSAGES,        /* Its own limit of messages in a second, */
+                    SW_POD_LIMIT_QUOTA_MESSAGES,  /* and what its namespace may have: of messages in
+                                                     a second, */
+                    SW_POD_LIMIT_QUOTA_INSTANCES, /* of instances, */
+                    SW_POD_LIMIT_QUOTA_MEMORY,    /* and of their memory. */
+                    SW_POD_LIMITS
+};
+
+struct sw_pod_throttle { /* An Agent was pushed back on this node; borrowed for the call. */
+    const char *uid;     /* Of one of its Pods. */
+    enum sw_pod_limit limit;
+};
+
 struct sw_pod_usage { /* Of an Agent on this node; borrowed for the call. */
     const char *uid;  /* Of one of its Pods. */
     struct sw_pod_used used;
@@ -101,6 +115,14 @@ struct sw_pod_usage { /* Of an Agent on this node; borrowed for the call. */
 struct sw_agent_usage { /* agent, agent_uid "": of the namespace of a host. */
     const char *name_space, *agent, *agent_uid; /* NUL-terminated; borrowed for the call. */
     struct sw_pod_used used;
+    uint64_t
+        throttled[SW_POD_LIMITS]; /* How often it was pushed back, since this daemon's start. */
+};
+
+struct sw_agent_throttle {
+    const char *name_space, *agent, *agent_uid; /* NUL-terminated; borrowed for the call. */
+    enum sw_pod_limit limit;
+    uint64_t count; /* So often since it was told last. */
 };
 
 #define SW_POD_QUOTA_NONE UINT64_MAX
@@ -125,6 +147,8 @@ struct sw_pod_observer { /* Handed to the runner by its maker's wiring before th
     void (*on_event)(void *ctx, const struct sw_pod_event *event);
     /* What an Agent used, every few seconds while it changes. May be NULL. */
     void (*on_usage)(void *ctx, const struct sw_pod_usage *usage);
+    /* A limit pushes an Agent back: about once a second while it does. May be NULL. */
+    void (*on_throttled)(void *ctx, const struct sw_pod_throttle *throttle);
     /* After close: nothing of the Pod runs any more (and, if asked, its data is gone). */
     void (*on_closed)(void *ctx, const char *uid);
 };

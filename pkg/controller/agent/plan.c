@@ -260,6 +260,27 @@ static enum sw_rc condition_say(const struct sw_agent_view *view, const char *ty
                                               &condition, view->arena);
 }
 
+/* One Pod on each Node tells of it. An Agent that was never pushed back has no word of that. */
+static enum sw_rc throttled_fill(const struct sw_agent_view *view)
+{
+    struct sw_api_agent_status *status = &view->agent->status;
+    const struct sw_api_condition *of_pod;
+
+    status->throttled = "";
+    for (size_t i = 0; i < view->pods_count; i++) {
+        const struct sw_api_pod_status *pod = &view->pods[i]->status;
+
+        of_pod = sw_condition_find(pod->conditions, pod->conditions_count, "Throttled");
+        if (of_pod == NULL || of_pod->status != SW_API_CONDITION_STATUS_TRUE)
+            continue;
+        status->throttled = of_pod->reason;
+        return condition_say(view, "Throttled", true, of_pod->reason, of_pod->message);
+    }
+    if (sw_condition_find(status->conditions, status->conditions_count, "Throttled") == NULL)
+        return SW_OK;
+    return condition_say(view, "Throttled", false, "WithinLimits", "");
+}
+
 static enum sw_rc conditions_fill(const struct sw_agent_view *view, const struct tally *tally)
 {
     bool is_ready = view->agent->status.phase == SW_API_AGENT_PHASE_READY;
@@ -279,7 +300,7 @@ static enum sw_rc conditions_fill(const struct sw_agent_view *view, const struct
     if (rc == SW_OK)
         rc = condition_say(view, "Progressing", !is_ready, is_ready ? "Deployed" : "Deploying",
                            counts);
-    return rc;
+    return rc == SW_OK ? throttled_fill(view) : rc;
 }
 
 /* Whether another Pod of the same Node tells something newer. */

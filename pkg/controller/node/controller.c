@@ -87,13 +87,17 @@ static void give_up(struct sw_node_controller *controller, struct sw_node_pod *e
  */
 
 static enum sw_rc write_status(struct sw_node_controller *controller, struct sw_pass *pass,
-                               const struct sw_node_pod *entry, struct sw_api_pod *pod,
+                               struct sw_node_pod *entry, struct sw_api_pod *pod,
                                struct sw_err *err)
 {
+    uint64_t throttled_ms = sw_node_throttle_expire(controller, entry);
     uint64_t now_ns = sw_objects_utc_ns(controller->options.objects);
     struct sw_api_pod *next = sw_object_copy(sw_kind_find("Pod"), pod, pass->arena);
 
-    if (next == NULL || sw_node_pod_status(entry, next, now_ns, pass->arena) != SW_OK)
+    if (throttled_ms != 0 && (pass->again_ms == 0 || throttled_ms < pass->again_ms))
+        pass->again_ms = throttled_ms;
+    if (next == NULL || sw_node_pod_status(entry, next, now_ns, pass->arena) != SW_OK ||
+        sw_node_put_throttled(controller, entry, next, pass->arena) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the Pod's status");
     return sw_plan_update_status(pass->plan, sw_kind_find("Pod"), next, err);
 }

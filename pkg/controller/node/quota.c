@@ -25,17 +25,13 @@ static void add_quota(struct sw_pod_quota *limits, const struct sw_api_quota_lim
         limits->messages_per_s = hard->messages_per_second;
 }
 
-/* All quotas of the namespace that a key is in. */
-static void tell(struct sw_node_controller *controller, const char *key)
+struct sw_pod_quota sw_node_quota_of(struct sw_node_controller *controller, const char *space)
 {
     const struct sw_kind *kind = sw_kind_find("ResourceQuota");
-    const char *begin = strchr(key, '/') + 1; /* "resourcequotas/SPACE/name" */
     struct sw_pod_quota limits = {SW_POD_QUOTA_NONE, SW_POD_QUOTA_NONE, 0};
     const struct sw_store_item *item;
-    char space[64];
     size_t cursor = 0;
 
-    snprintf(space, sizeof space, "%.*s", (int)strcspn(begin, "/"), begin);
     while (sw_informer_next(controller->quotas, &cursor, &item)) {
         void *object = NULL;
 
@@ -46,7 +42,21 @@ static void tell(struct sw_node_controller *controller, const char *key)
         if (strcmp(quota->metadata.namespace, space) == 0)
             add_quota(&limits, &quota->spec.hard);
     }
-    controller->options.runner->set_quota(controller->options.runner->ctx, space, &limits);
+    return limits;
+}
+
+/* All quotas of the namespace that a key is in. */
+static void tell(struct sw_node_controller *controller, const char *key)
+{
+    const struct sw_pod_runner *runner = controller->options.runner;
+    const char *begin = strchr(key, '/') + 1; /* "resourcequotas/SPACE/name" */
+    struct sw_pod_quota limits;
+    char space[64];
+
+    snprintf(space, sizeof space, "%.*s", (int)strcspn(begin, "/"), begin);
+    limits = sw_node_quota_of(controller, space);
+    runner->set_quota(runner->ctx, space, &limits);
+    sw_node_throttle_look(controller, space);
 }
 
 static void on_quota(void *ctx, const struct sw_informer_change *change)

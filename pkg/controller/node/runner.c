@@ -151,5 +151,6 @@ struct sw_pod_observer sw_node_observer(struct sw_node_controller *controller)
                                     .on_status = on_status,
                                     .on_event = on_event,
                                     .on_usage = on_usage,
+                                    .on_throttled = sw_node_on_throttled,
                                     .on_closed = on_closed};
 }

@@ -9,6 +9,8 @@
 #define SW_NODE_REASON_SIZE 64
 #define SW_NODE_WORDS_SIZE 1024
 #define SW_NODE_USAGE_MS 5000 /* Between two writes of what an Agent used. */
+/* An Agent that no limit pushed back for so long is throttled no more: it does not come and go. */
+#define SW_NODE_THROTTLED_MS 15000
 
 /* What is known of one Pod here, from calls of the runner and its answers. By uid: a Pod of the
  * same name made anew is another one. */
@@ -30,6 +32,9 @@ struct sw_node_pod {
     char reason[SW_NODE_REASON_SIZE], message[SW_NODE_WORDS_SIZE];
     struct sw_pod_used used; /* By its Agent, if that is told of this Pod. */
     uint64_t used_ms;        /* Monotonic; when the store heard of it last. */
+    /* Monotonic: when each limit pushed the Agent back last, if that is told of this Pod; 0: it did
+     * not, or is over. */
+    uint64_t throttled_ms[SW_POD_LIMITS];
 };
 
 struct sw_node_controller {
@@ -57,6 +62,19 @@ SW_MUST_CHECK enum sw_rc sw_node_pod_spec(const struct sw_api_pod *pod,
 SW_MUST_CHECK enum sw_rc sw_node_pod_status(const struct sw_node_pod *entry, struct sw_api_pod *pod,
                                             uint64_t utc_ns, struct sw_arena *arena);
 
+/* --- throttle.c: Agents that a limit pushes back --- */
+
+void sw_node_on_throttled(void *ctx, const struct sw_pod_throttle *throttle);
+/* End what is over; how long the rest of it lasts at least, in ms; 0: there is none. */
+uint64_t sw_node_throttle_expire(const struct sw_node_controller *controller,
+                                 struct sw_node_pod *entry);
+/* The quotas of a namespace changed: what is said of them may be no more. */
+void sw_node_throttle_look(struct sw_node_controller *controller, const char *space);
+/* The condition Throttled. */
+SW_MUST_CHECK enum sw_rc sw_node_put_throttled(struct sw_node_controller *controller,
+                                               const struct sw_node_pod *entry,
+                                               struct sw_api_pod *pod, struct sw_arena *arena);
+
 /* --- runner.c: what the runner tells --- */
 
 struct sw_pod_observer sw_node_observer(struct sw_node_controller *controller);
@@ -71,6 +89,8 @@ void sw_node_pod_free(struct sw_node_controller *controller, struct sw_node_pod 
 /* Have the runner know all quotas that there are, and follow them. */
 SW_MUST_CHECK enum sw_rc sw_node_follow_quotas(struct sw_node_controller *controller,
                                                struct sw_err *err);
+/* What the quotas of a namespace allow together. Uses the scratch arena. */
+struct sw_pod_quota sw_node_quota_of(struct sw_node_controller *controller, const char *space);
 
 /* --- self.c: the Node object --- */
 

@@ -10,6 +10,7 @@
 #include "pkg/utils/base/text.h"
 
 #define WORDS_MAX 512
+#define NAMES_MAX 5 /* Of Agents, in a sentence. */
 
 struct sw_quota_controller {
     struct sw_quota_controller_options options;
@@ -24,8 +25,18 @@ struct sw_quota_controller {
 struct sum {
     struct sw_arena *arena;
     uint64_t instances, memory_bytes;
+    size_t throttled;      /* Agents that a quota pushes back, */
+    char names[WORDS_MAX]; /* and who the first of them are. */
     enum sw_rc rc;
 };
+
+static void note_throttled(struct sum *sum, const char *name)
+{
+    size_t at = strlen(sum->names);
+
+    if (sum->throttled++ < NAMES_MAX)
+        (void)snprintf(sum->names + at, sizeof sum->names - at, "%s%s", at == 0 ? "" : ", ", name);
+}
 
 static bool add_agent(void *ctx, const struct sw_store_item *item)
 {
@@ -42,6 +53,8 @@ static bool add_agent(void *ctx, const struct sw_store_item *item)
         memory_bytes = 0;
     sum->instances += agent->status.instances;
     sum->memory_bytes += agent->status.instances * memory_bytes;
+    if (strstr(agent->status.throttled, "Quota") != NULL)
+        note_throttled(sum, agent->metadata.name);
     return true;
 }
 
@@ -69,6 +82,35 @@ static void note(char words[WORDS_MAX], const char *what, uint64_t used, uint64_
     if (used > hard)
         (void)snprintf(words + at, WORDS_MAX - at, "%s%s: %" PRIu64 " of %" PRIu64,
                        at == 0 ? "" : ", ", what, used, hard);
+}
+
+/* Of those that are pushed back. A quota that never pushed anybody back has no word of that. */
+static enum sw_rc say_throttled(struct sw_api_resource_quota *quota, const struct sum *sum,
+                                uint64_t utc_ns, struct sw_arena *arena)
+{
+    struct sw_api_resource_quota_status *status = &quota->status;
+    struct sw_api_condition condition = {.type = "Throttled",
+                                         .status = SW_API_CONDITION_STATUS_FALSE,
+                                         .reason = "WithinQuota",
+                                         .message = "",
+                                         .last_transition_time = utc_ns,
+                                         .observed_generation = quota->metadata.generation};
+
+    if (sum->throttled == 0 &&
+        sw_condition_find(status->conditions, status->conditions_count, "Throttled") == NULL)
+        return SW_OK;
+    if (sum->throttled > 0) {
+        condition.status = SW_API_CONDITION_STATUS_TRUE;
+        condition.reason = "AgentsPushedBack";
+        condition.message = sum->throttled > NAMES_MAX
+                                ? sw_arena_print(arena, "Agents pushed back: %s and %zu more",
+                                                 sum->names, sum->throttled - NAMES_MAX)
+                                : sw_arena_print(arena, "Agents pushed back: %s", sum->names);
+    }
+    return condition.message == NULL
+               ? SW_E_EXHAUSTED
+               : sw_condition_put(&status->conditions, &status->conditions_count, &condition,
+                                  arena);
 }
 
 static enum sw_rc say(struct sw_api_resource_quota *quota, uint64_t utc_ns, struct sw_arena *arena)
@@ -121,7 +163,8 @@ static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
         return rc;
     quota->status.used.instances = sum.instances;
     quota->status.used.memory_bytes = sum.memory_bytes;
-    if (say(quota, system->utc_ns(system->ctx), pass->arena) != SW_OK)
+    if (say(quota, system->utc_ns(system->ctx), pass->arena) != SW_OK ||
+        say_throttled(quota, &sum, system->utc_ns(system->ctx), pass->arena) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the status of a quota");
     return sw_plan_update_status(pass->plan, kind, quota, err);
 }

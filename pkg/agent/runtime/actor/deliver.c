@@ -97,7 +97,7 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
                                   "its sender brings too many instances to life"});
         return NULL;
     }
-    if (!sw_instance_reserve(pod)) {
+    if (!sw_instance_reserve(worker, pod)) {
         park(worker, pod, message,
              &(struct sw_refusal){SW_E_EXHAUSTED, "QuotaExceeded",
                                   "the quota of its namespace has no room for another instance"});
@@ -270,6 +270,7 @@ static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instanc
                  " messages a second; send again in %" PRIu64 " ms",
                  per_s, (sw_rate_room_ns(&instance->rate, per_s) - worker->now_ns) / 1000000 + 1);
         refuse(worker, message, SW_E_EXHAUSTED, words);
+        sw_throttle_note(worker, instance->pod, SW_FRAME_LIMIT_MESSAGES);
     } else if (!sw_deliver_may_take(worker, instance->pod, &room_ns)) {
         snprintf(words, sizeof words,
                  "the quota of the namespace (messagesPerSecond) is used up; send again in %" PRIu64

@@ -135,9 +135,8 @@ static int32_t look_at_way(const struct sw_worker *worker, const struct sw_way *
     }
     if (body_bytes > way->route->body_bytes)
         return SW_E_INVALID;
-    if (!sw_board_is_clear(board) &&
-        (sw_board_get(board, way->hash) != SW_NOT_FULL ||
-         sw_board_get(board, sw_board_rate_key(way->hash)) != SW_NOT_FULL))
+    if (!sw_board_is_clear(board) && (sw_board_get(board, way->hash) != SW_NOT_FULL ||
+                                      sw_board_refuses_rate(board, sw_board_rate_key(way->hash))))
         return SW_E_EXHAUSTED;
     return 0;
 }

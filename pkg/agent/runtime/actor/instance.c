@@ -75,12 +75,18 @@ void sw_instance_free(struct sw_worker *worker, struct sw_instance *instance)
     pthread_mutex_unlock(&room->mutex);
 }
 
-bool sw_instance_reserve(const struct sw_pod *pod)
+bool sw_instance_reserve(struct sw_worker *worker, struct sw_pod *pod)
 {
     struct sw_quota *quota = sw_pod_quota(pod);
+    enum sw_quota_answer answer =
+        quota == NULL ? SW_QUOTA_TAKEN
+                      : sw_quota_reserve(quota, pod->config.memory_bytes & SW_INSTANCE_MEMORY_MAX);
 
-    return quota == NULL ||
-           sw_quota_reserve(quota, pod->config.memory_bytes & SW_INSTANCE_MEMORY_MAX);
+    if (answer != SW_QUOTA_TAKEN)
+        sw_throttle_note(worker, pod,
+                         answer == SW_QUOTA_NO_MEMORY ? SW_FRAME_LIMIT_QUOTA_MEMORY
+                                                      : SW_FRAME_LIMIT_QUOTA_INSTANCES);
+    return answer == SW_QUOTA_TAKEN;
 }
 
 static void give_back(const struct sw_pod *pod, uint64_t memory_bytes)
@@ -91,13 +97,16 @@ static void give_back(const struct sw_pod *pod, uint64_t memory_bytes)
         sw_quota_release(quota, 1, memory_bytes);
 }
 
-void sw_instance_set_memory(struct sw_instance *instance, uint64_t memory_bytes)
+void sw_instance_set_memory(struct sw_worker *worker, struct sw_instance *instance,
+                            uint64_t memory_bytes)
 {
     struct sw_quota *quota = sw_pod_quota(instance->pod);
     uint64_t now = instance->memory_bytes, next = memory_bytes & SW_INSTANCE_MEMORY_MAX;
 
-    if (quota != NULL && next > now && !sw_quota_reserve_memory(quota, next - now))
+    if (quota != NULL && next > now && !sw_quota_reserve_memory(quota, next - now)) {
+        sw_throttle_note(worker, instance->pod, SW_FRAME_LIMIT_QUOTA_MEMORY);
         return;
+    }
     if (quota != NULL && next < now)
         sw_quota_release_memory(quota, now - next);
     instance->memory_bytes = next & SW_INSTANCE_MEMORY_MAX;
@@ -173,12 +182,16 @@ static void set_fullness(struct sw_worker *worker, struct sw_instance *instance,
 
 static void set_over_rate(struct sw_worker *worker, struct sw_instance *instance, bool is_over)
 {
-    uint64_t key = sw_board_key(instance->pod->hash_key, sw_instance_key(instance));
+    struct sw_board *board = &worker->shared->board;
+    uint64_t key;
 
     if (instance->is_over_rate == is_over)
         return;
+    key = sw_board_rate_key(sw_board_key(instance->pod->hash_key, sw_instance_key(instance)));
     instance->is_over_rate = is_over;
-    sw_board_set(&worker->shared->board, sw_board_rate_key(key), is_over ? SW_FULL : SW_NOT_FULL);
+    if (!is_over && sw_board_get(board, key) == SW_REFUSING)
+        sw_throttle_note(worker, instance->pod, SW_FRAME_LIMIT_MESSAGES);
+    sw_board_set(board, key, is_over ? SW_FULL : SW_NOT_FULL);
 }
 
 void sw_instance_unsubscribe(struct sw_worker *worker, struct sw_instance *instance)

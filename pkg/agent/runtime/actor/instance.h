@@ -13,9 +13,10 @@ struct sw_instance *sw_instance_add(struct sw_worker *worker, struct sw_pod *pod
                                     struct sw_bytes key, uint64_t id);
 /* Keep room for one in the quota of its namespace, which the next new instance takes. False: there
  * is none. */
-bool sw_instance_reserve(const struct sw_pod *pod);
+bool sw_instance_reserve(struct sw_worker *worker, struct sw_pod *pod);
 /* It may have so much memory from here on, if the quota has room for that; otherwise as before. */
-void sw_instance_set_memory(struct sw_instance *instance, uint64_t memory_bytes);
+void sw_instance_set_memory(struct sw_worker *worker, struct sw_instance *instance,
+                            uint64_t memory_bytes);
 /* Its memory only. */
 void sw_instance_free(struct sw_worker *worker, struct sw_instance *instance);
 /* Take it out of all tables and free it; its messages are refused with `status`. */

@@ -17,7 +17,14 @@ enum sw_rc sw_accounts_init(struct sw_accounts *accounts, uint64_t seed)
     pthread_mutex_init(&accounts->mutex, NULL);
     accounts->agents = sw_map_new(seed);
     accounts->spaces = sw_map_new(seed);
+    sw_list_init(&accounts->throttled);
     return accounts->agents == NULL || accounts->spaces == NULL ? SW_E_EXHAUSTED : SW_OK;
+}
+
+static void account_free(struct sw_account *account)
+{
+    sw_quota_done(&account->quota);
+    free(account);
 }
 
 static void free_all(struct sw_map *map)
@@ -26,7 +33,7 @@ static void free_all(struct sw_map *map)
     size_t cursor = 0;
 
     while (map != NULL && sw_map_next(map, &cursor, &entry))
-        free(entry.value);
+        account_free(entry.value);
     sw_map_free(map);
 }
 
@@ -80,7 +87,7 @@ static struct sw_account *account_new(struct sw_map *map, const struct who *who,
     account->agent_uid = keep(&at, who->agent_uid);
     if (sw_map_put(map, key.data, key.size, account, NULL) == SW_OK)
         return account;
-    free(account);
+    account_free(account);
     return NULL;
 }
 
@@ -154,9 +161,10 @@ static void account_end(struct sw_accounts *accounts, struct sw_account *account
         account->parent->pages -= account->pages;
         account->parent->since_ms -= account->since_ms;
         account->parent->volatile_pages -= account->volatile_pages;
+        sw_quota_leave(&account->parent->quota, &account->turn);
     }
     (void)sw_map_remove(accounts->agents, key.data, key.size);
-    free(account);
+    account_free(account);
 }
 
 static void account_add(struct sw_account *account, const struct sw_usage *used)
@@ -568,6 +576,7 @@ void sw_meter_settle(struct sw_worker *worker)
         if (pod->lacks_quota)
             sw_list_add(&lacking, &pod->meter.due);
     }
+    sw_throttle_tell(worker, accounts);
     pthread_mutex_unlock(&accounts->mutex);
     try_again(worker, &lacking);
 }
@@ -586,6 +595,7 @@ void sw_meter_end_pod(struct sw_worker *worker, struct sw_pod *pod, bool is_reco
         record(worker, account, is_last);
     if (!is_recovered)
         tell_due(worker, account);
+    sw_throttle_end(worker, account);
     if (is_last)
         account_end(accounts, account);
     pod->account = NULL;

@@ -17,6 +17,7 @@
 #pragma once
 #include "pkg/agent/link/usage.h"
 #include "pkg/agent/runtime/actor/quota.h"
+#include "pkg/agent/runtime/actor/throttle.h"
 #include "pkg/agent/store/record.h"
 #include "pkg/utils/base/list.h"
 #include "pkg/utils/base/map.h"
@@ -50,19 +51,22 @@ struct sw_account { /* Of an Agent, or of a namespace, which is the parent of it
      * added up. Up to now that is pages * now - since_ms. */
     uint64_t pages, since_ms;
     uint64_t volatile_pages;
-    struct sw_quota quota; /* Of a namespace. */
-    uint32_t pods;         /* Of an Agent, in this host. */
-    uint64_t told_ns;      /* When it was told last: who tells more says a later time. */
+    struct sw_quota quota;       /* Of a namespace; */
+    struct sw_quota_turn turn;   /* of an Agent, in its namespace's. */
+    struct sw_throttle throttle; /* Of an Agent. */
+    uint32_t pods;               /* Of an Agent, in this host. */
+    uint64_t told_ns;            /* When it was told last: who tells more says a later time. */
     bool is_due;
     struct sw_bytes name_space, agent, agent_uid; /* In bytes. */
     char bytes[];
 };
 
 struct sw_accounts {
-    pthread_mutex_t mutex; /* Guards all below. */
-    struct sw_map *agents; /* Owned struct sw_account, by namespace and uid of the Agent; */
-    struct sw_map *spaces; /* and by namespace. */
-    bool is_told;          /* What was recovered. */
+    pthread_mutex_t mutex;    /* Guards all below. */
+    struct sw_map *agents;    /* Owned struct sw_account, by namespace and uid of the Agent; */
+    struct sw_map *spaces;    /* and by namespace. */
+    struct sw_list throttled; /* Accounts with something to tell (throttle.h). */
+    bool is_told;             /* What was recovered. */
     /* Namespaces in which messages are bounded: usually none, then looking costs one load. */
     _Atomic uint32_t rated;
 };

@@ -321,7 +321,7 @@ void sw_pod_set_replicas(struct sw_worker *worker, struct sw_pod *pod)
         if (!has_slot(pod, key) || sw_map_find(pod->instances, key.data, key.size) != NULL ||
             sw_hibernate_has(worker, pod, key, is_exact && i >= pod->made))
             continue;
-        if (!sw_instance_reserve(pod)) {
+        if (!sw_instance_reserve(worker, pod)) {
             lack_quota(worker, pod);
             return;
         }
@@ -519,6 +519,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
         return;
     }
     sw_share_set_weight(pod->share, pod->config.weight);
+    atomic_store(&pod->account->turn.weight, pod->config.weight);
     pod->program = sw_program_add(worker, spec->digest, item->module);
     item->module = NULL;
     if (pod->program == NULL)

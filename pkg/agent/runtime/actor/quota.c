@@ -8,7 +8,14 @@ void sw_quota_init(struct sw_quota *quota)
 {
     const struct sw_quota_limits none = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0};
 
+    pthread_mutex_init(&quota->mutex, NULL);
+    sw_list_init(&quota->turns);
     sw_quota_set(quota, &none);
+}
+
+void sw_quota_done(struct sw_quota *quota)
+{
+    pthread_mutex_destroy(&quota->mutex);
 }
 
 void sw_quota_set(struct sw_quota *quota, const struct sw_quota_limits *limits)
@@ -35,14 +42,14 @@ bool sw_quota_reserve_memory(struct sw_quota *quota, uint64_t memory_bytes)
     return take(&quota->memory_bytes, &quota->memory_bytes_max, memory_bytes);
 }
 
-bool sw_quota_reserve(struct sw_quota *quota, uint64_t memory_bytes)
+enum sw_quota_answer sw_quota_reserve(struct sw_quota *quota, uint64_t memory_bytes)
 {
     if (!take(&quota->instances, &quota->instances_max, 1))
-        return false;
+        return SW_QUOTA_NO_INSTANCE;
     if (sw_quota_reserve_memory(quota, memory_bytes))
-        return true;
+        return SW_QUOTA_TAKEN;
     atomic_fetch_sub(&quota->instances, 1);
-    return false;
+    return SW_QUOTA_NO_MEMORY;
 }
 
 void sw_quota_add(struct sw_quota *quota, uint64_t instances, uint64_t memory_bytes)
@@ -68,21 +75,181 @@ void sw_quota_release(struct sw_quota *quota, uint64_t instances, uint64_t memor
     sw_quota_release_memory(quota, memory_bytes);
 }
 
-bool sw_quota_take_message(struct sw_quota *quota, uint64_t now_ns, uint64_t *ret_room_ns)
-{
-    uint32_t per_s = atomic_load_explicit(&quota->messages_per_s, memory_order_relaxed);
-    uint64_t paid_ns, next_ns, price_ns;
+/* --- Messages -------------------------------------------------------------------------------- */
 
-    if (per_s == 0)
-        return true;
-    price_ns = SECOND_NS / per_s + (SECOND_NS % per_s != 0);
-    paid_ns = atomic_load_explicit(&quota->paid_ns, memory_order_relaxed);
+static uint64_t price_of(uint32_t per_s)
+{
+    return SECOND_NS / per_s + (SECOND_NS % per_s != 0);
+}
+
+/* How many there is room for. */
+static uint64_t room_of(uint64_t paid_ns, uint64_t price_ns, uint64_t now_ns)
+{
+    uint64_t used_ns = paid_ns > now_ns ? paid_ns - now_ns : 0;
+
+    return used_ns >= SECOND_NS ? 0 : (SECOND_NS - used_ns) / price_ns;
+}
+
+/* One, if there is room for it behind so many others. */
+static bool take_message(struct sw_quota *quota, uint64_t price_ns, uint64_t ahead, uint64_t now_ns)
+{
+    uint64_t paid_ns = atomic_load_explicit(&quota->paid_ns, memory_order_relaxed), next_ns;
+
     do {
-        if (paid_ns + price_ns > now_ns + SECOND_NS) {
-            *ret_room_ns = paid_ns + price_ns - SECOND_NS;
+        if (room_of(paid_ns, price_ns, now_ns) <= ahead)
             return false;
-        }
         next_ns = (paid_ns > now_ns ? paid_ns : now_ns) + price_ns;
     } while (!atomic_compare_exchange_weak(&quota->paid_ns, &paid_ns, next_ns));
     return true;
+}
+
+static bool has_turn(const struct sw_quota_turn *turn)
+{
+    return turn->node.next != NULL && turn->node.next != &turn->node;
+}
+
+static struct sw_quota_turn *turn_of(struct sw_list *node)
+{
+    return SW_LIST_ITEM(node, struct sw_quota_turn, node);
+}
+
+static void end_turn(struct sw_quota *quota, struct sw_quota_turn *turn)
+{
+    sw_list_remove(&turn->node);
+    turn->refused = 0;
+    atomic_fetch_sub(&quota->turns_count, 1);
+}
+
+static void forget_late(struct sw_quota *quota, uint64_t now_ns)
+{
+    SW_LIST_EACH(&quota->turns, node)
+    {
+        if (turn_of(node)->until_ns < now_ns)
+            end_turn(quota, turn_of(node));
+    }
+}
+
+/* What a message costs the Agent on the scale of turns. */
+static uint64_t cost_of(const struct sw_quota_turn *turn, uint64_t price_ns)
+{
+    uint32_t weight = atomic_load_explicit(&turn->weight, memory_order_relaxed);
+
+    return price_ns * SW_QUOTA_WEIGHT_STANDARD / (weight == 0 ? SW_QUOTA_WEIGHT_STANDARD : weight) +
+           1;
+}
+
+/* Messages of others that come before the next one of the Agent, which begins at its time: of each
+ * those that it was refused, as far as they begin earlier, or at the same time where the other one
+ * has waited for longer. For one that was let in lately there is one, as far as room_max allows,
+ * so that who asks for less than its part finds it. */
+static uint64_t ahead_of(struct sw_quota *quota, const struct sw_quota_turn *turn,
+                         uint64_t price_ns)
+{
+    uint64_t ahead = 0, kept = 0, kept_max = SECOND_NS / price_ns / 2;
+    bool is_behind = false;
+
+    SW_LIST_EACH(&quota->turns, node)
+    {
+        const struct sw_quota_turn *other = turn_of(node);
+        uint64_t before;
+
+        if (other == turn) {
+            is_behind = true;
+            continue;
+        }
+        if (other->time_ns + is_behind > turn->time_ns)
+            continue;
+        before = 1 + (turn->time_ns - is_behind - other->time_ns) / cost_of(other, price_ns);
+        ahead += before < other->refused ? before : other->refused;
+        kept += other->refused == 0;
+    }
+    return ahead + (kept < kept_max ? kept : kept_max);
+}
+
+/* An Agent asks. One that rested does not make up for that: it begins with the others, or a little
+ * before them if it asked lately. */
+static void come_back(const struct sw_quota *quota, struct sw_quota_turn *turn)
+{
+    uint64_t ahead_ns = has_turn(turn) ? SW_QUOTA_AHEAD_NS : 0;
+
+    if (turn->refused == 0 && turn->time_ns + ahead_ns < quota->start_ns)
+        turn->time_ns = quota->start_ns - ahead_ns;
+}
+
+/* Until then, behind those that began at the same time. */
+static void keep_turn(struct sw_quota *quota, struct sw_quota_turn *turn, uint64_t until_ns)
+{
+    if (has_turn(turn)) {
+        sw_list_remove(&turn->node);
+    } else if (atomic_load(&quota->turns_count) < SW_QUOTA_TURNS_MAX) {
+        atomic_fetch_add(&quota->turns_count, 1);
+    } else {
+        return;
+    }
+    sw_list_add(&quota->turns, &turn->node);
+    turn->until_ns = until_ns;
+}
+
+static void let_in(struct sw_quota *quota, struct sw_quota_turn *turn, uint64_t price_ns,
+                   uint64_t now_ns)
+{
+    if (turn->time_ns > quota->start_ns)
+        quota->start_ns = turn->time_ns;
+    turn->time_ns += cost_of(turn, price_ns);
+    turn->refused -= turn->refused > 0;
+    keep_turn(quota, turn, now_ns + SW_QUOTA_PATIENCE_NS);
+}
+
+static void refuse(struct sw_quota *quota, struct sw_quota_turn *turn, uint64_t until_ns,
+                   uint64_t refused_max)
+{
+    if (!has_turn(turn) || turn->refused == 0)
+        keep_turn(quota, turn, until_ns);
+    if (has_turn(turn) && turn->refused < refused_max)
+        turn->refused++;
+    turn->until_ns = until_ns;
+}
+
+/* With the lock. */
+static bool take_in_turn(struct sw_quota *quota, struct sw_quota_turn *turn, uint32_t per_s,
+                         uint64_t now_ns, uint64_t *ret_room_ns)
+{
+    uint64_t price_ns = price_of(per_s), ahead, paid_ns;
+
+    forget_late(quota, now_ns);
+    come_back(quota, turn);
+    ahead = ahead_of(quota, turn, price_ns);
+    if (take_message(quota, price_ns, ahead, now_ns)) {
+        let_in(quota, turn, price_ns, now_ns);
+        return true;
+    }
+    paid_ns = atomic_load(&quota->paid_ns);
+    *ret_room_ns = (paid_ns > now_ns ? paid_ns : now_ns) + (ahead + 1) * price_ns - SECOND_NS;
+    if (*ret_room_ns <= now_ns)
+        *ret_room_ns = now_ns + 1;
+    refuse(quota, turn, *ret_room_ns + SW_QUOTA_PATIENCE_NS, per_s);
+    return false;
+}
+
+bool sw_quota_take_message(struct sw_quota *quota, struct sw_quota_turn *turn, uint64_t now_ns,
+                           uint64_t *ret_room_ns)
+{
+    uint32_t per_s = atomic_load_explicit(&quota->messages_per_s, memory_order_relaxed);
+    bool is_taken;
+
+    if (per_s == 0 ||
+        (atomic_load(&quota->turns_count) == 0 && take_message(quota, price_of(per_s), 0, now_ns)))
+        return true;
+    pthread_mutex_lock(&quota->mutex);
+    is_taken = take_in_turn(quota, turn, per_s, now_ns, ret_room_ns);
+    pthread_mutex_unlock(&quota->mutex);
+    return is_taken;
+}
+
+void sw_quota_leave(struct sw_quota *quota, struct sw_quota_turn *turn)
+{
+    pthread_mutex_lock(&quota->mutex);
+    if (has_turn(turn))
+        end_turn(quota, turn);
+    pthread_mutex_unlock(&quota->mutex);
 }

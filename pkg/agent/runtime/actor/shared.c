@@ -216,7 +216,7 @@ uint64_t sw_board_key(const uint8_t hash_key[16], struct sw_bytes key)
     return sw_siphash(hash_key, key.data, key.size);
 }
 
-static uint8_t marks[SW_OVERFULL + 1]; /* Values of the board's map: their index counts. */
+static uint8_t marks[SW_REFUSING + 1]; /* Values of the board's map: their index counts. */
 
 void sw_board_set(struct sw_board *board, uint64_t key, enum sw_fullness fullness)
 {
@@ -246,4 +246,19 @@ enum sw_fullness sw_board_get(struct sw_board *board, uint64_t key)
         fullness = (enum sw_fullness)(mark - marks);
     pthread_mutex_unlock(&board->mutex);
     return fullness;
+}
+
+bool sw_board_refuses_rate(struct sw_board *board, uint64_t rate_key)
+{
+    const uint8_t *mark;
+
+    if (sw_board_is_clear(board))
+        return false;
+    pthread_mutex_lock(&board->mutex);
+    mark = sw_map_find(board->map, &rate_key, sizeof rate_key);
+    /* It takes the place of a mark: no memory is needed. */
+    if (mark == &marks[SW_FULL])
+        (void)!sw_map_put(board->map, &rate_key, sizeof rate_key, &marks[SW_REFUSING], NULL);
+    pthread_mutex_unlock(&board->mutex);
+    return mark != NULL;
 }

@@ -47,7 +47,12 @@ struct sw_bus {
     struct sw_requests *published; /* Publishes from outside that their clients named. */
 };
 
-enum sw_fullness { SW_NOT_FULL, SW_FULL, SW_OVERFULL };
+enum sw_fullness {
+    SW_NOT_FULL,
+    SW_FULL,
+    SW_OVERFULL,
+    SW_REFUSING /* By its rate, and somebody who sends was. */
+};
 
 struct sw_board { /* Mailboxes that push back; usually empty, then looking costs one load. */
     _Atomic uint32_t full, overfull;
@@ -134,6 +139,8 @@ static inline uint64_t sw_board_rate_key(uint64_t key)
 }
 void sw_board_set(struct sw_board *board, uint64_t key, enum sw_fullness fullness);
 enum sw_fullness sw_board_get(struct sw_board *board, uint64_t key);
+/* Whether an instance gets messages as fast as it may; who asks is refused for that. */
+bool sw_board_refuses_rate(struct sw_board *board, uint64_t rate_key);
 /* Nobody is. */
 static inline bool sw_board_is_clear(const struct sw_board *board)
 {

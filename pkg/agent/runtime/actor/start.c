@@ -47,7 +47,7 @@ void sw_segment_start(struct sw_worker *worker, struct sw_instance *instance)
     worker->shared->system->random(worker->shared->system->ctx, instance->random.seed,
                                    sizeof instance->random.seed);
     instance->random.next = 0;
-    sw_instance_set_memory(instance, pod->config.memory_bytes);
+    sw_instance_set_memory(worker, instance, pod->config.memory_bytes);
     segment.record = (struct sw_record_segment){
         .instance = instance->id,
         .pod = pod->config.pod,

@@ -211,12 +211,15 @@ static inline int64_t sw_worker_queued_bytes(const struct sw_worker *worker)
 
 /* Take a message out of what the namespace of a Pod may have in a second. False: there is no room
  * before *ret_room_ns. */
-static inline bool sw_deliver_may_take(struct sw_worker *worker, const struct sw_pod *pod,
+static inline bool sw_deliver_may_take(struct sw_worker *worker, struct sw_pod *pod,
                                        uint64_t *ret_room_ns)
 {
-    return atomic_load_explicit(&worker->shared->accounts.rated, memory_order_relaxed) == 0 ||
-           sw_pod_quota(pod) == NULL ||
-           sw_quota_take_message(sw_pod_quota(pod), worker->now_ns, ret_room_ns);
+    if (atomic_load_explicit(&worker->shared->accounts.rated, memory_order_relaxed) == 0 ||
+        sw_pod_quota(pod) == NULL ||
+        sw_quota_take_message(sw_pod_quota(pod), &pod->account->turn, worker->now_ns, ret_room_ns))
+        return true;
+    sw_throttle_note(worker, pod, SW_FRAME_LIMIT_QUOTA_MESSAGES);
+    return false;
 }
 
 /* --- worker.c --------------------------------------------------------------------------------- */

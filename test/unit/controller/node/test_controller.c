@@ -34,11 +34,20 @@ static void each_host(void *ctx, sw_node_host_visit *visit, void *visit_ctx)
         visit(visit_ctx, &host);
 }
 
+/* The machine's clock, and so much later. */
+static struct sw_system later;
+static uint64_t later_ns;
+
+static uint64_t monotonic_later(void *ctx)
+{
+    return sw_system_real()->monotonic_ns(ctx) + later_ns;
+}
+
 static void node_start(struct fixture *fixture, const char *address)
 {
     struct world *world = fixture->ctx;
     struct sw_node_controller_options options = {.loop = fixture->loop,
-                                                 .system = sw_system_real(),
+                                                 .system = &later,
                                                  .logger = &fixture->logger,
                                                  .objects = fixture->objects,
                                                  .events = world->events,
@@ -50,6 +59,9 @@ static void node_start(struct fixture *fixture, const char *address)
                                                  .each_host = each_host,
                                                  .hosts_ctx = world};
 
+    later = *sw_system_real();
+    later.monotonic_ns = monotonic_later;
+    later_ns = 0;
     assert_int_equal(sw_node_controller_new(&options, &world->node, NULL), SW_OK);
     sw_node_controller_set_ready(world->node, true, "");
 }
@@ -529,6 +541,101 @@ static void what_an_agent_used_comes_into_its_status(void **state)
     until(*state, agent_has_used);
 }
 
+/* --- Throttling ------------------------------------------------------------------------------- */
+
+static const struct sw_api_condition *throttled_of(struct fixture *fixture)
+{
+    const struct sw_api_agent *agent = read_object(fixture, "Agent", "worker");
+
+    return sw_condition_find(agent->status.conditions, agent->status.conditions_count, "Throttled");
+}
+
+static bool is_throttled(struct fixture *fixture)
+{
+    const struct sw_api_condition *condition = throttled_of(fixture);
+
+    return condition != NULL && condition->status == SW_API_CONDITION_STATUS_TRUE;
+}
+
+static bool is_within_limits(struct fixture *fixture)
+{
+    const struct sw_api_condition *condition = throttled_of(fixture);
+
+    return condition != NULL && condition->status == SW_API_CONDITION_STATUS_FALSE;
+}
+
+static bool note_throttled(void *ctx, const struct sw_store_item *item)
+{
+    struct fixture *fixture = ctx;
+    void *object = NULL;
+
+    assert_int_equal(sw_object_of_item(sw_kind_find("Event"), item, fixture->arena, &object, NULL),
+                     SW_OK);
+    const struct sw_api_event *event = object;
+    fixture->is_done |= strcmp(event->reason, "Throttled") == 0 && event->count == 2;
+    return true;
+}
+
+static bool began_twice(struct fixture *fixture)
+{
+    struct sw_store_list_request request = {.prefix = "events/"};
+    struct sw_store_list_end end;
+
+    fixture->is_done = false;
+    assert_int_equal(sw_store_list(fixture->store, &request, note_throttled, fixture, &end, NULL),
+                     SW_OK);
+    return fixture->is_done;
+}
+
+static bool agent_has_five(struct fixture *fixture)
+{
+    return ((const struct sw_api_agent *)read_object(fixture, "Agent", "worker"))
+               ->status.instances >= 5;
+}
+
+/* It holds from the first push on until there was none for a while, and each time that it begins is
+ * told once. */
+static void who_is_pushed_back_is_throttled_until_it_is_over(void **state)
+{
+    struct fixture *fixture = *state;
+    struct world *world = world_of(state);
+    struct sw_pod_throttle throttle = {.limit = SW_POD_LIMIT_MESSAGES};
+
+    sw_informer_free(fixture->watchers[2]);
+    fixture_watch(fixture, 2, "Event");
+    must(fixture, sw_objects_apply,
+         make(fixture, "Agent",
+              "{\"metadata\":{\"name\":\"worker\"},\"spec\":{\"module\":\"" FIXTURE_DIGEST
+              "\",\"pods\":2,\"limits\":{\"messagesPerSecond\":17}}}"));
+    until(fixture, agent_is_ready);
+    assert_null(throttled_of(fixture)); /* It never was. */
+    throttle.uid = "nobody's";
+    world->fake.observer.on_throttled(world->fake.observer.ctx, &throttle);
+    throttle.uid = world->fake.pods[0].uid;
+    for (int i = 0; i < 3; i++)
+        world->fake.observer.on_throttled(world->fake.observer.ctx, &throttle);
+    until(fixture, is_throttled);
+    assert_string_equal(throttled_of(fixture)->reason, "MessageLimit");
+    assert_non_null(strstr(throttled_of(fixture)->message, "17 messages a second"));
+    assert_string_equal(
+        ((const struct sw_api_agent *)read_object(fixture, "Agent", "worker"))->status.throttled,
+        "MessageLimit");
+    later_ns += 14 * UINT64_C(1000000000);
+    world->fake.pods[0].replicas = 5; /* Its status is written. */
+    fake_wake(&world->fake);
+    until(fixture, agent_has_five);
+    assert_true(is_throttled(fixture));
+    later_ns += 2 * UINT64_C(1000000000);
+    fake_wake(&world->fake);
+    until(fixture, is_within_limits);
+    assert_string_equal(throttled_of(fixture)->message, "");
+    /* Of a quota that is not there nothing is said. */
+    throttle.limit = SW_POD_LIMIT_QUOTA_MEMORY;
+    world->fake.observer.on_throttled(world->fake.observer.ctx, &throttle);
+    until(fixture, began_twice);
+    assert_false(is_throttled(fixture));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -549,6 +656,7 @@ int main(void)
         TEST(long_words_and_keys_are_cut_between_characters),
         TEST(words_that_are_no_text_are_masked),
         TEST(what_an_agent_used_comes_into_its_status),
+        TEST(who_is_pushed_back_is_throttled_until_it_is_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

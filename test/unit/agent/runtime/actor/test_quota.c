@@ -11,10 +11,24 @@
 #define THREADS 4
 #define ROUNDS 20000
 
+static uint64_t pushed[128][SW_FRAME_LIMITS]; /* By the first byte of the Agent's name. */
+
+static void see(const struct sw_frame *frame)
+{
+    const struct sw_frame_throttled *told = &frame->throttled;
+
+    if (frame->kind != SW_FRAME_THROTTLED)
+        return;
+    assert_memory_equal(told->name_space.data, "default", 7);
+    pushed[*(const uint8_t *)told->agent.data % 128][told->limit] += told->count;
+}
+
 static int set_up(void **state)
 {
     (void)state;
+    memset(pushed, 0, sizeof pushed);
     actors_init(&actors, 2, 1);
+    actors.see = see;
     open_three(0);
     return 0;
 }
@@ -149,7 +163,7 @@ static void messages_beyond_it_are_pushed_back(void **state)
     assert_int_equal(taken, 10);
     actors.disk.now_ns += SECOND_NS / 2;
     for (int i = 0; i < 30; i++)
-        taken += sent(1, "k", "add 1")->status == 0;
+        taken += sent(1 + (uint64_t)i % 3, "k", "add 1")->status == 0;
     assert_int_equal(taken, 15);
     set_quota(SW_QUOTA_NONE, SW_QUOTA_NONE, 0);
     assert_int_equal(sent(1, "k", "add 1")->status, 0);
@@ -173,6 +187,67 @@ static void senders_are_pushed_back_and_that_is_recorded(void **state)
     open_three(0);
     assert_int_equal(field_of(1, "k", "messages"), 3); /* Rebuilt by a replay, which must agree. */
     assert_int_equal(field_of(2, "x", "counter"), 4);
+}
+
+/* --- Who is pushed back is told ----------------------------------------------------------------
+ */
+
+static void second_passes(void)
+{
+    actors.disk.now_ns += 2 * (uint64_t)SECOND_NS;
+    actors_settle(&actors);
+}
+
+static void each_push_is_told_with_its_limit(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 1");
+    actors_ask(&actors, 2, "x", "add 1");
+    set_quota(2, SW_QUOTA_NONE, 4);
+    second_passes();
+    for (int i = 0; i < 7; i++)
+        (void)sent(2, "x", "add 1");
+    for (int i = 0; i < 5; i++)
+        (void)sent(1, "k", "add 1");
+    second_passes();
+    assert_int_equal(pushed['b'][SW_FRAME_LIMIT_QUOTA_MESSAGES], 3);
+    assert_int_equal(pushed['a'][SW_FRAME_LIMIT_QUOTA_MESSAGES], 5);
+    second_passes();
+    set_quota(2, SW_QUOTA_NONE, 0);
+    assert_int_equal(sent(1, "k2", "add 1")->status, SW_E_EXHAUSTED);
+    set_quota(SW_QUOTA_NONE, 2u << 20, 0);
+    assert_int_equal(sent(1, "k2", "add 1")->status, SW_E_EXHAUSTED);
+    assert_int_equal(sent(1, "k2", "add 1")->status, SW_E_EXHAUSTED);
+    second_passes();
+    assert_int_equal(pushed['a'][SW_FRAME_LIMIT_QUOTA_INSTANCES], 1);
+    assert_int_equal(pushed['a'][SW_FRAME_LIMIT_QUOTA_MEMORY], 2);
+    second_passes();
+    assert_int_equal(pushed['a'][SW_FRAME_LIMIT_QUOTA_MEMORY], 2); /* Once each. */
+}
+
+/* Of an Agent's own limit it is the receiver that is told of, whoever sends: in another worker too.
+ */
+static void a_receiver_at_its_own_limit_is_told_of(void **state)
+{
+    (void)state;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 2, .agent = "b", .is_keyed = true, .messages_per_s = 3});
+    actors_settle(&actors);
+    actors_ask(&actors, 2, "x", "add 1");
+    second_passes();
+    (void)sent(1, "k", "spam 3 b/x|add 1~get"); /* All it may have, and nobody is refused. */
+    second_passes();
+    assert_int_equal(pushed['b'][SW_FRAME_LIMIT_MESSAGES], 0);
+    (void)sent(1, "k", "spam 3 b/x|add 1~get");
+    assert_int_equal(field(sent(1, "k", "spam 9 b/x|add 1~get")->body, "code"), SW_E_EXHAUSTED);
+    second_passes();
+    second_passes();
+    assert_int_equal(pushed['b'][SW_FRAME_LIMIT_MESSAGES], 1);
+    assert_int_equal(pushed['a'][SW_FRAME_LIMIT_MESSAGES], 0);
+    for (int i = 0; i < 6; i++)
+        (void)sent(2, "x", "add 1");
+    second_passes();
+    assert_int_equal(pushed['b'][SW_FRAME_LIMIT_MESSAGES], 1 + 3); /* Clients, each. */
 }
 
 /* --- Those who sleep -------------------------------------------------------------------------- */
@@ -258,7 +333,7 @@ static void *use_it(void *ctx)
 
     for (int i = 0; i < ROUNDS; i++) {
         random = random * 6364136223846793005u + 1442695040888963407u;
-        if (random >> 63 == 0 && sw_quota_reserve(&shared_quota, 5)) {
+        if (random >> 63 == 0 && sw_quota_reserve(&shared_quota, 5) == SW_QUOTA_TAKEN) {
             uint64_t now = atomic_fetch_add(&in_use, 1) + 1, most = atomic_load(&most_in_use);
 
             while (now > most && !atomic_compare_exchange_weak(&most_in_use, &most, now))
@@ -281,6 +356,7 @@ static void *use_it(void *ctx)
 static void no_interleaving_passes_it(void **state)
 {
     const struct sw_quota_limits limits = {9, 32, 0}; /* Memory for six. */
+    struct sw_quota_turn turn = {0};
     pthread_t threads[THREADS];
     uint64_t room_ns;
 
@@ -296,9 +372,10 @@ static void no_interleaving_passes_it(void **state)
     assert_int_equal(atomic_load(&shared_quota.instances), 0);
     assert_int_equal(atomic_load(&shared_quota.memory_bytes), 0);
     for (int i = 0; i < 6; i++)
-        assert_true(sw_quota_reserve(&shared_quota, 5));
-    assert_false(sw_quota_reserve(&shared_quota, 5));
-    assert_true(sw_quota_take_message(&shared_quota, 1, &room_ns));
+        assert_int_equal(sw_quota_reserve(&shared_quota, 5), SW_QUOTA_TAKEN);
+    assert_int_equal(sw_quota_reserve(&shared_quota, 5), SW_QUOTA_NO_MEMORY);
+    assert_true(sw_quota_take_message(&shared_quota, &turn, 1, &room_ns));
+    sw_quota_done(&shared_quota);
 }
 
 int main(void)
@@ -314,6 +391,8 @@ int main(void)
         TEST(replicas_come_when_there_is_room),
         TEST(messages_beyond_it_are_pushed_back),
         TEST(senders_are_pushed_back_and_that_is_recorded),
+        TEST(each_push_is_told_with_its_limit),
+        TEST(a_receiver_at_its_own_limit_is_told_of),
         TEST(who_sleeps_counts_and_is_let_in_again),
         cmocka_unit_test(no_interleaving_passes_it),
     };
