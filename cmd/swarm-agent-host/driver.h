@@ -233,7 +233,7 @@ void link_push(struct driver *driver);
 /* Run all that the journal holds again, tell swarmd what differs, and how much it was (REPLAYED);
  * or, if driver->is_pack, pack it (sw_repack), and tell how much that was. Machine code is asked
  * for by MODULE_WANTED; MODULE_DROP says that it cannot be had. */
-_Noreturn void replay_run(struct driver *driver, struct sw_worker *worker,
-                          enum sw_rc (*open_module)(void *ctx, struct sw_bytes code,
-                                                    struct sw_guest_module **ret_module,
-                                                    struct sw_err *err));
+_Noreturn void
+replay_run(struct driver *driver, struct sw_worker *worker,
+           enum sw_rc (*open_module)(void *ctx, enum sw_abi_class class, struct sw_bytes code,
+                                     struct sw_guest_module **ret_module, struct sw_err *err));

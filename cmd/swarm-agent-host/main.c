@@ -112,11 +112,11 @@ static enum sw_rc make_lanes(uint32_t count, struct sw_err *err)
     return rc;
 }
 
-static enum sw_rc open_module(void *ctx, struct sw_bytes code, struct sw_guest_module **ret_module,
-                              struct sw_err *err)
+static enum sw_rc open_module(void *ctx, enum sw_abi_class class, struct sw_bytes code,
+                              struct sw_guest_module **ret_module, struct sw_err *err)
 {
     (void)ctx;
-    return sw_guest_wasm_open(driver.wasm, code, ret_module, err);
+    return sw_guest_wasm_open(driver.wasm, class, code, ret_module, err);
 }
 
 static void recover(struct sw_worker **workers, const struct sw_frame_hello *hello)

@@ -114,10 +114,10 @@ static void tell_report(struct driver *driver, const struct sw_rerun_report *rep
         driver_die(SW_HOST_EXIT_PROTOCOL, err.message);
 }
 
-_Noreturn void replay_run(struct driver *driver, struct sw_worker *worker,
-                          enum sw_rc (*open_module)(void *ctx, struct sw_bytes code,
-                                                    struct sw_guest_module **ret_module,
-                                                    struct sw_err *err))
+_Noreturn void
+replay_run(struct driver *driver, struct sw_worker *worker,
+           enum sw_rc (*open_module)(void *ctx, enum sw_abi_class class, struct sw_bytes code,
+                                     struct sw_guest_module **ret_module, struct sw_err *err))
 {
     struct replay replay = {.driver = driver, .worker = worker};
     struct sw_journal_options journal = {

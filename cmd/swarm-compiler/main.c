@@ -1,7 +1,7 @@
 /* swarm-compiler: one module in, machine code out. Started by swarmd only, with one end of a socket
  * pair as standard input and output (pkg/agent/compiler/frame.h); it enters its sandbox before it
  * reads the first byte, since the module is a stranger's and the code generator is large. */
-#include "pkg/agent/abi/abi.h"
+#include "pkg/agent/abi/class.h"
 #include "pkg/agent/compiler/compiler.h"
 #include "pkg/agent/compiler/frame.h"
 #include "pkg/agent/modules/rewrite.h"
@@ -51,7 +51,7 @@ static bool write_all(const void *bytes, size_t size)
     return true;
 }
 
-static bool read_module(struct sw_buffer *ret_module)
+static bool read_module(struct sw_buffer *ret_module, enum sw_abi_class *ret_class)
 {
     uint8_t head[SW_COMPILER_FRAME_SIZE];
     struct sw_compiler_frame frame;
@@ -59,8 +59,10 @@ static bool read_module(struct sw_buffer *ret_module)
 
     if (!read_all(head, sizeof head) ||
         sw_compiler_frame_get((struct sw_bytes){head, sizeof head}, SW_ABI_MODULE_BYTES_MAX,
-                              &frame) != SW_OK)
+                              &frame) != SW_OK ||
+        frame.status < 0 || frame.status >= SW_ABI_CLASSES)
         return false;
+    *ret_class = (enum sw_abi_class)frame.status;
     room = sw_buffer_reserve(ret_module, frame.size);
     if (room == NULL || !read_all(room, frame.size))
         return false;
@@ -81,8 +83,8 @@ static bool answer(enum sw_rc rc, struct sw_bytes bytes)
 }
 
 /* What is compiled is the rewritten module: see pkg/agent/modules/rewrite.h. */
-static enum sw_rc compile_rewritten(struct sw_bytes module, struct sw_buffer *code,
-                                    struct sw_err *err)
+static enum sw_rc compile_rewritten(struct sw_bytes module, enum sw_abi_class class,
+                                    struct sw_buffer *code, struct sw_err *err)
 {
     struct sw_buffer rewritten;
     enum sw_rc rc;
@@ -90,7 +92,7 @@ static enum sw_rc compile_rewritten(struct sw_bytes module, struct sw_buffer *co
     sw_buffer_init(&rewritten, REWRITTEN_BYTES_MAX);
     rc = sw_module_rewrite(module, &rewritten, err);
     if (rc == SW_OK)
-        rc = sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, code, err);
+        rc = sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, class, code, err);
     sw_buffer_done(&rewritten);
     return rc;
 }
@@ -98,13 +100,15 @@ static enum sw_rc compile_rewritten(struct sw_bytes module, struct sw_buffer *co
 static bool compile(void)
 {
     struct sw_buffer module, code;
+    enum sw_abi_class class;
     struct sw_err err = {0};
     bool is_answered = false;
 
     sw_buffer_init(&module, SW_ABI_MODULE_BYTES_MAX);
     sw_buffer_init(&code, SW_COMPILER_CODE_BYTES_MAX);
-    if (read_module(&module)) {
-        enum sw_rc rc = compile_rewritten((struct sw_bytes){module.data, module.size}, &code, &err);
+    if (read_module(&module, &class)) {
+        enum sw_rc rc =
+            compile_rewritten((struct sw_bytes){module.data, module.size}, class, &code, &err);
         is_answered = rc == SW_OK ? answer(rc, (struct sw_bytes){code.data, code.size})
                                   : answer(rc, (struct sw_bytes){err.message, strlen(err.message)});
     }

@@ -1,7 +1,7 @@
 #include "cmd/swarmd/modules.h"
 
 #include "cmd/swarmd/bridge.h"
-#include "pkg/agent/abi/abi.h"
+#include "pkg/agent/abi/class.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,32 +83,37 @@ struct sw_gateway_modules modules_adapter_gateway(struct modules_adapter *adapte
 
 /* --- For the supervisor ---------------------------------------------------------------------- */
 
-static bool code_has(void *ctx, const char *name_space, const char *digest)
+static bool code_has(void *ctx, const char *name_space, const char *program)
 {
     struct modules_adapter *adapter = ctx;
-    bool is_there = sw_modules_has(adapter->modules, name_space, digest);
+    char digest[SW_ABI_PROGRAM_SIZE];
+    bool is_there;
 
+    sw_abi_program_digest(program, digest);
+    is_there = sw_modules_has(adapter->modules, name_space, digest);
     if (!is_there) /* Ours are there for all. */
         return sw_modules_has(adapter->modules, BRIDGE_NAMESPACE, digest);
     sw_module_controller_touch(adapter->collector, name_space, digest);
     return true;
 }
 
-static enum sw_rc code_get(void *ctx, const char *name_space, const char *digest,
+static enum sw_rc code_get(void *ctx, const char *name_space, const char *program,
                            void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
                                         const struct sw_err *err),
                            void *done_ctx, struct sw_err *err)
 {
     struct modules_adapter *adapter = ctx;
+    char digest[SW_ABI_PROGRAM_SIZE];
     struct sw_buffer wasm;
     enum sw_rc rc;
 
+    sw_abi_program_digest(program, digest);
     sw_buffer_init(&wasm, SW_ABI_MODULE_BYTES_MAX);
     if (!sw_modules_has(adapter->modules, name_space, digest))
         name_space = BRIDGE_NAMESPACE;
     rc = sw_modules_get(adapter->modules, name_space, digest, &wasm, err);
     if (rc == SW_OK)
-        rc = sw_compiler_get(adapter->compiler, digest, (struct sw_bytes){wasm.data, wasm.size},
+        rc = sw_compiler_get(adapter->compiler, program, (struct sw_bytes){wasm.data, wasm.size},
                              done, done_ctx, err);
     sw_buffer_done(&wasm);
     return rc;

@@ -19,7 +19,7 @@ from waiting import wait_for
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
 NOTES = 60
 KEYS = "abcdefg"
-
+CLASSES = ("compute", "replay")
 
 PROGRAMS = ("bin/swarmd", "libexec/swarm-agent-host", "libexec/swarm-compiler")
 INSTALLED = os.path.join(TMP, "installed")
@@ -42,13 +42,13 @@ def write_over(path, content):
 
 
 def install(settings):
-    """The programs, with "settings 1" of the fingerprint changed."""
+    """The programs, with the number of the settings in the fingerprint changed."""
     for part in PROGRAMS:
         with open(os.path.join(BUILD, part), "rb") as file:
             program = file.read()
-        assert b"settings 1 (" in program or part.endswith("compiler"), part
-        write_over(os.path.join(INSTALLED, part),
-                   program.replace(b"settings 1 (", b"settings %d (" % settings))
+        changed, count = re.subn(rb"settings \d \(", b"settings %d (" % settings, program)
+        assert count > 0 or part.endswith("compiler"), part
+        write_over(os.path.join(INSTALLED, part), changed)
     with open(os.path.join(BUILD, "lib", "swarm", "libwasmtime.so"), "rb") as file:
         write_over(os.path.join(INSTALLED, "lib", "swarm", "libwasmtime.so"), file.read())
 
@@ -64,8 +64,10 @@ class Engines(unittest.TestCase):
         cls.daemon = Daemon()
         cls.client = None
         cls.start(1)
-        apply("diary", "diary: keyed: true", "lone: keyed: true, isolation: agent")
-        assert cls.client.send("lone/k", "put 0 0") == (200, b"1")
+        apply("diary", "diary: keyed: true", "lone: keyed: true, isolation: agent",
+              *(f"{engine}: keyed: true, engine: {engine}" for engine in CLASSES))
+        for agent in ("lone",) + CLASSES:
+            assert cls.client.send(agent + "/k", "put 0 0") == (200, b"1")
         for number in range(NOTES):
             cls.note(number)
 
@@ -132,7 +134,8 @@ class Engines(unittest.TestCase):
         self.assertIsNotNone(found, self.told())
         self.assertGreaterEqual(int(found[1]), NOTES)
         self.assertRegex(self.told(), r"packed \d+ instances of the agent host agent/default/lone")
-        self.assertEqual(self.until_taken("lone/k", "put 0 1"), b"2")
+        for agent in ("lone",) + CLASSES:
+            self.assertEqual(self.until_taken(agent + "/k", "put 0 1"), b"2")
         wait_for(lambda: len(engines()) == 1, "one engine is left")
         self.assertNotEqual(engines(), [first])
 

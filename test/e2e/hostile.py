@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Agents that mean harm, in a real daemon: whatever they do ends with their turn, is told as an
 Event, changes nothing of their state, and is not noticed by their neighbours, who are asked all the
-time. The agent host is one and the same from the first to the last."""
+time. The agent host is one and the same from the first to the last. SW_ISOLATION and SW_ENGINE say
+where and with which engine they run."""
 # timeout: 240
 # serial: yes
 import http.client
@@ -14,6 +15,7 @@ from swarmd import BUILD, TMP, Client, Daemon, apply, run
 from wasm import with_start
 
 ISOLATION = os.environ.get("SW_ISOLATION", "shared")
+ENGINE = os.environ.get("SW_ENGINE", "compact")
 SANITIZED = os.environ.get("SW_SANITIZED") == "1"
 WAIT_S = 60 if SANITIZED else 20
 NEIGHBOUR_S_MAX = 20 if SANITIZED else 5  # The longest that a neighbour may take to answer.
@@ -50,7 +52,8 @@ class Hostile(unittest.TestCase):
         cls.daemon.start()
         cls.client = Client(cls.daemon)
         apply("small", "good: keyed: true")
-        apply("hostile", f"hostile: keyed: true, pods: 2, isolation: {ISOLATION}, limits: "
+        apply("hostile", f"hostile: keyed: true, pods: 2, isolation: {ISOLATION}, "
+              f"engine: {ENGINE}, limits: "
               "{deadline: 200ms, memory: 1MiB, mailbox: 64, instances: 50}")
         cls.hosts = cls.daemon.hosts()
         assert len(cls.hosts) == (1 if ISOLATION == "shared" else 2), cls.hosts
@@ -123,6 +126,22 @@ class Hostile(unittest.TestCase):
         self.assertEqual(self.ask("hog", "h"), 0)
         self.assertIn("1024 KiB", self.fails("hog2", "m", 429, "NoMemory"))
 
+    def test_nothing_behind_the_memory_is_read_or_written(self):
+        """The first byte, some in its slot or its neighbour's, and those at the end of all that
+        can be addressed, of a small memory and of one at its limit."""
+        size = 1 << 20  # At most; wherever it ends, what is addressed is behind it.
+        for key in ("edge", "edge-grown"):
+            if key == "edge-grown":
+                self.ask(key, "h")
+            for what in "ed":
+                for distance in (0, 1, 4096, 65536, size, 1 << 24, 1 << 31, (1 << 32) - 2 * size):
+                    with self.subTest(key=key, what=what, distance=distance):
+                        before = self.ask(key, "c")
+                        status, answer = self.client.send(f"hostile/{key}", f"{what}{distance}")
+                        self.assertEqual(status, 500, answer)
+                        self.assertEqual(self.ask(key, "c"), before + 1)
+            self.assertIn("out of bounds", self.event("Trapped", key)["message"])
+
     def test_floods_are_refused_within_the_turn(self):
         for what in "sptug":
             with self.subTest(what):
@@ -148,7 +167,8 @@ class Hostile(unittest.TestCase):
             file.write(with_start(module, "for_ever"))
         with open(os.path.join(folder, "agents.yaml"), "w", encoding="utf-8") as file:
             file.write("apiVersion: swarm/v1\nkind: Agent\nmetadata: {name: stuck}\n"
-                       "spec: {module: ./stuck.wasm, keyed: true, limits: {deadline: 200ms}}\n")
+                       f"spec: {{module: ./stuck.wasm, keyed: true, engine: {ENGINE}, "
+                       "limits: {deadline: 200ms}}\n")
         run("swarm", "apply", "-f", folder)
         status, answer = self.client.send("stuck/1", "hello")
         self.assertEqual(status, 503, answer)

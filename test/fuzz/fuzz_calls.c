@@ -84,9 +84,10 @@ static struct sw_guest_module *open_module(struct world *w, const char *path)
     sw_buffer_init(&code, 64u << 20);
     if (sw_file_load(sw_system_real(), path, 1u << 20, &module, &err) != SW_OK ||
         sw_module_rewrite((struct sw_bytes){module.data, module.size}, &rewritten, &err) != SW_OK ||
-        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, &code, &err) != SW_OK ||
-        sw_guest_wasm_open(w->wasm, (struct sw_bytes){code.data, code.size}, &opened, &err) !=
-            SW_OK) {
+        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, SW_ABI_COMPACT, &code,
+                        &err) != SW_OK ||
+        sw_guest_wasm_open(w->wasm, SW_ABI_COMPACT, (struct sw_bytes){code.data, code.size},
+                           &opened, &err) != SW_OK) {
         fprintf(stderr, "%s\n", err.message);
         abort();
     }

@@ -27,7 +27,7 @@ static struct wasm_engine_t *engine(void)
 
     if (engine == NULL) {
         struct sw_err err = {0};
-        struct wasm_config_t *config = sw_wasm_config(false, &err);
+        struct wasm_config_t *config = sw_wasm_config(SW_ABI_COMPACT, false, &err);
         assert(config != NULL);
         engine = wasm_engine_new_with_config(config);
         assert(engine != NULL);

@@ -137,9 +137,35 @@ static int32_t leave_traces(void)
     return SWARM_DONE;
 }
 
+/* The bits of what is no number, of both widths. */
+static int32_t tell_bits(float one, double other)
+{
+    uint32_t bits;
+    uint64_t wide;
+
+    __builtin_memcpy(&bits, &one, sizeof bits);
+    __builtin_memcpy(&wide, &other, sizeof wide);
+    return swarm_timer_start(bits, wide);
+}
+
+static int32_t pass_on_a_payload(void)
+{
+    volatile uint32_t bits = 0xffa00001u;
+    volatile uint64_t wide = 0xfff4000000000001u;
+    uint32_t one = bits;
+    uint64_t other = wide;
+    float narrow;
+    double broad;
+
+    __builtin_memcpy(&narrow, &one, sizeof narrow);
+    __builtin_memcpy(&broad, &other, sizeof broad);
+    return tell_bits(narrow + 1, broad + 1);
+}
+
 int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
 {
     volatile uint32_t zero = 0;
+    volatile double nothing = 0, minus = -1;
 
     if (is_command(m, "count"))
         return swarm_timer_start(++counter, 0);
@@ -163,6 +189,12 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
         return (int32_t)(counter / zero);
     if (is_command(m, "null function"))
         return function();
+    if (is_command(m, "divide zeros"))
+        return tell_bits((float)nothing / (float)nothing, nothing / nothing);
+    if (is_command(m, "root of minus one"))
+        return tell_bits(__builtin_sqrtf((float)minus), __builtin_sqrt(minus));
+    if (is_command(m, "pass on a payload"))
+        return pass_on_a_payload();
     if (is_command(m, "recurse"))
         return recurse(0);
     if (is_command(m, "spin"))

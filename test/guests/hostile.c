@@ -7,6 +7,8 @@
  *   w wild pointers to every call of the host      o all of them with too much
  *   f flood the log, then fail                     i start timers until refused, then fail
  *   y work: so many million additions as the number that follows says, then the count
+ *   e read the byte that is as far behind the memory as the number that follows says
+ *   d write there                    n what 0 / 0 is, in its bits
  *   a send to "hostile/KIND-N", N below the number that follows, what its kind is: one of KINDS
  * An instance whose key begins with 'S' never gets through its start. What is wild, too much or a
  * flood fails its turn, as an agent that checks what it gets would. */
@@ -168,6 +170,23 @@ static uint32_t number_of(const struct swarm_message *m)
     return number;
 }
 
+static volatile uint8_t *behind_memory(uint32_t distance)
+{
+    uint32_t end = (uint32_t)__builtin_wasm_memory_size(0) << 16;
+
+    return (volatile uint8_t *)(end + distance);
+}
+
+static uint32_t not_a_number(void)
+{
+    volatile float zero = 0;
+    float result = zero / zero;
+    uint32_t bits;
+
+    __builtin_memcpy(&bits, &result, sizeof bits);
+    return bits;
+}
+
 static uint32_t work(uint32_t millions)
 {
     volatile uint32_t sum = 0;
@@ -219,6 +238,14 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
             count++;
     case 'y':
         return answer(m, work(number_of(m)));
+    case 'e':
+        count += 1 + *behind_memory(number_of(m));
+        return answer(m, count);
+    case 'd':
+        *behind_memory(number_of(m)) = 1;
+        return answer(m, ++count);
+    case 'n':
+        return answer(m, not_a_number());
     case 'h':
         return answer(m, take_memory());
     case 'm':

@@ -412,10 +412,10 @@ static void disk_crash(void *ctx)
     wait_until(host, SIM_NEVER);
 }
 
-static enum sw_rc open_module(void *ctx, struct sw_bytes code, struct sw_guest_module **ret_module,
-                              struct sw_err *err)
+static enum sw_rc open_module(void *ctx, enum sw_abi_class class, struct sw_bytes code,
+                              struct sw_guest_module **ret_module, struct sw_err *err)
 {
-    return sw_guest_wasm_open(((struct sim_host *)ctx)->options.wasm, code, ret_module, err);
+    return sw_guest_wasm_open(((struct sim_host *)ctx)->options.wasm, class, code, ret_module, err);
 }
 
 /* Workers are between two segments whenever something else runs here; that one of them is not is

@@ -142,8 +142,8 @@ static void load(const char *path, struct sw_buffer *code, struct sw_err *err)
     sw_buffer_init(code, CODE_BYTES_MAX);
     if (sw_file_load(sw_system_real(), path, GUEST_BYTES_MAX, &guest, err) != SW_OK ||
         sw_module_rewrite((struct sw_bytes){guest.data, guest.size}, &rewritten, err) != SW_OK ||
-        sw_wasm_compile_fuel((struct sw_bytes){rewritten.data, rewritten.size}, code, err) !=
-            SW_OK) {
+        sw_wasm_compile_fuel((struct sw_bytes){rewritten.data, rewritten.size}, SW_ABI_COMPACT,
+                             code, err) != SW_OK) {
         fprintf(stderr, "sim: %s\n", err->message);
         exit(1);
     }

@@ -74,8 +74,8 @@ void sim_rerun(const struct sim_front *front, struct sim_rerun_result *ret_resul
     if (sw_worker_new(&options, &worker, &err) != SW_OK)
         abort();
     for (uint32_t i = 0; i < SIM_PROGRAMS; i++)
-        if (sw_guest_wasm_open(host->options.wasm, front->codes[i], &rerun.modules[i], &err) !=
-            SW_OK)
+        if (sw_guest_wasm_open(host->options.wasm, SW_ABI_COMPACT, front->codes[i],
+                               &rerun.modules[i], &err) != SW_OK)
             abort();
     if (sw_rerun(&all, &report, &err) != SW_OK)
         snprintf(ret_result->words, sizeof ret_result->words, "it cannot be replayed: %.500s",

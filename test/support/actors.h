@@ -6,6 +6,7 @@
 struct actors_pod {
     uint64_t number;
     const char *agent, *digest, *config;
+    enum sw_abi_class class;
     bool is_keyed, is_volatile, is_urgent;
     bool rests_at_once; /* Its instances sleep when they have nothing to do. */
     uint32_t replicas, mailbox, instances_max;
@@ -27,6 +28,7 @@ static inline void actors_open(struct actors *actors, const struct actors_pod *p
         .agent = script_text(pod->agent),
         .agent_uid = {uid, 36},
         .digest = script_text(pod->digest == NULL ? "sha256:1" : pod->digest),
+        .class = pod->class,
         .config = script_text(pod->config == NULL ? "" : pod->config),
         .generation = 1,
         .is_keyed = pod->is_keyed,

@@ -72,8 +72,8 @@ static inline void host_init(struct host_process *host, const char *guest)
     snprintf(path, sizeof path, "%s/guests/%s.wasm", SW_TEST_BUILD, guest);
     if (sw_file_load(sw_system_real(), path, 1u << 20, &module, &err) != SW_OK ||
         sw_module_rewrite((struct sw_bytes){module.data, module.size}, &rewritten, &err) != SW_OK ||
-        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, &host->code, &err) !=
-            SW_OK) {
+        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, SW_ABI_COMPACT,
+                        &host->code, &err) != SW_OK) {
         fprintf(stderr, "%s: %s\n", path, err.message);
         abort();
     }

@@ -94,6 +94,8 @@ LIMITS = (
         ("The same, of all", False, "pkg/agent/runtime/actor/overtake.h", "SW_PASS_MAX"),
         ("Pods of an Agent", False, "pkg/controller/agent/controller.h", "SW_AGENT_PODS_MAX"),
         ("Pods of a Node", False, "pkg/controller/pod/controller.h", "SW_NODE_PODS_MAX"),
+        ("Instances of the engine `compute` of a host", False, "pkg/agent/runtime/wasm/wasm.h",
+         "SW_WASM_GUARDED_MAX"),
         ("Dead letters of a Pod", False, "pkg/agent/runtime/actor/letters.h", "SW_LETTERS_MAX"),
         ("Bytes of dead letters of a Pod", True, "pkg/agent/runtime/actor/letters.h",
          "SW_LETTERS_BYTES_MAX"),

@@ -1,6 +1,6 @@
 #include "pkg/agent/compiler/compiler.h"
 
-#include "pkg/agent/abi/abi.h"
+#include "pkg/agent/abi/class.h"
 #include "pkg/agent/compiler/frame.h"
 #include "pkg/agent/compiler/seal.h"
 #include "pkg/utils/base/list.h"
@@ -29,6 +29,7 @@ struct job {
     struct sw_list node;
     struct sw_list waiters;
     uint8_t digest[SW_SHA256_SIZE];
+    enum sw_abi_class class;
     struct sw_buffer module;
     struct sw_buffer code;  /* A whole cache entry, or what the child sent. */
     struct sw_bytes result; /* Borrowed from code. */
@@ -41,8 +42,7 @@ struct sw_compiler {
     const struct sw_system *system;
     char program[SW_PATH_MAX], folder[SW_PATH_MAX];
     uint8_t key[SW_COMPILER_KEY_SIZE];
-    char fingerprint[SW_SEAL_FINGERPRINT_MAX + 1];
-    struct sw_seal seal; /* Of both. */
+    char fingerprints[SW_ABI_CLASSES][SW_ABI_FINGERPRINT_SIZE]; /* Of the engine's code. */
     uint64_t timeout_ms, cache_bytes_max;
     bool is_read_only;
     struct sw_compiler_view view;
@@ -69,13 +69,14 @@ static void job_free(struct job *job)
     free(job);
 }
 
-static struct job *job_new(const uint8_t digest[SW_SHA256_SIZE])
+static struct job *job_new(const uint8_t digest[SW_SHA256_SIZE], enum sw_abi_class class)
 {
     struct job *job = calloc(1, sizeof *job);
 
     if (job == NULL)
         return NULL;
     memcpy(job->digest, digest, SW_SHA256_SIZE);
+    job->class = class;
     sw_list_init(&job->node);
     sw_list_init(&job->waiters);
     sw_buffer_init(&job->module, SW_ABI_MODULE_BYTES_MAX);
@@ -129,12 +130,18 @@ static void on_answer(void *ctx)
 
 /* --- The cache ------------------------------------------------------------------------------- */
 
-static enum sw_rc entry_path(const struct sw_compiler *compiler,
-                             const uint8_t digest[SW_SHA256_SIZE], char ret_path[SW_PATH_MAX])
+static struct sw_seal seal_of(const struct sw_compiler *compiler, const struct job *job)
 {
+    return (struct sw_seal){compiler->key, compiler->fingerprints[job->class]};
+}
+
+static enum sw_rc entry_path(const struct sw_compiler *compiler, const struct job *job,
+                             char ret_path[SW_PATH_MAX])
+{
+    struct sw_seal seal = seal_of(compiler, job);
     char name[SW_DIGEST_TEXT_SIZE];
 
-    sw_seal_name(&compiler->seal, digest, name);
+    sw_seal_name(&seal, job->digest, name);
     int size = snprintf(ret_path, SW_PATH_MAX, "%s/%s.cwasm", compiler->folder, name);
     return size > 0 && size < SW_PATH_MAX ? SW_OK : SW_E_INVALID;
 }
@@ -142,12 +149,13 @@ static enum sw_rc entry_path(const struct sw_compiler *compiler,
 /* True when the cache had it. An entry that does not verify is as good as none, but counted. */
 static bool read_cache(struct sw_compiler *compiler, struct job *job)
 {
+    struct sw_seal seal = seal_of(compiler, job);
     char path[SW_PATH_MAX];
 
-    if (entry_path(compiler, job->digest, path) != SW_OK ||
+    if (entry_path(compiler, job, path) != SW_OK ||
         sw_file_load(compiler->system, path, ENTRY_BYTES_MAX, &job->code, NULL) != SW_OK)
         return false;
-    if (sw_seal_get(&compiler->seal, job->digest, (struct sw_bytes){job->code.data, job->code.size},
+    if (sw_seal_get(&seal, job->digest, (struct sw_bytes){job->code.data, job->code.size},
                     &job->result) == SW_OK)
         return true;
     compiler->view.rejected++;
@@ -203,14 +211,15 @@ static void shrink_cache(struct sw_compiler *compiler, const char *kept)
 /* A cache that cannot be written costs time, not correctness: the answer is good without it. */
 static void write_cache(struct sw_compiler *compiler, const struct job *job)
 {
+    struct sw_seal seal = seal_of(compiler, job);
     char path[SW_PATH_MAX];
     struct sw_buffer entry;
 
     if (compiler->is_read_only)
         return;
     sw_buffer_init(&entry, ENTRY_BYTES_MAX);
-    sw_seal_put(&compiler->seal, job->digest, job->result, &entry);
-    if (!entry.failed && entry_path(compiler, job->digest, path) == SW_OK &&
+    sw_seal_put(&seal, job->digest, job->result, &entry);
+    if (!entry.failed && entry_path(compiler, job, path) == SW_OK &&
         sw_file_save(compiler->system, path, entry.data, entry.size, NULL) == SW_OK)
         shrink_cache(compiler, path);
     sw_buffer_done(&entry);
@@ -341,7 +350,7 @@ static enum sw_rc send_module(struct sw_compiler *compiler, const struct job *jo
     enum sw_rc rc;
 
     sw_buffer_init(&head, SW_COMPILER_FRAME_SIZE);
-    sw_compiler_frame_put(&head, 0, (uint32_t)job->module.size);
+    sw_compiler_frame_put(&head, (int32_t)job->class, (uint32_t)job->module.size);
     rc = head.failed ? SW_E_EXHAUSTED : sw_stream_write(compiler->stream, head.data, head.size);
     sw_buffer_done(&head);
     if (rc == SW_OK)
@@ -415,9 +424,10 @@ enum sw_rc sw_compiler_new(const struct sw_compiler_options *options,
         options->cache_bytes_max == 0 ? CACHE_BYTES_MAX : options->cache_bytes_max;
     compiler->is_read_only = options->is_read_only;
     memcpy(compiler->key, options->key, sizeof compiler->key);
-    (void)snprintf(compiler->fingerprint, sizeof compiler->fingerprint, "%s",
-                   options->fingerprint == NULL ? SW_ABI_FINGERPRINT : options->fingerprint);
-    compiler->seal = (struct sw_seal){compiler->key, compiler->fingerprint};
+    for (unsigned i = 0; i < SW_ABI_CLASSES; i++)
+        sw_abi_code_fingerprint(options->fingerprint == NULL ? SW_ABI_FINGERPRINT
+                                                             : options->fingerprint,
+                                (enum sw_abi_class)i, compiler->fingerprints[i]);
     sw_list_init(&compiler->queue);
     sw_list_init(&compiler->answered);
     rc = copy_path(compiler->program, options->program, err);
@@ -466,14 +476,21 @@ void sw_compiler_free(struct sw_compiler *compiler)
         free(compiler);
 }
 
-static struct job *find_job(struct sw_compiler *compiler, const uint8_t digest[SW_SHA256_SIZE])
+static bool is_for(const struct job *job, const uint8_t digest[SW_SHA256_SIZE],
+                   enum sw_abi_class class)
 {
-    if (compiler->current != NULL && memcmp(compiler->current->digest, digest, SW_SHA256_SIZE) == 0)
+    return job->class == class && memcmp(job->digest, digest, SW_SHA256_SIZE) == 0;
+}
+
+static struct job *find_job(struct sw_compiler *compiler, const uint8_t digest[SW_SHA256_SIZE],
+                            enum sw_abi_class class)
+{
+    if (compiler->current != NULL && is_for(compiler->current, digest, class))
         return compiler->current;
     SW_LIST_EACH(&compiler->queue, node)
     {
         struct job *job = SW_LIST_ITEM(node, struct job, node);
-        if (memcmp(job->digest, digest, SW_SHA256_SIZE) == 0)
+        if (is_for(job, digest, class))
             return job;
     }
     return NULL;
@@ -499,24 +516,40 @@ static enum sw_rc add_job(struct sw_compiler *compiler, struct job *job, struct 
     return SW_OK;
 }
 
-enum sw_rc sw_compiler_get(struct sw_compiler *compiler, const char *digest, struct sw_bytes module,
-                           sw_compiler_done *done, void *ctx, struct sw_err *err)
+/* The name of a program, taken apart. */
+static bool parse_program(const char *program, uint8_t ret_digest[SW_SHA256_SIZE],
+                          enum sw_abi_class *ret_class)
+{
+    char text[SW_DIGEST_TEXT_SIZE];
+    struct sw_bytes digest;
+
+    return sw_abi_program_parse((struct sw_bytes){program, strlen(program)}, &digest, ret_class) ==
+               SW_OK &&
+           snprintf(text, sizeof text, "%.*s", (int)digest.size, (const char *)digest.data) <
+               (int)sizeof text &&
+           sw_digest_parse(text, ret_digest) == SW_OK;
+}
+
+enum sw_rc sw_compiler_get(struct sw_compiler *compiler, const char *program,
+                           struct sw_bytes module, sw_compiler_done *done, void *ctx,
+                           struct sw_err *err)
 {
     uint8_t bytes[SW_SHA256_SIZE];
+    enum sw_abi_class class;
     struct job *job;
     enum sw_rc rc;
 
-    if (sw_digest_parse(digest, bytes) != SW_OK)
-        return sw_err_set(err, SW_E_INVALID, "compile: %s is no digest", digest);
+    if (!parse_program(program, bytes, &class))
+        return sw_err_set(err, SW_E_INVALID, "compile: %s is no digest", program);
     if (compiler->view.waiting >= SW_COMPILER_QUEUE_MAX)
         return sw_err_set(err, SW_E_EXHAUSTED, "too many modules wait to be compiled");
-    job = find_job(compiler, bytes);
+    job = find_job(compiler, bytes, class);
     if (job != NULL) {
         rc = job_add_waiter(job, done, ctx);
         compiler->view.waiting += rc == SW_OK;
         return rc == SW_OK ? rc : sw_err_set(err, rc, "no memory for a request");
     }
-    job = job_new(bytes);
+    job = job_new(bytes, class);
     if (job == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a request");
     rc = job_add_waiter(job, done, ctx);

@@ -2,9 +2,10 @@
  *
  * A .cwasm is as powerful as the process that loads it, so it is taken only from our own child and
  * kept under a MAC of a key that swarmd alone has. An entry names the module's digest and the
- * engine fingerprint; whatever does not verify is compiled again, never loaded. Threads: the
- * loop's.  I/O: files of the cache folder through the seam; children on the loop. Limits:
- * SW_COMPILER_QUEUE_MAX modules waiting, one child at a time, its memory and time. */
+ * fingerprint of the engine in the class that it is for; whatever does not verify is compiled
+ * again, never loaded. Threads: the loop's.  I/O: files of the cache folder through the seam;
+ * children on the loop. Limits: SW_COMPILER_QUEUE_MAX modules waiting, one child at a time, its
+ * memory and time. */
 #pragma once
 #include "pkg/utils/loop/loop.h"
 #include "pkg/utils/system/system.h"
@@ -39,15 +40,16 @@ SW_DEFINE_CLEANUP(struct sw_compiler, sw_compiler_free)
 typedef void sw_compiler_done(void *ctx, enum sw_rc rc, struct sw_bytes code,
                               const struct sw_err *err);
 
-/* Get the machine code of a module with this digest ("sha256:..."). module is copied if it has to
- * wait. Requests for one digest share one compilation.
- * SW_E_INVALID    the digest is ill-formed    SW_E_EXHAUSTED  the queue is full */
-SW_MUST_CHECK enum sw_rc sw_compiler_get(struct sw_compiler *compiler, const char *digest,
+/* Get the machine code of a program: its name is the module's digest, perhaps with a class
+ * (pkg/agent/abi/class.h). module is copied if it has to wait. Requests for one program share one
+ * compilation.
+ * SW_E_INVALID    the name is ill-formed    SW_E_EXHAUSTED  the queue is full */
+SW_MUST_CHECK enum sw_rc sw_compiler_get(struct sw_compiler *compiler, const char *program,
                                          struct sw_bytes module, sw_compiler_done *done, void *ctx,
                                          struct sw_err *err);
 
-/* Remove what the cache has of a module, for all engines; what is being compiled comes into it all
- * the same. It takes as long as there are entries. */
+/* Remove what the cache has of a module, for all engines and classes; what is being compiled comes
+ * into it all the same. It takes as long as there are entries. */
 void sw_compiler_forget(struct sw_compiler *compiler, const char *digest);
 
 struct sw_compiler_view { /* For metrics. */

@@ -2,8 +2,9 @@
  *
  *   u32 magic   i32 status   u32 size   size bytes
  *
- * To the child: status 0 and the module. Back: status 0 and machine code, or a negative enum sw_rc
- * and words. Little-endian. Threads: pure functions.  I/O: none. */
+ * To the child: the class of engine (pkg/agent/abi/class.h) as the status, and the module. Back:
+ * status 0 and machine code, or a negative enum sw_rc and words. Little-endian. Threads: pure
+ * functions.  I/O: none. */
 #pragma once
 #include "pkg/utils/base/buffer.h"
 

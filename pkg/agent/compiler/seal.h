@@ -13,7 +13,7 @@
 
 struct sw_seal {             /* Borrowed. */
     const uint8_t *key;      /* SW_COMPILER_KEY_SIZE bytes. */
-    const char *fingerprint; /* Of the engine that the code is for. */
+    const char *fingerprint; /* Of the engine, and the class, that the code is for. */
 };
 
 /* Append an entry. A buffer that is full says so itself. */

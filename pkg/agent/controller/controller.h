@@ -39,12 +39,13 @@ void sw_calls_budget_free(struct sw_calls_budget *budget);
 struct sw_machine_code {
     void *ctx;
     /* Whether the module was pushed to this namespace: knowing a digest is no right to run it. */
-    bool (*has)(void *ctx, const char *name_space, const char *digest);
-    /* Ask for the machine code of a module; done is called exactly once, never inside this call.
-     * bytes is trusted (its seal was verified) and borrowed for the call of done. rc otherwise:
-     * SW_E_NOT_FOUND no such module here, SW_E_INVALID it cannot be compiled, others: ask again.
-     * An error returned here means that done will not be called. */
-    enum sw_rc (*get)(void *ctx, const char *name_space, const char *digest,
+    bool (*has)(void *ctx, const char *name_space, const char *program);
+    /* Ask for the machine code of a program, which is named by the digest of its module and the
+     * class of engine that it is for (pkg/agent/abi/class.h); done is called exactly once, never
+     * inside this call. bytes is trusted (its seal was verified) and borrowed for the call of done.
+     * rc otherwise: SW_E_NOT_FOUND no such module here, SW_E_INVALID it cannot be compiled, others:
+     * ask again. An error returned here means that done will not be called. */
+    enum sw_rc (*get)(void *ctx, const char *name_space, const char *program,
                       void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
                                    const struct sw_err *err),
                       void *done_ctx, struct sw_err *err);
@@ -220,7 +221,7 @@ SW_MUST_CHECK enum sw_rc sw_agents_letters_change(struct sw_agents *agents,
  * SW_E_PRECONDITION if so. Errors as sw_agents_send. */
 SW_MUST_CHECK enum sw_rc sw_agents_ask_module(struct sw_agents *agents, const char *digest,
                                               sw_agent_done *done, void *ctx, struct sw_err *err);
-/* Whether a Pod of that namespace has it as its module. */
+/* Whether a Pod of that namespace has it as its module, in whatever class of engine. */
 bool sw_agents_has_module(const struct sw_agents *agents, const char *name_space,
                           const char *digest);
 /* Nothing needs it: the host drops machine code that was there for instances which ran it once. */

@@ -123,13 +123,14 @@ static enum sw_rc on_module_wanted(struct sw_agents *agents,
                                    const struct sw_frame_module_wanted *wanted, struct sw_err *err)
 {
     struct sw_pod *pod = sw_pods_find(agents, wanted->uid);
-    char digest[sizeof((struct sw_module *)0)->digest];
+    char program[SW_ABI_PROGRAM_SIZE];
 
-    if (wanted->digest.size >= sizeof digest)
+    if (wanted->digest.size >= sizeof program)
         return unknown(err, "MODULE_WANTED");
     if (pod == NULL || pod->is_closing)
         return SW_OK; /* It was said before the host knew of the end. */
-    return sw_pods_module_wanted(agents, pod, text_of(wanted->digest, digest, sizeof digest), err);
+    return sw_pods_module_wanted(agents, pod, text_of(wanted->digest, program, sizeof program),
+                                 err);
 }
 
 static enum sw_rc on_reply(struct sw_agents *agents, const struct sw_frame_reply *reply)

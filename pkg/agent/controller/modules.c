@@ -9,25 +9,25 @@ struct fetch { /* One get; agents is NULL once nobody waits for it. */
     struct sw_list node;
     struct sw_agents *agents;
     uint64_t host_starts; /* The host that it was for. */
-    char digest[sizeof((struct sw_module *)0)->digest];
+    char program[SW_ABI_PROGRAM_SIZE];
     char name_space[SW_FRAME_NAME_MAX + 1];
 };
 
-enum sw_rc sw_modules_use(struct sw_agents *agents, const char *digest,
+enum sw_rc sw_modules_use(struct sw_agents *agents, const char *program,
                           struct sw_module **ret_module, struct sw_err *err)
 {
-    size_t size = strlen(digest);
-    struct sw_module *module = sw_map_find(agents->modules, digest, size);
+    size_t size = strlen(program);
+    struct sw_module *module = sw_map_find(agents->modules, program, size);
 
-    if (size >= sizeof module->digest)
-        return sw_err_set(err, SW_E_INVALID, "\"%.80s\" is no digest of a module", digest);
+    if (size >= sizeof module->program)
+        return sw_err_set(err, SW_E_INVALID, "\"%.80s\" is no digest of a module", program);
     if (module == NULL) {
         module = calloc(1, sizeof *module);
-        if (module == NULL || sw_map_put(agents->modules, digest, size, module, NULL) != SW_OK) {
+        if (module == NULL || sw_map_put(agents->modules, program, size, module, NULL) != SW_OK) {
             free(module);
             return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a module");
         }
-        (void)memcpy(module->digest, digest, size + 1);
+        (void)memcpy(module->program, program, size + 1);
     }
     module->pods++;
     *ret_module = module;
@@ -41,10 +41,10 @@ void sw_modules_release(struct sw_agents *agents, struct sw_module *module)
     if (--module->pods > 0)
         return;
     if (module->is_sent) {
-        drop.module_drop.digest = (struct sw_bytes){module->digest, strlen(module->digest)};
+        drop.module_drop.digest = (struct sw_bytes){module->program, strlen(module->program)};
         sw_host_send(agents, &drop);
     }
-    (void)sw_map_remove(agents->modules, module->digest, strlen(module->digest));
+    (void)sw_map_remove(agents->modules, module->program, strlen(module->program));
     free(module);
 }
 
@@ -56,7 +56,7 @@ static void pieces_send(struct sw_agents *agents, struct sw_module *module, stru
         size_t size = code.size - at < SW_FRAME_CHUNK_MAX ? code.size - at : SW_FRAME_CHUNK_MAX;
         struct sw_frame frame = {.kind = SW_FRAME_MODULE};
 
-        frame.module.digest = (struct sw_bytes){module->digest, strlen(module->digest)};
+        frame.module.digest = (struct sw_bytes){module->program, strlen(module->program)};
         frame.module.offset = at;
         frame.module.total = code.size;
         frame.module.bytes = (struct sw_bytes){data + at, size};
@@ -78,7 +78,8 @@ static void on_code(void *ctx, enum sw_rc rc, struct sw_bytes bytes, const struc
     struct fetch *fetch = ctx;
     struct sw_agents *agents = fetch->agents;
     struct sw_module *module =
-        agents == NULL ? NULL : sw_map_find(agents->modules, fetch->digest, strlen(fetch->digest));
+        agents == NULL ? NULL
+                       : sw_map_find(agents->modules, fetch->program, strlen(fetch->program));
     /* The host that it was for may have ended, and the next one not be started yet. */
     bool is_present = module != NULL && fetch->host_starts == agents->view.host_starts &&
                       agents->state == SW_HOST_UP;
@@ -118,12 +119,12 @@ void sw_modules_send(struct sw_agents *agents, struct sw_module *module, const c
     }
     fetch->agents = agents;
     fetch->host_starts = agents->view.host_starts;
-    (void)memcpy(fetch->digest, module->digest, sizeof fetch->digest);
+    (void)memcpy(fetch->program, module->program, sizeof fetch->program);
     (void)snprintf(fetch->name_space, sizeof fetch->name_space, "%s", name_space);
     sw_list_add(&agents->fetches, &fetch->node);
     module->is_fetching = true;
     rc = agents->options.machine_code.get(agents->options.machine_code.ctx, fetch->name_space,
-                                          fetch->digest, on_code, fetch, &err);
+                                          fetch->program, on_code, fetch, &err);
     if (rc == SW_OK)
         return;
     module->is_fetching = false;

@@ -194,7 +194,7 @@ static void pod_open_send(struct sw_agents *agents, struct sw_pod *pod)
         .name_space = bytes_of(spec->namespace_name),
         .agent = bytes_of(spec->agent_name),
         .agent_uid = bytes_of(spec->agent_uid),
-        .digest = bytes_of(spec->module_digest),
+        .digest = bytes_of(pod->module->program),
         .slots = {slots, sizeof slots},
         .is_keyed = spec->is_keyed,
         .replicas = (uint32_t)spec->replicas,
@@ -239,7 +239,7 @@ static void fail_later(struct sw_agents *agents, const struct sw_pod *pod, const
 
     (void)snprintf(later.uid, sizeof later.uid, "%s", pod->uid);
     (void)snprintf(later.reason, sizeof later.reason, "%s", reason);
-    (void)snprintf(later.words, sizeof later.words, "module %s: %.400s", pod->module->digest,
+    (void)snprintf(later.words, sizeof later.words, "module %s: %.400s", pod->module->program,
                    words);
     sw_text_mend_end(later.words);
     say_later(agents, &later);
@@ -253,7 +253,7 @@ static void pod_begin(struct sw_agents *agents, struct sw_pod *pod)
         return; /* sw_pods_host_up comes back to it. */
     if (pod->is_closing)
         pod_close_send(agents, pod);
-    else if (!code->has(code->ctx, pod->spec.namespace_name, pod->module->digest))
+    else if (!code->has(code->ctx, pod->spec.namespace_name, pod->module->program))
         fail_later(agents, pod, "ModuleNotFound", "it is not in this namespace: push it");
     else if (pod->module->is_sent)
         pod_open_send(agents, pod);
@@ -323,17 +323,17 @@ void sw_pods_module_failed(struct sw_agents *agents, const struct sw_module *mod
 }
 
 /* Keep the module as long as the Pod is here. */
-static enum sw_rc keep_older(struct sw_agents *agents, struct sw_pod *pod, const char *digest,
+static enum sw_rc keep_older(struct sw_agents *agents, struct sw_pod *pod, const char *program,
                              struct sw_module **ret_module, struct sw_err *err)
 {
     enum sw_rc rc;
 
     for (uint32_t i = 0; i < pod->older_count; i++)
-        if (strcmp(pod->older[i]->digest, digest) == 0) {
+        if (strcmp(pod->older[i]->program, program) == 0) {
             *ret_module = pod->older[i];
             return SW_OK;
         }
-    rc = sw_modules_use(agents, digest, ret_module, err);
+    rc = sw_modules_use(agents, program, ret_module, err);
     if (rc != SW_OK)
         return rc;
     if (pod->older_count == SW_POD_MODULES_MAX) {
@@ -345,7 +345,7 @@ static enum sw_rc keep_older(struct sw_agents *agents, struct sw_pod *pod, const
     return SW_OK;
 }
 
-enum sw_rc sw_pods_module_wanted(struct sw_agents *agents, struct sw_pod *pod, const char *digest,
+enum sw_rc sw_pods_module_wanted(struct sw_agents *agents, struct sw_pod *pod, const char *program,
                                  struct sw_err *err)
 {
     const struct sw_machine_code *code = &agents->options.machine_code;
@@ -358,8 +358,8 @@ enum sw_rc sw_pods_module_wanted(struct sw_agents *agents, struct sw_pod *pod, c
     struct sw_module *module;
     enum sw_rc rc;
 
-    if (code->has(code->ctx, pod->spec.namespace_name, digest)) {
-        rc = keep_older(agents, pod, digest, &module, err);
+    if (code->has(code->ctx, pod->spec.namespace_name, program)) {
+        rc = keep_older(agents, pod, program, &module, err);
         if (rc != SW_OK)
             return rc;
         module->is_sent = false; /* A worker may have forgotten what the host had. */
@@ -369,7 +369,7 @@ enum sw_rc sw_pods_module_wanted(struct sw_agents *agents, struct sw_pod *pod, c
     (void)snprintf(words, sizeof words,
                    "instances wait for %.80s, the module that they ran last, which is not in the "
                    "namespace any more: push it again",
-                   digest);
+                   program);
     if (agents->pod_observer.on_event != NULL)
         agents->pod_observer.on_event(agents->pod_observer.ctx, &event);
     return SW_OK;
@@ -385,6 +385,14 @@ void sw_pods_closed(struct sw_agents *agents, struct sw_pod *pod)
         agents->pod_observer.on_closed(agents->pod_observer.ctx, uid);
 }
 
+static bool is_of_module(const struct sw_module *program, const char *digest)
+{
+    char own[SW_ABI_PROGRAM_SIZE];
+
+    sw_abi_program_digest(program->program, own);
+    return strcmp(own, digest) == 0;
+}
+
 bool sw_agents_has_module(const struct sw_agents *agents, const char *name_space,
                           const char *digest)
 {
@@ -394,8 +402,7 @@ bool sw_agents_has_module(const struct sw_agents *agents, const char *name_space
     while (sw_map_next(agents->pods, &cursor, &found)) {
         const struct sw_pod *pod = found.value;
 
-        if (strcmp(pod->module->digest, digest) == 0 &&
-            strcmp(pod->spec.namespace_name, name_space) == 0)
+        if (is_of_module(pod->module, digest) && strcmp(pod->spec.namespace_name, name_space) == 0)
             return true;
     }
     return false;
@@ -403,12 +410,11 @@ bool sw_agents_has_module(const struct sw_agents *agents, const char *name_space
 
 static void drop_older(struct sw_agents *agents, struct sw_pod *pod, const char *digest)
 {
-    for (uint32_t i = 0; i < pod->older_count; i++) {
-        if (strcmp(pod->older[i]->digest, digest) != 0)
+    for (uint32_t i = pod->older_count; i-- > 0;) { /* Perhaps in several classes. */
+        if (!is_of_module(pod->older[i], digest))
             continue;
         sw_modules_release(agents, pod->older[i]);
         pod->older[i] = pod->older[--pod->older_count];
-        return; /* It is there once. */
     }
 }
 
@@ -452,6 +458,19 @@ static struct sw_pod *pod_new(struct sw_agents *agents, const struct sw_pod_spec
     return pod;
 }
 
+static enum sw_rc use_program(struct sw_agents *agents, const struct sw_pod_spec *spec,
+                              struct sw_module **ret_module, struct sw_err *err)
+{
+    char program[SW_ABI_PROGRAM_SIZE];
+
+    _Static_assert((int)SW_POD_ENGINE_COMPACT == SW_ABI_COMPACT &&
+                       (int)SW_POD_ENGINE_COMPUTE == SW_ABI_COMPUTE &&
+                       (int)SW_POD_ENGINE_REPLAY == SW_ABI_REPLAY,
+                   "the classes of engine are the same ones");
+    sw_abi_program_name(bytes_of(spec->module_digest), (enum sw_abi_class)spec->engine, program);
+    return sw_modules_use(agents, program, ret_module, err);
+}
+
 static enum sw_rc runner_open(void *ctx, const struct sw_pod_spec *spec, struct sw_err *err)
 {
     struct sw_agents *agents = ctx;
@@ -466,7 +485,7 @@ static enum sw_rc runner_open(void *ctx, const struct sw_pod_spec *spec, struct 
     if (rc == SW_OK)
         rc = spec_copy(spec, arena, &copy, err);
     if (rc == SW_OK)
-        rc = sw_modules_use(agents, spec->module_digest, &module, err);
+        rc = use_program(agents, spec, &module, err);
     if (rc != SW_OK)
         return rc;
     if (pod == NULL && (pod = pod_new(agents, spec)) == NULL) {

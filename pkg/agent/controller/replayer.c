@@ -1,5 +1,6 @@
 #include "pkg/agent/controller/replayer.h"
 
+#include "pkg/agent/abi/class.h"
 #include "pkg/agent/link/exit.h"
 #include "pkg/agent/link/frame.h"
 
@@ -18,7 +19,7 @@ struct replayer {
     struct sw_stream *link;
     struct sw_timer *deadline;
     struct sw_buffer inbound, outbound;
-    char digest[SW_FRAME_NAME_MAX + 17]; /* Of the module that is asked for. */
+    char program[SW_ABI_PROGRAM_SIZE]; /* That is asked for. */
     bool is_fetching, is_through;
     struct sw_frame_replayed report;
     struct sw_err failure;
@@ -62,11 +63,12 @@ static void send_code(struct replayer *replayer, struct sw_bytes code)
 
     for (size_t at = 0; at < code.size;) {
         size_t size = code.size - at < SW_FRAME_CHUNK_MAX ? code.size - at : SW_FRAME_CHUNK_MAX;
-        struct sw_frame frame = {.kind = SW_FRAME_MODULE,
-                                 .module = {.digest = {replayer->digest, strlen(replayer->digest)},
-                                            .offset = at,
-                                            .total = code.size,
-                                            .bytes = {data + at, size}}};
+        struct sw_frame frame = {
+            .kind = SW_FRAME_MODULE,
+            .module = {.digest = {replayer->program, strlen(replayer->program)},
+                       .offset = at,
+                       .total = code.size,
+                       .bytes = {data + at, size}}};
 
         send_frame(replayer, &frame);
         at += size;
@@ -78,7 +80,7 @@ static void send_none(struct replayer *replayer, enum sw_rc rc, const char *word
 {
     struct sw_frame frame = {
         .kind = SW_FRAME_MODULE_DROP,
-        .module_drop = {.digest = {replayer->digest, strlen(replayer->digest)}}};
+        .module_drop = {.digest = {replayer->program, strlen(replayer->program)}}};
 
     if (rc != SW_E_NOT_FOUND)
         replayer->options->on_trouble(replayer->options->ctx, words);
@@ -97,18 +99,18 @@ static void on_code(void *ctx, enum sw_rc rc, struct sw_bytes code, const struct
     look(replayer);
 }
 
-static enum sw_rc on_wanted(struct replayer *replayer, struct sw_bytes digest, struct sw_err *err)
+static enum sw_rc on_wanted(struct replayer *replayer, struct sw_bytes program, struct sw_err *err)
 {
     const struct sw_machine_code *code = &replayer->options->machine_code;
     struct sw_err reason = {0};
     enum sw_rc rc;
 
-    if (replayer->is_fetching || digest.size >= sizeof replayer->digest)
+    if (replayer->is_fetching || program.size >= sizeof replayer->program)
         return sw_err_set(err, SW_E_CORRUPT, "the agent host asks for what is no module");
-    (void)snprintf(replayer->digest, sizeof replayer->digest, "%.*s", (int)digest.size,
-                   (const char *)digest.data);
+    (void)snprintf(replayer->program, sizeof replayer->program, "%.*s", (int)program.size,
+                   (const char *)program.data);
     replayer->is_fetching = true;
-    rc = code->get(code->ctx, "", replayer->digest, on_code, replayer, &reason);
+    rc = code->get(code->ctx, "", replayer->program, on_code, replayer, &reason);
     if (rc == SW_OK)
         return SW_OK;
     replayer->is_fetching = false;

@@ -7,6 +7,7 @@
  *
  * Pods and requests outlive a host; what a host was told (its modules, its open Pods) does not. */
 #pragma once
+#include "pkg/agent/abi/class.h"
 #include "pkg/agent/controller/controller.h"
 #include "pkg/agent/link/frame.h"
 #include "pkg/utils/base/arena.h"
@@ -24,8 +25,8 @@ enum sw_host_state {
     SW_HOST_STOPPED
 };
 
-struct sw_module {                       /* Machine code that Pods need. Lives while one does. */
-    char digest[SW_FRAME_NAME_MAX + 17]; /* "sha256:" and 64 digits. */
+struct sw_module {                     /* Machine code that Pods need. Lives while one does. */
+    char program[SW_ABI_PROGRAM_SIZE]; /* "sha256:" and 64 digits, and its class. */
     size_t pods;
     bool is_sent;     /* To the present host. */
     bool is_fetching; /* A get is under way. */
@@ -92,7 +93,7 @@ struct sw_agents {
     char words[SW_ERR_MESSAGE_MAX]; /* Why the host went, for the log. */
 
     struct sw_map *pods;         /* uid to struct sw_pod. */
-    struct sw_map *modules;      /* digest to struct sw_module. */
+    struct sw_map *modules;      /* Name of a program to struct sw_module. */
     struct sw_map *quotas;       /* Owned struct sw_pod_quota by namespace. */
     struct sw_map *agents_known; /* "namespace/agent" to a count of Pods, as a pointer. */
 
@@ -142,7 +143,7 @@ void sw_pods_host_down(struct sw_agents *agents);
 void sw_pods_module_ready(struct sw_agents *agents, const struct sw_module *module);
 /* The host asks for an older module that instances of the pod run. */
 SW_MUST_CHECK enum sw_rc sw_pods_module_wanted(struct sw_agents *agents, struct sw_pod *pod,
-                                               const char *digest, struct sw_err *err);
+                                               const char *program, struct sw_err *err);
 void sw_pods_module_failed(struct sw_agents *agents, const struct sw_module *module,
                            const char *reason, const char *words);
 void sw_pods_closed(struct sw_agents *agents, struct sw_pod *pod);
@@ -154,7 +155,7 @@ void sw_quotas_host_up(struct sw_agents *agents);
 void sw_quotas_done(struct sw_agents *agents);
 
 /* modules.c */
-SW_MUST_CHECK enum sw_rc sw_modules_use(struct sw_agents *agents, const char *digest,
+SW_MUST_CHECK enum sw_rc sw_modules_use(struct sw_agents *agents, const char *program,
                                         struct sw_module **ret_module, struct sw_err *err);
 void sw_modules_release(struct sw_agents *agents, struct sw_module *module);
 /* Get it to the host if it is not there, for a Pod of that namespace, which has it;

@@ -39,7 +39,7 @@ struct shape { /* Of one kind. */
 #define FIXED(member, size) {FIELD_FIXED, offsetof(struct sw_frame, member), size}
 
 #define UID_MAX 36
-#define DIGEST_MAX 71
+#define DIGEST_MAX 71 /* "sha256:" and 64 digits. */
 #define TYPE_MAX 255
 #define SUBJECT_MAX 255
 #define REQUEST_ID_MAX 128
@@ -54,10 +54,10 @@ static const struct field hello_fields[] = {
     U32(hello.version, UINT32_MAX),  U32(hello.workers, 1024), U32(hello.crashed, 1),
     U64(hello.snapshot_bytes),       U64(hello.awake_bytes),   U64(hello.history_bytes),
     TEXT(hello.journal, JOURNAL_MAX)};
-static const struct field module_fields[] = {NAME(module.digest, DIGEST_MAX), U64(module.offset),
-                                             U64(module.total),
+static const struct field module_fields[] = {NAME(module.digest, SW_FRAME_PROGRAM_MAX),
+                                             U64(module.offset), U64(module.total),
                                              BYTES(module.bytes, SW_FRAME_CHUNK_MAX)};
-static const struct field module_drop_fields[] = {NAME(module_drop.digest, DIGEST_MAX)};
+static const struct field module_drop_fields[] = {NAME(module_drop.digest, SW_FRAME_PROGRAM_MAX)};
 static const struct field module_ask_fields[] = {ID(module_ask.request),
                                                  NAME(module_ask.digest, DIGEST_MAX)};
 static const struct field pod_open_fields[] = {
@@ -66,7 +66,7 @@ static const struct field pod_open_fields[] = {
     NAME(pod_open.name_space, SW_FRAME_NAME_MAX),
     NAME(pod_open.agent, SW_FRAME_NAME_MAX),
     NAME(pod_open.agent_uid, UID_MAX),
-    NAME(pod_open.digest, DIGEST_MAX),
+    NAME(pod_open.digest, SW_FRAME_PROGRAM_MAX),
     FIXED(pod_open.slots, SW_FRAME_SLOTS_BYTES),
     U32(pod_open.is_keyed, 1),
     U32(pod_open.replicas, 1000000),
@@ -146,7 +146,8 @@ static const struct field ready_fields[] = {U32(ready.version, UINT32_MAX),
                                             U64(ready.messages),
                                             TEXT(ready.journal, JOURNAL_MAX),
                                             TEXT(ready.words, SW_FRAME_WORDS_MAX)};
-static const struct field result_fields[] = {TEXT(result.what, DIGEST_MAX), U32(result.code, 16),
+static const struct field result_fields[] = {TEXT(result.what, SW_FRAME_PROGRAM_MAX),
+                                             U32(result.code, 16),
                                              TEXT(result.words, SW_FRAME_WORDS_MAX)};
 static const struct field pod_status_fields[] = {
     NAME(pod_status.uid, UID_MAX),
@@ -159,8 +160,8 @@ static const struct field pod_status_fields[] = {
     TEXT(pod_status.words, SW_FRAME_WORDS_MAX),
 };
 static const struct field pod_closed_fields[] = {NAME(pod_closed.uid, UID_MAX)};
-static const struct field module_wanted_fields[] = {NAME(module_wanted.uid, UID_MAX),
-                                                    NAME(module_wanted.digest, DIGEST_MAX)};
+static const struct field module_wanted_fields[] = {
+    NAME(module_wanted.uid, UID_MAX), NAME(module_wanted.digest, SW_FRAME_PROGRAM_MAX)};
 static const struct field replayed_fields[] = {
     U64(replayed.begin),    U64(replayed.instances), U64(replayed.segments), U64(replayed.recorded),
     U64(replayed.compared), U64(replayed.others),    U64(replayed.troubles)};

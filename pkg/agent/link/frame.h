@@ -21,6 +21,7 @@
 #define SW_FRAME_SLOTS_BYTES 32 /* 256 slots, bit i % 8 of byte i / 8 is slot i. */
 #define SW_FRAME_WORDS_MAX 2048
 #define SW_FRAME_NAME_MAX 63
+#define SW_FRAME_PROGRAM_MAX 79 /* A digest, and a class of engine: pkg/agent/abi/class.h. */
 #define SW_FRAME_KEY_MAX 255
 #define SW_FRAME_PRIORITY_DEFAULT 255u /* The Agent's own. */
 #define SW_FRAME_INNER 2u              /* want_reply: as 0, and no limit of clients holds. */
@@ -79,7 +80,7 @@ struct sw_frame_pod_open {
     struct sw_bytes uid; /* Of the Pod. */
     uint64_t generation; /* Comes back in POD_STATUS. */
     struct sw_bytes name_space, agent, agent_uid;
-    struct sw_bytes digest;                /* A module that was sent before. */
+    struct sw_bytes digest;                /* A program that was sent before: module.h. */
     struct sw_bytes slots;                 /* SW_FRAME_SLOTS_BYTES. */
     uint32_t is_keyed, is_durable;         /* 0 or 1. is_durable 1: durability local. */
     uint32_t replicas;                     /* Of the whole Agent. */

@@ -22,6 +22,9 @@ enum sw_pod_isolation {
     SW_POD_ISOLATION_AGENT
 };
 
+/* With which engine they run: pkg/agent/abi/class.h, in the same order. */
+enum sw_pod_engine { SW_POD_ENGINE_COMPACT, SW_POD_ENGINE_COMPUTE, SW_POD_ENGINE_REPLAY };
+
 enum sw_pod_durability { SW_POD_DURABILITY_NONE, SW_POD_DURABILITY_LOCAL };
 
 struct sw_pod_limits {         /* 0: the runner's default. */
@@ -55,6 +58,7 @@ struct sw_pod_spec {            /* Borrowed for the call. */
     bool is_keyed;
     uint64_t replicas;
     enum sw_pod_isolation isolation; /* Never another one for an Agent. */
+    enum sw_pod_engine engine;       /* State goes over from one to another. */
     enum sw_pod_durability durability;
     bool is_bridge; /* The node's own, between hosts (pkg/agent/hosts); not for controllers. */
     /* Another module begins with empty instances, instead of being handed their state. */

@@ -1,5 +1,5 @@
 /* swarmctl journal replay: wires what machine code comes from to an agent host that replays. */
-#include "pkg/agent/abi/abi.h"
+#include "pkg/agent/abi/class.h"
 #include "pkg/agent/compiler/compiler.h"
 #include "pkg/agent/controller/replayer.h"
 #include "pkg/agent/modules/modules.h"
@@ -21,22 +21,24 @@ struct replay {
 
 /* --- Machine code ---------------------------------------------------------------------------- */
 
-static enum sw_rc code_get(void *ctx, const char *name_space, const char *digest,
+static enum sw_rc code_get(void *ctx, const char *name_space, const char *program,
                            void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
                                         const struct sw_err *err),
                            void *done_ctx, struct sw_err *err)
 {
     struct replay *replay = ctx;
+    char digest[SW_ABI_PROGRAM_SIZE];
     struct sw_buffer wasm;
     enum sw_rc rc;
 
     (void)name_space;
+    sw_abi_program_digest(program, digest);
     if (replay->modules == NULL)
         return sw_err_set(err, SW_E_NOT_FOUND, "the data folder holds no modules");
     sw_buffer_init(&wasm, SW_ABI_MODULE_BYTES_MAX);
     rc = sw_modules_find(replay->modules, digest, &wasm, err);
     if (rc == SW_OK)
-        rc = sw_compiler_get(replay->compiler, digest, (struct sw_bytes){wasm.data, wasm.size},
+        rc = sw_compiler_get(replay->compiler, program, (struct sw_bytes){wasm.data, wasm.size},
                              done, done_ctx, err);
     sw_buffer_done(&wasm);
     return rc;

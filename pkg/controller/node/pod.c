@@ -101,6 +101,20 @@ static enum sw_pod_isolation isolation_of(enum sw_api_isolation isolation)
     return SW_POD_ISOLATION_SHARED;
 }
 
+static enum sw_pod_engine engine_of(enum sw_api_engine engine)
+{
+    switch (engine) {
+    case SW_API_ENGINE_COMPUTE:
+        return SW_POD_ENGINE_COMPUTE;
+    case SW_API_ENGINE_REPLAY:
+        return SW_POD_ENGINE_REPLAY;
+    case SW_API_ENGINE_COMPACT:
+    case SW_API_ENGINE_UNSPECIFIED:
+        break;
+    }
+    return SW_POD_ENGINE_COMPACT;
+}
+
 enum sw_rc sw_node_pod_spec(const struct sw_api_pod *pod, struct sw_pod_spec *ret_spec,
                             struct sw_err *err)
 {
@@ -120,6 +134,7 @@ enum sw_rc sw_node_pod_spec(const struct sw_api_pod *pod, struct sw_pod_spec *re
         .durability = agent->durability == SW_API_DURABILITY_NONE ? SW_POD_DURABILITY_NONE
                                                                   : SW_POD_DURABILITY_LOCAL,
         .isolation = isolation_of(agent->isolation),
+        .engine = engine_of(agent->engine),
         .priority = priority_of(agent->priority),
         .weight = agent->weight,
         .config = {.data = agent->config, .size = strlen(agent->config)},

@@ -58,10 +58,12 @@ static void open_module(struct micro *micro, const char *build)
     sw_buffer_init(&code, CODE_BYTES_MAX);
     check(sw_file_load(micro->system, path, MODULE_BYTES_MAX, &module, &err), &err);
     check(sw_module_rewrite((struct sw_bytes){module.data, module.size}, &rewritten, &err), &err);
-    check(sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, &code, &err), &err);
+    check(sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, SW_ABI_COMPACT, &code,
+                          &err),
+          &err);
     check(sw_guest_wasm_engine(0, &micro->wasm, &err), &err);
-    check(sw_guest_wasm_open(micro->wasm, (struct sw_bytes){code.data, code.size}, &micro->module,
-                             &err),
+    check(sw_guest_wasm_open(micro->wasm, SW_ABI_COMPACT, (struct sw_bytes){code.data, code.size},
+                             &micro->module, &err),
           &err);
     sw_buffer_done(&module);
     sw_buffer_done(&rewritten);

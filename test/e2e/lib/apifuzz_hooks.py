@@ -60,6 +60,8 @@ def mend_agent(case, spec, old):
                 spec[name] = old[name]
     if spec.get("keyed"):
         spec.pop("replicas", None)
+    if spec.get("engine") == "compute" and "replicas" in spec:
+        spec["replicas"] = min(spec["replicas"], 16384)
     if spec.get("restart"):
         spec["restart"]["maxBackoff"] = "1d"
     if not spec.get("keyed"):

@@ -282,7 +282,7 @@ static bool wake(struct sw_worker *worker, struct sw_instance *instance)
     struct sw_err err = {0};
 
     if (!worker->shared->snapshots->rebuilds || instance->is_parked || instance->passed != NULL ||
-        sw_program_find(worker, instance->spec->digest) == NULL)
+        sw_program_find(worker, instance->spec->program) == NULL)
         return false;
     if (sw_instance_rebuild(worker, instance, &err) == SW_OK)
         return true;

@@ -439,7 +439,7 @@ static void deliver_program(struct sw_worker *worker, struct sw_item_program *it
     struct sw_guest_module *module = item->module;
 
     item->module = NULL;
-    (void)sw_program_add(worker, item->digest, module);
+    (void)sw_program_add(worker, item->program, module);
 }
 
 /* --- All items ------------------------------------------------------------------------------- */

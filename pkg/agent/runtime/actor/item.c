@@ -83,15 +83,15 @@ struct sw_item *sw_item_pod_open_new(const struct sw_pod_config *config,
     return &copy->item;
 }
 
-struct sw_item *sw_item_program_new(struct sw_bytes digest, struct sw_guest_module *module)
+struct sw_item *sw_item_program_new(struct sw_bytes program, struct sw_guest_module *module)
 {
-    struct sw_item_program template = {.module = module, .digest = digest}, *copy;
-    struct sw_bytes *texts[] = {&template.digest, NULL};
+    struct sw_item_program template = {.module = module, .program = program}, *copy;
+    struct sw_bytes *texts[] = {&template.program, NULL};
 
     copy = item_new(&template, sizeof template, texts, SW_ITEM_PROGRAM);
     if (copy == NULL)
         return NULL;
-    keep_texts(copy + 1, (struct sw_bytes *[]){&copy->digest, NULL});
+    keep_texts(copy + 1, (struct sw_bytes *[]){&copy->program, NULL});
     return &copy->item;
 }
 

@@ -372,7 +372,7 @@ static bool be_started(struct sw_worker *worker, struct sw_instance *instance, u
  * it is asked for; what is only idle can wait for that. */
 static bool can_say_goodbye(struct sw_worker *worker, struct sw_instance *instance)
 {
-    const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
+    const struct sw_program *program = sw_program_find(worker, instance->spec->program);
     struct sw_err err = {0};
 
     if ((program != NULL && !program->view.has_on_stop) ||

@@ -348,10 +348,19 @@ static bool is_to_upgrade(const struct sw_pod *pod, const struct sw_instance *in
            !sw_bytes_is_equal(instance->spec->digest, pod->spec->digest);
 }
 
+/* The same module in another class of engine takes over what there is as it is. */
+static bool is_to_move(const struct sw_pod *pod, const struct sw_instance *instance)
+{
+    return instance->is_started && instance->spec != NULL &&
+           instance->refused != pod->spec->number && instance->spec->class != pod->spec->class &&
+           sw_bytes_is_equal(instance->spec->digest, pod->spec->digest);
+}
+
 bool sw_pod_is_to_upgrade(const struct sw_pod *pod, const struct sw_instance *instance)
 {
-    return pod->state == SW_POD_OPEN && pod->program->view.has_on_upgrade &&
-           is_to_upgrade(pod, instance);
+    return pod->state == SW_POD_OPEN &&
+           (is_to_move(pod, instance) ||
+            (pod->program->view.has_on_upgrade && is_to_upgrade(pod, instance)));
 }
 
 /* Instances of an older program that the new one cannot take over stay what they are; say so. */
@@ -488,11 +497,11 @@ static void announce(struct sw_worker *worker, const struct sw_pod *pod, bool is
 static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_item_pod_open *item)
 {
     struct sw_shared *shared = worker->shared;
-    struct sw_spec_content content = {
-        .digest = item->config.digest,
-        .fingerprint = {shared->fingerprint, strlen(shared->fingerprint)},
-        .config = item->config.config,
-        .timers_max = item->config.timers_max};
+    struct sw_spec_content content = {.digest = item->config.digest,
+                                      .fingerprint =
+                                          sw_shared_fingerprint(shared, item->config.class),
+                                      .config = item->config.config,
+                                      .timers_max = item->config.timers_max};
     const struct sw_spec *spec = NULL;
     bool is_reset;
     enum sw_rc rc = sw_specs_make(&shared->specs, &content,
@@ -520,7 +529,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
     }
     sw_share_set_weight(pod->share, pod->config.weight);
     atomic_store(&pod->account->turn.weight, pod->config.weight);
-    pod->program = sw_program_add(worker, spec->digest, item->module);
+    pod->program = sw_program_add(worker, spec->program, item->module);
     item->module = NULL;
     if (pod->program == NULL)
         return;

@@ -11,9 +11,9 @@
     16u /* And two for each Pod, before those that nobody runs are looked for.                     \
          */
 
-static void forget(struct sw_worker *worker, struct sw_program *program, struct sw_bytes digest)
+static void forget(struct sw_worker *worker, struct sw_program *program, struct sw_bytes name)
 {
-    (void)sw_map_remove(worker->programs, digest.data, digest.size);
+    (void)sw_map_remove(worker->programs, name.data, name.size);
     worker->engine.module_unref(worker->engine.ctx, program->module);
     free(program);
 }
@@ -37,7 +37,7 @@ static void sweep(struct sw_worker *worker)
     while (sw_idmap_next(worker->instances, &cursor, NULL, &value)) {
         const struct sw_instance *instance = value;
         struct sw_program *program =
-            instance->spec == NULL ? NULL : sw_program_find(worker, instance->spec->digest);
+            instance->spec == NULL ? NULL : sw_program_find(worker, instance->spec->program);
         if (program != NULL)
             program->is_used = true;
     }
@@ -51,15 +51,15 @@ static void sweep(struct sw_worker *worker)
     }
 }
 
-struct sw_program *sw_program_find(const struct sw_worker *worker, struct sw_bytes digest)
+struct sw_program *sw_program_find(const struct sw_worker *worker, struct sw_bytes name)
 {
-    return sw_map_find(worker->programs, digest.data, digest.size);
+    return sw_map_find(worker->programs, name.data, name.size);
 }
 
-struct sw_program *sw_program_add(struct sw_worker *worker, struct sw_bytes digest,
+struct sw_program *sw_program_add(struct sw_worker *worker, struct sw_bytes name,
                                   struct sw_guest_module *module)
 {
-    struct sw_program *program = sw_program_find(worker, digest);
+    struct sw_program *program = sw_program_find(worker, name);
 
     if (program != NULL) {
         worker->engine.module_unref(worker->engine.ctx, module);
@@ -69,7 +69,7 @@ struct sw_program *sw_program_add(struct sw_worker *worker, struct sw_bytes dige
         sweep(worker);
     program = calloc(1, sizeof *program);
     if (program == NULL ||
-        sw_map_put(worker->programs, digest.data, digest.size, program, NULL) != SW_OK) {
+        sw_map_put(worker->programs, name.data, name.size, program, NULL) != SW_OK) {
         free(program);
         worker->engine.module_unref(worker->engine.ctx, module);
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a module");
@@ -120,15 +120,28 @@ static bool has_pod(const struct sw_worker *worker, const struct sw_program *pro
     return false;
 }
 
+/* Look at a module in one class; if it is not needed there, nor anywhere so far, it is forgotten.
+ */
+static void ask_class(struct sw_worker *worker, struct sw_item_program_ask *ask,
+                      enum sw_abi_class class)
+{
+    char name[SW_ABI_PROGRAM_SIZE];
+    struct sw_program *program;
+
+    sw_abi_program_name(ask->digest, class, name);
+    program = sw_program_find(worker, (struct sw_bytes){name, strlen(name)});
+    ask->is_needed = ask->is_needed || (program != NULL && has_pod(worker, program));
+    if (!ask->is_needed && program != NULL)
+        forget(worker, program, (struct sw_bytes){name, strlen(name)});
+}
+
 void sw_program_ask(struct sw_worker *worker, struct sw_item_program_ask *ask)
 {
     struct sw_frame frame = {.kind = SW_FRAME_REPLY, .reply = {.request = ask->request}};
-    struct sw_program *program = sw_program_find(worker, ask->digest);
 
-    ask->is_needed = ask->is_needed || is_needed(worker, ask->digest) ||
-                     (program != NULL && has_pod(worker, program));
-    if (!ask->is_needed && program != NULL)
-        forget(worker, program, ask->digest);
+    ask->is_needed = ask->is_needed || is_needed(worker, ask->digest);
+    for (unsigned i = 0; i < SW_ABI_CLASSES; i++)
+        ask_class(worker, ask, (enum sw_abi_class)i);
     if (sw_output_epoch_now(worker) > ask->epoch)
         ask->epoch = sw_output_epoch_now(worker);
     if (worker->options.index + 1 < worker->options.count) {
@@ -145,7 +158,7 @@ void sw_program_want(struct sw_worker *worker, const struct sw_instance *instanc
 {
     struct sw_frame frame = {
         .kind = SW_FRAME_MODULE_WANTED,
-        .module_wanted = {.uid = instance->pod->config.uid, .digest = instance->spec->digest}};
+        .module_wanted = {.uid = instance->pod->config.uid, .digest = instance->spec->program}};
 
     sw_output_frame(worker, &frame, sw_output_epoch_now(worker));
 }

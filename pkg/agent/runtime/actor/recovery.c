@@ -93,6 +93,7 @@ enum sw_rc sw_recovery_pod(struct recovery *recovery, const struct sw_record_pod
     if (record->slots.size != sizeof config.slots || spec == NULL)
         return contradiction(recovery, "a Pod with other slots, or without a spec");
     config.digest = spec->digest;
+    config.class = spec->class;
     config.config = spec->config;
     memcpy(config.slots, record->slots.data, sizeof config.slots);
     if (pod == NULL) {

@@ -424,7 +424,7 @@ static enum sw_rc rebuild(struct replay *replay, const struct sw_base *base, siz
     struct sw_worker *worker = replay->worker;
     struct sw_instance *instance = replay->instance;
     struct sw_chain chain = {.is_over = false};
-    const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
+    const struct sw_program *program = sw_program_find(worker, instance->spec->program);
     enum sw_rc rc;
 
     if (program == NULL)

@@ -54,25 +54,23 @@ static enum sw_rc get_program(struct rerun *rerun, struct sw_worker *worker,
                               const struct sw_instance *instance, struct sw_err *err)
 {
     const struct sw_rerun_options *options = rerun->options;
-    struct sw_bytes digest = instance->spec->digest;
+    struct sw_bytes program = instance->spec->program;
     enum sw_rc rc;
 
-    if (sw_program_find(worker, digest) != NULL)
+    if (sw_program_find(worker, program) != NULL)
         return SW_OK;
-    rc = options->program(options->ctx, worker, instance->pod->config.uid, digest, err);
+    rc = options->program(options->ctx, worker, instance->pod->config.uid, program, err);
     if (rc == SW_OK)
         (void)sw_worker_run(worker, 0); /* It takes what came. */
-    if (rc == SW_OK && sw_program_find(worker, digest) == NULL)
+    if (rc == SW_OK && sw_program_find(worker, program) == NULL)
         rc = sw_err_set(err, SW_E_NOT_FOUND, "the module %.*s that it runs cannot be had",
-                        (int)digest.size, (const char *)digest.data);
+                        (int)program.size, (const char *)program.data);
     return rc;
 }
 
 static bool is_own(const struct sw_worker *worker, const struct sw_instance *instance)
 {
-    const char *own = worker->shared->fingerprint;
-
-    return sw_bytes_is_equal(instance->spec->fingerprint, (struct sw_bytes){own, strlen(own)});
+    return sw_shared_replays(worker->shared, instance->spec);
 }
 
 /* Have the guest of an instance made of all that is known of it. */
@@ -122,7 +120,7 @@ static enum sw_rc save_anew(struct sw_worker *worker, struct sw_instance *instan
                             struct sw_bytes image, struct sw_buffer *out, struct sw_err *err)
 {
     const struct sw_guest_engine *engine = &worker->engine;
-    const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
+    const struct sw_program *program = sw_program_find(worker, instance->spec->program);
     enum sw_rc rc;
 
     sw_instance_sleep(worker, instance);

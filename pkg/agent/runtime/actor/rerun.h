@@ -25,11 +25,11 @@ struct sw_rerun_options {
     struct sw_worker **workers;
     uint32_t count;
     void *ctx; /* First argument of what follows. */
-    /* Have the worker get the program (sw_item_program_new), for a Pod. Errors end it all, but for
-     * two that are a trouble of the instance which runs it: SW_E_NOT_FOUND (no trouble where the
-     * snapshot stands for it), and SW_E_PRECONDITION, it is there and cannot be run. */
+    /* Have the worker get the program of that name (sw_item_program_new), for a Pod. Errors end it
+     * all, but for two that are a trouble of the instance which runs it: SW_E_NOT_FOUND (no trouble
+     * where the snapshot stands for it), and SW_E_PRECONDITION, it is there and cannot be run. */
     enum sw_rc (*program)(void *ctx, struct sw_worker *worker, struct sw_bytes pod,
-                          struct sw_bytes digest, struct sw_err *err);
+                          struct sw_bytes name, struct sw_err *err);
     void (*tell)(void *ctx, const struct sw_rerun_trouble *trouble);
 };
 

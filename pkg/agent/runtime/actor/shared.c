@@ -29,7 +29,8 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
     atomic_init(&shared->next_instance, 1);
     atomic_init(&shared->next_pod, 1);
     atomic_init(&shared->next_letter, 1);
-    snprintf(shared->fingerprint, sizeof shared->fingerprint, "%s", fingerprint);
+    for (unsigned i = 0; i < SW_ABI_CLASSES; i++)
+        sw_abi_record_fingerprint(fingerprint, (enum sw_abi_class)i, shared->fingerprints[i]);
     shared->bus.subscriptions_max = SW_SUBSCRIPTIONS_MAX;
     shared->image_tail = SW_IMAGE_TAIL_RECORDS;
     pthread_mutex_init(&shared->bus.mutex, NULL);
@@ -78,6 +79,16 @@ void sw_shared_done(struct sw_shared *shared)
     sw_requests_free(shared->bus.published);
     pthread_mutex_destroy(&shared->bus.mutex);
     pthread_mutex_destroy(&shared->board.mutex);
+}
+
+struct sw_bytes sw_shared_fingerprint(const struct sw_shared *shared, enum sw_abi_class class)
+{
+    return (struct sw_bytes){shared->fingerprints[class], strlen(shared->fingerprints[class])};
+}
+
+bool sw_shared_replays(const struct sw_shared *shared, const struct sw_spec *spec)
+{
+    return sw_bytes_is_equal(spec->fingerprint, sw_shared_fingerprint(shared, spec->class));
 }
 
 uint64_t sw_shared_incarnation(const struct sw_shared *shared, bool is_durable)

@@ -91,13 +91,17 @@ struct sw_shared {
     void *used_ctx;
     _Atomic uint64_t awake_bytes;   /* Memory of guests that there should be; 0: any. */
     struct sw_snapshots *snapshots; /* The one that counts, and the one being taken. */
-    uint32_t image_tail;   /* image.h; not 0, set before workers run: SW_IMAGE_TAIL_RECORDS. */
-    char fingerprint[256]; /* Of the engine. */
+    uint32_t image_tail; /* image.h; not 0, set before workers run: SW_IMAGE_TAIL_RECORDS. */
+    char fingerprints[SW_ABI_CLASSES][SW_ABI_FINGERPRINT_SIZE]; /* Of the engine, in each class. */
 };
 
 SW_MUST_CHECK enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *system,
                                         const char *fingerprint);
 void sw_shared_done(struct sw_shared *shared);
+/* The engine's fingerprint in a class; borrowed. */
+struct sw_bytes sw_shared_fingerprint(const struct sw_shared *shared, enum sw_abi_class class);
+/* Whether the engine replays what ran under a spec. */
+bool sw_shared_replays(const struct sw_shared *shared, const struct sw_spec *spec);
 
 /* Within which numbers of instances are never given twice: in the journal, or, for one that keeps
  * nothing, in this run of the host. Never 0. */

@@ -62,6 +62,9 @@ static struct sw_spec *add(struct sw_specs *specs, uint32_t number, const struct
     spec->fingerprint = sw_reader_bytes(&reader, CONTENT_BYTES_MAX);
     spec->config = sw_reader_bytes(&reader, CONTENT_BYTES_MAX);
     spec->timers_max = sw_reader_u32(&reader);
+    spec->class = sw_abi_class_of(spec->fingerprint);
+    sw_abi_program_name(spec->digest, spec->class, spec->program_name);
+    spec->program = (struct sw_bytes){spec->program_name, strlen(spec->program_name)};
     if (sw_map_put(specs->by_number, &number, sizeof number, spec, NULL) != SW_OK) {
         spec_free(spec);
         return NULL;

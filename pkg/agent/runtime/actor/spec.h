@@ -9,6 +9,7 @@
  * Threads: any; the lock is "specs" of docs/LOCKS.md.  I/O: the journal's appends.
  * Limits: of a spec's texts as record.h says. */
 #pragma once
+#include "pkg/agent/abi/class.h"
 #include "pkg/agent/store/record.h"
 #include "pkg/utils/base/map.h"
 
@@ -21,7 +22,10 @@ struct sw_spec {
     bool is_recorded;                            /* The journal knows it; under the lock. */
     uint32_t size;                               /* Of bytes. */
     struct sw_bytes digest, fingerprint, config; /* Of the module, of the engine; in bytes. */
-    uint32_t timers_max;                         /* Of an instance. */
+    struct sw_bytes program;                     /* The name of both for a host: class.h. */
+    enum sw_abi_class class;                     /* As the fingerprint says. */
+    char program_name[SW_ABI_PROGRAM_SIZE];
+    uint32_t timers_max; /* Of an instance. */
     uint8_t bytes[];
 };
 

@@ -133,7 +133,7 @@ bool sw_segment_make_guest(struct sw_worker *worker, struct sw_instance *instanc
     const struct sw_program *program;
     enum sw_rc rc;
 
-    program = sw_program_find(worker, instance->spec->digest);
+    program = sw_program_find(worker, instance->spec->program);
     if (program == NULL) {
         sw_program_want(worker, instance);
         sw_err_set(err, SW_E_UNAVAILABLE, "its program, an older module of the Agent, is not here");

@@ -89,7 +89,7 @@ void sw_segment_stop(struct sw_worker *worker, struct sw_instance *instance)
         sw_segment_end(worker, instance, SW_ENTRY_RESET);
     } else {
         give_up_turn(worker, instance, instance->epoch);
-        const struct sw_program *program = sw_program_find(worker, instance->spec->digest);
+        const struct sw_program *program = sw_program_find(worker, instance->spec->program);
 
         /* One whose older program is not here cannot say goodbye. */
         if (program != NULL && program->view.has_on_stop &&

@@ -51,14 +51,12 @@ static bool pack(struct sw_worker *worker, struct sw_instance *instance)
  * more would have to be kept. It is rebuilt when others have nothing to do. */
 static bool is_recovered(const struct sw_worker *worker, const struct sw_instance *instance)
 {
-    const char *own = worker->shared->fingerprint;
-
     return instance->guest == NULL && instance->image == NULL && instance->passed == NULL &&
            instance->is_started && !instance->is_parked && instance->pod->config.is_durable &&
            instance->pod->state == SW_POD_OPEN && instance->ready.queued == 0 &&
            sw_hibernate_waits_for_nothing(instance) && instance->spec != NULL &&
-           sw_bytes_is_equal(instance->spec->fingerprint, (struct sw_bytes){own, strlen(own)}) &&
-           sw_program_find(worker, instance->spec->digest) != NULL;
+           sw_shared_replays(worker->shared, instance->spec) &&
+           sw_program_find(worker, instance->spec->program) != NULL;
 }
 
 /* Whether one more may be: others of the lowest priority are to have their turns as well. */

@@ -28,6 +28,12 @@ static bool take_state(struct sw_worker *worker, struct segment *segment,
     return worker->outcome.end == SW_GUEST_DONE;
 }
 
+static enum sw_rc too_large(struct sw_err *err)
+{
+    return sw_err_set(err, SW_E_EXHAUSTED, "its new memory is larger than %u MiB, packed",
+                      IMAGE_BYTES_MAX >> 20);
+}
+
 static void enter(struct sw_worker *worker, const struct segment *segment, struct sw_guest *guest,
                   const struct sw_guest_input *input)
 {
@@ -62,13 +68,42 @@ static void run(struct sw_worker *worker, struct segment *segment,
          worker->image.size > IMAGE_BYTES_MAX)) {
         outcome->end = SW_GUEST_NO_MEMORY;
         if (err.message[0] == 0)
-            sw_err_set(&err, SW_E_EXHAUSTED, "its new memory is larger than %u MiB, packed",
-                       IMAGE_BYTES_MAX >> 20);
+            (void)too_large(&err);
     }
     if (outcome->end != SW_GUEST_DONE && err.message[0] != 0) {
         outcome->code = err.rc;
         snprintf(outcome->report, sizeof outcome->report, "%s", err.message);
     }
+}
+
+/* The same module, in another class of engine: its memory and its globals are what they were, and
+ * no code of it runs. */
+static void move(struct sw_worker *worker, struct segment *segment, struct sw_guest **ret_guest)
+{
+    const struct sw_guest_engine *engine = &worker->engine;
+    const struct sw_instance *instance = segment->instance;
+    struct sw_guest_outcome *outcome = &worker->outcome;
+    struct sw_err err = {0};
+    enum sw_rc rc;
+
+    *ret_guest = NULL;
+    sw_segment_begin(worker, segment);
+    sw_turn_end(&worker->turn);
+    worker->running = NULL;
+    sw_buffer_reset(&worker->image);
+    rc = engine->save(engine->ctx, instance->guest, &worker->image, &err);
+    if (rc == SW_OK && worker->image.size > IMAGE_BYTES_MAX)
+        rc = too_large(&err);
+    if (rc == SW_OK)
+        rc = engine->create(engine->ctx, instance->pod->program->module, instance->memory_bytes,
+                            &worker->turn, ret_guest, &err);
+    if (rc == SW_OK)
+        rc = engine->load(engine->ctx, *ret_guest,
+                          (struct sw_bytes){worker->image.data, worker->image.size}, &err);
+    *outcome = (struct sw_guest_outcome){.end = rc == SW_OK ? SW_GUEST_DONE : SW_GUEST_NO_MEMORY,
+                                         .code = rc};
+    if (rc != SW_OK)
+        (void)snprintf(outcome->report, sizeof outcome->report, "%s", err.message);
 }
 
 /* It stays what it was. */
@@ -115,7 +150,9 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
 
     sw_buffer_init(&actor, SW_JOURNAL_RECORD_MAX);
     sw_actor_save(&instance->actor, &actor);
-    if (take_state(worker, &segment, &given) && instance->pod->spec == spec) {
+    if (sw_bytes_is_equal(old->digest, spec->digest)) {
+        move(worker, &segment, &guest);
+    } else if (take_state(worker, &segment, &given) && instance->pod->spec == spec) {
         segment.spec = spec; /* Its config is what the new program sees. */
         run(worker, &segment, &given, &guest);
     }
@@ -155,14 +192,14 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
 static bool adopt_engine(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct sw_shared *shared = worker->shared;
-    struct sw_spec_content content = {
-        .digest = instance->spec->digest,
-        .fingerprint = {shared->fingerprint, strlen(shared->fingerprint)},
-        .config = instance->spec->config,
-        .timers_max = instance->spec->timers_max};
+    struct sw_spec_content content = {.digest = instance->spec->digest,
+                                      .fingerprint =
+                                          sw_shared_fingerprint(shared, instance->spec->class),
+                                      .config = instance->spec->config,
+                                      .timers_max = instance->spec->timers_max};
     const struct sw_spec *spec;
 
-    if (sw_bytes_is_equal(instance->spec->fingerprint, content.fingerprint))
+    if (sw_shared_replays(shared, instance->spec))
         return true;
     if (sw_specs_make(&shared->specs, &content,
                       instance->pod->config.is_durable ? shared->journal : NULL, &spec) != SW_OK) {
@@ -190,7 +227,8 @@ bool sw_upgrade_settle(struct sw_worker *worker, struct sw_instance *instance)
     }
     /* A turn that waits goes on in the program that began it. */
     if (instance->actor.wait.kind != SW_WAIT_NONE || instance->refused == spec->number ||
-        !instance->pod->program->view.has_on_upgrade)
+        (!instance->pod->program->view.has_on_upgrade &&
+         !sw_bytes_is_equal(instance->spec->digest, spec->digest)))
         return true;
     if (!sw_segment_prepare(worker, instance, NULL, &err))
         return instance->is_parked;

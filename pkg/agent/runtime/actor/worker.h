@@ -45,6 +45,7 @@ SW_DEFINE_CLEANUP(struct sw_worker, sw_worker_free)
 struct sw_pod_config { /* What a Pod is to be. Texts are borrowed unless in an item. */
     uint64_t pod;      /* Number. */
     struct sw_bytes uid, name_space, agent, agent_uid, digest, config;
+    enum sw_abi_class class; /* Of engine, that the module is run in. */
     uint64_t generation;
     uint8_t slots[SW_SLOTS / 8];
     bool is_keyed, is_durable;
@@ -69,7 +70,7 @@ struct sw_item_pod_open {
 struct sw_item_program { /* A module that an instance may wait for. */
     struct sw_item item;
     struct sw_guest_module *module; /* One reference, taken over. */
-    struct sw_bytes digest;
+    struct sw_bytes program;        /* Its name: class.h. */
 };
 struct sw_item_program_ask { /* Whether anybody needs it. Goes through all workers as a list does.
                               */
@@ -145,7 +146,7 @@ void sw_item_read_run(struct sw_shared *shared, struct sw_item_read *item);
  * Free with sw_item_free, or hand over with sw_worker_put. */
 struct sw_item *sw_item_pod_open_new(const struct sw_pod_config *config,
                                      struct sw_guest_module *module);
-struct sw_item *sw_item_program_new(struct sw_bytes digest, struct sw_guest_module *module);
+struct sw_item *sw_item_program_new(struct sw_bytes program, struct sw_guest_module *module);
 struct sw_item *sw_item_program_ask_new(uint64_t request, struct sw_bytes digest);
 struct sw_item *sw_item_pod_close_new(uint64_t pod, bool discard);
 struct sw_item *sw_item_route_new(const struct sw_route_change *change);

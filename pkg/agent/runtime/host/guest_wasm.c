@@ -245,11 +245,11 @@ struct sw_guest_engine sw_guest_wasm_worker(struct sw_wasm_worker *worker)
     };
 }
 
-enum sw_rc sw_guest_wasm_open(void *ctx, struct sw_bytes code, struct sw_guest_module **ret_module,
-                              struct sw_err *err)
+enum sw_rc sw_guest_wasm_open(void *ctx, enum sw_abi_class class, struct sw_bytes code,
+                              struct sw_guest_module **ret_module, struct sw_err *err)
 {
     struct sw_wasm_module *module;
-    enum sw_rc rc = sw_wasm_module_open(ctx, code, &module, err);
+    enum sw_rc rc = sw_wasm_module_open(ctx, class, code, &module, err);
 
     if (rc == SW_OK)
         *ret_module = (struct sw_guest_module *)(void *)module;

@@ -2,6 +2,7 @@
  *
  * Threads: as both rooms say: one engine per process, one worker's part per thread.  I/O: none. */
 #pragma once
+#include "pkg/agent/abi/class.h"
 #include "pkg/agent/runtime/actor/guest.h"
 
 struct sw_wasm_engine;
@@ -14,6 +15,7 @@ sw_guest_wasm_engine(uint64_t fuel_per_ms, struct sw_wasm_engine **ret_engine, s
 /* The guests of one worker. */
 struct sw_guest_engine sw_guest_wasm_worker(struct sw_wasm_worker *worker);
 /* A module from machine code, with one reference. Errors as sw_wasm_module_open. */
-SW_MUST_CHECK enum sw_rc sw_guest_wasm_open(void *ctx, struct sw_bytes code,
+SW_MUST_CHECK enum sw_rc sw_guest_wasm_open(void *ctx, enum sw_abi_class class,
+                                            struct sw_bytes code,
                                             struct sw_guest_module **ret_module,
                                             struct sw_err *err);

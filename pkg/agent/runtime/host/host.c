@@ -140,8 +140,12 @@ static enum sw_rc take_piece(struct sw_host *host, const struct sw_frame_module 
 {
     struct module *module = sw_map_find(host->modules, piece->digest.data, piece->digest.size);
     struct sw_err reason = {0};
-    enum sw_rc rc;
+    struct sw_bytes digest;
+    enum sw_abi_class class;
+    enum sw_rc rc = sw_abi_program_parse(piece->digest, &digest, &class);
 
+    if (rc != SW_OK)
+        return sw_err_set(err, SW_E_CORRUPT, "a piece of a module of an unknown class");
     if (module != NULL)
         module->is_dropped = false;
     if (module == NULL) {
@@ -169,7 +173,7 @@ static enum sw_rc take_piece(struct sw_host *host, const struct sw_frame_module 
     if (module->code != NULL)
         host->options.engine->module_unref(host->options.engine->ctx, module->code);
     module->code = NULL;
-    rc = host->options.open_module(host->options.ctx,
+    rc = host->options.open_module(host->options.ctx, class,
                                    (struct sw_bytes){module->arriving.data, module->arriving.size},
                                    &module->code, &reason);
     sw_buffer_done(&module->arriving);
@@ -248,13 +252,17 @@ static struct pod *pod_make(struct sw_host *host, const struct sw_frame_pod_open
 
 static struct sw_pod_config config_of(const struct pod *pod, const struct sw_frame_pod_open *open)
 {
+    struct sw_bytes digest = open->digest;
+    enum sw_abi_class class = SW_ABI_COMPACT;
+    enum sw_rc rc = sw_abi_program_parse(open->digest, &digest, &class);
     struct sw_pod_config config = {
         .pod = pod->number,
         .uid = open->uid,
         .name_space = open->name_space,
         .agent = open->agent,
         .agent_uid = open->agent_uid,
-        .digest = open->digest,
+        .digest = digest,
+        .class = class,
         .config = open->config,
         .generation = open->generation,
         .is_keyed = open->is_keyed != 0,
@@ -278,6 +286,8 @@ static struct sw_pod_config config_of(const struct pod *pod, const struct sw_fra
         .children_per_s = open->children_per_s,
     };
 
+    assert(rc == SW_OK); /* The module came under that name. */
+    (void)rc;
     return config;
 }
 

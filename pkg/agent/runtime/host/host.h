@@ -24,8 +24,8 @@ struct sw_host_options {
     uint32_t workers_count;
     const struct sw_guest_engine *engine; /* For counting references of modules. */
     void *ctx;                            /* First argument of what follows. */
-    enum sw_rc (*open_module)(void *ctx, struct sw_bytes code, struct sw_guest_module **ret_module,
-                              struct sw_err *err);
+    enum sw_rc (*open_module)(void *ctx, enum sw_abi_class class, struct sw_bytes code,
+                              struct sw_guest_module **ret_module, struct sw_err *err);
     void (*put)(void *ctx, uint32_t worker, struct sw_item *item); /* Takes the item. */
     void (*emit)(void *ctx, const struct sw_frame *frame);         /* Borrowed. */
     /* Call work(work_ctx) while all workers are at rest and have got all that was put before.

@@ -13,7 +13,7 @@ struct pod { /* By uid. */
     char texts[2 * SW_FRAME_NAME_MAX];
 };
 
-struct module {                   /* By digest. */
+struct module {                   /* By the name of the program: class.h. */
     struct sw_guest_module *code; /* NULL while it arrives. */
     struct sw_buffer arriving;
     uint64_t total;

@@ -258,12 +258,12 @@ static struct wasm_trap_t *on_import_with_fuel(void *env, struct wasmtime_caller
     sw_wasm_look_at_fuel(instance);
     if (worker->fuel >= worker->tick_fuel) {
         worker->tick_fuel = worker->fuel + worker->engine->fuel_per_ms;
-        wasmtime_engine_increment_epoch(worker->engine->engine);
+        sw_wasm_advance(worker->engine);
     }
     return on_import(env, caller, values, count);
 }
 
-enum sw_rc sw_wasm_define(struct sw_wasm_engine *engine,
+enum sw_rc sw_wasm_define(struct sw_wasm_engine *engine, struct wasmtime_linker *linker,
                           const struct sw_wasm_definition *definition, struct sw_err *err)
 {
     const struct sw_abi_function *function = definition->function;
@@ -279,7 +279,7 @@ enum sw_rc sw_wasm_define(struct sw_wasm_engine *engine,
     types_of(function->result, &results);
     type = wasm_functype_new(&parameters, &results);
     error = wasmtime_linker_define_func_unchecked(
-        engine->linker, definition->module, strlen(definition->module), function->name,
+        linker, definition->module, strlen(definition->module), function->name,
         strlen(function->name), type, engine->fuel_per_ms == 0 ? on_import : on_import_with_fuel,
         binding, free);
     wasm_functype_delete(type);
@@ -292,19 +292,17 @@ static bool is_wait(sw_wasm_import *call)
            call == sw_wasm_call_outside;
 }
 
-enum sw_rc sw_wasm_calls_define(struct sw_wasm_engine *engine, struct sw_err *err)
+enum sw_rc sw_wasm_calls_define(struct sw_wasm_engine *engine, struct wasmtime_linker *linker,
+                                struct sw_err *err)
 {
     size_t count;
     const struct sw_abi_function *imports = sw_abi_imports(&count);
 
     assert(count == sizeof callbacks / sizeof callbacks[0]);
-    engine->linker = wasmtime_linker_new(engine->engine);
-    if (engine->linker == NULL)
-        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the imports");
     for (size_t i = 0; i < count; i++) {
         assert(strcmp(imports[i].name, callbacks[i].name) == 0);
         enum sw_rc rc = sw_wasm_define(
-            engine,
+            engine, linker,
             &(struct sw_wasm_definition){.module = SW_ABI_MODULE,
                                          .function = &imports[i],
                                          .call = callbacks[i].call,

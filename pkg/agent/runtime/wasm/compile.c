@@ -20,10 +20,10 @@ static enum sw_rc compile_with(struct wasm_engine_t *engine, struct sw_bytes byt
     return SW_OK;
 }
 
-static enum sw_rc compile(struct sw_bytes module, bool counts_fuel, struct sw_buffer *out,
-                          struct sw_err *err)
+static enum sw_rc compile(struct sw_bytes module, enum sw_abi_class class, bool counts_fuel,
+                          struct sw_buffer *out, struct sw_err *err)
 {
-    struct wasm_config_t *config = sw_wasm_config(counts_fuel, err);
+    struct wasm_config_t *config = sw_wasm_config(class, counts_fuel, err);
     struct wasm_engine_t *engine;
     enum sw_rc rc;
 
@@ -37,12 +37,14 @@ static enum sw_rc compile(struct sw_bytes module, bool counts_fuel, struct sw_bu
     return rc;
 }
 
-enum sw_rc sw_wasm_compile(struct sw_bytes module, struct sw_buffer *out, struct sw_err *err)
+enum sw_rc sw_wasm_compile(struct sw_bytes module, enum sw_abi_class class, struct sw_buffer *out,
+                           struct sw_err *err)
 {
-    return compile(module, false, out, err);
+    return compile(module, class, false, out, err);
 }
 
-enum sw_rc sw_wasm_compile_fuel(struct sw_bytes module, struct sw_buffer *out, struct sw_err *err)
+enum sw_rc sw_wasm_compile_fuel(struct sw_bytes module, enum sw_abi_class class,
+                                struct sw_buffer *out, struct sw_err *err)
 {
-    return compile(module, true, out, err);
+    return compile(module, class, true, out, err);
 }

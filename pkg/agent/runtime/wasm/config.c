@@ -2,6 +2,18 @@
 
 #define WASM_STACK_BYTES_MAX 65536u
 
+/* What differs from class to class; one line for each. */
+struct settings {
+    bool is_guarded;     /* Bounds of memories are held by pages that nobody may touch. */
+    bool canonical_nans; /* A NaN that is computed is the same one on every processor. */
+};
+
+static const struct settings settings_of[SW_ABI_CLASSES] = {
+    [SW_ABI_COMPACT] = {.is_guarded = false, .canonical_nans = false},
+    [SW_ABI_COMPUTE] = {.is_guarded = true, .canonical_nans = false},
+    [SW_ABI_REPLAY] = {.is_guarded = false, .canonical_nans = true},
+};
+
 /* Proposals that are off: what they would add cannot be snapshotted, is not deterministic, or is
  * not needed by any toolchain that we support. */
 static void refuse_proposals(struct wasm_config_t *config)
@@ -37,8 +49,23 @@ static struct wasmtime_error *pin_processor(struct wasm_config_t *config)
 #endif
 }
 
-struct wasm_config_t *sw_wasm_config(bool counts_fuel, struct sw_err *err)
+/* Memories never move, and their first content is copied. Without guards every access is compared
+ * with the current size: a reservation would let code compare with that instead, which in our arena
+ * is writable. With them, what lies behind the current size faults, and code compares nothing but
+ * offsets that reach beyond the guard. */
+static void lay_out_memories(struct wasm_config_t *config, bool is_guarded)
 {
+    wasmtime_config_memory_init_cow_set(config, false);
+    wasmtime_config_memory_may_move_set(config, false);
+    wasmtime_config_memory_reservation_set(config, is_guarded ? SW_WASM_MEMORY_BYTES_MAX : 0);
+    wasmtime_config_memory_guard_size_set(config, is_guarded ? SW_WASM_GUARD_BYTES : 0);
+    wasmtime_config_memory_reservation_for_growth_set(config, 0);
+    sw_wasm_memory_configure(config, is_guarded);
+}
+
+struct wasm_config_t *sw_wasm_config(enum sw_abi_class class, bool counts_fuel, struct sw_err *err)
+{
+    const struct settings *settings = &settings_of[class];
     struct wasm_config_t *config = wasm_config_new();
     struct wasmtime_error *error;
 
@@ -48,21 +75,14 @@ struct wasm_config_t *sw_wasm_config(bool counts_fuel, struct sw_err *err)
     }
     wasmtime_config_strategy_set(config, WASMTIME_STRATEGY_CRANELIFT);
     wasmtime_config_cranelift_opt_level_set(config, WASMTIME_OPT_LEVEL_SPEED);
-    wasmtime_config_cranelift_nan_canonicalization_set(config, false);
+    wasmtime_config_cranelift_nan_canonicalization_set(config, settings->canonical_nans);
     wasmtime_config_parallel_compilation_set(config, false); /* The compiler may make no thread. */
     wasmtime_config_native_unwind_info_set(config, false);   /* Backtraces do not need it. */
     wasmtime_config_epoch_interruption_set(config, true);
     wasmtime_config_consume_fuel_set(config, counts_fuel);
     wasmtime_config_max_wasm_stack_set(config, WASM_STACK_BYTES_MAX);
-    /* Memories never move and have no guard: every access is compared with the current size. A
-     * reservation would let code compare with that instead, which in our arena is writable. */
-    wasmtime_config_memory_init_cow_set(config, false);
-    wasmtime_config_memory_may_move_set(config, false);
-    wasmtime_config_memory_reservation_set(config, 0);
-    wasmtime_config_memory_guard_size_set(config, 0);
-    wasmtime_config_memory_reservation_for_growth_set(config, 0);
+    lay_out_memories(config, settings->is_guarded);
     refuse_proposals(config);
-    sw_wasm_memory_configure(config);
     error = pin_processor(config);
     if (error == NULL)
         return config;

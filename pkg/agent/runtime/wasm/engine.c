@@ -46,6 +46,12 @@ static void park(struct sw_wasm_engine *engine)
     atomic_store(&engine->is_parked, false);
 }
 
+void sw_wasm_advance(struct sw_wasm_engine *engine)
+{
+    for (unsigned i = 0; i < SW_ABI_CLASSES; i++)
+        wasmtime_engine_increment_epoch(engine->classes[i].engine);
+}
+
 static void *tick(void *ctx)
 {
     struct sw_wasm_engine *engine = ctx;
@@ -54,7 +60,7 @@ static void *tick(void *ctx)
     while (!atomic_load(&engine->is_stopping)) {
         struct timespec pause = {.tv_nsec = TICK_NS};
         (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
-        wasmtime_engine_increment_epoch(engine->engine);
+        sw_wasm_advance(engine);
         idle = is_any_running(engine) ? 0 : idle + 1;
         if (idle < IDLE_TICKS_MAX)
             continue;
@@ -102,11 +108,37 @@ static void stop_ticker(struct sw_wasm_engine *engine)
 
 /* --- Engine ---------------------------------------------------------------------------------- */
 
+static enum sw_rc open_class(struct sw_wasm_engine *engine, enum sw_abi_class class,
+                             struct sw_err *err)
+{
+    struct sw_wasm_class *of = &engine->classes[class];
+    struct wasm_config_t *config = sw_wasm_config(class, engine->fuel_per_ms > 0, err);
+    enum sw_rc rc;
+
+    if (config == NULL)
+        return SW_E_UNSUPPORTED;
+    of->engine = wasm_engine_new_with_config(config);
+    if (of->engine == NULL)
+        return sw_err_set(err, SW_E_UNSUPPORTED, "Wasmtime refuses the engine's settings");
+    of->linker = wasmtime_linker_new(of->engine);
+    if (of->linker == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the imports");
+    rc = sw_wasm_calls_define(engine, of->linker, err);
+    return rc == SW_OK ? sw_wasm_wasi_define(engine, of->linker, err) : rc;
+}
+
+static void close_class(struct sw_wasm_class *of)
+{
+    if (of->linker != NULL)
+        wasmtime_linker_delete(of->linker);
+    if (of->engine != NULL)
+        wasm_engine_delete(of->engine);
+}
+
 enum sw_rc sw_wasm_engine_new(const struct sw_wasm_engine_options *options,
                               struct sw_wasm_engine **ret_engine, struct sw_err *err)
 {
     SW_CLEANUP(sw_wasm_engine_freep) struct sw_wasm_engine *engine = NULL;
-    struct wasm_config_t *config;
     enum sw_rc rc;
 
     assert(options->calls != NULL);
@@ -116,20 +148,12 @@ enum sw_rc sw_wasm_engine_new(const struct sw_wasm_engine_options *options,
     memset(engine, 0, sizeof *engine);
     engine->calls = options->calls;
     engine->fuel_per_ms = options->fuel_per_ms;
+    engine->guarded_max = options->guarded_max;
     engine->hot_slots_max = options->hot_slots_max == 0 ? HOT_SLOTS_MAX : options->hot_slots_max;
     rc = sw_wasm_arena_open(
         &engine->arena, options->address_bytes == 0 ? ADDRESS_BYTES : options->address_bytes, err);
-    if (rc != SW_OK)
-        return rc;
-    config = sw_wasm_config(engine->fuel_per_ms > 0, err);
-    if (config == NULL)
-        return SW_E_UNSUPPORTED;
-    engine->engine = wasm_engine_new_with_config(config);
-    if (engine->engine == NULL)
-        return sw_err_set(err, SW_E_UNSUPPORTED, "Wasmtime refuses the engine's settings");
-    rc = sw_wasm_calls_define(engine, err);
-    if (rc == SW_OK)
-        rc = sw_wasm_wasi_define(engine, err);
+    for (unsigned i = 0; rc == SW_OK && i < SW_ABI_CLASSES; i++)
+        rc = open_class(engine, (enum sw_abi_class)i, err);
     if (rc == SW_OK && engine->fuel_per_ms == 0)
         rc = start_ticker(engine, err);
     if (rc != SW_OK)
@@ -145,10 +169,9 @@ void sw_wasm_engine_free(struct sw_wasm_engine *engine)
     stop_ticker(engine);
     for (size_t i = 0; i < SW_WASM_WORKERS_MAX; i++)
         assert(!atomic_load(&engine->seats[i].is_taken));
-    if (engine->linker != NULL)
-        wasmtime_linker_delete(engine->linker);
-    if (engine->engine != NULL)
-        wasm_engine_delete(engine->engine);
+    for (unsigned i = 0; i < SW_ABI_CLASSES; i++)
+        close_class(&engine->classes[i]);
+    sw_wasm_guarded_close(&engine->guarded);
     sw_wasm_arena_close(&engine->arena);
     free(engine);
 }

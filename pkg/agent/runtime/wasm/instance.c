@@ -164,7 +164,7 @@ static enum sw_rc open_store(struct sw_wasm_instance *instance, struct sw_err *e
 {
     enum sw_rc rc;
 
-    instance->store = wasmtime_store_new(instance->worker->engine->engine, instance, NULL);
+    instance->store = wasmtime_store_new(instance->module->class->engine, instance, NULL);
     instance->context = wasmtime_store_context(instance->store);
     rc = instantiate(instance, err);
     if (rc != SW_OK)
@@ -478,10 +478,13 @@ static void set_deadline(struct sw_wasm_instance *instance, uint32_t deadline_ms
     instance->fuel_left = deadline_ms * engine->fuel_per_ms;
 }
 
-/* The guest does not run any more. */
-static inline void finish(struct sw_wasm_instance *instance)
+/* The guest does not run any more. One that was told that it cannot grow, though its limit says
+ * that it can, has seen what no replay would show it: whatever it did of that does not count. */
+static inline void finish(struct sw_wasm_instance *instance, struct sw_guest_outcome *outcome)
 {
     sw_wasm_look_at_fuel(instance);
+    if (instance->slot.is_lost)
+        sw_wasm_fail(outcome, SW_E_EXHAUSTED, "the machine had no memory for the instance to grow");
     if (instance->worker->lines[0].size + instance->worker->lines[1].size > 0)
         sw_wasm_wasi_flush(instance);
     sw_wasm_run_end(instance->worker);
@@ -632,7 +635,7 @@ void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, stru
     begin(instance, deadline_ms);
     if (sw_wasm_call_function(instance, &function, &value, ret_outcome))
         take_state(instance, (uint32_t)value.i32, out, ret_version, ret_outcome);
-    finish(instance);
+    finish(instance, ret_outcome);
 }
 
 void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_guest_input *input,
@@ -650,5 +653,5 @@ void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_guest_inpu
         !sw_wasm_has_suspended(instance, value.i32, ret_outcome))
         conclude(value.i32, ret_outcome);
     instance->resumed = NULL;
-    finish(instance);
+    finish(instance, ret_outcome);
 }

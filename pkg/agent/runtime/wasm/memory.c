@@ -1,3 +1,4 @@
+#include "pkg/agent/runtime/wasm/memory.h"
 #include "pkg/agent/runtime/wasm/state.h"
 
 #include <stdlib.h>
@@ -49,18 +50,18 @@ void sw_wasm_arena_close(struct sw_wasm_arena *arena)
     arena->base = NULL;
 }
 
-static uint64_t class_bytes(unsigned class)
+static uint64_t bytes_of_size(unsigned size)
 {
-    return (uint64_t)SLOT_BYTES_MIN << (2 * class);
+    return (uint64_t)SLOT_BYTES_MIN << (2 * size);
 }
 
-static unsigned class_of(uint64_t limit_bytes)
+static unsigned size_of_limit(uint64_t limit_bytes)
 {
-    unsigned class = 0;
+    unsigned size = 0;
 
-    while (class < SW_WASM_CLASSES_COUNT - 1 && class_bytes(class) < limit_bytes)
-        class ++;
-    return class;
+    while (size < SW_WASM_SIZES_COUNT - 1 && bytes_of_size(size) < limit_bytes)
+        size++;
+    return size;
 }
 
 /* Both stacks can hold every slot that was ever taken, so that giving one back cannot fail. */
@@ -98,10 +99,10 @@ static bool slots_take_span(struct sw_wasm_arena *arena, struct sw_wasm_slots *s
     return true;
 }
 
-static uint8_t *slot_take(struct sw_wasm_worker *worker, unsigned class)
+static uint8_t *slot_take(struct sw_wasm_worker *worker, unsigned size)
 {
-    struct sw_wasm_slots *slots = &worker->slots[class];
-    uint64_t slot_bytes = class_bytes(class);
+    struct sw_wasm_slots *slots = &worker->slots[size];
+    uint64_t slot_bytes = bytes_of_size(size);
     uint8_t *base;
 
     if (slots->hot_count > 0) {
@@ -137,7 +138,7 @@ static void clear_in_place(uint8_t *base, uint64_t size_bytes)
 static void slot_give_back(struct sw_wasm_slot *slot)
 {
     struct sw_wasm_worker *worker = slot->worker;
-    struct sw_wasm_slots *slots = &worker->slots[slot->class];
+    struct sw_wasm_slots *slots = &worker->slots[slot->number];
 
     if (slot->size_bytes <= HOT_BYTES_MAX && worker->hot_slots < worker->engine->hot_slots_max) {
         clear_in_place(slot->base, slot->size_bytes);
@@ -150,9 +151,9 @@ static void slot_give_back(struct sw_wasm_slot *slot)
     slots->cold[slots->cold_count++] = slot->base;
 }
 
-/* The capacity told to Wasmtime is more than there is, on purpose: it refuses growth beyond the
- * capacity by itself, and we want to see each refusal. It uses the number for nothing else, since
- * neither copy-on-write images nor guard pages are on. */
+/* Unless it is guarded, the capacity told to Wasmtime is more than there is, on purpose: it refuses
+ * growth beyond the capacity by itself, and we want to see each refusal. It uses the number for
+ * nothing else then, since neither copy-on-write images nor guard pages are on. */
 static uint8_t *memory_get(void *env, size_t *byte_size, size_t *byte_capacity)
 {
     const struct sw_wasm_slot *slot = env;
@@ -176,6 +177,10 @@ static struct wasmtime_error *memory_grow(void *env, size_t new_size)
         slot->is_refused = true;
         return wasmtime_error_new("the instance's memory limit is reached");
     }
+    if (slot->is_guarded && !sw_wasm_guarded_grow(slot, new_size)) {
+        slot->is_lost = true;
+        return wasmtime_error_new("the kernel has no memory for it");
+    }
     if (slot->worker != NULL)
         count(slot->worker, new_size - slot->size_bytes);
     slot->size_bytes = new_size;
@@ -188,12 +193,40 @@ static void memory_finalize(void *env)
 
     if (slot->worker != NULL) {
         count(slot->worker, 0 - slot->size_bytes);
-        slot_give_back(slot);
+        if (slot->is_guarded)
+            sw_wasm_guarded_give_back(&slot->worker->engine->guarded, slot);
+        else
+            slot_give_back(slot);
     } else if (slot->base != NULL) {
         (void)munmap(slot->base, slot->limit_bytes);
     }
     slot->base = NULL;
 }
+
+/* Find a place for a memory of `minimum` bytes. Returns why there is none; NULL: there is. */
+static const char *place(struct sw_wasm_slot *slot, uint64_t minimum)
+{
+    static const char none[] = "no address space is left for memories";
+    void *base;
+
+    if (slot->worker != NULL && slot->is_guarded)
+        return sw_wasm_guarded_take(&slot->worker->engine->guarded, slot, minimum);
+    if (slot->worker != NULL) {
+        slot->number = size_of_limit(slot->limit_bytes);
+        slot->base = slot_take(slot->worker, slot->number);
+        return slot->base == NULL ? none : NULL;
+    }
+    /* No code of the guest ever runs in it, so it needs no guard. */
+    base = mmap(NULL, slot->limit_bytes, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED)
+        return none;
+    slot->base = base;
+    slot->is_guarded = false;
+    return NULL;
+}
+
+static const bool guarded = true, compared = false; /* Whose addresses say which one it is. */
 
 static struct wasmtime_error *memory_new(void *env, const struct wasm_memorytype_t *type,
                                          size_t minimum, size_t maximum, size_t reserved_bytes,
@@ -201,26 +234,21 @@ static struct wasmtime_error *memory_new(void *env, const struct wasm_memorytype
                                          struct wasmtime_linear_memory *ret_memory)
 {
     struct sw_wasm_slot *slot = next_slot;
+    bool is_guarded = *(const bool *)env;
+    const char *reason;
 
-    (void)env;
     (void)type;
     (void)maximum;
-    if (slot == NULL || reserved_bytes > 0 || guard_bytes > 0 || minimum > slot->limit_bytes)
+    if (slot == NULL || reserved_bytes > (is_guarded ? SW_WASM_MEMORY_BYTES_MAX : 0) ||
+        guard_bytes > (is_guarded ? SW_WASM_GUARD_BYTES : 0) || minimum > slot->limit_bytes)
         return wasmtime_error_new("the instance's first memory is larger than its limit");
     next_slot = NULL;
-    slot->class = class_of(slot->limit_bytes);
-    if (slot->worker != NULL) {
-        slot->base = slot_take(slot->worker, slot->class);
-        if (slot->base == NULL)
-            return wasmtime_error_new("no address space is left for memories");
+    slot->is_guarded = is_guarded;
+    reason = place(slot, minimum);
+    if (reason != NULL)
+        return wasmtime_error_new(reason);
+    if (slot->worker != NULL)
         count(slot->worker, minimum);
-    } else {
-        void *base = mmap(NULL, slot->limit_bytes, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (base == MAP_FAILED)
-            return wasmtime_error_new("no address space is left for memories");
-        slot->base = base;
-    }
     slot->size_bytes = minimum;
     *ret_memory = (struct wasmtime_linear_memory){.env = slot,
                                                   .get_memory = memory_get,
@@ -229,21 +257,23 @@ static struct wasmtime_error *memory_new(void *env, const struct wasm_memorytype
     return NULL;
 }
 
-void sw_wasm_memory_configure(struct wasm_config_t *config)
+void sw_wasm_memory_configure(struct wasm_config_t *config, bool is_guarded)
 {
-    struct wasmtime_memory_creator creator = {.new_memory = memory_new};
+    struct wasmtime_memory_creator creator = {
+        .env = (void *)(uintptr_t)(is_guarded ? &guarded : &compared), /* Only read. */
+        .new_memory = memory_new};
 
     wasmtime_config_host_memory_creator_set(config, &creator);
 }
 
 void sw_wasm_slots_done(struct sw_wasm_worker *worker)
 {
-    for (unsigned class = 0; class < SW_WASM_CLASSES_COUNT; class ++) {
-        struct sw_wasm_slots *slots = &worker->slots[class];
+    for (unsigned size = 0; size < SW_WASM_SIZES_COUNT; size++) {
+        struct sw_wasm_slots *slots = &worker->slots[size];
         /* The address space stays with the engine; the memory behind it does not. */
         for (size_t i = 0; i < slots->hot_count; i++)
             (void)madvise(slots->hot[i],
-                          HOT_BYTES_MAX < class_bytes(class) ? HOT_BYTES_MAX : class_bytes(class),
+                          HOT_BYTES_MAX < bytes_of_size(size) ? HOT_BYTES_MAX : bytes_of_size(size),
                           MADV_DONTNEED);
         free(slots->cold);
         free(slots->hot);

@@ -212,7 +212,7 @@ static enum sw_rc read_base(struct sw_wasm_module *module, struct sw_err *err)
 
     if (slot.limit_bytes == 0)
         slot.limit_bytes = SW_WASM_PAGE_BYTES; /* A mapping has at least one page. */
-    store = wasmtime_store_new(module->engine->engine, NULL, NULL);
+    store = wasmtime_store_new(module->class->engine, NULL, NULL);
     sw_wasm_set_deadline(module->engine, wasmtime_store_context(store), SW_WASM_TICKS_FOREVER,
                          SW_WASM_TICKS_FOREVER);
     sw_wasm_slot_next(&slot);
@@ -245,8 +245,9 @@ static void module_free(struct sw_wasm_module *module)
     free(module);
 }
 
-enum sw_rc sw_wasm_module_open(struct sw_wasm_engine *engine, struct sw_bytes bytes,
-                               struct sw_wasm_module **ret_module, struct sw_err *err)
+enum sw_rc sw_wasm_module_open(struct sw_wasm_engine *engine, enum sw_abi_class class,
+                               struct sw_bytes bytes, struct sw_wasm_module **ret_module,
+                               struct sw_err *err)
 {
     SW_CLEANUP(sw_wasm_module_unrefp) struct sw_wasm_module *module = calloc(1, sizeof *module);
     struct wasmtime_error *error;
@@ -256,7 +257,14 @@ enum sw_rc sw_wasm_module_open(struct sw_wasm_engine *engine, struct sw_bytes by
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a module");
     atomic_init(&module->references, 1);
     module->engine = engine;
-    error = wasmtime_module_deserialize(engine->engine, bytes.data, bytes.size, &module->module);
+    module->class = &engine->classes[class];
+    if (class == SW_ABI_COMPUTE && engine->guarded.base == NULL) {
+        rc = sw_wasm_guarded_open(&engine->guarded, engine->guarded_max, err);
+        if (rc != SW_OK)
+            return rc;
+    }
+    error =
+        wasmtime_module_deserialize(module->class->engine, bytes.data, bytes.size, &module->module);
     if (error != NULL) {
         module->module = NULL;
         return sw_wasm_err(err, SW_E_UNSUPPORTED, error, "open module");
@@ -264,7 +272,7 @@ enum sw_rc sw_wasm_module_open(struct sw_wasm_engine *engine, struct sw_bytes by
     rc = read_exports(module, err);
     if (rc != SW_OK)
         return rc;
-    error = wasmtime_linker_instantiate_pre(engine->linker, module->module, &module->pre);
+    error = wasmtime_linker_instantiate_pre(module->class->linker, module->module, &module->pre);
     if (error != NULL) {
         module->pre = NULL;
         return sw_wasm_err(err, SW_E_INVALID, error, "open module");

@@ -1,6 +1,7 @@
 /* The structs behind wasm.h, for the files of this room only. */
 #pragma once
 #include "pkg/agent/abi/abi.h"
+#include "pkg/agent/runtime/wasm/memory.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
 #include "pkg/agent/runtime/wasm/wasmtime_abi.h"
 
@@ -9,9 +10,6 @@
 #include <stdatomic.h>
 
 #define SW_WASM_WORKERS_MAX 256
-#define SW_WASM_CLASSES_COUNT                                                                      \
-    9 /* Slots of 64 KiB, 256 KiB ... 4 GiB, each four times the last.                             \
-       */
 #define SW_WASM_IMAGE_PAGE_BYTES 4096u
 #define SW_WASM_IMAGE_CHUNK_PAGES 64u
 #define SW_WASM_LINE_BYTES_MAX                                                                     \
@@ -19,44 +17,6 @@
                  */
 #define SW_WASM_TICKS_FOREVER ((uint64_t)1 << 40) /* Deadline where Wasmtime's own code runs. */
 #define SW_WASM_CHUNK_BYTES (SW_WASM_IMAGE_PAGE_BYTES * SW_WASM_IMAGE_CHUNK_PAGES)
-
-/* --- memory.c: one mapping for all linear memories ------------------------------------------- */
-
-/* The address space of the engine. Spans are handed out from its start and never come back:
- * a worker keeps what it took, and reuses it slot by slot. */
-struct sw_wasm_arena {
-    uint8_t *base;
-    uint64_t size_bytes;
-    _Atomic uint64_t used_bytes;
-};
-
-/* Where one linear memory lives. */
-struct sw_wasm_slot {
-    uint8_t *base;
-    uint64_t size_bytes;           /* As the guest sees it; multiple of SW_WASM_PAGE_BYTES. */
-    uint64_t limit_bytes;          /* It never grows beyond. */
-    struct sw_wasm_worker *worker; /* NULL: a mapping of its own, for a module's first image. */
-    unsigned class;
-    bool is_refused; /* memory.grow met the limit since this was last cleared. */
-};
-
-struct sw_wasm_slots { /* The free slots of one class, as stacks with room for every slot taken. */
-    uint8_t **cold;    /* Given back to the kernel: they read as zero. */
-    uint8_t **hot;     /* Cleared in place. */
-    size_t cold_count, hot_count, capacity;
-    size_t slots_count; /* Ever taken from the arena. */
-    uint8_t *span;      /* Rest of the span taken last. */
-    uint64_t span_bytes;
-};
-
-SW_MUST_CHECK enum sw_rc sw_wasm_arena_open(struct sw_wasm_arena *arena, uint64_t size_bytes,
-                                            struct sw_err *err);
-void sw_wasm_arena_close(struct sw_wasm_arena *arena);
-/* The memory creator of the engine's configuration; it serves sw_wasm_slot_next. */
-void sw_wasm_memory_configure(struct wasm_config_t *config);
-/* The slot that the instantiation which follows on this thread fills; NULL: none follows. */
-void sw_wasm_slot_next(struct sw_wasm_slot *slot);
-void sw_wasm_slots_done(struct sw_wasm_worker *worker);
 
 /* --- engine.c -------------------------------------------------------------------------------- */
 
@@ -66,11 +26,17 @@ struct sw_wasm_seat {
     atomic_bool is_running; /* Inside a guest. */
 };
 
-struct sw_wasm_engine {
+struct sw_wasm_class { /* Wasmtime's engine with the settings of a class, and the imports on it. */
     struct wasm_engine_t *engine;
     struct wasmtime_linker *linker;
+};
+
+struct sw_wasm_engine {
+    struct sw_wasm_class classes[SW_ABI_CLASSES];
     const struct sw_wasm_calls *calls;
     struct sw_wasm_arena arena;
+    struct sw_wasm_guarded guarded;
+    uint32_t guarded_max; /* As in the options. */
     uint32_t hot_slots_max;
     uint64_t fuel_per_ms; /* 0: deadlines are processor time, and the ticker runs. */
     pthread_t ticker;
@@ -91,15 +57,18 @@ struct sw_wasm_line {
 struct sw_wasm_worker {
     struct sw_wasm_engine *engine;
     struct sw_wasm_seat *seat;
-    struct sw_wasm_slots slots[SW_WASM_CLASSES_COUNT];
+    struct sw_wasm_slots slots[SW_WASM_SIZES_COUNT];
     uint64_t instances, hot_slots, fuel, tick_fuel; /* Fuel that guests used; when a tick comes. */
     _Atomic uint64_t memory_bytes;
     uint8_t *scratch;             /* Two chunks for images; made when first needed. */
     struct sw_wasm_line lines[2]; /* Of the entry that runs. */
 };
 
+/* A tick for the guests of all classes. Any thread. */
+void sw_wasm_advance(struct sw_wasm_engine *engine);
+
 /* Settings that compiler and host share; part of SW_ABI_FINGERPRINT. */
-struct wasm_config_t *sw_wasm_config(bool counts_fuel, struct sw_err *err);
+struct wasm_config_t *sw_wasm_config(enum sw_abi_class class, bool counts_fuel, struct sw_err *err);
 
 /* --- calls.c, wasi.c -------------------------------------------------------------------------- */
 
@@ -116,10 +85,13 @@ struct sw_wasm_definition {
     bool is_wait;
 };
 
-/* Make the engine's linker, and define the imports of swarm_1 on it; those of WASI preview 1. */
-SW_MUST_CHECK enum sw_rc sw_wasm_calls_define(struct sw_wasm_engine *engine, struct sw_err *err);
-SW_MUST_CHECK enum sw_rc sw_wasm_wasi_define(struct sw_wasm_engine *engine, struct sw_err *err);
+/* Define the imports of swarm_1 on a linker of the engine; those of WASI preview 1. */
+SW_MUST_CHECK enum sw_rc sw_wasm_calls_define(struct sw_wasm_engine *engine,
+                                              struct wasmtime_linker *linker, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_wasm_wasi_define(struct sw_wasm_engine *engine,
+                                             struct wasmtime_linker *linker, struct sw_err *err);
 SW_MUST_CHECK enum sw_rc sw_wasm_define(struct sw_wasm_engine *engine,
+                                        struct wasmtime_linker *linker,
                                         const struct sw_wasm_definition *definition,
                                         struct sw_err *err);
 struct sw_wasm_instance *sw_wasm_instance_of(struct wasmtime_caller *caller);
@@ -146,6 +118,7 @@ enum sw_wasm_suspend {
 struct sw_wasm_module {
     atomic_uint references;
     struct sw_wasm_engine *engine;
+    const struct sw_wasm_class *class;
     struct wasmtime_module *module;
     struct wasmtime_instance_pre *pre;
     struct sw_wasm_module_view view;

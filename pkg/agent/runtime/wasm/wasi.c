@@ -446,7 +446,8 @@ static struct wasm_trap_t *on_exit_call(void *env, struct wasmtime_caller *calle
     return wasmtime_trap_new("exit", 4);
 }
 
-enum sw_rc sw_wasm_wasi_define(struct sw_wasm_engine *engine, struct sw_err *err)
+enum sw_rc sw_wasm_wasi_define(struct sw_wasm_engine *engine, struct wasmtime_linker *linker,
+                               struct sw_err *err)
 {
     size_t count, next = 0;
     const struct sw_abi_function *table = sw_abi_wasi(&count);
@@ -461,7 +462,7 @@ enum sw_rc sw_wasm_wasi_define(struct sw_wasm_engine *engine, struct sw_err *err
             strcmp(table[i].name, functions[next].name) == 0)
             function = &functions[next++];
         rc = sw_wasm_define(
-            engine,
+            engine, linker,
             &(struct sw_wasm_definition){.module = SW_ABI_WASI_MODULE,
                                          .function = &table[i],
                                          .call = is_exit   ? on_exit_call

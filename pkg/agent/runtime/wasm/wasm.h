@@ -1,9 +1,9 @@
 /* WebAssembly instances: machine code in, isolated actors out, entered one message at a time.
  *
- *   engine (per process)  settings, address space for guest memories, the 1 ms epoch ticker
- *     worker (per thread)   recycled memory slots; owns the instances made on it
- *       instance (per agent)  a store of its own, one linear memory, globals
- *     module (shared)       machine code, resolved imports, the image of a new memory
+ *   engine (per process)  settings of each class, address space for guest memories, the epoch
+ * ticker worker (per thread)   recycled memory slots; owns the instances made on it instance (per
+ * agent)  a store of its own, one linear memory, globals module (shared)       machine code,
+ * resolved imports, the image of a new memory
  *
  * Nothing here decides what a send or a timer means: imports of the module "swarm_1" (see
  * include/swarm/agent.h) and of WASI preview 1 are checked against the guest's memory and handed to
@@ -11,12 +11,14 @@
  * Threads: engine and modules are shared; a worker and its instances are used by one thread at a
  * time, and an entry ends on the thread on which it began.
  * I/O: none (memory mappings, one thread, the thread's processor clock: see README.md).
- * Limits: memory_max_bytes of each instance; the address space of the engine. */
+ * Limits: memory_max_bytes of each instance; the address space of the engine, guarded_max. */
 #pragma once
+#include "pkg/agent/abi/class.h"
 #include "pkg/agent/abi/entry.h"
 
 #define SW_WASM_PAGE_BYTES 65536u
 #define SW_WASM_MEMORY_BYTES_MAX ((uint64_t)1 << 32) /* What a 32-bit guest can address. */
+#define SW_WASM_GUARDED_MAX 16384u                   /* Instances of SW_ABI_COMPUTE. */
 
 struct sw_wasm_engine;   /* Opaque. */
 struct sw_wasm_worker;   /* Opaque. */
@@ -72,6 +74,9 @@ struct sw_wasm_calls {
 struct sw_wasm_engine_options {
     const struct sw_wasm_calls *calls; /* Borrowed; outlives the engine. */
     uint64_t address_bytes; /* For all guest memories; 0: 4 TiB. Less where not to be had. */
+    /* Instances of SW_ABI_COMPUTE, each of which takes 4 GiB of address space and two mappings; 0:
+     * SW_WASM_GUARDED_MAX. Fewer where not to be had. */
+    uint32_t guarded_max;
     uint32_t hot_slots_max; /* Cleared in place and kept per worker; 0: 1,024. */
     /* 0: a deadline is processor time. Otherwise it is so much fuel, about one unit an instruction,
      * for each of its milliseconds: the same on every machine, at up to 75 % more time. A tick
@@ -119,11 +124,16 @@ struct sw_wasm_module_view {
     uint32_t globals_count;    /* Mutable ones, part of an instance's image. */
 };
 
-/* Load machine code made by sw_wasm_compile, of a rewritten module, with the same fingerprint. The
- * code is TRUSTED: it runs as part of this process, so its seal has been verified before. bytes is
- * copied. SW_E_UNSUPPORTED  made by another version, with other settings or for another processor
- * SW_E_INVALID      lacks an export or imports what there is not */
-SW_MUST_CHECK enum sw_rc sw_wasm_module_open(struct sw_wasm_engine *engine, struct sw_bytes bytes,
+/* Load machine code made by sw_wasm_compile, of a rewritten module, with the same fingerprint and
+ * for that class. The code is TRUSTED: it runs as part of this process, so its seal has been
+ * verified before. bytes is copied. One thread at a time; the first one of SW_ABI_COMPUTE reserves
+ * address space for the instances of all of them.
+ * SW_E_UNSUPPORTED  of another version, with other settings, for another processor; or of compute
+ *                   as another class, or the other way
+ * SW_E_INVALID      lacks an export or imports what there is not
+ * SW_E_EXHAUSTED    no memory, or no address space for guarded instances */
+SW_MUST_CHECK enum sw_rc sw_wasm_module_open(struct sw_wasm_engine *engine, enum sw_abi_class class,
+                                             struct sw_bytes bytes,
                                              struct sw_wasm_module **ret_module,
                                              struct sw_err *err);
 /* Counted, from any thread. Instances keep their module alive. */
@@ -132,22 +142,22 @@ void sw_wasm_module_unref(struct sw_wasm_module *module);
 SW_DEFINE_CLEANUP(struct sw_wasm_module, sw_wasm_module_unref)
 void sw_wasm_module_view(const struct sw_wasm_module *module, struct sw_wasm_module_view *ret_view);
 
-/* Turn a rewritten module (pkg/agent/modules/rewrite.h) into machine code, appended to out. Slow,
- * and the one use of the code generator: only the sandboxed compiler process calls it.
+/* Turn a rewritten module (pkg/agent/modules/rewrite.h) into machine code of a class, appended to
+ * out. Slow, and the one use of the code generator: only the sandboxed compiler process calls it.
  * SW_E_INVALID: not a valid module. */
-SW_MUST_CHECK enum sw_rc sw_wasm_compile(struct sw_bytes module, struct sw_buffer *out,
-                                         struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_wasm_compile(struct sw_bytes module, enum sw_abi_class class,
+                                         struct sw_buffer *out, struct sw_err *err);
 /* As sw_wasm_compile, for engines with fuel_per_ms: only a simulation wants such code. */
-SW_MUST_CHECK enum sw_rc sw_wasm_compile_fuel(struct sw_bytes module, struct sw_buffer *out,
-                                              struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_wasm_compile_fuel(struct sw_bytes module, enum sw_abi_class class,
+                                              struct sw_buffer *out, struct sw_err *err);
 
 /* --- Instances ------------------------------------------------------------------------------- */
 
 /* A new instance: memory and globals as the module declares them, nothing entered yet (its owner
  * enters SW_GUEST_START once). memory_max_bytes, a multiple of SW_WASM_PAGE_BYTES, bounds its
  * linear memory for life: memory.grow beyond it is refused, and for no other reason. About 5 us.
- * SW_E_EXHAUSTED  the module's first memory is larger than the limit, or no address space is left
- */
+ * SW_E_EXHAUSTED  the module's first memory is larger than the limit, no address space is left, or
+ *                 there are as many instances of SW_ABI_COMPUTE as there can be */
 SW_MUST_CHECK enum sw_rc sw_wasm_instance_new(struct sw_wasm_worker *worker,
                                               struct sw_wasm_module *module,
                                               uint64_t memory_max_bytes, void *ctx,
@@ -178,7 +188,7 @@ void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, stru
 
 /* Append all that an instance is between two entries: memory size, pages that differ from a new
  * instance's (LZ4), mutable globals, and the entry that waits, if one does. It fits only instances
- * of the very same module. SW_E_EXHAUSTED  out is full */
+ * of the very same module, of whichever class. SW_E_EXHAUSTED  out is full */
 SW_MUST_CHECK enum sw_rc sw_wasm_image_save(const struct sw_wasm_instance *instance,
                                             struct sw_buffer *out, struct sw_err *err);
 /* Turn an instance that was never entered into the one that was saved. After an error only

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define CLUSTER_NAME "default"
+#define COMPUTE_REPLICAS_MAX 16384u /* As many as an agent host can have: SW_WASM_GUARDED_MAX. */
 
 static void spec_after_defaults(void *value)
 {
@@ -30,6 +31,11 @@ static void check_spec(struct sw_checker *checker, const struct sw_place *place,
     if (spec->keyed && spec->has_replicas)
         sw_checker_refuse(checker, &replicas, "leave replicas or keyed out",
                           "a keyed Agent has one instance for each key, not a number of them");
+    if (!spec->keyed && spec->engine == SW_API_ENGINE_COMPUTE &&
+        spec->replicas > COMPUTE_REPLICAS_MAX)
+        sw_checker_refuse(checker, &replicas, "choose another engine, or fewer replicas",
+                          "a node has at most %u instances of the engine compute",
+                          COMPUTE_REPLICAS_MAX);
 }
 
 /* The longest wait of a policy is no shorter than its first one. */

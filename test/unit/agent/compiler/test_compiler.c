@@ -22,7 +22,7 @@ struct fixture {
     struct sw_compiler_options options;
     char folder[64], cache[80], program[512];
     struct sw_buffer module;
-    char digest[SW_DIGEST_TEXT_SIZE];
+    char digest[SW_ABI_PROGRAM_SIZE];
     struct sw_err err;
     /* The answers so far. */
     unsigned answers, awaited;
@@ -136,10 +136,53 @@ static void a_module_becomes_code_that_loads(void **state)
     if (get(f) != SW_OK)
         fail_msg("%s", f->words);
     assert_int_equal(sw_wasm_engine_new(&options, &engine, &f->err), SW_OK);
-    assert_int_equal(sw_wasm_module_open(engine, (struct sw_bytes){f->code.data, f->code.size},
-                                         &module, &f->err),
+    assert_int_equal(sw_wasm_module_open(engine, SW_ABI_COMPACT,
+                                         (struct sw_bytes){f->code.data, f->code.size}, &module,
+                                         &f->err),
                      SW_OK);
     sw_wasm_module_unref(module);
+    sw_wasm_engine_free(engine);
+}
+
+/* Each class has code of its own, from the cache too. Where bounds are held otherwise it does not
+ * even load. */
+static void each_class_has_its_own_code(void **state)
+{
+    static const struct sw_wasm_calls no_calls;
+    struct sw_wasm_engine_options options = {.calls = &no_calls,
+                                             .address_bytes = (uint64_t)4 << 30};
+    struct fixture *f = *state;
+    struct sw_wasm_engine *engine = NULL;
+    size_t digest = strlen(f->digest);
+
+    assert_int_equal(sw_wasm_engine_new(&options, &engine, &f->err), SW_OK);
+    start_with(f, f->program);
+    for (unsigned i = 0; i < 2 * SW_ABI_CLASSES; i++) {
+        const enum sw_abi_class class = (enum sw_abi_class)(i % SW_ABI_CLASSES);
+
+        (void)snprintf(f->digest + digest, sizeof f->digest - digest, "%s%s",
+                       class == SW_ABI_COMPACT ? "" : "/",
+                       class == SW_ABI_COMPACT ? "" : sw_abi_class_name(class));
+        assert_int_equal(get(f), SW_OK);
+        for (unsigned k = 0; k < SW_ABI_CLASSES; k++) {
+            SW_CLEANUP(sw_wasm_module_unrefp) struct sw_wasm_module *module = NULL;
+
+            assert_int_equal(sw_wasm_module_open(engine, (enum sw_abi_class)k,
+                                                 (struct sw_bytes){f->code.data, f->code.size},
+                                                 &module, &f->err),
+                             (k == SW_ABI_COMPUTE) == (class == SW_ABI_COMPUTE) ? SW_OK
+                                                                                : SW_E_UNSUPPORTED);
+        }
+    }
+    assert_int_equal(view_of(f).compiled, SW_ABI_CLASSES);
+    assert_int_equal(view_of(f).cached, SW_ABI_CLASSES);
+    f->digest[digest] = '\0';
+    sw_compiler_forget(f->compiler, f->digest);
+    assert_int_equal(get(f), SW_OK);
+    assert_int_equal(view_of(f).compiled, SW_ABI_CLASSES + 1);
+    (void)snprintf(f->digest + digest, sizeof f->digest - digest, "/quick");
+    assert_int_equal(sw_compiler_get(f->compiler, f->digest, module_of(f), on_done, f, &f->err),
+                     SW_E_INVALID);
     sw_wasm_engine_free(engine);
 }
 
@@ -431,6 +474,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_module_becomes_code_that_loads),
+        TEST(each_class_has_its_own_code),
         TEST(the_second_answer_comes_from_the_cache),
         TEST(the_cache_outlives_the_process),
         TEST(the_cache_does_not_grow_without_end),

@@ -193,7 +193,8 @@ static void another_engine_goes_on_from_one(void **state)
     start(2);
     actors_ask(&actors, 1, "k", "add 1"); /* After on_start the second record. */
     restart(true);
-    snprintf(actors.shared.fingerprint, sizeof actors.shared.fingerprint, "engine 2");
+    snprintf(actors.shared.fingerprints[SW_ABI_COMPACT],
+             sizeof actors.shared.fingerprints[SW_ABI_COMPACT], "engine 2");
     open_three(0);
     assert_int_equal(field_of(1, "k", "counter"), 1);
     assert_int_equal(replayed(), 0);

@@ -113,7 +113,8 @@ static enum sw_rc rerun(const char *engine)
 static void go_on_with(const char *engine)
 {
     assert_int_equal(actors_start(&actors, 2), SW_OK);
-    snprintf(actors.shared.fingerprint, sizeof actors.shared.fingerprint, "%s", engine);
+    snprintf(actors.shared.fingerprints[SW_ABI_COMPACT],
+             sizeof actors.shared.fingerprints[SW_ABI_COMPACT], "%s", engine);
     open_with(&actors.module, "sha256:1");
 }
 

@@ -8,6 +8,7 @@
 
 static struct actors actors;
 static struct sw_guest_module second, third; /* Later programs. */
+static struct sw_guest_module moved;         /* The first one, in another class of engine. */
 
 static void open_with(struct sw_guest_module *module, const char *digest)
 {
@@ -28,6 +29,7 @@ static int set_up(void **state)
         .refs = 1, .has_on_timer = true, .on_upgrade = "", .version = 8, .factor = 10};
     third = (struct sw_guest_module){
         .refs = 1, .has_on_timer = true, .on_upgrade = "", .version = 9, .factor = 100};
+    moved = (struct sw_guest_module){.refs = 1, .has_on_timer = true, .version = 7};
     open_with(&actors.module, "sha256:1");
     return 0;
 }
@@ -40,6 +42,7 @@ static int tear_down(void **state)
     assert_int_equal(actors.module.refs, 1);
     assert_int_equal(second.refs, 1);
     assert_int_equal(third.refs, 1);
+    assert_int_equal(moved.refs, 1);
     return 0;
 }
 
@@ -252,13 +255,142 @@ static void state_crosses_engines_by_image_and_never_by_replay(void **state)
     (void)state;
     actors_ask(&actors, 1, "k", "add 5");
     restart(false);
-    snprintf(actors.shared.fingerprint, sizeof actors.shared.fingerprint, "engine 2");
+    snprintf(actors.shared.fingerprints[SW_ABI_COMPACT],
+             sizeof actors.shared.fingerprints[SW_ABI_COMPACT], "engine 2");
     open_with(&actors.module, "sha256:1");
     actors_ask(&actors, 1, "k", "get");
     assert_string_equal(actors.last_event, "EngineChanged");
     restart(false); /* The engine that recorded it can still go on. */
     open_with(&actors.module, "sha256:1");
     assert_int_equal(field_of("k", "counter"), 5);
+}
+
+/* --- From one class of engine to another ------------------------------------------------------ */
+
+static void open_in(struct sw_guest_module *module, enum sw_abi_class class)
+{
+    actors.next_module = module;
+    actors_open(
+        &actors,
+        &(struct actors_pod){
+            .number = 1, .agent = "a", .is_keyed = true, .digest = "sha256:1", .class = class});
+    actors_settle(&actors);
+}
+
+static void another_class_takes_all_over_without_an_upgrade(void **state)
+{
+    uint64_t held;
+
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5;timer 1 1000;sub news.*");
+    held = actors_send(&actors, 1, "k", "hold");
+    actors_settle(&actors);
+    open_in(&moved, SW_ABI_REPLAY);
+    assert_int_equal(field_of("k", "counter"), 5);
+    assert_int_equal(field_of("k", "starts"), 1);
+    assert_false(actors_reply(&actors, held)->is_there);
+    actors_publish(&actors, "news.today", "here");
+    actors.disk.now_ns += 2000;
+    actors_settle(&actors);
+    assert_int_equal(field_of("k", "timers"), 1);
+    assert_int_equal(field_of("k", "published"), 1);
+    assert_int_equal(actors.events, 0);
+}
+
+/* What ran in a class is replayed in it: the record of the change is where the other one begins. */
+static void replay_begins_at_the_change_of_class(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    open_in(&moved, SW_ABI_COMPUTE);
+    actors_ask(&actors, 1, "k", "add 1");
+    for (int i = 0; i < 2; i++) {
+        restart(i == 1);
+        open_in(&moved, SW_ABI_COMPUTE);
+        assert_int_equal(field_of("k", "counter"), 6);
+        assert_int_equal(actors.wanted, 0);
+    }
+}
+
+/* The program of the class before, which an instance has asked for. */
+static void bring_first(void)
+{
+    (void)actors_send(&actors, 1, "k", "get");
+    actors_settle(&actors);
+    assert_true(actors.wanted > 0);
+    actors.module.refs++;
+    sw_worker_put(actors.workers[1], sw_item_program_new(script_text("sha256:1"), &actors.module));
+    actors.disk.now_ns += 40000000000u;
+    actors_settle(&actors);
+}
+
+/* Records of a class are not replayed in another one: its own is asked for. */
+static void who_was_not_there_at_the_change_needs_its_class_once_more(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    restart(true);
+    open_in(&moved, SW_ABI_REPLAY);
+    bring_first();
+    actors_ask(&actors, 1, "k", "add 1");
+    assert_int_equal(field_of("k", "counter"), 6);
+    restart(true);
+    open_in(&moved, SW_ABI_REPLAY);
+    actors.wanted = 0;
+    assert_int_equal(field_of("k", "counter"), 6);
+    assert_int_equal(actors.wanted, 0);
+}
+
+static void a_turn_that_waits_ends_in_its_class(void **state)
+{
+    uint64_t waits;
+
+    (void)state;
+    waits = actors_send(&actors, 1, "k", "add 5;sleep 1000000000;add 1;get");
+    actors_settle(&actors);
+    open_in(&moved, SW_ABI_REPLAY);
+    actors.disk.now_ns += 2000000000u;
+    actors_settle(&actors);
+    assert_non_null(strstr(actors_reply(&actors, waits)->body, "counter=6 "));
+    restart(true); /* Its records are of the class that it began in. */
+    open_in(&moved, SW_ABI_REPLAY);
+    bring_first();
+    assert_int_equal(field_of("k", "counter"), 6);
+}
+
+static void what_is_not_durable_changes_its_class_in_memory(void **state)
+{
+    struct actors_pod pod = {
+        .number = 2, .agent = "b", .is_keyed = true, .is_volatile = true, .digest = "sha256:1"};
+
+    (void)state;
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    actors_ask(&actors, 2, "v", "add 5");
+    pod.class = SW_ABI_COMPUTE;
+    actors.next_module = &moved;
+    actors_open(&actors, &pod);
+    actors_settle(&actors);
+    actors_ask(&actors, 2, "v", "add 1");
+    assert_non_null(strstr(actors_ask(&actors, 2, "v", "get"), "counter=6 "));
+}
+
+/* Another program in another class is an upgrade as any. */
+static void a_module_and_its_class_change_at_once(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5");
+    actors.next_module = &second;
+    actors_open(&actors, &(struct actors_pod){.number = 1,
+                                              .agent = "a",
+                                              .is_keyed = true,
+                                              .digest = "sha256:2",
+                                              .class = SW_ABI_REPLAY});
+    actors_settle(&actors);
+    assert_int_equal(field_of("k", "counter"), 5);
+    assert_int_equal(field_of("k", "starts"), 1007);
+    actors_ask(&actors, 1, "k", "add 1");
+    assert_int_equal(field_of("k", "counter"), 15);
 }
 
 /* --- How long a module is needed ------------------------------------------------------------- */
@@ -409,6 +541,12 @@ int main(void)
         TEST(without_on_upgrade_instances_stay_and_an_event_says_so),
         TEST(what_is_not_durable_is_handed_over_in_memory),
         TEST(state_crosses_engines_by_image_and_never_by_replay),
+        TEST(another_class_takes_all_over_without_an_upgrade),
+        TEST(replay_begins_at_the_change_of_class),
+        TEST(who_was_not_there_at_the_change_needs_its_class_once_more),
+        TEST(a_turn_that_waits_ends_in_its_class),
+        TEST(what_is_not_durable_changes_its_class_in_memory),
+        TEST(a_module_and_its_class_change_at_once),
         TEST(a_module_is_needed_until_a_snapshot_stands_for_its_records),
         TEST(a_snapshot_that_was_given_up_frees_nothing),
         TEST(who_waits_in_a_module_needs_it),

@@ -14,10 +14,11 @@ static bool is_busy; /* The workers do not stand still. */
 static unsigned failed;
 static uint8_t slots[2][SW_FRAME_SLOTS_BYTES]; /* All, and half of them. */
 
-static enum sw_rc open_module(void *ctx, struct sw_bytes code, struct sw_guest_module **ret_module,
-                              struct sw_err *err)
+static enum sw_rc open_module(void *ctx, enum sw_abi_class class, struct sw_bytes code,
+                              struct sw_guest_module **ret_module, struct sw_err *err)
 {
     (void)ctx;
+    (void)class;
     (void)code;
     (void)err;
     actors.module.refs++;

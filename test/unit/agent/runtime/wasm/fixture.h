@@ -17,6 +17,20 @@
 #define MEMORY_MAX ((uint64_t)1 << 20)
 #define SHORT_MS 200
 
+static enum sw_abi_class class; /* Of engine, that tests run in now. */
+
+/* All tests, in one class after the other. */
+static inline int run_in_every_class(const struct CMUnitTest *tests, size_t count)
+{
+    int failed = 0;
+
+    for (unsigned i = 0; i < SW_ABI_CLASSES; i++) {
+        class = (enum sw_abi_class)i;
+        failed += _cmocka_run_group_tests(sw_abi_class_name(class), tests, count, NULL, NULL);
+    }
+    return failed;
+}
+
 struct fixture {
     struct sw_wasm_engine *engine;
     struct sw_wasm_worker *worker;
@@ -185,7 +199,8 @@ static inline void compile_guest(const char *name, struct sw_buffer *out)
     sw_buffer_init(&rewritten, 2u << 20);
     if (sw_file_load(sw_system_real(), path, 1u << 20, &wasm, &err) != SW_OK ||
         sw_module_rewrite((struct sw_bytes){wasm.data, wasm.size}, &rewritten, &err) != SW_OK ||
-        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, out, &err) != SW_OK)
+        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, class, out, &err) !=
+            SW_OK)
         fail_msg("%s: %s", name, err.message);
     sw_buffer_done(&wasm);
     sw_buffer_done(&rewritten);
@@ -198,8 +213,8 @@ static inline struct sw_wasm_module *open_guest(struct fixture *f, const char *n
 
     sw_buffer_init(&code, 16u << 20);
     compile_guest(name, &code);
-    if (sw_wasm_module_open(f->engine, (struct sw_bytes){code.data, code.size}, &module, &f->err) !=
-        SW_OK)
+    if (sw_wasm_module_open(f->engine, class, (struct sw_bytes){code.data, code.size}, &module,
+                            &f->err) != SW_OK)
         fail_msg("%s", f->err.message);
     sw_buffer_done(&code);
     return module;

@@ -137,5 +137,5 @@ int main(void)
         TEST(the_sdk_allocator_takes_messages_of_every_size),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_in_every_class(tests, sizeof tests / sizeof tests[0]);
 }

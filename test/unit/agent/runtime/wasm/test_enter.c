@@ -295,5 +295,5 @@ int main(void)
         cmocka_unit_test(ends_have_names),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_in_every_class(tests, sizeof tests / sizeof tests[0]);
 }

@@ -26,8 +26,8 @@ static void close_fuel(struct fixture *f)
 }
 
 static enum sw_rc open_module(struct fixture *f,
-                              enum sw_rc (*compile)(struct sw_bytes, struct sw_buffer *,
-                                                    struct sw_err *))
+                              enum sw_rc (*compile)(struct sw_bytes, enum sw_abi_class,
+                                                    struct sw_buffer *, struct sw_err *))
 {
     struct sw_buffer wasm, code;
     enum sw_rc rc;
@@ -37,8 +37,9 @@ static enum sw_rc open_module(struct fixture *f,
     assert_int_equal(sw_file_load(sw_system_real(), SW_TEST_BUILD "/guests/test_conformance.wasm",
                                   1u << 20, &wasm, &f->err),
                      SW_OK);
-    assert_int_equal(compile((struct sw_bytes){wasm.data, wasm.size}, &code, &f->err), SW_OK);
-    rc = sw_wasm_module_open(f->engine, (struct sw_bytes){code.data, code.size}, &f->module,
+    assert_int_equal(compile((struct sw_bytes){wasm.data, wasm.size}, class, &code, &f->err),
+                     SW_OK);
+    rc = sw_wasm_module_open(f->engine, class, (struct sw_bytes){code.data, code.size}, &f->module,
                              &f->err);
     sw_buffer_done(&wasm);
     sw_buffer_done(&code);
@@ -130,5 +131,5 @@ int main(void)
         cmocka_unit_test(ticks_come_with_the_fuel),
         cmocka_unit_test(code_without_fuel_is_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_in_every_class(tests, sizeof tests / sizeof tests[0]);
 }

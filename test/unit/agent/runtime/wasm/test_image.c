@@ -172,5 +172,5 @@ int main(void)
         TEST(an_image_with_other_globals_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_in_every_class(tests, sizeof tests / sizeof tests[0]);
 }

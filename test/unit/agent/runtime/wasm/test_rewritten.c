@@ -44,9 +44,9 @@ static void use_parts(struct fixture *f, const struct parts *parts)
     build(parts, &module);
     if (sw_module_rewrite((struct sw_bytes){module.data, module.size}, &rewritten, &f->err) !=
             SW_OK ||
-        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, &code, &f->err) !=
+        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, class, &code, &f->err) !=
             SW_OK ||
-        sw_wasm_module_open(f->engine, (struct sw_bytes){code.data, code.size}, &f->module,
+        sw_wasm_module_open(f->engine, class, (struct sw_bytes){code.data, code.size}, &f->module,
                             &f->err) != SW_OK)
         fail_msg("%s", f->err.message);
     f->instance = new_instance(f);
@@ -124,5 +124,5 @@ int main(void)
         TEST(an_initialize_that_traps_is_told),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_in_every_class(tests, sizeof tests / sizeof tests[0]);
 }

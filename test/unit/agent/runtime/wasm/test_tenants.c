@@ -35,9 +35,15 @@ static int teardown_tenants(void **state)
     return teardown(state);
 }
 
-static uint64_t limit_of(unsigned class)
+static uint64_t limit_of(unsigned size)
 {
-    return (uint64_t)SW_WASM_PAGE_BYTES << (2 * class);
+    return (uint64_t)SW_WASM_PAGE_BYTES << (2 * size);
+}
+
+/* Of all that the instance alone can ever have of its slot. */
+static uint64_t size_of(const struct sw_wasm_instance *instance)
+{
+    return instance->slot.is_guarded ? SW_WASM_MEMORY_BYTES_MAX : limit_of(instance->slot.number);
 }
 
 static struct sw_wasm_instance *move_in(struct fixture *f, uint64_t limit)
@@ -83,7 +89,7 @@ static const uint8_t *declared(const struct sw_wasm_module *module, uint64_t num
  * that the kernel has not given yet is zero. */
 static void expect_fresh(const struct sw_wasm_instance *instance)
 {
-    uint64_t pages = limit_of(instance->slot.class) / PAGE;
+    uint64_t pages = size_of(instance) / PAGE;
 
     assert_int_equal(mincore(instance->slot.base, pages * PAGE, resident), 0);
     for (uint64_t i = 0; i < pages; i++) {
@@ -93,7 +99,7 @@ static void expect_fresh(const struct sw_wasm_instance *instance)
             continue;
         if (own == NULL ? !is_zero_page(page) : memcmp(page, own, PAGE) != 0)
             fail_msg("page %llu of a slot of %llu KiB", (unsigned long long)i,
-                     (unsigned long long)(limit_of(instance->slot.class) / 1024));
+                     (unsigned long long)(size_of(instance) / 1024));
     }
 }
 
@@ -127,16 +133,16 @@ static void after_a_life_in_a_slot_of_any_size(void **state)
 {
     struct fixture *f = *state;
 
-    for (unsigned class = 0; class < SW_WASM_CLASSES_COUNT; class ++) {
+    for (unsigned size = 0; size < SW_WASM_SIZES_COUNT; size++) {
         for (int has_grown = 0; has_grown < 2; has_grown++) {
-            struct sw_wasm_instance *one = move_in(f, limit_of(class));
+            struct sw_wasm_instance *one = move_in(f, limit_of(size));
             const uint8_t *base = one->slot.base;
             if (has_grown)
                 assert_int_equal(do_it(f, one, 'g'), SW_GUEST_DONE);
             assert_int_equal(do_it(f, one, 'r'), SW_GUEST_DONE);
             assert_int_equal(do_it(f, one, 'f'), SW_GUEST_DONE);
             sw_wasm_instance_free(one);
-            expect_clean(f, limit_of(class), base);
+            expect_clean(f, limit_of(size), base);
         }
     }
 }
@@ -145,13 +151,13 @@ static void after_a_trap(void **state)
 {
     struct fixture *f = *state;
 
-    for (unsigned class = 0; class < SW_WASM_CLASSES_COUNT; class ++) {
-        struct sw_wasm_instance *one = move_in(f, limit_of(class));
+    for (unsigned size = 0; size < SW_WASM_SIZES_COUNT; size++) {
+        struct sw_wasm_instance *one = move_in(f, limit_of(size));
         const uint8_t *base = one->slot.base;
         assert_int_equal(do_it(f, one, 'g'), SW_GUEST_DONE);
         assert_int_equal(do_it(f, one, 't'), SW_GUEST_TRAPPED);
         sw_wasm_instance_free(one);
-        expect_clean(f, limit_of(class), base);
+        expect_clean(f, limit_of(size), base);
     }
 }
 
@@ -160,13 +166,13 @@ static void after_a_single_byte_at_the_end_of_each_page(void **state)
 {
     struct fixture *f = *state;
 
-    for (unsigned class = 0; limit_of(class) <= FILLED_MAX; class ++) {
-        struct sw_wasm_instance *one = move_in(f, limit_of(class));
+    for (unsigned size = 0; limit_of(size) <= FILLED_MAX; size++) {
+        struct sw_wasm_instance *one = move_in(f, limit_of(size));
         const uint8_t *base = one->slot.base;
         assert_int_equal(do_it(f, one, 'g'), SW_GUEST_DONE);
         assert_int_equal(do_it(f, one, 'l'), SW_GUEST_DONE);
         sw_wasm_instance_free(one);
-        expect_clean(f, limit_of(class), base);
+        expect_clean(f, limit_of(size), base);
     }
 }
 
@@ -175,14 +181,14 @@ static void after_a_tenant_with_a_larger_limit(void **state)
 {
     struct fixture *f = *state;
 
-    for (unsigned class = 1; class < SW_WASM_CLASSES_COUNT; class ++) {
-        struct sw_wasm_instance *one = move_in(f, limit_of(class));
+    for (unsigned size = 1; size < SW_WASM_SIZES_COUNT; size++) {
+        struct sw_wasm_instance *one = move_in(f, limit_of(size));
         const uint8_t *base = one->slot.base;
         assert_int_equal(do_it(f, one, 'g'), SW_GUEST_DONE);
         assert_int_equal(do_it(f, one, 'f'), SW_GUEST_DONE);
         sw_wasm_instance_free(one);
-        expect_clean(f, limit_of(class) / 2, base);
-        expect_clean(f, limit_of(class), base);
+        expect_clean(f, limit_of(size) / 2, base);
+        expect_clean(f, limit_of(size), base);
     }
 }
 
@@ -192,8 +198,8 @@ static void after_an_image(void **state)
     struct fixture *f = *state;
     struct sw_buffer image;
 
-    for (unsigned class = 0; limit_of(class) <= IMAGE_MAX; class ++) {
-        struct sw_wasm_instance *one = move_in(f, limit_of(class));
+    for (unsigned size = 0; limit_of(size) <= IMAGE_MAX; size++) {
+        struct sw_wasm_instance *one = move_in(f, limit_of(size));
         const uint8_t *base = one->slot.base;
         sw_buffer_init(&image, 16u << 20);
         assert_int_equal(do_it(f, one, 'g'), SW_GUEST_DONE);
@@ -201,7 +207,7 @@ static void after_an_image(void **state)
         assert_int_equal(sw_wasm_image_save(one, &image, &f->err), SW_OK);
         sw_wasm_instance_free(one);
         for (size_t cut = 0; cut < 2; cut++) {
-            one = move_in(f, limit_of(class));
+            one = move_in(f, limit_of(size));
             assert_ptr_equal(one->slot.base, base);
             assert_int_equal(
                 sw_wasm_image_load(one, (struct sw_bytes){image.data, image.size - cut}, &f->err),
@@ -209,7 +215,7 @@ static void after_an_image(void **state)
             if (cut == 0)
                 assert_int_equal(do_it(f, one, 's'), SW_GUEST_FAILED);
             sw_wasm_instance_free(one);
-            expect_clean(f, limit_of(class), base);
+            expect_clean(f, limit_of(size), base);
         }
         sw_buffer_done(&image);
     }
@@ -252,5 +258,5 @@ int main(void)
         TEST(after_a_crowd),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_in_every_class(tests, sizeof tests / sizeof tests[0]);
 }

@@ -482,5 +482,5 @@ int main(void)
         RETURN(it_must_say_that_it_waits_and_nothing_else),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_in_every_class(tests, sizeof tests / sizeof tests[0]);
 }

@@ -136,5 +136,5 @@ int main(void)
         TEST(last_words_are_kept),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_in_every_class(tests, sizeof tests / sizeof tests[0]);
 }

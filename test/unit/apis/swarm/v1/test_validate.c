@@ -70,6 +70,22 @@ static void test_keyed_agents_have_no_replicas(void **state)
                     "a number of them; leave replicas or keyed out\n");
 }
 
+static void test_replicas_of_the_engine_compute_fit_a_host(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_api_agent *agent = good_agent(f);
+
+    agent->spec.engine = SW_API_ENGINE_COMPUTE;
+    agent->spec.has_replicas = true;
+    agent->spec.replicas = 16384;
+    sw_object_apply_defaults(agents(), agent);
+    assert_int_equal(sw_object_validate(agents(), agent, &f->check), SW_OK);
+    assert_contains(invalid(f, "kind: Agent\nmetadata: {name: a}\nspec:\n  engine: compute\n"
+                               "  replicas: 16385\n  module: " DIGEST "\n"),
+                    "m.yaml:5:13: spec.replicas: a node has at most 16384 instances of the engine "
+                    "compute; choose another engine, or fewer replicas\n");
+}
+
 static void test_templates_are_partial(void **state)
 {
     struct fixture *f = *state;
@@ -397,6 +413,7 @@ int main(void)
         TEST(test_defaults),
         TEST(test_zero_is_not_missing),
         TEST(test_keyed_agents_have_no_replicas),
+        TEST(test_replicas_of_the_engine_compute_fit_a_host),
         TEST(test_templates_are_partial),
         TEST(test_module_or_template),
         TEST(test_all_rules_at_once_with_places),

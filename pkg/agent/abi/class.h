@@ -1,0 +1,45 @@
+/* Classes of engine (spec.engine of an Agent): with which settings a module becomes machine code,
+ * and where the memories of its instances lie.
+ *
+ *   compact  bounds compared in code: memories lie close together, the most instances
+ *   compute  bounds held by pages that nobody may touch: the quickest code, few instances
+ *   replay   the same result on every processor: a history can be replayed on another one
+ *
+ * A *program* is a module in a class: what a host loads. It is named by the module's digest, and,
+ * unless it is compact, "/" and the class. State is memory and globals, so all classes of one build
+ * read each other's images; records are replayed in the class that made them.
+ * Threads: pure functions.  I/O: none. */
+#pragma once
+#include "pkg/agent/abi/abi.h"
+#include "pkg/utils/base/buffer.h"
+
+enum sw_abi_class { SW_ABI_COMPACT, SW_ABI_COMPUTE, SW_ABI_REPLAY, SW_ABI_CLASSES };
+
+#define SW_ABI_FINGERPRINT_SIZE 256
+#define SW_ABI_PROGRAM_SIZE 80 /* "sha256:", 64 digits, "/", the longest class, and the NUL. */
+
+/* Its name, as spec.engine has it. */
+const char *sw_abi_class_name(enum sw_abi_class class);
+/* SW_E_INVALID: no class has that name. */
+SW_MUST_CHECK enum sw_rc sw_abi_class_parse(struct sw_bytes name, enum sw_abi_class *ret_class);
+
+/* What decides the meaning of a record or an image of that class, in the build of that fingerprint
+ * (such as SW_ABI_FINGERPRINT): those with equal texts replay each other. For compact it is that
+ * fingerprint; for replay it names no processor. */
+void sw_abi_record_fingerprint(const char *build, enum sw_abi_class class,
+                               char ret_text[SW_ABI_FINGERPRINT_SIZE]);
+/* What decides which machine code runs there; it always names the processor. */
+void sw_abi_code_fingerprint(const char *build, enum sw_abi_class class,
+                             char ret_text[SW_ABI_FINGERPRINT_SIZE]);
+/* The class that a text of either says; compact if it says none. */
+enum sw_abi_class sw_abi_class_of(struct sw_bytes fingerprint);
+
+/* The name of a program. A digest that is too long is cut. */
+void sw_abi_program_name(struct sw_bytes digest, enum sw_abi_class class,
+                         char ret_name[SW_ABI_PROGRAM_SIZE]);
+/* The digest in a name, for whoever does not care about the class. One that is too long is cut. */
+void sw_abi_program_digest(const char *name, char ret_digest[SW_ABI_PROGRAM_SIZE]);
+/* The other way; *ret_digest borrows from name, and is not looked at.
+ * SW_E_INVALID: it names a class that there is not */
+SW_MUST_CHECK enum sw_rc sw_abi_program_parse(struct sw_bytes name, struct sw_bytes *ret_digest,
+                                              enum sw_abi_class *ret_class);
