@@ -120,6 +120,7 @@ static const char *const limits[SW_POD_LIMITS] = {
     [SW_POD_LIMIT_QUOTA_MESSAGES] = "quota/messagesPerSecond",
     [SW_POD_LIMIT_QUOTA_INSTANCES] = "quota/instances",
     [SW_POD_LIMIT_QUOTA_MEMORY] = "quota/memory",
+    [SW_POD_LIMIT_QUOTA_CPU] = "quota/cpu",
 };
 
 /* A namespace that is in several hosts comes several times. */

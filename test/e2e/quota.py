@@ -7,9 +7,10 @@ import concurrent.futures
 import json
 import os
 import signal
+import time
 import unittest
 
-from swarmd import BASE, Client, Daemon, apply, run
+from swarmd import BASE, TMP, Client, Daemon, apply, run
 from waiting import wait_for
 
 QUOTAS = BASE + "/namespaces/default/resourcequotas"
@@ -156,6 +157,49 @@ class Quota(unittest.TestCase):
         wait_for(lambda: self.throttled("narrow")[:2] == ("True", "MessageLimit"), "that is seen")
         self.assertIn("takes 3 messages a second", self.throttled("narrow")[2])
         run("swarm", "delete", "agent/narrow")
+
+    def spin(self, key):
+        """Ends at the deadline of the Agent: 300 ms of the processor."""
+        client = Client(self.daemon)
+        status = client.send("burner/" + key, "spin")[0]
+        client.close()
+        return status
+
+    def used_ns(self):
+        usage = self.client.get("/namespaces/default/agents/burner")["status"].get("usage", {})
+        return int(usage.get("cpuNanoseconds", 0))
+
+    def test_a_namespace_has_no_more_of_the_processor_and_others_what_is_left(self):
+        apply("crasher", "burner: keyed: true, limits: {deadline: 300ms}")
+        self.addCleanup(run, "swarm", "delete", "agent/burner")
+        with open(os.path.join(TMP, "beside.yaml"), "w", encoding="utf-8") as file:
+            file.write("apiVersion: swarm/v1\nkind: Namespace\nmetadata: {name: beside}\n")
+        folder = os.path.join(TMP, "agents-crasher")
+        with open(os.path.join(folder, "agents.yaml"), "w", encoding="utf-8") as file:
+            file.write("apiVersion: swarm/v1\nkind: Agent\n"
+                       "metadata: {name: quick, namespace: beside}\n"
+                       "spec: {module: ./test_crasher.wasm, keyed: true}\n")
+        run("swarm", "apply", "-f", os.path.join(TMP, "beside.yaml"))
+        run("swarm", "apply", "-f", folder)
+        run("swarm", "wait", "agent/quick", "-n", "beside", "--for=condition=Ready")
+        self.put(cpu="200ms")
+        self.assertEqual(self.spin("first"), 504)  # The quota has come to the host by then.
+        begin = time.monotonic()
+        before_ns = self.used_ns()
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            spins = [pool.submit(self.spin, f"k{i}") for i in range(4)]
+            wait_for(lambda: self.throttled("burner")[:2] == ("True", "ProcessorQuota"), "that")
+            self.assertIn("200 ms of the processor", self.throttled("burner")[2])
+            for i in range(5):
+                asked = time.monotonic()
+                run("swarm", "send", f"quick/k{i}", "hi", "-n", "beside")
+                self.assertLess(time.monotonic() - asked, 3)
+            self.assertEqual([spin.result() for spin in spins], [504] * 4)
+        passed_s = time.monotonic() - begin
+        # Of 1.2 s a tenth of a second's worth may have been there, and a slice for each worker.
+        self.assertGreater(passed_s, (1.2 - 0.02 - 0.05) / 0.2)
+        wait_for(lambda: self.used_ns() - before_ns > 1.1e9, "that it is metered")
+        self.assertGreater(self.metric("quota/cpu"), 10)
 
 
 if __name__ == "__main__":

@@ -187,7 +187,8 @@ static enum sw_rc on_usage(struct sw_agents *agents, const struct sw_frame_usage
 _Static_assert((int)SW_POD_LIMITS == (int)SW_FRAME_LIMITS &&
                    (int)SW_POD_LIMIT_QUOTA_MESSAGES == (int)SW_FRAME_LIMIT_QUOTA_MESSAGES &&
                    (int)SW_POD_LIMIT_QUOTA_INSTANCES == (int)SW_FRAME_LIMIT_QUOTA_INSTANCES &&
-                   (int)SW_POD_LIMIT_QUOTA_MEMORY == (int)SW_FRAME_LIMIT_QUOTA_MEMORY,
+                   (int)SW_POD_LIMIT_QUOTA_MEMORY == (int)SW_FRAME_LIMIT_QUOTA_MEMORY &&
+                   (int)SW_POD_LIMIT_QUOTA_CPU == (int)SW_FRAME_LIMIT_QUOTA_CPU,
                "both sides count limits alike");
 
 static enum sw_rc on_throttled(struct sw_agents *agents, const struct sw_frame_throttled *told)

@@ -217,9 +217,9 @@ static const struct field stats_fields[] = {U64(stats.pods),
                                             U64(stats.snapshot_bytes),
                                             U64(stats.still_ns)};
 
-static const struct field quota_fields[] = {NAME(quota.name_space, SW_FRAME_NAME_MAX),
-                                            U64(quota.instances), U64(quota.memory_bytes),
-                                            U32(quota.messages_per_s, UINT32_MAX)};
+static const struct field quota_fields[] = {
+    NAME(quota.name_space, SW_FRAME_NAME_MAX), U64(quota.instances), U64(quota.memory_bytes),
+    U32(quota.messages_per_s, UINT32_MAX), U64(quota.cpu_ns)};
 static const struct field usage_fields[] = {
     NAME(usage.name_space, SW_FRAME_NAME_MAX),
     TEXT(usage.agent, SW_FRAME_NAME_MAX),

@@ -18,6 +18,7 @@ struct sw_frame_quota { /* As struct sw_quota_limits has it. */
     struct sw_bytes name_space;
     uint64_t instances, memory_bytes;
     uint32_t messages_per_s;
+    uint64_t cpu_ns;
 };
 
 enum sw_frame_limit {                                 /* What an Agent is pushed back by. */
@@ -25,7 +26,8 @@ enum sw_frame_limit {                                 /* What an Agent is pushed
                       SW_FRAME_LIMIT_QUOTA_MESSAGES,  /* and the quota of its namespace: of messages
                                                          in a second, */
                       SW_FRAME_LIMIT_QUOTA_INSTANCES, /* of instances, */
-                      SW_FRAME_LIMIT_QUOTA_MEMORY,    /* and of their memory. */
+                      SW_FRAME_LIMIT_QUOTA_MEMORY,    /* of their memory, */
+                      SW_FRAME_LIMIT_QUOTA_CPU,       /* and of the processor. */
                       SW_FRAME_LIMITS
 };
 

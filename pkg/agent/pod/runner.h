@@ -102,7 +102,8 @@ enum sw_pod_limit {                               /* What an Agent is pushed bac
                     SW_POD_LIMIT_QUOTA_MESSAGES,  /* and what its namespace may have: of messages in
                                                      a second, */
                     SW_POD_LIMIT_QUOTA_INSTANCES, /* of instances, */
-                    SW_POD_LIMIT_QUOTA_MEMORY,    /* and of their memory. */
+                    SW_POD_LIMIT_QUOTA_MEMORY,    /* of their memory, */
+                    SW_POD_LIMIT_QUOTA_CPU,       /* and of the processor. */
                     SW_POD_LIMITS
 };
 
@@ -134,6 +135,7 @@ struct sw_agent_throttle {
 struct sw_pod_quota {                 /* Of a namespace on this node. */
     uint64_t instances, memory_bytes; /* SW_POD_QUOTA_NONE: any number. */
     uint64_t messages_per_s;          /* 0: any number. */
+    uint64_t cpu_ns;                  /* Of the processor in a second; 0: any. */
 };
 
 struct sw_pod_event { /* Something that people should see; borrowed for the call. */

@@ -13,7 +13,7 @@ static void lower(uint64_t *limit, uint64_t value)
 
 static void add_quota(struct sw_pod_quota *limits, const struct sw_api_quota_limits *hard)
 {
-    uint64_t memory_bytes;
+    uint64_t memory_bytes, cpu_ns;
 
     if (hard->has_instances)
         lower(&limits->instances, hard->instances);
@@ -23,12 +23,16 @@ static void add_quota(struct sw_pod_quota *limits, const struct sw_api_quota_lim
     if (hard->messages_per_second != 0 &&
         (limits->messages_per_s == 0 || hard->messages_per_second < limits->messages_per_s))
         limits->messages_per_s = hard->messages_per_second;
+    if (hard->cpu != NULL && hard->cpu[0] != '\0' &&
+        sw_text_to_duration_ns(hard->cpu, &cpu_ns) == SW_OK &&
+        (limits->cpu_ns == 0 || cpu_ns < limits->cpu_ns))
+        limits->cpu_ns = cpu_ns;
 }
 
 struct sw_pod_quota sw_node_quota_of(struct sw_node_controller *controller, const char *space)
 {
     const struct sw_kind *kind = sw_kind_find("ResourceQuota");
-    struct sw_pod_quota limits = {SW_POD_QUOTA_NONE, SW_POD_QUOTA_NONE, 0};
+    struct sw_pod_quota limits = {SW_POD_QUOTA_NONE, SW_POD_QUOTA_NONE, 0, 0};
     const struct sw_store_item *item;
     size_t cursor = 0;
 

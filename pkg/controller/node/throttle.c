@@ -12,6 +12,7 @@ static const char *const reasons[SW_POD_LIMITS] = {
     [SW_POD_LIMIT_QUOTA_MESSAGES] = "MessageQuota",
     [SW_POD_LIMIT_QUOTA_INSTANCES] = "InstanceQuota",
     [SW_POD_LIMIT_QUOTA_MEMORY] = "MemoryQuota",
+    [SW_POD_LIMIT_QUOTA_CPU] = "ProcessorQuota",
 };
 
 /* Which limit it is, what it allows, and what to do. */
@@ -45,6 +46,12 @@ static void say(enum sw_pod_limit limit, const struct sw_api_pod *pod,
                  "raised",
                  quota->memory_bytes);
         break;
+    case SW_POD_LIMIT_QUOTA_CPU:
+        snprintf(ret_words, SENTENCE_MAX,
+                 "the quota of the namespace allows %" PRIu64 " ms of the processor in a second "
+                 "(cpu), and there is work for more: it waits; have less to do, or have it raised",
+                 quota->cpu_ns / 1000000);
+        break;
     case SW_POD_LIMITS:
         break;
     }
@@ -63,6 +70,8 @@ static bool is_there(enum sw_pod_limit limit, const struct sw_api_pod *pod,
         return quota->instances != SW_POD_QUOTA_NONE;
     case SW_POD_LIMIT_QUOTA_MEMORY:
         return quota->memory_bytes != SW_POD_QUOTA_NONE;
+    case SW_POD_LIMIT_QUOTA_CPU:
+        return quota->cpu_ns != 0;
     case SW_POD_LIMITS:
         break;
     }
@@ -87,6 +96,7 @@ static void note(struct sw_node_controller *controller, const struct sw_node_pod
             "the messagesPerSecond of its namespace's quota are used up",
         [SW_POD_LIMIT_QUOTA_INSTANCES] = "the instances of its namespace's quota are used up",
         [SW_POD_LIMIT_QUOTA_MEMORY] = "the memory of its namespace's quota is used up",
+        [SW_POD_LIMIT_QUOTA_CPU] = "the processor time of its namespace's quota is used up",
     };
     char space[64];
 

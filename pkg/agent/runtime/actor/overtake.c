@@ -306,6 +306,11 @@ void sw_overtake_go_on(struct sw_worker *worker, struct sw_ready_link *link)
     sw_strands_resume(worker->options.strands, passed->strand);
 }
 
+struct sw_instance *sw_overtake_instance(struct sw_ready_link *link)
+{
+    return SW_LIST_ITEM(link, struct sw_passed, link)->instance;
+}
+
 bool sw_overtake_is_replaced(const struct sw_worker *worker)
 {
     return worker->options.strands != NULL && sw_strands_is_replaced(worker->options.strands);

@@ -86,6 +86,8 @@ bool sw_overtake_keeps(struct sw_worker *worker, struct sw_item *item);
  * ended; from here on they are in the way, and their instances begin nothing else. */
 void sw_overtake_want_slots(struct sw_worker *worker, const struct sw_pod *pod,
                             const uint8_t *wanted, uint8_t *ret_busy);
+/* Whose it is that waits to go on. */
+struct sw_instance *sw_overtake_instance(struct sw_ready_link *link);
 /* What the segment of an instance handles that was passed; NULL: nothing that came as a message. */
 const struct sw_message *sw_overtake_message(const struct sw_worker *worker,
                                              const struct sw_instance *instance);

@@ -528,6 +528,8 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
         return;
     }
     sw_share_set_weight(pod->share, pod->config.weight);
+    sw_share_set_quota(pod->share,
+                       pod->account->parent == NULL ? NULL : &pod->account->parent->quota);
     atomic_store(&pod->account->turn.weight, pod->config.weight);
     pod->program = sw_program_add(worker, spec->program, item->module);
     item->module = NULL;

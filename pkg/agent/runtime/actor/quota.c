@@ -6,7 +6,7 @@
 
 void sw_quota_init(struct sw_quota *quota)
 {
-    const struct sw_quota_limits none = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0};
+    const struct sw_quota_limits none = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, 0};
 
     pthread_mutex_init(&quota->mutex, NULL);
     sw_list_init(&quota->turns);
@@ -23,6 +23,8 @@ void sw_quota_set(struct sw_quota *quota, const struct sw_quota_limits *limits)
     atomic_store(&quota->instances_max, limits->instances);
     atomic_store(&quota->memory_bytes_max, limits->memory_bytes);
     atomic_store(&quota->messages_per_s, limits->messages_per_s);
+    if (atomic_exchange(&quota->cpu_ns, limits->cpu_ns) != limits->cpu_ns)
+        atomic_store(&quota->cpu_paid_ns, 0); /* What it used before is not held against it. */
 }
 
 /* Whoever finds that it is one too many takes itself out again, so others may find the same for a
@@ -252,4 +254,39 @@ void sw_quota_leave(struct sw_quota *quota, struct sw_quota_turn *turn)
     if (has_turn(turn))
         end_turn(quota, turn);
     pthread_mutex_unlock(&quota->mutex);
+}
+
+/* --- Processor time --------------------------------------------------------------------------- */
+
+/* How long it takes until so much may be had, without passing 64 bits on the way. */
+static uint64_t rest_of(uint64_t used_ns, uint64_t cpu_ns)
+{
+    uint64_t whole_ns = used_ns / cpu_ns * SECOND_NS, part_ns = used_ns % cpu_ns;
+
+    if (part_ns < (uint64_t)1 << 34)
+        return whole_ns + part_ns * SECOND_NS / cpu_ns;
+    return whole_ns + part_ns / 1024 * SECOND_NS / (cpu_ns / 1024);
+}
+
+/* Of a nanosecond that it ran for it rests as long as it takes until it may have one again. */
+void sw_quota_use_cpu(struct sw_quota *quota, uint64_t used_ns, uint64_t now_ns)
+{
+    uint64_t cpu_ns = atomic_load_explicit(&quota->cpu_ns, memory_order_relaxed);
+    uint64_t least_ns = now_ns > SW_QUOTA_CPU_AHEAD_NS ? now_ns - SW_QUOTA_CPU_AHEAD_NS : 0;
+    uint64_t paid_ns, next_ns, price_ns;
+
+    if (cpu_ns == 0)
+        return;
+    price_ns = rest_of(used_ns, cpu_ns);
+    paid_ns = atomic_load_explicit(&quota->cpu_paid_ns, memory_order_relaxed);
+    do {
+        next_ns = (paid_ns > least_ns ? paid_ns : least_ns) + price_ns;
+    } while (!atomic_compare_exchange_weak(&quota->cpu_paid_ns, &paid_ns, next_ns));
+}
+
+uint64_t sw_quota_cpu_free_ns(const struct sw_quota *quota)
+{
+    return atomic_load_explicit(&quota->cpu_ns, memory_order_relaxed) == 0
+               ? 0
+               : atomic_load_explicit(&quota->cpu_paid_ns, memory_order_relaxed);
 }

@@ -1,5 +1,6 @@
 /* What a namespace may have in this host, reserved before it is used: instances, the memory that
- * they may come to, and messages in a second.
+ * they may come to, and messages in a second; and the time of the processor, of which it gets none
+ * while it has used more than it may.
  *
  * A reservation counts itself in first and looks at the bound afterwards: of workers that reserve
  * at once none passes it, and once a bound was lowered nobody passes that either. What was there
@@ -28,11 +29,15 @@
 #define SW_QUOTA_TURNS_MAX 256u
 #define SW_QUOTA_PATIENCE_NS 1000000000u
 #define SW_QUOTA_AHEAD_NS 100000000u
+#define SW_QUOTA_CPU_AHEAD_NS                                                                      \
+    100000000u /* What was not used in so much time can be had at once.                            \
+                */
 #define SW_QUOTA_WEIGHT_STANDARD 100u
 
 struct sw_quota_limits {
     uint64_t instances, memory_bytes; /* SW_QUOTA_NONE: any number. */
     uint32_t messages_per_s;          /* 0: any number. */
+    uint64_t cpu_ns;                  /* Of the processor in a second; 0: any. */
 };
 
 struct sw_quota {                                     /* Of a namespace. */
@@ -40,6 +45,8 @@ struct sw_quota {                                     /* Of a namespace. */
     _Atomic uint64_t instances_max, memory_bytes_max; /* And the most of it. */
     _Atomic uint32_t messages_per_s;
     _Atomic uint64_t paid_ns; /* When all messages that were taken are paid for, as in rates.h. */
+    _Atomic uint64_t cpu_ns;
+    _Atomic uint64_t cpu_paid_ns; /* By the monotonic clock: when its processor time is paid for. */
     _Atomic uint32_t turns_count;
     pthread_mutex_t mutex; /* Guards all below. */
     struct sw_list turns;  /* Of those who were refused, the longest first. */
@@ -71,5 +78,9 @@ void sw_quota_release_memory(struct sw_quota *quota, uint64_t memory_bytes);
  * the turn is of. False: there is no room for it before *ret_room_ns, and it has a turn now. */
 bool sw_quota_take_message(struct sw_quota *quota, struct sw_quota_turn *turn, uint64_t now_ns,
                            uint64_t *ret_room_ns);
+/* It ran for so long, until now: by the monotonic clock, as below. */
+void sw_quota_use_cpu(struct sw_quota *quota, uint64_t used_ns, uint64_t now_ns);
+/* From when on it may run; now or earlier: it may. */
+uint64_t sw_quota_cpu_free_ns(const struct sw_quota *quota);
 /* The Agent is no more: its turn goes. */
 void sw_quota_leave(struct sw_quota *quota, struct sw_quota_turn *turn);

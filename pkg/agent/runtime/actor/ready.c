@@ -1,15 +1,19 @@
 #include "pkg/agent/runtime/actor/ready.h"
 
+#include "pkg/agent/runtime/actor/quota.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define KEY_MAX 512u
+#define REST_NS_MAX 1000000000u
 
 struct sw_ready_queue {         /* Of one share, of one kind and priority. */
     struct sw_heap_entry entry; /* First: a heap entry is its queue. By time used / weight. */
     struct sw_share *share;
-    /* Of an Agent: its ready instances, a ring held by the last one. */
+    /* Of an Agent: its ready instances, a ring held by the last one. Of a namespace: their count.
+     */
     struct sw_ready_link *last;
     uint64_t count;
     /* Of a namespace: its Agents that have any, and the time of the one that was picked last. */
@@ -21,6 +25,8 @@ struct sw_share { /* An Agent, or a namespace, which is the parent of its Agents
     struct sw_share *parent;
     uint64_t refs, used_ns;
     uint32_t weight;
+    struct sw_quota *quota;    /* Of a namespace; NULL: it has none. */
+    struct sw_heap_entry rest; /* In ready->resting, while it rests. */
     bool is_slow;
     uint32_t quick; /* Segments that were not, since. */
     uint32_t going; /* Segments that are set aside. */
@@ -39,6 +45,7 @@ enum sw_rc sw_ready_init(struct sw_ready *ready, uint64_t seed)
     memset(ready, 0, sizeof *ready);
     EACH_QUEUE(k, p)
     sw_heap_init(&ready->orders[k].spaces[p]);
+    sw_heap_init(&ready->resting);
     ready->shares = sw_map_new(seed);
     return ready->shares == NULL ? SW_E_EXHAUSTED : SW_OK;
 }
@@ -58,6 +65,7 @@ void sw_ready_done(struct sw_ready *ready)
     while (ready->shares != NULL && sw_map_next(ready->shares, &cursor, &entry))
         share_free(entry.value);
     sw_map_free(ready->shares);
+    sw_heap_done(&ready->resting);
     EACH_QUEUE(k, p)
     sw_heap_done(&ready->orders[k].spaces[p]);
 }
@@ -75,6 +83,7 @@ static struct sw_share *share_get(struct sw_ready *ready, struct sw_share *paren
             return NULL;
         share->parent = parent;
         share->weight = SW_WEIGHT_STANDARD;
+        share->rest.at = SW_HEAP_ABSENT;
         share->key_size = (uint32_t)key.size;
         memcpy(share->key, key.data, key.size);
         EACH_QUEUE(k, p)
@@ -136,6 +145,7 @@ void sw_ready_share_put(struct sw_ready *ready, struct sw_share *share)
         assert(share->queues[k][p].last == NULL);
         leave(ready, k, p, &share->queues[k][p]);
     }
+    sw_heap_remove(&ready->resting, &share->rest);
     ready->alone = NULL;
     if (ready->picked == share || (ready->picked != NULL && ready->picked->parent == share))
         ready->picked = NULL;
@@ -147,6 +157,17 @@ void sw_ready_share_put(struct sw_ready *ready, struct sw_share *share)
 void sw_share_set_weight(struct sw_share *share, uint32_t weight)
 {
     share->weight = weight == 0 ? SW_WEIGHT_STANDARD : weight;
+}
+
+void sw_share_set_quota(struct sw_share *share, struct sw_quota *quota)
+{
+    share->parent->quota = quota;
+}
+
+void sw_share_use_cpu(struct sw_share *share, uint64_t used_ns, uint64_t now_ns)
+{
+    if (share != NULL && share->parent->quota != NULL)
+        sw_quota_use_cpu(share->parent->quota, used_ns, now_ns);
 }
 
 /* --- Queues ---------------------------------------------------------------------------------- */
@@ -161,15 +182,47 @@ static enum sw_rc enter(struct sw_heap *heap, struct sw_ready_queue *queue, uint
                        queue->entry.rank > floor_ns ? queue->entry.rank : floor_ns);
 }
 
+static bool is_resting(const struct sw_share *space)
+{
+    return space->rest.at != SW_HEAP_ABSENT;
+}
+
+/* A namespace among the others, unless it rests. */
+static enum sw_rc enter_space(struct sw_ready *ready, struct sw_ready_queue *space,
+                              enum sw_ready_kind kind, uint32_t priority)
+{
+    struct sw_ready_order *order = &ready->orders[kind];
+
+    return is_resting(space->share)
+               ? SW_OK
+               : enter(&order->spaces[priority], space, order->floor_ns[priority]);
+}
+
+/* So many are queued more or, as a negative number, fewer. */
+static void count_queued(struct sw_ready *ready, struct sw_share *space, enum sw_ready_kind kind,
+                         uint32_t priority, uint64_t count)
+{
+    if (is_resting(space))
+        return;
+    ready->orders[kind].queued[priority] += count;
+    ready->slow_count += kind != SW_READY_QUICK ? count : 0;
+}
+
+static void count(struct sw_ready *ready, struct sw_share *share, enum sw_ready_kind kind,
+                  uint32_t priority, uint64_t count)
+{
+    share->parent->queues[kind][priority].count += count;
+    count_queued(ready, share->parent, kind, priority, count);
+}
+
 /* An Agent into its namespace, and that among the others. */
 static enum sw_rc enter_both(struct sw_ready *ready, struct sw_share *share,
                              enum sw_ready_kind kind, uint32_t priority)
 {
     struct sw_ready_queue *space = &share->parent->queues[kind][priority];
-    struct sw_ready_order *order = &ready->orders[kind];
     enum sw_rc rc = enter(&space->agents, &share->queues[kind][priority], space->floor_ns);
 
-    return rc != SW_OK ? rc : enter(&order->spaces[priority], space, order->floor_ns[priority]);
+    return rc != SW_OK ? rc : enter_space(ready, space, kind, priority);
 }
 
 static enum sw_rc add(struct sw_ready *ready, struct sw_share *share, enum sw_ready_kind kind,
@@ -193,8 +246,7 @@ static enum sw_rc add(struct sw_ready *ready, struct sw_share *share, enum sw_re
     }
     queue->last = link;
     queue->count++;
-    ready->orders[kind].queued[priority]++;
-    ready->slow_count += kind != SW_READY_QUICK;
+    count(ready, share, kind, priority, 1);
     return SW_OK;
 }
 
@@ -239,8 +291,7 @@ static void leave_ring(struct sw_ready *ready, struct sw_share *share, enum sw_r
     }
     link->queued &= (uint8_t)~(1u << priority);
     queue->count--;
-    ready->orders[kind].queued[priority]--;
-    ready->slow_count -= kind != SW_READY_QUICK;
+    count(ready, share, kind, priority, UINT64_MAX);
 }
 
 static void remove_all(struct sw_ready *ready, struct sw_share *share, enum sw_ready_kind kind,
@@ -254,6 +305,78 @@ static void remove_all(struct sw_ready *ready, struct sw_share *share, enum sw_r
 void sw_ready_remove(struct sw_ready *ready, struct sw_share *share, struct sw_ready_link *link)
 {
     remove_all(ready, share, kind_of(share), link);
+}
+
+/* --- Namespaces that have used up their quota ------------------------------------------------- */
+
+static void tell_held(struct sw_ready *ready, struct sw_share *space, enum sw_ready_kind kind,
+                      uint32_t priority)
+{
+    struct sw_heap *agents = &space->queues[kind][priority].agents;
+
+    for (size_t i = 0; i < agents->count && ready->on_held != NULL; i++) {
+        struct sw_ready_queue *queue = (struct sw_ready_queue *)(void *)agents->entries[i];
+
+        if (queue->last != NULL)
+            ready->on_held(ready->held_ctx, kind, queue->last->next[priority]);
+    }
+}
+
+/* Whether the namespace is to rest; it does then. Without memory for that it goes on, and pays for
+ * it later. */
+static bool has_to_rest(struct sw_ready *ready, struct sw_share *space)
+{
+    uint64_t free_ns = space->quota == NULL ? 0 : sw_quota_cpu_free_ns(space->quota);
+
+    if (free_ns <= ready->now_ns || ready->is_unbounded)
+        return false;
+    EACH_QUEUE(k, p)
+    count_queued(ready, space, k, p, 0 - space->queues[k][p].count);
+    /* A quota may be raised meanwhile: it is looked at again by then. */
+    if (free_ns - ready->now_ns > REST_NS_MAX)
+        free_ns = ready->now_ns + REST_NS_MAX;
+    if (sw_heap_put(&ready->resting, &space->rest, free_ns) != SW_OK) {
+        EACH_QUEUE(k, p)
+        count_queued(ready, space, k, p, space->queues[k][p].count);
+        return false;
+    }
+    EACH_QUEUE(k, p)
+    {
+        leave(ready, k, p, &space->queues[k][p]);
+        tell_held(ready, space, k, p);
+    }
+    ready->alone = NULL;
+    return true;
+}
+
+/* Those that may run again are among the others again. */
+static enum sw_rc end_rests(struct sw_ready *ready)
+{
+    struct sw_heap_entry *first;
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && (first = sw_heap_first(&ready->resting)) != NULL &&
+           (first->rank <= ready->now_ns || ready->is_unbounded)) {
+        struct sw_share *space =
+            (struct sw_share *)(void *)((char *)first - offsetof(struct sw_share, rest));
+
+        sw_heap_remove(&ready->resting, first);
+        ready->alone = NULL;
+        EACH_QUEUE(k, p)
+        {
+            count_queued(ready, space, k, p, space->queues[k][p].count);
+            if (rc == SW_OK && space->queues[k][p].agents.count > 0)
+                rc = enter_space(ready, &space->queues[k][p], k, p);
+        }
+    }
+    return rc;
+}
+
+uint64_t sw_ready_rest_ns(const struct sw_ready *ready)
+{
+    const struct sw_heap_entry *first = sw_heap_first(&ready->resting);
+
+    return first == NULL ? UINT64_MAX : first->rank;
 }
 
 /* --- Picking --------------------------------------------------------------------------------- */
@@ -299,7 +422,11 @@ static struct sw_ready_queue *pick(struct sw_ready *ready, enum sw_ready_kind ki
 
     while ((entry = first_of(&order->spaces[priority])) != NULL) {
         struct sw_ready_queue *space = (struct sw_ready_queue *)(void *)entry;
-        struct sw_ready_queue *queue =
+        struct sw_ready_queue *queue;
+
+        if (has_to_rest(ready, space->share))
+            continue;
+        queue =
             is_capped(ready, space->share, kind) ? NULL : first_agent(ready, &space->agents, kind);
 
         if (queue != NULL) {
@@ -378,7 +505,7 @@ static struct sw_ready_link *next_alone(struct sw_ready *ready, uint32_t *ret_pr
     uint32_t priority = ready->alone_priority;
     struct sw_ready_order *order = &ready->orders[SW_READY_QUICK];
 
-    if (queue->last == NULL)
+    if (queue->last == NULL || has_to_rest(ready, queue->share->parent))
         return NULL;
     space = &queue->share->parent->queues[SW_READY_QUICK][priority];
     order->floor_ns[priority] = space->entry.rank;
@@ -419,6 +546,8 @@ struct sw_ready_link *sw_ready_next(struct sw_ready *ready, uint32_t *ret_priori
 {
     struct sw_ready_link *link = NULL;
 
+    if (sw_ready_rest_ns(ready) <= ready->now_ns && end_rests(ready) != SW_OK)
+        ready->is_broken = true;
     if (ready->alone != NULL)
         link = next_alone(ready, ret_priority);
     if (link != NULL)
@@ -508,9 +637,8 @@ static enum sw_rc change_kind(struct sw_ready *ready, struct sw_share *share, bo
         rc = enter_both(ready, share, to, p);
         new->last = old->last;
         new->count = old->count;
-        ready->orders[from].queued[p] -= old->count;
-        ready->orders[to].queued[p] += old->count;
-        ready->slow_count += is_slow ? old->count : -old->count;
+        count(ready, share, from, p, 0 - old->count);
+        count(ready, share, to, p, new->count);
         old->last = NULL;
         old->count = 0;
     }
@@ -543,7 +671,6 @@ void sw_share_begin_going(struct sw_share *share)
 
 enum sw_rc sw_share_end_going(struct sw_ready *ready, struct sw_share *share)
 {
-    struct sw_ready_order *order = &ready->orders[SW_READY_SLOW];
     enum sw_rc rc = SW_OK;
 
     share->going--;
@@ -554,7 +681,7 @@ enum sw_rc sw_share_end_going(struct sw_ready *ready, struct sw_share *share)
         if (share->queues[SW_READY_SLOW][p].last != NULL)
             rc = enter_both(ready, share, SW_READY_SLOW, p);
         else if (space->agents.count > 0)
-            rc = enter(&order->spaces[p], space, order->floor_ns[p]);
+            rc = enter_space(ready, space, SW_READY_SLOW, p);
     }
     return rc;
 }
@@ -567,7 +694,6 @@ uint32_t sw_share_space_going(const struct sw_share *share)
 /* Namespaces that had been capped may be picked again. */
 static enum sw_rc let_in(struct sw_ready *ready)
 {
-    struct sw_ready_order *order = &ready->orders[SW_READY_SLOW];
     struct sw_map_entry entry;
     size_t cursor = 0;
     enum sw_rc rc = SW_OK;
@@ -577,7 +703,7 @@ static enum sw_rc let_in(struct sw_ready *ready)
 
         for (uint32_t p = 0; share->parent == NULL && p < SW_PRIORITIES && rc == SW_OK; p++)
             if (share->queues[SW_READY_SLOW][p].agents.count > 0)
-                rc = enter(&order->spaces[p], &share->queues[SW_READY_SLOW][p], order->floor_ns[p]);
+                rc = enter_space(ready, &share->queues[SW_READY_SLOW][p], SW_READY_SLOW, p);
     }
     return rc;
 }
@@ -606,5 +732,8 @@ struct sw_ready_link *sw_ready_next_going(struct sw_ready *ready)
 {
     uint32_t priority;
 
+    ready->is_unbounded = true;
+    if (end_rests(ready) != SW_OK)
+        ready->is_broken = true;
     return next_of(ready, SW_READY_GOING, &priority);
 }

@@ -12,6 +12,8 @@
  * Start-time fair queueing: whoever comes back after a rest begins at the time of who runs now, so
  * nobody saves up, and nobody starves: an Agent with a hundred thousand ready instances gets as
  * much as its neighbour with one.
+ * A namespace that has used all the processor time that its quota allows (quota.h) rests: it is in
+ * no queue that is picked from until the time that it may run again, and nobody looks at it before.
  * Threads: one at a time.  I/O: none; whoever runs what was picked says how long it took.
  * Limits: SW_GOING_AGENT_MAX and SW_GOING_SPACE_MAX segments of an Agent, of a namespace, are begun
  * while they are slow; others of theirs wait. Where room is scarce, SW_GOING_SPACE_MIN of a
@@ -39,6 +41,7 @@ struct sw_ready_link { /* In each instance; zeroed: nowhere. */
     uint8_t queued; /* Bit p: it stands in the queue of priority p. */
 };
 
+struct sw_quota; /* quota.h */
 struct sw_share; /* Opaque: an Agent in a worker, with its part of the processor. */
 
 enum sw_ready_room { /* For slow ones to begin: */
@@ -72,6 +75,13 @@ struct sw_ready {
     enum sw_ready_kind picked_kind;
     bool turn_of_slow; /* And not of going. */
     enum sw_ready_room room;
+    uint64_t now_ns;        /* By the monotonic clock; the caller's to set. */
+    struct sw_heap resting; /* Namespaces, by when they may run again. */
+    bool is_unbounded;      /* None rests any more. */
+    bool is_broken;         /* There was no memory for one to come back. */
+    /* One rests from now on, and the first of each of its Agents that has something ready. */
+    void (*on_held)(void *ctx, enum sw_ready_kind kind, struct sw_ready_link *link);
+    void *held_ctx;
     bool rests; /* Neither a slow nor a going one is picked. */
 };
 
@@ -94,6 +104,13 @@ struct sw_share *sw_ready_share_get(struct sw_ready *ready, struct sw_bytes name
 void sw_ready_share_put(struct sw_ready *ready, struct sw_share *share);
 /* weight: 1 to 1,000 of SW_WEIGHT_STANDARD. */
 void sw_share_set_weight(struct sw_share *share, uint32_t weight);
+
+/* The quota of its namespace, which is to outlive the share; NULL: none. */
+void sw_share_set_quota(struct sw_share *share, struct sw_quota *quota);
+/* It ran for so long; NULL: nobody did. */
+void sw_share_use_cpu(struct sw_share *share, uint64_t used_ns, uint64_t now_ns);
+/* When the first namespace that rests may run again; UINT64_MAX: none rests. */
+uint64_t sw_ready_rest_ns(const struct sw_ready *ready);
 
 /* Queue it at a priority; once.  SW_E_EXHAUSTED: no memory. */
 SW_MUST_CHECK enum sw_rc sw_ready_add(struct sw_ready *ready, struct sw_share *share,
@@ -119,7 +136,7 @@ void sw_ready_charge(struct sw_ready *ready, uint64_t ns);
  * nothing. */
 void sw_share_add_used(struct sw_share *share, uint64_t ns);
 uint64_t sw_share_take_used(struct sw_share *share);
-/* Whether there is nothing to pick, as far as is known without looking. */
+/* Whether there is nothing to pick, as far as is known without looking; who rests aside. */
 bool sw_ready_is_empty(const struct sw_ready *ready);
 
 /* --- Slow Agents ------------------------------------------------------------------------------ */
@@ -141,5 +158,6 @@ SW_MUST_CHECK enum sw_rc sw_ready_add_going(struct sw_ready *ready, struct sw_sh
 /* Take it out again. O(n) in the queue. */
 void sw_ready_remove_going(struct sw_ready *ready, struct sw_share *share,
                            struct sw_ready_link *link);
-/* One of those that are set aside, whoever's turn it is, out of its queue; NULL: none. */
+/* One of those that are set aside, whoever's turn it is and whatever quotas say from here on, out
+ * of its queue; NULL: none. */
 struct sw_ready_link *sw_ready_next_going(struct sw_ready *ready);

@@ -37,6 +37,16 @@ static void init_buffers(struct sw_worker *worker)
     sw_buffer_init(&worker->rest.block, IMAGE_BYTES_MAX);
 }
 
+/* The quota of its namespace has an Agent wait. */
+static void on_held(void *ctx, enum sw_ready_kind kind, struct sw_ready_link *link)
+{
+    const struct sw_instance *instance = kind == SW_READY_GOING
+                                             ? sw_overtake_instance(link)
+                                             : SW_LIST_ITEM(link, struct sw_instance, ready);
+
+    sw_throttle_note(ctx, instance->pod, SW_FRAME_LIMIT_QUOTA_CPU);
+}
+
 enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_worker **ret_worker,
                          struct sw_err *err)
 {
@@ -60,6 +70,8 @@ enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_work
     worker->spares.depot = &worker->shared->depot;
     if (sw_ready_init(&worker->ready, seed) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a worker");
+    worker->ready.on_held = on_held;
+    worker->ready.held_ctx = worker;
     sw_list_init(&worker->dirty);
     sw_list_init(&worker->metered);
     sw_list_init(&worker->captured);
@@ -185,7 +197,7 @@ static uint64_t look_at_monotonic_clock(struct sw_worker *worker)
     uint64_t monotonic = system->monotonic_ns(system->ctx);
     uint64_t passed_ns = worker->monotonic_ns == 0 ? 0 : monotonic - worker->monotonic_ns;
 
-    worker->monotonic_ns = worker->timed_ns = monotonic;
+    worker->monotonic_ns = worker->timed_ns = worker->ready.now_ns = monotonic;
     worker->now_ns += passed_ns;
     return passed_ns;
 }
@@ -213,6 +225,7 @@ void sw_worker_charge(struct sw_worker *worker)
     worker->unclocked = 0;
     sw_share_add_used(worker->ready.picked, worker->monotonic_ns - timed_ns + worker->slices_ns);
     worker->slices_ns = 0;
+    sw_share_use_cpu(worker->ready.picked, passed_ns, worker->monotonic_ns);
     sw_ready_charge(&worker->ready, passed_ns + costs_ns);
 }
 
@@ -373,6 +386,8 @@ uint32_t sw_worker_run(struct sw_worker *worker, uint32_t segments_max)
         if (worker->passing.rest_ns != 0)
             sw_overtake_settle(worker);
         next = sw_ready_next(&worker->ready, &priority);
+        if (worker->ready.is_broken)
+            sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a namespace that is ready");
         if (next == NULL)
             break;
         if (!run_next(worker, next, priority, segments_max, &count))
@@ -405,11 +420,16 @@ bool sw_worker_has_work(const struct sw_worker *worker)
     return !sw_ready_is_empty(&worker->ready);
 }
 
+static uint64_t least(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
+}
+
 uint64_t sw_worker_wait_ns(struct sw_worker *worker)
 {
     const struct sw_heap_entry *first = sw_heap_first(&worker->timers);
     uint64_t due = first == NULL ? UINT64_MAX : first->rank;
-    uint64_t rest_ns = sw_hibernate_wait_ns(worker);
+    uint64_t rest_ns = sw_hibernate_wait_ns(worker), held_ns = sw_ready_rest_ns(&worker->ready);
 
     SW_LIST_EACH(&worker->dirty, node)
     {
@@ -420,7 +440,7 @@ uint64_t sw_worker_wait_ns(struct sw_worker *worker)
     if (!sw_list_is_empty(&worker->metered) && worker->meter_ns < due &&
         sw_journal_has_room(worker->shared->journal))
         due = worker->meter_ns;
-    if (due == UINT64_MAX && worker->passing.rest_ns == 0)
+    if (due == UINT64_MAX && worker->passing.rest_ns == 0 && held_ns == UINT64_MAX)
         return rest_ns;
     sw_worker_look_at_clock(worker);
     sw_overtake_settle(worker);
@@ -428,7 +448,9 @@ uint64_t sw_worker_wait_ns(struct sw_worker *worker)
         due = due > worker->now_ns ? due - worker->now_ns : 0;
     if (worker->passing.rest_ns != 0 && worker->passing.rest_ns - worker->monotonic_ns < due)
         due = worker->passing.rest_ns - worker->monotonic_ns;
-    return rest_ns < due ? rest_ns : due;
+    if (held_ns != UINT64_MAX)
+        due = least(due, held_ns > worker->monotonic_ns ? held_ns - worker->monotonic_ns : 0);
+    return least(rest_ns, due);
 }
 
 struct sw_item_read *sw_worker_read(struct sw_worker *worker)
