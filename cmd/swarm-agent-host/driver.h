@@ -133,6 +133,9 @@ void lane_wake(struct lane *lane);
 void lane_run(void *ctx);
 /* The outputs of a lane that may leave now, at most all; the caller frees them. */
 struct sw_output *lane_outputs(struct lane *lane, uint64_t durable);
+/* What a lane put out and could not leave yet leaves before what another one will put out. Workers
+ * stand still. */
+void lane_follow(struct lane *first, struct lane *then);
 /* Move what a worker put out to where the link finds it, and its figures as well, these not each
  * time while there is more to come (has_news). */
 void lane_publish(struct lane *lane, bool has_news);
@@ -208,6 +211,7 @@ SW_MUST_CHECK enum sw_rc link_hello(struct driver *driver, struct sw_frame_hello
 void link_emit(void *ctx, const struct sw_frame *frame);
 void link_put(void *ctx, uint32_t worker, struct sw_item *item);
 enum sw_rc link_still(void *ctx, void (*work)(void *work_ctx), void *work_ctx);
+void link_follow(void *ctx, uint32_t first, uint32_t then);
 /* Wait for more frames and hand each whole one to take(ctx, frame). Errors: of take, and
  * SW_E_CORRUPT, SW_E_UNAVAILABLE as link_hello. Instead of link_serve. */
 SW_MUST_CHECK enum sw_rc link_receive(struct driver *driver,

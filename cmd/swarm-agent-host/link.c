@@ -183,6 +183,7 @@ static void tell_stats(struct driver *driver)
     stats->snapshots_failed = atomic_load(&driver->snapshots_failed);
     stats->snapshot_bytes = atomic_load(&driver->snapshot_bytes);
     stats->still_ns = atomic_load(&driver->still_ns);
+    stats->rebalanced = sw_host_moved(driver->host);
     memory_look(driver);
     stats->outputs_waiting = atomic_load(&driver->outputs_bytes);
     link_emit(driver, &frame);
@@ -266,6 +267,17 @@ enum sw_rc link_still(void *ctx, void (*work)(void *work_ctx), void *work_ctx)
     if (rc == SW_OK)
         driver->still_tries = 0;
     return rc;
+}
+
+void link_follow(void *ctx, uint32_t first, uint32_t then)
+{
+    struct driver *driver = ctx;
+
+    lane_publish(&driver->lanes[first], false);
+    lane_publish(&driver->lanes[then], false);
+    pthread_mutex_lock(&driver->out_mutex); /* Nobody collects half of them. */
+    lane_follow(&driver->lanes[first], &driver->lanes[then]);
+    pthread_mutex_unlock(&driver->out_mutex);
 }
 
 /* Read once.  SW_E_UNAVAILABLE: the link ended. */
@@ -409,6 +421,7 @@ enum sw_rc link_serve(struct driver *driver, struct sw_err *err)
             rc = sw_host_go_on(driver->host, err);
         if (atomic_load(&driver->has_news) && driver->stats_ns + STATS_NS <= now) {
             driver->stats_ns = now;
+            rc = rc == SW_OK ? sw_host_balance(driver->host, err) : rc;
             tell_stats(driver);
         }
         if (!send_some(driver, &has_left))

@@ -136,7 +136,8 @@ static void recover(struct sw_worker **workers, const struct sw_frame_hello *hel
                                       .open_module = open_module,
                                       .put = link_put,
                                       .emit = link_emit,
-                                      .stand_still = link_still};
+                                      .stand_still = link_still,
+                                      .follow = link_follow};
     struct sw_err err = {0};
     struct sw_buffer identity;
     char words[512];

@@ -166,6 +166,31 @@ struct sw_output *lane_outputs(struct lane *lane, uint64_t durable)
     return first;
 }
 
+void lane_follow(struct lane *first, struct lane *then)
+{
+    struct sw_output *outputs, **at;
+
+    pthread_mutex_lock(&first->mutex);
+    outputs = first->outputs;
+    first->outputs = NULL;
+    pthread_mutex_unlock(&first->mutex);
+    pthread_mutex_lock(&then->mutex);
+    at = &then->outputs;
+    while (outputs != NULL) { /* Both are in the order of their epochs. */
+        struct sw_output *output = outputs;
+
+        while (*at != NULL && (*at)->epoch <= output->epoch)
+            at = &(*at)->next;
+        outputs = output->next;
+        output->next = *at;
+        *at = output;
+        if (output->next == NULL)
+            then->outputs_last = output;
+        at = &output->next;
+    }
+    pthread_mutex_unlock(&then->mutex);
+}
+
 /* Hand over what is for other workers. False: some ring is full, and running more would only add.
  */
 static bool lane_flush(struct lane *lane)

@@ -6,7 +6,7 @@
 #include "pkg/controller/modules/controller.h"
 #include "pkg/metrics/collector/collector.h"
 
-#define FIGURES_MAX 24
+#define FIGURES_MAX 25
 #define FIGURES_OF_HOST_MAX 8
 #define FIGURES_OF_SPACE_MAX 8
 

@@ -435,6 +435,30 @@ static enum sw_rc stand_still(void *ctx, void (*work)(void *work_ctx), void *wor
     return SW_OK;
 }
 
+/* What one lane put out leaves before what the other one will put out. */
+static void follow(void *ctx, uint32_t first, uint32_t then)
+{
+    struct sim_host *host = ctx;
+    struct sim_lane *from = &host->lanes[first], *to = &host->lanes[then];
+    struct sw_output **at;
+
+    publish(from);
+    publish(to);
+    at = &to->outputs;
+    while (from->outputs != NULL) { /* Both are in the order of their epochs. */
+        struct sw_output *output = from->outputs;
+
+        while (*at != NULL && (*at)->epoch <= output->epoch)
+            at = &(*at)->next;
+        from->outputs = output->next;
+        output->next = *at;
+        *at = output;
+        if (output->next == NULL)
+            to->outputs_last = output;
+        at = &output->next;
+    }
+}
+
 static bool recover(struct sim_host *host)
 {
     struct sw_journal_options journal = {.system = &host->options.disk->system,
@@ -450,7 +474,8 @@ static bool recover(struct sim_host *host)
                                       .open_module = open_module,
                                       .put = put_item,
                                       .emit = emit,
-                                      .stand_still = stand_still};
+                                      .stand_still = stand_still,
+                                      .follow = follow};
     struct sw_frame ready = {.kind = SW_FRAME_READY};
     struct sw_recovery_report report;
     struct sw_err err = {0};
@@ -469,6 +494,7 @@ static bool recover(struct sim_host *host)
               "host: recovered %" PRIu64 " Pods, %" PRIu64 " instances, %" PRIu64 " messages",
               report.pods, report.instances, report.messages);
     host->state = SIM_HOST_RUNNING;
+    sim_heat_begin(&host->heat);
     ready.ready = (struct sw_frame_ready){.version = SW_LINK_VERSION,
                                           .workers = host->options.workers,
                                           .pods = report.pods,
@@ -862,6 +888,7 @@ static void end_life(void *ctx)
     end_task(host, &host->journal);
     end_task(host, &host->snapshots);
     sim_event_stop(host->options.loop, &host->link_in);
+    sim_heat_end(&host->heat);
     sim_event_stop(host->options.loop, &host->end);
     for (uint32_t i = 0; i < host->options.workers; i++)
         free_lane(host, &host->lanes[i]);
@@ -924,6 +951,7 @@ void sim_host_init(struct sim_host *host, const struct sim_host_options *options
     host->options = *options;
     host->random.state = options->seed;
     sim_event_init(&host->link_in, run_link_in, host);
+    sim_heat_init(&host->heat, host, host->options.seed);
     sim_event_init(&host->link_out, run_link_out, host);
     sim_event_init(&host->end, run_end, host);
     options->disk->hooks = (struct sim_disk_hooks){host, disk_wait, disk_crash, look_at_clock};

@@ -16,6 +16,7 @@
 #pragma once
 #include "pkg/agent/runtime/host/host.h"
 #include "test/sim/disk.h"
+#include "test/sim/heat.h"
 #include "test/sim/loop.h"
 #include "test/sim/trace.h"
 
@@ -118,6 +119,7 @@ struct sim_host {
     char words[600];
     uint64_t lives, commits, segments, replayed, asides;
     uint64_t woken, moved; /* Of instances that slept. */
+    struct sim_heat heat;
 };
 
 void sim_host_init(struct sim_host *host, const struct sim_host_options *options);

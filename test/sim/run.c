@@ -223,6 +223,7 @@ static void tell(struct run *run)
     result->asides = run->host.asides;
     result->woken = run->host.woken;
     result->moved = run->host.moved;
+    result->pods_moved = run->host.heat.moved;
     result->operations = run->work.records_count;
     result->kills = run->front.ends[SIM_END_KILLED];
     result->powers = run->front.ends[SIM_END_POWER];

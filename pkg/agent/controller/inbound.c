@@ -367,6 +367,7 @@ static enum sw_rc on_stats(struct sw_agents *agents, const struct sw_frame_stats
     view->snapshots_failed = stats->snapshots_failed;
     view->snapshot_bytes = stats->snapshot_bytes;
     view->still_ns = stats->still_ns;
+    view->rebalanced = stats->rebalanced;
     return SW_OK;
 }
 

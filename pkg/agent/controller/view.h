@@ -14,4 +14,5 @@ struct sw_agents_view { /* For metrics, top and status. Counts since the host's 
     uint64_t calls, calls_open; /* Of services; open: under way, or answered and not taken yet. */
     uint64_t epochs, journal_bytes, requests;
     uint64_t journal_kept_bytes, snapshots, snapshots_failed, snapshot_bytes, still_ns;
+    uint64_t rebalanced; /* Pods that went to another worker. */
 };

@@ -404,6 +404,7 @@ static void add(void *ctx, const struct sw_host_view *view)
     sum->snapshots_failed += one->snapshots_failed;
     sum->snapshot_bytes += one->snapshot_bytes;
     sum->still_ns += one->still_ns;
+    sum->rebalanced += one->rebalanced;
 }
 
 void sw_hosts_view(const struct sw_hosts *hosts, struct sw_agents_view *ret_view)

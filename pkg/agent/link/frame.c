@@ -215,7 +215,8 @@ static const struct field stats_fields[] = {U64(stats.pods),
                                             U64(stats.snapshots),
                                             U64(stats.snapshots_failed),
                                             U64(stats.snapshot_bytes),
-                                            U64(stats.still_ns)};
+                                            U64(stats.still_ns),
+                                            U64(stats.rebalanced)};
 
 static const struct field quota_fields[] = {
     NAME(quota.name_space, SW_FRAME_NAME_MAX), U64(quota.instances), U64(quota.memory_bytes),

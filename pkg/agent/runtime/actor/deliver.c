@@ -32,14 +32,21 @@ static void park(struct sw_worker *worker, struct sw_pod *pod, struct sw_message
     sw_message_free(message);
 }
 
-/* A message that was on its way while its slot moved to another Pod goes on there. False: it has
- * arrived, or there is no such Pod. */
+static bool is_elsewhere(const struct sw_worker *worker, uint64_t pod)
+{
+    const struct sw_route_pod *route = sw_routes_pod(worker->routes, pod);
+
+    return route != NULL && route->worker != worker->options.index;
+}
+
+/* A message that was on its way while its slot moved to another Pod, or its Pod to another worker,
+ * goes on there. False: it has arrived, or there is no such Pod. */
 static bool forward(struct sw_worker *worker, struct sw_message *message)
 {
     uint64_t holder =
         sw_routes_holder(worker->routes, message->pod, message->instance, message->key);
 
-    if (holder == 0 || holder == message->pod)
+    if (holder == 0 || (holder == message->pod && !is_elsewhere(worker, holder)))
         return false;
     message->pod = holder;
     sw_dispatch_message(worker, message);

@@ -449,6 +449,8 @@ static void settle_pod(struct sw_worker *worker, struct sw_pod *pod)
         meter->used.cpu_ns += sw_share_take_used(pod->share);
         sw_usage_add(&account->unrecorded, &meter->used);
     }
+    atomic_fetch_add_explicit(&worker->shared->heat_ns[pod->config.pod % SW_HEAT_PODS],
+                              meter->used.cpu_ns, memory_order_relaxed);
     for (struct sw_account *each = account; each != NULL; each = each == account ? parent : NULL) {
         each->pages += meter->pages;
         each->since_ms += meter->since_ms;

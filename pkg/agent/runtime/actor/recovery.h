@@ -17,7 +17,7 @@ struct sw_recovery_report {
 };
 
 /* Open the journal of options into shared->journal and fill the workers. Every Pod found is closed
- * until swarmd opens it; the Pod of number n belongs to worker n % count, and all know its route.
+ * until swarmd opens it; the Pod of number n begins with worker n % count, and all know its route.
  * SW_E_CORRUPT: the journal is damaged, or its records contradict each other. */
 SW_MUST_CHECK enum sw_rc sw_recover(const struct sw_journal_options *options,
                                     struct sw_shared *shared, struct sw_worker **workers,

@@ -25,6 +25,7 @@
 /* Clients are refused at half of it, so that what instances do for them can still end. */
 #define SW_QUEUED_BYTES_EDGE_MAX ((int64_t)1 << 29)
 #define SW_COUNTED_BYTES_MAX 65536
+#define SW_HEAT_PODS 4096u
 #define SW_FANOUT_MAX 262144u /* Deliveries of one segment's publishes, but for its first. */
 
 struct sw_shelf;     /* pkg/agent/store/shelf.h */
@@ -84,6 +85,8 @@ struct sw_shared {
     struct sw_instance_room room;
     struct sw_suspects suspects;
     struct sw_depot depot;
+    /* What Pods took of the processor, by number modulo SW_HEAT_PODS: told once a second. */
+    _Atomic uint64_t heat_ns[SW_HEAT_PODS];
     struct sw_shelf *shelf; /* Where instances sleep; NULL: before recovery. */
     uint64_t shelf_bytes;   /* Of a file of it; 0: as shelf.h has it. */
     /* How much memory the process has; NULL: what guests have in each worker is looked at. */

@@ -4,19 +4,13 @@
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/hibernate.h"
+#include "pkg/agent/runtime/actor/move.h"
 #include "pkg/agent/runtime/actor/resting.h"
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/state.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* From one Pod to another, each with its worker, which may be the same. */
-struct move {
-    struct sw_worker *from_worker, *to_worker;
-    struct sw_pod *from, *to;
-    uint8_t slots[SW_SLOTS / 8];
-};
 
 void sw_workers_settle(struct sw_worker **workers, uint32_t count)
 {
@@ -41,7 +35,7 @@ void sw_workers_settle(struct sw_worker **workers, uint32_t count)
 /* --- Instances ------------------------------------------------------------------------------- */
 
 /* A guest belongs to the thread of its worker: it crosses as an image. */
-static void pack(const struct move *move, struct sw_instance *instance)
+static void pack(const struct sw_move *move, struct sw_instance *instance)
 {
     struct sw_worker *from = move->from_worker;
     struct sw_image *image;
@@ -57,7 +51,7 @@ static void pack(const struct move *move, struct sw_instance *instance)
 }
 
 /* Take it out of the old worker's and Pod's tables. */
-static void leave(const struct move *move, struct sw_instance *instance)
+static void leave(const struct sw_move *move, struct sw_instance *instance)
 {
     struct sw_worker *from = move->from_worker;
 
@@ -97,7 +91,7 @@ static void set_pod(struct sw_instance *instance, uint64_t pod)
         instance->handled->pod = pod;
 }
 
-static void enter(const struct move *move, struct sw_instance *instance, bool was_failing)
+static void enter(const struct sw_move *move, struct sw_instance *instance, bool was_failing)
 {
     struct sw_worker *to = move->to_worker;
     struct sw_subscriber *subscriber;
@@ -136,7 +130,7 @@ static void enter(const struct move *move, struct sw_instance *instance, bool wa
     sw_instance_wake_up(to, instance, SWARM_PRIORITY_NORMAL);
 }
 
-static void move_instances(const struct move *move)
+static void move_instances(const struct sw_move *move)
 {
     size_t count = sw_map_count(move->from->instances), cursor = 0, at = 0;
     struct sw_instance **list = malloc((count + 1) * sizeof(struct sw_instance *));
@@ -164,7 +158,7 @@ static void move_instances(const struct move *move)
 
 /* --- The rest -------------------------------------------------------------------------------- */
 
-static void move_letters(const struct move *move)
+static void move_letters(const struct sw_move *move)
 {
     struct sw_letters *from = &move->from->letters;
 
@@ -187,7 +181,7 @@ static void move_letters(const struct move *move)
 }
 
 /* What waited for the old Pod to be opened waits for the new one, or is delivered. */
-static void move_limbo(const struct move *move)
+static void move_limbo(const struct sw_move *move)
 {
     struct sw_item *waiting = move->from->limbo, *item;
 
@@ -209,7 +203,7 @@ static void move_limbo(const struct move *move)
     }
 }
 
-static void apply(const struct move *move)
+void sw_move_apply(const struct sw_move *move)
 {
     sw_capture_pod_first(move->from_worker, move->from);
     sw_capture_pod_first(move->to_worker, move->to);
@@ -219,6 +213,11 @@ static void apply(const struct move *move)
             sw_hibernate_move(move->from_worker, move->from, move->to_worker, move->to, slot);
     move_letters(move);
     move_limbo(move);
+}
+
+static void apply(const struct sw_move *move)
+{
+    sw_move_apply(move);
     for (size_t i = 0; i < sizeof move->slots; i++) {
         move->from->config.slots[i] &= (uint8_t)~move->slots[i];
         move->to->config.slots[i] |= move->slots[i];
@@ -228,12 +227,12 @@ static void apply(const struct move *move)
 }
 
 /* Everybody learns at once what the two Pods hold: nobody runs. */
-static void announce(const struct sw_slots_take *take, const struct move *move)
+static void announce(const struct sw_slots_take *take, const struct sw_move *move)
 {
     struct sw_route_change from, to;
 
-    sw_pod_route(move->from, (uint32_t)(move->from->config.pod % take->count), &from);
-    sw_pod_route(move->to, (uint32_t)(move->to->config.pod % take->count), &to);
+    sw_pod_route(move->from, move->from_worker->options.index, &from);
+    sw_pod_route(move->to, move->to_worker->options.index, &to);
     for (uint32_t i = 0; i < take->count; i++)
         if (sw_routes_change(take->workers[i]->routes, &from) != SW_OK ||
             sw_routes_change(take->workers[i]->routes, &to) != SW_OK)
@@ -247,7 +246,7 @@ static bool is_same_agent(const struct sw_pod_config *one, const struct sw_pod_c
            sw_bytes_is_equal(one->name_space, other->name_space);
 }
 
-static void take_from(struct sw_slots_take *take, struct move *move)
+static void take_from(struct sw_slots_take *take, struct sw_move *move)
 {
     struct sw_record record = {.kind = SW_RECORD_SLOTS,
                                .slots = {.from = move->from->config.pod,
@@ -278,7 +277,8 @@ static void take_from(struct sw_slots_take *take, struct move *move)
 
 void sw_slots_take(struct sw_slots_take *take)
 {
-    struct move move = {.to_worker = take->workers[take->pod % take->count]};
+    struct sw_move move = {
+        .to_worker = take->workers[sw_worker_of_pod(take->workers, take->count, take->pod)]};
 
     memset(take->ret_taken, 0, sizeof take->ret_taken);
     take->ret_is_partial = false;
@@ -304,8 +304,8 @@ void sw_slots_take(struct sw_slots_take *take)
 enum sw_rc sw_slots_recover(struct sw_worker **workers, uint32_t count,
                             const struct sw_record_slots *record)
 {
-    struct move move = {.from_worker = workers[record->from % count],
-                        .to_worker = workers[record->to % count]};
+    struct sw_move move = {.from_worker = workers[record->from % count],
+                           .to_worker = workers[record->to % count]};
     struct sw_slots_take take = {.workers = workers, .count = count};
 
     move.from = sw_map_find(move.from_worker->pods, &record->from, sizeof record->from);

@@ -65,8 +65,9 @@ enum sw_rc sw_host_new(const struct sw_host_options *options, struct sw_host **r
     host->pods = sw_map_new(seed);
     host->modules = sw_map_new(seed);
     host->open = sw_map_new(seed);
-    if (host->routes == NULL || host->pods == NULL || host->modules == NULL || host->open == NULL ||
-        take_recovered(host) != SW_OK)
+    host->balance = sw_balance_new(options->workers_count);
+    if (host->balance == NULL || host->routes == NULL || host->pods == NULL ||
+        host->modules == NULL || host->open == NULL || take_recovered(host) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the host");
     *ret_host = SW_TAKE(host);
     return SW_OK;
@@ -96,6 +97,7 @@ void sw_host_free(struct sw_host *host)
     sw_map_free(host->modules);
     sw_map_free(host->pods);
     sw_map_free(host->open);
+    sw_balance_free(host->balance);
     sw_routes_free(host->routes);
     free(host);
 }
@@ -576,6 +578,7 @@ static enum sw_rc take_result(struct sw_host *host, const struct sw_frame_call_r
                                            .from = result->service,
                                            .type = result->type},
                                   .body = result->body};
+    const struct sw_route_pod *route;
     struct sw_message *message;
 
     if (result->pod >= atomic_load(&shared->next_pod) ||
@@ -585,7 +588,10 @@ static enum sw_rc take_result(struct sw_host *host, const struct sw_frame_call_r
     message = sw_message_new(&template);
     if (message == NULL)
         return no_memory(err);
-    host->options.put(host->options.ctx, (uint32_t)(result->pod % host->options.workers_count),
+    route = sw_routes_pod(host->routes, result->pod);
+    host->options.put(host->options.ctx,
+                      route != NULL ? route->worker
+                                    : (uint32_t)(result->pod % host->options.workers_count),
                       &message->item);
     return SW_OK;
 }

@@ -31,6 +31,9 @@ struct sw_host_options {
     /* Call work(work_ctx) while all workers are at rest and have got all that was put before.
      * SW_E_TIMEOUT: not now, try again soon.  SW_E_UNAVAILABLE: the workers end. */
     enum sw_rc (*stand_still)(void *ctx, void (*work)(void *work_ctx), void *work_ctx);
+    /* While they are: what one worker has put out, and is not under way yet, leaves before what
+     * another one puts out from now on. */
+    void (*follow)(void *ctx, uint32_t first, uint32_t then);
 };
 
 SW_MUST_CHECK enum sw_rc sw_host_new(const struct sw_host_options *options,
@@ -46,5 +49,13 @@ SW_MUST_CHECK enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_f
  * as long as it says so. Errors as sw_host_receive. */
 bool sw_host_is_waiting(const struct sw_host *host);
 SW_MUST_CHECK enum sw_rc sw_host_go_on(struct sw_host *host, struct sw_err *err);
+/* Look at how hot workers are, now and then, and have a Pod go to another one if that helps
+ * (balance.h). Call it each second or so. Errors as sw_host_receive. */
+SW_MUST_CHECK enum sw_rc sw_host_balance(struct sw_host *host, struct sw_err *err);
+/* Have a Pod, by its number, go to another worker, whatever the heat. Errors: those of sw_pod_move
+ * and stand_still. */
+SW_MUST_CHECK enum sw_rc sw_host_move_pod(struct sw_host *host, uint64_t number, uint32_t to,
+                                          struct sw_err *err);
+uint64_t sw_host_moved(const struct sw_host *host); /* So many Pods did. */
 /* Put Pods without durability to sleep, for a snapshot: who waits for their instances is told. */
 void sw_host_close_volatile(struct sw_host *host);

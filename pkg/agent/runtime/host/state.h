@@ -2,6 +2,7 @@
  *
  * Threads, I/O, Limits: as host.h. */
 #pragma once
+#include "pkg/agent/runtime/host/balance.h"
 #include "pkg/agent/runtime/host/host.h"
 #include "pkg/utils/base/map.h"
 
@@ -37,6 +38,8 @@ struct sw_host {
     struct waiting *waiting; /* Frames about Pods, the oldest first. */
     bool is_partial; /* A segment was in the way when slots moved last: some are to move yet. */
     bool is_still;   /* All workers are at rest, and this thread hands them items itself. */
+    struct sw_balance *balance;
+    uint64_t seen_ns, moved; /* When heat was looked at last; Pods that went to another worker. */
 };
 
 /* Open a Pod, or change one that is open. `slots` are those that it gets now. */

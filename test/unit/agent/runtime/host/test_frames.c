@@ -48,6 +48,12 @@ static enum sw_rc stand_still(void *ctx, void (*work)(void *work_ctx), void *wor
     return SW_OK;
 }
 
+static void follow(void *ctx, uint32_t first, uint32_t then)
+{
+    (void)ctx;
+    assert_int_not_equal(first, then);
+}
+
 static int set_up(void **state)
 {
     struct sw_host_options options = {.system = &actors.disk.system,
@@ -58,7 +64,8 @@ static int set_up(void **state)
                                       .open_module = open_module,
                                       .put = put,
                                       .emit = emit,
-                                      .stand_still = stand_still};
+                                      .stand_still = stand_still,
+                                      .follow = follow};
 
     (void)state;
     actors_init(&actors, 1, 1);

@@ -1,0 +1,70 @@
+#!/usr/bin/python3
+"""Two Agents that keep a worker busy, each with a Pod, share one: a Pod goes to the other worker,
+stays there, and nothing of what its instances tell each other all the time is lost or doubled."""
+# timeout: 240
+# serial: yes
+import os
+import threading
+import time
+import unittest
+
+from swarmd import Client, Daemon, apply, run
+from waiting import wait_for
+
+AGENTS = ("hot", "cold", "warm", "cool")  # Of their Pods every other one has the same worker.
+PAIRS, ROUNDS, QUIET_S = 3, 20000, 12
+
+
+class Heat(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        os.environ["SWARM_AGENTS_WORKERS"] = "2"
+        cls.daemon = Daemon()
+        cls.daemon.start()
+        cls.client = Client(cls.daemon)
+        for name in AGENTS:
+            apply("pairs", f'{name}: keyed: true, pods: 1, durability: none, config: "{ROUNDS}"',
+                  prefix="bench")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+        cls.daemon.end()
+
+    def play(self, name, key):
+        """Each answer comes behind ROUNDS of a ball between two: one that is lost ends no game, and
+        one too many breaks one."""
+        client = Client(self.daemon)
+        while not self.over.is_set():
+            answer = client.send(f"{name}/{key}", f"{name} {key}", timeout="60s")
+            self.played.append(answer == (200, f"{name} {key}".encode()))
+        client.close()
+
+    def moved(self):
+        return self.client.metric("swarm_agent_host_rebalanced_pods")
+
+    @staticmethod
+    def described():
+        return "".join(run("swarm", "describe", "agent", name) for name in AGENTS)
+
+    def test_heat_is_shared_and_nothing_is_lost(self):
+        self.over, self.played = threading.Event(), []
+        threads = [threading.Thread(target=self.play, args=(name, key))
+                   for name in ("hot", "warm") for key in range(PAIRS)]
+        for thread in threads:
+            thread.start()
+        try:
+            wait_for(lambda: self.moved() == 1, "a Pod that moves", 90, 0.2)
+            wait_for(lambda: "Rebalanced" in self.described(), "its Event")
+            time.sleep(QUIET_S)  # It is not moved on, nor back.
+            self.assertEqual(self.moved(), 1)
+        finally:
+            self.over.set()
+            for thread in threads:
+                thread.join()
+        self.assertGreater(len(self.played), 2 * PAIRS)
+        self.assertTrue(all(self.played))
+
+
+if __name__ == "__main__":
+    unittest.main()
