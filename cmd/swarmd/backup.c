@@ -230,6 +230,14 @@ struct sw_gateway_backup backup_adapter_gateway(struct backup_adapter *adapter)
     return (struct sw_gateway_backup){.ctx = adapter, .begin = begin, .next = next, .end = end};
 }
 
+void backup_adapter_start(struct backup_adapter *adapter)
+{
+    struct sw_err err = {0};
+
+    if (sw_backup_sweep(adapter->system, adapter->data_folder, &err) != SW_OK)
+        sw_log(adapter->logger, SW_LOG_WARN, "backup", "%s", err.message);
+}
+
 void backup_adapter_stop(struct backup_adapter *adapter)
 {
     struct backup_job *job = adapter->job;
@@ -238,6 +246,8 @@ void backup_adapter_stop(struct backup_adapter *adapter)
     if (job == NULL || !job->is_working)
         return;
     detach(job);
+    if (job->backup != NULL)
+        sw_backup_cancel(job->backup);
     (void)sw_err_set(&err, SW_E_UNAVAILABLE, "the daemon stops");
     if (job->taken != NULL)
         job->taken(job->ctx, err.rc, (struct sw_bytes){NULL, 0}, true);

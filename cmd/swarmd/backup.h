@@ -18,6 +18,8 @@ struct backup_adapter { /* Borrowed; set before the first call. */
     struct backup_job *job; /* The one that is being made; NULL at first. */
 };
 
+/* Remove what a daemon that was killed left of one. */
+void backup_adapter_start(struct backup_adapter *adapter);
 /* It takes the adapter as its ctx, which outlives it. */
 struct sw_gateway_backup backup_adapter_gateway(struct backup_adapter *adapter);
 /* Tell who waits that nothing more comes: before the gateway is freed. What still reads ends by

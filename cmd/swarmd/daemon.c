@@ -592,6 +592,7 @@ static enum sw_rc gateway_start(struct daemon *daemon, struct sw_err *err)
                                              .node = settings->node,
                                              .engine_key = daemon->engines.key,
                                              .modules = &daemon->modules};
+    backup_adapter_start(&daemon->backup);
     options.backup = backup_adapter_gateway(&daemon->backup);
     daemon->collector = sw_collector_new();
     if (daemon->collector == NULL)

@@ -111,7 +111,7 @@ static enum sw_rc hold(struct folders *folders, const char *folder)
     if (backup->journals_count == SW_MANIFEST_JOURNALS_MAX)
         return sw_err_set(folders->err, SW_E_EXHAUSTED, "there are more than %u agent hosts",
                           SW_MANIFEST_JOURNALS_MAX);
-    rc = sw_cut_new(backup->system, folder, &held->cut, folders->err);
+    rc = sw_cut_new(backup->system, folder, &backup->is_cancelled, &held->cut, folders->err);
     if (rc == SW_E_NOT_FOUND && has_identity(backup, folder))
         return sw_err_set(folders->err, SW_E_CORRUPT, "the journal in %.300s is gone", folder);
     if (rc == SW_E_NOT_FOUND)
@@ -178,27 +178,32 @@ static uint64_t moved_bytes(const struct sw_backup *backup)
 
 /* --- The point ------------------------------------------------------------------------------- */
 
-/* What a daemon that was killed may have left. */
-static enum sw_rc remove_copy(const struct sw_backup *backup, struct sw_err *err)
+enum sw_rc sw_backup_sweep(const struct sw_system *system, const char *data_folder,
+                           struct sw_err *err)
 {
-    static const char *const names[] = {SW_BACKUP_STORE_COPY, SW_BACKUP_STORE_COPY ".partial"};
-    char path[SW_PATH_MAX];
+    static const char *const names[] = {SW_BACKUP_STORE_COPY, SW_BACKUP_STORE_COPY ".partial",
+                                        SW_BACKUP_STORE_COPY ".partial-journal"};
+    char path[SW_PATH_MAX + sizeof SW_BACKUP_STORE_COPY ".partial-journal"];
     enum sw_rc rc = SW_OK;
 
     for (size_t i = 0; rc == SW_OK && i < sizeof names / sizeof names[0]; i++) {
-        rc = sw_backup_path(backup, names[i], path, err);
-        if (rc == SW_OK)
-            rc = backup->system->path_remove(backup->system->ctx, path, err);
+        (void)snprintf(path, sizeof path, "%s/%s", data_folder, names[i]);
+        rc = system->path_remove(system->ctx, path, err);
         if (rc == SW_E_NOT_FOUND)
             rc = SW_OK;
     }
     return rc;
 }
 
+void sw_backup_cancel(struct sw_backup *backup)
+{
+    atomic_store(&backup->is_cancelled, true);
+}
+
 enum sw_rc sw_backup_prepare(struct sw_backup *backup, struct sw_err *err)
 {
     char path[SW_PATH_MAX];
-    enum sw_rc rc = remove_copy(backup, err);
+    enum sw_rc rc = sw_backup_sweep(backup->system, backup->data_folder, err);
 
     if (rc == SW_OK)
         rc = sw_backup_path(backup, SW_ARCHIVE_STORE, path, err);

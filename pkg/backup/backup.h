@@ -32,6 +32,12 @@ SW_MUST_CHECK enum sw_rc sw_backup_new(const struct sw_backup_options *options,
 void sw_backup_free(struct sw_backup *backup);
 SW_DEFINE_CLEANUP(struct sw_backup, sw_backup_free)
 
+/* Have whatever is being done end soon, with SW_E_CANCELLED. Any thread, until it is freed. */
+void sw_backup_cancel(struct sw_backup *backup);
+/* Remove what one that was interrupted left in a data folder. */
+SW_MUST_CHECK enum sw_rc sw_backup_sweep(const struct sw_system *system, const char *data_folder,
+                                         struct sw_err *err);
+
 /* Errors: of reading the folder; SW_E_CORRUPT: what is there is damaged. */
 SW_MUST_CHECK enum sw_rc sw_backup_prepare(struct sw_backup *backup, struct sw_err *err);
 /* This is the point.

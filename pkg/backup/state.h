@@ -33,6 +33,7 @@ struct sw_backup {
     struct sw_arena *arena; /* Of names and small files. */
     char data_folder[SW_PATH_MAX];
     uint8_t engine_key[32];
+    _Atomic bool is_cancelled; /* Any thread. */
     bool has_engines;
 
     struct sw_sqlite_view *store;

@@ -3,7 +3,7 @@
 goes on elsewhere from one point: what was acknowledged before that is there once, nothing is there
 twice, and what crossed from one host to another is in both or can still arrive."""
 # labels: kill
-# timeout: 300
+# timeout: 600
 import glob
 import os
 import random
@@ -285,6 +285,136 @@ class Busy(unittest.TestCase):
                 self.check_hosts(restored)
             finally:
                 restored.end()
+
+
+class Broken(unittest.TestCase):
+    """What ends in the middle of a backup leaves nothing half, and the next one works."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.data = os.path.join(TMP, "broken")
+        cls.swarm = Swarm(cls.data)
+        apply("diary", "diary: keyed: true", "lone: keyed: true, isolation: agent")
+        for number in range(20):
+            assert cls.swarm.say("diary/k", f"put 0 {number}") == b"%d" % (number + 1)
+            assert cls.swarm.say("lone/k", f"put 0 {number}") == b"%d" % (number + 1)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.swarm.end()
+
+    @staticmethod
+    def begin():
+        """A backup of which one megabyte came, and more comes only when it is read."""
+        process = subprocess.Popen(["swarmctl", "backup", "-"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, bufsize=0)
+        begin = b""
+        while len(begin) < 1 << 20:
+            begin += process.stdout.read((1 << 20) - len(begin))
+        return process, begin
+
+    def end(self, process, begin, status=0):
+        rest, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, status, errors)
+        return begin + rest, errors.decode()
+
+    def next_works(self, name):
+        """Once the daemon has heard that the one before is over."""
+        path = os.path.join(TMP, name)
+        waiting.wait_for(lambda: subprocess.run(["swarmctl", "backup", path], check=False,
+                                                capture_output=True).returncode == 0, "the next")
+        ask("swarmctl", "verify", "--replay", path)
+        os.remove(path)
+        self.assertEqual([file for file in os.listdir(self.data) if "copy" in file], [])
+
+    def test_1_there_is_one_at_a_time(self):
+        process, begin = self.begin()
+        path = os.path.join(TMP, "second.tar")
+        _, errors = ask("swarmctl", "backup", path, status=1)
+        self.assertIn("a backup is being made already", errors)
+        archive, words = self.end(process, begin)
+        self.assertIn("saved -: backup", words)
+        with open(path, "wb") as file:  # The refused one has left no file of this name.
+            file.write(archive)
+        ask("swarmctl", "verify", path)
+        _, errors = ask("swarmctl", "backup", path, status=4)
+        self.assertIn("second.tar is there already", errors)
+        os.remove(path)
+
+    def test_2_an_agent_host_that_dies_does_not_matter(self):
+        process, begin = self.begin()
+        hosts = self.swarm.daemon.hosts()
+        self.assertEqual(len(hosts), 2)
+        for pid in hosts.values():
+            os.kill(pid, signal.SIGKILL)
+        path = os.path.join(TMP, "hosts.tar")
+        with open(path, "wb") as file:
+            file.write(self.end(process, begin)[0])
+        ask("swarmctl", "verify", "--replay", path)
+        self.swarm.wait("diary", "lone")
+        self.next_works("after-hosts.tar")
+
+    def test_3_a_client_that_dies_is_noticed(self):
+        process, _ = self.begin()
+        process.kill()
+        process.communicate()
+        self.next_works("after-client.tar")
+
+    def test_4_a_daemon_that_stops_or_dies_is_told(self):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with open(os.path.join(self.data, "store.db.copy.partial"), "wb") as file:
+                file.write(b"left over")
+            process, begin = self.begin()
+            self.swarm.daemon.end(number)
+            _, errors = self.end(process, begin, 6)
+            self.assertRegex(errors, r"error: https://\S+ broke off after \d+ bytes")
+            self.swarm.daemon.start()
+            self.swarm.wait("diary", "lone")
+            self.next_works("after-daemon.tar")
+
+    def test_5_whoever_dies_at_whatever_moment_a_file_is_whole_or_not_there(self):
+        chance, whole = random.Random(SEED), 0
+        for number in range(10):
+            path = os.path.join(TMP, "moment.tar")
+            process = subprocess.Popen(["swarmctl", "backup", path], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+            time.sleep(chance.uniform(0, 0.6))
+            if number % 2 == 0:
+                process.kill()
+            else:
+                self.swarm.daemon.end(signal.SIGKILL)
+            status = process.wait(60)
+            if number % 2 == 1:
+                self.assertIn(status, (0, 6))
+                self.assertFalse(os.path.exists(path + ".partial"))
+                self.swarm.daemon.start()
+            if os.path.exists(path):
+                ask("swarmctl", "verify", path)
+                os.remove(path)
+                whole += 1
+            else:
+                self.assertNotEqual(status, 0)
+        print(f"{whole} of 10 were whole")
+        self.swarm.wait("diary", "lone")
+        self.next_works("moment.tar")  # In the place of what was left as partial.
+
+    def test_6_a_full_disk_leaves_nothing_and_says_what_is_needed(self):
+        if subprocess.run([os.path.join(os.environ["SW_SOURCE"], "tools", "test", "probe"), "root",
+                           "mount"], check=False).returncode != 0:
+            self.skipTest("root mount")
+        path, place = os.path.join(TMP, "for-small.tar"), os.path.join(TMP, "small")
+        os.makedirs(place)
+        ask("swarmctl", "backup", path)
+        for words, hint in ((f"backup {place}/x.tar", r"the backup needs \d{8} bytes"),
+                            (f"restore {path} --data {place}/data --take-over",
+                             r"unpacking \S+ needs about \d{8} bytes")):
+            done = subprocess.run(
+                ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs -o size=8m none {place} && "
+                 f"swarmctl {words}; echo status $?; ls -A {place}"],
+                capture_output=True, check=False, timeout=60)
+            self.assertEqual(done.stdout, b"status 1\n", done.stderr)
+            self.assertRegex(done.stderr.decode(), r"No space left on device\n  hint: " + hint)
+        self.next_works("after-full.tar")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ struct held { /* A snapshot or a shelf. */
 
 struct sw_cut {
     const struct sw_system *system;
+    const _Atomic bool *is_cancelled;
     struct sw_segment_walk walk;
     struct held snapshot; /* file -1: the journal goes back to its birth. */
     struct held *shelves;
@@ -78,6 +79,8 @@ static enum sw_rc note_record(void *ctx, const struct sw_journal_entry *entry, s
     struct sw_record record;
     enum sw_rc rc;
 
+    if (atomic_load_explicit(cut->is_cancelled, memory_order_relaxed))
+        return sw_err_set(err, SW_E_CANCELLED, "nobody wants the journal any more");
     if (entry->record.size == 0 || *(const uint8_t *)entry->record.data != SW_RECORD_SNAPSHOT)
         return SW_OK;
     rc = sw_record_take(entry->record, &record, err);
@@ -119,6 +122,7 @@ static enum sw_rc hold_snapshot(struct sw_cut *cut, struct sw_err *err)
 
 struct shelves {
     struct sw_cut *cut;
+    size_t names; /* Seen. */
     enum sw_rc rc;
     struct sw_err *err;
 };
@@ -131,6 +135,11 @@ static bool hold_shelf(void *ctx, const char *name)
     struct held *grown;
     unsigned number;
 
+    if (++shelves->names > SW_CUT_NAMES_MAX) {
+        shelves->rc = sw_err_set(shelves->err, SW_E_EXHAUSTED,
+                                 "%.300s has more files than a journal needs", cut->folder);
+        return false;
+    }
     if (sscanf(name, "shelf-%8x.shelf", &number) != 1)
         return true;
     sw_shelf_name(number, check);
@@ -222,8 +231,8 @@ static enum sw_rc begin(struct sw_cut *cut, struct sw_err *err)
     return rc == SW_OK ? sw_cut_move(cut, 0, err) : rc;
 }
 
-enum sw_rc sw_cut_new(const struct sw_system *system, const char *folder, struct sw_cut **ret_cut,
-                      struct sw_err *err)
+enum sw_rc sw_cut_new(const struct sw_system *system, const char *folder,
+                      const _Atomic bool *is_cancelled, struct sw_cut **ret_cut, struct sw_err *err)
 {
     SW_CLEANUP(sw_cut_freep) struct sw_cut *cut = calloc(1, sizeof *cut);
     enum sw_rc rc;
@@ -231,6 +240,7 @@ enum sw_rc sw_cut_new(const struct sw_system *system, const char *folder, struct
     if (cut == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory to hold a journal");
     cut->system = system;
+    cut->is_cancelled = is_cancelled;
     cut->snapshot.file = -1;
     if (strlen(folder) >= sizeof cut->folder - SW_CUT_NAME_MAX)
         return sw_err_set(err, SW_E_INVALID, "the journal's path is too long");

@@ -9,12 +9,16 @@
  * up to there, the snapshot that its last SNAPSHOT record names, and the shelves. The host may
  * remove each of them meanwhile: an open file stays. Nothing here changes a file.
  * Threads: one at a time.  I/O: through struct sw_system.
- * Limits: SW_CUT_EPOCH_MAX, SW_CUT_SHELVES_MAX; a file is open for each segment and shelf. */
+ * Limits: SW_CUT_EPOCH_MAX, SW_CUT_SHELVES_MAX, SW_CUT_NAMES_MAX; a file is open for each segment
+ * and shelf. */
 #pragma once
 #include "pkg/agent/store/journal.h"
 
+#include <stdatomic.h>
+
 #define SW_CUT_EPOCH_MAX (512u << 20)
 #define SW_CUT_SHELVES_MAX 65536u
+#define SW_CUT_NAMES_MAX 200000u /* In the folder, whatever they are. */
 #define SW_CUT_NAME_MAX 40u
 
 struct sw_cut; /* Opaque. */
@@ -31,12 +35,14 @@ struct sw_cut_view {
     uint64_t moved_bytes; /* By the last move. */
 };
 
-/* Read a journal and hold its files.
+/* Read a journal and hold its files. *is_cancelled is borrowed as long as the cut; once it is true
+ * whatever reads ends with SW_E_CANCELLED.
  * SW_E_NOT_FOUND    there is no journal (yet)
  * SW_E_UNAVAILABLE  its files come and go too fast to be held
  * others            as sw_journal_scan */
 SW_MUST_CHECK enum sw_rc sw_cut_new(const struct sw_system *system, const char *folder,
-                                    struct sw_cut **ret_cut, struct sw_err *err);
+                                    const _Atomic bool *is_cancelled, struct sw_cut **ret_cut,
+                                    struct sw_err *err);
 /* Move the cut to the present end, reading at most bytes_max of the journal (0: any number), and
  * hold what counts there. After an error the cut can only be freed.
  * SW_E_RANGE: more has come. Others as sw_cut_new. */

@@ -513,7 +513,7 @@ static enum sw_rc refresh(struct walk *walk)
             from++; /* A stray that came back is none of ours. */
         if (from < listed.count && listed.segments[from].base_lsn == out->segments[i].base_lsn)
             listed.segments[from++].file = out->segments[i].file, kept++;
-        else
+        else if (out->segments[i].file >= 0)
             walk->system->file_close(walk->system->ctx, out->segments[i].file);
         out->segments[i].file = -1;
     }

@@ -227,6 +227,17 @@ static enum sw_rc take_format(struct parse *parse)
     return rc;
 }
 
+/* In the one form that is written. */
+static bool take_time(const char *text, uint64_t *ret_utc_ns)
+{
+    char again[SW_TIME_TEXT_SIZE];
+
+    if (sw_time_parse(text, ret_utc_ns) != SW_OK)
+        return false;
+    sw_time_print(*ret_utc_ns, again);
+    return strcmp(again, text) == 0;
+}
+
 static enum sw_rc take_head(struct parse *parse)
 {
     struct sw_manifest *out = parse->out;
@@ -243,7 +254,7 @@ static enum sw_rc take_head(struct parse *parse)
         rc = take_text(parse, "version", out->version);
     if (rc == SW_OK)
         rc = take_value(parse, "time", &value);
-    if (rc == SW_OK && sw_time_parse(value, &out->utc_ns) != SW_OK)
+    if (rc == SW_OK && !take_time(value, &out->utc_ns))
         rc = wrong(parse, "expected a time");
     if (rc == SW_OK)
         rc = take_text(parse, "cluster", out->cluster);

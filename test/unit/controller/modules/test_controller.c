@@ -290,6 +290,27 @@ static void what_a_pod_has_or_nobody_can_be_asked_for_stays(void **state)
 }
 
 /* What is seen to be needed is not old because the pass took longer than the grace. */
+static bool is_asked_for_again(struct fixture *fixture)
+{
+    return world_of(fixture)->asks >= 3;
+}
+
+static void while_it_is_held_everything_stays(void **state)
+{
+    struct world *world = world_of(*state);
+
+    sw_module_controller_hold(world->controller);
+    sw_module_controller_hold(world->controller);
+    sw_module_controller_let_go(world->controller);
+    until(*state, is_asked_for_again);
+    assert_true(is_there(*state));
+    assert_int_equal(world->drops, 0);
+    sw_module_controller_let_go(world->controller);
+    world->wanted = 1;
+    until(*state, has_dropped);
+    assert_false(is_there(*state));
+}
+
 static void a_pass_may_take_longer_than_the_grace(void **state)
 {
     struct world *world = world_of(*state);
@@ -382,6 +403,7 @@ int main(void)
         TEST(another_namespace_holds_the_code_only),
         TEST(what_the_host_needs_is_asked_for_again),
         TEST(what_a_pod_has_or_nobody_can_be_asked_for_stays),
+        TEST(while_it_is_held_everything_stays),
         TEST(a_pass_may_take_longer_than_the_grace),
         TEST(who_is_told_that_it_is_there_has_the_grace),
         TEST(a_write_that_is_under_way_is_waited_for),

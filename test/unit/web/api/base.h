@@ -63,6 +63,16 @@ struct fixture {
     bool has_logs;
     int logs_closed;
     size_t module_size;
+    /* The fake backup: so many bytes of 'b', and then what the rest says. */
+    size_t backup_size, backup_at;
+    enum sw_rc backup_rc; /* Of its beginning; */
+    enum sw_rc read_rc;   /* of reading after the first half. */
+    bool is_backup_slow;  /* Its answers wait until a test gives them. */
+    int backups_ended;
+    void (*backup_begun)(void *ctx, enum sw_rc rc, const struct sw_gateway_backup_begun *begun,
+                         const struct sw_err *err);
+    void (*backup_taken)(void *ctx, enum sw_rc rc, struct sw_bytes bytes, bool is_last);
+    void *backup_ctx;
 };
 
 enum who { ADMIN, NOBODY, NODE, AGENT_ONE };

@@ -179,3 +179,76 @@ static inline enum sw_rc fake_ready(void *ctx, struct sw_err *err)
 
     return f->is_ready ? SW_OK : sw_err_set(err, SW_E_UNAVAILABLE, "the node is starting");
 }
+
+static inline void give_backup(void *ctx)
+{
+    struct fixture *f = ctx;
+    const struct sw_gateway_backup_begun begun = {f, f->backup_size};
+    const struct sw_err err = {.rc = f->backup_rc, .message = "the hosts are too busy"};
+    static char bytes[256u << 10];
+    size_t left = f->backup_size - f->backup_at;
+    size_t size = left < sizeof bytes ? left : sizeof bytes;
+    void (*taken)(void *ctx, enum sw_rc rc, struct sw_bytes bytes, bool is_last) = f->backup_taken;
+
+    if (taken == NULL) {
+        f->backup_begun(f->backup_ctx, f->backup_rc, f->backup_rc == SW_OK ? &begun : NULL, &err);
+        check(f);
+        return;
+    }
+    f->backup_taken = NULL;
+    memset(bytes, 'b', sizeof bytes);
+    f->backup_at += size;
+    taken(f->backup_ctx, f->backup_at > f->backup_size / 2 ? f->read_rc : SW_OK,
+          (struct sw_bytes){bytes, size}, f->backup_at == f->backup_size);
+    check(f);
+}
+
+static inline void later_backup(struct fixture *f)
+{
+    if (!f->is_backup_slow)
+        assert_int_equal(sw_loop_post(f->loop, give_backup, f), SW_OK);
+}
+
+static inline enum sw_rc fake_backup_begin(void *ctx, const char *caller,
+                                           void (*done)(void *done_ctx, enum sw_rc rc,
+                                                        const struct sw_gateway_backup_begun *begun,
+                                                        const struct sw_err *err),
+                                           void *done_ctx, struct sw_err *err)
+{
+    struct fixture *f = ctx;
+
+    (void)snprintf(f->told, sizeof f->told, "backup for %s", caller);
+    if (f->agents_rc != SW_OK)
+        return sw_err_set(err, f->agents_rc, "a backup is being made already");
+    f->backup_begun = done;
+    f->backup_taken = NULL;
+    f->backup_ctx = done_ctx;
+    f->backup_at = 0;
+    later_backup(f);
+    check(f);
+    return SW_OK;
+}
+
+static inline void fake_backup_next(void *ctx, void *handle,
+                                    void (*done)(void *done_ctx, enum sw_rc rc,
+                                                 struct sw_bytes bytes, bool is_last),
+                                    void *done_ctx)
+{
+    struct fixture *f = ctx;
+
+    assert_ptr_equal(handle, f);
+    assert_null(f->backup_taken); /* One at a time. */
+    f->backup_taken = done;
+    f->backup_ctx = done_ctx;
+    later_backup(f);
+}
+
+static inline void fake_backup_end(void *ctx, void *handle)
+{
+    struct fixture *f = ctx;
+
+    assert_ptr_equal(handle, f);
+    assert_null(f->backup_taken);
+    f->backups_ended++;
+    check(f);
+}

@@ -107,6 +107,10 @@ static inline void start_gateway(struct fixture *f)
                                                     .letters = fake_letters,
                                                     .letters_change = fake_letters_change},
                                          .modules = {.ctx = f, .put = fake_put, .has = fake_has},
+                                         .backup = {.ctx = f,
+                                                    .begin = fake_backup_begin,
+                                                    .next = fake_backup_next,
+                                                    .end = fake_backup_end},
                                          .ready = fake_ready,
                                          .ready_ctx = f};
     struct sw_http_server_options server = {.loop = f->loop,
