@@ -63,6 +63,7 @@ endforeach()
 # What waits, in each of the ways that it can.
 sw_guest(test_waiter_unwind ${CMAKE_SOURCE_DIR}/test/guests/waiter.c ASYNCIFY)
 sw_guest(test_waiter_return ${CMAKE_SOURCE_DIR}/test/guests/waiter.c DEFINES BY_RETURN)
+sw_guest(test_diary_other ${CMAKE_SOURCE_DIR}/test/guests/diary.c DEFINES STEP=2u)
 sw_guest(test_caller_relive ${CMAKE_SOURCE_DIR}/test/guests/caller.c)
 
 # What the simulator upgrades its instances to.

@@ -51,11 +51,17 @@ struct lane {
     struct sw_worker_view view;
 };
 
+enum task { /* What the process is for. */
+            TASK_SERVE,
+            TASK_REPLAY, /* It replays its journal, */
+            TASK_PACK,   /* has all that it can replay become images, */
+            TASK_PAST    /* or looks at the past of an instance that another host has. */
+};
+
 struct driver {
     const struct sw_system *system;
     const char *folder;
-    bool is_replay; /* It replays its journal instead of serving it, */
-    bool is_pack;   /* or has all that it can replay become images. */
+    enum task task;
     struct sw_shared shared;
     struct sw_guest_engine engine; /* Of the link, for counting references of modules. */
     struct sw_wasm_engine *wasm;
@@ -231,13 +237,3 @@ void link_note(struct driver *driver);
 /* Send what may leave and the socket takes, from the thread that made it so: a switch to the link's
  * thread less on the way of each answer. What is left, the link's thread sends. Any thread. */
 void link_push(struct driver *driver);
-
-/* --- replay.c -------------------------------------------------------------------------------- */
-
-/* Run all that the journal holds again, tell swarmd what differs, and how much it was (REPLAYED);
- * or, if driver->is_pack, pack it (sw_repack), and tell how much that was. Machine code is asked
- * for by MODULE_WANTED; MODULE_DROP says that it cannot be had. */
-_Noreturn void
-replay_run(struct driver *driver, struct sw_worker *worker,
-           enum sw_rc (*open_module)(void *ctx, enum sw_abi_class class, struct sw_bytes code,
-                                     struct sw_guest_module **ret_module, struct sw_err *err));

@@ -1,5 +1,5 @@
 /* The agent host: wiring, start and stop. README.md says what it is. */
-#include "cmd/swarm-agent-host/driver.h"
+#include "cmd/swarm-agent-host/aside.h"
 
 #include "pkg/agent/abi/abi.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
@@ -36,11 +36,10 @@ static uint64_t stop_by_ns;
 
 static _Noreturn void usage(void)
 {
-    fprintf(
-        stderr,
-        "usage: swarm-agent-host --folder DIR [--replay|--pack]   (started by swarmd, swarmctl; "
-        "its socket is descriptor %d)\n",
-        LINK_FILE);
+    fprintf(stderr,
+            "usage: swarm-agent-host --folder DIR [--replay|--pack|--past]   (started by swarmd, "
+            "swarmctl; its socket is descriptor %d)\n",
+            LINK_FILE);
     exit(SW_HOST_EXIT_USAGE);
 }
 
@@ -49,28 +48,29 @@ static _Noreturn void usage(void)
 static void lock_folder(const char *folder)
 {
     char path[SW_PATH_MAX];
+    bool is_replay = driver.task == TASK_REPLAY;
     struct sw_err err = {0};
     int file;
 
     snprintf(path, sizeof path, "%s/lock", folder);
-    if (driver.is_replay)
+    if (is_replay)
         file = open(path, O_RDONLY | O_CLOEXEC);
     else if (driver.system->folder_make(driver.system->ctx, folder, &err) == SW_OK)
         file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     else
         driver_die(SW_HOST_EXIT_RESOURCES, err.message);
-    if (file < 0 && driver.is_replay && errno == ENOENT)
+    if (file < 0 && is_replay && errno == ENOENT)
         return; /* No host was ever here. */
     if (file < 0)
         driver_die(SW_HOST_EXIT_RESOURCES, "its folder cannot be written");
-    for (int i = 0; i < (driver.is_replay ? LOCK_TRIES_REPLAY : LOCK_TRIES); i++) {
+    for (int i = 0; i < (is_replay ? LOCK_TRIES_REPLAY : LOCK_TRIES); i++) {
         struct timespec wait = {.tv_nsec = LOCK_WAIT_NS};
 
         if (flock(file, LOCK_EX | LOCK_NB) == 0)
             return;
         nanosleep(&wait, NULL);
     }
-    if (driver.is_replay)
+    if (is_replay)
         _exit(SW_HOST_EXIT_BUSY); /* Who started it says so, to a person. */
     driver_die(SW_HOST_EXIT_BUSY, "another agent host uses its folder");
 }
@@ -112,8 +112,8 @@ static enum sw_rc make_lanes(uint32_t count, struct sw_err *err)
     return rc;
 }
 
-static enum sw_rc open_module(void *ctx, enum sw_abi_class class, struct sw_bytes code,
-                              struct sw_guest_module **ret_module, struct sw_err *err)
+static enum sw_rc open_guest(void *ctx, enum sw_abi_class class, struct sw_bytes code,
+                             struct sw_guest_module **ret_module, struct sw_err *err)
 {
     (void)ctx;
     return sw_guest_wasm_open(driver.wasm, class, code, ret_module, err);
@@ -133,7 +133,7 @@ static void recover(struct sw_worker **workers, const struct sw_frame_hello *hel
                                       .workers_count = driver.lanes_count,
                                       .engine = &driver.engine,
                                       .ctx = &driver,
-                                      .open_module = open_module,
+                                      .open_module = open_guest,
                                       .put = link_put,
                                       .emit = link_emit,
                                       .stand_still = link_still,
@@ -222,8 +222,10 @@ static void stop(struct sw_worker **workers)
  * after it; and nothing of a journal or a guest is looked at before it. */
 static void enter_sandbox(void)
 {
-    struct sw_sandbox_options options = {
-        .profile = SW_SANDBOX_HOST, .folder = driver.folder, .is_read_only = driver.is_replay};
+    struct sw_sandbox_options options = {.profile = SW_SANDBOX_HOST,
+                                         .folder = driver.folder,
+                                         .is_read_only = driver.task == TASK_REPLAY ||
+                                                         driver.task == TASK_PAST};
     struct sw_err err = {0};
 
     if (sw_sandbox_enter(&options, &sandbox, &err) != SW_OK)
@@ -253,12 +255,19 @@ static void leave_signals_to_swarmd(void)
 
 static void read_arguments(int argc, char **argv)
 {
-    if (argc < 3 || argc > 4 || strcmp(argv[1], "--folder") != 0 ||
-        (argc == 4 && strcmp(argv[3], "--replay") != 0 && strcmp(argv[3], "--pack") != 0))
+    static const char *const tasks[] = {
+        [TASK_REPLAY] = "--replay", [TASK_PACK] = "--pack", [TASK_PAST] = "--past"};
+
+    if (argc < 3 || argc > 4 || strcmp(argv[1], "--folder") != 0)
         usage();
     driver.folder = argv[2];
-    driver.is_replay = argc == 4 && strcmp(argv[3], "--replay") == 0;
-    driver.is_pack = argc == 4 && !driver.is_replay;
+    if (argc == 3)
+        return;
+    for (int task = TASK_REPLAY; task <= TASK_PAST; task++)
+        if (strcmp(argv[3], tasks[task]) == 0)
+            driver.task = (enum task)task;
+    if (driver.task == TASK_SERVE)
+        usage();
 }
 
 /* All that comes before the sandbox. Returns how many workers there are to be. */
@@ -277,9 +286,10 @@ static uint32_t prepare(struct sw_frame_hello *ret_hello)
     driver.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (driver.wake < 0 || fcntl(LINK_FILE, F_SETFD, FD_CLOEXEC) != 0)
         usage();
-    if (driver.is_replay || driver.is_pack) {
+    if (driver.task != TASK_SERVE) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* It may not look at its link for long. */
-        lock_folder(driver.folder);
+        if (driver.task != TASK_PAST)           /* Which looks on while another host goes on. */
+            lock_folder(driver.folder);
         return count;
     }
     if (link_hello(&driver, ret_hello, &err) != SW_OK)
@@ -312,8 +322,10 @@ int main(int argc, char **argv)
     driver.engine = sw_guest_wasm_worker(driver.lanes[0].wasm);
     for (uint32_t i = 0; i < driver.lanes_count; i++)
         workers[i] = driver.lanes[i].worker;
-    if (driver.is_replay || driver.is_pack)
-        replay_run(&driver, workers[0], open_module);
+    if (driver.task == TASK_PAST)
+        past_run(&driver, workers[0], open_guest);
+    if (driver.task != TASK_SERVE)
+        replay_run(&driver, workers[0], open_guest);
     recover(workers, &hello);
     if (driver_start(&driver, &err) != SW_OK)
         driver_die(SW_HOST_EXIT_RESOURCES, err.message);

@@ -362,5 +362,6 @@ struct sw_gateway_agents agents_adapter_gateway(struct agents_adapter *adapter)
                                        .instances = agents_instances};
 
     agents_adapter_letters(&vtable);
+    agents_adapter_history(&vtable);
     return vtable;
 }

@@ -19,5 +19,7 @@ struct sw_gateway_usage agents_usage(const struct sw_pod_used *used);
 struct sw_gateway_agents agents_adapter_gateway(struct agents_adapter *adapter);
 /* The part of it about dead letters (letters.c). */
 void agents_adapter_letters(struct sw_gateway_agents *vtable);
+/* The part of it about what was (history.c). */
+void agents_adapter_history(struct sw_gateway_agents *vtable);
 /* Where the supervisor tells of log lines; ctx is the adapter. */
 void agents_adapter_on_log(void *ctx, const struct sw_agent_log *log);

@@ -1,5 +1,5 @@
 /* uses: pkg/agent/link */
-/* covers: pkg/agent/link/frame.c */
+/* covers: pkg/agent/link/frame.c pkg/agent/link/past.c */
 #include "pkg/agent/link/entries.h"
 
 #include <stdlib.h>
@@ -37,6 +37,38 @@ static void read_letters(struct sw_bytes entries)
     sw_buffer_done(&out);
 }
 
+static void check_rows(const struct sw_reader *reader, struct sw_buffer *out, struct sw_bytes rows)
+{
+    if (!reader->failed &&
+        (out->size != rows.size || (out->size > 0 && memcmp(out->data, rows.data, out->size) != 0)))
+        abort();
+    sw_buffer_done(out);
+}
+
+static void take_effects(struct sw_bytes rows)
+{
+    struct sw_reader reader = sw_reader_of(rows.data, rows.size);
+    struct sw_past_effect effect;
+    struct sw_buffer out;
+
+    sw_buffer_init(&out, 4u << 20);
+    while (sw_past_effect_take(&reader, &effect))
+        sw_past_effect_put(&effect, &out);
+    check_rows(&reader, &out, rows);
+}
+
+static void take_items(struct sw_bytes rows)
+{
+    struct sw_reader reader = sw_reader_of(rows.data, rows.size);
+    struct sw_past_item item;
+    struct sw_buffer out;
+
+    sw_buffer_init(&out, 4u << 20);
+    while (sw_past_item_take(&reader, &item))
+        sw_past_item_put(&item, &out);
+    check_rows(&reader, &out, rows);
+}
+
 /* Whatever is taken can be put again and is then the same bytes. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -59,6 +91,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 take_entries(frame.instances.entries);
             if (frame.kind == SW_FRAME_LETTERS_PAGE)
                 read_letters(frame.instances.entries);
+            if (frame.kind == SW_FRAME_PAST_TURN)
+                take_effects(frame.past_turn.effects);
+            if (frame.kind == SW_FRAME_PAST_STATE)
+                take_items(frame.past_state.items);
             at += used;
         }
     }

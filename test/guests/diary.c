@@ -7,6 +7,9 @@
 
 #define SENDERS 12u
 #define NUMBERS 16384u
+#ifndef STEP /* Another constant makes another module. */
+#define STEP 1u
+#endif
 
 static struct pages {
     uint32_t noted, disorders; /* Of all senders. */
@@ -42,7 +45,7 @@ static int32_t put(const struct swarm_message *m)
     pages.counts[sender][number]++;
     pages.disorders += number < next_of[sender];
     next_of[sender] = number + 1;
-    value = ++pages.noted;
+    value = pages.noted += STEP;
     do {
         text[--begin] = (char)('0' + value % 10);
         value /= 10;

@@ -253,6 +253,7 @@ def schemas(model, format_name, codes):
     out["InstanceList"] = instance_list()
     out["DeadLetterList"] = dead_letter_list()
     out["DeadLetterCount"] = dead_letter_count()
+    out["History"] = history()
     out["PublishResult"] = message_schema(model.messages["PublishResponse"], format_name)
     out["ModuleInfo"] = {
         "description": "A module that is there.", "type": "object", "additionalProperties": False,
@@ -266,7 +267,7 @@ def schemas(model, format_name, codes):
     return used(out, [kind.name + suffix for kind in model.kinds
                       for suffix in ("", "List", "Update", "OfStatus")] +
                 ["Problem", "InstanceList", "DeadLetterList", "DeadLetterCount",
-                 "PublishResult", "ModuleInfo"])
+                 "History", "PublishResult", "ModuleInfo"])
 
 
 def used(schemas, names):
@@ -362,6 +363,70 @@ def dead_letter_count():
     return {"description": "How many dead letters were changed.", "type": "object",
             "required": ["count"], "properties": {
                 "count": {"description": "So many.", "type": ["string", "integer"]}}}
+
+
+def described(words, **schema):
+    return {"description": words, **schema}
+
+
+def history():
+    """Nor are histories."""
+    number, text = {"type": ["string", "integer"]}, {"type": "string"}
+    body = {"sizeBytes": described("Size of the body.", **number),
+            "body": described("Its beginning in base64, if it was asked for.", **text)}
+    effect = {name: described(words, **text) for name, words in {
+        "kind": "\"send\", \"reply\", \"publish\" ...", "to": "Whom or what it is for.",
+        "contentType": "What the body is.", "due": "When it ends or fires."}.items()}
+    effect.update(body, number=described("Of a timer, a wait, a question.", **number),
+                  status=described("Of a reply, without its sign.", type="integer"))
+    turn = {name: described(words, **text) for name, words in {
+        "time": "When it ran.", "cause": "\"start\", \"message\", \"timer\", \"resume\" ...",
+        "outcome": "\"done\", \"waiting\", \"failed\", \"trapped\" ...",
+        "verdict": "Of a replay: \"same\", \"differs\", \"skipped\"; \"tried\".",
+        "message": "Why it failed, or what differs.", "from": "The instance that sent it.",
+        "subject": "What it was published on.", "contentType": "What the body is.",
+        "requestId": "How its client named it.", "module": "Digest of the module that ran.",
+        "digest": "Of its effects."}.items()}
+    turn.update(body, turn=described("Its number.", **number),
+                lsn=described("Of its record in the journal.", **number),
+                sourceLsn=described("Of the record that sent its message.", **number),
+                timer=described("Its id.", **number),
+                code=described("Of a failure, without its sign.", type="integer"),
+                attempt=described("Which try it was.", type="integer"),
+                status=described("Of an answer, without its sign.", type="integer"),
+                reply=described("Its message is an answer.", type="boolean"),
+                bodyGone=described("Its body is not kept any more.", type="boolean"),
+                cpuMicroseconds=described("Of the processor.", **number),
+                effectsCount=described("Of all.", **number),
+                effects=described("What it asked for.", type="array", items={
+                    "description": "One effect.", "type": "object", "required": ["kind"],
+                    "properties": effect}))
+    item = {name: described(words, **text) for name, words in {
+        "kind": "\"timer\", \"subscription\" or \"question\".",
+        "text": "Its subject; who asks.", "due": "When it fires."}.items()}
+    item["number"] = described("Its id.", **number)
+    state = {name: described(words, **text) for name, words in {
+        "digest": "Of its memory.", "time": "Of its last turn.", "module": "Digest of its module.",
+        "engine": "What ran it.", "waitsFor": "What its turn waits for.",
+        "waitDue": "When that ends by itself."}.items()}
+    state.update({name: described(words, **number) for name, words in {
+        "turn": "After this one.", "failures": "Of its turns.", "memoryBytes": "Linear memory.",
+        "openQuestions": "That wait for its answer.", "timers": "That run.",
+        "subscriptions": "That it has."}.items()})
+    state["items"] = described("Each of them.", type="array", items={
+        "description": "One of them.", "type": "object", "required": ["kind"],
+        "properties": item})
+    return {"description": "What an instance did.", "type": "object",
+            "required": ["first", "last", "replayable", "ended", "turns"], "properties": {
+                "first": described("The first turn that is kept.", **number),
+                "last": described("The last turn.", **number),
+                "replayable": described("After this one, and from it on, it can be made again.",
+                                        **number),
+                "ended": described("The instance has ended.", type="boolean"),
+                "state": {"description": "What it was.", "type": "object", "properties": state},
+                "turns": described("The turns.", type="array", items={
+                    "description": "One turn.", "type": "object",
+                    "required": ["turn", "cause", "outcome", "effects"], "properties": turn})}}
 
 
 def generate(model, format_name, source):

@@ -311,6 +311,49 @@ def dead_letters_path(agent):
             answer("How many.", "DeadLetterCount", READ + ("504",)), parameters=[key, letter])}
 
 
+TURN = {"type": "integer", "minimum": 0, "maximum": 18446744073709551615}
+DIGEST = {"type": "string", "pattern": FORMATS["DIGEST"][0]}
+PAST = ("409", "410", "412", "500", "501", "504")
+
+
+def history_path(agent):
+    key = parameter("key", "query", "Of this instance.",
+                    {"type": "string", "pattern": TEXT, "minLength": 1, "maxLength": 253}, True,
+                    "customer:alice")
+    body = parameter("body", "query", "So many bytes of each body are told.",
+                     {"type": "integer", "minimum": 0, "maximum": 524288, "default": 0})
+    module = parameter("module", "query", "The digest of a module to run instead of the one that "
+                       "ran.", DIGEST)
+    boolean = {"type": "string", "enum": ["0", "1", "true", "false"], "default": "0"}
+    looks = [
+        key, body, module,
+        parameter("view", "query", "turns: as they are recorded; state: what it was after the "
+                  "turn `to`, or the last one; replay: run again and compared.",
+                  {"type": "string", "enum": ["turns", "state", "replay"], "default": "turns"}),
+        parameter("from", "query", "The first turn; 0: of all that are kept.", TURN),
+        parameter("to", "query", "The last turn; 0: of all there are.", TURN),
+        parameter("limit", "query", "The most turns in an answer; 0 means 100.",
+                  {"type": "integer", "minimum": 0, "maximum": 1000, "default": 100}),
+        parameter("newest", "query", "1: if there are more, the last ones of them.", boolean)]
+    tries = [
+        key, body, module,
+        parameter("turn", "query", "Its number.", {**TURN, "minimum": 2}, True, 2),
+        parameter("input", "query", "1: the body of this request is the message instead of the "
+                  "recorded one.", boolean)]
+    return {"parameters": [NAMESPACE, agent], "get": operation(
+        "readHistory", "messages", "Read what an instance did",
+        "Read turns of an instance with their causes and effects, what it was after one of them, "
+        "or whether they come to the same again. The instance goes on beside it.",
+        answer("What was.", "History", READ + PAST), parameters=looks),
+        "post": operation(
+            "tryTurn", "messages", "Handle a turn again with something changed",
+            "Make an instance as it was before a turn, have that handled with another message or "
+            "module, and read what it asks for. Nothing of that leaves, and the instance never "
+            "hears of it.",
+            answer("What it would have done.", "History", WRITE + PAST[1:]),
+            parameters=tries, requestBody=RAW)}
+
+
 def message_paths():
     base = "/apis/swarm/v1/namespaces/{namespace}"
     agent = label_parameter("name", "The Agent's name.", "agent-1")
@@ -326,6 +369,7 @@ def message_paths():
             base + "/agents/{name}/logs": logs_path(agent),
             base + "/agents/{name}/instances": instances_path(agent),
             base + "/agents/{name}/deadletters": dead_letters_path(agent),
+            base + "/agents/{name}/history": history_path(agent),
             base + "/publish": {"parameters": [NAMESPACE], "post": publish}}
 
 

@@ -201,6 +201,7 @@ static const char *kind_name(const struct gateway_route *route)
     case TARGET_LOGS:
     case TARGET_INSTANCES:
     case TARGET_LETTERS:
+    case TARGET_HISTORY:
         return "Agent";
     case TARGET_MODULE:
         return "Module";
@@ -386,6 +387,9 @@ static void handle(void *ctx, struct sw_http_request *request)
         break;
     case TARGET_LETTERS:
         sw_gateway_serve_letters(call);
+        break;
+    case TARGET_HISTORY:
+        sw_gateway_serve_history(call);
         break;
     case TARGET_MODULE:
         sw_gateway_serve_module(call);

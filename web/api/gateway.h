@@ -12,6 +12,7 @@
 #include "pkg/metrics/collector/collector.h"
 #include "pkg/store/objects/objects.h"
 #include "web/api/backup.h"
+#include "web/api/history.h"
 
 #define SW_GATEWAY_MODULE_BYTES_MAX ((size_t)32 * 1024 * 1024)
 #define SW_GATEWAY_MESSAGE_BYTES_MAX ((size_t)256 * 1024)
@@ -182,6 +183,9 @@ struct sw_gateway_agents {
                                  void (*done)(void *done_ctx, enum sw_rc rc, uint64_t count,
                                               const struct sw_err *err),
                                  void *done_ctx, struct sw_err *err);
+    /* The past of an instance: turns, a state, and the end, never inside of the call. */
+    enum sw_rc (*history)(void *ctx, const struct sw_gateway_history *query,
+                          const struct sw_gateway_history_handler *handler, struct sw_err *err);
 };
 
 struct sw_gateway_module { /* What is known of a stored module; borrowed for the call of done. */

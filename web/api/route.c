@@ -46,7 +46,8 @@ static enum sw_rc route_object(const char *const *rest, size_t count, struct gat
     } parts[] = {{"send", TARGET_SEND},
                  {"logs", TARGET_LOGS},
                  {"instances", TARGET_INSTANCES},
-                 {"deadletters", TARGET_LETTERS}};
+                 {"deadletters", TARGET_LETTERS},
+                 {"history", TARGET_HISTORY}};
     enum sw_rc rc = check_label(rest[0], "name", err);
 
     if (rc != SW_OK)
@@ -223,6 +224,10 @@ bool sw_gateway_route_verb(const struct gateway_route *route, enum sw_http_metho
         *ret_allow = "GET";
         *ret_verb = SW_VERB_OPERATE;
         return is_get;
+    case TARGET_HISTORY: /* What is tried is an input, which goes nowhere. */
+        *ret_allow = "GET, POST";
+        *ret_verb = is_get ? SW_VERB_GET : SW_VERB_SEND;
+        return is_get || method == SW_HTTP_POST;
     case TARGET_INSTANCES:
     case TARGET_HEALTH:
     case TARGET_READY:
@@ -251,6 +256,9 @@ static const char *const *parameters_of(const struct gateway_call *call)
     static const char *const instances[] = {"limit", "continue", "prefix", "state", "count", NULL};
     static const char *const letters[] = {"key", "limit", "continue", "body", NULL};
     static const char *const letters_change[] = {"key", "id", NULL};
+    static const char *const history[] = {"key",  "view",   "from",  "to", "newest",
+                                          "body", "module", "limit", NULL};
+    static const char *const history_try[] = {"key", "turn", "module", "input", "body", NULL};
 
     switch (call->route.target) {
     case TARGET_COLLECTION:
@@ -270,6 +278,8 @@ static const char *const *parameters_of(const struct gateway_call *call)
         return instances;
     case TARGET_LETTERS:
         return call->verb == SW_VERB_GET ? letters : letters_change;
+    case TARGET_HISTORY:
+        return call->verb == SW_VERB_GET ? history : history_try;
     case TARGET_MODULE:
     case TARGET_HEALTH:
     case TARGET_READY:

@@ -26,6 +26,7 @@ enum gateway_target { /* What a path names. */
                       TARGET_LOGS,
                       TARGET_INSTANCES,
                       TARGET_LETTERS,
+                      TARGET_HISTORY,
                       TARGET_MODULE,
                       TARGET_HEALTH,
                       TARGET_READY,
@@ -221,9 +222,10 @@ void sw_gateway_serve_module(struct gateway_call *call);
 SW_MUST_CHECK enum sw_rc sw_gateway_check_agent(const struct gateway_call *call,
                                                 struct sw_err *err);
 
-/* --- letters.c --- */
+/* --- letters.c, history.c --- */
 
 void sw_gateway_serve_letters(struct gateway_call *call);
+void sw_gateway_serve_history(struct gateway_call *call);
 
 /* --- gateway.c --- */
 

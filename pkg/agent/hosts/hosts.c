@@ -280,6 +280,7 @@ enum sw_rc sw_hosts_new(const struct sw_hosts_options *options, struct sw_hosts 
     defaults_fill(&made->options);
     sw_list_init(&made->all);
     sw_list_init(&made->carriages);
+    sw_pasts_init(&made->pasts);
     sw_hosts_pods_init(made);
     made->calls_budget = sw_calls_budget_new();
     made->pods = sw_map_new(0);
@@ -324,6 +325,7 @@ void sw_hosts_free(struct sw_hosts *hosts)
 {
     if (hosts == NULL)
         return;
+    sw_pasts_done(&hosts->pasts);
     SW_LIST_EACH(&hosts->all, node)
     sw_host_free(SW_LIST_ITEM(node, struct sw_host, node));
     sw_hosts_carriages_done(hosts);

@@ -15,6 +15,7 @@
  * I/O: child processes, socket pairs, folders.  Limits: hosts_max, and those of each host. */
 #pragma once
 #include "pkg/agent/controller/controller.h"
+#include "pkg/agent/controller/past.h"
 
 #define SW_HOSTS_MAX 256
 #define SW_HOST_NAME_SIZE 144 /* "agent/NAMESPACE/AGENT" */
@@ -86,6 +87,12 @@ SW_MUST_CHECK enum sw_rc sw_hosts_letters_change(struct sw_hosts *hosts,
                                                  const struct sw_agent_letters_change *change,
                                                  sw_agent_done *done, void *ctx,
                                                  struct sw_err *err);
+/* Look at the past of an instance of that Agent: sw_past_look, in the folder of the host that has
+ * it. Of `look` that fills in loop, host_path, folder and machine_code, of look->wanted all names
+ * but the key.  SW_E_NOT_FOUND: no such Agent on this node.  SW_E_DENIED: wanted.module was never
+ * pushed to its namespace.  Others: as sw_past_look. */
+SW_MUST_CHECK enum sw_rc sw_hosts_past(struct sw_hosts *hosts, const char *agent,
+                                       struct sw_past_look *look, struct sw_err *err);
 /* Asks all hosts; SW_E_UNAVAILABLE, too, as long as a folder waits for its Pods to be opened. */
 SW_MUST_CHECK enum sw_rc sw_hosts_ask_module(struct sw_hosts *hosts, const char *digest,
                                              sw_agent_done *done, void *ctx, struct sw_err *err);

@@ -5,15 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The one that the Agent runs in. Of an unknown Agent the shared host says that there is none. */
-static struct sw_agents *agents_of(const struct sw_hosts *hosts, const char *name_space,
-                                   const char *agent, size_t agent_size)
+/* Where the Agent runs. NULL: no Pod of it is here. */
+static const struct sw_host_route *route_of(const struct sw_hosts *hosts, const char *name_space,
+                                            const char *agent, size_t agent_size)
 {
     char key[2 * 64];
     int size = snprintf(key, sizeof key, "%s/%.*s", name_space,
                         agent_size > sizeof key ? (int)sizeof key : (int)agent_size, agent);
-    const struct sw_host_route *route =
-        size < (int)sizeof key ? sw_map_find(hosts->routes, key, (size_t)size) : NULL;
+
+    return size < (int)sizeof key ? sw_map_find(hosts->routes, key, (size_t)size) : NULL;
+}
+
+/* The one that the Agent runs in. Of an unknown Agent the shared host says that there is none. */
+static struct sw_agents *agents_of(const struct sw_hosts *hosts, const char *name_space,
+                                   const char *agent, size_t agent_size)
+{
+    const struct sw_host_route *route = route_of(hosts, name_space, agent, agent_size);
 
     return route == NULL ? hosts->shared->agents : route->host->agents;
 }
@@ -53,6 +60,32 @@ enum sw_rc sw_hosts_letters_change(struct sw_hosts *hosts,
     return sw_agents_letters_change(
         agents_of(hosts, change->name_space, change->agent, strlen(change->agent)), change, done,
         ctx, err);
+}
+
+enum sw_rc sw_hosts_past(struct sw_hosts *hosts, const char *agent, struct sw_past_look *look,
+                         struct sw_err *err)
+{
+    const struct sw_agents_options *options = &hosts->options.host;
+    const struct sw_host_route *route = route_of(hosts, look->name_space, agent, strlen(agent));
+    struct sw_frame_past *wanted = &look->wanted;
+    char digest[80];
+
+    if (route == NULL)
+        return sw_err_set(err, SW_E_NOT_FOUND, "no Pod of Agent %s runs on this node", agent);
+    (void)snprintf(digest, sizeof digest, "%.*s", (int)wanted->module.size,
+                   wanted->module.size > 0 ? (const char *)wanted->module.data : "");
+    if (digest[0] != 0 &&
+        !options->machine_code.has(options->machine_code.ctx, look->name_space, digest))
+        return sw_err_set(err, SW_E_DENIED, "the namespace %s has no module %s", look->name_space,
+                          digest);
+    look->loop = options->loop;
+    look->host_path = options->host_path;
+    look->folder = route->host->journal;
+    look->machine_code = options->machine_code;
+    wanted->name_space = (struct sw_bytes){route->name_space, strlen(route->name_space)};
+    wanted->agent = (struct sw_bytes){route->agent, strlen(route->agent)};
+    wanted->agent_uid = (struct sw_bytes){route->agent_uid, strlen(route->agent_uid)};
+    return sw_past_look(&hosts->pasts, look, err);
 }
 
 /* --- Of several hosts ------------------------------------------------------------------------ */

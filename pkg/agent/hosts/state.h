@@ -60,6 +60,7 @@ struct sw_hosts {
     struct sw_map *quotas; /* Owned struct sw_pod_quota by namespace. */
     struct sw_map *usages; /* Of struct usage in usage.c, owned. */
     struct sw_timer *sweep, *bridging;
+    struct sw_pasts pasts;
     struct sw_list carriages; /* Of struct carriage in carry.c: envelopes on their way. */
     bool is_stopping;
     bool is_bridging_due; /* Which bridges there are to be was not looked at since a change. */

@@ -47,6 +47,7 @@ struct shape { /* Of one kind. */
 #define REASON_MAX 63
 #define LOG_MAX 65536
 #define JOURNAL_MAX 32
+#define INSTANCE_MAX 320 /* "agent/key" */
 #define ENTRIES_MAX (1u << 20)
 #define PRIORITY_MAX SW_FRAME_PRIORITY_DEFAULT
 
@@ -165,6 +166,79 @@ static const struct field module_wanted_fields[] = {
 static const struct field replayed_fields[] = {
     U64(replayed.begin),    U64(replayed.instances), U64(replayed.segments), U64(replayed.recorded),
     U64(replayed.compared), U64(replayed.others),    U64(replayed.troubles)};
+static const struct field past_fields[] = {
+    ID(past.request),
+    U32(past.act, SW_PAST_TRY),
+    NAME(past.name_space, SW_FRAME_NAME_MAX),
+    NAME(past.agent, SW_FRAME_NAME_MAX),
+    NAME(past.agent_uid, UID_MAX),
+    NAME(past.key, SW_FRAME_KEY_MAX),
+    U64(past.from),
+    U64(past.to),
+    U32(past.limit, SW_PAST_TURNS_MAX),
+    U32(past.is_newest, 1),
+    U32(past.body_bytes, SW_PAST_BODY_MAX),
+    TEXT(past.module, DIGEST_MAX),
+    U32(past.has_input, 1),
+    BYTES(past.input, SW_FRAME_BODY_MAX),
+    TEXT(past.type, TYPE_MAX),
+    U32(past.deadline_ms, 3600000),
+};
+static const struct field past_turn_fields[] = {
+    ID(past_turn.request),
+    U64(past_turn.number),
+    U64(past_turn.lsn),
+    U64(past_turn.time_ns),
+    U32(past_turn.entry, 31),
+    U32(past_turn.outcome, 31),
+    U32(past_turn.code, UINT32_MAX),
+    U32(past_turn.fate, 7),
+    U32(past_turn.attempt, UINT32_MAX),
+    U64(past_turn.retry_ns),
+    U64(past_turn.timer),
+    U64(past_turn.wait),
+    U64(past_turn.tag),
+    U64(past_turn.source_lsn),
+    U32(past_turn.has_message, 1),
+    U32(past_turn.is_reply, 1),
+    U32(past_turn.status, UINT32_MAX),
+    TEXT(past_turn.from, INSTANCE_MAX),
+    TEXT(past_turn.subject, SUBJECT_MAX),
+    TEXT(past_turn.type, TYPE_MAX),
+    TEXT(past_turn.request_id, REQUEST_ID_MAX),
+    BYTES(past_turn.body, SW_PAST_BODY_MAX),
+    U64(past_turn.body_bytes),
+    U32(past_turn.is_body_kept, 1),
+    U32(past_turn.cpu_us, UINT32_MAX),
+    TEXT(past_turn.module, DIGEST_MAX),
+    U64(past_turn.digest),
+    U32(past_turn.effects_count, UINT32_MAX),
+    BYTES(past_turn.effects, SW_PAST_EFFECTS_MAX),
+    U32(past_turn.verdict, SW_PAST_TRIED),
+    TEXT(past_turn.words, SW_FRAME_WORDS_MAX),
+};
+static const struct field past_state_fields[] = {
+    ID(past_state.request),
+    U64(past_state.number),
+    U64(past_state.time_ns),
+    U64(past_state.failures),
+    U64(past_state.memory_bytes),
+    U64(past_state.random_next),
+    U64(past_state.digest),
+    TEXT(past_state.module, DIGEST_MAX),
+    TEXT(past_state.engine, SUBJECT_MAX),
+    U32(past_state.wait, 15),
+    U64(past_state.wait_number),
+    U64(past_state.wait_due_ns),
+    U32(past_state.handles, UINT32_MAX),
+    U32(past_state.timers, UINT32_MAX),
+    U32(past_state.patterns, UINT32_MAX),
+    BYTES(past_state.items, SW_PAST_ITEMS_MAX),
+};
+static const struct field past_end_fields[] = {
+    ID(past_end.request),    U32(past_end.code, 31), TEXT(past_end.words, SW_FRAME_WORDS_MAX),
+    U64(past_end.first),     U64(past_end.last),     U64(past_end.replayable),
+    U32(past_end.is_over, 1)};
 static const struct field reply_fields[] = {
     ID(reply.request),
     U32(reply.code, UINT32_MAX),
@@ -277,6 +351,7 @@ static const struct shape shapes[] = {
     SHAPE(CALL_RESULT, SW_FRAME_TO_HOST, call_result_fields),
     SHAPE(MODULE_ASK, SW_FRAME_TO_HOST, module_ask_fields),
     SHAPE(QUOTA, SW_FRAME_TO_HOST, quota_fields),
+    SHAPE(PAST, SW_FRAME_TO_HOST, past_fields),
     SHAPE(READY, SW_FRAME_FROM_HOST, ready_fields),
     SHAPE(MODULE_RESULT, SW_FRAME_FROM_HOST, result_fields),
     SHAPE(POD_STATUS, SW_FRAME_FROM_HOST, pod_status_fields),
@@ -295,6 +370,9 @@ static const struct shape shapes[] = {
     SHAPE(USAGE, SW_FRAME_FROM_HOST, usage_fields),
     SHAPE(REPLAYED, SW_FRAME_FROM_HOST, replayed_fields),
     SHAPE(THROTTLED, SW_FRAME_FROM_HOST, throttled_fields),
+    SHAPE(PAST_TURN, SW_FRAME_FROM_HOST, past_turn_fields),
+    SHAPE(PAST_STATE, SW_FRAME_FROM_HOST, past_state_fields),
+    SHAPE(PAST_END, SW_FRAME_FROM_HOST, past_end_fields),
 };
 #define SHAPES_COUNT (sizeof shapes / sizeof *shapes)
 

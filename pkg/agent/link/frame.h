@@ -10,6 +10,7 @@
 #include "pkg/agent/link/letters.h"
 #include "pkg/agent/link/lists.h"
 #include "pkg/agent/link/module.h"
+#include "pkg/agent/link/past.h"
 #include "pkg/agent/link/stats.h"
 #include "pkg/agent/link/usage.h"
 #include "pkg/utils/base/buffer.h"
@@ -43,6 +44,7 @@ enum sw_frame_kind {
     SW_FRAME_CALL_RESULT,
     SW_FRAME_QUOTA,      /* What a namespace may have in this host. */
     SW_FRAME_MODULE_ASK, /* Whether anything needs a module that no Pod has. */
+    SW_FRAME_PAST,       /* The first one of a host that looks at a past. */
     /* From the host. */
     SW_FRAME_READY = 64, /* The first one: the journal is recovered. */
     SW_FRAME_MODULE_RESULT,
@@ -62,7 +64,10 @@ enum sw_frame_kind {
                              */
     SW_FRAME_USAGE,         /* What an Agent or a namespace used since it began. */
     SW_FRAME_REPLAYED,      /* The last one of a host that replayed its journal. */
-    SW_FRAME_THROTTLED      /* A limit pushes an Agent back. */
+    SW_FRAME_THROTTLED,     /* A limit pushes an Agent back. */
+    SW_FRAME_PAST_TURN,
+    SW_FRAME_PAST_STATE,
+    SW_FRAME_PAST_END /* The last one of a host that looked at a past. */
 };
 
 enum sw_frame_direction { SW_FRAME_TO_HOST, SW_FRAME_FROM_HOST };
@@ -196,6 +201,10 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
         struct sw_frame_uid pod_closed;
         struct sw_frame_module_wanted module_wanted;
         struct sw_frame_replayed replayed;
+        struct sw_frame_past past;
+        struct sw_frame_past_turn past_turn;
+        struct sw_frame_past_state past_state;
+        struct sw_frame_past_end past_end;
         struct sw_frame_reply reply;
         struct sw_frame_instances instances; /* INSTANCES, LETTERS_PAGE. */
         struct sw_frame_event event;

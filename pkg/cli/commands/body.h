@@ -11,3 +11,7 @@
  * SW_E_INVALID: none or both are given (exit status 2). */
 SW_MUST_CHECK enum sw_rc sw_body_load(struct sw_cli *cli, size_t index, struct sw_buffer *out,
                                       const char **ret_type, struct sw_err *err);
+/* The same of a file, or of standard input ("-"). */
+SW_MUST_CHECK enum sw_rc sw_body_load_file(struct sw_cli *cli, const char *file,
+                                           struct sw_buffer *out, const char **ret_type,
+                                           struct sw_err *err);

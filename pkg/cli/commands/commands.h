@@ -26,11 +26,15 @@ enum sw_rc sw_command_top(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_send(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_send_each(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_publish(struct sw_cli *cli, struct sw_err *err);
-/* Agents of one's own: agent.c, deadletters.c. */
+/* Agents of one's own: agent.c, deadletters.c, history.c. */
 enum sw_rc sw_command_agent_init(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_build(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_push(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_deadletters(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_command_agent_history(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_command_agent_inspect(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_command_agent_replay(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_command_agent_fork(struct sw_cli *cli, struct sw_err *err);
 /* The program itself: config.c, doctor.c, help.c. */
 enum sw_rc sw_command_config_contexts(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_config_use(struct sw_cli *cli, struct sw_err *err);

@@ -20,6 +20,10 @@ enum action {
     AGENT_BUILD,
     AGENT_PUSH,
     AGENT_DEADLETTERS,
+    AGENT_HISTORY,
+    AGENT_INSPECT,
+    AGENT_REPLAY,
+    AGENT_FORK,
     CONFIG_CONTEXTS,
     CONFIG_USE,
     COMPLETION,
@@ -48,6 +52,10 @@ static enum sw_rc (*const actions[ACTIONS_COUNT])(struct sw_cli *cli, struct sw_
     [AGENT_BUILD] = sw_command_agent_build,
     [AGENT_PUSH] = sw_command_agent_push,
     [AGENT_DEADLETTERS] = sw_command_agent_deadletters,
+    [AGENT_HISTORY] = sw_command_agent_history,
+    [AGENT_INSPECT] = sw_command_agent_inspect,
+    [AGENT_REPLAY] = sw_command_agent_replay,
+    [AGENT_FORK] = sw_command_agent_fork,
     [CONFIG_CONTEXTS] = sw_command_config_contexts,
     [CONFIG_USE] = sw_command_config_use,
     [COMPLETION] = sw_command_completion,
@@ -193,6 +201,28 @@ static const struct sw_flag deadletters_flags[] = {
      .help = "Send it to its instance again, as a new message"},
     {.name = "drop", .value = "ID|all", .help = "Forget it"},
     OUTPUT_FLAG};
+#define HISTORY_OUTPUT_FLAG                                                                        \
+    {.name = "output",                                                                             \
+     .letter = 'o',                                                                                \
+     .value = "FORMAT",                                                                            \
+     .help = "How to print: table, wide (lists), or json with all that is known"}
+static const struct sw_flag history_flags[] = {
+    {.name = "all", .help = "All turns that are kept, the oldest first"}, HISTORY_OUTPUT_FLAG};
+static const struct sw_flag inspect_flags[] = {HISTORY_OUTPUT_FLAG};
+static const struct sw_flag replay_flags[] = {
+    {.name = "module",
+     .value = "DIGEST",
+     .help = "Run this module instead of the one that ran; it was pushed before"}};
+static const struct sw_flag fork_flags[] = {
+    {.name = "input",
+     .value = "FILE",
+     .help = "The message is this instead; -: standard input",
+     .completes = SW_COMPLETE_FILE},
+    {.name = "type", .value = "TYPE", .help = "Its content type"},
+    {.name = "module",
+     .value = "DIGEST",
+     .help = "This module handles it: on_upgrade takes the state over"},
+    HISTORY_OUTPUT_FLAG};
 static const struct sw_flag help_flags[] = {{.name = "markdown",
                                              .value = "FOLDER",
                                              .help = "Write the pages of docs/cli into the folder",
@@ -383,6 +413,65 @@ static const struct sw_command commands[] = {
      .arguments_max = 1,
      .completes = SW_COMPLETE_AGENT,
      FLAGS(deadletters_flags)},
+    {.name = "agent history",
+     .action = AGENT_HISTORY,
+     .arguments = "AGENT/KEY [@FROM..@TO]",
+     .summary = "List what an instance did: each turn with its cause and its effects",
+     .details = "The newest hundred turns, unless a range is named. A turn that waits in between "
+                "is several\n"
+                "lines, each with a number of its own. What is kept is what the journal holds "
+                "since the last\n"
+                "snapshot, and before it as `agents.history-size` says. -o json has the bodies "
+                "of messages;\n"
+                "what does not go into one document goes on in the next.",
+     .examples = "swarm agent history basket/alice\nswarm agent history basket/alice @3..@9 -o "
+                 "wide\n"
+                 "swarm agent history basket/alice --all -o json",
+     .arguments_min = 1,
+     .arguments_max = 2,
+     .completes = SW_COMPLETE_AGENT,
+     FLAGS(history_flags)},
+    {.name = "agent inspect",
+     .action = AGENT_INSPECT,
+     .arguments = "AGENT/KEY [@TURN]",
+     .summary = "Show a turn of an instance in full, and what the instance was after it",
+     .details = "Without a turn: the last one. The state is made again from the journal, beside "
+                "the instance,\n"
+                "which goes on undisturbed.",
+     .examples = "swarm agent inspect basket/alice\nswarm agent inspect basket/alice @7",
+     .arguments_min = 1,
+     .arguments_max = 2,
+     .completes = SW_COMPLETE_AGENT,
+     FLAGS(inspect_flags)},
+    {.name = "agent replay",
+     .action = AGENT_REPLAY,
+     .arguments = "AGENT/KEY [@FROM..@TO]",
+     .summary = "Run turns of an instance again and compare what they ask for with the record",
+     .details = "The guest code runs in a sandbox of its own, with the recorded inputs, times, "
+                "random numbers and\n"
+                "results; nothing leaves. A turn that comes to something else is told, and the "
+                "exit status is 1.\n"
+                "With --verbose each turn is told.",
+     .examples = "swarm agent replay basket/alice\nswarm agent replay basket/alice @3..\n"
+                 "swarm agent replay basket/alice --module sha256:...",
+     .arguments_min = 1,
+     .arguments_max = 2,
+     .completes = SW_COMPLETE_AGENT,
+     FLAGS(replay_flags)},
+    {.name = "agent fork",
+     .action = AGENT_FORK,
+     .arguments = "AGENT/KEY @TURN",
+     .summary = "Handle a turn of an instance again with another input or module, and show what "
+                "it asks for",
+     .details = "The instance is made again as it was before that turn. What the fork asks for "
+                "goes nowhere, and\n"
+                "the instance itself never hears of it.",
+     .examples = "swarm agent fork basket/alice @7 --input better.json\n"
+                 "swarm agent fork basket/alice @7 --module sha256:...",
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .completes = SW_COMPLETE_AGENT,
+     FLAGS(fork_flags)},
     {.name = "config contexts",
      .action = CONFIG_CONTEXTS,
      .arguments = "",

@@ -14,17 +14,9 @@
  * decide otherwise. No deadline is longer than an hour. */
 #define REPLAY_DEADLINE_MS (4u * 3600 * 1000)
 
-struct replay {
-    struct sw_worker *worker;
-    struct sw_instance *instance;
-    struct sw_actor actor; /* As it was at the point that the replay has reached. */
-    struct sw_turn_random random;
-    struct sw_err *err;
-};
-
 /* --- Records --------------------------------------------------------------------------------- */
 
-static enum sw_rc read_segment(struct replay *replay, uint64_t lsn,
+static enum sw_rc read_segment(struct sw_replay *replay, uint64_t lsn,
                                struct sw_record_segment *ret_segment)
 {
     struct sw_buffer *buffer = &replay->worker->replay;
@@ -47,7 +39,7 @@ static enum sw_rc read_segment(struct replay *replay, uint64_t lsn,
 
 /* Follow the instance's records from the last that changed state back to base_lsn, or to one
  * that holds all that was before; at most so many in this call. */
-static enum sw_rc collect(struct replay *replay, uint64_t base_lsn, struct sw_chain *chain,
+static enum sw_rc collect(struct sw_replay *replay, uint64_t base_lsn, struct sw_chain *chain,
                           uint32_t records_max)
 {
     struct sw_record_segment segment;
@@ -72,7 +64,7 @@ static enum sw_rc collect(struct replay *replay, uint64_t base_lsn, struct sw_ch
 }
 
 /* The body of a message, from the record itself or from where it says. */
-static enum sw_rc find_body(struct replay *replay, const struct sw_record_segment *segment,
+static enum sw_rc find_body(struct sw_replay *replay, const struct sw_record_segment *segment,
                             struct sw_bytes *ret_body)
 {
     struct sw_worker *worker = replay->worker;
@@ -94,9 +86,8 @@ static enum sw_rc find_body(struct replay *replay, const struct sw_record_segmen
     return SW_OK;
 }
 
-/* Begin a recorded segment under the spec that it had. */
-static enum sw_rc begin(struct replay *replay, const struct sw_record_segment *segment,
-                        uint64_t lsn)
+enum sw_rc sw_replay_begin(struct sw_replay *replay, const struct sw_record_segment *segment,
+                           uint64_t lsn)
 {
     const struct sw_pod *pod = replay->instance->pod;
     const struct sw_spec *spec = sw_specs_find(&replay->worker->shared->specs, segment->spec);
@@ -157,7 +148,7 @@ static uint32_t find_difference(struct sw_bytes recorded, struct sw_bytes replay
 }
 
 /* Say what came out otherwise than it was recorded. */
-static enum sw_rc tell_difference(struct replay *replay, const struct sw_record_segment *segment,
+static enum sw_rc tell_difference(struct sw_replay *replay, const struct sw_record_segment *segment,
                                   uint64_t lsn)
 {
     const struct sw_worker *worker = replay->worker;
@@ -181,30 +172,42 @@ static enum sw_rc tell_difference(struct replay *replay, const struct sw_record_
         kind == 0 ? "" : ", recorded as ", kind == 0 ? "" : sw_effect_kind_name(kind));
 }
 
-/* Run one recorded segment again and compare what it asks for. */
-static enum sw_rc rerun(struct replay *replay, const struct sw_record_segment *segment,
-                        uint64_t lsn)
+enum sw_rc sw_replay_enter(struct sw_replay *replay, const struct sw_record_segment *segment,
+                           uint64_t lsn, uint32_t deadline_ms)
 {
     struct sw_worker *worker = replay->worker;
     struct sw_guest_message message;
     struct sw_guest_input input;
     enum sw_rc rc;
 
-    if (sw_overtake_is_hurried(replay->instance))
-        return sw_err_set(replay->err, SW_E_UNAVAILABLE, "its Pod closes");
     sw_segment_input(segment, &message, &input);
-    input.deadline_ms = REPLAY_DEADLINE_MS;
+    input.deadline_ms = deadline_ms;
     rc = find_body(replay, segment, &message.body);
     if (rc == SW_OK)
-        rc = begin(replay, segment, lsn);
+        rc = sw_replay_begin(replay, segment, lsn);
     if (rc != SW_OK)
         return rc;
     message.reply_handle = worker->turn.handle;
     worker->engine.enter(worker->engine.ctx, replay->instance->guest, &input, &worker->outcome);
     sw_turn_end(&worker->turn);
     sw_segment_judge(&worker->turn, &worker->outcome);
-    if (worker->turn.lacks_memory)
-        return sw_err_set(replay->err, SW_E_EXHAUSTED, "no memory for a replay");
+    return worker->turn.lacks_memory
+               ? sw_err_set(replay->err, SW_E_EXHAUSTED, "no memory for a replay")
+               : SW_OK;
+}
+
+/* Run one recorded segment again and compare what it asks for. */
+static enum sw_rc rerun(struct sw_replay *replay, const struct sw_record_segment *segment,
+                        uint64_t lsn)
+{
+    struct sw_worker *worker = replay->worker;
+    enum sw_rc rc;
+
+    if (sw_overtake_is_hurried(replay->instance))
+        return sw_err_set(replay->err, SW_E_UNAVAILABLE, "its Pod closes");
+    rc = sw_replay_enter(replay, segment, lsn, REPLAY_DEADLINE_MS);
+    if (rc != SW_OK)
+        return rc;
     if (worker->outcome.end !=
             (segment->outcome == SW_OUTCOME_WAITING ? SW_GUEST_WAITING : SW_GUEST_DONE) ||
         worker->turn.effects.size != segment->effects.size ||
@@ -292,7 +295,7 @@ enum sw_rc sw_base_find(struct sw_worker *worker, const struct sw_instance *inst
 }
 
 /* Take a record of the journal into a tail, with the body that it names. */
-static enum sw_rc extend_by(struct replay *replay, struct sw_base *base, uint64_t lsn)
+static enum sw_rc extend_by(struct sw_replay *replay, struct sw_base *base, uint64_t lsn)
 {
     struct sw_record record = {.kind = SW_RECORD_SEGMENT};
     struct sw_buffer bytes;
@@ -314,7 +317,7 @@ static enum sw_rc extend_by(struct replay *replay, struct sw_base *base, uint64_
 enum sw_rc sw_base_extend(struct sw_worker *worker, struct sw_instance *instance,
                           struct sw_base *base, uint32_t records_max, struct sw_err *err)
 {
-    struct replay replay = {.worker = worker, .instance = instance, .err = err};
+    struct sw_replay replay = {.worker = worker, .instance = instance, .err = err};
     struct sw_chain *chain = &base->chain;
     enum sw_rc rc = SW_OK;
 
@@ -339,7 +342,7 @@ enum sw_rc sw_base_extend(struct sw_worker *worker, struct sw_instance *instance
 
 /* --- Rebuilding ------------------------------------------------------------------------------ */
 
-static enum sw_rc load_base(struct replay *replay, const struct sw_base *base)
+enum sw_rc sw_replay_load(struct sw_replay *replay, const struct sw_base *base)
 {
     struct sw_worker *worker = replay->worker;
     enum sw_rc rc;
@@ -355,7 +358,7 @@ static enum sw_rc load_base(struct replay *replay, const struct sw_base *base)
 }
 
 /* Begin at a record that holds all. */
-static enum sw_rc load_whole(struct replay *replay, const struct sw_record_segment *segment)
+static enum sw_rc load_whole(struct sw_replay *replay, const struct sw_record_segment *segment)
 {
     struct sw_worker *worker = replay->worker;
     enum sw_rc rc = sw_actor_load(&replay->actor, segment->actor, replay->err);
@@ -366,7 +369,7 @@ static enum sw_rc load_whole(struct replay *replay, const struct sw_record_segme
                        : rc;
 }
 
-static enum sw_rc take_in(struct replay *replay, const struct sw_record_segment *segment,
+enum sw_rc sw_replay_take(struct sw_replay *replay, const struct sw_record_segment *segment,
                           uint64_t lsn)
 {
     enum sw_rc rc = SW_OK;
@@ -379,7 +382,8 @@ static enum sw_rc take_in(struct replay *replay, const struct sw_record_segment 
 }
 
 /* Take in the records that the snapshot holds. */
-static enum sw_rc replay_tail(struct replay *replay, const struct sw_base *base, size_t *ret_count)
+static enum sw_rc replay_tail(struct sw_replay *replay, const struct sw_base *base,
+                              size_t *ret_count)
 {
     struct sw_reader reader = sw_reader_of(base->tail.data, base->tail.size);
     struct sw_bytes bytes;
@@ -393,14 +397,14 @@ static enum sw_rc replay_tail(struct replay *replay, const struct sw_base *base,
         if (rc == SW_OK && record.kind != SW_RECORD_SEGMENT)
             rc = sw_err_set(replay->err, SW_E_CORRUPT, "a record of no instance in a snapshot");
         if (rc == SW_OK)
-            rc = take_in(replay, &record.segment, lsn);
+            rc = sw_replay_take(replay, &record.segment, lsn);
         ++*ret_count;
     }
     return rc;
 }
 
 /* Take in the records whose lsns are in `chain`, newest first. */
-static enum sw_rc catch_up(struct replay *replay, const struct sw_buffer *chain)
+static enum sw_rc catch_up(struct sw_replay *replay, const struct sw_buffer *chain)
 {
     enum sw_rc rc = SW_OK;
 
@@ -411,7 +415,7 @@ static enum sw_rc catch_up(struct replay *replay, const struct sw_buffer *chain)
 
         rc = read_segment(replay, lsn, &segment);
         if (rc == SW_OK)
-            rc = take_in(replay, &segment, lsn);
+            rc = sw_replay_take(replay, &segment, lsn);
     }
     if (rc == SW_OK && replay->actor.next_handle != replay->instance->actor.next_handle)
         return sw_err_set(replay->err, SW_E_PRECONDITION,
@@ -419,7 +423,7 @@ static enum sw_rc catch_up(struct replay *replay, const struct sw_buffer *chain)
     return rc;
 }
 
-static enum sw_rc rebuild(struct replay *replay, const struct sw_base *base, size_t *ret_tail)
+static enum sw_rc rebuild(struct sw_replay *replay, const struct sw_base *base, size_t *ret_tail)
 {
     struct sw_worker *worker = replay->worker;
     struct sw_instance *instance = replay->instance;
@@ -437,7 +441,7 @@ static enum sw_rc rebuild(struct replay *replay, const struct sw_base *base, siz
     sw_buffer_init(&chain.lsns, SIZE_MAX / 2);
     rc = collect(replay, base->chain_lsn, &chain, UINT32_MAX);
     if (rc == SW_OK && !chain.is_whole)
-        rc = load_base(replay, base);
+        rc = sw_replay_load(replay, base);
     if (rc == SW_OK && !chain.is_whole)
         rc = replay_tail(replay, base, ret_tail);
     if (rc == SW_OK)
@@ -455,7 +459,7 @@ enum sw_rc sw_instance_rebuild(struct sw_worker *worker, struct sw_instance *ins
                                  .instance = instance->id,
                                  .timer = SW_NOTE_OF_REBUILD,
                                  .since = instance->actor.last_lsn};
-    struct replay replay = {.worker = worker, .instance = instance, .err = err};
+    struct sw_replay replay = {.worker = worker, .instance = instance, .err = err};
     struct sw_base base;
     size_t tail = 0;
     enum sw_rc rc;

@@ -46,3 +46,29 @@ static inline bool sw_base_is_extended(const struct sw_base *base)
 {
     return base->chain.is_over && base->chain.lsns.size == 0;
 }
+
+/* An instance on its way through its records: what it has come to. */
+struct sw_replay {
+    struct sw_worker *worker;
+    struct sw_instance *instance; /* Its guest is there. */
+    struct sw_actor actor;        /* Zeroed before the first step; sw_actor_done is the caller's. */
+    struct sw_turn_random random; /* Its seed is set. */
+    struct sw_err *err;
+};
+/* Begin where base says; with lsn 0 it says nothing, and a guest that was never entered is it.
+ * Errors: of sw_actor_load, and the engine's. */
+SW_MUST_CHECK enum sw_rc sw_replay_load(struct sw_replay *replay, const struct sw_base *base);
+/* Go through the next record: what it counts for is run again, and compared with it.
+ * SW_E_PRECONDITION: it came to other effects. Others: as the journal's, where the body of its
+ * message stands there, and the engine's. The guest is then not to be used. */
+SW_MUST_CHECK enum sw_rc sw_replay_take(struct sw_replay *replay,
+                                        const struct sw_record_segment *segment, uint64_t lsn);
+/* Have worker->turn take the guest's calls as in that segment, under the spec that it had, until
+ * sw_turn_end.  SW_E_CORRUPT: its spec is not here.  SW_E_UNSUPPORTED: of another engine. */
+SW_MUST_CHECK enum sw_rc sw_replay_begin(struct sw_replay *replay,
+                                         const struct sw_record_segment *segment, uint64_t lsn);
+/* Enter the guest as for that record, and compare nothing: worker->outcome and worker->turn say
+ * what came of it.  Errors: as sw_replay_take. */
+SW_MUST_CHECK enum sw_rc sw_replay_enter(struct sw_replay *replay,
+                                         const struct sw_record_segment *segment, uint64_t lsn,
+                                         uint32_t deadline_ms);

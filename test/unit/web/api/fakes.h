@@ -128,6 +128,63 @@ static inline enum sw_rc fake_letters(void *ctx, const struct sw_gateway_letters
     return SW_OK;
 }
 
+static inline enum sw_rc fake_history(void *ctx, const struct sw_gateway_history *query,
+                                      const struct sw_gateway_history_handler *handler,
+                                      struct sw_err *err)
+{
+    struct fixture *f = ctx;
+    const struct sw_gateway_effect effect = {.kind = "send",
+                                             .to = "writer/b",
+                                             .content_type = "text/plain",
+                                             .body = {"hi", 2},
+                                             .size_bytes = 2};
+    const struct sw_gateway_turn turn = {.number = 7,
+                                         .lsn = 640,
+                                         .utc_ns = 1000000000,
+                                         .cause = "message",
+                                         .outcome = "done",
+                                         .from = "writer/b",
+                                         .subject = "",
+                                         .content_type = "",
+                                         .request_id = "",
+                                         .message = "",
+                                         .module = "sha256:01",
+                                         .verdict = "same",
+                                         .has_message = true,
+                                         .has_body = true,
+                                         .body = {"dead", 4},
+                                         .size_bytes = 4,
+                                         .cpu_us = 3,
+                                         .digest = 255,
+                                         .effects = &effect,
+                                         .effects_count = 1,
+                                         .effects_all = 1};
+    const struct sw_gateway_item item = {.kind = "timer", .text = "", .number = 3, .due_ns = 1};
+    const struct sw_gateway_past_state state = {.number = 7,
+                                                .module = "sha256:01",
+                                                .engine = "e",
+                                                .wait = "a time",
+                                                .items = &item,
+                                                .items_count = 1,
+                                                .timers = 1};
+    const struct sw_gateway_history_end end = {.first = 1, .last = 7, .replayable = 1};
+
+    (void)snprintf(
+        f->told, sizeof f->told, "%s|%s|%s|%d|%llu|%llu|%u|%d|%u|%s|%d|%.*s|%s", query->namespace_,
+        query->agent, query->key, (int)query->view, (unsigned long long)query->from,
+        (unsigned long long)query->to, query->limit, query->is_newest, query->body_bytes,
+        query->module, query->has_input, (int)query->input.size,
+        query->input.size > 0 ? (const char *)query->input.data : "", query->content_type);
+    if (strcmp(query->key, "gone") == 0)
+        return sw_err_set(err, SW_E_NOT_FOUND, "no Pod of Agent %s runs on this node",
+                          query->agent);
+    handler->on_turn(handler->ctx, &turn);
+    if (query->view == SW_GATEWAY_HISTORY_STATE)
+        handler->on_state(handler->ctx, &state);
+    handler->on_end(handler->ctx, SW_OK, &end, NULL);
+    return SW_OK;
+}
+
 static inline enum sw_rc fake_letters_change(void *ctx,
                                              const struct sw_gateway_letters_change *change,
                                              void (*done)(void *done_ctx, enum sw_rc rc,

@@ -339,6 +339,36 @@ static void dead_letters_are_listed_delivered_again_and_dropped(void **state)
                      404);
 }
 
+static void a_history_is_listed_run_again_and_tried(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents", AGENT("reader")), 201);
+    assert_int_equal(get(f, IN_DEFAULT "/agents/nobody/history?key=a"), 404);
+    assert_int_equal(get(f, IN_DEFAULT "/agents/reader/history?key=a"), 200);
+    assert_string_equal(f->told, "default|reader|a|0|0|0|100|0|0||0||");
+    assert_true(body_has(f, "{\"first\":\"1\",\"last\":\"7\",\"replayable\":\"1\",\"ended\":false,"
+                            "\"turns\":[{\"turn\":\"7\",\"lsn\":\"640\",\"time\":"));
+    assert_true(body_has(f, "\"sizeBytes\":\"4\",\"body\":\"ZGVhZA==\""));
+    assert_true(body_has(f, "\"effects\":[{\"kind\":\"send\",\"to\":\"writer/b\","));
+    assert_int_equal(
+        get(f, IN_DEFAULT "/agents/reader/history?key=a&view=state&to=7&newest=1&body=9"), 200);
+    assert_string_equal(f->told, "default|reader|a|1|0|7|100|1|9||0||");
+    assert_true(body_has(f, "\"waitsFor\":\"a time\""));
+    assert_int_equal(get(f, IN_DEFAULT "/agents/reader/history"), 400);
+    assert_int_equal(get(f, IN_DEFAULT "/agents/reader/history?key=a&view=x"), 400);
+    assert_int_equal(get(f, IN_DEFAULT "/agents/reader/history?key=a&from=3&to=2"), 400);
+    assert_int_equal(get(f, IN_DEFAULT "/agents/reader/history?key=a&limit=1001"), 400);
+    assert_int_equal(get(f, IN_DEFAULT "/agents/reader/history?key=a&module=x"), 400);
+    assert_int_equal(get(f, IN_DEFAULT "/agents/reader/history?key=gone"), 404);
+    assert_int_equal(
+        request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/history?key=a&turn=3&input=1", "{}"),
+        200);
+    assert_string_equal(f->told, "default|reader|a|3|0|3|0|0|0||1|{}|application/json");
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/history?key=a&turn=1", ""),
+                     400);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +387,7 @@ int main(void)
         TEST(instances_are_listed_in_pages),
         TEST(instances_are_chosen_by_key_and_state_and_counted),
         TEST(dead_letters_are_listed_delivered_again_and_dropped),
+        TEST(a_history_is_listed_run_again_and_tried),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,425 @@
+#include "cmd/swarm-agent-host/aside.h"
+
+#include "pkg/agent/runtime/actor/past.h"
+#include "pkg/agent/runtime/actor/actor.h"
+#include "pkg/utils/base/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RECORDS_BYTES_MAX ((uint64_t)1 << 30)
+#define PAGE_BYTES ((size_t)8 << 20) /* A list ends behind it: who asked goes on from there. */
+#define NS_PER_US 1000u
+
+struct looking { /* At a past, for somebody who asked. */
+    struct driver *driver;
+    struct asking asking;
+    struct sw_buffer bytes; /* Of the frame that asks. */
+    struct sw_frame_past wanted;
+    bool is_asked;
+    struct sw_past *past;
+    struct sw_past_view view;
+    struct sw_buffer rows;
+    size_t told_bytes; /* Of bodies and effects. */
+};
+
+/* --- What is told ---------------------------------------------------------------------------- */
+
+static void emit(struct looking *looking, const struct sw_frame *frame)
+{
+    struct sw_err ignored = {0};
+
+    link_emit(looking->driver, frame);
+    if (link_write(looking->driver, &ignored) != SW_OK)
+        _exit(SW_HOST_EXIT_STOPPED); /* Nobody is there to hear. */
+}
+
+/* What a guest or a client wrote was checked when it came; one who reads relies on nothing. */
+static struct sw_bytes text_of(struct sw_bytes text, size_t size_max)
+{
+    return text.size > 0 && (text.size > size_max || !sw_text_is_utf8(text.data, text.size))
+               ? (struct sw_bytes){"?", 1}
+               : text;
+}
+
+static struct sw_bytes begin_of(struct sw_bytes bytes, size_t size_max)
+{
+    return (struct sw_bytes){bytes.data, bytes.size > size_max ? size_max : bytes.size};
+}
+
+/* The rows of a list of effects, as far as there is room. Returns how many effects there are. */
+static uint32_t put_effects(struct looking *looking, struct sw_bytes effects)
+{
+    struct sw_reader reader = sw_reader_of(effects.data, effects.size);
+    struct sw_effect effect;
+    uint32_t count = 0;
+
+    sw_buffer_reset(&looking->rows);
+    while (sw_effect_take(&reader, &effect)) {
+        const struct sw_past_effect row = {
+            .kind = effect.kind,
+            .status = (uint32_t)(effect.status < 0 ? -effect.status : effect.status),
+            .number = effect.number,
+            .due_ns = effect.due_ns,
+            .to = text_of(effect.to, SW_EFFECT_TEXT_MAX),
+            .type = text_of(effect.type, SW_EFFECT_TEXT_MAX),
+            .body = begin_of(effect.body, looking->wanted.body_bytes),
+            .body_bytes = effect.body.size};
+        size_t before = looking->rows.size;
+
+        sw_past_effect_put(&row, &looking->rows);
+        if (looking->rows.size > SW_PAST_EFFECTS_MAX)
+            looking->rows.size = before;
+        count++;
+    }
+    return count;
+}
+
+static void put_message(const struct looking *looking, const struct sw_past_turn *turn,
+                        struct sw_frame_past_turn *out)
+{
+    const struct sw_message_head *head = &turn->segment.head;
+
+    out->has_message = 1;
+    out->is_reply = head->answers.lsn != 0 || (head->flags & SW_MESSAGE_ENDS_WAIT) != 0;
+    out->status = (uint32_t)(head->status < 0 ? -head->status : head->status);
+    out->tag = head->tag;
+    out->source_lsn = head->source.lsn;
+    out->from = text_of(head->from, SW_FRAME_NAME_MAX + 1 + SW_FRAME_KEY_MAX);
+    out->subject = text_of(head->subject, SW_EFFECT_TEXT_MAX);
+    out->type = text_of(head->type, SW_EFFECT_TEXT_MAX);
+    out->request_id = text_of(head->request_id, 128);
+    out->is_body_kept = turn->is_body_kept;
+    out->body_bytes = turn->is_body_kept ? turn->segment.body.size : turn->segment.body_bytes;
+    if (turn->is_body_kept)
+        out->body = begin_of(turn->segment.body, looking->wanted.body_bytes);
+}
+
+static void tell_turn(struct looking *looking, const struct sw_past_turn *turn,
+                      enum sw_past_verdict verdict, const char *words)
+{
+    const struct sw_record_segment *segment = &turn->segment;
+    struct sw_bytes said = {words, strlen(words)};
+    struct sw_frame frame = {.kind = SW_FRAME_PAST_TURN};
+    struct sw_frame_past_turn *out = &frame.past_turn;
+
+    if (said.size == 0)
+        said = segment->words;
+    *out = (struct sw_frame_past_turn){
+        .request = looking->wanted.request,
+        .number = turn->number,
+        .lsn = turn->lsn,
+        .time_ns = segment->time_ns,
+        .entry = segment->entry,
+        .outcome = segment->outcome,
+        .code = (uint32_t)(segment->code < 0 ? -segment->code : segment->code),
+        .fate = segment->fate,
+        .attempt = segment->attempt,
+        .retry_ns = segment->retry_ns,
+        .timer = segment->timer,
+        .wait = segment->wait,
+        .cpu_us = segment->cpu_ns / NS_PER_US,
+        .module = text_of(turn->module, 71),
+        .digest = sw_effects_digest(segment->effects),
+        .effects_count = put_effects(looking, segment->effects),
+        .verdict = verdict,
+        .words = text_of(begin_of(said, SW_FRAME_WORDS_MAX), SW_FRAME_WORDS_MAX),
+    };
+    if (segment->has_message)
+        put_message(looking, turn, out);
+    out->effects = (struct sw_bytes){looking->rows.data, looking->rows.size};
+    looking->told_bytes += out->body.size + out->effects.size;
+    emit(looking, &frame);
+}
+
+static void put_item(struct looking *looking, const struct sw_past_item *item)
+{
+    size_t before = looking->rows.size;
+
+    sw_past_item_put(item, &looking->rows);
+    if (looking->rows.size > SW_PAST_ITEMS_MAX)
+        looking->rows.size = before;
+}
+
+static void put_actor(struct looking *looking, const struct sw_actor *actor)
+{
+    static const char *const askers[] = {[SW_ORIGIN_NONE] = "",
+                                         [SW_ORIGIN_CLIENT] = "client",
+                                         [SW_ORIGIN_INSTANCE] = "instance",
+                                         [SW_ORIGIN_WAIT] = "instance"};
+
+    sw_buffer_reset(&looking->rows);
+    for (uint32_t i = 0; i < actor->timers_count; i++)
+        put_item(looking, &(struct sw_past_item){.kind = SW_PAST_TIMER,
+                                                 .number = actor->timers[i].id,
+                                                 .due_ns = actor->timers[i].due_ns});
+    for (uint32_t i = 0; i < actor->patterns_count; i++)
+        put_item(looking,
+                 &(struct sw_past_item){.kind = SW_PAST_PATTERN,
+                                        .text = text_of((struct sw_bytes){actor->patterns[i]->text,
+                                                                          actor->patterns[i]->size},
+                                                        SW_EFFECT_TEXT_MAX)});
+    for (uint32_t i = 0; i < actor->handles_count; i++) {
+        const char *who = askers[actor->handles[i].origin.kind];
+
+        if (actor->handles[i].origin.kind != SW_ORIGIN_NONE)
+            put_item(looking, &(struct sw_past_item){.kind = SW_PAST_HANDLE,
+                                                     .number = actor->handles[i].number,
+                                                     .text = {who, strlen(who)}});
+    }
+}
+
+static void tell_state(struct looking *looking, const struct sw_past_state *state)
+{
+    const struct sw_actor *actor = state->actor;
+    struct sw_frame frame = {.kind = SW_FRAME_PAST_STATE};
+
+    put_actor(looking, actor);
+    frame.past_state = (struct sw_frame_past_state){
+        .request = looking->wanted.request,
+        .number = state->number,
+        .time_ns = actor->last_ns,
+        .failures = actor->failures,
+        .memory_bytes = state->memory_bytes,
+        .random_next = state->random_next,
+        .digest = sw_effects_digest(state->image),
+        .module = text_of(state->module, 71),
+        .engine = text_of(state->engine, SW_EFFECT_TEXT_MAX),
+        .wait = actor->wait.kind,
+        .wait_number = actor->wait.kind == SW_WAIT_NONE ? 0 : actor->wait.number,
+        .wait_due_ns = actor->wait.kind == SW_WAIT_NONE ? 0 : actor->wait.due_ns,
+        .handles = sw_actor_open_handles(actor),
+        .timers = actor->timers_count,
+        .patterns = actor->patterns_count,
+        .items = {looking->rows.data, looking->rows.size}};
+    emit(looking, &frame);
+}
+
+static _Noreturn void end(struct looking *looking, enum sw_rc rc, const struct sw_err *err)
+{
+    size_t size = rc == SW_OK ? 0 : strlen(err->message);
+    struct sw_frame frame = {
+        .kind = SW_FRAME_PAST_END,
+        .past_end = {
+            .request = looking->wanted.request,
+            .code = (uint32_t)-rc,
+            .words = text_of(begin_of((struct sw_bytes){err->message, size}, SW_FRAME_WORDS_MAX),
+                             SW_FRAME_WORDS_MAX),
+            .first = looking->view.first,
+            .last = looking->view.last,
+            .replayable = looking->view.replayable,
+            .is_over = looking->view.is_over}};
+
+    emit(looking, &frame);
+    _exit(SW_HOST_EXIT_STOPPED);
+}
+
+/* --- What is done ---------------------------------------------------------------------------- */
+
+/* Which turns are meant: from *ret_low to *ret_high, none if that is less. */
+static void choose(const struct looking *looking, uint64_t *ret_low, uint64_t *ret_high)
+{
+    const struct sw_frame_past *wanted = &looking->wanted;
+    uint64_t first = looking->view.first, last = looking->view.last;
+    uint64_t low = wanted->from > first ? wanted->from : first;
+    uint64_t high = wanted->to == 0 || wanted->to > last ? last : wanted->to;
+    uint64_t limit = wanted->limit == 0 ? 1 : wanted->limit;
+
+    if (high >= low && high - low >= limit && wanted->is_newest)
+        low = high - limit + 1;
+    else if (high >= low && high - low >= limit)
+        high = low + limit - 1;
+    *ret_low = low;
+    *ret_high = high;
+}
+
+static enum sw_rc list(struct looking *looking, struct sw_err *err)
+{
+    uint64_t low, high;
+
+    (void)err;
+    choose(looking, &low, &high);
+    for (; low <= high && looking->told_bytes < PAGE_BYTES; low++) {
+        struct sw_past_turn turn;
+        struct sw_err none = {0};
+
+        /* Of what failed just before a snapshot nothing may be left. */
+        if (sw_past_turn(looking->past, low, &turn, &none) == SW_OK)
+            tell_turn(looking, &turn, SW_PAST_RECORDED, "");
+    }
+    return SW_OK;
+}
+
+static enum sw_rc inspect(struct looking *looking, struct sw_err *err)
+{
+    uint64_t number = looking->wanted.to == 0 ? looking->view.last : looking->wanted.to;
+    struct sw_past_state state;
+    struct sw_past_turn turn;
+    struct sw_err ignored = {0};
+    enum sw_rc rc = sw_past_go(looking->past, number, err);
+
+    if (rc == SW_OK && sw_past_turn(looking->past, number, &turn, &ignored) == SW_OK)
+        tell_turn(looking, &turn, SW_PAST_RECORDED, "");
+    if (rc == SW_OK)
+        rc = sw_past_state(looking->past, &state, err);
+    if (rc == SW_OK)
+        tell_state(looking, &state);
+    return rc;
+}
+
+/* Run one turn again. *ret_ends: it differs, so that nothing behind it can be run. */
+static enum sw_rc replay_turn(struct looking *looking, uint64_t number, bool *ret_ends,
+                              struct sw_err *err)
+{
+    struct sw_past_turn turn;
+    struct sw_err own = {0};
+    enum sw_rc rc = SW_OK;
+
+    if (sw_past_turn(looking->past, number, &turn, &own) != SW_OK)
+        return SW_OK; /* As in a list. */
+    rc = sw_past_go(looking->past, number, &own);
+    *ret_ends = rc == SW_E_PRECONDITION;
+    if (rc == SW_E_PRECONDITION) {
+        tell_turn(looking, &turn, SW_PAST_DIFFERS, own.message);
+    } else if (rc != SW_OK) {
+        *err = own;
+        return rc;
+    } else {
+        tell_turn(looking, &turn,
+                  sw_outcome_counts(turn.segment.outcome) ? SW_PAST_SAME : SW_PAST_SKIPPED, "");
+    }
+    return SW_OK;
+}
+
+static enum sw_rc replay(struct looking *looking, struct sw_err *err)
+{
+    struct sw_past_state state;
+    bool ends = false;
+    uint64_t low, high;
+    enum sw_rc rc = SW_OK;
+
+    sw_past_set_module(looking->past, looking->wanted.module);
+    choose(looking, &low, &high);
+    if (looking->wanted.from == 0 && low < looking->view.replayable) {
+        looking->wanted.from = looking->view.replayable;
+        choose(looking, &low, &high);
+    }
+    if (low > 1 && low > looking->view.replayable)
+        rc = sw_past_go(looking->past, low - 1, err);
+    else if (low == looking->view.replayable && low > 1)
+        low++; /* It begins after that one. */
+    for (; rc == SW_OK && !ends && low <= high; low++)
+        rc = replay_turn(looking, low, &ends, err);
+    if (rc == SW_OK && !ends && sw_past_state(looking->past, &state, err) == SW_OK)
+        tell_state(looking, &state);
+    return rc;
+}
+
+static enum sw_rc try_turn(struct looking *looking, struct sw_err *err)
+{
+    const struct sw_frame_past *wanted = &looking->wanted;
+    const struct sw_past_input input = {.has_body = wanted->has_input,
+                                        .body = wanted->input,
+                                        .type = wanted->type,
+                                        .deadline_ms = wanted->deadline_ms};
+    struct sw_past_trial trial;
+    struct sw_past_turn turn;
+    enum sw_rc rc = sw_past_turn(looking->past, wanted->to, &turn, err);
+
+    if (rc == SW_OK)
+        rc = sw_past_go(looking->past, wanted->to - 1, err);
+    if (rc == SW_OK && wanted->module.size > 0)
+        rc = sw_past_switch(looking->past, wanted->module, wanted->deadline_ms, err);
+    if (rc == SW_OK)
+        rc = sw_past_try(looking->past, wanted->to, &input, &trial, err);
+    if (rc != SW_OK)
+        return rc;
+    turn.segment.outcome = trial.outcome;
+    turn.segment.code = trial.code;
+    turn.segment.effects = trial.effects;
+    turn.segment.fate = SW_FATE_TOLD;
+    turn.segment.cpu_ns = 0;
+    turn.segment.words = (struct sw_bytes){NULL, 0};
+    if (wanted->has_input) {
+        turn.segment.body = wanted->input;
+        turn.is_body_kept = true;
+    }
+    if (wanted->type.size > 0)
+        turn.segment.head.type = wanted->type;
+    if (wanted->module.size > 0)
+        turn.module = wanted->module;
+    tell_turn(looking, &turn, SW_PAST_TRIED, sw_outcome_counts(trial.outcome) ? "" : trial.report);
+    return SW_OK;
+}
+
+/* --- All of it ------------------------------------------------------------------------------- */
+
+/* The frame borrows what the link overwrites. */
+static enum sw_rc take(void *ctx, const struct sw_frame *frame, struct sw_err *err)
+{
+    struct looking *looking = ctx;
+    struct sw_frame kept;
+    size_t size;
+    enum sw_rc rc;
+
+    if (frame->kind != SW_FRAME_PAST || looking->is_asked)
+        return sw_err_set(err, SW_E_CORRUPT, "frame %s where a past is to be looked at",
+                          sw_frame_kind_name(frame->kind));
+    sw_frame_put(frame, &looking->bytes);
+    rc = sw_buffer_check(&looking->bytes);
+    if (rc == SW_OK)
+        rc = sw_frame_take((struct sw_bytes){looking->bytes.data, looking->bytes.size},
+                           SW_FRAME_TO_HOST, &kept, &size, err);
+    if (rc == SW_OK)
+        looking->wanted = kept.past;
+    looking->is_asked = rc == SW_OK;
+    return rc;
+}
+
+static enum sw_rc get_program(void *ctx, struct sw_worker *worker, struct sw_bytes pod,
+                              struct sw_bytes digest, struct sw_err *err)
+{
+    struct looking *looking = ctx;
+
+    (void)worker; /* There is one. */
+    return asking_program(&looking->asking, pod, digest, err);
+}
+
+_Noreturn void past_run(struct driver *driver, struct sw_worker *worker, open_module *open)
+{
+    static enum sw_rc (*const acts[])(struct looking *looking,
+                                      struct sw_err *err) = {[SW_PAST_LIST] = list,
+                                                             [SW_PAST_INSPECT] = inspect,
+                                                             [SW_PAST_REPLAY] = replay,
+                                                             [SW_PAST_TRY] = try_turn};
+    struct looking looking = {.driver = driver};
+    struct sw_journal_options journal = {
+        .system = driver->system, .folder = driver->folder, .is_read_only = true};
+    struct sw_past_options options = {.journal = &journal,
+                                      .shared = &driver->shared,
+                                      .worker = worker,
+                                      .bytes_max = RECORDS_BYTES_MAX,
+                                      .ctx = &looking,
+                                      .program = get_program};
+    struct sw_err err = {0};
+    enum sw_rc rc = SW_OK;
+
+    sw_buffer_init(&looking.bytes, SW_FRAME_BYTES_MAX + 64);
+    sw_buffer_init(&looking.rows, SIZE_MAX / 2);
+    asking_begin(&looking.asking, driver, worker, open);
+    while (rc == SW_OK && !looking.is_asked)
+        rc = link_receive(driver, take, &looking, &err);
+    if (rc != SW_OK)
+        driver_die(SW_HOST_EXIT_PROTOCOL, err.message);
+    options.name_space = looking.wanted.name_space;
+    options.agent = looking.wanted.agent;
+    options.agent_uid = looking.wanted.agent_uid;
+    options.key = looking.wanted.key;
+    rc = sw_past_open(&options, &looking.past, &err);
+    if (rc == SW_OK) {
+        sw_past_view(looking.past, &looking.view);
+        rc = acts[looking.wanted.act](&looking, &err);
+    }
+    end(&looking, rc, &err);
+}

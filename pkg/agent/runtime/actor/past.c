@@ -1,0 +1,437 @@
+#include "pkg/agent/runtime/actor/past.h"
+
+#include "pkg/agent/runtime/actor/past_state.h"
+#include "pkg/agent/runtime/actor/pod.h"
+#include "pkg/agent/runtime/actor/program.h"
+#include "pkg/agent/runtime/actor/segment.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum sw_rc sw_past_open(const struct sw_past_options *options, struct sw_past **ret_past,
+                        struct sw_err *err)
+{
+    struct sw_past *past = calloc(1, sizeof *past);
+    enum sw_rc rc;
+
+    if (past == NULL)
+        return sw_past_no_memory(err);
+    past->options = *options;
+    past->stands_at = UINT64_MAX;
+    past->err = err;
+    sw_base_init(&past->base);
+    sw_buffer_init(&past->bytes, SIZE_MAX / 2);
+    sw_buffer_init(&past->items, SIZE_MAX / 2);
+    sw_buffer_init(&past->module, SIZE_MAX / 2);
+    sw_buffer_init(&past->point_actor, SIZE_MAX / 2);
+    sw_buffer_init(&past->image, SIZE_MAX / 2);
+    sw_buffer_init(&past->state, SIZE_MAX / 2);
+    rc = sw_past_gather(past);
+    if (rc == SW_OK)
+        *ret_past = past;
+    else
+        sw_past_close(past);
+    return rc;
+}
+
+void sw_past_close(struct sw_past *past)
+{
+    sw_actor_done(&past->replay.actor);
+    sw_base_done(&past->base);
+    sw_buffer_done(&past->bytes);
+    sw_buffer_done(&past->items);
+    sw_buffer_done(&past->module);
+    sw_buffer_done(&past->point_actor);
+    sw_buffer_done(&past->image);
+    sw_buffer_done(&past->state);
+    free(past);
+}
+
+/* --- Looking --------------------------------------------------------------------------------- */
+
+/* The number after which it stands where it can be made without another record; UINT64_MAX: this
+ * is no such place. */
+static uint64_t begins_after(const struct sw_past *past, size_t index)
+{
+    const struct item *item = item_at(past, index);
+    struct sw_record_segment segment = segment_of(past, item);
+
+    return (segment.entry == SW_ENTRY_START && segment.previous == 0) ||
+                   sw_record_is_whole(&segment)
+               ? item->number
+               : UINT64_MAX;
+}
+
+/* The item of a turn, which has no image's number. NULL: it is not there. */
+static const struct item *find_item(const struct sw_past *past, uint64_t number)
+{
+    size_t low = 0, high = items_count(past);
+    struct sw_record_segment segment;
+
+    while (low < high) { /* The first of that number: an image that follows has the same. */
+        size_t middle = low + (high - low) / 2;
+
+        if (item_at(past, middle)->number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == items_count(past) || item_at(past, low)->number != number)
+        return NULL;
+    segment = segment_of(past, item_at(past, low));
+    return is_counted(&segment) ? item_at(past, low) : NULL;
+}
+
+void sw_past_view(const struct sw_past *past, struct sw_past_view *ret_view)
+{
+    size_t count = items_count(past);
+
+    *ret_view = (struct sw_past_view){.instance = past->id, .is_over = past->is_over};
+    if (past->has_base)
+        *ret_view = (struct sw_past_view){.first = past->point_number + 1,
+                                          .last = past->point_number,
+                                          .replayable = past->base_number,
+                                          .instance = past->id,
+                                          .is_over = past->is_over};
+    if (count == 0)
+        return;
+    ret_view->last = item_at(past, count - 1)->number;
+    if (past->point_actor.size > 0 && ret_view->last < past->point_number)
+        ret_view->last = past->point_number;
+    ret_view->first = item_at(past, 0)->number;
+    if (find_item(past, ret_view->first) == NULL) /* It begins with an image. */
+        ret_view->first++;
+    if (!past->has_base)
+        ret_view->replayable = UINT64_MAX;
+    for (size_t i = 0; i < count && item_at(past, i)->number < ret_view->replayable; i++)
+        if (begins_after(past, i) != UINT64_MAX)
+            ret_view->replayable = item_at(past, i)->number;
+}
+
+enum sw_rc sw_past_turn(const struct sw_past *past, uint64_t number, struct sw_past_turn *ret_turn,
+                        struct sw_err *err)
+{
+    const struct item *item = find_item(past, number);
+    const struct sw_spec *spec;
+
+    if (item == NULL)
+        return sw_err_set(err, SW_E_RANGE, "turn @%" PRIu64 " is not there", number);
+    *ret_turn = (struct sw_past_turn){
+        .number = number, .lsn = item->lsn, .segment = segment_of(past, item)};
+    ret_turn->is_body_kept = !ret_turn->segment.has_message || ret_turn->segment.body_lsn == 0;
+    spec = sw_specs_find(&past->options.shared->specs, ret_turn->segment.spec);
+    if (spec != NULL) {
+        ret_turn->module = spec->digest;
+        ret_turn->engine = spec->fingerprint;
+    }
+    return SW_OK;
+}
+
+/* --- Going ----------------------------------------------------------------------------------- */
+
+void sw_past_set_module(struct sw_past *past, struct sw_bytes digest)
+{
+    sw_buffer_reset(&past->module);
+    sw_buffer_put(&past->module, digest.data, digest.size);
+    past->stands_at = UINT64_MAX;
+}
+
+static enum sw_rc set_spec(struct sw_past *past, uint32_t number)
+{
+    const struct sw_spec *spec = sw_specs_find(&past->options.shared->specs, number);
+
+    if (spec == NULL)
+        return sw_err_set(past->err, SW_E_CORRUPT, "it ran under a spec that is not here");
+    past->instance->spec = spec;
+    return SW_OK;
+}
+
+/* Another engine may come to other results: what it ran can be read, and not run. */
+static enum sw_rc check_engine(const struct sw_past *past)
+{
+    const struct sw_spec *spec = past->instance->spec;
+
+    return sw_shared_replays(past->options.shared, spec)
+               ? SW_OK
+               : sw_err_set(past->err, SW_E_UNSUPPORTED,
+                            "the engine \"%.*s\" ran it: it can be listed, and not run again",
+                            (int)spec->fingerprint.size, (const char *)spec->fingerprint.data);
+}
+
+/* The program of a module in the class of engine that the instance runs in.  NULL: err says why it
+ * cannot be had. */
+static const struct sw_program *get_program(struct sw_past *past, struct sw_bytes digest)
+{
+    const struct sw_past_options *options = &past->options;
+    struct sw_worker *worker = options->worker;
+    const struct sw_program *program;
+    char text[SW_ABI_PROGRAM_SIZE];
+    struct sw_bytes name;
+    enum sw_rc rc = SW_OK;
+
+    sw_abi_program_name(digest, past->instance->spec->class, text);
+    name = (struct sw_bytes){text, strlen(text)};
+    program = sw_program_find(worker, name);
+    if (program != NULL)
+        return program;
+    rc = options->program(options->ctx, worker, past->pod->config.uid, name, past->err);
+    if (rc != SW_OK)
+        return NULL;
+    (void)sw_worker_run(worker, 0); /* It takes what came. */
+    program = sw_program_find(worker, name);
+    if (program == NULL)
+        (void)sw_err_set(past->err, SW_E_NOT_FOUND, "the module %s cannot be had", text);
+    return program;
+}
+
+/* A guest of that module, never entered, in the place of the one that is there. */
+static enum sw_rc make_guest_of(struct sw_past *past, struct sw_bytes digest)
+{
+    struct sw_worker *worker = past->options.worker;
+    const struct sw_program *program = get_program(past, digest);
+
+    if (program == NULL)
+        return past->err->rc;
+    sw_instance_sleep(worker, past->instance);
+    return worker->engine.create(worker->engine.ctx, program->module, past->memory_bytes,
+                                 &worker->turn, &past->instance->guest, past->err);
+}
+
+/* One that begins: of the module of its spec, or of the one that is to be run. */
+static enum sw_rc make_guest(struct sw_past *past)
+{
+    sw_actor_done(&past->replay.actor);
+    past->replay.actor = (struct sw_actor){0};
+    past->replay.random = (struct sw_turn_random){0};
+    memcpy(past->replay.random.seed, past->seed, sizeof past->seed);
+    return make_guest_of(past, past->module.size > 0
+                                   ? (struct sw_bytes){past->module.data, past->module.size}
+                                   : past->instance->spec->digest);
+}
+
+/* The actor is what the snapshot has of it. */
+static enum sw_rc take_point(struct sw_past *past)
+{
+    sw_actor_done(&past->replay.actor);
+    past->replay.actor = (struct sw_actor){0};
+    return sw_actor_load(&past->replay.actor,
+                         (struct sw_bytes){past->point_actor.data, past->point_actor.size},
+                         past->err);
+}
+
+/* Go through one record. */
+static enum sw_rc step(struct sw_past *past, size_t index)
+{
+    const struct item *item = item_at(past, index);
+    struct sw_record_segment segment = segment_of(past, item);
+    enum sw_rc rc = set_spec(past, segment.spec);
+
+    if (rc == SW_OK)
+        rc = check_engine(past);
+    /* Before its birth, and with a memory that the record holds, it is made anew. */
+    if (rc == SW_OK && begins_after(past, index) != UINT64_MAX)
+        rc = make_guest(past);
+    else if (rc == SW_OK && follows_point(past, segment.previous))
+        rc = take_point(past);
+    if (rc == SW_OK)
+        rc = sw_replay_take(&past->replay, &segment, item->lsn);
+    return rc;
+}
+
+/* Stand where the snapshot has it. */
+static enum sw_rc stand_on_base(struct sw_past *past)
+{
+    enum sw_rc rc = set_spec(past, past->base_spec);
+
+    if (rc == SW_OK)
+        rc = check_engine(past);
+    if (rc == SW_OK)
+        rc = make_guest(past);
+    return rc == SW_OK ? sw_replay_load(&past->replay, &past->base) : rc;
+}
+
+/* The first record after whose turn it cannot be any more; how far to go for `number`. */
+static size_t end_of(const struct sw_past *past, uint64_t number)
+{
+    size_t end = items_count(past);
+
+    while (end > 0 && item_at(past, end - 1)->number > number)
+        end--;
+    return end;
+}
+
+/* Where to begin for what lies before `end`: the index of the record that is gone through first;
+ * *ret_on_base: the snapshot's image is before it. False: nowhere. */
+static bool find_begin(const struct sw_past *past, size_t end, uint64_t number, size_t *ret_index,
+                       bool *ret_on_base)
+{
+    size_t first = 0;
+
+    *ret_on_base = past->has_base && past->base_number <= number;
+    while (first < items_count(past) && past->has_base &&
+           item_at(past, first)->lsn <= past->base.lsn)
+        first++;
+    for (size_t i = end; i > first || (!*ret_on_base && i > 0); i--) {
+        if (begins_after(past, i - 1) == UINT64_MAX)
+            continue;
+        *ret_on_base = false;
+        *ret_index = i - 1;
+        return true;
+    }
+    *ret_index = first;
+    return *ret_on_base;
+}
+
+static enum sw_rc out_of_range(const struct sw_past *past, uint64_t number)
+{
+    struct sw_past_view view;
+
+    sw_past_view(past, &view);
+    return sw_err_set(past->err, SW_E_RANGE,
+                      "after turn @%" PRIu64
+                      " it cannot be had any more, or not yet: from @%" PRIu64 " to @%" PRIu64
+                      " it can",
+                      number, view.replayable, view.last);
+}
+
+enum sw_rc sw_past_go(struct sw_past *past, uint64_t number, struct sw_err *err)
+{
+    size_t end = end_of(past, number), index = 0;
+    struct sw_past_view view;
+    bool on_base = false;
+    enum sw_rc rc = SW_OK;
+
+    past->err = past->replay.err = err;
+    sw_past_view(past, &view);
+    if (number < view.replayable || number > view.last ||
+        !find_begin(past, end, number, &index, &on_base))
+        return out_of_range(past, number);
+    if (past->stands_at <= number && end_of(past, past->stands_at) >= index &&
+        past->stands_at >= view.replayable)
+        index = end_of(past, past->stands_at); /* It is on the way already. */
+    else if (on_base)
+        rc = stand_on_base(past);
+    for (; rc == SW_OK && index < end; index++)
+        rc = step(past, index);
+    past->stands_at = rc == SW_OK ? number : UINT64_MAX;
+    return rc;
+}
+
+enum sw_rc sw_past_state(struct sw_past *past, struct sw_past_state *ret_state, struct sw_err *err)
+{
+    const struct sw_worker *worker = past->options.worker;
+    const struct sw_guest *guest = past->instance->guest;
+    enum sw_rc rc = SW_OK;
+
+    if (past->stands_at == UINT64_MAX)
+        return sw_err_set(err, SW_E_PRECONDITION, "it stands nowhere");
+    sw_buffer_reset(&past->image);
+    if (guest != NULL)
+        rc = worker->engine.save(worker->engine.ctx, guest, &past->image, err);
+    if (rc != SW_OK)
+        return rc;
+    *ret_state = (struct sw_past_state){
+        .number = past->stands_at,
+        .actor = &past->replay.actor,
+        .random_next = past->replay.random.next,
+        .memory_bytes = guest == NULL ? 0 : worker->engine.memory_bytes(worker->engine.ctx, guest),
+        .image = {past->image.data, past->image.size},
+        .module = past->module.size > 0 ? (struct sw_bytes){past->module.data, past->module.size}
+                                        : past->instance->spec->digest,
+        .engine = past->instance->spec->fingerprint};
+    return SW_OK;
+}
+
+/* Run swarm_state of the guest that is there, or on_upgrade of the new one (upgrade), as between
+ * the turn it stands after and the next one. */
+static enum sw_rc run_upgrade(struct sw_past *past, uint32_t deadline_ms,
+                              struct sw_guest_upgrade *upgrade, bool is_new)
+{
+    struct sw_worker *worker = past->options.worker;
+    struct sw_guest *guest = past->instance->guest;
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_UPGRADE, .deadline_ms = deadline_ms, .upgrade = upgrade};
+    const struct sw_record_segment segment = {.entry = SW_ENTRY_UPGRADE,
+                                              .spec = past->instance->spec->number,
+                                              .time_ns = past->replay.actor.last_ns};
+    enum sw_rc rc = sw_replay_begin(&past->replay, &segment, 0);
+
+    if (rc != SW_OK)
+        return rc;
+    if (is_new)
+        worker->engine.enter(worker->engine.ctx, guest, &input, &worker->outcome);
+    else
+        worker->engine.state(worker->engine.ctx, guest, deadline_ms, &past->state,
+                             &upgrade->old_version, &worker->outcome);
+    sw_turn_end(&worker->turn);
+    if (worker->outcome.end != SW_GUEST_DONE)
+        return sw_err_set(past->err, SW_E_PRECONDITION, "%s failed: %s",
+                          is_new ? "on_upgrade of the other module" : "swarm_state",
+                          worker->outcome.report);
+    if (is_new)
+        past->replay.random = worker->turn.random;
+    return SW_OK;
+}
+
+enum sw_rc sw_past_switch(struct sw_past *past, struct sw_bytes digest, uint32_t deadline_ms,
+                          struct sw_err *err)
+{
+    struct sw_worker *worker = past->options.worker;
+    struct sw_guest_upgrade upgrade = {.old_module = past->instance->spec->digest};
+    struct sw_past_state old;
+    enum sw_rc rc = sw_past_state(past, &old, err); /* Its memory is in past->image from here on. */
+
+    past->err = past->replay.err = err;
+    sw_buffer_reset(&past->state);
+    if (rc == SW_OK)
+        rc = run_upgrade(past, deadline_ms, &upgrade, false);
+    if (rc == SW_OK)
+        rc = make_guest_of(past, digest);
+    if (rc != SW_OK)
+        return rc;
+    upgrade.state = (struct sw_bytes){past->state.data, past->state.size};
+    if (get_program(past, digest)->view.has_on_upgrade)
+        return run_upgrade(past, deadline_ms, &upgrade, true);
+    return worker->engine.load(worker->engine.ctx, past->instance->guest, old.image, err);
+}
+
+enum sw_rc sw_past_try(struct sw_past *past, uint64_t number, const struct sw_past_input *input,
+                       struct sw_past_trial *ret_trial, struct sw_err *err)
+{
+    struct sw_worker *worker = past->options.worker;
+    struct sw_past_turn turn;
+    enum sw_rc rc = sw_past_turn(past, number, &turn, err);
+
+    past->err = past->replay.err = err;
+    if (rc == SW_OK && turn.segment.entry != SW_ENTRY_MESSAGE &&
+        turn.segment.entry != SW_ENTRY_TIMER)
+        rc = sw_err_set(err, SW_E_PRECONDITION,
+                        "turn @%" PRIu64 " is a %s: only messages and timers can be tried anew",
+                        number, sw_entry_name(turn.segment.entry));
+    if (rc == SW_OK && input->has_body && turn.segment.entry != SW_ENTRY_MESSAGE)
+        rc = sw_err_set(err, SW_E_PRECONDITION, "turn @%" PRIu64 " has no message", number);
+    if (rc == SW_OK && past->stands_at != number - 1)
+        rc = sw_err_set(err, SW_E_PRECONDITION, "it does not stand before turn @%" PRIu64, number);
+    if (rc == SW_OK)
+        rc = set_spec(past, turn.segment.spec);
+    if (rc != SW_OK)
+        return rc;
+    if (input->has_body) {
+        turn.segment.body = input->body;
+        turn.segment.body_lsn = 0;
+        turn.segment.results = (struct sw_bytes){NULL, 0}; /* They were for other calls. */
+    }
+    if (input->type.size > 0)
+        turn.segment.head.type = input->type;
+    past->stands_at = UINT64_MAX;
+    rc = sw_replay_enter(&past->replay, &turn.segment, turn.lsn, input->deadline_ms);
+    if (rc != SW_OK)
+        return rc;
+    *ret_trial =
+        (struct sw_past_trial){.outcome = sw_segment_outcome(worker->outcome.end),
+                               .code = worker->outcome.code,
+                               .report = worker->outcome.report,
+                               .effects = {worker->turn.effects.data, worker->turn.effects.size}};
+    return SW_OK;
+}
