@@ -23,8 +23,8 @@ class Heat(unittest.TestCase):
         cls.daemon.start()
         cls.client = Client(cls.daemon)
         for name in AGENTS:
-            apply("pairs", f'{name}: keyed: true, pods: 1, durability: none, config: "{ROUNDS}"',
-                  prefix="bench")
+            apply("pairs", f'{name}: keyed: true, pods: 1, durability: none, config: "{ROUNDS}", '
+                           "engine: compute", prefix="bench")
 
     @classmethod
     def tearDownClass(cls):

@@ -24,10 +24,10 @@ static void hand_programs(const struct sw_move *move)
         const struct sw_instance *instance = entry.value;
         const struct sw_program *program =
             instance->spec == NULL ? NULL
-                                   : sw_program_find(move->from_worker, instance->spec->digest);
+                                   : sw_program_find(move->from_worker, instance->spec->program);
 
-        if (program != NULL && sw_program_find(move->to_worker, instance->spec->digest) == NULL)
-            (void)sw_program_add(move->to_worker, instance->spec->digest,
+        if (program != NULL && sw_program_find(move->to_worker, instance->spec->program) == NULL)
+            (void)sw_program_add(move->to_worker, instance->spec->program,
                                  engine->module_ref(engine->ctx, program->module));
     }
 }
@@ -42,14 +42,12 @@ static struct sw_pod *make_twin(const struct sw_move *move)
 
     if (twin == NULL)
         return NULL;
-    twin->share = sw_ready_share_get(&to->ready, from->config.name_space, from->config.agent);
-    if (twin->share == NULL ||
+    if (!sw_pod_join_share(to, twin) ||
         sw_map_put(to->pods, &from->config.pod, sizeof from->config.pod, twin, NULL) != SW_OK) {
         sw_meter_end_pod(to, twin, false);
         sw_pod_free(to, twin);
         return NULL;
     }
-    sw_share_set_weight(twin->share, from->config.weight);
     twin->state = from->state;
     twin->spec = from->spec;
     twin->made = from->made;
@@ -58,7 +56,7 @@ static struct sw_pod *make_twin(const struct sw_move *move)
     twin->is_recovered = from->is_recovered;
     twin->status_ns = from->status_ns;
     twin->told_phase = from->told_phase;
-    twin->program = sw_program_add(to, from->spec->digest,
+    twin->program = sw_program_add(to, from->spec->program,
                                    engine->module_ref(engine->ctx, from->program->module));
     return twin;
 }

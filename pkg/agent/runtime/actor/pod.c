@@ -494,6 +494,18 @@ static void announce(struct sw_worker *worker, const struct sw_pod *pod, bool is
     }
 }
 
+bool sw_pod_join_share(struct sw_worker *worker, struct sw_pod *pod)
+{
+    if (pod->share == NULL)
+        pod->share = sw_ready_share_get(&worker->ready, pod->config.name_space, pod->config.agent);
+    if (pod->share == NULL)
+        return false;
+    sw_share_set_weight(pod->share, pod->config.weight);
+    sw_share_set_quota(pod->share,
+                       pod->account->parent == NULL ? NULL : &pod->account->parent->quota);
+    return true;
+}
+
 static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_item_pod_open *item)
 {
     struct sw_shared *shared = worker->shared;
@@ -521,15 +533,10 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
         return;
     }
     pod->spec = spec;
-    if (pod->share == NULL)
-        pod->share = sw_ready_share_get(&worker->ready, pod->config.name_space, pod->config.agent);
-    if (pod->share == NULL) {
+    if (!sw_pod_join_share(worker, pod)) {
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a Pod");
         return;
     }
-    sw_share_set_weight(pod->share, pod->config.weight);
-    sw_share_set_quota(pod->share,
-                       pod->account->parent == NULL ? NULL : &pod->account->parent->quota);
     atomic_store(&pod->account->turn.weight, pod->config.weight);
     pod->program = sw_program_add(worker, spec->program, item->module);
     item->module = NULL;

@@ -78,6 +78,9 @@ void sw_pod_give_mail(struct sw_worker *worker, struct sw_pod *pod);
 void sw_limbo_put(struct sw_worker *worker, struct sw_pod *pod, struct sw_message *message);
 void sw_pod_open(struct sw_worker *worker, struct sw_item_pod_open *item);
 void sw_pod_close(struct sw_worker *worker, const struct sw_item_pod_close *item);
+/* Have it run with the part of the processor that its Agent has in this worker, as its spec and the
+ * quota of its namespace say. False: no memory. */
+bool sw_pod_join_share(struct sw_worker *worker, struct sw_pod *pod);
 /* If the last instance of a Pod that is discarded is gone, so is the Pod. */
 void sw_pod_finish_if_empty(struct sw_worker *worker, struct sw_pod *pod);
 /* All instances, those that sleep as well. */

@@ -96,7 +96,7 @@ enum sw_rc sw_host_balance(struct sw_host *host, struct sw_err *err)
     if (see_all(host, now_ns) != SW_OK || !sw_balance_next(host->balance, now_ns, &plan))
         return SW_OK;
     rc = sw_host_move_pod(host, plan.pod, plan.to, &why);
-    if (rc == SW_OK || rc == SW_E_RANGE)
+    if (rc == SW_OK || rc == SW_E_RANGE || rc == SW_E_UNAVAILABLE)
         sw_balance_done(host->balance, &plan, rc != SW_OK, now_ns);
     if (rc == SW_OK)
         tell(host, &plan);
