@@ -7,6 +7,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 SIM_SEEDS ?= 1-500
+SW_MINUTES ?= 60
 WERROR ?= $(if $(CI),1,0)
 
 SHELL := /bin/sh
@@ -26,7 +27,7 @@ TSAN_ENV = TSAN_OPTIONS=report_signal_unsafe=0:halt_on_error=1
 # a process many times. The labels tidy and tool are Python over the sources: no C code runs in them.
 ASAN_LEAVES_OUT = ^(apifuzz|kill|tidy|tool)$$
 
-.PHONY: all setup setup-test run test test-chaos check asan tsan sim sim-mutants fuzz fuzz-coverage bench test-fresh check-abi openapi \
+.PHONY: all setup setup-test run test test-chaos soak check asan tsan sim sim-mutants fuzz fuzz-coverage bench test-fresh check-abi openapi \
     install clean tidy lint format help everything
 
 all: setup ## Build build/bin/{swarm,swarmd,swarmctl} and build/libexec/* (the default)
@@ -53,6 +54,11 @@ test: everything ## Run all tests; the last line is "N passed, N failed, N skipp
 
 test-chaos: everything ## Run the long tests of kills, broken disks and hostile agents (about an hour)
 	@tools/test/run --build $(BUILD) --jobs 1 --configuration chaos --label '^chaos$$' $(TEST_OPTIONS)
+
+soak: everything ## Churn for SW_MINUTES (60), and see that memory, files and disk stay flat
+	@SW_MINUTES=$(SW_MINUTES) SW_TIMEOUT_S=$$(( $(SW_MINUTES) * 60 + 600 )) \
+	    SW_SOAK_CSV=$(abspath $(BUILD))/soak.csv \
+	    tools/test/isolate $(abspath $(BUILD)) soak test/e2e/soak.py
 
 check: everything ## Run the quick tests: units, fuzz corpora, tidy
 	@tools/test/run --build $(BUILD) --jobs $(JOBS) --label '^(unit|fuzz|tidy|tool)$$'
