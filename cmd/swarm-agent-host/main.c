@@ -27,6 +27,7 @@
 #define LOCK_TRIES_REPLAY 20 /* Somebody waits for it. */
 #define LOCK_WAIT_NS 100000000
 #define NS_PER_MS 1000000u
+#define PAST_NICE 10
 #define FINISH_PART 10 /* Of the time for a stop is for long segments to end. */
 #define LINK_BYTES_MAX ((size_t)512 << 20)
 

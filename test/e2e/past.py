@@ -58,7 +58,8 @@ class Past(unittest.TestCase):
         cls.daemon.start()
         cls.client = Client(cls.daemon)
         apply("diary", "diary: keyed: true", "own: keyed: true, isolation: agent",
-              "fleeting: keyed: true, durability: none")
+              "fleeting: keyed: true, durability: none", "computes: keyed: true, engine: compute",
+              "repeats: keyed: true, engine: replay")
         apply("waiter_unwind", "waiter: keyed: true")
         cls.other = cls.push_other()
         for number in range(NOTES):
@@ -175,6 +176,16 @@ class Past(unittest.TestCase):
             self.assertEqual(self.client.send("own/a", f"put 1 {number}")[0], 200)
         self.assertEqual(len(history("own/a")["turns"]), 4)
         run("swarm", "agent", "replay", "own/a")
+
+    def test_an_agent_of_each_class_of_engine_is_run_again_in_it(self):
+        for agent in ("computes", "repeats"):
+            for number in range(3):
+                self.assertEqual(self.client.send(f"{agent}/a", f"put 1 {number}")[0], 200)
+            self.assertIn("replayed @1..@4: 4 came", run("swarm", "agent", "replay", f"{agent}/a"))
+            self.assertIn("turn @2 came to something else",
+                          refused(1, "replay", f"{agent}/a", "--module", self.other))
+            self.assertNotIn("Both ask", run("swarm", "agent", "fork", f"{agent}/a", "@3",
+                                             "--module", self.other))
 
     def test_writers_snapshots_and_kills_are_beside_it(self):
         stop, sent, goal, looks = threading.Event(), [0], [300], 0

@@ -236,7 +236,7 @@ static const struct field past_state_fields[] = {
     BYTES(past_state.items, SW_PAST_ITEMS_MAX),
 };
 static const struct field past_end_fields[] = {
-    ID(past_end.request),    U32(past_end.code, 31), TEXT(past_end.words, SW_FRAME_WORDS_MAX),
+    ID(past_end.request),    U32(past_end.code, 16), TEXT(past_end.words, SW_FRAME_WORDS_MAX),
     U64(past_end.first),     U64(past_end.last),     U64(past_end.replayable),
     U32(past_end.is_over, 1)};
 static const struct field reply_fields[] = {
