@@ -2,9 +2,9 @@
 /* covers: pkg/agent/runtime/wasm/calls.c pkg/agent/runtime/wasm/wasi.c */
 /* covers: pkg/agent/runtime/wasm/waits.c pkg/agent/runtime/wasm/relive.c */
 /* Host calls with whatever pointers, sizes and numbers: a guest (test/guests/caller.c) makes the
- * calls that the input says, over several segments where it waits. Its neighbours stay as they are
- * and nothing of them is seen; the same turn run again from its record gives the same effects, log
- * and memory. */
+ * calls that the input says, over several segments where it waits, in each class of engine. Its
+ * neighbours stay as they are and nothing of them is seen; the same turn run again from its record
+ * gives the same effects, log and memory. */
 #include "pkg/agent/modules/rewrite.h"
 #include "pkg/agent/runtime/actor/turn.h"
 #include "pkg/agent/runtime/host/guest_wasm.h"
@@ -23,7 +23,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct world {
+struct world { /* Of one class. */
+    enum sw_abi_class class;
     struct sw_wasm_engine *wasm;
     struct sw_wasm_worker *worker;
     struct sw_guest_engine engine;
@@ -84,10 +85,10 @@ static struct sw_guest_module *open_module(struct world *w, const char *path)
     sw_buffer_init(&code, 64u << 20);
     if (sw_file_load(sw_system_real(), path, 1u << 20, &module, &err) != SW_OK ||
         sw_module_rewrite((struct sw_bytes){module.data, module.size}, &rewritten, &err) != SW_OK ||
-        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, SW_ABI_COMPACT, &code,
-                        &err) != SW_OK ||
-        sw_guest_wasm_open(w->wasm, SW_ABI_COMPACT, (struct sw_bytes){code.data, code.size},
-                           &opened, &err) != SW_OK) {
+        sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, w->class, &code, &err) !=
+            SW_OK ||
+        sw_guest_wasm_open(w->wasm, w->class, (struct sw_bytes){code.data, code.size}, &opened,
+                           &err) != SW_OK) {
         fprintf(stderr, "%s\n", err.message);
         abort();
     }
@@ -97,28 +98,30 @@ static struct sw_guest_module *open_module(struct world *w, const char *path)
     return opened;
 }
 
-static struct world *world(void)
+static struct world *world(enum sw_abi_class class)
 {
-    static struct world w;
+    static struct world all[SW_ABI_CLASSES];
+    struct world *w = &all[class];
     struct sw_guest *guest;
     struct sw_err err = {0};
 
-    if (w.wasm != NULL)
-        return &w;
-    if (sw_guest_wasm_engine(0, &w.wasm, &err) != SW_OK ||
-        sw_wasm_worker_new(w.wasm, &w.worker, &err) != SW_OK)
+    if (w->wasm != NULL)
+        return w;
+    w->class = class;
+    if (sw_guest_wasm_engine(0, &w->wasm, &err) != SW_OK ||
+        sw_wasm_worker_new(w->wasm, &w->worker, &err) != SW_OK)
         abort();
-    w.engine = sw_guest_wasm_worker(w.worker);
-    sw_turn_init(&w.turn);
-    w.unwind = open_module(&w, SW_TEST_BUILD "/guests/test_caller.wasm");
-    w.relive = open_module(&w, SW_TEST_BUILD "/guests/test_caller_relive.wasm");
-    w.module = w.unwind;
-    w.left = neighbour(&w, &w.left_memory);
-    guest = create(&w);
-    w.right = neighbour(&w, &w.right_memory);
-    w.slot = instance_of(guest)->slot.base;
-    w.engine.drop(w.engine.ctx, guest);
-    return &w;
+    w->engine = sw_guest_wasm_worker(w->worker);
+    sw_turn_init(&w->turn);
+    w->unwind = open_module(w, SW_TEST_BUILD "/guests/test_caller.wasm");
+    w->relive = open_module(w, SW_TEST_BUILD "/guests/test_caller_relive.wasm");
+    w->module = w->unwind;
+    w->left = neighbour(w, &w->left_memory);
+    guest = create(w);
+    w->right = neighbour(w, &w->right_memory);
+    w->slot = instance_of(guest)->slot.base;
+    w->engine.drop(w->engine.ctx, guest);
+    return w;
 }
 
 /* The host refuses now and then, as the input says. */
@@ -274,14 +277,17 @@ static void run_twice(struct world *w, struct sw_bytes body)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct world *w = world();
     struct sw_bytes body = {data, size};
 
     if (size > BODY_MAX || has_secret(body))
         return 0;
-    w->module = w->unwind;
-    run_twice(w, body);
-    w->module = w->relive;
-    run_twice(w, body);
+    for (unsigned i = 0; i < SW_ABI_CLASSES; i++) {
+        struct world *w = world((enum sw_abi_class)i);
+
+        w->module = w->unwind;
+        run_twice(w, body);
+        w->module = w->relive;
+        run_twice(w, body);
+    }
     return 0;
 }

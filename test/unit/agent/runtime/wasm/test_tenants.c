@@ -227,20 +227,22 @@ static void after_a_crowd(void **state)
     enum { COUNT = 1500 };
     struct fixture *f = *state;
     struct sw_wasm_instance **all = calloc(COUNT, sizeof(struct sw_wasm_instance *));
+    /* Guarded ones are as many as there is address space for; ThreadSanitizer leaves little. */
+    const size_t count = class == SW_ABI_COMPUTE && f->engine->guarded.count < COUNT ? 101 : COUNT;
 
     assert_non_null(all);
     for (int round = 0; round < 2; round++) {
-        for (size_t i = 0; i < COUNT; i++) {
+        for (size_t i = 0; i < count; i++) {
             all[i] = move_in(f, limit_of(i % 3 == 0));
             expect_fresh(all[i]);
         }
-        for (size_t i = 0; i < COUNT; i++) {
+        for (size_t i = 0; i < count; i++) {
             if (i % 5 == 0)
                 assert_int_equal(do_it(f, all[i], 'g'), SW_GUEST_DONE);
             assert_int_equal(do_it(f, all[i], i % 7 == 0 ? 'r' : 'f'), SW_GUEST_DONE);
         }
-        for (size_t i = 0; i < COUNT; i++)
-            sw_wasm_instance_free(all[i * 7 % COUNT]);
+        for (size_t i = 0; i < count; i++)
+            sw_wasm_instance_free(all[i * 7 % count]);
     }
     free(all);
 }
