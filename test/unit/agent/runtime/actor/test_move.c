@@ -65,6 +65,31 @@ static void the_worker_changes_and_nothing_else(void **state)
     assert_int_equal(field_of(1, "other", "counter"), 4);
 }
 
+/* The other worker has the same module in another class of engine, and is not to run that. Which
+ * one it ran is seen by what it adds. */
+static void it_is_run_in_its_own_class_there_too(void **state)
+{
+    static struct sw_guest_module replayed; /* Whose references last as long as its worker. */
+
+    (void)state;
+    replayed = (struct sw_guest_module){.refs = 1, .factor = 10};
+    actors_ask(&actors, 2, "k", "add 1"); /* Of worker 0, which has the module as compact. */
+    actors.next_module = &replayed;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 5, .agent = "c", .is_keyed = true, .class = SW_ABI_REPLAY});
+    actors.next_module = NULL;
+    actors_settle(&actors);
+    (void)actors_ask(&actors, 5, "k", "add 1");
+    assert_int_equal(move(5, 0), SW_OK);
+    (void)actors_ask(&actors, 5, "k", "add 1");
+    (void)actors_ask(&actors, 5, "new", "add 1");
+    assert_int_equal(field_of(5, "k", "counter"), 20);
+    assert_int_equal(field_of(5, "new", "counter"), 10);
+    assert_int_equal(field_of(2, "k", "counter"), 1);
+    actors_close(&actors, 5, true);
+    actors_settle(&actors);
+}
+
 /* Whoever knows where it was, or answers it, finds it; and it finds others. */
 static void questions_go_on_over_a_move(void **state)
 {
@@ -234,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_worker_changes_and_nothing_else),
+        TEST(it_is_run_in_its_own_class_there_too),
         TEST(questions_go_on_over_a_move),
         TEST(what_waits_in_mailboxes_is_handled),
         TEST(timers_and_subscriptions_go_along),
