@@ -192,6 +192,36 @@ class Quiet(unittest.TestCase):
         os.remove(bad)
 
 
+class Asleep(unittest.TestCase):
+    """Instances that lie on a shelf, by the snapshot of a clean stop, and one that woke since."""
+
+    def test_they_wake_elsewhere_as_they_were(self):
+        data, saved = os.path.join(TMP, "asleep"), os.path.join(TMP, "asleep.tar")
+        swarm = Swarm(data)
+        apply("diary", "diary: keyed: true, hibernation: {after: 0s}")
+        keys = [f"diary/{number}" for number in range(40)]
+        for key in keys:
+            self.assertEqual(swarm.say(key, "put 0 0"), b"1")
+        swarm.end()
+        swarm = Swarm(data)
+        swarm.wait("diary")
+        self.assertEqual(swarm.say(keys[7], "put 0 1"), b"2")
+        ask("swarmctl", "backup", saved)
+        self.assertEqual(swarm.end(), 0)
+        names = run("tar", "-tf", saved)
+        self.assertRegex(names, r"agents/snapshot-[0-9a-f]{16}\.snap\n")
+        self.assertRegex(names, r"agents/shelf-[0-9a-f]{8}\.shelf\n")
+        ask("swarmctl", "verify", "--replay", saved)
+        restore(saved, os.path.join(TMP, "awake"))
+        swarm = Swarm(os.path.join(TMP, "awake"))
+        try:
+            swarm.wait("diary")
+            for number, key in enumerate(keys):
+                self.assertEqual(swarm.say(key, "put 0 2"), b"3" if number == 7 else b"2")
+        finally:
+            swarm.end()
+
+
 class Busy(unittest.TestCase):
     """Six hosts that write to each other, and clients that write to all of them."""
 
