@@ -130,6 +130,19 @@ static void make_pods(struct sim_front *front)
     make_pod(front, 6, &fresh, 0, 1);
 }
 
+/* In some seeds the namespace has a part of the processor only. */
+static void send_quota(struct sim_front *front)
+{
+    const struct sw_frame frame = {.kind = SW_FRAME_QUOTA,
+                                   .quota = {.name_space = text("default"),
+                                             .instances = UINT64_MAX,
+                                             .memory_bytes = UINT64_MAX,
+                                             .cpu_ns = front->cpu_ns}};
+
+    if (front->cpu_ns != 0)
+        sim_host_send(front->host, &frame);
+}
+
 static void open_pod(struct sim_front *front, struct sim_pod *pod)
 {
     const struct sim_config *config = config_now(front);
@@ -450,6 +463,7 @@ void sim_front_frame(void *ctx, const struct sw_frame *frame)
     switch ((unsigned)frame->kind) {
     case SW_FRAME_READY:
         sim_usages_begin(&front->usages);
+        send_quota(front);
         begin(front);
         return;
     case SW_FRAME_USAGE:

@@ -59,6 +59,7 @@ struct sim_front {
     bool is_ready, is_broken;
     bool ends_when_told; /* The machine's power fails at the next sim_front_told. */
     uint32_t ends[SIM_END_ABORTED + 1];
+    uint64_t cpu_ns;     /* Of the processor that its namespace may have in a second; 0: any. */
     uint64_t rest_ns;    /* Who does nothing for so long sleeps. */
     uint64_t restart_ns; /* How long the host stays down, on average. */
     char breach[700];    /* What must never be seen; "": nothing was. */

@@ -79,17 +79,6 @@ static uint64_t fuel_of(const struct sim_host *host)
     return fuel;
 }
 
-/* What guests computed since the last look took its time. */
-static void look_at_clock(void *ctx)
-{
-    struct sim_host *host = ctx;
-    uint64_t fuel = fuel_of(host);
-
-    sim_loop_spend(host->options.loop,
-                   (fuel - host->fuel) * (SIM_MS / SIM_FUEL_PER_MS) * host->options.pace);
-    host->fuel = fuel;
-}
-
 /* Over, before anything more leaves it. */
 static void die(struct sim_host *host, enum sim_end end, const char *words)
 {
@@ -98,6 +87,20 @@ static void die(struct sim_host *host, enum sim_end end, const char *words)
     host->ending = end;
     snprintf(host->words, sizeof host->words, "%s", words);
     sim_event_at(host->options.loop, &host->end, now_of(host));
+}
+
+/* What guests computed since the last look took its time. */
+static void look_at_clock(void *ctx)
+{
+    struct sim_host *host = ctx;
+    uint64_t fuel = fuel_of(host);
+    uint64_t used_ns = (fuel - host->fuel) * (SIM_MS / SIM_FUEL_PER_MS) * host->options.pace;
+
+    sim_loop_spend(host->options.loop, used_ns);
+    sim_quota_use(&host->quota, used_ns, now_of(host));
+    if (used_ns > 0 && host->stepping != NULL && host->owed)
+        die(host, SIM_END_UNREADABLE, "an instance ran while its namespace owed processor time");
+    host->fuel = fuel;
 }
 
 /* --- The link -------------------------------------------------------------------------------- */
@@ -202,6 +205,8 @@ static void take_frame(struct sim_host *host, const struct sim_passing *passing)
         wake(&host->snapshots);
         return;
     }
+    if (rc == SW_OK && frame.kind == SW_FRAME_QUOTA)
+        sim_quota_begin(&host->quota, frame.quota.cpu_ns, now_of(host));
     if (rc == SW_OK)
         rc = sw_host_receive(host->core, &frame, &err);
     if (rc != SW_OK)
@@ -317,10 +322,16 @@ static void end_step(struct sim_lane *lane, uint32_t ran)
 {
     struct sim_host *host = lane->host;
     bool has_news = lane->has_taken || ran > 0;
+    const char *wrong;
     struct sw_err err = {0};
 
     look_at_clock(host);
     host->stepping = NULL;
+    wrong = sim_quota_check(&host->quota, &host->shared, host->workers, host->options.workers);
+    if (wrong != NULL) {
+        die(host, SIM_END_UNREADABLE, wrong);
+        return;
+    }
     if (sw_worker_failure(lane->worker, &err) != SW_OK) {
         die(host, SIM_END_UNREADABLE, err.message);
         return;
@@ -352,6 +363,7 @@ static void run_lane(void *ctx)
     if (host->state != SIM_HOST_RUNNING || host->ending != SIM_END_NONE)
         return;
     host->stepping = lane;
+    host->owed = sim_quota_owes(&host->quota, now_of(host));
     lane->has_taken = take_items(lane, now_of(host)) > 0;
     ran = sw_worker_run(lane->worker, (uint32_t)sim_random_between(
                                           &host->random, 1, host->options.segments_per_step));
@@ -495,6 +507,7 @@ static bool recover(struct sim_host *host)
               report.pods, report.instances, report.messages);
     host->state = SIM_HOST_RUNNING;
     sim_heat_begin(&host->heat);
+    host->quota = (struct sim_quota){0};
     ready.ready = (struct sw_frame_ready){.version = SW_LINK_VERSION,
                                           .workers = host->options.workers,
                                           .pods = report.pods,

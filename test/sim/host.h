@@ -18,6 +18,7 @@
 #include "test/sim/disk.h"
 #include "test/sim/heat.h"
 #include "test/sim/loop.h"
+#include "test/sim/quota.h"
 #include "test/sim/trace.h"
 
 #define SIM_WORKERS_MAX 4
@@ -110,6 +111,8 @@ struct sim_host {
     enum sim_end last;           /* How the life before ended. */
     void (*enter)(void *ctx, struct sw_guest *guest, const struct sw_guest_input *input,
                   struct sw_guest_outcome *ret_outcome);
+    struct sim_quota quota;
+    bool owed;     /* When the step that runs began. */
     uint64_t fuel; /* That its guests had used when the clock was looked at last. */
     bool is_disk_full, is_shelf_full;
     enum sim_end ending;     /* Set: it is over, at the next event. */

@@ -17,6 +17,7 @@
 #define SHELF_BYTES ((uint64_t)4096)
 #define SHELF_SHIFTS 5u
 #define IMAGE_TAILS 13u  /* Records before the journal has an instance whole: up to so many. */
+#define CPU_SEEDS 3u     /* Of so many one has a quota of processor time. */
 #define HISTORY_SEEDS 4u /* Of so many one keeps its journal from the beginning. */
 #define QUIET_NS (60 * SIM_S)
 
@@ -100,6 +101,8 @@ static void init(struct run *run)
     sim_front_init(&run->front, &run->host, run->options->codes, sim_random_next(&run->random));
     sim_work_init(&run->work, &run->front, sim_random_next(&run->random));
     sim_faults_init(&run->faults, &run->front, sim_random_next(&run->random));
+    run->front.cpu_ns =
+        run->options->seed % CPU_SEEDS == 1 ? (50 + run->options->seed * 37 % 850) * SIM_MS : 0;
     run->front.rest_ns = rests_ns[run->options->seed % (sizeof rests_ns / sizeof *rests_ns)];
     run->front.restart_ns = SIM_MS << sim_random_below(&run->random, 12);
     sim_trace(&run->trace,

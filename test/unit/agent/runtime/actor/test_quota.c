@@ -322,6 +322,70 @@ static void who_sleeps_counts_and_is_let_in_again(void **state)
     assert_int_equal(space()->since_ms, 0);
 }
 
+/* --- Memory that grows ------------------------------------------------------------------------ */
+
+#define MIB ((uint64_t)1 << 20)
+
+static void open_with(uint64_t memory_bytes)
+{
+    actors_open(&actors, &(struct actors_pod){.number = 4,
+                                              .agent = "s",
+                                              .is_keyed = true,
+                                              .rests_at_once = true,
+                                              .memory_bytes = memory_bytes});
+    actors_settle(&actors);
+}
+
+/* What memory.grow said: 0, or -1 at the limit. */
+static long long grow(const char *key, const char *command)
+{
+    char body[64];
+
+    snprintf(body, sizeof body, "%s;get", command);
+    return field(sent(4, key, body)->body, "code");
+}
+
+/* What an instance may come to is reserved when it begins and is its limit for life, so memory.grow
+ * needs no look at the quota, and a replay none at what the quota was: a raised limit, a sleep, a
+ * restart and an upgrade change nothing of it. */
+static void what_memory_may_grow_to_was_reserved(void **state)
+{
+    (void)state;
+    actors.shelf_bytes = 16384;
+    restart(false);
+    set_quota(SW_QUOTA_NONE, 3 * MIB, 0);
+    open_with(MIB);
+    assert_int_equal(grow("k1", "grow 500000"), 0);
+    assert_int_equal(atomic_load(&space()->quota.memory_bytes), MIB);
+    open_with(2 * MIB); /* For those who begin from here on. */
+    assert_int_equal(grow("k1", "grow 600000"), -1);
+    assert_int_equal(sent(4, "k2", "add 1")->status, 0);
+    assert_int_equal(atomic_load(&space()->quota.memory_bytes), 3 * MIB);
+    assert_int_equal(sent(4, "k3", "add 1")->status, SW_E_EXHAUSTED);
+    assert_int_equal(grow("k2", "grow 1500000"), 0);
+    rest();
+    assert_int_equal(asleep(), 2);
+    assert_int_equal(grow("k1", "grow 600000"), -1);
+    assert_int_equal(grow("k2", "grow 700000"), -1);
+    save_all();
+    restart(true);
+    set_quota(SW_QUOTA_NONE, 3 * MIB, 0);
+    open_with(2 * MIB);
+    assert_int_equal(atomic_load(&space()->quota.memory_bytes), 3 * MIB);
+    assert_int_equal(grow("k1", "grow 600000"), -1);
+    assert_int_equal(grow("k1", "grow 400000"), 0); /* What it has reserved it may use. */
+    assert_int_equal(sent(4, "k3", "add 1")->status, SW_E_EXHAUSTED);
+    restart(true); /* By replay, under another quota: it comes to the same. */
+    set_quota(SW_QUOTA_NONE, MIB, 0);
+    open_with(MIB);
+    assert_int_equal(grow("k1", "grow 200000"), -1);
+    assert_int_equal(grow("k2", "grow 100000"), 0);
+    assert_int_equal(atomic_load(&space()->quota.memory_bytes), 3 * MIB);
+    actors_close(&actors, 4, true);
+    actors_settle(&actors);
+    assert_int_equal(atomic_load(&space()->quota.memory_bytes), 0);
+}
+
 /* --- Many at once ----------------------------------------------------------------------------- */
 
 static struct sw_quota shared_quota;
@@ -394,6 +458,7 @@ int main(void)
         TEST(each_push_is_told_with_its_limit),
         TEST(a_receiver_at_its_own_limit_is_told_of),
         TEST(who_sleeps_counts_and_is_let_in_again),
+        TEST(what_memory_may_grow_to_was_reserved),
         cmocka_unit_test(no_interleaving_passes_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,7 @@ static uint64_t run(struct agent *agents, size_t count, uint64_t until_ns)
 static void each_gets_its_part_whoever_asks_more_often(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 200; seed++) {
+    for (uint64_t seed = 1; seed <= 60; seed++) {
         struct agent agents[AGENTS_MAX] = {0};
         size_t count;
         uint32_t per_s, weights = 0;

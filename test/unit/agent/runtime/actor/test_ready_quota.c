@@ -1,4 +1,5 @@
 /* uses: pkg/agent/link */
+#include "pkg/agent/runtime/actor/move.h"
 #include "pkg/agent/runtime/actor/state.h"
 #include "test/unit/agent/runtime/actor/asking.h"
 
@@ -291,12 +292,42 @@ static void messages_wait_and_none_is_lost(void **state)
     set_cpu(0);
 }
 
+/* The worker that a Pod comes to knows the quota as well, though nothing of its namespace was there
+ * before. */
+static void a_pod_that_moves_takes_its_quota_along(void **state)
+{
+    const struct sw_pod_move move = {.workers = actors.workers, .count = 2, .pod = 1, .to = 0};
+    uint64_t requests[5];
+
+    (void)state;
+    actors_init(&actors, 2, 1);
+    actors_open(&actors, &(struct actors_pod){.number = 1, .agent = "a", .is_keyed = true});
+    actors_settle(&actors);
+    actors_ask(&actors, 1, "k", "add 1");
+    actors_rest(&actors);
+    assert_int_equal(sw_pod_move(&move), SW_OK);
+    set_cpu(10 * MS_NS);
+    actors.engines[0].clock_ns = &actors.disk.now_ns;
+    actors.engines[0].entry_ns = 2 * MS_NS;
+    for (int i = 0; i < 5; i++)
+        requests[i] = send(1, "k", "add 1");
+    actors_settle(&actors);
+    assert_false(actors_reply(&actors, requests[4])->is_there);
+    for (int i = 0; i < 50 && !actors_reply(&actors, requests[4])->is_there; i++) {
+        actors.disk.now_ns += 50 * MS_NS;
+        actors_settle(&actors);
+    }
+    assert_int_equal(actors_reply(&actors, requests[4])->status, 0);
+    set_cpu(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_namespace_gets_what_it_may_and_others_the_rest),
         cmocka_unit_test(nobody_runs_that_owes_and_nobody_rests_that_does_not),
         cmocka_unit_test_teardown(messages_wait_and_none_is_lost, tear_down_unbroken),
+        cmocka_unit_test_teardown(a_pod_that_moves_takes_its_quota_along, tear_down_unbroken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
