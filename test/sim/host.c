@@ -241,8 +241,9 @@ static void run_link_in(void *ctx)
 
 static void pass(struct sim_host *host, uint32_t from, uint32_t to, struct sw_item *item)
 {
-    uint64_t at =
-        now_of(host) + sim_random_around(&host->random, host->options.item_delay_ns) + SIM_US;
+    uint64_t delay_ns =
+        from == SIM_INBOX_DISK ? host->options.read_delay_ns : host->options.item_delay_ns;
+    uint64_t at = now_of(host) + sim_random_around(&host->random, delay_ns) + SIM_US;
 
     at = fifo_put(&host->lanes[to].inbox[from], item, 0, at);
     sim_event_by(host->options.loop, &host->lanes[to].step, at);
@@ -250,18 +251,18 @@ static void pass(struct sim_host *host, uint32_t from, uint32_t to, struct sw_it
 
 static void put_item(void *ctx, uint32_t worker, struct sw_item *item)
 {
-    pass(ctx, SIM_WORKERS_MAX, worker, item);
+    pass(ctx, SIM_INBOX_LINK, worker, item);
 }
 
-/* Hand over what has arrived, in the order of arrival. Returns how many. */
-static uint32_t take_items(struct sim_lane *lane, uint64_t until_ns)
+/* Hand over what has arrived in the first inboxes, in the order of arrival. Returns how many. */
+static uint32_t take_items(struct sim_lane *lane, uint32_t inboxes, uint64_t until_ns)
 {
     uint32_t count = 0;
 
     for (;;) {
         struct sim_fifo *next = NULL;
 
-        for (uint32_t i = 0; i <= SIM_WORKERS_MAX; i++) {
+        for (uint32_t i = 0; i < inboxes; i++) {
             const struct sim_passing *first = fifo_first(&lane->inbox[i]);
 
             if (first != NULL && first->at_ns <= until_ns &&
@@ -297,7 +298,7 @@ static void sleep_lane(struct sim_lane *lane)
     struct sim_loop *loop = host->options.loop;
     uint64_t wait_ns = sw_worker_wait_ns(lane->worker);
 
-    for (uint32_t i = 0; i <= SIM_WORKERS_MAX; i++)
+    for (uint32_t i = 0; i < SIM_INBOXES; i++)
         if (fifo_first(&lane->inbox[i]) != NULL)
             sim_event_by(loop, &lane->step, fifo_first(&lane->inbox[i])->at_ns);
     if (sw_worker_has_work(lane->worker) && sw_journal_has_room(host->shared.journal))
@@ -313,7 +314,7 @@ static void read_for(struct sim_host *host, struct sim_lane *lane)
 
     while ((read = sw_worker_read(lane->worker)) != NULL) {
         sw_item_read_run(&host->shared, read);
-        pass(host, SIM_WORKERS_MAX, lane->index, &read->item);
+        pass(host, SIM_INBOX_DISK, lane->index, &read->item);
     }
 }
 
@@ -364,7 +365,7 @@ static void run_lane(void *ctx)
         return;
     host->stepping = lane;
     host->owed = sim_quota_owes(&host->quota, now_of(host));
-    lane->has_taken = take_items(lane, now_of(host)) > 0;
+    lane->has_taken = take_items(lane, SIM_INBOXES, now_of(host)) > 0;
     ran = sw_worker_run(lane->worker, (uint32_t)sim_random_between(
                                           &host->random, 1, host->options.segments_per_step));
     if (!sw_strands_is_replaced(host->options.loop->strands)) /* What was set aside has ended. */
@@ -578,13 +579,14 @@ static bool carry(struct sim_host *host, struct sim_lane *lane)
     return has_carried;
 }
 
-/* Nothing is under way between workers any more, and all that they put out waits for its epoch. */
+/* Nothing is under way between workers any more, and all that they put out waits for its epoch.
+ * What the disk is asked for may come when it will. */
 static void settle(struct sim_host *host)
 {
     bool goes_on = true;
 
     for (uint32_t i = 0; i < host->options.workers; i++)
-        (void)take_items(&host->lanes[i], SIM_NEVER);
+        (void)take_items(&host->lanes[i], SIM_INBOX_LINK + 1, SIM_NEVER);
     while (goes_on) {
         goes_on = false;
         for (uint32_t i = 0; i < host->options.workers; i++) {
@@ -849,6 +851,7 @@ void sim_host_start(struct sim_host *host)
         abort();
     host->shared.image_tail = host->options.image_tail;
     host->shared.shelf_bytes = host->options.shelf_bytes;
+    atomic_store(&host->shared.awake_bytes, host->options.awake_bytes);
     sw_snapshot_limit(&host->shared, &limits);
     begin_notes(host);
     for (uint32_t i = 0; i < host->options.workers; i++)
@@ -870,7 +873,7 @@ static void free_lane(struct sim_host *host, struct sim_lane *lane)
     host->woken += view.woken;
     host->moved += view.moved;
     sim_event_stop(host->options.loop, &lane->step);
-    for (uint32_t i = 0; i <= SIM_WORKERS_MAX; i++) {
+    for (uint32_t i = 0; i < SIM_INBOXES; i++) {
         while (lane->inbox[i].count > 0)
             sw_item_free(fifo_get(&lane->inbox[i]).what, &host->engine);
         fifo_done(&lane->inbox[i], free_item);

@@ -22,6 +22,9 @@
 #include "test/sim/trace.h"
 
 #define SIM_WORKERS_MAX 4
+#define SIM_INBOX_LINK SIM_WORKERS_MAX
+#define SIM_INBOX_DISK (SIM_WORKERS_MAX + 1) /* Blocks of those who sleep, when they were read. */
+#define SIM_INBOXES (SIM_WORKERS_MAX + 2)
 #define SIM_FUEL_PER_MS 50000u
 
 struct sw_wasm_engine;
@@ -51,8 +54,8 @@ struct sim_lane { /* A worker and what a thread would keep for it. */
     struct sim_host *host;
     struct sw_worker *worker;
     struct sw_wasm_worker *wasm;
-    struct sim_fifo inbox[SIM_WORKERS_MAX + 1]; /* By sender; the last is the link. */
-    struct sw_output *outputs, *outputs_last;   /* Until their epoch is durable. */
+    struct sim_fifo inbox[SIM_INBOXES];       /* By sender; the last are the link and the disk. */
+    struct sw_output *outputs, *outputs_last; /* Until their epoch is durable. */
     struct sim_event step;
     uint32_t index;
     bool has_taken; /* Something, in the step that runs. */
@@ -79,13 +82,14 @@ struct sim_host_options {
     struct sw_wasm_engine *wasm;
     uint64_t seed;
     uint32_t workers, segments_per_step;
-    uint64_t item_delay_ns, link_delay_ns, segment_ns; /* On average. */
+    uint64_t item_delay_ns, link_delay_ns, read_delay_ns, segment_ns; /* On average. */
     uint32_t pace; /* So much time the fuel takes, in its own: more than 1 where others compute. */
     uint64_t segment_bytes;
     size_t epoch_bytes;
     uint64_t snapshot_bytes; /* That the journal grows between two snapshots, at least. */
     uint64_t history_bytes;  /* It is kept whole until it is longer. */
     uint64_t shelf_bytes;    /* Of a file of those who sleep. */
+    uint64_t awake_bytes;    /* Memory of those who are awake, beyond which they sleep sooner. */
     uint32_t image_tail;     /* Records of an instance before the journal has it whole. */
     void *ctx;
     void (*frame)(void *ctx, const struct sw_frame *frame); /* One that arrived at swarmd. */

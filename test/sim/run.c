@@ -20,6 +20,12 @@
 #define CPU_SEEDS 3u     /* Of so many one has a quota of processor time. */
 #define HISTORY_SEEDS 4u /* Of so many one keeps its journal from the beginning. */
 #define QUIET_NS (60 * SIM_S)
+#define READ_SHIFTS 17u /* Up to 65 ms. */
+#define SHORT_SEEDS                                                                                \
+    3u /* In one of so many runs memory is short when a few instances are awake.                   \
+        */
+#define SHORT_GUESTS 29u
+#define SHORT_GUEST_BYTES ((uint64_t)64 << 10)
 
 /* How long instances do nothing before they sleep. */
 static const uint64_t rests_ns[] = {0, SIM_MS, 50 * SIM_MS, 2 * SIM_S, UINT64_MAX};
@@ -95,6 +101,10 @@ static void init(struct run *run)
     /* All that happened is there at the end, to be replayed. */
     host.history_bytes = run->options->seed % HISTORY_SEEDS == 0 ? UINT64_MAX : 0;
     host.shelf_bytes = SHELF_BYTES << run->options->seed % SHELF_SHIFTS;
+    host.read_delay_ns = SIM_US << run->options->seed % READ_SHIFTS;
+    host.awake_bytes = run->options->seed % SHORT_SEEDS == 0
+                           ? (4 + run->options->seed % SHORT_GUESTS) * SHORT_GUEST_BYTES
+                           : 0;
     host.image_tail = 1 + (uint32_t)(run->options->seed % IMAGE_TAILS);
     host.epoch_bytes = (size_t)8192 << sim_random_below(&run->random, 7);
     sim_host_init(&run->host, &host);

@@ -7,6 +7,7 @@
  *
  * Threads: one at a time.  I/O: none.  Limits: SW_SNAPSHOT_SPECS_MAX specs. */
 #pragma once
+#include "pkg/agent/runtime/actor/trial.h"
 #include "pkg/agent/store/shelf.h"
 #include "pkg/utils/base/heap.h"
 #include "pkg/utils/base/idmap.h"
@@ -43,6 +44,10 @@ struct sw_asleep {          /* Of one slot. */
 
 struct sw_item; /* message.h */
 
+/* Memory for those who are awake: much, less than a sixteenth or a sixty-fourth of what there may
+ * be, or none. */
+enum sw_room { SW_ROOM_ENOUGH, SW_ROOM_NEAR, SW_ROOM_CLOSE, SW_ROOM_SHORT };
+
 /* What a worker knows of those of its instances that sleep, and of who is to (hibernate.h). */
 struct sw_rest {
     struct sw_list asleep, uncaptured; /* Slots; of the second those not saved for a snapshot. */
@@ -59,9 +64,10 @@ struct sw_rest {
     uint64_t compact_sleeps;            /* So often somebody had slept or woken when it looked. */
     struct sw_heap due, oldest;         /* Pods whose instances may sleep (resting.h). */
     uint64_t used_ns;                   /* When it was looked how much memory is used, */
-    bool is_short;                      /* and whether that is more than there should be; */
+    enum sw_room room;                  /* and how much there is of it; */
     uint64_t surplus;                   /* so many are to sleep before their time for that. */
     uint32_t made, room_made;           /* Guests since then, and those that were counted there. */
+    struct sw_trials trials;            /* Of those who have come since it is. */
 };
 
 struct sw_asleep *sw_asleep_new(uint64_t pod, uint32_t slot); /* NULL: no memory. */

@@ -39,9 +39,11 @@ bool sw_hibernate_waits_for_nothing(const struct sw_instance *instance);
  */
 
 /* Have some sleep, for half a millisecond at most: those that have done nothing for as long as
- * their Agent says; and while there is more memory than there should be, those that have done
- * nothing for longest. */
+ * their Agent says; and while there is more memory than there should be, those that came in vain
+ * (trial.h), and those that have done nothing for longest. */
 void sw_hibernate_sweep(struct sw_worker *worker);
+/* A guest was made for the instance. */
+void sw_hibernate_note_made(struct sw_worker *worker, struct sw_instance *instance);
 /* Guests were made since it was called last, and nothing runs now: while memory is short, have
  * about as many sleep. */
 void sw_hibernate_make_room(struct sw_worker *worker);

@@ -100,9 +100,9 @@ void sw_resting_put(struct sw_worker *worker, struct sw_instance *instance, uint
     struct sw_resting *resting;
     uint64_t due_ns, least_ns;
 
-    if (pod->config.rest_ns == UINT64_MAX)
+    instance->is_resting = pod->config.rest_ns != UINT64_MAX;
+    if (!instance->is_resting)
         return;
-    instance->is_resting = true;
     if (instance->captured != worker->generation)
         return; /* When it was. */
     resting = get(pod);

@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/segment.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/agent/runtime/actor/replay.h"
 #include "pkg/agent/runtime/actor/resting.h"
 #include "pkg/agent/runtime/actor/retry.h"
@@ -65,7 +66,7 @@ void sw_segment_start(struct sw_worker *worker, struct sw_instance *instance)
             start_failed(worker, instance, err.message);
             return;
         }
-        worker->rest.made++;
+        sw_hibernate_note_made(worker, instance);
         sw_segment_execute(worker, &segment);
     } else {
         sw_segment_begin(worker, &segment);
@@ -144,8 +145,7 @@ bool sw_segment_make_guest(struct sw_worker *worker, struct sw_instance *instanc
     else
         rc = rebuild(worker, instance, message, err);
     if (rc == SW_OK) {
-        worker->rest.made++;
-        sw_resting_put(worker, instance, worker->now_ns);
+        sw_hibernate_note_made(worker, instance);
         if (instance->actor.wait.kind == SW_WAIT_NONE) /* Else when the wait is over. */
             sw_instance_wake(worker, instance);
         instance->start_failures = 0;

@@ -1,6 +1,5 @@
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/compact.h"
-#include "pkg/agent/runtime/actor/fetch.h"
 #include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/agent/runtime/actor/image.h"
 #include "pkg/agent/runtime/actor/resting.h"
@@ -8,10 +7,11 @@
 
 #include <string.h>
 
-/* Who is to sleep: the first of each Pod when its time has come, and the first of all of them
- * while memory is short. */
+/* Who is to sleep: the first of each Pod when its time has come; and while memory is short who has
+ * come in vain, and the first of all Pods. */
 
 #define SLICE_NS 500000u    /* So long messages wait for this. */
+#define SLICE_LOOKS 4096u   /* And with a clock that stands still so many. */
 #define SLICE_CHECK 16u     /* So often in it the clock is looked at. */
 #define AGAIN_NS 100000000u /* Of one that could not sleep, though it should have. */
 #define REBUILDS_MAX 64u    /* With so many ready at the lowest priority nobody is rebuilt. */
@@ -22,6 +22,8 @@
 #define USED_NS 20000000u    /* Memory is looked at so often, */
 #define MADE_MAX 256u        /* or when so many guests were made, */
 #define SURPLUS_BYTES 16384u /* and one is to go for so much that it is too much. */
+#define NEAR_PART 16u        /* With less than that left of what there should be who comes is on */
+#define CLOSE_PART 64u       /* trial, and with less than that who was goes. */
 #define ROOM_AGE_NS 1000000u /* Nobody goes who has done nothing for less. */
 #define ROOM_LOOKS 8u        /* For one who is to go so many are looked at. */
 
@@ -150,20 +152,24 @@ static void look_at_memory(struct sw_worker *worker)
     uint64_t max = atomic_load_explicit(&worker->shared->awake_bytes, memory_order_relaxed), used;
     struct sw_rest *rest = &worker->rest;
 
-    if (rest->is_short)
+    if (rest->room >= SW_ROOM_CLOSE)
         rest->surplus += rest->made - rest->room_made;
     rest->room_made = rest->made;
-    if (max == 0 || (worker->now_ns < rest->used_ns + USED_NS && rest->made < MADE_MAX)) {
-        rest->is_short = rest->is_short && max != 0;
+    if (max == 0)
+        rest->room = SW_ROOM_ENOUGH;
+    if (max == 0 || (worker->now_ns < rest->used_ns + USED_NS && rest->made < MADE_MAX))
         return;
-    }
     if (worker->shared->used_bytes == NULL)
         max /= worker->options.count;
     used = used_bytes(worker);
     rest->used_ns = worker->now_ns;
     rest->made = rest->room_made = 0;
-    rest->is_short = used > max;
-    rest->surplus = rest->is_short ? (used - max) / SURPLUS_BYTES / worker->options.count + 1 : 0;
+    rest->room = used > max                      ? SW_ROOM_SHORT
+                 : used > max - max / CLOSE_PART ? SW_ROOM_CLOSE
+                 : used > max - max / NEAR_PART  ? SW_ROOM_NEAR
+                                                 : SW_ROOM_ENOUGH;
+    rest->surplus =
+        rest->room == SW_ROOM_SHORT ? (used - max) / SURPLUS_BYTES / worker->options.count + 1 : 0;
 }
 
 /* Look for the one that has rested for longest. NULL: nobody has for long enough, or that was not
@@ -193,6 +199,44 @@ static struct sw_instance *find_longest(struct sw_worker *worker, uint64_t *look
     return NULL;
 }
 
+/* The next one whom nothing keeps at the end of his trial; NULL: none. */
+static struct sw_instance *find_on_trial(struct sw_worker *worker)
+{
+    struct sw_instance *instance;
+    uint64_t id;
+
+    while (sw_trials_take(&worker->rest.trials, &id)) {
+        instance = sw_idmap_find(worker->instances, id);
+        if (instance != NULL && instance->is_resting && instance->pod->resting != NULL &&
+            instance->guest != NULL && instance->waiting == 0 &&
+            instance->captured == worker->generation &&
+            instance->pod->config.rest_ns != UINT64_MAX &&
+            !sw_resting_has_moved(instance->pod->resting, instance))
+            return instance;
+    }
+    return NULL;
+}
+
+/* Have one go who is too many. False: there is nobody, for now. */
+static bool make_room_of_one(struct sw_worker *worker, uint64_t *looks)
+{
+    struct sw_instance *instance = find_on_trial(worker);
+    uint64_t id = instance == NULL ? 0 : instance->id;
+
+    if (instance == NULL)
+        instance = worker->rest.room == SW_ROOM_SHORT ? find_longest(worker, looks) : NULL;
+    if (instance == NULL)
+        return false;
+    if (!let_go(worker, instance)) {
+        sw_resting_put(worker, instance, worker->now_ns);
+        return true;
+    }
+    worker->rest.surplus--;
+    if (id != 0)
+        sw_trials_note_gone(&worker->rest.trials, id);
+    return true;
+}
+
 /* Have those sleep who are too many, in so many looks and until then. True: it was the time that
  * ended. */
 static bool make_room(struct sw_worker *worker, uint64_t looks, uint64_t until_ns)
@@ -201,18 +245,20 @@ static bool make_room(struct sw_worker *worker, uint64_t looks, uint64_t until_n
     struct sw_rest *rest = &worker->rest;
 
     for (uint32_t i = 1; rest->surplus > 0 && worker->failure.rc == SW_OK; i++) {
-        struct sw_instance *instance = is_full(worker) ? NULL : find_longest(worker, &looks);
-
-        if (instance == NULL)
+        if (is_full(worker) || !make_room_of_one(worker, &looks))
             return false;
-        if (let_go(worker, instance))
-            rest->surplus--;
-        else
-            sw_resting_put(worker, instance, worker->now_ns);
         if (i % SLICE_CHECK == 0 && system->monotonic_ns(system->ctx) >= until_ns)
             return true;
     }
     return false;
+}
+
+void sw_hibernate_note_made(struct sw_worker *worker, struct sw_instance *instance)
+{
+    worker->rest.made++;
+    sw_resting_put(worker, instance, worker->now_ns);
+    if (worker->rest.room >= SW_ROOM_NEAR && instance->pod->config.rest_ns != UINT64_MAX)
+        sw_trials_add(&worker->rest.trials, instance->id);
 }
 
 void sw_hibernate_make_room(struct sw_worker *worker)
@@ -267,7 +313,8 @@ void sw_hibernate_sweep(struct sw_worker *worker)
         for (uint32_t looks = 1; is_due(worker); looks++) {
             look_at_first(worker,
                           SW_LIST_ITEM(sw_heap_first(&worker->rest.due), struct sw_resting, due));
-            if (looks % SLICE_CHECK == 0 && system->monotonic_ns(system->ctx) >= until_ns)
+            if (looks == SLICE_LOOKS ||
+                (looks % SLICE_CHECK == 0 && system->monotonic_ns(system->ctx) >= until_ns))
                 break;
         }
         if (!make_room(worker, ROOM_LOOKS * worker->rest.surplus + SLICE_CHECK, until_ns))
@@ -302,7 +349,8 @@ uint64_t sw_hibernate_wait_ns(const struct sw_worker *worker)
 
     if (rest->surplus > 0)
         due_ns = worker->now_ns;
-    if (rest->is_short && sw_heap_first(&rest->oldest) != NULL && rest->used_ns + USED_NS < due_ns)
+    if (rest->room == SW_ROOM_SHORT && sw_heap_first(&rest->oldest) != NULL &&
+        rest->used_ns + USED_NS < due_ns)
         due_ns = rest->used_ns + USED_NS;
     if ((sw_compact_is_going(worker) || sleeps_of(worker) != rest->compact_sleeps) &&
         rest->compact_ns < due_ns)

@@ -157,6 +157,7 @@ void sw_worker_free(struct sw_worker *worker)
     sw_heap_done(&worker->timers);
     sw_heap_done(&worker->rest.due);
     sw_heap_done(&worker->rest.oldest);
+    sw_trials_done(&worker->rest.trials);
     sw_turn_done(&worker->turn);
     sw_passing_done(&worker->passing);
     sw_spares_done(&worker->spares);

@@ -156,6 +156,44 @@ static void short_memory_takes_who_has_rested_longest(void **state)
     assert_true(is_awake(NEVER, "n"));
 }
 
+#define EACH 16384u
+#define REGULARS 40
+static uint64_t by_count(void *ctx)
+{
+    (void)ctx;
+    return sw_idmap_count(worker_of(QUICK)->instances) * EACH;
+}
+
+static void add_numbered(char letter, int number)
+{
+    char key[16];
+
+    snprintf(key, sizeof key, "%c%d", letter, number);
+    add(SLOW, key);
+    actors.disk.now_ns += 2 * MS;
+}
+
+/* Between two messages of theirs more come than there is memory for: in the order of rest alone
+ * all of them would be gone each time. */
+static void a_crowd_drives_nobody_out_who_comes_often(void **state)
+{
+    uint64_t woken = 0;
+
+    (void)state;
+    actors.shared.used_bytes = by_count;
+    atomic_store(&actors.shared.awake_bytes, UINT64_C(90) * EACH);
+    for (int round = 0; round < 10; round++) {
+        if (round == 5)
+            woken = worker_of(QUICK)->counts.woken;
+        for (int i = 0; i < REGULARS; i++)
+            add_numbered('r', i);
+        for (int i = 0; i < 100; i++)
+            add_numbered('n', round * 100 + i);
+        assert_in_range(by_count(NULL), 50 * EACH, 100 * EACH);
+    }
+    assert_in_range(worker_of(QUICK)->counts.woken - woken, 0, REGULARS / 4);
+}
+
 /* They stand in another list meanwhile, and are as they were when they were saved. */
 static void a_snapshot_leaves_their_order(void **state)
 {
@@ -243,6 +281,7 @@ int main(void)
         TEST(each_sleeps_when_its_time_has_come),
         TEST(who_is_busy_costs_few_looks),
         TEST(short_memory_takes_who_has_rested_longest),
+        TEST(a_crowd_drives_nobody_out_who_comes_often),
         TEST(a_snapshot_leaves_their_order),
         TEST(another_time_counts_for_those_who_rest_already),
         TEST(who_cannot_sleep_holds_up_nobody),
