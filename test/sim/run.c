@@ -175,7 +175,7 @@ static bool read_all(struct run *run, struct sim_lives *lives)
 static bool ask_promptly(struct run *run)
 {
     run->host.options.link_delay_ns = run->host.options.item_delay_ns = SIM_US;
-    run->host.options.segment_ns = SIM_US;
+    run->host.options.segment_ns = run->host.options.read_delay_ns = SIM_US;
     run->disk.is_fast = true;
     sim_prompt_begin(&run->prompt, &run->front);
     while (!run->prompt.is_done)
