@@ -85,7 +85,6 @@ static void all_of_the_memory_and_nothing_else_is_touched(void **state)
         expect_bounds(f, one);
         expect_bounds(f, other);
         sw_wasm_instance_free(one);
-        /* What another one had open is closed for the next one of its slot. */
         assert_int_equal(
             sw_wasm_instance_new(f->worker, f->module, limits[i] / 2, f, &one, &f->err), SW_OK);
         expect_bounds(f, one);
@@ -98,6 +97,7 @@ static void bounds_move_as_memory_grows(void **state)
 {
     struct fixture *f = *state;
     struct sw_wasm_instance *one = NULL;
+    const uint8_t *base;
 
     assert_int_equal(
         sw_wasm_instance_new(f->worker, f->module, (uint64_t)1 << 20, f, &one, &f->err), SW_OK);
@@ -110,6 +110,13 @@ static void bounds_move_as_memory_grows(void **state)
                                                  strlen("memory"), &item));
         assert_null(wasmtime_memory_grow(one->context, &item.of.memory, 1, &before));
     }
+    expect_bounds(f, one);
+    base = one->slot.base;
+    sw_wasm_instance_free(one);
+    /* What it had open is closed for the next one of its slot. */
+    assert_int_equal(
+        sw_wasm_instance_new(f->worker, f->module, (uint64_t)1 << 20, f, &one, &f->err), SW_OK);
+    assert_ptr_equal(one->slot.base, base);
     expect_bounds(f, one);
     sw_wasm_instance_free(one);
 }
