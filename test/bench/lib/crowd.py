@@ -20,6 +20,7 @@ DISK_LIMIT_BYTES = 2 << 30
 STATE_BYTES = 128
 PARENTS, FLIGHT = 8, 64  # Eight ping, or begin others, with 64 of them under way each.
 PAGE_BYTES = 65536       # Of a guest's memory; a member has one.
+HOST_BYTES = 256 << 20
 
 
 def apply_both(daemon, durability, **spec):
@@ -68,8 +69,9 @@ def resting(after):
 
 
 def room_for(live):
-    """What a daemon is to be told, so that a few more than so many may be awake."""
-    return {"SWARM_AGENTS_MEMORY_SIZE": str((live + live // 4) * PAGE_BYTES)}
+    """What a daemon is to be told, so that a few more than so many may be awake: with less than an
+    agent host takes for itself nobody would be."""
+    return {"SWARM_AGENTS_MEMORY_SIZE": str(max((live + live // 4) * PAGE_BYTES, HOST_BYTES))}
 
 
 # --- spawn --------------------------------------------------------------------------------------
