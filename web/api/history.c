@@ -284,8 +284,6 @@ static enum sw_rc read_get(const struct gateway_call *call, struct sw_gateway_hi
         rc = sw_gateway_query_bool(call, "newest", &query->is_newest, err);
     if (rc == SW_OK && query->module[0] != '\0' && query->view != SW_GATEWAY_HISTORY_REPLAY)
         rc = invalid("module", "another module is for view=replay, and for what is tried", err);
-    if (rc == SW_OK && query->to != 0 && query->from > query->to)
-        rc = invalid("to", "it is before \"from\"", err);
     query->limit = limit == 0 ? TURNS_STANDARD : (uint32_t)limit;
     return rc;
 }

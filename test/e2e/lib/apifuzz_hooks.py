@@ -22,6 +22,7 @@ with open(os.environ["SW_APIFUZZ_MODULE"], "rb") as module_file:
 DIGEST = "sha256:" + hashlib.sha256(MODULE).hexdigest()
 TEMPLATES = "/apis/swarm/v1/namespaces/{namespace}/agenttemplates/"
 TEMPLATE = os.environ["SW_APIFUZZ_TEMPLATE"]
+KEY_BYTES_MAX = 253
 INSTANCE_BYTES_MAX = 255
 DNS_NAME_BYTES_MAX = 253
 TEXT_BYTES = 63  # Shorter texts fit everywhere.
@@ -151,6 +152,11 @@ def mend_query(case):
     if "key" in query and case.path.endswith("/send"):
         room = INSTANCE_BYTES_MAX - len(case.path_parameters["name"]) - 1
         query["key"] = query["key"].encode()[:room].decode(errors="ignore") or "k"
+    if case.path.endswith("/history"):
+        if "key" in query:
+            query["key"] = query["key"].encode()[:KEY_BYTES_MAX].decode(errors="ignore") or "k"
+        if case.method == "GET" and query.get("view") != "replay":
+            query.pop("module", None)  # What is only read runs no other one.
 
 
 def mend_module(case):
