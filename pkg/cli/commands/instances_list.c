@@ -280,7 +280,7 @@ static enum sw_rc end_page(void *ctx, bool has_more, struct sw_err *err)
 
     if (listing->is_sorted && has_more)
         return SW_OK;
-    if (listing->is_sorted || (!has_more && !listing->has_printed))
+    if (listing->count > 0 && (listing->is_sorted || (!has_more && !listing->has_printed)))
         qsort(listing->rows, listing->count, sizeof *listing->rows, listing->compare);
     return flush(listing, err);
 }
