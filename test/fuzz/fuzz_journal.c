@@ -97,6 +97,17 @@ static void append(struct sw_journal *journal)
     assert(rc == SW_OK);
 }
 
+/* Who reads beside a host sees what is there, and goes on with what has come. *last: of the record
+ * seen last. */
+static enum sw_rc walk_on(const struct disk *disk, struct sw_segment_walk *walk, uint64_t *last)
+{
+    const struct sw_segment_place place = {
+        .system = &disk->system, .folder = FOLDER, .epoch_max = FILE_BYTES_MAX};
+    struct sw_err err = {0};
+
+    return sw_segment_walk_on(&place, visit, last, walk, &err);
+}
+
 /* Looking changes nothing; opening agrees with it; what was opened can be opened again, shows the
  * same once more, and goes on. */
 static void read_journal(struct disk *disk)
@@ -108,7 +119,12 @@ static void read_journal(struct disk *disk)
     uint64_t seen = 0, opened = 0, again = 0, revisited = 0, last = 0;
     enum sw_rc looked = sw_journal_scan(&disk->system, FOLDER, visit, &seen, &report, &err), rc;
     struct sw_journal *journal = NULL;
+    struct sw_segment_walk walk = {0};
+    uint64_t walked = 0;
 
+    rc = walk_on(disk, &walk, &walked);
+    assert(rc != SW_OK || looked != SW_OK || walked == seen);
+    sw_segment_walk_done(&disk->system, &walk);
     rc = sw_journal_open(&options, visit, &opened, &journal, &err);
     assert(looked == rc || looked == SW_E_NOT_FOUND);
     sw_journal_close(journal);
@@ -120,8 +136,16 @@ static void read_journal(struct disk *disk)
     assert(rc == SW_OK && again == opened);
     rc = sw_journal_revisit(journal, 0, visit, &revisited, &err);
     assert(rc == SW_OK && revisited == again);
+    walk = (struct sw_segment_walk){0};
+    walked = 0;
+    rc = walk_on(disk, &walk, &walked);
+    assert(rc != SW_OK || walked == again);
     append(journal);
+    if (rc == SW_OK)
+        rc = walk_on(disk, &walk, &walked);
     sw_journal_close(journal);
+    sw_segment_walk_done(&disk->system, &walk);
+    assert(rc != SW_OK || walked > again);
     rc = sw_journal_scan(&disk->system, FOLDER, visit, &last, &report, &err);
     assert(rc == SW_OK && last > opened);
 }
