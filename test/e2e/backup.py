@@ -245,7 +245,14 @@ class Busy(unittest.TestCase):
         cls.senders = [Sender(cls.swarm, number, cls.stop) for number in range(6)]
         for sender in cls.senders:
             sender.start()
-        time.sleep(1)
+        cls.go_on()
+
+    @classmethod
+    def go_on(cls):
+        """Until each sender has told some more numbers."""
+        goals = [(sender, min(len(sender.told) + 10, NUMBERS)) for sender in cls.senders]
+        waiting.wait_for(lambda: all(len(sender.told) >= goal for sender, goal in goals),
+                         "that numbers are told")
 
     @classmethod
     def slow_down(cls):
@@ -297,7 +304,7 @@ class Busy(unittest.TestCase):
         for number in range(3):
             saved.append(os.path.join(TMP, f"busy-{number}.tar"))
             run("swarmctl", "backup", saved[-1])
-            time.sleep(0.3)
+            self.go_on()
         self.stop.set()
         for sender in self.senders:
             sender.join()

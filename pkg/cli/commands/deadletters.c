@@ -1,4 +1,5 @@
 #include "pkg/cli/commands/commands.h"
+#include "pkg/cli/commands/members.h"
 #include "pkg/apis/swarm/v1/json.h"
 #include "pkg/utils/base/text.h"
 
@@ -9,21 +10,6 @@
 #define PATH_BYTES_MAX 4096
 #define PAGE_ITEMS 1000
 #define WORDS_SHOWN 60
-
-/* The text of a member, "" when it is missing. */
-static const char *text_of(const struct sw_tree *map, const char *name)
-{
-    const struct sw_tree *node = map == NULL ? NULL : sw_tree_find(map, name);
-
-    return node == NULL ? "" : node->text;
-}
-
-static uint64_t number_of(const struct sw_tree *map, const char *name)
-{
-    uint64_t value = 0;
-
-    return sw_text_to_u64(text_of(map, name), &value) == SW_OK ? value : 0;
-}
 
 struct query { /* What is asked of the server. */
     const char *method;
@@ -86,17 +72,17 @@ struct listing {
 
 static void list_row(struct sw_table *table, const struct sw_tree *item)
 {
-    const char *from = text_of(item, "from"), *subject = text_of(item, "subject");
+    const char *from = sw_member_text(item, "from"), *subject = sw_member_text(item, "subject");
 
-    sw_table_add(table, text_of(item, "id"));
-    sw_table_add(table, text_of(item, "time"));
-    sw_table_add(table, text_of(item, "instance"));
+    sw_table_add(table, sw_member_text(item, "id"));
+    sw_table_add(table, sw_member_text(item, "time"));
+    sw_table_add(table, sw_member_text(item, "instance"));
     sw_table_add(table, subject[0] != '\0' ? subject : from[0] != '\0' ? from : "-");
-    sw_table_add(table, text_of(item, "kind"));
-    sw_table_add(table, text_of(item, "reason"));
-    sw_table_add(table, text_of(item, "attempts"));
-    sw_table_add(table, text_of(item, "sizeBytes"));
-    sw_table_add_cut(table, text_of(item, "message"), WORDS_SHOWN);
+    sw_table_add(table, sw_member_text(item, "kind"));
+    sw_table_add(table, sw_member_text(item, "reason"));
+    sw_table_add(table, sw_member_text(item, "attempts"));
+    sw_table_add(table, sw_member_text(item, "sizeBytes"));
+    sw_table_add_cut(table, sw_member_text(item, "message"), WORDS_SHOWN);
 }
 
 /* As the API has it, with all pages in one list. */
@@ -109,20 +95,20 @@ static void list_json(struct sw_buffer *out, const struct sw_tree *item)
     sw_buffer_put_text(out, out->data[out->size - 1] == '[' ? "\n  {" : ",\n  {");
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         sw_buffer_print(out, "\"%s\": ", texts[i]);
-        sw_json_put_text(out, text_of(item, texts[i]));
+        sw_json_put_text(out, sw_member_text(item, texts[i]));
         sw_buffer_put_text(out, ", ");
     }
-    if (text_of(item, "timer")[0] != '\0') {
+    if (sw_member_text(item, "timer")[0] != '\0') {
         sw_buffer_put_text(out, "\"timer\": ");
-        sw_json_put_text(out, text_of(item, "timer"));
+        sw_json_put_text(out, sw_member_text(item, "timer"));
         sw_buffer_put_text(out, ", ");
     }
-    sw_buffer_print(out, "\"attempts\": %" PRIu64 "}", number_of(item, "attempts"));
+    sw_buffer_print(out, "\"attempts\": %" PRIu64 "}", sw_member_number(item, "attempts"));
 }
 
 static void list_item(struct listing *listing, const struct sw_tree *item)
 {
-    const char *id = text_of(item, "id");
+    const char *id = sw_member_text(item, "id");
 
     if (listing->format == SW_OUTPUT_JSON) {
         list_json(listing->out, item);
@@ -157,7 +143,8 @@ static enum sw_rc list_all(struct sw_cli *cli, struct query *query, struct listi
         for (const struct sw_tree *item = items == NULL ? NULL : items->first; item != NULL;
              item = item->next)
             list_item(listing, item);
-        (void)snprintf(query->after, sizeof query->after, "%.20s", text_of(tree, "continue"));
+        (void)snprintf(query->after, sizeof query->after, "%.20s",
+                       sw_member_text(tree, "continue"));
         sw_arena_reset(arena);
     } while (query->after[0] != '\0');
     return SW_OK;
@@ -229,7 +216,7 @@ static void put_fields(const struct sw_tree *item, struct sw_buffer *out)
                   {"Bytes", "sizeBytes"}};
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        const char *text = text_of(item, fields[i].name);
+        const char *text = sw_member_text(item, fields[i].name);
 
         if (text[0] == '\0')
             continue;
@@ -264,11 +251,12 @@ static enum sw_rc show(struct sw_cli *cli, struct query *query, const char *id, 
         return rc;
     items = sw_tree_find(tree, "items");
     item = items == NULL ? NULL : items->first;
-    if (item == NULL || strcmp(text_of(item, "id"), id) != 0)
+    if (item == NULL || strcmp(sw_member_text(item, "id"), id) != 0)
         return sw_err_set(err, SW_E_NOT_FOUND, "there is no dead letter %s of Agent %s", id,
                           query->agent);
     put_fields(item, &text);
-    if (sw_base64_decode(text_of(item, "body"), strlen(text_of(item, "body")), &body) != SW_OK)
+    if (sw_base64_decode(sw_member_text(item, "body"), strlen(sw_member_text(item, "body")),
+                         &body) != SW_OK)
         return sw_err_set(err, SW_E_UNSUPPORTED, "the server's answer is not understood");
     if (body.size > 0) {
         sw_buffer_put_text(&text, "\n");
@@ -297,8 +285,8 @@ static enum sw_rc change(struct sw_cli *cli, struct query *query, const char *do
     if (rc == SW_OK)
         rc = parse(&answer, arena, &tree, err);
     if (rc == SW_OK && !cli->is_quiet)
-        sw_cli_print(cli, "%s %s dead letter%s\n", done, text_of(tree, "count"),
-                     strcmp(text_of(tree, "count"), "1") == 0 ? "" : "s");
+        sw_cli_print(cli, "%s %s dead letter%s\n", done, sw_member_text(tree, "count"),
+                     strcmp(sw_member_text(tree, "count"), "1") == 0 ? "" : "s");
     return rc;
 }
 

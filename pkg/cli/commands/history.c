@@ -2,6 +2,7 @@
 #include "pkg/apis/swarm/v1/json.h"
 #include "pkg/cli/commands/body.h"
 #include "pkg/cli/commands/commands.h"
+#include "pkg/cli/commands/members.h"
 #include "pkg/cli/commands/target.h"
 #include "pkg/utils/base/text.h"
 
@@ -39,21 +40,6 @@ static void asked_done(struct asked *asked)
 {
     sw_answer_done(&asked->answer);
     sw_arena_free(asked->arena);
-}
-
-/* The text of a member, "" when it is missing. */
-static const char *text_of(const struct sw_tree *map, const char *name)
-{
-    const struct sw_tree *node = map == NULL ? NULL : sw_tree_find(map, name);
-
-    return node == NULL ? "" : node->text;
-}
-
-static uint64_t number_of(const struct sw_tree *map, const char *name)
-{
-    uint64_t value = 0;
-
-    return sw_text_to_u64(text_of(map, name), &value) == SW_OK ? value : 0;
 }
 
 static const struct sw_tree *first_of(const struct sw_tree *map, const char *name)
@@ -184,23 +170,24 @@ static enum sw_rc put_out(struct sw_cli *cli, struct sw_buffer *text, struct sw_
 /* What began it, in words. */
 static const char *cause_of(struct sw_cli *cli, const struct sw_tree *turn)
 {
-    const char *cause = text_of(turn, "cause"), *subject = text_of(turn, "subject");
-    const char *timer = text_of(turn, "timer");
+    const char *cause = sw_member_text(turn, "cause"), *subject = sw_member_text(turn, "subject");
+    const char *timer = sw_member_text(turn, "timer");
 
     if (subject[0] != '\0')
         return sw_cli_format(cli, "%s on %s", cause, subject);
-    if (strcmp(text_of(turn, "reply"), "true") == 0)
+    if (strcmp(sw_member_text(turn, "reply"), "true") == 0)
         return sw_cli_format(cli, "%s, an answer", cause);
     return timer[0] != '\0' ? sw_cli_format(cli, "%s %s", cause, timer) : cause;
 }
 
 static const char *from_of(const struct sw_tree *turn)
 {
-    const char *from = text_of(turn, "from");
+    const char *from = sw_member_text(turn, "from");
 
     if (from[0] != '\0')
         return from;
-    return strcmp(text_of(turn, "cause"), "message") == 0 && text_of(turn, "subject")[0] == '\0'
+    return strcmp(sw_member_text(turn, "cause"), "message") == 0 &&
+                   sw_member_text(turn, "subject")[0] == '\0'
                ? "client"
                : "-";
 }
@@ -212,7 +199,7 @@ static const char *effects_of(struct sw_cli *cli, const struct sw_tree *turn)
     unsigned run = 0;
 
     for (const struct sw_tree *effect = first_of(turn, "effects");; effect = effect->next) {
-        const char *kind = effect == NULL ? "" : text_of(effect, "kind");
+        const char *kind = effect == NULL ? "" : sw_member_text(effect, "kind");
 
         if (strcmp(kind, last) == 0 && effect != NULL) {
             run++;
@@ -233,21 +220,21 @@ static const char *effects_of(struct sw_cli *cli, const struct sw_tree *turn)
 static void add_row(struct sw_cli *cli, struct sw_table *table, const struct sw_tree *turn,
                     bool is_wide)
 {
-    const char *outcome = text_of(turn, "outcome"), *why = text_of(turn, "message");
+    const char *outcome = sw_member_text(turn, "outcome"), *why = sw_member_text(turn, "message");
 
-    sw_table_print(table, "@%s", text_of(turn, "turn"));
-    sw_table_print(table, "%.*sZ", TIME_SHOWN, text_of(turn, "time"));
+    sw_table_print(table, "@%s", sw_member_text(turn, "turn"));
+    sw_table_print(table, "%.*sZ", TIME_SHOWN, sw_member_text(turn, "time"));
     sw_table_add_cut(table, cause_of(cli, turn), WORDS_SHOWN);
     sw_table_add(table, from_of(turn));
     sw_table_add_cut(table, why[0] == '\0' ? outcome : sw_cli_format(cli, "%s: %s", outcome, why),
                      WORDS_SHOWN);
-    sw_table_print(table, "%sus", text_of(turn, "cpuMicroseconds"));
+    sw_table_print(table, "%sus", sw_member_text(turn, "cpuMicroseconds"));
     sw_table_add_cut(table, effects_of(cli, turn), WORDS_SHOWN);
     if (!is_wide)
         return;
-    sw_table_add(table, text_of(turn, "digest"));
-    sw_table_add(table, text_of(turn, "lsn"));
-    sw_table_add_cut(table, text_of(turn, "module"), 24);
+    sw_table_add(table, sw_member_text(turn, "digest"));
+    sw_table_add(table, sw_member_text(turn, "lsn"));
+    sw_table_add_cut(table, sw_member_text(turn, "module"), 24);
 }
 
 static struct sw_table *new_table(bool is_wide)
@@ -277,9 +264,9 @@ static enum sw_rc list_page(struct sw_cli *cli, struct look *look, enum sw_outpu
     for (const struct sw_tree *turn = rc == SW_OK ? first_of(asked.tree, "turns") : NULL;
          turn != NULL; turn = turn->next) {
         add_row(cli, table, turn, is_wide);
-        *ret_next = number_of(turn, "turn") + 1;
+        *ret_next = sw_member_number(turn, "turn") + 1;
     }
-    if (rc == SW_OK && (*ret_next > number_of(asked.tree, "last") ||
+    if (rc == SW_OK && (*ret_next > sw_member_number(asked.tree, "last") ||
                         (look->to != 0 && *ret_next > look->to) || look->is_newest))
         *ret_next = 0;
     if (rc == SW_OK && format == SW_OUTPUT_JSON) {
@@ -376,8 +363,8 @@ static void put_lines(struct sw_buffer *out, const struct sw_buffer *body, const
 /* The beginning of a body: its lines, or the bytes of what is no text. */
 static void put_body(struct sw_buffer *out, const struct sw_tree *item, const char *indent)
 {
-    const char *encoded = text_of(item, "body");
-    uint64_t size = number_of(item, "sizeBytes"), shown = size;
+    const char *encoded = sw_member_text(item, "body");
+    uint64_t size = sw_member_number(item, "sizeBytes"), shown = size;
     struct sw_buffer body;
 
     sw_buffer_init(&body, SW_CLI_OUTPUT_BYTES_MAX);
@@ -401,48 +388,50 @@ static void put_effects(struct sw_buffer *out, const struct sw_tree *turn)
 
     for (const struct sw_tree *effect = first_of(turn, "effects"); effect != NULL;
          effect = effect->next) {
-        const char *to = text_of(effect, "to"), *due = text_of(effect, "due");
+        const char *to = sw_member_text(effect, "to"), *due = sw_member_text(effect, "due");
 
-        sw_buffer_print(out, "  %s", text_of(effect, "kind"));
+        sw_buffer_print(out, "  %s", sw_member_text(effect, "kind"));
         if (to[0] != '\0') {
             sw_buffer_put_text(out, " ");
             sw_output_put_safe(out, to, strlen(to), false);
         }
         if (due[0] != '\0')
             sw_buffer_print(out, " until %s", due);
-        if (number_of(effect, "status") != 0)
-            sw_buffer_print(out, " status -%s", text_of(effect, "status"));
-        if (number_of(effect, "sizeBytes") != 0)
-            sw_buffer_print(out, ", %s bytes", text_of(effect, "sizeBytes"));
+        if (sw_member_number(effect, "status") != 0)
+            sw_buffer_print(out, " status -%s", sw_member_text(effect, "status"));
+        if (sw_member_number(effect, "sizeBytes") != 0)
+            sw_buffer_print(out, ", %s bytes", sw_member_text(effect, "sizeBytes"));
         sw_buffer_put_text(out, "\n");
         put_body(out, effect, "    ");
         told++;
     }
-    if (told < number_of(turn, "effectsCount"))
-        sw_buffer_print(out, "  and %" PRIu64 " more\n", number_of(turn, "effectsCount") - told);
+    if (told < sw_member_number(turn, "effectsCount"))
+        sw_buffer_print(out, "  and %" PRIu64 " more\n",
+                        sw_member_number(turn, "effectsCount") - told);
     if (told == 0)
         sw_buffer_put_text(out, "  nothing\n");
 }
 
 static void put_turn(struct sw_cli *cli, struct sw_buffer *out, const struct sw_tree *turn)
 {
-    put_field(out, "Turn", sw_cli_format(cli, "@%s", text_of(turn, "turn")));
-    put_field(out, "Time", text_of(turn, "time"));
+    put_field(out, "Turn", sw_cli_format(cli, "@%s", sw_member_text(turn, "turn")));
+    put_field(out, "Time", sw_member_text(turn, "time"));
     put_field(out, "Cause", cause_of(cli, turn));
     put_field(out, "From", from_of(turn));
-    put_field(out, "Request", text_of(turn, "requestId"));
-    put_field(out, "Outcome", text_of(turn, "outcome"));
-    put_field(out, "Message", text_of(turn, "message"));
-    put_field(out, "Try", text_of(turn, "attempt"));
-    put_field(out, "Module", text_of(turn, "module"));
-    put_field(out, "Processor", sw_cli_format(cli, "%s us", text_of(turn, "cpuMicroseconds")));
-    put_field(out, "Effects digest", text_of(turn, "digest"));
-    if (text_of(turn, "contentType")[0] != '\0' || number_of(turn, "sizeBytes") > 0) {
+    put_field(out, "Request", sw_member_text(turn, "requestId"));
+    put_field(out, "Outcome", sw_member_text(turn, "outcome"));
+    put_field(out, "Message", sw_member_text(turn, "message"));
+    put_field(out, "Try", sw_member_text(turn, "attempt"));
+    put_field(out, "Module", sw_member_text(turn, "module"));
+    put_field(out, "Processor",
+              sw_cli_format(cli, "%s us", sw_member_text(turn, "cpuMicroseconds")));
+    put_field(out, "Effects digest", sw_member_text(turn, "digest"));
+    if (sw_member_text(turn, "contentType")[0] != '\0' || sw_member_number(turn, "sizeBytes") > 0) {
         put_field(out, "Input",
-                  sw_cli_format(cli, "%s, %s bytes", text_of(turn, "contentType"),
-                                text_of(turn, "sizeBytes")));
+                  sw_cli_format(cli, "%s, %s bytes", sw_member_text(turn, "contentType"),
+                                sw_member_text(turn, "sizeBytes")));
         put_body(out, turn, "  ");
-    } else if (strcmp(text_of(turn, "bodyGone"), "true") == 0) {
+    } else if (strcmp(sw_member_text(turn, "bodyGone"), "true") == 0) {
         put_field(out, "Input", "is not kept any more");
     }
     sw_buffer_put_text(out, "Effects\n");
@@ -451,22 +440,24 @@ static void put_turn(struct sw_cli *cli, struct sw_buffer *out, const struct sw_
 
 static void put_state(struct sw_cli *cli, struct sw_buffer *out, const struct sw_tree *state)
 {
-    put_field(out, "State after", sw_cli_format(cli, "@%s", text_of(state, "turn")));
-    put_field(out, "Module", text_of(state, "module"));
-    put_field(out, "Engine", text_of(state, "engine"));
-    put_field(out, "Memory", sw_cli_format(cli, "%s bytes", text_of(state, "memoryBytes")));
-    put_field(out, "State digest", text_of(state, "digest"));
-    put_field(out, "Failures", text_of(state, "failures"));
-    put_field(out, "Waits for", text_of(state, "waitsFor"));
-    put_field(out, "  until", text_of(state, "waitDue"));
-    put_field(out, "Questions", text_of(state, "openQuestions"));
-    put_field(out, "Timers", text_of(state, "timers"));
-    put_field(out, "Subscriptions", text_of(state, "subscriptions"));
+    put_field(out, "State after", sw_cli_format(cli, "@%s", sw_member_text(state, "turn")));
+    put_field(out, "Module", sw_member_text(state, "module"));
+    put_field(out, "Engine", sw_member_text(state, "engine"));
+    put_field(out, "Memory", sw_cli_format(cli, "%s bytes", sw_member_text(state, "memoryBytes")));
+    put_field(out, "State digest", sw_member_text(state, "digest"));
+    put_field(out, "Failures", sw_member_text(state, "failures"));
+    put_field(out, "Waits for", sw_member_text(state, "waitsFor"));
+    put_field(out, "  until", sw_member_text(state, "waitDue"));
+    put_field(out, "Questions", sw_member_text(state, "openQuestions"));
+    put_field(out, "Timers", sw_member_text(state, "timers"));
+    put_field(out, "Subscriptions", sw_member_text(state, "subscriptions"));
     for (const struct sw_tree *item = first_of(state, "items"); item != NULL; item = item->next) {
-        const char *due = text_of(item, "due");
+        const char *due = sw_member_text(item, "due");
 
-        sw_buffer_print(out, "  %s %s", text_of(item, "kind"), text_of(item, "number"));
-        sw_output_put_safe(out, text_of(item, "text"), strlen(text_of(item, "text")), false);
+        sw_buffer_print(out, "  %s %s", sw_member_text(item, "kind"),
+                        sw_member_text(item, "number"));
+        sw_output_put_safe(out, sw_member_text(item, "text"), strlen(sw_member_text(item, "text")),
+                           false);
         sw_buffer_print(out, "%s%s\n", due[0] == '\0' ? "" : ", due ", due);
     }
 }
@@ -522,20 +513,21 @@ static enum sw_rc replay_page(struct sw_cli *cli, struct look *look, struct reru
     *ret_next = 0;
     for (const struct sw_tree *turn = rc == SW_OK ? first_of(asked.tree, "turns") : NULL;
          turn != NULL; turn = turn->next) {
-        const char *verdict = text_of(turn, "verdict");
+        const char *verdict = sw_member_text(turn, "verdict");
 
-        rerun->last = number_of(turn, "turn");
+        rerun->last = sw_member_number(turn, "turn");
         if (rerun->first == 0)
             rerun->first = rerun->last;
         rerun->same += strcmp(verdict, "same") == 0;
         rerun->skipped += strcmp(verdict, "skipped") == 0;
         rerun->differ += strcmp(verdict, "differs") == 0;
         if (cli->is_verbose || strcmp(verdict, "differs") == 0)
-            sw_cli_print(cli, "@%s %s%s%s\n", text_of(turn, "turn"), verdict,
-                         text_of(turn, "message")[0] == '\0' ? "" : ": ", text_of(turn, "message"));
+            sw_cli_print(cli, "@%s %s%s%s\n", sw_member_text(turn, "turn"), verdict,
+                         sw_member_text(turn, "message")[0] == '\0' ? "" : ": ",
+                         sw_member_text(turn, "message"));
         *ret_next = rerun->last + 1;
     }
-    if (rc == SW_OK && (rerun->differ > 0 || *ret_next > number_of(asked.tree, "last") ||
+    if (rc == SW_OK && (rerun->differ > 0 || *ret_next > sw_member_number(asked.tree, "last") ||
                         (look->to != 0 && *ret_next > look->to)))
         *ret_next = 0;
     asked_done(&asked);
@@ -599,18 +591,18 @@ static enum sw_rc read_fork(struct sw_cli *cli, struct look *look, struct sw_buf
 static void put_fork(struct sw_cli *cli, const struct sw_tree *recorded,
                      const struct sw_tree *tried, struct sw_buffer *out)
 {
-    put_field(out, "Turn", sw_cli_format(cli, "@%s", text_of(tried, "turn")));
+    put_field(out, "Turn", sw_cli_format(cli, "@%s", sw_member_text(tried, "turn")));
     put_field(out, "Cause", cause_of(cli, tried));
     put_field(out, "From", from_of(tried));
-    put_field(out, "Module", text_of(tried, "module"));
-    put_field(out, "Recorded", text_of(recorded, "outcome"));
-    put_field(out, "", text_of(recorded, "message"));
+    put_field(out, "Module", sw_member_text(tried, "module"));
+    put_field(out, "Recorded", sw_member_text(recorded, "outcome"));
+    put_field(out, "", sw_member_text(recorded, "message"));
     put_effects(out, recorded);
-    put_field(out, "Forked", text_of(tried, "outcome"));
-    put_field(out, "", text_of(tried, "message"));
+    put_field(out, "Forked", sw_member_text(tried, "outcome"));
+    put_field(out, "", sw_member_text(tried, "message"));
     put_effects(out, tried);
     sw_buffer_print(out, "%s\n",
-                    strcmp(text_of(recorded, "digest"), text_of(tried, "digest")) == 0
+                    strcmp(sw_member_text(recorded, "digest"), sw_member_text(tried, "digest")) == 0
                         ? "Both ask for the same. Nothing of the fork has left."
                         : "Nothing of the fork has left.");
 }

@@ -1,4 +1,5 @@
 #include "pkg/cli/commands/instances.h"
+#include "pkg/cli/commands/members.h"
 #include "pkg/apis/swarm/v1/json.h"
 #include "pkg/utils/base/text.h"
 
@@ -7,21 +8,6 @@
 
 #define PATH_BYTES_MAX 4096
 #define PAGE_ITEMS 1000
-
-/* The text of a member, "" when it is missing. */
-static const char *text_of(const struct sw_tree *map, const char *name)
-{
-    const struct sw_tree *node = sw_tree_find(map, name);
-
-    return node == NULL ? "" : node->text;
-}
-
-static uint64_t number_of(const struct sw_tree *map, const char *name)
-{
-    uint64_t value = 0;
-
-    return sw_text_to_u64(text_of(map, name), &value) == SW_OK ? value : 0;
-}
 
 /* "&name=value", if there is one. */
 static void put_parameter(struct sw_buffer *path, const char *name, const char *value)
@@ -64,29 +50,29 @@ static void read_usage(const struct sw_tree *usage, struct sw_instance_view *vie
     view->time = "";
     if (usage == NULL)
         return;
-    view->time = text_of(usage, "time");
-    view->cpu_ns = number_of(usage, "cpuNanoseconds");
-    view->messages = number_of(usage, "messages");
-    view->message_bytes = number_of(usage, "messageBytes");
-    view->sent = number_of(usage, "sent");
-    view->sent_bytes = number_of(usage, "sentBytes");
-    view->wakeups = number_of(usage, "wakeups");
-    view->memory_byte_s = number_of(usage, "memoryByteSeconds");
-    view->has_bytes = number_of(usage, "memoryBytes");
+    view->time = sw_member_text(usage, "time");
+    view->cpu_ns = sw_member_number(usage, "cpuNanoseconds");
+    view->messages = sw_member_number(usage, "messages");
+    view->message_bytes = sw_member_number(usage, "messageBytes");
+    view->sent = sw_member_number(usage, "sent");
+    view->sent_bytes = sw_member_number(usage, "sentBytes");
+    view->wakeups = sw_member_number(usage, "wakeups");
+    view->memory_byte_s = sw_member_number(usage, "memoryByteSeconds");
+    view->has_bytes = sw_member_number(usage, "memoryBytes");
 }
 
 static struct sw_instance_view view_of(const struct sw_tree *item)
 {
-    struct sw_instance_view view = {.name = text_of(item, "name"),
-                                    .pod = text_of(item, "pod"),
-                                    .node = text_of(item, "node"),
-                                    .state = text_of(item, "state"),
-                                    .module = text_of(item, "module"),
-                                    .message = text_of(item, "message"),
-                                    .turns = number_of(item, "turns"),
-                                    .mailbox = number_of(item, "mailbox"),
-                                    .memory_bytes = number_of(item, "memoryBytes"),
-                                    .disk_bytes = number_of(item, "diskBytes")};
+    struct sw_instance_view view = {.name = sw_member_text(item, "name"),
+                                    .pod = sw_member_text(item, "pod"),
+                                    .node = sw_member_text(item, "node"),
+                                    .state = sw_member_text(item, "state"),
+                                    .module = sw_member_text(item, "module"),
+                                    .message = sw_member_text(item, "message"),
+                                    .turns = sw_member_number(item, "turns"),
+                                    .mailbox = sw_member_number(item, "mailbox"),
+                                    .memory_bytes = sw_member_number(item, "memoryBytes"),
+                                    .disk_bytes = sw_member_number(item, "diskBytes")};
 
     read_usage(sw_tree_find(item, "usage"), &view);
     return view;
@@ -104,7 +90,7 @@ static void add_counts(const struct sw_tree *counts, struct sw_instance_counts *
         if (at == sums->count)
             (void)snprintf(sums->states[sums->count++].name, sizeof sums->states[0].name, "%s",
                            state->key);
-        sums->states[at].instances += number_of(counts, state->key);
+        sums->states[at].instances += sw_member_number(counts, state->key);
     }
 }
 
@@ -131,7 +117,7 @@ static enum sw_rc visit_page(struct sw_cli *cli, const struct sw_instance_query 
     rc = sw_json_parse((struct sw_bytes){answer.body.data, answer.body.size}, &options, &tree);
     if (rc != SW_OK)
         return sw_err_set(err, SW_E_UNSUPPORTED, "the server's answer is not understood");
-    (void)snprintf(next, SW_INSTANCE_CONTINUE_SIZE, "%s", text_of(tree, "continue"));
+    (void)snprintf(next, SW_INSTANCE_CONTINUE_SIZE, "%s", sw_member_text(tree, "continue"));
     counts = sw_tree_find(tree, "counts");
     if (query->is_count && counts != NULL)
         add_counts(counts, visitor->counts);

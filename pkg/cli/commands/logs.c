@@ -1,4 +1,5 @@
 #include "pkg/cli/commands/commands.h"
+#include "pkg/cli/commands/members.h"
 #include "pkg/apis/swarm/v1/json.h"
 #include "pkg/client/clientset/problem.h"
 #include "pkg/utils/base/text.h"
@@ -17,13 +18,6 @@ struct follower {
     enum sw_rc rc; /* What the server said at the end. */
     struct sw_err *err;
 };
-
-static const char *text_of(const struct sw_tree *map, const char *name)
-{
-    const struct sw_tree *node = sw_tree_find(map, name);
-
-    return node == NULL ? "" : node->text;
-}
 
 static const char *color_of(const char *level)
 {
@@ -52,16 +46,17 @@ static bool on_line(void *ctx, const char *name, const char *id, struct sw_bytes
     if (sw_json_parse(data, &options, &tree) != SW_OK || tree->type != SW_TREE_MAP)
         return true;
     sw_buffer_init(&line, SW_CLI_OUTPUT_BYTES_MAX);
-    text = text_of(tree, "dropped");
+    text = sw_member_text(tree, "dropped");
     if (text[0] != '\0' && strcmp(text, "0") != 0)
         sw_cli_warn(follower->cli, "%s lines were lost here\n", text);
     color = follower->cli->uses_color && follower->cli->terminal->out_is_terminal
-                ? color_of(text_of(tree, "level"))
+                ? color_of(sw_member_text(tree, "level"))
                 : "";
-    sw_buffer_print(&line, "%s%s %-5s ", color, text_of(tree, "time"), text_of(tree, "level"));
+    sw_buffer_print(&line, "%s%s %-5s ", color, sw_member_text(tree, "time"),
+                    sw_member_text(tree, "level"));
     if (follower->with_instance)
-        sw_buffer_print(&line, "%s: ", text_of(tree, "instance"));
-    text = text_of(tree, "text");
+        sw_buffer_print(&line, "%s: ", sw_member_text(tree, "instance"));
+    text = sw_member_text(tree, "text");
     sw_output_put_safe(&line, text, strlen(text), true);
     sw_buffer_print(&line, "%s\n", color[0] == '\0' ? "" : "\033[0m");
     sw_cli_put(follower->cli, &line);

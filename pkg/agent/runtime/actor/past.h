@@ -65,9 +65,8 @@ void sw_past_set_module(struct sw_past *past, struct sw_bytes digest);
  * others             of options->program, and the engine's */
 SW_MUST_CHECK enum sw_rc sw_past_go(struct sw_past *past, uint64_t number, struct sw_err *err);
 
-struct sw_past_state { /* Of the instance where sw_past_go has left it; borrowed until the next
-                        * call.
-                        */
+/* Of the instance where sw_past_go has left it; borrowed until the next call. */
+struct sw_past_state {
     uint64_t number;
     const struct sw_actor *actor;
     uint64_t random_next, memory_bytes;
