@@ -65,6 +65,7 @@ sw_guest(test_waiter_unwind ${CMAKE_SOURCE_DIR}/test/guests/waiter.c ASYNCIFY)
 sw_guest(test_waiter_return ${CMAKE_SOURCE_DIR}/test/guests/waiter.c DEFINES BY_RETURN)
 sw_guest(test_diary_other ${CMAKE_SOURCE_DIR}/test/guests/diary.c DEFINES STEP=2u)
 sw_guest(test_caller_relive ${CMAKE_SOURCE_DIR}/test/guests/caller.c)
+sw_guest(test_burner_unwind ${CMAKE_SOURCE_DIR}/test/guests/burner.c ASYNCIFY)
 
 # What the simulator upgrades its instances to.
 sw_guest(test_sim_moved ${CMAKE_SOURCE_DIR}/test/guests/sim.c ASYNCIFY

@@ -120,6 +120,7 @@ static void tell_turn(struct looking *looking, const struct sw_past_turn *turn,
         .timer = segment->timer,
         .wait = segment->wait,
         .cpu_us = segment->cpu_ns / NS_PER_US,
+        .fuel = segment->fuel,
         .module = text_of(turn->module, 71),
         .digest = sw_effects_digest(segment->effects),
         .effects_count = put_effects(looking, segment->effects),
@@ -340,6 +341,7 @@ static enum sw_rc try_turn(struct looking *looking, struct sw_err *err)
     turn.segment.effects = trial.effects;
     turn.segment.fate = SW_FATE_TOLD;
     turn.segment.cpu_ns = 0;
+    turn.segment.fuel = trial.fuel;
     turn.segment.words = (struct sw_bytes){NULL, 0};
     if (wanted->has_input) {
         turn.segment.body = wanted->input;

@@ -281,7 +281,8 @@ struct sw_gateway_usage agents_usage(const struct sw_pod_used *used)
                                      .sent_bytes = used->bytes_out,
                                      .wakeups = used->wakeups,
                                      .memory_byte_s = used->memory_byte_s,
-                                     .memory_bytes = used->memory_bytes};
+                                     .memory_bytes = used->memory_bytes,
+                                     .fuel = used->fuel};
 }
 
 static void on_listed(void *ctx, const struct sw_agent_page *page)

@@ -114,6 +114,8 @@ static const struct {
      offsetof(struct sw_pod_used, memory_byte_s)},
     {"memory_bytes", "Memory that its instances have.", SW_METRIC_GAUGE, 1,
      offsetof(struct sw_pod_used, memory_bytes)},
+    {"fuel_total", "Fuel that its handlers used, where it is counted.", SW_METRIC_COUNTER, 1,
+     offsetof(struct sw_pod_used, fuel)},
 };
 #define OF_SPACE (sizeof of_space / sizeof of_space[0])
 

@@ -8,7 +8,7 @@
 
 #define FIGURES_MAX 25
 #define FIGURES_OF_HOST_MAX 8
-#define FIGURES_OF_SPACE_MAX 8
+#define FIGURES_OF_SPACE_MAX 12
 
 struct figures {                  /* Outlives the collector. */
     const struct sw_hosts *hosts; /* Both set before the first call, and borrowed. */

@@ -113,6 +113,7 @@ static void on_turn(void *ctx, const struct sw_frame_past_turn *turn)
                                    .body = turn->body,
                                    .size_bytes = turn->body_bytes,
                                    .cpu_us = turn->cpu_us,
+                                   .fuel = turn->fuel,
                                    .digest = turn->digest,
                                    .effects_all = turn->effects_count};
     size_t from, subject, type, request_id, words, module;

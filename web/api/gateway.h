@@ -73,7 +73,7 @@ struct sw_gateway_logs { /* Which log lines; borrowed for the call. */
 struct sw_gateway_usage { /* As message Usage of the API. */
     uint64_t utc_ns;      /* Up to when; 0: nothing is known. */
     uint64_t cpu_ns, messages, message_bytes, sent, sent_bytes, wakeups;
-    uint64_t memory_byte_s, memory_bytes;
+    uint64_t memory_byte_s, memory_bytes, fuel;
 };
 
 enum sw_gateway_state {

@@ -105,6 +105,8 @@ static void put_turn(struct sw_buffer *out, const struct sw_gateway_turn *turn)
         put_number(out, "sourceLsn", turn->source_lsn);
     put_text(out, "module", turn->module);
     put_number(out, "cpuMicroseconds", turn->cpu_us);
+    if (turn->fuel != 0)
+        put_number(out, "fuel", turn->fuel);
     sw_buffer_print(out, ",\"digest\":\"%016llx\",\"effectsCount\":\"%llu\",\"effects\":[",
                     (unsigned long long)turn->digest, (unsigned long long)turn->effects_all);
     for (size_t i = 0; i < turn->effects_count; i++) {

@@ -42,6 +42,7 @@ struct sw_gateway_turn { /* Borrowed for the call; texts are "" where there is n
     struct sw_bytes body; /* Its beginning; */
     uint64_t size_bytes;  /* all of it. */
     uint64_t cpu_us, digest;
+    uint64_t fuel; /* 0: none was counted. */
     const struct sw_gateway_effect *effects;
     size_t effects_count; /* That are told, */
     uint64_t effects_all; /* of so many. */

@@ -75,7 +75,8 @@ void sw_gateway_put_usage(const struct sw_gateway_usage *usage, struct sw_buffer
                   {"sentBytes", usage->sent_bytes},
                   {"wakeups", usage->wakeups},
                   {"memoryByteSeconds", usage->memory_byte_s},
-                  {"memoryBytes", usage->memory_bytes}};
+                  {"memoryBytes", usage->memory_bytes},
+                  {"fuel", usage->fuel}};
     char time[SW_TIME_TEXT_SIZE];
 
     sw_buffer_put_u8(out, '{');

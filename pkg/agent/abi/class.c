@@ -5,7 +5,8 @@
 
 #define DIGEST_MAX 71 /* "sha256:" and 64 digits. */
 
-static const char *const names[SW_ABI_CLASSES] = {"compact", "compute", "replay"};
+static const char *const names[SW_ABI_CLASSES] = {"compact",      "compute",      "replay",
+                                                  "compact-fuel", "compute-fuel", "replay-fuel"};
 
 const char *sw_abi_class_name(enum sw_abi_class class)
 {
@@ -40,7 +41,7 @@ void sw_abi_record_fingerprint(const char *build, enum sw_abi_class class,
     char *at;
 
     sw_abi_code_fingerprint(build, class, ret_text);
-    at = class == SW_ABI_REPLAY ? strstr(ret_text, processor) : NULL;
+    at = sw_abi_class_with_fuel(class, false) == SW_ABI_REPLAY ? strstr(ret_text, processor) : NULL;
     if (at != NULL)
         memmove(at, at + strlen(processor), strlen(at + strlen(processor)) + 1);
 }

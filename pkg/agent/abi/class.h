@@ -1,9 +1,10 @@
-/* Classes of engine (spec.engine of an Agent): with which settings a module becomes machine code,
- * and where the memories of its instances lie.
+/* Classes of engine (spec.engine of an Agent, and whether it has limits.fuel): with which settings
+ * a module becomes machine code, and where the memories of its instances lie.
  *
  *   compact  bounds compared in code: memories lie close together, the most instances
  *   compute  bounds held by pages that nobody may touch: the quickest code, few instances
  *   replay   the same result on every processor: a history can be replayed on another one
+ *   ...-fuel each of them, with code that counts its own instructions
  *
  * A *program* is a module in a class: what a host loads. It is named by the module's digest, and,
  * unless it is compact, "/" and the class. State is memory and globals, so all classes of one build
@@ -13,12 +14,32 @@
 #include "pkg/agent/abi/abi.h"
 #include "pkg/utils/base/buffer.h"
 
-enum sw_abi_class { SW_ABI_COMPACT, SW_ABI_COMPUTE, SW_ABI_REPLAY, SW_ABI_CLASSES };
+enum sw_abi_class {
+    SW_ABI_COMPACT,
+    SW_ABI_COMPUTE,
+    SW_ABI_REPLAY,
+    SW_ABI_COMPACT_FUEL, /* As those before, in the same order. */
+    SW_ABI_COMPUTE_FUEL,
+    SW_ABI_REPLAY_FUEL,
+    SW_ABI_CLASSES
+};
 
 #define SW_ABI_FINGERPRINT_SIZE 256
-#define SW_ABI_PROGRAM_SIZE 80 /* "sha256:", 64 digits, "/", the longest class, and the NUL. */
+#define SW_ABI_PROGRAM_SIZE 96 /* "sha256:", 64 digits, "/", the longest class, and the NUL. */
 
-/* Its name, as spec.engine has it. */
+/* Whether its code counts fuel. */
+static inline bool sw_abi_class_counts_fuel(enum sw_abi_class class)
+{
+    return class >= SW_ABI_COMPACT_FUEL;
+}
+/* The class that is the same but for that: with or without fuel. */
+static inline enum sw_abi_class sw_abi_class_with_fuel(enum sw_abi_class class, bool counts_fuel)
+{
+    unsigned base = (unsigned)class % SW_ABI_COMPACT_FUEL;
+
+    return (enum sw_abi_class)(base + (counts_fuel ? SW_ABI_COMPACT_FUEL : 0));
+}
+/* Its name: as spec.engine has it, with "-fuel" behind it if its code counts that. */
 const char *sw_abi_class_name(enum sw_abi_class class);
 /* SW_E_INVALID: no class has that name. */
 SW_MUST_CHECK enum sw_rc sw_abi_class_parse(struct sw_bytes name, enum sw_abi_class *ret_class);

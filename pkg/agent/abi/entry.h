@@ -52,25 +52,29 @@ struct sw_guest_input {
     uint64_t timer;                         /* TIMER. */
     const struct sw_guest_upgrade *upgrade; /* UPGRADE: instead of START, in a new guest. */
     uint32_t deadline_ms; /* Processor time that this entry may use, to within 2 ms; not 0. */
+    /* In a class whose code counts fuel: so much of it, exactly; at most 2^61; 0: any amount. */
+    uint64_t fuel_max;
 };
 
 enum sw_guest_end {
-    SW_GUEST_DONE,      /* The entry returned SWARM_DONE, or the module does not export it. */
-    SW_GUEST_WAITING,   /* It waits; until RESUME the guest is data like any other. */
-    SW_GUEST_FAILED,    /* It returned a negative code, or a number that is no result. */
-    SW_GUEST_TRAPPED,   /* Unreachable, out of bounds, division by zero, stack overflow ... */
-    SW_GUEST_DEADLINE,  /* Stopped at deadline_ms, or by whoever looks on. */
-    SW_GUEST_NO_MEMORY, /* swarm_alloc gave none, or it trapped after memory.grow was refused. */
-    SW_GUEST_CRASHED    /* Only said by the actors' own room: it was not entered. */
+    SW_GUEST_DONE,        /* The entry returned SWARM_DONE, or the module does not export it. */
+    SW_GUEST_WAITING,     /* It waits; until RESUME the guest is data like any other. */
+    SW_GUEST_FAILED,      /* It returned a negative code, or a number that is no result. */
+    SW_GUEST_TRAPPED,     /* Unreachable, out of bounds, division by zero, stack overflow ... */
+    SW_GUEST_DEADLINE,    /* Stopped at deadline_ms, or by whoever looks on. */
+    SW_GUEST_NO_MEMORY,   /* swarm_alloc gave none, or it trapped after memory.grow was refused. */
+    SW_GUEST_OUT_OF_FUEL, /* It used more than fuel_max, and was stopped for that. */
+    SW_GUEST_CRASHED      /* Only said by the actors' own room: it was not entered. */
 };
 
 struct sw_guest_outcome {
     enum sw_guest_end end;
-    int32_t code; /* FAILED: the negative code. DONE, WAITING: 0. Else a fitting enum sw_rc. */
+    int32_t code;  /* FAILED: the negative code. DONE, WAITING: 0. Else a fitting enum sw_rc. */
+    uint64_t fuel; /* That it used, in a class whose code counts it: in others 0. */
     /* What happened and the guest's backtrace, innermost first, one frame a line with function name
      * and module offset; "" when the code is 0. */
     char report[SW_GUEST_REPORT_MAX];
 };
 
-/* "done", "waiting", "failed", "trapped", "deadline", "no-memory", "crashed". */
+/* "done", "waiting", "failed", "trapped", "deadline", "no-memory", "out-of-fuel", "crashed". */
 const char *sw_guest_end_name(enum sw_guest_end end);

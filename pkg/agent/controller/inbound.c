@@ -164,6 +164,7 @@ static struct sw_pod_used used_of(const struct sw_frame_used *used, uint64_t pag
                                 .sent = used->sent,
                                 .bytes_out = used->bytes_out,
                                 .wakeups = used->wakeups,
+                                .fuel = used->fuel,
                                 .memory_byte_s = page_ms / 1000 * SW_FRAME_PAGE_BYTES +
                                                  page_ms % 1000 * SW_FRAME_PAGE_BYTES / 1000,
                                 .memory_bytes = pages * SW_FRAME_PAGE_BYTES};

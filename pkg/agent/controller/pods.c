@@ -143,7 +143,8 @@ static enum sw_rc spec_check(const struct sw_pod_spec *spec, struct sw_err *err)
     if (spec->replicas > UINT32_MAX || limits->turn_cpu_ms_max > UINT32_MAX ||
         limits->mailbox_messages_max > UINT32_MAX || limits->instances_max > UINT32_MAX ||
         spec->retry.attempts > UINT32_MAX || limits->timers_max > UINT32_MAX ||
-        limits->messages_per_s > UINT32_MAX || limits->children_per_s > UINT32_MAX)
+        limits->messages_per_s > UINT32_MAX || limits->children_per_s > UINT32_MAX ||
+        limits->fuel_max > SW_POD_FUEL_MAX)
         return sw_err_set(err, SW_E_INVALID, "a limit of Pod %.80s is too large", spec->name);
     return SW_OK;
 }
@@ -204,6 +205,7 @@ static void pod_open_send(struct sw_agents *agents, struct sw_pod *pod)
         .memory_bytes = or_default(spec->limits.memory_bytes_max, MEMORY_BYTES_DEFAULT),
         .body_bytes = or_default(spec->limits.message_bytes_max, MESSAGE_BYTES_DEFAULT),
         .deadline_ms = (uint32_t)or_default(spec->limits.turn_cpu_ms_max, TURN_MS_DEFAULT),
+        .fuel_max = spec->limits.fuel_max,
         .mailbox = (uint32_t)or_default(spec->limits.mailbox_messages_max, MAILBOX_DEFAULT),
         .instances_max = (uint32_t)or_default(spec->limits.instances_max, INSTANCES_DEFAULT),
         .retry_attempts = (uint32_t)or_default(spec->retry.attempts, 1),
@@ -461,13 +463,16 @@ static struct sw_pod *pod_new(struct sw_agents *agents, const struct sw_pod_spec
 static enum sw_rc use_program(struct sw_agents *agents, const struct sw_pod_spec *spec,
                               struct sw_module **ret_module, struct sw_err *err)
 {
+    bool counts_fuel = spec->limits.fuel_max != 0;
     char program[SW_ABI_PROGRAM_SIZE];
 
     _Static_assert((int)SW_POD_ENGINE_COMPACT == SW_ABI_COMPACT &&
                        (int)SW_POD_ENGINE_COMPUTE == SW_ABI_COMPUTE &&
                        (int)SW_POD_ENGINE_REPLAY == SW_ABI_REPLAY,
                    "the classes of engine are the same ones");
-    sw_abi_program_name(bytes_of(spec->module_digest), (enum sw_abi_class)spec->engine, program);
+    sw_abi_program_name(bytes_of(spec->module_digest),
+                        sw_abi_class_with_fuel((enum sw_abi_class)spec->engine, counts_fuel),
+                        program);
     return sw_modules_use(agents, program, ret_module, err);
 }
 

@@ -96,10 +96,10 @@ static bool find_pod(const struct sw_hosts *hosts, const struct sw_host *host, s
 /* Sums never become less: several threads of a host tell them, in no order. */
 static void raise(struct sw_pod_used *used, const struct sw_pod_used *told)
 {
-    uint64_t *const sums[] = {&used->cpu_ns,    &used->handled, &used->bytes_in,     &used->sent,
-                              &used->bytes_out, &used->wakeups, &used->memory_byte_s};
-    const uint64_t news[] = {told->cpu_ns,    told->handled, told->bytes_in,     told->sent,
-                             told->bytes_out, told->wakeups, told->memory_byte_s};
+    uint64_t *const sums[] = {&used->cpu_ns,    &used->handled, &used->bytes_in,      &used->sent,
+                              &used->bytes_out, &used->wakeups, &used->memory_byte_s, &used->fuel};
+    const uint64_t news[] = {told->cpu_ns,    told->handled, told->bytes_in,      told->sent,
+                             told->bytes_out, told->wakeups, told->memory_byte_s, told->fuel};
 
     for (size_t i = 0; i < sizeof news / sizeof *news; i++)
         if (*sums[i] < news[i])

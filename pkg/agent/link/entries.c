@@ -29,6 +29,7 @@ static void used_put(const struct sw_frame_instance *instance, struct sw_buffer 
     sw_buffer_put_u64(out, used->bytes_out);
     sw_buffer_put_u64(out, used->wakeups);
     sw_buffer_put_u64(out, used->page_ms);
+    sw_buffer_put_u64(out, used->fuel);
     sw_buffer_put_u64(out, instance->pages);
     sw_buffer_put_u64(out, instance->open_page_ms);
 }
@@ -45,6 +46,7 @@ static void used_take(struct sw_reader *reader, struct sw_frame_instance *instan
     used->bytes_out = sw_reader_u64(reader);
     used->wakeups = sw_reader_u64(reader);
     used->page_ms = sw_reader_u64(reader);
+    used->fuel = sw_reader_u64(reader);
     instance->pages = sw_reader_u64(reader);
     instance->open_page_ms = sw_reader_u64(reader);
 }

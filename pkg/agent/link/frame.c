@@ -77,6 +77,7 @@ static const struct field pod_open_fields[] = {
     U64(pod_open.memory_bytes),
     U64(pod_open.body_bytes),
     U32(pod_open.deadline_ms, 3600000),
+    U64(pod_open.fuel_max),
     U32(pod_open.mailbox, 1000000),
     U32(pod_open.instances_max, 10000000),
     U32(pod_open.retry_attempts, UINT32_MAX),
@@ -210,6 +211,7 @@ static const struct field past_turn_fields[] = {
     U64(past_turn.body_bytes),
     U32(past_turn.is_body_kept, 1),
     U32(past_turn.cpu_us, UINT32_MAX),
+    U64(past_turn.fuel),
     TEXT(past_turn.module, DIGEST_MAX),
     U64(past_turn.digest),
     U32(past_turn.effects_count, UINT32_MAX),
@@ -309,6 +311,7 @@ static const struct field usage_fields[] = {
     U64(usage.used.bytes_out),
     U64(usage.used.wakeups),
     U64(usage.used.page_ms),
+    U64(usage.used.fuel),
 };
 
 static const struct field throttled_fields[] = {

@@ -22,7 +22,7 @@
 #define SW_FRAME_SLOTS_BYTES 32 /* 256 slots, bit i % 8 of byte i / 8 is slot i. */
 #define SW_FRAME_WORDS_MAX 2048
 #define SW_FRAME_NAME_MAX 63
-#define SW_FRAME_PROGRAM_MAX 79 /* A digest, and a class of engine: pkg/agent/abi/class.h. */
+#define SW_FRAME_PROGRAM_MAX 95 /* A digest, and a class of engine: pkg/agent/abi/class.h. */
 #define SW_FRAME_KEY_MAX 255
 #define SW_FRAME_PRIORITY_DEFAULT 255u /* The Agent's own. */
 #define SW_FRAME_INNER 2u              /* want_reply: as 0, and no limit of clients holds. */
@@ -93,6 +93,7 @@ struct sw_frame_pod_open {
     uint32_t priority;                     /* For messages that name none. */
     uint64_t memory_bytes, body_bytes;     /* Limits: of an instance, of a message. */
     uint32_t deadline_ms, mailbox;         /* Limits: of a segment; messages waiting. */
+    uint64_t fuel_max;                     /* Of a segment; 0: any. */
     uint32_t instances_max;                /* Of a keyed Pod. */
     uint32_t retry_attempts;               /* Of a message whose handler fails, */
     uint64_t retry_first_ns, retry_max_ns; /* with these waits in between. */

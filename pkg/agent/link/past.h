@@ -60,6 +60,7 @@ struct sw_frame_past_turn {
     uint64_t body_bytes;   /* All of it. */
     uint32_t is_body_kept; /* 0: it is known no more. */
     uint32_t cpu_us;
+    uint64_t fuel;           /* 0: its engine counts none. */
     struct sw_bytes module;  /* Digest. */
     uint64_t digest;         /* Of the effects. */
     uint32_t effects_count;  /* Of all; rows may be fewer. */

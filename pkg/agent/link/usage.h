@@ -12,6 +12,7 @@ struct sw_frame_used {          /* Since it began; never less than was told befo
     uint64_t sent, bytes_out;   /* Messages and calls that went out; their bodies. */
     uint64_t wakeups;           /* Memories that were made again after a sleep or a failure. */
     uint64_t page_ms;           /* Of memory, in pages of 64 KiB. */
+    uint64_t fuel;              /* Where engines count it. */
 };
 
 struct sw_frame_quota { /* As struct sw_quota_limits has it. */

@@ -27,9 +27,12 @@ enum sw_pod_engine { SW_POD_ENGINE_COMPACT, SW_POD_ENGINE_COMPUTE, SW_POD_ENGINE
 
 enum sw_pod_durability { SW_POD_DURABILITY_NONE, SW_POD_DURABILITY_LOCAL };
 
+#define SW_POD_FUEL_MAX ((uint64_t)1000000000000000)
+
 struct sw_pod_limits {         /* 0: the runner's default. */
     uint64_t memory_bytes_max; /* Linear memory of one instance. */
     uint64_t turn_cpu_ms_max;  /* CPU time of one segment before it is trapped. */
+    uint64_t fuel_max;         /* Of one segment, at most SW_POD_FUEL_MAX; 0: none is counted. */
     uint64_t mailbox_messages_max;
     uint64_t mailbox_bytes_max;
     uint64_t message_bytes_max; /* Of one message's body. */
@@ -93,7 +96,7 @@ struct sw_pod_used { /* Since the beginning, but for the first and the last. */
     uint64_t utc_ns; /* Up to when; 0: nothing is known. */
     uint64_t cpu_ns;
     uint64_t handled, bytes_in, sent, bytes_out; /* Messages, and the bytes of their bodies. */
-    uint64_t wakeups, memory_byte_s;
+    uint64_t wakeups, memory_byte_s, fuel;
     uint64_t memory_bytes; /* Now. */
 };
 

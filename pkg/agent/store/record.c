@@ -21,6 +21,7 @@
 #define SEED_BYTES 16u
 #define WOKEN 1u /* Bits of one byte. */
 #define HAS_PAGES 2u
+#define HAS_FUEL 4u
 
 bool sw_origin_is_durable(const struct sw_origin *origin)
 {
@@ -43,6 +44,7 @@ int32_t sw_outcome_code(const struct sw_record_segment *segment)
     case SW_OUTCOME_DEADLINE: /* Or it was stopped before it. */
         return segment->code == SW_E_UNAVAILABLE ? SW_E_UNAVAILABLE : SW_E_TIMEOUT;
     case SW_OUTCOME_NO_MEMORY:
+    case SW_OUTCOME_OUT_OF_FUEL:
         return SW_E_EXHAUSTED;
     case SW_OUTCOME_DONE:
     case SW_OUTCOME_WAITING:
@@ -63,16 +65,16 @@ const char *sw_entry_name(enum sw_entry entry)
 
 const char *sw_outcome_name(enum sw_outcome outcome)
 {
-    static const char *const names[] = {"done",      "failed",  "trapped", "deadline",
-                                        "no-memory", "waiting", "refused", "crashed"};
+    static const char *const names[] = {"done",    "failed",  "trapped", "deadline",   "no-memory",
+                                        "waiting", "refused", "crashed", "out-of-fuel"};
 
     return (unsigned)outcome < sizeof names / sizeof *names ? names[outcome] : "?";
 }
 
 const char *sw_outcome_reason(enum sw_outcome outcome)
 {
-    static const char *const names[] = {"Done",     "Failed",  "Trapped", "Deadline",
-                                        "NoMemory", "Waiting", "Refused", "HostCrashed"};
+    static const char *const names[] = {"Done",    "Failed",  "Trapped",     "Deadline", "NoMemory",
+                                        "Waiting", "Refused", "HostCrashed", "OutOfFuel"};
 
     return (unsigned)outcome < sizeof names / sizeof *names ? names[outcome] : "Unknown";
 }
@@ -307,15 +309,18 @@ static uint8_t *write_entry(uint8_t *at, const struct sw_record_segment *segment
 
 static size_t size_of_used(const struct sw_record_segment *segment)
 {
-    return 4 + 1 + (segment->has_pages ? 4 : 0);
+    return 4 + 1 + (segment->has_pages ? 4u : 0) + (segment->fuel != 0 ? 8u : 0);
 }
 
 static uint8_t *write_used(uint8_t *at, const struct sw_record_segment *segment)
 {
     at = write_u32(at, segment->cpu_ns);
-    at = write_u8(
-        at, (uint8_t)((segment->is_woken ? WOKEN : 0) | (segment->has_pages ? HAS_PAGES : 0)));
-    return segment->has_pages ? write_u32(at, segment->pages) : at;
+    at = write_u8(at,
+                  (uint8_t)((segment->is_woken ? WOKEN : 0) | (segment->has_pages ? HAS_PAGES : 0) |
+                            (segment->fuel != 0 ? HAS_FUEL : 0)));
+    if (segment->has_pages)
+        at = write_u32(at, segment->pages);
+    return segment->fuel != 0 ? write_u64(at, segment->fuel) : at;
 }
 
 static void segment_put(const struct sw_record_segment *segment, struct sw_buffer *out)
@@ -542,7 +547,8 @@ static void used_take(struct sw_reader *reader, struct sw_record_segment *segmen
     segment->is_woken = (what & WOKEN) != 0;
     segment->has_pages = (what & HAS_PAGES) != 0;
     segment->pages = segment->has_pages ? sw_reader_u32(reader) : 0;
-    if (what > (WOKEN | HAS_PAGES))
+    segment->fuel = (what & HAS_FUEL) != 0 ? sw_reader_u64(reader) : 0;
+    if (what > (WOKEN | HAS_PAGES | HAS_FUEL) || ((what & HAS_FUEL) != 0 && segment->fuel == 0))
         reader->failed = true;
 }
 
@@ -587,7 +593,7 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
     default:
         reader->failed = true;
     }
-    if (segment->outcome > SW_OUTCOME_CRASHED || segment->instance == 0)
+    if (segment->outcome > SW_OUTCOME_OUT_OF_FUEL || segment->instance == 0)
         reader->failed = true;
     segment->results = sw_reader_bytes(reader, SW_EFFECTS_MAX * 8);
     segment->routes = sw_reader_bytes(reader, SW_EFFECTS_MAX * 16);
@@ -855,6 +861,8 @@ static void segment_print(const struct sw_record_segment *segment, struct sw_buf
         sw_buffer_put_text(out, " woken");
     if (segment->has_pages)
         sw_buffer_print(out, " pages=%" PRIu32, segment->pages);
+    if (segment->fuel != 0)
+        sw_buffer_print(out, " fuel=%" PRIu64, segment->fuel);
     while (sw_effect_take(&reader, &effect))
         effect_print(out, &effect);
 }

@@ -68,7 +68,8 @@ enum sw_outcome { /* Only DONE and WAITING change state and have effects. */
                   SW_OUTCOME_WAITING, /* The turn goes on when its wait ends. */
                   SW_OUTCOME_REFUSED, /* Not entered: the input is beyond a limit of the instance.
                                        */
-                  SW_OUTCOME_CRASHED  /* Not entered any more: the host crashed whenever it was. */
+                  SW_OUTCOME_CRASHED, /* Not entered any more: the host crashed whenever it was. */
+                  SW_OUTCOME_OUT_OF_FUEL /* It needed more fuel than a segment may use. */
 };
 
 enum sw_fate {                /* Of an input whose segment was not done. */
@@ -130,6 +131,7 @@ struct sw_record_segment {
     bool is_woken;   /* Its memory was made again for it. */
     bool has_pages;  /* Its memory has become another size, */
     uint32_t pages;  /* which is this: as usage.h counts them. */
+    uint64_t fuel;   /* That it used, where its engine counts that. */
 };
 
 enum sw_route_end { /* Where a send went, when its name alone does not tell: any of these bits. */

@@ -13,12 +13,13 @@ void sw_usage_add(struct sw_usage *sum, const struct sw_usage *more)
     sum->bytes_out += more->bytes_out;
     sum->wakeups += more->wakeups;
     sum->page_ms += more->page_ms;
+    sum->fuel += more->fuel;
 }
 
 bool sw_usage_is_zero(const struct sw_usage *usage)
 {
     return (usage->cpu_ns | usage->handled | usage->bytes_in | usage->sent | usage->bytes_out |
-            usage->wakeups | usage->page_ms) == 0;
+            usage->wakeups | usage->page_ms | usage->fuel) == 0;
 }
 
 void sw_usage_add_effects(struct sw_usage *sum, struct sw_bytes effects)
@@ -44,6 +45,7 @@ void sw_usage_put(const struct sw_usage *usage, struct sw_buffer *out)
     sw_buffer_put_u64(out, usage->bytes_out);
     sw_buffer_put_u64(out, usage->wakeups);
     sw_buffer_put_u64(out, usage->page_ms);
+    sw_buffer_put_u64(out, usage->fuel);
 }
 
 void sw_usage_take(struct sw_reader *reader, struct sw_usage *ret_usage)
@@ -55,6 +57,7 @@ void sw_usage_take(struct sw_reader *reader, struct sw_usage *ret_usage)
     ret_usage->bytes_out = sw_reader_u64(reader);
     ret_usage->wakeups = sw_reader_u64(reader);
     ret_usage->page_ms = sw_reader_u64(reader);
+    ret_usage->fuel = sw_reader_u64(reader);
 }
 
 void sw_record_usage_put(const struct sw_record_usage *record, struct sw_buffer *out)
@@ -88,4 +91,6 @@ void sw_usage_print(const struct sw_usage *usage, struct sw_buffer *out)
                     usage->cpu_ns, usage->handled, usage->bytes_in, usage->sent);
     sw_buffer_print(out, " out=%" PRIu64 " wakeups=%" PRIu64 " page-ms=%" PRIu64, usage->bytes_out,
                     usage->wakeups, usage->page_ms);
+    if (usage->fuel != 0)
+        sw_buffer_print(out, " fuel=%" PRIu64, usage->fuel);
 }

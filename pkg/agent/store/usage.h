@@ -17,6 +17,7 @@ struct sw_usage {
     uint64_t sent, bytes_out;   /* Sends, publishes, replies, asks and calls; their bodies. */
     uint64_t wakeups;           /* Memories that were made again after a sleep or a failure. */
     uint64_t page_ms;           /* Of memory. */
+    uint64_t fuel;              /* Where engines count it. */
 };
 
 struct sw_record_usage { /* What an Agent used that no SEGMENT says; in snapshots, all that it did.

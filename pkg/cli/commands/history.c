@@ -221,6 +221,7 @@ static void add_row(struct sw_cli *cli, struct sw_table *table, const struct sw_
                     bool is_wide)
 {
     const char *outcome = sw_member_text(turn, "outcome"), *why = sw_member_text(turn, "message");
+    const char *fuel = sw_member_text(turn, "fuel");
 
     sw_table_print(table, "@%s", sw_member_text(turn, "turn"));
     sw_table_print(table, "%.*sZ", TIME_SHOWN, sw_member_text(turn, "time"));
@@ -232,6 +233,7 @@ static void add_row(struct sw_cli *cli, struct sw_table *table, const struct sw_
     sw_table_add_cut(table, effects_of(cli, turn), WORDS_SHOWN);
     if (!is_wide)
         return;
+    sw_table_add(table, fuel[0] == '\0' ? "-" : fuel);
     sw_table_add(table, sw_member_text(turn, "digest"));
     sw_table_add(table, sw_member_text(turn, "lsn"));
     sw_table_add_cut(table, sw_member_text(turn, "module"), 24);
@@ -239,9 +241,9 @@ static void add_row(struct sw_cli *cli, struct sw_table *table, const struct sw_
 
 static struct sw_table *new_table(bool is_wide)
 {
-    static const char *const header[] = {"TURN", "TIME",    "CAUSE",  "FROM", "OUTCOME",
-                                         "CPU",  "EFFECTS", "DIGEST", "LSN",  "MODULE"};
-    size_t count = is_wide ? 10 : 7;
+    static const char *const header[] = {"TURN",    "TIME", "CAUSE",  "FROM", "OUTCOME", "CPU",
+                                         "EFFECTS", "FUEL", "DIGEST", "LSN",  "MODULE"};
+    size_t count = is_wide ? 11 : 7;
     struct sw_table *table = sw_table_new(count);
 
     for (size_t i = 0; table != NULL && i < count; i++)
@@ -425,6 +427,7 @@ static void put_turn(struct sw_cli *cli, struct sw_buffer *out, const struct sw_
     put_field(out, "Module", sw_member_text(turn, "module"));
     put_field(out, "Processor",
               sw_cli_format(cli, "%s us", sw_member_text(turn, "cpuMicroseconds")));
+    put_field(out, "Fuel", sw_member_text(turn, "fuel"));
     put_field(out, "Effects digest", sw_member_text(turn, "digest"));
     if (sw_member_text(turn, "contentType")[0] != '\0' || sw_member_number(turn, "sizeBytes") > 0) {
         put_field(out, "Input",

@@ -59,6 +59,7 @@ static void read_usage(const struct sw_tree *usage, struct sw_instance_view *vie
     view->wakeups = sw_member_number(usage, "wakeups");
     view->memory_byte_s = sw_member_number(usage, "memoryByteSeconds");
     view->has_bytes = sw_member_number(usage, "memoryBytes");
+    view->fuel = sw_member_number(usage, "fuel");
 }
 
 static struct sw_instance_view view_of(const struct sw_tree *item)

@@ -13,6 +13,7 @@ struct sw_instance_view { /* Borrowed for the visit. */
     uint64_t turns, mailbox, memory_bytes, disk_bytes;
     bool is_metered; /* What follows is known: it is durable. */
     uint64_t cpu_ns, messages, message_bytes, sent, sent_bytes, wakeups, memory_byte_s, has_bytes;
+    uint64_t fuel;
     const char *time; /* Up to when. */
 };
 

@@ -198,6 +198,7 @@ static void put_document(struct listing *listing, const struct sw_instance_view 
                                    {"wakeups", NULL, view->wakeups},
                                    {"memoryByteSeconds", NULL, view->memory_byte_s},
                                    {"memoryBytes", NULL, view->has_bytes},
+                                   {"fuel", NULL, view->fuel},
                                    {"time", view->time, 0}};
     bool is_json = listing->format == SW_OUTPUT_JSON;
     struct sw_buffer *out = &listing->out;

@@ -342,6 +342,7 @@ static void usage_fill(const struct sw_agent_view *view)
         sum.wakeups += one->wakeups;
         sum.memory_byte_seconds += one->memory_byte_seconds;
         sum.memory_bytes += one->memory_bytes;
+        sum.fuel += one->fuel;
         raise(&sum.time, one->time);
     }
     if (sum.time == 0)
@@ -354,6 +355,7 @@ static void usage_fill(const struct sw_agent_view *view)
     raise(&usage->wakeups, sum.wakeups);
     raise(&usage->memory_byte_seconds, sum.memory_byte_seconds);
     usage->memory_bytes = sum.memory_bytes;
+    raise(&usage->fuel, sum.fuel);
     raise(&usage->time, sum.time);
 }
 

@@ -32,6 +32,7 @@ static enum sw_rc fill_limits(const struct sw_api_agent_limits *limits, struct s
         sw_text_to_duration_ns(limits->deadline, &deadline_ns) != SW_OK)
         return sw_err_set(err, SW_E_INVALID, "the Pod's limits cannot be read");
     into->turn_cpu_ms_max = (deadline_ns + 999999) / 1000000;
+    into->fuel_max = limits->fuel;
     into->mailbox_messages_max = limits->mailbox;
     into->instances_max = limits->instances;
     into->timers_max = limits->timers;
@@ -222,7 +223,8 @@ static void put_used(const struct sw_node_pod *entry, struct sw_api_usage *usage
                                    .sent_bytes = used->bytes_out,
                                    .wakeups = used->wakeups,
                                    .memory_byte_seconds = used->memory_byte_s,
-                                   .memory_bytes = used->memory_bytes};
+                                   .memory_bytes = used->memory_bytes,
+                                   .fuel = used->fuel};
 }
 
 enum sw_rc sw_node_pod_status(const struct sw_node_pod *entry, struct sw_api_pod *pod,

@@ -110,6 +110,7 @@ static bool begin(struct sw_worker *worker, const struct segment *segment, struc
     if (sw_note_begin(worker, ret_note))
         return true;
     outcome->end = SW_GUEST_CRASHED;
+    outcome->fuel = 0;
     outcome->code = SW_E_INTERNAL;
     snprintf(outcome->report, sizeof outcome->report,
              "the agent host crashed %u times while this was handled", SW_SUSPECT_CRASHES_MAX);

@@ -268,7 +268,8 @@ void sw_meter_apply(struct sw_worker *worker, struct sw_instance *instance,
     struct sw_usage used = {.cpu_ns = segment->cpu_ns,
                             .handled = segment->has_message,
                             .bytes_in = segment->has_message ? segment->body_bytes : 0,
-                            .wakeups = segment->is_woken};
+                            .wakeups = segment->is_woken,
+                            .fuel = segment->fuel};
 
     if (segment->entry == SW_ENTRY_IMAGE || !instance->is_metered)
         return;
@@ -418,7 +419,8 @@ struct sw_frame_used sw_meter_told(const struct sw_usage *used)
                                   .sent = used->sent,
                                   .bytes_out = used->bytes_out,
                                   .wakeups = used->wakeups,
-                                  .page_ms = used->page_ms};
+                                  .page_ms = used->page_ms,
+                                  .fuel = used->fuel};
 }
 
 void sw_meter_fill_row(uint64_t now_ns, const struct sw_usage *used, struct sw_frame_instance *row)

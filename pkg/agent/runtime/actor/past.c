@@ -134,6 +134,7 @@ void sw_past_set_module(struct sw_past *past, struct sw_bytes digest)
 {
     sw_buffer_reset(&past->module);
     sw_buffer_put(&past->module, digest.data, digest.size);
+    past->replay.is_of_other = digest.size > 0;
     past->stands_at = UINT64_MAX;
 }
 
@@ -431,6 +432,7 @@ enum sw_rc sw_past_try(struct sw_past *past, uint64_t number, const struct sw_pa
     *ret_trial =
         (struct sw_past_trial){.outcome = sw_segment_outcome(worker->outcome.end),
                                .code = worker->outcome.code,
+                               .fuel = worker->outcome.fuel,
                                .report = worker->outcome.report,
                                .effects = {worker->turn.effects.data, worker->turn.effects.size}};
     return SW_OK;

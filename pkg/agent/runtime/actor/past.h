@@ -90,6 +90,7 @@ struct sw_past_input { /* What is another one than in the record. */
 struct sw_past_trial { /* Borrowed until the next call. */
     enum sw_outcome outcome;
     int32_t code;
+    uint64_t fuel;
     const char *report;
     struct sw_bytes effects;
 };

@@ -164,6 +164,12 @@ static enum sw_rc tell_difference(struct sw_replay *replay, const struct sw_reco
                           replay->actor.segments + 1, sw_entry_name(segment->entry), lsn,
                           sw_outcome_name(segment->outcome), sw_outcome_name(outcome),
                           worker->outcome.report[0] != 0 ? ": " : "", worker->outcome.report);
+    if (place == 0)
+        return sw_err_set(replay->err, SW_E_PRECONDITION,
+                          "its segment %" PRIu64 ", a %s at lsn %" PRIu64 ", used %" PRIu64
+                          " units of fuel, and %" PRIu64 " in the replay",
+                          replay->actor.segments + 1, sw_entry_name(segment->entry), lsn,
+                          segment->fuel, worker->outcome.fuel);
     return sw_err_set(
         replay->err, SW_E_PRECONDITION,
         "its segment %" PRIu64 ", a %s at lsn %" PRIu64
@@ -208,7 +214,8 @@ static enum sw_rc rerun(struct sw_replay *replay, const struct sw_record_segment
     rc = sw_replay_enter(replay, segment, lsn, REPLAY_DEADLINE_MS);
     if (rc != SW_OK)
         return rc;
-    if (worker->outcome.end !=
+    if ((segment->fuel != worker->outcome.fuel && !replay->is_of_other) ||
+        worker->outcome.end !=
             (segment->outcome == SW_OUTCOME_WAITING ? SW_GUEST_WAITING : SW_GUEST_DONE) ||
         worker->turn.effects.size != segment->effects.size ||
         (segment->effects.size > 0 &&

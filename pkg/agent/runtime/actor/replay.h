@@ -53,6 +53,7 @@ struct sw_replay {
     struct sw_instance *instance; /* Its guest is there. */
     struct sw_actor actor;        /* Zeroed before the first step; sw_actor_done is the caller's. */
     struct sw_turn_random random; /* Its seed is set. */
+    bool is_of_other;             /* Another module is run than was: its fuel is another one. */
     struct sw_err *err;
 };
 /* Begin where base says; with lsn 0 it says nothing, and a guest that was never entered is it.

@@ -132,6 +132,8 @@ enum sw_outcome sw_segment_outcome(enum sw_guest_end end)
         return SW_OUTCOME_NO_MEMORY;
     case SW_GUEST_CRASHED:
         return SW_OUTCOME_CRASHED;
+    case SW_GUEST_OUT_OF_FUEL:
+        return SW_OUTCOME_OUT_OF_FUEL;
     case SW_GUEST_WAITING:
         return SW_OUTCOME_WAITING;
     }
@@ -226,6 +228,7 @@ void sw_segment_execute(struct sw_worker *worker, struct segment *segment)
     sw_segment_begin(worker, segment);
     sw_segment_input(record, &message, &input);
     input.deadline_ms = instance->pod->config.deadline_ms;
+    input.fuel_max = instance->pod->config.fuel_max;
     if (segment->message != NULL)
         message.body = segment->message->body;
     message.reply_handle = worker->turn.handle;
@@ -243,6 +246,7 @@ void sw_segment_execute(struct sw_worker *worker, struct segment *segment)
         sw_segment_judge(&worker->turn, &worker->outcome);
         record->outcome = sw_segment_outcome(worker->outcome.end);
         record->code = worker->outcome.code;
+        record->fuel = worker->outcome.fuel;
     }
     sw_turn_end(&worker->turn);
     settle_ask(worker, segment);
@@ -344,6 +348,7 @@ static void meter_volatile(struct sw_worker *worker, const struct segment *segme
     meter->used.handled += segment->record.has_message;
     meter->used.bytes_in += segment->record.body_bytes;
     meter->used.wakeups += instance->is_woken;
+    meter->used.fuel += segment->record.fuel;
     instance->is_woken = false;
     if (sw_outcome_counts(segment->record.outcome)) {
         meter->used.sent += turn->sent;

@@ -49,6 +49,7 @@ static void run(struct sw_worker *worker, struct segment *segment,
     struct sw_instance *instance = segment->instance;
     struct sw_guest_input input = {.entry = SW_GUEST_UPGRADE,
                                    .deadline_ms = instance->pod->config.deadline_ms,
+                                   .fuel_max = instance->pod->config.fuel_max,
                                    .upgrade = upgrade};
     struct sw_guest_outcome *outcome = &worker->outcome;
     struct sw_err err = {0};
@@ -163,6 +164,7 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
     }
     segment.record.outcome = sw_segment_outcome(worker->outcome.end);
     segment.record.code = worker->outcome.code;
+    segment.record.fuel = worker->outcome.fuel;
     if (segment.record.outcome == SW_OUTCOME_DONE) {
         instance->spec = spec;
         sw_capture_use(worker, spec);

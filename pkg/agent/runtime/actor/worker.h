@@ -52,7 +52,8 @@ struct sw_pod_config { /* What a Pod is to be. Texts are borrowed unless in an i
     bool resets; /* A changed program begins with empty state instead of upgrading. */
     uint32_t replicas, priority, deadline_ms, mailbox, instances_max;
     uint64_t memory_bytes, body_bytes;
-    uint32_t retry_attempts;               /* So often a message is tried before it is parked. */
+    uint64_t fuel_max;       /* Of a segment; 0: any, and the class of engine counts none. */
+    uint32_t retry_attempts; /* So often a message is tried before it is parked. */
     uint64_t retry_first_ns, retry_max_ns; /* Waits in between: doubled from the first on. */
     uint64_t rest_ns;        /* Who does nothing for so long may sleep; UINT64_MAX: never. */
     uint64_t idle_ns;        /* Keyed instances are deleted when idle for so long; 0: never. */

@@ -273,6 +273,7 @@ static struct sw_pod_config config_of(const struct pod *pod, const struct sw_fra
         .replicas = open->replicas,
         .priority = open->priority,
         .deadline_ms = open->deadline_ms == 0 ? DEADLINE_MS_DEFAULT : open->deadline_ms,
+        .fuel_max = open->fuel_max,
         .mailbox = open->mailbox == 0 ? 1 : open->mailbox,
         .instances_max = open->instances_max,
         .memory_bytes = open->memory_bytes,

@@ -2,13 +2,13 @@
 
 #define WASM_STACK_BYTES_MAX 65536u
 
-/* What differs from class to class; one line for each. */
+/* What differs from class to class; one line for each, with fuel or without. */
 struct settings {
     bool is_guarded;     /* Bounds of memories are held by pages that nobody may touch. */
     bool canonical_nans; /* A NaN that is computed is the same one on every processor. */
 };
 
-static const struct settings settings_of[SW_ABI_CLASSES] = {
+static const struct settings settings_of[SW_ABI_COMPACT_FUEL] = {
     [SW_ABI_COMPACT] = {.is_guarded = false, .canonical_nans = false},
     [SW_ABI_COMPUTE] = {.is_guarded = true, .canonical_nans = false},
     [SW_ABI_REPLAY] = {.is_guarded = false, .canonical_nans = true},
@@ -65,7 +65,7 @@ static void lay_out_memories(struct wasm_config_t *config, bool is_guarded)
 
 struct wasm_config_t *sw_wasm_config(enum sw_abi_class class, bool counts_fuel, struct sw_err *err)
 {
-    const struct settings *settings = &settings_of[class];
+    const struct settings *settings = &settings_of[sw_abi_class_with_fuel(class, false)];
     struct wasm_config_t *config = wasm_config_new();
     struct wasmtime_error *error;
 
@@ -79,7 +79,7 @@ struct wasm_config_t *sw_wasm_config(enum sw_abi_class class, bool counts_fuel, 
     wasmtime_config_parallel_compilation_set(config, false); /* The compiler may make no thread. */
     wasmtime_config_native_unwind_info_set(config, false);   /* Backtraces do not need it. */
     wasmtime_config_epoch_interruption_set(config, true);
-    wasmtime_config_consume_fuel_set(config, counts_fuel);
+    wasmtime_config_consume_fuel_set(config, counts_fuel || sw_abi_class_counts_fuel(class));
     wasmtime_config_max_wasm_stack_set(config, WASM_STACK_BYTES_MAX);
     lay_out_memories(config, settings->is_guarded);
     refuse_proposals(config);

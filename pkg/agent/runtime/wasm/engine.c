@@ -118,6 +118,8 @@ static enum sw_rc open_class(struct sw_wasm_engine *engine, enum sw_abi_class cl
     if (config == NULL)
         return SW_E_UNSUPPORTED;
     of->engine = wasm_engine_new_with_config(config);
+    of->is_fueled = sw_abi_class_counts_fuel(class);
+    of->is_counting = of->is_fueled || engine->fuel_per_ms > 0;
     if (of->engine == NULL)
         return sw_err_set(err, SW_E_UNSUPPORTED, "Wasmtime refuses the engine's settings");
     of->linker = wasmtime_linker_new(of->engine);
@@ -176,14 +178,10 @@ void sw_wasm_engine_free(struct sw_wasm_engine *engine)
     free(engine);
 }
 
-void sw_wasm_set_fuel(const struct sw_wasm_engine *engine, struct wasmtime_context *context,
-                      uint64_t fuel_ms)
+void sw_wasm_set_fuel(struct wasmtime_context *context, uint64_t fuel)
 {
-    struct wasmtime_error *error;
+    struct wasmtime_error *error = wasmtime_context_set_fuel(context, fuel);
 
-    if (fuel_ms > UINT64_MAX / 2 / engine->fuel_per_ms)
-        fuel_ms = UINT64_MAX / 2 / engine->fuel_per_ms;
-    error = wasmtime_context_set_fuel(context, fuel_ms * engine->fuel_per_ms);
     assert(error == NULL); /* Only an engine that counts none refuses fuel. */
     (void)error;
 }

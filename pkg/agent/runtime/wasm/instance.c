@@ -57,6 +57,7 @@ void sw_wasm_count_fuel(struct sw_wasm_instance *instance)
 
     assert(error == NULL); /* Only an engine that counts none has none. */
     (void)error;
+    instance->fuel_used += instance->fuel_left - left;
     instance->worker->fuel += instance->fuel_left - left;
     instance->fuel_left = left;
 }
@@ -135,8 +136,7 @@ static enum sw_rc instantiate(struct sw_wasm_instance *instance, struct sw_err *
 
     /* Data segments that do not fit trap; no code of the guest runs, since the rewriter leaves no
      * start function. */
-    sw_wasm_set_deadline(instance->worker->engine, instance->context, SW_WASM_TICKS_FOREVER,
-                         SW_WASM_TICKS_FOREVER);
+    sw_wasm_set_no_deadline(instance->module->class, instance->context);
     sw_wasm_slot_next(&instance->slot);
     error = wasmtime_instance_pre_instantiate(instance->module->pre, instance->context,
                                               &instance->instance, &trap);
@@ -393,7 +393,8 @@ static bool ask_for_room(struct sw_wasm_instance *instance, uint64_t total,
         return false;
     }
     instance->last_pointer = pointer;
-    if (instance->module->keeps_room)
+    /* What fuel an entry takes must not depend on whether it was packed before. */
+    if (instance->module->keeps_room && !instance->module->class->is_fueled)
         instance->room_bytes = (uint32_t)total;
     return true;
 }
@@ -470,19 +471,52 @@ struct wasmtime_func sw_wasm_entry_function(struct sw_wasm_instance *instance,
     return (struct wasmtime_func){0};
 }
 
-static void set_deadline(struct sw_wasm_instance *instance, uint32_t deadline_ms)
+/* An engine of fuel_per_ms has a deadline in fuel, and an entry may have a limit of it. Code looks
+ * at its fuel where a function or a round of a loop begins, so it has a unit more than it may use:
+ * who has none left at the end has used too much, wherever that was. */
+static void set_fuel(struct sw_wasm_instance *instance)
 {
-    const struct sw_wasm_engine *engine = instance->worker->engine;
+    uint64_t fuel_per_ms = instance->worker->engine->fuel_per_ms;
+    uint64_t fuel = fuel_per_ms == 0 ? SW_WASM_FUEL_FOREVER : instance->deadline_ms * fuel_per_ms;
 
-    sw_wasm_set_deadline(engine, instance->context, 1, deadline_ms);
-    instance->fuel_left = deadline_ms * engine->fuel_per_ms;
+    if (instance->fuel_max != 0 && instance->fuel_max < fuel)
+        fuel = instance->fuel_max + 1;
+    else
+        instance->fuel_max = 0;
+    instance->fuel_left = fuel;
+    instance->fuel_used = 0;
+    sw_wasm_set_fuel(instance->context, fuel);
+}
+
+static inline void set_deadline(struct sw_wasm_instance *instance)
+{
+    wasmtime_context_set_epoch_deadline(instance->context, 1);
+    if (instance->module->class->is_counting)
+        set_fuel(instance);
+}
+
+/* How much fuel the entry took. It came to its end with more than it may use: that is as if it had
+ * been stopped. */
+static void judge_fuel(struct sw_wasm_instance *instance, struct sw_guest_outcome *outcome)
+{
+    sw_wasm_count_fuel(instance);
+    if (!instance->module->class->is_fueled)
+        return;
+    if (instance->fuel_max != 0 && instance->fuel_left == 0) {
+        instance->fuel_used = instance->fuel_max;
+        if (outcome->end == SW_GUEST_DONE || outcome->end == SW_GUEST_WAITING ||
+            outcome->end == SW_GUEST_FAILED)
+            sw_wasm_fail_fuel(instance, outcome);
+    }
+    outcome->fuel = instance->fuel_used;
 }
 
 /* The guest does not run any more. One that was told that it cannot grow, though its limit says
  * that it can, has seen what no replay would show it: whatever it did of that does not count. */
 static inline void finish(struct sw_wasm_instance *instance, struct sw_guest_outcome *outcome)
 {
-    sw_wasm_look_at_fuel(instance);
+    if (instance->module->class->is_counting)
+        judge_fuel(instance, outcome);
     if (instance->slot.is_lost)
         sw_wasm_fail(outcome, SW_E_EXHAUSTED, "the machine had no memory for the instance to grow");
     if (instance->worker->lines[0].size + instance->worker->lines[1].size > 0)
@@ -490,9 +524,10 @@ static inline void finish(struct sw_wasm_instance *instance, struct sw_guest_out
     sw_wasm_run_end(instance->worker);
 }
 
-static inline void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms)
+static inline void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms, uint64_t fuel_max)
 {
     instance->started_ns = 0;
+    instance->fuel_max = fuel_max;
     instance->deadline_ms = deadline_ms;
     instance->is_late = false;
     instance->ended = NULL;
@@ -502,7 +537,7 @@ static inline void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms
     instance->taken = 0;
     instance->resumed = NULL;
     instance->slot.is_refused = false;
-    set_deadline(instance, deadline_ms);
+    set_deadline(instance);
     sw_wasm_run_begin(instance->worker);
 }
 
@@ -600,8 +635,8 @@ static bool prepare_resume(struct sw_wasm_instance *instance, const struct sw_gu
     memset(&instance->suspended, 0, sizeof instance->suspended);
     if (!sw_wasm_relive_resume(instance, &first, &message, outcome))
         return false;
-    sw_wasm_look_at_fuel(instance);
-    set_deadline(instance, input->deadline_ms);
+    instance->fuel_max = input->fuel_max;
+    set_deadline(instance); /* Of its new memory. */
     return prepare_entry(instance, &first, ret_function, ret_value, outcome);
 }
 
@@ -627,12 +662,13 @@ void sw_wasm_state(struct sw_wasm_instance *instance, uint32_t deadline_ms, stru
 
     ret_outcome->end = SW_GUEST_DONE;
     ret_outcome->code = SW_OK;
+    ret_outcome->fuel = 0;
     ret_outcome->report[0] = '\0';
     *ret_version = 0;
     if (!instance->module->view.has_state)
         return;
     function = sw_wasm_function(instance, "swarm_state");
-    begin(instance, deadline_ms);
+    begin(instance, deadline_ms, 0);
     if (sw_wasm_call_function(instance, &function, &value, ret_outcome))
         take_state(instance, (uint32_t)value.i32, out, ret_version, ret_outcome);
     finish(instance, ret_outcome);
@@ -646,8 +682,9 @@ void sw_wasm_enter(struct sw_wasm_instance *instance, const struct sw_guest_inpu
 
     ret_outcome->end = SW_GUEST_DONE;
     ret_outcome->code = SW_OK;
+    ret_outcome->fuel = 0;
     ret_outcome->report[0] = '\0';
-    begin(instance, input->deadline_ms);
+    begin(instance, input->deadline_ms, input->fuel_max);
     if (prepare(instance, input, &function, &value, ret_outcome) &&
         sw_wasm_call_function(instance, &function, &value, ret_outcome) &&
         !sw_wasm_has_suspended(instance, value.i32, ret_outcome))

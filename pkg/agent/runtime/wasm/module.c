@@ -213,8 +213,7 @@ static enum sw_rc read_base(struct sw_wasm_module *module, struct sw_err *err)
     if (slot.limit_bytes == 0)
         slot.limit_bytes = SW_WASM_PAGE_BYTES; /* A mapping has at least one page. */
     store = wasmtime_store_new(module->class->engine, NULL, NULL);
-    sw_wasm_set_deadline(module->engine, wasmtime_store_context(store), SW_WASM_TICKS_FOREVER,
-                         SW_WASM_TICKS_FOREVER);
+    sw_wasm_set_no_deadline(module->class, wasmtime_store_context(store));
     sw_wasm_slot_next(&slot);
     error = wasmtime_instance_pre_instantiate(module->pre, wasmtime_store_context(store), &instance,
                                               &trap);
@@ -258,7 +257,7 @@ enum sw_rc sw_wasm_module_open(struct sw_wasm_engine *engine, enum sw_abi_class 
     atomic_init(&module->references, 1);
     module->engine = engine;
     module->class = &engine->classes[class];
-    if (class == SW_ABI_COMPUTE && engine->guarded.base == NULL) {
+    if (sw_abi_class_with_fuel(class, false) == SW_ABI_COMPUTE && engine->guarded.base == NULL) {
         rc = sw_wasm_guarded_open(&engine->guarded, engine->guarded_max, err);
         if (rc != SW_OK)
             return rc;

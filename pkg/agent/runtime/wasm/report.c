@@ -76,6 +76,15 @@ static void add_frames(struct sw_guest_outcome *outcome, size_t *used,
     wasm_frame_vec_delete(frames);
 }
 
+void sw_wasm_fail_fuel(const struct sw_wasm_instance *instance, struct sw_guest_outcome *outcome)
+{
+    outcome->end = SW_GUEST_OUT_OF_FUEL;
+    outcome->code = SW_E_EXHAUSTED;
+    (void)snprintf(outcome->report, sizeof outcome->report,
+                   "out of fuel: stopped after %llu units, which is limits.fuel",
+                   (unsigned long long)instance->fuel_max);
+}
+
 static void report_trap(const struct sw_wasm_instance *instance, struct wasm_trap_t *trap,
                         struct sw_guest_outcome *outcome)
 {
@@ -85,7 +94,10 @@ static void report_trap(const struct sw_wasm_instance *instance, struct wasm_tra
 
     if (!wasmtime_trap_code(trap, &code))
         code = UINT8_MAX;
-    if (code == WASMTIME_TRAP_CODE_OUT_OF_FUEL) {
+    if (code == WASMTIME_TRAP_CODE_OUT_OF_FUEL && instance->fuel_max != 0) {
+        sw_wasm_fail_fuel(instance, outcome);
+        used = strlen(outcome->report);
+    } else if (code == WASMTIME_TRAP_CODE_OUT_OF_FUEL) {
         outcome->end = SW_GUEST_DEADLINE;
         outcome->code = SW_E_TIMEOUT;
         add(outcome, &used, "stopped after the fuel of %u ms: ", (unsigned)instance->deadline_ms);
@@ -98,7 +110,8 @@ static void report_trap(const struct sw_wasm_instance *instance, struct wasm_tra
         outcome->end = SW_GUEST_TRAPPED;
         outcome->code = SW_E_INTERNAL;
     }
-    add(outcome, &used, "%s", trap_words(code));
+    if (outcome->end != SW_GUEST_OUT_OF_FUEL)
+        add(outcome, &used, "%s", trap_words(code));
     wasm_trap_trace(trap, &frames);
     add_frames(outcome, &used, &frames);
     wasm_trap_delete(trap);

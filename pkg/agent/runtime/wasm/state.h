@@ -29,6 +29,8 @@ struct sw_wasm_seat {
 struct sw_wasm_class { /* Wasmtime's engine with the settings of a class, and the imports on it. */
     struct wasm_engine_t *engine;
     struct wasmtime_linker *linker;
+    bool is_counting; /* Its code counts fuel: the class says so, or all of the engine does. */
+    bool is_fueled;   /* The class says so: entries are bounded by fuel. */
 };
 
 struct sw_wasm_engine {
@@ -67,7 +69,8 @@ struct sw_wasm_worker {
 /* A tick for the guests of all classes. Any thread. */
 void sw_wasm_advance(struct sw_wasm_engine *engine);
 
-/* Settings that compiler and host share; part of SW_ABI_FINGERPRINT. */
+/* Settings that compiler and host share; part of SW_ABI_FINGERPRINT. counts_fuel: whatever the
+ * class says. */
 struct wasm_config_t *sw_wasm_config(enum sw_abi_class class, bool counts_fuel, struct sw_err *err);
 
 /* --- calls.c, wasi.c -------------------------------------------------------------------------- */
@@ -169,7 +172,9 @@ struct sw_wasm_instance {
     uint32_t last_pointer; /* Where the last message was put in its memory; 0: nowhere. */
     uint32_t room_bytes;   /* So many can be put there again without asking. */
     uint64_t started_ns;   /* Processor time at the first tick of this entry; 0: none came yet. */
-    uint64_t fuel_left;    /* When it was looked at last, where it is counted. */
+    uint64_t fuel_left;    /* When it was looked at last, where it is counted; */
+    uint64_t fuel_used;    /* of this entry, then. */
+    uint64_t fuel_max;     /* That this entry may use; 0: any, or it is not counted. */
     uint32_t deadline_ms;
     bool is_late;          /* The deadline ended this entry, */
     const char *ended;     /* or whoever runs it, and why; NULL: it did not. */
@@ -211,6 +216,8 @@ uint64_t sw_wasm_message_texts(const struct sw_guest_message *message);
 /* Describe a trap or an error of wasmtime in outcome, and free both. */
 void sw_wasm_report(struct sw_wasm_instance *instance, struct wasmtime_error *error,
                     struct wasm_trap_t *trap, struct sw_guest_outcome *outcome);
+/* It has used more fuel than it may. */
+void sw_wasm_fail_fuel(const struct sw_wasm_instance *instance, struct sw_guest_outcome *outcome);
 /* Take an error of wasmtime over into ours; returns rc. */
 enum sw_rc sw_wasm_err(struct sw_err *err, enum sw_rc rc, struct wasmtime_error *error,
                        const char *words);

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -61,7 +62,8 @@ static void only_records_of_replay_name_no_processor(void **state)
         sw_abi_code_fingerprint(SW_ABI_FINGERPRINT, (enum sw_abi_class)i, one);
         assert_non_null(strstr(one, SW_ABI_PROCESSOR));
         sw_abi_record_fingerprint(SW_ABI_FINGERPRINT, (enum sw_abi_class)i, one);
-        assert_true((strstr(one, SW_ABI_PROCESSOR) == NULL) == (i == SW_ABI_REPLAY));
+        assert_true((strstr(one, SW_ABI_PROCESSOR) == NULL) ==
+                    (i == SW_ABI_REPLAY || i == SW_ABI_REPLAY_FUEL));
     }
     sw_abi_record_fingerprint("a 1, " SW_ABI_PROCESSOR ", b", SW_ABI_REPLAY, one);
     assert_string_equal(one, "a 1, b, replay");
@@ -86,12 +88,29 @@ static void each_program_has_one_name(void **state)
         sw_abi_program_digest(name, digest);
         assert_string_equal(digest, DIGEST);
     }
-    assert_string_equal(name, DIGEST "/replay");
+    assert_string_equal(name, DIGEST "/replay-fuel");
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         assert_int_equal(sw_abi_program_parse(text(refused[i]), &part, &class), SW_E_INVALID);
     sw_abi_program_name((struct sw_bytes){NULL, 0}, SW_ABI_COMPACT, name);
     assert_string_equal(name, "");
     assert_int_equal(sw_abi_program_parse(text(name), &part, &class), SW_OK);
+}
+
+static void each_class_has_one_with_fuel(void **state)
+{
+    char name[64];
+
+    (void)state;
+    for (unsigned i = 0; i < SW_ABI_COMPACT_FUEL; i++) {
+        enum sw_abi_class base = (enum sw_abi_class)i, with = sw_abi_class_with_fuel(base, true);
+
+        assert_false(sw_abi_class_counts_fuel(base));
+        assert_true(sw_abi_class_counts_fuel(with));
+        assert_int_equal(sw_abi_class_with_fuel(with, false), base);
+        assert_int_equal(sw_abi_class_with_fuel(with, true), with);
+        (void)snprintf(name, sizeof name, "%s-fuel", sw_abi_class_name(base));
+        assert_string_equal(sw_abi_class_name(with), name);
+    }
 }
 
 int main(void)
@@ -101,6 +120,7 @@ int main(void)
         cmocka_unit_test(fingerprints_tell_classes_apart_and_name_them),
         cmocka_unit_test(only_records_of_replay_name_no_processor),
         cmocka_unit_test(each_program_has_one_name),
+        cmocka_unit_test(each_class_has_one_with_fuel),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,11 @@
 
 static enum sw_abi_class class; /* Of engine, that tests run in now. */
 
+static inline bool is_guarded(void)
+{
+    return sw_abi_class_with_fuel(class, false) == SW_ABI_COMPUTE;
+}
+
 /* All tests, in one class after the other. */
 static inline int run_in_every_class(const struct CMUnitTest *tests, size_t count)
 {

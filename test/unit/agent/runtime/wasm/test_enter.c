@@ -250,6 +250,12 @@ static void room_that_is_kept_is_asked_for_once(void **state)
     sw_wasm_module_unref(f->module);
     f->module = open_guest(f, "test_keeper");
     f->instance = new_instance(f);
+    if (sw_abi_class_counts_fuel(class)) { /* Each time, so that each takes the same fuel. */
+        assert_int_equal(asked(f, "four"), 1);
+        assert_int_equal(asked(f, "four"), 2);
+        assert_int_equal(asked(f, "four"), 3);
+        return;
+    }
     assert_int_equal(asked(f, "four"), 1);
     assert_int_equal(asked(f, "4444"), 1);
     assert_int_equal(asked(f, "longer"), 2);

@@ -1,4 +1,4 @@
-/* uses: pkg/utils/system */
+/* uses: pkg/agent/modules pkg/utils/system */
 #include "pkg/agent/runtime/wasm/wasm.h"
 #include "pkg/utils/system/system.h"
 #include "test/unit/agent/runtime/wasm/fixture.h"
@@ -120,7 +120,105 @@ static void code_without_fuel_is_refused(void **state)
 
     (void)state;
     open_fuel(&f);
-    assert_int_equal(open_module(&f, sw_wasm_compile), SW_E_UNSUPPORTED);
+    assert_int_equal(open_module(&f, sw_wasm_compile),
+                     sw_abi_class_counts_fuel(class) ? SW_OK : SW_E_UNSUPPORTED);
+    close_fuel(&f);
+}
+
+/* --- Limits of entries ----------------------------------------------------------------------- */
+
+static void open_limited(struct fixture *f)
+{
+    struct sw_wasm_engine_options options = {.calls = &noted_calls,
+                                             .address_bytes = (uint64_t)64 << 30};
+
+    assert_int_equal(sw_wasm_engine_new(&options, &f->engine, &f->err), SW_OK);
+    assert_int_equal(sw_wasm_worker_new(f->engine, &f->worker, &f->err), SW_OK);
+    sw_buffer_init(&f->calls, 1u << 20);
+    traps_keep();
+    f->module = open_guest(f, "test_conformance");
+    f->instance = new_instance(f);
+}
+
+static enum sw_guest_end tell_with(struct fixture *f, const char *command, uint64_t fuel_max)
+{
+    struct sw_guest_message message = {.body = text(command), .type = text("text/plain")};
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = 60000, .fuel_max = fuel_max};
+
+    traps_use();
+    sw_wasm_enter(f->instance, &input, &f->outcome);
+    return f->outcome.end;
+}
+
+/* Of what an entry needs not a unit may be missing, wherever it ends: in a loop, at its end. */
+static void an_entry_has_so_much_and_not_a_unit_more(void **state)
+{
+    static const char *const commands[] = {"ask host", "count", "divide zeros", "leave traces"};
+    struct fixture f = {0};
+
+    (void)state;
+    open_limited(&f);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        uint64_t fuel;
+
+        assert_int_equal(tell_with(&f, commands[i], 0), SW_GUEST_DONE);
+        fuel = f.outcome.fuel;
+        assert_int_equal(fuel != 0, sw_abi_class_counts_fuel(class));
+        if (fuel == 0)
+            continue;
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(tell_with(&f, commands[i], fuel), SW_GUEST_DONE);
+            assert_int_equal(f.outcome.fuel, fuel);
+            assert_int_equal(tell_with(&f, commands[i], fuel - 1), SW_GUEST_OUT_OF_FUEL);
+            assert_int_equal(f.outcome.code, SW_E_EXHAUSTED);
+            assert_int_equal(f.outcome.fuel, fuel - 1);
+            assert_non_null(strstr(f.outcome.report, "out of fuel: stopped after "));
+        }
+    }
+    close_fuel(&f);
+}
+
+/* A loop without end ends by its fuel; where none is counted a limit of it is none. */
+static void a_limit_holds_in_classes_that_count(void **state)
+{
+    struct fixture f = {0};
+
+    (void)state;
+    open_limited(&f);
+    if (sw_abi_class_counts_fuel(class)) {
+        assert_int_equal(tell_with(&f, "spin", 1000000), SW_GUEST_OUT_OF_FUEL);
+        assert_int_equal(f.outcome.fuel, 1000000);
+        assert_non_null(strstr(f.outcome.report, "out of fuel: stopped after 1000000 units"));
+        assert_int_equal(tell_with(&f, "ask host", 1), SW_GUEST_OUT_OF_FUEL);
+    } else {
+        assert_int_equal(tell_with(&f, "ask host", 1), SW_GUEST_DONE);
+        assert_int_equal(f.outcome.fuel, 0);
+    }
+    close_fuel(&f);
+}
+
+/* The deadline of an engine that counts fuel, and the limit of the entry: the one that comes first.
+ */
+static void a_limit_and_a_deadline_in_fuel_hold_both(void **state)
+{
+    struct sw_guest_message message = {.body = text("spin")};
+    struct sw_guest_input spin = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = 5, .fuel_max = 400000};
+    struct fixture f = {0};
+    bool counts = sw_abi_class_counts_fuel(class);
+
+    (void)state;
+    open_fuel(&f);
+    assert_int_equal(open_module(&f, sw_wasm_compile_fuel), SW_OK);
+    f.instance = new_instance(&f);
+    traps_use();
+    sw_wasm_enter(f.instance, &spin, &f.outcome);
+    assert_int_equal(f.outcome.end, SW_GUEST_OUT_OF_FUEL);
+    assert_int_equal(f.outcome.fuel, counts ? 400000 : 0);
+    spin.fuel_max = 600000;
+    sw_wasm_enter(f.instance, &spin, &f.outcome);
+    assert_int_equal(f.outcome.end, SW_GUEST_DEADLINE);
     close_fuel(&f);
 }
 
@@ -130,6 +228,9 @@ int main(void)
         cmocka_unit_test(an_endless_loop_ends_when_its_fuel_is_used),
         cmocka_unit_test(ticks_come_with_the_fuel),
         cmocka_unit_test(code_without_fuel_is_refused),
+        cmocka_unit_test(an_entry_has_so_much_and_not_a_unit_more),
+        cmocka_unit_test(a_limit_holds_in_classes_that_count),
+        cmocka_unit_test(a_limit_and_a_deadline_in_fuel_hold_both),
     };
     return run_in_every_class(tests, sizeof tests / sizeof tests[0]);
 }

@@ -228,7 +228,7 @@ static void after_a_crowd(void **state)
     struct fixture *f = *state;
     struct sw_wasm_instance **all = calloc(COUNT, sizeof(struct sw_wasm_instance *));
     /* Guarded ones are as many as there is address space for; ThreadSanitizer leaves little. */
-    const size_t count = class == SW_ABI_COMPUTE && f->engine->guarded.count < COUNT ? 101 : COUNT;
+    const size_t count = is_guarded() && f->engine->guarded.count < COUNT ? 101 : COUNT;
 
     assert_non_null(all);
     for (int round = 0; round < 2; round++) {
