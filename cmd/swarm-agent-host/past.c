@@ -193,6 +193,9 @@ static void tell_state(struct looking *looking, const struct sw_past_state *stat
         .handles = sw_actor_open_handles(actor),
         .timers = actor->timers_count,
         .patterns = actor->patterns_count,
+        .is_held = sw_actor_is_held(actor),
+        .held = sw_actor_is_held(actor) ? actor->withheld->count : 0,
+        .held_bytes = sw_actor_is_held(actor) ? actor->withheld->effects.size : 0,
         .items = {looking->rows.data, looking->rows.size}};
     emit(looking, &frame);
 }
@@ -355,6 +358,57 @@ static enum sw_rc try_turn(struct looking *looking, struct sw_err *err)
     return SW_OK;
 }
 
+static void tell_fork(struct looking *looking, struct sw_bytes digest, struct sw_bytes record)
+{
+    const uint8_t *bytes = record.data;
+    size_t size;
+
+    for (size_t at = 0; at < record.size; at += size) {
+        struct sw_frame frame = {.kind = SW_FRAME_PAST_FORK};
+
+        size = record.size - at < SW_FRAME_CHUNK_MAX ? record.size - at : SW_FRAME_CHUNK_MAX;
+        frame.past_fork = (struct sw_frame_past_fork){.request = looking->wanted.request,
+                                                      .digest = digest,
+                                                      .offset = at,
+                                                      .total = record.size,
+                                                      .bytes = {bytes + at, size}};
+        emit(looking, &frame);
+    }
+}
+
+/* What the instance was before a turn, as the beginning of another one. */
+static enum sw_rc fork_turn(struct looking *looking, struct sw_err *err)
+{
+    const struct sw_frame_past *wanted = &looking->wanted;
+    const struct sw_past_input input = {
+        .has_body = wanted->has_input, .body = wanted->input, .type = wanted->type};
+    struct sw_past_state state;
+    struct sw_past_turn turn;
+    struct sw_err ignored = {0};
+    struct sw_buffer record;
+    enum sw_rc rc = wanted->to == looking->view.last + 1
+                        ? SW_OK
+                        : sw_past_turn(looking->past, wanted->to, &turn, err);
+
+    if (rc == SW_OK)
+        rc = sw_past_go(looking->past, wanted->to - 1, err);
+    if (rc == SW_OK && wanted->module.size > 0)
+        rc = sw_past_switch(looking->past, wanted->module, wanted->deadline_ms, err);
+    if (rc != SW_OK)
+        return rc;
+    sw_buffer_init(&record, SW_JOURNAL_RECORD_MAX);
+    rc = sw_past_fork(looking->past, wanted->to, &input, wanted->as, &record, err);
+    if (rc == SW_OK)
+        rc = sw_past_state(looking->past, &state, err);
+    if (rc == SW_OK && sw_past_turn(looking->past, wanted->to, &turn, &ignored) == SW_OK)
+        tell_turn(looking, &turn, SW_PAST_RECORDED, "");
+    if (rc == SW_OK)
+        tell_fork(looking, wanted->module.size > 0 ? wanted->module : state.module,
+                  (struct sw_bytes){record.data, record.size});
+    sw_buffer_done(&record);
+    return rc;
+}
+
 /* --- All of it ------------------------------------------------------------------------------- */
 
 /* The frame borrows what the link overwrites. */
@@ -394,7 +448,8 @@ _Noreturn void past_run(struct driver *driver, struct sw_worker *worker, open_mo
                                       struct sw_err *err) = {[SW_PAST_LIST] = list,
                                                              [SW_PAST_INSPECT] = inspect,
                                                              [SW_PAST_REPLAY] = replay,
-                                                             [SW_PAST_TRY] = try_turn};
+                                                             [SW_PAST_TRY] = try_turn,
+                                                             [SW_PAST_FORK] = fork_turn};
     struct looking looking = {.driver = driver};
     struct sw_journal_options journal = {
         .system = driver->system, .folder = driver->folder, .is_read_only = true};

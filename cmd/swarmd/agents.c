@@ -237,7 +237,8 @@ static const enum sw_gateway_state states[SW_FRAME_STATES] = {
     [SW_FRAME_INSTANCE_RECEIVES] = SW_GATEWAY_WAITING,
     [SW_FRAME_INSTANCE_SLEEPS] = SW_GATEWAY_WAITING,
     [SW_FRAME_INSTANCE_CALLS] = SW_GATEWAY_WAITING,
-    [SW_FRAME_INSTANCE_ASLEEP] = SW_GATEWAY_ASLEEP};
+    [SW_FRAME_INSTANCE_ASLEEP] = SW_GATEWAY_ASLEEP,
+    [SW_FRAME_INSTANCE_HELD] = SW_GATEWAY_HELD};
 
 static uint32_t frame_states(uint32_t wanted)
 {
@@ -263,6 +264,8 @@ static const char *trouble_of(const struct sw_agent_instance *instance)
         return "its handler sleeps";
     case SW_FRAME_INSTANCE_CALLS:
         return "its handler waits for a service";
+    case SW_FRAME_INSTANCE_HELD:
+        return "it is a fork: what it lets out waits for its release";
     case SW_FRAME_INSTANCE_IDLE:
     case SW_FRAME_INSTANCE_BUSY:
     case SW_FRAME_INSTANCE_ASLEEP:

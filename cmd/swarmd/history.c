@@ -12,7 +12,12 @@
 
 struct looking { /* For the end of a look at a past. */
     struct sw_gateway_history_handler handler;
-    struct sw_buffer texts, rows, places; /* Of what is being told. */
+    struct sw_hosts *hosts;
+    bool is_fork;
+    char name_space[64], agent[64], as[256], digest[80]; /* Of the fork. */
+    struct sw_buffer record;                             /* What it begins with. */
+    struct sw_gateway_history_end end;                   /* While it is made. */
+    struct sw_buffer texts, rows, places;                /* Of what is being told. */
 };
 
 static struct sw_bytes bytes_of(const char *text)
@@ -184,7 +189,10 @@ static void on_state(void *ctx, const struct sw_frame_past_state *state)
                                          .wait_due_ns = state->wait_due_ns,
                                          .handles = state->handles,
                                          .timers = state->timers,
-                                         .subscriptions = state->patterns};
+                                         .subscriptions = state->patterns,
+                                         .is_held = state->is_held,
+                                         .held = state->held,
+                                         .held_bytes = state->held_bytes};
     size_t module, engine;
 
     sw_buffer_reset(&looking->texts);
@@ -204,7 +212,59 @@ static void looking_free(struct looking *looking)
     sw_buffer_done(&looking->texts);
     sw_buffer_done(&looking->rows);
     sw_buffer_done(&looking->places);
+    sw_buffer_done(&looking->record);
     free(looking);
+}
+
+/* --- Forks ----------------------------------------------------------------------------------- */
+
+static void on_fork(void *ctx, const struct sw_frame_past_fork *piece)
+{
+    struct looking *looking = ctx;
+
+    (void)snprintf(looking->digest, sizeof looking->digest, "%.*s", (int)piece->digest.size,
+                   (const char *)piece->digest.data);
+    sw_buffer_put(&looking->record, piece->bytes.data, piece->bytes.size);
+}
+
+static void fork_end(struct looking *looking, enum sw_rc rc, const struct sw_err *err)
+{
+    looking->handler.on_end(looking->handler.ctx, rc, &looking->end, rc == SW_OK ? NULL : err);
+    looking_free(looking);
+}
+
+static void on_forked(void *ctx, const struct sw_agent_result *result)
+{
+    struct looking *looking = ctx;
+    struct sw_err err = {0};
+
+    if (result->rc != SW_OK)
+        (void)sw_err_set(&err, result->rc, "%s/%s: %.*s", looking->agent, looking->as,
+                         (int)result->body.size,
+                         result->body.size > 0 ? (const char *)result->body.data : "");
+    if (result->rc == SW_E_EXISTS)
+        sw_err_hint(&err,
+                    "if the answer to an earlier try was lost, \"swarm agent history %s/%s\" "
+                    "shows whether that is it; otherwise choose another key",
+                    looking->agent, looking->as);
+    fork_end(looking, result->rc, &err);
+}
+
+/* What the fork begins with is here: have it begin. */
+static void fork_begin(struct looking *looking)
+{
+    const struct sw_agent_fork fork = {.name_space = looking->name_space,
+                                       .agent = looking->agent,
+                                       .key = bytes_of(looking->as),
+                                       .digest = bytes_of(looking->digest),
+                                       .record = {looking->record.data, looking->record.size}};
+    struct sw_err err = {0};
+    enum sw_rc rc = looking->record.failed
+                        ? sw_err_set(&err, SW_E_EXHAUSTED, "no memory for a fork")
+                        : sw_hosts_fork(looking->hosts, &fork, on_forked, looking, &err);
+
+    if (rc != SW_OK)
+        fork_end(looking, rc, &err);
 }
 
 static void on_end(void *ctx, enum sw_rc rc, const struct sw_frame_past_end *end,
@@ -217,6 +277,11 @@ static void on_end(void *ctx, enum sw_rc rc, const struct sw_frame_past_end *end
                                           .is_over = end->is_over};
     struct sw_err words = *err;
 
+    looking->end = told;
+    if (rc == SW_OK && looking->is_fork) {
+        fork_begin(looking);
+        return;
+    }
     if (rc == SW_E_NOT_FOUND)
         sw_err_hint(&words, "what has durability none, or has not begun yet, has no history");
     looking->handler.on_end(looking->handler.ctx, rc, &told, rc == SW_OK ? NULL : &words);
@@ -230,7 +295,8 @@ static enum sw_rc agents_history(void *ctx, const struct sw_gateway_history *que
     static const enum sw_past_act acts[] = {[SW_GATEWAY_HISTORY_TURNS] = SW_PAST_LIST,
                                             [SW_GATEWAY_HISTORY_STATE] = SW_PAST_INSPECT,
                                             [SW_GATEWAY_HISTORY_REPLAY] = SW_PAST_REPLAY,
-                                            [SW_GATEWAY_HISTORY_TRY] = SW_PAST_TRY};
+                                            [SW_GATEWAY_HISTORY_TRY] = SW_PAST_TRY,
+                                            [SW_GATEWAY_HISTORY_FORK] = SW_PAST_FORK};
     struct agents_adapter *adapter = ctx;
     struct looking *looking = calloc(1, sizeof *looking);
     struct sw_past_look look = {.timeout_ms = TIMEOUT_MS,
@@ -238,6 +304,7 @@ static enum sw_rc agents_history(void *ctx, const struct sw_gateway_history *que
                                 .ctx = looking,
                                 .on_turn = on_turn,
                                 .on_state = on_state,
+                                .on_fork = on_fork,
                                 .on_end = on_end};
     enum sw_rc rc;
 
@@ -247,6 +314,12 @@ static enum sw_rc agents_history(void *ctx, const struct sw_gateway_history *que
     sw_buffer_init(&looking->texts, SIZE_MAX / 2);
     sw_buffer_init(&looking->rows, SIZE_MAX / 2);
     sw_buffer_init(&looking->places, SIZE_MAX / 2);
+    sw_buffer_init(&looking->record, SW_FRAME_FORK_BYTES_MAX);
+    looking->hosts = adapter->hosts;
+    looking->is_fork = query->view == SW_GATEWAY_HISTORY_FORK;
+    (void)snprintf(looking->name_space, sizeof looking->name_space, "%s", query->namespace_);
+    (void)snprintf(looking->agent, sizeof looking->agent, "%s", query->agent);
+    (void)snprintf(looking->as, sizeof looking->as, "%s", query->as == NULL ? "" : query->as);
     look.wanted = (struct sw_frame_past){.act = acts[query->view],
                                          .key = bytes_of(query->key),
                                          .from = query->from,
@@ -258,14 +331,53 @@ static enum sw_rc agents_history(void *ctx, const struct sw_gateway_history *que
                                          .has_input = query->has_input,
                                          .input = query->input,
                                          .type = bytes_of(query->content_type),
-                                         .deadline_ms = TRY_DEADLINE_MS};
+                                         .deadline_ms = TRY_DEADLINE_MS,
+                                         .as = bytes_of(looking->as)};
     rc = sw_hosts_past(adapter->hosts, query->agent, &look, err);
     if (rc != SW_OK)
         looking_free(looking);
     return rc;
 }
 
+struct changing { /* For the end of what becomes of a fork. */
+    sw_gateway_held_done *done;
+    void *ctx;
+};
+
+static void on_changed(void *ctx, const struct sw_agent_result *result)
+{
+    struct changing *changing = ctx;
+    struct sw_err err = {0};
+
+    if (result->rc != SW_OK)
+        (void)sw_err_set(&err, result->rc, "%.*s", (int)result->body.size,
+                         result->body.size > 0 ? (const char *)result->body.data : "");
+    changing->done(changing->ctx, result->rc, result->rc == SW_OK ? NULL : &err);
+    free(changing);
+}
+
+static enum sw_rc agents_held(void *ctx, const struct sw_gateway_held *held,
+                              sw_gateway_held_done *done, void *done_ctx, struct sw_err *err)
+{
+    struct agents_adapter *adapter = ctx;
+    struct changing *changing = calloc(1, sizeof *changing);
+    const struct sw_agent_fork_change change = {.name_space = held->namespace_,
+                                                .agent = held->agent,
+                                                .key = bytes_of(held->key),
+                                                .is_drop = held->is_drop};
+    enum sw_rc rc;
+
+    if (changing == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a fork");
+    *changing = (struct changing){.done = done, .ctx = done_ctx};
+    rc = sw_hosts_fork_change(adapter->hosts, &change, on_changed, changing, err);
+    if (rc != SW_OK)
+        free(changing);
+    return rc;
+}
+
 void agents_adapter_history(struct sw_gateway_agents *vtable)
 {
     vtable->history = agents_history;
+    vtable->held = agents_held;
 }

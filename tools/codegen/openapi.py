@@ -254,6 +254,10 @@ def schemas(model, format_name, codes):
     out["DeadLetterList"] = dead_letter_list()
     out["DeadLetterCount"] = dead_letter_count()
     out["History"] = history()
+    out["Held"] = {
+        "description": "The fork that it was about.", "type": "object",
+        "additionalProperties": False, "required": ["instance"],
+        "properties": {"instance": described("Its name.", type="string")}}
     out["PublishResult"] = message_schema(model.messages["PublishResponse"], format_name)
     out["ModuleInfo"] = {
         "description": "A module that is there.", "type": "object", "additionalProperties": False,
@@ -267,7 +271,7 @@ def schemas(model, format_name, codes):
     return used(out, [kind.name + suffix for kind in model.kinds
                       for suffix in ("", "List", "Update", "OfStatus")] +
                 ["Problem", "InstanceList", "DeadLetterList", "DeadLetterCount",
-                 "History", "PublishResult", "ModuleInfo"])
+                 "History", "Held", "PublishResult", "ModuleInfo"])
 
 
 def used(schemas, names):
@@ -412,13 +416,15 @@ def history():
     state.update({name: described(words, **number) for name, words in {
         "turn": "After this one.", "failures": "Of its turns.", "memoryBytes": "Linear memory.",
         "openQuestions": "That wait for its answer.", "timers": "That run.",
-        "subscriptions": "That it has."}.items()})
+        "subscriptions": "That it has.", "heldEffects": "Of a fork: what waits for its release.",
+        "heldBytes": "So much that is."}.items()})
     state["items"] = described("Each of them.", type="array", items={
         "description": "One of them.", "type": "object", "required": ["kind"],
         "properties": item})
     return {"description": "What an instance did.", "type": "object",
             "required": ["first", "last", "replayable", "ended", "turns"], "properties": {
                 "first": described("The first turn that is kept.", **number),
+                "instance": described("Of a fork that became one: its name.", **text),
                 "last": described("The last turn.", **number),
                 "replayable": described("After this one, and from it on, it can be made again.",
                                         **number),

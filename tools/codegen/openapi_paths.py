@@ -261,7 +261,7 @@ def logs_path(agent):
         {"200": lines, **errors(READ)}, parameters=parameters)}
 
 
-STATES = "Idle|Running|Waiting|Asleep|Parked|Failing|Awake"
+STATES = "Idle|Running|Waiting|Asleep|Parked|Failing|Held|Awake"
 
 
 def instances_path(agent):
@@ -273,7 +273,7 @@ def instances_path(agent):
         parameter("prefix", "query", "Only those whose keys begin so.",
                   {"type": "string", "pattern": TEXT, "maxLength": 255}),
         parameter("state", "query", "Only those in these states, with commas in between: Idle, "
-                  "Running, Waiting, Asleep, Parked, Failing, or Awake for all but Asleep.",
+                  "Running, Waiting, Asleep, Parked, Failing, Held, or Awake for all but Asleep.",
                   {"type": "string", "pattern": "^((%s)(,(%s))*)?$" % ((STATES,) * 2)}),
         parameter("count", "query", "true: count them instead, by state.",
                   {"type": "string", "enum": ["0", "1", "true", "false"], "default": "0"})]
@@ -339,7 +339,10 @@ def history_path(agent):
         key, body, module,
         parameter("turn", "query", "Its number.", {**TURN, "minimum": 2}, True, 2),
         parameter("input", "query", "1: the body of this request is the message instead of the "
-                  "recorded one.", boolean)]
+                  "recorded one.", boolean),
+        parameter("as", "query", "Make it an instance of this key, which goes on; what it lets out "
+                  "is held.", {"type": "string", "pattern": TEXT, "minLength": 1,
+                               "maxLength": 253})]
     return {"parameters": [NAMESPACE, agent], "get": operation(
         "readHistory", "messages", "Read what an instance did",
         "Read turns of an instance with their causes and effects, what it was after one of them, "
@@ -349,9 +352,27 @@ def history_path(agent):
             "tryTurn", "messages", "Handle a turn again with something changed",
             "Make an instance as it was before a turn, have that handled with another message or "
             "module, and read what it asks for. Nothing of that leaves, and the instance never "
-            "hears of it.",
-            answer("What it would have done.", "History", WRITE + PAST[1:]),
+            "hears of it. With `as` it becomes an instance of its own, to which the message comes.",
+            answer("What it would have done, or the instance that is there.", "History",
+                   WRITE + PAST[1:]),
             parameters=tries, requestBody=RAW)}
+
+
+def held_path(agent):
+    key = parameter("key", "query", "The fork.",
+                    {"type": "string", "pattern": TEXT, "minLength": 1, "maxLength": 253}, True,
+                    "customer:alice-2")
+    codes = READ + ("412", "501", "504")
+    return {"parameters": [NAMESPACE, agent],
+            "post": operation(
+                "releaseFork", "messages", "Release a fork",
+                "Let what an instance holds go, once each and in order. From then on it is an "
+                "instance as any other.",
+                answer("It is released.", "Held", codes), parameters=[key]),
+            "delete": operation(
+                "dropFork", "messages", "Drop a fork", "End an instance that is held, with all "
+                "that it holds.",
+                answer("It is gone.", "Held", codes), parameters=[key])}
 
 
 def message_paths():
@@ -370,6 +391,7 @@ def message_paths():
             base + "/agents/{name}/instances": instances_path(agent),
             base + "/agents/{name}/deadletters": dead_letters_path(agent),
             base + "/agents/{name}/history": history_path(agent),
+            base + "/agents/{name}/held": held_path(agent),
             base + "/publish": {"parameters": [NAMESPACE], "post": publish}}
 
 

@@ -202,6 +202,7 @@ static const char *kind_name(const struct gateway_route *route)
     case TARGET_INSTANCES:
     case TARGET_LETTERS:
     case TARGET_HISTORY:
+    case TARGET_HELD:
         return "Agent";
     case TARGET_MODULE:
         return "Module";
@@ -390,6 +391,9 @@ static void handle(void *ctx, struct sw_http_request *request)
         break;
     case TARGET_HISTORY:
         sw_gateway_serve_history(call);
+        break;
+    case TARGET_HELD:
+        sw_gateway_serve_held(call);
         break;
     case TARGET_MODULE:
         sw_gateway_serve_module(call);

@@ -82,9 +82,10 @@ enum sw_gateway_state {
     SW_GATEWAY_WAITING, /* Its handler waits for something. */
     SW_GATEWAY_ASLEEP,
     SW_GATEWAY_PARKED,
-    SW_GATEWAY_FAILING
+    SW_GATEWAY_FAILING,
+    SW_GATEWAY_HELD /* A fork that is not released. */
 };
-#define SW_GATEWAY_STATES 6u
+#define SW_GATEWAY_STATES 7u
 #define SW_GATEWAY_STATES_ALL ((1u << SW_GATEWAY_STATES) - 1)
 
 struct sw_gateway_instance { /* Borrowed for the call of done. */
@@ -186,6 +187,8 @@ struct sw_gateway_agents {
     /* The past of an instance: turns, a state, and the end, never inside of the call. */
     enum sw_rc (*history)(void *ctx, const struct sw_gateway_history *query,
                           const struct sw_gateway_history_handler *handler, struct sw_err *err);
+    enum sw_rc (*held)(void *ctx, const struct sw_gateway_held *held, sw_gateway_held_done *done,
+                       void *done_ctx, struct sw_err *err);
 };
 
 struct sw_gateway_module { /* What is known of a stored module; borrowed for the call of done. */

@@ -17,6 +17,7 @@
 
 struct history { /* An answer on its way. */
     struct gateway_call *call;
+    const char *as; /* Of a fork, the instance that is there now; otherwise NULL. */
     struct sw_buffer turns, state;
     size_t count;
 };
@@ -131,6 +132,10 @@ static void put_state(struct sw_buffer *out, const struct sw_gateway_past_state 
     put_number(out, "openQuestions", state->handles);
     put_number(out, "timers", state->timers);
     put_number(out, "subscriptions", state->subscriptions);
+    if (state->is_held) {
+        put_number(out, "heldEffects", state->held);
+        put_number(out, "heldBytes", state->held_bytes);
+    }
     sw_buffer_put_text(out, ",\"items\":[");
     for (size_t i = 0; i < state->items_count; i++) {
         const struct sw_gateway_item *item = &state->items[i];
@@ -181,6 +186,10 @@ static void answer(struct history *history, const struct sw_gateway_history_end 
                     "{\"first\":\"%llu\",\"last\":\"%llu\",\"replayable\":\"%llu\",\"ended\":%s",
                     (unsigned long long)end->first, (unsigned long long)end->last,
                     (unsigned long long)end->replayable, end->is_over ? "true" : "false");
+    if (history->as != NULL)
+        put_text(&body, "instance",
+                 sw_arena_print(history->call->request->arena, "%s/%s", history->call->route.name,
+                                history->as));
     if (history->state.size > 0) {
         sw_buffer_put_text(&body, ",\"state\":");
         sw_buffer_put(&body, history->state.data, history->state.size);
@@ -290,20 +299,14 @@ static enum sw_rc read_get(const struct gateway_call *call, struct sw_gateway_hi
     return rc;
 }
 
-static enum sw_rc read_post(const struct gateway_call *call, struct sw_gateway_history *query,
-                            struct sw_err *err)
+/* The body that is tried, or that the fork gets. */
+static enum sw_rc read_input(const struct gateway_call *call, struct sw_gateway_history *query,
+                             struct sw_err *err)
 {
     struct sw_bytes type = sw_http_header_find(call->request, "content-type");
-    enum sw_rc rc = read_common(call, query, err);
+    enum sw_rc rc = sw_gateway_query_bool(call, "input", &query->has_input, err);
 
-    query->view = SW_GATEWAY_HISTORY_TRY;
     query->input = call->request->body;
-    if (rc == SW_OK)
-        rc = sw_gateway_query_number(call, "turn", 0, UINT64_MAX, &query->to, err);
-    if (rc == SW_OK && query->to < 2)
-        rc = invalid("turn", "expected the number of a turn, from 2 on", err);
-    if (rc == SW_OK)
-        rc = sw_gateway_query_bool(call, "input", &query->has_input, err);
     if (rc == SW_OK && query->has_input && query->input.size > SW_GATEWAY_MESSAGE_BYTES_MAX)
         rc = sw_err_set(err, SW_E_EXHAUSTED, "a message has at most %zu bytes",
                         SW_GATEWAY_MESSAGE_BYTES_MAX);
@@ -314,6 +317,23 @@ static enum sw_rc read_post(const struct gateway_call *call, struct sw_gateway_h
     return rc == SW_OK && query->content_type == NULL
                ? sw_err_set(err, SW_E_EXHAUSTED, "no memory for this request")
                : rc;
+}
+
+static enum sw_rc read_post(const struct gateway_call *call, struct sw_gateway_history *query,
+                            struct sw_err *err)
+{
+    const char *as = sw_gateway_query_text(call, "as");
+    enum sw_rc rc = read_common(call, query, err);
+
+    query->view = as == NULL ? SW_GATEWAY_HISTORY_TRY : SW_GATEWAY_HISTORY_FORK;
+    query->as = as == NULL ? "" : as;
+    if (rc == SW_OK && as != NULL && (as[0] == '\0' || strlen(as) > KEY_MAX))
+        rc = invalid("as", "expected the key of an instance that is to be, 1 to 253 bytes", err);
+    if (rc == SW_OK)
+        rc = sw_gateway_query_number(call, "turn", 0, UINT64_MAX, &query->to, err);
+    if (rc == SW_OK && query->to < 2)
+        rc = invalid("turn", "expected the number of a turn, from 2 on", err);
+    return rc == SW_OK ? read_input(call, query, err) : rc;
 }
 
 static enum sw_rc begin(struct gateway_call *call, const struct sw_gateway_history *query,
@@ -328,6 +348,7 @@ static enum sw_rc begin(struct gateway_call *call, const struct sw_gateway_histo
     if (history == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for this request");
     history->call = call;
+    history->as = query->view == SW_GATEWAY_HISTORY_FORK ? query->as : NULL;
     sw_buffer_init(&history->turns, ANSWER_BYTES_MAX);
     sw_buffer_init(&history->state, ANSWER_BYTES_MAX);
     rc = agents->history(agents->ctx, query, &handler, err);

@@ -9,18 +9,20 @@ enum sw_gateway_history_view {
     SW_GATEWAY_HISTORY_TURNS,  /* As they are recorded. */
     SW_GATEWAY_HISTORY_STATE,  /* After one of them, which is told, too. */
     SW_GATEWAY_HISTORY_REPLAY, /* Run again. */
-    SW_GATEWAY_HISTORY_TRY     /* One of them with something changed. */
+    SW_GATEWAY_HISTORY_TRY,    /* One of them with something changed. */
+    SW_GATEWAY_HISTORY_FORK    /* The same, as the beginning of another instance. */
 };
 
 struct sw_gateway_history { /* What of the past of an instance; borrowed for the call. */
     const char *namespace_, *agent, *key;
     enum sw_gateway_history_view view;
-    uint64_t from, to; /* Numbers of turns; STATE, TRY: to. 0: the first, the last. */
+    uint64_t from, to; /* Numbers of turns; STATE, TRY, FORK: to. 0: the first, the last. */
     uint32_t limit;
     bool is_newest;      /* Of more than limit turns the last ones; otherwise the first ones. */
     uint32_t body_bytes; /* Of each body that are told. */
     const char *module;  /* Digest of one to be run instead, or "". */
-    bool has_input;      /* TRY: the body instead of the recorded one. */
+    const char *as;      /* FORK: the key of what is to be there. */
+    bool has_input;      /* TRY, FORK: the body instead of the recorded one. */
     struct sw_bytes input;
     const char *content_type; /* Of it; "": as recorded. */
 };
@@ -58,6 +60,8 @@ struct sw_gateway_past_state { /* Borrowed for the call. */
     const struct sw_gateway_item *items;
     size_t items_count;
     uint64_t handles, timers, subscriptions;
+    bool is_held; /* What it lets out waits: */
+    uint64_t held, held_bytes;
 };
 struct sw_gateway_history_end {
     uint64_t first, last, replayable; /* Numbers of turns: that are there; from which on it can be
@@ -72,3 +76,9 @@ struct sw_gateway_history_handler {
     void (*on_end)(void *ctx, enum sw_rc rc, const struct sw_gateway_history_end *end,
                    const struct sw_err *err);
 };
+
+struct sw_gateway_held { /* A fork that is held, and what becomes of it; borrowed for the call. */
+    const char *namespace_, *agent, *key;
+    bool is_drop; /* It goes, and what it holds with it. false: that goes out. */
+};
+typedef void sw_gateway_held_done(void *done_ctx, enum sw_rc rc, const struct sw_err *err);

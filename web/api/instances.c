@@ -12,8 +12,8 @@
 
 /* ---- States ---- */
 
-static const char *const state_names[SW_GATEWAY_STATES] = {"Idle",   "Running", "Waiting",
-                                                           "Asleep", "Parked",  "Failing"};
+static const char *const state_names[SW_GATEWAY_STATES] = {"Idle",   "Running", "Waiting", "Asleep",
+                                                           "Parked", "Failing", "Held"};
 static const struct {
     const char *name;
     uint32_t states;
@@ -35,8 +35,9 @@ static enum sw_rc refuse_state(const char *name, struct sw_err *err)
 {
     (void)sw_err_set(err, SW_E_INVALID, "there is no state \"%.32s\"", name);
     sw_err_field(err, "state");
-    sw_err_hint(err, "they are Idle, Running, Waiting, Asleep, Parked, Failing, and Awake for all "
-                     "but Asleep");
+    sw_err_hint(err,
+                "they are Idle, Running, Waiting, Asleep, Parked, Failing, Held, and Awake for "
+                "all but Asleep");
     return SW_E_INVALID;
 }
 

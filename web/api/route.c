@@ -43,11 +43,9 @@ static enum sw_rc route_object(const char *const *rest, size_t count, struct gat
     static const struct {
         const char *word;
         enum gateway_target target;
-    } parts[] = {{"send", TARGET_SEND},
-                 {"logs", TARGET_LOGS},
-                 {"instances", TARGET_INSTANCES},
-                 {"deadletters", TARGET_LETTERS},
-                 {"history", TARGET_HISTORY}};
+    } parts[] = {{"send", TARGET_SEND},           {"logs", TARGET_LOGS},
+                 {"instances", TARGET_INSTANCES}, {"deadletters", TARGET_LETTERS},
+                 {"history", TARGET_HISTORY},     {"held", TARGET_HELD}};
     enum sw_rc rc = check_label(rest[0], "name", err);
 
     if (rc != SW_OK)
@@ -224,7 +222,11 @@ bool sw_gateway_route_verb(const struct gateway_route *route, enum sw_http_metho
         *ret_allow = "GET";
         *ret_verb = SW_VERB_OPERATE;
         return is_get;
-    case TARGET_HISTORY: /* What is tried is an input, which goes nowhere. */
+    case TARGET_HELD: /* What is held goes, or is forgotten. */
+        *ret_allow = "POST, DELETE";
+        *ret_verb = method == SW_HTTP_DELETE ? SW_VERB_DELETE : SW_VERB_SEND;
+        return method == SW_HTTP_POST || method == SW_HTTP_DELETE;
+    case TARGET_HISTORY: /* What is tried is an input, and so is a fork's, which is held. */
         *ret_allow = "GET, POST";
         *ret_verb = is_get ? SW_VERB_GET : SW_VERB_SEND;
         return is_get || method == SW_HTTP_POST;
@@ -258,7 +260,8 @@ static const char *const *parameters_of(const struct gateway_call *call)
     static const char *const letters_change[] = {"key", "id", NULL};
     static const char *const history[] = {"key",  "view",   "from",  "to", "newest",
                                           "body", "module", "limit", NULL};
-    static const char *const history_try[] = {"key", "turn", "module", "input", "body", NULL};
+    static const char *const history_try[] = {"key", "turn", "module", "input", "body", "as", NULL};
+    static const char *const held[] = {"key", NULL};
 
     switch (call->route.target) {
     case TARGET_COLLECTION:
@@ -280,6 +283,8 @@ static const char *const *parameters_of(const struct gateway_call *call)
         return call->verb == SW_VERB_GET ? letters : letters_change;
     case TARGET_HISTORY:
         return call->verb == SW_VERB_GET ? history : history_try;
+    case TARGET_HELD:
+        return held;
     case TARGET_MODULE:
     case TARGET_HEALTH:
     case TARGET_READY:

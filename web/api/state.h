@@ -27,6 +27,7 @@ enum gateway_target { /* What a path names. */
                       TARGET_INSTANCES,
                       TARGET_LETTERS,
                       TARGET_HISTORY,
+                      TARGET_HELD,
                       TARGET_MODULE,
                       TARGET_HEALTH,
                       TARGET_READY,
@@ -222,10 +223,11 @@ void sw_gateway_serve_module(struct gateway_call *call);
 SW_MUST_CHECK enum sw_rc sw_gateway_check_agent(const struct gateway_call *call,
                                                 struct sw_err *err);
 
-/* --- letters.c, history.c --- */
+/* --- letters.c, history.c, held.c --- */
 
 void sw_gateway_serve_letters(struct gateway_call *call);
 void sw_gateway_serve_history(struct gateway_call *call);
+void sw_gateway_serve_held(struct gateway_call *call);
 
 /* --- gateway.c --- */
 

@@ -15,7 +15,8 @@ struct past {
     char name_space[SW_FRAME_NAME_MAX + 1];
     char folder[SW_PATH_MAX];
     size_t told_bytes;
-    bool is_through, is_dropped; /* is_dropped: nobody hears any more. */
+    uint64_t fork_bytes, fork_total; /* Of what a fork begins with: told; all of it. */
+    bool is_through, is_dropped;     /* is_dropped: nobody hears any more. */
     struct sw_frame_past_end end;
     char words[SW_FRAME_WORDS_MAX + 1];
 };
@@ -91,6 +92,22 @@ static enum sw_rc tell(struct past *past, const struct sw_frame *frame, struct s
     return SW_OK;
 }
 
+/* It is one thing in pieces, and asked for. */
+static enum sw_rc tell_fork(struct past *past, const struct sw_frame_past_fork *piece,
+                            struct sw_err *err)
+{
+    if (past->fork_bytes == 0)
+        past->fork_total = piece->total;
+    if (past->look.wanted.act != SW_PAST_FORK || piece->offset != past->fork_bytes ||
+        piece->total != past->fork_total || piece->total > SW_FRAME_FORK_BYTES_MAX ||
+        piece->bytes.size == 0 || piece->bytes.size > piece->total - piece->offset)
+        return sw_err_set(err, SW_E_CORRUPT, "a piece of a fork out of place");
+    past->fork_bytes += piece->bytes.size;
+    if (!past->is_dropped)
+        past->look.on_fork(past->look.ctx, piece);
+    return SW_OK;
+}
+
 static enum sw_rc on_frame(void *ctx, const struct sw_frame *frame, struct sw_err *err)
 {
     struct past *past = ctx;
@@ -102,6 +119,8 @@ static enum sw_rc on_frame(void *ctx, const struct sw_frame *frame, struct sw_er
     case SW_FRAME_PAST_TURN:
     case SW_FRAME_PAST_STATE:
         return tell(past, frame, err);
+    case SW_FRAME_PAST_FORK:
+        return tell_fork(past, &frame->past_fork, err);
     case SW_FRAME_PAST_END:
         past->is_through = true;
         past->end = *end;
@@ -123,6 +142,9 @@ static void on_end(void *ctx, const struct sw_err *failure)
         (void)sw_err_set(&err, SW_E_UNAVAILABLE, "the agent host ended without an answer");
     else if (err.rc == SW_OK && past->end.code != 0)
         (void)sw_err_set(&err, (enum sw_rc)(-(int)past->end.code), "%s", past->words);
+    else if (err.rc == SW_OK && past->look.wanted.act == SW_PAST_FORK &&
+             (past->fork_bytes == 0 || past->fork_bytes != past->fork_total))
+        (void)sw_err_set(&err, SW_E_UNAVAILABLE, "the agent host did not tell all of the fork");
     if (!past->is_dropped)
         past->look.on_end(past->look.ctx, err.rc, &past->end, &err);
     past_free(past);

@@ -29,6 +29,9 @@ struct sw_past_look { /* Borrowed for the call. */
     /* One after the other; never inside of the call that causes it. */
     void (*on_turn)(void *ctx, const struct sw_frame_past_turn *turn);
     void (*on_state)(void *ctx, const struct sw_frame_past_state *state);
+    /* A piece of what a fork begins with, each behind the one before, SW_FRAME_FORK_BYTES_MAX in
+     * all; called for that act only. */
+    void (*on_fork)(void *ctx, const struct sw_frame_past_fork *piece);
     /* All is told. rc SW_OK: end says which turns there are. Otherwise err says why not:
      * NOT_FOUND nobody of that key, RANGE no such turn, PRECONDITION it came to something else,
      * UNSUPPORTED another engine ran it, UNAVAILABLE, TIMEOUT, EXHAUSTED. */

@@ -1,5 +1,6 @@
 /* Requests of clients: out to the host, back by number, or ended by time, cancel or a host's death.
  */
+#include "pkg/agent/controller/forks.h"
 #include "pkg/agent/controller/state.h"
 
 #include <stdlib.h>
@@ -338,11 +339,12 @@ enum sw_rc sw_agents_list(struct sw_agents *agents, const struct sw_agent_list *
     return SW_OK;
 }
 
-/* --- Dead letters ---------------------------------------------------------------------------- */
+/* --- Dead letters and forks ------------------------------------------------------------------ */
 
-static enum sw_rc letters_begin(struct sw_agents *agents, const char *name_space,
-                                const char *agent_name, struct sw_bytes key,
-                                struct sw_request **ret_request, struct sw_err *err)
+/* What is asked of instances, but for messages. */
+static enum sw_rc ask_begin(struct sw_agents *agents, const char *name_space,
+                            const char *agent_name, struct sw_bytes key,
+                            struct sw_request **ret_request, struct sw_err *err)
 {
     struct sw_bytes agent = {agent_name, strlen(agent_name)};
     enum sw_rc rc = agent_check(agents, name_space, agent, err);
@@ -361,7 +363,7 @@ enum sw_rc sw_agents_letters(struct sw_agents *agents, const struct sw_agent_let
     struct sw_frame frame = {.kind = SW_FRAME_LETTERS};
     struct sw_request *request;
     enum sw_rc rc =
-        letters_begin(agents, letters->name_space, letters->agent, letters->key, &request, err);
+        ask_begin(agents, letters->name_space, letters->agent, letters->key, &request, err);
 
     if (rc != SW_OK)
         return rc;
@@ -388,7 +390,7 @@ enum sw_rc sw_agents_letters_change(struct sw_agents *agents,
     struct sw_frame frame = {.kind = SW_FRAME_LETTERS_CHANGE};
     struct sw_request *request;
     enum sw_rc rc =
-        letters_begin(agents, change->name_space, change->agent, change->key, &request, err);
+        ask_begin(agents, change->name_space, change->agent, change->key, &request, err);
 
     if (rc != SW_OK)
         return rc;
@@ -402,6 +404,72 @@ enum sw_rc sw_agents_letters_change(struct sw_agents *agents,
         .key = change->key,
         .number = change->number,
         .act = change->is_drop ? SW_FRAME_LETTERS_DROP : SW_FRAME_LETTERS_REDELIVER};
+    sw_host_send(agents, &frame);
+    return SW_OK;
+}
+
+static struct sw_bytes text_of(const char *text)
+{
+    return (struct sw_bytes){text, strlen(text)};
+}
+
+/* A request that is answered as a message is. */
+static uint64_t message_begin(struct sw_request *request, sw_agent_done *done, void *ctx)
+{
+    request->kind = SW_REQUEST_MESSAGE;
+    request->message_done = done;
+    request->ctx = ctx;
+    return number_of(request);
+}
+
+enum sw_rc sw_agents_fork(struct sw_agents *agents, const struct sw_agent_fork *fork,
+                          sw_agent_done *done, void *ctx, struct sw_err *err)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_FORK};
+    const uint8_t *bytes = fork->record.data;
+    struct sw_request *request;
+    size_t size;
+    enum sw_rc rc =
+        fork->record.size > SW_FRAME_FORK_BYTES_MAX
+            ? sw_err_set(err, SW_E_EXHAUSTED, "a fork has at most %u bytes",
+                         SW_FRAME_FORK_BYTES_MAX)
+            : ask_begin(agents, fork->name_space, fork->agent, fork->key, &request, err);
+
+    if (rc != SW_OK)
+        return rc;
+    frame.fork = (struct sw_frame_fork){.request = message_begin(request, done, ctx),
+                                        .name_space = text_of(fork->name_space),
+                                        .agent = text_of(fork->agent),
+                                        .key = fork->key,
+                                        .digest = fork->digest,
+                                        .total = fork->record.size};
+    for (size_t at = 0; at < fork->record.size; at += size) {
+        size = fork->record.size - at < SW_FRAME_CHUNK_MAX ? fork->record.size - at
+                                                           : SW_FRAME_CHUNK_MAX;
+        frame.fork.offset = at;
+        frame.fork.bytes = (struct sw_bytes){bytes + at, size};
+        sw_host_send(agents, &frame);
+    }
+    return SW_OK;
+}
+
+enum sw_rc sw_agents_fork_change(struct sw_agents *agents,
+                                 const struct sw_agent_fork_change *change, sw_agent_done *done,
+                                 void *ctx, struct sw_err *err)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_FORK_CHANGE};
+    struct sw_request *request;
+    enum sw_rc rc =
+        ask_begin(agents, change->name_space, change->agent, change->key, &request, err);
+
+    if (rc != SW_OK)
+        return rc;
+    frame.fork_change = (struct sw_frame_fork_change){
+        .request = message_begin(request, done, ctx),
+        .name_space = text_of(change->name_space),
+        .agent = text_of(change->agent),
+        .key = change->key,
+        .act = change->is_drop ? SW_FRAME_FORK_DROP : SW_FRAME_FORK_RELEASE};
     sw_host_send(agents, &frame);
     return SW_OK;
 }

@@ -15,6 +15,7 @@
  * I/O: child processes, socket pairs, folders.  Limits: hosts_max, and those of each host. */
 #pragma once
 #include "pkg/agent/controller/controller.h"
+#include "pkg/agent/controller/forks.h"
 #include "pkg/agent/controller/past.h"
 
 #define SW_HOSTS_MAX 256
@@ -87,6 +88,11 @@ SW_MUST_CHECK enum sw_rc sw_hosts_letters_change(struct sw_hosts *hosts,
                                                  const struct sw_agent_letters_change *change,
                                                  sw_agent_done *done, void *ctx,
                                                  struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_hosts_fork(struct sw_hosts *hosts, const struct sw_agent_fork *fork,
+                                       sw_agent_done *done, void *ctx, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_hosts_fork_change(struct sw_hosts *hosts,
+                                              const struct sw_agent_fork_change *change,
+                                              sw_agent_done *done, void *ctx, struct sw_err *err);
 /* Look at the past of an instance of that Agent: sw_past_look, in the folder of the host that has
  * it. Of `look` that fills in loop, host_path, folder and machine_code, of look->wanted all names
  * but the key.  SW_E_NOT_FOUND: no such Agent on this node.  SW_E_DENIED: wanted.module was never

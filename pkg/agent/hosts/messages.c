@@ -62,6 +62,21 @@ enum sw_rc sw_hosts_letters_change(struct sw_hosts *hosts,
         ctx, err);
 }
 
+enum sw_rc sw_hosts_fork(struct sw_hosts *hosts, const struct sw_agent_fork *fork,
+                         sw_agent_done *done, void *ctx, struct sw_err *err)
+{
+    return sw_agents_fork(agents_of(hosts, fork->name_space, fork->agent, strlen(fork->agent)),
+                          fork, done, ctx, err);
+}
+
+enum sw_rc sw_hosts_fork_change(struct sw_hosts *hosts, const struct sw_agent_fork_change *change,
+                                sw_agent_done *done, void *ctx, struct sw_err *err)
+{
+    return sw_agents_fork_change(
+        agents_of(hosts, change->name_space, change->agent, strlen(change->agent)), change, done,
+        ctx, err);
+}
+
 enum sw_rc sw_hosts_past(struct sw_hosts *hosts, const char *agent, struct sw_past_look *look,
                          struct sw_err *err)
 {

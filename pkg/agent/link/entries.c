@@ -83,7 +83,7 @@ bool sw_frame_instance_take(struct sw_reader *reader, struct sw_frame_instance *
     instance.last_ns = sw_reader_u64(reader);
     used_take(reader, &instance);
     instance.digest = text_take(reader, DIGEST_MAX);
-    if (reader->failed || instance.state > SW_FRAME_INSTANCE_ASLEEP) {
+    if (reader->failed || instance.state > SW_FRAME_INSTANCE_HELD) {
         reader->failed = true;
         return false;
     }

@@ -29,9 +29,10 @@ enum sw_frame_instance_state {
     SW_FRAME_INSTANCE_RECEIVES, /* for a message, */
     SW_FRAME_INSTANCE_SLEEPS,   /* until a time, */
     SW_FRAME_INSTANCE_CALLS,    /* or for the result of a service. */
-    SW_FRAME_INSTANCE_ASLEEP    /* It does nothing, and is on the disk. */
+    SW_FRAME_INSTANCE_ASLEEP,   /* It does nothing, and is on the disk. */
+    SW_FRAME_INSTANCE_HELD      /* A fork that is not released, whatever it does. */
 };
-_Static_assert(SW_FRAME_INSTANCE_ASLEEP + 1 == SW_FRAME_STATES, "each has its bit");
+_Static_assert(SW_FRAME_INSTANCE_HELD + 1 == SW_FRAME_STATES, "each has its bit");
 
 struct sw_frame_letter { /* One of the entries of a LETTERS_PAGE. */
     uint64_t number, time_ns;

@@ -169,7 +169,7 @@ static const struct field replayed_fields[] = {
     U64(replayed.compared), U64(replayed.others),    U64(replayed.troubles)};
 static const struct field past_fields[] = {
     ID(past.request),
-    U32(past.act, SW_PAST_TRY),
+    U32(past.act, SW_PAST_FORK),
     NAME(past.name_space, SW_FRAME_NAME_MAX),
     NAME(past.agent, SW_FRAME_NAME_MAX),
     NAME(past.agent_uid, UID_MAX),
@@ -184,6 +184,7 @@ static const struct field past_fields[] = {
     BYTES(past.input, SW_FRAME_BODY_MAX),
     TEXT(past.type, TYPE_MAX),
     U32(past.deadline_ms, 3600000),
+    TEXT(past.as, SW_FRAME_KEY_MAX),
 };
 static const struct field past_turn_fields[] = {
     ID(past_turn.request),
@@ -235,12 +236,30 @@ static const struct field past_state_fields[] = {
     U32(past_state.handles, UINT32_MAX),
     U32(past_state.timers, UINT32_MAX),
     U32(past_state.patterns, UINT32_MAX),
+    U32(past_state.is_held, 1),
+    U32(past_state.held, UINT32_MAX),
+    U64(past_state.held_bytes),
     BYTES(past_state.items, SW_PAST_ITEMS_MAX),
 };
 static const struct field past_end_fields[] = {
     ID(past_end.request),    U32(past_end.code, 16), TEXT(past_end.words, SW_FRAME_WORDS_MAX),
     U64(past_end.first),     U64(past_end.last),     U64(past_end.replayable),
     U32(past_end.is_over, 1)};
+static const struct field past_fork_fields[] = {
+    ID(past_fork.request), NAME(past_fork.digest, DIGEST_MAX), U64(past_fork.offset),
+    U64(past_fork.total), BYTES(past_fork.bytes, SW_FRAME_CHUNK_MAX)};
+static const struct field fork_fields[] = {ID(fork.request),
+                                           NAME(fork.name_space, SW_FRAME_NAME_MAX),
+                                           NAME(fork.agent, SW_FRAME_NAME_MAX),
+                                           NAME(fork.key, SW_FRAME_KEY_MAX),
+                                           NAME(fork.digest, DIGEST_MAX),
+                                           U64(fork.offset),
+                                           U64(fork.total),
+                                           BYTES(fork.bytes, SW_FRAME_CHUNK_MAX)};
+static const struct field fork_change_fields[] = {
+    ID(fork_change.request), NAME(fork_change.name_space, SW_FRAME_NAME_MAX),
+    NAME(fork_change.agent, SW_FRAME_NAME_MAX), NAME(fork_change.key, SW_FRAME_KEY_MAX),
+    U32(fork_change.act, SW_FRAME_FORK_DROP)};
 static const struct field reply_fields[] = {
     ID(reply.request),
     U32(reply.code, UINT32_MAX),
@@ -355,6 +374,8 @@ static const struct shape shapes[] = {
     SHAPE(MODULE_ASK, SW_FRAME_TO_HOST, module_ask_fields),
     SHAPE(QUOTA, SW_FRAME_TO_HOST, quota_fields),
     SHAPE(PAST, SW_FRAME_TO_HOST, past_fields),
+    SHAPE(FORK, SW_FRAME_TO_HOST, fork_fields),
+    SHAPE(FORK_CHANGE, SW_FRAME_TO_HOST, fork_change_fields),
     SHAPE(READY, SW_FRAME_FROM_HOST, ready_fields),
     SHAPE(MODULE_RESULT, SW_FRAME_FROM_HOST, result_fields),
     SHAPE(POD_STATUS, SW_FRAME_FROM_HOST, pod_status_fields),
@@ -376,6 +397,7 @@ static const struct shape shapes[] = {
     SHAPE(PAST_TURN, SW_FRAME_FROM_HOST, past_turn_fields),
     SHAPE(PAST_STATE, SW_FRAME_FROM_HOST, past_state_fields),
     SHAPE(PAST_END, SW_FRAME_FROM_HOST, past_end_fields),
+    SHAPE(PAST_FORK, SW_FRAME_FROM_HOST, past_fork_fields),
 };
 #define SHAPES_COUNT (sizeof shapes / sizeof *shapes)
 

@@ -7,6 +7,7 @@
  * Threads: pure functions.  I/O: none.  Limits: SW_FRAME_BYTES_MAX; each field's is in frame.c. */
 #pragma once
 #include "pkg/agent/link/call.h"
+#include "pkg/agent/link/fork.h"
 #include "pkg/agent/link/letters.h"
 #include "pkg/agent/link/lists.h"
 #include "pkg/agent/link/module.h"
@@ -15,7 +16,7 @@
 #include "pkg/agent/link/usage.h"
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 13
+#define SW_LINK_VERSION 14
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -45,12 +46,15 @@ enum sw_frame_kind {
     SW_FRAME_QUOTA,      /* What a namespace may have in this host. */
     SW_FRAME_MODULE_ASK, /* Whether anything needs a module that no Pod has. */
     SW_FRAME_PAST,       /* The first one of a host that looks at a past. */
+    SW_FRAME_FORK, /* A piece of an instance that is to be there; the last one completes it. */
+    SW_FRAME_FORK_CHANGE,
     /* From the host. */
     SW_FRAME_READY = 64, /* The first one: the journal is recovered. */
     SW_FRAME_MODULE_RESULT,
     SW_FRAME_POD_STATUS,
     SW_FRAME_POD_CLOSED,
-    SW_FRAME_REPLY, /* To SEND, PUBLISH, LETTERS_CHANGE, MODULE_ASK: exactly one each. */
+    SW_FRAME_REPLY, /* To SEND, PUBLISH, LETTERS_CHANGE, MODULE_ASK, FORK_CHANGE, and the last FORK:
+                       exactly one each. */
     SW_FRAME_INSTANCES,
     SW_FRAME_EVENT,
     SW_FRAME_LOG,
@@ -67,7 +71,8 @@ enum sw_frame_kind {
     SW_FRAME_THROTTLED,     /* A limit pushes an Agent back. */
     SW_FRAME_PAST_TURN,
     SW_FRAME_PAST_STATE,
-    SW_FRAME_PAST_END /* The last one of a host that looked at a past. */
+    SW_FRAME_PAST_END, /* The last one of a host that looked at a past. */
+    SW_FRAME_PAST_FORK /* A piece of what a fork begins with. */
 };
 
 enum sw_frame_direction { SW_FRAME_TO_HOST, SW_FRAME_FROM_HOST };
@@ -206,6 +211,9 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
         struct sw_frame_past_turn past_turn;
         struct sw_frame_past_state past_state;
         struct sw_frame_past_end past_end;
+        struct sw_frame_past_fork past_fork;
+        struct sw_frame_fork fork;
+        struct sw_frame_fork_change fork_change;
         struct sw_frame_reply reply;
         struct sw_frame_instances instances; /* INSTANCES, LETTERS_PAGE. */
         struct sw_frame_event event;

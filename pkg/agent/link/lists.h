@@ -7,7 +7,7 @@
 #define SW_FRAME_PAGE_MAX 1000u /* Rows that a list may ask for, */
 #define SW_FRAME_ROWS_MAX 1024u /* and get: those of one place are not parted. */
 #define SW_FRAME_PLACES ((uint64_t)1 << 40)
-#define SW_FRAME_STATES 9u /* enum sw_frame_instance_state. */
+#define SW_FRAME_STATES 10u /* enum sw_frame_instance_state. */
 #define SW_FRAME_STATES_ALL ((1u << SW_FRAME_STATES) - 1)
 
 struct sw_frame_list { /* Their order is the host's: places of keys, below SW_FRAME_PLACES. */

@@ -1,7 +1,8 @@
 /* The past of an instance, as an agent host tells it that was started for that (--past): what the
- * frames PAST, PAST_TURN, PAST_STATE and PAST_END hold.
+ * frames PAST, PAST_TURN, PAST_STATE and PAST_END hold (fork.h has PAST_FORK).
  *
- *     PAST ─► MODULE_WANTED, MODULE or MODULE_DROP ... PAST_TURN ... PAST_STATE ─► PAST_END
+ *     PAST ─► MODULE_WANTED, MODULE or MODULE_DROP ... PAST_TURN ... PAST_STATE, PAST_FORK ...
+ *          ─► PAST_END
  *
  * A reader treats the rows as hostile, like frames: texts are bounded and UTF-8.
  * Threads: pure functions.  I/O: none.  Limits: each field's is in frame.c, that of rows in past.c.
@@ -18,21 +19,24 @@ enum sw_past_act {
     SW_PAST_LIST,    /* Turns, as they are recorded. */
     SW_PAST_INSPECT, /* The state after one of them. */
     SW_PAST_REPLAY,  /* Turns, run again and compared. */
-    SW_PAST_TRY      /* One of them with another input or module. */
+    SW_PAST_TRY,     /* One of them with another input or module. */
+    SW_PAST_FORK     /* The same, as the beginning of another instance. */
 };
 
 struct sw_frame_past { /* What is wanted. */
     uint64_t request;
     uint32_t act; /* enum sw_past_act. */
     struct sw_bytes name_space, agent, agent_uid, key;
-    uint64_t from, to;      /* Numbers of turns; to 0: the last one. INSPECT, TRY: to. */
+    uint64_t from, to;      /* Numbers of turns; to 0: the last one. INSPECT, TRY, FORK: to. */
     uint32_t limit;         /* LIST, REPLAY: of turns, 1 to SW_PAST_TURNS_MAX. */
     uint32_t is_newest;     /* LIST: the last ones of them; otherwise the first ones. */
     uint32_t body_bytes;    /* Of each body, so many are told; at most SW_PAST_BODY_MAX. */
-    struct sw_bytes module; /* REPLAY, TRY: its digest, to be run instead; empty: as recorded. */
-    uint32_t has_input;     /* TRY: 0 or 1. */
+    struct sw_bytes module; /* Its digest, to be run instead; empty: as recorded. Not for the first
+                               two acts. */
+    uint32_t has_input;     /* TRY, FORK: 0 or 1. */
     struct sw_bytes input, type; /* The body instead of the recorded one; empty type: as that. */
-    uint32_t deadline_ms;        /* TRY: of the segment. */
+    uint32_t deadline_ms;        /* TRY, FORK: of the segment. */
+    struct sw_bytes as;          /* FORK: the key of what begins with it. */
 };
 
 enum sw_past_verdict {
@@ -94,6 +98,8 @@ struct sw_frame_past_state {
     uint32_t wait; /* enum sw_wait_kind of the actor room: what its turn waits for; 0: nothing. */
     uint64_t wait_number, wait_due_ns;
     uint32_t handles, timers, patterns; /* How many there are; rows may be fewer. */
+    uint32_t is_held, held;             /* 0 or 1: what it lets out waits; of so many effects, */
+    uint64_t held_bytes;                /* in so many bytes. */
     struct sw_bytes items;              /* Rows of struct sw_past_item. */
 };
 

@@ -57,8 +57,8 @@ int32_t sw_outcome_code(const struct sw_record_segment *segment)
 
 const char *sw_entry_name(enum sw_entry entry)
 {
-    static const char *const names[] = {"?",     "start",  "message", "timer", "stop",
-                                        "reset", "resume", "upgrade", "image"};
+    static const char *const names[] = {"?",      "start",   "message", "timer", "stop",   "reset",
+                                        "resume", "upgrade", "image",   "fork",  "release"};
 
     return (unsigned)entry < sizeof names / sizeof *names ? names[entry] : "?";
 }
@@ -256,11 +256,37 @@ static uint8_t *write_whole(uint8_t *at, const struct sw_record_segment *segment
     return write_bytes(at, segment->image);
 }
 
+static size_t size_of_birth(const struct sw_record_segment *segment)
+{
+    return size_of_bytes(segment->key) + SEED_BYTES + 8;
+}
+
+static uint8_t *write_birth(uint8_t *at, const struct sw_record_segment *segment)
+{
+    at = write_bytes(at, segment->key);
+    memcpy(at, segment->seed.data, SEED_BYTES);
+    return write_u64(at + SEED_BYTES, segment->memory_bytes);
+}
+
+static size_t size_of_fork(const struct sw_record_segment *segment)
+{
+    return size_of_birth(segment) + size_of_whole(segment) + 1 +
+           (segment->has_message ? size_of_message(segment) : 0);
+}
+
+static uint8_t *write_fork(uint8_t *at, const struct sw_record_segment *segment)
+{
+    at = write_birth(at, segment);
+    at = write_whole(at, segment);
+    at = write_u8(at, segment->has_message);
+    return segment->has_message ? write_message(at, segment) : at;
+}
+
 static size_t size_of_entry(const struct sw_record_segment *segment)
 {
     switch (segment->entry) {
     case SW_ENTRY_START:
-        return size_of_bytes(segment->key) + SEED_BYTES + 8;
+        return size_of_birth(segment);
     case SW_ENTRY_MESSAGE:
         return size_of_message(segment);
     case SW_ENTRY_TIMER:
@@ -271,8 +297,11 @@ static size_t size_of_entry(const struct sw_record_segment *segment)
         return 4 + size_of_whole(segment);
     case SW_ENTRY_IMAGE:
         return size_of_whole(segment);
+    case SW_ENTRY_FORK:
+        return size_of_fork(segment);
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
+    case SW_ENTRY_RELEASE:
         break;
     }
     return 0;
@@ -282,9 +311,7 @@ static uint8_t *write_entry(uint8_t *at, const struct sw_record_segment *segment
 {
     switch (segment->entry) {
     case SW_ENTRY_START:
-        at = write_bytes(at, segment->key);
-        memcpy(at, segment->seed.data, SEED_BYTES);
-        return write_u64(at + SEED_BYTES, segment->memory_bytes);
+        return write_birth(at, segment);
     case SW_ENTRY_MESSAGE:
         return write_message(at, segment);
     case SW_ENTRY_TIMER:
@@ -300,8 +327,11 @@ static uint8_t *write_entry(uint8_t *at, const struct sw_record_segment *segment
         return write_whole(at, segment);
     case SW_ENTRY_IMAGE:
         return write_whole(at, segment);
+    case SW_ENTRY_FORK:
+        return write_fork(at, segment);
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
+    case SW_ENTRY_RELEASE:
         break;
     }
     return at;
@@ -538,6 +568,24 @@ static void whole_take(struct sw_reader *reader, struct sw_record_segment *segme
     segment->image = sw_reader_bytes(reader, SW_JOURNAL_RECORD_MAX);
 }
 
+static void birth_take(struct sw_reader *reader, struct sw_record_segment *segment)
+{
+    segment->key = sw_reader_bytes(reader, TEXT_MAX);
+    segment->seed = sw_reader_take(reader, SEED_BYTES);
+    segment->memory_bytes = sw_reader_u64(reader);
+}
+
+/* The message is not handled by it but waits for the instance: its body stands nowhere else. */
+static void fork_take(struct sw_reader *reader, struct sw_record_segment *segment)
+{
+    birth_take(reader, segment);
+    whole_take(reader, segment);
+    if (sw_reader_u8(reader) != 0)
+        message_take(reader, segment);
+    if (segment->previous != 0 || segment->body_lsn != 0 || segment->key.size == 0)
+        reader->failed = true;
+}
+
 static void used_take(struct sw_reader *reader, struct sw_record_segment *segment)
 {
     uint8_t what;
@@ -566,9 +614,7 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
     fate_take(reader, segment);
     switch (segment->entry) {
     case SW_ENTRY_START:
-        segment->key = sw_reader_bytes(reader, TEXT_MAX);
-        segment->seed = sw_reader_take(reader, 16);
-        segment->memory_bytes = sw_reader_u64(reader);
+        birth_take(reader, segment);
         break;
     case SW_ENTRY_MESSAGE:
         message_take(reader, segment);
@@ -587,8 +633,12 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
     case SW_ENTRY_IMAGE:
         whole_take(reader, segment);
         break;
+    case SW_ENTRY_FORK:
+        fork_take(reader, segment);
+        break;
     case SW_ENTRY_STOP:
     case SW_ENTRY_RESET:
+    case SW_ENTRY_RELEASE:
         break;
     default:
         reader->failed = true;
@@ -601,8 +651,10 @@ static void segment_take(struct sw_reader *reader, struct sw_record_segment *seg
         reader->failed = true;
     segment->digest = sw_reader_u64(reader);
     segment->effects = sw_reader_bytes(reader, SW_EFFECTS_BYTES_MAX);
-    if (segment->entry == SW_ENTRY_IMAGE &&
+    if ((segment->entry == SW_ENTRY_IMAGE || segment->entry == SW_ENTRY_FORK) &&
         (segment->outcome != SW_OUTCOME_DONE || segment->effects.size > 0))
+        reader->failed = true;
+    if (segment->entry == SW_ENTRY_RELEASE && segment->outcome != SW_OUTCOME_DONE)
         reader->failed = true;
 }
 
@@ -835,7 +887,7 @@ static void segment_print(const struct sw_record_segment *segment, struct sw_buf
         sw_buffer_put_text(out, " parked");
     if (segment->waits_on)
         sw_buffer_put_text(out, " waits-on");
-    if (segment->entry == SW_ENTRY_START)
+    if (segment->entry == SW_ENTRY_START || segment->entry == SW_ENTRY_FORK)
         text_print(out, "key", segment->key);
     if (segment->entry == SW_ENTRY_TIMER)
         sw_buffer_print(out, " id=%" PRIu64, segment->timer);

@@ -56,7 +56,11 @@ enum sw_entry { /* What an instance is entered for. */
                 SW_ENTRY_RESUME,  /* A turn that waited goes on. */
                 SW_ENTRY_UPGRADE, /* To another program: if DONE, its memory is in `image` and all
                                      before is not needed to rebuild it. */
-                SW_ENTRY_IMAGE    /* Not entered: as that, and nothing changed. Always DONE. */
+                SW_ENTRY_IMAGE,   /* Not entered: as that, and nothing changed. Always DONE. */
+                SW_ENTRY_FORK,    /* Not entered: as that, and the first of an instance that was
+                                     made of the past of another one. Always DONE. */
+                SW_ENTRY_RELEASE  /* Not entered: from here on what it lets out goes; its effects
+                                     are what was held until then. Always DONE. */
 };
 
 enum sw_outcome { /* Only DONE and WAITING change state and have effects. */
@@ -106,18 +110,19 @@ struct sw_record_segment {
     struct sw_bytes words;       /* PARKED: why, at most SW_RECORD_WORDS_MAX bytes. */
     bool waits_on;               /* RESUME, the same: the turn waits as it did before; otherwise
                                     it is over. */
-    struct sw_bytes key;         /* START: the instance's. */
-    struct sw_bytes seed;        /* START: 16 bytes its random numbers come from. */
-    uint64_t memory_bytes;       /* START: limit for life. */
+    struct sw_bytes key;         /* START, FORK: the instance's. */
+    struct sw_bytes seed;        /* The same: 16 bytes its random numbers come from. */
+    uint64_t memory_bytes;       /* The same: limit for life. */
     uint64_t timer;              /* TIMER: its id, */
     uint64_t again;              /* and the lsn of what delivered it again; 0: it fired. */
     uint64_t wait;               /* RESUME: the number of the wait that ended, */
     int32_t ended;               /* and how: 0, or a negative code such as that of a timeout. */
     uint32_t to;                 /* UPGRADE: the spec that was tried. */
-    uint64_t random_next;        /* UPGRADE, IMAGE: of the random numbers, afterwards. */
+    uint64_t random_next;        /* UPGRADE, IMAGE, FORK: of the random numbers, afterwards. */
     struct sw_bytes actor;       /* The same: as sw_actor_save wrote it, before this segment. */
     struct sw_bytes image;       /* The same: of the guest, after it. */
-    bool has_message;            /* MESSAGE: true. RESUME: a message ended it. */
+    bool has_message;            /* MESSAGE: true. RESUME: a message ended it. FORK: one waits for
+                                    it, whose body is here. */
     struct sw_message_head head; /* Of the message. */
     /* Of the message: the body, or where it stands: in the record at body_lsn from body_at on. */
     struct sw_bytes body;
@@ -221,8 +226,14 @@ static inline bool sw_record_begins_unheard(const struct sw_record_segment *segm
 /* Whether all that an instance was before it is not needed to rebuild it. */
 static inline bool sw_record_is_whole(const struct sw_record_segment *segment)
 {
-    return segment->entry == SW_ENTRY_IMAGE ||
+    return segment->entry == SW_ENTRY_IMAGE || segment->entry == SW_ENTRY_FORK ||
            (segment->entry == SW_ENTRY_UPGRADE && segment->outcome == SW_OUTCOME_DONE);
+}
+/* Whether it is the first one of an instance. */
+static inline bool sw_record_is_birth(const struct sw_record_segment *segment)
+{
+    return (segment->entry == SW_ENTRY_START && segment->previous == 0) ||
+           segment->entry == SW_ENTRY_FORK;
 }
 /* The code that whoever asked gets when a turn ended so. */
 int32_t sw_outcome_code(const struct sw_record_segment *segment);

@@ -27,6 +27,7 @@ struct look { /* What is asked of the server. */
     unsigned limit, body;
     bool is_newest, has_input;
     const char *module, *content_type;
+    const char *as; /* What is to be there, of a fork; otherwise NULL. */
     struct sw_bytes input;
 };
 
@@ -63,6 +64,10 @@ static void put_path(struct sw_cli *cli, const struct look *look, struct sw_buff
     if (look->module != NULL) {
         sw_buffer_put_text(path, "&module=");
         sw_client_escape(look->module, path);
+    }
+    if (look->as != NULL) {
+        sw_buffer_put_text(path, "&as=");
+        sw_client_escape(look->as, path);
     }
     if (look->turn != 0)
         sw_buffer_print(path, "&turn=%" PRIu64 "&input=%d", look->turn, look->has_input);
@@ -454,6 +459,10 @@ static void put_state(struct sw_cli *cli, struct sw_buffer *out, const struct sw
     put_field(out, "Questions", sw_member_text(state, "openQuestions"));
     put_field(out, "Timers", sw_member_text(state, "timers"));
     put_field(out, "Subscriptions", sw_member_text(state, "subscriptions"));
+    if (sw_member_text(state, "heldEffects")[0] != '\0')
+        put_field(out, "Held",
+                  sw_cli_format(cli, "%s effects, %s bytes", sw_member_text(state, "heldEffects"),
+                                sw_member_text(state, "heldBytes")));
     for (const struct sw_tree *item = first_of(state, "items"); item != NULL; item = item->next) {
         const char *due = sw_member_text(item, "due");
 
@@ -583,6 +592,7 @@ static enum sw_rc read_fork(struct sw_cli *cli, struct look *look, struct sw_buf
     if (rc == SW_OK)
         rc = read_turn(cli, turn, strlen(turn), &look->turn, err);
     look->module = sw_arguments_text(cli->arguments, "module");
+    look->as = sw_arguments_text(cli->arguments, "as");
     look->has_input = file != NULL;
     if (rc == SW_OK && file != NULL)
         rc = sw_body_load_file(cli, file, input, &look->content_type, err);
@@ -610,6 +620,39 @@ static void put_fork(struct sw_cli *cli, const struct sw_tree *recorded,
                         : "Nothing of the fork has left.");
 }
 
+static void put_born(const struct look *look, const struct sw_tree *tree, struct sw_buffer *out)
+{
+    const char *name = sw_member_text(tree, "instance");
+
+    sw_output_put_safe(out, name, strlen(name), false);
+    sw_buffer_print(out, " is as %s/", look->target.agent);
+    sw_output_put_safe(out, look->target.key, strlen(look->target.key), false);
+    sw_buffer_print(out, " was before @%" PRIu64 "; what it lets out is held\n", look->turn);
+}
+
+/* An instance that goes on from there. */
+static enum sw_rc fork_as(struct sw_cli *cli, struct look *look, enum sw_output_format format,
+                          struct sw_err *err)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
+    struct asked asked = {.arena = NULL};
+    enum sw_rc rc;
+
+    look->method = "POST";
+    rc = ask(cli, look, &asked, err);
+    sw_buffer_init(&text, SW_CLI_OUTPUT_BYTES_MAX);
+    if (rc == SW_OK && format == SW_OUTPUT_JSON) {
+        sw_buffer_put(&text, asked.answer.body.data, asked.answer.body.size);
+        sw_buffer_put_text(&text, "\n");
+    } else if (rc == SW_OK && !cli->is_quiet) {
+        put_born(look, asked.tree, &text);
+    }
+    if (rc == SW_OK)
+        rc = put_out(cli, &text, err);
+    asked_done(&asked);
+    return rc;
+}
+
 enum sw_rc sw_command_agent_fork(struct sw_cli *cli, struct sw_err *err)
 {
     SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0}, input = {0};
@@ -625,6 +668,8 @@ enum sw_rc sw_command_agent_fork(struct sw_cli *cli, struct sw_err *err)
         rc = read_format(cli, &format, err);
     if (rc == SW_OK)
         rc = sw_cli_connect(cli, err);
+    if (rc == SW_OK && look.as != NULL)
+        return fork_as(cli, &look, format, err);
     before = look;
     before.turn = 0;
     before.module = NULL;
@@ -646,4 +691,47 @@ enum sw_rc sw_command_agent_fork(struct sw_cli *cli, struct sw_err *err)
     asked_done(&recorded);
     asked_done(&tried);
     return rc;
+}
+
+/* --- What a fork holds ----------------------------------------------------------------------- */
+
+static enum sw_rc change_held(struct sw_cli *cli, const char *method, const char *words,
+                              struct sw_err *err)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
+    SW_CLEANUP(sw_answer_done) struct sw_answer answer = {0};
+    struct sw_request request = {.method = method};
+    struct look look = {.is_newest = false};
+    enum sw_rc rc = begin(cli, &look, err);
+
+    sw_answer_init(&answer);
+    sw_buffer_init(&path, PATH_BYTES_MAX);
+    if (rc == SW_OK)
+        rc = sw_cli_connect(cli, err);
+    if (rc != SW_OK)
+        return rc;
+    sw_buffer_put_text(&path, "/apis/swarm/v1/namespaces/");
+    sw_client_escape(cli->namespace, &path);
+    sw_buffer_put_text(&path, "/agents/");
+    sw_client_escape(look.target.agent, &path);
+    sw_buffer_put_text(&path, "/held?key=");
+    sw_client_escape(look.target.key, &path);
+    sw_buffer_put_u8(&path, 0);
+    if (sw_buffer_check(&path) != SW_OK)
+        return sw_err_set(err, SW_E_INVALID, "the name is too long");
+    request.path = (const char *)path.data;
+    rc = sw_client_call(cli->client, &request, &answer, err);
+    if (rc == SW_OK && !cli->is_quiet)
+        sw_cli_print(cli, "%s/%s %s\n", look.target.agent, look.target.key, words);
+    return rc;
+}
+
+enum sw_rc sw_command_agent_release(struct sw_cli *cli, struct sw_err *err)
+{
+    return change_held(cli, "POST", "released", err);
+}
+
+enum sw_rc sw_command_agent_drop(struct sw_cli *cli, struct sw_err *err)
+{
+    return change_held(cli, "DELETE", "dropped", err);
 }

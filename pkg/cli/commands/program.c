@@ -24,6 +24,8 @@ enum action {
     AGENT_INSPECT,
     AGENT_REPLAY,
     AGENT_FORK,
+    AGENT_RELEASE,
+    AGENT_DROP,
     CONFIG_CONTEXTS,
     CONFIG_USE,
     COMPLETION,
@@ -56,6 +58,8 @@ static enum sw_rc (*const actions[ACTIONS_COUNT])(struct sw_cli *cli, struct sw_
     [AGENT_INSPECT] = sw_command_agent_inspect,
     [AGENT_REPLAY] = sw_command_agent_replay,
     [AGENT_FORK] = sw_command_agent_fork,
+    [AGENT_RELEASE] = sw_command_agent_release,
+    [AGENT_DROP] = sw_command_agent_drop,
     [CONFIG_CONTEXTS] = sw_command_config_contexts,
     [CONFIG_USE] = sw_command_config_use,
     [COMPLETION] = sw_command_completion,
@@ -222,6 +226,9 @@ static const struct sw_flag fork_flags[] = {
     {.name = "module",
      .value = "DIGEST",
      .help = "This module handles it: on_upgrade takes the state over"},
+    {.name = "as",
+     .value = "KEY",
+     .help = "Make it an instance of this key, which goes on; what it lets out is held"},
     HISTORY_OUTPUT_FLAG};
 static const struct sw_flag help_flags[] = {{.name = "markdown",
                                              .value = "FOLDER",
@@ -465,13 +472,35 @@ static const struct sw_command commands[] = {
                 "it asks for",
      .details = "The instance is made again as it was before that turn. What the fork asks for "
                 "goes nowhere, and\n"
-                "the instance itself never hears of it.",
+                "the instance itself never hears of it. With --as the fork becomes an instance of "
+                "that key: it goes on\n"
+                "by itself, answers who asks it, and all else that it lets out is held until it is "
+                "released. One more\n"
+                "than the last turn is the state of now.",
      .examples = "swarm agent fork basket/alice @7 --input better.json\n"
-                 "swarm agent fork basket/alice @7 --module sha256:...",
+                 "swarm agent fork basket/alice @7 --module sha256:...\n"
+                 "swarm agent fork basket/alice @7 --as alice-2",
      .arguments_min = 2,
      .arguments_max = 2,
      .completes = SW_COMPLETE_AGENT,
      FLAGS(fork_flags)},
+    {.name = "agent release",
+     .action = AGENT_RELEASE,
+     .arguments = "AGENT/KEY",
+     .summary = "Let what a fork holds go, once each and in order; it is an instance as any other "
+                "from then on",
+     .examples = "swarm agent release basket/alice-2",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_AGENT},
+    {.name = "agent drop",
+     .action = AGENT_DROP,
+     .arguments = "AGENT/KEY",
+     .summary = "End a fork that is held, with all that it holds",
+     .examples = "swarm agent drop basket/alice-2",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_AGENT},
     {.name = "config contexts",
      .action = CONFIG_CONTEXTS,
      .arguments = "",

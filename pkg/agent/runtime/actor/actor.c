@@ -13,6 +13,7 @@ void sw_actor_done(struct sw_actor *actor)
     for (uint32_t i = 0; i < actor->patterns_count; i++)
         free(actor->patterns[i]);
     sw_requests_free(actor->requests);
+    sw_withheld_free(actor->withheld);
     free(actor->wait.call);
     free(actor->patterns);
     free(actor->timers);
@@ -92,7 +93,7 @@ static void handle_remove(struct sw_actor *actor, struct sw_handle *handle)
     for (uint32_t i = 0; i < actor->handles_count; i++)
         if (actor->handles[i].origin.kind != SW_ORIGIN_NONE)
             actor->handles[kept++] = actor->handles[i];
-    actor->handles_count = kept;
+    actor->handles_count = kept & (2 * SW_HANDLES_MAX - 1);
     actor->handles_dead = 0;
     if (kept == 0) {
         free(actor->handles);
@@ -315,6 +316,17 @@ static void wait_on(struct sw_wait *wait, const struct sw_record_segment *segmen
         wait->due_ns = segment->retry_ns;
 }
 
+/* From here on what it lets out goes. A turn that waits waits on. */
+static enum sw_rc apply_release(struct sw_actor *actor, uint64_t lsn)
+{
+    if (actor->withheld == NULL)
+        return SW_E_CORRUPT;
+    sw_withheld_free(actor->withheld);
+    actor->withheld = NULL;
+    actor->state_lsn = lsn;
+    return SW_OK;
+}
+
 /* Whatever comes next, the wait is over; a new turn has nobody who asks yet. */
 static enum sw_rc apply_entry(struct sw_actor *actor, const struct sw_record_segment *segment)
 {
@@ -370,8 +382,11 @@ static enum sw_rc apply_effects(struct sw_actor *actor, const struct sw_record_s
 
     if (segment->has_message)
         rc = apply_message(actor, segment);
-    while (rc == SW_OK && sw_effect_take(&reader, &effect))
+    while (rc == SW_OK && sw_effect_take(&reader, &effect)) {
         rc = apply_effect(actor, &effect);
+        if (rc == SW_OK && actor->withheld != NULL && sw_withheld_takes(effect.kind))
+            rc = sw_withheld_put(actor->withheld, &effect);
+    }
     if (rc != SW_OK)
         return rc;
     return reader.failed ||
@@ -391,13 +406,16 @@ enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment
     }
     if (lsn != 0)
         actor->last_lsn = lsn;
-    if (segment->entry == SW_ENTRY_IMAGE) {
+    if (segment->entry == SW_ENTRY_IMAGE || segment->entry == SW_ENTRY_FORK) {
         actor->state_lsn = lsn;
         return SW_OK;
     }
     actor->segments++;
     actor->last_ns = segment->time_ns;
-    rc = apply_entry(actor, segment);
+    rc = segment->entry == SW_ENTRY_RELEASE ? apply_release(actor, lsn)
+                                            : apply_entry(actor, segment);
+    if (rc == SW_OK && segment->entry == SW_ENTRY_RELEASE)
+        return SW_OK;
     if (rc == SW_OK && !sw_outcome_counts(segment->outcome)) {
         actor->failures++;
         if (segment->entry == SW_ENTRY_RESUME && !segment->waits_on) {
@@ -413,6 +431,31 @@ enum sw_rc sw_actor_apply(struct sw_actor *actor, const struct sw_record_segment
     }
     if (rc != SW_OK)
         return sw_err_set(err, rc, "the record at lsn %" PRIu64 " does not fit its instance", lsn);
+    return SW_OK;
+}
+
+enum sw_rc sw_actor_fork(struct sw_actor *actor)
+{
+    static const char words[] = "this is a fork, which began before that was answered";
+    enum sw_rc rc = SW_OK;
+
+    for (uint32_t i = 0; rc == SW_OK && i < actor->handles_count; i++)
+        rc = sw_requests_answer(actor->requests,
+                                &(struct sw_request_view){.handle = actor->handles[i].number,
+                                                          .status = SW_E_UNAVAILABLE,
+                                                          .type = {"text/plain", 10},
+                                                          .body = {words, sizeof words - 1}});
+    if (rc != SW_OK)
+        return rc;
+    sw_withheld_free(actor->withheld); /* What a fork of a fork held before is that one's. */
+    actor->withheld = sw_withheld_new();
+    if (actor->withheld == NULL)
+        return SW_E_EXHAUSTED;
+    free(actor->handles);
+    actor->handles = NULL;
+    actor->handles_count = actor->handles_dead = 0;
+    actor->wait.handle = 0;
+    set_asker(&actor->wait, NULL);
     return SW_OK;
 }
 
@@ -458,6 +501,8 @@ void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
         sw_buffer_put_bytes(out, sw_call_body(actor->wait.call));
     }
     sw_requests_save(actor->requests, out);
+    if (actor->withheld != NULL) /* What is saved without is not held. */
+        sw_withheld_save(actor->withheld, out);
 }
 
 static enum sw_rc load_call(struct sw_wait *wait, struct sw_reader *reader)
@@ -535,7 +580,11 @@ static enum sw_rc load_rest(struct sw_actor *actor, struct sw_reader *reader)
     }
     if (rc == SW_OK)
         rc = load_wait(&actor->wait, reader);
-    return rc != SW_OK ? rc : sw_requests_load(&actor->requests, reader);
+    if (rc == SW_OK)
+        rc = sw_requests_load(&actor->requests, reader);
+    return rc != SW_OK || sw_reader_is_finished(reader)
+               ? rc
+               : sw_withheld_load(&actor->withheld, reader);
 }
 
 enum sw_rc sw_actor_load(struct sw_actor *actor, struct sw_bytes bytes, struct sw_err *err)

@@ -1,11 +1,13 @@
 /* The part of an instance that follows from its records alone: reply handles, named requests,
- * timers, subscriptions, what its turn waits for, counts. One function applies a record; running,
- * recovering and replaying all go through it, so they cannot come to different ends.
+ * timers, subscriptions, what its turn waits for, what of it is held, counts. One function applies
+ * a record; running, recovering and replaying all go through it, so they cannot come to different
+ * ends.
  *
  * Threads: one at a time.  I/O: none.  Limits: SW_HANDLES_MAX, SW_TIMERS_MAX, SW_PATTERNS_MAX. */
 #pragma once
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/requests.h"
+#include "pkg/agent/runtime/actor/withheld.h"
 #include "pkg/agent/store/record.h"
 
 #define SW_HANDLES_MAX 65536u
@@ -56,14 +58,15 @@ struct sw_actor {                  /* What each segment looks at is last. */
     struct sw_actor_timer *timers; /* Owned, in no order. */
     struct sw_pattern **patterns;  /* Owned, in the order of subscribing. */
     struct sw_requests *requests;  /* Owned; NULL: no client has named one. */
+    struct sw_withheld *withheld;  /* Owned; NULL: it is not held. */
     uint64_t state_lsn;            /* Of the last one that changed state. */
     uint64_t next_handle;
-    uint32_t handles_count, handles_dead; /* count includes the dead. */
-    uint32_t patterns_count, failures;
+    uint32_t handles_count : 20, patterns_count : 12; /* The first includes the dead. */
+    uint32_t handles_dead : 20;
     struct sw_wait wait;
     uint64_t last_lsn; /* Of its last record; 0: none, or nothing is recorded. */
     uint64_t segments, last_ns;
-    uint32_t timers_count;
+    uint32_t timers_count, failures;
 };
 
 static inline struct sw_bytes sw_call_service(const struct sw_call *call)
@@ -94,6 +97,15 @@ void sw_actor_done(struct sw_actor *actor);
 struct sw_handle *sw_actor_handle(const struct sw_actor *actor, uint64_t number);
 struct sw_actor_timer *sw_actor_timer(const struct sw_actor *actor, uint64_t id);
 bool sw_actor_has_pattern(const struct sw_actor *actor, struct sw_bytes pattern);
+/* Whether what it lets out waits for its release: sends, questions and publishes in `withheld`, its
+ * call unsent, and its subscriptions unheard. */
+static inline bool sw_actor_is_held(const struct sw_actor *actor)
+{
+    return actor->withheld != NULL;
+}
+/* Of an instance between two turns, have it be what a fork begins with: held, and nobody waits for
+ * an answer of it. A repeat of a request that was open hears that.  SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc sw_actor_fork(struct sw_actor *actor);
 /* How many messages wait for their answer. */
 uint32_t sw_actor_open_handles(const struct sw_actor *actor);
 /* The number that the handle of the next message gets. */
@@ -104,6 +116,7 @@ struct sw_origin sw_actor_asker(const struct sw_actor *actor);
 
 /* Take in what a segment did. place.lsn 0: it is not recorded (durability none). The record was
  * made by this program or has passed sw_record_take; effects that do not fit the actor are damage.
+ * Of a record that is whole its actor was loaded before.
  * SW_E_CORRUPT    an effect without its handle, timer or subscription, a wait that there is not
  * SW_E_EXHAUSTED  no memory: the actor is then not to be used */
 SW_MUST_CHECK enum sw_rc sw_actor_apply(struct sw_actor *actor,

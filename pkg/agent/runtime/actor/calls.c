@@ -23,8 +23,9 @@ void sw_call_send(struct sw_worker *worker, struct sw_instance *instance)
     const struct sw_pod *pod = instance->pod;
     struct sw_frame frame = {.kind = SW_FRAME_CALL};
 
-    if (wait->kind != SW_WAIT_CALL || wait->is_sent || pod->state != SW_POD_OPEN ||
-        instance->passed != NULL || instance->answer != NULL) /* Its result was taken or is here. */
+    if (wait->kind != SW_WAIT_CALL || wait->is_sent || sw_actor_is_held(&instance->actor) ||
+        pod->state != SW_POD_OPEN || instance->passed != NULL ||
+        instance->answer != NULL) /* Its result was taken or is here. */
         return;
     frame.call = (struct sw_frame_call){.name = name_of(worker, instance, wait->number),
                                         .pod = pod->config.pod,

@@ -8,8 +8,8 @@
 
 struct sw_instance;
 
-/* Send the call that the instance waits for, if it does, its Pod is open, and this run of the host
- * has not sent it yet. */
+/* Send the call that the instance waits for, if it does, it is not held, its Pod is open, and this
+ * run of the host has not sent it yet. */
 void sw_call_send(struct sw_worker *worker, struct sw_instance *instance);
 /* Its wait is over: forget that the call was sent. Whether it was: swarmd is then to hear so. */
 bool sw_call_forget(struct sw_worker *worker, struct sw_instance *instance);

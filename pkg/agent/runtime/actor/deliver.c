@@ -3,6 +3,7 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/link/frame.h"
 #include "pkg/agent/runtime/actor/fetch.h"
+#include "pkg/agent/runtime/actor/fork.h"
 #include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/agent/runtime/actor/lists.h"
 #include "pkg/agent/runtime/actor/retry.h"
@@ -76,7 +77,8 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
     bool has_slot = sw_slots_have(pod->config.slots, sw_slot_of(pod->hash_key, message->key));
     struct sw_instance *instance;
 
-    if (pod->state == SW_POD_CLOSED && !pod->config.is_durable) {
+    if (pod->state == SW_POD_CLOSED &&
+        (!pod->config.is_durable || message->act != SW_MESSAGE_HANDLE)) {
         refuse(worker, message, SW_E_UNAVAILABLE, "its Pod does not run now");
         return NULL;
     }
@@ -87,6 +89,15 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
     }
     if (!has_slot && forward(worker, message))
         return NULL;
+    if (message->act == SW_MESSAGE_RELEASE || message->act == SW_MESSAGE_DROP) {
+        refuse(worker, message, SW_E_NOT_FOUND, "there is no such instance");
+        return NULL;
+    }
+    if (message->act == SW_MESSAGE_FORK && !pod->config.is_keyed) {
+        refuse(worker, message, SW_E_PRECONDITION,
+               "the Agent has its replicas and no other instances");
+        return NULL;
+    }
     if (!pod->config.is_keyed || message->key.size == 0 || !has_slot) {
         park(worker, pod, message,
              &(struct sw_refusal){SW_E_NOT_FOUND, "NoSuchInstance", "no such instance"});
@@ -102,6 +113,10 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
         park(worker, pod, message,
              &(struct sw_refusal){SW_E_EXHAUSTED, "ChildrenLimit",
                                   "its sender brings too many instances to life"});
+        return NULL;
+    }
+    if (message->act == SW_MESSAGE_FORK) {
+        sw_fork_make(worker, pod, message);
         return NULL;
     }
     if (!sw_instance_reserve(worker, pod)) {
@@ -297,6 +312,14 @@ static void deliver_any(struct sw_worker *worker, struct sw_instance *instance,
 
     if ((message->head.flags & SW_MESSAGE_ENDS_WAIT) != 0) {
         sw_instance_answer(worker, instance, message);
+        return;
+    }
+    if (message->act == SW_MESSAGE_FORK) {
+        refuse(worker, message, SW_E_EXISTS, "there is an instance of this key already");
+        return;
+    }
+    if (message->act != SW_MESSAGE_HANDLE) {
+        sw_fork_change(worker, instance, message);
         return;
     }
     config = &instance->pod->config;

@@ -57,6 +57,22 @@ static int32_t admit_wait(struct sw_worker *worker, uint64_t to, uint64_t number
     return rc;
 }
 
+/* A question that was withheld goes to a replica that was not chosen before, or it was forgotten
+ * where that would have been. */
+static void restore_wait(struct sw_worker *worker, uint64_t to, uint64_t number)
+{
+    const struct sw_instance *instance = worker->running;
+    const struct sw_ask ask = {.from =
+                                   sw_board_key(instance->pod->hash_key, sw_instance_key(instance)),
+                               .to = to,
+                               .instance = instance->id,
+                               .number = number};
+
+    if (instance->actor.wait.kind == SW_WAIT_ASK && instance->actor.wait.number == number &&
+        sw_waits_restore(&worker->shared->waits, &ask) != SW_OK)
+        sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for an ask");
+}
+
 /* Of a message that is to be answered under this number; its kind is the caller's. */
 static void set_origin(struct sw_origin *origin, const struct sw_worker *worker,
                        const struct sw_instance *instance, uint64_t number)
@@ -141,6 +157,18 @@ static int32_t look_at_way(const struct sw_worker *worker, const struct sw_way *
     return 0;
 }
 
+/* Note what its name does not tell of a way that leads somewhere. */
+static void note_way(struct sw_worker *worker, const struct sw_way *way,
+                     struct sw_turn_route *ret_route)
+{
+    if (!way->is_durable)
+        ret_route->end |= SW_ROUTE_VOLATILE;
+    if (way->is_replica) {
+        ret_route->end |= SW_ROUTE_REPLICA;
+        ret_route->value = ++worker->last_replica;
+    }
+}
+
 static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effect,
                           struct sw_turn_route *ret_route)
 {
@@ -149,15 +177,9 @@ static int32_t admit_send(struct sw_worker *worker, const struct sw_effect *effe
 
     if (code == 0 && way->route != NULL && effect->kind == SW_EFFECT_ASK)
         code = admit_wait(worker, way->hash, effect->number);
-    if (code != 0 || way->route == NULL)
-        return code;
-    if (!way->is_durable)
-        ret_route->end |= SW_ROUTE_VOLATILE;
-    if (way->is_replica) {
-        ret_route->end |= SW_ROUTE_REPLICA;
-        ret_route->value = ++worker->last_replica;
-    }
-    return 0;
+    if (code == 0 && way->route != NULL)
+        note_way(worker, way, ret_route);
+    return code;
 }
 
 int32_t sw_dispatch_take(void *ctx, const struct sw_guest_send *send,
@@ -236,6 +258,35 @@ static int32_t admit_subscribe(struct sw_worker *worker)
     return 0;
 }
 
+bool sw_dispatch_route(struct sw_worker *worker, const struct sw_effect *effect,
+                       struct sw_turn_route *ret_route)
+{
+    const struct sw_way *way;
+
+    if (effect->kind == SW_EFFECT_PUBLISH)
+        return admit_publish(worker, effect) == 0;
+    way = find_way(worker, effect->to, worker->last_replica + 1);
+    if (way->route != NULL) {
+        if (effect->kind == SW_EFFECT_ASK)
+            restore_wait(worker, way->hash, effect->number);
+        note_way(worker, way, ret_route);
+    } else if (effect->number != 0) {
+        ret_route->end = SW_ROUTE_UNREACHABLE;
+        ret_route->value = (uint64_t)-way->status;
+    }
+    return true;
+}
+
+/* What a fork lets out has to have room until it goes. */
+static bool can_be_held(const struct sw_worker *worker, const struct sw_effect *effect)
+{
+    const struct sw_withheld *withheld = worker->running->actor.withheld;
+    const struct sw_turn *turn = &worker->turn;
+
+    return withheld == NULL ||
+           sw_withheld_has_room(withheld, turn->effects_count, turn->effects.size, effect);
+}
+
 int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
                           struct sw_turn_route *ret_route)
 {
@@ -245,7 +296,8 @@ int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
 
     if (effect->kind == SW_EFFECT_SUBSCRIBE)
         return admit_subscribe(worker);
-    if (sw_worker_queued_bytes(worker) > SW_QUEUED_BYTES_MAX)
+    if (sw_worker_queued_bytes(worker) > SW_QUEUED_BYTES_MAX ||
+        (sw_withheld_takes(effect->kind) && !can_be_held(worker, effect)))
         return SW_E_EXHAUSTED;
     if (effect->kind == SW_EFFECT_CALL)
         return 0;
@@ -387,6 +439,7 @@ struct dispatch {
     struct sw_journal_place place;
     uint32_t effects_at;
     struct sw_reader routes;
+    bool is_held;          /* Only replies go. */
     struct sw_bytes from;  /* "agent/key". */
     struct sw_item *local; /* Messages that stay with this worker, to be delivered. */
 };
@@ -537,6 +590,8 @@ static void dispatch_effect(struct dispatch *dispatch, const struct sw_effect *e
 {
     struct sw_message template;
 
+    if (dispatch->is_held && sw_withheld_takes(effect->kind))
+        return;
     if (effect->kind == SW_EFFECT_SEND || effect->kind == SW_EFFECT_ASK) {
         dispatch_send(dispatch, effect, index);
         return;
@@ -578,7 +633,7 @@ static void dispatch_effects(struct dispatch *dispatch)
 
 void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,
                          const struct sw_message *message, struct sw_journal_place place,
-                         uint32_t effects_at)
+                         uint32_t effects_at, bool is_held)
 {
     const struct sw_turn *turn = &worker->turn;
 
@@ -590,6 +645,7 @@ void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,
                                .message = message,
                                .place = place,
                                .effects_at = effects_at,
+                               .is_held = is_held,
                                .routes = sw_reader_of(turn->routes.data, turn->routes.size)});
     else
         send_taken(worker, place.epoch, 0);

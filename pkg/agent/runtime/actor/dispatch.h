@@ -15,11 +15,15 @@ int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
                           struct sw_turn_route *ret_route);
 int32_t sw_dispatch_take(void *ctx, const struct sw_guest_send *send,
                          struct sw_turn_route *ret_route);
-/* Carry out sends, replies and publishes of the segment that `turn` holds. targets: what the
- * publishes found. place.lsn 0: nothing was recorded. */
+/* Where an effect that was withheld goes now, without another look at who pushes back. False: a
+ * publish that reaches too many, or somebody overfull. */
+SW_MUST_CHECK bool sw_dispatch_route(struct sw_worker *worker, const struct sw_effect *effect,
+                                     struct sw_turn_route *ret_route);
+/* Carry out sends, replies and publishes of the segment that `turn` holds; is_held: replies only.
+ * targets: what the publishes found. place.lsn 0: nothing was recorded. */
 void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,
                          const struct sw_message *message, struct sw_journal_place place,
-                         uint32_t effects_at);
+                         uint32_t effects_at, bool is_held);
 struct sw_answer { /* To whoever asked. Texts are borrowed. */
     const struct sw_origin *origin;
     int32_t status;

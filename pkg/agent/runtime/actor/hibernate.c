@@ -23,7 +23,8 @@ bool sw_hibernate_is_new(const struct sw_instance *instance)
 {
     const struct sw_pod *pod = instance->pod;
 
-    return instance->image == NULL && instance->actor.segments <= 1 && pod->program != NULL &&
+    return instance->image == NULL && instance->actor.segments <= 1 &&
+           !sw_actor_is_held(&instance->actor) && pod->program != NULL &&
            !pod->program->view.has_on_start && instance->spec == pod->spec;
 }
 
@@ -33,7 +34,8 @@ bool sw_hibernate_waits_for_nothing(const struct sw_instance *instance)
 
     return actor->wait.kind == SW_WAIT_NONE && actor->timers_count == 0 &&
            actor->patterns_count == 0 && sw_actor_open_handles(actor) == 0 &&
-           instance->pod->config.idle_ns == 0 && instance->pod->config.messages_per_s == 0;
+           !sw_actor_is_held(actor) && instance->pod->config.idle_ns == 0 &&
+           instance->pod->config.messages_per_s == 0;
 }
 
 /* Whether all that it is lies in its actor and its guest. */

@@ -491,7 +491,7 @@ static uint64_t idle_end_ns(const struct sw_instance *instance)
     if (config->idle_ns == 0 || !config->is_keyed || instance->pod->state != SW_POD_OPEN ||
         !instance->is_started || instance->is_parked || instance->is_stopping ||
         instance->waiting > 0 || instance->answer != NULL || actor->timers_count > 0 ||
-        actor->patterns_count > 0 || sw_actor_open_handles(actor) > 0 ||
+        actor->patterns_count > 0 || sw_actor_open_handles(actor) > 0 || sw_actor_is_held(actor) ||
         actor->wait.kind != SW_WAIT_NONE)
         return UINT64_MAX;
     end = actor->last_ns > UINT64_MAX - config->idle_ns ? UINT64_MAX

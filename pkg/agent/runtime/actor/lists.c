@@ -183,6 +183,8 @@ static enum sw_frame_instance_state state_of(const struct sw_instance *instance)
         return SW_FRAME_INSTANCE_PARKED;
     if (instance->is_counted_failing)
         return SW_FRAME_INSTANCE_FAILING;
+    if (sw_actor_is_held(&instance->actor))
+        return SW_FRAME_INSTANCE_HELD;
     switch (instance->actor.wait.kind) {
     case SW_WAIT_ASK:
         return SW_FRAME_INSTANCE_ASKS;

@@ -32,6 +32,14 @@ struct sw_item {          /* The beginning of each of them. */
     enum sw_item_kind kind;
 };
 
+enum sw_message_act {                    /* What a client wants. */
+                      SW_MESSAGE_HANDLE, /* That the instance handles it. */
+                      SW_MESSAGE_FORK, /* That the instance is there from here on, as the body says
+                                          (fork.h), */
+                      SW_MESSAGE_RELEASE, /* that what it holds goes, */
+                      SW_MESSAGE_DROP     /* or that it goes, with what it holds. */
+};
+
 struct sw_body { /* Immutable bytes, counted. */
     _Atomic uint32_t refs;
     uint32_t size;
@@ -62,6 +70,7 @@ struct sw_message {
     bool is_lost;         /* Recovery: nobody is there to handle it. */
     bool is_admitted;     /* Its sender's limit of births was looked at, or does not hold. */
     bool is_inner;        /* A client's, but from swarmd itself: no limit at the edge holds. */
+    uint8_t act;          /* enum sw_message_act; but for the first, of clients only. */
     uint8_t size_class;   /* Its room for texts, in SW_SPARE_STEP_BYTES; 0: as much as it needs. */
     uint32_t attempts;    /* How often its handler did not come to its end. */
     uint32_t worker;      /* Of one made of a send at once: its receiver's, by the routes then. */

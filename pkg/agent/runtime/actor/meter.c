@@ -271,13 +271,14 @@ void sw_meter_apply(struct sw_worker *worker, struct sw_instance *instance,
                             .wakeups = segment->is_woken,
                             .fuel = segment->fuel};
 
-    if (segment->entry == SW_ENTRY_IMAGE || !instance->is_metered)
+    if (segment->entry == SW_ENTRY_IMAGE || segment->entry == SW_ENTRY_FORK ||
+        !instance->is_metered)
         return;
     used.page_ms = page_ms_until(instance, segment->time_ns);
     if (sent != NULL) {
         used.sent = sent->sent;
         used.bytes_out = sent->bytes_out;
-    } else {
+    } else if (segment->entry != SW_ENTRY_RELEASE) { /* It was counted by whose effects they are. */
         sw_usage_add_effects(&used, segment->effects);
     }
     if (segment->entry == SW_ENTRY_STOP || segment->entry == SW_ENTRY_RESET)

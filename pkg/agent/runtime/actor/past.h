@@ -94,6 +94,15 @@ struct sw_past_trial { /* Borrowed until the next call. */
     const char *report;
     struct sw_bytes effects;
 };
+/* After sw_past_go to the number before, or sw_past_switch there: append the FORK record of an
+ * instance `key` that goes on from there by itself (fork.h), with the message of that turn, or the
+ * one that input has, waiting for it. One more than the last turn is the state of now.
+ * SW_E_PRECONDITION  its turn waits there: err names the nearest turn where it does not; or its
+ *                    message is not kept
+ * SW_E_RANGE         no such turn is there     SW_E_EXHAUSTED  it is larger than a record may be */
+SW_MUST_CHECK enum sw_rc sw_past_fork(struct sw_past *past, uint64_t number,
+                                      const struct sw_past_input *input, struct sw_bytes key,
+                                      struct sw_buffer *out, struct sw_err *err);
 /* After sw_past_go to the number before: handle the input of that turn again, changed as said.
  * What it asks for goes nowhere, and afterwards it stands nowhere.
  * SW_E_PRECONDITION  it is no message or timer that begins a turn */

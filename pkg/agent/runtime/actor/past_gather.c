@@ -339,7 +339,7 @@ static enum sw_rc visit_record(void *ctx, const struct sw_journal_entry *entry, 
     if (rc != SW_OK)
         return rc;
     /* Of those before the point the snapshot has the last one, if it has any. */
-    if (record.segment.entry == SW_ENTRY_START &&
+    if (sw_record_is_birth(&record.segment) &&
         sw_bytes_is_equal(record.segment.key, past->options.key) &&
         (past->point_actor.size == 0 || entry->place.lsn >= past->snapshot.lsn))
         begin_life(past, &record.segment);

@@ -81,7 +81,7 @@ static inline bool follows_point(const struct sw_past *past, uint64_t previous)
 
 static inline bool is_counted(const struct sw_record_segment *segment)
 {
-    return segment->entry != SW_ENTRY_IMAGE;
+    return segment->entry != SW_ENTRY_IMAGE && segment->entry != SW_ENTRY_FORK;
 }
 
 /* --- past_gather.c ---------------------------------------------------------------------------- */

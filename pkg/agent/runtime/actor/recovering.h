@@ -124,6 +124,10 @@ SW_MUST_CHECK enum sw_rc sw_recovery_fail(struct recovery *recovery, const struc
  * it. */
 SW_MUST_CHECK enum sw_rc sw_recovery_publish(struct recovery *recovery, struct sw_bytes space,
                                              const struct sw_message *message, uint64_t time_ns);
+/* The question that a held instance waits with, and where it would go by now: its pod, key and
+ * origin, borrowed from the instance. False: it holds none, or that leads nowhere. */
+bool sw_recovery_held_ask(struct recovery *recovery, struct sw_instance *instance,
+                          struct sw_message *ret_question);
 /* Do again what the record's effects did to others. */
 SW_MUST_CHECK enum sw_rc sw_recovery_effects(struct recovery *recovery,
                                              struct sw_instance *instance,

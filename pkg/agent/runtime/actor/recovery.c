@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/recovery.h"
 
 #include "include/swarm/agent.h"
+#include "pkg/agent/runtime/actor/fork.h"
 #include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/agent/runtime/actor/letters.h"
 #include "pkg/agent/runtime/actor/recovering.h"
@@ -368,8 +369,39 @@ static enum sw_rc leave(struct recovery *recovery, struct sw_instance *instance,
 /* Whether a guest was entered for it, in an instance that has its memory from that. */
 static bool is_replayed(const struct sw_record_segment *segment)
 {
-    return sw_outcome_counts(segment->outcome) && segment->entry != SW_ENTRY_RESET &&
-           segment->entry != SW_ENTRY_UPGRADE && segment->entry != SW_ENTRY_IMAGE;
+    const uint32_t none = 1u << SW_ENTRY_RESET | 1u << SW_ENTRY_UPGRADE | 1u << SW_ENTRY_IMAGE |
+                          1u << SW_ENTRY_FORK | 1u << SW_ENTRY_RELEASE;
+
+    return sw_outcome_counts(segment->outcome) && (1u << segment->entry & none) == 0;
+}
+
+/* A fork begins with what its record holds, and with the message that waits for it. */
+static enum sw_rc take_fork(struct recovery *recovery, struct sw_instance *instance,
+                            const struct sw_record_segment *segment)
+{
+    struct pending_key key = {recovery->place.lsn, 0, 0};
+    struct sw_message input = sw_fork_input(segment, key.lsn);
+    enum sw_rc rc = sw_actor_load(&instance->actor, segment->actor, recovery->err);
+
+    instance->random.next = segment->random_next;
+    if (rc == SW_OK && !sw_actor_is_held(&instance->actor))
+        rc = contradiction(recovery, "a fork that is not held");
+    return rc == SW_OK && segment->has_message ? sw_recovery_add(recovery, &key, &input) : rc;
+}
+
+/* What became of the input, and what else follows for others. */
+static enum sw_rc take_results(struct recovery *recovery, struct sw_instance *instance,
+                               const struct sw_record_segment *segment)
+{
+    enum sw_rc rc;
+
+    if (segment->entry == SW_ENTRY_FORK)
+        return take_fork(recovery, instance, segment);
+    rc = take_input(recovery, instance, segment);
+    if (rc != SW_OK)
+        return rc;
+    return sw_outcome_counts(segment->outcome) ? sw_recovery_effects(recovery, instance, segment)
+                                               : take_failure(recovery, instance, segment);
 }
 
 /* One that slept at the point of the snapshot has a record since. */
@@ -389,7 +421,7 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
     struct sw_instance *instance;
     enum sw_rc rc = SW_OK;
 
-    if (segment->entry == SW_ENTRY_START)
+    if (segment->entry == SW_ENTRY_START || segment->entry == SW_ENTRY_FORK)
         rc = sw_recovery_start(recovery, segment, &instance);
     else
         instance = sw_idmap_find(worker->instances, segment->instance);
@@ -399,7 +431,8 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
         return rc;
     if (instance == NULL || segment->previous != instance->actor.last_lsn)
         return contradiction(recovery, "a record that does not follow its instance's last one");
-    if (segment->entry == SW_ENTRY_RESET || sw_record_is_whole(segment))
+    if (segment->entry == SW_ENTRY_RESET ||
+        (sw_record_is_whole(segment) && segment->entry != SW_ENTRY_FORK))
         rc = leave(recovery, instance, segment);
     if (rc != SW_OK)
         return rc;
@@ -414,10 +447,7 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
     if (segment->time_ns > recovery->latest_ns)
         recovery->latest_ns = segment->time_ns;
     recovery->recorded += is_replayed(segment);
-    rc = take_input(recovery, instance, segment);
-    if (rc == SW_OK)
-        rc = sw_outcome_counts(segment->outcome) ? sw_recovery_effects(recovery, instance, segment)
-                                                 : take_failure(recovery, instance, segment);
+    rc = take_results(recovery, instance, segment);
     if (rc == SW_OK)
         sw_meter_apply(worker, instance, segment, NULL);
     if (rc == SW_OK)
@@ -786,9 +816,14 @@ static void settle(struct recovery *recovery)
         worker->now_ns = recovery->latest_ns;
         while (sw_idmap_next(worker->instances, &cursor, NULL, &value)) {
             struct sw_instance *instance = value;
+            struct sw_message question;
 
             if (instance->actor.timers_count > 0 || instance->actor.wait.kind != SW_WAIT_NONE)
                 sw_instance_set_timer(worker, instance);
+            if (sw_recovery_held_ask(recovery, instance, &question) &&
+                find_pod(recovery, question.pod) != NULL)
+                restore_ask(recovery, &question.head.origin, find_pod(recovery, question.pod),
+                            question.key);
             for (uint32_t h = 0; h < instance->actor.handles_count; h++)
                 restore_ask(recovery, &instance->actor.handles[h].origin, instance->pod,
                             sw_instance_key(instance));

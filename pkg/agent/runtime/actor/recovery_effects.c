@@ -287,6 +287,13 @@ enum sw_rc sw_recovery_publish(struct recovery *recovery, struct sw_bytes space,
     return rc;
 }
 
+/* Of a segment that was held only the answers went, and a release lets the rest go. */
+static bool is_withheld(const struct effects *effects, enum sw_effect_kind kind)
+{
+    return sw_actor_is_held(&effects->instance->actor) &&
+           effects->segment->entry != SW_ENTRY_RELEASE && kind != SW_EFFECT_REPLY;
+}
+
 static enum sw_rc take_effect(struct recovery *recovery, struct effects *effects,
                               const struct sw_effect *effect, uint32_t index)
 {
@@ -295,6 +302,8 @@ static enum sw_rc take_effect(struct recovery *recovery, struct effects *effects
         .instance = effects->instance->id, .pod = config->pod, .is_durable = true};
     struct sw_message template;
 
+    if (is_withheld(effects, effect->kind))
+        return SW_OK;
     switch (effect->kind) {
     case SW_EFFECT_SEND:
     case SW_EFFECT_ASK:
@@ -337,4 +346,29 @@ enum sw_rc sw_recovery_effects(struct recovery *recovery, struct sw_instance *in
     for (uint32_t i = 0; rc == SW_OK && sw_effect_take(&reader, &effect); i++)
         rc = take_effect(recovery, &effects, &effect, i);
     return rc;
+}
+
+bool sw_recovery_held_ask(struct recovery *recovery, struct sw_instance *instance,
+                          struct sw_message *ret_question)
+{
+    const struct sw_actor *actor = &instance->actor;
+    struct effects effects = {.instance = instance};
+    const struct sw_turn_route nowhere = {0};
+    struct sw_reader reader;
+    struct sw_effect effect;
+    char name[24];
+
+    if (!sw_actor_is_held(actor) || actor->wait.kind != SW_WAIT_ASK)
+        return false;
+    reader = sw_reader_of(actor->withheld->effects.data, actor->withheld->effects.size);
+    while (sw_effect_take(&reader, &effect)) {
+        if (effect.kind != SW_EFFECT_ASK || effect.number != actor->wait.number)
+            continue;
+        *ret_question = (struct sw_message){.key = effect.to,
+                                            .head = {.origin = {.kind = SW_ORIGIN_WAIT,
+                                                                .instance = instance->id,
+                                                                .number = effect.number}}};
+        return find_way(recovery, &effects, &nowhere, ret_question, name);
+    }
+    return false;
 }

@@ -33,6 +33,8 @@ static enum sw_rc load_instance(struct recovery *recovery, const struct sw_snaps
         recovery->latest_ns = instance->actor.last_ns;
     instance->stored_at[0] = block->at;
     instance->stored_generation[0] = 1;
+    if (sw_actor_is_held(&instance->actor))
+        return rc; /* It hears nothing. */
     for (uint32_t i = 0; rc == SW_OK && i < instance->actor.patterns_count; i++) {
         const struct sw_pattern *pattern = instance->actor.patterns[i];
         struct sw_bytes text = {pattern->text, pattern->size};

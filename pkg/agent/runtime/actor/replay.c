@@ -383,7 +383,7 @@ enum sw_rc sw_replay_take(struct sw_replay *replay, const struct sw_record_segme
 
     if (sw_record_is_whole(segment))
         rc = load_whole(replay, segment);
-    else if (sw_outcome_counts(segment->outcome))
+    else if (sw_outcome_counts(segment->outcome) && segment->entry != SW_ENTRY_RELEASE)
         rc = rerun(replay, segment, lsn);
     return rc == SW_OK ? sw_actor_apply(&replay->actor, segment, lsn, replay->err) : rc;
 }

@@ -305,7 +305,8 @@ static void tell_success(struct sw_worker *worker, const struct segment *segment
     const struct sw_record_segment *record = &segment->record;
     const struct sw_wait *wait = &segment->instance->actor.wait;
 
-    if (record->outcome == SW_OUTCOME_DONE && wait->has_asker) {
+    if (record->outcome == SW_OUTCOME_DONE && wait->has_asker &&
+        record->entry != SW_ENTRY_RELEASE) {
         const struct sw_origin asker = sw_wait_asker(wait);
 
         acknowledge(worker, segment, &asker);
@@ -372,6 +373,12 @@ static void meter_record(struct sw_worker *worker, const struct segment *segment
     sw_meter_apply(worker, segment->instance, &segment->record, &sent);
 }
 
+/* Whether what a segment asks for waits for a release: not if it is that. */
+static bool is_held(const struct segment *segment)
+{
+    return sw_actor_is_held(&segment->instance->actor) && segment->record.entry != SW_ENTRY_RELEASE;
+}
+
 /* A message that was handled well, where nothing is recorded, has often left nothing but what was
  * made of its sends: of all that commit_any does only this is to be done then. False: there is
  * more, and nothing was done. */
@@ -385,7 +392,7 @@ static bool commit_plain(struct sw_worker *worker, struct segment *segment)
         return false;
     segment->place = (struct sw_journal_place){0, instance->epoch};
     if (turn->taken != NULL)
-        sw_dispatch_effects(worker, instance, segment->message, segment->place, 0);
+        sw_dispatch_effects(worker, instance, segment->message, segment->place, 0, false);
     meter_volatile(worker, segment);
     sw_actor_apply_plain(&instance->actor, &segment->record, 0);
     instance->random = turn->random;
@@ -400,7 +407,7 @@ static void commit_any(struct sw_worker *worker, struct segment *segment)
     struct sw_turn *turn = &worker->turn;
     struct sw_record_segment *record = &segment->record;
     struct sw_err err;
-    bool is_done = sw_outcome_counts(record->outcome);
+    bool is_done = sw_outcome_counts(record->outcome), holds = is_held(segment);
 
     sw_err_clear(&err);
     settle_body(worker, segment);
@@ -418,20 +425,21 @@ static void commit_any(struct sw_worker *worker, struct segment *segment)
     record->effects = (struct sw_bytes){turn->effects.data, turn->effects.size};
     record->routes = (struct sw_bytes){turn->routes.data, is_done ? turn->routes.size : 0};
     record->results = (struct sw_bytes){turn->results.data, is_done ? turn->results.size : 0};
-    if (is_done && (turn->kinds & BUS_KINDS) != 0)
+    if (is_done && (turn->kinds & BUS_KINDS) != 0 && !holds)
         append_on_bus(worker, segment);
     else
         append_segment(worker, segment);
     if (worker->failure.rc != SW_OK)
         return;
     if (is_done)
-        sw_dispatch_effects(worker, instance, segment->message, segment->place,
-                            segment->effects_at);
+        sw_dispatch_effects(worker, instance, segment->message, segment->place, segment->effects_at,
+                            holds);
     if (segment->place.lsn != 0)
         meter_record(worker, segment);
     else
         meter_volatile(worker, segment);
-    if ((turn->kinds & ~SENT_KINDS) == 0) /* Nothing for the actor in them: not worth reading. */
+    if ((turn->kinds & ~SENT_KINDS) == 0 &&
+        !holds) /* Nothing for the actor in them: not worth reading. */
         record->effects.size = 0;
     if (sw_actor_apply(&instance->actor, record, segment->place.lsn, &err) != SW_OK) {
         sw_worker_fail(worker, err.rc, err.message);

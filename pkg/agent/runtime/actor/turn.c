@@ -142,6 +142,15 @@ static uint32_t next_call(struct sw_turn *turn, const struct sw_effect *effect)
                                                : turn->calls++;
 }
 
+void sw_turn_put_route(struct sw_turn *turn, const struct sw_turn_route *route)
+{
+    if (route->end == 0)
+        return;
+    sw_buffer_put_u32(&turn->routes, turn->effects_count - turn->taken_count);
+    sw_buffer_put_u32(&turn->routes, route->end);
+    sw_buffer_put_u64(&turn->routes, route->value);
+}
+
 /* Put down what the host said to a call, where a replay could not tell. */
 static void note_result(struct sw_turn *turn, uint32_t call, int32_t code,
                         const struct sw_turn_route *route)
@@ -149,10 +158,8 @@ static void note_result(struct sw_turn *turn, uint32_t call, int32_t code,
     if (code != 0) {
         sw_buffer_put_u32(&turn->results, call);
         sw_buffer_put_u32(&turn->results, (uint32_t)code);
-    } else if (route->end != 0) {
-        sw_buffer_put_u32(&turn->routes, turn->effects_count - turn->taken_count);
-        sw_buffer_put_u32(&turn->routes, route->end);
-        sw_buffer_put_u64(&turn->routes, route->value);
+    } else {
+        sw_turn_put_route(turn, route);
     }
 }
 

@@ -147,6 +147,8 @@ static inline void sw_turn_begin(struct sw_turn *turn, const struct sw_turn_opti
     if (options->has_fired)
         sw_turn_note_timer(turn, options->fired, false);
 }
+/* Note where the next effect goes, if its name alone does not tell. */
+void sw_turn_put_route(struct sw_turn *turn, const struct sw_turn_route *route);
 /* The segment is over: release what it marked in the actor. Effects stay readable. */
 void sw_turn_release(struct sw_turn *turn);
 static inline void sw_turn_end(struct sw_turn *turn)

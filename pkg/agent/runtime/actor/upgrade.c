@@ -227,8 +227,9 @@ bool sw_upgrade_settle(struct sw_worker *worker, struct sw_instance *instance)
         instance->spec = spec;
         return true;
     }
-    /* A turn that waits goes on in the program that began it. */
-    if (instance->actor.wait.kind != SW_WAIT_NONE || instance->refused == spec->number ||
+    /* A turn that waits goes on in the program that began it, a fork in the one that it has. */
+    if (instance->actor.wait.kind != SW_WAIT_NONE || sw_actor_is_held(&instance->actor) ||
+        instance->refused == spec->number ||
         (!instance->pod->program->view.has_on_upgrade &&
          !sw_bytes_is_equal(instance->spec->digest, spec->digest)))
         return true;

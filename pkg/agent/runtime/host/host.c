@@ -61,6 +61,7 @@ enum sw_rc sw_host_new(const struct sw_host_options *options, struct sw_host **r
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the host");
     options->system->random(options->system->ctx, &seed, sizeof seed);
     host->options = *options;
+    sw_buffer_init(&host->fork, SW_FRAME_FORK_BYTES_MAX);
     host->routes = sw_routes_new(seed);
     host->pods = sw_map_new(seed);
     host->modules = sw_map_new(seed);
@@ -94,6 +95,7 @@ void sw_host_free(struct sw_host *host)
     while (host->pods != NULL && sw_map_next(host->pods, &cursor, &entry))
         free(entry.value);
     sw_host_free_waiting(host);
+    sw_buffer_done(&host->fork);
     sw_map_free(host->modules);
     sw_map_free(host->pods);
     sw_map_free(host->open);
@@ -447,6 +449,20 @@ static bool find_pod(struct sw_host *host, const struct sw_frame_send *send,
     return false;
 }
 
+/* To the worker of its Pod, which find_pod has found. */
+static enum sw_rc put_message(struct sw_host *host, const struct sw_message *template,
+                              struct sw_err *err)
+{
+    const struct sw_route_pod *pod = sw_routes_pod(host->routes, template->pod);
+    struct sw_message *message = sw_message_new(template);
+
+    assert(pod != NULL);
+    if (message == NULL)
+        return no_memory(err);
+    host->options.put(host->options.ctx, pod->worker, &message->item);
+    return SW_OK;
+}
+
 static enum sw_rc take_send(struct sw_host *host, const struct sw_frame_send *send,
                             struct sw_err *err)
 {
@@ -461,8 +477,6 @@ static enum sw_rc take_send(struct sw_host *host, const struct sw_frame_send *se
                  .type = send->type,
                  .request_id = send->request_id},
         .body = send->body};
-    const struct sw_route_pod *pod;
-    struct sw_message *message;
     char replica[24];
 
     if (sw_journal_is_full(host->options.shared->journal)) {
@@ -474,13 +488,65 @@ static enum sw_rc take_send(struct sw_host *host, const struct sw_frame_send *se
     if (send->timeout_ms != 0)
         template.deadline_ns =
             system->monotonic_ns(system->ctx) + (uint64_t)send->timeout_ms *NS_PER_MS;
-    pod = sw_routes_pod(host->routes, template.pod);
-    assert(pod != NULL);
-    message = sw_message_new(&template);
-    if (message == NULL)
+    return put_message(host, &template, err);
+}
+
+/* What a client wants of an instance itself, on its way to it. */
+static enum sw_rc put_act(struct sw_host *host, const struct sw_frame_fork_change *about,
+                          struct sw_message *template, struct sw_err *err)
+{
+    const struct sw_frame_send send = {.request = about->request,
+                                       .name_space = about->name_space,
+                                       .agent = about->agent,
+                                       .key = about->key};
+    char replica[24];
+
+    template->head.priority = SWARM_PRIORITY_NORMAL;
+    template->head.origin = (struct sw_origin){.kind = SW_ORIGIN_CLIENT,
+                                               .incarnation = host->options.shared->incarnation,
+                                               .number = about->request};
+    if (sw_journal_is_full(host->options.shared->journal)) {
+        refuse(host, about->request, SW_E_EXHAUSTED, "the disk of this node is full");
+        return SW_OK;
+    }
+    return find_pod(host, &send, template, replica) ? put_message(host, template, err) : SW_OK;
+}
+
+static enum sw_rc take_fork(struct sw_host *host, const struct sw_frame_fork *piece,
+                            struct sw_err *err)
+{
+    const struct sw_frame_fork_change about = {.request = piece->request,
+                                               .name_space = piece->name_space,
+                                               .agent = piece->agent,
+                                               .key = piece->key};
+    struct sw_message template = {.act = SW_MESSAGE_FORK, .head = {.subject = piece->digest}};
+    struct sw_buffer *arriving = &host->fork;
+    enum sw_rc rc;
+
+    if (piece->offset == 0)
+        sw_buffer_reset(arriving);
+    if (piece->offset != arriving->size || piece->total > SW_FRAME_FORK_BYTES_MAX ||
+        piece->offset >= piece->total || piece->bytes.size == 0 ||
+        piece->bytes.size > piece->total - piece->offset)
+        return sw_err_set(err, SW_E_CORRUPT, "a piece of a fork out of place");
+    sw_buffer_put(arriving, piece->bytes.data, piece->bytes.size);
+    if (arriving->failed)
         return no_memory(err);
-    host->options.put(host->options.ctx, pod->worker, &message->item);
-    return SW_OK;
+    if (arriving->size < piece->total)
+        return SW_OK;
+    template.body = (struct sw_bytes){arriving->data, arriving->size};
+    rc = put_act(host, &about, &template, err);
+    sw_buffer_done(arriving);
+    return rc;
+}
+
+static enum sw_rc change_fork(struct sw_host *host, const struct sw_frame_fork_change *change,
+                              struct sw_err *err)
+{
+    struct sw_message template = {.act = change->act == SW_FRAME_FORK_RELEASE ? SW_MESSAGE_RELEASE
+                                                                              : SW_MESSAGE_DROP};
+
+    return put_act(host, change, &template, err);
 }
 
 /* Publishes of one subject go through one worker, which keeps their order. */
@@ -624,6 +690,10 @@ enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, s
         return take_letters(host, &frame->letters, err);
     case SW_FRAME_LETTERS_CHANGE:
         return change_letters(host, &frame->letters_change, err);
+    case SW_FRAME_FORK:
+        return take_fork(host, &frame->fork, err);
+    case SW_FRAME_FORK_CHANGE:
+        return change_fork(host, &frame->fork_change, err);
     case SW_FRAME_CALL_RESULT:
         return take_result(host, &frame->call_result, err);
     case SW_FRAME_QUOTA:

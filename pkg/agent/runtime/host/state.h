@@ -35,6 +35,7 @@ struct sw_host {
     struct sw_map *pods, *modules;
     struct sw_map *open; /* Numbers of open Pods; the value is the pod. */
     uint64_t next_replica;
+    struct sw_buffer fork;   /* As far as it has arrived. */
     struct waiting *waiting; /* Frames about Pods, the oldest first. */
     bool is_partial; /* A segment was in the way when slots moved last: some are to move yet. */
     bool is_still;   /* All workers are at rest, and this thread hands them items itself. */

@@ -167,7 +167,7 @@ static void instances_come_back_and_bad_ones_are_refused(void **state)
     assert_true(sw_bytes_is_equal(back.digest, instance.digest));
     assert_false(sw_frame_instance_take(&reader, &back));
     assert_true(sw_reader_is_finished(&reader));
-    out.data[4 + 1 + 4 + 36] = 9; /* Its state. */
+    out.data[4 + 1 + 4 + 36] = SW_FRAME_STATES; /* Its state. */
     reader = sw_reader_of(out.data, out.size);
     assert_false(sw_frame_instance_take(&reader, &back));
     assert_true(reader.failed);

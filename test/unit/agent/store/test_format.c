@@ -59,7 +59,7 @@ static void kinds_of_records(void **state)
     for (unsigned kind = 1; kind <= SW_RECORD_USAGE; kind++)
         says("| %u | %s |", kind, sw_record_kind_name((enum sw_record_kind)kind));
     assert_string_equal(sw_record_kind_name((enum sw_record_kind)(SW_RECORD_USAGE + 1)), "?");
-    for (unsigned entry = 1; entry <= SW_ENTRY_UPGRADE; entry++)
+    for (unsigned entry = 1; entry <= SW_ENTRY_RELEASE; entry++)
         says("%u %s", entry, sw_entry_name((enum sw_entry)entry));
 }
 

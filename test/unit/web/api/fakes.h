@@ -95,7 +95,7 @@ static inline enum sw_rc fake_instances(void *ctx, const struct sw_gateway_insta
                                              .count = 2,
                                              .next = query->limit == 2 ? 0xabc : 0,
                                              .is_count = query->is_count,
-                                             .counts = {1, 2, 3, 4, 5, 6}},
+                                             .counts = {1, 2, 3, 4, 5, 6, 7}},
          NULL);
     return SW_OK;
 }

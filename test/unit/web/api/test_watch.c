@@ -265,11 +265,11 @@ static void instances_are_listed_in_pages(void **state)
                             "\"state\":\"Running\",\"module\":\"sha256:01\",\"message\":\"\","
                             "\"turns\":\"5\""));
     assert_true(body_has(f, "\"continue\":\"\""));
-    assert_string_equal(f->told, "default|reader|0||3f|500");
+    assert_string_equal(f->told, "default|reader|0||7f|500");
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader/instances?limit=2&continue=00000000ff"),
                      200);
     assert_true(body_has(f, "\"continue\":\"0000000abc\""));
-    assert_string_equal(f->told, "default|reader|ff||3f|2");
+    assert_string_equal(f->told, "default|reader|ff||7f|2");
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader/instances?limit=1001"), 400);
     for (const char *const *bad =
              (const char *const[]){"reader%2F9", "ff", "00000000fg", "00000000ff0", "00000000FF",
@@ -292,15 +292,15 @@ static void instances_are_chosen_by_key_and_state_and_counted(void **state)
         get(f, IN_DEFAULT "/agents/reader/instances?prefix=%7Ba%7D&state=asleep,PARKED"), 200);
     assert_string_equal(f->told, "default|reader|0|{a}|18|500");
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader/instances?state=awake"), 200);
-    assert_string_equal(f->told, "default|reader|0||37|500");
+    assert_string_equal(f->told, "default|reader|0||77|500");
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader/instances?state="), 200);
-    assert_string_equal(f->told, "default|reader|0||3f|500");
+    assert_string_equal(f->told, "default|reader|0||7f|500");
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader/instances?state=idle,sleepy"), 400);
     assert_true(body_has(f, "there is no state \\\"sleepy\\\""));
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader/instances?state=,"), 400);
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader/instances?count=true&limit=2"), 200);
     assert_true(body_has(f, "{\"counts\":{\"Idle\":\"1\",\"Running\":\"2\",\"Waiting\":\"3\","
-                            "\"Asleep\":\"4\",\"Parked\":\"5\",\"Failing\":\"6\"},"
+                            "\"Asleep\":\"4\",\"Parked\":\"5\",\"Failing\":\"6\",\"Held\":\"7\"},"
                             "\"continue\":\"0000000abc\"}"));
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader/instances?count=perhaps"), 400);
 }
