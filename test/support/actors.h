@@ -15,6 +15,7 @@ struct actors_pod {
     uint32_t timers_max, messages_per_s, children_per_s, deadline_ms;
     uint32_t attempts;    /* 0: 1. The waits in between are 1,000, 2,000 and then 4,000 ns. */
     const uint8_t *slots; /* SW_SLOTS / 8 bytes; NULL: all. */
+    struct sw_history_policy history;
 };
 
 static inline void actors_open(struct actors *actors, const struct actors_pod *pod)
@@ -50,6 +51,7 @@ static inline void actors_open(struct actors *actors, const struct actors_pod *p
         .retry_attempts = pod->attempts == 0 ? 1 : pod->attempts,
         .retry_first_ns = 1000,
         .retry_max_ns = 4000,
+        .history = pod->history,
     };
     struct sw_guest_module *module =
         actors->next_module != NULL ? actors->next_module : &actors->module;

@@ -217,6 +217,9 @@ static void pod_open_send(struct sw_agents *agents, struct sw_pod *pod)
         .timers_max = (uint32_t)spec->limits.timers_max,
         .messages_per_s = (uint32_t)spec->limits.messages_per_s,
         .children_per_s = (uint32_t)spec->limits.children_per_s,
+        .history_ns = spec->history_ns,
+        .history_bytes = spec->history_bytes,
+        .history_turns = spec->history_turns,
         .config = spec->config,
     };
     pod->is_opened = true;

@@ -89,6 +89,9 @@ static const struct field pod_open_fields[] = {
     U32(pod_open.timers_max, 4096),
     U32(pod_open.messages_per_s, UINT32_MAX),
     U32(pod_open.children_per_s, UINT32_MAX),
+    U64(pod_open.history_ns),
+    U64(pod_open.history_bytes),
+    U64(pod_open.history_turns),
     TEXT(pod_open.config, CONFIG_MAX),
 };
 static const struct field pod_close_fields[] = {NAME(pod_close.uid, UID_MAX),

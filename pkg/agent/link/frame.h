@@ -16,7 +16,7 @@
 #include "pkg/agent/link/usage.h"
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 14
+#define SW_LINK_VERSION 15
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -104,6 +104,7 @@ struct sw_frame_pod_open {
     uint64_t retry_first_ns, retry_max_ns; /* with these waits in between. */
     uint64_t rest_ns, idle_ns;             /* As struct sw_pod_config has the rest. */
     uint32_t weight, timers_max, messages_per_s, children_per_s;
+    uint64_t history_ns, history_bytes, history_turns; /* What of its Agent's past is kept. */
     struct sw_bytes config;
 };
 

@@ -68,8 +68,10 @@ struct sw_pod_spec {            /* Borrowed for the call. */
     bool resets;
     struct sw_pod_limits limits;
     struct sw_pod_retry retry;
-    uint64_t rest_ns;       /* Who does nothing for so long leaves memory; UINT64_MAX: never. */
-    uint64_t idle_ns;       /* Keyed instances are deleted when idle for so long; 0: never. */
+    uint64_t rest_ns; /* Who does nothing for so long leaves memory; UINT64_MAX: never. */
+    uint64_t idle_ns; /* Keyed instances are deleted when idle for so long; 0: never. */
+    /* How much of the Agent's past is kept, at most; all 0: none. */
+    uint64_t history_ns, history_bytes, history_turns;
     unsigned weight;        /* Among the Agents of the namespace; 0: the usual, which is 100. */
     unsigned priority;      /* 0 to 3: of messages to the Agent that name none. */
     struct sw_bytes config; /* spec.config, handed to the guest as it stands. */

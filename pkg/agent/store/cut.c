@@ -1,5 +1,6 @@
 #include "pkg/agent/store/cut.h"
 
+#include "pkg/agent/store/history.h"
 #include "pkg/agent/store/record.h"
 #include "pkg/agent/store/segment.h"
 #include "pkg/agent/store/shelf.h"
@@ -12,7 +13,7 @@
 
 #define TRIES_MAX 16 /* A host takes no snapshots so fast that this would not do. */
 
-struct held { /* A snapshot or a shelf. */
+struct held { /* A snapshot, a shelf or a file of history. */
     char name[SW_CUT_NAME_MAX];
     int file;
     uint64_t size_bytes;
@@ -23,8 +24,8 @@ struct sw_cut {
     const _Atomic bool *is_cancelled;
     struct sw_segment_walk walk;
     struct held snapshot; /* file -1: the journal goes back to its birth. */
-    struct held *shelves;
-    size_t shelves_count;
+    struct held *others;  /* Shelves, files of history. */
+    size_t others_count;
     struct sw_record_snapshot named; /* By the last record of one; bytes 0: none. */
     uint64_t named_count;
     char named_file[SW_SNAPSHOT_NAME_MAX];
@@ -39,11 +40,11 @@ static void held_close(const struct sw_cut *cut, struct held *held)
     held->file = -1;
 }
 
-static void shelves_close(struct sw_cut *cut)
+static void others_close(struct sw_cut *cut)
 {
-    for (size_t i = 0; i < cut->shelves_count; i++)
-        held_close(cut, &cut->shelves[i]);
-    cut->shelves_count = 0;
+    for (size_t i = 0; i < cut->others_count; i++)
+        held_close(cut, &cut->others[i]);
+    cut->others_count = 0;
 }
 
 /* Open a file of the folder by its name. A host that was taken over by a guest may have left other
@@ -120,53 +121,64 @@ static enum sw_rc hold_snapshot(struct sw_cut *cut, struct sw_err *err)
     return rc;
 }
 
-struct shelves {
+struct others {
     struct sw_cut *cut;
     size_t names; /* Seen. */
     enum sw_rc rc;
     struct sw_err *err;
 };
 
-static bool hold_shelf(void *ctx, const char *name)
+/* Whether it is of the cut: what is kept of records behind it is another future's. */
+static bool is_of_cut(const struct sw_cut *cut, const char *name)
 {
-    struct shelves *shelves = ctx;
-    struct sw_cut *cut = shelves->cut;
+    struct sw_history_name history;
     char check[SW_SHELF_NAME_MAX];
-    struct held *grown;
     unsigned number;
+    bool is_draft;
 
-    if (++shelves->names > SW_CUT_NAMES_MAX) {
-        shelves->rc = sw_err_set(shelves->err, SW_E_EXHAUSTED,
-                                 "%.300s has more files than a journal needs", cut->folder);
-        return false;
-    }
+    if (sw_history_name_take(name, &history, &is_draft))
+        return !is_draft && history.to <= cut->walk.report.end_lsn;
     if (sscanf(name, "shelf-%8x.shelf", &number) != 1)
-        return true;
-    sw_shelf_name(number, check);
-    if (strcmp(name, check) != 0)
-        return true;
-    grown = cut->shelves_count == SW_CUT_SHELVES_MAX
-                ? NULL
-                : realloc(cut->shelves, (cut->shelves_count + 1) * sizeof *grown);
-    if (grown == NULL) {
-        shelves->rc =
-            sw_err_set(shelves->err, SW_E_EXHAUSTED, "%.300s has too many shelves", cut->folder);
         return false;
-    }
-    cut->shelves = grown;
-    shelves->rc = held_open(cut, name, &grown[cut->shelves_count], shelves->err);
-    cut->shelves_count += shelves->rc == SW_OK;
-    return shelves->rc == SW_OK;
+    sw_shelf_name(number, check);
+    return strcmp(name, check) == 0;
 }
 
-static enum sw_rc hold_shelves(struct sw_cut *cut, struct sw_err *err)
+static bool hold_other(void *ctx, const char *name)
 {
-    struct shelves shelves = {.cut = cut, .err = err};
+    struct others *others = ctx;
+    struct sw_cut *cut = others->cut;
+    struct held *grown;
+
+    if (++others->names > SW_CUT_NAMES_MAX) {
+        others->rc = sw_err_set(others->err, SW_E_EXHAUSTED,
+                                "%.300s has more files than a journal needs", cut->folder);
+        return false;
+    }
+    if (!is_of_cut(cut, name))
+        return true;
+    grown = cut->others_count == SW_CUT_OTHERS_MAX
+                ? NULL
+                : realloc(cut->others, (cut->others_count + 1) * sizeof *grown);
+    if (grown == NULL) {
+        others->rc =
+            sw_err_set(others->err, SW_E_EXHAUSTED, "%.300s has too many files", cut->folder);
+        return false;
+    }
+    cut->others = grown;
+    others->rc = held_open(cut, name, &grown[cut->others_count], others->err);
+    cut->others_count += others->rc == SW_OK;
+    return others->rc == SW_OK;
+}
+
+static enum sw_rc hold_others(struct sw_cut *cut, struct sw_err *err)
+{
+    struct others others = {.cut = cut, .err = err};
     enum sw_rc rc;
 
-    shelves_close(cut);
-    rc = cut->system->folder_list(cut->system->ctx, cut->folder, hold_shelf, &shelves, err);
-    return rc == SW_OK ? shelves.rc : rc;
+    others_close(cut);
+    rc = cut->system->folder_list(cut->system->ctx, cut->folder, hold_other, &others, err);
+    return rc == SW_OK ? others.rc : rc;
 }
 
 /* --- The cut --------------------------------------------------------------------------------- */
@@ -182,7 +194,7 @@ static enum sw_rc move_once(struct sw_cut *cut, uint64_t bytes_max, bool *ret_is
     if (rc == SW_OK)
         rc = hold_snapshot(cut, err);
     if (rc == SW_OK)
-        rc = hold_shelves(cut, err);
+        rc = hold_others(cut, err);
     if (rc == SW_OK)
         rc = walk_on(cut, bytes_max, err);
     *ret_is_still = rc == SW_OK && named == cut->named_count;
@@ -257,8 +269,8 @@ void sw_cut_free(struct sw_cut *cut)
         return;
     sw_segment_walk_done(cut->system, &cut->walk);
     held_close(cut, &cut->snapshot);
-    shelves_close(cut);
-    free(cut->shelves);
+    others_close(cut);
+    free(cut->others);
     free(cut);
 }
 
@@ -278,7 +290,7 @@ const char *sw_cut_folder(const struct sw_cut *cut)
 
 size_t sw_cut_count(const struct sw_cut *cut)
 {
-    return cut->walk.count + (cut->snapshot.file >= 0) + cut->shelves_count;
+    return cut->walk.count + (cut->snapshot.file >= 0) + cut->others_count;
 }
 
 static void segment_view(const struct sw_cut *cut, size_t index, struct sw_cut_file *ret_file)
@@ -303,9 +315,9 @@ void sw_cut_file(const struct sw_cut *cut, size_t index, struct sw_cut_file *ret
     }
     index -= cut->walk.count;
     if (cut->snapshot.file < 0)
-        held = &cut->shelves[index];
+        held = &cut->others[index];
     else if (index > 0)
-        held = &cut->shelves[index - 1];
+        held = &cut->others[index - 1];
     memcpy(ret_file->name, held->name, sizeof ret_file->name);
     ret_file->file = held->file;
     ret_file->size_bytes = held->size_bytes;

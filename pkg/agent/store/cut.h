@@ -6,20 +6,21 @@
  *     journal                                  the cut was here  and is here
  *
  * A cut is the end of a complete epoch, so what is held is what recovery would find: the journal
- * up to there, the snapshot that its last SNAPSHOT record names, and the shelves. The host may
+ * up to there, the snapshot that its last SNAPSHOT record names, and the shelves; and files of
+ * history, as far as they are of what was before the cut. The host may
  * remove each of them meanwhile: an open file stays. Nothing here changes a file.
  * Threads: one at a time.  I/O: through struct sw_system.
- * Limits: SW_CUT_EPOCH_MAX, SW_CUT_SHELVES_MAX, SW_CUT_NAMES_MAX; a file is open for each segment
- * and shelf. */
+ * Limits: SW_CUT_EPOCH_MAX, SW_CUT_OTHERS_MAX, SW_CUT_NAMES_MAX; a file is open for each segment,
+ * shelf and file of history. */
 #pragma once
 #include "pkg/agent/store/journal.h"
 
 #include <stdatomic.h>
 
 #define SW_CUT_EPOCH_MAX (512u << 20)
-#define SW_CUT_SHELVES_MAX 65536u
+#define SW_CUT_OTHERS_MAX 81920u /* Shelves and files of history. */
 #define SW_CUT_NAMES_MAX 200000u /* In the folder, whatever they are. */
-#define SW_CUT_NAME_MAX 40u
+#define SW_CUT_NAME_MAX 72u
 
 struct sw_cut; /* Opaque. */
 
@@ -52,6 +53,6 @@ SW_DEFINE_CLEANUP(struct sw_cut, sw_cut_free)
 
 void sw_cut_view(const struct sw_cut *cut, struct sw_cut_view *ret_view);
 const char *sw_cut_folder(const struct sw_cut *cut);
-/* How many files are held, and each: segments in order, the snapshot, shelves. */
+/* How many files are held, and each: segments in order, the snapshot, the others. */
 size_t sw_cut_count(const struct sw_cut *cut);
 void sw_cut_file(const struct sw_cut *cut, size_t index, struct sw_cut_file *ret_file);

@@ -331,6 +331,32 @@ enum sw_rc sw_journal_revisit(struct sw_journal *journal, uint64_t from, sw_jour
     return sw_segment_revisit(&source, from, visit, ctx, err);
 }
 
+enum sw_rc sw_journal_visit_durable(struct sw_journal *journal, uint64_t from,
+                                    sw_journal_visit *visit, void *ctx, struct sw_err *err)
+{
+    struct sw_segment *segments;
+    struct sw_segment_source source = {
+        .system = journal->system, .folder = journal->folder, .uuid = journal->uuid};
+    enum sw_rc rc;
+
+    pthread_mutex_lock(&journal->mutex);
+    source.count = journal->segments_count;
+    source.end_lsn = journal->has_closed ? journal->closed->lsn : journal->open->lsn;
+    segments = malloc(source.count * sizeof *segments);
+    if (segments != NULL)
+        memcpy(segments, journal->segments, source.count * sizeof *segments);
+    pthread_mutex_unlock(&journal->mutex);
+    if (segments == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory to read a journal");
+    /* A segment that was begun for an epoch that is not durable yet holds nothing. */
+    while (source.count > 1 && segments[source.count - 1].base_lsn >= source.end_lsn)
+        source.count--;
+    source.segments = segments;
+    rc = sw_segment_revisit(&source, from, visit, ctx, err);
+    free(segments);
+    return rc;
+}
+
 /* --- Appending and reading ------------------------------------------------------------------- */
 
 enum sw_rc sw_journal_append(struct sw_journal *journal, struct sw_bytes record,

@@ -78,6 +78,11 @@ SW_MUST_CHECK enum sw_rc sw_journal_open(const struct sw_journal_options *option
  * opening checked is not checked again.  Errors: of reading, and those of visit. */
 SW_MUST_CHECK enum sw_rc sw_journal_revisit(struct sw_journal *journal, uint64_t from,
                                             sw_journal_visit *visit, void *ctx, struct sw_err *err);
+/* Visit the records from lsn `from` on that are durable, beside appends and commits; the thread
+ * that removes. `visit` ends it early by an error.  Errors: of reading, and those of visit. */
+SW_MUST_CHECK enum sw_rc sw_journal_visit_durable(struct sw_journal *journal, uint64_t from,
+                                                  sw_journal_visit *visit, void *ctx,
+                                                  struct sw_err *err);
 /* Close without committing: what was not committed is lost, as in a crash. */
 void sw_journal_close(struct sw_journal *journal);
 SW_DEFINE_CLEANUP(struct sw_journal, sw_journal_close)

@@ -403,6 +403,9 @@ static void pod_put(const struct sw_record_pod *pod, struct sw_buffer *out)
     sw_buffer_put_u32(out, pod->body_bytes);
     sw_buffer_put_u8(out,
                      (uint8_t)((pod->is_keyed ? POD_KEYED : 0) | (pod->is_reset ? POD_RESET : 0)));
+    sw_buffer_put_u64(out, pod->history.age_ns);
+    sw_buffer_put_u64(out, pod->history.bytes);
+    sw_buffer_put_u64(out, pod->history.turns);
 }
 
 static void letter_put(const struct sw_record_letter *letter, struct sw_buffer *out)
@@ -685,6 +688,9 @@ static void pod_take(struct sw_reader *reader, struct sw_record_pod *pod)
     flags = sw_reader_u8(reader);
     pod->is_keyed = (flags & POD_KEYED) != 0;
     pod->is_reset = (flags & POD_RESET) != 0;
+    pod->history.age_ns = sw_reader_u64(reader);
+    pod->history.bytes = sw_reader_u64(reader);
+    pod->history.turns = sw_reader_u64(reader);
     if (pod->pod == 0 || (flags & ~(POD_KEYED | POD_RESET)) != 0)
         reader->failed = true;
 }

@@ -38,11 +38,21 @@ struct sw_record_spec {
     uint32_t timers_max; /* Of an instance. */
 };
 
+/* What of an Agent's past is kept (history.h); all 0: nothing but what recovery needs. */
+struct sw_history_policy {
+    uint64_t age_ns, bytes, turns; /* At most; 0: not limited by that. */
+};
+static inline bool sw_history_is_kept(const struct sw_history_policy *policy)
+{
+    return policy->age_ns != 0 || policy->bytes != 0 || policy->turns != 0;
+}
+
 struct sw_record_pod {
     uint64_t pod;  /* Its number in this journal; not 0. */
     uint32_t spec; /* Number of the SPEC that its instances see from here on. */
     struct sw_bytes uid, name_space, agent, agent_uid, slots;
     uint32_t replicas, body_bytes;
+    struct sw_history_policy history; /* Of its Agent. */
     bool is_keyed;
     bool is_reset; /* Whoever slept in it is gone, without a record of its own. */
 };

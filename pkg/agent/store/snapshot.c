@@ -17,6 +17,9 @@
 #define PACK_PART 8u         /* and one part of so many is saved at least. */
 #define PACKED_BYTES 5u      /* Of a packed block before what LZ4 made. */
 #define PACKED_RATIO 255u    /* LZ4 makes no byte of more than these. */
+/* A file of history ends with its block, whose last field is its size, and END: */
+#define END_BYTES (SW_SNAPSHOT_BLOCK_HEAD_BYTES + 1u)
+#define HISTORY_BYTES_MAX (SW_HISTORY_MODULES_MAX * (SW_HISTORY_DIGEST_MAX + 4u) + 512u)
 
 void sw_snapshot_name(uint64_t lsn, char ret_name[SW_SNAPSHOT_NAME_MAX])
 {
@@ -62,6 +65,21 @@ static void instance_put(const struct sw_snapshot_instance *instance, struct sw_
     sw_buffer_put_bytes(out, instance->tail);
 }
 
+/* Never packed: its end is looked at first. */
+static void history_put(const struct sw_snapshot_history *history, struct sw_buffer *out)
+{
+    size_t start = out->size;
+
+    sw_buffer_put_bytes(out, history->agent_uid);
+    sw_buffer_put_u64(out, history->from);
+    sw_buffer_put_u64(out, history->to);
+    sw_buffer_put_u64(out, history->turns);
+    sw_buffer_put_u64(out, history->first_ns);
+    sw_buffer_put_u64(out, history->last_ns);
+    sw_buffer_put_bytes(out, history->modules);
+    sw_buffer_put_u32(out, (uint32_t)(out->size - start + 4));
+}
+
 #define HANDLED 2u /* In place of whether it is lost. */
 
 static void message_put(const struct sw_snapshot_message *message, struct sw_buffer *out)
@@ -75,6 +93,18 @@ static void message_put(const struct sw_snapshot_message *message, struct sw_buf
     sw_buffer_put_bytes(out, message->key);
     sw_message_head_put(&message->head, out);
     sw_buffer_put_bytes(out, message->body);
+}
+
+static void places_put(const struct sw_snapshot_places *places, struct sw_buffer *out)
+{
+    sw_buffer_put_u64(out, places->pod);
+    sw_buffer_put_u32(out, places->slot);
+    sw_buffer_put_u32(out, places->count);
+    sw_buffer_put_u64(out, places->pages);
+    sw_buffer_put_u64(out, places->page_since_ms);
+    sw_buffer_put_u64(out, places->memory_bytes);
+    sw_buffer_put_bytes(out, places->specs);
+    sw_buffer_put(out, places->places.data, places->places.size);
 }
 
 static void content_put(const struct sw_snapshot_block *block, struct sw_buffer *out)
@@ -126,14 +156,13 @@ static void content_put(const struct sw_snapshot_block *block, struct sw_buffer 
         sw_buffer_put_u64(out, block->shelf.blocks);
         return;
     case SW_SNAPSHOT_PLACES:
-        sw_buffer_put_u64(out, block->places.pod);
-        sw_buffer_put_u32(out, block->places.slot);
-        sw_buffer_put_u32(out, block->places.count);
-        sw_buffer_put_u64(out, block->places.pages);
-        sw_buffer_put_u64(out, block->places.page_since_ms);
-        sw_buffer_put_u64(out, block->places.memory_bytes);
-        sw_buffer_put_bytes(out, block->places.specs);
-        sw_buffer_put(out, block->places.places.data, block->places.places.size);
+        places_put(&block->places, out);
+        return;
+    case SW_SNAPSHOT_RECORDS:
+        sw_buffer_put(out, block->records.data, block->records.size);
+        return;
+    case SW_SNAPSHOT_HISTORY:
+        history_put(&block->history, out);
         return;
     case SW_SNAPSHOT_END:
         return;
@@ -154,7 +183,8 @@ static bool may_shrink(const struct sw_snapshot_block *block, size_t size)
 {
     size_t rest = block->kind == SW_SNAPSHOT_INSTANCE ? size - block->instance.guest.size : size;
 
-    if (block->kind == SW_SNAPSHOT_PLACES) /* Hashes do not. */
+    if (block->kind == SW_SNAPSHOT_PLACES || /* Hashes do not. */
+        block->kind == SW_SNAPSHOT_HISTORY)
         return false;
     return rest >= PACK_MIN && rest >= size / PACK_PART && size <= LZ4_MAX_INPUT_SIZE;
 }
@@ -235,6 +265,47 @@ static bool is_tail(const struct sw_snapshot_instance *instance, uint64_t *ret_c
         ++*ret_count;
     }
     return !reader.failed;
+}
+
+/* Whether it is records of segments, in order. */
+static bool are_records(struct sw_bytes records, uint64_t *ret_count)
+{
+    struct sw_reader reader = sw_reader_of(records.data, records.size);
+    uint64_t last = 0, lsn;
+    struct sw_bytes bytes;
+
+    while (sw_snapshot_tail_take(&reader, &lsn, &bytes)) {
+        struct sw_record record;
+
+        if (sw_record_take(bytes, &record, NULL) != SW_OK || record.kind != SW_RECORD_SEGMENT ||
+            lsn <= last)
+            return false;
+        last = lsn;
+        ++*ret_count;
+    }
+    return !reader.failed;
+}
+
+static bool history_take(struct sw_reader *reader, struct sw_snapshot_history *history)
+{
+    size_t start = reader->at;
+    struct sw_reader modules;
+    uint32_t count = 0;
+
+    history->agent_uid = sw_reader_bytes(reader, UINT8_MAX);
+    history->from = sw_reader_u64(reader);
+    history->to = sw_reader_u64(reader);
+    history->turns = sw_reader_u64(reader);
+    history->first_ns = sw_reader_u64(reader);
+    history->last_ns = sw_reader_u64(reader);
+    history->modules = sw_reader_bytes(reader, HISTORY_BYTES_MAX);
+    if (sw_reader_u32(reader) != reader->at - start || !sw_reader_is_finished(reader) ||
+        history->from > history->to)
+        return false;
+    modules = sw_reader_of(history->modules.data, history->modules.size);
+    for (; modules.at < modules.size && !modules.failed; count++)
+        (void)sw_reader_bytes(&modules, SW_HISTORY_DIGEST_MAX);
+    return !modules.failed && count <= SW_HISTORY_MODULES_MAX;
 }
 
 static bool instance_take(struct sw_reader *reader, struct sw_snapshot_instance *instance)
@@ -360,6 +431,11 @@ static bool content_take(struct sw_reader *reader, struct sw_snapshot_block *blo
         return sw_reader_is_finished(reader);
     case SW_SNAPSHOT_PLACES:
         return places_take(reader, &block->places);
+    case SW_SNAPSHOT_RECORDS:
+        block->records = sw_reader_take(reader, reader->size - reader->at);
+        return true;
+    case SW_SNAPSHOT_HISTORY:
+        return history_take(reader, &block->history);
     case SW_SNAPSHOT_END:
         return sw_reader_is_finished(reader);
     case SW_SNAPSHOT_PACKED: /* Within another: nobody writes that. */
@@ -511,6 +587,8 @@ static enum sw_rc count_block(const struct sw_snapshot_block *block,
     if (block->kind == SW_SNAPSHOT_INSTANCE && !is_tail(&block->instance, &report->replayed))
         return sw_err_set(err, SW_E_CORRUPT, "malformed records of an instance at %" PRIu64,
                           block->at);
+    if (block->kind == SW_SNAPSHOT_RECORDS && !are_records(block->records, &report->records))
+        return sw_err_set(err, SW_E_CORRUPT, "malformed records at %" PRIu64, block->at);
     return SW_OK;
 }
 
@@ -580,6 +658,11 @@ struct sw_snapshot *sw_snapshot_adopt(const struct sw_system *system, int file, 
     return snapshot;
 }
 
+uint64_t sw_snapshot_bytes(const struct sw_snapshot *snapshot)
+{
+    return snapshot->bytes;
+}
+
 void sw_snapshot_close(struct sw_snapshot *snapshot)
 {
     if (snapshot == NULL)
@@ -604,6 +687,85 @@ static enum sw_rc open_path(const struct sw_system *system, const char *path,
         return SW_OK;
     system->file_close(system->ctx, file);
     return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a snapshot");
+}
+
+enum sw_rc sw_snapshot_open_path(const struct sw_system *system, const char *path,
+                                 struct sw_snapshot **ret_snapshot,
+                                 struct sw_snapshot_report *ret_report, struct sw_err *err)
+{
+    SW_CLEANUP(sw_snapshot_closep) struct sw_snapshot *snapshot = NULL;
+    struct sw_snapshot_report report = {.bytes = 0};
+    enum sw_rc rc = open_path(system, path, &snapshot, err);
+
+    if (rc == SW_OK)
+        rc = take_head(snapshot, &report, err);
+    if (rc != SW_OK) {
+        (void)sw_err_context(err, "%s", path);
+        return rc;
+    }
+    report.bytes = snapshot->bytes;
+    *ret_report = report;
+    *ret_snapshot = SW_TAKE(snapshot);
+    return SW_OK;
+}
+
+enum sw_rc sw_snapshot_walk(const struct sw_snapshot *snapshot, sw_snapshot_visit *visit, void *ctx,
+                            struct sw_err *err)
+{
+    struct sw_snapshot_report report = {.bytes = 0};
+
+    return visit_blocks(snapshot, visit, ctx, &report, err);
+}
+
+enum sw_rc sw_snapshot_copy(const struct sw_snapshot *snapshot, uint64_t at, size_t size,
+                            struct sw_buffer *out, struct sw_err *err)
+{
+    uint8_t *room = sw_buffer_reserve(out, size);
+    enum sw_rc rc;
+
+    if (room == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a part of a snapshot");
+    rc = read_exact(snapshot, at, room, size, err);
+    out->size += rc == SW_OK ? size : 0;
+    return rc;
+}
+
+enum sw_rc sw_snapshot_read_history(const struct sw_snapshot *snapshot, struct sw_buffer *out,
+                                    struct sw_snapshot_history *ret_history, uint64_t *ret_end,
+                                    struct sw_err *err)
+{
+    const size_t head = SW_SNAPSHOT_BLOCK_HEAD_BYTES + 1;
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_END};
+    struct sw_buffer bytes;
+    struct window window = {.bytes = &bytes, .unpacked = out, .size_min = 0};
+    uint8_t size_bytes[4] = {0};
+    struct sw_reader reader = sw_reader_of(size_bytes, sizeof size_bytes);
+    uint64_t end = snapshot->bytes, size;
+    enum sw_rc rc = SW_OK;
+
+    if (end < SW_SNAPSHOT_HEAD_BYTES + head + sizeof size_bytes + END_BYTES)
+        return sw_err_set(err, SW_E_CORRUPT, "no file of history");
+    rc = read_exact(snapshot, end - END_BYTES - sizeof size_bytes, size_bytes, sizeof size_bytes,
+                    err);
+    if (rc != SW_OK)
+        return rc;
+    size = sw_reader_u32(&reader);
+    if (size > HISTORY_BYTES_MAX || size + head + END_BYTES > end - SW_SNAPSHOT_HEAD_BYTES)
+        return sw_err_set(err, SW_E_CORRUPT, "no file of history, or its end is missing");
+    *ret_end = end - END_BYTES - size - head;
+    sw_buffer_init(&bytes, out->size_max);
+    rc = read_block(snapshot, &window, *ret_end, &block, &size, err);
+    if (rc == SW_OK && (block.kind != SW_SNAPSHOT_HISTORY || out->size > 0))
+        rc = sw_err_set(err, SW_E_CORRUPT, "a file of history does not say what it holds");
+    if (rc == SW_OK) { /* What was read is what it borrows from. */
+        struct sw_buffer other = *out;
+
+        *out = bytes;
+        bytes = other;
+        *ret_history = block.history;
+    }
+    sw_buffer_done(&bytes);
+    return rc;
 }
 
 enum sw_rc sw_snapshot_scan(const struct sw_system *system, const char *path,

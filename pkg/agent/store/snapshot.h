@@ -16,7 +16,7 @@
 #pragma once
 #include "pkg/agent/store/record.h"
 
-#define SW_SNAPSHOT_VERSION 12u /* As journals have theirs. */
+#define SW_SNAPSHOT_VERSION 13u /* As journals have theirs. */
 #define SW_SNAPSHOT_HEAD_BYTES 40u
 #define SW_SNAPSHOT_BLOCK_HEAD_BYTES 8u
 #define SW_SNAPSHOT_BLOCK_MAX ((uint64_t)UINT32_MAX)
@@ -35,6 +35,9 @@ enum sw_snapshot_kind {
     SW_SNAPSHOT_SHELF,  /* A file of the shelf (shelf.h); before all that name places in it. */
     SW_SNAPSHOT_PLACES, /* Instances of a slot that lie on the shelf; after their Pod and specs. */
     SW_SNAPSHOT_USAGE,  /* As its record: of an Agent or a namespace, since it began. */
+    /* In files of history only (history.h): */
+    SW_SNAPSHOT_RECORDS,  /* Segments of an Agent's instances, as a tail. */
+    SW_SNAPSHOT_HISTORY,  /* What the file holds; the last but END. */
     SW_SNAPSHOT_END = 255 /* The last one, empty. */
 };
 
@@ -101,6 +104,16 @@ struct sw_snapshot_places {
     struct sw_bytes places; /* As sw_snapshot_place_put writes them. */
 };
 
+#define SW_HISTORY_MODULES_MAX 1024u
+#define SW_HISTORY_DIGEST_MAX 80u
+struct sw_snapshot_history { /* What a file of history holds. */
+    struct sw_bytes agent_uid;
+    uint64_t from, to;          /* Records of these lsns, `to` exclusive, but for gaps. */
+    uint64_t turns;             /* So many of them: images are none. */
+    uint64_t first_ns, last_ns; /* When they were; 0: there is none. */
+    struct sw_bytes modules; /* Digests that its specs name, as sw_buffer_put_bytes writes them. */
+};
+
 struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
     enum sw_snapshot_kind kind;
     uint64_t at; /* Where it stands: sw_snapshot_read finds an INSTANCE there again. */
@@ -116,6 +129,8 @@ struct sw_snapshot_block { /* One of the file; borrowed for the visit. */
         struct sw_snapshot_shelf shelf;
         struct sw_snapshot_places places;
         struct sw_record_usage usage;
+        struct sw_bytes records;
+        struct sw_snapshot_history history;
     };
 };
 
@@ -160,6 +175,7 @@ struct sw_snapshot_report { /* What a look at all of a file found. */
     uint64_t lsn, bytes, pods, instances, messages;
     uint64_t asleep;   /* Of the instances, on the shelf. */
     uint64_t replayed; /* Records in tails. */
+    uint64_t records;  /* In blocks of records. */
     uint32_t check;    /* CRC-32C of the file. */
 };
 
@@ -181,8 +197,27 @@ struct sw_snapshot_source {
 SW_MUST_CHECK enum sw_rc sw_snapshot_open(const struct sw_snapshot_source *source,
                                           sw_snapshot_visit *visit, void *ctx,
                                           struct sw_snapshot **ret_snapshot, struct sw_err *err);
+/* Open a file for itself, whatever a journal says of it; its head is that of a snapshot, and
+ * *ret_report says what stands there and how long it is. Errors as sw_snapshot_open. */
+SW_MUST_CHECK enum sw_rc sw_snapshot_open_path(const struct sw_system *system, const char *path,
+                                               struct sw_snapshot **ret_snapshot,
+                                               struct sw_snapshot_report *ret_report,
+                                               struct sw_err *err);
+/* Visit the blocks of an open one in order, each checked. Errors as sw_snapshot_open. */
+SW_MUST_CHECK enum sw_rc sw_snapshot_walk(const struct sw_snapshot *snapshot,
+                                          sw_snapshot_visit *visit, void *ctx, struct sw_err *err);
+/* What a file of history holds, of which nothing else is read; *ret_history borrows from out, and
+ * *ret_end is where that block stands.  SW_E_CORRUPT: it is none. */
+SW_MUST_CHECK enum sw_rc sw_snapshot_read_history(const struct sw_snapshot *snapshot,
+                                                  struct sw_buffer *out,
+                                                  struct sw_snapshot_history *ret_history,
+                                                  uint64_t *ret_end, struct sw_err *err);
+/* Append to out what stands there of the file.  SW_E_CORRUPT: it is shorter. */
+SW_MUST_CHECK enum sw_rc sw_snapshot_copy(const struct sw_snapshot *snapshot, uint64_t at,
+                                          size_t size, struct sw_buffer *out, struct sw_err *err);
 /* Take over an open file that this process wrote, for sw_snapshot_read.  NULL: no memory. */
 struct sw_snapshot *sw_snapshot_adopt(const struct sw_system *system, int file, uint64_t bytes);
+uint64_t sw_snapshot_bytes(const struct sw_snapshot *snapshot); /* Of the file. */
 void sw_snapshot_close(struct sw_snapshot *snapshot);
 SW_DEFINE_CLEANUP(struct sw_snapshot, sw_snapshot_close)
 /* Read the INSTANCE block at that place of the file; *ret_instance borrows from out.

@@ -57,10 +57,17 @@ static bool is_journal_file(const char *at)
     return false;
 }
 
+static bool is_history_file(const char *at)
+{
+    return skip(&at, "history-") && skip_hex(&at, 16) && skip(&at, "-") && skip_hex(&at, 16) &&
+           skip(&at, "-") && skip_hex(&at, 16) && strcmp(at, ".hist") == 0;
+}
+
 /* What is in the folder of a host. */
 static bool is_of_host(const char *at)
 {
-    return strcmp(at, "agents-journal") == 0 || (skip(&at, "agents/") && is_journal_file(at));
+    return strcmp(at, "agents-journal") == 0 ||
+           (skip(&at, "agents/") && (is_journal_file(at) || is_history_file(at)));
 }
 
 static bool is_engine_file(const char *at)

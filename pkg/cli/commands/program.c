@@ -428,9 +428,9 @@ static const struct sw_command commands[] = {
                 "is several\n"
                 "lines, each with a number of its own. What is kept is what the journal holds "
                 "since the last\n"
-                "snapshot, and before it as `agents.history-size` says. -o json has the bodies "
-                "of messages;\n"
-                "what does not go into one document goes on in the next.",
+                "snapshot, and before it as `spec.history` of the Agent says. -o json has the "
+                "bodies of\n"
+                "messages; what does not go into one document goes on in the next.",
      .examples = "swarm agent history basket/alice\nswarm agent history basket/alice @3..@9 -o "
                  "wide\n"
                  "swarm agent history basket/alice --all -o json",

@@ -72,6 +72,23 @@ static enum sw_rc fill_rest(const struct sw_api_hibernation_policy *policy, uint
                : sw_err_set(err, SW_E_INVALID, "the Pod's time before sleep cannot be read");
 }
 
+#define HISTORY_BYTES ((uint64_t)256 << 20) /* Of an Agent that keeps one and does not say. */
+
+static enum sw_rc fill_history(const struct sw_api_history_policy *policy, struct sw_pod_spec *spec,
+                               struct sw_err *err)
+{
+    bool has_age = policy->max_age != NULL && policy->max_age[0] != 0;
+    bool has_bytes = policy->max_bytes != NULL && policy->max_bytes[0] != 0;
+
+    if ((has_age && sw_text_to_duration_ns(policy->max_age, &spec->history_ns) != SW_OK) ||
+        (has_bytes && sw_text_to_size_bytes(policy->max_bytes, &spec->history_bytes) != SW_OK))
+        return sw_err_set(err, SW_E_INVALID, "the Pod's limits of history cannot be read");
+    spec->history_turns = policy->max_turns;
+    if (!has_bytes && (has_age || policy->max_turns != 0))
+        spec->history_bytes = HISTORY_BYTES;
+    return SW_OK;
+}
+
 static unsigned priority_of(enum sw_api_priority priority)
 {
     switch (priority) {
@@ -150,6 +167,8 @@ enum sw_rc sw_node_pod_spec(const struct sw_api_pod *pod, struct sw_pod_spec *re
         rc = fill_idle(&agent->idle, &spec.idle_ns, err);
     if (rc == SW_OK)
         rc = fill_rest(&agent->hibernation, &spec.rest_ns, err);
+    if (rc == SW_OK)
+        rc = fill_history(&agent->history, &spec, err);
     if (rc == SW_OK)
         *ret_spec = spec;
     return rc;

@@ -49,3 +49,22 @@ enum sw_rc sw_bodies_read(struct sw_bodies *bodies, struct sw_journal *journal, 
     *ret_record = (struct sw_bytes){record->bytes.data, record->bytes.size};
     return SW_OK;
 }
+
+void sw_bodies_inline(struct sw_bodies *bodies, struct sw_journal *journal, struct sw_bytes bytes,
+                      struct sw_record *record, struct sw_buffer *out)
+{
+    struct sw_record_segment *segment = &record->segment;
+    struct sw_err none = {0};
+    struct sw_bytes from;
+
+    if (segment->body_lsn == 0 ||
+        sw_bodies_read(bodies, journal, segment->body_lsn, &from, &none) != SW_OK ||
+        segment->body_at > from.size || segment->body_bytes > from.size - segment->body_at) {
+        sw_buffer_put(out, bytes.data, bytes.size);
+        return;
+    }
+    segment->body =
+        (struct sw_bytes){(const uint8_t *)from.data + segment->body_at, segment->body_bytes};
+    segment->body_lsn = 0;
+    sw_record_put(record, out, NULL);
+}

@@ -5,7 +5,7 @@
  * Limits: SW_BODIES_KEPT records, of which those above SW_BODIES_BYTES_MAX are not kept for long.
  */
 #pragma once
-#include "pkg/agent/store/journal.h"
+#include "pkg/agent/store/record.h"
 
 #define SW_BODIES_KEPT 8u
 #define SW_BODIES_BYTES_MAX ((size_t)256 << 10)
@@ -24,3 +24,9 @@ void sw_bodies_done(struct sw_bodies *bodies);
 SW_MUST_CHECK enum sw_rc sw_bodies_read(struct sw_bodies *bodies, struct sw_journal *journal,
                                         uint64_t lsn, struct sw_bytes *ret_record,
                                         struct sw_err *err);
+/* Append a segment's record to out with the body of its message in it, wherever that stands; as it
+ * is, if that stands nowhere any more. `bytes` is what the record was
+ * taken from, which is changed.
+ * Fails as buffers do. */
+void sw_bodies_inline(struct sw_bodies *bodies, struct sw_journal *journal, struct sw_bytes bytes,
+                      struct sw_record *record, struct sw_buffer *out);

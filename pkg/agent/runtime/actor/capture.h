@@ -10,6 +10,7 @@
  * docs/LOCKS.md.  I/O: journal and snapshot are read for instances that sleep. */
 #pragma once
 #include "pkg/agent/runtime/actor/asleep.h"
+#include "pkg/agent/runtime/actor/keeper.h"
 #include "pkg/agent/runtime/actor/replay.h"
 #include "pkg/agent/runtime/actor/snapshot.h"
 #include "pkg/agent/store/snapshot.h"
@@ -51,7 +52,11 @@ struct sw_snapshots {
     struct sw_err failure; /* Why a worker gave up. */
 
     /* Of the thread that advances. */
+    struct sw_keeper *keeper;
     struct sw_ground *old; /* In phase COUNTS: in whose place the ground came. */
+    bool is_kept;          /* What the old one stands for is kept, or is to be by nobody. */
+    bool is_stopping;      /* That is for the next start. */
+    bool cleans_all;       /* Recovery has not removed what is needless. */
     int file;              /* -1: not open. */
     uint64_t written, began_ns;
     uint32_t check;
@@ -74,10 +79,17 @@ void sw_snapshots_set_folder(struct sw_shared *shared, const char *folder);
 SW_MUST_CHECK enum sw_rc sw_snapshots_set_ground(struct sw_shared *shared,
                                                  const struct sw_record_snapshot *record,
                                                  struct sw_snapshot *file);
+struct sw_recovered {
+    struct sw_worker **workers;
+    uint32_t count;
+    const struct sw_record_snapshot *before; /* That counted before; NULL: none did. */
+};
 /* Recovery: have the next one, if it is due, wait a little, since who asks after a start comes
  * first; remove files of snapshots that do not count, and segments that the one that does makes
- * needless. */
-SW_MUST_CHECK enum sw_rc sw_snapshots_clean(struct sw_shared *shared, struct sw_err *err);
+ * needless; later, if a host ended before the history that they are was kept. */
+SW_MUST_CHECK enum sw_rc sw_snapshots_clean(struct sw_shared *shared,
+                                            const struct sw_recovered *recovered,
+                                            struct sw_err *err);
 /* A reference to the ground as it is now. While it is held, nothing that it needs is removed. */
 struct sw_ground *sw_ground_get(struct sw_shared *shared);
 void sw_ground_put(struct sw_ground *ground);

@@ -20,11 +20,12 @@ enum sw_rc sw_past_open(const struct sw_past_options *options, struct sw_past **
     past->options = *options;
     past->stands_at = UINT64_MAX;
     past->err = err;
-    sw_base_init(&past->base);
     sw_buffer_init(&past->bytes, SIZE_MAX / 2);
     sw_buffer_init(&past->items, SIZE_MAX / 2);
     sw_buffer_init(&past->module, SIZE_MAX / 2);
-    sw_buffer_init(&past->point_actor, SIZE_MAX / 2);
+    sw_buffer_init(&past->points, SIZE_MAX / 2);
+    sw_buffer_init(&past->kept, SIZE_MAX / 2);
+    sw_buffer_init(&past->block, SIZE_MAX / 2);
     sw_buffer_init(&past->image, SIZE_MAX / 2);
     sw_buffer_init(&past->state, SIZE_MAX / 2);
     rc = sw_past_gather(past);
@@ -38,11 +39,13 @@ enum sw_rc sw_past_open(const struct sw_past_options *options, struct sw_past **
 void sw_past_close(struct sw_past *past)
 {
     sw_actor_done(&past->replay.actor);
-    sw_base_done(&past->base);
+    sw_past_close_files(past);
     sw_buffer_done(&past->bytes);
     sw_buffer_done(&past->items);
     sw_buffer_done(&past->module);
-    sw_buffer_done(&past->point_actor);
+    sw_buffer_done(&past->points);
+    sw_buffer_done(&past->kept);
+    sw_buffer_done(&past->block);
     sw_buffer_done(&past->image);
     sw_buffer_done(&past->state);
     free(past);
@@ -77,36 +80,49 @@ static const struct item *find_item(const struct sw_past *past, uint64_t number)
         else
             high = middle;
     }
-    if (low == items_count(past) || item_at(past, low)->number != number)
+    if (low == items_count(past) || item_at(past, low)->number != number ||
+        item_at(past, low)->is_hidden)
         return NULL;
     segment = segment_of(past, item_at(past, low));
     return is_counted(&segment) ? item_at(past, low) : NULL;
 }
 
+/* The first turn that can be made without what was before. */
+static uint64_t find_replayable(const struct sw_past *past)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (size_t i = 0; i < points_count(past); i++)
+        if (point_at(past, i)->has_base && point_at(past, i)->base_number < least)
+            least = point_at(past, i)->base_number;
+    for (size_t i = 0; i < items_count(past) && item_at(past, i)->number < least; i++)
+        if (begins_after(past, i) != UINT64_MAX)
+            least = item_at(past, i)->number;
+    return least;
+}
+
 void sw_past_view(const struct sw_past *past, struct sw_past_view *ret_view)
 {
-    size_t count = items_count(past);
+    size_t count = items_count(past), points = points_count(past), shown = 0;
+    uint64_t point = points == 0 ? 0 : point_at(past, points - 1)->number;
 
     *ret_view = (struct sw_past_view){.instance = past->id, .is_over = past->is_over};
-    if (past->has_base)
-        *ret_view = (struct sw_past_view){.first = past->point_number + 1,
-                                          .last = past->point_number,
-                                          .replayable = past->base_number,
-                                          .instance = past->id,
-                                          .is_over = past->is_over};
+    if (count == 0 && points == 0)
+        return;
+    ret_view->first = point + 1;
+    ret_view->last = point;
+    ret_view->replayable = find_replayable(past);
     if (count == 0)
         return;
-    ret_view->last = item_at(past, count - 1)->number;
-    if (past->point_actor.size > 0 && ret_view->last < past->point_number)
-        ret_view->last = past->point_number;
-    ret_view->first = item_at(past, 0)->number;
+    if (item_at(past, count - 1)->number > point)
+        ret_view->last = item_at(past, count - 1)->number;
+    while (shown < count && item_at(past, shown)->is_hidden)
+        shown++;
+    if (shown == count)
+        return;
+    ret_view->first = item_at(past, shown)->number;
     if (find_item(past, ret_view->first) == NULL) /* It begins with an image. */
         ret_view->first++;
-    if (!past->has_base)
-        ret_view->replayable = UINT64_MAX;
-    for (size_t i = 0; i < count && item_at(past, i)->number < ret_view->replayable; i++)
-        if (begins_after(past, i) != UINT64_MAX)
-            ret_view->replayable = item_at(past, i)->number;
 }
 
 enum sw_rc sw_past_turn(const struct sw_past *past, uint64_t number, struct sw_past_turn *ret_turn,
@@ -211,14 +227,28 @@ static enum sw_rc make_guest(struct sw_past *past)
                                    : past->instance->spec->digest);
 }
 
-/* The actor is what the snapshot has of it. */
-static enum sw_rc take_point(struct sw_past *past)
+/* What its block says; it borrows from past->block. */
+static enum sw_rc load_point(struct sw_past *past, const struct past_point *point,
+                             struct sw_snapshot_instance *ret_saved)
 {
+    sw_buffer_reset(&past->block);
+    if (point->is_on_file)
+        return sw_snapshot_read(past->files[point->file], point->at, &past->block, ret_saved,
+                                past->err);
+    sw_buffer_put(&past->block, past->kept.data, past->kept.size);
+    return past->block.failed ? sw_past_no_memory(past->err)
+                              : sw_snapshot_instance_of(&past->block, ret_saved, past->err);
+}
+
+/* The actor is what it was at a point. */
+static enum sw_rc take_point(struct sw_past *past, const struct past_point *point)
+{
+    struct sw_snapshot_instance saved;
+    enum sw_rc rc = load_point(past, point, &saved);
+
     sw_actor_done(&past->replay.actor);
     past->replay.actor = (struct sw_actor){0};
-    return sw_actor_load(&past->replay.actor,
-                         (struct sw_bytes){past->point_actor.data, past->point_actor.size},
-                         past->err);
+    return rc == SW_OK ? sw_actor_load(&past->replay.actor, saved.actor, past->err) : rc;
 }
 
 /* Go through one record. */
@@ -226,6 +256,8 @@ static enum sw_rc step(struct sw_past *past, size_t index)
 {
     const struct item *item = item_at(past, index);
     struct sw_record_segment segment = segment_of(past, item);
+    bool is_linked = index > 0 && item_at(past, index - 1)->lsn == segment.previous;
+    const struct past_point *point = is_linked ? NULL : point_behind(past, segment.previous);
     enum sw_rc rc = set_spec(past, segment.spec);
 
     if (rc == SW_OK)
@@ -233,23 +265,36 @@ static enum sw_rc step(struct sw_past *past, size_t index)
     /* Before its birth, and with a memory that the record holds, it is made anew. */
     if (rc == SW_OK && begins_after(past, index) != UINT64_MAX)
         rc = make_guest(past);
-    else if (rc == SW_OK && follows_point(past, segment.previous))
-        rc = take_point(past);
+    else if (rc == SW_OK && point != NULL)
+        rc = take_point(past, point);
     if (rc == SW_OK)
         rc = sw_replay_take(&past->replay, &segment, item->lsn);
     return rc;
 }
 
-/* Stand where the snapshot has it. */
-static enum sw_rc stand_on_base(struct sw_past *past)
+/* Stand where a point has an image of it. */
+static enum sw_rc stand_on_base(struct sw_past *past, const struct past_point *point)
 {
-    enum sw_rc rc = set_spec(past, past->base_spec);
+    struct sw_snapshot_instance saved;
+    struct sw_base base;
+    enum sw_rc rc = set_spec(past, point->base_spec);
 
     if (rc == SW_OK)
         rc = check_engine(past);
     if (rc == SW_OK)
         rc = make_guest(past);
-    return rc == SW_OK ? sw_replay_load(&past->replay, &past->base) : rc;
+    if (rc == SW_OK)
+        rc = load_point(past, point, &saved);
+    if (rc != SW_OK)
+        return rc;
+    sw_base_init(&base);
+    base.lsn = saved.base_lsn;
+    base.random_next = saved.base_random_next;
+    base.actor = saved.base_actor.size > 0 ? saved.base_actor : saved.actor;
+    base.guest = saved.guest;
+    rc = sw_replay_load(&past->replay, &base);
+    sw_base_done(&base);
+    return rc;
 }
 
 /* The first record after whose turn it cannot be any more; how far to go for `number`. */
@@ -262,26 +307,77 @@ static size_t end_of(const struct sw_past *past, uint64_t number)
     return end;
 }
 
-/* Where to begin for what lies before `end`: the index of the record that is gone through first;
- * *ret_on_base: the snapshot's image is before it. False: nowhere. */
-static bool find_begin(const struct sw_past *past, size_t end, uint64_t number, size_t *ret_index,
-                       bool *ret_on_base)
-{
-    size_t first = 0;
+struct way {                        /* To a turn. */
+    const struct past_point *point; /* Whose image it begins with; NULL: with the first record. */
+    size_t index, end;              /* Records to be gone through. */
+    uint64_t lsn, number;           /* Where it begins: the last record, and turn, before. */
+};
 
-    *ret_on_base = past->has_base && past->base_number <= number;
-    while (first < items_count(past) && past->has_base &&
-           item_at(past, first)->lsn <= past->base.lsn)
-        first++;
-    for (size_t i = end; i > first || (!*ret_on_base && i > 0); i--) {
-        if (begins_after(past, i - 1) == UINT64_MAX)
-            continue;
-        *ret_on_base = false;
-        *ret_index = i - 1;
-        return true;
+/* The latest place before `number` to begin at. False: there is none. */
+static bool find_way(const struct sw_past *past, uint64_t number, struct way *ret_way)
+{
+    struct way way = {.end = end_of(past, number)};
+    bool is_found = false;
+
+    for (size_t i = way.end; i > 0 && !is_found; i--) {
+        is_found = begins_after(past, i - 1) != UINT64_MAX;
+        way.index = i - 1;
+        way.lsn = item_at(past, i - 1)->lsn;
+        way.number = item_at(past, i - 1)->number;
     }
-    *ret_index = first;
-    return *ret_on_base;
+    for (size_t i = 0; i < points_count(past); i++) {
+        const struct past_point *point = point_at(past, i);
+
+        if (!point->has_base || point->base_number > number ||
+            (is_found && point->base_lsn <= way.lsn))
+            continue;
+        is_found = true;
+        way.point = point;
+        way.lsn = point->base_lsn;
+        way.number = point->base_number;
+    }
+    for (size_t i = 0; way.point != NULL && i <= way.end; i++) {
+        way.index = i;
+        if (i < way.end && item_at(past, i)->lsn > way.lsn)
+            break;
+    }
+    *ret_way = way;
+    return is_found;
+}
+
+/* Whether what is not there between one record and another one, as far as there is any, is known to
+ * have failed. */
+static bool has_only_failed(const struct sw_past *past, uint64_t lsn, uint64_t until)
+{
+    for (size_t i = 0; i < points_count(past); i++) {
+        const struct past_point *point = point_at(past, i);
+
+        if ((point->state_lsn <= lsn || point->whole_from <= lsn) && point->last_lsn >= until)
+            return true;
+    }
+    return false;
+}
+
+/* Whether nothing that changed it is missing on the way: not all that it did may have been kept. */
+static bool is_whole(const struct sw_past *past, const struct way *way, uint64_t number)
+{
+    uint64_t lsn = way->lsn, reached = way->number;
+
+    for (size_t i = way->point == NULL ? way->index + 1 : way->index; i < way->end; i++) {
+        struct sw_record_segment segment = segment_of(past, item_at(past, i));
+
+        if (segment.previous != lsn && !has_only_failed(past, lsn, segment.previous))
+            return false;
+        lsn = item_at(past, i)->lsn;
+        reached = item_at(past, i)->number;
+    }
+    for (size_t i = 0; reached < number && i < points_count(past); i++) {
+        const struct past_point *point = point_at(past, i);
+
+        if (point->number >= number && point->state_lsn <= lsn && point->last_lsn >= lsn)
+            reached = number; /* What came since had failed. */
+    }
+    return reached == number;
 }
 
 static enum sw_rc out_of_range(const struct sw_past *past, uint64_t number)
@@ -298,22 +394,25 @@ static enum sw_rc out_of_range(const struct sw_past *past, uint64_t number)
 
 enum sw_rc sw_past_go(struct sw_past *past, uint64_t number, struct sw_err *err)
 {
-    size_t end = end_of(past, number), index = 0;
     struct sw_past_view view;
-    bool on_base = false;
+    struct way way;
+    size_t index;
     enum sw_rc rc = SW_OK;
 
     past->err = past->replay.err = err;
     sw_past_view(past, &view);
-    if (number < view.replayable || number > view.last ||
-        !find_begin(past, end, number, &index, &on_base))
+    if (number < view.replayable || number > view.last || !find_way(past, number, &way))
         return out_of_range(past, number);
+    if (!is_whole(past, &way, number))
+        return sw_err_set(err, SW_E_RANGE,
+                          "turn @%" PRIu64 ", or one that leads to it, was not kept", number);
+    index = way.index;
     if (past->stands_at <= number && end_of(past, past->stands_at) >= index &&
-        past->stands_at >= view.replayable)
+        past->stands_at >= way.number)
         index = end_of(past, past->stands_at); /* It is on the way already. */
-    else if (on_base)
-        rc = stand_on_base(past);
-    for (; rc == SW_OK && index < end; index++)
+    else if (way.point != NULL)
+        rc = stand_on_base(past, way.point);
+    for (; rc == SW_OK && index < way.end; index++)
         rc = step(past, index);
     past->stands_at = rc == SW_OK ? number : UINT64_MAX;
     return rc;

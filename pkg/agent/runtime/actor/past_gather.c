@@ -1,7 +1,9 @@
 #include "pkg/agent/runtime/actor/past_state.h"
 
 #include "pkg/agent/runtime/actor/asleep.h"
+#include "pkg/agent/runtime/actor/bodies.h"
 #include "pkg/agent/runtime/actor/pod.h"
+#include "pkg/agent/store/history.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -106,7 +108,7 @@ static enum sw_rc visit_first(void *ctx, const struct sw_journal_entry *entry, s
     }
 }
 
-/* --- Gathering: the snapshot ----------------------------------------------------------------- */
+/* --- Gathering: points ------------------------------------------------------------------------ */
 
 static enum sw_rc add_record(struct sw_past *past, uint64_t lsn, struct sw_bytes bytes)
 {
@@ -121,10 +123,12 @@ static enum sw_rc add_record(struct sw_past *past, uint64_t lsn, struct sw_bytes
     return past->bytes.failed || past->items.failed ? sw_past_no_memory(past->err) : SW_OK;
 }
 
-static enum sw_rc take_tail(struct sw_past *past, struct sw_bytes tail)
+/* The records that a point has; the first one says more of the point. */
+static enum sw_rc take_tail(struct sw_past *past, struct sw_bytes tail, struct past_point *point)
 {
     struct sw_reader reader = sw_reader_of(tail.data, tail.size);
     struct sw_bytes bytes;
+    bool is_first = true;
     uint64_t lsn;
     enum sw_rc rc = SW_OK;
 
@@ -132,8 +136,11 @@ static enum sw_rc take_tail(struct sw_past *past, struct sw_bytes tail)
         struct sw_record record;
 
         rc = sw_record_take(bytes, &record, past->err);
-        if (rc == SW_OK && record.kind == SW_RECORD_SEGMENT && past->items.size == 0)
-            past->base_spec = record.segment.spec;
+        if (rc == SW_OK && record.kind == SW_RECORD_SEGMENT && is_first)
+            point->base_spec = record.segment.spec;
+        if (is_first && !point->has_base)
+            point->whole_from = lsn;
+        is_first = false;
         if (rc == SW_OK)
             rc = add_record(past, lsn, bytes);
     }
@@ -153,40 +160,206 @@ static enum sw_rc number_of(struct sw_past *past, struct sw_bytes actor, uint64_
     return rc;
 }
 
-/* It is whom we look for: keep what it is made of. */
-static enum sw_rc take_stored(struct sw_past *past, const struct sw_snapshot_instance *saved)
+/* Another one under that key, or the first. */
+static void begin_life(struct sw_past *past, uint64_t id)
 {
-    struct sw_bytes actor = saved->base_actor.size > 0 ? saved->base_actor : saved->actor;
-    struct sw_base *base = &past->base;
-    enum sw_rc rc = SW_OK;
+    past->id = id;
+    past->is_over = past->is_kept = false;
+    past->newest_lsn = 0;
+    sw_buffer_reset(&past->points);
+    sw_buffer_reset(&past->items);
+    sw_buffer_reset(&past->bytes);
+}
+
+static enum sw_rc add_point(struct sw_past *past, const struct sw_snapshot_instance *saved,
+                            uint64_t at)
+{
+    struct past_point point = {.last_lsn = saved->last_lsn,
+                               .state_lsn = saved->state_lsn,
+                               .has_base = saved->base_lsn != 0,
+                               .base_lsn = saved->base_lsn,
+                               .whole_from = saved->base_lsn != 0 ? saved->base_lsn : UINT64_MAX,
+                               .base_spec = saved->spec,
+                               .is_on_file = past->is_in_files,
+                               .file = past->file,
+                               .at = at};
+    struct sw_bytes base = saved->base_actor.size > 0 ? saved->base_actor : saved->actor;
+    enum sw_rc rc = number_of(past, saved->actor, &point.number);
+
+    if (rc == SW_OK && point.has_base)
+        rc = number_of(past, base, &point.base_number);
+    if (rc == SW_OK)
+        rc = take_tail(past, saved->tail, &point);
+    sw_buffer_put(&past->points, &point, sizeof point);
+    if (saved->last_lsn > past->newest_lsn)
+        past->newest_lsn = saved->last_lsn;
+    return rc == SW_OK && past->points.failed ? sw_past_no_memory(past->err) : rc;
+}
+
+/* It is of the key that we look for, as it was at a point: keep what it is made of, unless another
+ * one came since. Its block stands at `at`, if that is in a file of history. */
+static enum sw_rc take_stored(struct sw_past *past, const struct sw_snapshot_instance *saved,
+                              uint64_t at)
+{
+    const struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_INSTANCE, .instance = *saved};
 
     if (saved->seed.size != sizeof past->seed)
         return sw_err_set(past->err, SW_E_CORRUPT, "an instance of the snapshot has no seed");
-    past->id = saved->id;
-    past->has_base = saved->base_lsn != 0;
+    if (saved->id != past->id && past->id != 0 && saved->last_lsn <= past->newest_lsn)
+        return SW_OK;
+    if (saved->id != past->id)
+        begin_life(past, saved->id);
     past->memory_bytes = saved->memory_bytes;
     memcpy(past->seed, saved->seed.data, sizeof past->seed);
-    past->base_spec = saved->spec;
-    base->lsn = saved->base_lsn;
-    base->random_next = saved->base_random_next;
-    sw_buffer_reset(&base->block);
-    sw_buffer_put(&base->block, actor.data, actor.size);
-    sw_buffer_put(&base->block, saved->guest.data, saved->guest.size);
-    if (base->block.failed)
-        return sw_past_no_memory(past->err);
-    base->actor = (struct sw_bytes){base->block.data, actor.size};
-    base->guest = (struct sw_bytes){base->block.data + actor.size, saved->guest.size};
-    if (past->has_base)
-        rc = number_of(past, base->actor, &past->base_number);
-    if (rc == SW_OK)
-        rc = number_of(past, saved->actor, &past->point_number);
-    past->point_lsn = saved->last_lsn;
-    sw_buffer_reset(&past->point_actor);
-    sw_buffer_put(&past->point_actor, saved->actor.data, saved->actor.size);
-    if (rc == SW_OK && past->point_actor.failed)
-        return sw_past_no_memory(past->err);
-    return rc == SW_OK ? take_tail(past, saved->tail) : rc;
+    if (!past->is_in_files) {
+        sw_buffer_reset(&past->kept);
+        sw_snapshot_block_put(&block, &past->kept);
+        past->is_kept = true;
+        if (past->kept.failed)
+            return sw_past_no_memory(past->err);
+    }
+    return add_point(past, saved, at);
 }
+
+/* Records come in the order of their lsns, but for those that a point has, and some twice. */
+static enum sw_rc take_segment(struct sw_past *past, uint64_t lsn, struct sw_bytes bytes)
+{
+    struct sw_worker *worker = past->options.worker;
+    struct sw_record record;
+    struct sw_buffer out;
+    uint64_t instance, pod;
+    enum sw_rc rc;
+
+    if (!sw_record_peek(bytes, &instance, &pod) || find_pod(past, pod) == NULL)
+        return SW_OK;
+    rc = sw_record_take(bytes, &record, past->err);
+    if (rc != SW_OK)
+        return rc;
+    if (sw_record_is_birth(&record.segment) && instance != past->id && lsn > past->newest_lsn &&
+        sw_bytes_is_equal(record.segment.key, past->options.key)) {
+        begin_life(past, instance);
+        past->memory_bytes = record.segment.memory_bytes;
+        if (record.segment.seed.size == sizeof past->seed)
+            memcpy(past->seed, record.segment.seed.data, sizeof past->seed);
+    }
+    if (instance != past->id)
+        return SW_OK;
+    if (record.segment.entry == SW_ENTRY_STOP || record.segment.entry == SW_ENTRY_RESET)
+        past->is_over = true;
+    past->newest_lsn = lsn > past->newest_lsn ? lsn : past->newest_lsn;
+    sw_buffer_init(&out, SW_JOURNAL_RECORD_MAX + SW_EFFECT_BODY_MAX);
+    sw_bodies_inline(&worker->bodies, past->options.shared->journal, bytes, &record, &out);
+    rc = out.failed ? sw_past_no_memory(past->err)
+                    : add_record(past, lsn, (struct sw_bytes){out.data, out.size});
+    sw_buffer_done(&out);
+    return rc;
+}
+
+/* --- Gathering: files of history -------------------------------------------------------------- */
+
+static enum sw_rc take_records(struct sw_past *past, struct sw_bytes records)
+{
+    struct sw_reader reader = sw_reader_of(records.data, records.size);
+    struct sw_bytes bytes;
+    uint64_t lsn;
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && sw_snapshot_tail_take(&reader, &lsn, &bytes))
+        rc = take_segment(past, lsn, bytes);
+    return rc;
+}
+
+static enum sw_rc visit_history(void *ctx, const struct sw_snapshot_block *block,
+                                struct sw_err *err)
+{
+    struct sw_past *past = ctx;
+
+    (void)err;
+    switch ((int)block->kind) {
+    case SW_SNAPSHOT_SPEC:
+        return take_spec(past, &block->spec);
+    case SW_SNAPSHOT_POD:
+        return take_pod(past, &block->pod);
+    case SW_SNAPSHOT_INSTANCE:
+        return find_pod(past, block->instance.pod) != NULL &&
+                       sw_bytes_is_equal(block->instance.key, past->options.key)
+                   ? take_stored(past, &block->instance, block->at)
+                   : SW_OK;
+    case SW_SNAPSHOT_RECORDS:
+        return take_records(past, block->records);
+    default:
+        return SW_OK;
+    }
+}
+
+void sw_past_close_files(struct sw_past *past)
+{
+    for (size_t i = 0; i < past->files_count; i++)
+        sw_snapshot_close(past->files[i]);
+    free(past->files);
+    past->files = NULL;
+    past->files_count = 0;
+}
+
+static enum sw_rc open_file(struct sw_past *past, const struct sw_history_name *name)
+{
+    const struct sw_journal_options *journal = past->options.journal;
+    const struct sw_history_file which = {.system = journal->system,
+                                          .folder = journal->folder,
+                                          .uuid = sw_journal_uuid(past->options.shared->journal),
+                                          .name = *name};
+    struct sw_snapshot_history history;
+    struct sw_buffer bytes;
+    enum sw_rc rc;
+
+    sw_buffer_init(&bytes, SIZE_MAX / 2);
+    rc = sw_history_open(&which, &bytes, &past->files[past->files_count], &history, past->err);
+    past->files_count += rc == SW_OK;
+    sw_buffer_done(&bytes);
+    return rc;
+}
+
+/* The journal is open, so what of it is made a file meanwhile is there twice, and not missing. One
+ * that is damaged is a gap. */
+static enum sw_rc open_files(struct sw_past *past)
+{
+    const struct sw_journal_options *journal = past->options.journal;
+    uint64_t agent = sw_history_agent(past->options.agent_uid);
+    struct sw_history_list list;
+    enum sw_rc rc = sw_history_list(journal->system, journal->folder, &agent, &list, past->err);
+
+    if (rc != SW_OK)
+        return rc;
+    past->files = calloc(list.count + 1, sizeof *past->files);
+    if (past->files == NULL)
+        rc = sw_past_no_memory(past->err);
+    for (size_t i = past->files_skipped; rc == SW_OK && i < list.count; i++) {
+        rc = open_file(past, &list.names[i]);
+        if (rc == SW_E_CORRUPT || rc == SW_E_UNSUPPORTED)
+            rc = SW_OK;
+        else if (rc == SW_E_NOT_FOUND)
+            rc = past->err->rc = SW_E_UNAVAILABLE;
+    }
+    sw_history_list_done(&list);
+    return rc;
+}
+
+static enum sw_rc read_files(struct sw_past *past)
+{
+    enum sw_rc rc = open_files(past);
+
+    past->is_in_files = true;
+    for (past->file = 0; rc == SW_OK && past->file < past->files_count; past->file++) {
+        rc = sw_snapshot_walk(past->files[past->file], visit_history, past, past->err);
+        if (rc == SW_E_CORRUPT)
+            rc = SW_OK;
+    }
+    if (rc == SW_OK)
+        past->is_in_files = false;
+    return rc;
+}
+
+/* --- Gathering: the snapshot ----------------------------------------------------------------- */
 
 static enum sw_rc visit_shelved(struct sw_past *past, struct sw_shelf *shelf, uint64_t place)
 {
@@ -199,7 +372,7 @@ static enum sw_rc visit_shelved(struct sw_past *past, struct sw_shelf *shelf, ui
              ? sw_shelf_read(shelf, place, false, &block, &saved, past->err)
              : sw_err_set(past->err, SW_E_CORRUPT, "the snapshot names no place of a shelf");
     if (rc == SW_OK && sw_bytes_is_equal(saved.key, past->options.key))
-        rc = take_stored(past, &saved);
+        rc = take_stored(past, &saved, place);
     sw_buffer_done(&block);
     return rc;
 }
@@ -244,7 +417,7 @@ static enum sw_rc visit_block(void *ctx, const struct sw_snapshot_block *block, 
     case SW_SNAPSHOT_INSTANCE:
         return find_pod(past, block->instance.pod) != NULL &&
                        sw_bytes_is_equal(block->instance.key, past->options.key)
-                   ? take_stored(past, &block->instance)
+                   ? take_stored(past, &block->instance, block->at)
                    : SW_OK;
     default:
         return SW_OK;
@@ -286,68 +459,10 @@ static enum sw_rc read_snapshot(struct sw_past *past)
 
 /* --- Gathering: records ---------------------------------------------------------------------- */
 
-/* Another one under that key, or the first. */
-static void begin_life(struct sw_past *past, const struct sw_record_segment *segment)
-{
-    past->id = segment->instance;
-    past->has_base = past->is_over = false;
-    sw_buffer_reset(&past->point_actor);
-    past->memory_bytes = segment->memory_bytes;
-    if (segment->seed.size == sizeof past->seed)
-        memcpy(past->seed, segment->seed.data, sizeof past->seed);
-    sw_buffer_reset(&past->items);
-    sw_buffer_reset(&past->bytes);
-}
-
-/* Keep a record with its body, wherever that stands; without it, if it stands nowhere any more. */
-static enum sw_rc keep_record(struct sw_past *past, uint64_t lsn, struct sw_bytes bytes,
-                              struct sw_record *record)
-{
-    struct sw_record_segment *segment = &record->segment;
-    struct sw_worker *worker = past->options.worker;
-    struct sw_err none = {0};
-    struct sw_bytes from;
-    struct sw_buffer out;
-    enum sw_rc rc;
-
-    if (segment->body_lsn == 0 ||
-        sw_bodies_read(&worker->bodies, past->options.shared->journal, segment->body_lsn, &from,
-                       &none) != SW_OK ||
-        segment->body_at > from.size || segment->body_bytes > from.size - segment->body_at)
-        return add_record(past, lsn, bytes);
-    segment->body =
-        (struct sw_bytes){(const uint8_t *)from.data + segment->body_at, segment->body_bytes};
-    segment->body_lsn = 0;
-    sw_buffer_init(&out, SW_JOURNAL_RECORD_MAX);
-    sw_record_put(record, &out, NULL);
-    rc = out.failed ? sw_past_no_memory(past->err)
-                    : add_record(past, lsn, (struct sw_bytes){out.data, out.size});
-    sw_buffer_done(&out);
-    return rc;
-}
-
 static enum sw_rc visit_record(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
 {
-    struct sw_past *past = ctx;
-    struct sw_record record;
-    uint64_t instance, pod;
-    enum sw_rc rc;
-
-    if (!sw_record_peek(entry->record, &instance, &pod) || find_pod(past, pod) == NULL)
-        return SW_OK;
-    rc = sw_record_take(entry->record, &record, err);
-    if (rc != SW_OK)
-        return rc;
-    /* Of those before the point the snapshot has the last one, if it has any. */
-    if (sw_record_is_birth(&record.segment) &&
-        sw_bytes_is_equal(record.segment.key, past->options.key) &&
-        (past->point_actor.size == 0 || entry->place.lsn >= past->snapshot.lsn))
-        begin_life(past, &record.segment);
-    if (instance != past->id)
-        return SW_OK;
-    if (record.segment.entry == SW_ENTRY_STOP || record.segment.entry == SW_ENTRY_RESET)
-        past->is_over = true;
-    return keep_record(past, entry->place.lsn, entry->record, &record);
+    (void)err;
+    return take_segment(ctx, entry->place.lsn, entry->record);
 }
 
 static int compare_items(const void *one, const void *other)
@@ -357,7 +472,7 @@ static int compare_items(const void *one, const void *other)
     return a->lsn < b->lsn ? -1 : a->lsn > b->lsn;
 }
 
-/* In order, each once, and nothing of before a gap. */
+/* In order, each once. */
 static void put_in_order(struct sw_past *past)
 {
     size_t count = items_count(past), kept = 0;
@@ -365,16 +480,32 @@ static void put_in_order(struct sw_past *past)
     if (count == 0)
         return;
     qsort(past->items.data, count, sizeof(struct item), compare_items);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t previous = segment_of(past, item_at(past, i)).previous;
-
-        if (kept > 0 && item_at(past, kept - 1)->lsn == item_at(past, i)->lsn)
-            continue;
-        if (kept > 0 && item_at(past, kept - 1)->lsn != previous && !follows_point(past, previous))
-            kept = 0;
-        *item_at(past, kept++) = *item_at(past, i);
-    }
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || item_at(past, kept - 1)->lsn != item_at(past, i)->lsn)
+            *item_at(past, kept++) = *item_at(past, i);
     past->items.size = kept * sizeof(struct item);
+}
+
+/* What number a record has by a point. False: none says it. */
+static bool number_by_point(const struct sw_past *past, const struct item *item,
+                            const struct sw_record_segment *segment, uint64_t *ret_number)
+{
+    for (size_t i = 0; i < points_count(past); i++) {
+        const struct past_point *point = point_at(past, i);
+        bool is_known = true;
+
+        if (item->lsn == point->last_lsn)
+            *ret_number = point->number;
+        else if (segment->previous == point->last_lsn)
+            *ret_number = point->number + is_counted(segment);
+        else if (point->has_base && segment->previous == point->base_lsn)
+            *ret_number = point->base_number + is_counted(segment);
+        else
+            is_known = false;
+        if (is_known)
+            return true;
+    }
+    return false;
 }
 
 /* What number a record has by itself. False: it has none. */
@@ -388,12 +519,8 @@ static bool own_number(const struct sw_past *past, size_t index, uint64_t *ret_n
 
     if (segment.entry == SW_ENTRY_START && segment.previous == 0) {
         *ret_number = 1;
-    } else if (past->point_actor.size > 0 && item->lsn == past->point_lsn) {
-        *ret_number = past->point_number;
-    } else if (follows_point(past, segment.previous)) {
-        *ret_number = past->point_number + is_counted(&segment);
-    } else if (past->has_base && segment.previous == past->base.lsn) {
-        *ret_number = past->base_number + is_counted(&segment);
+    } else if (number_by_point(past, item, &segment, ret_number)) {
+        is_known = true;
     } else if (sw_record_is_whole(&segment) &&
                sw_actor_load(&actor, segment.actor, &none) == SW_OK) {
         *ret_number = actor.segments + is_counted(&segment);
@@ -404,33 +531,104 @@ static bool own_number(const struct sw_past *past, size_t index, uint64_t *ret_n
     return is_known;
 }
 
-/* Numbers run on from what has one by itself, in both directions. */
-static enum sw_rc number_items(struct sw_past *past)
+/* Numbers run on from one that is known, in both directions. */
+static void number_from(struct sw_past *past, size_t first, size_t end, size_t known)
 {
-    size_t count = items_count(past), known = 0;
-    uint64_t number = 0;
-
-    while (known < count && !own_number(past, known, &number))
-        known++;
-    if (known == count)
-        return count == 0 ? SW_OK
-                          : sw_err_set(past->err, SW_E_CORRUPT,
-                                       "nothing says which turns its %zu records from lsn %" PRIu64
-                                       " on are of; the snapshot knows it up to %" PRIu64,
-                                       count, item_at(past, 0)->lsn, past->point_lsn);
-    item_at(past, known)->number = number;
-    for (size_t i = known + 1; i < count; i++) {
+    for (size_t i = known + 1; i < end; i++) {
         struct sw_record_segment segment = segment_of(past, item_at(past, i));
 
-        item_at(past, i)->number = follows_point(past, segment.previous)
-                                       ? past->point_number + is_counted(&segment)
-                                       : item_at(past, i - 1)->number + is_counted(&segment);
+        item_at(past, i)->number = item_at(past, i - 1)->number + is_counted(&segment);
     }
-    for (size_t i = known; i > 0; i--) {
+    for (size_t i = known; i > first; i--) {
         struct sw_record_segment segment = segment_of(past, item_at(past, i));
 
         item_at(past, i - 1)->number = item_at(past, i)->number - is_counted(&segment);
     }
+}
+
+/* By what has a number by itself. False: nothing has. */
+static bool number_run(struct sw_past *past, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++)
+        if (own_number(past, i, &item_at(past, i)->number)) {
+            number_from(past, first, end, i);
+            return true;
+        }
+    return false;
+}
+
+/* Of a tail of which nothing says how many turns failed behind it, as these were left out: it ends
+ * before the point, and before what follows. False: it is of no tail. */
+static bool hide_run(struct sw_past *past, size_t first, size_t end, uint64_t before)
+{
+    uint64_t lsn = item_at(past, end - 1)->lsn;
+
+    for (size_t i = 0; i < points_count(past); i++) {
+        const struct past_point *point = point_at(past, i);
+
+        if (point->last_lsn < lsn || point->whole_from > lsn)
+            continue;
+        for (size_t at = first; at < end; at++) {
+            item_at(past, at)->number = point->number < before ? point->number : before;
+            item_at(past, at)->is_hidden = true;
+        }
+        return true;
+    }
+    return false;
+}
+
+/* Records are left out: what they are needed for cannot be made of an image before them. */
+static void leave_out(struct sw_past *past, uint64_t first, uint64_t last)
+{
+    for (size_t i = 0; i < points_count(past); i++) {
+        struct past_point *point = point_at(past, i);
+
+        if (point->whole_from >= last || point->last_lsn < first)
+            continue;
+        point->has_base = false;
+        point->whole_from = UINT64_MAX;
+    }
+}
+
+/* Where the run of records begins, which follow each other without a gap, that ends before `end`.
+ */
+static size_t begin_of_run(const struct sw_past *past, size_t end)
+{
+    size_t first = end - 1;
+
+    while (first > 0 &&
+           segment_of(past, item_at(past, first)).previous == item_at(past, first - 1)->lsn)
+        first--;
+    return first;
+}
+
+/* Of what follows a gap the next point says the numbers; what none does is left out. */
+static enum sw_rc number_items(struct sw_past *past)
+{
+    size_t count = items_count(past), kept = count;
+    uint64_t before = UINT64_MAX; /* The number before what follows. */
+
+    for (size_t end = count, first; end > 0; end = first) {
+        struct sw_record_segment segment;
+
+        first = begin_of_run(past, end);
+        segment = segment_of(past, item_at(past, first));
+        if (number_run(past, first, end)) {
+            before = item_at(past, first)->number - is_counted(&segment);
+        } else if (!hide_run(past, first, end, before)) {
+            leave_out(past, item_at(past, first)->lsn, item_at(past, end - 1)->lsn);
+            continue;
+        }
+        kept -= end - first;
+        memmove(item_at(past, kept), item_at(past, first), (end - first) * sizeof(struct item));
+    }
+    if (count > 0 && kept == count)
+        return sw_err_set(past->err, SW_E_CORRUPT,
+                          "nothing says which turns its %zu records from lsn %" PRIu64 " on are of",
+                          count, item_at(past, 0)->lsn);
+    if (kept > 0)
+        memmove(past->items.data, item_at(past, kept), (count - kept) * sizeof(struct item));
+    past->items.size = (count - kept) * sizeof(struct item);
     return SW_OK;
 }
 
@@ -451,6 +649,8 @@ static enum sw_rc read_all(struct sw_past *past)
                                                         &shared->journal, past->err));
 
     if (rc == SW_OK)
+        rc = read_files(past);
+    if (rc == SW_OK)
         rc = read_snapshot(past);
     return rc == SW_OK ? judge_reading(past, sw_journal_revisit(shared->journal,
                                                                 sw_journal_begin(shared->journal),
@@ -469,18 +669,30 @@ static void forget(struct sw_past *past)
         sw_shelf_free(shared->shelf);
     shared->journal = NULL;
     shared->shelf = NULL;
-    past->snapshot.lsn = past->id = 0;
-    past->has_base = past->is_over = false;
-    sw_buffer_reset(&past->point_actor);
-    sw_buffer_reset(&past->items);
-    sw_buffer_reset(&past->bytes);
+    past->snapshot.lsn = 0;
+    past->is_in_files = false;
+    begin_life(past, 0);
+    sw_past_close_files(past);
+}
+
+/* Whether it is worth another try: what was read has gone, or is too much, and then less is read.
+ */
+static bool tries_again(struct sw_past *past, enum sw_rc rc)
+{
+    size_t left = past->files_count;
+
+    if (rc == SW_E_EXHAUSTED && past->is_in_files && left > 0) {
+        past->files_skipped += left / 2 + 1;
+        return true;
+    }
+    return rc == SW_E_UNAVAILABLE;
 }
 
 enum sw_rc sw_past_gather(struct sw_past *past)
 {
     enum sw_rc rc = read_all(past);
 
-    for (unsigned i = 1; rc == SW_E_UNAVAILABLE && i < TRIES_MAX; i++) {
+    for (unsigned i = 1; tries_again(past, rc) && i < TRIES_MAX; i++) {
         forget(past);
         rc = read_all(past);
     }
@@ -490,6 +702,8 @@ enum sw_rc sw_past_gather(struct sw_past *past)
         return sw_err_set(past->err, SW_E_NOT_FOUND, "there is no instance %.*s/%.*s",
                           (int)past->options.agent.size, (const char *)past->options.agent.data,
                           (int)past->options.key.size, (const char *)past->options.key.data);
+    if (past->snapshot.lsn > past->newest_lsn && !past->is_kept)
+        past->is_over = true; /* It went with its Pod, without a record of its own. */
     put_in_order(past);
     rc = number_items(past);
     return rc == SW_OK ? make_instance(past) : rc;

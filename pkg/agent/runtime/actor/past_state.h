@@ -12,6 +12,22 @@
 struct item { /* A record. */
     uint64_t lsn, number;
     size_t at, size; /* In past->bytes. */
+    /* Which turn it is of is not known: a number that it is not beyond. It changed the state, and
+     * is not shown. */
+    bool is_hidden;
+};
+
+/* The instance as it was at the point of a snapshot: one that begins what a file of history holds,
+ * or the one that counts. */
+struct past_point {
+    uint64_t last_lsn, state_lsn, number; /* number: of the last turn before it. */
+    bool has_base;
+    uint64_t base_lsn, base_number; /* has_base: an image is there, of before its tail. */
+    uint64_t whole_from;            /* From this record on its tail has all that changed it. */
+    uint32_t base_spec;             /* Under which it was then. */
+    bool is_on_file;                /* Or else its block is past->kept. */
+    size_t file;                    /* In past->files, */
+    uint64_t at;                    /* and where its block stands there. */
 };
 
 struct past_pod {
@@ -27,15 +43,17 @@ struct sw_past {
     uint32_t pods_count;
     struct sw_record_snapshot snapshot; /* lsn 0: none counts. */
     char snapshot_name[SW_SNAPSHOT_NAME_MAX];
-    uint64_t id; /* 0: nobody is found yet. */
-    bool is_over, has_base;
-    struct sw_base base; /* has_base: of the snapshot. */
-    uint64_t base_number;
-    /* What the snapshot has of it at its point. Of what failed since its last change of state
-     * nothing may be left but what that made of its actor. */
-    struct sw_buffer point_actor; /* Empty: the snapshot has nothing of it. */
-    uint64_t point_lsn, point_number;
-    uint32_t base_spec; /* Under which it was when it was saved. */
+    struct sw_snapshot **files;        /* Of history, ascending, open; owned. */
+    size_t files_count, files_skipped; /* skipped: the oldest, which are not looked at. */
+    bool is_in_files;
+    size_t file;           /* While is_in_files: which one. */
+    uint64_t id;           /* 0: nobody is found yet. */
+    uint64_t newest_lsn;   /* Of what was found of it. */
+    bool is_over, is_kept; /* is_kept: the snapshot that counts has it, in `kept`. */
+    /* Of what failed since its last change of state nothing may be left at a point but what that
+     * made of its actor. */
+    struct sw_buffer points;      /* struct past_point, ascending. */
+    struct sw_buffer kept, block; /* Blocks: of the snapshot; the one that is looked at. */
     uint8_t seed[16];
     uint64_t memory_bytes;
     struct sw_pod *pod;
@@ -73,10 +91,23 @@ static inline struct sw_record_segment segment_of(const struct sw_past *past,
     return record.segment;
 }
 
-/* Whether that is the record before the point of the snapshot. */
-static inline bool follows_point(const struct sw_past *past, uint64_t previous)
+static inline size_t points_count(const struct sw_past *past)
 {
-    return past->point_actor.size > 0 && previous == past->point_lsn;
+    return past->points.size / sizeof(struct past_point);
+}
+
+static inline struct past_point *point_at(const struct sw_past *past, size_t index)
+{
+    return (struct past_point *)(void *)past->points.data + index;
+}
+
+/* The point that is right behind that record.  NULL: there is none. */
+static inline const struct past_point *point_behind(const struct sw_past *past, uint64_t lsn)
+{
+    for (size_t i = points_count(past); i > 0; i--)
+        if (point_at(past, i - 1)->last_lsn == lsn)
+            return point_at(past, i - 1);
+    return NULL;
 }
 
 static inline bool is_counted(const struct sw_record_segment *segment)
@@ -88,3 +119,5 @@ static inline bool is_counted(const struct sw_record_segment *segment)
 
 /* Read it all, as sw_past_open says: past->options and past->err are set. */
 SW_MUST_CHECK enum sw_rc sw_past_gather(struct sw_past *past);
+/* Nothing of it is read any more. */
+void sw_past_close_files(struct sw_past *past);

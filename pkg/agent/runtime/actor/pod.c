@@ -251,6 +251,7 @@ struct sw_record_pod sw_pod_record(const struct sw_pod_config *config, uint32_t 
                                   .slots = {config->slots, sizeof config->slots},
                                   .replicas = config->replicas,
                                   .body_bytes = (uint32_t)config->body_bytes,
+                                  .history = config->history,
                                   .is_keyed = config->is_keyed};
 }
 
@@ -265,7 +266,8 @@ static enum sw_rc record_pod(struct sw_worker *worker, struct sw_pod *pod,
 
     if (!config->is_durable ||
         (pod->spec == spec && memcmp(old->slots, config->slots, sizeof old->slots) == 0 &&
-         old->replicas == config->replicas && old->body_bytes == config->body_bytes))
+         old->replicas == config->replicas && old->body_bytes == config->body_bytes &&
+         memcmp(&old->history, &config->history, sizeof old->history) == 0))
         return SW_OK;
     record.pod.is_reset = is_reset;
     return sw_worker_append(worker, &record, &place);

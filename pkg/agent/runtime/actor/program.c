@@ -106,7 +106,8 @@ static bool is_needed(const struct sw_worker *worker, struct sw_bytes digest)
     uint32_t generation = has_history ? 0 : atomic_load(&snapshots->ground_generation);
 
     /* What changes Pods and came before may still wait. */
-    return worker->passing.items != NULL || sw_specs_need(&shared->specs, digest, generation);
+    return worker->passing.items != NULL || sw_specs_need(&shared->specs, digest, generation) ||
+           sw_keeper_needs(snapshots->keeper, digest);
 }
 
 static bool has_pod(const struct sw_worker *worker, const struct sw_program *program)

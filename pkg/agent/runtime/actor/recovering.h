@@ -49,7 +49,8 @@ struct recovery {
     bool has_snapshot; /* The journal names one; the last one named is this. */
     struct sw_record_snapshot snapshot;
     char snapshot_name[SW_SNAPSHOT_NAME_MAX];
-    uint64_t snapshot_end; /* Behind its record. */
+    uint64_t snapshot_end;            /* Behind its record. */
+    struct sw_record_snapshot before; /* The one that was named before; lsn 0: none was. */
 };
 
 static inline struct sw_worker *worker_of(const struct recovery *recovery, uint64_t pod)

@@ -86,6 +86,7 @@ enum sw_rc sw_recovery_pod(struct recovery *recovery, const struct sw_record_pod
         .deadline_ms = 1000,
         .mailbox = MAILBOX_UNTIL_OPENED,
         .body_bytes = record->body_bytes,
+        .history = record->history,
     };
 
     const struct sw_spec *spec = sw_recovery_use_spec(recovery, record->spec);
@@ -553,6 +554,7 @@ static enum sw_rc note_snapshot(void *ctx, const struct sw_journal_entry *entry,
     if (rc != SW_OK)
         return rc;
     recovery->has_snapshot = true;
+    recovery->before = recovery->snapshot;
     recovery->snapshot = record.snapshot;
     memcpy(recovery->snapshot_name, record.snapshot.file.data, record.snapshot.file.size);
     recovery->snapshot.file.data = recovery->snapshot_name;
@@ -838,6 +840,7 @@ enum sw_rc sw_recovery_run(struct recovery *recovery)
 {
     struct sw_shared *shared = recovery->shared;
     bool is_watched = recovery->watch != NULL;
+    struct sw_recovered recovered = {.workers = recovery->workers, .count = recovery->count};
     struct sw_err *err = recovery->err;
     enum sw_rc rc;
 
@@ -854,8 +857,9 @@ enum sw_rc sw_recovery_run(struct recovery *recovery)
         rc = take_snapshot(recovery);
     if (rc == SW_OK)
         rc = sw_journal_revisit(shared->journal, recovery->begin, take_record, recovery, err);
+    recovered.before = recovery->before.lsn == 0 ? NULL : &recovery->before;
     if (rc == SW_OK && !is_watched)
-        rc = sw_snapshots_clean(shared, err);
+        rc = sw_snapshots_clean(shared, &recovered, err);
     if (rc == SW_OK && !is_watched) {
         report_bytes(recovery); /* Before anything new is written. */
         sw_suspects_recovered(&shared->suspects, sw_journal_end(shared->journal));

@@ -169,6 +169,8 @@ enum sw_rc sw_recovery_block(void *ctx, const struct sw_snapshot_block *block, s
         return load_shelf(recovery, &block->shelf);
     case SW_SNAPSHOT_PLACES:
         return load_places(recovery, &block->places);
+    case SW_SNAPSHOT_RECORDS: /* Of files of history only. */
+    case SW_SNAPSHOT_HISTORY:
     case SW_SNAPSHOT_PACKED:
     case SW_SNAPSHOT_END:
         break;

@@ -78,7 +78,10 @@ struct sw_snapshots *sw_snapshots_new(void)
     if (snapshots == NULL)
         return NULL;
     snapshots->ground = ground_new(0, 0, 0, NULL);
-    if (snapshots->ground == NULL) {
+    snapshots->keeper = sw_keeper_new();
+    if (snapshots->ground == NULL || snapshots->keeper == NULL) {
+        sw_ground_put(snapshots->ground);
+        sw_keeper_free(snapshots->keeper);
         free(snapshots);
         return NULL;
     }
@@ -117,6 +120,7 @@ void sw_snapshots_free(struct sw_snapshots *snapshots)
         snapshots->system->file_close(snapshots->system->ctx, snapshots->file);
     sw_ground_put(snapshots->old);
     sw_ground_put(snapshots->ground);
+    sw_keeper_free(snapshots->keeper);
     sw_buffer_done(&snapshots->out);
     pthread_mutex_destroy(&snapshots->mutex);
     free(snapshots);
@@ -361,6 +365,8 @@ enum sw_rc sw_snapshot_begin(struct sw_shared *shared, struct sw_worker **worker
         rc = sw_accounts_put(&shared->accounts, snapshots);
     if (rc == SW_OK)
         rc = put_numbers(shared, workers, count);
+    if (rc == SW_OK)
+        rc = sw_keeper_note(snapshots->keeper, workers, count);
     if (rc != SW_OK) {
         free_blocks(snapshots);
         return sw_err_set(err, rc, "no memory for a snapshot");
@@ -548,6 +554,8 @@ static enum sw_rc make_it_count(struct sw_shared *shared, struct sw_err *err)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a snapshot"); /* Again, later. */
     }
     snapshots->file = -1;
+    snapshots->is_kept = !sw_keeper_is_wanted(snapshots->keeper);
+    sw_keeper_await(snapshots->keeper, !snapshots->is_kept);
     snapshots->old = ground_change(snapshots, ground);
     snapshots->failures = 0;
     snapshots->view.lsn = ground->lsn;
@@ -608,17 +616,88 @@ static enum sw_rc remove_needless(struct sw_shared *shared, struct sw_err *err)
     return rc == SW_OK ? removal.rc : rc;
 }
 
-enum sw_rc sw_snapshots_clean(struct sw_shared *shared, struct sw_err *err)
+/* If what was before the ground is all there still, have it be kept first. True: it is to be. */
+static bool recover_old(struct sw_shared *shared, const struct sw_record_snapshot *before)
 {
     struct sw_snapshots *snapshots = shared->snapshots;
-    enum sw_rc rc;
+    uint64_t begin = sw_journal_begin(shared->journal);
+    char path[SW_PATH_MAX], name[SW_SNAPSHOT_NAME_MAX];
+    struct sw_snapshot *file = NULL;
+    struct sw_snapshot_report report;
+    struct sw_err err = {0};
+
+    if (snapshots->ground->file == NULL || !sw_keeper_is_wanted(snapshots->keeper) ||
+        begin > (before == NULL ? SW_JOURNAL_BIRTH_LSN : before->lsn))
+        return false;
+    if (before != NULL) {
+        sw_snapshot_name(before->lsn, name);
+        snprintf(path, sizeof path, "%s/%s", snapshots->folder, name);
+        if (sw_snapshot_open_path(shared->system, path, &file, &report, &err) != SW_OK)
+            return false; /* It was kept, and has gone. */
+    }
+    snapshots->old = ground_new(before == NULL ? 0 : before->lsn, 0, 0, file);
+    if (snapshots->old == NULL)
+        sw_snapshot_close(file);
+    return snapshots->old != NULL;
+}
+
+enum sw_rc sw_snapshots_clean(struct sw_shared *shared, const struct sw_recovered *recovered,
+                              struct sw_err *err)
+{
+    struct sw_snapshots *snapshots = shared->snapshots;
+    enum sw_rc rc = sw_keeper_begin(shared, snapshots->folder, err);
+
+    if (rc == SW_OK)
+        rc = sw_keeper_note(snapshots->keeper, recovered->workers, recovered->count);
+    if (rc != SW_OK)
+        return rc;
 
     /* Hosts that always end sooner than that would leave ever more to the next one. */
     if (sw_snapshot_is_due(shared) && !has_grown(shared, RECOVERED_TAILS))
         atomic_store(&snapshots->retry_ns,
                      snapshots->system->monotonic_ns(snapshots->system->ctx) + RECOVERED_WAIT_NS);
+    if (recover_old(shared, recovered->before)) {
+        snapshots->cleans_all = true;
+        sw_keeper_await(snapshots->keeper, true);
+        atomic_store(&snapshots->phase, SW_SNAPSHOT_COUNTS);
+        return SW_OK;
+    }
     rc = remove_needless(shared, err);
     return rc == SW_OK ? sw_shelf_clean(shared->shelf, true, err) : rc;
+}
+
+bool sw_snapshot_trim(struct sw_shared *shared)
+{
+    return sw_snapshot_phase(shared) != SW_SNAPSHOT_NONE ||
+           sw_keeper_trim(shared, shared->snapshots->folder);
+}
+
+void sw_snapshot_ask(struct sw_shared *shared, bool (*goes_on)(void *ctx), void *ctx)
+{
+    sw_keeper_ask(shared->snapshots->keeper, goes_on, ctx);
+}
+
+bool sw_snapshot_trouble(struct sw_shared *shared, char ret_words[SW_SNAPSHOT_WORDS_MAX])
+{
+    return sw_keeper_trouble(shared->snapshots->keeper, ret_words);
+}
+
+/* What is to be removed is a history that some keep: it is durable as such before.
+ * SW_E_CANCELLED: not now. */
+static enum sw_rc keep_history(struct sw_shared *shared, struct sw_err *err)
+{
+    struct sw_snapshots *snapshots = shared->snapshots;
+    const struct sw_keeper_span span = {.folder = snapshots->folder,
+                                        .from = snapshots->old->lsn,
+                                        .to = snapshots->ground->lsn,
+                                        .before = snapshots->old->file};
+    enum sw_rc rc = snapshots->is_kept ? SW_OK : sw_keeper_write(shared, &span, err);
+
+    if (rc != SW_OK)
+        return rc;
+    snapshots->is_kept = true;
+    sw_keeper_await(snapshots->keeper, false);
+    return SW_OK;
 }
 
 /* Nothing is removed while somebody still rebuilds from what was before. */
@@ -628,15 +707,20 @@ static enum sw_rc reclaim(struct sw_shared *shared, struct sw_err *err)
     struct sw_ground *old = snapshots->old;
     enum sw_rc rc;
 
-    if (atomic_load(&old->refs) > 1)
+    if (snapshots->is_stopping && !snapshots->is_kept)
         return SW_OK;
+    rc = keep_history(shared, err);
+    if (rc != SW_OK || atomic_load(&old->refs) > 1)
+        return rc;
     pthread_mutex_lock(&snapshots->mutex); /* Others look at it in sw_snapshot_has_work. */
     snapshots->old = NULL;
     pthread_mutex_unlock(&snapshots->mutex);
     sw_ground_put(old);
     rc = remove_needless(shared, err);
     if (rc == SW_OK)
-        rc = sw_shelf_clean(shared->shelf, false, err);
+        rc = sw_shelf_clean(shared->shelf, snapshots->cleans_all, err);
+    snapshots->cleans_all = false;
+    (void)sw_keeper_trim(shared, snapshots->folder);
     atomic_store(&snapshots->phase, SW_SNAPSHOT_NONE);
     return rc;
 }
@@ -646,6 +730,8 @@ static bool is_old_idle(struct sw_snapshots *snapshots)
 {
     bool is_idle;
 
+    if (snapshots->is_stopping && !snapshots->is_kept)
+        return false;
     pthread_mutex_lock(&snapshots->mutex);
     is_idle = snapshots->old != NULL && atomic_load(&snapshots->old->refs) == 1;
     pthread_mutex_unlock(&snapshots->mutex);
@@ -705,20 +791,28 @@ enum sw_rc sw_snapshot_advance(struct sw_shared *shared, struct sw_err *err)
 
 /* --- At a clean stop ------------------------------------------------------------------------- */
 
-/* What is named and not through yet goes on to its end; what is being taken is of no use now. */
-static enum sw_rc end_running(struct sw_shared *shared, struct sw_err *err)
-{
-    enum sw_rc rc = SW_OK;
-
-    sw_snapshot_abandon(shared);
-    while (rc == SW_OK && sw_snapshot_has_work(shared))
-        rc = sw_snapshot_advance(shared, err);
-    return rc;
-}
-
 static bool is_late(const struct sw_snapshot_options *options, unsigned percent)
 {
     return options->is_late != NULL && options->is_late(options->ctx, percent);
+}
+
+static bool has_time(void *ctx)
+{
+    return !is_late(ctx, 50);
+}
+
+/* What is named and not through yet goes on to its end; what is being taken is of no use now. */
+static enum sw_rc end_running(struct sw_snapshot_options *options, struct sw_err *err)
+{
+    struct sw_shared *shared = options->shared;
+    enum sw_rc rc = SW_OK;
+
+    sw_keeper_ask(shared->snapshots->keeper, has_time, options);
+    sw_snapshot_abandon(shared);
+    while (rc == SW_OK && sw_snapshot_has_work(shared))
+        rc = sw_snapshot_advance(shared, err);
+    sw_keeper_ask(shared->snapshots->keeper, NULL, NULL);
+    return rc;
 }
 
 static enum sw_rc sweep(const struct sw_snapshot_options *options, struct sw_err *err)
@@ -763,12 +857,14 @@ static void put_to_sleep(const struct sw_snapshot_options *options)
 enum sw_rc sw_snapshot_take(const struct sw_snapshot_options *options, struct sw_err *err)
 {
     struct sw_shared *shared = options->shared;
-    enum sw_rc rc = end_running(shared, err);
+    struct sw_snapshot_options own = *options;
+    enum sw_rc rc = end_running(&own, err);
 
     assert(!sw_journal_is_dirty(shared->journal));
     if (rc == SW_OK && !options->is_forced &&
         sw_journal_end(shared->journal) == shared->snapshots->idle_lsn)
         return SW_OK;
+    shared->snapshots->is_stopping = true; /* The history of it is for the next start. */
     if (rc == SW_OK)
         put_to_sleep(options);
     if (rc == SW_OK)
@@ -782,5 +878,6 @@ enum sw_rc sw_snapshot_take(const struct sw_snapshot_options *options, struct sw
         rc = sw_journal_commit(shared->journal, err);
     while (rc == SW_OK && sw_snapshot_has_work(shared))
         rc = sw_snapshot_advance(shared, err);
+    shared->snapshots->is_stopping = false;
     return rc;
 }

@@ -24,7 +24,8 @@ enum sw_snapshot_phase {
     SW_SNAPSHOT_TAKING,    /* Workers save instances, and what they save is written. */
     SW_SNAPSHOT_ABANDONED, /* A worker gave up; the next sw_snapshot_advance cleans up. */
     SW_SNAPSHOT_NAMED,     /* The file is synced and its record appended. */
-    SW_SNAPSHOT_COUNTS     /* The record is durable; what is needless is not removed yet. */
+    SW_SNAPSHOT_COUNTS /* The record is durable; what is needless is not removed yet, and not kept
+                          as history (keeper.h) by those who keep one. */
 };
 
 /* Whether it is time: the journal has grown since the last point by more than that snapshot's size
@@ -56,6 +57,16 @@ SW_MUST_CHECK enum sw_rc sw_snapshot_advance(struct sw_shared *shared, struct sw
  * thread. */
 bool sw_snapshot_has_work(const struct sw_shared *shared);
 enum sw_snapshot_phase sw_snapshot_phase(const struct sw_shared *shared);
+/* Remove what is older than Agents keep of their history, and what they do not keep any more: at a
+ * start, after a snapshot, and each minute. False: there is nothing left of that kind. The thread
+ * that advances it. */
+bool sw_snapshot_trim(struct sw_shared *shared);
+/* Have advance ask every now and then, while it writes histories, whether to go on; false: it ends
+ * with SW_E_CANCELLED. NULL: nobody is asked. */
+void sw_snapshot_ask(struct sw_shared *shared, bool (*goes_on)(void *ctx), void *ctx);
+#define SW_SNAPSHOT_WORDS_MAX 400u
+/* What went wrong with histories since the last call. False: nothing. The thread that advances. */
+bool sw_snapshot_trouble(struct sw_shared *shared, char ret_words[SW_SNAPSHOT_WORDS_MAX]);
 /* Give up the one that is being taken. The thread that advances it. */
 void sw_snapshot_abandon(struct sw_shared *shared);
 
@@ -79,7 +90,7 @@ struct sw_snapshot_options {
 /* All of it at once, at a clean stop: the workers are at rest for good and the journal is
  * committed. Without a record since the last one there is nothing to do. For half of the time,
  * instances that sleep are rebuilt if they can be, so that another engine may go on with them.
- * SW_E_TIMEOUT  is_late
+ * SW_E_TIMEOUT, SW_E_CANCELLED  is_late
  * Others        as sw_snapshot_begin and sw_snapshot_advance: the journal serves as well */
 SW_MUST_CHECK enum sw_rc sw_snapshot_take(const struct sw_snapshot_options *options,
                                           struct sw_err *err);

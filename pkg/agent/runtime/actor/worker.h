@@ -61,6 +61,7 @@ struct sw_pod_config { /* What a Pod is to be. Texts are borrowed unless in an i
     uint32_t messages_per_s; /* To an instance; 0: any number. */
     uint32_t children_per_s; /* That the sends of an instance bring to life; 0: any number. */
     uint32_t weight;         /* Of its Agent among those of its namespace; 0: SW_WEIGHT_STANDARD. */
+    struct sw_history_policy history;
 };
 
 struct sw_item_pod_open {

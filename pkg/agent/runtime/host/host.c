@@ -289,6 +289,7 @@ static struct sw_pod_config config_of(const struct pod *pod, const struct sw_fra
         .timers_max = open->timers_max,
         .messages_per_s = open->messages_per_s,
         .children_per_s = open->children_per_s,
+        .history = {open->history_ns, open->history_bytes, open->history_turns},
     };
 
     assert(rc == SW_OK); /* The module came under that name. */

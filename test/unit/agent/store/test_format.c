@@ -74,11 +74,11 @@ static void kinds_of_blocks(void **state)
 {
     static const char *const names[] = {"?",         "spec",    "pod",    "instance", "message",
                                         "published", "numbers", "letter", "gone",     "packed",
-                                        "shelf",     "places",  "usage"};
+                                        "shelf",     "places",  "usage",  "records",  "history"};
 
     (void)state;
-    assert_int_equal(SW_SNAPSHOT_USAGE + 1, sizeof names / sizeof *names);
-    for (unsigned kind = 1; kind <= SW_SNAPSHOT_USAGE; kind++)
+    assert_int_equal(SW_SNAPSHOT_HISTORY + 1, sizeof names / sizeof *names);
+    for (unsigned kind = 1; kind <= SW_SNAPSHOT_HISTORY; kind++)
         says("| %u | %s |", kind, names[kind]);
     says("| %u | end |", SW_SNAPSHOT_END);
 }

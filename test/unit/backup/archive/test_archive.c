@@ -245,6 +245,8 @@ static void no_name_leads_out_of_the_folder(void **state)
     static const char *const good[] = {"store.db",
                                        "agents/journal-0000000000000040.seg",
                                        "agents/shelf-00000001.shelf",
+                                       "agents/history-0123456789abcdef-0000000000000040-"
+                                       "0000000000000100.hist",
                                        "hosts/namespace-shop/host",
                                        "hosts/agent-0a-b/agents-journal",
                                        LONG_NAME,
@@ -261,6 +263,9 @@ static void no_name_leads_out_of_the_folder(void **state)
                                       "agents/journal-0000000000000040.seg.tmp",
                                       "agents/journal-000000000000004G.seg",
                                       "agents/shelf-1.shelf",
+                                      "agents/history-0123456789abcdef-0000000000000040.hist",
+                                      "agents/history-0123456789abcdef-0000000000000040-"
+                                      "0000000000000100.new",
                                       "hosts/agents/host",
                                       "hosts/namespace-/host",
                                       "hosts/namespace-../host",
