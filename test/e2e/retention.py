@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What an Agent says that is to be kept of its instances' past is kept though snapshots come and go,
-over kills of the host and of the daemon and in a backup, up to the limits that it says and not
+"""What an Agent says that is to be kept of its instances' past is kept though snapshots come and
+go, over kills of the host and of the daemon and in a backup, up to the limits that it says and not
 beyond; and each turn of it comes to the same again."""
 # timeout: 300
 # labels: kill

@@ -547,6 +547,10 @@ static int32_t take_note(const struct swarm_message *m, const struct sim_note *w
     struct sim_note copy = *what, reply = {.kind = SIM_NOTE_PLAIN, .id = what->id};
     uint32_t from = peer_of(m->from, m->from_size);
 
+    if (copy.kind == SIM_NOTE_BRANCHED && m->from_size > 0) {
+        note(SIM_ENTRY_BRANCHED, (uint32_t)(m->from[m->from_size - 1] - '0'), copy.number, copy.id);
+        return SWARM_DONE;
+    }
     if (from == SIM_CLIENT)
         return SWARM_E_INVALID;
     if (copy.kind == SIM_NOTE_MIRROR) {
@@ -916,10 +920,24 @@ int32_t SWARM_EXPORT(on_timer)(uint64_t id)
     return SWARM_DONE;
 }
 
+/* A branch/N counts, tells a hub of it, and nothing else. */
+static int32_t branch(const struct sim_request *r, uint64_t handle)
+{
+    struct sim_note what = {.kind = SIM_NOTE_BRANCHED, .id = r->id, .number = ++memory.life.steps};
+    struct sim_answer told = {.value = what.number};
+    char name[16];
+    uint32_t size = write_name(SIM_HUB_FIRST + (uint32_t)(r->id % SIM_HUBS), name);
+    int32_t code = swarm_send(name, size, "", 0, &what, sizeof what, SWARM_PRIORITY_NORMAL, 0);
+
+    return code != 0 ? code : answer(handle, &told);
+}
+
 static int32_t dispatch(const struct swarm_message *m)
 {
     const struct sim_request *r = (const void *)m->body;
 
+    if (memory.self == SIM_CLIENT)
+        return m->body_size == sizeof *r ? branch(r, m->reply_handle) : SWARM_E_INVALID;
     if ((m->flags & SWARM_MESSAGE_IS_REPLY) != 0)
         return take_answer(m);
     if ((m->flags & SWARM_MESSAGE_PUBLISHED) != 0)

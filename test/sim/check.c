@@ -349,6 +349,7 @@ static void walk_entry(struct walk *walk, const struct sim_entry *entry)
     case SIM_ENTRY_TOLD:
     case SIM_ENTRY_VISITED:
     case SIM_ENTRY_STEPPED:
+    case SIM_ENTRY_BRANCHED:
     case SIM_ENTRY_ENDED:
     case SIM_ENTRY_RANDOM:
         return;

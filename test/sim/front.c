@@ -121,6 +121,12 @@ static void make_pods(struct sim_front *front)
                             .resets = true,
                             .mailbox = 256};
 
+    struct sim_pod branch = {.agent = "branch",
+                             .agent_uid = "10000000-0000-7000-8000-000000000007",
+                             .is_keyed = true,
+                             .is_durable = true,
+                             .mailbox = 256};
+
     make_pod(front, 0, &account, 0, 2);
     make_pod(front, 1, &account, 1, 2);
     make_pod(front, 2, &tight, 0, 1);
@@ -128,6 +134,8 @@ static void make_pods(struct sim_front *front)
     make_pod(front, 4, &mirror, 0, 1);
     make_pod(front, SIM_POD_BRIEF, &brief, 0, 1);
     make_pod(front, 6, &fresh, 0, 1);
+    make_pod(front, SIM_POD_BRANCH, &branch, 0, 1);
+    front->pods[SIM_POD_BRANCH].is_wanted = false;
 }
 
 /* In some seeds the namespace has a part of the processor only. */
@@ -241,13 +249,15 @@ void sim_front_rollout(struct sim_front *front, const struct sim_config *config)
     for (uint32_t i = 0; i < SIM_PODS; i++)
         if (front->pods[(first + i) % SIM_PODS].is_wanted)
             open_pod(front, &front->pods[(first + i) % SIM_PODS]);
+    if (front->pods[SIM_POD_BRANCH].is_wanted)
+        open_pod(front, &front->pods[SIM_POD_BRANCH]);
     if (drops && strcmp(old, digest) != 0)
         sim_host_send(front->host, &drop);
 }
 
 bool sim_front_is_up(const struct sim_front *front)
 {
-    for (uint32_t i = 0; i < SIM_PODS; i++)
+    for (uint32_t i = 0; i <= SIM_PODS; i++)
         if (front->pods[i].is_wanted && !front->pods[i].is_running)
             return false;
     return front->is_ready;
@@ -346,6 +356,36 @@ uint64_t sim_front_letters(struct sim_front *front, const struct sim_letters_que
     return frame.letters.request;
 }
 
+uint64_t sim_front_fork(struct sim_front *front, const struct sw_frame_fork *fork,
+                        void (*answered)(void *ctx, const struct sw_frame_reply *reply), void *ctx)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_FORK, .fork = *fork};
+    const uint8_t *bytes = fork->bytes.data;
+    size_t size;
+
+    frame.fork.request = keep(front, answered, ctx);
+    frame.fork.name_space = text("default");
+    for (size_t at = 0; at < fork->total; at += size) {
+        size = fork->total - at < SW_FRAME_CHUNK_MAX ? fork->total - at : SW_FRAME_CHUNK_MAX;
+        frame.fork.offset = at;
+        frame.fork.bytes = (struct sw_bytes){bytes + at, size};
+        sim_host_send(front->host, &frame);
+    }
+    return frame.fork.request;
+}
+
+uint64_t sim_front_fork_change(struct sim_front *front, const struct sw_frame_fork_change *change,
+                               void (*answered)(void *ctx, const struct sw_frame_reply *reply),
+                               void *ctx)
+{
+    struct sw_frame frame = {.kind = SW_FRAME_FORK_CHANGE, .fork_change = *change};
+
+    frame.fork_change.request = keep(front, answered, ctx);
+    frame.fork_change.name_space = text("default");
+    sim_host_send(front->host, &frame);
+    return frame.fork_change.request;
+}
+
 static void take_page(struct sim_front *front, const struct sw_frame_instances *page)
 {
     struct sim_request_slot *slot = &front->requests[page->request % SIM_REQUESTS_MAX];
@@ -409,14 +449,14 @@ static void begin(struct sim_front *front)
     digest_of(config_now(front), digest);
     send_module(front, text(digest));
     front->is_ready = true;
-    for (uint32_t i = 0; i < SIM_PODS; i++)
+    for (uint32_t i = 0; i <= SIM_PODS; i++)
         if (front->pods[i].is_wanted)
             open_pod(front, &front->pods[i]);
 }
 
 static void take_status(struct sim_front *front, const struct sw_frame_pod_status *status)
 {
-    for (uint32_t i = 0; i < SIM_PODS; i++)
+    for (uint32_t i = 0; i <= SIM_PODS; i++)
         if (status->uid.size == strlen(front->pods[i].uid) &&
             memcmp(status->uid.data, front->pods[i].uid, status->uid.size) == 0 &&
             status->generation == front->pods[i].generation)
@@ -430,7 +470,7 @@ static void take_status(struct sim_front *front, const struct sw_frame_pod_statu
 /* Whether it tells of what its Agent asks for. */
 static bool is_reset(const struct sim_front *front, const struct sw_frame_event *event)
 {
-    for (uint32_t i = 0; i < SIM_PODS; i++)
+    for (uint32_t i = 0; i <= SIM_PODS; i++)
         if (front->pods[i].resets && sw_bytes_is_equal(event->uid, text(front->pods[i].uid)))
             return sw_bytes_is_equal(event->reason, text("StateDiscarded"));
     return false;
@@ -519,7 +559,7 @@ void sim_front_ended(void *ctx, enum sim_end end, const char *words)
     front->is_ready = false;
     sim_service_host_ended(&front->service);
     front->ends[end]++;
-    for (uint32_t i = 0; i < SIM_PODS; i++)
+    for (uint32_t i = 0; i <= SIM_PODS; i++)
         front->pods[i].is_running = false;
     for (uint32_t i = 0; i < SIM_REQUESTS_MAX; i++) {
         struct sw_frame_reply lost = {.request = front->requests[i].number, .code = SIM_CODE_LOST};
@@ -561,7 +601,7 @@ static const char *agent_of(void *ctx, struct sw_bytes uid)
 {
     const struct sim_front *front = ctx;
 
-    for (uint32_t i = 0; i < SIM_PODS; i++)
+    for (uint32_t i = 0; i <= SIM_PODS; i++)
         if (sw_bytes_is_equal(uid, text(front->pods[i].uid)))
             return front->pods[i].agent;
     return "";

@@ -10,6 +10,7 @@
 
 #define SIM_PODS 7u
 #define SIM_POD_BRIEF 5u
+#define SIM_POD_BRANCH SIM_PODS /* One more, in some seeds. */
 #define SIM_REQUESTS_MAX 4096u
 #define SIM_ROLLOUTS_MAX 500u
 #define SIM_CODE_LOST 2000u /* The host ended: what became of the request is unknown. */
@@ -48,7 +49,7 @@ struct sim_front {
     const struct sw_bytes *codes; /* Of the guest, by program; borrowed. */
     struct sim_rollout rollouts[SIM_ROLLOUTS_MAX];
     uint32_t rollouts_count; /* The last one is what holds now. */
-    struct sim_pod pods[SIM_PODS];
+    struct sim_pod pods[SIM_PODS + 1];
     struct sim_request_slot requests[SIM_REQUESTS_MAX];
     struct sim_event start;
     struct sim_random asks;     /* Which modules the host is asked for; */
@@ -102,6 +103,13 @@ struct sim_letters_query {
 };
 /* Dead letters of an Agent, with their bodies. */
 uint64_t sim_front_letters(struct sim_front *front, const struct sim_letters_query *query);
+/* Have an instance be there that begins so, or release or drop it: fork.h has what these frames
+ * say; request and namespace are set here. As sim_front_send. */
+uint64_t sim_front_fork(struct sim_front *front, const struct sw_frame_fork *fork,
+                        void (*answered)(void *ctx, const struct sw_frame_reply *reply), void *ctx);
+uint64_t sim_front_fork_change(struct sim_front *front, const struct sw_frame_fork_change *change,
+                               void (*answered)(void *ctx, const struct sw_frame_reply *reply),
+                               void *ctx);
 /* A client heard from an instance that keeps nothing what is in another one's log. */
 void sim_front_told(struct sim_front *front);
 /* Whoever asked has gone: answered is not called any more. */

@@ -24,6 +24,7 @@
 #define SIM_FRESH_FIRST (SIM_BRIEF_FIRST + SIM_BRIEFS)
 #define SIM_PEERS (SIM_FRESH_FIRST + SIM_FRESH)
 #define SIM_CLIENT 255u /* A sender that is no instance. */
+#define SIM_BRANCHES 8u /* branch/0, and its forks branch/1 ...: keyed, durable, in some seeds. */
 
 #define SIM_SUBJECTS 4u /* "news.0" ... */
 #define SIM_TIMERS 6u
@@ -105,11 +106,12 @@ enum sim_entry_kind {
                             the receipt; value: the op. */
     SIM_ENTRY_VERSION,   /* Its program. peer: the version; number: the one before, 0: it began with
                             this one; value: the program. */
-    SIM_ENTRY_VISITED, /* Of a brief/N when its life ends. peer: which; number: the life; value: an
-                          op that it had. */
-    SIM_ENTRY_STEPPED, /* Of a fresh/N. peer: which; number: the life; value: see sim_step. */
-    SIM_ENTRY_ENDED,   /* Its end. peer: which; number: the life; value: visits, and above bit 32
-                          enum sim_end_flag. */
+    SIM_ENTRY_VISITED,  /* Of a brief/N when its life ends. peer: which; number: the life; value: an
+                           op that it had. */
+    SIM_ENTRY_STEPPED,  /* Of a fresh/N. peer: which; number: the life; value: see sim_step. */
+    SIM_ENTRY_BRANCHED, /* Of a branch/N. peer: its key; number: that it counts; value: the op. */
+    SIM_ENTRY_ENDED,    /* Its end. peer: which; number: the life; value: visits, and above bit 32
+                           enum sim_end_flag. */
     SIM_ENTRY_BROKEN /* What a handler had in its locals was another thing after a wait, it runs in
                         another program than its memory says, or what is its own changed while it
                         computed. */
@@ -230,13 +232,14 @@ enum sim_note_kind {
     SIM_NOTE_RELAY,
     SIM_NOTE_QUESTION,
     SIM_NOTE_MIRROR,
-    SIM_NOTE_CANCEL,  /* path[0]: a timer. */
-    SIM_NOTE_ASK,     /* Answered when whoever path names next has answered. */
-    SIM_NOTE_VISITED, /* From a brief/N; hash: its life; position: an op. */
-    SIM_NOTE_STEPPED, /* From a fresh/N; hash: its life; position: as in SIM_ENTRY_STEPPED. */
-    SIM_NOTE_ENDED,   /* hash: its life; position: as in SIM_ENTRY_ENDED. */
-    SIM_NOTE_COMPUTE, /* path[0]: milliseconds. */
-    SIM_NOTE_CRASH,   /* Ends the host whenever it is handled; if its id is even, after a wait. */
+    SIM_NOTE_CANCEL,   /* path[0]: a timer. */
+    SIM_NOTE_ASK,      /* Answered when whoever path names next has answered. */
+    SIM_NOTE_VISITED,  /* From a brief/N; hash: its life; position: an op. */
+    SIM_NOTE_STEPPED,  /* From a fresh/N; hash: its life; position: as in SIM_ENTRY_STEPPED. */
+    SIM_NOTE_ENDED,    /* hash: its life; position: as in SIM_ENTRY_ENDED. */
+    SIM_NOTE_BRANCHED, /* From a branch/N. number: that it counts. */
+    SIM_NOTE_COMPUTE,  /* path[0]: milliseconds. */
+    SIM_NOTE_CRASH,    /* Ends the host whenever it is handled; if its id is even, after a wait. */
     SIM_NOTE_POISON /* Handled in one of path[0] milliseconds only, and else ends badly; 0: always.
                        If its id is even it waits before that. */
 };

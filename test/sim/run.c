@@ -1,6 +1,7 @@
 #include "test/sim/run.h"
 
 #include "test/sim/faults.h"
+#include "test/sim/forks.h"
 #include "test/sim/prompt.h"
 #include "test/sim/reader.h"
 #include "test/sim/rerun.h"
@@ -40,6 +41,7 @@ struct run {
     struct sim_front front;
     struct sim_work work;
     struct sim_faults faults;
+    struct sim_forks forks;
     struct sim_reader reader;
     struct sim_prompt prompt;
     struct sim_lives lives[3];
@@ -59,7 +61,7 @@ static bool go_on(struct run *run, uint64_t ns)
     if (!sim_loop_run(&run->loop, run->loop.now_ns + ns, STEPS_MAX))
         (void)is_wrong(run, "it runs in circles: too many steps");
     return !is_wrong(run, run->front.breach) && !is_wrong(run, run->work.breach) &&
-           run->result->words[0] == 0;
+           !is_wrong(run, run->forks.breach) && run->result->words[0] == 0;
 }
 
 /* Until all Pods run. */
@@ -111,6 +113,9 @@ static void init(struct run *run)
     sim_front_init(&run->front, &run->host, run->options->codes, sim_random_next(&run->random));
     sim_work_init(&run->work, &run->front, sim_random_next(&run->random));
     sim_faults_init(&run->faults, &run->front, sim_random_next(&run->random));
+    sim_forks_init(&run->forks, &run->front, run->options->seed);
+    if (sim_forks_are_in(run->options->seed))
+        sim_front_want(&run->front, SIM_POD_BRANCH, true);
     run->front.cpu_ns =
         run->options->seed % CPU_SEEDS == 1 ? (50 + run->options->seed * 37 % 850) * SIM_MS : 0;
     run->front.rest_ns = rests_ns[run->options->seed % (sizeof rests_ns / sizeof *rests_ns)];
@@ -136,6 +141,8 @@ static bool work(struct run *run)
     sim_reader_mark(&run->reader, &run->front); /* All that last are there from the beginning. */
     if (!wait_reader(run))
         return false;
+    if (sim_forks_are_in(run->options->seed))
+        sim_forks_begin(&run->forks);
     while (run->loop.now_ns < end_ns) {
         sim_work_burst(&run->work, BURST_OPS);
         sim_faults_plan(&run->faults, BURST_OPS * (run->work.think_ns + 50 * SIM_MS));
@@ -152,11 +159,17 @@ static bool settle(struct run *run)
 
     sim_trace(&run->trace, "run: no more faults");
     sim_faults_end(&run->faults);
+    sim_forks_end(&run->forks);
     for (int i = 0; i < 60 && !sim_work_is_quiet(&run->work); i++)
         if (!go_on(run, 10 * SIM_S))
             return false;
     if (!sim_work_is_quiet(&run->work))
         return !is_wrong(run, "the clients do not come to an end");
+    for (int i = 0; i < 60 && !run->forks.is_quiet; i++)
+        if (!go_on(run, 10 * SIM_S))
+            return false;
+    if (!run->forks.is_quiet)
+        return !is_wrong(run, "what became of the forks does not come to light");
     if (!wait_up(run) || !go_on(run, SETTLE_NS))
         return false;
     if (is_wrong(run, sim_service_open(&run->front.service) > 0 ? "calls are never over" : ""))
@@ -207,6 +220,7 @@ static void judge(struct run *run)
     sim_check_same(&run->lives[0], &run->lives[1], "a replay", &verdict);
     sim_check_same(&run->lives[0], &run->lives[2], "a snapshot", &verdict);
     (void)is_wrong(run, verdict.words);
+    (void)is_wrong(run, sim_forks_check(&run->forks, &run->lives[0]));
     run->result->entries = verdict.entries;
     run->result->acknowledged = verdict.acknowledged;
     run->result->unknown = verdict.unknown;
