@@ -23,7 +23,8 @@ target_link_libraries(bench-reads PRIVATE Threads::Threads)
 set_target_properties(bench-raw bench-reads PROPERTIES RUNTIME_OUTPUT_DIRECTORY
                                                        ${CMAKE_BINARY_DIR}/bench)
 add_custom_target(bench DEPENDS bench-load bench-raw bench-reads ${bench_guests})
-# What a message costs on one worker alone, to be profiled.
-add_executable(bench-micro ${CMAKE_SOURCE_DIR}/test/bench/micro/main.c)
+# What the warm paths cost on one worker alone, to be profiled.
+file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/bench/micro/*.c)
+add_executable(bench-micro ${sources})
 set_target_properties(bench-micro PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 target_link_libraries(bench-micro PRIVATE pkg_agent_runtime_host pkg_agent_modules pkg_utils_system)

@@ -286,6 +286,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         w->module = w->unwind;
         run_twice(w, body);
+        w->engine.module_forget(w->engine.ctx, w->unwind); /* Its slot is the next one's. */
         w->module = w->relive;
         run_twice(w, body);
     }

@@ -240,6 +240,14 @@ static int compare_u64(const void *one, const void *other)
     return a < b ? -1 : a > b;
 }
 
+static bool is_ascending(const uint64_t *found, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (found[i - 1] >= found[i])
+            return false;
+    return true;
+}
+
 void sw_pubsub_match(const struct sw_pubsub *table, struct sw_bytes space, struct sw_bytes subject,
                      struct sw_buffer *out)
 {
@@ -256,6 +264,8 @@ void sw_pubsub_match(const struct sw_pubsub *table, struct sw_bytes space, struc
     if (out->failed || count < 2)
         return;
     found = (uint64_t *)(void *)(out->data + start);
+    if (is_ascending(found, count)) /* As all are who subscribed to one pattern. */
+        return;
     qsort(found, count, sizeof *found, compare_u64);
     for (size_t i = 0; i < count; i++)
         if (i == 0 || found[i] != found[kept - 1])

@@ -45,6 +45,8 @@ struct sw_guest_engine {
     const _Atomic uint64_t *memory;
     struct sw_guest_module *(*module_ref)(void *ctx, struct sw_guest_module *module);
     void (*module_unref)(void *ctx, struct sw_guest_module *module);
+    /* Nobody of this worker needs a guest of it soon. NULL: nothing to do. */
+    void (*module_forget)(void *ctx, struct sw_guest_module *module);
     void (*module_view)(void *ctx, const struct sw_guest_module *module,
                         struct sw_guest_module_view *ret_view);
 };

@@ -14,6 +14,8 @@
 static void forget(struct sw_worker *worker, struct sw_program *program, struct sw_bytes name)
 {
     (void)sw_map_remove(worker->programs, name.data, name.size);
+    if (worker->engine.module_forget != NULL)
+        worker->engine.module_forget(worker->engine.ctx, program->module);
     worker->engine.module_unref(worker->engine.ctx, program->module);
     free(program);
 }

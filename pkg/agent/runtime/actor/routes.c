@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/routes.h"
 
 #include "pkg/utils/base/hash.h"
+#include "pkg/utils/base/idmap.h"
 #include "pkg/utils/base/map.h"
 #include "pkg/utils/base/text.h"
 
@@ -21,7 +22,7 @@ struct gone { /* A Pod that is gone: whose it was. */
 
 struct sw_routes {
     struct sw_map *agents; /* struct sw_route by namespace, NUL, agent. */
-    struct sw_map *pods;   /* struct known_pod by number. */
+    struct sw_idmap *pods; /* struct known_pod by number. */
     struct sw_map *gone;   /* struct gone by number. */
     uint64_t changes;
 };
@@ -34,7 +35,7 @@ struct sw_routes *sw_routes_new(uint64_t seed)
         return NULL;
     routes->changes = 1;
     routes->agents = sw_map_new(seed);
-    routes->pods = sw_map_new(seed);
+    routes->pods = sw_idmap_new(seed, 0);
     routes->gone = sw_map_new(seed);
     if (routes->agents == NULL || routes->pods == NULL || routes->gone == NULL) {
         sw_routes_free(routes);
@@ -55,10 +56,15 @@ static void free_values(struct sw_map *map)
 
 void sw_routes_free(struct sw_routes *routes)
 {
+    size_t cursor = 0;
+    void *pod;
+
     if (routes == NULL)
         return;
     free_values(routes->agents);
-    free_values(routes->pods);
+    while (routes->pods != NULL && sw_idmap_next(routes->pods, &cursor, NULL, &pod))
+        free(pod);
+    sw_idmap_free(routes->pods);
     free_values(routes->gone);
     free(routes);
 }
@@ -91,13 +97,13 @@ const struct sw_route *sw_routes_agent(const struct sw_routes *routes, struct sw
 
 const struct sw_route_pod *sw_routes_pod(const struct sw_routes *routes, uint64_t pod)
 {
-    return sw_map_find(routes->pods, &pod, sizeof pod);
+    return sw_idmap_find(routes->pods, pod);
 }
 
 uint64_t sw_routes_holder(const struct sw_routes *routes, uint64_t pod, uint64_t instance,
                           struct sw_bytes key)
 {
-    const struct known_pod *known = sw_map_find(routes->pods, &pod, sizeof pod);
+    const struct known_pod *known = sw_idmap_find(routes->pods, pod);
     const struct gone *gone = known != NULL ? NULL : sw_map_find(routes->gone, &pod, sizeof pod);
     const struct sw_route *agent = known != NULL ? known->agent
                                    : gone != NULL
@@ -183,9 +189,10 @@ static enum sw_rc remove_pod(struct sw_routes *routes, const struct sw_route_cha
                              const char *key, size_t size)
 {
     struct sw_route *route = sw_map_find(routes->agents, key, size);
-    bool was_here = sw_map_find(routes->pods, &change->pod.pod, sizeof change->pod.pod) != NULL;
+    struct known_pod *known = sw_idmap_remove(routes->pods, change->pod.pod);
+    bool was_here = known != NULL;
 
-    free(sw_map_remove(routes->pods, &change->pod.pod, sizeof change->pod.pod));
+    free(known);
     if (route == NULL)
         return SW_OK;
     set_slots(route, change);
@@ -200,19 +207,33 @@ static enum sw_rc remove_pod(struct sw_routes *routes, const struct sw_route_cha
     return SW_OK;
 }
 
-/* The value under the key, made zeroed when it is not there; NULL: no memory. */
-static void *value_make(struct sw_map *map, const void *key, size_t size, size_t value_bytes)
+/* Both are made zeroed when they are not there; NULL: no memory. */
+static struct sw_route *make_agent(struct sw_routes *routes, const char *key, size_t size)
 {
-    void *value = sw_map_find(map, key, size);
+    struct sw_route *route = sw_map_find(routes->agents, key, size);
 
-    if (value != NULL)
-        return value;
-    value = calloc(1, value_bytes);
-    if (value != NULL && sw_map_put(map, key, size, value, NULL) != SW_OK) {
-        free(value);
-        value = NULL;
+    if (route != NULL)
+        return route;
+    route = calloc(1, sizeof *route);
+    if (route != NULL && sw_map_put(routes->agents, key, size, route, NULL) != SW_OK) {
+        free(route);
+        route = NULL;
     }
-    return value;
+    return route;
+}
+
+static struct known_pod *make_pod(struct sw_routes *routes, uint64_t number)
+{
+    struct known_pod *pod = sw_idmap_find(routes->pods, number);
+
+    if (pod != NULL)
+        return pod;
+    pod = calloc(1, sizeof *pod);
+    if (pod != NULL && sw_idmap_put(routes->pods, number, pod, NULL) != SW_OK) {
+        free(pod);
+        pod = NULL;
+    }
+    return pod;
 }
 
 enum sw_rc sw_routes_change(struct sw_routes *routes, const struct sw_route_change *change)
@@ -227,10 +248,10 @@ enum sw_rc sw_routes_change(struct sw_routes *routes, const struct sw_route_chan
         return SW_E_INVALID;
     if (change->is_gone)
         return remove_pod(routes, change, key, size);
-    if (sw_map_count(routes->pods) >= SW_ROUTE_PODS_MAX)
+    if (sw_idmap_count(routes->pods) >= SW_ROUTE_PODS_MAX)
         return SW_E_EXHAUSTED;
-    pod = value_make(routes->pods, &change->pod.pod, sizeof change->pod.pod, sizeof *pod);
-    route = pod == NULL ? NULL : value_make(routes->agents, key, size, sizeof *route);
+    pod = make_pod(routes, change->pod.pod);
+    route = pod == NULL ? NULL : make_agent(routes, key, size);
     if (route == NULL)
         return SW_E_EXHAUSTED;
     pod->pod = change->pod;

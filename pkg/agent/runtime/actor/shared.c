@@ -37,7 +37,7 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
     pthread_mutex_init(&shared->board.mutex, NULL);
     sw_buffer_init(&shared->bus.found, (size_t)SW_SUBSCRIPTIONS_MAX * 16);
     shared->bus.table = sw_pubsub_new(seed);
-    shared->bus.subscribers = sw_map_new(seed);
+    shared->bus.subscribers = sw_idmap_new(seed, 8); /* An id ends with its slot. */
     shared->board.map = sw_map_new(seed);
     shared->snapshots = sw_snapshots_new();
     is_ready = sw_specs_init(&shared->specs, seed) == SW_OK;
@@ -57,15 +57,16 @@ enum sw_rc sw_shared_init(struct sw_shared *shared, const struct sw_system *syst
 
 void sw_shared_done(struct sw_shared *shared)
 {
-    struct sw_map_entry entry;
     size_t cursor = 0;
+    void *subscriber;
 
-    while (shared->bus.subscribers != NULL && sw_map_next(shared->bus.subscribers, &cursor, &entry))
-        free(entry.value);
+    while (shared->bus.subscribers != NULL &&
+           sw_idmap_next(shared->bus.subscribers, &cursor, NULL, &subscriber))
+        free(subscriber);
     sw_snapshots_free(shared->snapshots);
     sw_shelf_free(shared->shelf);
     sw_specs_done(&shared->specs);
-    sw_map_free(shared->bus.subscribers);
+    sw_idmap_free(shared->bus.subscribers);
     sw_pubsub_free(shared->bus.table);
     sw_map_free(shared->board.map);
     sw_waits_done(&shared->waits);
@@ -123,8 +124,7 @@ void sw_bus_give_back(struct sw_bus *bus, uint64_t count)
 enum sw_rc sw_bus_add(struct sw_bus *bus, const struct sw_subscriber *who, struct sw_bytes space,
                       struct sw_bytes pattern)
 {
-    struct sw_subscriber *known =
-        sw_map_find(bus->subscribers, &who->instance, sizeof who->instance);
+    struct sw_subscriber *known = sw_idmap_find(bus->subscribers, who->instance);
     struct sw_pubsub_key key = {space, pattern, who->instance};
     enum sw_rc rc;
 
@@ -134,8 +134,7 @@ enum sw_rc sw_bus_add(struct sw_bus *bus, const struct sw_subscriber *who, struc
             return SW_E_EXHAUSTED;
         *known = *who;
         known->count = 0;
-        if (sw_map_put(bus->subscribers, &who->instance, sizeof who->instance, known, NULL) !=
-            SW_OK) {
+        if (sw_idmap_put(bus->subscribers, who->instance, known, NULL) != SW_OK) {
             free(known);
             return SW_E_EXHAUSTED;
         }
@@ -145,21 +144,21 @@ enum sw_rc sw_bus_add(struct sw_bus *bus, const struct sw_subscriber *who, struc
         known->count++;
     atomic_store(&bus->subscriptions, sw_pubsub_count(bus->table));
     if (known->count == 0)
-        free(sw_map_remove(bus->subscribers, &who->instance, sizeof who->instance));
+        free(sw_idmap_remove(bus->subscribers, who->instance));
     return rc == SW_E_EXISTS ? SW_OK : rc;
 }
 
 void sw_bus_remove(struct sw_bus *bus, uint64_t instance, struct sw_bytes space,
                    struct sw_bytes pattern)
 {
-    struct sw_subscriber *known = sw_map_find(bus->subscribers, &instance, sizeof instance);
+    struct sw_subscriber *known = sw_idmap_find(bus->subscribers, instance);
     struct sw_pubsub_key key = {space, pattern, instance};
 
     if (known == NULL || sw_pubsub_remove(bus->table, &key) != SW_OK)
         return;
     atomic_store(&bus->subscriptions, sw_pubsub_count(bus->table));
     if (--known->count == 0)
-        free(sw_map_remove(bus->subscribers, &instance, sizeof instance));
+        free(sw_idmap_remove(bus->subscribers, instance));
 }
 
 size_t sw_bus_match(struct sw_bus *bus, struct sw_bytes space, struct sw_bytes subject,
@@ -175,7 +174,7 @@ size_t sw_bus_match(struct sw_bus *bus, struct sw_bytes space, struct sw_bytes s
         uint64_t instance;
 
         memcpy(&instance, bus->found.data + i * sizeof instance, sizeof instance);
-        who = sw_map_find(bus->subscribers, &instance, sizeof instance);
+        who = sw_idmap_find(bus->subscribers, instance);
         assert(who != NULL);
         memcpy(bus->found.data + i * sizeof who, &who, sizeof who);
     }

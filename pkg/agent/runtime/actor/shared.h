@@ -15,6 +15,7 @@
 #include "pkg/agent/runtime/actor/waits.h"
 #include "pkg/agent/store/journal.h"
 #include "pkg/communication/pubsub/table.h"
+#include "pkg/utils/base/idmap.h"
 #include "pkg/utils/base/map.h"
 #include "pkg/utils/base/slab.h"
 
@@ -43,7 +44,7 @@ struct sw_bus {
     pthread_mutex_t mutex;          /* Guards all below. */
     _Atomic uint64_t subscriptions; /* There are; read without the mutex. */
     struct sw_pubsub *table;
-    struct sw_map *subscribers;    /* struct sw_subscriber by instance id. */
+    struct sw_idmap *subscribers;  /* struct sw_subscriber by instance id. */
     struct sw_buffer found;        /* Of a match. */
     struct sw_requests *published; /* Publishes from outside that their clients named. */
 };

@@ -116,7 +116,7 @@ static void enter(const struct sw_move *move, struct sw_instance *instance, bool
         move->to->ready++;
     sw_instance_set_failing(to, instance, was_failing);
     pthread_mutex_lock(&bus->mutex);
-    subscriber = sw_map_find(bus->subscribers, &instance->id, sizeof instance->id);
+    subscriber = sw_idmap_find(bus->subscribers, instance->id);
     if (subscriber != NULL)
         subscriber->pod = move->to->config.pod;
     pthread_mutex_unlock(&bus->mutex);

@@ -214,6 +214,11 @@ static void module_unref(void *ctx, struct sw_guest_module *module)
     sw_wasm_module_unref(module_of(module));
 }
 
+static void module_forget(void *ctx, struct sw_guest_module *module)
+{
+    sw_wasm_worker_forget(ctx, module_of(module));
+}
+
 static void module_view(void *ctx, const struct sw_guest_module *module,
                         struct sw_guest_module_view *ret_view)
 {
@@ -241,6 +246,7 @@ struct sw_guest_engine sw_guest_wasm_worker(struct sw_wasm_worker *worker)
         .memory = sw_wasm_worker_memory(worker),
         .module_ref = module_ref,
         .module_unref = module_unref,
+        .module_forget = module_forget,
         .module_view = module_view,
     };
 }

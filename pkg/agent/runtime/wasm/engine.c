@@ -212,6 +212,7 @@ void sw_wasm_worker_free(struct sw_wasm_worker *worker)
     if (worker == NULL)
         return;
     assert(worker->instances == 0);
+    sw_wasm_worker_forget(worker, NULL);
     sw_wasm_slots_done(worker);
     atomic_store(&worker->seat->is_taken, false);
     free(worker->scratch);

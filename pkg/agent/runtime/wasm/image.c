@@ -26,27 +26,23 @@ static uint8_t *scratch_of(struct sw_wasm_worker *worker)
     return worker->scratch;
 }
 
-/* What page `number` holds in a new instance; *at walks the module's base pages along. */
-static const uint8_t *base_page(const struct sw_wasm_module *module, uint32_t number, size_t *at)
-{
-    static const uint8_t zeros[PAGE_BYTES];
-
-    while (*at < module->base_count && module->base_pages[*at] < number)
-        *at += 1;
-    if (*at < module->base_count && module->base_pages[*at] == number)
-        return module->base_bytes + *at * PAGE_BYTES;
-    return zeros;
-}
-
-static struct wasmtime_global global_of(const struct sw_wasm_instance *instance, uint32_t index)
+struct wasmtime_global sw_wasm_global_of(const struct sw_wasm_instance *instance, uint32_t index)
 {
     const struct sw_wasm_global *global = &instance->module->globals[index];
     struct wasmtime_extern item = {0};
 
+    if (index == 0 && instance->global.store_id != 0)
+        return instance->global;
     /* The module exports it, so the instance does. */
     (void)wasmtime_instance_export_get(instance->context, &instance->instance, global->name,
                                        global->name_size, &item);
     return item.of.global;
+}
+
+void sw_wasm_find_global(struct sw_wasm_instance *instance)
+{
+    if (instance->module->view.globals_count > 0)
+        instance->global = sw_wasm_global_of(instance, 0);
 }
 
 /* --- Saving ---------------------------------------------------------------------------------- */
@@ -54,7 +50,7 @@ static struct wasmtime_global global_of(const struct sw_wasm_instance *instance,
 static void save_globals(const struct sw_wasm_instance *instance, struct sw_buffer *out)
 {
     for (uint32_t i = 0; i < instance->module->view.globals_count; i++) {
-        struct wasmtime_global global = global_of(instance, i);
+        struct wasmtime_global global = sw_wasm_global_of(instance, i);
         struct wasmtime_val value;
         uint8_t bytes[VALUE_BYTES] = {0};
 
@@ -73,14 +69,18 @@ static void save_globals(const struct sw_wasm_instance *instance, struct sw_buff
 /* Append the numbers of the pages that differ, and return how many. */
 static uint32_t save_numbers(const struct sw_wasm_instance *instance, struct sw_buffer *out)
 {
+    struct sw_wasm_saved *saved = &instance->worker->saved;
     uint32_t pages = (uint32_t)(instance->slot.size_bytes / PAGE_BYTES);
     uint32_t count = 0;
     size_t at = 0;
 
+    *saved = (struct sw_wasm_saved){pages <= SW_WASM_SAVED_PAGES ? instance : NULL, 0};
     for (uint32_t i = 0; i < pages; i++) {
         const uint8_t *page = instance->slot.base + (uint64_t)i * PAGE_BYTES;
-        if (memcmp(page, base_page(instance->module, i, &at), PAGE_BYTES) == 0)
+        if (memcmp(page, sw_wasm_base_page(instance->module, i, &at), PAGE_BYTES) == 0)
             continue;
+        if (saved->instance != NULL)
+            saved->pages |= UINT64_C(1) << i;
         sw_buffer_put_u32(out, i);
         count++;
     }
@@ -207,8 +207,9 @@ static enum sw_rc load_memory(struct sw_wasm_instance *instance, uint64_t size_b
 static enum sw_rc load_globals(struct sw_wasm_instance *instance, struct sw_reader *reader,
                                struct sw_err *err)
 {
+    sw_wasm_find_global(instance);
     for (uint32_t i = 0; i < instance->module->view.globals_count; i++) {
-        struct wasmtime_global global = global_of(instance, i);
+        struct wasmtime_global global = sw_wasm_global_of(instance, i);
         uint8_t kind = sw_reader_u8(reader);
         struct sw_bytes bytes = sw_reader_take(reader, VALUE_BYTES);
         struct wasmtime_val value;
@@ -277,6 +278,7 @@ enum sw_rc sw_wasm_image_load(struct sw_wasm_instance *instance, struct sw_bytes
     enum sw_rc rc;
 
     instance->room_bytes = 0;
+    instance->worker->saved.instance = NULL;
     if (reader.failed || magic != IMAGE_MAGIC || version != IMAGE_VERSION)
         return corrupt(err, "it is no image of a known version");
     if (globals != instance->module->view.globals_count)

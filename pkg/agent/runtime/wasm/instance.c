@@ -177,43 +177,57 @@ static enum sw_rc open_store(struct sw_wasm_instance *instance, struct sw_err *e
     return SW_OK;
 }
 
+/* One whose store and memory are made, or were made new. */
+static enum sw_rc make(struct sw_wasm_worker *worker, struct sw_wasm_module *module,
+                       uint64_t limit_bytes, void *ctx, struct sw_wasm_instance **ret_instance,
+                       struct sw_err *err)
+{
+    struct sw_wasm_instance *instance = sw_wasm_spare_take(worker, module, limit_bytes, ctx);
+    enum sw_rc rc;
+
+    *ret_instance = instance;
+    if (instance != NULL)
+        return SW_OK;
+    instance = aligned_alloc(_Alignof(struct sw_wasm_instance), sizeof *instance);
+    if (instance == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for an instance");
+    memset(instance, 0, sizeof *instance);
+    instance->worker = worker;
+    instance->module = sw_wasm_module_ref(module);
+    instance->ctx = instance->calls_ctx = ctx;
+    instance->calls = worker->engine->calls;
+    instance->slot = (struct sw_wasm_slot){.worker = worker, .limit_bytes = limit_bytes};
+    rc = module->suspend == SW_WASM_SUSPEND_RELIVE && !sw_wasm_relive_new(instance)
+             ? sw_err_set(err, SW_E_EXHAUSTED, "no memory for an instance")
+             : open_store(instance, err);
+    if (rc != SW_OK)
+        sw_wasm_instance_delete(instance);
+    else
+        *ret_instance = instance;
+    return rc;
+}
+
 enum sw_rc sw_wasm_instance_new(struct sw_wasm_worker *worker, struct sw_wasm_module *module,
                                 uint64_t memory_max_bytes, void *ctx,
                                 struct sw_wasm_instance **ret_instance, struct sw_err *err)
 {
     uint64_t limit = memory_max_bytes - memory_max_bytes % SW_WASM_PAGE_BYTES;
-    struct sw_wasm_instance *instance =
-        aligned_alloc(_Alignof(struct sw_wasm_instance), sizeof *instance);
     enum sw_rc rc;
 
-    if (instance == NULL)
-        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for an instance");
-    memset(instance, 0, sizeof *instance);
     if (limit > module->view.memory_max_bytes)
         limit = module->view.memory_max_bytes;
-    if (limit < module->view.memory_bytes) {
-        free(instance);
+    if (limit < module->view.memory_bytes)
         return sw_err_set(err, SW_E_EXHAUSTED,
                           "the module starts with %llu KiB of memory, the limit is %llu KiB",
                           (unsigned long long)(module->view.memory_bytes / 1024),
                           (unsigned long long)(memory_max_bytes / 1024));
+    rc = make(worker, module, limit, ctx, ret_instance, err);
+    if (rc == SW_E_EXHAUSTED && worker->spares_count > 0) { /* They may have what it lacks. */
+        sw_wasm_worker_forget(worker, NULL);
+        rc = make(worker, module, limit, ctx, ret_instance, err);
     }
-    instance->worker = worker;
-    instance->module = sw_wasm_module_ref(module);
-    instance->ctx = ctx;
-    instance->calls = worker->engine->calls;
-    instance->calls_ctx = ctx;
-    instance->slot = (struct sw_wasm_slot){.worker = worker, .limit_bytes = limit};
-    worker->instances++;
-    rc = module->suspend == SW_WASM_SUSPEND_RELIVE && !sw_wasm_relive_new(instance)
-             ? sw_err_set(err, SW_E_EXHAUSTED, "no memory for an instance")
-             : open_store(instance, err);
-    if (rc != SW_OK) {
-        sw_wasm_instance_free(instance);
-        return rc;
-    }
-    *ret_instance = instance;
-    return SW_OK;
+    worker->instances += rc == SW_OK;
+    return rc;
 }
 
 enum sw_rc sw_wasm_instance_renew(struct sw_wasm_instance *instance, struct sw_err *err)
@@ -222,21 +236,28 @@ enum sw_rc sw_wasm_instance_renew(struct sw_wasm_instance *instance, struct sw_e
 
     wasmtime_store_delete(instance->store);
     instance->stack.store_id = 0;
+    instance->global.store_id = 0;
     instance->room_bytes = 0;
     instance->slot = (struct sw_wasm_slot){.worker = instance->worker, .limit_bytes = limit};
     return open_store(instance, err);
+}
+
+void sw_wasm_instance_delete(struct sw_wasm_instance *instance)
+{
+    if (instance->store != NULL)
+        wasmtime_store_delete(instance->store);
+    sw_wasm_relive_free(instance->relive);
+    sw_wasm_module_unref(instance->module);
+    free(instance);
 }
 
 void sw_wasm_instance_free(struct sw_wasm_instance *instance)
 {
     if (instance == NULL)
         return;
-    if (instance->store != NULL)
-        wasmtime_store_delete(instance->store);
-    sw_wasm_relive_free(instance->relive);
     instance->worker->instances--;
-    sw_wasm_module_unref(instance->module);
-    free(instance);
+    if (!sw_wasm_spare_keep(instance))
+        sw_wasm_instance_delete(instance);
 }
 
 /* Each line that one of those bytes is in; the last one perhaps twice, which costs less than to
@@ -294,6 +315,7 @@ bool sw_wasm_call_function(struct sw_wasm_instance *instance, const struct wasmt
 
     if (error == NULL && trap == NULL)
         return true;
+    instance->has_failed = true;
     sw_wasm_report(instance, error, trap, outcome);
     return false;
 }
@@ -537,6 +559,7 @@ static inline void begin(struct sw_wasm_instance *instance, uint32_t deadline_ms
     instance->taken = 0;
     instance->resumed = NULL;
     instance->slot.is_refused = false;
+    instance->worker->saved.instance = NULL;
     set_deadline(instance);
     sw_wasm_run_begin(instance->worker);
 }

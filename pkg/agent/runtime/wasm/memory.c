@@ -163,8 +163,7 @@ static uint8_t *memory_get(void *env, size_t *byte_size, size_t *byte_capacity)
     return slot->base;
 }
 
-/* Any thread may look at it. */
-static void count(struct sw_wasm_worker *worker, uint64_t bytes)
+void sw_wasm_count_memory(struct sw_wasm_worker *worker, uint64_t bytes)
 {
     atomic_fetch_add_explicit(&worker->memory_bytes, bytes, memory_order_relaxed);
 }
@@ -182,7 +181,7 @@ static struct wasmtime_error *memory_grow(void *env, size_t new_size)
         return wasmtime_error_new("the kernel has no memory for it");
     }
     if (slot->worker != NULL)
-        count(slot->worker, new_size - slot->size_bytes);
+        sw_wasm_count_memory(slot->worker, new_size - slot->size_bytes);
     slot->size_bytes = new_size;
     return NULL;
 }
@@ -192,7 +191,7 @@ static void memory_finalize(void *env)
     struct sw_wasm_slot *slot = env;
 
     if (slot->worker != NULL) {
-        count(slot->worker, 0 - slot->size_bytes);
+        sw_wasm_count_memory(slot->worker, 0 - slot->size_bytes);
         if (slot->is_guarded)
             sw_wasm_guarded_give_back(&slot->worker->engine->guarded, slot);
         else
@@ -248,7 +247,7 @@ static struct wasmtime_error *memory_new(void *env, const struct wasm_memorytype
     if (reason != NULL)
         return wasmtime_error_new(reason);
     if (slot->worker != NULL)
-        count(slot->worker, minimum);
+        sw_wasm_count_memory(slot->worker, minimum);
     slot->size_bytes = minimum;
     *ret_memory = (struct wasmtime_linear_memory){.env = slot,
                                                   .get_memory = memory_get,

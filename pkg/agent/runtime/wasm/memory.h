@@ -50,6 +50,8 @@ void sw_wasm_arena_close(struct sw_wasm_arena *arena);
 void sw_wasm_memory_configure(struct wasm_config_t *config, bool is_guarded);
 /* The slot that the instantiation which follows on this thread fills; NULL: none follows. */
 void sw_wasm_slot_next(struct sw_wasm_slot *slot);
+/* So many bytes more of linear memories are in use; any thread may look at their sum. */
+void sw_wasm_count_memory(struct sw_wasm_worker *worker, uint64_t bytes);
 void sw_wasm_slots_done(struct sw_wasm_worker *worker);
 
 /* --- guarded.c: memories of SW_ABI_COMPUTE ---------------------------------------------------- */

@@ -200,7 +200,22 @@ static enum sw_rc keep_base(struct sw_wasm_module *module, const struct sw_wasm_
     return SW_OK;
 }
 
-/* Instantiate once, in a mapping of its own, and look at the memory. */
+static enum sw_rc keep_globals(struct sw_wasm_module *module, struct wasmtime_context *context,
+                               const struct wasmtime_instance *instance, struct sw_err *err)
+{
+    for (uint32_t i = 0; i < module->view.globals_count; i++) {
+        struct sw_wasm_global *global = &module->globals[i];
+        struct wasmtime_extern item;
+
+        if (!wasmtime_instance_export_get(context, instance, global->name, global->name_size,
+                                          &item))
+            return sw_err_set(err, SW_E_INTERNAL, "open module: an export is gone");
+        wasmtime_global_get(context, &item.of.global, &global->first);
+    }
+    return SW_OK;
+}
+
+/* Instantiate once, in a mapping of its own, and look at the memory and the globals. */
 static enum sw_rc read_base(struct sw_wasm_module *module, struct sw_err *err)
 {
     struct sw_wasm_slot slot = {.limit_bytes = module->view.memory_bytes};
@@ -225,6 +240,8 @@ static enum sw_rc read_base(struct sw_wasm_module *module, struct sw_err *err)
         rc = sw_err_set(err, SW_E_INVALID, "open module: a data segment is outside the memory");
     } else {
         rc = keep_base(module, &slot, err);
+        if (rc == SW_OK)
+            rc = keep_globals(module, wasmtime_store_context(store), &instance, err);
     }
     wasmtime_store_delete(store);
     return rc;

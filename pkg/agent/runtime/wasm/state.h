@@ -2,6 +2,7 @@
 #pragma once
 #include "pkg/agent/abi/abi.h"
 #include "pkg/agent/runtime/wasm/memory.h"
+#include "pkg/agent/runtime/wasm/spare.h"
 #include "pkg/agent/runtime/wasm/wasm.h"
 #include "pkg/agent/runtime/wasm/wasmtime_abi.h"
 
@@ -62,7 +63,10 @@ struct sw_wasm_worker {
     struct sw_wasm_slots slots[SW_WASM_SIZES_COUNT];
     uint64_t instances, hot_slots, fuel, tick_fuel; /* Fuel that guests used; when a tick comes. */
     _Atomic uint64_t memory_bytes;
-    uint8_t *scratch;             /* Two chunks for images; made when first needed. */
+    uint8_t *scratch; /* Two chunks for images; made when first needed. */
+    struct sw_wasm_spare spares[SW_WASM_SPARES_MAX]; /* The newest last. */
+    uint32_t spares_count;
+    struct sw_wasm_saved saved;   /* Of the image that was made last. */
     struct sw_wasm_line lines[2]; /* Of the entry that runs. */
 };
 
@@ -108,6 +112,7 @@ void sw_wasm_wasi_flush(struct sw_wasm_instance *instance);
 struct sw_wasm_global {
     char *name; /* Owned. */
     size_t name_size;
+    struct wasmtime_val first; /* Of a new instance. */
 };
 
 /* How a module waits within a handler. */
@@ -193,7 +198,16 @@ struct sw_wasm_instance {
     struct wasmtime_func alloc, on_timer;
     struct wasmtime_global stack; /* Its pointer; store_id 0: not looked for yet. */
     struct wasmtime_func moves[SW_WASM_MOVES];
+    bool has_failed;               /* An entry ended in the middle, once. */
+    struct wasmtime_global global; /* Its first mutable one; store_id 0: not looked for yet. */
 };
+
+/* One more instance that is not made new. */
+void sw_wasm_instance_delete(struct sw_wasm_instance *instance);
+/* The handle of a mutable global of its module. */
+struct wasmtime_global sw_wasm_global_of(const struct sw_wasm_instance *instance, uint32_t index);
+/* Have the handle of the first one at hand. */
+void sw_wasm_find_global(struct sw_wasm_instance *instance);
 
 /* The handle of an export, and of an entry; store_id 0: there is none. */
 struct wasmtime_func sw_wasm_function(struct sw_wasm_instance *instance, const char *name);

@@ -95,6 +95,8 @@ SW_MUST_CHECK enum sw_rc sw_wasm_engine_new(const struct sw_wasm_engine_options 
 void sw_wasm_engine_free(struct sw_wasm_engine *engine);
 SW_DEFINE_CLEANUP(struct sw_wasm_engine, sw_wasm_engine_free)
 
+struct sw_wasm_module;
+
 /* One per thread that runs guests; made anywhere, used on one thread.  SW_E_EXHAUSTED: no memory.
  */
 SW_MUST_CHECK enum sw_rc sw_wasm_worker_new(struct sw_wasm_engine *engine,
@@ -103,6 +105,10 @@ SW_MUST_CHECK enum sw_rc sw_wasm_worker_new(struct sw_wasm_engine *engine,
  * workers are made once per thread, not once per task. */
 void sw_wasm_worker_free(struct sw_wasm_worker *worker);
 SW_DEFINE_CLEANUP(struct sw_wasm_worker, sw_wasm_worker_free)
+
+/* Nobody needs a guest of that module soon, or of any: those that are kept go, and what they hold
+ * of it. */
+void sw_wasm_worker_forget(struct sw_wasm_worker *worker, const struct sw_wasm_module *module);
 
 struct sw_wasm_worker_view { /* For metrics. */
     uint64_t instances;      /* Alive. */
@@ -163,6 +169,8 @@ SW_MUST_CHECK enum sw_rc sw_wasm_instance_new(struct sw_wasm_worker *worker,
                                               uint64_t memory_max_bytes, void *ctx,
                                               struct sw_wasm_instance **ret_instance,
                                               struct sw_err *err);
+/* It is over. Some of each worker are made new and kept, with their module, for the next
+ * sw_wasm_instance_new, which takes a third of the time then. */
 void sw_wasm_instance_free(struct sw_wasm_instance *instance);
 SW_DEFINE_CLEANUP(struct sw_wasm_instance, sw_wasm_instance_free)
 /* It will be entered soon: have a part of it come into the processor's caches, after those before

@@ -1,5 +1,6 @@
 /* labels: threaded */
 /* uses: pkg/agent/modules pkg/utils/system */
+#include "pkg/agent/runtime/wasm/state.h"
 #include "test/unit/agent/runtime/wasm/fixture.h"
 
 static struct sw_wasm_instance *instance_of_limit(struct fixture *f, uint64_t limit)
@@ -130,6 +131,98 @@ static void address_space_is_bounded_and_reused(void **state)
     sw_buffer_done(&small.calls);
 }
 
+static uint8_t *memory_of(const struct sw_wasm_instance *instance)
+{
+    return instance->slot.base;
+}
+
+static void save_image(struct fixture *f, const struct sw_wasm_instance *instance)
+{
+    struct sw_buffer image;
+
+    sw_buffer_init(&image, 1u << 20);
+    assert_int_equal(sw_wasm_image_save(instance, &image, &f->err), SW_OK);
+    sw_buffer_done(&image);
+}
+
+/* What is kept of one that is over is as new, also where only the pages of its last image were
+ * written again; and one that was entered since that has others. */
+static void one_that_is_kept_is_as_new(void **state)
+{
+    static const char *const ways[] = {"never saved", "saved", "saved too soon", "loaded again"};
+    struct fixture *f = *state;
+    struct sw_wasm_instance *one = instance_of_limit(f, MEMORY_MAX);
+    size_t bytes = sw_wasm_instance_memory(one);
+    uint8_t *fresh = malloc(bytes), *base = memory_of(one);
+
+    memcpy(fresh, base, bytes);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (i == 2)
+            save_image(f, one);
+        assert_int_equal(tell_one(f, one, "leave traces"), SW_GUEST_DONE);
+        assert_memory_not_equal(memory_of(one), fresh, bytes);
+        if (i == 1)
+            save_image(f, one);
+        if (i == 3) { /* Into another one, which is over without being entered. */
+            struct sw_wasm_instance *other = instance_of_limit(f, MEMORY_MAX);
+            struct sw_buffer image;
+
+            sw_buffer_init(&image, 1u << 20);
+            assert_int_equal(sw_wasm_image_save(one, &image, &f->err), SW_OK);
+            assert_int_equal(
+                sw_wasm_image_load(other, (struct sw_bytes){image.data, image.size}, &f->err),
+                SW_OK);
+            sw_buffer_done(&image);
+            sw_wasm_instance_free(one);
+            one = other;
+        }
+        base = memory_of(one);
+        sw_wasm_instance_free(one);
+        one = instance_of_limit(f, MEMORY_MAX);
+        if (!is_guarded())
+            assert_ptr_equal(memory_of(one), base);
+        assert_memory_equal(memory_of(one), fresh, bytes);
+        assert_int_equal(tell_one(f, one, "look for leaks"), SW_GUEST_DONE);
+        sw_wasm_instance_free(one);
+        one = instance_of_limit(f, MEMORY_MAX);
+    }
+    free(fresh);
+    sw_wasm_instance_free(one);
+}
+
+/* Kept is only what is as it was made: nobody who failed in the middle or has grown; and for the
+ * same module and limit only. */
+static void not_all_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_wasm_instance *one;
+    struct sw_wasm_worker_view view;
+
+    if (is_guarded()) /* Guarded ones are made anew. */
+        return;
+    sw_wasm_worker_forget(f->worker, NULL);
+    assert_int_equal(f->worker->spares_count, 0);
+    one = instance_of_limit(f, MEMORY_MAX);
+    assert_int_equal(tell_one(f, one, "trap"), SW_GUEST_TRAPPED);
+    sw_wasm_instance_free(one);
+    assert_int_equal(f->worker->spares_count, 0);
+    one = instance_of_limit(f, MEMORY_MAX);
+    assert_int_equal(tell_one(f, one, "grow"), SW_GUEST_DONE);
+    sw_wasm_instance_free(one);
+    assert_int_equal(f->worker->spares_count, 0);
+    sw_wasm_instance_free(instance_of_limit(f, MEMORY_MAX));
+    assert_int_equal(f->worker->spares_count, 1);
+    one = instance_of_limit(f, MEMORY_MAX / 2);
+    assert_int_equal(f->worker->spares_count, 1);
+    sw_wasm_worker_view(f->worker, &view);
+    assert_int_equal(view.memory_bytes,
+                     sw_wasm_instance_memory(one) + sw_wasm_instance_memory(f->instance));
+    sw_wasm_instance_free(one);
+    assert_int_equal(f->worker->spares_count, 2);
+    sw_wasm_worker_forget(f->worker, f->module);
+    assert_int_equal(f->worker->spares_count, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -137,6 +230,7 @@ int main(void)
         TEST(the_next_tenant_finds_nothing),   TEST(a_new_instance_has_its_data_again),
         TEST(neighbours_share_nothing),        TEST(a_limit_below_the_first_memory_is_refused),
         TEST(the_worker_counts_what_is_alive), TEST(address_space_is_bounded_and_reused),
+        TEST(one_that_is_kept_is_as_new),      TEST(not_all_are_kept),
     };
 
     return run_in_every_class(tests, sizeof tests / sizeof tests[0]);
