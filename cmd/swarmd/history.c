@@ -1,7 +1,7 @@
 #include "cmd/swarmd/agents.h"
 
 #include "pkg/agent/store/effect.h"
-#include "pkg/agent/store/record.h"
+#include "pkg/agent/store/record_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

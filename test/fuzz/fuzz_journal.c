@@ -2,7 +2,7 @@
 /* covers: pkg/agent/store/segment.c pkg/agent/store/record.c pkg/agent/store/effect.c */
 #include "pkg/agent/store/effect.h"
 #include "pkg/agent/store/journal.h"
-#include "pkg/agent/store/record.h"
+#include "pkg/agent/store/record_text.h"
 #include "pkg/agent/store/segment.h"
 #include "test/support/disk.h"
 

@@ -213,11 +213,3 @@ static inline bool sw_record_is_birth(const struct sw_record_segment *segment)
 }
 /* The code that whoever asked gets when a turn ended so. */
 int32_t sw_outcome_code(const struct sw_record_segment *segment);
-
-const char *sw_entry_name(enum sw_entry entry);       /* "message" */
-const char *sw_outcome_name(enum sw_outcome outcome); /* "trapped" */
-/* The same as a reason of Events and dead letters: "Trapped". */
-const char *sw_outcome_reason(enum sw_outcome outcome);
-const char *sw_record_kind_name(enum sw_record_kind kind);
-/* One line about a record for people, without its lsn and epoch, appended to out. */
-void sw_record_print(const struct sw_record *record, struct sw_buffer *out);

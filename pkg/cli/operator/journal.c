@@ -1,5 +1,5 @@
 #include "pkg/agent/store/journal.h"
-#include "pkg/agent/store/record.h"
+#include "pkg/agent/store/record_text.h"
 #include "pkg/agent/store/shelf.h"
 #include "pkg/agent/store/snapshot.h"
 #include "pkg/cli/operator/operator.h"

@@ -4,6 +4,7 @@
 #include "pkg/agent/runtime/actor/pod.h"
 #include "pkg/agent/runtime/actor/program.h"
 #include "pkg/agent/runtime/actor/segment.h"
+#include "pkg/agent/store/record_text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -7,6 +7,7 @@
 #include "pkg/agent/runtime/actor/recovering.h"
 #include "pkg/agent/runtime/actor/retry.h"
 #include "pkg/agent/runtime/actor/slots.h"
+#include "pkg/agent/store/record_text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/segment.h"
+#include "pkg/agent/store/record_text.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -4,6 +4,7 @@
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/image.h"
+#include "pkg/agent/store/record_text.h"
 
 #include <stdio.h>
 #include <string.h>

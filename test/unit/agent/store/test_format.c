@@ -1,6 +1,6 @@
 /* The page docs/reference/disk-format.md says the numbers that the code writes. */
 #include "pkg/agent/store/effect.h"
-#include "pkg/agent/store/record.h"
+#include "pkg/agent/store/record_text.h"
 #include "pkg/agent/store/segment.h"
 #include "pkg/agent/store/shelf.h"
 #include "pkg/agent/store/snapshot.h"
