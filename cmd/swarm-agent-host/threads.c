@@ -328,7 +328,8 @@ static void lane_give(struct lane *lane, bool has_news)
      * wake each other all the time. */
     if (sw_journal_is_dirty(driver->shared.journal) && !atomic_load(&driver->is_disk_full))
         journal_wake(driver);
-    if (sw_snapshot_has_work(&driver->shared) || sw_shelf_has_work(driver->shared.shelf))
+    if (sw_snapshot_has_work(&driver->shared) || sw_shelf_has_work(driver->shared.shelf) ||
+        sw_snapshot_is_asked_for(&driver->shared))
         snapshot_wake(driver);
 }
 

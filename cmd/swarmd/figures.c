@@ -116,6 +116,8 @@ static const struct {
      offsetof(struct sw_pod_used, memory_bytes)},
     {"fuel_total", "Fuel that its handlers used, where it is counted.", SW_METRIC_COUNTER, 1,
      offsetof(struct sw_pod_used, fuel)},
+    {"storage_bytes", "What its durable instances take on the disk, as a quota counts it.",
+     SW_METRIC_GAUGE, 1, offsetof(struct sw_pod_used, storage_bytes)},
 };
 #define OF_SPACE (sizeof of_space / sizeof of_space[0])
 
@@ -126,6 +128,7 @@ static const char *const limits[SW_POD_LIMITS] = {
     [SW_POD_LIMIT_QUOTA_INSTANCES] = "quota/instances",
     [SW_POD_LIMIT_QUOTA_MEMORY] = "quota/memory",
     [SW_POD_LIMIT_QUOTA_CPU] = "quota/cpu",
+    [SW_POD_LIMIT_QUOTA_STORAGE] = "quota/storage",
 };
 
 /* A namespace that is in several hosts comes several times. */

@@ -158,6 +158,48 @@ class Quota(unittest.TestCase):
         self.assertIn("takes 3 messages a second", self.throttled("narrow")[2])
         run("swarm", "delete", "agent/narrow")
 
+    def stored(self):
+        return int(self.quota()["status"]["used"].get("storageBytes", 0))
+
+    def test_a_namespace_takes_no_more_of_the_disk_and_a_snapshot_makes_room(self):
+        apply("crasher", "hoard: keyed: true")
+        self.addCleanup(run, "swarm", "delete", "agent/hoard")
+        body = "x" * 100000  # It stands twice in the record of its turn, since it is answered.
+        self.assertEqual(self.client.send("hoard/a", body)[0], 200)
+        self.put(storage="1GiB")
+        wait_for(lambda: self.stored() > 200000, "that it is told")
+        hard = self.stored() + (2 << 20)
+        self.put(storage=str(hard))
+        answers = []
+
+        def is_refused():
+            answers.append(self.client.send("hoard/a", body))
+            self.assertLessEqual(self.stored(), hard)
+            return answers[-1][0] == 429
+        wait_for(is_refused, "the bound")
+        self.assertIn(b"the quota of the namespace (storage) is used up", answers[-1][1])
+        self.assertGreaterEqual([status for status, _ in answers].count(200), 5)
+        wait_for(lambda: self.client.send("hoard/a", body)[0] == 200, "a snapshot")
+        self.assertIn(f"/{hard}", run("swarm", "get", "quota", "-o", "wide"))
+        # Instances take what no snapshot gives back.
+        keys = 0
+        end = time.monotonic() + 60
+        while keys < 200 and time.monotonic() < end:
+            status = self.client.send(f"hoard/k{keys}", "hi")[0]
+            if status == 429 and self.throttled("hoard")[1] == "StorageQuota":
+                break
+            keys += status == 200
+            self.assertLessEqual(self.stored(), hard)
+        self.assertLess(keys, 40)
+        self.assertIn(f"allows {hard} bytes on the disk", self.throttled("hoard")[2])
+        self.assertGreater(self.metric("quota/storage"), 0)
+        os.kill(self.daemon.host(), signal.SIGKILL)
+        wait_for(lambda: self.send("hoard/one-more") == 429, "another host")
+        self.assertLessEqual(self.stored(), hard)
+        run("swarm", "delete", "agent/hoard")
+        apply("crasher", "hoard: keyed: true")
+        wait_for(lambda: self.send("hoard/one-more") == 200, "room for another one")
+
     def spin(self, key):
         """Ends at the deadline of the Agent: 300 ms of the processor."""
         client = Client(self.daemon)

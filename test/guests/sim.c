@@ -392,30 +392,32 @@ static int32_t take(const struct sim_request *r, uint64_t handle)
 
 /* --- Short lives ----------------------------------------------------------------------------- */
 
-static void tell_of_life(uint32_t kind, uint64_t what)
+static int32_t tell_of_life(uint32_t kind, uint64_t what)
 {
     struct sim_note note = {.kind = kind, .position = what, .hash = memory.incarnation};
     char name[16];
     uint32_t size = write_name(SIM_HUB_FIRST + memory.self % SIM_HUBS, name);
 
-    (void)swarm_send(name, size, "", 0, &note, sizeof note, SWARM_PRIORITY_NORMAL, 0);
+    return swarm_send(name, size, "", 0, &note, sizeof note, SWARM_PRIORITY_NORMAL, 0);
 }
 
 /* A fresh/N may lose all that it has at any time: it tells of each step at once. */
-static void step(uint64_t id)
+static int32_t step(uint64_t id)
 {
     struct sim_step what = {.op = id, .version = memory.version, .count = ++memory.life.steps};
 
-    tell_of_life(SIM_NOTE_STEPPED, sim_step_pack(&what));
+    return tell_of_life(SIM_NOTE_STEPPED, sim_step_pack(&what));
 }
 
-static void live(uint64_t id)
+/* Whether it could tell of it, where it has to. */
+static int live(uint64_t id)
 {
     memory.life.last_ns = swarm_now();
-    if (memory.self >= SIM_FRESH_FIRST && id != 0)
-        step(id);
+    if (memory.self >= SIM_FRESH_FIRST && id != 0 && step(id) != 0)
+        return 0;
     if (id != 0 && memory.life.visits_count < SIM_VISITS_MAX)
         memory.life.visits[memory.life.visits_count++] = id;
+    return 1;
 }
 
 static int32_t visit(const struct sim_request *r, uint64_t handle)
@@ -430,7 +432,7 @@ static int32_t visit(const struct sim_request *r, uint64_t handle)
         memory.life.is_asleep = 1;
         code = sleep(r, handle);
         memory.life.is_asleep = 0;
-        live(0);
+        (void)live(0);
         return code;
     }
     code = swarm_timer_start(what, r->delay_ns);
@@ -451,7 +453,7 @@ static int32_t end_visit(uint32_t what)
 {
     char subject[8];
 
-    live(0);
+    (void)live(0);
     memory.life.armed[what] = 0;
     while (what == SIM_VISIT_HOLD && memory.life.held_count > 0)
         (void)answer_plain(memory.life.held[--memory.life.held_count]);
@@ -479,8 +481,8 @@ int32_t SWARM_EXPORT(on_stop)(void)
     flags |= memory.life.is_joined ? SIM_ENDED_JOINED : 0;
     flags |= memory.life.is_asleep ? SIM_ENDED_ASLEEP : 0;
     for (uint32_t i = 0; i < memory.life.visits_count; i++)
-        tell_of_life(SIM_NOTE_VISITED, memory.life.visits[i]);
-    tell_of_life(SIM_NOTE_ENDED, flags << 32 | memory.life.visits_count);
+        (void)tell_of_life(SIM_NOTE_VISITED, memory.life.visits[i]);
+    (void)tell_of_life(SIM_NOTE_ENDED, flags << 32 | memory.life.visits_count);
     return SWARM_DONE;
 }
 
@@ -565,10 +567,8 @@ static int32_t take_note(const struct swarm_message *m, const struct sim_note *w
              from, copy.hash, copy.position);
         return SWARM_DONE;
     }
-    if (memory.self >= SIM_BRIEF_FIRST) {
-        live(copy.id);
-        return SWARM_DONE;
-    }
+    if (memory.self >= SIM_BRIEF_FIRST)
+        return live(copy.id) ? SWARM_DONE : SWARM_E_EXHAUSTED;
     if (copy.kind == SIM_NOTE_ASK) {
         note(SIM_ENTRY_WAS_ASKED, from, copy.number, copy.id);
         if (copy.id % 4 == 0)
@@ -601,7 +601,7 @@ static int32_t take_news(const struct swarm_message *m)
 
     if (m->body_size != sizeof *news)
         return SWARM_E_INVALID;
-    live(0);
+    (void)live(0);
     note(SIM_ENTRY_HEARD, news->publisher, news->publisher == SIM_CLIENT ? news->id : news->number,
          news->subject);
     return SWARM_DONE;
@@ -813,8 +813,7 @@ static int32_t take_op(const struct sim_request *r, uint64_t handle)
     case SIM_OP_SPAM:
         return spam(r, handle);
     case SIM_OP_VISIT:
-        live(r->id);
-        return visit(r, handle);
+        return live(r->id) ? visit(r, handle) : SWARM_E_EXHAUSTED;
     case SIM_OP_CALL_ON:
         return call_on(r, handle);
     case SIM_OP_COMPUTE:
@@ -860,7 +859,7 @@ int32_t SWARM_EXPORT(on_start)(void)
         compute(memory.incarnation / 4 % 8);
     if (memory.self >= SIM_BRIEF_FIRST && memory.incarnation % 16 == 3)
         compute(2 * SIM_COMPUTE_MS_MAX); /* Past its deadline. */
-    live(0);
+    (void)live(0);
     return SWARM_DONE;
 }
 

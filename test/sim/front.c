@@ -138,17 +138,26 @@ static void make_pods(struct sim_front *front)
     front->pods[SIM_POD_BRANCH].is_wanted = false;
 }
 
-/* In some seeds the namespace has a part of the processor only. */
+/* In some seeds the namespace has a part of the processor, or of the disk only. */
 static void send_quota(struct sim_front *front)
 {
     const struct sw_frame frame = {.kind = SW_FRAME_QUOTA,
                                    .quota = {.name_space = text("default"),
                                              .instances = UINT64_MAX,
                                              .memory_bytes = UINT64_MAX,
-                                             .cpu_ns = front->cpu_ns}};
+                                             .cpu_ns = front->cpu_ns,
+                                             .storage_bytes = front->storage_bytes}};
 
-    if (front->cpu_ns != 0)
+    if (front->cpu_ns != 0 || front->has_quota)
         sim_host_send(front->host, &frame);
+}
+
+void sim_front_set_storage(struct sim_front *front, uint64_t bytes)
+{
+    front->storage_bytes = bytes;
+    front->has_quota = true;
+    if (front->is_ready)
+        send_quota(front);
 }
 
 static void open_pod(struct sim_front *front, struct sim_pod *pod)

@@ -60,10 +60,12 @@ struct sim_front {
     bool is_ready, is_broken;
     bool ends_when_told; /* The machine's power fails at the next sim_front_told. */
     uint32_t ends[SIM_END_ABORTED + 1];
-    uint64_t cpu_ns;     /* Of the processor that its namespace may have in a second; 0: any. */
-    uint64_t rest_ns;    /* Who does nothing for so long sleeps. */
-    uint64_t restart_ns; /* How long the host stays down, on average. */
-    char breach[700];    /* What must never be seen; "": nothing was. */
+    uint64_t cpu_ns;        /* Of the processor that its namespace may have in a second; 0: any. */
+    uint64_t storage_bytes; /* That it may take of the disk; 0: any. */
+    bool has_quota;         /* It is bounded, or was. */
+    uint64_t rest_ns;       /* Who does nothing for so long sleeps. */
+    uint64_t restart_ns;    /* How long the host stays down, on average. */
+    char breach[700];       /* What must never be seen; "": nothing was. */
     uint64_t warnings;
     struct sim_usages usages;
 };
@@ -122,6 +124,8 @@ void sim_front_split(struct sim_front *front, uint32_t first);
 void sim_front_rollout(struct sim_front *front, const struct sim_config *config);
 /* The code of a module that was rolled out; empty: none was of that digest, or nobody needed it. */
 struct sw_bytes sim_front_code(const struct sim_front *front, struct sw_bytes digest);
+/* Its namespace may take so much of the disk from here on; 0: any. */
+void sim_front_set_storage(struct sim_front *front, uint64_t bytes);
 /* Ask the host to stop; it is started again afterwards. */
 void sim_front_stop(struct sim_front *front);
 /* All wanted Pods run. */

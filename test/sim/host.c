@@ -344,7 +344,7 @@ static void end_step(struct sim_lane *lane, uint32_t ran)
     publish(lane);
     if (sw_journal_is_dirty(host->shared.journal) && !host->is_disk_full)
         wake(&host->journal);
-    if (sw_snapshot_has_work(&host->shared) ||
+    if (sw_snapshot_has_work(&host->shared) || sw_snapshot_is_asked_for(&host->shared) ||
         (sw_shelf_has_work(host->shared.shelf) && !host->is_shelf_full))
         wake(&host->snapshots);
     if (has_news)

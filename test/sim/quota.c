@@ -1,11 +1,13 @@
 #include "test/sim/quota.h"
 
+#include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/state.h"
 
 #define SECOND_NS 1000000000u
 #define AHEAD_PARTS 10   /* A tenth of a second's worth can be had at once. */
 #define ROUNDING_NS 5000 /* What many small roundings come to. */
-#define LOOKS 16u        /* All are counted once in so many steps. */
+#define LOOKS 16u        /* All are counted once in so many steps, */
+#define CHAIN_LOOKS 512u /* and their records as well in so many. */
 
 static int64_t most_of(const struct sim_quota *quota)
 {
@@ -50,8 +52,15 @@ int sim_quota_owes(struct sim_quota *quota, uint64_t now_ns)
 /* --- What is reserved ------------------------------------------------------------------------- */
 
 struct sum {
-    uint64_t instances, memory_bytes;
+    uint64_t instances, memory_bytes, storage_bytes;
 };
+
+uint64_t sim_quota_storage(struct sw_shared *shared)
+{
+    const struct sw_account *space = sw_map_find(shared->accounts.spaces, "default", 7);
+
+    return space == NULL ? 0 : atomic_load(&space->quota.storage_bytes);
+}
 
 static void add_pod(struct sum *sum, const struct sw_pod *pod)
 {
@@ -59,11 +68,84 @@ static void add_pod(struct sum *sum, const struct sw_pod *pod)
     size_t cursor = 0;
 
     sum->instances += sw_pod_count(pod);
-    while (sw_map_next(pod->instances, &cursor, &entry))
-        sum->memory_bytes += ((const struct sw_instance *)entry.value)->memory_bytes;
-    for (uint32_t i = 0; pod->asleep != NULL && i < SW_SLOTS; i++)
-        if (pod->asleep[i] != NULL)
-            sum->memory_bytes += pod->asleep[i]->slept.memory_bytes;
+    while (sw_map_next(pod->instances, &cursor, &entry)) {
+        const struct sw_instance *instance = entry.value;
+
+        sum->memory_bytes += instance->memory_bytes;
+        if (pod->config.is_durable)
+            sum->storage_bytes += instance->pages * (uint64_t)SW_USAGE_PAGE_BYTES;
+    }
+    for (uint32_t i = 0; pod->asleep != NULL && i < SW_SLOTS; i++) {
+        if (pod->asleep[i] == NULL)
+            continue;
+        sum->memory_bytes += pod->asleep[i]->slept.memory_bytes;
+        if (pod->config.is_durable)
+            sum->storage_bytes += pod->asleep[i]->slept.pages * SW_USAGE_PAGE_BYTES;
+    }
+}
+
+/* Records of the Agents, since the point of the snapshot that counts, are those of the namespace
+ * but for Agents that went; and they are in the journal. */
+/* The records of one that is awake, from its last one back to that point, as the journal has them.
+ */
+static uint64_t bytes_of_chain(struct sw_shared *shared, const struct sw_instance *instance,
+                               uint64_t point)
+{
+    struct sw_buffer bytes;
+    uint64_t sum = 0, lsn = instance->actor.last_lsn;
+
+    sw_buffer_init(&bytes, SW_JOURNAL_RECORD_MAX);
+    while (lsn != 0 && lsn >= point) {
+        struct sw_record record;
+
+        sw_buffer_reset(&bytes);
+        if (sw_journal_read(shared->journal, lsn, &bytes, NULL) != SW_OK ||
+            sw_record_take((struct sw_bytes){bytes.data, bytes.size}, &record, NULL) != SW_OK ||
+            record.kind != SW_RECORD_SEGMENT)
+            break;
+        sum += bytes.size + SW_JOURNAL_RECORD_HEAD_BYTES;
+        lsn = record.segment.previous;
+    }
+    sw_buffer_done(&bytes);
+    return sum;
+}
+
+/* What those who are awake have in the journal is at most what is counted. */
+static const char *check_chains(struct sw_shared *shared, const struct sw_account *space,
+                                struct sw_worker *const *workers, uint32_t count)
+{
+    uint64_t point = atomic_load(&shared->snapshots->ground_lsn), sum = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        size_t cursor = 0;
+        uint64_t id;
+        void *value;
+
+        while (sw_idmap_next(workers[i]->instances, &cursor, &id, &value))
+            if (((const struct sw_instance *)value)->pod->config.is_durable)
+                sum += bytes_of_chain(shared, value, point);
+    }
+    return sum > atomic_load(&space->record_bytes)
+               ? "the quota counts less than the journal has of those who are awake"
+               : NULL;
+}
+
+static const char *check_storage(struct sw_shared *shared, const struct sw_account *space,
+                                 const struct sum *sum)
+{
+    uint64_t used = atomic_load(&space->quota.storage_bytes);
+    uint64_t records = atomic_load(&space->record_bytes), of_agents = 0;
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    while (sw_map_next(shared->accounts.agents, &cursor, &entry))
+        of_agents += atomic_load(&((struct sw_account *)entry.value)->record_bytes);
+    if (used != records + sum->storage_bytes)
+        return "the quota counts another part of the disk than records and memory take";
+    if (of_agents > records ||
+        records > sw_journal_end(shared->journal) - atomic_load(&shared->snapshots->ground_lsn))
+        return "the quota counts records that are not there";
+    return NULL;
 }
 
 const char *sim_quota_check(struct sim_quota *quota, struct sw_shared *shared,
@@ -72,7 +154,11 @@ const char *sim_quota_check(struct sim_quota *quota, struct sw_shared *shared,
     const struct sw_account *space = sw_map_find(shared->accounts.spaces, "default", 7);
     struct sum sum = {0};
 
-    if (space == NULL || ++quota->looks % LOOKS != 0)
+    if (space == NULL)
+        return NULL;
+    if (atomic_load(&space->quota.storage_bytes) > atomic_load(&space->quota.storage_bytes_max))
+        return "a namespace takes more of the disk than its quota allows";
+    if (++quota->looks % LOOKS != 0)
         return NULL;
     for (uint32_t i = 0; i < count; i++) {
         struct sw_map_entry entry;
@@ -85,5 +171,11 @@ const char *sim_quota_check(struct sim_quota *quota, struct sw_shared *shared,
         return "the quota counts other instances than there are";
     if (sum.memory_bytes != atomic_load(&space->quota.memory_bytes))
         return "the quota counts other memory than instances may come to";
-    return NULL;
+    if (quota->looks % CHAIN_LOOKS == 0) {
+        const char *wrong = check_chains(shared, space, workers, count);
+
+        if (wrong != NULL)
+            return wrong;
+    }
+    return check_storage(shared, space, &sum);
 }

@@ -22,6 +22,8 @@ void sim_quota_begin(struct sim_quota *quota, uint64_t cpu_ns, uint64_t now_ns);
 void sim_quota_use(struct sim_quota *quota, uint64_t used_ns, uint64_t now_ns);
 /* Whether the namespace owes more than rounding can be. */
 int sim_quota_owes(struct sim_quota *quota, uint64_t now_ns);
+/* What the namespace takes of the disk, as its quota counts it. */
+uint64_t sim_quota_storage(struct sw_shared *shared);
 /* Count all instances now and then. Returns what is wrong; NULL: nothing. */
 const char *sim_quota_check(struct sim_quota *quota, struct sw_shared *shared,
                             struct sw_worker *const *workers, uint32_t count);

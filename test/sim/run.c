@@ -17,9 +17,11 @@
 #define SETTLE_NS (300 * SIM_S)
 #define SHELF_BYTES ((uint64_t)4096)
 #define SHELF_SHIFTS 5u
-#define IMAGE_TAILS 13u  /* Records before the journal has an instance whole: up to so many. */
-#define CPU_SEEDS 3u     /* Of so many one has a quota of processor time. */
-#define HISTORY_SEEDS 4u /* Of so many one keeps its journal from the beginning. */
+#define IMAGE_TAILS 13u   /* Records before the journal has an instance whole: up to so many. */
+#define CPU_SEEDS 3u      /* Of so many one has a quota of processor time. */
+#define STORAGE_SEEDS 5u  /* Of so many one has a quota of the disk, */
+#define STORAGE_SHIFTS 6u /* which leaves room for some pages of 64 KiB. */
+#define HISTORY_SEEDS 4u  /* Of so many one keeps its journal from the beginning. */
 #define QUIET_NS (60 * SIM_S)
 #define READ_SHIFTS 17u /* Up to 65 ms. */
 #define SHORT_SEEDS                                                                                \
@@ -133,6 +135,16 @@ static bool wait_reader(struct run *run)
     return !is_wrong(run, run->reader.breach);
 }
 
+/* What there is by now, and some more. */
+static void bound_storage(struct run *run)
+{
+    uint64_t bytes = sim_quota_storage(&run->host.shared);
+
+    bytes += ((uint64_t)65536 << run->options->seed % STORAGE_SHIFTS);
+    sim_trace(&run->trace, "run: a quota of %" PRIu64 " bytes of the disk", bytes);
+    sim_front_set_storage(&run->front, bytes);
+}
+
 /* Clients at work, in bursts with long rests between, while things go wrong. */
 static bool work(struct run *run)
 {
@@ -143,6 +155,8 @@ static bool work(struct run *run)
         return false;
     if (sim_forks_are_in(run->options->seed))
         sim_forks_begin(&run->forks);
+    if (run->options->seed % STORAGE_SEEDS == 3)
+        bound_storage(run);
     while (run->loop.now_ns < end_ns) {
         sim_work_burst(&run->work, BURST_OPS);
         sim_faults_plan(&run->faults, BURST_OPS * (run->work.think_ns + 50 * SIM_MS));
@@ -160,6 +174,8 @@ static bool settle(struct run *run)
     sim_trace(&run->trace, "run: no more faults");
     sim_faults_end(&run->faults);
     sim_forks_end(&run->forks);
+    if (run->front.has_quota)
+        sim_front_set_storage(&run->front, 0);
     for (int i = 0; i < 60 && !sim_work_is_quiet(&run->work); i++)
         if (!go_on(run, 10 * SIM_S))
             return false;

@@ -174,12 +174,13 @@ static enum sw_rc on_usage(struct sw_agents *agents, const struct sw_frame_usage
 {
     const struct sw_agents_observer *observer = &agents->options.observer;
     char space[SW_FRAME_NAME_MAX + 1], agent[SW_FRAME_NAME_MAX + 1], uid[SW_FRAME_NAME_MAX + 1];
-    const struct sw_agent_usage usage = {
+    struct sw_agent_usage usage = {
         .name_space = text_of(told->name_space, space, sizeof space),
         .agent = text_of(told->agent, agent, sizeof agent),
         .agent_uid = text_of(told->agent_uid, uid, sizeof uid),
         .used = used_of(&told->used, told->pages, told->open_page_ms, told->time_ns)};
 
+    usage.used.storage_bytes = told->storage_bytes;
     if (observer->on_usage != NULL)
         observer->on_usage(observer->ctx, &usage);
     return SW_OK;
@@ -189,7 +190,8 @@ _Static_assert((int)SW_POD_LIMITS == (int)SW_FRAME_LIMITS &&
                    (int)SW_POD_LIMIT_QUOTA_MESSAGES == (int)SW_FRAME_LIMIT_QUOTA_MESSAGES &&
                    (int)SW_POD_LIMIT_QUOTA_INSTANCES == (int)SW_FRAME_LIMIT_QUOTA_INSTANCES &&
                    (int)SW_POD_LIMIT_QUOTA_MEMORY == (int)SW_FRAME_LIMIT_QUOTA_MEMORY &&
-                   (int)SW_POD_LIMIT_QUOTA_CPU == (int)SW_FRAME_LIMIT_QUOTA_CPU,
+                   (int)SW_POD_LIMIT_QUOTA_CPU == (int)SW_FRAME_LIMIT_QUOTA_CPU &&
+                   (int)SW_POD_LIMIT_QUOTA_STORAGE == (int)SW_FRAME_LIMIT_QUOTA_STORAGE,
                "both sides count limits alike");
 
 static enum sw_rc on_throttled(struct sw_agents *agents, const struct sw_frame_throttled *told)

@@ -13,7 +13,8 @@ static void tell(struct sw_agents *agents, struct sw_bytes name_space,
                                        .instances = quota->instances,
                                        .memory_bytes = quota->memory_bytes,
                                        .messages_per_s = (uint32_t)quota->messages_per_s,
-                                       .cpu_ns = quota->cpu_ns}};
+                                       .cpu_ns = quota->cpu_ns,
+                                       .storage_bytes = quota->storage_bytes}};
 
     sw_host_send(agents, &frame);
 }
@@ -21,7 +22,7 @@ static void tell(struct sw_agents *agents, struct sw_bytes name_space,
 static bool bounds_nothing(const struct sw_pod_quota *quota)
 {
     return quota->instances == SW_POD_QUOTA_NONE && quota->memory_bytes == SW_POD_QUOTA_NONE &&
-           quota->messages_per_s == 0 && quota->cpu_ns == 0;
+           quota->messages_per_s == 0 && quota->cpu_ns == 0 && quota->storage_bytes == 0;
 }
 
 enum sw_rc sw_agents_set_quota(struct sw_agents *agents, const char *name_space,

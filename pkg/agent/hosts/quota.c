@@ -61,7 +61,8 @@ void sw_hosts_share_quota(struct sw_hosts *hosts, const char *name_space)
             (struct sw_pod_quota){.instances = part_of(quota->instances, number, count),
                                   .memory_bytes = part_of(quota->memory_bytes, number, count),
                                   .messages_per_s = part_of(quota->messages_per_s, number, count),
-                                  .cpu_ns = part_of(quota->cpu_ns, number, count)};
+                                  .cpu_ns = part_of(quota->cpu_ns, number, count),
+                                  .storage_bytes = part_of(quota->storage_bytes, number, count)};
         if (quota->messages_per_s != 0 && part.messages_per_s == 0)
             part.messages_per_s = 1; /* 0 would be any number. */
         number++;

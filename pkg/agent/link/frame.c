@@ -318,7 +318,7 @@ static const struct field stats_fields[] = {U64(stats.pods),
 
 static const struct field quota_fields[] = {
     NAME(quota.name_space, SW_FRAME_NAME_MAX), U64(quota.instances), U64(quota.memory_bytes),
-    U32(quota.messages_per_s, UINT32_MAX), U64(quota.cpu_ns)};
+    U32(quota.messages_per_s, UINT32_MAX),     U64(quota.cpu_ns),    U64(quota.storage_bytes)};
 static const struct field usage_fields[] = {
     NAME(usage.name_space, SW_FRAME_NAME_MAX),
     TEXT(usage.agent, SW_FRAME_NAME_MAX),
@@ -326,6 +326,7 @@ static const struct field usage_fields[] = {
     U64(usage.time_ns),
     U64(usage.pages),
     U64(usage.open_page_ms),
+    U64(usage.storage_bytes),
     U64(usage.used.cpu_ns),
     U64(usage.used.handled),
     U64(usage.used.bytes_in),

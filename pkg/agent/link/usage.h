@@ -19,7 +19,7 @@ struct sw_frame_quota { /* As struct sw_quota_limits has it. */
     struct sw_bytes name_space;
     uint64_t instances, memory_bytes;
     uint32_t messages_per_s;
-    uint64_t cpu_ns;
+    uint64_t cpu_ns, storage_bytes;
 };
 
 enum sw_frame_limit {                                 /* What an Agent is pushed back by. */
@@ -28,7 +28,8 @@ enum sw_frame_limit {                                 /* What an Agent is pushed
                                                          in a second, */
                       SW_FRAME_LIMIT_QUOTA_INSTANCES, /* of instances, */
                       SW_FRAME_LIMIT_QUOTA_MEMORY,    /* of their memory, */
-                      SW_FRAME_LIMIT_QUOTA_CPU,       /* and of the processor. */
+                      SW_FRAME_LIMIT_QUOTA_CPU,       /* of the processor, */
+                      SW_FRAME_LIMIT_QUOTA_STORAGE,   /* and of the disk. */
                       SW_FRAME_LIMITS
 };
 
@@ -43,5 +44,6 @@ struct sw_frame_usage {
     uint64_t time_ns;                             /* Up to when. */
     uint64_t pages;                               /* Of memory that its instances have then, */
     uint64_t open_page_ms;                        /* and what of that is not in used.page_ms yet. */
+    uint64_t storage_bytes;                       /* On the disk, as its quota counts it. */
     struct sw_frame_used used;
 };

@@ -99,7 +99,7 @@ struct sw_pod_used { /* Since the beginning, but for the first and the last. */
     uint64_t cpu_ns;
     uint64_t handled, bytes_in, sent, bytes_out; /* Messages, and the bytes of their bodies. */
     uint64_t wakeups, memory_byte_s, fuel;
-    uint64_t memory_bytes; /* Now. */
+    uint64_t memory_bytes, storage_bytes; /* Now. */
 };
 
 enum sw_pod_limit {                               /* What an Agent is pushed back by. */
@@ -108,7 +108,8 @@ enum sw_pod_limit {                               /* What an Agent is pushed bac
                                                      a second, */
                     SW_POD_LIMIT_QUOTA_INSTANCES, /* of instances, */
                     SW_POD_LIMIT_QUOTA_MEMORY,    /* of their memory, */
-                    SW_POD_LIMIT_QUOTA_CPU,       /* and of the processor. */
+                    SW_POD_LIMIT_QUOTA_CPU,       /* of the processor, */
+                    SW_POD_LIMIT_QUOTA_STORAGE,   /* and of the disk. */
                     SW_POD_LIMITS
 };
 
@@ -141,6 +142,7 @@ struct sw_pod_quota {                 /* Of a namespace on this node. */
     uint64_t instances, memory_bytes; /* SW_POD_QUOTA_NONE: any number. */
     uint64_t messages_per_s;          /* 0: any number. */
     uint64_t cpu_ns;                  /* Of the processor in a second; 0: any. */
+    uint64_t storage_bytes;           /* On the disk; 0: any. */
 };
 
 struct sw_pod_event { /* Something that people should see; borrowed for the call. */

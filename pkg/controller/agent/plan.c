@@ -343,6 +343,7 @@ static void usage_fill(const struct sw_agent_view *view)
         sum.memory_byte_seconds += one->memory_byte_seconds;
         sum.memory_bytes += one->memory_bytes;
         sum.fuel += one->fuel;
+        sum.storage_bytes += one->storage_bytes;
         raise(&sum.time, one->time);
     }
     if (sum.time == 0)
@@ -356,6 +357,7 @@ static void usage_fill(const struct sw_agent_view *view)
     raise(&usage->memory_byte_seconds, sum.memory_byte_seconds);
     usage->memory_bytes = sum.memory_bytes;
     raise(&usage->fuel, sum.fuel);
+    usage->storage_bytes = sum.storage_bytes;
     raise(&usage->time, sum.time);
 }
 

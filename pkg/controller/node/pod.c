@@ -243,7 +243,8 @@ static void put_used(const struct sw_node_pod *entry, struct sw_api_usage *usage
                                    .wakeups = used->wakeups,
                                    .memory_byte_seconds = used->memory_byte_s,
                                    .memory_bytes = used->memory_bytes,
-                                   .fuel = used->fuel};
+                                   .fuel = used->fuel,
+                                   .storage_bytes = used->storage_bytes};
 }
 
 enum sw_rc sw_node_pod_status(const struct sw_node_pod *entry, struct sw_api_pod *pod,

@@ -13,7 +13,7 @@ static void lower(uint64_t *limit, uint64_t value)
 
 static void add_quota(struct sw_pod_quota *limits, const struct sw_api_quota_limits *hard)
 {
-    uint64_t memory_bytes, cpu_ns;
+    uint64_t memory_bytes, cpu_ns, storage_bytes;
 
     if (hard->has_instances)
         lower(&limits->instances, hard->instances);
@@ -27,12 +27,17 @@ static void add_quota(struct sw_pod_quota *limits, const struct sw_api_quota_lim
         sw_text_to_duration_ns(hard->cpu, &cpu_ns) == SW_OK &&
         (limits->cpu_ns == 0 || cpu_ns < limits->cpu_ns))
         limits->cpu_ns = cpu_ns;
+    if (hard->storage != NULL && hard->storage[0] != '\0' &&
+        sw_text_to_size_bytes(hard->storage, &storage_bytes) == SW_OK &&
+        (limits->storage_bytes == 0 || storage_bytes < limits->storage_bytes))
+        limits->storage_bytes = storage_bytes;
 }
 
 struct sw_pod_quota sw_node_quota_of(struct sw_node_controller *controller, const char *space)
 {
     const struct sw_kind *kind = sw_kind_find("ResourceQuota");
-    struct sw_pod_quota limits = {SW_POD_QUOTA_NONE, SW_POD_QUOTA_NONE, 0, 0};
+    struct sw_pod_quota limits = {.instances = SW_POD_QUOTA_NONE,
+                                  .memory_bytes = SW_POD_QUOTA_NONE};
     const struct sw_store_item *item;
     size_t cursor = 0;
 

@@ -13,6 +13,7 @@ static const char *const reasons[SW_POD_LIMITS] = {
     [SW_POD_LIMIT_QUOTA_INSTANCES] = "InstanceQuota",
     [SW_POD_LIMIT_QUOTA_MEMORY] = "MemoryQuota",
     [SW_POD_LIMIT_QUOTA_CPU] = "ProcessorQuota",
+    [SW_POD_LIMIT_QUOTA_STORAGE] = "StorageQuota",
 };
 
 /* Which limit it is, what it allows, and what to do. */
@@ -52,6 +53,12 @@ static void say(enum sw_pod_limit limit, const struct sw_api_pod *pod,
                  "(cpu), and there is work for more: it waits; have less to do, or have it raised",
                  quota->cpu_ns / 1000000);
         break;
+    case SW_POD_LIMIT_QUOTA_STORAGE:
+        snprintf(ret_words, SENTENCE_MAX,
+                 "the quota of the namespace allows %" PRIu64 " bytes on the disk (storage), and "
+                 "they are used up: delete instances, keep less in them, or have it raised",
+                 quota->storage_bytes);
+        break;
     case SW_POD_LIMITS:
         break;
     }
@@ -72,6 +79,8 @@ static bool is_there(enum sw_pod_limit limit, const struct sw_api_pod *pod,
         return quota->memory_bytes != SW_POD_QUOTA_NONE;
     case SW_POD_LIMIT_QUOTA_CPU:
         return quota->cpu_ns != 0;
+    case SW_POD_LIMIT_QUOTA_STORAGE:
+        return quota->storage_bytes != 0;
     case SW_POD_LIMITS:
         break;
     }
@@ -97,6 +106,7 @@ static void note(struct sw_node_controller *controller, const struct sw_node_pod
         [SW_POD_LIMIT_QUOTA_INSTANCES] = "the instances of its namespace's quota are used up",
         [SW_POD_LIMIT_QUOTA_MEMORY] = "the memory of its namespace's quota is used up",
         [SW_POD_LIMIT_QUOTA_CPU] = "the processor time of its namespace's quota is used up",
+        [SW_POD_LIMIT_QUOTA_STORAGE] = "the storage of its namespace's quota is used up",
     };
     char space[64];
 

@@ -24,7 +24,7 @@ struct sw_quota_controller {
 
 struct sum {
     struct sw_arena *arena;
-    uint64_t instances, memory_bytes;
+    uint64_t instances, memory_bytes, storage_bytes;
     size_t throttled;      /* Agents that a quota pushes back, */
     char names[WORDS_MAX]; /* and who the first of them are. */
     enum sw_rc rc;
@@ -53,6 +53,7 @@ static bool add_agent(void *ctx, const struct sw_store_item *item)
         memory_bytes = 0;
     sum->instances += agent->status.instances;
     sum->memory_bytes += agent->status.instances * memory_bytes;
+    sum->storage_bytes += agent->status.usage.storage_bytes;
     if (strstr(agent->status.throttled, "Quota") != NULL)
         note_throttled(sum, agent->metadata.name);
     return true;
@@ -118,7 +119,7 @@ static enum sw_rc say(struct sw_api_resource_quota *quota, uint64_t utc_ns, stru
     const struct sw_api_quota_limits *hard = &quota->spec.hard;
     const struct sw_api_quota_use *used = &quota->status.used;
     char words[WORDS_MAX] = "";
-    uint64_t memory_bytes;
+    uint64_t memory_bytes, storage_bytes;
 
     if (hard->has_agents)
         note(words, "agents", used->agents, hard->agents);
@@ -126,6 +127,8 @@ static enum sw_rc say(struct sw_api_resource_quota *quota, uint64_t utc_ns, stru
         note(words, "instances", used->instances, hard->instances);
     if (sw_text_to_size_bytes(hard->memory, &memory_bytes) == SW_OK)
         note(words, "bytes of memory", used->memory_bytes, memory_bytes);
+    if (sw_text_to_size_bytes(hard->storage, &storage_bytes) == SW_OK)
+        note(words, "bytes of storage", used->storage_bytes, storage_bytes);
     struct sw_api_condition condition = {
         .type = "Exceeded",
         .status = words[0] == '\0' ? SW_API_CONDITION_STATUS_FALSE : SW_API_CONDITION_STATUS_TRUE,
@@ -163,6 +166,7 @@ static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
         return rc;
     quota->status.used.instances = sum.instances;
     quota->status.used.memory_bytes = sum.memory_bytes;
+    quota->status.used.storage_bytes = sum.storage_bytes;
     if (say(quota, system->utc_ns(system->ctx), pass->arena) != SW_OK ||
         say_throttled(quota, &sum, system->utc_ns(system->ctx), pass->arena) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the status of a quota");

@@ -39,6 +39,8 @@ struct sw_snapshots {
     _Atomic int phase;
     _Atomic uint64_t waiting_bytes; /* Captured, and not written yet. */
     _Atomic uint32_t workers_left;  /* So many have uncaptured instances. */
+    _Atomic bool is_wanted;         /* A namespace needs the room that one would give back, */
+    _Atomic uint64_t wanted_ns;     /* for which none is taken before that time. */
     /* Changed only while all workers are at rest. */
     uint32_t generation; /* Of the newest snapshot that was begun. */
     uint64_t point;      /* And its lsn: messages name no body before it. */

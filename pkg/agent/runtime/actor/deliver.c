@@ -7,7 +7,7 @@
 #include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/agent/runtime/actor/lists.h"
 #include "pkg/agent/runtime/actor/retry.h"
-#include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/storage.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -293,6 +293,11 @@ static bool refuse_at_edge(struct sw_worker *worker, struct sw_instance *instanc
                  per_s, (sw_rate_room_ns(&instance->rate, per_s) - worker->now_ns) / 1000000 + 1);
         refuse(worker, message, SW_E_EXHAUSTED, words);
         sw_throttle_note(worker, instance->pod, SW_FRAME_LIMIT_MESSAGES);
+    } else if (!sw_storage_has_room(worker, instance->pod,
+                                    SW_STORAGE_ROOM_BYTES + message->body.size)) {
+        refuse(worker, message, SW_E_EXHAUSTED,
+               "the quota of the namespace (storage) is used up: send again later, delete "
+               "instances, or have it raised");
     } else if (!sw_deliver_may_take(worker, instance->pod, &room_ns)) {
         snprintf(words, sizeof words,
                  "the quota of the namespace (messagesPerSecond) is used up; send again in %" PRIu64

@@ -2,7 +2,7 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/fetch.h"
-#include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/storage.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -196,7 +196,8 @@ int32_t sw_dispatch_take(void *ctx, const struct sw_guest_send *send,
     if (way->agent_size == 0)
         return SW_E_INVALID;
     code = look_at_way(worker, way, send->tag, send->body.size, ret_route);
-    if (code == 0 && !sw_deliver_may_take(worker, worker->running->pod, &room_ns))
+    if (code == 0 && (!sw_storage_may_carry(worker, send->body.size) ||
+                      !sw_deliver_may_take(worker, worker->running->pod, &room_ns)))
         code = SW_E_EXHAUSTED;
     if (code != 0 || way->route == NULL)
         return code;
@@ -304,7 +305,8 @@ int32_t sw_dispatch_admit(void *ctx, const struct sw_effect *effect,
     if (effect->kind == SW_EFFECT_PUBLISH)
         return admit_publish(worker, effect);
     code = admit_send(worker, effect, ret_route);
-    return code == 0 && !sw_deliver_may_take(worker, worker->running->pod, &room_ns)
+    return code == 0 && (!sw_storage_may_carry(worker, effect->body.size) ||
+                         !sw_deliver_may_take(worker, worker->running->pod, &room_ns))
                ? SW_E_EXHAUSTED
                : code;
 }

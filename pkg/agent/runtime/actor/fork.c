@@ -4,7 +4,7 @@
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/resting.h"
-#include "pkg/agent/runtime/actor/segment.h"
+#include "pkg/agent/runtime/actor/storage.h"
 #include "pkg/communication/pubsub/subject.h"
 
 #include <string.h>
@@ -127,6 +127,9 @@ static void begin(struct sw_worker *worker, struct sw_instance *instance,
     if (sw_worker_append(worker, &record, &place) != SW_OK)
         return;
     instance->epoch = place.epoch;
+    sw_meter_apply(worker, instance, &record.segment,
+                   worker->record.size + SW_JOURNAL_RECORD_HEAD_BYTES, NULL);
+    sw_storage_give_back(worker);
     memcpy(instance->random.seed, from->seed.data, sizeof instance->random.seed);
     instance->random.next = from->random_next;
     instance->actor = *actor;
@@ -149,6 +152,17 @@ static void begin(struct sw_worker *worker, struct sw_instance *instance,
     sw_instance_set_timer(worker, instance);
 }
 
+/* Room for another one, and for its record, which holds all that it is. */
+static bool reserve(struct sw_worker *worker, struct sw_pod *pod, const struct sw_message *message)
+{
+    if (!sw_storage_reserve(worker, pod, SW_STORAGE_RECORD_BYTES + message->body.size))
+        return false;
+    if (sw_instance_reserve(worker, pod))
+        return true;
+    sw_storage_give_back(worker);
+    return false;
+}
+
 void sw_fork_make(struct sw_worker *worker, struct sw_pod *pod, struct sw_message *message)
 {
     struct sw_record_segment record = {0};
@@ -166,7 +180,7 @@ void sw_fork_make(struct sw_worker *worker, struct sw_pod *pod, struct sw_messag
     spec = pod->config.is_durable && sw_journal_has_room(worker->shared->journal)
                ? spec_of(worker, pod, message->head.subject)
                : NULL;
-    if (spec == NULL || !sw_instance_reserve(worker, pod)) {
+    if (spec == NULL || !reserve(worker, pod, message)) {
         if (!pod->config.is_durable)
             refuse(worker, message, SW_E_PRECONDITION, "the Agent keeps nothing (durability none)");
         else
@@ -261,6 +275,10 @@ static void release(struct sw_worker *worker, struct sw_instance *instance,
     if (worker->turn.effects.failed) {
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for a release");
         sw_message_free(message);
+        return;
+    }
+    if (!sw_storage_reserve_segment(worker, &segment)) {
+        refuse(worker, message, SW_E_EXHAUSTED, "the quota of the namespace (storage) is used up");
         return;
     }
     sw_segment_commit(worker, &segment);

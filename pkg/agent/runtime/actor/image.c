@@ -1,5 +1,6 @@
 #include "pkg/agent/runtime/actor/image.h"
 
+#include "pkg/agent/runtime/actor/storage.h"
 #include "pkg/agent/store/effect.h"
 
 #include <stdlib.h>
@@ -96,7 +97,8 @@ static void record(struct sw_worker *worker, struct sw_instance *instance)
         instance->wants_image = true; /* After a later segment: this one was the last with room. */
         return;
     }
-    if (!save_cheaply(worker, instance, &actor_bytes)) {
+    if (!save_cheaply(worker, instance, &actor_bytes) ||
+        !sw_storage_reserve(worker, instance->pod, SW_STORAGE_RECORD_BYTES + worker->image.size)) {
         instance->image_delay++;
         return;
     }
@@ -117,6 +119,9 @@ static void record(struct sw_worker *worker, struct sw_instance *instance)
     if (sw_worker_append(worker, &record, &place) != SW_OK)
         return;
     instance->epoch = place.epoch;
+    sw_meter_apply(worker, instance, &record.segment,
+                   worker->record.size + SW_JOURNAL_RECORD_HEAD_BYTES, NULL);
+    sw_storage_give_back(worker);
     if (sw_actor_apply(&instance->actor, &record.segment, place.lsn, &err) != SW_OK)
         sw_worker_fail(worker, err.rc, err.message);
     instance->tail = instance->image_delay = 0;

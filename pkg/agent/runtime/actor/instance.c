@@ -5,6 +5,7 @@
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/retry.h"
+#include "pkg/agent/runtime/actor/storage.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #define KEY_MAX 255u
+#define STORAGE_BYTES_MIN (SW_USAGE_PAGE_BYTES + SW_STORAGE_ROOM_BYTES) /* Of one that begins. */
 
 _Static_assert(offsetof(struct sw_instance, key) + 16 <= 7 * SW_INSTANCE_LINE,
                "an instance with a short key takes seven lines");
@@ -75,6 +77,14 @@ void sw_instance_free(struct sw_worker *worker, struct sw_instance *instance)
     pthread_mutex_unlock(&room->mutex);
 }
 
+static void give_back(const struct sw_pod *pod, uint64_t memory_bytes)
+{
+    struct sw_quota *quota = sw_pod_quota(pod);
+
+    if (quota != NULL)
+        sw_quota_release(quota, 1, memory_bytes);
+}
+
 bool sw_instance_reserve(struct sw_worker *worker, struct sw_pod *pod)
 {
     struct sw_quota *quota = sw_pod_quota(pod);
@@ -82,19 +92,15 @@ bool sw_instance_reserve(struct sw_worker *worker, struct sw_pod *pod)
         quota == NULL ? SW_QUOTA_TAKEN
                       : sw_quota_reserve(quota, pod->config.memory_bytes & SW_INSTANCE_MEMORY_MAX);
 
+    if (answer == SW_QUOTA_TAKEN && !sw_storage_has_room(worker, pod, STORAGE_BYTES_MIN)) {
+        give_back(pod, pod->config.memory_bytes & SW_INSTANCE_MEMORY_MAX);
+        return false;
+    }
     if (answer != SW_QUOTA_TAKEN)
         sw_throttle_note(worker, pod,
                          answer == SW_QUOTA_NO_MEMORY ? SW_FRAME_LIMIT_QUOTA_MEMORY
                                                       : SW_FRAME_LIMIT_QUOTA_INSTANCES);
     return answer == SW_QUOTA_TAKEN;
-}
-
-static void give_back(const struct sw_pod *pod, uint64_t memory_bytes)
-{
-    struct sw_quota *quota = sw_pod_quota(pod);
-
-    if (quota != NULL)
-        sw_quota_release(quota, 1, memory_bytes);
 }
 
 void sw_instance_set_memory(struct sw_worker *worker, struct sw_instance *instance,

@@ -3,6 +3,7 @@
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/link/entries.h"
 #include "pkg/agent/runtime/actor/segment.h"
+#include "pkg/agent/runtime/actor/storage.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -115,6 +116,12 @@ static enum sw_rc account_get(struct sw_accounts *accounts, const struct who *wh
     return account_get(accounts, &space, &account->parent);
 }
 
+static bool is_rated_by(const struct sw_quota *quota)
+{
+    return atomic_load(&quota->messages_per_s) != 0 ||
+           atomic_load(&quota->storage_bytes_max) != SW_QUOTA_NONE;
+}
+
 enum sw_rc sw_accounts_set_quota(struct sw_accounts *accounts, struct sw_bytes name_space,
                                  const struct sw_quota_limits *limits)
 {
@@ -125,10 +132,10 @@ enum sw_rc sw_accounts_set_quota(struct sw_accounts *accounts, struct sw_bytes n
     pthread_mutex_lock(&accounts->mutex);
     rc = account_get(accounts, &who, &account);
     if (rc == SW_OK && account != NULL) {
-        bool was_rated = atomic_load(&account->quota.messages_per_s) != 0;
-        bool is_rated = limits->messages_per_s != 0;
+        bool was_rated = is_rated_by(&account->quota), is_rated;
 
         sw_quota_set(&account->quota, limits);
+        is_rated = is_rated_by(&account->quota);
         if (was_rated != is_rated)
             atomic_fetch_add(&accounts->rated, is_rated ? 1u : UINT32_MAX);
     }
@@ -161,6 +168,7 @@ static void account_end(struct sw_accounts *accounts, struct sw_account *account
         account->parent->pages -= account->pages;
         account->parent->since_ms -= account->since_ms;
         account->parent->volatile_pages -= account->volatile_pages;
+        sw_quota_release_storage(&account->parent->quota, account->pages * SW_USAGE_PAGE_BYTES);
         sw_quota_leave(&account->parent->quota, &account->turn);
     }
     (void)sw_map_remove(accounts->agents, key.data, key.size);
@@ -261,7 +269,8 @@ static uint64_t page_ms_until(const struct sw_instance *instance, uint64_t time_
 }
 
 void sw_meter_apply(struct sw_worker *worker, struct sw_instance *instance,
-                    const struct sw_record_segment *segment, const struct sw_usage *sent)
+                    const struct sw_record_segment *segment, uint64_t record_bytes,
+                    const struct sw_usage *sent)
 {
     struct sw_meter *meter = &instance->pod->meter;
     uint64_t old_pages = instance->pages, pages = old_pages;
@@ -271,8 +280,15 @@ void sw_meter_apply(struct sw_worker *worker, struct sw_instance *instance,
                             .wakeups = segment->is_woken,
                             .fuel = segment->fuel};
 
-    if (segment->entry == SW_ENTRY_IMAGE || segment->entry == SW_ENTRY_FORK ||
-        !instance->is_metered)
+    if (!instance->is_metered)
+        return;
+    if (segment->entry == SW_ENTRY_STOP || segment->entry == SW_ENTRY_RESET)
+        pages = 0;
+    else if (segment->has_pages && segment->entry != SW_ENTRY_IMAGE)
+        pages = segment->pages;
+    pages &= SW_INSTANCE_PAGES_MAX;
+    sw_storage_use(worker, instance->pod, record_bytes, old_pages, pages);
+    if (segment->entry == SW_ENTRY_IMAGE || segment->entry == SW_ENTRY_FORK)
         return;
     used.page_ms = page_ms_until(instance, segment->time_ns);
     if (sent != NULL) {
@@ -281,10 +297,6 @@ void sw_meter_apply(struct sw_worker *worker, struct sw_instance *instance,
     } else if (segment->entry != SW_ENTRY_RELEASE) { /* It was counted by whose effects they are. */
         sw_usage_add_effects(&used, segment->effects);
     }
-    if (segment->entry == SW_ENTRY_STOP || segment->entry == SW_ENTRY_RESET)
-        pages = 0;
-    else if (segment->has_pages)
-        pages = segment->pages;
     instance->pages = pages & SW_INSTANCE_PAGES_MAX;
     meter->pages += pages - old_pages;
     meter->since_ms += pages * (segment->time_ns / SW_USAGE_MS_NS) -
@@ -299,6 +311,7 @@ void sw_meter_load(struct sw_worker *worker, struct sw_instance *instance)
     struct sw_meter *meter = &instance->pod->meter;
 
     meter->pages += instance->pages;
+    sw_storage_add_pages(instance->pod, instance->pages);
     meter->since_ms += instance->pages * (instance->actor.last_ns / SW_USAGE_MS_NS);
     sw_meter_set_due(worker, instance->pod);
 }
@@ -318,6 +331,7 @@ void sw_meter_forget(struct sw_worker *worker, struct sw_instance *instance)
     struct sw_meter *meter = &instance->pod->meter;
 
     meter->pages -= instance->pages;
+    sw_storage_remove_pages(instance->pod, instance->pages);
     meter->since_ms -= instance->pages * (instance->actor.last_ns / SW_USAGE_MS_NS);
     instance->pages = 0;
     sw_meter_set_due(worker, instance->pod);
@@ -359,6 +373,8 @@ void sw_meter_load_slept(struct sw_worker *worker, struct sw_pod *pod, uint64_t 
 {
     if (sw_pod_quota(pod) != NULL)
         sw_quota_add(sw_pod_quota(pod), count, slept->memory_bytes);
+    if (pod->config.is_durable)
+        sw_storage_add_pages(pod, slept->pages);
     change_slept(worker, pod, slept->pages, slept->since_ms);
 }
 
@@ -367,6 +383,8 @@ void sw_meter_drop_slept(struct sw_worker *worker, struct sw_pod *pod, uint64_t 
 {
     if (sw_pod_quota(pod) != NULL)
         sw_quota_release(sw_pod_quota(pod), count, slept->memory_bytes);
+    if (pod->config.is_durable)
+        sw_storage_remove_pages(pod, slept->pages);
     change_slept(worker, pod, 0 - slept->pages, 0 - slept->since_ms);
     *slept = (struct sw_slept){0};
 }
@@ -519,6 +537,10 @@ static void tell(struct sw_worker *worker, struct sw_account *account)
     account->is_due = false;
     account->told_ns = told_ns;
     frame.usage.used = sw_meter_told(&account->used);
+    frame.usage.storage_bytes =
+        account->agent_uid.size == 0
+            ? atomic_load(&account->quota.storage_bytes)
+            : atomic_load(&account->record_bytes) + account->pages * SW_USAGE_PAGE_BYTES;
     if (account->pages > 0 && account->pages * now_ms > account->since_ms)
         frame.usage.open_page_ms = account->pages * now_ms - account->since_ms;
     sw_output_frame(worker, &frame, sw_journal_epoch(worker->shared->journal));

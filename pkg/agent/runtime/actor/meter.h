@@ -51,6 +51,10 @@ struct sw_account { /* Of an Agent, or of a namespace, which is the parent of it
      * added up. Up to now that is pages * now - since_ms. */
     uint64_t pages, since_ms;
     uint64_t volatile_pages;
+    /* Bytes of records since the point of the snapshot that counts; and so many of them before the
+     * point of the one that is being taken (storage.h). */
+    _Atomic uint64_t record_bytes;
+    uint64_t point_bytes;
     struct sw_quota quota;       /* Of a namespace; */
     struct sw_quota_turn turn;   /* of an Agent, in its namespace's. */
     struct sw_throttle throttle; /* Of an Agent. */
@@ -67,7 +71,8 @@ struct sw_accounts {
     struct sw_map *spaces;    /* and by namespace. */
     struct sw_list throttled; /* Accounts with something to tell (throttle.h). */
     bool is_told;             /* What was recovered. */
-    /* Namespaces in which messages are bounded: usually none, then looking costs one load. */
+    /* Namespaces in which messages or room on the disk are bounded: usually none, then looking
+     * costs one load. */
     _Atomic uint32_t rated;
 };
 
@@ -95,9 +100,11 @@ SW_MUST_CHECK enum sw_rc sw_accounts_put(struct sw_accounts *accounts,
 
 /* A segment of a durable instance has its record: the one function that makes usage of records, for
  * those who write and those who read them; to be called before the actor takes the record in.
- * sent: what its effects sent, if that is known; NULL: they are looked at. */
+ * record_bytes: that it takes in the journal.  sent: what its effects sent, if that is known;
+ * NULL: they are looked at. */
 void sw_meter_apply(struct sw_worker *worker, struct sw_instance *instance,
-                    const struct sw_record_segment *segment, const struct sw_usage *sent);
+                    const struct sw_record_segment *segment, uint64_t record_bytes,
+                    const struct sw_usage *sent);
 /* A durable instance was loaded with its memory and all that it used. */
 void sw_meter_load(struct sw_worker *worker, struct sw_instance *instance);
 /* Have the record say how large the memory of a durable instance has become. */

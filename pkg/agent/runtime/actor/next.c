@@ -338,6 +338,10 @@ static void resume(struct sw_worker *worker, struct sw_instance *instance)
     if (segment.is_undone) {
         undo(worker, instance, NULL);
         put_end_back(worker, instance, message);
+        if (segment.record.code == SW_E_EXHAUSTED) { /* It goes on when there is room. */
+            sw_instance_set_timer(worker, instance);
+            sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
+        }
         return;
     }
     sw_retry_decide(worker, instance, message, &segment.record);

@@ -20,6 +20,7 @@ struct aside { /* What a segment on its way has in its worker, or those that run
     const struct sw_message *message;
     struct sw_ask answered;
     uint64_t fanout;
+    uint64_t storage_given;
     uint32_t reserved;
     bool has_ask;
     struct sw_guest_outcome outcome; /* That its guest is to fill. */
@@ -67,6 +68,7 @@ static void exchange(struct sw_worker *worker, struct aside *aside)
                         .message = worker->running_message,
                         .answered = worker->answered,
                         .fanout = worker->fanout,
+                        .storage_given = worker->storage_given,
                         .reserved = worker->reserved,
                         .has_ask = worker->has_ask,
                         .outcome = worker->outcome};
@@ -81,6 +83,7 @@ static void exchange(struct sw_worker *worker, struct aside *aside)
     worker->running_message = aside->message;
     worker->answered = aside->answered;
     worker->fanout = aside->fanout;
+    worker->storage_given = aside->storage_given;
     worker->reserved = aside->reserved;
     worker->has_ask = aside->has_ask;
     worker->outcome = aside->outcome;

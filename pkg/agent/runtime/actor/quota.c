@@ -6,7 +6,7 @@
 
 void sw_quota_init(struct sw_quota *quota)
 {
-    const struct sw_quota_limits none = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, 0};
+    const struct sw_quota_limits none = {.instances = SW_QUOTA_NONE, .memory_bytes = SW_QUOTA_NONE};
 
     pthread_mutex_init(&quota->mutex, NULL);
     sw_list_init(&quota->turns);
@@ -25,6 +25,9 @@ void sw_quota_set(struct sw_quota *quota, const struct sw_quota_limits *limits)
     atomic_store(&quota->messages_per_s, limits->messages_per_s);
     if (atomic_exchange(&quota->cpu_ns, limits->cpu_ns) != limits->cpu_ns)
         atomic_store(&quota->cpu_paid_ns, 0); /* What it used before is not held against it. */
+    atomic_store(&quota->storage_bytes_max,
+                 limits->storage_bytes == 0 ? SW_QUOTA_NONE : limits->storage_bytes);
+    atomic_store(&quota->storage_free_ns, 0);
 }
 
 /* Whoever finds that it is one too many takes itself out again, so others may find the same for a
@@ -75,6 +78,44 @@ void sw_quota_release(struct sw_quota *quota, uint64_t instances, uint64_t memor
     assert(before >= instances);
     (void)before;
     sw_quota_release_memory(quota, memory_bytes);
+}
+
+/* --- Storage --------------------------------------------------------------------------------- */
+
+bool sw_quota_reserve_storage(struct sw_quota *quota, uint64_t bytes)
+{
+    return take(&quota->storage_bytes, &quota->storage_bytes_max, bytes);
+}
+
+void sw_quota_add_storage(struct sw_quota *quota, uint64_t bytes)
+{
+    atomic_fetch_add(&quota->storage_bytes, bytes);
+}
+
+void sw_quota_release_storage(struct sw_quota *quota, uint64_t bytes)
+{
+    uint64_t before = atomic_fetch_sub(&quota->storage_bytes, bytes);
+
+    assert(before >= bytes);
+    (void)before;
+}
+
+bool sw_quota_has_storage(const struct sw_quota *quota, uint64_t bytes)
+{
+    uint64_t most = atomic_load(&quota->storage_bytes_max);
+    uint64_t used = atomic_load(&quota->storage_bytes);
+
+    return used <= most && bytes <= most - used;
+}
+
+void sw_quota_rest_storage(struct sw_quota *quota, uint64_t until_ns)
+{
+    atomic_store(&quota->storage_free_ns, until_ns);
+}
+
+uint64_t sw_quota_storage_free_ns(const struct sw_quota *quota)
+{
+    return atomic_load_explicit(&quota->storage_free_ns, memory_order_relaxed);
 }
 
 /* --- Messages -------------------------------------------------------------------------------- */

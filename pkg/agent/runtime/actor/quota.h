@@ -1,6 +1,6 @@
 /* What a namespace may have in this host, reserved before it is used: instances, the memory that
- * they may come to, and messages in a second; and the time of the processor, of which it gets none
- * while it has used more than it may.
+ * they may come to, room on the disk (storage.h), and messages in a second; and the time of the
+ * processor, of which it gets none while it has used more than it may.
  *
  * A reservation counts itself in first and looks at the bound afterwards: of workers that reserve
  * at once none passes it, and once a bound was lowered nobody passes that either. What was there
@@ -38,6 +38,7 @@ struct sw_quota_limits {
     uint64_t instances, memory_bytes; /* SW_QUOTA_NONE: any number. */
     uint32_t messages_per_s;          /* 0: any number. */
     uint64_t cpu_ns;                  /* Of the processor in a second; 0: any. */
+    uint64_t storage_bytes;           /* 0: any number. */
 };
 
 struct sw_quota {                                     /* Of a namespace. */
@@ -47,6 +48,8 @@ struct sw_quota {                                     /* Of a namespace. */
     _Atomic uint64_t paid_ns; /* When all messages that were taken are paid for, as in rates.h. */
     _Atomic uint64_t cpu_ns;
     _Atomic uint64_t cpu_paid_ns; /* By the monotonic clock: when its processor time is paid for. */
+    _Atomic uint64_t storage_bytes, storage_bytes_max; /* Reserved; SW_QUOTA_NONE: no bound. */
+    _Atomic uint64_t storage_free_ns; /* Somebody found no room: nobody runs before that. */
     _Atomic uint32_t turns_count;
     pthread_mutex_t mutex; /* Guards all below. */
     struct sw_list turns;  /* Of those who were refused, the longest first. */
@@ -82,5 +85,15 @@ bool sw_quota_take_message(struct sw_quota *quota, struct sw_quota_turn *turn, u
 void sw_quota_use_cpu(struct sw_quota *quota, uint64_t used_ns, uint64_t now_ns);
 /* From when on it may run; now or earlier: it may. */
 uint64_t sw_quota_cpu_free_ns(const struct sw_quota *quota);
+/* So many bytes on the disk more. False: there is no room. */
+bool sw_quota_reserve_storage(struct sw_quota *quota, uint64_t bytes);
+/* The same of what is there, whatever the quota says. */
+void sw_quota_add_storage(struct sw_quota *quota, uint64_t bytes);
+void sw_quota_release_storage(struct sw_quota *quota, uint64_t bytes);
+/* Whether there is room for so many at this moment. */
+bool sw_quota_has_storage(const struct sw_quota *quota, uint64_t bytes);
+/* Somebody found none: nobody is to try before that time, by the monotonic clock. */
+void sw_quota_rest_storage(struct sw_quota *quota, uint64_t until_ns);
+uint64_t sw_quota_storage_free_ns(const struct sw_quota *quota);
 /* The Agent is no more: its turn goes. */
 void sw_quota_leave(struct sw_quota *quota, struct sw_quota_turn *turn);

@@ -326,8 +326,13 @@ static void tell_held(struct sw_ready *ready, struct sw_share *space, enum sw_re
  * it later. */
 static bool has_to_rest(struct sw_ready *ready, struct sw_share *space)
 {
-    uint64_t free_ns = space->quota == NULL ? 0 : sw_quota_cpu_free_ns(space->quota);
+    uint64_t free_ns = 0, storage_ns;
 
+    if (space->quota != NULL) {
+        free_ns = sw_quota_cpu_free_ns(space->quota);
+        storage_ns = sw_quota_storage_free_ns(space->quota);
+        free_ns = storage_ns > free_ns ? storage_ns : free_ns;
+    }
     if (free_ns <= ready->now_ns || ready->is_unbounded)
         return false;
     EACH_QUEUE(k, p)

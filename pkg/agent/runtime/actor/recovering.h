@@ -30,7 +30,8 @@ struct sw_recovery_watch {
 struct recovery {
     const struct sw_recovery_watch *watch; /* NULL: nobody. */
     bool is_point_passed;
-    uint64_t recorded; /* Segments that a replay runs, so many were read. */
+    uint64_t recorded;     /* Segments that a replay runs, so many were read. */
+    uint64_t record_bytes; /* Of the record that is taken in, in the journal. */
     struct sw_shared *shared;
     struct sw_worker **workers;
     uint32_t count;

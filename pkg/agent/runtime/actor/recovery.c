@@ -451,7 +451,7 @@ static enum sw_rc take_segment(struct recovery *recovery, const struct sw_record
     recovery->recorded += is_replayed(segment);
     rc = take_results(recovery, instance, segment);
     if (rc == SW_OK)
-        sw_meter_apply(worker, instance, segment, NULL);
+        sw_meter_apply(worker, instance, segment, recovery->record_bytes, NULL);
     if (rc == SW_OK)
         rc = sw_actor_apply(&instance->actor, segment, recovery->place.lsn, recovery->err);
     if (rc == SW_OK && instance->actor.wait.kind == SW_WAIT_NONE)
@@ -655,6 +655,7 @@ static enum sw_rc take_record(void *ctx, const struct sw_journal_entry *entry, s
     enum sw_rc rc;
 
     recovery->place = entry->place;
+    recovery->record_bytes = entry->record.size + SW_JOURNAL_RECORD_HEAD_BYTES;
     look_ahead(recovery, entry);
     if (!recovery->is_point_passed && entry->place.lsn >= recovery->snapshot.lsn &&
         (rc = pass_point(recovery)) != SW_OK)

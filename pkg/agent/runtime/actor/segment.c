@@ -4,6 +4,7 @@
 #include "pkg/agent/runtime/actor/calls.h"
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/image.h"
+#include "pkg/agent/runtime/actor/storage.h"
 #include "pkg/agent/store/record_text.h"
 
 #include <stdio.h>
@@ -74,6 +75,7 @@ static void append_segment(struct sw_worker *worker, struct segment *segment)
     record.segment = segment->record;
     if (append(worker, &record, &segment->effects_at, &segment->place) == SW_OK) {
         segment->instance->epoch = segment->place.epoch;
+        segment->record_bytes = worker->record.size + SW_JOURNAL_RECORD_HEAD_BYTES;
         sw_image_note_tail(worker, segment->instance, 1);
     }
 }
@@ -174,6 +176,8 @@ void sw_segment_begin(struct sw_worker *worker, const struct segment *segment)
     worker->answered.instance = 0;
     worker->fanout = 0;
     give_back(worker);
+    sw_storage_give_back(worker);
+    worker->storage_given = entry == SW_ENTRY_STOP ? instance->pages * SW_USAGE_PAGE_BYTES : 0;
     sw_buffer_reset(&worker->targets);
 }
 
@@ -219,6 +223,22 @@ static bool can_be_undone(const struct segment *segment)
            entry != SW_ENTRY_UPGRADE;
 }
 
+/* Whether there is room for its record. If not it is as if it had failed, and undone if it can be.
+ * A start that failed has none. */
+static bool has_storage(struct sw_worker *worker, struct segment *segment)
+{
+    struct sw_record_segment *record = &segment->record;
+
+    if ((record->entry == SW_ENTRY_START && record->outcome != SW_OUTCOME_DONE) ||
+        sw_storage_reserve_segment(worker, segment))
+        return true;
+    record->outcome = SW_OUTCOME_FAILED;
+    record->code = SW_E_EXHAUSTED;
+    snprintf(worker->outcome.report, sizeof worker->outcome.report,
+             "the quota of the namespace (storage) is used up");
+    return false;
+}
+
 void sw_segment_execute(struct sw_worker *worker, struct segment *segment)
 {
     struct sw_instance *instance = segment->instance;
@@ -249,6 +269,8 @@ void sw_segment_execute(struct sw_worker *worker, struct segment *segment)
         record->code = worker->outcome.code;
         record->fuel = worker->outcome.fuel;
     }
+    if (!segment->is_undone && !has_storage(worker, segment))
+        segment->is_undone = can_be_undone(segment);
     sw_turn_end(&worker->turn);
     settle_ask(worker, segment);
     if (!sw_outcome_counts(record->outcome))
@@ -371,7 +393,7 @@ static void meter_record(struct sw_worker *worker, const struct segment *segment
                                   .bytes_out = is_done ? worker->turn.sent_bytes : 0};
 
     segment->instance->is_woken = false;
-    sw_meter_apply(worker, segment->instance, &segment->record, &sent);
+    sw_meter_apply(worker, segment->instance, &segment->record, segment->record_bytes, &sent);
 }
 
 /* Whether what a segment asks for waits for a release: not if it is that. */
@@ -465,6 +487,8 @@ static void commit_any(struct sw_worker *worker, struct segment *segment)
 
 void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
 {
-    if (!commit_plain(worker, segment))
-        commit_any(worker, segment);
+    if (commit_plain(worker, segment))
+        return;
+    commit_any(worker, segment);
+    sw_storage_give_back(worker);
 }

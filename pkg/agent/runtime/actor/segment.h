@@ -10,7 +10,8 @@ struct segment {
     const struct sw_spec *spec;       /* That it runs under; NULL: the instance's. */
     struct sw_record_segment record;
     struct sw_journal_place place;
-    uint32_t effects_at;    /* Within the record. */
+    uint32_t effects_at;    /* Within the record, */
+    uint64_t record_bytes;  /* which takes so much of the journal. */
     bool is_undone;         /* It is as if it had not begun, and comes again. */
     struct sw_origin asker; /* Of a turn that goes on. */
 };

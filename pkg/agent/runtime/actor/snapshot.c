@@ -1,6 +1,7 @@
 #include "pkg/agent/runtime/actor/snapshot.h"
 
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/storage.h"
 #include "pkg/agent/runtime/actor/hibernate.h"
 #include "pkg/utils/base/hash.h"
 
@@ -13,6 +14,9 @@
 #define WRITE_BYTES ((size_t)1 << 20)
 #define RECOVERED_WAIT_NS 2000000000u /* After a start those who ask come first, */
 #define RECOVERED_TAILS 4u            /* but not with a tail so many times as long as one is due. */
+/* One that a namespace asks for waits for so long, and for so many times what the last one took. */
+#define WANTED_WAIT_NS 1000000000u
+#define WANTED_PAUSE 10u
 #define BACKOFF_FIRST_NS 1000000000u
 #define BACKOFF_MAX_NS 60000000000u
 #define SLEEP_PART 4096u /* Instances are put to sleep before what they left is written. */
@@ -176,11 +180,24 @@ static bool has_grown(const struct sw_shared *shared, uint64_t times)
 bool sw_snapshot_is_due(const struct sw_shared *shared)
 {
     const struct sw_snapshots *snapshots = shared->snapshots;
+    bool is_wanted = atomic_load_explicit(&snapshots->is_wanted, memory_order_relaxed);
+    uint64_t not_before_ns = atomic_load(&snapshots->retry_ns);
 
-    return atomic_load(&snapshots->phase) == SW_SNAPSHOT_NONE && has_grown(shared, 1) &&
-           !sw_journal_is_full(shared->journal) &&
-           snapshots->system->monotonic_ns(snapshots->system->ctx) >=
-               atomic_load(&snapshots->retry_ns);
+    if (atomic_load(&snapshots->phase) != SW_SNAPSHOT_NONE || sw_journal_is_full(shared->journal))
+        return false;
+    if (!has_grown(shared, 1)) {
+        if (!is_wanted)
+            return false;
+        if (atomic_load(&snapshots->wanted_ns) > not_before_ns)
+            not_before_ns = atomic_load(&snapshots->wanted_ns);
+    }
+    return snapshots->system->monotonic_ns(snapshots->system->ctx) >= not_before_ns;
+}
+
+bool sw_snapshot_is_asked_for(const struct sw_shared *shared)
+{
+    return atomic_load_explicit(&shared->snapshots->is_wanted, memory_order_relaxed) &&
+           sw_snapshot_is_due(shared);
 }
 
 enum sw_snapshot_phase sw_snapshot_phase(const struct sw_shared *shared)
@@ -373,6 +390,8 @@ enum sw_rc sw_snapshot_begin(struct sw_shared *shared, struct sw_worker **worker
     }
     snapshots->generation++;
     snapshots->point = sw_journal_end(shared->journal);
+    sw_storage_point(&shared->accounts);
+    atomic_store(&snapshots->is_wanted, false);
     use_specs_asleep(shared, workers, count);
     atomic_store(&snapshots->workers_left, count);
     for (uint32_t i = 0; i < count; i++)
@@ -564,6 +583,9 @@ static enum sw_rc make_it_count(struct sw_shared *shared, struct sw_err *err)
     snapshots->view.took_ns =
         snapshots->system->monotonic_ns(snapshots->system->ctx) - snapshots->began_ns;
     snapshots->view.taken++;
+    atomic_store(&snapshots->wanted_ns, snapshots->began_ns + WANTED_WAIT_NS +
+                                            (1 + WANTED_PAUSE) * snapshots->view.took_ns);
+    sw_storage_reclaim(&shared->accounts);
     atomic_store(&snapshots->phase, SW_SNAPSHOT_COUNTS);
     return SW_OK;
 }

@@ -32,6 +32,8 @@ enum sw_snapshot_phase {
  * and by bytes_min, and the last failure, if any, is long enough ago. A recovery that finds one due
  * has it wait for two seconds, unless the journal has grown by four times that. Any thread. */
 bool sw_snapshot_is_due(const struct sw_shared *shared);
+/* Whether a namespace has no room on the disk, and one that gives it room is due. Any thread. */
+bool sw_snapshot_is_asked_for(const struct sw_shared *shared);
 struct sw_snapshot_limits { /* 0: as the defaults. */
     uint64_t bytes_min;     /* That the journal grows between two; SW_SNAPSHOT_BYTES_MIN. */
     uint64_t waiting_max;   /* Bytes that wait for the disk; SW_SNAPSHOT_WAITING_MAX. */

@@ -5,6 +5,7 @@
 #include "pkg/agent/runtime/actor/replay.h"
 #include "pkg/agent/runtime/actor/resting.h"
 #include "pkg/agent/runtime/actor/retry.h"
+#include "pkg/agent/runtime/actor/storage.h"
 
 /* How instances begin, how they come back from sleep, and how a volatile one begins anew. */
 
@@ -70,10 +71,16 @@ void sw_segment_start(struct sw_worker *worker, struct sw_instance *instance)
         sw_segment_execute(worker, &segment);
     } else {
         sw_segment_begin(worker, &segment);
+        if (!sw_storage_reserve_segment(worker, &segment)) {
+            segment.is_undone = true;
+            segment.record.code = SW_E_EXHAUSTED;
+        }
         sw_turn_end(&worker->turn);
     }
     if (segment.is_undone) {
         sw_instance_sleep(worker, instance);
+        if (segment.record.code == SW_E_EXHAUSTED) /* There may be room later. */
+            sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
         return;
     }
     if (segment.record.outcome != SW_OUTCOME_DONE) {

@@ -154,6 +154,9 @@ struct sw_worker {
     struct sw_ask answered;                   /* this one was set aside; instance 0: none. */
     uint64_t fanout;                          /* Deliveries that its publishes ask for, at most. */
     uint32_t reserved;                        /* Subscriptions that it has room for. */
+    struct sw_quota *storage_quota;           /* Of which so much is reserved for it (storage.h). */
+    uint64_t storage_reserved;
+    uint64_t storage_given; /* What runs gives so much back when it has ended. */
     struct sw_guest_outcome outcome;
     struct sw_buffer record, frame, replay, body, image, targets, block;
     struct sw_bodies bodies;

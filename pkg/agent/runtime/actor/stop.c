@@ -2,6 +2,7 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/store/journal.h"
 
 #include <string.h>
 
@@ -57,7 +58,8 @@ void sw_segment_end(struct sw_worker *worker, struct sw_instance *instance, enum
     if (entry == SW_ENTRY_RESET && instance->pod->config.is_durable && instance->is_started) {
         if (sw_worker_append(worker, &record, &place) != SW_OK)
             return;
-        sw_meter_apply(worker, instance, &record.segment, NULL);
+        sw_meter_apply(worker, instance, &record.segment,
+                       worker->record.size + SW_JOURNAL_RECORD_HEAD_BYTES, NULL);
     }
     if (entry == SW_ENTRY_STOP)
         place.lsn = instance->actor.last_lsn;

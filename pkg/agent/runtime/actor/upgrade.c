@@ -2,6 +2,7 @@
 
 #include "include/swarm/agent.h"
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/storage.h"
 #include "pkg/agent/runtime/actor/replay.h"
 
 #include <stdio.h>
@@ -131,6 +132,23 @@ static void tell_what_goes_on(struct sw_guest_outcome *outcome)
                    at == 0 ? "" : "; ", words, rest + at);
 }
 
+/* Whether there is room for its record, which holds all that it is if the outcome says so. */
+static bool has_storage(struct sw_worker *worker, const struct sw_instance *instance,
+                        const struct sw_guest *guest, uint64_t actor_bytes)
+{
+    uint64_t bytes = SW_STORAGE_RECORD_BYTES, pages;
+
+    if (!instance->pod->config.is_durable)
+        return true;
+    if (worker->outcome.end == SW_GUEST_DONE) {
+        pages = sw_usage_pages(worker->engine.memory_bytes(worker->engine.ctx, guest));
+        bytes += actor_bytes + worker->image.size;
+        if (pages > instance->pages)
+            bytes += (pages - instance->pages) * SW_USAGE_PAGE_BYTES;
+    }
+    return sw_storage_reserve(worker, instance->pod, bytes);
+}
+
 /* Hand the state of an instance to its Pod's program: its memory becomes the new guest's, all else
  * that is its own stays. If it fails, nothing has happened but a record that says so; and not even
  * that if the Pod changed once more while guests of either program ran: that is next. */
@@ -157,7 +175,7 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
         segment.spec = spec; /* Its config is what the new program sees. */
         run(worker, &segment, &given, &guest);
     }
-    if (instance->pod->spec != spec) {
+    if (instance->pod->spec != spec || !has_storage(worker, instance, guest, actor.size)) {
         give_up(worker, instance, guest);
         sw_buffer_done(&actor);
         return;

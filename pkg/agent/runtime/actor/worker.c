@@ -44,7 +44,13 @@ static void on_held(void *ctx, enum sw_ready_kind kind, struct sw_ready_link *li
                                              ? sw_overtake_instance(link)
                                              : SW_LIST_ITEM(link, struct sw_instance, ready);
 
-    sw_throttle_note(ctx, instance->pod, SW_FRAME_LIMIT_QUOTA_CPU);
+    const struct sw_worker *worker = ctx;
+    const struct sw_quota *quota = sw_pod_quota(instance->pod);
+
+    if (quota == NULL || sw_quota_cpu_free_ns(quota) > worker->ready.now_ns)
+        sw_throttle_note(ctx, instance->pod, SW_FRAME_LIMIT_QUOTA_CPU);
+    else /* It waits for room on the disk. */
+        sw_throttle_note(ctx, instance->pod, SW_FRAME_LIMIT_QUOTA_STORAGE);
 }
 
 enum sw_rc sw_worker_new(const struct sw_worker_options *options, struct sw_worker **ret_worker,
@@ -430,16 +436,18 @@ uint64_t sw_worker_wait_ns(struct sw_worker *worker)
 {
     const struct sw_heap_entry *first = sw_heap_first(&worker->timers);
     uint64_t due = first == NULL ? UINT64_MAX : first->rank;
-    uint64_t rest_ns = sw_hibernate_wait_ns(worker), held_ns = sw_ready_rest_ns(&worker->ready);
+    uint64_t rest_ns = sw_hibernate_wait_ns(worker), held_ns = UINT64_MAX;
+    bool has_room = sw_journal_has_room(worker->shared->journal);
 
+    if (has_room) /* Nobody runs otherwise, whoever's rest is over. */
+        held_ns = sw_ready_rest_ns(&worker->ready);
     SW_LIST_EACH(&worker->dirty, node)
     {
         const struct sw_pod *pod = SW_LIST_ITEM(node, struct sw_pod, dirty);
         if (pod->status_ns + SW_STATUS_INTERVAL_NS < due)
             due = pod->status_ns + SW_STATUS_INTERVAL_NS;
     }
-    if (!sw_list_is_empty(&worker->metered) && worker->meter_ns < due &&
-        sw_journal_has_room(worker->shared->journal))
+    if (!sw_list_is_empty(&worker->metered) && worker->meter_ns < due && has_room)
         due = worker->meter_ns;
     if (due == UINT64_MAX && worker->passing.rest_ns == 0 && held_ns == UINT64_MAX)
         return rest_ns;

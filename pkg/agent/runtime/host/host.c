@@ -698,10 +698,11 @@ enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, s
     case SW_FRAME_CALL_RESULT:
         return take_result(host, &frame->call_result, err);
     case SW_FRAME_QUOTA:
-        return sw_accounts_set_quota(&host->options.shared->accounts, frame->quota.name_space,
-                                     &(struct sw_quota_limits){
-                                         frame->quota.instances, frame->quota.memory_bytes,
-                                         frame->quota.messages_per_s, frame->quota.cpu_ns}) == SW_OK
+        return sw_accounts_set_quota(
+                   &host->options.shared->accounts, frame->quota.name_space,
+                   &(struct sw_quota_limits){frame->quota.instances, frame->quota.memory_bytes,
+                                             frame->quota.messages_per_s, frame->quota.cpu_ns,
+                                             frame->quota.storage_bytes}) == SW_OK
                    ? SW_OK
                    : no_memory(err);
     case SW_FRAME_PING:

@@ -34,7 +34,7 @@ static uint64_t any(uint64_t below)
 
 static void begin(uint32_t per_s)
 {
-    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, per_s, 0};
+    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, per_s, 0, 0};
 
     memset(&quota, 0, sizeof quota);
     sw_quota_init(&quota);
