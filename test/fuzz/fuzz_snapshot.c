@@ -99,6 +99,39 @@ static void open_it(struct disk *disk, const struct sw_snapshot_report *report, 
     sw_buffer_done(&bytes);
 }
 
+/* What a file says of itself at its end, whatever stands before. */
+static void look_at_end(struct disk *disk)
+{
+    struct sw_snapshot_history history;
+    struct sw_snapshot_report report;
+    struct sw_snapshot *snapshot = NULL;
+    struct sw_buffer bytes, copy;
+    struct sw_err err = {0};
+    uint64_t end;
+
+    if (sw_snapshot_open_path(&disk->system, FOLDER "/snapshot", &snapshot, &report, &err) != SW_OK)
+        return;
+    sw_buffer_init(&bytes, (size_t)1 << 24);
+    sw_buffer_init(&copy, (size_t)1 << 24);
+    assert(sw_snapshot_bytes(snapshot) == report.bytes);
+    if (sw_snapshot_read_history(snapshot, &bytes, &history, &end, &err) == SW_OK) {
+        const struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_HISTORY, .history = history};
+
+        assert(end >= SW_SNAPSHOT_HEAD_BYTES && end < report.bytes && history.from <= history.to);
+        sw_snapshot_block_put(&block, &copy); /* It stands there as it would be written. */
+        assert(end + copy.size + 9 == report.bytes);
+        sw_buffer_reset(&bytes);
+        if (sw_snapshot_copy(snapshot, end, copy.size, &bytes, &err) != SW_OK ||
+            memcmp(bytes.data, copy.data, copy.size) != 0)
+            abort();
+        assert(sw_snapshot_copy(snapshot, report.bytes, 1, &bytes, &err) == SW_E_CORRUPT);
+    }
+    (void)!sw_snapshot_walk(snapshot, NULL, NULL, &err);
+    sw_buffer_done(&bytes);
+    sw_buffer_done(&copy);
+    sw_snapshot_close(snapshot);
+}
+
 static void look(struct disk *disk)
 {
     struct sw_snapshot_report report;
@@ -111,6 +144,7 @@ static void look(struct disk *disk)
     assert(rc == SW_OK || err.message[0] != 0);
     if (rc == SW_OK)
         open_it(disk, &report, &seen);
+    look_at_end(disk);
     sw_buffer_done(&seen.again);
 }
 

@@ -12,6 +12,8 @@
 #define MAILBOX_TIGHT 6u
 #define TIGHT_PER_S 10u
 #define CHILDREN_PER_S 2u
+#define HISTORY_ALL UINT64_MAX
+#define HISTORY_TURNS 200u
 #define RETRY_ATTEMPTS 5u
 #define LETTERS_PER_PAGE 7u
 #define ABORTS_MAX 400u /* More than all that may take the host down have lives. */
@@ -90,17 +92,21 @@ static void make_pods(struct sim_front *front)
                               .is_durable = true,
                               .timers = SIM_ACCOUNT_TIMERS,
                               .children_per_s = CHILDREN_PER_S,
+                              .history_bytes = HISTORY_ALL,
                               .mailbox = 1024};
     struct sim_pod tight = {.agent = "tight",
                             .agent_uid = "10000000-0000-7000-8000-000000000002",
                             .is_keyed = true,
                             .is_durable = true,
                             .messages_per_s = TIGHT_PER_S,
+                            .history_bytes = HISTORY_ALL,
+                            .history_turns = HISTORY_TURNS,
                             .mailbox = MAILBOX_TIGHT};
     struct sim_pod hub = {.agent = "hub",
                           .agent_uid = "10000000-0000-7000-8000-000000000003",
                           .is_durable = true,
                           .replicas = SIM_HUBS,
+                          .history_bytes = HISTORY_ALL,
                           .mailbox = 256};
     struct sim_pod mirror = {.agent = "mirror",
                              .agent_uid = "10000000-0000-7000-8000-000000000004",
@@ -112,6 +118,7 @@ static void make_pods(struct sim_front *front)
                             .is_keyed = true,
                             .is_durable = true,
                             .idle_ns = SIM_IDLE_NS,
+                            .history_bytes = HISTORY_ALL,
                             .mailbox = 256};
 
     struct sim_pod fresh = {.agent = "fresh",
@@ -164,32 +171,35 @@ static void open_pod(struct sim_front *front, struct sim_pod *pod)
 {
     const struct sim_config *config = config_now(front);
     char digest[DIGEST_BYTES], letters[SIM_CONFIG_LETTERS];
-    struct sw_frame frame = {.kind = SW_FRAME_POD_OPEN,
-                             .pod_open = {.uid = text(pod->uid),
-                                          .name_space = text("default"),
-                                          .agent = text(pod->agent),
-                                          .agent_uid = text(pod->agent_uid),
-                                          .digest = {digest, sizeof "sha256:00000000" - 1},
-                                          .config = {letters, sizeof letters},
-                                          .slots = {pod->slots, sizeof pod->slots},
-                                          .is_keyed = pod->is_keyed,
-                                          .replicas = pod->replicas,
-                                          .is_durable = pod->is_durable,
-                                          .resets = pod->resets,
-                                          .priority = 1,
-                                          .memory_bytes = MEMORY_BYTES,
-                                          .body_bytes = 4096,
-                                          .deadline_ms = DEADLINE_MS,
-                                          .mailbox = pod->mailbox,
-                                          .retry_attempts = RETRY_ATTEMPTS,
-                                          .retry_first_ns = 30 * SIM_MS,
-                                          .retry_max_ns = SIM_S,
-                                          .rest_ns = front->rest_ns,
-                                          .idle_ns = pod->idle_ns,
-                                          .timers_max = pod->timers,
-                                          .messages_per_s = pod->messages_per_s,
-                                          .children_per_s = pod->children_per_s,
-                                          .instances_max = 1000}};
+    struct sw_frame frame = {
+        .kind = SW_FRAME_POD_OPEN,
+        .pod_open = {.uid = text(pod->uid),
+                     .name_space = text("default"),
+                     .agent = text(pod->agent),
+                     .agent_uid = text(pod->agent_uid),
+                     .digest = {digest, sizeof "sha256:00000000" - 1},
+                     .config = {letters, sizeof letters},
+                     .slots = {pod->slots, sizeof pod->slots},
+                     .is_keyed = pod->is_keyed,
+                     .replicas = pod->replicas,
+                     .is_durable = pod->is_durable,
+                     .resets = pod->resets,
+                     .priority = 1,
+                     .memory_bytes = MEMORY_BYTES,
+                     .body_bytes = 4096,
+                     .deadline_ms = DEADLINE_MS,
+                     .mailbox = pod->mailbox,
+                     .retry_attempts = RETRY_ATTEMPTS,
+                     .retry_first_ns = 30 * SIM_MS,
+                     .retry_max_ns = SIM_S,
+                     .rest_ns = front->rest_ns,
+                     .idle_ns = pod->idle_ns,
+                     .history_bytes = front->keeps_history ? pod->history_bytes : 0,
+                     .history_turns = front->keeps_history ? pod->history_turns : 0,
+                     .timers_max = pod->timers,
+                     .messages_per_s = pod->messages_per_s,
+                     .children_per_s = pod->children_per_s,
+                     .instances_max = 1000}};
 
     digest_of(config, digest);
     sim_config_write(config, letters);

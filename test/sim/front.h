@@ -31,6 +31,7 @@ struct sim_pod {
     bool is_keyed, is_durable, resets, is_wanted, is_running;
     uint32_t mailbox, replicas;
     uint64_t idle_ns;
+    uint64_t history_bytes, history_turns; /* bytes 0: it keeps none. */
     uint32_t timers, messages_per_s, children_per_s;
     uint64_t generation;
 };
@@ -64,6 +65,7 @@ struct sim_front {
     uint64_t storage_bytes; /* That it may take of the disk; 0: any. */
     bool has_quota;         /* It is bounded, or was. */
     uint64_t rest_ns;       /* Who does nothing for so long sleeps. */
+    bool keeps_history;     /* Some Agents do, when they are opened from here on. */
     uint64_t restart_ns;    /* How long the host stays down, on average. */
     char breach[700];       /* What must never be seen; "": nothing was. */
     uint64_t warnings;

@@ -506,6 +506,7 @@ static bool recover(struct sim_host *host)
     sim_trace(host->options.trace,
               "host: recovered %" PRIu64 " Pods, %" PRIu64 " instances, %" PRIu64 " messages",
               report.pods, report.instances, report.messages);
+    (void)sw_snapshot_trim(&host->shared);
     host->state = SIM_HOST_RUNNING;
     sim_heat_begin(&host->heat);
     host->quota = (struct sim_quota){0};
@@ -674,6 +675,19 @@ static void try_begin(struct sim_host *host)
         sim_event_by(host->options.loop, &host->lanes[i].step, now_of(host) + SIM_US);
 }
 
+/* In all its lives. */
+static void note_gap(struct sim_host *host)
+{
+    char words[SW_SNAPSHOT_WORDS_MAX];
+
+    if (host->options.disk->is_dead || !sw_snapshot_trouble(&host->shared, words))
+        return;
+    sim_trace(host->options.trace, "host: %s", words);
+    if (strstr(words, "cannot be read") != NULL) /* One that has its name is whole. */
+        die(host, SIM_END_UNREADABLE, words);
+    host->gaps++;
+}
+
 static void advance(struct sim_host *host)
 {
     struct sw_err err = {0};
@@ -681,6 +695,7 @@ static void advance(struct sim_host *host)
     while (host->state == SIM_HOST_RUNNING && sw_snapshot_has_work(&host->shared)) {
         if (sw_snapshot_advance(&host->shared, &err) != SW_OK)
             sim_trace(host->options.trace, "host: no snapshot: %s", err.message);
+        note_gap(host);
         if (host->options.disk->is_dead)
             return;
         if (sw_shelf_failure(host->shared.shelf) != SW_OK) {
@@ -722,6 +737,7 @@ static void run_snapshots(void *ctx)
 
         if (host->state == SIM_HOST_RUNNING && host->ending == SIM_END_NONE) {
             write_shelf(host);
+            note_gap(host);
             if (sw_snapshot_phase(&host->shared) == SW_SNAPSHOT_NONE)
                 try_begin(host);
             advance(host);

@@ -124,6 +124,7 @@ struct sim_host {
     uint32_t cut_when_named; /* Arm it for so many calls of the disk after a snapshot was named; 0:
                                 do not. */
     char words[600];
+    uint64_t gaps; /* Histories that could not be written. */
     uint64_t lives, commits, segments, replayed, asides;
     uint64_t woken, moved; /* Of instances that slept. */
     struct sim_heat heat;

@@ -44,7 +44,7 @@ struct job { /* A child that runs one seed. */
 
 struct totals {
     uint64_t runs, wrong, virtual_ns, operations, acknowledged, segments, asides, woken, moved,
-        pods_moved, replayed, rerun, lives, commits;
+        pods_moved, replayed, rerun, kept, lives, commits;
     uint64_t first_wrong;
 };
 
@@ -260,6 +260,7 @@ static void finish(const struct arguments *arguments, struct job *job, struct to
     totals->pods_moved += result.pods_moved;
     totals->replayed += result.replayed;
     totals->rerun += result.rerun;
+    totals->kept += result.kept;
     totals->lives += result.lives;
     totals->commits += result.commits;
     if (result.words[0] == 0)
@@ -298,14 +299,15 @@ static int many(const struct arguments *arguments)
             if (jobs[i].pid != 0 && files[i].revents != 0)
                 finish(arguments, &jobs[i], &totals);
     }
-    printf(
-        "%" PRIu64 " seeds, %" PRIu64 " wrong; %.1f virtual hours, %" PRIu64 " operations (%" PRIu64
-        " acknowledged), %" PRIu64 " segments (%" PRIu64 " set aside), %" PRIu64
-        " replayed, %" PRIu64 " woken, %" PRIu64 " moved, %" PRIu64 " Pods moved, %" PRIu64
-        " commits, %" PRIu64 " lives of a host; %" PRIu64 " segments ran again at the end\n",
-        totals.runs, totals.wrong, (double)totals.virtual_ns / (double)SIM_S / 3600,
-        totals.operations, totals.acknowledged, totals.segments, totals.asides, totals.replayed,
-        totals.woken, totals.moved, totals.pods_moved, totals.commits, totals.lives, totals.rerun);
+    printf("%" PRIu64 " seeds, %" PRIu64 " wrong; %.1f virtual hours, %" PRIu64
+           " operations (%" PRIu64 " acknowledged), %" PRIu64 " segments (%" PRIu64
+           " set aside), %" PRIu64 " replayed, %" PRIu64 " woken, %" PRIu64 " moved, %" PRIu64
+           " Pods moved, %" PRIu64 " commits, %" PRIu64 " lives of a host; %" PRIu64
+           " segments ran again at the end, and %" PRIu64 " turns of histories\n",
+           totals.runs, totals.wrong, (double)totals.virtual_ns / (double)SIM_S / 3600,
+           totals.operations, totals.acknowledged, totals.segments, totals.asides, totals.replayed,
+           totals.woken, totals.moved, totals.pods_moved, totals.commits, totals.lives,
+           totals.rerun, totals.kept);
     return totals.wrong == 0 ? 0 : 1;
 }
 

@@ -22,6 +22,7 @@
 #define STORAGE_SEEDS 5u  /* Of so many one has a quota of the disk, */
 #define STORAGE_SHIFTS 6u /* which leaves room for some pages of 64 KiB. */
 #define HISTORY_SEEDS 4u  /* Of so many one keeps its journal from the beginning. */
+#define KEEP_SEEDS 2u     /* Of so many one has Agents that keep a history. */
 #define QUIET_NS (60 * SIM_S)
 #define READ_SHIFTS 17u /* Up to 65 ms. */
 #define SHORT_SEEDS                                                                                \
@@ -121,6 +122,7 @@ static void init(struct run *run)
     run->front.cpu_ns =
         run->options->seed % CPU_SEEDS == 1 ? (50 + run->options->seed * 37 % 850) * SIM_MS : 0;
     run->front.rest_ns = rests_ns[run->options->seed % (sizeof rests_ns / sizeof *rests_ns)];
+    run->front.keeps_history = run->options->seed % KEEP_SEEDS == 0;
     run->front.restart_ns = SIM_MS << sim_random_below(&run->random, 12);
     sim_trace(&run->trace,
               "run: seed %" PRIu64 ", %" PRIu32 " workers, %" PRIu32 " segments a step",
@@ -255,6 +257,16 @@ static void rerun(struct run *run)
     run->result->rerun = replayed.segments;
 }
 
+/* Who asks for what an instance did sees it, so planted bugs are judged by that. */
+static void look_back(struct run *run)
+{
+    struct sim_rerun_result kept;
+
+    sim_rerun_kept(&run->front, &kept);
+    (void)is_wrong(run, kept.words);
+    run->result->kept = kept.segments;
+}
+
 static void tell(struct run *run)
 {
     struct sim_run_result *result = run->result;
@@ -289,6 +301,7 @@ void sim_run(const struct sim_run_options *options, struct sim_run_result *ret_r
     init(run);
     if (wait_up(run) && work(run) && settle(run) && read_thrice(run)) {
         judge(run);
+        look_back(run);
         rerun(run);
     }
     tell(run);

@@ -21,7 +21,9 @@ struct sim_run_result {
     uint64_t virtual_ns, steps, lives, segments, asides, replayed, commits;
     uint64_t woken, moved; /* Instances that slept came back, or went to another shelf. */
     uint64_t pods_moved;   /* To another worker. */
-    uint64_t rerun;        /* Segments that were run again at the end, and came to the same. */
+    uint64_t rerun;
+    uint64_t kept; /* Turns of histories that ran again. */ /* Segments that were run again at the
+                                                               end, and came to the same. */
     uint64_t operations, acknowledged, unknown, entries;
     uint32_t kills, powers, stops, disk_ends;
     char words[700]; /* What is wrong; "": nothing. */

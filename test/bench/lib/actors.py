@@ -137,6 +137,12 @@ def durable(run):
                  cpu_us=cpu_us(ours)),
             ours, theirs,
             {"words": ">= 1M/s", "reached": lambda line: line["value"] >= 1e6})
+        daemon.apply_keyed("kept", "pairs", durability="local", pods=figures.cores(),
+                           config=str(rounds), history={"maxBytes": "64GiB"}, **AWAKE)
+        ours, _ = run.alternate(lambda _: play(daemon, "kept", in_flight, rounds), None)
+        figures.emit_rates(
+            dict(head_of(run, "durable", "turns/s", "local"), cpu_us=cpu_us(ours),
+                 case=f"inflight={in_flight} group=4096 mode=inside history=all"), ours)
 
 
 def start_again(daemon, agent, keys, samples, **options):

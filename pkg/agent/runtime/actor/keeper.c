@@ -17,12 +17,20 @@ struct sw_keeper *sw_keeper_new(void)
     return keeper;
 }
 
+static void forget_files(struct sw_keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    for (size_t i = 0; i < keeper->files_count; i++)
+        sw_buffer_done(&keeper->files[i].modules);
+    keeper->files_count = 0;
+    pthread_mutex_unlock(&keeper->mutex);
+}
+
 void sw_keeper_free(struct sw_keeper *keeper)
 {
     if (keeper == NULL)
         return;
-    for (size_t i = 0; i < keeper->files_count; i++)
-        sw_buffer_done(&keeper->files[i].modules);
+    forget_files(keeper);
     free(keeper->files);
     free(keeper->agents);
     pthread_mutex_destroy(&keeper->mutex);
@@ -146,6 +154,16 @@ static bool has_module(struct sw_bytes modules, struct sw_bytes digest)
     return false;
 }
 
+static size_t count_modules(const struct sw_buffer *modules)
+{
+    struct sw_reader reader = sw_reader_of(modules->data, modules->size);
+    size_t count = 0;
+
+    for (; reader.at < reader.size && !reader.failed; count++)
+        (void)sw_reader_bytes(&reader, SW_HISTORY_DIGEST_MAX);
+    return count;
+}
+
 bool sw_keeper_join(struct sw_buffer *modules, struct sw_bytes others)
 {
     struct sw_reader reader = sw_reader_of(others.data, others.size);
@@ -156,7 +174,7 @@ bool sw_keeper_join(struct sw_buffer *modules, struct sw_bytes others)
         if (!has_module((struct sw_bytes){modules->data, modules->size}, digest))
             sw_buffer_put_bytes(modules, digest);
     }
-    return !modules->failed;
+    return !modules->failed && count_modules(modules) <= SW_HISTORY_MODULES_MAX;
 }
 
 void sw_keeper_await(struct sw_keeper *keeper, bool is_awaited)
@@ -363,8 +381,10 @@ enum sw_rc sw_keeper_load(struct sw_shared *shared, const char *folder, struct s
     for (size_t i = 0; rc == SW_OK && i < list.count; i++)
         rc = load_or_drop(&loading, &list.names[i]);
     sw_history_list_done(&list);
-    if (rc != SW_OK)
+    if (rc != SW_OK) {
+        forget_files(keeper);
         return sw_err_set(err, rc, "no memory for the files of history");
+    }
     pthread_mutex_lock(&keeper->mutex);
     keeper->is_loaded = true;
     pthread_mutex_unlock(&keeper->mutex);

@@ -161,8 +161,6 @@ static enum sw_rc count_segment(struct pass *pass, struct keeping *keeping,
         keeping->first_ns = segment->time_ns;
     if (segment->time_ns > keeping->last_ns)
         keeping->last_ns = segment->time_ns;
-    if (keeping->is_skipped)
-        return SW_OK;
     use_spec(keeping, segment->spec);
     if (segment->entry == SW_ENTRY_UPGRADE)
         use_spec(keeping, segment->to);
@@ -195,6 +193,10 @@ static enum sw_rc look_at_record(void *ctx, const struct sw_journal_entry *entry
     if (entry->place.lsn < pass->span->from || entry->record.size == 0 ||
         (keeping == NULL && *kind != SW_RECORD_POD))
         return SW_OK;
+    if (keeping != NULL && keeping->is_skipped) { /* Who does too much costs next to nothing. */
+        keeping->turns++;
+        return SW_OK;
+    }
     rc = sw_record_take(entry->record, &record, err);
     if (rc != SW_OK)
         return rc;
@@ -354,29 +356,36 @@ static enum sw_rc copy_file(struct pass *pass, struct keeping *keeping,
     return rc;
 }
 
+/* What something in the file names: its spec, and with it the module. */
+static enum sw_rc put_spec(struct pass *pass, struct keeping *keeping, uint32_t number)
+{
+    struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_SPEC};
+    const struct sw_spec *spec = sw_specs_find(&pass->shared->specs, number);
+    struct sw_buffer digest;
+    enum sw_rc rc;
+
+    if (spec == NULL)
+        return SW_OK;
+    block.spec = sw_spec_record(spec).spec;
+    sw_buffer_init(&digest, SW_HISTORY_DIGEST_MAX + sizeof number);
+    sw_buffer_put_bytes(&digest, spec->digest);
+    rc = !digest.failed &&
+                 sw_keeper_join(&keeping->modules, (struct sw_bytes){digest.data, digest.size})
+             ? SW_OK
+             : no_memory(pass);
+    sw_buffer_done(&digest);
+    return rc == SW_OK ? put_block(pass, keeping, &block) : rc;
+}
+
 static enum sw_rc put_specs(struct pass *pass, struct keeping *keeping)
 {
     enum sw_rc rc = SW_OK;
 
     for (size_t at = 0; rc == SW_OK && at < keeping->specs.size; at += sizeof(uint32_t)) {
-        struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_SPEC};
-        const struct sw_spec *spec;
-        struct sw_buffer digest;
         uint32_t number;
 
         memcpy(&number, keeping->specs.data + at, sizeof number);
-        spec = sw_specs_find(&pass->shared->specs, number);
-        if (spec == NULL)
-            continue;
-        block.spec = sw_spec_record(spec).spec;
-        sw_buffer_init(&digest, SW_HISTORY_DIGEST_MAX + sizeof number);
-        sw_buffer_put_bytes(&digest, spec->digest);
-        if (digest.failed ||
-            !sw_keeper_join(&keeping->modules, (struct sw_bytes){digest.data, digest.size}))
-            rc = no_memory(pass);
-        sw_buffer_done(&digest);
-        if (rc == SW_OK)
-            rc = put_block(pass, keeping, &block);
+        rc = put_spec(pass, keeping, number);
     }
     return rc;
 }
@@ -492,9 +501,15 @@ static enum sw_rc keep_base(struct pass *pass, struct keeping *keeping,
 {
     const struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_INSTANCE, .instance = *saved};
 
+    size_t known = keeping->specs.size;
+    enum sw_rc rc = SW_OK;
+
     if (sw_idmap_find(keeping->who, sw_asleep_number(saved->id)) == NULL)
         return SW_OK;
-    return judge(pass, keeping, put_block(pass, keeping, &block));
+    use_spec(keeping, saved->spec);
+    if (keeping->specs.size > known) /* It was upgraded by the first thing that it did. */
+        rc = put_spec(pass, keeping, saved->spec);
+    return judge(pass, keeping, rc == SW_OK ? put_block(pass, keeping, &block) : rc);
 }
 
 static enum sw_rc keep_sleepers(struct pass *pass, struct keeping *keeping,

@@ -1,6 +1,7 @@
 /* The files of a journal as a crash at one moment would leave them, while it is written on. */
 #include "pkg/agent/store/cut.h"
 
+#include "pkg/agent/store/history.h"
 #include "pkg/agent/store/recast.h"
 #include "pkg/agent/store/record.h"
 #include "pkg/agent/store/segment.h"
@@ -115,6 +116,17 @@ static void move(struct place *place)
 
     if (sw_cut_move(place->cut, 0, &err) != SW_OK)
         fail_msg("%s", err.message);
+}
+
+/* A file of history, whatever it holds. */
+static void put_history(uint64_t to, bool is_draft)
+{
+    const struct sw_history_name which = {.agent = 7, .from = 64, .to = to};
+    char name[SW_HISTORY_NAME_MAX], path[128];
+
+    sw_history_name_put(&which, is_draft, name);
+    (void)snprintf(path, sizeof path, FOLDER "/%s", name);
+    assert_int_equal(sw_file_save(system_of(), path, "history", 7, NULL), SW_OK);
 }
 
 static void save(const struct sw_cut_file *file)
@@ -384,6 +396,33 @@ static void what_is_not_there_or_has_no_beginning_is_told(void **state)
     assert_non_null(strstr(err.message, "beginning is missing"));
 }
 
+/* What is kept of records that the cut has is held; of later ones, or half written, nothing is. */
+static void histories_of_the_cut_are_held(void **state)
+{
+    struct place *place = *state;
+    struct sw_cut_view view;
+    struct sw_cut_file file;
+    struct sw_history_name name;
+    unsigned held = 0;
+    bool is_draft;
+
+    put_many(place, 3);
+    cut(place);
+    sw_cut_view(place->cut, &view);
+    put_history(view.lsn, false);
+    put_history(view.lsn + 1, false);
+    put_history(view.lsn - 1, true);
+    move(place);
+    for (size_t i = 0; i < sw_cut_count(place->cut); i++) {
+        sw_cut_file(place->cut, i, &file);
+        if (!sw_history_name_take(file.name, &name, &is_draft))
+            continue;
+        held++;
+        assert_true(name.to == view.lsn && !is_draft && file.size_bytes == 7);
+    }
+    assert_int_equal(held, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -395,6 +434,7 @@ int main(void)
         TEST(the_snapshot_that_the_cut_names_is_held),
         TEST(a_snapshot_that_is_not_as_it_is_named_is_damage),
         TEST(shelves_are_held_and_nothing_else_that_lies_there),
+        TEST(histories_of_the_cut_are_held),
         TEST(a_segment_that_goes_on_in_another_file_is_followed),
         TEST(more_than_may_be_read_is_told),
         TEST(whoever_wants_it_no_more_is_not_kept_waiting),
