@@ -88,6 +88,7 @@ SW_MUST_CHECK enum sw_rc sw_hosts_letters_change(struct sw_hosts *hosts,
                                                  const struct sw_agent_letters_change *change,
                                                  sw_agent_done *done, void *ctx,
                                                  struct sw_err *err);
+/* SW_E_DENIED, too: its module was never pushed to its namespace. */
 SW_MUST_CHECK enum sw_rc sw_hosts_fork(struct sw_hosts *hosts, const struct sw_agent_fork *fork,
                                        sw_agent_done *done, void *ctx, struct sw_err *err);
 SW_MUST_CHECK enum sw_rc sw_hosts_fork_change(struct sw_hosts *hosts,

@@ -62,9 +62,29 @@ enum sw_rc sw_hosts_letters_change(struct sw_hosts *hosts,
         ctx, err);
 }
 
+/* What an agent host says that it ran is no right to run it: the module has to be the namespace's.
+ */
+static enum sw_rc check_module(const struct sw_hosts *hosts, const char *name_space,
+                               struct sw_bytes digest, struct sw_err *err)
+{
+    const struct sw_machine_code *code = &hosts->options.host.machine_code;
+    char text[80];
+
+    (void)snprintf(text, sizeof text, "%.*s", (int)digest.size,
+                   digest.size > 0 ? (const char *)digest.data : "");
+    return strchr(text, '/') == NULL && code->has(code->ctx, name_space, text)
+               ? SW_OK
+               : sw_err_set(err, SW_E_DENIED, "the namespace %s has no module %s", name_space,
+                            text);
+}
+
 enum sw_rc sw_hosts_fork(struct sw_hosts *hosts, const struct sw_agent_fork *fork,
                          sw_agent_done *done, void *ctx, struct sw_err *err)
 {
+    enum sw_rc rc = check_module(hosts, fork->name_space, fork->digest, err);
+
+    if (rc != SW_OK)
+        return rc;
     return sw_agents_fork(agents_of(hosts, fork->name_space, fork->agent, strlen(fork->agent)),
                           fork, done, ctx, err);
 }
@@ -83,16 +103,15 @@ enum sw_rc sw_hosts_past(struct sw_hosts *hosts, const char *agent, struct sw_pa
     const struct sw_agents_options *options = &hosts->options.host;
     const struct sw_host_route *route = route_of(hosts, look->name_space, agent, strlen(agent));
     struct sw_frame_past *wanted = &look->wanted;
-    char digest[80];
 
     if (route == NULL)
         return sw_err_set(err, SW_E_NOT_FOUND, "no Pod of Agent %s runs on this node", agent);
-    (void)snprintf(digest, sizeof digest, "%.*s", (int)wanted->module.size,
-                   wanted->module.size > 0 ? (const char *)wanted->module.data : "");
-    if (digest[0] != 0 &&
-        !options->machine_code.has(options->machine_code.ctx, look->name_space, digest))
-        return sw_err_set(err, SW_E_DENIED, "the namespace %s has no module %s", look->name_space,
-                          digest);
+    if (wanted->module.size > 0) {
+        enum sw_rc rc = check_module(hosts, look->name_space, wanted->module, err);
+
+        if (rc != SW_OK)
+            return rc;
+    }
     look->loop = options->loop;
     look->host_path = options->host_path;
     look->folder = route->host->journal;

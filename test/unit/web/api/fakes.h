@@ -185,6 +185,24 @@ static inline enum sw_rc fake_history(void *ctx, const struct sw_gateway_history
     return SW_OK;
 }
 
+static inline enum sw_rc fake_held(void *ctx, const struct sw_gateway_held *held,
+                                   sw_gateway_held_done *done, void *done_ctx, struct sw_err *err)
+{
+    struct fixture *f = ctx;
+    struct sw_err words = {0};
+
+    (void)snprintf(f->told, sizeof f->told, "%s|%s|%s|%s", held->namespace_, held->agent, held->key,
+                   held->is_drop ? "drop" : "release");
+    if (strcmp(held->key, "gone") == 0)
+        return sw_err_set(err, SW_E_NOT_FOUND, "there is no such instance");
+    (void)sw_err_set(&words, SW_E_PRECONDITION, "nothing of it is held");
+    if (strcmp(held->key, "free") == 0)
+        done(done_ctx, SW_E_PRECONDITION, &words);
+    else
+        done(done_ctx, SW_OK, NULL);
+    return SW_OK;
+}
+
 static inline enum sw_rc fake_letters_change(void *ctx,
                                              const struct sw_gateway_letters_change *change,
                                              void (*done)(void *done_ctx, enum sw_rc rc,

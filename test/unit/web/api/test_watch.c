@@ -369,6 +369,31 @@ static void a_history_is_listed_run_again_and_tried(void **state)
                      400);
 }
 
+static void a_fork_is_made_released_and_dropped(void **state)
+{
+    static const char path[] = IN_DEFAULT "/agents/reader/held";
+    struct fixture *f = *state;
+
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents", AGENT("reader")), 201);
+    assert_int_equal(
+        request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/history?key=a&turn=3&as=b", ""), 200);
+    assert_string_equal(f->told, "default|reader|a|4|0|3|0|0|0||0||");
+    assert_true(body_has(f, "\"ended\":false,\"instance\":\"reader/b\","));
+    assert_int_equal(
+        request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/history?key=a&turn=3&as=", ""), 400);
+    assert_int_equal(get(f, IN_DEFAULT "/agents/reader/history?key=a&as=b"), 400);
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/held?key=b", ""), 200);
+    assert_string_equal(f->told, "default|reader|b|release");
+    assert_true(body_has(f, "{\"instance\":\"reader/b\"}"));
+    assert_int_equal(request(f, SW_HTTP_DELETE, IN_DEFAULT "/agents/reader/held?key=b", ""), 200);
+    assert_string_equal(f->told, "default|reader|b|drop");
+    assert_int_equal(request(f, SW_HTTP_POST, path, ""), 400);
+    assert_int_equal(get(f, path), 405);
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/held?key=gone", ""), 404);
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/held?key=free", ""), 412);
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents/nobody/held?key=b", ""), 404);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +413,7 @@ int main(void)
         TEST(instances_are_chosen_by_key_and_state_and_counted),
         TEST(dead_letters_are_listed_delivered_again_and_dropped),
         TEST(a_history_is_listed_run_again_and_tried),
+        TEST(a_fork_is_made_released_and_dropped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -500,6 +500,21 @@ static void in_the_middle_of_a_turn_it_says_where_that_begins(void **state)
     assert_int_equal(field_of(1, "f", "counter"), 8);
 }
 
+/* A timer is part of what it begins with, and is overdue by then. */
+static void a_timer_fires_in_the_fork_as_well(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "timer 1 50");
+    actors.disk.now_ns += 100;
+    actors_settle(&actors); /* @3 */
+    assert_int_equal(make(&(struct fork){.turn = 3, .key = "f"}), SW_OK);
+    assert_int_equal(field_of(1, "f", "timers"), 1);
+    assert_int_equal(make(&(struct fork){.turn = 4, .key = "g"}), SW_OK);
+    assert_int_equal(field_of(1, "g", "timers"), 1);
+    reopen(true);
+    assert_int_equal(field_of(1, "f", "timers"), 1);
+}
+
 /* What comes from beside is taken for hostile: nothing of it ends the host. */
 static void what_is_no_record_of_a_fork_is_refused(void **state)
 {
@@ -571,6 +586,7 @@ int main(void)
         TEST(it_keeps_its_module_until_it_is_released),
         TEST(another_module_is_handed_the_state),
         TEST(in_the_middle_of_a_turn_it_says_where_that_begins),
+        TEST(a_timer_fires_in_the_fork_as_well),
         TEST(what_is_no_record_of_a_fork_is_refused),
         TEST(a_fork_of_a_fork_holds_its_own),
     };
