@@ -339,10 +339,7 @@ def history_path(agent):
         key, body, module,
         parameter("turn", "query", "Its number.", {**TURN, "minimum": 2}, True, 2),
         parameter("input", "query", "1: the body of this request is the message instead of the "
-                  "recorded one.", boolean),
-        parameter("as", "query", "Make it an instance of this key, which goes on; what it lets out "
-                  "is held.", {"type": "string", "pattern": TEXT, "minLength": 1,
-                               "maxLength": 253})]
+                  "recorded one.", boolean)]
     return {"parameters": [NAMESPACE, agent], "get": operation(
         "readHistory", "messages", "Read what an instance did",
         "Read turns of an instance with their causes and effects, what it was after one of them, "
@@ -352,19 +349,35 @@ def history_path(agent):
             "tryTurn", "messages", "Handle a turn again with something changed",
             "Make an instance as it was before a turn, have that handled with another message or "
             "module, and read what it asks for. Nothing of that leaves, and the instance never "
-            "hears of it. With `as` it becomes an instance of its own, to which the message comes.",
-            answer("What it would have done, or the instance that is there.", "History",
-                   WRITE + PAST[1:]),
+            "hears of it.",
+            answer("What it would have done.", "History", WRITE + PAST[1:]),
             parameters=tries, requestBody=RAW)}
 
 
 def held_path(agent):
-    key = parameter("key", "query", "The fork.",
-                    {"type": "string", "pattern": TEXT, "minLength": 1, "maxLength": 253}, True,
-                    "customer:alice-2")
-    codes = READ + ("412", "501", "504")
+    text = {"type": "string", "pattern": TEXT, "minLength": 1, "maxLength": 253}
+    key = parameter("key", "query", "The fork.", text, True, "customer:alice-2")
+    boolean = {"type": "string", "enum": ["0", "1", "true", "false"], "default": "0"}
+    makes = [
+        parameter("key", "query", "Of this instance.", text, True, "customer:alice"),
+        parameter("turn", "query", "As it was before this turn; one more than the last: as it is.",
+                  {**TURN, "minimum": 2}, True, 2),
+        parameter("as", "query", "The key of the fork.", text, True, "customer:alice-2"),
+        parameter("module", "query", "The digest of a module that it goes on with.", DIGEST),
+        parameter("input", "query", "1: the body of this request is its message instead of the "
+                  "recorded one.", boolean),
+        parameter("body", "query", "So many bytes of the recorded message are told.",
+                  {"type": "integer", "minimum": 0, "maximum": 524288, "default": 0})]
+    codes = READ + ("411", "412", "413", "415", "501", "504")
     return {"parameters": [NAMESPACE, agent],
             "post": operation(
+                "makeFork", "messages", "Have a past of an instance go on as another one",
+                "Make an instance that begins with what another one was before a turn, and gets "
+                "the message of that turn or another one. What it lets out is held until it is "
+                "released; who asks it is answered.",
+                answer("It is there.", "History", WRITE + PAST),
+                parameters=makes, requestBody=RAW),
+            "put": operation(
                 "releaseFork", "messages", "Release a fork",
                 "Let what an instance holds go, once each and in order. From then on it is an "
                 "instance as any other.",

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Forks that are held: released, or dropped. */
+/* Forks that are held: made, which history.c does, released, or dropped. */
 
 #define KEY_MAX 253u
 #define ANSWER_BYTES_MAX 1024u
@@ -37,6 +37,10 @@ void sw_gateway_serve_held(struct gateway_call *call)
     struct sw_err err = {0};
     enum sw_rc rc = SW_OK;
 
+    if (call->request->method == SW_HTTP_POST) {
+        sw_gateway_serve_history(call);
+        return;
+    }
     if (held.key == NULL || held.key[0] == '\0' || strlen(held.key) > KEY_MAX) {
         rc = sw_err_set(&err, SW_E_INVALID, "expected the key of an instance, 1 to %u bytes",
                         KEY_MAX);

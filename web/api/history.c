@@ -322,12 +322,13 @@ static enum sw_rc read_input(const struct gateway_call *call, struct sw_gateway_
 static enum sw_rc read_post(const struct gateway_call *call, struct sw_gateway_history *query,
                             struct sw_err *err)
 {
-    const char *as = sw_gateway_query_text(call, "as");
+    bool is_fork = call->route.target == TARGET_HELD;
+    const char *as = is_fork ? sw_gateway_query_text(call, "as") : NULL;
     enum sw_rc rc = read_common(call, query, err);
 
-    query->view = as == NULL ? SW_GATEWAY_HISTORY_TRY : SW_GATEWAY_HISTORY_FORK;
+    query->view = is_fork ? SW_GATEWAY_HISTORY_FORK : SW_GATEWAY_HISTORY_TRY;
     query->as = as == NULL ? "" : as;
-    if (rc == SW_OK && as != NULL && (as[0] == '\0' || strlen(as) > KEY_MAX))
+    if (rc == SW_OK && is_fork && (as == NULL || as[0] == '\0' || strlen(as) > KEY_MAX))
         rc = invalid("as", "expected the key of an instance that is to be, 1 to 253 bytes", err);
     if (rc == SW_OK)
         rc = sw_gateway_query_number(call, "turn", 0, UINT64_MAX, &query->to, err);

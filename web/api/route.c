@@ -222,11 +222,11 @@ bool sw_gateway_route_verb(const struct gateway_route *route, enum sw_http_metho
         *ret_allow = "GET";
         *ret_verb = SW_VERB_OPERATE;
         return is_get;
-    case TARGET_HELD: /* What is held goes, or is forgotten. */
-        *ret_allow = "POST, DELETE";
-        *ret_verb = method == SW_HTTP_DELETE ? SW_VERB_DELETE : SW_VERB_SEND;
-        return method == SW_HTTP_POST || method == SW_HTTP_DELETE;
-    case TARGET_HISTORY: /* What is tried is an input, and so is a fork's, which is held. */
+    case TARGET_HELD: /* A fork acts as the Agent, whatever its input and its module are. */
+        *ret_allow = "POST, PUT, DELETE";
+        *ret_verb = method == SW_HTTP_DELETE ? SW_VERB_DELETE : SW_VERB_UPDATE;
+        return method == SW_HTTP_POST || method == SW_HTTP_PUT || method == SW_HTTP_DELETE;
+    case TARGET_HISTORY: /* What is tried is an input, which goes nowhere. */
         *ret_allow = "GET, POST";
         *ret_verb = is_get ? SW_VERB_GET : SW_VERB_SEND;
         return is_get || method == SW_HTTP_POST;
@@ -260,7 +260,8 @@ static const char *const *parameters_of(const struct gateway_call *call)
     static const char *const letters_change[] = {"key", "id", NULL};
     static const char *const history[] = {"key",  "view",   "from",  "to", "newest",
                                           "body", "module", "limit", NULL};
-    static const char *const history_try[] = {"key", "turn", "module", "input", "body", "as", NULL};
+    static const char *const history_try[] = {"key", "turn", "module", "input", "body", NULL};
+    static const char *const fork[] = {"key", "turn", "as", "module", "input", "body", NULL};
     static const char *const held[] = {"key", NULL};
 
     switch (call->route.target) {
@@ -284,7 +285,7 @@ static const char *const *parameters_of(const struct gateway_call *call)
     case TARGET_HISTORY:
         return call->verb == SW_VERB_GET ? history : history_try;
     case TARGET_HELD:
-        return held;
+        return call->request->method == SW_HTTP_POST ? fork : held;
     case TARGET_MODULE:
     case TARGET_HEALTH:
     case TARGET_READY:

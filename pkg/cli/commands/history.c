@@ -58,7 +58,7 @@ static void put_path(struct sw_cli *cli, const struct look *look, struct sw_buff
     sw_client_escape(cli->namespace, path);
     sw_buffer_put_text(path, "/agents/");
     sw_client_escape(look->target.agent, path);
-    sw_buffer_put_text(path, "/history?key=");
+    sw_buffer_put_text(path, look->as == NULL ? "/history?key=" : "/held?key=");
     sw_client_escape(look->target.key, path);
     sw_buffer_print(path, "&body=%u", look->body);
     if (look->module != NULL) {
@@ -728,7 +728,7 @@ static enum sw_rc change_held(struct sw_cli *cli, const char *method, const char
 
 enum sw_rc sw_command_agent_release(struct sw_cli *cli, struct sw_err *err)
 {
-    return change_held(cli, "POST", "released", err);
+    return change_held(cli, "PUT", "released", err);
 }
 
 enum sw_rc sw_command_agent_drop(struct sw_cli *cli, struct sw_err *err)

@@ -112,18 +112,29 @@ static const struct sw_spec *spec_of(struct sw_worker *worker, const struct sw_p
 static void begin(struct sw_worker *worker, struct sw_instance *instance,
                   const struct sw_record_segment *from, struct sw_actor *actor)
 {
-    struct sw_record record = {.kind = SW_RECORD_SEGMENT, .segment = *from};
+    struct sw_record record = {
+        .kind = SW_RECORD_SEGMENT,
+        .segment = {.instance = instance->id,
+                    .pod = instance->pod->config.pod,
+                    .time_ns = worker->now_ns,
+                    .spec = instance->spec->number,
+                    .entry = SW_ENTRY_FORK,
+                    .outcome = SW_OUTCOME_DONE,
+                    .key = sw_instance_key(instance),
+                    .seed = from->seed,
+                    .memory_bytes = instance->memory_bytes,
+                    .random_next = from->random_next,
+                    .actor = from->actor,
+                    .image = from->image,
+                    .has_message = from->has_message,
+                    .head = from->head,
+                    .body = from->body,
+                    .body_bytes = from->body_bytes,
+                    .digest = sw_effects_digest((struct sw_bytes){NULL, 0})}};
     struct sw_message input, *message = NULL;
     struct sw_journal_place place;
     struct sw_err err = {0};
 
-    record.segment.instance = instance->id;
-    record.segment.pod = instance->pod->config.pod;
-    record.segment.time_ns = worker->now_ns;
-    record.segment.spec = instance->spec->number;
-    record.segment.key = sw_instance_key(instance);
-    record.segment.memory_bytes = instance->memory_bytes;
-    record.segment.digest = sw_effects_digest((struct sw_bytes){NULL, 0});
     if (sw_worker_append(worker, &record, &place) != SW_OK)
         return;
     instance->epoch = place.epoch;

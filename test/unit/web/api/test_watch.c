@@ -376,22 +376,23 @@ static void a_fork_is_made_released_and_dropped(void **state)
 
     assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents", AGENT("reader")), 201);
     assert_int_equal(
-        request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/history?key=a&turn=3&as=b", ""), 200);
+        request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/held?key=a&turn=3&as=b", ""), 200);
     assert_string_equal(f->told, "default|reader|a|4|0|3|0|0|0||0||");
     assert_true(body_has(f, "\"ended\":false,\"instance\":\"reader/b\","));
     assert_int_equal(
-        request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/history?key=a&turn=3&as=", ""), 400);
+        request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/held?key=a&turn=3&as=", ""), 400);
     assert_int_equal(get(f, IN_DEFAULT "/agents/reader/history?key=a&as=b"), 400);
-    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/held?key=b", ""), 200);
+    assert_int_equal(request(f, SW_HTTP_PUT, IN_DEFAULT "/agents/reader/held?key=b", ""), 200);
     assert_string_equal(f->told, "default|reader|b|release");
     assert_true(body_has(f, "{\"instance\":\"reader/b\"}"));
     assert_int_equal(request(f, SW_HTTP_DELETE, IN_DEFAULT "/agents/reader/held?key=b", ""), 200);
     assert_string_equal(f->told, "default|reader|b|drop");
     assert_int_equal(request(f, SW_HTTP_POST, path, ""), 400);
+    assert_int_equal(request(f, SW_HTTP_PUT, path, ""), 400);
     assert_int_equal(get(f, path), 405);
-    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/held?key=gone", ""), 404);
-    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents/reader/held?key=free", ""), 412);
-    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents/nobody/held?key=b", ""), 404);
+    assert_int_equal(request(f, SW_HTTP_PUT, IN_DEFAULT "/agents/reader/held?key=gone", ""), 404);
+    assert_int_equal(request(f, SW_HTTP_PUT, IN_DEFAULT "/agents/reader/held?key=free", ""), 412);
+    assert_int_equal(request(f, SW_HTTP_PUT, IN_DEFAULT "/agents/nobody/held?key=b", ""), 404);
 }
 
 int main(void)
