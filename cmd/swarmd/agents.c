@@ -356,6 +356,28 @@ static enum sw_rc agents_instances(void *ctx, const struct sw_gateway_instances 
     return rc;
 }
 
+struct visiting {
+    sw_gateway_usage_visit *visit;
+    void *ctx;
+};
+
+static void visit_usage(void *ctx, const struct sw_agent_usage *usage)
+{
+    const struct visiting *visiting = ctx;
+    struct sw_gateway_usage used = agents_usage(&usage->used);
+
+    visiting->visit(visiting->ctx, usage->agent, &used);
+}
+
+static void agents_usage_of(void *ctx, const char *namespace_, sw_gateway_usage_visit *visit,
+                            void *visit_ctx)
+{
+    const struct agents_adapter *adapter = ctx;
+    struct visiting visiting = {visit, visit_ctx};
+
+    sw_hosts_each_usage(adapter->hosts, namespace_, visit_usage, &visiting);
+}
+
 struct sw_gateway_agents agents_adapter_gateway(struct agents_adapter *adapter)
 {
     struct sw_gateway_agents vtable = {.ctx = adapter,
@@ -363,7 +385,8 @@ struct sw_gateway_agents agents_adapter_gateway(struct agents_adapter *adapter)
                                        .publish = agents_publish,
                                        .logs = agents_logs,
                                        .logs_close = agents_logs_close,
-                                       .instances = agents_instances};
+                                       .instances = agents_instances,
+                                       .usage = agents_usage_of};
 
     agents_adapter_letters(&vtable);
     agents_adapter_history(&vtable);

@@ -68,6 +68,8 @@ class Cli(unittest.TestCase):
             self.assertEqual(result.returncode, status, f"{words}: {seen}{told}")
         return seen, told
 
+    greeted = 3  # By tests before the one that counts on it.
+
     def swarm(self, *words, **options):
         return self.run_program("swarm", *words, **options)
 
@@ -151,7 +153,20 @@ class Cli(unittest.TestCase):
         self.assertIn("agent/greeter", seen.lower())
         self.swarm("logs", "greeter")
         seen, _ = self.swarm("top", "--interval=100ms")
-        self.assertRegex(seen, r"AGENT +INSTANCES .*\ngreeter +1 ")
+        self.assertRegex(seen, r"AGENT +INSTANCES +MESSAGES/S +CPU +MEMORY\ngreeter +1 ")
+
+    def test_04_top_shows_who_is_busy(self):
+        with subprocess.Popen(("swarm", "top", "--watch", "--interval=500ms"),
+                              stdout=subprocess.PIPE, text=True) as top:
+            try:
+                seen, end = "", time.monotonic() + 60
+                while not re.search(r"^greeter +1 +[1-9][0-9.]* +0\.\d\d +0\.1 MiB$", seen, re.M):
+                    self.assertLess(time.monotonic(), end, seen)
+                    self.swarm("send", "greeter/0", "busy", "--no-reply")
+                    Cli.greeted += 1
+                    seen += top.stdout.readline()
+            finally:
+                top.kill()
 
     def test_04_an_instance_that_cannot_start_says_so(self):
         os.makedirs("broken", exist_ok=True)
@@ -236,7 +251,7 @@ class Cli(unittest.TestCase):
         self.assertEqual(self.swarm("diff", "-f", "greeter", "--exit-code")[0], "")
         self.swarm("wait", "agent/greeter", "--for=condition=Ready")
         self.assertEqual(self.swarm("send", "greeter", "Ada")[0],
-                         "Good morning, Ada! You are number 4.\n")
+                         f"Good morning, Ada! You are number {Cli.greeted + 1}.\n")
 
     def test_06_a_folder_is_given_to_instances_file_by_file(self):
         with open("keyed.yaml", "w", encoding="utf-8") as file:

@@ -251,6 +251,14 @@ def schemas(model, format_name, codes):
                           "type": "array", "maxItems": 5000,
                           "items": {"$ref": f"#/components/schemas/{kind.name}"}}}}
     out["InstanceList"] = instance_list()
+    out["UsageList"] = {
+        "description": "What Agents used.", "type": "object", "additionalProperties": False,
+        "required": ["items"], "properties": {"items": {
+            "description": "Those that used anything, in no order.", "type": "array",
+            "maxItems": 100000, "items": {
+                "type": "object", "additionalProperties": False, "required": ["agent", "usage"],
+                "properties": {"agent": described("Its name.", type="string"),
+                               "usage": {"$ref": "#/components/schemas/Usage"}}}}}}
     out["DeadLetterList"] = dead_letter_list()
     out["DeadLetterCount"] = dead_letter_count()
     out["History"] = history()
@@ -270,7 +278,7 @@ def schemas(model, format_name, codes):
     out["Problem"] = problem(codes)
     return used(out, [kind.name + suffix for kind in model.kinds
                       for suffix in ("", "List", "Update", "OfStatus")] +
-                ["Problem", "InstanceList", "DeadLetterList", "DeadLetterCount",
+                ["Problem", "InstanceList", "UsageList", "DeadLetterList", "DeadLetterCount",
                  "History", "Held", "PublishResult", "ModuleInfo"])
 
 

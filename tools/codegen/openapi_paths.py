@@ -399,7 +399,13 @@ def message_paths():
         "Send one message to every instance that subscribed to the subject.",
         answer("That the message was taken.", "PublishResult", WRITE + ("504",)),
         parameters=[subject, PRIORITY, REQUEST_ID], requestBody=RAW)
-    return {base + "/agents/{name}/send": send_path(agent),
+    usage = operation(
+        "listUsage", "messages", "Read what the Agents of a namespace used",
+        "Read what each Agent used since it began, as its host told within the last second. These "
+        "are sums, so they cost the same for one instance and for a million.",
+        answer("What they used.", "UsageList", READ + ("501",)))
+    return {base + "/usage": {"parameters": [NAMESPACE], "get": usage},
+            base + "/agents/{name}/send": send_path(agent),
             base + "/agents/{name}/logs": logs_path(agent),
             base + "/agents/{name}/instances": instances_path(agent),
             base + "/agents/{name}/deadletters": dead_letters_path(agent),

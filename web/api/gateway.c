@@ -201,6 +201,7 @@ static const char *kind_name(const struct gateway_route *route)
     case TARGET_LOGS:
     case TARGET_INSTANCES:
     case TARGET_LETTERS:
+    case TARGET_USAGE:
     case TARGET_HISTORY:
     case TARGET_HELD:
         return "Agent";
@@ -385,6 +386,9 @@ static void handle(void *ctx, struct sw_http_request *request)
         break;
     case TARGET_INSTANCES:
         sw_gateway_serve_instances(call);
+        break;
+    case TARGET_USAGE:
+        sw_gateway_serve_usage(call);
         break;
     case TARGET_LETTERS:
         sw_gateway_serve_letters(call);

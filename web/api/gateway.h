@@ -13,6 +13,7 @@
 #include "pkg/store/objects/objects.h"
 #include "web/api/backup.h"
 #include "web/api/history.h"
+#include "web/api/usage.h"
 
 #define SW_GATEWAY_MODULE_BYTES_MAX ((size_t)32 * 1024 * 1024)
 #define SW_GATEWAY_MESSAGE_BYTES_MAX ((size_t)256 * 1024)
@@ -68,12 +69,6 @@ struct sw_gateway_logs { /* Which log lines; borrowed for the call. */
     void *ctx;        /* First argument of: */
     void (*on_line)(void *ctx, const struct sw_gateway_log_line *line);
     void (*on_end)(void *ctx, enum sw_rc rc); /* The last call; not after logs_close. */
-};
-
-struct sw_gateway_usage { /* As message Usage of the API. */
-    uint64_t utc_ns;      /* Up to when; 0: nothing is known. */
-    uint64_t cpu_ns, messages, message_bytes, sent, sent_bytes, wakeups;
-    uint64_t memory_byte_s, memory_bytes, fuel;
 };
 
 enum sw_gateway_state {
@@ -176,6 +171,9 @@ struct sw_gateway_agents {
     /* A page of the instances of an Agent, in an order that stays. */
     enum sw_rc (*instances)(void *ctx, const struct sw_gateway_instances *query,
                             sw_gateway_instances_done *done, void *done_ctx, struct sw_err *err);
+    /* Visit what each Agent of a namespace that has used anything used, as its host told last. */
+    void (*usage)(void *ctx, const char *namespace_, sw_gateway_usage_visit *visit,
+                  void *visit_ctx);
     /* Dead letters of an Agent, oldest first. */
     enum sw_rc (*letters)(void *ctx, const struct sw_gateway_letters *query,
                           sw_gateway_letters_done *done, void *done_ctx, struct sw_err *err);

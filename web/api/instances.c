@@ -64,30 +64,6 @@ static enum sw_rc read_states(const char *text, uint32_t *ret_states, struct sw_
 
 /* ---- Pages ---- */
 
-void sw_gateway_put_usage(const struct sw_gateway_usage *usage, struct sw_buffer *out)
-{
-    const struct {
-        const char *name;
-        uint64_t value;
-    } fields[] = {{"cpuNanoseconds", usage->cpu_ns},
-                  {"messages", usage->messages},
-                  {"messageBytes", usage->message_bytes},
-                  {"sent", usage->sent},
-                  {"sentBytes", usage->sent_bytes},
-                  {"wakeups", usage->wakeups},
-                  {"memoryByteSeconds", usage->memory_byte_s},
-                  {"memoryBytes", usage->memory_bytes},
-                  {"fuel", usage->fuel}};
-    char time[SW_TIME_TEXT_SIZE];
-
-    sw_buffer_put_u8(out, '{');
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        sw_buffer_print(out, "\"%s\":\"%llu\",", fields[i].name,
-                        (unsigned long long)fields[i].value);
-    sw_time_print(usage->utc_ns, time);
-    sw_buffer_print(out, "\"time\":\"%s\"}", time);
-}
-
 static void put_instance(const struct sw_gateway_instance *item, struct sw_buffer *out)
 {
     const struct {

@@ -92,6 +92,11 @@ static enum sw_rc route_in_namespace(const char *const *rest, size_t count,
         route->target = TARGET_PUBLISH;
         return SW_OK;
     }
+    if (count == 1 && strcmp(rest[0], "usage") == 0) {
+        route->kind = sw_kind_find("Agent");
+        route->target = TARGET_USAGE;
+        return SW_OK;
+    }
     if (count == 2 && strcmp(rest[0], "modules") == 0)
         return route_module(rest[1], route, err);
     route->kind = kind_of_plural(rest[0]);
@@ -226,6 +231,10 @@ bool sw_gateway_route_verb(const struct gateway_route *route, enum sw_http_metho
         *ret_allow = "POST, PUT, DELETE";
         *ret_verb = method == SW_HTTP_DELETE ? SW_VERB_DELETE : SW_VERB_UPDATE;
         return method == SW_HTTP_POST || method == SW_HTTP_PUT || method == SW_HTTP_DELETE;
+    case TARGET_USAGE:
+        *ret_allow = "GET";
+        *ret_verb = SW_VERB_LIST;
+        return is_get;
     case TARGET_HISTORY: /* What is tried is an input, which goes nowhere. */
         *ret_allow = "GET, POST";
         *ret_verb = is_get ? SW_VERB_GET : SW_VERB_SEND;
@@ -286,6 +295,7 @@ static const char *const *parameters_of(const struct gateway_call *call)
         return call->verb == SW_VERB_GET ? history : history_try;
     case TARGET_HELD:
         return call->request->method == SW_HTTP_POST ? fork : held;
+    case TARGET_USAGE:
     case TARGET_MODULE:
     case TARGET_HEALTH:
     case TARGET_READY:

@@ -23,6 +23,7 @@ enum gateway_target { /* What a path names. */
                       TARGET_STATUS,
                       TARGET_SEND,
                       TARGET_PUBLISH,
+                      TARGET_USAGE,
                       TARGET_LOGS,
                       TARGET_INSTANCES,
                       TARGET_LETTERS,
@@ -215,9 +216,8 @@ void sw_gateway_hold_tick(void *ctx);
 
 void sw_gateway_serve_logs(struct gateway_call *call);
 void sw_gateway_logs_end(struct gateway_stream *stream);
-/* Append usage as JSON. */
-void sw_gateway_put_usage(const struct sw_gateway_usage *usage, struct sw_buffer *out);
 void sw_gateway_serve_instances(struct gateway_call *call);
+void sw_gateway_serve_usage(struct gateway_call *call);
 void sw_gateway_serve_module(struct gateway_call *call);
 /* Whether the Agent that a path names is there. */
 SW_MUST_CHECK enum sw_rc sw_gateway_check_agent(const struct gateway_call *call,

@@ -158,7 +158,7 @@ static const struct sw_flag logs_flags[] = {
     {.name = "follow", .letter = 'f', .help = "Go on with lines as they are written"},
     {.name = "tail", .value = "LINES", .help = "Begin with at most this many lines (100)"}};
 static const struct sw_flag top_flags[] = {
-    {.name = "interval", .value = "TIME", .help = "Between the two looks (1s)"},
+    {.name = "interval", .value = "TIME", .help = "Between two looks (2s)"},
     {.name = "watch", .letter = 'w', .help = "Go on"}};
 static const struct sw_flag send_flags[] = {
     {.name = "filename",

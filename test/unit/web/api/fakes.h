@@ -100,6 +100,18 @@ static inline enum sw_rc fake_instances(void *ctx, const struct sw_gateway_insta
     return SW_OK;
 }
 
+static inline void fake_usage(void *ctx, const char *namespace_, sw_gateway_usage_visit *visit,
+                              void *visit_ctx)
+{
+    struct fixture *f = ctx;
+    const struct sw_gateway_usage used = {
+        .utc_ns = 1700000000000000000u, .messages = 5, .cpu_ns = 70, .memory_bytes = 65536};
+
+    (void)snprintf(f->told, sizeof f->told, "%s", namespace_);
+    visit(visit_ctx, "reader", &used);
+    visit(visit_ctx, "writer", &used);
+}
+
 static inline enum sw_rc fake_letters(void *ctx, const struct sw_gateway_letters *query,
                                       sw_gateway_letters_done *done, void *done_ctx,
                                       struct sw_err *err)

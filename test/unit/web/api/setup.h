@@ -104,6 +104,7 @@ static inline void start_gateway(struct fixture *f)
                                                     .logs = fake_logs,
                                                     .logs_close = fake_logs_close,
                                                     .instances = fake_instances,
+                                                    .usage = fake_usage,
                                                     .letters = fake_letters,
                                                     .letters_change = fake_letters_change,
                                                     .history = fake_history,

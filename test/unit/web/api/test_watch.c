@@ -283,6 +283,21 @@ static void instances_are_listed_in_pages(void **state)
     }
 }
 
+static void what_agents_used_is_told_in_sums(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(get(f, IN_DEFAULT "/usage"), 200);
+    assert_true(body_has(f, "{\"items\":[{\"agent\":\"reader\",\"usage\":{"
+                            "\"cpuNanoseconds\":\"70\",\"messages\":\"5\","));
+    assert_true(body_has(f, "\"time\":\"2023-11-14T22:13:20"));
+    assert_true(body_has(f, "},{\"agent\":\"writer\","));
+    assert_string_equal(f->told, "default");
+    assert_int_equal(get(f, IN_DEFAULT "/usage?limit=1"), 400);
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/usage", ""), 405);
+    assert_int_equal(get(f, IN_DEFAULT "/usage/reader"), 404);
+}
+
 static void instances_are_chosen_by_key_and_state_and_counted(void **state)
 {
     struct fixture *f = *state;
@@ -412,6 +427,7 @@ int main(void)
         TEST(logs_of_no_agent_are_404),
         TEST(instances_are_listed_in_pages),
         TEST(instances_are_chosen_by_key_and_state_and_counted),
+        TEST(what_agents_used_is_told_in_sums),
         TEST(dead_letters_are_listed_delivered_again_and_dropped),
         TEST(a_history_is_listed_run_again_and_tried),
         TEST(a_fork_is_made_released_and_dropped),
