@@ -142,5 +142,19 @@ def check_spec_fields(tree):
                               "read it where it takes effect, or take it out of the spec")
 
 
+def check_planted_bugs(tree):
+    """A patch that fits only by and large plants its bug somewhere else, or none."""
+    def one(name):
+        result = subprocess.run(["git", "apply", "--check", name], cwd=tree.root,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                check=False)
+        if result.returncode == 0:
+            return None
+        return Finding(name, 1, "does not apply: " + result.stdout.splitlines()[0],
+                       "plant it where its place is now")
+    return parallel(one, [name for name in tree.having(".patch")
+                          if name.startswith("test/sim/mutants/")])
+
+
 CHECKS = (check_prefixes, check_seam, check_format, check_headers_alone, check_generated,
-          check_spec_fields)
+          check_spec_fields, check_planted_bugs)

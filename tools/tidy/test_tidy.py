@@ -247,6 +247,14 @@ class Built(TidyTest):
         self.write("pkg/low/a.c", "int f(void)\n{\n    return spec->replicas; /* ->colour */\n}\n")
         self.assert_finds(built.check_spec_fields, "api/v1:1:", "no code reads the field colour")
 
+    def test_planted_bug_that_does_not_fit_exactly_is_found(self):
+        patch = "--- a/pkg/low/a.c\n+++ b/pkg/low/a.c\n@@ -2,3 +2,3 @@\n one\n-two\n+TWO\n three\n"
+        self.write("pkg/low/a.c", "a\nb\none\ntwo\nthree\nfour\n")
+        self.write("test/sim/mutants/a.patch", patch)
+        self.assert_clean(built.check_planted_bugs)
+        self.write("pkg/low/a.c", "a\nb\nONE\ntwo\nthree\nfour\n")
+        self.assert_finds(built.check_planted_bugs, "test/sim/mutants/a.patch:1:", "does not apply")
+
 
 if __name__ == "__main__":
     unittest.main()
