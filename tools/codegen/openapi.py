@@ -96,11 +96,8 @@ def scalar_schema(field, format_name):
                 "maxLength": (rules.max_len + 2) // 3 * 4}
     if field.type == "STRING" or name == "TIMESTAMP":
         return string_schema(field, name)
-    if field.type == "UINT64":  # 0 is the same as not set.
-        return {"type": ["string", "integer"],
-                "pattern": "^[1-9][0-9]{0,18}$" if rules.required else UINT64,
-                "minimum": 1 if rules.required else 0,
-                "maximum": 2 ** 63 - 1, "examples": [rules.example or "3"]}
+    if field.type == "UINT64":
+        return uint64_schema(rules)
     low, high = (-2 ** 31, 2 ** 31 - 1) if field.type == "INT32" else (0, 2 ** 32 - 1)
     if rules.min or rules.max:
         low, high = rules.min, rules.max
@@ -108,6 +105,19 @@ def scalar_schema(field, format_name):
     if rules.example:
         out["examples"] = [int(rules.example)]
     return out
+
+
+def uint64_schema(rules):
+    """A number, or its digits. 0 is the same as not set."""
+    pattern = "^[1-9][0-9]{0,18}$" if rules.required else UINT64
+    if rules.max:
+        digits = len(str(rules.max)) - 1
+        if rules.max != 10 ** digits:
+            raise SystemExit(f"the most of a uint64 is a power of ten, not {rules.max}")
+        pattern = f"^([0-9]{{1,{digits}}}|{rules.max})$"
+    return {"type": ["string", "integer"], "pattern": pattern,
+            "minimum": 1 if rules.required else 0, "maximum": rules.max or 2 ** 63 - 1,
+            "examples": [rules.example or "3"]}
 
 
 def field_schema(field, format_name):

@@ -177,6 +177,8 @@ static void upgrade(struct sw_worker *worker, struct sw_instance *instance)
     }
     if (instance->pod->spec != spec || !has_storage(worker, instance, guest, actor.size)) {
         give_up(worker, instance, guest);
+        if (instance->pod->spec == spec) /* There may be room later; until then it goes on. */
+            sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
         sw_buffer_done(&actor);
         return;
     }

@@ -323,6 +323,48 @@ static void a_turn_that_waits_goes_on_when_there_is_room(void **state)
     assert_int_equal(field_of(1, "k", "counter"), 8);
 }
 
+/* How many of a Pod's instances run another program than it does. */
+static unsigned count_old(uint64_t number)
+{
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < actors.count; i++) {
+        size_t cursor = 0;
+        void *value;
+
+        while (sw_idmap_next(actors.workers[i]->instances, &cursor, NULL, &value)) {
+            const struct sw_instance *instance = value;
+
+            count += instance->pod->config.pod == number && instance->spec != instance->pod->spec;
+        }
+    }
+    return count;
+}
+
+/* Until then it goes on with its old program; and no message has to come for that. */
+static void an_upgrade_comes_when_there_is_room(void **state)
+{
+    static struct sw_guest_module second;
+
+    (void)state;
+    second = (struct sw_guest_module){
+        .refs = 1, .has_on_timer = true, .on_upgrade = "", .version = 8, .factor = 10};
+    assert_int_equal(told(1, "k", "add 1"), 0);
+    set_storage(used() + 1);
+    actors.next_module = &second;
+    actors_open(&actors, &(struct actors_pod){
+                             .number = 1, .agent = "a", .is_keyed = true, .digest = "sha256:2"});
+    for (int i = 0; i < 5; i++) {
+        pass(REST_NS);
+        assert_int_equal(count_old(1), 1);
+    }
+    assert_true(pushed > 0);
+    set_storage(used() + 9 * PAGE);
+    pass(REST_NS);
+    assert_int_equal(count_old(1), 0);
+    assert_int_equal(used(), counted());
+}
+
 static void instances_may_end_where_it_is_used_up(void **state)
 {
     (void)state;
@@ -428,6 +470,7 @@ int main(void)
         TEST(senders_are_pushed_back_and_that_is_recorded),
         TEST(what_turns_out_too_large_waits_until_there_is_room),
         TEST(a_turn_that_waits_goes_on_when_there_is_room),
+        TEST(an_upgrade_comes_when_there_is_room),
         TEST(instances_may_end_where_it_is_used_up),
         TEST(a_snapshot_is_asked_for_where_it_helps),
         cmocka_unit_test(no_interleaving_passes_it),
