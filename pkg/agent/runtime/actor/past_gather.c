@@ -6,6 +6,7 @@
 #include "pkg/agent/store/history.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +73,29 @@ static enum sw_rc take_pod(struct sw_past *past, const struct sw_record_pod *rec
     return SW_OK;
 }
 
-static enum sw_rc take_snapshot(struct sw_past *past, const struct sw_record_snapshot *record)
+/* Open the file of the snapshot as soon as it is named: the host may remove it at any time, and an
+ * open file stays. NULL: it has gone already, or is another one. */
+static struct sw_snapshot *hold_snapshot(const struct sw_past *past, const uint8_t *uuid)
+{
+    const struct sw_journal_options *journal = past->options.journal;
+    char path[SW_PATH_MAX], name[SW_SNAPSHOT_NAME_MAX];
+    struct sw_snapshot *snapshot = NULL;
+    struct sw_snapshot_report report;
+    struct sw_err none = {0};
+
+    sw_snapshot_name(past->snapshot.lsn, name);
+    if (snprintf(path, sizeof path, "%s/%s", journal->folder, name) >= (int)sizeof path ||
+        sw_snapshot_open_path(journal->system, path, &snapshot, &report, &none) != SW_OK)
+        return NULL;
+    if (report.lsn == past->snapshot.lsn && report.bytes == past->snapshot.bytes &&
+        memcmp(report.uuid, uuid, sizeof report.uuid) == 0)
+        return snapshot;
+    sw_snapshot_close(snapshot);
+    return NULL;
+}
+
+static enum sw_rc take_snapshot(struct sw_past *past, const struct sw_record_snapshot *record,
+                                const uint8_t *uuid)
 {
     if (record->file.size >= sizeof past->snapshot_name)
         return sw_err_set(past->err, SW_E_CORRUPT, "a snapshot with a long name");
@@ -80,6 +103,8 @@ static enum sw_rc take_snapshot(struct sw_past *past, const struct sw_record_sna
     past->snapshot_name[record->file.size] = 0;
     past->snapshot = *record;
     past->snapshot.file = (struct sw_bytes){past->snapshot_name, record->file.size};
+    sw_snapshot_close(past->held);
+    past->held = hold_snapshot(past, uuid);
     return SW_OK;
 }
 
@@ -102,7 +127,7 @@ static enum sw_rc visit_first(void *ctx, const struct sw_journal_entry *entry, s
     case SW_RECORD_POD:
         return take_pod(past, &record.pod);
     case SW_RECORD_SNAPSHOT:
-        return take_snapshot(past, &record.snapshot);
+        return take_snapshot(past, &record.snapshot, entry->uuid);
     default:
         return SW_OK;
     }
@@ -294,6 +319,8 @@ static enum sw_rc visit_history(void *ctx, const struct sw_snapshot_block *block
 
 void sw_past_close_files(struct sw_past *past)
 {
+    sw_snapshot_close(past->held);
+    past->held = NULL;
     for (size_t i = 0; i < past->files_count; i++)
         sw_snapshot_close(past->files[i]);
     free(past->files);
@@ -440,20 +467,16 @@ static enum sw_rc read_snapshot(struct sw_past *past)
     struct sw_shelf_options shelf = {.system = journal->system,
                                      .folder = journal->folder,
                                      .uuid = sw_journal_uuid(shared->journal)};
-    struct sw_snapshot_source source = {.system = journal->system,
-                                        .folder = journal->folder,
-                                        .uuid = shelf.uuid,
-                                        .record = &past->snapshot};
-    struct sw_snapshot *file = NULL;
     enum sw_rc rc;
 
     if (past->snapshot.lsn == 0)
         return SW_OK;
+    if (past->held == NULL)
+        return sw_err_set(past->err, SW_E_UNAVAILABLE,
+                          "the host takes snapshots faster than they can be read; try again");
     rc = sw_shelf_new(&shelf, &shared->shelf, past->err);
     if (rc == SW_OK)
-        rc = sw_snapshot_open(&source, visit_block, past, &file, past->err);
-    if (file != NULL)
-        sw_snapshot_close(file);
+        rc = sw_snapshot_walk(past->held, visit_block, past, past->err);
     return judge_reading(past, rc);
 }
 

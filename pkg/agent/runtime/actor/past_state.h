@@ -7,7 +7,7 @@
 #include "pkg/agent/runtime/actor/replay.h"
 
 #define PODS_MAX 4096u /* Of one Agent, in the journal's whole life. */
-#define TRIES_MAX 16u  /* The host takes no snapshots so fast that this would not do. */
+#define TRIES_MAX 64u  /* Each fails only if a snapshot counts while the journal is read. */
 
 struct item { /* A record. */
     uint64_t lsn, number;
@@ -43,6 +43,7 @@ struct sw_past {
     uint32_t pods_count;
     struct sw_record_snapshot snapshot; /* lsn 0: none counts. */
     char snapshot_name[SW_SNAPSHOT_NAME_MAX];
+    struct sw_snapshot *held;          /* Its file, open; NULL: it was not there any more. */
     struct sw_snapshot **files;        /* Of history, ascending, open; owned. */
     size_t files_count, files_skipped; /* skipped: the oldest, which are not looked at. */
     bool is_in_files;
