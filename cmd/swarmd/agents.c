@@ -97,14 +97,19 @@ static enum sw_rc agents_send(void *ctx, const struct sw_gateway_message *messag
     return rc;
 }
 
+void agents_error(const struct sw_agent_result *result, struct sw_err *err)
+{
+    if (result->rc != SW_OK)
+        (void)sw_err_set(err, result->rc, "%.*s", (int)result->body.size,
+                         result->body.size > 0 ? (const char *)result->body.data : "");
+}
+
 static void on_published(void *ctx, const struct sw_agent_result *result)
 {
     struct waiting *waiting = ctx;
     struct sw_err err = {0};
 
-    if (result->rc != SW_OK)
-        (void)sw_err_set(&err, result->rc, "%.*s", (int)result->body.size,
-                         result->body.size > 0 ? (const char *)result->body.data : "");
+    agents_error(result, &err);
     waiting->publish_done(waiting->ctx, result->rc, result->subscribers,
                           result->rc == SW_OK ? NULL : &err);
     free(waiting);

@@ -13,6 +13,8 @@ struct agents_adapter {
     const char *node_name;
 };
 
+/* Why a host has refused something, in its words. SW_OK: err is as it was. */
+void agents_error(const struct sw_agent_result *result, struct sw_err *err);
 /* What was used, as the gateway has it. */
 struct sw_gateway_usage agents_usage(const struct sw_pod_used *used);
 /* Fill the vtable; ctx is the adapter, which outlives the gateway. */

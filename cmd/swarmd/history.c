@@ -238,10 +238,9 @@ static void on_forked(void *ctx, const struct sw_agent_result *result)
     struct looking *looking = ctx;
     struct sw_err err = {0};
 
+    agents_error(result, &err);
     if (result->rc != SW_OK)
-        (void)sw_err_set(&err, result->rc, "%s/%s: %.*s", looking->agent, looking->as,
-                         (int)result->body.size,
-                         result->body.size > 0 ? (const char *)result->body.data : "");
+        (void)sw_err_context(&err, "%s/%s", looking->agent, looking->as);
     if (result->rc == SW_E_EXISTS)
         sw_err_hint(&err,
                     "if the answer to an earlier try was lost, \"swarm agent history %s/%s\" "
@@ -349,9 +348,7 @@ static void on_changed(void *ctx, const struct sw_agent_result *result)
     struct changing *changing = ctx;
     struct sw_err err = {0};
 
-    if (result->rc != SW_OK)
-        (void)sw_err_set(&err, result->rc, "%.*s", (int)result->body.size,
-                         result->body.size > 0 ? (const char *)result->body.data : "");
+    agents_error(result, &err);
     changing->done(changing->ctx, result->rc, result->rc == SW_OK ? NULL : &err);
     free(changing);
 }

@@ -127,9 +127,7 @@ static void on_changed(void *ctx, const struct sw_agent_result *result)
     struct changing *changing = ctx;
     struct sw_err err = {0};
 
-    if (result->rc != SW_OK)
-        (void)sw_err_set(&err, result->rc, "%.*s", (int)result->body.size,
-                         result->body.size > 0 ? (const char *)result->body.data : "");
+    agents_error(result, &err);
     changing->done(changing->ctx, result->rc, result->subscribers,
                    result->rc == SW_OK ? NULL : &err);
     free(changing);

@@ -3,6 +3,7 @@
 # timeout: 240
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -46,6 +47,15 @@ for bench, count in CASES.items():
     check(f"{bench}: each says what and how", all(
         line["value"] > 0 and line["unit"] and line["tls"] and line["durability"] and line["fs"]
         for line in own), done.stdout)
+
+MODES = ("pairs", "durable", "fan", "publish", "wake", "snapshot", "append")
+micro = os.path.join(BUILD, "bench", "bench-micro")
+for mode in MODES:
+    done = subprocess.run([micro, BUILD, mode, "1", "200"], capture_output=True, text=True,
+                          check=False)
+    figures = re.findall(r"^ +(?:\d+ records a commit: +)?(\d+\.\d) ns an? ", done.stdout, re.M)
+    check(f"bench-micro {mode}: it says what it costs", done.returncode == 0 and figures
+          and all(float(ns) > 0 for ns in figures), done.stdout + done.stderr)
 
 daemon = Daemon(BUILD, os.path.join(TMP, "wrong"))
 daemon.start()

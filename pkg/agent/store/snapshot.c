@@ -773,18 +773,16 @@ enum sw_rc sw_snapshot_scan(const struct sw_system *system, const char *path,
                             struct sw_snapshot_report *ret_report, struct sw_err *err)
 {
     SW_CLEANUP(sw_snapshot_closep) struct sw_snapshot *snapshot = NULL;
-    struct sw_snapshot_report report = {.bytes = 0};
-    enum sw_rc rc = open_path(system, path, &snapshot, err);
+    struct sw_snapshot_report report;
+    enum sw_rc rc = sw_snapshot_open_path(system, path, &snapshot, &report, err);
 
-    if (rc == SW_OK)
-        rc = take_head(snapshot, &report, err);
-    if (rc == SW_OK)
-        rc = visit_blocks(snapshot, visit, ctx, &report, err);
+    if (rc != SW_OK)
+        return rc;
+    rc = visit_blocks(snapshot, visit, ctx, &report, err);
     if (rc != SW_OK) {
         (void)sw_err_context(err, "%s", path);
         return rc;
     }
-    report.bytes = snapshot->bytes;
     *ret_report = report;
     return SW_OK;
 }

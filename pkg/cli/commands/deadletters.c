@@ -50,18 +50,6 @@ static enum sw_rc ask(struct sw_cli *cli, const struct query *query, struct sw_a
     return sw_client_call(cli->client, &request, answer, err);
 }
 
-static enum sw_rc parse(const struct sw_answer *answer, struct sw_arena *arena,
-                        const struct sw_tree **ret_tree, struct sw_err *err)
-{
-    struct sw_problems problems = sw_problems_of(arena);
-    struct sw_bind_options options = {.arena = arena, .problems = &problems, .file = ""};
-
-    if (sw_json_parse((struct sw_bytes){answer->body.data, answer->body.size}, &options,
-                      ret_tree) == SW_OK)
-        return SW_OK;
-    return sw_err_set(err, SW_E_UNSUPPORTED, "the server's answer is not understood");
-}
-
 /* --- Lists ----------------------------------------------------------------------------------- */
 
 struct listing {
@@ -136,7 +124,7 @@ static enum sw_rc list_all(struct sw_cli *cli, struct query *query, struct listi
         sw_buffer_reset(&answer.body);
         rc = ask(cli, query, &answer, err);
         if (rc == SW_OK)
-            rc = parse(&answer, arena, &tree, err);
+            rc = sw_members_take(&answer, arena, &tree, err);
         if (rc != SW_OK)
             return rc;
         items = sw_tree_find(tree, "items");
@@ -246,7 +234,7 @@ static enum sw_rc show(struct sw_cli *cli, struct query *query, const char *id, 
     query->with_body = true;
     rc = ask(cli, query, &answer, err);
     if (rc == SW_OK)
-        rc = parse(&answer, arena, &tree, err);
+        rc = sw_members_take(&answer, arena, &tree, err);
     if (rc != SW_OK)
         return rc;
     items = sw_tree_find(tree, "items");
@@ -283,7 +271,7 @@ static enum sw_rc change(struct sw_cli *cli, struct query *query, const char *do
         return rc == SW_OK ? sw_cli_no_memory(err) : rc;
     rc = ask(cli, query, &answer, err);
     if (rc == SW_OK)
-        rc = parse(&answer, arena, &tree, err);
+        rc = sw_members_take(&answer, arena, &tree, err);
     if (rc == SW_OK && !cli->is_quiet)
         sw_cli_print(cli, "%s %s dead letter%s\n", done, sw_member_text(tree, "count"),
                      strcmp(sw_member_text(tree, "count"), "1") == 0 ? "" : "s");

@@ -83,8 +83,6 @@ static enum sw_rc ask(struct sw_cli *cli, const struct look *look, struct asked 
     SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
     struct sw_request request = {
         .method = look->method, .body = look->input, .content_type = look->content_type};
-    struct sw_problems problems;
-    struct sw_bind_options options;
     enum sw_rc rc;
 
     sw_answer_init(&asked->answer);
@@ -100,12 +98,7 @@ static enum sw_rc ask(struct sw_cli *cli, const struct look *look, struct asked 
     rc = sw_client_call(cli->client, &request, &asked->answer, err);
     if (rc != SW_OK)
         return rc;
-    problems = sw_problems_of(asked->arena);
-    options = (struct sw_bind_options){.arena = asked->arena, .problems = &problems, .file = ""};
-    rc = sw_json_parse((struct sw_bytes){asked->answer.body.data, asked->answer.body.size},
-                       &options, &asked->tree);
-    return rc == SW_OK ? SW_OK
-                       : sw_err_set(err, SW_E_UNSUPPORTED, "the server's answer is not understood");
+    return sw_members_take(&asked->answer, asked->arena, &asked->tree, err);
 }
 
 /* "@12" or "12".  SW_E_INVALID: neither. */

@@ -103,21 +103,17 @@ static enum sw_rc visit_page(struct sw_cli *cli, const struct sw_instance_query 
     SW_CLEANUP(sw_answer_done) struct sw_answer answer = {0};
     SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(SW_CLI_ARENA_BYTES_MAX);
     const struct sw_tree *tree = NULL, *items, *counts;
-    struct sw_problems problems;
-    struct sw_bind_options options;
     enum sw_rc rc;
 
     if (arena == NULL)
         return sw_cli_no_memory(err);
     sw_answer_init(&answer);
-    problems = sw_problems_of(arena);
-    options = (struct sw_bind_options){.arena = arena, .problems = &problems, .file = ""};
     rc = ask_page(cli, query, next, *left, &answer, err);
     if (rc != SW_OK)
         return rc;
-    rc = sw_json_parse((struct sw_bytes){answer.body.data, answer.body.size}, &options, &tree);
+    rc = sw_members_take(&answer, arena, &tree, err);
     if (rc != SW_OK)
-        return sw_err_set(err, SW_E_UNSUPPORTED, "the server's answer is not understood");
+        return rc;
     (void)snprintf(next, SW_INSTANCE_CONTINUE_SIZE, "%s", sw_member_text(tree, "continue"));
     counts = sw_tree_find(tree, "counts");
     if (query->is_count && counts != NULL)

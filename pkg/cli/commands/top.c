@@ -142,23 +142,19 @@ static enum sw_rc look_at_usage(struct sw_cli *cli, struct top *top, struct sw_e
     SW_CLEANUP(sw_answer_done) struct sw_answer answer = {0};
     SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(SW_CLI_ARENA_BYTES_MAX);
     const struct sw_tree *tree = NULL, *items;
-    struct sw_problems problems;
-    struct sw_bind_options options;
     enum sw_rc rc;
 
     if (arena == NULL)
         return sw_cli_no_memory(err);
     sw_answer_init(&answer);
-    problems = sw_problems_of(arena);
-    options = (struct sw_bind_options){.arena = arena, .problems = &problems, .file = ""};
     rc = ask_usage(cli, &answer, err);
+    if (rc == SW_OK)
+        rc = sw_members_take(&answer, arena, &tree, err);
     if (rc != SW_OK)
         return rc;
-    rc = sw_json_parse((struct sw_bytes){answer.body.data, answer.body.size}, &options, &tree);
-    items = rc == SW_OK ? sw_tree_find(tree, "items") : NULL;
-    if (items == NULL)
-        return sw_err_set(err, SW_E_UNSUPPORTED, "the server's answer is not understood");
-    for (const struct sw_tree *item = items->first; item != NULL; item = item->next) {
+    items = sw_tree_find(tree, "items");
+    for (const struct sw_tree *item = items == NULL ? NULL : items->first; item != NULL;
+         item = item->next) {
         struct sample *sample = sample_of(top, sw_member_text(item, "agent"));
 
         if (sample == NULL)

@@ -25,8 +25,7 @@ SW_MUST_CHECK enum sw_rc sw_bodies_read(struct sw_bodies *bodies, struct sw_jour
                                         uint64_t lsn, struct sw_bytes *ret_record,
                                         struct sw_err *err);
 /* Append a segment's record to out with the body of its message in it, wherever that stands; as it
- * is, if that stands nowhere any more. `bytes` is what the record was
- * taken from, which is changed.
- * Fails as buffers do. */
+ * is, if that stands nowhere any more. `bytes` is what the record was taken from; the record is
+ * changed.  Fails as buffers do. */
 void sw_bodies_inline(struct sw_bodies *bodies, struct sw_journal *journal, struct sw_bytes bytes,
                       struct sw_record *record, struct sw_buffer *out);
