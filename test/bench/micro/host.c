@@ -113,6 +113,8 @@ static bool remove_file(void *ctx, const char *name)
 void micro_close(struct micro *micro)
 {
     sw_worker_free(micro->worker);
+    sw_wasm_worker_free(micro->guests);
+    sw_wasm_engine_free(micro->wasm);
     sw_journal_close(micro->shared.journal);
     sw_shared_done(&micro->shared);
     (void)micro->system->folder_list(micro->system->ctx, micro->folder, remove_file, micro, NULL);
