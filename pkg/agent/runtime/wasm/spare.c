@@ -23,12 +23,18 @@ const uint8_t *sw_wasm_base_page(const struct sw_wasm_module *module, uint32_t n
     return zeros;
 }
 
-/* Those that an image was made of since the guest ran last are known; otherwise all are looked at.
+/* Its pages that differ from the first ones are known, since an image was made of it after it ran.
  */
+static bool is_known(const struct sw_wasm_instance *instance)
+{
+    return instance->worker->saved.instance == instance;
+}
+
+/* Where they are not known, all are looked at. */
 static void clear_memory(const struct sw_wasm_instance *instance)
 {
     const struct sw_wasm_saved *saved = &instance->worker->saved;
-    bool is_known = saved->instance == instance;
+    bool only_some = is_known(instance);
     uint32_t pages = (uint32_t)(instance->slot.size_bytes / PAGE_BYTES);
     size_t at = 0;
 
@@ -36,10 +42,10 @@ static void clear_memory(const struct sw_wasm_instance *instance)
         uint8_t *page = instance->slot.base + (uint64_t)i * PAGE_BYTES;
         const uint8_t *base;
 
-        if (is_known && (saved->pages >> i & 1) == 0)
+        if (only_some && (saved->pages >> i & 1) == 0)
             continue;
         base = sw_wasm_base_page(instance->module, i, &at);
-        if (is_known || memcmp(page, base, PAGE_BYTES) != 0)
+        if (only_some || memcmp(page, base, PAGE_BYTES) != 0)
             memcpy(page, base, PAGE_BYTES);
     }
 }
@@ -75,6 +81,9 @@ bool sw_wasm_spare_keep(struct sw_wasm_instance *instance)
         instance->relive != NULL || instance->slot.is_guarded || instance->slot.base == NULL ||
         size_bytes != instance->module->view.memory_bytes ||
         size_bytes > SW_WASM_SAVED_PAGES * PAGE_BYTES)
+        return false;
+    /* To look at pages that nobody touched is a fault each: many that end at once are not kept. */
+    if (worker->spares_count == SW_WASM_SPARES_MAX && !is_known(instance))
         return false;
     clear_memory(instance);
     if (!clear_globals(instance))
