@@ -186,6 +186,39 @@ class Retention(unittest.TestCase):
         self.snapshot()
         self.assertEqual(names_of(), [])
 
+    def test_it_counts_in_the_quota_of_the_disk(self):
+        def set_quota(storage):
+            subprocess.run(["swarm", "apply", "-f", "-"], input=f"""
+apiVersion: swarm/v1
+kind: ResourceQuota
+metadata: {{name: disk}}
+spec: {{hard: {{storage: {storage}}}}}
+""".encode(), timeout=60, check=True, capture_output=True)
+
+        def used():
+            return int(run("swarm", "get", "quota/disk", "-o",
+                           "jsonpath={.status.used.storageBytes}") or 0)
+
+        set_quota("16MiB")
+        apply("diary", "diary: keyed: true, history: {maxBytes: 64MiB}", "filler: keyed: true")
+        self.send("diary/a", "put 0 1")
+        self.snapshot()
+        wait_for(lambda: "HistoryGap" in run("swarm", "get", "events"), "an Event of the gap")
+        self.assertIn("has no room for its maxBytes", run("swarm", "get", "events"))
+        self.assertEqual(names_of(), [])
+        set_quota("128MiB")
+        self.send("diary/a", "put 0 2")
+        self.snapshot()
+        self.assertEqual(len(names_of()), 1)
+        wait_for(lambda: 64 << 20 <= used() <= 80 << 20, "what is reserved in the status")
+        self.client.close()
+        self.daemon.end(signal.SIGKILL)
+        self.begin()
+        wait_for(lambda: 64 << 20 <= used() <= 80 << 20, "the same after a kill")
+        apply("diary", "diary: keyed: true", "filler: keyed: true")
+        self.snapshot()
+        wait_for(lambda: used() < 16 << 20, "what a history had to be given back")
+
     def test_a_limit_that_is_none_is_refused(self):
         done = subprocess.run(["swarm", "apply", "-f", "-"], input=b"""
 apiVersion: swarm/v1

@@ -12,7 +12,7 @@
 #define MAILBOX_TIGHT 6u
 #define TIGHT_PER_S 10u
 #define CHILDREN_PER_S 2u
-#define HISTORY_ALL UINT64_MAX
+#define HISTORY_ALL (UINT64_C(1) << 40)
 #define HISTORY_TURNS 200u
 #define RETRY_ATTEMPTS 5u
 #define LETTERS_PER_PAGE 7u

@@ -134,14 +134,18 @@ static const char *check_storage(struct sw_shared *shared, const struct sw_accou
                                  const struct sum *sum)
 {
     uint64_t used = atomic_load(&space->quota.storage_bytes);
-    uint64_t records = atomic_load(&space->record_bytes), of_agents = 0;
+    uint64_t records = atomic_load(&space->record_bytes), of_agents = 0, histories = 0;
     struct sw_map_entry entry;
     size_t cursor = 0;
 
-    while (sw_map_next(shared->accounts.agents, &cursor, &entry))
-        of_agents += atomic_load(&((struct sw_account *)entry.value)->record_bytes);
-    if (used != records + sum->storage_bytes)
-        return "the quota counts another part of the disk than records and memory take";
+    while (sw_map_next(shared->accounts.agents, &cursor, &entry)) {
+        const struct sw_account *account = entry.value;
+
+        of_agents += atomic_load(&account->record_bytes);
+        histories += atomic_load(&account->history_bytes);
+    }
+    if (used != records + sum->storage_bytes + histories)
+        return "the quota counts another part of the disk than records, memory and histories take";
     if (of_agents > records ||
         records > sw_journal_end(shared->journal) - atomic_load(&shared->snapshots->ground_lsn))
         return "the quota counts records that are not there";

@@ -5,7 +5,7 @@
 #pragma once
 #include "pkg/agent/store/journal.h"
 
-#define SW_JOURNAL_VERSION 11u /* Of heads, epochs and records: docs/reference/disk-format.md. */
+#define SW_JOURNAL_VERSION 12u /* Of heads, epochs and records: docs/reference/disk-format.md. */
 #define SW_SEGMENT_HEAD_BYTES 64u
 #define SW_EPOCH_HEAD_BYTES 48u
 #define SW_SEGMENTS_MAX 65536u

@@ -16,7 +16,7 @@
 #pragma once
 #include "pkg/agent/store/record.h"
 
-#define SW_SNAPSHOT_VERSION 13u /* As journals have theirs. */
+#define SW_SNAPSHOT_VERSION 14u /* As journals have theirs. */
 #define SW_SNAPSHOT_HEAD_BYTES 40u
 #define SW_SNAPSHOT_BLOCK_HEAD_BYTES 8u
 #define SW_SNAPSHOT_BLOCK_MAX ((uint64_t)UINT32_MAX)

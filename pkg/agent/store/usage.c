@@ -67,6 +67,7 @@ void sw_record_usage_put(const struct sw_record_usage *record, struct sw_buffer 
     sw_buffer_put_bytes(out, record->agent_uid);
     sw_buffer_put_u64(out, record->time_ns);
     sw_buffer_put_u8(out, record->is_last);
+    sw_buffer_put_u64(out, record->history_bytes);
     sw_usage_put(&record->used, out);
 }
 
@@ -80,6 +81,7 @@ void sw_record_usage_take(struct sw_reader *reader, struct sw_record_usage *ret_
     ret_record->time_ns = sw_reader_u64(reader);
     is_last = sw_reader_u8(reader);
     ret_record->is_last = is_last == 1;
+    ret_record->history_bytes = sw_reader_u64(reader);
     sw_usage_take(reader, &ret_record->used);
     if (is_last > 1 || ret_record->name_space.size == 0)
         reader->failed = true;

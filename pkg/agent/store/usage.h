@@ -25,7 +25,8 @@ struct sw_record_usage { /* What an Agent used that no SEGMENT says; in snapshot
     struct sw_bytes name_space, agent,
         agent_uid; /* Snapshots: agent_uid empty: of the namespace. */
     uint64_t time_ns;
-    bool is_last; /* The Agent is gone. */
+    bool is_last;           /* The Agent is gone. */
+    uint64_t history_bytes; /* Snapshots: that its history may take; 0: it keeps none. */
     struct sw_usage used;
 };
 

@@ -3,7 +3,9 @@
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/keeper_state.h"
 #include "pkg/agent/runtime/actor/pod.h"
+#include "pkg/agent/runtime/actor/storage.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,11 +93,14 @@ static bool keeps(const struct sw_pod *pod)
            pod->config.agent_uid.size <= sizeof((struct keeper_agent *)0)->uid;
 }
 
-static void agent_of(const struct sw_pod_config *config, struct keeper_agent *ret_agent)
+static void agent_of(const struct sw_pod *pod, struct keeper_agent *ret_agent)
 {
+    const struct sw_pod_config *config = &pod->config;
+
     *ret_agent = (struct keeper_agent){.hash = sw_history_agent(config->agent_uid),
                                        .generation = config->generation,
                                        .policy = config->history,
+                                       .account = pod->account,
                                        .uid_size = (uint8_t)config->agent_uid.size};
     memcpy(ret_agent->uid, config->agent_uid.data, config->agent_uid.size);
     (void)snprintf(ret_agent->name, sizeof ret_agent->name, "%.*s/%.*s",
@@ -113,8 +118,52 @@ static int compare_agents(const void *one, const void *other)
     return a->generation > b->generation ? -1 : a->generation < b->generation;
 }
 
-enum sw_rc sw_keeper_note(struct sw_keeper *keeper, struct sw_worker **workers, uint32_t count)
+static bool is_noted(const void *ctx, struct sw_bytes agent_uid)
 {
+    return sw_keeper_agent(ctx, sw_history_agent(agent_uid)) != NULL;
+}
+
+static void tell_no_room(struct sw_keeper *keeper, const struct keeper_agent *agent)
+{
+    char words[SW_SNAPSHOT_WORDS_MAX];
+
+    (void)snprintf(words, sizeof words,
+                   "the history of %s is not kept: the quota of its namespace has no room for its "
+                   "maxBytes, %" PRIu64,
+                   agent->name, agent->policy.bytes);
+    sw_keeper_tell(keeper, words);
+}
+
+/* Histories count with what they may take. Those without room are not kept, or no more of them
+ * than before. After a restart what the snapshot says is kept, until the next one. */
+static void reserve(struct sw_shared *shared, bool is_recovered)
+{
+    struct sw_keeper *keeper = shared->snapshots->keeper;
+    size_t kept = 0;
+
+    sw_storage_forget_histories(&shared->accounts, is_noted, keeper);
+    for (size_t i = 0; i < keeper->agents_count; i++) {
+        struct keeper_agent *agent = &keeper->agents[i];
+        uint64_t before = atomic_load(&agent->account->history_bytes);
+        bool has_room = (!is_recovered || agent->policy.bytes <= before) &&
+                        sw_storage_keep_history(agent->account, agent->policy.bytes);
+
+        agent->account = NULL;
+        if (!has_room && before == 0) {
+            if (!is_recovered)
+                tell_no_room(keeper, agent);
+            continue;
+        }
+        agent->policy.bytes = has_room ? agent->policy.bytes : before;
+        keeper->agents[kept++] = *agent;
+    }
+    keeper->agents_count = kept;
+}
+
+enum sw_rc sw_keeper_note(struct sw_shared *shared, struct sw_worker **workers, uint32_t count,
+                          bool is_recovered)
+{
+    struct sw_keeper *keeper = shared->snapshots->keeper;
     struct keeper_agent *agents;
     size_t pods = 0, met = 0, kept = 0;
 
@@ -129,7 +178,7 @@ enum sw_rc sw_keeper_note(struct sw_keeper *keeper, struct sw_worker **workers, 
 
         while (sw_map_next(workers[i]->pods, &cursor, &entry))
             if (keeps(entry.value))
-                agent_of(&((const struct sw_pod *)entry.value)->config, &agents[met++]);
+                agent_of(entry.value, &agents[met++]);
     }
     if (met > 1)
         qsort(agents, met, sizeof *agents, compare_agents);
@@ -139,6 +188,7 @@ enum sw_rc sw_keeper_note(struct sw_keeper *keeper, struct sw_worker **workers, 
     free(keeper->agents);
     keeper->agents = agents;
     keeper->agents_count = kept;
+    reserve(shared, is_recovered);
     return SW_OK;
 }
 

@@ -27,10 +27,12 @@ void sw_keeper_ask(struct sw_keeper *keeper, bool (*goes_on)(void *ctx), void *c
 /* Recovery: whether there is anything in that folder. What, is looked at later. */
 SW_MUST_CHECK enum sw_rc sw_keeper_begin(struct sw_shared *shared, const char *folder,
                                          struct sw_err *err);
-/* Take in what Agents keep, as the Pods of these workers have it, which are at rest.
+/* Take in what Agents keep, as the Pods of these workers have it, which are at rest, and have it
+ * counted in the quota of their namespace (storage.h). For whom that has no room keeps what it kept
+ * before, or nothing, which is told. is_recovered: as the snapshot says, until the next one.
  * SW_E_EXHAUSTED: no memory, it is as it was. */
-SW_MUST_CHECK enum sw_rc sw_keeper_note(struct sw_keeper *keeper, struct sw_worker **workers,
-                                        uint32_t count);
+SW_MUST_CHECK enum sw_rc sw_keeper_note(struct sw_shared *shared, struct sw_worker **workers,
+                                        uint32_t count, bool is_recovered);
 /* Whether any Agent keeps a history. */
 bool sw_keeper_is_wanted(const struct sw_keeper *keeper);
 

@@ -9,7 +9,8 @@ struct keeper_agent { /* Who keeps a history. */
     uint64_t generation;
     struct sw_history_policy policy;
     uint8_t uid[64], uid_size;
-    char name[64]; /* For words. */
+    char name[64];              /* For words. */
+    struct sw_account *account; /* Only while Agents are noted. */
 };
 
 struct keeper_file { /* Of history, on the disk. */

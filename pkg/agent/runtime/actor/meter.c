@@ -169,6 +169,7 @@ static void account_end(struct sw_accounts *accounts, struct sw_account *account
         account->parent->since_ms -= account->since_ms;
         account->parent->volatile_pages -= account->volatile_pages;
         sw_quota_release_storage(&account->parent->quota, account->pages * SW_USAGE_PAGE_BYTES);
+        (void)sw_storage_keep_history(account, 0);
         sw_quota_leave(&account->parent->quota, &account->turn);
     }
     (void)sw_map_remove(accounts->agents, key.data, key.size);
@@ -192,10 +193,12 @@ enum sw_rc sw_accounts_take(struct sw_accounts *accounts, const struct sw_record
     pthread_mutex_lock(&accounts->mutex);
     rc = account_get(accounts, &who, &account);
     if (rc == SW_OK && account != NULL) {
-        if (is_whole)
+        if (is_whole) {
             sw_usage_add(&account->used, &record->used);
-        else
+            (void)sw_storage_keep_history(account, record->history_bytes);
+        } else {
             account_add(account, &record->used);
+        }
         if (record->is_last && account->pods == 0)
             account_end(accounts, account);
     }
@@ -232,9 +235,10 @@ static enum sw_rc put_all(struct sw_map *map, struct sw_snapshots *snapshots)
                                           .usage = {.name_space = account->name_space,
                                                     .agent = account->agent,
                                                     .agent_uid = account->agent_uid,
+                                                    .history_bytes = account->history_bytes,
                                                     .used = account->used}};
 
-        if (!sw_usage_is_zero(&account->used))
+        if (!sw_usage_is_zero(&account->used) || block.usage.history_bytes != 0)
             rc = sw_capture_put(snapshots, &block, NULL);
     }
     return rc;
@@ -537,10 +541,11 @@ static void tell(struct sw_worker *worker, struct sw_account *account)
     account->is_due = false;
     account->told_ns = told_ns;
     frame.usage.used = sw_meter_told(&account->used);
-    frame.usage.storage_bytes =
-        account->agent_uid.size == 0
-            ? atomic_load(&account->quota.storage_bytes)
-            : atomic_load(&account->record_bytes) + account->pages * SW_USAGE_PAGE_BYTES;
+    frame.usage.storage_bytes = account->agent_uid.size == 0
+                                    ? atomic_load(&account->quota.storage_bytes)
+                                    : atomic_load(&account->record_bytes) +
+                                          account->pages * SW_USAGE_PAGE_BYTES +
+                                          atomic_load(&account->history_bytes);
     if (account->pages > 0 && account->pages * now_ms > account->since_ms)
         frame.usage.open_page_ms = account->pages * now_ms - account->since_ms;
     sw_output_frame(worker, &frame, sw_journal_epoch(worker->shared->journal));

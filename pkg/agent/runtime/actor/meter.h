@@ -55,11 +55,12 @@ struct sw_account { /* Of an Agent, or of a namespace, which is the parent of it
      * point of the one that is being taken (storage.h). */
     _Atomic uint64_t record_bytes;
     uint64_t point_bytes;
-    struct sw_quota quota;       /* Of a namespace; */
-    struct sw_quota_turn turn;   /* of an Agent, in its namespace's. */
-    struct sw_throttle throttle; /* Of an Agent. */
-    uint32_t pods;               /* Of an Agent, in this host. */
-    uint64_t told_ns;            /* When it was told last: who tells more says a later time. */
+    _Atomic uint64_t history_bytes; /* Of an Agent: that its history may take (storage.h). */
+    struct sw_quota quota;          /* Of a namespace; */
+    struct sw_quota_turn turn;      /* of an Agent, in its namespace's. */
+    struct sw_throttle throttle;    /* Of an Agent. */
+    uint32_t pods;                  /* Of an Agent, in this host. */
+    uint64_t told_ns;               /* When it was told last: who tells more says a later time. */
     bool is_due;
     struct sw_bytes name_space, agent, agent_uid; /* In bytes. */
     char bytes[];

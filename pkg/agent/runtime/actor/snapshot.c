@@ -379,11 +379,11 @@ enum sw_rc sw_snapshot_begin(struct sw_shared *shared, struct sw_worker **worker
     for (uint32_t i = 0; i < count; i++)
         sw_meter_settle_records(workers[i]);
     if (rc == SW_OK)
+        rc = sw_keeper_note(shared, workers, count, false);
+    if (rc == SW_OK)
         rc = sw_accounts_put(&shared->accounts, snapshots);
     if (rc == SW_OK)
         rc = put_numbers(shared, workers, count);
-    if (rc == SW_OK)
-        rc = sw_keeper_note(snapshots->keeper, workers, count);
     if (rc != SW_OK) {
         free_blocks(snapshots);
         return sw_err_set(err, rc, "no memory for a snapshot");
@@ -670,7 +670,7 @@ enum sw_rc sw_snapshots_clean(struct sw_shared *shared, const struct sw_recovere
     enum sw_rc rc = sw_keeper_begin(shared, snapshots->folder, err);
 
     if (rc == SW_OK)
-        rc = sw_keeper_note(snapshots->keeper, recovered->workers, recovered->count);
+        rc = sw_keeper_note(shared, recovered->workers, recovered->count, true);
     if (rc != SW_OK)
         return rc;
 

@@ -145,6 +145,44 @@ void sw_storage_remove_pages(struct sw_pod *pod, uint64_t pages)
         sw_quota_release_storage(sw_pod_quota(pod), pages * SW_USAGE_PAGE_BYTES);
 }
 
+/* --- Histories ------------------------------------------------------------------------------- */
+
+bool sw_storage_keep_history(struct sw_account *account, uint64_t bytes)
+{
+    uint64_t before = atomic_load(&account->history_bytes);
+    struct sw_quota *quota = account->parent == NULL ? NULL : &account->parent->quota;
+
+    if (bytes == before)
+        return true;
+    if (quota != NULL && bytes < before)
+        sw_quota_release_storage(quota, before - bytes);
+    else if (quota != NULL && !sw_quota_reserve_storage(quota, bytes - before))
+        return false;
+    atomic_store(&account->history_bytes, bytes);
+    account->is_due = true;
+    if (account->parent != NULL)
+        account->parent->is_due = true;
+    return true;
+}
+
+void sw_storage_forget_histories(struct sw_accounts *accounts,
+                                 bool (*is_kept)(const void *ctx, struct sw_bytes agent_uid),
+                                 const void *ctx)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    pthread_mutex_lock(&accounts->mutex);
+    while (sw_map_next(accounts->agents, &cursor, &entry)) {
+        struct sw_account *account = entry.value;
+
+        if (atomic_load(&account->history_bytes) > 0 && !is_kept(ctx, account->agent_uid))
+            (void)sw_storage_keep_history(account, 0);
+    }
+    accounts->is_told = false;
+    pthread_mutex_unlock(&accounts->mutex);
+}
+
 /* --- Snapshots ------------------------------------------------------------------------------- */
 
 static void each(struct sw_accounts *accounts, void (*act)(struct sw_account *account))

@@ -11,8 +11,8 @@
  * that instances have, awake or asleep, in pages of 64 KiB: what a snapshot, or the shelf, may hold
  * of them. So a snapshot never takes more than was reserved before it, and gives back what the
  * records before its point took; one is asked for when somebody had no room and it would give back
- * enough. Files that keep more than that (archives of a history) are to be counted by whoever
- * writes them: sw_quota_reserve_storage, sw_quota_release_storage.
+ * enough. The files of an Agent's history (keeper.h) count with what they may take in all, its
+ * maxBytes, from the snapshot on that is the first to keep some.
  *
  * Not counted are what waits in mailboxes or as dead letters, what Pods and Agents take themselves,
  * and what is on its way to be removed.
@@ -42,6 +42,14 @@ void sw_storage_give_back(struct sw_worker *worker);
 /* Memory of durable instances that were recovered, or went without a record: there is no asking. */
 void sw_storage_add_pages(struct sw_pod *pod, uint64_t pages);
 void sw_storage_remove_pages(struct sw_pod *pod, uint64_t pages);
+
+/* The history of an Agent may take so many bytes from here on, instead of what it might before; the
+ * next snapshot has that. False: there is no room, it is as it was. */
+bool sw_storage_keep_history(struct sw_account *account, uint64_t bytes);
+/* The same, none, for all whose uid is not kept. */
+void sw_storage_forget_histories(struct sw_accounts *accounts,
+                                 bool (*is_kept)(const void *ctx, struct sw_bytes agent_uid),
+                                 const void *ctx);
 
 /* Whether there is room for so much at this moment; if not, that is told. A look, nothing is
  * reserved. */

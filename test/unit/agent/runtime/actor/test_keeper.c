@@ -401,6 +401,128 @@ static void one_that_ended_is_there_still(void **state)
     assert_int_equal(view.first, 1);
 }
 
+/* --- The quota of the disk ----------------------------------------------------------------------
+ */
+
+#define MIB ((uint64_t)1 << 20)
+
+static struct sw_account *space(void)
+{
+    struct sw_account *account = sw_map_find(actors.shared.accounts.spaces, "default", 7);
+
+    assert_non_null(account);
+    return account;
+}
+
+static uint64_t used(void)
+{
+    return atomic_load(&space()->quota.storage_bytes);
+}
+
+static void set_storage(uint64_t bytes)
+{
+    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, 0, bytes};
+
+    assert_int_equal(
+        sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits), SW_OK);
+}
+
+static void keep(uint64_t bytes)
+{
+    policy = (struct sw_history_policy){.bytes = bytes};
+    open_keeping(&actors.module, "sha256:1", false);
+}
+
+/* Of the Agent whose past is kept. */
+static uint64_t history_bytes(void)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+    uint64_t sum = 0;
+
+    while (sw_map_next(actors.shared.accounts.agents, &cursor, &entry))
+        sum += atomic_load(&((const struct sw_account *)entry.value)->history_bytes);
+    return sum;
+}
+
+/* A history counts with all that it may take, also after a restart, and no longer than it is kept.
+ */
+static void what_it_may_take_counts_in_the_quota(void **state)
+{
+    uint64_t before;
+
+    (void)state;
+    keep(4 * MIB);
+    add("k", 3);
+    take_snapshot();
+    assert_int_equal(history_bytes(), 4 * MIB);
+    before = used();
+    keep(6 * MIB);
+    take_snapshot();
+    assert_int_equal(used(), before + 2 * MIB);
+    for (int power_fails = 0; power_fails <= 1; power_fails++) {
+        assert_int_equal(actors_restart(&actors, power_fails), SW_OK);
+        assert_int_equal(history_bytes(), 6 * MIB);
+        assert_true(used() >= before + 2 * MIB);
+        open_keeping(&actors.module, "sha256:1", false);
+    }
+    keep(3 * MIB);
+    assert_int_equal(actors_restart(&actors, false), SW_OK);
+    assert_int_equal(history_bytes(), 3 * MIB); /* Less is less at once. */
+    keep(0);
+    take_snapshot();
+    assert_int_equal(history_bytes(), 0);
+    assert_true(used() < before - 3 * MIB);
+}
+
+static void what_has_no_room_is_not_kept(void **state)
+{
+    char words[SW_SNAPSHOT_WORDS_MAX];
+
+    (void)state;
+    set_storage(used() + 2 * MIB);
+    add("k", 3);
+    cut_the_journal(FILLER);
+    assert_true(sw_snapshot_trouble(&actors.shared, words));
+    assert_non_null(strstr(words, "the history of default/a is not kept: the quota of its "
+                                  "namespace has no room for its maxBytes, 1073741824"));
+    assert_int_equal(find_files(".hist").count, 0);
+    assert_int_equal(history_bytes(), 0);
+    keep(MIB);
+    add("k", 1);
+    cut_the_journal(FILLER);
+    assert_false(sw_snapshot_trouble(&actors.shared, words));
+    assert_int_equal(find_files(".hist").count, 1);
+    assert_int_equal(history_bytes(), MIB);
+    keep(64 * MIB); /* It keeps what it kept before. */
+    cut_the_journal(FILLER);
+    assert_int_equal(history_bytes(), MIB);
+    assert_int_equal(find_files(".hist").count, 1);
+    assert_true(used() <= atomic_load(&space()->quota.storage_bytes_max));
+    assert_int_equal(actors_restart(&actors, true), SW_OK);
+    assert_int_equal(history_bytes(), MIB);
+    open_keeping(&actors.module, "sha256:1", false);
+    look("k");
+    assert_int_equal(view.last, 5);
+}
+
+/* An Agent that goes takes what is reserved for it along. */
+static void who_goes_gives_it_back(void **state)
+{
+    uint64_t before = used();
+
+    (void)state;
+    add("k", 1);
+    take_snapshot();
+    assert_true(used() >= keeps_all.bytes);
+    actors_close(&actors, 1, true);
+    actors_settle(&actors);
+    take_snapshot();
+    take_snapshot();
+    assert_true(used() <= before);
+    assert_int_equal(history_bytes(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_keeping, tear_down)
 
 int main(void)
@@ -418,6 +540,9 @@ int main(void)
         TEST(modules_stay_as_long_as_it),
         TEST(a_damaged_file_is_a_gap),
         TEST(one_that_ended_is_there_still),
+        TEST(what_it_may_take_counts_in_the_quota),
+        TEST(what_has_no_room_is_not_kept),
+        TEST(who_goes_gives_it_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
