@@ -123,41 +123,24 @@ static bool is_noted(const void *ctx, struct sw_bytes agent_uid)
     return sw_keeper_agent(ctx, sw_history_agent(agent_uid)) != NULL;
 }
 
-static void tell_no_room(struct sw_keeper *keeper, const struct keeper_agent *agent)
-{
-    char words[SW_SNAPSHOT_WORDS_MAX];
-
-    (void)snprintf(words, sizeof words,
-                   "the history of %s is not kept: the quota of its namespace has no room for its "
-                   "maxBytes, %" PRIu64,
-                   agent->name, agent->policy.bytes);
-    sw_keeper_tell(keeper, words);
-}
-
-/* Histories count with what they may take. Those without room are not kept, or no more of them
- * than before. After a restart what the snapshot says is kept, until the next one. */
+/* Histories count with what they may take. Of those without room no more is kept than before. After
+ * a restart what the snapshot says is kept, until the next one. */
 static void reserve(struct sw_shared *shared, bool is_recovered)
 {
     struct sw_keeper *keeper = shared->snapshots->keeper;
-    size_t kept = 0;
 
     sw_storage_forget_histories(&shared->accounts, is_noted, keeper);
     for (size_t i = 0; i < keeper->agents_count; i++) {
         struct keeper_agent *agent = &keeper->agents[i];
         uint64_t before = atomic_load(&agent->account->history_bytes);
-        bool has_room = (!is_recovered || agent->policy.bytes <= before) &&
-                        sw_storage_keep_history(agent->account, agent->policy.bytes);
 
-        agent->account = NULL;
-        if (!has_room && before == 0) {
-            if (!is_recovered)
-                tell_no_room(keeper, agent);
-            continue;
+        if ((is_recovered && agent->policy.bytes > before) ||
+            !sw_storage_keep_history(agent->account, agent->policy.bytes)) {
+            agent->has_no_room = before == 0;
+            agent->policy.bytes = before;
         }
-        agent->policy.bytes = has_room ? agent->policy.bytes : before;
-        keeper->agents[kept++] = *agent;
+        agent->account = NULL;
     }
-    keeper->agents_count = kept;
 }
 
 enum sw_rc sw_keeper_note(struct sw_shared *shared, struct sw_worker **workers, uint32_t count,
@@ -504,8 +487,9 @@ bool sw_keeper_trim(struct sw_shared *shared, const char *folder)
         const struct keeper_agent *agent = sw_keeper_agent(keeper, hash);
         size_t first, count = sw_keeper_files(keeper, hash, &first);
         size_t needless =
-            agent == NULL ? count
-                          : count_needless(keeper->files + first, count, &agent->policy, now_ns);
+            agent == NULL || agent->has_no_room
+                ? count
+                : count_needless(keeper->files + first, count, &agent->policy, now_ns);
 
         sw_keeper_remove(shared, folder, first, needless);
         at = first + count - needless;

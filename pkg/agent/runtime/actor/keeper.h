@@ -29,7 +29,7 @@ SW_MUST_CHECK enum sw_rc sw_keeper_begin(struct sw_shared *shared, const char *f
                                          struct sw_err *err);
 /* Take in what Agents keep, as the Pods of these workers have it, which are at rest, and have it
  * counted in the quota of their namespace (storage.h). For whom that has no room keeps what it kept
- * before, or nothing, which is told. is_recovered: as the snapshot says, until the next one.
+ * before, or nothing, which is a gap. is_recovered: as the snapshot says, until the next one.
  * SW_E_EXHAUSTED: no memory, it is as it was. */
 SW_MUST_CHECK enum sw_rc sw_keeper_note(struct sw_shared *shared, struct sw_worker **workers,
                                         uint32_t count, bool is_recovered);

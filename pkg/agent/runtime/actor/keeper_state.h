@@ -11,6 +11,7 @@ struct keeper_agent { /* Who keeps a history. */
     uint8_t uid[64], uid_size;
     char name[64];              /* For words. */
     struct sw_account *account; /* Only while Agents are noted. */
+    bool has_no_room;           /* The quota has none: what it does is a gap. */
 };
 
 struct keeper_file { /* Of history, on the disk. */

@@ -662,7 +662,9 @@ static void choose(struct pass *pass)
         if (keeping->who != NULL && is_kept) {
             sw_idmap_free(keeping->who);
             keeping->who = NULL;
-        } else if (keeping->is_skipped) {
+        } else if (keeping->agent->has_no_room && keeping->turns > 0) {
+            skip(pass, keeping, "the quota of its namespace has no room for its maxBytes");
+        } else if (keeping->is_skipped && keeping->turns > 0) {
             skip(pass, keeping, "they take more than maxBytes");
         }
     }
@@ -713,6 +715,7 @@ static enum sw_rc pass_init(struct pass *pass)
         struct keeping *keeping = &pass->all[i];
 
         keeping->agent = &keeper->agents[i];
+        keeping->is_skipped = keeping->agent->has_no_room;
         keeping->file = -1;
         sw_buffer_init(&keeping->specs, SIZE_MAX / 2);
         sw_buffer_init(&keeping->pods, SIZE_MAX / 2);
