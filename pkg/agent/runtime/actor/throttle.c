@@ -5,7 +5,8 @@
 #include "pkg/agent/runtime/actor/state.h"
 
 /* Whoever notes something adds first and looks at the mark afterwards, and whoever tells takes the
- * mark off first: so nothing that was noted is forgotten. */
+ * mark off first: so nothing that was noted is forgotten. The mark changes with the lock only: it
+ * says who is in the list, also to sw_throttle_end of another worker's Pod of the Agent. */
 void sw_throttle_note(struct sw_worker *worker, struct sw_pod *pod, enum sw_frame_limit limit)
 {
     struct sw_accounts *accounts = &worker->shared->accounts;
@@ -13,10 +14,11 @@ void sw_throttle_note(struct sw_worker *worker, struct sw_pod *pod, enum sw_fram
 
     atomic_fetch_add(&throttle->counts[limit], 1);
     sw_meter_set_due(worker, pod);
-    if (atomic_exchange(&throttle->is_listed, true))
+    if (atomic_load(&throttle->is_listed))
         return;
     pthread_mutex_lock(&accounts->mutex);
-    sw_list_add(&accounts->throttled, &throttle->node);
+    if (!atomic_exchange(&throttle->is_listed, true))
+        sw_list_add(&accounts->throttled, &throttle->node);
     pthread_mutex_unlock(&accounts->mutex);
 }
 

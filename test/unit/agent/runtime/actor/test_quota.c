@@ -4,6 +4,7 @@
 #include "test/unit/agent/runtime/actor/asking.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 /* Quotas of namespaces at run time. */
 
@@ -442,6 +443,40 @@ static void no_interleaving_passes_it(void **state)
     sw_quota_done(&shared_quota);
 }
 
+/* --- Who is pushed back while Pods end ------------------------------------------------------- */
+
+static void *push_back(void *ctx)
+{
+    sw_throttle_note(actors.workers[0], ctx, SW_FRAME_LIMIT_QUOTA_MESSAGES);
+    return NULL;
+}
+
+/* A Pod of the Agent ends on another worker, and has the lock, while this one wants to note. */
+static void who_is_noted_while_a_pod_ends_is_in_the_list_once(void **state)
+{
+    struct sw_accounts *accounts = &actors.shared.accounts;
+    uint64_t number = 1;
+    struct sw_pod *pod = sw_map_find(actors.workers[0]->pods, &number, sizeof number);
+    struct sw_throttle *throttle;
+    pthread_t thread;
+
+    (void)state;
+    if (pod == NULL)
+        pod = sw_map_find(actors.workers[1]->pods, &number, sizeof number);
+    throttle = &pod->account->throttle;
+    pthread_mutex_lock(&accounts->mutex);
+    assert_int_equal(pthread_create(&thread, NULL, push_back, pod), 0);
+    while (atomic_load(&throttle->counts[SW_FRAME_LIMIT_QUOTA_MESSAGES]) == 0)
+        continue;
+    assert_int_equal(usleep(20000), 0); /* It waits for the lock by now. */
+    sw_throttle_end(actors.workers[1], pod->account);
+    pthread_mutex_unlock(&accounts->mutex);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(atomic_load(&throttle->is_listed));
+    assert_ptr_equal(accounts->throttled.next, &throttle->node);
+    assert_ptr_equal(accounts->throttled.previous, &throttle->node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +494,7 @@ int main(void)
         TEST(a_receiver_at_its_own_limit_is_told_of),
         TEST(who_sleeps_counts_and_is_let_in_again),
         TEST(what_memory_may_grow_to_was_reserved),
+        TEST(who_is_noted_while_a_pod_ends_is_in_the_list_once),
         cmocka_unit_test(no_interleaving_passes_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
