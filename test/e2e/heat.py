@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """Two Agents that keep a worker busy, each with a Pod, share one: a Pod goes to the other worker,
-stays there, and nothing of what its instances tell each other all the time is lost or doubled."""
+stays there, and nothing of what its instances tell each other all the time is lost or doubled.
+The same where there is always somebody in the middle of a long segment."""
 # timeout: 240
 # serial: yes
 import os
+import shutil
 import threading
 import time
 import unittest
@@ -11,25 +13,29 @@ import unittest
 from swarmd import Client, Daemon, apply, run
 from waiting import wait_for
 
+DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
 AGENTS = ("hot", "cold", "warm", "cool")  # Of their Pods every other one has the same worker.
 PAIRS, ROUNDS, QUIET_S = 3, 20000, 12
+STEPS = "100000000"  # Of a segment: a hundred times what it takes to be set aside.
 
 
 class Heat(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
+    def setUp(self):
         os.environ["SWARM_AGENTS_WORKERS"] = "2"
-        cls.daemon = Daemon()
-        cls.daemon.start()
-        cls.client = Client(cls.daemon)
-        for name in AGENTS:
-            apply("pairs", f'{name}: keyed: true, pods: 1, durability: none, config: "{ROUNDS}", '
-                           "engine: compute", prefix="bench")
+        self.daemon = Daemon()
+        self.daemon.start()
+        self.client = Client(self.daemon)
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.client.close()
-        cls.daemon.end()
+    def tearDown(self):
+        self.client.close()
+        self.daemon.end()
+        shutil.rmtree(DATA, ignore_errors=True)
+
+    def burn(self, name, key):
+        client = Client(self.daemon)
+        while not self.over.is_set():
+            self.played.append(client.send(f"{name}/{key}", STEPS, timeout="60s")[0] == 200)
+        client.close()
 
     def play(self, name, key):
         """Each answer comes behind ROUNDS of a ball between two: one that is lost ends no game, and
@@ -48,8 +54,20 @@ class Heat(unittest.TestCase):
         return "".join(run("swarm", "describe", "agent", name) for name in AGENTS)
 
     def test_heat_is_shared_and_nothing_is_lost(self):
+        for name in AGENTS:
+            apply("pairs", f'{name}: keyed: true, pods: 1, durability: none, config: "{ROUNDS}", '
+                           "engine: compute", prefix="bench")
+        self.share_heat(self.play)
+
+    def test_long_segments_are_no_reason_to_stay(self):
+        for name in AGENTS:
+            apply("burner", f"{name}: keyed: true, pods: 1, durability: none, "
+                            "limits: {deadline: 60s}")
+        self.share_heat(self.burn)
+
+    def share_heat(self, play):
         self.over, self.played = threading.Event(), []
-        threads = [threading.Thread(target=self.play, args=(name, key))
+        threads = [threading.Thread(target=play, args=(name, key))
                    for name in ("hot", "warm") for key in range(PAIRS)]
         for thread in threads:
             thread.start()

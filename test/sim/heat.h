@@ -15,6 +15,7 @@ struct sim_heat {
     struct sim_event event;
     struct sim_random random;
     bool is_on;
+    uint64_t held;  /* A Pod that begins nothing until it goes; 0: none. */
     uint64_t moved; /* Pods. */
 };
 

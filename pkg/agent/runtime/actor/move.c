@@ -83,12 +83,14 @@ static void announce(const struct sw_pod_move *move, const struct sw_pod *pod)
             sw_worker_fail(move->workers[i], SW_E_EXHAUSTED, "no memory for a route");
 }
 
-static enum sw_rc check(const struct sw_pod *pod)
+static enum sw_rc check(struct sw_pod *pod, bool holds)
 {
     if (pod == NULL || pod->state != SW_POD_OPEN || pod->program == NULL)
         return SW_E_NOT_FOUND;
-    if (pod->passed > 0 || pod->is_leaving)
+    if (pod->passed > 0 || pod->is_leaving) {
+        pod->is_held = pod->is_held || holds;
         return SW_E_UNAVAILABLE;
+    }
     return sw_map_count(pod->instances) > SW_POD_MOVE_MAX ? SW_E_RANGE : SW_OK;
 }
 
@@ -102,7 +104,7 @@ enum sw_rc sw_pod_move(const struct sw_pod_move *wanted)
     move.from_worker =
         wanted->workers[sw_worker_of_pod(wanted->workers, wanted->count, wanted->pod)];
     move.from = sw_map_find(move.from_worker->pods, &wanted->pod, sizeof wanted->pod);
-    rc = move.from_worker == move.to_worker ? SW_E_NOT_FOUND : check(move.from);
+    rc = move.from_worker == move.to_worker ? SW_E_NOT_FOUND : check(move.from, wanted->holds);
     if (rc != SW_OK)
         return rc;
     hand_programs(&move);
@@ -122,4 +124,25 @@ enum sw_rc sw_pod_move(const struct sw_pod_move *wanted)
     sw_output_status(move.to_worker, move.to);
     sw_workers_settle(wanted->workers, wanted->count);
     return SW_OK;
+}
+
+void sw_pod_stay(const struct sw_pod_move *move)
+{
+    struct sw_worker *worker =
+        move->workers[sw_worker_of_pod(move->workers, move->count, move->pod)];
+    struct sw_pod *pod = sw_map_find(worker->pods, &move->pod, sizeof move->pod);
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+
+    if (pod == NULL || !pod->is_held)
+        return;
+    pod->is_held = false;
+    while (sw_map_next(pod->instances, &cursor, &entry)) {
+        struct sw_instance *instance = entry.value;
+
+        for (uint32_t p = 0; p < SW_PRIORITIES; p++)
+            if (instance->mailbox[p] != NULL)
+                sw_instance_wake_up(worker, instance, p);
+        sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
+    }
 }

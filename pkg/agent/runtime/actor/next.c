@@ -425,7 +425,8 @@ bool sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
 
     sw_err_clear(&err);
     sw_fetch(instance->guest, GUEST_FETCH_BYTES);
-    if (instance->pod->state == SW_POD_CLOSED || instance->pod->is_leaving || instance->is_leaving)
+    if (instance->pod->state == SW_POD_CLOSED || instance->pod->is_leaving ||
+        instance->pod->is_held || instance->is_leaving)
         return false;
     sw_capture_instance_first(worker, instance);
     if (!instance->is_started)

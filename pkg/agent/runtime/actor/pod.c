@@ -546,7 +546,7 @@ static void open_pod(struct sw_worker *worker, struct sw_pod *pod, struct sw_ite
         return;
     pod->state = SW_POD_OPEN;
     sw_resting_empty(worker, pod, &worker->captured); /* After a time that may be another one. */
-    pod->is_leaving = false;
+    pod->is_leaving = pod->is_held = false;
     announce(worker, pod, false);
     pod->is_recovered = false;
     sw_meter_set_due(worker, pod);
@@ -664,7 +664,7 @@ void sw_pod_close(struct sw_worker *worker, const struct sw_item_pod_close *item
 
     if (pod == NULL || pod->state == SW_POD_DISCARDING)
         return;
-    pod->is_leaving = false;
+    pod->is_leaving = pod->is_held = false;
     if (item->discard)
         discard(worker, pod);
     else

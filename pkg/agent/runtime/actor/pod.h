@@ -44,6 +44,7 @@ struct sw_pod {
     uint64_t ready, failing;
     uint32_t passed;     /* Its segments that others passed (overtake.h). */
     bool is_leaving;     /* It closes, or begins anew, when those have ended; none begins before. */
+    bool is_held;        /* The same until it has moved, or sw_pod_stay. */
     uint64_t status_ns;  /* When its status was last told, */
     uint32_t told_phase; /* and what it was. */
     bool is_status_due;

@@ -28,6 +28,7 @@ struct sw_pod_move {
     uint32_t count;
     uint64_t pod;
     uint32_t to; /* The worker that is to have it. */
+    bool holds;  /* Where segments are on their way: no other begins before it moved. */
 };
 
 /* The worker that has a Pod; of one that nobody knows, where its number says. */
@@ -36,10 +37,13 @@ uint32_t sw_worker_of_pod(struct sw_worker **workers, uint32_t count, uint64_t p
  * has put out for swarmd must leave before what the new one puts out from now on: that is whoever's
  * who carries it. Nothing has changed unless SW_OK. A failure is the failure of a worker.
  * SW_E_NOT_FOUND     it is not open, or there already
- * SW_E_UNAVAILABLE   a segment of it is on its way, or it closes: try again later
+ * SW_E_UNAVAILABLE   a segment of it is on its way, or it closes: try again later; with `holds`
+ *                    its instances begin nothing until it moves, or sw_pod_stay
  * SW_E_RANGE         more of its instances are awake than SW_POD_MOVE_MAX
  * SW_E_EXHAUSTED     no memory */
 SW_MUST_CHECK enum sw_rc sw_pod_move(const struct sw_pod_move *move);
+/* Workers are at rest: a Pod that was held goes on where it is. */
+void sw_pod_stay(const struct sw_pod_move *move);
 /* Carry what workers have for each other until all are at rest. Nobody else runs them. */
 void sw_workers_settle(struct sw_worker **workers, uint32_t count);
 /* Give the Pod those of the slots that other Pods of its Agent hold, and tell all workers. A

@@ -45,17 +45,18 @@ SW_DEFINE_CLEANUP(struct sw_host, sw_host_free)
  * SW_E_CORRUPT: swarmd does not keep to the protocol.  SW_E_EXHAUSTED: no memory. End the host. */
 SW_MUST_CHECK enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame,
                                          struct sw_err *err);
-/* Whether Pods wait for slots of others, and trying again: soon after stand_still said TIMEOUT, and
- * as long as it says so. Errors as sw_host_receive. */
+/* Whether Pods wait for slots of others, or one to go to another worker, and trying again: soon
+ * after stand_still said TIMEOUT, and as long as it says so. Errors as sw_host_receive. */
 bool sw_host_is_waiting(const struct sw_host *host);
 SW_MUST_CHECK enum sw_rc sw_host_go_on(struct sw_host *host, struct sw_err *err);
 /* Look at how hot workers are, now and then, and have a Pod go to another one if that helps
  * (balance.h). Call it each second or so. Errors as sw_host_receive. */
 SW_MUST_CHECK enum sw_rc sw_host_balance(struct sw_host *host, struct sw_err *err);
-/* Have a Pod, by its number, go to another worker, whatever the heat. Errors: those of sw_pod_move
- * and stand_still. */
+/* Have a Pod, by its number, go to another worker, whatever the heat; `holds` as in struct
+ * sw_pod_move, or have one that was held go on. Errors: those of sw_pod_move and stand_still. */
 SW_MUST_CHECK enum sw_rc sw_host_move_pod(struct sw_host *host, uint64_t number, uint32_t to,
-                                          struct sw_err *err);
+                                          bool holds, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_host_stay_pod(struct sw_host *host, uint64_t number);
 uint64_t sw_host_moved(const struct sw_host *host); /* So many Pods did. */
 /* Put Pods without durability to sleep, for a snapshot: who waits for their instances is told. */
 void sw_host_close_volatile(struct sw_host *host);

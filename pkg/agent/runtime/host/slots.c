@@ -129,7 +129,7 @@ static enum sw_rc act(struct sw_host *host, const struct sw_frame *frame, struct
 
 bool sw_host_is_waiting(const struct sw_host *host)
 {
-    return host->waiting != NULL;
+    return host->waiting != NULL || sw_host_holds_pod(host);
 }
 
 /* The Agent that a frame is about. False: nobody here knows. */
@@ -237,7 +237,7 @@ enum sw_rc sw_host_go_on(struct sw_host *host, struct sw_err *err)
     }
     if (has_acted)
         sw_host_drop_modules(host);
-    return rc;
+    return rc == SW_OK ? sw_host_follow_plan(host, err) : rc;
 }
 
 bool sw_host_awaits(const struct sw_host *host, struct sw_bytes digest)

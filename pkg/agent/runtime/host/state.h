@@ -40,6 +40,8 @@ struct sw_host {
     bool is_partial; /* A segment was in the way when slots moved last: some are to move yet. */
     bool is_still;   /* All workers are at rest, and this thread hands them items itself. */
     struct sw_balance *balance;
+    struct sw_balance_plan plan; /* A Pod that is held until it can go; pod 0: none. */
+    uint64_t plan_until_ns, plan_again_ns;
     uint64_t seen_ns, moved; /* When heat was looked at last; Pods that went to another worker. */
 };
 
@@ -49,6 +51,12 @@ SW_MUST_CHECK enum sw_rc sw_host_open_pod(struct sw_host *host,
                                           const uint8_t slots[SW_SLOTS / 8], struct sw_err *err);
 SW_MUST_CHECK enum sw_rc
 sw_host_close_pod(struct sw_host *host, const struct sw_frame_pod_close *close, struct sw_err *err);
+
+/* --- heat.c ----------------------------------------------------------------------------------- */
+
+/* Whether a Pod begins nothing until it goes to another worker, and seeing whether it can go. */
+bool sw_host_holds_pod(const struct sw_host *host);
+SW_MUST_CHECK enum sw_rc sw_host_follow_plan(struct sw_host *host, struct sw_err *err);
 
 /* --- slots.c ---------------------------------------------------------------------------------- */
 

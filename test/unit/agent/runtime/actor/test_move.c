@@ -179,6 +179,42 @@ static void what_waits_for_the_disk_goes_along(void **state)
     assert_int_equal(field(reply_to(request), "counter"), 10);
 }
 
+/* While a segment is on its way the others of its Pod wait, until it goes, or stays after all. */
+static void who_is_held_begins_nothing(void **state)
+{
+    for (int stays = 0; stays <= 1; stays++) {
+        const uint64_t number = 1;
+        uint32_t at = sw_worker_of_pod(actors.workers, 2, number);
+        struct sw_pod_move wanted = {
+            .workers = actors.workers, .count = 2, .pod = number, .to = 1 - at, .holds = true};
+        struct sw_pod *pod = sw_map_find(actors.workers[at]->pods, &number, sizeof number);
+        uint64_t held, other;
+
+        (void)state;
+        (void)actors_ask(&actors, number, "k", "add 1;timer 1 1000000");
+        actors_rest(&actors);
+        pod->passed = 1;
+        assert_int_equal(sw_pod_move(&wanted), SW_E_UNAVAILABLE);
+        held = actors_send(&actors, number, "k", "get");
+        other = actors_send(&actors, 3, "v", "get");
+        actors.disk.now_ns += 2000000;
+        actors_settle(&actors);
+        assert_false(actors_reply(&actors, held)->is_there);
+        assert_true(actors_reply(&actors, other)->is_there);
+        actors_rest(&actors);
+        assert_int_equal(sw_pod_move(&wanted), SW_E_UNAVAILABLE);
+        pod->passed = 0;
+        if (stays)
+            sw_pod_stay(&wanted);
+        else
+            assert_int_equal(sw_pod_move(&wanted), SW_OK);
+        actors_settle(&actors);
+        assert_is_at(number, stays ? at : 1 - at);
+        assert_int_equal(field(reply_to(held), "counter"), 1 + stays);
+        assert_int_equal(field_of(number, "k", "timers"), 1 + stays);
+    }
+}
+
 static void volatile_instances_go_along(void **state)
 {
     (void)state;
@@ -203,8 +239,8 @@ static void a_snapshot_is_not_disturbed(void **state)
     }
     actors_rest(&actors);
     assert_int_equal(sw_snapshot_begin(&actors.shared, actors.workers, 2, NULL), SW_OK);
-    assert_int_equal(sw_pod_move(&(struct sw_pod_move){actors.workers, 2, 1, 0}), SW_OK);
-    assert_int_equal(sw_pod_move(&(struct sw_pod_move){actors.workers, 2, 4, 1}), SW_OK);
+    assert_int_equal(sw_pod_move(&(struct sw_pod_move){actors.workers, 2, 1, 0, false}), SW_OK);
+    assert_int_equal(sw_pod_move(&(struct sw_pod_move){actors.workers, 2, 4, 1, false}), SW_OK);
     (void)actors_ask(&actors, 1, "k3", "add 10");
     assert_int_equal(actors_snapshot(&actors), SW_OK);
     (void)actors_ask(&actors, 4, "k4", "add 20");
@@ -258,17 +294,12 @@ static void sums_are_as_before(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_worker_changes_and_nothing_else),
-        TEST(it_is_run_in_its_own_class_there_too),
-        TEST(questions_go_on_over_a_move),
-        TEST(what_waits_in_mailboxes_is_handled),
-        TEST(timers_and_subscriptions_go_along),
-        TEST(who_sleeps_goes_along),
-        TEST(what_waits_for_the_disk_goes_along),
-        TEST(volatile_instances_go_along),
-        TEST(a_snapshot_is_not_disturbed),
-        TEST(a_pod_that_is_closed_stays),
-        TEST(sums_are_as_before),
+        TEST(the_worker_changes_and_nothing_else), TEST(it_is_run_in_its_own_class_there_too),
+        TEST(questions_go_on_over_a_move),         TEST(what_waits_in_mailboxes_is_handled),
+        TEST(timers_and_subscriptions_go_along),   TEST(who_sleeps_goes_along),
+        TEST(what_waits_for_the_disk_goes_along),  TEST(volatile_instances_go_along),
+        TEST(who_is_held_begins_nothing),          TEST(a_snapshot_is_not_disturbed),
+        TEST(a_pod_that_is_closed_stays),          TEST(sums_are_as_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
