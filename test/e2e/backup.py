@@ -378,6 +378,24 @@ class Broken(unittest.TestCase):
         self.assertIn("second.tar is there already", errors)
         os.remove(path)
 
+    def test_1_two_of_one_name_do_not_write_into_one_file(self):
+        path = os.path.join(TMP, "same.tar")
+        first = subprocess.Popen(["swarmctl", "backup", path], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE)
+        waiting.wait_for(lambda: os.path.exists(path + ".partial") and
+                         os.path.getsize(path + ".partial") > 0, "its first bytes")
+        os.kill(first.pid, signal.SIGSTOP)
+        try:
+            self.assertFalse(os.path.exists(path))
+            _, errors = ask("swarmctl", "backup", path, status=6)
+        finally:
+            os.kill(first.pid, signal.SIGCONT)
+        self.assertIn("another backup is being saved under this name", errors)
+        _, errors = first.communicate(timeout=60)
+        self.assertEqual(first.returncode, 0, errors)
+        ask("swarmctl", "verify", path)
+        os.remove(path)
+
     def test_2_an_agent_host_that_dies_does_not_matter(self):
         process, begin = self.begin()
         hosts = self.swarm.daemon.hosts()

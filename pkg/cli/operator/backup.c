@@ -115,7 +115,27 @@ static enum sw_rc check_absent(struct sw_cli *cli, const char *target, struct sw
     return SW_E_EXISTS;
 }
 
-/* Into TARGET.partial, which gets its name when all of it is there, checked and durable. */
+/* What an earlier one left is begun anew; what another one is writing is left to it. */
+static enum sw_rc open_partial(struct saving *saving, const char *partial, struct sw_err *err)
+{
+    const struct sw_system *system = saving->cli->system;
+    enum sw_rc rc =
+        system->file_open(system->ctx, partial, SW_FILE_WRITE | SW_FILE_CREATE, &saving->file, err);
+
+    if (rc != SW_OK)
+        return rc;
+    rc = system->file_lock(system->ctx, saving->file, partial, err);
+    if (rc == SW_E_UNAVAILABLE)
+        sw_err_hint(err, "another backup is being saved under this name: choose another one");
+    if (rc == SW_OK)
+        rc = system->file_truncate(system->ctx, saving->file, 0, err);
+    if (rc != SW_OK)
+        system->file_close(system->ctx, saving->file);
+    return rc;
+}
+
+/* Into TARGET.partial, which gets its name when all of it is there, checked and durable. It is
+ * closed last, since it is this one's own only until then. */
 static enum sw_rc save(struct saving *saving, const char *target,
                        const struct sw_manifest **ret_manifest, struct sw_err *err)
 {
@@ -125,24 +145,20 @@ static enum sw_rc save(struct saving *saving, const char *target,
     enum sw_rc rc = check_absent(cli, target, err);
 
     if (rc == SW_OK)
-        rc = system->file_open(system->ctx, partial,
-                               SW_FILE_WRITE | SW_FILE_CREATE | SW_FILE_TRUNCATE, &saving->file,
-                               err);
+        rc = open_partial(saving, partial, err);
     if (rc != SW_OK)
         return rc;
     rc = fetch(saving, ret_manifest, err);
     if (rc == SW_OK)
         rc = system->file_sync(system->ctx, saving->file, err);
-    system->file_close(system->ctx, saving->file);
     if (rc == SW_OK)
         rc = check_absent(cli, target, err);
     if (rc == SW_OK)
         rc = system->path_rename(system->ctx, partial, target, err);
-    if (rc != SW_OK) {
+    if (rc != SW_OK)
         (void)system->path_remove(system->ctx, partial, NULL);
-        return rc;
-    }
-    return sw_operator_sync_parent(cli, target, err);
+    system->file_close(system->ctx, saving->file);
+    return rc == SW_OK ? sw_operator_sync_parent(cli, target, err) : rc;
 }
 
 enum sw_rc sw_operator_backup(struct sw_cli *cli, struct sw_err *err)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -185,6 +186,24 @@ static enum sw_rc real_file_truncate(void *ctx, int file, uint64_t size, struct 
         rc = ftruncate(file, (off_t)size);
     } while (rc != 0 && errno == EINTR);
     return rc == 0 ? SW_OK : sw_err_errno(err, errno, "truncate");
+}
+
+static enum sw_rc real_file_lock(void *ctx, int file, const char *path, struct sw_err *err)
+{
+    struct stat own, there;
+    int rc;
+
+    (void)ctx;
+    do {
+        rc = flock(file, LOCK_EX | LOCK_NB);
+    } while (rc != 0 && errno == EINTR);
+    if (rc != 0 && errno != EWOULDBLOCK)
+        return sw_err_errno(err, errno, "lock %s", path);
+    /* Who had it may have renamed or removed it since it was opened here. */
+    if (rc == 0 && fstat(file, &own) == 0 && stat(path, &there) == 0 &&
+        own.st_dev == there.st_dev && own.st_ino == there.st_ino)
+        return SW_OK;
+    return sw_err_set(err, SW_E_UNAVAILABLE, "another process has %s", path);
 }
 
 /* Go from one run of data to the next. The position that lseek moves is nobody's: all reads and
@@ -402,6 +421,7 @@ const struct sw_system *sw_system_real(void)
         .file_write = real_file_write,
         .file_sync = real_file_sync,
         .file_truncate = real_file_truncate,
+        .file_lock = real_file_lock,
         .file_allocate = real_file_allocate,
         .file_written_end = real_file_written_end,
         .path_view = real_path_view,

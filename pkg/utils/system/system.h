@@ -55,6 +55,9 @@ struct sw_system {
     /* Durable when it returns: data and the size of the file. */
     enum sw_rc (*file_sync)(void *ctx, int file, struct sw_err *err);
     enum sw_rc (*file_truncate)(void *ctx, int file, uint64_t size, struct sw_err *err);
+    /* Have a file that was opened by this path for oneself, until it is closed.
+     * SW_E_UNAVAILABLE: another one has it, or the path is not that file's any more. */
+    enum sw_rc (*file_lock)(void *ctx, int file, const char *path, struct sw_err *err);
     /* Reserve blocks and extend the size with zeros, so that later syncs move no metadata. */
     enum sw_rc (*file_allocate)(void *ctx, int file, uint64_t size, struct sw_err *err);
 

@@ -196,6 +196,29 @@ static void truncate_and_allocate_set_the_size(void **state)
     f->system->file_close(NULL, file);
 }
 
+static void a_file_is_locked_by_one_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    const struct sw_system *system = f->system;
+    char path[SW_PATH_MAX], other[SW_PATH_MAX];
+    int file = create(f, "a"), second, third;
+
+    snprintf(path, sizeof path, "%s", path_of(f, "a"));
+    snprintf(other, sizeof other, "%s", path_of(f, "b"));
+    assert_int_equal(system->file_lock(NULL, file, path, &f->err), SW_OK);
+    assert_int_equal(system->file_open(NULL, path, SW_FILE_WRITE, &second, &f->err), SW_OK);
+    assert_int_equal(system->file_lock(NULL, second, path, &f->err), SW_E_UNAVAILABLE);
+    /* Whose file it was has closed it, but that path leads to it no more. */
+    assert_int_equal(system->path_rename(NULL, path, other, &f->err), SW_OK);
+    system->file_close(NULL, file);
+    assert_int_equal(system->file_lock(NULL, second, path, &f->err), SW_E_UNAVAILABLE);
+    system->file_close(NULL, second);
+    assert_int_equal(system->file_open(NULL, other, SW_FILE_WRITE, &third, &f->err), SW_OK);
+    assert_int_equal(system->file_lock(NULL, third, other, &f->err), SW_OK);
+    system->file_close(NULL, third);
+    assert_int_not_equal(system->file_lock(NULL, -1, other, &f->err), SW_OK);
+}
+
 static void the_end_of_what_was_written_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -391,6 +414,7 @@ int main(void)
         TEST(calls_on_a_wrong_descriptor_fail_with_words),
         TEST(open_tells_absent_existing_and_pointless),
         TEST(truncate_and_allocate_set_the_size),
+        TEST(a_file_is_locked_by_one_at_a_time),
         TEST(the_end_of_what_was_written_is_told),
         TEST(a_link_is_told_from_what_it_leads_to),
         TEST(opening_with_truncate_empties_the_file),
