@@ -158,6 +158,30 @@ class Quota(unittest.TestCase):
         self.assertIn("takes 3 messages a second", self.throttled("narrow")[2])
         run("swarm", "delete", "agent/narrow")
 
+    def reserved(self, agent):
+        status = self.client.get(f"/namespaces/default/agents/{agent}")["status"]
+        return int(status.get("usage", {}).get("memoryReservedBytes", 0))
+
+    def counts_what_agents_tell(self):
+        used = self.quota()["status"]["used"]
+        return int(used.get("memoryBytes", 0)) == self.reserved("keyed") + self.reserved("grown")
+
+    def test_memory_is_what_each_may_have_since_its_beginning(self):
+        apply("crasher", "grown: keyed: true, limits: {memory: 1MiB}")
+        self.addCleanup(run, "swarm", "delete", "agent/grown")
+        self.put(memory="1GiB")
+        for number in range(4):
+            self.assertEqual(self.send(f"grown/k{number}"), 200)
+        wait_for(lambda: self.reserved("grown") == 4 << 20, "what four of them may have")
+        self.put(memory=str(self.reserved("keyed") + (44 << 20)))
+        apply("crasher", "grown: keyed: true, limits: {memory: 32MiB}")
+        self.assertEqual([self.send(f"grown/k{number}") for number in range(4)], [200] * 4)
+        self.assertEqual(self.send("grown/new"), 200)
+        self.assertEqual(self.send("grown/newer"), 429)
+        wait_for(lambda: self.reserved("grown") == 36 << 20, "the new one beside the old ones")
+        wait_for(self.counts_what_agents_tell, "the same of the quota")
+        self.assertEqual(self.condition()[0], "False")
+
     def stored(self):
         return int(self.quota()["status"]["used"].get("storageBytes", 0))
 

@@ -152,6 +152,17 @@ static const char *check_storage(struct sw_shared *shared, const struct sw_accou
     return NULL;
 }
 
+static uint64_t reserved_by_agents(struct sw_shared *shared)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+    uint64_t sum = 0;
+
+    while (sw_map_next(shared->accounts.agents, &cursor, &entry))
+        sum += atomic_load(&((const struct sw_account *)entry.value)->reserved_bytes);
+    return sum;
+}
+
 const char *sim_quota_check(struct sim_quota *quota, struct sw_shared *shared,
                             struct sw_worker *const *workers, uint32_t count)
 {
@@ -175,6 +186,8 @@ const char *sim_quota_check(struct sim_quota *quota, struct sw_shared *shared,
         return "the quota counts other instances than there are";
     if (sum.memory_bytes != atomic_load(&space->quota.memory_bytes))
         return "the quota counts other memory than instances may come to";
+    if (sum.memory_bytes != reserved_by_agents(shared))
+        return "Agents tell of other memory than their instances may come to";
     if (quota->looks % CHAIN_LOOKS == 0) {
         const char *wrong = check_chains(shared, space, workers, count);
 

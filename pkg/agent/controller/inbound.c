@@ -181,6 +181,7 @@ static enum sw_rc on_usage(struct sw_agents *agents, const struct sw_frame_usage
         .used = used_of(&told->used, told->pages, told->open_page_ms, told->time_ns)};
 
     usage.used.storage_bytes = told->storage_bytes;
+    usage.used.reserved_bytes = told->reserved_bytes;
     if (observer->on_usage != NULL)
         observer->on_usage(observer->ctx, &usage);
     return SW_OK;

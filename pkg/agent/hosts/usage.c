@@ -109,6 +109,7 @@ static void raise(struct sw_pod_used *used, const struct sw_pod_used *told)
     used->utc_ns = told->utc_ns;
     used->memory_bytes = told->memory_bytes;
     used->storage_bytes = told->storage_bytes;
+    used->reserved_bytes = told->reserved_bytes;
 }
 
 void sw_hosts_on_usage(void *ctx, const struct sw_agent_usage *told)

@@ -327,6 +327,7 @@ static const struct field usage_fields[] = {
     U64(usage.pages),
     U64(usage.open_page_ms),
     U64(usage.storage_bytes),
+    U64(usage.reserved_bytes),
     U64(usage.used.cpu_ns),
     U64(usage.used.handled),
     U64(usage.used.bytes_in),

@@ -44,6 +44,7 @@ struct sw_frame_usage {
     uint64_t time_ns;                             /* Up to when. */
     uint64_t pages;                               /* Of memory that its instances have then, */
     uint64_t open_page_ms;                        /* and what of that is not in used.page_ms yet. */
-    uint64_t storage_bytes;                       /* On the disk, as its quota counts it. */
+    uint64_t storage_bytes;                       /* On the disk, as its quota counts it; */
+    uint64_t reserved_bytes;                      /* and the memory that instances may come to. */
     struct sw_frame_used used;
 };

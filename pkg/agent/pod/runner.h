@@ -100,6 +100,7 @@ struct sw_pod_used { /* Since the beginning, but for the first and the last. */
     uint64_t handled, bytes_in, sent, bytes_out; /* Messages, and the bytes of their bodies. */
     uint64_t wakeups, memory_byte_s, fuel;
     uint64_t memory_bytes, storage_bytes; /* Now. */
+    uint64_t reserved_bytes;              /* Memory that instances may come to. */
 };
 
 enum sw_pod_limit {                               /* What an Agent is pushed back by. */

@@ -344,6 +344,7 @@ static void usage_fill(const struct sw_agent_view *view)
         sum.memory_bytes += one->memory_bytes;
         sum.fuel += one->fuel;
         sum.storage_bytes += one->storage_bytes;
+        sum.memory_reserved_bytes += one->memory_reserved_bytes;
         raise(&sum.time, one->time);
     }
     if (sum.time == 0)
@@ -358,6 +359,7 @@ static void usage_fill(const struct sw_agent_view *view)
     usage->memory_bytes = sum.memory_bytes;
     raise(&usage->fuel, sum.fuel);
     usage->storage_bytes = sum.storage_bytes;
+    usage->memory_reserved_bytes = sum.memory_reserved_bytes;
     raise(&usage->time, sum.time);
 }
 

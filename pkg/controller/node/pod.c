@@ -244,7 +244,8 @@ static void put_used(const struct sw_node_pod *entry, struct sw_api_usage *usage
                                    .memory_byte_seconds = used->memory_byte_s,
                                    .memory_bytes = used->memory_bytes,
                                    .fuel = used->fuel,
-                                   .storage_bytes = used->storage_bytes};
+                                   .storage_bytes = used->storage_bytes,
+                                   .memory_reserved_bytes = used->reserved_bytes};
 }
 
 enum sw_rc sw_node_pod_status(const struct sw_node_pod *entry, struct sw_api_pod *pod,

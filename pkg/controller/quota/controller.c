@@ -42,17 +42,14 @@ static bool add_agent(void *ctx, const struct sw_store_item *item)
 {
     struct sum *sum = ctx;
     void *object = NULL;
-    uint64_t memory_bytes = 0;
 
     sw_arena_reset(sum->arena);
     sum->rc = sw_object_of_item(sw_kind_find("Agent"), item, sum->arena, &object, NULL);
     if (sum->rc != SW_OK)
         return false;
     const struct sw_api_agent *agent = object;
-    if (sw_text_to_size_bytes(agent->spec.limits.memory, &memory_bytes) != SW_OK)
-        memory_bytes = 0;
     sum->instances += agent->status.instances;
-    sum->memory_bytes += agent->status.instances * memory_bytes;
+    sum->memory_bytes += agent->status.usage.memory_reserved_bytes;
     sum->storage_bytes += agent->status.usage.storage_bytes;
     if (strstr(agent->status.throttled, "Quota") != NULL)
         note_throttled(sum, agent->metadata.name);

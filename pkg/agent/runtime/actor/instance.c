@@ -83,6 +83,7 @@ static void give_back(const struct sw_pod *pod, uint64_t memory_bytes)
 
     if (quota != NULL)
         sw_quota_release(quota, 1, memory_bytes);
+    sw_account_reserve(pod->account, 0 - memory_bytes);
 }
 
 bool sw_instance_reserve(struct sw_worker *worker, struct sw_pod *pod)
@@ -92,6 +93,8 @@ bool sw_instance_reserve(struct sw_worker *worker, struct sw_pod *pod)
         quota == NULL ? SW_QUOTA_TAKEN
                       : sw_quota_reserve(quota, pod->config.memory_bytes & SW_INSTANCE_MEMORY_MAX);
 
+    if (answer == SW_QUOTA_TAKEN)
+        sw_account_reserve(pod->account, pod->config.memory_bytes & SW_INSTANCE_MEMORY_MAX);
     if (answer == SW_QUOTA_TAKEN && !sw_storage_has_room(worker, pod, STORAGE_BYTES_MIN)) {
         give_back(pod, pod->config.memory_bytes & SW_INSTANCE_MEMORY_MAX);
         return false;
@@ -115,6 +118,7 @@ void sw_instance_set_memory(struct sw_worker *worker, struct sw_instance *instan
     }
     if (quota != NULL && next < now)
         sw_quota_release_memory(quota, now - next);
+    sw_account_reserve(instance->pod->account, next - now);
     instance->memory_bytes = next & SW_INSTANCE_MEMORY_MAX;
 }
 

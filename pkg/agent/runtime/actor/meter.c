@@ -377,6 +377,7 @@ void sw_meter_load_slept(struct sw_worker *worker, struct sw_pod *pod, uint64_t 
 {
     if (sw_pod_quota(pod) != NULL)
         sw_quota_add(sw_pod_quota(pod), count, slept->memory_bytes);
+    sw_account_reserve(pod->account, slept->memory_bytes);
     if (pod->config.is_durable)
         sw_storage_add_pages(pod, slept->pages);
     change_slept(worker, pod, slept->pages, slept->since_ms);
@@ -387,6 +388,7 @@ void sw_meter_drop_slept(struct sw_worker *worker, struct sw_pod *pod, uint64_t 
 {
     if (sw_pod_quota(pod) != NULL)
         sw_quota_release(sw_pod_quota(pod), count, slept->memory_bytes);
+    sw_account_reserve(pod->account, 0 - slept->memory_bytes);
     if (pod->config.is_durable)
         sw_storage_remove_pages(pod, slept->pages);
     change_slept(worker, pod, 0 - slept->pages, 0 - slept->since_ms);
@@ -400,6 +402,7 @@ void sw_meter_lose_slept(struct sw_pod *pod, uint64_t count, struct sw_slept *sl
     slept->memory_bytes -= memory_bytes;
     if (sw_pod_quota(pod) != NULL)
         sw_quota_release(sw_pod_quota(pod), 1, memory_bytes);
+    sw_account_reserve(pod->account, 0 - memory_bytes);
 }
 
 static uint32_t pages_of(const struct sw_worker *worker, const struct sw_instance *instance)
@@ -546,6 +549,9 @@ static void tell(struct sw_worker *worker, struct sw_account *account)
                                     : atomic_load(&account->record_bytes) +
                                           account->pages * SW_USAGE_PAGE_BYTES +
                                           atomic_load(&account->history_bytes);
+    frame.usage.reserved_bytes = account->agent_uid.size == 0
+                                     ? atomic_load(&account->quota.memory_bytes)
+                                     : atomic_load(&account->reserved_bytes);
     if (account->pages > 0 && account->pages * now_ms > account->since_ms)
         frame.usage.open_page_ms = account->pages * now_ms - account->since_ms;
     sw_output_frame(worker, &frame, sw_journal_epoch(worker->shared->journal));

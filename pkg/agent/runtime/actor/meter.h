@@ -55,12 +55,13 @@ struct sw_account { /* Of an Agent, or of a namespace, which is the parent of it
      * point of the one that is being taken (storage.h). */
     _Atomic uint64_t record_bytes;
     uint64_t point_bytes;
-    _Atomic uint64_t history_bytes; /* Of an Agent: that its history may take (storage.h). */
-    struct sw_quota quota;          /* Of a namespace; */
-    struct sw_quota_turn turn;      /* of an Agent, in its namespace's. */
-    struct sw_throttle throttle;    /* Of an Agent. */
-    uint32_t pods;                  /* Of an Agent, in this host. */
-    uint64_t told_ns;               /* When it was told last: who tells more says a later time. */
+    _Atomic uint64_t history_bytes;  /* Of an Agent: that its history may take (storage.h), */
+    _Atomic uint64_t reserved_bytes; /* and the memory that its instances may come to. */
+    struct sw_quota quota;           /* Of a namespace; */
+    struct sw_quota_turn turn;       /* of an Agent, in its namespace's. */
+    struct sw_throttle throttle;     /* Of an Agent. */
+    uint32_t pods;                   /* Of an Agent, in this host. */
+    uint64_t told_ns;                /* When it was told last: who tells more says a later time. */
     bool is_due;
     struct sw_bytes name_space, agent, agent_uid; /* In bytes. */
     char bytes[];
@@ -76,6 +77,12 @@ struct sw_accounts {
      * costs one load. */
     _Atomic uint32_t rated;
 };
+
+/* Instances of the Agent may come to so much memory more; less: it wraps. */
+static inline void sw_account_reserve(struct sw_account *account, uint64_t memory_bytes)
+{
+    atomic_fetch_add_explicit(&account->reserved_bytes, memory_bytes, memory_order_relaxed);
+}
 
 /* After a failure sw_accounts_done is still to be called. */
 SW_MUST_CHECK enum sw_rc sw_accounts_init(struct sw_accounts *accounts, uint64_t seed);

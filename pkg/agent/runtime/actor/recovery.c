@@ -171,6 +171,7 @@ enum sw_rc sw_recovery_start(struct recovery *recovery, const struct sw_record_s
     instance->memory_bytes = segment->memory_bytes & SW_INSTANCE_MEMORY_MAX;
     if (sw_pod_quota(pod) != NULL)
         sw_quota_add(sw_pod_quota(pod), 1, instance->memory_bytes);
+    sw_account_reserve(pod->account, instance->memory_bytes);
     instance->is_started = true;
     pod->ready++;
     sw_recovery_raise(&recovery->shared->next_instance, segment->instance / SW_SLOTS + 1);
