@@ -123,7 +123,7 @@ static bool is_rated_by(const struct sw_quota *quota)
 }
 
 enum sw_rc sw_accounts_set_quota(struct sw_accounts *accounts, struct sw_bytes name_space,
-                                 const struct sw_quota_limits *limits)
+                                 const struct sw_quota_limits *limits, uint64_t now_ns)
 {
     const struct who who = {.name_space = name_space};
     struct sw_account *account;
@@ -134,7 +134,7 @@ enum sw_rc sw_accounts_set_quota(struct sw_accounts *accounts, struct sw_bytes n
     if (rc == SW_OK && account != NULL) {
         bool was_rated = is_rated_by(&account->quota), is_rated;
 
-        sw_quota_set(&account->quota, limits);
+        sw_quota_set(&account->quota, limits, now_ns);
         is_rated = is_rated_by(&account->quota);
         if (was_rated != is_rated)
             atomic_fetch_add(&accounts->rated, is_rated ? 1u : UINT32_MAX);

@@ -89,10 +89,12 @@ SW_MUST_CHECK enum sw_rc sw_accounts_init(struct sw_accounts *accounts, uint64_t
 void sw_accounts_done(struct sw_accounts *accounts);
 /* A Pod begins; it has its account from here on.  SW_E_EXHAUSTED: no memory. */
 SW_MUST_CHECK enum sw_rc sw_account_join(struct sw_accounts *accounts, struct sw_pod *pod);
-/* What a namespace may have from here on.  SW_E_EXHAUSTED: no memory. */
+/* What a namespace may have from here on, now by the monotonic clock.  SW_E_EXHAUSTED: no memory.
+ */
 SW_MUST_CHECK enum sw_rc sw_accounts_set_quota(struct sw_accounts *accounts,
                                                struct sw_bytes name_space,
-                                               const struct sw_quota_limits *limits);
+                                               const struct sw_quota_limits *limits,
+                                               uint64_t now_ns);
 /* Recovery: a record of the journal, or (is_whole) a block of a snapshot, which says all at once.
  * SW_E_EXHAUSTED: no memory. */
 SW_MUST_CHECK enum sw_rc sw_accounts_take(struct sw_accounts *accounts,

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #define SECOND_NS 1000000000u
+#define DEBT_NS_MAX (UINT64_MAX / 2)
 
 void sw_quota_init(struct sw_quota *quota)
 {
@@ -10,7 +11,7 @@ void sw_quota_init(struct sw_quota *quota)
 
     pthread_mutex_init(&quota->mutex, NULL);
     sw_list_init(&quota->turns);
-    sw_quota_set(quota, &none);
+    sw_quota_set(quota, &none, 0);
 }
 
 void sw_quota_done(struct sw_quota *quota)
@@ -18,13 +19,40 @@ void sw_quota_done(struct sw_quota *quota)
     pthread_mutex_destroy(&quota->mutex);
 }
 
-void sw_quota_set(struct sw_quota *quota, const struct sw_quota_limits *limits)
+/* A time that so much is owed for at one pace, at another one; far in the future at most. */
+static uint64_t scale_of(uint64_t time_ns, uint64_t from_ns, uint64_t to_ns)
 {
+    double scaled_ns = (double)time_ns * (double)from_ns / (double)to_ns;
+
+    return scaled_ns >= (double)DEBT_NS_MAX ? DEBT_NS_MAX : (uint64_t)scaled_ns;
+}
+
+/* What was used of the processor and is not paid for stays so much of the processor, however much
+ * there is in a second from now on: it takes as much longer or shorter to pay. What was used while
+ * any was allowed is not held against it. Nothing is ahead that was not before. */
+static void scale_debt(struct sw_quota *quota, uint64_t old_ns, uint64_t new_ns, uint64_t now_ns)
+{
+    uint64_t paid_ns = atomic_load(&quota->cpu_paid_ns), next_ns;
+
+    if (old_ns == new_ns)
+        return;
+    do {
+        next_ns = paid_ns;
+        if (old_ns == 0 || new_ns == 0)
+            next_ns = 0;
+        else if (paid_ns > now_ns)
+            next_ns = now_ns + scale_of(paid_ns - now_ns, old_ns, new_ns);
+    } while (!atomic_compare_exchange_weak(&quota->cpu_paid_ns, &paid_ns, next_ns));
+}
+
+void sw_quota_set(struct sw_quota *quota, const struct sw_quota_limits *limits, uint64_t now_ns)
+{
+    uint64_t old_ns = atomic_exchange(&quota->cpu_ns, limits->cpu_ns);
+
+    scale_debt(quota, old_ns, limits->cpu_ns, now_ns);
     atomic_store(&quota->instances_max, limits->instances);
     atomic_store(&quota->memory_bytes_max, limits->memory_bytes);
     atomic_store(&quota->messages_per_s, limits->messages_per_s);
-    if (atomic_exchange(&quota->cpu_ns, limits->cpu_ns) != limits->cpu_ns)
-        atomic_store(&quota->cpu_paid_ns, 0); /* What it used before is not held against it. */
     atomic_store(&quota->storage_bytes_max,
                  limits->storage_bytes == 0 ? SW_QUOTA_NONE : limits->storage_bytes);
     atomic_store(&quota->storage_free_ns, 0);
@@ -299,14 +327,17 @@ void sw_quota_leave(struct sw_quota *quota, struct sw_quota_turn *turn)
 
 /* --- Processor time --------------------------------------------------------------------------- */
 
-/* How long it takes until so much may be had, without passing 64 bits on the way. */
+/* How long it takes until so much may be had, far in the future at most. */
 static uint64_t rest_of(uint64_t used_ns, uint64_t cpu_ns)
 {
-    uint64_t whole_ns = used_ns / cpu_ns * SECOND_NS, part_ns = used_ns % cpu_ns;
+    uint64_t part_ns = used_ns % cpu_ns, rest_ns;
 
+    if (used_ns / cpu_ns >= DEBT_NS_MAX / SECOND_NS)
+        return DEBT_NS_MAX;
+    rest_ns = used_ns / cpu_ns * SECOND_NS;
     if (part_ns < (uint64_t)1 << 34)
-        return whole_ns + part_ns * SECOND_NS / cpu_ns;
-    return whole_ns + part_ns / 1024 * SECOND_NS / (cpu_ns / 1024);
+        return rest_ns + part_ns * SECOND_NS / cpu_ns;
+    return rest_ns + part_ns / 1024 * SECOND_NS / (cpu_ns / 1024);
 }
 
 /* Of a nanosecond that it ran for it rests as long as it takes until it may have one again. */
@@ -321,7 +352,8 @@ void sw_quota_use_cpu(struct sw_quota *quota, uint64_t used_ns, uint64_t now_ns)
     price_ns = rest_of(used_ns, cpu_ns);
     paid_ns = atomic_load_explicit(&quota->cpu_paid_ns, memory_order_relaxed);
     do {
-        next_ns = (paid_ns > least_ns ? paid_ns : least_ns) + price_ns;
+        next_ns = paid_ns > least_ns ? paid_ns : least_ns;
+        next_ns = next_ns > UINT64_MAX - price_ns ? UINT64_MAX : next_ns + price_ns;
     } while (!atomic_compare_exchange_weak(&quota->cpu_paid_ns, &paid_ns, next_ns));
 }
 

@@ -68,7 +68,9 @@ enum sw_quota_answer { SW_QUOTA_TAKEN, SW_QUOTA_NO_INSTANCE, SW_QUOTA_NO_MEMORY 
 
 void sw_quota_init(struct sw_quota *quota);
 void sw_quota_done(struct sw_quota *quota);
-void sw_quota_set(struct sw_quota *quota, const struct sw_quota_limits *limits);
+/* Another bound from here on. What is reserved stays; what it used of the processor and has not
+ * paid for stays owed, at the new pace; now_ns by the monotonic clock. */
+void sw_quota_set(struct sw_quota *quota, const struct sw_quota_limits *limits, uint64_t now_ns);
 /* One instance more that may have so much memory; or why it is not to be. */
 SW_MUST_CHECK enum sw_quota_answer sw_quota_reserve(struct sw_quota *quota, uint64_t memory_bytes);
 /* So much memory more for an instance that is there. */

@@ -664,6 +664,20 @@ static enum sw_rc take_result(struct sw_host *host, const struct sw_frame_call_r
     return SW_OK;
 }
 
+static enum sw_rc set_quota(struct sw_host *host, const struct sw_frame_quota *quota,
+                            struct sw_err *err)
+{
+    const struct sw_system *system = host->options.system;
+    const struct sw_quota_limits limits = {quota->instances, quota->memory_bytes,
+                                           quota->messages_per_s, quota->cpu_ns,
+                                           quota->storage_bytes};
+
+    return sw_accounts_set_quota(&host->options.shared->accounts, quota->name_space, &limits,
+                                 system->monotonic_ns(system->ctx)) == SW_OK
+               ? SW_OK
+               : no_memory(err);
+}
+
 enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, struct sw_err *err)
 {
     struct sw_frame pong = {.kind = SW_FRAME_PONG, .request = frame->request};
@@ -698,13 +712,7 @@ enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, s
     case SW_FRAME_CALL_RESULT:
         return take_result(host, &frame->call_result, err);
     case SW_FRAME_QUOTA:
-        return sw_accounts_set_quota(
-                   &host->options.shared->accounts, frame->quota.name_space,
-                   &(struct sw_quota_limits){frame->quota.instances, frame->quota.memory_bytes,
-                                             frame->quota.messages_per_s, frame->quota.cpu_ns,
-                                             frame->quota.storage_bytes}) == SW_OK
-                   ? SW_OK
-                   : no_memory(err);
+        return set_quota(host, &frame->quota, err);
     case SW_FRAME_PING:
         host->options.emit(host->options.ctx, &pong);
         return SW_OK;

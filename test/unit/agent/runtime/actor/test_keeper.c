@@ -424,7 +424,7 @@ static void set_storage(uint64_t bytes)
     const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, 0, bytes};
 
     assert_int_equal(
-        sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits), SW_OK);
+        sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits, 0), SW_OK);
 }
 
 static void keep(uint64_t bytes)

@@ -39,7 +39,7 @@ static void set_quota(uint64_t instances, uint64_t memory_bytes, uint32_t messag
     const struct sw_quota_limits limits = {instances, memory_bytes, messages_per_s, 0, 0};
 
     assert_int_equal(
-        sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits), SW_OK);
+        sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits, 0), SW_OK);
 }
 
 static uint64_t instances(void)
@@ -427,7 +427,7 @@ static void no_interleaving_passes_it(void **state)
 
     (void)state;
     sw_quota_init(&shared_quota);
-    sw_quota_set(&shared_quota, &limits);
+    sw_quota_set(&shared_quota, &limits, 0);
     for (uintptr_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, use_it, (void *)(i + 1)), 0);
     for (int i = 0; i < THREADS; i++)

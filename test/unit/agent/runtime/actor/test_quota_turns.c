@@ -38,7 +38,7 @@ static void begin(uint32_t per_s)
 
     memset(&quota, 0, sizeof quota);
     sw_quota_init(&quota);
-    sw_quota_set(&quota, &limits);
+    sw_quota_set(&quota, &limits, 0);
 }
 
 static void end(struct agent *agents, size_t count)

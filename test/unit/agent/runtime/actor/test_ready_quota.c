@@ -54,7 +54,7 @@ static void space_begin(size_t i, uint64_t cpu_ns)
 
     memset(&spaces[i], 0, sizeof spaces[i]);
     sw_quota_init(&spaces[i].quota);
-    sw_quota_set(&spaces[i].quota, &limits);
+    sw_quota_set(&spaces[i].quota, &limits, ready.now_ns);
     spaces[i].cpu_ns = cpu_ns;
     spaces[i].credit_at = ready.now_ns;
     spaces[i].credit_ns = ahead_of(&spaces[i]);
@@ -258,7 +258,7 @@ static void set_cpu(uint64_t cpu_ns)
     const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, cpu_ns, 0};
 
     assert_int_equal(
-        sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits), SW_OK);
+        sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits, 0), SW_OK);
 }
 
 /* Messages of a namespace that rests wait, and all are handled; its Agents are told of. */
@@ -321,11 +321,59 @@ static void a_pod_that_moves_takes_its_quota_along(void **state)
     set_cpu(0);
 }
 
+static void set_pace(struct sw_quota *quota, uint64_t cpu_ns, uint64_t now_ns)
+{
+    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, cpu_ns, 0};
+
+    sw_quota_set(quota, &limits, now_ns);
+}
+
+/* What is owed stays so much of the processor, however often the pace changes: half the pace takes
+ * twice as long, and nothing is ahead of it that was not before. */
+static void a_change_of_the_pace_forgives_no_debt(void **state)
+{
+    uint64_t now_ns = 1000 * (uint64_t)SECOND_NS, free_ns;
+    struct sw_quota quota;
+
+    (void)state;
+    memset(&quota, 0, sizeof quota);
+    sw_quota_init(&quota);
+    set_pace(&quota, 100 * MS_NS, now_ns);
+    sw_quota_use_cpu(&quota, 210 * MS_NS, now_ns); /* 2.1 s, and a tenth of it was ahead. */
+    free_ns = now_ns + 2 * (uint64_t)SECOND_NS;
+    assert_int_equal(sw_quota_cpu_free_ns(&quota), free_ns);
+    set_pace(&quota, 50 * MS_NS, now_ns);
+    assert_int_equal(sw_quota_cpu_free_ns(&quota), now_ns + 4 * (uint64_t)SECOND_NS);
+    for (int i = 0; i < 100; i++) {
+        set_pace(&quota, 100 * MS_NS, now_ns);
+        set_pace(&quota, 50 * MS_NS, now_ns);
+    }
+    assert_int_equal(sw_quota_cpu_free_ns(&quota), now_ns + 4 * (uint64_t)SECOND_NS);
+    now_ns += 2 * (uint64_t)SECOND_NS; /* Half of it is paid. */
+    set_pace(&quota, 1000 * MS_NS, now_ns);
+    assert_int_equal(sw_quota_cpu_free_ns(&quota), now_ns + 100 * MS_NS);
+    now_ns += 1000 * MS_NS;
+    set_pace(&quota, 10 * MS_NS, now_ns); /* Nothing is owed: it has no more ahead than always. */
+    sw_quota_use_cpu(&quota, 10 * MS_NS, now_ns);
+    assert_int_equal(sw_quota_cpu_free_ns(&quota), now_ns + 900 * MS_NS);
+    set_pace(&quota, 1, now_ns); /* Far away, and not round the corner of 64 bits. */
+    sw_quota_use_cpu(&quota, 1000 * (uint64_t)SECOND_NS, now_ns);
+    set_pace(&quota, 2, now_ns);
+    assert_in_range(sw_quota_cpu_free_ns(&quota), now_ns + (UINT64_C(1) << 55),
+                    UINT64_MAX / 2 + now_ns);
+    set_pace(&quota, 0, now_ns); /* Any of it may be used, */
+    assert_int_equal(sw_quota_cpu_free_ns(&quota), 0);
+    set_pace(&quota, 10 * MS_NS, now_ns); /* and is not held against it. */
+    assert_in_range(sw_quota_cpu_free_ns(&quota), 0, now_ns);
+    sw_quota_done(&quota);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_namespace_gets_what_it_may_and_others_the_rest),
         cmocka_unit_test(nobody_runs_that_owes_and_nobody_rests_that_does_not),
+        cmocka_unit_test(a_change_of_the_pace_forgives_no_debt),
         cmocka_unit_test_teardown(messages_wait_and_none_is_lost, tear_down_unbroken),
         cmocka_unit_test_teardown(a_pod_that_moves_takes_its_quota_along, tear_down_unbroken),
     };

@@ -50,7 +50,7 @@ static void set_storage(uint64_t bytes)
     const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, 0, bytes};
 
     assert_int_equal(
-        sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits), SW_OK);
+        sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits, 0), SW_OK);
 }
 
 /* The records of the journal from the ground's point on. */
@@ -443,7 +443,7 @@ static void no_interleaving_passes_it(void **state)
 
     (void)state;
     sw_quota_init(&shared_quota);
-    sw_quota_set(&shared_quota, &limits);
+    sw_quota_set(&shared_quota, &limits, 0);
     for (uintptr_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, use_it, (void *)(i + 1)), 0);
     for (int i = 0; i < THREADS; i++)
