@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define FILE_BYTES_MAX 1024u
+#define RESTORING "swarm-restoring 1\n"
 
 static enum sw_rc path_of(const char *data_folder, char ret_path[SW_PATH_MAX], struct sw_err *err)
 {
@@ -23,6 +24,15 @@ void sw_lineage_of(const struct sw_manifest *manifest, uint64_t now_ns,
     memcpy(ret_lineage->backup, manifest->id, sizeof ret_lineage->backup);
     memcpy(ret_lineage->cluster, manifest->cluster, sizeof ret_lineage->cluster);
     memcpy(ret_lineage->node, manifest->node, sizeof ret_lineage->node);
+}
+
+enum sw_rc sw_lineage_begin(const struct sw_system *system, const char *data_folder,
+                            struct sw_err *err)
+{
+    char path[SW_PATH_MAX];
+    enum sw_rc rc = path_of(data_folder, path, err);
+
+    return rc == SW_OK ? sw_file_save(system, path, RESTORING, sizeof RESTORING - 1, err) : rc;
 }
 
 enum sw_rc sw_lineage_save(const struct sw_system *system, const char *data_folder,
@@ -76,7 +86,10 @@ enum sw_rc sw_lineage_load(const struct sw_system *system, const char *data_fold
     if (rc == SW_OK)
         rc = sw_file_load(system, path, FILE_BYTES_MAX, &text, err);
     sw_buffer_put_u8(&text, 0);
-    if (rc == SW_OK && (text.failed || !parse((const char *)text.data, ret_lineage))) {
+    if (rc == SW_OK && !text.failed && strcmp((const char *)text.data, RESTORING) == 0) {
+        rc = sw_err_set(err, SW_E_PRECONDITION, "%.300s was not restored to its end", data_folder);
+        sw_err_hint(err, "remove it, and restore the backup again");
+    } else if (rc == SW_OK && (text.failed || !parse((const char *)text.data, ret_lineage))) {
         rc = sw_err_set(err, SW_E_CORRUPT, "%.300s does not say what was restored here", path);
         sw_err_hint(err, "put it back as the restore made it");
     }

@@ -27,10 +27,14 @@ struct sw_lineage {
 /* What a folder is once it was restored from this backup. */
 void sw_lineage_of(const struct sw_manifest *manifest, uint64_t now_ns,
                    struct sw_lineage *ret_lineage);
+/* A folder in which a restore begins is none to start before sw_lineage_save. Errors as
+ * sw_file_save. */
+SW_MUST_CHECK enum sw_rc sw_lineage_begin(const struct sw_system *system, const char *data_folder,
+                                          struct sw_err *err);
 /* Write it, durably. Errors as sw_file_save. */
 SW_MUST_CHECK enum sw_rc sw_lineage_save(const struct sw_system *system, const char *data_folder,
                                          const struct sw_lineage *lineage, struct sw_err *err);
 /* SW_E_NOT_FOUND: it was never restored; *ret_lineage is of timeline 1 then.
- * SW_E_CORRUPT: it is not readable. */
+ * SW_E_CORRUPT: it is not readable.  SW_E_PRECONDITION: the restore did not come to its end. */
 SW_MUST_CHECK enum sw_rc sw_lineage_load(const struct sw_system *system, const char *data_folder,
                                          struct sw_lineage *ret_lineage, struct sw_err *err);

@@ -8,6 +8,7 @@ import glob
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -78,6 +79,12 @@ class Swarm:
         there = [{at for at in range(NUMBERS) if counts[sender * NUMBERS + at]}
                  for sender in range(SENDERS)]
         return int.from_bytes(pages[4:8], "little"), there, max(counts) > 1
+
+
+def write_little():
+    """For a child: it is killed when a file of its becomes larger than that."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 
 
 class Sender(threading.Thread):
@@ -161,6 +168,22 @@ class Quiet(unittest.TestCase):
         os.rmdir(os.path.join(data, "mine"))
         restore(self.saved, data)  # An empty folder will do.
         self.assertTrue(os.path.exists(os.path.join(data, "store.db")))
+        shutil.rmtree(data)
+
+    def test_what_was_not_restored_to_its_end_is_no_data_folder(self):
+        data = os.path.join(TMP, "killed")
+        killed = subprocess.run(["swarmctl", "restore", self.saved, "--data", data, "--take-over"],
+                                preexec_fn=write_little, capture_output=True, timeout=60,
+                                check=False)
+        self.assertEqual(killed.returncode, -signal.SIGXFSZ)
+        self.assertFalse(os.path.exists(data))
+        for words in (("swarmctl", "check"), ("swarmd", "--dev")):
+            _, errors = ask(*words, "--data", data + ".partial", status=1)
+            self.assertIn("was not restored to its end", errors)
+            self.assertIn("remove it, and restore the backup again", errors)
+        shutil.rmtree(data + ".partial")
+        restore(self.saved, data)
+        run("swarmctl", "check", "--data", data)
         shutil.rmtree(data)
 
     def test_another_node_does_not_take_what_is_not_its_own(self):

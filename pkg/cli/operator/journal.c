@@ -2,6 +2,7 @@
 #include "pkg/agent/store/record_text.h"
 #include "pkg/agent/store/shelf.h"
 #include "pkg/agent/store/snapshot.h"
+#include "pkg/backup/lineage.h"
 #include "pkg/cli/operator/operator.h"
 #include "pkg/utils/base/map.h"
 
@@ -430,8 +431,11 @@ enum sw_rc sw_operator_check(struct sw_cli *cli, struct sw_err *err)
 {
     struct sw_operator_journals journals;
     struct sw_err none = {0};
-    enum sw_rc rc = sw_operator_store_verify(cli, err);
+    struct sw_lineage lineage;
+    enum sw_rc rc = sw_lineage_load(cli->system, sw_operator_data_folder(cli), &lineage, err);
 
+    if (rc == SW_OK || rc == SW_E_NOT_FOUND)
+        rc = sw_operator_store_verify(cli, err);
     if (rc != SW_OK)
         return rc;
     /* A node that has never run an agent has no journal. */

@@ -156,7 +156,9 @@ static enum sw_rc unpack(struct sw_cli *cli, const char *source, const char *fol
     if (rc != SW_OK)
         return rc;
     feed.ctx = *ret_unpack;
-    rc = feed_source(&feed, source, err);
+    rc = sw_lineage_begin(cli->system, folder, err);
+    if (rc == SW_OK)
+        rc = feed_source(&feed, source, err);
     if (rc == SW_OK)
         rc = sw_unpack_finish(*ret_unpack, ret_manifest, err);
     if (rc == SW_OK)

@@ -23,6 +23,17 @@
 #endif
 #define LANDLOCK_VERSION_FLAG 1u
 
+/* Whoever reads our output has had enough: as if SIGPIPE had ended us. Or it cannot be written. */
+static void end_unwritten(int reason)
+{
+    const char *words = strerror(reason), *parts[] = {"error: standard output: ", words, "\n"};
+
+    for (size_t i = 0; reason != EPIPE && i < sizeof parts / sizeof *parts; i++)
+        if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0)
+            break;
+    _exit(reason == EPIPE ? BROKEN_PIPE_STATUS : EXIT_FAILURE);
+}
+
 static void real_write(void *ctx, enum sw_terminal_stream stream, const void *bytes, size_t size)
 {
     int file = stream == SW_TERMINAL_OUT ? STDOUT_FILENO : STDERR_FILENO;
@@ -41,9 +52,8 @@ static void real_write(void *ctx, enum sw_terminal_stream stream, const void *by
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0) {
-            /* As if SIGPIPE had ended us: whoever reads our output has had enough. */
             if (stream == SW_TERMINAL_OUT)
-                _exit(errno == EPIPE ? BROKEN_PIPE_STATUS : EXIT_FAILURE);
+                end_unwritten(errno);
             return;
         }
         text += written;
