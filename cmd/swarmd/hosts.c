@@ -14,8 +14,11 @@ struct search { /* For an object that needs a host's data. */
 static bool is_of(const struct sw_host_about *about, const char *agent_uid,
                   enum sw_api_isolation isolation)
 {
-    return about->isolation == SW_POD_ISOLATION_AGENT ? strcmp(about->agent_uid, agent_uid) == 0
-                                                      : isolation == SW_API_ISOLATION_NAMESPACE;
+    if (about->isolation == SW_POD_ISOLATION_AGENT)
+        return strcmp(about->agent_uid, agent_uid) == 0;
+    if (about->isolation == SW_POD_ISOLATION_NAMESPACE)
+        return isolation == SW_API_ISOLATION_NAMESPACE;
+    return isolation == SW_API_ISOLATION_SHARED || isolation == SW_API_ISOLATION_UNSPECIFIED;
 }
 
 static bool look_at(void *ctx, const struct sw_store_item *item)

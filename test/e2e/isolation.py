@@ -63,8 +63,11 @@ def folders():
     """Of hosts, besides the shared one: their names, as they say it themselves."""
     found = {}
     for path in glob.glob(os.path.join(DATA, "hosts", "*")):
-        with open(os.path.join(path, "host"), encoding="ascii") as file:
-            found[file.read().strip()] = path
+        try:
+            with open(os.path.join(path, "host"), encoding="ascii") as file:
+                found[file.read().strip()] = path
+        except FileNotFoundError:
+            pass  # It went meanwhile.
     return found
 
 

@@ -149,7 +149,8 @@ static void make_pods(struct sim_front *front)
 static void send_quota(struct sim_front *front)
 {
     const struct sw_frame frame = {.kind = SW_FRAME_QUOTA,
-                                   .quota = {.name_space = text("default"),
+                                   .quota = {.number = 1,
+                                             .name_space = text("default"),
                                              .instances = UINT64_MAX,
                                              .memory_bytes = UINT64_MAX,
                                              .cpu_ns = front->cpu_ns,

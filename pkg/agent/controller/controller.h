@@ -58,6 +58,12 @@ struct sw_agent_log {
     uint64_t time_ns;
 };
 
+struct sw_agent_held { /* Of a namespace. */
+    const char *name_space;
+    uint64_t number; /* Of the quota that it was bounded by, as sw_agents_set_quota had it. */
+    uint64_t instances, memory_bytes, storage_bytes;
+};
+
 struct sw_agents_observer { /* What the host lets out, besides Pods (struct sw_pod_observer). */
     void *ctx;
     /* A line an instance logged. Texts are borrowed, UTF-8, size-limited. */
@@ -70,6 +76,9 @@ struct sw_agents_observer { /* What the host lets out, besides Pods (struct sw_p
     void (*on_usage)(void *ctx, const struct sw_agent_usage *usage);
     /* A limit pushed an Agent back, about once a second while it does. May be NULL. */
     void (*on_throttled)(void *ctx, const struct sw_agent_throttle *throttle);
+    /* What a namespace has, since that quota was set and whenever what is beyond it has become
+     * less. May be NULL. */
+    void (*on_quota_held)(void *ctx, const struct sw_agent_held *held);
 };
 
 struct sw_agents_options {
@@ -119,9 +128,10 @@ SW_DEFINE_CLEANUP(struct sw_agents, sw_agents_free)
 /* For pkg/controller/node. Lives as long as agents. */
 const struct sw_pod_runner *sw_agents_runner(struct sw_agents *agents);
 
-/* What a namespace may have in this host.  SW_E_EXHAUSTED: no memory. */
+/* What a namespace may have in this host, which answers with on_quota_held and the number, however
+ * often it is started meanwhile.  SW_E_EXHAUSTED: no memory. */
 SW_MUST_CHECK enum sw_rc sw_agents_set_quota(struct sw_agents *agents, const char *name_space,
-                                             const struct sw_pod_quota *quota);
+                                             const struct sw_pod_quota *quota, uint64_t number);
 /* Whether the host takes messages now; the errors say why not, and are those of sw_agents_send. */
 SW_MUST_CHECK enum sw_rc sw_agents_check(const struct sw_agents *agents, struct sw_err *err);
 /* Whether a Pod of that Agent is here. */

@@ -211,6 +211,21 @@ static enum sw_rc on_throttled(struct sw_agents *agents, const struct sw_frame_t
     return SW_OK;
 }
 
+static enum sw_rc on_quota_held(struct sw_agents *agents, const struct sw_frame_quota_held *told)
+{
+    const struct sw_agents_observer *observer = &agents->options.observer;
+    char space[SW_FRAME_NAME_MAX + 1];
+    const struct sw_agent_held held = {.name_space = text_of(told->name_space, space, sizeof space),
+                                       .number = told->number,
+                                       .instances = told->instances,
+                                       .memory_bytes = told->memory_bytes,
+                                       .storage_bytes = told->storage_bytes};
+
+    if (observer->on_quota_held != NULL)
+        observer->on_quota_held(observer->ctx, &held);
+    return SW_OK;
+}
+
 /* --- Pages ----------------------------------------------------------------------------------- */
 
 static enum sw_rc on_instances(struct sw_agents *agents, const struct sw_frame_instances *list,
@@ -407,6 +422,8 @@ enum sw_rc sw_host_receive(struct sw_agents *agents, const struct sw_frame *fram
         return on_usage(agents, &frame->usage);
     if (frame->kind == SW_FRAME_THROTTLED)
         return on_throttled(agents, &frame->throttled);
+    if (frame->kind == SW_FRAME_QUOTA_HELD)
+        return on_quota_held(agents, &frame->quota_held);
     if (frame->kind == SW_FRAME_CALL)
         sw_calls_take(agents, &frame->call);
     if (frame->kind == SW_FRAME_CALL_END)

@@ -5,11 +5,17 @@
 
 /* What namespaces may have in the host: told to each host before its Pods, and when it changes. */
 
-static void tell(struct sw_agents *agents, struct sw_bytes name_space,
-                 const struct sw_pod_quota *quota)
+struct kept {
+    struct sw_pod_quota quota;
+    uint64_t number;
+};
+
+static void tell(struct sw_agents *agents, struct sw_bytes name_space, const struct kept *kept)
 {
+    const struct sw_pod_quota *quota = &kept->quota;
     struct sw_frame frame = {.kind = SW_FRAME_QUOTA,
-                             .quota = {.name_space = name_space,
+                             .quota = {.number = kept->number,
+                                       .name_space = name_space,
                                        .instances = quota->instances,
                                        .memory_bytes = quota->memory_bytes,
                                        .messages_per_s = (uint32_t)quota->messages_per_s,
@@ -26,13 +32,11 @@ static bool bounds_nothing(const struct sw_pod_quota *quota)
 }
 
 enum sw_rc sw_agents_set_quota(struct sw_agents *agents, const char *name_space,
-                               const struct sw_pod_quota *quota)
+                               const struct sw_pod_quota *quota, uint64_t number)
 {
     const struct sw_bytes name = {name_space, strlen(name_space)};
-    struct sw_pod_quota *kept = sw_map_find(agents->quotas, name.data, name.size);
+    struct kept *kept = sw_map_find(agents->quotas, name.data, name.size);
 
-    if (kept != NULL && memcmp(kept, quota, sizeof *kept) == 0)
-        return SW_OK;
     if (kept == NULL && bounds_nothing(quota))
         return SW_OK;
     if (kept == NULL) {
@@ -42,9 +46,9 @@ enum sw_rc sw_agents_set_quota(struct sw_agents *agents, const char *name_space,
             return SW_E_EXHAUSTED;
         }
     }
-    *kept = *quota;
+    *kept = (struct kept){*quota, number};
     if (agents->state == SW_HOST_UP)
-        tell(agents, name, quota);
+        tell(agents, name, kept);
     if (bounds_nothing(quota)) {
         (void)sw_map_remove(agents->quotas, name.data, name.size);
         free(kept);

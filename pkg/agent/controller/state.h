@@ -94,7 +94,7 @@ struct sw_agents {
 
     struct sw_map *pods;         /* uid to struct sw_pod. */
     struct sw_map *modules;      /* Name of a program to struct sw_module. */
-    struct sw_map *quotas;       /* Owned struct sw_pod_quota by namespace. */
+    struct sw_map *quotas;       /* Of struct kept in quota.c by namespace, owned. */
     struct sw_map *agents_known; /* "namespace/agent" to a count of Pods, as a pointer. */
 
     struct sw_request **requests; /* Of requests_capacity places. */

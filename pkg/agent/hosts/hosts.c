@@ -74,6 +74,7 @@ static enum sw_rc host_start(struct sw_host *host, struct sw_err *err)
                                                    .on_log = on_log,
                                                    .on_usage = sw_hosts_on_usage,
                                                    .on_throttled = sw_hosts_on_throttled,
+                                                   .on_quota_held = sw_hosts_on_quota_held,
                                                    .on_host = on_host,
                                                    .on_event = on_event};
     rc = sw_agents_new(&options, &host->agents, err);
@@ -142,6 +143,7 @@ enum sw_rc sw_hosts_get(struct sw_hosts *hosts, const struct sw_host_about *abou
     if (host == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the agent host %s", about->name);
     host->about = *about;
+    host->is_fresh = is_new && about->isolation != SW_POD_ISOLATION_SHARED;
     rc = host_start(host, err);
     if (rc != SW_OK) {
         if (is_new)

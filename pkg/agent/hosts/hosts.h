@@ -52,8 +52,9 @@ struct sw_hosts_options {
     /* That a host without Pods is kept running, and longer while messages leave it; 0: 2,000. */
     uint64_t linger_ms;
     uint64_t recheck_ms; /* Between looks at folders that nobody uses; 0: 30,000. */
-    /* Whether an object of the store needs the data of such a host, or will. NULL: none ever does.
-     * An answer that cannot be had is yes. */
+    /* Whether an object of the store needs the data of such a host, or will; of the shared one:
+     * an object of the namespace that it names. NULL: none ever does. An answer that cannot be had
+     * is yes. */
     bool (*is_needed)(void *ctx, const struct sw_host_about *about);
     void *ctx;
 };

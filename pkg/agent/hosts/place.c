@@ -173,6 +173,7 @@ struct sw_host *sw_host_new(struct sw_hosts *hosts, const struct sw_host_about *
 
 void sw_host_end(struct sw_host *host)
 {
+    sw_host_quota_end(host);
     sw_agents_free(host->agents);
     host->agents = NULL;
     sw_host_bridges_forget(host);
@@ -319,6 +320,7 @@ void sw_host_place_remove(struct sw_host *host)
            "nothing needs the data of the agent host %s any more: it is removed", host->about.name);
     if (rc == SW_OK)
         removal_start(hosts, gone);
+    sw_host_quota_forget(host);
     sw_host_free(host);
 }
 

@@ -29,6 +29,7 @@ struct sw_host {
     bool is_up;
     bool is_marked;           /* For a walk over all. */
     bool is_unknown;          /* Nothing says whose its folder is, and it stays. */
+    bool is_fresh;            /* Its folder was made since this daemon began: nobody was in it. */
     char words[256];          /* Why it is down. */
     char folder[SW_PATH_MAX]; /* What agents and agents-journal are in. */
     char journal[SW_PATH_MAX], identity[SW_PATH_MAX];
@@ -57,7 +58,8 @@ struct sw_hosts {
     struct sw_host *shared;
     struct sw_map *pods;   /* Uid to struct sw_host_pod, owned. */
     struct sw_map *routes; /* "namespace/agent" to struct sw_host_route, owned. */
-    struct sw_map *quotas; /* Owned struct sw_pod_quota by namespace. */
+    struct sw_map *quotas; /* Of struct space in quota.c by namespace, owned. */
+    uint64_t quota_number; /* Of the last word to a host about one. */
     struct sw_map *usages; /* Of struct usage in usage.c, owned. */
     struct sw_timer *sweep, *bridging;
     struct sw_pasts pasts;
@@ -78,10 +80,15 @@ void sw_hosts_sweep_soon(struct sw_hosts *hosts);
 
 /* quota.c */
 void sw_hosts_set_quota(void *ctx, const char *name_space, const struct sw_pod_quota *quota);
-/* Pods of the namespace, or of that of a Pod, came to a host or left it. */
-void sw_hosts_share_quota(struct sw_hosts *hosts, const char *name_space);
+/* A Pod came to a host or left it. */
 void sw_hosts_share_quota_of(struct sw_hosts *hosts, const struct sw_host_pod *pod);
-void sw_hosts_quota_done(struct sw_hosts *hosts);
+/* ctx: the host. It says what it has. */
+void sw_hosts_on_quota_held(void *ctx, const struct sw_agent_held *held);
+/* Whoever supervises it next has heard of no quota. */
+void sw_host_quota_end(const struct sw_host *host);
+/* It is gone with its folder: it has nothing. */
+void sw_host_quota_forget(const struct sw_host *host);
+void sw_hosts_quota_done(struct sw_hosts *hosts); /* After all hosts are freed. */
 
 /* usage.c */
 void sw_hosts_usage_done(struct sw_hosts *hosts);

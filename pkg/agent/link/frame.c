@@ -316,9 +316,13 @@ static const struct field stats_fields[] = {U64(stats.pods),
                                             U64(stats.still_ns),
                                             U64(stats.rebalanced)};
 
+static const struct field quota_held_fields[] = {
+    ID(quota_held.number), NAME(quota_held.name_space, SW_FRAME_NAME_MAX),
+    U64(quota_held.instances), U64(quota_held.memory_bytes), U64(quota_held.storage_bytes)};
 static const struct field quota_fields[] = {
-    NAME(quota.name_space, SW_FRAME_NAME_MAX), U64(quota.instances), U64(quota.memory_bytes),
-    U32(quota.messages_per_s, UINT32_MAX),     U64(quota.cpu_ns),    U64(quota.storage_bytes)};
+    ID(quota.number),        NAME(quota.name_space, SW_FRAME_NAME_MAX), U64(quota.instances),
+    U64(quota.memory_bytes), U32(quota.messages_per_s, UINT32_MAX),     U64(quota.cpu_ns),
+    U64(quota.storage_bytes)};
 static const struct field usage_fields[] = {
     NAME(usage.name_space, SW_FRAME_NAME_MAX),
     TEXT(usage.agent, SW_FRAME_NAME_MAX),
@@ -403,6 +407,7 @@ static const struct shape shapes[] = {
     SHAPE(PAST_STATE, SW_FRAME_FROM_HOST, past_state_fields),
     SHAPE(PAST_END, SW_FRAME_FROM_HOST, past_end_fields),
     SHAPE(PAST_FORK, SW_FRAME_FROM_HOST, past_fork_fields),
+    SHAPE(QUOTA_HELD, SW_FRAME_FROM_HOST, quota_held_fields),
 };
 #define SHAPES_COUNT (sizeof shapes / sizeof *shapes)
 

@@ -16,7 +16,7 @@
 #include "pkg/agent/link/usage.h"
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 15
+#define SW_LINK_VERSION 16
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -71,8 +71,9 @@ enum sw_frame_kind {
     SW_FRAME_THROTTLED,     /* A limit pushes an Agent back. */
     SW_FRAME_PAST_TURN,
     SW_FRAME_PAST_STATE,
-    SW_FRAME_PAST_END, /* The last one of a host that looked at a past. */
-    SW_FRAME_PAST_FORK /* A piece of what a fork begins with. */
+    SW_FRAME_PAST_END,  /* The last one of a host that looked at a past. */
+    SW_FRAME_PAST_FORK, /* A piece of what a fork begins with. */
+    SW_FRAME_QUOTA_HELD /* What a namespace has in this host. */
 };
 
 enum sw_frame_direction { SW_FRAME_TO_HOST, SW_FRAME_FROM_HOST };
@@ -220,6 +221,7 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
         struct sw_frame_event event;
         struct sw_frame_log log;
         struct sw_frame_quota quota;
+        struct sw_frame_quota_held quota_held;
         struct sw_frame_usage usage;
         struct sw_frame_throttled throttled;
         struct sw_frame_stats stats;

@@ -16,10 +16,19 @@ struct sw_frame_used {          /* Since it began; never less than was told befo
 };
 
 struct sw_frame_quota { /* As struct sw_quota_limits has it. */
+    uint64_t number;    /* The answer has it, too. */
     struct sw_bytes name_space;
     uint64_t instances, memory_bytes;
     uint32_t messages_per_s;
     uint64_t cpu_ns, storage_bytes;
+};
+
+/* Counted after the QUOTA of that number was in force; told again when something that was beyond it
+ * has become less. */
+struct sw_frame_quota_held {
+    uint64_t number;
+    struct sw_bytes name_space;
+    uint64_t instances, memory_bytes, storage_bytes; /* Reserved. */
 };
 
 enum sw_frame_limit {                                 /* What an Agent is pushed back by. */

@@ -107,6 +107,18 @@ struct sw_item *sw_item_program_ask_new(uint64_t request, struct sw_bytes digest
     return &copy->item;
 }
 
+struct sw_item *sw_item_quota_ask_new(uint64_t number, struct sw_bytes name_space)
+{
+    struct sw_item_quota_ask template = {.number = number, .name_space = name_space}, *copy;
+    struct sw_bytes *texts[] = {&template.name_space, NULL};
+
+    copy = item_new(&template, sizeof template, texts, SW_ITEM_QUOTA_ASK);
+    if (copy == NULL)
+        return NULL;
+    keep_texts(copy + 1, (struct sw_bytes *[]){&copy->name_space, NULL});
+    return &copy->item;
+}
+
 struct sw_item *sw_item_pod_close_new(uint64_t pod, bool discard)
 {
     struct sw_item_pod_close *item = malloc(sizeof *item);
@@ -222,6 +234,7 @@ void sw_item_free(struct sw_item *item, const struct sw_guest_engine *engine)
     case SW_ITEM_PUBLISH:
     case SW_ITEM_LETTERS_CHANGE:
     case SW_ITEM_PROGRAM_ASK:
+    case SW_ITEM_QUOTA_ASK:
         break;
     }
     free(item);

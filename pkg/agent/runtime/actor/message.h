@@ -24,6 +24,7 @@ enum sw_item_kind { /* What can come to a worker. */
                     SW_ITEM_LETTERS_CHANGE,
                     SW_ITEM_PROGRAM,
                     SW_ITEM_PROGRAM_ASK,
+                    SW_ITEM_QUOTA_ASK,
                     SW_ITEM_READ
 };
 

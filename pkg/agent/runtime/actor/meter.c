@@ -529,6 +529,39 @@ static void record(struct sw_worker *worker, struct sw_account *account, bool is
 }
 
 /* With the lock. */
+static void tell_held(struct sw_worker *worker, struct sw_account *account)
+{
+    const struct sw_quota *quota = &account->quota;
+    const struct sw_frame frame = {
+        .kind = SW_FRAME_QUOTA_HELD,
+        .quota_held = {.number = account->word.number,
+                       .name_space = account->name_space,
+                       .instances = atomic_load(&quota->instances),
+                       .memory_bytes = atomic_load(&quota->memory_bytes),
+                       .storage_bytes = atomic_load(&quota->storage_bytes)}};
+
+    account->word.is_beyond =
+        frame.quota_held.instances > atomic_load(&quota->instances_max) ||
+        frame.quota_held.memory_bytes > atomic_load(&quota->memory_bytes_max) ||
+        frame.quota_held.storage_bytes > atomic_load(&quota->storage_bytes_max);
+    sw_output_frame(worker, &frame, sw_journal_epoch(worker->shared->journal));
+}
+
+void sw_meter_answer_quota(struct sw_worker *worker, const struct sw_item_quota_ask *ask)
+{
+    struct sw_accounts *accounts = &worker->shared->accounts;
+    struct sw_account *account;
+
+    pthread_mutex_lock(&accounts->mutex);
+    account = sw_map_find(accounts->spaces, ask->name_space.data, ask->name_space.size);
+    if (account != NULL) {
+        account->word.number = ask->number;
+        tell_held(worker, account);
+    }
+    pthread_mutex_unlock(&accounts->mutex);
+}
+
+/* With the lock. */
 static void tell(struct sw_worker *worker, struct sw_account *account)
 {
     uint64_t next_ns = account->told_ns + 1;
@@ -555,6 +588,8 @@ static void tell(struct sw_worker *worker, struct sw_account *account)
     if (account->pages > 0 && account->pages * now_ms > account->since_ms)
         frame.usage.open_page_ms = account->pages * now_ms - account->since_ms;
     sw_output_frame(worker, &frame, sw_journal_epoch(worker->shared->journal));
+    if (account->word.is_beyond)
+        tell_held(worker, account);
 }
 
 /* With the lock: an Agent and its namespace, once. */

@@ -43,6 +43,11 @@ struct sw_meter { /* Of a Pod: what no account says yet. Differences may be belo
     bool is_due;
 };
 
+struct sw_quota_word { /* What was told last of what a namespace has. */
+    uint64_t number;   /* Of the quota, as swarmd counts; 0: there is none. */
+    bool is_beyond;    /* It had more than that allows. */
+};
+
 struct sw_account { /* Of an Agent, or of a namespace, which is the parent of its Agents. */
     struct sw_account *parent;  /* NULL: it is a namespace, or there are too many of them. */
     struct sw_usage used;       /* By records, */
@@ -58,6 +63,7 @@ struct sw_account { /* Of an Agent, or of a namespace, which is the parent of it
     _Atomic uint64_t history_bytes;  /* Of an Agent: that its history may take (storage.h), */
     _Atomic uint64_t reserved_bytes; /* and the memory that its instances may come to. */
     struct sw_quota quota;           /* Of a namespace; */
+    struct sw_quota_word word;       /* the same; */
     struct sw_quota_turn turn;       /* of an Agent, in its namespace's. */
     struct sw_throttle throttle;     /* Of an Agent. */
     uint32_t pods;                   /* Of an Agent, in this host. */
@@ -145,6 +151,11 @@ struct sw_frame_used sw_meter_told(const struct sw_usage *used);
 /* The same of a durable instance among others, whose row has its pages and its last time. */
 struct sw_frame_instance;
 void sw_meter_fill_row(uint64_t now_ns, const struct sw_usage *used, struct sw_frame_instance *row);
+
+/* Tell what a namespace has. It is counted while no instance is between two Pods, and what it had
+ * before can come back with no crash once that is heard. */
+struct sw_item_quota_ask;
+void sw_meter_answer_quota(struct sw_worker *worker, const struct sw_item_quota_ask *ask);
 
 /* --- Settling --------------------------------------------------------------------------------- */
 

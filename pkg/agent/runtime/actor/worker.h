@@ -81,6 +81,11 @@ struct sw_item_program_ask { /* Whether anybody needs it. Goes through all worke
     struct sw_bytes digest;
     bool is_needed; /* So far. */
 };
+struct sw_item_quota_ask { /* What a namespace has under the QUOTA of that number. To any worker. */
+    struct sw_item item;
+    uint64_t number;
+    struct sw_bytes name_space;
+};
 struct sw_item_pod_close {
     struct sw_item item;
     uint64_t pod;
@@ -150,6 +155,7 @@ struct sw_item *sw_item_pod_open_new(const struct sw_pod_config *config,
                                      struct sw_guest_module *module);
 struct sw_item *sw_item_program_new(struct sw_bytes program, struct sw_guest_module *module);
 struct sw_item *sw_item_program_ask_new(uint64_t request, struct sw_bytes digest);
+struct sw_item *sw_item_quota_ask_new(uint64_t number, struct sw_bytes name_space);
 struct sw_item *sw_item_pod_close_new(uint64_t pod, bool discard);
 struct sw_item *sw_item_route_new(const struct sw_route_change *change);
 struct sw_item *sw_item_publish_new(const struct sw_item_publish *publish);

@@ -664,6 +664,7 @@ static enum sw_rc take_result(struct sw_host *host, const struct sw_frame_call_r
     return SW_OK;
 }
 
+/* It holds from here on; what there is under it is told by a worker. */
 static enum sw_rc set_quota(struct sw_host *host, const struct sw_frame_quota *quota,
                             struct sw_err *err)
 {
@@ -672,10 +673,10 @@ static enum sw_rc set_quota(struct sw_host *host, const struct sw_frame_quota *q
                                            quota->messages_per_s, quota->cpu_ns,
                                            quota->storage_bytes};
 
-    return sw_accounts_set_quota(&host->options.shared->accounts, quota->name_space, &limits,
-                                 system->monotonic_ns(system->ctx)) == SW_OK
-               ? SW_OK
-               : no_memory(err);
+    if (sw_accounts_set_quota(&host->options.shared->accounts, quota->name_space, &limits,
+                              system->monotonic_ns(system->ctx)) != SW_OK)
+        return no_memory(err);
+    return put_first(host, sw_item_quota_ask_new(quota->number, quota->name_space), err);
 }
 
 enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, struct sw_err *err)

@@ -64,9 +64,58 @@ static void host_carries(const char *words)
     host_put(&frame);
 }
 
+/* --- A host with a quota ---------------------------------------------------------------------- */
+
+static uint64_t has_instances, may_instances, quota_number; /* In the process of a host. */
+
+static void host_says_what_it_has(const char *name_space, uint64_t number)
+{
+    struct sw_frame held = {.kind = SW_FRAME_QUOTA_HELD};
+
+    held.quota_held.number = number;
+    held.quota_held.name_space = (struct sw_bytes){name_space, strlen(name_space)};
+    held.quota_held.instances = has_instances;
+    held.quota_held.memory_bytes = held.quota_held.storage_bytes = UINT64_MAX; /* As nobody can. */
+    host_put(&held);
+}
+
+/* Also when its Agent comes, in whose name it speaks. */
+static void host_tells_what_it_may(void)
+{
+    char words[64];
+
+    (void)snprintf(words, sizeof words, "may %llu", (unsigned long long)may_instances);
+    if (quota_number != 0)
+        host_tells(words);
+}
+
+static void host_takes_quota(const struct sw_frame_quota *quota)
+{
+    if (quota->number <= quota_number || quota->name_space.size != 4)
+        _exit(1);
+    quota_number = quota->number;
+    may_instances = quota->instances;
+    host_tells_what_it_may();
+    host_says_what_it_has("shop", quota_number);
+}
+
+/* "has N": so many from now on. */
+static void host_has(const char *words)
+{
+    has_instances = strtoull(words + 4, NULL, 10);
+    host_says_what_it_has("shop", quota_number);
+    host_says_what_it_has("shop", quota_number + 100); /* These are nobody's words. */
+    host_says_what_it_has("other", quota_number);
+}
+
 static bool act(const struct sw_frame *frame)
 {
     char words[256] = "";
+
+    if (frame->kind == SW_FRAME_QUOTA) {
+        host_takes_quota(&frame->quota);
+        return true;
+    }
 
     if (frame->kind == SW_FRAME_POD_OPEN) {
         bool is_out = frame->pod_open.agent.size == 4 &&
@@ -76,6 +125,8 @@ static bool act(const struct sw_frame *frame)
         if (is_out || is_own)
             (void)snprintf(is_out ? out_uid : own_uid, 64, "%.*s", (int)frame->pod_open.uid.size,
                            (const char *)frame->pod_open.uid.data);
+        if (is_own)
+            host_tells_what_it_may();
         return false;
     }
     if (frame->kind == SW_FRAME_CALL_RESULT) {
@@ -92,6 +143,11 @@ static bool act(const struct sw_frame *frame)
                        (const char *)frame->send.key.data);
         host_tells(words);
         return false;
+    }
+    if (frame->send.body.size > 4 && memcmp(frame->send.body.data, "has ", 4) == 0) {
+        (void)snprintf(words, sizeof words, "%.*s", (int)frame->send.body.size,
+                       (const char *)frame->send.body.data);
+        host_has(words);
     }
     if (frame->send.body.size > 6 && memcmp(frame->send.body.data, "carry ", 6) == 0) {
         (void)snprintf(words, sizeof words, "%.*s", (int)frame->send.body.size,
@@ -672,6 +728,71 @@ static void test_there_are_no_more_hosts_than_allowed(void **state)
     world_free(world);
 }
 
+/* --- Quotas ---------------------------------------------------------------------------------- */
+
+static void set_quota(struct world *world, uint64_t instances)
+{
+    const struct sw_pod_runner *runner = sw_hosts_runner(world->hosts);
+    const struct sw_pod_quota quota = {.instances = instances, .memory_bytes = SW_POD_QUOTA_NONE};
+
+    runner->set_quota(runner->ctx, "shop", &quota);
+}
+
+static void test_a_host_that_comes_has_what_others_let_go(void **state)
+{
+    struct world *world = world_new();
+
+    (void)state;
+    hosts_start(world);
+    set_quota(world, 12);
+    assert_int_equal(open_pod(world, SHARED, SW_POD_ISOLATION_SHARED, "all", NULL), SW_OK);
+    world->runs = 2;
+    until(world, all_run);
+    assert_int_equal(say(world, "all", "has 10", NULL), SW_OK);
+    until(world, has_reply);
+    assert_int_equal(open_pod(world, CART, SW_POD_ISOLATION_AGENT, "cart", NULL), SW_OK);
+    until_line(world, "all: may 6\n");
+    until_line(world, "cart: may 2\n"); /* Nothing before that. */
+    assert_null(strstr(world->lines, "cart: may 6"));
+    assert_int_equal(say(world, "cart", "has 18446744073709551615", NULL), SW_OK);
+    assert_int_equal(say(world, "all", "has 3", NULL), SW_OK);
+    until_line(world, "cart: may 6\n");
+    world->lines[0] = '\0';
+    close_pod(world, CART);
+    until_line(world, "all: may 12\n"); /* Once it is gone, since it says that it has so much. */
+    world->lines[0] = '\0';
+    set_quota(world, SW_POD_QUOTA_NONE);
+    until_line(world, "all: may 18446744073709551615\n");
+    world_free(world);
+}
+
+/* What lies in a folder that waits for its Pods is not known, and given to nobody. */
+static void test_what_a_host_had_before_a_start_is_not_given_away(void **state)
+{
+    struct world *world = world_of_three();
+
+    (void)state;
+    sw_hosts_free(world->hosts);
+    world->is_needed = true;
+    world->lines[0] = '\0';
+    world->runs = 2;
+    hosts_start(world);
+    set_quota(world, 12);
+    assert_int_equal(open_pod(world, SHARED, SW_POD_ISOLATION_SHARED, "all", NULL), SW_OK);
+    until(world, all_run);
+    assert_int_equal(open_pod(world, CART, SW_POD_ISOLATION_AGENT, "cart", NULL), SW_OK);
+    world->runs = 2;
+    until(world, all_run);
+    until_line(world, "cart: may 0\n"); /* They wait for the host of the namespace. */
+    assert_non_null(strstr(world->lines, "all: may 0\n"));
+    assert_null(strstr(world->lines, "may 4"));
+    assert_int_equal(open_pod(world, SHOP, SW_POD_ISOLATION_NAMESPACE, "some", NULL), SW_OK);
+    until_line(world, "all: may 4\n");
+    until_line(world, "cart: may 4\n");
+    until_line(world, "some: may 4\n");
+    world_free(world);
+}
+
 int main(int count, char **words)
 {
     const struct CMUnitTest tests[] = {
@@ -690,6 +811,8 @@ int main(int count, char **words)
         cmocka_unit_test(test_what_a_host_cannot_take_now_is_sent_again),
         cmocka_unit_test(test_nothing_is_sent_to_an_agent_that_went),
         cmocka_unit_test(test_there_are_no_more_hosts_than_allowed),
+        cmocka_unit_test(test_a_host_that_comes_has_what_others_let_go),
+        cmocka_unit_test(test_what_a_host_had_before_a_start_is_not_given_away),
     };
 
     if (count == 3 && strcmp(words[1], "--folder") == 0) {

@@ -14,10 +14,17 @@
 
 static uint64_t pushed[128][SW_FRAME_LIMITS]; /* By the first byte of the Agent's name. */
 
+static struct sw_frame_quota_held said; /* As it was told last. */
+static int said_count;
+
 static void see(const struct sw_frame *frame)
 {
     const struct sw_frame_throttled *told = &frame->throttled;
 
+    if (frame->kind == SW_FRAME_QUOTA_HELD) {
+        said = frame->quota_held;
+        said_count++;
+    }
     if (frame->kind != SW_FRAME_THROTTLED)
         return;
     assert_memory_equal(told->name_space.data, "default", 7);
@@ -116,6 +123,37 @@ static void a_lowered_quota_takes_nothing_and_admits_nothing(void **state)
     assert_int_equal(sent(1, "k5", "add 1")->status, SW_E_EXHAUSTED);
     assert_int_equal(sent(1, "k4", "add 1")->status, 0);
     assert_int_equal(instances(), 5);
+}
+
+/* What there is when a bound comes is told under its number; and as long as that is beyond it,
+ * again as it becomes less. */
+static void what_is_beyond_a_part_is_told_until_it_is_gone(void **state)
+{
+    const struct sw_item_quota_ask ask = {.number = 7, .name_space = script_text("default")};
+
+    (void)state;
+    assert_int_equal(sent(1, "k1", "add 1")->status, 0);
+    assert_int_equal(sent(1, "k2", "add 1")->status, 0);
+    assert_int_equal(sent(2, "k3", "add 1")->status, 0);
+    set_quota(1, SW_QUOTA_NONE, 0);
+    said_count = 0;
+    sw_meter_answer_quota(actors.workers[0], &ask);
+    actors_settle(&actors);
+    assert_int_equal(said_count, 1);
+    assert_int_equal(said.number, 7);
+    assert_int_equal(said.instances, 3);
+    assert_int_equal(said.memory_bytes, 3u << 20);
+    assert_in_range(said.storage_bytes, 3 * 65536, UINT64_MAX);
+    actors_close(&actors, 1, true);
+    actors_settle(&actors);
+    actors.disk.now_ns += 2 * (uint64_t)SECOND_NS;
+    actors_settle(&actors);
+    assert_int_equal(said.instances, 1);
+    said_count = 0;
+    assert_int_equal(sent(2, "k3", "add 1")->status, 0);
+    actors.disk.now_ns += 2 * (uint64_t)SECOND_NS;
+    actors_settle(&actors);
+    assert_int_equal(said_count, 0); /* It is within its part. */
 }
 
 /* What the journal has is there, and counts. */
@@ -486,6 +524,7 @@ int main(void)
         TEST(memory_counts_as_instances_may_have_it),
         TEST(what_is_freed_can_be_used_again),
         TEST(a_lowered_quota_takes_nothing_and_admits_nothing),
+        TEST(what_is_beyond_a_part_is_told_until_it_is_gone),
         TEST(what_was_recovered_counts),
         TEST(replicas_come_when_there_is_room),
         TEST(messages_beyond_it_are_pushed_back),
