@@ -10,7 +10,7 @@
 
 #define MOVES_MAX 8
 #define MOVED_BYTES_SMALL ((uint64_t)256 << 10) /* Then the cut is soon made. */
-#define SMALL_FILE_BYTES_MAX 256u
+#define SMALL_FILE_BYTES_MAX 512u
 #define ID_BYTES 16u
 
 static enum sw_rc no_memory(struct sw_err *err)
@@ -219,16 +219,17 @@ enum sw_rc sw_backup_prepare(struct sw_backup *backup, struct sw_err *err)
 }
 
 /* A file of a host's folder that is small, and may be replaced: its bytes are of the point. */
-static enum sw_rc add_small(struct sw_backup *backup, const char *name, struct sw_err *err)
+static enum sw_rc add_small(struct sw_backup *backup, const char *name, size_t size_max,
+                            struct sw_err *err)
 {
     char path[SW_PATH_MAX];
     struct sw_item item = {.kind = SW_ITEM_BYTES};
     struct sw_buffer bytes;
     enum sw_rc rc = sw_backup_path(backup, name, path, err);
 
-    sw_buffer_init(&bytes, SMALL_FILE_BYTES_MAX);
+    sw_buffer_init(&bytes, size_max);
     if (rc == SW_OK)
-        rc = sw_file_load(backup->system, path, SMALL_FILE_BYTES_MAX, &bytes, err);
+        rc = sw_file_load(backup->system, path, size_max, &bytes, err);
     if (rc == SW_OK) {
         item.bytes = (const uint8_t *)sw_arena_copy(backup->arena, bytes.data, bytes.size);
         rc = item.bytes == NULL ? no_memory(err)
@@ -242,6 +243,7 @@ static enum sw_rc add_journal(struct sw_backup *backup, const struct sw_journal_
                               struct sw_err *err)
 {
     struct sw_manifest_journal *row = &backup->manifest.journals[backup->manifest.journals_count++];
+    static const char *const own[] = {"host", SW_HOST_USAGE_FILE};
     const char *slash = strrchr(held->folder, '/');
     int outer = slash == NULL ? 0 : (int)(slash - held->folder) + 1;
     char name[SW_ARCHIVE_NAME_MAX + 1];
@@ -263,9 +265,12 @@ static enum sw_rc add_journal(struct sw_backup *backup, const struct sw_journal_
     }
     (void)snprintf(name, sizeof name, "%s-journal", held->folder);
     if (rc == SW_OK)
-        rc = add_small(backup, name, err);
-    (void)snprintf(name, sizeof name, "%.*shost", outer, held->folder);
-    return rc == SW_OK && outer > 0 ? add_small(backup, name, err) : rc;
+        rc = add_small(backup, name, SMALL_FILE_BYTES_MAX, err);
+    for (size_t i = 0; rc == SW_OK && outer > 0 && i < sizeof own / sizeof *own; i++) {
+        (void)snprintf(name, sizeof name, "%.*s%s", outer, held->folder, own[i]);
+        rc = add_small(backup, name, SMALL_FILE_BYTES_MAX, err);
+    }
+    return rc;
 }
 
 static enum sw_rc add_journals(struct sw_backup *backup, struct sw_err *err)
@@ -279,7 +284,7 @@ static enum sw_rc add_journals(struct sw_backup *backup, struct sw_err *err)
         return no_memory(err);
     for (size_t i = 0; rc == SW_OK && i < backup->journals_count; i++)
         rc = add_journal(backup, &backup->journals[i], err);
-    return rc;
+    return rc == SW_OK ? add_small(backup, SW_HOSTS_USAGE_FILE, SW_HOSTS_USAGE_BYTES_MAX, err) : rc;
 }
 
 static void name_it(struct sw_backup *backup)

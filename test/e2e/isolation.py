@@ -62,7 +62,7 @@ def make(*names):
 def folders():
     """Of hosts, besides the shared one: their names, as they say it themselves."""
     found = {}
-    for path in glob.glob(os.path.join(DATA, "hosts", "*")):
+    for path in glob.glob(os.path.join(DATA, "hosts", "*-*")):
         try:
             with open(os.path.join(path, "host"), encoding="ascii") as file:
                 found[file.read().strip()] = path

@@ -32,6 +32,40 @@ class Usage(unittest.TestCase):
         cls.client.close()
         cls.daemon.end()
 
+    def handled(self):
+        """Messages of the namespace, in all that there was."""
+        line = 'swarm_namespace_messages_total{namespace="default"} '
+        text = self.client.request("GET", "/metrics")[2].decode()
+        return sum(int(each[len(line):]) for each in text.splitlines() if each.startswith(line))
+
+    def test_what_was_used_outlives_agents_and_their_hosts(self):
+        wait_for(lambda: self.daemon.host() != 0, "the host")
+        before, lives = self.handled(), 0
+
+        def is_counted():
+            return self.handled() == before + 10 * lives
+
+        for kills in (False, True, False):
+            apply("crasher", "own: keyed: true, isolation: agent")
+            for number in range(10):
+                self.assertEqual(self.client.send(f"own/k{number}", "hi")[0], 200)
+            lives += 1
+            wait_for(is_counted, "what it used")
+            run("swarm", "delete", "agent", "own")
+            if kills:  # Before its host has ended in order, and said what it used.
+                self.client.close()
+                self.daemon.end(signal.SIGKILL)
+                self.daemon.start()
+                type(self).client = Client(self.daemon)
+                wait_for(lambda: self.daemon.host() != 0, "the host")
+            wait_for(lambda: len(self.daemon.hosts()) == 1, "that its host goes", 60)
+            wait_for(is_counted, "the same without it")
+        self.client.close()
+        self.daemon.end()
+        self.daemon.start()
+        type(self).client = Client(self.daemon)
+        wait_for(is_counted, "the same after a restart")
+
     def journal(self):
         """By instance: what the records of the journal sum up to."""
         dump = run("swarmctl", "journal", "dump")

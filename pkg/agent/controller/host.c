@@ -306,7 +306,7 @@ void sw_host_start(struct sw_agents *agents)
     enum sw_rc rc = sw_socket_pair(files, &err);
 
     agents->started_ms = sw_host_now_ms(agents);
-    agents->is_broken = false;
+    agents->is_broken = agents->has_ended_well = false;
     agents->pings_open = 0;
     agents->words[0] = '\0';
     agents->view = (struct sw_agents_view){.host_starts = agents->view.host_starts + 1};

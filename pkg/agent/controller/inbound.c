@@ -430,5 +430,7 @@ enum sw_rc sw_host_receive(struct sw_agents *agents, const struct sw_frame *fram
         sw_calls_end(agents, &frame->call_end);
     if (frame->kind == SW_FRAME_PONG && frame->request.request <= agents->ping_number)
         agents->pings_open = 0;
-    return SW_OK; /* PONG, and STOPPED, after which it exits. */
+    if (frame->kind == SW_FRAME_STOPPED) /* After which it exits. */
+        agents->has_ended_well = frame->result.code == 0;
+    return SW_OK;
 }

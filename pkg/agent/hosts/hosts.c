@@ -61,6 +61,8 @@ static enum sw_rc host_start(struct sw_host *host, struct sw_err *err)
     const struct sw_pod_runner *runner;
     enum sw_rc rc = sw_host_place_make(host, err);
 
+    if (rc == SW_OK)
+        rc = sw_host_usage_begin(host, err);
     if (rc != SW_OK)
         return rc;
     options.name = host->about.name;
@@ -174,6 +176,7 @@ static void on_stopped(void *ctx)
     struct sw_hosts *hosts = host->hosts;
 
     host->phase = SW_HOST_ENDED;
+    sw_host_usage_keep(host);
     if (!hosts->is_stopping)
         sw_hosts_sweep_soon(hosts);
     else if (all_ended(hosts))
@@ -192,16 +195,39 @@ void sw_hosts_sweep_soon(struct sw_hosts *hosts)
         sw_timer_start(hosts->sweep, 0);
 }
 
+/* A host that did not end in order has not told all that was used: it begins once more for that. */
+static void have_it_told(struct sw_host *host)
+{
+    struct sw_hosts *hosts = host->hosts;
+    struct sw_host *none;
+    struct sw_err err = {0};
+
+    if (sw_hosts_get(hosts, &host->about, &none, &err) != SW_OK)
+        sw_log(hosts->options.host.logger, SW_LOG_WARN, "agents",
+               "what the agent host %s used is not known yet: %s", host->about.name, err.message);
+}
+
 /* A folder without a host.  The time after which to look again. */
 static uint64_t look_at_folder(struct sw_host *host)
 {
     const struct sw_hosts_options *options = &host->hosts->options;
     uint64_t recheck_ms = options->recheck_ms;
+    struct sw_err err = {0};
 
     if (host->is_unknown)
         return NEVER;
-    if (options->is_needed == NULL || !options->is_needed(options->ctx, &host->about))
+    if (!host->has_usage)
+        have_it_told(host);
+    if (!host->has_usage ||
+        (options->is_needed != NULL && options->is_needed(options->ctx, &host->about)))
+        return host->phase == SW_HOST_RUNNING ? options->linger_ms : recheck_ms;
+    if (sw_host_usage_add(host, &err) == SW_OK)
         sw_host_place_remove(host);
+    else
+        sw_log(options->host.logger, SW_LOG_WARN, "agents",
+               "the folder of the agent host %s stays for now, since what was used in it cannot be "
+               "kept: %s",
+               host->about.name, err.message);
     return recheck_ms;
 }
 
@@ -215,6 +241,12 @@ static uint64_t look_at(struct sw_host *host)
     if (host == hosts->shared || host->phase == SW_HOST_ENDING)
         return NEVER;
     if (host->phase == SW_HOST_ENDED && host->pods > 0) {
+        struct sw_err err = {0};
+
+        if (sw_host_usage_begin(host, &err) != SW_OK) {
+            sw_log(hosts->options.host.logger, SW_LOG_WARN, "agents", "%s", err.message);
+            return hosts->options.linger_ms;
+        }
         host->phase = SW_HOST_RUNNING;
         sw_agents_start(host->agents);
         return NEVER;
@@ -289,13 +321,17 @@ enum sw_rc sw_hosts_new(const struct sw_hosts_options *options, struct sw_hosts 
     made->routes = sw_map_new(0);
     made->usages = sw_map_new(0);
     made->quotas = sw_map_new(0);
+    made->gone = sw_map_new(0);
+    made->gone_ids = sw_map_new(0);
     made->sweep = sw_timer_new(options->host.loop, on_sweep, made);
     made->bridging = sw_timer_new(options->host.loop, sw_hosts_bridge, made);
     if (made->calls_budget == NULL || made->pods == NULL || made->routes == NULL ||
-        made->usages == NULL || made->quotas == NULL || made->sweep == NULL ||
-        made->bridging == NULL)
+        made->usages == NULL || made->quotas == NULL || made->gone == NULL ||
+        made->gone_ids == NULL || made->sweep == NULL || made->bridging == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the agent hosts");
-    rc = sw_hosts_get(made, &shared, &made->shared, err);
+    rc = sw_hosts_gone_load(made, err);
+    if (rc == SW_OK)
+        rc = sw_hosts_get(made, &shared, &made->shared, err);
     if (rc == SW_OK)
         rc = sw_hosts_scan(made, err);
     if (rc != SW_OK)
@@ -335,6 +371,7 @@ void sw_hosts_free(struct sw_hosts *hosts)
     sw_map_free(hosts->pods);
     sw_map_free(hosts->routes);
     sw_hosts_usage_done(hosts);
+    sw_hosts_gone_done(hosts);
     sw_hosts_quota_done(hosts);
     sw_calls_budget_free(hosts->calls_budget);
     if (hosts->sweep != NULL)

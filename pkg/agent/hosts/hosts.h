@@ -19,7 +19,10 @@
 #include "pkg/agent/controller/past.h"
 
 #define SW_HOSTS_MAX 256
-#define SW_HOST_NAME_SIZE 144 /* "agent/NAMESPACE/AGENT" */
+#define SW_HOST_NAME_SIZE 144             /* "agent/NAMESPACE/AGENT" */
+#define SW_HOST_USAGE_FILE "usage"        /* In a host's folder: what its namespace used in it; */
+#define SW_HOSTS_USAGE_FILE "hosts/usage" /* in the data folder: in hosts that are no more. */
+#define SW_HOSTS_USAGE_BYTES_MAX ((size_t)16 << 20)
 
 struct sw_hosts; /* Opaque. */
 

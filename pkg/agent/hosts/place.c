@@ -321,6 +321,7 @@ void sw_host_place_remove(struct sw_host *host)
     if (rc == SW_OK)
         removal_start(hosts, gone);
     sw_host_quota_forget(host);
+    sw_host_usage_forget(host);
     sw_host_free(host);
 }
 
@@ -382,6 +383,8 @@ static enum sw_rc note_host(struct sw_hosts *hosts, const char *name, struct sw_
         sw_log(options->logger, SW_LOG_WARN, "agents",
                "%.300s/" ABOUT_FILE " does not say whose data lies there; it is kept",
                host->folder);
+    else
+        sw_host_usage_note(host);
     return SW_OK;
 }
 

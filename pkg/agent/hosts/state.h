@@ -11,6 +11,14 @@ enum sw_host_phase {
     SW_HOST_ENDED   /* It was: the next sweep says what becomes of it. */
 };
 
+#define SW_HOST_USAGE_ID_SIZE (2 * 16 + 1)
+
+struct sw_host_usage { /* What its namespace used in a host, from the beginning to an end of it. */
+    char id[SW_HOST_USAGE_ID_SIZE]; /* Of that end. */
+    char name_space[64];
+    struct sw_pod_used used;
+};
+
 struct sw_bridge; /* bridges.c */
 
 struct sw_host {
@@ -27,11 +35,13 @@ struct sw_host {
     uint64_t bridge_generation;
     struct sw_service bridge_service;
     bool is_up;
-    bool is_marked;           /* For a walk over all. */
-    bool is_unknown;          /* Nothing says whose its folder is, and it stays. */
-    bool is_fresh;            /* Its folder was made since this daemon began: nobody was in it. */
-    char words[256];          /* Why it is down. */
-    char folder[SW_PATH_MAX]; /* What agents and agents-journal are in. */
+    bool is_marked;  /* For a walk over all. */
+    bool is_unknown; /* Nothing says whose its folder is, and it stays. */
+    bool is_fresh;   /* Its folder was made since this daemon began: nobody was in it. */
+    bool has_usage;  /* Its folder says what its namespace used; it is dormant. */
+    char usage_id[SW_HOST_USAGE_ID_SIZE]; /* Of what was added to hosts->gone last. */
+    char words[256];                      /* Why it is down. */
+    char folder[SW_PATH_MAX];             /* What agents and agents-journal are in. */
     char journal[SW_PATH_MAX], identity[SW_PATH_MAX];
 };
 
@@ -61,6 +71,8 @@ struct sw_hosts {
     struct sw_map *quotas; /* Of struct space in quota.c by namespace, owned. */
     uint64_t quota_number; /* Of the last word to a host about one. */
     struct sw_map *usages; /* Of struct usage in usage.c, owned. */
+    struct sw_map *gone; /* Owned struct gone of gone.c, by namespace; and the ids of hosts that */
+    struct sw_map *gone_ids; /* are in it, whose folders may be there yet. */
     struct sw_timer *sweep, *bridging;
     struct sw_pasts pasts;
     struct sw_list carriages; /* Of struct carriage in carry.c: envelopes on their way. */
@@ -94,6 +106,30 @@ void sw_hosts_quota_done(struct sw_hosts *hosts); /* After all hosts are freed. 
 void sw_hosts_usage_done(struct sw_hosts *hosts);
 void sw_hosts_on_usage(void *ctx, const struct sw_agent_usage *usage); /* ctx: the host. */
 void sw_hosts_on_throttled(void *ctx, const struct sw_agent_throttle *throttle); /* The same. */
+/* What a dormant host's namespace used in it is known, and what is known of it; 0: nothing. */
+void sw_hosts_usage_put(struct sw_host *host, const struct sw_host_usage *usage);
+void sw_hosts_usage_find(const struct sw_host *host, struct sw_pod_used *ret_used);
+/* All that a host told is forgotten; how often its namespace was pushed back is added to throttled,
+ * which may be NULL. */
+void sw_hosts_usage_drop(const struct sw_host *host, uint64_t throttled[SW_POD_LIMITS]);
+
+/* gone.c */
+/* Read data/hosts/usage.  SW_E_CORRUPT: it is damaged.  Others: memory, the file. */
+SW_MUST_CHECK enum sw_rc sw_hosts_gone_load(struct sw_hosts *hosts, struct sw_err *err);
+void sw_hosts_gone_done(struct sw_hosts *hosts);
+void sw_hosts_each_gone(const struct sw_hosts *hosts, const char *name_space,
+                        void (*visit)(void *ctx, const struct sw_agent_usage *usage), void *ctx);
+/* A folder was found: whether it says what was used. */
+void sw_host_usage_note(struct sw_host *host);
+/* Its process has ended: its folder says so, if it ended in order. */
+void sw_host_usage_keep(struct sw_host *host);
+/* Its process is to begin: what its folder says is over. */
+SW_MUST_CHECK enum sw_rc sw_host_usage_begin(struct sw_host *host, struct sw_err *err);
+/* Its folder is to go: what that says is added to what hosts that are no more used, durably, once.
+ */
+SW_MUST_CHECK enum sw_rc sw_host_usage_add(struct sw_host *host, struct sw_err *err);
+/* Its folder is gone. */
+void sw_host_usage_forget(struct sw_host *host);
 
 /* place.c */
 /* A host without a supervisor, in hosts->all.  NULL: no memory. */

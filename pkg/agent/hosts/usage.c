@@ -6,8 +6,10 @@
 
 #define USAGES_MAX 262144u /* Of all hosts: what more of them say is not kept. */
 #define USAGES_SPARE 1024u
+#define KEY_SIZE (4 * 64 + SW_HOST_NAME_SIZE)
 
 struct usage { /* What a host told last of an Agent, or of a namespace in it. */
+    const struct sw_host *host;
     char name_space[64], agent[64], agent_uid[64];
     char pod[64]; /* Uid of a Pod of the Agent, which tells it to the store; "": not known. */
     struct sw_pod_used used;
@@ -24,36 +26,57 @@ void sw_hosts_usage_done(struct sw_hosts *hosts)
     sw_map_free(hosts->usages);
 }
 
-/* Those of Agents that are gone. */
-static void sweep(struct sw_hosts *hosts)
+/* An Agent that is made again under the same name has another host: it is told by its uid. */
+static size_t key_put(const struct sw_host *host, const char *name_space, const char *agent_uid,
+                      char ret_key[KEY_SIZE])
 {
+    return (size_t)snprintf(ret_key, KEY_SIZE, "%s/%s/%s/%s", name_space, agent_uid,
+                            host->about.name, host->about.agent_uid);
+}
+
+/* Whether an Agent is gone; or all of a host, if it is that one's. */
+static bool is_over(const struct sw_hosts *hosts, const struct usage *usage,
+                    const struct sw_host *host)
+{
+    if (host != NULL)
+        return usage->host == host;
+    return usage->agent_uid[0] != '\0' &&
+           sw_map_find(hosts->pods, usage->pod, strlen(usage->pod)) == NULL;
+}
+
+/* Those of Agents that are gone, or all of a host; what cannot be listed stays. */
+static void sweep(struct sw_hosts *hosts, const struct sw_host *host)
+{
+    struct usage **over = calloc(sw_map_count(hosts->usages) + 1, sizeof(struct usage *));
     struct sw_map_entry entry;
-    size_t cursor = 0;
+    size_t cursor = 0, count = 0;
+    char key[KEY_SIZE];
 
-    while (sw_map_next(hosts->usages, &cursor, &entry)) {
-        struct usage *usage = entry.value;
+    if (over == NULL)
+        return;
+    while (sw_map_next(hosts->usages, &cursor, &entry))
+        if (is_over(hosts, entry.value, host))
+            over[count++] = entry.value;
+    for (size_t i = 0; i < count; i++) {
+        size_t size = key_put(over[i]->host, over[i]->name_space, over[i]->agent_uid, key);
 
-        if (usage->agent_uid[0] == '\0' ||
-            sw_map_find(hosts->pods, usage->pod, strlen(usage->pod)) != NULL)
-            continue;
-        (void)sw_map_remove(hosts->usages, entry.key.data, entry.key.size);
-        free(usage);
-        cursor = 0; /* Whatever moved is met again. */
+        (void)sw_map_remove(hosts->usages, key, size);
+        free(over[i]);
     }
+    free(over);
 }
 
 static struct usage *usage_get(struct sw_hosts *hosts, const struct sw_host *host,
                                const struct sw_agent_usage *told)
 {
-    char key[3 * 64 + SW_HOST_NAME_SIZE];
-    int size =
-        snprintf(key, sizeof key, "%s/%s/%s", told->name_space, told->agent_uid, host->about.name);
-    struct usage *usage = sw_map_find(hosts->usages, key, (size_t)size);
+    char key[KEY_SIZE];
+    size_t size = key_put(host, told->name_space, told->agent_uid, key);
+    struct usage *usage = sw_map_find(hosts->usages, key, size);
 
     if (usage != NULL)
         return usage;
     if (sw_map_count(hosts->usages) >= 2 * sw_map_count(hosts->pods) + USAGES_SPARE)
-        sweep(hosts);
+        sweep(hosts, NULL);
     if (sw_map_count(hosts->usages) >= USAGES_MAX)
         return NULL;
     usage = calloc(1, sizeof *usage);
@@ -62,7 +85,8 @@ static struct usage *usage_get(struct sw_hosts *hosts, const struct sw_host *hos
     (void)snprintf(usage->name_space, sizeof usage->name_space, "%s", told->name_space);
     (void)snprintf(usage->agent, sizeof usage->agent, "%s", told->agent);
     (void)snprintf(usage->agent_uid, sizeof usage->agent_uid, "%s", told->agent_uid);
-    if (sw_map_put(hosts->usages, key, (size_t)size, usage, NULL) == SW_OK)
+    usage->host = host;
+    if (sw_map_put(hosts->usages, key, size, usage, NULL) == SW_OK)
         return usage;
     free(usage);
     return NULL;
@@ -137,9 +161,9 @@ void sw_hosts_on_throttled(void *ctx, const struct sw_agent_throttle *told)
     const struct sw_pod_observer *observer = &hosts->pod_observer;
     const struct sw_agent_usage of_agent = {
         .name_space = told->name_space, .agent = told->agent, .agent_uid = told->agent_uid};
-    const struct sw_agent_usage of_space = {
+    const struct sw_agent_usage of_its_space = {
         .name_space = told->name_space, .agent = "", .agent_uid = ""};
-    struct usage *space = usage_get(hosts, host, &of_space); /* First: it is never swept. */
+    struct usage *space = usage_get(hosts, host, &of_its_space); /* First: it is never swept. */
     struct usage *usage = usage_get(hosts, host, &of_agent);
     struct sw_pod_throttle of_pod = {.limit = told->limit};
 
@@ -153,6 +177,46 @@ void sw_hosts_on_throttled(void *ctx, const struct sw_agent_throttle *told)
     of_pod.uid = usage->pod;
     observer->on_throttled(observer->ctx, &of_pod);
 }
+
+/* --- One host -------------------------------------------------------------------------------- */
+
+static struct sw_agent_usage of_space(const char *name_space)
+{
+    return (struct sw_agent_usage){.name_space = name_space, .agent = "", .agent_uid = ""};
+}
+
+void sw_hosts_usage_put(struct sw_host *host, const struct sw_host_usage *usage)
+{
+    const struct sw_agent_usage space = of_space(usage->name_space);
+    struct usage *kept = usage_get(host->hosts, host, &space);
+
+    if (kept != NULL)
+        raise(&kept->used, &usage->used);
+}
+
+void sw_hosts_usage_find(const struct sw_host *host, struct sw_pod_used *ret_used)
+{
+    const struct usage *usage;
+    char key[KEY_SIZE];
+    size_t size = key_put(host, host->about.name_space, "", key);
+
+    usage = sw_map_find(host->hosts->usages, key, size);
+    *ret_used = usage == NULL ? (struct sw_pod_used){0} : usage->used;
+}
+
+void sw_hosts_usage_drop(const struct sw_host *host, uint64_t throttled[SW_POD_LIMITS])
+{
+    const struct usage *usage;
+    char key[KEY_SIZE];
+    size_t size = key_put(host, host->about.name_space, "", key);
+
+    usage = sw_map_find(host->hosts->usages, key, size);
+    for (size_t i = 0; usage != NULL && throttled != NULL && i < SW_POD_LIMITS; i++)
+        throttled[i] += usage->throttled[i];
+    sweep(host->hosts, host);
+}
+
+/* --- All ------------------------------------------------------------------------------------- */
 
 static void each(const struct sw_hosts *hosts, const char *name_space, bool of_agents,
                  void (*visit)(void *ctx, const struct sw_agent_usage *usage), void *ctx)
@@ -187,4 +251,5 @@ void sw_hosts_each_space_usage(const struct sw_hosts *hosts, const char *name_sp
                                void *ctx)
 {
     each(hosts, name_space, false, visit, ctx);
+    sw_hosts_each_gone(hosts, name_space, visit, ctx);
 }

@@ -89,7 +89,10 @@ bool sw_archive_name_is_valid(const char *name)
         return skip_label(&at) && skip_hex(&at, DIGEST_DIGITS) && strcmp(at, ".wasm") == 0;
     if (skip(&at, "engines/"))
         return is_engine_file(at);
+    if (strcmp(name, "hosts/usage") == 0)
+        return true;
     if (!skip(&at, "hosts/") || (!skip(&at, "namespace-") && !skip(&at, "agent-")))
         return false;
-    return skip_label(&at) && (strcmp(at, "host") == 0 || is_of_host(at));
+    return skip_label(&at) &&
+           (strcmp(at, "host") == 0 || strcmp(at, "usage") == 0 || is_of_host(at));
 }

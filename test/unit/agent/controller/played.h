@@ -190,6 +190,7 @@ static inline void host_act(const char *folder, const struct sw_frame *frame, ui
     } else if (frame->kind == SW_FRAME_STOP) {
         if (host_before_stop != NULL)
             host_before_stop();
+        host_put(&(struct sw_frame){.kind = SW_FRAME_STOPPED});
         answer.pod_closed.uid = (struct sw_bytes){POD, strlen(POD)};
         host_put(&answer); /* One without durability: it is closed before the end. */
         _exit(0);
