@@ -37,38 +37,45 @@ static void add_pod(struct sw_api_cluster_status *status, const void *object)
     status->instances += pod->status.instances;
 }
 
-static enum sw_rc add_all(struct sw_cluster_controller *controller,
-                          const struct sw_informer *informer, add_object *add,
-                          struct sw_api_cluster_status *status, struct sw_err *err)
+/* One version of an object comes into the sums or leaves them. An object that cannot be read was
+ * never in them: the same bytes are read alike each time. */
+static void count(struct sw_cluster_controller *controller, const struct sw_kind *kind,
+                  const struct sw_store_item *item, add_object *add,
+                  struct sw_api_cluster_status *into)
 {
-    const struct sw_store_item *item = NULL;
-    size_t cursor = 0;
+    void *object = NULL;
 
-    while (sw_informer_next(informer, &cursor, &item)) {
-        void *object = NULL;
-        sw_arena_reset(controller->scratch);
-        enum sw_rc rc =
-            sw_object_of_item(sw_informer_kind(informer), item, controller->scratch, &object, err);
-        if (rc != SW_OK)
-            return rc;
-        add(status, object);
-    }
-    return SW_OK;
+    sw_arena_reset(controller->scratch);
+    if (item == NULL || sw_object_of_item(kind, item, controller->scratch, &object, NULL) != SW_OK)
+        return;
+    add(into, object);
 }
 
-static enum sw_rc sum(struct sw_cluster_controller *controller,
-                      struct sw_api_cluster_status *status, struct sw_err *err)
+static void note_change(struct sw_cluster_controller *controller, const char *kind,
+                        const struct sw_informer_change *change, add_object *add)
 {
-    status->nodes = status->ready_nodes = 0;
-    status->agents = status->ready_agents = 0;
-    status->pods = status->ready_pods = 0;
-    status->instances = 0;
-    enum sw_rc rc = add_all(controller, controller->nodes, add_node, status, err);
-    if (rc == SW_OK)
-        rc = add_all(controller, controller->agents, add_agent, status, err);
-    if (rc == SW_OK)
-        rc = add_all(controller, controller->pods, add_pod, status, err);
-    return rc;
+    struct sw_api_cluster_status before = {0}, now = {0}, *sums = &controller->sums;
+
+    count(controller, sw_kind_find(kind), change->before, add, &before);
+    count(controller, sw_kind_find(kind), change->now, add, &now);
+    sums->nodes += now.nodes - before.nodes;
+    sums->ready_nodes += now.ready_nodes - before.ready_nodes;
+    sums->agents += now.agents - before.agents;
+    sums->ready_agents += now.ready_agents - before.ready_agents;
+    sums->pods += now.pods - before.pods;
+    sums->ready_pods += now.ready_pods - before.ready_pods;
+    sums->instances += now.instances - before.instances;
+}
+
+static void put_sums(const struct sw_api_cluster_status *sums, struct sw_api_cluster_status *status)
+{
+    status->nodes = sums->nodes;
+    status->ready_nodes = sums->ready_nodes;
+    status->agents = sums->agents;
+    status->ready_agents = sums->ready_agents;
+    status->pods = sums->pods;
+    status->ready_pods = sums->ready_pods;
+    status->instances = sums->instances;
 }
 
 static enum sw_rc put_ready(struct sw_cluster_controller *controller, struct sw_pass *pass,
@@ -104,9 +111,7 @@ static enum sw_rc reconcile_cluster(struct sw_cluster_controller *controller, st
     if (rc != SW_OK)
         return rc == SW_E_NOT_FOUND ? SW_OK : rc;
     struct sw_api_cluster *cluster = object;
-    rc = sum(controller, &cluster->status, err);
-    if (rc != SW_OK)
-        return rc;
+    put_sums(&controller->sums, &cluster->status);
     cluster->status.version = sw_version();
     cluster->status.observed_generation = cluster->metadata.generation;
     if (put_ready(controller, pass, cluster) != SW_OK)
@@ -126,19 +131,29 @@ static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
     return sw_cluster_reconcile_node(controller, pass, err);
 }
 
-static void on_any(void *ctx, const struct sw_informer_change *change)
+static void look(struct sw_cluster_controller *controller)
 {
-    struct sw_cluster_controller *controller = ctx;
-
-    (void)change;
     sw_reconciler_add(controller->reconciler, SW_CLUSTER_SUMS, SW_CLUSTER_DELAY_MS);
+}
+
+static void on_agent(void *ctx, const struct sw_informer_change *change)
+{
+    note_change(ctx, "Agent", change, add_agent);
+    look(ctx);
+}
+
+static void on_pod(void *ctx, const struct sw_informer_change *change)
+{
+    note_change(ctx, "Pod", change, add_pod);
+    look(ctx);
 }
 
 static void on_node(void *ctx, const struct sw_informer_change *change)
 {
     struct sw_cluster_controller *controller = ctx;
 
-    on_any(ctx, change);
+    note_change(controller, "Node", change, add_node);
+    look(controller);
     sw_reconciler_add(controller->reconciler,
                       change->now != NULL ? change->now->key : change->before->key, 0);
 }
@@ -150,7 +165,8 @@ static void on_cluster(void *ctx, const struct sw_informer_change *change)
     const struct sw_store_item *item = NULL;
     size_t cursor = 0;
 
-    on_any(ctx, change);
+    (void)change;
+    look(controller);
     while (controller->nodes != NULL && sw_informer_next(controller->nodes, &cursor, &item))
         sw_reconciler_add(controller->reconciler, item->key, SW_CLUSTER_DELAY_MS);
 }
@@ -162,8 +178,8 @@ static enum sw_rc follow(struct sw_cluster_controller *controller, struct sw_err
         void (*on_change)(void *ctx, const struct sw_informer_change *change);
         struct sw_informer **ret_informer;
     } all[] = {{"Node", on_node, &controller->nodes},
-               {"Agent", on_any, &controller->agents},
-               {"Pod", on_any, &controller->pods},
+               {"Agent", on_agent, &controller->agents},
+               {"Pod", on_pod, &controller->pods},
                {"Cluster", on_cluster, &controller->clusters}};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

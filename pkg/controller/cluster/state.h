@@ -20,6 +20,9 @@ struct sw_cluster_controller {
     struct sw_cluster_controller_options options;
     struct sw_reconciler *reconciler;
     struct sw_informer *nodes, *agents, *pods, *clusters;
+    /* Of all that the informers show: each change is brought in when it is told, so that a pass
+     * reads no objects. */
+    struct sw_api_cluster_status sums;
     struct sw_map *heard;     /* Store key of a Node -> struct sw_cluster_heard, owned. */
     struct sw_arena *scratch; /* For decoding one object; reset each time. */
 };

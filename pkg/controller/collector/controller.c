@@ -6,11 +6,10 @@
 
 #include "pkg/client/informers/informer.h"
 #include "pkg/controller/reconciler/reconciler.h"
-#include "pkg/utils/base/hash.h"
+#include "pkg/utils/base/map.h"
 
-#define DELAY_MS 20 /* Lets objects that go together be looked after together. */
+#define DELAY_MS 20 /* What goes with its owner anyway is gone by then. */
 #define KINDS_MAX 32
-#define OUTSIDE "-" /* The name in the queue of what lives outside of namespaces. */
 
 struct followed { /* One kind that is watched. */
     struct sw_garbage_collector *collector;
@@ -23,6 +22,10 @@ struct sw_garbage_collector {
     struct sw_reconciler *reconciler;
     struct followed kinds[KINDS_MAX];
     size_t kinds_count;
+    /* Uid of an owner -> struct sw_map, owned, of the store keys of what names it. So nothing has
+     * to be looked through when it goes. */
+    struct sw_map *dependents;
+    uint64_t seed;
     struct sw_arena *scratch, *owners; /* For decoding; reset each time. */
 };
 
@@ -63,137 +66,132 @@ static bool is_orphan(struct sw_garbage_collector *collector, const struct sw_ap
 /* --- Passes --------------------------------------------------------------------------------------
  */
 
-struct sweep { /* One pass over a namespace. */
-    struct sw_garbage_collector *collector;
-    struct sw_pass *pass;
-    const struct sw_kind *kind;
-    size_t deletes;
-    enum sw_rc rc;
-    struct sw_err *err;
-};
-
-static bool visit(void *ctx, const struct sw_store_item *item)
+static const struct sw_kind *kind_of(const struct sw_garbage_collector *collector, const char *key)
 {
-    struct sweep *sweep = ctx;
-    struct sw_arena *scratch = sweep->collector->scratch;
-    void *object = NULL;
+    size_t size = strcspn(key, "/");
 
-    if (sweep->deletes == SW_COLLECTOR_BATCH_MAX)
-        return false;
-    sw_arena_reset(scratch);
-    sweep->rc = sw_object_of_item(sweep->kind, item, scratch, &object, sweep->err);
-    if (sweep->rc != SW_OK)
-        return false;
-    if (!is_orphan(sweep->collector, sw_object_meta(object)))
-        return true;
-    /* The object goes on living in the plan. */
-    object = sw_object_copy(sweep->kind, object, sweep->pass->arena);
-    sweep->rc = object == NULL ? sw_err_set(sweep->err, SW_E_EXHAUSTED, "too much to collect")
-                               : sw_plan_delete(sweep->pass->plan, sweep->kind, object, sweep->err);
-    if (sweep->rc == SW_E_EXHAUSTED && sweep->deletes > 0) {
-        sweep->rc = SW_OK; /* What is planned by now is a pass of its own. */
-        sweep->deletes = SW_COLLECTOR_BATCH_MAX;
-        return false;
+    for (size_t i = 0; i < collector->kinds_count; i++) {
+        const struct sw_kind *kind = collector->kinds[i].kind;
+
+        if (strlen(kind->plural) == size && memcmp(kind->plural, key, size) == 0)
+            return kind;
     }
-    sweep->deletes++;
-    return sweep->rc == SW_OK;
-}
-
-static enum sw_rc sweep_kind(struct sweep *sweep, const char *space)
-{
-    char prefix[SW_OBJECT_KEY_MAX];
-    struct sw_store_list_end end;
-
-    sw_object_key(sweep->kind, space, NULL, prefix);
-    const struct sw_store_list_request request = {.prefix = prefix};
-    enum sw_rc rc = sw_store_list(sw_objects_store(sweep->collector->options.objects), &request,
-                                  visit, sweep, &end, sweep->err);
-    return rc == SW_OK ? sweep->rc : rc;
+    return NULL;
 }
 
 static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
 {
     struct sw_garbage_collector *collector = ctx;
-    bool is_outside = strcmp(pass->key, OUTSIDE) == 0;
-    struct sweep sweep = {.collector = collector, .pass = pass, .err = err};
-    enum sw_rc rc = SW_OK;
+    const struct sw_store_item *item =
+        sw_store_find(sw_objects_store(collector->options.objects), pass->key);
+    const struct sw_kind *kind = kind_of(collector, pass->key);
+    void *object = NULL;
 
-    for (size_t i = 0; i < collector->kinds_count && rc == SW_OK; i++) {
-        sweep.kind = collector->kinds[i].kind;
-        if (sweep.kind->is_namespaced != is_outside)
-            rc = sweep_kind(&sweep, is_outside ? "" : pass->key);
-    }
-    if (rc == SW_OK && sweep.deletes == SW_COLLECTOR_BATCH_MAX)
-        pass->again_ms = 1;
-    return rc;
+    if (item == NULL || kind == NULL)
+        return SW_OK;
+    enum sw_rc rc = sw_object_of_item(kind, item, pass->arena, &object, err);
+    if (rc != SW_OK || !is_orphan(collector, sw_object_meta(object)))
+        return rc;
+    return sw_plan_delete(pass->plan, kind, object, err);
 }
 
 /* --- Changes -------------------------------------------------------------------------------------
  */
 
-static void look_at(struct sw_garbage_collector *collector, const char *key)
+/* Note that an object names an owner. */
+static enum sw_rc owner_add(struct sw_garbage_collector *collector, const char *uid,
+                            const char *key)
 {
-    const char *space = strchr(key, '/') + 1;
-    size_t size = strcspn(space, "/");
-    char name[SW_OBJECT_KEY_MAX];
+    struct sw_map *of = sw_map_find(collector->dependents, uid, strlen(uid));
 
-    snprintf(name, sizeof(name), "%.*s", (int)size, space);
-    sw_reconciler_add(collector->reconciler, size == 0 ? OUTSIDE : name, DELAY_MS);
-}
-
-/* What an owner outside of namespaces leaves behind may be anywhere. */
-static void look_everywhere(struct sw_garbage_collector *collector)
-{
-    for (size_t i = 0; i < collector->kinds_count; i++) {
-        const struct followed *followed = &collector->kinds[i];
-        const struct sw_store_item *item = NULL;
-        size_t cursor = 0;
-        if (strcmp(followed->kind->name, "Namespace") != 0 || followed->informer == NULL)
-            continue;
-        while (sw_informer_next(followed->informer, &cursor, &item))
-            sw_reconciler_add(collector->reconciler, strrchr(item->key, '/') + 1, DELAY_MS);
+    if (of == NULL) {
+        of = sw_map_new(collector->seed);
+        if (of == NULL || sw_map_put(collector->dependents, uid, strlen(uid), of, NULL) != SW_OK) {
+            sw_map_free(of);
+            return SW_E_EXHAUSTED;
+        }
     }
-    sw_reconciler_add(collector->reconciler, OUTSIDE, DELAY_MS);
+    return sw_map_put(of, key, strlen(key), collector, NULL); /* Only the key counts. */
 }
 
-/* A number that tells one set of owners from another; 0 for none. */
-static uint64_t owners_of(struct sw_garbage_collector *collector, const struct sw_kind *kind,
-                          const struct sw_store_item *item)
+static void owner_remove(struct sw_garbage_collector *collector, const char *uid, const char *key)
 {
-    static const uint8_t key[16] = "swarm owners";
-    const struct sw_api_object_meta *meta;
+    struct sw_map *of = sw_map_find(collector->dependents, uid, strlen(uid));
+
+    if (of == NULL)
+        return;
+    (void)sw_map_remove(of, key, strlen(key));
+    if (sw_map_count(of) == 0)
+        sw_map_free(sw_map_remove(collector->dependents, uid, strlen(uid)));
+}
+
+/* Who has gone may have been an owner. */
+static void look_at_dependents(struct sw_garbage_collector *collector, const char *uid)
+{
+    const struct sw_map *of = sw_map_find(collector->dependents, uid, strlen(uid));
+    struct sw_map_entry entry;
+    char key[SW_OBJECT_KEY_MAX];
+    size_t cursor = 0;
+
+    while (of != NULL && sw_map_next(of, &cursor, &entry)) {
+        snprintf(key, sizeof(key), "%.*s", (int)entry.key.size, (const char *)entry.key.data);
+        sw_reconciler_add(collector->reconciler, key, DELAY_MS);
+    }
+}
+
+/* NULL: there is no object, or none that can be read. */
+static const struct sw_api_object_meta *
+meta_read(const struct sw_kind *kind, const struct sw_store_item *item, struct sw_arena *arena)
+{
     void *object = NULL;
-    uint64_t sum = 0;
 
-    sw_arena_reset(collector->scratch);
-    if (item == NULL || sw_object_of_item(kind, item, collector->scratch, &object, NULL) != SW_OK)
-        return 0;
-    meta = sw_object_meta(object);
-    for (size_t i = 0; i < meta->owner_references_count; i++) {
-        const char *uid = meta->owner_references[i].uid;
-        sum += sw_siphash(key, uid, strlen(uid)) | 1;
-    }
-    return sum;
+    sw_arena_reset(arena);
+    if (item == NULL || sw_object_of_item(kind, item, arena, &object, NULL) != SW_OK)
+        return NULL;
+    return sw_object_meta(object);
+}
+
+static bool is_same(const struct sw_api_object_meta *one, const struct sw_api_object_meta *other)
+{
+    if (one == NULL || other == NULL || strcmp(one->uid, other->uid) != 0 ||
+        one->owner_references_count != other->owner_references_count)
+        return false;
+    for (size_t i = 0; i < one->owner_references_count; i++)
+        if (strcmp(one->owner_references[i].uid, other->owner_references[i].uid) != 0)
+            return false;
+    return true;
+}
+
+static void owners_add(struct sw_garbage_collector *collector,
+                       const struct sw_api_object_meta *meta, const char *key)
+{
+    for (size_t i = 0; i < meta->owner_references_count; i++)
+        if (owner_add(collector, meta->owner_references[i].uid, key) != SW_OK)
+            sw_log(collector->options.logger, SW_LOG_ERROR, "collector",
+                   "no memory to note an owner of %s; it may outlive it until the next start", key);
+    if (meta->owner_references_count > 0)
+        sw_reconciler_add(collector->reconciler, key, DELAY_MS);
 }
 
 /* An object that is new may have lost its owner before it came, and so may one that got another
- * owner; one that went may have been an owner. */
+ * owner; one that went, or was made anew under its name, may have been an owner. */
 static void on_change(void *ctx, const struct sw_informer_change *change)
 {
     const struct followed *followed = ctx;
     struct sw_garbage_collector *collector = followed->collector;
+    const struct sw_api_object_meta *before =
+        meta_read(followed->kind, change->before, collector->scratch);
+    const struct sw_api_object_meta *now =
+        meta_read(followed->kind, change->now, collector->owners);
 
-    if (change->now == NULL && !followed->kind->is_namespaced) {
-        look_everywhere(collector);
+    if (is_same(before, now))
         return;
-    }
-    if (change->now == NULL) {
-        look_at(collector, change->before->key);
-        return;
-    }
-    uint64_t owners = owners_of(collector, followed->kind, change->now);
-    if (owners != 0 && owners != owners_of(collector, followed->kind, change->before))
-        look_at(collector, change->now->key);
+    for (size_t i = 0; before != NULL && i < before->owner_references_count; i++)
+        owner_remove(collector, before->owner_references[i].uid, change->before->key);
+    if (now != NULL)
+        owners_add(collector, now, change->now->key);
+    if (before != NULL && (now == NULL || strcmp(before->uid, now->uid) != 0))
+        look_at_dependents(collector, before->uid);
 }
 
 static enum sw_rc follow(struct sw_garbage_collector *collector, struct sw_err *err)
@@ -226,8 +224,13 @@ enum sw_rc sw_garbage_collector_new(const struct sw_garbage_collector_options *o
                                                 .ctx = made,
                                                 .reconcile = reconcile};
 
-    if (made == NULL || (made->scratch = sw_arena_new(SW_OBJECT_ARENA_MAX)) == NULL ||
-        (made->owners = sw_arena_new(SW_OBJECT_ARENA_MAX)) == NULL)
+    if (made == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the collector");
+    /* Uids of owners and names come from outside. */
+    options->system->random(options->system->ctx, &made->seed, sizeof(made->seed));
+    if ((made->scratch = sw_arena_new(SW_OBJECT_ARENA_MAX)) == NULL ||
+        (made->owners = sw_arena_new(SW_OBJECT_ARENA_MAX)) == NULL ||
+        (made->dependents = sw_map_new(made->seed)) == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the collector");
     made->options = *options;
     enum sw_rc rc = sw_reconciler_new(&frame, &made->reconciler, err);
@@ -240,8 +243,14 @@ enum sw_rc sw_garbage_collector_new(const struct sw_garbage_collector_options *o
 
 void sw_garbage_collector_free(struct sw_garbage_collector *collector)
 {
+    struct sw_map_entry found;
+    size_t cursor = 0;
+
     if (collector == NULL)
         return;
+    while (collector->dependents != NULL && sw_map_next(collector->dependents, &cursor, &found))
+        sw_map_free(found.value);
+    sw_map_free(collector->dependents);
     for (size_t i = 0; i < collector->kinds_count; i++)
         sw_informer_free(collector->kinds[i].informer);
     sw_reconciler_free(collector->reconciler);

@@ -1,13 +1,12 @@
 /* Objects whose owners are all gone are deleted. An owner is the same only with the same uid: an
  * object of that name made anew keeps nothing alive. Owners live in the same namespace, or outside
- * of namespaces. Events have no owners and are not looked at. Threads: the loop's.  I/O: the
- * store's.  Limits: SW_COLLECTOR_BATCH_MAX deletions a commit. */
+ * of namespaces. Events have no owners and are not looked at. What names an owner is known by its
+ * uid, so a change costs what depends on the object, not what the namespace has. Threads: the
+ * loop's.  I/O: the store's.  Limits: the objects that have owners. */
 #pragma once
 #include "pkg/store/objects/objects.h"
 #include "pkg/utils/logger/logger.h"
 #include "pkg/utils/loop/loop.h"
-
-#define SW_COLLECTOR_BATCH_MAX 200
 
 struct sw_garbage_collector; /* Opaque. */
 

@@ -3,6 +3,7 @@
 #include "pkg/client/listers/lister.h"
 #include "pkg/controller/reconciler/reconciler.h"
 #include "pkg/resource/scheduler/scheduler.h"
+#include "pkg/utils/base/map.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,14 @@ struct sw_pod_controller {
     struct sw_reconciler *reconciler;
     struct sw_informer *pods, *nodes;
     struct sw_arena *scratch; /* For decoding one Pod; reset each time. */
+    /* What a pass needs of all Pods, kept as their changes are told, so that it reads only those
+     * that it does something about. Items are the informer's, under their keys. */
+    struct sw_map *first, *last; /* To do something about; in `last` those told to wait. */
+    struct sw_map *loads;        /* Node name -> struct load, owned. */
 };
 
-struct waiting { /* Pods to do something about, borrowed from the informer. */
-    const struct sw_store_item *items[SW_POD_BATCH_MAX];
-    size_t count;
+struct load {
+    uint32_t pods; /* Bound to the Node, which may be gone. */
 };
 
 struct view { /* Of one pass; what it points to is in the pass's arena. */
@@ -29,8 +33,6 @@ struct view { /* Of one pass; what it points to is in the pass's arena. */
     uint64_t now_ns;
     struct sw_schedule_node *nodes;
     size_t nodes_count;
-    struct waiting first,
-        last;      /* Of these, those in `last` were told before that they must wait. */
     bool has_more; /* Than fit into this pass. */
 };
 
@@ -49,12 +51,15 @@ static enum sw_rc nodes_read(struct sw_pod_controller *controller, struct view *
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a view of the Nodes");
     for (size_t i = 0; i < found.count; i++) {
         const struct sw_api_node *node = found.items[i];
+        const char *name = node->metadata.name;
+        const struct load *load = sw_map_find(controller->loads, name, strlen(name));
 
         view->nodes[i] =
-            (struct sw_schedule_node){.name = node->metadata.name,
+            (struct sw_schedule_node){.name = name,
                                       .is_ready = node->status.phase == SW_API_NODE_PHASE_READY,
                                       .is_unschedulable = node->spec.unschedulable,
                                       .cpus = node->status.capacity.cpus,
+                                      .pods = load == NULL ? 0 : load->pods,
                                       .pods_max = SW_NODE_PODS_MAX};
     }
     view->nodes_count = found.count;
@@ -92,40 +97,71 @@ static bool was_told_to_wait(const struct sw_api_pod *pod)
            scheduled->status == SW_API_CONDITION_STATUS_FALSE;
 }
 
-static void waiting_add(struct view *view, const struct sw_api_pod *pod,
-                        const struct sw_store_item *item)
+static struct sw_bytes key_of(const void *value)
 {
-    struct waiting *waiting = was_told_to_wait(pod) ? &view->last : &view->first;
+    const struct sw_store_item *item = value;
 
-    if (waiting->count == SW_POD_BATCH_MAX)
-        view->has_more = true;
-    else
-        waiting->items[waiting->count++] = item;
+    return (struct sw_bytes){.data = (const uint8_t *)item->key, .size = strlen(item->key)};
 }
 
-static enum sw_rc pods_read(struct sw_pod_controller *controller, struct view *view,
-                            struct sw_err *err)
+/* A Pod that is going is its Node's, as long as there is one. */
+static bool has_node(const struct sw_pod_controller *controller, const struct sw_api_pod *pod)
 {
-    const struct sw_store_item *item;
-    size_t cursor = 0;
+    char key[SW_OBJECT_KEY_MAX];
 
-    while (sw_informer_next(controller->pods, &cursor, &item)) {
-        const struct sw_api_pod *pod;
-        void *object;
-        enum sw_rc rc;
+    sw_object_key(sw_kind_find("Node"), "", pod->spec.node_name, key);
+    return controller->nodes != NULL && sw_informer_find(controller->nodes, key) != NULL;
+}
 
-        sw_arena_reset(controller->scratch);
-        rc = sw_object_of_item(sw_kind_find("Pod"), item, controller->scratch, &object, err);
-        if (rc != SW_OK)
-            return rc;
-        pod = object;
-        struct sw_schedule_node *node = node_find(view, pod->spec.node_name);
-        if (node != NULL)
-            node->pods++;
-        if (is_waiting(pod) || (node == NULL && pod->metadata.deletion_timestamp != 0))
-            waiting_add(view, pod, item);
+/* Put a Pod where it belongs; whether there is something to do about it. */
+static bool sort_pod(struct sw_pod_controller *controller, const struct sw_api_pod *pod,
+                     const struct sw_store_item *item)
+{
+    size_t size = strlen(item->key);
+    bool is_going = pod->metadata.deletion_timestamp != 0;
+
+    (void)sw_map_remove(controller->first, item->key, size);
+    (void)sw_map_remove(controller->last, item->key, size);
+    if (is_going ? has_node(controller, pod) : !is_waiting(pod))
+        return false;
+    if (sw_map_put(was_told_to_wait(pod) ? controller->last : controller->first, item->key, size,
+                   (void *)(uintptr_t)item, NULL) != SW_OK)
+        sw_log(controller->options.logger, SW_LOG_ERROR, "scheduler",
+               "no memory to bind %s; its next change is looked at", item->key);
+    return true;
+}
+
+/* One Pod more, or less, of a Node. */
+static void load_change(struct sw_pod_controller *controller, const char *node_name, bool is_more)
+{
+    size_t size = strlen(node_name);
+    struct load *load = sw_map_find(controller->loads, node_name, size);
+
+    if (size == 0 || (load == NULL && !is_more))
+        return;
+    if (load == NULL) {
+        load = calloc(1, sizeof *load);
+        if (load == NULL || sw_map_put(controller->loads, node_name, size, load, NULL) != SW_OK) {
+            free(load);
+            return; /* Its Pods are not counted: the Node's own controller has its limit too. */
+        }
     }
-    return SW_OK;
+    load->pods += is_more ? 1 : 0;
+    if (!is_more && --load->pods == 0)
+        free(sw_map_remove(controller->loads, node_name, size));
+}
+
+/* NULL: there is none, or it cannot be read, now as well as then. */
+static const struct sw_api_pod *pod_read(struct sw_pod_controller *controller,
+                                         const struct sw_store_item *item)
+{
+    void *pod = NULL;
+
+    sw_arena_reset(controller->scratch);
+    if (item == NULL ||
+        sw_object_of_item(sw_kind_find("Pod"), item, controller->scratch, &pod, NULL) != SW_OK)
+        return NULL;
+    return pod;
 }
 
 /* --- Planning -------------------------------------------------------------------------------- */
@@ -188,18 +224,20 @@ static enum sw_rc pod_plan(const struct view *view, struct sw_api_pod *pod, stru
 
 /* As many as one commit takes. Large Pods may fill the pass's memory first: what is planned by then
  * is a pass of its own. */
-static enum sw_rc waiting_plan(struct view *view, const struct waiting *waiting, struct sw_err *err)
+static enum sw_rc waiting_plan(struct view *view, const struct sw_map *waiting, struct sw_err *err)
 {
-    for (size_t i = 0; i < waiting->count && !view->has_more; i++) {
+    struct sw_map_entry entry;
+    size_t cursor = 0, count = 0;
+
+    while (!view->has_more && sw_map_next(waiting, &cursor, &entry)) {
         void *pod = NULL;
         enum sw_rc rc;
 
-        if (sw_plan_writes(view->pass->plan) == SW_POD_BATCH_MAX) {
+        if (count++ == SW_POD_BATCH_MAX || sw_plan_writes(view->pass->plan) == SW_POD_BATCH_MAX) {
             view->has_more = true;
             return SW_OK;
         }
-        rc =
-            sw_object_of_item(sw_kind_find("Pod"), waiting->items[i], view->pass->arena, &pod, err);
+        rc = sw_object_of_item(sw_kind_find("Pod"), entry.value, view->pass->arena, &pod, err);
         if (rc == SW_OK)
             rc = pod_plan(view, pod, err);
         if (rc == SW_E_EXHAUSTED && !sw_plan_is_empty(view->pass->plan))
@@ -220,13 +258,11 @@ static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
         return SW_OK; /* on_synced comes back here. */
     rc = nodes_read(controller, &view, err);
     if (rc == SW_OK)
-        rc = pods_read(controller, &view, err);
+        rc = waiting_plan(&view, controller->first, err);
     bool has_more = view.has_more;
-    view.has_more = false;
+    view.has_more = view.has_more && sw_plan_writes(pass->plan) > 0;
     if (rc == SW_OK)
-        rc = waiting_plan(&view, &view.first, err);
-    if (rc == SW_OK)
-        rc = waiting_plan(&view, &view.last, err);
+        rc = waiting_plan(&view, controller->last, err);
     if (rc == SW_OK && (has_more || view.has_more) && !sw_plan_is_empty(pass->plan))
         pass->again_ms = AGAIN_MS;
     return rc;
@@ -242,21 +278,38 @@ static void look(struct sw_pod_controller *controller)
 static void on_pod(void *ctx, const struct sw_informer_change *change)
 {
     struct sw_pod_controller *controller = ctx;
-    void *pod;
+    const struct sw_api_pod *pod = pod_read(controller, change->before);
 
-    if (change->now == NULL)
+    if (pod != NULL) {
+        load_change(controller, pod->spec.node_name, false);
+        (void)sw_map_remove(controller->first, change->before->key, strlen(change->before->key));
+        (void)sw_map_remove(controller->last, change->before->key, strlen(change->before->key));
+    }
+    pod = pod_read(controller, change->now);
+    if (pod == NULL)
         return;
-    sw_arena_reset(controller->scratch);
-    if (sw_object_of_item(sw_kind_find("Pod"), change->now, controller->scratch, &pod, NULL) ==
-            SW_OK &&
-        (is_waiting(pod) || sw_object_meta(pod)->deletion_timestamp != 0))
+    load_change(controller, pod->spec.node_name, true);
+    if (sort_pod(controller, pod, change->now))
         look(controller);
 }
 
+/* Whose Pods those are that are going is another matter with each Node that comes or goes, which
+ * is rare. */
 static void on_node(void *ctx, const struct sw_informer_change *change)
 {
-    (void)change;
-    look(ctx);
+    struct sw_pod_controller *controller = ctx;
+    const struct sw_store_item *item;
+    size_t cursor = 0;
+
+    look(controller);
+    if (controller->pods == NULL || (change->before != NULL && change->now != NULL))
+        return;
+    while (sw_informer_next(controller->pods, &cursor, &item)) {
+        const struct sw_api_pod *pod = pod_read(controller, item);
+
+        if (pod != NULL)
+            (void)sort_pod(controller, pod, item);
+    }
 }
 
 static void on_synced(void *ctx)
@@ -279,7 +332,9 @@ enum sw_rc sw_pod_controller_new(const struct sw_pod_controller_options *options
     struct sw_informer_handler nodes = {.ctx = made, .on_change = on_node, .on_synced = on_synced};
     enum sw_rc rc;
 
-    if (made == NULL || (made->scratch = sw_arena_new(VIEW_ARENA_MAX)) == NULL)
+    if (made == NULL || (made->scratch = sw_arena_new(VIEW_ARENA_MAX)) == NULL ||
+        (made->first = sw_map_new_of(0, key_of)) == NULL ||
+        (made->last = sw_map_new_of(0, key_of)) == NULL || (made->loads = sw_map_new(0)) == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the controller of Pods");
     made->options = *options;
     rc = sw_reconciler_new(&frame, &made->reconciler, err);
@@ -294,8 +349,16 @@ enum sw_rc sw_pod_controller_new(const struct sw_pod_controller_options *options
 
 void sw_pod_controller_free(struct sw_pod_controller *controller)
 {
+    struct sw_map_entry found;
+    size_t cursor = 0;
+
     if (controller == NULL)
         return;
+    while (controller->loads != NULL && sw_map_next(controller->loads, &cursor, &found))
+        free(found.value);
+    sw_map_free(controller->loads);
+    sw_map_free(controller->first);
+    sw_map_free(controller->last);
     sw_informer_free(controller->pods);
     sw_informer_free(controller->nodes);
     sw_reconciler_free(controller->reconciler);

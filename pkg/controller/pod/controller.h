@@ -3,7 +3,9 @@
  *     Pending, no node --schedule--> node chosen --> Bound --> (the Node's own controller)
  *     deleted before it was bound: let go at once, since nothing ever ran
  *
- * All waiting Pods are decided together, from one view of the Nodes, in one commit.
+ * All waiting Pods are decided together, from one view of the Nodes, in one commit. A pass reads
+ * the Nodes and the Pods that wait, however many others there are: how many each Node has is
+ * counted as changes are told.
  * Threads: the loop's.  I/O: the store's.  Limits: SW_POD_BATCH_MAX Pods a commit. */
 #pragma once
 #include "pkg/store/objects/objects.h"
@@ -11,7 +13,7 @@
 #include "pkg/utils/loop/loop.h"
 
 #define SW_POD_BATCH_MAX 256
-#define SW_NODE_PODS_MAX 4096 /* Pods that one Node may hold. */
+#define SW_NODE_PODS_MAX 16384 /* Pods that one Node may hold: as many as its controller takes. */
 
 struct sw_pod_controller; /* Opaque. */
 
