@@ -145,6 +145,25 @@ static inline void *read_object(struct fixture *fixture, const char *kind_name, 
     return object;
 }
 
+static inline void fixture_note_commit(void *ctx, const struct sw_store_result *result)
+{
+    fixture_note(ctx, &(const struct sw_object_result){.rc = result->rc});
+}
+
+/* Store what is no object under a key. Who reads it fails: a controller that goes on has not looked
+ * at it, however it was asked to. */
+static inline void put_unreadable(struct fixture *fixture, const char *key)
+{
+    const struct sw_store_op op = {.action = SW_STORE_PUT, .key = key, .value = {"\xff", 1}};
+    const struct sw_store_txn txn = {.ops = &op, .count = 1};
+
+    fixture->is_done = false;
+    assert_int_equal(sw_store_commit(fixture->store, &txn, fixture_note_commit, fixture, NULL),
+                     SW_OK);
+    until(fixture, fixture_is_done);
+    assert_int_equal(fixture->rc, SW_OK);
+}
+
 static inline void fixture_watch(struct fixture *fixture, size_t at, const char *kind)
 {
     struct sw_informer_handler handler = {.ctx = fixture, .on_change = fixture_on_change};

@@ -101,6 +101,32 @@ static void the_status_sums_up_what_there_is(void **state)
     until(*state, sums_are_right);
 }
 
+static bool one_pod_is_left(struct fixture *fixture)
+{
+    const struct sw_api_cluster *cluster = read_object(fixture, "Cluster", "default");
+    const struct sw_api_cluster_status *status = &cluster->status;
+
+    return status->nodes == 1 && status->ready_nodes == 1 && status->pods == 1 &&
+           status->ready_pods == 1 && status->instances == 7;
+}
+
+/* Sums that were made of all objects in each pass would come upon the one that cannot be read. */
+static void a_change_is_summed_without_a_look_at_all_others(void **state)
+{
+    uint64_t now_ns = sw_objects_utc_ns(((struct fixture *)*state)->objects);
+
+    put_unreadable(*state, "pods/default/unreadable");
+    put_unreadable(*state, "agents/default/unreadable");
+    node_join(*state, "one", now_ns);
+    node_join(*state, "two", now_ns);
+    pod_make(*state, "a", "one");
+    pod_make(*state, "b", "two");
+    until(*state, sums_are_right);
+    must(*state, sw_objects_delete, read_object(*state, "Pod", "a"));
+    must(*state, sw_objects_delete, read_object(*state, "Node", "two"));
+    until(*state, one_pod_is_left);
+}
+
 static void timeout_set(struct fixture *fixture, const char *timeout)
 {
     struct sw_api_cluster *cluster = read_object(fixture, "Cluster", "default");
@@ -180,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_status_sums_up_what_there_is),
+        TEST(a_change_is_summed_without_a_look_at_all_others),
         TEST(a_silent_node_is_not_ready_and_its_pods_failed),
         TEST(the_time_in_a_heartbeat_does_not_matter),
         TEST(silence_is_noticed_without_any_change),

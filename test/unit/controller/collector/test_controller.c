@@ -190,6 +190,17 @@ static void an_owner_in_some_namespace_of_what_has_none_is_taken_to_live(void **
     assert_int_equal(lab->metadata.deletion_timestamp, 0);
 }
 
+/* A look through the namespace would come upon the one that cannot be read. */
+static void who_depends_on_it_is_known_without_a_look_at_all(void **state)
+{
+    struct sw_api_agent_template *owner = owner_make(*state, "owner");
+
+    put_unreadable(*state, "agenttemplates/default/a-unreadable");
+    must(*state, sw_objects_create, owned(*state, "child", "owner", owner->metadata.uid));
+    must(*state, sw_objects_delete, owner);
+    until(*state, child_is_gone);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -202,6 +213,7 @@ int main(void)
         TEST(an_owner_that_was_named_later_counts_too),
         TEST(those_that_own_each_other_go_together),
         TEST(an_owner_in_some_namespace_of_what_has_none_is_taken_to_live),
+        TEST(who_depends_on_it_is_known_without_a_look_at_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
