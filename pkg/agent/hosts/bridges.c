@@ -295,12 +295,24 @@ static void close_unwanted(struct sw_hosts *hosts, struct sw_host *host)
     }
 }
 
+/* Where all Agents run in one host there is nothing to bridge, however many they are. */
+static bool is_one_host(struct sw_hosts *hosts)
+{
+    struct sw_list *first = hosts->all.next;
+
+    return first != &hosts->all && first->next == &hosts->all &&
+           sw_map_count(SW_LIST_ITEM(first, struct sw_host, node)->bridges) == 0;
+}
+
 void sw_hosts_bridge(void *ctx)
 {
     struct sw_hosts *hosts = ctx;
-    struct sw_map *spaces = presences_make(hosts);
+    struct sw_map *spaces;
 
     hosts->is_bridging_due = false;
+    if (is_one_host(hosts))
+        return;
+    spaces = presences_make(hosts);
     SW_LIST_EACH(&hosts->all, node)
     {
         struct sw_host *host = SW_LIST_ITEM(node, struct sw_host, node);
