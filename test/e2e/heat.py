@@ -16,7 +16,7 @@ from waiting import wait_for
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
 AGENTS = ("hot", "cold", "warm", "cool")  # Of their Pods every other one has the same worker.
 PAIRS, ROUNDS, QUIET_S = 3, 20000, 12
-STEPS = "100000000"  # Of a segment: a hundred times what it takes to be set aside.
+STEPS = "20000000"  # Of a segment: some twenty times what it takes to be set aside.
 
 
 class Heat(unittest.TestCase):

@@ -9,7 +9,7 @@
  * segments on their way, which belong to their worker's stacks, begins no others until those have
  * ended, and goes then; if they take too long it stays. */
 
-#define HOLD_NS 1000000000u
+#define HOLD_NS 2000000000u
 #define AGAIN_NS 20000000u
 
 struct work {
