@@ -8,10 +8,11 @@
 
 /* What namespaces used in hosts that are no more.
  *
- *     a host has ended in order ─► FOLDER/usage: what its namespace used in it, under a new id
- *     nothing needs its folder  ─► that is added to data/hosts/usage, with the id ─► the folder
- * goes it begins again           ─► FOLDER/usage goes, since it will be more; if it was added
- *                                  already, it is taken off again
+ *     a host has ended in order: FOLDER/usage says what its namespace used in it, under a new id
+ *
+ *     nothing needs its folder: that is added to data/hosts/usage, with the id; the folder goes
+ *
+ *     it begins again: FOLDER/usage goes, since it will be more; what was added is taken off
  *
  * A crash in the middle finds the id in data/hosts/usage and adds nothing twice. Of a folder
  * without that file, which a crash left, the host is started once more: it tells. */

@@ -52,6 +52,8 @@ static void sweep(struct sw_hosts *hosts, const struct sw_host *host)
     size_t cursor = 0, count = 0;
     char key[KEY_SIZE];
 
+    if (over == NULL && host != NULL)
+        abort(); /* They would name a host that is freed. */
     if (over == NULL)
         return;
     while (sw_map_next(hosts->usages, &cursor, &entry))
@@ -64,6 +66,11 @@ static void sweep(struct sw_hosts *hosts, const struct sw_host *host)
         free(over[i]);
     }
     free(over);
+}
+
+static struct sw_agent_usage of_space(const char *name_space)
+{
+    return (struct sw_agent_usage){.name_space = name_space, .agent = "", .agent_uid = ""};
 }
 
 static struct usage *usage_get(struct sw_hosts *hosts, const struct sw_host *host,
@@ -161,9 +168,8 @@ void sw_hosts_on_throttled(void *ctx, const struct sw_agent_throttle *told)
     const struct sw_pod_observer *observer = &hosts->pod_observer;
     const struct sw_agent_usage of_agent = {
         .name_space = told->name_space, .agent = told->agent, .agent_uid = told->agent_uid};
-    const struct sw_agent_usage of_its_space = {
-        .name_space = told->name_space, .agent = "", .agent_uid = ""};
-    struct usage *space = usage_get(hosts, host, &of_its_space); /* First: it is never swept. */
+    const struct sw_agent_usage its_space = of_space(told->name_space);
+    struct usage *space = usage_get(hosts, host, &its_space); /* First: it is never swept. */
     struct usage *usage = usage_get(hosts, host, &of_agent);
     struct sw_pod_throttle of_pod = {.limit = told->limit};
 
@@ -179,11 +185,6 @@ void sw_hosts_on_throttled(void *ctx, const struct sw_agent_throttle *told)
 }
 
 /* --- One host -------------------------------------------------------------------------------- */
-
-static struct sw_agent_usage of_space(const char *name_space)
-{
-    return (struct sw_agent_usage){.name_space = name_space, .agent = "", .agent_uid = ""};
-}
 
 void sw_hosts_usage_put(struct sw_host *host, const struct sw_host_usage *usage)
 {

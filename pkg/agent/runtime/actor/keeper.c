@@ -5,7 +5,6 @@
 #include "pkg/agent/runtime/actor/pod.h"
 #include "pkg/agent/runtime/actor/storage.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
