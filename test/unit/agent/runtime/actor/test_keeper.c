@@ -1,6 +1,7 @@
 /* uses: pkg/agent/link pkg/agent/store */
 #include "pkg/agent/store/history.h"
 #include "test/unit/agent/runtime/actor/looking.h"
+#include "test/unit/agent/runtime/actor/room.h"
 
 #define FILLER 2u
 
@@ -405,27 +406,6 @@ static void one_that_ended_is_there_still(void **state)
  */
 
 #define MIB ((uint64_t)1 << 20)
-
-static struct sw_account *space(void)
-{
-    struct sw_account *account = sw_map_find(actors.shared.accounts.spaces, "default", 7);
-
-    assert_non_null(account);
-    return account;
-}
-
-static uint64_t used(void)
-{
-    return atomic_load(&space()->quota.storage_bytes);
-}
-
-static void set_storage(uint64_t bytes)
-{
-    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, 0, bytes};
-
-    assert_int_equal(
-        sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits, 0), SW_OK);
-}
 
 static void keep(uint64_t bytes)
 {

@@ -3,6 +3,7 @@
 #include "pkg/agent/runtime/actor/capture.h"
 #include "pkg/agent/runtime/actor/storage.h"
 #include "test/unit/agent/runtime/actor/asking.h"
+#include "test/unit/agent/runtime/actor/room.h"
 
 #include <pthread.h>
 
@@ -30,27 +31,6 @@ static int set_up(void **state)
     actors.see = see;
     open_three(0);
     return 0;
-}
-
-static struct sw_account *space(void)
-{
-    struct sw_account *account = sw_map_find(actors.shared.accounts.spaces, "default", 7);
-
-    assert_non_null(account);
-    return account;
-}
-
-static uint64_t used(void)
-{
-    return atomic_load(&space()->quota.storage_bytes);
-}
-
-static void set_storage(uint64_t bytes)
-{
-    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, 0, bytes};
-
-    assert_int_equal(
-        sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits, 0), SW_OK);
 }
 
 /* The records of the journal from the ground's point on. */
