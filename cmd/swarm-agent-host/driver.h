@@ -34,10 +34,12 @@ struct lane {
     uint64_t hibernated;    /* How often an instance went to sleep, as it was told. */
     uint32_t unviewed;      /* Rounds since its figures were told. */
     uint32_t linger_skips;  /* So often it goes to sleep at once. */
+    bool lingers_more;      /* Since others had something for it as soon as it slept. */
 
     /* Of any thread: */
     _Alignas(CACHE_LINE_BYTES) _Atomic bool is_sleeping; /* It looks at inbox again after setting
                                                                this, before it waits. */
+    _Atomic bool has_peers;  /* Another worker gave it something since it last went to sleep. */
     _Atomic bool wants_room; /* It sleeps though it has work: the journal had no room. */
     /* Of the link: */
     struct sw_item *waiting; /* Items that inbox had no room for. */

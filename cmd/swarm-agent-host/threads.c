@@ -21,8 +21,10 @@
 #define STUCK_WAIT_NS 1000000u
 /* How long a worker with nothing to do looks for more before it sleeps, while another one runs that
  * may send it some; and how often it does not when it looked in vain. A sleep and the way out of it
- * take longer, on both sides. */
+ * take longer, on both sides. Where another worker woke it so soon that it might as well have gone
+ * on looking it looks for longer, until that is in vain, too. */
 #define LINGER_NS 20000u
+#define LINGER_MORE_NS 100000u
 #define LINGER_SKIPS 15u
 
 void driver_die(enum sw_host_exit code, const char *words)
@@ -214,8 +216,11 @@ static bool lane_flush(struct lane *lane)
             }
             has_put = true;
         }
-        if (has_put)
-            lane_wake(&driver->lanes[target]);
+        if (!has_put)
+            continue;
+        if (!atomic_load_explicit(&driver->lanes[target].has_peers, memory_order_relaxed))
+            atomic_store_explicit(&driver->lanes[target].has_peers, true, memory_order_relaxed);
+        lane_wake(&driver->lanes[target]);
     }
     return is_empty;
 }
@@ -257,17 +262,16 @@ static bool is_other_awake(const struct lane *lane)
 /* Workers that write to each other have something for each other every few microseconds. True: it
  * came. Clients' messages come from a thread that wants the processor: nobody waits for those so,
  * unless others run anyway. */
-static bool lane_linger(struct lane *lane)
+static bool lane_linger(struct lane *lane, uint64_t begun_ns)
 {
     struct driver *driver = lane->driver;
     const struct sw_system *system = driver->system;
-    uint64_t end_ns;
+    uint64_t end_ns = begun_ns + (lane->lingers_more ? LINGER_MORE_NS : LINGER_NS);
 
     if (lane->linger_skips > 0 || lane->is_stuck) {
         lane->linger_skips -= lane->linger_skips > 0;
         return false;
     }
-    end_ns = system->monotonic_ns(system->ctx) + LINGER_NS;
     while (is_other_awake(lane) && !atomic_load(&driver->is_stopping) &&
            !atomic_load(&driver->shared.wants_still)) {
         if (sw_ring_count(lane->inbox) > 0 || atomic_load(&lane->has_loaded))
@@ -278,6 +282,7 @@ static bool lane_linger(struct lane *lane)
             relax();
     }
     lane->linger_skips = LINGER_SKIPS;
+    lane->lingers_more = false;
     return false;
 }
 
@@ -303,6 +308,23 @@ static void lane_sleep(struct lane *lane)
         cond_wait_ns(&lane->wake, &lane->mutex, ns);
     atomic_store(&lane->is_sleeping, false);
     pthread_mutex_unlock(&lane->mutex);
+}
+
+/* Wait for something to do. */
+static void lane_wait(struct lane *lane)
+{
+    const struct sw_system *system = lane->driver->system;
+    uint64_t begun_ns = system->monotonic_ns(system->ctx);
+
+    if (lane_linger(lane, begun_ns))
+        return;
+    atomic_store_explicit(&lane->has_peers, false, memory_order_relaxed);
+    lane_sleep(lane);
+    if (!atomic_load_explicit(&lane->has_peers, memory_order_relaxed) ||
+        system->monotonic_ns(system->ctx) - begun_ns > LINGER_MORE_NS)
+        return;
+    lane->linger_skips = 0;
+    lane->lingers_more = true;
 }
 
 /* Whether more may be run now. */
@@ -363,8 +385,7 @@ void lane_run(void *ctx)
             continue;
         if (is_stopping)
             return;
-        if (!lane_linger(lane))
-            lane_sleep(lane);
+        lane_wait(lane);
     }
 }
 
