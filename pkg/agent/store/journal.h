@@ -23,7 +23,7 @@
 #define SW_JOURNAL_EPOCH_MAX (3840u << 20)
 #define SW_JOURNAL_SEGMENT_BYTES (64u << 20)
 #define SW_JOURNAL_RECORD_HEAD_BYTES 8u /* u32 size, u32 CRC-32C of the record. */
-#define SW_JOURNAL_AHEAD 2u
+#define SW_JOURNAL_AHEAD 4u
 #define SW_JOURNAL_BIRTH_LSN 64u /* Where the first epoch of a journal begins. */
 
 struct sw_journal; /* Opaque. */

@@ -7,6 +7,9 @@
 #include <string.h>
 
 #define ID_BYTES_MAX 1024u
+#define NS_PER_S 1000000000u
+#define CACHE_LINE_BYTES 64u
+#define PREFETCH_BYTES 384u /* Some twenty of them. */
 
 struct request {
     uint64_t time_ns, handle, value;
@@ -15,15 +18,15 @@ struct request {
     char bytes[]; /* Name, type, body. */
 };
 
-struct item { /* The hash stands beside the pointer, so that a search touches one block. */
-    uint32_t hash;
+struct item { /* What is looked at each time stands beside the pointer, so that it is one block. */
+    uint32_t hash, time_s;
     struct request *request;
 };
 
 struct sw_requests {
     uint32_t count, capacity;
-    uint64_t bytes;     /* Of all requests. */
-    struct item *items; /* Owned, the oldest first. */
+    uint64_t bytes;      /* Of all requests. */
+    struct item items[]; /* Their requests are owned; the oldest is the first. */
 };
 
 /* Only to be told apart quickly: names are compared in the end. */
@@ -67,7 +70,6 @@ void sw_requests_free(struct sw_requests *requests)
         return;
     for (uint32_t i = 0; i < requests->count; i++)
         free(requests->items[i].request);
-    free(requests->items);
     free(requests);
 }
 
@@ -97,8 +99,12 @@ static void remove_at(struct sw_requests *requests, uint32_t i)
     free(request);
 }
 
-static bool is_old(const struct request *request, uint64_t now_ns)
+static bool is_old(const struct item *item, uint64_t now_ns)
 {
+    const struct request *request = item->request;
+
+    if ((uint32_t)(now_ns / NS_PER_S) - item->time_s < SW_REQUESTS_KEPT_NS / NS_PER_S)
+        return false; /* Most are not, and are not looked at. */
     return now_ns > request->time_ns && now_ns - request->time_ns > SW_REQUESTS_KEPT_NS;
 }
 
@@ -107,8 +113,14 @@ static void forget(struct sw_requests *requests, uint64_t now_ns)
 {
     while (requests->count > 1 &&
            (requests->count > SW_REQUESTS_MAX || requests->bytes > SW_REQUESTS_BYTES_MAX ||
-            is_old(requests->items[0].request, now_ns)))
+            is_old(&requests->items[0], now_ns)))
         remove_at(requests, 0);
+}
+
+void sw_requests_prefetch(const struct sw_requests *requests)
+{
+    for (size_t at = 0; at < PREFETCH_BYTES; at += CACHE_LINE_BYTES)
+        __builtin_prefetch((const char *)requests + at);
 }
 
 bool sw_requests_find(const struct sw_requests *requests, struct sw_bytes id, uint64_t now_ns,
@@ -117,7 +129,7 @@ bool sw_requests_find(const struct sw_requests *requests, struct sw_bytes id, ui
     uint32_t i = requests == NULL ? 0 : find(requests, id);
     const struct request *request;
 
-    if (requests == NULL || i == requests->count || is_old(requests->items[i].request, now_ns))
+    if (requests == NULL || i == requests->count || is_old(&requests->items[i], now_ns))
         return false;
     request = requests->items[i].request;
     *ret_view = (struct sw_request_view){
@@ -137,54 +149,65 @@ uint64_t sw_requests_end_ns(const struct sw_requests *requests)
 }
 
 /* Room for one more. */
-static enum sw_rc grow(struct sw_requests *requests)
+static enum sw_rc grow(struct sw_requests **requests)
 {
-    uint32_t wanted = requests->capacity == 0 ? 2 : requests->capacity * 2;
-    struct item *grown;
+    struct sw_requests *old = *requests, *grown;
+    uint32_t wanted = old == NULL ? 2 : old->capacity * 2;
 
-    if (requests->count < requests->capacity)
+    if (old != NULL && old->count < old->capacity)
         return SW_OK;
-    grown = realloc(requests->items, wanted * sizeof *grown);
+    grown = realloc(old, sizeof *grown + wanted * sizeof grown->items[0]);
     if (grown == NULL)
         return SW_E_EXHAUSTED;
-    requests->items = grown;
-    requests->capacity = wanted;
+    if (old == NULL)
+        *grown = (struct sw_requests){0};
+    grown->capacity = wanted;
+    *requests = grown;
+    return SW_OK;
+}
+
+/* As the newest one. */
+static enum sw_rc append(struct sw_requests **requests, struct sw_bytes id, uint64_t time_ns,
+                         const struct sw_request_view *view)
+{
+    struct request *request = request_new(id, time_ns, view);
+    struct sw_requests *all;
+
+    if (request == NULL || grow(requests) != SW_OK) {
+        free(request);
+        return SW_E_EXHAUSTED;
+    }
+    all = *requests;
+    all->items[all->count++] = (struct item){hash_of(id), (uint32_t)(time_ns / NS_PER_S), request};
+    all->bytes += bytes_of(request);
     return SW_OK;
 }
 
 enum sw_rc sw_requests_add(struct sw_requests **requests, struct sw_bytes id, uint64_t time_ns,
                            const struct sw_request_view *view)
 {
-    struct request *request = request_new(id, time_ns, view);
-    struct sw_requests *all = *requests;
-    uint32_t before;
+    uint32_t count = *requests == NULL ? 0 : (*requests)->count;
+    uint32_t before = count == 0 ? 0 : find(*requests, id);
+    enum sw_rc rc = append(requests, id, time_ns, view);
 
-    if (request != NULL && all == NULL)
-        all = *requests = calloc(1, sizeof *all);
-    if (request == NULL || all == NULL || grow(all) != SW_OK) {
-        free(request);
-        return SW_E_EXHAUSTED;
-    }
-    before = find(all, id);
-    if (before < all->count)
-        remove_at(all, before);
-    all->items[all->count++] = (struct item){hash_of(id), request};
-    all->bytes += bytes_of(request);
-    forget(all, time_ns);
+    if (rc != SW_OK)
+        return rc;
+    if (before < count)
+        remove_at(*requests, before);
+    forget(*requests, time_ns);
     return SW_OK;
 }
 
 enum sw_rc sw_requests_answer(struct sw_requests *requests, const struct sw_request_view *answer)
 {
-    uint32_t i = 0;
+    uint32_t i = requests == NULL ? 0 : requests->count;
     struct request *old, *grown;
     struct sw_request_view view = *answer;
 
-    if (requests == NULL)
-        return SW_OK;
-    while (i < requests->count && requests->items[i].request->handle != answer->handle)
-        i++;
-    if (i == requests->count)
+    /* Most have their answer at once. */
+    while (i > 0 && requests->items[i - 1].request->handle != answer->handle)
+        i--;
+    if (i-- == 0)
         return SW_OK;
     old = requests->items[i].request;
     view.handle = 0;
@@ -235,7 +258,9 @@ enum sw_rc sw_requests_load(struct sw_requests **ret_requests, struct sw_reader 
         view.type = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
         view.body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
         rc = reader->failed || id.size == 0 ? SW_E_CORRUPT
-                                            : sw_requests_add(ret_requests, id, time_ns, &view);
+                                            : append(ret_requests, id, time_ns, &view);
+        if (rc == SW_OK)
+            forget(*ret_requests, time_ns);
     }
     return reader->failed ? SW_E_CORRUPT : rc;
 }

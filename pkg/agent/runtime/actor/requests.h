@@ -23,6 +23,8 @@ struct sw_request_view { /* Texts are the requests' own until the next change. *
 };
 
 void sw_requests_free(struct sw_requests *requests);
+/* They are needed soon: have their memory near. */
+void sw_requests_prefetch(const struct sw_requests *requests);
 
 /* The request of this name as it was at now_ns.  False: none, or forgotten. */
 bool sw_requests_find(const struct sw_requests *requests, struct sw_bytes id, uint64_t now_ns,
