@@ -64,6 +64,21 @@ enum sw_rc sw_object_of_item(const struct sw_kind *kind, const struct sw_store_i
     return SW_OK;
 }
 
+bool sw_object_keeps_spec(const struct sw_kind *kind, const struct sw_store_item *before,
+                          const struct sw_store_item *now, struct sw_arena *arena)
+{
+    const struct sw_api_object_meta *was, *is;
+    void *old = NULL, *new = NULL;
+
+    sw_arena_reset(arena);
+    if (sw_object_of_item(kind, before, arena, &old, NULL) != SW_OK ||
+        sw_object_of_item(kind, now, arena, &new, NULL) != SW_OK)
+        return false;
+    was = sw_object_meta_of(old);
+    is = sw_object_meta_of(new);
+    return was->generation == is->generation && strcmp(was->uid, is->uid) == 0;
+}
+
 #define METADATA_FIELD 3 /* Of every kind. */
 
 size_t sw_object_size_of_item(const struct sw_store_item *item)

@@ -96,6 +96,10 @@ void sw_object_key(const struct sw_kind *kind, const char *namespace_name, const
 SW_MUST_CHECK enum sw_rc sw_object_of_item(const struct sw_kind *kind,
                                            const struct sw_store_item *item, struct sw_arena *arena,
                                            void **ret_object, struct sw_err *err);
+/* Whether two versions are of one object and have the same generation, and so the same spec. The
+ * arena is reset. False as well if one cannot be read. */
+bool sw_object_keeps_spec(const struct sw_kind *kind, const struct sw_store_item *before,
+                          const struct sw_store_item *now, struct sw_arena *arena);
 /* Append the protobuf of one version of an object, resource_version set, without decoding it. */
 void sw_object_bytes_of_item(const struct sw_store_item *item, struct sw_buffer *out);
 /* How many bytes that appends. */

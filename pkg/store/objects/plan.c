@@ -204,31 +204,70 @@ static enum sw_rc add_removal(struct sw_plan *plan, void *object, const struct c
 
 struct quotas { /* Of a namespace, while an Agent of it is written. */
     struct sw_plan *plan;
-    struct quota_use now, next;
+    struct quota_use before, after; /* What this Agent counts. */
     enum sw_rc rc;
     struct sw_err *err;
 };
 
-/* A quota that this plan writes already counts what that came to. */
+/* Count all Agents of its namespace. Exact if the write of the quota is conditional on what was
+ * read: whoever changes their number writes it, too. */
+static enum sw_rc count_all(const struct sw_plan *plan, struct sw_api_resource_quota *quota,
+                            struct sw_err *err)
+{
+    struct quota_use use;
+    enum sw_rc rc = sw_quota_count(plan->objects, quota->metadata.namespace, &use, err);
+
+    if (rc != SW_OK)
+        return rc;
+    quota->status.used.agents = use.agents;
+    quota->status.used.replicas = use.replicas;
+    return SW_OK;
+}
+
+/* The same for any object: those of other kinds have nothing to count. */
+static enum sw_rc count_if_quota(const struct sw_plan *plan, const struct sw_kind *kind,
+                                 void *object, struct sw_err *err)
+{
+    return kind->message == &sw_api_resource_quota_message ? count_all(plan, object, err) : SW_OK;
+}
+
+static uint64_t moved(uint64_t now, uint64_t before, uint64_t after)
+{
+    return now + after < before ? 0 : now + after - before;
+}
+
+/* What is written of a quota follows what the plan wrote of it before. When it was made, Agents may
+ * have been under way that were made before it: whoever sees it first sees those. */
 static enum sw_rc put_quota(struct quotas *quotas, struct sw_api_resource_quota *quota,
                             const struct sw_store_item *item)
 {
     struct sw_plan *plan = quotas->plan;
     const struct sw_kind *kind = sw_kind_find("ResourceQuota");
     struct current current = {.item = item, .object = quota};
+    struct quota_use now, next;
     struct step *step;
-    enum sw_rc rc;
+    bool is_written;
+    enum sw_rc rc = SW_OK;
 
     sw_object_key(kind, quota->metadata.namespace, quota->metadata.name, current.key);
     step = find_step(plan, current.key);
-    if (step != NULL && step->op.action == SW_STORE_PUT)
+    is_written = step != NULL && step->op.action == SW_STORE_PUT;
+    if (is_written)
         quota = step->object;
-    rc = sw_quota_check(quota, &quotas->now, &quotas->next, quotas->err);
+    else if (item->revision == item->created_revision)
+        rc = count_all(plan, quota, quotas->err);
     if (rc != SW_OK)
         return rc;
-    quota->status.used.agents = quotas->next.agents;
-    quota->status.used.replicas = quotas->next.replicas;
-    if (step != NULL && step->op.action == SW_STORE_PUT)
+    now = (struct quota_use){quota->status.used.agents, quota->status.used.replicas};
+    next =
+        (struct quota_use){(uint32_t)moved(now.agents, quotas->before.agents, quotas->after.agents),
+                           moved(now.replicas, quotas->before.replicas, quotas->after.replicas)};
+    rc = sw_quota_check(quota, &now, &next, quotas->err);
+    if (rc != SW_OK)
+        return rc;
+    quota->status.used.agents = next.agents;
+    quota->status.used.replicas = next.replicas;
+    if (is_written)
         return encode(plan, kind, quota, &step->op.value, quotas->err);
     return add_replacement(plan, kind, quota, &current, quotas->err);
 }
@@ -245,24 +284,29 @@ static bool visit_quota(void *ctx, const struct sw_store_item *item)
     return quotas->rc == SW_OK;
 }
 
-static bool note_any(void *ctx, const struct sw_store_item *item)
+/* Have the plan go through only if the Namespace is as it was, or, is_write, if so have it written
+ * as it is: then whoever was under way with the former begins anew. */
+static enum sw_rc add_namespace(struct sw_plan *plan, const char *name_space, bool is_write,
+                                struct sw_err *err)
 {
-    (void)item;
-    *(bool *)ctx = true;
-    return false;
-}
+    struct sw_store_op op = {.action = is_write ? SW_STORE_PUT : SW_STORE_CHECK,
+                             .condition = SW_STORE_AT_REVISION};
+    const struct sw_store_item *item;
+    char key[SW_OBJECT_KEY_MAX];
 
-/* Of Agents whose writes stand in this plan already. */
-static void count_planned(struct quotas *quotas, const struct sw_kind *kind, const char *name_space)
-{
-    for (const struct step *step = quotas->plan->first; step != NULL; step = step->next) {
-        const struct sw_api_agent *agent = step->object;
-
-        if (agent == NULL || step->op.condition != SW_STORE_ABSENT ||
-            sw_object_kind(agent) != kind || strcmp(agent->metadata.namespace, name_space) != 0)
-            continue;
-        sw_quota_add_agent(&quotas->now, agent);
-    }
+    sw_object_key(sw_kind_find("Namespace"), "", name_space, key);
+    item = sw_store_find(plan->objects->store, key);
+    if (item == NULL)
+        return sw_err_set(err, SW_E_NOT_FOUND, "Namespace \"%s\" does not exist", name_space);
+    op.key = key;
+    op.revision = item->revision;
+    if (is_write)
+        op.value = (struct sw_bytes){
+            sw_arena_copy(plan->options.arena, item->value.data, item->value.size),
+            item->value.size};
+    if (is_write && op.value.data == NULL)
+        return arena_full(err);
+    return add_step(plan, &op, NULL, err);
 }
 
 /* An Agent becomes another one, or begins (old NULL), or is gone (next NULL). */
@@ -271,51 +315,35 @@ static enum sw_rc check_quotas(struct sw_plan *plan, const struct sw_kind *kind,
 {
     const char *name_space = sw_object_namespace(next != NULL ? next : old);
     struct quotas quotas = {.plan = plan, .err = err};
-    struct quota_use before = {0}, after = {0};
-    bool has_any = false;
     char prefix[SW_OBJECT_KEY_MAX];
-    struct sw_store_list_request request = {.prefix = prefix, .items_max = 1};
+    struct sw_store_list_request request = {.prefix = prefix};
     struct sw_store_list_end end;
     enum sw_rc rc;
 
     if (kind->message != &sw_api_agent_message)
         return SW_OK;
-    sw_quota_add_agent(&before, old);
-    sw_quota_add_agent(&after, next);
-    if (before.agents == after.agents && before.replicas == after.replicas)
+    sw_quota_add_agent(&quotas.before, old);
+    sw_quota_add_agent(&quotas.after, next);
+    if (quotas.before.agents == quotas.after.agents &&
+        quotas.before.replicas == quotas.after.replicas)
         return SW_OK;
-    sw_object_key(sw_kind_find("ResourceQuota"), name_space, NULL, prefix);
-    rc = sw_store_list(plan->objects->store, &request, note_any, &has_any, &end, err);
-    if (rc != SW_OK || !has_any)
-        return rc;
-    rc = sw_quota_count(plan->objects, name_space, &quotas.now, err);
+    rc = add_namespace(plan, name_space, false, err); /* A quota that is being made touches it. */
     if (rc != SW_OK)
         return rc;
-    count_planned(&quotas, kind, name_space);
-    quotas.next =
-        (struct quota_use){.agents = quotas.now.agents + after.agents - before.agents,
-                           .replicas = quotas.now.replicas + after.replicas - before.replicas};
-    request.items_max = 0;
+    sw_object_key(sw_kind_find("ResourceQuota"), name_space, NULL, prefix);
     rc = sw_store_list(plan->objects->store, &request, visit_quota, &quotas, &end, err);
     return rc == SW_OK ? quotas.rc : rc;
 }
 
-/* A new quota knows what there is. */
+/* A new quota: whoever is under way with an Agent and has not seen it begins anew. */
 static enum sw_rc begin_quota(struct sw_plan *plan, const struct sw_kind *kind, void *object,
                               struct sw_err *err)
 {
-    struct sw_api_resource_quota *quota = object;
-    struct quota_use use;
-    enum sw_rc rc;
+    enum sw_rc rc = count_if_quota(plan, kind, object, err);
 
-    if (kind->message != &sw_api_resource_quota_message)
-        return SW_OK;
-    rc = sw_quota_count(plan->objects, sw_object_namespace(object), &use, err);
-    if (rc != SW_OK)
-        return rc;
-    quota->status.used.agents = use.agents;
-    quota->status.used.replicas = use.replicas;
-    return SW_OK;
+    return rc == SW_OK && kind->message == &sw_api_resource_quota_message
+               ? add_namespace(plan, sw_object_namespace(object), true, err)
+               : rc;
 }
 
 /* --- Create -------------------------------------------------------------------------------------
@@ -473,6 +501,8 @@ static enum sw_rc replace(struct sw_plan *plan, const struct sw_kind *kind, void
             return remove_it(plan, kind, object, current, err);
     }
     rc = check_quotas(plan, kind, current->object, object, err);
+    if (rc == SW_OK)
+        rc = count_if_quota(plan, kind, object, err);
     return rc == SW_OK ? add_replacement(plan, kind, object, current, err) : rc;
 }
 
@@ -516,6 +546,8 @@ enum sw_rc sw_plan_update_status(struct sw_plan *plan, const struct sw_kind *kin
     if (sw_object_validate(kind, object, &checked) != SW_OK)
         return sw_problems_check(checked.problems, err);
     rc = sw_object_check_moves(kind, current.object, object, err);
+    if (rc == SW_OK)
+        rc = count_if_quota(plan, kind, object, err);
     return rc == SW_OK ? add_replacement(plan, kind, object, &current, err) : rc;
 }
 

@@ -1,8 +1,9 @@
-/* Quotas at the admission of Agents: counted, checked and put down in the transaction that writes
- * the Agent, so that no two writes pass a quota together.
+/* Quotas at the admission of Agents: each says in its status what there is, which is checked and
+ * put down in the transaction that writes an Agent, so that no two writes pass a quota together.
+ * All Agents are counted where the quota itself is written, and by the first Agent that meets it.
  *
  * Threads: the loop's.  I/O: reads of the store's memory.  Limits: none of its own.
- * Cost: O(Agents of the namespace) for a write that changes what is counted, under a quota. */
+ * Cost: O(quotas of the namespace) for a write of an Agent, O(Agents) for one of a quota. */
 #pragma once
 #include "pkg/store/objects/objects.h"
 

@@ -139,6 +139,64 @@ static void writes_do_not_pass_it_together(void **state)
     assert_int_equal(quota_of(fixture, "tight")->status.used.agents, 5);
 }
 
+/* The quota and all Agents are under way at once, none of which has seen the other. */
+static void make_at_once(struct fixture *fixture, unsigned first, unsigned quota_at,
+                         int *ret_counts)
+{
+    struct written written[WRITES] = {0};
+
+    for (unsigned i = 0; i < WRITES; i++) {
+        const void *object =
+            i == quota_at ? make(fixture, "ResourceQuota",
+                                 "{\"kind\":\"ResourceQuota\",\"metadata\":{\"name\":\"sudden\"},"
+                                 "\"spec\":{\"hard\":{\"agents\":5}}}")
+                          : agent_of(fixture, first + i, 1);
+        const struct sw_object_write write = {.kind = sw_object_kind(object), .object = object};
+
+        written[i].arena = fixture->arena;
+        written[i].rc =
+            sw_objects_create(fixture->objects, &write, note_written, &written[i], &written[i].err);
+    }
+    for (unsigned i = 0; i < WRITES; i++) {
+        if (written[i].rc == SW_OK && written[i].count == 0)
+            harness_wait(fixture->harness, &written[i].count, 1);
+        *ret_counts += i != quota_at && written[i].rc == SW_OK;
+    }
+    assert_int_equal(written[quota_at].rc, SW_OK);
+}
+
+/* Those before the quota are there, and those behind it came to know it. */
+static void a_quota_that_comes_meanwhile_counts_all(void **state)
+{
+    struct fixture *fixture = *state;
+    struct quota_use use;
+    int admitted = 0;
+
+    make_at_once(fixture, 0, 3, &admitted);
+    assert_int_equal(admitted, 5);
+    assert_int_equal(run(fixture, sw_objects_create, agent_of(fixture, WRITES, 1)).rc,
+                     SW_E_EXHAUSTED);
+    assert_int_equal(sw_quota_count(fixture->objects, "default", &use, NULL), SW_OK);
+    assert_int_equal(use.agents, 5);
+    (void)must(fixture, sw_objects_apply, agent_of(fixture, 0, 2));
+    assert_int_equal(quota_of(fixture, "sudden")->status.used.agents, 5);
+    assert_int_equal(quota_of(fixture, "sudden")->status.used.replicas, 6);
+}
+
+static void a_quota_behind_all_counts_all(void **state)
+{
+    struct fixture *fixture = *state;
+    int admitted = 0;
+
+    make_at_once(fixture, 0, WRITES - 1, &admitted);
+    assert_int_equal(admitted, WRITES - 1);
+    assert_int_equal(run(fixture, sw_objects_create, agent_of(fixture, WRITES, 1)).rc,
+                     SW_E_EXHAUSTED);
+    (void)must(fixture, sw_objects_apply, agent_of(fixture, 1, 0));
+    assert_int_equal(quota_of(fixture, "sudden")->status.used.agents, WRITES - 1);
+    assert_int_equal(quota_of(fixture, "sudden")->status.used.replicas, WRITES - 2);
+}
+
 /* Random writes, several under way: what is there never passes the quota, and what the quota says
  * is what is there. */
 static void no_sequence_passes_it(void **state)
@@ -185,6 +243,8 @@ int main(void)
         TEST(a_quota_below_the_use_admits_nothing_more),
         TEST(each_of_several_quotas_holds),
         TEST(writes_do_not_pass_it_together),
+        TEST(a_quota_that_comes_meanwhile_counts_all),
+        TEST(a_quota_behind_all_counts_all),
         TEST(no_sequence_passes_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
