@@ -68,9 +68,17 @@ static void tell(struct sw_node_controller *controller, const char *key)
     sw_node_throttle_look(controller, space);
 }
 
+/* What it says is used changes with each Agent, and concerns nobody here. */
 static void on_quota(void *ctx, const struct sw_informer_change *change)
 {
-    tell(ctx, change->now != NULL ? change->now->key : change->before->key);
+    struct sw_node_controller *controller = ctx;
+
+    if (change->now == NULL)
+        tell(controller, change->before->key);
+    else if (change->before == NULL ||
+             !sw_object_keeps_spec(sw_kind_find("ResourceQuota"), change->before, change->now,
+                                   controller->scratch))
+        tell(controller, change->now->key);
 }
 
 enum sw_rc sw_node_follow_quotas(struct sw_node_controller *controller, struct sw_err *err)

@@ -170,12 +170,18 @@ static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
     return sw_plan_update_status(pass->plan, kind, quota, err);
 }
 
+/* Each Agent that comes or goes changes what the quota says is used: that is looked at soon. */
 static void on_quota(void *ctx, const struct sw_informer_change *change)
 {
     struct sw_quota_controller *controller = ctx;
+    bool is_same;
 
-    if (change->now != NULL)
-        sw_reconciler_add(controller->reconciler, change->now->key, 0);
+    if (change->now == NULL)
+        return;
+    is_same = change->before != NULL &&
+              sw_object_keeps_spec(sw_kind_find("ResourceQuota"), change->before, change->now,
+                                   controller->scratch);
+    sw_reconciler_add(controller->reconciler, change->now->key, is_same ? SW_QUOTA_PASS_MS : 0);
 }
 
 /* An Agent says how many instances it has: the quotas of its namespace are looked at soon. */
