@@ -143,12 +143,19 @@ static void raise(struct sw_pod_used *used, const struct sw_pod_used *told)
     used->reserved_bytes = told->reserved_bytes;
 }
 
+/* Whether a host may speak of a namespace: all are in the shared one, and one is in each other. */
+static bool is_its(const struct sw_host *host, const char *name_space)
+{
+    return host->about.isolation == SW_POD_ISOLATION_SHARED ||
+           strcmp(host->about.name_space, name_space) == 0;
+}
+
 void sw_hosts_on_usage(void *ctx, const struct sw_agent_usage *told)
 {
     struct sw_host *host = ctx;
     struct sw_hosts *hosts = host->hosts;
     const struct sw_pod_observer *observer = &hosts->pod_observer;
-    struct usage *usage = usage_get(hosts, host, told);
+    struct usage *usage = is_its(host, told->name_space) ? usage_get(hosts, host, told) : NULL;
     struct sw_pod_usage of_pod;
 
     if (usage == NULL)
@@ -169,10 +176,13 @@ void sw_hosts_on_throttled(void *ctx, const struct sw_agent_throttle *told)
     const struct sw_agent_usage of_agent = {
         .name_space = told->name_space, .agent = told->agent, .agent_uid = told->agent_uid};
     const struct sw_agent_usage its_space = of_space(told->name_space);
-    struct usage *space = usage_get(hosts, host, &its_space); /* First: it is never swept. */
-    struct usage *usage = usage_get(hosts, host, &of_agent);
     struct sw_pod_throttle of_pod = {.limit = told->limit};
+    struct usage *space, *usage;
 
+    if (!is_its(host, told->name_space))
+        return;
+    space = usage_get(hosts, host, &its_space); /* First: it is never swept. */
+    usage = usage_get(hosts, host, &of_agent);
     if (space != NULL)
         space->throttled[told->limit] += told->count;
     if (usage == NULL)

@@ -108,6 +108,30 @@ static void host_has(const char *words)
     host_says_what_it_has("other", quota_number);
 }
 
+/* --- A host that tells what was used ---------------------------------------------------------- */
+
+static void host_tells_usage(const char *name_space, uint64_t fuel)
+{
+    const struct sw_bytes name = {name_space, strlen(name_space)};
+    struct sw_frame told = {.kind = SW_FRAME_USAGE,
+                            .usage = {.name_space = name, .time_ns = 1, .used = {.fuel = fuel}}};
+    struct sw_frame pushed = {
+        .kind = SW_FRAME_THROTTLED,
+        .throttled = {.name_space = name, .agent = {"a", 1}, .agent_uid = {"u", 1}, .count = fuel}};
+
+    host_put(&told);
+    host_put(&pushed);
+}
+
+/* "uses N": so much in its namespace, and as much in another one. */
+static void host_uses(const char *words)
+{
+    uint64_t fuel = strtoull(words + 5, NULL, 10);
+
+    host_tells_usage("other", fuel);
+    host_tells_usage("shop", fuel);
+}
+
 static bool act(const struct sw_frame *frame)
 {
     char words[256] = "";
@@ -148,6 +172,11 @@ static bool act(const struct sw_frame *frame)
         (void)snprintf(words, sizeof words, "%.*s", (int)frame->send.body.size,
                        (const char *)frame->send.body.data);
         host_has(words);
+    }
+    if (frame->send.body.size > 5 && memcmp(frame->send.body.data, "uses ", 5) == 0) {
+        (void)snprintf(words, sizeof words, "%.*s", (int)frame->send.body.size,
+                       (const char *)frame->send.body.data);
+        host_uses(words);
     }
     if (frame->send.body.size > 6 && memcmp(frame->send.body.data, "carry ", 6) == 0) {
         (void)snprintf(words, sizeof words, "%.*s", (int)frame->send.body.size,
@@ -738,6 +767,42 @@ static void test_what_is_not_known_is_asked_for(void **state)
     }
 }
 
+static void add_of_other(void *ctx, const struct sw_agent_usage *usage)
+{
+    if (strcmp(usage->name_space, "other") == 0)
+        *(uint64_t *)ctx += usage->used.fuel + usage->throttled[0];
+}
+
+static uint64_t of_other(const struct world *world)
+{
+    uint64_t sum = 0;
+
+    sw_hosts_each_space_usage(world->hosts, NULL, add_of_other, &sum);
+    return sum;
+}
+
+/* All namespaces are in the shared host; one of another class has nothing to say of others. */
+static void test_a_host_tells_of_its_own_namespace_only(void **state)
+{
+    struct world *world = world_of_three();
+
+    (void)state;
+    assert_int_equal(say(world, "cart/k", "uses 7", NULL), SW_OK);
+    until(world, has_reply);
+    assert_int_equal(fuel_of_shop(world), 7);
+    assert_int_equal(of_other(world), 0);
+    world->replies = 0;
+    assert_int_equal(say(world, "some/k", "uses 8", NULL), SW_OK);
+    until(world, has_reply);
+    assert_int_equal(fuel_of_shop(world), 15);
+    assert_int_equal(of_other(world), 0);
+    world->replies = 0;
+    assert_int_equal(say(world, "all/k", "uses 9", NULL), SW_OK);
+    until(world, has_reply);
+    assert_int_equal(of_other(world), 18);
+    world_free(world);
+}
+
 /* --- Bridges --------------------------------------------------------------------------------- */
 
 static bool has_line(const struct world *world)
@@ -941,6 +1006,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_what_was_added_is_not_added_again),
         cmocka_unit_test(test_what_begins_again_counts_itself),
         cmocka_unit_test(test_what_is_not_known_is_asked_for),
+        cmocka_unit_test(test_a_host_tells_of_its_own_namespace_only),
         cmocka_unit_test(test_bridges_are_nobodys_pods),
         cmocka_unit_test(test_an_envelope_goes_to_the_bridge_of_its_sender),
         cmocka_unit_test(test_a_host_speaks_for_its_own_agents_only),
