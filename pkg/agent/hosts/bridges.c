@@ -169,6 +169,13 @@ static struct sw_bridge *bridge_get(struct sw_host *host, const struct wanted *w
     return NULL;
 }
 
+/* It did not go well: look again in a while. What is due sooner stays so, whoever fails. */
+static void look_later(struct sw_hosts *hosts)
+{
+    if (!hosts->is_bridging_due)
+        sw_timer_start(hosts->bridging, FAILED_AGAIN_MS);
+}
+
 static void want(struct sw_host *host, const struct wanted *wanted)
 {
     struct sw_hosts *hosts = host->hosts;
@@ -186,7 +193,7 @@ static void want(struct sw_host *host, const struct wanted *wanted)
         sw_log(hosts->options.host.logger, SW_LOG_WARN, "agents",
                "agent host %s has no bridge to %s/%s yet: %s", host->about.name, wanted->name_space,
                wanted->agent, err.message);
-        sw_timer_start(hosts->bridging, FAILED_AGAIN_MS);
+        look_later(hosts);
         return;
     }
     bridge->is_failed = false;
@@ -387,11 +394,11 @@ void sw_host_bridge_status(struct sw_host *host, const struct sw_pod_report *rep
     if (bridge == NULL)
         return;
     bridge->is_running = report->phase == SW_POD_RUNNING;
-    if (report->phase != SW_POD_FAILED || hosts->is_stopping)
-        return;
+    if (report->phase != SW_POD_FAILED || bridge->is_failed || hosts->is_stopping)
+        return; /* Or that is known, and said again. */
     sw_log(hosts->options.host.logger, SW_LOG_WARN, "agents",
            "the bridge of agent host %s to %s failed: %s", host->about.name, bridge->agent_key,
            report->message);
     bridge->is_failed = true;
-    sw_timer_start(hosts->bridging, FAILED_AGAIN_MS);
+    look_later(hosts);
 }

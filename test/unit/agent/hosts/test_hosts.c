@@ -5,6 +5,7 @@
 #include "test/unit/agent/controller/played.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #define WAIT_MS 20000
@@ -62,6 +63,22 @@ static void host_carries(const char *words)
         .service = {SW_BRIDGE_SERVICE, strlen(SW_BRIDGE_SERVICE)},
         .body = {body, sizeof head + head.name_size + head.to_size + 4}};
     host_put(&frame);
+}
+
+static bool has_failed; /* In the process of a host: its Pod _out has. */
+
+/* "fail": that Pod has failed, and it says so again and again until it is told something. */
+static void host_fails(void)
+{
+    const struct sw_frame status = {
+        .kind = SW_FRAME_POD_STATUS,
+        .pod_status = {.uid = {out_uid, strlen(out_uid)}, .phase = SW_FRAME_POD_FAILED}};
+    struct pollfd link = {.fd = LINK, .events = POLLIN};
+
+    has_failed = true;
+    do {
+        host_put(&status);
+    } while (poll(&link, 1, 50) == 0);
 }
 
 /* --- A host with a quota ---------------------------------------------------------------------- */
@@ -151,6 +168,8 @@ static bool act(const struct sw_frame *frame)
                            (const char *)frame->pod_open.uid.data);
         if (is_own)
             host_tells_what_it_may();
+        if (is_out && has_failed)
+            host_tells("out again");
         return false;
     }
     if (frame->kind == SW_FRAME_CALL_RESULT) {
@@ -173,6 +192,8 @@ static bool act(const struct sw_frame *frame)
                        (const char *)frame->send.body.data);
         host_has(words);
     }
+    if (frame->send.body.size == 4 && memcmp(frame->send.body.data, "fail", 4) == 0)
+        host_fails();
     if (frame->send.body.size > 5 && memcmp(frame->send.body.data, "uses ", 5) == 0) {
         (void)snprintf(words, sizeof words, "%.*s", (int)frame->send.body.size,
                        (const char *)frame->send.body.data);
@@ -337,6 +358,7 @@ static void hosts_start(struct world *world)
                  .logger = &world->logger,
                  .host_path = self,
                  .machine_code = {world, code_has, code_get},
+                 .ping_ms = 10 * WAIT_MS, /* Nothing but what the tests do is told to hosts. */
                  .backoff_ms = 1,
                  .backoff_max_ms = 10},
         .data_folder = world->folder,
@@ -910,6 +932,18 @@ static void test_nothing_is_sent_to_an_agent_that_went(void **state)
     world_free(world);
 }
 
+/* However often a host says that its bridge has failed, that is opened again in time. */
+static void test_a_bridge_that_fails_is_opened_again(void **state)
+{
+    struct world *world = world_with_bridges();
+
+    (void)state;
+    assert_int_equal(say(world, "cart/k", "fail", NULL), SW_OK);
+    until_line(world, "cart: out again\n");
+    until(world, are_bridged);
+    world_free(world);
+}
+
 static void test_there_are_no_more_hosts_than_allowed(void **state)
 {
     struct world *world = world_new();
@@ -1012,6 +1046,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_a_host_speaks_for_its_own_agents_only),
         cmocka_unit_test(test_what_a_host_cannot_take_now_is_sent_again),
         cmocka_unit_test(test_nothing_is_sent_to_an_agent_that_went),
+        cmocka_unit_test(test_a_bridge_that_fails_is_opened_again),
         cmocka_unit_test(test_there_are_no_more_hosts_than_allowed),
         cmocka_unit_test(test_a_host_that_comes_has_what_others_let_go),
         cmocka_unit_test(test_what_a_host_had_before_a_start_is_not_given_away),
