@@ -498,8 +498,8 @@ static void deliver(struct sw_worker *worker, struct sw_item *item)
         sw_program_ask(worker, (struct sw_item_program_ask *)(void *)item);
         return;
     case SW_ITEM_QUOTA_ASK:
-        sw_meter_answer_quota(worker, (const struct sw_item_quota_ask *)(const void *)item);
-        break;
+        sw_meter_answer_quota(worker, (struct sw_item_quota_ask *)(void *)item);
+        return;
     case SW_ITEM_ROUTE:
         if (sw_routes_change(worker->routes, &((struct sw_item_route *)(void *)item)->change) !=
             SW_OK)

@@ -547,11 +547,17 @@ static void tell_held(struct sw_worker *worker, struct sw_account *account)
     sw_output_frame(worker, &frame, sw_journal_epoch(worker->shared->journal));
 }
 
-void sw_meter_answer_quota(struct sw_worker *worker, const struct sw_item_quota_ask *ask)
+/* Where the disk was not bounded before, nothing was reserved for the record that another worker is
+ * about to write: it is in no sum yet. */
+void sw_meter_answer_quota(struct sw_worker *worker, struct sw_item_quota_ask *ask)
 {
     struct sw_accounts *accounts = &worker->shared->accounts;
     struct sw_account *account;
 
+    if (worker->options.index + 1 < worker->options.count) {
+        sw_item_put(&worker->sent[worker->options.index + 1], &ask->item);
+        return;
+    }
     pthread_mutex_lock(&accounts->mutex);
     account = sw_map_find(accounts->spaces, ask->name_space.data, ask->name_space.size);
     if (account != NULL) {
@@ -559,6 +565,7 @@ void sw_meter_answer_quota(struct sw_worker *worker, const struct sw_item_quota_
         tell_held(worker, account);
     }
     pthread_mutex_unlock(&accounts->mutex);
+    sw_item_free(&ask->item, &worker->engine);
 }
 
 /* With the lock. */

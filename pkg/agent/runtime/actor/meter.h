@@ -152,10 +152,10 @@ struct sw_frame_used sw_meter_told(const struct sw_usage *used);
 struct sw_frame_instance;
 void sw_meter_fill_row(uint64_t now_ns, const struct sw_usage *used, struct sw_frame_instance *row);
 
-/* Tell what a namespace has. It is counted while no instance is between two Pods, and what it had
- * before can come back with no crash once that is heard. */
+/* Pass it on; the last worker tells what the namespace has. It is counted while no instance is
+ * between two Pods, and what it had before can come back with no crash once that is heard. */
 struct sw_item_quota_ask;
-void sw_meter_answer_quota(struct sw_worker *worker, const struct sw_item_quota_ask *ask);
+void sw_meter_answer_quota(struct sw_worker *worker, struct sw_item_quota_ask *ask);
 
 /* --- Settling --------------------------------------------------------------------------------- */
 

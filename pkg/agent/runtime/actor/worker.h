@@ -81,7 +81,8 @@ struct sw_item_program_ask { /* Whether anybody needs it. Goes through all worke
     struct sw_bytes digest;
     bool is_needed; /* So far. */
 };
-struct sw_item_quota_ask { /* What a namespace has under the QUOTA of that number. To any worker. */
+struct sw_item_quota_ask { /* What a namespace has under the QUOTA of that number. Goes through all
+                              workers, so that what they began before the QUOTA came is there. */
     struct sw_item item;
     uint64_t number;
     struct sw_bytes name_space;

@@ -664,7 +664,7 @@ static enum sw_rc take_result(struct sw_host *host, const struct sw_frame_call_r
     return SW_OK;
 }
 
-/* It holds from here on; what there is under it is told by a worker. */
+/* It holds from here on; what there is under it is told by the last of the workers. */
 static enum sw_rc set_quota(struct sw_host *host, const struct sw_frame_quota *quota,
                             struct sw_err *err)
 {

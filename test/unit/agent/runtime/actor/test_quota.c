@@ -1,6 +1,7 @@
 /* labels: threaded */
 /* uses: pkg/agent/link */
 #include "pkg/agent/runtime/actor/state.h"
+#include "pkg/agent/runtime/actor/storage.h"
 #include "test/unit/agent/runtime/actor/asking.h"
 
 #include <pthread.h>
@@ -125,19 +126,42 @@ static void a_lowered_quota_takes_nothing_and_admits_nothing(void **state)
     assert_int_equal(instances(), 5);
 }
 
+static void ask_for_quota(uint64_t number)
+{
+    struct sw_item *ask = sw_item_quota_ask_new(number, script_text("default"));
+
+    assert_non_null(ask);
+    sw_worker_put(actors.workers[0], ask);
+}
+
+/* A segment that ends on another worker when the bound comes reserved nothing before it. */
+static void what_is_being_written_when_a_bound_comes_is_told(void **state)
+{
+    const uint64_t number = 1;
+    struct sw_pod *pod = sw_map_find(actors.workers[1]->pods, &number, sizeof number);
+
+    (void)state;
+    assert_int_equal(sent(1, "k1", "add 1")->status, 0);
+    said_count = 0;
+    ask_for_quota(7);
+    (void)sw_worker_run(actors.workers[0], 16);
+    sw_storage_use(actors.workers[1], pod, 1u << 20, 0, 0);
+    actors_settle(&actors);
+    assert_int_equal(said_count, 1);
+    assert_in_range(said.storage_bytes, (1u << 20) + 65536, UINT64_MAX);
+}
+
 /* What there is when a bound comes is told under its number; and as long as that is beyond it,
  * again as it becomes less. */
 static void what_is_beyond_a_part_is_told_until_it_is_gone(void **state)
 {
-    const struct sw_item_quota_ask ask = {.number = 7, .name_space = script_text("default")};
-
     (void)state;
     assert_int_equal(sent(1, "k1", "add 1")->status, 0);
     assert_int_equal(sent(1, "k2", "add 1")->status, 0);
     assert_int_equal(sent(2, "k3", "add 1")->status, 0);
     set_quota(1, SW_QUOTA_NONE, 0);
     said_count = 0;
-    sw_meter_answer_quota(actors.workers[0], &ask);
+    ask_for_quota(7);
     actors_settle(&actors);
     assert_int_equal(said_count, 1);
     assert_int_equal(said.number, 7);
@@ -524,6 +548,7 @@ int main(void)
         TEST(memory_counts_as_instances_may_have_it),
         TEST(what_is_freed_can_be_used_again),
         TEST(a_lowered_quota_takes_nothing_and_admits_nothing),
+        TEST(what_is_being_written_when_a_bound_comes_is_told),
         TEST(what_is_beyond_a_part_is_told_until_it_is_gone),
         TEST(what_was_recovered_counts),
         TEST(replicas_come_when_there_is_room),
