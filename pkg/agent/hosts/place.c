@@ -13,6 +13,7 @@
 #define GONE_PREFIX "." /* Of a folder that is being removed. */
 #define NAMESPACE_PREFIX "namespace-"
 #define AGENT_PREFIX "agent-"
+#define NAME_SIZE 96 /* ".namespace-", 63 bytes, "-" and eight digits are the longest. */
 #define REMOVE_DEPTH_MAX 4
 
 static bool has_prefix(const char *text, const char *prefix)
@@ -242,10 +243,11 @@ static bool entry_remove(void *ctx, const char *name)
         emptying->rc = SW_E_EXHAUSTED;
         return false;
     }
-    emptying->rc = system->path_view(system->ctx, path, &view, NULL);
-    if (emptying->rc == SW_OK && view.is_folder)
+    /* What a link leads to is not the host's, and need not be there. */
+    if (system->path_view(system->ctx, path, &view, NULL) == SW_OK && view.is_folder &&
+        !view.is_link)
         emptying->rc = tree_remove(emptying->removal, path, emptying->depth + 1, NULL);
-    else if (emptying->rc == SW_OK)
+    else
         emptying->rc = system->path_remove(system->ctx, path, NULL);
     free(path);
     return emptying->rc == SW_OK;
@@ -328,7 +330,7 @@ void sw_host_place_remove(struct sw_host *host)
 /* --- What there is --------------------------------------------------------------------------- */
 
 struct names {
-    char (*names)[80];
+    char (*names)[NAME_SIZE];
     size_t count;
     bool is_full;
 };

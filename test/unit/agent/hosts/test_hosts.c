@@ -635,25 +635,30 @@ test_data_that_is_needed_stays_and_what_nobody_needs_goes_at_the_next_start(void
     world_free(world);
 }
 
+#define LONGEST                                                                                    \
+    ".namespace-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-12345678"
+
 static bool are_leftovers_gone(const struct world *world)
 {
-    return !is_folder(world, "hosts/.agent-x-1");
+    return !is_folder(world, "hosts/.agent-x-1") && !is_folder(world, "hosts/" LONGEST);
 }
 
 static void test_what_is_half_removed_goes_and_what_nobody_can_name_stays(void **state)
 {
     struct world *world = world_new();
-    char command[256];
+    char command[512];
 
     (void)state;
     (void)snprintf(command, sizeof command,
-                   "cd %s && mkdir -p hosts/.agent-x-1/agents hosts/agent-y && "
-                   "touch hosts/.agent-x-1/agents/journal-1.seg hosts/.agent-x-1/host",
+                   "cd %s && mkdir -p hosts/.agent-x-1/agents hosts/agent-y other hosts/" LONGEST
+                   " && touch hosts/.agent-x-1/agents/journal-1.seg hosts/.agent-x-1/host other/f"
+                   " && ln -s ../../other hosts/.agent-x-1/a && ln -s nowhere hosts/.agent-x-1/b",
                    world->folder);
     assert_int_equal(system(command), 0);
     hosts_start(world);
     until(world, are_leftovers_gone);
     assert_true(is_folder(world, "hosts/agent-y"));
+    assert_true(is_folder(world, "other/f"));
     world_free(world);
 }
 
