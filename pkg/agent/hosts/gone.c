@@ -82,6 +82,16 @@ static enum sw_rc take_line(const char *line, const struct noted *noted)
     return noted->space(noted->ctx, name_space, &used);
 }
 
+/* Whole lines behind the first one, up to the NUL at the end. */
+static bool is_text(const struct sw_buffer *bytes)
+{
+    const char *text = (const char *)bytes->data;
+    size_t size = bytes->size - 1;
+
+    return strlen(text) == size && size >= sizeof HEAD - 1 && text[size - 1] == '\n' &&
+           strncmp(text, HEAD, sizeof HEAD - 1) == 0;
+}
+
 /* SW_E_NOT_FOUND: there is no such file. */
 static enum sw_rc load(const struct sw_hosts *hosts, const char *path, const struct noted *noted,
                        struct sw_err *err)
@@ -96,7 +106,7 @@ static enum sw_rc load(const struct sw_hosts *hosts, const char *path, const str
     sw_buffer_put_u8(&bytes, 0);
     if (rc == SW_OK && bytes.failed)
         rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for %.300s", path);
-    if (rc == SW_OK && strncmp((char *)bytes.data, HEAD, sizeof HEAD - 1) != 0)
+    if (rc == SW_OK && !is_text(&bytes))
         rc = SW_E_CORRUPT;
     line = rc == SW_OK ? strtok_r((char *)bytes.data + sizeof HEAD - 1, "\n", &rest) : NULL;
     for (; rc == SW_OK && line != NULL; line = strtok_r(NULL, "\n", &rest))
@@ -285,7 +295,7 @@ static enum sw_rc own_space(void *ctx, const char *name_space, const struct sw_p
     return SW_OK;
 }
 
-/* SW_E_NOT_FOUND: it is not known. */
+/* SW_E_NOT_FOUND: it is not known; or it speaks of another namespace. */
 static enum sw_rc own_load(const struct sw_host *host, struct sw_host_usage *ret_usage,
                            struct sw_err *err)
 {
@@ -296,7 +306,8 @@ static enum sw_rc own_load(const struct sw_host *host, struct sw_host_usage *ret
     *ret_usage = (struct sw_host_usage){0};
     own_path(host, path);
     rc = load(host->hosts, path, &noted, err);
-    return rc == SW_OK && (ret_usage->id[0] == '\0' || ret_usage->name_space[0] == '\0')
+    return rc == SW_OK && (ret_usage->id[0] == '\0' ||
+                           strcmp(ret_usage->name_space, host->about.name_space) != 0)
                ? SW_E_NOT_FOUND
                : rc;
 }
