@@ -84,6 +84,16 @@ void sw_hosts_carriages_done(struct sw_hosts *hosts)
     carriage_free(SW_LIST_ITEM(node, struct carriage, node));
 }
 
+void sw_host_carriages_forget(const struct sw_host *host)
+{
+    SW_LIST_EACH(&host->hosts->carriages, node)
+    {
+        struct carriage *carriage = SW_LIST_ITEM(node, struct carriage, node);
+
+        carriage->left[host->index / 64] &= ~(UINT64_C(1) << host->index % 64);
+    }
+}
+
 static bool is_left(const struct carriage *carriage)
 {
     for (size_t i = 0; i < SW_HOSTS_MAX / 64; i++)

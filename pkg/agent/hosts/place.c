@@ -195,6 +195,7 @@ struct sw_cgroup *sw_host_cgroup_open(const struct sw_host *host)
 void sw_host_free(struct sw_host *host)
 {
     sw_list_remove(&host->node);
+    sw_host_carriages_forget(host);
     sw_host_end(host);
     sw_map_free(host->bridges);
     free(host);

@@ -168,3 +168,5 @@ void sw_hosts_of_space(const struct sw_hosts *hosts, const char *name_space,
 /* carry.c */
 struct sw_service sw_host_bridge_service(struct sw_host *host);
 void sw_hosts_carriages_done(struct sw_hosts *hosts); /* After all hosts are freed. */
+/* It is no more, and another host may get its index: nothing on its way is for that one. */
+void sw_host_carriages_forget(const struct sw_host *host);

@@ -12,6 +12,7 @@
 #define SHARED "0190b5a0-0000-7000-8000-0000000000a0"
 #define SHOP "0190b5a0-0000-7000-8000-0000000000a1"
 #define CART "0190b5a0-0000-7000-8000-0000000000a2"
+#define LATE "0190b5a0-0000-7000-8000-0000000000a3"
 
 static char gate[SW_PATH_MAX]; /* In the process of a host: it does not stop while this is there. */
 
@@ -37,7 +38,8 @@ static void host_tells(const char *words)
     host_put(&line);
 }
 
-/* "carry N UID-LETTER NAME TO": call the service of bridges as _out ('o'), or as no bridge. */
+/* "carry N UID-LETTER NAME TO": call the service of bridges as _out ('o'), or as no bridge.
+ * "carry_to_all N UID-LETTER NAME": the same with what is published. */
 static void host_carries(const char *words)
 {
     struct sw_frame frame = {.kind = SW_FRAME_CALL};
@@ -46,8 +48,10 @@ static void host_carries(const char *words)
     unsigned number;
     uint8_t body[512];
 
-    if (sscanf(words, "carry %u %c %63s %63s", &number, &letter, name, to) < 3)
+    if (sscanf(words, "%*s %u %c %63s %63s", &number, &letter, name, to) < 3)
         _exit(1);
+    if (strncmp(words, "carry_to_all ", 13) == 0)
+        head.kind = SW_ENVELOPE_PUBLISH;
     head.number = number;
     head.name_size = (uint16_t)strlen(name);
     head.to_size = (uint16_t)strlen(to);
@@ -199,7 +203,7 @@ static bool act(const struct sw_frame *frame)
                        (const char *)frame->send.body.data);
         host_uses(words);
     }
-    if (frame->send.body.size > 6 && memcmp(frame->send.body.data, "carry ", 6) == 0) {
+    if (frame->send.body.size > 6 && memcmp(frame->send.body.data, "carry", 5) == 0) {
         (void)snprintf(words, sizeof words, "%.*s", (int)frame->send.body.size,
                        (const char *)frame->send.body.data);
         host_carries(words);
@@ -221,7 +225,7 @@ struct world {
     int runs, fails, closes, replies, stops;
     enum sw_rc rc;
     uint64_t subscribers;
-    bool is_needed, is_late, has_bridges;
+    bool is_needed, is_late, has_bridges, is_patient; /* With a host that died. */
     unsigned hosts_max;
     bool (*until)(const struct world *world);
 };
@@ -359,8 +363,8 @@ static void hosts_start(struct world *world)
                  .host_path = self,
                  .machine_code = {world, code_has, code_get},
                  .ping_ms = 10 * WAIT_MS, /* Nothing but what the tests do is told to hosts. */
-                 .backoff_ms = 1,
-                 .backoff_max_ms = 10},
+                 .backoff_ms = world->is_patient ? 10 * WAIT_MS : 1,
+                 .backoff_max_ms = world->is_patient ? 10 * WAIT_MS : 10},
         .data_folder = world->folder,
         .bridge_digest = world->has_bridges ? DIGEST : NULL,
         .observer = {.ctx = world, .on_log = on_log, .on_host = on_host},
@@ -404,12 +408,13 @@ static void world_free(struct world *world)
     free(world);
 }
 
-static enum sw_rc open_pod(struct world *world, const char *uid, enum sw_pod_isolation isolation,
-                           const char *agent, struct sw_err *err)
+static enum sw_rc open_pod_in(struct world *world, const char *name_space, const char *uid,
+                              enum sw_pod_isolation isolation, const char *agent,
+                              struct sw_err *err)
 {
     const struct sw_pod_runner *runner = sw_hosts_runner(world->hosts);
     struct sw_pod_spec spec = {.uid = uid,
-                               .namespace_name = "shop",
+                               .namespace_name = name_space,
                                .name = "pod",
                                .generation = 1,
                                .agent_name = agent,
@@ -419,6 +424,12 @@ static enum sw_rc open_pod(struct world *world, const char *uid, enum sw_pod_iso
                                .isolation = isolation};
 
     return runner->open(runner->ctx, &spec, err);
+}
+
+static enum sw_rc open_pod(struct world *world, const char *uid, enum sw_pod_isolation isolation,
+                           const char *agent, struct sw_err *err)
+{
+    return open_pod_in(world, "shop", uid, isolation, agent, err);
 }
 
 static void close_pod(struct world *world, const char *uid)
@@ -853,11 +864,12 @@ static bool are_bridged(const struct world *world)
     return view.host_starts == 3 && sw_hosts_are_bridged(world->hosts);
 }
 
-static struct world *world_with_bridges(void)
+static struct world *world_of_patience(bool is_patient)
 {
     struct world *world = world_new();
 
     world->has_bridges = true;
+    world->is_patient = is_patient;
     hosts_start(world);
     assert_int_equal(open_pod(world, SHARED, SW_POD_ISOLATION_SHARED, "all", NULL), SW_OK);
     assert_int_equal(open_pod(world, SHOP, SW_POD_ISOLATION_NAMESPACE, "some", NULL), SW_OK);
@@ -865,6 +877,11 @@ static struct world *world_with_bridges(void)
     until(world, all_run);
     until(world, are_bridged);
     return world;
+}
+
+static struct world *world_with_bridges(void)
+{
+    return world_of_patience(false);
 }
 
 static void test_bridges_are_nobodys_pods(void **state)
@@ -936,6 +953,30 @@ static void test_nothing_is_sent_to_an_agent_that_went(void **state)
     close_pod(world, SHOP);
     assert_int_equal(say(world, "cart/k", "carry 1 o cart/a some/b", NULL), SW_OK);
     until_line(world, "cart: result ");
+    world_free(world);
+}
+
+static bool is_shop_gone(const struct world *world)
+{
+    return !is_folder(world, "hosts/namespace-shop");
+}
+
+/* What a host did not take before it went is not for the next one that has its place. */
+static void test_what_is_on_its_way_to_a_host_ends_with_it(void **state)
+{
+    struct world *world = world_of_patience(true);
+    const struct sw_pod_runner *runner = sw_hosts_runner(world->hosts);
+
+    (void)state;
+    assert_int_equal(say(world, "some/k", "die", NULL), SW_OK);
+    until(world, has_reply);
+    assert_int_equal(say(world, "cart/k", "carry_to_all 1 o cart/a", NULL), SW_OK);
+    until_line(world, "all: took cart/a\n");
+    runner->close(runner->ctx, SHOP, false);
+    until(world, is_shop_gone);
+    assert_int_equal(open_pod_in(world, "other", LATE, SW_POD_ISOLATION_AGENT, "late", NULL),
+                     SW_OK);
+    until_line(world, "cart: result 0 of 1\n");
     world_free(world);
 }
 
@@ -1053,6 +1094,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_a_host_speaks_for_its_own_agents_only),
         cmocka_unit_test(test_what_a_host_cannot_take_now_is_sent_again),
         cmocka_unit_test(test_nothing_is_sent_to_an_agent_that_went),
+        cmocka_unit_test(test_what_is_on_its_way_to_a_host_ends_with_it),
         cmocka_unit_test(test_a_bridge_that_fails_is_opened_again),
         cmocka_unit_test(test_there_are_no_more_hosts_than_allowed),
         cmocka_unit_test(test_a_host_that_comes_has_what_others_let_go),
