@@ -202,6 +202,7 @@ static void have_it_told(struct sw_host *host)
     struct sw_host *none;
     struct sw_err err = {0};
 
+    host->asked_ms = sw_hosts_now_ms(hosts);
     if (sw_hosts_get(hosts, &host->about, &none, &err) != SW_OK)
         sw_log(hosts->options.host.logger, SW_LOG_WARN, "agents",
                "what the agent host %s used is not known yet: %s", host->about.name, err.message);
@@ -212,10 +213,13 @@ static uint64_t look_at_folder(struct sw_host *host)
 {
     const struct sw_hosts_options *options = &host->hosts->options;
     uint64_t recheck_ms = options->recheck_ms;
+    uint64_t asked_ago_ms = sw_hosts_now_ms(host->hosts) - host->asked_ms;
     struct sw_err err = {0};
 
     if (host->is_unknown)
         return NEVER;
+    if (!host->has_usage && host->asked_ms != 0 && asked_ago_ms < recheck_ms)
+        return recheck_ms - asked_ago_ms; /* It could not, and cannot yet, most likely. */
     if (!host->has_usage)
         have_it_told(host);
     if (!host->has_usage ||

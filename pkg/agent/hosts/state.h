@@ -31,6 +31,7 @@ struct sw_host {
     unsigned index;           /* Below SW_HOSTS_MAX, and no other host's. */
     size_t pods;              /* Without those of bridges. */
     uint64_t idle_since_ms;   /* Without Pods. */
+    uint64_t asked_ms;        /* When it began last to tell what was used in it; 0: never. */
     struct sw_map *bridges;   /* Uid to struct sw_bridge, owned. */
     uint64_t bridge_generation;
     struct sw_service bridge_service;

@@ -14,12 +14,16 @@
 #define CART "0190b5a0-0000-7000-8000-0000000000a2"
 #define LATE "0190b5a0-0000-7000-8000-0000000000a3"
 
-static char gate[SW_PATH_MAX]; /* In the process of a host: it does not stop while this is there. */
+/* In the process of a host: it does not stop while the first is there, and fails in that while the
+ * second is. */
+static char gate[SW_PATH_MAX], fault[SW_PATH_MAX];
 
 static void await_gate(void)
 {
     while (access(gate, F_OK) == 0)
         (void)usleep(1000);
+    if (access(fault, F_OK) == 0)
+        _exit(1);
 }
 
 /* --- A host with bridges ---------------------------------------------------------------------- */
@@ -222,11 +226,12 @@ struct world {
     char downs[512];  /* Names of hosts that went down, each with a space. */
     char lines[1024]; /* What hosts told, each in a line. */
     const char *awaited;
-    int runs, fails, closes, replies, stops;
+    int runs, fails, closes, replies, stops, ups;
     enum sw_rc rc;
     uint64_t subscribers;
     bool is_needed, is_late, has_bridges, is_patient; /* With a host that died. */
     unsigned hosts_max;
+    uint64_t recheck_ms; /* 0: 5. */
     bool (*until)(const struct world *world);
 };
 
@@ -265,6 +270,7 @@ static void on_host(void *ctx, const struct sw_host_about *about, bool is_up, co
     size_t used = strlen(world->downs);
 
     (void)words;
+    world->ups += is_up;
     if (!is_up)
         (void)snprintf(world->downs + used, sizeof world->downs - used, "%s ", about->name);
 }
@@ -370,7 +376,7 @@ static void hosts_start(struct world *world)
         .observer = {.ctx = world, .on_log = on_log, .on_host = on_host},
         .hosts_max = world->hosts_max,
         .linger_ms = 1,
-        .recheck_ms = 5,
+        .recheck_ms = world->recheck_ms == 0 ? 5 : world->recheck_ms,
         .is_needed = is_needed,
         .ctx = world};
     struct sw_pod_observer observer = {
@@ -807,6 +813,29 @@ static void test_what_is_not_known_is_asked_for(void **state)
     }
 }
 
+static void on_pause(void *ctx)
+{
+    sw_loop_stop(ctx);
+}
+
+/* One that cannot end in order is not started again and again for that. */
+static void test_what_cannot_be_told_is_asked_for_now_and_then(void **state)
+{
+    struct world *world = world_of_dead(NULL, NULL);
+    struct sw_timer *pause = sw_timer_new(world->loop, on_pause, world->loop);
+
+    (void)state;
+    put_file(world, "hosts/agent-" CART "/agents.fault", "");
+    world->recheck_ms = 10 * WAIT_MS;
+    hosts_start(world);
+    sw_timer_start(pause, 500);
+    sw_loop_run(world->loop);
+    assert_in_range(world->ups, 0, 2); /* It, and the shared one. */
+    assert_false(is_cart_gone(world));
+    sw_timer_free(pause);
+    world_free(world);
+}
+
 static void add_of_other(void *ctx, const struct sw_agent_usage *usage)
 {
     if (strcmp(usage->name_space, "other") == 0)
@@ -1088,6 +1117,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_what_was_added_is_not_added_again),
         cmocka_unit_test(test_what_begins_again_counts_itself),
         cmocka_unit_test(test_what_is_not_known_is_asked_for),
+        cmocka_unit_test(test_what_cannot_be_told_is_asked_for_now_and_then),
         cmocka_unit_test(test_a_host_tells_of_its_own_namespace_only),
         cmocka_unit_test(test_bridges_are_nobodys_pods),
         cmocka_unit_test(test_an_envelope_goes_to_the_bridge_of_its_sender),
@@ -1103,6 +1133,7 @@ int main(int count, char **words)
 
     if (count == 3 && strcmp(words[1], "--folder") == 0) {
         (void)snprintf(gate, sizeof gate, "%s.gate", words[2]);
+        (void)snprintf(fault, sizeof fault, "%s.fault", words[2]);
         host_before_stop = await_gate;
         host_acts = act;
         return host_main("/mortal");
