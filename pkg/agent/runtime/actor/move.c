@@ -87,11 +87,13 @@ static enum sw_rc check(struct sw_pod *pod, bool holds)
 {
     if (pod == NULL || pod->state != SW_POD_OPEN || pod->program == NULL)
         return SW_E_NOT_FOUND;
+    if (sw_map_count(pod->instances) > SW_POD_MOVE_MAX)
+        return SW_E_RANGE; /* Before it is held for nothing. */
     if (pod->passed > 0 || pod->is_leaving) {
         pod->is_held = pod->is_held || holds;
         return SW_E_UNAVAILABLE;
     }
-    return sw_map_count(pod->instances) > SW_POD_MOVE_MAX ? SW_E_RANGE : SW_OK;
+    return SW_OK;
 }
 
 enum sw_rc sw_pod_move(const struct sw_pod_move *wanted)

@@ -215,6 +215,31 @@ static void who_is_held_begins_nothing(void **state)
     }
 }
 
+static void who_is_too_many_to_go_is_not_held(void **state)
+{
+    const uint64_t number = 1;
+    struct sw_pod_move wanted = {
+        .workers = actors.workers, .count = 2, .pod = number, .to = 0, .holds = true};
+    struct sw_pod *pod = sw_map_find(actors.workers[1]->pods, &number, sizeof number);
+
+    (void)state;
+    for (uint32_t i = 0; i <= SW_POD_MOVE_MAX; i++) {
+        char key[16];
+
+        snprintf(key, sizeof key, "k%" PRIu32, i);
+        (void)actors_send(&actors, number, key, "add 1");
+        if (i % 64 == 0)
+            actors_settle(&actors);
+    }
+    actors_settle(&actors);
+    pod->passed = 1;
+    assert_int_equal(sw_pod_move(&wanted), SW_E_RANGE);
+    pod->passed = 0;
+    assert_false(pod->is_held);
+    (void)actors_ask(&actors, number, "k1", "add 1");
+    assert_int_equal(field_of(number, "k1", "counter"), 2);
+}
+
 static void volatile_instances_go_along(void **state)
 {
     (void)state;
@@ -294,12 +319,19 @@ static void sums_are_as_before(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_worker_changes_and_nothing_else), TEST(it_is_run_in_its_own_class_there_too),
-        TEST(questions_go_on_over_a_move),         TEST(what_waits_in_mailboxes_is_handled),
-        TEST(timers_and_subscriptions_go_along),   TEST(who_sleeps_goes_along),
-        TEST(what_waits_for_the_disk_goes_along),  TEST(volatile_instances_go_along),
-        TEST(who_is_held_begins_nothing),          TEST(a_snapshot_is_not_disturbed),
-        TEST(a_pod_that_is_closed_stays),          TEST(sums_are_as_before),
+        TEST(the_worker_changes_and_nothing_else),
+        TEST(it_is_run_in_its_own_class_there_too),
+        TEST(questions_go_on_over_a_move),
+        TEST(what_waits_in_mailboxes_is_handled),
+        TEST(timers_and_subscriptions_go_along),
+        TEST(who_sleeps_goes_along),
+        TEST(what_waits_for_the_disk_goes_along),
+        TEST(volatile_instances_go_along),
+        TEST(who_is_too_many_to_go_is_not_held),
+        TEST(who_is_held_begins_nothing),
+        TEST(a_snapshot_is_not_disturbed),
+        TEST(a_pod_that_is_closed_stays),
+        TEST(sums_are_as_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
