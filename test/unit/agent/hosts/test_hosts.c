@@ -818,21 +818,27 @@ static void on_pause(void *ctx)
     sw_loop_stop(ctx);
 }
 
+static void let_pass(struct world *world, uint64_t ms)
+{
+    struct sw_timer *pause = sw_timer_new(world->loop, on_pause, world->loop);
+
+    sw_timer_start(pause, ms);
+    sw_loop_run(world->loop);
+    sw_timer_free(pause);
+}
+
 /* One that cannot end in order is not started again and again for that. */
 static void test_what_cannot_be_told_is_asked_for_now_and_then(void **state)
 {
     struct world *world = world_of_dead(NULL, NULL);
-    struct sw_timer *pause = sw_timer_new(world->loop, on_pause, world->loop);
 
     (void)state;
     put_file(world, "hosts/agent-" CART "/agents.fault", "");
     world->recheck_ms = 10 * WAIT_MS;
     hosts_start(world);
-    sw_timer_start(pause, 500);
-    sw_loop_run(world->loop);
+    let_pass(world, 500);
     assert_in_range(world->ups, 0, 2); /* It, and the shared one. */
     assert_false(is_cart_gone(world));
-    sw_timer_free(pause);
     world_free(world);
 }
 
@@ -1001,6 +1007,7 @@ static void test_what_is_on_its_way_to_a_host_ends_with_it(void **state)
     until(world, has_reply);
     assert_int_equal(say(world, "cart/k", "carry_to_all 1 o cart/a", NULL), SW_OK);
     until_line(world, "all: took cart/a\n");
+    let_pass(world, 1200); /* Tries are half a second apart by then. */
     runner->close(runner->ctx, SHOP, false);
     until(world, is_shop_gone);
     assert_int_equal(open_pod_in(world, "other", LATE, SW_POD_ISOLATION_AGENT, "late", NULL),
