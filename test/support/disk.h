@@ -162,7 +162,8 @@ static inline enum sw_rc disk_write(void *ctx, int number, uint64_t offset, cons
         return sw_err_set(err, SW_E_EXHAUSTED, "write: no space left");
     if (offset + size > file->seen_size)
         disk_resize(&file->seen, &file->seen_size, (size_t)(offset + size));
-    memcpy(file->seen + offset, bytes, size);
+    if (size > 0)
+        memcpy(file->seen + offset, bytes, size);
     for (size_t i = (size_t)offset; i < offset + size && i < file->dropped_size; i++)
         file->dropped[i] = 0;
     return SW_OK;
