@@ -64,8 +64,9 @@ static enum sw_rc take_line(const char *line, const struct noted *noted)
     uint64_t *figures[FIGURES];
     int end = 0;
 
-    if (sscanf(line, "id %32[0-9a-f]%n", id, &end) == 1 && end == 3 + 2 * (int)ID_BYTES &&
-        line[end] == '\0')
+    /* A space there is any number of them: what is short by a digit may have one more. */
+    if (sscanf(line, "id %32[0-9a-f]%n", id, &end) == 1 && strlen(id) == 2 * ID_BYTES &&
+        end == 3 + 2 * (int)ID_BYTES && line[end] == '\0')
         return noted->id(noted->ctx, id);
     end = 0;
     if (sscanf(line,

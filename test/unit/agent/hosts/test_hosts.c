@@ -796,6 +796,7 @@ static void test_what_is_not_known_is_asked_for(void **state)
                                  HEAD,
                                  HEAD "id " ID "\n",
                                  HEAD "id 12\n" USED,
+                                 HEAD "id  0112233445566778899aabbccddeeff\n" USED,
                                  HEAD "id " ID "\nspace shop 1 2 3 4 5 6 7 8",
                                  HEAD "id " ID "\nspace other 1 2 3 4 5 6 7 8\n",
                                  HEAD "id " ID "\nspace shop 1 2 3 4 5 6 7\n",
