@@ -201,8 +201,10 @@ static void stop(struct sw_worker **workers)
     sw_host_close_volatile(driver.host);
     link_give(&driver);
     driver_settle(&driver);
-    for (uint32_t i = 0; i < driver.lanes_count; i++)
+    for (uint32_t i = 0; i < driver.lanes_count; i++) {
         sw_worker_settle(workers[i]);
+        lane_publish(&driver.lanes[i], false); /* What was used is told with all the rest. */
+    }
     do /* When the disk has room again, what had waited for it goes first. */
         rc = sw_journal_commit(driver.shared.journal, &err);
     while (rc == SW_OK && sw_journal_is_dirty(driver.shared.journal));

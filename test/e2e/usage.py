@@ -9,7 +9,7 @@ import signal
 import threading
 import unittest
 
-from swarmd import Client, Daemon, apply, run
+from swarmd import TMP, Client, Daemon, apply, run
 from waiting import wait_for
 
 KEYS = [f"k{i}" for i in range(6)]
@@ -17,6 +17,39 @@ KEYS = [f"k{i}" for i in range(6)]
 
 def total(items, field):
     return sum(int(item["usage"][field]) for item in items)
+
+
+def handled_in(client):
+    """Messages of the namespace default, in all that there was."""
+    line = 'swarm_namespace_messages_total{namespace="default"} '
+    text = client.request("GET", "/metrics")[2].decode()
+    return sum(int(each[len(line):]) for each in text.splitlines() if each.startswith(line))
+
+
+class Alone(unittest.TestCase):
+    """The only Agent there is, in a host of its own: no bridge, no other Pod is in that."""
+
+    def setUp(self):
+        os.environ["SWARM_DATA"] = os.path.join(TMP, "alone")
+        self.addCleanup(os.environ.pop, "SWARM_DATA")
+
+    def test_what_it_used_is_told_by_its_journal(self):
+        daemon = Daemon()
+        daemon.start()
+        self.addCleanup(daemon.end)
+        client = Client(daemon)
+        apply("crasher", "lone: keyed: true, isolation: agent")
+        for number in range(10):
+            self.assertEqual(client.send(f"lone/k{number}", "hi")[0], 200)
+        wait_for(lambda: handled_in(client) == 10, "what it used")
+        run("swarm", "delete", "agent", "lone")
+        client.close()
+        daemon.end(signal.SIGKILL)
+        daemon.start()
+        wait_for(lambda: os.listdir(os.path.join(TMP, "alone", "hosts")) == ["usage"],
+                 "that its host goes", 60)
+        self.assertEqual(handled_in(client), 10)
+        client.close()
 
 
 class Usage(unittest.TestCase):
@@ -33,10 +66,7 @@ class Usage(unittest.TestCase):
         cls.daemon.end()
 
     def handled(self):
-        """Messages of the namespace, in all that there was."""
-        line = 'swarm_namespace_messages_total{namespace="default"} '
-        text = self.client.request("GET", "/metrics")[2].decode()
-        return sum(int(each[len(line):]) for each in text.splitlines() if each.startswith(line))
+        return handled_in(self.client)
 
     def test_what_was_used_outlives_agents_and_their_hosts(self):
         wait_for(lambda: self.daemon.host() != 0, "the host")
