@@ -186,7 +186,7 @@ static bool has_module(struct sw_bytes modules, struct sw_bytes digest)
     return false;
 }
 
-static size_t count_modules(const struct sw_buffer *modules)
+size_t sw_keeper_modules(const struct sw_buffer *modules)
 {
     struct sw_reader reader = sw_reader_of(modules->data, modules->size);
     size_t count = 0;
@@ -206,7 +206,7 @@ bool sw_keeper_join(struct sw_buffer *modules, struct sw_bytes others)
         if (!has_module((struct sw_bytes){modules->data, modules->size}, digest))
             sw_buffer_put_bytes(modules, digest);
     }
-    return !modules->failed && count_modules(modules) <= SW_HISTORY_MODULES_MAX;
+    return !modules->failed && sw_keeper_modules(modules) <= SW_HISTORY_MODULES_MAX;
 }
 
 void sw_keeper_await(struct sw_keeper *keeper, bool is_awaited)

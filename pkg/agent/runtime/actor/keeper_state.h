@@ -49,5 +49,6 @@ SW_MUST_CHECK enum sw_rc sw_keeper_load(struct sw_shared *shared, const char *fo
 SW_MUST_CHECK enum sw_rc sw_keeper_add(struct sw_keeper *keeper, struct keeper_file *file);
 /* Remove so many files, of one Agent. */
 void sw_keeper_remove(struct sw_shared *shared, const char *folder, size_t first, size_t count);
+size_t sw_keeper_modules(const struct sw_buffer *modules); /* How many a list has. */
 /* Add the digests of one list to the other, each once. False: there are too many, or no memory. */
 bool sw_keeper_join(struct sw_buffer *modules, struct sw_bytes others);

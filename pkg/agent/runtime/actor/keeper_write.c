@@ -57,6 +57,14 @@ static enum sw_rc no_memory(const struct pass *pass)
     return sw_err_set(pass->err, SW_E_EXHAUSTED, "no memory to keep a history");
 }
 
+/* Digests of modules do not go into a list any more. */
+static enum sw_rc too_many(const struct pass *pass, const struct sw_buffer *modules)
+{
+    return modules->failed ? no_memory(pass)
+                           : sw_err_set(pass->err, SW_E_EXHAUSTED, "more than %u modules ran them",
+                                        SW_HISTORY_MODULES_MAX);
+}
+
 /* Whoever does this in between may have had enough. */
 static enum sw_rc go_on(struct pass *pass)
 {
@@ -297,6 +305,7 @@ static void choose_merged(const struct pass *pass, struct keeping *keeping)
     const struct sw_keeper *keeper = pass->keeper;
     size_t first, count = sw_keeper_files(keeper, keeping->agent->hash, &first);
     uint64_t bytes = keeping->bytes / PACKED_GUESS, turns = keeping->turns;
+    size_t modules = keeping->specs.size / sizeof(uint32_t); /* At most. */
     uint64_t bytes_max = policy->bytes == 0 || policy->bytes / MERGE_PART > MERGE_BYTES
                              ? MERGE_BYTES
                              : policy->bytes / MERGE_PART;
@@ -309,12 +318,14 @@ static void choose_merged(const struct pass *pass, struct keeping *keeping)
                         count - keeping->merged <= MERGE_FEW;
 
         if (is_large || bytes + file->bytes > bytes_max ||
+            modules + sw_keeper_modules(&file->modules) > SW_HISTORY_MODULES_MAX ||
             (policy->turns != 0 && turns + file->turns > policy->turns / MERGE_PART) ||
             (policy->age_ns != 0 &&
              keeping->last_ns - file->first_ns > policy->age_ns / MERGE_PART))
             return;
         bytes += file->bytes;
         turns += file->turns;
+        modules += sw_keeper_modules(&file->modules);
         keeping->merged_first--;
         keeping->merged++;
     }
@@ -337,7 +348,7 @@ static enum sw_rc copy_file(struct pass *pass, struct keeping *keeping,
     sw_buffer_init(&bytes, SIZE_MAX / 2);
     rc = sw_history_open(&which, &bytes, &snapshot, &history, pass->err);
     if (rc == SW_OK && !sw_keeper_join(&keeping->modules, history.modules))
-        rc = no_memory(pass);
+        rc = too_many(pass, &keeping->modules);
     sw_buffer_reset(&bytes);
     if (rc == SW_OK)
         rc = sw_snapshot_read_history(snapshot, &bytes, &history, &end, pass->err);
@@ -362,17 +373,17 @@ static enum sw_rc put_spec(struct pass *pass, struct keeping *keeping, uint32_t 
     struct sw_snapshot_block block = {.kind = SW_SNAPSHOT_SPEC};
     const struct sw_spec *spec = sw_specs_find(&pass->shared->specs, number);
     struct sw_buffer digest;
-    enum sw_rc rc;
+    enum sw_rc rc = SW_OK;
 
     if (spec == NULL)
         return SW_OK;
     block.spec = sw_spec_record(spec).spec;
     sw_buffer_init(&digest, SW_HISTORY_DIGEST_MAX + sizeof number);
     sw_buffer_put_bytes(&digest, spec->digest);
-    rc = !digest.failed &&
-                 sw_keeper_join(&keeping->modules, (struct sw_bytes){digest.data, digest.size})
-             ? SW_OK
-             : no_memory(pass);
+    if (digest.failed)
+        rc = no_memory(pass);
+    else if (!sw_keeper_join(&keeping->modules, (struct sw_bytes){digest.data, digest.size}))
+        rc = too_many(pass, &keeping->modules);
     sw_buffer_done(&digest);
     return rc == SW_OK ? put_block(pass, keeping, &block) : rc;
 }

@@ -361,6 +361,27 @@ static void modules_stay_as_long_as_it(void **state)
     assert_false(is_needed("sha256:1"));
 }
 
+/* More modules than a file can name are in several files. */
+static void an_agent_that_is_updated_often_is_kept(void **state)
+{
+    char words[SW_SNAPSHOT_WORDS_MAX], digest[32];
+
+    (void)state;
+    for (int i = 0; i < 1200; i++) {
+        snprintf(digest, sizeof digest, "sha256:n%d", i);
+        open_keeping(&second, digest, false);
+        actors_ask(&actors, 1, "k", "get");
+        if (i % 400 == 399)
+            take_snapshot();
+    }
+    assert_false(sw_snapshot_trouble(&actors.shared, words));
+    assert_int_equal(find_files(".hist").count, 2);
+    bytes_max = 64u << 20;
+    look("k");
+    assert_int_equal(view.first, 1);
+    assert_int_equal(view.last, 2 * 1200); /* A birth, and updates; each is asked once. */
+}
+
 /* A file that is damaged is a gap, and no more than that. */
 static void a_damaged_file_is_a_gap(void **state)
 {
@@ -518,6 +539,7 @@ int main(void)
         TEST(who_fails_between_snapshots_is_made_again),
         TEST(who_keeps_none_any_more_has_none),
         TEST(modules_stay_as_long_as_it),
+        TEST(an_agent_that_is_updated_often_is_kept),
         TEST(a_damaged_file_is_a_gap),
         TEST(one_that_ended_is_there_still),
         TEST(what_it_may_take_counts_in_the_quota),
