@@ -29,7 +29,8 @@ struct sw_past_options {
 
 /* Gather it.
  * SW_E_NOT_FOUND    nobody of that Agent and key is in the journal or the snapshot
- * SW_E_UNAVAILABLE  files went while they were read, again and again, or they are damaged
+ * SW_E_UNAVAILABLE  files went while they were read, again and again
+ * SW_E_CORRUPT      they are damaged
  * SW_E_EXHAUSTED    there is more than bytes_max of it, or no memory
  * others            as sw_journal_open, sw_snapshot_open, and the shelf's */
 SW_MUST_CHECK enum sw_rc sw_past_open(const struct sw_past_options *options,

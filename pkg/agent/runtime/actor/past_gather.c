@@ -698,11 +698,26 @@ static void forget(struct sw_past *past)
     sw_past_close_files(past);
 }
 
+/* Whether it fails as it did again and again though nothing has changed: that is no race. */
+static bool is_damaged(struct sw_past *past)
+{
+    bool is_same =
+        past->failed_lsn == past->snapshot.lsn && strcmp(past->failure, past->err->message) == 0;
+
+    past->failed_lsn = past->snapshot.lsn;
+    past->failures = is_same ? past->failures + 1 : 0;
+    (void)snprintf(past->failure, sizeof past->failure, "%s", past->err->message);
+    return past->failures >= SAME_MAX;
+}
+
 /* Whether it is worth another try: what was read has gone, or is too much, and then less is read.
  */
 static bool tries_again(struct sw_past *past, enum sw_rc rc)
 {
     size_t left = past->files_count;
+
+    if (rc == SW_E_UNAVAILABLE && is_damaged(past))
+        return false;
 
     if (rc == SW_E_EXHAUSTED && past->is_in_files && left > 0) {
         past->files_skipped += left / 2 + 1;
@@ -719,6 +734,8 @@ enum sw_rc sw_past_gather(struct sw_past *past)
         forget(past);
         rc = read_all(past);
     }
+    if (rc == SW_E_UNAVAILABLE && past->failures >= SAME_MAX)
+        rc = past->err->rc = SW_E_CORRUPT;
     if (rc != SW_OK)
         return rc;
     if (past->id == 0)

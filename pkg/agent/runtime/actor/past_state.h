@@ -8,6 +8,7 @@
 
 #define PODS_MAX 4096u /* Of one Agent, in the journal's whole life. */
 #define TRIES_MAX 64u  /* Each fails only if a snapshot counts while the journal is read. */
+#define SAME_MAX 3u    /* So often in a row for the same reason, without another snapshot. */
 
 struct item { /* A record. */
     uint64_t lsn, number;
@@ -63,6 +64,9 @@ struct sw_past {
     uint64_t stands_at;            /* The number after whose turn it is; UINT64_MAX: nowhere. */
     struct sw_buffer module;       /* That is run instead; empty: as recorded. */
     struct sw_buffer image, state; /* Of the guest: saved; what it hands over. */
+    uint64_t failed_lsn; /* The snapshot that counted at the last try, which failed: why, */
+    unsigned failures;   /* and how many before it for the same reason. */
+    char failure[SW_ERR_MESSAGE_MAX];
     struct sw_err *err;
 };
 

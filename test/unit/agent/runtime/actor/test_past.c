@@ -216,6 +216,23 @@ static void who_is_not_there_is_not_found(void **state)
     assert_int_equal(look_as("engine 1", "a", "k"), SW_E_EXHAUSTED);
 }
 
+/* It is not read again and again, as it is where a host goes on meanwhile. */
+static void what_is_damaged_is_told(void **state)
+{
+    (void)state;
+    actors_ask(&actors, 1, "k", "add 5;get");
+    take_snapshot();
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        struct disk_file *file = &actors.disk.files[i];
+
+        if (file->is_there && strncmp(file->path, "host/snapshot-", 14) == 0)
+            file->seen[file->seen_size - 20] ^= 1;
+    }
+    assert_int_equal(look_as("engine 1", "a", "k"), SW_E_CORRUPT);
+    assert_int_equal(err.rc, SW_E_CORRUPT);
+    assert_string_not_equal(err.message, "");
+}
+
 static void the_last_of_several_lives_is_meant(void **state)
 {
     (void)state;
@@ -250,6 +267,7 @@ int main(void)
         TEST(what_is_tried_changes_nothing),
         TEST(another_engine_can_be_listed_and_not_run),
         TEST(who_is_not_there_is_not_found),
+        TEST(what_is_damaged_is_told),
         TEST(the_last_of_several_lives_is_meant),
     };
 
