@@ -22,6 +22,7 @@ struct looking { /* At a past, for somebody who asked. */
     struct sw_past_view view;
     struct sw_buffer rows;
     size_t told_bytes; /* Of bodies and effects. */
+    uint32_t told;     /* Turns. */
 };
 
 /* --- What is told ---------------------------------------------------------------------------- */
@@ -131,6 +132,7 @@ static void tell_turn(struct looking *looking, const struct sw_past_turn *turn,
         put_message(looking, turn, out);
     out->effects = (struct sw_bytes){looking->rows.data, looking->rows.size};
     looking->told_bytes += out->body.size + out->effects.size;
+    looking->told++;
     emit(looking, &frame);
 }
 
@@ -221,38 +223,51 @@ static _Noreturn void end(struct looking *looking, enum sw_rc rc, const struct s
 
 /* --- What is done ---------------------------------------------------------------------------- */
 
-/* Which turns are meant: from *ret_low to *ret_high, none if that is less. */
+/* Which turns are meant: from *ret_low to *ret_high, none if that is less, and no more of them than
+ * are wanted at once. */
 static void choose(const struct looking *looking, uint64_t *ret_low, uint64_t *ret_high)
 {
     const struct sw_frame_past *wanted = &looking->wanted;
     uint64_t first = looking->view.first, last = looking->view.last;
     uint64_t low = wanted->from > first ? wanted->from : first;
     uint64_t high = wanted->to == 0 || wanted->to > last ? last : wanted->to;
-    uint64_t limit = wanted->limit == 0 ? 1 : wanted->limit;
 
-    if (high >= low && high - low >= limit && wanted->is_newest)
-        low = high - limit + 1;
-    else if (high >= low && high - low >= limit)
-        high = low + limit - 1;
+    if (high >= low && wanted->is_newest) {
+        uint64_t newest = sw_past_newest(looking->past, high, wanted->limit);
+
+        low = newest > low ? newest : low;
+    }
     *ret_low = low;
     *ret_high = high;
+}
+
+/* Whether one more is told, from *number on, and which: of what failed just before a snapshot
+ * nothing may be left, and in a gap there is nothing. */
+static bool go_on(const struct looking *looking, uint64_t *number, uint64_t high)
+{
+    uint64_t next = sw_past_next(looking->past, *number);
+
+    if (next == 0 || next > high || looking->told >= looking->wanted.limit ||
+        looking->told_bytes >= PAGE_BYTES)
+        return false;
+    *number = next;
+    return true;
 }
 
 static enum sw_rc list(struct looking *looking, struct sw_err *err)
 {
     uint64_t low, high;
+    enum sw_rc rc = SW_OK;
 
-    (void)err;
     choose(looking, &low, &high);
-    for (; low <= high && looking->told_bytes < PAGE_BYTES; low++) {
+    for (; rc == SW_OK && go_on(looking, &low, high); low++) {
         struct sw_past_turn turn;
-        struct sw_err none = {0};
 
-        /* Of what failed just before a snapshot nothing may be left. */
-        if (sw_past_turn(looking->past, low, &turn, &none) == SW_OK)
+        rc = sw_past_turn(looking->past, low, &turn, err);
+        if (rc == SW_OK)
             tell_turn(looking, &turn, SW_PAST_RECORDED, "");
     }
-    return SW_OK;
+    return rc;
 }
 
 static enum sw_rc inspect(struct looking *looking, struct sw_err *err)
@@ -278,10 +293,10 @@ static enum sw_rc replay_turn(struct looking *looking, uint64_t number, bool *re
 {
     struct sw_past_turn turn;
     struct sw_err own = {0};
-    enum sw_rc rc = SW_OK;
+    enum sw_rc rc = sw_past_turn(looking->past, number, &turn, err);
 
-    if (sw_past_turn(looking->past, number, &turn, &own) != SW_OK)
-        return SW_OK; /* As in a list. */
+    if (rc != SW_OK)
+        return rc;
     rc = sw_past_go(looking->past, number, &own);
     *ret_ends = rc == SW_E_PRECONDITION;
     if (rc == SW_E_PRECONDITION) {
@@ -309,11 +324,12 @@ static enum sw_rc replay(struct looking *looking, struct sw_err *err)
         looking->wanted.from = looking->view.replayable;
         choose(looking, &low, &high);
     }
+    (void)go_on(looking, &low, high); /* It may be in a gap. */
     if (low > 1 && low > looking->view.replayable)
         rc = sw_past_go(looking->past, low - 1, err);
     else if (low == looking->view.replayable && low > 1)
         low++; /* It begins after that one. */
-    for (; rc == SW_OK && !ends && low <= high; low++)
+    for (; rc == SW_OK && !ends && go_on(looking, &low, high); low++)
         rc = replay_turn(looking, low, &ends, err);
     if (rc == SW_OK && !ends && sw_past_state(looking->past, &state, err) == SW_OK)
         tell_state(looking, &state);
@@ -429,6 +445,8 @@ static enum sw_rc take(void *ctx, const struct sw_frame *frame, struct sw_err *e
                            SW_FRAME_TO_HOST, &kept, &size, err);
     if (rc == SW_OK)
         looking->wanted = kept.past;
+    if (looking->wanted.limit == 0)
+        looking->wanted.limit = 1;
     looking->is_asked = rc == SW_OK;
     return rc;
 }

@@ -159,6 +159,7 @@ class Past(unittest.TestCase):
     def test_what_cannot_be_had_is_said(self):
         last = NOTES + 1
         self.assertIn(f"from @1 to @{last} it can", refused(1, "inspect", "diary/quiet", "@99"))
+        self.assertIn(f"from @1 to @{last} it can", refused(1, "replay", "diary/quiet", "@99.."))
         self.assertIn("turn @99 is not there", refused(1, "fork", "diary/quiet", "@99"))
         self.assertEqual(self.client.send("fleeting/a", "put 0 1")[0], 200)
         self.assertIn("durability none", refused(3, "history", "fleeting/a"))

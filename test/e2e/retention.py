@@ -173,6 +173,31 @@ class Retention(unittest.TestCase):
         for name in ("bytes/a", "turns/a", "age/a"):
             self.assertNotIn(" differs", run("swarm", "agent", "replay", name))
 
+    def test_a_long_gap_hides_nothing_on_either_side(self):
+        apply("diary", "diary: keyed: true, history: {maxBytes: 64KiB}", "filler: keyed: true")
+        for number in range(3):
+            self.send("diary/a", f"put 0 {number}")
+        self.snapshot()
+        for number in range(1300):  # More than a page of turns, and than what is kept.
+            self.client.send("diary/a", f"put 1 {number}".ljust(200), reply=False)
+        self.send("diary/a", "put 2 1")
+        self.snapshot()
+        wait_for(lambda: "they take more than maxBytes" in run("swarm", "get", "events"),
+                 "an Event of the gap")
+        self.cut()
+        last = 1 + 3 + 1300 + 1
+        newest = run("swarm", "agent", "history", "diary/a")
+        self.assertIn("\n@4 ", newest)
+        self.send("diary/a", "put 2 2")
+        kept = numbers_of("diary/a")
+        self.assertEqual((kept[:4], kept[-1]), ([1, 2, 3, 4], last + 1))
+        self.assertGreater(max(b - a for a, b in zip(kept, kept[1:])), 1000)
+        self.assertIn(f"replayed @1..@{last + 1}: {len(kept)} came to what is recorded, 0 had "
+                      f"failed and changed nothing, {last + 1 - len(kept)} are not kept\n",
+                      run("swarm", "agent", "replay", "diary/a"))
+        self.assertIn(f"replayed @{last + 1}..@{last + 1}: 1 came",
+                      run("swarm", "agent", "replay", "diary/a", "@1000.."))
+
     def test_it_goes_with_its_agent_and_its_policy(self):
         apply("diary", "gone: keyed: true, history: {maxTurns: 1000}",
               "changed: keyed: true, history: {maxTurns: 1000}", "filler: keyed: true")

@@ -507,6 +507,7 @@ enum sw_rc sw_command_agent_inspect(struct sw_cli *cli, struct sw_err *err)
 
 struct rerun { /* What was found so far. */
     uint64_t first, last, same, skipped, differ;
+    uint64_t end; /* As far as it should go. */
 };
 
 static enum sw_rc replay_page(struct sw_cli *cli, struct look *look, struct rerun *rerun,
@@ -532,11 +533,36 @@ static enum sw_rc replay_page(struct sw_cli *cli, struct look *look, struct reru
                          sw_member_text(turn, "message"));
         *ret_next = rerun->last + 1;
     }
+    if (rc == SW_OK) {
+        rerun->end = sw_member_number(asked.tree, "last");
+        if (look->to != 0 && look->to < rerun->end)
+            rerun->end = look->to;
+    }
     if (rc == SW_OK && (rerun->differ > 0 || *ret_next > sw_member_number(asked.tree, "last") ||
                         (look->to != 0 && *ret_next > look->to)))
         *ret_next = 0;
     asked_done(&asked);
     return rc;
+}
+
+/* What was run says nothing of turns that are not there. */
+static void put_rerun(struct sw_cli *cli, const struct rerun *rerun)
+{
+    uint64_t told = rerun->same + rerun->skipped + rerun->differ;
+    uint64_t last = rerun->differ > 0 || rerun->end < rerun->last ? rerun->last : rerun->end;
+    uint64_t missing = last - rerun->first + 1 - told;
+
+    if (rerun->first == 0) {
+        sw_cli_print(cli, "there is no turn to be run again\n");
+        return;
+    }
+    sw_cli_print(cli,
+                 "replayed @%" PRIu64 "..@%" PRIu64 ": %" PRIu64
+                 " came to what is recorded, %" PRIu64 " had failed and changed nothing",
+                 rerun->first, last, rerun->same, rerun->skipped);
+    if (missing > 0)
+        sw_cli_print(cli, ", %" PRIu64 " are not kept", missing);
+    sw_cli_print(cli, "\n");
 }
 
 enum sw_rc sw_command_agent_replay(struct sw_cli *cli, struct sw_err *err)
@@ -559,13 +585,7 @@ enum sw_rc sw_command_agent_replay(struct sw_cli *cli, struct sw_err *err)
     }
     if (rc != SW_OK)
         return rc;
-    if (rerun.first == 0)
-        sw_cli_print(cli, "there is no turn to be run again\n");
-    else
-        sw_cli_print(cli,
-                     "replayed @%" PRIu64 "..@%" PRIu64 ": %" PRIu64
-                     " came to what is recorded, %" PRIu64 " had failed and changed nothing\n",
-                     rerun.first, rerun.last, rerun.same, rerun.skipped);
+    put_rerun(cli, &rerun);
     return rerun.differ == 0
                ? SW_OK
                : sw_err_set(err, SW_E_PRECONDITION,

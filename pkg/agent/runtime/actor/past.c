@@ -67,13 +67,12 @@ static uint64_t begins_after(const struct sw_past *past, size_t index)
                : UINT64_MAX;
 }
 
-/* The item of a turn, which has no image's number. NULL: it is not there. */
-static const struct item *find_item(const struct sw_past *past, uint64_t number)
+/* The first item of that number or a later one. */
+static size_t first_of(const struct sw_past *past, uint64_t number)
 {
     size_t low = 0, high = items_count(past);
-    struct sw_record_segment segment;
 
-    while (low < high) { /* The first of that number: an image that follows has the same. */
+    while (low < high) {
         size_t middle = low + (high - low) / 2;
 
         if (item_at(past, middle)->number < number)
@@ -81,11 +80,52 @@ static const struct item *find_item(const struct sw_past *past, uint64_t number)
         else
             high = middle;
     }
-    if (low == items_count(past) || item_at(past, low)->number != number ||
-        item_at(past, low)->is_hidden)
+    return low;
+}
+
+/* The item behind the last one of that number or an earlier one. */
+static size_t end_of(const struct sw_past *past, uint64_t number)
+{
+    return number == UINT64_MAX ? items_count(past) : first_of(past, number + 1);
+}
+
+/* Whether it is a turn that is told. */
+static bool is_shown(const struct sw_past *past, const struct item *item)
+{
+    struct sw_record_segment segment = segment_of(past, item);
+
+    return !item->is_hidden && is_counted(&segment);
+}
+
+/* The item of a turn, which has no image's number. NULL: it is not there. */
+static const struct item *find_item(const struct sw_past *past, uint64_t number)
+{
+    size_t at = first_of(past, number); /* An image that follows has the same number. */
+
+    if (at == items_count(past) || item_at(past, at)->number != number)
         return NULL;
-    segment = segment_of(past, item_at(past, low));
-    return is_counted(&segment) ? item_at(past, low) : NULL;
+    return is_shown(past, item_at(past, at)) ? item_at(past, at) : NULL;
+}
+
+uint64_t sw_past_next(const struct sw_past *past, uint64_t number)
+{
+    for (size_t i = first_of(past, number); i < items_count(past); i++)
+        if (is_shown(past, item_at(past, i)))
+            return item_at(past, i)->number;
+    return 0;
+}
+
+uint64_t sw_past_newest(const struct sw_past *past, uint64_t last, uint64_t limit)
+{
+    uint64_t number = last;
+
+    for (size_t i = end_of(past, last); i > 0 && limit > 0; i--) {
+        if (!is_shown(past, item_at(past, i - 1)))
+            continue;
+        number = item_at(past, i - 1)->number;
+        limit--;
+    }
+    return number;
 }
 
 /* The first turn that can be made without what was before. */
@@ -296,16 +336,6 @@ static enum sw_rc stand_on_base(struct sw_past *past, const struct past_point *p
     rc = sw_replay_load(&past->replay, &base);
     sw_base_done(&base);
     return rc;
-}
-
-/* The first record after whose turn it cannot be any more; how far to go for `number`. */
-static size_t end_of(const struct sw_past *past, uint64_t number)
-{
-    size_t end = items_count(past);
-
-    while (end > 0 && item_at(past, end - 1)->number > number)
-        end--;
-    return end;
 }
 
 struct way {                        /* To a turn. */

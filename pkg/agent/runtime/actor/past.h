@@ -56,6 +56,11 @@ struct sw_past_turn { /* Borrowed from the past. */
 /* SW_E_RANGE: no turn of that number is there. */
 SW_MUST_CHECK enum sw_rc sw_past_turn(const struct sw_past *past, uint64_t number,
                                       struct sw_past_turn *ret_turn, struct sw_err *err);
+/* Not every number between the first and the last has a turn that is there.  The first from
+ * `number` on that has; 0: none. */
+uint64_t sw_past_next(const struct sw_past *past, uint64_t number);
+/* From which number on there are `limit` turns up to `last`, if there are so many. */
+uint64_t sw_past_newest(const struct sw_past *past, uint64_t last, uint64_t limit);
 
 /* Another module than that of the records is to be run from here on; "" : that of the records. */
 void sw_past_set_module(struct sw_past *past, struct sw_bytes digest);

@@ -209,6 +209,13 @@ static void a_history_that_cannot_be_written_is_a_gap(void **state)
     for (uint64_t number = 1; number <= 7; number++)
         assert_int_equal(sw_past_turn(past, number, &turn, &err),
                          number == 5 || number == 6 ? SW_E_RANGE : SW_OK);
+    assert_int_equal(sw_past_next(past, 1), 1);
+    assert_int_equal(sw_past_next(past, 5), 7); /* Whoever goes through them passes the gap. */
+    assert_int_equal(sw_past_next(past, 8), 0);
+    assert_int_equal(sw_past_newest(past, 7, 1), 7);
+    assert_int_equal(sw_past_newest(past, 7, 3), 3);
+    assert_int_equal(sw_past_newest(past, 6, 1), 4);
+    assert_int_equal(sw_past_newest(past, 7, 100), 1);
     assert_string_equal(answer_after(3), "2");
     assert_string_equal(answer_after(6), "5");
     assert_int_equal(sw_past_go(past, 4, &err), SW_OK);
