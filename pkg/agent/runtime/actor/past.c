@@ -292,8 +292,8 @@ static enum sw_rc take_point(struct sw_past *past, const struct past_point *poin
     return rc == SW_OK ? sw_actor_load(&past->replay.actor, saved.actor, past->err) : rc;
 }
 
-/* Go through one record. */
-static enum sw_rc step(struct sw_past *past, size_t index)
+/* Go through one record; is_first: of the way to somewhere. */
+static enum sw_rc step(struct sw_past *past, size_t index, bool is_first)
 {
     const struct item *item = item_at(past, index);
     struct sw_record_segment segment = segment_of(past, item);
@@ -303,6 +303,9 @@ static enum sw_rc step(struct sw_past *past, size_t index)
 
     if (rc == SW_OK)
         rc = check_engine(past);
+    if (rc == SW_OK && past->module.size > 0 && segment.entry == SW_ENTRY_IMAGE && is_linked &&
+        !is_first) /* The memory that another module made stays. */
+        return sw_actor_apply(&past->replay.actor, &segment, item->lsn, past->err);
     /* Before its birth, and with a memory that the record holds, it is made anew. */
     if (rc == SW_OK && begins_after(past, index) != UINT64_MAX)
         rc = make_guest(past);
@@ -344,6 +347,17 @@ struct way {                        /* To a turn. */
     uint64_t lsn, number;           /* Where it begins: the last record, and turn, before. */
 };
 
+/* Have it begin with the image that a point has. */
+static void begin_at(const struct sw_past *past, const struct past_point *point, struct way *way)
+{
+    way->point = point;
+    way->lsn = point->base_lsn;
+    way->number = point->base_number;
+    for (way->index = 0; way->index < way->end; way->index++)
+        if (item_at(past, way->index)->lsn > way->lsn)
+            break;
+}
+
 /* The latest place before `number` to begin at. False: there is none. */
 static bool find_way(const struct sw_past *past, uint64_t number, struct way *ret_way)
 {
@@ -363,14 +377,7 @@ static bool find_way(const struct sw_past *past, uint64_t number, struct way *re
             (is_found && point->base_lsn <= way.lsn))
             continue;
         is_found = true;
-        way.point = point;
-        way.lsn = point->base_lsn;
-        way.number = point->base_number;
-    }
-    for (size_t i = 0; way.point != NULL && i <= way.end; i++) {
-        way.index = i;
-        if (i < way.end && item_at(past, i)->lsn > way.lsn)
-            break;
+        begin_at(past, point, &way);
     }
     *ret_way = way;
     return is_found;
@@ -411,6 +418,47 @@ static bool is_whole(const struct sw_past *past, const struct way *way, uint64_t
     return reached == number;
 }
 
+/* Another module is run from as early on as it can be, best from the birth: an image on the way has
+ * the memory that the recorded one made, and what the other one makes of it would not be seen. */
+static bool find_long_way(const struct sw_past *past, uint64_t number, struct way *ret_way)
+{
+    struct way way = {.end = end_of(past, number)};
+    bool is_found = way.end > 0 && begins_after(past, 0) != UINT64_MAX;
+
+    if (is_found) {
+        way.lsn = item_at(past, 0)->lsn;
+        way.number = item_at(past, 0)->number;
+    }
+    for (size_t i = 0; i < points_count(past); i++) {
+        const struct past_point *point = point_at(past, i);
+
+        if (!point->has_base || point->base_number > number ||
+            (is_found && point->base_lsn >= way.lsn))
+            continue;
+        is_found = true;
+        begin_at(past, point, &way);
+    }
+    *ret_way = way;
+    return is_found && is_whole(past, &way, number);
+}
+
+/* Whether it stands where only the records of that turn are to be gone through. */
+static bool is_next(const struct sw_past *past, uint64_t number)
+{
+    size_t first, end;
+
+    if (past->stands_at > number || number - past->stands_at > 1)
+        return false;
+    first = end_of(past, past->stands_at);
+    end = end_of(past, number);
+    if (first == 0 || first == end)
+        return false;
+    for (size_t i = first; i < end; i++)
+        if (segment_of(past, item_at(past, i)).previous != item_at(past, i - 1)->lsn)
+            return false;
+    return true;
+}
+
 static enum sw_rc out_of_range(const struct sw_past *past, uint64_t number)
 {
     struct sw_past_view view;
@@ -423,28 +471,49 @@ static enum sw_rc out_of_range(const struct sw_past *past, uint64_t number)
                       number, view.replayable, view.last);
 }
 
-enum sw_rc sw_past_go(struct sw_past *past, uint64_t number, struct sw_err *err)
+/* The way to a turn. *ret_is_begun: from where it stands.  SW_E_RANGE: there is none. */
+static enum sw_rc choose_way(const struct sw_past *past, uint64_t number, struct way *ret_way,
+                             bool *ret_is_begun)
 {
     struct sw_past_view view;
+    bool is_other = past->module.size > 0;
+
+    *ret_is_begun = is_next(past, number);
+    if (*ret_is_begun) { /* To look for one takes as long as all that was before is. */
+        *ret_way =
+            (struct way){.index = end_of(past, past->stands_at), .end = end_of(past, number)};
+        return SW_OK;
+    }
+    sw_past_view(past, &view);
+    if (number < view.replayable || number > view.last ||
+        (!(is_other && find_long_way(past, number, ret_way)) && !find_way(past, number, ret_way)))
+        return out_of_range(past, number);
+    if (!is_whole(past, ret_way, number))
+        return sw_err_set(past->err, SW_E_RANGE,
+                          "turn @%" PRIu64 ", or one that leads to it, was not kept", number);
+    *ret_is_begun = past->stands_at <= number && past->stands_at >= ret_way->number &&
+                    end_of(past, past->stands_at) >= ret_way->index;
+    if (*ret_is_begun) /* It is on the way already. */
+        ret_way->index = end_of(past, past->stands_at);
+    return SW_OK;
+}
+
+enum sw_rc sw_past_go(struct sw_past *past, uint64_t number, struct sw_err *err)
+{
     struct way way;
-    size_t index;
-    enum sw_rc rc = SW_OK;
+    bool is_begun;
+    enum sw_rc rc;
 
     past->err = past->replay.err = err;
-    sw_past_view(past, &view);
-    if (number < view.replayable || number > view.last || !find_way(past, number, &way))
-        return out_of_range(past, number);
-    if (!is_whole(past, &way, number))
-        return sw_err_set(err, SW_E_RANGE,
-                          "turn @%" PRIu64 ", or one that leads to it, was not kept", number);
-    index = way.index;
-    if (past->stands_at <= number && end_of(past, past->stands_at) >= index &&
-        past->stands_at >= way.number)
-        index = end_of(past, past->stands_at); /* It is on the way already. */
-    else if (way.point != NULL)
+    rc = choose_way(past, number, &way, &is_begun);
+    if (rc != SW_OK)
+        return rc;
+    if (!is_begun && way.point != NULL) {
         rc = stand_on_base(past, way.point);
-    for (; rc == SW_OK && index < way.end; index++)
-        rc = step(past, index);
+        is_begun = true;
+    }
+    for (; rc == SW_OK && way.index < way.end; way.index++, is_begun = true)
+        rc = step(past, way.index, !is_begun);
     past->stands_at = rc == SW_OK ? number : UINT64_MAX;
     return rc;
 }

@@ -172,6 +172,33 @@ static void another_module_is_told_by_what_it_does(void **state)
     assert_int_equal(sw_past_go(past, 3, &err), SW_E_NOT_FOUND);
 }
 
+/* What another module makes of the memory is seen though a record on the way holds all of it. */
+static void another_module_is_not_hidden_by_an_image(void **state)
+{
+    (void)state;
+    actors_kill(&actors);
+    assert_int_equal(actors_start(&actors, 2), SW_OK);
+    actors.shared.image_tail = 2;
+    open_with(&actors.module, "sha256:1");
+    for (int i = 0; i < 6; i++)
+        actors_ask(&actors, 1, "k", "add 1"); /* Nothing of it is to be seen but in the memory. */
+    actors_ask(&actors, 1, "k", "get");
+    actors_ask(&actors, 1, "k", "get");
+    look("k");
+    assert_int_equal(view.last, 9);
+    sw_past_set_module(past, script_text("sha256:2"));
+    for (uint64_t number = 1; number < 8; number++)
+        assert_int_equal(sw_past_go(past, number, &err), SW_OK);
+    assert_int_equal(sw_past_go(past, 8, &err), SW_E_PRECONDITION);
+    assert_int_equal(sw_past_go(past, 7, &err), SW_OK);
+    assert_int_equal(sw_past_go(past, 9, &err), SW_E_PRECONDITION);
+    sw_past_set_module(past, script_text("sha256:1"));
+    for (uint64_t number = 1; number <= 9; number++)
+        assert_int_equal(sw_past_go(past, number, &err), SW_OK);
+    sw_past_set_module(past, script_text(""));
+    assert_string_equal(answer_after(8), "6");
+}
+
 static void what_is_tried_changes_nothing(void **state)
 {
     struct sw_past_input input = {
@@ -264,6 +291,7 @@ int main(void)
         TEST(a_record_that_holds_all_is_where_it_begins),
         TEST(an_upgrade_is_a_turn_like_others),
         TEST(another_module_is_told_by_what_it_does),
+        TEST(another_module_is_not_hidden_by_an_image),
         TEST(what_is_tried_changes_nothing),
         TEST(another_engine_can_be_listed_and_not_run),
         TEST(who_is_not_there_is_not_found),
