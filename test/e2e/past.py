@@ -152,6 +152,8 @@ class Past(unittest.TestCase):
         self.assertEqual(turns[-2]["outcome"], "waiting")
         state = inspect("waiter/w", "@" + turns[-2]["turn"])["state"]
         self.assertEqual(state["waitsFor"], "a time")
+        self.assertRegex(run("swarm", "agent", "inspect", "waiter/w", "@" + turns[-2]["turn"]),
+                         r"\n  question \d+ client\n")
         run("swarm", "agent", "replay", "waiter/w")
         self.assertIn("only messages and timers can be tried anew",
                       refused(1, "fork", "waiter/w", "@" + turns[-1]["turn"]))

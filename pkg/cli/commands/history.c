@@ -457,12 +457,15 @@ static void put_state(struct sw_cli *cli, struct sw_buffer *out, const struct sw
                   sw_cli_format(cli, "%s effects, %s bytes", sw_member_text(state, "heldEffects"),
                                 sw_member_text(state, "heldBytes")));
     for (const struct sw_tree *item = first_of(state, "items"); item != NULL; item = item->next) {
-        const char *due = sw_member_text(item, "due");
+        const char *due = sw_member_text(item, "due"), *text = sw_member_text(item, "text");
+        const char *number = sw_member_text(item, "number");
 
-        sw_buffer_print(out, "  %s %s", sw_member_text(item, "kind"),
-                        sw_member_text(item, "number"));
-        sw_output_put_safe(out, sw_member_text(item, "text"), strlen(sw_member_text(item, "text")),
-                           false);
+        sw_buffer_print(out, "  %s", sw_member_text(item, "kind"));
+        if (number[0] != '\0')
+            sw_buffer_print(out, " %s", number);
+        if (text[0] != '\0')
+            sw_buffer_put_text(out, " ");
+        sw_output_put_safe(out, text, strlen(text), false);
         sw_buffer_print(out, "%s%s\n", due[0] == '\0' ? "" : ", due ", due);
     }
 }
