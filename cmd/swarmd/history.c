@@ -338,6 +338,20 @@ static enum sw_rc agents_history(void *ctx, const struct sw_gateway_history *que
     return rc;
 }
 
+static bool is_of(const void *look_ctx, const void *handler_ctx)
+{
+    const struct looking *looking = look_ctx;
+
+    return looking->handler.ctx == handler_ctx;
+}
+
+static void agents_history_stop(void *ctx, const void *handler_ctx)
+{
+    const struct agents_adapter *adapter = ctx;
+
+    sw_hosts_past_stop(adapter->hosts, is_of, handler_ctx);
+}
+
 struct changing { /* For the end of what becomes of a fork. */
     sw_gateway_held_done *done;
     void *ctx;
@@ -376,5 +390,6 @@ static enum sw_rc agents_held(void *ctx, const struct sw_gateway_held *held,
 void agents_adapter_history(struct sw_gateway_agents *vtable)
 {
     vtable->history = agents_history;
+    vtable->history_stop = agents_history_stop;
     vtable->held = agents_held;
 }

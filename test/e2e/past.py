@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 import unittest
 
 from swarmd import BUILD, TMP, Client, Daemon, apply, run
@@ -41,6 +42,21 @@ def body_of(item):
     return base64.b64decode(item.get("body", ""))
 
 
+def looks(daemon):
+    """The agent hosts that look at a past."""
+    pid, found = daemon.process.pid, set()
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        children = file.read().split()
+    for child in children:
+        try:
+            with open(f"/proc/{child}/cmdline", "rb") as file:
+                if b"--past" in file.read().split(bytes(1)):
+                    found.add(child)
+        except OSError:
+            pass
+    return found
+
+
 def refused(status, *words):
     """What a command says of its failure."""
     done = subprocess.run(["swarm", "agent", *words], capture_output=True, timeout=60, check=False)
@@ -61,6 +77,7 @@ class Past(unittest.TestCase):
               "fleeting: keyed: true, durability: none", "computes: keyed: true, engine: compute",
               "repeats: keyed: true, engine: replay")
         apply("waiter_unwind", "waiter: keyed: true")
+        apply("hostile", "hostile: keyed: true")
         cls.other = cls.push_other()
         for number in range(NOTES):
             assert cls.client.send("diary/quiet", f"put 0 {number}")[0] == 200
@@ -189,6 +206,27 @@ class Past(unittest.TestCase):
                           refused(1, "replay", f"{agent}/a", "--module", self.other))
             self.assertNotIn("Both ask", run("swarm", "agent", "fork", f"{agent}/a", "@3",
                                              "--module", self.other))
+
+    def test_who_gives_up_makes_room_for_others(self):
+        self.assertEqual(self.client.send("hostile/h", "c")[0], 200)
+        path = os.path.join(TMP, "long")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("l")  # For ever.
+        asking = [subprocess.Popen(["swarm", "agent", "fork", "hostile/h", "@2", "--input", path],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                  for _ in range(4)]  # As many as are looked at at a time.
+
+        def are_trying():  # Each lists the turn first, which is quick.
+            seen = looks(self.daemon)
+            time.sleep(0.5)
+            return len(seen) == 4 and looks(self.daemon) == seen
+        wait_for(are_trying, "so many looks at the past")
+        self.assertIn("are being looked at", refused(1, "history", "hostile/h"))
+        for process in asking:
+            process.kill()
+            process.wait()
+        wait_for(lambda: not looks(self.daemon), "their ends", wait_s=20)
+        self.assertEqual(len(history("hostile/h")["turns"]), 2)
 
     def test_writers_snapshots_and_kills_are_beside_it(self):
         stop, sent, goal, looks = threading.Event(), [0], [300], 0

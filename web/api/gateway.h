@@ -185,6 +185,8 @@ struct sw_gateway_agents {
     /* The past of an instance: turns, a state, and the end, never inside of the call. */
     enum sw_rc (*history)(void *ctx, const struct sw_gateway_history *query,
                           const struct sw_gateway_history_handler *handler, struct sw_err *err);
+    /* Nobody waits for what the handler of that ctx is told any more: its end comes sooner. */
+    void (*history_stop)(void *ctx, const void *handler_ctx);
     enum sw_rc (*held)(void *ctx, const struct sw_gateway_held *held, sw_gateway_held_done *done,
                        void *done_ctx, struct sw_err *err);
 };

@@ -337,6 +337,16 @@ static enum sw_rc read_post(const struct gateway_call *call, struct sw_gateway_h
     return rc == SW_OK ? read_input(call, query, err) : rc;
 }
 
+/* Whoever gives up makes room for others: only a few pasts are looked at at a time. */
+static void on_cancel(void *ctx, struct sw_http_request *request)
+{
+    struct history *history = ctx;
+    struct sw_gateway_agents *agents = &history->call->gateway->options.agents;
+
+    (void)request;
+    agents->history_stop(agents->ctx, history);
+}
+
 static enum sw_rc begin(struct gateway_call *call, const struct sw_gateway_history *query,
                         struct sw_err *err)
 {
@@ -352,9 +362,12 @@ static enum sw_rc begin(struct gateway_call *call, const struct sw_gateway_histo
     history->as = query->view == SW_GATEWAY_HISTORY_FORK ? query->as : NULL;
     sw_buffer_init(&history->turns, ANSWER_BYTES_MAX);
     sw_buffer_init(&history->state, ANSWER_BYTES_MAX);
+    sw_http_on_cancel(call->request, on_cancel, history);
     rc = agents->history(agents->ctx, query, &handler, err);
-    if (rc != SW_OK)
+    if (rc != SW_OK) {
+        sw_http_on_cancel(call->request, NULL, NULL);
         history_free(history);
+    }
     return rc;
 }
 

@@ -53,6 +53,21 @@ void sw_pasts_done(struct sw_pasts *pasts)
     pasts->count = 0;
 }
 
+void sw_pasts_stop(struct sw_pasts *pasts, bool (*is_it)(const void *look_ctx, const void *ctx),
+                   const void *ctx)
+{
+    struct sw_err err = {0};
+
+    (void)sw_err_set(&err, SW_E_CANCELLED, "who asked has gone");
+    SW_LIST_EACH(&pasts->all, node)
+    {
+        struct past *past = SW_LIST_ITEM(node, struct past, node);
+
+        if (is_it(past->look.ctx, ctx))
+            sw_aside_fail(past->aside, &err); /* It ends later, and stays in the list until then. */
+    }
+}
+
 static enum sw_rc take_rows(const struct sw_frame *frame, struct sw_err *err)
 {
     struct sw_reader reader;

@@ -46,3 +46,7 @@ void sw_pasts_done(struct sw_pasts *pasts);
  * SW_E_EXHAUSTED: there are SW_PASTS_MAX already.  Others: the host cannot be started. */
 SW_MUST_CHECK enum sw_rc sw_past_look(struct sw_pasts *pasts, const struct sw_past_look *look,
                                       struct sw_err *err);
+/* Nobody waits any more for those of whose look->ctx is_it says so: they end, on_end hears of it.
+ */
+void sw_pasts_stop(struct sw_pasts *pasts, bool (*is_it)(const void *look_ctx, const void *ctx),
+                   const void *ctx);

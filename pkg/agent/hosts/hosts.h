@@ -104,6 +104,9 @@ SW_MUST_CHECK enum sw_rc sw_hosts_fork_change(struct sw_hosts *hosts,
  * pushed to its namespace.  Others: as sw_past_look. */
 SW_MUST_CHECK enum sw_rc sw_hosts_past(struct sw_hosts *hosts, const char *agent,
                                        struct sw_past_look *look, struct sw_err *err);
+void sw_hosts_past_stop(struct sw_hosts *hosts,
+                        bool (*is_it)(const void *look_ctx, const void *ctx),
+                        const void *ctx); /* sw_pasts_stop. */
 /* Asks all hosts; SW_E_UNAVAILABLE, too, as long as a folder waits for its Pods to be opened. */
 SW_MUST_CHECK enum sw_rc sw_hosts_ask_module(struct sw_hosts *hosts, const char *digest,
                                              sw_agent_done *done, void *ctx, struct sw_err *err);

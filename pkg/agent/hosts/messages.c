@@ -122,6 +122,12 @@ enum sw_rc sw_hosts_past(struct sw_hosts *hosts, const char *agent, struct sw_pa
     return sw_past_look(&hosts->pasts, look, err);
 }
 
+void sw_hosts_past_stop(struct sw_hosts *hosts,
+                        bool (*is_it)(const void *look_ctx, const void *ctx), const void *ctx)
+{
+    sw_pasts_stop(&hosts->pasts, is_it, ctx);
+}
+
 /* --- Of several hosts ------------------------------------------------------------------------ */
 
 struct spread { /* One question to several hosts: the first error counts, and the sum. */

@@ -53,6 +53,7 @@ struct fixture {
     size_t events_size;
     /* What the fake agents were told, and what they shall say. */
     char told[1024];
+    struct sw_gateway_history_handler looking; /* Who waits for a look that takes long. */
     struct sw_gateway_reply reply;
     enum sw_rc agents_rc;
     bool is_later; /* Answer from another round. */

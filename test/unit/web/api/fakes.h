@@ -190,11 +190,25 @@ static inline enum sw_rc fake_history(void *ctx, const struct sw_gateway_history
     if (strcmp(query->key, "gone") == 0)
         return sw_err_set(err, SW_E_NOT_FOUND, "no Pod of Agent %s runs on this node",
                           query->agent);
+    if (strcmp(query->key, "long") == 0) {
+        f->looking = *handler;
+        return SW_OK;
+    }
     handler->on_turn(handler->ctx, &turn);
     if (query->view == SW_GATEWAY_HISTORY_STATE)
         handler->on_state(handler->ctx, &state);
     handler->on_end(handler->ctx, SW_OK, &end, NULL);
     return SW_OK;
+}
+
+static inline void fake_history_stop(void *ctx, const void *handler_ctx)
+{
+    struct fixture *f = ctx;
+    struct sw_err err = {.rc = SW_E_CANCELLED};
+
+    assert_ptr_equal(f->looking.ctx, handler_ctx);
+    f->looking.on_end(f->looking.ctx, SW_E_CANCELLED, NULL, &err);
+    f->looking.ctx = NULL;
 }
 
 static inline enum sw_rc fake_held(void *ctx, const struct sw_gateway_held *held,

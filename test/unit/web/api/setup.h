@@ -108,6 +108,7 @@ static inline void start_gateway(struct fixture *f)
                                                     .letters = fake_letters,
                                                     .letters_change = fake_letters_change,
                                                     .history = fake_history,
+                                                    .history_stop = fake_history_stop,
                                                     .held = fake_held},
                                          .modules = {.ctx = f, .put = fake_put, .has = fake_has},
                                          .backup = {.ctx = f,

@@ -384,6 +384,26 @@ static void a_history_is_listed_run_again_and_tried(void **state)
                      400);
 }
 
+static bool comes_to_look(struct fixture *f, bool is_looking)
+{
+    for (int i = 0; i < 200 && (f->looking.ctx != NULL) != is_looking; i++)
+        run_for(f, 5);
+    return (f->looking.ctx != NULL) == is_looking;
+}
+
+static void a_look_at_the_past_ends_when_its_client_goes(void **state)
+{
+    struct fixture *f = *state;
+    struct ask ask = {.path = IN_DEFAULT "/agents/reader/history?key=long&view=replay"};
+    struct sw_http_call *call;
+
+    assert_int_equal(request(f, SW_HTTP_POST, IN_DEFAULT "/agents", AGENT("reader")), 201);
+    call = begin(f, &ask);
+    assert_true(comes_to_look(f, true));
+    sw_http_call_cancel(call);
+    assert_true(comes_to_look(f, false));
+}
+
 static void a_fork_is_made_released_and_dropped(void **state)
 {
     static const char path[] = IN_DEFAULT "/agents/reader/held";
@@ -430,6 +450,7 @@ int main(void)
         TEST(what_agents_used_is_told_in_sums),
         TEST(dead_letters_are_listed_delivered_again_and_dropped),
         TEST(a_history_is_listed_run_again_and_tried),
+        TEST(a_look_at_the_past_ends_when_its_client_goes),
         TEST(a_fork_is_made_released_and_dropped),
     };
 
