@@ -226,6 +226,8 @@ class Past(unittest.TestCase):
             process.kill()
             process.wait()
         wait_for(lambda: not looks(self.daemon), "their ends", wait_s=20)
+        words = refused(7, "fork", "hostile/h", "@2", "--input", path, "--timeout", "2s")
+        self.assertIn("wait longer with --timeout", words)
         self.assertEqual(len(history("hostile/h")["turns"]), 2)
 
     def test_writers_snapshots_and_kills_are_beside_it(self):

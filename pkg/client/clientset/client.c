@@ -364,6 +364,7 @@ static enum sw_rc transfer_failed(struct call *call, CURLcode code, struct sw_er
     struct sw_client *client = call->client;
     const char *why = call->failure[0] == '\0' ? curl_easy_strerror(code) : call->failure;
     curl_off_t connected = 0;
+    long connects = 0;
 
     if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
         return unreachable(client, why, err);
@@ -376,7 +377,8 @@ static enum sw_rc transfer_failed(struct call *call, CURLcode code, struct sw_er
     }
     if (code == CURLE_OPERATION_TIMEDOUT) {
         (void)curl_easy_getinfo(call->easy, CURLINFO_APPCONNECT_TIME_T, &connected);
-        if (connected == 0)
+        (void)curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
+        if (connected == 0 && connects > 0) /* None: it went over one that was there. */
             return unreachable(client, "no connection in time", err);
         (void)sw_err_set(err, SW_E_TIMEOUT, "no answer from %s in time", client->server);
         sw_err_hint(err, "wait longer with --timeout");
