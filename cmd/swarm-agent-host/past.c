@@ -10,6 +10,10 @@
 
 #define RECORDS_BYTES_MAX ((uint64_t)1 << 30)
 #define PAGE_BYTES ((size_t)8 << 20) /* A list ends behind it: who asked goes on from there. */
+/* So many effects of a turn are told, and a page ends behind so many: who asked has to take the
+ * answer in (SW_TREE_NODES_MAX of pkg/apis). */
+#define TURN_EFFECTS 5000u
+#define PAGE_EFFECTS 3000u
 #define NS_PER_US 1000u
 
 struct looking { /* At a past, for somebody who asked. */
@@ -23,6 +27,7 @@ struct looking { /* At a past, for somebody who asked. */
     struct sw_buffer rows;
     size_t told_bytes; /* Of bodies and effects. */
     uint32_t told;     /* Turns. */
+    uint32_t effects;  /* Of them, told. */
 };
 
 /* --- What is told ---------------------------------------------------------------------------- */
@@ -54,10 +59,10 @@ static uint32_t put_effects(struct looking *looking, struct sw_bytes effects)
 {
     struct sw_reader reader = sw_reader_of(effects.data, effects.size);
     struct sw_effect effect;
-    uint32_t count = 0;
+    uint32_t count = 0, told = 0;
 
     sw_buffer_reset(&looking->rows);
-    while (sw_effect_take(&reader, &effect)) {
+    for (; sw_effect_take(&reader, &effect); count++) {
         const struct sw_past_effect row = {
             .kind = effect.kind,
             .status = (uint32_t)(effect.status < 0 ? -effect.status : effect.status),
@@ -69,11 +74,16 @@ static uint32_t put_effects(struct looking *looking, struct sw_bytes effects)
             .body_bytes = effect.body.size};
         size_t before = looking->rows.size;
 
+        if (told == TURN_EFFECTS)
+            continue;
         sw_past_effect_put(&row, &looking->rows);
-        if (looking->rows.size > SW_PAST_EFFECTS_MAX)
-            looking->rows.size = before;
-        count++;
+        told++;
+        if (looking->rows.size <= SW_PAST_EFFECTS_MAX)
+            continue;
+        looking->rows.size = before;
+        told--;
     }
+    looking->effects += told;
     return count;
 }
 
@@ -248,7 +258,7 @@ static bool go_on(const struct looking *looking, uint64_t *number, uint64_t high
     uint64_t next = sw_past_next(looking->past, *number);
 
     if (next == 0 || next > high || looking->told >= looking->wanted.limit ||
-        looking->told_bytes >= PAGE_BYTES)
+        looking->told_bytes >= PAGE_BYTES || looking->effects >= PAGE_EFFECTS)
         return false;
     *number = next;
     return true;

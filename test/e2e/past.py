@@ -207,6 +207,19 @@ class Past(unittest.TestCase):
             self.assertNotIn("Both ask", run("swarm", "agent", "fork", f"{agent}/a", "@3",
                                              "--module", self.other))
 
+    def test_turns_with_many_effects_are_told_in_pages(self):
+        apply("crier", "crier: keyed: true")
+        self.assertEqual(self.client.send("crier/src", "go 40000 crier/sink")[0], 200)
+        wait_for(lambda: self.client.send("crier/sink", "told")[1].startswith(b"40000 "), "all")
+        told = history("crier/src", "--all")
+        last = len(told["turns"])
+        self.assertEqual([int(turn["turn"]) for turn in told["turns"]], list(range(1, last + 1)))
+        self.assertGreaterEqual(sum(len(turn["effects"]) for turn in told["turns"]), 40000)
+        newest = history("crier/src")["turns"]
+        self.assertEqual(int(newest[-1]["turn"]) - int(newest[0]["turn"]), 99)
+        self.assertIn(f"replayed @1..@{last}: {last} came",
+                      run("swarm", "agent", "replay", "crier/src"))
+
     def test_who_gives_up_makes_room_for_others(self):
         self.assertEqual(self.client.send("hostile/h", "c")[0], 200)
         path = os.path.join(TMP, "long")

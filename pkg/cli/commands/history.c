@@ -266,8 +266,12 @@ static enum sw_rc list_page(struct sw_cli *cli, struct look *look, enum sw_outpu
         add_row(cli, table, turn, is_wide);
         *ret_next = sw_member_number(turn, "turn") + 1;
     }
+    if (rc == SW_OK && look->is_newest) { /* They may be more than are told at once. */
+        look->to = sw_member_number(asked.tree, "last");
+        look->is_newest = false;
+    }
     if (rc == SW_OK && (*ret_next > sw_member_number(asked.tree, "last") ||
-                        (look->to != 0 && *ret_next > look->to) || look->is_newest))
+                        (look->to != 0 && *ret_next > look->to)))
         *ret_next = 0;
     if (rc == SW_OK && format == SW_OUTPUT_JSON) {
         sw_buffer_put(&text, asked.answer.body.data, asked.answer.body.size);
