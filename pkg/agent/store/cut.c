@@ -24,11 +24,12 @@ struct sw_cut {
     const _Atomic bool *is_cancelled;
     struct sw_segment_walk walk;
     struct held snapshot; /* file -1: the journal goes back to its birth. */
-    struct held *others;  /* Shelves, files of history. */
+    struct held *others;  /* Shelves, files of history, the snapshot before. */
     size_t others_count;
     struct sw_record_snapshot named; /* By the last record of one; bytes 0: none. */
     uint64_t named_count;
     char named_file[SW_SNAPSHOT_NAME_MAX];
+    char before_file[SW_SNAPSHOT_NAME_MAX]; /* Of the one before; "": there was none. */
     uint64_t moved_bytes;
     char folder[SW_PATH_MAX];
 };
@@ -89,8 +90,9 @@ static enum sw_rc note_record(void *ctx, const struct sw_journal_entry *entry, s
         return rc;
     cut->named = record.snapshot;
     cut->named.file = (struct sw_bytes){NULL, 0}; /* Borrowed for the visit. */
+    if (cut->named_count++ > 0)
+        memcpy(cut->before_file, cut->named_file, sizeof cut->before_file);
     sw_snapshot_name(record.snapshot.lsn, cut->named_file);
-    cut->named_count++;
     return SW_OK;
 }
 
@@ -128,7 +130,9 @@ struct others {
     struct sw_err *err;
 };
 
-/* Whether it is of the cut: what is kept of records behind it is another future's. */
+/* Whether it is of the cut: what is kept of records behind it is another future's. The snapshot
+ * before the last one is there as long as the history of what was between them is not kept yet:
+ * that is done at the next start, with it. */
 static bool is_of_cut(const struct sw_cut *cut, const char *name)
 {
     struct sw_history_name history;
@@ -138,6 +142,8 @@ static bool is_of_cut(const struct sw_cut *cut, const char *name)
 
     if (sw_history_name_take(name, &history, &is_draft))
         return !is_draft && history.to <= cut->walk.report.end_lsn;
+    if (cut->before_file[0] != 0 && strcmp(name, cut->before_file) == 0)
+        return true;
     if (sscanf(name, "shelf-%8x.shelf", &number) != 1)
         return false;
     sw_shelf_name(number, check);
@@ -238,6 +244,8 @@ static enum sw_rc begin(struct sw_cut *cut, struct sw_err *err)
         sw_segment_walk_done(cut->system, &cut->walk);
         memset(&cut->walk, 0, sizeof cut->walk);
         cut->named = (struct sw_record_snapshot){.bytes = 0};
+        cut->named_count = 0;
+        cut->before_file[0] = 0;
         rc = walk_on(cut, 0, err);
     }
     return rc == SW_OK ? sw_cut_move(cut, 0, err) : rc;

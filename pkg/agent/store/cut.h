@@ -6,9 +6,9 @@
  *     journal                                  the cut was here  and is here
  *
  * A cut is the end of a complete epoch, so what is held is what recovery would find: the journal
- * up to there, the snapshot that its last SNAPSHOT record names, and the shelves; and files of
- * history, as far as they are of what was before the cut. The host may
- * remove each of them meanwhile: an open file stays. Nothing here changes a file.
+ * up to there, the snapshot that its last SNAPSHOT record names, that of the record before while it
+ * is there, and the shelves; and files of history, as far as they are of what was before the cut.
+ * The host may remove each of them meanwhile: an open file stays. Nothing here changes a file.
  * Threads: one at a time.  I/O: through struct sw_system.
  * Limits: SW_CUT_EPOCH_MAX, SW_CUT_OTHERS_MAX, SW_CUT_NAMES_MAX; a file is open for each segment,
  * shelf and file of history. */

@@ -282,6 +282,31 @@ static void the_snapshot_that_the_cut_names_is_held(void **state)
     assert_true(recover(place).first_lsn > SW_JOURNAL_BIRTH_LSN);
 }
 
+/* What was between the two may not be kept as history yet, and is then made of the first one. */
+static void the_snapshot_before_is_held_while_it_is_there(void **state)
+{
+    struct place *place = *state;
+    char name[SW_SNAPSHOT_NAME_MAX], path[128];
+    struct sw_cut_file file;
+    size_t count;
+
+    put_many(place, 1);
+    (void)take_snapshot(place, 70);
+    put_many(place, 1);
+    sw_snapshot_name(take_snapshot(place, 100), name);
+    put_many(place, 1);
+    (void)take_snapshot(place, 200);
+    cut(place);
+    count = sw_cut_count(place->cut);
+    sw_cut_file(place->cut, count - 1, &file);
+    assert_string_equal(file.name, name);
+    assert_int_equal(file.size_bytes, 100);
+    (void)snprintf(path, sizeof path, FOLDER "/%s", name);
+    assert_int_equal(unlink(path), 0);
+    move(place);
+    assert_int_equal(sw_cut_count(place->cut), count - 1);
+}
+
 static void a_snapshot_that_is_not_as_it_is_named_is_damage(void **state)
 {
     struct place *place = *state;
@@ -432,6 +457,7 @@ int main(void)
         TEST(an_epoch_that_is_being_written_is_left_alone),
         TEST(segments_come_and_those_that_go_stay_held),
         TEST(the_snapshot_that_the_cut_names_is_held),
+        TEST(the_snapshot_before_is_held_while_it_is_there),
         TEST(a_snapshot_that_is_not_as_it_is_named_is_damage),
         TEST(shelves_are_held_and_nothing_else_that_lies_there),
         TEST(histories_of_the_cut_are_held),
