@@ -347,16 +347,22 @@ static void look_at_timers(struct sw_worker *worker, struct sw_instance *instanc
         sw_instance_set_timer(worker, instance);
 }
 
-/* The same, or when there is what it waits for, or, when its turn is over, what came meanwhile. */
-static void look_further(struct sw_worker *worker, struct sw_instance *instance, bool was_waiting)
+/* The same, or when there is what it waits for, or, when its turn or its being held is over, what
+ * came meanwhile: messages, and its Pod's next program. */
+static void look_further(struct sw_worker *worker, struct sw_instance *instance,
+                         enum sw_entry entry)
 {
     const struct sw_wait *wait = &instance->actor.wait;
+    bool is_over =
+        wait->kind == SW_WAIT_NONE && (entry == SW_ENTRY_RESUME || entry == SW_ENTRY_RELEASE);
 
     look_at_timers(worker, instance);
-    if (wait->kind == SW_WAIT_RECEIVE || (was_waiting && wait->kind == SW_WAIT_NONE))
+    if (wait->kind == SW_WAIT_RECEIVE || is_over)
         for (uint32_t p = 0; p < SW_PRIORITIES; p++)
             if (instance->mailbox[p] != NULL)
                 sw_instance_wake_up(worker, instance, p);
+    if (is_over && sw_pod_is_to_upgrade(instance->pod, instance))
+        sw_instance_wake_up(worker, instance, SWARM_PRIORITY_LOW);
 }
 
 /* What a volatile instance used, but for the time, which its Agent was charged. */
@@ -482,7 +488,7 @@ static void commit_any(struct sw_worker *worker, struct segment *segment)
         sw_instance_begin_wait(worker, instance);
     if (record->outcome == SW_OUTCOME_WAITING)
         sw_call_send(worker, instance);
-    look_further(worker, instance, record->entry == SW_ENTRY_RESUME);
+    look_further(worker, instance, record->entry);
 }
 
 void sw_segment_commit(struct sw_worker *worker, struct segment *segment)
