@@ -160,10 +160,9 @@ static inline enum sw_rc disk_write(void *ctx, int number, uint64_t offset, cons
         return sw_err_set(err, SW_E_INTERNAL, "write: input/output error");
     if (disk_fails(&disk->full_after) || !disk_has_room(disk, file, offset + size))
         return sw_err_set(err, SW_E_EXHAUSTED, "write: no space left");
-    if (offset + size > file->seen_size)
+    if (offset + size > file->seen_size || file->seen == NULL)
         disk_resize(&file->seen, &file->seen_size, (size_t)(offset + size));
-    if (size > 0)
-        memcpy(file->seen + offset, bytes, size);
+    memcpy(file->seen + offset, bytes, size);
     for (size_t i = (size_t)offset; i < offset + size && i < file->dropped_size; i++)
         file->dropped[i] = 0;
     return SW_OK;
