@@ -89,6 +89,7 @@ static enum sw_rc route_put(struct sw_hosts *hosts, const struct sw_host_pod *po
     (void)snprintf(made.name_space, sizeof made.name_space, "%s", spec->namespace_name);
     (void)snprintf(made.agent, sizeof made.agent, "%s", spec->agent_name);
     (void)snprintf(made.agent_uid, sizeof made.agent_uid, "%s", spec->agent_uid);
+    (void)snprintf(made.pod, sizeof made.pod, "%s", pod->uid);
     if (route == NULL) {
         route = calloc(1, sizeof *route);
         if (route == NULL ||

@@ -56,6 +56,7 @@ struct sw_host_route { /* Which host an Agent runs in, and what a bridge to it i
     struct sw_host *host;
     char key[2 * 64]; /* "namespace/agent" */
     char name_space[64], agent[64], agent_uid[64];
+    char pod[64]; /* Uid of that of its Pods which was opened last; it may be gone. */
     uint64_t message_bytes, mailbox;
     uint32_t replicas;
 };

@@ -113,6 +113,10 @@ static bool find_pod(const struct sw_hosts *hosts, const struct sw_host *host, s
     route = sw_map_find(hosts->routes, agent_key, strlen(agent_key));
     if (route == NULL || route->host != host)
         return false; /* It is a bridge to it. */
+    if (sw_map_find(hosts->pods, route->pod, strlen(route->pod)) != NULL) {
+        (void)snprintf(usage->pod, sizeof usage->pod, "%s", route->pod);
+        return true;
+    }
     while (sw_map_next(hosts->pods, &cursor, &entry)) {
         const struct sw_host_pod *pod = entry.value;
 
