@@ -11,6 +11,7 @@
 
 struct client_link {
     struct sw_http_client *client; /* NULL once the client has let go. */
+    struct sw_http_client *owner;  /* The same, to the end: TLS needs what it has until then. */
     struct sw_loop *loop;
     struct sw_stream *stream;
     struct link tls;
@@ -27,6 +28,7 @@ static void link_release(struct client_link *link)
         return;
     nghttp2_session_del(link->h2);
     sw_link_done(&link->tls);
+    sw_http_client_unref(link->owner);
     free(link);
 }
 
@@ -41,24 +43,18 @@ static void link_lose(struct client_link *link, enum sw_rc rc)
     link->client = NULL;
     if (link->stream != NULL)
         sw_stream_close(link->stream);
-    if (client == NULL)
-        return;
-    sw_http_client_lost(client, rc, link->is_open);
-    sw_http_client_unref(client);
+    if (client != NULL)
+        sw_http_client_lost(client, rc, link->is_open);
 }
 
 void sw_client_link_close(struct client_link *link)
 {
-    struct sw_http_client *client = link->client;
-
     link->client = NULL;
     link->is_closing = true;
     if (link->stream != NULL) {
         sw_link_shut(&link->tls);
         sw_stream_finish(link->stream);
     }
-    if (client != NULL)
-        sw_http_client_unref(client);
 }
 
 bool sw_client_link_is_open(const struct client_link *link)
@@ -407,7 +403,7 @@ void sw_client_link_open(struct sw_http_client *client)
     enum sw_rc rc = SW_E_EXHAUSTED;
 
     if (link != NULL) {
-        link->client = client;
+        link->client = link->owner = client;
         link->loop = client->options.loop;
         link->holds = 1;
         rc = sw_stream_connect(link->loop, client->options.address,
