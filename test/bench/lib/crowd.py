@@ -317,7 +317,7 @@ def start(run):
     head = dict(actors.head_of(run, "start", "ms", "local"), rounds=run.rounds)
     for end, found in reports.items():
         actors.emit_start(head, f"n={keys} after={end}", found, 2000)
-        actors.emit_samples(head, f"n={keys} after={end}", found)
+        actors.emit_samples(head, f"n={keys} after={end}", found, None)
 
 
 WORKLOADS = {"spawn": spawn, "wake": wake, "recover": recover, "start": start}
