@@ -21,6 +21,8 @@ STATE_BYTES = 128
 PARENTS, FLIGHT = 8, 64  # Eight ping, or begin others, with 64 of them under way each.
 PAGE_BYTES = 65536       # Of a guest's memory; a member has one.
 HOST_BYTES = 256 << 20
+SLEEPERS_HOST_BYTES = 96 << 20  # Of a host in which a million sleep, and who is awake takes
+AWAKE_BYTES = 12400             # so many.
 
 
 def apply_both(daemon, durability, **spec):
@@ -174,7 +176,8 @@ def emit_wakes(head, reports, theirs, goal):
 
 def wake_in_memory(run):
     keys, live = run.many(MEMBERS[1] // run.shrink), run.many(LIVE // run.shrink)
-    with run.daemon("wake-memory", **room_for(live)) as daemon:
+    room = SLEEPERS_HOST_BYTES + live * AWAKE_BYTES
+    with run.daemon("wake-memory", SWARM_AGENTS_MEMORY_SIZE=str(room)) as daemon:
         apply_both(daemon, "none", **resting("10s"))
         each = register_at_once(daemon, keys)
         ours, _ = run.alternate(lambda _: woken(run, daemon, keys, keys), None)
