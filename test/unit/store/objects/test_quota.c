@@ -114,6 +114,23 @@ static void each_of_several_quotas_holds(void **state)
     assert_int_equal(quota_of(fixture, "narrow")->status.used.replicas, 2);
 }
 
+/* Begin to make an object, which is under way then. */
+static void begin(struct fixture *fixture, const void *object, struct written *written)
+{
+    const struct sw_object_write write = {.kind = sw_object_kind(object), .object = object};
+
+    written->arena = fixture->arena;
+    written->rc = sw_objects_create(fixture->objects, &write, note_written, written, &written->err);
+}
+
+/* Whether it was made in the end. */
+static bool is_made(struct fixture *fixture, struct written *written)
+{
+    if (written->rc == SW_OK && written->count == 0)
+        harness_wait(fixture->harness, &written->count, 1);
+    return written->rc == SW_OK;
+}
+
 /* All of them are under way at once. */
 static void writes_do_not_pass_it_together(void **state)
 {
@@ -122,47 +139,32 @@ static void writes_do_not_pass_it_together(void **state)
     unsigned admitted = 0;
 
     make_quota(fixture, "tight", "\"agents\":5");
-    for (unsigned i = 0; i < WRITES; i++) {
-        const void *agent = agent_of(fixture, i, 1);
-        const struct sw_object_write write = {.kind = sw_object_kind(agent), .object = agent};
-
-        written[i].arena = fixture->arena;
-        written[i].rc =
-            sw_objects_create(fixture->objects, &write, note_written, &written[i], &written[i].err);
-    }
-    for (unsigned i = 0; i < WRITES; i++) {
-        if (written[i].rc == SW_OK && written[i].count == 0)
-            harness_wait(fixture->harness, &written[i].count, 1);
-        admitted += written[i].rc == SW_OK;
-    }
+    for (unsigned i = 0; i < WRITES; i++)
+        begin(fixture, agent_of(fixture, i, 1), &written[i]);
+    for (unsigned i = 0; i < WRITES; i++)
+        admitted += is_made(fixture, &written[i]);
     assert_int_equal(admitted, 5);
     assert_int_equal(quota_of(fixture, "tight")->status.used.agents, 5);
 }
 
-/* The quota and all Agents are under way at once, none of which has seen the other. */
-static void make_at_once(struct fixture *fixture, unsigned first, unsigned quota_at,
-                         int *ret_counts)
+/* The quota and all Agents are under way at once, none of which has seen the other. How many Agents
+ * were made. */
+static int make_at_once(struct fixture *fixture, unsigned quota_at)
 {
     struct written written[WRITES] = {0};
+    int admitted = 0;
 
-    for (unsigned i = 0; i < WRITES; i++) {
-        const void *object =
-            i == quota_at ? make(fixture, "ResourceQuota",
-                                 "{\"kind\":\"ResourceQuota\",\"metadata\":{\"name\":\"sudden\"},"
-                                 "\"spec\":{\"hard\":{\"agents\":5}}}")
-                          : agent_of(fixture, first + i, 1);
-        const struct sw_object_write write = {.kind = sw_object_kind(object), .object = object};
-
-        written[i].arena = fixture->arena;
-        written[i].rc =
-            sw_objects_create(fixture->objects, &write, note_written, &written[i], &written[i].err);
-    }
-    for (unsigned i = 0; i < WRITES; i++) {
-        if (written[i].rc == SW_OK && written[i].count == 0)
-            harness_wait(fixture->harness, &written[i].count, 1);
-        *ret_counts += i != quota_at && written[i].rc == SW_OK;
-    }
+    for (unsigned i = 0; i < WRITES; i++)
+        begin(fixture,
+              i == quota_at ? make(fixture, "ResourceQuota",
+                                   "{\"kind\":\"ResourceQuota\",\"metadata\":{\"name\":\"sudden\"},"
+                                   "\"spec\":{\"hard\":{\"agents\":5}}}")
+                            : (void *)agent_of(fixture, i, 1),
+              &written[i]);
+    for (unsigned i = 0; i < WRITES; i++)
+        admitted += is_made(fixture, &written[i]) && i != quota_at;
     assert_int_equal(written[quota_at].rc, SW_OK);
+    return admitted;
 }
 
 /* Those before the quota are there, and those behind it came to know it. */
@@ -170,10 +172,8 @@ static void a_quota_that_comes_meanwhile_counts_all(void **state)
 {
     struct fixture *fixture = *state;
     struct quota_use use;
-    int admitted = 0;
 
-    make_at_once(fixture, 0, 3, &admitted);
-    assert_int_equal(admitted, 5);
+    assert_int_equal(make_at_once(fixture, 3), 5);
     assert_int_equal(run(fixture, sw_objects_create, agent_of(fixture, WRITES, 1)).rc,
                      SW_E_EXHAUSTED);
     assert_int_equal(sw_quota_count(fixture->objects, "default", &use, NULL), SW_OK);
@@ -186,10 +186,8 @@ static void a_quota_that_comes_meanwhile_counts_all(void **state)
 static void a_quota_behind_all_counts_all(void **state)
 {
     struct fixture *fixture = *state;
-    int admitted = 0;
 
-    make_at_once(fixture, 0, WRITES - 1, &admitted);
-    assert_int_equal(admitted, WRITES - 1);
+    assert_int_equal(make_at_once(fixture, WRITES - 1), WRITES - 1);
     assert_int_equal(run(fixture, sw_objects_create, agent_of(fixture, WRITES, 1)).rc,
                      SW_E_EXHAUSTED);
     (void)must(fixture, sw_objects_apply, agent_of(fixture, 1, 0));
