@@ -479,8 +479,10 @@ _Noreturn void past_run(struct driver *driver, struct sw_worker *worker, open_mo
                                                              [SW_PAST_TRY] = try_turn,
                                                              [SW_PAST_FORK] = fork_turn};
     struct looking looking = {.driver = driver};
-    struct sw_journal_options journal = {
-        .system = driver->system, .folder = driver->folder, .is_read_only = true};
+    struct sw_journal_options journal = {.system = driver->system,
+                                         .folder = driver->folder,
+                                         .is_read_only = true,
+                                         .is_followed = true};
     struct sw_past_options options = {.journal = &journal,
                                       .shared = &driver->shared,
                                       .worker = worker,

@@ -26,6 +26,7 @@ from waiting import wait_for
 AGENTS = os.path.join(os.environ["XDG_DATA_HOME"], "swarm", "agents")
 KILLS = int(os.environ.get("SW_FORK_KILLS", "6"))
 NOTES = 5
+SERVED_S = 1.2  # After so long a host counts as one that came up.
 
 
 def agent(*words, status=0):
@@ -269,9 +270,9 @@ class Forks(unittest.TestCase):
     def test_kills_and_snapshots_meet_forks_that_are_held_or_let_go(self):
         seen, stop = set(), threading.Event()
 
-        def fill():  # So that there are snapshots; what is too long fails.
+        def fill():  # So that there are snapshots; what is too long fails. All of it is replayed.
             client = Client(self.daemon)
-            while not stop.is_set():
+            while not stop.wait(0.004):
                 try:
                     client.send("diary/filler", "put 0 1".ljust(60000), reply=False)
                 except (OSError, http.client.HTTPException):
@@ -279,7 +280,7 @@ class Forks(unittest.TestCase):
             client.close()
         filler = threading.Thread(target=fill, daemon=True)
         filler.start()
-        released = 0
+        released, began = 0, time.monotonic()
         try:
             for number in range(KILLS):
                 key = f"k{number}"
@@ -289,8 +290,11 @@ class Forks(unittest.TestCase):
                     known = set(glob.glob(os.path.join(AGENTS, "snapshot-*.snap")))
                     wait_for(lambda known=known: set(glob.glob(os.path.join(
                         AGENTS, "snapshot-*.snap"))) - known, "a snapshot")
+                # One that ends at once, time after time, is started ever later.
+                wait_for(lambda began=began: time.monotonic() - began > SERVED_S, "its service")
                 self.kill()
                 released += self.release_beside_a_kill(f"diary/{key}")
+                began = time.monotonic()
                 seen.update(glob.glob(os.path.join(AGENTS, "snapshot-*.snap")))
         finally:
             stop.set()

@@ -221,12 +221,35 @@ static enum sw_rc settle(struct sw_journal *journal, const struct sw_segment_wal
     return rc;
 }
 
+static enum sw_rc walk_beside(const struct sw_journal *journal, sw_journal_visit *visit, void *ctx,
+                              struct sw_segment_walk *walk, struct sw_err *err)
+{
+    const struct sw_segment_place place = {
+        .system = journal->system, .folder = journal->folder, .epoch_max = SW_JOURNAL_EPOCH_MAX};
+
+    return sw_segment_walk_on(&place, visit, ctx, walk, err);
+}
+
+/* It is what was walked, whose files are taken over. */
+static void take_over(struct sw_journal *journal, const struct sw_segment_walk *walk)
+{
+    journal->segments = walk->segments;
+    journal->segments_count = walk->count;
+    memcpy(journal->uuid, walk->report.uuid, sizeof journal->uuid);
+    journal->chain = walk->chain;
+    atomic_store(&journal->durable, walk->report.last_epoch);
+    epoch_begin(journal->open, walk->report.last_epoch + 1, walk->report.end_lsn);
+    journal->last = walk->segments[walk->count - 1];
+}
+
 static enum sw_rc open_files(struct sw_journal *journal, const struct sw_journal_options *options,
                              sw_journal_visit *visit, void *ctx, struct sw_err *err)
 {
     const uint8_t *uuid = options->uuid;
-    struct sw_segment_walk walk;
-    enum sw_rc rc = sw_segment_walk(journal->system, journal->folder, visit, ctx, &walk, err);
+    struct sw_segment_walk walk = {.count = 0};
+    enum sw_rc rc = options->is_followed
+                        ? walk_beside(journal, visit, ctx, &walk, err)
+                        : sw_segment_walk(journal->system, journal->folder, visit, ctx, &walk, err);
 
     if (rc == SW_OK && uuid != NULL &&
         (walk.count == 0 || memcmp(walk.report.uuid, uuid, sizeof walk.report.uuid) != 0))
@@ -246,13 +269,7 @@ static enum sw_rc open_files(struct sw_journal *journal, const struct sw_journal
         sw_segment_walk_done(journal->system, &walk);
         return rc;
     }
-    journal->segments = walk.segments; /* Taken over with their files. */
-    journal->segments_count = walk.count;
-    memcpy(journal->uuid, walk.report.uuid, sizeof journal->uuid);
-    journal->chain = walk.chain;
-    atomic_store(&journal->durable, walk.report.last_epoch);
-    epoch_begin(journal->open, walk.report.last_epoch + 1, walk.report.end_lsn);
-    journal->last = walk.segments[walk.count - 1];
+    take_over(journal, &walk);
     return options->is_read_only ? SW_OK : settle(journal, &walk, err);
 }
 
@@ -329,6 +346,31 @@ enum sw_rc sw_journal_revisit(struct sw_journal *journal, uint64_t from, sw_jour
 
     assert(!sw_journal_is_dirty(journal));
     return sw_segment_revisit(&source, from, visit, ctx, err);
+}
+
+enum sw_rc sw_journal_follow(struct sw_journal *journal, sw_journal_visit *visit, void *ctx,
+                             struct sw_err *err)
+{
+    struct sw_segment_walk walk = {
+        .segments = journal->segments,
+        .count = journal->segments_count,
+        .chain = journal->chain,
+        .report = {.end_lsn = journal->open->lsn, .last_epoch = atomic_load(&journal->durable)}};
+    enum sw_rc rc;
+
+    assert(journal->failure == SW_E_PRECONDITION && journal->open->bytes.size == 0);
+    memcpy(walk.report.uuid, journal->uuid, sizeof walk.report.uuid);
+    rc = walk_beside(journal, visit, ctx, &walk, err);
+    if (walk.count > 0) {
+        take_over(journal, &walk);
+        return rc;
+    }
+    sw_segment_walk_done(journal->system, &walk);
+    journal->segments = NULL;
+    journal->segments_count = 0;
+    return rc != SW_OK ? rc
+                       : sw_err_set(err, SW_E_UNAVAILABLE, "journal %s: all of it was removed",
+                                    journal->folder);
 }
 
 enum sw_rc sw_journal_visit_durable(struct sw_journal *journal, uint64_t from,

@@ -37,6 +37,9 @@ struct sw_journal_options {
     const uint8_t *uuid; /* 16 bytes: of the journal that must be there; NULL: any, or a new one. */
     size_t epoch_bytes;  /* sw_journal_has_room is false beyond it; 0: 16 MiB. */
     bool is_read_only;   /* Nothing on the disk is made or changed, and nothing can be committed. */
+    /* With is_read_only: another process writes it meanwhile. What it is just writing is no part of
+     * it yet, and what is damaged behind all that counts is not told from that. */
+    bool is_followed;
 };
 
 struct sw_journal_place {
@@ -70,6 +73,7 @@ struct sw_journal_report { /* What a scan found. */
  * SW_E_CORRUPT      damage before the cut: a complete epoch follows it, or a segment is missing
  * SW_E_UNSUPPORTED  written by a newer version
  * SW_E_NOT_FOUND    options->uuid, is_read_only: it is not there; nothing was made
+ * SW_E_UNAVAILABLE  is_followed: what is to be read was removed; try again
  * others            as the system's file calls and visit */
 SW_MUST_CHECK enum sw_rc sw_journal_open(const struct sw_journal_options *options,
                                          sw_journal_visit *visit, void *ctx,
@@ -78,6 +82,12 @@ SW_MUST_CHECK enum sw_rc sw_journal_open(const struct sw_journal_options *option
  * opening checked is not checked again.  Errors: of reading, and those of visit. */
 SW_MUST_CHECK enum sw_rc sw_journal_revisit(struct sw_journal *journal, uint64_t from,
                                             sw_journal_visit *visit, void *ctx, struct sw_err *err);
+/* Visit what was written since it was opened, or followed last; from then on that is part of it.
+ * Only with is_followed, by one thread.
+ * SW_E_UNAVAILABLE  what is to be read has gone: open it again
+ * others            as sw_journal_open; after them it can only be closed */
+SW_MUST_CHECK enum sw_rc sw_journal_follow(struct sw_journal *journal, sw_journal_visit *visit,
+                                           void *ctx, struct sw_err *err);
 /* Visit the records from lsn `from` on that are durable, beside appends and commits; the thread
  * that removes. `visit` ends it early by an error.  Errors: of reading, and those of visit. */
 SW_MUST_CHECK enum sw_rc sw_journal_visit_durable(struct sw_journal *journal, uint64_t from,

@@ -16,7 +16,7 @@
 struct sw_past; /* Opaque. */
 
 struct sw_past_options {
-    const struct sw_journal_options *journal; /* is_read_only is set. */
+    const struct sw_journal_options *journal; /* is_read_only and is_followed are set. */
     struct sw_shared *shared;                 /* A new one; it gets the journal. */
     struct sw_worker *worker;                 /* A new one. */
     struct sw_bytes name_space, agent, agent_uid, key;

@@ -665,11 +665,25 @@ static enum sw_rc make_instance(struct sw_past *past)
     return SW_OK;
 }
 
+/* The journal up to a snapshot whose file is there: while a long one is read the host takes others,
+ * and so what came meanwhile is read until there is little of it. */
+static enum sw_rc read_journal(struct sw_past *past)
+{
+    struct sw_shared *shared = past->options.shared;
+    enum sw_rc rc =
+        sw_journal_open(past->options.journal, visit_first, past, &shared->journal, past->err);
+
+    for (unsigned i = 0; rc == SW_OK && i < FOLLOWS_MAX && past->options.journal->is_followed &&
+                         past->snapshot.lsn != 0 && past->held == NULL;
+         i++)
+        rc = sw_journal_follow(shared->journal, visit_first, past, past->err);
+    return judge_reading(past, rc);
+}
+
 static enum sw_rc read_all(struct sw_past *past)
 {
     struct sw_shared *shared = past->options.shared;
-    enum sw_rc rc = judge_reading(past, sw_journal_open(past->options.journal, visit_first, past,
-                                                        &shared->journal, past->err));
+    enum sw_rc rc = read_journal(past);
 
     if (rc == SW_OK)
         rc = read_files(past);

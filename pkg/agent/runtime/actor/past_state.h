@@ -6,9 +6,10 @@
 #include "pkg/agent/runtime/actor/past.h"
 #include "pkg/agent/runtime/actor/replay.h"
 
-#define PODS_MAX 4096u /* Of one Agent, in the journal's whole life. */
-#define TRIES_MAX 64u  /* Each fails only if a snapshot counts while the journal is read. */
-#define SAME_MAX 3u    /* So often in a row for the same reason, without another snapshot. */
+#define PODS_MAX 4096u   /* Of one Agent, in the journal's whole life. */
+#define TRIES_MAX 64u    /* Each fails only if a snapshot counts while the journal is read. */
+#define FOLLOWS_MAX 256u /* Of the journal's end, for a snapshot that is there. */
+#define SAME_MAX 3u      /* So often in a row for the same reason, without another snapshot. */
 
 struct item { /* A record. */
     uint64_t lsn, number;

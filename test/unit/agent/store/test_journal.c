@@ -814,6 +814,103 @@ static void a_missing_segment_is_found(void **state)
     disk_done(&disk);
 }
 
+struct beside { /* Sees records while the journal's host writes on. */
+    struct seen seen;
+    struct sw_journal *host;
+    uint64_t next, end; /* Numbers that it still writes, one for each record that is seen. */
+};
+
+static enum sw_rc see_beside(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
+{
+    struct beside *beside = ctx;
+
+    for (int i = 0; i < 3 && beside->next < beside->end; i++) { /* Three epochs a record. */
+        put(beside->host, beside->next++, 700);
+        assert_int_equal(sw_journal_commit(beside->host, NULL), SW_OK);
+    }
+    return see(&beside->seen, entry, err);
+}
+
+static struct sw_journal *open_beside(struct disk *disk, struct beside *beside)
+{
+    struct sw_journal_options options = {
+        .system = &disk->system, .folder = FOLDER, .is_read_only = true, .is_followed = true};
+    struct sw_journal *journal = NULL;
+    struct sw_err err = {0};
+
+    beside->seen = (struct seen){.is_in_order = true};
+    if (sw_journal_open(&options, see_beside, beside, &journal, &err) != SW_OK)
+        print_message("open: %s\n", err.message);
+    return journal;
+}
+
+/* Epochs and segments that come while a journal is read are neither damage nor left out. */
+static void a_journal_is_followed_beside_its_host(void **state)
+{
+    struct disk disk;
+    struct beside beside = {.next = 2, .end = 40};
+    struct seen again = {.is_in_order = true};
+    struct sw_journal *journal;
+    uint64_t writes, seen;
+
+    (void)state;
+    disk_init(&disk, 1);
+    beside.host = open_journal(&disk, &again);
+    put(beside.host, 1, 700);
+    assert_int_equal(sw_journal_commit(beside.host, NULL), SW_OK);
+    journal = open_beside(&disk, &beside);
+    assert_non_null(journal);
+    assert_true(beside.seen.count < 39);
+    do {
+        seen = beside.seen.count;
+        assert_int_equal(sw_journal_follow(journal, see_beside, &beside, NULL), SW_OK);
+    } while (beside.seen.count > seen);
+    assert_int_equal(beside.seen.count, 39);
+    assert_true(beside.seen.is_in_order);
+    assert_int_equal(sw_journal_end(journal), sw_journal_end(beside.host));
+    writes = disk.writes;
+    assert_int_equal(sw_journal_revisit(journal, 0, see, &again, NULL), SW_OK);
+    assert_int_equal(again.count, 39);
+    assert_true(again.is_in_order);
+    put(beside.host, 40, 700); /* Not committed: it is not there. */
+    assert_int_equal(sw_journal_follow(journal, see_beside, &beside, NULL), SW_OK);
+    assert_int_equal(beside.seen.count, 39);
+    assert_int_equal(disk.writes, writes);
+    sw_journal_close(journal);
+    sw_journal_close(beside.host);
+    disk_done(&disk);
+}
+
+static void a_followed_journal_that_is_cut_beyond_is_opened_again(void **state)
+{
+    struct disk disk;
+    struct beside beside = {.next = 1, .end = 1};
+    struct sw_journal *journal;
+    struct sw_err err = {0};
+
+    (void)state;
+    disk_init(&disk, 1);
+    beside.host = open_journal(&disk, &beside.seen);
+    put(beside.host, 1, 700);
+    assert_int_equal(sw_journal_commit(beside.host, NULL), SW_OK);
+    journal = open_beside(&disk, &beside);
+    assert_non_null(journal);
+    for (uint64_t i = 2; i <= 20; i++) {
+        put(beside.host, i, 700);
+        assert_int_equal(sw_journal_commit(beside.host, NULL), SW_OK);
+    }
+    assert_int_equal(sw_journal_remove_before(beside.host, sw_journal_end(beside.host), NULL),
+                     SW_OK);
+    assert_int_equal(sw_journal_follow(journal, see_beside, &beside, &err), SW_E_UNAVAILABLE);
+    sw_journal_close(journal);
+    journal = open_beside(&disk, &beside);
+    assert_non_null(journal);
+    assert_int_equal(beside.seen.last_number, 20);
+    sw_journal_close(journal);
+    sw_journal_close(beside.host);
+    disk_done(&disk);
+}
+
 static void an_empty_folder_has_no_journal(void **state)
 {
     struct sw_journal_report report;
@@ -852,6 +949,8 @@ int main(void)
         cmocka_unit_test(what_was_opened_is_visited_again_from_any_place),
         cmocka_unit_test(a_visit_tells_what_comes_next),
         cmocka_unit_test(a_missing_segment_is_found),
+        cmocka_unit_test(a_journal_is_followed_beside_its_host),
+        cmocka_unit_test(a_followed_journal_that_is_cut_beyond_is_opened_again),
         cmocka_unit_test(an_empty_folder_has_no_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,7 +85,8 @@ static inline enum sw_rc look_as(const char *engine, const char *agent, const ch
     struct sw_journal_options journal = {.system = &actors.disk.system,
                                          .folder = "host",
                                          .segment_bytes = 1u << 16,
-                                         .is_read_only = true};
+                                         .is_read_only = true,
+                                         .is_followed = true};
     struct sw_worker_options options = {
         .shared = &shared, .engine = script_guest_engine(&guests), .count = 1};
     struct sw_past_options all = {.journal = &journal,
