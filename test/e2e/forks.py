@@ -7,6 +7,7 @@ meanwhile. Its origin never hears of it."""
 # chaos: SW_FORK_KILLS=100
 # chaos-timeout: 1800
 import base64
+import contextlib
 import glob
 import hashlib
 import http.client
@@ -25,6 +26,7 @@ from waiting import wait_for
 
 AGENTS = os.path.join(os.environ["XDG_DATA_HOME"], "swarm", "agents")
 KILLS = int(os.environ.get("SW_FORK_KILLS", "6"))
+JOURNAL_BYTES = 512 << 20
 NOTES = 5
 SERVED_S = 1.2  # After so long a host counts as one that came up.
 
@@ -52,6 +54,10 @@ def history(name):
 
 def state(name):
     return json.loads(agent("inspect", name, "-o", "json"))["state"]
+
+
+def journal_bytes():
+    return sum(map(os.path.getsize, glob.glob(os.path.join(AGENTS, "journal-*.seg"))))
 
 
 def turns(name):
@@ -111,6 +117,27 @@ class Forks(unittest.TestCase):
         os.kill(host, signal.SIGKILL)
         wait_for(lambda: self.daemon.host() not in (None, host), "the next host")
         states("crier")
+
+    @contextlib.contextmanager
+    def filling(self, pause_s):
+        """Somebody fills the journal, so that there are snapshots; what is too long fails."""
+        stop = threading.Event()
+
+        def fill():
+            client = Client(self.daemon)
+            while not stop.wait(pause_s):
+                try:
+                    client.send("diary/filler", "put 0 1".ljust(60000), reply=False)
+                except (OSError, http.client.HTTPException):
+                    stop.wait(0.01)
+            client.close()
+        filler = threading.Thread(target=fill, daemon=True)
+        filler.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            filler.join()
 
     def test_what_a_fork_lets_out_is_held_until_it_is_released(self):
         before = (state("diary/origin"), history("diary/origin"))
@@ -267,21 +294,17 @@ class Forks(unittest.TestCase):
         self.assertGreater(int(self.send("diary/other", "put 5 3")), count + 1)
         self.assertIn("came to what is recorded", agent("replay", "diary/other"))
 
-    def test_kills_and_snapshots_meet_forks_that_are_held_or_let_go(self):
-        seen, stop = set(), threading.Event()
+    def test_looks_keep_up_with_a_sender_at_full_speed(self):
+        before = history("diary/origin")
+        with self.filling(0):
+            for size in range(JOURNAL_BYTES // 4, JOURNAL_BYTES + 1, JOURNAL_BYTES // 4):
+                wait_for(lambda size=size: journal_bytes() >= size, "a journal")
+                self.assertEqual(history("diary/origin"), before)
 
-        def fill():  # So that there are snapshots; what is too long fails. All of it is replayed.
-            client = Client(self.daemon)
-            while not stop.wait(0.004):
-                try:
-                    client.send("diary/filler", "put 0 1".ljust(60000), reply=False)
-                except (OSError, http.client.HTTPException):
-                    stop.wait(0.01)
-            client.close()
-        filler = threading.Thread(target=fill, daemon=True)
-        filler.start()
+    def test_kills_and_snapshots_meet_forks_that_are_held_or_let_go(self):
+        seen = set()
         released, began = 0, time.monotonic()
-        try:
+        with self.filling(0.004):  # All of it is replayed, so it is not as much as there can be.
             for number in range(KILLS):
                 key = f"k{number}"
                 fork("diary/origin", "@7", key, body=f"relay all 6 {number}")
@@ -296,9 +319,6 @@ class Forks(unittest.TestCase):
                 released += self.release_beside_a_kill(f"diary/{key}")
                 began = time.monotonic()
                 seen.update(glob.glob(os.path.join(AGENTS, "snapshot-*.snap")))
-        finally:
-            stop.set()
-            filler.join()
         wait_for(lambda: len(told("diary/all")) == KILLS, "what was held")
         self.assertEqual(sorted(told("diary/all")),
                          sorted(f"put 6 {number}" for number in range(KILLS)))

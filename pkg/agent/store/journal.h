@@ -38,7 +38,7 @@ struct sw_journal_options {
     size_t epoch_bytes;  /* sw_journal_has_room is false beyond it; 0: 16 MiB. */
     bool is_read_only;   /* Nothing on the disk is made or changed, and nothing can be committed. */
     /* With is_read_only: another process writes it meanwhile. What it is just writing is no part of
-     * it yet, and what is damaged behind all that counts is not told from that. */
+     * it yet, and no damage. */
     bool is_followed;
 };
 

@@ -543,6 +543,27 @@ static bool is_too_large(struct walk *walk, int file, uint64_t at)
            head.lsn == walk->out->report.end_lsn && head.body_bytes > walk->epoch_max;
 }
 
+/* No epoch could be read at `at`: read it once more if a later one stands behind it. The one is
+ * whole when the other is begun, so where it still is not that is damage, and not the end.
+ * *ret_size 0: it is the end. */
+static enum sw_rc read_again(struct walk *walk, const struct sw_segment *segment, uint64_t at,
+                             uint64_t *ret_size)
+{
+    bool has_later = false;
+    enum sw_rc rc = measure(walk, segment);
+
+    *ret_size = 0;
+    if (rc == SW_OK && !is_too_large(walk, segment->file, at))
+        rc = search_later(walk, segment->file, at, walk->out->report.last_epoch + 2, &has_later);
+    if (rc != SW_OK || !has_later)
+        return rc;
+    walk->window_file = -1; /* It has what stood there before. */
+    rc = measure(walk, segment);
+    if (rc == SW_OK)
+        rc = read_epoch(walk, segment->file, at, ret_size);
+    return rc == SW_OK && *ret_size == 0 ? damaged(walk, "a damaged epoch") : rc;
+}
+
 /* Read the epochs of an open segment from where the walk is, until it is at lsn `end_max`. */
 static enum sw_rc follow_segment(struct walk *walk, const struct sw_segment *segment,
                                  uint64_t end_max)
@@ -553,6 +574,8 @@ static enum sw_rc follow_segment(struct walk *walk, const struct sw_segment *seg
 
     for (; rc == SW_OK && size > 0; at += size) {
         rc = read_epoch(walk, segment->file, at, &size);
+        if (rc == SW_OK && size == 0)
+            rc = read_again(walk, segment, at, &size);
         if (rc == SW_OK && size > 0 && report->end_lsn > end_max)
             rc = sw_err_set(walk->err, SW_E_RANGE, "journal %s grows faster than it is read",
                             walk->folder);

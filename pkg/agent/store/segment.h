@@ -68,8 +68,9 @@ struct sw_segment_place { /* A journal that another process may write. Borrowed.
     uint32_t epoch_max; /* Bytes of an epoch. */
 };
 /* Go on with a walk from where it ended, or begin with one of zeros, beside a host that writes on:
- * at the end may stand an epoch that is being written, which is left alone. Segments that were
- * removed since are closed and forgotten.
+ * at the end may stand an epoch that is being written, which is left alone; one that is not whole
+ * though a later one stands behind it is damage. Segments that were removed since are closed and
+ * forgotten.
  * SW_E_UNAVAILABLE  a segment was removed while it was to be opened: begin again
  * SW_E_RANGE        there is more than `limits` allow; what was read is kept
  * SW_E_NOT_FOUND    there is no folder.  Others: as sw_journal_open */

@@ -665,18 +665,22 @@ static enum sw_rc make_instance(struct sw_past *past)
     return SW_OK;
 }
 
-/* The journal up to a snapshot whose file is there: while a long one is read the host takes others,
- * and so what came meanwhile is read until there is little of it. */
+/* The journal up to a snapshot whose file is there. While a long one is read the host takes others,
+ * and removes a file only when the journal names a later one: so what came meanwhile is read, until
+ * nothing has. */
 static enum sw_rc read_journal(struct sw_past *past)
 {
     struct sw_shared *shared = past->options.shared;
+    uint64_t end = 0;
     enum sw_rc rc =
         sw_journal_open(past->options.journal, visit_first, past, &shared->journal, past->err);
 
-    for (unsigned i = 0; rc == SW_OK && i < FOLLOWS_MAX && past->options.journal->is_followed &&
-                         past->snapshot.lsn != 0 && past->held == NULL;
-         i++)
+    for (unsigned i = 0; rc == SW_OK && i < FOLLOWS_MAX && past->snapshot.lsn != 0 &&
+                         past->held == NULL && end != sw_journal_end(shared->journal);
+         i++) {
+        end = sw_journal_end(shared->journal);
         rc = sw_journal_follow(shared->journal, visit_first, past, past->err);
+    }
     return judge_reading(past, rc);
 }
 

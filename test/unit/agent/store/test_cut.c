@@ -401,7 +401,7 @@ static void damage_is_told(void **state)
     system_of()->file_close(NULL, file);
     assert_int_equal(sw_cut_new(system_of(), FOLDER, &place->is_cancelled, &place->cut, &err),
                      SW_E_CORRUPT);
-    assert_non_null(strstr(err.message, "a gap before the next segment"));
+    assert_non_null(strstr(err.message, "a damaged epoch after epoch "));
 }
 
 static void what_is_not_there_or_has_no_beginning_is_told(void **state)

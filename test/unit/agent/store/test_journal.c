@@ -911,6 +911,44 @@ static void a_followed_journal_that_is_cut_beyond_is_opened_again(void **state)
     disk_done(&disk);
 }
 
+/* An epoch that is not whole is the end, unless later ones stand behind it. */
+static void damage_of_a_followed_journal_is_told(void **state)
+{
+    struct disk disk;
+    struct beside beside = {.next = 1, .end = 1};
+    struct sw_journal *journal;
+    struct disk_file *file;
+    struct sw_err err = {0};
+    size_t at = SW_SEGMENT_HEAD_BYTES + SW_EPOCH_HEAD_BYTES + 108 + SW_EPOCH_HEAD_BYTES + 20;
+
+    (void)state;
+    disk_init(&disk, 1);
+    beside.host = open_journal(&disk, &beside.seen);
+    for (uint64_t i = 1; i <= 2; i++) {
+        put(beside.host, i, 100);
+        assert_int_equal(sw_journal_commit(beside.host, NULL), SW_OK);
+    }
+    file = disk_find(&disk, FOLDER "/journal-0000000000000040.seg");
+    assert_non_null(file);
+    file->seen[at] ^= 1;
+    journal = open_beside(&disk, &beside);
+    assert_non_null(journal);
+    assert_int_equal(beside.seen.count, 1);
+    put(beside.host, 3, 100);
+    assert_int_equal(sw_journal_commit(beside.host, NULL), SW_OK);
+    assert_int_equal(sw_journal_follow(journal, see_beside, &beside, &err), SW_E_CORRUPT);
+    assert_non_null(strstr(err.message, "a damaged epoch"));
+    sw_journal_close(journal);
+    assert_null(open_beside(&disk, &beside));
+    file->seen[at] ^= 1;
+    journal = open_beside(&disk, &beside);
+    assert_non_null(journal);
+    assert_int_equal(beside.seen.count, 3);
+    sw_journal_close(journal);
+    sw_journal_close(beside.host);
+    disk_done(&disk);
+}
+
 static void an_empty_folder_has_no_journal(void **state)
 {
     struct sw_journal_report report;
@@ -951,6 +989,7 @@ int main(void)
         cmocka_unit_test(a_missing_segment_is_found),
         cmocka_unit_test(a_journal_is_followed_beside_its_host),
         cmocka_unit_test(a_followed_journal_that_is_cut_beyond_is_opened_again),
+        cmocka_unit_test(damage_of_a_followed_journal_is_told),
         cmocka_unit_test(an_empty_folder_has_no_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
