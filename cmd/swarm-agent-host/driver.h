@@ -210,6 +210,8 @@ bool shelf_write(struct driver *driver);
 void *snapshot_main(void *ctx);
 /* Whether it would find something to do. Any thread. */
 bool driver_wants_snapshot(const struct driver *driver);
+/* Tell what went wrong with histories, if anything did. The thread of snapshots, or none is. */
+void driver_tell_history(struct driver *driver);
 
 /* --- link.c ---------------------------------------------------------------------------------- */
 

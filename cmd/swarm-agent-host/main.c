@@ -213,6 +213,7 @@ static void stop(struct sw_worker **workers)
     link_flush(&driver);
     if (rc == SW_OK)
         rc = sw_snapshot_take(&options, &err);
+    driver_tell_history(&driver);
     sw_suspects_end(&driver.shared.suspects);
     stopped.result.code = (uint32_t)-rc;
     stopped.result.words = (struct sw_bytes){err.message, rc == SW_OK ? 0 : strlen(err.message)};

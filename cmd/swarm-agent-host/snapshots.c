@@ -43,7 +43,7 @@ static void tell(struct driver *driver, const struct sw_err *err)
     link_wake(driver);
 }
 
-static void tell_history(struct driver *driver)
+void driver_tell_history(struct driver *driver)
 {
     struct sw_frame event = {.kind = SW_FRAME_EVENT};
     char words[SW_SNAPSHOT_WORDS_MAX];
@@ -118,7 +118,7 @@ static uint64_t step(struct driver *driver, struct tries *tries)
         is_busy = false;
         if (rc != SW_OK && rc != SW_E_CANCELLED)
             tell(driver, &err);
-        tell_history(driver);
+        driver_tell_history(driver);
         (void)shelf_write(driver);
         for (uint32_t i = 0; i < driver->lanes_count; i++) /* There is room for more. */
             lane_wake(&driver->lanes[i]);
@@ -143,7 +143,7 @@ static uint64_t trim(struct driver *driver, struct tries *tries)
     if (now_ns < tries->trim_ns)
         return tries->trim_ns - now_ns;
     tries->trim_ns = sw_snapshot_trim(&driver->shared) ? now_ns + TRIM_NS : UINT64_MAX;
-    tell_history(driver);
+    driver_tell_history(driver);
     return TRIM_NS;
 }
 

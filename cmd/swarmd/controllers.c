@@ -120,6 +120,11 @@ void controllers_tell_host(struct controllers *controllers, bool is_warning, con
                                                                   .message = words});
 }
 
+size_t controllers_flush_events(struct controllers *controllers)
+{
+    return sw_events_flush(controllers->events);
+}
+
 void controllers_set_ready(struct controllers *controllers, bool is_ready, const char *words)
 {
     sw_node_controller_set_ready(controllers->node, is_ready, words);

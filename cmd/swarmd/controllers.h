@@ -27,6 +27,8 @@ SW_DEFINE_CLEANUP(struct controllers, controllers_free)
  * be up again before the Node's phase shows it, or what it says itself. */
 void controllers_tell_host(struct controllers *controllers, bool is_warning, const char *reason,
                            const char *words);
+/* Have all Events written now. How many are not yet. */
+size_t controllers_flush_events(struct controllers *controllers);
 /* The shared agent host began or ceased to take Pods. */
 void controllers_set_ready(struct controllers *controllers, bool is_ready, const char *words);
 /* Some agent host did, or there is another one. */

@@ -28,6 +28,7 @@
 
 #define DRAIN_CHECK_MS 20
 #define DRAIN_MS_MAX 5000
+#define DRAIN_EVENTS_MS_MAX 1000
 #define KEY_FILE "compiler.key"
 #define ADDRESS_SIZE 320 /* More than api.listen may have, and a port. */
 
@@ -57,7 +58,7 @@ struct daemon {
     char address[ADDRESS_SIZE]; /* Where the server listens; the Node tells of it. */
     struct sw_timer *drain;
     uint64_t drain_until_ms;
-    bool is_host_up, is_stopping;
+    bool is_host_up, is_stopping, are_hosts_stopped;
     struct sw_err failure; /* Why it ends, when not by a signal. */
 };
 
@@ -74,11 +75,23 @@ static char *path_in(const struct daemon *daemon, const char *name, char ret_pat
 
 /* --- Stopping -------------------------------------------------------------------------------- */
 
+/* What hosts said with their last words is written before the end, if the store takes it. */
+static void drain_events(struct daemon *daemon)
+{
+    if (controllers_flush_events(daemon->controllers) == 0 ||
+        now_ms(daemon) >= daemon->drain_until_ms)
+        sw_loop_stop(daemon->loop);
+    else
+        sw_timer_start(daemon->drain, DRAIN_CHECK_MS);
+}
+
 static void on_agents_stopped(void *ctx)
 {
     struct daemon *daemon = ctx;
 
-    sw_loop_stop(daemon->loop);
+    daemon->are_hosts_stopped = true;
+    daemon->drain_until_ms = now_ms(daemon) + DRAIN_EVENTS_MS_MAX;
+    drain_events(daemon);
 }
 
 /* Requests that are under way may finish; then the agent host takes its snapshot. */
@@ -86,6 +99,10 @@ static void on_drain(void *ctx)
 {
     struct daemon *daemon = ctx;
 
+    if (daemon->are_hosts_stopped) {
+        drain_events(daemon);
+        return;
+    }
     if (!sw_http_server_is_drained(daemon->server) && now_ms(daemon) < daemon->drain_until_ms) {
         sw_timer_start(daemon->drain, DRAIN_CHECK_MS);
         return;

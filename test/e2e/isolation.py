@@ -6,6 +6,7 @@ find the right one; a host comes with its first Pod, and goes with its last one,
 # timeout: 240
 import glob
 import os
+import shutil
 import signal
 import time
 import unittest
@@ -189,6 +190,37 @@ class Isolation(unittest.TestCase):
         run("swarm", "delete", "agent/walled")
         wait_for(lambda: "namespace/default" not in folders(), "its folder goes")
         self.assertNotIn("namespace/default", self.hosts())
+
+    def test_8c_an_agent_whose_journal_cannot_be_read_says_so_and_can_be_deleted(self):
+        make("other")
+        self.assertEqual(self.ask("other", "+"), "01")
+        folder = folders()["agent/default/other"]
+        self.daemon.end()
+        for path in glob.glob(os.path.join(folder, "agents", "journal-*.seg")):
+            with open(path, "r+b") as file:
+                file.write(b"no journal")
+        self.daemon.start()
+        self.until_answer("lone", "00")
+        wait_for(lambda: "its journal cannot be read: swarmctl journal verify tells" in
+                 run("swarm", "get", "agent/other", "-o", "yaml"),
+                 "the Agent says why it does not run")
+        run("swarm", "delete", "agent/other")
+        wait_for(lambda: "agent/other" not in run("swarm", "get", "agents", "-o", "name"),
+                 "the Agent to go")
+        wait_for(lambda: "nobody needs its journal any more" in run("swarm", "events", "-A"),
+                 "what became of its folder")
+        wait_for(lambda: "agent/default/other" not in self.hosts(), "its host is not tried again")
+        self.assertIn("agent/default/other", folders())
+        write("ward/quota.yaml", "apiVersion: swarm/v1\nkind: ResourceQuota\n"
+                                 "metadata: {name: few}\nspec: {hard: {instances: 10}}\n")
+        run("swarm", "apply", "-f", "ward/quota.yaml")
+        self.assertEqual(self.client.send("lone/another", "+")[0], 200)
+        run("swarm", "delete", "quota/few")
+        os.remove("ward/quota.yaml")
+        self.daemon.end()
+        shutil.rmtree(folder)
+        self.daemon.start()
+        self.until_answer("lone", "00")
 
     def test_9_there_are_as_many_as_the_settings_allow(self):
         self.daemon.end()

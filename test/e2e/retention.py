@@ -198,6 +198,18 @@ class Retention(unittest.TestCase):
         self.assertIn(f"replayed @{last + 1}..@{last + 1}: 1 came",
                       run("swarm", "agent", "replay", "diary/a", "@1000.."))
 
+    def test_a_gap_that_a_clean_stop_leaves_is_told(self):
+        apply("diary", "diary: keyed: true, history: {maxBytes: 64KiB}")
+        self.send("diary/a", "put 0 1")
+        for number in range(1300):
+            self.client.send("diary/a", f"put 1 {number}".ljust(200), reply=False)
+        self.send("diary/a", "put 2 1")
+        self.assertNotIn("HistoryGap", run("swarm", "get", "events"))
+        self.client.close()
+        self.daemon.end()
+        self.begin()
+        wait_for(lambda: "HistoryGap" in run("swarm", "get", "events"), "an Event of the gap")
+
     def test_it_goes_with_its_agent_and_its_policy(self):
         apply("diary", "gone: keyed: true, history: {maxTurns: 1000}",
               "changed: keyed: true, history: {maxTurns: 1000}", "filler: keyed: true")

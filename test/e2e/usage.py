@@ -12,6 +12,7 @@ import unittest
 from swarmd import TMP, Client, Daemon, apply, run
 from waiting import wait_for
 
+DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
 KEYS = [f"k{i}" for i in range(6)]
 
 
@@ -95,6 +96,25 @@ class Usage(unittest.TestCase):
         self.daemon.start()
         type(self).client = Client(self.daemon)
         wait_for(is_counted, "the same after a restart")
+        self.client.close()
+        self.daemon.end()
+        self.check_notices()
+        self.daemon.start()
+        type(self).client = Client(self.daemon)
+        wait_for(is_counted, "the same when the file is as it was")
+
+    def check_notices(self):
+        """What keeps swarmd from starting is found without it."""
+        path = os.path.join(DATA, "hosts", "usage")
+        self.assertIn("hosts/usage, 1 namespaces\n", run("swarmctl", "check"))
+        with open(path, "rb") as file:
+            whole = file.read()
+        with open(path, "wb") as file:
+            file.write(whole[:-9])
+        told = run("sh", "-c", "swarmctl check 2>&1", status=1)
+        self.assertIn("hosts/usage does not say what namespaces used", told)
+        with open(path, "wb") as file:
+            file.write(whole)
 
     def journal(self):
         """By instance: what the records of the journal sum up to."""

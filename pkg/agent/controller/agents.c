@@ -241,6 +241,7 @@ void sw_agents_view(const struct sw_agents *agents, struct sw_agents_view *ret_v
     *ret_view = agents->view;
     ret_view->is_up = agents->state == SW_HOST_UP;
     ret_view->has_ended_well = agents->has_ended_well;
+    ret_view->is_unreadable = agents->is_unreadable;
     ret_view->host_pid = agents->child == NULL ? 0 : (uint64_t)sw_child_pid(agents->child);
     ret_view->requests = agents->requests_count;
     ret_view->calls_open = sw_map_count(agents->calls_by_name);

@@ -92,6 +92,9 @@ struct sw_agents_options {
      * beginning; made when there is none. NULL: not kept. */
     const char *identity_path;
     const struct sw_cgroup *cgroup; /* That its processes are to be in. NULL: ours. */
+    /* All that its journal has goes with its Pods: while it cannot be read, Pods that are closed
+     * for good are closed without it. */
+    bool is_of_one_agent;
     struct sw_machine_code machine_code;
     const struct sw_services *services; /* What instances may call. NULL: nothing. */
     const struct sw_service *bridge;    /* What those of bridges may call besides. NULL: nothing. */

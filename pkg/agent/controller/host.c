@@ -204,6 +204,8 @@ static void on_host_exit(void *ctx, struct sw_child *child, int status, int sign
     sw_child_free(child);
     agents->child = NULL;
     agents->has_crashed = is_crash(signal);
+    agents->is_unreadable =
+        signal == 0 && (status == SW_HOST_EXIT_UNREADABLE || status == SW_HOST_EXIT_LOST);
     if (agents->words[0] == '\0' && signal == SIGKILL && was_too_large(agents))
         (void)snprintf(agents->words, sizeof agents->words,
                        "it needed more memory than agents.host-memory allows, and the kernel "

@@ -50,6 +50,7 @@ static enum sw_rc on_ready(struct sw_agents *agents, const struct sw_frame_ready
     if (rc != SW_OK)
         return rc;
     agents->state = SW_HOST_UP;
+    agents->is_unreadable = false;
     agents->up_since_ms = sw_host_now_ms(agents);
     agents->view.instances = ready->instances;
     sw_timer_start(agents->ping, agents->options.ping_ms);

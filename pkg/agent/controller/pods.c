@@ -24,23 +24,7 @@ struct later {
     char words[SW_ERR_MESSAGE_MAX];
 };
 
-static void later_call(void *ctx)
-{
-    struct later *later = ctx;
-    struct sw_agents *agents = later->agents;
-    struct sw_pod_report report = {.uid = later->uid,
-                                   .observed_generation = later->generation,
-                                   .phase = SW_POD_FAILED,
-                                   .reason = later->reason,
-                                   .message = later->words};
-
-    sw_list_remove(&later->node);
-    if (agents != NULL && later->is_closed && agents->pod_observer.on_closed != NULL)
-        agents->pod_observer.on_closed(agents->pod_observer.ctx, later->uid);
-    else if (agents != NULL && !later->is_closed)
-        sw_pods_report(agents, &report);
-    free(later);
-}
+static void later_call(void *ctx);
 
 static void say_later(struct sw_agents *agents, const struct later *what)
 {
@@ -250,6 +234,35 @@ static void fail_later(struct sw_agents *agents, const struct sw_pod *pod, const
     say_later(agents, &later);
 }
 
+/* Its Pod is here still if no host could be asked to end it. */
+static void closed_later(struct sw_agents *agents, const char *uid)
+{
+    struct sw_pod *pod = pod_of(agents, uid);
+
+    if (pod == NULL && agents->pod_observer.on_closed != NULL)
+        agents->pod_observer.on_closed(agents->pod_observer.ctx, uid);
+    else if (pod != NULL && pod->is_closing)
+        sw_pods_closed(agents, pod);
+}
+
+static void later_call(void *ctx)
+{
+    struct later *later = ctx;
+    struct sw_agents *agents = later->agents;
+    struct sw_pod_report report = {.uid = later->uid,
+                                   .observed_generation = later->generation,
+                                   .phase = SW_POD_FAILED,
+                                   .reason = later->reason,
+                                   .message = later->words};
+
+    sw_list_remove(&later->node);
+    if (agents != NULL && later->is_closed)
+        closed_later(agents, later->uid);
+    else if (agents != NULL)
+        sw_pods_report(agents, &report);
+    free(later);
+}
+
 static void pod_begin(struct sw_agents *agents, struct sw_pod *pod)
 {
     const struct sw_machine_code *code = &agents->options.machine_code;
@@ -276,27 +289,40 @@ void sw_pods_host_up(struct sw_agents *agents)
     agents->view.pods = sw_map_count(agents->pods);
 }
 
+/* Nothing can end what is in a journal that cannot be read. Where all of it goes with its Agent
+ * nothing has to. */
+static bool needs_no_host(const struct sw_agents *agents)
+{
+    return agents->options.is_of_one_agent && agents->is_unreadable &&
+           agents->state == SW_HOST_DOWN;
+}
+
 void sw_pods_host_down(struct sw_agents *agents)
 {
+    const char *reason = agents->is_unreadable ? "JournalUnreadable" : "HostRestarting";
+    char words[sizeof agents->words + SW_FRAME_NAME_MAX + 32];
     struct sw_map_entry found;
     size_t cursor = 0;
 
+    (void)snprintf(words, sizeof words, "the agent host %.*s: %s", (int)SW_FRAME_NAME_MAX,
+                   agents->options.name, agents->words);
     while (sw_map_next(agents->pods, &cursor, &found)) {
         struct sw_pod *pod = found.value;
         struct sw_pod_report report = {.uid = pod->uid,
                                        .observed_generation = pod->spec.generation,
                                        .phase = SW_POD_STARTING,
-                                       .reason = "HostRestarting",
-                                       .message = agents->words};
+                                       .reason = reason,
+                                       .message = words};
 
         pod->closes_open = 0;
         pod->running_ms = 0;
-        if (!pod->is_opened)
-            continue;
+        pod->restarts += pod->is_opened;
         pod->is_opened = false;
-        report.restarts = ++pod->restarts;
+        report.restarts = pod->restarts;
         if (!pod->is_closing)
             sw_pods_report(agents, &report);
+        else if (pod->is_discarded && needs_no_host(agents))
+            say_closed(agents, pod->uid);
     }
 }
 
@@ -517,7 +543,7 @@ static void runner_close(void *ctx, const char *uid, bool discard)
     struct sw_agents *agents = ctx;
     struct sw_pod *pod = pod_of(agents, uid);
 
-    if (pod == NULL || (!discard && agents->state != SW_HOST_UP)) {
+    if (pod == NULL || (!discard && agents->state != SW_HOST_UP) || needs_no_host(agents)) {
         if (pod != NULL)
             pod_free(agents, pod);
         say_closed(agents, uid);

@@ -88,7 +88,8 @@ struct sw_agents {
     unsigned pings_open; /* Sent since the last answer. */
     uint64_t oom_kills;  /* In its group, when the present host was started. */
     bool has_crashed;    /* The host before ended by a fault of its own; */
-    bool has_ended_well; /* it was to stop, and did. */
+    bool has_ended_well; /* it was to stop, and did; */
+    bool is_unreadable;  /* it could not read its journal. */
     bool is_broken;      /* The host broke the protocol or its link; its death is awaited. */
     uint64_t log_second, logs_in_second;
     char words[SW_ERR_MESSAGE_MAX]; /* Why the host went, for the log. */

@@ -8,6 +8,7 @@
 struct sw_agents_view { /* For metrics, top and status. Counts since the host's start. */
     bool is_up;
     bool has_ended_well; /* The host before told all that there was to tell. */
+    bool is_unreadable;  /* It ended since its journal cannot be read, and none was up since. */
     uint64_t host_starts, host_pid, pods, instances, waiting, memory_bytes, packed_bytes;
     uint64_t asleep, shelf_bytes, hibernated, woken; /* Of instances that sleep. */
     uint64_t segments, failures, sends, publishes, replies, refused, replayed;

@@ -91,14 +91,12 @@ static void presences_free(struct sw_map *spaces)
 void sw_hosts_of_space(const struct sw_hosts *hosts, const char *name_space,
                        const struct sw_host *but, uint64_t ret_set[SW_HOSTS_MAX / 64])
 {
-    struct sw_map_entry found;
-    size_t cursor = 0;
+    SW_LIST_EACH(&hosts->all, node)
+    {
+        const struct sw_host *host = SW_LIST_ITEM(node, struct sw_host, node);
 
-    while (sw_map_next(hosts->routes, &cursor, &found)) {
-        const struct sw_host_route *route = found.value;
-
-        if (route->host != but && strcmp(route->name_space, name_space) == 0)
-            ret_set[route->host->index / 64] |= UINT64_C(1) << route->host->index % 64;
+        if (host != but && sw_host_pods_of(host, name_space) > 0)
+            ret_set[host->index / 64] |= UINT64_C(1) << host->index % 64;
     }
 }
 

@@ -94,10 +94,9 @@ static bool is_text(const struct sw_buffer *bytes)
 }
 
 /* SW_E_NOT_FOUND: there is no such file. */
-static enum sw_rc load(const struct sw_hosts *hosts, const char *path, const struct noted *noted,
+static enum sw_rc load(const struct sw_system *system, const char *path, const struct noted *noted,
                        struct sw_err *err)
 {
-    const struct sw_system *system = hosts->options.host.system;
     struct sw_buffer bytes;
     enum sw_rc rc;
     char *line, *rest = NULL;
@@ -122,10 +121,9 @@ static enum sw_rc load(const struct sw_hosts *hosts, const char *path, const str
     return rc;
 }
 
-static void base_path(const struct sw_hosts *hosts, char ret_path[SW_PATH_MAX])
+static void base_path(const char *data_folder, char ret_path[SW_PATH_MAX])
 {
-    (void)snprintf(ret_path, SW_PATH_MAX, "%.4000s/" SW_HOSTS_USAGE_FILE,
-                   hosts->options.data_folder);
+    (void)snprintf(ret_path, SW_PATH_MAX, "%.4000s/" SW_HOSTS_USAGE_FILE, data_folder);
 }
 
 static void own_path(const struct sw_host *host, char ret_path[SW_PATH_MAX])
@@ -174,9 +172,37 @@ enum sw_rc sw_hosts_gone_load(struct sw_hosts *hosts, struct sw_err *err)
     char path[SW_PATH_MAX];
     enum sw_rc rc;
 
-    base_path(hosts, path);
-    rc = load(hosts, path, &noted, err);
+    base_path(hosts->options.data_folder, path);
+    rc = load(hosts->options.host.system, path, &noted, err);
     return rc == SW_E_NOT_FOUND ? SW_OK : rc;
+}
+
+static enum sw_rc checked_id(void *ctx, const char *id)
+{
+    (void)ctx;
+    (void)id;
+    return SW_OK;
+}
+
+static enum sw_rc checked_space(void *ctx, const char *name_space, const struct sw_pod_used *used)
+{
+    uint64_t *spaces = ctx;
+
+    (void)name_space;
+    (void)used;
+    ++*spaces;
+    return SW_OK;
+}
+
+enum sw_rc sw_hosts_usage_check(const struct sw_system *system, const char *data_folder,
+                                uint64_t *ret_spaces, struct sw_err *err)
+{
+    const struct noted noted = {.ctx = ret_spaces, .id = checked_id, .space = checked_space};
+    char path[SW_PATH_MAX];
+
+    *ret_spaces = 0;
+    base_path(data_folder, path);
+    return load(system, path, &noted, err);
 }
 
 static enum sw_rc base_save(struct sw_hosts *hosts, struct sw_err *err)
@@ -188,7 +214,7 @@ static enum sw_rc base_save(struct sw_hosts *hosts, struct sw_err *err)
     size_t cursor = 0;
     enum sw_rc rc;
 
-    base_path(hosts, path);
+    base_path(hosts->options.data_folder, path);
     sw_buffer_init(&text, SW_HOSTS_USAGE_BYTES_MAX);
     sw_buffer_put_text(&text, HEAD);
     while (sw_map_next(hosts->gone_ids, &cursor, &entry))
@@ -306,7 +332,7 @@ static enum sw_rc own_load(const struct sw_host *host, struct sw_host_usage *ret
 
     *ret_usage = (struct sw_host_usage){0};
     own_path(host, path);
-    rc = load(host->hosts, path, &noted, err);
+    rc = load(host->hosts->options.host.system, path, &noted, err);
     return rc == SW_OK && (ret_usage->id[0] == '\0' ||
                            strcmp(ret_usage->name_space, host->about.name_space) != 0)
                ? SW_E_NOT_FOUND

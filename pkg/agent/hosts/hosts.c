@@ -71,6 +71,7 @@ static enum sw_rc host_start(struct sw_host *host, struct sw_err *err)
     options.calls_budget = hosts->calls_budget;
     host->bridge_service = sw_host_bridge_service(host);
     options.bridge = &host->bridge_service;
+    options.is_of_one_agent = host->about.isolation == SW_POD_ISOLATION_AGENT;
     options.cgroup = host->cgroup = sw_host_cgroup_open(host);
     options.observer = (struct sw_agents_observer){.ctx = host,
                                                    .on_log = on_log,
@@ -87,7 +88,7 @@ static enum sw_rc host_start(struct sw_host *host, struct sw_err *err)
     runner = sw_agents_runner(host->agents);
     runner->observe(runner->ctx, &observer);
     host->phase = SW_HOST_RUNNING;
-    host->is_unknown = false;
+    host->is_unknown = host->is_unreadable = host->is_lost = false;
     host->idle_since_ms = sw_hosts_now_ms(hosts);
     host->words[0] = '\0';
     return SW_OK;
@@ -208,6 +209,33 @@ static void have_it_told(struct sw_host *host)
                "what the agent host %s used is not known yet: %s", host->about.name, err.message);
 }
 
+static bool is_needed(const struct sw_host *host)
+{
+    const struct sw_hosts_options *options = &host->hosts->options;
+
+    return options->is_needed != NULL && options->is_needed(options->ctx, &host->about);
+}
+
+/* Nobody will run what is in it any more, and nobody can say what was used in it. */
+static void give_up(struct sw_host *host)
+{
+    const struct sw_hosts_options *options = &host->hosts->options;
+    char words[SW_PATH_MAX + 256];
+
+    host->is_lost = true;
+    sw_host_quota_forget(host);
+    (void)snprintf(words, sizeof words,
+                   "nobody needs its journal any more, which cannot be read, so what was used in "
+                   "it is not known: mend it and start swarmd again, or stop swarmd and remove "
+                   "%.4000s",
+                   host->folder);
+    sw_log(options->host.logger, SW_LOG_WARN, "agents", "the agent host %s: %s", host->about.name,
+           words);
+    if (options->observer.on_event != NULL)
+        options->observer.on_event(options->observer.ctx, &host->about, true, "JournalUnreadable",
+                                   words);
+}
+
 /* A folder without a host.  The time after which to look again. */
 static uint64_t look_at_folder(struct sw_host *host)
 {
@@ -216,14 +244,17 @@ static uint64_t look_at_folder(struct sw_host *host)
     uint64_t asked_ago_ms = sw_hosts_now_ms(host->hosts) - host->asked_ms;
     struct sw_err err = {0};
 
-    if (host->is_unknown)
+    if (host->is_unknown || host->is_lost)
         return NEVER;
+    if (host->is_unreadable && !is_needed(host)) {
+        give_up(host);
+        return NEVER;
+    }
     if (!host->has_usage && host->asked_ms != 0 && asked_ago_ms < recheck_ms)
         return recheck_ms - asked_ago_ms; /* It could not, and cannot yet, most likely. */
     if (!host->has_usage)
         have_it_told(host);
-    if (!host->has_usage ||
-        (options->is_needed != NULL && options->is_needed(options->ctx, &host->about)))
+    if (!host->has_usage || is_needed(host))
         return host->phase == SW_HOST_RUNNING ? options->linger_ms : recheck_ms;
     if (sw_host_usage_add(host, &err) == SW_OK)
         sw_host_place_remove(host);
@@ -256,6 +287,8 @@ static uint64_t look_at(struct sw_host *host)
         return NEVER;
     }
     if (host->phase == SW_HOST_ENDED) {
+        sw_agents_view(host->agents, &view);
+        host->is_unreadable = view.is_unreadable;
         sw_host_end(host);
         host->phase = SW_HOST_DORMANT;
     }

@@ -141,6 +141,11 @@ bool sw_hosts_are_bridged(const struct sw_hosts *hosts);
 SW_MUST_CHECK enum sw_rc sw_hosts_folders(const struct sw_system *system, const char *data_folder,
                                           bool (*visit)(void *ctx, const char *folder), void *ctx,
                                           struct sw_err *err);
+/* Read what is kept of hosts that are no more.  SW_E_NOT_FOUND: there is nothing.  SW_E_CORRUPT: it
+ * is damaged, and sw_hosts_new will say so.  Others: memory, the file. */
+SW_MUST_CHECK enum sw_rc sw_hosts_usage_check(const struct sw_system *system,
+                                              const char *data_folder, uint64_t *ret_spaces,
+                                              struct sw_err *err);
 /* Whose journal that folder is, as its file `host` says; "shared" where there is none. */
 void sw_hosts_name_of(const struct sw_system *system, const char *folder,
                       char ret_name[SW_HOST_NAME_SIZE]);

@@ -255,6 +255,8 @@ enum sw_rc sw_hosts_ask_module(struct sw_hosts *hosts, const char *digest, sw_ag
     {
         const struct sw_host *host = SW_LIST_ITEM(node, struct sw_host, node);
 
+        if (host->is_lost)
+            continue; /* What it ran nobody runs again. */
         rc = host->agents == NULL ? sw_err_set(err, SW_E_UNAVAILABLE,
                                                "the agent host %s is not running", host->about.name)
                                   : sw_agents_check(host->agents, err);
@@ -269,6 +271,8 @@ enum sw_rc sw_hosts_ask_module(struct sw_hosts *hosts, const char *digest, sw_ag
         struct sw_host *host = SW_LIST_ITEM(node, struct sw_host, node);
         struct sw_err part_err = {0};
 
+        if (host->is_lost)
+            continue;
         spread->open++;
         spread_asked(spread, sw_agents_ask_module(host->agents, digest, on_part, spread, &part_err),
                      &part_err);

@@ -162,9 +162,11 @@ struct sw_host *sw_host_new(struct sw_hosts *hosts, const struct sw_host_about *
     host->hosts = hosts;
     host->about = *about;
     host->bridges = sw_map_new(0);
+    host->spaces = sw_map_new(0);
     sw_list_init(&host->node);
-    if (host->bridges == NULL || !paths_fill(host) || !index_take(host)) {
+    if (host->bridges == NULL || host->spaces == NULL || !paths_fill(host) || !index_take(host)) {
         sw_map_free(host->bridges);
+        sw_map_free(host->spaces);
         free(host);
         return NULL;
     }
@@ -198,6 +200,7 @@ void sw_host_free(struct sw_host *host)
     sw_host_carriages_forget(host);
     sw_host_end(host);
     sw_map_free(host->bridges);
+    sw_map_free(host->spaces);
     free(host);
 }
 

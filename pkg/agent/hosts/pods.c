@@ -119,14 +119,39 @@ static void route_end(struct sw_host *host, const char *agent_key)
     sw_hosts_bridge_soon(hosts);
 }
 
+size_t sw_host_pods_of(const struct sw_host *host, const char *name_space)
+{
+    return (size_t)(uintptr_t)sw_map_find(host->spaces, name_space, strlen(name_space));
+}
+
+/* It came to its host (1) or left it (-1).  SW_E_EXHAUSTED: no memory, when it came. */
+static enum sw_rc pod_count(const struct sw_host_pod *pod, int change)
+{
+    struct sw_host *host = pod->host;
+    uintptr_t count;
+    char name[64];
+
+    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(pod->agent_key, "/"), pod->agent_key);
+    count = sw_host_pods_of(host, name) + (uintptr_t)change;
+    if (count == 0)
+        (void)sw_map_remove(host->spaces, name, strlen(name));
+    else if (sw_map_put(host->spaces, name, strlen(name), (void *)count, NULL) != SW_OK)
+        return SW_E_EXHAUSTED;
+    host->pods += (size_t)change;
+    if (count == 0 || (count == 1 && change > 0))
+        sw_hosts_share_quota_of(host->hosts, name);
+    return SW_OK;
+}
+
 static void pod_free(struct sw_host_pod *pod)
 {
     struct sw_host *host = pod->host;
 
     (void)sw_map_remove(host->hosts->pods, pod->uid, strlen(pod->uid));
-    sw_hosts_share_quota_of(host->hosts, pod);
+    if (pod_count(pod, -1) != SW_OK)
+        abort(); /* It only shrinks. */
     route_end(host, pod->agent_key);
-    if (--host->pods == 0) {
+    if (host->pods == 0) {
         host->idle_since_ms = sw_hosts_now_ms(host->hosts);
         sw_hosts_sweep_soon(host->hosts);
     }
@@ -183,12 +208,14 @@ static enum sw_rc pod_add(struct sw_hosts *hosts, const struct sw_pod_spec *spec
                        spec->agent_name);
         rc = sw_map_put(hosts->pods, pod->uid, strlen(pod->uid), pod, NULL);
     }
+    if (rc == SW_OK && pod_count(pod, 1) != SW_OK) {
+        (void)sw_map_remove(hosts->pods, pod->uid, strlen(pod->uid));
+        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for a Pod");
+    }
     if (rc != SW_OK) {
         free(pod);
         return rc;
     }
-    pod->host->pods++;
-    sw_hosts_share_quota_of(hosts, pod);
     *ret_pod = pod;
     return SW_OK;
 }

@@ -150,31 +150,6 @@ static void divide(struct space *space)
 
 /* --- Who has Pods ---------------------------------------------------------------------------- */
 
-static bool is_in(const struct sw_host_pod *pod, const char *name_space)
-{
-    size_t size = strlen(name_space);
-
-    return strncmp(pod->agent_key, name_space, size) == 0 && pod->agent_key[size] == '/';
-}
-
-/* Mark all hosts that have Pods of the namespace. */
-static void mark_hosts(struct sw_hosts *hosts, const char *name_space)
-{
-    struct sw_map_entry entry;
-    size_t cursor = 0;
-
-    SW_LIST_EACH(&hosts->all, node)
-    {
-        SW_LIST_ITEM(node, struct sw_host, node)->is_marked = false;
-    }
-    while (sw_map_next(hosts->pods, &cursor, &entry)) {
-        const struct sw_host_pod *pod = entry.value;
-
-        if (is_in(pod, name_space))
-            pod->host->is_marked = true;
-    }
-}
-
 /* Whether something of the namespace may lie in a host that has no Pods of it: in a folder that
  * waits for them, or in the shared one, which is asked then. */
 static bool may_have(const struct space *space, const struct sw_host *host)
@@ -183,7 +158,8 @@ static bool may_have(const struct space *space, const struct sw_host *host)
     struct sw_host_about about = {.isolation = SW_POD_ISOLATION_SHARED, .name = "shared"};
 
     if (host->about.isolation != SW_POD_ISOLATION_SHARED)
-        return !host->is_unknown && strcmp(host->about.name_space, space->name) == 0;
+        return !host->is_unknown && !host->is_lost &&
+               strcmp(host->about.name_space, space->name) == 0;
     (void)snprintf(about.name_space, sizeof about.name_space, "%s", space->name);
     return options->is_needed != NULL && options->is_needed(options->ctx, &about);
 }
@@ -191,28 +167,25 @@ static bool may_have(const struct space *space, const struct sw_host *host)
 /* is_new: the quota is, so whatever is there already was not counted. */
 static void share(struct space *space, bool is_new)
 {
-    mark_hosts(space->hosts, space->name);
     SW_LIST_EACH(&space->hosts->all, node)
     {
         struct sw_host *host = SW_LIST_ITEM(node, struct sw_host, node);
         struct holder *holder = holder_find(space, host);
+        bool has_pods = sw_host_pods_of(host, space->name) > 0;
 
-        if (holder == NULL && (host->is_marked || (is_new && may_have(space, host))))
+        if (holder == NULL && (has_pods || (is_new && may_have(space, host))))
             holder_add(space, host, !is_new && host->is_fresh && host->pods == 1);
         holder = holder_find(space, host);
         if (holder != NULL)
-            holder->part.takes_part = host->is_marked;
+            holder->part.takes_part = has_pods;
     }
     divide(space);
 }
 
-void sw_hosts_share_quota_of(struct sw_hosts *hosts, const struct sw_host_pod *pod)
+void sw_hosts_share_quota_of(struct sw_hosts *hosts, const char *name_space)
 {
-    char name[64];
-    struct space *space;
+    struct space *space = space_find(hosts, name_space);
 
-    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(pod->agent_key, "/"), pod->agent_key);
-    space = space_find(hosts, name);
     if (space != NULL)
         share(space, false);
 }

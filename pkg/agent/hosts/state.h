@@ -30,16 +30,18 @@ struct sw_host {
     struct sw_cgroup *cgroup; /* The same; or there are none. */
     unsigned index;           /* Below SW_HOSTS_MAX, and no other host's. */
     size_t pods;              /* Without those of bridges. */
+    struct sw_map *spaces;    /* Namespace to how many of them are of it, as a pointer. */
     uint64_t idle_since_ms;   /* Without Pods. */
     uint64_t asked_ms;        /* When it began last to tell what was used in it; 0: never. */
     struct sw_map *bridges;   /* Uid to struct sw_bridge, owned. */
     uint64_t bridge_generation;
     struct sw_service bridge_service;
     bool is_up;
-    bool is_marked;  /* For a walk over all. */
-    bool is_unknown; /* Nothing says whose its folder is, and it stays. */
-    bool is_fresh;   /* Its folder was made since this daemon began: nobody was in it. */
-    bool has_usage;  /* Its folder says what its namespace used; it is dormant. */
+    bool is_unknown;    /* Nothing says whose its folder is, and it stays. */
+    bool is_unreadable; /* Its journal was, when its supervisor ended. */
+    bool is_lost;   /* And nobody needs it: its folder stays for people, and is not tried again. */
+    bool is_fresh;  /* Its folder was made since this daemon began: nobody was in it. */
+    bool has_usage; /* Its folder says what its namespace used; it is dormant. */
     char usage_id[SW_HOST_USAGE_ID_SIZE]; /* Of what was added to hosts->gone last. */
     char words[256];                      /* Why it is down. */
     char folder[SW_PATH_MAX];             /* What agents and agents-journal are in. */
@@ -94,8 +96,8 @@ void sw_hosts_sweep_soon(struct sw_hosts *hosts);
 
 /* quota.c */
 void sw_hosts_set_quota(void *ctx, const char *name_space, const struct sw_pod_quota *quota);
-/* A Pod came to a host or left it. */
-void sw_hosts_share_quota_of(struct sw_hosts *hosts, const struct sw_host_pod *pod);
+/* A host has its first Pod of the namespace, or has none any more. */
+void sw_hosts_share_quota_of(struct sw_hosts *hosts, const char *name_space);
 /* ctx: the host. It says what it has. */
 void sw_hosts_on_quota_held(void *ctx, const struct sw_agent_held *held);
 /* Whoever supervises it next has heard of no quota. */
@@ -153,6 +155,8 @@ SW_MUST_CHECK enum sw_rc sw_hosts_scan(struct sw_hosts *hosts, struct sw_err *er
 void sw_hosts_pods_init(struct sw_hosts *hosts);
 void sw_hosts_pods_done(struct sw_hosts *hosts);
 struct sw_pod_observer sw_hosts_pod_observer(struct sw_host *host);
+/* How many Pods of a namespace it has. */
+size_t sw_host_pods_of(const struct sw_host *host, const char *name_space);
 
 /* bridges.c */
 /* Look soon which bridges there are to be: an Agent or a host came, changed, or went. */
@@ -163,7 +167,7 @@ bool sw_host_is_bridge(const char *uid); /* Whether a Pod is one. */
 void sw_host_bridge_status(struct sw_host *host, const struct sw_pod_report *report);
 /* Whether a bridge in that host subscribes to all that is published in the namespace. */
 bool sw_host_hears(const struct sw_host *host, const char *name_space);
-/* Add to the set, by index, all hosts with Agents of the namespace but one. */
+/* Add to the set, by index, all hosts with Pods of the namespace but one. */
 void sw_hosts_of_space(const struct sw_hosts *hosts, const char *name_space,
                        const struct sw_host *but, uint64_t ret_set[SW_HOSTS_MAX / 64]);
 

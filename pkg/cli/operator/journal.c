@@ -1,3 +1,4 @@
+#include "pkg/agent/hosts/hosts.h"
 #include "pkg/agent/store/journal.h"
 #include "pkg/agent/store/record_text.h"
 #include "pkg/agent/store/shelf.h"
@@ -427,6 +428,18 @@ enum sw_rc sw_operator_snapshot_verify(struct sw_cli *cli, struct sw_err *err)
                           : print_snapshot(cli, path, "", &report, err);
 }
 
+static enum sw_rc check_usage(struct sw_cli *cli, struct sw_err *err)
+{
+    const char *data = sw_operator_data_folder(cli);
+    uint64_t spaces;
+    enum sw_rc rc = sw_hosts_usage_check(cli->system, data, &spaces, err);
+
+    if (rc == SW_OK)
+        sw_cli_print(cli, "sound %s/" SW_HOSTS_USAGE_FILE ", %" PRIu64 " namespaces\n", data,
+                     spaces);
+    return rc == SW_E_NOT_FOUND ? SW_OK : rc;
+}
+
 enum sw_rc sw_operator_check(struct sw_cli *cli, struct sw_err *err)
 {
     struct sw_operator_journals journals;
@@ -436,6 +449,8 @@ enum sw_rc sw_operator_check(struct sw_cli *cli, struct sw_err *err)
 
     if (rc == SW_OK || rc == SW_E_NOT_FOUND)
         rc = sw_operator_store_verify(cli, err);
+    if (rc == SW_OK)
+        rc = check_usage(cli, err);
     if (rc != SW_OK)
         return rc;
     /* A node that has never run an agent has no journal. */

@@ -188,7 +188,7 @@ enum sw_rc sw_agent_pod_plan(const struct sw_agent_view *view, size_t index,
 struct tally {
     size_t pods, ready_pods, failed_pods;
     uint64_t instances, ready_instances;
-    const char *words; /* Of the first Pod that failed. */
+    const char *words; /* Of the first Pod that failed, or else of the first that waits. */
 };
 
 static bool pod_is_ready(const struct sw_agent_view *view, const struct sw_api_pod *pod)
@@ -209,11 +209,11 @@ static struct tally tally_of(const struct sw_agent_view *view)
         tally.instances += pod->status.instances;
         tally.ready_instances += pod->status.ready_instances;
         tally.ready_pods += pod_is_ready(view, pod) ? 1 : 0;
-        if (pod->status.phase != SW_API_POD_PHASE_FAILED)
-            continue;
-        tally.failed_pods++;
-        if (tally.words[0] == '\0' && ready != NULL)
+        bool has_failed = pod->status.phase == SW_API_POD_PHASE_FAILED;
+        bool is_first = has_failed ? tally.failed_pods == 0 : tally.words[0] == '\0';
+        if (is_first && ready != NULL && !pod_is_ready(view, pod))
             tally.words = ready->message;
+        tally.failed_pods += has_failed ? 1 : 0;
     }
     return tally;
 }
@@ -289,7 +289,7 @@ static enum sw_rc conditions_fill(const struct sw_agent_view *view, const struct
     const char *counts = sw_arena_print(
         view->arena, "%zu of %zu Pods are ready with generation %llu", tally->ready_pods,
         tally->pods, (unsigned long long)view->agent->metadata.generation);
-    const char *words = is_failing && tally->words[0] != '\0' ? tally->words : counts;
+    const char *words = !is_ready && tally->words[0] != '\0' ? tally->words : counts;
 
     if (view->taken != NULL) {
         why = "PodNameTaken";

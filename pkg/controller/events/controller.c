@@ -125,6 +125,19 @@ void sw_events_record(struct sw_events *events, const struct sw_occurrence *occu
     sw_reconciler_add(events->reconciler, key, is_known ? AGAIN_DELAY_MS : FIRST_DELAY_MS);
 }
 
+size_t sw_events_flush(struct sw_events *events)
+{
+    struct sw_map_entry entry;
+    size_t cursor = 0;
+    char key[SW_OBJECT_KEY_MAX];
+
+    while (sw_map_next(events->pending, &cursor, &entry)) {
+        snprintf(key, sizeof(key), "%.*s", (int)entry.key.size, (const char *)entry.key.data);
+        sw_reconciler_add(events->reconciler, key, 0);
+    }
+    return sw_map_count(events->pending);
+}
+
 /* --- Writing ------------------------------------------------------------------------------------
  */
 

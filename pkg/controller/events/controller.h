@@ -47,3 +47,5 @@ struct sw_occurrence {          /* Borrowed for the call; texts may be NULL, whi
 };
 /* Something happened. Events of objects outside of namespaces go to the namespace "default". */
 void sw_events_record(struct sw_events *events, const struct sw_occurrence *occurrence);
+/* Have what is pending written now, not once a second. How much of it is not yet. */
+size_t sw_events_flush(struct sw_events *events);

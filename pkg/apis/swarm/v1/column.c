@@ -59,6 +59,6 @@ void sw_column_print(const struct sw_kind *kind, const struct sw_api_column *col
     } else if (sw_path_print(kind->message, object, column->path, out, NULL) != SW_OK) {
         sw_buffer_put_text(out, "?"); /* A test reads every column, so this is not seen. */
     }
-    if (out->size == before)
-        sw_buffer_put_text(out, "-");
+    if (out->size == before || out->data[out->size - 1] == '/')
+        sw_buffer_put_text(out, "-"); /* "3/-": of as many as there may be. */
 }

@@ -213,6 +213,9 @@ static enum sw_rc find_in_message(struct finder *finder, const struct sw_api_mes
     if (field == NULL)
         return fail_unknown(finder, message, at->type == STEP_NAME ? at->name : "[]");
     step++;
+    if ((field->flags & SW_API_OPTIONAL) != 0 && step == finder->count &&
+        !sw_field_has(field, value))
+        return SW_OK; /* It is not 0: it is not there. */
     if (!sw_field_is_many(field))
         return find_in_item(finder, field, sw_field_at(field, value), step);
     if (step == finder->count) {

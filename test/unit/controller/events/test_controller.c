@@ -122,6 +122,29 @@ static void what_happens_again_is_counted_in_one_event(void **state)
     want(*state, 1, 51);
 }
 
+static bool is_all_written(struct fixture *fixture)
+{
+    const struct world *world = fixture->ctx;
+
+    return sw_events_flush(world->events) == 0;
+}
+
+static void what_waits_is_written_when_the_end_comes(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct sw_system *system = sw_system_real();
+    uint64_t begin_ns;
+
+    happen(state, "reader", "Trapped", "words");
+    want(fixture, 1, 1);
+    begin_ns = system->monotonic_ns(system->ctx);
+    happen(state, "reader", "Trapped", "the last words"); /* To be written in a second. */
+    until(fixture, is_all_written);
+    assert_true(system->monotonic_ns(system->ctx) - begin_ns < 900000000u);
+    assert_string_equal(look(fixture).last->message, "the last words");
+    assert_int_equal(look(fixture).last->count, 2);
+}
+
 static void reasons_and_objects_are_told_apart(void **state)
 {
     happen(state, "reader", "Trapped", "");
@@ -285,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_happens_again_is_counted_in_one_event),
+        TEST(what_waits_is_written_when_the_end_comes),
         TEST(reasons_and_objects_are_told_apart),
         TEST(long_names_and_words_are_cut),
         TEST(what_cannot_be_written_is_dropped),

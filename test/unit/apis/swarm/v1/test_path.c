@@ -40,7 +40,7 @@ static void test_paths(void **state)
     assert_string_equal(at(f, ".metadata.name"), "reader");
     assert_string_equal(at(f, "$.metadata.name"), "reader");
     assert_string_equal(at(f, "spec.keyed"), "true");
-    assert_string_equal(at(f, "spec.replicas"), "0");
+    assert_string_equal(at(f, "spec.replicas"), ""); /* It is not there. */
     assert_string_equal(at(f, "spec.limits.mailbox"), "7");
     assert_string_equal(at(f, "spec.limits"), "{\"mailbox\":7}");
     assert_string_equal(at(f, "status.phase"), "Ready");
@@ -129,6 +129,29 @@ static void test_columns(void **state)
     struct sw_api_column bad = {.name = "BAD", .path = "none"};
     sw_column_print(kind, &bad, agent, 0, &f->out);
     assert_string_equal(taken(f), "?");
+}
+
+static void test_bounds(void **state)
+{
+    struct fixture *f = *state;
+    const struct sw_kind *kind = sw_kind_find("ResourceQuota");
+    struct sw_api_resource_quota quota = {0};
+    static const struct {
+        bool has_agents;
+        uint32_t agents;
+        const char *cell;
+    } cases[] = {{false, 0, "20/-"}, {true, 0, "20/0"}, {true, 10, "20/10"}};
+
+    sw_api_init(kind->message, &quota);
+    quota.status.used.agents = 20;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        quota.spec.hard.has_agents = cases[i].has_agents;
+        quota.spec.hard.agents = cases[i].agents;
+        sw_column_print(kind, column_of(kind, "AGENTS"), &quota, 0, &f->out);
+        assert_string_equal(taken(f), cases[i].cell);
+    }
+    sw_column_print(kind, column_of(kind, "STORAGE"), &quota, 0, &f->out);
+    assert_string_equal(taken(f), "0/-");
 }
 
 static void test_ages(void **state)
@@ -227,6 +250,7 @@ int main(void)
         TEST(test_signed_and_raw_values),
         TEST(test_mistakes),
         TEST(test_columns),
+        TEST(test_bounds),
         TEST(test_ages),
         TEST(test_all_columns_can_be_read),
         TEST(test_explain),
