@@ -86,7 +86,8 @@ struct driver {
     uint64_t awake_max; /* Memory that instances may have which are awake; 0: any. */
     int statm;          /* A file of the kernel that says how much the process has. */
     long page_bytes;
-    int pressure; /* A file of the kernel that says how short memory is; -1: none. */
+    int pressure;       /* A file of the kernel that says how short memory is; -1: none. */
+    int group_pressure; /* The same of the control group, version 2. */
 
     pthread_t readers[READERS];
     uint32_t readers_count;

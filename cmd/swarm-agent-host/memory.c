@@ -59,12 +59,24 @@ static uint64_t limit_of(const char *mount, const char *group, const char *name)
     return least;
 }
 
-static uint64_t limit_of_groups(void)
+static int pressure_of(const char *group)
+{
+    char path[SW_PATH_MAX];
+    bool fits = (size_t)snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.pressure", group) <
+                sizeof path;
+
+    return fits ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+}
+
+/* Of the groups that the process is in the least limit, and the pressure of the one of version 2.
+ */
+static uint64_t look_at_groups(int *ret_pressure)
 {
     uint64_t least = UINT64_MAX;
     char line[SW_PATH_MAX];
     FILE *file = fopen("/proc/self/cgroup", "re");
 
+    *ret_pressure = -1;
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         char *controllers = strchr(line, ':'), *group;
         uint64_t limit = UINT64_MAX;
@@ -74,10 +86,12 @@ static uint64_t limit_of_groups(void)
             continue;
         *group++ = 0;
         group[strcspn(group, "\n")] = 0;
-        if (controllers[1] == 0)
+        if (controllers[1] == 0) {
             limit = limit_of("/sys/fs/cgroup", group, "memory.max");
-        else if (strstr(controllers + 1, "memory") != NULL)
+            *ret_pressure = pressure_of(group);
+        } else if (strstr(controllers + 1, "memory") != NULL) {
             limit = limit_of("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes");
+        }
         least = limit < least ? limit : least;
     }
     if (file != NULL)
@@ -110,7 +124,7 @@ void memory_open(struct driver *driver, uint64_t wanted)
 {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     uint64_t there = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
-    uint64_t limit = limit_of_groups();
+    uint64_t limit = look_at_groups(&driver->group_pressure);
 
     there = limit < there ? limit : there;
     driver->awake_max = wanted != 0 ? wanted : there / 2;
@@ -120,11 +134,11 @@ void memory_open(struct driver *driver, uint64_t wanted)
 }
 
 /* In hundredths of a percent; 0: none, or nobody says. */
-static uint64_t read_pressure(const struct driver *driver)
+static uint64_t read_pressure(int file)
 {
     char text[256];
     unsigned whole, part;
-    ssize_t size = driver->pressure < 0 ? -1 : pread(driver->pressure, text, sizeof text - 1, 0);
+    ssize_t size = file < 0 ? -1 : pread(file, text, sizeof text - 1, 0);
 
     if (size <= 0)
         return 0;
@@ -139,7 +153,8 @@ void memory_look(struct driver *driver)
 
     if (max == 0)
         return;
-    if (read_pressure(driver) >= PRESSURE_HIGH) {
+    if (read_pressure(driver->pressure) >= PRESSURE_HIGH ||
+        read_pressure(driver->group_pressure) >= PRESSURE_HIGH) {
         now = used < now ? used : now;
         now -= now / SHRINK_PART;
         now = now < max / FLOOR_PART ? max / FLOOR_PART : now;

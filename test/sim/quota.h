@@ -12,7 +12,8 @@ struct sw_worker;
 struct sim_quota {     /* Zeroed: there is none. */
     uint64_t cpu_ns;   /* In a second; 0: any. */
     int64_t credit_ns; /* What may be run before it rests, */
-    uint64_t at_ns;    /* up to then. */
+    uint64_t at_ns;    /* up to then, */
+    uint64_t rest;     /* and so many 1e-9 of a nanosecond more. */
     uint32_t looks;
 };
 
