@@ -19,10 +19,11 @@ import sys
 import time
 
 import history
+from mounts import enter_private_mounts, mount
 from swarmd import Client, Daemon, apply, run
 from waiting import wait_for
 
-TMP, BUILD, SOURCE = (os.environ[name] for name in ("SW_TMP", "SW_BUILD", "SW_SOURCE"))
+TMP, BUILD = os.environ["SW_TMP"], os.environ["SW_BUILD"]
 ROUNDS = int(os.environ.get("SW_ROUNDS", "1"))
 SENDERS, WAIT_S, MIB = 1280, 60, 1 << 20
 BALLAST_BODY = struct.pack("<III", ord("n"), 0, 0) + b" " * 200000
@@ -139,10 +140,6 @@ def failing_syncs(chance):
 
 
 # --- A disk without room -------------------------------------------------------------------------
-
-def mount(*words):
-    subprocess.run(["mount", *words], check=True)
-
 
 def take_room(site):
     """A file takes all the room that there is, also what a snapshot gave back. Where it is."""
@@ -307,12 +304,7 @@ def failing_snapshots():
 
 
 def main():
-    if os.environ.get("SW_PRIVATE_MOUNTS") != "1":
-        if subprocess.run([os.path.join(SOURCE, "tools", "test", "probe"), "root", "mount"],
-                          check=False).returncode != 0:
-            return 77
-        os.environ["SW_PRIVATE_MOUNTS"] = "1"
-        os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
+    enter_private_mounts()
     seed = int(os.environ.get("SW_SEED") or time.time())
     print(f"seed {seed} (SW_SEED repeats it)")
     parts = {"syncs": lambda: failing_syncs(random.Random(seed)), "full": full_disk,

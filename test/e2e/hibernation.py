@@ -1,19 +1,17 @@
 #!/usr/bin/python3
-"""Who does nothing sleeps: after the time that its Agent says; sooner, when those who are awake have
-more memory than they may; and sooner, when the kernel says that others wait for memory. Who is
-asked again is what it was."""
+"""Who does nothing sleeps: after the time that its Agent says; sooner, when those who are awake
+have more memory than they may; and sooner, when the kernel says that others wait for memory. Who
+is asked again is what it was."""
 # timeout: 240
 import os
 import shutil
-import subprocess
-import sys
 import unittest
 
+from mounts import enter_private_mounts, mount
 from swarmd import TMP, Client, Daemon, run
 from waiting import wait_for
 
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
-PRESSURE = "/proc/pressure/memory"
 OURS = os.path.join(TMP, "pressure")
 COUNT = 200
 SLOTS = (2 << 20) // 64
@@ -56,7 +54,11 @@ class Hibernation(unittest.TestCase):
 apiVersion: swarm/v1
 kind: Agent
 metadata: {{name: box}}
-spec: {{module: ./agent.wasm, keyed: true, limits: {{memory: 4MiB}}, hibernation: {{after: {after}}}}}
+spec:
+  module: ./agent.wasm
+  keyed: true
+  limits: {{memory: 4MiB}}
+  hibernation: {{after: {after}}}
 """)):
             with open(f"box/{name}", "w", encoding="utf-8") as file:
                 file.write(text)
@@ -122,19 +124,9 @@ spec: {{module: ./agent.wasm, keyed: true, limits: {{memory: 4MiB}}, hibernation
         self.all_remember()
 
 
-def main():
-    """With a file of ours where the kernel's is, as only this test and its children see it."""
-    if os.environ.get("SW_PRIVATE_MOUNTS") != "1":
-        probe = os.path.join(os.environ["SW_SOURCE"], "tools", "test", "probe")
-        if subprocess.run([probe, "root", "mount"], check=False).returncode != 0:
-            sys.exit(77)
-        os.environ["SW_PRIVATE_MOUNTS"] = "1"
-        os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
-    with open(OURS, "w", encoding="ascii"):
-        pass
-    tell_pressure(0)
-    subprocess.run(["mount", "--bind", OURS, PRESSURE], check=True)
-    unittest.main(verbosity=0)
-
-
-main()
+enter_private_mounts()
+with open(OURS, "w", encoding="ascii"):
+    pass
+tell_pressure(0)
+mount("--bind", OURS, "/proc/pressure/memory")
+unittest.main(verbosity=0)
