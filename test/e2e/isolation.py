@@ -72,6 +72,13 @@ def folders():
     return found
 
 
+def used(folder):
+    """What the namespace default used, as a folder says it."""
+    with open(os.path.join(folder, "usage"), encoding="ascii") as file:
+        [line] = [line for line in file if line.startswith("space default ")]
+    return [int(figure) for figure in line.split()[2:]]
+
+
 class Isolation(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -191,15 +198,21 @@ class Isolation(unittest.TestCase):
         wait_for(lambda: "namespace/default" not in folders(), "its folder goes")
         self.assertNotIn("namespace/default", self.hosts())
 
-    def test_8c_an_agent_whose_journal_cannot_be_read_says_so_and_can_be_deleted(self):
+    def damage_other(self, forgets):
+        """Its host ended in order, and says what was used in it unless it forgets that."""
         make("other")
         self.assertEqual(self.ask("other", "+"), "01")
         folder = folders()["agent/default/other"]
         self.daemon.end()
+        if forgets:
+            os.remove(os.path.join(folder, "usage"))
         for path in glob.glob(os.path.join(folder, "agents", "journal-*.seg")):
             with open(path, "r+b") as file:
                 file.write(b"no journal")
         self.daemon.start()
+        return folder
+
+    def delete_other(self):
         self.until_answer("lone", "00")
         wait_for(lambda: "its journal cannot be read: swarmctl journal verify tells" in
                  run("swarm", "get", "agent/other", "-o", "yaml"),
@@ -207,6 +220,18 @@ class Isolation(unittest.TestCase):
         run("swarm", "delete", "agent/other")
         wait_for(lambda: "agent/other" not in run("swarm", "get", "agents", "-o", "name"),
                  "the Agent to go")
+
+    def test_8c_an_agent_whose_journal_cannot_be_read_says_so_and_can_be_deleted(self):
+        folder = self.damage_other(False)
+        before, its = used(os.path.join(DATA, "hosts")), used(folder)
+        self.assertTrue(any(its), its)
+        self.delete_other()
+        wait_for(lambda: "agent/default/other" not in folders(), "its folder goes")
+        self.assertEqual(used(os.path.join(DATA, "hosts")), [a + b for a, b in zip(before, its)])
+
+    def test_8d_where_nobody_can_say_what_was_used_its_folder_stays(self):
+        folder = self.damage_other(True)
+        self.delete_other()
         wait_for(lambda: "nobody needs its journal any more" in run("swarm", "events", "-A"),
                  "what became of its folder")
         wait_for(lambda: "agent/default/other" not in self.hosts(), "its host is not tried again")

@@ -169,6 +169,11 @@ void sw_agents_start(struct sw_agents *agents)
     sw_host_start(agents);
 }
 
+void sw_agents_end_host(struct sw_agents *agents, const char *words)
+{
+    sw_host_kill(agents, words);
+}
+
 /* What a link says after its supervisor was freed. */
 static void ignore_data(void *ctx, struct sw_stream *stream, struct sw_bytes bytes)
 {

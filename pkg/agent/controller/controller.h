@@ -124,6 +124,9 @@ SW_MUST_CHECK enum sw_rc sw_agents_new(const struct sw_agents_options *options,
 void sw_agents_stop(struct sw_agents *agents, void (*stopped)(void *ctx), void *ctx);
 /* Start a host once more, after stopped was called but not inside of it. */
 void sw_agents_start(struct sw_agents *agents);
+/* The host that is up is not to go on; what follows is as after any death. Also inside of on_host.
+ */
+void sw_agents_end_host(struct sw_agents *agents, const char *words);
 /* Frees at once; a host that still runs is killed, which loses nothing that was acknowledged. */
 void sw_agents_free(struct sw_agents *agents);
 SW_DEFINE_CLEANUP(struct sw_agents, sw_agents_free)

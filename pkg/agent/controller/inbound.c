@@ -57,6 +57,8 @@ static enum sw_rc on_ready(struct sw_agents *agents, const struct sw_frame_ready
     if (agents->options.observer.on_host != NULL)
         agents->options.observer.on_host(agents->options.observer.ctx, true,
                                          text_of(ready->words, words, sizeof words));
+    if (agents->is_broken)
+        return SW_OK;
     sw_calls_host_up(agents);
     sw_quotas_host_up(agents);
     sw_pods_host_up(agents);

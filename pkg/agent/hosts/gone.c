@@ -12,7 +12,7 @@
  *
  *     nothing needs its folder: that is added to data/hosts/usage, with the id; the folder goes
  *
- *     it begins again: FOLDER/usage goes, since it will be more; what was added is taken off
+ *     it is up again: FOLDER/usage goes, since it will be more; what was added is taken off
  *
  * A crash in the middle finds the id in data/hosts/usage and adds nothing twice. Of a folder
  * without that file, which a crash left, the host is started once more: it tells. */
@@ -358,8 +358,9 @@ void sw_host_usage_keep(struct sw_host *host)
     struct sw_err err = {0};
     char path[SW_PATH_MAX];
 
+    if (host->has_usage)
+        return; /* It was not up. */
     sw_agents_view(host->agents, &view);
-    host->has_usage = false;
     if (host->about.isolation == SW_POD_ISOLATION_SHARED || !view.has_ended_well)
         return;
     sw_hosts_usage_find(host, &usage.used);
@@ -388,19 +389,24 @@ enum sw_rc sw_host_usage_begin(struct sw_host *host, struct sw_err *err)
 
     if (host->about.isolation == SW_POD_ISOLATION_SHARED)
         return SW_OK;
-    host->has_usage = false;
     rc = own_load(host, &usage, err);
-    if (rc == SW_OK && is_added(host->hosts, &usage))
+    if (rc == SW_OK && is_added(host->hosts, &usage)) {
         rc = change(host->hosts, &usage, -1, err);
-    else if (rc == SW_E_NOT_FOUND || rc == SW_E_CORRUPT)
+        if (rc == SW_OK)
+            sw_hosts_usage_put(host, &usage);
+    } else if (rc == SW_E_NOT_FOUND || rc == SW_E_CORRUPT) {
         rc = SW_OK;
+    }
     if (rc != SW_OK)
         return rc;
     own_path(host, path);
     rc = system->path_remove(system->ctx, path, err);
     if (rc == SW_OK)
-        return system->folder_sync(system->ctx, host->folder, err);
-    return rc == SW_E_NOT_FOUND ? SW_OK : rc;
+        rc = system->folder_sync(system->ctx, host->folder, err);
+    if (rc == SW_E_NOT_FOUND)
+        rc = SW_OK;
+    host->has_usage = host->has_usage && rc != SW_OK;
+    return rc;
 }
 
 enum sw_rc sw_host_usage_add(struct sw_host *host, struct sw_err *err)

@@ -34,7 +34,12 @@ static void on_host(void *ctx, bool is_up, const char *words)
 {
     struct sw_host *host = ctx;
     struct sw_hosts *hosts = host->hosts;
+    struct sw_err err = {0};
 
+    if (is_up && sw_host_usage_begin(host, &err) != SW_OK) {
+        sw_agents_end_host(host->agents, err.message); /* Nothing has run in it yet. */
+        return;
+    }
     host->is_up = is_up;
     (void)snprintf(host->words, sizeof host->words, "%s", is_up ? "" : words);
     if (host->phase == SW_HOST_ENDING && !hosts->is_stopping)
@@ -61,8 +66,6 @@ static enum sw_rc host_start(struct sw_host *host, struct sw_err *err)
     const struct sw_pod_runner *runner;
     enum sw_rc rc = sw_host_place_make(host, err);
 
-    if (rc == SW_OK)
-        rc = sw_host_usage_begin(host, err);
     if (rc != SW_OK)
         return rc;
     options.name = host->about.name;
@@ -246,7 +249,7 @@ static uint64_t look_at_folder(struct sw_host *host)
 
     if (host->is_unknown || host->is_lost)
         return NEVER;
-    if (host->is_unreadable && !is_needed(host)) {
+    if (host->is_unreadable && !host->has_usage && !is_needed(host)) {
         give_up(host);
         return NEVER;
     }
@@ -276,12 +279,6 @@ static uint64_t look_at(struct sw_host *host)
     if (host == hosts->shared || host->phase == SW_HOST_ENDING)
         return NEVER;
     if (host->phase == SW_HOST_ENDED && host->pods > 0) {
-        struct sw_err err = {0};
-
-        if (sw_host_usage_begin(host, &err) != SW_OK) {
-            sw_log(hosts->options.host.logger, SW_LOG_WARN, "agents", "%s", err.message);
-            return hosts->options.linger_ms;
-        }
         host->phase = SW_HOST_RUNNING;
         sw_agents_start(host->agents);
         return NEVER;

@@ -41,7 +41,7 @@ struct sw_host {
     bool is_unreadable; /* Its journal was, when its supervisor ended. */
     bool is_lost;   /* And nobody needs it: its folder stays for people, and is not tried again. */
     bool is_fresh;  /* Its folder was made since this daemon began: nobody was in it. */
-    bool has_usage; /* Its folder says what its namespace used; it is dormant. */
+    bool has_usage; /* Its folder says what its namespace used: it was not up since. */
     char usage_id[SW_HOST_USAGE_ID_SIZE]; /* Of what was added to hosts->gone last. */
     char words[256];                      /* Why it is down. */
     char folder[SW_PATH_MAX];             /* What agents and agents-journal are in. */
@@ -127,7 +127,7 @@ void sw_hosts_each_gone(const struct sw_hosts *hosts, const char *name_space,
 void sw_host_usage_note(struct sw_host *host);
 /* Its process has ended: its folder says so, if it ended in order. */
 void sw_host_usage_keep(struct sw_host *host);
-/* Its process is to begin: what its folder says is over. */
+/* Its process is up, and nothing has run in it: what its folder says will be over. */
 SW_MUST_CHECK enum sw_rc sw_host_usage_begin(struct sw_host *host, struct sw_err *err);
 /* Its folder is to go: what that says is added to what hosts that are no more used, durably, once.
  */

@@ -3,15 +3,16 @@
 #pragma once
 #include "pkg/agent/hosts/hosts.h"
 #include "pkg/agent/hosts/envelope.h"
+#include "pkg/agent/link/exit.h"
 #include "test/unit/agent/controller/played.h"
 
 #include <poll.h>
 
 #define WAIT_MS 20000
 
-/* In the process of a host: it does not stop while the first is there, and fails in that while the
- * second is. */
-static char gate[SW_PATH_MAX], fault[SW_PATH_MAX];
+/* In the process of a host: it does not stop while the first is there, fails in that while the
+ * second is, and cannot begin while the third is. */
+static char gate[SW_PATH_MAX], fault[SW_PATH_MAX], damage[SW_PATH_MAX];
 
 static inline void await_gate(void)
 {
@@ -217,6 +218,9 @@ static inline bool is_host(int count, char **words)
         return false;
     (void)snprintf(gate, sizeof gate, "%s.gate", words[2]);
     (void)snprintf(fault, sizeof fault, "%s.fault", words[2]);
+    (void)snprintf(damage, sizeof damage, "%s.damage", words[2]);
+    if (access(damage, F_OK) == 0)
+        _exit(SW_HOST_EXIT_UNREADABLE);
     host_before_stop = await_gate;
     host_acts = act;
     return true;

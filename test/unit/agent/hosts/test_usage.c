@@ -102,11 +102,34 @@ static void test_what_begins_again_counts_itself(void **state)
     hosts_start(world);
     assert_int_equal(fuel_of_shop(world), 9);
     assert_int_equal(open_pod(world, CART, SW_POD_ISOLATION_AGENT, "cart", NULL), SW_OK);
-    assert_int_equal(fuel_of_shop(world), 1);
-    assert_false(is_folder(world, "hosts/agent-" CART "/usage"));
+    assert_int_equal(fuel_of_shop(world), 9);
+    assert_true(is_folder(world, "hosts/agent-" CART "/usage"));
     until(world, runs_too);
-    start_again(world);
+    assert_int_equal(fuel_of_shop(world), 9);
+    assert_false(is_folder(world, "hosts/agent-" CART "/usage"));
+    start_again(world); /* It has told nothing, and did not end in order. */
     assert_int_equal(fuel_of_shop(world), 1);
+    world_free(world);
+}
+
+/* What it used is known as long as nothing ran in it since, whether it can come up or not. */
+static void test_what_cannot_begin_again_is_what_it_was(void **state)
+{
+    struct world *world =
+        world_of_dead(HEAD "id " ID "\n" USED, HEAD "space shop 1 1 1 1 1 1 1 2\n");
+
+    (void)state;
+    put_file(world, "hosts/agent-" CART "/agents.damage", "");
+    world->is_needed = true;
+    hosts_start(world);
+    assert_int_equal(open_pod(world, CART, SW_POD_ISOLATION_AGENT, "cart", NULL), SW_OK);
+    let_pass(world, 500);
+    assert_int_equal(fuel_of_shop(world), 10);
+    start_again(world);
+    assert_int_equal(fuel_of_shop(world), 10);
+    world->is_needed = false;
+    until(world, is_cart_gone);
+    assert_int_equal(fuel_of_shop(world), 10);
     world_free(world);
 }
 
@@ -193,6 +216,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_what_was_used_outlives_its_host),
         cmocka_unit_test(test_what_was_added_is_not_added_again),
         cmocka_unit_test(test_what_begins_again_counts_itself),
+        cmocka_unit_test(test_what_cannot_begin_again_is_what_it_was),
         cmocka_unit_test(test_what_is_not_known_is_asked_for),
         cmocka_unit_test(test_what_cannot_be_told_is_asked_for_now_and_then),
         cmocka_unit_test(test_a_host_tells_of_its_own_namespace_only),
