@@ -170,7 +170,8 @@ static void on_closed(void *ctx, const char *uid)
         return; /* Ours; or it runs elsewhere by now. */
     if (pod != NULL)
         pod_free(pod);
-    else /* Its host was not started; once the Pod is gone from the store, its folder may go. */
+    else if (!hosts->is_stopping)
+        /* Its host was not started; once the Pod is gone from the store, its folder may go. */
         sw_timer_start(hosts->sweep, hosts->options.linger_ms);
     if (hosts->pod_observer.on_closed != NULL)
         hosts->pod_observer.on_closed(hosts->pod_observer.ctx, name);
@@ -226,8 +227,11 @@ static enum sw_rc runner_open(void *ctx, const struct sw_pod_spec *spec, struct 
     struct sw_host_pod *pod = pod_find(hosts, spec->uid);
     const struct sw_pod_runner *runner;
     bool is_new = pod == NULL;
-    enum sw_rc rc = is_new ? pod_add(hosts, spec, &pod, err) : SW_OK;
+    enum sw_rc rc;
 
+    if (is_new && hosts->is_stopping)
+        return SW_OK; /* Nobody would stop its host: it is opened at the next start. */
+    rc = is_new ? pod_add(hosts, spec, &pod, err) : SW_OK;
     if (rc != SW_OK)
         return rc;
     runner = sw_agents_runner(pod->host->agents);

@@ -114,6 +114,26 @@ static void test_a_pod_that_comes_while_its_host_ends_gets_the_next_one(void **s
     world_free(world);
 }
 
+/* A host that begins while all others end would be stopped by nobody. */
+static void test_no_host_begins_while_all_end(void **state)
+{
+    struct world *world = world_of_three();
+    char path[128];
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/hosts/agent-" CART "/agents.gate", world->folder);
+    (void)close(open(path, O_CREAT | O_WRONLY, 0600));
+    sw_hosts_stop(world->hosts, on_stopped, world);
+    assert_int_equal(open_pod(world, LATE, SW_POD_ISOLATION_AGENT, "late", NULL), SW_OK);
+    close_pod(world, LATE); /* It is not open, and said to be closed. */
+    let_pass(world, 100);   /* All but one have ended. */
+    assert_int_equal(world->closes, 1);
+    assert_int_equal(unlink(path), 0);
+    until(world, is_stopped);
+    assert_false(is_folder(world, "hosts/agent-" LATE));
+    world_free(world);
+}
+
 static void
 test_data_that_is_needed_stays_and_what_nobody_needs_goes_at_the_next_start(void **state)
 {
@@ -400,6 +420,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_a_module_is_needed_if_one_host_needs_it_or_cannot_say),
         cmocka_unit_test(test_a_host_goes_with_its_last_pod),
         cmocka_unit_test(test_a_pod_that_comes_while_its_host_ends_gets_the_next_one),
+        cmocka_unit_test(test_no_host_begins_while_all_end),
         cmocka_unit_test(
             test_data_that_is_needed_stays_and_what_nobody_needs_goes_at_the_next_start),
         cmocka_unit_test(test_what_is_half_removed_goes_and_what_nobody_can_name_stays),
