@@ -297,8 +297,10 @@ static bool needs_no_host(const struct sw_agents *agents)
            agents->state == SW_HOST_DOWN;
 }
 
+/* Of an end that was asked for nothing is told: no Pod failed, and whoever asked knows. */
 void sw_pods_host_down(struct sw_agents *agents)
 {
+    bool is_wished = agents->state == SW_HOST_STOPPED;
     const char *reason = agents->is_unreadable ? "JournalUnreadable" : "HostRestarting";
     char words[sizeof agents->words + SW_FRAME_NAME_MAX + 32];
     struct sw_map_entry found;
@@ -316,12 +318,12 @@ void sw_pods_host_down(struct sw_agents *agents)
 
         pod->closes_open = 0;
         pod->running_ms = 0;
-        pod->restarts += pod->is_opened;
+        pod->restarts += pod->is_opened && !is_wished;
         pod->is_opened = false;
         report.restarts = pod->restarts;
-        if (!pod->is_closing)
+        if (!pod->is_closing && !is_wished)
             sw_pods_report(agents, &report);
-        else if (pod->is_discarded && needs_no_host(agents))
+        else if (pod->is_closing && pod->is_discarded && needs_no_host(agents))
             say_closed(agents, pod->uid);
     }
 }

@@ -351,6 +351,8 @@ static void test_a_stop_ends_the_host_and_refuses_what_comes_after(void **state)
     sw_agents_view(world->agents, &view);
     assert_false(view.is_up);
     assert_null(strstr(world->host_words, "protocol"));
+    assert_int_equal(world->report.phase, SW_POD_RUNNING); /* It did not fail. */
+    assert_int_equal(world->report.restarts, 0);
     assert_int_equal(say(world, "echo/a", "hello", WAIT_MS), SW_E_UNAVAILABLE);
     world_free(world);
 }
