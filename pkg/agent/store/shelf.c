@@ -771,15 +771,19 @@ struct removal {
 static bool remove_foreign(void *ctx, const char *name)
 {
     struct removal *removal = ctx;
-    const struct sw_shelf *shelf = removal->shelf;
+    struct sw_shelf *shelf = removal->shelf;
     char path[SW_PATH_MAX], own[SW_SHELF_NAME_MAX];
     unsigned number;
+    bool is_own;
     enum sw_rc rc;
 
     if (sscanf(name, "shelf-%8x.shelf", &number) != 1)
         return true;
     sw_shelf_name(number, own);
-    if (strcmp(name, own) != 0 || sw_idmap_find(shelf->files, number) != NULL)
+    pthread_mutex_lock(&shelf->mutex); /* Workers begin files meanwhile. */
+    is_own = sw_idmap_find(shelf->files, number) != NULL;
+    pthread_mutex_unlock(&shelf->mutex);
+    if (is_own || strcmp(name, own) != 0)
         return true;
     path_of(shelf, number, path);
     rc = shelf->system->path_remove(shelf->system->ctx, path, removal->err);

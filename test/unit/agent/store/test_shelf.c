@@ -5,9 +5,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FOLDER "d"
 #define FILE_BYTES 8192u
@@ -388,6 +392,61 @@ static void a_file_that_is_not_the_one_meant_is_refused(void **state)
     assert_int_equal(sw_shelf_add(shelf, &file, NULL), SW_E_CORRUPT); /* Twice. */
 }
 
+#define CROWD 1000u
+
+static void *put_a_crowd(void *ctx)
+{
+    atomic_bool *is_over = ctx;
+    uint64_t place;
+
+    for (uint64_t i = 1; i <= CROWD; i++)
+        while (try_put(i, FILE_BYTES / 2, &place) != SW_OK) /* Two are too much for a file. */
+            sched_yield();
+    atomic_store(is_over, true);
+    return NULL;
+}
+
+static bool count_one(void *ctx, const char *name)
+{
+    *(unsigned *)ctx += strncmp(name, "shelf-", 6) == 0;
+    return true;
+}
+
+/* What a snapshot removes is looked for while workers go on putting: under TSan. */
+static void no_file_goes_that_somebody_began_meanwhile(void **state)
+{
+    const struct sw_system *real = sw_system_real();
+    char folder[] = "/tmp/sw-shelf-XXXXXX", path[64];
+    struct sw_shelf_options options = {.system = real,
+                                       .folder = folder,
+                                       .uuid = uuid,
+                                       .file_bytes = FILE_BYTES,
+                                       .extent_bytes = EXTENT_BYTES,
+                                       .waiting_max = 4 * FILE_BYTES};
+    atomic_bool is_over = false;
+    pthread_t thread;
+    unsigned count = 0;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    sw_shelf_free(shelf);
+    assert_int_equal(sw_shelf_new(&options, &shelf, NULL), SW_OK);
+    assert_int_equal(pthread_create(&thread, NULL, put_a_crowd, &is_over), 0);
+    while (!atomic_load(&is_over)) {
+        assert_int_equal(sw_shelf_write(shelf, NULL), SW_OK);
+        assert_int_equal(sw_shelf_clean(shelf, true, NULL), SW_OK);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(sw_shelf_write(shelf, NULL), SW_OK);
+    assert_int_equal(real->folder_list(real->ctx, folder, count_one, &count, NULL), SW_OK);
+    for (uint32_t i = 1; i <= CROWD; i++) {
+        (void)snprintf(path, sizeof path, "%s/shelf-%08x.shelf", folder, i);
+        (void)unlink(path);
+    }
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(count, CROWD);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -406,6 +465,7 @@ int main(void)
         TEST(what_is_not_in_memory_is_not_waited_for),
         TEST(damage_is_told),
         TEST(a_file_that_is_not_the_one_meant_is_refused),
+        TEST(no_file_goes_that_somebody_began_meanwhile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
