@@ -59,6 +59,7 @@ void sw_column_print(const struct sw_kind *kind, const struct sw_api_column *col
     } else if (sw_path_print(kind->message, object, column->path, out, NULL) != SW_OK) {
         sw_buffer_put_text(out, "?"); /* A test reads every column, so this is not seen. */
     }
-    if (out->size == before || out->data[out->size - 1] == '/')
-        sw_buffer_put_text(out, "-"); /* "3/-": of as many as there may be. */
+    /* "3/-": of as many as there may be. A text of its own may end so. */
+    if (out->size == before || (column->path[0] == '{' && out->data[out->size - 1] == '/'))
+        sw_buffer_put_text(out, "-");
 }

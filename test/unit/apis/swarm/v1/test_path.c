@@ -154,6 +154,18 @@ static void test_bounds(void **state)
     assert_string_equal(taken(f), "0/-");
 }
 
+static void test_a_text_is_shown_as_it_is(void **state)
+{
+    struct fixture *f = *state;
+    const struct sw_kind *kind = sw_kind_find("Event");
+    struct sw_api_event event = {0};
+
+    sw_api_init(kind->message, &event);
+    event.message = "there is no folder /a/";
+    sw_column_print(kind, column_of(kind, "MESSAGE"), &event, 0, &f->out);
+    assert_string_equal(taken(f), "there is no folder /a/");
+}
+
 static void test_ages(void **state)
 {
     struct fixture *f = *state;
@@ -251,6 +263,7 @@ int main(void)
         TEST(test_mistakes),
         TEST(test_columns),
         TEST(test_bounds),
+        TEST(test_a_text_is_shown_as_it_is),
         TEST(test_ages),
         TEST(test_all_columns_can_be_read),
         TEST(test_explain),
