@@ -218,6 +218,18 @@ class Quiet(unittest.TestCase):
 class Asleep(unittest.TestCase):
     """Instances that lie on a shelf, by the snapshot of a clean stop, and one that woke since."""
 
+    def check_notices(self, data):
+        """Damage of one who sleeps."""
+        path = max(glob.glob(os.path.join(data, "agents", "shelf-*.shelf")))
+        ask("swarmctl", "check", "--data", data)
+        with open(path, "rb") as file:
+            whole = file.read()
+        with open(path, "wb") as file:
+            file.write(whole[:-20] + bytes(20))
+        self.assertIn("damaged block", ask("swarmctl", "check", "--data", data, status=1)[1])
+        with open(path, "wb") as file:
+            file.write(whole)
+
     def test_they_wake_elsewhere_as_they_were(self):
         data, saved = os.path.join(TMP, "asleep"), os.path.join(TMP, "asleep.tar")
         swarm = Swarm(data)
@@ -231,6 +243,7 @@ class Asleep(unittest.TestCase):
         self.assertEqual(swarm.say(keys[7], "put 0 1"), b"2")
         ask("swarmctl", "backup", saved)
         self.assertEqual(swarm.end(), 0)
+        self.check_notices(data)
         names = run("tar", "-tf", saved)
         self.assertRegex(names, r"agents/snapshot-[0-9a-f]{16}\.snap\n")
         self.assertRegex(names, r"agents/shelf-[0-9a-f]{8}\.shelf\n")

@@ -296,34 +296,6 @@ static enum sw_rc verify_one(struct sw_cli *cli, const char *folder,
     return rc;
 }
 
-enum sw_rc sw_operator_journal_verify(struct sw_cli *cli, struct sw_err *err)
-{
-    struct sw_operator_journals journals;
-    struct sw_journal_report report;
-    struct verify verify;
-    enum sw_rc rc = sw_operator_find_journals(cli, sw_operator_data_folder(cli), &journals, err);
-
-    for (size_t i = 0; i < journals.count && rc == SW_OK; i++) {
-        const char *folder = journals.folders[i];
-
-        rc = verify_one(cli, folder, &report, &verify, err);
-        if (rc != SW_OK)
-            return rc;
-        sw_cli_print(cli,
-                     "sound %s: %" PRIu64 " records, %" PRIu64 " epochs, %" PRIu64
-                     " segments, the last epoch is %" PRIu64,
-                     sw_operator_journal_title(cli, folder), report.records, report.epochs,
-                     report.segments, report.last_epoch);
-        if (verify.snapshot.bytes > 0)
-            sw_cli_print(cli, ", a snapshot of %" PRIu64 " bytes", verify.snapshot.bytes);
-        if (report.torn_bytes > 0)
-            sw_cli_print(cli, "; %" PRIu64 " bytes of an unfinished epoch follow",
-                         report.torn_bytes);
-        sw_cli_print(cli, "\n");
-    }
-    return rc;
-}
-
 /* --- Snapshots ------------------------------------------------------------------------------- */
 
 /* Read each instance that sleeps by what the snapshot says. */
@@ -350,6 +322,22 @@ static enum sw_rc check_shelves(struct sw_cli *cli, const char *path,
     sw_buffer_done(&visitor.block);
     sw_shelf_free(visitor.shelf);
     return rc;
+}
+
+/* Read each instance that sleeps by the snapshot that the journal names. */
+static enum sw_rc check_sleepers(struct sw_cli *cli, const char *folder,
+                                 const struct verify *verify, struct sw_err *err)
+{
+    struct sw_snapshot_report found = {0};
+    char path[SW_PATH_MAX], name[SW_SNAPSHOT_NAME_MAX];
+    enum sw_rc rc;
+
+    if (verify->snapshot.bytes == 0)
+        return SW_OK;
+    sw_snapshot_name(verify->snapshot.lsn, name);
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    rc = sw_snapshot_scan(cli->system, path, NULL, NULL, &found, err);
+    return rc == SW_OK && found.asleep > 0 ? check_shelves(cli, path, &found, err) : rc;
 }
 
 static enum sw_rc print_snapshot(struct sw_cli *cli, const char *path, const char *what,
@@ -393,17 +381,10 @@ static enum sw_rc verify_folder(struct sw_cli *cli, const char *folder, struct s
 enum sw_rc sw_operator_check_journal(struct sw_cli *cli, const char *folder,
                                      struct sw_journal_report *ret_report, struct sw_err *err)
 {
-    struct sw_snapshot_report found = {0};
     struct verify verify;
-    char path[SW_PATH_MAX], name[SW_SNAPSHOT_NAME_MAX];
     enum sw_rc rc = verify_one(cli, folder, ret_report, &verify, err);
 
-    if (rc != SW_OK || verify.snapshot.bytes == 0)
-        return rc;
-    sw_snapshot_name(verify.snapshot.lsn, name);
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    rc = sw_snapshot_scan(cli->system, path, NULL, NULL, &found, err);
-    return rc == SW_OK && found.asleep > 0 ? check_shelves(cli, path, &found, err) : rc;
+    return rc == SW_OK ? check_sleepers(cli, folder, &verify, err) : rc;
 }
 
 enum sw_rc sw_operator_snapshot_verify(struct sw_cli *cli, struct sw_err *err)
@@ -427,6 +408,44 @@ enum sw_rc sw_operator_snapshot_verify(struct sw_cli *cli, struct sw_err *err)
     return view.is_folder ? verify_folder(cli, path, err)
                           : print_snapshot(cli, path, "", &report, err);
 }
+
+/* All journals, with what their snapshots say of instances that sleep or without. */
+static enum sw_rc verify_journals(struct sw_cli *cli, bool reads_shelves, struct sw_err *err)
+{
+    struct sw_operator_journals journals;
+    struct sw_journal_report report;
+    struct verify verify;
+    enum sw_rc rc = sw_operator_find_journals(cli, sw_operator_data_folder(cli), &journals, err);
+
+    for (size_t i = 0; i < journals.count && rc == SW_OK; i++) {
+        const char *folder = journals.folders[i];
+
+        rc = verify_one(cli, folder, &report, &verify, err);
+        if (rc == SW_OK && reads_shelves)
+            rc = check_sleepers(cli, folder, &verify, err);
+        if (rc != SW_OK)
+            return rc;
+        sw_cli_print(cli,
+                     "sound %s: %" PRIu64 " records, %" PRIu64 " epochs, %" PRIu64
+                     " segments, the last epoch is %" PRIu64,
+                     sw_operator_journal_title(cli, folder), report.records, report.epochs,
+                     report.segments, report.last_epoch);
+        if (verify.snapshot.bytes > 0)
+            sw_cli_print(cli, ", a snapshot of %" PRIu64 " bytes", verify.snapshot.bytes);
+        if (report.torn_bytes > 0)
+            sw_cli_print(cli, "; %" PRIu64 " bytes of an unfinished epoch follow",
+                         report.torn_bytes);
+        sw_cli_print(cli, "\n");
+    }
+    return rc;
+}
+
+enum sw_rc sw_operator_journal_verify(struct sw_cli *cli, struct sw_err *err)
+{
+    return verify_journals(cli, false, err);
+}
+
+/* --- All of it ------------------------------------------------------------------------------- */
 
 static enum sw_rc check_usage(struct sw_cli *cli, struct sw_err *err)
 {
@@ -459,5 +478,5 @@ enum sw_rc sw_operator_check(struct sw_cli *cli, struct sw_err *err)
         sw_cli_print(cli, "no journals below %s\n", sw_operator_data_folder(cli));
         return SW_OK;
     }
-    return sw_operator_journal_verify(cli, err);
+    return verify_journals(cli, true, err);
 }
