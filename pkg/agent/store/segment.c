@@ -197,6 +197,16 @@ static enum sw_rc window_get(struct walk *walk, int file, uint64_t at, size_t si
     return SW_OK;
 }
 
+/* A chunk of a file from `at` on, zeros behind its end: as in window_get no more is read. */
+static enum sw_rc read_chunk(struct walk *walk, int file, uint64_t at, uint8_t *chunk)
+{
+    uint64_t left = walk->file_bytes - at;
+    size_t size = left < SEARCH_BYTES ? (size_t)left : SEARCH_BYTES;
+
+    memset(chunk + size, 0, SEARCH_BYTES - size);
+    return read_exact(walk, file, at, chunk, size);
+}
+
 /* Is there a whole head of `epoch` or a later one anywhere from file offset `at` on? Then what
  * stands at `at` is damage and not the end: an epoch is only begun when what is before it is
  * synced. */
@@ -214,7 +224,7 @@ static enum sw_rc search_later(struct walk *walk, int file, uint64_t at, uint64_
     while (rc == SW_OK && at + SW_EPOCH_HEAD_BYTES <= walk->file_bytes && !*ret_found) {
         const uint8_t *hit = chunk, *end = chunk + SEARCH_BYTES;
 
-        rc = read_exact(walk, file, at, chunk, SEARCH_BYTES);
+        rc = read_chunk(walk, file, at, chunk);
         while (rc == SW_OK && (hit = memmem(hit, (size_t)(end - hit), magic, 4)) != NULL) {
             struct sw_epoch_head head;
             uint32_t check;
@@ -337,7 +347,7 @@ static enum sw_rc count_torn(struct walk *walk, int file, uint64_t at)
     for (; rc == SW_OK && at < walk->file_bytes; at += SEARCH_BYTES) {
         size_t used;
 
-        rc = read_exact(walk, file, at, chunk, SEARCH_BYTES);
+        rc = read_chunk(walk, file, at, chunk);
         used = rc == SW_OK ? used_bytes(chunk, SEARCH_BYTES) : 0;
         if (used > 0)
             walk->out->report.torn_bytes = at + used - start;
@@ -598,7 +608,8 @@ static enum sw_rc open_again(struct walk *walk, struct sw_segment *segment)
         walk->system->file_close(walk->system->ctx, segment->file);
     segment->file = -1;
     sw_segment_path(walk->folder, segment->base_lsn, path);
-    rc = walk->system->file_open(walk->system->ctx, path, SW_FILE_READ, &segment->file, walk->err);
+    rc = walk->system->file_open(walk->system->ctx, path, SW_FILE_READ | SW_FILE_EXACT,
+                                 &segment->file, walk->err);
     return rc != SW_E_NOT_FOUND ? rc
                                 : sw_err_set(walk->err, SW_E_UNAVAILABLE,
                                              "journal %s: a segment was removed", walk->folder);

@@ -15,7 +15,8 @@ enum sw_file_mode {
     SW_FILE_CREATE = 1u << 2,    /* Mode 0600. */
     SW_FILE_EXCLUSIVE = 1u << 3, /* With CREATE: SW_E_EXISTS if it is there. */
     SW_FILE_TRUNCATE = 1u << 4,
-    SW_FILE_PROGRAM = 1u << 5 /* With CREATE: mode 0700. */
+    SW_FILE_PROGRAM = 1u << 5, /* With CREATE: mode 0700. */
+    SW_FILE_EXACT = 1u << 6    /* Nothing is read ahead: that would count as written. */
 };
 
 struct sw_file_view { /* What stat says. */
