@@ -96,6 +96,8 @@ class Instances(unittest.TestCase):
         self.assertEqual(names("few", "--state=idle"), ["few/one"])
         self.assertEqual(names("few", "--state=asleep,parked"), [])
         run("swarm", "get", "instances", "few", "--state=sleepy", status=1)
+        for flag in ("--selector=a=b", "--watch", "--all-namespaces"):
+            run("swarm", "get", "instances", "few", flag, status=2)
 
     def test_4_a_list_holds_up_nobody(self):
         """Who is asked meanwhile answers as before."""

@@ -408,12 +408,28 @@ static enum sw_rc read_query(struct sw_cli *cli, struct sw_instance_query *ret_q
     return SW_OK;
 }
 
+/* Flags of objects: whoever gives one would take all instances for those that were meant. */
+static enum sw_rc refuse_flags_of_objects(struct sw_cli *cli, struct sw_err *err)
+{
+    const struct sw_arguments *arguments = cli->arguments;
+
+    if (sw_arguments_text(arguments, "selector") != NULL)
+        return sw_cli_usage(cli, err, "instances have no labels: --key-prefix or --state choose");
+    if (sw_arguments_is(arguments, "watch", false))
+        return sw_cli_usage(cli, err, "instances cannot be watched: see swarm top");
+    if (sw_arguments_is(arguments, "all-namespaces", false))
+        return sw_cli_usage(cli, err, "instances are those of one Agent: choose by --namespace");
+    return SW_OK;
+}
+
 enum sw_rc sw_command_instances(struct sw_cli *cli, enum sw_output_format format,
                                 struct sw_err *err)
 {
     struct sw_instance_query query;
-    enum sw_rc rc = read_query(cli, &query, err);
+    enum sw_rc rc = refuse_flags_of_objects(cli, err);
 
+    if (rc == SW_OK)
+        rc = read_query(cli, &query, err);
     if (rc != SW_OK)
         return rc;
     if (format == SW_OUTPUT_JSONPATH)
