@@ -139,6 +139,9 @@ class Quiet(unittest.TestCase):
                 ends.append(os.lseek(file.fileno(), 0, os.SEEK_HOLE))
         self.assertLess(max(ends), 4 << 20)
 
+    def test_a_name_that_is_none_is_refused_before_anything_is_read(self):
+        self.assertIn("the file's name is empty", ask("swarmctl", "backup", "", status=2)[1])
+
     def test_no_private_key_is_in_it(self):
         self.assertNotRegex(run("tar", "-tf", self.saved), r"identity|\.key")
         with open(self.saved, "rb") as file:

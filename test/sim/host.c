@@ -131,10 +131,9 @@ static void emit(void *ctx, const struct sw_frame *frame)
 /* Let out what is durable. */
 static void release(struct sim_host *host, struct sim_lane *lane)
 {
-    struct sw_output *output;
     uint64_t durable = sw_journal_durable(host->shared.journal);
 
-    while ((output = lane->outputs) != NULL && output->epoch <= durable) {
+    for (struct sw_output *output; (output = lane->outputs) != NULL && output->epoch <= durable;) {
         void *bytes = malloc(output->size);
 
         assert(bytes != NULL);
@@ -506,6 +505,8 @@ static bool recover(struct sim_host *host)
     sim_trace(host->options.trace,
               "host: recovered %" PRIu64 " Pods, %" PRIu64 " instances, %" PRIu64 " messages",
               report.pods, report.instances, report.messages);
+    if (sim_quota_lost_history(&host->shared, SIM_HOST_FOLDER))
+        die(host, SIM_END_UNREADABLE, "an Agent that had room for its history has none after this");
     (void)sw_snapshot_trim(&host->shared);
     host->state = SIM_HOST_RUNNING;
     sim_heat_begin(&host->heat);

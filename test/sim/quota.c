@@ -1,6 +1,7 @@
 #include "test/sim/quota.h"
 
 #include "pkg/agent/runtime/actor/capture.h"
+#include "pkg/agent/runtime/actor/keeper_state.h"
 #include "pkg/agent/runtime/actor/state.h"
 
 #define SECOND_NS 1000000000u
@@ -164,6 +165,23 @@ static uint64_t reserved_by_agents(struct sw_shared *shared)
     while (sw_map_next(shared->accounts.agents, &cursor, &entry))
         sum += atomic_load(&((const struct sw_account *)entry.value)->reserved_bytes);
     return sum;
+}
+
+bool sim_quota_lost_history(const struct sw_shared *shared, const char *folder)
+{
+    const struct sw_keeper *keeper = shared->snapshots->keeper;
+    struct sw_history_list list = {.names = NULL};
+    bool is_lost = false;
+
+    if (sw_history_list(shared->system, folder, NULL, &list, NULL) != SW_OK)
+        return false; /* The disk does not say. */
+    for (size_t i = 0; i < list.count && !is_lost; i++) {
+        const struct keeper_agent *agent = sw_keeper_agent(keeper, list.names[i].agent);
+
+        is_lost = agent != NULL && agent->has_no_room;
+    }
+    sw_history_list_done(&list);
+    return is_lost;
 }
 
 const char *sim_quota_check(struct sim_quota *quota, struct sw_shared *shared,

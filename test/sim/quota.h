@@ -4,6 +4,7 @@
  *
  * Threads: one.  I/O: none. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sw_shared;
@@ -25,6 +26,9 @@ void sim_quota_use(struct sim_quota *quota, uint64_t used_ns, uint64_t now_ns);
 int sim_quota_owes(struct sim_quota *quota, uint64_t now_ns);
 /* What the namespace takes of the disk, as its quota counts it. */
 uint64_t sim_quota_storage(struct sw_shared *shared);
+/* Whether an Agent that has files of history on the disk, for which its quota had room, has none by
+ * what was recovered: right after that, and before anything else. */
+bool sim_quota_lost_history(const struct sw_shared *shared, const char *folder);
 /* Count all instances now and then. Returns what is wrong; NULL: nothing. */
 const char *sim_quota_check(struct sim_quota *quota, struct sw_shared *shared,
                             struct sw_worker *const *workers, uint32_t count);

@@ -234,6 +234,14 @@ static void fail_later(struct sw_agents *agents, const struct sw_pod *pod, const
     say_later(agents, &later);
 }
 
+/* Nothing can end what is in a journal that cannot be read. Where all of it goes with its Agent
+ * nothing has to. */
+static bool needs_no_host(const struct sw_agents *agents)
+{
+    return agents->options.is_of_one_agent && agents->is_unreadable &&
+           agents->state == SW_HOST_DOWN;
+}
+
 /* Its Pod is here still if no host could be asked to end it. */
 static void closed_later(struct sw_agents *agents, const char *uid)
 {
@@ -241,7 +249,7 @@ static void closed_later(struct sw_agents *agents, const char *uid)
 
     if (pod == NULL && agents->pod_observer.on_closed != NULL)
         agents->pod_observer.on_closed(agents->pod_observer.ctx, uid);
-    else if (pod != NULL && pod->is_closing)
+    else if (pod != NULL && pod->is_closing && needs_no_host(agents))
         sw_pods_closed(agents, pod);
 }
 
@@ -287,14 +295,6 @@ void sw_pods_host_up(struct sw_agents *agents)
     while (sw_map_next(agents->pods, &cursor, &found))
         pod_begin(agents, found.value);
     agents->view.pods = sw_map_count(agents->pods);
-}
-
-/* Nothing can end what is in a journal that cannot be read. Where all of it goes with its Agent
- * nothing has to. */
-static bool needs_no_host(const struct sw_agents *agents)
-{
-    return agents->options.is_of_one_agent && agents->is_unreadable &&
-           agents->state == SW_HOST_DOWN;
 }
 
 /* Of an end that was asked for nothing is told: no Pod failed, and whoever asked knows. */

@@ -108,6 +108,8 @@ static enum sw_rc check_absent(struct sw_cli *cli, const char *target, struct sw
 {
     struct sw_file_view view;
 
+    if (target[0] == '\0')
+        return sw_cli_usage(cli, err, "the file's name is empty");
     if (cli->system->path_view(cli->system->ctx, target, &view, NULL) != SW_OK)
         return SW_OK;
     (void)sw_err_set(err, SW_E_EXISTS, "%s is there already", target);

@@ -1,4 +1,4 @@
-/* A keeper of histories from within; seen by keeper.c and keeper_write.c only.
+/* A keeper of histories from within; seen by keeper.c and keeper_write.c, and by the simulator.
  *
  * Threads, I/O, Limits: as keeper.h. */
 #pragma once
