@@ -56,7 +56,11 @@ wait_for "^swarmd .* serves https://"
 up_ms=$((($(date +%s%N) - begin) / 1000000))
 wait_for "^Ctrl-C stops it"
 answered_ms=$((($(date +%s%N) - begin) / 1000000))
-[ "$before" = "$(built)" ] || fail "make run built something anew"
+after=$(built)
+[ "$before" = "$after" ] || {
+    diff <(echo "$before") <(echo "$after") >&2 || true
+    fail "make run built something anew"
+}
 [ "$up_ms" -le 2000 ] || fail "it served only after $up_ms ms"
 grep -q "with its reader since the last run" "$printed" || fail "the documents are gone"
 interrupt
