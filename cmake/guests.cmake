@@ -38,7 +38,7 @@ function(sw_guest name source)
     COMMAND ${SWARM_GUEST_CC} --target=wasm32 -std=c17 -O2 -Wall -Wextra -Werror
             -mmutable-globals -mbulk-memory -msign-ext -ffreestanding ${GUEST_DEFINES}
             -I${CMAKE_SOURCE_DIR}/include -I${CMAKE_SOURCE_DIR}
-            -MD -MF ${object}.d -MT guests/${name}.wasm
+            -MD -MF ${object}.d -MT ${output}
             -c ${source} -o ${object}
     COMMAND ${SWARM_GUEST_LD} --no-entry --stack-first -z stack-size=14336
             ${object} -o ${linked}
