@@ -19,6 +19,8 @@ static void tell(struct sw_agents *agents, struct sw_bytes name_space, const str
                                        .instances = quota->instances,
                                        .memory_bytes = quota->memory_bytes,
                                        .messages_per_s = (uint32_t)quota->messages_per_s,
+                                       .messages_s = (uint32_t)quota->messages_s,
+                                       .messages_phase = (uint32_t)quota->messages_phase,
                                        .cpu_ns = quota->cpu_ns,
                                        .storage_bytes = quota->storage_bytes}};
 

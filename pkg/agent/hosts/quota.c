@@ -7,7 +7,7 @@
 
 /* Quotas of namespaces, in parts for the hosts that they are in (parts.h). What there may be of
  * something at once is moved from host to host without ever being in two; rates are equal parts of
- * the hosts that have Pods, of one message and a nanosecond in a second at least. */
+ * the hosts that have Pods, of the processor a nanosecond in a second at least. */
 
 struct holder { /* A host that has, had or may have Pods of the namespace. */
     struct sw_list node;
@@ -79,6 +79,18 @@ static uint64_t rate_of(uint64_t limit, uint64_t number, uint64_t count)
     return limit != 0 && part == 0 ? 1 : part; /* 0 would be any number. */
 }
 
+/* Of too few for all, hosts have one each in seconds of their own: in none there are more than the
+ * limit of them. */
+static void put_messages(struct sw_pod_quota *words, uint64_t limit, uint64_t number,
+                         uint64_t count)
+{
+    bool is_short = limit != 0 && limit < count;
+
+    words->messages_per_s = is_short ? 1 : sw_part_of(limit, number, count);
+    words->messages_s = is_short ? (count + limit - 1) / limit : 1;
+    words->messages_phase = number % words->messages_s;
+}
+
 /* In the words of a host, for which no storage is any: no record is as small as a byte. */
 static struct sw_pod_quota words_of(const struct holder *holder)
 {
@@ -118,10 +130,10 @@ static void tell_all(struct space *space)
         struct sw_pod_quota words = words_of(holder);
 
         if (holder->part.takes_part) {
-            words.messages_per_s = rate_of(quota->messages_per_s, number, count);
+            put_messages(&words, quota->messages_per_s, number, count);
             words.cpu_ns = rate_of(quota->cpu_ns, number++, count);
         } else if (holder->number == 0) {
-            words.messages_per_s = rate_of(quota->messages_per_s, 0, SW_HOSTS_MAX);
+            put_messages(&words, quota->messages_per_s, 0, SW_HOSTS_MAX);
             words.cpu_ns = rate_of(quota->cpu_ns, 0, SW_HOSTS_MAX);
         }
         if (holder->host->agents != NULL)

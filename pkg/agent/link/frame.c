@@ -319,10 +319,15 @@ static const struct field stats_fields[] = {U64(stats.pods),
 static const struct field quota_held_fields[] = {
     ID(quota_held.number), NAME(quota_held.name_space, SW_FRAME_NAME_MAX),
     U64(quota_held.instances), U64(quota_held.memory_bytes), U64(quota_held.storage_bytes)};
-static const struct field quota_fields[] = {
-    ID(quota.number),        NAME(quota.name_space, SW_FRAME_NAME_MAX), U64(quota.instances),
-    U64(quota.memory_bytes), U32(quota.messages_per_s, UINT32_MAX),     U64(quota.cpu_ns),
-    U64(quota.storage_bytes)};
+static const struct field quota_fields[] = {ID(quota.number),
+                                            NAME(quota.name_space, SW_FRAME_NAME_MAX),
+                                            U64(quota.instances),
+                                            U64(quota.memory_bytes),
+                                            U32(quota.messages_per_s, UINT32_MAX),
+                                            U64(quota.cpu_ns),
+                                            U64(quota.storage_bytes),
+                                            U32(quota.messages_s, UINT16_MAX),
+                                            U32(quota.messages_phase, UINT16_MAX)};
 static const struct field usage_fields[] = {
     NAME(usage.name_space, SW_FRAME_NAME_MAX),
     TEXT(usage.agent, SW_FRAME_NAME_MAX),

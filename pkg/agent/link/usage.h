@@ -19,7 +19,7 @@ struct sw_frame_quota { /* As struct sw_quota_limits has it. */
     uint64_t number;    /* The answer has it, too. */
     struct sw_bytes name_space;
     uint64_t instances, memory_bytes;
-    uint32_t messages_per_s;
+    uint32_t messages_per_s, messages_s, messages_phase;
     uint64_t cpu_ns, storage_bytes;
 };
 

@@ -144,6 +144,8 @@ struct sw_pod_quota {                 /* Of a namespace on this node. */
     uint64_t messages_per_s;          /* 0: any number. */
     uint64_t cpu_ns;                  /* Of the processor in a second; 0: any. */
     uint64_t storage_bytes;           /* On the disk; 0: any. */
+    /* Above 1: one message, in each so many-th second, of which it is that which leaves _phase. */
+    uint64_t messages_s, messages_phase;
 };
 
 struct sw_pod_event { /* Something that people should see; borrowed for the call. */

@@ -118,7 +118,7 @@ static enum sw_rc account_get(struct sw_accounts *accounts, const struct who *wh
 
 static bool is_rated_by(const struct sw_quota *quota)
 {
-    return atomic_load(&quota->messages_per_s) != 0 ||
+    return atomic_load(&quota->message_rate) != 0 ||
            atomic_load(&quota->storage_bytes_max) != SW_QUOTA_NONE;
 }
 

@@ -45,6 +45,14 @@ static void scale_debt(struct sw_quota *quota, uint64_t old_ns, uint64_t new_ns,
     } while (!atomic_compare_exchange_weak(&quota->cpu_paid_ns, &paid_ns, next_ns));
 }
 
+static uint64_t rate_of(const struct sw_quota_limits *limits)
+{
+    uint64_t seconds = limits->messages_s & UINT16_MAX;
+    uint64_t phase = limits->messages_phase & UINT16_MAX;
+
+    return limits->messages_per_s == 0 ? 0 : phase << 48 | seconds << 32 | limits->messages_per_s;
+}
+
 void sw_quota_set(struct sw_quota *quota, const struct sw_quota_limits *limits, uint64_t now_ns)
 {
     uint64_t old_ns = atomic_exchange(&quota->cpu_ns, limits->cpu_ns);
@@ -52,7 +60,7 @@ void sw_quota_set(struct sw_quota *quota, const struct sw_quota_limits *limits, 
     scale_debt(quota, old_ns, limits->cpu_ns, now_ns);
     atomic_store(&quota->instances_max, limits->instances);
     atomic_store(&quota->memory_bytes_max, limits->memory_bytes);
-    atomic_store(&quota->messages_per_s, limits->messages_per_s);
+    atomic_store(&quota->message_rate, rate_of(limits));
     atomic_store(&quota->storage_bytes_max,
                  limits->storage_bytes == 0 ? SW_QUOTA_NONE : limits->storage_bytes);
     atomic_store(&quota->storage_free_ns, 0);
@@ -148,28 +156,78 @@ uint64_t sw_quota_storage_free_ns(const struct sw_quota *quota)
 
 /* --- Messages -------------------------------------------------------------------------------- */
 
-static uint64_t price_of(uint32_t per_s)
+struct rate {
+    uint64_t price_ns;  /* Of a message: the time after which there is room for another one. */
+    uint64_t window_ns; /* As many as there is room for in this may come at once. */
+    uint64_t phase_ns;  /* Where the window is longer than a second: it is for one, in the second */
+}; /* that begins there. So hosts that share a message never have it at once. */
+
+/* False: any number is allowed. */
+static bool rate_get(const struct sw_quota *quota, struct rate *ret_rate)
 {
-    return SECOND_NS / per_s + (SECOND_NS % per_s != 0);
+    uint64_t all = atomic_load_explicit(&quota->message_rate, memory_order_relaxed);
+    uint64_t count = all & UINT32_MAX, seconds = all >> 32 & UINT16_MAX;
+
+    if (all == 0)
+        return false;
+    ret_rate->window_ns = (seconds == 0 ? 1 : seconds) * SECOND_NS;
+    ret_rate->price_ns = ret_rate->window_ns / count + (ret_rate->window_ns % count != 0);
+    ret_rate->phase_ns = (all >> 48) * SECOND_NS;
+    return true;
+}
+
+static bool is_slotted(const struct rate *rate)
+{
+    return rate->window_ns > SECOND_NS;
+}
+
+/* The second that is the host's, the one that is or comes. */
+static uint64_t slot_of(const struct rate *rate, uint64_t now_ns)
+{
+    uint64_t slot_ns = now_ns - now_ns % rate->window_ns + rate->phase_ns;
+
+    return slot_ns + SECOND_NS <= now_ns ? slot_ns + rate->window_ns : slot_ns;
 }
 
 /* How many there is room for. */
-static uint64_t room_of(uint64_t paid_ns, uint64_t price_ns, uint64_t now_ns)
+static uint64_t room_of(uint64_t paid_ns, const struct rate *rate, uint64_t now_ns)
 {
     uint64_t used_ns = paid_ns > now_ns ? paid_ns - now_ns : 0;
 
-    return used_ns >= SECOND_NS ? 0 : (SECOND_NS - used_ns) / price_ns;
+    if (is_slotted(rate))
+        return used_ns == 0 && slot_of(rate, now_ns) <= now_ns;
+    return used_ns >= rate->window_ns ? 0 : (rate->window_ns - used_ns) / rate->price_ns;
+}
+
+/* When all are paid for, with one more. */
+static uint64_t paid_with(uint64_t paid_ns, const struct rate *rate, uint64_t now_ns)
+{
+    if (is_slotted(rate))
+        return slot_of(rate, now_ns) + SECOND_NS;
+    return (paid_ns > now_ns ? paid_ns : now_ns) + rate->price_ns;
+}
+
+/* From when on there is room for one behind so many others. */
+static uint64_t room_from(uint64_t paid_ns, const struct rate *rate, uint64_t ahead,
+                          uint64_t now_ns)
+{
+    uint64_t begin_ns = paid_ns > now_ns ? paid_ns : now_ns, room_ns;
+
+    room_ns = is_slotted(rate) ? slot_of(rate, begin_ns) + ahead * rate->window_ns
+                               : begin_ns + (ahead + 1) * rate->price_ns - rate->window_ns;
+    return room_ns <= now_ns ? now_ns + 1 : room_ns;
 }
 
 /* One, if there is room for it behind so many others. */
-static bool take_message(struct sw_quota *quota, uint64_t price_ns, uint64_t ahead, uint64_t now_ns)
+static bool take_message(struct sw_quota *quota, const struct rate *rate, uint64_t ahead,
+                         uint64_t now_ns)
 {
     uint64_t paid_ns = atomic_load_explicit(&quota->paid_ns, memory_order_relaxed), next_ns;
 
     do {
-        if (room_of(paid_ns, price_ns, now_ns) <= ahead)
+        if (room_of(paid_ns, rate, now_ns) <= ahead)
             return false;
-        next_ns = (paid_ns > now_ns ? paid_ns : now_ns) + price_ns;
+        next_ns = paid_with(paid_ns, rate, now_ns);
     } while (!atomic_compare_exchange_weak(&quota->paid_ns, &paid_ns, next_ns));
     return true;
 }
@@ -214,9 +272,9 @@ static uint64_t cost_of(const struct sw_quota_turn *turn, uint64_t price_ns)
  * has waited for longer. For one that was let in lately there is one, as far as room_max allows,
  * so that who asks for less than its part finds it. */
 static uint64_t ahead_of(struct sw_quota *quota, const struct sw_quota_turn *turn,
-                         uint64_t price_ns)
+                         const struct rate *rate)
 {
-    uint64_t ahead = 0, kept = 0, kept_max = SECOND_NS / price_ns / 2;
+    uint64_t ahead = 0, kept = 0, kept_max = rate->window_ns / rate->price_ns / 2;
     bool is_behind = false;
 
     SW_LIST_EACH(&quota->turns, node)
@@ -230,7 +288,7 @@ static uint64_t ahead_of(struct sw_quota *quota, const struct sw_quota_turn *tur
         }
         if (other->time_ns + is_behind > turn->time_ns)
             continue;
-        before = 1 + (turn->time_ns - is_behind - other->time_ns) / cost_of(other, price_ns);
+        before = 1 + (turn->time_ns - is_behind - other->time_ns) / cost_of(other, rate->price_ns);
         ahead += before < other->refused ? before : other->refused;
         kept += other->refused == 0;
     }
@@ -282,37 +340,34 @@ static void refuse(struct sw_quota *quota, struct sw_quota_turn *turn, uint64_t 
 }
 
 /* With the lock. */
-static bool take_in_turn(struct sw_quota *quota, struct sw_quota_turn *turn, uint32_t per_s,
-                         uint64_t now_ns, uint64_t *ret_room_ns)
+static bool take_in_turn(struct sw_quota *quota, struct sw_quota_turn *turn,
+                         const struct rate *rate, uint64_t now_ns, uint64_t *ret_room_ns)
 {
-    uint64_t price_ns = price_of(per_s), ahead, paid_ns;
+    uint64_t ahead;
 
     forget_late(quota, now_ns);
     come_back(quota, turn);
-    ahead = ahead_of(quota, turn, price_ns);
-    if (take_message(quota, price_ns, ahead, now_ns)) {
-        let_in(quota, turn, price_ns, now_ns);
+    ahead = ahead_of(quota, turn, rate);
+    if (take_message(quota, rate, ahead, now_ns)) {
+        let_in(quota, turn, rate->price_ns, now_ns);
         return true;
     }
-    paid_ns = atomic_load(&quota->paid_ns);
-    *ret_room_ns = (paid_ns > now_ns ? paid_ns : now_ns) + (ahead + 1) * price_ns - SECOND_NS;
-    if (*ret_room_ns <= now_ns)
-        *ret_room_ns = now_ns + 1;
-    refuse(quota, turn, *ret_room_ns + SW_QUOTA_PATIENCE_NS, per_s);
+    *ret_room_ns = room_from(atomic_load(&quota->paid_ns), rate, ahead, now_ns);
+    refuse(quota, turn, *ret_room_ns + SW_QUOTA_PATIENCE_NS, rate->window_ns / rate->price_ns);
     return false;
 }
 
 bool sw_quota_take_message(struct sw_quota *quota, struct sw_quota_turn *turn, uint64_t now_ns,
                            uint64_t *ret_room_ns)
 {
-    uint32_t per_s = atomic_load_explicit(&quota->messages_per_s, memory_order_relaxed);
+    struct rate rate;
     bool is_taken;
 
-    if (per_s == 0 ||
-        (atomic_load(&quota->turns_count) == 0 && take_message(quota, price_of(per_s), 0, now_ns)))
+    if (!rate_get(quota, &rate) ||
+        (atomic_load(&quota->turns_count) == 0 && take_message(quota, &rate, 0, now_ns)))
         return true;
     pthread_mutex_lock(&quota->mutex);
-    is_taken = take_in_turn(quota, turn, per_s, now_ns, ret_room_ns);
+    is_taken = take_in_turn(quota, turn, &rate, now_ns, ret_room_ns);
     pthread_mutex_unlock(&quota->mutex);
     return is_taken;
 }

@@ -39,12 +39,15 @@ struct sw_quota_limits {
     uint32_t messages_per_s;          /* 0: any number. */
     uint64_t cpu_ns;                  /* Of the processor in a second; 0: any. */
     uint64_t storage_bytes;           /* 0: any number. */
+    /* Above 1: messages_per_s is 1, and it is of each so many-th second, of which this host has
+     * that which leaves messages_phase. */
+    uint32_t messages_s, messages_phase;
 };
 
 struct sw_quota {                                     /* Of a namespace. */
     _Atomic uint64_t instances, memory_bytes;         /* Reserved. */
     _Atomic uint64_t instances_max, memory_bytes_max; /* And the most of it. */
-    _Atomic uint32_t messages_per_s;
+    _Atomic uint64_t message_rate; /* messages_per_s, above 32 bits _s, above 48 _phase; 0: any. */
     _Atomic uint64_t paid_ns; /* When all messages that were taken are paid for, as in rates.h. */
     _Atomic uint64_t cpu_ns;
     _Atomic uint64_t cpu_paid_ns; /* By the monotonic clock: when its processor time is paid for. */

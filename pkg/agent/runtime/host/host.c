@@ -669,9 +669,9 @@ static enum sw_rc set_quota(struct sw_host *host, const struct sw_frame_quota *q
                             struct sw_err *err)
 {
     const struct sw_system *system = host->options.system;
-    const struct sw_quota_limits limits = {quota->instances, quota->memory_bytes,
-                                           quota->messages_per_s, quota->cpu_ns,
-                                           quota->storage_bytes};
+    const struct sw_quota_limits limits = {
+        quota->instances,     quota->memory_bytes, quota->messages_per_s, quota->cpu_ns,
+        quota->storage_bytes, quota->messages_s,   quota->messages_phase};
 
     if (sw_accounts_set_quota(&host->options.shared->accounts, quota->name_space, &limits,
                               system->monotonic_ns(system->ctx)) != SW_OK)

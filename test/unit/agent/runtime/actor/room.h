@@ -18,7 +18,7 @@ static inline uint64_t used(void)
 
 static inline void set_storage(uint64_t bytes)
 {
-    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, 0, bytes};
+    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, 0, bytes, 0, 0};
 
     assert_int_equal(
         sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits, 0), SW_OK);

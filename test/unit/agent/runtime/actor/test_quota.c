@@ -44,7 +44,7 @@ static int set_up(void **state)
 
 static void set_quota(uint64_t instances, uint64_t memory_bytes, uint32_t messages_per_s)
 {
-    const struct sw_quota_limits limits = {instances, memory_bytes, messages_per_s, 0, 0};
+    const struct sw_quota_limits limits = {instances, memory_bytes, messages_per_s, 0, 0, 0, 0};
 
     assert_int_equal(
         sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits, 0), SW_OK);
@@ -482,7 +482,7 @@ static void *use_it(void *ctx)
 
 static void no_interleaving_passes_it(void **state)
 {
-    const struct sw_quota_limits limits = {9, 32, 0, 0, 0}; /* Memory for six. */
+    const struct sw_quota_limits limits = {9, 32, 0, 0, 0, 0, 0}; /* Memory for six. */
     struct sw_quota_turn turn = {0};
     pthread_t threads[THREADS];
     uint64_t room_ns;

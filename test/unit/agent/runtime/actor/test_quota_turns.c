@@ -34,7 +34,7 @@ static uint64_t any(uint64_t below)
 
 static void begin(uint32_t per_s)
 {
-    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, per_s, 0, 0};
+    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, per_s, 0, 0, 0, 0};
 
     memset(&quota, 0, sizeof quota);
     sw_quota_init(&quota);
@@ -145,6 +145,44 @@ static void what_one_does_not_ask_for_others_get(void **state)
 }
 
 /* One of a second: A, B and C come in turn. */
+/* Five hosts share two messages a second: in no second they take more, and each has its own. */
+static void hosts_never_have_the_same_message(void **state)
+{
+    enum { HOSTS = 5, SECONDS = 60, PERIOD = 3 };
+    struct sw_quota hosts[HOSTS];
+    struct sw_quota_turn turns[HOSTS];
+    uint32_t taken[SECONDS] = {0}, of_host[HOSTS] = {0};
+
+    (void)state;
+    memset(turns, 0, sizeof turns);
+    memset(hosts, 0, sizeof hosts);
+    for (uint32_t i = 0; i < HOSTS; i++) {
+        const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 1, 0, 0,
+                                               PERIOD,        i % PERIOD};
+
+        sw_quota_init(&hosts[i]);
+        sw_quota_set(&hosts[i], &limits, 0);
+    }
+    for (uint64_t now_ns = 0; now_ns < SECONDS * (uint64_t)SECOND_NS; now_ns += 7 * MS_NS)
+        for (uint32_t i = 0; i < HOSTS; i++) {
+            uint64_t room_ns = 0;
+
+            if (sw_quota_take_message(&hosts[i], &turns[i], now_ns, &room_ns)) {
+                taken[now_ns / SECOND_NS]++;
+                of_host[i]++;
+            } else {
+                assert_in_range(room_ns, now_ns + 1, now_ns + PERIOD * (uint64_t)SECOND_NS);
+            }
+        }
+    for (uint32_t i = 0; i < SECONDS; i++)
+        assert_in_range(taken[i], 1, 2);
+    for (uint32_t i = 0; i < HOSTS; i++) {
+        assert_int_equal(of_host[i], SECONDS / PERIOD);
+        sw_quota_leave(&hosts[i], &turns[i]);
+        sw_quota_done(&hosts[i]);
+    }
+}
+
 static void few_messages_are_had_in_turn(void **state)
 {
     struct agent agents[3] = {0};
@@ -240,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_gets_its_part_whoever_asks_more_often),
         cmocka_unit_test(what_one_does_not_ask_for_others_get),
+        cmocka_unit_test(hosts_never_have_the_same_message),
         cmocka_unit_test(few_messages_are_had_in_turn),
         cmocka_unit_test(who_does_not_come_back_is_forgotten),
         cmocka_unit_test(turns_are_bounded),

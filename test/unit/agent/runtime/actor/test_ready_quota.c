@@ -49,7 +49,7 @@ static int64_t ahead_of(const struct space *space)
 
 static void space_begin(size_t i, uint64_t cpu_ns)
 {
-    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, cpu_ns, 0};
+    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, cpu_ns, 0, 0, 0};
     char name[8], agent[8];
 
     memset(&spaces[i], 0, sizeof spaces[i]);
@@ -255,7 +255,7 @@ static void see(const struct sw_frame *frame)
 
 static void set_cpu(uint64_t cpu_ns)
 {
-    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, cpu_ns, 0};
+    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, cpu_ns, 0, 0, 0};
 
     assert_int_equal(
         sw_accounts_set_quota(&actors.shared.accounts, script_text("default"), &limits, 0), SW_OK);
@@ -323,7 +323,7 @@ static void a_pod_that_moves_takes_its_quota_along(void **state)
 
 static void set_pace(struct sw_quota *quota, uint64_t cpu_ns, uint64_t now_ns)
 {
-    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, cpu_ns, 0};
+    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, cpu_ns, 0, 0, 0};
 
     sw_quota_set(quota, &limits, now_ns);
 }

@@ -418,7 +418,7 @@ static void *use_it(void *ctx)
 
 static void no_interleaving_passes_it(void **state)
 {
-    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, 0, 1000};
+    const struct sw_quota_limits limits = {SW_QUOTA_NONE, SW_QUOTA_NONE, 0, 0, 1000, 0, 0};
     pthread_t threads[THREADS];
 
     (void)state;
