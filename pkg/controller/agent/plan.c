@@ -208,11 +208,12 @@ static struct tally tally_of(const struct sw_agent_view *view)
 
         tally.instances += pod->status.instances;
         tally.ready_instances += pod->status.ready_instances;
-        tally.ready_pods += pod_is_ready(view, pod) ? 1 : 0;
+        bool is_ready = pod_is_ready(view, pod);
         bool has_failed = pod->status.phase == SW_API_POD_PHASE_FAILED;
         bool is_first = has_failed ? tally.failed_pods == 0 : tally.words[0] == '\0';
-        if (is_first && ready != NULL && !pod_is_ready(view, pod))
+        if (is_first && ready != NULL && !is_ready)
             tally.words = ready->message;
+        tally.ready_pods += is_ready ? 1 : 0;
         tally.failed_pods += has_failed ? 1 : 0;
     }
     return tally;

@@ -156,11 +156,13 @@ uint64_t sw_quota_storage_free_ns(const struct sw_quota *quota)
 
 /* --- Messages -------------------------------------------------------------------------------- */
 
+/* Where the window is longer than a second it is for one message, in the second that begins at the
+ * phase: hosts that share a message never have it at once. */
 struct rate {
     uint64_t price_ns;  /* Of a message: the time after which there is room for another one. */
     uint64_t window_ns; /* As many as there is room for in this may come at once. */
-    uint64_t phase_ns;  /* Where the window is longer than a second: it is for one, in the second */
-}; /* that begins there. So hosts that share a message never have it at once. */
+    uint64_t phase_ns;
+};
 
 /* False: any number is allowed. */
 static bool rate_get(const struct sw_quota *quota, struct rate *ret_rate)

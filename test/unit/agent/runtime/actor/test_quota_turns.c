@@ -144,7 +144,6 @@ static void what_one_does_not_ask_for_others_get(void **state)
     end(agents, 3);
 }
 
-/* One of a second: A, B and C come in turn. */
 /* Five hosts share two messages a second: in no second they take more, and each has its own. */
 static void hosts_never_have_the_same_message(void **state)
 {
@@ -183,6 +182,7 @@ static void hosts_never_have_the_same_message(void **state)
     }
 }
 
+/* One of a second: A, B and C come in turn. */
 static void few_messages_are_had_in_turn(void **state)
 {
     struct agent agents[3] = {0};
