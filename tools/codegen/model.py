@@ -19,7 +19,7 @@ SCALARS = {
 # The longest text of each format, by its name without FORMAT_, where the format sets it.
 LENGTHS = {"LABEL": 63, "DNS_NAME": 253, "QUALIFIED_NAME": 317, "DURATION": 24, "SIZE": 24,
            "DIGEST": 71, "UUID": 36, "LABEL_VALUE": 63, "REASON": 63, "INSTANCE": 255,
-           "SUBJECT": 255}
+           "SUBJECT": 255, "MONEY": 19, "URL": 512}
 KEYWORDS = {"auto", "break", "case", "const", "continue", "default", "do", "else", "enum", "for",
             "goto", "if", "inline", "return", "static", "struct", "switch", "union", "void"}
 
@@ -107,7 +107,7 @@ class Field:
             raise ContractError(f"{where}: has no comment")
         if self.type == "MESSAGE" and self.optional:
             raise ContractError(f"{where}: a message is optional anyway")
-        if self.repeated and self.type in ("BOOL", "INT32", "ENUM"):
+        if self.repeated and self.type in ("BOOL", "INT32"):
             raise ContractError(f"{where}: repeated {self.type} is not in use here")
         if self.repeated and not owner.is_envelope and not rules.max_items:
             raise ContractError(f"{where}: needs max_items")

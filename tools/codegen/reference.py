@@ -4,7 +4,7 @@ FORMAT_WORDS = {
     "LABEL": "label", "DNS_NAME": "DNS name", "QUALIFIED_NAME": "name or domain/name",
     "DURATION": "duration", "SIZE": "size", "DIGEST": "digest", "SUBJECT": "subject",
     "UUID": "UUID", "TIMESTAMP": "time", "REASON": "CamelCase word", "INSTANCE": "agent/key",
-    "LABEL_VALUE": "label value"}
+    "LABEL_VALUE": "label value", "MONEY": "dollars", "URL": "URL"}
 UNITS = (("d", 86400 * 10 ** 9), ("h", 3600 * 10 ** 9), ("m", 60 * 10 ** 9), ("s", 10 ** 9),
          ("ms", 10 ** 6), ("ns", 1))
 SIZES = (("TiB", 2 ** 40), ("GiB", 2 ** 30), ("MiB", 2 ** 20), ("KiB", 2 ** 10), ("B", 1))

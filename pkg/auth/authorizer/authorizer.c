@@ -12,7 +12,7 @@ static const struct sw_rule default_rules[] = {
     {SW_PRINCIPAL_NODE, "*", SW_VERB_GET, "Health", "", "*"},
     {SW_PRINCIPAL_AGENT, "*", SW_VERB_GET, "Health", "", "*"},
     {SW_PRINCIPAL_USER, "admin", SW_VERBS_ALL, "*", "*", "*"},
-    {SW_PRINCIPAL_NODE, "*", SW_VERBS_READ, "*", "*", "*"},
+    {SW_PRINCIPAL_NODE, "*", SW_VERBS_READ, "!Secret", "*", "*"},
     {SW_PRINCIPAL_NODE, "*", SW_VERB_CREATE | SW_VERB_UPDATE | SW_VERB_UPDATE_STATUS, "Node", "",
      "="},
     {SW_PRINCIPAL_NODE, "*", SW_VERB_UPDATE_STATUS, "Pod", "*", "*"},
@@ -38,6 +38,8 @@ static bool is_match(const char *pattern, const char *text, const char *own)
         return true;
     if (strcmp(pattern, "=") == 0) /* A principal that has no name of its own matches nothing. */
         return own[0] != '\0' && strcmp(own, text) == 0;
+    if (pattern[0] == '!')
+        return strcmp(pattern + 1, text) != 0;
     return strcmp(pattern, text) == 0;
 }
 
@@ -50,10 +52,31 @@ static bool is_allowed_by(const struct sw_rule *rule, const struct sw_principal 
            is_match(rule->object, access->name, principal->name);
 }
 
+/* What may be spent, by whom it is charged and with which keys is for people to say. A rule that
+ * allows a program to write one of these would let it pay itself. */
+static bool is_for_people(const struct sw_access *access)
+{
+    static const char *const kinds[] = {"Budget", "Cluster", "ModelProvider", "Secret"};
+
+    if ((access->verb & SW_VERBS_READ) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strcmp(kinds[i], access->kind) == 0)
+            return true;
+    return false;
+}
+
+static bool is_program(const struct sw_principal *principal)
+{
+    return principal->kind == SW_PRINCIPAL_NODE || principal->kind == SW_PRINCIPAL_AGENT;
+}
+
 enum sw_rc sw_authorize(struct sw_policy policy, const struct sw_principal *principal,
                         const struct sw_access *access, struct sw_err *err)
 {
-    for (size_t i = 0; i < policy.count; i++)
+    bool is_open = !(is_program(principal) && is_for_people(access));
+
+    for (size_t i = 0; i < policy.count && is_open; i++)
         if (is_allowed_by(&policy.rules[i], principal, access))
             return SW_OK;
     if (principal->kind == SW_PRINCIPAL_ANYBODY) {

@@ -30,7 +30,7 @@ struct sw_access { /* What somebody wants to do. Texts are borrowed. */
     const char *name;       /* "" where no one object is meant. */
 };
 
-struct sw_rule { /* "*" matches any text, also "". */
+struct sw_rule { /* "*" matches any text, also ""; "!Secret" any but "Secret". */
     enum sw_principal_kind principal;
     const char *name;       /* Of the principal. */
     unsigned verbs;         /* Of enum sw_verb. */
@@ -44,11 +44,12 @@ struct sw_policy { /* Borrowed rules; whoever allows first decides. */
     size_t count;
 };
 
-/* The rules of a new cluster: its admin may do all, a node may read all and write its own status,
- * an Agent may message its own namespace, anybody may ask for health. Static. */
+/* The rules of a new cluster: its admin may do all, a node may read all but Secrets and write its
+ * own status, an Agent may message its own namespace, anybody may ask for health. Static. */
 struct sw_policy sw_policy_default(void);
 
-/* SW_OK, or with words that name the principal, verb and kind:
+/* SW_OK, or with words that name the principal, verb and kind. Whatever the rules say, only people
+ * write Budgets, Secrets, ModelProviders and the Cluster: no node and no Agent does.
  * SW_E_UNAUTHENTICATED   nobody known asked for what is not open to all
  * SW_E_DENIED            no rule allows it */
 SW_MUST_CHECK enum sw_rc sw_authorize(struct sw_policy policy, const struct sw_principal *principal,

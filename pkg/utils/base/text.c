@@ -2,6 +2,8 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +158,39 @@ enum sw_rc sw_text_to_size_bytes(const char *text, uint64_t *ret_bytes)
     };
 
     return number_with_unit(text, units, sizeof units / sizeof units[0], ret_bytes);
+}
+
+#define MONEY_DIGITS_MAX 9u
+
+enum sw_rc sw_text_to_money(const char *text, uint64_t *ret_billionths)
+{
+    size_t whole = strspn(text, "0123456789"), part = 0;
+    uint64_t value = 0;
+
+    if (whole == 0 || whole > MONEY_DIGITS_MAX)
+        return SW_E_INVALID;
+    if (text[whole] == '.') {
+        part = strspn(text + whole + 1, "0123456789");
+        if (part == 0 || part > MONEY_DIGITS_MAX)
+            return SW_E_INVALID;
+    }
+    if (text[whole + (part > 0 ? 1 + part : 0)] != '\0')
+        return SW_E_INVALID;
+    for (size_t i = 0; i < whole; i++)
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    for (size_t i = 0; i < MONEY_DIGITS_MAX; i++)
+        value = value * 10 + (i < part ? (uint64_t)(text[whole + 1 + i] - '0') : 0);
+    *ret_billionths = value;
+    return SW_OK;
+}
+
+void sw_money_print(uint64_t billionths, char ret_text[SW_MONEY_TEXT_SIZE])
+{
+    int size = snprintf(ret_text, SW_MONEY_TEXT_SIZE, "%" PRIu64 ".%09" PRIu64,
+                        billionths / SW_MONEY_BILLIONTHS, billionths % SW_MONEY_BILLIONTHS);
+
+    for (int zeros = 0; zeros < 7 && ret_text[size - 1] == '0'; zeros++)
+        ret_text[--size] = '\0';
 }
 
 static unsigned least(unsigned one, unsigned other)

@@ -19,6 +19,14 @@ SW_MUST_CHECK enum sw_rc sw_text_to_i64(const char *text, int64_t *ret_value);
 SW_MUST_CHECK enum sw_rc sw_text_to_duration_ns(const char *text, uint64_t *ret_ns);
 /* "64KiB", "1MiB", "2GiB" or a plain number in bytes; SW_E_INVALID or SW_E_RANGE. */
 SW_MUST_CHECK enum sw_rc sw_text_to_size_bytes(const char *text, uint64_t *ret_bytes);
+#define SW_MONEY_BILLIONTHS UINT64_C(1000000000)
+#define SW_MONEY_TEXT_SIZE 24
+/* "1", "0.15", "0.000000001" in billionths: one to nine digits, and perhaps a point and one to nine
+ * more.  SW_E_INVALID. */
+SW_MUST_CHECK enum sw_rc sw_text_to_money(const char *text, uint64_t *ret_billionths);
+/* The other way, with two digits behind the point, or as many more as it takes: "1.00", "0.0015".
+ */
+void sw_money_print(uint64_t billionths, char ret_text[SW_MONEY_TEXT_SIZE]);
 
 /* Edit distance (Damerau-Levenshtein, adjacent swaps), at most 255; texts are cut at 64 bytes. */
 unsigned sw_text_distance(const char *one, const char *other);

@@ -169,6 +169,7 @@ static const char *type_word(const struct sw_api_field *field)
     case SW_API_TYPE_STRING:
         return field->format == SW_API_FORMAT_DURATION ? "duration"
                : field->format == SW_API_FORMAT_SIZE   ? "size"
+               : field->format == SW_API_FORMAT_MONEY  ? "dollars"
                                                        : "text";
     case SW_API_TYPE_BYTES:
         return "bytes in base64";

@@ -10,6 +10,8 @@
 #define SUBJECT_MAX 255
 #define DIGEST_SIZE 71
 #define UUID_SIZE 36
+#define URL_MAX 512
+#define PORT_MAX 65535u
 
 static bool is_lower_hex(char byte)
 {
@@ -130,6 +132,60 @@ static bool is_instance(const char *text)
     return sw_text_is_label(agent, LABEL_MAX) && (text[size] == '\0' || text[size + 1] != '\0');
 }
 
+/* "" or ":" and a port. */
+static bool is_port(const char *text, size_t size)
+{
+    unsigned port = 0;
+
+    if (size == 0)
+        return true;
+    if (text[0] != ':' || size < 2 || size > 6)
+        return false;
+    for (size_t i = 1; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        port = port * 10 + (unsigned)(text[i] - '0');
+    }
+    return port > 0 && port <= PORT_MAX;
+}
+
+/* A name, or an address of IPv4, or one of IPv6 in brackets; and perhaps a port. */
+static bool is_authority(const char *text, size_t size)
+{
+    size_t host = 0;
+
+    if (size > 0 && text[0] == '[') {
+        host = 1;
+        while (host < size && (is_lower_hex(text[host]) || strchr("ABCDEF:.", text[host]) != NULL))
+            host++;
+        if (host < 3 || host == size || text[host] != ']')
+            return false;
+        host++;
+    } else {
+        while (host < size && text[host] != ':')
+            host++;
+        if (!is_dns_name(text, host))
+            return false;
+    }
+    return is_port(text + host, size - host);
+}
+
+/* RFC 3986, as far as somebody can be reached under it and asked for what lies below. */
+static bool is_url(const char *text)
+{
+    size_t scheme = strncmp(text, "https://", 8) == 0  ? 8
+                    : strncmp(text, "http://", 7) == 0 ? 7
+                                                       : 0;
+    size_t authority = strcspn(text + scheme, "/");
+
+    if (scheme == 0 || strlen(text) > URL_MAX || !is_authority(text + scheme, authority))
+        return false;
+    for (const char *at = text + scheme + authority; *at != '\0'; at++)
+        if (*at <= ' ' || *at > '~' || strchr("?#\"<>\\^`{|}", *at) != NULL)
+            return false;
+    return true;
+}
+
 static bool is_valid(enum sw_api_format format, const char *text)
 {
     uint64_t number;
@@ -157,6 +213,10 @@ static bool is_valid(enum sw_api_format format, const char *text)
         return is_instance(text);
     case SW_API_FORMAT_LABEL_VALUE:
         return text[0] == '\0' || is_word(text);
+    case SW_API_FORMAT_MONEY:
+        return sw_text_to_money(text, &number) == SW_OK;
+    case SW_API_FORMAT_URL:
+        return is_url(text);
     case SW_API_FORMAT_NONE:
     case SW_API_FORMAT_TIMESTAMP:
         break;
@@ -180,6 +240,12 @@ static const char *const expected_words[] = {
     [SW_API_FORMAT_INSTANCE] = "\"agent/key\" or \"agent\"",
     [SW_API_FORMAT_LABEL_VALUE] =
         "at most 63 letters, digits, '-', '_' and '.', alphanumeric at the ends",
+    [SW_API_FORMAT_MONEY] =
+        "an amount of dollars such as \"1\" or \"0.15\", with at most nine digits "
+        "on either side of the point",
+    [SW_API_FORMAT_URL] =
+        "\"http://\" or \"https://\", a host in lowercase, and perhaps a port and a path "
+        "(at most 512 bytes)",
 };
 
 const char *sw_format_describe(enum sw_api_format format)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define CLUSTER_NAME "default"
+#define MODELS_MAX 64u              /* More are refused by the table. */
 #define COMPUTE_REPLICAS_MAX 16384u /* As many as an agent host can have: SW_WASM_GUARDED_MAX. */
 
 static void spec_after_defaults(void *value)
@@ -38,9 +39,10 @@ static void check_spec(struct sw_checker *checker, const struct sw_place *place,
                           COMPUTE_REPLICAS_MAX);
 }
 
-/* The longest wait of a policy is no shorter than its first one. */
+/* The longest wait of a policy is no shorter than its first one, which stands in the field `name`.
+ */
 static void check_backoff(struct sw_checker *checker, const struct sw_place *place,
-                          const char *initial, const char *longest)
+                          const char *name, const char *initial, const char *longest)
 {
     struct sw_place field = {.parent = place, .name = "maxBackoff"};
     uint64_t first_ns, last_ns;
@@ -49,8 +51,7 @@ static void check_backoff(struct sw_checker *checker, const struct sw_place *pla
         sw_text_to_duration_ns(longest, &last_ns) != SW_OK)
         return; /* Missing, or refused by the format. */
     if (first_ns > last_ns)
-        sw_checker_refuse(checker, &field, NULL, "shorter than initialBackoff, which is %s",
-                          initial);
+        sw_checker_refuse(checker, &field, NULL, "shorter than %s, which is %s", name, initial);
 }
 
 static void check_restart(struct sw_checker *checker, const struct sw_place *place,
@@ -58,14 +59,59 @@ static void check_restart(struct sw_checker *checker, const struct sw_place *pla
 {
     const struct sw_api_restart_policy *restart = value;
 
-    check_backoff(checker, place, restart->initial_backoff, restart->max_backoff);
+    check_backoff(checker, place, "initialBackoff", restart->initial_backoff, restart->max_backoff);
 }
 
 static void check_retry(struct sw_checker *checker, const struct sw_place *place, const void *value)
 {
     const struct sw_api_retry_policy *retry = value;
 
-    check_backoff(checker, place, retry->initial_backoff, retry->max_backoff);
+    check_backoff(checker, place, "initialBackoff", retry->initial_backoff, retry->max_backoff);
+}
+
+static void check_model_retries(struct sw_checker *checker, const struct sw_place *place,
+                                const void *value)
+{
+    const struct sw_api_model_retries *retries = value;
+
+    check_backoff(checker, place, "backoff", retries->backoff, retries->max_backoff);
+}
+
+/* A provider has each model once, and only the API of OpenAI has parts. */
+static void check_provider(struct sw_checker *checker, const struct sw_place *place,
+                           const void *value)
+{
+    const struct sw_api_model_provider_spec *spec = value;
+    struct sw_place apis = {.parent = place, .name = "apis"};
+    struct sw_place models = {.parent = place, .name = "models"};
+
+    if (spec->apis_count > 0 && spec->protocol == SW_API_MODEL_PROTOCOL_ANTHROPIC)
+        sw_checker_refuse(checker, &apis, "leave it out", "only the protocol openai has them");
+    for (size_t i = 1; i < spec->models_count && i < MODELS_MAX; i++) {
+        struct sw_place model = {.parent = &models, .index = i};
+        struct sw_place name = {.parent = &model, .name = "name"};
+        for (size_t j = 0; j < i; j++)
+            if (spec->models[i].name != NULL && spec->models[j].name != NULL &&
+                strcmp(spec->models[i].name, spec->models[j].name) == 0)
+                sw_checker_refuse(checker, &name, NULL, "the same as of models[%zu]", j);
+    }
+}
+
+/* Sealed texts are longer than what they hold. */
+static void check_secret(struct sw_checker *checker, const struct sw_place *place,
+                         const void *value)
+{
+    const struct sw_api_secret_spec *spec = value;
+    struct sw_place data = {.parent = place, .name = "data"};
+
+    for (size_t i = 0; i < spec->data_count; i++) {
+        struct sw_place entry = {.parent = &data, .index = i, .key = spec->data[i].key};
+        size_t size = strlen(spec->data[i].value);
+        if (size > SW_SECRET_VALUE_MAX &&
+            strncmp(spec->data[i].value, SW_SECRET_SEALED, strlen(SW_SECRET_SEALED)) != 0)
+            sw_checker_refuse(checker, &entry, NULL, "at most %u bytes, found %zu",
+                              SW_SECRET_VALUE_MAX, size);
+    }
 }
 
 /* Ranges stand in order, do not overlap, and end within the Agent's slots. */
@@ -95,6 +141,9 @@ static const struct rule {
     {&sw_api_restart_policy_message, NULL, check_restart},
     {&sw_api_retry_policy_message, NULL, check_retry},
     {&sw_api_pod_spec_message, NULL, check_pod},
+    {&sw_api_model_retries_message, NULL, check_model_retries},
+    {&sw_api_model_provider_spec_message, NULL, check_provider},
+    {&sw_api_secret_spec_message, NULL, check_secret},
 };
 
 void sw_rules_after_defaults(const struct sw_api_message *message, void *value)

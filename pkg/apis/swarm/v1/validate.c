@@ -92,7 +92,8 @@ static void check_number(struct sw_checker *checker, const struct sw_api_field *
                          const struct sw_place *place, uint64_t number)
 {
     if (field->type == SW_API_TYPE_ENUM) {
-        if (number != 0 && sw_api_enum_at(field->enumeration, (int)number) == NULL)
+        bool is_unset = number == 0 && (field->flags & SW_API_REPEATED) == 0;
+        if (!is_unset && sw_api_enum_at(field->enumeration, (int)number) == NULL)
             sw_checker_refuse(checker, place, NULL, "%" PRId64 " is no number of %s",
                               (int64_t)number, field->enumeration->name);
         return;

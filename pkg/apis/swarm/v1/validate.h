@@ -19,6 +19,11 @@ struct sw_validate_options {
     const char *file;             /* For the problems; "" when there is none. */
 };
 
+#define SW_SECRET_VALUE_MAX 65536u /* Bytes of a plain value of a Secret. */
+#define SW_SECRET_SEALED                                                                           \
+    "sealed:" /* So a value begins that is sealed already, and no plain one.                       \
+               */
+
 /* Give every field that is not set its default. Default texts are constants, so no memory is used.
  */
 void sw_object_apply_defaults(const struct sw_kind *kind, void *object);

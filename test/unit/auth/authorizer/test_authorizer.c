@@ -48,6 +48,17 @@ static void test_default_rules(void **state)
         {&node, {SW_VERB_UPDATE, "Agent", "shop", "till"}, SW_E_DENIED},
         {&node, {SW_VERB_UPDATE_STATUS, "Pod", "shop", "till-0"}, SW_OK},
         {&node, {SW_VERB_CREATE, "Event", "shop", "x"}, SW_OK},
+        {&admin, {SW_VERB_GET, "Secret", "shop", "key"}, SW_OK},
+        {&admin, {SW_VERB_UPDATE, "Budget", "shop", "till"}, SW_OK},
+        {&guest, {SW_VERB_UPDATE, "Budget", "shop", "till"}, SW_E_DENIED},
+        {&node, {SW_VERB_GET, "ModelProvider", "", "p"}, SW_OK},
+        {&node, {SW_VERB_GET, "Secret", "shop", "key"}, SW_E_DENIED},
+        {&node, {SW_VERB_LIST, "Secret", "", ""}, SW_E_DENIED},
+        {&node, {SW_VERB_WATCH, "Secret", "shop", ""}, SW_E_DENIED},
+        {&node, {SW_VERB_UPDATE, "Budget", "shop", "till"}, SW_E_DENIED},
+        {&node, {SW_VERB_UPDATE_STATUS, "Budget", "shop", "till"}, SW_E_DENIED},
+        {&agent, {SW_VERB_GET, "Secret", "shop", "key"}, SW_E_DENIED},
+        {&agent, {SW_VERB_UPDATE, "Budget", "shop", "till"}, SW_E_DENIED},
         {&false_admin, {SW_VERB_DELETE, "Agent", "shop", "till"}, SW_E_DENIED},
         {&agent, {SW_VERB_SEND, "Agent", "shop", "other"}, SW_OK},
         {&agent, {SW_VERB_SEND, "Agent", "bank", "vault"}, SW_E_DENIED},
@@ -59,6 +70,29 @@ static void test_default_rules(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_int_equal(sw_authorize(sw_policy_default(), rows[i].who, &rows[i].what, NULL),
                          rows[i].rc);
+}
+
+static void test_no_rule_lets_programs_write_what_is_for_people(void **state)
+{
+    static const struct sw_rule rules[] = {
+        {SW_PRINCIPAL_NODE, "*", SW_VERBS_ALL, "*", "*", "*"},
+        {SW_PRINCIPAL_AGENT, "*", SW_VERBS_ALL, "*", "*", "*"},
+        {SW_PRINCIPAL_USER, "*", SW_VERBS_ALL, "*", "*", "*"},
+    };
+    static const char *const kinds[] = {"Budget", "Cluster", "ModelProvider", "Secret"};
+    const struct sw_policy policy = {rules, sizeof rules / sizeof rules[0]};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct sw_access access = {SW_VERB_UPDATE, kinds[i], "shop", "x"};
+        assert_int_equal(sw_authorize(policy, &agent, &access, NULL), SW_E_DENIED);
+        assert_int_equal(sw_authorize(policy, &node, &access, NULL), SW_E_DENIED);
+        assert_int_equal(sw_authorize(policy, &guest, &access, NULL), SW_OK);
+        access.verb = SW_VERB_DELETE;
+        assert_int_equal(sw_authorize(policy, &agent, &access, NULL), SW_E_DENIED);
+        access.verb = SW_VERB_GET;
+        assert_int_equal(sw_authorize(policy, &agent, &access, NULL), SW_OK);
+    }
 }
 
 static void test_refusals_say_who_and_what(void **state)
@@ -107,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_rules),
+        cmocka_unit_test(test_no_rule_lets_programs_write_what_is_for_people),
         cmocka_unit_test(test_refusals_say_who_and_what),
         cmocka_unit_test(test_no_rules_allow_nothing),
         cmocka_unit_test(test_own_name_of_nobody_matches_nothing),

@@ -161,6 +161,43 @@ static void a_cut_text_ends_with_a_whole_character(void **state)
     }
 }
 
+static void money_is_exact(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t billionths;
+        const char *printed;
+    } rows[] = {
+        {"0", 0, "0.00"},
+        {"1", 1000000000, "1.00"},
+        {"1.5", 1500000000, "1.50"},
+        {"0.15", 150000000, "0.15"},
+        {"0.0015", 1500000, "0.0015"},
+        {"0.000000001", 1, "0.000000001"},
+        {"999999999.999999999", 999999999999999999, "999999999.999999999"},
+        {"007.10", 7100000000, "7.10"},
+    };
+    static const char *const bad[] = {"",      ".",   "1.", ".1", "-1",           "+1",
+                                      "1,5",   "1e3", " 1", "1 ", "1.0000000000", "1000000000",
+                                      "1.2.3", "0x1"};
+    char printed[SW_MONEY_TEXT_SIZE];
+    uint64_t value = 7;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(sw_text_to_money(rows[i].text, &value), SW_OK);
+        assert_true(value == rows[i].billionths);
+        sw_money_print(value, printed);
+        assert_string_equal(printed, rows[i].printed);
+    }
+    value = 7;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(sw_text_to_money(bad[i], &value), SW_E_INVALID);
+    assert_int_equal(value, 7);
+    sw_money_print(UINT64_MAX, printed);
+    assert_string_equal(printed, "18446744073.709551615");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +209,7 @@ int main(void)
         cmocka_unit_test(signed_numbers_reach_both_ends),
         cmocka_unit_test(durations_need_a_unit),
         cmocka_unit_test(sizes_are_binary),
+        cmocka_unit_test(money_is_exact),
         cmocka_unit_test(distance_counts_edits_and_swaps),
         cmocka_unit_test(nearest_is_what_was_meant),
     };

@@ -243,13 +243,101 @@ static void test_requests(void **state)
     assert_contains(told, "body: at most 262144 bytes");
 }
 
+static void test_rules_of_providers(void **state)
+{
+    struct fixture *f = *state;
+    const char *told = invalid(f, "kind: ModelProvider\nmetadata: {name: p}\nspec:\n"
+                                  "  protocol: anthropic\n"
+                                  "  baseURL: http://127.0.0.1:1/v1\n"
+                                  "  apis: [chat]\n"
+                                  "  apiKey: {secret: s}\n"
+                                  "  models: [{name: a}, {name: b}, {name: a}]\n"
+                                  "  retries: {backoff: 2s, maxBackoff: 1s}\n");
+
+    assert_contains(told, "spec.apis: only the protocol openai has them");
+    assert_contains(told, "spec.models[2].name: the same as of models[0]");
+    assert_contains(told, "spec.retries.maxBackoff: shorter than backoff, which is 2s");
+    assert_contains(told, "spec.apiKey.namespace: missing");
+    assert_contains(told, "spec.apiKey.key: missing");
+    told = invalid(f, "kind: ModelProvider\nmetadata: {name: p}\nspec: {protocol: openai}\n");
+    assert_contains(told, "spec.baseURL: missing");
+    assert_contains(told, "spec.models: missing");
+}
+
+static void test_rules_of_secrets(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_manifest *m = manifests_of(
+        f, "kind: Secret\nmetadata: {name: s, namespace: n}\nspec: {data: {a: x, b.c_d-e: \"\"}}\n",
+        1);
+    struct sw_api_secret *secret = m[0].object;
+    size_t size = SW_SECRET_VALUE_MAX + 1;
+    char *large = sw_arena_get(f->arena, size + 1);
+
+    assert_int_equal(sw_object_validate(m[0].kind, secret, &f->check), SW_OK);
+    memset(large, 'x', size);
+    secret->spec.data[0].value = large + 1;
+    assert_int_equal(sw_object_validate(m[0].kind, secret, &f->check), SW_OK);
+    secret->spec.data[0].value = large;
+    assert_int_equal(sw_object_validate(m[0].kind, secret, &f->check), SW_E_INVALID);
+    assert_contains(problems_of(f), "spec.data['a']: at most 65536 bytes, found 65537");
+    memcpy(large, SW_SECRET_SEALED, strlen(SW_SECRET_SEALED)); /* It holds less than its length. */
+    assert_int_equal(sw_object_validate(m[0].kind, secret, &f->check), SW_OK);
+}
+
+static void test_lists_of_enums(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_manifest *m =
+        manifests_of(f,
+                     "kind: ModelProvider\nmetadata: {name: p}\nspec:\n  protocol: openai\n"
+                     "  baseURL: http://127.0.0.1:1/v1\n  apis: [chat, embeddings]\n"
+                     "  models: [{name: a, capabilities: [chat, jsonSchema]}]\n",
+                     1);
+    struct sw_api_model_provider *provider = m[0].object, *copy;
+    void *decoded = NULL;
+
+    assert_int_equal(sw_object_validate(m[0].kind, provider, &f->check), SW_OK);
+    sw_protobuf_encode(m[0].kind->message, provider, &f->out);
+    assert_int_equal(sw_object_decode(m[0].kind, (struct sw_bytes){f->out.data, f->out.size},
+                                      f->arena, &decoded, NULL),
+                     SW_OK);
+    sw_buffer_reset(&f->out);
+    copy = decoded;
+    assert_true(sw_api_is_equal(m[0].kind->message, provider, copy));
+    sw_json_encode(m[0].kind->message, copy, SW_JSON_COMPACT, &f->out);
+    assert_contains(taken(f), "\"capabilities\":[\"chat\",\"jsonSchema\"]");
+    copy->spec.apis[1] = SW_API_MODEL_API_UNSPECIFIED;
+    copy->spec.models[0].capabilities[1] = (enum sw_api_model_capability)77;
+    f->check.tree = NULL;
+    assert_int_equal(sw_object_validate(m[0].kind, copy, &f->check), SW_E_INVALID);
+    const char *told = problems_of(f);
+    assert_contains(told, "spec.apis[1]: 0 is no number of ModelApi");
+    assert_contains(told, "spec.models[0].capabilities[1]: 77 is no number of ModelCapability");
+}
+
+struct format_case {
+    enum sw_api_format format;
+    bool is_good;
+    const char *text;
+};
+
+static void check_formats(const struct format_case *cases, size_t count)
+{
+    struct sw_err err = {0};
+
+    for (size_t i = 0; i < count; i++) {
+        enum sw_rc rc = sw_format_check(cases[i].format, cases[i].text, &err);
+        if (rc != (cases[i].is_good ? SW_OK : SW_E_INVALID))
+            fail_msg("format %d, \"%s\"", (int)cases[i].format, cases[i].text);
+        if (rc != SW_OK)
+            assert_contains(err.message, sw_format_describe(cases[i].format));
+    }
+}
+
 static void test_formats(void **state)
 {
-    static const struct {
-        enum sw_api_format format;
-        bool is_good;
-        const char *text;
-    } cases[] = {
+    static const struct format_case cases[] = {
         {SW_API_FORMAT_NONE, true, "any thing"},
         {SW_API_FORMAT_LABEL, true, "a-1"},
         {SW_API_FORMAT_LABEL, false, ""},
@@ -299,16 +387,49 @@ static void test_formats(void **state)
         {SW_API_FORMAT_LABEL_VALUE, false, "-a"},
         {SW_API_FORMAT_LABEL_VALUE, false, "a-"},
     };
-    struct sw_err err = {0};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        enum sw_rc rc = sw_format_check(cases[i].format, cases[i].text, &err);
-        if (rc != (cases[i].is_good ? SW_OK : SW_E_INVALID))
-            fail_msg("format %d, \"%s\"", (int)cases[i].format, cases[i].text);
-        if (rc != SW_OK)
-            assert_contains(err.message, sw_format_describe(cases[i].format));
-    }
+    check_formats(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+static void test_formats_of_money_and_urls(void **state)
+{
+    static const struct format_case cases[] = {
+        {SW_API_FORMAT_MONEY, true, "0"},
+        {SW_API_FORMAT_MONEY, true, "1.00"},
+        {SW_API_FORMAT_MONEY, true, "999999999.999999999"},
+        {SW_API_FORMAT_MONEY, false, ""},
+        {SW_API_FORMAT_MONEY, false, ".5"},
+        {SW_API_FORMAT_MONEY, false, "5."},
+        {SW_API_FORMAT_MONEY, false, "-1"},
+        {SW_API_FORMAT_MONEY, false, "1e3"},
+        {SW_API_FORMAT_MONEY, false, "0.0000000001"},
+        {SW_API_FORMAT_MONEY, false, "1000000000"},
+        {SW_API_FORMAT_MONEY, false, "$1"},
+        {SW_API_FORMAT_URL, true, "https://api.example.com"},
+        {SW_API_FORMAT_URL, true, "https://api.example.com/v1/x~y"},
+        {SW_API_FORMAT_URL, true, "http://127.0.0.1:8080/v1"},
+        {SW_API_FORMAT_URL, true, "http://[::1]:8080/v1/"},
+        {SW_API_FORMAT_URL, false, ""},
+        {SW_API_FORMAT_URL, false, "ftp://example.com"},
+        {SW_API_FORMAT_URL, false, "https://"},
+        {SW_API_FORMAT_URL, false, "https:///v1"},
+        {SW_API_FORMAT_URL, false, "https://user:word@example.com/v1"},
+        {SW_API_FORMAT_URL, false, "https://example.com:0/"},
+        {SW_API_FORMAT_URL, false, "https://example.com:65536"},
+        {SW_API_FORMAT_URL, false, "https://example.com:"},
+        {SW_API_FORMAT_URL, false, "https://example.com:8x"},
+        {SW_API_FORMAT_URL, false, "https://[::1/v1"},
+        {SW_API_FORMAT_URL, false, "https://[]/v1"},
+        {SW_API_FORMAT_URL, false, "https://[::1]x/v1"},
+        {SW_API_FORMAT_URL, false, "https://example.com/v1?key=x"},
+        {SW_API_FORMAT_URL, false, "https://example.com/v 1"},
+        {SW_API_FORMAT_URL, false, "https://example.com/#x"},
+        {SW_API_FORMAT_URL, false, "https://example.com/\r\nHost: x"},
+    };
+
+    (void)state;
+    check_formats(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 static void test_immutable_fields(void **state)
@@ -422,6 +543,10 @@ int main(void)
         TEST(test_lengths_and_counts),
         TEST(test_requests),
         TEST(test_formats),
+        TEST(test_formats_of_money_and_urls),
+        TEST(test_rules_of_providers),
+        TEST(test_rules_of_secrets),
+        TEST(test_lists_of_enums),
         TEST(test_immutable_fields),
         TEST(test_templates_may_change),
         TEST(test_moves),
