@@ -218,15 +218,14 @@ enum sw_rc sw_wire_look_messages(struct sw_wire_request *request, uint32_t array
     for (uint32_t i = sw_wire_first(doc, array); i != 0; i = sw_wire_next(doc, array, i)) {
         if (sw_wire_kind_of(doc, i) != SW_WIRE_OBJECT)
             return sw_wire_fail(doc, i, err, SW_E_INVALID, "this must be an object");
-        for (uint32_t j = sw_wire_first(doc, i); j != 0; j = sw_wire_next(doc, i, j)) {
-            bool is_content = false;
+        request->view.input_bytes += sw_wire_reading(doc, i);
+        for (size_t k = 0; k < count; k++) {
+            uint32_t content = sw_wire_find(doc, i, contents[k]);
 
-            for (size_t k = 0; k < count; k++)
-                is_content = is_content || sw_wire_find(doc, i, contents[k]) == j;
-            if (is_content)
-                sw_wire_look_content(request, j);
-            else
-                request->view.input_bytes += sw_wire_reading(doc, j);
+            if (content == 0)
+                continue;
+            request->view.input_bytes -= sw_wire_reading(doc, content);
+            sw_wire_look_content(request, content);
         }
     }
     return SW_OK;
