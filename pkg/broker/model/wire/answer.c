@@ -155,20 +155,24 @@ enum sw_rc sw_wire_answer_take(struct sw_wire_answer *answer, struct sw_wire_eve
     if (event->choice >= answer->choices)
         answer->choices = event->choice + 1;
     switch (event->kind) {
-    case SW_WIRE_EVENT_START: return SW_OK;
+    case SW_WIRE_EVENT_START:
+        return SW_OK;
     case SW_WIRE_EVENT_STOP:
         answer->stop[event->choice] = (uint8_t)event->stop;
         if (event->text.size > 0)
             answer->sequence = sw_wire_answer_name(answer, event->text);
         return answer->names.failed ? no_memory(err) : SW_OK;
-    case SW_WIRE_EVENT_END: answer->is_ended = true; return SW_OK;
+    case SW_WIRE_EVENT_END:
+        answer->is_ended = true;
+        return SW_OK;
     case SW_WIRE_EVENT_TEXT:
     case SW_WIRE_EVENT_REFUSAL:
     case SW_WIRE_EVENT_THOUGHT:
     case SW_WIRE_EVENT_REDACTED:
     case SW_WIRE_EVENT_SIGNATURE:
     case SW_WIRE_EVENT_CALL:
-    case SW_WIRE_EVENT_ARGUMENTS: break;
+    case SW_WIRE_EVENT_ARGUMENTS:
+        break;
     }
     count_bytes(answer, event);
     return take_text(answer, event, err);

@@ -1,16 +1,56 @@
 /* Requests of OpenAI chat completions. */
+#include "pkg/broker/model/wire/codecs.h"
 #include "pkg/broker/model/wire/rules.h"
 
 enum {
-    MODEL, MESSAGES, STREAM, OPTIONS, LIMIT, OLD_LIMIT, N, TOOLS, FUNCTIONS, FORMAT, EFFORT,
-    TEMPERATURE, AUDIO, TOP_P, FREQUENCY, PRESENCE, SEED, BIAS, STOP, USER, VERBOSITY, CHOICE,
-    PARALLEL, NAMES
+    MODEL,
+    MESSAGES,
+    STREAM,
+    OPTIONS,
+    LIMIT,
+    OLD_LIMIT,
+    N,
+    TOOLS,
+    FUNCTIONS,
+    FORMAT,
+    EFFORT,
+    TEMPERATURE,
+    AUDIO,
+    TOP_P,
+    FREQUENCY,
+    PRESENCE,
+    SEED,
+    BIAS,
+    STOP,
+    USER,
+    VERBOSITY,
+    CHOICE,
+    PARALLEL,
+    NAMES
 };
-static const char *const names[NAMES] = {
-    "model", "messages", "stream", "stream_options", "max_completion_tokens", "max_tokens", "n",
-    "tools", "functions", "response_format", "reasoning_effort", "temperature", "audio", "top_p",
-    "frequency_penalty", "presence_penalty", "seed", "logit_bias", "stop", "user", "verbosity",
-    "tool_choice", "parallel_tool_calls"};
+static const char *const names[NAMES] = {"model",
+                                         "messages",
+                                         "stream",
+                                         "stream_options",
+                                         "max_completion_tokens",
+                                         "max_tokens",
+                                         "n",
+                                         "tools",
+                                         "functions",
+                                         "response_format",
+                                         "reasoning_effort",
+                                         "temperature",
+                                         "audio",
+                                         "top_p",
+                                         "frequency_penalty",
+                                         "presence_penalty",
+                                         "seed",
+                                         "logit_bias",
+                                         "stop",
+                                         "user",
+                                         "verbosity",
+                                         "tool_choice",
+                                         "parallel_tool_calls"};
 
 static enum sw_rc look_usage(struct sw_wire_request *request, struct sw_err *err)
 {
@@ -92,16 +132,38 @@ static enum sw_rc look(struct sw_wire_request *request, struct sw_err *err)
 }
 
 static const struct sw_wire_rule root_rules[] = {
-    {"model", NULL}, {"messages", NULL}, {"stream", NULL}, {"stream_options", NULL},
-    {"max_completion_tokens", NULL}, {"max_tokens", NULL}, {"n", "1"}, {"tools", NULL},
-    {"functions", "[]"}, {"response_format", NULL}, {"reasoning_effort", NULL},
-    {"temperature", NULL}, {"top_p", NULL}, {"frequency_penalty", NULL},
-    {"presence_penalty", NULL}, {"seed", NULL}, {"logit_bias", NULL}, {"stop", NULL},
-    {"user", NULL}, {"verbosity", NULL}, {"tool_choice", NULL}, {"parallel_tool_calls", NULL},
-    {"logprobs", "false"}, {"top_logprobs", "0"}, {"store", "false"}, {"modalities", NULL},
+    {"model", NULL},
+    {"messages", NULL},
+    {"stream", NULL},
+    {"stream_options", NULL},
+    {"max_completion_tokens", NULL},
+    {"max_tokens", NULL},
+    {"n", "1"},
+    {"tools", NULL},
+    {"functions", "[]"},
+    {"response_format", NULL},
+    {"reasoning_effort", NULL},
+    {"temperature", NULL},
+    {"top_p", NULL},
+    {"frequency_penalty", NULL},
+    {"presence_penalty", NULL},
+    {"seed", NULL},
+    {"logit_bias", NULL},
+    {"stop", NULL},
+    {"user", NULL},
+    {"verbosity", NULL},
+    {"tool_choice", NULL},
+    {"parallel_tool_calls", NULL},
+    {"logprobs", "false"},
+    {"top_logprobs", "0"},
+    {"store", "false"},
+    {"modalities", NULL},
     {"service_tier", "auto default"},
-    {"metadata", NULL}, {"safety_identifier", NULL}, {"prompt_cache_key", NULL},
-    {"prompt_cache_retention", NULL}, {"prompt_cache_options", NULL},
+    {"metadata", NULL},
+    {"safety_identifier", NULL},
+    {"prompt_cache_key", NULL},
+    {"prompt_cache_retention", NULL},
+    {"prompt_cache_options", NULL},
 };
 static const char *const format_types[] = {"text", "json_object", "json_schema"};
 
@@ -176,16 +238,22 @@ static enum sw_rc settings(const struct sw_wire_request *request, struct sw_wire
     if (rc != SW_OK)
         return rc;
     *ret = (struct sw_wire_settings){
-        .temperature = at[TEMPERATURE], .top_p = at[TOP_P], .frequency = at[FREQUENCY],
-        .presence = at[PRESENCE], .seed = at[SEED], .bias = at[BIAS], .stop = at[STOP],
-        .user = at[USER], .verbosity = at[VERBOSITY],
+        .temperature = at[TEMPERATURE],
+        .top_p = at[TOP_P],
+        .frequency = at[FREQUENCY],
+        .presence = at[PRESENCE],
+        .seed = at[SEED],
+        .bias = at[BIAS],
+        .stop = at[STOP],
+        .user = at[USER],
+        .verbosity = at[VERBOSITY],
         .effort = sw_wire_is_said(doc, at[EFFORT]) ? at[EFFORT] : 0,
         .parallel = sw_wire_is_said(doc, at[PARALLEL]) ? (int)parallel : -1,
         .parallel_at = at[PARALLEL],
         .has_tools = sw_wire_is_said(doc, at[TOOLS]) && doc->nodes[at[TOOLS]].count > 0};
     if (ret->effort != 0)
-        ret->thinking = sw_wire_is(doc, ret->effort, "none") ? SW_WIRE_THINKING_OFF
-                                                             : SW_WIRE_THINKING_ON;
+        ret->thinking =
+            sw_wire_is(doc, ret->effort, "none") ? SW_WIRE_THINKING_OFF : SW_WIRE_THINKING_ON;
     rc = read_format(doc, at[FORMAT], ret, err);
     if (rc == SW_OK)
         rc = read_choice(doc, at[CHOICE], ret, err);
@@ -248,7 +316,8 @@ static enum sw_rc on_object(const struct sw_wire_content *content, uint32_t at)
     case 1:
         return sw_wire_content_text(content, sw_wire_find(doc, at, "refusal"),
                                     SW_WIRE_PART_REFUSAL);
-    case 2: break;
+    case 2:
+        break;
     default:
         return sw_wire_fail(doc, at, content->err, SW_E_UNSUPPORTED,
                             "a part of this type has no counterpart in the protocol of the "
@@ -329,10 +398,9 @@ static enum sw_rc tool_parts(const struct sw_wire_content *content, uint32_t mes
 static enum sw_rc message_parts(struct sw_wire_content *content, uint32_t message)
 {
     static const struct sw_wire_rule rules[] = {
-        {"role", NULL},    {"content", NULL}, {"tool_calls", NULL}, {"tool_call_id", NULL},
+        {"role", NULL},    {"content", NULL}, {"tool_calls", NULL},  {"tool_call_id", NULL},
         {"refusal", NULL}, {"name", NULL},    {"annotations", "[]"}, {"reasoning_content", NULL}};
-    static const char *const inner[] = {"role", "content", "tool_calls", "tool_call_id",
-                                        "refusal"};
+    static const char *const inner[] = {"role", "content", "tool_calls", "tool_call_id", "refusal"};
     static const char *const roles[] = {"system", "developer", "user", "assistant", "tool"};
     const struct sw_wire_doc *doc = &content->request->doc;
     uint32_t at[5];
@@ -350,10 +418,10 @@ static enum sw_rc message_parts(struct sw_wire_content *content, uint32_t messag
         return sw_wire_fail(doc, at[0], content->err, SW_E_UNSUPPORTED,
                             "a message of this role has no counterpart in the protocol of the "
                             "model's provider");
-    content->common = (struct sw_wire_part){.message = content->common.message + 1,
-                                            .node = message,
-                                            .role = role == 4 ? SW_WIRE_USER
-                                                              : (enum sw_wire_role)role};
+    content->common =
+        (struct sw_wire_part){.message = content->common.message + 1,
+                              .node = message,
+                              .role = role == 4 ? SW_WIRE_USER : (enum sw_wire_role)role};
     if (role == 4)
         return tool_parts(content, message, at);
     if (role == 3)
@@ -506,21 +574,26 @@ static enum sw_rc write_part(void *ctx, const struct sw_wire_part *part)
         open_message(writer, part);
     switch (part->kind) {
     case SW_WIRE_PART_TEXT:
-    case SW_WIRE_PART_REFUSAL: put_text_part(writer, part->text); break;
+    case SW_WIRE_PART_REFUSAL:
+        put_text_part(writer, part->text);
+        break;
     case SW_WIRE_PART_IMAGE:
     case SW_WIRE_PART_IMAGE_DATA:
         if (writer->is_result || writer->role != SW_WIRE_USER)
-            return sw_wire_fail(&writing->request->doc, part->node, writing->err,
-                                SW_E_UNSUPPORTED,
+            return sw_wire_fail(&writing->request->doc, part->node, writing->err, SW_E_UNSUPPORTED,
                                 "chat completions take images of users only, not of tools");
         put_image_part(writer, part);
         break;
-    case SW_WIRE_PART_CALL: put_call(writer, part); break;
+    case SW_WIRE_PART_CALL:
+        put_call(writer, part);
+        break;
     case SW_WIRE_PART_RESULT:
         if (part->is_error)
             put_text_part(writer, SW_WIRE_TEXT("The tool failed:"));
         break;
-    case SW_WIRE_PART_RESULT_END: close_message(writer); break;
+    case SW_WIRE_PART_RESULT_END:
+        close_message(writer);
+        break;
     }
     return SW_OK;
 }
@@ -645,14 +718,12 @@ static enum sw_rc write(struct sw_wire_writing *writing)
     return rc;
 }
 
-enum sw_rc sw_wire_chat_answer_read(const struct sw_wire_doc *doc, const struct sw_wire_sink *sink);
-enum sw_rc sw_wire_chat_event_read(const struct sw_wire_doc *doc, const struct sw_wire_sink *sink);
-enum sw_rc sw_wire_chat_answer_write(const struct sw_wire_request *request,
-                                     const struct sw_wire_answer *answer, struct sw_buffer *out,
-                                     struct sw_err *err);
-enum sw_rc sw_wire_chat_event_write(struct sw_wire_stream *stream,
-                                    const struct sw_wire_event *event, struct sw_err *err);
-
-const struct sw_wire_codec sw_wire_chat = {
-    look, settings, parts, tools, write, sw_wire_chat_answer_read, sw_wire_chat_event_read,
-    sw_wire_chat_answer_write, sw_wire_chat_event_write};
+const struct sw_wire_codec sw_wire_chat = {look,
+                                           settings,
+                                           parts,
+                                           tools,
+                                           write,
+                                           sw_wire_chat_answer_read,
+                                           sw_wire_chat_event_read,
+                                           sw_wire_chat_answer_write,
+                                           sw_wire_chat_event_write};

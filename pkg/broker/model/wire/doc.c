@@ -91,10 +91,8 @@ static bool add(struct parser *parser, enum sw_wire_kind kind, uint32_t *ret_nod
         return false;
     *ret_node = doc->count++;
     node = &doc->nodes[*ret_node];
-    *node = (struct sw_wire_node){.start = parser->at,
-                                  .end = parser->at,
-                                  .kind = (uint8_t)kind,
-                                  .next = doc->count};
+    *node = (struct sw_wire_node){
+        .start = parser->at, .end = parser->at, .kind = (uint8_t)kind, .next = doc->count};
     if (in != NULL && in->is_object) {
         node->is_member = true;
         node->key = parser->key;
@@ -306,13 +304,18 @@ static enum step read_open(struct parser *parser, bool is_object)
 static bool read_scalar(struct parser *parser, enum sw_wire_kind kind)
 {
     switch (kind) {
-    case SW_WIRE_NULL: return read_word(parser, "null");
-    case SW_WIRE_FALSE: return read_word(parser, "false");
-    case SW_WIRE_TRUE: return read_word(parser, "true");
-    case SW_WIRE_NUMBER: return read_number(parser);
+    case SW_WIRE_NULL:
+        return read_word(parser, "null");
+    case SW_WIRE_FALSE:
+        return read_word(parser, "false");
+    case SW_WIRE_TRUE:
+        return read_word(parser, "true");
+    case SW_WIRE_NUMBER:
+        return read_number(parser);
     case SW_WIRE_STRING:
     case SW_WIRE_ARRAY:
-    case SW_WIRE_OBJECT: break;
+    case SW_WIRE_OBJECT:
+        break;
     }
     return false;
 }
@@ -324,16 +327,25 @@ static enum step read_value(struct parser *parser)
     uint32_t node;
 
     switch (peek(parser)) {
-    case '{': return read_open(parser, true);
-    case '[': return read_open(parser, false);
-    case 'n': kind = SW_WIRE_NULL; break;
-    case 'f': kind = SW_WIRE_FALSE; break;
-    case 't': kind = SW_WIRE_TRUE; break;
+    case '{':
+        return read_open(parser, true);
+    case '[':
+        return read_open(parser, false);
+    case 'n':
+        kind = SW_WIRE_NULL;
+        break;
+    case 'f':
+        kind = SW_WIRE_FALSE;
+        break;
+    case 't':
+        kind = SW_WIRE_TRUE;
+        break;
     case '"':
         kind = SW_WIRE_STRING;
         parser->at++;
         break;
-    default: kind = SW_WIRE_NUMBER;
+    default:
+        kind = SW_WIRE_NUMBER;
     }
     if (!add(parser, kind, &node))
         return STEP_BAD;

@@ -27,14 +27,14 @@ struct sw_wire_text { /* Borrowed: the inside of a JSON string as it is written,
 #define SW_WIRE_TEXT(literal) ((struct sw_wire_text){(literal), sizeof(literal) - 1})
 
 struct sw_wire_node {
-    uint32_t start, end;     /* Of its bytes; of a string without the quotes. */
-    uint32_t key, key_end;   /* Of the name that it has in its object, without the quotes. */
-    uint32_t next;           /* The number of the first value after it that is not inside of it. */
-    uint32_t count;          /* How many values are directly in it. */
-    uint8_t kind;            /* enum sw_wire_kind */
-    bool is_escaped;         /* Of a string: it has a backslash. */
+    uint32_t start, end;   /* Of its bytes; of a string without the quotes. */
+    uint32_t key, key_end; /* Of the name that it has in its object, without the quotes. */
+    uint32_t next;         /* The number of the first value after it that is not inside of it. */
+    uint32_t count;        /* How many values are directly in it. */
+    uint8_t kind;          /* enum sw_wire_kind */
+    bool is_escaped;       /* Of a string: it has a backslash. */
     bool is_key_escaped;
-    bool is_member;          /* It has a name. */
+    bool is_member; /* It has a name. */
 };
 
 struct sw_wire_doc {

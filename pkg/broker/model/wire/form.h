@@ -16,10 +16,10 @@ struct sw_wire_request {
     struct sw_wire_view view;
     struct sw_wire_doc doc;
     uint64_t utc_s;
-    uint32_t model_at;     /* Nodes of the document; 0: not there. */
-    uint32_t limit_at[2];  /* Where the most tokens of output are stated. */
-    uint32_t options_at;   /* Of chat: stream_options. */
-    uint32_t usage_at;     /* Of chat: its include_usage. */
+    uint32_t model_at;    /* Nodes of the document; 0: not there. */
+    uint32_t limit_at[2]; /* Where the most tokens of output are stated. */
+    uint32_t options_at;  /* Of chat: stream_options. */
+    uint32_t usage_at;    /* Of chat: its include_usage. */
     char *model;
     char *body;
 };

@@ -67,7 +67,7 @@ enum sw_rc sw_wire_members(const struct sw_wire_doc *doc, uint32_t object, const
 enum sw_rc sw_wire_expect(const struct sw_wire_doc *doc, uint32_t object, uint32_t at,
                           const char *name, enum sw_wire_kind kind, struct sw_err *err)
 {
-    static const char *const kinds[] = {"null",     "false",   "true",     "a number",
+    static const char *const kinds[] = {"null",     "false",    "true",     "a number",
                                         "a string", "an array", "an object"};
 
     if (at == 0)
@@ -151,14 +151,13 @@ enum sw_rc sw_wire_look_temperature(struct sw_wire_request *request, uint32_t at
 /* Which need a part of that type is of; 0: it is text. */
 static uint32_t media_need(const struct sw_wire_doc *doc, uint32_t part)
 {
-    static const char *const types[] = {"image_url",   "input_image", "image",
-                                        "input_audio", "file",        "input_file",
-                                        "document"};
+    static const char *const types[] = {"image_url", "input_image", "image",   "input_audio",
+                                        "file",      "input_file",  "document"};
     static const uint32_t needs[] = {SW_WIRE_NEED_IMAGES, SW_WIRE_NEED_IMAGES, SW_WIRE_NEED_IMAGES,
                                      SW_WIRE_NEED_AUDIO,  SW_WIRE_NEED_FILES,  SW_WIRE_NEED_FILES,
                                      SW_WIRE_NEED_FILES};
-    int which = sw_wire_one_of(doc, sw_wire_find(doc, part, "type"), types,
-                               sizeof types / sizeof types[0]);
+    int which =
+        sw_wire_one_of(doc, sw_wire_find(doc, part, "type"), types, sizeof types / sizeof types[0]);
 
     return which < 0 ? 0 : needs[which];
 }
