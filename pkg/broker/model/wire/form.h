@@ -176,6 +176,7 @@ struct sw_wire_stream {
     struct sw_buffer *out;
     uint64_t sequence; /* Of events of responses. */
     uint32_t open;     /* The part that is being written; SW_WIRE_NO_PART. */
+    uint32_t begun;    /* One more than the last part that was begun. */
     uint32_t blocks;   /* That were begun: content blocks, output items. */
     bool has_begun;
 };

@@ -22,6 +22,16 @@ static bool is_only(const struct sw_wire_doc *doc, uint32_t at, const char *only
     return false;
 }
 
+enum sw_rc sw_wire_refuse(const struct sw_wire_writing *writing, uint32_t at, const char *only)
+{
+    const struct sw_wire_doc *doc = &writing->request->doc;
+
+    if (!sw_wire_is_said(doc, at) || is_only(doc, at, only))
+        return SW_OK;
+    return sw_wire_fail(doc, at, writing->err, SW_E_UNSUPPORTED,
+                        "this has no counterpart in the protocol of the model's provider");
+}
+
 static const struct sw_wire_rule *find_rule(const struct sw_wire_doc *doc, uint32_t at,
                                             const struct sw_wire_rule *rules, size_t count)
 {

@@ -57,7 +57,7 @@ void sw_wire_look_text(struct sw_wire_request *request, uint32_t at);
 SW_MUST_CHECK enum sw_rc sw_wire_image_of(const struct sw_wire_request *request, uint32_t at,
                                           struct sw_wire_part *part, struct sw_err *err);
 /* The object of parts that an array or a text of content has, one after the other. A text is one
- * part; none at all is one empty text if `or_empty`. */
+ * part; null and absent are none. */
 struct sw_wire_content {
     const struct sw_wire_request *request;
     sw_wire_on_part *on_part;
@@ -79,6 +79,10 @@ void sw_wire_put_member(const struct sw_wire_writing *writing, const char *name,
 void sw_wire_put_node(struct sw_buffer *out, const struct sw_wire_doc *doc, uint32_t at);
 /* Append text as a JSON string: quotes, escapes. */
 void sw_wire_put_words(struct sw_buffer *out, const char *words);
+/* A setting that the protocol written to has not: SW_E_UNSUPPORTED unless it is unsaid or one of
+ * the words of `only`, as in rules. */
+SW_MUST_CHECK enum sw_rc sw_wire_refuse(const struct sw_wire_writing *writing, uint32_t at,
+                                        const char *only);
 /* Append what a JSON string means as JSON itself, if it is an object; nothing means {}.
  * false: it is none, and nothing was appended. */
 bool sw_wire_put_object(struct sw_buffer *out, struct sw_wire_text string);
