@@ -47,3 +47,6 @@ bool sw_wire_shows_thoughts(const struct sw_wire_request *request);
 /* Note the upstream's error; its status is the one of its type. */
 void sw_wire_note_error(const struct sw_wire_sink *sink, const struct sw_wire_doc *doc,
                         uint32_t error);
+/* An error as an event of the protocol's streams; sequence is of responses. */
+void sw_wire_error_event(enum sw_wire_protocol protocol, const struct sw_wire_error *error,
+                         uint64_t sequence, struct sw_buffer *out);
