@@ -50,3 +50,10 @@ void sw_wire_note_error(const struct sw_wire_sink *sink, const struct sw_wire_do
 /* An error as an event of the protocol's streams; sequence is of responses. */
 void sw_wire_error_event(enum sw_wire_protocol protocol, const struct sw_wire_error *error,
                          uint64_t sequence, struct sw_buffer *out);
+/* The JSON of a value with the name of the model in it, a node or 0, as the client named it. */
+void sw_wire_put_renamed(const struct sw_wire_request *request, const struct sw_wire_doc *doc,
+                         uint32_t in, uint32_t model, struct sw_buffer *out);
+/* A whole answer in the client's protocol; errors as those of sw_wire_answer_convert. */
+enum sw_rc sw_wire_answer_put(const struct sw_wire_request *request,
+                              const struct sw_wire_answer *answer, struct sw_buffer *out,
+                              struct sw_err *err);
