@@ -44,7 +44,8 @@ uint64_t sw_wire_created(const struct sw_wire_request *request,
 void sw_wire_put_model(struct sw_buffer *out, const struct sw_wire_request *request);
 /* Whether a client is shown what the model thought. */
 bool sw_wire_shows_thoughts(const struct sw_wire_request *request);
-/* Note the upstream's error; its status is the one of its type. */
+/* Note the upstream's error, the value of a node or the whole event (0); its status is the one of
+ * its type. */
 void sw_wire_note_error(const struct sw_wire_sink *sink, const struct sw_wire_doc *doc,
                         uint32_t error);
 /* An error as an event of the protocol's streams; sequence is of responses. */

@@ -199,8 +199,9 @@ void sw_wire_note_error(const struct sw_wire_sink *sink, const struct sw_wire_do
     struct sw_wire_error *noted = &sink->answer->error;
 
     *noted = (struct sw_wire_error){.status = 0};
-    if (error != 0)
-        take_error(doc, error, noted);
+    take_error(doc, error, noted);
+    if (strcmp(noted->type, "error") == 0) /* That is the type of the event, not of the error. */
+        noted->type[0] = '\0';
     if (noted->message[0] == '\0')
         (void)snprintf(noted->message, sizeof noted->message,
                        "the model's provider reported an error without words");

@@ -106,6 +106,7 @@ static void pass(struct sw_wire_relay *relay, const char *name)
     size_t from;
 
     keep_final(relay);
+    relay->stream.sequence++;
     if (is_unasked(relay))
         return;
     if (name[0] != '\0') {

@@ -93,7 +93,7 @@ enum sw_rc sw_wire_sse_feed(struct sw_wire_sse *sse, struct sw_bytes bytes,
         from = at + 1;
         if (is_second)
             continue;
-        if (sse->line.size > 0) {
+        if (sse->line.size > 0 || line.size > SW_WIRE_EVENT_BYTES_MAX) {
             sw_wire_put(&sse->line, line);
             rc = check(sse, err);
             line = (struct sw_wire_text){(const char *)sse->line.data, sse->line.size};
