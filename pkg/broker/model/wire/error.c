@@ -209,18 +209,35 @@ void sw_wire_note_error(const struct sw_wire_sink *sink, const struct sw_wire_do
     sink->answer->has_error = true;
 }
 
+/* Append words, as much as has room. */
+static void add_words(char *to, size_t size, const char *words)
+{
+    size_t used = strlen(to), more = strlen(words);
+
+    if (more > size - used - 1)
+        more = size - used - 1;
+    (void)memcpy(to + used, words, more);
+    to[used + more] = '\0';
+}
+
 void sw_wire_error_of(const struct sw_err *err, struct sw_wire_error *ret_error)
 {
     *ret_error = (struct sw_wire_error){.status = sw_rc_http_status(err->rc)};
-    (void)snprintf(ret_error->param, sizeof ret_error->param, "%s", err->field);
-    (void)snprintf(ret_error->code, sizeof ret_error->code, "%s", sw_rc_name(err->rc));
-    for (char *c = ret_error->code; *c != '\0'; c++)
-        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
     if (err->rc == SW_E_UNSUPPORTED) /* It is the request that asks for too much. */
         ret_error->status = 400;
-    (void)snprintf(ret_error->message, sizeof ret_error->message, "%s%s%s%s%s", err->field,
-                   err->field[0] != '\0' ? ": " : "", err->message,
-                   err->hint[0] != '\0' ? ": " : "", err->hint);
+    add_words(ret_error->param, sizeof ret_error->param, err->field);
+    add_words(ret_error->code, sizeof ret_error->code, sw_rc_name(err->rc));
+    for (char *c = ret_error->code; *c != '\0'; c++)
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+    if (err->field[0] != '\0') {
+        add_words(ret_error->message, sizeof ret_error->message, err->field);
+        add_words(ret_error->message, sizeof ret_error->message, ": ");
+    }
+    add_words(ret_error->message, sizeof ret_error->message, err->message);
+    if (err->hint[0] != '\0') {
+        add_words(ret_error->message, sizeof ret_error->message, ": ");
+        add_words(ret_error->message, sizeof ret_error->message, err->hint);
+    }
     sw_utf8_mend(ret_error->param);
     sw_utf8_mend(ret_error->message);
 }
