@@ -164,6 +164,9 @@ enum sw_rc sw_wire_answer_take(struct sw_wire_answer *answer, struct sw_wire_eve
         return answer->names.failed ? no_memory(err) : SW_OK;
     case SW_WIRE_EVENT_END:
         answer->is_ended = true;
+        for (uint32_t i = 0; i < answer->choices; i++) /* Some say "stop" for calls. */
+            if (answer->stop[i] <= SW_WIRE_STOP_DONE && answer->calls[i] > 0)
+                answer->stop[i] = SW_WIRE_STOP_CALLS;
         return SW_OK;
     case SW_WIRE_EVENT_TEXT:
     case SW_WIRE_EVENT_REFUSAL:

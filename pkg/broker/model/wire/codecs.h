@@ -35,7 +35,7 @@ uint64_t sw_wire_tokens(const struct sw_wire_doc *doc, uint32_t object, const ch
 /* The same in an object inside of it. */
 uint64_t sw_wire_tokens_in(const struct sw_wire_doc *doc, uint32_t object, const char *outer,
                            const char *name);
-/* `prefix` and the id of the answer, without quotes; the id alone if it has that prefix. */
+/* `prefix` and the id of the answer, without quotes and without the prefix of its own protocol. */
 void sw_wire_put_id(struct sw_buffer *out, const struct sw_wire_answer *answer, const char *prefix);
 /* When the answer was made, as its upstream or the request says. */
 uint64_t sw_wire_created(const struct sw_wire_request *request,

@@ -20,11 +20,19 @@ uint64_t sw_wire_tokens_in(const struct sw_wire_doc *doc, uint32_t object, const
 
 void sw_wire_put_id(struct sw_buffer *out, const struct sw_wire_answer *answer, const char *prefix)
 {
+    static const char *const prefixes[] = {"chatcmpl-", "msg_", "resp_"};
     struct sw_wire_text id = sw_wire_answer_text(answer, answer->id);
-    size_t size = strlen(prefix);
 
-    if (id.size < size || memcmp(id.at, prefix, size) != 0)
-        sw_buffer_put_text(out, prefix);
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        size_t size = strlen(prefixes[i]);
+
+        if (id.size <= size || memcmp(id.at, prefixes[i], size) != 0)
+            continue;
+        id.at += size;
+        id.size -= size;
+        break;
+    }
+    sw_buffer_put_text(out, prefix);
     sw_wire_put(out, id);
 }
 
