@@ -13,6 +13,7 @@
 
 #define READ_BYTES 512u /* At once with the head of a record: most are smaller. */
 #define EPOCH_BYTES_DEFAULT (16u << 20)
+#define REWRITE_BYTES (1u << 20)  /* Read and written again at once. */
 #define ROOM_BYTES (1u << 20)     /* Reserved at once in a segment that is not whole. */
 #define LAY_BYTES (256u << 10)    /* So many zeros are laid at once ... */
 #define LAY_EPOCH_MAX (32u << 10) /* ... for epochs that are no larger than this. */
@@ -38,8 +39,8 @@ struct sw_journal {
     bool has_closed; /* `closed` is not durable yet. */
     struct sw_segment *segments;
     size_t segments_count;
-    enum sw_rc failure; /* Of an earlier commit: nothing goes on. */
 
+    _Atomic int failure; /* Of an earlier commit, write or sync: nothing goes on. */
     /* Of the committing thread alone. */
     struct sw_segment last; /* Of the segments: where it writes. */
     uint64_t room_end;      /* In its file: up to here room is reserved; 0: not known yet. */
@@ -49,7 +50,7 @@ struct sw_journal {
     bool is_removal_open; /* A name was removed, and that is not durable yet. */
 
     _Atomic bool is_full;
-    _Atomic uint64_t durable;
+    _Atomic uint64_t written, durable; /* Epochs. */
     _Atomic size_t open_bytes;
 };
 
@@ -144,29 +145,35 @@ static enum sw_rc create_first(struct sw_journal *journal, struct sw_err *err)
     return segment_begin(journal, &head, SW_SEGMENT_HEAD_BYTES, err);
 }
 
-/* Write the last epoch again as it was read. If the sync of a process failed that was killed before
- * it could leave a mark, its pages count as clean, and a sync alone would not bring them to the
- * disk. The epochs before it were synced before it was written. */
+/* Write again as they were read the epochs that may not have been synced: the last one, as a rule.
+ * If the sync of a process failed that was killed before it could leave a mark, its pages count as
+ * clean, and a sync alone would not bring them to the disk. */
 static enum sw_rc rewrite_last(struct sw_journal *journal, const struct sw_segment_walk *walk,
                                struct sw_err *err)
 {
     const struct sw_system *system = journal->system;
     const struct sw_segment *last = &journal->segments[journal->segments_count - 1];
-    size_t size = (size_t)(walk->report.end_lsn - walk->last_lsn), got = 0;
-    uint64_t at = SW_SEGMENT_HEAD_BYTES + (walk->last_lsn - last->base_lsn);
+    size_t got = 0;
     uint8_t *bytes;
-    enum sw_rc rc;
+    enum sw_rc rc = SW_OK;
 
-    if (walk->last_lsn < last->base_lsn) /* In the segment before, which was synced as a whole. */
+    if (walk->synced_lsn < last->base_lsn) /* In the segment before, synced as a whole. */
         return SW_OK;
-    bytes = malloc(size);
+    bytes = malloc(REWRITE_BYTES);
     if (bytes == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the last epoch of the journal");
-    rc = system->file_read(system->ctx, last->file, at, bytes, size, &got, err);
-    if (rc == SW_OK && got < size)
-        rc = sw_err_set(err, SW_E_CORRUPT, "journal %s: its last epoch shrank", journal->folder);
-    if (rc == SW_OK)
-        rc = system->file_write(system->ctx, last->file, at, bytes, size, err);
+    for (uint64_t lsn = walk->synced_lsn; rc == SW_OK && lsn < walk->report.end_lsn; lsn += got) {
+        uint64_t at = SW_SEGMENT_HEAD_BYTES + (lsn - last->base_lsn);
+        uint64_t left = walk->report.end_lsn - lsn;
+        size_t size = left < REWRITE_BYTES ? (size_t)left : REWRITE_BYTES;
+
+        rc = system->file_read(system->ctx, last->file, at, bytes, size, &got, err);
+        if (rc == SW_OK && got < size)
+            rc =
+                sw_err_set(err, SW_E_CORRUPT, "journal %s: its last epoch shrank", journal->folder);
+        if (rc == SW_OK)
+            rc = system->file_write(system->ctx, last->file, at, bytes, size, err);
+    }
     free(bytes);
     return rc;
 }
@@ -238,6 +245,7 @@ static void take_over(struct sw_journal *journal, const struct sw_segment_walk *
     memcpy(journal->uuid, walk->report.uuid, sizeof journal->uuid);
     journal->chain = walk->chain;
     atomic_store(&journal->durable, walk->report.last_epoch);
+    atomic_store(&journal->written, walk->report.last_epoch);
     epoch_begin(journal->open, walk->report.last_epoch + 1, walk->report.end_lsn);
     journal->last = walk->segments[walk->count - 1];
 }
@@ -558,17 +566,42 @@ static bool close_epoch(struct sw_journal *journal)
     return journal->has_closed;
 }
 
-/* Begin a new segment when the present one is full. Epochs are never split. */
-static enum sw_rc rotate(struct sw_journal *journal, const struct epoch *epoch, struct sw_err *err)
+/* Whether an epoch comes to stand in a new segment, since the present one is full. Epochs are never
+ * split. */
+static bool needs_segment(const struct sw_journal *journal, const struct epoch *epoch)
 {
     uint64_t base = journal->last.base_lsn;
+
+    return epoch->lsn != base &&
+           SW_SEGMENT_HEAD_BYTES + (epoch->lsn - base) + epoch->bytes.size > journal->segment_bytes;
+}
+
+/* A failed sync may have dropped the pages: writing them again would prove nothing. */
+static enum sw_rc sync_last(struct sw_journal *journal, struct sw_err *err)
+{
+    const struct sw_system *system = journal->system;
+    uint64_t written = atomic_load(&journal->written);
+    enum sw_rc rc = system->file_sync(system->ctx, journal->last.file, err);
+
+    if (rc == SW_OK)
+        atomic_store_explicit(&journal->durable, written, memory_order_release);
+    return rc == SW_E_EXHAUSTED ? SW_E_INTERNAL : rc;
+}
+
+/* Begin a new segment when the present one is full, and all of that is synced. */
+static enum sw_rc rotate(struct sw_journal *journal, const struct epoch *epoch, struct sw_err *err)
+{
     struct sw_segment_head head = {
         .base_lsn = epoch->lsn, .first_epoch = epoch->number, .chain = journal->chain};
+    enum sw_rc rc = SW_OK;
 
-    if (epoch->lsn == base ||
-        SW_SEGMENT_HEAD_BYTES + (epoch->lsn - base) + epoch->bytes.size <= journal->segment_bytes)
+    if (!needs_segment(journal, epoch))
         return SW_OK;
-    return segment_begin(journal, &head, SW_SEGMENT_HEAD_BYTES + epoch->bytes.size, err);
+    if (atomic_load(&journal->durable) < atomic_load(&journal->written))
+        rc = sync_last(journal, err);
+    return rc != SW_OK
+               ? rc
+               : segment_begin(journal, &head, SW_SEGMENT_HEAD_BYTES + epoch->bytes.size, err);
 }
 
 /* Have room in the file up to `end`, and where the disk has it, for some more that comes behind. So
@@ -632,6 +665,7 @@ static enum sw_rc write_closed(struct sw_journal *journal, struct sw_err *err)
     head.records = epoch->records;
     head.body_crc = sw_crc32c(0, epoch->bytes.data + SW_EPOCH_HEAD_BYTES, head.body_bytes);
     head.chain = journal->chain;
+    head.behind = (uint32_t)(epoch->number - 1 - sw_journal_durable(journal));
     check = sw_epoch_head_put(&head, journal->uuid, epoch->bytes.data);
     at = SW_SEGMENT_HEAD_BYTES + (epoch->lsn - last->base_lsn);
     rc = reserve(journal, at + epoch->bytes.size, err);
@@ -642,37 +676,95 @@ static enum sw_rc write_closed(struct sw_journal *journal, struct sw_err *err)
                                 err);
     if (rc != SW_OK)
         return rc;
-    rc = system->file_sync(system->ctx, last->file, err);
-    if (rc == SW_OK)
-        journal->chain = check;
-    /* A failed sync may have dropped the pages: writing them again would prove nothing. */
-    return rc == SW_E_EXHAUSTED ? SW_E_INTERNAL : rc;
+    journal->chain = check;
+    atomic_store_explicit(&journal->written, epoch->number, memory_order_release);
+    return SW_OK;
 }
 
-enum sw_rc sw_journal_commit(struct sw_journal *journal, struct sw_err *err)
+/* What is on the disk is not known: nothing goes on. */
+static enum sw_rc fail(struct sw_journal *journal, enum sw_rc rc)
 {
-    enum sw_rc rc;
+    atomic_store(&journal->failure, (int)rc);
+    sw_recast_mark(journal->system, journal->folder);
+    return rc;
+}
 
-    if (journal->failure != SW_OK)
-        return sw_err_set(err, journal->failure, "the journal failed before");
-    if (!close_epoch(journal))
-        return SW_OK;
-    rc = write_closed(journal, err);
+static enum sw_rc check_failure(const struct sw_journal *journal, struct sw_err *err)
+{
+    enum sw_rc failure = (enum sw_rc)atomic_load(&journal->failure);
+
+    return failure == SW_OK ? SW_OK : sw_err_set(err, failure, "the journal failed before");
+}
+
+/* Write the closed epoch and let go of it, or keep it where the disk is full. */
+static enum sw_rc write_epoch(struct sw_journal *journal, struct sw_err *err)
+{
+    enum sw_rc rc = write_closed(journal, err);
+
     if (rc == SW_E_EXHAUSTED) {
         atomic_store(&journal->is_full, true);
         return rc;
     }
-    if (rc != SW_OK) {
-        journal->failure = rc;
-        sw_recast_mark(journal->system, journal->folder);
-        return rc;
-    }
+    return rc == SW_OK ? SW_OK : fail(journal, rc);
+}
+
+static void forget_closed(struct sw_journal *journal)
+{
     pthread_mutex_lock(&journal->mutex);
     journal->has_closed = false;
     pthread_mutex_unlock(&journal->mutex);
     atomic_store(&journal->is_full, false);
-    atomic_store_explicit(&journal->durable, journal->closed->number, memory_order_release);
+}
+
+enum sw_rc sw_journal_commit(struct sw_journal *journal, struct sw_err *err)
+{
+    enum sw_rc rc = check_failure(journal, err);
+    bool has_closed;
+
+    if (rc != SW_OK)
+        return rc;
+    has_closed = close_epoch(journal);
+    if (!has_closed && atomic_load(&journal->written) == atomic_load(&journal->durable))
+        return SW_OK;
+    if (has_closed)
+        rc = write_epoch(journal, err);
+    if (rc != SW_OK)
+        return rc;
+    rc = sync_last(journal, err);
+    if (rc != SW_OK)
+        return fail(journal, rc);
+    if (has_closed)
+        forget_closed(journal);
     return SW_OK;
+}
+
+enum sw_rc sw_journal_write(struct sw_journal *journal, struct sw_err *err)
+{
+    enum sw_rc rc = check_failure(journal, err);
+
+    if (rc != SW_OK || !close_epoch(journal))
+        return rc;
+    if (needs_segment(journal, journal->closed))
+        return sw_err_set(err, SW_E_UNAVAILABLE, "the journal begins a new segment");
+    rc = write_epoch(journal, err);
+    if (rc == SW_OK)
+        forget_closed(journal);
+    return rc;
+}
+
+enum sw_rc sw_journal_sync(struct sw_journal *journal, struct sw_err *err)
+{
+    enum sw_rc rc = check_failure(journal, err);
+
+    if (rc != SW_OK)
+        return rc;
+    rc = sync_last(journal, err);
+    return rc == SW_OK ? SW_OK : fail(journal, rc);
+}
+
+uint64_t sw_journal_written(const struct sw_journal *journal)
+{
+    return atomic_load_explicit(&journal->written, memory_order_acquire);
 }
 
 uint64_t sw_journal_durable(const struct sw_journal *journal)

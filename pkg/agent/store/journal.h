@@ -8,12 +8,14 @@
  * A record's lsn is its logical offset, counted on from segment to segment, so whoever appends
  * learns at once where the record will stand. Appends go to the open epoch in memory; one thread
  * commits: it closes the epoch, writes it with one write, syncs, and the epoch is durable as a
- * whole, while the next one fills. The file formats are drawn in README.md.
+ * whole, while the next one fills. Who can do with less writes epochs without a sync: what a killed
+ * process wrote is there, and a loss of power takes a rest of them. The file formats are drawn in
+ * README.md.
  *
- * Threads: append, read and the views from any thread; commit and close from one thread at a time,
- * remove from one that may be another. One mutex ("journal" in docs/LOCKS.md), held for a copy.
- * I/O: through struct sw_system. Limits: SW_JOURNAL_RECORD_MAX, SW_JOURNAL_EPOCH_MAX; a segment
- * holds whole epochs. */
+ * Threads: append, read and the views from any thread; commit, write and close from one thread at a
+ * time, remove from one that may be another. One mutex ("journal" in docs/LOCKS.md), held for a
+ * copy. I/O: through struct sw_system. Limits: SW_JOURNAL_RECORD_MAX, SW_JOURNAL_EPOCH_MAX; a
+ * segment holds whole epochs. */
 #pragma once
 #include "pkg/utils/base/buffer.h"
 #include "pkg/utils/system/system.h"
@@ -69,8 +71,10 @@ struct sw_journal_report { /* What a scan found. */
 };
 
 /* Open or create, visiting each record up to the cut: the last complete epoch. What follows the cut
- * is an epoch whose write was interrupted; nothing of it ever left the host, and it is removed.
- * SW_E_CORRUPT      damage before the cut: a complete epoch follows it, or a segment is missing
+ * is an epoch whose write was interrupted, or whose sync nobody waited for, with what came after
+ * that; it is removed.
+ * SW_E_CORRUPT      damage before the cut: of what was synced before a complete epoch that follows
+ *                   it was written; or a segment is missing
  * SW_E_UNSUPPORTED  written by a newer version
  * SW_E_NOT_FOUND    options->uuid, is_read_only: it is not there; nothing was made
  * SW_E_UNAVAILABLE  is_followed: what is to be read was removed; try again
@@ -114,13 +118,22 @@ SW_MUST_CHECK enum sw_rc sw_journal_append(struct sw_journal *journal, struct sw
 SW_MUST_CHECK enum sw_rc sw_journal_read(struct sw_journal *journal, uint64_t lsn,
                                          struct sw_buffer *out, struct sw_err *err);
 
-/* Make durable what was appended before the call; nothing appended: does nothing.
+/* Make durable what was appended or written before the call; there is nothing: does nothing.
  * SW_E_EXHAUSTED  the disk has no room for the epoch. Nothing is lost: it stays in memory and the
  *                 next commit tries it again, without asking for more room than it needs;
  *                 sw_journal_has_room is false until one succeeds
  * others          a write or sync failed. What is on the disk is unknown: nothing more may leave
  *                 the host, which must stop; every later call fails the same way */
 SW_MUST_CHECK enum sw_rc sw_journal_commit(struct sw_journal *journal, struct sw_err *err);
+/* Write what was appended before the call, and do not wait until it is durable.
+ * SW_E_UNAVAILABLE  it comes to stand in a new segment, which takes syncs: it is to be committed
+ * others            as sw_journal_commit */
+SW_MUST_CHECK enum sw_rc sw_journal_write(struct sw_journal *journal, struct sw_err *err);
+/* Make durable what was written before the call. Also beside writes of another thread, not beside a
+ * commit. Errors as sw_journal_commit, none of them EXHAUSTED. */
+SW_MUST_CHECK enum sw_rc sw_journal_sync(struct sw_journal *journal, struct sw_err *err);
+/* The last epoch that was written. Any thread. */
+uint64_t sw_journal_written(const struct sw_journal *journal);
 /* The last durable epoch. Any thread. */
 uint64_t sw_journal_durable(const struct sw_journal *journal);
 /* Whether anything waits for a commit. Any thread. */

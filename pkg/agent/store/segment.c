@@ -70,7 +70,8 @@ enum sw_rc sw_segment_head_take(const uint8_t bytes[SW_SEGMENT_HEAD_BYTES],
     return SW_OK;
 }
 
-/* Layout: magic, check of all that follows, epoch, lsn, body bytes, records, body crc, chain, 0. */
+/* Layout: magic, check of all that follows, epoch, lsn, body bytes, records, body crc, chain,
+ * behind, 0. */
 uint32_t sw_epoch_head_put(const struct sw_epoch_head *head, const uint8_t uuid[16],
                            uint8_t ret_bytes[SW_EPOCH_HEAD_BYTES])
 {
@@ -84,6 +85,7 @@ uint32_t sw_epoch_head_put(const struct sw_epoch_head *head, const uint8_t uuid[
     put_u32(ret_bytes + 28, head->records);
     put_u32(ret_bytes + 32, head->body_crc);
     put_u32(ret_bytes + 36, head->chain);
+    put_u32(ret_bytes + 40, head->behind);
     check = sw_crc32c(sw_crc32c(0, uuid, 16), ret_bytes + 8, SW_EPOCH_HEAD_BYTES - 8);
     put_u32(ret_bytes + 4, check);
     return check;
@@ -104,6 +106,7 @@ bool sw_epoch_head_take(const uint8_t bytes[SW_EPOCH_HEAD_BYTES], const uint8_t 
     ret_head->records = sw_reader_u32(&reader);
     ret_head->body_crc = sw_reader_u32(&reader);
     ret_head->chain = sw_reader_u32(&reader);
+    ret_head->behind = sw_reader_u32(&reader);
     *ret_check = check;
     return true;
 }
@@ -207,9 +210,8 @@ static enum sw_rc read_chunk(struct walk *walk, int file, uint64_t at, uint8_t *
     return read_exact(walk, file, at, chunk, size);
 }
 
-/* Is there a whole head of `epoch` or a later one anywhere from file offset `at` on? Then what
- * stands at `at` is damage and not the end: an epoch is only begun when what is before it is
- * synced. */
+/* Is there a whole head anywhere from file offset `at` on that was written when `epoch`, before it,
+ * was synced? Then what stands at `at` is damage and not the end. */
 static enum sw_rc search_later(struct walk *walk, int file, uint64_t at, uint64_t epoch,
                                bool *ret_found)
 {
@@ -230,7 +232,8 @@ static enum sw_rc search_later(struct walk *walk, int file, uint64_t at, uint64_
             uint32_t check;
 
             if ((size_t)(end - hit) >= SW_EPOCH_HEAD_BYTES &&
-                sw_epoch_head_take(hit, out->report.uuid, &head, &check) && head.epoch >= epoch)
+                sw_epoch_head_take(hit, out->report.uuid, &head, &check) && head.epoch > epoch &&
+                head.epoch - epoch > head.behind)
                 *ret_found = true;
             hit++;
         }
@@ -315,7 +318,8 @@ static enum sw_rc read_epoch(struct walk *walk, int file, uint64_t at, uint64_t 
     if (rc != SW_OK)
         return rc;
     walk->out->chain = check;
-    walk->out->last_lsn = report->end_lsn;
+    if (head.behind == 0 || walk->out->synced_lsn == 0)
+        walk->out->synced_lsn = report->end_lsn;
     report->epochs++;
     report->last_epoch = head.epoch;
     *ret_size = SW_EPOCH_HEAD_BYTES + head.body_bytes;
@@ -368,7 +372,7 @@ static enum sw_rc check_stray(struct walk *walk, size_t index, bool *ret_is_stra
         rc = count_torn(walk, file, 0);
         has_later = walk->out->report.torn_bytes > 0;
     } else {
-        rc = search_later(walk, file, 0, walk->out->report.last_epoch + 1, &has_later);
+        rc = search_later(walk, file, 0, walk->out->report.last_epoch, &has_later);
     }
     if (rc == SW_OK && has_later)
         return damaged(walk, "a damaged head of a segment");
@@ -437,7 +441,7 @@ static enum sw_rc check_tail(struct walk *walk, const struct sw_segment *segment
     enum sw_rc rc = measure(walk, segment);
 
     if (rc == SW_OK)
-        rc = search_later(walk, segment->file, at, report->last_epoch + 2, &has_later);
+        rc = search_later(walk, segment->file, at, report->last_epoch + 1, &has_later);
     if (rc == SW_OK && has_later)
         return damaged(walk, "a damaged epoch");
     return rc == SW_OK ? count_torn(walk, segment->file, at) : rc;
@@ -564,7 +568,7 @@ static enum sw_rc read_again(struct walk *walk, const struct sw_segment *segment
 
     *ret_size = 0;
     if (rc == SW_OK && !is_too_large(walk, segment->file, at))
-        rc = search_later(walk, segment->file, at, walk->out->report.last_epoch + 2, &has_later);
+        rc = search_later(walk, segment->file, at, walk->out->report.last_epoch + 1, &has_later);
     if (rc != SW_OK || !has_later)
         return rc;
     walk->window_file = -1; /* It has what stood there before. */

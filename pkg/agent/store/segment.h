@@ -20,7 +20,8 @@ struct sw_segment_head {
 struct sw_epoch_head {
     uint64_t epoch, lsn; /* lsn: of the head itself, so that a copied epoch is not taken. */
     uint32_t body_bytes, records, body_crc;
-    uint32_t chain; /* Check of the epoch before this one. */
+    uint32_t chain;  /* Check of the epoch before this one. */
+    uint32_t behind; /* So many before it were not synced when it was written. */
 };
 
 struct sw_segment { /* One file. */
@@ -35,7 +36,7 @@ struct sw_segment_walk {
     bool has_stray;      /* A last file without a valid head, begun in the moment of a crash. */
     uint64_t stray_base; /* From its name. */
     uint32_t chain;      /* Check of the last epoch, or the chain of the first head. */
-    uint64_t last_lsn;   /* Of the last epoch's head; 0: there is none. */
+    uint64_t synced_lsn; /* What is before it is on the disk; of an epoch's head; 0: none. */
     struct sw_journal_report report;
 };
 

@@ -1,0 +1,1 @@
+#include "pkg/broker/budget/budget.h"
