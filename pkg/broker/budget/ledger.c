@@ -1,0 +1,590 @@
+#include "pkg/broker/budget/ledger.h"
+
+#include "pkg/broker/budget/state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define S_NS 1000000000ull
+#define GRACE_NS (900 * S_NS)
+#define KEEP_NS (3600 * S_NS)
+#define KEEP_MAX 65536u
+#define OPEN_MAX 131072u
+#define NODES_MAX 262144u
+#define COMPACT_BYTES (16u << 20)
+#define RECORD_BYTES_MAX 4096u
+
+/* --- Its life -------------------------------------------------------------------------------- */
+
+static void fill_in(struct sw_ledger_options *options)
+{
+    if (options->defer == NULL)
+        options->defer = sw_loop_defer;
+    if (options->work == NULL)
+        options->work = sw_loop_work;
+    options->grace_ns = options->grace_ns == 0 ? GRACE_NS : options->grace_ns;
+    options->keep_ns = options->keep_ns == 0 ? KEEP_NS : options->keep_ns;
+    options->keep_max = options->keep_max == 0 ? KEEP_MAX : options->keep_max;
+    options->open_max = options->open_max == 0 ? OPEN_MAX : options->open_max;
+    options->nodes_max = options->nodes_max == 0 ? NODES_MAX : options->nodes_max;
+    options->compact_bytes = options->compact_bytes == 0 ? COMPACT_BYTES : options->compact_bytes;
+}
+
+enum sw_rc sw_ledger_new(const struct sw_ledger_options *options, struct sw_ledger **ret_ledger,
+                         struct sw_err *err)
+{
+    SW_CLEANUP(sw_ledger_freep) struct sw_ledger *ledger = calloc(1, sizeof *ledger);
+    enum sw_rc rc;
+
+    if (ledger == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the ledger");
+    ledger->options = *options;
+    fill_in(&ledger->options);
+    ledger->system = options->system;
+    ledger->next_id = 1;
+    ledger->boot_ns = options->system->monotonic_ns(options->system->ctx);
+    sw_list_init(&ledger->waits_write);
+    sw_list_init(&ledger->waits_sync);
+    sw_list_init(&ledger->orphans);
+    sw_list_init(&ledger->known);
+    sw_buffer_init(&ledger->scratch, RECORD_BYTES_MAX);
+    rc = sw_ledger_recover(ledger, err);
+    ledger->options.folder = NULL; /* It was borrowed until here. */
+    if (rc != SW_OK)
+        return rc;
+    *ret_ledger = SW_TAKE(ledger);
+    return SW_OK;
+}
+
+void sw_ledger_free(struct sw_ledger *ledger)
+{
+    struct sw_map_entry entry;
+
+    if (ledger == NULL)
+        return;
+    assert(ledger->work == SW_LEDGER_IDLE && !ledger->is_scheduled);
+    for (size_t cursor = 0; ledger->keys != NULL && sw_map_next(ledger->keys, &cursor, &entry);)
+        free(entry.value);
+    sw_map_free(ledger->keys);
+    sw_budget_tree_done(&ledger->tree);
+    free(ledger->numbers);
+    sw_journal_close(ledger->journal);
+    sw_buffer_done(&ledger->scratch);
+    free(ledger);
+}
+
+/* --- Rules ----------------------------------------------------------------------------------- */
+
+static enum sw_rc check_name(const char *name, const char *what, struct sw_err *err)
+{
+    if (name[0] != '\0' && strlen(name) <= SW_BUDGET_NAME_MAX)
+        return SW_OK;
+    return sw_err_set(err, SW_E_INVALID, "the %s of a budget has 1 to %u bytes", what,
+                      SW_BUDGET_NAME_MAX);
+}
+
+static struct sw_budget_place place_of(const char *name_space, const char *agent)
+{
+    struct sw_budget_place place = {.level = SW_BUDGET_CLUSTER};
+
+    if (name_space == NULL)
+        return place;
+    place.level = SW_BUDGET_NAMESPACE;
+    place.name_space = (struct sw_bytes){name_space, strlen(name_space)};
+    if (agent != NULL) {
+        place.level = SW_BUDGET_AGENT;
+        place.agent = (struct sw_bytes){agent, strlen(agent)};
+    }
+    place.rule_level = place.level;
+    return place;
+}
+
+static enum sw_rc check_names(const char *name_space, const char *agent, struct sw_err *err)
+{
+    enum sw_rc rc = SW_OK;
+
+    assert(name_space != NULL || agent == NULL);
+    if (name_space != NULL)
+        rc = check_name(name_space, "namespace", err);
+    if (rc == SW_OK && agent != NULL)
+        rc = check_name(agent, "agent", err);
+    return rc;
+}
+
+enum sw_rc sw_ledger_set(struct sw_ledger *ledger, const char *name_space, const char *agent,
+                         const struct sw_budget_rule *rule, struct sw_err *err)
+{
+    enum sw_rc rc = check_names(name_space, agent, err);
+    struct sw_budget_place place;
+    struct sw_budget_node *node;
+
+    if (rc != SW_OK)
+        return rc;
+    place = place_of(name_space, agent);
+    node = sw_budget_tree_find(&ledger->tree, &place);
+    if (rule == NULL) {
+        if (node != NULL) {
+            free(node->rule);
+            node->rule = NULL;
+        }
+        return SW_OK;
+    }
+    if (node == NULL)
+        rc = sw_budget_tree_get(&ledger->tree, &place, &node, err);
+    if (rc == SW_OK && node->rule == NULL)
+        node->rule = malloc(sizeof *node->rule);
+    if (rc == SW_OK && node->rule == NULL)
+        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for a budget");
+    if (rc == SW_OK)
+        *node->rule = *rule;
+    return rc;
+}
+
+/* --- Reserving ------------------------------------------------------------------------------- */
+
+static enum sw_rc check_request(const struct sw_ledger_request *request, struct sw_err *err)
+{
+    enum sw_rc rc = check_name(request->who.name_space, "namespace", err);
+
+    if (rc == SW_OK)
+        rc = check_name(request->who.agent, "agent", err);
+    if (rc == SW_OK && request->who.instance.size > SW_BUDGET_INSTANCE_MAX)
+        rc = sw_err_set(err, SW_E_INVALID, "the key of an instance has at most %u bytes",
+                        SW_BUDGET_INSTANCE_MAX);
+    if (rc == SW_OK && (request->key.size == 0 || request->key.size > SW_LEDGER_KEY_MAX))
+        rc =
+            sw_err_set(err, SW_E_INVALID, "the key of a call has 1 to %u bytes", SW_LEDGER_KEY_MAX);
+    return rc;
+}
+
+static enum sw_rc check_state(const struct sw_ledger *ledger, struct sw_err *err)
+{
+    if (ledger->failure != SW_OK) {
+        sw_err_set(err, SW_E_UNAVAILABLE,
+                   "the ledger could not be written: nothing is spent "
+                   "any more");
+        sw_err_hint(err, "look at the disk of swarmd's data folder, then restart swarmd");
+    } else if (sw_journal_is_full(ledger->journal)) {
+        sw_err_set(err, SW_E_UNAVAILABLE, "the disk is full: the ledger cannot be written");
+        sw_err_hint(err, "make room on the disk of swarmd's data folder");
+    } else if (ledger->is_stopping) {
+        sw_err_set(err, SW_E_UNAVAILABLE, "the ledger is being closed");
+    } else if (ledger->figures.open >= ledger->options.open_max ||
+               !sw_journal_has_room(ledger->journal)) {
+        sw_err_set(err, SW_E_UNAVAILABLE, "too many calls are under way: %u", ledger->figures.open);
+    } else {
+        return SW_OK;
+    }
+    return SW_E_UNAVAILABLE;
+}
+
+/* Whoever asks for an orphan has it from now on. */
+static void grant_known(struct sw_reservation *reservation, struct sw_ledger_grant *ret_grant)
+{
+    bool is_known = reservation->state == SW_RESERVATION_KNOWN;
+
+    *ret_grant = (struct sw_ledger_grant){.state = is_known ? SW_LEDGER_SETTLED : SW_LEDGER_OPEN,
+                                          .reservation = is_known ? NULL : reservation,
+                                          .is_unknown = reservation->state == SW_RESERVATION_ORPHAN,
+                                          .worst = reservation->worst,
+                                          .actual = reservation->actual};
+    if (reservation->state != SW_RESERVATION_ORPHAN)
+        return;
+    sw_list_remove(&reservation->node);
+    reservation->state = SW_RESERVATION_OPEN;
+}
+
+/* A node of an instance or turn that was only looked at goes again. */
+static void forget_idle(struct sw_ledger *ledger, const struct sw_budget_path *path)
+{
+    for (size_t i = path->count; i > SW_BUDGET_INSTANCE; i--) {
+        struct sw_budget_node *node = path->nodes[i - 1];
+
+        if (node->number == 0 && sw_budget_node_is_idle(node))
+            sw_budget_tree_remove(&ledger->tree, node);
+    }
+}
+
+static enum sw_rc refuse(struct sw_ledger *ledger, struct sw_budget_node *node,
+                         struct sw_ledger_refusal *refusal, struct sw_err *err)
+{
+    unsigned i = refusal->dimension;
+
+    ledger->figures.refused++;
+    node->rule_node->refused++;
+    if (node != node->rule_node)
+        node->refused++;
+    refusal->level = node->level;
+    refusal->until_ns = refusal->is_depth ? UINT64_MAX : node->end_ns;
+    if (!refusal->is_depth) {
+        refusal->limit = sw_budget_node_limits(node)->most.of[i];
+        refusal->spent = node->spent.of[i];
+        refusal->reserved = node->reserved.of[i];
+        refusal->may_fit_later = sw_budget_plus(refusal->spent, refusal->wanted) <= refusal->limit;
+    }
+    return sw_ledger_refuse(node, refusal, err);
+}
+
+/* Whether a call fits in each node of its path, all of them in their present periods. */
+static enum sw_rc check_path(struct sw_ledger *ledger, const struct sw_ledger_request *request,
+                             const struct sw_budget_path *path, struct sw_ledger_refusal *refusal,
+                             struct sw_err *err)
+{
+    uint64_t utc_ns = ledger->system->utc_ns(ledger->system->ctx);
+    uint32_t depth = request->who.depth;
+
+    for (size_t i = 0; i < path->count; i++) {
+        struct sw_budget_node *node = path->nodes[i];
+        const struct sw_budget_limits *limits = sw_budget_node_limits(node);
+        enum sw_rc rc = sw_ledger_node_roll(ledger, node, utc_ns, err);
+
+        if (rc != SW_OK)
+            return rc;
+        if (depth > limits->depth) {
+            refusal->is_depth = true;
+            refusal->limit = limits->depth;
+            refusal->wanted = depth;
+            return refuse(ledger, node, refusal, err);
+        }
+        if (!sw_budget_node_fits(node, &request->worst, &refusal->dimension)) {
+            refusal->wanted = request->worst.of[refusal->dimension];
+            return refuse(ledger, node, refusal, err);
+        }
+    }
+    return SW_OK;
+}
+
+static bool is_above_sure(const struct sw_budget_node *node)
+{
+    const struct sw_budget_amount *most = &sw_budget_node_limits(node)->most;
+
+    for (unsigned i = 0; i < SW_BUDGET_DIMENSIONS; i++)
+        if (most->of[i] != SW_BUDGET_UNLIMITED &&
+            sw_budget_plus(node->spent.of[i], node->reserved.of[i]) > node->sure.of[i])
+            return true;
+    return false;
+}
+
+/* Raise the marks of its path. *ret_waits: some of it is above what is durable. */
+static enum sw_rc mark_path(struct sw_ledger *ledger, const struct sw_reservation *reservation,
+                            bool *ret_waits, struct sw_err *err)
+{
+    enum sw_rc rc = SW_OK;
+
+    *ret_waits = false;
+    for (unsigned i = 0; rc == SW_OK && i < reservation->steps; i++) {
+        struct sw_budget_node *node = reservation->path[i].node;
+
+        if (node->number == 0)
+            rc = sw_ledger_node_number(ledger, node, err);
+        if (rc == SW_OK)
+            rc = sw_ledger_node_mark(ledger, node, &reservation->worst, err);
+        *ret_waits = *ret_waits || is_above_sure(node);
+    }
+    return rc;
+}
+
+static enum sw_rc put_reservation(struct sw_ledger *ledger, struct sw_reservation *reservation,
+                                  struct sw_err *err)
+{
+    struct sw_ledger_record record = {.kind = SW_LEDGER_RESERVE,
+                                      .id = reservation->id,
+                                      .key = {reservation->key, reservation->key_size},
+                                      .worst = reservation->worst,
+                                      .steps = reservation->steps};
+    struct sw_journal_place place;
+    bool waits;
+    enum sw_rc rc = mark_path(ledger, reservation, &waits, err);
+
+    for (unsigned i = 0; i < record.steps; i++)
+        record.path[i].node = reservation->path[i].node->number;
+    if (rc == SW_OK)
+        rc = sw_ledger_append(ledger, &record, &place, err);
+    if (rc != SW_OK)
+        return rc;
+    reservation->epoch = place.epoch;
+    sw_list_add(waits ? &ledger->waits_sync : &ledger->waits_write, &reservation->node);
+    if (waits) {
+        ledger->sync_epoch = place.epoch;
+        ledger->figures.waits++;
+    }
+    return SW_OK;
+}
+
+static enum sw_rc reserve(struct sw_ledger *ledger, const struct sw_ledger_request *request,
+                          const struct sw_budget_path *path, struct sw_ledger_grant *ret_grant,
+                          struct sw_err *err)
+{
+    static const struct sw_budget_amount nothing;
+    struct sw_reservation *reservation = sw_reservation_new(ledger, request->key, path->count);
+    enum sw_rc rc;
+
+    if (reservation == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a reservation");
+    reservation->id = ledger->next_id++;
+    reservation->ready = request->ready;
+    reservation->ctx = request->ctx;
+    reservation->worst = request->worst;
+    reservation->state = SW_RESERVATION_WAITS;
+    for (size_t i = 0; i < path->count; i++) {
+        struct sw_budget_node *node = path->nodes[i];
+
+        reservation->path[i] = (struct sw_reservation_step){node, node->generation};
+        node->is_over = node->is_orphan = false;
+    }
+    sw_reservation_hold(reservation);
+    ledger->figures.open++;
+    rc = put_reservation(ledger, reservation, err);
+    if (rc != SW_OK) {
+        sw_reservation_close(ledger, reservation, &nothing);
+        sw_reservation_free(ledger, reservation);
+        return rc;
+    }
+    ledger->figures.reserved++;
+    sw_ledger_schedule(ledger);
+    *ret_grant = (struct sw_ledger_grant){
+        .state = SW_LEDGER_NEW, .reservation = reservation, .worst = request->worst};
+    return SW_OK;
+}
+
+enum sw_rc sw_ledger_reserve(struct sw_ledger *ledger, const struct sw_ledger_request *request,
+                             struct sw_ledger_grant *ret_grant,
+                             struct sw_ledger_refusal *ret_refusal, struct sw_err *err)
+{
+    struct sw_ledger_refusal refusal = {.wanted = 0};
+    struct sw_budget_path path = {.count = 0};
+    struct sw_reservation *reservation;
+    enum sw_rc rc = check_request(request, err);
+
+    if (ret_refusal != NULL)
+        *ret_refusal = refusal;
+    if (rc != SW_OK)
+        return rc;
+    reservation = sw_map_find(ledger->keys, request->key.data, request->key.size);
+    if (reservation != NULL) {
+        grant_known(reservation, ret_grant);
+        return SW_OK;
+    }
+    rc = check_state(ledger, err);
+    if (rc != SW_OK)
+        return rc;
+    rc = sw_budget_tree_path(&ledger->tree, &request->who, &path, err);
+    if (rc == SW_OK)
+        rc = check_path(ledger, request, &path, &refusal, err);
+    if (rc == SW_OK)
+        rc = reserve(ledger, request, &path, ret_grant, err);
+    if (rc == SW_OK)
+        return SW_OK;
+    forget_idle(ledger, &path);
+    if (refusal.wanted == 0 && err != NULL) /* No budget says no: memory, or a bound. */
+        err->rc = SW_E_UNAVAILABLE;
+    if (ret_refusal != NULL)
+        *ret_refusal = refusal;
+    return refusal.wanted == 0 ? SW_E_UNAVAILABLE : rc;
+}
+
+/* --- Settling -------------------------------------------------------------------------------- */
+
+/* Tell the end of a reservation, whatever becomes of that. */
+static enum sw_rc put_end(struct sw_ledger *ledger, const struct sw_ledger_record *record,
+                          struct sw_err *err)
+{
+    enum sw_rc rc = ledger->failure;
+
+    if (rc != SW_OK)
+        return sw_err_set(err, rc, "the ledger could not be written before");
+    rc = sw_ledger_append(ledger, record, NULL, err);
+    sw_ledger_schedule(ledger);
+    return rc;
+}
+
+enum sw_rc sw_ledger_settle(struct sw_ledger *ledger, struct sw_reservation *reservation,
+                            const struct sw_budget_amount *actual, struct sw_err *err)
+{
+    const struct sw_ledger_record record = {
+        .kind = SW_LEDGER_SETTLE, .id = reservation->id, .actual = *actual};
+    enum sw_rc rc = put_end(ledger, &record, err);
+
+    assert(reservation->state == SW_RESERVATION_OPEN);
+    sw_reservation_close(ledger, reservation, actual);
+    reservation->actual = *actual;
+    for (unsigned i = 0; rc == SW_OK && i < reservation->steps; i++)
+        if (reservation->path[i].generation == reservation->path[i].node->generation)
+            rc = sw_ledger_node_mark(ledger, reservation->path[i].node, &reservation->worst, err);
+    sw_reservation_leave(ledger, reservation);
+    reservation->steps = 0;
+    sw_reservation_know(ledger, reservation);
+    ledger->figures.settled++;
+    return rc;
+}
+
+enum sw_rc sw_ledger_release(struct sw_ledger *ledger, struct sw_reservation *reservation,
+                             struct sw_err *err)
+{
+    static const struct sw_budget_amount nothing;
+    const struct sw_ledger_record record = {.kind = SW_LEDGER_RELEASE, .id = reservation->id};
+    enum sw_rc rc = put_end(ledger, &record, err);
+
+    assert(reservation->state != SW_RESERVATION_KNOWN);
+    sw_reservation_close(ledger, reservation, &nothing);
+    sw_reservation_leave(ledger, reservation);
+    sw_reservation_free(ledger, reservation);
+    ledger->figures.released++;
+    return rc;
+}
+
+/* --- Ends, time ------------------------------------------------------------------------------ */
+
+static void be_over(struct sw_ledger *ledger, const struct sw_budget_who *who,
+                    enum sw_budget_level level)
+{
+    struct sw_budget_place place = place_of(who->name_space, who->agent);
+
+    place.level = level;
+    place.instance = who->instance;
+    place.turn = level == SW_BUDGET_TURN ? who->turn : 0;
+    for (unsigned i = SW_BUDGET_CLUSTER; i <= SW_BUDGET_AGENT; i++) {
+        struct sw_budget_node *node;
+
+        place.rule_level = (enum sw_budget_level)i;
+        node = sw_budget_tree_find(&ledger->tree, &place);
+        if (node == NULL)
+            continue;
+        node->is_over = true;
+        if (node->open > 0)
+            continue;
+        sw_ledger_node_drop(ledger, node);
+        sw_ledger_schedule(ledger);
+    }
+}
+
+void sw_ledger_turn_over(struct sw_ledger *ledger, const struct sw_budget_who *who)
+{
+    be_over(ledger, who, SW_BUDGET_TURN);
+}
+
+void sw_ledger_instance_over(struct sw_ledger *ledger, const struct sw_budget_who *who)
+{
+    be_over(ledger, who, SW_BUDGET_INSTANCE);
+}
+
+/* Turns from before a crash that nobody went on with are over. */
+static void drop_orphan_nodes(struct sw_ledger *ledger)
+{
+    struct sw_budget_node **nodes =
+        malloc(sw_map_count(ledger->tree.nodes) * sizeof(struct sw_budget_node *));
+    struct sw_map_entry entry;
+    size_t count = 0;
+
+    if (nodes == NULL) /* At the next tick. */
+        return;
+    for (size_t cursor = 0; sw_map_next(ledger->tree.nodes, &cursor, &entry);) {
+        struct sw_budget_node *node = entry.value;
+
+        if (node->is_orphan && node->open == 0)
+            nodes[count++] = node;
+    }
+    for (size_t i = 0; i < count; i++)
+        sw_ledger_node_drop(ledger, nodes[i]);
+    free(nodes);
+    ledger->has_orphan_nodes = false;
+}
+
+static struct sw_reservation *first_before(const struct sw_list *list, uint64_t now_ns,
+                                           uint64_t age_ns)
+{
+    struct sw_list *node = sw_list_first(list);
+    struct sw_reservation *first =
+        node == NULL ? NULL : SW_LIST_ITEM(node, struct sw_reservation, node);
+
+    return first != NULL && now_ns - first->since_ns >= age_ns ? first : NULL;
+}
+
+void sw_ledger_tick(struct sw_ledger *ledger)
+{
+    uint64_t now_ns = ledger->system->monotonic_ns(ledger->system->ctx);
+    struct sw_reservation *first;
+
+    if (ledger->failure != SW_OK)
+        return;
+    while ((first = first_before(&ledger->orphans, now_ns, ledger->options.grace_ns)) != NULL) {
+        const struct sw_budget_amount worst = first->worst;
+
+        first->state = SW_RESERVATION_OPEN;
+        (void)sw_ledger_settle(ledger, first, &worst, NULL);
+        ledger->figures.expired++;
+    }
+    while ((first = first_before(&ledger->known, now_ns, ledger->options.keep_ns)) != NULL) {
+        sw_reservation_free(ledger, first);
+        ledger->figures.known--;
+    }
+    if (ledger->has_orphan_nodes && now_ns - ledger->boot_ns >= ledger->options.grace_ns)
+        drop_orphan_nodes(ledger);
+    if (sw_journal_is_dirty(ledger->journal) || ledger->stopped != NULL ||
+        sw_journal_durable(ledger->journal) < ledger->sync_epoch)
+        sw_ledger_schedule(ledger);
+}
+
+/* --- Views ----------------------------------------------------------------------------------- */
+
+static void view_of(const struct sw_ledger *ledger, const struct sw_budget_node *node,
+                    struct sw_budget_view *ret_view)
+{
+    static const struct sw_budget_amount nothing;
+    enum sw_budget_period period;
+    uint64_t index;
+    bool is_new;
+
+    sw_budget_node_view(node, ret_view);
+    if (!sw_budget_node_roll(node, ledger->system->utc_ns(ledger->system->ctx), &period, &index,
+                             &is_new))
+        return;
+    ret_view->period = period;
+    ret_view->begin_ns = sw_budget_period_begin(period, index);
+    ret_view->end_ns = sw_budget_period_begin(period, sw_budget_plus(index, 1));
+    if (is_new)
+        ret_view->spent = ret_view->reserved = ret_view->lost = nothing;
+}
+
+static bool is_of_interest(const struct sw_budget_node *node)
+{
+    return node->rule != NULL || !sw_budget_node_is_idle(node);
+}
+
+void sw_ledger_each(struct sw_ledger *ledger, sw_ledger_visit *visit, void *ctx)
+{
+    struct sw_map_entry entry;
+    struct sw_budget_view view;
+
+    for (size_t cursor = 0; sw_map_next(ledger->tree.nodes, &cursor, &entry);) {
+        if (!is_of_interest(entry.value))
+            continue;
+        view_of(ledger, entry.value, &view);
+        visit(ctx, &view);
+    }
+}
+
+bool sw_ledger_find(struct sw_ledger *ledger, const char *name_space, const char *agent,
+                    struct sw_budget_view *ret_view)
+{
+    const struct sw_budget_node *node;
+    struct sw_budget_place place;
+
+    if (check_names(name_space, agent, NULL) != SW_OK)
+        return false;
+    place = place_of(name_space, agent);
+    node = sw_budget_tree_find(&ledger->tree, &place);
+    if (node == NULL || !is_of_interest(node))
+        return false;
+    view_of(ledger, node, ret_view);
+    return true;
+}
+
+void sw_ledger_figures(const struct sw_ledger *ledger, struct sw_ledger_figures *ret_figures)
+{
+    *ret_figures = ledger->figures;
+    ret_figures->nodes = (uint32_t)sw_map_count(ledger->tree.nodes);
+    ret_figures->journal_bytes = sw_journal_end(ledger->journal) - ledger->begin_lsn;
+    ret_figures->has_failed = ledger->failure != SW_OK;
+    ret_figures->is_full = sw_journal_is_full(ledger->journal);
+}
