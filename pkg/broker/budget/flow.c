@@ -2,15 +2,6 @@
 
 #include <assert.h>
 
-void sw_ledger_schedule(struct sw_ledger *ledger)
-{
-    if (ledger->is_scheduled)
-        return;
-    /* Without memory for it the next tick does it. */
-    ledger->is_scheduled =
-        ledger->options.defer(ledger->options.loop, sw_ledger_flush, ledger) == SW_OK;
-}
-
 /* --- Who waits ------------------------------------------------------------------------------- */
 
 static struct sw_reservation *first_of(const struct sw_list *list)
@@ -88,6 +79,7 @@ static void work(void *ctx)
 }
 
 static void work_done(void *ctx);
+static void flush(struct sw_ledger *ledger);
 
 /* Without memory for it the next flush tries again. */
 static enum sw_rc start(struct sw_ledger *ledger, enum sw_ledger_work what)
@@ -117,7 +109,7 @@ static void work_done(void *ctx)
     }
     if (ledger->work_rc != SW_OK)
         fail(ledger, ledger->work_rc);
-    sw_ledger_flush(ledger);
+    flush(ledger);
 }
 
 /* --- Writing --------------------------------------------------------------------------------- */
@@ -143,8 +135,10 @@ static bool write_out(struct sw_ledger *ledger)
     rc = sw_journal_write(ledger->journal, &err);
     if (rc == SW_OK)
         return true;
-    if (rc == SW_E_UNAVAILABLE)
+    if (rc == SW_E_UNAVAILABLE && ledger->work == SW_LEDGER_IDLE)
         (void)start(ledger, SW_LEDGER_COMMITS);
+    else if (rc == SW_E_UNAVAILABLE)
+        return false; /* A sync is under way: after it. */
     else if (rc == SW_E_EXHAUSTED)
         turn_all_away(ledger, rc);
     else
@@ -168,11 +162,8 @@ static void stop(struct sw_ledger *ledger)
         tell_stopped(ledger, rc);
 }
 
-void sw_ledger_flush(void *ctx)
+static void flush(struct sw_ledger *ledger)
 {
-    struct sw_ledger *ledger = ctx;
-
-    ledger->is_scheduled = false;
     if (ledger->work == SW_LEDGER_COMMITS) /* It is called again when that is done. */
         return;
     if (ledger->failure == SW_OK && is_begin_due(ledger)) {
@@ -191,6 +182,23 @@ void sw_ledger_flush(void *ctx)
     }
     if (ledger->stopped != NULL && ledger->work == SW_LEDGER_IDLE)
         stop(ledger);
+}
+
+static void on_round_end(void *ctx)
+{
+    struct sw_ledger *ledger = ctx;
+
+    ledger->is_scheduled = false;
+    flush(ledger);
+}
+
+void sw_ledger_schedule(struct sw_ledger *ledger)
+{
+    if (ledger->is_scheduled)
+        return;
+    /* Without memory for it the next tick does it. */
+    ledger->is_scheduled =
+        ledger->options.defer(ledger->options.loop, on_round_end, ledger) == SW_OK;
 }
 
 void sw_ledger_stop(struct sw_ledger *ledger, void (*done)(void *ctx, enum sw_rc rc), void *ctx)

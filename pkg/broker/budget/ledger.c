@@ -62,7 +62,6 @@ void sw_ledger_free(struct sw_ledger *ledger)
 
     if (ledger == NULL)
         return;
-    assert(ledger->work == SW_LEDGER_IDLE && !ledger->is_scheduled);
     for (size_t cursor = 0; ledger->keys != NULL && sw_map_next(ledger->keys, &cursor, &entry);)
         free(entry.value);
     sw_map_free(ledger->keys);

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define SEGMENT_BYTES (16u << 20)
+#define SEGMENT_BYTES_MIN (64u << 10)
 #define BOOT_FILE "/proc/sys/kernel/random/boot_id"
 
 /* What is known only while the journal is read. */
@@ -32,7 +32,7 @@ static void forget_all(struct recovery *recovery)
     struct sw_ledger *ledger = recovery->ledger;
     struct sw_map_entry entry;
 
-    for (size_t cursor = 0; sw_map_next(ledger->keys, &cursor, &entry);)
+    for (size_t cursor = 0; ledger->keys != NULL && sw_map_next(ledger->keys, &cursor, &entry);)
         free(entry.value);
     sw_map_free(ledger->keys);
     ledger->keys = NULL;
@@ -302,8 +302,11 @@ static enum sw_rc begin(struct recovery *recovery, struct sw_bytes boot, struct 
 enum sw_rc sw_ledger_recover(struct sw_ledger *ledger, struct sw_err *err)
 {
     struct recovery recovery = {.ledger = ledger, .is_empty = true};
+    uint64_t bytes = ledger->options.compact_bytes; /* Whole segments are removed. */
     const struct sw_journal_options options = {
-        .system = ledger->system, .folder = ledger->options.folder, .segment_bytes = SEGMENT_BYTES};
+        .system = ledger->system,
+        .folder = ledger->options.folder,
+        .segment_bytes = bytes < SEGMENT_BYTES_MIN ? SEGMENT_BYTES_MIN : bytes};
     char boot[SW_LEDGER_BOOT_MAX];
     size_t boot_size = read_boot(ledger->system, boot);
     bool is_exact;

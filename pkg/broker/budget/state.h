@@ -55,7 +55,7 @@ struct sw_ledger {
     bool has_orphan_nodes;
     struct sw_buffer scratch; /* For records. */
 
-    bool is_scheduled; /* flush will be called. */
+    bool is_scheduled; /* For the end of this round. */
     bool is_stopping, has_stop;
     enum sw_rc failure; /* Nothing goes on. */
     void (*stopped)(void *ctx, enum sw_rc rc);
@@ -116,7 +116,6 @@ void sw_reservation_leave(struct sw_ledger *ledger, const struct sw_reservation 
 
 /* Have what was appended written at the end of this round of the loop. */
 void sw_ledger_schedule(struct sw_ledger *ledger);
-void sw_ledger_flush(void *ctx); /* The ledger. */
 
 /* --- recover.c -------------------------------------------------------------------------------- */
 
