@@ -145,53 +145,77 @@ static void a_write_that_needs_a_segment_is_left_to_a_commit(void **state)
     disk_done(&disk);
 }
 
+static void commit_all(struct sw_journal *journal)
+{
+    while (sw_journal_is_dirty(journal))
+        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+}
+
+/* Write and sync all; what needs a segment is committed. */
+static void sync_all(struct sw_journal *journal)
+{
+    while (sw_journal_is_dirty(journal))
+        if (sw_journal_write(journal, NULL) == SW_E_UNAVAILABLE)
+            assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
+    assert_int_equal(sw_journal_sync(journal, NULL), SW_OK);
+}
+
+/* A life of a process, from record `number` on; returns how many are durable at its end. */
+static uint64_t live(struct disk *disk, struct sw_journal *journal, uint64_t *number)
+{
+    uint64_t synced = *number;
+
+    for (uint64_t steps = disk_random(disk) % 60; steps > 0; steps--) {
+        uint64_t what = disk_random(disk) % 16;
+
+        put(journal, ++*number);
+        if (what < 12 && sw_journal_write(journal, NULL) == SW_OK)
+            continue;
+        if (what > 13)
+            continue;
+        if (what == 13)
+            sync_all(journal);
+        else
+            commit_all(journal);
+        synced = *number;
+    }
+    return synced;
+}
+
 /* Random writes, syncs and commits, then the power fails: never is anything called damage, and
  * never is anything missing that was synced. */
+static void lose_power(uint64_t seed)
+{
+    struct disk disk;
+    struct seen seen;
+    struct sw_journal *journal;
+
+    disk_init(&disk, seed);
+    for (unsigned life = 0; life < 4; life++) {
+        uint64_t number, synced;
+
+        journal = open_journal(&disk, &seen);
+        assert_non_null(journal);
+        number = seen.count;
+        synced = live(&disk, journal, &number);
+        sw_journal_close(journal);
+        if (disk_random(&disk) % 4 > 0)
+            disk_crash(&disk);
+        journal = open_journal(&disk, &seen);
+        assert_non_null(journal);
+        if (!seen.is_in_order || seen.count < synced || seen.count > number)
+            fail_msg("seed %lu: %lu records of %lu, %lu were synced", (unsigned long)seed,
+                     (unsigned long)seen.count, (unsigned long)number, (unsigned long)synced);
+        sw_journal_close(journal);
+    }
+    disk_done(&disk);
+}
+
 static void a_loss_of_power_leaves_all_that_was_synced(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 400; seed++) {
-        struct disk disk;
-        struct seen seen;
-        struct sw_journal *journal;
-        uint64_t number = 0;
-
-        disk_init(&disk, seed);
-        for (unsigned life = 0; life < 4; life++) {
-            uint64_t synced;
-
-            journal = open_journal(&disk, &seen);
-            assert_non_null(journal);
-            assert_true(seen.is_in_order);
-            synced = number = seen.count;
-            for (uint64_t steps = disk_random(&disk) % 60; steps > 0; steps--) {
-                uint64_t what = disk_random(&disk) % 16;
-
-                put(journal, ++number);
-                if ((what < 12 && sw_journal_write(journal, NULL) != SW_OK) || what == 12) {
-                    while (sw_journal_is_dirty(journal))
-                        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
-                    synced = number;
-                } else if (what == 13) {
-                    while (sw_journal_is_dirty(journal) &&
-                           sw_journal_write(journal, NULL) == SW_E_UNAVAILABLE)
-                        assert_int_equal(sw_journal_commit(journal, NULL), SW_OK);
-                    assert_int_equal(sw_journal_sync(journal, NULL), SW_OK);
-                    synced = number;
-                }
-            }
-            sw_journal_close(journal);
-            if (disk_random(&disk) % 4 > 0)
-                disk_crash(&disk);
-            journal = open_journal(&disk, &seen);
-            assert_non_null(journal);
-            if (!seen.is_in_order || seen.count < synced || seen.count > number)
-                fail_msg("seed %lu: %lu records of %lu, %lu were synced", (unsigned long)seed,
-                         (unsigned long)seen.count, (unsigned long)number, (unsigned long)synced);
-            sw_journal_close(journal);
-        }
-        disk_done(&disk);
-    }
+    for (uint64_t seed = 1; seed <= 400; seed++)
+        lose_power(seed);
 }
 
 static struct disk_file *the_segment(struct disk *disk)
