@@ -312,9 +312,9 @@ static enum sw_rc on_object(const struct sw_wire_content *content, uint32_t at)
 
     switch (sw_wire_one_of(doc, sw_wire_find(doc, at, "type"), types, 3)) {
     case 0:
-        return sw_wire_content_text(content, sw_wire_find(doc, at, "text"), SW_WIRE_PART_TEXT);
+        return sw_wire_content_text(content, at, sw_wire_find(doc, at, "text"), SW_WIRE_PART_TEXT);
     case 1:
-        return sw_wire_content_text(content, sw_wire_find(doc, at, "refusal"),
+        return sw_wire_content_text(content, at, sw_wire_find(doc, at, "refusal"),
                                     SW_WIRE_PART_REFUSAL);
     case 2:
         break;
@@ -365,7 +365,7 @@ static enum sw_rc assistant_parts(const struct sw_wire_content *content, const u
     enum sw_rc rc = sw_wire_content_parts(content, at[1]);
 
     if (rc == SW_OK && sw_wire_is_said(doc, at[4]))
-        rc = sw_wire_content_text(content, at[4], SW_WIRE_PART_REFUSAL);
+        rc = sw_wire_content_text(content, at[4], at[4], SW_WIRE_PART_REFUSAL);
     if (rc != SW_OK || !sw_wire_is_said(doc, calls))
         return rc;
     rc = sw_wire_expect(doc, 0, calls, "tool_calls", SW_WIRE_ARRAY, content->err);

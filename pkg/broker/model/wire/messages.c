@@ -265,7 +265,7 @@ static enum sw_rc on_plain(const struct sw_wire_content *content, uint32_t at)
     uint32_t type = sw_wire_find(doc, at, "type");
 
     if (sw_wire_is(doc, type, "text"))
-        return sw_wire_content_text(content, sw_wire_find(doc, at, "text"), SW_WIRE_PART_TEXT);
+        return sw_wire_content_text(content, at, sw_wire_find(doc, at, "text"), SW_WIRE_PART_TEXT);
     if (sw_wire_is(doc, type, "image"))
         return image_part(content, at);
     return sw_wire_fail(doc, at, content->err, SW_E_UNSUPPORTED,
@@ -619,6 +619,13 @@ static enum sw_rc write(struct sw_wire_writing *writing)
                     (unsigned long long)(limit > 0 ? limit : SW_WIRE_OUTPUT_TOKENS_DEFAULT));
     rc = from->parts(writing->request, write_part, &writer, writing->err);
     close_all(&writer);
+    if (rc == SW_OK && !writer.has_messages) {
+        bool is_responses = writing->request->view.protocol == SW_WIRE_RESPONSES;
+
+        rc = sw_err_set(writing->err, SW_E_UNSUPPORTED,
+                        "messages need at least one text of a user or an assistant");
+        sw_err_field(writing->err, "%s", is_responses ? "input" : "messages");
+    }
     if (rc == SW_OK && set->has_tools) {
         sw_buffer_put_text(out, ",\"tools\":[");
         rc = from->tools(writing->request, write_tool, writing, writing->err);

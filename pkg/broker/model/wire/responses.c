@@ -266,9 +266,9 @@ static enum sw_rc on_object(const struct sw_wire_content *content, uint32_t at)
     case 0:
     case 1:
     case 2:
-        return sw_wire_content_text(content, sw_wire_find(doc, at, "text"), SW_WIRE_PART_TEXT);
+        return sw_wire_content_text(content, at, sw_wire_find(doc, at, "text"), SW_WIRE_PART_TEXT);
     case 3:
-        return sw_wire_content_text(content, sw_wire_find(doc, at, "refusal"),
+        return sw_wire_content_text(content, at, sw_wire_find(doc, at, "refusal"),
                                     SW_WIRE_PART_REFUSAL);
     case 4:
         break;
@@ -521,7 +521,9 @@ static enum sw_rc write_part(void *ctx, const struct sw_wire_part *part)
             put_text(writer, part, SW_WIRE_TEXT("The tool failed:"));
         break;
     case SW_WIRE_PART_RESULT_END:
-        sw_buffer_put_text(out, "]}");
+        if (writer->parts == 0 && !out->failed)
+            out->data[out->size - 1] = '"'; /* No parts are an empty text. */
+        sw_buffer_put_text(out, writer->parts == 0 ? "\"}" : "]}");
         writer->is_result = false;
         break;
     }

@@ -278,13 +278,13 @@ enum sw_rc sw_wire_image_of(const struct sw_wire_request *request, uint32_t at,
     return SW_OK;
 }
 
-enum sw_rc sw_wire_content_text(const struct sw_wire_content *content, uint32_t at,
+enum sw_rc sw_wire_content_text(const struct sw_wire_content *content, uint32_t in, uint32_t at,
                                 enum sw_wire_part_kind kind)
 {
     struct sw_wire_part part = content->common;
 
     if (!sw_wire_is_string(&content->request->doc, at))
-        return sw_wire_fail(&content->request->doc, at, content->err, SW_E_INVALID,
+        return sw_wire_fail(&content->request->doc, at != 0 ? at : in, content->err, SW_E_INVALID,
                             "a text is missing here, or is no string");
     part.kind = kind;
     part.node = at;
@@ -300,7 +300,7 @@ enum sw_rc sw_wire_content_parts(const struct sw_wire_content *content, uint32_t
     if (!sw_wire_is_said(doc, at))
         return SW_OK;
     if (sw_wire_is_string(doc, at))
-        return sw_wire_content_text(content, at, SW_WIRE_PART_TEXT);
+        return sw_wire_content_text(content, at, at, SW_WIRE_PART_TEXT);
     if (sw_wire_kind_of(doc, at) != SW_WIRE_ARRAY)
         return sw_wire_fail(doc, at, content->err, SW_E_INVALID,
                             "this must be a string or an array of parts");

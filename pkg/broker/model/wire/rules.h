@@ -68,8 +68,9 @@ struct sw_wire_content {
     enum sw_rc (*on_object)(const struct sw_wire_content *content, uint32_t at);
 };
 SW_MUST_CHECK enum sw_rc sw_wire_content_parts(const struct sw_wire_content *content, uint32_t at);
-SW_MUST_CHECK enum sw_rc sw_wire_content_text(const struct sw_wire_content *content, uint32_t at,
-                                              enum sw_wire_part_kind kind);
+/* One text, which is `at` in the part `in`. */
+SW_MUST_CHECK enum sw_rc sw_wire_content_text(const struct sw_wire_content *content, uint32_t in,
+                                              uint32_t at, enum sw_wire_part_kind kind);
 
 /* ---- For writing. */
 
