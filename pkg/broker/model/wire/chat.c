@@ -478,9 +478,6 @@ static void open_message(struct writer *writer, const struct sw_wire_part *part)
     writer->only = 0;
 }
 
-/* What stands around one text in an array of parts. */
-#define BEFORE_TEXT "[{\"type\":\"text\",\"text\":"
-
 static void close_message(struct writer *writer)
 {
     struct sw_buffer *out = writer->writing->out;
@@ -513,7 +510,7 @@ static void put_text_part(struct writer *writer, struct sw_wire_text text)
     struct sw_buffer *out = writer->writing->out;
 
     sw_buffer_put_text(out, writer->parts > 0 ? "," : "");
-    sw_buffer_put_text(out, BEFORE_TEXT + 1);
+    sw_buffer_put_text(out, "{\"type\":\"text\",\"text\":");
     if (writer->parts == 0)
         writer->only = out->size;
     sw_wire_put_string(out, text);
