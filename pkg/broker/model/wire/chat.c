@@ -702,6 +702,8 @@ static enum sw_rc write(struct sw_wire_writing *writing)
     rc = from->parts(writing->request, write_part, &writer, writing->err);
     close_message(&writer);
     sw_buffer_put_text(out, "]");
+    if (rc == SW_OK && !writer.has_messages)
+        rc = sw_wire_refuse_empty(writing);
     if (rc == SW_OK && writing->settings->has_tools) {
         sw_buffer_put_text(out, ",\"tools\":[");
         rc = from->tools(writing->request, write_tool, writing, writing->err);

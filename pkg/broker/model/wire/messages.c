@@ -619,13 +619,8 @@ static enum sw_rc write(struct sw_wire_writing *writing)
                     (unsigned long long)(limit > 0 ? limit : SW_WIRE_OUTPUT_TOKENS_DEFAULT));
     rc = from->parts(writing->request, write_part, &writer, writing->err);
     close_all(&writer);
-    if (rc == SW_OK && !writer.has_messages) {
-        bool is_responses = writing->request->view.protocol == SW_WIRE_RESPONSES;
-
-        rc = sw_err_set(writing->err, SW_E_UNSUPPORTED,
-                        "messages need at least one text of a user or an assistant");
-        sw_err_field(writing->err, "%s", is_responses ? "input" : "messages");
-    }
+    if (rc == SW_OK && !writer.has_messages)
+        rc = sw_wire_refuse_empty(writing);
     if (rc == SW_OK && set->has_tools) {
         sw_buffer_put_text(out, ",\"tools\":[");
         rc = from->tools(writing->request, write_tool, writing, writing->err);

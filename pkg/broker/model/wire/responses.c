@@ -645,6 +645,8 @@ static enum sw_rc write(struct sw_wire_writing *writing)
     sw_buffer_put_text(out, ",\"store\":false,\"input\":[");
     rc = from->parts(writing->request, write_part, &writer, writing->err);
     sw_buffer_put_text(out, writer.message != 0 ? "]}]" : "]");
+    if (rc == SW_OK && !writer.has_items)
+        rc = sw_wire_refuse_empty(writing);
     if (rc == SW_OK && set->has_tools) {
         sw_buffer_put_text(out, ",\"tools\":[");
         rc = from->tools(writing->request, write_tool, writing, writing->err);

@@ -32,6 +32,17 @@ enum sw_rc sw_wire_refuse(const struct sw_wire_writing *writing, uint32_t at, co
                         "this has no counterpart in the protocol of the model's provider");
 }
 
+enum sw_rc sw_wire_refuse_empty(const struct sw_wire_writing *writing)
+{
+    const struct sw_wire_doc *doc = &writing->request->doc;
+    bool is_responses = writing->request->view.protocol == SW_WIRE_RESPONSES;
+
+    return sw_wire_fail(doc, sw_wire_find(doc, 0, is_responses ? "input" : "messages"),
+                        writing->err, SW_E_UNSUPPORTED,
+                        "the protocol of the model's provider needs at least one text of a user "
+                        "or an assistant");
+}
+
 static const struct sw_wire_rule *find_rule(const struct sw_wire_doc *doc, uint32_t at,
                                             const struct sw_wire_rule *rules, size_t count)
 {

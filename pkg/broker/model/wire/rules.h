@@ -84,6 +84,8 @@ void sw_wire_put_words(struct sw_buffer *out, const char *words);
  * the words of `only`, as in rules. */
 SW_MUST_CHECK enum sw_rc sw_wire_refuse(const struct sw_wire_writing *writing, uint32_t at,
                                         const char *only);
+/* SW_E_UNSUPPORTED: nothing was said that could be written. */
+SW_MUST_CHECK enum sw_rc sw_wire_refuse_empty(const struct sw_wire_writing *writing);
 /* Append what a JSON string means as JSON itself, if it is an object; nothing means {}.
  * false: it is none, and nothing was appended. */
 bool sw_wire_put_object(struct sw_buffer *out, struct sw_wire_text string);
