@@ -14,7 +14,8 @@
 #define AGENTS 2
 #define INSTANCES 2
 #define TURNS 3
-#define SEEDS_DEFAULT 1500u
+#define SEEDS_DEFAULT 600u
+#define RULES (1 + SPACES + SPACES * AGENTS) /* Of the cluster, spaces, agents. */
 #define STEPS 120
 
 enum call_state { FREE, WAITS, OUT, SETTLED, GONE };
@@ -38,8 +39,8 @@ struct world {
     struct sw_ledger *ledger;
     uint64_t seed;
     unsigned boot;
-    struct sw_budget_rule rules[1 + SPACES + SPACES * AGENTS]; /* Cluster, spaces, agents. */
-    bool has_rule[1 + SPACES + SPACES * AGENTS];
+    struct sw_budget_rule rules[RULES];
+    bool has_rule[RULES];
     struct call calls[CALLS_MAX];
     unsigned calls_count;
     uint64_t let_out, refused, lost, unknown; /* That the seeds came to something. */
@@ -67,7 +68,7 @@ static void set_limits(struct world *world, struct sw_budget_limits *limits, uin
 
 static void make_rules(struct world *world)
 {
-    for (unsigned i = 0; i < 1 + SPACES + SPACES * AGENTS; i++) {
+    for (unsigned i = 0; i < RULES; i++) {
         struct sw_budget_rule *rule = &world->rules[i];
         uint64_t cents = i == 0 ? 400 : i < 1 + SPACES ? 250 : 150;
 
@@ -77,6 +78,18 @@ static void make_rules(struct world *world)
         set_limits(world, &rule->instance, cents / 2);
         set_limits(world, &rule->turn, cents / 4);
     }
+}
+
+static const char *space_of(unsigned rule)
+{
+    if (rule == 0)
+        return NULL;
+    return rule < 1 + SPACES ? spaces[rule - 1] : spaces[(rule - 1 - SPACES) / AGENTS];
+}
+
+static const char *agent_of(unsigned rule)
+{
+    return rule < 1 + SPACES ? NULL : agents[(rule - 1 - SPACES) % AGENTS];
 }
 
 static void open_ledger(struct world *world)
@@ -89,16 +102,11 @@ static void open_ledger(struct world *world)
     ledger_set_boot(&world->disk, boot);
     if (ledger_open(&world->disk, &world->loop, options, &world->ledger, &err) != SW_OK)
         fail_msg("seed %lu: %s", (unsigned long)world->seed, err.message);
-    for (unsigned i = 0; i < 1 + SPACES + SPACES * AGENTS; i++) {
-        const char *space = i == 0           ? NULL
-                            : i < 1 + SPACES ? spaces[i - 1]
-                                             : spaces[(i - 1 - SPACES) / AGENTS];
-        const char *agent = i < 1 + SPACES ? NULL : agents[(i - 1 - SPACES) % AGENTS];
-
+    for (unsigned i = 0; i < RULES; i++)
         if (world->has_rule[i])
-            assert_int_equal(sw_ledger_set(world->ledger, space, agent, &world->rules[i], NULL),
-                             SW_OK);
-    }
+            assert_int_equal(
+                sw_ledger_set(world->ledger, space_of(i), agent_of(i), &world->rules[i], NULL),
+                SW_OK);
 }
 
 /* --- What is counted ---------------------------------------------------------------------------
@@ -121,7 +129,6 @@ static bool is_on_path(const struct call *call, const struct sw_budget_view *vie
 struct check {
     struct world *world;
     bool is_exact; /* Else more may be counted. */
-    bool is_live;  /* The process is up: nothing is above a limit. */
     unsigned views;
 };
 
@@ -173,11 +180,85 @@ static void check_view(void *ctx, const struct sw_budget_view *view)
     }
 }
 
+struct wanted { /* A node that has to be there. */
+    struct sw_budget_view view;
+    bool is_there;
+};
+
+static void look_for(void *ctx, const struct sw_budget_view *view)
+{
+    struct wanted *wanted = ctx;
+    const struct sw_budget_view *other = &wanted->view;
+
+    if (view->level == other->level && view->rule_level == other->rule_level &&
+        strcmp(view->name_space, other->name_space) == 0 &&
+        strcmp(view->agent, other->agent) == 0 &&
+        sw_bytes_is_equal(view->instance, other->instance) && view->turn == other->turn)
+        wanted->is_there = true;
+}
+
+/* Where something was let out below a limit, a node says so. */
+static void check_there(const struct world *world, struct sw_budget_view *view)
+{
+    struct wanted wanted = {.view = *view};
+    struct sw_budget_amount out, all;
+
+    if (!sw_budget_is_bounded(&view->limits))
+        return;
+    sum_up(world, view, &out, &all);
+    for (unsigned i = 0; i < SW_BUDGET_DIMENSIONS; i++)
+        if (view->limits.most.of[i] == SW_BUDGET_UNLIMITED)
+            out.of[i] = 0;
+    if (sw_budget_is_zero(&out))
+        return;
+    sw_ledger_each(world->ledger, look_for, &wanted);
+    if (!wanted.is_there)
+        fail_at(world, view, 0, "it is not there");
+}
+
+/* The nodes that a rule bounds of the path of a call. */
+static void check_rule(const struct world *world, unsigned rule, const struct call *call)
+{
+    const struct sw_budget_rule *own = &world->rules[rule];
+    const char *instance = instances[call->instance];
+    struct sw_budget_view view = {.rule_level = rule == 0           ? SW_BUDGET_CLUSTER
+                                                : rule < 1 + SPACES ? SW_BUDGET_NAMESPACE
+                                                                    : SW_BUDGET_AGENT,
+                                  .name_space = rule == 0 ? "" : space_of(rule),
+                                  .agent = agent_of(rule) == NULL ? "" : agent_of(rule),
+                                  .limits = own->own,
+                                  .period = own->period,
+                                  .begin_ns = disk_utc((void *)(uintptr_t)&world->disk)};
+
+    view.level = view.rule_level;
+    if (!is_on_path(call, &view))
+        return;
+    check_there(world, &view);
+    view.name_space = spaces[call->space];
+    view.agent = agents[call->agent];
+    view.instance = (struct sw_bytes){instance, strlen(instance)};
+    view.level = SW_BUDGET_INSTANCE;
+    view.limits = own->instance;
+    check_there(world, &view);
+    view.level = SW_BUDGET_TURN;
+    view.turn = call->turn;
+    view.limits = own->turn;
+    check_there(world, &view);
+}
+
 static void check_all(struct world *world, bool is_exact)
 {
     struct check check = {.world = world, .is_exact = is_exact};
 
     sw_ledger_each(world->ledger, check_view, &check);
+}
+
+static void check_found(struct world *world, bool is_exact)
+{
+    check_all(world, is_exact);
+    for (unsigned rule = 0; rule < RULES; rule++)
+        for (unsigned i = 0; world->has_rule[rule] && i < world->calls_count; i++)
+            check_rule(world, rule, &world->calls[i]);
 }
 
 /* --- What happens ------------------------------------------------------------------------------
@@ -346,7 +427,7 @@ static void kill_exactly(struct world *world)
     sw_ledger_free(world->ledger);
     lose_hold(world);
     open_ledger(world);
-    check_all(world, true);
+    check_found(world, true);
     ask_after(world, false);
 }
 
@@ -356,7 +437,7 @@ static void kill_at_once(struct world *world)
     sw_ledger_free(world->ledger);
     lose_hold(world);
     open_ledger(world);
-    check_all(world, false);
+    check_found(world, false);
 }
 
 static void lose_power(struct world *world)
@@ -366,7 +447,7 @@ static void lose_power(struct world *world)
     disk_crash(&world->disk);
     world->boot++;
     open_ledger(world);
-    check_all(world, false);
+    check_found(world, false);
     ask_after(world, true);
 }
 
@@ -390,7 +471,7 @@ static void stop_well(struct world *world)
     disk_crash(&world->disk);
     world->boot++;
     open_ledger(world);
-    check_all(world, true);
+    check_found(world, true);
 }
 
 static void run(struct world *world, uint64_t seed)
