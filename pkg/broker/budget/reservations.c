@@ -3,6 +3,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
+struct sw_bytes sw_reservation_key(const void *reservation)
+{
+    const struct sw_reservation *own = reservation;
+
+    return (struct sw_bytes){own->key, own->key_size};
+}
+
 struct sw_reservation *sw_reservation_new(struct sw_ledger *ledger, struct sw_bytes key,
                                           size_t steps)
 {

@@ -98,6 +98,7 @@ SW_MUST_CHECK enum sw_rc sw_ledger_begin_anew(struct sw_ledger *ledger, struct s
 
 /* --- reservations.c --------------------------------------------------------------------------- */
 
+struct sw_bytes sw_reservation_key(const void *reservation);
 /* A new one in no list, under its key.  NULL: no memory. */
 struct sw_reservation *sw_reservation_new(struct sw_ledger *ledger, struct sw_bytes key,
                                           size_t steps);
