@@ -82,6 +82,8 @@ static enum sw_rc look_choices(struct sw_wire_request *request, uint32_t at, str
 
 static void look_needs(struct sw_wire_request *request, const uint32_t *at)
 {
+    static const char *const elsewhere[] = {"web_search_options"};
+    static const char *const functions[] = {"function", "custom"};
     const struct sw_wire_doc *doc = &request->doc;
 
     if (sw_wire_is_said(doc, at[TOOLS]) || sw_wire_is_said(doc, at[FUNCTIONS]))
@@ -93,6 +95,8 @@ static void look_needs(struct sw_wire_request *request, const uint32_t *at)
         request->view.needs |= SW_WIRE_NEED_AUDIO;
     if (sw_wire_is_said(doc, at[EFFORT]) && !sw_wire_is(doc, at[EFFORT], "none"))
         request->view.needs |= SW_WIRE_NEED_REASONING;
+    sw_wire_look_elsewhere(request, elsewhere, 1);
+    sw_wire_look_types(request, at[TOOLS], functions, 2);
     sw_wire_look_text(request, at[TOOLS]);
     sw_wire_look_text(request, at[FUNCTIONS]);
     sw_wire_look_text(request, at[FORMAT]);

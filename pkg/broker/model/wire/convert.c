@@ -2,6 +2,8 @@
 #include "pkg/broker/model/wire/codecs.h"
 #include "pkg/broker/model/wire/rules.h"
 
+#define PIECE_BYTES 16384u /* Of an event of a stream that is made of a whole answer. */
+
 uint64_t sw_wire_tokens(const struct sw_wire_doc *doc, uint32_t object, const char *name)
 {
     uint64_t tokens = 0;
@@ -143,11 +145,51 @@ enum sw_rc sw_wire_answer_convert(const struct sw_wire_request *request, enum sw
     return rc;
 }
 
+/* Bytes of the beginning of a text that is at most so long and ends between two characters. */
+static size_t piece_of(struct sw_wire_text text)
+{
+    size_t at = 0, end = 0;
+
+    while (at < text.size && at < PIECE_BYTES) {
+        /* An escape is at most two of six bytes, and the second of a pair begins as the first. */
+        bool is_pair = at + 2 < text.size && text.at[at] == '\\' && text.at[at + 1] == 'u' &&
+                       (text.at[at + 2] == 'd' || text.at[at + 2] == 'D') &&
+                       strchr("89abAB", text.at[at + 3]) != NULL;
+
+        if (is_pair)
+            at += 12;
+        else if (text.at[at] == '\\')
+            at += text.at[at + 1] == 'u' ? 6 : 2;
+        else if ((uint8_t)text.at[at] < 0x80)
+            at++;
+        else
+            at += sw_utf8_sequence(text.at + at, text.size - at);
+        end = at;
+    }
+    return end;
+}
+
 static enum sw_rc on_event(void *ctx, const struct sw_wire_event *event, struct sw_err *err)
 {
     struct sw_wire_stream *stream = ctx;
+    const struct sw_wire_codec *codec = sw_wire_codec_of(stream->request->view.protocol);
+    struct sw_wire_event piece = *event;
+    struct sw_wire_text rest = event->text;
+    enum sw_rc rc = SW_OK;
 
-    return sw_wire_codec_of(stream->request->view.protocol)->event_write(stream, event, err);
+    if (event->part == SW_WIRE_NO_PART || rest.size <= PIECE_BYTES ||
+        event->kind == SW_WIRE_EVENT_SIGNATURE || event->kind == SW_WIRE_EVENT_REDACTED)
+        return codec->event_write(stream, event, err);
+    if (event->is_json) /* As the inside of a string it can be cut: all of it stands in its part. */
+        rest = sw_wire_part_text(&stream->answer->parts[event->part]);
+    piece.is_json = false;
+    while (rc == SW_OK && rest.size > 0) {
+        piece.text = (struct sw_wire_text){rest.at, piece_of(rest)};
+        rest.at += piece.text.size;
+        rest.size -= piece.text.size;
+        rc = codec->event_write(stream, &piece, err);
+    }
+    return rc;
 }
 
 enum sw_rc sw_wire_answer_stream(const struct sw_wire_request *request, struct sw_bytes body,

@@ -475,35 +475,26 @@ int sw_wire_one_of(const struct sw_wire_doc *doc, uint32_t at, const char *const
     return -1;
 }
 
-static bool is_named(const struct sw_wire_doc *doc, uint32_t at, const char *name, size_t size)
+bool sw_wire_is_named(const struct sw_wire_doc *doc, uint32_t at, const char *name)
 {
     const struct sw_wire_node *node = &doc->nodes[at];
     struct sw_wire_text key = {doc->text + node->key, node->key_end - node->key};
 
     if (node->is_key_escaped)
         return sw_wire_means(key, name);
-    return key.size == size && sw_is_same(key.at, name, size);
-}
-
-/* As is_named, mostly without a look at the length. */
-static bool is_name(const struct sw_wire_doc *doc, uint32_t at, const char *name)
-{
-    const struct sw_wire_node *node = &doc->nodes[at];
-
-    if (!node->is_key_escaped && doc->text[node->key] != name[0])
+    if (key.at[0] != name[0]) /* Mostly that is all; an empty name begins with its quote. */
         return false;
-    return is_named(doc, at, name, strlen(name));
+    return key.size == strlen(name) && sw_is_same(key.at, name, key.size);
 }
 
 uint32_t sw_wire_find(const struct sw_wire_doc *doc, uint32_t object, const char *name)
 {
-    size_t size = strlen(name);
     uint32_t found = 0;
 
     if (doc->nodes[object].kind != SW_WIRE_OBJECT)
         return 0;
     for (uint32_t i = sw_wire_first(doc, object); i != 0; i = sw_wire_next(doc, object, i))
-        if (is_named(doc, i, name, size))
+        if (sw_wire_is_named(doc, i, name))
             found = i;
     return found;
 }
@@ -518,7 +509,7 @@ uint32_t sw_wire_bind(const struct sw_wire_doc *doc, uint32_t object, const char
         for (uint32_t i = sw_wire_first(doc, object); i != 0; i = sw_wire_next(doc, object, i)) {
             size_t which = 0;
 
-            while (which < count && !is_name(doc, i, names[which]))
+            while (which < count && !sw_wire_is_named(doc, i, names[which]))
                 which++;
             if (which == count)
                 unknown = unknown == 0 ? i : unknown;

@@ -97,6 +97,8 @@ bool sw_wire_is(const struct sw_wire_doc *doc, uint32_t at, const char *words);
 /* Which of the words it is, -1 if it is none of them or no string. */
 int sw_wire_one_of(const struct sw_wire_doc *doc, uint32_t at, const char *const *words,
                    size_t count);
+/* Whether a member has that name. */
+bool sw_wire_is_named(const struct sw_wire_doc *doc, uint32_t at, const char *name);
 /* The member of an object, the last of those of that name; 0: none, or no object. */
 uint32_t sw_wire_find(const struct sw_wire_doc *doc, uint32_t object, const char *name);
 /* The members of an object by a table of names; ret_at[i] is 0 where names[i] is not there.

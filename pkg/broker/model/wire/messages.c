@@ -27,6 +27,8 @@ static const char *const names[NAMES] = {
 
 static void look_needs(struct sw_wire_request *request, const uint32_t *at)
 {
+    static const char *const elsewhere[] = {"container", "mcp_servers"};
+    static const char *const functions[] = {"custom"};
     const struct sw_wire_doc *doc = &request->doc;
     uint32_t format = at[CONFIG] == 0 ? 0 : sw_wire_find(doc, at[CONFIG], "format");
 
@@ -37,6 +39,8 @@ static void look_needs(struct sw_wire_request *request, const uint32_t *at)
     if (sw_wire_is_said(doc, at[THINKING]) &&
         !sw_wire_is(doc, sw_wire_find(doc, at[THINKING], "type"), "disabled"))
         request->view.needs |= SW_WIRE_NEED_REASONING;
+    sw_wire_look_elsewhere(request, elsewhere, 2);
+    sw_wire_look_types(request, at[TOOLS], functions, 1);
     sw_wire_look_text(request, at[TOOLS]);
     sw_wire_look_text(request, at[CONFIG]);
     sw_wire_look_text(request, at[SYSTEM]);

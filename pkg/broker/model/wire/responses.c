@@ -36,6 +36,10 @@ static const char *const names[NAMES] = {"model",
 
 static void look_needs(struct sw_wire_request *request, const uint32_t *at)
 {
+    static const char *const elsewhere[] = {"previous_response_id", "conversation", "prompt"};
+    static const char *const functions[] = {"function", "custom"};
+    static const char *const items[] = {"message",   "function_call",    "function_call_output",
+                                        "reasoning", "custom_tool_call", "custom_tool_call_output"};
     const struct sw_wire_doc *doc = &request->doc;
     uint32_t format = at[FORMAT] == 0 ? 0 : sw_wire_find(doc, at[FORMAT], "format");
     uint32_t effort = at[REASONING] == 0 ? 0 : sw_wire_find(doc, at[REASONING], "effort");
@@ -46,6 +50,9 @@ static void look_needs(struct sw_wire_request *request, const uint32_t *at)
         request->view.needs |= SW_WIRE_NEED_JSON_SCHEMA;
     if (sw_wire_is_said(doc, effort) && !sw_wire_is(doc, effort, "none"))
         request->view.needs |= SW_WIRE_NEED_REASONING;
+    sw_wire_look_elsewhere(request, elsewhere, 3);
+    sw_wire_look_types(request, at[TOOLS], functions, 2);
+    sw_wire_look_types(request, at[INPUT], items, 6);
     sw_wire_look_text(request, at[TOOLS]);
     sw_wire_look_text(request, at[FORMAT]);
     sw_wire_look_text(request, at[INSTRUCTIONS]);

@@ -46,11 +46,8 @@ enum sw_rc sw_wire_refuse_empty(const struct sw_wire_writing *writing)
 static const struct sw_wire_rule *find_rule(const struct sw_wire_doc *doc, uint32_t at,
                                             const struct sw_wire_rule *rules, size_t count)
 {
-    const struct sw_wire_node *node = &doc->nodes[at];
-    struct sw_wire_text name = {doc->text + node->key, node->key_end - node->key};
-
     for (size_t i = 0; i < count; i++)
-        if (sw_wire_means(name, rules[i].name))
+        if (sw_wire_is_named(doc, at, rules[i].name))
             return &rules[i];
     return NULL;
 }
@@ -255,6 +252,30 @@ void sw_wire_look_text(struct sw_wire_request *request, uint32_t at)
 {
     if (sw_wire_is_said(&request->doc, at))
         request->view.input_bytes += sw_wire_reading(&request->doc, at);
+}
+
+void sw_wire_look_elsewhere(struct sw_wire_request *request, const char *const *names, size_t count)
+{
+    const struct sw_wire_doc *doc = &request->doc;
+
+    for (size_t i = 0; i < count; i++)
+        if (sw_wire_is_said(doc, sw_wire_find(doc, 0, names[i])))
+            request->view.reads_elsewhere = true;
+}
+
+void sw_wire_look_types(struct sw_wire_request *request, uint32_t array, const char *const *types,
+                        size_t count)
+{
+    const struct sw_wire_doc *doc = &request->doc;
+
+    if (array == 0 || sw_wire_kind_of(doc, array) != SW_WIRE_ARRAY)
+        return;
+    for (uint32_t i = sw_wire_first(doc, array); i != 0; i = sw_wire_next(doc, array, i)) {
+        uint32_t type = sw_wire_find(doc, i, "type");
+
+        if (sw_wire_is_said(doc, type) && sw_wire_one_of(doc, type, types, count) < 0)
+            request->view.reads_elsewhere = true;
+    }
 }
 
 /* Where `words` begin in the first bytes of a text; size: nowhere. */

@@ -51,6 +51,13 @@ SW_MUST_CHECK enum sw_rc sw_wire_look_messages(struct sw_wire_request *request, 
 /* Count text that is not of a message, such as tools; 0 and null are nothing. */
 void sw_wire_look_text(struct sw_wire_request *request, uint32_t at);
 
+/* Members of the request that stand for text which is kept elsewhere. */
+void sw_wire_look_elsewhere(struct sw_wire_request *request, const char *const *names,
+                            size_t count);
+/* Tools or items whose type is none of those: what they add is not in the request. */
+void sw_wire_look_types(struct sw_wire_request *request, uint32_t array, const char *const *types,
+                        size_t count);
+
 /* ---- For translations. */
 
 /* Words of "data:image/png;base64,..." or another URL as a part of an image. */

@@ -64,6 +64,9 @@ struct sw_wire_view {
      * and files. A token that came as a number counts as one. */
     uint64_t input_bytes;
     uint64_t media_bytes; /* Of images, audio and files, as they stand in the request. */
+    /* The model reads also what is not in the request: an earlier response, a stored prompt, what
+     * tools of the provider find. input_bytes is no upper bound then. */
+    bool reads_elsewhere;
 };
 
 /* Read a client's request. The bytes are copied.
@@ -78,9 +81,9 @@ SW_DEFINE_CLEANUP(struct sw_wire_request, sw_wire_request_free)
 const struct sw_wire_view *sw_wire_request_view(const struct sw_wire_request *request);
 /* The time that answers bear as theirs where the upstream's protocol has none; 0 until set. */
 void sw_wire_request_set_time(struct sw_wire_request *request, uint64_t utc_s);
-/* What makes two requests the same for a cache: all of the body but the order, number and kind of
- * its bytes between values, `stream`, `stream_options`, and whom the user is named. Appended to
- * out; hash it with namespace and model. */
+/* What makes two requests the same for an exact-match cache: appended to out, for a digest. It is
+ * the protocol and all members of the body in their order, without white space, `stream`,
+ * `stream_options`, `metadata`, and the names of the user. */
 void sw_wire_request_identity(const struct sw_wire_request *request, struct sw_buffer *out);
 
 struct sw_wire_target {
@@ -111,8 +114,9 @@ struct sw_wire_usage {
 
 /* Append a whole answer of an upstream that speaks `from`, in the client's protocol, with the model
  * named as the client named it. *ret_usage (may be NULL) is set on success.
+ * SW_E_UNKNOWN      it is an error of the upstream, or says that it failed; err has its words
  * SW_E_CORRUPT      not an answer of that protocol
- * SW_E_UNSUPPORTED  it holds what the client's protocol has no counterpart for
+ * SW_E_UNSUPPORTED  it holds what is not known here; never if both protocols are the same
  * SW_E_EXHAUSTED    larger than the limits, out is too small, no memory */
 SW_MUST_CHECK enum sw_rc sw_wire_answer_convert(const struct sw_wire_request *request,
                                                 enum sw_wire_protocol from, struct sw_bytes body,
@@ -120,7 +124,8 @@ SW_MUST_CHECK enum sw_rc sw_wire_answer_convert(const struct sw_wire_request *re
                                                 struct sw_wire_usage *ret_usage,
                                                 struct sw_err *err);
 /* Append a whole answer in the client's protocol, such as convert and sw_wire_relay_answer write,
- * as a stream of that protocol. Errors as those of convert; SW_E_UNSUPPORTED for embeddings. */
+ * as a stream of that protocol, in events of at most some 16 KiB of text. Errors as those of
+ * convert; SW_E_UNSUPPORTED also for embeddings, and if it holds what is not known here. */
 SW_MUST_CHECK enum sw_rc sw_wire_answer_stream(const struct sw_wire_request *request,
                                                struct sw_bytes body, struct sw_buffer *out,
                                                struct sw_err *err);
@@ -180,6 +185,8 @@ bool sw_wire_relay_has_begun(const struct sw_wire_relay *relay);
 /* What came so far; output_bytes counts also in a stream that was cut. */
 void sw_wire_relay_usage(const struct sw_wire_relay *relay, struct sw_wire_usage *ret_usage);
 /* Append the whole answer in the client's protocol, made of what came.
- * SW_E_PRECONDITION  the stream has not ended; others as sw_wire_answer_convert */
+ * SW_E_PRECONDITION  the stream has not ended
+ * SW_E_UNSUPPORTED   it had what is not known here, so this would not be all
+ * others             as sw_wire_answer_convert */
 SW_MUST_CHECK enum sw_rc sw_wire_relay_answer(const struct sw_wire_relay *relay,
                                               struct sw_buffer *out, struct sw_err *err);

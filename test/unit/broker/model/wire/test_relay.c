@@ -252,6 +252,61 @@ static void test_limits(void **state)
     sw_buffer_done(&out);
 }
 
+/* The longest line of an event. */
+static size_t longest_line(const struct sw_buffer *out)
+{
+    size_t longest = 0, from = 0;
+
+    for (size_t i = 0; i < out->size; i++)
+        if (out->data[i] == '\n') {
+            longest = i - from > longest ? i - from : longest;
+            from = i + 1;
+        }
+    return longest;
+}
+
+static void test_a_long_answer_is_a_stream_of_pieces(void **state)
+{
+    static const char *const units[] = {
+        "x", "\\n", "\xc3\xa9", "\\u00e9", "\\ud83d\\ude00", "\xf0\x9f\x98\x80"};
+    struct sw_wire_request *request = request_of(SW_WIRE_MESSAGES);
+    struct sw_buffer body, out, again;
+    struct sw_wire_relay *relay = NULL;
+    struct sw_err err = {0};
+
+    (void)state;
+    sw_buffer_init(&body, 1u << 20);
+    sw_buffer_init(&out, 1u << 22);
+    sw_buffer_init(&again, 1u << 22);
+    sw_buffer_put_text(&body, "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\","
+                              "\"model\":\"m\",\"content\":[{\"type\":\"text\",\"text\":\"");
+    for (size_t i = 0; i < 30000; i++)
+        sw_buffer_put_text(&body, units[i * 7 / 3 % 6]);
+    sw_buffer_put_text(&body, "\"},{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":"
+                              "{\"a\":\"");
+    for (size_t i = 0; i < 30000; i++)
+        sw_buffer_put_text(&body, units[i * 5 / 3 % 6]);
+    sw_buffer_put_text(&body, "\"}}],\"stop_reason\":\"tool_use\",\"stop_sequence\":null,\"usage\":"
+                              "{\"input_tokens\":1,\"cache_read_input_tokens\":0,"
+                              "\"cache_creation_input_tokens\":0,\"output_tokens\":2}}");
+    assert_int_equal(
+        sw_wire_answer_stream(request, (struct sw_bytes){body.data, body.size}, &out, &err), SW_OK);
+    assert_true(longest_line(&out) < 17000);
+    assert_int_equal(sw_wire_relay_new(request, SW_WIRE_MESSAGES, &relay, &err), SW_OK);
+    assert_int_equal(sw_wire_relay_push(relay, (struct sw_bytes){out.data, out.size}, &again, &err),
+                     SW_OK);
+    assert_true(sw_wire_relay_is_ended(relay));
+    sw_buffer_reset(&again);
+    assert_int_equal(sw_wire_relay_answer(relay, &again, &err), SW_OK);
+    assert_int_equal(again.size, body.size);
+    assert_memory_equal(again.data, body.data, body.size);
+    sw_wire_relay_free(relay);
+    sw_wire_request_free(request);
+    sw_buffer_done(&body);
+    sw_buffer_done(&out);
+    sw_buffer_done(&again);
+}
+
 static void test_what_has_no_stream(void **state)
 {
     struct sw_wire_request *request = request_of(SW_WIRE_EMBEDDINGS);
@@ -278,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_streams_end_with_errors),
         cmocka_unit_test(test_an_error_in_a_stream_has_a_status),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_a_long_answer_is_a_stream_of_pieces),
         cmocka_unit_test(test_what_has_no_stream),
     };
 

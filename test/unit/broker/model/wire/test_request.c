@@ -198,6 +198,46 @@ static void test_view_of_others(void **state)
     }
 }
 
+static void test_what_is_read_elsewhere(void **state)
+{
+    static const struct {
+        enum sw_wire_protocol protocol;
+        const char *more;
+        bool is_elsewhere;
+    } rows[] = {
+        {SW_WIRE_CHAT, "'tools':[{'type':'function'},{'type':'custom'}]", false},
+        {SW_WIRE_CHAT, "'web_search_options':null", false},
+        {SW_WIRE_CHAT, "'web_search_options':{}", true},
+        {SW_WIRE_CHAT, "'tools':[{'type':'new'}]", true},
+        {SW_WIRE_MESSAGES, "'tools':[{'name':'f'},{'type':'custom'}]", false},
+        {SW_WIRE_MESSAGES, "'tools':[{'type':'web_search_20260318'}]", true},
+        {SW_WIRE_MESSAGES, "'container':'c'", true},
+        {SW_WIRE_RESPONSES, "'tools':7,'input':[{'role':'user'},{'type':'function_call'}]", false},
+        {SW_WIRE_RESPONSES, "'input':[{'type':'item_reference'}]", true},
+        {SW_WIRE_RESPONSES, "'previous_response_id':'r'", true},
+        {SW_WIRE_RESPONSES, "'previous_response_id':null", false},
+        {SW_WIRE_RESPONSES, "'conversation':'c'", true},
+        {SW_WIRE_RESPONSES, "'prompt':{}", true},
+        {SW_WIRE_RESPONSES, "'tools':[{'type':'file_search'}]", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[512], *body;
+        struct sw_wire_request *request;
+
+        (void)snprintf(text, sizeof text, "{" M "%s,%s}",
+                       rows[i].protocol == SW_WIRE_RESPONSES ? "" : "," HI ",'max_tokens':1",
+                       rows[i].more);
+        body = quoted(text);
+        request = read_ok(rows[i].protocol, body);
+        if (sw_wire_request_view(request)->reads_elsewhere != rows[i].is_elsewhere)
+            fail_msg("%s", body);
+        sw_wire_request_free(request);
+        free(body);
+    }
+}
+
 static void test_refused_with_the_field(void **state)
 {
     static const struct {
@@ -339,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_same_protocol_keeps_its_bytes),
         cmocka_unit_test(test_view),
         cmocka_unit_test(test_view_of_others),
+        cmocka_unit_test(test_what_is_read_elsewhere),
         cmocka_unit_test(test_refused_with_the_field),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_identity),
