@@ -2,9 +2,10 @@
  *
  *     cluster > namespace > agent > instance > turn
  *
- * A rule belongs to the cluster, a namespace or an agent. It has limits of its owner's own, and of
- * each instance and each turn below the owner. What is spent counts in every node of its path, and
- * has to fit in each of them, so nobody below can pass who is above.
+ * A rule, which is what a Budget says, belongs to the cluster, a namespace or an agent, which may
+ * have several of them. It has limits of its owner's own, and of each instance and each turn below
+ * the owner. What is spent counts in every node of its path, and has to fit in each of them, so
+ * nobody below can pass who is above.
  *
  * Threads: pure functions.  I/O: none. */
 #pragma once
@@ -12,7 +13,8 @@
 
 #define SW_BUDGET_NAME_MAX 63u
 #define SW_BUDGET_INSTANCE_MAX 255u
-#define SW_BUDGET_PATH_MAX 9u /* Three, and an instance and a turn for each of three rules. */
+#define SW_BUDGET_RULES_MAX 8u /* Of one owner. */
+#define SW_BUDGET_PATH_MAX (3u + 3u * 3u * SW_BUDGET_RULES_MAX)
 #define SW_BUDGET_UNLIMITED UINT64_MAX
 #define SW_BUDGET_WORDS_MAX 48u
 
@@ -35,7 +37,7 @@ struct sw_budget_amount {
 
 struct sw_budget_limits { /* SW_BUDGET_UNLIMITED, or UINT32_MAX: not bounded. */
     struct sw_budget_amount most;
-    uint32_t depth; /* The most that a call may be delegated: 0 is an agent's own. */
+    uint32_t depth; /* The most of sw_budget_who.depth. */
 };
 
 enum sw_budget_period { /* Of UTC, after which spending begins anew. */

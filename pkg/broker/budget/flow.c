@@ -152,9 +152,11 @@ static void stop(struct sw_ledger *ledger)
     const struct sw_ledger_record record = {.kind = SW_LEDGER_STOP};
     enum sw_rc rc = ledger->failure;
 
-    if (rc == SW_OK && !ledger->has_stop)
+    /* It is the last one, though somebody was let out, or settled, since. */
+    if (rc == SW_OK && ledger->stop_end != sw_journal_end(ledger->journal))
         rc = sw_ledger_append(ledger, &record, NULL, NULL);
-    ledger->has_stop = true;
+    if (rc == SW_OK)
+        ledger->stop_end = sw_journal_end(ledger->journal);
     if (rc == SW_OK && (sw_journal_is_dirty(ledger->journal) ||
                         sw_journal_durable(ledger->journal) < sw_journal_written(ledger->journal)))
         rc = start(ledger, SW_LEDGER_COMMITS);

@@ -82,10 +82,12 @@ static enum sw_rc check_name(const char *name, const char *what, struct sw_err *
                       SW_BUDGET_NAME_MAX);
 }
 
-static struct sw_budget_place place_of(const char *name_space, const char *agent)
+static struct sw_budget_place place_of(const char *name_space, const char *agent, const char *name)
 {
     struct sw_budget_place place = {.level = SW_BUDGET_CLUSTER};
 
+    if (name != NULL)
+        place.rule = (struct sw_bytes){name, strlen(name)};
     if (name_space == NULL)
         return place;
     place.level = SW_BUDGET_NAMESPACE;
@@ -98,7 +100,8 @@ static struct sw_budget_place place_of(const char *name_space, const char *agent
     return place;
 }
 
-static enum sw_rc check_names(const char *name_space, const char *agent, struct sw_err *err)
+static enum sw_rc check_names(const char *name_space, const char *agent, const char *name,
+                              struct sw_err *err)
 {
     enum sw_rc rc = SW_OK;
 
@@ -107,36 +110,96 @@ static enum sw_rc check_names(const char *name_space, const char *agent, struct 
         rc = check_name(name_space, "namespace", err);
     if (rc == SW_OK && agent != NULL)
         rc = check_name(agent, "agent", err);
+    if (rc == SW_OK && name != NULL)
+        rc = check_name(name, "name", err);
     return rc;
 }
 
-enum sw_rc sw_ledger_set(struct sw_ledger *ledger, const char *name_space, const char *agent,
-                         const struct sw_budget_rule *rule, struct sw_err *err)
+typedef bool pick(const void *ctx, const struct sw_budget_node *node);
+
+/* Drop all nodes that are picked and that nobody needs, from below; those that somebody needs go
+ * with their last reservation.  False: no memory, nothing was dropped. */
+static bool drop_all(struct sw_ledger *ledger, pick *is_picked, const void *ctx)
 {
-    enum sw_rc rc = check_names(name_space, agent, err);
+    size_t max = sw_map_count(ledger->tree.nodes), count = 0;
+    struct sw_budget_node **nodes = malloc(max * sizeof(struct sw_budget_node *));
+    struct sw_map_entry entry;
+
+    if (nodes == NULL)
+        return false;
+    for (size_t cursor = 0; sw_map_next(ledger->tree.nodes, &cursor, &entry);)
+        if (is_picked(ctx, entry.value))
+            nodes[count++] = entry.value;
+    for (unsigned pass = 0; pass < 2; pass++) /* Instances and turns, then rules. */
+        for (size_t i = 0; i < count; i++) {
+            if (nodes[i] == NULL || (pass == 0) != (nodes[i]->agent != NULL))
+                continue;
+            nodes[i]->is_over = true;
+            if (nodes[i]->open == 0 && nodes[i]->below == 0)
+                sw_ledger_node_drop(ledger, nodes[i]);
+            nodes[i] = NULL;
+        }
+    free(nodes);
+    sw_ledger_schedule(ledger);
+    return true;
+}
+
+static bool is_of_rule(const void *ctx, const struct sw_budget_node *node)
+{
+    return node->rule_node == ctx;
+}
+
+static enum sw_rc remove_rule(struct sw_ledger *ledger, struct sw_budget_node *node,
+                              struct sw_err *err)
+{
+    if (node == NULL)
+        return SW_OK;
+    free(node->rule);
+    node->rule = NULL;
+    return drop_all(ledger, is_of_rule, node)
+               ? SW_OK
+               : sw_err_set(err, SW_E_EXHAUSTED, "no memory to remove a budget");
+}
+
+static enum sw_rc check_rules(const struct sw_budget_node *node, struct sw_err *err)
+{
+    unsigned count = 0;
+
+    for (const struct sw_budget_node *one = node->owner->rules; one != NULL; one = one->next_rule)
+        count += one->rule != NULL;
+    return count < SW_BUDGET_RULES_MAX
+               ? SW_OK
+               : sw_err_set(err, SW_E_EXHAUSTED, "there are %u budgets of the same", count);
+}
+
+enum sw_rc sw_ledger_set(struct sw_ledger *ledger, const char *name_space, const char *agent,
+                         const char *name, const struct sw_budget_rule *rule, struct sw_err *err)
+{
+    enum sw_rc rc = check_names(name_space, agent, name, err);
     struct sw_budget_place place;
     struct sw_budget_node *node;
 
+    assert(name != NULL);
     if (rc != SW_OK)
         return rc;
-    place = place_of(name_space, agent);
+    place = place_of(name_space, agent, name);
     node = sw_budget_tree_find(&ledger->tree, &place);
-    if (rule == NULL) {
-        if (node != NULL) {
-            free(node->rule);
-            node->rule = NULL;
-        }
-        return SW_OK;
-    }
+    if (rule == NULL)
+        return remove_rule(ledger, node, err);
     if (node == NULL)
         rc = sw_budget_tree_get(&ledger->tree, &place, &node, err);
-    if (rc == SW_OK && node->rule == NULL)
-        node->rule = malloc(sizeof *node->rule);
-    if (rc == SW_OK && node->rule == NULL)
-        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for a budget");
-    if (rc == SW_OK)
-        *node->rule = *rule;
-    return rc;
+    if (rc == SW_OK && node->rule == NULL) {
+        rc = check_rules(node, err);
+        if (rc == SW_OK)
+            node->rule = malloc(sizeof *node->rule);
+        if (rc == SW_OK && node->rule == NULL)
+            rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for a budget");
+    }
+    if (rc != SW_OK)
+        return rc;
+    *node->rule = *rule;
+    node->is_over = node->is_orphan = false;
+    return SW_OK;
 }
 
 /* --- Reserving ------------------------------------------------------------------------------- */
@@ -196,10 +259,10 @@ static void grant_known(struct sw_reservation *reservation, struct sw_ledger_gra
 /* A node of an instance or turn that was only looked at goes again. */
 static void forget_idle(struct sw_ledger *ledger, const struct sw_budget_path *path)
 {
-    for (size_t i = path->count; i > SW_BUDGET_INSTANCE; i--) {
+    for (size_t i = path->count; i > 0; i--) {
         struct sw_budget_node *node = path->nodes[i - 1];
 
-        if (node->number == 0 && sw_budget_node_is_idle(node))
+        if (node->agent != NULL && node->number == 0 && sw_budget_node_is_idle(node))
             sw_budget_tree_remove(&ledger->tree, node);
     }
 }
@@ -207,8 +270,12 @@ static void forget_idle(struct sw_ledger *ledger, const struct sw_budget_path *p
 static enum sw_rc refuse(struct sw_ledger *ledger, struct sw_budget_node *node,
                          struct sw_ledger_refusal *refusal, struct sw_err *err)
 {
+    struct sw_budget_place place;
     unsigned i = refusal->dimension;
 
+    sw_budget_node_place(node, &place);
+    memcpy(refusal->rule, place.rule.data, place.rule.size);
+    refusal->rule_level = place.rule_level;
     ledger->figures.refused++;
     node->rule_node->refused++;
     if (node != node->rule_node)
@@ -374,6 +441,8 @@ enum sw_rc sw_ledger_reserve(struct sw_ledger *ledger, const struct sw_ledger_re
         rc = reserve(ledger, request, &path, ret_grant, err);
     if (rc == SW_OK)
         return SW_OK;
+    if (refusal.wanted > 0)
+        path.nodes[SW_BUDGET_AGENT]->refused++;
     forget_idle(ledger, &path);
     if (refusal.wanted == 0 && err != NULL) /* No budget says no: memory, or a bound. */
         err->rc = SW_E_UNAVAILABLE;
@@ -434,26 +503,42 @@ enum sw_rc sw_ledger_release(struct sw_ledger *ledger, struct sw_reservation *re
 
 /* --- Ends, time ------------------------------------------------------------------------------ */
 
+/* The node of an instance or turn that one rule bounds. */
+static void be_over_by(struct sw_ledger *ledger, struct sw_budget_place *place,
+                       const struct sw_budget_node *rule)
+{
+    struct sw_budget_place above;
+    struct sw_budget_node *node;
+
+    sw_budget_node_place(rule, &above);
+    place->rule_level = rule->level;
+    place->rule = above.rule;
+    node = sw_budget_tree_find(&ledger->tree, place);
+    if (node == NULL)
+        return;
+    node->is_over = true;
+    if (node->open > 0)
+        return;
+    sw_ledger_node_drop(ledger, node);
+    sw_ledger_schedule(ledger);
+}
+
 static void be_over(struct sw_ledger *ledger, const struct sw_budget_who *who,
                     enum sw_budget_level level)
 {
-    struct sw_budget_place place = place_of(who->name_space, who->agent);
+    struct sw_budget_place place = place_of(who->name_space, who->agent, NULL), base;
 
     place.level = level;
     place.instance = who->instance;
     place.turn = level == SW_BUDGET_TURN ? who->turn : 0;
     for (unsigned i = SW_BUDGET_CLUSTER; i <= SW_BUDGET_AGENT; i++) {
-        struct sw_budget_node *node;
+        const struct sw_budget_node *owner, *rule;
 
-        place.rule_level = (enum sw_budget_level)i;
-        node = sw_budget_tree_find(&ledger->tree, &place);
-        if (node == NULL)
-            continue;
-        node->is_over = true;
-        if (node->open > 0)
-            continue;
-        sw_ledger_node_drop(ledger, node);
-        sw_ledger_schedule(ledger);
+        base = place_of(i >= SW_BUDGET_NAMESPACE ? who->name_space : NULL,
+                        i >= SW_BUDGET_AGENT ? who->agent : NULL, NULL);
+        owner = sw_budget_tree_find(&ledger->tree, &base);
+        for (rule = owner == NULL ? NULL : owner->rules; rule != NULL; rule = rule->next_rule)
+            be_over_by(ledger, &place, rule);
     }
 }
 
@@ -467,26 +552,12 @@ void sw_ledger_instance_over(struct sw_ledger *ledger, const struct sw_budget_wh
     be_over(ledger, who, SW_BUDGET_INSTANCE);
 }
 
-/* Turns from before a crash that nobody went on with are over. */
-static void drop_orphan_nodes(struct sw_ledger *ledger)
+/* Turns from before a crash that nobody went on with are over, and rules that nobody set are gone.
+ */
+static bool is_left_over(const void *ctx, const struct sw_budget_node *node)
 {
-    struct sw_budget_node **nodes =
-        malloc(sw_map_count(ledger->tree.nodes) * sizeof(struct sw_budget_node *));
-    struct sw_map_entry entry;
-    size_t count = 0;
-
-    if (nodes == NULL) /* At the next tick. */
-        return;
-    for (size_t cursor = 0; sw_map_next(ledger->tree.nodes, &cursor, &entry);) {
-        struct sw_budget_node *node = entry.value;
-
-        if (node->is_orphan && node->open == 0)
-            nodes[count++] = node;
-    }
-    for (size_t i = 0; i < count; i++)
-        sw_ledger_node_drop(ledger, nodes[i]);
-    free(nodes);
-    ledger->has_orphan_nodes = false;
+    (void)ctx;
+    return node->is_orphan || node->rule_node->is_orphan;
 }
 
 static struct sw_reservation *first_before(const struct sw_list *list, uint64_t now_ns,
@@ -518,7 +589,7 @@ void sw_ledger_tick(struct sw_ledger *ledger)
         ledger->figures.known--;
     }
     if (ledger->has_orphan_nodes && now_ns - ledger->boot_ns >= ledger->options.grace_ns)
-        drop_orphan_nodes(ledger);
+        ledger->has_orphan_nodes = !drop_all(ledger, is_left_over, NULL);
     if (sw_journal_is_dirty(ledger->journal) || ledger->stopped != NULL ||
         sw_journal_durable(ledger->journal) < ledger->sync_epoch)
         sw_ledger_schedule(ledger);
@@ -564,14 +635,14 @@ void sw_ledger_each(struct sw_ledger *ledger, sw_ledger_visit *visit, void *ctx)
 }
 
 bool sw_ledger_find(struct sw_ledger *ledger, const char *name_space, const char *agent,
-                    struct sw_budget_view *ret_view)
+                    const char *name, struct sw_budget_view *ret_view)
 {
     const struct sw_budget_node *node;
     struct sw_budget_place place;
 
-    if (check_names(name_space, agent, NULL) != SW_OK)
+    if (check_names(name_space, agent, name, NULL) != SW_OK)
         return false;
-    place = place_of(name_space, agent);
+    place = place_of(name_space, agent, name);
     node = sw_budget_tree_find(&ledger->tree, &place);
     if (node == NULL || !is_of_interest(node))
         return false;

@@ -47,7 +47,7 @@ struct sw_budget_who { /* Who spends; borrowed. */
     const char *name_space, *agent;
     struct sw_bytes instance; /* Its key; may be empty. */
     uint64_t turn;            /* A number that the instance never has again. */
-    uint32_t depth;           /* By how many agents it was delegated. */
+    uint32_t depth;           /* 1: asked by a person or nobody; more: by so many agents less 1. */
 };
 
 struct sw_ledger_request {
@@ -82,7 +82,9 @@ struct sw_ledger_grant {
 
 struct sw_ledger_refusal { /* Who stands in the way. */
     enum sw_budget_level level;
-    bool is_depth; /* It is delegated too often; else: */
+    enum sw_budget_level rule_level;   /* The owner of the rule, */
+    char rule[SW_BUDGET_NAME_MAX + 1]; /* and its name. */
+    bool is_depth;                     /* It is delegated too often; else: */
     enum sw_budget_dimension dimension;
     uint64_t limit, spent, reserved, wanted;
     uint64_t until_ns; /* UTC: when spending begins anew; UINT64_MAX: never. */
@@ -103,13 +105,14 @@ void sw_ledger_stop(struct sw_ledger *ledger, void (*done)(void *ctx, enum sw_rc
 void sw_ledger_free(struct sw_ledger *ledger);
 SW_DEFINE_CLEANUP(struct sw_ledger, sw_ledger_free)
 
-/* Have a rule of the cluster (both names NULL), a namespace (agent NULL) or an agent, or NULL: none
- * any more. The rule is copied. What was spent stays spent, also if its period becomes another one.
- * SW_E_INVALID: a name is too long.  SW_E_EXHAUSTED: no memory, or too many nodes; the rule that
- * was there is kept */
+/* Have a rule of the cluster (both names NULL), a namespace (agent NULL) or an agent, of that name,
+ * which is its Budget's; or NULL: it is no more, nor what was spent by it. The rule is copied. If
+ * there is one of that name what was spent stays spent, also if its period becomes another one.
+ * SW_E_INVALID: a name is empty or too long.  SW_E_EXHAUSTED: no memory, too many nodes, or
+ * SW_BUDGET_RULES_MAX rules of one owner; what was there is kept */
 SW_MUST_CHECK enum sw_rc sw_ledger_set(struct sw_ledger *ledger, const char *name_space,
-                                       const char *agent, const struct sw_budget_rule *rule,
-                                       struct sw_err *err);
+                                       const char *agent, const char *name,
+                                       const struct sw_budget_rule *rule, struct sw_err *err);
 
 /* Reserve the worst case of a call, before it is made. The same key gives the same reservation,
  * also after a restart, whatever else is asked then.
@@ -140,7 +143,8 @@ void sw_ledger_tick(struct sw_ledger *ledger);
 
 struct sw_budget_view { /* Borrowed for the visit. */
     enum sw_budget_level level;
-    enum sw_budget_level rule_level; /* Whose rule bounds it: its own but for instance and turn. */
+    enum sw_budget_level rule_level; /* Whose rule it is: not its own if instance or turn. */
+    const char *rule;                /* Its name; "": all that was ever spent there. */
     const char *name_space, *agent;  /* "" above them. */
     struct sw_bytes instance;
     uint64_t turn;
@@ -157,10 +161,11 @@ typedef void sw_ledger_visit(void *ctx, const struct sw_budget_view *view);
 /* Visit all nodes that have a rule or spent something, in no order. The ledger may not be changed
  * meanwhile. */
 void sw_ledger_each(struct sw_ledger *ledger, sw_ledger_visit *visit, void *ctx);
-/* The node of the cluster, a namespace or an agent, names as with set.  False: it has no rule and
- * spent nothing. */
+/* The node of a rule, names as with set; or with name NULL all that the cluster, a namespace or an
+ * agent ever spent.  False: there is no such rule, and nothing was spent. */
 SW_MUST_CHECK bool sw_ledger_find(struct sw_ledger *ledger, const char *name_space,
-                                  const char *agent, struct sw_budget_view *ret_view);
+                                  const char *agent, const char *name,
+                                  struct sw_budget_view *ret_view);
 
 struct sw_ledger_figures {
     uint64_t reserved, settled, released, refused; /* Since this process began. */

@@ -15,6 +15,7 @@ static void put_node(const struct sw_ledger_record *record, struct sw_buffer *ou
     sw_buffer_put_u8(out, (uint8_t)record->period);
     sw_buffer_put_u64(out, record->index);
     sw_buffer_put_u64(out, record->turn);
+    sw_buffer_put_bytes(out, record->rule);
     sw_buffer_put_bytes(out, record->name_space);
     sw_buffer_put_bytes(out, record->agent);
     sw_buffer_put_bytes(out, record->instance);
@@ -136,8 +137,7 @@ static bool is_node(const struct sw_ledger_record *record)
            (record->agent.size > 0) == (record->level >= SW_BUDGET_AGENT) &&
            (record->instance.size == 0 || is_dynamic) &&
            (record->turn == 0 || record->level == SW_BUDGET_TURN) &&
-           (is_dynamic ? record->rule_level <= SW_BUDGET_AGENT
-                       : record->rule_level == record->level);
+           (is_dynamic ? record->rule.size > 0 : record->rule_level == record->level);
 }
 
 static void take_node(struct sw_reader *reader, struct sw_ledger_record *record)
@@ -147,6 +147,7 @@ static void take_node(struct sw_reader *reader, struct sw_ledger_record *record)
     record->period = (enum sw_budget_period)take_choice(reader, SW_BUDGET_MONTH);
     record->index = sw_reader_u64(reader);
     record->turn = sw_reader_u64(reader);
+    record->rule = take_name(reader);
     record->name_space = take_name(reader);
     record->agent = take_name(reader);
     record->instance = sw_reader_bytes(reader, SW_BUDGET_INSTANCE_MAX);

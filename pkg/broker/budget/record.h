@@ -36,6 +36,7 @@ struct sw_ledger_record { /* Which fields count depends on the kind; the others 
     uint32_t node;                   /* NODE to STATE: from 1 on. */
     enum sw_budget_level level;      /* NODE. */
     enum sw_budget_level rule_level; /* NODE: whose rule bounds it. */
+    struct sw_bytes rule;            /* Its name; empty: all that was ever spent there. */
     struct sw_bytes name_space, agent, instance;
     uint64_t turn;
     enum sw_budget_period period; /* NODE, PERIOD. */

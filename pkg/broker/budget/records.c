@@ -59,6 +59,7 @@ enum sw_rc sw_ledger_node_number(struct sw_ledger *ledger, struct sw_budget_node
         return rc;
     sw_budget_node_place(node, &place);
     record.node = node->number;
+    record.rule = place.rule;
     record.name_space = place.name_space;
     record.agent = place.agent;
     record.instance = place.instance;

@@ -69,6 +69,7 @@ static enum sw_rc take_node(struct sw_ledger *ledger, const struct sw_ledger_rec
 {
     const struct sw_budget_place place = {.level = record->level,
                                           .rule_level = record->rule_level,
+                                          .rule = record->rule,
                                           .name_space = record->name_space,
                                           .agent = record->agent,
                                           .instance = record->instance,
@@ -251,7 +252,7 @@ static void settle_nodes(struct recovery *recovery, bool is_exact)
 
         if (!is_exact)
             count_as_lost(node);
-        node->is_orphan = node->level == SW_BUDGET_TURN;
+        node->is_orphan = node->level == SW_BUDGET_TURN || node->owner != NULL;
         ledger->has_orphan_nodes = ledger->has_orphan_nodes || node->is_orphan;
     }
     for (size_t cursor = 0; sw_map_next(ledger->keys, &cursor, &entry);) {

@@ -48,13 +48,6 @@ static void print_node(const struct sw_budget_node *node, char *ret_text, size_t
     }
 }
 
-static const char *rule_of(const struct sw_budget_node *node)
-{
-    static const char *const names[] = {"the cluster", "its namespace", "its agent"};
-
-    return names[node->rule_node->level];
-}
-
 enum sw_rc sw_ledger_refuse(const struct sw_budget_node *node,
                             const struct sw_ledger_refusal *refusal, struct sw_err *err)
 {
@@ -82,9 +75,13 @@ enum sw_rc sw_ledger_refuse(const struct sw_budget_node *node,
                    name, spent, limit, reserved, wanted,
                    until[0] == '\0' ? "" : "; it begins anew at ", until);
     }
-    sw_err_hint(err,
-                "the limit is in the Budget of %s; who may write that raises it with "
-                "`swarm budget set`",
-                node->agent == NULL ? "it" : rule_of(node));
+    if (refusal->rule_level == SW_BUDGET_CLUSTER)
+        sw_err_hint(err, "the limit is in the budget of the Cluster; who may write that can raise "
+                         "it with `swarm budget set`");
+    else
+        sw_err_hint(err,
+                    "the limit is in Budget %s; who may write that can raise it with "
+                    "`swarm budget set`",
+                    refusal->rule);
     return SW_E_EXHAUSTED;
 }

@@ -67,7 +67,7 @@ void sw_reservation_leave(struct sw_ledger *ledger, const struct sw_reservation 
     for (unsigned i = reservation->steps; i > 0; i--) {
         struct sw_budget_node *node = reservation->path[i - 1].node;
 
-        if (node->is_over && node->open == 0)
+        if (node->is_over && node->open == 0 && node->below == 0)
             sw_ledger_node_drop(ledger, node);
     }
 }

@@ -56,7 +56,8 @@ struct sw_ledger {
     struct sw_buffer scratch; /* For records. */
 
     bool is_scheduled; /* For the end of this round. */
-    bool is_stopping, has_stop;
+    bool is_stopping;
+    uint64_t stop_end;  /* Of the journal, behind STOP. */
     enum sw_rc failure; /* Nothing goes on. */
     void (*stopped)(void *ctx, enum sw_rc rc);
     void *stopped_ctx;

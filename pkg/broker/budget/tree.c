@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define HEAD_BYTES 10u /* Of a key: level, level of the rule, turn. */
-#define KEY_MAX (HEAD_BYTES + 2 * (SW_BUDGET_NAME_MAX + 1) + SW_BUDGET_INSTANCE_MAX)
+#define KEY_MAX (HEAD_BYTES + 3 * (SW_BUDGET_NAME_MAX + 1) + SW_BUDGET_INSTANCE_MAX)
 
 /* --- Keys ------------------------------------------------------------------------------------ */
 
@@ -28,12 +28,13 @@ static size_t key_put(const struct sw_budget_place *place, uint8_t key[KEY_MAX])
     uint64_t turn = htole64(place->turn);
     size_t size = HEAD_BYTES;
 
-    assert(place->name_space.size <= SW_BUDGET_NAME_MAX &&
+    assert(place->rule.size <= SW_BUDGET_NAME_MAX && place->name_space.size <= SW_BUDGET_NAME_MAX &&
            place->agent.size <= SW_BUDGET_NAME_MAX &&
            place->instance.size <= SW_BUDGET_INSTANCE_MAX);
     key[0] = (uint8_t)place->level;
     key[1] = (uint8_t)place->rule_level;
     memcpy(key + 2, &turn, sizeof turn);
+    size = put_name(place->rule, key, size);
     size = put_name(place->name_space, key, size);
     size = put_name(place->agent, key, size);
     if (place->instance.size > 0)
@@ -41,20 +42,25 @@ static size_t key_put(const struct sw_budget_place *place, uint8_t key[KEY_MAX])
     return size + place->instance.size;
 }
 
+static struct sw_bytes take_name(const struct sw_budget_node *node, size_t *size)
+{
+    const char *name = (const char *)node->key + *size;
+    struct sw_bytes taken = {name, strlen(name)};
+
+    *size += taken.size + 1;
+    return taken;
+}
+
 void sw_budget_node_place(const struct sw_budget_node *node, struct sw_budget_place *ret_place)
 {
-    const char *name_space = (const char *)node->key + HEAD_BYTES;
-    size_t name_size = strlen(name_space);
-    const char *agent = name_space + name_size + 1;
-    size_t agent_size = strlen(agent), before = HEAD_BYTES + name_size + 1 + agent_size + 1;
+    size_t size = HEAD_BYTES;
 
-    *ret_place =
-        (struct sw_budget_place){.level = node->level,
-                                 .rule_level = node->rule_node->level,
-                                 .turn = node->turn,
-                                 .name_space = {name_space, name_size},
-                                 .agent = {agent, agent_size},
-                                 .instance = {node->key + before, node->key_size - before}};
+    *ret_place = (struct sw_budget_place){
+        .level = node->level, .rule_level = node->rule_node->level, .turn = node->turn};
+    ret_place->rule = take_name(node, &size);
+    ret_place->name_space = take_name(node, &size);
+    ret_place->agent = take_name(node, &size);
+    ret_place->instance = (struct sw_bytes){node->key + size, node->key_size - size};
 }
 
 /* --- Nodes ----------------------------------------------------------------------------------- */
@@ -96,7 +102,7 @@ struct sw_budget_node *sw_budget_tree_find(const struct sw_budget_tree *tree,
     return sw_map_find(tree->nodes, key, size);
 }
 
-/* The node above, of that level. */
+/* The base above, of that level, or a rule's. */
 static enum sw_rc get_above(struct sw_budget_tree *tree, const struct sw_budget_place *place,
                             enum sw_budget_level level, struct sw_budget_node **ret_node,
                             struct sw_err *err)
@@ -106,6 +112,19 @@ static enum sw_rc get_above(struct sw_budget_tree *tree, const struct sw_budget_
     if (level >= SW_BUDGET_NAMESPACE)
         above.name_space = place->name_space;
     if (level >= SW_BUDGET_AGENT)
+        above.agent = place->agent;
+    return sw_budget_tree_get(tree, &above, ret_node, err);
+}
+
+static enum sw_rc get_rule(struct sw_budget_tree *tree, const struct sw_budget_place *place,
+                           struct sw_budget_node **ret_node, struct sw_err *err)
+{
+    struct sw_budget_place above = {
+        .level = place->rule_level, .rule_level = place->rule_level, .rule = place->rule};
+
+    if (above.level >= SW_BUDGET_NAMESPACE)
+        above.name_space = place->name_space;
+    if (above.level >= SW_BUDGET_AGENT)
         above.agent = place->agent;
     return sw_budget_tree_get(tree, &above, ret_node, err);
 }
@@ -138,21 +157,70 @@ static struct sw_budget_node *node_new(const struct sw_budget_place *place, cons
     return node;
 }
 
+/* What a node needs above it: an agent and a rule, or the owner of the rule. */
+struct above {
+    struct sw_budget_node *agent, *rule, *owner;
+};
+
+static enum sw_rc find_above(struct sw_budget_tree *tree, const struct sw_budget_place *place,
+                             struct above *ret_above, struct sw_err *err)
+{
+    enum sw_rc rc;
+
+    memset(ret_above, 0, sizeof *ret_above);
+    if (place->level < SW_BUDGET_INSTANCE)
+        return place->rule.size == 0 ? SW_OK
+                                     : get_above(tree, place, place->level, &ret_above->owner, err);
+    rc = get_above(tree, place, SW_BUDGET_AGENT, &ret_above->agent, err);
+    return rc == SW_OK ? get_rule(tree, place, &ret_above->rule, err) : rc;
+}
+
+static void link_above(struct sw_budget_node *node, const struct above *above)
+{
+    if (above->owner != NULL) {
+        struct sw_budget_node **last = &above->owner->rules;
+
+        while (*last != NULL)
+            last = &(*last)->next_rule;
+        *last = node;
+        node->owner = above->owner;
+        above->owner->below++;
+    }
+    if (above->agent != NULL) {
+        node->agent = above->agent;
+        node->rule_node = above->rule;
+        above->agent->below++;
+        above->rule->below++;
+    }
+}
+
+static void unlink_above(struct sw_budget_node *node)
+{
+    if (node->owner != NULL) {
+        struct sw_budget_node **at = &node->owner->rules;
+
+        while (*at != node)
+            at = &(*at)->next_rule;
+        *at = node->next_rule;
+        node->owner->below--;
+    }
+    if (node->agent != NULL) {
+        node->agent->below--;
+        node->rule_node->below--;
+    }
+}
+
 static enum sw_rc node_add(struct sw_budget_tree *tree, const struct sw_budget_place *place,
                            struct sw_budget_node **ret_node, struct sw_err *err)
 {
-    struct sw_budget_node *agent = NULL, *rule_node = NULL, *node;
+    struct sw_budget_node *node;
+    struct above above;
     uint8_t key[KEY_MAX];
     size_t size = key_put(place, key);
-    enum sw_rc rc = SW_OK;
+    enum sw_rc rc = find_above(tree, place, &above, err);
 
-    if (place->level >= SW_BUDGET_INSTANCE) {
-        rc = get_above(tree, place, SW_BUDGET_AGENT, &agent, err);
-        if (rc == SW_OK)
-            rc = get_above(tree, place, place->rule_level, &rule_node, err);
-    }
     if (rc == SW_OK)
-        rc = check_room(tree, agent, err);
+        rc = check_room(tree, above.agent, err);
     if (rc != SW_OK)
         return rc;
     node = node_new(place, key, size);
@@ -160,13 +228,7 @@ static enum sw_rc node_add(struct sw_budget_tree *tree, const struct sw_budget_p
         free(node);
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a budget");
     }
-    if (agent != NULL) {
-        node->agent = agent;
-        node->rule_node = rule_node;
-        agent->below++;
-        if (rule_node != agent)
-            rule_node->below++;
-    }
+    link_above(node, &above);
     *ret_node = node;
     return SW_OK;
 }
@@ -185,66 +247,69 @@ enum sw_rc sw_budget_tree_get(struct sw_budget_tree *tree, const struct sw_budge
 void sw_budget_tree_remove(struct sw_budget_tree *tree, struct sw_budget_node *node)
 {
     assert(node->open == 0 && node->below == 0 && node != tree->cluster);
-    if (node->agent != NULL)
-        node->agent->below--;
-    if (node->agent != NULL && node->rule_node != node->agent)
-        node->rule_node->below--;
+    unlink_above(node);
     (void)sw_map_remove(tree->nodes, node->key, node->key_size);
     node_free(node);
 }
 
 /* --- Paths ----------------------------------------------------------------------------------- */
 
-/* Those of the instance, or of the turn, for each of the three rules that bounds them. */
+/* Those of the instance, or of the turn, for each of the rules that bounds them. */
 static enum sw_rc path_below(struct sw_budget_tree *tree, struct sw_budget_place *place,
-                             struct sw_budget_path *path, struct sw_err *err)
+                             size_t rules_end, struct sw_budget_path *path, struct sw_err *err)
 {
     enum sw_rc rc = SW_OK;
 
-    for (unsigned i = SW_BUDGET_CLUSTER; rc == SW_OK && i <= SW_BUDGET_AGENT; i++) {
-        const struct sw_budget_rule *rule = path->nodes[i]->rule;
-        const struct sw_budget_limits *limits;
+    for (size_t i = SW_BUDGET_INSTANCE; rc == SW_OK && i < rules_end; i++) {
+        const struct sw_budget_node *node = path->nodes[i];
+        struct sw_budget_place above;
 
-        if (rule == NULL)
+        if (!sw_budget_is_bounded(place->level == SW_BUDGET_TURN ? &node->rule->turn
+                                                                 : &node->rule->instance))
             continue;
-        limits = place->level == SW_BUDGET_TURN ? &rule->turn : &rule->instance;
-        if (!sw_budget_is_bounded(limits))
-            continue;
-        place->rule_level = (enum sw_budget_level)i;
+        sw_budget_node_place(node, &above);
+        place->rule_level = node->level;
+        place->rule = above.rule;
         rc = sw_budget_tree_get(tree, place, &path->nodes[path->count], err);
         path->count += rc == SW_OK;
     }
     return rc;
 }
 
+/* Bases, and then all rules of them. */
+static enum sw_rc path_above(struct sw_budget_tree *tree, const struct sw_budget_place *place,
+                             struct sw_budget_path *path, struct sw_err *err)
+{
+    enum sw_rc rc = SW_OK;
+
+    path->nodes[0] = tree->cluster;
+    path->count = 1;
+    for (unsigned i = SW_BUDGET_NAMESPACE; rc == SW_OK && i <= SW_BUDGET_AGENT; i++) {
+        rc = get_above(tree, place, (enum sw_budget_level)i, &path->nodes[i], err);
+        path->count += rc == SW_OK;
+    }
+    for (unsigned i = SW_BUDGET_CLUSTER; rc == SW_OK && i <= SW_BUDGET_AGENT; i++)
+        for (struct sw_budget_node *node = path->nodes[i]->rules; node; node = node->next_rule)
+            if (node->rule != NULL)
+                path->nodes[path->count++] = node;
+    return rc;
+}
+
 enum sw_rc sw_budget_tree_path(struct sw_budget_tree *tree, const struct sw_budget_who *who,
                                struct sw_budget_path *ret_path, struct sw_err *err)
 {
-    struct sw_budget_place place = {.level = SW_BUDGET_NAMESPACE,
-                                    .rule_level = SW_BUDGET_NAMESPACE,
-                                    .name_space = {who->name_space, strlen(who->name_space)}};
-    enum sw_rc rc;
+    struct sw_budget_place place = {.level = SW_BUDGET_INSTANCE,
+                                    .name_space = {who->name_space, strlen(who->name_space)},
+                                    .agent = {who->agent, strlen(who->agent)},
+                                    .instance = who->instance};
+    enum sw_rc rc = path_above(tree, &place, ret_path, err);
+    size_t rules_end = ret_path->count;
 
-    ret_path->nodes[0] = tree->cluster;
-    ret_path->count = 1;
-    rc = sw_budget_tree_get(tree, &place, &ret_path->nodes[1], err);
-    if (rc != SW_OK)
-        return rc;
-    ret_path->count = 2;
-    place.level = place.rule_level = SW_BUDGET_AGENT;
-    place.agent = (struct sw_bytes){who->agent, strlen(who->agent)};
-    rc = sw_budget_tree_get(tree, &place, &ret_path->nodes[2], err);
-    if (rc != SW_OK)
-        return rc;
-    ret_path->count = 3;
-    place.level = SW_BUDGET_INSTANCE;
-    place.instance = who->instance;
-    rc = path_below(tree, &place, ret_path, err);
-    if (rc != SW_OK)
-        return rc;
+    if (rc == SW_OK)
+        rc = path_below(tree, &place, rules_end, ret_path, err);
     place.level = SW_BUDGET_TURN;
     place.turn = who->turn;
-    return path_below(tree, &place, ret_path, err);
+    return rc == SW_OK ? path_below(tree, &place, rules_end, ret_path, err) : rc;
 }
 
 /* --- One node -------------------------------------------------------------------------------- */
@@ -320,6 +385,7 @@ void sw_budget_node_view(const struct sw_budget_node *node, struct sw_budget_vie
     *ret_view = (struct sw_budget_view){
         .level = node->level,
         .rule_level = node->rule_node->level,
+        .rule = place.rule.data,
         .name_space = place.name_space.data,
         .agent = place.agent.data,
         .instance = place.instance,

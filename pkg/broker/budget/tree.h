@@ -1,8 +1,11 @@
 /* The tree of those who spend, in memory.
  *
- * A node of the cluster, a namespace or an agent is its own; one of an instance or a turn stands
- * for one rule that bounds it, since each rule has its own period: of the cluster's, the
- * namespace's or the agent's. Nodes are found by a key of their names.
+ *     base: cluster, namespace, agent     all that was ever spent
+ *       └─ rule "daily"                   what its limits and its period are for
+ *            └─ instance, turn            that the rule bounds
+ *
+ * Each rule has nodes of its own, since each has its own period. Nodes are found by a key of their
+ * names.
  *
  * Threads: one at a time.  I/O: none.  Limits: given by the caller. */
 #pragma once
@@ -10,7 +13,10 @@
 #include "pkg/utils/base/map.h"
 
 struct sw_budget_node {
-    struct sw_budget_node *rule_node; /* Whose rule bounds it: itself down to an agent. */
+    struct sw_budget_node *rule_node; /* Whose rule bounds it: itself, or above it. */
+    struct sw_budget_node *owner;     /* Of a rule's: the base. */
+    struct sw_budget_node *rules;     /* Of a base: those of its rules; */
+    struct sw_budget_node *next_rule; /* one after the other. */
     struct sw_budget_node *agent;     /* Of an instance or turn: it counts there as `below`. */
     struct sw_budget_rule *rule;      /* Owned; NULL: none. */
     enum sw_budget_level level;
@@ -25,11 +31,12 @@ struct sw_budget_node {
     uint32_t number;     /* In records; 0: it has none yet. */
     uint32_t generation; /* How often its period began anew. */
     uint32_t open;       /* Reservations that go through it. */
-    uint32_t below;      /* Nodes of instances and turns of that agent, or that its rule bounds. */
+    uint32_t below;      /* Nodes that need it: rules of a base, instances and turns of an agent and
+                          * of a rule. */
     bool is_over;        /* It goes with the last of them. */
     bool is_orphan;      /* From before a crash, and nobody asked for it since. */
     uint16_t key_size;
-    uint8_t key[]; /* Levels, turn, namespace, 0, agent, 0, instance. */
+    uint8_t key[]; /* Levels, turn, rule, 0, namespace, 0, agent, 0, instance. */
 };
 
 struct sw_budget_tree {
@@ -46,6 +53,7 @@ struct sw_budget_path {
 
 struct sw_budget_place { /* Names a node. Borrowed. */
     enum sw_budget_level level, rule_level;
+    struct sw_bytes rule; /* Its name; empty: a base. */
     struct sw_bytes name_space, agent, instance;
     uint64_t turn;
 };
@@ -64,8 +72,9 @@ SW_MUST_CHECK enum sw_rc sw_budget_tree_get(struct sw_budget_tree *tree,
                                             struct sw_budget_node **ret_node, struct sw_err *err);
 /* Nothing may be open in it, and none may be below it. */
 void sw_budget_tree_remove(struct sw_budget_tree *tree, struct sw_budget_node *node);
-/* Find or make the nodes of somebody's path: those of instance and turn where a rule bounds them.
- * Errors as sw_budget_tree_get; what was made until then is there. */
+/* Find or make the nodes of somebody's path: bases, rules, and those of instance and turn where a
+ * rule bounds them, in this order; the first three are the bases. Errors as sw_budget_tree_get;
+ * what was made until then is there. */
 SW_MUST_CHECK enum sw_rc sw_budget_tree_path(struct sw_budget_tree *tree,
                                              const struct sw_budget_who *who,
                                              struct sw_budget_path *ret_path, struct sw_err *err);

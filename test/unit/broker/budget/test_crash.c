@@ -15,7 +15,8 @@
 #define INSTANCES 2
 #define TURNS 3
 #define SEEDS_DEFAULT 600u
-#define RULES (1 + SPACES + SPACES * AGENTS) /* Of the cluster, spaces, agents. */
+#define OWNERS (1 + SPACES + SPACES * AGENTS) /* The cluster, spaces, agents. */
+#define RULES (2 * OWNERS)
 #define STEPS 120
 
 enum call_state { FREE, WAITS, OUT, SETTLED, GONE };
@@ -70,9 +71,9 @@ static void make_rules(struct world *world)
 {
     for (unsigned i = 0; i < RULES; i++) {
         struct sw_budget_rule *rule = &world->rules[i];
-        uint64_t cents = i == 0 ? 400 : i < 1 + SPACES ? 250 : 150;
+        uint64_t cents = i < 2 ? 400 : i < 2 * (1 + SPACES) ? 250 : 150;
 
-        world->has_rule[i] = below(world, 3) > 0;
+        world->has_rule[i] = below(world, 2) > 0;
         rule->period = (enum sw_budget_period)below(world, 4);
         set_limits(world, &rule->own, cents);
         set_limits(world, &rule->instance, cents / 2);
@@ -80,16 +81,23 @@ static void make_rules(struct world *world)
     }
 }
 
+static const char *name_of(unsigned rule)
+{
+    return rule % 2 == 0 ? "one" : "two";
+}
+
 static const char *space_of(unsigned rule)
 {
-    if (rule == 0)
+    unsigned owner = rule / 2;
+
+    if (owner == 0)
         return NULL;
-    return rule < 1 + SPACES ? spaces[rule - 1] : spaces[(rule - 1 - SPACES) / AGENTS];
+    return owner < 1 + SPACES ? spaces[owner - 1] : spaces[(owner - 1 - SPACES) / AGENTS];
 }
 
 static const char *agent_of(unsigned rule)
 {
-    return rule < 1 + SPACES ? NULL : agents[(rule - 1 - SPACES) % AGENTS];
+    return rule / 2 < 1 + SPACES ? NULL : agents[(rule / 2 - 1 - SPACES) % AGENTS];
 }
 
 static void open_ledger(struct world *world)
@@ -104,9 +112,9 @@ static void open_ledger(struct world *world)
         fail_msg("seed %lu: %s", (unsigned long)world->seed, err.message);
     for (unsigned i = 0; i < RULES; i++)
         if (world->has_rule[i])
-            assert_int_equal(
-                sw_ledger_set(world->ledger, space_of(i), agent_of(i), &world->rules[i], NULL),
-                SW_OK);
+            assert_int_equal(sw_ledger_set(world->ledger, space_of(i), agent_of(i), name_of(i),
+                                           &world->rules[i], NULL),
+                             SW_OK);
 }
 
 /* --- What is counted ---------------------------------------------------------------------------
@@ -191,7 +199,7 @@ static void look_for(void *ctx, const struct sw_budget_view *view)
     const struct sw_budget_view *other = &wanted->view;
 
     if (view->level == other->level && view->rule_level == other->rule_level &&
-        strcmp(view->name_space, other->name_space) == 0 &&
+        strcmp(view->rule, other->rule) == 0 && strcmp(view->name_space, other->name_space) == 0 &&
         strcmp(view->agent, other->agent) == 0 &&
         sw_bytes_is_equal(view->instance, other->instance) && view->turn == other->turn)
         wanted->is_there = true;
@@ -221,15 +229,16 @@ static void check_rule(const struct world *world, unsigned rule, const struct ca
 {
     const struct sw_budget_rule *own = &world->rules[rule];
     const char *instance = instances[call->instance];
-    struct sw_budget_view view = {.rule_level = rule == 0           ? SW_BUDGET_CLUSTER
-                                                : rule < 1 + SPACES ? SW_BUDGET_NAMESPACE
-                                                                    : SW_BUDGET_AGENT,
-                                  .name_space = rule == 0 ? "" : space_of(rule),
+    struct sw_budget_view view = {.rule_level = SW_BUDGET_AGENT,
+                                  .rule = name_of(rule),
+                                  .name_space = space_of(rule) == NULL ? "" : space_of(rule),
                                   .agent = agent_of(rule) == NULL ? "" : agent_of(rule),
                                   .limits = own->own,
                                   .period = own->period,
                                   .begin_ns = disk_utc((void *)(uintptr_t)&world->disk)};
 
+    if (agent_of(rule) == NULL)
+        view.rule_level = space_of(rule) == NULL ? SW_BUDGET_CLUSTER : SW_BUDGET_NAMESPACE;
     view.level = view.rule_level;
     if (!is_on_path(call, &view))
         return;

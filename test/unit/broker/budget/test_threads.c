@@ -92,9 +92,9 @@ static void open_run(struct run *run, const char *folder)
     if (sw_ledger_new(&options, &run->ledger, &err) != SW_OK)
         fail_msg("%s", err.message);
     rule.own.most.money_nano = 2 * CALLS;
-    assert_int_equal(sw_ledger_set(run->ledger, NULL, NULL, &rule, NULL), SW_OK);
+    assert_int_equal(sw_ledger_set(run->ledger, NULL, NULL, "all", &rule, NULL), SW_OK);
     rule.own.most.money_nano = CALLS;
-    assert_int_equal(sw_ledger_set(run->ledger, "default", "a1", &rule, NULL), SW_OK);
+    assert_int_equal(sw_ledger_set(run->ledger, "default", "a1", "own", &rule, NULL), SW_OK);
 }
 
 static void syncs_run_beside_writes(void **state)
@@ -118,7 +118,7 @@ static void syncs_run_beside_writes(void **state)
     assert_true(figures.compactions > 0);
     sw_ledger_free(run.ledger);
     open_run(&run, folder);
-    assert_true(sw_ledger_find(run.ledger, NULL, NULL, &view));
+    assert_true(sw_ledger_find(run.ledger, NULL, NULL, NULL, &view));
     assert_int_equal(view.spent.money_nano, CALLS);
     assert_int_equal(view.spent.tokens, 2 * CALLS);
     sw_ledger_free(run.ledger);
