@@ -151,6 +151,7 @@ enum sw_rc sw_loop_new(struct sw_loop **ret_loop, struct sw_err *err)
     sw_list_init(&loop->timers);
     sw_list_init(&loop->children);
     sw_list_init(&loop->signals);
+    sw_list_init(&loop->polls);
     rc = uv_mutex_init(&loop->mutex);
     if (rc == 0) {
         rc = uv_async_init(&loop->uv, &loop->async, on_async);
@@ -191,6 +192,7 @@ void sw_loop_free(struct sw_loop *loop)
     sw_loop_close_listeners(loop);
     sw_loop_close_children(loop);
     sw_loop_close_signals(loop);
+    sw_loop_close_polls(loop);
     sw_loop_close_streams(loop);
     sw_loop_stop_timers(loop);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT); /* Closings, exits of children, lookups under way. */

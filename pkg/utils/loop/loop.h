@@ -15,11 +15,12 @@ struct sw_timer;    /* Opaque; owned by the loop's user, ends with sw_timer_free
 struct sw_stream;   /* Opaque; a connected TCP or Unix socket. */
 struct sw_listener; /* Opaque. */
 struct sw_child;    /* Opaque; a process that was started. */
+struct sw_poll;     /* Opaque; readiness of a socket of somebody else's. */
 
 SW_MUST_CHECK enum sw_rc sw_loop_new(struct sw_loop **ret_loop, struct sw_err *err);
 /* Close all that is still open on the loop (streams get on_close with SW_E_CANCELLED, children are
  * killed) and free it. Deferred calls still run, posted ones that have not run are dropped; timers
- * that their owners have not freed are freed here. Not from inside a callback. */
+ * and polls that their owners have not freed are freed here. Not from inside a callback. */
 void sw_loop_free(struct sw_loop *loop);
 SW_DEFINE_CLEANUP(struct sw_loop, sw_loop_free)
 /* Run callbacks until sw_loop_stop is called. */
@@ -103,6 +104,16 @@ void sw_stream_finish(struct sw_stream *stream);
 void sw_stream_close(struct sw_stream *stream);
 /* "127.0.0.1:52114", "[::1]:52114" or "unix", cut to size. */
 void sw_stream_peer(const struct sw_stream *stream, char *ret_text, size_t size);
+
+/* When a socket that a library reads and writes itself is ready. It stays the library's; free the
+ * poll before it closes the socket. ready(ctx, file, events) comes each round while it is so. */
+#define SW_POLL_READ 1u
+#define SW_POLL_WRITE 2u
+SW_MUST_CHECK enum sw_rc sw_poll_new(struct sw_loop *loop, int file,
+                                     void (*ready)(void *ctx, int file, unsigned events), void *ctx,
+                                     struct sw_poll **ret_poll, struct sw_err *err);
+void sw_poll_set(struct sw_poll *poll, unsigned events); /* What to wait for; 0: nothing. */
+void sw_poll_free(struct sw_poll *poll);                 /* Allowed inside ready. */
 
 struct sw_child_options {
     const char *const *arguments;   /* NULL-terminated; [0] is the program's path. */

@@ -29,7 +29,7 @@ struct sw_loop {
     struct loop_calls posted; /* By any thread. */
     struct loop_calls running, deferred, deferring;
     struct sw_list dirty; /* Streams with bytes to send at the end of the round. */
-    struct sw_list streams, listeners, timers, children, signals;
+    struct sw_list streams, listeners, timers, children, signals, polls;
     bool is_freed; /* Inside sw_loop_free. */
     char read_bytes[LOOP_READ_BYTES];
 };
@@ -66,3 +66,4 @@ void sw_loop_stop_timers(struct sw_loop *loop);
 void sw_loop_close_timers(struct sw_loop *loop);
 void sw_loop_close_children(struct sw_loop *loop);
 void sw_loop_close_signals(struct sw_loop *loop);
+void sw_loop_close_polls(struct sw_loop *loop);
