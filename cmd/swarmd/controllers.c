@@ -120,6 +120,11 @@ void controllers_tell_host(struct controllers *controllers, bool is_warning, con
                                                                   .message = words});
 }
 
+struct sw_events *controllers_events(struct controllers *controllers)
+{
+    return controllers->events;
+}
+
 size_t controllers_flush_events(struct controllers *controllers)
 {
     return sw_events_flush(controllers->events);

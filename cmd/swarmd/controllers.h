@@ -27,6 +27,8 @@ SW_DEFINE_CLEANUP(struct controllers, controllers_free)
  * be up again before the Node's phase shows it, or what it says itself. */
 void controllers_tell_host(struct controllers *controllers, bool is_warning, const char *reason,
                            const char *words);
+/* Who records Events; the controllers'. */
+struct sw_events *controllers_events(struct controllers *controllers);
 /* Have all Events written now. How many are not yet. */
 size_t controllers_flush_events(struct controllers *controllers);
 /* The shared agent host began or ceased to take Pods. */

@@ -3,6 +3,7 @@
 #include "cmd/swarmd/agents.h"
 #include "cmd/swarmd/backup.h"
 #include "cmd/swarmd/bridge.h"
+#include "cmd/swarmd/broker.h"
 #include "cmd/swarmd/controllers.h"
 #include "cmd/swarmd/engines.h"
 #include "cmd/swarmd/figures.h"
@@ -10,7 +11,6 @@
 #include "cmd/swarmd/identity.h"
 #include "cmd/swarmd/modules.h"
 #include "pkg/backup/lineage.h"
-#include "pkg/broker/service/delay.h"
 #include "pkg/communication/protocol/server.h"
 #include "pkg/metrics/collector/collector.h"
 #include "pkg/store/sqlite/sqlite.h"
@@ -47,8 +47,7 @@ struct daemon {
     struct engines engines;
     struct sw_cgroups *cgroups;
     struct agents_adapter agents;
-    struct sw_services *services; /* That agents may call; */
-    struct sw_delay *delay;       /* and the one of them that is always there. */
+    struct broker broker; /* And the services that agents may call. */
     struct figures figures;
     struct backup_adapter backup;
     struct sw_lineage lineage; /* Timeline 1: the folder was never restored. */
@@ -58,7 +57,7 @@ struct daemon {
     char address[ADDRESS_SIZE]; /* Where the server listens; the Node tells of it. */
     struct sw_timer *drain;
     uint64_t drain_until_ms;
-    bool is_host_up, is_stopping, are_hosts_stopped;
+    bool is_host_up, is_stopping, is_broker_stopped;
     struct sw_err failure; /* Why it ends, when not by a signal. */
 };
 
@@ -85,13 +84,20 @@ static void drain_events(struct daemon *daemon)
         sw_timer_start(daemon->drain, DRAIN_CHECK_MS);
 }
 
+static void on_broker_stopped(void *ctx)
+{
+    struct daemon *daemon = ctx;
+
+    daemon->is_broker_stopped = true;
+    daemon->drain_until_ms = now_ms(daemon) + DRAIN_EVENTS_MS_MAX;
+    drain_events(daemon);
+}
+
 static void on_agents_stopped(void *ctx)
 {
     struct daemon *daemon = ctx;
 
-    daemon->are_hosts_stopped = true;
-    daemon->drain_until_ms = now_ms(daemon) + DRAIN_EVENTS_MS_MAX;
-    drain_events(daemon);
+    broker_stop(&daemon->broker, on_broker_stopped, daemon);
 }
 
 /* Requests that are under way may finish; then the agent host takes its snapshot. */
@@ -99,7 +105,7 @@ static void on_drain(void *ctx)
 {
     struct daemon *daemon = ctx;
 
-    if (daemon->are_hosts_stopped) {
+    if (daemon->is_broker_stopped) {
         drain_events(daemon);
         return;
     }
@@ -454,16 +460,10 @@ static void on_log(void *ctx, const struct sw_agent_log *log)
 
 static enum sw_rc services_make(struct daemon *daemon, struct sw_err *err)
 {
-    enum sw_rc rc = sw_delay_new(daemon->loop, daemon->system, &daemon->delay, err);
-    struct sw_service delay;
-
-    daemon->services = sw_services_new();
-    if (rc == SW_OK && daemon->services == NULL)
-        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for the services of agents");
-    if (rc != SW_OK)
-        return rc;
-    delay = sw_delay_service(daemon->delay);
-    return sw_services_add(daemon->services, &delay, err);
+    daemon->broker.loop = daemon->loop;
+    daemon->broker.system = daemon->system;
+    daemon->broker.logger = daemon->logger;
+    return broker_start(&daemon->broker, daemon->settings->data_folder, err);
 }
 
 static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
@@ -479,7 +479,7 @@ static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
                  .logger = daemon->logger,
                  .host_path = program,
                  .machine_code = modules_adapter_code(&daemon->modules),
-                 .services = daemon->services,
+                 .services = daemon->broker.services,
                  .workers = (unsigned)settings->agents.workers,
                  .requests_max = (unsigned)settings->agents.requests_max,
                  .snapshot_bytes = settings->agents.snapshot_bytes,
@@ -556,8 +556,13 @@ static enum sw_rc controllers_start(struct daemon *daemon, struct sw_err *err)
         .hosts_ctx = daemon->agents.hosts,
     };
 
+    enum sw_rc rc;
+
     address_fill(daemon);
-    return controllers_new(&options, &daemon->controllers, err);
+    rc = controllers_new(&options, &daemon->controllers, err);
+    return rc == SW_OK ? broker_controller_start(&daemon->broker, daemon->objects,
+                                                 controllers_events(daemon->controllers), err)
+                       : rc;
 }
 
 static enum sw_rc ready(void *ctx, struct sw_err *err)
@@ -582,6 +587,7 @@ static enum sw_rc gateway_start(struct daemon *daemon, struct sw_err *err)
         .policy = sw_policy_default(),
         .agents = agents_adapter_gateway(&daemon->agents),
         .modules = modules_adapter_gateway(&daemon->modules),
+        .models = broker_gateway(&daemon->broker),
         .ready = ready,
         .ready_ctx = daemon,
     };
@@ -618,6 +624,8 @@ static enum sw_rc gateway_start(struct daemon *daemon, struct sw_err *err)
     daemon->figures.hosts = daemon->agents.hosts;
     daemon->figures.modules = daemon->modules.collector;
     rc = figures_add(&daemon->figures, daemon->collector, err);
+    if (rc == SW_OK)
+        rc = broker_figures_add(&daemon->broker, daemon->collector, err);
     if (rc == SW_OK)
         rc = sw_gateway_new(&options, &daemon->gateway, err);
     if (rc != SW_OK)
@@ -678,6 +686,8 @@ static enum sw_rc daemon_start(struct daemon *daemon, struct sw_err *err)
 
 static void daemon_free(struct daemon *daemon)
 {
+    sw_broker_controller_free(daemon->broker.controller); /* Before whom it tells of Events. */
+    daemon->broker.controller = NULL;
     controllers_free(daemon->controllers);
     if (daemon->gateway != NULL)
         sw_gateway_set_server(daemon->gateway, NULL);
@@ -687,8 +697,7 @@ static void daemon_free(struct daemon *daemon)
     daemon->modules.collector = NULL;
     sw_hosts_free(daemon->agents.hosts);
     sw_cgroups_free(daemon->cgroups);
-    sw_services_free(daemon->services);
-    sw_delay_free(daemon->delay);
+    broker_free(&daemon->broker);
     if (daemon->modules.compiler != NULL)
         sw_compiler_free(daemon->modules.compiler);
     if (daemon->store != NULL)

@@ -207,6 +207,8 @@ static const char *kind_name(const struct gateway_route *route)
         return "Agent";
     case TARGET_MODULE:
         return "Module";
+    case TARGET_MODELS:
+        return "Model";
     case TARGET_METRICS:
         return "Metrics";
     case TARGET_BACKUP:
@@ -404,6 +406,9 @@ static void handle(void *ctx, struct sw_http_request *request)
         break;
     case TARGET_BACKUP:
         sw_gateway_serve_backup(call);
+        break;
+    case TARGET_MODELS:
+        sw_gateway_serve_models(call);
         break;
     case TARGET_HEALTH:
     case TARGET_READY:

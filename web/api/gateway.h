@@ -13,6 +13,7 @@
 #include "pkg/store/objects/objects.h"
 #include "web/api/backup.h"
 #include "web/api/history.h"
+#include "web/api/models.h"
 #include "web/api/usage.h"
 
 #define SW_GATEWAY_MODULE_BYTES_MAX ((size_t)32 * 1024 * 1024)
@@ -225,6 +226,7 @@ struct sw_gateway_options { /* All that is pointed to is borrowed and outlives t
     struct sw_gateway_agents agents;   /* Calls that are NULL answer UNIMPLEMENTED. */
     struct sw_gateway_modules modules; /* The same. */
     struct sw_gateway_backup backup;   /* The same. */
+    struct sw_gateway_models models;   /* The same. */
     /* SW_OK when the daemon can do its work, otherwise why not, for /readyz and gRPC health. NULL:
      * always. Called at each question and once a second. */
     enum sw_rc (*ready)(void *ctx, struct sw_err *err);

@@ -84,6 +84,25 @@ static enum sw_rc route_module(const char *digest, struct gateway_route *route, 
     return SW_OK;
 }
 
+/* What follows "openai" or "anthropic": which part of their API that is, pkg/broker/model knows. */
+static enum sw_rc route_models(const char *const *rest, size_t count, struct gateway_route *route,
+                               struct sw_err *err)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t more = strlen(rest[i]) + 1;
+
+        if (size + more > sizeof route->path)
+            return not_found(err, rest[i]);
+        memcpy(route->path + size, rest[i], more);
+        size += more;
+        route->path[size - 1] = i + 1 < count ? '/' : '\0';
+    }
+    route->target = TARGET_MODELS;
+    return SW_OK;
+}
+
 /* What follows /namespaces/NAMESPACE. */
 static enum sw_rc route_in_namespace(const char *const *rest, size_t count,
                                      struct gateway_route *route, struct sw_err *err)
@@ -99,6 +118,8 @@ static enum sw_rc route_in_namespace(const char *const *rest, size_t count,
     }
     if (count == 2 && strcmp(rest[0], "modules") == 0)
         return route_module(rest[1], route, err);
+    if (count > 1 && (strcmp(rest[0], "openai") == 0 || strcmp(rest[0], "anthropic") == 0))
+        return route_models(rest + 1, count - 1, route, err);
     route->kind = kind_of_plural(rest[0]);
     if (route->kind == NULL || !route->kind->is_namespaced)
         return not_found(err, rest[0]);
@@ -211,6 +232,10 @@ bool sw_gateway_route_verb(const struct gateway_route *route, enum sw_http_metho
         *ret_allow = "POST";
         *ret_verb = SW_VERB_PUBLISH;
         return method == SW_HTTP_POST;
+    case TARGET_MODELS:
+        *ret_allow = strcmp(route->path, "v1/models") == 0 ? "GET" : "POST";
+        *ret_verb = SW_VERB_SEND;
+        return method == ((*ret_allow)[0] == 'G' ? SW_HTTP_GET : SW_HTTP_POST);
     case TARGET_MODULE:
         *ret_allow = "GET, HEAD, PUT";
         *ret_verb = method == SW_HTTP_PUT ? SW_VERB_PUSH : SW_VERB_GET;
@@ -272,6 +297,7 @@ static const char *const *parameters_of(const struct gateway_call *call)
     static const char *const history_try[] = {"key", "turn", "module", "input", "body", NULL};
     static const char *const fork[] = {"key", "turn", "as", "module", "input", "body", NULL};
     static const char *const held[] = {"key", NULL};
+    static const char *const models[] = {"beta", "limit", NULL}; /* Libraries send them. */
 
     switch (call->route.target) {
     case TARGET_COLLECTION:
@@ -295,6 +321,8 @@ static const char *const *parameters_of(const struct gateway_call *call)
         return call->verb == SW_VERB_GET ? history : history_try;
     case TARGET_HELD:
         return call->request->method == SW_HTTP_POST ? fork : held;
+    case TARGET_MODELS:
+        return models;
     case TARGET_USAGE:
     case TARGET_MODULE:
     case TARGET_HEALTH:

@@ -30,6 +30,7 @@ enum gateway_target { /* What a path names. */
                       TARGET_HISTORY,
                       TARGET_HELD,
                       TARGET_MODULE,
+                      TARGET_MODELS,
                       TARGET_HEALTH,
                       TARGET_READY,
                       TARGET_METRICS,
@@ -42,6 +43,7 @@ struct gateway_route {
     const struct sw_kind *kind; /* Of the first three. */
     const char *namespace_;     /* "" where there is none. */
     const char *name;           /* Of the object, Agent or module; "" for collections. */
+    char path[64];              /* Of TARGET_MODELS: what follows "openai" or "anthropic". */
 };
 
 struct gateway_call;
@@ -223,9 +225,11 @@ void sw_gateway_serve_module(struct gateway_call *call);
 SW_MUST_CHECK enum sw_rc sw_gateway_check_agent(const struct gateway_call *call,
                                                 struct sw_err *err);
 
-/* --- letters.c, history.c, held.c --- */
+/* --- letters.c, history.c, held.c, models.c, pages.c --- */
 
 void sw_gateway_serve_letters(struct gateway_call *call);
+void sw_gateway_serve_page(struct gateway_call *call);
+void sw_gateway_serve_models(struct gateway_call *call);
 void sw_gateway_serve_history(struct gateway_call *call);
 void sw_gateway_serve_held(struct gateway_call *call);
 
@@ -233,10 +237,6 @@ void sw_gateway_serve_held(struct gateway_call *call);
 
 /* SW_OK, or why the daemon cannot do its work. */
 SW_MUST_CHECK enum sw_rc sw_gateway_is_ready(struct sw_gateway *gateway, struct sw_err *err);
-
-/* --- pages.c --- */
-
-void sw_gateway_serve_page(struct gateway_call *call);
 
 /* --- rpc.c --- */
 

@@ -18,6 +18,7 @@ static const struct sw_rule default_rules[] = {
     {SW_PRINCIPAL_NODE, "*", SW_VERB_UPDATE_STATUS, "Pod", "*", "*"},
     {SW_PRINCIPAL_NODE, "*", SW_VERB_CREATE | SW_VERB_UPDATE, "Event", "*", "*"},
     {SW_PRINCIPAL_AGENT, "*", SW_VERB_SEND | SW_VERB_PUBLISH, "Agent", "=", "*"},
+    {SW_PRINCIPAL_AGENT, "*", SW_VERB_SEND, "Model", "=", "*"},
 };
 
 const char *sw_verb_name(enum sw_verb verb)

@@ -6,6 +6,7 @@
 #define SYSTEM_FOLDER "/var/lib/swarm"
 #define DEPTH_MAX 4
 #define SEGMENT_PREFIX "journal-"
+#define LEDGER_FOLDER "ledger"
 #define SEGMENT_SUFFIX ".seg"
 
 static bool is_folder(struct sw_cli *cli, const char *path)
@@ -66,6 +67,8 @@ static bool visit(void *ctx, const char *name)
         search->has_segments = true;
         return true;
     }
+    if (strcmp(name, LEDGER_FOLDER) == 0)
+        return true; /* Its records are the ledger's, not of agents. */
     path = sw_cli_format(search->cli, "%s/%s", search->folder, name);
     if (search->deeper_count < SW_OPERATOR_JOURNALS_MAX && is_folder(search->cli, path))
         search->deeper[search->deeper_count++] = path;

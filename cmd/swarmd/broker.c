@@ -1,0 +1,181 @@
+#include "cmd/swarmd/broker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS 1000u
+
+static void on_tick(void *ctx)
+{
+    struct broker *broker = ctx;
+
+    sw_ledger_tick(broker->ledger);
+    sw_timer_start(broker->tick, TICK_MS);
+}
+
+static void on_event(void *ctx, const char *provider, bool is_warning, const char *reason,
+                     const char *words)
+{
+    const struct broker *broker = ctx;
+
+    sw_broker_controller_on_event(broker->controller, provider, is_warning, reason, words);
+}
+
+static enum sw_rc models_start(struct broker *broker, struct sw_err *err)
+{
+    struct sw_models_options options = {.loop = broker->loop,
+                                        .system = broker->system,
+                                        .outbound = broker->outbound,
+                                        .ledger = broker->ledger,
+                                        .ctx = broker,
+                                        .on_event = on_event};
+    enum sw_rc rc = sw_models_new(&options, &broker->models, err);
+
+    if (rc == SW_OK)
+        rc = sw_model_services_new(broker->models, broker->loop, broker->system, broker->services,
+                                   &broker->model_services, err);
+    broker->front = (struct sw_model_front){broker->models, broker->system};
+    return rc;
+}
+
+enum sw_rc broker_start(struct broker *broker, const char *data_folder, struct sw_err *err)
+{
+    char folder[SW_PATH_MAX];
+    struct sw_outbound_options outbound = {.loop = broker->loop};
+    struct sw_ledger_options ledger = {
+        .loop = broker->loop, .system = broker->system, .folder = folder};
+    enum sw_rc rc = sw_delay_new(broker->loop, broker->system, &broker->delay, err);
+    struct sw_service delay;
+
+    (void)snprintf(folder, sizeof folder, "%s/ledger", data_folder);
+    broker->services = sw_services_new();
+    broker->tick = sw_timer_new(broker->loop, on_tick, broker);
+    if (rc == SW_OK && (broker->services == NULL || broker->tick == NULL))
+        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for the services of agents");
+    if (rc != SW_OK)
+        return rc;
+    delay = sw_delay_service(broker->delay);
+    rc = sw_services_add(broker->services, &delay, err);
+    if (rc == SW_OK)
+        rc = sw_outbound_new(&outbound, &broker->outbound, err);
+    if (rc == SW_OK && sw_ledger_new(&ledger, &broker->ledger, err) != SW_OK) {
+        (void)sw_err_context(err, "the ledger of what agents spend, %s", folder);
+        rc = err->rc;
+    }
+    if (rc == SW_OK)
+        rc = models_start(broker, err);
+    if (rc == SW_OK)
+        sw_timer_start(broker->tick, TICK_MS);
+    return rc;
+}
+
+/* A Secret's text, until it is sealed, is what it stands for. */
+static enum sw_rc open_secret(void *ctx, const char *name_space, const char *secret,
+                              const char *key, const char *text, struct sw_buffer *out,
+                              struct sw_err *err)
+{
+    (void)ctx;
+    (void)name_space;
+    (void)secret;
+    (void)key;
+    sw_buffer_put_text(out, text);
+    return sw_buffer_check(out) == SW_OK
+               ? SW_OK
+               : sw_err_set(err, SW_E_EXHAUSTED, "no memory for a secret");
+}
+
+enum sw_rc broker_controller_start(struct broker *broker, struct sw_objects *objects,
+                                   struct sw_events *events, struct sw_err *err)
+{
+    struct sw_broker_controller_options options = {.loop = broker->loop,
+                                                   .system = broker->system,
+                                                   .logger = broker->logger,
+                                                   .objects = objects,
+                                                   .events = events,
+                                                   .models = broker->models,
+                                                   .ledger = broker->ledger,
+                                                   .open = open_secret,
+                                                   .open_ctx = broker};
+
+    return sw_broker_controller_new(&options, &broker->controller, err);
+}
+
+struct stopping {
+    struct broker *broker;
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+static void on_ledger_stopped(void *ctx, enum sw_rc rc)
+{
+    struct stopping *stopping = ctx;
+
+    if (rc != SW_OK)
+        sw_log(stopping->broker->logger, SW_LOG_ERROR, "broker",
+               "what agents spent last could not be made durable");
+    stopping->done(stopping->ctx);
+    free(stopping);
+}
+
+void broker_stop(struct broker *broker, void (*done)(void *ctx), void *ctx)
+{
+    struct stopping *stopping = malloc(sizeof *stopping);
+
+    sw_broker_controller_free(broker->controller);
+    broker->controller = NULL;
+    sw_models_stop(broker->models); /* What is under way is settled by that. */
+    if (stopping == NULL) {
+        done(ctx);
+        return;
+    }
+    *stopping = (struct stopping){broker, done, ctx};
+    sw_ledger_stop(broker->ledger, on_ledger_stopped, stopping);
+}
+
+void broker_free(struct broker *broker)
+{
+    sw_broker_controller_free(broker->controller);
+    sw_model_services_free(broker->model_services);
+    sw_models_free(broker->models);
+    if (broker->tick != NULL)
+        sw_timer_free(broker->tick);
+    sw_ledger_free(broker->ledger);
+    sw_outbound_free(broker->outbound);
+    sw_services_free(broker->services);
+    sw_delay_free(broker->delay);
+}
+
+/* --- The gateway ----------------------------------------------------------------------------- */
+
+static bool has_path(void *ctx, const char *path)
+{
+    enum sw_wire_protocol protocol;
+    bool is_list;
+
+    (void)ctx;
+    return sw_model_front_path(path, &is_list, &protocol);
+}
+
+static void serve(void *ctx, struct sw_http_request *request,
+                  const struct sw_gateway_model_client *client, const char *path)
+{
+    struct broker *broker = ctx;
+    struct sw_model_client who = {
+        .who = {.name_space = client->namespace_,
+                .agent = client->agent == NULL ? SW_MODEL_NO_AGENT : client->agent,
+                .instance = {"", 0}},
+        .priority = SW_MODEL_PRIORITY_NORMAL};
+    enum sw_wire_protocol protocol;
+    bool is_list;
+
+    if (sw_model_front_path(path, &is_list, &protocol) && !is_list)
+        sw_model_front_serve(&broker->front, request, &who, protocol);
+    else
+        sw_model_front_list(&broker->front, request, client->namespace_);
+}
+
+struct sw_gateway_models broker_gateway(struct broker *broker)
+{
+    return (struct sw_gateway_models){.ctx = broker, .has_path = has_path, .serve = serve};
+}

@@ -1,0 +1,47 @@
+/* The broker of this node: models, what they may cost, and the services that agents call.
+ *
+ * Threads: the loop's.  I/O: that of pkg/broker. */
+#pragma once
+#include "pkg/broker/model/front/front.h"
+#include "pkg/broker/model/service/service.h"
+#include "pkg/broker/service/delay.h"
+#include "pkg/controller/broker/controller.h"
+#include "pkg/metrics/collector/collector.h"
+#include "web/api/gateway.h"
+
+#define BROKER_OF_PROVIDER_MAX 12
+#define BROKER_OF_LEDGER_MAX 8
+
+struct broker { /* In the order in which they are made. */
+    struct sw_loop *loop;
+    const struct sw_system *system;
+    const struct sw_logger *logger;
+    struct sw_services *services;
+    struct sw_delay *delay;
+    struct sw_outbound *outbound;
+    struct sw_ledger *ledger;
+    struct sw_models *models;
+    struct sw_model_services *model_services;
+    struct sw_model_front front;
+    struct sw_timer *tick;
+    struct sw_broker_controller *controller; /* NULL: the controllers are not up. */
+    struct sw_metric *of_providers[BROKER_OF_PROVIDER_MAX];
+    struct sw_series *of_ledger[BROKER_OF_LEDGER_MAX];
+};
+
+/* Open the ledger below data_folder and have services for agents. loop, system and logger are set
+ * before. Errors as those of the rooms. */
+SW_MUST_CHECK enum sw_rc broker_start(struct broker *broker, const char *data_folder,
+                                      struct sw_err *err);
+/* Register its figures; they are read from a view whenever the collector is.
+ * SW_E_EXHAUSTED: no memory. */
+SW_MUST_CHECK enum sw_rc broker_figures_add(struct broker *broker, struct sw_collector *collector,
+                                            struct sw_err *err);
+/* Have what the store says: providers, Secrets, budgets. */
+SW_MUST_CHECK enum sw_rc broker_controller_start(struct broker *broker, struct sw_objects *objects,
+                                                 struct sw_events *events, struct sw_err *err);
+/* Spend nothing any more, and have all of the ledger on the disk before done. */
+void broker_stop(struct broker *broker, void (*done)(void *ctx), void *ctx);
+void broker_free(struct broker *broker);
+/* For the gateway; ctx is the broker. */
+struct sw_gateway_models broker_gateway(struct broker *broker);
