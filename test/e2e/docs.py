@@ -2,7 +2,7 @@
 """What the documents show is what happens: every example marked "sh test" is executed.
 
 One swarmd --dev serves all pages; each page has a folder of its own with the checkout's examples
-in it, and a namespace is not shared unless the page says so."""
+in it, and a namespace is not shared unless the page says so. $MODEL_URL is a provider of models."""
 # timeout: 300
 import glob
 import os
@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(SOURCE, "tools", "docs"))
 
 from blocks import examples, run_page  # noqa: E402
 from swarmd import Daemon  # noqa: E402
+from upstream import Upstream  # noqa: E402
 
 
 def pages():
@@ -46,7 +47,9 @@ def main():
         return 0
     daemon = Daemon()
     daemon.start()
-    good = all([check_page(name, found) for name, found in waiting])
+    with Upstream() as upstream:
+        os.environ["MODEL_URL"] = upstream.url
+        good = all([check_page(name, found) for name, found in waiting])
     status = daemon.end()
     if status != 0:
         print(f"not ok - swarmd ended with status {status}")

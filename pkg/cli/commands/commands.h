@@ -37,6 +37,10 @@ enum sw_rc sw_command_agent_replay(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_fork(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_release(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_drop(struct sw_cli *cli, struct sw_err *err);
+/* What may be spent: budget.c. */
+enum sw_rc sw_command_budget_get(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_command_budget_set(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_command_budget_top(struct sw_cli *cli, struct sw_err *err);
 /* The program itself: config.c, doctor.c, help.c. */
 enum sw_rc sw_command_config_contexts(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_config_use(struct sw_cli *cli, struct sw_err *err);
