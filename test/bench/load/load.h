@@ -12,22 +12,23 @@
 
 #define LOAD_MESSAGE_MAX ((size_t)64 << 20)
 
-struct load_options {  /* From the command line, as NAME=VALUE. */
-    const char *space; /* Namespace of the objects, or of the Agent. */
-    const char *agent; /* For `request`. */
-    const char *text;  /* For `request`: not NULL: the body of each, instead of `size` bytes. */
-    size_t workers;    /* Calls under way at once. */
-    size_t keys;       /* For `request`: not 0: each worker asks an instance of its own. For
-                        * `recover`: so many instances there are. */
-    size_t near;       /* For `request`: not 0: the keys stand in braces. */
-    size_t expect;     /* For `recover`: what each of them answers, a 32-bit number; 0: what a
-                        * member answers (agents/crowd.h). For `keep`: how many pings each of them
-                        * has in the end besides our own. */
-    size_t watchers;   /* For `watch`. */
-    size_t objects;    /* For `list`: how many must be there. */
-    size_t count;      /* Calls in all that are measured. */
-    size_t warm;       /* Calls made before, in the same way. */
-    size_t size;       /* Bytes of an object or of a message's body. */
+struct load_options {   /* From the command line, as NAME=VALUE. */
+    const char *space;  /* Namespace of the objects, or of the Agent. */
+    const char *agent;  /* For `request`. */
+    const char *direct; /* For `chat`: not NULL: HOST:PORT of a model that is asked itself. */
+    const char *text;   /* For `request`: not NULL: the body of each, instead of `size` bytes. */
+    size_t workers;     /* Calls under way at once. */
+    size_t keys;        /* For `request`: not 0: each worker asks an instance of its own. For
+                         * `recover`: so many instances there are. */
+    size_t near;        /* For `request`: not 0: the keys stand in braces. */
+    size_t expect;      /* For `recover`: what each of them answers, a 32-bit number; 0: what a
+                         * member answers (agents/crowd.h). For `keep`: how many pings each of them
+                         * has in the end besides our own. */
+    size_t watchers;    /* For `watch`. */
+    size_t objects;     /* For `list`: how many must be there. */
+    size_t count;       /* Calls in all that are measured. */
+    size_t warm;        /* Calls made before, in the same way. */
+    size_t size;        /* Bytes of an object or of a message's body. */
 };
 
 struct load {
@@ -37,8 +38,9 @@ struct load {
     struct sw_loop *loop;
     struct sw_tls_context *tls;
     struct sw_http_client *client;
-    struct sw_buffer frame; /* Of the call that is being made. */
-    uint64_t *times_ns;     /* Latencies that were measured. */
+    struct sw_http_client_options connecting; /* As the client has it, for more of them. */
+    struct sw_buffer frame;                   /* Of the call that is being made. */
+    uint64_t *times_ns;                       /* Latencies that were measured. */
     size_t times_count, times_max;
     uint64_t started_ns, ended_ns;
     uint64_t first_ns;  /* For `recover`: until the first answer. */
@@ -82,10 +84,12 @@ void load_note(struct load *load, uint64_t ns);
 
 /* --- The workloads: false after a failure, which load->failure tells. ------------------------- */
 
-bool load_put(struct load *load);     /* Make objects, then list all and look at each. */
-bool load_get(struct load *load);     /* Read the objects that `put` made. */
-bool load_list(struct load *load);    /* List all of them, `count` times. */
-bool load_watch(struct load *load);   /* One writer; how old is a change when a watcher has it. */
-bool load_request(struct load *load); /* Ask an Agent and compare its answer. */
-bool load_recover(struct load *load); /* Ask instances of a daemon that starts. */
-bool load_keep(struct load *load);    /* Ping members of one that is killed again and again. */
+bool load_put(struct load *load);      /* Make objects, then list all and look at each. */
+bool load_get(struct load *load);      /* Read the objects that `put` made. */
+bool load_list(struct load *load);     /* List all of them, `count` times. */
+bool load_watch(struct load *load);    /* One writer; how old is a change when a watcher has it. */
+bool load_request(struct load *load);  /* Ask an Agent and compare its answer. */
+bool load_recover(struct load *load);  /* Ask instances of a daemon that starts. */
+bool load_chat(struct load *load);     /* Ask a model, each worker over its own connection. */
+bool load_upstream(struct load *load); /* Be one. */
+bool load_keep(struct load *load);     /* Ping members of one that is killed again and again. */

@@ -1,6 +1,6 @@
 /* bench-load: the load generator of our own side of `make bench`, a process of its own.
  *
- *   bench-load put|get|list|watch|request|recover NAME=VALUE ...
+ *   bench-load put|get|list|watch|request|recover|keep|chat|upstream NAME=VALUE ...
  *
  * It speaks gRPC with the server of the current context, over TLS, on one connection, and prints
  * one JSON object, as the drivers of the peers do:
@@ -23,7 +23,7 @@ static const struct {
     bool (*run)(struct load *load);
 } workloads[] = {{"put", load_put},     {"get", load_get},         {"list", load_list},
                  {"watch", load_watch}, {"request", load_request}, {"recover", load_recover},
-                 {"keep", load_keep}};
+                 {"keep", load_keep},   {"chat", load_chat}};
 
 /* One word of the command line; false: it is none that is known. */
 static bool take_option(struct load_options *options, const char *word)
@@ -37,7 +37,8 @@ static bool take_option(struct load_options *options, const char *word)
                  {"watchers=", &options->watchers, NULL}, {"objects=", &options->objects, NULL},
                  {"count=", &options->count, NULL},       {"warm=", &options->warm, NULL},
                  {"size=", &options->size, NULL},         {"expect=", &options->expect, NULL},
-                 {"near=", &options->near, NULL},         {"text=", NULL, &options->text}};
+                 {"near=", &options->near, NULL},         {"text=", NULL, &options->text},
+                 {"direct=", NULL, &options->direct}};
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t size = strlen(known[i].name);
@@ -92,6 +93,7 @@ static enum sw_rc connect_to(struct load *load, struct sw_err *err)
         .tls = load->tls,
         .calls_max = load->options.workers + load->options.watchers + CALLS_SPARE,
         .reply_bytes_max = LOAD_MESSAGE_MAX};
+    load->connecting = options;
     return sw_http_client_new(&options, &load->client, err);
 }
 
@@ -146,11 +148,15 @@ int main(int count, char **words)
         is_good = is_good && take_option(&load.options, words[i]);
     if (!is_good || load.options.workers == 0) {
         (void)fprintf(stderr,
-                      "usage: bench-load put|get|list|watch|request|recover|keep NAME=VALUE ...\n");
+                      "usage: bench-load put|get|list|watch|request|recover|keep|chat|upstream "
+                      "NAME=VALUE ...\n");
         return 2;
     }
     sw_buffer_init(&load.frame, LOAD_MESSAGE_MAX);
-    is_good = connect_to(&load, &load.failure) == SW_OK && work(&load, words[1]);
+    if (strcmp(words[1], "upstream") == 0) /* It talks to nobody. */
+        is_good = sw_loop_new(&load.loop, &load.failure) == SW_OK && load_upstream(&load);
+    else
+        is_good = connect_to(&load, &load.failure) == SW_OK && work(&load, words[1]);
     if (is_good)
         report(&load);
     else
