@@ -164,7 +164,8 @@ static void serve(void *ctx, struct sw_http_request *request,
     struct sw_model_client who = {
         .who = {.name_space = client->namespace_,
                 .agent = client->agent == NULL ? SW_MODEL_NO_AGENT : client->agent,
-                .instance = {"", 0}},
+                .instance = {"", 0},
+                .depth = 1},
         .priority = SW_MODEL_PRIORITY_NORMAL};
     enum sw_wire_protocol protocol;
     bool is_list;

@@ -218,7 +218,7 @@ static enum sw_rc take_period(struct sw_cli *cli, enum sw_api_budget_period *per
     return SW_OK;
 }
 
-/* The one that counts: the oldest for the same. */
+/* The oldest one for the same: others are changed with swarm apply. */
 static struct sw_api_budget *find(const struct sw_objects *budgets, const char *agent)
 {
     struct sw_api_budget *found = NULL;

@@ -3,8 +3,9 @@
 #include "pkg/broker/catalog/catalog.h"
 #include "pkg/utils/base/text.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#define CLUSTER_RULE "cluster" /* Name of the rule that is no Budget. */
 
 /* --- From the objects to the ledger ---------------------------------------------------------- */
 
@@ -30,9 +31,8 @@ static void take_limits(const struct sw_catalog_limits *limits, struct sw_budget
                                                 .tokens = limits->tokens,
                                                 .calls = limits->calls,
                                                 .wall_ns = limits->wall_ns}}},
-                                     .depth = UINT32_MAX};
-    if (limits->depth <= UINT32_MAX) /* Of an agent's own call it is 1 there, and 0 here. */
-        ret->depth = limits->depth == 0 ? 0 : (uint32_t)limits->depth - 1;
+                                     .depth = limits->depth > UINT32_MAX ? UINT32_MAX
+                                                                         : (uint32_t)limits->depth};
 }
 
 static struct sw_budget_rule rule_of(const struct sw_catalog_budget *budget)
@@ -45,123 +45,51 @@ static struct sw_budget_rule rule_of(const struct sw_catalog_budget *budget)
     return rule;
 }
 
-static bool is_older(const struct sw_api_budget *one, const struct sw_api_budget *other)
-{
-    if (one->metadata.creation_timestamp != other->metadata.creation_timestamp)
-        return one->metadata.creation_timestamp < other->metadata.creation_timestamp;
-    return strcmp(one->metadata.name, other->metadata.name) < 0;
-}
-
-/* The one that counts of those for the same: the oldest. */
-static struct sw_api_budget *counting(const struct sw_broker_controller *controller,
-                                      const char *name_space, const char *agent,
-                                      struct sw_arena *arena)
-{
-    const struct sw_kind *kind = sw_kind_find("Budget");
-    char prefix[SW_OBJECT_KEY_MAX];
-    struct sw_api_budget *found = NULL;
-    const struct sw_store_item *item;
-    size_t cursor = 0;
-
-    sw_object_key(kind, name_space, NULL, prefix);
-    while (sw_informer_next(controller->budgets, &cursor, &item)) {
-        void *object = NULL;
-
-        if (strncmp(item->key, prefix, strlen(prefix)) != 0 ||
-            sw_object_of_item(kind, item, arena, &object, NULL) != SW_OK)
-            continue;
-        struct sw_api_budget *budget = object;
-        if (strcmp(budget->spec.agent, agent) == 0 && (found == NULL || is_older(budget, found)))
-            found = budget;
-    }
-    return found;
-}
-
-static void tell(struct sw_broker_controller *controller, const char *name_space,
+static void tell(struct sw_broker_controller *controller, const char *name,
                  const struct sw_err *err)
 {
-    sw_log(controller->options.logger, SW_LOG_ERROR, "broker", "a budget of %s cannot be kept: %s",
-           name_space, err->message);
+    sw_log(controller->options.logger, SW_LOG_ERROR, "broker", "the budget %s cannot be kept: %s",
+           name, err->message);
 }
 
-static void set(struct sw_broker_controller *controller, const char *name_space, const char *agent,
-                const struct sw_api_budget *budget)
+static const char *agent_of(const struct sw_api_budget *budget)
 {
-    struct sw_catalog_budget read;
+    return budget->spec.agent[0] == '\0' ? NULL : budget->spec.agent;
+}
+
+static struct sw_api_budget *read_item(const struct sw_store_item *item, struct sw_arena *arena)
+{
+    void *object = NULL;
+
+    if (item == NULL ||
+        sw_object_of_item(sw_kind_find("Budget"), item, arena, &object, NULL) != SW_OK)
+        return NULL;
+    return object;
+}
+
+void sw_broker_budget_bring(struct sw_broker_controller *controller,
+                            const struct sw_informer_change *change)
+{
+    SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(2 * SW_OBJECT_ARENA_MAX);
+    struct sw_ledger *ledger = controller->options.ledger;
     struct sw_budget_rule rule = {0};
+    struct sw_catalog_budget read;
     struct sw_err err = {0};
 
-    if (budget != NULL && sw_catalog_read_budget(budget, &read, &err) == SW_OK)
+    if (arena == NULL)
+        return;
+    const struct sw_api_budget *before = read_item(change->before, arena);
+    const struct sw_api_budget *now = read_item(change->now, arena);
+    if (before != NULL && (now == NULL || strcmp(before->spec.agent, now->spec.agent) != 0) &&
+        sw_ledger_set(ledger, before->metadata.namespace, agent_of(before), before->metadata.name,
+                      NULL, &err) != SW_OK)
+        tell(controller, before->metadata.name, &err);
+    if (now != NULL && sw_catalog_read_budget(now, &read, &err) == SW_OK)
         rule = rule_of(&read); /* What cannot be read allows nothing. */
-    if (sw_ledger_set(controller->options.ledger, name_space, agent[0] == '\0' ? NULL : agent,
-                      budget == NULL ? NULL : &rule, &err) != SW_OK)
-        tell(controller, name_space, &err);
-}
-
-/* Visit each Agent for which the ledger has a rule, so that one whose Budget has gone has none. */
-struct ruled {
-    struct sw_broker_controller *controller;
-    const char *name_space;
-    struct sw_arena *arena;
-    const char *names[256];
-    size_t count;
-    bool has_own;
-};
-
-static void note_ruled(void *ctx, const struct sw_budget_view *view)
-{
-    struct ruled *ruled = ctx;
-
-    if (!view->has_rule || strcmp(view->name_space, ruled->name_space) != 0)
-        return;
-    if (view->level == SW_BUDGET_NAMESPACE)
-        ruled->has_own = true;
-    else if (view->level == SW_BUDGET_AGENT && ruled->count < 256)
-        ruled->names[ruled->count++] =
-            sw_arena_copy(ruled->arena, view->agent, strlen(view->agent));
-}
-
-/* All rules of the namespace: those that there are, and those that there were. */
-static void bring(struct sw_broker_controller *controller, const char *name_space,
-                  struct sw_arena *arena)
-{
-    struct ruled ruled = {
-        .controller = controller, .name_space = name_space, .arena = arena, .count = 0};
-    char prefix[SW_OBJECT_KEY_MAX];
-    const struct sw_store_item *item;
-    size_t cursor = 0;
-
-    sw_object_key(sw_kind_find("Budget"), name_space, NULL, prefix);
-    while (sw_informer_next(controller->budgets, &cursor, &item)) {
-        void *object = NULL;
-
-        if (strncmp(item->key, prefix, strlen(prefix)) != 0 ||
-            sw_object_of_item(sw_kind_find("Budget"), item, arena, &object, NULL) != SW_OK)
-            continue;
-        const struct sw_api_budget *budget = object;
-        set(controller, name_space, budget->spec.agent,
-            counting(controller, name_space, budget->spec.agent, arena));
-    }
-    sw_ledger_each(controller->options.ledger, note_ruled, &ruled);
-    if (ruled.has_own && counting(controller, name_space, "", arena) == NULL)
-        set(controller, name_space, "", NULL);
-    for (size_t i = 0; i < ruled.count; i++)
-        if (ruled.names[i] != NULL &&
-            counting(controller, name_space, ruled.names[i], arena) == NULL)
-            set(controller, name_space, ruled.names[i], NULL);
+    if (now != NULL && sw_ledger_set(ledger, now->metadata.namespace, agent_of(now),
+                                     now->metadata.name, &rule, &err) != SW_OK)
+        tell(controller, now->metadata.name, &err);
     sw_models_poke(controller->options.models);
-}
-
-void sw_broker_budgets_bring(struct sw_broker_controller *controller, const char *key)
-{
-    SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(SW_RECONCILER_ARENA_MAX);
-    const char *from = strchr(key, '/'), *to = strrchr(key, '/');
-    char name_space[SW_BUDGET_NAME_MAX + 1];
-
-    if (arena == NULL || from == NULL || to == from || controller->budgets == NULL)
-        return;
-    (void)snprintf(name_space, sizeof name_space, "%.*s", (int)(to - from - 1), from + 1);
-    bring(controller, name_space, arena);
 }
 
 void sw_broker_cluster_bring(struct sw_broker_controller *controller,
@@ -178,9 +106,9 @@ void sw_broker_cluster_bring(struct sw_broker_controller *controller,
         return;
     if (sw_catalog_read_root(object, &read, &err) == SW_OK)
         rule = rule_of(&read);
-    if (sw_ledger_set(controller->options.ledger, NULL, NULL,
+    if (sw_ledger_set(controller->options.ledger, NULL, NULL, CLUSTER_RULE,
                       sw_budget_is_bounded(&rule.own) ? &rule : NULL, &err) != SW_OK)
-        tell(controller, "the Cluster", &err);
+        tell(controller, CLUSTER_RULE, &err);
     sw_models_poke(controller->options.models);
 }
 
@@ -205,24 +133,19 @@ static enum sw_rc say(const struct sw_broker_controller *controller, struct sw_a
 {
     const struct sw_system *system = controller->options.system;
     struct sw_api_budget_status *status = &budget->status;
-    const char *agent = budget->spec.agent, *name_space = budget->metadata.namespace;
-    const struct sw_api_budget *counts = counting(controller, name_space, agent, arena);
-    bool is_active = counts != NULL && strcmp(counts->metadata.name, budget->metadata.name) == 0;
     struct sw_budget_view view = {0};
+    bool is_kept = sw_ledger_find(controller->options.ledger, budget->metadata.namespace,
+                                  agent_of(budget), budget->metadata.name, &view);
     struct sw_api_condition condition = {
         .type = "Active",
-        .status = is_active ? SW_API_CONDITION_STATUS_TRUE : SW_API_CONDITION_STATUS_FALSE,
-        .reason = is_active ? "Counts" : "AnotherBudget",
-        .message = is_active || counts == NULL
-                       ? ""
-                       : sw_arena_print(arena, "Budget %s is for the same, and older",
-                                        counts->metadata.name),
+        .status = is_kept ? SW_API_CONDITION_STATUS_TRUE : SW_API_CONDITION_STATUS_FALSE,
+        .reason = is_kept ? "Counts" : "TooManyBudgets",
+        .message = is_kept ? ""
+                           : sw_arena_print(arena, "there are %u Budgets for the same already",
+                                            SW_BUDGET_RULES_MAX),
         .last_transition_time = system->utc_ns(system->ctx),
         .observed_generation = budget->metadata.generation};
 
-    if (!is_active || !sw_ledger_find(controller->options.ledger, name_space,
-                                      agent[0] == '\0' ? NULL : agent, &view))
-        memset(&view, 0, sizeof view);
     if (condition.message == NULL || !say_use(&view.spent, &status->spent, arena) ||
         !say_use(&view.reserved, &status->reserved, arena))
         return SW_E_EXHAUSTED;

@@ -62,8 +62,7 @@ static void on_budget(void *ctx, const struct sw_informer_change *change)
         sw_object_keeps_spec(sw_kind_find("Budget"), change->before, change->now,
                              controller->scratch))
         return;
-    sw_broker_budgets_bring(controller,
-                            change->now != NULL ? change->now->key : change->before->key);
+    sw_broker_budget_bring(controller, change);
     if (change->now != NULL)
         sw_reconciler_add(controller->budgets_work, change->now->key, 0);
 }

@@ -24,8 +24,9 @@ bool sw_broker_provider_uses(struct sw_broker_controller *controller,
                              const struct sw_store_item *item, const char *secret_key);
 enum sw_rc sw_broker_provider_reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err);
 
-/* Have the ledger know the rules of all Budgets of the namespace of that store key. */
-void sw_broker_budgets_bring(struct sw_broker_controller *controller, const char *key);
+/* Have the ledger know a Budget's rule as it is now, or that it is no more. */
+void sw_broker_budget_bring(struct sw_broker_controller *controller,
+                            const struct sw_informer_change *change);
 void sw_broker_cluster_bring(struct sw_broker_controller *controller,
                              const struct sw_store_item *item);
 enum sw_rc sw_broker_budget_reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err);

@@ -226,12 +226,14 @@ static enum sw_rc start(void *ctx, const struct sw_service_call *call, sw_servic
     struct sw_model_services *services = protocol->services;
     struct asked *asked;
     struct sw_model_handler handler = {.on_head = on_head, .on_bytes = on_bytes, .on_end = on_end};
-    struct sw_model_request request = {
-        .protocol = protocol->protocol,
-        .body = call->body,
-        .who = {.name_space = call->name_space, .agent = call->agent, .instance = call->instance},
-        .key = call->key,
-        .priority = SW_MODEL_PRIORITY_NORMAL};
+    struct sw_model_request request = {.protocol = protocol->protocol,
+                                       .body = call->body,
+                                       .who = {.name_space = call->name_space,
+                                               .agent = call->agent,
+                                               .instance = call->instance,
+                                               .depth = 1},
+                                       .key = call->key,
+                                       .priority = SW_MODEL_PRIORITY_NORMAL};
     enum sw_rc rc;
 
     if (sw_map_count(services->streams) >= SW_MODEL_STREAMS_MAX)
