@@ -1,0 +1,141 @@
+/* Sealed texts and the text of a ring. The first byte says which: 'r' a ring, 's' a sealed text of
+ * a known ring, anything else a value. */
+/* uses: pkg/security/secrets */
+/* covers: pkg/security/secrets/seal.c pkg/security/secrets/ring_text.c */
+#include "pkg/security/secrets/secrets.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define RING                                                                                       \
+    "swarm-ring 1\n"                                                                               \
+    "4b13bab20b638f4b 1780000000000000000 "                                                        \
+    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"                           \
+    "end\n"
+
+static uint64_t drawn;
+
+/* The same each time, so that what an input reaches is the same, too. */
+static void draw(void *ctx, void *ret_bytes, size_t size)
+{
+    (void)ctx;
+    for (size_t i = 0; i < size; i++)
+        ((uint8_t *)ret_bytes)[i] = (uint8_t)(++drawn * 37);
+}
+
+static uint64_t now(void *ctx)
+{
+    (void)ctx;
+    return 1780000000000000000u;
+}
+
+static const struct sw_system fixed = {.random = draw, .utc_ns = now};
+static const struct sw_ring_options options = {.system = &fixed};
+static const struct sw_secret_place place = {"default", "openai", "api-key"};
+
+/* What is taken is written as it was. */
+static void try_ring(struct sw_bytes text)
+{
+    struct sw_ring *ring = NULL, *again = NULL;
+    struct sw_buffer out;
+
+    if (sw_ring_parse(&options, text, &ring, NULL) != SW_OK)
+        return;
+    sw_buffer_init(&out, SW_RING_BYTES_MAX);
+    sw_ring_print(ring, &out);
+    if (sw_ring_parse(&options, (struct sw_bytes){out.data, out.size}, &again, NULL) != SW_OK ||
+        sw_ring_count(again) != sw_ring_count(ring))
+        abort();
+    for (size_t i = 0; i < sw_ring_count(ring); i++)
+        if (strcmp(sw_ring_id(ring, i), sw_ring_id(again, i)) != 0 ||
+            sw_ring_made_ns(ring, i) != sw_ring_made_ns(again, i))
+            abort();
+    sw_buffer_done(&out);
+    sw_ring_free(ring);
+    sw_ring_free(again);
+}
+
+static struct sw_ring *known_ring(void)
+{
+    struct sw_ring *ring = NULL;
+
+    if (sw_ring_parse(&options, (struct sw_bytes){RING, strlen(RING)}, &ring, NULL) != SW_OK)
+        abort();
+    return ring;
+}
+
+/* What opens opens with a newer key as well, to the same. */
+static void try_sealed(const char *text)
+{
+    struct sw_ring *ring = known_ring();
+    struct sw_buffer value, again, other;
+    char id[SW_RING_ID_SIZE];
+    struct sw_err err = {0};
+
+    sw_buffer_init(&value, SW_SECRETS_VALUE_MAX);
+    sw_buffer_init(&again, SW_SECRETS_SEALED_MAX + 1);
+    sw_buffer_init(&other, SW_SECRETS_VALUE_MAX);
+    if (sw_secrets_open(ring, &place, text, &value, &err) == SW_OK) {
+        if (!sw_secrets_is_sealed(text) || sw_secrets_id(text, id, NULL) != SW_OK ||
+            strcmp(id, sw_ring_id(ring, 0)) != 0 || sw_ring_rotate(ring, NULL) != SW_OK ||
+            sw_secrets_rewrap(ring, &place, text, &again, NULL) != SW_OK)
+            abort();
+        sw_buffer_put_u8(&again, 0);
+        if (sw_secrets_open(ring, &place, (const char *)again.data, &other, NULL) != SW_OK ||
+            !sw_bytes_is_equal((struct sw_bytes){value.data, value.size},
+                               (struct sw_bytes){other.data, other.size}))
+            abort();
+    } else if (value.size != 0 || err.message[0] == '\0') {
+        abort();
+    }
+    sw_buffer_done(&value);
+    sw_buffer_done(&again);
+    sw_buffer_done(&other);
+    sw_ring_free(ring);
+}
+
+static void try_value(struct sw_bytes bytes)
+{
+    struct sw_ring *ring = known_ring();
+    struct sw_buffer sealed, value;
+    enum sw_rc rc;
+
+    sw_buffer_init(&sealed, SW_SECRETS_SEALED_MAX + 1);
+    sw_buffer_init(&value, SW_SECRETS_VALUE_MAX);
+    rc = sw_secrets_seal(ring, &place, bytes, &sealed, NULL);
+    if ((rc == SW_OK) != (bytes.size <= SW_SECRETS_VALUE_MAX))
+        abort();
+    sw_buffer_put_u8(&sealed, 0);
+    if (rc == SW_OK &&
+        (sw_secrets_open(ring, &place, (const char *)sealed.data, &value, NULL) != SW_OK ||
+         !sw_bytes_is_equal(bytes, (struct sw_bytes){value.data, value.size})))
+        abort();
+    sw_buffer_done(&sealed);
+    sw_buffer_done(&value);
+    sw_ring_free(ring);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct sw_bytes rest = {size == 0 ? NULL : data + 1, size == 0 ? 0 : size - 1};
+    char *text;
+
+    drawn = 0;
+    if (size == 0 || (data[0] != 'r' && data[0] != 's')) {
+        try_value(rest);
+        return 0;
+    }
+    text = calloc(1, rest.size + 1);
+    if (text == NULL)
+        return 0;
+    if (rest.size > 0)
+        memcpy(text, rest.data, rest.size);
+    if (data[0] == 'r')
+        try_ring((struct sw_bytes){text, rest.size});
+    else
+        try_sealed(text);
+    free(text);
+    return 0;
+}
