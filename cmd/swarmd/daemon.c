@@ -40,6 +40,7 @@ struct daemon {
     struct sw_loop *loop;
     struct identity *identity;
     struct sw_store *store;
+    struct sw_ring *ring; /* With which Secrets are sealed. */
     struct sw_objects *objects;
     struct sw_collector *collector;
     struct sw_logs *logs;
@@ -260,6 +261,20 @@ static void lineage_tell(struct daemon *daemon)
     controllers_tell_host(daemon->controllers, false, "Restored", words);
 }
 
+/* The keys of Secrets. */
+static enum sw_rc ring_open(struct daemon *daemon, struct sw_err *err)
+{
+    const struct sw_ring_options options = {daemon->system, daemon->settings->data_folder};
+    bool is_new = false;
+    enum sw_rc rc = sw_ring_open(&options, &daemon->ring, &is_new, err);
+
+    if (rc == SW_OK && is_new)
+        sw_log(daemon->logger, SW_LOG_INFO, "secrets",
+               "made the key %s, with which Secrets are sealed, in %s/%s",
+               sw_ring_id(daemon->ring, 0), options.folder, SW_RING_FILE);
+    return rc;
+}
+
 static enum sw_rc store_start(struct daemon *daemon, struct sw_err *err)
 {
     const struct sw_settings *settings = daemon->settings;
@@ -285,11 +300,14 @@ static enum sw_rc store_start(struct daemon *daemon, struct sw_err *err)
         rc = store_check(daemon, err);
     if (rc == SW_OK)
         rc = sw_sqlite_open(&options, &daemon->store, err);
+    if (rc == SW_OK)
+        rc = ring_open(daemon, err);
     if (rc != SW_OK)
         return rc;
     daemon->objects = sw_objects_new(daemon->store, daemon->system);
     if (daemon->objects == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the store");
+    sw_objects_set_ring(daemon->objects, daemon->ring);
     rc = sw_objects_bootstrap(daemon->objects, on_bootstrapped, daemon, err);
     if (rc != SW_OK)
         return rc;
@@ -704,6 +722,7 @@ static void daemon_free(struct daemon *daemon)
         sw_store_free(daemon->store);
     sw_gateway_free(daemon->gateway);
     sw_objects_free(daemon->objects);
+    sw_ring_free(daemon->ring);
     if (daemon->modules.modules != NULL)
         sw_modules_close(daemon->modules.modules);
     sw_logs_free(daemon->logs);

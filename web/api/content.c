@@ -109,6 +109,8 @@ static enum sw_rc read_json(struct gateway_call *call, void **ret_object, struct
 
 enum sw_rc sw_gateway_read_object(struct gateway_call *call, void **ret_object, struct sw_err *err)
 {
+    if (call->route.kind->message == &sw_api_secret_message)
+        sw_http_set_secret(call->request);
     if (sw_gateway_body_media(call->request) == MEDIA_PROTOBUF)
         return sw_object_decode(call->route.kind, call->request->body, call->request->arena,
                                 ret_object, err);

@@ -205,8 +205,11 @@ void sw_gateway_write(struct gateway_call *call, enum sw_verb verb, bool is_appl
     struct sw_objects *objects = call->gateway->options.objects;
     const struct sw_kind *kind = call->route.kind;
     const struct sw_api_object_meta *meta = sw_object_meta(object);
-    const struct sw_object_write write = {
-        .kind = kind, .object = object, .is_dry_run = is_dry_run, .problems = &call->problems};
+    const struct sw_object_write write = {.kind = kind,
+                                          .object = object,
+                                          .is_dry_run = is_dry_run,
+                                          .actor = call->principal.spiffe,
+                                          .problems = &call->problems};
     struct sw_err err = {0};
     enum sw_rc rc = sw_gateway_authorize(call, real_verb(call, verb, is_apply, meta), kind->name,
                                          meta->namespace, meta->name, &err);

@@ -70,8 +70,11 @@ static void rpc_write(struct gateway_call *call, const struct sw_api_write_reque
                                                              : SW_VERB_UPDATE;
     struct sw_err err = {0};
     void *object = NULL;
-    enum sw_rc rc =
-        sw_object_decode(call->route.kind, request->object, call->request->arena, &object, &err);
+    enum sw_rc rc;
+
+    if (call->route.kind->message == &sw_api_secret_message)
+        sw_http_set_secret(call->request);
+    rc = sw_object_decode(call->route.kind, request->object, call->request->arena, &object, &err);
 
     if (rc == SW_OK)
         sw_gateway_write(call, asked, verb == SW_API_VERB_APPLY, object, request->dry_run);

@@ -50,6 +50,7 @@ struct exchange {
     bool is_deferred;                 /* HTTP/2: no data at the moment. */
     bool is_headless;                 /* HEAD: the body is not sent. */
     bool is_chunked, is_body_streamed, wants_continue;
+    bool is_secret;                        /* What came is overwritten at the end. */
     const struct sw_http_header *trailers; /* In the arena. */
     size_t trailers_count;
     void (*on_body)(void *ctx, struct sw_http_request *request, struct sw_bytes bytes,

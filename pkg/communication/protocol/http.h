@@ -94,6 +94,9 @@ const char *sw_http_status_text(int status);
 
 /* In `begin`: allow this body's size instead of the limits' own. */
 void sw_http_set_body_max(struct sw_http_request *request, size_t body_bytes_max);
+/* There is a secret in the request: its body and what was made of it in its arena are overwritten
+ * when it has ended. What the connection read them into is not. */
+void sw_http_set_secret(struct sw_http_request *request);
 /* In `begin`: pass the body on piece by piece instead of gathering it; is_last comes exactly once,
  * perhaps with no bytes, unless the request is cancelled first. The handler may respond meanwhile
  * (both ways at once over HTTP/2); what arrives after its end is dropped. */

@@ -122,6 +122,8 @@ static void exchange_settle(struct exchange *exchange)
         return;
     server->view.held_bytes -= exchange->held_bytes;
     server->view.requests--;
+    if (exchange->is_secret && exchange->body.data != NULL)
+        explicit_bzero(exchange->body.data, exchange->body.capacity);
     if (server->is_freed || is_large || server->spares_count >= EXCHANGES_SPARE_MAX) {
         sw_exchange_free(exchange);
     } else {
@@ -603,6 +605,12 @@ void sw_exchange_refuse(struct exchange *exchange, int status, const char *words
 void sw_http_set_body_max(struct sw_http_request *request, size_t body_bytes_max)
 {
     exchange_of(request)->body_max = body_bytes_max;
+}
+
+void sw_http_set_secret(struct sw_http_request *request)
+{
+    exchange_of(request)->is_secret = true;
+    sw_arena_set_secret(request->arena);
 }
 
 void sw_http_stream_body(struct sw_http_request *request,

@@ -281,6 +281,16 @@ enum sw_rc sw_secrets_open(const struct sw_ring *ring, const struct sw_secret_pl
     return rc;
 }
 
+bool sw_secrets_holds(const struct sw_ring *ring, const struct sw_secret_place *place,
+                      const char *sealed, struct sw_bytes value)
+{
+    SW_CLEANUP(sw_secrets_buffer_done) struct sw_buffer held = {0};
+
+    sw_buffer_init(&held, SW_SECRETS_VALUE_MAX);
+    return sw_secrets_open(ring, place, sealed, &held, NULL) == SW_OK && held.size == value.size &&
+           (value.size == 0 || sw_bytes_are_equal_secret(held.data, value.data, value.size));
+}
+
 enum sw_rc sw_secrets_rewrap(const struct sw_ring *ring, const struct sw_secret_place *place,
                              const char *text, struct sw_buffer *out, struct sw_err *err)
 {

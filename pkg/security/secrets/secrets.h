@@ -84,6 +84,9 @@ SW_MUST_CHECK enum sw_rc sw_secrets_seal(const struct sw_ring *ring,
 SW_MUST_CHECK enum sw_rc sw_secrets_open(const struct sw_ring *ring,
                                          const struct sw_secret_place *place, const char *sealed,
                                          struct sw_buffer *out, struct sw_err *err);
+/* Whether a sealed text opens here to this very value; compared in constant time. */
+bool sw_secrets_holds(const struct sw_ring *ring, const struct sw_secret_place *place,
+                      const char *sealed, struct sw_bytes value);
 /* Append the sealed text of the same value with the newest key, which is the same text if it had
  * that. It is opened, so errors are those of sw_secrets_open. */
 SW_MUST_CHECK enum sw_rc sw_secrets_rewrap(const struct sw_ring *ring,

@@ -100,6 +100,8 @@ enum sw_rc sw_admit_object(const struct admission *admission, const void *old, v
         sw_object_apply_defaults(admission->kind, object);
         rc = check_rules(admission, old, object, problems);
     }
+    if (rc == SW_OK && admission->kind->message == &sw_api_secret_message)
+        rc = sw_admit_secret(admission, old, object, problems, err);
     if (rc == SW_E_INVALID)
         return sw_problems_check(problems, err);
     return rc;

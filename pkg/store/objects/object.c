@@ -20,6 +20,11 @@ void sw_objects_free(struct sw_objects *objects)
     free(objects);
 }
 
+void sw_objects_set_ring(struct sw_objects *objects, const struct sw_ring *ring)
+{
+    objects->ring = ring;
+}
+
 struct sw_store *sw_objects_store(const struct sw_objects *objects)
 {
     return objects->store;

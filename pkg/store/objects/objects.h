@@ -8,6 +8,9 @@
  *  - spec and status are written apart: update keeps the status, update_status all else.
  *  - A stale resourceVersion is SW_E_CONFLICT, with both versions in the words.
  *  - An object with finalizers is only marked by delete, and goes when the last finalizer does.
+ *  - The values of a Secret are sealed before they are stored; what is sealed for another object,
+ * or another value, is refused. A plain value that is what is kept already changes nothing.
+ *  - A write that raises or removes a limit of a Budget, or of the Cluster's, writes an Event too.
  *  - Objects live in a namespace that exists and is not being deleted; Agents get what their
  *    AgentTemplate says at each write; defaults and validation come from pkg/apis.
  *
@@ -17,6 +20,7 @@
 #include "pkg/apis/swarm/v1/object.h"
 #include "pkg/apis/swarm/v1/problem.h"
 #include "pkg/apis/swarm/v1/tree.h"
+#include "pkg/security/secrets/secrets.h"
 #include "pkg/store/store.h"
 #include "pkg/utils/system/system.h"
 
@@ -33,6 +37,8 @@ struct sw_objects; /* Opaque. */
 struct sw_objects *sw_objects_new(struct sw_store *store, const struct sw_system *system);
 void sw_objects_free(struct sw_objects *objects); /* After the store's callbacks are over. */
 SW_DEFINE_CLEANUP(struct sw_objects, sw_objects_free)
+/* Seal the values of Secrets with this ring, which is borrowed; without one none is written. */
+void sw_objects_set_ring(struct sw_objects *objects, const struct sw_ring *ring);
 struct sw_store *sw_objects_store(const struct sw_objects *objects);
 uint64_t sw_objects_utc_ns(const struct sw_objects *objects);
 
@@ -52,7 +58,8 @@ typedef void sw_object_done(void *ctx, const struct sw_object_result *result);
 struct sw_object_write { /* All borrowed for the call only. */
     const struct sw_kind *kind;
     const void *object;
-    bool is_dry_run; /* Everything but the write. */
+    bool is_dry_run;   /* Everything but the write. */
+    const char *actor; /* Who does it, for Events, or NULL: the platform itself. */
     struct sw_problems
         *problems; /* Mistakes, all of them, if the call returns SW_E_INVALID; or NULL. */
     const struct sw_tree *tree; /* Where fields stand in what the client wrote, or NULL. */

@@ -38,6 +38,16 @@ struct sw_plan *sw_plan_new(struct sw_objects *objects, const struct sw_plan_opt
     return plan;
 }
 
+const struct sw_plan_options *sw_plan_options_of(const struct sw_plan *plan)
+{
+    return &plan->options;
+}
+
+struct sw_objects *sw_plan_objects(const struct sw_plan *plan)
+{
+    return plan->objects;
+}
+
 static enum sw_rc arena_full(struct sw_err *err)
 {
     return sw_err_set(err, SW_E_EXHAUSTED, "no memory is left for this request");
@@ -478,6 +488,8 @@ static enum sw_rc remove_it(struct sw_plan *plan, const struct sw_kind *kind, vo
 {
     enum sw_rc rc = check_quotas(plan, kind, current->object, NULL, err);
 
+    if (rc == SW_OK)
+        rc = sw_plan_note_raise(plan, kind, current->object, NULL, err);
     return rc == SW_OK ? add_removal(plan, object, current, err) : rc;
 }
 
@@ -503,6 +515,8 @@ static enum sw_rc replace(struct sw_plan *plan, const struct sw_kind *kind, void
     rc = check_quotas(plan, kind, current->object, object, err);
     if (rc == SW_OK)
         rc = count_if_quota(plan, kind, object, err);
+    if (rc == SW_OK)
+        rc = sw_plan_note_raise(plan, kind, current->object, object, err);
     return rc == SW_OK ? add_replacement(plan, kind, object, current, err) : rc;
 }
 
@@ -546,6 +560,8 @@ enum sw_rc sw_plan_update_status(struct sw_plan *plan, const struct sw_kind *kin
     if (sw_object_validate(kind, object, &checked) != SW_OK)
         return sw_problems_check(checked.problems, err);
     rc = sw_object_check_moves(kind, current.object, object, err);
+    if (rc == SW_OK && kind->message == &sw_api_secret_message)
+        rc = sw_secret_fill_status(object, plan->options.arena, err);
     if (rc == SW_OK)
         rc = count_if_quota(plan, kind, object, err);
     return rc == SW_OK ? add_replacement(plan, kind, object, &current, err) : rc;
@@ -666,18 +682,18 @@ size_t sw_plan_writes(const struct sw_plan *plan)
     return plan->writes;
 }
 
-bool sw_plan_creates(const struct sw_plan *plan)
+bool sw_plan_creates(const struct sw_plan *plan, const void *object)
 {
     for (const struct step *step = plan->first; step != NULL; step = step->next)
-        if (step->op.condition == SW_STORE_ABSENT)
+        if (step->object == object && step->op.condition == SW_STORE_ABSENT)
             return true;
     return false;
 }
 
-bool sw_plan_removes(const struct sw_plan *plan)
+bool sw_plan_removes(const struct sw_plan *plan, const void *object)
 {
     for (const struct step *step = plan->first; step != NULL; step = step->next)
-        if (step->op.action == SW_STORE_DELETE)
+        if (step->object == object && step->op.action == SW_STORE_DELETE)
             return true;
     return false;
 }

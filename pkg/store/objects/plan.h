@@ -19,6 +19,7 @@ struct sw_plan_options {
     struct sw_problems *problems; /* All mistakes of validation; NULL: only the first, in err. */
     const struct sw_tree *tree;   /* Places of problems; may be NULL. */
     const char *file;             /* For problems; NULL: none. */
+    const char *actor;            /* Who it is for, for Events; NULL: the platform itself. */
 };
 
 /* An empty plan; NULL when the arena is full. */

@@ -6,6 +6,7 @@
 struct sw_objects {
     struct sw_store *store;
     const struct sw_system *system;
+    const struct sw_ring *ring; /* NULL: no Secret is written. */
 };
 
 /* --- object.c --- */
@@ -41,8 +42,30 @@ enum sw_rc sw_admit_object(const struct admission *admission, const void *old, v
 enum sw_rc sw_admit_namespace(const struct admission *admission, const char *name,
                               uint64_t *ret_revision, struct sw_err *err);
 
+/* --- secret.c --- */
+
+/* Seal the values of a Secret that was found valid; old is what is replaced, or NULL. SW_E_INVALID:
+ * mistakes were added to the problems. */
+enum sw_rc sw_admit_secret(const struct admission *admission, const struct sw_api_secret *old,
+                           struct sw_api_secret *secret, struct sw_problems *problems,
+                           struct sw_err *err);
+/* Have its status say how its values are sealed.  SW_E_EXHAUSTED: arena full. */
+enum sw_rc sw_secret_fill_status(struct sw_api_secret *secret, struct sw_arena *arena,
+                                 struct sw_err *err);
+
+/* --- budget.c --- */
+
+/* Add the Event that a write of the object raises or removes what was bounded, if it does: old
+ * becomes next, or is gone (NULL). */
+enum sw_rc sw_plan_note_raise(struct sw_plan *plan, const struct sw_kind *kind, const void *old,
+                              const void *next, struct sw_err *err);
+
 /* --- plan.c --- */
 
-/* The plan makes, or takes away, some object. */
-bool sw_plan_creates(const struct sw_plan *plan);
-bool sw_plan_removes(const struct sw_plan *plan);
+/* What the plan was begun with. */
+const struct sw_plan_options *sw_plan_options_of(const struct sw_plan *plan);
+struct sw_objects *sw_plan_objects(const struct sw_plan *plan);
+
+/* The plan makes, or takes away, this object, which a step was given. */
+bool sw_plan_creates(const struct sw_plan *plan, const void *object);
+bool sw_plan_removes(const struct sw_plan *plan, const void *object);

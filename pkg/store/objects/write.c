@@ -22,6 +22,7 @@ struct write { /* One call of a sw_objects_* function until its done has run. */
     const struct sw_kind *kind;
     struct call call;
     const void *wanted; /* As the caller gave it. */
+    const char *actor;
     bool is_dry_run;
     int attempts;
     struct sw_plan *plan; /* Of this attempt, as the next. */
@@ -50,8 +51,8 @@ static void finish(struct write *write, enum sw_rc rc, const struct sw_err *err)
 
     if (rc == SW_OK) {
         result.object = write->object;
-        result.is_created = sw_plan_creates(write->plan);
-        result.is_gone = sw_plan_removes(write->plan);
+        result.is_created = sw_plan_creates(write->plan, write->object);
+        result.is_gone = sw_plan_removes(write->plan, write->object);
     } else {
         result.err = err;
     }
@@ -78,7 +79,7 @@ static void on_done(void *ctx, enum sw_rc rc, const struct sw_err *err)
         finish(write, rc, err);
         return;
     }
-    const struct sw_plan_options options = {.arena = write->arena};
+    const struct sw_plan_options options = {.arena = write->arena, .actor = write->actor};
     rc = attempt(write, &options, &again);
     if (rc != SW_OK)
         finish(write, rc, &again);
@@ -98,11 +99,21 @@ static enum sw_rc start(struct sw_objects *objects, const struct sw_object_write
     write->kind = wanted->kind;
     write->call = *call;
     write->is_dry_run = wanted->is_dry_run;
+    if (wanted->kind->message == &sw_api_secret_message)
+        sw_arena_set_secret(arena);
+    if (wanted->actor != NULL) {
+        write->actor = sw_arena_copy(arena, wanted->actor, strlen(wanted->actor));
+        if (write->actor == NULL)
+            return sw_err_set(err, SW_E_EXHAUSTED, "no memory for this request");
+    }
     write->wanted = sw_object_copy(wanted->kind, wanted->object, arena);
     if (write->wanted == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for this request");
-    const struct sw_plan_options options = {
-        .arena = arena, .problems = wanted->problems, .tree = wanted->tree, .file = wanted->file};
+    const struct sw_plan_options options = {.arena = arena,
+                                            .problems = wanted->problems,
+                                            .tree = wanted->tree,
+                                            .file = wanted->file,
+                                            .actor = write->actor};
     enum sw_rc rc = attempt(write, &options, err);
     if (rc == SW_OK)
         (void)SW_TAKE(arena);

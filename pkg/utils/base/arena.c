@@ -2,6 +2,7 @@
 
 #include <stdalign.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct block {
 struct sw_arena {
     struct block *newest;
     size_t used, size_max;
+    bool is_secret;
 };
 
 struct sw_arena *sw_arena_new(size_t size_max)
@@ -30,11 +32,13 @@ struct sw_arena *sw_arena_new(size_t size_max)
     return arena;
 }
 
-static void blocks_free(struct block *block, struct block *keep)
+static void blocks_free(struct block *block, struct block *keep, bool is_secret)
 {
     while (block != keep) {
         struct block *older = block->older;
 
+        if (is_secret)
+            explicit_bzero(block->bytes, block->used);
         free(block);
         block = older;
     }
@@ -44,7 +48,7 @@ void sw_arena_free(struct sw_arena *arena)
 {
     if (arena == NULL)
         return;
-    blocks_free(arena->newest, NULL);
+    blocks_free(arena->newest, NULL, arena->is_secret);
     free(arena);
 }
 
@@ -55,11 +59,19 @@ void sw_arena_reset(struct sw_arena *arena)
     while (oldest != NULL && oldest->older != NULL)
         oldest = oldest->older;
     if (oldest != NULL) {
-        blocks_free(arena->newest, oldest);
+        blocks_free(arena->newest, oldest, arena->is_secret);
+        if (arena->is_secret)
+            explicit_bzero(oldest->bytes, oldest->used);
         oldest->used = 0;
     }
+    arena->is_secret = false;
     arena->newest = oldest;
     arena->used = 0;
+}
+
+void sw_arena_set_secret(struct sw_arena *arena)
+{
+    arena->is_secret = true;
 }
 
 size_t sw_arena_used(const struct sw_arena *arena)

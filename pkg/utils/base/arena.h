@@ -16,6 +16,9 @@ SW_DEFINE_CLEANUP(struct sw_arena, sw_arena_free)
 /* Forget all that was handed out and keep the first block for reuse. */
 void sw_arena_reset(struct sw_arena *arena);
 
+/* There is a secret in it: all of it is overwritten when it is reset or freed. */
+void sw_arena_set_secret(struct sw_arena *arena);
+
 /* Bytes handed out so far. */
 size_t sw_arena_used(const struct sw_arena *arena);
 

@@ -25,6 +25,7 @@ TEMPLATE = os.environ["SW_APIFUZZ_TEMPLATE"]
 KEY_BYTES_MAX = 253
 INSTANCE_BYTES_MAX = 255
 DNS_NAME_BYTES_MAX = 253
+PLAIN_BYTES = 65536  # Of a value of a Secret.
 TEXT_BYTES = 63  # Shorter texts fit everywhere.
 # A collection, an object or its status, of whatever kind: what follows the root or a namespace.
 OBJECT = re.compile(r"^/apis/swarm/v1(?:/namespaces/\{namespace\})?/([a-z]+)"
@@ -79,11 +80,38 @@ def mend_pod(spec, old):
     spec.setdefault("agent", {}).setdefault("module", DIGEST)  # No template is looked up any more.
 
 
+def mend_provider(spec):
+    """Each model once, the longest wait last, and parts of the API for one protocol only."""
+    if spec.get("protocol") == "anthropic":
+        spec.pop("apis", None)
+    if spec.get("retries"):
+        spec["retries"]["maxBackoff"] = "1d"
+    names = set()
+    spec["models"] = [model for model in spec.get("models", [])
+                      if not (model.get("name") in names or names.add(model.get("name")))]
+
+
+def mend_secret(spec):
+    """A sealed text is longer than what it holds, and one that is made up opens nowhere."""
+    for key in [key for key in spec.get("data", {}) if not is_key(key)]:
+        del spec["data"][key]
+    for key, value in spec.get("data", {}).items():
+        spec["data"][key] = value.replace("sealed:", "sealed ")[:PLAIN_BYTES]
+
+
 def mend_spec(case, kind, spec, old):
     if kind == "agents":
         mend_agent(case, spec, old)
     elif kind == "pods":
         mend_pod(spec, old)
+    elif kind == "modelproviders":
+        mend_provider(spec)
+    elif kind == "secrets":
+        mend_secret(spec)
+    elif kind == "budgets" and old is not None:
+        spec.pop("agent", None)
+        if "agent" in old:
+            spec["agent"] = old["agent"]
     if kind in ("pods", "agenttemplates") and "agent" in spec:
         mend_agent(case, spec["agent"], old.get("agent") if kind == "pods" and old else None)
 

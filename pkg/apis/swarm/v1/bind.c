@@ -14,6 +14,7 @@ struct binder {
     const struct sw_bind_options *options;
     bool is_full; /* The arena is; nothing further can be trusted. */
     bool has_bad; /* Something was refused. */
+    bool hides_values;
 };
 
 static const char *type_name(const struct sw_tree *tree)
@@ -26,9 +27,10 @@ static const char *type_name(const struct sw_tree *tree)
 }
 
 /* What stands there, short enough for an error line. */
-static void print_found(const struct sw_tree *tree, char ret_text[64])
+static void print_found(const struct binder *binder, const struct sw_tree *tree, char ret_text[64])
 {
-    bool is_scalar = tree->type != SW_TREE_LIST && tree->type != SW_TREE_MAP;
+    bool is_scalar =
+        !binder->hides_values && tree->type != SW_TREE_LIST && tree->type != SW_TREE_MAP;
     size_t size = strlen(tree->text);
     struct sw_buffer out;
 
@@ -52,7 +54,7 @@ static void refuse(struct binder *binder, const struct sw_place *place, const st
 {
     char found[64];
 
-    print_found(tree, found);
+    print_found(binder, tree, found);
     binder->has_bad = true;
     sw_complain(binder->options->problems,
                 &(struct sw_complaint){.place = place,
@@ -364,7 +366,10 @@ static void bind_message(struct binder *binder, const struct sw_api_message *mes
 enum sw_rc sw_tree_bind(const struct sw_tree *tree, const struct sw_api_message *message,
                         const struct sw_bind_options *options, void *ret_value)
 {
-    struct binder binder = {.options = options};
+    /* What was meant for a Secret is told nobody, not even who wrote it: answers are logged. */
+    struct binder binder = {.options = options,
+                            .hides_values =
+                                options->hides_values || message == &sw_api_secret_message};
 
     sw_api_init(message, ret_value);
     bind_message(&binder, message, NULL, tree, ret_value);

@@ -150,6 +150,9 @@ enum sw_rc sw_json_parse(struct sw_bytes json, const struct sw_bind_options *opt
     json_t *root = load(json, &error);
 
     if (root == NULL) {
+        char *near = options->hides_values ? strstr(error.text, " near ") : NULL;
+        if (near != NULL) /* What follows is a piece of the text. */
+            *near = '\0';
         sw_complain(options->problems,
                     &(struct sw_complaint){.file = options->file,
                                            .line = error.line > 0 ? (unsigned)error.line : 0,
@@ -188,8 +191,10 @@ enum sw_rc sw_object_decode_json(const struct sw_kind *kind, struct sw_bytes jso
 {
     struct sw_bind_options strict = *options;
     const struct sw_tree *tree = NULL;
-    enum sw_rc rc = sw_json_parse(json, options, &tree);
+    enum sw_rc rc;
 
+    strict.hides_values = kind->message == &sw_api_secret_message;
+    rc = sw_json_parse(json, &strict, &tree);
     if (rc != SW_OK)
         return rc;
     strict.refuse_null = true;

@@ -42,6 +42,7 @@ struct sw_bind_options {
     struct sw_problems *problems; /* All mistakes are added here. */
     const char *file;             /* For the problems; "" when there is none. */
     bool keep_doubtful;           /* For sw_yaml_read_manifests. */
+    bool hides_values;            /* Problems quote nothing of what was written. */
     bool refuse_null;             /* Otherwise null means "not set"; JSON bodies refuse it. */
 };
 /* Read the tree as a value of the message into *ret_value, which is filled as far as possible.

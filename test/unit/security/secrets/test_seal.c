@@ -72,6 +72,10 @@ static void test_what_was_sealed_opens(void **state)
     assert_int_equal(open_at(f, &place, text), SW_OK);
     assert_int_equal(f->value.size, 7);
     assert_memory_equal(f->value.data, "sk-1234", 7);
+    assert_true(sw_secrets_holds(f->ring, &place, text, (struct sw_bytes){"sk-1234", 7}));
+    assert_false(sw_secrets_holds(f->ring, &place, text, (struct sw_bytes){"sk-1235", 7}));
+    assert_false(sw_secrets_holds(f->ring, &place, text, (struct sw_bytes){"sk-1234", 6}));
+    assert_false(sw_secrets_holds(f->ring, &place, "sk-1234", (struct sw_bytes){"sk-1234", 7}));
     assert_false(sw_secrets_is_sealed("sk-1234"));
     assert_false(sw_secrets_is_sealed(""));
 }

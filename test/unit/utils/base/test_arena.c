@@ -111,6 +111,25 @@ static void free_of_null_does_nothing(void **state)
     sw_arena_free(NULL);
 }
 
+static void secrets_are_overwritten(void **state)
+{
+    SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(1 << 20);
+    char *text;
+
+    (void)state;
+    text = sw_arena_copy(arena, "secret", 6); /* In the first block, which a reset keeps. */
+    sw_arena_reset(arena);
+    assert_memory_equal(text, "secret", 6);
+    text = sw_arena_copy(arena, "secret", 6);
+    assert_non_null(sw_arena_get(arena, 100000));
+    sw_arena_set_secret(arena);
+    sw_arena_reset(arena);
+    assert_memory_equal(text, "\0\0\0\0\0\0", 6);
+    text = sw_arena_copy(arena, "public", 6); /* What follows is no secret. */
+    sw_arena_reset(arena);
+    assert_memory_equal(text, "public", 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +142,7 @@ int main(void)
         cmocka_unit_test(copies_end_in_nul),
         cmocka_unit_test(print_that_does_not_fit_is_null),
         cmocka_unit_test(free_of_null_does_nothing),
+        cmocka_unit_test(secrets_are_overwritten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -285,6 +285,40 @@ static void test_rules_of_secrets(void **state)
     assert_int_equal(sw_object_validate(m[0].kind, secret, &f->check), SW_OK);
 }
 
+static void test_problems_of_secrets_quote_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const struct sw_kind *kind = sw_kind_find("Secret");
+    static const char *const bodies[] = {
+        "{\"spec\":{\"data\":{\"a\":4711}}}",
+        "{\"spec\":{\"data\":\"4711\"}}",
+        "{\"spec\":\"4711\"}",
+        "{\"spec\":{\"data\":{\"a\":\"4711\" \"4711\"}}}",
+        "{\"spec\":{\"data\":{\"a\":4711",
+        "{\"spec\":{\"data\":{\"a\":'4711'}}}",
+        "{\"kind\":\"Secret\",\"metadata\":{\"generation\":\"x4711\"}}",
+    };
+    struct sw_manifest *m = NULL;
+    size_t count = 0;
+    void *object;
+
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        f->problems.count = 0;
+        assert_int_equal(sw_object_decode_json(kind, bytes_of(bodies[i]), &f->bind, &object),
+                         SW_E_INVALID);
+        const char *told = problems_of(f);
+        assert_true(told[0] != '\0');
+        if (strstr(told, "4711") != NULL)
+            fail_msg("%s: %s", bodies[i], told);
+    }
+    f->problems.count = 0;
+    assert_int_equal(sw_yaml_read_manifests(
+                         bytes_of("kind: Secret\nmetadata: {name: s}\nspec: {data: {a: 4711}}\n"),
+                         &f->bind, &m, &count),
+                     SW_E_INVALID);
+    assert_contains(problems_of(f), "expected text, found a number");
+}
+
 static void test_lists_of_enums(void **state)
 {
     struct fixture *f = *state;
@@ -546,6 +580,7 @@ int main(void)
         TEST(test_formats_of_money_and_urls),
         TEST(test_rules_of_providers),
         TEST(test_rules_of_secrets),
+        TEST(test_problems_of_secrets_quote_nothing),
         TEST(test_lists_of_enums),
         TEST(test_immutable_fields),
         TEST(test_templates_may_change),
