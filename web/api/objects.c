@@ -386,9 +386,11 @@ static void serve_watch(struct gateway_call *call)
     struct sw_object_query query;
     struct sw_selector selector = {0};
     struct sw_err err = {0};
-    uint64_t revision = 0;
+    uint64_t revision = 0, limit;
     enum sw_rc rc = read_query(call, &query, &selector, &err);
 
+    if (rc == SW_OK) /* A watch has none, but it is a number all the same. */
+        rc = sw_gateway_query_number(call, "limit", 0, GATEWAY_LIST_LIMIT_MAX, &limit, &err);
     if (rc == SW_OK)
         rc = watch_revision(call, &revision, &err);
     if (rc == SW_OK)
