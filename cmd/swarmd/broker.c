@@ -70,21 +70,6 @@ enum sw_rc broker_start(struct broker *broker, const char *data_folder, struct s
     return rc;
 }
 
-/* A Secret's text, until it is sealed, is what it stands for. */
-static enum sw_rc open_secret(void *ctx, const char *name_space, const char *secret,
-                              const char *key, const char *text, struct sw_buffer *out,
-                              struct sw_err *err)
-{
-    (void)ctx;
-    (void)name_space;
-    (void)secret;
-    (void)key;
-    sw_buffer_put_text(out, text);
-    return sw_buffer_check(out) == SW_OK
-               ? SW_OK
-               : sw_err_set(err, SW_E_EXHAUSTED, "no memory for a secret");
-}
-
 enum sw_rc broker_controller_start(struct broker *broker, struct sw_objects *objects,
                                    struct sw_events *events, struct sw_err *err)
 {
@@ -95,8 +80,7 @@ enum sw_rc broker_controller_start(struct broker *broker, struct sw_objects *obj
                                                    .events = events,
                                                    .models = broker->models,
                                                    .ledger = broker->ledger,
-                                                   .open = open_secret,
-                                                   .open_ctx = broker};
+                                                   .ring = broker->ring};
 
     return sw_broker_controller_new(&options, &broker->controller, err);
 }

@@ -16,6 +16,7 @@ struct broker { /* In the order in which they are made. */
     struct sw_loop *loop;
     const struct sw_system *system;
     const struct sw_logger *logger;
+    const struct sw_ring *ring; /* That Secrets are opened with. */
     struct sw_services *services;
     struct sw_delay *delay;
     struct sw_outbound *outbound;
@@ -29,8 +30,8 @@ struct broker { /* In the order in which they are made. */
     struct sw_series *of_ledger[BROKER_OF_LEDGER_MAX];
 };
 
-/* Open the ledger below data_folder and have services for agents. loop, system and logger are set
- * before. Errors as those of the rooms. */
+/* Open the ledger below data_folder and have services for agents. The fields down to ring are
+ * set before. Errors as those of the rooms. */
 SW_MUST_CHECK enum sw_rc broker_start(struct broker *broker, const char *data_folder,
                                       struct sw_err *err);
 /* Register its figures; they are read from a view whenever the collector is.

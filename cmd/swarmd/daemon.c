@@ -481,6 +481,7 @@ static enum sw_rc services_make(struct daemon *daemon, struct sw_err *err)
     daemon->broker.loop = daemon->loop;
     daemon->broker.system = daemon->system;
     daemon->broker.logger = daemon->logger;
+    daemon->broker.ring = daemon->ring;
     return broker_start(&daemon->broker, daemon->settings->data_folder, err);
 }
 

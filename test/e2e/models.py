@@ -525,11 +525,11 @@ class Keys(Case):
         self.post(OPENAI + "/chat/completions", chat())
         self.assertEqual(self.upstream.requests[0].key, CANARY)
         folder = os.environ["XDG_DATA_HOME"]
-        found = subprocess.run(["grep", "-r", "-l", "-a", "--exclude=store.db*", CANARY, folder,
-                                self.daemon.log],
+        found = subprocess.run(["grep", "-r", "-l", "-a", CANARY, folder, self.daemon.log],
                                capture_output=True, check=False)
         self.assertEqual(found.stdout, b"")
-        for path in ("/metrics", BASE + "/modelproviders", BASE + "/namespaces/default/events"):
+        for path in ("/metrics", BASE + "/modelproviders", BASE + "/namespaces/default/events",
+                     BASE + "/namespaces/default/secrets"):
             self.assertNotIn(CANARY.encode(), self.client.request("GET", path)[2])
 
 

@@ -9,6 +9,7 @@
 #include "pkg/broker/budget/ledger.h"
 #include "pkg/broker/model/model.h"
 #include "pkg/controller/events/controller.h"
+#include "pkg/security/secrets/secrets.h"
 
 #define SW_BROKER_PASS_MS 1000
 #define SW_BROKER_STATUS_MS 5000
@@ -23,10 +24,7 @@ struct sw_broker_controller_options { /* All borrowed. */
     struct sw_events *events;
     struct sw_models *models;
     struct sw_ledger *ledger;
-    /* Append the value that a Secret's text stands for to out. */
-    enum sw_rc (*open)(void *ctx, const char *name_space, const char *secret, const char *key,
-                       const char *text, struct sw_buffer *out, struct sw_err *err);
-    void *open_ctx;
+    const struct sw_ring *ring; /* That Secrets are opened with. */
 };
 
 /* Begin to reconcile.  SW_E_EXHAUSTED: no memory or no watch left. */

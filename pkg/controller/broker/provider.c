@@ -71,8 +71,11 @@ static enum sw_rc take_key(struct sw_broker_controller *controller,
     if (text == NULL)
         return sw_err_set(err, SW_E_NOT_FOUND, "the Secret %s/%s has no value %s",
                           reference->namespace_name, reference->secret, reference->key);
-    return controller->options.open(controller->options.open_ctx, reference->namespace_name,
-                                    reference->secret, reference->key, text, out, err);
+    return sw_secrets_open(controller->options.ring,
+                           &(struct sw_secret_place){.namespace_name = reference->namespace_name,
+                                                     .name = reference->secret,
+                                                     .key = reference->key},
+                           text, out, err);
 }
 
 static void bring(struct sw_broker_controller *controller, const struct sw_catalog_provider *read)
@@ -119,9 +122,7 @@ static void bring(struct sw_broker_controller *controller, const struct sw_catal
     if (sw_models_put(controller->options.models, &provider, &err) != SW_OK)
         sw_broker_controller_on_event(controller, provider.name, true, "ProviderRefused",
                                       err.message);
-    if (key.data != NULL)
-        explicit_bzero(key.data, key.capacity);
-    sw_buffer_done(&key);
+    sw_secrets_buffer_done(&key);
 }
 
 void sw_broker_provider_bring(struct sw_broker_controller *controller,
@@ -248,9 +249,7 @@ enum sw_rc sw_broker_provider_reconcile(void *ctx, struct sw_pass *pass, struct 
     struct sw_catalog_provider read;
     if (sw_catalog_read_provider(object, pass->arena, &read, &missing) == SW_OK && read.has_key)
         (void)take_key(controller, &read.key, &key, &missing);
-    if (key.data != NULL)
-        explicit_bzero(key.data, key.capacity);
-    sw_buffer_done(&key);
+    sw_secrets_buffer_done(&key);
     if (say(provider, &search, missing.message, pass, system->utc_ns(system->ctx)) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the status of a provider");
     pass->again_ms = SW_BROKER_STATUS_MS;
