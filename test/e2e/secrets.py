@@ -210,7 +210,7 @@ class Secrets(unittest.TestCase):
         told = swarm("apply", "-f", "-", data=PROVIDER.replace("http:", "gopher:"), status=1)[1]
         self.assertIn("spec.baseURL", told)
         swarm("apply", "-f", "-", data=BUDGET % "1.00")
-        self.assertRegex(swarm("get", "budgets")[0], r"team +- +-?/1\.00 +0/- +0/100 ")
+        self.assertRegex(swarm("get", "budgets")[0], r"team +- +[0-9.]*-?/1\.00 +0/- +0/100 ")
         told = swarm("apply", "-f", "-", data=BUDGET % "a dollar", status=1)[1]
         self.assertIn("an amount of dollars", told)
         swarm("delete", "mp", "local")
