@@ -486,7 +486,10 @@ static void close_message(struct writer *writer)
 {
     struct sw_buffer *out = writer->writing->out;
 
-    if (writer->message == 0 || out->failed)
+    if (writer->message == 0)
+        return;
+    writer->message = 0;
+    if (out->failed)
         return;
     if (writer->parts == 1 && writer->only != 0) { /* [{...:"text"}] becomes "text". */
         size_t size = out->size - writer->only - 1;
@@ -506,7 +509,6 @@ static void close_message(struct writer *writer)
         sw_buffer_reset(&writer->calls);
     }
     sw_buffer_put_text(out, "}");
-    writer->message = 0;
 }
 
 static void put_text_part(struct writer *writer, struct sw_wire_text text)
@@ -604,7 +606,7 @@ static enum sw_rc write_tool(void *ctx, const struct sw_wire_tool *tool)
     const struct sw_wire_writing *writing = ctx;
     struct sw_buffer *out = writing->out;
 
-    sw_buffer_put_text(out, out->data != NULL && out->data[out->size - 1] == '[' ? "" : ",");
+    sw_wire_put_comma(out);
     sw_buffer_put_text(out, "{\"type\":\"function\",\"function\":{\"name\":");
     sw_wire_put_node(out, &writing->request->doc, tool->name);
     sw_wire_put_member(writing, "description", tool->description);

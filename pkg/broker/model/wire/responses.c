@@ -543,7 +543,7 @@ static enum sw_rc write_tool(void *ctx, const struct sw_wire_tool *tool)
     const struct sw_wire_doc *doc = &writing->request->doc;
     struct sw_buffer *out = writing->out;
 
-    sw_buffer_put_text(out, out->data != NULL && out->data[out->size - 1] == '[' ? "" : ",");
+    sw_wire_put_comma(out);
     sw_buffer_put_text(out, "{\"type\":\"function\",\"name\":");
     sw_wire_put_node(out, doc, tool->name);
     sw_wire_put_member(writing, "description", tool->description);

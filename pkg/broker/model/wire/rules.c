@@ -360,6 +360,12 @@ void sw_wire_put_member(const struct sw_wire_writing *writing, const char *name,
     sw_wire_put_node(writing->out, &writing->request->doc, at);
 }
 
+void sw_wire_put_comma(struct sw_buffer *out)
+{
+    if (out->size > 0 && out->data[out->size - 1] != '[')
+        sw_buffer_put_u8(out, ',');
+}
+
 void sw_wire_put_words(struct sw_buffer *out, const char *words)
 {
     sw_buffer_put_u8(out, '"');

@@ -85,6 +85,8 @@ SW_MUST_CHECK enum sw_rc sw_wire_content_text(const struct sw_wire_content *cont
 void sw_wire_put_member(const struct sw_wire_writing *writing, const char *name, uint32_t at);
 /* Append the JSON of a node: a string with its quotes. */
 void sw_wire_put_node(struct sw_buffer *out, const struct sw_wire_doc *doc, uint32_t at);
+/* Append a comma, unless an array has just begun. */
+void sw_wire_put_comma(struct sw_buffer *out);
 /* Append text as a JSON string: quotes, escapes. */
 void sw_wire_put_words(struct sw_buffer *out, const char *words);
 /* A setting that the protocol written to has not: SW_E_UNSUPPORTED unless it is unsaid or one of

@@ -130,6 +130,23 @@ static void keep_whole(struct play *play, const struct sw_buffer *whole)
     sw_buffer_put(&play->whole, whole->data, whole->size);
 }
 
+/* With less room than it takes it fails as a whole. */
+static void check_no_room(const struct play *play, const struct sw_wire_target *target, size_t size)
+{
+    struct sw_err err = {0};
+
+    for (size_t room = 0; room < size; room += 1 + room / 16) {
+        struct sw_buffer out;
+
+        sw_buffer_init(&out, room);
+        assert_int_equal(sw_wire_request_write(play->request, target, &out, &err), SW_E_EXHAUSTED);
+        sw_buffer_reset(&out);
+        assert_int_equal(sw_wire_request_write(play->request, target, &out, &err), SW_E_EXHAUSTED);
+        assert_int_equal(out.size, 0);
+        sw_buffer_done(&out);
+    }
+}
+
 static void check_written(struct play *play, const struct step *step)
 {
     const struct sw_wire_target target = {.protocol = protocol_of(step), .model = "up"};
@@ -141,6 +158,7 @@ static void check_written(struct play *play, const struct step *step)
     if (sw_wire_request_write(play->request, &target, &out, &err) != SW_OK)
         fail_msg("%s: %s: %s", step->file, err.field, err.message);
     check_same(step, &out);
+    check_no_room(play, &target, out.size);
     if (sw_wire_request_read(target.protocol, (struct sw_bytes){out.data, out.size}, &again,
                              &err) != SW_OK)
         fail_msg("%s: %s: %s", step->file, err.field, err.message);
@@ -191,6 +209,26 @@ static void check_usage(const struct play *play, const struct step *step)
     sw_buffer_done(&got);
 }
 
+/* The same of whole answers, and of streams that are made of them. */
+static void check_answer_no_room(const struct play *play, bool is_stream, size_t size)
+{
+    const struct sw_bytes whole = {play->whole.data, play->whole.size};
+    struct sw_err err = {0};
+
+    for (size_t room = 0; room < size; room += 1 + room / 16) {
+        struct sw_buffer out;
+        enum sw_rc rc;
+
+        sw_buffer_init(&out, room);
+        rc = is_stream
+                 ? sw_wire_answer_stream(play->request, whole, &out, &err)
+                 : sw_wire_answer_convert(play->request, play->from, play->input, &out, NULL, &err);
+        assert_int_equal(rc, SW_E_EXHAUSTED);
+        assert_int_equal(out.size, 0);
+        sw_buffer_done(&out);
+    }
+}
+
 static void check_ok(const struct play *play, const struct step *step)
 {
     if (play->rc != SW_OK)
@@ -218,6 +256,7 @@ static void check_step(struct play *play, const struct step *step)
     } else if (strcmp(step->word, "converted") == 0) {
         check_ok(play, step);
         check_same(step, &play->got);
+        check_answer_no_room(play, false, play->got.size);
         keep_whole(play, &play->got);
     } else if (strcmp(step->word, "assembled") == 0) {
         check_ok(play, step);
@@ -230,6 +269,7 @@ static void check_step(struct play *play, const struct step *step)
                                          &play->got, &play->err);
         check_ok(play, step);
         check_same(step, &play->got);
+        check_answer_no_room(play, true, play->got.size);
     } else {
         fail_msg("%s: what is %s?", step->file, step->word);
     }
