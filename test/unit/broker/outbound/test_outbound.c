@@ -331,9 +331,9 @@ static void test_pause_holds_the_other_side_up(void **state)
     struct sw_timer *timer = sw_timer_new(f->loop, on_later, f);
 
     f->asked[0].pauses = true;
-    sw_timer_start(timer, 200);
+    sw_timer_start(timer, 2000);
     assert_int_equal(
-        ask(f, 0, (struct sw_outbound_request){.body = {"", 0}, .silence_ms = 100}, "/big", NULL),
+        ask(f, 0, (struct sw_outbound_request){.body = {"", 0}, .silence_ms = 1000}, "/big", NULL),
         SW_OK); /* Who is paused is not silent. */
     sw_loop_run(f->loop);
     assert_int_equal(f->asked[0].end.rc, SW_OK);
