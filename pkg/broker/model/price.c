@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define MILLION 1000000u
+#define CONTEXT_TOKENS_MAX 2000000u /* Of a model that does not say how many it has. */
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -38,7 +39,10 @@ void sw_model_worst_case(const struct sw_wire_view *view, const struct sw_model 
     }
     ret_worst->input_tokens =
         view->input_bytes + (uint64_t)MODEL_MESSAGE_TOKENS * (view->messages + 1);
-    if (view->media_bytes > 0) /* What an image comes to only its model knows. */
+    /* What an image comes to only its model knows, and what is kept elsewhere only its provider. */
+    if (view->reads_elsewhere && model->context_tokens == 0)
+        ret_worst->input_tokens = CONTEXT_TOKENS_MAX;
+    else if (view->media_bytes > 0 || view->reads_elsewhere)
         ret_worst->input_tokens = model->context_tokens > 0
                                       ? model->context_tokens
                                       : ret_worst->input_tokens + view->media_bytes;

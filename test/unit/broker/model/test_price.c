@@ -63,6 +63,13 @@ static void test_the_worst_case_bounds_what_is_stated(void **state)
     view.media_bytes = 5; /* An image may come to anything. */
     sw_model_worst_case(&view, &model, &worst);
     assert_int_equal(worst.input_tokens, 100000);
+    view.media_bytes = 0;
+    view.reads_elsewhere = true; /* So may what the provider kept. */
+    sw_model_worst_case(&view, &model, &worst);
+    assert_int_equal(worst.input_tokens, 100000);
+    model.context_tokens = 0;
+    sw_model_worst_case(&view, &model, &worst);
+    assert_true(worst.input_tokens >= 1000000);
     view = (struct sw_wire_view){.protocol = SW_WIRE_EMBEDDINGS, .input_bytes = 8, .choices = 1};
     sw_model_worst_case(&view, &model, &worst);
     assert_int_equal(worst.output_tokens, 0);
