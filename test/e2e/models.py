@@ -268,6 +268,39 @@ class Faults(Case):
         self.assertNotIn(b"sk-", answer)
         self.assertIn(b"does not take the key", answer)
 
+    def test_no_key_to_be_had(self):
+        self.provide(provider("one", self.upstream))
+        run("swarm", "delete", "secret", "keys")
+        wait_for(lambda: self.post(OPENAI + "/chat/completions", chat())[0] == 502,
+                 "the key is gone", DEADLINE_S)
+        wait_for(lambda: self.client.get("/modelproviders/one")["status"]["phase"] == "Failed",
+                 "its status says so", DEADLINE_S)
+        self.assertIn("there is no Secret default/keys",
+                      run("swarm", "describe", "modelprovider", "one"))
+
+    def test_what_does_not_fit_does_not_ail_a_provider(self):
+        """Nobody can have a provider avoided by asking it for what its protocol has not."""
+        self.provide(provider("calm", self.upstream, apis=["chat"]))
+        _, answer = self.ask(OPENAI + "/responses", {
+            "model": "small", "input": "hi", "previous_response_id": "resp_1"}, 400)
+        self.assertIn("previous_response_id", answer["error"]["message"])
+        self.assertEqual(self.upstream.requests, [])
+        self.ask(OPENAI + "/chat/completions", chat())
+        wait_for(lambda: self.client.get("/modelproviders/calm")["status"]["phase"] == "Ready",
+                 "its status says that it is well", DEADLINE_S)
+        self.assertNotIn("calm", [event["involvedObject"]["name"]
+                                  for event in self.client.events("ProviderFailing")])
+
+    def test_a_provider_that_quotes_the_key(self):
+        self.provide(provider("one", self.upstream, retries={"attempts": 0}))
+        words = json.dumps({"error": {"message": f"what is {CANARY}?", "code": CANARY,
+                                      "type": "invalid_request_error", "param": None}})
+        for status in (400, 500):
+            self.upstream.script({"status": status, "body": words.encode()})
+            _, _, body = self.post(OPENAI + "/chat/completions", chat())
+            self.assertNotIn(CANARY.encode(), body)
+            self.assertIn(b"hidden", body)
+
     def test_what_is_wrong_with_a_request_is_told(self):
         self.provide(provider("one", self.upstream))
         words = json.dumps({"error": {"message": "temperature is odd", "code": "odd",
@@ -414,6 +447,20 @@ class Budgets(Case):
         billed = self.upstream.billed
         self.assertLessEqual(billed["input"] * 1 + billed["output"] * 10, 10000)
         self.assertGreater(billed["input"] * 1 + billed["output"] * 10, 8500)
+
+    def test_top(self):
+        """What is used most is first."""
+        self.provide(provider("one", self.upstream))
+        for name, calls in (("little", "100"), ("much", "4"), ("none", "none")):
+            run("swarm", "budget", "set", name, f"--calls={calls}", "--money=100", "-n", self.space)
+        run("swarm", "budget", "set", "--calls=10", "-n", self.space)
+        self.assertEqual(self.chat()[0], 200)
+        wait_for(lambda: int(self.spent("namespace")["calls"]) == 1, "it is told", DEADLINE_S)
+        lines = run("swarm", "budget", "top", "-n", self.space).splitlines()
+        self.assertRegex(lines[1], r"^namespace +\(all\) +10% +\$\S+/- +5/- +1/10 ")
+        self.assertEqual(len(lines), 5)
+        told = run("swarm", "budget", "get", "much", "little", "-n", self.space)
+        self.assertNotIn("(all)", told)
 
     def test_kills(self):
         """What was spent before a kill -9 is known after it."""

@@ -69,15 +69,6 @@ SW_MUST_CHECK enum sw_rc sw_catalog_read_provider(const struct sw_api_model_prov
                                                   struct sw_arena *arena,
                                                   struct sw_catalog_provider *ret_provider,
                                                   struct sw_err *err);
-/* Whether agents of this namespace may use it. */
-bool sw_catalog_serves(const struct sw_catalog_provider *provider, const char *namespace_name);
-/* Its model of this name, or NULL. */
-const struct sw_catalog_model *sw_catalog_find_model(const struct sw_catalog_provider *provider,
-                                                     const char *name);
-/* What so many tokens cost at a price for a million of them, rounded up to a whole billionth;
- * UINT64_MAX if it is more than fits. */
-uint64_t sw_catalog_cost(uint64_t tokens, uint64_t price);
-
 #define SW_CATALOG_UNBOUNDED UINT64_MAX
 
 struct sw_catalog_limits { /* SW_CATALOG_UNBOUNDED where nothing is said. */

@@ -129,38 +129,3 @@ enum sw_rc sw_catalog_read_provider(const struct sw_api_model_provider *object,
         sw_err_context(err, "ModelProvider \"%s\"", provider.name);
     return rc;
 }
-
-bool sw_catalog_serves(const struct sw_catalog_provider *provider, const char *namespace_name)
-{
-    for (size_t i = 0; i < provider->namespaces_count; i++)
-        if (strcmp(provider->namespaces[i], namespace_name) == 0)
-            return true;
-    return provider->namespaces_count == 0;
-}
-
-const struct sw_catalog_model *sw_catalog_find_model(const struct sw_catalog_provider *provider,
-                                                     const char *name)
-{
-    for (size_t i = 0; i < provider->models_count; i++)
-        if (strcmp(provider->models[i].name, name) == 0)
-            return &provider->models[i];
-    return NULL;
-}
-
-#define PRICED_TOKENS 1000000u
-
-/* In two parts, tokens by the million and the rest, so that what fits does not pass 64 bits before.
- */
-uint64_t sw_catalog_cost(uint64_t tokens, uint64_t price)
-{
-    uint64_t rest = tokens % PRICED_TOKENS, cost, part;
-
-    if (__builtin_mul_overflow(tokens / PRICED_TOKENS, price, &cost))
-        return UINT64_MAX;
-    /* rest * price, divided and rounded up: of the price, too, the millions first. */
-    if (__builtin_mul_overflow(rest, price / PRICED_TOKENS, &part) ||
-        __builtin_add_overflow(cost, part, &cost))
-        return UINT64_MAX;
-    part = (rest * (price % PRICED_TOKENS) + PRICED_TOKENS - 1) / PRICED_TOKENS;
-    return __builtin_add_overflow(cost, part, &cost) ? UINT64_MAX : cost;
-}

@@ -139,7 +139,7 @@ bool sw_model_from_cache(struct sw_model_call *call)
     const struct call_route *route = &call->routes[0];
     const struct sw_model_provider *spec = &route->spec->value;
     uint64_t now = sw_model_now_ms(models);
-    struct model_cached cached;
+    struct sw_bytes cached;
     bool is_stream = sw_wire_request_view(call->request)->is_stream;
 
     if (spec->cache_ttl_ms == 0 ||
@@ -151,12 +151,12 @@ bool sw_model_from_cache(struct sw_model_call *call)
         !sw_model_cache_find(route->provider->cache, call->cache_name,
                              now > spec->cache_ttl_ms ? now - spec->cache_ttl_ms : 0, &cached))
         return false;
-    if (is_stream && sw_wire_answer_stream(call->request, cached.body, &call->out, NULL) != SW_OK) {
+    if (is_stream && sw_wire_answer_stream(call->request, cached, &call->out, NULL) != SW_OK) {
         sw_buffer_reset(&call->out);
         return false;
     }
     if (!is_stream)
-        sw_buffer_put(&call->out, cached.body.data, cached.body.size);
+        sw_buffer_put(&call->out, cached.data, cached.size);
     if (sw_buffer_check(&call->out) != SW_OK)
         return false;
     route->provider->cached++;
@@ -267,12 +267,12 @@ void sw_model_ask(struct sw_model_call *call)
                                    ? SW_WIRE_EMBEDDINGS_BYTES_MAX
                                    : SW_WIRE_ANSWER_BYTES_MAX);
     route->provider->requests++;
-    if (route->spec->value.lacks_key)
-        failure.rc = sw_err_set(&err, SW_E_PRECONDITION,
-                                "the Secret that provider %s takes its key from is not there",
-                                route->spec->value.name);
-    if (failure.rc == SW_OK)
-        failure.rc = sw_wire_request_write(call->request, &target, &call->body, &err);
+    failure.rc = sw_wire_request_write(call->request, &target, &call->body, &err);
+    failure.is_clients = failure.rc != SW_OK;
+    if (failure.rc == SW_OK && route->spec->value.lacks_key)
+        failure.rc =
+            sw_err_set(&err, SW_E_UNAVAILABLE, "provider %s has no key: its Secret is amiss",
+                       route->spec->value.name);
     if (failure.rc == SW_OK)
         failure.rc = send_request(call, &err);
     if (failure.rc == SW_OK) {
@@ -282,6 +282,8 @@ void sw_model_ask(struct sw_model_call *call)
         return;
     }
     sw_wire_error_of(&err, &failure.error);
+    if (!failure.is_clients)
+        failure.error.status = 502;
     sw_model_settle(call, false, NULL);
     sw_model_provider_leave(route->provider, sw_model_tokens_thought(call), 0);
     sw_model_attempt_failed(call, &failure);
@@ -358,7 +360,7 @@ static void attempt_over(struct sw_model_call *call, bool is_unknown,
 static void broken(struct sw_model_call *call, const struct sw_err *err, bool may_repeat)
 {
     struct call_failure failure = {.rc = err->rc,
-                                   .is_unknown = true,
+                                   .is_clients = err->rc == SW_E_UNSUPPORTED,
                                    .may_repeat = may_repeat && !call->is_headed,
                                    .may_go_around = !call->is_headed};
 
@@ -366,6 +368,17 @@ static void broken(struct sw_model_call *call, const struct sw_err *err, bool ma
     failure.error.status = err->rc == SW_E_TIMEOUT ? 504 : 502; /* It is not the client's fault. */
     attempt_over(call, true, NULL);
     sw_model_attempt_failed(call, &failure);
+}
+
+/* Some providers quote what they were sent: nobody is told of a key. */
+static void hide_key(const struct sw_model_call *call, struct sw_wire_error *error)
+{
+    struct sw_bytes key = call->routes[call->at].spec->value.key;
+    char *const texts[] = {error->message, error->param, error->code, error->type};
+
+    for (size_t i = 0; key.size > 0 && i < sizeof texts / sizeof texts[0]; i++)
+        if (memmem(texts[i], strlen(texts[i]), key.data, key.size) != NULL)
+            (void)strcpy(texts[i], "hidden");
 }
 
 static void relay_broken(struct sw_model_call *call, struct sw_err *err)
@@ -378,6 +391,7 @@ static void relay_broken(struct sw_model_call *call, struct sw_err *err)
         return;
     }
     failure.error = *said;
+    hide_key(call, &failure.error);
     failure.may_repeat = failure.may_go_around = !call->is_headed;
     attempt_over(call, true, NULL);
     sw_model_attempt_failed(call, &failure);
@@ -497,6 +511,7 @@ static void end_refused(struct sw_model_call *call)
 
     (void)sw_wire_error_read(route->protocol, status,
                              (struct sw_bytes){call->got.data, call->got.size}, &failure.error);
+    hide_key(call, &failure.error);
     failure.may_repeat = status == 408 || status == 409 || status == 425 || status == 429 ||
                          (status >= 500 && status != 501 && status != 505);
     /* Its key, its names and its troubles are the provider's; what is asked is the client's. */

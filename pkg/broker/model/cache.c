@@ -93,7 +93,7 @@ enum sw_rc sw_model_cache_name(const struct sw_wire_request *request, const char
 }
 
 bool sw_model_cache_find(struct model_cache *cache, const uint8_t name[SW_SHA256_SIZE],
-                         uint64_t since_ms, struct model_cached *ret_cached)
+                         uint64_t since_ms, struct sw_bytes *ret_body)
 {
     struct entry *entry = sw_map_find(cache->entries, name, SW_SHA256_SIZE);
 
@@ -105,7 +105,7 @@ bool sw_model_cache_find(struct model_cache *cache, const uint8_t name[SW_SHA256
     }
     sw_list_remove(&entry->node);
     sw_list_add(&cache->used, &entry->node);
-    ret_cached->body = (struct sw_bytes){entry->body, entry->size};
+    *ret_body = (struct sw_bytes){entry->body, entry->size};
     return true;
 }
 

@@ -10,7 +10,6 @@
 #define POOR_MS 1000u    /* How often those who wait for a budget look again by themselves. */
 #define POKED_MAX 256u   /* Of them at once. */
 #define BODY_ROOM 65536u /* What a translation may add, beside twice the request. */
-#define ERROR_BYTES 2048u
 
 /* --- Beginning ------------------------------------------------------------------------------- */
 
@@ -370,7 +369,8 @@ void sw_model_attempt_failed(struct sw_model_call *call, const struct call_failu
     uint64_t rest = rest_ms(call, failure);
     struct sw_err err = {0};
 
-    sw_model_provider_failed(call->routes[call->at].provider, failure);
+    if (!failure->is_clients)
+        sw_model_provider_failed(call->routes[call->at].provider, failure);
     if (may_rest(call, failure, rest)) {
         call->routes[call->at].provider->retries++;
         call->state = CALL_RESTING;

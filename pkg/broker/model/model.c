@@ -92,12 +92,7 @@ static void call_due(struct sw_model_call *call)
     struct sw_err err = {0};
     const struct sw_model_provider *spec = &call->routes[call->at].spec->value;
 
-    if (call->state == CALL_RESTING) {
-        if (sw_model_attempt(call, &err) != SW_OK)
-            sw_model_fail_with(call, &err);
-        return;
-    }
-    if (call->state == CALL_BUDGET) {
+    if (call->state == CALL_RESTING || call->state == CALL_BUDGET) {
         if (sw_model_attempt(call, &err) != SW_OK)
             sw_model_fail_with(call, &err);
         return;
@@ -326,6 +321,7 @@ void sw_models_each(const struct sw_models *models, sw_model_provider_visit *vis
                                                     .output_tokens = provider->output_tokens,
                                                     .cost_nano = provider->cost_nano,
                                                     .is_failing = provider->is_failing,
+                                                    .lacks_key = provider->spec->value.lacks_key,
                                                     .last_error = provider->last_error});
     }
 }

@@ -46,7 +46,7 @@ struct sw_model { /* One that a provider has. */
 struct sw_model_provider { /* Copied by put. */
     const char *name, *base_url;
     struct sw_bytes key;  /* The secret, or empty. */
-    bool lacks_key;       /* One is named, and is not there: calls fail. */
+    bool lacks_key;       /* One is named, and is not to be had: calls fail. */
     unsigned protocols;   /* Bits 1 << enum sw_wire_protocol. */
     bool uses_max_tokens; /* As struct sw_wire_target has it. */
     uint32_t priority;    /* Lower ones are asked first. */
@@ -114,6 +114,7 @@ struct sw_model_handler {
     void (*on_end)(void *ctx, struct sw_model_call *call, const struct sw_model_end *end);
 };
 
+/* SW_E_EXHAUSTED: no memory. */
 SW_MUST_CHECK enum sw_rc sw_models_new(const struct sw_models_options *options,
                                        struct sw_models **ret_models, struct sw_err *err);
 /* Calls under way are gone without on_end, and settled at their worst case if they were made. */
@@ -163,6 +164,7 @@ struct sw_model_provider_view { /* Borrowed for the visit. */
     uint64_t latency_us; /* To the first byte, smoothed; 0: not known. */
     uint64_t input_tokens, output_tokens, cost_nano;
     bool is_failing;        /* Its last attempt failed. */
+    bool lacks_key;         /* As in its spec. */
     const char *last_error; /* "" if none. */
 };
 typedef void sw_model_provider_visit(void *ctx, const struct sw_model_provider_view *view);

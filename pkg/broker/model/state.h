@@ -80,7 +80,7 @@ struct call_route {
 
 struct call_failure { /* Why an attempt gave nothing. */
     enum sw_rc rc;
-    bool is_unknown;    /* It may have been carried out. */
+    bool is_clients;    /* It is the request that does not fit: nothing ails the provider. */
     bool may_repeat;    /* Later it may go. */
     bool may_go_around; /* Another provider may do it. */
     uint64_t retry_ms;  /* When, as it said; 0: it did not. */

@@ -61,6 +61,7 @@ struct sw_outbound_handler {
     void (*on_end)(void *ctx, struct sw_transfer *transfer, const struct sw_outbound_end *end);
 };
 
+/* SW_E_EXHAUSTED: no memory.  SW_E_INTERNAL: libcurl cannot start. */
 SW_MUST_CHECK enum sw_rc sw_outbound_new(const struct sw_outbound_options *options,
                                          struct sw_outbound **ret_outbound, struct sw_err *err);
 /* Those under way end without on_end. Not inside of a handler's calls. */

@@ -76,8 +76,11 @@ void sw_broker_budget_bring(struct sw_broker_controller *controller,
     struct sw_catalog_budget read;
     struct sw_err err = {0};
 
-    if (arena == NULL)
+    if (arena == NULL) {
+        (void)sw_err_set(&err, SW_E_EXHAUSTED, "no memory");
+        tell(controller, change->now != NULL ? change->now->key : change->before->key, &err);
         return;
+    }
     const struct sw_api_budget *before = read_item(change->before, arena);
     const struct sw_api_budget *now = read_item(change->now, arena);
     if (before != NULL && (now == NULL || strcmp(before->spec.agent, now->spec.agent) != 0) &&

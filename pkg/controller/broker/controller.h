@@ -3,8 +3,8 @@
  *
  * Providers are there once all budgets are, so that no call is made that none was looked at for.
  * Threads: the loop's.  I/O: the store's.  Limits: none of its own.
- * Cost of a pass: O(Budgets of the namespace) or O(1); one after SW_BROKER_PASS_MS at the earliest,
- * and every SW_BROKER_STATUS_MS while something changes. */
+ * Cost of a pass: O(providers) or O(1); one for each object every SW_BROKER_STATUS_MS, which writes
+ * only what has changed. */
 #pragma once
 #include "pkg/broker/budget/ledger.h"
 #include "pkg/broker/model/model.h"

@@ -46,39 +46,47 @@ static unsigned protocols_of(unsigned apis)
     return protocols;
 }
 
-/* The value of the provider's key.  SW_E_NOT_FOUND: it is not there. */
-static enum sw_rc take_key(struct sw_broker_controller *controller,
-                           const struct sw_catalog_key *reference, struct sw_buffer *out,
-                           struct sw_err *err)
+/* The sealed text of the provider's key, in the arena.  SW_E_NOT_FOUND: it is not there. */
+static enum sw_rc find_key(struct sw_broker_controller *controller,
+                           const struct sw_catalog_key *reference, struct sw_arena *arena,
+                           const char **ret_text, struct sw_err *err)
 {
+    const struct sw_kind *kind = sw_kind_find("Secret");
     char key[SW_OBJECT_KEY_MAX];
     const struct sw_store_item *item;
-    const struct sw_kind *kind = sw_kind_find("Secret");
-    SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(SW_OBJECT_ARENA_MAX);
     void *object = NULL;
-    const char *text;
 
     sw_object_key(kind, reference->namespace_name, reference->secret, key);
     item = sw_informer_find(controller->secrets, key);
     if (item == NULL)
         return sw_err_set(err, SW_E_NOT_FOUND, "there is no Secret %s/%s",
                           reference->namespace_name, reference->secret);
-    if (arena == NULL || sw_object_of_item(kind, item, arena, &object, err) != SW_OK)
+    if (sw_object_of_item(kind, item, arena, &object, err) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "the Secret %s/%s cannot be read",
                           reference->namespace_name, reference->secret);
     const struct sw_api_secret *secret = object;
-    text = sw_api_pair_find(secret->spec.data, secret->spec.data_count, reference->key);
-    if (text == NULL)
+    *ret_text = sw_api_pair_find(secret->spec.data, secret->spec.data_count, reference->key);
+    if (*ret_text == NULL)
         return sw_err_set(err, SW_E_NOT_FOUND, "the Secret %s/%s has no value %s",
                           reference->namespace_name, reference->secret, reference->key);
-    return sw_secrets_open(controller->options.ring,
-                           &(struct sw_secret_place){.namespace_name = reference->namespace_name,
-                                                     .name = reference->secret,
-                                                     .key = reference->key},
-                           text, out, err);
+    return SW_OK;
 }
 
-static void bring(struct sw_broker_controller *controller, const struct sw_catalog_provider *read)
+static enum sw_rc open_key(struct sw_broker_controller *controller,
+                           const struct sw_catalog_key *reference, struct sw_arena *arena,
+                           struct sw_buffer *out)
+{
+    const struct sw_secret_place place = {.namespace_name = reference->namespace_name,
+                                          .name = reference->secret,
+                                          .key = reference->key};
+    const char *text = NULL;
+    enum sw_rc rc = find_key(controller, reference, arena, &text, NULL);
+
+    return rc == SW_OK ? sw_secrets_open(controller->options.ring, &place, text, out, NULL) : rc;
+}
+
+static void bring(struct sw_broker_controller *controller, const struct sw_catalog_provider *read,
+                  struct sw_arena *arena)
 {
     struct sw_model models[MODELS_MAX];
     struct sw_model_provider provider = {.name = read->name,
@@ -116,7 +124,7 @@ static void bring(struct sw_broker_controller *controller, const struct sw_catal
                                         .output = model->price.output}};
     }
     sw_buffer_init(&key, SECRET_BYTES_MAX);
-    provider.lacks_key = read->has_key && take_key(controller, &read->key, &key, &err) != SW_OK;
+    provider.lacks_key = read->has_key && open_key(controller, &read->key, arena, &key) != SW_OK;
     if (!provider.lacks_key)
         provider.key = (struct sw_bytes){key.data, key.size};
     if (sw_models_put(controller->options.models, &provider, &err) != SW_OK)
@@ -135,7 +143,7 @@ void sw_broker_provider_bring(struct sw_broker_controller *controller,
     if (arena != NULL &&
         sw_object_of_item(sw_kind_find("ModelProvider"), item, arena, &object, NULL) == SW_OK &&
         sw_catalog_read_provider(object, arena, &read, NULL) == SW_OK)
-        bring(controller, &read);
+        bring(controller, &read, arena);
 }
 
 void sw_broker_provider_take_away(struct sw_broker_controller *controller, const char *key)
@@ -167,7 +175,6 @@ bool sw_broker_provider_uses(struct sw_broker_controller *controller,
 
 struct search {
     const char *name;
-    bool is_found;
     struct sw_model_provider_view view;
     char last_error[256];
 };
@@ -178,7 +185,6 @@ static void look_at(void *ctx, const struct sw_model_provider_view *view)
 
     if (strcmp(view->name, search->name) != 0)
         return;
-    search->is_found = true;
     search->view = *view;
     (void)snprintf(search->last_error, sizeof search->last_error, "%s", view->last_error);
 }
@@ -234,7 +240,8 @@ enum sw_rc sw_broker_provider_reconcile(void *ctx, struct sw_pass *pass, struct 
         sw_store_find(sw_objects_store(controller->options.objects), pass->key);
     struct search search = {0};
     struct sw_err missing = {0};
-    struct sw_buffer key;
+    struct sw_catalog_provider read;
+    const char *text = NULL;
     void *object = NULL;
 
     if (item == NULL)
@@ -245,11 +252,13 @@ enum sw_rc sw_broker_provider_reconcile(void *ctx, struct sw_pass *pass, struct 
     struct sw_api_model_provider *provider = object;
     search.name = provider->metadata.name;
     sw_models_each(controller->options.models, look_at, &search);
-    sw_buffer_init(&key, SECRET_BYTES_MAX);
-    struct sw_catalog_provider read;
-    if (sw_catalog_read_provider(object, pass->arena, &read, &missing) == SW_OK && read.has_key)
-        (void)take_key(controller, &read.key, &key, &missing);
-    sw_secrets_buffer_done(&key);
+    if (sw_catalog_read_provider(object, pass->arena, &read, &missing) == SW_OK && read.has_key &&
+        find_key(controller, &read.key, pass->arena, &text, &missing) == SW_OK &&
+        search.view.lacks_key)
+        (void)sw_err_set(
+            &missing, SW_E_NOT_FOUND,
+            "the value %s of the Secret %s/%s opens with none of the keys that are here",
+            read.key.key, read.key.namespace_name, read.key.secret);
     if (say(provider, &search, missing.message, pass, system->utc_ns(system->ctx)) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the status of a provider");
     pass->again_ms = SW_BROKER_STATUS_MS;

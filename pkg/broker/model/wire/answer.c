@@ -1,5 +1,5 @@
 /* What an answer comes to, event by event. */
-#include "pkg/broker/model/wire/form.h"
+#include "pkg/broker/model/wire/codecs.h"
 
 #include <stdlib.h>
 
@@ -195,4 +195,13 @@ enum sw_rc sw_wire_tell(const struct sw_wire_sink *sink, struct sw_wire_event ev
     if (rc == SW_OK && sink->on_event != NULL)
         rc = sink->on_event(sink->ctx, &event, sink->err);
     return rc;
+}
+
+enum sw_rc sw_wire_tell_text(const struct sw_wire_doc *doc, uint32_t at,
+                             const struct sw_wire_sink *sink, struct sw_wire_event event)
+{
+    if (!sw_wire_is_string(doc, at) || doc->nodes[at].end == doc->nodes[at].start)
+        return SW_OK;
+    event.text = sw_wire_text_of(doc, at);
+    return sw_wire_tell(sink, event);
 }

@@ -169,64 +169,6 @@ static const struct sw_wire_rule root_rules[] = {
     {"prompt_cache_retention", NULL},
     {"prompt_cache_options", NULL},
 };
-static const char *const format_types[] = {"text", "json_object", "json_schema"};
-
-static enum sw_rc read_format(const struct sw_wire_doc *doc, uint32_t at,
-                              struct sw_wire_settings *ret, struct sw_err *err)
-{
-    static const char *const inner[] = {"name", "description", "schema", "strict"};
-    uint32_t schema, found[4];
-    int type;
-    enum sw_rc rc;
-
-    if (!sw_wire_is_said(doc, at))
-        return SW_OK;
-    type = sw_wire_one_of(doc, sw_wire_find(doc, at, "type"), format_types, 3);
-    ret->format_at = at;
-    if (type < 0)
-        return sw_wire_fail(doc, at, err, SW_E_UNSUPPORTED, "a format of this type is not known");
-    ret->format = (enum sw_wire_format)type;
-    if (ret->format != SW_WIRE_FORMAT_SCHEMA)
-        return SW_OK;
-    schema = sw_wire_find(doc, at, "json_schema");
-    rc = sw_wire_expect(doc, at, schema, "json_schema", SW_WIRE_OBJECT, err);
-    if (rc == SW_OK)
-        rc = sw_wire_members(doc, schema, inner, 4, found, err);
-    if (rc == SW_OK)
-        rc = sw_wire_expect(doc, schema, found[2], "schema", SW_WIRE_OBJECT, err);
-    if (rc != SW_OK)
-        return rc;
-    ret->format_name = found[0];
-    ret->format_description = found[1];
-    ret->format_schema = found[2];
-    ret->format_strict = found[3];
-    return SW_OK;
-}
-
-static enum sw_rc read_choice(const struct sw_wire_doc *doc, uint32_t at,
-                              struct sw_wire_settings *ret, struct sw_err *err)
-{
-    static const char *const words[] = {"auto", "none", "required"};
-    uint32_t function;
-    int word;
-
-    if (!sw_wire_is_said(doc, at))
-        return SW_OK;
-    word = sw_wire_one_of(doc, at, words, 3);
-    if (word >= 0) {
-        ret->choice = (enum sw_wire_choice_of)(SW_WIRE_CHOICE_AUTO + word);
-        return SW_OK;
-    }
-    if (!sw_wire_is(doc, sw_wire_find(doc, at, "type"), "function"))
-        return sw_wire_fail(doc, at, err, SW_E_UNSUPPORTED,
-                            "only a function, auto, none and required have a counterpart in the "
-                            "protocol of the model's provider");
-    function = sw_wire_find(doc, at, "function");
-    ret->choice = SW_WIRE_CHOICE_NAMED;
-    ret->choice_name = function == 0 ? 0 : sw_wire_find(doc, function, "name");
-    return sw_wire_expect(doc, at, ret->choice_name, "function.name", SW_WIRE_STRING, err);
-}
-
 static enum sw_rc settings(const struct sw_wire_request *request, struct sw_wire_settings *ret,
                            struct sw_err *err)
 {
@@ -258,9 +200,9 @@ static enum sw_rc settings(const struct sw_wire_request *request, struct sw_wire
     if (ret->effort != 0)
         ret->thinking =
             sw_wire_is(doc, ret->effort, "none") ? SW_WIRE_THINKING_OFF : SW_WIRE_THINKING_ON;
-    rc = read_format(doc, at[FORMAT], ret, err);
+    rc = sw_wire_read_format(doc, at[FORMAT], "json_schema", ret, err);
     if (rc == SW_OK)
-        rc = read_choice(doc, at[CHOICE], ret, err);
+        rc = sw_wire_read_choice(doc, at[CHOICE], "function", ret, err);
     return rc;
 }
 

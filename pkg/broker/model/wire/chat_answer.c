@@ -3,30 +3,6 @@
 
 static const char *const reasons[] = {"", "stop", "stop", "length", "tool_calls", "content_filter"};
 
-static void read_usage(const struct sw_wire_doc *doc, uint32_t at, struct sw_wire_usage *usage)
-{
-    if (at == 0 || sw_wire_kind_of(doc, at) != SW_WIRE_OBJECT)
-        return;
-    usage->is_reported = sw_wire_find(doc, at, "prompt_tokens") != 0;
-    usage->input_tokens = sw_wire_tokens(doc, at, "prompt_tokens");
-    usage->output_tokens = sw_wire_tokens(doc, at, "completion_tokens");
-    usage->cached_tokens = sw_wire_tokens_in(doc, at, "prompt_tokens_details", "cached_tokens");
-    usage->written_tokens =
-        sw_wire_tokens_in(doc, at, "prompt_tokens_details", "cache_write_tokens");
-    usage->thinking_tokens =
-        sw_wire_tokens_in(doc, at, "completion_tokens_details", "reasoning_tokens");
-}
-
-/* Tell a text, if it is one and has something. */
-static enum sw_rc tell_text(const struct sw_wire_doc *doc, uint32_t at,
-                            const struct sw_wire_sink *sink, struct sw_wire_event event)
-{
-    if (!sw_wire_is_string(doc, at) || doc->nodes[at].end == doc->nodes[at].start)
-        return SW_OK;
-    event.text = sw_wire_text_of(doc, at);
-    return sw_wire_tell(sink, event);
-}
-
 /* Servers that give whole calls at once may number all of them 0: another id is another call. */
 static bool is_new_call(const struct sw_wire_sink *sink, const struct sw_wire_event *event)
 {
@@ -67,7 +43,9 @@ static enum sw_rc read_call(const struct sw_wire_doc *doc, uint32_t at,
         rc = sw_wire_tell(sink, event);
     event.kind = SW_WIRE_EVENT_ARGUMENTS;
     event.id = event.name = SW_WIRE_TEXT("");
-    return rc == SW_OK ? tell_text(doc, sw_wire_find(doc, function, "arguments"), sink, event) : rc;
+    return rc == SW_OK
+               ? sw_wire_tell_text(doc, sw_wire_find(doc, function, "arguments"), sink, event)
+               : rc;
 }
 
 static enum sw_rc read_message(const struct sw_wire_doc *doc, uint32_t at,
@@ -81,13 +59,13 @@ static enum sw_rc read_message(const struct sw_wire_doc *doc, uint32_t at,
     enum sw_rc rc;
 
     (void)sw_wire_bind(doc, at, inner, 8, found, NULL);
-    rc = tell_text(doc, found[2] != 0 ? found[2] : found[3], sink, event);
+    rc = sw_wire_tell_text(doc, found[2] != 0 ? found[2] : found[3], sink, event);
     event.kind = SW_WIRE_EVENT_TEXT;
     if (rc == SW_OK)
-        rc = tell_text(doc, found[0], sink, event);
+        rc = sw_wire_tell_text(doc, found[0], sink, event);
     event.kind = SW_WIRE_EVENT_REFUSAL;
     if (rc == SW_OK)
-        rc = tell_text(doc, found[1], sink, event);
+        rc = sw_wire_tell_text(doc, found[1], sink, event);
     for (size_t i = 5; i < 8; i++)
         if (sw_wire_is_said(doc, found[i]) && doc->nodes[found[i]].count > 0)
             sink->answer->is_partial = true;
@@ -150,7 +128,7 @@ static enum sw_rc read_choices(const struct sw_wire_doc *doc, const struct sw_wi
         sink->answer->id = sw_wire_answer_name(sink->answer, sw_wire_text_of(doc, found[0]));
     if (found[1] != 0 && sink->answer->created_s == 0)
         (void)sw_wire_u64(doc, found[1], UINT32_MAX, &sink->answer->created_s);
-    read_usage(doc, found[3], &sink->answer->usage);
+    sw_wire_read_usage(doc, found[3], "prompt", "completion", &sink->answer->usage);
     for (uint32_t i = sw_wire_first(doc, choices); rc == SW_OK && i != 0;
          i = sw_wire_next(doc, choices, i))
         rc = read_choice(doc, i, sink);

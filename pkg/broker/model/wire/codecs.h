@@ -30,6 +30,9 @@ enum sw_rc sw_wire_messages_answer_write(const struct sw_wire_request *request,
 enum sw_rc sw_wire_messages_event_write(struct sw_wire_stream *stream,
                                         const struct sw_wire_event *event, struct sw_err *err);
 
+/* Tell the event with the text of a node, if it is one and has something. */
+enum sw_rc sw_wire_tell_text(const struct sw_wire_doc *doc, uint32_t at,
+                             const struct sw_wire_sink *sink, struct sw_wire_event event);
 /* A count of tokens; 0 where there is none, or it is absurd. */
 uint64_t sw_wire_tokens(const struct sw_wire_doc *doc, uint32_t object, const char *name);
 /* The same in an object inside of it. */
@@ -44,6 +47,10 @@ uint64_t sw_wire_created(const struct sw_wire_request *request,
 void sw_wire_put_model(struct sw_buffer *out, const struct sw_wire_request *request);
 /* Whether a client is shown what the model thought. */
 bool sw_wire_shows_thoughts(const struct sw_wire_request *request);
+/* What an answer of OpenAI says of its usage, where it has it; `input` and `output` are what that
+ * protocol calls them: "prompt" and "completion", or "input" and "output". */
+void sw_wire_read_usage(const struct sw_wire_doc *doc, uint32_t at, const char *input,
+                        const char *output, struct sw_wire_usage *usage);
 /* Note the upstream's error, the value of a node or the whole event (0); its status is the one of
  * its type. */
 void sw_wire_note_error(const struct sw_wire_sink *sink, const struct sw_wire_doc *doc,

@@ -2,6 +2,8 @@
 #include "pkg/broker/model/wire/codecs.h"
 #include "pkg/broker/model/wire/rules.h"
 
+#include <stdio.h>
+
 #define PIECE_BYTES 16384u /* Of an event of a stream that is made of a whole answer. */
 
 uint64_t sw_wire_tokens(const struct sw_wire_doc *doc, uint32_t object, const char *name)
@@ -18,6 +20,25 @@ uint64_t sw_wire_tokens_in(const struct sw_wire_doc *doc, uint32_t object, const
     uint32_t inner = sw_wire_find(doc, object, outer);
 
     return inner == 0 ? 0 : sw_wire_tokens(doc, inner, name);
+}
+
+void sw_wire_read_usage(const struct sw_wire_doc *doc, uint32_t at, const char *input,
+                        const char *output, struct sw_wire_usage *usage)
+{
+    char name[32], details[32];
+
+    if (at == 0 || sw_wire_kind_of(doc, at) != SW_WIRE_OBJECT)
+        return;
+    (void)snprintf(name, sizeof name, "%s_tokens", input);
+    (void)snprintf(details, sizeof details, "%s_tokens_details", input);
+    usage->is_reported = sw_wire_find(doc, at, name) != 0;
+    usage->input_tokens = sw_wire_tokens(doc, at, name);
+    usage->cached_tokens = sw_wire_tokens_in(doc, at, details, "cached_tokens");
+    usage->written_tokens = sw_wire_tokens_in(doc, at, details, "cache_write_tokens");
+    (void)snprintf(name, sizeof name, "%s_tokens", output);
+    (void)snprintf(details, sizeof details, "%s_tokens_details", output);
+    usage->output_tokens = sw_wire_tokens(doc, at, name);
+    usage->thinking_tokens = sw_wire_tokens_in(doc, at, details, "reasoning_tokens");
 }
 
 void sw_wire_put_id(struct sw_buffer *out, const struct sw_wire_answer *answer, const char *prefix)

@@ -197,16 +197,12 @@ static enum sw_rc tools(const struct sw_wire_request *request, sw_wire_on_tool *
     rc = sw_wire_expect(doc, 0, array, "tools", SW_WIRE_ARRAY, err);
     for (uint32_t i = rc == SW_OK ? sw_wire_first(doc, array) : 0; rc == SW_OK && i != 0;
          i = sw_wire_next(doc, array, i)) {
-        struct sw_wire_tool tool = {.node = i};
+        struct sw_wire_tool tool;
 
         rc = SW_WIRE_CHECK(doc, i, rules, err);
         if (rc != SW_OK)
             return rc;
-        tool.name = sw_wire_find(doc, i, "name");
-        tool.description = sw_wire_find(doc, i, "description");
-        tool.schema = sw_wire_find(doc, i, "input_schema");
-        tool.strict = sw_wire_find(doc, i, "strict");
-        rc = sw_wire_expect(doc, i, tool.name, "name", SW_WIRE_STRING, err);
+        rc = sw_wire_read_tool(doc, i, "input_schema", &tool, err);
         if (rc == SW_OK)
             rc = on_tool(ctx, &tool);
     }

@@ -28,15 +28,6 @@ static void read_usage(const struct sw_wire_doc *doc, uint32_t at, struct sw_wir
     usage->is_reported = true;
 }
 
-static enum sw_rc tell_text(const struct sw_wire_doc *doc, uint32_t at,
-                            const struct sw_wire_sink *sink, struct sw_wire_event event)
-{
-    if (!sw_wire_is_string(doc, at) || doc->nodes[at].end == doc->nodes[at].start)
-        return SW_OK;
-    event.text = sw_wire_text_of(doc, at);
-    return sw_wire_tell(sink, event);
-}
-
 static enum sw_rc read_call(const struct sw_wire_doc *doc, uint32_t at,
                             const struct sw_wire_sink *sink, uint32_t key)
 {
@@ -71,17 +62,18 @@ static enum sw_rc read_block(const struct sw_wire_doc *doc, uint32_t at,
         event.kind = SW_WIRE_EVENT_TEXT;
         if (sw_wire_is_said(doc, sw_wire_find(doc, at, "citations")))
             sink->answer->is_partial = true;
-        return tell_text(doc, sw_wire_find(doc, at, "text"), sink, event);
+        return sw_wire_tell_text(doc, sw_wire_find(doc, at, "text"), sink, event);
     case 1:
         return read_call(doc, at, sink, key);
     case 2:
         event.kind = SW_WIRE_EVENT_THOUGHT;
-        rc = tell_text(doc, sw_wire_find(doc, at, "thinking"), sink, event);
+        rc = sw_wire_tell_text(doc, sw_wire_find(doc, at, "thinking"), sink, event);
         event.kind = SW_WIRE_EVENT_SIGNATURE;
-        return rc == SW_OK ? tell_text(doc, sw_wire_find(doc, at, "signature"), sink, event) : rc;
+        return rc == SW_OK ? sw_wire_tell_text(doc, sw_wire_find(doc, at, "signature"), sink, event)
+                           : rc;
     case 3:
         event.kind = SW_WIRE_EVENT_REDACTED;
-        return tell_text(doc, sw_wire_find(doc, at, "data"), sink, event);
+        return sw_wire_tell_text(doc, sw_wire_find(doc, at, "data"), sink, event);
     default:
         sink->answer->is_partial = true;
         return SW_OK;
@@ -157,8 +149,8 @@ static enum sw_rc read_delta(const struct sw_wire_doc *doc, uint32_t delta,
         sink->answer->is_partial = true; /* Such as the input of a tool that runs there. */
         return SW_OK;
     }
-    return tell_text(doc, sw_wire_find(doc, delta, fields[which]), sink,
-                     (struct sw_wire_event){.kind = kinds[which], .key = key});
+    return sw_wire_tell_text(doc, sw_wire_find(doc, delta, fields[which]), sink,
+                             (struct sw_wire_event){.kind = kinds[which], .key = key});
 }
 
 enum sw_rc sw_wire_messages_event_read(const struct sw_wire_doc *doc,

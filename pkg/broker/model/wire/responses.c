@@ -32,8 +32,6 @@ static const char *const names[NAMES] = {"model",
                                          "reasoning",
                                          "user"};
 
-#define NO_COUNTERPART "this has no counterpart in the protocol of the model's provider"
-
 static void look_needs(struct sw_wire_request *request, const uint32_t *at)
 {
     static const char *const elsewhere[] = {"previous_response_id", "conversation", "prompt"};
@@ -124,60 +122,6 @@ static const struct sw_wire_rule root_rules[] = {{"model", NULL},
                                                  {"prompt_cache_options", NULL},
                                                  {"prompt_cache_retention", NULL}};
 
-static enum sw_rc read_format(const struct sw_wire_doc *doc, uint32_t text,
-                              struct sw_wire_settings *ret, struct sw_err *err)
-{
-    static const char *const types[] = {"text", "json_object", "json_schema"};
-    static const char *const inner[] = {"name", "description", "schema", "strict"};
-    uint32_t at, found[4];
-    int type;
-    enum sw_rc rc;
-
-    if (!sw_wire_is_said(doc, text))
-        return SW_OK;
-    ret->verbosity = sw_wire_find(doc, text, "verbosity");
-    at = sw_wire_find(doc, text, "format");
-    if (!sw_wire_is_said(doc, at))
-        return SW_OK;
-    type = sw_wire_one_of(doc, sw_wire_find(doc, at, "type"), types, 3);
-    ret->format_at = at;
-    if (type < 0)
-        return sw_wire_fail(doc, at, err, SW_E_UNSUPPORTED, "a format of this type is not known");
-    ret->format = (enum sw_wire_format)type;
-    if (ret->format != SW_WIRE_FORMAT_SCHEMA)
-        return SW_OK;
-    rc = sw_wire_members(doc, at, inner, 4, found, err);
-    if (rc == SW_OK)
-        rc = sw_wire_expect(doc, at, found[2], "schema", SW_WIRE_OBJECT, err);
-    if (rc != SW_OK)
-        return rc;
-    ret->format_name = found[0];
-    ret->format_description = found[1];
-    ret->format_schema = found[2];
-    ret->format_strict = found[3];
-    return SW_OK;
-}
-
-static enum sw_rc read_choice(const struct sw_wire_doc *doc, uint32_t at,
-                              struct sw_wire_settings *ret, struct sw_err *err)
-{
-    static const char *const words[] = {"auto", "none", "required"};
-    int word;
-
-    if (!sw_wire_is_said(doc, at))
-        return SW_OK;
-    word = sw_wire_one_of(doc, at, words, 3);
-    if (word >= 0) {
-        ret->choice = (enum sw_wire_choice_of)(SW_WIRE_CHOICE_AUTO + word);
-        return SW_OK;
-    }
-    if (!sw_wire_is(doc, sw_wire_find(doc, at, "type"), "function"))
-        return sw_wire_fail(doc, at, err, SW_E_UNSUPPORTED, NO_COUNTERPART);
-    ret->choice = SW_WIRE_CHOICE_NAMED;
-    ret->choice_name = sw_wire_find(doc, at, "name");
-    return sw_wire_expect(doc, at, ret->choice_name, "name", SW_WIRE_STRING, err);
-}
-
 static enum sw_rc read_reasoning(const struct sw_wire_doc *doc, uint32_t at,
                                  struct sw_wire_settings *ret, struct sw_err *err)
 {
@@ -221,9 +165,12 @@ static enum sw_rc settings(const struct sw_wire_request *request, struct sw_wire
         .parallel = sw_wire_is_said(doc, at[PARALLEL]) ? (int)parallel : -1,
         .parallel_at = at[PARALLEL],
         .has_tools = sw_wire_is_said(doc, at[TOOLS]) && doc->nodes[at[TOOLS]].count > 0};
-    rc = read_format(doc, at[FORMAT], ret, err);
+    if (sw_wire_is_said(doc, at[FORMAT])) {
+        ret->verbosity = sw_wire_find(doc, at[FORMAT], "verbosity");
+        rc = sw_wire_read_format(doc, sw_wire_find(doc, at[FORMAT], "format"), NULL, ret, err);
+    }
     if (rc == SW_OK)
-        rc = read_choice(doc, at[CHOICE], ret, err);
+        rc = sw_wire_read_choice(doc, at[CHOICE], NULL, ret, err);
     return rc == SW_OK ? read_reasoning(doc, at[REASONING], ret, err) : rc;
 }
 
@@ -240,7 +187,7 @@ static enum sw_rc tools(const struct sw_wire_request *request, sw_wire_on_tool *
 
     for (uint32_t i = rc == SW_OK ? sw_wire_first(doc, array) : 0; rc == SW_OK && i != 0;
          i = sw_wire_next(doc, array, i)) {
-        struct sw_wire_tool tool = {.node = i};
+        struct sw_wire_tool tool;
 
         if (!sw_wire_is(doc, sw_wire_find(doc, i, "type"), "function"))
             return sw_wire_fail(doc, i, err, SW_E_UNSUPPORTED,
@@ -249,11 +196,7 @@ static enum sw_rc tools(const struct sw_wire_request *request, sw_wire_on_tool *
         rc = SW_WIRE_CHECK(doc, i, rules, err);
         if (rc != SW_OK)
             return rc;
-        tool.name = sw_wire_find(doc, i, "name");
-        tool.description = sw_wire_find(doc, i, "description");
-        tool.schema = sw_wire_find(doc, i, "parameters");
-        tool.strict = sw_wire_find(doc, i, "strict");
-        rc = sw_wire_expect(doc, i, tool.name, "name", SW_WIRE_STRING, err);
+        rc = sw_wire_read_tool(doc, i, "parameters", &tool, err);
         if (rc == SW_OK)
             rc = on_tool(ctx, &tool);
     }

@@ -5,29 +5,6 @@
 #define CONTENTS_MAX 4096u /* Of an output item; a part's key has both numbers. */
 #define OUTPUTS_MAX 65536u
 
-static void read_usage(const struct sw_wire_doc *doc, uint32_t at, struct sw_wire_usage *usage)
-{
-    if (at == 0 || sw_wire_kind_of(doc, at) != SW_WIRE_OBJECT)
-        return;
-    usage->is_reported = sw_wire_find(doc, at, "input_tokens") != 0;
-    usage->input_tokens = sw_wire_tokens(doc, at, "input_tokens");
-    usage->output_tokens = sw_wire_tokens(doc, at, "output_tokens");
-    usage->cached_tokens = sw_wire_tokens_in(doc, at, "input_tokens_details", "cached_tokens");
-    usage->written_tokens =
-        sw_wire_tokens_in(doc, at, "input_tokens_details", "cache_write_tokens");
-    usage->thinking_tokens =
-        sw_wire_tokens_in(doc, at, "output_tokens_details", "reasoning_tokens");
-}
-
-static enum sw_rc tell_text(const struct sw_wire_doc *doc, uint32_t at,
-                            const struct sw_wire_sink *sink, struct sw_wire_event event)
-{
-    if (!sw_wire_is_string(doc, at) || doc->nodes[at].end == doc->nodes[at].start)
-        return SW_OK;
-    event.text = sw_wire_text_of(doc, at);
-    return sw_wire_tell(sink, event);
-}
-
 static void read_id(const struct sw_wire_doc *doc, uint32_t response,
                     const struct sw_wire_sink *sink)
 {
@@ -48,7 +25,8 @@ static enum sw_rc read_end(const struct sw_wire_doc *doc, uint32_t response,
     uint32_t details = sw_wire_find(doc, response, "incomplete_details");
     enum sw_rc rc;
 
-    read_usage(doc, sw_wire_find(doc, response, "usage"), &sink->answer->usage);
+    sw_wire_read_usage(doc, sw_wire_find(doc, response, "usage"), "input", "output",
+                       &sink->answer->usage);
     if (sw_wire_is_said(doc, sw_wire_find(doc, response, "error"))) {
         sw_wire_note_error(sink, doc, sw_wire_find(doc, response, "error"));
         return SW_OK;
@@ -95,8 +73,8 @@ static enum sw_rc tell_parts(const struct sw_wire_doc *doc, uint32_t array,
             sink->answer->is_partial = true;
             continue;
         }
-        rc = tell_text(doc, sw_wire_find(doc, i, type == 1 ? "refusal" : "text"), sink,
-                       (struct sw_wire_event){.kind = kinds[type], .key = key++});
+        rc = sw_wire_tell_text(doc, sw_wire_find(doc, i, type == 1 ? "refusal" : "text"), sink,
+                               (struct sw_wire_event){.kind = kinds[type], .key = key++});
     }
     return rc;
 }
@@ -114,8 +92,9 @@ static enum sw_rc read_item(const struct sw_wire_doc *doc, uint32_t item,
         rc = tell_call(doc, item, sink, key);
         if (rc != SW_OK)
             return rc;
-        return tell_text(doc, sw_wire_find(doc, item, "arguments"), sink,
-                         (struct sw_wire_event){.kind = SW_WIRE_EVENT_ARGUMENTS, .key = key});
+        return sw_wire_tell_text(
+            doc, sw_wire_find(doc, item, "arguments"), sink,
+            (struct sw_wire_event){.kind = SW_WIRE_EVENT_ARGUMENTS, .key = key});
     case 2:
         rc = tell_parts(doc, sw_wire_find(doc, item, "summary"), sink, key);
         if (rc != SW_OK)
@@ -141,7 +120,7 @@ enum sw_rc sw_wire_responses_answer_read(const struct sw_wire_doc *doc,
         return SW_OK;
     }
     read_id(doc, 0, sink);
-    read_usage(doc, sw_wire_find(doc, 0, "usage"), &sink->answer->usage);
+    sw_wire_read_usage(doc, sw_wire_find(doc, 0, "usage"), "input", "output", &sink->answer->usage);
     for (uint32_t i = sw_wire_first(doc, output); rc == SW_OK && i != 0;
          i = sw_wire_next(doc, output, i)) {
         rc = read_item(doc, i, sink, key);
@@ -174,7 +153,7 @@ static enum sw_rc read_delta(const struct sw_wire_doc *doc, const struct sw_wire
                           "an event of the model's stream does not say which output it is of");
     if (is_content) /* Of a thought: beside its summary. */
         event.key += CONTENTS_MAX / 2;
-    return tell_text(doc, sw_wire_find(doc, 0, "delta"), sink, event);
+    return sw_wire_tell_text(doc, sw_wire_find(doc, 0, "delta"), sink, event);
 }
 
 /* A function call that begins, or one that came without deltas. */
@@ -199,8 +178,8 @@ static enum sw_rc read_added(const struct sw_wire_doc *doc, const struct sw_wire
         rc = tell_call(doc, item, sink, key);
     if (rc != SW_OK || !is_done || (part != NULL && part->text.size > 0))
         return rc;
-    return tell_text(doc, sw_wire_find(doc, item, "arguments"), sink,
-                     (struct sw_wire_event){.kind = SW_WIRE_EVENT_ARGUMENTS, .key = key});
+    return sw_wire_tell_text(doc, sw_wire_find(doc, item, "arguments"), sink,
+                             (struct sw_wire_event){.kind = SW_WIRE_EVENT_ARGUMENTS, .key = key});
 }
 
 enum sw_rc sw_wire_responses_event_read(const struct sw_wire_doc *doc,

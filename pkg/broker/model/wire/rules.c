@@ -398,3 +398,77 @@ bool sw_wire_put_object(struct sw_buffer *out, struct sw_wire_text string)
         out->size = from;
     return is_object;
 }
+
+/* --- What OpenAI's protocols have in common --------------------------------------------------- */
+
+enum sw_rc sw_wire_read_format(const struct sw_wire_doc *doc, uint32_t at, const char *inner,
+                               struct sw_wire_settings *ret, struct sw_err *err)
+{
+    static const char *const types[] = {"text", "json_object", "json_schema"};
+    static const char *const names[] = {"name", "description", "schema", "strict"};
+    uint32_t in = at, found[4];
+    enum sw_rc rc = SW_OK;
+    int type;
+
+    if (!sw_wire_is_said(doc, at))
+        return SW_OK;
+    type = sw_wire_one_of(doc, sw_wire_find(doc, at, "type"), types, 3);
+    ret->format_at = at;
+    if (type < 0)
+        return sw_wire_fail(doc, at, err, SW_E_UNSUPPORTED, "a format of this type is not known");
+    ret->format = (enum sw_wire_format)type;
+    if (ret->format != SW_WIRE_FORMAT_SCHEMA)
+        return SW_OK;
+    if (inner != NULL) {
+        in = sw_wire_find(doc, at, inner);
+        rc = sw_wire_expect(doc, at, in, inner, SW_WIRE_OBJECT, err);
+    }
+    if (rc == SW_OK)
+        rc = sw_wire_members(doc, in, names, 4, found, err);
+    if (rc == SW_OK)
+        rc = sw_wire_expect(doc, in, found[2], "schema", SW_WIRE_OBJECT, err);
+    if (rc != SW_OK)
+        return rc;
+    ret->format_name = found[0];
+    ret->format_description = found[1];
+    ret->format_schema = found[2];
+    ret->format_strict = found[3];
+    return SW_OK;
+}
+
+enum sw_rc sw_wire_read_choice(const struct sw_wire_doc *doc, uint32_t at, const char *inner,
+                               struct sw_wire_settings *ret, struct sw_err *err)
+{
+    static const char *const words[] = {"auto", "none", "required"};
+    uint32_t in = at;
+    int word;
+
+    if (!sw_wire_is_said(doc, at))
+        return SW_OK;
+    word = sw_wire_one_of(doc, at, words, 3);
+    if (word >= 0) {
+        ret->choice = (enum sw_wire_choice_of)(SW_WIRE_CHOICE_AUTO + word);
+        return SW_OK;
+    }
+    if (!sw_wire_is(doc, sw_wire_find(doc, at, "type"), "function"))
+        return sw_wire_fail(doc, at, err, SW_E_UNSUPPORTED,
+                            "only a function, auto, none and required have a counterpart in the "
+                            "protocol of the model's provider");
+    if (inner != NULL)
+        in = sw_wire_find(doc, at, inner);
+    ret->choice = SW_WIRE_CHOICE_NAMED;
+    ret->choice_name = in == 0 ? 0 : sw_wire_find(doc, in, "name");
+    return sw_wire_expect(doc, at, ret->choice_name, inner == NULL ? "name" : "function.name",
+                          SW_WIRE_STRING, err);
+}
+
+enum sw_rc sw_wire_read_tool(const struct sw_wire_doc *doc, uint32_t at, const char *schema,
+                             struct sw_wire_tool *ret, struct sw_err *err)
+{
+    *ret = (struct sw_wire_tool){.node = at,
+                                 .name = sw_wire_find(doc, at, "name"),
+                                 .description = sw_wire_find(doc, at, "description"),
+                                 .schema = sw_wire_find(doc, at, schema),
+                                 .strict = sw_wire_find(doc, at, "strict")};
+    return sw_wire_expect(doc, at, ret->name, "name", SW_WIRE_STRING, err);
+}

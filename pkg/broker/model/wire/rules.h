@@ -63,6 +63,21 @@ void sw_wire_look_types(struct sw_wire_request *request, uint32_t array, const c
 /* Words of "data:image/png;base64,..." or another URL as a part of an image. */
 SW_MUST_CHECK enum sw_rc sw_wire_image_of(const struct sw_wire_request *request, uint32_t at,
                                           struct sw_wire_part *part, struct sw_err *err);
+/* A response format of OpenAI, 0 or null being none; its schema is in `inner`, or NULL: beside its
+ * type. */
+SW_MUST_CHECK enum sw_rc sw_wire_read_format(const struct sw_wire_doc *doc, uint32_t at,
+                                             const char *inner, struct sw_wire_settings *ret,
+                                             struct sw_err *err);
+/* A choice of tools of OpenAI, 0 or null being none; the name of one is in `inner`, or NULL: beside
+ * its type. */
+SW_MUST_CHECK enum sw_rc sw_wire_read_choice(const struct sw_wire_doc *doc, uint32_t at,
+                                             const char *inner, struct sw_wire_settings *ret,
+                                             struct sw_err *err);
+/* A tool that is a function, all of it beside its name; `schema` is what its parameters are called.
+ */
+SW_MUST_CHECK enum sw_rc sw_wire_read_tool(const struct sw_wire_doc *doc, uint32_t at,
+                                           const char *schema, struct sw_wire_tool *ret,
+                                           struct sw_err *err);
 /* The object of parts that an array or a text of content has, one after the other. A text is one
  * part; null and absent are none. */
 struct sw_wire_content {
