@@ -13,8 +13,9 @@ typedef enum sw_rc open_module(void *ctx, enum sw_abi_class class, struct sw_byt
 struct asking { /* Of who serves nobody, and asks for machine code as it needs it. */
     struct driver *driver;
     struct sw_worker *worker;
-    bool is_answered;     /* The module that was asked for is here, */
-    struct sw_err reason; /* or cannot be had, and why. */
+    struct sw_bytes wanted; /* The program that is asked for; borrowed while it is. */
+    bool is_answered;       /* It is here, */
+    struct sw_err reason;   /* or cannot be had, and why. */
 };
 /* Make driver->host, which then belongs to it; or end the process. */
 void asking_begin(struct asking *asking, struct driver *driver, struct sw_worker *worker,

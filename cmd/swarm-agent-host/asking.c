@@ -1,5 +1,7 @@
 #include "cmd/swarm-agent-host/aside.h"
 
+#include "pkg/agent/runtime/host/guest_wasm.h"
+
 #include <string.h>
 
 static void put(void *ctx, uint32_t worker, struct sw_item *item)
@@ -10,15 +12,17 @@ static void put(void *ctx, uint32_t worker, struct sw_item *item)
     sw_worker_put(asking->worker, item);
 }
 
-/* What the room says of frames: here it is the end of waiting for a module. */
+/* What the room says of frames: here it is the end of waiting for a module, or of the one that runs
+ * a bundle, which comes before it. */
 static void emit(void *ctx, const struct sw_frame *frame)
 {
     struct asking *asking = ctx;
 
     if (frame->kind != SW_FRAME_MODULE_RESULT)
         return;
-    asking->is_answered = true;
-    if (frame->result.code != 0)
+    asking->is_answered =
+        asking->is_answered || sw_bytes_is_equal(frame->result.what, asking->wanted);
+    if (frame->result.code != 0 && asking->reason.rc == SW_OK)
         (void)sw_err_set(&asking->reason, SW_E_PRECONDITION, "the module %.*s: %.*s",
                          (int)frame->result.what.size, (const char *)frame->result.what.data,
                          (int)frame->result.words.size, (const char *)frame->result.words.data);
@@ -28,7 +32,7 @@ static enum sw_rc take(void *ctx, const struct sw_frame *frame, struct sw_err *e
 {
     struct asking *asking = ctx;
 
-    if (frame->kind == SW_FRAME_MODULE)
+    if (frame->kind == SW_FRAME_MODULE || frame->kind == SW_FRAME_BUNDLE)
         return sw_host_receive(asking->driver->host, frame, err);
     if (frame->kind != SW_FRAME_MODULE_DROP)
         return sw_err_set(err, SW_E_CORRUPT, "frame %s where a module is waited for",
@@ -47,6 +51,7 @@ enum sw_rc asking_program(struct asking *asking, struct sw_bytes pod, struct sw_
     enum sw_rc rc;
 
     asking->is_answered = false;
+    asking->wanted = digest;
     asking->reason = (struct sw_err){0};
     link_emit(asking->driver, &wanted);
     rc = link_write(asking->driver, err);
@@ -67,6 +72,7 @@ void asking_begin(struct asking *asking, struct driver *driver, struct sw_worker
                                    .engine = &driver->engine,
                                    .ctx = asking,
                                    .open_module = open,
+                                   .open_bundle = sw_guest_wasm_bundle,
                                    .put = put,
                                    .emit = emit};
     struct sw_err err = {0};

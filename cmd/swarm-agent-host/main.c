@@ -135,6 +135,7 @@ static void recover(struct sw_worker **workers, const struct sw_frame_hello *hel
                                       .engine = &driver.engine,
                                       .ctx = &driver,
                                       .open_module = open_guest,
+                                      .open_bundle = sw_guest_wasm_bundle,
                                       .put = link_put,
                                       .emit = link_emit,
                                       .stand_still = link_still,

@@ -2,8 +2,8 @@
 
 #include "cmd/swarmd/agents.h"
 #include "cmd/swarmd/backup.h"
-#include "cmd/swarmd/bridge.h"
 #include "cmd/swarmd/broker.h"
+#include "cmd/swarmd/builtin.h"
 #include "cmd/swarmd/controllers.h"
 #include "cmd/swarmd/engines.h"
 #include "cmd/swarmd/figures.h"
@@ -362,7 +362,7 @@ static enum sw_rc modules_start(struct daemon *daemon, struct sw_err *err)
                                     &daemon->modules.modules, err);
 
     if (rc == SW_OK)
-        rc = bridge_keep(daemon->modules.modules, err);
+        rc = builtins_keep(daemon->modules.modules, err);
     if (rc == SW_OK)
         rc = key_open(daemon, options.key, err);
     if (rc == SW_OK)
@@ -507,7 +507,7 @@ static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
                  .stop_deadline_ms = settings->agents.stop_timeout_ns / 1000000,
                  .ping_ms = settings->agents.ping_ns / 1000000},
         .data_folder = settings->data_folder,
-        .bridge_digest = bridge_digest(),
+        .bridge_digest = builtin_digest("bridge"),
         .observer = {.ctx = daemon,
                      .on_log = on_log,
                      .on_host = on_host,

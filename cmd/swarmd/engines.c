@@ -3,6 +3,7 @@
 #include "pkg/agent/abi/class.h"
 #include "pkg/agent/controller/replayer.h"
 #include "pkg/agent/hosts/hosts.h"
+#include "pkg/agent/programs/programs.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,24 +37,13 @@ static bool note_older(void *ctx, const char *name)
 }
 
 static enum sw_rc code_get(void *ctx, const char *name_space, const char *program,
-                           void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
-                                        const struct sw_err *err),
-                           void *done_ctx, struct sw_err *err)
+                           sw_program_done *done, void *done_ctx, struct sw_err *err)
 {
-    struct engines *engines = ctx;
-    char digest[SW_ABI_PROGRAM_SIZE];
-    struct sw_buffer wasm;
-    enum sw_rc rc;
+    const struct engines *engines = ctx;
+    const struct sw_programs programs = {engines->modules, engines->compiler};
 
     (void)name_space;
-    sw_abi_program_digest(program, digest);
-    sw_buffer_init(&wasm, SW_ABI_MODULE_BYTES_MAX);
-    rc = sw_modules_find(engines->modules, digest, &wasm, err);
-    if (rc == SW_OK)
-        rc = sw_compiler_get(engines->compiler, program, (struct sw_bytes){wasm.data, wasm.size},
-                             done, done_ctx, err);
-    sw_buffer_done(&wasm);
-    return rc;
+    return sw_program_get(&programs, NULL, program, done, done_ctx, err);
 }
 
 static void on_trouble(void *ctx, const char *words)

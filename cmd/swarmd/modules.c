@@ -1,7 +1,8 @@
 #include "cmd/swarmd/modules.h"
 
-#include "cmd/swarmd/bridge.h"
+#include "cmd/swarmd/builtin.h"
 #include "pkg/agent/abi/class.h"
+#include "pkg/agent/programs/programs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ struct pushing { /* A module that is stored and being compiled. */
     bool is_new;
 };
 
-static void on_compiled(void *ctx, enum sw_rc rc, struct sw_bytes code, const struct sw_err *err)
+static void on_compiled(void *ctx, enum sw_rc rc, const struct sw_abi_code *code,
+                        const struct sw_err *err)
 {
     struct pushing *pushing = ctx;
     struct sw_gateway_module module = {
@@ -31,7 +33,8 @@ static void on_compiled(void *ctx, enum sw_rc rc, struct sw_bytes code, const st
     free(pushing);
 }
 
-/* Compiling at push finds ill-typed code before an Agent is made of it, and warms the cache. */
+/* Compiling at push finds ill-typed code before an Agent is made of it, and warms the cache. What
+ * runs a bundle was compiled when it came. */
 static enum sw_rc
 gateway_put(void *ctx, const char *namespace_, const char *digest, struct sw_bytes wasm,
             void (*done)(void *done_ctx, enum sw_rc rc, const struct sw_gateway_module *module,
@@ -39,6 +42,7 @@ gateway_put(void *ctx, const char *namespace_, const char *digest, struct sw_byt
             void *done_ctx, struct sw_err *err)
 {
     struct modules_adapter *adapter = ctx;
+    const struct sw_programs programs = {adapter->modules, adapter->compiler};
     struct pushing *pushing = calloc(1, sizeof *pushing);
     enum sw_rc rc;
 
@@ -51,7 +55,7 @@ gateway_put(void *ctx, const char *namespace_, const char *digest, struct sw_byt
     (void)snprintf(pushing->digest, sizeof pushing->digest, "%s", digest);
     rc = sw_modules_put(adapter->modules, namespace_, digest, wasm, err);
     if (rc == SW_OK)
-        rc = sw_compiler_get(adapter->compiler, digest, wasm, on_compiled, pushing, err);
+        rc = sw_program_get(&programs, namespace_, digest, on_compiled, pushing, err);
     if (rc != SW_OK)
         free(pushing);
     else
@@ -92,31 +96,18 @@ static bool code_has(void *ctx, const char *name_space, const char *program)
     sw_abi_program_digest(program, digest);
     is_there = sw_modules_has(adapter->modules, name_space, digest);
     if (!is_there) /* Ours are there for all. */
-        return sw_modules_has(adapter->modules, BRIDGE_NAMESPACE, digest);
+        return sw_modules_has(adapter->modules, SW_MODULES_PLATFORM, digest);
     sw_module_controller_touch(adapter->collector, name_space, digest);
     return true;
 }
 
 static enum sw_rc code_get(void *ctx, const char *name_space, const char *program,
-                           void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
-                                        const struct sw_err *err),
-                           void *done_ctx, struct sw_err *err)
+                           sw_program_done *done, void *done_ctx, struct sw_err *err)
 {
     struct modules_adapter *adapter = ctx;
-    char digest[SW_ABI_PROGRAM_SIZE];
-    struct sw_buffer wasm;
-    enum sw_rc rc;
+    const struct sw_programs programs = {adapter->modules, adapter->compiler};
 
-    sw_abi_program_digest(program, digest);
-    sw_buffer_init(&wasm, SW_ABI_MODULE_BYTES_MAX);
-    if (!sw_modules_has(adapter->modules, name_space, digest))
-        name_space = BRIDGE_NAMESPACE;
-    rc = sw_modules_get(adapter->modules, name_space, digest, &wasm, err);
-    if (rc == SW_OK)
-        rc = sw_compiler_get(adapter->compiler, program, (struct sw_bytes){wasm.data, wasm.size},
-                             done, done_ctx, err);
-    sw_buffer_done(&wasm);
-    return rc;
+    return sw_program_get(&programs, name_space, program, done, done_ctx, err);
 }
 
 struct sw_machine_code modules_adapter_code(struct modules_adapter *adapter)
@@ -160,7 +151,7 @@ static bool collector_has(void *ctx, const struct sw_module_name *name)
 {
     struct modules_adapter *adapter = ctx;
 
-    return strcmp(name->digest, bridge_digest()) == 0 ||
+    return builtins_have(name->digest) ||
            sw_hosts_has_module(adapter->hosts, name->namespace, name->digest);
 }
 

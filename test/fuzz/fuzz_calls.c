@@ -76,7 +76,8 @@ static struct sw_guest *neighbour(struct world *w, uint8_t **ret_memory)
 
 static struct sw_guest_module *open_module(struct world *w, const char *path)
 {
-    struct sw_guest_module *opened = NULL;
+    static const char payload[] = "what the program brings along for this module";
+    struct sw_guest_module *opened = NULL, *bundle = NULL;
     struct sw_buffer module, rewritten, code;
     struct sw_err err = {0};
 
@@ -88,14 +89,17 @@ static struct sw_guest_module *open_module(struct world *w, const char *path)
         sw_wasm_compile((struct sw_bytes){rewritten.data, rewritten.size}, w->class, &code, &err) !=
             SW_OK ||
         sw_guest_wasm_open(w->wasm, w->class, (struct sw_bytes){code.data, code.size}, &opened,
-                           &err) != SW_OK) {
+                           &err) != SW_OK ||
+        sw_guest_wasm_bundle(NULL, opened, (struct sw_bytes){payload, sizeof payload}, &bundle,
+                             &err) != SW_OK) {
         fprintf(stderr, "%s\n", err.message);
         abort();
     }
     sw_buffer_done(&module);
     sw_buffer_done(&rewritten);
     sw_buffer_done(&code);
-    return opened;
+    w->engine.module_unref(w->engine.ctx, opened);
+    return bundle;
 }
 
 static struct world *world(enum sw_abi_class class)

@@ -1,6 +1,7 @@
 /* waits */
 /* Calls what a message says, with the arguments that it says: the message is a list of calls, each
  * a number and its arguments. test/fuzz/fuzz_calls.c makes the messages. */
+#include <swarm/bundle.h>
 #include <swarm/wait.h>
 
 #include "wasi.h"
@@ -80,6 +81,8 @@ static uint64_t call_swarm(uint8_t number)
         return (uint64_t)swarm_random(P, U);
     case 10:
         return (uint64_t)swarm_self(I, P, U);
+    case 12:
+        return (uint64_t)swarm_bundle(U, P, U);
     default:
         return (uint64_t)swarm_result(P, P, U);
     }
@@ -147,7 +150,7 @@ int32_t SWARM_EXPORT(on_message)(const struct swarm_message *message)
     while (at < given->body_size) {
         uint8_t number = (uint8_t)take(1);
         if (number < 0x40)
-            sum = sum * 31 + call_swarm(number % 12);
+            sum = sum * 31 + call_swarm(number == 0x3f ? 12 : number % 12);
         else if (number < 0x80)
             sum = sum * 31 + (uint32_t)call_wasi(number % 17);
         else if (number < 0x90)

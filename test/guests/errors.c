@@ -2,6 +2,7 @@
 /* Makes each call of swarm_1 answer each of its errors, and says what it got: a line "CALL CODE
  * WANTED how" for every try. test/e2e/conformance.py compares them with what the headers say. The
  * body of a message names the tries; those that leave no room for a reply tell in the log. */
+#include <swarm/bundle.h>
 #include <swarm/wait.h>
 
 #define TEXT_MAX 60000u
@@ -235,6 +236,9 @@ static void try_the_rest(void)
     tell("self", swarm_self(4, text, 0), SWARM_E_INVALID, "fact 4");
     tell("self", swarm_self(SWARM_SELF_AGENT, longest, 3), 6, "cut at 3 bytes");
     tell("self", longest[2] == 'r' && longest[3] == 'a' ? 0 : 1, SWARM_OK, "not more than that");
+    tell("bundle", swarm_bundle(0, (void *)(__UINTPTR_TYPE__)0xfffffff0u, 32), SWARM_E_INVALID,
+         "beyond the memory");
+    tell("bundle", swarm_bundle(0, longest, sizeof longest), SWARM_OK, "no bundle");
 }
 
 static int32_t try_arguments(const struct swarm_message *m)

@@ -55,6 +55,22 @@ image must hold it, and the start section becomes the export `swarm.start`, whic
 within the first entry, under its deadline; then `_initialize`, then `on_start`. Names that begin
 with `swarm.` are therefore not free.
 
+What is pushed may also be a *bundle*: a payload for a module that others run too, their *runtime*,
+such as an interpreter and a program for it. It has the digest of its own bytes, and is named,
+kept, upgraded and replayed by that as a module is; the machine code that runs is the runtime's,
+made and loaded once for all of its bundles. `swarm_bundle` reads the payload.
+
+| Offset | Bytes | |
+|---|---|---|
+| 0 | 4 | 0, `s`, `w`, `b` |
+| 4 | 4 | the version, 1; little-endian, as the size is |
+| 8 | 32 | the SHA-256 of the runtime, a module |
+| 40 | 4 | the size of the payload, at most 16 MiB |
+| 44 | | the payload, and nothing behind it |
+
+The runtime has to be in the bundle's namespace before it is pushed, or be a part of this Swarm;
+it stays as long as a bundle that names it does.
+
 Refused at push is what could not be read back and put into an image: instructions that change a
 table (`table.set`, `table.grow`, `table.fill`, `table.copy`, `table.init`, `elem.drop`) or drop a
 data segment (`data.drop`); mutable globals that hold references; memories, tables and globals

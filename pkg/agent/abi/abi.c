@@ -19,6 +19,7 @@ static const struct sw_abi_function imports[] = {
     {.name = "sleep", .parameters = "l", .result = "i"},
     {.name = "result", .parameters = "iii", .result = "i"},
     {.name = "call", .parameters = "iiiiiil", .result = "i"},
+    {.name = "bundle", .parameters = "iii", .result = "i"},
 };
 
 /* Everything there is, so that whatever a toolchain's start-up code names is found; what each does

@@ -32,6 +32,7 @@
     "wasmtime 50.0.1, settings 3 (3a413680), " SW_ABI_PROCESSOR ", rewriter 1, image 2, swarm_1"
 
 #define SW_ABI_MODULE_BYTES_MAX (32u << 20)
+#define SW_ABI_PAYLOAD_BYTES_MAX (16u << 20) /* Of a bundle: pkg/agent/modules/bundle.h. */
 #define SW_ABI_TABLE_ELEMENTS_MAX 65536u
 #define SW_ABI_GLOBALS_MAX 256u  /* Mutable ones: they are part of every snapshot. */
 #define SW_ABI_PAGE_BYTES 65536u /* Of WebAssembly. */

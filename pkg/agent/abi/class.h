@@ -6,9 +6,10 @@
  *   replay   the same result on every processor: a history can be replayed on another one
  *   ...-fuel each of them, with code that counts its own instructions
  *
- * A *program* is a module in a class: what a host loads. It is named by the module's digest, and,
- * unless it is compact, "/" and the class. State is memory and globals, so all classes of one build
- * read each other's images; records are replayed in the class that made them.
+ * A *program* is a module, or a bundle (pkg/agent/modules/bundle.h), in a class: what a host loads.
+ * It is named by the digest of what was pushed, and, unless it is compact, "/" and the class. State
+ * is memory and globals, so all classes of one build read each other's images; records are replayed
+ * in the class that made them.
  * Threads: pure functions.  I/O: none. */
 #pragma once
 #include "pkg/agent/abi/abi.h"
@@ -54,6 +55,13 @@ void sw_abi_code_fingerprint(const char *build, enum sw_abi_class class,
                              char ret_text[SW_ABI_FINGERPRINT_SIZE]);
 /* The class that a text of either says; compact if it says none. */
 enum sw_abi_class sw_abi_class_of(struct sw_bytes fingerprint);
+
+/* What a program is loaded from. */
+struct sw_abi_code {
+    struct sw_bytes machine; /* Machine code: of the module, or of the one that runs the bundle. */
+    const char *runtime;     /* Of a bundle: the name of that one as a program; NULL: a module. */
+    struct sw_bytes payload; /* Of a bundle; at most SW_ABI_PAYLOAD_BYTES_MAX, perhaps none. */
+};
 
 /* The name of a program. A digest that is too long is cut. */
 void sw_abi_program_name(struct sw_bytes digest, enum sw_abi_class class,

@@ -1,6 +1,7 @@
 #include "pkg/agent/controller/aside.h"
 
 #include "pkg/agent/abi/class.h"
+#include "pkg/agent/controller/pieces.h"
 #include "pkg/agent/link/exit.h"
 
 #include <signal.h>
@@ -20,6 +21,7 @@ struct sw_aside {
     struct sw_timer *deadline;
     struct sw_buffer inbound, outbound;
     char program[SW_ABI_PROGRAM_SIZE]; /* That is asked for. */
+    char runtime[SW_ABI_PROGRAM_SIZE]; /* Of the last bundle, which the host has; "": of none. */
     bool is_fetching;
     struct sw_err failure;
 };
@@ -70,21 +72,24 @@ void sw_aside_send(struct sw_aside *aside, const struct sw_frame *frame)
 
 /* --- Modules --------------------------------------------------------------------------------- */
 
-static void send_code(struct sw_aside *aside, struct sw_bytes code)
+static void send_piece(void *ctx, const struct sw_frame *frame)
 {
-    const uint8_t *data = code.data;
+    sw_aside_send(ctx, frame);
+}
 
-    for (size_t at = 0; at < code.size;) {
-        size_t size = code.size - at < SW_FRAME_CHUNK_MAX ? code.size - at : SW_FRAME_CHUNK_MAX;
-        struct sw_frame frame = {.kind = SW_FRAME_MODULE,
-                                 .module = {.digest = {aside->program, strlen(aside->program)},
-                                            .offset = at,
-                                            .total = code.size,
-                                            .bytes = {data + at, size}}};
+/* What runs a bundle goes before it, if it is not what ran the last one. */
+static void send_code(struct sw_aside *aside, const struct sw_abi_code *code)
+{
+    const struct sw_pieces pieces = {send_piece, aside};
 
-        sw_aside_send(aside, &frame);
-        at += size;
+    if (code->runtime == NULL) {
+        sw_pieces_send_module(&pieces, aside->program, code->machine);
+        return;
     }
+    if (strcmp(aside->runtime, code->runtime) != 0)
+        sw_pieces_send_module(&pieces, code->runtime, code->machine);
+    (void)snprintf(aside->runtime, sizeof aside->runtime, "%s", code->runtime);
+    sw_pieces_send_bundle(&pieces, aside->program, code);
 }
 
 /* The host tells what it cannot do without a module that is not there: it may not need it. */
@@ -98,12 +103,13 @@ static void send_none(struct sw_aside *aside, enum sw_rc rc, const char *words)
     sw_aside_send(aside, &frame);
 }
 
-static void on_code(void *ctx, enum sw_rc rc, struct sw_bytes code, const struct sw_err *err)
+static void on_code(void *ctx, enum sw_rc rc, const struct sw_abi_code *code,
+                    const struct sw_err *err)
 {
     struct sw_aside *aside = ctx;
 
     aside->is_fetching = false;
-    if (rc == SW_OK && code.size > 0)
+    if (rc == SW_OK && code->machine.size > 0)
         send_code(aside, code);
     else
         send_none(aside, rc, err == NULL ? "" : err->message);

@@ -13,6 +13,7 @@
  * Threads: the loop's thread; no callback runs inside the call that causes it.
  * I/O: a child process and a socket pair on the loop.  Limits: struct sw_agents_options. */
 #pragma once
+#include "pkg/agent/abi/class.h"
 #include "pkg/agent/cgroups/cgroups.h"
 #include "pkg/agent/controller/pages.h"
 #include "pkg/agent/controller/view.h"
@@ -40,13 +41,13 @@ struct sw_machine_code {
     void *ctx;
     /* Whether the module was pushed to this namespace: knowing a digest is no right to run it. */
     bool (*has)(void *ctx, const char *name_space, const char *program);
-    /* Ask for the machine code of a program, which is named by the digest of its module and the
+    /* Ask for the code of a program, which is named by the digest of its module or bundle and the
      * class of engine that it is for (pkg/agent/abi/class.h); done is called exactly once, never
-     * inside this call. bytes is trusted (its seal was verified) and borrowed for the call of done.
-     * rc otherwise: SW_E_NOT_FOUND no such module here, SW_E_INVALID it cannot be compiled, others:
-     * ask again. An error returned here means that done will not be called. */
+     * inside this call. code is borrowed for the call of done; its machine code is trusted (its
+     * seal was verified). rc otherwise: SW_E_NOT_FOUND no such module here, SW_E_INVALID it cannot
+     * be compiled, others: ask again. An error returned here means that done will not be called. */
     enum sw_rc (*get)(void *ctx, const char *name_space, const char *program,
-                      void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
+                      void (*done)(void *done_ctx, enum sw_rc rc, const struct sw_abi_code *code,
                                    const struct sw_err *err),
                       void *done_ctx, struct sw_err *err);
 };

@@ -1,4 +1,5 @@
 /* Machine code on its way to the host: fetched when a Pod needs it, sent once to each host. */
+#include "pkg/agent/controller/pieces.h"
 #include "pkg/agent/controller/state.h"
 
 #include <stdio.h>
@@ -29,7 +30,7 @@ enum sw_rc sw_modules_use(struct sw_agents *agents, const char *program,
         }
         (void)memcpy(module->program, program, size + 1);
     }
-    module->pods++;
+    module->uses++;
     *ret_module = module;
     return SW_OK;
 }
@@ -37,8 +38,9 @@ enum sw_rc sw_modules_use(struct sw_agents *agents, const char *program,
 void sw_modules_release(struct sw_agents *agents, struct sw_module *module)
 {
     struct sw_frame drop = {.kind = SW_FRAME_MODULE_DROP};
+    struct sw_module *runtime = module->runtime;
 
-    if (--module->pods > 0)
+    if (--module->uses > 0)
         return;
     if (module->is_sent) {
         drop.module_drop.digest = (struct sw_bytes){module->program, strlen(module->program)};
@@ -46,24 +48,51 @@ void sw_modules_release(struct sw_agents *agents, struct sw_module *module)
     }
     (void)sw_map_remove(agents->modules, module->program, strlen(module->program));
     free(module);
+    if (runtime != NULL)
+        sw_modules_release(agents, runtime);
 }
 
-static void pieces_send(struct sw_agents *agents, struct sw_module *module, struct sw_bytes code)
+static void piece_send(void *ctx, const struct sw_frame *frame)
 {
-    const uint8_t *data = code.data;
+    sw_host_send(ctx, frame);
+}
 
-    for (size_t at = 0; at < code.size;) {
-        size_t size = code.size - at < SW_FRAME_CHUNK_MAX ? code.size - at : SW_FRAME_CHUNK_MAX;
-        struct sw_frame frame = {.kind = SW_FRAME_MODULE};
+static void machine_send(struct sw_agents *agents, struct sw_module *module,
+                         struct sw_bytes machine)
+{
+    const struct sw_pieces pieces = {piece_send, agents};
 
-        frame.module.digest = (struct sw_bytes){module->program, strlen(module->program)};
-        frame.module.offset = at;
-        frame.module.total = code.size;
-        frame.module.bytes = (struct sw_bytes){data + at, size};
-        sw_host_send(agents, &frame);
-        at += size;
-    }
+    sw_pieces_send_module(&pieces, module->program, machine);
     module->is_sent = true;
+}
+
+/* What runs it goes first, unless it is there. */
+static enum sw_rc bundle_send(struct sw_agents *agents, struct sw_module *module,
+                              const struct sw_abi_code *code, struct sw_err *err)
+{
+    const struct sw_pieces pieces = {piece_send, agents};
+    enum sw_rc rc = module->runtime != NULL
+                        ? SW_OK
+                        : sw_modules_use(agents, code->runtime, &module->runtime, err);
+
+    if (rc != SW_OK)
+        return rc;
+    if (!module->runtime->is_sent)
+        machine_send(agents, module->runtime, code->machine);
+    sw_pieces_send_bundle(&pieces, module->program, code);
+    module->is_sent = true;
+    return SW_OK;
+}
+
+static enum sw_rc code_send(struct sw_agents *agents, struct sw_module *module,
+                            const struct sw_abi_code *code, struct sw_err *err)
+{
+    if (code->machine.size == 0)
+        return sw_err_set(err, SW_E_UNAVAILABLE, "there is no machine code for it");
+    if (code->runtime != NULL)
+        return bundle_send(agents, module, code, err);
+    machine_send(agents, module, code->machine);
+    return SW_OK;
 }
 
 static const char *reason_of(enum sw_rc rc)
@@ -73,9 +102,11 @@ static const char *reason_of(enum sw_rc rc)
     return rc == SW_E_INVALID ? "ModuleInvalid" : "ModuleUnavailable";
 }
 
-static void on_code(void *ctx, enum sw_rc rc, struct sw_bytes bytes, const struct sw_err *err)
+static void on_code(void *ctx, enum sw_rc rc, const struct sw_abi_code *code,
+                    const struct sw_err *err)
 {
     struct fetch *fetch = ctx;
+    struct sw_err reason = {0};
     struct sw_agents *agents = fetch->agents;
     struct sw_module *module =
         agents == NULL ? NULL
@@ -95,13 +126,16 @@ static void on_code(void *ctx, enum sw_rc rc, struct sw_bytes bytes, const struc
         /* It was for a host that is gone; the present one may wait for it now. */
         if (agents->state == SW_HOST_UP)
             sw_modules_send(agents, module, name_space);
-    } else if (rc == SW_OK && bytes.size > 0) {
-        pieces_send(agents, module, bytes);
-        sw_pods_module_ready(agents, module);
-    } else {
-        sw_pods_module_failed(agents, module, reason_of(rc),
-                              err == NULL ? "there is no machine code for it" : err->message);
+        return;
     }
+    if (rc != SW_OK && err != NULL)
+        reason = *err;
+    else if (rc == SW_OK)
+        rc = code_send(agents, module, code, &reason);
+    if (rc == SW_OK)
+        sw_pods_module_ready(agents, module);
+    else
+        sw_pods_module_failed(agents, module, reason_of(rc), reason.message);
 }
 
 void sw_modules_send(struct sw_agents *agents, struct sw_module *module, const char *name_space)

@@ -25,11 +25,12 @@ enum sw_host_state {
     SW_HOST_STOPPED
 };
 
-struct sw_module {                     /* Machine code that Pods need. Lives while one does. */
+struct sw_module {                     /* What Pods need. Lives while one does. */
     char program[SW_ABI_PROGRAM_SIZE]; /* "sha256:" and 64 digits, and its class. */
-    size_t pods;
-    bool is_sent;     /* To the present host. */
-    bool is_fetching; /* A get is under way. */
+    size_t uses;                       /* By Pods, and by bundles that it runs. */
+    struct sw_module *runtime;         /* Of a bundle that was sent: what runs it. */
+    bool is_sent;                      /* To the present host. */
+    bool is_fetching;                  /* A get is under way. */
 };
 
 #define SW_POD_MODULES_MAX 64 /* Older ones; the first to be asked for gives way. */

@@ -58,6 +58,9 @@ static const struct field hello_fields[] = {
 static const struct field module_fields[] = {NAME(module.digest, SW_FRAME_PROGRAM_MAX),
                                              U64(module.offset), U64(module.total),
                                              BYTES(module.bytes, SW_FRAME_CHUNK_MAX)};
+static const struct field bundle_fields[] = {
+    NAME(bundle.digest, SW_FRAME_PROGRAM_MAX), NAME(bundle.runtime, SW_FRAME_PROGRAM_MAX),
+    U64(bundle.offset), U64(bundle.total), BYTES(bundle.bytes, SW_FRAME_CHUNK_MAX)};
 static const struct field module_drop_fields[] = {NAME(module_drop.digest, SW_FRAME_PROGRAM_MAX)};
 static const struct field module_ask_fields[] = {ID(module_ask.request),
                                                  NAME(module_ask.digest, DIGEST_MAX)};
@@ -374,6 +377,7 @@ static const struct field call_end_fields[] = {CALL_NAME(call_end)};
 static const struct shape shapes[] = {
     SHAPE(HELLO, SW_FRAME_TO_HOST, hello_fields),
     SHAPE(MODULE, SW_FRAME_TO_HOST, module_fields),
+    SHAPE(BUNDLE, SW_FRAME_TO_HOST, bundle_fields),
     SHAPE(MODULE_DROP, SW_FRAME_TO_HOST, module_drop_fields),
     SHAPE(POD_OPEN, SW_FRAME_TO_HOST, pod_open_fields),
     SHAPE(POD_CLOSE, SW_FRAME_TO_HOST, pod_close_fields),

@@ -16,7 +16,7 @@
 #include "pkg/agent/link/usage.h"
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 17
+#define SW_LINK_VERSION 18
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
@@ -48,6 +48,7 @@ enum sw_frame_kind {
     SW_FRAME_PAST,       /* The first one of a host that looks at a past. */
     SW_FRAME_FORK, /* A piece of an instance that is to be there; the last one completes it. */
     SW_FRAME_FORK_CHANGE,
+    SW_FRAME_BUNDLE, /* A piece of a bundle's payload; the last one completes it. */
     /* From the host. */
     SW_FRAME_READY = 64, /* The first one: the journal is recovered. */
     SW_FRAME_MODULE_RESULT,
@@ -142,7 +143,8 @@ struct sw_frame_ready {
     struct sw_bytes words;              /* What recovery did, for the log. */
 };
 
-struct sw_frame_result { /* MODULE_RESULT, STOPPED. code: an enum sw_rc without its sign. */
+/* MODULE_RESULT (of a BUNDLE, too), STOPPED. code: an enum sw_rc without its sign. */
+struct sw_frame_result {
     struct sw_bytes what;
     uint32_t code;
     struct sw_bytes words;
@@ -192,6 +194,7 @@ struct sw_frame { /* Decoded; borrows the bytes it was decoded from. */
     union {
         struct sw_frame_hello hello;
         struct sw_frame_module module;
+        struct sw_frame_bundle bundle;
         struct sw_frame_digest module_drop;
         struct sw_frame_module_ask module_ask;
         struct sw_frame_pod_open pod_open;

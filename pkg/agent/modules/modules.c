@@ -1,6 +1,7 @@
 #include "pkg/agent/modules/modules.h"
 
 #include "pkg/agent/abi/abi.h"
+#include "pkg/agent/modules/bundle.h"
 #include "pkg/security/crypto/digest.h"
 #include "pkg/utils/base/text.h"
 
@@ -194,6 +195,38 @@ enum sw_rc sw_modules_put(struct sw_modules *modules, const char *namespace, con
     return rc == SW_OK ? sw_module_push_finish(push, NULL, err) : rc;
 }
 
+/* A bundle is well if what runs it is here, and a module. */
+static enum sw_rc check_bundle(const struct sw_modules *modules, const char *namespace,
+                               struct sw_bytes bytes, struct sw_err *err)
+{
+    struct sw_bundle_view bundle;
+    struct sw_module_name runtime;
+    char other[SW_DIGEST_TEXT_SIZE];
+    enum sw_rc rc = sw_bundle_read(bytes, &bundle, err);
+
+    if (rc != SW_OK)
+        return rc;
+    rc = sw_modules_home(modules, namespace, bundle.runtime, &runtime);
+    if (rc != SW_OK) {
+        (void)sw_err_set(err, SW_E_PRECONDITION,
+                         "the bundle's runtime, the module %s, is neither in namespace %s nor a "
+                         "part of this Swarm",
+                         bundle.runtime, namespace);
+        sw_err_hint(err, "push that module to the namespace first, or build the bundle for a "
+                         "runtime of this version of Swarm");
+        return SW_E_PRECONDITION;
+    }
+    rc = sw_modules_runtime(modules, &runtime, other, err);
+    if (rc == SW_E_NOT_FOUND)
+        return SW_OK;
+    if (rc != SW_OK)
+        return rc;
+    (void)sw_err_set(err, SW_E_INVALID, "the bundle's runtime %s is a bundle itself",
+                     bundle.runtime);
+    sw_err_hint(err, "name the module that runs that one: %s", other);
+    return SW_E_INVALID;
+}
+
 enum sw_rc sw_module_push_finish(struct sw_module_push *push, struct sw_module_view *ret_view,
                                  struct sw_err *err)
 {
@@ -211,7 +244,8 @@ enum sw_rc sw_module_push_finish(struct sw_module_push *push, struct sw_module_v
         sw_err_hint(err, "it was changed or cut on its way; push it again");
         return SW_E_INVALID;
     }
-    rc = sw_module_validate(bytes, ret_view, err);
+    rc = sw_bundle_is(bytes) ? check_bundle(push->modules, push->namespace, bytes, err)
+                             : sw_module_validate(bytes, ret_view, err);
     return rc == SW_OK ? store(push->modules, push->namespace, digest, bytes, err) : rc;
 }
 
@@ -225,6 +259,43 @@ bool sw_modules_has(const struct sw_modules *modules, const char *namespace, con
 
     return path_of(modules, namespace, digest, path, NULL) == SW_OK &&
            system->path_view(system->ctx, path, &view, NULL) == SW_OK && view.is_regular;
+}
+
+enum sw_rc sw_modules_home(const struct sw_modules *modules, const char *namespace,
+                           const char *digest, struct sw_module_name *ret_name)
+{
+    const char *home = sw_modules_has(modules, namespace, digest)             ? namespace
+                       : sw_modules_has(modules, SW_MODULES_PLATFORM, digest) ? SW_MODULES_PLATFORM
+                                                                              : NULL;
+
+    if (home == NULL)
+        return SW_E_NOT_FOUND;
+    (void)snprintf(ret_name->namespace, sizeof ret_name->namespace, "%s", home);
+    (void)snprintf(ret_name->digest, sizeof ret_name->digest, "%s", digest);
+    return SW_OK;
+}
+
+enum sw_rc sw_modules_runtime(const struct sw_modules *modules, const struct sw_module_name *name,
+                              char ret_digest[SW_DIGEST_TEXT_SIZE], struct sw_err *err)
+{
+    const struct sw_system *system = modules->system;
+    uint8_t head[SW_BUNDLE_HEAD_BYTES];
+    char path[SW_PATH_MAX];
+    size_t size = 0;
+    int file;
+    enum sw_rc rc = path_of(modules, name->namespace, name->digest, path, err);
+
+    if (rc == SW_OK)
+        rc = system->file_open(system->ctx, path, SW_FILE_READ, &file, err);
+    if (rc != SW_OK)
+        return rc;
+    rc = system->file_read(system->ctx, file, 0, head, sizeof head, &size, err);
+    system->file_close(system->ctx, file);
+    if (rc != SW_OK)
+        return rc;
+    return sw_bundle_runtime((struct sw_bytes){head, size}, ret_digest)
+               ? SW_OK
+               : sw_err_set(err, SW_E_NOT_FOUND, "%s is no bundle", name->digest);
 }
 
 enum sw_rc sw_modules_get(const struct sw_modules *modules, const char *namespace,

@@ -185,8 +185,10 @@ enum sw_rc sw_command_agent_push(struct sw_cli *cli, struct sw_err *err)
                           SW_MODULE_BYTES_MAX >> 20);
     if (rc != SW_OK)
         return rc;
-    if (wasm.size < 8 || memcmp(wasm.data, "\0asm", 4) != 0) {
-        (void)sw_err_set(err, SW_E_INVALID, "%s is no WebAssembly module", path);
+    if (wasm.size < 8 || (memcmp(wasm.data, "\0asm", 4) != 0 && /* A module, or a bundle. */
+                          memcmp(wasm.data, "\0swb", 4) != 0)) {
+        (void)sw_err_set(err, SW_E_INVALID, "%s is neither a WebAssembly module nor a bundle",
+                         path);
         sw_err_hint(err, "build one with: swarm agent build");
         return SW_E_INVALID;
     }

@@ -182,7 +182,7 @@ static enum sw_rc load_module(struct reading *reading, const struct sw_manifest 
     return file.wasm.data == NULL ? sw_cli_no_memory(err) : keep_module(reading, &file, err);
 }
 
-/* Agents and templates name modules; a path ends in ".wasm" or has a slash. */
+/* Agents and templates name modules; a path ends in ".wasm" or ".bundle", or has a slash. */
 static enum sw_rc settle_module(struct reading *reading, struct sw_manifest *manifest,
                                 struct sw_err *err)
 {
@@ -198,7 +198,8 @@ static enum sw_rc settle_module(struct reading *reading, struct sw_manifest *man
         return SW_OK;
     }
     if (*module == NULL || strncmp(*module, "sha256:", 7) == 0 ||
-        (strchr(*module, '/') == NULL && !ends_with(*module, ".wasm")))
+        (strchr(*module, '/') == NULL && !ends_with(*module, ".wasm") &&
+         !ends_with(*module, ".bundle")))
         return SW_OK;
     if (reading->with_modules)
         return load_module(reading, manifest, field, module, err);

@@ -258,11 +258,13 @@ static const struct sw_command commands[] = {
      .action = APPLY,
      .arguments = "-f FILE...",
      .summary = "Make objects as manifests say, or change them to it",
-     .details = "All manifests are read and checked first. Every mistake is told as "
-                "file:line:column, and\n"
-                "nothing is changed unless all are valid. `module: ./x.wasm` is pushed and "
-                "replaced by its\n"
-                "digest. Namespaces and templates come first, whatever the order of files.",
+     .details =
+         "All manifests are read and checked first. Every mistake is told as "
+         "file:line:column, and\n"
+         "nothing is changed unless all are valid. `module: ./x.wasm` or "
+         "`./x.bundle` is pushed\n"
+         "and replaced by its digest. Namespaces and templates come first, whatever the order "
+         "of files.",
      .examples = "swarm apply -f agent.yaml\nswarm apply -f examples/librarian\n"
                  "swarm apply -f - --dry-run < agent.yaml",
      FLAGS(apply_flags)},
@@ -411,9 +413,11 @@ static const struct sw_command commands[] = {
      FLAGS(build_flags)},
     {.name = "agent push",
      .action = AGENT_PUSH,
-     .arguments = "FILE.wasm",
-     .summary = "Push a module and print its digest",
-     .details = "`swarm apply` does this by itself for `module: ./x.wasm`.",
+     .arguments = "FILE",
+     .summary = "Push a module or a bundle and print its digest",
+     .details = "`swarm apply` does this by itself for `module: ./x.wasm` and `./x.bundle`. The "
+                "module that\n"
+                "runs a bundle has to be there before it.",
      .examples = "swarm agent push greeter.wasm",
      .arguments_min = 1,
      .arguments_max = 1,

@@ -3,6 +3,7 @@
 #include "pkg/agent/compiler/compiler.h"
 #include "pkg/agent/controller/replayer.h"
 #include "pkg/agent/modules/modules.h"
+#include "pkg/agent/programs/programs.h"
 #include "pkg/agent/store/journal.h"
 #include "pkg/cli/operator/operator.h"
 
@@ -22,26 +23,15 @@ struct replay {
 /* --- Machine code ---------------------------------------------------------------------------- */
 
 static enum sw_rc code_get(void *ctx, const char *name_space, const char *program,
-                           void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
-                                        const struct sw_err *err),
-                           void *done_ctx, struct sw_err *err)
+                           sw_program_done *done, void *done_ctx, struct sw_err *err)
 {
-    struct replay *replay = ctx;
-    char digest[SW_ABI_PROGRAM_SIZE];
-    struct sw_buffer wasm;
-    enum sw_rc rc;
+    const struct replay *replay = ctx;
+    const struct sw_programs programs = {replay->modules, replay->compiler};
 
     (void)name_space;
-    sw_abi_program_digest(program, digest);
     if (replay->modules == NULL)
         return sw_err_set(err, SW_E_NOT_FOUND, "the data folder holds no modules");
-    sw_buffer_init(&wasm, SW_ABI_MODULE_BYTES_MAX);
-    rc = sw_modules_find(replay->modules, digest, &wasm, err);
-    if (rc == SW_OK)
-        rc = sw_compiler_get(replay->compiler, program, (struct sw_bytes){wasm.data, wasm.size},
-                             done, done_ctx, err);
-    sw_buffer_done(&wasm);
-    return rc;
+    return sw_program_get(&programs, NULL, program, done, done_ctx, err);
 }
 
 /* Without the key that sealed the cache, all is compiled anew, under one that nobody keeps. */

@@ -94,13 +94,44 @@ static struct entry *entry_find(const struct sw_module_controller *controller,
     return size == 0 ? NULL : sw_map_find(controller->entries, key, size);
 }
 
-void sw_module_controller_touch(struct sw_module_controller *controller, const char *namespace,
-                                const char *digest)
+static void touch(struct sw_module_controller *controller, const char *namespace,
+                  const char *digest)
 {
-    struct entry *entry = controller == NULL ? NULL : entry_of(controller, namespace, digest);
+    struct entry *entry = entry_of(controller, namespace, digest);
 
     if (entry != NULL)
         entry->needed_ms = now_ms(controller);
+}
+
+/* What runs a bundle is needed for as long as the bundle is there, needed or not.
+ * SW_OK: also if it is a module.  Others: it could not be looked at. */
+static enum sw_rc touch_runtime(struct sw_module_controller *controller,
+                                const struct sw_module_name *name, struct sw_err *err)
+{
+    const struct sw_modules *modules = controller->options.modules;
+    struct sw_module_name runtime;
+    char digest[SW_DIGEST_TEXT_SIZE];
+    enum sw_rc rc = sw_modules_runtime(modules, name, digest, err);
+
+    if (rc == SW_E_NOT_FOUND)
+        return SW_OK;
+    if (rc == SW_OK && sw_modules_home(modules, name->namespace, digest, &runtime) == SW_OK)
+        touch(controller, runtime.namespace, runtime.digest);
+    return rc;
+}
+
+void sw_module_controller_touch(struct sw_module_controller *controller, const char *namespace,
+                                const char *digest)
+{
+    struct sw_module_name name;
+    char key[KEY_SIZE];
+
+    if (controller == NULL || key_of(namespace, digest, key) == 0)
+        return;
+    touch(controller, namespace, digest);
+    (void)snprintf(name.namespace, sizeof name.namespace, "%s", namespace);
+    (void)snprintf(name.digest, sizeof name.digest, "%s", digest);
+    (void)touch_runtime(controller, &name, NULL);
 }
 
 static void forget(struct sw_module_controller *controller, const struct sw_module_name *name)
@@ -303,15 +334,32 @@ static void go_on(struct sw_module_controller *controller)
 
 /* --- Passes ---------------------------------------------------------------------------------- */
 
+struct census { /* Of all that is there. */
+    struct sw_module_controller *controller;
+    enum sw_rc rc;
+    struct sw_err *err;
+};
+
 static bool note(void *ctx, const struct sw_module_name *name)
 {
-    struct sw_module_controller *controller = ctx;
-    struct entry *entry = entry_of(controller, name->namespace, name->digest);
+    struct census *census = ctx;
+    struct entry *entry = entry_of(census->controller, name->namespace, name->digest);
 
-    if (entry == NULL)
+    if (entry == NULL) {
+        census->rc = sw_err_set(census->err, SW_E_EXHAUSTED, "no memory for a module");
         return false;
+    }
     entry->is_there = true;
-    return true;
+    census->rc = touch_runtime(census->controller, name, census->err);
+    return census->rc == SW_OK;
+}
+
+static enum sw_rc note_all(struct sw_module_controller *controller, struct sw_err *err)
+{
+    struct census census = {.controller = controller, .err = err};
+    enum sw_rc rc = sw_modules_each(controller->options.modules, note, &census, err);
+
+    return rc == SW_OK ? census.rc : rc;
 }
 
 /* As of when the pass began: what it saw itself is not old, however long it takes. */
@@ -378,7 +426,7 @@ static void on_timer(void *ctx)
     controller->count = controller->at = 0;
     controller->searched[0] = '\0';
     controller->next = (struct sw_module_controller_view){0};
-    rc = sw_modules_each(modules, note, controller, &err);
+    rc = note_all(controller, &err);
     if (rc == SW_OK)
         forget_absent(controller);
     if (rc == SW_OK)

@@ -1,6 +1,7 @@
 /* Collection of modules: what nothing needs is removed, with its machine code.
  *
- *     named by an object of its namespace, or the module of a Pod here -> needed: looked at later
+ *     named by an object of its namespace, or the module of a Pod here,
+ *     or what runs a bundle that is kept                               -> needed: looked at later
  *     neither, for less than the grace                                 -> kept, looked at again
  *     neither, for longer -> is the host asked -> needed: asked again later
  *                                              -> not: looked for once more, and removed

@@ -261,3 +261,17 @@ enum sw_rc sw_guest_wasm_open(void *ctx, enum sw_abi_class class, struct sw_byte
         *ret_module = (struct sw_guest_module *)(void *)module;
     return rc;
 }
+
+enum sw_rc sw_guest_wasm_bundle(void *ctx, struct sw_guest_module *runtime, struct sw_bytes payload,
+                                struct sw_guest_module **ret_module, struct sw_err *err)
+{
+    struct sw_wasm_module *module;
+    enum sw_rc rc;
+
+    (void)ctx;
+    rc = sw_wasm_module_bundle(module_of(runtime), payload, &module, err);
+
+    if (rc == SW_OK)
+        *ret_module = (struct sw_guest_module *)(void *)module;
+    return rc;
+}

@@ -19,3 +19,8 @@ SW_MUST_CHECK enum sw_rc sw_guest_wasm_open(void *ctx, enum sw_abi_class class,
                                             struct sw_bytes code,
                                             struct sw_guest_module **ret_module,
                                             struct sw_err *err);
+/* A bundle of it; ctx is not looked at. Errors as sw_wasm_module_bundle. */
+SW_MUST_CHECK enum sw_rc sw_guest_wasm_bundle(void *ctx, struct sw_guest_module *runtime,
+                                              struct sw_bytes payload,
+                                              struct sw_guest_module **ret_module,
+                                              struct sw_err *err);

@@ -139,35 +139,75 @@ static enum sw_rc hand_out(struct sw_host *host, struct sw_bytes digest,
     return SW_OK;
 }
 
-static enum sw_rc take_piece(struct sw_host *host, const struct sw_frame_module *piece,
-                             struct sw_err *err)
+struct piece { /* Of machine code, or of a bundle's payload. */
+    struct sw_bytes digest;
+    const struct sw_bytes *runtime; /* Of a bundle; NULL: it is machine code. */
+    uint64_t offset, total, total_max;
+    struct sw_bytes bytes;
+};
+
+/* The program that it is a piece of, which may be new.  NULL: no memory. */
+static struct module *module_of(struct sw_host *host, struct sw_bytes digest)
 {
-    struct module *module = sw_map_find(host->modules, piece->digest.data, piece->digest.size);
+    struct module *module = sw_map_find(host->modules, digest.data, digest.size);
+
+    if (module == NULL) {
+        module = calloc(1, sizeof *module);
+        if (module == NULL ||
+            sw_map_put(host->modules, digest.data, digest.size, module, NULL) != SW_OK) {
+            free(module);
+            return NULL;
+        }
+        sw_buffer_init(&module->arriving, SW_HOST_CODE_BYTES_MAX);
+    }
+    module->is_dropped = false;
+    return module;
+}
+
+/* Only a payload may be empty. */
+static bool is_in_place(const struct module *module, const struct piece *piece)
+{
+    return piece->offset == module->arriving.size && piece->total == module->total &&
+           piece->total <= piece->total_max && piece->bytes.size <= piece->total - piece->offset &&
+           (piece->bytes.size > 0 || (piece->runtime != NULL && piece->total == 0));
+}
+
+/* All of it is there: make what instances run. */
+static enum sw_rc open_program(struct sw_host *host, struct module *module,
+                               const struct piece *piece, enum sw_abi_class class,
+                               struct sw_err *err)
+{
+    const struct sw_host_options *options = &host->options;
+    struct sw_bytes bytes = {module->arriving.data, module->arriving.size};
+    const struct module *runtime;
+
+    if (piece->runtime == NULL)
+        return options->open_module(options->ctx, class, bytes, &module->code, err);
+    runtime = sw_map_find(host->modules, piece->runtime->data, piece->runtime->size);
+    if (runtime == NULL || runtime->code == NULL || runtime == module)
+        return sw_err_set(err, SW_E_PRECONDITION, "the module %.*s that runs it is not here",
+                          (int)piece->runtime->size, (const char *)piece->runtime->data);
+    return options->open_bundle(options->ctx, runtime->code, bytes, &module->code, err);
+}
+
+static enum sw_rc take_piece(struct sw_host *host, const struct piece *piece, struct sw_err *err)
+{
     struct sw_err reason = {0};
+    struct module *module;
     struct sw_bytes digest;
     enum sw_abi_class class;
     enum sw_rc rc = sw_abi_program_parse(piece->digest, &digest, &class);
 
     if (rc != SW_OK)
         return sw_err_set(err, SW_E_CORRUPT, "a piece of a module of an unknown class");
-    if (module != NULL)
-        module->is_dropped = false;
-    if (module == NULL) {
-        module = calloc(1, sizeof *module);
-        if (module == NULL || sw_map_put(host->modules, piece->digest.data, piece->digest.size,
-                                         module, NULL) != SW_OK) {
-            free(module);
-            return no_memory(err);
-        }
-        sw_buffer_init(&module->arriving, SW_HOST_CODE_BYTES_MAX);
-    }
+    module = module_of(host, piece->digest);
+    if (module == NULL)
+        return no_memory(err);
     if (piece->offset == 0) {
         sw_buffer_reset(&module->arriving);
         module->total = piece->total;
     }
-    if (piece->offset != module->arriving.size || piece->total != module->total ||
-        piece->total > SW_HOST_CODE_BYTES_MAX || piece->bytes.size == 0 ||
-        piece->bytes.size > piece->total - piece->offset)
+    if (!is_in_place(module, piece))
         return sw_err_set(err, SW_E_CORRUPT, "a piece of a module out of place");
     sw_buffer_put(&module->arriving, piece->bytes.data, piece->bytes.size);
     if (module->arriving.failed)
@@ -177,12 +217,35 @@ static enum sw_rc take_piece(struct sw_host *host, const struct sw_frame_module 
     if (module->code != NULL)
         host->options.engine->module_unref(host->options.engine->ctx, module->code);
     module->code = NULL;
-    rc = host->options.open_module(host->options.ctx, class,
-                                   (struct sw_bytes){module->arriving.data, module->arriving.size},
-                                   &module->code, &reason);
+    rc = open_program(host, module, piece, class, &reason);
     sw_buffer_done(&module->arriving);
     module_result(host, piece->digest, rc, rc == SW_OK ? "" : reason.message);
     return rc == SW_OK ? hand_out(host, piece->digest, module->code, err) : SW_OK;
+}
+
+static enum sw_rc take_module(struct sw_host *host, const struct sw_frame_module *frame,
+                              struct sw_err *err)
+{
+    const struct piece piece = {.digest = frame->digest,
+                                .offset = frame->offset,
+                                .total = frame->total,
+                                .total_max = SW_HOST_CODE_BYTES_MAX,
+                                .bytes = frame->bytes};
+
+    return take_piece(host, &piece, err);
+}
+
+static enum sw_rc take_bundle(struct sw_host *host, const struct sw_frame_bundle *frame,
+                              struct sw_err *err)
+{
+    const struct piece piece = {.digest = frame->digest,
+                                .runtime = &frame->runtime,
+                                .offset = frame->offset,
+                                .total = frame->total,
+                                .total_max = SW_ABI_PAYLOAD_BYTES_MAX,
+                                .bytes = frame->bytes};
+
+    return take_piece(host, &piece, err);
 }
 
 static void drop_module(struct sw_host *host, struct sw_bytes digest)
@@ -685,7 +748,9 @@ enum sw_rc sw_host_receive(struct sw_host *host, const struct sw_frame *frame, s
 
     switch ((unsigned)frame->kind) {
     case SW_FRAME_MODULE:
-        return take_piece(host, &frame->module, err);
+        return take_module(host, &frame->module, err);
+    case SW_FRAME_BUNDLE:
+        return take_bundle(host, &frame->bundle, err);
     case SW_FRAME_MODULE_DROP:
         drop_module(host, frame->module_drop.digest);
         return SW_OK;

@@ -26,6 +26,9 @@ struct sw_host_options {
     void *ctx;                            /* First argument of what follows. */
     enum sw_rc (*open_module)(void *ctx, enum sw_abi_class class, struct sw_bytes code,
                               struct sw_guest_module **ret_module, struct sw_err *err);
+    /* A bundle: the same code with a payload, which is copied. NULL only where none comes. */
+    enum sw_rc (*open_bundle)(void *ctx, struct sw_guest_module *runtime, struct sw_bytes payload,
+                              struct sw_guest_module **ret_module, struct sw_err *err);
     void (*put)(void *ctx, uint32_t worker, struct sw_item *item); /* Takes the item. */
     void (*emit)(void *ctx, const struct sw_frame *frame);         /* Borrowed. */
     /* Call work(work_ctx) while all workers are at rest and have got all that was put before.

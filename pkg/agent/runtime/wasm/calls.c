@@ -191,6 +191,31 @@ static struct wasm_trap_t *call_self(void *env, struct wasmtime_caller *caller,
     return NULL;
 }
 
+/* A constant of the program: a replay, and a handler that is lived through again, read the same. */
+static struct wasm_trap_t *call_bundle(void *env, struct wasmtime_caller *caller,
+                                       union wasmtime_val_raw *values, size_t count)
+{
+    const struct sw_wasm_instance *instance = sw_wasm_instance_of(caller);
+    const struct sw_bytes *payload = &instance->module->payload;
+    uint32_t offset = (uint32_t)values[0].i32, pointer = (uint32_t)values[1].i32;
+    struct sw_bytes room;
+    size_t size;
+
+    (void)env;
+    (void)count;
+    if (!borrow(instance, &values[1], &room)) {
+        values[0].i32 = SW_E_INVALID;
+        return NULL;
+    }
+    size = offset < payload->size ? payload->size - offset : 0;
+    if (size > room.size)
+        size = room.size;
+    if (size > 0)
+        memcpy(writable(instance, pointer), (const uint8_t *)payload->data + offset, size);
+    values[0].i32 = (int32_t)payload->size;
+    return NULL;
+}
+
 /* In the order of sw_abi_imports. */
 static const struct {
     const char *name;
@@ -212,6 +237,7 @@ static const struct {
     {"sleep", sw_wasm_call_sleep},
     {"result", sw_wasm_call_result},
     {"call", sw_wasm_call_outside},
+    {"bundle", call_bundle},
 };
 
 static void types_of(const char *letters, struct wasm_valtype_vec_t *ret_types)

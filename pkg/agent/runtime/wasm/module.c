@@ -4,6 +4,7 @@
 #include "pkg/agent/runtime/wasm/running.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -249,6 +250,12 @@ static enum sw_rc read_base(struct sw_wasm_module *module, struct sw_err *err)
 
 static void module_free(struct sw_wasm_module *module)
 {
+    if (module->runtime != NULL) {
+        sw_wasm_module_unref(module->runtime);
+        free((void *)(uintptr_t)module->payload.data);
+        free(module);
+        return;
+    }
     for (uint32_t i = 0; i < module->view.globals_count; i++)
         free(module->globals[i].name);
     free(module->globals);
@@ -297,6 +304,35 @@ enum sw_rc sw_wasm_module_open(struct sw_wasm_engine *engine, enum sw_abi_class 
     if (rc != SW_OK)
         return rc;
     *ret_module = SW_TAKE(module);
+    return SW_OK;
+}
+
+enum sw_rc sw_wasm_module_bundle(struct sw_wasm_module *runtime, struct sw_bytes payload,
+                                 struct sw_wasm_module **ret_module, struct sw_err *err)
+{
+    struct sw_wasm_module *code = runtime->runtime == NULL ? runtime : runtime->runtime;
+    struct sw_wasm_module *module;
+    void *bytes;
+
+    if (payload.size > SW_ABI_PAYLOAD_BYTES_MAX)
+        return sw_err_set(err, SW_E_EXHAUSTED, "open bundle: its payload has more than %u bytes",
+                          SW_ABI_PAYLOAD_BYTES_MAX);
+    module = calloc(1, sizeof *module);
+    bytes = malloc(payload.size + 1);
+    if (module == NULL || bytes == NULL) {
+        free(module);
+        free(bytes);
+        return sw_err_set(err, SW_E_EXHAUSTED, "open bundle: no memory for it");
+    }
+    if (payload.size > 0)
+        memcpy(bytes, payload.data, payload.size);
+    /* What others may be changing is the number of references, which comes first. */
+    memcpy(&module->engine, &code->engine,
+           sizeof *module - offsetof(struct sw_wasm_module, engine));
+    atomic_init(&module->references, 1);
+    module->runtime = sw_wasm_module_ref(code);
+    module->payload = (struct sw_bytes){bytes, payload.size};
+    *ret_module = module;
     return SW_OK;
 }
 

@@ -124,7 +124,7 @@ enum sw_wasm_suspend {
 };
 
 struct sw_wasm_module {
-    atomic_uint references;
+    atomic_uint references; /* First: what follows does not change. */
     struct sw_wasm_engine *engine;
     const struct sw_wasm_class *class;
     struct wasmtime_module *module;
@@ -139,6 +139,10 @@ struct sw_wasm_module {
     uint32_t *base_pages;
     uint8_t *base_bytes;
     size_t base_count;
+    /* Of a bundle: the module that all of the above is shared with, which is none; NULL: it is its
+     * own. */
+    struct sw_wasm_module *runtime;
+    struct sw_bytes payload; /* Of a bundle; owned. */
 };
 
 /* --- waits.c ---------------------------------------------------------------------------------- */

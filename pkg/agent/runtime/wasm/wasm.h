@@ -142,6 +142,14 @@ SW_MUST_CHECK enum sw_rc sw_wasm_module_open(struct sw_wasm_engine *engine, enum
                                              struct sw_bytes bytes,
                                              struct sw_wasm_module **ret_module,
                                              struct sw_err *err);
+/* The program that runs the code of `runtime` with this payload, which is copied: what instances of
+ * it get from swarm_bundle. Code, imports and the image of a new memory are shared, and kept until
+ * the last of both is gone. A bundle of a bundle is one of the same code.
+ * SW_E_EXHAUSTED: no memory, or a payload above SW_ABI_PAYLOAD_BYTES_MAX. */
+SW_MUST_CHECK enum sw_rc sw_wasm_module_bundle(struct sw_wasm_module *runtime,
+                                               struct sw_bytes payload,
+                                               struct sw_wasm_module **ret_module,
+                                               struct sw_err *err);
 /* Counted, from any thread. Instances keep their module alive. */
 struct sw_wasm_module *sw_wasm_module_ref(struct sw_wasm_module *module);
 void sw_wasm_module_unref(struct sw_wasm_module *module);

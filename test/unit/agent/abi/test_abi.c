@@ -12,7 +12,8 @@
 static char *header_text(void)
 {
     static const char *const names[] = {SW_TEST_SOURCE "/include/swarm/agent.h",
-                                        SW_TEST_SOURCE "/include/swarm/wait.h"};
+                                        SW_TEST_SOURCE "/include/swarm/wait.h",
+                                        SW_TEST_SOURCE "/include/swarm/bundle.h"};
     static char text[65536];
     size_t size = 0;
 

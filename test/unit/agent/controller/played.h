@@ -166,6 +166,8 @@ static inline void host_act(const char *folder, const struct sw_frame *frame, ui
             _exit(1);
     } else if (frame->kind == SW_FRAME_MODULE) {
         *code_bytes += frame->module.bytes.size;
+    } else if (frame->kind == SW_FRAME_BUNDLE) {
+        *code_bytes += frame->bundle.bytes.size;
     } else if (frame->kind == SW_FRAME_MODULE_ASK) {
         host_judge(&frame->module_ask);
     } else if (frame->kind == SW_FRAME_MODULE_DROP) {

@@ -189,6 +189,67 @@ static void test_an_older_module_is_dropped_when_nothing_needs_it(void **state)
     world_free(world);
 }
 
+#define RUNTIME "sha256:0000000000000000000000000000000000000000000000000000000000000002"
+#define PAYLOAD_SIZE ((1u << 20) + 3) /* Two pieces. */
+
+/* What was got has been sent when a message that comes after it is answered. */
+static void wait_for_code(struct world *world)
+{
+    until(world, &world->replies, 1); /* To what had it got. */
+    assert_int_equal(say(world, "echo/a", "hello", WAIT_MS), SW_OK);
+    until(world, &world->replies, 2);
+}
+
+static void test_what_runs_bundles_is_sent_once(void **state)
+{
+    struct world *world = world_new("mortal");
+
+    (void)state;
+    world->runtime = RUNTIME;
+    world->payload_size = PAYLOAD_SIZE;
+    until(world, &world->ups, 1);
+    pod_open(world);
+    until(world, &world->reports, 1);
+    assert_int_equal(world->report.instances, CODE_SIZE + PAYLOAD_SIZE);
+    assert_int_equal(say(world, "echo/a", "want", WAIT_MS), SW_OK); /* Another bundle of it. */
+    until(world, &world->gets, 2);
+    wait_for_code(world);
+    pod_open(world);
+    until(world, &world->reports, 2);
+    assert_int_equal(world->report.instances, CODE_SIZE + 2 * PAYLOAD_SIZE);
+    /* It stays as long as one of them does, and another host has to have it again. */
+    sw_agents_drop_module(world->agents, OLDER);
+    until(world, &world->lines, 1);
+    assert_string_equal(world->line, OLDER);
+    assert_int_equal(say(world, "echo/a", "die", WAIT_MS), SW_OK);
+    until(world, &world->reports, 3);
+    assert_int_equal(world->report.phase, SW_POD_RUNNING);
+    assert_int_equal(world->report.instances, CODE_SIZE + PAYLOAD_SIZE);
+    assert_int_equal(world->lines, 1);
+    world_free(world);
+}
+
+static void test_a_bundle_may_be_empty_and_takes_its_runtime_with_it(void **state)
+{
+    struct world *world = world_new("mortal");
+
+    (void)state;
+    until(world, &world->ups, 1);
+    pod_open(world);
+    until(world, &world->reports, 1);
+    world->runtime = RUNTIME;
+    assert_int_equal(say(world, "echo/a", "want", WAIT_MS), SW_OK);
+    until(world, &world->gets, 2);
+    wait_for_code(world);
+    pod_open(world);
+    until(world, &world->reports, 2);
+    assert_int_equal(world->report.instances, 2 * CODE_SIZE);
+    sw_agents_drop_module(world->agents, OLDER);
+    until(world, &world->lines, 2);
+    assert_string_equal(world->line, RUNTIME);
+    world_free(world);
+}
+
 static void test_a_closed_pod_takes_no_more_messages(void **state)
 {
     struct world *world = world_new("kind");
@@ -371,6 +432,8 @@ int main(int count, char **words)
         cmocka_unit_test(test_a_module_that_does_not_compile_fails_the_pod_until_it_does),
         cmocka_unit_test(test_code_that_comes_when_its_host_has_ended_is_got_again),
         cmocka_unit_test(test_an_older_module_is_dropped_when_nothing_needs_it),
+        cmocka_unit_test(test_what_runs_bundles_is_sent_once),
+        cmocka_unit_test(test_a_bundle_may_be_empty_and_takes_its_runtime_with_it),
         cmocka_unit_test(test_a_closed_pod_takes_no_more_messages),
         cmocka_unit_test(test_a_pod_may_be_closed_and_opened_faster_than_the_host_answers),
         cmocka_unit_test(test_numbers_that_are_no_code_do_not_reach_clients),

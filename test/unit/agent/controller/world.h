@@ -24,8 +24,11 @@ struct world {
     char body[64];
     const int *waited;
     int wanted;
-    void (*code_done)(void *ctx, enum sw_rc rc, struct sw_bytes bytes, const struct sw_err *err);
+    void (*code_done)(void *ctx, enum sw_rc rc, const struct sw_abi_code *code,
+                      const struct sw_err *err);
     void *code_ctx;
+    const char *runtime; /* What is asked for is a bundle of it; NULL: a module. */
+    size_t payload_size;
 };
 
 static inline void look(struct world *world)
@@ -134,15 +137,18 @@ static inline void code_answer(void *ctx)
 {
     struct world *world = ctx;
     struct sw_err err = {.rc = SW_E_INVALID, .message = "it is ill-typed"};
-    void *code = calloc(1, CODE_SIZE);
-    struct sw_bytes bytes = {code, CODE_SIZE};
+    void *bytes = calloc(1, CODE_SIZE);
+    struct sw_abi_code code = {.machine = {bytes, CODE_SIZE},
+                               .runtime = world->runtime,
+                               .payload = {bytes, world->payload_size}};
 
-    world->code_done(world->code_ctx, world->is_broken_code ? SW_E_INVALID : SW_OK, bytes, &err);
-    free(code);
+    world->code_done(world->code_ctx, world->is_broken_code ? SW_E_INVALID : SW_OK, &code, &err);
+    free(bytes);
 }
 
 static inline enum sw_rc code_get(void *ctx, const char *name_space, const char *digest,
-                                  void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
+                                  void (*done)(void *done_ctx, enum sw_rc rc,
+                                               const struct sw_abi_code *code,
                                                const struct sw_err *err),
                                   void *done_ctx, struct sw_err *err)
 {

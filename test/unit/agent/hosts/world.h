@@ -117,20 +117,23 @@ static inline bool code_has(void *ctx, const char *name_space, const char *diges
 }
 
 struct got {
-    void (*done)(void *ctx, enum sw_rc rc, struct sw_bytes bytes, const struct sw_err *err);
+    void (*done)(void *ctx, enum sw_rc rc, const struct sw_abi_code *code,
+                 const struct sw_err *err);
     void *ctx;
 };
 
 static inline void code_answer(void *ctx)
 {
+    const struct sw_abi_code code = {.machine = {"code", 4}};
     struct got got = *(struct got *)ctx;
 
     free(ctx);
-    got.done(got.ctx, SW_OK, (struct sw_bytes){"code", 4}, NULL);
+    got.done(got.ctx, SW_OK, &code, NULL);
 }
 
 static inline enum sw_rc code_get(void *ctx, const char *name_space, const char *digest,
-                                  void (*done)(void *done_ctx, enum sw_rc rc, struct sw_bytes bytes,
+                                  void (*done)(void *done_ctx, enum sw_rc rc,
+                                               const struct sw_abi_code *code,
                                                const struct sw_err *err),
                                   void *done_ctx, struct sw_err *err)
 {

@@ -47,7 +47,7 @@ static void a_frame_comes_back_as_it_was(void **state)
 static void every_kind_has_a_name_and_a_shape(void **state)
 {
     static const enum sw_frame_kind first[] = {SW_FRAME_HELLO, SW_FRAME_READY};
-    static const enum sw_frame_kind last[] = {SW_FRAME_PAST, SW_FRAME_PAST_END};
+    static const enum sw_frame_kind last[] = {SW_FRAME_BUNDLE, SW_FRAME_QUOTA_HELD};
 
     (void)state;
     for (int side = 0; side < 2; side++)

@@ -1,3 +1,4 @@
+#include "pkg/agent/modules/bundle.h"
 #include "pkg/agent/modules/modules.h"
 #include "pkg/security/crypto/digest.h"
 #include "test/unit/agent/modules/build.h"
@@ -347,6 +348,92 @@ static void what_is_no_namespace_is_passed_over(void **state)
     assert_int_equal(count, 1);
 }
 
+/* --- Bundles --------------------------------------------------------------------------------- */
+
+/* Push a bundle of that runtime, one with its payload's last byte cut off, if is_cut. */
+static enum sw_rc put_bundle(struct fixture *f, const char *runtime, const char *payload,
+                             bool is_cut, char ret_digest[SW_DIGEST_TEXT_SIZE])
+{
+    struct sw_buffer bytes;
+    enum sw_rc rc;
+
+    sw_buffer_init(&bytes, 1024);
+    assert_int_equal(
+        sw_bundle_put(runtime, (struct sw_bytes){payload, strlen(payload)}, &bytes, &f->err),
+        SW_OK);
+    bytes.size -= is_cut;
+    sw_digest_text_of(bytes.data, bytes.size, ret_digest);
+    rc = sw_modules_put(f->modules, "default", ret_digest,
+                        (struct sw_bytes){bytes.data, bytes.size}, &f->err);
+    assert_int_equal(sw_modules_has(f->modules, "default", ret_digest), rc == SW_OK);
+    sw_buffer_done(&bytes);
+    return rc;
+}
+
+static void a_bundle_needs_the_module_that_runs_it(void **state)
+{
+    struct fixture *f = *state;
+    char digest[SW_DIGEST_TEXT_SIZE];
+
+    assert_int_equal(sw_modules_put(f->modules, "other", f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_int_equal(put_bundle(f, f->digest, "payload", false, digest), SW_E_PRECONDITION);
+    assert_non_null(strstr(f->err.message, f->digest));
+    assert_non_null(strstr(f->err.hint, "push that module to the namespace first"));
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_int_equal(put_bundle(f, f->digest, "payload", false, digest), SW_OK);
+    assert_int_equal(put_bundle(f, f->digest, "payload", false, digest), SW_OK); /* Again. */
+}
+
+static void what_swarmd_brings_along_runs_bundles_of_all(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_module_name name;
+    char digest[SW_DIGEST_TEXT_SIZE];
+
+    assert_int_equal(sw_modules_home(f->modules, "default", f->digest, &name), SW_E_NOT_FOUND);
+    assert_int_equal(
+        sw_modules_put(f->modules, SW_MODULES_PLATFORM, f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_int_equal(put_bundle(f, f->digest, "payload", false, digest), SW_OK);
+    assert_int_equal(sw_modules_home(f->modules, "default", f->digest, &name), SW_OK);
+    assert_string_equal(name.namespace, SW_MODULES_PLATFORM);
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_int_equal(sw_modules_home(f->modules, "default", f->digest, &name), SW_OK);
+    assert_string_equal(name.namespace, "default");
+    assert_string_equal(name.digest, f->digest);
+}
+
+static void a_bundle_that_is_no_good_is_not_stored(void **state)
+{
+    struct fixture *f = *state;
+    char digest[SW_DIGEST_TEXT_SIZE], nested[SW_DIGEST_TEXT_SIZE];
+
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_int_equal(put_bundle(f, f->digest, "payload", true, digest), SW_E_INVALID);
+    assert_non_null(strstr(f->err.message, "ends in its payload"));
+    assert_int_equal(put_bundle(f, f->digest, "payload", false, digest), SW_OK);
+    assert_int_equal(put_bundle(f, digest, "payload", false, nested), SW_E_INVALID);
+    assert_non_null(strstr(f->err.message, "is a bundle itself"));
+    assert_non_null(strstr(f->err.hint, f->digest));
+}
+
+static void what_runs_a_bundle_is_read_from_its_beginning(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_module_name name = {.namespace = "default"};
+    char runtime[SW_DIGEST_TEXT_SIZE];
+
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_int_equal(put_bundle(f, f->digest, "", false, name.digest), SW_OK);
+    assert_int_equal(sw_modules_runtime(f->modules, &name, runtime, &f->err), SW_OK);
+    assert_string_equal(runtime, f->digest);
+    (void)snprintf(name.digest, sizeof name.digest, "%s", f->digest);
+    assert_int_equal(sw_modules_runtime(f->modules, &name, runtime, &f->err), SW_E_NOT_FOUND);
+    name.digest[20] ^= 1;
+    assert_int_equal(sw_modules_runtime(f->modules, &name, runtime, &f->err), SW_E_NOT_FOUND);
+    name.digest[0] = 'S';
+    assert_int_equal(sw_modules_runtime(f->modules, &name, runtime, &f->err), SW_E_INVALID);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -366,6 +453,10 @@ int main(void)
         TEST(what_could_not_be_made_durable_is_not_there),
         TEST(what_is_found_at_the_start_is_made_durable),
         TEST(what_is_no_namespace_is_passed_over),
+        TEST(a_bundle_needs_the_module_that_runs_it),
+        TEST(what_swarmd_brings_along_runs_bundles_of_all),
+        TEST(a_bundle_that_is_no_good_is_not_stored),
+        TEST(what_runs_a_bundle_is_read_from_its_beginning),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

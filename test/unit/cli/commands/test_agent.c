@@ -136,7 +136,7 @@ static void what_is_no_module_is_not_pushed(void **state)
 
     person_file("x.wasm", "not a module at all");
     assert_int_equal(TYPE(p, "agent", "push", "x.wasm"), SW_EXIT_ERROR);
-    assert_non_null(strstr(told(p), "x.wasm is no WebAssembly module"));
+    assert_non_null(strstr(told(p), "x.wasm is neither a WebAssembly module nor a bundle"));
     assert_int_equal(system("truncate -s 33M big.wasm"), 0);
     assert_int_equal(TYPE(p, "agent", "push", "big.wasm"), SW_EXIT_ERROR);
     assert_non_null(strstr(told(p), "larger than 32 MiB"));

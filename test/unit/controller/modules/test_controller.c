@@ -2,6 +2,8 @@
 /* uses: pkg/client/informers pkg/store/sqlite pkg/utils/system pkg/agent/modules
  * pkg/security/crypto */
 #include "pkg/controller/modules/controller.h"
+
+#include "pkg/agent/modules/bundle.h"
 #include "test/unit/agent/modules/build.h"
 #include "test/unit/controller/fixture.h"
 
@@ -326,6 +328,69 @@ static void a_pass_may_take_longer_than_the_grace(void **state)
     assert_int_equal(world->asks, 0);
 }
 
+/* Push a bundle to a namespace that the world's module runs. */
+static struct sw_module_name push_bundle(struct fixture *fixture, const char *namespace)
+{
+    struct sw_module_name name;
+    struct sw_buffer bytes;
+
+    sw_buffer_init(&bytes, 1024);
+    assert_int_equal(
+        sw_bundle_put(world_of(fixture)->name.digest, (struct sw_bytes){"x", 1}, &bytes, NULL),
+        SW_OK);
+    (void)snprintf(name.namespace, sizeof name.namespace, "%s", namespace);
+    sw_digest_text_of(bytes.data, bytes.size, name.digest);
+    assert_int_equal(sw_modules_put(world_of(fixture)->modules, namespace, name.digest,
+                                    (struct sw_bytes){bytes.data, bytes.size}, NULL),
+                     SW_OK);
+    sw_buffer_done(&bytes);
+    return name;
+}
+
+/* The bundle goes first, and what runs it has a grace after that. */
+static void what_runs_a_bundle_stays_as_long_as_the_bundle(void **state)
+{
+    struct world *world = world_of(*state);
+    struct sw_module_name runtime = world->name, bundle = push_bundle(*state, "default");
+
+    world->name = bundle;
+    must(*state, sw_objects_create, template_of(*state));
+    world->drops = world->lasts = 0;
+    for (int i = 0; i < 3; i++) {
+        until_collected(*state);
+        assert_true(sw_modules_has(world->modules, bundle.namespace, bundle.digest));
+        assert_true(sw_modules_has(world->modules, runtime.namespace, runtime.digest));
+    }
+    must(*state, sw_objects_delete, read_object(*state, "AgentTemplate", "a"));
+    world->drops = 0;
+    world->wanted = 1;
+    until(*state, has_dropped);
+    assert_false(sw_modules_has(world->modules, bundle.namespace, bundle.digest));
+    assert_true(sw_modules_has(world->modules, runtime.namespace, runtime.digest));
+    world->wanted = 2;
+    until(*state, has_dropped);
+    assert_false(sw_modules_has(world->modules, runtime.namespace, runtime.digest));
+}
+
+/* It has the module from there, and not its neighbour. */
+static void what_swarmd_brought_along_stays_for_bundles_of_others(void **state)
+{
+    struct world *world = world_of(*state);
+    struct sw_module_name platform = push(*state, SW_MODULES_PLATFORM, 'a');
+    struct sw_module_name bundle = push_bundle(*state, "zoo");
+
+    world->name = bundle;
+    world->needs = 1 << 20;
+    world->drops = world->lasts = 0;
+    world->wanted = 1;
+    until(*state, has_dropped);
+    until_collected(*state);
+    until_collected(*state);
+    assert_false(sw_modules_has(world->modules, "default", platform.digest));
+    assert_true(sw_modules_has(world->modules, platform.namespace, platform.digest));
+    assert_true(sw_modules_has(world->modules, bundle.namespace, bundle.digest));
+}
+
 static void touch(void *ctx)
 {
     struct world *world = world_of(ctx);
@@ -405,6 +470,8 @@ int main(void)
         TEST(what_a_pod_has_or_nobody_can_be_asked_for_stays),
         TEST(while_it_is_held_everything_stays),
         TEST(a_pass_may_take_longer_than_the_grace),
+        TEST(what_runs_a_bundle_stays_as_long_as_the_bundle),
+        TEST(what_swarmd_brought_along_stays_for_bundles_of_others),
         TEST(who_is_told_that_it_is_there_has_the_grace),
         TEST(a_write_that_is_under_way_is_waited_for),
         TEST(it_may_end_while_it_waits_for_an_answer),

@@ -123,6 +123,66 @@ static void the_sdk_allocator_takes_messages_of_every_size(void **state)
     assert_true(sw_wasm_instance_memory(f->instance) <= 6 * SW_WASM_PAGE_BYTES);
 }
 
+/* The answer of test_bundled, whose module f->module was made. */
+static const char *answer_of(struct fixture *f, struct sw_wasm_module *program)
+{
+    struct sw_guest_message message = {.flags = 1, .reply_handle = 9, .body = text("?")};
+    struct sw_guest_input input = {
+        .entry = SW_GUEST_MESSAGE, .message = &message, .deadline_ms = SHORT_MS};
+    struct sw_wasm_instance *instance = NULL;
+
+    assert_int_equal(sw_wasm_instance_new(f->worker, program, MEMORY_MAX, f, &instance, &f->err),
+                     SW_OK);
+    sw_buffer_reset(&f->calls);
+    sw_wasm_enter(instance,
+                  &(struct sw_guest_input){.entry = SW_GUEST_START, .deadline_ms = SHORT_MS},
+                  &f->outcome);
+    assert_int_equal(f->outcome.end, SW_GUEST_DONE);
+    sw_wasm_enter(instance, &input, &f->outcome);
+    assert_string_equal(f->outcome.report, "");
+    assert_int_equal(f->outcome.end, SW_GUEST_DONE);
+    sw_wasm_instance_free(instance);
+    sw_buffer_put_u8(&f->calls, 0);
+    return calls_of(f);
+}
+
+static void each_bundle_of_a_module_has_its_own_payload(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_wasm_module *runtime = open_guest(f, "test_bundled"), *bundles[3];
+    static const char *const payloads[] = {"first", "", "0123456789abcdef"};
+    static const char *const answers[] = {
+        "reply handle=9 status=0 type=text/plain body=first 1 5\n",
+        "reply handle=9 status=0 type=text/plain body= 1 0\n",
+        "reply handle=9 status=0 type=text/plain body=0123456789abcdef 1 16\n"};
+
+    for (int i = 0; i < 3; i++) /* The last one of a bundle. */
+        assert_int_equal(sw_wasm_module_bundle(i < 2 ? runtime : bundles[0], text(payloads[i]),
+                                               &bundles[i], &f->err),
+                         SW_OK);
+    assert_string_equal(answer_of(f, runtime), answers[1]);
+    sw_wasm_worker_forget(f->worker, runtime);
+    sw_wasm_module_unref(runtime); /* Its code stays. */
+    for (int turn = 0; turn < 2; turn++)
+        for (int i = 0; i < 3; i++)
+            assert_string_equal(answer_of(f, bundles[i]), answers[i]);
+    sw_wasm_worker_forget(f->worker, NULL);
+    for (int i = 0; i < 3; i++)
+        sw_wasm_module_unref(bundles[i]);
+}
+
+static void a_payload_that_is_too_large_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_wasm_module *bundle = NULL;
+
+    assert_int_equal(sw_wasm_module_bundle(f->module,
+                                           (struct sw_bytes){"x", SW_ABI_PAYLOAD_BYTES_MAX + 1u},
+                                           &bundle, &f->err),
+                     SW_E_EXHAUSTED);
+    assert_null(bundle);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -135,6 +195,8 @@ int main(void)
         TEST(the_other_entries_are_called),
         TEST(entries_that_a_module_lacks_are_done_at_once),
         TEST(the_sdk_allocator_takes_messages_of_every_size),
+        TEST(each_bundle_of_a_module_has_its_own_payload),
+        TEST(a_payload_that_is_too_large_is_refused),
     };
 
     return run_in_every_class(tests, sizeof tests / sizeof tests[0]);
