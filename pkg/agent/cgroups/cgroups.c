@@ -348,6 +348,20 @@ static void limits_set(const struct sw_cgroup *cgroup)
                       text, NULL);
 }
 
+bool sw_cgroup_set_memory(const struct sw_cgroup *cgroup, uint64_t bytes_max)
+{
+    const struct sw_cgroups *cgroups = cgroup->cgroups;
+    bool is_first = cgroups->versions[MEMORY] == 1;
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "%" PRIu64, bytes_max);
+    if (bytes_max == 0)
+        (void)snprintf(text, sizeof text, "%s", is_first ? "-1" : "max");
+    return cgroup->folders[MEMORY][0] != '\0' &&
+           value_write(cgroups->system, cgroup->folders[MEMORY],
+                       is_first ? "memory.limit_in_bytes" : "memory.max", text, NULL) == SW_OK;
+}
+
 struct sw_cgroup *sw_cgroup_open(struct sw_cgroups *cgroups, const char *name)
 {
     const struct sw_system *system = cgroups->system;

@@ -41,6 +41,9 @@ void sw_cgroups_view(const struct sw_cgroups *cgroups, struct sw_cgroups_view *r
 /* Make a group with the limits, or take one that is there. What cannot be done is left out. NULL:
  * no memory. */
 struct sw_cgroup *sw_cgroup_open(struct sw_cgroups *cgroups, const char *name);
+/* Have it have another limit of memory than the others; 0: none.  False: there is no control of
+ * memory, or the kernel does not take it. */
+bool sw_cgroup_set_memory(const struct sw_cgroup *cgroup, uint64_t bytes_max);
 /* Remove it, if nothing runs in it; and forget it. */
 void sw_cgroup_close(struct sw_cgroup *cgroup);
 /* Have a process, with all its threads, be in it.  SW_E_UNAVAILABLE: there are no groups. Others:

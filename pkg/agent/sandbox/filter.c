@@ -13,9 +13,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define CALLS(...) ((const int[]){__VA_ARGS__, END_OF_CALLS})
-#define END_OF_CALLS INT32_MIN
-
 /* Memory, time, signals of one's own, and the streams that are open: what every program needs. */
 static const int *const base_calls =
     CALLS(SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),
@@ -69,7 +66,7 @@ static const int *const sanitizer_calls = CALLS(SCMP_SYS(exit_group));
 
 /* A call that this architecture lacks has a negative number: there is nothing to allow or forbid.
  */
-static int add_all(scmp_filter_ctx filter, uint32_t action, const int *calls)
+int sw_sandbox_add_all(scmp_filter_ctx filter, uint32_t action, const int *calls)
 {
     int rc = 0;
 
@@ -139,17 +136,19 @@ static int add_threads(scmp_filter_ctx filter)
 
 static int fill(scmp_filter_ctx filter, enum sw_sandbox_profile profile)
 {
-    int rc = add_all(filter, SCMP_ACT_ALLOW, base_calls);
+    int rc = sw_sandbox_add_all(filter, SCMP_ACT_ALLOW, base_calls);
 
+    if (profile == SW_SANDBOX_PROCESS)
+        return rc == 0 ? sw_sandbox_add_process(filter) : rc;
     if (rc == 0)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
                               SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
     if (rc == 0)
         rc = add_own_signals(filter);
     if (rc == 0)
-        rc = add_all(filter, SCMP_ACT_ALLOW, sanitizer_calls);
+        rc = sw_sandbox_add_all(filter, SCMP_ACT_ALLOW, sanitizer_calls);
     if (rc == 0 && profile == SW_SANDBOX_HOST)
-        rc = add_all(filter, SCMP_ACT_ALLOW, host_calls);
+        rc = sw_sandbox_add_all(filter, SCMP_ACT_ALLOW, host_calls);
     if (rc == 0 && profile == SW_SANDBOX_HOST)
         rc = add_file_commands(filter);
     if (rc == 0 && profile == SW_SANDBOX_HOST)
@@ -159,7 +158,7 @@ static int fill(scmp_filter_ctx filter, enum sw_sandbox_profile profile)
         rc = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(ptrace), 0);
 #endif
     if (rc == 0)
-        rc = add_all(filter, SCMP_ACT_KILL_PROCESS, attack_calls);
+        rc = sw_sandbox_add_all(filter, SCMP_ACT_KILL_PROCESS, attack_calls);
     return rc;
 }
 

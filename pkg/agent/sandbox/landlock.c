@@ -18,6 +18,9 @@
 #define FS_REMOVE_FILE (1ull << 5)
 #define FS_MAKE_DIR (1ull << 7)
 #define FS_MAKE_REG (1ull << 8)
+#define FS_MAKE_SOCK (1ull << 9)
+#define FS_MAKE_FIFO (1ull << 10)
+#define FS_MAKE_SYM (1ull << 12)
 #define FS_ALL_OF_ABI_1 ((1ull << 13) - 1)
 #define FS_REFER (1ull << 13)     /* ABI 2: move between folders. */
 #define FS_TRUNCATE (1ull << 14)  /* ABI 3 */
@@ -33,8 +36,9 @@ struct path_rule {
     int32_t folder;
 } __attribute__((packed));
 
-/* What the ruleset covers, and how much of the struct this kernel knows. */
-static size_t ruleset_of(int abi, struct ruleset *ret_ruleset)
+/* What the ruleset covers, and how much of the struct this kernel knows. A process has a network of
+ * its own, in which it may do as it likes. */
+static size_t ruleset_of(int abi, bool is_process, struct ruleset *ret_ruleset)
 {
     *ret_ruleset = (struct ruleset){.handled_fs = FS_ALL_OF_ABI_1};
     if (abi >= 2)
@@ -43,7 +47,7 @@ static size_t ruleset_of(int abi, struct ruleset *ret_ruleset)
         ret_ruleset->handled_fs |= FS_TRUNCATE;
     if (abi >= 5)
         ret_ruleset->handled_fs |= FS_IOCTL_DEV;
-    if (abi >= 4)
+    if (abi >= 4 && !is_process)
         ret_ruleset->handled_net = NET_ALL;
     if (abi >= 6)
         ret_ruleset->scoped = SCOPE_ALL;
@@ -66,17 +70,33 @@ static enum sw_rc allow_below(int rules, const char *folder, uint64_t access, st
     return number == 0 ? SW_OK : sw_err_errno(err, number, "sandbox: rule for %s", folder);
 }
 
+/* The root was made for this process: its mounts say what is read-only, and this says it again. */
+static enum sw_rc add_process_rules(int rules, const struct sw_sandbox_options *options,
+                                    uint64_t scratch, uint64_t handled, struct sw_err *err)
+{
+    const uint64_t look = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR;
+    const uint64_t device = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_IOCTL_DEV;
+    enum sw_rc rc = allow_below(rules, "/", look & handled, err);
+
+    if (rc == SW_OK)
+        rc = allow_below(rules, "/dev", device & handled, err);
+    return rc == SW_OK ? allow_below(rules, options->scratch, scratch, err) : rc;
+}
+
 static enum sw_rc add_rules(int rules, const struct sw_sandbox_options *options, uint64_t handled,
                             struct sw_err *err)
 {
     uint64_t data = FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR | FS_REMOVE_DIR | FS_REMOVE_FILE |
                     FS_MAKE_DIR | FS_MAKE_REG | FS_REFER | FS_TRUNCATE;
+    const uint64_t own = FS_EXECUTE | FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_SYM;
     enum sw_rc rc = SW_OK;
 
     if (options->is_read_only)
         data = FS_READ_FILE | FS_READ_DIR;
     if (options->profile == SW_SANDBOX_HOST)
         rc = allow_below(rules, options->folder, data & handled, err);
+    if (options->profile == SW_SANDBOX_PROCESS)
+        rc = add_process_rules(rules, options, (data | own) & handled, handled, err);
 #ifdef SW_SANITIZED /* The sanitizers look at /proc/self when they report. */
     if (rc == SW_OK)
         rc = allow_below(rules, "/proc", (FS_READ_FILE | FS_READ_DIR) & handled, err);
@@ -94,7 +114,7 @@ enum sw_rc sw_sandbox_landlock(const struct sw_sandbox_options *options, int *re
     *ret_abi = 0;
     if (abi <= 0)
         return SW_OK; /* Not in this kernel, or not switched on: reported by the caller. */
-    size_t size = ruleset_of((int)abi, &ruleset);
+    size_t size = ruleset_of((int)abi, options->profile == SW_SANDBOX_PROCESS, &ruleset);
     int rules = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
     if (rules < 0)
         return sw_err_errno(err, errno, "sandbox: Landlock rules");

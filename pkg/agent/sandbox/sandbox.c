@@ -18,11 +18,35 @@ static enum sw_rc limit(int resource, rlim_t value, const char *name, struct sw_
     return SW_OK;
 }
 
+static enum sw_rc set_process_limits(const struct sw_sandbox_options *options, struct sw_err *err)
+{
+    const struct {
+        int resource;
+        rlim_t value;
+        const char *name;
+    } limits[] = {
+        {RLIMIT_NPROC, options->processes_max, "processes"},
+        {RLIMIT_NOFILE, options->files_max, "open files"},
+        {RLIMIT_FSIZE, options->file_bytes_max, "file sizes"},
+#ifndef SW_SANITIZED /* Shadow memory takes terabytes. */
+        {RLIMIT_DATA, options->memory_bytes_max, "memory"},
+#endif
+    };
+    enum sw_rc rc = limit(RLIMIT_MSGQUEUE, 0, "message queues", err);
+
+    for (size_t i = 0; rc == SW_OK && i < sizeof limits / sizeof limits[0]; i++)
+        if (limits[i].value > 0)
+            rc = limit(limits[i].resource, limits[i].value, limits[i].name, err);
+    return rc;
+}
+
 /* Limits hold even where the kernel has neither seccomp nor Landlock. */
 static enum sw_rc set_limits(const struct sw_sandbox_options *options, struct sw_err *err)
 {
     enum sw_rc rc = limit(RLIMIT_CORE, 0, "core dumps", err);
 
+    if (options->profile == SW_SANDBOX_PROCESS)
+        return rc == SW_OK ? set_process_limits(options, err) : rc;
     if (options->profile != SW_SANDBOX_COMPILER)
         return rc;
     if (rc == SW_OK)
@@ -68,6 +92,7 @@ enum sw_rc sw_sandbox_enter(const struct sw_sandbox_options *options,
     enum sw_rc rc;
 
     assert(options->profile != SW_SANDBOX_HOST || options->folder != NULL);
+    assert(options->profile != SW_SANDBOX_PROCESS || options->scratch != NULL);
     rc = check_single_thread(err);
     if (rc == SW_OK)
         rc = set_limits(options, err);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -138,5 +139,64 @@ enum sw_rc sw_socket_pair(int ret_files[2], struct sw_err *err)
 {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret_files) != 0)
         return sw_err_errno(err, errno, "socket pair");
+    return SW_OK;
+}
+
+enum sw_rc sw_socket_send(int socket, struct sw_bytes bytes, struct sw_err *err)
+{
+    ssize_t sent = send(socket, bytes.data, bytes.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (sent == (ssize_t)bytes.size)
+        return SW_OK;
+    return sw_err_set(err, SW_E_UNAVAILABLE, "a process does not take what it is sent");
+}
+
+/* All files of a message are ours from here on; one is kept. */
+static int files_take(struct msghdr *message)
+{
+    int kept = -1;
+
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head != NULL;
+         head = CMSG_NXTHDR(message, head)) {
+        size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t i = 0; i < count; i++) {
+            int file;
+
+            (void)memcpy(&file, CMSG_DATA(head) + i * sizeof file, sizeof file);
+            if (kept < 0)
+                kept = file;
+            else
+                (void)close(file);
+        }
+    }
+    return kept;
+}
+
+enum sw_rc sw_socket_receive(int socket, void *ret_bytes, size_t size, size_t *ret_size,
+                             int *ret_file, struct sw_err *err)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int) * 4)];
+        struct cmsghdr align;
+    } room;
+    struct iovec bytes = {ret_bytes, size};
+    struct msghdr message = {.msg_iov = &bytes,
+                             .msg_iovlen = 1,
+                             .msg_control = room.bytes,
+                             .msg_controllen = sizeof room.bytes};
+    ssize_t got;
+
+    do {
+        got = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return sw_err_set(err, SW_E_UNAVAILABLE, "nothing has come yet");
+    if (got <= 0)
+        return sw_err_set(err, SW_E_CANCELLED, "the other end is closed");
+    *ret_size = (size_t)got;
+    *ret_file = files_take(&message);
     return SW_OK;
 }

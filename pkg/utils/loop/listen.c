@@ -245,6 +245,34 @@ enum sw_rc sw_listener_new(struct sw_loop *loop, const char *address,
     return SW_OK;
 }
 
+enum sw_rc sw_listener_adopt(struct sw_loop *loop, int file,
+                             void (*accept)(void *ctx, struct sw_stream *stream), void *ctx,
+                             struct sw_listener **ret_listener, struct sw_err *err)
+{
+    struct sw_listener *listener = calloc(1, sizeof *listener);
+    int rc;
+
+    if (listener == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a listener");
+    listener->loop = loop;
+    listener->accept = accept;
+    listener->ctx = ctx;
+    (void)uv_tcp_init(&loop->uv, &listener->uv.tcp);
+    listener->uv.handle.data = listener;
+    sw_list_add(&loop->listeners, &listener->node);
+    rc = uv_tcp_open(&listener->uv.tcp, file);
+    if (rc != 0)
+        (void)close(file);
+    else
+        rc = uv_listen(&listener->uv.stream, LISTEN_BACKLOG, on_connection);
+    if (rc != 0) {
+        sw_listener_free(listener);
+        return sw_loop_error(err, rc, "listener");
+    }
+    *ret_listener = listener;
+    return SW_OK;
+}
+
 uint16_t sw_listener_port(const struct sw_listener *listener)
 {
     return listener->port;

@@ -70,6 +70,12 @@ SW_MUST_CHECK enum sw_rc sw_listener_new(struct sw_loop *loop, const char *addre
                                          void (*accept)(void *ctx, struct sw_stream *stream),
                                          void *ctx, struct sw_listener **ret_listener,
                                          struct sw_err *err);
+/* The same for a TCP socket that somebody else bound and has listen, such as one of another network
+ * namespace. The file is the listener's, and closed if this fails: it is no such socket. */
+SW_MUST_CHECK enum sw_rc sw_listener_adopt(struct sw_loop *loop, int file,
+                                           void (*accept)(void *ctx, struct sw_stream *stream),
+                                           void *ctx, struct sw_listener **ret_listener,
+                                           struct sw_err *err);
 void sw_listener_free(struct sw_listener *listener);
 /* The TCP port really bound, 0 for a Unix socket. */
 uint16_t sw_listener_port(const struct sw_listener *listener);
@@ -135,3 +141,11 @@ int sw_child_pid(const struct sw_child *child);
 void sw_child_free(struct sw_child *child); /* After on_exit; before: kills it with SIGKILL. */
 /* A connected pair of Unix stream sockets, both closing on exec. */
 SW_MUST_CHECK enum sw_rc sw_socket_pair(int ret_files[2], struct sw_err *err);
+/* Send a few bytes over an end of such a pair, at once and all or not at all.
+ * SW_E_UNAVAILABLE: there is no room, or nobody at the other end. */
+SW_MUST_CHECK enum sw_rc sw_socket_send(int socket, struct sw_bytes bytes, struct sw_err *err);
+/* Take what is there at an end, at most size bytes, and the first file that was sent with them
+ * (SCM_RIGHTS), which is the caller's then; -1: none. Never waits.
+ * SW_E_UNAVAILABLE: nothing is there yet.  SW_E_CANCELLED: nobody is at the other end. */
+SW_MUST_CHECK enum sw_rc sw_socket_receive(int socket, void *ret_bytes, size_t size,
+                                           size_t *ret_size, int *ret_file, struct sw_err *err);

@@ -160,6 +160,10 @@ static void the_first_version_has_a_tree_for_each_controller(void **state)
     assert_file(world, "cpu/swarm-1/shared/cpu.shares", "2048");
     assert_file(world, "cpu/swarm-1/shared/cgroup.procs", "123");
     assert_int_equal(sw_cgroup_oom_kills(group), 3);
+    assert_true(sw_cgroup_set_memory(group, 4096));
+    assert_file(world, "memory/user/swarm-1/shared/memory.limit_in_bytes", "4096576");
+    assert_true(sw_cgroup_set_memory(group, 1u << 30));
+    assert_file(world, "memory/user/swarm-1/shared/memory.limit_in_bytes", "1073741824");
     assert_non_null(strstr(sw_cgroup_memory_path(group), "/memory/user/swarm-1/shared"));
 
     sw_cgroup_close(group);
@@ -195,6 +199,10 @@ static void the_second_version_has_one_and_we_move_to_a_leaf(void **state)
     assert_file(world, "system/swarmd.service/swarm-1/agent-1/cpu.weight", "200");
     assert_file(world, "system/swarmd.service/swarm-1/agent-1/cgroup.procs", "123");
     assert_int_equal(sw_cgroup_oom_kills(group), 4);
+    assert_true(sw_cgroup_set_memory(group, 2097152));
+    assert_file(world, "system/swarmd.service/swarm-1/agent-1/memory.max", "2097152");
+    assert_true(sw_cgroup_set_memory(group, 0));
+    assert_file(world, "system/swarmd.service/swarm-1/agent-1/memory.max", "max7152");
     sw_cgroup_close(group);
     assert_false(is_there(world, "system/swarmd.service/swarm-1/agent-1"));
     sw_cgroups_free(cgroups);

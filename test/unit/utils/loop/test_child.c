@@ -1,11 +1,13 @@
 #include "pkg/utils/loop/loop.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -194,6 +196,82 @@ static void freeing_the_loop_kills_what_runs(void **state)
     assert_int_equal(sw_loop_new(&f->loop, NULL), SW_OK);
 }
 
+static void bytes_and_files_cross_a_pair(void **state)
+{
+    const char word[] = "file";
+    struct iovec bytes = {(char[]){"here"}, 4};
+    union {
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+        struct cmsghdr align;
+    } room = {{0}};
+    struct msghdr message = {.msg_iov = &bytes,
+                             .msg_iovlen = 1,
+                             .msg_control = room.bytes,
+                             .msg_controllen = sizeof room.bytes};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    int pair[2], sent[2], got = -1;
+    char text[16];
+    size_t size = 0;
+
+    (void)state;
+    assert_int_equal(sw_socket_pair(pair, NULL), SW_OK);
+    assert_int_equal(sw_socket_receive(pair[1], text, sizeof text, &size, &got, NULL),
+                     SW_E_UNAVAILABLE);
+    assert_int_equal(sw_socket_send(pair[0], (struct sw_bytes){word, 4}, NULL), SW_OK);
+    assert_int_equal(sw_socket_receive(pair[1], text, sizeof text, &size, &got, NULL), SW_OK);
+    assert_int_equal(size, 4);
+    assert_memory_equal(text, word, 4);
+    assert_int_equal(got, -1);
+
+    assert_int_equal(pipe(sent), 0); /* Two files are sent, and one is kept. */
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof sent);
+    memcpy(CMSG_DATA(head), sent, sizeof sent);
+    assert_int_equal(sendmsg(pair[0], &message, 0), 4);
+    (void)close(sent[1]);
+    assert_int_equal(sw_socket_receive(pair[1], text, sizeof text, &size, &got, NULL), SW_OK);
+    assert_true(got >= 0);
+    assert_int_equal(read(sent[0], text, 1), 0); /* Nobody has the other end: it was closed. */
+    (void)close(got);
+    (void)close(sent[0]);
+
+    (void)close(pair[0]);
+    assert_int_equal(sw_socket_receive(pair[1], text, sizeof text, &size, &got, NULL),
+                     SW_E_CANCELLED);
+    assert_int_equal(sw_socket_send(pair[1], (struct sw_bytes){word, 4}, NULL), SW_E_UNAVAILABLE);
+    (void)close(pair[1]);
+}
+
+static void on_stranger(void *ctx, struct sw_stream *stream)
+{
+    sw_stream_close(stream);
+    sw_loop_stop(ctx);
+}
+
+static void a_listener_of_somebody_else_is_taken_over(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    struct sw_listener *listener = NULL;
+    int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    assert_int_equal(bind(file, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(file, 4), 0);
+    assert_int_equal(getsockname(file, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(sw_listener_adopt(f->loop, file, on_stranger, f->loop, &listener, NULL),
+                     SW_OK);
+    (void)connect(client, (struct sockaddr *)&address, sizeof address);
+    sw_loop_run(f->loop);
+    sw_listener_free(listener);
+    (void)close(client);
+    assert_int_not_equal(
+        sw_listener_adopt(f->loop, open("/dev/null", O_RDWR), on_stranger, NULL, &listener, NULL),
+        SW_OK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -208,6 +286,8 @@ int main(void)
         TEST(too_many_files_are_refused),
         TEST(a_child_freed_early_is_killed_and_not_heard_of),
         TEST(freeing_the_loop_kills_what_runs),
+        TEST(bytes_and_files_cross_a_pair),
+        TEST(a_listener_of_somebody_else_is_taken_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
