@@ -5,16 +5,21 @@
 #include <string.h>
 
 extern const char bridge_module[], bridge_module_end[];
+extern const char javascript_module[], javascript_module_end[];
 __asm__(".section .rodata\n"
         ".global bridge_module, bridge_module_end\n"
         "bridge_module: .incbin \"guests/swarm_bridge.wasm\"\n"
         "bridge_module_end: .byte 0\n"
+        ".global javascript_module, javascript_module_end\n"
+        "javascript_module: .incbin \"guests/swarm_js.wasm\"\n"
+        "javascript_module_end: .byte 0\n"
         ".previous\n");
 
 static const struct {
     const char *name, *begin, *end;
 } builtins[] = {
     {"bridge", bridge_module, bridge_module_end},
+    {"javascript", javascript_module, javascript_module_end},
 };
 #define BUILTINS (sizeof builtins / sizeof builtins[0])
 

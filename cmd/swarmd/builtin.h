@@ -2,7 +2,8 @@
  * users, in SW_MODULES_PLATFORM, for all namespaces. Journals are replayed with them, and bundles
  * run on them.
  *
- *     bridge  stands for Agents of other agent hosts (cmd/swarm-bridge)
+ *     bridge      stands for Agents of other agent hosts (cmd/swarm-bridge)
+ *     javascript  runs bundles of JavaScript (sdk/js)
  *
  * Threads: the loop's.  I/O: the folder of modules. */
 #pragma once

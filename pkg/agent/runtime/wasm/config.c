@@ -1,6 +1,8 @@
 #include "pkg/agent/runtime/wasm/state.h"
 
-#define WASM_STACK_BYTES_MAX 65536u
+/* Of a guest's calls, on the stack of the thread that runs it, which has to be larger. Interpreters
+ * call themselves for each level of what they interpret, with a kilobyte or more each. */
+#define WASM_STACK_BYTES_MAX (512u << 10)
 
 /* What differs from class to class; one line for each, with fuel or without. */
 struct settings {
