@@ -9,6 +9,7 @@
 #include "cmd/swarmd/figures.h"
 #include "cmd/swarmd/hosts.h"
 #include "cmd/swarmd/identity.h"
+#include "cmd/swarmd/keys.h"
 #include "cmd/swarmd/modules.h"
 #include "pkg/backup/lineage.h"
 #include "pkg/communication/protocol/server.h"
@@ -51,6 +52,7 @@ struct daemon {
     struct broker broker; /* And the services that agents may call. */
     struct figures figures;
     struct backup_adapter backup;
+    struct keys_adapter keys;
     struct sw_lineage lineage; /* Timeline 1: the folder was never restored. */
     struct sw_gateway *gateway;
     struct sw_http_server *server;
@@ -636,6 +638,9 @@ static enum sw_rc gateway_start(struct daemon *daemon, struct sw_err *err)
                                              .modules = &daemon->modules};
     backup_adapter_start(&daemon->backup);
     options.backup = backup_adapter_gateway(&daemon->backup);
+    daemon->keys = (struct keys_adapter){
+        .objects = daemon->objects, .ring = daemon->ring, .logger = daemon->logger};
+    options.keys = keys_adapter_gateway(&daemon->keys);
     daemon->collector = sw_collector_new();
     if (daemon->collector == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for metrics");
@@ -712,6 +717,7 @@ static void daemon_free(struct daemon *daemon)
         sw_gateway_set_server(daemon->gateway, NULL);
     sw_http_server_free(daemon->server);
     backup_adapter_stop(&daemon->backup);
+    keys_adapter_stop(&daemon->keys);
     sw_module_controller_free(daemon->modules.collector);
     daemon->modules.collector = NULL;
     sw_hosts_free(daemon->agents.hosts);

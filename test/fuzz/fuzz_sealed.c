@@ -1,7 +1,8 @@
-/* Sealed texts and the text of a ring. The first byte says which: 'r' a ring, 's' a sealed text of
- * a known ring, anything else a value. */
+/* Sealed texts and the text of a ring. The first byte says which: 'r' a ring, 'e' a ring under a
+ * passphrase, 's' a sealed text of a known ring, anything else a value. */
 /* uses: pkg/security/secrets */
 /* covers: pkg/security/secrets/seal.c pkg/security/secrets/ring_text.c */
+/* covers: pkg/security/secrets/export.c */
 #include "pkg/security/secrets/secrets.h"
 
 #include <stdlib.h>
@@ -52,6 +53,31 @@ static void try_ring(struct sw_bytes text)
         if (strcmp(sw_ring_id(ring, i), sw_ring_id(again, i)) != 0 ||
             sw_ring_made_ns(ring, i) != sw_ring_made_ns(again, i))
             abort();
+    sw_buffer_done(&out);
+    sw_ring_free(ring);
+    sw_ring_free(again);
+}
+
+/* What opens is written again, and opens to the same. It costs 32 MiB each time. */
+static void try_export(struct sw_bytes text)
+{
+    static const struct sw_bytes passphrase = {"correct horse battery", 21};
+    struct sw_ring *ring = NULL, *again = NULL;
+    struct sw_buffer out;
+    struct sw_err err = {0};
+
+    if (sw_ring_import(&options, text, passphrase, &ring, &err) != SW_OK) {
+        if (ring != NULL || err.message[0] == '\0')
+            abort();
+        return;
+    }
+    sw_buffer_init(&out, SW_RING_EXPORT_BYTES_MAX);
+    if (sw_ring_export(ring, (struct sw_bytes){"short", 5}, &out, NULL) != SW_E_INVALID ||
+        sw_ring_export(ring, passphrase, &out, NULL) != SW_OK ||
+        sw_ring_import(&options, (struct sw_bytes){out.data, out.size}, passphrase, &again, NULL) !=
+            SW_OK ||
+        sw_ring_count(again) != sw_ring_count(ring))
+        abort();
     sw_buffer_done(&out);
     sw_ring_free(ring);
     sw_ring_free(again);
@@ -123,7 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text;
 
     drawn = 0;
-    if (size == 0 || (data[0] != 'r' && data[0] != 's')) {
+    if (size == 0 || (data[0] != 'r' && data[0] != 's' && data[0] != 'e')) {
         try_value(rest);
         return 0;
     }
@@ -134,6 +160,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(text, rest.data, rest.size);
     if (data[0] == 'r')
         try_ring((struct sw_bytes){text, rest.size});
+    else if (data[0] == 'e')
+        try_export((struct sw_bytes){text, rest.size});
     else
         try_sealed(text);
     free(text);

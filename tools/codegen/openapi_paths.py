@@ -462,6 +462,43 @@ def backup(denied):
             **errors(("400", "429", "500", "503") + denied)})}
 
 
+def key_lists():
+    """The members that both answers about keys have."""
+    number = {"type": "string", "pattern": UINT64}
+    key = {"type": "object", "required": ["id", "made", "values"], "properties": {
+        "id": {"type": "string"}, "made": {"type": "string", "format": "date-time"},
+        "values": {**number, "description": "How many values are sealed with it."}}}
+    return {"keys": {"type": "array", "items": key, "description": "The newest first."},
+            "secrets": {**number, "description": "How many Secrets there are."},
+            "lost": {**number, "description": "Values whose key is not there."}}
+
+
+def keys(denied):
+    listed = key_lists()
+    rotated = {**listed, "resealed": {"type": "string", "pattern": UINT64,
+                                      "description": "Secrets that were written again."},
+               "dropped": {"type": "array", "items": {"type": "string"},
+                           "description": "Keys that are no more."}}
+
+    def answered(members):
+        return {"200": {"description": "So it is now.", "content": {"application/json": {"schema": {
+            "type": "object", "required": list(members), "properties": members}}}}}
+
+    flags = [{"name": name, "in": "query", "description": words, "schema": {"type": "boolean"}}
+             for name, words in (("resume", "Make no new key, and do what is left to do."),
+                                 ("keepUnused", "Keep keys that nothing is sealed with."))]
+    return {"get": operation(
+        "getKeys", "system", "See with which keys Secrets are sealed",
+        "Their names, and no keys. Only who may operate the system may ask for it.",
+        {**answered(listed), **errors(("400", "500", "503") + denied)}),
+            "post": operation(
+        "rotateKeys", "system", "Seal all Secrets with a new key",
+        "Makes a key, seals all values with it, and drops keys that nothing is sealed with any "
+        "more; `swarmctl secrets rotate` asks for it. One goes on at a time. Events tell who asked "
+        "for it.", {**answered(rotated), **errors(("400", "412", "429", "500", "503") + denied)},
+        parameters=flags)}
+
+
 def system_paths():
     denied = ("401", "403")
     return {
@@ -475,6 +512,7 @@ def system_paths():
                           "All figures in Prometheus' text format.", "text/plain",
                           ("400",) + denied, False),
         "/backup": backup(denied),
+        "/keys": keys(denied),
         "/openapi": plain("getOpenapi", "Read this document", "This document.",
                           "application/yaml", ("400",) + denied, False)}
 

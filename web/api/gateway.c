@@ -1,6 +1,7 @@
 #include "web/api/gateway.h"
 
 #include "web/api/backup_call.h"
+#include "web/api/hold.h"
 #include "web/api/state.h"
 
 #include <assert.h>
@@ -213,6 +214,8 @@ static const char *kind_name(const struct gateway_route *route)
         return "Metrics";
     case TARGET_BACKUP:
         return "Backup";
+    case TARGET_KEYS:
+        return "Keys";
     case TARGET_OPENAPI:
         return "Openapi";
     case TARGET_HEALTH:
@@ -406,6 +409,9 @@ static void handle(void *ctx, struct sw_http_request *request)
         break;
     case TARGET_BACKUP:
         sw_gateway_serve_backup(call);
+        break;
+    case TARGET_KEYS:
+        sw_gateway_serve_keys(call);
         break;
     case TARGET_MODELS:
         sw_gateway_serve_models(call);

@@ -4,8 +4,7 @@
  * It authenticates (the peer's certificate), authorises, decodes, validates and admits, then calls
  * the typed store or one of the vtables below, which cmd/ wires. Health is the one thing that is
  * open to clients without an identity.
- * Threads: the loop's.  I/O: none of its own.  Limits: struct sw_http_limits, and the constants
- * below. */
+ * Threads: the loop's.  I/O: none of its own.  Limits: struct sw_http_limits, and those below. */
 #pragma once
 #include "pkg/auth/authorizer/authorizer.h"
 #include "pkg/communication/protocol/server.h"
@@ -13,6 +12,7 @@
 #include "pkg/store/objects/objects.h"
 #include "web/api/backup.h"
 #include "web/api/history.h"
+#include "web/api/keys.h"
 #include "web/api/models.h"
 #include "web/api/usage.h"
 
@@ -226,6 +226,7 @@ struct sw_gateway_options { /* All that is pointed to is borrowed and outlives t
     struct sw_gateway_agents agents;   /* Calls that are NULL answer UNIMPLEMENTED. */
     struct sw_gateway_modules modules; /* The same. */
     struct sw_gateway_backup backup;   /* The same. */
+    struct sw_gateway_keys keys;       /* The same. */
     struct sw_gateway_models models;   /* The same. */
     /* SW_OK when the daemon can do its work, otherwise why not, for /readyz and gRPC health. NULL:
      * always. Called at each question and once a second. */

@@ -2,7 +2,7 @@
  * moment ago and its Pods are on their way. They wait here, in the memory of their request, and are
  * sent again until somebody takes them: who applies an Agent and writes to it in the next line is
  * answered. Nothing is held for an Agent that there is not, or that has failed. */
-#include "web/api/state.h"
+#include "web/api/hold.h"
 
 #include <string.h>
 

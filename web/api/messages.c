@@ -1,6 +1,7 @@
 #include "web/api/state.h"
 
 #include "pkg/utils/base/text.h"
+#include "web/api/hold.h"
 
 #include <string.h>
 

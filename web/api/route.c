@@ -160,11 +160,8 @@ enum sw_rc sw_gateway_route(const struct sw_url_path *path, struct gateway_route
     static const struct {
         const char *word;
         enum gateway_target target;
-    } pages[] = {{"healthz", TARGET_HEALTH},
-                 {"readyz", TARGET_READY},
-                 {"metrics", TARGET_METRICS},
-                 {"backup", TARGET_BACKUP},
-                 {"openapi", TARGET_OPENAPI}};
+    } pages[] = {{"healthz", TARGET_HEALTH}, {"readyz", TARGET_READY}, {"metrics", TARGET_METRICS},
+                 {"backup", TARGET_BACKUP},  {"keys", TARGET_KEYS},    {"openapi", TARGET_OPENAPI}};
     const char *const *segments = path->segments;
 
     *ret_route = (struct gateway_route){.namespace_ = "", .name = ""};
@@ -252,6 +249,10 @@ bool sw_gateway_route_verb(const struct gateway_route *route, enum sw_http_metho
         *ret_allow = "GET";
         *ret_verb = SW_VERB_OPERATE;
         return is_get;
+    case TARGET_KEYS:
+        *ret_allow = "GET, POST";
+        *ret_verb = SW_VERB_OPERATE;
+        return is_get || method == SW_HTTP_POST;
     case TARGET_HELD: /* A fork acts as the Agent, whatever its input and its module are. */
         *ret_allow = "POST, PUT, DELETE";
         *ret_verb = method == SW_HTTP_DELETE ? SW_VERB_DELETE : SW_VERB_UPDATE;
@@ -297,6 +298,7 @@ static const char *const *parameters_of(const struct gateway_call *call)
     static const char *const history_try[] = {"key", "turn", "module", "input", "body", NULL};
     static const char *const fork[] = {"key", "turn", "as", "module", "input", "body", NULL};
     static const char *const held[] = {"key", NULL};
+    static const char *const keys[] = {"resume", "keepUnused", NULL};
     static const char *const models[] = {"beta", "limit", NULL}; /* Libraries send them. */
 
     switch (call->route.target) {
@@ -323,6 +325,8 @@ static const char *const *parameters_of(const struct gateway_call *call)
         return call->request->method == SW_HTTP_POST ? fork : held;
     case TARGET_MODELS:
         return models;
+    case TARGET_KEYS:
+        return call->request->method == SW_HTTP_POST ? keys : none;
     case TARGET_USAGE:
     case TARGET_MODULE:
     case TARGET_HEALTH:

@@ -35,6 +35,7 @@ enum gateway_target { /* What a path names. */
                       TARGET_READY,
                       TARGET_METRICS,
                       TARGET_BACKUP,
+                      TARGET_KEYS,
                       TARGET_OPENAPI
 };
 
@@ -205,15 +206,6 @@ void sw_gateway_publish(struct gateway_call *call,
 /* Send call->held.message. */
 void sw_gateway_send_now(struct gateway_call *call);
 
-/* --- hold.c --- */
-
-/* Note a message before it is sent. */
-void sw_gateway_hold_begin(struct gateway_call *call, const struct sw_gateway_message *message);
-/* Nobody took it. True: it is held and sent again soon. False: it has failed for good, and err says
- * why, in the words of the Agent if there is one. */
-bool sw_gateway_hold(struct gateway_call *call, enum sw_rc rc, struct sw_err *err);
-void sw_gateway_hold_tick(void *ctx);
-
 /* --- agents.c --- */
 
 void sw_gateway_serve_logs(struct gateway_call *call);
@@ -225,10 +217,11 @@ void sw_gateway_serve_module(struct gateway_call *call);
 SW_MUST_CHECK enum sw_rc sw_gateway_check_agent(const struct gateway_call *call,
                                                 struct sw_err *err);
 
-/* --- letters.c, history.c, held.c, models.c, pages.c --- */
+/* --- letters.c, history.c, held.c, keys.c, models.c, pages.c --- */
 
 void sw_gateway_serve_letters(struct gateway_call *call);
 void sw_gateway_serve_page(struct gateway_call *call);
+void sw_gateway_serve_keys(struct gateway_call *call);
 void sw_gateway_serve_models(struct gateway_call *call);
 void sw_gateway_serve_history(struct gateway_call *call);
 void sw_gateway_serve_held(struct gateway_call *call);

@@ -27,6 +27,10 @@ enum sw_rc sw_operator_snapshot_verify(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_operator_check(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_operator_backup(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_operator_restore(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_operator_secrets_status(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_operator_secrets_rotate(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_operator_secrets_export(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_operator_secrets_import(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_operator_verify(struct sw_cli *cli, struct sw_err *err);
 
 /* The data folder, in the run's arena; never NULL. */

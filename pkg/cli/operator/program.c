@@ -15,6 +15,10 @@ enum action {
     JOURNAL_VERIFY,
     JOURNAL_REPLAY,
     SNAPSHOT_VERIFY,
+    SECRETS_STATUS,
+    SECRETS_ROTATE,
+    SECRETS_EXPORT,
+    SECRETS_IMPORT,
     CHECK,
     COMPLETION,
     COMPLETE,
@@ -35,6 +39,10 @@ static enum sw_rc (*const actions[ACTIONS_COUNT])(struct sw_cli *cli, struct sw_
     [JOURNAL_VERIFY] = sw_operator_journal_verify,
     [JOURNAL_REPLAY] = sw_operator_journal_replay,
     [SNAPSHOT_VERIFY] = sw_operator_snapshot_verify,
+    [SECRETS_STATUS] = sw_operator_secrets_status,
+    [SECRETS_ROTATE] = sw_operator_secrets_rotate,
+    [SECRETS_EXPORT] = sw_operator_secrets_export,
+    [SECRETS_IMPORT] = sw_operator_secrets_import,
     [CHECK] = sw_operator_check,
     [COMPLETION] = sw_command_completion,
     [COMPLETE] = sw_command_complete,
@@ -80,6 +88,24 @@ static const struct sw_flag verify_flags[] = {
 static const struct sw_flag dump_flags[] = {
     {.name = "agent", .value = "NAME", .help = "Only records of this Agent"},
     {.name = "key", .value = "KEY", .help = "Only records of the instance with this key"}};
+#define STOPPED_FLAG                                                                               \
+    {.name = "stopped",                                                                            \
+     .help = "The daemon does not run: work on its data folder instead of asking it"}
+#define PASSPHRASE_FLAG                                                                            \
+    {.name = "passphrase-file",                                                                    \
+     .value = "FILE",                                                                              \
+     .help = "Its first line is the passphrase, of 12 bytes at least; -: standard input",          \
+     .completes = SW_COMPLETE_FILE}
+static const struct sw_flag keys_flags[] = {STOPPED_FLAG};
+static const struct sw_flag rotate_flags[] = {
+    STOPPED_FLAG,
+    {.name = "resume", .help = "Make no new key: do what a rotation that was broken off left"},
+    {.name = "keep-unused",
+     .help = "Keep older keys, such as those that backups were sealed with"}};
+static const struct sw_flag export_flags[] = {
+    PASSPHRASE_FLAG,
+    {.name = "plain", .help = "No passphrase: whoever reads the file has the keys"}};
+static const struct sw_flag import_flags[] = {PASSPHRASE_FLAG};
 static const struct sw_flag help_flags[] = {
     {.name = "markdown", .value = "FOLDER", .help = "Write the pages of docs/cli into the folder"}};
 static const struct sw_flag version_flags[] = {{.name = "client", .help = "Do not ask the server"}};
@@ -195,6 +221,47 @@ static const struct sw_command commands[] = {
      .examples = "swarmctl snapshot verify\nswarmctl snapshot verify /var/lib/swarm/agents",
      .arguments_max = 1,
      .completes = SW_COMPLETE_FILE},
+    {.name = "secrets status",
+     .action = SECRETS_STATUS,
+     .arguments = "",
+     .summary = "Show which keys seal Secrets, and how many values each",
+     .examples = "swarmctl secrets status\nswarmctl secrets status --stopped",
+     FLAGS(keys_flags)},
+    {.name = "secrets rotate",
+     .action = SECRETS_ROTATE,
+     .arguments = "",
+     .summary = "Seal all Secrets with a new key, and drop the keys before it",
+     .details =
+         "Values stay as they are; what is another is the key that seals the key of each. Nothing\n"
+         "is unreadable meanwhile, whenever it is broken off. A backup of before needs the keys "
+         "of\n"
+         "before: export them first, or keep them with --keep-unused. Events tell who did it.",
+     .examples = "swarmctl secrets rotate\nswarmctl secrets rotate --resume\n"
+                 "swarmctl secrets rotate --stopped --data /var/lib/swarm",
+     FLAGS(rotate_flags)},
+    {.name = "secrets export",
+     .action = SECRETS_EXPORT,
+     .arguments = "FILE",
+     .summary = "Write the keys that seal Secrets to a new file, for another machine",
+     .details = "It is read from the data folder, whether the daemon runs or not.",
+     .examples = "swarmctl secrets export ring.sealed --passphrase-file passphrase\n"
+                 "swarmctl secrets export ring.plain --plain",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_FILE,
+     FLAGS(export_flags)},
+    {.name = "secrets import",
+     .action = SECRETS_IMPORT,
+     .arguments = "FILE",
+     .summary = "Take exported keys into the data folder; the daemon must be stopped",
+     .details =
+         "They open what they sealed; what is written from then on is sealed with the folder's\n"
+         "newest key, as before. Keys that are there already stay as they are.",
+     .examples = "swarmctl secrets import ring.sealed --passphrase-file passphrase",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_FILE,
+     FLAGS(import_flags)},
     {.name = "check",
      .action = CHECK,
      .arguments = "",

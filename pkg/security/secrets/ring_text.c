@@ -49,7 +49,7 @@ void sw_ring_print(const struct sw_ring *ring, struct sw_buffer *out)
 enum sw_rc sw_ring_damaged(struct sw_err *err)
 {
     (void)sw_err_set(err, SW_E_CORRUPT, "these are not the keys of Secrets, or they are damaged");
-    sw_err_hint(err, "put the file back as swarmctl secrets export-key wrote it");
+    sw_err_hint(err, "put back the file as it was, such as with: swarmctl secrets import");
     return SW_E_CORRUPT;
 }
 

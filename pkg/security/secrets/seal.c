@@ -12,8 +12,6 @@
 #define HEAD_SIZE (sizeof HEAD - 1)
 #define ID_SIZE (SW_RING_ID_SIZE - 1)
 #define WRAP_SIZE 40 /* RFC 3394: eight bytes more than the key. */
-#define NONCE_SIZE 12
-#define TAG_SIZE 16
 #define SEAL_SIZE (WRAP_SIZE + NONCE_SIZE + TAG_SIZE)
 #define CONTEXT_LABEL "swarm sealed 1"
 #define CONTEXT_BYTES_MAX 1024
@@ -68,15 +66,7 @@ static enum sw_rc print_context(const struct sw_secret_place *place, struct sw_b
                : sw_err_set(err, SW_E_RANGE, "the names of a Secret's value are too long");
 }
 
-struct gcm { /* One run of AES-256-GCM. */
-    const uint8_t *key, *nonce;
-    struct sw_bytes context, in;
-    uint8_t *out; /* As long as in. */
-    uint8_t *tag; /* Made, or compared. */
-};
-
-/* False: the library failed, or, not is_seal, something is not what was sealed. */
-static bool run_gcm(const struct gcm *gcm, bool is_seal)
+bool sw_secrets_run_gcm(const struct gcm *gcm, bool is_seal)
 {
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
     uint8_t nothing[16];
@@ -190,7 +180,7 @@ static enum sw_rc seal(const struct sw_ring *ring, struct sw_bytes context, stru
 
     system->random(system->ctx, key, sizeof key);
     system->random(system->ctx, nonce, NONCE_SIZE);
-    is_good = wrap_key(&ring->keys[0], key, true, payload) && run_gcm(&gcm, true);
+    is_good = wrap_key(&ring->keys[0], key, true, payload) && sw_secrets_run_gcm(&gcm, true);
     sw_bytes_wipe(key, sizeof key);
     return is_good ? SW_OK : cipher_failed(err);
 }
@@ -237,7 +227,7 @@ static enum sw_rc open_value(const struct sealed *sealed, const uint8_t *key,
         return rc;
     gcm.context = (struct sw_bytes){context.data, context.size};
     (void)memcpy(tag, sealed->tag, TAG_SIZE);
-    if (run_gcm(&gcm, false))
+    if (sw_secrets_run_gcm(&gcm, false))
         return SW_OK;
     sw_bytes_wipe(ret_value, sealed->value_size); /* What was not found to be genuine. */
     (void)sw_err_set(err, SW_E_CORRUPT,

@@ -64,6 +64,33 @@ SW_MUST_CHECK enum sw_rc sw_ring_drop(struct sw_ring *ring, const char *id, stru
 SW_MUST_CHECK enum sw_rc sw_ring_merge(struct sw_ring *ring, const struct sw_ring *other,
                                        size_t *ret_count, struct sw_err *err);
 
+/* --- The ring on its way to another machine
+ * -------------------------------------------------------
+ *
+ * "swarm-ring-sealed 1\n", "scrypt LOG2N 8 1 SALT\n" (RFC 7914; SALT: 32 hexadecimal digits),
+ * BASE64 and "\nend\n": BASE64 stands for 12 bytes of nonce, 16 of the tag, and what sw_ring_print
+ * writes, under AES-256-GCM with the key that scrypt makes of the passphrase; bound to both lines.
+ */
+
+#define SW_RING_EXPORT_BYTES_MAX ((size_t)16384)
+#define SW_RING_PASSPHRASE_MIN 12u /* Bytes. */
+#define SW_RING_PASSPHRASE_MAX 1024u
+
+/* Append the ring, sealed under a passphrase; takes 32 MiB and some 100 ms.
+ * SW_E_INVALID: the passphrase is too short or too long.  SW_E_EXHAUSTED: no memory, or out is
+ * full. */
+SW_MUST_CHECK enum sw_rc sw_ring_export(const struct sw_ring *ring, struct sw_bytes passphrase,
+                                        struct sw_buffer *out, struct sw_err *err);
+/* Whether a text says that it was exported under a passphrase. */
+bool sw_ring_is_export(struct sw_bytes text);
+/* A ring, in memory only, from what sw_ring_export wrote; takes at most 128 MiB.
+ * SW_E_CORRUPT    it did not, or the text is damaged
+ * SW_E_DENIED     it is whole, and not of this passphrase, or it was changed by somebody
+ * SW_E_EXHAUSTED  no memory */
+SW_MUST_CHECK enum sw_rc sw_ring_import(const struct sw_ring_options *options, struct sw_bytes text,
+                                        struct sw_bytes passphrase, struct sw_ring **ret_ring,
+                                        struct sw_err *err);
+
 /* --- Values -------------------------------------------------------------------------------------
  */
 

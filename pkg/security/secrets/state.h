@@ -2,7 +2,9 @@
 #pragma once
 #include "pkg/security/secrets/secrets.h"
 
-#define KEY_SIZE 32 /* AES-256. */
+#define KEY_SIZE 32   /* AES-256. */
+#define NONCE_SIZE 12 /* Of GCM, */
+#define TAG_SIZE 16   /* and its tag. */
 
 struct ring_key {
     uint8_t bytes[KEY_SIZE];
@@ -28,3 +30,14 @@ SW_MUST_CHECK enum sw_rc sw_ring_parse_keys(struct sw_ring *ring, struct sw_byte
                                             struct sw_err *err);
 /* SW_E_CORRUPT, with words. */
 enum sw_rc sw_ring_damaged(struct sw_err *err);
+
+/* --- seal.c --- */
+
+struct gcm { /* One run of AES-256-GCM. */
+    const uint8_t *key, *nonce;
+    struct sw_bytes context, in;
+    uint8_t *out; /* As long as in. */
+    uint8_t *tag; /* Made, or compared. */
+};
+/* False: the library failed, or, not is_seal, something is not what was sealed. */
+bool sw_secrets_run_gcm(const struct gcm *gcm, bool is_seal);

@@ -193,6 +193,23 @@ enum sw_rc sw_sqlite_file_lock(const struct sw_system *system, const char *path,
     return rc;
 }
 
+/* A hold is the connection that has the lock, under another name. */
+enum sw_rc sw_sqlite_hold_get(const struct sw_system *system, const char *path,
+                              struct sw_sqlite_hold **ret_hold, struct sw_err *err)
+{
+    sqlite3 *lock = NULL;
+    enum sw_rc rc = sw_sqlite_file_lock(system, path, &lock, err);
+
+    if (rc == SW_OK)
+        *ret_hold = (struct sw_sqlite_hold *)(void *)lock;
+    return rc;
+}
+
+void sw_sqlite_hold_put(struct sw_sqlite_hold *hold)
+{
+    sw_sqlite_file_close((sqlite3 *)(void *)hold);
+}
+
 static enum sw_rc check_structure(sqlite3 *db, struct sw_err *err)
 {
     sqlite3_stmt *statement = NULL;

@@ -33,6 +33,14 @@ struct sw_sqlite_options {
 SW_MUST_CHECK enum sw_rc sw_sqlite_open(const struct sw_sqlite_options *options,
                                         struct sw_store **ret_store, struct sw_err *err);
 
+/* Keep everybody from opening a store file, which need not be there, for work on what stands beside
+ * it.  SW_E_PRECONDITION: another process has it open. */
+struct sw_sqlite_hold; /* Opaque. */
+SW_MUST_CHECK enum sw_rc sw_sqlite_hold_get(const struct sw_system *system, const char *path,
+                                            struct sw_sqlite_hold **ret_hold, struct sw_err *err);
+void sw_sqlite_hold_put(struct sw_sqlite_hold *hold);
+SW_DEFINE_CLEANUP(struct sw_sqlite_hold, sw_sqlite_hold_put)
+
 struct sw_sqlite_report {
     uint64_t revision, items, bytes; /* Newest revision, keys, bytes of keys and values. */
     uint32_t format;

@@ -64,6 +64,9 @@ struct fixture {
     bool has_logs;
     int logs_closed;
     size_t module_size;
+    /* The fake rotation of keys. */
+    void (*keys_done)(void *ctx, enum sw_rc rc, struct sw_bytes json, const struct sw_err *err);
+    void *keys_ctx;
     /* The fake backup: so many bytes of 'b', and then what the rest says. */
     size_t backup_size, backup_at;
     enum sw_rc backup_rc; /* Of its beginning; */

@@ -281,6 +281,44 @@ static inline enum sw_rc fake_ready(void *ctx, struct sw_err *err)
     return f->is_ready ? SW_OK : sw_err_set(err, SW_E_UNAVAILABLE, "the node is starting");
 }
 
+static inline enum sw_rc fake_keys_list(void *ctx, struct sw_buffer *out, struct sw_err *err)
+{
+    struct fixture *f = ctx;
+
+    if (f->agents_rc != SW_OK)
+        return sw_err_set(err, f->agents_rc, "there is no memory");
+    sw_buffer_put_text(out, "{\"keys\":[]}");
+    return SW_OK;
+}
+
+static inline void give_keys(void *ctx)
+{
+    static const char json[] = "{\"resealed\":\"3\"}";
+    struct fixture *f = ctx;
+    const struct sw_err err = {.rc = f->read_rc, .message = "the disk is full"};
+
+    f->keys_done(f->keys_ctx, f->read_rc, (struct sw_bytes){json, sizeof json - 1}, &err);
+    check(f);
+}
+
+static inline enum sw_rc fake_keys_rotate(void *ctx, const struct sw_gateway_rotation *rotation,
+                                          void (*done)(void *done_ctx, enum sw_rc rc,
+                                                       struct sw_bytes json,
+                                                       const struct sw_err *err),
+                                          void *done_ctx, struct sw_err *err)
+{
+    struct fixture *f = ctx;
+
+    (void)snprintf(f->told, sizeof f->told, "rotate for %s%s%s", rotation->actor,
+                   rotation->is_resumed ? ", the rest" : "",
+                   rotation->keeps_unused ? ", and keep" : "");
+    if (f->agents_rc != SW_OK)
+        return sw_err_set(err, f->agents_rc, "they are being rotated already");
+    f->keys_done = done;
+    f->keys_ctx = done_ctx;
+    return sw_loop_post(f->loop, give_keys, f);
+}
+
 static inline void give_backup(void *ctx)
 {
     struct fixture *f = ctx;
