@@ -43,8 +43,10 @@ enum sw_rc broker_start(struct broker *broker, const char *data_folder, struct s
 {
     char folder[SW_PATH_MAX];
     struct sw_outbound_options outbound = {.loop = broker->loop};
-    struct sw_ledger_options ledger = {
-        .loop = broker->loop, .system = broker->system, .folder = folder};
+    struct sw_ledger_options ledger = {.loop = broker->loop,
+                                       .system = broker->system,
+                                       .folder = folder,
+                                       .timeline = broker->timeline};
     enum sw_rc rc = sw_delay_new(broker->loop, broker->system, &broker->delay, err);
     struct sw_service delay;
 

@@ -17,6 +17,7 @@ struct broker { /* In the order in which they are made. */
     const struct sw_system *system;
     const struct sw_logger *logger;
     const struct sw_ring *ring; /* That Secrets are opened with. */
+    uint64_t timeline;          /* Of the data folder. */
     struct sw_services *services;
     struct sw_delay *delay;
     struct sw_outbound *outbound;
@@ -30,7 +31,7 @@ struct broker { /* In the order in which they are made. */
     struct sw_series *of_ledger[BROKER_OF_LEDGER_MAX];
 };
 
-/* Open the ledger below data_folder and have services for agents. The fields down to ring are
+/* Open the ledger below data_folder and have services for agents. The fields down to timeline are
  * set before. Errors as those of the rooms. */
 SW_MUST_CHECK enum sw_rc broker_start(struct broker *broker, const char *data_folder,
                                       struct sw_err *err);

@@ -484,6 +484,7 @@ static enum sw_rc services_make(struct daemon *daemon, struct sw_err *err)
     daemon->broker.system = daemon->system;
     daemon->broker.logger = daemon->logger;
     daemon->broker.ring = daemon->ring;
+    daemon->broker.timeline = daemon->lineage.timeline;
     return broker_start(&daemon->broker, daemon->settings->data_folder, err);
 }
 

@@ -73,7 +73,8 @@ void sw_backup_free(struct sw_backup *backup)
 
 struct folders { /* Of the journals that there are now. */
     struct sw_backup *backup;
-    bool is_cut; /* They are to be at the point. */
+    enum sw_cut_kind kind; /* Of those that are visited. */
+    bool is_cut;           /* They are to be at the point. */
     enum sw_rc rc;
     struct sw_err *err;
 };
@@ -111,7 +112,8 @@ static enum sw_rc hold(struct folders *folders, const char *folder)
     if (backup->journals_count == SW_MANIFEST_JOURNALS_MAX)
         return sw_err_set(folders->err, SW_E_EXHAUSTED, "there are more than %u agent hosts",
                           SW_MANIFEST_JOURNALS_MAX);
-    rc = sw_cut_new(backup->system, folder, &backup->is_cancelled, &held->cut, folders->err);
+    rc = sw_cut_new(backup->system, folder, folders->kind, &backup->is_cancelled, &held->cut,
+                    folders->err);
     if (rc == SW_E_NOT_FOUND && has_identity(backup, folder))
         return sw_err_set(folders->err, SW_E_CORRUPT, "the journal in %.300s is gone", folder);
     if (rc == SW_E_NOT_FOUND)
@@ -146,16 +148,24 @@ static bool visit_folder(void *ctx, const char *folder)
     return folders->rc == SW_OK;
 }
 
-/* Move all cuts to the present, and forget hosts that have gone. */
+/* Move all cuts to the present, those of hosts and that of the ledger, and forget hosts that have
+ * gone. */
 static enum sw_rc move_all(struct sw_backup *backup, bool is_cut, struct sw_err *err)
 {
-    struct folders folders = {.backup = backup, .is_cut = is_cut, .err = err};
+    struct folders folders = {
+        .backup = backup, .kind = SW_CUT_OF_AGENTS, .is_cut = is_cut, .err = err};
+    char ledger[SW_PATH_MAX];
     enum sw_rc rc;
 
     for (size_t i = 0; i < backup->journals_count; i++)
         backup->journals[i].is_there = false;
     rc = sw_hosts_folders(backup->system, backup->data_folder, visit_folder, &folders, err);
     if (rc == SW_OK)
+        rc = folders.rc;
+    if (rc == SW_OK)
+        rc = sw_backup_path(backup, SW_ARCHIVE_LEDGER, ledger, err);
+    folders.kind = SW_CUT_OF_OTHERS;
+    if (rc == SW_OK && !visit_folder(&folders, ledger))
         rc = folders.rc;
     for (size_t i = backup->journals_count; rc == SW_OK && i > 0; i--)
         if (!backup->journals[i - 1].is_there)

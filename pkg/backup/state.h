@@ -24,7 +24,7 @@ struct sw_item { /* A file of the archive: name, size and digest stand in manife
 
 struct sw_journal_held {
     struct sw_cut *cut;
-    const char *folder; /* In the archive: "agents", "hosts/HOST/agents" */
+    const char *folder; /* In the archive: "agents", "hosts/HOST/agents", "ledger" */
     bool is_there;      /* At the present listing. */
 };
 

@@ -122,7 +122,7 @@ class Quiet(unittest.TestCase):
 
     def test_what_is_saved_is_verified_and_replayed(self):
         self.assertRegex(self.words, r"\Asaved .*quiet\.tar: backup [0-9a-f]{32} of 20.*Z, Node "
-                                     r"node-1, timeline 1, revision \d+, 1 journals, .* MiB\n\Z")
+                                     r"node-1, timeline 1, revision \d+, 2 journals, .* MiB\n\Z")
         self.assertEqual(os.stat(self.saved).st_mode & 0o777, 0o600)
         self.assertIn("sound ", run("swarmctl", "verify", self.saved))
         words = run("swarmctl", "verify", "--replay", self.saved)
@@ -357,7 +357,7 @@ class Busy(unittest.TestCase):
             sender.join()
         for number, path in enumerate(saved):
             words = run("swarmctl", "verify", path)
-            self.assertIn("6 journals", words)
+            self.assertIn("7 journals", words)
             data = os.path.join(TMP, f"restored-{number}")
             restore(path, data)
             with open(os.path.join(data, "not-replayed"), "w", encoding="ascii") as file:

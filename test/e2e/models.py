@@ -482,6 +482,52 @@ class Budgets(Case):
         self.assertGreater(billed["input"] * 1 + billed["output"] * 10, 8500)
 
 
+class Restored(Case):
+    """A swarm that goes on elsewhere from a backup."""
+
+    def other(self, saved, ring):
+        """A daemon on a folder that was restored; the first one is back when the test ends."""
+        folder = os.path.join(TMP, "restored")
+        self.client.close()
+        self.assertEqual(self.daemon.end(), 0)
+        self.addCleanup(self.daemon.start)
+        run("swarmctl", "restore", saved, "--data", folder, "--take-over")
+        run("swarmctl", "secrets", "import", ring, "--data", folder)
+        os.environ["SWARM_DATA"] = folder
+        self.addCleanup(os.environ.pop, "SWARM_DATA")
+        daemon = Daemon()
+        daemon.start()
+        self.addCleanup(daemon.end)
+        return daemon
+
+    def test_what_was_spent_before_counts(self):
+        self.provide(provider("one", self.upstream), budget("saved", limits={"calls": 200}))
+        for _ in range(100):
+            self.assertEqual(self.post(OPENAI + "/chat/completions", chat("x" * 8))[0], 200)
+        saved, ring = os.path.join(TMP, "spent.tar"), os.path.join(TMP, "ring")
+        self.assertIn("2 journals", run("swarmctl", "backup", saved))
+        run("swarmctl", "secrets", "export", ring, "--plain")
+        for _ in range(20):  # What comes after the point is gone.
+            self.assertEqual(self.post(OPENAI + "/chat/completions", chat("x" * 8))[0], 200)
+        self.assertIn("sound ", run("swarmctl", "verify", saved))
+        daemon = self.other(saved, ring)
+        client = Client(daemon)
+        self.addCleanup(client.close)
+        wait_for(lambda: self.post(OPENAI + "/chat/completions", chat("x" * 8), client)[0] == 200,
+                 "models are there again", DEADLINE_S)
+        statuses = [self.post(OPENAI + "/chat/completions", chat("x" * 8), client)[0]
+                    for _ in range(150)]
+        self.assertEqual(statuses[-1], 429)
+        there = 1 + statuses.count(200)
+        self.assertLessEqual(100 + there, 200)
+        self.assertGreater(100 + there, 180)  # What a mark says that may have been spent is lost.
+        wait_for(lambda: int(client.get("/namespaces/default/budgets/saved")
+                             .get("status", {}).get("spent", {}).get("calls", 0)) >= 100 + there,
+                 "the Budget says what was spent", DEADLINE_S)
+        self.assertRegex(run("swarmctl", "check", "--data", os.path.join(TMP, "restored")),
+                         r"sound \S+/ledger, \d+ records\n")
+
+
 class Agents(Case):
     """Agents in WebAssembly ask in the middle of their handlers."""
 

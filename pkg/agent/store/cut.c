@@ -21,6 +21,7 @@ struct held { /* A snapshot, a shelf or a file of history. */
 
 struct sw_cut {
     const struct sw_system *system;
+    enum sw_cut_kind kind;
     const _Atomic bool *is_cancelled;
     struct sw_segment_walk walk;
     struct held snapshot; /* file -1: the journal goes back to its birth. */
@@ -83,7 +84,8 @@ static enum sw_rc note_record(void *ctx, const struct sw_journal_entry *entry, s
 
     if (atomic_load_explicit(cut->is_cancelled, memory_order_relaxed))
         return sw_err_set(err, SW_E_CANCELLED, "nobody wants the journal any more");
-    if (entry->record.size == 0 || *(const uint8_t *)entry->record.data != SW_RECORD_SNAPSHOT)
+    if (cut->kind == SW_CUT_OF_OTHERS || entry->record.size == 0 ||
+        *(const uint8_t *)entry->record.data != SW_RECORD_SNAPSHOT)
         return SW_OK;
     rc = sw_record_take(entry->record, &record, err);
     if (rc != SW_OK)
@@ -182,6 +184,8 @@ static enum sw_rc hold_others(struct sw_cut *cut, struct sw_err *err)
     struct others others = {.cut = cut, .err = err};
     enum sw_rc rc;
 
+    if (cut->kind == SW_CUT_OF_OTHERS)
+        return SW_OK;
     others_close(cut);
     rc = cut->system->folder_list(cut->system->ctx, cut->folder, hold_other, &others, err);
     return rc == SW_OK ? others.rc : rc;
@@ -207,11 +211,14 @@ static enum sw_rc move_once(struct sw_cut *cut, uint64_t bytes_max, bool *ret_is
     return rc;
 }
 
-/* Whether neither the journal's birth nor a snapshot stands for what was before it. */
+/* Whether neither the journal's birth nor a snapshot stands for what was before it. What others
+ * leave out at the beginning is theirs to know. */
 static bool is_headless(const struct sw_cut *cut)
 {
     uint64_t base = cut->walk.segments[0].base_lsn;
 
+    if (cut->kind == SW_CUT_OF_OTHERS)
+        return false;
     return cut->named.bytes == 0 ? base != SW_JOURNAL_BIRTH_LSN : base > cut->named.lsn;
 }
 
@@ -251,7 +258,7 @@ static enum sw_rc begin(struct sw_cut *cut, struct sw_err *err)
     return rc == SW_OK ? sw_cut_move(cut, 0, err) : rc;
 }
 
-enum sw_rc sw_cut_new(const struct sw_system *system, const char *folder,
+enum sw_rc sw_cut_new(const struct sw_system *system, const char *folder, enum sw_cut_kind kind,
                       const _Atomic bool *is_cancelled, struct sw_cut **ret_cut, struct sw_err *err)
 {
     SW_CLEANUP(sw_cut_freep) struct sw_cut *cut = calloc(1, sizeof *cut);
@@ -260,6 +267,7 @@ enum sw_rc sw_cut_new(const struct sw_system *system, const char *folder,
     if (cut == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory to hold a journal");
     cut->system = system;
+    cut->kind = kind;
     cut->is_cancelled = is_cancelled;
     cut->snapshot.file = -1;
     if (strlen(folder) >= sizeof cut->folder - SW_CUT_NAME_MAX)

@@ -9,6 +9,8 @@
  * up to there, the snapshot that its last SNAPSHOT record names, that of the record before while it
  * is there, and the shelves; and files of history, as far as they are of what was before the cut.
  * The host may remove each of them meanwhile: an open file stays. Nothing here changes a file.
+ * Of a journal whose records are not those of agents (the ledger's) it is the segments that there
+ * are, and nothing else.
  * Threads: one at a time.  I/O: through struct sw_system.
  * Limits: SW_CUT_EPOCH_MAX, SW_CUT_OTHERS_MAX, SW_CUT_NAMES_MAX; a file is open for each segment,
  * shelf and file of history. */
@@ -24,6 +26,11 @@
 
 struct sw_cut; /* Opaque. */
 
+enum sw_cut_kind {
+    SW_CUT_OF_AGENTS,
+    SW_CUT_OF_OTHERS /* Whatever the records say, segments are all there is to it. */
+};
+
 struct sw_cut_file {
     char name[SW_CUT_NAME_MAX]; /* In the folder. */
     int file;                   /* Open for reading; the cut's. */
@@ -36,14 +43,13 @@ struct sw_cut_view {
     uint64_t moved_bytes; /* By the last move. */
 };
 
-/* Read a journal and hold its files. *is_cancelled is borrowed as long as the cut; once it is true
- * whatever reads ends with SW_E_CANCELLED.
- * SW_E_NOT_FOUND    there is no journal (yet)
- * SW_E_UNAVAILABLE  its files come and go too fast to be held
- * others            as sw_journal_scan */
+/* Read a journal of that kind and hold its files. *is_cancelled is borrowed as long as the cut;
+ * once it is true whatever reads ends with SW_E_CANCELLED. SW_E_NOT_FOUND    there is no journal
+ * (yet) SW_E_UNAVAILABLE  its files come and go too fast to be held others            as
+ * sw_journal_scan */
 SW_MUST_CHECK enum sw_rc sw_cut_new(const struct sw_system *system, const char *folder,
-                                    const _Atomic bool *is_cancelled, struct sw_cut **ret_cut,
-                                    struct sw_err *err);
+                                    enum sw_cut_kind kind, const _Atomic bool *is_cancelled,
+                                    struct sw_cut **ret_cut, struct sw_err *err);
 /* Move the cut to the present end, reading at most bytes_max of the journal (0: any number), and
  * hold what counts there. After an error the cut can only be freed.
  * SW_E_RANGE: more has come. Others as sw_cut_new. */

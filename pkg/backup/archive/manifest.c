@@ -278,11 +278,13 @@ static enum sw_rc no_memory(struct parse *parse)
     return sw_err_set(parse->err, SW_E_EXHAUSTED, "no memory for the backup's manifest");
 }
 
-/* "agents", "hosts/HOST/agents" */
+/* "agents", "hosts/HOST/agents", "ledger" */
 static bool is_folder(const char *folder)
 {
     char name[SW_ARCHIVE_NAME_MAX + 1];
 
+    if (strcmp(folder, SW_ARCHIVE_LEDGER) == 0)
+        return true;
     return snprintf(name, sizeof name, "%s/shelf-00000000.shelf", folder) < (int)sizeof name &&
            strncmp(folder, "modules/", 8) != 0 && sw_archive_name_is_valid(name);
 }

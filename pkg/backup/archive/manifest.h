@@ -8,7 +8,7 @@
  *     node node-1
  *     timeline 1                      how often this swarm was restored, and one
  *     revision 42                     of the store
- *     journal FOLDER UUID LSN EPOCH   of each agent host: where it was cut
+ *     journal FOLDER UUID LSN EPOCH   of each agent host, and of the ledger: where it was cut
  *     engine DIGEST FINGERPRINT       of each engine that is kept
  *     file SHA256 BYTES NAME          of each entry, in order
  *     end SHA256                      of all lines before
@@ -28,7 +28,7 @@
 #define SW_MANIFEST_WORD_SIZE 64u
 
 struct sw_manifest_journal {
-    const char *folder; /* "agents", "hosts/HOST/agents" */
+    const char *folder; /* "agents", "hosts/HOST/agents", "ledger" */
     uint8_t uuid[16];
     uint64_t lsn, epoch; /* Of the cut; epoch 0: nothing was in it yet. */
 };

@@ -57,6 +57,11 @@ static bool is_journal_file(const char *at)
     return false;
 }
 
+static bool is_segment(const char *at)
+{
+    return skip(&at, "journal-") && skip_hex(&at, 16) && strcmp(at, ".seg") == 0;
+}
+
 static bool is_history_file(const char *at)
 {
     return skip(&at, "history-") && skip_hex(&at, 16) && skip(&at, "-") && skip_hex(&at, 16) &&
@@ -89,6 +94,8 @@ bool sw_archive_name_is_valid(const char *name)
         return skip_label(&at) && skip_hex(&at, DIGEST_DIGITS) && strcmp(at, ".wasm") == 0;
     if (skip(&at, "engines/"))
         return is_engine_file(at);
+    if (skip(&at, SW_ARCHIVE_LEDGER "/"))
+        return is_segment(at);
     if (strcmp(name, "hosts/usage") == 0)
         return true;
     if (!skip(&at, "hosts/") || (!skip(&at, "namespace-") && !skip(&at, "agent-")))

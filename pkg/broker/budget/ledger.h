@@ -16,6 +16,7 @@
  * Limits: those of the options and of budget.h; SW_LEDGER_KEY_MAX. Nothing is reserved while the
  * disk is full; after a failed write or sync nothing is reserved any more. */
 #pragma once
+#include "pkg/agent/store/journal.h"
 #include "pkg/broker/budget/budget.h"
 #include "pkg/utils/loop/loop.h"
 #include "pkg/utils/system/system.h"
@@ -33,6 +34,9 @@ struct sw_ledger_options {
     enum sw_rc (*work)(struct sw_loop *loop, void (*work)(void *ctx), void (*done)(void *ctx),
                        void *ctx);
     const char *folder; /* Of its journal; made if it is not there. */
+    /* Of the data folder (pkg/backup/lineage.h): under another one than before it is as after a
+     * loss of power, since what was spent after the backup is not known. 0: as 1. */
+    uint64_t timeline;
     /* Of each a default if it is 0: */
     uint64_t grace_ns;      /* A call whose outcome a crash made unknown is settled at its worst
                                case if nobody asks for it so long; 15 minutes. */
@@ -97,6 +101,10 @@ struct sw_ledger_refusal { /* Who stands in the way. */
  * SW_E_CORRUPT, SW_E_UNSUPPORTED and others as sw_journal_open; SW_E_EXHAUSTED also: no memory */
 SW_MUST_CHECK enum sw_rc sw_ledger_new(const struct sw_ledger_options *options,
                                        struct sw_ledger **ret_ledger, struct sw_err *err);
+/* Read a ledger's journal from end to end, also while it is written, and change nothing.
+ * SW_E_NOT_FOUND: there is none.  SW_E_CORRUPT: damaged, with where.  Others as sw_journal_scan. */
+SW_MUST_CHECK enum sw_rc sw_ledger_check(const struct sw_system *system, const char *folder,
+                                         struct sw_journal_report *ret_report, struct sw_err *err);
 /* Refuse from now on, make all durable, and say so: the next start finds what is exact, whatever
  * happens to the machine. done is called once, not from inside. Settle before. */
 void sw_ledger_stop(struct sw_ledger *ledger, void (*done)(void *ctx, enum sw_rc rc), void *ctx);

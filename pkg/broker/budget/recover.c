@@ -2,10 +2,12 @@
 #include "pkg/utils/base/idmap.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SEGMENT_BYTES_MIN (64u << 10)
 #define BOOT_FILE "/proc/sys/kernel/random/boot_id"
+#define BOOT_ID_MAX 42u /* So that a timeline has room behind it. */
 
 /* What is known only while the journal is read. */
 struct recovery {
@@ -266,18 +268,23 @@ static void settle_nodes(struct recovery *recovery, bool is_exact)
     }
 }
 
-/* A machine that cannot say in which boot it is loses its power each time. */
-static size_t read_boot(const struct sw_system *system, char ret_boot[SW_LEDGER_BOOT_MAX])
+/* In which boot of the machine this is, and after a restore on which timeline. A machine that
+ * cannot say the first loses its power each time. */
+static size_t read_boot(const struct sw_ledger *ledger, char ret_boot[SW_LEDGER_BOOT_MAX])
 {
+    const struct sw_system *system = ledger->system;
     size_t size = 0;
     int file;
 
     if (system->file_open(system->ctx, BOOT_FILE, SW_FILE_READ, &file, NULL) != SW_OK)
         return 0;
-    if (system->file_read(system->ctx, file, 0, ret_boot, SW_LEDGER_BOOT_MAX, &size, NULL) != SW_OK)
+    if (system->file_read(system->ctx, file, 0, ret_boot, BOOT_ID_MAX, &size, NULL) != SW_OK)
         size = 0;
     system->file_close(system->ctx, file);
-    return size;
+    if (size == 0 || ledger->options.timeline <= 1)
+        return size;
+    return size + (size_t)snprintf(ret_boot + size, SW_LEDGER_BOOT_MAX - size, "/%" PRIu64,
+                                   ledger->options.timeline);
 }
 
 /* All that counts, at the head of what is to come; a full disk gets it later. */
@@ -309,7 +316,7 @@ enum sw_rc sw_ledger_recover(struct sw_ledger *ledger, struct sw_err *err)
         .folder = ledger->options.folder,
         .segment_bytes = bytes < SEGMENT_BYTES_MIN ? SEGMENT_BYTES_MIN : bytes};
     char boot[SW_LEDGER_BOOT_MAX];
-    size_t boot_size = read_boot(ledger->system, boot);
+    size_t boot_size = read_boot(ledger, boot);
     bool is_exact;
     enum sw_rc rc = begin_empty(&recovery, err);
 
@@ -325,4 +332,22 @@ enum sw_rc sw_ledger_recover(struct sw_ledger *ledger, struct sw_err *err)
     settle_nodes(&recovery, is_exact);
     ledger->tree.nodes_max = ledger->options.nodes_max;
     return begin(&recovery, (struct sw_bytes){boot, boot_size}, err);
+}
+
+static enum sw_rc look(void *ctx, const struct sw_journal_entry *entry, struct sw_err *err)
+{
+    struct sw_ledger_record record;
+    enum sw_rc rc = sw_ledger_record_take(entry->record, &record, err);
+
+    (void)ctx;
+    return rc == SW_OK ? rc : sw_err_context(err, "the record at lsn %" PRIu64, entry->place.lsn);
+}
+
+enum sw_rc sw_ledger_check(const struct sw_system *system, const char *folder,
+                           struct sw_journal_report *ret_report, struct sw_err *err)
+{
+    enum sw_rc rc = sw_journal_scan(system, folder, look, NULL, ret_report, err);
+
+    return rc == SW_OK || rc == SW_E_NOT_FOUND ? rc
+                                               : sw_err_context(err, "the ledger in %s", folder);
 }

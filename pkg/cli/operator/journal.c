@@ -3,7 +3,9 @@
 #include "pkg/agent/store/record_text.h"
 #include "pkg/agent/store/shelf.h"
 #include "pkg/agent/store/snapshot.h"
+#include "pkg/backup/archive/names.h"
 #include "pkg/backup/lineage.h"
+#include "pkg/broker/budget/ledger.h"
 #include "pkg/cli/operator/operator.h"
 #include "pkg/utils/base/map.h"
 
@@ -459,6 +461,17 @@ static enum sw_rc check_usage(struct sw_cli *cli, struct sw_err *err)
     return rc == SW_E_NOT_FOUND ? SW_OK : rc;
 }
 
+static enum sw_rc check_ledger(struct sw_cli *cli, struct sw_err *err)
+{
+    const char *folder = sw_cli_format(cli, "%s/" SW_ARCHIVE_LEDGER, sw_operator_data_folder(cli));
+    struct sw_journal_report report = {0};
+    enum sw_rc rc = sw_ledger_check(cli->system, folder, &report, err);
+
+    if (rc == SW_OK)
+        sw_cli_print(cli, "sound %s, %" PRIu64 " records\n", folder, report.records);
+    return rc == SW_E_NOT_FOUND ? SW_OK : rc;
+}
+
 enum sw_rc sw_operator_check(struct sw_cli *cli, struct sw_err *err)
 {
     struct sw_operator_journals journals;
@@ -470,6 +483,8 @@ enum sw_rc sw_operator_check(struct sw_cli *cli, struct sw_err *err)
         rc = sw_operator_store_verify(cli, err);
     if (rc == SW_OK)
         rc = check_usage(cli, err);
+    if (rc == SW_OK)
+        rc = check_ledger(cli, err);
     if (rc != SW_OK)
         return rc;
     /* A node that has never run an agent has no journal. */

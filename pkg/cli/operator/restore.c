@@ -2,8 +2,10 @@
  * there. */
 #include "pkg/agent/compiler/compiler.h"
 #include "pkg/agent/engines/engines.h"
+#include "pkg/backup/archive/names.h"
 #include "pkg/backup/lineage.h"
 #include "pkg/backup/unpack.h"
+#include "pkg/broker/budget/ledger.h"
 #include "pkg/cli/operator/operator.h"
 #include "pkg/store/sqlite/sqlite.h"
 #include "pkg/utils/base/text.h"
@@ -104,6 +106,20 @@ static enum sw_rc check_modules(const struct sw_manifest *manifest, struct sw_er
     return SW_OK;
 }
 
+/* The other ones are of agent hosts. */
+static bool is_ledger(const struct sw_manifest_journal *journal)
+{
+    return strcmp(journal->folder, SW_ARCHIVE_LEDGER) == 0;
+}
+
+static bool has_agents(const struct sw_manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->journals_count; i++)
+        if (!is_ledger(&manifest->journals[i]))
+            return true;
+    return false;
+}
+
 static enum sw_rc check_journal(struct sw_cli *cli, const char *folder,
                                 const struct sw_manifest_journal *journal, struct sw_err *err)
 {
@@ -112,7 +128,8 @@ static enum sw_rc check_journal(struct sw_cli *cli, const char *folder,
     enum sw_rc rc;
 
     sw_cli_progress(cli, "checking %s", path);
-    rc = sw_operator_check_journal(cli, path, &report, err);
+    rc = is_ledger(journal) ? sw_ledger_check(cli->system, path, &report, err)
+                            : sw_operator_check_journal(cli, path, &report, err);
     sw_cli_progress(cli, "%s", "");
     if (rc == SW_OK && (memcmp(report.uuid, journal->uuid, sizeof report.uuid) != 0 ||
                         report.end_lsn != journal->lsn || report.last_epoch != journal->epoch))
@@ -204,7 +221,7 @@ enum sw_rc sw_operator_verify(struct sw_cli *cli, struct sw_err *err)
     rc = unpack(cli, source, folder, &unpacking, &manifest, err);
     if (rc != SW_OK)
         return rc;
-    if (do_replay && manifest->journals_count > 0)
+    if (do_replay && has_agents(manifest))
         rc = sw_operator_replay(cli, folder, err);
     if (sw_unpack_remove(cli->system, folder, NULL) != SW_OK)
         sw_cli_warn(cli, "%s could not be removed\n", folder);

@@ -224,6 +224,30 @@ static void all_of_it_is_of_the_call_that_cuts(void **state)
     assert_int_not_equal(access("data/store.db.copy", F_OK), 0);
 }
 
+/* Its records are its own, and it begins where it was begun anew. */
+static void the_ledger_is_in_it_as_it_was_at_the_point(void **state)
+{
+    const struct sw_journal_options options = {
+        .system = system_of(), .folder = "data/ledger", .segment_bytes = 65536};
+    struct sw_journal *own[2];
+    struct world *world = *state;
+    struct sw_manifest manifest;
+
+    own[0] = world->journals[SHARED];
+    assert_int_equal(sw_journal_open(&options, NULL, NULL, &own[1], NULL), SW_OK);
+    begin(world);
+    world->journals[SHARED] = own[1];
+    for (int i = 0; i < 5; i++)
+        happen(world, SHARED);
+    cut(world);
+    happen(world, SHARED);
+    world->journals[SHARED] = own[0];
+    finish(world, 1000, "copy", &manifest);
+    assert_int_equal(manifest.journals_count, 3);
+    assert_int_equal(records_in("copy/ledger"), 5);
+    sw_journal_close(own[1]);
+}
+
 static void it_may_be_read_in_pieces_of_any_size(void **state)
 {
     static const size_t pieces[] = {1, 511, 513, 65536};
@@ -399,6 +423,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(all_of_it_is_of_the_call_that_cuts),
+        TEST(the_ledger_is_in_it_as_it_was_at_the_point),
         TEST(it_may_be_read_in_pieces_of_any_size),
         TEST(hosts_come_and_go_between_preparing_and_the_point),
         TEST(a_host_that_was_never_up_is_none_and_one_that_lost_its_journal_is_told),

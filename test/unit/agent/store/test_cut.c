@@ -106,7 +106,8 @@ static void cut(struct place *place)
 {
     struct sw_err err = {0};
 
-    if (sw_cut_new(system_of(), FOLDER, &place->is_cancelled, &place->cut, &err) != SW_OK)
+    if (sw_cut_new(system_of(), FOLDER, SW_CUT_OF_AGENTS, &place->is_cancelled, &place->cut,
+                   &err) != SW_OK)
         fail_msg("%s", err.message);
 }
 
@@ -316,12 +317,14 @@ static void a_snapshot_that_is_not_as_it_is_named_is_damage(void **state)
     sw_snapshot_name(take_snapshot(place, 100), name);
     (void)snprintf(path, sizeof path, FOLDER "/%s", name);
     assert_int_equal(truncate(path, 99), 0);
-    assert_int_equal(sw_cut_new(system_of(), FOLDER, &place->is_cancelled, &place->cut, &err),
-                     SW_E_CORRUPT);
+    assert_int_equal(
+        sw_cut_new(system_of(), FOLDER, SW_CUT_OF_AGENTS, &place->is_cancelled, &place->cut, &err),
+        SW_E_CORRUPT);
     assert_non_null(strstr(err.message, "shorter"));
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(sw_cut_new(system_of(), FOLDER, &place->is_cancelled, &place->cut, &err),
-                     SW_E_UNAVAILABLE);
+    assert_int_equal(
+        sw_cut_new(system_of(), FOLDER, SW_CUT_OF_AGENTS, &place->is_cancelled, &place->cut, &err),
+        SW_E_UNAVAILABLE);
     assert_null(place->cut);
 }
 
@@ -399,8 +402,9 @@ static void damage_is_told(void **state)
                      SW_OK);
     assert_int_equal(system_of()->file_write(NULL, file, 200, &byte, 1, NULL), SW_OK);
     system_of()->file_close(NULL, file);
-    assert_int_equal(sw_cut_new(system_of(), FOLDER, &place->is_cancelled, &place->cut, &err),
-                     SW_E_CORRUPT);
+    assert_int_equal(
+        sw_cut_new(system_of(), FOLDER, SW_CUT_OF_AGENTS, &place->is_cancelled, &place->cut, &err),
+        SW_E_CORRUPT);
     assert_non_null(strstr(err.message, "a damaged epoch after epoch "));
 }
 
@@ -409,15 +413,18 @@ static void what_is_not_there_or_has_no_beginning_is_told(void **state)
     struct place *place = *state;
     struct sw_err err = {0};
 
-    assert_int_equal(sw_cut_new(system_of(), "nowhere", &place->is_cancelled, &place->cut, &err),
+    assert_int_equal(sw_cut_new(system_of(), "nowhere", SW_CUT_OF_AGENTS, &place->is_cancelled,
+                                &place->cut, &err),
                      SW_E_NOT_FOUND);
     assert_int_equal(system_of()->folder_make(NULL, COPY, NULL), SW_OK);
-    assert_int_equal(sw_cut_new(system_of(), COPY, &place->is_cancelled, &place->cut, &err),
-                     SW_E_NOT_FOUND);
+    assert_int_equal(
+        sw_cut_new(system_of(), COPY, SW_CUT_OF_AGENTS, &place->is_cancelled, &place->cut, &err),
+        SW_E_NOT_FOUND);
     put_many(place, 10);
     assert_int_equal(unlink(FOLDER "/journal-0000000000000040.seg"), 0);
-    assert_int_equal(sw_cut_new(system_of(), FOLDER, &place->is_cancelled, &place->cut, &err),
-                     SW_E_CORRUPT);
+    assert_int_equal(
+        sw_cut_new(system_of(), FOLDER, SW_CUT_OF_AGENTS, &place->is_cancelled, &place->cut, &err),
+        SW_E_CORRUPT);
     assert_non_null(strstr(err.message, "beginning is missing"));
 }
 
@@ -450,9 +457,43 @@ static void histories_of_the_cut_are_held(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Its first byte would be that of a snapshot's record, and its beginning may be gone. */
+static void a_journal_of_others_is_its_segments(void **state)
+{
+    struct place *place = *state;
+    struct sw_journal_place at, first = {0};
+    struct sw_err err = {0};
+    uint8_t bytes[1000] = {SW_RECORD_SNAPSHOT};
+    struct sw_cut_file file;
+
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal(sw_journal_append(place->journal, (struct sw_bytes){bytes, sizeof bytes},
+                                           i == 200 ? &first : &at, NULL),
+                         SW_OK);
+        commit(place);
+    }
+    assert_int_equal(sw_journal_remove_before(place->journal, first.lsn, NULL), SW_OK);
+    assert_int_equal(
+        sw_cut_new(system_of(), FOLDER, SW_CUT_OF_OTHERS, &place->is_cancelled, &place->cut, &err),
+        SW_OK);
+    assert_true(sw_cut_count(place->cut) > 0);
+    sw_cut_file(place->cut, 0, &file);
+    assert_int_equal(strncmp(file.name, "journal-", 8), 0);
+    assert_string_not_equal(file.name, "journal-0000000000000040.seg");
+    put_history(64, false);
+    put(place, 1000);
+    commit(place);
+    move(place);
+    for (size_t i = 0; i < sw_cut_count(place->cut); i++) {
+        sw_cut_file(place->cut, i, &file);
+        assert_int_equal(strncmp(file.name, "journal-", 8), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_journal_of_others_is_its_segments),
         TEST(the_cut_is_the_end_of_what_is_durable),
         TEST(an_epoch_that_is_being_written_is_left_alone),
         TEST(segments_come_and_those_that_go_stay_held),

@@ -85,6 +85,55 @@ static void after_a_loss_of_power_the_mark_counts(void **state)
     assert_true(view.lost.money_nano > 0 && view.lost.money_nano <= view.spent.money_nano);
 }
 
+/* What was spent after the backup is known to nobody: it is as much as may have been. */
+static void on_another_timeline_the_mark_counts(void **state)
+{
+    struct call call = make_call(1, 1);
+    struct sw_budget_view view;
+    uint64_t spent;
+
+    (void)state;
+    set_cents("default", "refunds", 1000);
+    reserve_ready(&call);
+    settle_cents(&call, 1);
+    ledger_settle_down(&loop);
+    sw_ledger_free(ledger);
+    options.timeline = 1; /* The first one, told or not. */
+    reopen();
+    expect_cents(1, 0);
+    sw_ledger_free(ledger);
+    options.timeline = 2;
+    reopen();
+    set_cents("default", "refunds", 1000);
+    view = view_of("default", "refunds");
+    spent = view.spent.money_nano;
+    assert_true(spent >= CENT && spent <= CENT + 1000 * CENT / 64 + 4 * CENT);
+    assert_int_equal(view.lost.money_nano, spent - CENT);
+    sw_ledger_free(ledger);
+    reopen();
+    view = view_of("default", "refunds");
+    assert_int_equal(view.spent.money_nano, spent);
+    sw_ledger_free(ledger);
+    options.timeline = UINT64_MAX;
+    reopen();
+    options.timeline = 0;
+}
+
+static void it_can_be_checked_while_it_is_written(void **state)
+{
+    struct call call = make_call(1, 1);
+    struct sw_journal_report report;
+
+    (void)state;
+    reserve_ready(&call);
+    ledger_settle_down(&loop);
+    assert_int_equal(sw_ledger_check(&disk.system, LEDGER_FOLDER, &report, &err), SW_OK);
+    assert_true(report.records > 2);
+    settle_cents(&call, 1);
+    ledger_settle_down(&loop);
+    assert_int_equal(sw_ledger_check(&disk.system, "nowhere", &report, &err), SW_E_NOT_FOUND);
+}
+
 static void on_stopped(void *ctx, enum sw_rc rc)
 {
     *(enum sw_rc *)ctx = rc;
@@ -396,6 +445,8 @@ int main(void)
         TEST(an_open_call_is_unknown_after_a_kill),
         TEST(nobody_asks_for_it_it_is_settled_at_its_worst),
         TEST(after_a_loss_of_power_the_mark_counts),
+        TEST(on_another_timeline_the_mark_counts),
+        TEST(it_can_be_checked_while_it_is_written),
         TEST(after_a_clean_stop_all_is_exact),
         TEST(what_is_settled_during_a_stop_is_exact),
         TEST(a_machine_without_a_boot_id_loses_power_each_time),
