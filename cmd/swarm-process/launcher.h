@@ -9,9 +9,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct order {             /* What swarmd wants, from the arguments. */
-    uint32_t user;         /* To run as; 0: as who we are, in a user namespace. */
-    const char *image;     /* Folder that becomes /agent. */
+#define PACKAGES_MAX 8u
+
+struct order {                          /* What swarmd wants, from the arguments. */
+    uint32_t user;                      /* To run as; 0: as who we are, in a user namespace. */
+    const char *image;                  /* Folder that becomes /agent. */
+    const char *packages[PACKAGES_MAX]; /* Folders that become /packages/0 and so on. */
+    unsigned packages_count;
     uint64_t tmp_bytes;    /* Of /tmp. */
     uint64_t memory_bytes; /* Of each process, where no control group counts; 0: no limit. */
     unsigned processes, files;

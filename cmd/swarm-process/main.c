@@ -38,6 +38,14 @@ static uint64_t number_of(const char *text)
     return strtoull(text, NULL, 10);
 }
 
+static bool package_add(struct order *order, const char *folder)
+{
+    if (order->packages_count == PACKAGES_MAX)
+        return false;
+    order->packages[order->packages_count++] = folder;
+    return true;
+}
+
 /* False: swarmd and this program are not of one build. */
 static bool order_read(char **argv, struct order *ret_order)
 {
@@ -51,6 +59,8 @@ static bool order_read(char **argv, struct order *ret_order)
             ret_order->user = (uint32_t)number_of(value);
         else if (strcmp(at[0], "--image") == 0)
             ret_order->image = value;
+        else if (strcmp(at[0], "--package") == 0 && package_add(ret_order, value))
+            continue;
         else if (strcmp(at[0], "--tmp") == 0)
             ret_order->tmp_bytes = number_of(value);
         else if (strcmp(at[0], "--memory") == 0)

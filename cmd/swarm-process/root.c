@@ -196,7 +196,45 @@ static enum sw_rc change(struct sw_err *err)
     return SW_OK;
 }
 
-static enum sw_rc parts_add(const struct order *order, const char *image, char *missing,
+struct opened { /* Folders by descriptors: they may lie below the stage. */
+    int folders[1 + PACKAGES_MAX];
+    unsigned count;
+};
+
+static void opened_close(struct opened *opened)
+{
+    while (opened->count > 0)
+        (void)close(opened->folders[--opened->count]);
+}
+
+static enum sw_rc opened_add(struct opened *opened, const char *path, struct sw_err *err)
+{
+    int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (folder < 0)
+        return fail(err, "image", path);
+    opened->folders[opened->count++] = folder;
+    return SW_OK;
+}
+
+/* The first is the program, the others what it needs. */
+static enum sw_rc images_add(const struct opened *opened, struct sw_err *err)
+{
+    char from[64], to[64] = STAGE "/agent";
+    enum sw_rc rc = SW_OK;
+
+    if (opened->count > 1 && mkdir(STAGE "/packages", 0755) != 0)
+        return fail(err, "folder", "/packages");
+    for (unsigned i = 0; rc == SW_OK && i < opened->count; i++) {
+        (void)snprintf(from, sizeof from, "/proc/self/fd/%d", opened->folders[i]);
+        if (i > 0)
+            (void)snprintf(to, sizeof to, STAGE "/packages/%u", i - 1);
+        rc = bind_folder(from, to, err);
+    }
+    return rc;
+}
+
+static enum sw_rc parts_add(const struct order *order, const struct opened *opened, char *missing,
                             size_t size, struct sw_err *err)
 {
     static const char *const folders[] = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
@@ -209,7 +247,7 @@ static enum sw_rc parts_add(const struct order *order, const char *image, char *
     if (rc == SW_OK)
         rc = devices_add(err);
     if (rc == SW_OK)
-        rc = bind_folder(image, STAGE "/agent", err);
+        rc = images_add(opened, err);
     if (rc == SW_OK)
         rc = scratch_add(order->tmp_bytes, err);
     return rc == SW_OK ? processes_add(missing, size, err) : rc;
@@ -217,20 +255,18 @@ static enum sw_rc parts_add(const struct order *order, const char *image, char *
 
 enum sw_rc root_make(const struct order *order, char *missing, size_t size, struct sw_err *err)
 {
-    char image[64];
+    struct opened opened = {.count = 0};
     enum sw_rc rc;
-    int folder;
 
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         return fail(err, "take apart", "/");
-    folder = open(order->image, O_PATH | O_DIRECTORY | O_CLOEXEC); /* It may lie below the stage. */
-    if (folder < 0)
-        return fail(err, "image", order->image);
-    (void)snprintf(image, sizeof image, "/proc/self/fd/%d", folder);
-    if (mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NODEV, ROOT_BYTES) != 0)
+    rc = opened_add(&opened, order->image, err);
+    for (unsigned i = 0; rc == SW_OK && i < order->packages_count; i++)
+        rc = opened_add(&opened, order->packages[i], err);
+    if (rc == SW_OK && mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NODEV, ROOT_BYTES) != 0)
         rc = fail(err, "mount", STAGE);
-    else
-        rc = parts_add(order, image, missing, size, err);
-    (void)close(folder);
+    if (rc == SW_OK)
+        rc = parts_add(order, &opened, missing, size, err);
+    opened_close(&opened);
     return rc == SW_OK ? change(err) : rc;
 }

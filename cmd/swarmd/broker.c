@@ -143,23 +143,32 @@ static bool has_path(void *ctx, const char *path)
     return sw_model_front_path(path, &is_list, &protocol);
 }
 
+void broker_serve(struct broker *broker, struct sw_http_request *request,
+                  const struct sw_model_client *client, const char *path)
+{
+    enum sw_wire_protocol protocol;
+    bool is_list;
+
+    if (!sw_model_front_path(path, &is_list, &protocol))
+        sw_http_respond_text(request, 404, "text/plain",
+                             sw_bytes_of_text("there is no such path of models here\n"));
+    else if (is_list)
+        sw_model_front_list(&broker->front, request, client->who.name_space);
+    else
+        sw_model_front_serve(&broker->front, request, client, protocol);
+}
+
 static void serve(void *ctx, struct sw_http_request *request,
                   const struct sw_gateway_model_client *client, const char *path)
 {
-    struct broker *broker = ctx;
-    struct sw_model_client who = {
+    const struct sw_model_client who = {
         .who = {.name_space = client->namespace_,
                 .agent = client->agent == NULL ? SW_MODEL_NO_AGENT : client->agent,
                 .instance = {"", 0},
                 .depth = 1},
         .priority = SW_MODEL_PRIORITY_NORMAL};
-    enum sw_wire_protocol protocol;
-    bool is_list;
 
-    if (sw_model_front_path(path, &is_list, &protocol) && !is_list)
-        sw_model_front_serve(&broker->front, request, &who, protocol);
-    else
-        sw_model_front_list(&broker->front, request, client->namespace_);
+    broker_serve(ctx, request, &who, path);
 }
 
 struct sw_gateway_models broker_gateway(struct broker *broker)

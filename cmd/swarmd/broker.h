@@ -45,5 +45,8 @@ SW_MUST_CHECK enum sw_rc broker_controller_start(struct broker *broker, struct s
 /* Spend nothing any more, and have all of the ledger on the disk before done. */
 void broker_stop(struct broker *broker, void (*done)(void *ctx), void *ctx);
 void broker_free(struct broker *broker);
+/* Serve a request for a path of the gateway to models, such as "v1/models", and end it. */
+void broker_serve(struct broker *broker, struct sw_http_request *request,
+                  const struct sw_model_client *client, const char *path);
 /* For the gateway; ctx is the broker. */
 struct sw_gateway_models broker_gateway(struct broker *broker);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 extern const char bridge_module[], bridge_module_end[];
+extern const char process_module[], process_module_end[];
 extern const char javascript_module[], javascript_module_end[];
 __asm__(".section .rodata\n"
         ".global bridge_module, bridge_module_end\n"
@@ -13,6 +14,9 @@ __asm__(".section .rodata\n"
         ".global javascript_module, javascript_module_end\n"
         "javascript_module: .incbin \"guests/swarm_js.wasm\"\n"
         "javascript_module_end: .byte 0\n"
+        ".global process_module, process_module_end\n"
+        "process_module: .incbin \"guests/swarm_process.wasm\"\n"
+        "process_module_end: .byte 0\n"
         ".previous\n");
 
 static const struct {
@@ -20,6 +24,7 @@ static const struct {
 } builtins[] = {
     {"bridge", bridge_module, bridge_module_end},
     {"javascript", javascript_module, javascript_module_end},
+    {"process", process_module, process_module_end},
 };
 #define BUILTINS (sizeof builtins / sizeof builtins[0])
 

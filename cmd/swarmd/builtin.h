@@ -4,6 +4,7 @@
  *
  *     bridge      stands for Agents of other agent hosts (cmd/swarm-bridge)
  *     javascript  runs bundles of JavaScript (sdk/js)
+ *     process     stands in front of a program in a sandbox (cmd/swarm-process-agent)
  *
  * Threads: the loop's.  I/O: the folder of modules. */
 #pragma once

@@ -11,6 +11,7 @@
 #include "cmd/swarmd/identity.h"
 #include "cmd/swarmd/keys.h"
 #include "cmd/swarmd/modules.h"
+#include "cmd/swarmd/process.h"
 #include "pkg/backup/lineage.h"
 #include "pkg/communication/protocol/server.h"
 #include "pkg/metrics/collector/collector.h"
@@ -50,6 +51,7 @@ struct daemon {
     struct sw_cgroups *cgroups;
     struct agents_adapter agents;
     struct broker broker; /* And the services that agents may call. */
+    struct process process;
     struct figures figures;
     struct backup_adapter backup;
     struct keys_adapter keys;
@@ -488,6 +490,18 @@ static enum sw_rc services_make(struct daemon *daemon, struct sw_err *err)
     return broker_start(&daemon->broker, daemon->settings->data_folder, err);
 }
 
+static enum sw_rc processes_start(struct daemon *daemon, struct sw_err *err)
+{
+    daemon->process = (struct process){.loop = daemon->loop,
+                                       .system = daemon->system,
+                                       .logger = daemon->logger,
+                                       .modules = daemon->modules.modules,
+                                       .cgroups = daemon->cgroups,
+                                       .broker = &daemon->broker};
+    return process_start(&daemon->process, daemon->settings->data_folder,
+                         (unsigned)daemon->settings->agents.processes_max, err);
+}
+
 static enum sw_rc agents_start(struct daemon *daemon, struct sw_err *err)
 {
     const struct sw_settings *settings = daemon->settings;
@@ -697,6 +711,8 @@ static enum sw_rc daemon_start(struct daemon *daemon, struct sw_err *err)
     if (rc == SW_OK)
         rc = cgroups_start(daemon, err);
     if (rc == SW_OK)
+        rc = processes_start(daemon, err);
+    if (rc == SW_OK)
         rc = agents_start(daemon, err);
     if (rc == SW_OK)
         rc = collector_start(daemon, err);
@@ -722,6 +738,7 @@ static void daemon_free(struct daemon *daemon)
     sw_module_controller_free(daemon->modules.collector);
     daemon->modules.collector = NULL;
     sw_hosts_free(daemon->agents.hosts);
+    process_free(&daemon->process);
     sw_cgroups_free(daemon->cgroups);
     broker_free(&daemon->broker);
     if (daemon->modules.compiler != NULL)

@@ -275,27 +275,64 @@ enum sw_rc sw_modules_home(const struct sw_modules *modules, const char *namespa
     return SW_OK;
 }
 
-enum sw_rc sw_modules_runtime(const struct sw_modules *modules, const struct sw_module_name *name,
-                              char ret_digest[SW_DIGEST_TEXT_SIZE], struct sw_err *err)
+/* The first bytes of a module's file, at most size. */
+static enum sw_rc head_read(const struct sw_modules *modules, const struct sw_module_name *name,
+                            struct sw_buffer *out, size_t size, struct sw_err *err)
 {
     const struct sw_system *system = modules->system;
-    uint8_t head[SW_BUNDLE_HEAD_BYTES];
+    uint8_t *room = sw_buffer_reserve(out, size);
     char path[SW_PATH_MAX];
-    size_t size = 0;
     int file;
     enum sw_rc rc = path_of(modules, name->namespace, name->digest, path, err);
 
+    if (rc == SW_OK && room == NULL)
+        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory to look at a module");
     if (rc == SW_OK)
         rc = system->file_open(system->ctx, path, SW_FILE_READ, &file, err);
     if (rc != SW_OK)
         return rc;
-    rc = system->file_read(system->ctx, file, 0, head, sizeof head, &size, err);
+    rc = system->file_read(system->ctx, file, 0, room, size, &out->size, err);
     system->file_close(system->ctx, file);
-    if (rc != SW_OK)
-        return rc;
-    return sw_bundle_runtime((struct sw_bytes){head, size}, ret_digest)
-               ? SW_OK
-               : sw_err_set(err, SW_E_NOT_FOUND, "%s is no bundle", name->digest);
+    return rc;
+}
+
+enum sw_rc sw_modules_named(const struct sw_modules *modules, const struct sw_module_name *name,
+                            sw_module_visit *visit, void *ctx, struct sw_err *err)
+{
+    static const char begin[] = "sha256:";
+    struct sw_module_name found = *name;
+    struct sw_buffer head;
+    const char *at, *end;
+    enum sw_rc rc;
+
+    sw_buffer_init(&head, SW_BUNDLE_HEAD_BYTES + SW_MODULE_NAMED_BYTES);
+    rc = head_read(modules, name, &head, head.size_max, err);
+    if (rc == SW_OK && sw_bundle_is((struct sw_bytes){head.data, head.size})) {
+        at = (const char *)head.data;
+        end = at + head.size;
+        while ((at = memmem(at, (size_t)(end - at), begin, sizeof begin - 1)) != NULL) {
+            (void)snprintf(found.digest, sizeof found.digest, "%.*s", (int)(end - at), at);
+            if (sw_modules_has(modules, found.namespace, found.digest) && !visit(ctx, &found))
+                break;
+            at += sizeof begin - 1;
+        }
+    }
+    sw_buffer_done(&head);
+    return rc;
+}
+
+enum sw_rc sw_modules_runtime(const struct sw_modules *modules, const struct sw_module_name *name,
+                              char ret_digest[SW_DIGEST_TEXT_SIZE], struct sw_err *err)
+{
+    struct sw_buffer head;
+    enum sw_rc rc;
+
+    sw_buffer_init(&head, SW_BUNDLE_HEAD_BYTES);
+    rc = head_read(modules, name, &head, SW_BUNDLE_HEAD_BYTES, err);
+    if (rc == SW_OK && !sw_bundle_runtime((struct sw_bytes){head.data, head.size}, ret_digest))
+        rc = sw_err_set(err, SW_E_NOT_FOUND, "%s is no bundle", name->digest);
+    sw_buffer_done(&head);
+    return rc;
 }
 
 enum sw_rc sw_modules_get(const struct sw_modules *modules, const char *namespace,

@@ -66,6 +66,14 @@ SW_MUST_CHECK enum sw_rc sw_modules_runtime(const struct sw_modules *modules,
                                             const struct sw_module_name *name,
                                             char ret_digest[SW_DIGEST_TEXT_SIZE],
                                             struct sw_err *err);
+/* Call visit for each digest that stands in the first SW_MODULE_NAMED_BYTES of a bundle's payload
+ * ("sha256:..."), and is stored in its namespace: such as images of the program that it is. None,
+ * if it is no bundle.  Errors: those of reading a file. */
+#define SW_MODULE_NAMED_BYTES 16384u
+typedef bool sw_module_visit(void *ctx, const struct sw_module_name *name);
+SW_MUST_CHECK enum sw_rc sw_modules_named(const struct sw_modules *modules,
+                                          const struct sw_module_name *name, sw_module_visit *visit,
+                                          void *ctx, struct sw_err *err);
 /* Append the module to out.
  * SW_E_NOT_FOUND  it was never pushed to this namespace
  * SW_E_CORRUPT    the file no longer has its digest; out is as before */
@@ -79,7 +87,6 @@ SW_MUST_CHECK enum sw_rc sw_modules_find(const struct sw_modules *modules, const
 
 /* Call visit for each module that is present, in no order, until it returns false; nothing is
  * changed meanwhile. */
-typedef bool sw_module_visit(void *ctx, const struct sw_module_name *name);
 SW_MUST_CHECK enum sw_rc sw_modules_each(const struct sw_modules *modules, sw_module_visit *visit,
                                          void *ctx, struct sw_err *err);
 /* Have it be absent, and its namespace's folder with the last one. A loss of power may undo that.

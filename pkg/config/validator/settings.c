@@ -79,6 +79,8 @@ static const struct sw_setting rows[] = {
     {"agents.host-linger", SW_SETTING_DURATION, "2s", NULL, MS_NS, 60 * MIN_NS, NULL,
      AT(agents.host_linger_ns),
      "An agent host without Pods, other than the shared one, is stopped after so long."},
+    {"agents.processes", SW_SETTING_COUNT, "64", NULL, 1, 4096, NULL, AT(agents.processes_max),
+     "Most sandboxed programs at once; a message that would need one more is refused."},
     {"agents.requests", SW_SETTING_COUNT, "65536", NULL, 1, 10000000, NULL, AT(agents.requests_max),
      "Messages from clients to an agent host that may be without an answer."},
     {"agents.snapshot-size", SW_SETTING_SIZE, "64MiB", NULL, MIB, 1024 * GIB, NULL,

@@ -32,7 +32,7 @@ struct sw_settings {
     struct {
         uint64_t workers, requests_max, snapshot_bytes, awake_bytes, history_bytes;
         uint64_t stop_timeout_ns, ping_ns;
-        uint64_t module_grace_ns, hosts_max, host_linger_ns;
+        uint64_t module_grace_ns, hosts_max, host_linger_ns, processes_max;
         uint64_t host_memory_bytes, host_cpu_weight;
         uint64_t log_bytes_max, log_agent_bytes_max, log_followers_max;
     } agents;

@@ -103,7 +103,14 @@ static void touch(struct sw_module_controller *controller, const char *namespace
         entry->needed_ms = now_ms(controller);
 }
 
-/* What runs a bundle is needed for as long as the bundle is there, needed or not.
+static bool touch_named(void *ctx, const struct sw_module_name *name)
+{
+    touch(ctx, name->namespace, name->digest);
+    return true;
+}
+
+/* What runs a bundle, and what its payload names, is needed for as long as the bundle is there,
+ * needed or not.
  * SW_OK: also if it is a module.  Others: it could not be looked at. */
 static enum sw_rc touch_runtime(struct sw_module_controller *controller,
                                 const struct sw_module_name *name, struct sw_err *err)
@@ -117,7 +124,7 @@ static enum sw_rc touch_runtime(struct sw_module_controller *controller,
         return SW_OK;
     if (rc == SW_OK && sw_modules_home(modules, name->namespace, digest, &runtime) == SW_OK)
         touch(controller, runtime.namespace, runtime.digest);
-    return rc;
+    return rc == SW_OK ? sw_modules_named(modules, name, touch_named, controller, err) : rc;
 }
 
 void sw_module_controller_touch(struct sw_module_controller *controller, const char *namespace,

@@ -12,7 +12,7 @@
 
 _Static_assert(SW_PROCESS_PORT == SW_LAUNCH_PORT, "one port");
 
-#define ARGUMENTS_OF_OURS 17
+#define ARGUMENTS_OF_OURS (16 + 2 * SW_PROCESS_PACKAGES_MAX)
 #define COMMAND_MAX 256u
 #define SIGNALLED 128
 
@@ -374,6 +374,13 @@ static enum sw_rc arguments_make(const struct sw_process *process,
             (void)snprintf(launch->numbers[i], sizeof launch->numbers[i], "%" PRIu64, values[i]);
         launch->arguments[at++] =
             i < sizeof values / sizeof values[0] ? launch->numbers[i] : options->image;
+    }
+    for (size_t i = 0; options->packages != NULL && options->packages[i] != NULL; i++) {
+        if (i == SW_PROCESS_PACKAGES_MAX)
+            return sw_err_set(err, SW_E_INVALID, "a program has at most %u packages",
+                              SW_PROCESS_PACKAGES_MAX);
+        launch->arguments[at++] = "--package";
+        launch->arguments[at++] = options->packages[i];
     }
     launch->arguments[at++] = "--";
     assert(at <= ARGUMENTS_OF_OURS);

@@ -17,6 +17,7 @@
 #define SW_PROCESS_PORT 7420u
 #define SW_PROCESS_INPUT_MAX ((size_t)8 << 20)
 #define SW_PROCESSES_MAX 4096u
+#define SW_PROCESS_PACKAGES_MAX 8u
 /* As root, each process has a user of its own: this one and those that follow, one for each that
  * may run at once. */
 #define SW_PROCESS_USER_FIRST 1900000000u
@@ -64,8 +65,11 @@ struct sw_process_handler {
     void (*on_exit)(void *ctx, const struct sw_process_end *end);
 };
 
-struct sw_process_options {         /* All borrowed for the call. */
-    const char *image;              /* Folder that it sees as /agent, where it begins. */
+struct sw_process_options { /* All borrowed for the call. */
+    const char *image;      /* Folder that it sees as /agent, where it begins. */
+    /* NULL-terminated, at most SW_PROCESS_PACKAGES_MAX: folders that it sees as /packages/0 and so
+     * on. NULL: none. */
+    const char *const *packages;
     const char *const *command;     /* NULL-terminated; [0] is looked up in PATH. */
     const char *const *environment; /* NULL-terminated "NAME=value"; all that it has. */
     uint64_t memory_bytes_max;      /* All its processes together; /tmp counts. */

@@ -416,6 +416,35 @@ static void a_bundle_that_is_no_good_is_not_stored(void **state)
     assert_non_null(strstr(f->err.hint, f->digest));
 }
 
+static bool note_name(void *ctx, const struct sw_module_name *name)
+{
+    unsigned *count = ctx;
+
+    assert_string_equal(name->namespace, "default");
+    (*count)++;
+    return true;
+}
+
+static void what_a_payload_names_and_is_there_is_found(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_module_name name = {.namespace = "default"};
+    char other[SW_DIGEST_TEXT_SIZE], text[512];
+    unsigned count = 0;
+
+    assert_int_equal(sw_modules_put(f->modules, "default", f->digest, bytes_of(f), &f->err), SW_OK);
+    assert_int_equal(put_bundle(f, f->digest, "image", false, other), SW_OK);
+    (void)snprintf(text, sizeof text,
+                   "{\"image\": \"%s\", \"gone\": \"sha256:%064d\", \"short\": \"sha256:12\"}",
+                   other, 0);
+    assert_int_equal(put_bundle(f, f->digest, text, false, name.digest), SW_OK);
+    assert_int_equal(sw_modules_named(f->modules, &name, note_name, &count, &f->err), SW_OK);
+    assert_int_equal(count, 1);
+    (void)snprintf(name.digest, sizeof name.digest, "%s", f->digest); /* A module names none. */
+    assert_int_equal(sw_modules_named(f->modules, &name, note_name, &count, &f->err), SW_OK);
+    assert_int_equal(count, 1);
+}
+
 static void what_runs_a_bundle_is_read_from_its_beginning(void **state)
 {
     struct fixture *f = *state;
@@ -456,6 +485,7 @@ int main(void)
         TEST(a_bundle_needs_the_module_that_runs_it),
         TEST(what_swarmd_brings_along_runs_bundles_of_all),
         TEST(a_bundle_that_is_no_good_is_not_stored),
+        TEST(what_a_payload_names_and_is_there_is_found),
         TEST(what_runs_a_bundle_is_read_from_its_beginning),
     };
 

@@ -1,0 +1,58 @@
+/* The service swarm.process: a message of an agent is handled by a program in a sandbox.
+ *
+ * The agent in front of the program (cmd/swarm-process-agent) calls it with the program's manifest
+ * and the message, laid out as pkg/agent/runtime/process/call.h says. Its images are had, a process
+ * is started, gets the body as its input, and what it writes until its end is the reply, if its
+ * exit status is 0; otherwise the call is refused with the last lines of its standard error.
+ *
+ * In its network there is one address, http://127.0.0.1:7420: what is asked there is handed to
+ * `serve` in the name of the instance that called. OPENAI_BASE_URL, ANTHROPIC_BASE_URL and a key
+ * that means nothing are in its environment, so that programs find it that know nothing of this.
+ * Threads: the loop's.  I/O: processes.
+ * Limits: those of the manifest, within its bounds; SW_PROCESS_REPLY_MAX bytes of a reply; of the
+ * log its last SW_PROCESS_LOG_MAX. */
+#pragma once
+#include "pkg/agent/runtime/process/process.h"
+#include "pkg/broker/process/images.h"
+#include "pkg/broker/service/service.h"
+#include "pkg/communication/protocol/http.h"
+
+#define SW_PROCESS_REPLY_MAX ((size_t)3 << 20)
+#define SW_PROCESS_LOG_MAX ((size_t)32 << 10)
+
+struct sw_process_client { /* Who asks; borrowed for the call. */
+    const char *name_space, *agent;
+    struct sw_bytes instance;
+};
+
+struct sw_process_service_options { /* Borrowed for the call, but for what it points to. */
+    struct sw_loop *loop;
+    const struct sw_system *system;
+    struct sw_processes *processes;
+    struct sw_images *images;
+    void *ctx;
+    /* A process asked for this path of the gateway to models, such as "v1/chat/completions": answer
+     * and end the request. */
+    void (*serve)(void *ctx, struct sw_http_request *request,
+                  const struct sw_process_client *client, const char *path);
+    /* What this machine could not give a sandbox, told once. May be NULL. */
+    void (*on_missing)(void *ctx, const char *words);
+};
+
+struct sw_process_service; /* Opaque. */
+
+/* Add it to the registry.  SW_E_EXHAUSTED: no memory.  Others as sw_services_add. */
+SW_MUST_CHECK enum sw_rc sw_process_service_new(const struct sw_process_service_options *options,
+                                                struct sw_services *services,
+                                                struct sw_process_service **ret_service,
+                                                struct sw_err *err);
+/* Calls under way end without an answer, and their processes are killed. */
+void sw_process_service_free(struct sw_process_service *service);
+SW_DEFINE_CLEANUP(struct sw_process_service, sw_process_service_free)
+
+struct sw_process_service_view { /* For metrics. */
+    uint64_t running;            /* Processes now. */
+    uint64_t done, failed;       /* Messages that a process answered, or refused or did not. */
+};
+void sw_process_service_view(const struct sw_process_service *service,
+                             struct sw_process_service_view *ret_view);
