@@ -40,18 +40,18 @@ foreach(name IN ITEMS quickjs libregexp libunicode dtoa)
 endforeach()
 
 set(js_lib)
-foreach(name IN ITEMS core swarm)
+foreach(name IN ITEMS core schema model agent swarm)
   list(APPEND js_lib ${CMAKE_SOURCE_DIR}/sdk/js/lib/${name}.js)
 endforeach()
 set(js_module ${SWARM_GUESTS_DIR}/swarm_js.wasm)
 get_target_property(js_engine wasmtime IMPORTED_LOCATION)
 add_custom_command(
-  OUTPUT ${js_module}
+  OUTPUT ${js_module} ${SWARM_GUESTS_DIR}/swarm_js.digest
   COMMAND ${SWARM_GUEST_LD} --no-entry --stack-first -z stack-size=131072 --strip-debug
           /usr/lib/wasm32-wasi/crt1-reactor.o ${js_objects} -L/usr/lib/wasm32-wasi -lc
           ${js_builtins} -o ${js_folder}/linked.wasm
   COMMAND ${CMAKE_SOURCE_DIR}/tools/quickjs/image ${js_engine} ${js_folder}/linked.wasm
-          ${js_module} ${js_lib}
+          ${js_module} ${SWARM_GUESTS_DIR}/swarm_js.digest ${js_lib}
   DEPENDS ${js_objects} ${js_lib} ${CMAKE_SOURCE_DIR}/tools/quickjs/image
   COMMENT "Guest swarm_js.wasm" VERBATIM)
 add_custom_target(guest_swarm_js DEPENDS ${js_module})

@@ -29,7 +29,7 @@
 #error "Swarm runs agents on x86-64 and 64-bit ARM"
 #endif
 #define SW_ABI_FINGERPRINT                                                                         \
-    "wasmtime 50.0.1, settings 4 (388271a1), " SW_ABI_PROCESSOR ", rewriter 1, image 2, swarm_1"
+    "wasmtime 50.0.1, settings 4 (388271a1), " SW_ABI_PROCESSOR ", rewriter 1, image 3, swarm_1"
 
 #define SW_ABI_MODULE_BYTES_MAX (32u << 20)
 #define SW_ABI_PAYLOAD_BYTES_MAX (16u << 20) /* Of a bundle: pkg/agent/modules/bundle.h. */

@@ -1,3 +1,4 @@
+#include "pkg/cli/commands/bundler.h"
 #include "pkg/cli/commands/commands.h"
 #include "pkg/cli/commands/manifests.h"
 #include "pkg/cli/commands/toolchain.h"
@@ -23,10 +24,9 @@ static enum sw_rc write_new(struct sw_cli *cli, const char *path, struct sw_byte
     return sw_file_save(cli->system, path, content.data, content.size, err);
 }
 
-/* The manifest with the name put in. */
-static void put_manifest(const char *name, struct sw_buffer *out)
+/* A text with the name put in. */
+static void put_named(struct sw_bytes text, const char *name, struct sw_buffer *out)
 {
-    struct sw_bytes text = sw_template_manifest();
     const char *at = text.data, *end = at + text.size;
 
     while (at < end) {
@@ -42,15 +42,52 @@ static void put_manifest(const char *name, struct sw_buffer *out)
     }
 }
 
+struct begun { /* A file of a new agent. */
+    const char *name;
+    struct sw_bytes (*content)(void);
+};
+
+/* Per language, those that a person changes first. */
+static const struct begun *files_of(const char *language)
+{
+    static const struct begun c[] = {
+        {"agent.c", sw_template_source}, {"agent.yaml", sw_template_manifest}, {NULL, NULL}};
+    static const struct begun js[] = {{"agent.js", sw_template_script},
+                                      {"agent.yaml", sw_template_script_manifest},
+                                      {NULL, NULL}};
+    static const struct begun ts[] = {
+        {"agent.ts", sw_template_typed},       {"agent.yaml", sw_template_script_manifest},
+        {"package.json", sw_template_package}, {"tsconfig.json", sw_template_tsconfig},
+        {"swarm.d.ts", sw_template_types},     {NULL, NULL}};
+
+    if (language == NULL || strcmp(language, "c") == 0)
+        return c;
+    return strcmp(language, "js") == 0 ? js : ts;
+}
+
+/* The name stands in manifests and packages, nowhere else. */
+static enum sw_rc begin_file(struct sw_cli *cli, const char *folder, const struct begun *file,
+                             const char *name, struct sw_err *err)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer named = {0};
+    struct sw_bytes content = file->content();
+    bool has_name = strstr(file->name, ".yaml") != NULL || strcmp(file->name, "package.json") == 0;
+
+    sw_buffer_init(&named, 65536);
+    if (has_name)
+        put_named(content, name, &named);
+    return write_new(cli, sw_cli_format(cli, "%s/%s", folder, file->name),
+                     has_name ? (struct sw_bytes){named.data, named.size} : content, err);
+}
+
 enum sw_rc sw_command_agent_init(struct sw_cli *cli, struct sw_err *err)
 {
-    SW_CLEANUP(sw_buffer_done) struct sw_buffer manifest = {0};
     const char *folder = sw_arguments_at(cli->arguments, 0);
+    const struct begun *files = files_of(sw_arguments_text(cli->arguments, "lang"));
     const char *slash = strrchr(folder, '/');
     const char *name = sw_arguments_text(cli->arguments, "name");
     enum sw_rc rc;
 
-    sw_buffer_init(&manifest, 65536);
     if (name == NULL)
         name = slash == NULL ? folder : slash + 1;
     if (!sw_text_is_label(name, 63)) {
@@ -58,25 +95,25 @@ enum sw_rc sw_command_agent_init(struct sw_cli *cli, struct sw_err *err)
         sw_err_hint(err, "name it with --name: lowercase letters, digits and '-'");
         return SW_E_INVALID;
     }
-    put_manifest(name, &manifest);
     rc = cli->system->folder_make(cli->system->ctx, folder, err);
-    if (rc == SW_OK)
-        rc = write_new(cli, sw_cli_format(cli, "%s/agent.c", folder), sw_template_source(), err);
-    if (rc == SW_OK)
-        rc = write_new(cli, sw_cli_format(cli, "%s/agent.yaml", folder),
-                       (struct sw_bytes){manifest.data, manifest.size}, err);
+    for (size_t i = 0; files[i].name != NULL && rc == SW_OK; i++)
+        rc = begin_file(cli, folder, &files[i], name, err);
     if (rc != SW_OK)
         return rc;
     sw_cli_say(cli,
-               "wrote %s/agent.c and %s/agent.yaml\nnext:\n  swarm agent build %s\n"
-               "  swarm apply -f %s\n  swarm send %s \"hello\"\n",
-               folder, folder, folder, folder, name);
+               "wrote %s/%s and %s/%s\nnext:\n%s  swarm agent build %s\n  swarm apply -f %s/%s\n"
+               "  swarm send %s \"hello\"\n",
+               folder, files[0].name, folder, files[1].name,
+               files[2].name == NULL ? ""
+                                     : sw_cli_format(cli, "  (cd %s && npm install)\n", folder),
+               folder, folder, files[1].name, name);
     return SW_OK;
 }
 
 struct sources {
     struct sw_cli *cli;
     const char *folder;
+    const char *language; /* Of those to look for in folders; NULL: all. */
     const char *files[SW_TOOLCHAIN_SOURCES_MAX];
     size_t count;
     bool failed;
@@ -90,14 +127,26 @@ static bool add_source(struct sources *sources, const char *path)
     return !sources->failed;
 }
 
+/* In a folder each file of C is a program; of JavaScript "agent" is, and the others are its parts.
+ */
+static bool is_program(const struct sources *sources, const char *name)
+{
+    const char *ending = strrchr(name, '.');
+
+    if (name[0] == '.' || ending == NULL)
+        return false;
+    if (sources->language != NULL && strcmp(ending + 1, sources->language) != 0)
+        return false;
+    return strcmp(ending, ".c") == 0 || strcmp(name, "agent.js") == 0 ||
+           strcmp(name, "agent.ts") == 0;
+}
+
 static bool visit(void *ctx, const char *name)
 {
     struct sources *sources = ctx;
-    size_t size = strlen(name);
 
-    if (name[0] == '.' || size < 3 || strcmp(name + size - 2, ".c") != 0)
-        return true;
-    return add_source(sources, sw_cli_format(sources->cli, "%s/%s", sources->folder, name));
+    return !is_program(sources, name) ||
+           add_source(sources, sw_cli_format(sources->cli, "%s/%s", sources->folder, name));
 }
 
 static enum sw_rc find_sources(struct sources *sources, const char *path, struct sw_err *err)
@@ -120,54 +169,95 @@ static enum sw_rc find_sources(struct sources *sources, const char *path, struct
     if (rc == SW_OK && sources->failed)
         return sw_err_set(err, SW_E_EXHAUSTED, "more than %d sources", SW_TOOLCHAIN_SOURCES_MAX);
     if (rc == SW_OK && sources->count == before)
-        return sw_err_set(err, SW_E_NOT_FOUND, "%s has no .c files", path);
+        return sw_err_set(err, SW_E_NOT_FOUND, "%s has no .c files, no agent.js and no agent.ts",
+                          path);
     return rc;
 }
 
-/* "reader.c" becomes "reader.wasm" beside it. */
+/* "reader.c" becomes "reader.wasm" beside it, "reader.js" and "reader.ts" "reader.bundle". */
 static const char *output_of(struct sw_cli *cli, const char *source)
 {
-    size_t size = strlen(source);
+    const char *slash = strrchr(source, '/');
+    const char *dot = strrchr(slash == NULL ? source : slash, '.');
+    size_t size = dot == NULL || dot == source ? strlen(source) : (size_t)(dot - source);
 
-    if (size > 2 && strcmp(source + size - 2, ".c") == 0)
-        size -= 2;
-    return sw_cli_format(cli, "%.*s.wasm", (int)size, source);
+    return sw_cli_format(cli, "%.*s.%s", (int)size, source,
+                         sw_bundler_takes(source) ? "bundle" : "wasm");
 }
 
-static enum sw_rc build_one(struct sw_cli *cli, const struct sw_toolchain *toolchain,
-                            const char *const *files, size_t count, const char *output,
-                            struct sw_err *err)
+static enum sw_rc tell_built(struct sw_cli *cli, const char *output, struct sw_err *err)
 {
     struct sw_file_view view = {0};
-    enum sw_rc rc = sw_toolchain_build(cli, toolchain, files, count, output, err);
+    enum sw_rc rc = cli->system->path_view(cli->system->ctx, output, &view, err);
 
-    if (rc == SW_OK)
-        rc = cli->system->path_view(cli->system->ctx, output, &view, err);
     if (rc == SW_OK)
         sw_cli_say(cli, "built %s (%.1f KiB)\n", output, (double)view.size_bytes / 1024.0);
     return rc;
 }
 
+/* Those of C; with an output all of them become one module. */
+static enum sw_rc build_modules(struct sw_cli *cli, const struct sources *sources,
+                                const char *output, struct sw_err *err)
+{
+    const char *files[SW_TOOLCHAIN_SOURCES_MAX];
+    struct sw_toolchain toolchain;
+    size_t count = 0;
+    enum sw_rc rc;
+
+    for (size_t i = 0; i < sources->count; i++)
+        if (!sw_bundler_takes(sources->files[i]))
+            files[count++] = sources->files[i];
+    if (count == 0)
+        return SW_OK;
+    rc = sw_toolchain_find(cli, &toolchain, err);
+    if (rc == SW_OK && output != NULL) {
+        rc = sw_toolchain_build(cli, &toolchain, files, count, output, err);
+        return rc == SW_OK ? tell_built(cli, output, err) : rc;
+    }
+    for (size_t i = 0; i < count && rc == SW_OK; i++) {
+        const char *module = output_of(cli, files[i]);
+
+        rc = sw_toolchain_build(cli, &toolchain, &files[i], 1, module, err);
+        if (rc == SW_OK)
+            rc = tell_built(cli, module, err);
+    }
+    return rc;
+}
+
+static enum sw_rc build_bundles(struct sw_cli *cli, const struct sources *sources,
+                                const char *output, struct sw_err *err)
+{
+    enum sw_rc rc = SW_OK;
+
+    for (size_t i = 0; i < sources->count && rc == SW_OK; i++) {
+        const char *source = sources->files[i];
+        const char *bundle = output == NULL ? output_of(cli, source) : output;
+
+        if (!sw_bundler_takes(source))
+            continue;
+        if (output != NULL && sources->count > 1)
+            return sw_cli_usage(cli, err,
+                                "a bundle is of one program, which imports its parts: name "
+                                "that file alone");
+        rc = sw_bundler_build(cli, source, bundle, err);
+        if (rc == SW_OK)
+            rc = tell_built(cli, bundle, err);
+    }
+    return rc;
+}
+
 enum sw_rc sw_command_agent_build(struct sw_cli *cli, struct sw_err *err)
 {
-    struct sources sources = {.cli = cli};
+    struct sources sources = {.cli = cli, .language = sw_arguments_text(cli->arguments, "lang")};
     const char *output = sw_arguments_text(cli->arguments, "out");
     size_t count = sw_arguments_count(cli->arguments);
-    struct sw_toolchain toolchain;
     enum sw_rc rc = count == 0 ? find_sources(&sources, ".", err) : SW_OK;
 
     for (size_t i = 0; i < count && rc == SW_OK; i++)
         rc = find_sources(&sources, sw_arguments_at(cli->arguments, i), err);
     if (rc == SW_OK)
-        rc = sw_toolchain_find(cli, &toolchain, err);
-    if (rc != SW_OK)
-        return rc;
-    if (output != NULL)
-        return build_one(cli, &toolchain, sources.files, sources.count, output, err);
-    for (size_t i = 0; i < sources.count && rc == SW_OK; i++)
-        rc =
-            build_one(cli, &toolchain, &sources.files[i], 1, output_of(cli, sources.files[i]), err);
-    return rc;
+        rc = build_bundles(cli, &sources, output, err);
+    return rc == SW_OK ? build_modules(cli, &sources, output, err) : rc;
 }
 
 enum sw_rc sw_command_agent_push(struct sw_cli *cli, struct sw_err *err)

@@ -195,12 +195,19 @@ static const struct sw_flag publish_flags[] = {
     {.name = "request-id",
      .value = "ID",
      .help = "Name of this request; a repeat within an hour is not published again"}};
+static const char *const languages[] = {"c", "js", "ts", NULL};
+
 static const struct sw_flag init_flags[] = {
+    {.name = "lang", .value = "LANGUAGE", .help = "Its language (c)", .choices = languages},
     {.name = "name", .value = "NAME", .help = "Name of the Agent (else that of the folder)"}};
 static const struct sw_flag build_flags[] = {
+    {.name = "lang",
+     .value = "LANGUAGE",
+     .help = "Look in folders for programs of this language only",
+     .choices = languages},
     {.name = "out",
      .value = "FILE",
-     .help = "Link all sources into this one module",
+     .help = "Make this one file: all sources of C linked, or the bundle of one program",
      .completes = SW_COMPLETE_FILE},
     {.name = "libc", .help = "Use the C library of wasi-libc (there are no files)"}};
 static const struct sw_flag deadletters_flags[] = {
@@ -389,25 +396,30 @@ static const struct sw_command commands[] = {
     {.name = "agent init",
      .action = AGENT_INIT,
      .arguments = "FOLDER",
-     .summary = "Begin an agent of your own in C",
-     .examples = "swarm agent init greeter",
+     .summary = "Begin an agent of your own",
+     .details = "--lang=ts also writes package.json, for esbuild, and the types of \"swarm\".",
+     .examples = "swarm agent init greeter\nswarm agent init greeter --lang=js",
      .arguments_min = 1,
      .arguments_max = 1,
      .completes = SW_COMPLETE_FOLDER,
      FLAGS(init_flags)},
     {.name = "agent build",
      .action = AGENT_BUILD,
-     .arguments = "[FOLDER | FILE.c...]",
-     .summary = "Compile agents to WebAssembly",
+     .arguments = "[FOLDER | FILE...]",
+     .summary = "Build agents: C to WebAssembly, JavaScript and TypeScript to bundles",
      .details =
-         "Each .c file becomes a module of its own beside it, x.c to x.wasm; with --out all of\n"
+         "In a folder each .c file is a program, and agent.js or agent.ts. A file of JavaScript "
+         "that\nimports from \"swarm\" alone is bundled as it is; TypeScript, and what imports "
+         "other files\nor packages, goes through esbuild, which is looked for in node_modules "
+         "beside the\nprogram, in PATH, and as SWARM_ESBUILD. x.js and x.ts become x.bundle.\n"
+         "\nEach .c file becomes a module of its own beside it, x.c to x.wasm; with --out all of\n"
          "them become one. SWARM_GUEST_CC and SWARM_GUEST_LD name other compilers.\n"
          "\n"
          "A handler that waits (swarm_ask, swarm_receive, swarm_sleep) needs wasm-opt of binaryen, "
          "which\n"
          "SWARM_WASM_OPT may name; it is run by itself when it is needed.",
      .examples = "swarm agent build\nswarm agent build greeter\n"
-                 "swarm agent build main.c text.c --out greeter.wasm",
+                 "swarm agent build main.c text.c --out greeter.wasm\nswarm agent build agent.ts",
      .arguments_max = 256,
      .completes = SW_COMPLETE_FILE,
      FLAGS(build_flags)},

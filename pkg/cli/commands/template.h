@@ -1,4 +1,4 @@
-/* Files that are compiled into the program: the template of an agent and the SDK's headers.
+/* Files that are compiled into the program: templates of agents, the SDK's headers and types.
  *
  * Threads: constant data.  I/O: none. */
 #pragma once
@@ -8,3 +8,13 @@ struct sw_bytes sw_template_source(void);   /* agent.c */
 struct sw_bytes sw_template_manifest(void); /* agent.yaml; "hello" stands for the name. */
 struct sw_bytes sw_template_header(void);   /* include/swarm/agent.h */
 struct sw_bytes sw_template_waits(void);    /* include/swarm/wait.h */
+
+/* Of sdk/js: agent.js, agent.ts, agent.yaml for both, package.json and tsconfig.json; "hello"
+ * stands for the name. */
+struct sw_bytes sw_template_script(void);
+struct sw_bytes sw_template_typed(void);
+struct sw_bytes sw_template_script_manifest(void);
+struct sw_bytes sw_template_package(void);
+struct sw_bytes sw_template_tsconfig(void);
+struct sw_bytes sw_template_types(void);      /* swarm.d.ts */
+struct sw_bytes sw_template_javascript(void); /* The digest, as text, of what runs JavaScript. */

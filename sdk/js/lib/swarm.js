@@ -3,3 +3,6 @@ export {
   Message, SwarmError, ask, call, log, publish, receive, self, send, sleep, state, subscribe,
   unsubscribe,
 } from "./core.js";
+export { agent } from "./agent.js";
+export { model } from "./model.js";
+export { validate } from "./schema.js";

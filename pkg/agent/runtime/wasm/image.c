@@ -9,11 +9,14 @@
  *   u32 magic   u32 version   u64 memory bytes   u32 globals   u32 pages
  *   globals x { u8 kind, 16 bytes of value }     in the order of the module's exports
  *   pages x   u32 number                         ascending; pages of 4 KiB that differ
- *   chunks of up to 64 pages x { u32 packed bytes, LZ4 block }
+ *   chunks of up to 64 pages x { u32 packed bytes, LZ4 block of what differs }
  *   u8 wait; unless it is 0: u8 entry, u64 argument, u32 stack pointer, u32 area,
- *   and of a module that is RELIVE three times u32 size and bytes: relive.c's */
+ *   and of a module that is RELIVE three times u32 size and bytes: relive.c's
+ *
+ * A page is packed as what it differs in from a new instance's, bit by bit: where a program counts
+ * references in a heap that is part of its module, a few bytes of many pages. */
 #define IMAGE_MAGIC 0x31495753u /* "SWI1" */
-#define IMAGE_VERSION 2u
+#define IMAGE_VERSION 3u
 #define PAGE_BYTES SW_WASM_IMAGE_PAGE_BYTES
 #define CHUNK_PAGES SW_WASM_IMAGE_CHUNK_PAGES
 #define CHUNK_BYTES SW_WASM_CHUNK_BYTES
@@ -103,19 +106,33 @@ static void save_chunk(uint8_t *scratch, uint32_t pages, struct sw_buffer *out)
     out->size += (size_t)packed;
 }
 
+/* to = page ^ base, for a page of a new instance, and back. */
+static void differ(uint8_t *to, const uint8_t *page, const uint8_t *base)
+{
+    for (uint32_t i = 0; i < PAGE_BYTES; i += sizeof(uint64_t)) {
+        uint64_t word, other;
+
+        memcpy(&word, page + i, sizeof word);
+        memcpy(&other, base + i, sizeof other);
+        word ^= other;
+        memcpy(to + i, &word, sizeof word);
+    }
+}
+
 /* Pack the pages whose numbers stand at `numbers` of out. */
 static void save_pages(const struct sw_wasm_instance *instance, struct sw_buffer *out,
                        size_t numbers, uint32_t count)
 {
     uint8_t *scratch = instance->worker->scratch;
     uint32_t filled = 0;
+    size_t at = 0;
 
     for (uint32_t i = 0; i < count && !out->failed; i++) {
         struct sw_reader reader =
             sw_reader_of(out->data + numbers + (size_t)i * sizeof(uint32_t), sizeof(uint32_t));
-        uint64_t number = sw_reader_u32(&reader);
-        memcpy(scratch + filled * PAGE_BYTES, instance->slot.base + number * PAGE_BYTES,
-               PAGE_BYTES);
+        uint32_t number = sw_reader_u32(&reader);
+        differ(scratch + filled * PAGE_BYTES, instance->slot.base + (uint64_t)number * PAGE_BYTES,
+               sw_wasm_base_page(instance->module, number, &at));
         if (++filled < CHUNK_PAGES && i + 1 < count)
             continue;
         save_chunk(scratch, filled, out);
@@ -232,15 +249,19 @@ static enum sw_rc load_chunk(struct sw_wasm_instance *instance, struct sw_reader
     uint8_t *scratch = instance->worker->scratch;
     struct sw_bytes packed = sw_reader_bytes(reader, (size_t)LZ4_compressBound(CHUNK_BYTES));
     int size = (int)(pages * PAGE_BYTES);
+    uint64_t end = 0;
+    size_t at = 0;
 
     if (packed.data == NULL ||
         LZ4_decompress_safe(packed.data, (char *)scratch, (int)packed.size, size) != size)
         return corrupt(err, "its pages are damaged");
     for (uint32_t i = 0; i < pages; i++) {
         uint64_t number = sw_reader_u32(numbers);
-        if (numbers->failed || number >= instance->slot.size_bytes / PAGE_BYTES)
-            return corrupt(err, "a page is outside the memory");
-        memcpy(instance->slot.base + number * PAGE_BYTES, scratch + i * PAGE_BYTES, PAGE_BYTES);
+        if (numbers->failed || number >= instance->slot.size_bytes / PAGE_BYTES || number < end)
+            return corrupt(err, "a page is outside the memory, or not behind the last one");
+        end = number + 1;
+        differ(instance->slot.base + number * PAGE_BYTES, scratch + i * PAGE_BYTES,
+               sw_wasm_base_page(instance->module, (uint32_t)number, &at));
     }
     return SW_OK;
 }

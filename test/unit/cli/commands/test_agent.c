@@ -130,6 +130,70 @@ static void a_source_that_does_not_compile_fails_the_build(void **state)
     assert_int_equal(TYPE(p, "agent", "build", "empty"), SW_EXIT_NOT_FOUND);
 }
 
+static void init_knows_other_languages(void **state)
+{
+    struct person *p = *state;
+
+    assert_int_equal(TYPE(p, "agent", "init", "script", "--lang=js"), SW_EXIT_OK);
+    assert_int_equal(system("grep -q 'from \"swarm\"' script/agent.js"), 0);
+    assert_int_equal(system("grep -q 'name: script$' script/agent.yaml"), 0);
+    assert_non_null(strstr(told(p), "swarm agent build script"));
+    assert_null(strstr(told(p), "npm"));
+    assert_int_equal(TYPE(p, "agent", "init", "typed", "--lang=ts"), SW_EXIT_OK);
+    assert_int_equal(system("grep -q '\"name\": \"typed\"' typed/package.json"), 0);
+    assert_int_equal(system("cmp typed/swarm.d.ts " SW_TEST_SOURCE "/sdk/js/index.d.ts"), 0);
+    assert_int_equal(system("test -f typed/agent.ts && test -f typed/tsconfig.json"), 0);
+    assert_non_null(strstr(told(p), "(cd typed && npm install)"));
+    assert_int_equal(TYPE(p, "agent", "init", "other", "--lang=go"), SW_EXIT_USAGE);
+}
+
+static void javascript_that_imports_nothing_needs_no_tool(void **state)
+{
+    struct person *p = *state;
+
+    person_file("agent.js", "import { ask } from 'swarm';\nexport default () => ask('from');\n");
+    person_file("part.js", "import './agent.js'");
+    assert_int_equal(TYPE(p, "agent", "build"), SW_EXIT_OK);
+    assert_non_null(strstr(told(p), "built ./agent.bundle"));
+    assert_string_equal(p->ran, "");
+    /* The head of a bundle, and then the file as it is. */
+    assert_int_equal(system("head -c 8 agent.bundle | od -An -tx1 | tr -d ' ' | "
+                            "grep -q 0073776201000000"),
+                     0);
+    assert_int_equal(system("tail -c +45 agent.bundle | cmp - agent.js"), 0);
+    assert_int_equal(TYPE(p, "agent", "build", "agent.js", "--out=x.bundle"), SW_EXIT_OK);
+    assert_int_equal(system("cmp x.bundle agent.bundle"), 0);
+    assert_int_equal(TYPE(p, "agent", "build", "agent.js", "part.js", "--out=x.bundle"),
+                     SW_EXIT_USAGE);
+    assert_int_equal(TYPE(p, "agent", "build", "--lang=c"), SW_EXIT_NOT_FOUND);
+    assert_int_equal(system("truncate -s 17M agent.js"), 0);
+    assert_int_equal(TYPE(p, "agent", "build"), SW_EXIT_ERROR);
+    assert_non_null(strstr(told(p), "larger than 16 MiB"));
+}
+
+static void what_imports_others_and_typescript_go_through_esbuild(void **state)
+{
+    struct person *p = *state;
+
+    person_file("agent.js", "import { x } from\n  \"./part.js\";\n");
+    assert_int_equal(TYPE(p, "agent", "build"), SW_EXIT_ERROR);
+    assert_non_null(strstr(told(p), "./agent.js imports other modules, and there is no esbuild"));
+    assert_non_null(strstr(told(p), "npm install --save-dev esbuild"));
+    assert_int_equal(system("mkdir -p in/.swarm && echo joined > in/.swarm/agent.bundle.js"), 0);
+    person_file("in/agent.ts", "export default () => 1;\n");
+    p->programs = "in/node_modules/.bin/esbuild esbuild ";
+    assert_int_equal(TYPE(p, "agent", "build", "in"), SW_EXIT_OK);
+    assert_non_null(strstr(p->ran, "in/node_modules/.bin/esbuild in/agent.ts --bundle "
+                                   "--format=esm "));
+    assert_non_null(strstr(p->ran, "--external:swarm "));
+    assert_int_equal(system("tail -c +45 in/agent.bundle | grep -qx joined"), 0);
+    person_set(p, "SWARM_ESBUILD", "mine");
+    p->programs = "mine ";
+    assert_int_equal(TYPE(p, "agent", "build", "in/agent.ts"), SW_EXIT_OK);
+    assert_non_null(strstr(p->ran, "mine in/agent.ts"));
+    assert_int_equal(TYPE(p, "agent", "build", "in/agent.d.ts"), SW_EXIT_NOT_FOUND);
+}
+
 static void what_is_no_module_is_not_pushed(void **state)
 {
     struct person *p = *state;
@@ -154,6 +218,9 @@ int main(void)
         PERSON_TEST(a_missing_toolchain_is_told_with_what_to_install),
         PERSON_TEST(named_compilers_are_used),
         PERSON_TEST(a_source_that_does_not_compile_fails_the_build),
+        PERSON_TEST(init_knows_other_languages),
+        PERSON_TEST(javascript_that_imports_nothing_needs_no_tool),
+        PERSON_TEST(what_imports_others_and_typescript_go_through_esbuild),
         PERSON_TEST(what_is_no_module_is_not_pushed),
     };
 
