@@ -2,7 +2,7 @@
 """Two Agents that keep a worker busy, each with a Pod, share one: a Pod goes to the other worker,
 stays there, and nothing of what its instances tell each other all the time is lost or doubled.
 The same where there is always somebody in the middle of a long segment."""
-# timeout: 240
+# timeout: 400
 # serial: yes
 import os
 import shutil
@@ -16,7 +16,9 @@ from waiting import wait_for
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
 AGENTS = ("hot", "cold", "warm", "cool")  # Of their Pods every other one has the same worker.
 PAIRS, ROUNDS, QUIET_S = 3, 20000, 12
-STEPS = "20000000"  # Of a segment: some twenty times what it takes to be set aside.
+STEPS = 20000000  # Of a segment, at most;
+SEGMENT_S = 0.04  # and for how long: some twenty times what it takes to be set aside.
+MOVE_S = 150  # A Pod that could not go in time is tried again after a minute.
 
 
 class Heat(unittest.TestCase):
@@ -34,8 +36,17 @@ class Heat(unittest.TestCase):
     def burn(self, name, key):
         client = Client(self.daemon)
         while not self.over.is_set():
-            self.played.append(client.send(f"{name}/{key}", STEPS, timeout="60s")[0] == 200)
+            self.played.append(client.send(f"{name}/{key}", self.steps, timeout="60s")[0] == 200)
         client.close()
+
+    def measure(self):
+        """How many steps are a segment of that time, however slow the machine is just now."""
+        took_s = []
+        for _ in range(3):
+            began = time.monotonic()
+            self.assertEqual(self.client.send("hot/measure", str(STEPS), timeout="60s")[0], 200)
+            took_s.append(time.monotonic() - began)
+        self.steps = str(int(STEPS * min(1, SEGMENT_S / min(took_s))))
 
     def play(self, name, key):
         """Each answer comes behind ROUNDS of a ball between two: one that is lost ends no game, and
@@ -63,6 +74,7 @@ class Heat(unittest.TestCase):
         for name in AGENTS:
             apply("burner", f"{name}: keyed: true, pods: 1, durability: none, "
                             "limits: {deadline: 60s}")
+        self.measure()
         self.share_heat(self.burn)
 
     def share_heat(self, play):
@@ -72,7 +84,7 @@ class Heat(unittest.TestCase):
         for thread in threads:
             thread.start()
         try:
-            wait_for(lambda: self.moved() == 1, "a Pod that moves", 90, 0.2)
+            wait_for(lambda: self.moved() == 1, "a Pod that moves", MOVE_S, 0.2)
             wait_for(lambda: "Rebalanced" in self.described(), "its Event")
             time.sleep(QUIET_S)  # It is not moved on, nor back.
             self.assertEqual(self.moved(), 1)
