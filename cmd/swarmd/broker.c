@@ -39,6 +39,35 @@ static enum sw_rc models_start(struct broker *broker, struct sw_err *err)
     return rc;
 }
 
+/* What agents do outside, and whom they ask before. */
+static enum sw_rc http_start(struct broker *broker, struct sw_err *err)
+{
+    const struct sw_outbound_options public = {.loop = broker->loop, .is_public_only = true};
+    const struct sw_approvals_options approvals = {
+        .loop = broker->loop, .system = broker->system, .objects = broker->objects};
+    struct sw_http_calls_options calls = {.loop = broker->loop,
+                                          .system = broker->system,
+                                          .objects = broker->objects,
+                                          .ring = broker->ring,
+                                          .ledger = broker->ledger,
+                                          .outbound = broker->outbound};
+    struct sw_service service;
+    enum sw_rc rc = sw_outbound_new(&public, &broker->public, err);
+
+    if (rc == SW_OK)
+        rc = sw_approvals_new(&approvals, &broker->approvals, err);
+    calls.public = broker->public;
+    calls.approvals = broker->approvals;
+    if (rc == SW_OK)
+        rc = sw_http_calls_new(&calls, &broker->http_calls, err);
+    if (rc != SW_OK)
+        return rc;
+    service = sw_approvals_service(broker->approvals);
+    rc = sw_services_add(broker->services, &service, err);
+    service = sw_http_calls_service(broker->http_calls);
+    return rc == SW_OK ? sw_services_add(broker->services, &service, err) : rc;
+}
+
 enum sw_rc broker_start(struct broker *broker, const char *data_folder, struct sw_err *err)
 {
     char folder[SW_PATH_MAX];
@@ -67,6 +96,8 @@ enum sw_rc broker_start(struct broker *broker, const char *data_folder, struct s
     }
     if (rc == SW_OK)
         rc = models_start(broker, err);
+    if (rc == SW_OK)
+        rc = http_start(broker, err);
     if (rc == SW_OK)
         sw_timer_start(broker->tick, TICK_MS);
     return rc;
@@ -104,6 +135,11 @@ static void on_ledger_stopped(void *ctx, enum sw_rc rc)
     free(stopping);
 }
 
+void broker_quiesce(struct broker *broker)
+{
+    sw_approvals_stop(broker->approvals);
+}
+
 void broker_stop(struct broker *broker, void (*done)(void *ctx), void *ctx)
 {
     struct stopping *stopping = malloc(sizeof *stopping);
@@ -124,9 +160,12 @@ void broker_free(struct broker *broker)
     sw_broker_controller_free(broker->controller);
     sw_model_services_free(broker->model_services);
     sw_models_free(broker->models);
+    sw_http_calls_free(broker->http_calls);
+    sw_approvals_free(broker->approvals);
     if (broker->tick != NULL)
         sw_timer_free(broker->tick);
     sw_ledger_free(broker->ledger);
+    sw_outbound_free(broker->public);
     sw_outbound_free(broker->outbound);
     sw_services_free(broker->services);
     sw_delay_free(broker->delay);

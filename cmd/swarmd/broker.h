@@ -2,6 +2,8 @@
  *
  * Threads: the loop's.  I/O: that of pkg/broker. */
 #pragma once
+#include "pkg/broker/approval/approval.h"
+#include "pkg/broker/egress/service/service.h"
 #include "pkg/broker/model/front/front.h"
 #include "pkg/broker/model/service/service.h"
 #include "pkg/broker/service/delay.h"
@@ -18,12 +20,16 @@ struct broker { /* In the order in which they are made. */
     const struct sw_logger *logger;
     const struct sw_ring *ring; /* That Secrets are opened with. */
     uint64_t timeline;          /* Of the data folder. */
+    struct sw_objects *objects;
     struct sw_services *services;
     struct sw_delay *delay;
     struct sw_outbound *outbound;
+    struct sw_outbound *public; /* Of agents, where a rule does not allow other machines. */
     struct sw_ledger *ledger;
     struct sw_models *models;
     struct sw_model_services *model_services;
+    struct sw_approvals *approvals;
+    struct sw_http_calls *http_calls;
     struct sw_model_front front;
     struct sw_timer *tick;
     struct sw_broker_controller *controller; /* NULL: the controllers are not up. */
@@ -31,8 +37,8 @@ struct broker { /* In the order in which they are made. */
     struct sw_series *of_ledger[BROKER_OF_LEDGER_MAX];
 };
 
-/* Open the ledger below data_folder and have services for agents. The fields down to timeline are
- * set before. Errors as those of the rooms. */
+/* Open the ledger below data_folder and have services for agents. The fields down to objects
+ * are set before. Errors as those of the rooms. */
 SW_MUST_CHECK enum sw_rc broker_start(struct broker *broker, const char *data_folder,
                                       struct sw_err *err);
 /* Register its figures; they are read from a view whenever the collector is.
@@ -42,6 +48,8 @@ SW_MUST_CHECK enum sw_rc broker_figures_add(struct broker *broker, struct sw_col
 /* Have what the store says: providers, Secrets, budgets. */
 SW_MUST_CHECK enum sw_rc broker_controller_start(struct broker *broker, struct sw_objects *objects,
                                                  struct sw_events *events, struct sw_err *err);
+/* Agents are about to be stopped: what they ask people stays asked. */
+void broker_quiesce(struct broker *broker);
 /* Spend nothing any more, and have all of the ledger on the disk before done. */
 void broker_stop(struct broker *broker, void (*done)(void *ctx), void *ctx);
 void broker_free(struct broker *broker);

@@ -118,6 +118,7 @@ static void on_drain(void *ctx)
         sw_timer_start(daemon->drain, DRAIN_CHECK_MS);
         return;
     }
+    broker_quiesce(&daemon->broker);
     sw_hosts_stop(daemon->agents.hosts, on_agents_stopped, daemon);
 }
 
@@ -487,6 +488,7 @@ static enum sw_rc services_make(struct daemon *daemon, struct sw_err *err)
     daemon->broker.logger = daemon->logger;
     daemon->broker.ring = daemon->ring;
     daemon->broker.timeline = daemon->lineage.timeline;
+    daemon->broker.objects = daemon->objects;
     return broker_start(&daemon->broker, daemon->settings->data_folder, err);
 }
 

@@ -53,11 +53,12 @@ static bool is_allowed_by(const struct sw_rule *rule, const struct sw_principal 
            is_match(rule->object, access->name, principal->name);
 }
 
-/* What may be spent, by whom it is charged and with which keys is for people to say. A rule that
- * allows a program to write one of these would let it pay itself. */
+/* What may be spent, by whom it is charged, with which keys, and what is done outside is for people
+ * to say. A rule that allows a program to write one of these would let it pay itself. */
 static bool is_for_people(const struct sw_access *access)
 {
-    static const char *const kinds[] = {"Budget", "Cluster", "ModelProvider", "Secret"};
+    static const char *const kinds[] = {"Approval", "Budget",        "Cluster",
+                                        "Effect",   "ModelProvider", "Secret"};
 
     if ((access->verb & SW_VERBS_READ) != 0)
         return false;

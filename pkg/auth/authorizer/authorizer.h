@@ -49,7 +49,8 @@ struct sw_policy { /* Borrowed rules; whoever allows first decides. */
 struct sw_policy sw_policy_default(void);
 
 /* SW_OK, or with words that name the principal, verb and kind. Whatever the rules say, only people
- * write Budgets, Secrets, ModelProviders and the Cluster: no node and no Agent does.
+ * write Approvals, Budgets, Effects, Secrets, ModelProviders and the Cluster: no node and no Agent
+ * does.
  * SW_E_UNAUTHENTICATED   nobody known asked for what is not open to all
  * SW_E_DENIED            no rule allows it */
 SW_MUST_CHECK enum sw_rc sw_authorize(struct sw_policy policy, const struct sw_principal *principal,

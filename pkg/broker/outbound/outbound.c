@@ -1,5 +1,6 @@
 #include "pkg/broker/outbound/outbound.h"
 
+#include "pkg/broker/outbound/public.h"
 #include "pkg/utils/base/heap.h"
 #include "pkg/utils/base/list.h"
 
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define CONNECTIONS_MAX 1024u
 #define IDLE_EASY_MAX 256u
@@ -25,6 +27,7 @@ struct sw_outbound {
     uint32_t idle_count, in_flight;
     char *authorities_file;
     bool is_inside; /* libcurl is at work: what is cancelled goes after it. */
+    bool is_public_only;
 };
 
 struct sw_transfer {
@@ -37,6 +40,7 @@ struct sw_transfer {
     uint64_t heard_ms, silence_ms;
     bool is_headed, is_cancelled, is_paused;
     bool is_silent; /* It was broken off for that. */
+    bool is_held;   /* A connection to what is not public was not made. */
     char failure[CURL_ERROR_SIZE];
 };
 
@@ -81,7 +85,10 @@ static void transfer_end(struct sw_transfer *transfer, CURLcode code)
 
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
     end.may_be_sent = sent > 0;
-    end.why = transfer->is_silent            ? "nothing came in time"
+    if (transfer->is_held && code == CURLE_COULDNT_CONNECT)
+        end.rc = SW_E_DENIED;
+    end.why = end.rc == SW_E_DENIED          ? "its address is not one of the internet"
+              : transfer->is_silent          ? "nothing came in time"
               : code == CURLE_OK             ? ""
               : transfer->failure[0] == '\0' ? curl_easy_strerror(code)
                                              : transfer->failure;
@@ -217,6 +224,7 @@ enum sw_rc sw_outbound_new(const struct sw_outbound_options *options,
     sw_heap_init(&outbound->silences);
     outbound->loop = options->loop;
     outbound->armed_ms = UINT64_MAX;
+    outbound->is_public_only = options->is_public_only;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return sw_err_set(err, SW_E_INTERNAL, "libcurl cannot start");
     if (options->authorities_file != NULL)
@@ -380,9 +388,26 @@ static enum sw_rc set_request(struct sw_transfer *transfer,
     return set_headers(transfer, request, err);
 }
 
+/* CURLOPT_OPENSOCKETFUNCTION, after names were looked up: what they came to is what counts. */
+static curl_socket_t open_public(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct sw_transfer *transfer = ctx;
+
+    (void)purpose;
+    if (sw_address_is_public(&address->addr))
+        return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    transfer->is_held = true;
+    return CURL_SOCKET_BAD;
+}
+
 static void set_callbacks(struct sw_transfer *transfer)
 {
     CURL *easy = transfer->easy;
+
+    if (transfer->outbound->is_public_only) {
+        (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_public);
+        (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+    }
 
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->failure);
@@ -471,6 +496,19 @@ const char *sw_outbound_header(struct sw_transfer *transfer, const char *name)
     if (curl_easy_header(transfer->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
         return "";
     return header->value;
+}
+
+bool sw_outbound_next_header(struct sw_transfer *transfer, void **cursor, const char **ret_name,
+                             const char **ret_value)
+{
+    struct curl_header *header = curl_easy_nextheader(transfer->easy, CURLH_HEADER, -1, *cursor);
+
+    if (header == NULL)
+        return false;
+    *cursor = header;
+    *ret_name = header->name;
+    *ret_value = header->value;
+    return true;
 }
 
 void sw_outbound_pause(struct sw_transfer *transfer)

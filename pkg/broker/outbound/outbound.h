@@ -20,6 +20,7 @@ struct sw_outbound_options {
     const char *authorities_file; /* PEM; NULL: those of the system. */
     unsigned connections_max;     /* Kept and open, in all; 0: 1,024. */
     unsigned host_max;            /* Of one host; 0: not bounded. More requests wait for one. */
+    bool is_public_only;          /* No connection goes anywhere but to the internet: public.h. */
 };
 
 /* No field is looked at by others than libcurl: no CR, LF or NUL may be in them, which is checked.
@@ -54,6 +55,7 @@ struct sw_outbound_handler {
     void (*on_head)(void *ctx, struct sw_transfer *transfer, int status);
     void (*on_body)(void *ctx, struct sw_transfer *transfer, struct sw_bytes bytes);
     /* The last call: the transfer is gone after it.
+     * SW_E_DENIED           its address is not public, and only such are allowed
      * SW_E_UNAVAILABLE      not found, refused, or the connection broke
      * SW_E_TIMEOUT          one of its times is over
      * SW_E_UNAUTHENTICATED  its certificate is not to be trusted
@@ -79,6 +81,10 @@ void sw_outbound_cancel(struct sw_transfer *transfer);
 /* A header of the answer, from on_head on; the last one of that name; "" if there is none. Borrowed
  * for the handler's call. */
 const char *sw_outbound_header(struct sw_transfer *transfer, const char *name);
+/* The headers of the answer, one after the other: start with *cursor NULL; false when done. Both
+ * texts are borrowed for the handler's call. */
+bool sw_outbound_next_header(struct sw_transfer *transfer, void **cursor, const char **ret_name,
+                             const char **ret_value);
 /* Take no more bytes, so that the other side has to wait; and go on: what was kept comes inside of
  * this call, which is not made inside of on_body. */
 void sw_outbound_pause(struct sw_transfer *transfer);

@@ -37,6 +37,12 @@ enum sw_rc sw_command_agent_replay(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_fork(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_release(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_drop(struct sw_cli *cli, struct sw_err *err);
+/* What agents ask people: approvals.c. */
+enum sw_rc sw_command_approvals_list(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_command_approvals_show(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_command_approvals_approve(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_command_approvals_deny(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_command_approvals_edit(struct sw_cli *cli, struct sw_err *err);
 /* What may be spent: budget.c. */
 enum sw_rc sw_command_budget_get(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_budget_set(struct sw_cli *cli, struct sw_err *err);

@@ -104,6 +104,10 @@ enum sw_rc sw_admit_object(const struct admission *admission, const void *old, v
         rc = sw_admit_secret(admission, old, object, problems, err);
     if (rc == SW_E_INVALID)
         return sw_problems_check(problems, err);
+    if (rc == SW_OK && old == NULL && admission->kind->message == &sw_api_effect_message)
+        rc = sw_admit_ours(admission, err);
+    if (rc == SW_OK && admission->kind->message == &sw_api_approval_message)
+        rc = sw_admit_approval(admission, old, object, err);
     return rc;
 }
 

@@ -11,6 +11,8 @@
  *  - The values of a Secret are sealed before they are stored; what is sealed for another object,
  * or another value, is refused. A plain value that is what is kept already changes nothing.
  *  - A write that raises or removes a limit of a Budget, or of the Cluster's, writes an Event too.
+ *  - Effects, Approvals and their status are written by the platform alone. A person's answer in
+ * the spec of an Approval is checked and becomes a part of its status, with his name.
  *  - Objects live in a namespace that exists and is not being deleted; Agents get what their
  *    AgentTemplate says at each write; defaults and validation come from pkg/apis.
  *

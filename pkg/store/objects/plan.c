@@ -544,7 +544,9 @@ enum sw_rc sw_plan_update_status(struct sw_plan *plan, const struct sw_kind *kin
 
     if (!kind->has_status)
         return sw_err_set(err, SW_E_UNSUPPORTED, "a %s has no status", kind->name);
-    enum sw_rc rc = sw_admit_names(&admission, object, err);
+    enum sw_rc rc = sw_admit_ours(&admission, err);
+    if (rc == SW_OK)
+        rc = sw_admit_names(&admission, object, err);
     if (rc == SW_OK)
         rc = read_expected(plan, kind, object, &current, err);
     if (rc != SW_OK)

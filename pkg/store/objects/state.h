@@ -53,6 +53,16 @@ enum sw_rc sw_admit_secret(const struct admission *admission, const struct sw_ap
 enum sw_rc sw_secret_fill_status(struct sw_api_secret *secret, struct sw_arena *arena,
                                  struct sw_err *err);
 
+/* --- approval.c --- */
+
+/* What only the platform writes is written by nobody else.  SW_E_DENIED: with words. */
+enum sw_rc sw_admit_ours(const struct admission *admission, struct sw_err *err);
+/* Take the decision in the spec of an Approval, if there is one, into its status; old is what is
+ * replaced, or NULL.  SW_E_INVALID, SW_E_DENIED, SW_E_PRECONDITION: it does not count, with words.
+ */
+enum sw_rc sw_admit_approval(const struct admission *admission, const struct sw_api_approval *old,
+                             struct sw_api_approval *approval, struct sw_err *err);
+
 /* --- budget.c --- */
 
 /* Add the Event that a write of the object raises or removes what was bounded, if it does: old

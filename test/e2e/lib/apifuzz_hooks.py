@@ -48,6 +48,16 @@ def read(case, path=None, **query):
     return answer.json() if answer.status_code == 200 else None
 
 
+def mend_egress(rule):
+    """What a rule of spec.egress names is any text to a document."""
+    rule["hosts"] = ["api.example.com:8443"]
+    for name, item in (("paths", "/v1/*"), ("secrets", "shop/token")):
+        if name in rule:
+            rule[name] = [item for _ in rule[name]]
+    rule["headers"] = {key: "Bearer {{secret:shop/token}}" for key in rule.get("headers", {})
+                       if is_key(key) and "/" not in key}
+
+
 def mend_agent(case, spec, old):
     """The rules between the fields of an AgentSpec, and what never changes once it is written."""
     if "template" in spec:
@@ -70,6 +80,10 @@ def mend_agent(case, spec, old):
         spec.pop("idle", None)
     if spec.get("retry"):
         spec["retry"]["maxBackoff"] = "1d"
+    for rule in spec.get("egress", []):
+        mend_egress(rule)
+    if spec.get("approvals"):
+        spec["approvals"] = {"approvers": ["ada", "bob"], "quorum": 2, "onTimeout": "deny"}
 
 
 def mend_pod(spec, old):

@@ -132,6 +132,21 @@ static void check_pod(struct sw_checker *checker, const struct sw_place *place, 
     }
 }
 
+/* Nobody may be outvoted by his own number. */
+static void check_approvals(struct sw_checker *checker, const struct sw_place *place,
+                            const void *value)
+{
+    const struct sw_api_approval_policy *policy = value;
+    struct sw_place quorum = {.parent = place, .name = "quorum"};
+    struct sw_place on_timeout = {.parent = place, .name = "onTimeout"};
+
+    if (policy->approvers_count > 0 && policy->quorum > policy->approvers_count)
+        sw_checker_refuse(checker, &quorum, NULL, "there are only %zu approvers",
+                          policy->approvers_count);
+    if (policy->on_timeout == SW_API_APPROVAL_VERDICT_EDIT)
+        sw_checker_refuse(checker, &on_timeout, NULL, "expected approve or deny");
+}
+
 static const struct rule {
     const struct sw_api_message *message;
     void (*after_defaults)(void *value);
@@ -144,6 +159,8 @@ static const struct rule {
     {&sw_api_model_retries_message, NULL, check_model_retries},
     {&sw_api_model_provider_spec_message, NULL, check_provider},
     {&sw_api_secret_spec_message, NULL, check_secret},
+    {&sw_api_egress_rule_message, NULL, sw_rules_check_egress},
+    {&sw_api_approval_policy_message, NULL, check_approvals},
 };
 
 void sw_rules_after_defaults(const struct sw_api_message *message, void *value)

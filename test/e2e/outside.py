@@ -1,0 +1,386 @@
+#!/usr/bin/python3
+"""What agents do outside: where they may go, with which Secrets, how often what may be done once is
+done, and what people are asked before."""
+# timeout: 240
+import http.client
+import http.server
+import json
+import os
+import signal
+import threading
+import unittest
+
+import yaml
+from swarmd import TMP, Client, Daemon, run
+from swarmd import apply as apply_agents
+from waiting import wait_for
+
+CANARY = "sk-canary-51c0ffee77aa"
+DEADLINE_S = 30
+
+
+class Bank(http.server.ThreadingHTTPServer):
+    """Takes orders, and remembers all that came, whatever it answers."""
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Teller)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.asked, self.cut, self.gate, self.held = [], 0, None, threading.Event()
+        self.body = None
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def count(self, path):
+        return sum(path == each[1] for each in self.asked)
+
+
+class Teller(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do(self):
+        bank = self.server
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        bank.asked.append((self.command, self.path, dict(self.headers), body))
+        if bank.gate is not None:
+            bank.held.set()
+            bank.gate.wait(DEADLINE_S)
+        if bank.cut > 0:  # It was done, and nobody hears of it.
+            bank.cut -= 1
+            self.close_connection = True
+            self.connection.shutdown(2)
+            return
+        answer = bank.body or json.dumps(
+            {"path": self.path, "said": body.decode(errors="replace"),
+             "authorization": self.headers.get("authorization", "")}).encode()
+        self.send_response(201 if self.command == "POST" else 200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(answer)))
+        self.send_header("x-echo", self.headers.get("authorization", "none"))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do
+
+    def log_message(self, *_words):
+        pass
+
+    def handle(self):
+        try:
+            super().handle()
+        except ConnectionError:
+            pass  # Whoever asked was killed.
+
+
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.daemon = Daemon()
+        cls.daemon.start()
+        cls.client = Client(cls.daemon)
+        run("swarm", "apply", "-f", "-", data=yaml.safe_dump(
+            {"apiVersion": "swarm/v1", "kind": "Secret", "metadata": {"name": "shop"},
+             "spec": {"data": {"token": CANARY, "other": CANARY + "2"}}}).encode())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+        if cls.daemon.end() != 0:
+            raise AssertionError("swarmd did not stop cleanly")
+
+    def setUp(self):
+        self.bank = Bank()
+        self.addCleanup(self.bank.server_close)
+        self.addCleanup(self.bank.shutdown)
+
+    def let(self, *rules, **spec):
+        """The Agent `buyer` may do what the rules say."""
+        here = {"hosts": [self.bank.url[len("http://"):]], "plain": True, "private": True}
+        text = json.dumps({"keyed": True, "egress": [here | rule for rule in rules]} | spec)
+        apply_agents("thinker", "buyer: " + text[1:-1])
+
+    def ask(self, key, service="swarm.http", client=None, **request):
+        status, answer = (client or self.client).send(
+            "buyer/" + key, service.encode() + b"\n" + json.dumps(request).encode(), timeout="60s")
+        return status, answer
+
+    def fetch(self, key, path, **request):
+        status, answer = self.ask(key, url=self.bank.url + path, **request)
+        self.assertEqual(status, 200, answer)
+        return json.loads(answer)
+
+    def later(self, key, **request):
+        """Ask on a thread; call what is returned for the answer."""
+        client, box = Client(self.daemon), []
+
+        def do():
+            try:
+                box.append(self.ask(key, client=client, **request))
+            except (OSError, http.client.HTTPException):
+                box.append(None)  # swarmd has gone.
+            client.close()
+
+        thread = threading.Thread(target=do)
+        thread.start()
+        self.addCleanup(thread.join)
+
+        def answer():
+            thread.join(DEADLINE_S)
+            return box[0]
+
+        return answer
+
+    def objects(self, kind):
+        return self.client.get(f"/namespaces/default/{kind}").get("items", [])
+
+    def approval(self, title, phase="Pending"):
+        """The Approval whose title begins so, once it is there."""
+        found = []
+
+        def look():
+            found[:] = [item for item in self.objects("approvals")
+                        if item["spec"]["title"].startswith(title) and
+                        item["status"]["phase"] == phase]
+            return found
+
+        wait_for(look, f"an Approval: {title}", DEADLINE_S)
+        return found[0]
+
+    def effects(self, path):
+        return [item for item in self.objects("effects") if item["spec"]["url"].endswith(path)]
+
+
+class Where(Case):
+    """Rules, Secrets, sizes."""
+
+    def test_what_no_rule_allows_is_denied(self):
+        self.let({"paths": ["/open/*"]})
+        self.assertEqual(self.fetch("a", "/open/door")["status"], 200)
+        for request, words in (
+                ({"url": self.bank.url + "/closed"}, b"is not allowed"),
+                ({"url": self.bank.url + "/open/../closed"}, b"is not allowed"),
+                ({"url": self.bank.url + "/open/%2e%2e/closed"}, b"is not allowed"),
+                ({"url": self.bank.url + "/open/door", "method": "DELETE"}, b"is not allowed"),
+                ({"url": "http://127.0.0.1:1/open/"}, b"no rule lets"),
+                ({"url": "http://localhost/open/"}, b"no rule lets"),
+                ({"url": self.bank.url.replace("http", "https") + "/open/x", "method": "POST"},
+                 b"not allowed")):
+            status, answer = self.ask("a", **request)
+            self.assertIn(status, (403,), (request, answer))
+            self.assertIn(words, answer)
+        self.assertEqual([path for _, path, _, _ in self.bank.asked], ["/open/door"])
+
+    def test_requests_that_are_none(self):
+        self.let({"methods": ["GET", "POST"]})
+        url = self.bank.url + "/"
+        for request in ({}, {"url": 7}, {"url": "nonsense://x"}, {"url": url, "methods": "GET"},
+                        {"url": url, "method": "TRACE"}, {"url": url, "headers": ["x"]},
+                        {"url": url, "headers": {"Host": "evil"}},
+                        {"url": url, "headers": {"a b": "c"}},
+                        {"url": url, "headers": {"a": "b\r\nc: d"}},
+                        {"url": url, "body": "a", "bodyBase64": "YQ=="},
+                        {"url": url, "bodyBase64": "!"}, {"url": url, "timeoutMs": 0},
+                        {"url": self.bank.url.replace("//", "//me:you@") + "/"}):
+            status, answer = self.ask("b", **request)
+            self.assertEqual(status, 400, (request, answer))
+        self.assertEqual(self.bank.asked, [])
+
+    def test_private_machines_need_a_rule_of_their_own(self):
+        self.let({"private": False})
+        status, answer = self.ask("c", url=self.bank.url + "/")
+        self.assertEqual(status, 403, answer)
+        self.assertIn(b"not one of the internet", answer)
+        self.assertEqual(self.bank.asked, [])
+
+    def test_secrets_are_put_in_outside(self):
+        self.let({"headers": {"Authorization": "Bearer {{secret:shop/token}}"},
+                  "secrets": ["shop/other"]})
+        answer = self.fetch("d", "/x", headers={"X-More": "{{secret:shop/other}}"})
+        self.assertEqual(self.bank.asked[0][2]["Authorization"], "Bearer " + CANARY)
+        self.assertEqual(self.bank.asked[0][2]["X-More"], CANARY + "2")
+        self.assertNotIn(CANARY, json.dumps(answer))  # Though it was quoted, twice.
+        self.assertIn("*" * len(CANARY), answer["body"])
+        self.assertIn("*" * len(CANARY), answer["headers"]["x-echo"])
+        status, words = self.ask("d", url=self.bank.url + "/x",
+                                 headers={"X-More": "{{secret:shop/token}}"})
+        self.assertEqual(status, 403, words)
+        for folder, _, names in os.walk(TMP):  # Logs, journals, the store: nowhere.
+            for name in names:
+                with open(os.path.join(folder, name), "rb") as file:
+                    self.assertNotIn(CANARY.encode(), file.read(), name)
+
+    def test_sizes(self):
+        self.let({"methods": ["PUT"], "maxRequest": "8", "maxResponse": "100"},
+                 {"maxResponse": "2MiB"})
+        status, answer = self.ask("e", url=self.bank.url + "/", method="PUT", body="123456789")
+        self.assertEqual(status, 429, answer)
+        self.bank.body = b"x" * 101
+        status, answer = self.ask("e", url=self.bank.url + "/", method="PUT", body="12345678")
+        self.assertEqual(status, 429, answer)
+        self.assertIn(b"100 bytes", answer)
+        self.bank.body = bytes(range(256))
+        self.assertNotIn("body", self.fetch("e", "/"))  # It is in base64.
+
+
+class Once(Case):
+    """What may be done once only."""
+
+    def test_a_request_and_its_record(self):
+        self.let({"methods": ["POST"]})
+        answer = self.fetch("f", "/refund", method="POST", body="12.00")
+        self.assertEqual((answer["status"], json.loads(answer["body"])["said"]), (201, "12.00"))
+        effect, = self.effects("/refund")
+        self.assertEqual((effect["spec"]["agent"], effect["spec"]["instance"],
+                          effect["status"]["phase"], effect["status"]["code"]),
+                         ("buyer", "f", "Done", 201))
+        self.assertEqual(self.bank.asked[0][2]["Idempotency-Key"], effect["metadata"]["name"])
+
+    def test_nobody_was_reached(self):
+        self.let({"methods": ["POST"], "hosts": ["127.0.0.1:1"]})
+        status, answer = self.ask("g", url="http://127.0.0.1:1/gone", method="POST")
+        self.assertEqual(status, 503, answer)
+        self.assertEqual(self.effects("/gone")[0]["status"]["phase"], "Failed")
+        self.assertNotIn("/gone", json.dumps(self.objects("approvals")))
+
+    def test_a_person_says_again(self):
+        self.let({"methods": ["POST"]})
+        self.bank.cut = 1
+        answer = self.later("h", url=self.bank.url + "/again", method="POST", body="1")
+        found = self.approval("Make the request again?")
+        self.assertEqual(self.effects("/again")[0]["status"]["phase"], "Unknown")
+        self.assertEqual(found["spec"]["cause"], "unknown-outcome")
+        self.assertEqual(self.bank.count("/again"), 1)
+        run("swarm", "approvals", "approve", found["metadata"]["name"], "--reason", "I looked")
+        status, words = answer()
+        self.assertEqual(status, 200, words)
+        self.assertEqual(self.bank.count("/again"), 2)
+        keys = {headers["Idempotency-Key"] for _, _, headers, _ in self.bank.asked}
+        self.assertEqual(len(keys), 1)
+        status = self.effects("/again")[0]["status"]
+        self.assertEqual((status["phase"], status["attempts"]), ("Done", 2))
+
+    def test_a_person_says_no(self):
+        self.let({"methods": ["POST"]})
+        self.bank.cut = 1
+        answer = self.later("i", url=self.bank.url + "/never", method="POST", body="1")
+        name = self.approval("Make the request again?")["metadata"]["name"]
+        run("swarm", "approvals", "deny", name, "--reason", "it is on the account")
+        status, words = answer()
+        self.assertEqual(status, 403, words)
+        self.assertIn(b"it is on the account", words)
+        self.assertEqual(self.bank.count("/never"), 1)
+        self.assertEqual(self.effects("/never")[0]["status"]["phase"], "Abandoned")
+
+    def test_a_kill_in_the_middle(self):
+        """swarmd is killed while the bank has the money: it is not sent again by itself."""
+        self.let({"methods": ["POST"]})
+        self.bank.gate = threading.Event()
+        self.later("j", url=self.bank.url + "/killed", method="POST")
+        self.assertTrue(self.bank.held.wait(DEADLINE_S))
+        self.daemon.end(signal.SIGKILL)
+        self.bank.gate.set()
+        self.bank.gate = None
+        self.client.close()
+        self.daemon.start()
+        type(self).client = Client(self.daemon)
+        name = self.approval("Make the request again?")["metadata"]["name"]
+        self.assertEqual(self.bank.count("/killed"), 1)
+        run("swarm", "approvals", "approve", name, "--reason", "it has no record")
+        wait_for(lambda: self.effects("/killed")[0]["status"]["phase"] == "Done", "the effect",
+                 DEADLINE_S)
+        self.assertEqual(self.bank.count("/killed"), 2)
+
+    def test_what_the_other_side_makes_once(self):
+        """With an Idempotency-Key that it keeps to nobody is asked."""
+        self.let({"methods": ["POST"], "idempotent": True})
+        self.bank.cut = 1
+        status, answer = self.ask("k", url=self.bank.url + "/safe", method="POST")
+        self.assertEqual(status, 503, answer)
+        self.assertEqual(self.effects("/safe"), [])
+
+    def test_budgets_count_it(self):
+        self.let({"methods": ["GET"]})
+        run("swarm", "budget", "set", "buyer", "--calls", "1")
+        self.addCleanup(run, "swarm", "delete", "budget/buyer")
+        wait_for(lambda: self.client.get("/namespaces/default/budgets/buyer").get("status"),
+                 "the budget", DEADLINE_S)
+        self.fetch("l", "/one")
+        status, answer = self.ask("l", url=self.bank.url + "/two")
+        self.assertEqual(status, 429, answer)
+        self.assertEqual(self.bank.count("/two"), 0)
+
+
+class People(Case):
+    """Questions of agents."""
+
+    def question(self, key, title, **more):
+        return self.later(key, service="swarm.approve", title=title, **more)
+
+    def test_yes_and_no(self):
+        self.let()
+        for verdict, status in (("approve", 200), ("deny", 403)):
+            answer = self.question("m", f"May I {verdict}?", text="12.00")
+            name = self.approval(f"May I {verdict}?")["metadata"]["name"]
+            self.assertIn(f"May I {verdict}?", run("swarm", "approvals", "list"))
+            run("swarm", "approvals", verdict, name, "--reason", "since it is so")
+            got, words = answer()
+            self.assertEqual(got, status, words)
+            self.assertIn(b"since it is so", words)
+            if verdict == "approve":
+                self.assertEqual(json.loads(words)["text"], "12.00")
+                self.assertEqual(json.loads(words)["decisions"][0]["by"], "admin")
+            again = run("swarm", "approvals", verdict, name, "--reason", "again", status=1)
+            self.assertEqual(again, "")
+
+    def test_an_edit(self):
+        self.let()
+        answer = self.question("n", "Send this?", text="Dear all", editable=True)
+        name = self.approval("Send this?")["metadata"]["name"]
+        run("swarm", "approvals", "edit", name, "--text", "Dear Ada", "--reason", "only her")
+        self.assertIn("Dear Ada", run("swarm", "approvals", "show", name))
+        run("swarm", "approvals", "approve", name, "--reason", "good")
+        self.assertEqual(json.loads(answer()[1])["text"], "Dear Ada")
+
+    def test_who_may_not(self):
+        self.let(approvals={"approvers": ["ada"]})
+        answer = self.question("o", "Ada?", timeoutMs=60000)
+        found = self.approval("Ada?")
+        name = found["metadata"]["name"]
+        run("swarm", "approvals", "approve", name, "--reason", "me", status=5)
+        status, _, body = self.client.request(
+            "PUT", f"/apis/swarm/v1/namespaces/default/approvals/{name}/status",
+            json.dumps(found | {"status": {"phase": "Approved"}}).encode(),
+            {"content-type": "application/json"})
+        self.assertEqual(status, 403, body)
+        run("swarm", "delete", "approval/" + name)
+        self.assertEqual(answer()[0], 403)
+
+    def test_nobody_answers(self):
+        self.let(approvals={"timeout": "1s", "onTimeout": "deny"})
+        status, words = self.question("p", "Anybody?")()
+        self.assertEqual(status, 403, words)
+        self.assertIn(b"nobody answered in time", words)
+
+    def test_questions_outlive_restarts(self):
+        self.let()
+        self.question("q", "Still there?")
+        name = self.approval("Still there?")["metadata"]["name"]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self.client.close()
+            self.daemon.end(number)
+            self.daemon.start()
+            type(self).client = Client(self.daemon)
+            self.assertEqual(self.approval("Still there?")["metadata"]["name"], name)
+        run("swarm", "approvals", "approve", name, "--reason", "yes")
+        self.approval("Still there?", "Approved")
+
+    def test_an_agent_that_goes_asks_no_more(self):
+        self.let()
+        self.question("r", "Me?")
+        self.approval("Me?")
+        run("swarm", "delete", "agent/buyer")
+        self.approval("Me?", "Withdrawn")
+
+
+if __name__ == "__main__":
+    unittest.main()
