@@ -27,27 +27,42 @@ def write(name, content):
 def archive(files=(), folders=(), extra=()):
     """The compressed archive of texts by path, of whole folders, and of members made by hand."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(fileobj=out, mode="w:gz", compresslevel=6,
+                      format=tarfile.USTAR_FORMAT) as tar:
         for path, text in dict(files).items():
-            member = tarfile.TarInfo(path)
-            member.size = len(text)
-            member.mode = 0o644
-            tar.addfile(member, io.BytesIO(text))
+            put(tar, path, text)
         for folder, path in folders:
-            tar.add(folder, path, filter=clean)
+            put_below(tar, folder, path)
         for member in extra:
             tar.addfile(member)
     return out.getvalue()
 
 
-def clean(member):
-    return None if "__pycache__" in member.name else member
+def put(tar, path, content):
+    member = tarfile.TarInfo(path)
+    member.size = len(content)
+    member.mode = 0o644
+    tar.addfile(member, io.BytesIO(content))
+
+
+def put_below(tar, folder, path):
+    """A file, or all below a folder. What was compiled is said to be good as it is (PEP 552): the
+    times of its sources do not go along."""
+    if os.path.isdir(folder):
+        for name in sorted(os.listdir(folder)):
+            put_below(tar, os.path.join(folder, name), f"{path}/{name}")
+        return
+    with open(folder, "rb") as file:
+        content = file.read()
+    if path.endswith(".pyc"):
+        content = content[:4] + struct.pack("<IQ", 1, 0) + content[16:]
+    put(tar, path, content)
 
 
 def installed(folder, *names):
     """Of a folder of installed packages these, with what is said of them."""
     return [(os.path.join(folder, name), name) for name in sorted(os.listdir(folder))
-            if re.sub(r"(-[0-9.a-z]+\.dist-info|\.py)$", "", name) in names]
+            if re.sub(r"(-[0-9.a-z]+\.dist-info|\.py)$", "", name).lower() in names]
 
 
 def push_archive(name, content):

@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""Programs of LangGraph and of the OpenAI Agents SDK, as their authors write them, as agents: they
+think with the models of the namespace, call their tools, and stay within a budget."""
+# timeout: 240
+import os
+import unittest
+
+import programs
+from models import CANARY, DEADLINE_S, OPENAI, apply, budget, model, provider, secret
+from swarmd import Client, Daemon, run
+from upstream import Upstream
+from waiting import wait_for
+
+LIB = os.path.join(os.environ["SW_SOURCE"], "test", "e2e", "lib")
+PACKAGES = os.path.join(os.environ["SW_VENV"], "lib", "python3.11", "site-packages")
+BASE = """annotated_types anyio certifi charset_normalizer distro h11 httpcore httpcore2 httpx
+    httpx2 idna jiter openai packaging pydantic pydantic_core requests sniffio truststore
+    typing_extensions typing_inspection urllib3 websockets""".split()
+LANGGRAPH = """jsonpatch jsonpointer langchain_core langchain_openai langchain_protocol langgraph
+    langgraph_checkpoint langgraph_prebuilt langgraph_sdk langsmith orjson ormsgpack pyyaml regex
+    requests_toolbelt tenacity tiktoken tiktoken_ext uuid_utils xxhash yaml""".split()
+AGENTS = """agents attr attrs griffe griffelib jsonschema jsonschema_specifications mcp mcp_types
+    openai_agents opentelemetry opentelemetry_api referencing rpds rpds_py sse_starlette starlette
+    jwt pyjwt""".split()
+
+
+def calls_tool(request):
+    """The tool once, and then the words about what it said."""
+    texts = request.texts()
+    return {} if texts and texts[-1] == "3" else {"tool": "add",
+                                                  "arguments": {"left": 1, "right": 2}}
+
+
+class Thinking(Upstream):
+    async def answer(self, request, writer, number):
+        self.steps.appendleft(calls_tool)
+        await super().answer(request, writer, number)
+
+
+def text_of(name):
+    with open(os.path.join(LIB, name), "rb") as file:
+        return file.read()
+
+
+class Frameworks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.daemon = Daemon()
+        cls.daemon.start()
+        cls.client = Client(cls.daemon)
+        cls.upstream = Thinking(CANARY)
+        cls.enterClassContext(cls.upstream)
+        cls.base = programs.push_image("base", folders=programs.installed(PACKAGES, *BASE))
+        apply(secret(), provider("openai", cls.upstream, models=[
+            model("chatty", capabilities=["chat", "tools"])]),
+            budget("graph", agent="graph", limits={"calls": "4"}),
+            budget("runner", agent="runner", limits={"calls": "4"}))
+        wait_for(lambda: b"chatty" in cls.client.request("GET", OPENAI + "/models")[2],
+                 "models are there", DEADLINE_S)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+        cls.daemon.end()
+
+    def run_program(self, name, program, packages):
+        more = programs.push_image(name + "-more", folders=programs.installed(PACKAGES, *packages))
+        image = programs.push_image(name, {"main.py": text_of(program)})
+        programs.apply(name, {"image": image, "packages": [self.base, more], "tasks": 128,
+                              "command": ["python3", "main.py"]})
+        for _ in range(2):  # Two calls each: for the tool, and with what it said.
+            status, body, *_ = self.client.send(name + "/a", b"what is 1 and 2?")
+            self.assertEqual((status, body), (200, b"You said: 3\n"),
+                             run("swarm", "logs", name))
+        status, body, *_ = self.client.send(name + "/a", b"what is 1 and 2?")
+        self.assertEqual(status, 412, body)
+        self.assertIn("budget", (body.decode() + run("swarm", "logs", name)).lower())
+        self.assertIn("4/4", run("swarm", "budget", "get", name))
+
+    def test_langgraph(self):
+        self.run_program("graph", "langgraph_program.py", LANGGRAPH)
+
+    def test_openai_agents(self):
+        self.run_program("runner", "agents_program.py", AGENTS)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
