@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -117,6 +118,17 @@ class Bundles(unittest.TestCase):
         nested = bundle(b"x", runtime=hashlib.sha256(good).digest())
         self.assertIn("is a bundle itself", refused(write("nested.bundle", nested)))
 
+    def test_1_a_runtime_is_built_as_an_agent_is(self):
+        source = shutil.copy(os.path.join(os.environ["SW_SOURCE"], "test", "guests", "bundled.c"),
+                             TMP)
+        run("swarm", "agent", "build", source)
+        with open(os.path.join(TMP, "bundled.wasm"), "rb") as file:
+            runtime = file.read()
+        self.assertEqual(self.push(runtime)[0], 201)
+        own = bundle(b"of my own", runtime=hashlib.sha256(runtime).digest())
+        apply("mine", write("mine.bundle", own))
+        self.assertEqual(self.ask("mine/a"), "of my own 1 9")
+
     def test_2_two_agents_share_a_runtime_that_is_compiled_once(self):
         apply("one", write("one.bundle", bundle(b"first payload")))
         before = self.compiled()
@@ -184,12 +196,13 @@ class Bundles(unittest.TestCase):
         self.daemon.start()
 
     def test_8_the_last_bundle_takes_its_runtime_with_it(self):
-        run("swarm", "delete", "agent/one", "agent/two", "agent/three")
+        run("swarm", "delete", "agent/one", "agent/two", "agent/three", "agent/mine")
         self.client.close()
         self.assertEqual(self.daemon.end(), 0)  # With a snapshot, in which nobody has it.
         self.daemon.start()
         wait_for(lambda: not is_there(DIGEST.hex()), "the runtime has gone")
-        self.assertFalse(os.path.exists(os.path.join(DATA, "modules", "default")))
+        wait_for(lambda: not os.path.exists(os.path.join(DATA, "modules", "default")),
+                 "all that nothing needs has gone")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from swarmd import BASE, TMP, Client, Daemon, run
 
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
 RING = os.path.join(DATA, "secrets.key")
-SECRETS = 120
+SECRETS = 300
 KILLS = int(os.environ.get("SW_KEYS_KILLS", "8"))
 
 
@@ -150,7 +150,9 @@ class Keys(unittest.TestCase):
         for turn in range(KILLS):
             with subprocess.Popen(["swarmctl", "secrets", "rotate"], stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL) as rotating:
-                time.sleep(self.random.uniform(0, 0.02 * (turn + 1)))
+                while turn % 4 != 3 and len(ring()) == 1 and rotating.poll() is None:
+                    pass  # Until the new key is there.
+                time.sleep(self.random.uniform(0, 0.01) if turn % 2 == 1 else 0)
                 self.client.close()
                 self.daemon.end(signal.SIGKILL)
                 rotating.wait(timeout=60)

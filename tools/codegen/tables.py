@@ -47,6 +47,7 @@ LIMITS = (
          "SW_DOCUMENT_PART_BYTES"))),
     ("Modules", (
         ("Size of a module", True, "pkg/agent/abi/abi.h", "SW_ABI_MODULE_BYTES_MAX"),
+        ("Payload of a bundle", True, "pkg/agent/abi/abi.h", "SW_ABI_PAYLOAD_BYTES_MAX"),
         ("Machine code made of it", True, "pkg/agent/compiler/compiler.h",
          "SW_COMPILER_CODE_BYTES_MAX"),
         ("Functions", False, "pkg/agent/modules/parse.h", "SW_MODULE_FUNCTIONS_MAX"),

@@ -24,6 +24,7 @@ EMBED(source, "examples/hello/agent.c");
 EMBED(manifest, "examples/hello/agent.yaml");
 EMBED(header, "include/swarm/agent.h");
 EMBED(waits, "include/swarm/wait.h");
+EMBED(bundles, "include/swarm/bundle.h");
 EMBED(script, "sdk/js/templates/agent.js");
 EMBED(typed, "sdk/js/templates/agent.ts");
 EMBED(script_manifest, "sdk/js/templates/agent.yaml");

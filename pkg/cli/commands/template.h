@@ -8,6 +8,7 @@ struct sw_bytes sw_template_source(void);   /* agent.c */
 struct sw_bytes sw_template_manifest(void); /* agent.yaml; "hello" stands for the name. */
 struct sw_bytes sw_template_header(void);   /* include/swarm/agent.h */
 struct sw_bytes sw_template_waits(void);    /* include/swarm/wait.h */
+struct sw_bytes sw_template_bundles(void);  /* include/swarm/bundle.h */
 
 /* Of sdk/js: agent.js, agent.ts, agent.yaml for both, package.json and tsconfig.json; "hello"
  * stands for the name. */

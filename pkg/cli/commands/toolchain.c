@@ -116,14 +116,19 @@ static enum sw_rc place_headers(struct sw_cli *cli, const char **ret_folder, str
         cache != NULL && cache[0] == '/'
             ? sw_cli_format(cli, "%s/swarm/include", cache)
             : sw_cli_format(cli, "%s/.cache/swarm/include", home == NULL ? "/tmp" : home);
+    const struct {
+        const char *name;
+        struct sw_bytes text;
+    } headers[] = {{"agent.h", sw_template_header()},
+                   {"wait.h", sw_template_waits()},
+                   {"bundle.h", sw_template_bundles()}};
     enum sw_rc rc =
         cli->system->folder_make(cli->system->ctx, sw_cli_format(cli, "%s/swarm", folder), err);
 
     *ret_folder = folder;
-    if (rc == SW_OK)
-        rc = place(cli, sw_cli_format(cli, "%s/swarm/agent.h", folder), sw_template_header(), err);
-    if (rc == SW_OK)
-        rc = place(cli, sw_cli_format(cli, "%s/swarm/wait.h", folder), sw_template_waits(), err);
+    for (size_t i = 0; rc == SW_OK && i < sizeof headers / sizeof headers[0]; i++)
+        rc = place(cli, sw_cli_format(cli, "%s/swarm/%s", folder, headers[i].name), headers[i].text,
+                   err);
     return rc;
 }
 

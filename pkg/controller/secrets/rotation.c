@@ -20,6 +20,9 @@ struct sw_rotation {
     struct sw_arena *arena; /* Of the step that is made. */
     struct sw_buffer names; /* "NAMESPACE\0NAME\0" of the Secrets that are to be written again. */
     size_t at;              /* In names. */
+    unsigned writes;        /* Of them, under way. */
+    enum sw_rc rc;          /* What went wrong with one, first. */
+    struct sw_err failure;
     struct sw_rotation_report report;
     void (*next)(struct sw_rotation *rotation); /* After the write that is under way. */
 };
@@ -313,24 +316,29 @@ static void wait_for_all(struct sw_rotation *rotation)
 
 /* --- Sealing again --------------------------------------------------------------------------- */
 
-static void reseal_next(struct sw_rotation *rotation);
+static void reseal_some(struct sw_rotation *rotation);
+
+static void note(struct sw_rotation *rotation, enum sw_rc rc, const struct sw_err *err)
+{
+    if (rotation->rc != SW_OK)
+        return;
+    rotation->rc = rc;
+    if (err != NULL)
+        rotation->failure = *err;
+}
 
 /* Who was quicker sealed it with the newest key, and who removed it left nothing to do. */
 static void on_written(void *ctx, const struct sw_object_result *result)
 {
     struct sw_rotation *rotation = ctx;
-    struct sw_err err = {0};
 
-    if (result->err != NULL)
-        err = *result->err;
-    if (rotation->done == NULL) {
-        fail(rotation, SW_E_CANCELLED, &err);
-    } else if (result->rc == SW_OK || result->rc == SW_E_CONFLICT || result->rc == SW_E_NOT_FOUND) {
-        rotation->report.resealed += result->rc == SW_OK;
-        reseal_next(rotation);
-    } else {
-        fail(rotation, result->rc, &err);
-    }
+    rotation->writes--;
+    rotation->report.resealed += result->rc == SW_OK;
+    if (rotation->done == NULL)
+        note(rotation, SW_E_CANCELLED, NULL);
+    else if (result->rc != SW_OK && result->rc != SW_E_CONFLICT && result->rc != SW_E_NOT_FOUND)
+        note(rotation, result->rc, result->err);
+    reseal_some(rotation);
 }
 
 /* Write it as it is: its admission seals it with the newest key.  *ret_is_begun: a write is under
@@ -355,22 +363,30 @@ static enum sw_rc reseal(struct sw_rotation *rotation, const char *namespace, co
     return sw_objects_update(rotation->options.objects, &write, on_written, rotation, err);
 }
 
-static void reseal_next(struct sw_rotation *rotation)
+/* Begin what may be under way at once; after the last one go on. */
+static void reseal_some(struct sw_rotation *rotation)
 {
-    bool is_begun = false;
-    struct sw_err err = {0};
-    enum sw_rc rc = SW_OK;
-
-    while (rc == SW_OK && !is_begun && rotation->at < rotation->names.size) {
+    while (rotation->rc == SW_OK && rotation->writes < SW_ROTATION_WRITES_MAX &&
+           rotation->at < rotation->names.size) {
         const char *namespace = (const char *)rotation->names.data + rotation->at;
         const char *name = namespace + strlen(namespace) + 1;
+        bool is_begun = false;
+        struct sw_err err = {0};
+        enum sw_rc rc = reseal(rotation, namespace, name, &is_begun, &err);
 
+        if (rc == SW_E_EXHAUSTED && rotation->writes > 0)
+            break; /* The store takes no more until some are through. */
         rotation->at += strlen(namespace) + strlen(name) + 2;
-        rc = reseal(rotation, namespace, name, &is_begun, &err);
+        if (rc != SW_OK)
+            note(rotation, rc, &err);
+        else if (is_begun)
+            rotation->writes++;
     }
-    if (rc != SW_OK)
-        fail(rotation, rc, &err);
-    else if (!is_begun)
+    if (rotation->writes > 0)
+        return;
+    if (rotation->rc != SW_OK)
+        fail(rotation, rotation->rc, &rotation->failure);
+    else
         wait_for_all(rotation);
 }
 
@@ -392,7 +408,7 @@ static void on_first_barrier(void *ctx, const struct sw_store_result *result)
     if (rc != SW_OK)
         fail(rotation, rc, &err);
     else
-        reseal_next(rotation);
+        reseal_some(rotation);
 }
 
 static enum sw_rc find_all(struct sw_rotation *rotation, struct sw_err *err)

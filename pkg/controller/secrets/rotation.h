@@ -8,12 +8,14 @@
  * middle, at any moment, leaves a ring that opens all that there is; a rotation that is resumed
  * makes no new key and does the rest.
  * Threads: the loop's.  I/O: the store's, and the ring's file.
- * Limits: SW_ROTATION_NAMES_BYTES_MAX of names of Secrets; one write at a time. */
+ * Limits: SW_ROTATION_NAMES_BYTES_MAX of names of Secrets, SW_ROTATION_WRITES_MAX writes at once.
+ */
 #pragma once
 #include "pkg/security/secrets/secrets.h"
 #include "pkg/store/objects/objects.h"
 
 #define SW_ROTATION_NAMES_BYTES_MAX ((size_t)64 << 20)
+#define SW_ROTATION_WRITES_MAX 64u /* The store syncs them in groups. */
 #define SW_ROTATION_MADE                                                                           \
     "SecretsKeyMade" /* Reasons of the Events, which are about the Cluster.                        \
                       */

@@ -27,6 +27,28 @@ static void expect_open(struct harness *harness, enum sw_rc expected, const char
         fail_msg("\"%s\" is not in \"%s\"", words, err.message);
 }
 
+static void a_held_store_is_not_opened(void **state)
+{
+    struct harness *harness = *state;
+    struct sw_sqlite_hold *hold = NULL;
+    struct sw_err err = {0};
+    char path[128];
+
+    sqlite_path(harness, "store.db", path);
+    assert_int_equal(sw_sqlite_hold_get(sw_system_real(), path, &hold, &err), SW_E_PRECONDITION);
+    assert_non_null(strstr(err.message, "in use"));
+    harness_close(harness);
+    assert_int_equal(sw_sqlite_hold_get(sw_system_real(), path, &hold, &err), SW_OK);
+    expect_open(harness, SW_E_PRECONDITION, "in use");
+    sw_sqlite_hold_put(hold);
+    harness_open(harness);
+    /* The file itself need not be there. */
+    sqlite_path(harness, "none.db", path);
+    assert_int_equal(sw_sqlite_hold_get(sw_system_real(), path, &hold, &err), SW_OK);
+    sw_sqlite_hold_put(hold);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
 static void a_store_is_opened_once_at_a_time(void **state)
 {
     struct harness *harness = *state;
@@ -243,6 +265,7 @@ static void a_damaged_backup_is_not_restored(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_held_store_is_not_opened),
         TEST(a_store_is_opened_once_at_a_time),
         TEST(files_are_private),
         TEST(the_log_grows_ahead_of_its_commits_and_keeps_them),
