@@ -40,7 +40,7 @@ foreach(name IN ITEMS quickjs libregexp libunicode dtoa)
 endforeach()
 
 set(js_lib)
-foreach(name IN ITEMS core schema model agent swarm)
+foreach(name IN ITEMS core schema model agent outside swarm)
   list(APPEND js_lib ${CMAKE_SOURCE_DIR}/sdk/js/lib/${name}.js)
 endforeach()
 set(js_module ${SWARM_GUESTS_DIR}/swarm_js.wasm)

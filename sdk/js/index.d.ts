@@ -70,6 +70,32 @@ declare module "swarm" {
   /** What a program without `save` hands to the next one; of JSON. */
   export const state: Record<string, any>;
 
+  export interface FetchResponse {
+    readonly status: number; readonly ok: boolean; readonly url: string;
+    readonly headers: { get(name: string): string | null; has(name: string): boolean };
+    text(): Promise<string>; json(): Promise<any>;
+    bytes(): Promise<Uint8Array>; arrayBuffer(): Promise<ArrayBuffer>;
+  }
+  export interface FetchOptions {
+    method?: string;
+    /** A value may name a Secret that the Agent's rule allows: "{{secret:NAME/KEY}}". */
+    headers?: Record<string, string> | Iterable<[string, string]>;
+    body?: string | ArrayBuffer | ArrayBufferView;
+    timeout?: number;
+  }
+  /** Ask over HTTP, as far as spec.egress lets the Agent; else DENIED. Redirects are answers. */
+  export function fetch(url: string, options?: FetchOptions): Promise<FetchResponse>;
+  export interface Question {
+    title: string; text?: string; editable?: boolean; quorum?: number;
+    /** Milliseconds; never more than the Agent's spec says. */
+    timeout?: number;
+  }
+  /** Ask people, as spec.approvals says, and wait; DENIED is thrown unless they approve. */
+  export function approve(question: string | Question): Promise<{
+    /** What was approved: as it was proposed, or changed. */
+    text: string; decisions: { by: string; verdict: string; reason: string }[];
+  }>;
+
   export type JsonSchema = boolean | { [key: string]: any };
   /** What is wrong with a value, in words; none: it fits. */
   export function validate(schema: JsonSchema, value: unknown): string[];

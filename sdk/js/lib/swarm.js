@@ -5,4 +5,5 @@ export {
 } from "./core.js";
 export { agent } from "./agent.js";
 export { model } from "./model.js";
+export { approve, fetch } from "./outside.js";
 export { validate } from "./schema.js";
