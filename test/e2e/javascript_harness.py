@@ -18,6 +18,21 @@ class Harness(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertRegex(done.stdout, r"pass 4\b")
 
+    def test_the_command_line_runs_tests(self):
+        folder = os.path.join(os.environ["SW_TMP"], "greeter")
+        swarm = os.path.join(BUILD, "bin", "swarm")
+        subprocess.run([swarm, "agent", "init", folder, "--lang=js"], check=True, timeout=20)
+        done = subprocess.run([swarm, "agent", "test", folder], capture_output=True, text=True,
+                              timeout=30, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"pass 1\b")
+        with open(os.path.join(folder, "agent.js"), "w", encoding="utf-8") as file:
+            file.write("export default () => 'something else';")
+        done = subprocess.run([swarm, "agent", "test", folder], capture_output=True, text=True,
+                              timeout=30, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("a test failed", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

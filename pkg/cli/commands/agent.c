@@ -54,11 +54,15 @@ static const struct begun *files_of(const char *language)
         {"agent.c", sw_template_source}, {"agent.yaml", sw_template_manifest}, {NULL, NULL}};
     static const struct begun js[] = {{"agent.js", sw_template_script},
                                       {"agent.yaml", sw_template_script_manifest},
+                                      {"agent.test.js", sw_template_script_test},
                                       {NULL, NULL}};
-    static const struct begun ts[] = {
-        {"agent.ts", sw_template_typed},       {"agent.yaml", sw_template_script_manifest},
-        {"package.json", sw_template_package}, {"tsconfig.json", sw_template_tsconfig},
-        {"swarm.d.ts", sw_template_types},     {NULL, NULL}};
+    static const struct begun ts[] = {{"agent.ts", sw_template_typed},
+                                      {"agent.yaml", sw_template_script_manifest},
+                                      {"package.json", sw_template_package},
+                                      {"tsconfig.json", sw_template_tsconfig},
+                                      {"swarm.d.ts", sw_template_types},
+                                      {"agent.test.js", sw_template_script_test},
+                                      {NULL, NULL}};
 
     if (language == NULL || strcmp(language, "c") == 0)
         return c;
@@ -104,8 +108,9 @@ enum sw_rc sw_command_agent_init(struct sw_cli *cli, struct sw_err *err)
                "wrote %s/%s and %s/%s\nnext:\n%s  swarm agent build %s\n  swarm apply -f %s/%s\n"
                "  swarm send %s \"hello\"\n",
                folder, files[0].name, folder, files[1].name,
-               files[2].name == NULL ? ""
-                                     : sw_cli_format(cli, "  (cd %s && npm install)\n", folder),
+               files[0].content != sw_template_typed
+                   ? ""
+                   : sw_cli_format(cli, "  (cd %s && npm install)\n", folder),
                folder, folder, files[1].name, name);
     return SW_OK;
 }

@@ -29,6 +29,7 @@ enum sw_rc sw_command_publish(struct sw_cli *cli, struct sw_err *err);
 /* Agents of one's own: agent.c, deadletters.c, history.c. */
 enum sw_rc sw_command_agent_init(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_build(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_command_agent_test(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_push(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_deadletters(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_history(struct sw_cli *cli, struct sw_err *err);

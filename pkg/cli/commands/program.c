@@ -18,6 +18,7 @@ enum action {
     PUBLISH,
     AGENT_INIT,
     AGENT_BUILD,
+    AGENT_TEST,
     AGENT_PUSH,
     AGENT_DEADLETTERS,
     AGENT_HISTORY,
@@ -60,6 +61,7 @@ static enum sw_rc (*const actions[ACTIONS_COUNT])(struct sw_cli *cli, struct sw_
     [PUBLISH] = sw_command_publish,
     [AGENT_INIT] = sw_command_agent_init,
     [AGENT_BUILD] = sw_command_agent_build,
+    [AGENT_TEST] = sw_command_agent_test,
     [AGENT_PUSH] = sw_command_agent_push,
     [AGENT_DEADLETTERS] = sw_command_agent_deadletters,
     [AGENT_HISTORY] = sw_command_agent_history,
@@ -439,6 +441,19 @@ static const struct sw_command commands[] = {
      .arguments_max = 256,
      .completes = SW_COMPLETE_FILE,
      FLAGS(build_flags)},
+    {.name = "agent test",
+     .action = AGENT_TEST,
+     .arguments = "[FOLDER]",
+     .summary = "Build agents in JavaScript and TypeScript, and run their tests in Node.js",
+     .details =
+         "Tests are the files of the folder that end in .test.js or .test.mjs. They import "
+         "\"swarm-agents\",\n"
+         "which runs a bundle in the runtime that agents really run in, and which is written "
+         "into\n"
+         "node_modules of the folder. SWARM_NODE names another Node.js.",
+     .examples = "swarm agent test\nswarm agent test greeter",
+     .arguments_max = 1,
+     .completes = SW_COMPLETE_FOLDER},
     {.name = "agent push",
      .action = AGENT_PUSH,
      .arguments = "FILE",

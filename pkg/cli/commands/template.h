@@ -17,5 +17,15 @@ struct sw_bytes sw_template_typed(void);
 struct sw_bytes sw_template_script_manifest(void);
 struct sw_bytes sw_template_package(void);
 struct sw_bytes sw_template_tsconfig(void);
-struct sw_bytes sw_template_types(void);      /* swarm.d.ts */
-struct sw_bytes sw_template_javascript(void); /* The digest, as text, of what runs JavaScript. */
+struct sw_bytes sw_template_script_test(void); /* agent.test.js */
+struct sw_bytes sw_template_types(void);       /* swarm.d.ts */
+struct sw_bytes sw_template_javascript(void);  /* The digest, as text, of what runs JavaScript. */
+struct sw_bytes sw_template_runtime(void);     /* What runs it: swarm_js.wasm. */
+
+/* The rest of the npm package, but for swarm.d.ts, which is its index.d.ts. */
+struct sw_bytes sw_template_npm(void); /* package.json */
+struct sw_bytes sw_template_harness(void);
+struct sw_bytes sw_template_harness_host(void);
+struct sw_bytes sw_template_harness_words(void);
+struct sw_bytes sw_template_harness_model(void);
+struct sw_bytes sw_template_harness_types(void);

@@ -91,16 +91,15 @@ enum sw_rc sw_toolchain_find(struct sw_cli *cli, struct sw_toolchain *ret_toolch
     return SW_OK;
 }
 
-/* Have a file with this content, written only if it is not there yet. */
-static enum sw_rc place(struct sw_cli *cli, const char *path, struct sw_bytes content,
-                        struct sw_err *err)
+enum sw_rc sw_toolchain_place(struct sw_cli *cli, const char *path, struct sw_bytes content,
+                              struct sw_err *err)
 {
     struct sw_err ignored = {0};
     struct sw_buffer old;
     bool is_same;
 
-    sw_buffer_init(&old, 1 << 20);
-    is_same = sw_file_load(cli->system, path, 1 << 20, &old, &ignored) == SW_OK &&
+    sw_buffer_init(&old, SW_MODULE_BYTES_MAX);
+    is_same = sw_file_load(cli->system, path, SW_MODULE_BYTES_MAX, &old, &ignored) == SW_OK &&
               old.size == content.size && memcmp(old.data, content.data, content.size) == 0;
     sw_buffer_done(&old);
     return is_same ? SW_OK : sw_file_save(cli->system, path, content.data, content.size, err);
@@ -127,8 +126,8 @@ static enum sw_rc place_headers(struct sw_cli *cli, const char **ret_folder, str
 
     *ret_folder = folder;
     for (size_t i = 0; rc == SW_OK && i < sizeof headers / sizeof headers[0]; i++)
-        rc = place(cli, sw_cli_format(cli, "%s/swarm/%s", folder, headers[i].name), headers[i].text,
-                   err);
+        rc = sw_toolchain_place(cli, sw_cli_format(cli, "%s/swarm/%s", folder, headers[i].name),
+                                headers[i].text, err);
     return rc;
 }
 

@@ -28,3 +28,6 @@ SW_MUST_CHECK enum sw_rc sw_toolchain_build(struct sw_cli *cli,
                                             const struct sw_toolchain *toolchain,
                                             const char *const *sources, size_t count,
                                             const char *output, struct sw_err *err);
+/* Have a file with this content, written only if it is another one or none.  Errors: of files. */
+SW_MUST_CHECK enum sw_rc sw_toolchain_place(struct sw_cli *cli, const char *path,
+                                            struct sw_bytes content, struct sw_err *err);

@@ -194,6 +194,30 @@ static void what_imports_others_and_typescript_go_through_esbuild(void **state)
     assert_int_equal(TYPE(p, "agent", "build", "in/agent.d.ts"), SW_EXIT_NOT_FOUND);
 }
 
+static void tests_are_run_with_the_package_beside_them(void **state)
+{
+    struct person *p = *state;
+
+    person_file("agent.js", "export default () => 1;\n");
+    assert_int_equal(TYPE(p, "agent", "test"), SW_EXIT_NOT_FOUND);
+    assert_non_null(strstr(told(p), "end in .test.js"));
+    person_file("agent.test.js", "");
+    assert_int_equal(TYPE(p, "agent", "test"), SW_EXIT_NOT_FOUND);
+    assert_non_null(strstr(told(p), "install Node.js"));
+    p->programs = "node ";
+    assert_int_equal(TYPE(p, "agent", "test"), SW_EXIT_OK);
+    assert_non_null(strstr(p->ran, "node --test ./agent.test.js\n"));
+    assert_int_equal(system("cmp node_modules/swarm-agents/harness/harness.js " SW_TEST_SOURCE
+                            "/sdk/js/harness/harness.js"),
+                     0);
+    assert_int_equal(system("test -f node_modules/swarm-agents/harness/swarm_js.wasm && "
+                            "test -f agent.bundle"),
+                     0);
+    p->run_status = 1;
+    assert_int_equal(TYPE(p, "agent", "test"), SW_EXIT_ERROR);
+    assert_non_null(strstr(told(p), "a test failed"));
+}
+
 static void what_is_no_module_is_not_pushed(void **state)
 {
     struct person *p = *state;
@@ -221,6 +245,7 @@ int main(void)
         PERSON_TEST(init_knows_other_languages),
         PERSON_TEST(javascript_that_imports_nothing_needs_no_tool),
         PERSON_TEST(what_imports_others_and_typescript_go_through_esbuild),
+        PERSON_TEST(tests_are_run_with_the_package_beside_them),
         PERSON_TEST(what_is_no_module_is_not_pushed),
     };
 

@@ -232,7 +232,7 @@ static void completion_offers_what_the_table_knows(void **state)
 {
     struct person *p = *state;
 
-    assert_int_equal(TYPE(p, "__complete", "--", "ap"), SW_EXIT_OK);
+    assert_int_equal(TYPE(p, "__complete", "--", "appl"), SW_EXIT_OK);
     assert_string_equal(seen(p), "apply\n");
     assert_int_equal(TYPE(p, "__complete", "--", "get", "agentt"), SW_EXIT_OK);
     assert_string_equal(seen(p), "agenttemplates\n");
