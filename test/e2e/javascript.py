@@ -5,6 +5,7 @@
 import json
 import os
 import subprocess
+import time
 import unittest
 
 from js_agents import WAIT_S, Case, apply
@@ -141,6 +142,51 @@ class Basics(Case):
                          "Hello, Ada! You are number 1.")
         digest = run("swarm", "agent", "push", os.path.join(folder, "agent.bundle")).strip()
         self.assertIn(digest, run("swarm", "get", "agent", "greeter", "-o", "yaml"))
+
+
+    def test_each_engine_runs_them_and_counts_their_fuel(self):
+        for name, spec in (("compute", {"engine": "compute"}), ("replay", {"engine": "replay"}),
+                           ("fuel", {"limits": {"memory": "8MiB", "fuel": 50_000_000}})):
+            with self.subTest(name):
+                apply(name, """
+                    import { sleep } from "swarm";
+                    export default async (message) => {
+                      await sleep(1);
+                      for (let i = 0; message.text === "loop"; i++);
+                      return [0.1 + 0.2, Math.sqrt(-1), "ok"].join();
+                    };
+                    """, **spec)
+                self.assertEqual(self.ask(name + "/a"), "0.30000000000000004,NaN,ok")
+        status, words = self.tell("fuel/a", "loop")
+        self.assertNotEqual(status, 200, words)
+        self.assertIn("fuel", words)
+
+
+class Figures(Case):
+    def test_who_sleeps_is_small_and_waits_are_quick(self):
+        apply("sleeper", """
+            import { sleep, state } from "swarm";
+            const seen = new Map();
+            export async function onMessage(message) {
+              const count = message.text.startsWith("wait ") ? Number(message.text.slice(5)) : 0;
+              for (let i = 0; i < count; i++) await sleep(0);
+              seen.set(message.text, (seen.get(message.text) ?? 0) + 1);
+              state.last = message.text;
+              return String(seen.size);
+            }
+            """, limits={"memory": "8MiB", "deadline": "10s"}, hibernation={"after": "1s"})
+        for i in range(20):
+            self.ask("sleeper/a", f"message {i}")
+        begun = time.monotonic()
+        self.ask("sleeper/b", "wait 1000")
+        self.assertLess(time.monotonic() - begun, 1)
+
+        def asleep():
+            found = json.loads(run("swarm", "get", "instances", "sleeper", "-o", "json"))["items"]
+            return all(item["state"] == "Asleep" for item in found) and found
+        sizes = [int(item["diskBytes"]) for item in wait_for(asleep, "they sleep", WAIT_S)]
+        self.assertEqual(len(sizes), 2)
+        self.assertLess(max(sizes), 65536, sizes)
 
 
 class Waits(Case):
