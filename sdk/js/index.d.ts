@@ -1,7 +1,8 @@
 /** What an agent of Swarm imports, and what its world has besides JavaScript itself. */
 declare module "swarm" {
   /** Text, bytes, or what JSON can say. */
-  export type Body = string | Uint8Array | ArrayBuffer | object | number | boolean | null | undefined;
+  export type Body =
+    | string | Uint8Array | ArrayBuffer | object | number | boolean | null | undefined;
   export type Priority = "low" | "normal" | "high" | "urgent";
   export type Code =
     | "INVALID" | "TIMEOUT" | "NOT_FOUND" | "DENIED" | "EXHAUSTED" | "PRECONDITION" | "DEADLOCK"
@@ -174,8 +175,10 @@ declare class TextEncoder {
 declare class TextDecoder {
   decode(bytes?: ArrayBuffer | ArrayBufferView): string;
 }
-declare function setTimeout<A extends any[]>(run: (...args: A) => unknown, ms?: number, ...args: A): number;
-declare function setInterval<A extends any[]>(run: (...args: A) => unknown, ms?: number, ...args: A): number;
+declare function setTimeout<A extends any[]>(
+  run: (...args: A) => unknown, ms?: number, ...args: A): number;
+declare function setInterval<A extends any[]>(
+  run: (...args: A) => unknown, ms?: number, ...args: A): number;
 declare function clearTimeout(id: number): void;
 declare function clearInterval(id: number): void;
 declare function queueMicrotask(run: () => void): void;

@@ -1,5 +1,5 @@
-// A test harness: an agent in the runtime that it really runs in, in this process, with a clock that
-// only moves when it is told to or the agent sleeps, and what it asks for answered by the test.
+// A test harness: an agent in the runtime that it really runs in, in this process, with a clock
+// that only moves when it is told to or the agent sleeps, and what it asks for answered by the test.
 //
 //   const agent = await start("agent.js", { model: script("Hello.") });
 //   assert.equal((await agent.send("hi")).text, "Hello.");

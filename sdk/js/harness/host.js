@@ -7,7 +7,8 @@ const FACTS = ["namespace", "agent", "key", "config"];
 
 export function calls(agent) {
   const copy = (typeAt, typeSize, at, size, more) =>
-    new Message({ type: agent.text(typeAt, typeSize), bytes: agent.bytes(at, size).slice(), ...more });
+    new Message({ type: agent.text(typeAt, typeSize), bytes: agent.bytes(at, size).slice(),
+                  ...more });
   const fill = (bytes) => {
     for (let i = 0; i < bytes.length; i++) { // xorshift32: the same in every run.
       agent.seed ^= agent.seed << 13;

@@ -11,8 +11,8 @@ function messageOf(step, number) {
            tool_calls: [{ id: `call_${number}`, type: "function", function: call }] };
 }
 
-/** Answers in their order, each a text, {tool, arguments}, a message, an Error, or a function of the
- * request that returns one of these. `requests` of what is returned are those that came. */
+/** Answers in their order, each a text, {tool, arguments}, a message, an Error, or a function of
+ * the request that returns one of these. `requests` of what is returned are those that came. */
 export function script(...steps) {
   const requests = [], streams = new Map();
   const take = (request) => {

@@ -15,7 +15,8 @@ export class Refusal extends Error {
     this.status = NAMES[this.code];
   }
   static of(error) {
-    return error instanceof Refusal ? error : new Refusal(error?.code ?? "INTERNAL", error?.message);
+    if (error instanceof Refusal) return error;
+    return new Refusal(error?.code ?? "INTERNAL", error?.message);
   }
 }
 

@@ -38,7 +38,7 @@ function encode(body, type) {
   if (body === undefined || body === null) return [type ?? "", ""];
   if (typeof body === "string") return [type ?? "text/plain", body];
   if (body instanceof Uint8Array) return [type ?? "application/octet-stream", body];
-  if (body instanceof ArrayBuffer) return [type ?? "application/octet-stream", new Uint8Array(body)];
+  if (body instanceof ArrayBuffer) return encode(new Uint8Array(body), type);
   const text = JSON.stringify(body);
   if (text === undefined) throw new TypeError("a body is text, bytes, or what JSON can say");
   return [type ?? "application/json", text];
