@@ -556,6 +556,25 @@ class Agents(Case):
         wait_for(lambda: int(self.spent("mine")["calls"]) == 3, "its Agent has spent it",
                  DEADLINE_S)
 
+    def test_a_turn_has_its_own_limit(self):
+        self.provide(provider("one", self.upstream),
+                     budget("mine", agent="thinker", turn={"calls": 2}))
+        for _ in range(2):  # Each turn anew.
+            self.think("2 swarm.model.chat", chat("hi"))
+            refusal = self.think("3 swarm.model.chat", chat("hi"), status=429)
+            self.assertIn(b"turn", refusal)
+        self.assertEqual(len(self.upstream.requests), 8)
+
+    def test_delegation_has_a_depth(self):
+        """One that was asked by a person asks one, who asks another: three deep."""
+        self.provide(provider("one", self.upstream),
+                     budget("mine", agent="thinker", limits={"depth": 2}))
+        rest = b"swarm.model.chat\n" + json.dumps(chat("hi")).encode()
+        self.think("> thinker/b", rest, key="a")
+        refusal = self.think("> thinker/b", b"> thinker/c\n" + rest, key="a", status=429)
+        self.assertIn(b"deleg", refusal)
+        self.assertEqual(len(self.upstream.requests), 1)
+
     def test_what_cannot_be(self):
         self.provide(provider("one", self.upstream),
                      budget("mine", agent="thinker", limits={"calls": 0}))

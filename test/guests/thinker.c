@@ -1,7 +1,8 @@
 /* waits */
 /* Asks a model in the middle of its handler. A message is the name of a service, a line's end, and
- * a request for it; the answer is what the service said, a stream whole. An instance counts what it
- * asked for: "count" answers with that, in a byte. */
+ * a request for it; the answer is what the service said, a stream whole. "3 SERVICE" asks three
+ * times in that turn, "> AGENT/KEY" has that agent do what the rest says. An instance counts what
+ * it asked for: "count" answers with that, in a byte. */
 #include <swarm/wait.h>
 
 #define ROOM_BYTES 65536u
@@ -62,6 +63,26 @@ static int32_t read_stream(const uint8_t *name, uint32_t name_size, uint32_t *re
     return SWARM_OK;
 }
 
+/* What the line says, with the rest: a service so many times, or somebody else. */
+static int32_t do_as(const uint8_t *line, uint32_t size, const struct swarm_question *rest,
+                     struct swarm_reading *answer)
+{
+    struct swarm_question question = *rest;
+    uint8_t times = size > 2 && line[1] == ' ' ? line[0] - '0' : 1, is_ask = line[0] == '>';
+    uint32_t begin = size > 2 && line[1] == ' ' ? 2 : 0;
+    int32_t code = SWARM_OK;
+
+    question.to = line + begin;
+    question.to_size = size - begin;
+    if (is_ask)
+        return swarm_ask(&question, answer);
+    for (; times > 0 && code == SWARM_OK; times--) {
+        asked++;
+        code = swarm_call(&question, answer);
+    }
+    return code;
+}
+
 static int32_t think(const struct swarm_message *m)
 {
     struct swarm_reading answer = {.room = room, .room_size = sizeof room};
@@ -72,12 +93,10 @@ static int32_t think(const struct swarm_message *m)
         at++;
     if (at == m->body_size)
         return swarm_reply(m->reply_handle, SWARM_E_INVALID, "text/plain", 10, "what?", 5);
-    asked++;
-    code = swarm_call(&(struct swarm_question){.to = m->body,
-                                               .to_size = at,
-                                               .body = m->body + at + 1,
-                                               .body_size = m->body_size - at - 1},
-                      &answer);
+    code = do_as(
+        m->body, at,
+        &(struct swarm_question){.body = m->body + at + 1, .body_size = m->body_size - at - 1},
+        &answer);
     size = answer.message.body_size;
     copy(all, answer.message.body, size);
     if (code == SWARM_OK && answer.message.type_size == 28) { /* application/vnd.swarm.stream */

@@ -340,6 +340,8 @@ static enum sw_rc call_start(struct call *call, const struct sw_pod *pod,
                                             .agent = pod->spec.agent_name,
                                             .instance = asked->key,
                                             .key = {key, (size_t)size},
+                                            .turn = asked->turn,
+                                            .depth = asked->depth > 0 ? asked->depth : 1,
                                             .type = asked->type,
                                             .body = asked->body};
 

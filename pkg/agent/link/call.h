@@ -18,6 +18,8 @@ struct sw_frame_call {
     struct sw_bytes uid; /* Of the Pod. */
     struct sw_bytes key; /* Of the instance. */
     struct sw_bytes service, type, body;
+    uint64_t turn;  /* That makes it: the number of its first wait. */
+    uint32_t depth; /* 1: it answers no other agent of this host; more: so many less 1 in a row. */
 };
 
 struct sw_frame_call_result {

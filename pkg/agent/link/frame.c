@@ -364,6 +364,8 @@ static const struct field call_fields[] = {
     NAME(call.service, SW_FRAME_NAME_MAX),
     TEXT(call.type, TYPE_MAX),
     BYTES(call.body, SW_FRAME_BODY_MAX),
+    ID(call.turn),
+    U32(call.depth, SW_FRAME_DEPTH_MAX),
 };
 static const struct field call_result_fields[] = {
     CALL_NAME(call_result.name),      ID(call_result.pod),

@@ -16,14 +16,15 @@
 #include "pkg/agent/link/usage.h"
 #include "pkg/utils/base/buffer.h"
 
-#define SW_LINK_VERSION 18
+#define SW_LINK_VERSION 19
 #define SW_FRAME_BYTES_MAX (5u << 20)
 #define SW_FRAME_CHUNK_MAX (1u << 20)
 #define SW_FRAME_BODY_MAX (4u << 20)
 #define SW_FRAME_SLOTS_BYTES 32 /* 256 slots, bit i % 8 of byte i / 8 is slot i. */
 #define SW_FRAME_WORDS_MAX 2048
 #define SW_FRAME_NAME_MAX 63
-#define SW_FRAME_PROGRAM_MAX 95 /* A digest, and a class of engine: pkg/agent/abi/class.h. */
+#define SW_FRAME_DEPTH_MAX 65535u /* Of agents that ask each other. */
+#define SW_FRAME_PROGRAM_MAX 95   /* A digest, and a class of engine: pkg/agent/abi/class.h. */
 #define SW_FRAME_KEY_MAX 255
 #define SW_FRAME_PRIORITY_DEFAULT 255u /* The Agent's own. */
 #define SW_FRAME_INNER 2u              /* want_reply: as 0, and no limit of clients holds. */

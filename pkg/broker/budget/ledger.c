@@ -47,6 +47,7 @@ enum sw_rc sw_ledger_new(const struct sw_ledger_options *options, struct sw_ledg
     sw_list_init(&ledger->waits_sync);
     sw_list_init(&ledger->orphans);
     sw_list_init(&ledger->known);
+    sw_list_init(&ledger->turns_used);
     sw_buffer_init(&ledger->scratch, RECORD_BYTES_MAX);
     rc = sw_ledger_recover(ledger, err);
     ledger->options.folder = NULL; /* It was borrowed until here. */
@@ -65,6 +66,7 @@ void sw_ledger_free(struct sw_ledger *ledger)
     for (size_t cursor = 0; ledger->keys != NULL && sw_map_next(ledger->keys, &cursor, &entry);)
         free(entry.value);
     sw_map_free(ledger->keys);
+    sw_ledger_turns_done(ledger);
     sw_budget_tree_done(&ledger->tree);
     free(ledger->numbers);
     sw_journal_close(ledger->journal);
@@ -439,8 +441,11 @@ enum sw_rc sw_ledger_reserve(struct sw_ledger *ledger, const struct sw_ledger_re
         rc = check_path(ledger, request, &path, &refusal, err);
     if (rc == SW_OK)
         rc = reserve(ledger, request, &path, ret_grant, err);
-    if (rc == SW_OK)
+    if (rc == SW_OK) {
+        if (path.nodes[path.count - 1]->level == SW_BUDGET_TURN)
+            sw_ledger_turn_enter(ledger, &request->who);
         return SW_OK;
+    }
     if (refusal.wanted > 0)
         path.nodes[SW_BUDGET_AGENT]->refused++;
     forget_idle(ledger, &path);

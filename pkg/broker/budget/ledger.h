@@ -141,7 +141,8 @@ enum sw_rc sw_ledger_settle(struct sw_ledger *ledger, struct sw_reservation *res
 /* Nothing was spent, and the key is free again; before or after ready. Errors as settle. */
 enum sw_rc sw_ledger_release(struct sw_ledger *ledger, struct sw_reservation *reservation,
                              struct sw_err *err);
-/* That turn will not be run again: its node goes, at the latest when its last call is settled. */
+/* That turn will not be run again: its node goes, at the latest when its last call is settled. Who
+ * reserves in another turn of that instance says as much. */
 void sw_ledger_turn_over(struct sw_ledger *ledger, const struct sw_budget_who *who);
 /* That instance is no more: as that, of its own nodes. */
 void sw_ledger_instance_over(struct sw_ledger *ledger, const struct sw_budget_who *who);

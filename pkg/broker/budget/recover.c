@@ -54,6 +54,7 @@ static enum sw_rc begin_empty(struct recovery *recovery, struct sw_err *err)
     forget_all(recovery);
     ledger->system->random(ledger->system->ctx, &seed, sizeof seed);
     ledger->keys = sw_map_new_of(seed, sw_reservation_key);
+    ledger->turns = sw_map_new(seed);
     recovery->ids = sw_idmap_new(seed, 0);
     if (ledger->keys == NULL || recovery->ids == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory to read the ledger");

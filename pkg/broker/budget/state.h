@@ -49,6 +49,8 @@ struct sw_ledger {
     struct sw_budget_node **numbers; /* By number - 1; NULL: it was dropped. */
     uint32_t numbers_count, numbers_max;
     struct sw_map *keys;                                    /* All reservations. */
+    struct sw_map *turns;                                   /* turns.c: of instances. */
+    struct sw_list turns_used;                              /* The same. */
     struct sw_list waits_write, waits_sync, orphans, known; /* In the order in which they came. */
     uint64_t next_id;
     uint64_t boot_ns; /* Monotonic: when it was opened. */
@@ -118,6 +120,13 @@ void sw_reservation_leave(struct sw_ledger *ledger, const struct sw_reservation 
 
 /* Have what was appended written at the end of this round of the loop. */
 void sw_ledger_schedule(struct sw_ledger *ledger);
+
+/* --- turns.c ---------------------------------------------------------------------------------- */
+
+/* A call of a turn that has a budget of its own was reserved: the instance's turns before are over.
+ */
+void sw_ledger_turn_enter(struct sw_ledger *ledger, const struct sw_budget_who *who);
+void sw_ledger_turns_done(struct sw_ledger *ledger);
 
 /* --- recover.c -------------------------------------------------------------------------------- */
 

@@ -15,6 +15,8 @@ struct sw_service_call {            /* Borrowed while it is started. Type and bo
     /* The idempotency key: 16 hex digits three times, with dashes. The same call has the same key
      * however often it is started, after crashes too; no other call ever has it. */
     struct sw_bytes key;
+    uint64_t turn;  /* A number that no other turn of the instance has. */
+    uint32_t depth; /* 1: the turn answers no other agent; more: so many in a row less 1. */
     struct sw_bytes type, body;
 };
 

@@ -220,6 +220,7 @@ static enum sw_rc wait_begin(struct sw_actor *actor, enum sw_wait_kind kind,
     wait->due_ns = effect->due_ns;
     wait->is_due = false;
     wait->attempts = 0;
+    wait->nth++;
     return kind == SW_WAIT_CALL ? call_begin(wait, effect->to, effect->type, effect->body) : SW_OK;
 }
 
@@ -350,6 +351,7 @@ static enum sw_rc apply_entry(struct sw_actor *actor, const struct sw_record_seg
     if (is_resumed)
         return SW_OK;
     wait->handle = 0;
+    wait->nth = 0;
     if (wait->has_asker)
         set_asker(wait, NULL);
     if (segment->entry == SW_ENTRY_TIMER && segment->again == 0)
@@ -462,10 +464,12 @@ enum sw_rc sw_actor_fork(struct sw_actor *actor)
 /* --- Saving ---------------------------------------------------------------------------------- */
 
 #define TRIED 0x80u /* Beside the kind of a wait that a turn failed after: so often follows. */
+#define LATER 0x40u /* Beside that of one that is not its turn's first: which it is follows. */
 
 void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
 {
     const struct sw_origin asker = sw_wait_asker(&actor->wait);
+    bool is_later = actor->wait.kind != SW_WAIT_NONE && actor->wait.nth > 1;
 
     sw_buffer_put_u64(out, actor->next_handle);
     sw_buffer_put_u64(out, actor->segments);
@@ -488,9 +492,12 @@ void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
     for (uint32_t i = 0; i < actor->patterns_count; i++)
         sw_buffer_put_bytes(out,
                             (struct sw_bytes){actor->patterns[i]->text, actor->patterns[i]->size});
-    sw_buffer_put_u8(out, (uint8_t)(actor->wait.kind | (actor->wait.attempts > 0 ? TRIED : 0)));
+    sw_buffer_put_u8(out, (uint8_t)(actor->wait.kind | (actor->wait.attempts > 0 ? TRIED : 0) |
+                                    (is_later ? LATER : 0)));
     if (actor->wait.attempts > 0)
         sw_buffer_put_u32(out, actor->wait.attempts);
+    if (is_later)
+        sw_buffer_put_u32(out, actor->wait.nth);
     sw_buffer_put_u64(out, actor->wait.number);
     sw_buffer_put_u64(out, actor->wait.due_ns);
     sw_buffer_put_u64(out, actor->wait.handle);
@@ -516,18 +523,20 @@ static enum sw_rc load_call(struct sw_wait *wait, struct sw_reader *reader)
 
 static enum sw_rc load_wait(struct sw_wait *wait, struct sw_reader *reader)
 {
-    uint8_t first = sw_reader_u8(reader), kind = first & (uint8_t)~TRIED;
+    uint8_t first = sw_reader_u8(reader), kind = first & (uint8_t)~(TRIED | LATER);
     uint32_t attempts = (first & TRIED) == 0 ? 0 : sw_reader_u32(reader);
+    uint32_t later = (first & LATER) == 0 ? 0 : sw_reader_u32(reader);
     struct sw_origin asker;
 
     wait->kind = kind;
     wait->attempts = (uint16_t)attempts;
+    wait->nth = kind == SW_WAIT_NONE ? 0 : later > 0 ? later : 1;
     wait->number = sw_reader_u64(reader);
     wait->due_ns = sw_reader_u64(reader);
     wait->handle = sw_reader_u64(reader);
     sw_origin_take(reader, &asker);
     if (reader->failed || kind > SW_WAIT_CALL || attempts > UINT16_MAX ||
-        (kind != SW_WAIT_NONE && wait->number == 0) ||
+        wait->number < wait->nth || ((first & LATER) != 0 && wait->nth < 2) ||
         (asker.kind != SW_ORIGIN_NONE && asker.kind != SW_ORIGIN_CLIENT))
         return SW_E_CORRUPT;
     set_asker(wait, asker.kind == SW_ORIGIN_CLIENT ? &asker : NULL);

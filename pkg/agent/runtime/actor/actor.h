@@ -47,10 +47,11 @@ struct sw_wait {
     uint64_t handle;      /* Of the message that the turn handles; 0: it wants no reply. */
     uint64_t asker_incarnation, asker_number; /* As an origin has them; 0 without an asker. */
     uint8_t kind;                             /* enum sw_wait_kind; NONE: no turn is under way. */
-    bool has_asker;                           /* A client only waits for the turn to end. */
-    bool is_due;       /* It has come, and the instance was woken; not part of the state. */
-    bool is_sent;      /* CALL: by this run of the host; not part of the state. */
+    bool has_asker : 1;                       /* A client only waits for the turn to end. */
+    bool is_due : 1;   /* It has come, and the instance was woken; not part of the state. */
+    bool is_sent : 1;  /* CALL: by this run of the host; not part of the state. */
     uint16_t attempts; /* How often the turn failed when this had ended, and waits on. */
+    uint32_t nth;      /* Which wait of its turn it is, from 1 on; 0: none was yet. */
 };
 
 struct sw_actor {                  /* What each segment looks at is last. */
@@ -88,6 +89,12 @@ static inline struct sw_origin sw_wait_asker(const struct sw_wait *wait)
     return (struct sw_origin){.kind = wait->has_asker ? SW_ORIGIN_CLIENT : SW_ORIGIN_NONE,
                               .incarnation = wait->asker_incarnation,
                               .number = wait->asker_number};
+}
+
+/* The turn that waits: the number of its first wait, which no other turn of the instance has. */
+static inline uint64_t sw_wait_turn(const struct sw_wait *wait)
+{
+    return wait->number - (wait->nth - 1);
 }
 
 /* A zeroed actor is a new one. */

@@ -22,18 +22,24 @@ void sw_call_send(struct sw_worker *worker, struct sw_instance *instance)
     struct sw_wait *wait = &instance->actor.wait;
     const struct sw_pod *pod = instance->pod;
     struct sw_frame frame = {.kind = SW_FRAME_CALL};
+    struct sw_origin asker;
 
     if (wait->kind != SW_WAIT_CALL || wait->is_sent || sw_actor_is_held(&instance->actor) ||
         pod->state != SW_POD_OPEN || instance->passed != NULL ||
         instance->answer != NULL) /* Its result was taken or is here. */
         return;
+    asker = sw_actor_asker(&instance->actor);
     frame.call = (struct sw_frame_call){.name = name_of(worker, instance, wait->number),
                                         .pod = pod->config.pod,
                                         .uid = pod->config.uid,
                                         .key = sw_instance_key(instance),
                                         .service = sw_call_service(wait->call),
                                         .type = sw_call_type(wait->call),
-                                        .body = sw_call_body(wait->call)};
+                                        .body = sw_call_body(wait->call),
+                                        .turn = sw_wait_turn(wait),
+                                        .depth = 1};
+    if (asker.kind == SW_ORIGIN_WAIT)
+        frame.call.depth += sw_waits_depth(&worker->shared->waits, asker.instance, asker.number);
     wait->is_sent = true;
     worker->counts.calls++;
     atomic_fetch_add_explicit(&worker->shared->queued_bytes, size_of(wait->call),

@@ -36,6 +36,18 @@ static bool is_answered(const struct sw_worker *worker, const struct sw_ask *ask
     return false;
 }
 
+void sw_dispatch_note_above(struct sw_worker *worker, const struct sw_instance *instance)
+{
+    struct sw_origin asker = sw_actor_asker(&instance->actor);
+    const struct sw_ask ask = {.instance = instance->id,
+                               .number = instance->actor.wait.number,
+                               .above_instance = asker.instance,
+                               .above_number = asker.number};
+
+    if (instance->actor.wait.kind == SW_WAIT_ASK && asker.kind == SW_ORIGIN_WAIT)
+        sw_waits_set_above(&worker->shared->waits, &ask);
+}
+
 /* Whether the running instance may wait for an answer of `to`. */
 static int32_t admit_wait(struct sw_worker *worker, uint64_t to, uint64_t number)
 {
@@ -71,6 +83,7 @@ static void restore_wait(struct sw_worker *worker, uint64_t to, uint64_t number)
     if (instance->actor.wait.kind == SW_WAIT_ASK && instance->actor.wait.number == number &&
         sw_waits_restore(&worker->shared->waits, &ask) != SW_OK)
         sw_worker_fail(worker, SW_E_EXHAUSTED, "no memory for an ask");
+    sw_dispatch_note_above(worker, instance);
 }
 
 /* Of a message that is to be answered under this number; its kind is the caller's. */

@@ -19,6 +19,9 @@ int32_t sw_dispatch_take(void *ctx, const struct sw_guest_send *send,
  * publish that reaches too many, or somebody overfull. */
 SW_MUST_CHECK bool sw_dispatch_route(struct sw_worker *worker, const struct sw_effect *effect,
                                      struct sw_turn_route *ret_route);
+/* If the instance asks another one, have it known whom its turn answers: a call further down says
+ * how deep it is. */
+void sw_dispatch_note_above(struct sw_worker *worker, const struct sw_instance *instance);
 /* Carry out sends, replies and publishes of the segment that `turn` holds; is_held: replies only.
  * targets: what the publishes found. place.lsn 0: nothing was recorded. */
 void sw_dispatch_effects(struct sw_worker *worker, struct sw_instance *instance,

@@ -747,11 +747,17 @@ static void restore_ask(struct recovery *recovery, const struct sw_origin *origi
     struct sw_ask ask = {.to = sw_board_key(pod->hash_key, key),
                          .instance = origin->instance,
                          .number = origin->number};
+    struct sw_origin asker;
 
     if (instance == NULL || instance->actor.wait.kind != SW_WAIT_ASK ||
         instance->actor.wait.number != origin->number)
         return;
     ask.from = sw_board_key(instance->pod->hash_key, sw_instance_key(instance));
+    asker = sw_actor_asker(&instance->actor);
+    if (asker.kind == SW_ORIGIN_WAIT) {
+        ask.above_instance = asker.instance;
+        ask.above_number = asker.number;
+    }
     if (sw_waits_restore(&recovery->shared->waits, &ask) != SW_OK)
         sw_worker_fail(worker_of(recovery, pod->config.pod), SW_E_EXHAUSTED,
                        "no memory for an ask");

@@ -486,8 +486,10 @@ static void commit_any(struct sw_worker *worker, struct segment *segment)
     if (record->outcome == SW_OUTCOME_WAITING ||
         (record->outcome == SW_OUTCOME_REFUSED && record->waits_on))
         sw_instance_begin_wait(worker, instance);
-    if (record->outcome == SW_OUTCOME_WAITING)
+    if (record->outcome == SW_OUTCOME_WAITING) {
+        sw_dispatch_note_above(worker, instance);
         sw_call_send(worker, instance);
+    }
     look_further(worker, instance, record->entry);
 }
 

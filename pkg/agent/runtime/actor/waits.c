@@ -92,6 +92,35 @@ enum sw_rc sw_waits_restore(struct sw_waits *waits, const struct sw_ask *ask)
     return rc;
 }
 
+void sw_waits_set_above(struct sw_waits *waits, const struct sw_ask *ask)
+{
+    struct sw_ask *kept;
+
+    pthread_mutex_lock(&waits->mutex);
+    kept = sw_idmap_find(waits->by_instance, ask->instance);
+    if (kept != NULL && kept->number == ask->number) {
+        kept->above_instance = ask->above_instance;
+        kept->above_number = ask->above_number;
+    }
+    pthread_mutex_unlock(&waits->mutex);
+}
+
+uint32_t sw_waits_depth(struct sw_waits *waits, uint64_t instance, uint64_t number)
+{
+    const struct sw_ask *ask;
+    uint32_t depth = 0;
+
+    pthread_mutex_lock(&waits->mutex);
+    while (instance != 0 && depth < SW_WAITS_WALK_MAX &&
+           (ask = sw_idmap_find(waits->by_instance, instance)) != NULL && ask->number == number) {
+        depth++;
+        instance = ask->above_instance;
+        number = ask->above_number;
+    }
+    pthread_mutex_unlock(&waits->mutex);
+    return depth;
+}
+
 void sw_waits_set_answered(struct sw_waits *waits, uint64_t instance, uint64_t number,
                            bool is_answered)
 {

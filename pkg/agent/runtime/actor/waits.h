@@ -23,6 +23,7 @@ struct sw_ask {
     uint64_t from, to;         /* Instances, as sw_board_key names them. */
     uint64_t instance, number; /* Of `from`: its id, and its wait. */
     bool is_answered;          /* The segment that runs now has answered it: no way leads on. */
+    uint64_t above_instance, above_number; /* The ask that its turn answers; 0: none. */
 };
 
 SW_MUST_CHECK enum sw_rc sw_waits_init(struct sw_waits *waits, uint64_t seed);
@@ -34,6 +35,10 @@ SW_MUST_CHECK enum sw_rc sw_waits_add(struct sw_waits *waits, const struct sw_as
                                       struct sw_ask *ret_last);
 /* Add an ask that was there before a restart.  SW_E_EXHAUSTED: no memory. */
 SW_MUST_CHECK enum sw_rc sw_waits_restore(struct sw_waits *waits, const struct sw_ask *ask);
+/* Its turn answers that ask, which is known once the segment that made it stands. */
+void sw_waits_set_above(struct sw_waits *waits, const struct sw_ask *ask);
+/* How many asks lead to wait `number` of an instance, that one among them; 0: it is no ask. */
+uint32_t sw_waits_depth(struct sw_waits *waits, uint64_t instance, uint64_t number);
 /* Wait `number` of an instance is not to be counted, or again. */
 void sw_waits_set_answered(struct sw_waits *waits, uint64_t instance, uint64_t number,
                            bool is_answered);

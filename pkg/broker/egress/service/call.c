@@ -229,7 +229,8 @@ static enum sw_rc reserve(struct http_call *call, struct sw_err *err)
         .who = {.name_space = call->name_space,
                 .agent = call->agent,
                 .instance = call->instance,
-                .depth = 1},
+                .turn = call->turn,
+                .depth = call->depth},
         .worst = {{{.calls = 1, .wall_ns = call->timeout_ms * 1000000}}},
         .ready = on_ready,
         .ctx = call};
@@ -275,6 +276,8 @@ static struct http_call *call_new(struct sw_http_calls *calls, const struct sw_s
     if (call == NULL)
         return NULL;
     call->calls = calls;
+    call->turn = asked->turn;
+    call->depth = asked->depth;
     sw_list_init(&call->node);
     sw_buffer_init(&call->headers, ANSWER_HEADERS_BYTES_MAX);
     sw_buffer_init(&call->got, SW_EGRESS_ANSWER_MAX);

@@ -23,6 +23,8 @@ struct http_call {
     struct sw_arena *arena; /* All texts below. */
     const char *name_space, *agent, *key;
     struct sw_bytes instance;
+    uint64_t turn;
+    uint32_t depth;
     struct sw_egress_request request;
     struct sw_outbound_header sent[SW_EGRESS_HEADERS_MAX + SW_OUTBOUND_HEADERS_MAX];
     size_t sent_count;

@@ -231,7 +231,8 @@ static enum sw_rc start(void *ctx, const struct sw_service_call *call, sw_servic
                                        .who = {.name_space = call->name_space,
                                                .agent = call->agent,
                                                .instance = call->instance,
-                                               .depth = 1},
+                                               .turn = call->turn,
+                                               .depth = call->depth},
                                        .key = call->key,
                                        .priority = SW_MODEL_PRIORITY_NORMAL};
     enum sw_rc rc;

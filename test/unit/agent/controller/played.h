@@ -93,7 +93,9 @@ static inline void host_call(const struct sw_frame_send *send)
                                             .uid = {POD, strlen(POD)},
                                             .key = send->key,
                                             .service = {service, strlen(service)},
-                                            .body = {body, strlen(body)}};
+                                            .body = {body, strlen(body)},
+                                            .turn = number,
+                                            .depth = 1};
         host_put(&frame);
     } else if (sscanf(words, "end %llu", &number) == 1) {
         frame = (struct sw_frame){.kind = SW_FRAME_CALL_END, .call_end = {7, 8, number}};

@@ -65,7 +65,9 @@ static inline void host_carries(const char *words)
         .uid = {letter == 'o' ? out_uid : own_uid, strlen(letter == 'o' ? out_uid : own_uid)},
         .key = {"x", 1},
         .service = {SW_BRIDGE_SERVICE, strlen(SW_BRIDGE_SERVICE)},
-        .body = {body, sizeof head + head.name_size + head.to_size + 4}};
+        .body = {body, sizeof head + head.name_size + head.to_size + 4},
+        .turn = number,
+        .depth = 1};
     host_put(&frame);
 }
 

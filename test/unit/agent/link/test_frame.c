@@ -229,7 +229,9 @@ static struct sw_frame a_call(void)
                                       .key = text("k"),
                                       .service = text("swarm.delay"),
                                       .type = text("t"),
-                                      .body = text("5")}};
+                                      .body = text("5"),
+                                      .turn = 3,
+                                      .depth = 1}};
 }
 
 /* Take a frame with one byte changed. */

@@ -13,7 +13,7 @@
 #define SPACES 2
 #define AGENTS 2
 #define INSTANCES 2
-#define TURNS 3
+#define CALLS_OF_TURN 3
 #define SEEDS_DEFAULT 600u
 #define OWNERS (1 + SPACES + SPACES * AGENTS) /* The cluster, spaces, agents. */
 #define RULES (2 * OWNERS)
@@ -42,6 +42,7 @@ struct world {
     unsigned boot;
     struct sw_budget_rule rules[RULES];
     bool has_rule[RULES];
+    unsigned turns[SPACES][AGENTS][INSTANCES]; /* That each is in: none comes again. */
     struct call calls[CALLS_MAX];
     unsigned calls_count;
     uint64_t let_out, refused, lost, unknown; /* That the seeds came to something. */
@@ -252,7 +253,8 @@ static void check_rule(const struct world *world, unsigned rule, const struct ca
     view.level = SW_BUDGET_TURN;
     view.turn = call->turn;
     view.limits = own->turn;
-    check_there(world, &view);
+    if (call->turn == world->turns[call->space][call->agent][call->instance])
+        check_there(world, &view); /* Those before may be over. */
 }
 
 static void check_all(struct world *world, bool is_exact)
@@ -327,6 +329,7 @@ static void begin_call(struct world *world)
 {
     struct call *call = &world->calls[world->calls_count];
     struct sw_ledger_grant grant;
+    unsigned *turn;
 
     if (world->calls_count == CALLS_MAX)
         return;
@@ -334,10 +337,12 @@ static void begin_call(struct world *world)
                           .space = (unsigned)below(world, SPACES),
                           .agent = (unsigned)below(world, AGENTS),
                           .instance = (unsigned)below(world, INSTANCES),
-                          .turn = (unsigned)below(world, TURNS),
                           .utc_ns = disk_utc(&world->disk),
                           .worst = {.of = {below(world, 8) * LEDGER_CENT, below(world, 300), 1,
                                            below(world, 5) * LEDGER_S_NS}}};
+    turn = &world->turns[call->space][call->agent][call->instance];
+    *turn += below(world, CALLS_OF_TURN) == 0;
+    call->turn = *turn;
     snprintf(call->key, sizeof call->key, "call-%u", world->calls_count);
     if (ask(world, call, &grant) != SW_OK) {
         world->refused++;

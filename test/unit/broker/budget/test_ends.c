@@ -56,6 +56,62 @@ static void nobody_asks_for_it_it_is_settled_at_its_worst(void **state)
     assert_int_equal(grant.state, SW_LEDGER_SETTLED);
 }
 
+/* Who calls in another turn is past the one before, whose budget goes when nothing is open in it.
+ */
+static void a_turn_ends_with_the_next_one(void **state)
+{
+    struct sw_budget_rule rule = no_rule();
+    struct call calls[4] = {call_of(1, "ann", 1), call_of(2, "ann", 1), call_of(3, "ann", 1),
+                            call_of(4, "bob", 1)};
+    uint32_t before;
+
+    (void)state;
+    rule.turn.most.calls = 1;
+    assert_int_equal(sw_ledger_set(ledger, "default", "refunds", "own", &rule, &err), SW_OK);
+    for (unsigned i = 0; i < 4; i++)
+        calls[i].request.who.turn = i < 2 ? 7 : 9;
+    reserve_ready(&calls[0]);
+    before = nodes() - 1;
+    assert_int_equal(reserve(&calls[1]), SW_E_EXHAUSTED);
+    assert_int_equal(refusal.level, SW_BUDGET_TURN);
+    assert_int_equal(nodes(), before + 1);
+    reserve_ready(&calls[2]);
+    reserve_ready(&calls[3]); /* Of another instance. */
+    assert_int_equal(nodes(), before + 3);
+    settle_cents(&calls[0], 1);
+    ledger_settle_down(&loop);
+    assert_int_equal(nodes(), before + 2);
+    settle_cents(&calls[2], 1);
+    settle_cents(&calls[3], 1);
+    ledger_settle_down(&loop);
+    assert_int_equal(nodes(), before + 2); /* Those turns may go on. */
+}
+
+/* Instances that call no more leave one node each, and no more than there is room for. */
+static void turns_that_nobody_ends_make_room(void **state)
+{
+    struct sw_budget_rule rule = no_rule();
+    char names[40][8];
+
+    (void)state;
+    sw_ledger_free(ledger);
+    options.nodes_max = 128; /* 16 of them for such turns. */
+    reopen();
+    rule.turn.most.calls = 1;
+    assert_int_equal(sw_ledger_set(ledger, "default", "refunds", "own", &rule, &err), SW_OK);
+    for (unsigned i = 0; i < 40; i++) {
+        struct call call = make_call(i, 1);
+
+        snprintf(names[i], sizeof names[i], "i%u", i);
+        call.request.who.instance = (struct sw_bytes){names[i], strlen(names[i])};
+        call.request.who.turn = 1;
+        reserve_ready(&call);
+        settle_cents(&call, 1);
+    }
+    ledger_settle_down(&loop);
+    assert_true(nodes() <= 16 + 6);
+}
+
 static void lose_power(void)
 {
     sw_ledger_free(ledger);
@@ -444,6 +500,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_open_call_is_unknown_after_a_kill),
         TEST(nobody_asks_for_it_it_is_settled_at_its_worst),
+        TEST(a_turn_ends_with_the_next_one),
+        TEST(turns_that_nobody_ends_make_room),
         TEST(after_a_loss_of_power_the_mark_counts),
         TEST(on_another_timeline_the_mark_counts),
         TEST(it_can_be_checked_while_it_is_written),
