@@ -37,6 +37,7 @@ all: setup ## Build build/bin/{swarm,swarmd,swarmctl} and build/libexec/* (the d
 setup: ## Install what building and running needs, if anything is missing
 	@tools/setup/install.sh run
 	@test -n "$(WASMTIME_DIR)" || /usr/bin/python3 -B tools/wasmtime/fetch
+	@/usr/bin/python3 -B tools/quickjs/fetch
 
 setup-test: setup
 	@tools/setup/install.sh test
