@@ -7,11 +7,15 @@ ${CMAKE_SOURCE_DIR}/include/swarm/bundle.h;\
 ${CMAKE_SOURCE_DIR}/sdk/js/templates/agent.js;${CMAKE_SOURCE_DIR}/sdk/js/templates/agent.ts;\
 ${CMAKE_SOURCE_DIR}/sdk/js/templates/agent.yaml;${CMAKE_SOURCE_DIR}/sdk/js/templates/package.json;\
 ${CMAKE_SOURCE_DIR}/sdk/js/templates/tsconfig.json;${CMAKE_SOURCE_DIR}/sdk/js/index.d.ts;\
+${CMAKE_SOURCE_DIR}/sdk/python/templates/main.py;\
+${CMAKE_SOURCE_DIR}/sdk/python/templates/agent.program;\
+${CMAKE_SOURCE_DIR}/sdk/python/templates/agent.yaml;\
 ${CMAKE_SOURCE_DIR}/sdk/js/templates/agent.test.js;${CMAKE_SOURCE_DIR}/sdk/js/package.json;\
 ${CMAKE_SOURCE_DIR}/sdk/js/harness/harness.js;${CMAKE_SOURCE_DIR}/sdk/js/harness/host.js;\
 ${CMAKE_SOURCE_DIR}/sdk/js/harness/words.js;${CMAKE_SOURCE_DIR}/sdk/js/harness/model.js;\
 ${CMAKE_SOURCE_DIR}/sdk/js/harness/index.d.ts;\
-${SWARM_GUESTS_DIR}/swarm_js.digest;${SWARM_GUESTS_DIR}/swarm_js.wasm"
+${SWARM_GUESTS_DIR}/swarm_js.digest;${SWARM_GUESTS_DIR}/swarm_js.wasm;\
+${SWARM_GUESTS_DIR}/swarm_process.digest"
   COMPILE_OPTIONS "-I${CMAKE_BINARY_DIR}")
 set_source_files_properties(
   ${CMAKE_SOURCE_DIR}/web/api/pages.c PROPERTIES OBJECT_DEPENDS

@@ -75,7 +75,7 @@ class Frameworks(unittest.TestCase):
         status, body, *_ = self.client.send(name + "/a", b"what is 1 and 2?")
         self.assertEqual(status, 412, body)
         self.assertIn("budget", (body.decode() + run("swarm", "logs", name)).lower())
-        self.assertIn("4/4", run("swarm", "budget", "get", name))
+        wait_for(lambda: "4/4" in run("swarm", "budget", "get", name), "all is told of")
 
     def test_langgraph(self):
         self.run_program("graph", "langgraph_program.py", LANGGRAPH)

@@ -12,7 +12,7 @@ import unittest
 import programs
 from models import CANARY, DEADLINE_S, OPENAI, budget, model, provider, secret
 from models import apply as apply_objects
-from swarmd import Client, Daemon, run
+from swarmd import TMP, Client, Daemon, run
 from upstream import Upstream
 from waiting import wait_for
 
@@ -149,7 +149,7 @@ class Process(unittest.TestCase):
             self.assertEqual(self.ask("think/a", b"hello there"), "You said: hello there")
             self.assertEqual(self.ask("think/b", b"again"), "You said: again")
             self.assertIn("budget", self.ask("think/c", b"too much", status=412))
-            self.assertIn("2/2", run("swarm", "budget", "get", "think"))
+            wait_for(lambda: "2/2" in run("swarm", "budget", "get", "think"), "all is told of")
 
     def test_4_bad_ones_are_contained(self):
         image = programs.push_image("bad", {"main.py": BAD})
@@ -186,7 +186,42 @@ class Process(unittest.TestCase):
         wait_for(lambda: "begun" in run("swarm", "logs", "slow"), "the message is handled")
         self.assertIn("echo/a", self.ask("echo/a", b"hello"))
 
-    def test_6_a_replay_runs_no_program(self):
+    def test_6_a_folder_is_built_and_applied(self):
+        folder = os.path.join(TMP, "greeter")
+        run("swarm", "agent", "init", folder, "--lang=python")
+        run("swarm", "agent", "build", folder)
+        with open(os.path.join(folder, "agent.bundle"), "rb") as file:
+            first = file.read()
+        run("swarm", "apply", "-f", folder)
+        run("swarm", "wait", "agent/greeter", "--for=condition=Ready", "--timeout=60s")
+        self.assertEqual(run("swarm", "send", "greeter", "hello"), "You said: hello\n")
+        run("swarm", "agent", "build", folder)
+        with open(os.path.join(folder, "agent.bundle"), "rb") as file:
+            self.assertEqual(file.read(), first)
+        os.makedirs(os.path.join(folder, "lib", "words", "__pycache__"))
+        for name, text in (("lib/words/__init__.py", "TEXT = 'from a package'"),
+                           ("lib/words/__pycache__/" + "x" * 120 + ".pyc", "left out"),
+                           ("main.py", "import words\nprint(words.TEXT, end='')"),
+                           ("agent.program", '{"command": ["python3", "main.py"], '
+                                            '"packages": ["lib"]}')):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        run("swarm", "agent", "build", folder)
+        self.assertEqual(len(os.listdir(os.path.join(folder, ".swarm"))), 2)
+        run("swarm", "apply", "-f", folder)
+        wait_for(lambda: "from a package" in run("swarm", "send", "greeter", ""), "it is upgraded")
+        for text, words in (("[]", "object"), ('{"command": []}', "1 to 64 words"),
+                            ('{"command": ["true"], "image": "gone"}', "gone"),
+                            ('{"command": ["true"], "colour": 1}', "colour"),
+                            ("{", "agent.program:")):
+            with open(os.path.join(folder, "agent.program"), "w", encoding="utf-8") as file:
+                file.write(text)
+            done = subprocess.run(["swarm", "agent", "build", folder], capture_output=True,
+                                  text=True, check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(words, done.stderr)
+
+    def test_7_a_replay_runs_no_program(self):
         turns = run("swarm", "agent", "history", "echo/b")
         self.assertIn("swarm.process", run("swarm", "agent", "inspect", "echo/b", "@1") + turns)
         self.client.close()

@@ -2,7 +2,7 @@
 
 #include "pkg/agent/runtime/process/call.h"
 #include "pkg/broker/process/front.h"
-#include "pkg/broker/process/manifest.h"
+#include "pkg/agent/image/manifest.h"
 #include "pkg/utils/base/list.h"
 
 #include <assert.h>

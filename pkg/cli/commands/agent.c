@@ -1,6 +1,7 @@
 #include "pkg/cli/commands/bundler.h"
 #include "pkg/cli/commands/commands.h"
 #include "pkg/cli/commands/manifests.h"
+#include "pkg/cli/commands/packer.h"
 #include "pkg/cli/commands/toolchain.h"
 #include "pkg/security/crypto/digest.h"
 #include "pkg/cli/commands/template.h"
@@ -64,8 +65,15 @@ static const struct begun *files_of(const char *language)
                                       {"agent.test.js", sw_template_script_test},
                                       {NULL, NULL}};
 
+    static const struct begun python[] = {{"main.py", sw_template_python},
+                                          {"agent.yaml", sw_template_python_manifest},
+                                          {"agent.program", sw_template_python_program},
+                                          {NULL, NULL}};
+
     if (language == NULL || strcmp(language, "c") == 0)
         return c;
+    if (strcmp(language, "python") == 0)
+        return python;
     return strcmp(language, "js") == 0 ? js : ts;
 }
 
@@ -140,6 +148,8 @@ static bool is_program(const struct sources *sources, const char *name)
 
     if (name[0] == '.' || ending == NULL)
         return false;
+    if (sw_packer_takes(name))
+        return sources->language == NULL || strcmp(sources->language, "python") == 0;
     if (sources->language != NULL && strcmp(ending + 1, sources->language) != 0)
         return false;
     return strcmp(ending, ".c") == 0 || strcmp(name, "agent.js") == 0 ||
@@ -174,9 +184,15 @@ static enum sw_rc find_sources(struct sources *sources, const char *path, struct
     if (rc == SW_OK && sources->failed)
         return sw_err_set(err, SW_E_EXHAUSTED, "more than %d sources", SW_TOOLCHAIN_SOURCES_MAX);
     if (rc == SW_OK && sources->count == before)
-        return sw_err_set(err, SW_E_NOT_FOUND, "%s has no .c files, no agent.js and no agent.ts",
+        return sw_err_set(err, SW_E_NOT_FOUND,
+                          "%s has no .c files, no agent.js, no agent.ts and no agent.program",
                           path);
     return rc;
+}
+
+static bool is_bundled(const char *source)
+{
+    return sw_bundler_takes(source) || sw_packer_takes(source);
 }
 
 /* "reader.c" becomes "reader.wasm" beside it, "reader.js" and "reader.ts" "reader.bundle". */
@@ -186,8 +202,7 @@ static const char *output_of(struct sw_cli *cli, const char *source)
     const char *dot = strrchr(slash == NULL ? source : slash, '.');
     size_t size = dot == NULL || dot == source ? strlen(source) : (size_t)(dot - source);
 
-    return sw_cli_format(cli, "%.*s.%s", (int)size, source,
-                         sw_bundler_takes(source) ? "bundle" : "wasm");
+    return sw_cli_format(cli, "%.*s.%s", (int)size, source, is_bundled(source) ? "bundle" : "wasm");
 }
 
 static enum sw_rc tell_built(struct sw_cli *cli, const char *output, struct sw_err *err)
@@ -210,7 +225,7 @@ static enum sw_rc build_modules(struct sw_cli *cli, const struct sources *source
     enum sw_rc rc;
 
     for (size_t i = 0; i < sources->count; i++)
-        if (!sw_bundler_takes(sources->files[i]))
+        if (!is_bundled(sources->files[i]))
             files[count++] = sources->files[i];
     if (count == 0)
         return SW_OK;
@@ -238,13 +253,14 @@ static enum sw_rc build_bundles(struct sw_cli *cli, const struct sources *source
         const char *source = sources->files[i];
         const char *bundle = output == NULL ? output_of(cli, source) : output;
 
-        if (!sw_bundler_takes(source))
+        if (!is_bundled(source))
             continue;
         if (output != NULL && sources->count > 1)
             return sw_cli_usage(cli, err,
                                 "a bundle is of one program, which imports its parts: name "
                                 "that file alone");
-        rc = sw_bundler_build(cli, source, bundle, err);
+        rc = sw_packer_takes(source) ? sw_packer_build(cli, source, bundle, err)
+                                     : sw_bundler_build(cli, source, bundle, err);
         if (rc == SW_OK)
             rc = tell_built(cli, bundle, err);
     }
@@ -263,6 +279,27 @@ enum sw_rc sw_command_agent_build(struct sw_cli *cli, struct sw_err *err)
     if (rc == SW_OK)
         rc = build_bundles(cli, &sources, output, err);
     return rc == SW_OK ? build_modules(cli, &sources, output, err) : rc;
+}
+
+/* What the bundle needs beside itself, first. */
+static enum sw_rc push_images(struct sw_cli *cli, const char *path, struct sw_bytes bundle,
+                              struct sw_err *err)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer bytes = {0};
+    struct sw_packer_image image;
+    enum sw_rc rc = SW_OK;
+    size_t cursor = 0;
+    bool is_new = false;
+
+    sw_buffer_init(&bytes, SW_MODULE_BYTES_MAX);
+    while (rc == SW_OK && sw_packer_next(cli, path, bundle, &cursor, &image)) {
+        sw_buffer_reset(&bytes);
+        rc = sw_file_load(cli->system, image.path, SW_MODULE_BYTES_MAX, &bytes, err);
+        if (rc == SW_OK)
+            rc = sw_client_push(cli->client, cli->namespace, image.digest,
+                                (struct sw_bytes){bytes.data, bytes.size}, &is_new, err);
+    }
+    return rc;
 }
 
 enum sw_rc sw_command_agent_push(struct sw_cli *cli, struct sw_err *err)
@@ -289,6 +326,8 @@ enum sw_rc sw_command_agent_push(struct sw_cli *cli, struct sw_err *err)
     }
     sw_digest_text_of(wasm.data, wasm.size, digest);
     rc = sw_cli_connect(cli, err);
+    if (rc == SW_OK)
+        rc = push_images(cli, path, (struct sw_bytes){wasm.data, wasm.size}, err);
     if (rc == SW_OK)
         rc = sw_client_push(cli->client, cli->namespace, digest,
                             (struct sw_bytes){wasm.data, wasm.size}, &is_new, err);

@@ -1,4 +1,5 @@
 #include "pkg/cli/commands/manifests.h"
+#include "pkg/cli/commands/packer.h"
 #include "pkg/apis/swarm/v1/validate.h"
 #include "pkg/security/crypto/digest.h"
 
@@ -154,6 +155,32 @@ static const char *module_path(struct sw_cli *cli, const char *file, const char 
                          strncmp(text, "./", 2) == 0 ? text + 2 : text);
 }
 
+/* What a bundle needs beside itself, to be pushed before it. */
+static enum sw_rc keep_images(struct reading *reading, const struct sw_module_file *module,
+                              struct sw_bytes bundle, struct sw_err *err)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer bytes = {0};
+    struct sw_cli *cli = reading->cli;
+    struct sw_packer_image image;
+    enum sw_rc rc = SW_OK;
+    size_t cursor = 0;
+
+    sw_buffer_init(&bytes, SW_MODULE_BYTES_MAX);
+    while (rc == SW_OK && sw_packer_next(cli, module->path, bundle, &cursor, &image)) {
+        struct sw_module_file file = {
+            .path = image.path, .digest = image.digest, .namespace = module->namespace};
+
+        sw_buffer_reset(&bytes);
+        rc = sw_file_load(cli->system, image.path, SW_MODULE_BYTES_MAX, &bytes, err);
+        if (rc != SW_OK)
+            return rc;
+        file.wasm =
+            (struct sw_bytes){sw_arena_copy(cli->arena, bytes.data, bytes.size), bytes.size};
+        rc = file.wasm.data == NULL ? sw_cli_no_memory(err) : keep_module(reading, &file, err);
+    }
+    return rc;
+}
+
 static enum sw_rc load_module(struct reading *reading, const struct sw_manifest *manifest,
                               const char *field, const char **module, struct sw_err *err)
 {
@@ -176,6 +203,9 @@ static enum sw_rc load_module(struct reading *reading, const struct sw_manifest 
         *module = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
         return SW_OK;
     }
+    rc = keep_images(reading, &file, (struct sw_bytes){bytes.data, bytes.size}, err);
+    if (rc != SW_OK)
+        return rc;
     sw_digest_text_of(bytes.data, bytes.size, digest);
     file.digest = *module = sw_cli_format(cli, "%s", digest);
     file.wasm = (struct sw_bytes){sw_arena_copy(cli->arena, bytes.data, bytes.size), bytes.size};

@@ -207,7 +207,7 @@ static const struct sw_flag publish_flags[] = {
     {.name = "request-id",
      .value = "ID",
      .help = "Name of this request; a repeat within an hour is not published again"}};
-static const char *const languages[] = {"c", "js", "ts", NULL};
+static const char *const languages[] = {"c", "js", "ts", "python", NULL};
 
 static const struct sw_flag init_flags[] = {
     {.name = "lang", .value = "LANGUAGE", .help = "Its language (c)", .choices = languages},
@@ -424,12 +424,15 @@ static const struct sw_command commands[] = {
     {.name = "agent build",
      .action = AGENT_BUILD,
      .arguments = "[FOLDER | FILE...]",
-     .summary = "Build agents: C to WebAssembly, JavaScript and TypeScript to bundles",
+     .summary = "Build agents: C to WebAssembly, JavaScript, TypeScript and programs to bundles",
      .details =
          "In a folder each .c file is a program, and agent.js or agent.ts. A file of JavaScript "
          "that\nimports from \"swarm\" alone is bundled as it is; TypeScript, and what imports "
          "other files\nor packages, goes through esbuild, which is looked for in node_modules "
          "beside the\nprogram, in PATH, and as SWARM_ESBUILD. x.js and x.ts become x.bundle.\n"
+         "\nA folder with agent.program is a program of any language, which runs as a process: it\n"
+         "becomes agent.bundle, and its files and packages become images in .swarm beside it,\n"
+         "which are pushed with it.\n"
          "\nEach .c file becomes a module of its own beside it, x.c to x.wasm; with --out all of\n"
          "them become one. SWARM_GUEST_CC and SWARM_GUEST_LD name other compilers.\n"
          "\n"

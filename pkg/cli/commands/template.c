@@ -40,3 +40,7 @@ EMBED(harness_host, "sdk/js/harness/host.js");
 EMBED(harness_words, "sdk/js/harness/words.js");
 EMBED(harness_model, "sdk/js/harness/model.js");
 EMBED(harness_types, "sdk/js/harness/index.d.ts");
+EMBED(python, "sdk/python/templates/main.py");
+EMBED(python_program, "sdk/python/templates/agent.program");
+EMBED(python_manifest, "sdk/python/templates/agent.yaml");
+EMBED(process, "guests/swarm_process.digest");

@@ -29,3 +29,9 @@ struct sw_bytes sw_template_harness_host(void);
 struct sw_bytes sw_template_harness_words(void);
 struct sw_bytes sw_template_harness_model(void);
 struct sw_bytes sw_template_harness_types(void);
+
+/* Of sdk/python: main.py, agent.program and agent.yaml. */
+struct sw_bytes sw_template_python(void);
+struct sw_bytes sw_template_python_program(void);
+struct sw_bytes sw_template_python_manifest(void);
+struct sw_bytes sw_template_process(void); /* The digest, as text, of what runs programs. */

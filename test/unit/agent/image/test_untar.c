@@ -1,5 +1,6 @@
 /* Archives made here, header by header, as good and bad ones come. */
 #include "pkg/agent/image/untar.h"
+#include "pkg/agent/image/tar.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -223,6 +224,33 @@ static void what_a_callback_says_ends_it(void **state)
     assert_int_equal(read_in(f, 512), SW_E_DENIED);
 }
 
+static void what_is_written_is_read(void **state)
+{
+    struct fixture *f = *state;
+    char path[260];
+
+    assert_int_equal(sw_tar_put_file(&f->archive, "main.py", 5, false, &f->err), SW_OK);
+    sw_buffer_put_text(&f->archive, "print");
+    sw_tar_put_padding(&f->archive, 5);
+    memset(path, 'a', sizeof path);
+    path[100] = '/';
+    path[150] = path[200] = '\0';
+    assert_int_equal(sw_tar_put_file(&f->archive, path, 0, true, &f->err), SW_OK);
+    sw_tar_put_end(&f->archive);
+    assert_int_equal(read_in(f, 512), SW_OK);
+    assert_memory_equal(f->told.data, "main.py 5\nprint.\naaa", 20);
+    assert_non_null(strstr((char *)f->told.data, "/aaa"));
+    assert_non_null(strstr((char *)f->told.data, "a* 0\n.\n"));
+
+    path[100] = 'a'; /* One name that is too long, and a path that is. */
+    assert_int_equal(sw_tar_put_file(&f->archive, path, 0, false, &f->err), SW_E_INVALID);
+    path[150] = path[200] = 'a';
+    path[200] = '/';
+    path[259] = '\0';
+    assert_int_equal(sw_tar_put_file(&f->archive, path, 0, false, &f->err), SW_E_INVALID);
+    assert_int_equal(sw_tar_put_file(&f->archive, "x", UINT64_MAX, false, &f->err), SW_E_INVALID);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -234,6 +262,7 @@ int main(void)
         TEST(damage_is_found),
         TEST(limits_hold),
         TEST(what_a_callback_says_ends_it),
+        TEST(what_is_written_is_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "pkg/broker/process/manifest.h"
+#include "pkg/agent/image/manifest.h"
 
 #include "pkg/utils/base/text.h"
 
