@@ -260,5 +260,7 @@ int main(int argc, char **argv)
         (void)answer(&err, "", -1);
         return SW_LAUNCH_FAILED;
     }
-    return watch(inside);
+    /* At once: what runs at an exit, such as a sanitizer's search for leaks, may want a process of
+     * its own, and there can be none any more where the first one has ended. */
+    _exit(watch(inside));
 }

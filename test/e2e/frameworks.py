@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Programs of LangGraph and of the OpenAI Agents SDK, as their authors write them, as agents: they
-think with the models of the namespace, call their tools, and stay within a budget."""
+"""Programs of LangGraph and of the OpenAI Agents SDK, as their authors write them, and of our own
+SDK, as agents: they think with the models of the namespace, call tools, and keep to a budget."""
 # timeout: 240
 import os
 import unittest
@@ -13,6 +13,7 @@ from waiting import wait_for
 
 LIB = os.path.join(os.environ["SW_SOURCE"], "test", "e2e", "lib")
 PACKAGES = os.path.join(os.environ["SW_VENV"], "lib", "python3.11", "site-packages")
+SDK = os.path.join(os.environ["SW_SOURCE"], "sdk", "python")
 BASE = """annotated_types anyio certifi charset_normalizer distro h11 httpcore httpcore2 httpx
     httpx2 idna jiter openai packaging pydantic pydantic_core requests sniffio truststore
     typing_extensions typing_inspection urllib3 websockets""".split()
@@ -54,6 +55,7 @@ class Frameworks(unittest.TestCase):
         apply(secret(), provider("openai", cls.upstream, models=[
             model("chatty", capabilities=["chat", "tools"])]),
             budget("graph", agent="graph", limits={"calls": "4"}),
+            budget("adder", agent="adder", limits={"calls": "4"}),
             budget("runner", agent="runner", limits={"calls": "4"}))
         wait_for(lambda: b"chatty" in cls.client.request("GET", OPENAI + "/models")[2],
                  "models are there", DEADLINE_S)
@@ -63,8 +65,8 @@ class Frameworks(unittest.TestCase):
         cls.client.close()
         cls.daemon.end()
 
-    def run_program(self, name, program, packages):
-        more = programs.push_image(name + "-more", folders=programs.installed(PACKAGES, *packages))
+    def run_program(self, name, program, folders):
+        more = programs.push_image(name + "-more", folders=folders)
         image = programs.push_image(name, {"main.py": text_of(program)})
         programs.apply(name, {"image": image, "packages": [self.base, more], "tasks": 128,
                               "command": ["python3", "main.py"]})
@@ -78,10 +80,14 @@ class Frameworks(unittest.TestCase):
         wait_for(lambda: "4/4" in run("swarm", "budget", "get", name), "all is told of")
 
     def test_langgraph(self):
-        self.run_program("graph", "langgraph_program.py", LANGGRAPH)
+        self.run_program("graph", "langgraph_program.py",
+                         programs.installed(PACKAGES, *LANGGRAPH))
 
     def test_openai_agents(self):
-        self.run_program("runner", "agents_program.py", AGENTS)
+        self.run_program("runner", "agents_program.py", programs.installed(PACKAGES, *AGENTS))
+
+    def test_the_sdk(self):
+        self.run_program("adder", "sdk_program.py", programs.installed(SDK, "swarm"))
 
 
 if __name__ == "__main__":
