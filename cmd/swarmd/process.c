@@ -29,7 +29,8 @@ static void serve(void *ctx, struct sw_http_request *request,
     const struct sw_model_client who = {.who = {.name_space = client->name_space,
                                                 .agent = client->agent,
                                                 .instance = client->instance,
-                                                .depth = 1},
+                                                .turn = client->turn,
+                                                .depth = client->depth},
                                         .priority = SW_MODEL_PRIORITY_NORMAL};
 
     broker_serve(process->broker, request, &who, path);

@@ -361,7 +361,9 @@ static enum sw_rc call_read(struct run *run, const struct sw_service_call *call,
     run->client =
         (struct sw_process_client){.name_space = sw_arena_print(run->arena, "%s", call->name_space),
                                    .agent = sw_arena_print(run->arena, "%s", call->agent),
-                                   .instance = copy(run->arena, call->instance)};
+                                   .instance = copy(run->arena, call->instance),
+                                   .turn = call->turn,
+                                   .depth = call->depth};
     if (run->from == NULL || run->body.data == NULL || run->type.data == NULL ||
         run->client.name_space == NULL || run->client.agent == NULL ||
         run->client.instance.data == NULL)

@@ -23,6 +23,8 @@
 struct sw_process_client { /* Who asks; borrowed for the call. */
     const char *name_space, *agent;
     struct sw_bytes instance;
+    uint64_t turn; /* As the call of the service has them. */
+    uint32_t depth;
 };
 
 struct sw_process_service_options { /* Borrowed for the call, but for what it points to. */
