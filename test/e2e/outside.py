@@ -6,8 +6,10 @@ import http.client
 import http.server
 import json
 import os
+import random
 import signal
 import threading
+import time
 import unittest
 
 import yaml
@@ -17,6 +19,7 @@ from waiting import wait_for
 
 CANARY = "sk-canary-51c0ffee77aa"
 DEADLINE_S = 30
+KILLS, REFUNDS = 6, 8
 
 
 class Bank(http.server.ThreadingHTTPServer):
@@ -27,7 +30,7 @@ class Bank(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Teller)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.asked, self.cut, self.gate, self.held = [], 0, None, threading.Event()
-        self.body = None
+        self.body, self.delay_s = None, 0
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def count(self, path):
@@ -41,6 +44,7 @@ class Teller(http.server.BaseHTTPRequestHandler):
         bank = self.server
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         bank.asked.append((self.command, self.path, dict(self.headers), body))
+        time.sleep(bank.delay_s)  # The money is on its way.
         if bank.gate is not None:
             bank.held.set()
             bank.gate.wait(DEADLINE_S)
@@ -289,6 +293,38 @@ class Once(Case):
         wait_for(lambda: self.effects("/killed")[0]["status"]["phase"] == "Done", "the effect",
                  DEADLINE_S)
         self.assertEqual(self.bank.count("/killed"), 2)
+
+    def test_kills_at_any_moment(self):
+        """However often swarmd is killed, each refund is sent once, or a person is asked."""
+        self.let({"methods": ["POST"]})
+        chance = random.Random(KILLS)
+        for life in range(KILLS):
+            for i in range(REFUNDS):
+                self.later(f"kill-{life}-{i}", url=f"{self.bank.url}/refund-{life}-{i}",
+                           method="POST", body="1")
+            self.bank.delay_s = chance.uniform(0, 0.05)
+            seen = len(self.bank.asked) + chance.randrange(REFUNDS)
+            wait_for(lambda seen=seen: len(self.bank.asked) >= seen, "refunds", DEADLINE_S, 0.001)
+            self.daemon.end(signal.SIGKILL)
+            self.client.close()
+            self.daemon.start()
+            type(self).client = Client(self.daemon)
+        self.bank.delay_s = 0
+        effects = []
+
+        def settled():
+            effects[:] = [each for each in self.objects("effects")
+                          if "/refund-" in each["spec"]["url"]]
+            return all(each["status"]["phase"] in ("Done", "Unknown") for each in effects)
+
+        wait_for(settled, "all Effects are known, or known to be unknown", DEADLINE_S)
+        self.assertGreater(len(effects), KILLS)
+        sent = [headers["Idempotency-Key"] for _, path, headers, _ in self.bank.asked
+                if path.startswith("/refund-")]
+        self.assertEqual(len(sent), len(set(sent)))
+        for each in effects:
+            if each["status"]["phase"] == "Unknown":
+                run("swarm", "approvals", "deny", each["metadata"]["name"], "--reason", "counted")
 
     def test_what_the_other_side_makes_once(self):
         """With an Idempotency-Key that it keeps to nobody is asked."""
