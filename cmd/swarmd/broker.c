@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define TICK_MS 1000u
+#define HOST_CONNECTIONS_MAX 128u /* Of what agents ask one host for. */
 
 static void on_tick(void *ctx)
 {
@@ -42,21 +43,25 @@ static enum sw_rc models_start(struct broker *broker, struct sw_err *err)
 /* What agents do outside, and whom they ask before. */
 static enum sw_rc http_start(struct broker *broker, struct sw_err *err)
 {
-    const struct sw_outbound_options public = {.loop = broker->loop, .is_public_only = true};
+    const struct sw_outbound_options public = {
+        .loop = broker->loop, .host_max = HOST_CONNECTIONS_MAX, .is_public_only = true};
+    const struct sw_outbound_options any = {.loop = broker->loop, .host_max = HOST_CONNECTIONS_MAX};
     const struct sw_approvals_options approvals = {
         .loop = broker->loop, .system = broker->system, .objects = broker->objects};
     struct sw_http_calls_options calls = {.loop = broker->loop,
                                           .system = broker->system,
                                           .objects = broker->objects,
                                           .ring = broker->ring,
-                                          .ledger = broker->ledger,
-                                          .outbound = broker->outbound};
+                                          .ledger = broker->ledger};
     struct sw_service service;
     enum sw_rc rc = sw_outbound_new(&public, &broker->public, err);
 
     if (rc == SW_OK)
         rc = sw_approvals_new(&approvals, &broker->approvals, err);
+    if (rc == SW_OK)
+        rc = sw_outbound_new(&any, &broker->any, err);
     calls.public = broker->public;
+    calls.outbound = broker->any;
     calls.approvals = broker->approvals;
     if (rc == SW_OK)
         rc = sw_http_calls_new(&calls, &broker->http_calls, err);
@@ -166,6 +171,7 @@ void broker_free(struct broker *broker)
         sw_timer_free(broker->tick);
     sw_ledger_free(broker->ledger);
     sw_outbound_free(broker->public);
+    sw_outbound_free(broker->any);
     sw_outbound_free(broker->outbound);
     sw_services_free(broker->services);
     sw_delay_free(broker->delay);

@@ -24,7 +24,7 @@ struct broker { /* In the order in which they are made. */
     struct sw_services *services;
     struct sw_delay *delay;
     struct sw_outbound *outbound;
-    struct sw_outbound *public; /* Of agents, where a rule does not allow other machines. */
+    struct sw_outbound *public, *any; /* Of agents: to the internet; where a rule says so. */
     struct sw_ledger *ledger;
     struct sw_models *models;
     struct sw_model_services *model_services;

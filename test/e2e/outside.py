@@ -164,6 +164,8 @@ class Where(Case):
                 ({"url": self.bank.url + "/closed"}, b"is not allowed"),
                 ({"url": self.bank.url + "/open/../closed"}, b"is not allowed"),
                 ({"url": self.bank.url + "/open/%2e%2e/closed"}, b"is not allowed"),
+                ({"url": self.bank.url + "/open/..;/closed"}, b"is not allowed"),
+                ({"url": self.bank.url + "/open/%252e%252e/closed"}, b"is not allowed"),
                 ({"url": self.bank.url + "/open/door", "method": "DELETE"}, b"is not allowed"),
                 ({"url": "http://127.0.0.1:1/open/"}, b"no rule lets"),
                 ({"url": "http://localhost/open/"}, b"no rule lets"),
@@ -180,6 +182,9 @@ class Where(Case):
         for request in ({}, {"url": 7}, {"url": "nonsense://x"}, {"url": url, "methods": "GET"},
                         {"url": url, "method": "TRACE"}, {"url": url, "headers": ["x"]},
                         {"url": url, "headers": {"Host": "evil"}},
+                        {"url": url, "headers": {"Accept-Encoding": "gzip"}},
+                        {"url": url, "headers": {"X-HTTP-Method-Override": "DELETE"}},
+                        {"url": url, "headers": {"X_Api_Key": "mine"}},
                         {"url": url, "headers": {"a b": "c"}},
                         {"url": url, "headers": {"a": "b\r\nc: d"}},
                         {"url": url, "body": "a", "bodyBase64": "YQ=="},
@@ -326,6 +331,24 @@ class Once(Case):
             if each["status"]["phase"] == "Unknown":
                 run("swarm", "approvals", "deny", each["metadata"]["name"], "--reason", "counted")
 
+    def test_an_answer_outlives_the_rule(self):
+        """What was done is told as it was, also if it would not be allowed any more."""
+        self.let({"methods": ["POST"]})
+        self.bank.gate = threading.Event()
+        self.later("v", url=self.bank.url + "/kept", method="POST")
+        self.assertTrue(self.bank.held.wait(DEADLINE_S))
+        self.daemon.end(signal.SIGKILL)
+        self.bank.gate.set()
+        self.bank.gate = None
+        self.client.close()
+        self.daemon.start()
+        type(self).client = Client(self.daemon)
+        name = self.approval("Make the request again?")["metadata"]["name"]
+        run("swarm", "approvals", "deny", name, "--reason", "once")
+        wait_for(lambda: self.effects("/kept")[0]["status"]["phase"] == "Abandoned", "the effect",
+                 DEADLINE_S)
+        self.assertEqual(self.bank.count("/kept"), 1)
+
     def test_what_the_other_side_makes_once(self):
         """With an Idempotency-Key that it keeps to nobody is asked."""
         self.let({"methods": ["POST"], "idempotent": True})
@@ -396,6 +419,20 @@ class People(Case):
         status, words = self.question("p", "Anybody?")()
         self.assertEqual(status, 403, words)
         self.assertIn(b"nobody answered in time", words)
+
+    def test_who_asks_makes_no_yes(self):
+        """The policy's yes comes after the policy's time, and never to what nobody knows."""
+        self.let(approvals={"timeout": "1d", "onTimeout": "approve"})
+        status, words = self.question("s", "Quick?", timeoutMs=1)()
+        self.assertEqual(status, 403, words)
+        self.let(approvals={"timeout": "1s", "onTimeout": "approve"})
+        status, words = self.question("t", "Slow?")()
+        self.assertEqual(status, 200, words)
+        self.let({"methods": ["POST"]}, approvals={"timeout": "1s", "onTimeout": "approve"})
+        self.bank.cut = 1
+        status, words = self.ask("u", url=self.bank.url + "/unknown", method="POST")
+        self.assertEqual(status, 403, words)
+        self.assertEqual(self.bank.count("/unknown"), 1)
 
     def test_questions_outlive_restarts(self):
         self.let()

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LOOK_MS 60000u /* At most so long until times are compared again: clocks are set. */
+#define AGAIN_NS 1000000000u
 #define TITLE_MAX 256u
 #define TEXT_MAX 65536u
 #define WORDS_MAX 1400u
@@ -166,6 +167,8 @@ static struct sw_api_approval *read_item(struct sw_approvals *approvals,
                                                                                            : NULL;
 }
 
+static void set_timer(struct sw_approvals *approvals, uint64_t expires_at);
+
 static void move_to(struct sw_approvals *approvals, const char *key,
                     struct sw_api_approval *approval, enum sw_api_approval_phase phase)
 {
@@ -174,7 +177,8 @@ static void move_to(struct sw_approvals *approvals, const char *key,
     approval->status.phase = phase;
     approval->status.decided_at =
         phase == SW_API_APPROVAL_PHASE_PENDING ? 0 : system->utc_ns(system->ctx);
-    (void)write_object(approvals, key, approval, false, NULL); /* The next look tries again. */
+    if (write_object(approvals, key, approval, false, NULL) != SW_OK)
+        set_timer(approvals, system->utc_ns(system->ctx) + AGAIN_NS); /* Look again. */
 }
 
 static void expire(struct sw_approvals *approvals, const char *key,
@@ -325,11 +329,15 @@ static enum sw_rc take_policy(struct sw_approvals *approvals,
     if (policy->approvers_count > 0 && approval->spec.quorum > policy->approvers_count)
         return sw_err_set(err, SW_E_INVALID, "there are only %zu approvers",
                           policy->approvers_count);
-    approval->spec.on_timeout = policy->on_timeout;
+    approval->spec.on_timeout = question->cause == SW_API_APPROVAL_CAUSE_UNKNOWN_OUTCOME
+                                    ? SW_API_APPROVAL_VERDICT_DENY
+                                    : policy->on_timeout;
     if (sw_text_to_duration_ns(text_or(policy->timeout, "0s"), &timeout_ns) != SW_OK)
         timeout_ns = 0; /* None that admission lets through. */
-    if (timeout_ns == 0 || (wanted_ns != 0 && wanted_ns < timeout_ns))
-        timeout_ns = wanted_ns;
+    if (wanted_ns != 0 && (timeout_ns == 0 || wanted_ns < timeout_ns)) {
+        timeout_ns = wanted_ns; /* Who asks may not wait for a yes, and never make one. */
+        approval->spec.on_timeout = SW_API_APPROVAL_VERDICT_DENY;
+    }
     if (timeout_ns != 0)
         approval->spec.expires_at = system->utc_ns(system->ctx) + timeout_ns;
     return SW_OK;

@@ -5,7 +5,8 @@
  *
  * Who waits keeps its bytes here and an object in the store, for as long as it takes. Whoever asks
  * again under the same name, after a crash too, waits for the same answer. Who may answer, how many
- * and until when stands in the Agent's spec.approvals as it is when the question is asked first.
+ * and until when stands in the Agent's spec.approvals as it is when the question is asked first;
+ * where the outcome of something is not known, time that is over is a no whatever it says.
  *
  * Threads: the loop's; done never runs inside of ask.  I/O: the store's.
  * Limits: SW_APPROVALS_MAX questions at once. */
@@ -43,7 +44,7 @@ struct sw_approval_question {       /* Borrowed for the call. */
     struct sw_bytes title, text; /* UTF-8 of 1 to 256 bytes, and of at most 64 KiB. */
     bool is_editable;
     uint32_t quorum;     /* More than the Agent's spec says, or 0. */
-    uint64_t timeout_ms; /* Less than the Agent's spec says, or 0. */
+    uint64_t timeout_ms; /* Less than the Agent's spec says, or 0: a no when it is over. */
 };
 
 struct sw_approval_answer { /* Borrowed for the call of done. */

@@ -38,6 +38,7 @@ static void forget_all(struct recovery *recovery)
         free(entry.value);
     sw_map_free(ledger->keys);
     ledger->keys = NULL;
+    sw_ledger_turns_done(ledger);
     sw_idmap_free(recovery->ids);
     recovery->ids = NULL;
     sw_list_init(&ledger->known);
@@ -56,7 +57,7 @@ static enum sw_rc begin_empty(struct recovery *recovery, struct sw_err *err)
     ledger->keys = sw_map_new_of(seed, sw_reservation_key);
     ledger->turns = sw_map_new(seed);
     recovery->ids = sw_idmap_new(seed, 0);
-    if (ledger->keys == NULL || recovery->ids == NULL)
+    if (ledger->keys == NULL || ledger->turns == NULL || recovery->ids == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory to read the ledger");
     /* What was written is read, whatever the options say now. */
     return sw_budget_tree_init(&ledger->tree, seed, UINT32_MAX, err);

@@ -97,4 +97,5 @@ void sw_ledger_turns_done(struct sw_ledger *ledger)
         while (!sw_list_is_empty(&ledger->turns_used))
             forget(ledger, SW_LIST_ITEM(sw_list_first(&ledger->turns_used), struct turn, node));
     sw_map_free(ledger->turns);
+    ledger->turns = NULL;
 }

@@ -52,7 +52,8 @@ static bool has_method(const struct sw_egress_rule *rule, const char *method)
  * steps up. */
 static bool is_devious(const char *path, size_t size)
 {
-    static const char *const disguises[] = {"%2e", "%2f", "%5c", "\\", "/../", "/./", "//"};
+    static const char *const disguises[] = {"%2e", "%2f", "%5c",  "%25", "%3b", "\\",
+                                            "..;", "/.;", "/../", "/./", "//"};
 
     for (size_t i = 0; i < sizeof disguises / sizeof disguises[0]; i++) {
         size_t disguise = strlen(disguises[i]);

@@ -29,14 +29,30 @@ static const char *phase_text(const struct sw_api_approval *approval)
     return sw_api_enum_text(&sw_api_approval_phase_enum, (int)approval->status.phase);
 }
 
+/* How many bytes of the text a terminal may obey, or which turn its direction; 0: none. */
+static size_t control_size(const unsigned char *at)
+{
+    if (at[0] < ' ' || at[0] == 127)
+        return 1;
+    if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) /* C1. */
+        return 2;
+    return at[0] == 0xe2 && ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) ||
+                             (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9))
+               ? 3
+               : 0;
+}
+
 /* What agents wrote, with nothing in it that moves a cursor. */
 static const char *shown(struct sw_cli *cli, const char *text)
 {
     char *copy = sw_arena_copy(cli->arena, text, strlen(text));
 
-    for (char *at = copy; at != NULL && *at != '\0'; at++)
-        if ((unsigned char)*at < ' ' || *at == 127)
-            *at = ' ';
+    for (char *at = copy; at != NULL && *at != '\0'; at++) {
+        size_t size = control_size((const unsigned char *)at);
+
+        if (size > 0)
+            memset(at, ' ', size);
+    }
     return copy == NULL ? "" : copy;
 }
 
@@ -204,7 +220,7 @@ enum sw_rc sw_command_approvals_show(struct sw_cli *cli, struct sw_err *err)
 
 /* --- Answers --------------------------------------------------------------------------------- */
 
-/* One that changes what was asked meanwhile is refused: what somebody saw is what he answers. */
+/* One that changes what was asked while this runs is refused. */
 static enum sw_rc answer(struct sw_cli *cli, const char *name,
                          const struct sw_api_approval_decision *decision, struct sw_err *err)
 {

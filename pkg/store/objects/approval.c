@@ -7,7 +7,7 @@
  * the status in his name, in one transaction. So answers need no way of their own: whoever can
  * write an object can answer, and two who answer at once do so one after the other. */
 
-#define DECISIONS_MAX 64u
+#define EDITS_MAX 64u /* Answers, after which nothing else is proposed: 16 may still approve. */
 
 static enum sw_rc out_of_memory(struct sw_err *err)
 {
@@ -92,9 +92,10 @@ static enum sw_rc check_time(const struct admission *admission,
     if (expires_at != 0 && sw_objects_utc_ns(admission->objects) >= expires_at)
         return sw_err_set(err, SW_E_PRECONDITION, "the time to answer \"%s\" is over",
                           sw_object_name(approval));
-    if (status->decisions_count >= DECISIONS_MAX)
+    if (status->decisions_count >= EDITS_MAX &&
+        approval->spec.decision.verdict == SW_API_APPROVAL_VERDICT_EDIT)
         return sw_err_set(err, SW_E_PRECONDITION, "\"%s\" was answered %u times: approve or deny",
-                          sw_object_name(approval), DECISIONS_MAX);
+                          sw_object_name(approval), EDITS_MAX);
     if (approval->spec.decision.verdict != SW_API_APPROVAL_VERDICT_APPROVE)
         return SW_OK;
     for (size_t i = status->decisions_count; i-- > 0;) {

@@ -4,19 +4,53 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define CONNECT_MS_MAX 10000u
+#define SECRET_BYTES_MAX ((size_t)64 << 10)
 #define ANSWER_HEADERS_BYTES_MAX ((size_t)64 << 10)
 #define ARENA_BYTES_MAX ((size_t)32 << 20)
 
 /* --- The end --------------------------------------------------------------------------------- */
 
+/* Words may be cut in the middle of a character, or quote what is none. */
+static void mend(char *words)
+{
+    size_t size = strlen(words), last = size;
+
+    while (last > 0 && ((unsigned char)words[last - 1] & 0xc0) == 0x80)
+        last--;
+    if (last > 0 && !sw_text_is_utf8(words + last - 1, size - last + 1))
+        words[last - 1] = '\0';
+    if (sw_text_is_utf8(words, strlen(words)))
+        return;
+    for (; *words != '\0'; words++)
+        if ((unsigned char)*words > '~')
+            *words = '?';
+}
+
+void sw_fetch_say(struct http_call *call, const char *format, ...)
+{
+    char words[sizeof call->words]; /* They may be among the arguments. */
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(words, sizeof words, format, arguments);
+    va_end(arguments);
+    mend(words);
+    memcpy(call->words, words, sizeof words);
+}
+
 void sw_fetch_free(struct http_call *call)
 {
     sw_list_remove(&call->node);
+    if (call->calls != NULL && call->key != NULL &&
+        sw_map_find(call->calls->once, call->key, strlen(call->key)) == call)
+        (void)sw_map_remove(call->calls->once, call->key, strlen(call->key));
     for (size_t i = 0; i < call->secrets_count; i++)
         if (call->secrets[i].size > 0)
             explicit_bzero((void *)(uintptr_t)call->secrets[i].data, call->secrets[i].size);
@@ -47,7 +81,7 @@ void sw_fetch_end(struct http_call *call)
 void sw_fetch_fail(struct http_call *call, enum sw_rc rc, const char *words)
 {
     call->rc = rc;
-    (void)snprintf(call->words, sizeof call->words, "%s", words);
+    sw_fetch_say(call, "%s", words);
     call->calls->figures.failed++;
     sw_fetch_end(call);
 }
@@ -63,8 +97,16 @@ void sw_fetch_end_later(struct http_call *call)
 
 static void hide_secrets(const struct http_call *call, struct sw_buffer *buffer)
 {
-    for (size_t i = 0; i < call->secrets_count; i++)
-        sw_egress_hide((char *)buffer->data, buffer->size, call->secrets[i]);
+    /* A longer one may have a shorter one in it. */
+    for (size_t longest = SECRET_BYTES_MAX, next; longest > 0; longest = next) {
+        next = 0;
+        for (size_t i = 0; i < call->secrets_count; i++) {
+            if (call->secrets[i].size == longest)
+                sw_egress_hide((char *)buffer->data, buffer->size, call->secrets[i]);
+            else if (call->secrets[i].size < longest && call->secrets[i].size > next)
+                next = call->secrets[i].size;
+        }
+    }
 }
 
 static void take_headers(struct http_call *call, struct sw_transfer *transfer)
@@ -88,6 +130,9 @@ static enum sw_rc make_answer(struct http_call *call, struct sw_err *err)
     struct sw_egress_answer answer = {.status = call->status, .headers = headers};
     const char *at;
 
+    if (call->secrets_count > 0 && call->is_packed)
+        return sw_err_set(err, SW_E_UNSUPPORTED,
+                          "the answer is packed, so that no Secret can be hidden in it");
     hide_secrets(call, &call->got);
     hide_secrets(call, &call->headers);
     if (sw_buffer_check(&call->headers) != SW_OK)
@@ -123,7 +168,10 @@ static void on_head(void *ctx, struct sw_transfer *transfer, int status)
 {
     struct http_call *call = ctx;
 
+    const char *coding = sw_outbound_header(transfer, "content-encoding");
+
     call->status = status;
+    call->is_packed = coding[0] != '\0' && strcasecmp(coding, "identity") != 0;
     take_headers(call, transfer);
 }
 
@@ -152,15 +200,14 @@ static void on_end(void *ctx, struct sw_transfer *transfer, const struct sw_outb
     figures->failed += !is_answered;
     if (!is_answered) {
         call->rc = end->rc;
-        (void)snprintf(call->words, sizeof call->words, "%s: %s", call->request.url.host, end->why);
+        sw_fetch_say(call, "%s: %s", call->request.url.host, end->why);
     } else if (call->rc == SW_E_EXHAUSTED) {
-        (void)snprintf(call->words, sizeof call->words,
-                       "%s answered %d, with more than the %" PRIu64 " bytes that are allowed",
-                       call->request.url.host, call->status, call->answer_bytes_max);
+        sw_fetch_say(call, "%s answered %d, with more than the %" PRIu64 " bytes that are allowed",
+                     call->request.url.host, call->status, call->answer_bytes_max);
     } else {
         call->rc = make_answer(call, &err);
         if (call->rc != SW_OK)
-            (void)snprintf(call->words, sizeof call->words, "%s", err.message);
+            sw_fetch_say(call, "%s", err.message);
     }
     if (call->is_once)
         sw_fetch_effect_end(call, is_answered || !end->may_be_sent);
@@ -195,7 +242,7 @@ void sw_fetch_send(struct http_call *call)
     if (sw_outbound_start(outbound, &request, &handler, &call->transfer, &err) == SW_OK)
         return;
     call->rc = err.rc;
-    (void)snprintf(call->words, sizeof call->words, "%s", err.message);
+    sw_fetch_say(call, "%s", err.message);
     (void)sw_ledger_release(options->ledger, call->reservation, NULL);
     call->reservation = NULL;
     if (call->is_once)
@@ -263,7 +310,7 @@ void sw_fetch_begin(struct http_call *call)
         return;
     call->reservation = NULL;
     call->rc = err.rc;
-    (void)snprintf(call->words, sizeof call->words, "%s", err.message);
+    sw_fetch_say(call, "%s", err.message);
     sw_fetch_end_later(call);
 }
 
@@ -299,30 +346,60 @@ static struct http_call *call_new(struct sw_http_calls *calls, const struct sw_s
     return NULL;
 }
 
-static enum sw_rc start(void *ctx, const struct sw_service_call *asked, sw_service_done *done,
-                        void *done_ctx, void **ret_ticket, struct sw_err *err)
+/* Whether it may go on: the rules, and how many there are. */
+static enum sw_rc admit(struct http_call *call, struct sw_bytes document, struct sw_err *err)
 {
-    struct sw_http_calls *calls = ctx;
-    struct http_call *call;
+    struct sw_http_calls *calls = call->calls;
     enum sw_rc rc;
 
     if (calls->figures.open >= SW_HTTP_CALLS_MAX)
         return sw_err_set(err, SW_E_EXHAUSTED, "%u requests of agents are under way on this node",
                           SW_HTTP_CALLS_MAX);
-    call = call_new(calls, asked);
+    rc = sw_fetch_prepare(call, document, err);
+    calls->figures.denied += rc == SW_E_DENIED;
+    if (rc == SW_OK && call->is_once &&
+        sw_map_put(calls->once, call->key, strlen(call->key), call, NULL) != SW_OK)
+        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for a request");
+    return rc;
+}
+
+/* What is under way here still, though nobody waited for it any more. */
+static struct http_call *find_orphan(const struct sw_http_calls *calls, struct sw_bytes key)
+{
+    struct http_call *call = sw_map_find(calls->once, key.data, key.size);
+
+    return call == NULL || call->done != NULL ? NULL : call;
+}
+
+static enum sw_rc start(void *ctx, const struct sw_service_call *asked, sw_service_done *done,
+                        void *done_ctx, void **ret_ticket, struct sw_err *err)
+{
+    struct sw_http_calls *calls = ctx;
+    struct http_call *call = find_orphan(calls, asked->key);
+    bool is_kept, is_orphan = call != NULL;
+    enum sw_rc rc;
+
+    if (!is_orphan)
+        call = call_new(calls, asked);
     if (call == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a request");
-    rc = sw_fetch_prepare(call, asked->body, err);
+    call->done = done;
+    call->done_ctx = done_ctx;
+    if (is_orphan) {
+        *ret_ticket = call;
+        return SW_OK;
+    }
+    is_kept = sw_fetch_effect_kept(call); /* Whatever the rules are by now. */
+    rc = is_kept ? SW_OK : admit(call, asked->body, err);
     if (rc != SW_OK) {
-        calls->figures.denied += rc == SW_E_DENIED;
         sw_fetch_free(call);
         return rc;
     }
-    call->done = done;
-    call->done_ctx = done_ctx;
-    calls->figures.open++;
-    sw_list_add(&calls->all, &call->node);
     *ret_ticket = call;
+    calls->figures.open++;
+    if (is_kept)
+        return SW_OK;
+    sw_list_add(&calls->all, &call->node);
     if (call->is_once)
         sw_fetch_effect_look(call);
     else
@@ -359,18 +436,31 @@ static void on_timer(void *ctx)
         sw_fetch_end(SW_LIST_ITEM(sw_list_first(&calls->finished), struct http_call, node));
 }
 
+static struct sw_bytes key_of(const void *value)
+{
+    const struct http_call *call = value;
+
+    return (struct sw_bytes){call->key, strlen(call->key)};
+}
+
 enum sw_rc sw_http_calls_new(const struct sw_http_calls_options *options,
                              struct sw_http_calls **ret_calls, struct sw_err *err)
 {
     struct sw_http_calls *calls = calloc(1, sizeof *calls);
+    uint64_t seed;
 
     if (calls == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for requests of agents");
     calls->options = *options;
     sw_list_init(&calls->all);
     sw_list_init(&calls->finished);
+    options->system->random(options->system->ctx, &seed, sizeof seed);
+    calls->once = sw_map_new_of(seed, key_of);
     calls->timer = sw_timer_new(options->loop, on_timer, calls);
-    if (calls->timer == NULL) {
+    if (calls->timer == NULL || calls->once == NULL) {
+        if (calls->timer != NULL)
+            sw_timer_free(calls->timer);
+        sw_map_free(calls->once);
         free(calls);
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for requests of agents");
     }
@@ -400,6 +490,7 @@ void sw_http_calls_free(struct sw_http_calls *calls)
     SW_LIST_EACH(&calls->finished, other)
     let_go(SW_LIST_ITEM(other, struct http_call, node));
     sw_timer_free(calls->timer);
+    sw_map_free(calls->once);
     free(calls);
 }
 

@@ -105,8 +105,7 @@ static void after_intent(struct http_call *call, enum sw_rc rc, const char *word
     }
     give_back(call);
     call->rc = rc == SW_OK ? SW_E_CANCELLED : rc;
-    (void)snprintf(call->words, sizeof call->words, "%s",
-                   rc == SW_OK ? "its agent has gone" : words);
+    sw_fetch_say(call, "%s", rc == SW_OK ? "its agent has gone" : words);
     if (rc == SW_OK)
         sw_fetch_effect_end(call, true);
     else
@@ -153,8 +152,8 @@ static void after_unknown(struct http_call *call, enum sw_rc rc, const char *wor
         return;
     }
     if (rc != SW_OK)
-        (void)snprintf(call->words, sizeof call->words,
-                       "whether it was done is not known, and cannot be written down: %s", words);
+        sw_fetch_say(call, "whether it was done is not known, and cannot be written down: %s",
+                     words);
     call->rc = SW_E_UNAVAILABLE;
     sw_fetch_end_later(call);
 }
@@ -172,6 +171,8 @@ void sw_fetch_effect_end(struct http_call *call, bool is_sure)
 {
     struct sw_api_effect *effect = find(call);
 
+    /* That nobody was reached now says nothing of what an attempt before this one did. */
+    is_sure = is_sure && (call->status != 0 || call->attempts < 2);
     if (effect == NULL) { /* Somebody deleted it, who alone knows why. */
         sw_fetch_end_later(call);
         return;
@@ -195,8 +196,7 @@ static void abandon(struct http_call *call, const char *words)
     struct sw_api_effect *effect = find(call);
 
     call->rc = SW_E_DENIED;
-    (void)snprintf(call->words, sizeof call->words,
-                   "whether it was done is not known, and it is not made again: %s", words);
+    sw_fetch_say(call, "whether it was done is not known, and it is not made again: %s", words);
     if (effect == NULL) {
         sw_fetch_end_later(call);
         return;
@@ -248,7 +248,7 @@ static void ask(struct http_call *call)
                          &call->approval, &err) == SW_OK)
         return;
     call->rc = err.rc;
-    (void)snprintf(call->words, sizeof call->words, "%s", err.message);
+    sw_fetch_say(call, "%s", err.message);
     sw_fetch_end_later(call);
 }
 
@@ -260,11 +260,27 @@ static void tell_kept(struct http_call *call, const struct sw_api_effect_status 
         sw_buffer_put_text(&call->answer, status->answer);
     } else {
         call->rc = SW_E_EXHAUSTED;
-        (void)snprintf(call->words, sizeof call->words,
-                       "it was done, and answered %" PRIu32 ", with more than is kept",
-                       status->code);
+        sw_fetch_say(call, "it was done, and answered %" PRIu32 ", with more than is kept",
+                     status->code);
     }
     sw_fetch_end_later(call);
+}
+
+bool sw_fetch_effect_kept(struct http_call *call)
+{
+    struct sw_api_effect *effect = find(call);
+
+    if (effect == NULL || (effect->status.phase != SW_API_EFFECT_PHASE_DONE &&
+                           effect->status.phase != SW_API_EFFECT_PHASE_ABANDONED))
+        return false;
+    if (effect->status.phase == SW_API_EFFECT_PHASE_DONE) {
+        tell_kept(call, &effect->status);
+        return true;
+    }
+    call->rc = SW_E_DENIED;
+    sw_fetch_say(call, "%s", effect->status.reason);
+    sw_fetch_end_later(call);
+    return true;
 }
 
 void sw_fetch_effect_look(struct http_call *call)
@@ -282,24 +298,18 @@ void sw_fetch_effect_look(struct http_call *call)
         return;
     }
     switch (status->phase) {
-    case SW_API_EFFECT_PHASE_DONE:
-        tell_kept(call, status);
-        break;
-    case SW_API_EFFECT_PHASE_ABANDONED:
-        call->rc = SW_E_DENIED;
-        (void)snprintf(call->words, sizeof call->words, "%s", status->reason);
-        sw_fetch_end_later(call);
-        break;
     case SW_API_EFFECT_PHASE_UNKNOWN:
-        (void)snprintf(call->words, sizeof call->words, "%s", status->reason);
+        sw_fetch_say(call, "%s", status->reason);
         ask(call);
         break;
+    case SW_API_EFFECT_PHASE_DONE: /* Told before. */
+    case SW_API_EFFECT_PHASE_ABANDONED:
     case SW_API_EFFECT_PHASE_INTENDED:
     case SW_API_EFFECT_PHASE_FAILED:
     case SW_API_EFFECT_PHASE_UNSPECIFIED:
     default:
         call->rc = SW_E_UNAVAILABLE;
-        (void)snprintf(call->words, sizeof call->words, "swarmd ended before its answer came");
+        sw_fetch_say(call, "swarmd ended before its answer came");
         sw_fetch_effect_end(call, false);
     }
 }

@@ -145,12 +145,15 @@ static enum sw_rc put_headers(struct http_call *call, const struct sw_egress_rul
                               struct sw_err *err)
 {
     const struct sw_egress_header key = {KEY_HEADER, call->key};
+    const struct sw_egress_header plain = {"Accept-Encoding", "identity"}; /* To hide Secrets in. */
     enum sw_rc rc = SW_OK;
 
     for (size_t i = 0; rc == SW_OK && i < call->request.headers_count; i++)
         rc = put_header(call, &call->request.headers[i], rule, err);
     for (size_t i = 0; rc == SW_OK && i < rule->headers_count; i++)
         rc = put_header(call, &rule->headers[i], NULL, err);
+    if (rc == SW_OK)
+        rc = put_header(call, &plain, NULL, err);
     return rc == SW_OK ? put_header(call, &key, NULL, err) : rc;
 }
 

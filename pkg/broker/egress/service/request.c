@@ -25,13 +25,30 @@ static bool is_token(const char *text)
                strlen(text);
 }
 
-/* What says how a message is sent is not for its sender to say. */
+/* What says how a message is sent, packed or cut, or that another one is meant, is not for its
+ * sender to say. */
 static bool is_ours(const char *name)
 {
-    static const char *const names[] = {
-        "connection",        "content-length",     "expect", "host",    "idempotency-key",
-        "keep-alive",        "proxy-connection",   "te",     "trailer", "upgrade",
-        "transfer-encoding", "proxy-authorization"};
+    static const char *const names[] = {"accept-encoding",
+                                        "range",
+                                        "if-range",
+                                        "x-http-method-override",
+                                        "x-http-method",
+                                        "x-method-override",
+                                        "x-original-url",
+                                        "x-rewrite-url",
+                                        "connection",
+                                        "content-length",
+                                        "expect",
+                                        "host",
+                                        "idempotency-key",
+                                        "keep-alive",
+                                        "proxy-connection",
+                                        "te",
+                                        "trailer",
+                                        "upgrade",
+                                        "transfer-encoding",
+                                        "proxy-authorization"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcasecmp(name, names[i]) == 0)
@@ -53,7 +70,7 @@ static enum sw_rc read_headers(json_t *headers, struct sw_arena *arena,
 
         if (request->headers_count == SW_EGRESS_HEADERS_MAX)
             return sw_err_set(err, SW_E_INVALID, "more than %u headers", SW_EGRESS_HEADERS_MAX);
-        if (!is_token(name) || !json_is_string(value) ||
+        if (!is_token(name) || strchr(name, '_') != NULL || !json_is_string(value) ||
             json_string_length(value) > SW_EGRESS_HEADER_BYTES_MAX ||
             strpbrk(json_string_value(value), "\r\n") != NULL)
             return sw_err_set(err, SW_E_INVALID, "the header %.64s cannot be sent", name);

@@ -3,6 +3,7 @@
 #include "pkg/broker/egress/service/request.h"
 #include "pkg/broker/egress/service/service.h"
 #include "pkg/utils/base/list.h"
+#include "pkg/utils/base/map.h"
 
 #define HTTP_ATTEMPTS_MAX 64u
 #define HTTP_SECRETS_MAX (2u * SW_EGRESS_HEADERS_MAX)
@@ -11,6 +12,7 @@ struct sw_http_calls {
     struct sw_http_calls_options options;
     struct sw_list all;      /* struct http_call */
     struct sw_list finished; /* Those with an answer that is told outside of start. */
+    struct sw_map *once;     /* By key: those that may be made once only. */
     struct sw_timer *timer;
     struct sw_http_figures figures;
 };
@@ -43,6 +45,7 @@ struct http_call {
     uint32_t attempts;   /* How often it was begun, */
     uint64_t started_at; /* and when it was last; of an Effect. */
     int status;
+    bool is_packed;           /* Its body. */
     struct sw_buffer headers; /* Of the answer: pairs of texts with their NULs. */
     size_t headers_count;
     struct sw_buffer got;    /* Its body, */
@@ -60,6 +63,8 @@ SW_MUST_CHECK enum sw_rc sw_fetch_prepare(struct http_call *call, struct sw_byte
 
 /* --- effect.c --- */
 
+/* If what came of it is known for good, have that told, and return true. */
+bool sw_fetch_effect_kept(struct http_call *call);
 /* Go on from what is known of a call that may be made once only. */
 void sw_fetch_effect_look(struct http_call *call);
 /* Have it written that it will be sent now; http_send or http_end follows. */
@@ -69,6 +74,9 @@ void sw_fetch_effect_intend(struct http_call *call);
 void sw_fetch_effect_end(struct http_call *call, bool is_sure);
 
 /* --- call.c --- */
+
+/* Set the words of the call: UTF-8, whatever they quote. */
+void sw_fetch_say(struct http_call *call, const char *format, ...) SW_PRINTF(2, 3);
 
 /* Reserve, send; then the end. */
 void sw_fetch_begin(struct http_call *call);
