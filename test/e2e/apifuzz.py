@@ -26,7 +26,7 @@ TMP = os.environ["SW_TMP"]
 SOURCE, VENV = os.environ["SW_SOURCE"], os.environ["SW_VENV"]
 SEED = int(os.environ.get("SW_SEED", "20260131"))
 CASES_MIN = 2000
-EXAMPLES = "5"  # For each operation and phase, beside those that the schemas give.
+EXAMPLES = "2"  # For each operation and phase, beside those that the schemas give.
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
 # Where the defaults of schemathesis are not what is promised here. Statuses that depend on what is

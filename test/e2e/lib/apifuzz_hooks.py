@@ -182,6 +182,8 @@ def mend_query(case):
     query = case.query
     for name, value in query.items():
         query[name] = mend_texts(value)
+    if case.method == "POST" and str(query.get("dryRun")).lower() == "true":
+        query["dryRun"] = "false"  # What it makes is looked for afterwards.
     if "labelSelector" in query:
         terms = str(query["labelSelector"]).split(",")
         query["labelSelector"] = ",".join(filter(is_key, terms))
