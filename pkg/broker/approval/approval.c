@@ -35,6 +35,7 @@ struct sw_approval_wait {
     void *ctx;
     uint64_t expires_at; /* UTC ns; 0: never, or not known. */
     bool is_there;       /* The object was seen. */
+    bool is_stale;       /* What followed from it could not be begun: to be looked at again. */
     char key[];          /* Of the object. */
 };
 
@@ -167,22 +168,19 @@ static struct sw_api_approval *read_item(struct sw_approvals *approvals,
                                                                                            : NULL;
 }
 
-static void set_timer(struct sw_approvals *approvals, uint64_t expires_at);
-
-static void move_to(struct sw_approvals *approvals, const char *key,
-                    struct sw_api_approval *approval, enum sw_api_approval_phase phase)
+static enum sw_rc move_to(struct sw_approvals *approvals, const char *key,
+                          struct sw_api_approval *approval, enum sw_api_approval_phase phase)
 {
     const struct sw_system *system = approvals->options.system;
 
     approval->status.phase = phase;
     approval->status.decided_at =
         phase == SW_API_APPROVAL_PHASE_PENDING ? 0 : system->utc_ns(system->ctx);
-    if (write_object(approvals, key, approval, false, NULL) != SW_OK)
-        set_timer(approvals, system->utc_ns(system->ctx) + AGAIN_NS); /* Look again. */
+    return write_object(approvals, key, approval, false, NULL);
 }
 
-static void expire(struct sw_approvals *approvals, const char *key,
-                   struct sw_api_approval *approval)
+static enum sw_rc expire(struct sw_approvals *approvals, const char *key,
+                         struct sw_api_approval *approval)
 {
     const struct sw_system *system = approvals->options.system;
     struct sw_api_approval_status *status = &approval->status;
@@ -192,7 +190,7 @@ static void expire(struct sw_approvals *approvals, const char *key,
     bool approves = approval->spec.on_timeout == SW_API_APPROVAL_VERDICT_APPROVE;
 
     if (all == NULL)
-        return;
+        return SW_E_EXHAUSTED;
     if (count > 0)
         memcpy(all, status->decisions, count * sizeof *all);
     all[count] = (struct sw_api_approval_decision){
@@ -202,8 +200,8 @@ static void expire(struct sw_approvals *approvals, const char *key,
         .at = system->utc_ns(system->ctx)};
     status->decisions = all;
     status->decisions_count = count + 1;
-    move_to(approvals, key, approval,
-            approves ? SW_API_APPROVAL_PHASE_APPROVED : SW_API_APPROVAL_PHASE_DENIED);
+    return move_to(approvals, key, approval,
+                   approves ? SW_API_APPROVAL_PHASE_APPROVED : SW_API_APPROVAL_PHASE_DENIED);
 }
 
 /* --- Waiting --------------------------------------------------------------------------------- */
@@ -227,6 +225,7 @@ static void look(struct sw_approvals *approvals, struct sw_approval_wait *wait)
     const struct sw_store_item *item =
         sw_store_find(sw_objects_store(approvals->options.objects), wait->key);
     struct sw_api_approval *approval = item == NULL ? NULL : read_item(approvals, item);
+    enum sw_rc rc = SW_OK;
 
     if (approval == NULL) {
         if (wait->is_there)
@@ -239,9 +238,9 @@ static void look(struct sw_approvals *approvals, struct sw_approval_wait *wait)
     case SW_API_APPROVAL_PHASE_APPROVED:
     case SW_API_APPROVAL_PHASE_DENIED:
         tell(wait, approval);
-        break;
+        return;
     case SW_API_APPROVAL_PHASE_WITHDRAWN:
-        move_to(approvals, wait->key, approval, SW_API_APPROVAL_PHASE_PENDING);
+        rc = move_to(approvals, wait->key, approval, SW_API_APPROVAL_PHASE_PENDING);
         break;
     case SW_API_APPROVAL_PHASE_PENDING:
     case SW_API_APPROVAL_PHASE_UNSPECIFIED:
@@ -249,10 +248,13 @@ static void look(struct sw_approvals *approvals, struct sw_approval_wait *wait)
         if (wait->expires_at == 0)
             break;
         if (system->utc_ns(system->ctx) >= wait->expires_at)
-            expire(approvals, wait->key, approval);
+            rc = expire(approvals, wait->key, approval);
         else
             set_timer(approvals, wait->expires_at);
     }
+    wait->is_stale = rc != SW_OK;
+    if (wait->is_stale)
+        set_timer(approvals, system->utc_ns(system->ctx) + AGAIN_NS);
 }
 
 static void on_timer(void *ctx)
@@ -266,7 +268,7 @@ static void on_timer(void *ctx)
     {
         struct sw_approval_wait *wait = SW_LIST_ITEM(node, struct sw_approval_wait, node);
 
-        if (!wait->is_there || (wait->expires_at != 0 && wait->expires_at <= now))
+        if (!wait->is_there || wait->is_stale || (wait->expires_at != 0 && wait->expires_at <= now))
             look(approvals, wait);
         else if (wait->expires_at != 0 && wait->expires_at < next)
             next = wait->expires_at;
@@ -376,6 +378,7 @@ enum sw_rc sw_approvals_ask(struct sw_approvals *approvals,
                             const struct sw_approval_question *question, sw_approval_done *done,
                             void *ctx, struct sw_approval_wait **ret_wait, struct sw_err *err)
 {
+    const struct sw_system *system = approvals->options.system;
     struct sw_approval_wait *wait;
     char name[64] = "", key[SW_OBJECT_KEY_MAX];
     enum sw_rc rc = check(approvals, question, err);
@@ -399,7 +402,7 @@ enum sw_rc sw_approvals_ask(struct sw_approvals *approvals,
     }
     sw_list_add(&approvals->all, &wait->node);
     if (sw_store_find(sw_objects_store(approvals->options.objects), wait->key) != NULL)
-        sw_timer_start(approvals->timer, 0); /* Looked at outside of this call. */
+        set_timer(approvals, system->utc_ns(system->ctx)); /* Looked at outside of this call. */
     else
         rc = make(approvals, question, wait->key, err);
     if (rc != SW_OK) {
@@ -419,7 +422,7 @@ void sw_approvals_cancel(struct sw_approval_wait *wait)
         item == NULL || approvals->is_stopping ? NULL : read_item(approvals, item);
 
     if (approval != NULL && approval->status.phase == SW_API_APPROVAL_PHASE_PENDING)
-        move_to(approvals, wait->key, approval, SW_API_APPROVAL_PHASE_WITHDRAWN);
+        (void)move_to(approvals, wait->key, approval, SW_API_APPROVAL_PHASE_WITHDRAWN);
     wait_free(wait);
 }
 

@@ -309,7 +309,7 @@ static size_t take_body(char *bytes, size_t unit, size_t count, void *ctx)
     return transfer->is_cancelled ? 0 : size;
 }
 
-static bool is_token(const char *text)
+bool sw_outbound_is_header(const char *text)
 {
     return text[0] != '\0' &&
            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") ==
@@ -323,9 +323,10 @@ static enum sw_rc add_header(struct sw_transfer *transfer, const char *name, str
     struct curl_slist *longer;
     int size;
 
-    if (!is_token(name) || (value.size > 0 && (memchr(value.data, '\n', value.size) != NULL ||
-                                               memchr(value.data, '\r', value.size) != NULL ||
-                                               memchr(value.data, '\0', value.size) != NULL)))
+    if (!sw_outbound_is_header(name) ||
+        (value.size > 0 && (memchr(value.data, '\n', value.size) != NULL ||
+                            memchr(value.data, '\r', value.size) != NULL ||
+                            memchr(value.data, '\0', value.size) != NULL)))
         return sw_err_set(err, SW_E_INVALID, "the header %.64s cannot be sent", name);
     size = snprintf(line, sizeof line, "%s:%s%.*s", name, value.size > 0 ? " " : "",
                     (int)value.size, value.size > 0 ? (const char *)value.data : "");
@@ -360,7 +361,7 @@ static enum sw_rc set_request(struct sw_transfer *transfer,
     CURL *easy = transfer->easy;
     CURLcode code;
 
-    if (!is_token(request->method))
+    if (!sw_outbound_is_header(request->method))
         return sw_err_set(err, SW_E_INVALID, "\"%.32s\" is no method", request->method);
     (void)curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");

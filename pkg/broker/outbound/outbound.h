@@ -30,6 +30,9 @@ struct sw_outbound_header {
     struct sw_bytes value;
 };
 
+/* Whether a name can be that of a header: letters, digits, '-' and '_'. */
+bool sw_outbound_is_header(const char *name);
+
 struct sw_outbound_request { /* Borrowed for the call of start, the body until the end. */
     const char *method;      /* "POST" */
     const char *url;         /* http:// or https://; no user in it. */

@@ -11,7 +11,6 @@
 #include <strings.h>
 
 #define CONNECT_MS_MAX 10000u
-#define SECRET_BYTES_MAX ((size_t)64 << 10)
 #define ANSWER_HEADERS_BYTES_MAX ((size_t)64 << 10)
 #define ARENA_BYTES_MAX ((size_t)32 << 20)
 
@@ -98,7 +97,7 @@ void sw_fetch_end_later(struct http_call *call)
 static void hide_secrets(const struct http_call *call, struct sw_buffer *buffer)
 {
     /* A longer one may have a shorter one in it. */
-    for (size_t longest = SECRET_BYTES_MAX, next; longest > 0; longest = next) {
+    for (size_t longest = SW_SECRETS_VALUE_MAX, next; longest > 0; longest = next) {
         next = 0;
         for (size_t i = 0; i < call->secrets_count; i++) {
             if (call->secrets[i].size == longest)
@@ -167,7 +166,6 @@ static void settle(struct http_call *call)
 static void on_head(void *ctx, struct sw_transfer *transfer, int status)
 {
     struct http_call *call = ctx;
-
     const char *coding = sw_outbound_header(transfer, "content-encoding");
 
     call->status = status;

@@ -1,5 +1,6 @@
 #include "pkg/broker/egress/service/request.h"
 
+#include "pkg/broker/outbound/outbound.h"
 #include "pkg/utils/base/text.h"
 
 #include <jansson.h>
@@ -16,13 +17,6 @@
 static enum sw_rc no_memory(struct sw_err *err)
 {
     return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a request");
-}
-
-static bool is_token(const char *text)
-{
-    return text[0] != '\0' &&
-           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") ==
-               strlen(text);
 }
 
 /* What says how a message is sent, packed or cut, or that another one is meant, is not for its
@@ -70,7 +64,7 @@ static enum sw_rc read_headers(json_t *headers, struct sw_arena *arena,
 
         if (request->headers_count == SW_EGRESS_HEADERS_MAX)
             return sw_err_set(err, SW_E_INVALID, "more than %u headers", SW_EGRESS_HEADERS_MAX);
-        if (!is_token(name) || strchr(name, '_') != NULL || !json_is_string(value) ||
+        if (!sw_outbound_is_header(name) || strchr(name, '_') != NULL || !json_is_string(value) ||
             json_string_length(value) > SW_EGRESS_HEADER_BYTES_MAX ||
             strpbrk(json_string_value(value), "\r\n") != NULL)
             return sw_err_set(err, SW_E_INVALID, "the header %.64s cannot be sent", name);
