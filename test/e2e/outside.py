@@ -2,6 +2,7 @@
 """What agents do outside: where they may go, with which Secrets, how often what may be done once is
 done, and what people are asked before."""
 # timeout: 240
+import base64
 import http.client
 import http.server
 import json
@@ -355,7 +356,10 @@ class Once(Case):
         type(self).client = Client(self.daemon)
         run("swarm", "wait", "agent/buyer", "--for=condition=Ready", "--timeout=30s")
         self.client.send("buyer/v", b"count")  # Which it answers behind the turn that waits.
-        self.assertIn("resume, an answer", run("swarm", "agent", "history", "buyer/v"))
+        told = [(turn["status"], json.loads(base64.b64decode(turn["body"]))["status"])
+                for turn in json.loads(run("swarm", "agent", "history", "buyer/v",
+                                           "-o", "json"))["turns"] if turn["cause"] == "resume"]
+        self.assertEqual(told, [(0, 201)])
         self.assertEqual(self.bank.count("/kept"), 1)
 
     def test_what_the_other_side_makes_once(self):
