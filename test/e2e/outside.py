@@ -382,6 +382,58 @@ class Once(Case):
         self.assertEqual(self.bank.count("/two"), 0)
 
 
+class Before(Case):
+    """Requests that a rule has approved, whatever the agent says."""
+
+    def test_nothing_goes_out_before(self):
+        self.let({"methods": ["POST"], "approval": True, "secrets": ["shop/token"]})
+        answer = self.later("ba", url=self.bank.url + "/first", method="POST", body="12.00",
+                            headers={"Authorization": "Bearer {{secret:shop/token}}"})
+        found = self.approval("Make this request?")
+        self.assertEqual(self.bank.count("/first"), 0)
+        self.assertEqual((found["spec"]["cause"], found["spec"]["instance"]), ("rule", "ba"))
+        for words in ("/first", "12.00", "{{secret:shop/token}}"):
+            self.assertIn(words, found["spec"]["text"])
+        self.assertNotIn(CANARY, json.dumps(found))
+        self.assertEqual(self.effects("/first"), [])
+        run("swarm", "approvals", "approve", found["metadata"]["name"], "--reason", "so be it")
+        status, words = answer()
+        self.assertEqual(status, 200, words)
+        self.assertEqual(self.bank.count("/first"), 1)
+        self.assertEqual(self.bank.asked[0][2]["Authorization"], "Bearer " + CANARY)
+
+    def test_no_and_rules_that_went_meanwhile(self):
+        rule = {"methods": ["DELETE"], "approval": True}
+        self.let(rule)
+        answer = self.later("bb", url=self.bank.url + "/no", method="DELETE")
+        found = self.approval("Make this request? DELETE " + self.bank.url + "/no")
+        run("swarm", "approvals", "deny", found["metadata"]["name"], "--reason", "it is needed")
+        status, words = answer()
+        self.assertEqual((status, b"it is needed" in words), (403, True), words)
+        answer = self.later("bc", url=self.bank.url + "/late", method="DELETE")
+        found = self.approval("Make this request? DELETE " + self.bank.url + "/late")
+        self.let(rule | {"paths": ["/other"]})
+        run("swarm", "approvals", "approve", found["metadata"]["name"], "--reason", "go")
+        status, words = answer()
+        self.assertEqual(status, 403, words)
+        self.assertEqual(self.bank.asked, [])
+
+    def test_a_yes_outlives_a_kill(self):
+        self.let({"methods": ["POST"], "approval": True})
+        self.later("bd", url=self.bank.url + "/kept", method="POST")
+        name = self.approval("Make this request?")["metadata"]["name"]
+        self.daemon.end(signal.SIGKILL)
+        self.client.close()
+        self.daemon.start()
+        type(self).client = Client(self.daemon)
+        self.assertEqual(self.bank.count("/kept"), 0)
+        self.assertEqual(self.approval("Make this request?")["metadata"]["name"], name)
+        run("swarm", "approvals", "approve", name, "--reason", "still")
+        wait_for(lambda: [each["status"]["phase"] for each in self.effects("/kept")] == ["Done"],
+                 "the effect", DEADLINE_S)
+        self.assertEqual(self.bank.count("/kept"), 1)
+
+
 class People(Case):
     """Questions of agents."""
 
@@ -410,7 +462,10 @@ class People(Case):
         name = self.approval("Send this?")["metadata"]["name"]
         run("swarm", "approvals", "edit", name, "--text", "Dear Ada", "--reason", "only her")
         self.assertIn("Dear Ada", run("swarm", "approvals", "show", name))
-        run("swarm", "approvals", "approve", name, "--reason", "good")
+        words = run("swarm", "approvals", "approve", name, "--reason", "good", status=1,
+                    errors=True)
+        self.assertIn("--proposal=1", words)  # It may be something else than was read.
+        run("swarm", "approvals", "approve", name, "--reason", "good", "--proposal", "1")
         self.assertEqual(json.loads(answer()[1])["text"], "Dear Ada")
 
     def test_who_may_not(self):

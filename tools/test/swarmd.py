@@ -142,13 +142,13 @@ class Daemon:
         return status
 
 
-def run(*words, status=0, data=None):
-    """What a command prints; it must end with status."""
+def run(*words, status=0, data=None, errors=False):
+    """What a command prints, or with `errors` what it complains of; it must end with status."""
     done = subprocess.run(words, input=data, capture_output=True, timeout=120, check=False)
     if done.returncode != status:
         raise AssertionError(f"{' '.join(words)} ended with {done.returncode}: "
                              f"{done.stdout.decode()}{done.stderr.decode()}")
-    return done.stdout.decode()
+    return (done.stderr if errors else done.stdout).decode()
 
 
 def apply(guest, *specs, prefix="test"):

@@ -198,6 +198,9 @@ static void put_all(struct sw_cli *cli, const struct sw_api_approval *approval)
     put_time(cli, "Asked:", approval->metadata.creation_timestamp);
     put_time(cli, "Expires:", approval->spec.expires_at);
     put_time(cli, "Decided:", status->decided_at);
+    if (status->proposal > 0)
+        sw_cli_print(cli, "%-10s %" PRIu32 ", which is not what was asked first\n",
+                     "Proposal:", status->proposal);
     put_text(cli, status->text[0] == '\0' ? approval->spec.text : status->text);
     for (size_t i = 0; i < status->decisions_count; i++) {
         const struct sw_api_approval_decision *decision = &status->decisions[i];
@@ -245,11 +248,11 @@ static enum sw_rc answer(struct sw_cli *cli, const char *name,
 }
 
 static enum sw_rc answer_all(struct sw_cli *cli, enum sw_api_approval_verdict verdict,
-                             struct sw_err *err)
+                             uint32_t proposal, struct sw_err *err)
 {
     const char *reason = sw_arguments_text(cli->arguments, "reason");
     const struct sw_api_approval_decision decision = {
-        .verdict = verdict, .reason = reason, .text = "", .by = ""};
+        .verdict = verdict, .reason = reason, .text = "", .by = "", .proposal = proposal};
     size_t count = sw_arguments_count(cli->arguments);
     enum sw_rc rc = SW_OK;
 
@@ -262,12 +265,17 @@ static enum sw_rc answer_all(struct sw_cli *cli, enum sw_api_approval_verdict ve
 
 enum sw_rc sw_command_approvals_approve(struct sw_cli *cli, struct sw_err *err)
 {
-    return answer_all(cli, SW_API_APPROVAL_VERDICT_APPROVE, err);
+    const char *wanted = sw_arguments_text(cli->arguments, "proposal");
+    uint64_t proposal = 0;
+
+    if (wanted != NULL && (sw_text_to_u64(wanted, &proposal) != SW_OK || proposal > UINT32_MAX))
+        return sw_cli_usage(cli, err, "--proposal is a number, as `swarm approvals show` has it");
+    return answer_all(cli, SW_API_APPROVAL_VERDICT_APPROVE, (uint32_t)proposal, err);
 }
 
 enum sw_rc sw_command_approvals_deny(struct sw_cli *cli, struct sw_err *err)
 {
-    return answer_all(cli, SW_API_APPROVAL_VERDICT_DENY, err);
+    return answer_all(cli, SW_API_APPROVAL_VERDICT_DENY, 0, err);
 }
 
 enum sw_rc sw_command_approvals_edit(struct sw_cli *cli, struct sw_err *err)

@@ -259,6 +259,11 @@ static const struct sw_flag fork_flags[] = {
 static const struct sw_flag approvals_flags[] = {
     {.name = "all", .help = "Also those that were answered"}};
 static const struct sw_flag answer_flags[] = {REASON_FLAG};
+static const struct sw_flag approve_flags[] = {
+    REASON_FLAG,
+    {.name = "proposal",
+     .value = "N",
+     .help = "Which proposal you have read, if somebody changed what was asked"}};
 static const struct sw_flag edit_flags[] = {
     {.name = "text", .value = "TEXT", .help = "What is proposed instead"}, REASON_FLAG};
 static const struct sw_flag budget_flags[] = {
@@ -588,11 +593,12 @@ static const struct sw_command commands[] = {
      .summary = "Say yes",
      .details =
          "The answer is yours by the name in your certificate. It counts once; where several\n"
-         "people have to approve the agent waits for the others.",
+         "people have to approve the agent waits for the others. What somebody changed is\n"
+         "approved by its number only, which `swarm approvals show` tells.",
      .examples = "swarm approvals approve 018f2c --reason='the parcel came back'",
      .arguments_min = 1,
      .arguments_max = SW_ARGUMENTS_MAX,
-     FLAGS(answer_flags)},
+     FLAGS(approve_flags)},
     {.name = "approvals deny",
      .action = APPROVALS_DENY,
      .arguments = "NAME...",

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <string.h>
 
 #include "pkg/security/certs/identity.h"
@@ -98,6 +99,17 @@ static enum sw_rc check_time(const struct admission *admission,
                           sw_object_name(approval), EDITS_MAX);
     if (approval->spec.decision.verdict != SW_API_APPROVAL_VERDICT_APPROVE)
         return SW_OK;
+    if (approval->spec.decision.proposal != status->proposal) {
+        (void)sw_err_set(err, SW_E_PRECONDITION,
+                         "proposal %" PRIu32 " of \"%s\" was approved, but proposal %" PRIu32
+                         " is what would be done: somebody changed it",
+                         approval->spec.decision.proposal, sw_object_name(approval),
+                         status->proposal);
+        sw_err_hint(err, "read it (swarm approvals show), then approve with --proposal=%" PRIu32,
+                    status->proposal);
+        sw_err_field(err, "spec.decision.proposal");
+        return SW_E_PRECONDITION;
+    }
     for (size_t i = status->decisions_count; i-- > 0;) {
         if (status->decisions[i].verdict == SW_API_APPROVAL_VERDICT_EDIT)
             break;
@@ -128,6 +140,7 @@ static enum sw_rc move_decision(const struct admission *admission, struct sw_api
         status->text = all[count].text;
         all[count].text = "";
         status->approved = 0;
+        status->proposal++;
         break;
     case SW_API_APPROVAL_VERDICT_APPROVE:
         status->approved++;

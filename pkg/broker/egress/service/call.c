@@ -398,7 +398,9 @@ static enum sw_rc start(void *ctx, const struct sw_service_call *asked, sw_servi
     if (is_kept)
         return SW_OK;
     sw_list_add(&calls->all, &call->node);
-    if (call->is_once)
+    if (call->needs_approval && !(call->is_once && sw_fetch_effect_is_known(call)))
+        sw_fetch_ask_before(call);
+    else if (call->is_once)
         sw_fetch_effect_look(call);
     else
         sw_fetch_begin(call);

@@ -163,20 +163,17 @@ static bool is_once(const char *method)
     return strcmp(method, "POST") == 0 || strcmp(method, "PATCH") == 0;
 }
 
-enum sw_rc sw_fetch_prepare(struct http_call *call, struct sw_bytes document, struct sw_err *err)
+enum sw_rc sw_fetch_allow(struct http_call *call, struct sw_err *err)
 {
     const struct sw_api_egress_rule *spec = NULL;
     const struct sw_egress_rule *rule = NULL;
     uint64_t timeout_ns = 0;
-    enum sw_rc rc = sw_egress_request_read(document, call->arena, &call->request, err);
+    enum sw_rc rc = find_rule(call, &rule, &spec, err);
 
-    if (rc == SW_OK)
-        rc = find_rule(call, &rule, &spec, err);
-    if (rc == SW_OK)
-        rc = put_headers(call, rule, err);
     if (rc != SW_OK)
         return rc;
-    call->is_once = is_once(call->request.method) && !spec->idempotent;
+    call->needs_approval = spec->approval && !call->is_approved;
+    call->is_once = call->is_once || (is_once(call->request.method) && !spec->idempotent);
     call->may_be_private = rule->allows_private;
     call->answer_bytes_max = rule->answer_bytes_max;
     if (spec->timeout == NULL || sw_text_to_duration_ns(spec->timeout, &timeout_ns) != SW_OK)
@@ -184,5 +181,12 @@ enum sw_rc sw_fetch_prepare(struct http_call *call, struct sw_bytes document, st
     call->timeout_ms = timeout_ns / 1000000;
     if (call->request.timeout_ms != 0 && call->request.timeout_ms < call->timeout_ms)
         call->timeout_ms = call->request.timeout_ms;
-    return SW_OK;
+    return call->needs_approval ? SW_OK : put_headers(call, rule, err);
+}
+
+enum sw_rc sw_fetch_prepare(struct http_call *call, struct sw_bytes document, struct sw_err *err)
+{
+    enum sw_rc rc = sw_egress_request_read(document, call->arena, &call->request, err);
+
+    return rc == SW_OK ? sw_fetch_allow(call, err) : rc;
 }

@@ -35,7 +35,9 @@ struct http_call {
     uint64_t timeout_ms, answer_bytes_max;
     bool is_once; /* It may be made once only. */
     bool may_be_private;
-    unsigned number; /* Of its attempt at a budget. */
+    bool needs_approval; /* A person has to say yes before it is made, */
+    bool is_approved;    /* and has. */
+    unsigned number;     /* Of its attempt at a budget. */
     struct sw_reservation *reservation;
     struct sw_transfer *transfer;
     struct sw_approval_wait *approval;
@@ -56,13 +58,21 @@ struct http_call {
 
 /* --- prepare.c --- */
 
-/* Read the request, find the rule that allows it, and put Secrets in.  Errors: as told to the
- * agent. */
+/* Read the request, and allow it.  Errors: as told to the agent. */
 SW_MUST_CHECK enum sw_rc sw_fetch_prepare(struct http_call *call, struct sw_bytes document,
                                           struct sw_err *err);
+/* Find the rule that allows it, and put Secrets in, if nobody has to approve it before. */
+SW_MUST_CHECK enum sw_rc sw_fetch_allow(struct http_call *call, struct sw_err *err);
+
+/* --- before.c --- */
+
+/* Have people asked whether it may be made; sw_fetch_begin follows, or its end. */
+void sw_fetch_ask_before(struct http_call *call);
 
 /* --- effect.c --- */
 
+/* Whether an attempt of it is known. */
+bool sw_fetch_effect_is_known(struct http_call *call);
 /* If what came of it is known for good, have that told, and return true. */
 bool sw_fetch_effect_kept(struct http_call *call);
 /* Go on from what is known of a call that may be made once only. */

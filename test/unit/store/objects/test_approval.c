@@ -52,6 +52,17 @@ static enum sw_rc answer(struct fixture *fixture, const char *actor,
 #define NO SW_API_APPROVAL_VERDICT_DENY
 #define EDIT SW_API_APPROVAL_VERDICT_EDIT
 
+static enum sw_rc approve(struct fixture *fixture, const char *actor, uint32_t proposal)
+{
+    struct sw_err err = {0};
+
+    return answer_of(
+        fixture, actor,
+        (struct sw_api_approval_decision){
+            .verdict = YES, .reason = "so", .text = "", .by = "", .proposal = proposal},
+        &err);
+}
+
 static const struct sw_api_approval_status *status_of(struct fixture *fixture)
 {
     const struct sw_api_approval *approval = read_object(fixture, "Approval", "default", "q");
@@ -99,8 +110,10 @@ static void an_edit_begins_anew(void **state)
     assert_int_equal(answer(fixture, USER "bob", EDIT, "13"), SW_OK);
     assert_string_equal(status_of(fixture)->text, "13");
     assert_int_equal(status_of(fixture)->approved, 0);
-    assert_int_equal(answer(fixture, USER "ada", YES, ""), SW_OK); /* Of what it is now. */
-    assert_int_equal(answer(fixture, USER "bob", YES, ""), SW_OK);
+    assert_int_equal(answer(fixture, USER "ada", YES, ""), SW_E_PRECONDITION); /* Of what was. */
+    assert_int_equal(approve(fixture, USER "ada", 2), SW_E_PRECONDITION);
+    assert_int_equal(approve(fixture, USER "ada", 1), SW_OK);
+    assert_int_equal(approve(fixture, USER "bob", 1), SW_OK);
     assert_int_equal(status_of(fixture)->phase, SW_API_APPROVAL_PHASE_APPROVED);
 }
 
