@@ -51,7 +51,6 @@ static enum sw_rc http_start(struct broker *broker, struct sw_err *err)
     struct sw_http_calls_options calls = {.loop = broker->loop,
                                           .system = broker->system,
                                           .objects = broker->objects,
-                                          .ring = broker->ring,
                                           .ledger = broker->ledger};
     struct sw_service service;
     enum sw_rc rc = sw_outbound_new(&public, &broker->public, err);
@@ -120,7 +119,24 @@ enum sw_rc broker_controller_start(struct broker *broker, struct sw_objects *obj
                                                    .ledger = broker->ledger,
                                                    .ring = broker->ring};
 
-    return sw_broker_controller_new(&options, &broker->controller, err);
+    const struct sw_webhooks_controller_options webhooks = {.loop = broker->loop,
+                                                            .system = broker->system,
+                                                            .logger = broker->logger,
+                                                            .objects = objects,
+                                                            .events = events,
+                                                            .outbound = broker->any,
+                                                            .public = broker->public};
+    enum sw_rc rc = sw_broker_controller_new(&options, &broker->controller, err);
+
+    return rc == SW_OK ? sw_webhooks_controller_new(&webhooks, &broker->webhooks, err) : rc;
+}
+
+void broker_controller_free(struct broker *broker)
+{
+    sw_webhooks_controller_free(broker->webhooks);
+    sw_broker_controller_free(broker->controller);
+    broker->webhooks = NULL;
+    broker->controller = NULL;
 }
 
 struct stopping {
@@ -149,8 +165,7 @@ void broker_stop(struct broker *broker, void (*done)(void *ctx), void *ctx)
 {
     struct stopping *stopping = malloc(sizeof *stopping);
 
-    sw_broker_controller_free(broker->controller);
-    broker->controller = NULL;
+    broker_controller_free(broker);
     sw_models_stop(broker->models); /* What is under way is settled by that. */
     if (stopping == NULL) {
         done(ctx);
@@ -162,7 +177,7 @@ void broker_stop(struct broker *broker, void (*done)(void *ctx), void *ctx)
 
 void broker_free(struct broker *broker)
 {
-    sw_broker_controller_free(broker->controller);
+    broker_controller_free(broker);
     sw_model_services_free(broker->model_services);
     sw_models_free(broker->models);
     sw_http_calls_free(broker->http_calls);

@@ -8,6 +8,7 @@
 #include "pkg/broker/model/service/service.h"
 #include "pkg/broker/service/delay.h"
 #include "pkg/controller/broker/controller.h"
+#include "pkg/controller/webhooks/controller.h"
 #include "pkg/metrics/collector/collector.h"
 #include "web/api/gateway.h"
 
@@ -33,6 +34,7 @@ struct broker { /* In the order in which they are made. */
     struct sw_model_front front;
     struct sw_timer *tick;
     struct sw_broker_controller *controller; /* NULL: the controllers are not up. */
+    struct sw_webhooks_controller *webhooks; /* As controller. */
     struct sw_metric *of_providers[BROKER_OF_PROVIDER_MAX];
     struct sw_series *of_ledger[BROKER_OF_LEDGER_MAX];
 };
@@ -48,6 +50,8 @@ SW_MUST_CHECK enum sw_rc broker_figures_add(struct broker *broker, struct sw_col
 /* Have what the store says: providers, Secrets, budgets. */
 SW_MUST_CHECK enum sw_rc broker_controller_start(struct broker *broker, struct sw_objects *objects,
                                                  struct sw_events *events, struct sw_err *err);
+/* Before those go whom they tell of Events. Again: nothing. */
+void broker_controller_free(struct broker *broker);
 /* Agents are about to be stopped: what they ask people stays asked. */
 void broker_quiesce(struct broker *broker);
 /* Spend nothing any more, and have all of the ledger on the disk before done. */

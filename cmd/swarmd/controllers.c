@@ -6,6 +6,7 @@
 #include "pkg/controller/namespace/controller.h"
 #include "pkg/controller/pod/controller.h"
 #include "pkg/controller/quota/controller.h"
+#include "pkg/controller/records/controller.h"
 
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@ struct controllers {
     struct sw_namespace_controller *namespaces;
     struct sw_garbage_collector *collector;
     struct sw_quota_controller *quotas;
+    struct sw_records_controller *records;
     struct sw_cluster_controller *cluster;
     struct sw_node_controller *node;
 };
@@ -37,6 +39,8 @@ static enum sw_rc hive_start(struct controllers *made, const struct controllers_
                                                     options->objects};
     struct sw_quota_controller_options quotas = {options->loop, options->system, options->logger,
                                                  options->objects};
+    struct sw_records_controller_options records = {options->loop, options->system, options->logger,
+                                                    options->objects, SW_RECORDS_GRACE_MS};
     enum sw_rc rc = sw_agent_controller_new(&agents, &made->agents, err);
 
     if (rc == SW_OK)
@@ -49,6 +53,8 @@ static enum sw_rc hive_start(struct controllers *made, const struct controllers_
         rc = sw_quota_controller_new(&quotas, &made->quotas, err);
     if (rc == SW_OK)
         rc = sw_cluster_controller_new(&cluster, &made->cluster, err);
+    if (rc == SW_OK)
+        rc = sw_records_controller_new(&records, &made->records, err);
     return rc;
 }
 
@@ -100,6 +106,7 @@ void controllers_free(struct controllers *controllers)
         return;
     sw_node_controller_free(controllers->node);
     sw_cluster_controller_free(controllers->cluster);
+    sw_records_controller_free(controllers->records);
     sw_quota_controller_free(controllers->quotas);
     sw_garbage_collector_free(controllers->collector);
     sw_namespace_controller_free(controllers->namespaces);

@@ -729,8 +729,7 @@ static enum sw_rc daemon_start(struct daemon *daemon, struct sw_err *err)
 
 static void daemon_free(struct daemon *daemon)
 {
-    sw_broker_controller_free(daemon->broker.controller); /* Before whom it tells of Events. */
-    daemon->broker.controller = NULL;
+    broker_controller_free(&daemon->broker);
     controllers_free(daemon->controllers);
     if (daemon->gateway != NULL)
         sw_gateway_set_server(daemon->gateway, NULL);

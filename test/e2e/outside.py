@@ -3,6 +3,8 @@
 done, and what people are asked before."""
 # timeout: 240
 import base64
+import hashlib
+import hmac
 import http.client
 import http.server
 import json
@@ -432,6 +434,84 @@ class Before(Case):
         wait_for(lambda: [each["status"]["phase"] for each in self.effects("/kept")] == ["Done"],
                  "the effect", DEADLINE_S)
         self.assertEqual(self.bank.count("/kept"), 1)
+
+
+HOOK_KEY = base64.b64encode(b"a key that both sides have").decode()
+
+
+class Hooks(Case):
+    """Webhooks hear of Approvals, signed."""
+
+    def heard(self, kind, count):
+        """So many messages of that kind, checked as a receiver would."""
+        found = []
+
+        def look():
+            found[:] = [(headers, json.loads(body)) for _, path, headers, body in self.bank.asked
+                        if path == "/hook" and json.loads(body)["type"] == kind]
+            return len(found) >= count
+
+        wait_for(look, f"{count} of {kind}", DEADLINE_S)
+        for _, path, headers, body in self.bank.asked:
+            headers = {name.lower(): value for name, value in headers.items()}
+            signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+            mac = hmac.new(base64.b64decode(HOOK_KEY), signed, hashlib.sha256).digest()
+            self.assertEqual(headers["webhook-signature"], "v1," + base64.b64encode(mac).decode())
+            self.assertLess(abs(int(headers["webhook-timestamp"]) - time.time()), 60)
+            self.assertEqual(path, "/hook")
+        return found
+
+    def let_hook(self):
+        run("swarm", "apply", "-f", "-", data=yaml.safe_dump(
+            {"apiVersion": "swarm/v1", "kind": "Secret", "metadata": {"name": "hooks"},
+             "spec": {"data": {"key": "whsec_" + HOOK_KEY}}}).encode())
+        self.let(approvals={"webhook": {"url": self.bank.url + "/hook", "secret": "hooks/key",
+                                        "private": True}})
+
+    def test_a_question_and_its_end(self):
+        self.let_hook()
+        answer = self.later("wa", service="swarm.approve", title="Heard?", text="12.00")
+        headers, message = self.heard("approval.requested", 1)[0]
+        self.assertEqual((message["data"]["spec"]["title"], message["data"]["spec"]["text"],
+                          message["data"]["status"]["phase"]), ("Heard?", "12.00", "Pending"))
+        name = message["data"]["metadata"]["name"]
+        wait_for(lambda: self.approval("Heard?")["status"].get("told") == "Pending",
+                 "what was told", DEADLINE_S)
+        self.daemon.end(signal.SIGKILL)  # It tells nothing a second time.
+        self.client.close()
+        self.daemon.start()
+        type(self).client = Client(self.daemon)
+        run("swarm", "approvals", "deny", name, "--reason", "no")
+        answer()
+        _, message = self.heard("approval.decided", 1)[0]
+        self.assertEqual(message["data"]["status"]["decisions"][0]["reason"], "no")
+        self.assertEqual(len(self.heard("approval.requested", 1)), 1)
+        self.assertNotEqual(headers["webhook-id"], "")
+
+    def test_one_that_does_not_listen(self):
+        self.let_hook()
+        self.bank.cut = 2
+        self.later("wb", service="swarm.approve", title="Again?")
+        found = self.heard("approval.requested", 3)
+        self.assertEqual(len({headers["webhook-id"] for headers, _ in found}), 1)
+        wait_for(lambda: any(each["reason"] == "WebhookFailed" for each in self.objects("events")),
+                 "an Event", DEADLINE_S)
+        wait_for(lambda: self.approval("Again?")["status"].get("told") == "Pending", "it is told",
+                 DEADLINE_S)
+        run("swarm", "approvals", "deny", self.approval("Again?")["metadata"]["name"],
+            "--reason", "enough")
+
+    def test_what_cannot_be_one(self):
+        for webhook, words in (({"url": "http://example.com/x", "secret": "a/b"}, "not https"),
+                               ({"url": "https://example.com/x"}, "NAME/KEY"),
+                               ({"secret": "a/b"}, "missing")):
+            status, _, body = self.client.request(
+                "POST", BASE + "/namespaces/default/agents", json.dumps(
+                    {"apiVersion": "swarm/v1", "kind": "Agent", "metadata": {"name": "none"},
+                     "spec": {"module": "sha256:" + 64 * "0",
+                              "approvals": {"webhook": webhook}}}).encode(),
+                {"content-type": "application/json"})
+            self.assertEqual((status, words in body.decode()), (400, True), body)
 
 
 class People(Case):

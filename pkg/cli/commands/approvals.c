@@ -14,6 +14,7 @@
 #define TABLE_BYTES_MAX ((size_t)4 << 20)
 #define TITLE_WIDTH 60
 #define NAME_WIDTH 63
+#define ANSWER_TRIES 5u
 
 static enum sw_rc list(struct sw_cli *cli, struct sw_objects *ret_approvals, struct sw_err *err)
 {
@@ -223,9 +224,8 @@ enum sw_rc sw_command_approvals_show(struct sw_cli *cli, struct sw_err *err)
 
 /* --- Answers --------------------------------------------------------------------------------- */
 
-/* One that changes what was asked while this runs is refused. */
-static enum sw_rc answer(struct sw_cli *cli, const char *name,
-                         const struct sw_api_approval_decision *decision, struct sw_err *err)
+static enum sw_rc try_answer(struct sw_cli *cli, const char *name,
+                             const struct sw_api_approval_decision *decision, struct sw_err *err)
 {
     struct sw_api_approval *approval = NULL;
     struct sw_object_wish wish = {.key = {.kind = sw_kind_find("Approval")}};
@@ -245,6 +245,18 @@ static enum sw_rc answer(struct sw_cli *cli, const char *name,
     sw_cli_say(cli, "%s: %s, %" PRIu32 " of %" PRIu32 " approved\n", approval->metadata.name,
                phase_text(approval), approval->status.approved, approval->spec.quorum);
     return SW_OK;
+}
+
+/* The platform may write to it in between. An answer names the proposal that it is about, so it is
+ * none to another one. */
+static enum sw_rc answer(struct sw_cli *cli, const char *name,
+                         const struct sw_api_approval_decision *decision, struct sw_err *err)
+{
+    enum sw_rc rc = SW_E_CONFLICT;
+
+    for (unsigned i = 0; rc == SW_E_CONFLICT && i < ANSWER_TRIES; i++)
+        rc = try_answer(cli, name, decision, err);
+    return rc;
 }
 
 static enum sw_rc answer_all(struct sw_cli *cli, enum sw_api_approval_verdict verdict,

@@ -41,6 +41,14 @@ void sw_objects_free(struct sw_objects *objects); /* After the store's callbacks
 SW_DEFINE_CLEANUP(struct sw_objects, sw_objects_free)
 /* Seal the values of Secrets with this ring, which is borrowed; without one none is written. */
 void sw_objects_set_ring(struct sw_objects *objects, const struct sw_ring *ring);
+/* Append a value of a Secret of the namespace, "NAME/KEY", opened: for what the platform sends in
+ * somebody's place, and for nobody's eyes. Uses the arena; out should be wiped
+ * (sw_secrets_buffer_done).
+ * SW_E_INVALID      not NAME/KEY          SW_E_NOT_FOUND  no such Secret, or no such key in it
+ * SW_E_UNSUPPORTED  there is no ring      others          as sw_secrets_open */
+SW_MUST_CHECK enum sw_rc sw_objects_open_secret(struct sw_objects *objects, const char *name_space,
+                                                const char *reference, struct sw_arena *arena,
+                                                struct sw_buffer *out, struct sw_err *err);
 struct sw_store *sw_objects_store(const struct sw_objects *objects);
 uint64_t sw_objects_utc_ns(const struct sw_objects *objects);
 

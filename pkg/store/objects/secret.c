@@ -122,3 +122,30 @@ enum sw_rc sw_admit_secret(const struct admission *admission, const struct sw_ap
         return rc == SW_E_INVALID ? rc : sw_err_set(err, rc, "a Secret cannot be sealed");
     return sw_secret_fill_status(secret, arena, err);
 }
+
+enum sw_rc sw_objects_open_secret(struct sw_objects *objects, const char *name_space,
+                                  const char *reference, struct sw_arena *arena,
+                                  struct sw_buffer *out, struct sw_err *err)
+{
+    char *name = sw_arena_copy(arena, reference, strlen(reference));
+    char *slash = name == NULL ? NULL : strchr(name, '/');
+    const struct sw_object_ref ref = {sw_kind_find("Secret"), name_space, name};
+    struct sw_secret_place place = {.namespace_name = name_space, .name = name};
+    void *object = NULL;
+    const char *sealed;
+    enum sw_rc rc;
+
+    if (slash == NULL)
+        return sw_err_set(err, SW_E_INVALID, "a value of a Secret is named NAME/KEY");
+    *slash = '\0';
+    place.key = slash + 1;
+    rc = objects->ring == NULL ? sw_err_set(err, SW_E_UNSUPPORTED, "there are no Secrets here")
+                               : sw_objects_get(objects, &ref, arena, &object, err);
+    if (rc != SW_OK)
+        return rc;
+    const struct sw_api_secret_spec *spec = &((const struct sw_api_secret *)object)->spec;
+    sealed = sw_api_pair_find(spec->data, spec->data_count, place.key);
+    if (sealed == NULL)
+        return sw_err_set(err, SW_E_NOT_FOUND, "the Secret %s has no %s", name, place.key);
+    return sw_secrets_open(objects->ring, &place, sealed, out, err);
+}

@@ -34,8 +34,7 @@ static bool is_host(const char *text)
     return sw_format_check(SW_API_FORMAT_DNS_NAME, name, NULL) == SW_OK;
 }
 
-/* "NAME/KEY" of a Secret. */
-static bool is_secret(const char *text, size_t size)
+bool sw_rules_is_secret(const char *text, size_t size)
 {
     const char *slash = memchr(text, '/', size);
     char name[64] = "", key[64] = "";
@@ -87,7 +86,7 @@ static void check_secrets(struct sw_checker *checker, const struct sw_place *pla
     for (size_t i = 0; i < rule->secrets_count; i++) {
         struct sw_place secret = {.parent = &secrets, .index = i};
 
-        if (!is_secret(rule->secrets[i], strlen(rule->secrets[i])))
+        if (!sw_rules_is_secret(rule->secrets[i], strlen(rule->secrets[i])))
             sw_checker_refuse(checker, &secret, "such as shop/token", "no NAME/KEY of a Secret");
     }
 }
@@ -102,7 +101,7 @@ static bool has_good_placeholders(const char *value)
         const char *end = strstr(at, "}}");
 
         at += sizeof begin - 1;
-        if (end == NULL || !is_secret(at, (size_t)(end - at)))
+        if (end == NULL || !sw_rules_is_secret(at, (size_t)(end - at)))
             return false;
     }
     return true;

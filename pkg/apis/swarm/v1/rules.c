@@ -132,6 +132,24 @@ static void check_pod(struct sw_checker *checker, const struct sw_place *place, 
     }
 }
 
+static void check_webhook(struct sw_checker *checker, const struct sw_place *place,
+                          const struct sw_api_approval_webhook *webhook)
+{
+    struct sw_place hook = {.parent = place, .name = "webhook"};
+    struct sw_place url = {.parent = &hook, .name = "url"};
+    struct sw_place secret = {.parent = &hook, .name = "secret"};
+
+    if (webhook->url[0] == '\0') {
+        if (webhook->secret[0] != '\0' || webhook->private)
+            sw_checker_refuse(checker, &url, NULL, "missing");
+        return;
+    }
+    if (!webhook->private && strncmp(webhook->url, "https://", 8) != 0)
+        sw_checker_refuse(checker, &url, NULL, "not https, which only `private` ones may be");
+    if (!sw_rules_is_secret(webhook->secret, strlen(webhook->secret)))
+        sw_checker_refuse(checker, &secret, "such as hooks/key", "no NAME/KEY of a Secret");
+}
+
 /* Nobody may be outvoted by his own number. */
 static void check_approvals(struct sw_checker *checker, const struct sw_place *place,
                             const void *value)
@@ -145,6 +163,7 @@ static void check_approvals(struct sw_checker *checker, const struct sw_place *p
                           policy->approvers_count);
     if (policy->on_timeout == SW_API_APPROVAL_VERDICT_EDIT)
         sw_checker_refuse(checker, &on_timeout, NULL, "expected approve or deny");
+    check_webhook(checker, place, &policy->webhook);
 }
 
 static const struct rule {

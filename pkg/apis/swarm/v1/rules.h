@@ -22,7 +22,9 @@ void sw_rules_after_defaults(const struct sw_api_message *message, void *value);
 /* Check the rules of this one message. */
 void sw_rules_check(struct sw_checker *checker, const struct sw_api_message *message,
                     const struct sw_place *place, const void *value);
-/* egress.c: those of a struct sw_api_egress_rule. */
+/* egress.c: whether a text is "NAME/KEY" of a Secret, */
+bool sw_rules_is_secret(const char *text, size_t size);
+/* and the rules of a struct sw_api_egress_rule. */
 void sw_rules_check_egress(struct sw_checker *checker, const struct sw_place *place,
                            const void *value);
 /* Check the rules of a whole object that every kind has: apiVersion, kind, namespace. */

@@ -84,34 +84,23 @@ static enum sw_rc get_secret(void *ctx, struct sw_bytes name, struct sw_buffer *
                              struct sw_err *err)
 {
     struct http_call *call = ctx;
-    const struct sw_http_calls_options *options = &call->calls->options;
-    char *secret = sw_arena_copy(call->arena, name.data, name.size);
-    char *slash = secret == NULL ? NULL : strchr(secret, '/');
-    struct sw_object_ref ref = {sw_kind_find("Secret"), call->name_space, secret};
-    struct sw_secret_place place = {.namespace_name = call->name_space, .name = secret};
-    const char *sealed;
+    const char *reference = sw_arena_copy(call->arena, name.data, name.size);
     size_t begin = out->size;
-    void *object = NULL;
+    struct sw_bytes *kept = &call->secrets[call->secrets_count];
     enum sw_rc rc;
 
-    if (slash == NULL)
-        return sw_err_set(err, SW_E_INVALID, "a placeholder is {{secret:NAME/KEY}}");
-    *slash = '\0';
-    place.key = slash + 1;
-    rc = options->ring == NULL ? sw_err_set(err, SW_E_UNSUPPORTED, "there are no Secrets here")
-                               : sw_objects_get(options->objects, &ref, call->arena, &object, err);
+    if (reference == NULL)
+        return no_memory(err);
+    if (call->secrets_count == HTTP_SECRETS_MAX)
+        return sw_err_set(err, SW_E_INVALID, "too many placeholders");
+    rc = sw_objects_open_secret(call->calls->options.objects, call->name_space, reference,
+                                call->arena, out, err);
     if (rc != SW_OK)
         return rc;
-    const struct sw_api_secret_spec *spec = &((const struct sw_api_secret *)object)->spec;
-    sealed = sw_api_pair_find(spec->data, spec->data_count, place.key);
-    if (sealed == NULL)
-        return sw_err_set(err, SW_E_NOT_FOUND, "the Secret %s has no %s", secret, place.key);
-    rc = sw_secrets_open(options->ring, &place, sealed, out, err);
-    if (rc != SW_OK || call->secrets_count == HTTP_SECRETS_MAX)
-        return rc != SW_OK ? rc : sw_err_set(err, SW_E_INVALID, "too many placeholders");
-    call->secrets[call->secrets_count++] = (struct sw_bytes){
-        sw_arena_copy(call->arena, out->data + begin, out->size - begin), out->size - begin};
-    return call->secrets[call->secrets_count - 1].data == NULL ? no_memory(err) : SW_OK;
+    *kept = (struct sw_bytes){sw_arena_copy(call->arena, out->data + begin, out->size - begin),
+                              out->size - begin};
+    call->secrets_count += kept->data != NULL;
+    return kept->data == NULL ? no_memory(err) : SW_OK;
 }
 
 /* One more header, over one of that name. */

@@ -32,7 +32,6 @@ struct sw_http_calls_options { /* All borrowed; they outlive it. */
     struct sw_loop *loop;
     const struct sw_system *system;
     struct sw_objects *objects;
-    const struct sw_ring *ring; /* NULL: no Secret can be used. */
     struct sw_ledger *ledger;
     struct sw_approvals *approvals;
     struct sw_outbound *outbound; /* Goes anywhere: for rules that allow it. */
