@@ -2,6 +2,7 @@
 
 #include "pkg/agent/runtime/actor/past.h"
 #include "pkg/agent/runtime/actor/actor.h"
+#include "pkg/broker/transcript/transcript.h"
 #include "pkg/utils/base/text.h"
 
 #include <inttypes.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #define RECORDS_BYTES_MAX ((uint64_t)1 << 30)
+#define TRANSCRIPT_BYTES ((size_t)2 << 20) /* The same of a transcript. */
 #define PAGE_BYTES ((size_t)8 << 20) /* A list ends behind it: who asked goes on from there. */
 /* So many effects of a turn are told, and a page ends behind so many: who asked has to take the
  * answer in (SW_TREE_NODES_MAX of pkg/apis). */
@@ -25,9 +27,10 @@ struct looking { /* At a past, for somebody who asked. */
     struct sw_past *past;
     struct sw_past_view view;
     struct sw_buffer rows;
-    size_t told_bytes; /* Of bodies and effects. */
-    uint32_t told;     /* Turns. */
-    uint32_t effects;  /* Of them, told. */
+    size_t told_bytes;  /* Of bodies and effects. */
+    uint32_t told;      /* Turns. */
+    uint32_t effects;   /* Of them, told. */
+    uint64_t low, high; /* TRANSCRIPT: the turns that are told. */
 };
 
 /* --- What is told ---------------------------------------------------------------------------- */
@@ -346,6 +349,89 @@ static enum sw_rc replay(struct looking *looking, struct sw_err *err)
     return rc;
 }
 
+/* --- Transcripts ----------------------------------------------------------------------------- */
+
+static void tell_entry(void *ctx, uint64_t turn, struct sw_bytes json)
+{
+    struct looking *looking = ctx;
+    struct sw_frame frame = {.kind = SW_FRAME_PAST_TURN};
+
+    if (turn < looking->low || turn > looking->high || json.size > SW_PAST_BODY_MAX)
+        return;
+    frame.past_turn = (struct sw_frame_past_turn){
+        .request = looking->wanted.request, .number = turn, .body = json, .body_bytes = json.size};
+    looking->told_bytes += json.size;
+    emit(looking, &frame);
+}
+
+/* What a turn that was run again got, and what it called. */
+static enum sw_rc take_turn(struct looking *looking, struct sw_transcript *transcript,
+                            const struct sw_past_turn *turn, struct sw_err *err)
+{
+    const struct sw_record_segment *segment = &turn->segment;
+    const struct sw_wait *wait = &sw_past_actor(looking->past)->wait;
+    struct sw_transcript_part part = {.turn = turn->number, .time_ns = segment->time_ns};
+    enum sw_rc rc = SW_OK;
+
+    if (segment->entry == SW_ENTRY_RESUME && !segment->waits_on) {
+        part.code = segment->has_message ? segment->head.status : segment->ended;
+        part.type = segment->head.type;
+        part.body = turn->is_body_kept ? segment->body : (struct sw_bytes){NULL, 0};
+        rc = sw_transcript_answer(transcript, &part, err);
+    }
+    if (rc != SW_OK || segment->outcome != SW_OUTCOME_WAITING || wait->kind != SW_WAIT_CALL)
+        return rc;
+    part.service = sw_call_service(wait->call);
+    part.type = sw_call_type(wait->call);
+    part.body = sw_call_body(wait->call);
+    return sw_transcript_call(transcript, &part, err);
+}
+
+/* Run the turns up to the last one that is told, and on until that has its answer. */
+static enum sw_rc transcribe(struct looking *looking, struct sw_transcript *transcript,
+                             struct sw_err *err)
+{
+    uint64_t at = looking->view.replayable == 0 ? 1 : looking->view.replayable;
+    enum sw_rc rc = SW_OK;
+
+    for (; (at = sw_past_next(looking->past, at)) != 0; at++) {
+        struct sw_past_turn turn;
+
+        if (looking->told >= looking->wanted.limit || looking->told_bytes >= TRANSCRIPT_BYTES)
+            looking->high = at - 1 < looking->high ? at - 1 : looking->high;
+        if (at > looking->high && !sw_transcript_is_open(transcript))
+            break;
+        rc = sw_past_turn(looking->past, at, &turn, err);
+        if (rc == SW_OK)
+            rc = sw_past_go(looking->past, at, err);
+        if (rc == SW_OK)
+            rc = take_turn(looking, transcript, &turn, err);
+        if (rc != SW_OK && rc != SW_E_RANGE) /* In a gap: it goes on behind it. */
+            return rc;
+        looking->told += at >= looking->low;
+    }
+    return sw_transcript_end(transcript, err);
+}
+
+static enum sw_rc transcript(struct looking *looking, struct sw_err *err)
+{
+    SW_CLEANUP(sw_transcript_freep) struct sw_transcript *made = NULL;
+    const struct sw_transcript_options options = {
+        .text_bytes = looking->wanted.body_bytes, .ctx = looking, .tell = tell_entry};
+    struct sw_frame frame = {.kind = SW_FRAME_PAST_TURN};
+    enum sw_rc rc = sw_transcript_new(&options, &made, err);
+
+    choose(looking, &looking->low, &looking->high);
+    if (rc == SW_OK)
+        rc = transcribe(looking, made, err);
+    if (rc != SW_OK)
+        return rc;
+    frame.past_turn =
+        (struct sw_frame_past_turn){.request = looking->wanted.request, .number = looking->high};
+    emit(looking, &frame);
+    return SW_OK;
+}
+
 static enum sw_rc try_turn(struct looking *looking, struct sw_err *err)
 {
     const struct sw_frame_past *wanted = &looking->wanted;
@@ -472,12 +558,9 @@ static enum sw_rc get_program(void *ctx, struct sw_worker *worker, struct sw_byt
 
 _Noreturn void past_run(struct driver *driver, struct sw_worker *worker, open_module *open)
 {
-    static enum sw_rc (*const acts[])(struct looking *looking,
-                                      struct sw_err *err) = {[SW_PAST_LIST] = list,
-                                                             [SW_PAST_INSPECT] = inspect,
-                                                             [SW_PAST_REPLAY] = replay,
-                                                             [SW_PAST_TRY] = try_turn,
-                                                             [SW_PAST_FORK] = fork_turn};
+    static enum sw_rc (*const acts[])(struct looking *looking, struct sw_err *err) = {
+        [SW_PAST_LIST] = list,    [SW_PAST_INSPECT] = inspect, [SW_PAST_REPLAY] = replay,
+        [SW_PAST_TRY] = try_turn, [SW_PAST_FORK] = fork_turn,  [SW_PAST_TRANSCRIPT] = transcript};
     struct looking looking = {.driver = driver};
     struct sw_journal_options journal = {.system = driver->system,
                                          .folder = driver->folder,

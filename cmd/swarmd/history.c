@@ -295,7 +295,8 @@ static enum sw_rc agents_history(void *ctx, const struct sw_gateway_history *que
                                             [SW_GATEWAY_HISTORY_STATE] = SW_PAST_INSPECT,
                                             [SW_GATEWAY_HISTORY_REPLAY] = SW_PAST_REPLAY,
                                             [SW_GATEWAY_HISTORY_TRY] = SW_PAST_TRY,
-                                            [SW_GATEWAY_HISTORY_FORK] = SW_PAST_FORK};
+                                            [SW_GATEWAY_HISTORY_FORK] = SW_PAST_FORK,
+                                            [SW_GATEWAY_HISTORY_TRANSCRIPT] = SW_PAST_TRANSCRIPT};
     struct agents_adapter *adapter = ctx;
     struct looking *looking = calloc(1, sizeof *looking);
     struct sw_past_look look = {.timeout_ms = TIMEOUT_MS,

@@ -444,7 +444,7 @@ def history():
         "description": "One of them.", "type": "object", "required": ["kind"],
         "properties": item})
     return {"description": "What an instance did.", "type": "object",
-            "required": ["first", "last", "replayable", "ended", "turns"], "properties": {
+            "required": ["first", "last", "replayable", "ended"], "properties": {
                 "first": described("The first turn that is kept.", **number),
                 "instance": described("Of a fork that became one: its name.", **text),
                 "last": described("The last turn.", **number),
@@ -452,6 +452,12 @@ def history():
                                         **number),
                 "ended": described("The instance has ended.", type="boolean"),
                 "state": {"description": "What it was.", "type": "object", "properties": state},
+                "through": described("Of a transcript: the last turn that was looked at.",
+                                     **number),
+                "entries": described("Of a transcript: calls of models and other services, and "
+                                     "the messages that each adds.", type="array", items={
+                                         "description": "One of them.", "type": "object",
+                                         "required": ["kind", "turn"]}),
                 "turns": described("The turns.", type="array", items={
                     "description": "One turn.", "type": "object",
                     "required": ["turn", "cause", "outcome", "effects"], "properties": turn})}}

@@ -328,8 +328,10 @@ def history_path(agent):
     looks = [
         key, body, module,
         parameter("view", "query", "turns: as they are recorded; state: what it was after the "
-                  "turn `to`, or the last one; replay: run again and compared.",
-                  {"type": "string", "enum": ["turns", "state", "replay"], "default": "turns"}),
+                  "turn `to`, or the last one; replay: run again and compared; transcript: what "
+                  "turns said to models and what those answered.",
+                  {"type": "string", "enum": ["turns", "state", "replay", "transcript"],
+                   "default": "turns"}),
         parameter("from", "query", "The first turn; 0: of all that are kept.", TURN),
         parameter("to", "query", "The last turn; 0: of all there are.", TURN),
         parameter("limit", "query", "The most turns in an answer; 0 means 100.",

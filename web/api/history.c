@@ -13,6 +13,7 @@
 #define BODY_MAX (512u << 10)
 #define KEY_MAX 253u
 #define TYPE_MAX 255u
+#define ENTRY_ARENA_BYTES_MAX ((size_t)8 << 20)
 #define ANSWER_BYTES_MAX ((size_t)64 << 20)
 
 struct history { /* An answer on its way. */
@@ -20,6 +21,8 @@ struct history { /* An answer on its way. */
     const char *as; /* Of a fork, the instance that is there now; otherwise NULL. */
     struct sw_buffer turns, state;
     size_t count;
+    bool is_transcript;
+    uint64_t through; /* Of a transcript: the last turn that was looked at. */
 };
 
 /* ---- JSON ---- */
@@ -152,10 +155,38 @@ static void put_state(struct sw_buffer *out, const struct sw_gateway_past_state 
 
 /* ---- The answer ---- */
 
+/* An agent host wrote it: only what is JSON goes on. */
+static bool is_json(struct sw_bytes bytes)
+{
+    SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(ENTRY_ARENA_BYTES_MAX);
+    struct sw_problems problems = sw_problems_of(arena);
+    const struct sw_bind_options options = {.arena = arena, .problems = &problems, .file = ""};
+    const struct sw_tree *tree;
+
+    return arena != NULL && sw_json_parse(bytes, &options, &tree) == SW_OK;
+}
+
+static void on_entry(struct history *history, const struct sw_gateway_turn *turn)
+{
+    if (turn->body.size == 0) {
+        history->through = turn->number;
+        return;
+    }
+    if (!is_json(turn->body))
+        return;
+    if (history->count++ > 0)
+        sw_buffer_put_u8(&history->turns, ',');
+    sw_buffer_put(&history->turns, turn->body.data, turn->body.size);
+}
+
 static void on_turn(void *ctx, const struct sw_gateway_turn *turn)
 {
     struct history *history = ctx;
 
+    if (history->is_transcript) {
+        on_entry(history, turn);
+        return;
+    }
     if (history->count++ > 0)
         sw_buffer_put_u8(&history->turns, ',');
     put_turn(&history->turns, turn);
@@ -194,7 +225,9 @@ static void answer(struct history *history, const struct sw_gateway_history_end 
         sw_buffer_put_text(&body, ",\"state\":");
         sw_buffer_put(&body, history->state.data, history->state.size);
     }
-    sw_buffer_put_text(&body, ",\"turns\":[");
+    if (history->is_transcript)
+        put_number(&body, "through", history->through);
+    sw_buffer_put_text(&body, history->is_transcript ? ",\"entries\":[" : ",\"turns\":[");
     sw_buffer_put(&body, history->turns.data, history->turns.size);
     sw_buffer_put_text(&body, "]}");
     if (body.failed || history->turns.failed || history->state.failed) {
@@ -233,19 +266,20 @@ static enum sw_rc read_view(const struct gateway_call *call, struct sw_gateway_h
 {
     static const char *const views[] = {[SW_GATEWAY_HISTORY_TURNS] = "turns",
                                         [SW_GATEWAY_HISTORY_STATE] = "state",
-                                        [SW_GATEWAY_HISTORY_REPLAY] = "replay"};
+                                        [SW_GATEWAY_HISTORY_REPLAY] = "replay",
+                                        [SW_GATEWAY_HISTORY_TRANSCRIPT] = "transcript"};
     const char *view = sw_gateway_query_text(call, "view");
 
     query->view = SW_GATEWAY_HISTORY_TURNS;
     if (view == NULL)
         return SW_OK;
     for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
-        if (strcmp(view, views[i]) != 0)
+        if (views[i] == NULL || strcmp(view, views[i]) != 0)
             continue;
         query->view = (enum sw_gateway_history_view)i;
         return SW_OK;
     }
-    return invalid("view", "expected turns, state or replay", err);
+    return invalid("view", "expected turns, state, replay or transcript", err);
 }
 
 static enum sw_rc read_module(const struct gateway_call *call, struct sw_gateway_history *query,
@@ -359,6 +393,7 @@ static enum sw_rc begin(struct gateway_call *call, const struct sw_gateway_histo
     if (history == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for this request");
     history->call = call;
+    history->is_transcript = query->view == SW_GATEWAY_HISTORY_TRANSCRIPT;
     history->as = query->view == SW_GATEWAY_HISTORY_FORK ? query->as : NULL;
     sw_buffer_init(&history->turns, ANSWER_BYTES_MAX);
     sw_buffer_init(&history->state, ANSWER_BYTES_MAX);

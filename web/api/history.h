@@ -10,7 +10,10 @@ enum sw_gateway_history_view {
     SW_GATEWAY_HISTORY_STATE,  /* After one of them, which is told, too. */
     SW_GATEWAY_HISTORY_REPLAY, /* Run again. */
     SW_GATEWAY_HISTORY_TRY,    /* One of them with something changed. */
-    SW_GATEWAY_HISTORY_FORK    /* The same, as the beginning of another instance. */
+    SW_GATEWAY_HISTORY_FORK,   /* The same, as the beginning of another instance. */
+    /* What turns said to models: each on_turn has one object of JSON as its body, or none, and then
+     * tells up to which turn was looked at. */
+    SW_GATEWAY_HISTORY_TRANSCRIPT
 };
 
 struct sw_gateway_history { /* What of the past of an instance; borrowed for the call. */

@@ -175,7 +175,7 @@ static const struct field replayed_fields[] = {
     U64(replayed.compared), U64(replayed.others),    U64(replayed.troubles)};
 static const struct field past_fields[] = {
     ID(past.request),
-    U32(past.act, SW_PAST_FORK),
+    U32(past.act, SW_PAST_TRANSCRIPT),
     NAME(past.name_space, SW_FRAME_NAME_MAX),
     NAME(past.agent, SW_FRAME_NAME_MAX),
     NAME(past.agent_uid, UID_MAX),

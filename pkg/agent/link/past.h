@@ -20,7 +20,11 @@ enum sw_past_act {
     SW_PAST_INSPECT, /* The state after one of them. */
     SW_PAST_REPLAY,  /* Turns, run again and compared. */
     SW_PAST_TRY,     /* One of them with another input or module. */
-    SW_PAST_FORK     /* The same, as the beginning of another instance. */
+    SW_PAST_FORK,    /* The same, as the beginning of another instance. */
+    /* What its turns said to models (pkg/broker/transcript), who are run again for that: in each
+     * PAST_TURN one object of JSON as its body, of the turn `number`. One without a body: turns up
+     * to `number` were looked at. */
+    SW_PAST_TRANSCRIPT
 };
 
 struct sw_frame_past { /* What is wanted. */
@@ -28,8 +32,8 @@ struct sw_frame_past { /* What is wanted. */
     uint32_t act; /* enum sw_past_act. */
     struct sw_bytes name_space, agent, agent_uid, key;
     uint64_t from, to;      /* Numbers of turns; to 0: the last one. INSPECT, TRY, FORK: to. */
-    uint32_t limit;         /* LIST, REPLAY: of turns, 1 to SW_PAST_TURNS_MAX. */
-    uint32_t is_newest;     /* LIST: the last ones of them; otherwise the first ones. */
+    uint32_t limit;         /* LIST, REPLAY, TRANSCRIPT: of turns, 1 to SW_PAST_TURNS_MAX. */
+    uint32_t is_newest;     /* LIST, TRANSCRIPT: the last ones of them; otherwise the first ones. */
     uint32_t body_bytes;    /* Of each body, so many are told; at most SW_PAST_BODY_MAX. */
     struct sw_bytes module; /* Its digest, to be run instead; empty: as recorded. Not for the first
                                two acts. */

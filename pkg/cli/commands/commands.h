@@ -35,6 +35,7 @@ enum sw_rc sw_command_agent_deadletters(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_history(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_inspect(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_replay(struct sw_cli *cli, struct sw_err *err);
+enum sw_rc sw_command_agent_transcript(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_fork(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_release(struct sw_cli *cli, struct sw_err *err);
 enum sw_rc sw_command_agent_drop(struct sw_cli *cli, struct sw_err *err);

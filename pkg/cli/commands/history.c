@@ -2,8 +2,7 @@
 #include "pkg/apis/swarm/v1/json.h"
 #include "pkg/cli/commands/body.h"
 #include "pkg/cli/commands/commands.h"
-#include "pkg/cli/commands/members.h"
-#include "pkg/cli/commands/target.h"
+#include "pkg/cli/commands/look.h"
 #include "pkg/utils/base/text.h"
 
 #include <inttypes.h>
@@ -19,40 +18,15 @@
 #define HEX_LINE 16u
 #define TIME_SHOWN 23 /* To the millisecond. */
 
-struct look { /* What is asked of the server. */
-    struct sw_target target;
-    const char *method, *view;
-    uint64_t from, to; /* 0: not said. */
-    uint64_t turn;     /* Of what is tried. */
-    unsigned limit, body;
-    bool is_newest, has_input;
-    const char *module, *content_type;
-    const char *as; /* What is to be there, of a fork; otherwise NULL. */
-    struct sw_bytes input;
-};
-
-struct asked { /* An answer, and what it is parsed into. */
-    struct sw_answer answer;
-    struct sw_arena *arena;
-    const struct sw_tree *tree;
-};
-
-static void asked_done(struct asked *asked)
+void sw_asked_done(struct sw_asked *asked)
 {
     sw_answer_done(&asked->answer);
     sw_arena_free(asked->arena);
 }
 
-static const struct sw_tree *first_of(const struct sw_tree *map, const char *name)
-{
-    const struct sw_tree *list = map == NULL ? NULL : sw_tree_find(map, name);
-
-    return list == NULL ? NULL : list->first;
-}
-
 /* --- Asking ---------------------------------------------------------------------------------- */
 
-static void put_path(struct sw_cli *cli, const struct look *look, struct sw_buffer *path)
+static void put_path(struct sw_cli *cli, const struct sw_look *look, struct sw_buffer *path)
 {
     sw_buffer_put_text(path, "/apis/swarm/v1/namespaces/");
     sw_client_escape(cli->namespace, path);
@@ -77,8 +51,8 @@ static void put_path(struct sw_cli *cli, const struct look *look, struct sw_buff
     sw_buffer_put_u8(path, 0);
 }
 
-static enum sw_rc ask(struct sw_cli *cli, const struct look *look, struct asked *asked,
-                      struct sw_err *err)
+enum sw_rc sw_look_ask(struct sw_cli *cli, const struct sw_look *look, struct sw_asked *asked,
+                       struct sw_err *err)
 {
     SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
     struct sw_request request = {
@@ -120,8 +94,8 @@ static enum sw_rc read_turn(struct sw_cli *cli, const char *word, size_t size, u
 }
 
 /* "@3..@9", "@3..", "..@9", "@9". */
-static enum sw_rc read_range(struct sw_cli *cli, const char *word, struct look *look,
-                             struct sw_err *err)
+enum sw_rc sw_look_range(struct sw_cli *cli, const char *word, struct sw_look *look,
+                         struct sw_err *err)
 {
     const char *dots = strstr(word, "..");
     enum sw_rc rc = SW_OK;
@@ -141,7 +115,7 @@ static enum sw_rc read_range(struct sw_cli *cli, const char *word, struct look *
 }
 
 /* The instance that the first argument names, and a connection. */
-static enum sw_rc begin(struct sw_cli *cli, struct look *look, struct sw_err *err)
+enum sw_rc sw_look_begin(struct sw_cli *cli, struct sw_look *look, struct sw_err *err)
 {
     enum sw_rc rc = sw_target_parse(cli, sw_arguments_at(cli->arguments, 0), &look->target, err);
 
@@ -196,7 +170,7 @@ static const char *effects_of(struct sw_cli *cli, const struct sw_tree *turn)
     const char *words = "", *last = "";
     unsigned run = 0;
 
-    for (const struct sw_tree *effect = first_of(turn, "effects");; effect = effect->next) {
+    for (const struct sw_tree *effect = sw_member_first(turn, "effects");; effect = effect->next) {
         const char *kind = effect == NULL ? "" : sw_member_text(effect, "kind");
 
         if (strcmp(kind, last) == 0 && effect != NULL) {
@@ -250,18 +224,18 @@ static struct sw_table *new_table(bool is_wide)
 }
 
 /* One page. *ret_next: the turn after it; 0: there is none. */
-static enum sw_rc list_page(struct sw_cli *cli, struct look *look, enum sw_output_format format,
+static enum sw_rc list_page(struct sw_cli *cli, struct sw_look *look, enum sw_output_format format,
                             uint64_t *ret_next, struct sw_err *err)
 {
     bool is_wide = format == SW_OUTPUT_WIDE;
     SW_CLEANUP(sw_table_freep) struct sw_table *table = new_table(is_wide);
     SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
-    struct asked asked = {.arena = NULL};
-    enum sw_rc rc = table == NULL ? sw_cli_no_memory(err) : ask(cli, look, &asked, err);
+    struct sw_asked asked = {.arena = NULL};
+    enum sw_rc rc = table == NULL ? sw_cli_no_memory(err) : sw_look_ask(cli, look, &asked, err);
 
     sw_buffer_init(&text, SW_CLI_OUTPUT_BYTES_MAX);
     *ret_next = 0;
-    for (const struct sw_tree *turn = rc == SW_OK ? first_of(asked.tree, "turns") : NULL;
+    for (const struct sw_tree *turn = rc == SW_OK ? sw_member_first(asked.tree, "turns") : NULL;
          turn != NULL; turn = turn->next) {
         add_row(cli, table, turn, is_wide);
         *ret_next = sw_member_number(turn, "turn") + 1;
@@ -281,12 +255,11 @@ static enum sw_rc list_page(struct sw_cli *cli, struct look *look, enum sw_outpu
     }
     if (rc == SW_OK)
         rc = put_out(cli, &text, err);
-    asked_done(&asked);
+    sw_asked_done(&asked);
     return rc;
 }
 
-static enum sw_rc read_format(struct sw_cli *cli, enum sw_output_format *ret_format,
-                              struct sw_err *err)
+enum sw_rc sw_look_format(struct sw_cli *cli, enum sw_output_format *ret_format, struct sw_err *err)
 {
     struct sw_output output;
     enum sw_rc rc = sw_output_parse(sw_arguments_text(cli->arguments, "output"), &output, err);
@@ -304,13 +277,13 @@ enum sw_rc sw_command_agent_history(struct sw_cli *cli, struct sw_err *err)
     bool is_all = sw_arguments_is(cli->arguments, "all", false);
     enum sw_output_format format = SW_OUTPUT_TABLE;
     uint64_t next = 1;
-    struct look look = {.is_newest = false};
-    enum sw_rc rc = begin(cli, &look, err);
+    struct sw_look look = {.is_newest = false};
+    enum sw_rc rc = sw_look_begin(cli, &look, err);
 
     if (rc == SW_OK)
-        rc = read_format(cli, &format, err);
+        rc = sw_look_format(cli, &format, err);
     if (rc == SW_OK && range != NULL)
-        rc = read_range(cli, range, &look, err);
+        rc = sw_look_range(cli, range, &look, err);
     if (rc == SW_OK && format == SW_OUTPUT_JSON)
         look.body = BODY_SHOWN;
     if (rc == SW_OK && range == NULL && !is_all) {
@@ -390,7 +363,7 @@ static void put_effects(struct sw_buffer *out, const struct sw_tree *turn)
 {
     uint64_t told = 0;
 
-    for (const struct sw_tree *effect = first_of(turn, "effects"); effect != NULL;
+    for (const struct sw_tree *effect = sw_member_first(turn, "effects"); effect != NULL;
          effect = effect->next) {
         const char *to = sw_member_text(effect, "to"), *due = sw_member_text(effect, "due");
 
@@ -460,7 +433,8 @@ static void put_state(struct sw_cli *cli, struct sw_buffer *out, const struct sw
         put_field(out, "Held",
                   sw_cli_format(cli, "%s effects, %s bytes", sw_member_text(state, "heldEffects"),
                                 sw_member_text(state, "heldBytes")));
-    for (const struct sw_tree *item = first_of(state, "items"); item != NULL; item = item->next) {
+    for (const struct sw_tree *item = sw_member_first(state, "items"); item != NULL;
+         item = item->next) {
         const char *due = sw_member_text(item, "due"), *text = sw_member_text(item, "text");
         const char *number = sw_member_text(item, "number");
 
@@ -479,9 +453,9 @@ enum sw_rc sw_command_agent_inspect(struct sw_cli *cli, struct sw_err *err)
     const char *turn = sw_arguments_at(cli->arguments, 1);
     SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
     enum sw_output_format format = SW_OUTPUT_TABLE;
-    struct asked asked = {.arena = NULL};
-    struct look look = {.is_newest = false};
-    enum sw_rc rc = begin(cli, &look, err);
+    struct sw_asked asked = {.arena = NULL};
+    struct sw_look look = {.is_newest = false};
+    enum sw_rc rc = sw_look_begin(cli, &look, err);
 
     look.view = "state";
     look.body = BODY_SHOWN;
@@ -489,16 +463,16 @@ enum sw_rc sw_command_agent_inspect(struct sw_cli *cli, struct sw_err *err)
     if (rc == SW_OK && turn != NULL)
         rc = read_turn(cli, turn, strlen(turn), &look.to, err);
     if (rc == SW_OK)
-        rc = read_format(cli, &format, err);
+        rc = sw_look_format(cli, &format, err);
     if (rc == SW_OK)
         rc = sw_cli_connect(cli, err);
     if (rc == SW_OK)
-        rc = ask(cli, &look, &asked, err);
+        rc = sw_look_ask(cli, &look, &asked, err);
     if (rc == SW_OK && format == SW_OUTPUT_JSON) {
         sw_buffer_put(&text, asked.answer.body.data, asked.answer.body.size);
         sw_buffer_put_text(&text, "\n");
     } else if (rc == SW_OK) {
-        const struct sw_tree *first = first_of(asked.tree, "turns");
+        const struct sw_tree *first = sw_member_first(asked.tree, "turns");
 
         if (first != NULL)
             put_turn(cli, &text, first);
@@ -506,7 +480,7 @@ enum sw_rc sw_command_agent_inspect(struct sw_cli *cli, struct sw_err *err)
     }
     if (rc == SW_OK)
         rc = put_out(cli, &text, err);
-    asked_done(&asked);
+    sw_asked_done(&asked);
     return rc;
 }
 
@@ -517,14 +491,14 @@ struct rerun { /* What was found so far. */
     uint64_t end; /* As far as it should go. */
 };
 
-static enum sw_rc replay_page(struct sw_cli *cli, struct look *look, struct rerun *rerun,
+static enum sw_rc replay_page(struct sw_cli *cli, struct sw_look *look, struct rerun *rerun,
                               uint64_t *ret_next, struct sw_err *err)
 {
-    struct asked asked = {.arena = NULL};
-    enum sw_rc rc = ask(cli, look, &asked, err);
+    struct sw_asked asked = {.arena = NULL};
+    enum sw_rc rc = sw_look_ask(cli, look, &asked, err);
 
     *ret_next = 0;
-    for (const struct sw_tree *turn = rc == SW_OK ? first_of(asked.tree, "turns") : NULL;
+    for (const struct sw_tree *turn = rc == SW_OK ? sw_member_first(asked.tree, "turns") : NULL;
          turn != NULL; turn = turn->next) {
         const char *verdict = sw_member_text(turn, "verdict");
 
@@ -548,7 +522,7 @@ static enum sw_rc replay_page(struct sw_cli *cli, struct look *look, struct reru
     if (rc == SW_OK && (rerun->differ > 0 || *ret_next > sw_member_number(asked.tree, "last") ||
                         (look->to != 0 && *ret_next > look->to)))
         *ret_next = 0;
-    asked_done(&asked);
+    sw_asked_done(&asked);
     return rc;
 }
 
@@ -575,15 +549,15 @@ static void put_rerun(struct sw_cli *cli, const struct rerun *rerun)
 enum sw_rc sw_command_agent_replay(struct sw_cli *cli, struct sw_err *err)
 {
     const char *range = sw_arguments_at(cli->arguments, 1);
-    struct look look = {.is_newest = false};
+    struct sw_look look = {.is_newest = false};
     struct rerun rerun = {.first = 0};
     uint64_t next = 1;
-    enum sw_rc rc = begin(cli, &look, err);
+    enum sw_rc rc = sw_look_begin(cli, &look, err);
 
     look.view = "replay";
     look.module = sw_arguments_text(cli->arguments, "module");
     if (rc == SW_OK && range != NULL)
-        rc = read_range(cli, range, &look, err);
+        rc = sw_look_range(cli, range, &look, err);
     if (rc == SW_OK)
         rc = sw_cli_connect(cli, err);
     while (rc == SW_OK && next != 0) {
@@ -602,12 +576,12 @@ enum sw_rc sw_command_agent_replay(struct sw_cli *cli, struct sw_err *err)
 
 /* --- Something changed ----------------------------------------------------------------------- */
 
-static enum sw_rc read_fork(struct sw_cli *cli, struct look *look, struct sw_buffer *input,
+static enum sw_rc read_fork(struct sw_cli *cli, struct sw_look *look, struct sw_buffer *input,
                             struct sw_err *err)
 {
     const char *turn = sw_arguments_at(cli->arguments, 1);
     const char *file = sw_arguments_text(cli->arguments, "input");
-    enum sw_rc rc = begin(cli, look, err);
+    enum sw_rc rc = sw_look_begin(cli, look, err);
 
     if (rc == SW_OK)
         rc = read_turn(cli, turn, strlen(turn), &look->turn, err);
@@ -640,7 +614,7 @@ static void put_fork(struct sw_cli *cli, const struct sw_tree *recorded,
                         : "Nothing of the fork has left.");
 }
 
-static void put_born(const struct look *look, const struct sw_tree *tree, struct sw_buffer *out)
+static void put_born(const struct sw_look *look, const struct sw_tree *tree, struct sw_buffer *out)
 {
     const char *name = sw_member_text(tree, "instance");
 
@@ -651,15 +625,15 @@ static void put_born(const struct look *look, const struct sw_tree *tree, struct
 }
 
 /* An instance that goes on from there. */
-static enum sw_rc fork_as(struct sw_cli *cli, struct look *look, enum sw_output_format format,
+static enum sw_rc fork_as(struct sw_cli *cli, struct sw_look *look, enum sw_output_format format,
                           struct sw_err *err)
 {
     SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0};
-    struct asked asked = {.arena = NULL};
+    struct sw_asked asked = {.arena = NULL};
     enum sw_rc rc;
 
     look->method = "POST";
-    rc = ask(cli, look, &asked, err);
+    rc = sw_look_ask(cli, look, &asked, err);
     sw_buffer_init(&text, SW_CLI_OUTPUT_BYTES_MAX);
     if (rc == SW_OK && format == SW_OUTPUT_JSON) {
         sw_buffer_put(&text, asked.answer.body.data, asked.answer.body.size);
@@ -669,7 +643,7 @@ static enum sw_rc fork_as(struct sw_cli *cli, struct look *look, enum sw_output_
     }
     if (rc == SW_OK)
         rc = put_out(cli, &text, err);
-    asked_done(&asked);
+    sw_asked_done(&asked);
     return rc;
 }
 
@@ -677,15 +651,15 @@ enum sw_rc sw_command_agent_fork(struct sw_cli *cli, struct sw_err *err)
 {
     SW_CLEANUP(sw_buffer_done) struct sw_buffer text = {0}, input = {0};
     enum sw_output_format format = SW_OUTPUT_TABLE;
-    struct asked recorded = {.arena = NULL}, tried = {.arena = NULL};
-    struct look look = {.is_newest = false}, before;
+    struct sw_asked recorded = {.arena = NULL}, tried = {.arena = NULL};
+    struct sw_look look = {.is_newest = false}, before;
     enum sw_rc rc;
 
     sw_buffer_init(&text, SW_CLI_OUTPUT_BYTES_MAX);
     sw_buffer_init(&input, SW_BODY_BYTES_MAX);
     rc = read_fork(cli, &look, &input, err);
     if (rc == SW_OK)
-        rc = read_format(cli, &format, err);
+        rc = sw_look_format(cli, &format, err);
     if (rc == SW_OK)
         rc = sw_cli_connect(cli, err);
     if (rc == SW_OK && look.as != NULL)
@@ -696,20 +670,21 @@ enum sw_rc sw_command_agent_fork(struct sw_cli *cli, struct sw_err *err)
     before.input = (struct sw_bytes){NULL, 0};
     before.from = before.to = look.turn;
     if (rc == SW_OK)
-        rc = ask(cli, &before, &recorded, err);
+        rc = sw_look_ask(cli, &before, &recorded, err);
     look.method = "POST";
     if (rc == SW_OK)
-        rc = ask(cli, &look, &tried, err);
+        rc = sw_look_ask(cli, &look, &tried, err);
     if (rc == SW_OK && format == SW_OUTPUT_JSON) {
         sw_buffer_put(&text, tried.answer.body.data, tried.answer.body.size);
         sw_buffer_put_text(&text, "\n");
     } else if (rc == SW_OK) {
-        put_fork(cli, first_of(recorded.tree, "turns"), first_of(tried.tree, "turns"), &text);
+        put_fork(cli, sw_member_first(recorded.tree, "turns"), sw_member_first(tried.tree, "turns"),
+                 &text);
     }
     if (rc == SW_OK)
         rc = put_out(cli, &text, err);
-    asked_done(&recorded);
-    asked_done(&tried);
+    sw_asked_done(&recorded);
+    sw_asked_done(&tried);
     return rc;
 }
 
@@ -721,8 +696,8 @@ static enum sw_rc change_held(struct sw_cli *cli, const char *method, const char
     SW_CLEANUP(sw_buffer_done) struct sw_buffer path = {0};
     SW_CLEANUP(sw_answer_done) struct sw_answer answer = {0};
     struct sw_request request = {.method = method};
-    struct look look = {.is_newest = false};
-    enum sw_rc rc = begin(cli, &look, err);
+    struct sw_look look = {.is_newest = false};
+    enum sw_rc rc = sw_look_begin(cli, &look, err);
 
     sw_answer_init(&answer);
     sw_buffer_init(&path, PATH_BYTES_MAX);

@@ -24,6 +24,7 @@ enum action {
     AGENT_HISTORY,
     AGENT_INSPECT,
     AGENT_REPLAY,
+    AGENT_TRANSCRIPT,
     AGENT_FORK,
     AGENT_RELEASE,
     AGENT_DROP,
@@ -67,6 +68,7 @@ static enum sw_rc (*const actions[ACTIONS_COUNT])(struct sw_cli *cli, struct sw_
     [AGENT_HISTORY] = sw_command_agent_history,
     [AGENT_INSPECT] = sw_command_agent_inspect,
     [AGENT_REPLAY] = sw_command_agent_replay,
+    [AGENT_TRANSCRIPT] = sw_command_agent_transcript,
     [AGENT_FORK] = sw_command_agent_fork,
     [AGENT_RELEASE] = sw_command_agent_release,
     [AGENT_DROP] = sw_command_agent_drop,
@@ -522,6 +524,23 @@ static const struct sw_command commands[] = {
      .arguments_max = 2,
      .completes = SW_COMPLETE_AGENT,
      FLAGS(inspect_flags)},
+    {.name = "agent transcript",
+     .action = AGENT_TRANSCRIPT,
+     .arguments = "AGENT/KEY [@FROM..@TO]",
+     .summary = "Show what an instance said to models, and what those answered",
+     .details = "Each call with its model, tokens and cost, and the messages that it adds to the "
+                "conversation\n"
+                "before; what an earlier call sent already is not shown again. Of the newest "
+                "hundred turns, unless\n"
+                "a range is named. The turns are run again for it, in a sandbox, beside the "
+                "instance. -o wide has\n"
+                "whole texts, -o json ids and parents of all messages, too.",
+     .examples = "swarm agent transcript thinker/alice\nswarm agent transcript thinker/alice "
+                 "@3..@9 -o json\nswarm agent transcript thinker/alice --all",
+     .arguments_min = 1,
+     .arguments_max = 2,
+     .completes = SW_COMPLETE_AGENT,
+     FLAGS(history_flags)},
     {.name = "agent replay",
      .action = AGENT_REPLAY,
      .arguments = "AGENT/KEY [@FROM..@TO]",

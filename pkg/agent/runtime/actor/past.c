@@ -185,6 +185,11 @@ enum sw_rc sw_past_turn(const struct sw_past *past, uint64_t number, struct sw_p
     return SW_OK;
 }
 
+const struct sw_actor *sw_past_actor(const struct sw_past *past)
+{
+    return &past->replay.actor;
+}
+
 /* --- Going ----------------------------------------------------------------------------------- */
 
 void sw_past_set_module(struct sw_past *past, struct sw_bytes digest)

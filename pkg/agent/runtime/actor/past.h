@@ -62,6 +62,9 @@ uint64_t sw_past_next(const struct sw_past *past, uint64_t number);
 /* From which number on there are `limit` turns up to `last`, if there are so many. */
 uint64_t sw_past_newest(const struct sw_past *past, uint64_t last, uint64_t limit);
 
+/* The instance's actor where sw_past_go has left it; borrowed until the next call. */
+const struct sw_actor *sw_past_actor(const struct sw_past *past);
+
 /* Another module than that of the records is to be run from here on; "" : that of the records. */
 void sw_past_set_module(struct sw_past *past, struct sw_bytes digest);
 /* Have the instance be what it was after the turn of that number, by running what leads there.

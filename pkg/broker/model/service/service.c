@@ -4,11 +4,14 @@
 #include "pkg/utils/base/map.h"
 #include "pkg/utils/base/text.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SWEEP_MS 5000u
 #define WHO_SIZE 512u
+#define ANSWER_TYPE_SIZE 128u
 #define ANSWER_BYTES_MAX ((size_t)4 << 20) /* What a service may answer with. */
 #define PIECE_BYTES_MAX ((size_t)2 << 20)  /* Of a stream at once, and what waits for a reader. */
 
@@ -41,7 +44,8 @@ struct asked { /* A call of a model; a ticket until it is answered. */
     struct sw_buffer got; /* Of a stream: from byte `base` on, what may be asked for again. */
     uint64_t base;
     struct next *next;
-    uint64_t used_ms; /* When somebody asked for it last. */
+    uint64_t used_ms;                      /* When somebody asked for it last. */
+    char provider[SW_SERVICE_KEY_MAX + 8]; /* That answers; "": not known, or too long. */
     uint8_t name_size;
     uint16_t who_size;
     char name[SW_SERVICE_KEY_MAX];
@@ -173,7 +177,8 @@ static void on_head(void *ctx, struct sw_model_call *call, const struct sw_model
 {
     struct asked *asked = ctx;
 
-    (void)call;
+    if (strlen(head->provider) < sizeof asked->provider)
+        (void)snprintf(asked->provider, sizeof asked->provider, "%s", head->provider);
     if (!head->is_stream)
         return;
     asked->is_stream = true;
@@ -198,12 +203,26 @@ static void on_bytes(void *ctx, struct sw_model_call *call, struct sw_bytes byte
         sw_model_pause(call);
 }
 
+/* What is known of an answer beside itself stands in its content type, and so in the record of the
+ * turn that takes it. */
+static void print_type(const struct asked *asked, const struct sw_model_end *end,
+                       char type[ANSWER_TYPE_SIZE])
+{
+    int size = snprintf(type, ANSWER_TYPE_SIZE, "application/json");
+
+    if (asked->provider[0] != '\0')
+        (void)snprintf(type + size, ANSWER_TYPE_SIZE - (size_t)size, "; provider=%s; cost=%" PRIu64,
+                       asked->provider, end->cost.money_nano);
+}
+
 static void on_end(void *ctx, struct sw_model_call *call, const struct sw_model_end *end)
 {
     struct asked *asked = ctx;
+    char type[ANSWER_TYPE_SIZE];
     struct sw_bytes body = {asked->got.data, asked->got.size};
 
     (void)call;
+    print_type(asked, end, type);
     asked->call = NULL;
     asked->is_over = true;
     if (asked->is_stream) {
@@ -215,7 +234,7 @@ static void on_end(void *ctx, struct sw_model_call *call, const struct sw_model_
     else if (sw_buffer_check(&asked->got) != SW_OK || body.size > ANSWER_BYTES_MAX)
         answer(asked, SW_E_EXHAUSTED, "", words_of("the answer is larger than 4 MiB"));
     else
-        answer(asked, SW_OK, "application/json", body);
+        answer(asked, SW_OK, type, body);
     asked_free(asked);
 }
 

@@ -3,13 +3,14 @@
  *     swarm.model.chat, .responses, .embeddings, .messages   a request of that protocol
  *     swarm.model.next                                        "STREAM AFTER"
  *
- * The answer of the first four is the document of that protocol, or, to a request for a stream, the
- * stream's name, with the type SW_MODEL_STREAM_TYPE, as soon as there is one. What has come since
- * byte AFTER is then asked for again and again: each answer is whole events, with the type
- * SW_MODEL_EVENTS_TYPE, or SW_MODEL_LAST_TYPE for the last one. Each is a call of its own with a
- * record of its own, so that a replay makes none of them.
- * Threads: the loop's.  I/O: none of its own.
- * Limits: SW_MODEL_STREAMS_MAX at once, each kept for SW_MODEL_STREAM_IDLE_MS while nobody asks. */
+ * The answer of the first four is the document of that protocol, with the type "application/json;
+ * provider=NAME; cost=BILLIONTHS", of who answered and what all attempts cost in dollars, or, to a
+ * request for a stream, the stream's name, with the type SW_MODEL_STREAM_TYPE, as soon as there is
+ * one. What has come since byte AFTER is then asked for again and again: each answer is whole
+ * events, with the type SW_MODEL_EVENTS_TYPE, or SW_MODEL_LAST_TYPE for the last one. Each is a
+ * call of its own with a record of its own, so that a replay makes none of them. Threads: the
+ * loop's.  I/O: none of its own. Limits: SW_MODEL_STREAMS_MAX at once, each kept for
+ * SW_MODEL_STREAM_IDLE_MS while nobody asks. */
 #pragma once
 #include "pkg/broker/model/model.h"
 #include "pkg/broker/service/service.h"

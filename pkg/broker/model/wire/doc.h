@@ -6,7 +6,7 @@
  * "there is none". The values inside of it are those up to `next`. Texts stay as they are written,
  * escapes included, so what goes from one document to another is copied byte by byte.
  * Stricter than JSON: no U+0000, no half of a surrogate pair, no depth beyond the limit.
- * Private to this room.  Threads: one at a time.  I/O: none.  Limits: wire.h. */
+ * For this room and pkg/broker/transcript.  Threads: one at a time.  I/O: none.  Limits: wire.h. */
 #pragma once
 #include "pkg/utils/base/buffer.h"
 
