@@ -11,6 +11,7 @@
 #define TASKS_DEFAULT 64u
 #define FILES_DEFAULT 256u
 #define DEADLINE_MS_DEFAULT 300000u
+#define IDLE_MS_DEFAULT 60000u
 #define NS_PER_MS 1000000u
 
 struct reading {
@@ -113,10 +114,12 @@ static enum sw_rc protocol_read(struct reading *reading, const json_t *value)
     const char *text;
     enum sw_rc rc = text_read(reading, "protocol", value, &text);
 
-    if (rc == SW_OK && strcmp(text, "stdio") != 0)
-        return refuse(reading, "protocol", "is \"stdio\"");
-    reading->manifest->protocol = SW_MANIFEST_STDIO;
-    return rc;
+    if (rc != SW_OK)
+        return rc;
+    if (strcmp(text, "stdio") != 0 && strcmp(text, "turns") != 0)
+        return refuse(reading, "protocol", "is \"stdio\" or \"turns\"");
+    reading->manifest->protocol = text[0] == 't' ? SW_MANIFEST_TURNS : SW_MANIFEST_STDIO;
+    return SW_OK;
 }
 
 static enum sw_rc type_read(struct reading *reading, const json_t *value)
@@ -192,13 +195,34 @@ static enum sw_rc deadline_read(struct reading *reading, const json_t *value)
     return rc;
 }
 
+static enum sw_rc idle_read(struct reading *reading, const json_t *value)
+{
+    const char *text;
+    uint64_t ns = 0;
+    enum sw_rc rc = text_read(reading, "idle", value, &text);
+
+    if (rc == SW_OK && strcmp(text, "0") != 0 &&
+        (sw_text_to_duration_ns(text, &ns) != SW_OK || ns / NS_PER_MS > SW_MANIFEST_IDLE_MS_MAX))
+        return refuse(reading, "idle", "is a time such as \"60s\", 0 to 24h");
+    reading->manifest->idle_ms = ns / NS_PER_MS;
+    return rc;
+}
+
+static enum sw_rc warm_read(struct reading *reading, const json_t *value)
+{
+    static const unsigned bounds[] = {0, SW_MANIFEST_WARM_MAX};
+
+    return number_read(reading, "warm", value, bounds, &reading->manifest->warm);
+}
+
 static const struct {
     const char *name;
     enum sw_rc (*read)(struct reading *reading, const json_t *value);
 } fields[] = {{"image", image_read},   {"packages", packages_read}, {"command", command_read},
               {"env", env_read},       {"protocol", protocol_read}, {"type", type_read},
               {"memory", memory_read}, {"tmp", tmp_read},           {"tasks", tasks_read},
-              {"files", files_read},   {"deadline", deadline_read}};
+              {"files", files_read},   {"deadline", deadline_read}, {"idle", idle_read},
+              {"warm", warm_read}};
 
 static enum sw_rc fields_read(struct reading *reading, json_t *object)
 {
@@ -233,7 +257,8 @@ enum sw_rc sw_manifest_read(struct sw_bytes text, struct sw_arena *arena,
                                    .tmp_bytes = TMP_DEFAULT,
                                    .tasks = TASKS_DEFAULT,
                                    .files = FILES_DEFAULT,
-                                   .deadline_ms = DEADLINE_MS_DEFAULT};
+                                   .deadline_ms = DEADLINE_MS_DEFAULT,
+                                   .idle_ms = IDLE_MS_DEFAULT};
     struct reading reading = {arena, &manifest, err};
     json_error_t where;
     json_t *object =

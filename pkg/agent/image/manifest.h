@@ -2,7 +2,8 @@
  *
  *     {"image": "sha256:...", "packages": ["sha256:..."], "command": ["python3", "main.py"],
  *      "env": {"NAME": "value"}, "protocol": "stdio", "type": "text/plain",
- *      "memory": "256MiB", "tmp": "64MiB", "tasks": 64, "files": 256, "deadline": "5m"}
+ *      "memory": "256MiB", "tmp": "64MiB", "tasks": 64, "files": 256, "deadline": "5m",
+ *      "idle": "60s", "warm": 0}
  *
  * image and command have to be there. The text is a guest's and is not trusted.
  * Threads: pure functions.  I/O: none.  Limits: those below. */
@@ -19,9 +20,13 @@
 #define SW_MANIFEST_TASKS_MAX 4096u
 #define SW_MANIFEST_FILES_MAX 65536u
 #define SW_MANIFEST_DEADLINE_MS_MAX 3600000u
+#define SW_MANIFEST_IDLE_MS_MAX 86400000u
+#define SW_MANIFEST_WARM_MAX 64u
 
 enum sw_manifest_protocol {
-    SW_MANIFEST_STDIO /* A process for each message: its input is the body, its output the reply. */
+    SW_MANIFEST_STDIO, /* A process for each message: its input is the body, its output the reply.
+                        */
+    SW_MANIFEST_TURNS  /* One that stays, and speaks frames (pkg/agent/runtime/process/turn.h). */
 };
 
 struct sw_manifest { /* In the arena. */
@@ -33,7 +38,10 @@ struct sw_manifest { /* In the arena. */
     const char *type; /* Of replies. */
     uint64_t memory_bytes, tmp_bytes;
     unsigned tasks, files;
-    uint64_t deadline_ms; /* Of a turn. */
+    uint64_t
+        deadline_ms;  /* Of a turn, or of the time until a process of turns asks for something. */
+    uint64_t idle_ms; /* TURNS: stays so long after a turn; 0: not at all. */
+    unsigned warm;    /* TURNS: processes that wait for an instance that is new. */
 };
 
 /* Read one.

@@ -1,9 +1,6 @@
 #include "pkg/broker/process/process.h"
 
-#include "pkg/agent/runtime/process/call.h"
-#include "pkg/broker/process/front.h"
-#include "pkg/agent/image/manifest.h"
-#include "pkg/utils/base/list.h"
+#include "pkg/broker/process/run.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -11,145 +8,115 @@
 #include <string.h>
 
 #define RUN_ARENA_MAX ((size_t)1 << 20)
-#define ENVIRONMENT_OF_OURS 20u
-#define NAME_MAX_BYTES 1024u
-
-struct sw_process_service {
-    struct sw_process_service_options options;
-    struct sw_list runs;
-    bool has_told;
-    struct sw_process_service_view view;
-};
-
-struct run { /* A call: a ticket. */
-    struct sw_process_service *service;
-    struct sw_list node;
-    struct sw_arena *arena;
-    sw_service_done *done;
-    void *done_ctx;
-    struct sw_manifest manifest;
-    struct sw_process_client client; /* In the arena, as the next ones are. */
-    const char *from;
-    struct sw_bytes type, body;
-    struct sw_image_wait wait;
-    struct sw_timer *deadline;
-    struct sw_process *process; /* NULL: it has not begun. */
-    struct sw_process_front *front;
-    struct sw_buffer reply, log;
-    uint64_t started_ms;
-    bool is_late, is_too_large;
-};
+#define QUEUE_LOOK_MAX 256u /* Of those that wait, so many are compared. */
 
 /* --- The end --------------------------------------------------------------------------------- */
 
-static void run_free(struct run *run)
+static void run_free(struct sw_run *run)
 {
     sw_image_wait_cancel(&run->wait);
-    sw_process_free(run->process);
-    sw_process_front_free(run->front);
+    if (run->queued.next != &run->queued)
+        run->service->waiting_count--;
+    sw_list_remove(&run->queued);
+    sw_stdio_done(&run->stdio);
     sw_timer_free(run->deadline);
-    sw_buffer_done(&run->reply);
+    sw_buffer_done(&run->frame);
     sw_buffer_done(&run->log);
-    if (run->node.next != NULL)
-        sw_list_remove(&run->node);
+    sw_list_remove(&run->node);
     sw_arena_free(run->arena);
     free(run);
 }
 
-static void answer(struct run *run, int32_t status, struct sw_bytes reply)
+static void answer(struct sw_run *run, struct sw_process_answer *head, struct sw_bytes frame)
 {
-    struct sw_process_service *service = run->service;
-    struct sw_process_answer head = {
-        .status = status,
-        .log_size = (uint32_t)run->log.size,
-        .reply_size = (uint32_t)reply.size,
-        .ran_ms = (uint32_t)(sw_loop_now_ms(service->options.loop) - run->started_ms)};
-    struct sw_buffer out;
+    struct sw_service_answer said = {.rc = SW_E_EXHAUSTED};
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer out;
 
-    sw_buffer_init(&out, sizeof head + SW_PROCESS_LOG_MAX + SW_PROCESS_REPLY_MAX);
-    sw_buffer_put(&out, &head, sizeof head);
+    head->log_size = (uint32_t)run->log.size;
+    head->frame_size = (uint32_t)frame.size;
+    head->ran_ms = (uint32_t)(sw_loop_now_ms(run->service->options.loop) - run->started_ms);
+    sw_buffer_init(&out, sizeof *head + SW_PROCESS_LOG_MAX + SW_TURN_FRAME_MAX);
+    sw_buffer_put(&out, head, sizeof *head);
     sw_buffer_put(&out, run->log.data, run->log.size);
-    sw_buffer_put(&out, reply.data, reply.size);
-    *(status == 0 ? &service->view.done : &service->view.failed) += 1;
-    if (out.failed)
-        run->done(run->done_ctx, &(struct sw_service_answer){.rc = SW_E_EXHAUSTED});
-    else
-        run->done(run->done_ctx, &(struct sw_service_answer){
-                                     .rc = SW_OK,
-                                     .type = {run->manifest.type, strlen(run->manifest.type)},
-                                     .body = {out.data, out.size}});
-    sw_buffer_done(&out);
+    sw_buffer_put(&out, frame.data, frame.size);
+    if (!out.failed)
+        said = (struct sw_service_answer){.rc = SW_OK, .body = {out.data, out.size}};
+    run->done(run->done_ctx, &said);
     run_free(run);
 }
 
-static void refuse(struct run *run, enum sw_rc rc, const char *words, const char *hint)
+void sw_run_answer(struct sw_run *run, struct sw_bytes frame, const uint8_t *digest)
 {
-    char text[SW_ERR_MESSAGE_MAX + SW_ERR_HINT_MAX + 4];
+    struct sw_process_answer head = {.kind = SW_PROCESS_ANSWERS};
+
+    if (digest != NULL)
+        memcpy(head.digest, digest, sizeof head.digest);
+    answer(run, &head, frame);
+}
+
+void sw_run_refuse(struct sw_run *run, enum sw_rc rc, const char *words, const char *hint)
+{
+    struct sw_process_answer head = {.kind = SW_PROCESS_ANSWERS};
+    char text[SW_RUN_WORDS_MAX + SW_ERR_HINT_MAX + 4];
+    struct sw_turn_view end = {.head = {.kind = SW_TURN_END, .status = (int32_t)rc}};
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer frame;
 
     (void)snprintf(text, sizeof text, "%s%s%s", words, hint[0] == '\0' ? "" : "; ", hint);
     sw_utf8_mend(text);
-    answer(run, (int32_t)rc, (struct sw_bytes){text, strlen(text)});
+    end.body = (struct sw_bytes){text, strlen(text)};
+    sw_buffer_init(&frame, sizeof end.head + sizeof text);
+    sw_turn_put(&frame, &end);
+    run->service->view.failed++;
+    answer(run, &head, (struct sw_bytes){frame.data, frame.failed ? 0 : frame.size});
+}
+
+void sw_run_answer_later(struct sw_run *run)
+{
+    sw_timer_start(run->deadline, 0);
 }
 
 /* The last lines of what it wrote to standard error, which say why, as a rule. */
-static const char *last_words(struct run *run, char ret_words[SW_ERR_MESSAGE_MAX])
+static const char *last_words(const struct sw_buffer *log, char ret_words[SW_ERR_MESSAGE_MAX])
 {
-    size_t size = run->log.size, begin;
+    size_t size = log->size, begin;
 
-    while (size > 0 && strchr(" \n\r\t", run->log.data[size - 1]) != NULL)
+    while (size > 0 && strchr(" \n\r\t", log->data[size - 1]) != NULL)
         size--;
     begin = size > 300 ? size - 300 : 0;
     (void)snprintf(ret_words, SW_ERR_MESSAGE_MAX, "%.*s", (int)(size - begin),
-                   size == 0 ? "" : (const char *)run->log.data + begin);
+                   size == 0 ? "" : (const char *)log->data + begin);
     sw_utf8_mend(ret_words);
     return ret_words;
 }
 
-static void on_exit_process(void *ctx, const struct sw_process_end *end)
+void sw_run_explain(const struct sw_process_end *end, const struct sw_manifest *manifest,
+                    const struct sw_buffer *log, struct sw_run_refusal *ret_refusal)
 {
-    struct run *run = ctx;
-    char words[SW_ERR_MESSAGE_MAX * 2], last[SW_ERR_MESSAGE_MAX];
+    char last[SW_ERR_MESSAGE_MAX];
 
+    *ret_refusal = (struct sw_run_refusal){.rc = end->rc};
     if (end->rc != SW_OK) {
-        refuse(run, end->rc, end->words, end->hint);
-    } else if (run->is_too_large) {
-        refuse(run, SW_E_EXHAUSTED, "the program's reply is larger than 3 MiB", "");
-    } else if (run->is_late) {
-        (void)snprintf(words, sizeof words, "the program took longer than %llu ms and was ended",
-                       (unsigned long long)run->manifest.deadline_ms);
-        refuse(run, SW_E_TIMEOUT, words, "its manifest's deadline says how long it may take");
+        (void)snprintf(ret_refusal->words, sizeof ret_refusal->words, "%s%s%s", end->words,
+                       end->hint[0] == '\0' ? "" : "; ", end->hint);
     } else if (end->has_no_memory) {
-        (void)snprintf(words, sizeof words, "the program needed more memory than %llu MiB",
-                       (unsigned long long)(run->manifest.memory_bytes >> 20));
-        refuse(run, SW_E_EXHAUSTED, words, "its manifest's memory says how much it may have");
+        ret_refusal->rc = SW_E_EXHAUSTED;
+        (void)snprintf(ret_refusal->words, sizeof ret_refusal->words,
+                       "the program needed more memory than %llu MiB; its manifest's memory says "
+                       "how much it may have",
+                       (unsigned long long)(manifest->memory_bytes >> 20));
     } else if (end->signal != 0) {
-        (void)snprintf(words, sizeof words, "the program was ended by signal %d: %s", end->signal,
-                       last_words(run, last));
-        refuse(run, SW_E_INTERNAL, words, "");
+        ret_refusal->rc = SW_E_INTERNAL;
+        (void)snprintf(ret_refusal->words, sizeof ret_refusal->words,
+                       "the program was ended by signal %d: %s", end->signal,
+                       last_words(log, last));
     } else if (end->status != 0) {
-        (void)snprintf(words, sizeof words, "the program ended with status %d: %s", end->status,
-                       last_words(run, last));
-        refuse(run, SW_E_PRECONDITION, words, "");
-    } else {
-        answer(run, 0, (struct sw_bytes){run->reply.data, run->reply.size});
+        ret_refusal->rc = SW_E_PRECONDITION;
+        (void)snprintf(ret_refusal->words, sizeof ret_refusal->words,
+                       "the program ended with status %d: %s", end->status, last_words(log, last));
     }
 }
 
-/* --- What the process does ------------------------------------------------------------------- */
-
-static void on_ready(void *ctx, const char *missing)
-{
-    struct run *run = ctx;
-    struct sw_process_service *service = run->service;
-
-    if (missing[0] == '\0' || service->has_told || service->options.on_missing == NULL)
-        return;
-    service->has_told = true;
-    service->options.on_missing(service->options.ctx, missing);
-}
-
-/* Of the log the end is kept. */
-static void log_add(struct sw_buffer *log, struct sw_bytes bytes)
+void sw_log_add(struct sw_buffer *log, struct sw_bytes bytes)
 {
     const uint8_t *at = bytes.data;
 
@@ -162,172 +129,176 @@ static void log_add(struct sw_buffer *log, struct sw_bytes bytes)
     sw_buffer_put(log, at, bytes.size);
 }
 
-static void on_output(void *ctx, bool is_error, struct sw_bytes bytes)
+void sw_run_told_missing(struct sw_process_service *service, const char *missing)
 {
-    struct run *run = ctx;
-
-    if (is_error) {
-        log_add(&run->log, bytes);
+    if (missing[0] == '\0' || service->has_told || service->options.on_missing == NULL)
         return;
-    }
-    sw_buffer_put(&run->reply, bytes.data, bytes.size);
-    if (!run->reply.failed)
-        return;
-    run->is_too_large = true;
-    sw_process_kill(run->process);
+    service->has_told = true;
+    service->options.on_missing(service->options.ctx, missing);
 }
 
-static void on_request(void *ctx, struct sw_http_request *request, const char *path)
+void sw_run_too_late(struct sw_run *run, const struct sw_manifest *manifest)
 {
-    const struct run *run = ctx;
-    const struct sw_process_service_options *options = &run->service->options;
+    char words[SW_ERR_MESSAGE_MAX];
 
-    options->serve(options->ctx, request, &run->client, path);
-}
-
-static void on_accept(void *ctx, struct sw_stream *stream)
-{
-    struct run *run = ctx;
-
-    if (run->front == NULL)
-        run->front = sw_process_front_new(run->service->options.loop, run->service->options.system,
-                                          on_request, run);
-    if (run->front == NULL)
-        sw_stream_close(stream);
-    else
-        sw_process_front_serve(run->front, stream);
+    (void)snprintf(words, sizeof words, "the program took longer than %llu ms and was ended",
+                   (unsigned long long)manifest->deadline_ms);
+    sw_run_refuse(run, SW_E_TIMEOUT, words, "its manifest's deadline says how long it may take");
 }
 
 static void on_deadline(void *ctx)
 {
-    struct run *run = ctx;
+    struct sw_run *run = ctx;
+    struct sw_process_answer lost = {.kind = SW_PROCESS_LOST};
 
-    if (run->process == NULL) {
-        refuse(run, SW_E_TIMEOUT, "the images of the program could not be had in time", "");
-        return;
+    if (run->is_lost)
+        answer(run, &lost, (struct sw_bytes){NULL, 0});
+    else if (run->refusal.rc != SW_OK)
+        sw_run_refuse(run, run->refusal.rc, run->refusal.words, "");
+    else if (run->seat != NULL)
+        sw_seat_end_late(run);
+    else if (run->stdio.process != NULL)
+        sw_stdio_end(run);
+    else if (run->queued.next != &run->queued)
+        sw_run_refuse(run, SW_E_EXHAUSTED, "the message waited too long for room for a process",
+                      "agents.processes says how many may run");
+    else
+        sw_run_refuse(run, SW_E_TIMEOUT, "the images of the program could not be had in time", "");
+}
+
+/* --- Room for processes ---------------------------------------------------------------------- */
+
+static enum sw_rc run_start(struct sw_run *run, struct sw_err *err)
+{
+    return run->manifest.protocol == SW_MANIFEST_TURNS ? sw_seat_start(run, err)
+                                                       : sw_stdio_start(run, err);
+}
+
+static bool is_of_one_agent(const struct sw_run *one, const struct sw_run *other)
+{
+    return strcmp(one->client.agent, other->client.agent) == 0 &&
+           strcmp(one->client.name_space, other->client.name_space) == 0;
+}
+
+/* How many calls of its Agent are handled by a process now. */
+static unsigned weight_of(const struct sw_run *run)
+{
+    unsigned count = 0;
+
+    SW_LIST_EACH(&run->service->runs, node)
+    {
+        const struct sw_run *other = SW_LIST_ITEM(node, struct sw_run, node);
+
+        count +=
+            (other->seat != NULL || other->stdio.process != NULL) && is_of_one_agent(run, other);
     }
-    run->is_late = true;
-    sw_process_kill(run->process);
+    return count;
+}
+
+/* Who comes next: of the Agent that has fewest, and of those the first. */
+static struct sw_run *queue_next(struct sw_process_service *service)
+{
+    struct sw_run *best = NULL;
+    unsigned best_weight = 0, looked = 0;
+
+    SW_LIST_EACH(&service->waiting, node)
+    {
+        struct sw_run *run = SW_LIST_ITEM(node, struct sw_run, queued);
+        unsigned weight;
+
+        if (++looked > QUEUE_LOOK_MAX)
+            break;
+        if (best != NULL && is_of_one_agent(best, run))
+            continue;
+        weight = weight_of(run);
+        if (best == NULL || weight < best_weight) {
+            best = run;
+            best_weight = weight;
+        }
+    }
+    return best;
+}
+
+static void pump(void *ctx)
+{
+    struct sw_process_service *service = ctx;
+
+    while (!sw_list_is_empty(&service->waiting) &&
+           sw_processes_has_room(service->options.processes)) {
+        struct sw_run *run = queue_next(service);
+        struct sw_err err = {0};
+        enum sw_rc rc;
+
+        sw_list_remove(&run->queued);
+        service->waiting_count--;
+        rc = run_start(run, &err);
+        if (rc != SW_OK)
+            sw_run_refuse(run, rc, err.message, err.hint);
+    }
+    while (sw_seats_closing(service) < service->waiting_count && sw_seat_evict(service))
+        service->view.evicted++;
+}
+
+void sw_queue_pump(struct sw_process_service *service)
+{
+    sw_timer_start(service->pump, 0);
+}
+
+/* Its images are there: start, or wait for room. */
+static enum sw_rc place(struct sw_run *run, struct sw_err *err)
+{
+    struct sw_process_service *service = run->service;
+
+    if ((sw_list_is_empty(&service->waiting) &&
+         sw_processes_has_room(service->options.processes)) ||
+        (run->manifest.protocol == SW_MANIFEST_TURNS && sw_seat_is_ready(run)))
+        return run_start(run, err);
+    if (service->waiting_count >= SW_PROCESS_WAITING_MAX)
+        return sw_err_set(err, SW_E_EXHAUSTED, "%u messages wait for room for a process",
+                          SW_PROCESS_WAITING_MAX);
+    sw_list_add(&service->waiting, &run->queued);
+    service->waiting_count++;
+    sw_queue_pump(service);
+    return SW_OK;
 }
 
 /* --- The start ------------------------------------------------------------------------------- */
 
-struct environment {
-    struct sw_arena *arena;
-    const char *items[ENVIRONMENT_OF_OURS + SW_MANIFEST_WORDS_MAX + 1];
-    size_t count;
-    bool has_failed;
-};
-
-static void put(struct environment *environment, const char *name, struct sw_bytes value)
-{
-    const char *item = sw_arena_print(environment->arena, "%s=%.*s", name, (int)value.size,
-                                      value.size == 0 ? "" : (const char *)value.data);
-
-    environment->has_failed = environment->has_failed || item == NULL;
-    environment->items[environment->count++] = item;
-}
-
-/* Where a program looks for models if it was written for them, and for what its packages hold. */
-static void put_all(struct environment *environment, const struct run *run)
-{
-    static const char *const same[][2] = {
-        {"PATH", "/usr/local/bin:/usr/bin:/bin"},
-        {"HOME", "/tmp"},
-        {"TMPDIR", "/tmp"},
-        {"LANG", "C.UTF-8"},
-        {"PYTHONDONTWRITEBYTECODE", "1"},
-        {"OPENAI_BASE_URL", "http://127.0.0.1:7420/openai/v1"},
-        {"OPENAI_API_BASE", "http://127.0.0.1:7420/openai/v1"},
-        {"OPENAI_API_KEY", "swarm"},
-        {"ANTHROPIC_BASE_URL", "http://127.0.0.1:7420/anthropic"},
-        {"ANTHROPIC_API_KEY", "swarm"},
-    };
-    const struct sw_process_client *client = &run->client;
-    char paths[SW_MANIFEST_PACKAGES_MAX * 16] = "";
-    size_t used = 0;
-
-    /* Of two of a name programs see the first. */
-    for (size_t i = 0; run->manifest.environment[i] != NULL; i++)
-        environment->items[environment->count++] = run->manifest.environment[i];
-    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
-        put(environment, same[i][0], (struct sw_bytes){same[i][1], strlen(same[i][1])});
-    put(environment, "SWARM_NAMESPACE",
-        (struct sw_bytes){client->name_space, strlen(client->name_space)});
-    put(environment, "SWARM_AGENT", (struct sw_bytes){client->agent, strlen(client->agent)});
-    put(environment, "SWARM_KEY", client->instance);
-    put(environment, "SWARM_FROM", (struct sw_bytes){run->from, strlen(run->from)});
-    put(environment, "SWARM_TYPE", run->type);
-    for (unsigned i = 0; run->manifest.packages[i] != NULL; i++)
-        used += (size_t)snprintf(paths + used, sizeof paths - used, "%s/packages/%u",
-                                 i > 0 ? ":" : "", i);
-    if (used > 0) {
-        put(environment, "PYTHONPATH", (struct sw_bytes){paths, used});
-        put(environment, "NODE_PATH", (struct sw_bytes){paths, used});
-    }
-    environment->items[environment->count] = NULL;
-}
-
-static enum sw_rc process_start(struct run *run, const char *const *folders, struct sw_err *err)
-{
-    struct environment environment = {.arena = run->arena};
-    const struct sw_process_options options = {.image = folders[0],
-                                               .packages = folders + 1,
-                                               .command = run->manifest.command,
-                                               .environment = environment.items,
-                                               .memory_bytes_max = run->manifest.memory_bytes,
-                                               .tmp_bytes_max = run->manifest.tmp_bytes,
-                                               .tasks_max = run->manifest.tasks,
-                                               .files_max = run->manifest.files,
-                                               .handler = {.ctx = run,
-                                                           .on_ready = on_ready,
-                                                           .on_output = on_output,
-                                                           .on_accept = on_accept,
-                                                           .on_exit = on_exit_process}};
-    enum sw_rc rc;
-
-    put_all(&environment, run);
-    if (environment.has_failed)
-        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the environment of a program");
-    rc = sw_process_start(run->service->options.processes, &options, &run->process, err);
-    if (rc == SW_OK && run->body.size > 0)
-        rc = sw_process_write(run->process, run->body);
-    if (rc == SW_OK)
-        sw_process_end_input(run->process);
-    return rc;
-}
-
 /* All images are there, and then the process; or wait for the next one.
- * SW_E_UNAVAILABLE: on_image follows. */
-static enum sw_rc advance(struct run *run, struct sw_err *err)
+ * SW_E_UNAVAILABLE: on_image follows, if run->wait is in a list. */
+static enum sw_rc advance(struct sw_run *run, struct sw_err *err)
 {
-    const char *folders[SW_MANIFEST_PACKAGES_MAX + 2] = {NULL};
     const char *const *packages = run->manifest.packages;
 
     for (size_t i = 0; i == 0 || packages[i - 1] != NULL; i++) {
         const char *digest = i == 0 ? run->manifest.image : packages[i - 1];
         enum sw_rc rc = sw_images_get(run->service->options.images, run->client.name_space, digest,
-                                      &run->wait, &folders[i], err);
+                                      &run->wait, &run->folders[i], err);
 
         if (rc != SW_OK)
             return rc;
     }
-    return process_start(run, folders, err);
+    return place(run, err);
+}
+
+static bool is_coming(const struct sw_run *run, enum sw_rc rc)
+{
+    return rc == SW_E_UNAVAILABLE && run->wait.node.next != &run->wait.node;
 }
 
 static void on_image(void *ctx, const struct sw_err *failure)
 {
-    struct run *run = ctx;
+    struct sw_run *run = ctx;
     struct sw_err err = {0};
     enum sw_rc rc;
 
     if (failure->rc != SW_OK) {
-        refuse(run, failure->rc, failure->message, failure->hint);
+        sw_run_refuse(run, failure->rc, failure->message, failure->hint);
         return;
     }
     rc = advance(run, &err);
-    if (rc != SW_OK && (rc != SW_E_UNAVAILABLE || run->wait.node.next == &run->wait.node))
-        refuse(run, rc, err.message, err.hint);
+    if (rc != SW_OK && !is_coming(run, rc))
+        sw_run_refuse(run, rc, err.message, err.hint);
 }
 
 /* --- The call -------------------------------------------------------------------------------- */
@@ -339,42 +310,63 @@ static struct sw_bytes copy(struct sw_arena *arena, struct sw_bytes bytes)
     return (struct sw_bytes){kept, kept == NULL ? 0 : bytes.size};
 }
 
-static enum sw_rc call_read(struct run *run, const struct sw_service_call *call, struct sw_err *err)
+static bool has_nul(struct sw_bytes bytes)
+{
+    return bytes.size > 0 && memchr(bytes.data, 0, bytes.size) != NULL;
+}
+
+/* The frame is an agent's: that in front of processes makes none that is wrong. */
+static enum sw_rc frame_read(struct sw_run *run, struct sw_bytes bytes, struct sw_err *err)
+{
+    struct sw_turn_view *message = &run->message;
+    unsigned kind = run->manifest_text.size > 0 ? SW_TURN_BEGIN : SW_TURN_RESULT;
+    size_t size = 0;
+    enum sw_rc rc;
+
+    sw_buffer_init(&run->frame, SW_TURN_FRAME_MAX);
+    sw_buffer_put(&run->frame, bytes.data, bytes.size);
+    if (run->frame.failed)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a call of a process");
+    sw_sha256_of(run->manifest_text.data, run->manifest_text.size, run->manifest_digest);
+    rc = sw_turn_read((struct sw_bytes){run->frame.data, run->frame.size}, message, &size, err);
+    if (rc != SW_OK || size != bytes.size || message->head.kind != kind || has_nul(message->name) ||
+        has_nul(message->type))
+        return sw_err_set(err, SW_E_INVALID, SW_PROCESS_SERVICE " is for the agents of processes");
+    return SW_OK;
+}
+
+static enum sw_rc call_read(struct sw_run *run, const struct sw_service_call *call,
+                            struct sw_err *err)
 {
     struct sw_reader reader = sw_reader_of(call->body.data, call->body.size);
-    struct sw_bytes head = sw_reader_take(&reader, sizeof(struct sw_process_call)), manifest, from;
+    struct sw_bytes head = sw_reader_take(&reader, sizeof(struct sw_process_call)), frame;
     struct sw_process_call sizes;
 
     if (head.size < sizeof sizes)
         return sw_err_set(err, SW_E_INVALID, SW_PROCESS_SERVICE " is for the agents of processes");
     memcpy(&sizes, head.data, sizeof sizes);
-    manifest = sw_reader_take(&reader, sizes.manifest_size);
-    from = sw_reader_take(&reader, sizes.from_size);
-    run->body = sw_reader_take(&reader, sizes.body_size);
-    if (!sw_reader_is_finished(&reader) || manifest.size > SW_PROCESS_MANIFEST_MAX ||
-        from.size > NAME_MAX_BYTES || memchr(from.data == NULL ? "" : from.data, 0, from.size) ||
-        memchr(call->type.size == 0 ? "" : call->type.data, 0, call->type.size))
+    memcpy(run->life, sizes.life, sizeof run->life);
+    run->manifest_text = sw_reader_take(&reader, sizes.manifest_size);
+    frame = sw_reader_take(&reader, sizes.frame_size);
+    if (!sw_reader_is_finished(&reader) || run->manifest_text.size > SW_PROCESS_MANIFEST_MAX)
         return sw_err_set(err, SW_E_INVALID, SW_PROCESS_SERVICE " is for the agents of processes");
-    run->from = copy(run->arena, from).data;
-    run->body = copy(run->arena, run->body);
-    run->type = copy(run->arena, call->type);
+    run->manifest_text = copy(run->arena, run->manifest_text);
     run->client =
         (struct sw_process_client){.name_space = sw_arena_print(run->arena, "%s", call->name_space),
                                    .agent = sw_arena_print(run->arena, "%s", call->agent),
                                    .instance = copy(run->arena, call->instance),
                                    .turn = call->turn,
                                    .depth = call->depth};
-    if (run->from == NULL || run->body.data == NULL || run->type.data == NULL ||
-        run->client.name_space == NULL || run->client.agent == NULL ||
-        run->client.instance.data == NULL)
+    if (run->manifest_text.data == NULL || run->client.name_space == NULL ||
+        run->client.agent == NULL || run->client.instance.data == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a call of a process");
-    return sw_manifest_read(manifest, run->arena, &run->manifest, err);
+    return frame_read(run, frame, err);
 }
 
-static struct run *run_new(struct sw_process_service *service, sw_service_done *done,
-                           void *done_ctx)
+static struct sw_run *run_new(struct sw_process_service *service, sw_service_done *done,
+                              void *done_ctx)
 {
-    struct run *run = calloc(1, sizeof *run);
+    struct sw_run *run = calloc(1, sizeof *run);
 
     if (run == NULL)
         return NULL;
@@ -383,7 +375,8 @@ static struct run *run_new(struct sw_process_service *service, sw_service_done *
     run->done_ctx = done_ctx;
     run->wait = (struct sw_image_wait){.ctx = run, .done = on_image};
     sw_list_init(&run->wait.node);
-    sw_buffer_init(&run->reply, SW_PROCESS_REPLY_MAX);
+    sw_list_init(&run->queued);
+    sw_list_add(&service->runs, &run->node);
     sw_buffer_init(&run->log, SW_PROCESS_LOG_MAX);
     run->arena = sw_arena_new(RUN_ARENA_MAX);
     run->deadline = sw_timer_new(service->options.loop, on_deadline, run);
@@ -394,32 +387,51 @@ static struct run *run_new(struct sw_process_service *service, sw_service_done *
     return NULL;
 }
 
+/* To the process that is there, or on the way to one that is not. */
+static enum sw_rc run_begin(struct sw_run *run, struct sw_err *err)
+{
+    enum sw_rc rc = sw_seat_offer(run, err);
+
+    if (rc != SW_E_NOT_FOUND)
+        return rc;
+    rc = sw_manifest_read(run->manifest_text, run->arena, &run->manifest, err);
+    if (rc != SW_OK)
+        return rc;
+    if (run->message.head.value2 > 1)
+        run->service->view.repeated++;
+    sw_timer_start(run->deadline, run->manifest.deadline_ms);
+    return advance(run, err);
+}
+
 static enum sw_rc start(void *ctx, const struct sw_service_call *call, sw_service_done *done,
                         void *done_ctx, void **ret_ticket, struct sw_err *err)
 {
     struct sw_process_service *service = ctx;
-    struct run *run = run_new(service, done, done_ctx);
+    struct sw_run *run = run_new(service, done, done_ctx);
     enum sw_rc rc;
 
     if (run == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a call of a process");
     rc = call_read(run, call, err);
     if (rc == SW_OK)
-        rc = advance(run, err);
-    if (rc != SW_OK && (rc != SW_E_UNAVAILABLE || sw_list_is_empty(&run->wait.node))) {
+        rc = run_begin(run, err);
+    if (rc != SW_OK && !is_coming(run, rc)) {
         run_free(run);
         return rc;
     }
-    sw_list_add(&service->runs, &run->node);
-    sw_timer_start(run->deadline, run->manifest.deadline_ms);
     *ret_ticket = run;
     return SW_OK;
 }
 
 static void cancel(void *ctx, void *ticket)
 {
+    struct sw_run *run = ticket;
+
     (void)ctx;
-    run_free(ticket);
+    if (run->seat != NULL)
+        sw_seat_leave(run);
+    run_free(run);
+    sw_queue_pump(ctx);
 }
 
 enum sw_rc sw_process_service_new(const struct sw_process_service_options *options,
@@ -436,6 +448,11 @@ enum sw_rc sw_process_service_new(const struct sw_process_service_options *optio
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the service " SW_PROCESS_SERVICE);
     service->options = *options;
     sw_list_init(&service->runs);
+    sw_list_init(&service->waiting);
+    sw_list_init(&service->seats);
+    service->pump = sw_timer_new(options->loop, pump, service);
+    if (service->pump == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the service " SW_PROCESS_SERVICE);
     rc = sw_services_add(services, &entry, err);
     if (rc == SW_OK)
         *ret_service = SW_TAKE(service);
@@ -446,8 +463,10 @@ void sw_process_service_free(struct sw_process_service *service)
 {
     if (service == NULL)
         return;
+    sw_seats_free(service);
     while (!sw_list_is_empty(&service->runs))
-        run_free(SW_LIST_ITEM(sw_list_first(&service->runs), struct run, node));
+        run_free(SW_LIST_ITEM(sw_list_first(&service->runs), struct sw_run, node));
+    sw_timer_free(service->pump);
     free(service);
 }
 
@@ -456,4 +475,6 @@ void sw_process_service_view(const struct sw_process_service *service,
 {
     *ret_view = service->view;
     ret_view->running = sw_processes_count(service->options.processes);
+    ret_view->idle = sw_seats_idle(service);
+    ret_view->waiting = service->waiting_count;
 }

@@ -15,11 +15,17 @@
 
     agent.run()
 
-The program is run once for each message; its memory is gone after that. Nothing but the standard
-library is imported.
+With "protocol": "turns" in agent.program the process stays, agent.state is durable, and ask, send,
+publish, receive, sleep, approve and fetch are there. Otherwise the program is run once for each
+message. Nothing but the standard library is imported.
 """
 from swarm import model
-from swarm.agent import Agent, Message
+from swarm.agent import Agent
 from swarm.errors import Error, Refusal
+from swarm.host import (Approval, Response, approve, ask, call, fetch, log, now, publish, receive,
+                        send, sleep, subscribe, unsubscribe)
+from swarm.message import Message
 
-__all__ = ["Agent", "Error", "Message", "Refusal", "model"]
+__all__ = ["Agent", "Approval", "Error", "Message", "Refusal", "Response", "approve", "ask", "call",
+           "fetch", "log", "model", "now", "publish", "receive", "send", "sleep", "subscribe",
+           "unsubscribe"]

@@ -1,27 +1,38 @@
 /* What the agent in front of a process (cmd/swarm-process-agent) and swarmd say to each other: the
- * body of a call of SW_PROCESS_SERVICE, whose type is that of the message, and of its answer, whose
- * type is that of the reply. Little-endian, and laid out as here on both sides.
+ * body of a call of SW_PROCESS_SERVICE, and of its answer. Little-endian, and laid out as here on
+ * both sides.
  *
- *     struct sw_process_call | manifest | sender | body
- *     struct sw_process_answer | log | reply, or words
+ *     struct sw_process_call | manifest | frame (turn.h), a BEGIN or a RESULT
+ *     struct sw_process_answer | log | frame, what the process asks for, or END
+ *
+ * A message is a call with BEGIN. For a program of the protocol of stdio the answer is END. One of
+ * turns may ask for something: its agent does it, keeps the result, and calls with that, and so on
+ * until END. If the process is no more then, or not where it was, the answer is LOST, and the agent
+ * calls with BEGIN again; all that is asked for again is answered from what it kept.
  *
  * Threads: pure data.  I/O: none. */
 #pragma once
-#include <stdint.h>
+#include "pkg/agent/runtime/process/turn.h"
 
 #define SW_PROCESS_SERVICE "swarm.process"
 #define SW_PROCESS_MANIFEST_MAX 16384u
+#define SW_PROCESS_LIFE_SIZE 16u
+#define SW_PROCESS_DIGEST_SIZE 32u
 
 struct sw_process_call {
-    uint32_t manifest_size, from_size, body_size;
-    uint32_t flags;   /* Of the message: enum swarm_message_flag. */
-    uint64_t time_ns; /* Of the turn. */
+    uint32_t manifest_size; /* 0 with RESULT. */
+    uint32_t frame_size;
+    uint8_t life[SW_PROCESS_LIFE_SIZE]; /* Of the instance: no other that had its name has it. */
 };
 
+enum sw_process_answer_kind { SW_PROCESS_ANSWERS, SW_PROCESS_LOST };
+
 struct sw_process_answer {
-    int32_t status;                /* 0, or a negative code and words. */
-    uint32_t log_size, reply_size; /* Lines that it wrote to standard error; its reply. */
-    uint32_t ran_ms;               /* From the start to the end of the program. */
+    uint32_t kind;     /* LOST: there is no frame. */
+    uint32_t log_size; /* Lines; "<3>" to "<7>" before one is its level, as sd-daemon(3) has it. */
+    uint32_t frame_size;
+    uint32_t ran_ms;                        /* Since the call. */
+    uint8_t digest[SW_PROCESS_DIGEST_SIZE]; /* Of a request: all of it. */
 };
 _Static_assert(sizeof(struct sw_process_call) == 24, "the same on both sides");
-_Static_assert(sizeof(struct sw_process_answer) == 16, "the same on both sides");
+_Static_assert(sizeof(struct sw_process_answer) == 48, "the same on both sides");

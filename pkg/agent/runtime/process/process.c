@@ -78,6 +78,11 @@ unsigned sw_processes_count(const struct sw_processes *processes)
     return processes->count;
 }
 
+bool sw_processes_has_room(const struct sw_processes *processes)
+{
+    return processes->count < processes->processes_max;
+}
+
 /* --- The end --------------------------------------------------------------------------------- */
 
 static void control_close(struct sw_process *process)
@@ -227,8 +232,12 @@ static void on_data(void *ctx, struct sw_stream *stream, struct sw_bytes bytes)
 
 static void on_end(void *ctx, struct sw_stream *stream)
 {
-    (void)ctx;
+    struct sw_process *process = ctx;
+    bool is_talk = pipe_of(process, stream) == TALK;
+
     sw_stream_close(stream);
+    if (is_talk && !process->is_freed)
+        process->handler.on_talk(process->handler.ctx, (struct sw_bytes){NULL, 0});
 }
 
 static void on_close(void *ctx, struct sw_stream *stream, enum sw_rc rc)
@@ -553,4 +562,10 @@ void sw_process_end_input(struct sw_process *process)
 enum sw_rc sw_process_talk(struct sw_process *process, struct sw_bytes bytes)
 {
     return put(process, TALK, bytes);
+}
+
+void sw_process_end_talk(struct sw_process *process)
+{
+    if (process->streams[TALK] != NULL)
+        sw_stream_finish(process->streams[TALK]);
 }

@@ -41,6 +41,8 @@ SW_MUST_CHECK enum sw_rc sw_processes_new(const struct sw_processes_options *opt
 void sw_processes_free(struct sw_processes *processes);
 SW_DEFINE_CLEANUP(struct sw_processes, sw_processes_free)
 unsigned sw_processes_count(const struct sw_processes *processes); /* That run, or end. */
+/* Whether another one may be started. */
+bool sw_processes_has_room(const struct sw_processes *processes);
 
 struct sw_process_end {
     /* SW_OK: it ran and ended, with status, or by signal if that is not 0. Otherwise it did not
@@ -57,7 +59,7 @@ struct sw_process_handler {
     void (*on_ready)(void *ctx, const char *missing); /* May be NULL. */
     /* From its standard output, or standard error; borrowed for the call. */
     void (*on_output)(void *ctx, bool is_error, struct sw_bytes bytes);
-    /* From its descriptor 3. NULL: it has none. */
+    /* From its descriptor 3; no bytes: it has closed that. NULL: it has none. */
     void (*on_talk)(void *ctx, struct sw_bytes bytes);
     /* It connected to the listener; the stream is the callee's. */
     void (*on_accept)(void *ctx, struct sw_stream *stream);
@@ -92,6 +94,8 @@ SW_MUST_CHECK enum sw_rc sw_process_write(struct sw_process *process, struct sw_
 void sw_process_end_input(struct sw_process *process);
 /* As sw_process_write, for its descriptor 3. */
 SW_MUST_CHECK enum sw_rc sw_process_talk(struct sw_process *process, struct sw_bytes bytes);
+/* Tell it that no more comes by its descriptor 3. */
+void sw_process_end_talk(struct sw_process *process);
 /* End it and all that it started, without asking: no signal can be ignored. on_exit follows. */
 void sw_process_kill(struct sw_process *process);
 /* After on_exit; before: it is killed, and no callback comes any more. NULL: nothing. */

@@ -37,6 +37,8 @@ static void the_least_has_defaults(void **state)
     assert_int_equal(manifest.files, 256);
     assert_int_equal(manifest.deadline_ms, 300000);
     assert_int_equal(manifest.protocol, SW_MANIFEST_STDIO);
+    assert_int_equal(manifest.idle_ms, 60000);
+    assert_int_equal(manifest.warm, 0);
     assert_string_equal(manifest.type, "text/plain; charset=utf-8");
 }
 
@@ -49,7 +51,8 @@ static void all_of_it_is_read(void **state)
     assert_int_equal(
         read_text(arena,
                   BEGIN ", \"packages\": [\"" DIGEST "\"], \"env\": {\"A\": \"1\", \"B\": \"\"}, "
-                        "\"protocol\": \"stdio\", \"type\": \"application/json\", "
+                        "\"protocol\": \"turns\", \"idle\": \"0\", \"warm\": 3, \"type\": "
+                        "\"application/json\", "
                         "\"memory\": \"1GiB\", \"tmp\": \"1MiB\", \"tasks\": 8, \"files\": 32, "
                         "\"deadline\": \"90s\"}",
                   &manifest),
@@ -64,6 +67,9 @@ static void all_of_it_is_read(void **state)
     assert_int_equal(manifest.tasks, 8);
     assert_int_equal(manifest.files, 32);
     assert_int_equal(manifest.deadline_ms, 90000);
+    assert_int_equal(manifest.protocol, SW_MANIFEST_TURNS);
+    assert_int_equal(manifest.idle_ms, 0);
+    assert_int_equal(manifest.warm, 3);
 }
 
 static void mistakes_are_named(void **state)
@@ -102,6 +108,9 @@ static void mistakes_are_named(void **state)
         {BEGIN ", \"deadline\": \"0s\"}", "deadline"},
         {BEGIN ", \"deadline\": \"2h\"}", "deadline"},
         {BEGIN ", \"deadline\": \"soon\"}", "deadline"},
+        {BEGIN ", \"idle\": \"25h\"}", "idle"},
+        {BEGIN ", \"idle\": 1}", "idle"},
+        {BEGIN ", \"warm\": 65}", "warm"},
     };
     struct sw_manifest manifest;
 

@@ -1,0 +1,604 @@
+#include "pkg/broker/process/environment.h"
+#include "pkg/broker/process/run.h"
+#include "pkg/security/crypto/digest.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEAT_ARENA_MAX ((size_t)1 << 20)
+#define PARKED_MS 600000u /* One that waits longer ends, and begins again when that is over. */
+#define READY_MS 600000u
+#define GRACE_MS 2000u /* To end by itself, when it was told that no more comes. */
+#define INPUT_MAX ((size_t)SW_TURN_FRAME_MAX + (64u << 10))
+
+struct sw_seat {
+    struct sw_process_service *service;
+    struct sw_list node;
+    enum sw_seat_state state;
+    struct sw_arena *arena;
+    struct sw_manifest manifest; /* In the arena, as the names of the client are. */
+    uint8_t manifest_digest[SW_SHA256_SIZE], life[SW_PROCESS_LIFE_SIZE];
+    struct sw_process_client client;
+    struct sw_process *process; /* NULL: it has ended while it was PARKED, and refusal says why. */
+    struct sw_process_front *front;
+    struct sw_buffer input, log; /* From it. */
+    struct sw_timer *timer;
+    struct sw_run *run;            /* RUNNING: the call. */
+    uint32_t number;               /* Of its last request. */
+    size_t answer_size;            /* RUNNING: the frame that input begins with is the answer. */
+    bool is_deaf;                  /* It has closed its end of the socket. */
+    struct sw_run_refusal refusal; /* What it did wrong. */
+    uint64_t used_ms;
+};
+
+/* --- The end --------------------------------------------------------------------------------- */
+
+static void seat_free(struct sw_seat *seat)
+{
+    assert(seat->run == NULL);
+    sw_process_free(seat->process);
+    sw_process_front_free(seat->front);
+    sw_timer_free(seat->timer);
+    sw_buffer_done(&seat->input);
+    sw_buffer_done(&seat->log);
+    sw_list_remove(&seat->node);
+    sw_arena_free(seat->arena);
+    free(seat);
+}
+
+/* The call goes its own way, with the log. */
+static struct sw_run *detach(struct sw_seat *seat)
+{
+    struct sw_run *run = seat->run;
+
+    if (run == NULL)
+        return NULL;
+    sw_timer_stop(run->deadline);
+    sw_buffer_done(&run->log);
+    run->log = seat->log;
+    sw_buffer_init(&seat->log, SW_PROCESS_LOG_MAX);
+    seat->run = NULL;
+    run->seat = NULL;
+    seat->used_ms = sw_loop_now_ms(seat->service->options.loop);
+    return run;
+}
+
+/* Killed; it may be gone at once. */
+static void seat_close(struct sw_seat *seat)
+{
+    struct sw_run *run = detach(seat);
+
+    seat->state = SW_SEAT_CLOSING;
+    seat->answer_size = 0;
+    if (run != NULL)
+        sw_run_refuse(run, seat->refusal.rc == SW_OK ? SW_E_CANCELLED : seat->refusal.rc,
+                      seat->refusal.rc == SW_OK ? "another call took the place of this one"
+                                                : seat->refusal.words,
+                      "");
+    if (seat->process == NULL)
+        seat_free(seat);
+    else
+        sw_process_kill(seat->process);
+}
+
+/* It is told that no more comes, and may end by itself. */
+static void seat_end(struct sw_seat *seat)
+{
+    if (seat->process == NULL) {
+        seat_free(seat);
+        return;
+    }
+    seat->state = SW_SEAT_CLOSING;
+    sw_process_end_talk(seat->process);
+    sw_timer_start(seat->timer, GRACE_MS);
+}
+
+void sw_seat_leave(struct sw_run *run)
+{
+    struct sw_seat *seat = run->seat;
+
+    (void)detach(seat);
+    seat_close(seat);
+}
+
+void sw_seat_end_late(struct sw_run *run)
+{
+    struct sw_seat *seat = run->seat;
+
+    (void)detach(seat);
+    sw_run_too_late(run, &seat->manifest);
+    seat_close(seat);
+}
+
+void sw_seats_free(struct sw_process_service *service)
+{
+    while (!sw_list_is_empty(&service->seats)) {
+        struct sw_seat *seat = SW_LIST_ITEM(sw_list_first(&service->seats), struct sw_seat, node);
+
+        (void)detach(seat);
+        seat_free(seat);
+    }
+}
+
+/* --- What it says ---------------------------------------------------------------------------- */
+
+static void misbehave(struct sw_seat *seat, const char *words)
+{
+    seat->refusal.rc = SW_E_PRECONDITION;
+    (void)snprintf(seat->refusal.words, sizeof seat->refusal.words,
+                   "the program broke the protocol of turns and was ended: %s", words);
+    if (seat->state == SW_SEAT_PARKED) /* The next call is told: it must not begin again. */
+        sw_process_kill(seat->process);
+    else
+        seat_close(seat);
+}
+
+/* Each line with its level. */
+static void log_frame(struct sw_seat *seat, const struct sw_turn_view *view)
+{
+    static const char *const levels[] = {"<7>", "<6>", "<4>", "<3>"};
+    const char *at = view->body.data, *end = at + view->body.size;
+
+    while (view->body.size > 0 && at < end) {
+        const char *line = memchr(at, '\n', (size_t)(end - at));
+        size_t size = (size_t)((line == NULL ? end : line) - at);
+
+        sw_log_add(&seat->log, sw_bytes_of_text(levels[view->head.status]));
+        sw_log_add(&seat->log, (struct sw_bytes){at, size});
+        sw_log_add(&seat->log, (struct sw_bytes){"\n", 1});
+        at += size + (line != NULL);
+    }
+}
+
+/* Take in what is there. A request, or the end, is the answer to the call, in the next round: what
+ * it printed before is there then too. */
+static void listen(struct sw_seat *seat)
+{
+    struct sw_err err = {0};
+    struct sw_turn_view view;
+    size_t size = 0;
+    enum sw_rc rc = SW_OK;
+
+    while (rc == SW_OK && seat->answer_size == 0) {
+        rc =
+            sw_turn_read((struct sw_bytes){seat->input.data, seat->input.size}, &view, &size, &err);
+        if (rc == SW_OK)
+            rc = sw_turn_check(&view, &err);
+        if (rc != SW_OK)
+            break;
+        if (view.head.kind == SW_TURN_LOG) {
+            log_frame(seat, &view);
+            sw_buffer_consume(&seat->input, size);
+        } else if (seat->state != SW_SEAT_RUNNING) {
+            rc = sw_err_set(&err, SW_E_INVALID, "it speaks where it is not its turn");
+        } else if (view.head.kind != SW_TURN_END && view.head.number != seat->number + 1) {
+            rc = sw_err_set(&err, SW_E_INVALID, "request %u follows on request %u",
+                            view.head.number, seat->number);
+        } else if (view.head.number > SW_TURN_REQUESTS_MAX) {
+            rc = sw_err_set(&err, SW_E_INVALID, "a turn has at most %u requests",
+                            SW_TURN_REQUESTS_MAX);
+        } else {
+            seat->answer_size = size;
+            sw_timer_start(seat->timer, 0);
+        }
+    }
+    if (rc != SW_OK && rc != SW_E_UNAVAILABLE)
+        misbehave(seat, err.message);
+}
+
+static void on_talk(void *ctx, struct sw_bytes bytes)
+{
+    struct sw_seat *seat = ctx;
+
+    if (seat->state == SW_SEAT_CLOSING || seat->refusal.rc != SW_OK)
+        return;
+    if (bytes.size == 0) { /* It ends, as a rule. */
+        seat->is_deaf = true;
+        if (seat->answer_size == 0)
+            sw_timer_start(seat->timer, GRACE_MS);
+        return;
+    }
+    sw_buffer_put(&seat->input, bytes.data, bytes.size);
+    if (seat->input.failed)
+        misbehave(seat, "it says more than it may before it is answered");
+    else
+        listen(seat);
+}
+
+/* The answer of the call is there. */
+static void deliver(struct sw_seat *seat)
+{
+    struct sw_process_service *service = seat->service;
+    struct sw_run *run = detach(seat);
+    struct sw_buffer said = seat->input;
+    struct sw_bytes frame = {said.data, seat->answer_size};
+    struct sw_turn_frame head;
+    uint8_t digest[SW_SHA256_SIZE];
+    bool is_end;
+
+    memcpy(&head, frame.data, sizeof head);
+    is_end = head.kind == SW_TURN_END;
+    sw_sha256_of(frame.data, frame.size, digest);
+    sw_buffer_init(&seat->input, INPUT_MAX);
+    sw_buffer_put(&seat->input, said.data + frame.size, said.size - frame.size);
+    seat->answer_size = 0;
+    seat->number = head.number;
+    seat->state = is_end ? SW_SEAT_IDLE : SW_SEAT_PARKED;
+    if (is_end)
+        *(head.status == 0 ? &service->view.done : &service->view.failed) += 1;
+    if (seat->is_deaf)
+        sw_timer_start(seat->timer, GRACE_MS);
+    else if (is_end && seat->manifest.idle_ms == 0)
+        seat_end(seat);
+    else
+        sw_timer_start(seat->timer, is_end ? seat->manifest.idle_ms : PARKED_MS);
+    if (seat->input.size > 0 && seat->state != SW_SEAT_CLOSING)
+        listen(seat);
+    if (service->waiting_count > 0)
+        sw_queue_pump(service);
+    sw_run_answer(run, frame, is_end ? NULL : digest);
+    sw_buffer_done(&said);
+}
+
+static void on_timer(void *ctx)
+{
+    struct sw_seat *seat = ctx;
+
+    if (seat->answer_size > 0)
+        deliver(seat);
+    else if (seat->state == SW_SEAT_CLOSING || seat->is_deaf)
+        seat->process == NULL ? seat_free(seat) : sw_process_kill(seat->process);
+    else
+        seat_end(seat);
+}
+
+static void on_ready(void *ctx, const char *missing)
+{
+    struct sw_seat *seat = ctx;
+
+    sw_run_told_missing(seat->service, missing);
+}
+
+static void on_output(void *ctx, bool is_error, struct sw_bytes bytes)
+{
+    struct sw_seat *seat = ctx;
+
+    (void)is_error;
+    sw_log_add(&seat->log, bytes);
+}
+
+static void on_request(void *ctx, struct sw_http_request *request, const char *path)
+{
+    const struct sw_seat *seat = ctx;
+    const struct sw_process_service_options *options = &seat->service->options;
+
+    if (seat->state == SW_SEAT_RUNNING || seat->state == SW_SEAT_PARKED)
+        options->serve(options->ctx, request, &seat->client, path);
+    else
+        sw_http_respond_text(request, 409, "text/plain",
+                             sw_bytes_of_text("models can be asked within a turn only\n"));
+}
+
+static void on_accept(void *ctx, struct sw_stream *stream)
+{
+    struct sw_seat *seat = ctx;
+
+    if (seat->front == NULL)
+        seat->front = sw_process_front_new(seat->service->options.loop,
+                                           seat->service->options.system, on_request, seat);
+    if (seat->front == NULL)
+        sw_stream_close(stream);
+    else
+        sw_process_front_serve(seat->front, stream);
+}
+
+static void on_exit_process(void *ctx, const struct sw_process_end *end)
+{
+    struct sw_seat *seat = ctx;
+    struct sw_process_service *service = seat->service;
+
+    if (seat->answer_size > 0)
+        deliver(seat);
+    if (seat->refusal.rc == SW_OK)
+        sw_run_explain(end, &seat->manifest, &seat->log, &seat->refusal);
+    if (seat->refusal.rc == SW_OK) {
+        seat->refusal.rc = SW_E_PRECONDITION;
+        (void)snprintf(seat->refusal.words, sizeof seat->refusal.words,
+                       "the program ended in the middle of a turn");
+    }
+    sw_process_free(seat->process);
+    seat->process = NULL;
+    if (seat->state == SW_SEAT_PARKED)
+        sw_timer_start(seat->timer, PARKED_MS);
+    else
+        seat_close(seat);
+    sw_queue_pump(service);
+}
+
+/* --- What it hears --------------------------------------------------------------------------- */
+
+static bool is_of(const struct sw_seat *seat, const struct sw_run *run)
+{
+    return strcmp(seat->client.agent, run->client.agent) == 0 &&
+           strcmp(seat->client.name_space, run->client.name_space) == 0;
+}
+
+static struct sw_seat *find(const struct sw_run *run)
+{
+    SW_LIST_EACH(&run->service->seats, node)
+    {
+        struct sw_seat *seat = SW_LIST_ITEM(node, struct sw_seat, node);
+
+        if (seat->state != SW_SEAT_CLOSING && seat->state != SW_SEAT_READY && is_of(seat, run) &&
+            sw_bytes_is_equal(seat->client.instance, run->client.instance))
+            return seat;
+    }
+    return NULL;
+}
+
+static struct sw_seat *find_ready(const struct sw_run *run)
+{
+    SW_LIST_EACH(&run->service->seats, node)
+    {
+        struct sw_seat *seat = SW_LIST_ITEM(node, struct sw_seat, node);
+
+        if (seat->state == SW_SEAT_READY && !seat->is_deaf && is_of(seat, run) &&
+            memcmp(seat->manifest_digest, run->manifest_digest, SW_SHA256_SIZE) == 0)
+            return seat;
+    }
+    return NULL;
+}
+
+bool sw_seat_is_ready(const struct sw_run *run)
+{
+    return find_ready(run) != NULL;
+}
+
+/* Of the run's frame.  SW_E_UNAVAILABLE: it hears no more. */
+static enum sw_rc tell(struct sw_seat *seat, struct sw_run *run)
+{
+    enum sw_rc rc =
+        seat->is_deaf
+            ? SW_E_UNAVAILABLE
+            : sw_process_talk(seat->process, (struct sw_bytes){run->frame.data, run->frame.size});
+
+    if (rc != SW_OK)
+        return SW_E_UNAVAILABLE;
+    if (run->message.head.kind == SW_TURN_BEGIN)
+        seat->number = 0;
+    seat->client.turn = run->client.turn;
+    seat->client.depth = run->client.depth;
+    seat->state = SW_SEAT_RUNNING;
+    seat->run = run;
+    run->seat = seat;
+    sw_timer_stop(seat->timer);
+    sw_timer_start(run->deadline, seat->manifest.deadline_ms);
+    return SW_OK;
+}
+
+/* A result is for the very request that the process waits with. */
+static void offer_result(struct sw_run *run, struct sw_seat *seat)
+{
+    if (seat == NULL || seat->state != SW_SEAT_PARKED || seat->client.turn != run->client.turn ||
+        memcmp(seat->life, run->life, sizeof run->life) != 0 ||
+        seat->number != run->message.head.number) {
+        run->is_lost = true;
+    } else if (seat->refusal.rc != SW_OK || seat->is_deaf) {
+        run->refusal = seat->refusal;
+        if (seat->refusal.rc == SW_OK)
+            run->refusal = (struct sw_run_refusal){
+                SW_E_PRECONDITION, "the program closed its descriptor 3 in the middle of a turn"};
+        seat_close(seat);
+    } else if (tell(seat, run) == SW_OK) {
+        return;
+    } else {
+        seat_close(seat);
+        run->is_lost = true;
+    }
+    sw_run_answer_later(run);
+}
+
+enum sw_rc sw_seat_offer(struct sw_run *run, struct sw_err *err)
+{
+    struct sw_seat *seat = find(run);
+
+    (void)err;
+    if (run->message.head.kind == SW_TURN_RESULT) {
+        offer_result(run, seat);
+        return SW_OK;
+    }
+    if (seat == NULL)
+        return SW_E_NOT_FOUND;
+    if (seat->state == SW_SEAT_IDLE && memcmp(seat->life, run->life, sizeof run->life) == 0 &&
+        memcmp(seat->manifest_digest, run->manifest_digest, SW_SHA256_SIZE) == 0 &&
+        tell(seat, run) == SW_OK)
+        return SW_OK;
+    seat_close(seat);
+    return SW_E_NOT_FOUND;
+}
+
+/* --- The start ------------------------------------------------------------------------------- */
+
+static enum sw_rc process_start(struct sw_seat *seat, const char *const *folders,
+                                struct sw_err *err)
+{
+    const struct sw_environment environment = {.manifest = &seat->manifest,
+                                               .name_space = seat->client.name_space,
+                                               .agent = seat->client.agent};
+    const struct sw_process_options options = {.image = folders[0],
+                                               .packages = folders + 1,
+                                               .command = seat->manifest.command,
+                                               .environment =
+                                                   sw_environment_make(&environment, seat->arena),
+                                               .memory_bytes_max = seat->manifest.memory_bytes,
+                                               .tmp_bytes_max = seat->manifest.tmp_bytes,
+                                               .tasks_max = seat->manifest.tasks,
+                                               .files_max = seat->manifest.files,
+                                               .handler = {.ctx = seat,
+                                                           .on_ready = on_ready,
+                                                           .on_output = on_output,
+                                                           .on_talk = on_talk,
+                                                           .on_accept = on_accept,
+                                                           .on_exit = on_exit_process}};
+    enum sw_rc rc;
+
+    if (options.environment == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the environment of a program");
+    rc = sw_process_start(seat->service->options.processes, &options, &seat->process, err);
+    if (rc != SW_OK)
+        return rc;
+    seat->service->view.started++;
+    sw_process_end_input(seat->process);
+    return SW_OK;
+}
+
+/* A process for the Agent of a run, nobody's yet. */
+static enum sw_rc seat_new(const struct sw_run *run, struct sw_seat **ret_seat, struct sw_err *err)
+{
+    struct sw_seat *seat = calloc(1, sizeof *seat);
+    enum sw_rc rc = SW_OK;
+
+    if (seat == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a process");
+    seat->service = run->service;
+    sw_list_add(&run->service->seats, &seat->node);
+    sw_buffer_init(&seat->input, INPUT_MAX);
+    sw_buffer_init(&seat->log, SW_PROCESS_LOG_MAX);
+    memcpy(seat->manifest_digest, run->manifest_digest, sizeof seat->manifest_digest);
+    seat->used_ms = sw_loop_now_ms(run->service->options.loop);
+    seat->arena = sw_arena_new(SEAT_ARENA_MAX);
+    seat->timer = sw_timer_new(run->service->options.loop, on_timer, seat);
+    if (seat->arena != NULL) {
+        seat->client.name_space = sw_arena_print(seat->arena, "%s", run->client.name_space);
+        seat->client.agent = sw_arena_print(seat->arena, "%s", run->client.agent);
+    }
+    if (seat->timer == NULL || seat->client.name_space == NULL || seat->client.agent == NULL)
+        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for a process");
+    if (rc == SW_OK)
+        rc = sw_manifest_read(run->manifest_text, seat->arena, &seat->manifest, err);
+    if (rc == SW_OK)
+        rc = process_start(seat, run->folders, err);
+    if (rc != SW_OK) {
+        seat_free(seat);
+        return rc;
+    }
+    sw_timer_start(seat->timer, READY_MS);
+    *ret_seat = seat;
+    return SW_OK;
+}
+
+/* From here on it is that instance's. */
+static enum sw_rc assign(struct sw_seat *seat, const struct sw_run *run)
+{
+    const struct sw_process_client *client = &run->client;
+    struct sw_turn_view hello = {.head = {.kind = SW_TURN_HELLO},
+                                 .name = sw_bytes_of_text(client->name_space),
+                                 .subject = sw_bytes_of_text(client->agent),
+                                 .body = client->instance};
+    const char *key = sw_arena_copy(seat->arena, client->instance.data, client->instance.size);
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer frame;
+
+    sw_buffer_init(&frame, SW_TURN_FRAME_MAX);
+    sw_turn_put(&frame, &hello);
+    if (key == NULL || frame.failed)
+        return SW_E_EXHAUSTED;
+    seat->client.instance = (struct sw_bytes){key, client->instance.size};
+    memcpy(seat->life, run->life, sizeof seat->life);
+    return sw_process_talk(seat->process, (struct sw_bytes){frame.data, frame.size});
+}
+
+static unsigned ready_count(const struct sw_run *run)
+{
+    unsigned count = 0;
+
+    SW_LIST_EACH(&run->service->seats, node)
+    {
+        const struct sw_seat *seat = SW_LIST_ITEM(node, struct sw_seat, node);
+
+        count += seat->state == SW_SEAT_READY && is_of(seat, run) &&
+                 memcmp(seat->manifest_digest, run->manifest_digest, SW_SHA256_SIZE) == 0;
+    }
+    return count;
+}
+
+/* Have as many wait for new instances as the manifest says, if there is room. */
+static void warm_up(const struct sw_run *run)
+{
+    struct sw_process_service *service = run->service;
+    unsigned count = run->manifest.warm == 0 ? 0 : ready_count(run);
+    struct sw_err err = {0};
+    struct sw_seat *seat;
+
+    while (count++ < run->manifest.warm && service->waiting_count == 0 &&
+           sw_processes_has_room(service->options.processes))
+        if (seat_new(run, &seat, &err) != SW_OK)
+            return; /* Whoever needs one will be told. */
+}
+
+enum sw_rc sw_seat_start(struct sw_run *run, struct sw_err *err)
+{
+    struct sw_seat *seat = find_ready(run);
+    enum sw_rc rc = SW_OK;
+
+    if (seat == NULL)
+        rc = seat_new(run, &seat, err);
+    if (rc != SW_OK)
+        return rc;
+    rc = assign(seat, run);
+    if (rc == SW_OK)
+        rc = tell(seat, run);
+    if (rc != SW_OK) {
+        seat_close(seat);
+        return sw_err_set(err, rc, "the program cannot be told of the message");
+    }
+    warm_up(run);
+    return SW_OK;
+}
+
+/* --- Room ------------------------------------------------------------------------------------ */
+
+bool sw_seat_evict(struct sw_process_service *service)
+{
+    struct sw_seat *best = NULL;
+
+    SW_LIST_EACH(&service->seats, node)
+    {
+        struct sw_seat *seat = SW_LIST_ITEM(node, struct sw_seat, node);
+        bool is_free = seat->state == SW_SEAT_READY || seat->state == SW_SEAT_IDLE;
+
+        if (seat->process == NULL || (!is_free && seat->state != SW_SEAT_PARKED))
+            continue;
+        /* One in the middle of a turn has to begin again: only if there is no other. */
+        if (best == NULL || (is_free && best->state == SW_SEAT_PARKED) ||
+            (is_free == (best->state != SW_SEAT_PARKED) && seat->used_ms < best->used_ms))
+            best = seat;
+    }
+    if (best != NULL)
+        seat_close(best);
+    return best != NULL;
+}
+
+unsigned sw_seats_closing(const struct sw_process_service *service)
+{
+    unsigned count = 0;
+
+    SW_LIST_EACH(&service->seats, node)
+    count += SW_LIST_ITEM(node, struct sw_seat, node)->state == SW_SEAT_CLOSING;
+    return count;
+}
+
+unsigned sw_seats_idle(const struct sw_process_service *service)
+{
+    unsigned count = 0;
+
+    SW_LIST_EACH(&service->seats, node)
+    {
+        const struct sw_seat *seat = SW_LIST_ITEM(node, struct sw_seat, node);
+
+        count += seat->process != NULL && seat->state != SW_SEAT_RUNNING &&
+                 seat->state != SW_SEAT_CLOSING;
+    }
+    return count;
+}

@@ -1,0 +1,131 @@
+#include "pkg/broker/process/frame.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct sw_err err;
+
+static struct sw_bytes bytes_of(const char *text)
+{
+    return (struct sw_bytes){text, strlen(text)};
+}
+
+static struct sw_turn_view ask(void)
+{
+    return (struct sw_turn_view){.head = {.kind = SW_TURN_ASK, .number = 1, .value = 5},
+                                 .name = bytes_of("shop/a"),
+                                 .type = bytes_of("text/plain"),
+                                 .body = bytes_of("how much?")};
+}
+
+static enum sw_rc read_again(const struct sw_turn_view *view, struct sw_buffer *out,
+                             struct sw_turn_view *ret_view, size_t *ret_size)
+{
+    err = (struct sw_err){0};
+    sw_buffer_reset(out);
+    sw_turn_put(out, view);
+    assert_false(out->failed);
+    return sw_turn_read((struct sw_bytes){out->data, out->size}, ret_view, ret_size, &err);
+}
+
+static void a_frame_is_read_as_it_was_written(void **state)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer out;
+    struct sw_turn_view view = ask(), found;
+    size_t size = 0;
+
+    (void)state;
+    sw_buffer_init(&out, SW_TURN_FRAME_MAX);
+    assert_int_equal(read_again(&view, &out, &found, &size), SW_OK);
+    assert_int_equal(size, out.size);
+    assert_true(sw_bytes_is_equal(found.name, view.name));
+    assert_true(sw_bytes_is_equal(found.type, view.type));
+    assert_true(sw_bytes_is_equal(found.body, view.body));
+    assert_int_equal(found.head.value, 5);
+    assert_int_equal(sw_turn_check(&found, &err), SW_OK);
+}
+
+static void what_is_not_all_there_is_waited_for(void **state)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer out;
+    struct sw_turn_view view = ask(), found;
+    size_t size = 0;
+
+    (void)state;
+    sw_buffer_init(&out, SW_TURN_FRAME_MAX);
+    sw_turn_put(&out, &view);
+    for (size_t i = 0; i < out.size; i++)
+        assert_int_equal(sw_turn_read((struct sw_bytes){out.data, i}, &found, &size, &err),
+                         SW_E_UNAVAILABLE);
+}
+
+static void sizes_that_are_wrong_are_refused_at_once(void **state)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer out;
+    struct sw_turn_view view = ask(), found;
+    uint32_t huge = 100u << 20;
+    size_t size = 0;
+
+    (void)state;
+    assert_int_equal(sw_turn_read((struct sw_bytes){&huge, sizeof huge}, &found, &size, &err),
+                     SW_E_INVALID);
+    assert_non_null(strstr(err.message, "104857604"));
+    sw_buffer_init(&out, SW_TURN_FRAME_MAX);
+    sw_turn_put(&out, &view);
+    ((struct sw_turn_frame *)(void *)out.data)->name_size++;
+    assert_int_equal(sw_turn_read((struct sw_bytes){out.data, out.size}, &found, &size, &err),
+                     SW_E_INVALID);
+}
+
+static void a_process_may_say_only_what_its_kind_has(void **state)
+{
+    static const struct {
+        struct sw_turn_frame head;
+        const char *name, *subject, *body, *state;
+        bool is_right;
+    } cases[] = {
+        {{.kind = SW_TURN_END, .flags = SW_TURN_HAS_STATE}, "", "", "done", "{}", true},
+        {{.kind = SW_TURN_END, .status = -9}, "", "", "no", "", true},
+        {{.kind = SW_TURN_END, .status = 1}, "", "", "", "", false},
+        {{.kind = SW_TURN_END, .number = 1}, "", "", "", "", false},
+        {{.kind = SW_TURN_END}, "", "", "", "{}", false},
+        {{.kind = SW_TURN_LOG, .status = 3}, "", "", "a line", "", true},
+        {{.kind = SW_TURN_LOG, .status = 4}, "", "", "a line", "", false},
+        {{.kind = SW_TURN_CALL, .number = 1}, "swarm.http", "", "{}", "", true},
+        {{.kind = SW_TURN_CALL, .number = 1}, "swarm.process", "", "{}", "", false},
+        {{.kind = SW_TURN_PUBLISH, .number = 1}, "", "a.b", "x", "", true},
+        {{.kind = SW_TURN_PUBLISH, .number = 1}, "a", "a.b", "x", "", false},
+        {{.kind = SW_TURN_SLEEP, .number = 1, .value = 1}, "", "", "", "", true},
+        {{.kind = SW_TURN_SLEEP, .number = 1, .time_ns = 1}, "", "", "", "", false},
+        {{.kind = SW_TURN_SEND, .number = 0}, "a", "", "", "", false},
+        {{.kind = SW_TURN_SEND, .number = 1, .flags = 4}, "a", "", "", "", false},
+        {{.kind = SW_TURN_RESULT, .number = 1}, "", "", "", "", false},
+        {{.kind = 0, .number = 1}, "", "", "", "", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct sw_turn_view view = {.head = cases[i].head,
+                                          .name = bytes_of(cases[i].name),
+                                          .subject = bytes_of(cases[i].subject),
+                                          .state = bytes_of(cases[i].state),
+                                          .body = bytes_of(cases[i].body)};
+
+        assert_int_equal(sw_turn_check(&view, &err), cases[i].is_right ? SW_OK : SW_E_INVALID);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_frame_is_read_as_it_was_written),
+        cmocka_unit_test(what_is_not_all_there_is_waited_for),
+        cmocka_unit_test(sizes_that_are_wrong_are_refused_at_once),
+        cmocka_unit_test(a_process_may_say_only_what_its_kind_has),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
