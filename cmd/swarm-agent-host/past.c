@@ -381,6 +381,7 @@ static enum sw_rc take_turn(struct looking *looking, struct sw_transcript *trans
     }
     if (rc != SW_OK || segment->outcome != SW_OUTCOME_WAITING || wait->kind != SW_WAIT_CALL)
         return rc;
+    part.number = wait->number;
     part.service = sw_call_service(wait->call);
     part.type = sw_call_type(wait->call);
     part.body = sw_call_body(wait->call);

@@ -72,6 +72,41 @@ static enum sw_rc http_start(struct broker *broker, struct sw_err *err)
     return rc == SW_OK ? sw_services_add(broker->services, &service, err) : rc;
 }
 
+static void on_found(void *ctx, const struct sw_guard_found *found)
+{
+    const struct broker *broker = ctx;
+
+    if (broker->events != NULL)
+        sw_events_record(broker->events,
+                         &(struct sw_occurrence){.kind = sw_kind_find("Agent"),
+                                                 .namespace_name = found->name_space,
+                                                 .name = found->agent,
+                                                 .instance = found->instance,
+                                                 .is_warning = true,
+                                                 .reason = "LoopDetected",
+                                                 .component = "broker",
+                                                 .message = found->words});
+}
+
+/* See whether what instances call goes in circles. */
+static enum sw_rc guard_start(struct broker *broker, struct sw_err *err)
+{
+    static const char *const names[] = {"swarm.model.chat",       "swarm.model.responses",
+                                        "swarm.model.messages",   "swarm.model.next",
+                                        "swarm.model.embeddings", "swarm.http",
+                                        "swarm.approve"};
+    const struct sw_guard_options options = {.loop = broker->loop,
+                                             .system = broker->system,
+                                             .objects = broker->objects,
+                                             .ctx = broker,
+                                             .on_found = on_found};
+    enum sw_rc rc = sw_guard_new(&options, &broker->guard, err);
+
+    for (size_t i = 0; rc == SW_OK && i < sizeof names / sizeof names[0]; i++)
+        rc = sw_guard_wrap(broker->guard, broker->services, names[i], err);
+    return rc;
+}
+
 enum sw_rc broker_start(struct broker *broker, const char *data_folder, struct sw_err *err)
 {
     char folder[SW_PATH_MAX];
@@ -103,6 +138,8 @@ enum sw_rc broker_start(struct broker *broker, const char *data_folder, struct s
     if (rc == SW_OK)
         rc = http_start(broker, err);
     if (rc == SW_OK)
+        rc = guard_start(broker, err);
+    if (rc == SW_OK)
         sw_timer_start(broker->tick, TICK_MS);
     return rc;
 }
@@ -128,6 +165,7 @@ enum sw_rc broker_controller_start(struct broker *broker, struct sw_objects *obj
                                                             .public = broker->public};
     enum sw_rc rc = sw_broker_controller_new(&options, &broker->controller, err);
 
+    broker->events = events;
     return rc == SW_OK ? sw_webhooks_controller_new(&webhooks, &broker->webhooks, err) : rc;
 }
 
@@ -136,6 +174,7 @@ void broker_controller_free(struct broker *broker)
     sw_webhooks_controller_free(broker->webhooks);
     sw_broker_controller_free(broker->controller);
     broker->webhooks = NULL;
+    broker->events = NULL;
     broker->controller = NULL;
 }
 
@@ -178,6 +217,7 @@ void broker_stop(struct broker *broker, void (*done)(void *ctx), void *ctx)
 void broker_free(struct broker *broker)
 {
     broker_controller_free(broker);
+    sw_guard_free(broker->guard);
     sw_model_services_free(broker->model_services);
     sw_models_free(broker->models);
     sw_http_calls_free(broker->http_calls);

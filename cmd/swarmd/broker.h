@@ -4,6 +4,7 @@
 #pragma once
 #include "pkg/broker/approval/approval.h"
 #include "pkg/broker/egress/service/service.h"
+#include "pkg/broker/loops/service/guard.h"
 #include "pkg/broker/model/front/front.h"
 #include "pkg/broker/model/service/service.h"
 #include "pkg/broker/service/delay.h"
@@ -14,6 +15,7 @@
 
 #define BROKER_OF_PROVIDER_MAX 12
 #define BROKER_OF_LEDGER_MAX 8
+#define BROKER_OF_LOOPS_MAX 4
 
 struct broker { /* In the order in which they are made. */
     struct sw_loop *loop;
@@ -31,12 +33,15 @@ struct broker { /* In the order in which they are made. */
     struct sw_model_services *model_services;
     struct sw_approvals *approvals;
     struct sw_http_calls *http_calls;
+    struct sw_guard *guard; /* In front of what instances call. */
     struct sw_model_front front;
+    struct sw_events *events; /* As controller. */
     struct sw_timer *tick;
     struct sw_broker_controller *controller; /* NULL: the controllers are not up. */
     struct sw_webhooks_controller *webhooks; /* As controller. */
     struct sw_metric *of_providers[BROKER_OF_PROVIDER_MAX];
     struct sw_series *of_ledger[BROKER_OF_LEDGER_MAX];
+    struct sw_series *of_loops[BROKER_OF_LOOPS_MAX + 2];
 };
 
 /* Open the ledger below data_folder and have services for agents. The fields down to objects

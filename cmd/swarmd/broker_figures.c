@@ -69,6 +69,51 @@ static void collect_provider(void *ctx, const struct sw_model_provider_view *vie
     }
 }
 
+/* Of loops: each kind, and what was done about them. */
+static void collect_loops(const struct broker *broker)
+{
+    struct sw_guard_figures figures;
+
+    sw_guard_figures(broker->guard, &figures);
+    for (unsigned kind = SW_LOOP_REPEAT; kind <= SW_LOOP_RETRY; kind++)
+        sw_series_raise(broker->of_loops[kind - SW_LOOP_REPEAT], figures.found[kind]);
+    sw_series_raise(broker->of_loops[BROKER_OF_LOOPS_MAX], figures.refused);
+    sw_series_raise(broker->of_loops[BROKER_OF_LOOPS_MAX + 1], figures.throttled);
+}
+
+static enum sw_rc add_loops(struct broker *broker, struct sw_collector *collector,
+                            struct sw_err *err)
+{
+    static const char *const labels[] = {"kind", NULL};
+    static const struct sw_metric_options found = {
+        .name = "swarm_loops_found_total",
+        .help = "Loops of instances that were found, or went round twice as often.",
+        .type = SW_METRIC_COUNTER,
+        .labels = labels,
+        .series_max = BROKER_OF_LOOPS_MAX};
+    static const struct sw_metric_options done[] = {
+        {.name = "swarm_loops_refused_total",
+         .help = "Calls of instances that were refused since those are stopped.",
+         .type = SW_METRIC_COUNTER},
+        {.name = "swarm_loops_throttled_total",
+         .help = "Calls of instances that waited since those go in circles.",
+         .type = SW_METRIC_COUNTER}};
+    struct sw_metric *metric;
+    enum sw_rc rc = sw_metric_new(collector, &found, &metric, err);
+
+    for (unsigned kind = SW_LOOP_REPEAT; rc == SW_OK && kind <= SW_LOOP_RETRY; kind++) {
+        const char *values[] = {sw_loop_kind_name((enum sw_loop_kind)kind)};
+
+        broker->of_loops[kind - SW_LOOP_REPEAT] = sw_metric_series(metric, values);
+    }
+    for (size_t i = 0; rc == SW_OK && i < 2; i++) {
+        rc = sw_metric_new(collector, &done[i], &metric, err);
+        if (rc == SW_OK)
+            broker->of_loops[BROKER_OF_LOOPS_MAX + i] = sw_metric_series(metric, NULL);
+    }
+    return rc;
+}
+
 static void collect(void *ctx)
 {
     struct broker *broker = ctx;
@@ -83,6 +128,7 @@ static void collect(void *ctx)
 
         sw_series_raise(broker->of_ledger[i], *(const uint64_t *)at);
     }
+    collect_loops(broker);
 }
 
 enum sw_rc broker_figures_add(struct broker *broker, struct sw_collector *collector,
@@ -115,5 +161,7 @@ enum sw_rc broker_figures_add(struct broker *broker, struct sw_collector *collec
         if (rc == SW_OK)
             broker->of_ledger[i] = sw_metric_series(metric, NULL);
     }
+    if (rc == SW_OK)
+        rc = add_loops(broker, collector, err);
     return rc == SW_OK ? sw_collector_before_read(collector, collect, broker) : rc;
 }

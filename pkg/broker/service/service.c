@@ -45,6 +45,18 @@ enum sw_rc sw_services_add(struct sw_services *services, const struct sw_service
     return SW_OK;
 }
 
+enum sw_rc sw_services_replace(struct sw_services *services, const struct sw_service *service,
+                               struct sw_err *err)
+{
+    const struct sw_service *old =
+        find(services, (struct sw_bytes){service->name, strlen(service->name)});
+
+    if (old == NULL)
+        return sw_err_set(err, SW_E_NOT_FOUND, "there is no service %s", service->name);
+    services->items[old - services->items] = *service;
+    return SW_OK;
+}
+
 const struct sw_service *sw_services_find(const struct sw_services *services, struct sw_bytes name,
                                           struct sw_err *err)
 {

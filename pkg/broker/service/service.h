@@ -52,3 +52,7 @@ SW_MUST_CHECK enum sw_rc sw_services_add(struct sw_services *services,
  * which there are (SW_E_NOT_FOUND). */
 const struct sw_service *sw_services_find(const struct sw_services *services, struct sw_bytes name,
                                           struct sw_err *err);
+/* Have another one take its place under its name; the struct is copied. Nothing may be under way.
+ * SW_E_NOT_FOUND: there is none of that name. */
+SW_MUST_CHECK enum sw_rc sw_services_replace(struct sw_services *services,
+                                             const struct sw_service *service, struct sw_err *err);

@@ -23,7 +23,7 @@ struct message { /* One that is known. */
 
 struct open_call { /* A call that has no answer, or a stream that has not ended. */
     bool is_there;
-    uint64_t turn, time_ns;
+    uint64_t turn, time_ns, number;
     struct sw_buffer service, body;
     struct sw_buffer stream; /* Its name; empty: it is none. */
     struct sw_buffer events; /* Of a stream: what came so far. */
@@ -415,6 +415,7 @@ static void begin_entry(struct sw_transcript *transcript, const struct open_call
     sw_buffer_print(&transcript->json,
                     "{\"kind\":\"%s\",\"turn\":\"%" PRIu64 "\",\"time\":\"%s\",\"outcome\":\"%s\"",
                     kind, call->turn, time, outcome->what);
+    sw_buffer_print(&transcript->json, ",\"call\":\"%" PRIu64 "\"", call->number);
     sw_transcript_put_text(&transcript->json, "service", bytes_of(&call->service), 255, NULL);
     if (outcome->time_ns > call->time_ns)
         sw_buffer_print(&transcript->json, ",\"tookMs\":\"%" PRIu64 "\"",
@@ -608,6 +609,7 @@ enum sw_rc sw_transcript_call(struct sw_transcript *transcript,
     now->is_there = true;
     now->turn = call->turn;
     now->time_ns = call->time_ns;
+    now->number = call->number;
     sw_buffer_reset(&now->service);
     sw_buffer_reset(&now->body);
     sw_buffer_put(&now->service, call->service.data, call->service.size);

@@ -39,6 +39,7 @@ SW_DEFINE_CLEANUP(struct sw_transcript, sw_transcript_free)
 
 struct sw_transcript_part { /* A call, or what it came to; borrowed, and of anybody. */
     uint64_t turn, time_ns;
+    uint64_t number;         /* Of a call: which one of its instance, as Events of loops name it. */
     struct sw_bytes service; /* Of a call. */
     int32_t code;            /* Of what it came to: 0, or a negative enum sw_rc. */
     struct sw_bytes type, body;

@@ -65,7 +65,8 @@ static void put_call(struct sw_buffer *out, const struct sw_tree *call)
     const char *model = sw_member_text(call, "model"), *by = sw_member_text(call, "answeredBy");
     const char *provider = sw_member_text(call, "provider"), *words = sw_member_text(call, "words");
 
-    sw_buffer_print(out, "@%s %s ", sw_member_text(call, "turn"), sw_member_text(call, "time"));
+    sw_buffer_print(out, "@%s #%s %s ", sw_member_text(call, "turn"), sw_member_text(call, "call"),
+                    sw_member_text(call, "time"));
     put_safe(out, sw_member_text(call, "service"));
     sw_buffer_put_text(out, model[0] == '\0' ? "" : " ");
     put_safe(out, model);
