@@ -255,6 +255,8 @@ int main(int argc, char **argv)
         _exit(first(&order, alive[0]));
     }
     (void)close(alive[0]);
+    if (order.has_talk) /* Whoever has the other end is to know when the program closes this. */
+        (void)close(TALK);
     if (inside < 0) {
         (void)sw_err_errno(&err, errno, "first process");
         (void)answer(&err, "", -1);

@@ -664,6 +664,7 @@ static enum sw_rc gateway_start(struct daemon *daemon, struct sw_err *err)
     options.collector = daemon->collector;
     daemon->figures.hosts = daemon->agents.hosts;
     daemon->figures.modules = daemon->modules.collector;
+    daemon->figures.processes = daemon->process.service;
     rc = figures_add(&daemon->figures, daemon->collector, err);
     if (rc == SW_OK)
         rc = broker_figures_add(&daemon->broker, daemon->collector, err);

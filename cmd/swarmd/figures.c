@@ -6,6 +6,7 @@
 struct views {
     struct sw_agents_view agents;
     struct sw_module_controller_view modules;
+    struct sw_process_service_view processes;
 };
 
 /* Gauges, since nearly all count from the start of the present agent hosts. Those of agent hosts
@@ -67,6 +68,24 @@ static const struct {
      offsetof(struct views, modules.held)},
     {"modules_removed", "Modules removed since nothing needed them, since this daemon's start.",
      offsetof(struct views, modules.removed)},
+    {"processes", "Programs in sandboxes that run, with those that end.",
+     offsetof(struct views, processes.running)},
+    {"processes_idle", "Of those, that stay and have nothing to do.",
+     offsetof(struct views, processes.idle)},
+    {"processes_waiting_messages", "Messages that wait for room for a process.",
+     offsetof(struct views, processes.waiting)},
+    {"processes_started", "Programs started since this daemon was.",
+     offsetof(struct views, processes.started)},
+    {"processes_evicted", "Of those, that made way for others.",
+     offsetof(struct views, processes.evicted)},
+    {"processes_answered_messages", "Messages that programs answered, since this daemon's start.",
+     offsetof(struct views, processes.done)},
+    {"processes_failed_messages",
+     "Messages that programs refused or did not answer, since this daemon's start.",
+     offsetof(struct views, processes.failed)},
+    {"processes_repeated_messages",
+     "Messages that began again in another process, since this daemon's start.",
+     offsetof(struct views, processes.repeated)},
 };
 #define FIGURES (sizeof known / sizeof known[0])
 
@@ -207,6 +226,7 @@ static void collect(void *ctx)
 
     sw_hosts_view(figures->hosts, &view.agents);
     sw_module_controller_view(figures->modules, &view.modules);
+    sw_process_service_view(figures->processes, &view.processes);
     for (size_t i = 0; i < FIGURES; i++) {
         const void *at = (const char *)&view + known[i].at;
 

@@ -30,6 +30,7 @@ def program(name):
 class Turns(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        os.environ["SWARM_AGENTS_PROCESSES"] = "6"
         cls.daemon = Daemon()
         cls.daemon.start()
         cls.client = Client(cls.daemon)
@@ -115,6 +116,43 @@ class Turns(unittest.TestCase):
         wait_for(lambda: "request 1 of this turn is not what it was" in
                  run("swarm", "logs", "turns/wanders"), "it is told")
         self.assertEqual(self.json("turns/wandered", "count")["count"], 1)
+
+    def test_5_bad_ones_are_contained(self):
+        image = programs.push_image("bad", {"main.py": program("turns_bad.py")})
+        self.apply("bad", image=image, deadline="2s", memory="64MiB", tasks=16)
+        broke = "broke the protocol of turns"
+        for what, status, words in (
+                ("garbage", 412, broke), ("huge", 412, "104857604"),
+                ("other_number", 412, "request 7 follows on request 0"),
+                ("service", 412, "may not call swarm.process"),
+                ("asks_and_ends", 412, "not its turn"), ("asks_and_dies", 412, "status 3"),
+                ("dies", 500, "signal 9"), ("spins", 504, "longer than 2000 ms"),
+                ("memory", 429, "more memory"), ("nothing", 412, "status 1")):
+            with self.subTest(what):
+                self.assertIn(words, self.ask("bad/" + what, what, status))
+        self.assertIn("signal 9", self.ask("bad/closes", "closes", 500))
+        self.assertIn("unavailable", self.ask("bad/forks", "forks"))
+        for what in ("twice", "after"):  # The first one counts, and the process with the second ends.
+            self.assertEqual(self.ask("bad/a", what), "one")
+            wait_for(lambda: self.ask("bad/a", "good") != "", "it goes on")
+        self.assertEqual(self.ask("bad/b", "good"), self.ask("bad/b", "good"))
+        self.assertEqual(self.json("turns/good", "count")["count"], 1)
+
+    def test_6_processes_make_way(self):
+        """Twelve instances, of which six may have a process, ask another one in the middle."""
+        threads, said = [], []
+        for i in range(12):
+            threads.append(threading.Thread(target=lambda i=i: said.append(
+                run("swarm", "send", f"turns/many-{i}", "ask", "--timeout=60s"))))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+        counts = sorted(json.loads(each)["said"]["count"] for each in said)
+        first = counts[0]
+        self.assertEqual(counts, list(range(first, first + 12)))
+        self.assertLessEqual(self.client.metric("swarm_processes"), 6)
+        self.assertGreater(self.client.metric("swarm_processes_evicted"), 0)
+        self.assertEqual(self.client.metric("swarm_processes_waiting_messages"), 0)
 
     def begin(self, to, body):
         """Nobody waits for the reply: the daemon ends before."""

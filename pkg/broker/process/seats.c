@@ -10,6 +10,8 @@
 #define SEAT_ARENA_MAX ((size_t)1 << 20)
 #define PARKED_MS 600000u /* One that waits longer ends, and begins again when that is over. */
 #define READY_MS 600000u
+#define YOUNG_MS 100u  /* One that waits for less than this does not make way yet. */
+#define DEAF_MS 500u   /* To end, when it has closed its end of the socket. */
 #define GRACE_MS 2000u /* To end by itself, when it was told that no more comes. */
 #define INPUT_MAX ((size_t)SW_TURN_FRAME_MAX + (64u << 10))
 
@@ -27,6 +29,7 @@ struct sw_seat {
     struct sw_timer *timer;
     struct sw_run *run;            /* RUNNING: the call. */
     uint32_t number;               /* Of its last request. */
+    uint32_t known;                /* So many requests of this turn had results when it began. */
     size_t answer_size;            /* RUNNING: the frame that input begins with is the answer. */
     bool is_deaf;                  /* It has closed its end of the socket. */
     struct sw_run_refusal refusal; /* What it did wrong. */
@@ -197,7 +200,7 @@ static void on_talk(void *ctx, struct sw_bytes bytes)
     if (bytes.size == 0) { /* It ends, as a rule. */
         seat->is_deaf = true;
         if (seat->answer_size == 0)
-            sw_timer_start(seat->timer, GRACE_MS);
+            sw_timer_start(seat->timer, DEAF_MS);
         return;
     }
     sw_buffer_put(&seat->input, bytes.data, bytes.size);
@@ -229,7 +232,7 @@ static void deliver(struct sw_seat *seat)
     if (is_end)
         *(head.status == 0 ? &service->view.done : &service->view.failed) += 1;
     if (seat->is_deaf)
-        sw_timer_start(seat->timer, GRACE_MS);
+        sw_timer_start(seat->timer, DEAF_MS);
     else if (is_end && seat->manifest.idle_ms == 0)
         seat_end(seat);
     else
@@ -366,8 +369,10 @@ static enum sw_rc tell(struct sw_seat *seat, struct sw_run *run)
 
     if (rc != SW_OK)
         return SW_E_UNAVAILABLE;
-    if (run->message.head.kind == SW_TURN_BEGIN)
+    if (run->message.head.kind == SW_TURN_BEGIN) {
         seat->number = 0;
+        seat->known = run->message.head.number;
+    }
     seat->client.turn = run->client.turn;
     seat->client.depth = run->client.depth;
     seat->state = SW_SEAT_RUNNING;
@@ -559,24 +564,47 @@ enum sw_rc sw_seat_start(struct sw_run *run, struct sw_err *err)
 
 /* --- Room ------------------------------------------------------------------------------------ */
 
+/* Between turns, or in the middle of one: but not before it has come further than where the process
+ * before it had come, or the turn would never end. */
+static bool may_leave(const struct sw_seat *seat, uint64_t now_ms)
+{
+    if (seat->process == NULL)
+        return false;
+    if (seat->state == SW_SEAT_PARKED)
+        return seat->number > seat->known && now_ms - seat->used_ms >= YOUNG_MS;
+    return seat->state == SW_SEAT_READY || seat->state == SW_SEAT_IDLE;
+}
+
+/* One in the middle of a turn has to begin again: only if there is no other. */
+static bool is_better(const struct sw_seat *seat, const struct sw_seat *best)
+{
+    bool is_parked = seat->state == SW_SEAT_PARKED;
+
+    if (best == NULL)
+        return true;
+    if (is_parked != (best->state == SW_SEAT_PARKED))
+        return !is_parked;
+    return seat->used_ms < best->used_ms;
+}
+
 bool sw_seat_evict(struct sw_process_service *service)
 {
+    uint64_t now_ms = sw_loop_now_ms(service->options.loop);
     struct sw_seat *best = NULL;
+    bool is_one_young = false;
 
     SW_LIST_EACH(&service->seats, node)
     {
         struct sw_seat *seat = SW_LIST_ITEM(node, struct sw_seat, node);
-        bool is_free = seat->state == SW_SEAT_READY || seat->state == SW_SEAT_IDLE;
 
-        if (seat->process == NULL || (!is_free && seat->state != SW_SEAT_PARKED))
-            continue;
-        /* One in the middle of a turn has to begin again: only if there is no other. */
-        if (best == NULL || (is_free && best->state == SW_SEAT_PARKED) ||
-            (is_free == (best->state != SW_SEAT_PARKED) && seat->used_ms < best->used_ms))
+        if (may_leave(seat, now_ms) && is_better(seat, best))
             best = seat;
+        is_one_young = is_one_young || seat->state == SW_SEAT_PARKED;
     }
     if (best != NULL)
         seat_close(best);
+    else if (is_one_young)
+        sw_timer_start(service->pump, YOUNG_MS);
     return best != NULL;
 }
 

@@ -113,6 +113,44 @@ static void check_isolation(struct doctor *doctor)
              "memory and processor limits of whole hosts are then not enforced");
 }
 
+static bool has_word(const char *text, const char *word)
+{
+    size_t size = strlen(word);
+
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at += size)
+        if ((at == text || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0'))
+            return true;
+    return false;
+}
+
+/* What programs in sandboxes want besides: see docs/operations/processes.md. */
+static void check_processes(struct doctor *doctor)
+{
+    static const char *const wanted[] = {"memory", "pids", "cpu"};
+    static const char *const pythons[] = {"/usr/bin/python3", "/usr/local/bin/python3"};
+    struct sw_cli *cli = doctor->cli;
+    const char *have = kernel_says(cli, "/sys/fs/cgroup/cgroup.controllers");
+    char missing[32] = "";
+
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        bool is_had = have != NULL
+                          ? has_word(have, wanted[i])
+                          : is_there(cli, sw_cli_format(cli, "/sys/fs/cgroup/%s", wanted[i]));
+
+        if (!is_had)
+            (void)strcat(strcat(missing, missing[0] == '\0' ? "" : ", "), wanted[i]);
+    }
+    tell(doctor, missing[0] == '\0' ? VERDICT_OK : VERDICT_WARN,
+         missing[0] == '\0' ? "control groups for programs: memory, pids, cpu"
+                            : sw_cli_format(cli, "no control group counts %s", missing),
+         "programs in sandboxes are then bounded process by process, or by their user");
+    tell(doctor, is_there(cli, pythons[0]) || is_there(cli, pythons[1]) ? VERDICT_OK : VERDICT_WARN,
+         is_there(cli, pythons[0]) || is_there(cli, pythons[1])
+             ? "an interpreter of Python for programs in sandboxes"
+             : "there is no python3 below /usr",
+         "agents in Python need one; sandboxes see no other folder of the machine");
+}
+
 static void check_toolchain(struct doctor *doctor)
 {
     struct sw_cli *cli = doctor->cli;
@@ -203,6 +241,7 @@ enum sw_rc sw_command_doctor(struct sw_cli *cli, struct sw_err *err)
     check_nodes(&doctor);
     check_kernel(&doctor);
     check_isolation(&doctor);
+    check_processes(&doctor);
     check_toolchain(&doctor);
     if (doctor.failures > 0)
         return sw_err_set(err, SW_E_PRECONDITION, "%zu failed, %zu warnings", doctor.failures,
