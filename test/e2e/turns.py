@@ -132,7 +132,7 @@ class Turns(unittest.TestCase):
                 self.assertIn(words, self.ask("bad/" + what, what, status))
         self.assertIn("signal 9", self.ask("bad/closes", "closes", 500))
         self.assertIn("unavailable", self.ask("bad/forks", "forks"))
-        for what in ("twice", "after"):  # The first one counts, and the process with the second ends.
+        for what in ("twice", "after"):  # The first counts; the process ends with the second.
             self.assertEqual(self.ask("bad/a", what), "one")
             wait_for(lambda: self.ask("bad/a", "good") != "", "it goes on")
         self.assertEqual(self.ask("bad/b", "good"), self.ask("bad/b", "good"))
@@ -153,6 +153,22 @@ class Turns(unittest.TestCase):
         self.assertLessEqual(self.client.metric("swarm_processes"), 6)
         self.assertGreater(self.client.metric("swarm_processes_evicted"), 0)
         self.assertEqual(self.client.metric("swarm_processes_waiting_messages"), 0)
+
+    def test_7_processes_are_ready_stay_and_end(self):
+        self.restart()
+        self.apply("brief", idle="0")
+        self.apply("pool", idle="300ms", warm=1)
+        started = self.client.metric("swarm_processes_started")
+        for count in (1, 2):
+            said = self.json("brief/a", "count")
+            self.assertEqual((said["count"], said["seen"]), (count, 1))
+        self.assertEqual(self.client.metric("swarm_processes_started"), started + 2)
+        self.assertEqual(self.json("pool/a", "count")["seen"], 1)
+        wait_for(lambda: self.client.metric("swarm_processes_started") == started + 4, "one waits")
+        self.assertEqual(self.json("pool/b", "count")["key"], "b")
+        wait_for(lambda: self.client.metric("swarm_processes_started") == started + 5, "and again")
+        wait_for(lambda: self.json("pool/a", "count")["seen"] == 1, "it ends when it has nothing "
+                 "to do", step_s=0.6)
 
     def begin(self, to, body):
         """Nobody waits for the reply: the daemon ends before."""

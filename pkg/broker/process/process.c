@@ -451,7 +451,8 @@ enum sw_rc sw_process_service_new(const struct sw_process_service_options *optio
     sw_list_init(&service->waiting);
     sw_list_init(&service->seats);
     service->pump = sw_timer_new(options->loop, pump, service);
-    if (service->pump == NULL)
+    service->warm = sw_timer_new(options->loop, sw_seats_warm_up, service);
+    if (service->pump == NULL || service->warm == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the service " SW_PROCESS_SERVICE);
     rc = sw_services_add(services, &entry, err);
     if (rc == SW_OK)
@@ -467,6 +468,7 @@ void sw_process_service_free(struct sw_process_service *service)
     while (!sw_list_is_empty(&service->runs))
         run_free(SW_LIST_ITEM(sw_list_first(&service->runs), struct sw_run, node));
     sw_timer_free(service->pump);
+    sw_timer_free(service->warm);
     free(service);
 }
 

@@ -21,6 +21,7 @@ struct sw_process_service {
     struct sw_list seats;
     unsigned waiting_count;
     struct sw_timer *pump;
+    struct sw_timer *warm; /* seats.c: to start processes that wait for instances. */
     bool has_told;
     struct sw_process_service_view view;
 };
@@ -122,5 +123,7 @@ bool sw_seat_evict(struct sw_process_service *service);
 unsigned sw_seats_closing(const struct sw_process_service *service);
 /* How many have nothing to do. */
 unsigned sw_seats_idle(const struct sw_process_service *service);
+/* Start what manifests want to be ready, for Agents that had a new instance. Of the timer warm. */
+void sw_seats_warm_up(void *service);
 /* All processes are killed and forgotten. */
 void sw_seats_free(struct sw_process_service *service);

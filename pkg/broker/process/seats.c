@@ -11,6 +11,7 @@
 #define PARKED_MS 600000u /* One that waits longer ends, and begins again when that is over. */
 #define READY_MS 600000u
 #define YOUNG_MS 100u  /* One that waits for less than this does not make way yet. */
+#define WARM_MS 20u    /* The message that needed a process is handled first. */
 #define DEAF_MS 500u   /* To end, when it has closed its end of the socket. */
 #define GRACE_MS 2000u /* To end by itself, when it was told that no more comes. */
 #define INPUT_MAX ((size_t)SW_TURN_FRAME_MAX + (64u << 10))
@@ -20,6 +21,9 @@ struct sw_seat {
     struct sw_list node;
     enum sw_seat_state state;
     struct sw_arena *arena;
+    struct sw_bytes manifest_text;
+    const char *folders[SW_MANIFEST_PACKAGES_MAX + 2];
+    bool wants_warm;             /* Others of its Agent may have to be started. */
     struct sw_manifest manifest; /* In the arena, as the names of the client are. */
     uint8_t manifest_digest[SW_SHA256_SIZE], life[SW_PROCESS_LIFE_SIZE];
     struct sw_process_client client;
@@ -426,14 +430,13 @@ enum sw_rc sw_seat_offer(struct sw_run *run, struct sw_err *err)
 
 /* --- The start ------------------------------------------------------------------------------- */
 
-static enum sw_rc process_start(struct sw_seat *seat, const char *const *folders,
-                                struct sw_err *err)
+static enum sw_rc process_start(struct sw_seat *seat, struct sw_err *err)
 {
     const struct sw_environment environment = {.manifest = &seat->manifest,
                                                .name_space = seat->client.name_space,
                                                .agent = seat->client.agent};
-    const struct sw_process_options options = {.image = folders[0],
-                                               .packages = folders + 1,
+    const struct sw_process_options options = {.image = seat->folders[0],
+                                               .packages = seat->folders + 1,
                                                .command = seat->manifest.command,
                                                .environment =
                                                    sw_environment_make(&environment, seat->arena),
@@ -459,32 +462,50 @@ static enum sw_rc process_start(struct sw_seat *seat, const char *const *folders
     return SW_OK;
 }
 
-/* A process for the Agent of a run, nobody's yet. */
-static enum sw_rc seat_new(const struct sw_run *run, struct sw_seat **ret_seat, struct sw_err *err)
+struct program { /* Of what processes are; all borrowed, but the folders, which stay. */
+    struct sw_process_service *service;
+    const struct sw_process_client *client;
+    struct sw_bytes manifest_text;
+    const char *const *folders;
+};
+
+static enum sw_rc seat_fill(struct sw_seat *seat, const struct program *program, struct sw_err *err)
+{
+    const char *text = NULL;
+
+    seat->used_ms = sw_loop_now_ms(program->service->options.loop);
+    seat->arena = sw_arena_new(SEAT_ARENA_MAX);
+    seat->timer = sw_timer_new(program->service->options.loop, on_timer, seat);
+    if (seat->arena != NULL) {
+        seat->client.name_space = sw_arena_print(seat->arena, "%s", program->client->name_space);
+        seat->client.agent = sw_arena_print(seat->arena, "%s", program->client->agent);
+        text = sw_arena_copy(seat->arena, program->manifest_text.data, program->manifest_text.size);
+    }
+    if (seat->timer == NULL || text == NULL || seat->client.name_space == NULL ||
+        seat->client.agent == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a process");
+    seat->manifest_text = (struct sw_bytes){text, program->manifest_text.size};
+    sw_sha256_of(text, program->manifest_text.size, seat->manifest_digest);
+    memcpy(seat->folders, program->folders, sizeof seat->folders);
+    return sw_manifest_read(seat->manifest_text, seat->arena, &seat->manifest, err);
+}
+
+/* A process of a program, nobody's yet. */
+static enum sw_rc seat_new(const struct program *program, struct sw_seat **ret_seat,
+                           struct sw_err *err)
 {
     struct sw_seat *seat = calloc(1, sizeof *seat);
-    enum sw_rc rc = SW_OK;
+    enum sw_rc rc;
 
     if (seat == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a process");
-    seat->service = run->service;
-    sw_list_add(&run->service->seats, &seat->node);
+    seat->service = program->service;
+    sw_list_add(&program->service->seats, &seat->node);
     sw_buffer_init(&seat->input, INPUT_MAX);
     sw_buffer_init(&seat->log, SW_PROCESS_LOG_MAX);
-    memcpy(seat->manifest_digest, run->manifest_digest, sizeof seat->manifest_digest);
-    seat->used_ms = sw_loop_now_ms(run->service->options.loop);
-    seat->arena = sw_arena_new(SEAT_ARENA_MAX);
-    seat->timer = sw_timer_new(run->service->options.loop, on_timer, seat);
-    if (seat->arena != NULL) {
-        seat->client.name_space = sw_arena_print(seat->arena, "%s", run->client.name_space);
-        seat->client.agent = sw_arena_print(seat->arena, "%s", run->client.agent);
-    }
-    if (seat->timer == NULL || seat->client.name_space == NULL || seat->client.agent == NULL)
-        rc = sw_err_set(err, SW_E_EXHAUSTED, "no memory for a process");
+    rc = seat_fill(seat, program, err);
     if (rc == SW_OK)
-        rc = sw_manifest_read(run->manifest_text, seat->arena, &seat->manifest, err);
-    if (rc == SW_OK)
-        rc = process_start(seat, run->folders, err);
+        rc = process_start(seat, err);
     if (rc != SW_OK) {
         seat_free(seat);
         return rc;
@@ -514,41 +535,70 @@ static enum sw_rc assign(struct sw_seat *seat, const struct sw_run *run)
     return sw_process_talk(seat->process, (struct sw_bytes){frame.data, frame.size});
 }
 
-static unsigned ready_count(const struct sw_run *run)
+static bool is_same_program(const struct sw_seat *one, const struct sw_seat *other)
+{
+    return memcmp(one->manifest_digest, other->manifest_digest, SW_SHA256_SIZE) == 0 &&
+           strcmp(one->client.agent, other->client.agent) == 0 &&
+           strcmp(one->client.name_space, other->client.name_space) == 0;
+}
+
+static unsigned ready_count(const struct sw_seat *like)
 {
     unsigned count = 0;
 
-    SW_LIST_EACH(&run->service->seats, node)
+    SW_LIST_EACH(&like->service->seats, node)
     {
         const struct sw_seat *seat = SW_LIST_ITEM(node, struct sw_seat, node);
 
-        count += seat->state == SW_SEAT_READY && is_of(seat, run) &&
-                 memcmp(seat->manifest_digest, run->manifest_digest, SW_SHA256_SIZE) == 0;
+        count += seat->state == SW_SEAT_READY && is_same_program(seat, like);
     }
     return count;
 }
 
-/* Have as many wait for new instances as the manifest says, if there is room. */
-static void warm_up(const struct sw_run *run)
+/* As many as the manifest says, if there is room. */
+static void warm_up(const struct sw_seat *seat)
 {
-    struct sw_process_service *service = run->service;
-    unsigned count = run->manifest.warm == 0 ? 0 : ready_count(run);
+    struct sw_process_service *service = seat->service;
+    const struct program program = {.service = service,
+                                    .client = &seat->client,
+                                    .manifest_text = seat->manifest_text,
+                                    .folders = seat->folders};
+    unsigned count = ready_count(seat);
     struct sw_err err = {0};
-    struct sw_seat *seat;
+    struct sw_seat *made;
 
-    while (count++ < run->manifest.warm && service->waiting_count == 0 &&
+    while (count++ < seat->manifest.warm && service->waiting_count == 0 &&
            sw_processes_has_room(service->options.processes))
-        if (seat_new(run, &seat, &err) != SW_OK)
+        if (seat_new(&program, &made, &err) != SW_OK)
             return; /* Whoever needs one will be told. */
+}
+
+void sw_seats_warm_up(void *ctx)
+{
+    struct sw_process_service *service = ctx;
+
+    SW_LIST_EACH(&service->seats, node)
+    {
+        struct sw_seat *seat = SW_LIST_ITEM(node, struct sw_seat, node);
+        bool wants = seat->wants_warm;
+
+        seat->wants_warm = false;
+        if (wants && seat->state != SW_SEAT_CLOSING)
+            warm_up(seat);
+    }
 }
 
 enum sw_rc sw_seat_start(struct sw_run *run, struct sw_err *err)
 {
+    const struct program program = {.service = run->service,
+                                    .client = &run->client,
+                                    .manifest_text = run->manifest_text,
+                                    .folders = run->folders};
     struct sw_seat *seat = find_ready(run);
     enum sw_rc rc = SW_OK;
 
     if (seat == NULL)
-        rc = seat_new(run, &seat, err);
+        rc = seat_new(&program, &seat, err);
     if (rc != SW_OK)
         return rc;
     rc = assign(seat, run);
@@ -558,7 +608,9 @@ enum sw_rc sw_seat_start(struct sw_run *run, struct sw_err *err)
         seat_close(seat);
         return sw_err_set(err, rc, "the program cannot be told of the message");
     }
-    warm_up(run);
+    seat->wants_warm = seat->manifest.warm > 0;
+    if (seat->wants_warm)
+        sw_timer_start(run->service->warm, WARM_MS);
     return SW_OK;
 }
 
