@@ -74,7 +74,7 @@ static uint32_t put_effects(struct looking *looking, struct sw_bytes effects)
             .to = text_of(effect.to, SW_EFFECT_TEXT_MAX),
             .type = text_of(effect.type, SW_EFFECT_TEXT_MAX),
             .body = begin_of(effect.body, looking->wanted.body_bytes),
-            .body_bytes = effect.body.size};
+            .body_bytes = sw_effect_body_bytes(&effect)};
         size_t before = looking->rows.size;
 
         if (told == TURN_EFFECTS)
@@ -136,7 +136,7 @@ static void tell_turn(struct looking *looking, const struct sw_past_turn *turn,
         .cpu_us = segment->cpu_ns / NS_PER_US,
         .fuel = segment->fuel,
         .module = text_of(turn->module, 71),
-        .digest = sw_effects_digest(segment->effects),
+        .digest = segment->digest,
         .effects_count = put_effects(looking, segment->effects),
         .verdict = verdict,
         .words = text_of(begin_of(said, SW_FRAME_WORDS_MAX), SW_FRAME_WORDS_MAX),
@@ -455,6 +455,7 @@ static enum sw_rc try_turn(struct looking *looking, struct sw_err *err)
     turn.segment.outcome = trial.outcome;
     turn.segment.code = trial.code;
     turn.segment.effects = trial.effects;
+    turn.segment.digest = sw_effects_digest(trial.effects);
     turn.segment.fate = SW_FATE_TOLD;
     turn.segment.cpu_ns = 0;
     turn.segment.fuel = trial.fuel;

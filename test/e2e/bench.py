@@ -15,7 +15,7 @@ from daemon import Daemon, Failure  # pylint: disable=wrong-import-position
 
 CASES = {"idle": 3, "apply": 4, "store": 10, "request": 4, "pairs": 2, "fan": 2, "durable": 5,
          "recover": 5, "start": 4, "wait": 1, "spawn": 4, "wake": 4,
-         "replay": 1, "compute": 21, "gateway": 2}
+         "replay": 1, "compute": 21, "gateway": 2, "transcript": 1}
 failed = 0
 
 

@@ -156,7 +156,8 @@ class Transcripts(Case):
         gate = threading.Event()
         self.addCleanup(gate.set)
         self.upstream.script({"gate": gate})
-        with subprocess.Popen(["swarm", "send", "talker/c", "anew: slow", "--request-id=c"],
+        slow = "anew: " + "slow " * 2000  # Too large for the record of the call.
+        with subprocess.Popen(["swarm", "send", "talker/c", slow, "--request-id=c"],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as pending:
             wait_for(lambda: "Waiting" in run("swarm", "get", "instances", "talker/c"),
                      "it waits", WAIT_S)
@@ -164,9 +165,12 @@ class Transcripts(Case):
             self.assertEqual([c["outcome"] for c in calls_of(entries)], ["failed", "waits"])
             self.assertIn("not with me", calls_of(entries)[0]["words"])
             pending.kill()
+        asked = len(self.upstream.requests)
         self.restart(signal.SIGKILL)
+        wait_for(lambda: len(self.upstream.requests) > asked, "it is asked again", WAIT_S)
+        self.assertEqual(self.upstream.requests[-1].texts()[-1], slow[6:])
         gate.set()
-        run("swarm", "send", "talker/c", "anew: slow", "--request-id=c")
+        run("swarm", "send", "talker/c", slow, "--request-id=c")
         text = run("swarm", "agent", "transcript", "talker/c", "-o", "wide")
         self.assertIn("not with me", text)
         self.assertIn("You said: slow", text)

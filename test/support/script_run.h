@@ -71,7 +71,7 @@ static inline enum sw_guest_end script_pass(struct script_engine *engine, struct
 static inline bool script_message(struct sw_guest *guest, const char *command)
 {
     const char *bar = strchr(command, '|');
-    char name[300] = "", body[2048];
+    char name[300] = "", body[2048], large[8192];
     struct sw_effect effect = {0};
     struct sw_guest_send send;
     unsigned long long number = 0;
@@ -91,6 +91,10 @@ static inline bool script_message(struct sw_guest *guest, const char *command)
     } else if (sscanf(command, "call %llu %299[^|]", &number, name) == 2) {
         effect = (struct sw_effect){
             .to = script_text(name), .type = script_text("t"), .body = script_text(body)};
+        if (sscanf(body, "*%u", &count) == 1 && count <= sizeof large) {
+            memset(large, 'x', count); /* "*5000" is a large body. */
+            effect.body = (struct sw_bytes){large, count};
+        }
         guest->state.last_code =
             sw_turn_call(guest->turn, &effect, number == 0 ? UINT64_MAX : (uint64_t)number);
         return true;

@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#define ABSENT (1u << 31) /* Beside the size of a body that is left out. */
+
 const char *sw_effect_kind_name(enum sw_effect_kind kind)
 {
     static const char *const names[] = {"?",         "send",        "reply",       "publish",
@@ -16,6 +18,31 @@ const char *sw_effect_kind_name(enum sw_effect_kind kind)
 bool sw_effect_is_wait(enum sw_effect_kind kind)
 {
     return kind >= SW_EFFECT_ASK;
+}
+
+void sw_effect_put_body(struct sw_bytes body, uint32_t absent_bytes, struct sw_buffer *out)
+{
+    if (absent_bytes != 0)
+        sw_buffer_put_u32(out, absent_bytes | ABSENT);
+    else
+        sw_buffer_put_bytes(out, body);
+}
+
+struct sw_bytes sw_effect_take_body(struct sw_reader *reader, uint32_t *ret_absent_bytes)
+{
+    struct sw_reader ahead = *reader;
+    uint32_t size = sw_reader_u32(&ahead);
+
+    *ret_absent_bytes = 0;
+    if (ahead.failed || (size & ABSENT) == 0)
+        return sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
+    size &= ~ABSENT;
+    *reader = ahead;
+    if (size < SW_EFFECT_ABSENT_LEAST || size > SW_EFFECT_BODY_MAX)
+        reader->failed = true;
+    else
+        *ret_absent_bytes = size;
+    return (struct sw_bytes){NULL, 0};
 }
 
 void sw_effect_put(const struct sw_effect *effect, struct sw_buffer *out)
@@ -33,7 +60,7 @@ void sw_effect_put(const struct sw_effect *effect, struct sw_buffer *out)
         if (sw_effect_is_wait(effect->kind))
             sw_buffer_put_u64(out, effect->due_ns);
         sw_buffer_put_bytes(out, effect->type);
-        sw_buffer_put_bytes(out, effect->body);
+        sw_effect_put_body(effect->body, effect->absent_bytes, out);
         return;
     case SW_EFFECT_REPLY:
         sw_buffer_put_u64(out, effect->number);
@@ -60,7 +87,9 @@ void sw_effect_put(const struct sw_effect *effect, struct sw_buffer *out)
 static void take_body(struct sw_reader *reader, struct sw_effect *effect)
 {
     effect->type = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
-    effect->body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
+    effect->body = effect->kind == SW_EFFECT_CALL
+                       ? sw_effect_take_body(reader, &effect->absent_bytes)
+                       : sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
     effect->body_at = (uint32_t)(reader->at - effect->body.size);
 }
 
@@ -108,6 +137,23 @@ bool sw_effect_take(struct sw_reader *reader, struct sw_effect *ret_effect)
     if (reader->failed)
         return false;
     *ret_effect = effect;
+    return true;
+}
+
+bool sw_effects_pack(struct sw_bytes effects, struct sw_buffer *out)
+{
+    struct sw_reader reader = sw_reader_of(effects.data, effects.size);
+    struct sw_effect effect = {0};
+    size_t before = 0, at = 0;
+
+    for (; sw_effect_take(&reader, &effect); at = reader.at)
+        before = at;
+    if (reader.failed || effect.kind != SW_EFFECT_CALL || effect.body.size < SW_EFFECT_ABSENT_LEAST)
+        return false;
+    sw_buffer_put(out, effects.data, before);
+    effect.absent_bytes = (uint32_t)effect.body.size;
+    effect.body = (struct sw_bytes){NULL, 0};
+    sw_effect_put(&effect, out);
     return true;
 }
 

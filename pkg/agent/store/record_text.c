@@ -104,7 +104,8 @@ static void effect_print(struct sw_buffer *out, const struct sw_effect *effect)
     case SW_EFFECT_ASK:
     case SW_EFFECT_CALL:
         text_print(out, effect->kind == SW_EFFECT_ASK ? "ask" : "call", effect->to);
-        sw_buffer_print(out, "(%zu bytes)", effect->body.size);
+        sw_buffer_print(out, "(%zu bytes%s)", sw_effect_body_bytes(effect),
+                        effect->absent_bytes != 0 ? ", left out" : "");
         wait_print(out, effect);
         return;
     case SW_EFFECT_RECEIVE:

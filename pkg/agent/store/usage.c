@@ -30,7 +30,7 @@ void sw_usage_add_effects(struct sw_usage *sum, struct sw_bytes effects)
     while (sw_effect_take(&reader, &effect))
         if (sw_usage_counts_effect(effect.kind)) {
             sum->sent++;
-            sum->bytes_out += effect.body.size;
+            sum->bytes_out += sw_effect_body_bytes(&effect);
         }
 }
 

@@ -180,6 +180,17 @@ static bool pattern_remove(struct sw_actor *actor, struct sw_bytes pattern)
     return true;
 }
 
+void sw_actor_take_call(struct sw_actor *to, struct sw_actor *from)
+{
+    struct sw_call *call = to->wait.call;
+
+    if (!sw_wait_lacks_body(&to->wait) || from->wait.kind != SW_WAIT_CALL ||
+        from->wait.number != to->wait.number || from->wait.call->is_absent)
+        return;
+    to->wait.call = from->wait.call;
+    from->wait.call = call;
+}
+
 /* --- Records --------------------------------------------------------------------------------- */
 
 static uint8_t *keep(struct sw_bytes bytes, uint8_t *at)
@@ -191,7 +202,7 @@ static uint8_t *keep(struct sw_bytes bytes, uint8_t *at)
 
 /* Keep what is called until it is over.  SW_E_EXHAUSTED: no memory. */
 static enum sw_rc call_begin(struct sw_wait *wait, struct sw_bytes service, struct sw_bytes type,
-                             struct sw_bytes body)
+                             struct sw_bytes body, uint32_t absent_bytes)
 {
     struct sw_call *call =
         malloc(offsetof(struct sw_call, bytes) + service.size + type.size + body.size);
@@ -201,7 +212,8 @@ static enum sw_rc call_begin(struct sw_wait *wait, struct sw_bytes service, stru
     assert(service.size <= UINT8_MAX && type.size <= UINT8_MAX && body.size <= UINT32_MAX);
     call->service_size = (uint8_t)service.size;
     call->type_size = (uint8_t)type.size;
-    call->body_size = (uint32_t)body.size;
+    call->is_absent = absent_bytes != 0;
+    call->body_size = call->is_absent ? absent_bytes : (uint32_t)body.size;
     (void)keep(body, keep(type, keep(service, call->bytes)));
     wait->is_sent = false;
     wait->call = call;
@@ -221,7 +233,9 @@ static enum sw_rc wait_begin(struct sw_actor *actor, enum sw_wait_kind kind,
     wait->is_due = false;
     wait->attempts = 0;
     wait->nth++;
-    return kind == SW_WAIT_CALL ? call_begin(wait, effect->to, effect->type, effect->body) : SW_OK;
+    return kind == SW_WAIT_CALL
+               ? call_begin(wait, effect->to, effect->type, effect->body, effect->absent_bytes)
+               : SW_OK;
 }
 
 static enum sw_rc apply_effect(struct sw_actor *actor, const struct sw_effect *effect)
@@ -505,7 +519,10 @@ void sw_actor_save(const struct sw_actor *actor, struct sw_buffer *out)
     if (actor->wait.kind == SW_WAIT_CALL) {
         sw_buffer_put_bytes(out, sw_call_service(actor->wait.call));
         sw_buffer_put_bytes(out, sw_call_type(actor->wait.call));
-        sw_buffer_put_bytes(out, sw_call_body(actor->wait.call));
+        if (actor->wait.call->is_absent)
+            sw_effect_put_body((struct sw_bytes){NULL, 0}, actor->wait.call->body_size, out);
+        else
+            sw_buffer_put_bytes(out, sw_call_body(actor->wait.call));
     }
     sw_requests_save(actor->requests, out);
     if (actor->withheld != NULL) /* What is saved without is not held. */
@@ -516,9 +533,10 @@ static enum sw_rc load_call(struct sw_wait *wait, struct sw_reader *reader)
 {
     struct sw_bytes service = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
     struct sw_bytes type = sw_reader_bytes(reader, SW_EFFECT_TEXT_MAX);
-    struct sw_bytes body = sw_reader_bytes(reader, SW_EFFECT_BODY_MAX);
+    uint32_t absent_bytes;
+    struct sw_bytes body = sw_effect_take_body(reader, &absent_bytes);
 
-    return reader->failed ? SW_E_CORRUPT : call_begin(wait, service, type, body);
+    return reader->failed ? SW_E_CORRUPT : call_begin(wait, service, type, body, absent_bytes);
 }
 
 static enum sw_rc load_wait(struct sw_wait *wait, struct sw_reader *reader)

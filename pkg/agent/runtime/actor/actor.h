@@ -36,6 +36,9 @@ enum sw_wait_kind { SW_WAIT_NONE, SW_WAIT_ASK, SW_WAIT_RECEIVE, SW_WAIT_SLEEP, S
 struct sw_call { /* An outside call that is not over, in one allocation. */
     uint32_t body_size;
     uint8_t service_size, type_size;
+    /* The body is not here, since the record has it not (effect.h): the segment makes it again when
+     * the instance is rebuilt (sw_actor_take_call). */
+    bool is_absent;
     uint8_t bytes[]; /* Of the service's name, the type, the body. */
 };
 
@@ -83,6 +86,12 @@ static inline struct sw_bytes sw_call_body(const struct sw_call *call)
     return (struct sw_bytes){call->bytes + call->service_size + call->type_size, call->body_size};
 }
 
+/* Whether it is a call whose body has to be made again before it can be sent. */
+static inline bool sw_wait_lacks_body(const struct sw_wait *wait)
+{
+    return wait->kind == SW_WAIT_CALL && wait->call->is_absent;
+}
+
 /* The client that only waits for the turn to end; kind NONE: there is none. */
 static inline struct sw_origin sw_wait_asker(const struct sw_wait *wait)
 {
@@ -113,6 +122,9 @@ static inline bool sw_actor_is_held(const struct sw_actor *actor)
 /* Of an instance between two turns, have it be what a fork begins with: held, and nobody waits for
  * an answer of it. A repeat of a request that was open hears that.  SW_E_EXHAUSTED: no memory. */
 SW_MUST_CHECK enum sw_rc sw_actor_fork(struct sw_actor *actor);
+/* Of two actors of one instance, have `to` get the body of its call from the other, which went
+ * through the same records and ran them, if it has it not and the other has. */
+void sw_actor_take_call(struct sw_actor *to, struct sw_actor *from);
 /* How many messages wait for their answer. */
 uint32_t sw_actor_open_handles(const struct sw_actor *actor);
 /* The number that the handle of the next message gets. */

@@ -28,6 +28,10 @@ void sw_call_send(struct sw_worker *worker, struct sw_instance *instance)
         pod->state != SW_POD_OPEN || instance->passed != NULL ||
         instance->answer != NULL) /* Its result was taken or is here. */
         return;
+    if (sw_wait_lacks_body(wait)) { /* It is sent once it was made again. */
+        sw_instance_wake_up(worker, instance, SWARM_PRIORITY_NORMAL);
+        return;
+    }
     asker = sw_actor_asker(&instance->actor);
     frame.call = (struct sw_frame_call){.name = name_of(worker, instance, wait->number),
                                         .pod = pod->config.pod,

@@ -9,7 +9,8 @@
 struct sw_instance;
 
 /* Send the call that the instance waits for, if it does, it is not held, its Pod is open, and this
- * run of the host has not sent it yet. */
+ * run of the host has not sent it yet. What its record leaves out is made again before: then it is
+ * sent when the instance's turn to run comes. */
 void sw_call_send(struct sw_worker *worker, struct sw_instance *instance);
 /* Its wait is over: forget that the call was sent. Whether it was: swarmd is then to hear so. */
 bool sw_call_forget(struct sw_worker *worker, struct sw_instance *instance);

@@ -307,6 +307,20 @@ static void put_end_back(struct sw_worker *worker, struct sw_instance *instance,
         sw_instance_answer(worker, instance, message);
 }
 
+/* Of a call that was recovered, have what its record leaves out made by running the turn again, and
+ * send it. */
+static void make_call(struct sw_worker *worker, struct sw_instance *instance)
+{
+    struct sw_err err = {0};
+
+    if (instance->is_parked || instance->answer != NULL)
+        return;
+    if (sw_segment_prepare(worker, instance, NULL, &err))
+        sw_call_send(worker, instance);
+    else if (!instance->is_parked)
+        sw_instance_back_off(worker, instance);
+}
+
 static void resume(struct sw_worker *worker, struct sw_instance *instance)
 {
     struct segment segment = {.instance = instance};
@@ -441,6 +455,8 @@ bool sw_segment_run(struct sw_worker *worker, struct sw_instance *instance, uint
         sw_instance_back_off(worker, instance);
         return false;
     }
+    if (sw_wait_lacks_body(&instance->actor.wait))
+        make_call(worker, instance);
     if (instance->actor.wait.kind != SW_WAIT_NONE) {
         resume(worker, instance);
         return false;

@@ -203,6 +203,27 @@ enum sw_rc sw_replay_enter(struct sw_replay *replay, const struct sw_record_segm
                : SW_OK;
 }
 
+static bool is_equal(struct sw_bytes one, struct sw_bytes other)
+{
+    return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
+}
+
+/* Whether the effects that it came to are those of the record, which may leave out what it called
+ * with: the digest is of all. */
+static bool is_as_recorded(struct sw_worker *worker, const struct sw_record_segment *segment)
+{
+    struct sw_bytes replayed = {worker->turn.effects.data, worker->turn.effects.size};
+
+    if (is_equal(replayed, segment->effects))
+        return true;
+    sw_buffer_reset(&worker->packed);
+    return segment->outcome == SW_OUTCOME_WAITING && sw_effects_pack(replayed, &worker->packed) &&
+           !worker->packed.failed &&
+           is_equal((struct sw_bytes){worker->packed.data, worker->packed.size},
+                    segment->effects) &&
+           sw_effects_digest(replayed) == segment->digest;
+}
+
 /* Run one recorded segment again and compare what it asks for. */
 static enum sw_rc rerun(struct sw_replay *replay, const struct sw_record_segment *segment,
                         uint64_t lsn)
@@ -218,9 +239,7 @@ static enum sw_rc rerun(struct sw_replay *replay, const struct sw_record_segment
     if ((segment->fuel != worker->outcome.fuel && !replay->is_of_other) ||
         worker->outcome.end !=
             (segment->outcome == SW_OUTCOME_WAITING ? SW_GUEST_WAITING : SW_GUEST_DONE) ||
-        worker->turn.effects.size != segment->effects.size ||
-        (segment->effects.size > 0 &&
-         memcmp(worker->turn.effects.data, segment->effects.data, segment->effects.size) != 0))
+        !is_as_recorded(worker, segment))
         return tell_difference(replay, segment, lsn);
     replay->random = worker->turn.random;
     worker->counts.replayed++;
@@ -380,12 +399,19 @@ static enum sw_rc load_whole(struct sw_replay *replay, const struct sw_record_se
 enum sw_rc sw_replay_take(struct sw_replay *replay, const struct sw_record_segment *segment,
                           uint64_t lsn)
 {
+    struct sw_record_segment whole;
     enum sw_rc rc = SW_OK;
 
     if (sw_record_is_whole(segment))
         rc = load_whole(replay, segment);
     else if (sw_outcome_counts(segment->outcome) && segment->entry != SW_ENTRY_RELEASE)
         rc = rerun(replay, segment, lsn);
+    if (rc == SW_OK && segment->outcome == SW_OUTCOME_WAITING) { /* With what it leaves out. */
+        whole = *segment;
+        whole.effects =
+            (struct sw_bytes){replay->worker->turn.effects.data, replay->worker->turn.effects.size};
+        segment = &whole;
+    }
     return rc == SW_OK ? sw_actor_apply(&replay->actor, segment, lsn, replay->err) : rc;
 }
 
@@ -454,6 +480,8 @@ static enum sw_rc rebuild(struct sw_replay *replay, const struct sw_base *base, 
         rc = replay_tail(replay, base, ret_tail);
     if (rc == SW_OK)
         rc = catch_up(replay, &chain.lsns);
+    if (rc == SW_OK)
+        sw_actor_take_call(&instance->actor, &replay->actor);
     *ret_tail += chain.lsns.size / sizeof(uint64_t);
     sw_buffer_done(&chain.lsns);
     sw_actor_done(&replay->actor);

@@ -59,6 +59,17 @@ static void settle_body(const struct sw_worker *worker, struct segment *segment)
     record->body = segment->message->body;
 }
 
+/* What running it again comes to does not stand in the record if it is much. */
+static void leave_out(struct sw_worker *worker, struct sw_record_segment *record)
+{
+    if (record->outcome != SW_OUTCOME_WAITING || (worker->turn.kinds & 1u << SW_EFFECT_CALL) == 0 ||
+        record->effects.size < SW_EFFECT_ABSENT_LEAST)
+        return;
+    sw_buffer_reset(&worker->packed);
+    if (sw_effects_pack(record->effects, &worker->packed) && !worker->packed.failed)
+        record->effects = (struct sw_bytes){worker->packed.data, worker->packed.size};
+}
+
 static void append_segment(struct sw_worker *worker, struct segment *segment)
 {
     struct sw_record record;
@@ -73,6 +84,7 @@ static void append_segment(struct sw_worker *worker, struct segment *segment)
         sw_meter_record_memory(worker, segment->instance, &segment->record);
     record.kind = SW_RECORD_SEGMENT;
     record.segment = segment->record;
+    leave_out(worker, &record.segment);
     if (append(worker, &record, &segment->effects_at, &segment->place) == SW_OK) {
         segment->instance->epoch = segment->place.epoch;
         segment->record_bytes = worker->record.size + SW_JOURNAL_RECORD_HEAD_BYTES;

@@ -158,7 +158,7 @@ struct sw_worker {
     uint64_t storage_reserved;
     uint64_t storage_given; /* What runs gives so much back when it has ended. */
     struct sw_guest_outcome outcome;
-    struct sw_buffer record, frame, replay, body, image, targets, block;
+    struct sw_buffer packed, record, frame, replay, body, image, targets, block;
     struct sw_bodies bodies;
     uint64_t images_bytes, packed_bytes; /* Of images; packed: of those that are hibernated. */
     int64_t counted_bytes; /* Of messages, and not told to shared->queued_bytes yet. */

@@ -27,6 +27,7 @@ static void init_buffers(struct sw_worker *worker)
 {
     sw_turn_init(&worker->turn);
     sw_buffer_init(&worker->record, SW_JOURNAL_RECORD_MAX);
+    sw_buffer_init(&worker->packed, SW_EFFECTS_BYTES_MAX);
     sw_buffer_init(&worker->replay, SW_JOURNAL_RECORD_MAX);
     sw_buffer_init(&worker->body, SW_JOURNAL_RECORD_MAX);
     sw_bodies_init(&worker->bodies);
@@ -168,6 +169,7 @@ void sw_worker_free(struct sw_worker *worker)
     sw_passing_done(&worker->passing);
     sw_spares_done(&worker->spares);
     sw_buffer_done(&worker->record);
+    sw_buffer_done(&worker->packed);
     sw_buffer_done(&worker->replay);
     sw_buffer_done(&worker->body);
     sw_bodies_done(&worker->bodies);

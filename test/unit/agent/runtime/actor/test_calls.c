@@ -11,6 +11,7 @@ struct seen { /* A CALL frame. */
     struct sw_frame_call_name name;
     uint64_t pod;
     char key[32], service[64], type[32], body[64];
+    size_t body_bytes;
     bool has_ended;
 };
 
@@ -29,7 +30,8 @@ static void see(const struct sw_frame *frame)
         return;
     assert_true(calls < CALLS_MAX);
     calls++;
-    *call = (struct seen){.name = frame->call.name, .pod = frame->call.pod};
+    *call = (struct seen){
+        .name = frame->call.name, .pod = frame->call.pod, .body_bytes = frame->call.body.size};
     actors_copy(call->key, sizeof call->key, frame->call.key);
     actors_copy(call->service, sizeof call->service, frame->call.service);
     actors_copy(call->type, sizeof call->type, frame->call.type);
@@ -229,6 +231,32 @@ static void a_host_that_starts_again_calls_again_under_the_same_name(void **stat
     assert_int_equal(actors.events, 0);
 }
 
+/* More than records hold of a call: what it called with is made again. */
+static void a_large_call_is_made_again(void **state)
+{
+    (void)state;
+    send(1, "k", "add 1;call 0 s|*5000~add 10");
+    assert_int_equal(seen[0].body_bytes, 5000);
+    for (uint32_t i = 1; i <= 2; i++) {
+        restart(true);
+        actors_settle(&actors);
+        if (i == 2)
+            save_all(); /* Before it was made again. */
+        reopen();
+        assert_int_equal(calls, i + 1);
+        assert_true(is_same(&seen[0], &seen[i]));
+        assert_int_equal(seen[i].body_bytes, 5000);
+        assert_int_equal(seen[i].body[60], 'x');
+    }
+    answer(&seen[2], 0, "y");
+    assert_int_equal(field_of(1, "k", "counter"), 11);
+    reopen();
+    assert_int_equal(field_of(1, "k", "counter"), 11);
+    assert_int_equal(calls, 3);
+    assert_int_equal(actors.events, 0);
+    assert_int_equal(atomic_load(&actors.shared.queued_bytes), 0);
+}
+
 static void a_result_that_was_lost_is_asked_for_again(void **state)
 {
     (void)state;
@@ -416,6 +444,7 @@ int main(void)
         TEST(a_segment_that_fails_makes_no_call),
         TEST(what_is_no_service_or_too_large_is_invalid),
         TEST(a_host_that_starts_again_calls_again_under_the_same_name),
+        TEST(a_large_call_is_made_again),
         TEST(a_result_that_was_lost_is_asked_for_again),
         TEST(a_time_that_passed_while_nobody_ran_ends_the_call),
         TEST(a_snapshot_holds_calls),
