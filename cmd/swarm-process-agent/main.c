@@ -26,6 +26,8 @@ struct room {
 
 struct result { /* Of a request that was done. */
     uint8_t digest[SW_PROCESS_DIGEST_SIZE];
+    uint64_t attempt; /* That was told of it last. */
+    uint32_t number, is_unordered;
     uint32_t size;
     uint8_t call[]; /* The body of the call that tells of it. */
 };
@@ -34,8 +36,10 @@ static uint64_t handle; /* Of who asked what is under way; 0: nobody. */
 static uint8_t life[SW_PROCESS_LIFE_SIZE];
 /* Messages; the call that begins the turn; answers of calls; results of the turn; state. */
 static struct room inbound, beginning, heard, kept, state;
-static uint32_t begin_size, kept_size, kept_count, state_size;
-static bool is_performing; /* What is waited for is a request, and not swarm.process. */
+static uint32_t begin_size, kept_size, kept_count, ordered_count, state_size;
+static uint64_t attempt;           /* Of this turn. */
+static struct sw_turn_frame asked; /* The request that is performed. */
+static bool is_performing;         /* What is waited for is a request, and not swarm.process. */
 static uint8_t digest[SW_PROCESS_DIGEST_SIZE]; /* Of the request that is performed. */
 
 /* --- Memory ---------------------------------------------------------------------------------- */
@@ -78,7 +82,8 @@ static uint8_t *put(uint8_t *at, const void *from, uint32_t size)
 
 static void forget(void)
 {
-    kept_size = kept_count = 0;
+    kept_size = kept_count = ordered_count = 0;
+    attempt = 0;
     handle = 0;
 }
 
@@ -181,18 +186,41 @@ static int32_t call_begin(void)
     at = beginning.at + sizeof call + call.manifest_size;
     __builtin_memcpy(&frame, at, sizeof frame);
     frame.number = kept_count;
-    frame.value2++;
+    frame.value2 = ++attempt;
     (void)put(at, &frame, sizeof frame);
     return call_process(beginning.at, begin_size);
 }
 
-static const struct result *result_of(uint32_t number)
+static uint32_t room_for(uint32_t size)
 {
-    const uint8_t *at = kept.at;
+    return (uint32_t)(sizeof(struct result) + size + 7) & ~7u;
+}
 
-    for (uint32_t i = 1; i < number; i++)
-        at += (sizeof(struct result) + ((const struct result *)at)->size + 7) & ~7u;
-    return (const struct result *)at;
+static bool is_same(const uint8_t *one, const uint8_t *other)
+{
+    uint32_t i = 0;
+
+    while (i < SW_PROCESS_DIGEST_SIZE && one[i] == other[i])
+        i++;
+    return i == SW_PROCESS_DIGEST_SIZE;
+}
+
+/* What came of a request that was made before; 0: it was not. Of those without an order the next
+ * one that this attempt was not told of. */
+static struct result *find(const struct sw_turn_frame *frame, const uint8_t *its_digest)
+{
+    bool is_unordered = (frame->flags & SW_TURN_UNORDERED) != 0;
+
+    for (uint32_t at = 0; at < kept_size;) {
+        struct result *result = (struct result *)(kept.at + at);
+
+        if (result->is_unordered == is_unordered &&
+            (is_unordered ? result->attempt != attempt && is_same(result->digest, its_digest)
+                          : result->number == frame->number))
+            return result;
+        at += room_for(result->size);
+    }
+    return 0;
 }
 
 /* Lay out in `to` what a wait brought, m, or a status with words. 0: it does not fit. */
@@ -200,9 +228,10 @@ static uint8_t *result_put(struct result *to, const struct swarm_message *m, int
 {
     struct sw_turn_frame frame = {.kind = SW_TURN_RESULT,
                                   .flags = (uint16_t)m->flags,
-                                  .number = kept_count + 1,
+                                  .number = asked.number,
                                   .status = status,
                                   .value = m->reply_handle,
+                                  .value2 = (asked.flags & SW_TURN_UNORDERED) != 0,
                                   .time_ns = m->time_ns == 0 ? swarm_now() : m->time_ns,
                                   .priority = m->priority,
                                   .name_size = m->from_size,
@@ -216,6 +245,9 @@ static uint8_t *result_put(struct result *to, const struct swarm_message *m, int
     frame.size = call.frame_size - (uint32_t)sizeof frame.size;
     __builtin_memcpy(call.life, life, sizeof life);
     __builtin_memcpy(to->digest, digest, sizeof digest);
+    to->attempt = attempt;
+    to->number = asked.number;
+    to->is_unordered = (uint32_t)frame.value2;
     to->size = (uint32_t)sizeof call + call.frame_size;
     at = put(put(to->call, &call, sizeof call), &frame, sizeof frame);
     at = put(put(at, m->from, m->from_size), m->subject, m->subject_size);
@@ -243,8 +275,9 @@ static int32_t go_on(const struct swarm_message *m, int32_t status)
                       "the results of this turn do not fit into limits.memory of the Agent");
     result = (struct result *)(kept.at + kept_size);
     (void)result_put(result, m, status);
-    kept_size += (sizeof *result + result->size + 7) & ~7u;
+    kept_size += room_for(result->size);
     kept_count++;
+    ordered_count += result->is_unordered == 0;
     return call_process(result->call, result->size);
 }
 
@@ -315,31 +348,34 @@ static int32_t mismatch(uint32_t number)
     return refuse(SWARM_E_PRECONDITION, words, size + sizeof end - 1);
 }
 
-static bool is_same(const uint8_t *one, const uint8_t *other)
+/* It was told of before, perhaps under another number. */
+static int32_t tell_again(struct result *result, const struct sw_turn_frame *frame)
 {
-    uint32_t i = 0;
+    struct sw_turn_frame head;
+    uint8_t *at = result->call + sizeof(struct sw_process_call);
 
-    while (i < SW_PROCESS_DIGEST_SIZE && one[i] == other[i])
-        i++;
-    return i == SW_PROCESS_DIGEST_SIZE;
+    __builtin_memcpy(&head, at, sizeof head);
+    head.number = result->number = frame->number;
+    (void)put(at, &head, sizeof head);
+    result->attempt = attempt;
+    return call_process(result->call, result->size);
 }
 
 static int32_t take_request(const struct sw_turn_frame *frame, const struct parts *parts,
                             const uint8_t *its_digest)
 {
     const struct swarm_message none = {0};
+    struct result *result = find(frame, its_digest);
     int32_t code;
 
-    if (frame->number == 0 || frame->number > kept_count + 1)
+    if (result != 0 && !is_same(result->digest, its_digest))
+        return mismatch(frame->number);
+    if (result != 0)
+        return tell_again(result, frame);
+    if ((frame->flags & SW_TURN_UNORDERED) == 0 && frame->number != ordered_count + 1)
         return REFUSE(SWARM_E_INTERNAL, "the service of processes gave no answer");
-    if (frame->number <= kept_count) {
-        const struct result *result = result_of(frame->number);
-
-        if (!is_same(result->digest, its_digest))
-            return mismatch(frame->number);
-        return call_process(result->call, result->size);
-    }
     __builtin_memcpy(digest, its_digest, sizeof digest);
+    asked = *frame;
     code = perform(frame, parts);
     is_performing = code == SWARM_WAITING;
     return is_performing ? SWARM_WAITING : go_on(&none, code);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ERROR_BYTES_MAX 65536u
+
 /* The payload of the bundle that it is, which is all that the buffer has then. */
 static enum sw_rc load(void *ctx, const char *name_space, const char *digest, struct sw_buffer *out,
                        struct sw_err *err)
@@ -34,6 +36,47 @@ static void serve(void *ctx, struct sw_http_request *request,
                                         .priority = SW_MODEL_PRIORITY_NORMAL};
 
     broker_serve(process->broker, request, &who, path);
+}
+
+static bool protocol_of(const char *path, enum sw_wire_protocol *ret_protocol)
+{
+    bool is_list = false;
+
+    return sw_model_front_path(path, &is_list, ret_protocol) && !is_list;
+}
+
+static const char *service_of(void *ctx, const char *path)
+{
+    static const char *const services[SW_WIRE_PROTOCOLS] = {
+        [SW_WIRE_CHAT] = "swarm.model.chat",
+        [SW_WIRE_RESPONSES] = "swarm.model.responses",
+        [SW_WIRE_EMBEDDINGS] = "swarm.model.embeddings",
+        [SW_WIRE_MESSAGES] = "swarm.model.messages"};
+    enum sw_wire_protocol protocol;
+
+    (void)ctx;
+    return protocol_of(path, &protocol) ? services[protocol] : NULL;
+}
+
+/* As the official libraries of the protocol look at it. */
+static void refuse(void *ctx, struct sw_http_request *request, const char *path, enum sw_rc rc,
+                   struct sw_bytes words)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer body;
+    enum sw_wire_protocol protocol = SW_WIRE_CHAT;
+    struct sw_wire_error error;
+    struct sw_err err = {0};
+
+    (void)ctx;
+    (void)protocol_of(path, &protocol);
+    (void)sw_err_set(&err, rc, "%.*s", (int)words.size,
+                     words.size == 0 ? "" : (const char *)words.data);
+    sw_utf8_mend(err.message);
+    sw_wire_error_of(&err, &error);
+    sw_buffer_init(&body, ERROR_BYTES_MAX);
+    sw_wire_error_write(protocol, &error, &body);
+    sw_http_respond_text(request, error.status, "application/json",
+                         (struct sw_bytes){body.data, body.failed ? 0 : body.size});
 }
 
 static void on_missing(void *ctx, const char *words)
@@ -75,6 +118,8 @@ enum sw_rc process_start(struct process *process, const char *data_folder, unsig
                                                  .system = process->system,
                                                  .ctx = process,
                                                  .serve = serve,
+                                                 .service_of = service_of,
+                                                 .refuse = refuse,
                                                  .on_missing = on_missing};
     enum sw_rc rc = sw_system_program("swarm-process", program, err);
 

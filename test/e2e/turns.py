@@ -3,6 +3,7 @@
 is done twice when all of it is killed; and that one which breaks the protocol harms nobody."""
 # timeout: 240
 # labels: kill
+import collections
 import json
 import os
 import signal
@@ -102,7 +103,7 @@ class Turns(unittest.TestCase):
                              "You said: think aloudYou said: more")
             asked = len(upstream.requests)
             self.begin("turns/spends", "spend")
-            wait_for(lambda: len(upstream.requests) == asked + 1, "the first half is done")
+            wait_for(lambda: "marked" in run("swarm", "get", "instances", "turns"), "half is done")
             self.restart()
             said = self.json("turns/spends", "told")
             self.assertEqual(said["said"], [1, 2, "You said: first", "You said: second", 3])
@@ -115,7 +116,7 @@ class Turns(unittest.TestCase):
         self.restart()
         wait_for(lambda: "request 1 of this turn is not what it was" in
                  run("swarm", "logs", "turns/wanders"), "it is told")
-        self.assertEqual(self.json("turns/wandered", "count")["count"], 1)
+        self.assertEqual(self.json("turns/wandered", "count")["count"], 2)  # With the one.
 
     def test_5_bad_ones_are_contained(self):
         image = programs.push_image("bad", {"main.py": program("turns_bad.py")})
@@ -169,6 +170,32 @@ class Turns(unittest.TestCase):
         wait_for(lambda: self.client.metric("swarm_processes_started") == started + 5, "and again")
         wait_for(lambda: self.json("pool/a", "count")["seen"] == 1, "it ends when it has nothing "
                  "to do", step_s=0.6)
+
+    def test_8_what_is_asked_over_http_is_kept(self):
+        image = programs.push_image("asks", {"main.py": program("asks_program.py")})
+        with Upstream(CANARY) as upstream:
+            apply_objects(secret(), provider("openai", upstream, models=[model("chatty")]))
+            wait_for(lambda: b"chatty" in self.client.request("GET", OPENAI + "/models")[2],
+                     "models are there", DEADLINE_S)
+            for protocol in ("stdio", "turns"):
+                name = "asks-" + protocol
+                self.apply(name, image=image, protocol=protocol, record=True)
+                wanted = {each: "You said: " + each
+                          for each in ("first", "both 0", "both 1", "stream", "last")}
+                self.assertEqual(self.json(name + "/a", "quickly"), wanted)
+                self.assertIn("nothing", self.ask(name + "/b", "lost", 412))
+                asked = len(upstream.requests)
+                self.begin(name + "/c", "slowly")
+                wait_for(lambda: self.said(upstream, asked)["mark"], "most is asked, and kept")
+                self.restart()
+                wait_for(lambda: self.said(upstream, asked)["last"], "it goes on")
+                for each in ("first", "both 0", "both 1", "stream"):
+                    self.assertEqual(self.said(upstream, asked)[each], 1, each)
+
+    @staticmethod
+    def said(upstream, after):
+        return collections.Counter(
+            request.json["messages"][-1]["content"] for request in upstream.requests[after:])
 
     def begin(self, to, body):
         """Nobody waits for the reply: the daemon ends before."""

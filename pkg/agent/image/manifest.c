@@ -215,6 +215,14 @@ static enum sw_rc warm_read(struct reading *reading, const json_t *value)
     return number_read(reading, "warm", value, bounds, &reading->manifest->warm);
 }
 
+static enum sw_rc record_read(struct reading *reading, const json_t *value)
+{
+    if (!json_is_boolean(value))
+        return refuse(reading, "record", "is true or false");
+    reading->manifest->has_record = json_is_true(value);
+    return SW_OK;
+}
+
 static const struct {
     const char *name;
     enum sw_rc (*read)(struct reading *reading, const json_t *value);
@@ -222,7 +230,7 @@ static const struct {
               {"env", env_read},       {"protocol", protocol_read}, {"type", type_read},
               {"memory", memory_read}, {"tmp", tmp_read},           {"tasks", tasks_read},
               {"files", files_read},   {"deadline", deadline_read}, {"idle", idle_read},
-              {"warm", warm_read}};
+              {"warm", warm_read},     {"record", record_read}};
 
 static enum sw_rc fields_read(struct reading *reading, json_t *object)
 {

@@ -3,7 +3,7 @@
  *     {"image": "sha256:...", "packages": ["sha256:..."], "command": ["python3", "main.py"],
  *      "env": {"NAME": "value"}, "protocol": "stdio", "type": "text/plain",
  *      "memory": "256MiB", "tmp": "64MiB", "tasks": 64, "files": 256, "deadline": "5m",
- *      "idle": "60s", "warm": 0}
+ *      "idle": "60s", "warm": 0, "record": false}
  *
  * image and command have to be there. The text is a guest's and is not trusted.
  * Threads: pure functions.  I/O: none.  Limits: those below. */
@@ -42,6 +42,7 @@ struct sw_manifest { /* In the arena. */
         deadline_ms;  /* Of a turn, or of the time until a process of turns asks for something. */
     uint64_t idle_ms; /* TURNS: stays so long after a turn; 0: not at all. */
     unsigned warm;    /* TURNS: processes that wait for an instance that is new. */
+    bool has_record;  /* What it asks of models over HTTP is kept with its turn. */
 };
 
 /* Read one.

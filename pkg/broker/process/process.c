@@ -170,8 +170,9 @@ static void on_deadline(void *ctx)
 
 static enum sw_rc run_start(struct sw_run *run, struct sw_err *err)
 {
-    return run->manifest.protocol == SW_MANIFEST_TURNS ? sw_seat_start(run, err)
-                                                       : sw_stdio_start(run, err);
+    return run->manifest.protocol == SW_MANIFEST_TURNS || run->manifest.has_record
+               ? sw_seat_start(run, err)
+               : sw_stdio_start(run, err);
 }
 
 static bool is_of_one_agent(const struct sw_run *one, const struct sw_run *other)

@@ -10,6 +10,9 @@
  *        that instance's until it ends: memory is never seen by another. What it asks for is the
  *        answer to the call, and the next call has the result. It stays after its reply.
  *
+ * A manifest with "record" has what is asked of models over HTTP asked as requests of the turn, in
+ * either protocol: one at a time, and a process that begins again gets the same answers.
+ *
  * In its network there is one address, http://127.0.0.1:7420: what is asked there is handed to
  * `serve` in the name of the instance that called. OPENAI_BASE_URL, ANTHROPIC_BASE_URL and a key
  * that means nothing are in its environment, so that programs find it that know nothing of this.
@@ -47,6 +50,12 @@ struct sw_process_service_options { /* Borrowed for the call, but for what it po
      * and end the request. */
     void (*serve)(void *ctx, struct sw_http_request *request,
                   const struct sw_process_client *client, const char *path);
+    /* The name of the service of agents that answers a POST to such a path in the same way, for
+     * processes whose requests are kept; NULL: there is none, and serve is asked. */
+    const char *(*service_of)(void *ctx, const char *path);
+    /* Tell whoever asked for such a path why that service refused, and end the request. */
+    void (*refuse)(void *ctx, struct sw_http_request *request, const char *path, enum sw_rc rc,
+                   struct sw_bytes words);
     /* What this machine could not give a sandbox, told once. May be NULL. */
     void (*on_missing)(void *ctx, const char *words);
 };

@@ -1,3 +1,4 @@
+#include "pkg/broker/process/asks.h"
 #include "pkg/broker/process/environment.h"
 #include "pkg/broker/process/run.h"
 #include "pkg/security/crypto/digest.h"
@@ -10,10 +11,11 @@
 #define SEAT_ARENA_MAX ((size_t)1 << 20)
 #define PARKED_MS 600000u /* One that waits longer ends, and begins again when that is over. */
 #define READY_MS 600000u
-#define YOUNG_MS 100u  /* One that waits for less than this does not make way yet. */
-#define WARM_MS 20u    /* The message that needed a process is handled first. */
-#define DEAF_MS 500u   /* To end, when it has closed its end of the socket. */
-#define GRACE_MS 2000u /* To end by itself, when it was told that no more comes. */
+#define YOUNG_MS 100u   /* One that waits for less than this does not make way yet. */
+#define STALE_MS 10000u /* Whatever it has come to. */
+#define WARM_MS 20u     /* The message that needed a process is handled first. */
+#define DEAF_MS 500u    /* To end, when it has closed its end of the socket. */
+#define GRACE_MS 2000u  /* To end by itself, when it was told that no more comes. */
 #define INPUT_MAX ((size_t)SW_TURN_FRAME_MAX + (64u << 10))
 
 struct sw_seat {
@@ -30,12 +32,18 @@ struct sw_seat {
     struct sw_process *process; /* NULL: it has ended while it was PARKED, and refusal says why. */
     struct sw_process_front *front;
     struct sw_buffer input, log; /* From it. */
+    struct sw_buffer reply;      /* stdio: what it wrote to its standard output. */
+    struct sw_asks asks;         /* What it asked over HTTP, if that is kept. */
     struct sw_timer *timer;
-    struct sw_run *run;            /* RUNNING: the call. */
-    uint32_t number;               /* Of its last request. */
-    uint32_t known;                /* So many requests of this turn had results when it began. */
-    size_t answer_size;            /* RUNNING: the frame that input begins with is the answer. */
-    bool is_deaf;                  /* It has closed its end of the socket. */
+    struct sw_run *run;  /* RUNNING: the call. */
+    uint32_t number;     /* Of its last request. */
+    bool has_request;    /* It waits for the result of that, or has ended its turn. */
+    uint32_t out_number; /* PARKED: the request that the agent in front was told of; */
+    bool is_out_asked;   /* it is one of asks. */
+    uint32_t told;       /* So many of them in this turn. */
+    uint32_t known;      /* So many had results when it began. */
+    size_t answer_size;  /* The frame that input begins with is to be the answer of a call. */
+    bool is_deaf;        /* It has closed its end of the socket. */
     struct sw_run_refusal refusal; /* What it did wrong. */
     uint64_t used_ms;
 };
@@ -46,9 +54,11 @@ static void seat_free(struct sw_seat *seat)
 {
     assert(seat->run == NULL);
     sw_process_free(seat->process);
+    sw_asks_done(&seat->asks);
     sw_process_front_free(seat->front);
     sw_timer_free(seat->timer);
     sw_buffer_done(&seat->input);
+    sw_buffer_done(&seat->reply);
     sw_buffer_done(&seat->log);
     sw_list_remove(&seat->node);
     sw_arena_free(seat->arena);
@@ -159,6 +169,23 @@ static void log_frame(struct sw_seat *seat, const struct sw_turn_view *view)
     }
 }
 
+static bool is_stdio(const struct sw_seat *seat)
+{
+    return seat->manifest.protocol == SW_MANIFEST_STDIO;
+}
+
+static bool is_in_turn(const struct sw_seat *seat)
+{
+    return seat->state == SW_SEAT_RUNNING || seat->state == SW_SEAT_PARKED;
+}
+
+/* A call waits, and there is something to answer it with: in the next round. */
+static void prompt(struct sw_seat *seat)
+{
+    if (seat->state == SW_SEAT_RUNNING && (seat->answer_size > 0 || sw_asks_has_next(&seat->asks)))
+        sw_timer_start(seat->timer, 0);
+}
+
 /* Take in what is there. A request, or the end, is the answer to the call, in the next round: what
  * it printed before is there then too. */
 static void listen(struct sw_seat *seat)
@@ -178,7 +205,7 @@ static void listen(struct sw_seat *seat)
         if (view.head.kind == SW_TURN_LOG) {
             log_frame(seat, &view);
             sw_buffer_consume(&seat->input, size);
-        } else if (seat->state != SW_SEAT_RUNNING) {
+        } else if (!is_in_turn(seat) || seat->has_request) {
             rc = sw_err_set(&err, SW_E_INVALID, "it speaks where it is not its turn");
         } else if (view.head.kind != SW_TURN_END && view.head.number != seat->number + 1) {
             rc = sw_err_set(&err, SW_E_INVALID, "request %u follows on request %u",
@@ -188,7 +215,8 @@ static void listen(struct sw_seat *seat)
                             SW_TURN_REQUESTS_MAX);
         } else {
             seat->answer_size = size;
-            sw_timer_start(seat->timer, 0);
+            seat->has_request = true;
+            prompt(seat);
         }
     }
     if (rc != SW_OK && rc != SW_E_UNAVAILABLE)
@@ -214,47 +242,89 @@ static void on_talk(void *ctx, struct sw_bytes bytes)
         listen(seat);
 }
 
-/* The answer of the call is there. */
-static void deliver(struct sw_seat *seat)
+/* It may be gone then. */
+static void rest(struct sw_seat *seat, bool is_end)
+{
+    if (seat->is_deaf)
+        sw_timer_start(seat->timer, DEAF_MS);
+    else if (is_end && (seat->manifest.idle_ms == 0 || is_stdio(seat)))
+        seat_end(seat);
+    else
+        sw_timer_start(seat->timer, is_end ? seat->manifest.idle_ms : PARKED_MS);
+}
+
+/* The call that waits is answered, and the seat goes on as the frame says. */
+static void hand_over(struct sw_seat *seat, struct sw_bytes frame, const uint8_t *digest)
 {
     struct sw_process_service *service = seat->service;
     struct sw_run *run = detach(seat);
-    struct sw_buffer said = seat->input;
-    struct sw_bytes frame = {said.data, seat->answer_size};
     struct sw_turn_frame head;
-    uint8_t digest[SW_SHA256_SIZE];
     bool is_end;
 
     memcpy(&head, frame.data, sizeof head);
     is_end = head.kind == SW_TURN_END;
+    seat->state = is_end ? SW_SEAT_IDLE : SW_SEAT_PARKED;
+    seat->out_number = head.number;
+    seat->is_out_asked = (head.flags & SW_TURN_UNORDERED) != 0 && !is_end;
+    seat->told++;
+    if (is_end) {
+        *(head.status == 0 ? &service->view.done : &service->view.failed) += 1;
+        sw_asks_done(&seat->asks);
+    }
+    if (seat->process != NULL && seat->input.size > 0)
+        listen(seat);
+    if (service->waiting_count > 0)
+        sw_queue_pump(service);
+    if (seat->state != SW_SEAT_CLOSING)
+        rest(seat, is_end);
+    sw_run_answer(run, frame, is_end ? NULL : digest);
+}
+
+/* What the process said is the answer. It may have said more than it should. */
+static void deliver(struct sw_seat *seat)
+{
+    struct sw_buffer said = seat->input;
+    struct sw_bytes frame = {said.data, seat->answer_size};
+    uint8_t digest[SW_SHA256_SIZE];
+    struct sw_turn_frame head;
+
+    memcpy(&head, frame.data, sizeof head);
     sw_sha256_of(frame.data, frame.size, digest);
     sw_buffer_init(&seat->input, INPUT_MAX);
     sw_buffer_put(&seat->input, said.data + frame.size, said.size - frame.size);
     seat->answer_size = 0;
     seat->number = head.number;
-    seat->state = is_end ? SW_SEAT_IDLE : SW_SEAT_PARKED;
-    if (is_end)
-        *(head.status == 0 ? &service->view.done : &service->view.failed) += 1;
-    if (seat->is_deaf)
-        sw_timer_start(seat->timer, DEAF_MS);
-    else if (is_end && seat->manifest.idle_ms == 0)
-        seat_end(seat);
-    else
-        sw_timer_start(seat->timer, is_end ? seat->manifest.idle_ms : PARKED_MS);
-    if (seat->input.size > 0 && seat->state != SW_SEAT_CLOSING)
-        listen(seat);
-    if (service->waiting_count > 0)
-        sw_queue_pump(service);
-    sw_run_answer(run, frame, is_end ? NULL : digest);
+    hand_over(seat, frame, digest);
     sw_buffer_done(&said);
+}
+
+/* What it asked over HTTP is. */
+static void deliver_asked(struct sw_seat *seat)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer frame;
+    uint8_t digest[SW_SHA256_SIZE];
+
+    sw_buffer_init(&frame, SW_TURN_FRAME_MAX);
+    sw_asks_next(&seat->asks, &frame, digest);
+    if (!frame.failed) {
+        hand_over(seat, (struct sw_bytes){frame.data, frame.size}, digest);
+        return;
+    }
+    sw_asks_tell(
+        &seat->asks,
+        &(struct sw_turn_view){.head = {.status = SW_E_EXHAUSTED},
+                               .body = sw_bytes_of_text("the request is larger than can be kept")});
+    prompt(seat);
 }
 
 static void on_timer(void *ctx)
 {
     struct sw_seat *seat = ctx;
 
-    if (seat->answer_size > 0)
+    if (seat->state == SW_SEAT_RUNNING && seat->answer_size > 0)
         deliver(seat);
+    else if (seat->state == SW_SEAT_RUNNING && sw_asks_has_next(&seat->asks))
+        deliver_asked(seat);
     else if (seat->state == SW_SEAT_CLOSING || seat->is_deaf)
         seat->process == NULL ? seat_free(seat) : sw_process_kill(seat->process);
     else
@@ -272,20 +342,35 @@ static void on_output(void *ctx, bool is_error, struct sw_bytes bytes)
 {
     struct sw_seat *seat = ctx;
 
-    (void)is_error;
-    sw_log_add(&seat->log, bytes);
+    if (is_error || !is_stdio(seat)) {
+        sw_log_add(&seat->log, bytes);
+        return;
+    }
+    sw_buffer_put(&seat->reply, bytes.data, bytes.size);
+    if (!seat->reply.failed)
+        return;
+    seat->refusal =
+        (struct sw_run_refusal){SW_E_EXHAUSTED, "the program's reply is larger than 3 MiB"};
+    sw_process_kill(seat->process);
 }
 
 static void on_request(void *ctx, struct sw_http_request *request, const char *path)
 {
-    const struct sw_seat *seat = ctx;
+    struct sw_seat *seat = ctx;
     const struct sw_process_service_options *options = &seat->service->options;
+    const char *service = seat->manifest.has_record && request->method == SW_HTTP_POST
+                              ? options->service_of(options->ctx, path)
+                              : NULL;
 
-    if (seat->state == SW_SEAT_RUNNING || seat->state == SW_SEAT_PARKED)
-        options->serve(options->ctx, request, &seat->client, path);
-    else
+    if (!is_in_turn(seat)) {
         sw_http_respond_text(request, 409, "text/plain",
                              sw_bytes_of_text("models can be asked within a turn only\n"));
+    } else if (service == NULL) {
+        options->serve(options->ctx, request, &seat->client, path);
+    } else {
+        sw_asks_add(&seat->asks, request, path, service);
+        prompt(seat);
+    }
 }
 
 static void on_accept(void *ctx, struct sw_stream *stream)
@@ -301,22 +386,38 @@ static void on_accept(void *ctx, struct sw_stream *stream)
         sw_process_front_serve(seat->front, stream);
 }
 
+/* A process of stdio has ended well: that is the end of the turn. */
+static void end_stdio(struct sw_seat *seat)
+{
+    const struct sw_turn_view end = {.head = {.kind = SW_TURN_END},
+                                     .type = {seat->manifest.type, strlen(seat->manifest.type)},
+                                     .body = {seat->reply.data, seat->reply.size}};
+    size_t before = seat->input.size;
+
+    sw_turn_put(&seat->input, &end);
+    if (seat->input.failed)
+        seat->refusal = (struct sw_run_refusal){SW_E_EXHAUSTED, "no memory for the reply"};
+    else
+        seat->answer_size = seat->input.size - before;
+}
+
 static void on_exit_process(void *ctx, const struct sw_process_end *end)
 {
     struct sw_seat *seat = ctx;
     struct sw_process_service *service = seat->service;
 
-    if (seat->answer_size > 0)
-        deliver(seat);
     if (seat->refusal.rc == SW_OK)
         sw_run_explain(end, &seat->manifest, &seat->log, &seat->refusal);
-    if (seat->refusal.rc == SW_OK) {
-        seat->refusal.rc = SW_E_PRECONDITION;
-        (void)snprintf(seat->refusal.words, sizeof seat->refusal.words,
-                       "the program ended in the middle of a turn");
-    }
+    if (is_stdio(seat) && is_in_turn(seat) && seat->refusal.rc == SW_OK)
+        end_stdio(seat);
+    if (seat->state == SW_SEAT_RUNNING && seat->answer_size > 0)
+        deliver(seat);
+    if (seat->refusal.rc == SW_OK)
+        seat->refusal =
+            (struct sw_run_refusal){SW_E_PRECONDITION, "the program ended in the middle of a turn"};
     sw_process_free(seat->process);
     seat->process = NULL;
+    sw_asks_done(&seat->asks);
     if (seat->state == SW_SEAT_PARKED)
         sw_timer_start(seat->timer, PARKED_MS);
     else
@@ -363,20 +464,9 @@ bool sw_seat_is_ready(const struct sw_run *run)
     return find_ready(run) != NULL;
 }
 
-/* Of the run's frame.  SW_E_UNAVAILABLE: it hears no more. */
-static enum sw_rc tell(struct sw_seat *seat, struct sw_run *run)
+/* The call waits for what it says now. */
+static void attach(struct sw_seat *seat, struct sw_run *run)
 {
-    enum sw_rc rc =
-        seat->is_deaf
-            ? SW_E_UNAVAILABLE
-            : sw_process_talk(seat->process, (struct sw_bytes){run->frame.data, run->frame.size});
-
-    if (rc != SW_OK)
-        return SW_E_UNAVAILABLE;
-    if (run->message.head.kind == SW_TURN_BEGIN) {
-        seat->number = 0;
-        seat->known = run->message.head.number;
-    }
     seat->client.turn = run->client.turn;
     seat->client.depth = run->client.depth;
     seat->state = SW_SEAT_RUNNING;
@@ -384,16 +474,51 @@ static enum sw_rc tell(struct sw_seat *seat, struct sw_run *run)
     run->seat = seat;
     sw_timer_stop(seat->timer);
     sw_timer_start(run->deadline, seat->manifest.deadline_ms);
+    prompt(seat);
+}
+
+/* Of a message, or of the result of its request.  SW_E_UNAVAILABLE: it hears no more. */
+static enum sw_rc tell(struct sw_seat *seat, struct sw_run *run)
+{
+    struct sw_bytes frame = {run->frame.data, run->frame.size}, body = run->message.body;
+    enum sw_rc rc = SW_OK;
+
+    if (seat->is_deaf || seat->process == NULL)
+        return SW_E_UNAVAILABLE;
+    if (!is_stdio(seat))
+        rc = sw_process_talk(seat->process, frame);
+    else if (body.size > 0)
+        rc = sw_process_write(seat->process, body);
+    if (rc != SW_OK)
+        return SW_E_UNAVAILABLE;
+    if (is_stdio(seat))
+        sw_process_end_input(seat->process);
+    seat->has_request = false;
+    if (run->message.head.kind == SW_TURN_BEGIN) {
+        seat->number = seat->told = seat->asks.number = 0;
+        seat->known = run->message.head.number;
+    }
+    attach(seat, run);
     return SW_OK;
 }
 
-/* A result is for the very request that the process waits with. */
+/* A result is for the very request that the agent in front was told of. */
+static bool is_waited_for(const struct sw_seat *seat, const struct sw_run *run)
+{
+    return seat->state == SW_SEAT_PARKED && seat->client.turn == run->client.turn &&
+           memcmp(seat->life, run->life, sizeof run->life) == 0 &&
+           seat->out_number == run->message.head.number &&
+           seat->is_out_asked == (run->message.head.value2 != 0);
+}
+
 static void offer_result(struct sw_run *run, struct sw_seat *seat)
 {
-    if (seat == NULL || seat->state != SW_SEAT_PARKED || seat->client.turn != run->client.turn ||
-        memcmp(seat->life, run->life, sizeof run->life) != 0 ||
-        seat->number != run->message.head.number) {
+    if (seat == NULL || !is_waited_for(seat, run)) {
         run->is_lost = true;
+    } else if (seat->answer_size > 0 || (seat->is_out_asked && seat->process != NULL)) {
+        sw_asks_tell(&seat->asks, &run->message);
+        attach(seat, run);
+        return;
     } else if (seat->refusal.rc != SW_OK || seat->is_deaf) {
         run->refusal = seat->refusal;
         if (seat->refusal.rc == SW_OK)
@@ -430,26 +555,31 @@ enum sw_rc sw_seat_offer(struct sw_run *run, struct sw_err *err)
 
 /* --- The start ------------------------------------------------------------------------------- */
 
-static enum sw_rc process_start(struct sw_seat *seat, struct sw_err *err)
+static enum sw_rc process_start(struct sw_seat *seat, const struct sw_run *run, struct sw_err *err)
 {
-    const struct sw_environment environment = {.manifest = &seat->manifest,
-                                               .name_space = seat->client.name_space,
-                                               .agent = seat->client.agent};
-    const struct sw_process_options options = {.image = seat->folders[0],
-                                               .packages = seat->folders + 1,
-                                               .command = seat->manifest.command,
-                                               .environment =
-                                                   sw_environment_make(&environment, seat->arena),
-                                               .memory_bytes_max = seat->manifest.memory_bytes,
-                                               .tmp_bytes_max = seat->manifest.tmp_bytes,
-                                               .tasks_max = seat->manifest.tasks,
-                                               .files_max = seat->manifest.files,
-                                               .handler = {.ctx = seat,
-                                                           .on_ready = on_ready,
-                                                           .on_output = on_output,
-                                                           .on_talk = on_talk,
-                                                           .on_accept = on_accept,
-                                                           .on_exit = on_exit_process}};
+    const struct sw_environment environment = {
+        .manifest = &seat->manifest,
+        .name_space = seat->client.name_space,
+        .agent = seat->client.agent,
+        .is_of_message = is_stdio(seat),
+        .instance = is_stdio(seat) ? run->client.instance : (struct sw_bytes){NULL, 0},
+        .from = is_stdio(seat) ? run->message.name : (struct sw_bytes){NULL, 0},
+        .type = is_stdio(seat) ? run->message.type : (struct sw_bytes){NULL, 0}};
+    const struct sw_process_options options = {
+        .image = seat->folders[0],
+        .packages = seat->folders + 1,
+        .command = seat->manifest.command,
+        .environment = sw_environment_make(&environment, seat->arena),
+        .memory_bytes_max = seat->manifest.memory_bytes,
+        .tmp_bytes_max = seat->manifest.tmp_bytes,
+        .tasks_max = seat->manifest.tasks,
+        .files_max = seat->manifest.files,
+        .handler = {.ctx = seat,
+                    .on_ready = on_ready,
+                    .on_output = on_output,
+                    .on_talk = is_stdio(seat) ? NULL : on_talk,
+                    .on_accept = on_accept,
+                    .on_exit = on_exit_process}};
     enum sw_rc rc;
 
     if (options.environment == NULL)
@@ -458,7 +588,8 @@ static enum sw_rc process_start(struct sw_seat *seat, struct sw_err *err)
     if (rc != SW_OK)
         return rc;
     seat->service->view.started++;
-    sw_process_end_input(seat->process);
+    if (!is_stdio(seat))
+        sw_process_end_input(seat->process);
     return SW_OK;
 }
 
@@ -467,6 +598,7 @@ struct program { /* Of what processes are; all borrowed, but the folders, which 
     const struct sw_process_client *client;
     struct sw_bytes manifest_text;
     const char *const *folders;
+    const struct sw_run *run; /* Of its first message; NULL: it waits for one. */
 };
 
 static enum sw_rc seat_fill(struct sw_seat *seat, const struct program *program, struct sw_err *err)
@@ -503,9 +635,11 @@ static enum sw_rc seat_new(const struct program *program, struct sw_seat **ret_s
     sw_list_add(&program->service->seats, &seat->node);
     sw_buffer_init(&seat->input, INPUT_MAX);
     sw_buffer_init(&seat->log, SW_PROCESS_LOG_MAX);
+    sw_buffer_init(&seat->reply, SW_PROCESS_REPLY_MAX);
+    sw_asks_init(&seat->asks, &program->service->options);
     rc = seat_fill(seat, program, err);
     if (rc == SW_OK)
-        rc = process_start(seat, err);
+        rc = process_start(seat, program->run, err);
     if (rc != SW_OK) {
         seat_free(seat);
         return rc;
@@ -532,6 +666,8 @@ static enum sw_rc assign(struct sw_seat *seat, const struct sw_run *run)
         return SW_E_EXHAUSTED;
     seat->client.instance = (struct sw_bytes){key, client->instance.size};
     memcpy(seat->life, run->life, sizeof seat->life);
+    if (is_stdio(seat))
+        return SW_OK;
     return sw_process_talk(seat->process, (struct sw_bytes){frame.data, frame.size});
 }
 
@@ -593,7 +729,8 @@ enum sw_rc sw_seat_start(struct sw_run *run, struct sw_err *err)
     const struct program program = {.service = run->service,
                                     .client = &run->client,
                                     .manifest_text = run->manifest_text,
-                                    .folders = run->folders};
+                                    .folders = run->folders,
+                                    .run = run};
     struct sw_seat *seat = find_ready(run);
     enum sw_rc rc = SW_OK;
 
@@ -608,7 +745,7 @@ enum sw_rc sw_seat_start(struct sw_run *run, struct sw_err *err)
         seat_close(seat);
         return sw_err_set(err, rc, "the program cannot be told of the message");
     }
-    seat->wants_warm = seat->manifest.warm > 0;
+    seat->wants_warm = seat->manifest.warm > 0 && !is_stdio(seat);
     if (seat->wants_warm)
         sw_timer_start(run->service->warm, WARM_MS);
     return SW_OK;
@@ -623,7 +760,7 @@ static bool may_leave(const struct sw_seat *seat, uint64_t now_ms)
     if (seat->process == NULL)
         return false;
     if (seat->state == SW_SEAT_PARKED)
-        return seat->number > seat->known && now_ms - seat->used_ms >= YOUNG_MS;
+        return now_ms - seat->used_ms >= (seat->told > seat->known ? YOUNG_MS : STALE_MS);
     return seat->state == SW_SEAT_READY || seat->state == SW_SEAT_IDLE;
 }
 

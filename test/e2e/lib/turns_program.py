@@ -24,6 +24,7 @@ def spend(message):
     """Three questions and two calls of a model, with a long wait between."""
     said = [swarm.ask("turns/spent", f"count {i}").json["count"] for i in range(2)]
     said.append(swarm.model.chat("first", model="chatty").text)
+    swarm.ask("turns/marked", "count")
     swarm.sleep(1.5)
     said.append(swarm.model.chat("second", model="chatty").text)
     said.append(swarm.ask("turns/spent", "count 2").json["count"])
@@ -32,6 +33,7 @@ def spend(message):
 
 def keep(message):
     agent.state["told"] = message.text
+    agent.state["count"] = agent.state.get("count", 0) + 1
 
 
 def told(message):

@@ -48,6 +48,10 @@ enum sw_turn_kind {
 };
 
 #define SW_TURN_HAS_STATE 1u
+/* Of a CALL that swarmd makes for a process which asked over HTTP: these have numbers of their own,
+ * and, since they may be asked at once, any order when they are asked again. Their RESULT has it as
+ * value2. */
+#define SW_TURN_UNORDERED 0x8000u
 
 struct sw_turn_frame {
     uint32_t size; /* Of all that follows this field. */

@@ -49,13 +49,15 @@ static void all_of_it_is_read(void **state)
 
     (void)state;
     assert_int_equal(
-        read_text(arena,
-                  BEGIN ", \"packages\": [\"" DIGEST "\"], \"env\": {\"A\": \"1\", \"B\": \"\"}, "
-                        "\"protocol\": \"turns\", \"idle\": \"0\", \"warm\": 3, \"type\": "
-                        "\"application/json\", "
-                        "\"memory\": \"1GiB\", \"tmp\": \"1MiB\", \"tasks\": 8, \"files\": 32, "
-                        "\"deadline\": \"90s\"}",
-                  &manifest),
+        read_text(
+            arena,
+            BEGIN
+            ", \"packages\": [\"" DIGEST "\"], \"env\": {\"A\": \"1\", \"B\": \"\"}, "
+            "\"protocol\": \"turns\", \"idle\": \"0\", \"warm\": 3, \"record\": true, \"type\": "
+            "\"application/json\", "
+            "\"memory\": \"1GiB\", \"tmp\": \"1MiB\", \"tasks\": 8, \"files\": 32, "
+            "\"deadline\": \"90s\"}",
+            &manifest),
         SW_OK);
     assert_string_equal(manifest.packages[0], DIGEST);
     assert_string_equal(manifest.environment[0], "A=1");
@@ -70,6 +72,7 @@ static void all_of_it_is_read(void **state)
     assert_int_equal(manifest.protocol, SW_MANIFEST_TURNS);
     assert_int_equal(manifest.idle_ms, 0);
     assert_int_equal(manifest.warm, 3);
+    assert_true(manifest.has_record);
 }
 
 static void mistakes_are_named(void **state)
@@ -111,6 +114,7 @@ static void mistakes_are_named(void **state)
         {BEGIN ", \"idle\": \"25h\"}", "idle"},
         {BEGIN ", \"idle\": 1}", "idle"},
         {BEGIN ", \"warm\": 65}", "warm"},
+        {BEGIN ", \"record\": 1}", "record"},
     };
     struct sw_manifest manifest;
 
