@@ -36,7 +36,7 @@ static enum sw_rc models_start(struct broker *broker, struct sw_err *err)
     if (rc == SW_OK)
         rc = sw_model_services_new(broker->models, broker->loop, broker->system, broker->services,
                                    &broker->model_services, err);
-    broker->front = (struct sw_model_front){broker->models, broker->system};
+    broker->front = (struct sw_model_front){broker->models, broker->system, NULL};
     return rc;
 }
 
@@ -88,6 +88,28 @@ static void on_found(void *ctx, const struct sw_guard_found *found)
                                                  .message = found->words});
 }
 
+static enum sw_rc watch_begin(void *ctx, const struct sw_model_client *client,
+                              enum sw_wire_protocol protocol, struct sw_bytes body,
+                              void **ret_ticket, uint64_t *ret_retry_ms, struct sw_err *err)
+{
+    const struct broker *broker = ctx;
+    const struct sw_guard_asked asked = {.name_space = client->who.name_space,
+                                         .agent = client->who.agent,
+                                         .instance = client->who.instance,
+                                         .protocol = protocol,
+                                         .body = body};
+
+    return strcmp(client->who.agent, SW_MODEL_NO_AGENT) == 0 /* People. */
+               ? SW_OK
+               : sw_guard_ask(broker->guard, &asked, ret_ticket, ret_retry_ms, err);
+}
+
+static void watch_end(void *ctx, void *ticket, enum sw_rc rc, struct sw_bytes body)
+{
+    (void)ctx;
+    sw_guard_answered(ticket, rc, body);
+}
+
 /* See whether what instances call goes in circles. */
 static enum sw_rc guard_start(struct broker *broker, struct sw_err *err)
 {
@@ -101,6 +123,9 @@ static enum sw_rc guard_start(struct broker *broker, struct sw_err *err)
                                              .ctx = broker,
                                              .on_found = on_found};
     enum sw_rc rc = sw_guard_new(&options, &broker->guard, err);
+
+    broker->watch = (struct sw_model_watch){broker, watch_begin, watch_end};
+    broker->front.watch = &broker->watch;
 
     for (size_t i = 0; rc == SW_OK && i < sizeof names / sizeof names[0]; i++)
         rc = sw_guard_wrap(broker->guard, broker->services, names[i], err);

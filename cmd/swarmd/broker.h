@@ -33,7 +33,8 @@ struct broker { /* In the order in which they are made. */
     struct sw_model_services *model_services;
     struct sw_approvals *approvals;
     struct sw_http_calls *http_calls;
-    struct sw_guard *guard; /* In front of what instances call. */
+    struct sw_guard *guard;      /* In front of what instances call. */
+    struct sw_model_watch watch; /* The guard, for the front. */
     struct sw_model_front front;
     struct sw_events *events; /* As controller. */
     struct sw_timer *tick;

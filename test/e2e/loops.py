@@ -6,6 +6,7 @@ import json
 import time
 import unittest
 
+import programs
 import yaml
 from js_agents import WAIT_S, Case, apply
 from swarmd import run
@@ -45,6 +46,23 @@ AGENT = """
       return await ways[way](...rest);
     };
     """
+
+PROGRAM = b"""
+import json, os, sys, urllib.error, urllib.request
+what, times, last = sys.stdin.read().split()[0], 8, ""
+for i in range(times):
+    text = what if what == "same" else f"{what} {i}"
+    asked = json.dumps({"model": "small", "messages": [{"role": "user", "content": text}]})
+    request = urllib.request.Request(os.environ["OPENAI_BASE_URL"] + "/chat/completions",
+                                     asked.encode(), {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            last = f"{i} {answer.status}"
+    except urllib.error.HTTPError as error:
+        last = f"{i} {error.code} {error.headers.get('retry-after')} {error.read().decode()}"
+        break
+print(last, end="")
+"""
 
 
 def events(about, kind):
@@ -126,6 +144,19 @@ class Loops(Case):
         begun = time.monotonic()
         self.go(to, "retry", text, 1)
         return time.monotonic() - begun
+
+    def test_programs_that_ask_over_http(self):
+        image = programs.push_image("asks", {"main.py": PROGRAM})
+        command = {"image": image, "command": ["python3", "-B", "main.py"]}
+        programs.apply("program", command, loops={"action": "stop"})
+        programs.apply("hurried", command, loops={"action": "throttle"})
+        self.assertEqual(self.tell("program/a", "other")[1], "7 200")
+        words = self.tell("program/b", "same")[1]
+        self.assertTrue(words.startswith("5 4"), words)
+        self.assertIn("went in circles: repeat: calls the last ones", words)
+        self.assertIn("over HTTP", self.told("program/b", "repeat"))
+        words = self.tell("hurried/a", "same")[1]
+        self.assertTrue(words.startswith("5 429 1 "), words)
 
     def test_progress_is_left_alone(self):
         self.upstream.script(*[{"tool": "look", "arguments": {"page": i}} for i in range(199)],

@@ -38,7 +38,8 @@ struct policy { /* What the spec of an Agent says. */
 struct held { /* An instance whose calls are refused, or wait. */
     struct sw_list node;
     uint64_t until_ms, generation, delay_ms;
-    bool is_stopped; /* Otherwise it is throttled. */
+    uint64_t next_ms; /* Throttled: no earlier is a program's next call made. */
+    bool is_stopped;  /* Otherwise it is throttled. */
     char words[SW_GUARD_WORDS_MAX];
     uint16_t who_size;
     char who[];
@@ -66,6 +67,7 @@ struct sw_guard {
     struct sw_list policies_all, held_all, tickets;
     struct guarded services[SW_GUARD_SERVICES_MAX];
     uint32_t services_count;
+    struct guarded programs[SW_WIRE_PROTOCOLS]; /* What programs ask, which is no service. */
     struct sw_guard_figures figures;
 };
 
@@ -204,6 +206,10 @@ static bool is_released(const struct sw_guard *guard, const struct held *held,
 
 static void put_calls(struct sw_buffer *out, const struct sw_loop *loop)
 {
+    if (loop->calls[0] == 0) { /* Those of programs have no numbers. */
+        sw_buffer_put_text(out, "the last ones");
+        return;
+    }
     for (uint32_t i = 0; i < loop->calls_count; i++)
         sw_buffer_print(out, "%s#%" PRIu64,
                         i == 0                       ? ""
@@ -289,6 +295,14 @@ static void tell_found(struct sw_guard *guard, const struct ticket *ticket,
     guard->options.on_found(guard->options.ctx, &found);
 }
 
+/* The next wait is twice as long. */
+static void lengthen(struct held *held)
+{
+    held->delay_ms *= 2;
+    if (held->delay_ms > SW_GUARD_DELAY_MAX_MS)
+        held->delay_ms = SW_GUARD_DELAY_MAX_MS;
+}
+
 static void on_loop(struct sw_guard *guard, const struct ticket *ticket,
                     const struct policy *policy, const struct sw_loop *loop)
 {
@@ -307,6 +321,10 @@ static void on_loop(struct sw_guard *guard, const struct ticket *ticket,
             held->delay_ms = SW_GUARD_DELAY_MS;
         (void)snprintf(held->words, sizeof held->words, "%.*s", (int)words.size,
                        words.data == NULL ? "" : (const char *)words.data);
+    }
+    if (held != NULL && !held->is_stopped && ticket->number == 0) {
+        held->next_ms = sw_loop_now_ms(guard->options.loop) + held->delay_ms;
+        lengthen(held);
     }
     put_done(&words, policy);
     if (loop->is_told_first && !words.failed)
@@ -526,9 +544,7 @@ static enum sw_rc start(void *ctx, const struct sw_service_call *call, sw_servic
     } else if (held != NULL) {
         rc = begin_later(ticket, call, held->delay_ms, err);
         guard->figures.throttled++;
-        held->delay_ms *= 2;
-        if (held->delay_ms > SW_GUARD_DELAY_MAX_MS)
-            held->delay_ms = SW_GUARD_DELAY_MAX_MS;
+        lengthen(held);
     } else {
         rc = begin(ticket, call, err);
     }
@@ -550,7 +566,60 @@ static void cancel(void *ctx, void *ticket_of)
     ticket_free(ticket);
 }
 
+/* --- Programs -------------------------------------------------------------------------------- */
+
+enum sw_rc sw_guard_ask(struct sw_guard *guard, const struct sw_guard_asked *asked,
+                        void **ret_ticket, uint64_t *ret_retry_ms, struct sw_err *err)
+{
+    const struct sw_service_call call = {.name_space = asked->name_space,
+                                         .agent = asked->agent,
+                                         .instance = asked->instance,
+                                         .body = asked->body};
+    struct guarded *guarded = &guard->programs[asked->protocol];
+    struct ticket *ticket = ticket_new(guarded, &call);
+    const struct policy *policy;
+    struct held *held;
+
+    if (ticket == NULL)
+        return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a call");
+    policy = policy_of(guard, call.name_space, call.agent,
+                       (struct sw_bytes){ticket->who, ticket->agent_size});
+    held = find_hold(guard, ticket, policy);
+    if (held != NULL && held->is_stopped) {
+        (void)refuse(guard, held, err);
+        ticket_free(ticket);
+        return SW_E_PRECONDITION;
+    }
+    if (held != NULL && sw_loop_now_ms(guard->options.loop) < held->next_ms) {
+        *ret_retry_ms = held->next_ms - sw_loop_now_ms(guard->options.loop);
+        ticket_free(ticket);
+        guard->figures.throttled++;
+        return sw_err_set(err, SW_E_EXHAUSTED,
+                          "throttled, since it goes in circles: %s. Ask again in %" PRIu64 " ms",
+                          held->words, *ret_retry_ms);
+    }
+    if (guarded->sort != SORT_HELD_ONLY && policy != NULL &&
+        policy->action != SW_API_LOOP_ACTION_OFF)
+        ticket->state = state_of(guarded, &call);
+    *ret_ticket = ticket;
+    return SW_OK;
+}
+
+void sw_guard_answered(void *ticket_of, enum sw_rc rc, struct sw_bytes body)
+{
+    struct ticket *ticket = ticket_of;
+
+    look(ticket, &(struct sw_service_answer){.rc = rc, .body = body});
+    ticket_free(ticket);
+}
+
 /* --- Life ------------------------------------------------------------------------------------ */
+
+static const char *const program_names[SW_WIRE_PROTOCOLS] = {
+    [SW_WIRE_CHAT] = "chat completions over HTTP",
+    [SW_WIRE_RESPONSES] = "responses over HTTP",
+    [SW_WIRE_EMBEDDINGS] = "embeddings over HTTP",
+    [SW_WIRE_MESSAGES] = "messages over HTTP"};
 
 enum sw_rc sw_guard_new(const struct sw_guard_options *options, struct sw_guard **ret_guard,
                         struct sw_err *err)
@@ -571,6 +640,12 @@ enum sw_rc sw_guard_new(const struct sw_guard_options *options, struct sw_guard 
     made->loops = sw_loops_new(seed[0], SW_LOOPS_INSTANCES_MAX);
     made->policies = sw_map_new_of(seed[1], policy_name);
     made->held_by_who = sw_map_new_of(seed[2], held_name);
+    for (unsigned i = 0; i < SW_WIRE_PROTOCOLS; i++)
+        made->programs[i] =
+            (struct guarded){.guard = made,
+                             .inner = {.name = program_names[i]},
+                             .sort = i == SW_WIRE_EMBEDDINGS ? SORT_HELD_ONLY : SORT_MODEL,
+                             .protocol = (enum sw_wire_protocol)i};
     if (made->loops == NULL || made->policies == NULL || made->held_by_who == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory to look for loops");
     *ret_guard = SW_TAKE(made);

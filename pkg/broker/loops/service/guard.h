@@ -11,6 +11,7 @@
  * Limits: SW_LOOPS_INSTANCES_MAX instances, SW_GUARD_AGENTS_MAX Agents, so many instances held. */
 #pragma once
 #include "pkg/broker/loops/loops.h"
+#include "pkg/broker/model/wire/wire.h"
 #include "pkg/broker/service/service.h"
 #include "pkg/store/objects/objects.h"
 #include "pkg/utils/loop/loop.h"
@@ -53,6 +54,21 @@ SW_DEFINE_CLEANUP(struct sw_guard, sw_guard_free)
  * SW_E_NOT_FOUND: there is none.  SW_E_EXHAUSTED: SW_GUARD_SERVICES_MAX. */
 SW_MUST_CHECK enum sw_rc sw_guard_wrap(struct sw_guard *guard, struct sw_services *services,
                                        const char *name, struct sw_err *err);
+
+struct sw_guard_asked { /* A call of a model that is no call of a service: a program's. Borrowed. */
+    const char *name_space, *agent;
+    struct sw_bytes instance;
+    enum sw_wire_protocol protocol;
+    struct sw_bytes body;
+};
+/* It is asked now: sw_guard_answered follows once, before the guard is freed.
+ * SW_E_PRECONDITION  its instance is stopped     SW_E_EXHAUSTED  it is throttled, and to ask again
+ * in *ret_retry_ms; or no memory */
+SW_MUST_CHECK enum sw_rc sw_guard_ask(struct sw_guard *guard, const struct sw_guard_asked *asked,
+                                      void **ret_ticket, uint64_t *ret_retry_ms,
+                                      struct sw_err *err);
+/* What came of it: a code and, if it is SW_OK, the answer, if that is one document. */
+void sw_guard_answered(void *ticket, enum sw_rc rc, struct sw_bytes body);
 
 struct sw_guard_figures {              /* Since this process began. */
     uint64_t found[SW_LOOP_RETRY + 1]; /* By kind. */

@@ -16,7 +16,23 @@ struct front_call { /* Of one request; may outlive it. */
     char provider[SW_BUDGET_NAME_MAX + 1];
     char id[ID_SIZE], retry[24];
     bool is_started; /* A stream: its headers are sent. */
+    const struct sw_model_watch *watch;
+    void *ticket; /* Of the watch; NULL: it has none, or was told. */
 };
+
+/* Tell who watches what came of it. */
+static void tell_watch(struct front_call *front, enum sw_rc rc, struct sw_bytes body)
+{
+    if (front->ticket != NULL)
+        front->watch->end(front->watch->ctx, front->ticket, rc, body);
+    front->ticket = NULL;
+}
+
+static void front_free(struct front_call *front, enum sw_rc rc)
+{
+    tell_watch(front, rc, (struct sw_bytes){NULL, 0});
+    free(front);
+}
 
 bool sw_model_front_path(const char *path, bool *ret_is_list, enum sw_wire_protocol *ret_protocol)
 {
@@ -81,13 +97,15 @@ static void on_bytes(void *ctx, struct sw_model_call *call, struct sw_bytes byte
         struct sw_http_request *request = front->request;
 
         front->request = NULL;
+        if (front->head.status < 400)
+            tell_watch(front, SW_OK, bytes);
         sw_http_respond(request, front->head.status, headers, put_headers(front, headers), bytes);
         return;
     }
     if (sw_http_write(front->request, bytes.data, bytes.size) != SW_OK) {
         sw_model_cancel(call); /* More than may be queued at once. */
         sw_http_abort(front->request);
-        free(front);
+        front_free(front, SW_E_CANCELLED);
         return;
     }
     if (sw_http_pending(front->request) > SW_MODEL_FRONT_BYTES)
@@ -108,12 +126,11 @@ static void on_end(void *ctx, struct sw_model_call *call, const struct sw_model_
     struct sw_http_request *request = front->request;
 
     (void)call;
-    (void)end;
     if (request != NULL && front->is_started)
         sw_http_end(request, NULL, 0);
     else if (request != NULL) /* It had no bytes. */
         sw_http_respond_text(request, 502, "text/plain", (struct sw_bytes){NULL, 0});
-    free(front);
+    front_free(front, end->rc);
 }
 
 static void on_cancel(void *ctx, struct sw_http_request *request)
@@ -125,11 +142,11 @@ static void on_cancel(void *ctx, struct sw_http_request *request)
         sw_http_end(request, NULL, 0);
     else
         sw_http_respond_text(request, 499, "text/plain", (struct sw_bytes){NULL, 0});
-    free(front);
+    front_free(front, SW_E_CANCELLED);
 }
 
 /* The error of a call that did not begin. */
-static void refuse(struct front_call *front, enum sw_wire_protocol protocol,
+static void refuse(struct front_call *front, enum sw_wire_protocol protocol, uint64_t retry_ms,
                    const struct sw_err *err)
 {
     struct sw_wire_error error;
@@ -139,7 +156,7 @@ static void refuse(struct front_call *front, enum sw_wire_protocol protocol,
     sw_wire_error_of(err, &error);
     sw_buffer_init(&body, 4 * SW_WIRE_MESSAGE_SIZE + 1024);
     sw_wire_error_write(protocol, &error, &body);
-    front->head = (struct sw_model_head){.status = error.status};
+    front->head = (struct sw_model_head){.status = error.status, .retry_ms = retry_ms};
     sw_http_respond(front->request, error.status, headers, put_headers(front, headers),
                     (struct sw_bytes){body.data, body.size});
     sw_buffer_done(&body);
@@ -156,8 +173,9 @@ void sw_model_front_serve(const struct sw_model_front *front, struct sw_http_req
                                      .who = client->who,
                                      .key = client->key,
                                      .priority = client->priority};
-    uint64_t random[2];
+    uint64_t random[2], retry_ms = 0;
     struct sw_err err = {0};
+    enum sw_rc rc = SW_OK;
 
     if (made == NULL) {
         sw_http_respond_text(request, 503, "text/plain", sw_bytes_of_text("no memory\n"));
@@ -169,9 +187,15 @@ void sw_model_front_serve(const struct sw_model_front *front, struct sw_http_req
                    random[1]);
     if (asked.key.size == 0)
         asked.key = sw_bytes_of_text(made->id);
-    if (sw_models_start(front->models, &asked, &handler, &made->call, &err) != SW_OK) {
-        refuse(made, protocol, &err);
-        free(made);
+    made->watch = front->watch;
+    if (made->watch != NULL)
+        rc = made->watch->begin(made->watch->ctx, client, protocol, request->body, &made->ticket,
+                                &retry_ms, &err);
+    if (rc == SW_OK)
+        rc = sw_models_start(front->models, &asked, &handler, &made->call, &err);
+    if (rc != SW_OK) {
+        refuse(made, protocol, retry_ms, &err);
+        front_free(made, rc);
         return;
     }
     sw_http_on_cancel(request, on_cancel, made);
