@@ -43,8 +43,9 @@ class Frame:
             raise Error("EXHAUSTED", f"the state has {len(self.state)} bytes as JSON, and "
                                      f"{STATE_MAX} are allowed")
         return b"".join((HEAD.pack(size - 4, self.kind, self.flags, self.number, self.status,
-                                   self.value, 0, 0, 0, len(name), len(subject), len(kind),
-                                   len(self.state), len(self.body)),
+                                   self.value, self.value2, self.time_ns, self.priority,
+                                   len(name), len(subject), len(kind), len(self.state),
+                                   len(self.body)),
                          name, subject, kind, self.state, self.body))
 
 
