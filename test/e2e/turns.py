@@ -6,9 +6,11 @@ is done twice when all of it is killed; and that one which breaks the protocol h
 import collections
 import json
 import os
+import random
 import signal
 import subprocess
 import threading
+import time
 import unittest
 
 import programs
@@ -170,6 +172,10 @@ class Turns(unittest.TestCase):
         wait_for(lambda: self.client.metric("swarm_processes_started") == started + 5, "and again")
         wait_for(lambda: self.json("pool/a", "count")["seen"] == 1, "it ends when it has nothing "
                  "to do", step_s=0.6)
+        count = self.json("pool/a", "count")["count"]
+        self.apply("pool", env={"LEVEL": "2"})
+        wait_for(lambda: self.ask("pool/a", "level") == "2", "it is upgraded")
+        self.assertEqual(self.json("pool/a", "count")["count"], count + 1)
 
     def test_8_what_is_asked_over_http_is_kept(self):
         image = programs.push_image("asks", {"main.py": program("asks_program.py")})
@@ -191,6 +197,27 @@ class Turns(unittest.TestCase):
                 wait_for(lambda: self.said(upstream, asked)["last"], "it goes on")
                 for each in ("first", "both 0", "both 1", "stream"):
                     self.assertEqual(self.said(upstream, asked)[each], 1, each)
+
+    def test_9_kills_at_any_time_do_nothing_twice(self):
+        seed = random.randrange(1 << 32)
+        chance = random.Random(seed)
+        with self.subTest(seed=seed), Upstream(CANARY) as upstream:
+            apply_objects(secret(), provider("openai", upstream, models=[model("chatty")]))
+            wait_for(lambda: b"chatty" in self.client.request("GET", OPENAI + "/models")[2],
+                     "models are there", DEADLINE_S)
+            for key in ("any-0", "any-1", "any-2"):
+                asked = len(upstream.requests)
+                self.begin("turns/" + key, "many")
+                wait_for(lambda: self.said(upstream, asked), "it has begun", step_s=0.001)
+                time.sleep(chance.random() * 0.3)
+                self.restart()
+                self.assertEqual(wait_for(lambda: self.ask("turns/" + key, "told"), "it ends"),
+                                 json.dumps([said for i in range(4) for said in (
+                                     i + 1, f"You said: {key} {i}")]))
+                for other in ("asked-", "sent-"):
+                    self.assertEqual(self.json("turns/" + other + key, "count")["count"], 5)
+                # That which was under way may be asked again: nobody knows what came of it.
+                self.assertLessEqual(sum(self.said(upstream, asked).values()), 5)
 
     @staticmethod
     def said(upstream, after):

@@ -31,6 +31,20 @@ def spend(message):
     agent.state["told"] = {"said": said, "attempt": message.attempt}
 
 
+def level(message):
+    return os.environ.get("LEVEL", "")
+
+
+def many(message):
+    said = []
+    for i in range(4):
+        said.append(swarm.ask(f"turns/asked-{message.key}", "count").json["count"])
+        said.append(swarm.model.chat(f"{message.key} {i}", model="chatty").text)
+        swarm.sleep(0.05)
+        swarm.send(f"turns/sent-{message.key}", "count")
+    agent.state["told"] = said
+
+
 def keep(message):
     agent.state["told"] = message.text
     agent.state["count"] = agent.state.get("count", 0) + 1
