@@ -10,6 +10,7 @@ import subprocess
 import threading
 import unittest
 
+import programs
 import yaml
 from js_agents import WAIT_S, Case, apply
 from swarmd import run
@@ -53,6 +54,18 @@ TALKER = """
       return await ways[message.text.slice(0, at)](message.text.slice(at + 2));
     };
     """
+
+PROGRAM = b"""
+import json, os, sys, urllib.request
+said = []
+for text in sys.stdin.read().split():
+    asked = json.dumps({"model": "small", "messages": [{"role": "user", "content": text}]})
+    request = urllib.request.Request(os.environ["OPENAI_BASE_URL"] + "/chat/completions",
+                                     asked.encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        said.append(str(answer.status))
+print(" ".join(said), end="")
+"""
 
 
 def pages(name, *words):
@@ -149,6 +162,16 @@ class Transcripts(Case):
         self.assertIn("user       and on", text)
         _, only = pages("talker/b", "@2..@3")
         self.assertEqual(said(only), said(entries)[:3])
+
+    def test_programs_whose_requests_are_recorded(self):
+        image = programs.push_image("asks", {"main.py": PROGRAM})
+        programs.apply("program", {"image": image, "record": True,
+                                   "command": ["python3", "-B", "main.py"]})
+        self.assertEqual(self.tell("program/a", "one two")[1], "200 200")
+        _, entries = pages("program/a")
+        self.assertEqual(said(entries), [("user", "one"), ("assistant", "You said: one"),
+                                         ("user", "two"), ("assistant", "You said: two")])
+        self.assertEqual({call["provider"] for call in calls_of(entries)}, {"house"})
 
     def test_refusals_and_what_waits_over_a_kill(self):
         self.upstream.script({"status": 400, "body": b'{"error": {"message": "not with me"}}'})
