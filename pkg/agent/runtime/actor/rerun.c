@@ -89,6 +89,19 @@ static enum sw_rc rebuild(struct rerun *rerun, struct sw_worker *worker,
     return rc;
 }
 
+/* A record leaves out what a large call is made with, and a snapshot has it or not, as whoever took
+ * it had: have `one` be like `other` in that. */
+static void level_call(struct sw_actor *one, struct sw_actor *other)
+{
+    if (one->wait.kind != SW_WAIT_CALL || other->wait.kind != SW_WAIT_CALL ||
+        one->wait.call->body_size != other->wait.call->body_size)
+        return;
+    if (sw_wait_lacks_body(&other->wait))
+        one->wait.call->is_absent = true;
+    else
+        sw_actor_take_call(one, other);
+}
+
 /* Whether the actor in rerun->saved is that which was saved, but for which client's try of a
  * request gets its answer: a repeat takes the place of the one before, and leaves no record. */
 static bool is_saved(struct rerun *rerun, struct sw_bytes image)
@@ -105,6 +118,7 @@ static bool is_saved(struct rerun *rerun, struct sw_bytes image)
             if (one.handles[i].origin.kind == SW_ORIGIN_CLIENT &&
                 other.handles[i].origin.kind == SW_ORIGIN_CLIENT)
                 one.handles[i].origin = other.handles[i].origin;
+        level_call(&one, &other);
         sw_buffer_reset(&rerun->saved);
         sw_actor_save(&one, &rerun->saved);
         is_same = sw_bytes_is_equal(image, (struct sw_bytes){rerun->saved.data, rerun->saved.size});

@@ -178,6 +178,20 @@ static void what_a_snapshot_holds_is_compared(void **state)
 }
 
 /* In a host that has an instance whole in the journal after each second record. */
+/* The snapshot has what the call was made with, and the journal has it not. */
+static void a_large_call_in_a_snapshot_is_the_same(void **state)
+{
+    (void)state;
+    actors_send(&actors, 1, "k", "add 1;call 0 s|*5000~add 10");
+    actors_settle(&actors);
+    take_snapshot();
+    assert_int_equal(rerun("engine 1"), SW_OK);
+    assert_string_equal(told, "");
+    assert_int_equal(report.troubles, 0);
+    assert_int_equal(report.compared, 1);
+    assert_int_equal(report.segments, report.recorded);
+}
+
 static void begin_with_images(void)
 {
     assert_int_equal(actors_start(&actors, 2), SW_OK);
@@ -401,6 +415,7 @@ int main(void)
         TEST(all_segments_of_all_lives_run_again),
         TEST(those_who_ended_run_again_up_to_their_end),
         TEST(what_a_snapshot_holds_is_compared),
+        TEST(a_large_call_in_a_snapshot_is_the_same),
         TEST(images_of_the_journal_are_compared),
         TEST(images_that_were_packed_otherwise_are_the_same),
         TEST(an_image_that_came_out_otherwise_is_told),
