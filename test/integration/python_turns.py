@@ -2,6 +2,7 @@
 """The Python SDK in the protocol of turns, with its own harness: state, questions, waits, tools,
 refusals, and programs that are lost in the middle of a turn."""
 import os
+import subprocess
 import sys
 import unittest
 
@@ -73,6 +74,18 @@ agent.run()
 '''
 
 
+TEST = """
+import unittest
+from swarm import harness
+
+
+class Case(unittest.TestCase):
+    def test_it(self):
+        with harness.start("%s/main.py") as agent:
+            self.assertEqual(agent.send("count").json, %s)
+"""
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         path = os.path.join(TMP, "agent.py")
@@ -135,6 +148,23 @@ class Case(unittest.TestCase):
         with self.assertRaisesRegex(swarm.Error, "request 1 .* not what it was"):
             self.agent.send("wander", lose_after=1)
         self.assertEqual(len(self.asked), 1)
+
+    def test_the_command_line_runs_tests(self):
+        folder = os.path.join(TMP, "tested")
+        command = [os.path.join(os.environ["SW_BUILD"], "bin", "swarm"), "agent", "test", folder]
+        environment = os.environ | {"PYTHONPATH": sys.path[0], "SWARM_PYTHON": sys.executable}
+        os.makedirs(folder)
+        for name, text in (("agent.program", "{}"), ("main.py", PROGRAM)):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        for test, words in ((None, "test_*.py"), ("[1, 1, '', 1]", None), ("[7]", "a test failed")):
+            if test is not None:
+                with open(os.path.join(folder, "test_main.py"), "w", encoding="utf-8") as file:
+                    file.write(TEST % (folder, test))
+            done = subprocess.run(command, env=environment, capture_output=True, text=True,
+                                  timeout=60, check=False)
+            self.assertEqual(done.returncode == 0, words is None, done.stderr)
+            self.assertIn(words or "OK", done.stderr)
 
     def test_outside_of_a_turn_nothing_is_asked(self):
         with self.assertRaisesRegex(swarm.Error, "protocol"):

@@ -51,15 +51,61 @@ static bool visit(void *ctx, const char *name)
     return true;
 }
 
+static bool visit_python(void *ctx, const char *name)
+{
+    struct tests *tests = ctx;
+    size_t size = strlen(name);
+
+    if ((size > 8 && strncmp(name, "test_", 5) == 0 && strcmp(name + size - 3, ".py") == 0) ||
+        (size > 8 && name[0] != '.' && strcmp(name + size - 8, "_test.py") == 0))
+        tests->count++;
+    return true;
+}
+
+/* Of a folder with an agent.program: by unittest, with the packages of whoever runs this. */
+static enum sw_rc test_python(struct sw_cli *cli, const char *folder, struct sw_err *err)
+{
+    const char *python = cli->terminal->variable(cli->terminal->ctx, "SWARM_PYTHON");
+    const char *const words[] = {python == NULL || python[0] == '\0' ? "python3" : python,
+                                 "-m",
+                                 "unittest",
+                                 "discover",
+                                 "-s",
+                                 folder,
+                                 "-p",
+                                 "*test*.py",
+                                 NULL};
+    struct tests tests = {.cli = cli, .folder = folder};
+    enum sw_rc rc = cli->system->folder_list(cli->system->ctx, folder, visit_python, &tests, err);
+    int status = 0;
+
+    if (rc == SW_OK && tests.count == 0) {
+        (void)sw_err_set(err, SW_E_NOT_FOUND, "%s has no tests", folder);
+        sw_err_hint(err, "tests of Python are files test_*.py or *_test.py");
+        return SW_E_NOT_FOUND;
+    }
+    if (rc == SW_OK)
+        rc = cli->terminal->run(cli->terminal->ctx, words, NULL, &status, err);
+    if (rc == SW_E_NOT_FOUND)
+        sw_err_hint(err, "install Python 3.11 or later, or name it by SWARM_PYTHON");
+    if (rc == SW_OK && status != 0)
+        return sw_err_set(err, SW_E_INVALID, "a test failed");
+    return rc;
+}
+
 enum sw_rc sw_command_agent_test(struct sw_cli *cli, struct sw_err *err)
 {
     const char *folder =
         sw_arguments_count(cli->arguments) == 0 ? "." : sw_arguments_at(cli->arguments, 0);
     const char *node = cli->terminal->variable(cli->terminal->ctx, "SWARM_NODE");
     struct tests tests = {.cli = cli, .folder = folder};
+    struct sw_file_view view;
     enum sw_rc rc;
     int status = 0;
 
+    if (cli->system->path_view(cli->system->ctx, sw_cli_format(cli, "%s/agent.program", folder),
+                               &view, err) == SW_OK)
+        return test_python(cli, folder, err);
     tests.words[tests.count++] = node == NULL || node[0] == '\0' ? "node" : node;
     tests.words[tests.count++] = "--test";
     rc = cli->system->folder_list(cli->system->ctx, folder, visit, &tests, err);

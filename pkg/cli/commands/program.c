@@ -454,13 +454,18 @@ static const struct sw_command commands[] = {
     {.name = "agent test",
      .action = AGENT_TEST,
      .arguments = "[FOLDER]",
-     .summary = "Build agents in JavaScript and TypeScript, and run their tests in Node.js",
+     .summary = "Run the tests of agents in JavaScript, TypeScript and Python",
      .details =
          "Tests are the files of the folder that end in .test.js or .test.mjs. They import "
          "\"swarm-agents\",\n"
          "which runs a bundle in the runtime that agents really run in, and which is written "
          "into\n"
-         "node_modules of the folder. SWARM_NODE names another Node.js.",
+         "node_modules of the folder. SWARM_NODE names another Node.js.\n"
+         "\n"
+         "Of a folder with an agent.program they are the files test_*.py and *_test.py, which are "
+         "run by\n"
+         "unittest and import \"swarm.harness\" of the package swarm-agents. SWARM_PYTHON names "
+         "another Python.",
      .examples = "swarm agent test\nswarm agent test greeter",
      .arguments_max = 1,
      .completes = SW_COMPLETE_FOLDER},
