@@ -135,11 +135,14 @@ static void put_missing(struct sw_buffer *out, const struct sw_look *look,
                         const struct sw_tree *tree)
 {
     uint64_t replayable = sw_member_number(tree, "replayable");
+    uint64_t last = sw_member_number(tree, "last"), from = look->from;
 
-    if (replayable > 1 && look->from <= replayable && !look->is_newest)
+    if (look->is_newest)
+        from = last > look->limit ? last - look->limit : 0;
+    if (replayable > 1 && from < replayable)
         sw_buffer_print(out,
-                        "turns before @%" PRIu64
-                        " are not kept: spec.history of the Agent says how much is\n",
+                        "what turns up to @%" PRIu64
+                        " said is not kept: spec.history of the Agent says how much is\n",
                         replayable);
 }
 
