@@ -18,7 +18,7 @@ from waiting import wait_for
 
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
 PACKAGES = os.path.join(os.environ["SW_VENV"], "lib", "python3.11", "site-packages")
-PYTHON = ["python3", "-B", "main.py"]
+PYTHON = ["python3", "-B", "main.py", DATA]  # By which these are told from other tests' own.
 ECHO = b"""
 import os, sys
 text = sys.stdin.read()
@@ -155,7 +155,7 @@ class Process(unittest.TestCase):
         image = programs.push_image("bad", {"main.py": BAD})
         programs.apply("bad", {"image": image, "memory": "64MiB", "tmp": "8MiB", "tasks": 16,
                                "deadline": "3s",
-                               "command": PYTHON + [DATA, str(self.daemon.port)]})
+                               "command": PYTHON + [str(self.daemon.port)]})
         self.assertIn("longer than 3000 ms", self.ask("bad/a", b"spin", status=504))
         self.assertIn("unavailable", self.ask("bad/a", b"fork"))
         self.assertIn("memory", self.ask("bad/a", b"memory", status=429).lower())
@@ -169,11 +169,11 @@ class Process(unittest.TestCase):
     def programs_left(self):
         listed = subprocess.run(["ps", "-eo", "user:20,args"], capture_output=True, text=True,
                                 check=True).stdout.splitlines()
-        return [line for line in listed if "main.py" in line and "python3 -B" in line]
+        return [line for line in listed if DATA in line and "python3 -B" in line]
 
     def test_5_all_end_with_the_daemon_and_messages_are_handled_again(self):
         programs.apply("slow", {"image": self.echo, "command": [
-            "sh", "-c", "echo begun >&2; sleep 1.2345; exec python3 -B main.py"]})
+            "sh", "-c", "echo begun >&2; sleep 1.2345; exec python3 -B main.py " + DATA]})
         sent = subprocess.Popen(["swarm", "send", "slow/a", "hello", "--timeout=60s"],
                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         wait_for(lambda: "sleep 1.2345" in subprocess.run(

@@ -22,7 +22,7 @@ from waiting import wait_for
 
 SDK = os.path.join(os.environ["SW_SOURCE"], "sdk", "python", "swarm")
 HERE = os.path.dirname(os.path.abspath(__file__))
-PYTHON = ["python3", "-B", "main.py"]
+PYTHON = ["python3", "-B", "agent.py"]
 
 
 def program(name):
@@ -38,7 +38,7 @@ class Turns(unittest.TestCase):
         cls.daemon.start()
         cls.client = Client(cls.daemon)
         cls.sdk = programs.push_image("sdk", folders=[(SDK, "swarm")])
-        cls.image = programs.push_image("turns", {"main.py": program("turns_program.py")})
+        cls.image = programs.push_image("turns", {"agent.py": program("turns_program.py")})
         cls.apply("turns")
 
     @classmethod
@@ -121,7 +121,7 @@ class Turns(unittest.TestCase):
         self.assertEqual(self.json("turns/wandered", "count")["count"], 2)  # With the one.
 
     def test_5_bad_ones_are_contained(self):
-        image = programs.push_image("bad", {"main.py": program("turns_bad.py")})
+        image = programs.push_image("bad", {"agent.py": program("turns_bad.py")})
         self.apply("bad", image=image, deadline="2s", memory="64MiB", tasks=16)
         broke = "broke the protocol of turns"
         for what, status, words in (
@@ -178,7 +178,7 @@ class Turns(unittest.TestCase):
         self.assertEqual(self.json("pool/a", "count")["count"], count + 1)
 
     def test_8_what_is_asked_over_http_is_kept(self):
-        image = programs.push_image("asks", {"main.py": program("asks_program.py")})
+        image = programs.push_image("asks", {"agent.py": program("asks_program.py")})
         with Upstream(CANARY) as upstream:
             apply_objects(secret(), provider("openai", upstream, models=[model("chatty")]))
             wait_for(lambda: b"chatty" in self.client.request("GET", OPENAI + "/models")[2],
