@@ -80,7 +80,7 @@ static const struct sw_setting rows[] = {
      AT(agents.host_linger_ns),
      "An agent host without Pods, other than the shared one, is stopped after so long."},
     {"agents.processes", SW_SETTING_COUNT, "64", NULL, 1, 4096, NULL, AT(agents.processes_max),
-     "Most sandboxed programs at once; a message that would need one more is refused."},
+     "Most sandboxed programs at once; messages that need one more wait."},
     {"agents.requests", SW_SETTING_COUNT, "65536", NULL, 1, 10000000, NULL, AT(agents.requests_max),
      "Messages from clients to an agent host that may be without an answer."},
     {"agents.snapshot-size", SW_SETTING_SIZE, "64MiB", NULL, MIB, 1024 * GIB, NULL,
