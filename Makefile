@@ -42,6 +42,7 @@ setup: ## Install what building and running needs, if anything is missing
 setup-test: setup
 	@tools/setup/install.sh test
 	@tools/setup/python.sh
+	@tools/setup/node.sh
 
 everything: setup-test
 	@$(call configure,$(BUILD))
