@@ -7,7 +7,6 @@ body must be documented, valid requests must be taken, others refused, and the o
 documented 503 and 504. The cases follow from SEED, so that a failure comes again."""
 # labels: apifuzz
 # timeout: 900
-# serial: yes
 import hashlib
 import json
 import os

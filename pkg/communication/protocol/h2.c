@@ -371,8 +371,11 @@ void sw_h2_start(struct exchange *exchange, int status, const struct sw_http_hea
 
     assert(status >= 100 && status <= 999);
     pairs[count++] = pair(sw_bytes_of_text(":status"), (struct sw_bytes){status_text, 3});
-    for (size_t i = 0; i < headers_count; i++)
-        pairs[count++] = pair(headers[i].name, headers[i].value);
+    for (size_t i = 0; i < headers_count; i++) {
+        pairs[count] = pair(headers[i].name, headers[i].value);
+        pairs[count++].flags |=
+            headers[i].is_unique ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+    }
     pairs[count++] =
         pair(sw_bytes_of_text("date"), sw_bytes_of_text(sw_http_server_date(connection->server)));
     if (exchange->is_ended && status != 204 && status != 304) {

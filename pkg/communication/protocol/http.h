@@ -29,6 +29,7 @@ enum sw_http_method {
 struct sw_http_header {
     struct sw_bytes name; /* In lower case. */
     struct sw_bytes value;
+    bool is_unique; /* Of an answer: no other has this value, so no side remembers it. */
 };
 
 #define SW_HTTP_HEADER(name_literal, value_text)                                                   \

@@ -7,12 +7,17 @@ import subprocess
 import time
 
 import figures
+import proxies
 from daemon import METRIC_TIMEOUT_S, Failure
 
 GOALS = {1: {"words": "p50 at most 100 us more than the model itself", "alone": True,
              "reached": lambda line: line["added_p50_us"] <= 100},
          64: {"words": "25,000 requests/s", "alone": True,
               "reached": lambda line: line["value"] >= 25000}}
+PEERS = {"nginx": (proxies.Nginx, {"words": ">= 0.3x of nginx as a bare proxy",
+                                   "reached": lambda line: line["ratio"] >= 0.3}),
+         "litellm": (proxies.LiteLlm, {"words": ">= 100x LiteLLM",
+                                       "reached": lambda line: line["ratio"] >= 100})}
 WORK = ((1, 5000), (64, 60000))  # Connections, with one request each under way; requests.
 
 
@@ -80,8 +85,24 @@ def gateway(run):
                 figures.emit_rates(dict(head, case=f"inflight={connections} n={count}",
                                         added_p50_us=figures.rounded(added)), ours, None,
                                    GOALS[connections])
+            for name, (kind, goal) in PEERS.items():
+                with run.other(name, kind) as peer:
+                    if peer is not None:
+                        peer.begin(model.place)
+                        beside(run, daemon, peer, dict(head, peer=name), goal)
         finally:
             model.stop()
+
+
+def beside(run, daemon, peer, head, goal):
+    """Ours and another way to the same model, in turns."""
+    for connections, count in WORK:
+        count = max(run.many(count), connections)
+        options = {"workers": connections, "count": count, "warm": connections}
+        ours, theirs = run.alternate(lambda _, o=options: daemon.load("chat", **o),
+                                     lambda _, o=options: peer.measure(daemon, o))
+        figures.emit_rates(dict(head, case=f"inflight={connections} n={count}"), ours, theirs,
+                           goal if connections > 1 else None)
 
 
 WORKLOADS = {"gateway": gateway}

@@ -59,7 +59,8 @@ static size_t put_headers(struct front_call *front, struct sw_http_header *heade
 
     headers[count++] = (struct sw_http_header)SW_HTTP_HEADER(
         "content-type", head->is_stream ? "text/event-stream; charset=utf-8" : "application/json");
-    headers[count++] = (struct sw_http_header)SW_HTTP_HEADER("x-request-id", front->id);
+    headers[count] = (struct sw_http_header)SW_HTTP_HEADER("x-request-id", front->id);
+    headers[count++].is_unique = true;
     if (front->provider[0] != '\0')
         headers[count++] = (struct sw_http_header)SW_HTTP_HEADER("swarm-provider", front->provider);
     if (head->is_cached)

@@ -23,6 +23,7 @@ struct fixture {
     struct sw_process_options options;
     char folder[64], image[80], program[600];
     struct sw_buffer output, errors, talk;
+    unsigned talk_ends;
     bool is_ready, has_ended, kills_when_heard;
     char missing[512], words[512], hint[512];
     struct sw_process_end end;
@@ -51,6 +52,10 @@ static void on_talk(void *ctx, struct sw_bytes bytes)
 {
     struct fixture *f = ctx;
 
+    if (bytes.size == 0) { /* It has closed it. */
+        f->talk_ends++;
+        return;
+    }
     sw_buffer_put(&f->talk, bytes.data, bytes.size);
     assert_int_equal(sw_process_talk(f->process, bytes), SW_OK);
 }
@@ -351,6 +356,7 @@ static void test_descriptor_three_talks_both_ways(void **state)
              "s.sendall(b'held')\n"
              "print(s.recv(100).decode())\n");
     assert_int_equal(f->talk.size, 4);
+    assert_int_equal(f->talk_ends, 1);
 }
 
 static void test_nothing_else_is_open(void **state)
