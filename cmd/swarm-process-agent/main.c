@@ -87,6 +87,16 @@ static void forget(void)
     handle = 0;
 }
 
+/* Whoever asks hears something, also if what the program says is no answer. */
+static void answer(uint64_t asked, int32_t status, const void *type, uint32_t type_size,
+                   const void *body, uint32_t size)
+{
+    static const char words[] = "the program's answer is none: its type or words are not UTF-8";
+
+    if (swarm_reply(asked, status, type, type_size, body, size) < 0)
+        (void)swarm_reply(asked, SWARM_E_INVALID, "text/plain", 10, words, sizeof words - 1);
+}
+
 /* Nobody may have asked: then the log is told what went wrong. */
 static int32_t refuse(int32_t status, const void *words, uint32_t size)
 {
@@ -96,7 +106,7 @@ static int32_t refuse(int32_t status, const void *words, uint32_t size)
     if (asked == 0)
         swarm_log(SWARM_LOG_ERROR, words, size);
     else
-        (void)swarm_reply(asked, status, "text/plain", 10, words, size);
+        answer(asked, status, "text/plain", 10, words, size);
     return SWARM_DONE;
 }
 
@@ -159,8 +169,7 @@ static int32_t end_turn(const struct sw_turn_frame *frame, const struct parts *p
     forget();
     /* It may have answered before. */
     if (asked != 0)
-        (void)swarm_reply(asked, 0, (const char *)parts->type, frame->type_size, parts->body,
-                          frame->body_size);
+        answer(asked, 0, parts->type, frame->type_size, parts->body, frame->body_size);
     return SWARM_DONE;
 }
 
@@ -288,6 +297,7 @@ static int32_t perform(const struct sw_turn_frame *f, const struct parts *parts)
 {
     const char *name = (const char *)parts->name, *subject = (const char *)parts->subject;
     const char *type = (const char *)parts->type;
+    int32_t code;
 
     switch (f->kind) {
     case SW_TURN_ASK:
@@ -311,9 +321,10 @@ static int32_t perform(const struct sw_turn_frame *f, const struct parts *parts)
     case SW_TURN_UNSUBSCRIBE:
         return swarm_unsubscribe(subject, f->subject_size);
     case SW_TURN_ANSWER:
-        if (f->value == handle)
+        code = swarm_reply(f->value, f->status, type, f->type_size, parts->body, f->body_size);
+        if (code >= 0 && f->value == handle)
             handle = 0;
-        return swarm_reply(f->value, f->status, type, f->type_size, parts->body, f->body_size);
+        return code;
     default:
         return SWARM_E_INVALID;
     }

@@ -436,6 +436,38 @@ class Before(Case):
         self.assertEqual(self.bank.count("/kept"), 1)
 
 
+    def test_a_kill_after_the_yes(self):
+        """What is made again is the same request, with its key and its Secrets."""
+        self.let({"methods": ["POST"], "approval": True, "secrets": ["shop/token"]})
+        self.bank.gate = threading.Event()
+        self.later("be", url=self.bank.url + "/twice", method="POST", body="12.00",
+                   headers={"Authorization": "Bearer {{secret:shop/token}}", "X-Mine": "1"})
+        name = self.approval("Make this request?")["metadata"]["name"]
+        run("swarm", "approvals", "approve", name, "--reason", "yes")
+        self.assertTrue(self.bank.held.wait(DEADLINE_S))
+        self.daemon.end(signal.SIGKILL)
+        self.bank.gate.set()
+        self.bank.gate = None
+        self.client.close()
+        self.daemon.start()
+        type(self).client = Client(self.daemon)
+        name = self.approval("Make the request again?")["metadata"]["name"]
+        run("swarm", "approvals", "approve", name, "--reason", "it has no record")
+        wait_for(lambda: self.bank.count("/twice") == 2, "it is made again", DEADLINE_S)
+        first, again = ({each: headers[each] for each in
+                         ("Authorization", "X-Mine", "Idempotency-Key")}
+                        for _, _, headers, _ in self.bank.asked)
+        self.assertEqual(first, again)
+        self.assertEqual(first["Authorization"], "Bearer " + CANARY)
+
+    def test_what_nobody_can_read_is_not_asked(self):
+        self.let({"methods": ["POST"], "approval": True})
+        status, words = self.ask("bf", url=self.bank.url + "/long", method="POST",
+                                 body="1" + " " * 70000)
+        self.assertEqual((status, b"cannot be shown" in words), (429, True), words)
+        self.assertEqual(self.bank.asked, [])
+
+
 HOOK_KEY = base64.b64encode(b"a key that both sides have").decode()
 
 
@@ -487,6 +519,19 @@ class Hooks(Case):
         self.assertEqual(message["data"]["status"]["decisions"][0]["reason"], "no")
         self.assertEqual(len(self.heard("approval.requested", 1)), 1)
         self.assertNotEqual(headers["webhook-id"], "")
+
+    def test_an_end_before_it_has_said_that_it_heard(self):
+        self.let_hook()
+        self.bank.gate = threading.Event()
+        answer = self.later("wc", service="swarm.approve", title="Quick?")
+        self.assertTrue(self.bank.held.wait(DEADLINE_S))
+        run("swarm", "approvals", "approve", self.approval("Quick?")["metadata"]["name"],
+            "--reason", "yes")
+        answer()
+        self.bank.gate.set()
+        self.heard("approval.decided", 1)
+        wait_for(lambda: self.approval("Quick?", "Approved")["status"].get("told") == "Approved",
+                 "it is told", DEADLINE_S)
 
     def test_one_that_does_not_listen(self):
         self.let_hook()

@@ -16,6 +16,7 @@
 #define WARM_MS 20u     /* The message that needed a process is handled first. */
 #define DEAF_MS 500u    /* To end, when it has closed its end of the socket. */
 #define GRACE_MS 2000u  /* To end by itself, when it was told that no more comes. */
+#define LOG_LINES_MAX (5 * SW_PROCESS_LOG_MAX) /* Of nothing but ends of lines. */
 #define INPUT_MAX ((size_t)SW_TURN_FRAME_MAX + (64u << 10))
 
 struct sw_seat {
@@ -152,21 +153,26 @@ static void misbehave(struct sw_seat *seat, const char *words)
         seat_close(seat);
 }
 
-/* Each line with its level. */
+/* Each line with its level; of all of them what may be kept, in one go. */
 static void log_frame(struct sw_seat *seat, const struct sw_turn_view *view)
 {
     static const char *const levels[] = {"<7>", "<6>", "<4>", "<3>"};
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer lines;
+    size_t left = view->body.size < SW_PROCESS_LOG_MAX ? view->body.size : SW_PROCESS_LOG_MAX;
     const char *at = view->body.data, *end = at + view->body.size;
 
-    while (view->body.size > 0 && at < end) {
+    sw_buffer_init(&lines, LOG_LINES_MAX);
+    for (at = end - left; left > 0 && at < end;) {
         const char *line = memchr(at, '\n', (size_t)(end - at));
         size_t size = (size_t)((line == NULL ? end : line) - at);
 
-        sw_log_add(&seat->log, sw_bytes_of_text(levels[view->head.status]));
-        sw_log_add(&seat->log, (struct sw_bytes){at, size});
-        sw_log_add(&seat->log, (struct sw_bytes){"\n", 1});
+        sw_buffer_put_text(&lines, levels[view->head.status]);
+        sw_buffer_put(&lines, at, size);
+        sw_buffer_put_u8(&lines, '\n');
         at += size + (line != NULL);
     }
+    if (sw_buffer_check(&lines) == SW_OK)
+        sw_log_add(&seat->log, (struct sw_bytes){lines.data, lines.size});
 }
 
 static bool is_stdio(const struct sw_seat *seat)

@@ -194,15 +194,23 @@ static enum sw_rc send(struct telling *telling, const struct sw_api_approval *ap
 
 /* --- Passes ---------------------------------------------------------------------------------- */
 
+/* Whether the webhook may know of the question. */
+static bool has_heard(const struct sw_api_approval_status *status, const struct telling *telling)
+{
+    return status->told == SW_API_APPROVAL_PHASE_PENDING ||
+           (telling != NULL && (telling->phase != SW_API_APPROVAL_PHASE_PENDING ||
+                                telling->send != NULL || telling->is_told));
+}
+
 static bool is_to_be_told(const struct sw_webhooks_controller *controller,
-                          const struct sw_api_approval *approval)
+                          const struct sw_api_approval *approval, const struct telling *telling)
 {
     const struct sw_api_approval_status *status = &approval->status;
 
     if (status->phase == SW_API_APPROVAL_PHASE_PENDING)
         return status->told != status->phase;
     /* The end of what it never heard of is no news. */
-    return status->told == SW_API_APPROVAL_PHASE_PENDING &&
+    return status->told != status->phase && has_heard(status, telling) &&
            status->decided_at + TELL_NS_MAX > sw_objects_utc_ns(controller->options.objects);
 }
 
@@ -234,12 +242,12 @@ static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
 {
     struct sw_webhooks_controller *controller = ctx;
     struct sw_api_approval *approval = read_approval(controller, pass->key, pass->arena);
+    struct telling *telling = find(controller, pass->key);
     const struct sw_api_agent *agent =
-        approval == NULL || !is_to_be_told(controller, approval)
+        approval == NULL || !is_to_be_told(controller, approval, telling)
             ? NULL
             : read_object(controller, "Agent", approval->metadata.namespace, approval->spec.agent,
                           pass->arena);
-    struct telling *telling = find(controller, pass->key);
     struct sw_err why = {0};
 
     if (agent == NULL || agent->spec.approvals.webhook.url[0] == '\0') {
@@ -251,7 +259,10 @@ static enum sw_rc reconcile(void *ctx, struct sw_pass *pass, struct sw_err *err)
     if (telling == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a webhook");
     if (telling->is_told) { /* When that stands in the store, the telling goes. */
-        approval->status.told = telling->phase;
+        /* It moves as the phase does: an end is written behind the question. */
+        approval->status.told = approval->status.told == SW_API_APPROVAL_PHASE_PENDING
+                                    ? telling->phase
+                                    : SW_API_APPROVAL_PHASE_PENDING;
         return sw_plan_update_status(pass->plan, sw_kind_find("Approval"), approval, err);
     }
     if (telling->send != NULL)

@@ -126,6 +126,11 @@ class Channel:
             self.send(frame)
             self.number += 1
             result = self.receive()
+            if result is not None and result.number != frame.number:
+                # Another request was left in its middle, by a signal for example: what comes now is
+                # of that one, and so would be all that follows.
+                self.is_open = False
+                os._exit(1)
         if result is None:
             raise SystemExit(0)  # Nobody is there to answer: this process was told to end.
         if result.status < 0:

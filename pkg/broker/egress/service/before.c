@@ -1,6 +1,5 @@
 #include "pkg/broker/egress/service/state.h"
 
-#include "pkg/security/crypto/digest.h"
 #include "pkg/utils/base/text.h"
 
 #include <stdio.h>
@@ -23,17 +22,18 @@ static void on_answer(void *ctx, const struct sw_approval_answer *answer)
         return;
     }
     call->is_approved = true;
-    if (sw_fetch_allow(call, &err) == SW_OK)
-        sw_fetch_begin(call);
-    else
+    if (sw_fetch_allow(call, &err) != SW_OK)
         sw_fetch_fail(call, err.rc, err.message);
+    else if (call->is_once)
+        sw_fetch_effect_look(call);
+    else
+        sw_fetch_begin(call);
 }
 
 /* All of the request: nobody approves what he cannot see. */
 static enum sw_rc describe(const struct http_call *call, struct sw_buffer *out)
 {
     const struct sw_egress_request *request = &call->request;
-    char digest[SW_DIGEST_TEXT_SIZE];
 
     sw_buffer_print(out, "%s %s\n", request->method, request->url.text);
     for (size_t i = 0; i < request->headers_count; i++)
@@ -47,9 +47,7 @@ static enum sw_rc describe(const struct http_call *call, struct sw_buffer *out)
         sw_buffer_put(out, request->body.data, request->body.size);
         return sw_buffer_check(out);
     }
-    sw_digest_text_of(request->body.data, request->body.size, digest);
-    sw_buffer_print(out, "\n%zu bytes that cannot be shown, %s\n", request->body.size, digest);
-    return sw_buffer_check(out);
+    return SW_E_EXHAUSTED;
 }
 
 void sw_fetch_ask_before(struct http_call *call)
@@ -72,7 +70,10 @@ void sw_fetch_ask_before(struct http_call *call)
     rc = describe(call, &text);
     question.text = (struct sw_bytes){text.data, text.size};
     if (rc != SW_OK)
-        (void)sw_err_set(&err, rc, "the request is too long to be shown to a person");
+        (void)sw_err_set(&err, rc,
+                         "a person has to approve this request, and cannot be shown it: "
+                         "at most %u bytes, and UTF-8",
+                         TEXT_MAX);
     if (rc == SW_OK)
         rc = sw_approvals_ask(call->calls->options.approvals, &question, on_answer, call,
                               &call->approval, &err);

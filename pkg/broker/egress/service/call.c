@@ -354,6 +354,10 @@ static enum sw_rc admit(struct http_call *call, struct sw_bytes document, struct
         return sw_err_set(err, SW_E_EXHAUSTED, "%u requests of agents are under way on this node",
                           SW_HTTP_CALLS_MAX);
     rc = sw_fetch_prepare(call, document, err);
+    if (rc == SW_OK && call->needs_approval && call->is_once && sw_fetch_effect_is_begun(call)) {
+        call->is_approved = true; /* Or it would not have been. */
+        rc = sw_fetch_allow(call, err);
+    }
     calls->figures.denied += rc == SW_E_DENIED;
     if (rc == SW_OK && call->is_once &&
         sw_map_put(calls->once, call->key, strlen(call->key), call, NULL) != SW_OK)
@@ -398,7 +402,7 @@ static enum sw_rc start(void *ctx, const struct sw_service_call *asked, sw_servi
     if (is_kept)
         return SW_OK;
     sw_list_add(&calls->all, &call->node);
-    if (call->needs_approval && !(call->is_once && sw_fetch_effect_is_known(call)))
+    if (call->needs_approval)
         sw_fetch_ask_before(call);
     else if (call->is_once)
         sw_fetch_effect_look(call);

@@ -266,9 +266,11 @@ static void tell_kept(struct http_call *call, const struct sw_api_effect_status 
     sw_fetch_end_later(call);
 }
 
-bool sw_fetch_effect_is_known(struct http_call *call)
+bool sw_fetch_effect_is_begun(struct http_call *call)
 {
-    return find(call) != NULL;
+    const struct sw_api_effect *effect = find(call);
+
+    return effect != NULL && effect->status.phase != SW_API_EFFECT_PHASE_FAILED;
 }
 
 bool sw_fetch_effect_kept(struct http_call *call)

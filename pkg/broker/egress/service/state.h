@@ -71,8 +71,8 @@ void sw_fetch_ask_before(struct http_call *call);
 
 /* --- effect.c --- */
 
-/* Whether an attempt of it is known. */
-bool sw_fetch_effect_is_known(struct http_call *call);
+/* Whether an attempt of it may have reached somebody. */
+bool sw_fetch_effect_is_begun(struct http_call *call);
 /* If what came of it is known for good, have that told, and return true. */
 bool sw_fetch_effect_kept(struct http_call *call);
 /* Go on from what is known of a call that may be made once only. */
