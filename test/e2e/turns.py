@@ -126,6 +126,7 @@ class Turns(unittest.TestCase):
         broke = "broke the protocol of turns"
         for what, status, words in (
                 ("garbage", 412, broke), ("huge", 412, "104857604"),
+                ("bad_type", 400, "are not UTF-8"),
                 ("other_number", 412, "request 7 follows on request 0"),
                 ("service", 412, "may not call swarm.process"),
                 ("asks_and_ends", 412, "not its turn"), ("asks_and_dies", 412, "status 3"),
@@ -133,6 +134,7 @@ class Turns(unittest.TestCase):
                 ("memory", 429, "more memory"), ("nothing", 412, "status 1")):
             with self.subTest(what):
                 self.assertIn(words, self.ask("bad/" + what, what, status))
+        self.assertEqual(self.ask("bad/lines", "lines"), "said")  # Within its two seconds.
         self.assertIn("signal 9", self.ask("bad/closes", "closes", 500))
         self.assertIn("unavailable", self.ask("bad/forks", "forks"))
         for what in ("twice", "after"):  # The first counts; the process ends with the second.

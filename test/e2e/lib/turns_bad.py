@@ -45,6 +45,15 @@ def huge():
     say(b"x" * (8 << 20))
 
 
+def bad_type():
+    say(HEAD.pack(HEAD.size - 4 + 3, END, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2) + b"\xff" + b"hi")
+
+
+def lines():
+    say(frame(LOG, body=b"\n" * 4000000))
+    say(frame(END, body=b"said"))
+
+
 def other_number():
     say(frame(SEND, 7, b"good/a", b"count"))
 
