@@ -88,25 +88,25 @@ static void forget(void)
 }
 
 /* Whoever asks hears something, also if what the program says is no answer. */
-static void answer(uint64_t asked, int32_t status, const void *type, uint32_t type_size,
+static void answer(uint64_t to, int32_t status, const void *type, uint32_t type_size,
                    const void *body, uint32_t size)
 {
     static const char words[] = "the program's answer is none: its type or words are not UTF-8";
 
-    if (swarm_reply(asked, status, type, type_size, body, size) < 0)
-        (void)swarm_reply(asked, SWARM_E_INVALID, "text/plain", 10, words, sizeof words - 1);
+    if (swarm_reply(to, status, type, type_size, body, size) < 0)
+        (void)swarm_reply(to, SWARM_E_INVALID, "text/plain", 10, words, sizeof words - 1);
 }
 
 /* Nobody may have asked: then the log is told what went wrong. */
 static int32_t refuse(int32_t status, const void *words, uint32_t size)
 {
-    uint64_t asked = handle;
+    uint64_t to = handle;
 
     forget();
-    if (asked == 0)
+    if (to == 0)
         swarm_log(SWARM_LOG_ERROR, words, size);
     else
-        answer(asked, status, "text/plain", 10, words, size);
+        answer(to, status, "text/plain", 10, words, size);
     return SWARM_DONE;
 }
 
@@ -156,7 +156,7 @@ static struct parts parts_of(const struct sw_turn_frame *frame, const uint8_t *a
 
 static int32_t end_turn(const struct sw_turn_frame *frame, const struct parts *parts)
 {
-    uint64_t asked = handle;
+    uint64_t to = handle;
 
     if (frame->status != 0)
         return refuse(frame->status, parts->body, frame->body_size);
@@ -168,8 +168,8 @@ static int32_t end_turn(const struct sw_turn_frame *frame, const struct parts *p
     }
     forget();
     /* It may have answered before. */
-    if (asked != 0)
-        answer(asked, 0, parts->type, frame->type_size, parts->body, frame->body_size);
+    if (to != 0)
+        answer(to, 0, parts->type, frame->type_size, parts->body, frame->body_size);
     return SWARM_DONE;
 }
 

@@ -137,6 +137,16 @@ class Case(unittest.TestCase):
 
         return answer
 
+    def kill_it(self, number=signal.SIGKILL):
+        """swarmd ends and begins again; whatever the bank held up meanwhile goes on."""
+        self.client.close()
+        self.daemon.end(number)
+        if self.bank.gate is not None:
+            self.bank.gate.set()
+            self.bank.gate = None
+        self.daemon.start()
+        type(self).client = Client(self.daemon)
+
     def objects(self, kind):
         return self.client.get(f"/namespaces/default/{kind}").get("items", [])
 
@@ -289,12 +299,7 @@ class Once(Case):
         self.bank.gate = threading.Event()
         self.later("j", url=self.bank.url + "/killed", method="POST")
         self.assertTrue(self.bank.held.wait(DEADLINE_S))
-        self.daemon.end(signal.SIGKILL)
-        self.bank.gate.set()
-        self.bank.gate = None
-        self.client.close()
-        self.daemon.start()
-        type(self).client = Client(self.daemon)
+        self.kill_it()
         name = self.approval("Make the request again?")["metadata"]["name"]
         self.assertEqual(self.bank.count("/killed"), 1)
         run("swarm", "approvals", "approve", name, "--reason", "it has no record")
@@ -313,10 +318,7 @@ class Once(Case):
             self.bank.delay_s = chance.uniform(0, 0.05)
             seen = len(self.bank.asked) + chance.randrange(REFUNDS)
             wait_for(lambda seen=seen: len(self.bank.asked) >= seen, "refunds", DEADLINE_S, 0.001)
-            self.daemon.end(signal.SIGKILL)
-            self.client.close()
-            self.daemon.start()
-            type(self).client = Client(self.daemon)
+            self.kill_it()
         self.bank.delay_s = 0
         effects = []
 
@@ -424,10 +426,7 @@ class Before(Case):
         self.let({"methods": ["POST"], "approval": True})
         self.later("bd", url=self.bank.url + "/kept", method="POST")
         name = self.approval("Make this request?")["metadata"]["name"]
-        self.daemon.end(signal.SIGKILL)
-        self.client.close()
-        self.daemon.start()
-        type(self).client = Client(self.daemon)
+        self.kill_it()
         self.assertEqual(self.bank.count("/kept"), 0)
         self.assertEqual(self.approval("Make this request?")["metadata"]["name"], name)
         run("swarm", "approvals", "approve", name, "--reason", "still")
@@ -445,12 +444,7 @@ class Before(Case):
         name = self.approval("Make this request?")["metadata"]["name"]
         run("swarm", "approvals", "approve", name, "--reason", "yes")
         self.assertTrue(self.bank.held.wait(DEADLINE_S))
-        self.daemon.end(signal.SIGKILL)
-        self.bank.gate.set()
-        self.bank.gate = None
-        self.client.close()
-        self.daemon.start()
-        type(self).client = Client(self.daemon)
+        self.kill_it()
         name = self.approval("Make the request again?")["metadata"]["name"]
         run("swarm", "approvals", "approve", name, "--reason", "it has no record")
         wait_for(lambda: self.bank.count("/twice") == 2, "it is made again", DEADLINE_S)
@@ -509,10 +503,7 @@ class Hooks(Case):
         name = message["data"]["metadata"]["name"]
         wait_for(lambda: self.approval("Heard?")["status"].get("told") == "Pending",
                  "what was told", DEADLINE_S)
-        self.daemon.end(signal.SIGKILL)  # It tells nothing a second time.
-        self.client.close()
-        self.daemon.start()
-        type(self).client = Client(self.daemon)
+        self.kill_it()  # It tells nothing a second time.
         run("swarm", "approvals", "deny", name, "--reason", "no")
         answer()
         _, message = self.heard("approval.decided", 1)[0]
@@ -632,10 +623,7 @@ class People(Case):
         self.question("q", "Still there?")
         name = self.approval("Still there?")["metadata"]["name"]
         for number in (signal.SIGTERM, signal.SIGKILL):
-            self.client.close()
-            self.daemon.end(number)
-            self.daemon.start()
-            type(self).client = Client(self.daemon)
+            self.kill_it(number)
             self.assertEqual(self.approval("Still there?")["metadata"]["name"], name)
         run("swarm", "approvals", "approve", name, "--reason", "yes")
         self.approval("Still there?", "Approved")

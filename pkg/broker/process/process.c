@@ -18,7 +18,6 @@ static void run_free(struct sw_run *run)
     if (run->queued.next != &run->queued)
         run->service->waiting_count--;
     sw_list_remove(&run->queued);
-    sw_stdio_done(&run->stdio);
     sw_timer_free(run->deadline);
     sw_buffer_done(&run->frame);
     sw_buffer_done(&run->log);
@@ -157,8 +156,6 @@ static void on_deadline(void *ctx)
         sw_run_refuse(run, run->refusal.rc, run->refusal.words, "");
     else if (run->seat != NULL)
         sw_seat_end_late(run);
-    else if (run->stdio.process != NULL)
-        sw_stdio_end(run);
     else if (run->queued.next != &run->queued)
         sw_run_refuse(run, SW_E_EXHAUSTED, "the message waited too long for room for a process",
                       "agents.processes says how many may run");
@@ -167,19 +164,6 @@ static void on_deadline(void *ctx)
 }
 
 /* --- Room for processes ---------------------------------------------------------------------- */
-
-static enum sw_rc run_start(struct sw_run *run, struct sw_err *err)
-{
-    return run->manifest.protocol == SW_MANIFEST_TURNS || run->manifest.has_record
-               ? sw_seat_start(run, err)
-               : sw_stdio_start(run, err);
-}
-
-static bool is_of_one_agent(const struct sw_run *one, const struct sw_run *other)
-{
-    return strcmp(one->client.agent, other->client.agent) == 0 &&
-           strcmp(one->client.name_space, other->client.name_space) == 0;
-}
 
 /* How many calls of its Agent are handled by a process now. */
 static unsigned weight_of(const struct sw_run *run)
@@ -191,7 +175,7 @@ static unsigned weight_of(const struct sw_run *run)
         const struct sw_run *other = SW_LIST_ITEM(node, struct sw_run, node);
 
         count +=
-            (other->seat != NULL || other->stdio.process != NULL) && is_of_one_agent(run, other);
+            other->seat != NULL && sw_process_clients_share_agent(&run->client, &other->client);
     }
     return count;
 }
@@ -209,7 +193,7 @@ static struct sw_run *queue_next(struct sw_process_service *service)
 
         if (++looked > QUEUE_LOOK_MAX)
             break;
-        if (best != NULL && is_of_one_agent(best, run))
+        if (best != NULL && sw_process_clients_share_agent(&best->client, &run->client))
             continue;
         weight = weight_of(run);
         if (best == NULL || weight < best_weight) {
@@ -232,7 +216,7 @@ static void pump(void *ctx)
 
         sw_list_remove(&run->queued);
         service->waiting_count--;
-        rc = run_start(run, &err);
+        rc = sw_seat_start(run, &err);
         if (rc != SW_OK)
             sw_run_refuse(run, rc, err.message, err.hint);
     }
@@ -253,7 +237,7 @@ static enum sw_rc place(struct sw_run *run, struct sw_err *err)
     if ((sw_list_is_empty(&service->waiting) &&
          sw_processes_has_room(service->options.processes)) ||
         (run->manifest.protocol == SW_MANIFEST_TURNS && sw_seat_is_ready(run)))
-        return run_start(run, err);
+        return sw_seat_start(run, err);
     if (service->waiting_count >= SW_PROCESS_WAITING_MAX)
         return sw_err_set(err, SW_E_EXHAUSTED, "%u messages wait for room for a process",
                           SW_PROCESS_WAITING_MAX);
@@ -391,7 +375,7 @@ static struct sw_run *run_new(struct sw_process_service *service, sw_service_don
 /* To the process that is there, or on the way to one that is not. */
 static enum sw_rc run_begin(struct sw_run *run, struct sw_err *err)
 {
-    enum sw_rc rc = sw_seat_offer(run, err);
+    enum sw_rc rc = sw_seat_offer(run);
 
     if (rc != SW_E_NOT_FOUND)
         return rc;

@@ -1,7 +1,7 @@
 /* What the files of this room share: calls, and what each is handled by. Private to this room.
  *
- *     call -> sw_run --- images, room --- stdio.c: a process of its own
- *                '---------------------- seats.c: the process of its instance
+ *     call -> sw_run --- images, room --- a new process ---.
+ *                '------ the process that its instance has --+-- seats.c
  *
  * Threads: the loop's.  I/O: processes.  Limits: those of process.h. */
 #pragma once
@@ -11,6 +11,8 @@
 #include "pkg/broker/process/front.h"
 #include "pkg/broker/process/process.h"
 #include "pkg/utils/base/list.h"
+
+#include <string.h>
 
 #define SW_RUN_WORDS_MAX 1200u
 
@@ -34,13 +36,6 @@ struct sw_run_refusal { /* rc SW_OK: none. */
     char words[SW_RUN_WORDS_MAX];
 };
 
-struct sw_stdio { /* stdio.c: the process of one message. */
-    struct sw_process *process;
-    struct sw_process_front *front;
-    struct sw_buffer reply;
-    bool is_late, is_too_large;
-};
-
 struct sw_run { /* A call: a ticket. */
     struct sw_process_service *service;
     struct sw_list node, queued;
@@ -58,12 +53,18 @@ struct sw_run { /* A call: a ticket. */
     const char *folders[SW_MANIFEST_PACKAGES_MAX + 2];
     struct sw_timer *deadline;
     struct sw_buffer log;
-    struct sw_stdio stdio;
     struct sw_seat *seat; /* seats.c: where it is handled. */
     bool is_lost;
     struct sw_run_refusal refusal; /* To be told in the next round, as is_lost is. */
     uint64_t started_ms;
 };
+
+/* Whether both are instances of one Agent. */
+static inline bool sw_process_clients_share_agent(const struct sw_process_client *one,
+                                                  const struct sw_process_client *other)
+{
+    return strcmp(one->agent, other->agent) == 0 && strcmp(one->name_space, other->name_space) == 0;
+}
 
 /* --- process.c ------------------------------------------------------------------------------- */
 
@@ -86,14 +87,6 @@ void sw_run_told_missing(struct sw_process_service *service, const char *missing
  * do may have to make way. */
 void sw_queue_pump(struct sw_process_service *service);
 
-/* --- stdio.c --------------------------------------------------------------------------------- */
-
-/* Start the process of a message, whose images are there.  Errors as sw_process_start. */
-SW_MUST_CHECK enum sw_rc sw_stdio_start(struct sw_run *run, struct sw_err *err);
-void sw_stdio_done(struct sw_stdio *stdio);
-/* Its time is over. */
-void sw_stdio_end(struct sw_run *run);
-
 /* --- seats.c --------------------------------------------------------------------------------- */
 
 /* The process of an instance, or one that waits for an instance. */
@@ -107,7 +100,7 @@ enum sw_seat_state {
 
 /* Hand a message, or a result, to the process of its instance, if that is there.
  * SW_E_NOT_FOUND: a message needs a process of its own. */
-SW_MUST_CHECK enum sw_rc sw_seat_offer(struct sw_run *run, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_seat_offer(struct sw_run *run);
 /* The same for a message whose images are there: by a process that waits for an instance, or by a
  * new one.  Errors as sw_process_start. */
 SW_MUST_CHECK enum sw_rc sw_seat_start(struct sw_run *run, struct sw_err *err);

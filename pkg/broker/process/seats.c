@@ -433,19 +433,14 @@ static void on_exit_process(void *ctx, const struct sw_process_end *end)
 
 /* --- What it hears --------------------------------------------------------------------------- */
 
-static bool is_of(const struct sw_seat *seat, const struct sw_run *run)
-{
-    return strcmp(seat->client.agent, run->client.agent) == 0 &&
-           strcmp(seat->client.name_space, run->client.name_space) == 0;
-}
-
 static struct sw_seat *find(const struct sw_run *run)
 {
     SW_LIST_EACH(&run->service->seats, node)
     {
         struct sw_seat *seat = SW_LIST_ITEM(node, struct sw_seat, node);
 
-        if (seat->state != SW_SEAT_CLOSING && seat->state != SW_SEAT_READY && is_of(seat, run) &&
+        if (seat->state != SW_SEAT_CLOSING && seat->state != SW_SEAT_READY &&
+            sw_process_clients_share_agent(&seat->client, &run->client) &&
             sw_bytes_is_equal(seat->client.instance, run->client.instance))
             return seat;
     }
@@ -458,7 +453,8 @@ static struct sw_seat *find_ready(const struct sw_run *run)
     {
         struct sw_seat *seat = SW_LIST_ITEM(node, struct sw_seat, node);
 
-        if (seat->state == SW_SEAT_READY && !seat->is_deaf && is_of(seat, run) &&
+        if (seat->state == SW_SEAT_READY && !seat->is_deaf &&
+            sw_process_clients_share_agent(&seat->client, &run->client) &&
             memcmp(seat->manifest_digest, run->manifest_digest, SW_SHA256_SIZE) == 0)
             return seat;
     }
@@ -540,11 +536,10 @@ static void offer_result(struct sw_run *run, struct sw_seat *seat)
     sw_run_answer_later(run);
 }
 
-enum sw_rc sw_seat_offer(struct sw_run *run, struct sw_err *err)
+enum sw_rc sw_seat_offer(struct sw_run *run)
 {
     struct sw_seat *seat = find(run);
 
-    (void)err;
     if (run->message.head.kind == SW_TURN_RESULT) {
         offer_result(run, seat);
         return SW_OK;
@@ -680,8 +675,7 @@ static enum sw_rc assign(struct sw_seat *seat, const struct sw_run *run)
 static bool is_same_program(const struct sw_seat *one, const struct sw_seat *other)
 {
     return memcmp(one->manifest_digest, other->manifest_digest, SW_SHA256_SIZE) == 0 &&
-           strcmp(one->client.agent, other->client.agent) == 0 &&
-           strcmp(one->client.name_space, other->client.name_space) == 0;
+           sw_process_clients_share_agent(&one->client, &other->client);
 }
 
 static unsigned ready_count(const struct sw_seat *like)

@@ -203,24 +203,19 @@ enum sw_rc sw_replay_enter(struct sw_replay *replay, const struct sw_record_segm
                : SW_OK;
 }
 
-static bool is_equal(struct sw_bytes one, struct sw_bytes other)
-{
-    return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
-}
-
 /* Whether the effects that it came to are those of the record, which may leave out what it called
  * with: the digest is of all. */
 static bool is_as_recorded(struct sw_worker *worker, const struct sw_record_segment *segment)
 {
     struct sw_bytes replayed = {worker->turn.effects.data, worker->turn.effects.size};
 
-    if (is_equal(replayed, segment->effects))
+    if (sw_bytes_is_equal(replayed, segment->effects))
         return true;
     sw_buffer_reset(&worker->packed);
     return segment->outcome == SW_OUTCOME_WAITING && sw_effects_pack(replayed, &worker->packed) &&
            !worker->packed.failed &&
-           is_equal((struct sw_bytes){worker->packed.data, worker->packed.size},
-                    segment->effects) &&
+           sw_bytes_is_equal((struct sw_bytes){worker->packed.data, worker->packed.size},
+                             segment->effects) &&
            sw_effects_digest(replayed) == segment->digest;
 }
 

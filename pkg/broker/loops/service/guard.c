@@ -459,13 +459,19 @@ static uint64_t number_of(struct sw_bytes key)
     return dash == NULL ? 0 : strtoull(dash + 1, NULL, 16);
 }
 
-static uint64_t state_of(struct guarded *guarded, const struct sw_service_call *call)
+/* What it saw when it asked, if that is looked at. */
+static void note_state(struct ticket *ticket, const struct sw_service_call *call,
+                       const struct policy *policy)
 {
-    struct sw_guard *guard = guarded->guard;
+    struct guarded *guarded = ticket->guarded;
+    struct sw_loops_reader *reader = &guarded->guard->reader;
 
-    return guarded->sort == SORT_MODEL
-               ? sw_loops_state(&guard->reader, guarded->protocol, call->body)
-               : sw_loops_digest(&guard->reader, call->body);
+    if (guarded->sort == SORT_HELD_ONLY || policy == NULL ||
+        policy->action == SW_API_LOOP_ACTION_OFF)
+        return;
+    ticket->state = guarded->sort == SORT_MODEL
+                        ? sw_loops_state(reader, guarded->protocol, call->body)
+                        : sw_loops_digest(reader, call->body);
 }
 
 /* NULL: no memory. */
@@ -536,9 +542,7 @@ static enum sw_rc start(void *ctx, const struct sw_service_call *call, sw_servic
     policy = policy_of(guard, call->name_space, call->agent,
                        (struct sw_bytes){ticket->who, ticket->agent_size});
     held = find_hold(guard, ticket, policy);
-    if (guarded->sort != SORT_HELD_ONLY && policy != NULL &&
-        policy->action != SW_API_LOOP_ACTION_OFF)
-        ticket->state = state_of(guarded, call);
+    note_state(ticket, call, policy);
     if (held != NULL && held->is_stopped) {
         rc = refuse(guard, held, err);
     } else if (held != NULL) {
@@ -598,9 +602,7 @@ enum sw_rc sw_guard_ask(struct sw_guard *guard, const struct sw_guard_asked *ask
                           "throttled, since it goes in circles: %s. Ask again in %" PRIu64 " ms",
                           held->words, *ret_retry_ms);
     }
-    if (guarded->sort != SORT_HELD_ONLY && policy != NULL &&
-        policy->action != SW_API_LOOP_ACTION_OFF)
-        ticket->state = state_of(guarded, &call);
+    note_state(ticket, &call, policy);
     *ret_ticket = ticket;
     return SW_OK;
 }
