@@ -12,8 +12,9 @@ from swarmd import BASE, TMP, Client, Daemon
 from upstream import Upstream
 from waiting import wait_for
 
-CLIENTS = os.path.join(os.environ["SW_SOURCE"], "test", "e2e", "lib", "sdk_clients.py")
+CLIENTS = os.path.join(os.environ["SW_SOURCE"], "test", "e2e", "lib", "sdk_clients")
 PYTHON = os.path.join(os.environ["SW_VENV"], "bin", "python")
+NODE = os.environ["SW_NODE"]
 
 
 def calls_tool(request):
@@ -47,6 +48,14 @@ def both(name, **more):
     return [model(name), model(name + "-tools", capabilities=["chat", "tools"], **more)]
 
 
+def check(language, words):
+    """Whether it failed."""
+    done = subprocess.run(words, timeout=100, check=False)
+    print(f"{'ok' if done.returncode == 0 else 'not ok'} - "
+          f"the official libraries for {language} are served")
+    return done.returncode != 0
+
+
 def main():
     daemon = Daemon()
     daemon.start()
@@ -62,11 +71,12 @@ def main():
         wait_for(lambda: b"poor" in client.request("GET", OPENAI + "/models")[2],
                  "models are there", DEADLINE_S)
         base = f"https://127.0.0.1:{daemon.port}{BASE}/namespaces/default"
-        done = subprocess.run([PYTHON, "-B", CLIENTS, base, authority(),
-                               os.path.join(TMP, "identity.pem")], timeout=100, check=False)
+        where = [base, authority(), os.path.join(TMP, "identity.pem")]
+        failed = [check("Python", [PYTHON, "-B", CLIENTS + ".py", *where]),
+                  check("JavaScript", [os.path.join(NODE, "bin", "node"), CLIENTS + ".mjs", *where,
+                                       NODE])]
     client.close()
-    print(f"{'ok' if done.returncode == 0 else 'not ok'} - the official libraries are served")
-    return done.returncode or daemon.end()
+    return any(failed) or daemon.end()
 
 
 if __name__ == "__main__":
