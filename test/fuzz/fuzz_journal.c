@@ -29,6 +29,35 @@ static void read_effects(struct sw_bytes bytes)
     sw_buffer_done(&out);
 }
 
+/* What was packed leaves its last body out, and says how long that was. */
+static void pack_effects(struct sw_bytes bytes)
+{
+    struct sw_reader reader;
+    struct sw_effect effect = {0};
+    struct sw_buffer out;
+
+    sw_buffer_init(&out, 1u << 24);
+    if (sw_effects_pack(bytes, &out)) {
+        reader = sw_reader_of(out.data, out.size);
+        while (sw_effect_take(&reader, &effect))
+            continue;
+        assert(out.size < bytes.size && reader.at == out.size && !reader.failed);
+        assert(effect.kind == SW_EFFECT_CALL && effect.absent_bytes >= SW_EFFECT_ABSENT_LEAST);
+        assert(out.size + effect.absent_bytes == bytes.size);
+    }
+    sw_buffer_done(&out);
+}
+
+/* What is seen of a record at a glance is what is read of it. */
+static void peek_record(struct sw_bytes bytes, const struct sw_record *record)
+{
+    uint64_t instance, pod;
+    bool is_segment = sw_record_peek(bytes, &instance, &pod);
+
+    assert(is_segment == (record->kind == SW_RECORD_SEGMENT));
+    assert(!is_segment || (instance == record->segment.instance && pod == record->segment.pod));
+}
+
 /* A record that is read can be printed, and written again as one that reads the same. */
 static enum sw_rc take_record(struct sw_bytes bytes, struct sw_err *err)
 {
@@ -40,6 +69,7 @@ static enum sw_rc take_record(struct sw_bytes bytes, struct sw_err *err)
         assert(err->message[0] != '\0');
         return rc;
     }
+    peek_record(bytes, &record);
     sw_buffer_init(&text, 1u << 24);
     sw_buffer_init(&out, 1u << 24);
     sw_record_print(&record, &text);
@@ -49,6 +79,7 @@ static enum sw_rc take_record(struct sw_bytes bytes, struct sw_err *err)
                again.kind == record.kind);
     if (record.kind == SW_RECORD_SEGMENT) {
         read_effects(record.segment.effects);
+        pack_effects(record.segment.effects);
         (void)sw_effects_digest(record.segment.effects);
     }
     sw_buffer_done(&text);
