@@ -44,8 +44,8 @@ static const struct {
     {"settled_total", "Calls whose cost was settled.", offsetof(struct sw_ledger_figures, settled)},
     {"refused_total", "Calls that a budget had no room for.",
      offsetof(struct sw_ledger_figures, refused)},
-    {"expired_total", "Calls settled at their worst, since nobody said what they cost.",
-     offsetof(struct sw_ledger_figures, expired)},
+    {"abandoned_total", "Calls of the process before, settled at their worst.",
+     offsetof(struct sw_ledger_figures, abandoned)},
     {"waits_total", "Reservations that waited for the disk.",
      offsetof(struct sw_ledger_figures, waits)},
 };

@@ -45,7 +45,6 @@ enum sw_rc sw_ledger_new(const struct sw_ledger_options *options, struct sw_ledg
     ledger->boot_ns = options->system->monotonic_ns(options->system->ctx);
     sw_list_init(&ledger->waits_write);
     sw_list_init(&ledger->waits_sync);
-    sw_list_init(&ledger->orphans);
     sw_list_init(&ledger->known);
     sw_list_init(&ledger->turns_used);
     sw_buffer_init(&ledger->scratch, RECORD_BYTES_MAX);
@@ -242,20 +241,14 @@ static enum sw_rc check_state(const struct sw_ledger *ledger, struct sw_err *err
     return SW_E_UNAVAILABLE;
 }
 
-/* Whoever asks for an orphan has it from now on. */
 static void grant_known(struct sw_reservation *reservation, struct sw_ledger_grant *ret_grant)
 {
     bool is_known = reservation->state == SW_RESERVATION_KNOWN;
 
     *ret_grant = (struct sw_ledger_grant){.state = is_known ? SW_LEDGER_SETTLED : SW_LEDGER_OPEN,
                                           .reservation = is_known ? NULL : reservation,
-                                          .is_unknown = reservation->state == SW_RESERVATION_ORPHAN,
                                           .worst = reservation->worst,
                                           .actual = reservation->actual};
-    if (reservation->state != SW_RESERVATION_ORPHAN)
-        return;
-    sw_list_remove(&reservation->node);
-    reservation->state = SW_RESERVATION_OPEN;
 }
 
 /* A node of an instance or turn that was only looked at goes again. */
@@ -582,13 +575,6 @@ void sw_ledger_tick(struct sw_ledger *ledger)
 
     if (ledger->failure != SW_OK)
         return;
-    while ((first = first_before(&ledger->orphans, now_ns, ledger->options.grace_ns)) != NULL) {
-        const struct sw_budget_amount worst = first->worst;
-
-        first->state = SW_RESERVATION_OPEN;
-        (void)sw_ledger_settle(ledger, first, &worst, NULL);
-        ledger->figures.expired++;
-    }
     while ((first = first_before(&ledger->known, now_ns, ledger->options.keep_ns)) != NULL) {
         sw_reservation_free(ledger, first);
         ledger->figures.known--;

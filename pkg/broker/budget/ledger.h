@@ -38,8 +38,8 @@ struct sw_ledger_options {
      * loss of power, since what was spent after the backup is not known. 0: as 1. */
     uint64_t timeline;
     /* Of each a default if it is 0: */
-    uint64_t grace_ns;      /* A call whose outcome a crash made unknown is settled at its worst
-                               case if nobody asks for it so long; 15 minutes. */
+    uint64_t grace_ns;      /* Rules that nobody set again after a start, and turns that nobody
+                               went on with, are gone after it; 15 minutes. */
     uint64_t keep_ns;       /* A settled call is known so long, if its turn is run again; 1 hour. */
     uint32_t keep_max;      /* And so many of them, the youngest; 65,536. */
     uint32_t open_max;      /* Reserved at once; 131,072. */
@@ -68,19 +68,15 @@ struct sw_ledger_request {
 
 enum sw_ledger_state {
     SW_LEDGER_NEW,    /* ready will be called. */
-    SW_LEDGER_OPEN,   /* Reserved under this key before, and not settled. */
-    SW_LEDGER_SETTLED /* It was made, and cost `actual`; there is nothing to settle. */
+    SW_LEDGER_OPEN,   /* Reserved under this key here, and not settled: whoever did still has it. */
+    SW_LEDGER_SETTLED /* It was made, and cost `actual`; or a process before this one ended in its
+                         middle, and it counts at its worst. There is nothing to settle. */
 };
 
 struct sw_ledger_grant {
     enum sw_ledger_state state;
     /* Not if it is SETTLED. Valid until it is settled or released. */
     struct sw_reservation *reservation;
-    /* OPEN: a process before this one made it, so nobody here waits for it, and whether its call
-     * was made is not known. It is the caller's from now on; if the call may be made again, then
-     * with a key of a new attempt, after this one was settled at its worst case. False: whoever
-     * reserved it here still has it. */
-    bool is_unknown;
     struct sw_budget_amount worst, actual;
 };
 
@@ -146,8 +142,7 @@ enum sw_rc sw_ledger_release(struct sw_ledger *ledger, struct sw_reservation *re
 void sw_ledger_turn_over(struct sw_ledger *ledger, const struct sw_budget_who *who);
 /* That instance is no more: as that, of its own nodes. */
 void sw_ledger_instance_over(struct sw_ledger *ledger, const struct sw_budget_who *who);
-/* To be called about once a second: settles what nobody asked for, forgets keys, tries a full disk
- * again. */
+/* To be called about once a second: forgets keys and what is left over, tries a full disk again. */
 void sw_ledger_tick(struct sw_ledger *ledger);
 
 struct sw_budget_view { /* Borrowed for the visit. */
@@ -178,8 +173,8 @@ SW_MUST_CHECK bool sw_ledger_find(struct sw_ledger *ledger, const char *name_spa
 
 struct sw_ledger_figures {
     uint64_t reserved, settled, released, refused; /* Since this process began. */
-    uint64_t expired; /* Settled at their worst, nobody having asked. */
-    uint64_t waits;   /* Reservations that waited for a sync. */
+    uint64_t abandoned; /* Of the process before, settled at their worst when this one began. */
+    uint64_t waits;     /* Reservations that waited for a sync. */
     uint64_t writes, syncs, compactions;
     uint32_t open, known, nodes; /* Now; known: settled keys. */
     uint64_t journal_bytes;      /* Since it was begun anew. */

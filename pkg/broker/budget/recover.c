@@ -246,6 +246,32 @@ static void count_as_lost(struct sw_budget_node *node)
     }
 }
 
+/* Nobody is there any more who could say what the calls came to that a process before this one
+ * had reserved: they cost their worst case. Who makes one of them again needs a key of its own. */
+static void settle_open(struct sw_ledger *ledger)
+{
+    struct sw_map_entry entry;
+    struct sw_list open;
+    struct sw_list *first;
+
+    sw_list_init(&open); /* What gets known may push out what is. */
+    for (size_t cursor = 0; sw_map_next(ledger->keys, &cursor, &entry);) {
+        struct sw_reservation *reservation = entry.value;
+
+        if (reservation->state == SW_RESERVATION_OPEN)
+            sw_list_add(&open, &reservation->node);
+    }
+    while ((first = sw_list_first(&open)) != NULL) {
+        struct sw_reservation *reservation = SW_LIST_ITEM(first, struct sw_reservation, node);
+
+        sw_reservation_close(ledger, reservation, &reservation->worst);
+        reservation->actual = reservation->worst;
+        reservation->steps = 0;
+        sw_reservation_know(ledger, reservation);
+        ledger->figures.abandoned++;
+    }
+}
+
 static void settle_nodes(struct recovery *recovery, bool is_exact)
 {
     struct sw_ledger *ledger = recovery->ledger;
@@ -259,15 +285,7 @@ static void settle_nodes(struct recovery *recovery, bool is_exact)
         node->is_orphan = node->level == SW_BUDGET_TURN || node->owner != NULL;
         ledger->has_orphan_nodes = ledger->has_orphan_nodes || node->is_orphan;
     }
-    for (size_t cursor = 0; sw_map_next(ledger->keys, &cursor, &entry);) {
-        struct sw_reservation *reservation = entry.value;
-
-        if (reservation->state != SW_RESERVATION_OPEN)
-            continue;
-        reservation->state = SW_RESERVATION_ORPHAN;
-        reservation->since_ns = ledger->boot_ns;
-        sw_list_add(&ledger->orphans, &reservation->node);
-    }
+    settle_open(ledger);
 }
 
 /* In which boot of the machine this is, and after a restore on which timeline. A machine that

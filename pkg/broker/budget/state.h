@@ -2,8 +2,8 @@
  *
  *     reserve ──► waits for a write ─┐
  *           └───► waits for a sync ──┴─► open ──► known (settled), until it is forgotten
- *                                         ▲ └───► gone (released)
- *     a process before: orphan ───────────┘ (somebody asks for its key)
+ *                                           └───► gone (released)
+ *     a process before: open ──► known, at its worst
  *
  * Threads: the loop's, but for `work`, which a thread of the pool does with the journal alone.
  * Limits: those of ledger.h. */
@@ -16,7 +16,6 @@
 enum sw_reservation_state {
     SW_RESERVATION_WAITS, /* Until it is written, or durable. */
     SW_RESERVATION_OPEN,
-    SW_RESERVATION_ORPHAN, /* Open before a crash. */
     SW_RESERVATION_KNOWN
 };
 
@@ -29,7 +28,7 @@ struct sw_reservation {
     struct sw_list node; /* Of the list of its state; open ones are in none. */
     uint64_t id;
     uint64_t epoch;    /* Waits: of the journal, that has to be written, or durable. */
-    uint64_t since_ns; /* Orphans, known ones: monotonic. */
+    uint64_t since_ns; /* Known ones: monotonic. */
     void (*ready)(void *ctx, enum sw_rc rc);
     void *ctx;
     struct sw_budget_amount worst, actual;
@@ -48,10 +47,10 @@ struct sw_ledger {
     struct sw_budget_tree tree;
     struct sw_budget_node **numbers; /* By number - 1; NULL: it was dropped. */
     uint32_t numbers_count, numbers_max;
-    struct sw_map *keys;                                    /* All reservations. */
-    struct sw_map *turns;                                   /* turns.c: of instances. */
-    struct sw_list turns_used;                              /* The same. */
-    struct sw_list waits_write, waits_sync, orphans, known; /* In the order in which they came. */
+    struct sw_map *keys;                           /* All reservations. */
+    struct sw_map *turns;                          /* turns.c: of instances. */
+    struct sw_list turns_used;                     /* The same. */
+    struct sw_list waits_write, waits_sync, known; /* In the order in which they came. */
     uint64_t next_id;
     uint64_t boot_ns; /* Monotonic: when it was opened. */
     bool has_orphan_nodes;

@@ -202,8 +202,7 @@ static enum sw_rc wait_for_room(struct sw_model_call *call, struct sw_err *err)
     return SW_OK;
 }
 
-/* A key that no attempt had yet, in this process or before it. What an earlier process began has an
- * outcome that is not known, and is settled at its worst. */
+/* A key that no attempt had yet, in this process or before it. */
 static enum sw_rc reserve(struct sw_model_call *call, struct sw_ledger_grant *ret_grant,
                           struct sw_ledger_refusal *ret_refusal, struct sw_err *err)
 {
@@ -225,10 +224,8 @@ static enum sw_rc reserve(struct sw_model_call *call, struct sw_ledger_grant *re
             call->number--;
         if (rc != SW_OK || ret_grant->state == SW_LEDGER_NEW)
             return rc;
-        if (ret_grant->state == SW_LEDGER_OPEN && !ret_grant->is_unknown)
-            return sw_err_set(err, SW_E_CONFLICT, "the same call is under way already");
         if (ret_grant->state == SW_LEDGER_OPEN)
-            (void)sw_ledger_settle(ledger, ret_grant->reservation, &ret_grant->worst, NULL);
+            return sw_err_set(err, SW_E_CONFLICT, "the same call is under way already");
     }
     return sw_err_set(err, SW_E_EXHAUSTED, "this call was begun %u times and never ended",
                       MODEL_ATTEMPTS_MAX);

@@ -291,10 +291,8 @@ static enum sw_rc reserve(struct http_call *call, struct sw_err *err)
         call->reservation = grant.reservation;
         if (grant.state == SW_LEDGER_NEW)
             return SW_OK;
-        if (grant.state == SW_LEDGER_OPEN && !grant.is_unknown)
-            return sw_err_set(err, SW_E_CONFLICT, "the same call is under way already");
         if (grant.state == SW_LEDGER_OPEN)
-            (void)sw_ledger_settle(ledger, grant.reservation, &grant.worst, NULL);
+            return sw_err_set(err, SW_E_CONFLICT, "the same call is under way already");
     }
     return sw_err_set(err, SW_E_EXHAUSTED, "this call was begun %u times and never ended",
                       HTTP_ATTEMPTS_MAX);
