@@ -779,12 +779,25 @@ static void files_raise(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* What this process has in memory, Secrets among it, is not left in a file when it crashes. Whoever
+ * needs a core dump asks for it: prlimit --core=unlimited --pid. */
+static void cores_forbid(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_CORE, &limit) != 0)
+        return;
+    limit.rlim_cur = 0;
+    (void)setrlimit(RLIMIT_CORE, &limit);
+}
+
 enum sw_rc daemon_run(const struct sw_system *system, const struct sw_settings *settings,
                       const struct sw_logger *logger, struct sw_err *err)
 {
     struct daemon daemon = {.system = system, .settings = settings, .logger = logger};
     enum sw_rc rc;
 
+    cores_forbid();
     files_raise();
     rc = daemon_start(&daemon, err);
     if (rc == SW_OK && settings->is_dev)
