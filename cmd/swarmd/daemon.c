@@ -741,7 +741,6 @@ static void daemon_free(struct daemon *daemon)
     daemon->modules.collector = NULL;
     sw_hosts_free(daemon->agents.hosts);
     process_free(&daemon->process);
-    sw_cgroups_free(daemon->cgroups);
     broker_free(&daemon->broker);
     if (daemon->modules.compiler != NULL)
         sw_compiler_free(daemon->modules.compiler);
@@ -758,6 +757,7 @@ static void daemon_free(struct daemon *daemon)
     if (daemon->drain != NULL)
         sw_timer_free(daemon->drain);
     sw_loop_free(daemon->loop);
+    sw_cgroups_free(daemon->cgroups); /* What closes with the loop may be in one. */
 }
 
 /* One line for whoever waits for readiness by reading. */

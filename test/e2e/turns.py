@@ -49,7 +49,7 @@ class Turns(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.client.close()
-        cls.daemon.end()
+        assert cls.daemon.end() == 0
 
     def ask(self, to, body="", status=200, client=None):
         answers = []

@@ -28,7 +28,7 @@ struct sw_process;   /* Opaque: one. */
 struct sw_processes_options { /* Borrowed for the call, but for loop, system and cgroups. */
     struct sw_loop *loop;
     const struct sw_system *system;
-    struct sw_cgroups *cgroups; /* NULL: none. */
+    struct sw_cgroups *cgroups; /* NULL: none. Outlives the loop, with which processes close. */
     const char *program;        /* Path of swarm-process; copied. */
     bool has_users;             /* We are root, and users of the range may be had. */
     unsigned processes_max;     /* 1 to SW_PROCESSES_MAX. */
