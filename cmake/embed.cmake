@@ -10,6 +10,17 @@ ${CMAKE_SOURCE_DIR}/sdk/js/templates/tsconfig.json;${CMAKE_SOURCE_DIR}/sdk/js/in
 ${CMAKE_SOURCE_DIR}/sdk/python/templates/main.py;\
 ${CMAKE_SOURCE_DIR}/sdk/python/templates/agent.program;\
 ${CMAKE_SOURCE_DIR}/sdk/python/templates/agent.yaml;\
+${CMAKE_SOURCE_DIR}/sdk/python/templates/test_main.py;\
+${CMAKE_SOURCE_DIR}/sdk/python/swarm/__init__.py;\
+${CMAKE_SOURCE_DIR}/sdk/python/swarm/agent.py;\
+${CMAKE_SOURCE_DIR}/sdk/python/swarm/errors.py;\
+${CMAKE_SOURCE_DIR}/sdk/python/swarm/harness.py;\
+${CMAKE_SOURCE_DIR}/sdk/python/swarm/host.py;\
+${CMAKE_SOURCE_DIR}/sdk/python/swarm/message.py;\
+${CMAKE_SOURCE_DIR}/sdk/python/swarm/model.py;\
+${CMAKE_SOURCE_DIR}/sdk/python/swarm/py.typed;\
+${CMAKE_SOURCE_DIR}/sdk/python/swarm/schema.py;\
+${CMAKE_SOURCE_DIR}/sdk/python/swarm/turns.py;\
 ${CMAKE_SOURCE_DIR}/sdk/js/templates/agent.test.js;${CMAKE_SOURCE_DIR}/sdk/js/package.json;\
 ${CMAKE_SOURCE_DIR}/sdk/js/harness/harness.js;${CMAKE_SOURCE_DIR}/sdk/js/harness/host.js;\
 ${CMAKE_SOURCE_DIR}/sdk/js/harness/words.js;${CMAKE_SOURCE_DIR}/sdk/js/harness/model.js;\

@@ -89,7 +89,7 @@ class Process(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.client.close()
-        cls.daemon.end()
+        assert cls.daemon.end() == 0
 
     def ask(self, to, body=b"", status=200):
         answers = []
@@ -189,12 +189,17 @@ class Process(unittest.TestCase):
     def test_6_a_folder_is_built_and_applied(self):
         folder = os.path.join(TMP, "greeter")
         run("swarm", "agent", "init", folder, "--lang=python")
+        self.check_tests(folder)
         run("swarm", "agent", "build", folder)
         with open(os.path.join(folder, "agent.bundle"), "rb") as file:
             first = file.read()
         run("swarm", "apply", "-f", folder)
         run("swarm", "wait", "agent/greeter", "--for=condition=Ready", "--timeout=60s")
-        self.assertEqual(run("swarm", "send", "greeter", "hello"), "You said: hello\n")
+        for count in (1, 2):
+            self.assertEqual(run("swarm", "send", "greeter", "Ada"),
+                             f"Hello, Ada! You are number {count}.\n")
+        self.assertIn("was there already",
+                      self.both("swarm", "agent", "push", os.path.join(folder, "agent.bundle")))
         run("swarm", "agent", "build", folder)
         with open(os.path.join(folder, "agent.bundle"), "rb") as file:
             self.assertEqual(file.read(), first)
@@ -207,7 +212,8 @@ class Process(unittest.TestCase):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
         run("swarm", "agent", "build", folder)
-        self.assertEqual(len(os.listdir(os.path.join(folder, ".swarm"))), 2)
+        self.assertEqual(len([name for name in os.listdir(os.path.join(folder, ".swarm"))
+                              if name.endswith(".bundle")]), 2)
         run("swarm", "apply", "-f", folder)
         wait_for(lambda: "from a package" in run("swarm", "send", "greeter", ""), "it is upgraded")
         for text, words in (("[]", "object"), ('{"command": []}', "1 to 64 words"),
@@ -220,6 +226,22 @@ class Process(unittest.TestCase):
                                   text=True, check=False)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(words, done.stderr)
+
+    @staticmethod
+    def both(*words):
+        return subprocess.run(words, text=True, check=False, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+
+    def check_tests(self, folder):
+        """Those that a new program comes with pass, and can fail; nothing is installed for them."""
+        self.assertIn("Ran 2 tests", self.both("swarm", "agent", "test", folder))
+        path = os.path.join(folder, "main.py")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        for changed, words in ((text.replace("Hello, ", "Bye, "), "a test failed"), (text, "OK")):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(changed)
+            self.assertIn(words, self.both("swarm", "agent", "test", folder))
 
     def test_7_a_replay_runs_no_program(self):
         turns = run("swarm", "agent", "history", "echo/b")

@@ -68,6 +68,7 @@ static const struct begun *files_of(const char *language)
     static const struct begun python[] = {{"main.py", sw_template_python},
                                           {"agent.yaml", sw_template_python_manifest},
                                           {"agent.program", sw_template_python_program},
+                                          {"test_main.py", sw_template_python_test},
                                           {NULL, NULL}};
 
     if (language == NULL || strcmp(language, "c") == 0)

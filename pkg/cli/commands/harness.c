@@ -1,10 +1,17 @@
 #include "pkg/cli/commands/commands.h"
+#include "pkg/cli/commands/packer.h"
+#include "pkg/cli/commands/python.h"
 #include "pkg/cli/commands/template.h"
 #include "pkg/cli/commands/toolchain.h"
 
 #include <string.h>
 
 #define TESTS_MAX 256
+#define PROGRAM "agent.program"
+/* As "-m unittest" does, with one more folder of packages. */
+#define UNITTEST                                                                                   \
+    "import sys, unittest; sys.path.insert(0, sys.argv.pop(1)); "                                  \
+    "unittest.main(module=None, argv=['python -m unittest'] + sys.argv[1:])"
 #define NODE_HINT "install Node.js 18 or later, or name it by SWARM_NODE"
 
 /* The npm package, as it stands in this program, in the node_modules of the folder. */
@@ -62,19 +69,11 @@ static bool visit_python(void *ctx, const char *name)
     return true;
 }
 
-/* Of a folder with an agent.program: by unittest, with the packages of whoever runs this. */
+/* Of a folder with an agent.program: by unittest, with the packages of whoever runs this, and with
+ * the SDK that the program is built with, if that is the one which is brought along. */
 static enum sw_rc test_python(struct sw_cli *cli, const char *folder, struct sw_err *err)
 {
-    const char *python = cli->terminal->variable(cli->terminal->ctx, "SWARM_PYTHON");
-    const char *const words[] = {python == NULL || python[0] == '\0' ? "python3" : python,
-                                 "-m",
-                                 "unittest",
-                                 "discover",
-                                 "-s",
-                                 folder,
-                                 "-p",
-                                 "*test*.py",
-                                 NULL};
+    const char *sdk = NULL;
     struct tests tests = {.cli = cli, .folder = folder};
     enum sw_rc rc = cli->system->folder_list(cli->system->ctx, folder, visit_python, &tests, err);
     int status = 0;
@@ -85,7 +84,14 @@ static enum sw_rc test_python(struct sw_cli *cli, const char *folder, struct sw_
         return SW_E_NOT_FOUND;
     }
     if (rc == SW_OK)
-        rc = cli->terminal->run(cli->terminal->ctx, words, NULL, &status, err);
+        rc = sw_packer_place(cli, sw_cli_format(cli, "%s/" PROGRAM, folder), &sdk, err);
+    if (rc != SW_OK)
+        return rc;
+
+    const char *const words[] = {sw_python_name(cli), "-c", UNITTEST, sdk == NULL ? folder : sdk,
+                                 "discover",          "-s", folder,   "-p",
+                                 "*test*.py",         NULL};
+    rc = cli->terminal->run(cli->terminal->ctx, words, NULL, &status, err);
     if (rc == SW_E_NOT_FOUND)
         sw_err_hint(err, "install Python 3.11 or later, or name it by SWARM_PYTHON");
     if (rc == SW_OK && status != 0)
@@ -103,8 +109,8 @@ enum sw_rc sw_command_agent_test(struct sw_cli *cli, struct sw_err *err)
     enum sw_rc rc;
     int status = 0;
 
-    if (cli->system->path_view(cli->system->ctx, sw_cli_format(cli, "%s/agent.program", folder),
-                               &view, err) == SW_OK)
+    if (cli->system->path_view(cli->system->ctx, sw_cli_format(cli, "%s/" PROGRAM, folder), &view,
+                               err) == SW_OK)
         return test_python(cli, folder, err);
     tests.words[tests.count++] = node == NULL || node[0] == '\0' ? "node" : node;
     tests.words[tests.count++] = "--test";

@@ -5,6 +5,7 @@
 #include "pkg/agent/image/tar.h"
 #include "pkg/agent/image/untar.h"
 #include "pkg/agent/modules/bundle.h"
+#include "pkg/cli/commands/python.h"
 #include "pkg/cli/commands/template.h"
 
 #include <jansson.h>
@@ -398,22 +399,58 @@ static enum sw_rc manifest_load(struct sw_cli *cli, const char *source, json_t *
                       *ret_manifest == NULL ? where.text : "a program is told of by an object");
 }
 
-enum sw_rc sw_packer_build(struct sw_cli *cli, const char *source, const char *output,
-                           struct sw_err *err)
+static const char *folder_with(struct sw_cli *cli, const char *source)
 {
     const char *slash = strrchr(source, '/');
-    struct packing packing = {.cli = cli};
+
+    return slash == NULL ? "." : sw_cli_format(cli, "%.*s", (int)(slash - source), source);
+}
+
+static enum sw_rc sdk_place(struct sw_cli *cli, const char *folder, const json_t *manifest,
+                            const char **ret_sdk, struct sw_err *err)
+{
+    const json_t *packages = json_object_get(manifest, "packages");
+    const char *name;
+
+    *ret_sdk = NULL;
+    for (size_t i = 0; i < json_array_size(packages); i++) {
+        name = json_string_value(json_array_get(packages, i));
+        if (name == NULL || strcmp(name, SW_PYTHON_SDK) != 0)
+            continue;
+        *ret_sdk = sw_cli_format(cli, "%s/" SW_PYTHON_SDK, folder);
+        return sw_python_place(cli, folder, err);
+    }
+    return SW_OK;
+}
+
+enum sw_rc sw_packer_place(struct sw_cli *cli, const char *source, const char **ret_folder,
+                           struct sw_err *err)
+{
     json_t *manifest = NULL;
     enum sw_rc rc = manifest_load(cli, source, &manifest, err);
 
-    packing.folder =
-        slash == NULL ? "." : sw_cli_format(cli, "%.*s", (int)(slash - source), source);
+    if (rc == SW_OK)
+        rc = sdk_place(cli, folder_with(cli, source), manifest, ret_folder, err);
+    json_decref(manifest);
+    return rc;
+}
+
+enum sw_rc sw_packer_build(struct sw_cli *cli, const char *source, const char *output,
+                           struct sw_err *err)
+{
+    struct packing packing = {.cli = cli, .folder = folder_with(cli, source)};
+    const char *sdk = NULL;
+    json_t *manifest = NULL;
+    enum sw_rc rc = manifest_load(cli, source, &manifest, err);
+
     sw_buffer_init(&packing.piece, 4 * (size_t)SW_UNTAR_BLOCK);
     sw_buffer_init(&packing.out, SW_ABI_PAYLOAD_BYTES_MAX);
     sw_buffer_init(&packing.raw, FILE_BYTES_MAX);
     if (rc == SW_OK)
         rc = cli->system->folder_make(cli->system->ctx,
                                       sw_cli_format(cli, "%s/" HIDDEN, packing.folder), err);
+    if (rc == SW_OK)
+        rc = sdk_place(cli, packing.folder, manifest, &sdk, err);
     if (rc == SW_OK && json_object_get(manifest, "packages") != NULL)
         rc = packages_settle(&packing, manifest, err);
     if (rc == SW_OK)

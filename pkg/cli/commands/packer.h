@@ -18,6 +18,11 @@ bool sw_packer_takes(const char *path);
  * SW_E_EXHAUSTED  an image is larger than a payload may be.  Others as of files. */
 SW_MUST_CHECK enum sw_rc sw_packer_build(struct sw_cli *cli, const char *source, const char *output,
                                          struct sw_err *err);
+/* Have what a program names and `swarm` brings along: the SDK for Python, where ".swarm/python" is
+ * among its packages (python.h). *ret_folder is then that folder, else NULL. sw_packer_build does
+ * so by itself.  Errors: as there. */
+SW_MUST_CHECK enum sw_rc sw_packer_place(struct sw_cli *cli, const char *source,
+                                         const char **ret_folder, struct sw_err *err);
 
 struct sw_packer_image { /* A part of a bundle, in a file of its own. In the arena. */
     const char *path, *digest;

@@ -422,8 +422,11 @@ static const struct sw_command commands[] = {
      .action = AGENT_INIT,
      .arguments = "FOLDER",
      .summary = "Begin an agent of your own",
-     .details = "--lang=ts also writes package.json, for esbuild, and the types of \"swarm\".",
-     .examples = "swarm agent init greeter\nswarm agent init greeter --lang=js",
+     .details = "--lang=ts also writes package.json, for esbuild, and the types of \"swarm\". "
+                "--lang=python is a\nprocess that stays, with a test; `agent build` brings the SDK "
+                "for it along.",
+     .examples = "swarm agent init greeter\nswarm agent init greeter --lang=js\n"
+                 "swarm agent init greeter --lang=python",
      .arguments_min = 1,
      .arguments_max = 1,
      .completes = SW_COMPLETE_FOLDER,
@@ -439,7 +442,9 @@ static const struct sw_command commands[] = {
          "beside the\nprogram, in PATH, and as SWARM_ESBUILD. x.js and x.ts become x.bundle.\n"
          "\nA folder with agent.program is a program of any language, which runs as a process: it\n"
          "becomes agent.bundle, and its files and packages become images in .swarm beside it,\n"
-         "which are pushed with it.\n"
+         "which are pushed with it. \".swarm/python\" among its packages is the SDK for Python of "
+         "this\nversion, which is written there, and compiled if there is a Python "
+         "(SWARM_PYTHON).\n"
          "\nEach .c file becomes a module of its own beside it, x.c to x.wasm; with --out all of\n"
          "them become one. SWARM_GUEST_CC and SWARM_GUEST_LD name other compilers.\n"
          "\n"
@@ -464,8 +469,9 @@ static const struct sw_command commands[] = {
          "\n"
          "Of a folder with an agent.program they are the files test_*.py and *_test.py, which are "
          "run by\n"
-         "unittest and import \"swarm.harness\" of the package swarm-agents. SWARM_PYTHON names "
-         "another Python.",
+         "unittest and import \"swarm.harness\", of \".swarm/python\" if that is among its "
+         "packages, "
+         "else of\nthe Python's own package swarm-agents. SWARM_PYTHON names another Python.",
      .examples = "swarm agent test\nswarm agent test greeter",
      .arguments_max = 1,
      .completes = SW_COMPLETE_FOLDER},

@@ -30,8 +30,22 @@ struct sw_bytes sw_template_harness_words(void);
 struct sw_bytes sw_template_harness_model(void);
 struct sw_bytes sw_template_harness_types(void);
 
-/* Of sdk/python: main.py, agent.program and agent.yaml. */
+/* Of sdk/python: main.py, agent.program, agent.yaml and test_main.py. */
 struct sw_bytes sw_template_python(void);
 struct sw_bytes sw_template_python_program(void);
 struct sw_bytes sw_template_python_manifest(void);
+struct sw_bytes sw_template_python_test(void);
+
+/* The package of sdk/python: __init__.py and its modules. */
+struct sw_bytes sw_template_sdk_init(void);
+struct sw_bytes sw_template_sdk_agent(void);
+struct sw_bytes sw_template_sdk_errors(void);
+struct sw_bytes sw_template_sdk_harness(void);
+struct sw_bytes sw_template_sdk_host(void);
+struct sw_bytes sw_template_sdk_message(void);
+struct sw_bytes sw_template_sdk_model(void);
+struct sw_bytes sw_template_sdk_typed(void); /* py.typed: empty. */
+struct sw_bytes sw_template_sdk_schema(void);
+struct sw_bytes sw_template_sdk_turns(void);
+
 struct sw_bytes sw_template_process(void); /* The digest, as text, of what runs programs. */
