@@ -17,6 +17,7 @@ from upstream import Upstream
 from waiting import wait_for
 
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
+SDK = os.path.join(os.environ["SW_SOURCE"], "sdk", "python", "swarm")
 PACKAGES = os.path.join(os.environ["SW_VENV"], "lib", "python3.11", "site-packages")
 PYTHON = ["python3", "-B", "main.py", DATA]  # By which these are told from other tests' own.
 ECHO = b"""
@@ -242,6 +243,9 @@ class Process(unittest.TestCase):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(changed)
             self.assertIn(words, self.both("swarm", "agent", "test", folder))
+        brought = os.listdir(os.path.join(folder, ".swarm", "python", "swarm"))
+        self.assertEqual(sorted(name for name in brought if name != "__pycache__"),
+                         sorted(name for name in os.listdir(SDK) if name != "__pycache__"))
 
     def test_7_a_replay_runs_no_program(self):
         turns = run("swarm", "agent", "history", "echo/b")
