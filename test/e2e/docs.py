@@ -2,7 +2,8 @@
 """What the documents show is what happens: every example marked "sh test" is executed.
 
 One swarmd --dev serves all pages; each page has a folder of its own with the checkout's examples
-in it, and a namespace is not shared unless the page says so. $MODEL_URL is a provider of models."""
+in it, and a namespace is not shared unless the page says so. $MODEL_URL is a provider of models,
+and esbuild stands ready, as `npm install` would have it."""
 # timeout: 300
 import glob
 import os
@@ -10,6 +11,7 @@ import sys
 
 SOURCE, TMP = os.environ["SW_SOURCE"], os.environ["SW_TMP"]
 sys.path.insert(0, os.path.join(SOURCE, "tools", "docs"))
+ESBUILD = os.path.join(os.environ["SW_NODE"], "node_modules", ".bin", "esbuild")
 
 from blocks import examples, run_page  # noqa: E402
 from swarmd import Daemon  # noqa: E402
@@ -49,6 +51,7 @@ def main():
     daemon.start()
     with Upstream() as upstream:
         os.environ["MODEL_URL"] = upstream.url
+        os.environ["SWARM_ESBUILD"] = ESBUILD
         good = all([check_page(name, found) for name, found in waiting])
     status = daemon.end()
     if status != 0:
