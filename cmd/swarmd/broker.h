@@ -21,8 +21,8 @@ struct broker { /* In the order in which they are made. */
     struct sw_loop *loop;
     const struct sw_system *system;
     const struct sw_logger *logger;
-    const struct sw_ring *ring; /* That Secrets are opened with. */
-    uint64_t timeline;          /* Of the data folder. */
+    const struct sw_keyring *ring; /* That Secrets are opened with. */
+    uint64_t timeline;             /* Of the data folder. */
     struct sw_objects *objects;
     struct sw_services *services;
     struct sw_delay *delay;

@@ -42,7 +42,7 @@ struct daemon {
     struct sw_loop *loop;
     struct identity *identity;
     struct sw_store *store;
-    struct sw_ring *ring; /* With which Secrets are sealed. */
+    struct sw_keyring *ring; /* With which Secrets are sealed. */
     struct sw_objects *objects;
     struct sw_collector *collector;
     struct sw_logs *logs;
@@ -269,14 +269,14 @@ static void lineage_tell(struct daemon *daemon)
 /* The keys of Secrets. */
 static enum sw_rc ring_open(struct daemon *daemon, struct sw_err *err)
 {
-    const struct sw_ring_options options = {daemon->system, daemon->settings->data_folder};
+    const struct sw_keyring_options options = {daemon->system, daemon->settings->data_folder};
     bool is_new = false;
-    enum sw_rc rc = sw_ring_open(&options, &daemon->ring, &is_new, err);
+    enum sw_rc rc = sw_keyring_open(&options, &daemon->ring, &is_new, err);
 
     if (rc == SW_OK && is_new)
         sw_log(daemon->logger, SW_LOG_INFO, "secrets",
                "made the key %s, with which Secrets are sealed, in %s/%s",
-               sw_ring_id(daemon->ring, 0), options.folder, SW_RING_FILE);
+               sw_keyring_id(daemon->ring, 0), options.folder, SW_RING_FILE);
     return rc;
 }
 
@@ -748,7 +748,7 @@ static void daemon_free(struct daemon *daemon)
         sw_store_free(daemon->store);
     sw_gateway_free(daemon->gateway);
     sw_objects_free(daemon->objects);
-    sw_ring_free(daemon->ring);
+    sw_keyring_free(daemon->ring);
     if (daemon->modules.modules != NULL)
         sw_modules_close(daemon->modules.modules);
     sw_logs_free(daemon->logs);

@@ -8,7 +8,7 @@
 
 struct keys_adapter { /* The first three are borrowed, and set before the first call. */
     struct sw_objects *objects;
-    struct sw_ring *ring;
+    struct sw_keyring *ring;
     const struct sw_logger *logger;
     struct sw_rotation *rotation; /* That goes on. */
     void (*done)(void *ctx, enum sw_rc rc, struct sw_bytes json, const struct sw_err *err);

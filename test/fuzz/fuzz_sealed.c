@@ -33,61 +33,61 @@ static uint64_t now(void *ctx)
 }
 
 static const struct sw_system fixed = {.random = draw, .utc_ns = now};
-static const struct sw_ring_options options = {.system = &fixed};
+static const struct sw_keyring_options options = {.system = &fixed};
 static const struct sw_secret_place place = {"default", "openai", "api-key"};
 
 /* What is taken is written as it was. */
 static void try_ring(struct sw_bytes text)
 {
-    struct sw_ring *ring = NULL, *again = NULL;
+    struct sw_keyring *ring = NULL, *again = NULL;
     struct sw_buffer out;
 
-    if (sw_ring_parse(&options, text, &ring, NULL) != SW_OK)
+    if (sw_keyring_parse(&options, text, &ring, NULL) != SW_OK)
         return;
     sw_buffer_init(&out, SW_RING_BYTES_MAX);
-    sw_ring_print(ring, &out);
-    if (sw_ring_parse(&options, (struct sw_bytes){out.data, out.size}, &again, NULL) != SW_OK ||
-        sw_ring_count(again) != sw_ring_count(ring))
+    sw_keyring_print(ring, &out);
+    if (sw_keyring_parse(&options, (struct sw_bytes){out.data, out.size}, &again, NULL) != SW_OK ||
+        sw_keyring_count(again) != sw_keyring_count(ring))
         abort();
-    for (size_t i = 0; i < sw_ring_count(ring); i++)
-        if (strcmp(sw_ring_id(ring, i), sw_ring_id(again, i)) != 0 ||
-            sw_ring_made_ns(ring, i) != sw_ring_made_ns(again, i))
+    for (size_t i = 0; i < sw_keyring_count(ring); i++)
+        if (strcmp(sw_keyring_id(ring, i), sw_keyring_id(again, i)) != 0 ||
+            sw_keyring_made_ns(ring, i) != sw_keyring_made_ns(again, i))
             abort();
     sw_buffer_done(&out);
-    sw_ring_free(ring);
-    sw_ring_free(again);
+    sw_keyring_free(ring);
+    sw_keyring_free(again);
 }
 
 /* What opens is written again, and opens to the same. It costs 32 MiB each time. */
 static void try_export(struct sw_bytes text)
 {
     static const struct sw_bytes passphrase = {"correct horse battery", 21};
-    struct sw_ring *ring = NULL, *again = NULL;
+    struct sw_keyring *ring = NULL, *again = NULL;
     struct sw_buffer out;
     struct sw_err err = {0};
 
-    if (sw_ring_import(&options, text, passphrase, &ring, &err) != SW_OK) {
+    if (sw_keyring_import(&options, text, passphrase, &ring, &err) != SW_OK) {
         if (ring != NULL || err.message[0] == '\0')
             abort();
         return;
     }
     sw_buffer_init(&out, SW_RING_EXPORT_BYTES_MAX);
-    if (sw_ring_export(ring, (struct sw_bytes){"short", 5}, &out, NULL) != SW_E_INVALID ||
-        sw_ring_export(ring, passphrase, &out, NULL) != SW_OK ||
-        sw_ring_import(&options, (struct sw_bytes){out.data, out.size}, passphrase, &again, NULL) !=
-            SW_OK ||
-        sw_ring_count(again) != sw_ring_count(ring))
+    if (sw_keyring_export(ring, (struct sw_bytes){"short", 5}, &out, NULL) != SW_E_INVALID ||
+        sw_keyring_export(ring, passphrase, &out, NULL) != SW_OK ||
+        sw_keyring_import(&options, (struct sw_bytes){out.data, out.size}, passphrase, &again,
+                          NULL) != SW_OK ||
+        sw_keyring_count(again) != sw_keyring_count(ring))
         abort();
     sw_buffer_done(&out);
-    sw_ring_free(ring);
-    sw_ring_free(again);
+    sw_keyring_free(ring);
+    sw_keyring_free(again);
 }
 
-static struct sw_ring *known_ring(void)
+static struct sw_keyring *known_ring(void)
 {
-    struct sw_ring *ring = NULL;
+    struct sw_keyring *ring = NULL;
 
-    if (sw_ring_parse(&options, (struct sw_bytes){RING, strlen(RING)}, &ring, NULL) != SW_OK)
+    if (sw_keyring_parse(&options, (struct sw_bytes){RING, strlen(RING)}, &ring, NULL) != SW_OK)
         abort();
     return ring;
 }
@@ -95,7 +95,7 @@ static struct sw_ring *known_ring(void)
 /* What opens opens with a newer key as well, to the same. */
 static void try_sealed(const char *text)
 {
-    struct sw_ring *ring = known_ring();
+    struct sw_keyring *ring = known_ring();
     struct sw_buffer value, again, other;
     char id[SW_RING_ID_SIZE];
     struct sw_err err = {0};
@@ -105,7 +105,7 @@ static void try_sealed(const char *text)
     sw_buffer_init(&other, SW_SECRETS_VALUE_MAX);
     if (sw_secrets_open(ring, &place, text, &value, &err) == SW_OK) {
         if (!sw_secrets_is_sealed(text) || sw_secrets_id(text, id, NULL) != SW_OK ||
-            strcmp(id, sw_ring_id(ring, 0)) != 0 || sw_ring_rotate(ring, NULL) != SW_OK ||
+            strcmp(id, sw_keyring_id(ring, 0)) != 0 || sw_keyring_rotate(ring, NULL) != SW_OK ||
             sw_secrets_rewrap(ring, &place, text, &again, NULL) != SW_OK)
             abort();
         sw_buffer_put_u8(&again, 0);
@@ -119,12 +119,12 @@ static void try_sealed(const char *text)
     sw_buffer_done(&value);
     sw_buffer_done(&again);
     sw_buffer_done(&other);
-    sw_ring_free(ring);
+    sw_keyring_free(ring);
 }
 
 static void try_value(struct sw_bytes bytes)
 {
-    struct sw_ring *ring = known_ring();
+    struct sw_keyring *ring = known_ring();
     struct sw_buffer sealed, value;
     enum sw_rc rc;
 
@@ -140,7 +140,7 @@ static void try_value(struct sw_bytes bytes)
         abort();
     sw_buffer_done(&sealed);
     sw_buffer_done(&value);
-    sw_ring_free(ring);
+    sw_keyring_free(ring);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -19,7 +19,7 @@ struct stopped {
     struct sw_loop *loop;
     struct sw_store *store;
     struct sw_objects *objects;
-    struct sw_ring *ring;
+    struct sw_keyring *ring;
     struct sw_buffer *json; /* What came of a rotation. */
     enum sw_rc rc;
     struct sw_err *err;
@@ -39,11 +39,11 @@ static void on_fatal(void *ctx, const struct sw_err *err)
     sw_loop_stop(stopped->loop);
 }
 
-static enum sw_rc ring_open(struct sw_cli *cli, struct sw_ring **ret_ring, struct sw_err *err)
+static enum sw_rc ring_open(struct sw_cli *cli, struct sw_keyring **ret_ring, struct sw_err *err)
 {
-    const struct sw_ring_options options = {cli->system, sw_operator_data_folder(cli)};
+    const struct sw_keyring_options options = {cli->system, sw_operator_data_folder(cli)};
 
-    return sw_ring_open(&options, ret_ring, NULL, err);
+    return sw_keyring_open(&options, ret_ring, NULL, err);
 }
 
 static enum sw_rc check_data(struct sw_cli *cli, const char *path, struct sw_err *err)
@@ -85,7 +85,7 @@ static void stopped_close(struct stopped *stopped)
     if (stopped->store != NULL)
         sw_store_free(stopped->store);
     sw_objects_free(stopped->objects);
-    sw_ring_free(stopped->ring);
+    sw_keyring_free(stopped->ring);
     if (stopped->loop != NULL)
         sw_loop_free(stopped->loop);
 }
@@ -268,9 +268,9 @@ static enum sw_rc read_passphrase(struct sw_cli *cli, const char *path, struct s
     return SW_OK;
 }
 
-static enum sw_rc load_ring(struct sw_cli *cli, struct sw_ring **ret_ring, struct sw_err *err)
+static enum sw_rc load_ring(struct sw_cli *cli, struct sw_keyring **ret_ring, struct sw_err *err)
 {
-    const struct sw_ring_options options = {.system = cli->system};
+    const struct sw_keyring_options options = {.system = cli->system};
     const char *path = sw_cli_format(cli, "%s/%s", sw_operator_data_folder(cli), SW_RING_FILE);
     struct sw_buffer text;
     enum sw_rc rc;
@@ -280,27 +280,27 @@ static enum sw_rc load_ring(struct sw_cli *cli, struct sw_ring **ret_ring, struc
     if (rc == SW_E_NOT_FOUND)
         sw_err_hint(err, "name the daemon's folder with --data");
     if (rc == SW_OK)
-        rc = sw_ring_parse(&options, (struct sw_bytes){text.data, text.size}, ret_ring, err);
+        rc = sw_keyring_parse(&options, (struct sw_bytes){text.data, text.size}, ret_ring, err);
     sw_secrets_buffer_done(&text);
     return rc;
 }
 
 /* The text of the file, under a passphrase if one is named. */
-static enum sw_rc print_ring(struct sw_cli *cli, const struct sw_ring *ring, struct sw_buffer *out,
-                             struct sw_err *err)
+static enum sw_rc print_ring(struct sw_cli *cli, const struct sw_keyring *ring,
+                             struct sw_buffer *out, struct sw_err *err)
 {
     const char *path = sw_arguments_text(cli->arguments, "passphrase-file");
     struct sw_buffer passphrase;
     enum sw_rc rc;
 
     if (path == NULL) {
-        sw_ring_print(ring, out);
+        sw_keyring_print(ring, out);
         return sw_buffer_check(out);
     }
     sw_buffer_init(&passphrase, PASSPHRASE_FILE_MAX);
     rc = read_passphrase(cli, path, &passphrase, err);
     if (rc == SW_OK)
-        rc = sw_ring_export(ring, (struct sw_bytes){passphrase.data, passphrase.size}, out, err);
+        rc = sw_keyring_export(ring, (struct sw_bytes){passphrase.data, passphrase.size}, out, err);
     sw_secrets_buffer_done(&passphrase);
     return rc;
 }
@@ -323,7 +323,7 @@ static enum sw_rc check_export(struct sw_cli *cli, const char *target, struct sw
 
 enum sw_rc sw_operator_secrets_export(struct sw_cli *cli, struct sw_err *err)
 {
-    SW_CLEANUP(sw_ring_freep) struct sw_ring *ring = NULL;
+    SW_CLEANUP(sw_keyring_freep) struct sw_keyring *ring = NULL;
     const char *target = sw_arguments_at(cli->arguments, 0);
     struct sw_buffer text;
     enum sw_rc rc = check_export(cli, target, err);
@@ -339,39 +339,39 @@ enum sw_rc sw_operator_secrets_export(struct sw_cli *cli, struct sw_err *err)
     sw_secrets_buffer_done(&text);
     if (rc != SW_OK)
         return rc;
-    sw_cli_print(cli, "wrote %zu keys to %s, mode 0600%s\n", sw_ring_count(ring), target,
+    sw_cli_print(cli, "wrote %zu keys to %s, mode 0600%s\n", sw_keyring_count(ring), target,
                  sw_arguments_is(cli->arguments, "plain", false)
                      ? ": whoever reads it can open all Secrets that they sealed"
                      : ", under the passphrase");
     return SW_OK;
 }
 
-static enum sw_rc read_ring(struct sw_cli *cli, struct sw_bytes text, struct sw_ring **ret_ring,
+static enum sw_rc read_ring(struct sw_cli *cli, struct sw_bytes text, struct sw_keyring **ret_ring,
                             struct sw_err *err)
 {
-    const struct sw_ring_options options = {.system = cli->system};
+    const struct sw_keyring_options options = {.system = cli->system};
     const char *path = sw_arguments_text(cli->arguments, "passphrase-file");
     struct sw_buffer passphrase;
     enum sw_rc rc;
 
-    if (!sw_ring_is_export(text))
-        return sw_ring_parse(&options, text, ret_ring, err);
+    if (!sw_keyring_is_export(text))
+        return sw_keyring_parse(&options, text, ret_ring, err);
     if (path == NULL)
         return sw_cli_usage(cli, err, "the keys are under a passphrase: say --passphrase-file");
     sw_buffer_init(&passphrase, PASSPHRASE_FILE_MAX);
     rc = read_passphrase(cli, path, &passphrase, err);
     if (rc == SW_OK)
-        rc = sw_ring_import(&options, text, (struct sw_bytes){passphrase.data, passphrase.size},
-                            ret_ring, err);
+        rc = sw_keyring_import(&options, text, (struct sw_bytes){passphrase.data, passphrase.size},
+                               ret_ring, err);
     sw_secrets_buffer_done(&passphrase);
     return rc;
 }
 
 /* Into the ring of a daemon that does not run: one that does has its own in memory. */
-static enum sw_rc merge(struct sw_cli *cli, const struct sw_ring *taken, struct sw_err *err)
+static enum sw_rc merge(struct sw_cli *cli, const struct sw_keyring *taken, struct sw_err *err)
 {
     SW_CLEANUP(sw_sqlite_hold_putp) struct sw_sqlite_hold *hold = NULL;
-    SW_CLEANUP(sw_ring_freep) struct sw_ring *ring = NULL;
+    SW_CLEANUP(sw_keyring_freep) struct sw_keyring *ring = NULL;
     size_t count = 0;
     enum sw_rc rc = check_data(cli, sw_operator_data_folder(cli), err);
 
@@ -380,16 +380,16 @@ static enum sw_rc merge(struct sw_cli *cli, const struct sw_ring *taken, struct 
     if (rc == SW_OK)
         rc = ring_open(cli, &ring, err);
     if (rc == SW_OK)
-        rc = sw_ring_merge(ring, taken, &count, err);
+        rc = sw_keyring_merge(ring, taken, &count, err);
     if (rc == SW_OK)
         sw_cli_print(cli, "took %zu keys as older ones, had %zu of them; the ring has %zu\n", count,
-                     sw_ring_count(taken) - count, sw_ring_count(ring));
+                     sw_keyring_count(taken) - count, sw_keyring_count(ring));
     return rc;
 }
 
 enum sw_rc sw_operator_secrets_import(struct sw_cli *cli, struct sw_err *err)
 {
-    SW_CLEANUP(sw_ring_freep) struct sw_ring *taken = NULL;
+    SW_CLEANUP(sw_keyring_freep) struct sw_keyring *taken = NULL;
     const char *source = sw_arguments_at(cli->arguments, 0);
     struct sw_buffer text;
     enum sw_rc rc;

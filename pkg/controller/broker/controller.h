@@ -24,7 +24,7 @@ struct sw_broker_controller_options { /* All borrowed. */
     struct sw_events *events;
     struct sw_models *models;
     struct sw_ledger *ledger;
-    const struct sw_ring *ring; /* That Secrets are opened with. */
+    const struct sw_keyring *ring; /* That Secrets are opened with. */
 };
 
 /* Begin to reconcile.  SW_E_EXHAUSTED: no memory or no watch left. */

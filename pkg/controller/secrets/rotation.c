@@ -35,7 +35,7 @@ static enum sw_rc no_memory(struct sw_err *err)
 }
 
 struct look { /* At all Secrets. */
-    const struct sw_ring *ring;
+    const struct sw_keyring *ring;
     struct sw_arena *arena;
     struct sw_rotation_keys *keys;
     struct sw_buffer
@@ -45,13 +45,13 @@ struct look { /* At all Secrets. */
 };
 
 /* Whether all of its values are sealed with the newest key. */
-static bool is_new(const struct sw_ring *ring, const struct sw_api_secret *secret)
+static bool is_new(const struct sw_keyring *ring, const struct sw_api_secret *secret)
 {
     char id[SW_RING_ID_SIZE];
 
     for (size_t i = 0; i < secret->spec.data_count; i++)
         if (sw_secrets_id(secret->spec.data[i].value, id, NULL) != SW_OK ||
-            strcmp(id, sw_ring_id(ring, 0)) != 0)
+            strcmp(id, sw_keyring_id(ring, 0)) != 0)
             return false;
     return true;
 }
@@ -96,16 +96,16 @@ static bool look_at(void *ctx, const struct sw_store_item *item)
 
 static enum sw_rc look_at_all(struct look *look, const struct sw_objects *objects)
 {
-    const struct sw_ring *ring = look->ring;
+    const struct sw_keyring *ring = look->ring;
     char prefix[SW_OBJECT_KEY_MAX];
     struct sw_store_list_request request = {.prefix = prefix};
     struct sw_store_list_end end;
     enum sw_rc rc;
 
-    *look->keys = (struct sw_rotation_keys){.count = sw_ring_count(ring)};
+    *look->keys = (struct sw_rotation_keys){.count = sw_keyring_count(ring)};
     for (size_t i = 0; i < look->keys->count; i++) {
-        memcpy(look->keys->keys[i].id, sw_ring_id(ring, i), SW_RING_ID_SIZE);
-        look->keys->keys[i].made_ns = sw_ring_made_ns(ring, i);
+        memcpy(look->keys->keys[i].id, sw_keyring_id(ring, i), SW_RING_ID_SIZE);
+        look->keys->keys[i].made_ns = sw_keyring_made_ns(ring, i);
     }
     sw_object_key(sw_kind_find("Secret"), NULL, NULL, prefix);
     look->rc = SW_OK;
@@ -113,7 +113,7 @@ static enum sw_rc look_at_all(struct look *look, const struct sw_objects *object
     return rc == SW_OK ? look->rc : rc;
 }
 
-enum sw_rc sw_rotation_look(const struct sw_objects *objects, const struct sw_ring *ring,
+enum sw_rc sw_rotation_look(const struct sw_objects *objects, const struct sw_keyring *ring,
                             struct sw_rotation_keys *ret_keys, struct sw_err *err)
 {
     SW_CLEANUP(sw_arena_freep) struct sw_arena *arena = sw_arena_new(SW_OBJECT_ARENA_MAX);
@@ -207,7 +207,7 @@ static const char *name_event(const struct sw_rotation *rotation)
     uint64_t time_ns = sw_objects_utc_ns(rotation->options.objects);
 
     return sw_arena_print(rotation->arena, "secrets-%s-%" PRIx64,
-                          sw_ring_id(rotation->options.ring, 0), time_ns);
+                          sw_keyring_id(rotation->options.ring, 0), time_ns);
 }
 
 /* It is durable before what comes next. */
@@ -254,7 +254,7 @@ static enum sw_rc drop_unused(struct sw_rotation *rotation, struct sw_err *err)
     for (size_t i = report->now.count; rc == SW_OK && i-- > 1;) {
         if (report->now.keys[i].values > 0)
             continue;
-        rc = sw_ring_drop(rotation->options.ring, report->now.keys[i].id, err);
+        rc = sw_keyring_drop(rotation->options.ring, report->now.keys[i].id, err);
         if (rc == SW_OK)
             memcpy(report->dropped[report->dropped_count++], report->now.keys[i].id,
                    SW_RING_ID_SIZE);
@@ -431,17 +431,17 @@ static void find_all_next(struct sw_rotation *rotation)
 /* An error after the key is there leaves one more key, and all as it is. */
 static enum sw_rc begin(struct sw_rotation *rotation, struct sw_err *err)
 {
-    struct sw_ring *ring = rotation->options.ring;
+    struct sw_keyring *ring = rotation->options.ring;
     enum sw_rc rc;
 
     if (rotation->options.is_resumed)
         return find_all(rotation, err);
-    rc = sw_ring_rotate(ring, err);
+    rc = sw_keyring_rotate(ring, err);
     if (rc != SW_OK)
         return rc;
     return tell(rotation, SW_ROTATION_MADE,
                 sw_arena_print(rotation->arena, "%s made the key %s, with which Secrets are sealed",
-                               rotation->actor, sw_ring_id(ring, 0)),
+                               rotation->actor, sw_keyring_id(ring, 0)),
                 find_all_next, err);
 }
 

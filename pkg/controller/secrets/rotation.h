@@ -37,7 +37,7 @@ struct sw_rotation_keys { /* Of a ring, the newest first, and what is sealed wit
 };
 /* Look at all Secrets of a store.  SW_E_EXHAUSTED: no memory.  SW_E_CORRUPT: one cannot be read. */
 SW_MUST_CHECK enum sw_rc sw_rotation_look(const struct sw_objects *objects,
-                                          const struct sw_ring *ring,
+                                          const struct sw_keyring *ring,
                                           struct sw_rotation_keys *ret_keys, struct sw_err *err);
 /* Append them as JSON: {"keys":[{"id","made","values"}],"secrets","lost"}. */
 void sw_rotation_print_keys(const struct sw_rotation_keys *keys, struct sw_buffer *out);
@@ -57,7 +57,7 @@ typedef void sw_rotation_done(void *ctx, enum sw_rc rc, const struct sw_rotation
 
 struct sw_rotation_options {    /* Borrowed, but for actor, which is copied. */
     struct sw_objects *objects; /* Whose ring this is, too. */
-    struct sw_ring *ring;
+    struct sw_keyring *ring;
     const char *actor; /* Who asked for it, for the Events. */
     bool is_resumed;   /* No new key: only what is left to do. */
     bool keeps_unused; /* Older keys stay, whatever is sealed with them. */
@@ -65,7 +65,7 @@ struct sw_rotation_options {    /* Borrowed, but for actor, which is copied. */
 
 /* Begin. done comes once, never inside this call, and the rotation is gone then; after an error
  * here it does not, and the ring may have its new key all the same. Only one at a time for a ring.
- * SW_E_EXHAUSTED  the ring is full, or no memory      others  of sw_ring_rotate */
+ * SW_E_EXHAUSTED  the ring is full, or no memory      others  of sw_keyring_rotate */
 SW_MUST_CHECK enum sw_rc sw_rotation_start(const struct sw_rotation_options *options,
                                            sw_rotation_done *done, void *ctx,
                                            struct sw_rotation **ret_rotation, struct sw_err *err);

@@ -51,7 +51,7 @@ static void put_head(struct sw_buffer *out, const uint8_t salt[SALT_SIZE])
 }
 
 /* Append all of it: sealed is nonce, tag, and room for all of plain. */
-static enum sw_rc seal(const struct sw_ring *ring, struct sw_bytes passphrase,
+static enum sw_rc seal(const struct sw_keyring *ring, struct sw_bytes passphrase,
                        struct sw_bytes plain, uint8_t *sealed, struct sw_buffer *out,
                        struct sw_err *err)
 {
@@ -80,8 +80,8 @@ static enum sw_rc seal(const struct sw_ring *ring, struct sw_bytes passphrase,
     return out->failed ? sw_err_set(err, SW_E_EXHAUSTED, "no room for the keys of Secrets") : SW_OK;
 }
 
-enum sw_rc sw_ring_export(const struct sw_ring *ring, struct sw_bytes passphrase,
-                          struct sw_buffer *out, struct sw_err *err)
+enum sw_rc sw_keyring_export(const struct sw_keyring *ring, struct sw_bytes passphrase,
+                             struct sw_buffer *out, struct sw_err *err)
 {
     uint8_t sealed[NONCE_SIZE + TAG_SIZE + SW_RING_BYTES_MAX];
     struct sw_buffer plain;
@@ -91,7 +91,7 @@ enum sw_rc sw_ring_export(const struct sw_ring *ring, struct sw_bytes passphrase
         return sw_err_set(err, SW_E_INVALID, "a passphrase has %u to %u bytes",
                           SW_RING_PASSPHRASE_MIN, SW_RING_PASSPHRASE_MAX);
     sw_buffer_init(&plain, SW_RING_BYTES_MAX);
-    sw_ring_print(ring, &plain);
+    sw_keyring_print(ring, &plain);
     rc = plain.failed
              ? sw_err_set(err, SW_E_EXHAUSTED, "no memory for the keys of Secrets")
              : seal(ring, passphrase, (struct sw_bytes){plain.data, plain.size}, sealed, out, err);
@@ -101,7 +101,7 @@ enum sw_rc sw_ring_export(const struct sw_ring *ring, struct sw_bytes passphrase
 
 /* --- In -------------------------------------------------------------------------------------- */
 
-bool sw_ring_is_export(struct sw_bytes text)
+bool sw_keyring_is_export(struct sw_bytes text)
 {
     return text.size >= strlen(HEAD) && memcmp(text.data, HEAD, strlen(HEAD)) == 0;
 }
@@ -131,7 +131,7 @@ static bool read_export(struct sw_bytes text, struct export *ret_export)
 {
     const char *begin = text.data, *line = begin + strlen(HEAD), *end, *line_end;
 
-    if (!sw_ring_is_export(text) || text.size > SW_RING_EXPORT_BYTES_MAX ||
+    if (!sw_keyring_is_export(text) || text.size > SW_RING_EXPORT_BYTES_MAX ||
         text.size < strlen(HEAD END) ||
         memcmp(begin + text.size - strlen(END), END, strlen(END)) != 0)
         return false;
@@ -172,24 +172,25 @@ static enum sw_rc open_sealed(const struct export *export, const struct sw_buffe
     return SW_E_DENIED;
 }
 
-enum sw_rc sw_ring_import(const struct sw_ring_options *options, struct sw_bytes text,
-                          struct sw_bytes passphrase, struct sw_ring **ret_ring, struct sw_err *err)
+enum sw_rc sw_keyring_import(const struct sw_keyring_options *options, struct sw_bytes text,
+                             struct sw_bytes passphrase, struct sw_keyring **ret_ring,
+                             struct sw_err *err)
 {
     struct sw_buffer sealed, plain;
     struct export export;
     enum sw_rc rc;
 
     if (!read_export(text, &export))
-        return sw_ring_damaged(err);
+        return sw_keyring_damaged(err);
     sw_buffer_init(&sealed, SW_RING_EXPORT_BYTES_MAX);
     sw_buffer_init(&plain, SW_RING_EXPORT_BYTES_MAX);
     rc = sw_base64_decode(export.digits.data, export.digits.size, &sealed);
     if (rc != SW_OK || sealed.size <= NONCE_SIZE + TAG_SIZE)
-        rc = sealed.lacks_memory ? cipher_failed(err) : sw_ring_damaged(err);
+        rc = sealed.lacks_memory ? cipher_failed(err) : sw_keyring_damaged(err);
     if (rc == SW_OK)
         rc = open_sealed(&export, &sealed, passphrase, &plain, err);
     if (rc == SW_OK)
-        rc = sw_ring_parse(options, (struct sw_bytes){plain.data, plain.size}, ret_ring, err);
+        rc = sw_keyring_parse(options, (struct sw_bytes){plain.data, plain.size}, ret_ring, err);
     sw_buffer_done(&sealed);
     sw_secrets_buffer_done(&plain);
     return rc;

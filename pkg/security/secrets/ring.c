@@ -17,9 +17,9 @@
 
 /* Keys are in memory that is locked, guarded and left out of core dumps, where the system gives
  * any; otherwise in any memory. */
-static struct sw_ring *ring_new(const struct sw_ring_options *options)
+static struct sw_keyring *ring_new(const struct sw_keyring_options *options)
 {
-    struct sw_ring *ring;
+    struct sw_keyring *ring;
 
     if (!CRYPTO_secure_malloc_initialized())
         (void)CRYPTO_secure_malloc_init(SECURE_BYTES, 16);
@@ -29,7 +29,7 @@ static struct sw_ring *ring_new(const struct sw_ring_options *options)
     return ring;
 }
 
-void sw_ring_free(struct sw_ring *ring)
+void sw_keyring_free(struct sw_keyring *ring)
 {
     if (ring != NULL)
         OPENSSL_secure_clear_free(ring, sizeof *ring);
@@ -50,16 +50,16 @@ void sw_secrets_buffer_done(struct sw_buffer *buffer)
 /* --- Keys ---------------------------------------------------------------------------------------
  */
 
-static void make_key(const struct sw_ring *ring, struct ring_key *ret_key)
+static void make_key(const struct sw_keyring *ring, struct ring_key *ret_key)
 {
     const struct sw_system *system = ring->options.system;
 
     system->random(system->ctx, ret_key->bytes, KEY_SIZE);
     ret_key->made_ns = system->utc_ns(system->ctx);
-    sw_ring_name_key(ret_key);
+    sw_keyring_name_key(ret_key);
 }
 
-const struct ring_key *sw_ring_find(const struct sw_ring *ring, const char *id)
+const struct ring_key *sw_keyring_find(const struct sw_keyring *ring, const char *id)
 {
     for (size_t i = 0; i < ring->count; i++)
         if (strcmp(ring->keys[i].id, id) == 0)
@@ -67,44 +67,44 @@ const struct ring_key *sw_ring_find(const struct sw_ring *ring, const char *id)
     return NULL;
 }
 
-size_t sw_ring_count(const struct sw_ring *ring)
+size_t sw_keyring_count(const struct sw_keyring *ring)
 {
     return ring->count;
 }
 
-const char *sw_ring_id(const struct sw_ring *ring, size_t at)
+const char *sw_keyring_id(const struct sw_keyring *ring, size_t at)
 {
     assert(at < ring->count);
     return ring->keys[at].id;
 }
 
-uint64_t sw_ring_made_ns(const struct sw_ring *ring, size_t at)
+uint64_t sw_keyring_made_ns(const struct sw_keyring *ring, size_t at)
 {
     assert(at < ring->count);
     return ring->keys[at].made_ns;
 }
 
-bool sw_ring_has(const struct sw_ring *ring, const char *id)
+bool sw_keyring_has(const struct sw_keyring *ring, const char *id)
 {
-    return sw_ring_find(ring, id) != NULL;
+    return sw_keyring_find(ring, id) != NULL;
 }
 
 /* --- The file -----------------------------------------------------------------------------------
  */
 
-enum sw_rc sw_ring_parse(const struct sw_ring_options *options, struct sw_bytes text,
-                         struct sw_ring **ret_ring, struct sw_err *err)
+enum sw_rc sw_keyring_parse(const struct sw_keyring_options *options, struct sw_bytes text,
+                            struct sw_keyring **ret_ring, struct sw_err *err)
 {
-    const struct sw_ring_options in_memory = {.system = options->system};
-    SW_CLEANUP(sw_ring_freep) struct sw_ring *ring = ring_new(&in_memory);
-    enum sw_rc rc = ring == NULL ? no_memory(err) : sw_ring_parse_keys(ring, text, err);
+    const struct sw_keyring_options in_memory = {.system = options->system};
+    SW_CLEANUP(sw_keyring_freep) struct sw_keyring *ring = ring_new(&in_memory);
+    enum sw_rc rc = ring == NULL ? no_memory(err) : sw_keyring_parse_keys(ring, text, err);
 
     if (rc == SW_OK)
         *ret_ring = SW_TAKE(ring);
     return rc;
 }
 
-static enum sw_rc path_of(const struct sw_ring_options *options, char ret_path[SW_PATH_MAX],
+static enum sw_rc path_of(const struct sw_keyring_options *options, char ret_path[SW_PATH_MAX],
                           struct sw_err *err)
 {
     int size = snprintf(ret_path, SW_PATH_MAX, "%s/%s", options->folder, SW_RING_FILE);
@@ -114,9 +114,9 @@ static enum sw_rc path_of(const struct sw_ring_options *options, char ret_path[S
                : SW_OK;
 }
 
-static enum sw_rc save(const struct sw_ring *ring, struct sw_err *err)
+static enum sw_rc save(const struct sw_keyring *ring, struct sw_err *err)
 {
-    const struct sw_ring_options *options = &ring->options;
+    const struct sw_keyring_options *options = &ring->options;
     char path[SW_PATH_MAX];
     struct sw_buffer text;
     enum sw_rc rc;
@@ -127,7 +127,7 @@ static enum sw_rc save(const struct sw_ring *ring, struct sw_err *err)
     if (rc != SW_OK)
         return rc;
     sw_buffer_init(&text, SW_RING_BYTES_MAX);
-    sw_ring_print(ring, &text);
+    sw_keyring_print(ring, &text);
     rc = sw_buffer_check(&text) == SW_OK
              ? sw_file_save(options->system, path, text.data, text.size, err)
              : no_memory(err);
@@ -135,9 +135,9 @@ static enum sw_rc save(const struct sw_ring *ring, struct sw_err *err)
     return rc;
 }
 
-static enum sw_rc load(struct sw_ring *ring, bool *ret_is_new, struct sw_err *err)
+static enum sw_rc load(struct sw_keyring *ring, bool *ret_is_new, struct sw_err *err)
 {
-    const struct sw_ring_options *options = &ring->options;
+    const struct sw_keyring_options *options = &ring->options;
     const struct sw_system *system = options->system;
     struct sw_file_view view;
     struct sw_buffer text;
@@ -161,19 +161,19 @@ static enum sw_rc load(struct sw_ring *ring, bool *ret_is_new, struct sw_err *er
     if (rc == SW_OK)
         rc = sw_file_load(system, path, SW_RING_BYTES_MAX, &text, err);
     if (rc == SW_E_RANGE)
-        rc = sw_ring_damaged(err);
+        rc = sw_keyring_damaged(err);
     if (rc == SW_OK)
-        rc = sw_ring_parse_keys(ring, (struct sw_bytes){text.data, text.size}, err);
+        rc = sw_keyring_parse_keys(ring, (struct sw_bytes){text.data, text.size}, err);
     if (rc != SW_OK)
         sw_err_context(err, "%s", path);
     sw_secrets_buffer_done(&text);
     return rc;
 }
 
-enum sw_rc sw_ring_open(const struct sw_ring_options *options, struct sw_ring **ret_ring,
-                        bool *ret_is_new, struct sw_err *err)
+enum sw_rc sw_keyring_open(const struct sw_keyring_options *options, struct sw_keyring **ret_ring,
+                           bool *ret_is_new, struct sw_err *err)
 {
-    SW_CLEANUP(sw_ring_freep) struct sw_ring *ring = ring_new(options);
+    SW_CLEANUP(sw_keyring_freep) struct sw_keyring *ring = ring_new(options);
     bool is_new = true;
     enum sw_rc rc = SW_OK;
 
@@ -195,7 +195,7 @@ enum sw_rc sw_ring_open(const struct sw_ring_options *options, struct sw_ring **
  */
 
 /* Save the ring, or have it again as it was. */
-static enum sw_rc change(struct sw_ring *ring, struct sw_ring *before, struct sw_err *err)
+static enum sw_rc change(struct sw_keyring *ring, struct sw_keyring *before, struct sw_err *err)
 {
     enum sw_rc rc = save(ring, err);
 
@@ -204,16 +204,16 @@ static enum sw_rc change(struct sw_ring *ring, struct sw_ring *before, struct sw
     return rc;
 }
 
-static struct sw_ring *copy_of(const struct sw_ring *ring)
+static struct sw_keyring *copy_of(const struct sw_keyring *ring)
 {
-    struct sw_ring *copy = ring_new(&ring->options);
+    struct sw_keyring *copy = ring_new(&ring->options);
 
     if (copy != NULL)
         *copy = *ring;
     return copy;
 }
 
-static enum sw_rc check_room(const struct sw_ring *ring, size_t more, struct sw_err *err)
+static enum sw_rc check_room(const struct sw_keyring *ring, size_t more, struct sw_err *err)
 {
     if (ring->count + more <= SW_RING_KEYS_MAX)
         return SW_OK;
@@ -224,9 +224,9 @@ static enum sw_rc check_room(const struct sw_ring *ring, size_t more, struct sw_
     return SW_E_EXHAUSTED;
 }
 
-enum sw_rc sw_ring_rotate(struct sw_ring *ring, struct sw_err *err)
+enum sw_rc sw_keyring_rotate(struct sw_keyring *ring, struct sw_err *err)
 {
-    SW_CLEANUP(sw_ring_freep) struct sw_ring *before = copy_of(ring);
+    SW_CLEANUP(sw_keyring_freep) struct sw_keyring *before = copy_of(ring);
     enum sw_rc rc = before == NULL ? no_memory(err) : check_room(ring, 1, err);
 
     if (rc != SW_OK)
@@ -237,10 +237,10 @@ enum sw_rc sw_ring_rotate(struct sw_ring *ring, struct sw_err *err)
     return change(ring, before, err);
 }
 
-enum sw_rc sw_ring_drop(struct sw_ring *ring, const char *id, struct sw_err *err)
+enum sw_rc sw_keyring_drop(struct sw_keyring *ring, const char *id, struct sw_err *err)
 {
-    SW_CLEANUP(sw_ring_freep) struct sw_ring *before = copy_of(ring);
-    const struct ring_key *key = sw_ring_find(ring, id);
+    SW_CLEANUP(sw_keyring_freep) struct sw_keyring *before = copy_of(ring);
+    const struct ring_key *key = sw_keyring_find(ring, id);
     size_t at;
 
     if (before == NULL)
@@ -257,20 +257,20 @@ enum sw_rc sw_ring_drop(struct sw_ring *ring, const char *id, struct sw_err *err
     return change(ring, before, err);
 }
 
-enum sw_rc sw_ring_merge(struct sw_ring *ring, const struct sw_ring *other, size_t *ret_count,
-                         struct sw_err *err)
+enum sw_rc sw_keyring_merge(struct sw_keyring *ring, const struct sw_keyring *other,
+                            size_t *ret_count, struct sw_err *err)
 {
-    SW_CLEANUP(sw_ring_freep) struct sw_ring *before = copy_of(ring);
+    SW_CLEANUP(sw_keyring_freep) struct sw_keyring *before = copy_of(ring);
     size_t count = 0;
     enum sw_rc rc;
 
     for (size_t i = 0; i < other->count; i++)
-        count += !sw_ring_has(ring, other->keys[i].id);
+        count += !sw_keyring_has(ring, other->keys[i].id);
     rc = before == NULL ? no_memory(err) : check_room(ring, count, err);
     if (rc != SW_OK)
         return rc;
     for (size_t i = 0; i < other->count; i++)
-        if (!sw_ring_has(ring, other->keys[i].id))
+        if (!sw_keyring_has(ring, other->keys[i].id))
             ring->keys[ring->count++] = other->keys[i];
     rc = count == 0 ? SW_OK : change(ring, before, err);
     if (rc == SW_OK)

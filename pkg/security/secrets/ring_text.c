@@ -14,7 +14,7 @@
 
 /* An id follows from its key: one that was damaged does not have it, and two rings that have the
  * same key call it the same. */
-void sw_ring_name_key(struct ring_key *key)
+void sw_keyring_name_key(struct ring_key *key)
 {
     static const char digits[] = "0123456789abcdef";
     uint8_t bytes[sizeof ID_LABEL + KEY_SIZE], digest[SW_SHA256_SIZE];
@@ -30,7 +30,7 @@ void sw_ring_name_key(struct ring_key *key)
     sw_bytes_wipe(bytes, sizeof bytes);
 }
 
-void sw_ring_print(const struct sw_ring *ring, struct sw_buffer *out)
+void sw_keyring_print(const struct sw_keyring *ring, struct sw_buffer *out)
 {
     /* At once, so that growing leaves no copies behind. */
     (void)sw_buffer_reserve(out, strlen(FILE_HEAD FILE_END) + ring->count * LINE_MAX_BYTES);
@@ -46,7 +46,7 @@ void sw_ring_print(const struct sw_ring *ring, struct sw_buffer *out)
     sw_buffer_put_text(out, FILE_END);
 }
 
-enum sw_rc sw_ring_damaged(struct sw_err *err)
+enum sw_rc sw_keyring_damaged(struct sw_err *err)
 {
     (void)sw_err_set(err, SW_E_CORRUPT, "these are not the keys of Secrets, or they are damaged");
     sw_err_hint(err, "put back the file as it was, such as with: swarmctl secrets import");
@@ -73,29 +73,29 @@ static enum sw_rc parse_key(const char *line, size_t size, struct ring_key *ret_
     rc = sw_hex_decode(line + size - 2 * KEY_SIZE, 2 * KEY_SIZE, &bytes);
     if (rc == SW_OK) {
         (void)memcpy(ret_key->bytes, bytes.data, KEY_SIZE);
-        sw_ring_name_key(ret_key);
+        sw_keyring_name_key(ret_key);
     }
     sw_secrets_buffer_done(&bytes);
     return rc == SW_OK && strcmp(head, ret_key->id) == 0 ? SW_OK : SW_E_CORRUPT;
 }
 
-enum sw_rc sw_ring_parse_keys(struct sw_ring *ring, struct sw_bytes text, struct sw_err *err)
+enum sw_rc sw_keyring_parse_keys(struct sw_keyring *ring, struct sw_bytes text, struct sw_err *err)
 {
     const char *at = text.data, *end;
 
     if (text.size < strlen(FILE_HEAD FILE_END) || memcmp(at, FILE_HEAD, strlen(FILE_HEAD)) != 0 ||
         memcmp(at + text.size - strlen(FILE_END), FILE_END, strlen(FILE_END)) != 0)
-        return sw_ring_damaged(err);
+        return sw_keyring_damaged(err);
     end = at + text.size - strlen(FILE_END);
     at += strlen(FILE_HEAD);
     while (at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
         if (line_end == NULL || ring->count == SW_RING_KEYS_MAX ||
             parse_key(at, (size_t)(line_end - at), &ring->keys[ring->count]) != SW_OK ||
-            sw_ring_has(ring, ring->keys[ring->count].id))
-            return sw_ring_damaged(err);
+            sw_keyring_has(ring, ring->keys[ring->count].id))
+            return sw_keyring_damaged(err);
         ring->count++;
         at = line_end + 1;
     }
-    return ring->count == 0 ? sw_ring_damaged(err) : SW_OK;
+    return ring->count == 0 ? sw_keyring_damaged(err) : SW_OK;
 }

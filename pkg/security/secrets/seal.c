@@ -165,8 +165,8 @@ static enum sw_rc out_full(struct sw_err *err)
 }
 
 /* Fill payload, of SEAL_SIZE and the value's size. */
-static enum sw_rc seal(const struct sw_ring *ring, struct sw_bytes context, struct sw_bytes value,
-                       uint8_t *payload, struct sw_err *err)
+static enum sw_rc seal(const struct sw_keyring *ring, struct sw_bytes context,
+                       struct sw_bytes value, uint8_t *payload, struct sw_err *err)
 {
     const struct sw_system *system = ring->options.system;
     uint8_t key[KEY_SIZE], *nonce = payload + WRAP_SIZE, *tag = nonce + NONCE_SIZE;
@@ -185,7 +185,7 @@ static enum sw_rc seal(const struct sw_ring *ring, struct sw_bytes context, stru
     return is_good ? SW_OK : cipher_failed(err);
 }
 
-enum sw_rc sw_secrets_seal(const struct sw_ring *ring, const struct sw_secret_place *place,
+enum sw_rc sw_secrets_seal(const struct sw_keyring *ring, const struct sw_secret_place *place,
                            struct sw_bytes value, struct sw_buffer *out, struct sw_err *err)
 {
     SW_CLEANUP(sw_buffer_done) struct sw_buffer context = {0};
@@ -237,10 +237,10 @@ static enum sw_rc open_value(const struct sealed *sealed, const uint8_t *key,
 }
 
 /* The key that a text is sealed with, and the one that it wraps. */
-static enum sw_rc unwrap(const struct sw_ring *ring, const struct sealed *sealed,
+static enum sw_rc unwrap(const struct sw_keyring *ring, const struct sealed *sealed,
                          uint8_t ret_key[KEY_SIZE], struct sw_err *err)
 {
-    const struct ring_key *key = sw_ring_find(ring, sealed->id);
+    const struct ring_key *key = sw_keyring_find(ring, sealed->id);
 
     if (key == NULL) {
         (void)sw_err_set(err, SW_E_NOT_FOUND, "it is sealed with the key %s, which is not here",
@@ -251,7 +251,7 @@ static enum sw_rc unwrap(const struct sw_ring *ring, const struct sealed *sealed
     return wrap_key(key, sealed->wrap, false, ret_key) ? SW_OK : not_sealed(err);
 }
 
-enum sw_rc sw_secrets_open(const struct sw_ring *ring, const struct sw_secret_place *place,
+enum sw_rc sw_secrets_open(const struct sw_keyring *ring, const struct sw_secret_place *place,
                            const char *text, struct sw_buffer *out, struct sw_err *err)
 {
     uint8_t key[KEY_SIZE], *room;
@@ -271,7 +271,7 @@ enum sw_rc sw_secrets_open(const struct sw_ring *ring, const struct sw_secret_pl
     return rc;
 }
 
-bool sw_secrets_holds(const struct sw_ring *ring, const struct sw_secret_place *place,
+bool sw_secrets_holds(const struct sw_keyring *ring, const struct sw_secret_place *place,
                       const char *sealed, struct sw_bytes value)
 {
     SW_CLEANUP(sw_secrets_buffer_done) struct sw_buffer held = {0};
@@ -281,7 +281,7 @@ bool sw_secrets_holds(const struct sw_ring *ring, const struct sw_secret_place *
            (value.size == 0 || sw_bytes_are_equal_secret(held.data, value.data, value.size));
 }
 
-enum sw_rc sw_secrets_rewrap(const struct sw_ring *ring, const struct sw_secret_place *place,
+enum sw_rc sw_secrets_rewrap(const struct sw_keyring *ring, const struct sw_secret_place *place,
                              const char *text, struct sw_buffer *out, struct sw_err *err)
 {
     SW_CLEANUP(sw_secrets_buffer_done) struct sw_buffer value = {0};

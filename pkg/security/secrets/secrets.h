@@ -24,9 +24,9 @@
 /* --- The ring -----------------------------------------------------------------------------------
  */
 
-struct sw_ring; /* Opaque. */
+struct sw_keyring; /* Opaque. */
 
-struct sw_ring_options {            /* Borrowed; outlives the ring. */
+struct sw_keyring_options {         /* Borrowed; outlives the ring. */
     const struct sw_system *system; /* Randomness, time and files. */
     const char *folder;             /* For the file; NULL: the ring is in memory only. */
 };
@@ -34,42 +34,45 @@ struct sw_ring_options {            /* Borrowed; outlives the ring. */
 /* The ring that is kept in folder/secrets.key; one with a new key is made, saved and durable if
  * there is no such file. *ret_is_new (may be NULL) says which.
  * SW_E_CORRUPT: the file is no ring, or damaged; it is left alone. Others as file_open. */
-SW_MUST_CHECK enum sw_rc sw_ring_open(const struct sw_ring_options *options,
-                                      struct sw_ring **ret_ring, bool *ret_is_new,
-                                      struct sw_err *err);
-/* A ring from what sw_ring_print wrote, in memory only.  SW_E_CORRUPT: it did not. */
-SW_MUST_CHECK enum sw_rc sw_ring_parse(const struct sw_ring_options *options, struct sw_bytes text,
-                                       struct sw_ring **ret_ring, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_keyring_open(const struct sw_keyring_options *options,
+                                         struct sw_keyring **ret_ring, bool *ret_is_new,
+                                         struct sw_err *err);
+/* A ring from what sw_keyring_print wrote, in memory only.  SW_E_CORRUPT: it did not. */
+SW_MUST_CHECK enum sw_rc sw_keyring_parse(const struct sw_keyring_options *options,
+                                          struct sw_bytes text, struct sw_keyring **ret_ring,
+                                          struct sw_err *err);
 /* Append all of it, keys too: for a file of mode 0600. The buffer should be wiped
  * (sw_secrets_buffer_done). */
-void sw_ring_print(const struct sw_ring *ring, struct sw_buffer *out);
+void sw_keyring_print(const struct sw_keyring *ring, struct sw_buffer *out);
 /* Its keys are overwritten. */
-void sw_ring_free(struct sw_ring *ring);
-SW_DEFINE_CLEANUP(struct sw_ring, sw_ring_free)
+void sw_keyring_free(struct sw_keyring *ring);
+SW_DEFINE_CLEANUP(struct sw_keyring, sw_keyring_free)
 
 /* How many keys, and of each, the newest first: its id, and when it was made. */
-size_t sw_ring_count(const struct sw_ring *ring);
-const char *sw_ring_id(const struct sw_ring *ring, size_t at);
-uint64_t sw_ring_made_ns(const struct sw_ring *ring, size_t at); /* UTC. */
-bool sw_ring_has(const struct sw_ring *ring, const char *id);
+size_t sw_keyring_count(const struct sw_keyring *ring);
+const char *sw_keyring_id(const struct sw_keyring *ring, size_t at);
+uint64_t sw_keyring_made_ns(const struct sw_keyring *ring, size_t at); /* UTC. */
+bool sw_keyring_has(const struct sw_keyring *ring, const char *id);
 
 /* Add a new key, with which is sealed from now on; durable when it returns. On an error the ring is
  * as it was.  SW_E_EXHAUSTED: it has SW_RING_KEYS_MAX already. Others as sw_file_save. */
-SW_MUST_CHECK enum sw_rc sw_ring_rotate(struct sw_ring *ring, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_keyring_rotate(struct sw_keyring *ring, struct sw_err *err);
 /* Forget a key that nothing is sealed with any more; durable when it returns.
  * SW_E_NOT_FOUND: no such key.  SW_E_PRECONDITION: it is the newest. */
-SW_MUST_CHECK enum sw_rc sw_ring_drop(struct sw_ring *ring, const char *id, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_keyring_drop(struct sw_keyring *ring, const char *id,
+                                         struct sw_err *err);
 /* Take the keys of another ring that this one does not have, as older ones; durable when it
  * returns. *ret_count: how many.  SW_E_EXHAUSTED: more than SW_RING_KEYS_MAX together. */
-SW_MUST_CHECK enum sw_rc sw_ring_merge(struct sw_ring *ring, const struct sw_ring *other,
-                                       size_t *ret_count, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_keyring_merge(struct sw_keyring *ring, const struct sw_keyring *other,
+                                          size_t *ret_count, struct sw_err *err);
 
 /* --- The ring on its way to another machine
  * -------------------------------------------------------
  *
  * "swarm-ring-sealed 1\n", "scrypt LOG2N 8 1 SALT\n" (RFC 7914; SALT: 32 hexadecimal digits),
- * BASE64 and "\nend\n": BASE64 stands for 12 bytes of nonce, 16 of the tag, and what sw_ring_print
- * writes, under AES-256-GCM with the key that scrypt makes of the passphrase; bound to both lines.
+ * BASE64 and "\nend\n": BASE64 stands for 12 bytes of nonce, 16 of the tag, and what
+ * sw_keyring_print writes, under AES-256-GCM with the key that scrypt makes of the passphrase;
+ * bound to both lines.
  */
 
 #define SW_RING_EXPORT_BYTES_MAX ((size_t)16384)
@@ -79,17 +82,18 @@ SW_MUST_CHECK enum sw_rc sw_ring_merge(struct sw_ring *ring, const struct sw_rin
 /* Append the ring, sealed under a passphrase; takes 32 MiB and some 100 ms.
  * SW_E_INVALID: the passphrase is too short or too long.  SW_E_EXHAUSTED: no memory, or out is
  * full. */
-SW_MUST_CHECK enum sw_rc sw_ring_export(const struct sw_ring *ring, struct sw_bytes passphrase,
-                                        struct sw_buffer *out, struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_keyring_export(const struct sw_keyring *ring,
+                                           struct sw_bytes passphrase, struct sw_buffer *out,
+                                           struct sw_err *err);
 /* Whether a text says that it was exported under a passphrase. */
-bool sw_ring_is_export(struct sw_bytes text);
-/* A ring, in memory only, from what sw_ring_export wrote; takes at most 128 MiB.
+bool sw_keyring_is_export(struct sw_bytes text);
+/* A ring, in memory only, from what sw_keyring_export wrote; takes at most 128 MiB.
  * SW_E_CORRUPT    it did not, or the text is damaged
  * SW_E_DENIED     it is whole, and not of this passphrase, or it was changed by somebody
  * SW_E_EXHAUSTED  no memory */
-SW_MUST_CHECK enum sw_rc sw_ring_import(const struct sw_ring_options *options, struct sw_bytes text,
-                                        struct sw_bytes passphrase, struct sw_ring **ret_ring,
-                                        struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_keyring_import(const struct sw_keyring_options *options,
+                                           struct sw_bytes text, struct sw_bytes passphrase,
+                                           struct sw_keyring **ret_ring, struct sw_err *err);
 
 /* --- Values -------------------------------------------------------------------------------------
  */
@@ -101,22 +105,22 @@ struct sw_secret_place { /* What a value is bound to; borrowed. */
 /* Whether a text says that it is sealed. */
 bool sw_secrets_is_sealed(const char *text);
 /* Append the sealed text of a value.  SW_E_RANGE: it is too long.  SW_E_EXHAUSTED: out is full. */
-SW_MUST_CHECK enum sw_rc sw_secrets_seal(const struct sw_ring *ring,
+SW_MUST_CHECK enum sw_rc sw_secrets_seal(const struct sw_keyring *ring,
                                          const struct sw_secret_place *place, struct sw_bytes value,
                                          struct sw_buffer *out, struct sw_err *err);
 /* Append the value of a sealed text. The words of an error have nothing of it.
  * SW_E_CORRUPT    no sealed text, damaged, or sealed for another place
  * SW_E_NOT_FOUND  the ring does not have its key
  * SW_E_EXHAUSTED  out is full */
-SW_MUST_CHECK enum sw_rc sw_secrets_open(const struct sw_ring *ring,
+SW_MUST_CHECK enum sw_rc sw_secrets_open(const struct sw_keyring *ring,
                                          const struct sw_secret_place *place, const char *sealed,
                                          struct sw_buffer *out, struct sw_err *err);
 /* Whether a sealed text opens here to this very value; compared in constant time. */
-bool sw_secrets_holds(const struct sw_ring *ring, const struct sw_secret_place *place,
+bool sw_secrets_holds(const struct sw_keyring *ring, const struct sw_secret_place *place,
                       const char *sealed, struct sw_bytes value);
 /* Append the sealed text of the same value with the newest key, which is the same text if it had
  * that. It is opened, so errors are those of sw_secrets_open. */
-SW_MUST_CHECK enum sw_rc sw_secrets_rewrap(const struct sw_ring *ring,
+SW_MUST_CHECK enum sw_rc sw_secrets_rewrap(const struct sw_keyring *ring,
                                            const struct sw_secret_place *place, const char *sealed,
                                            struct sw_buffer *out, struct sw_err *err);
 /* The id of the key that a text is sealed with.  SW_E_CORRUPT: no sealed text. */

@@ -12,24 +12,24 @@ struct ring_key {
     char id[SW_RING_ID_SIZE];
 };
 
-struct sw_ring {
-    struct sw_ring_options options;
+struct sw_keyring {
+    struct sw_keyring_options options;
     size_t count;
     struct ring_key keys[SW_RING_KEYS_MAX]; /* The newest first. */
 };
 
 /* The key of this id, or NULL. */
-const struct ring_key *sw_ring_find(const struct sw_ring *ring, const char *id);
+const struct ring_key *sw_keyring_find(const struct sw_keyring *ring, const char *id);
 
 /* --- ring_text.c --- */
 
 /* Give a key the id that follows from it. */
-void sw_ring_name_key(struct ring_key *key);
+void sw_keyring_name_key(struct ring_key *key);
 /* Read all keys of a ring's text into a ring that has none.  SW_E_CORRUPT: it is none. */
-SW_MUST_CHECK enum sw_rc sw_ring_parse_keys(struct sw_ring *ring, struct sw_bytes text,
-                                            struct sw_err *err);
+SW_MUST_CHECK enum sw_rc sw_keyring_parse_keys(struct sw_keyring *ring, struct sw_bytes text,
+                                               struct sw_err *err);
 /* SW_E_CORRUPT, with words. */
-enum sw_rc sw_ring_damaged(struct sw_err *err);
+enum sw_rc sw_keyring_damaged(struct sw_err *err);
 
 /* --- seal.c --- */
 

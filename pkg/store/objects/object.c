@@ -20,7 +20,7 @@ void sw_objects_free(struct sw_objects *objects)
     free(objects);
 }
 
-void sw_objects_set_ring(struct sw_objects *objects, const struct sw_ring *ring)
+void sw_objects_set_ring(struct sw_objects *objects, const struct sw_keyring *ring)
 {
     objects->ring = ring;
 }

@@ -40,7 +40,7 @@ struct sw_objects *sw_objects_new(struct sw_store *store, const struct sw_system
 void sw_objects_free(struct sw_objects *objects); /* After the store's callbacks are over. */
 SW_DEFINE_CLEANUP(struct sw_objects, sw_objects_free)
 /* Seal the values of Secrets with this ring, which is borrowed; without one none is written. */
-void sw_objects_set_ring(struct sw_objects *objects, const struct sw_ring *ring);
+void sw_objects_set_ring(struct sw_objects *objects, const struct sw_keyring *ring);
 /* Append a value of a Secret of the namespace, "NAME/KEY", opened: for what the platform sends in
  * somebody's place, and for nobody's eyes. Uses the arena; out should be wiped
  * (sw_secrets_buffer_done).

@@ -10,7 +10,7 @@ _Static_assert(SW_SECRET_VALUE_MAX == SW_SECRETS_VALUE_MAX,
                "validation lets through what is sealed");
 
 struct sealing { /* Of one value. */
-    const struct sw_ring *ring;
+    const struct sw_keyring *ring;
     struct sw_secret_place place;
     struct sw_buffer out;
 };

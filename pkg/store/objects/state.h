@@ -6,7 +6,7 @@
 struct sw_objects {
     struct sw_store *store;
     const struct sw_system *system;
-    const struct sw_ring *ring; /* NULL: no Secret is written. */
+    const struct sw_keyring *ring; /* NULL: no Secret is written. */
 };
 
 /* --- object.c --- */

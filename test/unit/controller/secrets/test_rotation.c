@@ -5,7 +5,7 @@
 #include "test/unit/controller/fixture.h"
 
 struct world {
-    struct sw_ring *ring;
+    struct sw_keyring *ring;
     struct sw_rotation *rotation;
     unsigned ends;
     enum sw_rc rc;
@@ -35,13 +35,13 @@ static int setup(void **state)
     int rc = fixture_setup(state);
     struct fixture *fixture = *state;
     struct world *world = calloc(1, sizeof *world);
-    struct sw_ring_options options = {.system = &world->system, .folder = fixture->folder};
+    struct sw_keyring_options options = {.system = &world->system, .folder = fixture->folder};
 
     fixture->ctx = world;
     world->system = *sw_system_real();
     world->system.ctx = world;
     world->system.file_open = file_open;
-    assert_int_equal(sw_ring_open(&options, &world->ring, NULL, NULL), SW_OK);
+    assert_int_equal(sw_keyring_open(&options, &world->ring, NULL, NULL), SW_OK);
     sw_objects_set_ring(fixture->objects, world->ring);
     return rc;
 }
@@ -50,12 +50,12 @@ static int teardown(void **state)
 {
     struct fixture *fixture = *state;
     struct world *world = fixture->ctx;
-    struct sw_ring *ring = world->ring;
+    struct sw_keyring *ring = world->ring;
     int rc;
 
     fixture->ctx = NULL;
     rc = fixture_teardown(state); /* What was stopped ends with the store. */
-    sw_ring_free(ring);
+    sw_keyring_free(ring);
     free(world);
     return rc;
 }
@@ -84,7 +84,7 @@ static void assert_opens(struct fixture *fixture, const char *name)
         sw_secrets_holds(world_of(fixture)->ring, &place,
                          sw_api_pair_find(secret->spec.data, secret->spec.data_count, "key"),
                          (struct sw_bytes){wanted, strlen(wanted)}));
-    assert_string_equal(secret->status.sealed_with, sw_ring_id(world_of(fixture)->ring, 0));
+    assert_string_equal(secret->status.sealed_with, sw_keyring_id(world_of(fixture)->ring, 0));
 }
 
 static void on_done(void *ctx, enum sw_rc rc, const struct sw_rotation_report *report,
@@ -179,7 +179,7 @@ static void all_is_sealed_with_a_new_key(void **state)
     char before[SW_RING_ID_SIZE], words[512];
     const struct sw_rotation_report *report;
 
-    (void)snprintf(before, sizeof before, "%s", sw_ring_id(world->ring, 0));
+    (void)snprintf(before, sizeof before, "%s", sw_keyring_id(world->ring, 0));
     make_secret(fixture, "a");
     make_secret(fixture, "b");
     report = rotate(fixture, false, false);
@@ -189,14 +189,14 @@ static void all_is_sealed_with_a_new_key(void **state)
     assert_int_equal(report->now.count, 1);
     assert_int_equal(report->now.secrets, 2);
     assert_int_equal(report->now.lost, 0);
-    assert_string_equal(report->now.keys[0].id, sw_ring_id(world->ring, 0));
+    assert_string_equal(report->now.keys[0].id, sw_keyring_id(world->ring, 0));
     assert_int_equal(report->now.keys[0].values, 4);
-    assert_int_equal(sw_ring_count(world->ring), 1);
+    assert_int_equal(sw_keyring_count(world->ring), 1);
     assert_opens(fixture, "a");
     assert_opens(fixture, "b");
     (void)snprintf(words, sizeof words,
                    "somebody: sealed 2 of 2 Secrets again, with the key %s; dropped %s",
-                   sw_ring_id(world->ring, 0), before);
+                   sw_keyring_id(world->ring, 0), before);
     assert_string_equal(events(fixture, SW_ROTATION_DONE).words, words);
     assert_int_equal(events(fixture, SW_ROTATION_MADE).count, 1);
 }
@@ -206,10 +206,10 @@ static void without_secrets_there_is_a_new_key_all_the_same(void **state)
     struct fixture *fixture = *state;
     char before[SW_RING_ID_SIZE];
 
-    (void)snprintf(before, sizeof before, "%s", sw_ring_id(world_of(fixture)->ring, 0));
+    (void)snprintf(before, sizeof before, "%s", sw_keyring_id(world_of(fixture)->ring, 0));
     assert_int_equal(rotate(fixture, false, false)->resealed, 0);
-    assert_string_not_equal(sw_ring_id(world_of(fixture)->ring, 0), before);
-    assert_false(sw_ring_has(world_of(fixture)->ring, before));
+    assert_string_not_equal(sw_keyring_id(world_of(fixture)->ring, 0), before);
+    assert_false(sw_keyring_has(world_of(fixture)->ring, before));
 }
 
 /* The daemon ended after the key was made. */
@@ -221,13 +221,13 @@ static void what_was_broken_off_is_done_to_its_end(void **state)
     char newest[SW_RING_ID_SIZE];
 
     make_secret(fixture, "a");
-    assert_int_equal(sw_ring_rotate(world->ring, NULL), SW_OK);
-    (void)snprintf(newest, sizeof newest, "%s", sw_ring_id(world->ring, 0));
+    assert_int_equal(sw_keyring_rotate(world->ring, NULL), SW_OK);
+    (void)snprintf(newest, sizeof newest, "%s", sw_keyring_id(world->ring, 0));
     make_secret(fixture, "b");
     report = rotate(fixture, true, false);
     assert_int_equal(report->resealed, 1); /* The other one was sealed with it when it was made. */
     assert_int_equal(report->dropped_count, 1);
-    assert_string_equal(sw_ring_id(world->ring, 0), newest);
+    assert_string_equal(sw_keyring_id(world->ring, 0), newest);
     assert_int_equal(events(fixture, SW_ROTATION_MADE).count, 0);
     assert_opens(fixture, "a");
     assert_int_equal(rotate(fixture, true, false)->resealed, 0); /* Nothing is left to do. */
@@ -252,18 +252,18 @@ static void values_without_a_key_are_counted(void **state)
 {
     struct fixture *fixture = *state;
     struct world *world = world_of(fixture);
-    struct sw_ring_options options = {.system = sw_system_real()};
-    struct sw_ring *own = world->ring;
+    struct sw_keyring_options options = {.system = sw_system_real()};
+    struct sw_keyring *own = world->ring;
     const struct sw_rotation_report *report;
 
     make_secret(fixture, "a");
-    assert_int_equal(sw_ring_open(&options, &world->ring, NULL, NULL), SW_OK);
+    assert_int_equal(sw_keyring_open(&options, &world->ring, NULL, NULL), SW_OK);
     sw_objects_set_ring(fixture->objects, world->ring);
     report = rotate(fixture, false, false);
     assert_int_equal(report->now.lost, 2);
     assert_int_equal(report->now.secrets, 1);
     assert_non_null(strstr(events(fixture, SW_ROTATION_DONE).words, "2 values have no key here"));
-    sw_ring_free(world->ring);
+    sw_keyring_free(world->ring);
     world->ring = own;
     sw_objects_set_ring(fixture->objects, own);
     assert_opens(fixture, "a");
@@ -279,7 +279,7 @@ static void a_key_that_cannot_be_kept_changes_nothing(void **state)
     world->is_full = true;
     assert_int_equal(begin(fixture, false, false, &err), SW_E_EXHAUSTED);
     assert_non_null(strstr(err.message, "the disk is full"));
-    assert_int_equal(sw_ring_count(world->ring), 1);
+    assert_int_equal(sw_keyring_count(world->ring), 1);
     assert_opens(fixture, "a");
     world->is_full = false;
     assert_int_equal(rotate(fixture, false, false)->resealed, 1);
@@ -297,7 +297,7 @@ static void an_error_in_the_middle_says_how_to_go_on(void **state)
     until(fixture, is_over);
     assert_int_equal(world->rc, SW_E_EXHAUSTED);
     assert_non_null(strstr(world->hint, "rotate --resume"));
-    assert_int_equal(sw_ring_count(world->ring), 2);
+    assert_int_equal(sw_keyring_count(world->ring), 2);
     assert_opens(fixture, "a");
     world->is_full = false;
     assert_int_equal(rotate(fixture, true, false)->dropped_count, 1);

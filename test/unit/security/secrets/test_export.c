@@ -11,19 +11,19 @@
 
 static const struct sw_bytes passphrase = {"correct horse battery", 21};
 static const struct sw_bytes other = {"correct horse batterx", 21};
-static struct sw_ring_options options;
-static struct sw_ring *ring;
+static struct sw_keyring_options options;
+static struct sw_keyring *ring;
 static struct sw_buffer text;
 static struct sw_err err;
 
 static int set_up(void **state)
 {
     (void)state;
-    options = (struct sw_ring_options){.system = sw_system_real()};
+    options = (struct sw_keyring_options){.system = sw_system_real()};
     sw_buffer_init(&text, SW_RING_EXPORT_BYTES_MAX);
-    assert_int_equal(sw_ring_open(&options, &ring, NULL, NULL), SW_OK);
-    assert_int_equal(sw_ring_rotate(ring, NULL), SW_OK);
-    assert_int_equal(sw_ring_export(ring, passphrase, &text, &err), SW_OK);
+    assert_int_equal(sw_keyring_open(&options, &ring, NULL, NULL), SW_OK);
+    assert_int_equal(sw_keyring_rotate(ring, NULL), SW_OK);
+    assert_int_equal(sw_keyring_export(ring, passphrase, &text, &err), SW_OK);
     return 0;
 }
 
@@ -31,14 +31,14 @@ static int tear_down(void **state)
 {
     (void)state;
     sw_buffer_done(&text);
-    sw_ring_free(ring);
+    sw_keyring_free(ring);
     return 0;
 }
 
 static enum sw_rc import(struct sw_bytes bytes, struct sw_bytes with)
 {
-    SW_CLEANUP(sw_ring_freep) struct sw_ring *found = NULL;
-    enum sw_rc rc = sw_ring_import(&options, bytes, with, &found, &err);
+    SW_CLEANUP(sw_keyring_freep) struct sw_keyring *found = NULL;
+    enum sw_rc rc = sw_keyring_import(&options, bytes, with, &found, &err);
 
     assert_int_equal(found != NULL, rc == SW_OK);
     return rc;
@@ -51,18 +51,18 @@ static struct sw_bytes all(void)
 
 static void what_was_exported_comes_back(void **state)
 {
-    SW_CLEANUP(sw_ring_freep) struct sw_ring *found = NULL;
+    SW_CLEANUP(sw_keyring_freep) struct sw_keyring *found = NULL;
     static const struct sw_secret_place place = {"default", "a", "key"};
     struct sw_buffer sealed;
 
     (void)state;
     sw_buffer_init(&sealed, SW_SECRETS_SEALED_MAX + 1);
-    assert_true(sw_ring_is_export(all()));
-    assert_int_equal(sw_ring_import(&options, all(), passphrase, &found, &err), SW_OK);
-    assert_int_equal(sw_ring_count(found), 2);
+    assert_true(sw_keyring_is_export(all()));
+    assert_int_equal(sw_keyring_import(&options, all(), passphrase, &found, &err), SW_OK);
+    assert_int_equal(sw_keyring_count(found), 2);
     for (size_t i = 0; i < 2; i++) {
-        assert_string_equal(sw_ring_id(found, i), sw_ring_id(ring, i));
-        assert_int_equal(sw_ring_made_ns(found, i), sw_ring_made_ns(ring, i));
+        assert_string_equal(sw_keyring_id(found, i), sw_keyring_id(ring, i));
+        assert_int_equal(sw_keyring_made_ns(found, i), sw_keyring_made_ns(ring, i));
     }
     assert_int_equal(sw_secrets_seal(ring, &place, (struct sw_bytes){"value", 5}, &sealed, &err),
                      SW_OK);
@@ -78,8 +78,8 @@ static void no_key_stands_in_it(void **state)
 
     (void)state;
     sw_buffer_init(&plain, SW_RING_BYTES_MAX);
-    sw_ring_print(ring, &plain);
-    assert_false(sw_ring_is_export((struct sw_bytes){plain.data, plain.size}));
+    sw_keyring_print(ring, &plain);
+    assert_false(sw_keyring_is_export((struct sw_bytes){plain.data, plain.size}));
     for (size_t at = 13; at + 64 < plain.size; at++)
         assert_null(memmem(text.data, text.size, plain.data + at, 16));
     sw_secrets_buffer_done(&plain);
@@ -101,10 +101,10 @@ static void a_passphrase_has_some_length(void **state)
     (void)state;
     sw_buffer_init(&out, SW_RING_EXPORT_BYTES_MAX);
     assert_int_equal(
-        sw_ring_export(ring, (struct sw_bytes){words, SW_RING_PASSPHRASE_MIN - 1}, &out, &err),
+        sw_keyring_export(ring, (struct sw_bytes){words, SW_RING_PASSPHRASE_MIN - 1}, &out, &err),
         SW_E_INVALID);
     assert_int_equal(
-        sw_ring_export(ring, (struct sw_bytes){words, SW_RING_PASSPHRASE_MAX + 1}, &out, &err),
+        sw_keyring_export(ring, (struct sw_bytes){words, SW_RING_PASSPHRASE_MAX + 1}, &out, &err),
         SW_E_INVALID);
     assert_int_equal(out.size, 0);
     sw_buffer_done(&out);

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 struct fixture {
-    struct sw_ring *ring;
+    struct sw_keyring *ring;
     struct sw_buffer sealed, value;
     struct sw_err err;
 };
@@ -21,20 +21,20 @@ static const struct sw_secret_place place = {"default", "openai", "api-key"};
 static int set_up(void **state)
 {
     static struct fixture f;
-    const struct sw_ring_options options = {.system = sw_system_real()};
+    const struct sw_keyring_options options = {.system = sw_system_real()};
 
     f = (struct fixture){0};
     sw_buffer_init(&f.sealed, SW_SECRETS_SEALED_MAX + 1);
     sw_buffer_init(&f.value, SW_SECRETS_VALUE_MAX);
     *state = &f;
-    return sw_ring_open(&options, &f.ring, NULL, &f.err);
+    return sw_keyring_open(&options, &f.ring, NULL, &f.err);
 }
 
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    sw_ring_free(f->ring);
+    sw_keyring_free(f->ring);
     sw_buffer_done(&f->sealed);
     sw_secrets_buffer_done(&f->value);
     return 0;
@@ -67,7 +67,7 @@ static void test_what_was_sealed_opens(void **state)
 
     assert_true(sw_secrets_is_sealed(text));
     assert_memory_equal(text, "sealed:1:", 9);
-    assert_memory_equal(text + 9, sw_ring_id(f->ring, 0), SW_RING_ID_SIZE - 1);
+    assert_memory_equal(text + 9, sw_keyring_id(f->ring, 0), SW_RING_ID_SIZE - 1);
     assert_null(strstr(text, "sk-1234"));
     assert_int_equal(open_at(f, &place, text), SW_OK);
     assert_int_equal(f->value.size, 7);
@@ -195,13 +195,13 @@ static void test_texts_that_are_not_sealed(void **state)
 static void test_a_key_that_is_not_there(void **state)
 {
     struct fixture *f = *state;
-    const struct sw_ring_options options = {.system = sw_system_real()};
-    SW_CLEANUP(sw_ring_freep) struct sw_ring *other = NULL;
+    const struct sw_keyring_options options = {.system = sw_system_real()};
+    SW_CLEANUP(sw_keyring_freep) struct sw_keyring *other = NULL;
     const char *text = seal(f, "x", 1);
 
-    assert_int_equal(sw_ring_open(&options, &other, NULL, NULL), SW_OK);
+    assert_int_equal(sw_keyring_open(&options, &other, NULL, NULL), SW_OK);
     assert_int_equal(sw_secrets_open(other, &place, text, &f->value, &f->err), SW_E_NOT_FOUND);
-    assert_non_null(strstr(f->err.message, sw_ring_id(f->ring, 0)));
+    assert_non_null(strstr(f->err.message, sw_keyring_id(f->ring, 0)));
     assert_non_null(strstr(f->err.hint, "import-key"));
 }
 
@@ -219,17 +219,17 @@ static void test_rewrapping_keeps_the_value(void **state)
     assert_memory_equal(again.data, first, again.size);
     assert_int_equal(sw_secrets_id(first, old_id, NULL), SW_OK);
 
-    assert_int_equal(sw_ring_rotate(f->ring, &f->err), SW_OK);
+    assert_int_equal(sw_keyring_rotate(f->ring, &f->err), SW_OK);
     sw_buffer_reset(&again);
     assert_int_equal(sw_secrets_rewrap(f->ring, &place, first, &again, &f->err), SW_OK);
     sw_buffer_put_u8(&again, 0);
     assert_int_equal(sw_secrets_id((const char *)again.data, id, NULL), SW_OK);
-    assert_string_equal(id, sw_ring_id(f->ring, 0));
-    assert_string_equal(old_id, sw_ring_id(f->ring, 1));
+    assert_string_equal(id, sw_keyring_id(f->ring, 0));
+    assert_string_equal(old_id, sw_keyring_id(f->ring, 1));
     /* Behind the wrap all is as it was: of 40 bytes come 53 digits and a part. */
     assert_string_equal((const char *)again.data + 26 + 56, first + 26 + 56);
     assert_int_equal(open_at(f, &place, first), SW_OK);
-    assert_int_equal(sw_ring_drop(f->ring, old_id, &f->err), SW_OK);
+    assert_int_equal(sw_keyring_drop(f->ring, old_id, &f->err), SW_OK);
     assert_int_equal(open_at(f, &place, first), SW_E_NOT_FOUND);
     assert_int_equal(open_at(f, &place, (const char *)again.data), SW_OK);
     assert_memory_equal(f->value.data, "sk-1234", 7);

@@ -7,16 +7,17 @@
 
 struct sealing { /* First, so that it is a fixture as well. */
     struct fixture *fixture;
-    struct sw_ring *ring;
+    struct sw_keyring *ring;
 };
 
 static int secret_setup(void **state)
 {
     static struct sealing sealing;
-    const struct sw_ring_options options = {.system = sw_system_real()};
+    const struct sw_keyring_options options = {.system = sw_system_real()};
     void *fixture = NULL;
 
-    if (fixture_setup(&fixture) != 0 || sw_ring_open(&options, &sealing.ring, NULL, NULL) != SW_OK)
+    if (fixture_setup(&fixture) != 0 ||
+        sw_keyring_open(&options, &sealing.ring, NULL, NULL) != SW_OK)
         return -1;
     sealing.fixture = fixture;
     sw_objects_set_ring(sealing.fixture->objects, sealing.ring);
@@ -30,7 +31,7 @@ static int secret_teardown(void **state)
     void *fixture = sealing->fixture;
 
     (void)fixture_teardown(&fixture);
-    sw_ring_free(sealing->ring);
+    sw_keyring_free(sealing->ring);
     return 0;
 }
 
@@ -79,7 +80,7 @@ static void what_is_written_is_sealed(void **state)
 
     assert_true(sw_secrets_is_sealed(made->spec.data[0].value));
     assert_int_equal(made->status.keys, 2);
-    assert_string_equal(made->status.sealed_with, sw_ring_id(s->ring, 0));
+    assert_string_equal(made->status.sealed_with, sw_keyring_id(s->ring, 0));
     assert_string_equal(opened(s, "a", "x"), "CANARY-1");
     assert_string_equal(opened(s, "a", "y"), "");
 }
@@ -174,9 +175,9 @@ static void after_a_rotation_a_write_seals_with_the_newest_key(void **state)
     struct sw_api_secret *made =
         must(s->fixture, sw_objects_apply, secret_of(s, "a", "\"x\":\"one\""));
 
-    assert_int_equal(sw_ring_rotate(s->ring, NULL), SW_OK);
+    assert_int_equal(sw_keyring_rotate(s->ring, NULL), SW_OK);
     struct sw_api_secret *again = must(s->fixture, sw_objects_update, made);
-    assert_string_equal(again->status.sealed_with, sw_ring_id(s->ring, 0));
+    assert_string_equal(again->status.sealed_with, sw_keyring_id(s->ring, 0));
     assert_true(again->metadata.resource_version > made->metadata.resource_version);
     made = must(s->fixture, sw_objects_apply, secret_of(s, "a", "\"x\":\"one\""));
     assert_int_equal(made->metadata.resource_version, again->metadata.resource_version);
@@ -189,11 +190,11 @@ static void values_without_a_key(void **state)
     struct sealing *s = *state;
     struct sw_api_secret *made =
         must(s->fixture, sw_objects_apply, secret_of(s, "a", "\"x\":\"one\""));
-    const struct sw_ring_options options = {.system = sw_system_real()};
-    struct sw_ring *other = NULL;
+    const struct sw_keyring_options options = {.system = sw_system_real()};
+    struct sw_keyring *other = NULL;
 
-    assert_int_equal(sw_ring_open(&options, &other, NULL, NULL), SW_OK);
-    sw_ring_free(s->ring);
+    assert_int_equal(sw_keyring_open(&options, &other, NULL, NULL), SW_OK);
+    sw_keyring_free(s->ring);
     s->ring = other;
     sw_objects_set_ring(s->fixture->objects, s->ring);
     assert_int_equal(sw_api_pair_put(&made->metadata.labels, &made->metadata.labels_count, "a", "b",
@@ -201,7 +202,7 @@ static void values_without_a_key(void **state)
                      SW_OK);
     struct sw_api_secret *labelled = must(s->fixture, sw_objects_update, made);
     assert_string_equal(labelled->spec.data[0].value, made->spec.data[0].value);
-    assert_string_not_equal(labelled->status.sealed_with, sw_ring_id(s->ring, 0));
+    assert_string_not_equal(labelled->status.sealed_with, sw_keyring_id(s->ring, 0));
     (void)must(s->fixture, sw_objects_apply, secret_of(s, "a", "\"x\":\"two\""));
     assert_string_equal(opened(s, "a", "x"), "two");
 }
@@ -226,7 +227,7 @@ static void a_status_that_is_written_is_not_believed(void **state)
     made->status.sealed_with = "other";
     struct sw_api_secret *again = must(s->fixture, sw_objects_update_status, made);
     assert_int_equal(again->status.keys, 1);
-    assert_string_equal(again->status.sealed_with, sw_ring_id(s->ring, 0));
+    assert_string_equal(again->status.sealed_with, sw_keyring_id(s->ring, 0));
 }
 
 static void many_large_values(void **state)
