@@ -1,10 +1,12 @@
 # The front door. `make help` says what there is. CMake and Ninja do the work behind it, in build/.
-# Set on the command line: BUILD (folder), PREFIX and DESTDIR (install), JOBS, WERROR=1,
+# Set on the command line: BUILD (folder), PREFIX and DESTDIR (install), JOBS, TEST_JOBS, WERROR=1,
 # WASMTIME_DIR (an official Wasmtime C API release instead of the pinned one),
 # SWARM_SETUP=skip (install nothing).
 BUILD ?= build
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
+# Tests wait a good part of their time: of a daemon, a clock or a disk.
+TEST_JOBS ?= $(shell expr $(JOBS) + $(JOBS) / 2)
 FUZZ_SECONDS ?= 60
 SIM_SEEDS ?= 1-500
 SW_MINUTES ?= 60
@@ -52,7 +54,7 @@ run: all ## Start a swarm on this machine, ask it a question, and stay until Ctr
 	@tools/run.sh $(BUILD)
 
 test: everything ## Run all tests; the last line is "N passed, N failed, N skipped"
-	@tools/test/run --build $(BUILD) --jobs $(JOBS) $(TEST_OPTIONS)
+	@tools/test/run --build $(BUILD) --jobs $(TEST_JOBS) $(TEST_OPTIONS)
 
 test-chaos: everything ## Run the long tests of kills, broken disks and hostile agents (about an hour)
 	@tools/test/run --build $(BUILD) --jobs 1 --configuration chaos --label '^chaos$$' $(TEST_OPTIONS)

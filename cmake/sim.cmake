@@ -12,7 +12,7 @@ target_compile_definitions(sim PRIVATE SW_TEST_BUILD="${CMAKE_BINARY_DIR}")
 add_dependencies(sim guest_test_sim guest_test_sim_moved guest_test_sim_kept)
 
 # Some seeds with all tests, one of them twice: the same seed is the same run. `make sim` runs many.
-add_test(NAME sim_seeds COMMAND sim --seeds 1-40 --jobs 2)
+add_test(NAME sim_seeds COMMAND sim --seeds 1-24 --jobs 2)
 add_test(NAME sim_again COMMAND sim --seed 1 --twice)
 foreach(name IN ITEMS sim_seeds sim_again)
   sw_test_properties(${name} ${CMAKE_SOURCE_DIR}/test/sim/main.c sim 300)

@@ -15,7 +15,7 @@ from waiting import wait_for
 
 DATA = os.path.join(os.environ["XDG_DATA_HOME"], "swarm")
 AGENTS = ("hot", "cold", "warm", "cool")  # Of their Pods every other one has the same worker.
-PAIRS, ROUNDS, QUIET_S = 3, 20000, 12
+PAIRS, ROUNDS, QUIET_S = 3, 20000, 6
 STEPS = 20000000  # Of a segment, at most;
 SEGMENT_S = 0.04  # and for how long: some twenty times what it takes to be set aside.
 MOVE_S = 150  # A Pod that could not go in time is tried again after a minute.

@@ -130,7 +130,7 @@ class Wave:
     def count(self, status):
         self.answers += 1
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        if self.kill_at and self.answers >= self.kill_at[0]:
+        if self.kill_at and self.answers >= self.kill_at[0] and self.up.is_set():
             self.kill_at.pop(0)
             self.kills += 1
             self.up.clear()
@@ -153,9 +153,10 @@ class Wave:
         client.close()
 
     async def go(self):
-        killer = asyncio.create_task(self.killer())
-        await asyncio.gather(*(self.caller() for _ in range(CALLERS)))
-        killer.cancel()
+        async with asyncio.TaskGroup() as group:  # Whichever fails ends all.
+            killer = group.create_task(self.killer())
+            await asyncio.gather(*(self.caller() for _ in range(CALLERS)))
+            killer.cancel()
 
     def spent_nano(self, client):
         status = client.get(f"/namespaces/{self.space}/budgets/all").get("status", {})
