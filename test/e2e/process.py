@@ -90,7 +90,7 @@ class Process(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.client.close()
-        assert cls.daemon.end() == 0
+        cls.daemon.end()
 
     def ask(self, to, body=b"", status=200):
         answers = []

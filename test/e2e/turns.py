@@ -49,7 +49,7 @@ class Turns(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.client.close()
-        assert cls.daemon.end() == 0
+        cls.daemon.end()
 
     def ask(self, to, body="", status=200, client=None):
         answers = []

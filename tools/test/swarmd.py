@@ -135,10 +135,14 @@ class Daemon:
             return None
 
     def end(self, number=signal.SIGTERM):
-        """Send the signal; the status that swarmd ended with."""
+        """Send the signal; the status that swarmd ended with. One that lives and is asked to stop
+        must do so cleanly."""
+        is_asked = number == signal.SIGTERM and self.process.poll() is None
         self.process.send_signal(number)
         status = self.process.wait(timeout=60)
         self.process.stdout.close()
+        if is_asked and status != 0:
+            raise AssertionError(f"swarmd did not stop cleanly: status {status}; see {self.log}")
         return status
 
 

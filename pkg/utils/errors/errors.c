@@ -22,7 +22,7 @@ static const struct {
     [10] = {"ABORTED", 409, "Somebody else changed it first; read again and retry."},
     [11] = {"OUT_OF_RANGE", 410, "That part of the history is no longer kept."},
     [12] = {"UNIMPLEMENTED", 501, "This server does not offer that."},
-    [13] = {"INTERNAL", 500, "The server broke a promise of its own."},
+    [13] = {"INTERNAL", 500, "The server, or the agent that was asked, failed; logs say more."},
     [14] = {"UNAVAILABLE", 503, "Not now; try again later."},
     [15] = {"DATA_LOSS", 500, "Data is damaged or not in the promised format."},
     [16] = {"UNAUTHENTICATED", 401, "No acceptable client identity was shown."},

@@ -44,7 +44,8 @@ struct asked { /* A call of a model; a ticket until it is answered. */
     struct sw_buffer got; /* Of a stream: from byte `base` on, what may be asked for again. */
     uint64_t base;
     struct next *next;
-    uint64_t used_ms;                      /* When somebody asked for it last. */
+    uint64_t used_ms;                      /* When somebody asked for it last, */
+    uint32_t keep_ms;                      /* and how long it is kept after that. */
     char provider[SW_SERVICE_KEY_MAX + 8]; /* That answers; "": not known, or too long. */
     uint8_t name_size;
     uint16_t who_size;
@@ -151,7 +152,7 @@ static void on_sweep(void *ctx)
         struct asked *asked = SW_LIST_ITEM(node, struct asked, node);
 
         if (!asked->is_stream || asked->done != NULL || asked->next != NULL ||
-            now - asked->used_ms < SW_MODEL_STREAM_IDLE_MS)
+            now - asked->used_ms < asked->keep_ms)
             continue;
         if (asked->call != NULL) /* Its agent has gone, or forgot it. */
             sw_model_cancel(asked->call);
@@ -267,6 +268,7 @@ static enum sw_rc start(void *ctx, const struct sw_service_call *call, sw_servic
     asked->services = services;
     asked->done = done;
     asked->done_ctx = done_ctx;
+    asked->keep_ms = SW_MODEL_STREAM_IDLE_MS;
     asked->name_size = (uint8_t)call->key.size;
     memcpy(asked->name, call->key.data, call->key.size);
     sw_buffer_init(&asked->got, 2 * ANSWER_BYTES_MAX);
@@ -340,6 +342,7 @@ static enum sw_rc next_start(void *ctx, const struct sw_service_call *call, sw_s
     *asked->next =
         (struct next){.asked = asked, .after = after, .done = done, .done_ctx = done_ctx};
     *ret_ticket = asked->next;
+    asked->keep_ms = SW_MODEL_STREAM_IDLE_MS;
     sw_buffer_consume(&asked->got, (size_t)(after - asked->base)); /* It was read. */
     asked->base = after;
     if (asked->call != NULL && asked->got.size <= PIECE_BYTES_MAX)
@@ -355,6 +358,8 @@ static void next_cancel(void *ctx, void *ticket)
 
     (void)ctx;
     next->asked->next = NULL;
+    next->asked->used_ms = sw_loop_now_ms(next->asked->services->loop);
+    next->asked->keep_ms = SW_MODEL_STREAM_LEFT_MS;
     free(next);
 }
 

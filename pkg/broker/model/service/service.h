@@ -10,7 +10,8 @@
  * events, with the type SW_MODEL_EVENTS_TYPE, or SW_MODEL_LAST_TYPE for the last one. Each is a
  * call of its own with a record of its own, so that a replay makes none of them. Threads: the
  * loop's.  I/O: none of its own. Limits: SW_MODEL_STREAMS_MAX at once, each kept for
- * SW_MODEL_STREAM_IDLE_MS while nobody asks. */
+ * SW_MODEL_STREAM_IDLE_MS while nobody asks, and SW_MODEL_STREAM_LEFT_MS after an instance that
+ * waited for more of it has gone; then its provider is left. */
 #pragma once
 #include "pkg/broker/model/model.h"
 #include "pkg/broker/service/service.h"
@@ -20,6 +21,7 @@
 #define SW_MODEL_LAST_TYPE "text/event-stream; last"
 #define SW_MODEL_STREAMS_MAX 65536u
 #define SW_MODEL_STREAM_IDLE_MS 60000u
+#define SW_MODEL_STREAM_LEFT_MS 2000u
 
 struct sw_model_services; /* Opaque. */
 
