@@ -44,7 +44,9 @@ function(sw_test_properties name file label default_timeout_s)
   endif()
   math(EXPR timeout_s "${timeout_s} * ${test_timeout_factor}")
   math(EXPR ctest_timeout_s "${timeout_s} + 20") # tools/test/isolate ends a script before that.
+  # COST: who may take long begins early, also where no run before has told what each takes.
   set_tests_properties(${name} PROPERTIES LABELS "${label};${labels}" TIMEOUT ${ctest_timeout_s}
+                       COST ${timeout_s}
                        SKIP_RETURN_CODE 77
                        ENVIRONMENT "SW_TIMEOUT_S=${timeout_s};${test_environment}")
   if(serial)

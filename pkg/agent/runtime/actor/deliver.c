@@ -100,7 +100,11 @@ static struct sw_instance *make_instance(struct sw_worker *worker, struct sw_pod
     }
     if (!pod->config.is_keyed || message->key.size == 0 || !has_slot) {
         park(worker, pod, message,
-             &(struct sw_refusal){SW_E_NOT_FOUND, "NoSuchInstance", "no such instance"});
+             &(struct sw_refusal){SW_E_NOT_FOUND, "NoSuchInstance",
+                                  pod->config.is_keyed
+                                      ? "no such instance"
+                                      : "no such instance: an Agent without `keyed: true` has its "
+                                        "replicas, 0 and up, and no others"});
         return NULL;
     }
     if (sw_pod_count(pod) >= pod->config.instances_max) {
