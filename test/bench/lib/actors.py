@@ -10,6 +10,7 @@ import time
 
 import figures
 import peers
+import waits
 from daemon import Failure, output_of
 
 PAIRS, ROUND_TRIPS, BODY_BYTES = 100, 20000, 128
@@ -268,9 +269,10 @@ def wait(run):
     """Calls are so long that all have begun theirs before the first ends."""
     if run.is_quick:
         wait_for(run, run.many(INSTANCES), 2, 2)
-        return
-    wait_for(run, INSTANCES, 10, 30)
-    wait_for(run, MILLION, 25, 30)
+    else:
+        wait_for(run, INSTANCES, 10, 30)
+        wait_for(run, MILLION, 25, 30)
+    waits.wait_for_model(run, run.many(INSTANCES))
 
 
 WORKLOADS = {"pairs": pairs, "fan": fan, "durable": durable, "wait": wait}

@@ -182,10 +182,10 @@ class Daemon:
                 return sum(map(int, rest.split()[11:13])) / os.sysconf("SC_CLK_TCK")
         raise Failure("there is no agent host")
 
-    def memory_bytes(self):
-        """The sum of the proportional set sizes of all its processes."""
+    def memory_bytes(self, processes=None):
+        """The sum of the proportional set sizes of all its processes, or of some."""
         total = 0
-        for pid in self.processes():
+        for pid in processes or self.processes():
             with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
                 total += sum(1024 * int(line.split()[1]) for line in file
                              if line.startswith("Pss:"))

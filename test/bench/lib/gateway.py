@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+import urllib.request
 
 import figures
 import proxies
@@ -22,13 +23,18 @@ WORK = ((1, 5000), (64, 60000))  # Connections, with one request each under way;
 
 
 class Model:
-    """bench-load as a model; its address is `place`."""
+    """bench-load as a model; its address is `place`. hold: it answers when it is told to."""
 
-    def __init__(self, daemon):
-        self.process = subprocess.Popen(daemon.load_words("upstream"), stdout=subprocess.PIPE,
-                                        text=True)
+    def __init__(self, daemon, hold=0):
+        self.process = subprocess.Popen(daemon.load_words("upstream", hold=hold),
+                                        stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().strip()
         self.place = self.url.removeprefix("http://")
+
+    def ask(self, path, body=None):
+        """What it says of itself: /held, and /release with a body."""
+        with urllib.request.urlopen(self.url + path, data=body) as answer:
+            return json.load(answer)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -36,7 +42,7 @@ class Model:
         self.process.stdout.close()
 
 
-def provide(daemon, model):
+def provide(daemon, model, **spec):
     price = {"inputPerMillion": "0.15", "outputPerMillion": "0.60"}
     objects = [
         {"apiVersion": "swarm/v1", "kind": "Secret", "metadata": {"name": "bench"},
@@ -46,7 +52,7 @@ def provide(daemon, model):
         {"apiVersion": "swarm/v1", "kind": "ModelProvider", "metadata": {"name": "bench"},
          "spec": {"protocol": "openai", "baseURL": model.url + "/v1",
                   "apiKey": {"namespace": "default", "secret": "bench", "key": "key"},
-                  "models": [{"name": "bench", "price": price}]}}]
+                  "models": [{"name": "bench", "price": price}], **spec}}]
     for number, each in enumerate(objects):
         path = os.path.join(daemon.folder, f"model-{number}.json")
         with open(path, "w", encoding="utf-8") as file:

@@ -1,9 +1,6 @@
 /* `chat`: each worker asks a model over a connection of its own, and looks whether what comes back
- * is what it said. `upstream`: the model, which says at once what was said to it, until it is
- * killed; it prints its address. */
+ * is what it said. */
 #include "test/bench/load/load.h"
-
-#include "pkg/communication/protocol/server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +8,6 @@
 
 #define PATH_SIZE 256
 #define BODY_SIZE 4096
-#define CONTENT "\"content\":\""
 
 struct worker {
     struct load *load;
@@ -125,50 +121,4 @@ bool load_chat(struct load *load)
         sw_http_client_free(workers[i].client);
     free(workers);
     return is_good;
-}
-
-/* --- The model ------------------------------------------------------------------------------- */
-
-static void answer(void *ctx, struct sw_http_request *request)
-{
-    const char *end = (const char *)request->body.data + request->body.size;
-    const char *said = NULL, *at, *quote;
-    char text[BODY_SIZE];
-    int size;
-
-    (void)ctx;
-    for (at = request->body.data;
-         at != NULL && (at = memmem(at, (size_t)(end - at), CONTENT, sizeof CONTENT - 1)) != NULL;)
-        said = at += sizeof CONTENT - 1;
-    quote = said == NULL ? NULL : memchr(said, '"', (size_t)(end - said));
-    if (quote == NULL) {
-        sw_http_respond_text(request, 400, "text/plain", sw_bytes_of_text("what?"));
-        return;
-    }
-    size = snprintf(
-        text, sizeof text,
-        "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":"
-        "\"bench\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%.*"
-        "s\","
-        "\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":"
-        "{\"prompt_tokens\":24,\"completion_tokens\":20,\"total_tokens\":44}}",
-        quote - said > 2048 ? 2048 : (int)(quote - said), said);
-    sw_http_respond_text(request, 200, "application/json", (struct sw_bytes){text, (size_t)size});
-}
-
-bool load_upstream(struct load *load)
-{
-    const struct sw_http_server_options options = {.loop = load->loop,
-                                                   .system = load->system,
-                                                   .address = "127.0.0.1:0",
-                                                   .handler = {.handle = answer}};
-    struct sw_http_server *server = NULL;
-
-    if (sw_http_server_new(&options, &server, &load->failure) != SW_OK)
-        return false;
-    (void)printf("http://127.0.0.1:%u\n", (unsigned)sw_http_server_port(server));
-    (void)fflush(stdout);
-    sw_loop_run(load->loop);
-    sw_http_server_free(server);
-    return false;
 }

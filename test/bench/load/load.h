@@ -26,6 +26,8 @@ struct load_options {   /* From the command line, as NAME=VALUE. */
                          * has in the end besides our own. */
     size_t watchers;    /* For `watch`. */
     size_t objects;     /* For `list`: how many must be there. */
+    size_t hold;        /* For `upstream`: not 0: it answers when it is told to, and is asked what
+                         * begins with a number below this, each once. */
     size_t count;       /* Calls in all that are measured. */
     size_t warm;        /* Calls made before, in the same way. */
     size_t size;        /* Bytes of an object or of a message's body. */

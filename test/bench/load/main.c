@@ -38,7 +38,7 @@ static bool take_option(struct load_options *options, const char *word)
                  {"count=", &options->count, NULL},       {"warm=", &options->warm, NULL},
                  {"size=", &options->size, NULL},         {"expect=", &options->expect, NULL},
                  {"near=", &options->near, NULL},         {"text=", NULL, &options->text},
-                 {"direct=", NULL, &options->direct}};
+                 {"direct=", NULL, &options->direct},     {"hold=", &options->hold, NULL}};
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t size = strlen(known[i].name);
