@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define TICK_MS 1000u
 #define HOST_CONNECTIONS_MAX 128u /* Of what agents ask one host for. */
@@ -23,12 +24,27 @@ static void on_event(void *ctx, const char *provider, bool is_warning, const cha
     sw_broker_controller_on_event(broker->controller, provider, is_warning, reason, words);
 }
 
-static enum sw_rc models_start(struct broker *broker, struct sw_err *err)
+/* Of calls at providers at once: each may need a connection, and others need files, too. */
+static unsigned asking_max(const struct sw_settings *settings)
+{
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+    rlim_t most;
+
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    most = limit.rlim_cur == RLIM_INFINITY ? UINT32_MAX : limit.rlim_cur / 4 * 3;
+    return (unsigned)(settings->models.concurrency < most ? settings->models.concurrency : most);
+}
+
+static enum sw_rc models_start(struct broker *broker, const struct sw_settings *settings,
+                               struct sw_err *err)
 {
     struct sw_models_options options = {.loop = broker->loop,
                                         .system = broker->system,
                                         .outbound = broker->outbound,
                                         .ledger = broker->ledger,
+                                        .calls_max = (uint32_t)settings->models.requests_max,
+                                        .asking_max = asking_max(settings),
+                                        .bytes_max = settings->models.bytes_max,
                                         .ctx = broker,
                                         .on_event = on_event};
     enum sw_rc rc = sw_models_new(&options, &broker->models, err);
@@ -132,10 +148,12 @@ static enum sw_rc guard_start(struct broker *broker, struct sw_err *err)
     return rc;
 }
 
-enum sw_rc broker_start(struct broker *broker, const char *data_folder, struct sw_err *err)
+enum sw_rc broker_start(struct broker *broker, const struct sw_settings *settings,
+                        struct sw_err *err)
 {
     char folder[SW_PATH_MAX];
-    struct sw_outbound_options outbound = {.loop = broker->loop};
+    struct sw_outbound_options outbound = {.loop = broker->loop,
+                                           .connections_max = asking_max(settings)};
     struct sw_ledger_options ledger = {.loop = broker->loop,
                                        .system = broker->system,
                                        .folder = folder,
@@ -143,7 +161,7 @@ enum sw_rc broker_start(struct broker *broker, const char *data_folder, struct s
     enum sw_rc rc = sw_delay_new(broker->loop, broker->system, &broker->delay, err);
     struct sw_service delay;
 
-    (void)snprintf(folder, sizeof folder, "%s/ledger", data_folder);
+    (void)snprintf(folder, sizeof folder, "%s/ledger", settings->data_folder);
     broker->services = sw_services_new();
     broker->tick = sw_timer_new(broker->loop, on_tick, broker);
     if (rc == SW_OK && (broker->services == NULL || broker->tick == NULL))
@@ -159,7 +177,7 @@ enum sw_rc broker_start(struct broker *broker, const char *data_folder, struct s
         rc = err->rc;
     }
     if (rc == SW_OK)
-        rc = models_start(broker, err);
+        rc = models_start(broker, settings, err);
     if (rc == SW_OK)
         rc = http_start(broker, err);
     if (rc == SW_OK)

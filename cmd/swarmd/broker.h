@@ -8,6 +8,7 @@
 #include "pkg/broker/model/front/front.h"
 #include "pkg/broker/model/service/service.h"
 #include "pkg/broker/service/delay.h"
+#include "pkg/config/validator/settings.h"
 #include "pkg/controller/broker/controller.h"
 #include "pkg/controller/webhooks/controller.h"
 #include "pkg/metrics/collector/collector.h"
@@ -45,9 +46,9 @@ struct broker { /* In the order in which they are made. */
     struct sw_series *of_loops[BROKER_OF_LOOPS_MAX + 2];
 };
 
-/* Open the ledger below data_folder and have services for agents. The fields down to objects
+/* Open the ledger below the folder of data and have services for agents. The fields down to objects
  * are set before. Errors as those of the rooms. */
-SW_MUST_CHECK enum sw_rc broker_start(struct broker *broker, const char *data_folder,
+SW_MUST_CHECK enum sw_rc broker_start(struct broker *broker, const struct sw_settings *settings,
                                       struct sw_err *err);
 /* Register its figures; they are read from a view whenever the collector is.
  * SW_E_EXHAUSTED: no memory. */

@@ -489,7 +489,7 @@ static enum sw_rc services_make(struct daemon *daemon, struct sw_err *err)
     daemon->broker.ring = daemon->ring;
     daemon->broker.timeline = daemon->lineage.timeline;
     daemon->broker.objects = daemon->objects;
-    return broker_start(&daemon->broker, daemon->settings->data_folder, err);
+    return broker_start(&daemon->broker, daemon->settings, err);
 }
 
 static enum sw_rc processes_start(struct daemon *daemon, struct sw_err *err)

@@ -14,7 +14,7 @@ import forge  # pylint: disable=wrong-import-position
 from daemon import Daemon, Failure  # pylint: disable=wrong-import-position
 
 CASES = {"idle": 3, "apply": 4, "store": 10, "request": 4, "pairs": 2, "fan": 2, "durable": 5,
-         "recover": 5, "start": 4, "wait": 1, "spawn": 4, "wake": 4,
+         "recover": 5, "start": 4, "wait": 3, "spawn": 4, "wake": 4,
          "replay": 1, "compute": 21, "gateway": 2, "transcript": 1}
 failed = 0
 

@@ -67,7 +67,7 @@ void sw_model_tell_end(struct sw_model_call *call, enum sw_rc rc, const struct s
 
 static void tell_failure(struct sw_model_call *call)
 {
-    const struct call_failure *failure = &call->failure;
+    const struct call_failure *failure = &call->told->failure;
     const struct sw_model_provider *spec =
         call->routes_count == 0 ? NULL : &call->routes[call->at].spec->value;
     bool is_relayed = call->is_headed && call->relay != NULL;
@@ -86,7 +86,7 @@ static void tell_failure(struct sw_model_call *call)
         return;
     if (!sw_model_tell_bytes(call, (struct sw_bytes){call->out.data, call->out.size}))
         return;
-    sw_model_tell_end(call, failure->rc, &call->err);
+    sw_model_tell_end(call, failure->rc, &call->told->err);
 }
 
 static void tell_cached(struct sw_model_call *call)
@@ -107,7 +107,7 @@ void sw_models_tell(void *ctx)
         struct sw_model_call *call = SW_LIST_ITEM(first, struct sw_model_call, poor);
 
         sw_list_remove(first);
-        if (call->failure.rc == SW_OK)
+        if (call->told == NULL)
             tell_cached(call);
         else
             tell_failure(call);
@@ -125,12 +125,46 @@ static void tell_later(struct sw_model_call *call)
     sw_timer_start(models->tell_timer, 0);
 }
 
+/* Instead of a failure for which there was no memory. */
+static struct call_told no_memory = {
+    .failure = {.rc = SW_E_EXHAUSTED, .error = {.status = 503, .message = "no memory for a call"}},
+    .err = {.rc = SW_E_EXHAUSTED, .message = "no memory for a call"}};
+
+void sw_model_told_free(struct sw_model_call *call)
+{
+    if (call->told != &no_memory)
+        free(call->told);
+    call->told = NULL;
+}
+
+static void fail(struct sw_model_call *call, const struct call_failure *failure,
+                 const struct sw_err *err)
+{
+    sw_model_told_free(call);
+    call->told = malloc(sizeof *call->told);
+    if (call->told == NULL)
+        call->told = &no_memory;
+    else
+        *call->told = (struct call_told){*failure, *err};
+    tell_later(call);
+}
+
 void sw_model_fail(struct sw_model_call *call, enum sw_rc rc, const struct sw_wire_error *error,
                    uint64_t retry_ms)
 {
-    call->failure = (struct call_failure){.rc = rc, .retry_ms = retry_ms, .error = *error};
-    (void)sw_err_set(&call->err, rc, "%s", error->message);
-    tell_later(call);
+    struct call_failure failure = {.rc = rc, .retry_ms = retry_ms, .error = *error};
+    struct sw_err err = {0};
+
+    (void)sw_err_set(&err, rc, "%s", error->message);
+    fail(call, &failure, &err);
+}
+
+void sw_model_fail_with(struct sw_model_call *call, const struct sw_err *err)
+{
+    struct call_failure failure = {.rc = err->rc, .retry_ms = call->said_retry_ms};
+
+    sw_wire_error_of(err, &failure.error);
+    fail(call, &failure, err);
 }
 
 bool sw_model_from_cache(struct sw_model_call *call)
@@ -243,6 +277,16 @@ static enum sw_rc send_request(struct sw_model_call *call, struct sw_err *err)
     return rc;
 }
 
+/* What was gathered of another attempt, and its room. */
+static void forget_answer(struct sw_model_call *call)
+{
+    sw_buffer_done(&call->got);
+    if (call->answer_bytes > 0)
+        sw_model_room_shrink(&call->models->room, call->share, call->answer_bytes);
+    call->held_bytes -= call->answer_bytes;
+    call->answer_bytes = 0;
+}
+
 void sw_model_ask(struct sw_model_call *call)
 {
     const struct call_route *route = &call->routes[call->at];
@@ -262,7 +306,7 @@ void sw_model_ask(struct sw_model_call *call)
     sw_wire_relay_free(call->relay);
     call->relay = NULL;
     sw_buffer_reset(&call->body);
-    sw_buffer_done(&call->got);
+    forget_answer(call);
     sw_buffer_init(&call->got, sw_wire_request_view(call->request)->protocol == SW_WIRE_EMBEDDINGS
                                    ? SW_WIRE_EMBEDDINGS_BYTES_MAX
                                    : SW_WIRE_ANSWER_BYTES_MAX);
@@ -328,6 +372,7 @@ static void on_head(void *ctx, struct sw_transfer *transfer, int status)
     const struct call_route *route = &call->routes[call->at];
     const struct sw_system *system = call->models->options.system;
     struct sw_wire_relay *relay = NULL;
+    struct sw_err err = {0};
 
     call->status = status;
     call->said_retry_ms = retry_ms(transfer, system);
@@ -336,7 +381,7 @@ static void on_head(void *ctx, struct sw_transfer *transfer, int status)
                                (system->monotonic_ns(system->ctx) - call->asked_ns) / NS_PER_US);
     if (status == 200 && is_event_stream(transfer) &&
         sw_wire_request_view(call->request)->is_stream &&
-        sw_wire_relay_new(call->request, route->protocol, &relay, &call->err) == SW_OK)
+        sw_wire_relay_new(call->request, route->protocol, &relay, &err) == SW_OK)
         call->relay = relay;
 }
 
@@ -370,6 +415,16 @@ static void broken(struct sw_model_call *call, const struct sw_err *err, bool ma
     sw_model_attempt_failed(call, &failure);
 }
 
+/* There is no room for what came, which is not the provider's fault, and no other one's matter. */
+static void no_room(struct sw_model_call *call, const struct sw_err *err)
+{
+    struct call_failure failure = {.rc = err->rc, .is_clients = true};
+
+    sw_wire_error_of(err, &failure.error);
+    attempt_over(call, true, NULL);
+    sw_model_attempt_failed(call, &failure);
+}
+
 /* Some providers quote what they were sent: nobody is told of a key. */
 static void hide_key(const struct sw_model_call *call, struct sw_wire_error *error)
 {
@@ -397,6 +452,33 @@ static void relay_broken(struct sw_model_call *call, struct sw_err *err)
     sw_model_attempt_failed(call, &failure);
 }
 
+/* Part of an answer that is told when it is whole. */
+static void gather(struct sw_model_call *call, struct sw_transfer *transfer, struct sw_bytes bytes)
+{
+    size_t most = call->status == 200 ? call->got.size_max : SW_MODEL_ERROR_BYTES_MAX;
+    struct sw_err err = {0};
+    enum sw_rc rc;
+
+    if (call->status != 200 && call->got.size + bytes.size > most)
+        return; /* Of an error its beginning is enough. */
+    rc = call->got.size + bytes.size <= most
+             ? sw_model_room_grow(&call->models->room, call->share, bytes.size, true, &err)
+             : sw_err_set(&err, SW_E_UNAVAILABLE,
+                          "the answer of provider %s is larger than %zu bytes",
+                          call->routes[call->at].spec->value.name, most);
+    if (rc == SW_OK) {
+        call->held_bytes += bytes.size;
+        call->answer_bytes += bytes.size;
+        sw_buffer_put(&call->got, bytes.data, bytes.size);
+        return;
+    }
+    sw_outbound_cancel(transfer);
+    if (rc == SW_E_EXHAUSTED)
+        no_room(call, &err);
+    else
+        broken(call, &err, false);
+}
+
 static void on_body(void *ctx, struct sw_transfer *transfer, struct sw_bytes bytes)
 {
     struct sw_model_call *call = ctx;
@@ -404,17 +486,7 @@ static void on_body(void *ctx, struct sw_transfer *transfer, struct sw_bytes byt
     enum sw_rc rc;
 
     if (call->relay == NULL) {
-        size_t most = call->status == 200 ? call->got.size_max : SW_MODEL_ERROR_BYTES_MAX;
-
-        if (call->got.size + bytes.size <= most) {
-            sw_buffer_put(&call->got, bytes.data, bytes.size);
-        } else if (call->status == 200) { /* Of an error its beginning is enough. */
-            sw_outbound_cancel(transfer);
-            (void)sw_err_set(&err, SW_E_UNAVAILABLE,
-                             "the answer of provider %s is larger than %zu bytes",
-                             call->routes[call->at].spec->value.name, most);
-            broken(call, &err, false);
-        }
+        gather(call, transfer, bytes);
         return;
     }
     sw_buffer_reset(&call->out);

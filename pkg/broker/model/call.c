@@ -22,7 +22,8 @@ void sw_model_call_free(struct sw_model_call *call)
     sw_heap_remove(&call->models->due, &call->entry);
     sw_list_remove(&call->node);
     sw_list_remove(&call->poor);
-    call->models->calls_count--;
+    if (call->share != NULL)
+        sw_model_room_leave(&call->models->room, call->share, call->held_bytes);
     sw_wire_relay_free(call->relay);
     sw_wire_request_free(call->request);
     for (uint32_t i = 0; i < call->routes_count; i++) {
@@ -33,6 +34,7 @@ void sw_model_call_free(struct sw_model_call *call)
     sw_buffer_done(&call->body);
     sw_buffer_done(&call->got);
     sw_buffer_done(&call->out);
+    sw_model_told_free(call);
     free(call);
 }
 
@@ -101,7 +103,6 @@ static struct sw_model_call *call_new(struct sw_models *models,
     sw_buffer_init(&call->got, SW_WIRE_ANSWER_BYTES_MAX);
     sw_buffer_init(&call->out, 2 * SW_WIRE_EMBEDDINGS_BYTES_MAX);
     sw_list_add(&models->calls, &call->node);
-    models->calls_count++;
     return call;
 }
 
@@ -122,6 +123,27 @@ static enum sw_rc call_name(struct sw_model_call *call, const struct sw_model_re
     return SW_OK;
 }
 
+/* It holds its request as it is read and as it is sent. */
+static enum sw_rc call_read(struct sw_model_call *call, const struct sw_model_request *request,
+                            struct sw_err *err)
+{
+    struct model_room *room = &call->models->room;
+    uint64_t bytes = sizeof *call + 2 * (uint64_t)request->body.size;
+    enum sw_rc rc = sw_model_room_enter(room, call->name_space, bytes, &call->share, err);
+
+    if (rc != SW_OK)
+        return rc;
+    call->held_bytes = bytes;
+    rc = sw_wire_request_read(request->protocol, request->body, &call->request, err);
+    if (rc != SW_OK)
+        return rc;
+    bytes = sw_wire_request_values_bytes(call->request);
+    rc = sw_model_room_grow(room, call->share, bytes, false, err);
+    if (rc == SW_OK)
+        call->held_bytes += bytes;
+    return rc;
+}
+
 enum sw_rc sw_models_start(struct sw_models *models, const struct sw_model_request *request,
                            const struct sw_model_handler *handler, struct sw_model_call **ret_call,
                            struct sw_err *err)
@@ -131,15 +153,12 @@ enum sw_rc sw_models_start(struct sw_models *models, const struct sw_model_reque
 
     if (models->is_stopped)
         return sw_err_set(err, SW_E_UNAVAILABLE, "swarmd stops");
-    if (models->calls_count >= SW_MODEL_CALLS_MAX)
-        return sw_err_set(err, SW_E_EXHAUSTED, "%u calls of models are under way",
-                          SW_MODEL_CALLS_MAX);
     call = call_new(models, request, handler);
     if (call == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a call");
     rc = call_name(call, request, err);
     if (rc == SW_OK)
-        rc = sw_wire_request_read(request->protocol, request->body, &call->request, err);
+        rc = call_read(call, request, err);
     if (rc == SW_OK)
         rc = take_routes(call, err);
     if (rc == SW_OK) {
@@ -380,15 +399,6 @@ void sw_model_attempt_failed(struct sw_model_call *call, const struct call_failu
             return;
     }
     sw_model_fail(call, failure->rc, &failure->error, failure->retry_ms);
-}
-
-void sw_model_fail_with(struct sw_model_call *call, const struct sw_err *err)
-{
-    struct sw_wire_error error;
-
-    sw_wire_error_of(err, &error);
-    sw_model_fail(call, err->rc, &error, call->said_retry_ms);
-    call->err = *err;
 }
 
 /* --- Cancelling ------------------------------------------------------------------------------ */

@@ -23,10 +23,17 @@ enum sw_rc sw_models_new(const struct sw_models_options *options, struct sw_mode
     if (models == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the gateway to models");
     models->options = *options;
+    if (options->calls_max == 0 || options->calls_max > SW_MODEL_CALLS_MAX)
+        models->options.calls_max = SW_MODEL_CALLS_STANDARD;
+    if (options->asking_max == 0)
+        models->options.asking_max = SW_MODEL_ASKING_STANDARD;
+    if (options->bytes_max == 0)
+        models->options.bytes_max = SW_MODEL_BYTES_STANDARD;
     models->armed_ms = UINT64_MAX;
     sw_list_init(&models->calls);
     sw_list_init(&models->poor);
     sw_list_init(&models->telling);
+    sw_list_init(&models->held_up);
     sw_heap_init(&models->due);
     options->system->random(options->system->ctx, &seed, sizeof seed);
     models->providers = sw_map_new(seed);
@@ -34,7 +41,9 @@ enum sw_rc sw_models_new(const struct sw_models_options *options, struct sw_mode
     models->tell_timer = sw_timer_new(options->loop, sw_models_tell, models);
     models->poor_timer = sw_timer_new(options->loop, sw_models_serve_poor, models);
     if (models->providers == NULL || models->timer == NULL || models->tell_timer == NULL ||
-        models->poor_timer == NULL)
+        models->poor_timer == NULL ||
+        sw_model_room_init(&models->room, seed, models->options.calls_max,
+                           models->options.bytes_max) != SW_OK)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the gateway to models");
     *ret_models = SW_TAKE(models);
     return SW_OK;
@@ -58,6 +67,7 @@ void sw_models_free(struct sw_models *models)
     while (models->providers != NULL && sw_map_next(models->providers, &cursor, &entry))
         provider_remove(entry.value);
     sw_map_free(models->providers);
+    sw_model_room_done(&models->room);
     sw_heap_done(&models->due);
     sw_timer_free(models->timer);
     sw_timer_free(models->tell_timer);
@@ -138,6 +148,7 @@ void sw_model_provider_put(struct provider *provider)
 {
     if (--provider->refs > 0)
         return;
+    sw_list_remove(&provider->held_up);
     sw_model_spec_put(provider->spec);
     sw_model_queue_done(&provider->queue);
     sw_model_cache_free(provider->cache);
@@ -222,6 +233,7 @@ static struct provider *provider_new(struct sw_models *models, const char *name)
     models->options.system->random(models->options.system->ctx, &seed, sizeof seed);
     provider->models = models;
     provider->refs = 1;
+    sw_list_init(&provider->held_up);
     provider->refilled_ms = sw_model_now_ms(models);
     provider->timer = sw_timer_new(models->options.loop, on_provider_timer, provider);
     if (provider->timer == NULL || sw_model_queue_init(&provider->queue, seed) != SW_OK ||

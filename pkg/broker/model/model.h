@@ -9,8 +9,9 @@
  * that failed before anything came is made again, later or with another provider. What became of an
  * attempt that broke off is not known: it is settled at its worst case.
  * Threads: the loop's.  I/O: pkg/broker/outbound.
- * Limits: SW_MODEL_CALLS_MAX at once, SW_MODEL_PROVIDERS_MAX; those of wire.h; of an error's body
- * the first SW_MODEL_ERROR_BYTES_MAX are looked at. */
+ * Limits: those of the options, of which a namespace has at most four fifths; SW_MODEL_CALLS_MAX at
+ * once, SW_MODEL_PROVIDERS_MAX; those of wire.h; of an error's body the first
+ * SW_MODEL_ERROR_BYTES_MAX are looked at. */
 #pragma once
 #include "pkg/broker/budget/ledger.h"
 #include "pkg/broker/model/wire/wire.h"
@@ -18,7 +19,10 @@
 #include "pkg/utils/loop/loop.h"
 #include "pkg/utils/system/system.h"
 
-#define SW_MODEL_CALLS_MAX (1u << 17)
+#define SW_MODEL_CALLS_MAX (1u << 20)
+#define SW_MODEL_CALLS_STANDARD (1u << 17)
+#define SW_MODEL_ASKING_STANDARD 4096u
+#define SW_MODEL_BYTES_STANDARD ((uint64_t)1 << 30)
 #define SW_MODEL_PROVIDERS_MAX 256u
 #define SW_MODEL_ERROR_BYTES_MAX 65536u
 #define SW_MODEL_PRIORITIES 4u /* 0 is served first. */
@@ -68,7 +72,11 @@ struct sw_models_options { /* Borrowed; all outlive the gateway. */
     const struct sw_system *system;
     struct sw_outbound *outbound;
     struct sw_ledger *ledger; /* NULL: nothing is bounded. */
-    void *ctx;                /* Of: */
+    /* 0: the standard values above. */
+    uint32_t calls_max;  /* Under way, those that wait for their turn included. */
+    uint32_t asking_max; /* At providers; at one of them at most four fifths of it. */
+    uint64_t bytes_max;  /* Held for all calls: requests, and answers that are gathered. */
+    void *ctx;           /* Of: */
     /* For people: a provider fails, is well again, or says what cannot be. May be NULL. */
     void (*on_event)(void *ctx, const char *provider, bool is_warning, const char *reason,
                      const char *words);
@@ -135,7 +143,8 @@ void sw_models_remove(struct sw_models *models, const char *provider);
  * SW_E_INVALID, SW_E_EXHAUSTED  as sw_wire_request_read
  * SW_E_NOT_FOUND    there is no such model for this namespace; err says which there are
  * SW_E_UNSUPPORTED  none of that name can do what is asked for, or speak of it
- * SW_E_EXHAUSTED    a budget has no room (hint says what to do), or too many calls
+ * SW_E_EXHAUSTED    a budget has no room, or too many calls, or too many bytes of them (hint says
+ *                   what to do)
  * SW_E_UNAVAILABLE  the ledger takes nothing now */
 SW_MUST_CHECK enum sw_rc sw_models_start(struct sw_models *models,
                                          const struct sw_model_request *request,

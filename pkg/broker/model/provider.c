@@ -37,13 +37,28 @@ static uint64_t bucket_wait_ms(const struct model_bucket *bucket, int64_t least)
     return ((uint64_t)(least - bucket->credit) + bucket->per_minute - 1) / bucket->per_minute;
 }
 
-/* When the provider may be asked once more, from now; UINT64_MAX: when somebody has left it. */
+/* Whether as many are asked as may be, of all providers together. */
+static bool is_full(const struct sw_models *models)
+{
+    return models->asking >= models->options.asking_max;
+}
+
+/* Whether as many are asked of this one as may be; it leaves some of all to others. */
+static bool is_busy(const struct provider *provider)
+{
+    uint32_t all = provider->models->options.asking_max, most = all - all / 5;
+    uint32_t own = provider->spec->value.concurrency;
+
+    return provider->in_flight >= (own > 0 && own < most ? own : most);
+}
+
+/* When the provider may be asked once more, from now; UINT64_MAX: when somebody has left it, or
+ * another one. */
 static uint64_t wait_ms(struct provider *provider)
 {
     uint64_t now = sw_model_now_ms(provider->models), wait, other;
-    uint32_t most = provider->spec->value.concurrency;
 
-    if (most > 0 && provider->in_flight >= most)
+    if (is_busy(provider) || is_full(provider->models))
         return UINT64_MAX;
     bucket_refill(&provider->requests_rate, now - provider->refilled_ms);
     bucket_refill(&provider->tokens_rate, now - provider->refilled_ms);
@@ -69,6 +84,7 @@ static void admit(struct provider *provider, struct sw_model_call *call)
     bucket_take(&provider->requests_rate, 1);
     bucket_take(&provider->tokens_rate, sw_model_tokens_thought(call));
     provider->in_flight++;
+    provider->models->asking++;
     sw_model_ask(call);
 }
 
@@ -85,8 +101,12 @@ void sw_model_provider_pump(struct provider *provider)
         admit(provider, SW_LIST_ITEM(waiter, struct sw_model_call, waiter));
     }
     provider->is_pumping = false;
-    if (provider->queue.count > 0 && wait != UINT64_MAX)
+    if (provider->queue.count == 0)
+        return;
+    if (wait != UINT64_MAX)
         sw_timer_start(provider->timer, wait);
+    else if (!is_busy(provider) && sw_list_is_empty(&provider->held_up))
+        sw_list_add(&provider->models->held_up, &provider->held_up);
 }
 
 void sw_model_provider_enter(struct sw_model_call *call)
@@ -114,10 +134,18 @@ void sw_model_provider_enter(struct sw_model_call *call)
 
 void sw_model_provider_leave(struct provider *provider, uint64_t thought, uint64_t cost)
 {
+    struct sw_models *models = provider->models;
+    struct sw_list *first = sw_list_first(&models->held_up);
+
     provider->in_flight--;
+    models->asking--;
     if (provider->tokens_rate.per_minute > 0)
         provider->tokens_rate.credit +=
             ((int64_t)thought - (int64_t)cost) * BUCKET_UNIT; /* What was thought wrong. */
+    if (first != NULL) {                                      /* Providers take turns, too. */
+        sw_list_remove(first);
+        sw_model_provider_pump(SW_LIST_ITEM(first, struct provider, held_up));
+    }
     sw_model_provider_pump(provider);
 }
 

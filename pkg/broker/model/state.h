@@ -11,6 +11,7 @@
 #include "pkg/broker/model/model.h"
 #include "pkg/broker/model/price.h"
 #include "pkg/broker/model/queue.h"
+#include "pkg/broker/model/room.h"
 #include "pkg/broker/model/route.h"
 #include "pkg/utils/base/arena.h"
 #include "pkg/utils/base/heap.h"
@@ -42,6 +43,7 @@ struct provider {
     uint64_t held_until_ms;    /* It said when to ask again. */
     uint64_t cooling_until_ms; /* Others are asked rather. */
     uint32_t in_flight, refs;  /* Calls that have it among their routes, and the gateway. */
+    struct sw_list held_up;    /* In models->held_up while others ask all that may be asked. */
     bool is_removed, is_failing, is_pumping;
     uint64_t requests, failures, retries, cached, latency_us;
     uint64_t input_tokens, output_tokens, cost_nano;
@@ -56,7 +58,9 @@ struct sw_models {
     struct sw_heap due;     /* Calls that something has to happen to at a time. */
     struct sw_timer *timer; /* Of `due`. */
     uint64_t armed_ms;      /* UINT64_MAX: it is not. */
-    uint32_t calls_count;
+    struct model_room room;
+    struct sw_list held_up; /* Providers, the longest first. */
+    uint32_t asking;        /* Calls at providers. */
     bool is_stopped;
     struct sw_list telling;                   /* Calls in TOLD. */
     struct sw_timer *tell_timer, *poor_timer; /* For the next round of the loop. */
@@ -87,12 +91,19 @@ struct call_failure { /* Why an attempt gave nothing. */
     struct sw_wire_error error;
 };
 
+struct call_told { /* Kept for those alone that fail: a hundred thousand may wait. */
+    struct call_failure failure;
+    struct sw_err err;
+};
+
 struct sw_model_call {
     struct sw_heap_entry entry; /* First: an entry is its call. */
     struct sw_list node;        /* In calls. */
     struct sw_list poor;        /* In poor while in BUDGET, in telling while in TOLD. */
     struct model_waiter waiter;
     struct sw_models *models;
+    struct model_share *share;         /* NULL: it has no room yet. */
+    uint64_t held_bytes, answer_bytes; /* Taken of it, and the part for what is gathered. */
     struct sw_model_handler handler;
     struct sw_wire_request *request;
     struct call_route *routes;
@@ -117,8 +128,7 @@ struct sw_model_call {
     bool is_headed, is_inside, is_cancelled, is_paused;
     bool has_cache_name;
     uint8_t cache_name[SW_SHA256_SIZE];
-    struct call_failure failure; /* CALL_TOLD: what is told, unless it is from the cache. */
-    struct sw_err err;
+    struct call_told *told; /* CALL_TOLD: what is told; NULL: it is from the cache. Owned. */
     uint32_t depth;
     uint64_t turn;
     uint8_t key_size, instance_size;
@@ -153,6 +163,7 @@ void sw_model_attempt_failed(struct sw_model_call *call, const struct call_failu
 void sw_model_fail(struct sw_model_call *call, enum sw_rc rc, const struct sw_wire_error *error,
                    uint64_t retry_ms);
 void sw_model_fail_with(struct sw_model_call *call, const struct sw_err *err);
+void sw_model_told_free(struct sw_model_call *call);
 /* What the attempt cost is counted; is_unknown: at its worst. usage NULL: nothing was used. */
 void sw_model_settle(struct sw_model_call *call, bool is_unknown,
                      const struct sw_wire_usage *usage);

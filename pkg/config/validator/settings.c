@@ -114,6 +114,19 @@ static const struct sw_setting rows[] = {
      AT(agents.log_agent_bytes_max), "The share of one Agent in that."},
     {"agents.log-followers", SW_SETTING_COUNT, "256", NULL, 1, 100000, NULL,
      AT(agents.log_followers_max), "Most clients that follow logs at once."},
+    {"models.requests", SW_SETTING_COUNT, "131072", NULL, 16, 1048576, NULL,
+     AT(models.requests_max),
+     "Calls of models at once, those that wait for their turn included; a namespace may have four "
+     "fifths of them. More are refused."},
+    {"models.requests-size", SW_SETTING_SIZE, "1GiB", NULL, 16 * MIB, 1024 * GIB, NULL,
+     AT(models.bytes_max),
+     "Memory for the requests of those calls, which have three quarters of it, and their answers; "
+     "a "
+     "namespace may have four fifths of each. What needs more is refused."},
+    {"models.concurrency", SW_SETTING_COUNT, "4096", NULL, 2, 65536, NULL, AT(models.concurrency),
+     "Of those calls, how many are at providers at once, at one of them at most four fifths; the "
+     "others wait for their turn. Each may need a connection, so it is no more than three quarters "
+     "of the files that swarmd may open."},
     {"certificates.lifetime", SW_SETTING_DURATION, "1d", NULL, MIN_NS, 90 * DAY_NS, NULL,
      AT(certificate_lifetime_ns),
      "How long an issued certificate is good; it is renewed after two thirds of it."},

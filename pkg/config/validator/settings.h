@@ -36,6 +36,9 @@ struct sw_settings {
         uint64_t host_memory_bytes, host_cpu_weight;
         uint64_t log_bytes_max, log_agent_bytes_max, log_followers_max;
     } agents;
+    struct {
+        uint64_t requests_max, bytes_max, concurrency;
+    } models;
 };
 
 enum sw_setting_type {

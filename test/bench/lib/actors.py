@@ -272,7 +272,8 @@ def wait(run):
     else:
         wait_for(run, INSTANCES, 10, 30)
         wait_for(run, MILLION, 25, 30)
-    waits.wait_for_model(run, run.many(INSTANCES))
+    for language in ("c", "js"):
+        waits.wait_for_model(run, run.many(INSTANCES), language)
 
 
 WORKLOADS = {"pairs": pairs, "fan": fan, "durable": durable, "wait": wait}

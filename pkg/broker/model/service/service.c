@@ -20,7 +20,8 @@ struct sw_model_services {
     struct sw_loop *loop;
     struct sw_map *streams; /* struct asked, by name. */
     struct sw_list all;     /* struct asked. */
-    struct sw_timer *sweep;
+    struct sw_list ready;   /* Of these, who has more for whoever waits for it. */
+    struct sw_timer *sweep, *feeder;
     struct protocol_ctx {
         struct sw_model_services *services;
         enum sw_wire_protocol protocol;
@@ -36,6 +37,7 @@ struct next { /* A call that waits for more of a stream; a ticket. */
 
 struct asked { /* A call of a model; a ticket until it is answered. */
     struct sw_list node;
+    struct sw_list ready; /* In services->ready. */
     struct sw_model_services *services;
     struct sw_model_call *call; /* NULL: it is over. */
     sw_service_done *done;      /* NULL: it was answered. */
@@ -72,6 +74,7 @@ static void asked_free(struct asked *asked)
     if (asked->is_stream && sw_map_find(streams, asked->name, asked->name_size) == asked)
         (void)sw_map_remove(streams, asked->name, asked->name_size);
     sw_list_remove(&asked->node);
+    sw_list_remove(&asked->ready);
     sw_buffer_done(&asked->got);
     free(asked->next);
     free(asked);
@@ -128,16 +131,14 @@ static void feed(struct asked *asked)
     free(next);
 }
 
-static void feed_later(void *ctx)
+static void on_feed(void *ctx)
 {
     struct sw_model_services *services = ctx;
+    struct sw_list *first;
 
-    SW_LIST_EACH(&services->all, node)
-    {
-        struct asked *asked = SW_LIST_ITEM(node, struct asked, node);
-
-        if (asked->next != NULL)
-            feed(asked);
+    while ((first = sw_list_first(&services->ready)) != NULL) {
+        sw_list_remove(first);
+        feed(SW_LIST_ITEM(first, struct asked, ready));
     }
 }
 
@@ -146,7 +147,6 @@ static void on_sweep(void *ctx)
     struct sw_model_services *services = ctx;
     uint64_t now = sw_loop_now_ms(services->loop);
 
-    feed_later(services);
     SW_LIST_EACH(&services->all, node)
     {
         struct asked *asked = SW_LIST_ITEM(node, struct asked, node);
@@ -266,6 +266,7 @@ static enum sw_rc start(void *ctx, const struct sw_service_call *call, sw_servic
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for a call");
     }
     asked->services = services;
+    sw_list_init(&asked->ready);
     asked->done = done;
     asked->done_ctx = done_ctx;
     asked->keep_ms = SW_MODEL_STREAM_IDLE_MS;
@@ -347,8 +348,11 @@ static enum sw_rc next_start(void *ctx, const struct sw_service_call *call, sw_s
     asked->base = after;
     if (asked->call != NULL && asked->got.size <= PIECE_BYTES_MAX)
         sw_model_resume(asked->call);
-    if (asked->got.size > 0 || asked->is_over)
-        sw_timer_start(services->sweep, 0); /* It is there, and told outside of this call. */
+    if (asked->got.size > 0 || asked->is_over) { /* It is there, and told outside of this call. */
+        sw_list_remove(&asked->ready);
+        sw_list_add(&services->ready, &asked->ready);
+        sw_timer_start(services->feeder, 0);
+    }
     return SW_OK;
 }
 
@@ -387,9 +391,11 @@ enum sw_rc sw_model_services_new(struct sw_models *models, struct sw_loop *loop,
     made->models = models;
     made->loop = loop;
     sw_list_init(&made->all);
+    sw_list_init(&made->ready);
     made->streams = sw_map_new_of(seed, name_of);
     made->sweep = sw_timer_new(loop, on_sweep, made);
-    if (made->streams == NULL || made->sweep == NULL)
+    made->feeder = sw_timer_new(loop, on_feed, made);
+    if (made->streams == NULL || made->sweep == NULL || made->feeder == NULL)
         return sw_err_set(err, SW_E_EXHAUSTED, "no memory for the services of models");
     rc = sw_services_add(services, &next, err);
     for (unsigned i = 0; rc == SW_OK && i < SW_WIRE_PROTOCOLS; i++) {
@@ -412,5 +418,6 @@ void sw_model_services_free(struct sw_model_services *services)
     cancel(services, SW_LIST_ITEM(node, struct asked, node));
     sw_map_free(services->streams);
     sw_timer_free(services->sweep);
+    sw_timer_free(services->feeder);
     free(services);
 }

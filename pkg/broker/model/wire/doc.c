@@ -419,6 +419,19 @@ enum sw_rc sw_wire_doc_read(struct sw_wire_doc *doc, struct sw_bytes text,
                       parser.at, parser.problem);
 }
 
+void sw_wire_doc_trim(struct sw_wire_doc *doc)
+{
+    struct sw_wire_node *nodes;
+
+    if (doc->count == 0 || doc->count == doc->capacity)
+        return;
+    nodes = realloc(doc->nodes, doc->count * sizeof *nodes);
+    if (nodes == NULL)
+        return;
+    doc->nodes = nodes;
+    doc->capacity = doc->count;
+}
+
 void sw_wire_doc_done(struct sw_wire_doc *doc)
 {
     free(doc->nodes);

@@ -57,6 +57,8 @@ struct sw_wire_doc_options {
 SW_MUST_CHECK enum sw_rc sw_wire_doc_read(struct sw_wire_doc *doc, struct sw_bytes text,
                                           const struct sw_wire_doc_options *options,
                                           struct sw_err *err);
+/* Let go of memory that a document has beyond what was read. */
+void sw_wire_doc_trim(struct sw_wire_doc *doc);
 void sw_wire_doc_done(struct sw_wire_doc *doc);
 
 /* Walk: for (uint32_t i = first(doc, in); i != 0; i = next(doc, in, i)). */

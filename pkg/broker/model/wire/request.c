@@ -70,6 +70,8 @@ enum sw_rc sw_wire_request_read(enum sw_wire_protocol protocol, struct sw_bytes 
     if (rc == SW_OK)
         rc = sw_wire_codec_of(protocol)->look(request, err);
     if (rc == SW_OK)
+        sw_wire_doc_trim(&request->doc); /* It may be kept for long. */
+    if (rc == SW_OK)
         *ret_request = SW_TAKE(request);
     sw_wire_request_free(request);
     return rc;
@@ -83,6 +85,11 @@ void sw_wire_request_free(struct sw_wire_request *request)
     free(request->model);
     free(request->body);
     free(request);
+}
+
+size_t sw_wire_request_values_bytes(const struct sw_wire_request *request)
+{
+    return request->doc.capacity * sizeof *request->doc.nodes;
 }
 
 const struct sw_wire_view *sw_wire_request_view(const struct sw_wire_request *request)

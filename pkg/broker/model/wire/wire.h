@@ -79,6 +79,8 @@ SW_MUST_CHECK enum sw_rc sw_wire_request_read(enum sw_wire_protocol protocol, st
 void sw_wire_request_free(struct sw_wire_request *request);
 SW_DEFINE_CLEANUP(struct sw_wire_request, sw_wire_request_free)
 const struct sw_wire_view *sw_wire_request_view(const struct sw_wire_request *request);
+/* Memory of the places of its values, beside the bytes themselves. */
+size_t sw_wire_request_values_bytes(const struct sw_wire_request *request);
 /* The time that answers bear as theirs where the upstream's protocol has none; 0 until set. */
 void sw_wire_request_set_time(struct sw_wire_request *request, uint64_t utc_s);
 /* What makes two requests the same for an exact-match cache: appended to out, for a digest. It is
