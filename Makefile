@@ -29,7 +29,7 @@ TSAN_ENV = TSAN_OPTIONS=report_signal_unsafe=0:halt_on_error=1
 # a process many times. The labels tidy and tool are Python over the sources: no C code runs in them.
 ASAN_LEAVES_OUT = ^(apifuzz|kill|tidy|tool)$$
 
-.PHONY: all setup setup-test run test test-chaos soak check asan tsan sim sim-mutants fuzz fuzz-coverage bench test-fresh check-abi openapi \
+.PHONY: all setup setup-test run test test-model test-chaos soak check asan tsan sim sim-mutants fuzz fuzz-coverage bench test-fresh check-abi openapi \
     install clean tidy lint format help everything
 
 all: setup ## Build build/bin/{swarm,swarmd,swarmctl} and build/libexec/* (the default)
@@ -63,6 +63,10 @@ soak: everything ## Churn for SW_MINUTES (60), and see that memory, files and di
 	@SW_MINUTES=$(SW_MINUTES) SW_TIMEOUT_S=$$(( $(SW_MINUTES) * 60 + 600 )) \
 	    SW_SOAK_CSV=$(abspath $(BUILD))/soak.csv \
 	    tools/test/isolate $(abspath $(BUILD)) soak test/e2e/soak.py
+
+test-model: everything ## Ask a real model, small and on this machine, through the gateway (127 MB to fetch)
+	@tools/setup/model.sh
+	@SW_TIMEOUT_S=$${SW_TIMEOUT_S:-300} tools/test/isolate $(abspath $(BUILD)) model test/model/model.py
 
 check: everything ## Run the quick tests: units, fuzz corpora, tidy
 	@tools/test/run --build $(BUILD) --jobs $(JOBS) --label '^(unit|fuzz|tidy|tool)$$'
