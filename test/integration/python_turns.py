@@ -2,6 +2,7 @@
 """The Python SDK in the protocol of turns, with its own harness: state, questions, waits, tools,
 refusals, and programs that are lost in the middle of a turn."""
 import os
+import signal
 import subprocess
 import sys
 import unittest
@@ -14,6 +15,7 @@ from swarm import harness  # noqa: E402
 
 PROGRAM = '''
 import random
+import signal
 import swarm
 
 agent = swarm.Agent(model="small", instructions="You help.")
@@ -61,6 +63,25 @@ def spoil(message):
     raise swarm.Refusal("no")
 
 
+def interrupted(message):
+    "A signal leaves the question in its middle, and the handler asks something else, or ends."
+    def raises(*_):
+        raise TimeoutError
+    signal.signal(signal.SIGUSR1, raises)
+    try:
+        swarm.ask("shop/signals", "price?")
+    except TimeoutError:
+        pass
+    return swarm.ask("shop/a", "price?").text if message.text.endswith("asks") else "done"
+
+
+def too_large(message):
+    try:
+        swarm.send("shop/a", b"x" * 5000000)
+    except swarm.Error as error:
+        return [error.code, swarm.ask("shop/a", "price?").text]
+
+
 def leave(message):
     raise SystemExit(3)
 
@@ -102,6 +123,8 @@ class Case(unittest.TestCase):
 
     def shop(self, message):
         self.asked.append(f"{message.key} {message.text}")
+        if message.key == "signals":
+            os.kill(self.agent.process.pid, signal.SIGUSR1)
         return "7"
 
     def test_state_stays_and_memory_while_the_process_does(self):
@@ -148,6 +171,17 @@ class Case(unittest.TestCase):
         with self.assertRaisesRegex(swarm.Error, "request 1 .* not what it was"):
             self.agent.send("wander", lose_after=1)
         self.assertEqual(len(self.asked), 1)
+
+    def test_one_that_left_a_request_in_its_middle_ends(self):
+        """Its next request would have the result of the one before."""
+        for body in ("interrupted asks", "interrupted ends"):
+            with self.assertRaisesRegex(swarm.Error, "ended in the middle"):
+                self.agent.send(body)
+        self.assertEqual(self.asked, ["signals price?"] * 2)
+        self.assertEqual(self.agent.send("count").json, [1, 1, "k", 1])
+
+    def test_what_cannot_be_said_is_no_request(self):
+        self.assertEqual(self.agent.send("too_large").json, ["INVALID", "7"])
 
     def test_the_command_line_runs_tests(self):
         folder = os.path.join(TMP, "tested")

@@ -151,7 +151,10 @@ class Agent:
                 if lose_after is not None and frame.number >= lose_after:
                     self.end(is_killed=True)
                     return None
-                channel.send(result)
+                try:
+                    channel.send(result)
+                except BrokenPipeError:
+                    pass  # It has ended, which is what comes next.
 
     def begin(self) -> turns.Channel:
         if self.channel is not None:

@@ -68,6 +68,7 @@ class Channel:
         self.file = file
         self.number = 0          # Of the last request of this turn.
         self.is_open = False     # A turn is under way.
+        self.is_asking = False   # A request has gone out, and its result did not come yet.
         self.lock = _thread.allocate_lock()
         self.hello = Frame(HELLO)
         self.time_ns = 0
@@ -76,7 +77,10 @@ class Channel:
         """So many bytes; fewer: the other end is closed."""
         pieces = []
         while size > 0:
-            piece = os.read(self.file, min(size, 1 << 20))
+            try:
+                piece = os.read(self.file, min(size, 1 << 20))
+            except ConnectionResetError:  # Closed, with words of ours unread.
+                break
             if not piece:
                 break
             pieces.append(piece)
@@ -98,7 +102,10 @@ class Channel:
         return frame
 
     def send(self, frame: Frame) -> None:
-        left = memoryview(frame.encode())
+        self.write(frame.encode())
+
+    def write(self, said: bytes) -> None:
+        left = memoryview(said)
         while left:
             left = left[os.write(self.file, left):]
 
@@ -114,23 +121,32 @@ class Channel:
 
     def end(self, frame: Frame) -> None:
         with self.lock:
+            self.stay_in_step()
             self.send(frame)
             self.is_open = False
+
+    def stay_in_step(self) -> None:
+        """After a request that was left in its middle, by a signal for example, each result would
+        be taken for that of another one: the process ends, and the message is refused."""
+        if self.is_asking:
+            os.write(2, b"swarm: a request was left in its middle, by a signal for example, and "
+                        b"its result would be taken for that of the next one\n")
+            os._exit(1)
 
     def request(self, frame: Frame, words: str) -> Frame:
         """Ask, and wait for the result.  Error: it failed, and `words` says what was asked."""
         with self.lock:
+            self.stay_in_step()
             if not self.is_open:
                 raise Error("PRECONDITION", f"{words}: no message is being handled")
             frame.number = self.number + 1
-            self.send(frame)
+            said = frame.encode()  # What cannot be said is no request.
+            self.is_asking = True
             self.number += 1
+            self.write(said)
             result = self.receive()
-            if result is not None and result.number != frame.number:
-                # Another request was left in its middle, by a signal for example: what comes now is
-                # of that one, and so would be all that follows.
-                self.is_open = False
-                os._exit(1)
+            self.is_asking = result is not None and result.number != frame.number
+            self.stay_in_step()
         if result is None:
             raise SystemExit(0)  # Nobody is there to answer: this process was told to end.
         if result.status < 0:
