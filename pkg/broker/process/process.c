@@ -74,6 +74,12 @@ void sw_run_answer_later(struct sw_run *run)
     sw_timer_start(run->deadline, 0);
 }
 
+void sw_run_lose(struct sw_run *run)
+{
+    run->is_lost = true;
+    sw_run_answer_later(run);
+}
+
 /* The last lines of what it wrote to standard error, which say why, as a rule. */
 static const char *last_words(const struct sw_buffer *log, char ret_words[SW_ERR_MESSAGE_MAX])
 {

@@ -74,6 +74,8 @@ void sw_run_answer(struct sw_run *run, struct sw_bytes frame, const uint8_t *dig
 void sw_run_refuse(struct sw_run *run, enum sw_rc rc, const char *words, const char *hint);
 /* The same: it took longer than the manifest's deadline. */
 void sw_run_too_late(struct sw_run *run, const struct sw_manifest *manifest);
+/* Answer LOST in the next round: the turn begins again. */
+void sw_run_lose(struct sw_run *run);
 /* Answer LOST, or with run->refusal, in the next round. */
 void sw_run_answer_later(struct sw_run *run);
 /* Of a log the end is kept. */

@@ -4,6 +4,7 @@
 #include "pkg/security/crypto/digest.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,12 @@
 #define SEAT_ARENA_MAX ((size_t)1 << 20)
 #define PARKED_MS 600000u /* One that waits longer ends, and begins again when that is over. */
 #define READY_MS 600000u
-#define YOUNG_MS 100u   /* One that waits for less than this does not make way yet. */
-#define STALE_MS 10000u /* Whatever it has come to. */
-#define WARM_MS 20u     /* The message that needed a process is handled first. */
-#define DEAF_MS 500u    /* To end, when it has closed its end of the socket. */
-#define GRACE_MS 2000u  /* To end by itself, when it was told that no more comes. */
+#define YOUNG_MS 100u         /* One that waits for less than this does not make way yet. */
+#define STALE_MS 10000u       /* Whatever it has come to. */
+#define WARM_MS 20u           /* The message that needed a process is handled first. */
+#define DEAF_MS 500u          /* To end, when it has closed its end of the socket. */
+#define GRACE_MS 2000u        /* To end by itself, when it was told that no more comes. */
+#define KILLED_ATTEMPT_MAX 2u /* Of a turn, that begin again when somebody killed the process. */
 #define LOG_LINES_MAX (5 * SW_PROCESS_LOG_MAX) /* Of nothing but ends of lines. */
 #define INPUT_MAX ((size_t)SW_TURN_FRAME_MAX + (64u << 10))
 
@@ -45,6 +47,8 @@ struct sw_seat {
     uint32_t known;      /* So many had results when it began. */
     size_t answer_size;  /* The frame that input begins with is to be the answer of a call. */
     bool is_deaf;        /* It has closed its end of the socket. */
+    uint64_t attempt;    /* Of its turn, from 1. */
+    bool is_killed;      /* By somebody else: its turn begins again. */
     struct sw_run_refusal refusal; /* What it did wrong. */
     uint64_t used_ms;
 };
@@ -90,7 +94,9 @@ static void seat_close(struct sw_seat *seat)
 
     seat->state = SW_SEAT_CLOSING;
     seat->answer_size = 0;
-    if (run != NULL)
+    if (run != NULL && seat->is_killed)
+        sw_run_lose(run);
+    else if (run != NULL)
         sw_run_refuse(run, seat->refusal.rc == SW_OK ? SW_E_CANCELLED : seat->refusal.rc,
                       seat->refusal.rc == SW_OK ? "another call took the place of this one"
                                                 : seat->refusal.words,
@@ -407,14 +413,27 @@ static void end_stdio(struct sw_seat *seat)
         seat->answer_size = seat->input.size - before;
 }
 
+/* SIGKILL that is neither ours nor for want of memory comes from outside, as a machine that ends
+ * does. Where what was asked is kept nothing is done twice; a program that kills itself each time
+ * is refused in the end. */
+static bool may_begin_again(const struct sw_seat *seat, const struct sw_process_end *end)
+{
+    bool is_kept = !is_stdio(seat) || seat->manifest.has_record;
+
+    return is_kept && is_in_turn(seat) && seat->refusal.rc == SW_OK && !seat->is_deaf &&
+           end->rc == SW_OK && end->signal == SIGKILL && !end->has_no_memory &&
+           seat->attempt <= KILLED_ATTEMPT_MAX;
+}
+
 static void on_exit_process(void *ctx, const struct sw_process_end *end)
 {
     struct sw_seat *seat = ctx;
     struct sw_process_service *service = seat->service;
 
-    if (seat->refusal.rc == SW_OK)
+    seat->is_killed = may_begin_again(seat, end);
+    if (seat->refusal.rc == SW_OK && !seat->is_killed)
         sw_run_explain(end, &seat->manifest, &seat->log, &seat->refusal);
-    if (is_stdio(seat) && is_in_turn(seat) && seat->refusal.rc == SW_OK)
+    if (is_stdio(seat) && is_in_turn(seat) && seat->refusal.rc == SW_OK && !seat->is_killed)
         end_stdio(seat);
     if (seat->state == SW_SEAT_RUNNING && seat->answer_size > 0)
         deliver(seat);
@@ -499,6 +518,7 @@ static enum sw_rc tell(struct sw_seat *seat, struct sw_run *run)
     if (run->message.head.kind == SW_TURN_BEGIN) {
         seat->number = seat->told = seat->asks.number = 0;
         seat->known = run->message.head.number;
+        seat->attempt = run->message.head.value2;
     }
     attach(seat, run);
     return SW_OK;
@@ -521,6 +541,9 @@ static void offer_result(struct sw_run *run, struct sw_seat *seat)
         sw_asks_tell(&seat->asks, &run->message);
         attach(seat, run);
         return;
+    } else if (seat->is_killed) {
+        run->is_lost = true;
+        seat_close(seat);
     } else if (seat->refusal.rc != SW_OK || seat->is_deaf) {
         run->refusal = seat->refusal;
         if (seat->refusal.rc == SW_OK)
