@@ -387,6 +387,7 @@ static enum sw_rc cgroups_start(struct daemon *daemon, struct sw_err *err)
     char name[32];
     struct sw_cgroups_options options = {.system = daemon->system,
                                          .name = name,
+                                         .has_tasks = true,
                                          .memory_bytes_max = settings->agents.host_memory_bytes,
                                          .cpu_weight = (unsigned)settings->agents.host_cpu_weight};
     struct sw_cgroups_view view;

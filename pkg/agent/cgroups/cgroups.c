@@ -15,17 +15,17 @@
 #define SHARES_DEFAULT 1024u /* The weight of version 1. */
 #define DAEMON_GROUP "daemon"
 
-enum controller { MEMORY, CPU, CONTROLLERS };
+enum controller { MEMORY, CPU, PIDS, CONTROLLERS };
 
-static const char *const controller_names[CONTROLLERS] = {"memory", "cpu"};
+static const char *const controller_names[CONTROLLERS] = {"memory", "cpu", "pids"};
 
 struct sw_cgroups {
     const struct sw_system *system;
     uint64_t memory_bytes_max;
     unsigned cpu_weight;
-    unsigned versions[CONTROLLERS]; /* 0: it is not to be had. */
-    char folders[CONTROLLERS]
-                [SW_PATH_MAX]; /* Of the outer group; of version 2 both are the same. */
+    bool has_tasks;                         /* Somebody wants tasks to be counted. */
+    unsigned versions[CONTROLLERS];         /* 0: it is not to be had. */
+    char folders[CONTROLLERS][SW_PATH_MAX]; /* Of the outer group; of version 2 all are the same. */
     char missing[512];
 };
 
@@ -110,6 +110,8 @@ static void miss(struct sw_cgroups *cgroups, enum controller controller, const c
 {
     size_t used = strlen(cgroups->missing);
 
+    if (controller == PIDS)
+        return;
     (void)snprintf(cgroups->missing + used, sizeof cgroups->missing - used, "%s%s: %s",
                    used == 0 ? "" : "; ", controller_names[controller], words);
     sw_text_mend_end(cgroups->missing);
@@ -188,7 +190,8 @@ static enum sw_rc second_open(struct sw_cgroups *cgroups, const char *base, cons
 
     if (rc != SW_OK)
         return rc;
-    memcpy(cgroups->folders[CPU], cgroups->folders[MEMORY], sizeof cgroups->folders[CPU]);
+    for (enum controller i = CPU; i < CONTROLLERS; i++)
+        memcpy(cgroups->folders[i], cgroups->folders[MEMORY], sizeof cgroups->folders[i]);
     if (!join(leaf, cgroups->folders[MEMORY], DAEMON_GROUP))
         return sw_err_set(err, SW_E_INVALID, "the path of a group is too long");
     rc = system->folder_make(system->ctx, leaf, err);
@@ -226,19 +229,20 @@ static void second_use(struct sw_cgroups *cgroups, const struct sw_cgroups_optio
 
 static bool is_wanted(const struct sw_cgroups *cgroups, enum controller controller)
 {
-    return controller != CPU || cgroups->cpu_weight > 0;
+    return controller == MEMORY || (controller == CPU && cgroups->cpu_weight > 0) ||
+           (controller == PIDS && cgroups->has_tasks);
 }
 
 static void look(struct sw_cgroups *cgroups, const struct sw_cgroups_options *options,
                  const char *self)
 {
     char own[SW_PATH_MAX], base[SW_PATH_MAX];
-    bool has[CONTROLLERS] = {false, false};
+    bool has[CONTROLLERS] = {false, false, false};
 
     if (own_path(self, "", own) && base_find(cgroups, options->root, own, base))
         for (enum controller i = MEMORY; i < CONTROLLERS; i++)
             has[i] = is_wanted(cgroups, i) && has_second(cgroups, base, i);
-    if (has[MEMORY] || has[CPU])
+    if (has[MEMORY] || has[CPU] || has[PIDS])
         second_use(cgroups, options, base, has);
     for (enum controller i = MEMORY; i < CONTROLLERS; i++)
         if (!has[i] && is_wanted(cgroups, i))
@@ -293,6 +297,7 @@ struct sw_cgroups *sw_cgroups_new(const struct sw_cgroups_options *given)
     cgroups->system = options.system;
     cgroups->memory_bytes_max = options.memory_bytes_max;
     cgroups->cpu_weight = options.cpu_weight;
+    cgroups->has_tasks = options.has_tasks;
     if (!text_read(options.system, options.self == NULL ? SELF_DEFAULT : options.self, self,
                    SELF_BYTES_MAX))
         self[0] = '\0';
@@ -319,6 +324,7 @@ void sw_cgroups_view(const struct sw_cgroups *cgroups, struct sw_cgroups_view *r
 
     *ret_view = (struct sw_cgroups_view){.has_memory = versions[MEMORY] != 0,
                                          .has_cpu = versions[CPU] != 0,
+                                         .has_tasks = versions[PIDS] != 0,
                                          .version = versions[MEMORY] != 0 ? versions[MEMORY]
                                                                           : versions[CPU]};
     (void)snprintf(ret_view->missing, sizeof ret_view->missing, "%s", cgroups->missing);
@@ -362,6 +368,17 @@ bool sw_cgroup_set_memory(const struct sw_cgroup *cgroup, uint64_t bytes_max)
                        is_first ? "memory.limit_in_bytes" : "memory.max", text, NULL) == SW_OK;
 }
 
+bool sw_cgroup_set_tasks(const struct sw_cgroup *cgroup, unsigned tasks_max)
+{
+    char text[32] = "max";
+
+    if (tasks_max > 0)
+        (void)snprintf(text, sizeof text, "%u", tasks_max);
+    return cgroup->folders[PIDS][0] != '\0' &&
+           value_write(cgroup->cgroups->system, cgroup->folders[PIDS], "pids.max", text, NULL) ==
+               SW_OK;
+}
+
 struct sw_cgroup *sw_cgroup_open(struct sw_cgroups *cgroups, const char *name)
 {
     const struct sw_system *system = cgroups->system;
@@ -379,14 +396,21 @@ struct sw_cgroup *sw_cgroup_open(struct sw_cgroups *cgroups, const char *name)
     return cgroup;
 }
 
+/* Version 2 has one folder for all. */
+static bool is_same_as_before(const struct sw_cgroup *cgroup, enum controller controller)
+{
+    for (enum controller i = MEMORY; i < controller; i++)
+        if (strcmp(cgroup->folders[i], cgroup->folders[controller]) == 0)
+            return true;
+    return false;
+}
+
 void sw_cgroup_close(struct sw_cgroup *cgroup)
 {
     if (cgroup == NULL)
         return;
-    if (strcmp(cgroup->folders[MEMORY], cgroup->folders[CPU]) == 0)
-        cgroup->folders[CPU][0] = '\0'; /* Version 2: there is one. */
     for (enum controller i = MEMORY; i < CONTROLLERS; i++)
-        if (cgroup->folders[i][0] != '\0')
+        if (cgroup->folders[i][0] != '\0' && !is_same_as_before(cgroup, i))
             (void)cgroup->cgroups->system->path_remove(cgroup->cgroups->system->ctx,
                                                        cgroup->folders[i], NULL);
     free(cgroup);
@@ -399,8 +423,7 @@ enum sw_rc sw_cgroup_join(const struct sw_cgroup *cgroup, int pid, struct sw_err
 
     (void)snprintf(text, sizeof text, "%d", pid);
     for (enum controller i = MEMORY; i < CONTROLLERS; i++) {
-        if (cgroup->folders[i][0] == '\0' ||
-            (i == CPU && cgroup->cgroups->versions[i] == 2 && rc == SW_OK))
+        if (cgroup->folders[i][0] == '\0' || is_same_as_before(cgroup, i))
             continue;
         rc = value_write(cgroup->cgroups->system, cgroup->folders[i], "cgroup.procs", text, err);
         if (rc != SW_OK)

@@ -14,6 +14,7 @@ _Static_assert(SW_PROCESS_PORT == SW_LAUNCH_PORT, "one port");
 
 #define ARGUMENTS_OF_OURS (16 + 2 * SW_PROCESS_PACKAGES_MAX)
 #define COMMAND_MAX 256u
+#define TASKS_OF_OURS 2u /* The launcher, and the first process inside. */
 #define SIGNALLED 128
 
 enum pipe { INPUT, OUTPUT, ERRORS, TALK, PIPES };
@@ -36,6 +37,7 @@ struct sw_process {
     unsigned slot;
     struct sw_cgroup *cgroup; /* NULL: none. */
     uint64_t oom_kills;       /* Of the group before. */
+    bool has_tasks;           /* The group counts them, and not the user. */
     struct sw_child *child;
     struct sw_stream *streams[PIPES]; /* NULL: closed. */
     int control;                      /* -1: closed. */
@@ -371,7 +373,7 @@ static enum sw_rc arguments_make(const struct sw_process *process,
     const uint64_t values[] = {processes->has_users ? SW_PROCESS_USER_FIRST + process->slot : 0,
                                options->tmp_bytes_max,
                                process->cgroup != NULL ? 0 : options->memory_bytes_max,
-                               options->tasks_max,
+                               process->has_tasks ? 0 : options->tasks_max,
                                options->files_max,
                                options->handler.on_talk != NULL};
     size_t at = 0;
@@ -466,7 +468,7 @@ static void release(struct sw_process *process)
     (void)!sw_socket_send(process->control, (struct sw_bytes){&go, 1}, NULL);
 }
 
-static void cgroup_open(struct sw_process *process, uint64_t memory_bytes_max)
+static void cgroup_open(struct sw_process *process, const struct sw_process_options *options)
 {
     struct sw_processes *processes = process->processes;
     char name[32];
@@ -475,11 +477,16 @@ static void cgroup_open(struct sw_process *process, uint64_t memory_bytes_max)
         return;
     (void)snprintf(name, sizeof name, "process-%u", process->slot);
     process->cgroup = sw_cgroup_open(processes->cgroups, name);
-    if (process->cgroup != NULL && !sw_cgroup_set_memory(process->cgroup, memory_bytes_max)) {
+    if (process->cgroup != NULL &&
+        !sw_cgroup_set_memory(process->cgroup, options->memory_bytes_max)) {
         sw_cgroup_close(process->cgroup);
         process->cgroup = NULL;
     }
-    process->oom_kills = process->cgroup != NULL ? sw_cgroup_oom_kills(process->cgroup) : 0;
+    if (process->cgroup == NULL)
+        return;
+    process->oom_kills = sw_cgroup_oom_kills(process->cgroup);
+    process->has_tasks = options->tasks_max > 0 &&
+                         sw_cgroup_set_tasks(process->cgroup, options->tasks_max + TASKS_OF_OURS);
 }
 
 static struct sw_process *process_make(struct sw_processes *processes,
@@ -506,7 +513,7 @@ static struct sw_process *process_make(struct sw_processes *processes,
     process->processes = processes;
     process->handler = options->handler;
     process->control = -1;
-    cgroup_open(process, options->memory_bytes_max);
+    cgroup_open(process, options);
     return process;
 }
 

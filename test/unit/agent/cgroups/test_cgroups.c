@@ -18,6 +18,7 @@ struct world {
     const char *controllers; /* Of version 2; NULL: there is none. */
     bool is_refusing;        /* No group can be made. */
     bool has_busy_group;     /* cgroup.subtree_control cannot be written. */
+    bool has_tasks;          /* They are to be counted. */
 };
 
 static struct world *playing;
@@ -36,24 +37,27 @@ static void shell(const char *format, ...)
 
 static bool is_second(const char *path)
 {
+    static const char *const names[] = {"memory", "cpu", "pids"};
     char tree[96];
 
-    (void)snprintf(tree, sizeof tree, "%s/memory", playing->root);
-    if (strncmp(path, tree, strlen(tree)) == 0)
-        return false;
-    (void)snprintf(tree, sizeof tree, "%s/cpu", playing->root);
-    return strncmp(path, tree, strlen(tree)) != 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(tree, sizeof tree, "%s/%s", playing->root, names[i]);
+        if (strncmp(path, tree, strlen(tree)) == 0)
+            return false;
+    }
+    return true;
 }
 
 static void files_make(const char *path)
 {
     if (!is_second(path)) {
-        shell("cd %s && touch cgroup.procs memory.limit_in_bytes cpu.shares && "
+        shell("cd %s && touch cgroup.procs memory.limit_in_bytes cpu.shares pids.max && "
               "printf 'oom_kill_disable 0\\nunder_oom 0\\noom_kill 3\\n' >memory.oom_control",
               path);
         return;
     }
-    shell("cd %s && touch cgroup.procs memory.max cpu.weight && echo '%s' >cgroup.controllers && "
+    shell("cd %s && touch cgroup.procs memory.max cpu.weight pids.max && echo '%s' "
+          ">cgroup.controllers && "
           "printf 'low 0\\noom 9\\noom_kill 4\\n' >memory.events",
           path, playing->controllers == NULL ? "" : playing->controllers);
     if (!playing->has_busy_group)
@@ -108,6 +112,7 @@ static struct sw_cgroups *groups_new(struct world *world, uint64_t memory_bytes,
                                          .root = world->root,
                                          .self = world->self,
                                          .name = "swarm-1",
+                                         .has_tasks = world->has_tasks,
                                          .memory_bytes_max = memory_bytes,
                                          .cpu_weight = weight};
     struct sw_cgroups *cgroups = sw_cgroups_new(&options);
@@ -234,6 +239,55 @@ static void what_version_two_lacks_is_taken_from_version_one(void **state)
     world_free(world);
 }
 
+static void assert_counts_tasks(struct world *world, const char *folder, unsigned version)
+{
+    struct sw_cgroups *cgroups = groups_new(world, 0, 0);
+    struct sw_cgroup *group = sw_cgroup_open(cgroups, "process-1");
+    struct sw_cgroups_view view;
+    char path[160];
+
+    sw_cgroups_view(cgroups, &view);
+    assert_true(view.has_memory && view.has_tasks && !view.has_cpu);
+    assert_int_equal(view.version, version);
+    assert_int_equal(sw_cgroup_join(group, 123, NULL), SW_OK);
+    assert_true(sw_cgroup_set_tasks(group, 7000));
+    (void)snprintf(path, sizeof path, "%s/swarm-1/process-1/cgroup.procs", folder);
+    assert_file(world, path, "123");
+    (void)snprintf(path, sizeof path, "%s/swarm-1/process-1/pids.max", folder);
+    assert_file(world, path, "7000");
+    assert_true(sw_cgroup_set_tasks(group, 0));
+    assert_file(world, path, "max0");
+    sw_cgroup_close(group);
+    (void)snprintf(path, sizeof path, "%s/swarm-1/process-1", folder);
+    assert_false(is_there(world, path));
+    sw_cgroups_free(cgroups);
+    world_free(world);
+}
+
+static void tasks_are_counted_where_somebody_wants_it(void **state)
+{
+    struct world *world = world_new("6:memory:/\n5:pids:/user\n");
+    struct sw_cgroups *cgroups;
+    struct sw_cgroup *group;
+
+    (void)state;
+    shell("mkdir -p %s/memory %s/pids/user", world->root, world->root);
+    cgroups = groups_new(world, 0, 0); /* Nobody does. */
+    group = sw_cgroup_open(cgroups, "process-1");
+    assert_false(sw_cgroup_set_tasks(group, 7));
+    assert_false(is_there(world, "pids/user/swarm-1"));
+    sw_cgroup_close(group);
+    sw_cgroups_free(cgroups);
+    world->has_tasks = true;
+    assert_counts_tasks(world, "pids/user", 1);
+
+    world = world_new("0::/\n");
+    world->controllers = "memory pids";
+    world->has_tasks = true;
+    files_make(world->root);
+    assert_counts_tasks(world, "", 2);
+}
+
 static void assert_goes_on_without(struct world *world, const char *words)
 {
     struct sw_cgroups *cgroups = groups_new(world, 1 << 20, 100);
@@ -294,6 +348,7 @@ int main(void)
         cmocka_unit_test(the_first_version_has_a_tree_for_each_controller),
         cmocka_unit_test(the_second_version_has_one_and_we_move_to_a_leaf),
         cmocka_unit_test(what_version_two_lacks_is_taken_from_version_one),
+        cmocka_unit_test(tasks_are_counted_where_somebody_wants_it),
         cmocka_unit_test(without_groups_all_goes_on_and_says_why),
         cmocka_unit_test(what_a_daemon_before_left_is_removed),
     };

@@ -135,7 +135,7 @@ static int setup(void **state)
     static const char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp",
                                               NULL};
     struct sw_cgroups_options groups = {
-        .system = sw_system_real(), .name = "swarm-test-process", .memory_bytes_max = 0};
+        .system = sw_system_real(), .name = "swarm-test-process", .has_tasks = true};
     struct fixture *f = calloc(1, sizeof *f);
 
     (void)snprintf(f->folder, sizeof f->folder, "/tmp/swarm-process-XXXXXX");
@@ -515,6 +515,29 @@ static void test_a_fork_bomb_is_bounded_and_goes(void **state)
              "print('held' if 0 < made < 24 else made)\n");
 }
 
+/* By the group, where there is one: the limit of the user is not set then. */
+static void test_tasks_are_counted_by_the_group(void **state)
+{
+    struct fixture *f = *state;
+    struct sw_cgroups_view view;
+
+    sw_cgroups_view(f->cgroups, &view);
+    if (geteuid() != 0 || !view.has_memory || !view.has_tasks)
+        skip();
+    f->options.tasks_max = 5;
+    holds(f, "import resource\n"
+             "made = 0\n"
+             "try:\n"
+             "    while made < 100:\n"
+             "        if os.fork() == 0:\n"
+             "            time.sleep(1000)\n"
+             "        made += 1\n"
+             "except OSError:\n"
+             "    pass\n"
+             "has = resource.getrlimit(resource.RLIMIT_NPROC)[0]\n"
+             "print('held' if made == 4 and not 0 <= has < 100 else (made, has))\n");
+}
+
 static void test_a_full_disk_is_its_own(void **state)
 {
     struct fixture *f = *state;
@@ -630,6 +653,7 @@ int main(void)
         TEST(test_no_privileges_are_left),
         TEST(test_only_its_own_processes_are_seen),
         TEST(test_a_fork_bomb_is_bounded_and_goes),
+        TEST(test_tasks_are_counted_by_the_group),
         TEST(test_a_full_disk_is_its_own),
         TEST(test_memory_is_bounded),
         TEST(test_one_that_will_not_end_is_ended),
