@@ -45,8 +45,11 @@ struct sw_process {
     struct sw_listener *listener;
     struct sw_launch_answer answer;
     size_t answer_size;
-    unsigned open; /* Streams, and the child. */
+    unsigned open; /* Streams, the child, and the way into its group. */
     int status;
+    int pid;            /* Of the launcher, which waits to be told to go; */
+    enum sw_rc join_rc; /* and what came of having it join its group. */
+    struct sw_err join;
     bool is_ready, has_input_ended, has_exited, is_freed, is_told;
 };
 
@@ -449,23 +452,56 @@ static enum sw_rc streams_open(struct sw_process *process, struct launch *launch
                        &process->poll, err);
 }
 
-/* In its group before it makes anything. One that cannot be put there ends, and on_exit says why.
- */
-static void release(struct sw_process *process)
+/* On a thread of the pool: the kernel may wait for all processors before it moves a process. */
+static void join_group(void *ctx)
 {
-    const char go = SW_LAUNCH_GO;
-    struct sw_err err = {0};
+    struct sw_process *process = ctx;
 
-    if (process->cgroup != NULL &&
-        sw_cgroup_join(process->cgroup, sw_child_pid(process->child), &err) != SW_OK) {
-        process->answer.status = (int32_t)err.rc;
-        (void)snprintf(process->answer.words, sizeof process->answer.words, "%s", err.message);
-        control_close(process);
-        return;
-    }
+    process->join_rc = sw_cgroup_join(process->cgroup, process->pid, &process->join);
+}
+
+static void go(struct sw_process *process)
+{
+    const char byte = SW_LAUNCH_GO;
+
     sw_poll_set(process->poll, SW_POLL_READ);
     /* If it has ended already, that is told by its end. */
-    (void)!sw_socket_send(process->control, (struct sw_bytes){&go, 1}, NULL);
+    (void)!sw_socket_send(process->control, (struct sw_bytes){&byte, 1}, NULL);
+}
+
+/* One that cannot be put there ends, and on_exit says why. */
+static void on_joined(void *ctx)
+{
+    struct sw_process *process = ctx;
+
+    if (process->control < 0) { /* Nobody wants it any more, or it has ended. */
+    } else if (process->join_rc == SW_OK) {
+        go(process);
+    } else {
+        process->answer.status = (int32_t)process->join_rc;
+        (void)snprintf(process->answer.words, sizeof process->answer.words, "%s",
+                       process->join.message);
+        control_close(process);
+    }
+    process->open--;
+    settle(process);
+}
+
+/* In its group before it makes anything. */
+static enum sw_rc release(struct sw_process *process, struct sw_err *err)
+{
+    enum sw_rc rc;
+
+    if (process->cgroup == NULL) {
+        go(process);
+        return SW_OK;
+    }
+    process->pid = sw_child_pid(process->child);
+    rc = sw_loop_work(process->processes->loop, join_group, on_joined, process);
+    if (rc != SW_OK)
+        return sw_err_set(err, rc, "no memory to start a program");
+    process->open++;
+    return SW_OK;
 }
 
 static void cgroup_open(struct sw_process *process, const struct sw_process_options *options)
@@ -536,11 +572,12 @@ enum sw_rc sw_process_start(struct sw_processes *processes,
     if (rc == SW_OK)
         rc = streams_open(process, &launch, err);
     files_close(launch.ours);
+    if (rc == SW_OK)
+        rc = release(process, err);
     if (rc != SW_OK) {
         sw_process_free(process);
         return rc;
     }
-    release(process);
     *ret_process = process;
     return SW_OK;
 }
