@@ -19,13 +19,31 @@ With "protocol": "turns" in agent.program the process stays, agent.state is dura
 publish, receive, sleep, approve and fetch are there. Otherwise the program is run once for each
 message. Nothing but the standard library is imported.
 """
-from swarm import model
 from swarm.agent import Agent
 from swarm.errors import Error, Refusal
-from swarm.host import (Approval, Response, approve, ask, call, fetch, log, now, publish, receive,
-                        send, sleep, subscribe, unsubscribe)
 from swarm.message import Message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from swarm import model
+    from swarm.host import (Approval, Response, approve, ask, call, fetch, log, now, publish,
+                            receive, send, sleep, subscribe, unsubscribe)
 
 __all__ = ["Agent", "Approval", "Error", "Message", "Refusal", "Response", "approve", "ask", "call",
            "fetch", "log", "model", "now", "publish", "receive", "send", "sleep", "subscribe",
            "unsubscribe"]
+
+
+def __getattr__(name: str) -> "Any":
+    """What not every program uses is imported when it is, since a first message waits for it."""
+    if name == "model":
+        import swarm.model as found
+    elif name in __all__:
+        from swarm import host
+        found = getattr(host, name)
+    else:
+        raise AttributeError(f"module 'swarm' has no attribute {name!r}")
+    globals()[name] = found
+    return found

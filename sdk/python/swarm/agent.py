@@ -2,7 +2,6 @@
 import os
 import sys
 
-from swarm import model as models
 from swarm import turns
 from swarm.errors import Error, Refusal
 from swarm.message import Message, encode, of_frame, status_of
@@ -11,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
+
+    from swarm import model as models
     F = TypeVar("F", bound=Callable[..., Any])
 
 WORDS_MAX = 4096
@@ -69,6 +70,7 @@ class Agent:
     def think(self, messages: "models.Messages", **more: "Any") -> str:
         """Ask the model, call the tools that it wants, and again, until it has words for an answer.
         Error: as model.chat; EXHAUSTED, if that takes more than max_steps calls."""
+        from swarm import model as models
         talk = models.conversation(messages)
         if self.instructions:
             talk = [{"role": "system", "content": self.instructions}] + talk
