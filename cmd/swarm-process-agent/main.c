@@ -36,6 +36,8 @@ static uint64_t handle; /* Of who asked what is under way; 0: nobody. */
 static uint8_t life[SW_PROCESS_LIFE_SIZE];
 /* Messages; the call that begins the turn; answers of calls; results of the turn; state. */
 static struct room inbound, beginning, heard, kept, state;
+static struct room last, next; /* What stood behind the head of the last large request. */
+static uint32_t last_size;
 static uint32_t begin_size, kept_size, kept_count, ordered_count, state_size;
 static uint64_t attempt;           /* Of this turn. */
 static struct sw_turn_frame asked; /* The request that is performed. */
@@ -196,6 +198,7 @@ static int32_t call_begin(void)
     __builtin_memcpy(&frame, at, sizeof frame);
     frame.number = kept_count;
     frame.value2 = ++attempt;
+    last_size = 0;
     (void)put(at, &frame, sizeof frame);
     return call_process(beginning.at, begin_size);
 }
@@ -392,6 +395,36 @@ static int32_t take_request(const struct sw_turn_frame *frame, const struct part
     return is_performing ? SWARM_WAITING : go_on(&none, code);
 }
 
+/* What is behind the head, of which `sent` bytes came, as it is. 0: there is no room, or these are
+ * no changes of what was before. */
+static const uint8_t *whole(uint32_t kind, const struct sw_turn_frame *frame, const uint8_t *at,
+                            uint32_t sent)
+{
+    uint32_t size = frame->size + (uint32_t)sizeof frame->size - (uint32_t)sizeof *frame;
+    struct sw_process_change change = {0};
+    struct room swapped = last;
+    uint8_t *to;
+
+    if (kind == SW_PROCESS_ANSWERS && !sw_process_is_last(size))
+        return at;
+    if (kind == SW_PROCESS_CHANGES) {
+        if (sent < sizeof change)
+            return 0;
+        __builtin_memcpy(&change, at, sizeof change);
+        at += sizeof change;
+        sent -= (uint32_t)sizeof change;
+    }
+    if (change.begin_size > last_size || change.end_size > last_size || !sw_process_is_last(size) ||
+        (uint64_t)change.begin_size + sent + change.end_size != size || room_of(&next, size) == 0)
+        return 0;
+    to = put(put(next.at, last.at, change.begin_size), at, sent);
+    (void)put(to, last.at + last_size - change.end_size, change.end_size);
+    last = next;
+    next = swapped;
+    last_size = size;
+    return last.at;
+}
+
 static int32_t take_answer(const struct swarm_message *m)
 {
     struct sw_process_answer answer;
@@ -411,7 +444,12 @@ static int32_t take_answer(const struct swarm_message *m)
         return REFUSE(SWARM_E_INTERNAL, "the service of processes gave no answer");
     at += answer.log_size;
     __builtin_memcpy(&frame, at, sizeof frame);
-    parts = parts_of(&frame, at + sizeof frame);
+    at += sizeof frame;
+    if (frame.kind != SW_TURN_END)
+        at = whole(answer.kind, &frame, at, answer.frame_size - (uint32_t)sizeof frame);
+    if (at == 0)
+        return REFUSE(SWARM_E_EXHAUSTED, "a request does not fit into limits.memory of the Agent");
+    parts = parts_of(&frame, at);
     if (frame.kind == SW_TURN_END)
         return end_turn(&frame, &parts);
     return take_request(&frame, &parts, answer.digest);
@@ -422,7 +460,7 @@ static int32_t take_answer(const struct swarm_message *m)
 int32_t SWARM_EXPORT(on_message)(const struct swarm_message *m)
 {
     struct sw_turn_frame frame = {.kind = SW_TURN_BEGIN,
-                                  .flags = (uint16_t)m->flags,
+                                  .flags = (uint16_t)(m->flags | SW_PROCESS_TAKES_CHANGES),
                                   .status = m->status,
                                   .value = m->reply_handle,
                                   .time_ns = m->time_ns,

@@ -200,6 +200,24 @@ class Turns(unittest.TestCase):
                 for each in ("first", "both 0", "both 1", "stream"):
                     self.assertEqual(self.said(upstream, asked)[each], 1, each)
 
+    def test_8_of_a_conversation_what_is_new_is_kept(self):
+        image = programs.push_image("talks", {"agent.py": program("asks_program.py")})
+        with Upstream(CANARY) as upstream:
+            apply_objects(secret(), provider("openai", upstream, models=[model("chatty")]))
+            wait_for(lambda: b"chatty" in self.client.request("GET", OPENAI + "/models")[2],
+                     "models are there", DEADLINE_S)
+            self.apply("talks", image=image, protocol="stdio", record=True)
+            before = self.client.metric("swarm_agent_host_journal_bytes")
+            self.assertEqual(self.ask("talks/a", "talk"), "talked")
+            sent = sum(len(request.body) for request in upstream.requests)
+            last = len(upstream.requests[-1].body)
+            self.assertGreater(sent, 6 * last)
+            wait_for(lambda: self.client.metric("swarm_agent_host_journal_bytes") > before + last,
+                     "figures come")
+            self.assertLess(self.client.metric("swarm_agent_host_journal_bytes") - before,
+                            4 * last)
+            self.assertIn("assistant", run("swarm", "agent", "transcript", "talks/a"))
+
     def test_9_kills_at_any_time_do_nothing_twice(self):
         seed = random.randrange(1 << 32)
         chance = random.Random(seed)

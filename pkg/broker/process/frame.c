@@ -126,3 +126,51 @@ void sw_turn_put(struct sw_buffer *out, const struct sw_turn_view *view)
     sw_buffer_put(out, view->state.data, view->state.size);
     sw_buffer_put(out, view->body.data, view->body.size);
 }
+
+static size_t common_begin(struct sw_bytes one, struct sw_bytes other)
+{
+    const uint8_t *a = one.data, *b = other.data;
+    size_t size = one.size < other.size ? one.size : other.size, i = 0;
+
+    while (i < size && a[i] == b[i])
+        i++;
+    return i;
+}
+
+static size_t common_end(struct sw_bytes one, struct sw_bytes other)
+{
+    const uint8_t *a = one.data, *b = other.data;
+    size_t size = one.size < other.size ? one.size : other.size, i = 0;
+
+    while (i < size && a[one.size - 1 - i] == b[other.size - 1 - i])
+        i++;
+    return i;
+}
+
+void sw_frame_put_change(struct sw_buffer *out, struct sw_buffer *last, struct sw_bytes frame)
+{
+    const uint8_t *at = (const uint8_t *)frame.data + sizeof(struct sw_turn_frame);
+    struct sw_bytes rest = {at, frame.size - sizeof(struct sw_turn_frame)};
+    struct sw_bytes before = {last->data, last->size}, left = rest;
+    struct sw_process_change change = {.begin_size = (uint32_t)common_begin(before, rest)};
+
+    if (!sw_process_is_last(rest.size))
+        return;
+    before.data = (const uint8_t *)before.data + change.begin_size;
+    before.size -= change.begin_size;
+    left.data = at + change.begin_size;
+    left.size -= change.begin_size;
+    change.end_size = (uint32_t)common_end(before, left);
+    left.size -= change.end_size;
+    if (last->size > 0 && left.size + sizeof change < rest.size) {
+        sw_buffer_put(out, frame.data, sizeof(struct sw_turn_frame));
+        sw_buffer_put(out, &change, sizeof change);
+        sw_buffer_put(out, left.data, left.size);
+        if (out->failed)
+            sw_buffer_reset(out);
+    }
+    sw_buffer_reset(last);
+    sw_buffer_put(last, rest.data, rest.size);
+    if (last->failed)
+        sw_buffer_reset(last);
+}

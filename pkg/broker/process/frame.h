@@ -21,3 +21,7 @@ SW_MUST_CHECK enum sw_rc sw_turn_read(struct sw_bytes bytes, struct sw_turn_view
 SW_MUST_CHECK enum sw_rc sw_turn_check(const struct sw_turn_view *view, struct sw_err *err);
 /* Append a frame; the sizes in its head are not looked at. */
 void sw_turn_put(struct sw_buffer *out, const struct sw_turn_view *view);
+/* Append what changed in a frame since the last one, if that is shorter than all of it, as
+ * SW_PROCESS_CHANGES of call.h has it; else nothing. `last`, what is compared with, becomes what is
+ * behind the head of this one if the agent in front keeps that as well. */
+void sw_frame_put_change(struct sw_buffer *out, struct sw_buffer *last, struct sw_bytes frame);

@@ -44,9 +44,10 @@ static void answer(struct sw_run *run, struct sw_process_answer *head, struct sw
     run_free(run);
 }
 
-void sw_run_answer(struct sw_run *run, struct sw_bytes frame, const uint8_t *digest)
+void sw_run_answer(struct sw_run *run, enum sw_process_answer_kind kind, struct sw_bytes frame,
+                   const uint8_t *digest)
 {
-    struct sw_process_answer head = {.kind = SW_PROCESS_ANSWERS};
+    struct sw_process_answer head = {.kind = kind};
 
     if (digest != NULL)
         memcpy(head.digest, digest, sizeof head.digest);

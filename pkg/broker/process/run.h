@@ -68,8 +68,10 @@ static inline bool sw_process_clients_share_agent(const struct sw_process_client
 
 /* --- process.c ------------------------------------------------------------------------------- */
 
-/* Answer with a frame, and forget the run. digest: of a request; NULL: it is the end. */
-void sw_run_answer(struct sw_run *run, struct sw_bytes frame, const uint8_t *digest);
+/* Answer with a frame, or what changed in it, and forget the run. digest: of a request; NULL: it is
+ * the end. */
+void sw_run_answer(struct sw_run *run, enum sw_process_answer_kind kind, struct sw_bytes frame,
+                   const uint8_t *digest);
 /* Refuse the message. The run is gone. */
 void sw_run_refuse(struct sw_run *run, enum sw_rc rc, const char *words, const char *hint);
 /* The same: it took longer than the manifest's deadline. */

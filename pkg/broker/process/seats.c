@@ -36,6 +36,7 @@ struct sw_seat {
     struct sw_process_front *front;
     struct sw_buffer input, log; /* From it. */
     struct sw_buffer reply;      /* stdio: what it wrote to its standard output. */
+    struct sw_buffer last;       /* Behind the head of its last large request (call.h). */
     struct sw_asks asks;         /* What it asked over HTTP, if that is kept. */
     struct sw_timer *timer;
     struct sw_run *run;  /* RUNNING: the call. */
@@ -48,6 +49,7 @@ struct sw_seat {
     size_t answer_size;  /* The frame that input begins with is to be the answer of a call. */
     bool is_deaf;        /* It has closed its end of the socket. */
     uint64_t attempt;    /* Of its turn, from 1. */
+    bool takes_changes;  /* The agent in front does. */
     bool is_killed;      /* By somebody else: its turn begins again. */
     struct sw_run_refusal refusal; /* What it did wrong. */
     uint64_t used_ms;
@@ -64,6 +66,7 @@ static void seat_free(struct sw_seat *seat)
     sw_timer_free(seat->timer);
     sw_buffer_done(&seat->input);
     sw_buffer_done(&seat->reply);
+    sw_buffer_done(&seat->last);
     sw_buffer_done(&seat->log);
     sw_list_remove(&seat->node);
     sw_arena_free(seat->arena);
@@ -270,11 +273,15 @@ static void hand_over(struct sw_seat *seat, struct sw_bytes frame, const uint8_t
 {
     struct sw_process_service *service = seat->service;
     struct sw_run *run = detach(seat);
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer changed;
     struct sw_turn_frame head;
     bool is_end;
 
     memcpy(&head, frame.data, sizeof head);
     is_end = head.kind == SW_TURN_END;
+    sw_buffer_init(&changed, SW_TURN_FRAME_MAX);
+    if (!is_end && seat->takes_changes)
+        sw_frame_put_change(&changed, &seat->last, frame);
     seat->state = is_end ? SW_SEAT_IDLE : SW_SEAT_PARKED;
     seat->out_number = head.number;
     seat->is_out_asked = (head.flags & SW_TURN_UNORDERED) != 0 && !is_end;
@@ -288,8 +295,10 @@ static void hand_over(struct sw_seat *seat, struct sw_bytes frame, const uint8_t
     if (service->waiting_count > 0)
         sw_queue_pump(service);
     if (seat->state != SW_SEAT_CLOSING)
-        rest(seat, is_end);
-    sw_run_answer(run, frame, is_end ? NULL : digest);
+        rest(seat, is_end); /* It may be gone. */
+    sw_run_answer(run, changed.size > 0 ? SW_PROCESS_CHANGES : SW_PROCESS_ANSWERS,
+                  changed.size > 0 ? (struct sw_bytes){changed.data, changed.size} : frame,
+                  is_end ? NULL : digest);
 }
 
 /* What the process said is the answer. It may have said more than it should. */
@@ -519,6 +528,8 @@ static enum sw_rc tell(struct sw_seat *seat, struct sw_run *run)
         seat->number = seat->told = seat->asks.number = 0;
         seat->known = run->message.head.number;
         seat->attempt = run->message.head.value2;
+        seat->takes_changes = (run->message.head.flags & SW_PROCESS_TAKES_CHANGES) != 0;
+        sw_buffer_reset(&seat->last);
     }
     attach(seat, run);
     return SW_OK;
@@ -660,6 +671,7 @@ static enum sw_rc seat_new(const struct program *program, struct sw_seat **ret_s
     sw_buffer_init(&seat->input, INPUT_MAX);
     sw_buffer_init(&seat->log, SW_PROCESS_LOG_MAX);
     sw_buffer_init(&seat->reply, SW_PROCESS_REPLY_MAX);
+    sw_buffer_init(&seat->last, SW_PROCESS_LAST_MAX);
     sw_asks_init(&seat->asks, &program->service->options);
     rc = seat_fill(seat, program, err);
     if (rc == SW_OK)

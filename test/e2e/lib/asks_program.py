@@ -1,5 +1,6 @@
 """A program without the SDK that asks models over HTTP, as its library would: one after the other,
 two at once, and in pieces."""
+import hashlib
 import http.client
 import json
 import os
@@ -8,10 +9,10 @@ import threading
 import time
 
 
-def chat(text, **more):
+def chat(text, before=(), **more):
     connection = http.client.HTTPConnection("127.0.0.1", 7420, timeout=60)
     connection.request("POST", "/openai/v1/chat/completions", json.dumps(
-        {"model": "chatty", "messages": [{"role": "user", "content": text}]} | more))
+        {"model": "chatty", "messages": [*before, {"role": "user", "content": text}]} | more))
     response = connection.getresponse()
     body = response.read().decode()
     if response.status != 200:
@@ -24,7 +25,19 @@ def chat(text, **more):
     return json.loads(body)["choices"][0]["message"]["content"]
 
 
+def talk():
+    """A conversation, which is sent whole with each of its requests."""
+    said = []
+    for i in range(12):
+        words = "".join(hashlib.sha256(f"{i} {j}".encode()).hexdigest() for j in range(32))
+        chat(words, before=said)
+        said += [{"role": "user", "content": words}, {"role": "assistant", "content": "yes"}]
+    return "talked"
+
+
 def handle(text):
+    if text == "talk":
+        return talk()
     said = {"first": chat("first")}
     threads = [threading.Thread(target=lambda i=i: said.update({f"both {i}": chat(f"both {i}")}))
                for i in range(2)]

@@ -1,5 +1,7 @@
 #include "pkg/broker/process/frame.h"
 
+#include "pkg/agent/runtime/process/call.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -118,6 +120,69 @@ static void a_process_may_say_only_what_its_kind_has(void **state)
     }
 }
 
+/* As the agent in front does it. */
+static void assert_told(struct sw_buffer *last, struct sw_buffer *theirs, const char *body,
+                        size_t changed_max)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer frame = {0}, out = {0}, whole = {0};
+    struct sw_turn_view view = ask();
+    struct sw_process_change change;
+    size_t head = sizeof view.head;
+
+    sw_buffer_init(&frame, 1 << 20);
+    sw_buffer_init(&out, 1 << 20);
+    sw_buffer_init(&whole, 1 << 20);
+    view.body = bytes_of(body);
+    sw_turn_put(&frame, &view);
+    sw_frame_put_change(&out, last, (struct sw_bytes){frame.data, frame.size});
+    assert_true(out.size <= changed_max);
+    assert_true((out.size == 0) == (changed_max == 0));
+    if (out.size > 0) {
+        memcpy(&change, out.data + head, sizeof change);
+        assert_memory_equal(out.data, frame.data, head);
+        assert_true((size_t)change.begin_size + change.end_size <= theirs->size);
+        sw_buffer_put(&whole, theirs->data, change.begin_size);
+        sw_buffer_put(&whole, out.data + head + sizeof change, out.size - head - sizeof change);
+        sw_buffer_put(&whole, theirs->data + theirs->size - change.end_size, change.end_size);
+        assert_int_equal(whole.size, frame.size - head);
+        assert_memory_equal(whole.data, frame.data + head, whole.size);
+    } else if (sw_process_is_last(frame.size - head)) {
+        sw_buffer_put(&whole, frame.data + head, frame.size - head);
+    } else {
+        return;
+    }
+    sw_buffer_reset(theirs);
+    sw_buffer_put(theirs, whole.data, whole.size);
+}
+
+static void a_request_is_told_of_by_what_changed(void **state)
+{
+    SW_CLEANUP(sw_buffer_done) struct sw_buffer last = {0}, theirs = {0};
+    char text[9000];
+
+    (void)state;
+    sw_buffer_init(&last, SW_PROCESS_LAST_MAX);
+    sw_buffer_init(&theirs, SW_PROCESS_LAST_MAX);
+    assert_told(&last, &theirs, "short", 0);
+    memset(text, 'a', sizeof text);
+    text[2000] = '\0';
+    assert_told(&last, &theirs, text, 0);
+    assert_told(&last, &theirs, text, 100); /* The same. */
+    text[2000] = 'b';
+    text[8999] = '\0';
+    memcpy(text + 8000, "new", 3);
+    assert_told(&last, &theirs, text, 7200); /* More of it. */
+    text[4000] = 'c';
+    assert_told(&last, &theirs, text, 100); /* A word in its middle. */
+    text[3000] = '\0';
+    assert_told(&last, &theirs, text, 100);  /* Less of it. */
+    assert_told(&last, &theirs, "short", 0); /* It is compared with nothing, and nothing with it. */
+    assert_told(&last, &theirs, text, 100);
+    memset(text, 'z', 5000);
+    text[5000] = '\0';
+    assert_told(&last, &theirs, text, 5100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +190,7 @@ int main(void)
         cmocka_unit_test(what_is_not_all_there_is_waited_for),
         cmocka_unit_test(sizes_that_are_wrong_are_refused_at_once),
         cmocka_unit_test(a_process_may_say_only_what_its_kind_has),
+        cmocka_unit_test(a_request_is_told_of_by_what_changed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
