@@ -147,28 +147,38 @@ static size_t common_end(struct sw_bytes one, struct sw_bytes other)
     return i;
 }
 
+/* Behind what both begin with. */
+static struct sw_bytes behind(struct sw_bytes bytes, size_t size)
+{
+    return (struct sw_bytes){(const uint8_t *)bytes.data + size, bytes.size - size};
+}
+
+static void change_put(struct sw_buffer *out, struct sw_bytes before, struct sw_bytes frame)
+{
+    struct sw_bytes rest = behind(frame, sizeof(struct sw_turn_frame)), left;
+    size_t begin = common_begin(before, rest);
+    size_t end = common_end(behind(before, begin), behind(rest, begin));
+    struct sw_process_change change = {(uint32_t)begin, (uint32_t)end};
+
+    left = behind(rest, begin);
+    left.size -= end;
+    if (left.size + sizeof change >= rest.size)
+        return;
+    sw_buffer_put(out, frame.data, sizeof(struct sw_turn_frame));
+    sw_buffer_put(out, &change, sizeof change);
+    sw_buffer_put(out, left.data, left.size);
+    if (out->failed)
+        sw_buffer_reset(out);
+}
+
 void sw_frame_put_change(struct sw_buffer *out, struct sw_buffer *last, struct sw_bytes frame)
 {
-    const uint8_t *at = (const uint8_t *)frame.data + sizeof(struct sw_turn_frame);
-    struct sw_bytes rest = {at, frame.size - sizeof(struct sw_turn_frame)};
-    struct sw_bytes before = {last->data, last->size}, left = rest;
-    struct sw_process_change change = {.begin_size = (uint32_t)common_begin(before, rest)};
+    struct sw_bytes rest = behind(frame, sizeof(struct sw_turn_frame));
 
     if (!sw_process_is_last(rest.size))
         return;
-    before.data = (const uint8_t *)before.data + change.begin_size;
-    before.size -= change.begin_size;
-    left.data = at + change.begin_size;
-    left.size -= change.begin_size;
-    change.end_size = (uint32_t)common_end(before, left);
-    left.size -= change.end_size;
-    if (last->size > 0 && left.size + sizeof change < rest.size) {
-        sw_buffer_put(out, frame.data, sizeof(struct sw_turn_frame));
-        sw_buffer_put(out, &change, sizeof change);
-        sw_buffer_put(out, left.data, left.size);
-        if (out->failed)
-            sw_buffer_reset(out);
-    }
+    if (last->size > 0)
+        change_put(out, (struct sw_bytes){last->data, last->size}, frame);
     sw_buffer_reset(last);
     sw_buffer_put(last, rest.data, rest.size);
     if (last->failed)
