@@ -1,9 +1,9 @@
 # Files that .incbin puts into an object: the compiler does not tell of them, so they stand here.
+file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/swarm/*.h)
 set_source_files_properties(
   ${CMAKE_SOURCE_DIR}/pkg/cli/commands/template.c PROPERTIES OBJECT_DEPENDS
   "${CMAKE_SOURCE_DIR}/examples/hello/agent.c;${CMAKE_SOURCE_DIR}/examples/hello/agent.yaml;\
-${CMAKE_SOURCE_DIR}/include/swarm/agent.h;${CMAKE_SOURCE_DIR}/include/swarm/wait.h;\
-${CMAKE_SOURCE_DIR}/include/swarm/bundle.h;\
+${headers};\
 ${CMAKE_SOURCE_DIR}/sdk/js/templates/agent.js;${CMAKE_SOURCE_DIR}/sdk/js/templates/agent.ts;\
 ${CMAKE_SOURCE_DIR}/sdk/js/templates/agent.yaml;${CMAKE_SOURCE_DIR}/sdk/js/templates/package.json;\
 ${CMAKE_SOURCE_DIR}/sdk/js/templates/tsconfig.json;${CMAKE_SOURCE_DIR}/sdk/js/index.d.ts;\

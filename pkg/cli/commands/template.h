@@ -6,9 +6,9 @@
 
 struct sw_bytes sw_template_source(void);   /* agent.c */
 struct sw_bytes sw_template_manifest(void); /* agent.yaml; "hello" stands for the name. */
-struct sw_bytes sw_template_header(void);   /* include/swarm/agent.h */
-struct sw_bytes sw_template_waits(void);    /* include/swarm/wait.h */
-struct sw_bytes sw_template_bundles(void);  /* include/swarm/bundle.h */
+/* The header of the SDK, include/swarm/NAME, of that number from 0 on, and its name; NULL: there
+ * are no more. */
+const char *sw_template_header(size_t index, struct sw_bytes *ret_content);
 
 /* Of sdk/js: agent.js, agent.ts, agent.yaml for both, package.json and tsconfig.json; "hello"
  * stands for the name. */

@@ -115,19 +115,14 @@ static enum sw_rc place_headers(struct sw_cli *cli, const char **ret_folder, str
         cache != NULL && cache[0] == '/'
             ? sw_cli_format(cli, "%s/swarm/include", cache)
             : sw_cli_format(cli, "%s/.cache/swarm/include", home == NULL ? "/tmp" : home);
-    const struct {
-        const char *name;
-        struct sw_bytes text;
-    } headers[] = {{"agent.h", sw_template_header()},
-                   {"wait.h", sw_template_waits()},
-                   {"bundle.h", sw_template_bundles()}};
+    struct sw_bytes content;
+    const char *name;
     enum sw_rc rc =
         cli->system->folder_make(cli->system->ctx, sw_cli_format(cli, "%s/swarm", folder), err);
 
     *ret_folder = folder;
-    for (size_t i = 0; rc == SW_OK && i < sizeof headers / sizeof headers[0]; i++)
-        rc = sw_toolchain_place(cli, sw_cli_format(cli, "%s/swarm/%s", folder, headers[i].name),
-                                headers[i].text, err);
+    for (size_t i = 0; rc == SW_OK && (name = sw_template_header(i, &content)) != NULL; i++)
+        rc = sw_toolchain_place(cli, sw_cli_format(cli, "%s/swarm/%s", folder, name), content, err);
     return rc;
 }
 
@@ -206,7 +201,8 @@ static enum sw_rc link_module(struct sw_cli *cli, const struct sw_toolchain *too
  * there is a place for the stack, which swarm/wait.h gives. */
 static bool waits(struct sw_bytes module)
 {
-    static const char *const names[] = {"\7swarm_1\3ask", "\7swarm_1\7receive", "\7swarm_1\5sleep"};
+    static const char *const names[] = {"\7swarm_1\3ask", "\7swarm_1\7receive", "\7swarm_1\5sleep",
+                                        "\7swarm_1\4call"};
     static const char poll[] = "\26wasi_snapshot_preview1\13poll_oneoff";
     static const char area[] = "\17swarm_wait_area";
 
