@@ -18,6 +18,7 @@ function(sw_fuzz_target file)
   target_compile_options(${stem} PRIVATE -Wno-missing-prototypes)
   target_compile_definitions(${stem} PRIVATE SW_TEST_SOURCE="${CMAKE_SOURCE_DIR}"
                              SW_TEST_BUILD="${CMAKE_BINARY_DIR}")
+  target_include_directories(${stem} PRIVATE ${CMAKE_SOURCE_DIR}/include) # The SDK's <swarm/...>.
   sw_test_comment(${file} uses rooms)
   foreach(room IN LISTS rooms)
     sw_room_target(${room} target)

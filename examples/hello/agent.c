@@ -4,7 +4,8 @@
  *
  * Its memory is durable as it is: `count` survives restarts of the machine, and on_upgrade takes it
  * over from the program before. Handlers run one at a time, and what a handler asked for happens
- * only if it returns SWARM_DONE. */
+ * only if it returns SWARM_DONE. Beside agent.h there are swarm/wait.h for waits in a handler,
+ * think.h and model.h for models, http.h for requests, approve.h for questions to people. */
 #include <swarm/agent.h>
 
 SWARM_AGENT;

@@ -226,7 +226,7 @@ static inline bool swarm_json_number(struct swarm_json value, double *ret_number
 
 static inline bool swarm_json_is_whole(double number)
 {
-    return number >= 0x1p53 || number <= -0x1p53 || number == (double)(int64_t)number;
+    return !(number < 0x1p53 && number > -0x1p53) || number == (double)(int64_t)number;
 }
 
 /* false: it is no whole number, or beyond 2^53, where a number of JSON is not one number for all

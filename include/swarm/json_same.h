@@ -52,10 +52,9 @@ static inline bool swarm_json_is_same(struct swarm_json a, struct swarm_json b, 
     if (swarm_json_type_of(a) < SWARM_JSON_ARRAY)
         return swarm_json_is_true(a) == swarm_json_is_true(b);
     for (; swarm_json_next(&a, &key, &item); count++) {
+        other = key.size > 0 ? swarm_json_named(b, key) : swarm_json_item(b, count);
         if (key.size > 0)
-            other = swarm_json_named(b, key);
-        else
-            other = swarm_json_item(b, count);
+            item = swarm_json_named(a, key); /* Of several, the last one. */
         if (!swarm_json_is_same(item, other, depth + 1))
             return false;
     }

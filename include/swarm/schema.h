@@ -9,12 +9,22 @@
 #define SWARM_SCHEMA_DEPTH_MAX 16u
 #define SWARM_SCHEMA_PATH_BYTES 128u
 
-static inline void swarm_schema_check(struct swarm_check *check, struct swarm_json schema,
-                                      struct swarm_json value, uint32_t depth);
+SWARM_APART void swarm_schema_check(struct swarm_check *check, const struct swarm_schema *at);
+
+/* --- Other schemas for the same value -------------------------------------------------------- */
+
+/* Check for a rule that is a schema, if there is such a rule. */
+SWARM_APART void swarm_schema_under(struct swarm_check *check, const struct swarm_schema *at,
+                                    struct swarm_json rules)
+{
+    struct swarm_schema under = {rules, at->value, at->depth + 1};
+
+    swarm_schema_check(check, &under);
+}
 
 /* How many schemas of a list the value fits. */
-static inline uint32_t swarm_schema_fits(struct swarm_check *check, struct swarm_json list,
-                                         struct swarm_json value, uint32_t depth)
+SWARM_APART uint32_t swarm_schema_fits(const struct swarm_check *check,
+                                       const struct swarm_schema *at, struct swarm_json list)
 {
     struct swarm_json key, each;
     uint32_t count = 0;
@@ -22,38 +32,61 @@ static inline uint32_t swarm_schema_fits(struct swarm_check *check, struct swarm
     while (swarm_json_next(&list, &key, &each)) {
         struct swarm_check inner = {check->root, 0, 0, {0, 0, 0, false}};
 
-        swarm_schema_check(&inner, each, value, depth);
+        swarm_schema_under(&inner, at, each);
         count += inner.count == 0;
     }
     return count;
 }
 
-static inline void swarm_schema_combine(struct swarm_check *check, struct swarm_json schema,
-                                        struct swarm_json value, uint32_t depth)
+SWARM_APART void swarm_schema_combine(struct swarm_check *check, const struct swarm_schema *at)
 {
-    struct swarm_json all = swarm_json_find(schema, "allOf"), key, each;
-    struct swarm_json any = swarm_json_find(schema, "anyOf");
-    struct swarm_json one = swarm_json_find(schema, "oneOf");
+    struct swarm_json rule = swarm_schema_rule(at, "allOf"), key, each;
     struct swarm_check inner = {check->root, 0, 0, {0, 0, 0, false}};
+    uint32_t count;
 
-    while (swarm_json_next(&all, &key, &each))
-        swarm_schema_check(check, each, value, depth);
-    if (any.size > 0 && swarm_schema_fits(check, any, value, depth) == 0)
-        swarm_schema_say(check, " fits none of anyOf", SWARM_JSON_NOTHING);
-    if (one.size > 0 && swarm_schema_fits(check, one, value, depth) != 1)
-        swarm_schema_say(check, " does not fit exactly one of oneOf", SWARM_JSON_NOTHING);
-    each = swarm_json_find(schema, "not");
-    if (each.size == 0)
+    while (swarm_json_next(&rule, &key, &each))
+        swarm_schema_under(check, at, each);
+    rule = swarm_schema_rule(at, "anyOf");
+    if (rule.size > 0 && swarm_schema_fits(check, at, rule) == 0)
+        swarm_schema_say(check, " fits none of anyOf", &SWARM_JSON_NOTHING);
+    rule = swarm_schema_rule(at, "oneOf");
+    count = rule.size > 0 ? swarm_schema_fits(check, at, rule) : 1;
+    if (count != 1)
+        swarm_schema_say_count(check, " fits ", count, " of oneOf");
+    rule = swarm_schema_rule(at, "not");
+    if (rule.size == 0)
         return;
-    swarm_schema_check(&inner, each, value, depth);
+    swarm_schema_under(&inner, at, rule);
     if (inner.count == 0)
-        swarm_schema_say(check, " is what it must not be", SWARM_JSON_NOTHING);
+        swarm_schema_say(check, " is what it must not be", &SWARM_JSON_NOTHING);
+}
+
+SWARM_APART void swarm_schema_refer(struct swarm_check *check, const struct swarm_schema *at)
+{
+    struct swarm_json ref = swarm_schema_rule(at, "$ref"), to;
+
+    if (ref.size == 0)
+        return;
+    to = swarm_schema_resolve(check->root, ref);
+    if (to.size == 0)
+        swarm_schema_say(check, " has a schema that is not there: ", &ref);
+    else
+        swarm_schema_under(check, at, to);
 }
 
 /* --- Values ---------------------------------------------------------------------------------- */
 
-static inline void swarm_schema_number(struct swarm_check *check, struct swarm_json schema,
-                                       double number)
+SWARM_APART void swarm_schema_same(struct swarm_check *check, const struct swarm_schema *at)
+{
+    struct swarm_json list = swarm_schema_rule(at, "enum"), same = swarm_schema_rule(at, "const");
+
+    if (list.size > 0 && !swarm_json_is_among(list, at->value))
+        swarm_schema_say(check, " is none of ", &list);
+    if (same.size > 0 && !swarm_json_is_same(same, at->value, 0))
+        swarm_schema_say(check, " is not ", &same);
+}
+
+SWARM_APART void swarm_schema_number(struct swarm_check *check, const struct swarm_schema *at)
 {
     static const struct {
         const char *name, *words;
@@ -62,9 +95,11 @@ static inline void swarm_schema_number(struct swarm_check *check, struct swarm_j
                   {"exclusiveMinimum", " is not more than "},
                   {"exclusiveMaximum", " is not less than "},
                   {"multipleOf", " is no multiple of "}};
+    double number = 0;
 
+    (void)swarm_json_number(at->value, &number);
     for (uint32_t i = 0; i < 5; i++) {
-        struct swarm_json bound = swarm_json_find(schema, bounds[i].name);
+        struct swarm_json bound = swarm_schema_rule(at, bounds[i].name);
         double limit;
 
         if (!swarm_json_number(bound, &limit))
@@ -72,117 +107,130 @@ static inline void swarm_schema_number(struct swarm_check *check, struct swarm_j
         if ((i == 0 && number < limit) || (i == 1 && number > limit) ||
             (i == 2 && number <= limit) || (i == 3 && number >= limit) ||
             (i == 4 && limit > 0 && !swarm_json_is_whole(number / limit)))
-            swarm_schema_say(check, bounds[i].words, bound);
+            swarm_schema_say(check, bounds[i].words, &bound);
     }
 }
 
-/* How many characters or items there are, against two bounds: their names, and what to say. */
-static inline void swarm_schema_count(struct swarm_check *check, struct swarm_json schema,
-                                      const char *const words[4], uint32_t count)
+static inline uint32_t swarm_schema_small(double number)
 {
-    struct swarm_json least = swarm_json_find(schema, words[0]);
-    struct swarm_json most = swarm_json_find(schema, words[1]);
-    double number;
-
-    if (swarm_json_number(least, &number) && count < number)
-        swarm_schema_say(check, words[2], least);
-    if (swarm_json_number(most, &number) && count > number)
-        swarm_schema_say(check, words[3], most);
+    return number < 4294967295.0 ? (uint32_t)number : UINT32_MAX;
 }
 
-static inline void swarm_schema_string(struct swarm_check *check, struct swarm_json schema,
-                                       struct swarm_json value)
+/* How many characters or items there are, against two bounds: their names, and what to say. */
+SWARM_APART void swarm_schema_count(struct swarm_check *check, const struct swarm_schema *at,
+                                    const char *const words[5], uint32_t count)
 {
-    static const char *const words[4] = {"minLength", "maxLength", " is shorter than ",
-                                         " is longer than "};
+    double least, most;
+
+    if (swarm_json_number(swarm_schema_rule(at, words[0]), &least) && count < least)
+        swarm_schema_say_count(check, words[2], swarm_schema_small(least), words[4]);
+    if (swarm_json_number(swarm_schema_rule(at, words[1]), &most) && count > most && most >= 0)
+        swarm_schema_say_count(check, words[3], swarm_schema_small(most), words[4]);
+}
+
+SWARM_APART void swarm_schema_string(struct swarm_check *check, const struct swarm_schema *at)
+{
+    static const char *const words[5] = {"minLength", "maxLength", " is shorter than ",
+                                         " is longer than ", ""};
+    struct swarm_json value = at->value;
     uint32_t count = 0;
     char bytes[4];
 
     (void)swarm_json_take(&value, '"');
     while (swarm_json_character(&value, bytes) - 1 < 4)
         count++;
-    swarm_schema_count(check, schema, words, count);
+    swarm_schema_count(check, at, words, count);
 }
 
-static inline void swarm_schema_array(struct swarm_check *check, struct swarm_json schema,
-                                      struct swarm_json value, uint32_t depth)
+SWARM_APART void swarm_schema_array(struct swarm_check *check, const struct swarm_schema *at)
 {
-    static const char *const words[4] = {"minItems", "maxItems", " has fewer items than ",
-                                         " has more items than "};
-    struct swarm_json first = swarm_json_find(schema, "prefixItems"), key, item, each;
-    struct swarm_json rest = swarm_json_find(schema, "items");
+    static const char *const words[5] = {"minItems", "maxItems", " has fewer than ",
+                                         " has more than ", " items"};
+    struct swarm_json first = swarm_schema_rule(at, "prefixItems"), key, value = at->value;
+    struct swarm_schema item = {{0, 0, 0}, {0, 0, 0}, at->depth + 1};
     uint32_t count = 0, path_size = check->path.size;
 
-    if (swarm_json_is_true(swarm_json_find(schema, "uniqueItems")) && swarm_json_has_twins(value))
-        swarm_schema_say(check, " has an item twice", SWARM_JSON_NOTHING);
-    for (; swarm_json_next(&value, &key, &item); count++) {
-        each = swarm_json_item(first, count);
+    if (swarm_json_is_true(swarm_schema_rule(at, "uniqueItems")) && swarm_json_has_twins(value))
+        swarm_schema_say(check, " has an item twice", &SWARM_JSON_NOTHING);
+    for (; swarm_json_next(&value, &key, &item.value); count++) {
+        item.rules = swarm_json_item(first, count);
+        if (item.rules.size == 0)
+            item.rules = swarm_schema_rule(at, "items");
         swarm_put(&check->path, "[", 1);
         swarm_put_integer(&check->path, count);
         swarm_put(&check->path, "]", 1);
-        swarm_schema_check(check, each.size > 0 ? each : rest, item, depth);
+        swarm_schema_check(check, &item);
         check->path.size = path_size;
+        check->path.is_full = false;
     }
-    swarm_schema_count(check, schema, words, count);
+    swarm_schema_count(check, at, words, count);
 }
 
-static inline void swarm_schema_object(struct swarm_check *check, struct swarm_json schema,
-                                       struct swarm_json value, uint32_t depth)
+SWARM_APART void swarm_schema_required(struct swarm_check *check, const struct swarm_schema *at)
 {
-    struct swarm_json known = swarm_json_find(schema, "properties"), name, item, each;
-    struct swarm_json required = swarm_json_find(schema, "required");
-    struct swarm_json rest = swarm_json_find(schema, "additionalProperties");
+    struct swarm_json required = swarm_schema_rule(at, "required"), key, name;
+
+    while (swarm_json_next(&required, &key, &name))
+        if (swarm_json_named(at->value, name).size == 0)
+            swarm_schema_say(check, " lacks ", &name);
+}
+
+SWARM_APART void swarm_schema_object(struct swarm_check *check, const struct swarm_schema *at)
+{
+    struct swarm_json rest = swarm_schema_rule(at, "additionalProperties"), name;
+    struct swarm_json value = at->value, known = swarm_schema_rule(at, "properties");
+    struct swarm_schema item = {{0, 0, 0}, {0, 0, 0}, at->depth + 1};
     uint32_t path_size = check->path.size;
 
-    while (swarm_json_next(&required, &name, &each))
-        if (swarm_json_named(value, each).size == 0)
-            swarm_schema_say(check, " lacks ", each);
-    while (swarm_json_next(&value, &name, &item)) {
+    while (swarm_json_next(&value, &name, &item.value)) {
         swarm_put(&check->path, ".", path_size > 0);
         swarm_json_copy(name, &check->path);
-        each = swarm_json_named(known, name);
-        if (each.size == 0 && rest.size == 5) /* false */
-            swarm_schema_say(check, " is not known", SWARM_JSON_NOTHING);
-        else
-            swarm_schema_check(check, each.size > 0 ? each : rest, item, depth);
+        item.rules = swarm_json_named(known, name);
+        if (item.rules.size == 0 && rest.size == 5) { /* false */
+            swarm_schema_say(check, " is not known", &SWARM_JSON_NOTHING);
+        } else {
+            item.rules = item.rules.size == 0 ? rest : item.rules;
+            swarm_schema_check(check, &item);
+        }
         check->path.size = path_size;
+        check->path.is_full = false;
     }
 }
 
-static inline void swarm_schema_check(struct swarm_check *check, struct swarm_json schema,
-                                      struct swarm_json value, uint32_t depth)
+SWARM_APART void swarm_schema_check(struct swarm_check *check, const struct swarm_schema *at)
 {
-    struct swarm_json ref = swarm_json_find(schema, "$ref"), list = swarm_json_find(schema, "enum");
-    struct swarm_json same = swarm_json_find(schema, "const"), to;
-    double number;
-
-    if (depth > SWARM_SCHEMA_DEPTH_MAX) {
-        swarm_schema_say(check, " is nested too deep", SWARM_JSON_NOTHING);
+    if (at->depth > SWARM_SCHEMA_DEPTH_MAX) {
+        swarm_schema_say(check, " is nested too deep", &SWARM_JSON_NOTHING);
         return;
     }
-    if (schema.size == 5 && schema.text[0] == 'f')
-        swarm_schema_say(check, " is not allowed", SWARM_JSON_NOTHING);
-    if (ref.size > 0) {
-        to = swarm_schema_resolve(check->root, ref);
-        if (to.size == 0)
-            swarm_schema_say(check, " has a schema that is not there: ", ref);
-        swarm_schema_check(check, to, value, depth + 1);
-    }
-    if (!swarm_schema_type(check, swarm_json_find(schema, "type"), value))
+    if (at->rules.size == 5 && at->rules.text[0] == 'f')
+        swarm_schema_say(check, " is not allowed", &SWARM_JSON_NOTHING);
+    if (swarm_json_type_of(at->rules) != SWARM_JSON_OBJECT)
         return;
-    if (list.size > 0 && !swarm_json_is_among(list, value))
-        swarm_schema_say(check, " is none of ", list);
-    if (same.size > 0 && !swarm_json_is_same(same, value, 0))
-        swarm_schema_say(check, " is not ", same);
-    swarm_schema_combine(check, schema, value, depth + 1);
-    if (swarm_json_number(value, &number))
-        swarm_schema_number(check, schema, number);
-    else if (swarm_json_type_of(value) == SWARM_JSON_STRING)
-        swarm_schema_string(check, schema, value);
-    else if (swarm_json_type_of(value) == SWARM_JSON_ARRAY)
-        swarm_schema_array(check, schema, value, depth + 1);
-    else if (swarm_json_type_of(value) == SWARM_JSON_OBJECT)
-        swarm_schema_object(check, schema, value, depth + 1);
+    swarm_schema_refer(check, at);
+    if (!swarm_schema_type(check, swarm_schema_rule(at, "type"), at->value))
+        return;
+    swarm_schema_same(check, at);
+    swarm_schema_combine(check, at);
+    switch (swarm_json_type_of(at->value)) {
+    case SWARM_JSON_NUMBER:
+        swarm_schema_number(check, at);
+        return;
+    case SWARM_JSON_STRING:
+        swarm_schema_string(check, at);
+        return;
+    case SWARM_JSON_ARRAY:
+        swarm_schema_array(check, at);
+        return;
+    case SWARM_JSON_OBJECT:
+        swarm_schema_required(check, at);
+        swarm_schema_object(check, at);
+        return;
+    case SWARM_JSON_NONE:
+    case SWARM_JSON_NULL:
+    case SWARM_JSON_BOOL:
+        return;
+    }
 }
 
 /* Append what is wrong with the value, in words, with "; " between problems. Returns how many there
@@ -192,7 +240,8 @@ static inline uint32_t swarm_schema_problems(struct swarm_json schema, struct sw
 {
     char path[SWARM_SCHEMA_PATH_BYTES];
     struct swarm_check check = {schema, problems, 0, {path, 0, sizeof path, false}};
+    struct swarm_schema at = {schema, value, 0};
 
-    swarm_schema_check(&check, schema, value, 0);
+    swarm_schema_check(&check, &at);
     return check.count;
 }

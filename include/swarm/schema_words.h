@@ -4,6 +4,9 @@
 #include <swarm/json_same.h>
 
 #define SWARM_SCHEMA_PROBLEMS_MAX 8u
+/* Functions that stand apart from those that call them: schemas are gone through by recursion, on a
+ * stack of 14 KiB. */
+#define SWARM_APART static __attribute__((noinline, unused))
 
 struct swarm_check { /* A value that is being checked. */
     struct swarm_json root;
@@ -11,6 +14,16 @@ struct swarm_check { /* A value that is being checked. */
     uint32_t count;
     struct swarm_text path; /* To where we are; cut where there is no more room. */
 };
+
+struct swarm_schema { /* A value against a schema, so many levels down. */
+    struct swarm_json rules, value;
+    uint32_t depth;
+};
+
+static inline struct swarm_json swarm_schema_rule(const struct swarm_schema *at, const char *name)
+{
+    return swarm_json_member(at->rules, name, swarm_size_of(name));
+}
 
 /* Begin a problem: false, if nobody wants to hear of it. */
 static inline bool swarm_schema_begin(struct swarm_check *check)
@@ -26,13 +39,24 @@ static inline bool swarm_schema_begin(struct swarm_check *check)
 }
 
 /* A problem: "PATH WORDS JSON". */
-static inline void swarm_schema_say(struct swarm_check *check, const char *words,
-                                    struct swarm_json json)
+SWARM_APART void swarm_schema_say(struct swarm_check *check, const char *words,
+                                  const struct swarm_json *json)
 {
     if (!swarm_schema_begin(check))
         return;
     swarm_put_words(check->problems, words);
-    swarm_put(check->problems, json.text, json.size);
+    swarm_put(check->problems, json->text, json->size);
+}
+
+/* A problem: "PATH WORDS COUNT END". */
+static inline void swarm_schema_say_count(struct swarm_check *check, const char *words,
+                                          uint32_t count, const char *end)
+{
+    if (!swarm_schema_begin(check))
+        return;
+    swarm_put_words(check->problems, words);
+    swarm_put_integer(check->problems, count);
+    swarm_put_words(check->problems, end);
 }
 
 static inline const char *swarm_schema_type_name(struct swarm_json value)
@@ -53,8 +77,8 @@ static inline bool swarm_schema_is_of(struct swarm_json value, struct swarm_json
 }
 
 /* Whether the value is of the type, or of one of a list of them. */
-static inline bool swarm_schema_type(struct swarm_check *check, struct swarm_json type,
-                                     struct swarm_json value)
+SWARM_APART bool swarm_schema_type(struct swarm_check *check, struct swarm_json type,
+                                   struct swarm_json value)
 {
     struct swarm_json list = type, key, each;
     bool is_first = true;
@@ -79,7 +103,7 @@ static inline bool swarm_schema_type(struct swarm_check *check, struct swarm_jso
 }
 
 /* Where "#/a/b" leads. */
-static inline struct swarm_json swarm_schema_resolve(struct swarm_json root, struct swarm_json ref)
+SWARM_APART struct swarm_json swarm_schema_resolve(struct swarm_json root, struct swarm_json ref)
 {
     char bytes[256];
     struct swarm_text way = {bytes, 0, sizeof bytes, false};

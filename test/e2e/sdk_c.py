@@ -48,14 +48,16 @@ class Sdk(Case):
         cls.addClassCleanup(cls.server.shutdown)
         model = {"name": "small", "price": {"inputPerMillion": "1", "outputPerMillion": "10"},
                  "maxOutputTokens": 5000, "capabilities": ["chat", "tools", "jsonSchema"]}
-        provider = {"apiVersion": "swarm/v1", "kind": "ModelProvider", "metadata": {"name": "house"},
+        provider = {"apiVersion": "swarm/v1", "kind": "ModelProvider",
+                    "metadata": {"name": "house"},
                     "spec": {"protocol": "openai", "baseURL": cls.upstream.url + "/v1",
                              "models": [model], "retries": {"attempts": 1}}}
         agent = {"apiVersion": "swarm/v1", "kind": "Agent", "metadata": {"name": "sdk"},
                  "spec": {"module": os.path.join(BUILD, "guests", "test_sdk.wasm"), "keyed": True,
                           "egress": [{"hosts": [cls.host], "paths": ["/v1/*"], "plain": True,
                                       "private": True, "methods": ["GET", "POST", "PUT"]}]}}
-        run("swarm", "apply", "-f", write("sdk.yaml", yaml.safe_dump_all([provider, agent]).encode()))
+        manifest = yaml.safe_dump_all([provider, agent]).encode()
+        run("swarm", "apply", "-f", write("sdk.yaml", manifest))
         run("swarm", "wait", "agent/sdk", "--for=condition=Ready", "--timeout=60s")
 
     def setUp(self):

@@ -1,0 +1,13 @@
+# Tests of the SDK for C, include/swarm: test/unit/sdk/test_*.c, built for this machine.
+file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/unit/sdk/test_*.c)
+foreach(file IN LISTS files)
+  get_filename_component(stem ${file} NAME_WE)
+  string(REGEX REPLACE "^test_" "" subject ${stem})
+  set(name unit_sdk_${subject})
+  add_executable(${name} ${file})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/include)
+  target_link_libraries(${name} PRIVATE cmocka)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+  add_test(NAME ${name} COMMAND ${name})
+  sw_test_properties(${name} ${file} unit 60)
+endforeach()
