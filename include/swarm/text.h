@@ -32,7 +32,7 @@ static inline void swarm_copy(void *to, const void *from, uint32_t size)
 static inline void swarm_put(struct swarm_text *text, const void *bytes, uint32_t size)
 {
     text->is_full = text->is_full || size > text->size_max - text->size;
-    if (text->is_full)
+    if (text->is_full || size == 0)
         return;
     swarm_copy(text->bytes + text->size, bytes, size);
     text->size += size;
