@@ -120,6 +120,23 @@ class Loops(Case):
         wait_for(lambda: "You said" in self.go("stopped/a", "retry", "something else", 1)[1],
                  "a change of the spec lets it go on", WAIT_S)
 
+    def look_at(self, pages, about):
+        """Have the model call its tool for these pages, one after the other."""
+        self.upstream.script(*[{"tool": "look", "arguments": {"page": page}} for page in pages],
+                             {"text": "enough"})
+        self.assertEqual(self.go(about, "run", "look for it", len(pages) + 9), (200, "enough"))
+
+    def test_rounds_of_several_steps_are_told(self):
+        self.look_at([1, 2, 3] * 8, "warned/rounds")
+        self.assertIn("part of the same 3 steps, 5 times over",
+                      self.told("warned/rounds", "repeat"))
+
+    def test_requests_that_grow_and_bring_nothing_are_told(self):
+        """No round of them is like the one before."""
+        self.look_at([int(digit) for digit in "123132213321123223113"], "warned/grows")
+        self.told("warned/grows", "growth")
+        self.assertEqual(events("warned/grows", "repeat"), [])
+
     def test_two_that_hand_each_other_one_task_are_both_told(self):
         self.go("ping/x", "pass", "the task", "pong/x")
         self.assertIn("in turn with ping/x", self.told("pong/x", "ping-pong"))
